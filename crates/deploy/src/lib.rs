@@ -1,0 +1,1 @@
+//! Blue/green deployment: runtimes, the gateway, the release state machine.

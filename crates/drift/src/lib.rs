@@ -1,0 +1,1 @@
+//! Two columns in, a verdict out: drift statistics with Evidently's numbers.

@@ -1,0 +1,176 @@
+//! MLflow's errors: a code that clients act on and a sentence that people read.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The result of a call on [`Tracking`](crate::Tracking) or of reading MLflow's files.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// `error_code` of MLflow's JSON error body (`mlflow.protos.databricks_pb2.ErrorCode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ErrorCode {
+    InternalError,
+    InvalidState,
+    DataLoss,
+    NotImplemented,
+    TemporarilyUnavailable,
+    DeadlineExceeded,
+    RequestLimitExceeded,
+    ResourceExhausted,
+    Cancelled,
+    Aborted,
+    ResourceConflict,
+    AlreadyExists,
+    NotFound,
+    EndpointNotFound,
+    ResourceDoesNotExist,
+    PermissionDenied,
+    Unauthenticated,
+    CustomerUnauthorized,
+    BadRequest,
+    ResourceAlreadyExists,
+    InvalidParameterValue,
+    /// A code that this version does not know; treated as an internal error.
+    #[serde(other)]
+    Unknown,
+}
+
+impl ErrorCode {
+    /// The HTTP status upstream answers with for this code (`mlflow.exceptions.ERROR_CODE_TO_HTTP_STATUS`).
+    pub fn http_status(self) -> u16 {
+        match self {
+            Self::InternalError | Self::InvalidState | Self::DataLoss | Self::Unknown => 500,
+            Self::NotImplemented => 501,
+            Self::TemporarilyUnavailable => 503,
+            Self::DeadlineExceeded => 504,
+            Self::RequestLimitExceeded | Self::ResourceExhausted => 429,
+            Self::Cancelled => 499,
+            Self::Aborted | Self::ResourceConflict | Self::AlreadyExists => 409,
+            Self::NotFound | Self::EndpointNotFound | Self::ResourceDoesNotExist => 404,
+            Self::PermissionDenied => 403,
+            Self::Unauthenticated | Self::CustomerUnauthorized => 401,
+            Self::BadRequest | Self::ResourceAlreadyExists | Self::InvalidParameterValue => 400,
+        }
+    }
+
+    /// The code that a bare HTTP status means, for answers without a JSON body.
+    pub fn from_http_status(status: u16) -> Self {
+        match status {
+            400 | 413 | 415 | 422 => Self::BadRequest,
+            401 => Self::Unauthenticated,
+            403 => Self::PermissionDenied,
+            404 | 405 => Self::EndpointNotFound,
+            409 => Self::ResourceConflict,
+            429 => Self::RequestLimitExceeded,
+            501 => Self::NotImplemented,
+            502 | 503 => Self::TemporarilyUnavailable,
+            504 => Self::DeadlineExceeded,
+            _ => Self::InternalError,
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The wire spelling is the only spelling: reuse serde's.
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(name)) => f.write_str(&name),
+            _ => f.write_str("UNKNOWN"),
+        }
+    }
+}
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store or server refused: MLflow's own error, code and message as on the wire.
+    #[error("{message}")]
+    Api {
+        /// What clients act on.
+        code: ErrorCode,
+        /// What people read.
+        message: String,
+    },
+    /// The server could not be reached or broke off.
+    #[error("cannot reach the tracking server at {url}: {reason}")]
+    Unreachable {
+        /// Base URL, without credentials.
+        url: String,
+        /// The innermost cause (refused, timed out, name not resolved).
+        reason: String,
+    },
+    /// The peer answered something that is not MLflow.
+    #[error("unexpected answer from {url}: {reason}")]
+    UnexpectedAnswer {
+        /// URL asked, without credentials.
+        url: String,
+        /// What was wrong with the answer.
+        reason: String,
+    },
+    /// A model folder or one of its files is not as MLflow writes it.
+    #[error("{path}: {reason}")]
+    ModelFile {
+        /// The file.
+        path: String,
+        /// What is wrong, with the value.
+        reason: String,
+    },
+    /// A local file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// MLflow's error with this code.
+    pub fn api(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::Api { code, message: message.into() }
+    }
+
+    /// `INVALID_PARAMETER_VALUE`: the caller's mistake (400).
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::api(ErrorCode::InvalidParameterValue, message)
+    }
+
+    /// `RESOURCE_DOES_NOT_EXIST` (404).
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::api(ErrorCode::ResourceDoesNotExist, message)
+    }
+
+    /// `RESOURCE_ALREADY_EXISTS` (400, as upstream).
+    pub fn already_exists(message: impl Into<String>) -> Self {
+        Self::api(ErrorCode::ResourceAlreadyExists, message)
+    }
+
+    /// `INTERNAL_ERROR` (500): never for a caller's mistake, clients retry it for minutes.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::api(ErrorCode::InternalError, message)
+    }
+
+    /// An I/O error on `path`.
+    pub fn io(path: impl AsRef<std::path::Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().display().to_string(), source }
+    }
+
+    /// The MLflow code of this error; what did not come from a server maps to the nearest one.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Api { code, .. } => *code,
+            Self::Unreachable { .. } => ErrorCode::TemporarilyUnavailable,
+            Self::ModelFile { .. } => ErrorCode::InvalidParameterValue,
+            Self::UnexpectedAnswer { .. } | Self::Io { .. } => ErrorCode::InternalError,
+        }
+    }
+
+    /// Whether the thing asked for is not there (as opposed to any other failure).
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.code(), ErrorCode::ResourceDoesNotExist | ErrorCode::NotFound)
+    }
+}

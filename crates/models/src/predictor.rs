@@ -1,0 +1,60 @@
+//! What a loaded model does.
+
+use std::fmt;
+
+use arrow_array::{ArrayRef, RecordBatch};
+
+/// The result of loading or running a model.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a model cannot be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder holds a flavor, estimator or operator that cannot be evaluated here.
+    #[error("{what} is not supported")]
+    Unsupported {
+        /// Flavor, estimator or operator, by its own name.
+        what: String,
+        /// What would help.
+        hint: String,
+    },
+    /// A file is damaged, oversized, or not of its format.
+    #[error("{file}: {reason}")]
+    Malformed {
+        /// File within the model folder.
+        file: String,
+        /// What is wrong, with the value.
+        reason: String,
+    },
+    /// The input does not fit the model (wrong columns, types or shape).
+    #[error("{0}")]
+    Input(String),
+    /// MLmodel or another file of the folder could not be read.
+    #[error(transparent)]
+    ModelFile(#[from] trainyard_mlflow::Error),
+}
+
+/// What a model answered, one entry a row of the input.
+#[derive(Debug, Clone)]
+pub enum Prediction {
+    /// One value a row: labels, regression values (a 1-D array in Python).
+    Column(ArrayRef),
+    /// `width` values a row, row-major: probabilities (a 2-D array in Python).
+    Matrix {
+        /// rows × width values.
+        values: ArrayRef,
+        /// Values a row.
+        width: usize,
+    },
+    /// Named outputs in order, as an ONNX graph has them.
+    Named(Vec<(String, Prediction)>),
+}
+
+/// A model in memory: immutable, shared by all requests.
+pub trait Predictor: Send + Sync + fmt::Debug {
+    /// Predicts every row of `input`, whose columns are those of the signature, in its order.
+    fn predict(&self, input: &RecordBatch) -> Result<Prediction>;
+
+    /// Bytes held in memory, roughly; for limits and `/health`.
+    fn size_bytes(&self) -> usize;
+}

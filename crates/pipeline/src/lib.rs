@@ -1,0 +1,1 @@
+//! trainyard.toml: train, gate, promote, deploy, monitor.

@@ -1,0 +1,1 @@
+//! The model server: hot swap, alias watcher, protocols, prediction log.
