@@ -1,3 +1,34 @@
-//! Project chores.
+//! Project chores, run as `cargo xtask <chore>`.
+//!
+//! - `test [FILTER…]`: sets up what the tests need below `target/test-env` and runs them all;
+//! - `setup`: only the set-up.
 
-fn main() {}
+#![expect(clippy::print_stderr, reason = "a chore talks to whoever runs it")]
+
+mod environment;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask test [ARGUMENTS OF cargo test…]\n       cargo xtask setup";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let outcome = match arguments.next().as_deref() {
+        Some("test") => {
+            environment::set_up().and_then(|()| test::run(&arguments.collect::<Vec<_>>()))
+        }
+        Some("setup") => environment::set_up(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

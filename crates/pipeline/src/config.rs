@@ -1,0 +1,297 @@
+//! `trainyard.toml`: what a project trains, how it is judged, and where it runs.
+//!
+//! Unknown keys are refused, with the line they stand on, so that a typo never silently means
+//! "use the default".
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{Error, Result};
+
+/// Name of the file in a project's folder.
+pub const FILE_NAME: &str = "trainyard.toml";
+
+/// A project file is written by hand: larger than this, it is something else.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// All of `trainyard.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub model: Model,
+    #[serde(default)]
+    pub tracking: Tracking,
+    pub train: Train,
+    #[serde(default)]
+    pub gate: Gate,
+    #[serde(default)]
+    pub deploy: Deploy,
+    #[serde(default)]
+    pub monitor: Monitor,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Registered model that versions are added to.
+    pub name: String,
+}
+
+/// `[tracking]`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tracking {
+    /// `http(s)://…`, or `sqlite:///…` relative to the project. `MLFLOW_TRACKING_URI` goes first.
+    pub uri: Option<String>,
+    /// Experiment of training runs; `/<model>_staging` if none.
+    pub experiment: Option<String>,
+}
+
+/// `[train]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// A program that speaks MLflow, instead of a built-in algorithm.
+    pub command: Option<String>,
+    /// CSV or Parquet file, folder or glob, relative to the project.
+    pub data: Option<String>,
+    pub target: Option<String>,
+    pub algorithm: Option<String>,
+    /// Columns to learn from; all but the target if none.
+    pub features: Option<Vec<String>>,
+    /// Columns to leave out.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    #[serde(default = "Train::default_test_size")]
+    pub test_size: f64,
+    #[serde(default = "Train::default_seed")]
+    pub seed: u64,
+    /// Hyper-parameters by scikit-learn's names.
+    #[serde(default)]
+    pub params: toml::Table,
+}
+
+impl Train {
+    fn default_test_size() -> f64 {
+        0.2
+    }
+
+    fn default_seed() -> u64 {
+        42
+    }
+}
+
+/// `[gate]`: a version must pass all of it to get an alias.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Gate {
+    /// Metric and the bounds it must keep.
+    pub thresholds: BTreeMap<String, Bounds>,
+    /// Metrics on which the version must not be worse than the one in production, on the same
+    /// holdout, by more than the number given.
+    pub not_worse_than_production: BTreeMap<String, f64>,
+}
+
+/// Bounds of one metric, both inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Bounds {
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+}
+
+/// `[deploy]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Deploy {
+    /// Address of the gateway; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// How long a new instance may take until it is healthy.
+    #[serde(deserialize_with = "duration")]
+    pub deadline: Duration,
+    /// How long requests in flight may take to finish on the old instance.
+    #[serde(deserialize_with = "duration")]
+    pub drain: Duration,
+}
+
+impl Default for Deploy {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            deadline: Duration::from_secs(60),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[monitor]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Monitor {
+    /// What production data is compared with; the training data logged with the served version
+    /// if none.
+    pub reference: Option<String>,
+    /// Production data; the prediction log of the deployment if none.
+    pub current: Option<String>,
+    /// Requests that `trainyard run` sends to the new deployment before it monitors.
+    pub requests: Option<String>,
+    /// Share of drifted columns from which the data set counts as drifted.
+    pub drift_share: f64,
+    /// Columns to compare; all if none.
+    pub columns: Option<Vec<String>>,
+    /// End with exit code 4 when the data set has drifted.
+    pub fail_on_drift: bool,
+    /// The page that `trainyard run` writes, relative to the project.
+    pub report: PathBuf,
+}
+
+impl Default for Monitor {
+    fn default() -> Self {
+        Self {
+            reference: None,
+            current: None,
+            requests: None,
+            drift_share: 0.5,
+            columns: None,
+            fail_on_drift: false,
+            report: PathBuf::from("reports/drift.html"),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks `trainyard.toml` of a project folder.
+    pub fn read(project: &Path) -> Result<Self> {
+        let path = project.join(FILE_NAME);
+        let size = std::fs::metadata(&path)
+            .map_err(|source| Error::NoProject { path: path.clone(), source })?
+            .len();
+        if size > BYTES_MAX {
+            return Err(Error::config(&path, format!("{size} bytes: a project file is small")));
+        }
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| Error::NoProject { path: path.clone(), source })?;
+        Self::parse(&text).map_err(|reason| Error::config(&path, reason))
+    }
+
+    /// Parses and checks the text of a `trainyard.toml`; the error names line and key.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let config: Self =
+            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Rules that span keys.
+    fn check(&self) -> Result<(), String> {
+        if self.model.name.trim().is_empty() || self.model.name.contains(['/', ':']) {
+            return Err(format!(
+                "model.name = {:?}: must not be empty nor contain / or :",
+                self.model.name
+            ));
+        }
+        let train = &self.train;
+        if train.command.is_none() {
+            for (key, value) in [("data", &train.data), ("target", &train.target)] {
+                if value.is_none() {
+                    return Err(format!("[train] needs `{key}` (or a `command` that trains)"));
+                }
+            }
+        } else if train.algorithm.is_some() {
+            return Err("[train] has both `command` and `algorithm`; keep one".to_owned());
+        }
+        if !(0.0..1.0).contains(&train.test_size) || train.test_size == 0.0 {
+            return Err(format!(
+                "train.test_size = {}: a share between 0 and 1, such as 0.2",
+                train.test_size
+            ));
+        }
+        for (metric, bounds) in &self.gate.thresholds {
+            match (bounds.min, bounds.max) {
+                (None, None) => {
+                    return Err(format!("gate.thresholds.{metric} needs `min` or `max`"));
+                }
+                (Some(min), Some(max)) if min > max => {
+                    return Err(format!("gate.thresholds.{metric}: min {min} is above max {max}"));
+                }
+                _ => {}
+            }
+        }
+        if !(0.0..=1.0).contains(&self.monitor.drift_share) {
+            return Err(format!(
+                "monitor.drift_share = {}: a share between 0 and 1",
+                self.monitor.drift_share
+            ));
+        }
+        Ok(())
+    }
+
+    /// Experiment that training logs to.
+    pub fn experiment(&self) -> String {
+        self.tracking
+            .experiment
+            .clone()
+            .unwrap_or_else(|| format!("/{}_staging", self.model.name.to_lowercase()))
+    }
+}
+
+/// Reads `"30s"`, `"500ms"`, `"2m"`.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text)
+        .map_err(|error| de::Error::custom(format!("{text:?} is no duration ({error}), try \"30s\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALLEST: &str = "[model]\nname = \"Iris\"\n[train]\ndata = \"a.csv\"\ntarget = \"y\"\n";
+
+    fn refusal(extra: &str) -> String {
+        Config::parse(&format!("{SMALLEST}{extra}")).unwrap_err()
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let config = Config::parse(SMALLEST).unwrap();
+        assert_eq!(config.experiment(), "/iris_staging");
+        assert_eq!(config.train.seed, 42);
+        assert_eq!(config.deploy.listen.port(), 8080);
+        assert_eq!(config.monitor.drift_share, 0.5);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let message = refusal("algoritm = \"random_forest\"\n");
+        assert!(message.contains("line 6"), "{message}");
+        assert!(message.contains("algoritm") && message.contains("algorithm"), "{message}");
+    }
+
+    #[test]
+    fn rules_that_span_keys() {
+        for (extra, expected) in [
+            ("test_size = 1.5\n", "test_size"),
+            ("command = \"x\"\nalgorithm = \"y\"\n", "keep one"),
+            ("[gate.thresholds]\naccuracy = {}\n", "min"),
+            ("[gate.thresholds]\nrmse = { min = 2, max = 1 }\n", "above"),
+            ("[deploy]\ndeadline = \"soon\"\n", "duration"),
+            ("[monitor]\ndrift_share = 3.0\n", "share"),
+        ] {
+            let message = refusal(extra);
+            assert!(message.contains(expected), "{extra}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_training_command_needs_no_data() {
+        let text = "[model]\nname = \"Iris\"\n[train]\ncommand = \"python src/train.py\"\n";
+        assert!(Config::parse(text).is_ok());
+        assert!(Config::parse("[model]\nname = \"Iris\"\n[train]\n").is_err());
+    }
+}

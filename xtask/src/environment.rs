@@ -1,0 +1,85 @@
+//! What the tests need and a bare machine lacks: pinned Python packages, Chromium, PostgreSQL.
+//!
+//! Everything of ours lands below `target/test-env`; system packages are installed only where we
+//! may (Debian, as root), otherwise the command to run is said.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+/// Root of the checkout.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").components().collect()
+}
+
+/// Makes the test environment, or brings it up to date.
+pub(crate) fn set_up() -> Result<()> {
+    let environment = root().join("target/test-env");
+    std::fs::create_dir_all(&environment)?;
+    python(&environment)?;
+    system_program("chromium", &["chromium", "fonts-dejavu-core"])?;
+    system_program("initdb", &["postgresql"])
+}
+
+/// A private virtual environment with the packages of `tests/requirements.txt`.
+fn python(environment: &Path) -> Result<()> {
+    let requirements = root().join("tests/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements)
+        .with_context(|| requirements.display().to_string())?;
+    let stamp = environment.join("requirements.installed");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    let venv = environment.join("python");
+    eprintln!("setting up {} (once, takes a few minutes)", venv.display());
+    if !venv.join("bin/python").try_exists()? {
+        run(Command::new("python3").arg("-m").arg("venv").arg(&venv))?;
+    }
+    run(Command::new(venv.join("bin/python"))
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(&requirements))?;
+    std::fs::write(&stamp, wanted)?;
+    Ok(())
+}
+
+/// Installs Debian packages unless the program is already there.
+fn system_program(program: &str, packages: &[&str]) -> Result<()> {
+    if is_installed(program) {
+        return Ok(());
+    }
+    let command = format!("apt-get install --no-install-recommends {}", packages.join(" "));
+    eprintln!("{program} is missing: {command}");
+    let install = || -> Result<()> {
+        run(Command::new("apt-get").args(["update", "-qq"]))?;
+        run(Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(packages))
+    };
+    install().with_context(|| format!("tests need {program}; as root: {command}"))
+}
+
+/// Debian keeps PostgreSQL's programs outside of PATH.
+fn is_installed(program: &str) -> bool {
+    let in_path = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    });
+    let of_postgres = || {
+        std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| {
+            versions.any(|version| {
+                version.is_ok_and(|version| version.path().join("bin").join(program).is_file())
+            })
+        })
+    };
+    in_path || of_postgres()
+}
+
+/// Runs a command with its output shown, and fails when it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("{command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}

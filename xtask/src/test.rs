@@ -1,0 +1,85 @@
+//! Runs every test of the workspace and counts them.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::environment::root;
+
+/// `cargo test` over the whole workspace, with a line at the end that counts.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let mut child = Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo test did not start")?;
+    let output = child.stdout.take().context("no output of cargo test")?;
+    let mut counted = Counted::default();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        counted.add(&line);
+        eprintln!("{line}");
+    }
+    let status = child.wait()?;
+    eprintln!(
+        "\n{} tests passed, {} failed, {} ignored, in {} test programs",
+        counted.passed, counted.failed, counted.ignored, counted.programs
+    );
+    if !status.success() || counted.failed > 0 {
+        bail!("the tests failed");
+    }
+    if counted.passed == 0 && arguments.is_empty() {
+        bail!("no test ran");
+    }
+    Ok(())
+}
+
+/// Sums over the `test result:` lines.
+#[derive(Debug, Default)]
+struct Counted {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+    programs: u64,
+}
+
+impl Counted {
+    /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        self.programs += 1;
+        let words: Vec<&str> =
+            result.split([' ', ';', '.']).filter(|word| !word.is_empty()).collect();
+        for pair in words.windows(2) {
+            let [count, what] = pair else { continue };
+            let Ok(count) = count.parse::<u64>() else { continue };
+            match *what {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.ignored += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Counted;
+
+    #[test]
+    fn result_lines_are_summed() {
+        let mut counted = Counted::default();
+        counted.add("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out");
+        counted
+            .add("test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 9 filtered out");
+        counted.add("running 3 tests");
+        assert_eq!(
+            (counted.passed, counted.failed, counted.ignored, counted.programs),
+            (5, 4, 1, 2)
+        );
+    }
+}
