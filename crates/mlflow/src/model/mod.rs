@@ -1,5 +1,29 @@
 //! A model folder as MLflow lays it out: `MLmodel`, signature, input example, environment files.
+//!
+//! - [`MlModel`] is the `MLmodel` file, [`Flavors`] the ways it says the model can be loaded;
+//! - [`Signature`] says what goes in and out; [`infer_signature`] makes one from data;
+//! - [`InputExample`] and [`Environment`] are the files beside it;
+//! - [`ModelFolder`] writes a whole folder that Python's `mlflow` loads.
 
+mod environment;
+mod file;
+mod flavors;
+mod folder;
+mod infer;
+mod input_example;
+mod mlmodel;
+mod python_json;
+mod row_json;
 mod signature;
+mod signature_json;
 
+pub use environment::Environment;
+pub use flavors::{
+    Flavors, LightgbmFlavor, OnnxFlavor, OtherFlavor, PythonEnv, PythonFunctionFlavor,
+    SklearnFlavor, XgboostFlavor,
+};
+pub use folder::ModelFolder;
+pub use infer::{infer_schema, infer_signature};
+pub use input_example::{InputExample, InputExampleInfo};
+pub use mlmodel::{MLMODEL_FILE, MlModel};
 pub use signature::{ColSpec, DataType, ParamSpec, Schema, Signature, TensorSpec};
