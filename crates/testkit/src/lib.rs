@@ -5,6 +5,8 @@
 
 #![expect(clippy::panic, reason = "a test without its environment must fail, with the reason")]
 
+pub mod browser;
+
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
