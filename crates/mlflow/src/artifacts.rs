@@ -1,5 +1,8 @@
 //! Files below an artifact root, wherever it is.
 
+use std::ops::Range;
+mod local;
+
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -9,6 +12,8 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::entities::FileInfo;
 use crate::{Error, Result};
+
+pub use local::LocalArtifacts;
 
 /// A file's bytes as they arrive.
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;
@@ -24,11 +29,105 @@ pub trait Artifacts: Send + Sync {
     /// The file's bytes; `RESOURCE_DOES_NOT_EXIST` if there is none.
     async fn download_artifact(&self, root_uri: &str, path: &str) -> Result<ByteStream>;
 
+    /// The file's size and age, and the bytes of it that `range` asks for (all if none).
+    ///
+    /// This default reads the whole file and cuts the range out as it passes by; a storage that
+    /// can seek overrides it.
+    async fn open_artifact(
+        &self,
+        root_uri: &str,
+        path: &str,
+        range: Option<ByteRange>,
+    ) -> Result<ArtifactFile> {
+        let directory = path.rsplit_once('/').map_or("", |(directory, _name)| directory);
+        let listed = self.list_artifacts(root_uri, directory).await?;
+        let size = listed
+            .iter()
+            .find(|entry| entry.path == path && !entry.is_dir)
+            .and_then(|entry| u64::try_from(entry.file_size?).ok())
+            .ok_or_else(|| Error::not_found(format!("No such artifact: '{path}'")))?;
+        let wanted = range.map_or(Some(0..size), |range| range.resolve(size));
+        let body = match &wanted {
+            Some(bytes) => cut(self.download_artifact(root_uri, path).await?, bytes.clone()),
+            None => Box::pin(futures::stream::empty()),
+        };
+        Ok(ArtifactFile { size, modified_ms: None, etag: None, range: wanted, body })
+    }
+
     /// Writes or replaces the file, all or nothing.
     async fn upload_artifact(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()>;
 
     /// Removes a file or directory; removing nothing is no error.
     async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()>;
+}
+
+/// Part of a file, as an HTTP `Range` header asks for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByteRange {
+    /// From this offset to the end.
+    From(u64),
+    /// From the first offset to the second, both included.
+    Between(u64, u64),
+    /// This many bytes at the end.
+    Last(u64),
+}
+
+impl ByteRange {
+    /// The half-open range of a file of `size` bytes that this asks for; None if it has no byte
+    /// of it.
+    pub fn resolve(self, size: u64) -> Option<Range<u64>> {
+        let range = match self {
+            Self::From(start) => start..size,
+            Self::Between(start, end) => start..end.saturating_add(1).min(size),
+            Self::Last(count) => size.saturating_sub(count)..size,
+        };
+        (range.start < range.end).then_some(range)
+    }
+}
+
+/// An opened file: what is known of it, and its bytes.
+pub struct ArtifactFile {
+    /// Bytes of the whole file.
+    pub size: u64,
+    /// Milliseconds since the Unix epoch, if the storage knows.
+    pub modified_ms: Option<i64>,
+    /// Changes when the content does, if the storage knows.
+    pub etag: Option<String>,
+    /// Which bytes `body` yields; None if the range asked for is outside the file.
+    pub range: Option<Range<u64>>,
+    pub body: ByteStream,
+}
+
+impl std::fmt::Debug for ArtifactFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArtifactFile")
+            .field("size", &self.size)
+            .field("modified_ms", &self.modified_ms)
+            .field("etag", &self.etag)
+            .field("range", &self.range)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lets only the bytes of `range` through.
+fn cut(body: ByteStream, range: Range<u64>) -> ByteStream {
+    use futures::StreamExt as _;
+
+    let mut offset = 0_u64;
+    let pieces = body.filter_map(move |chunk| {
+        let piece = match chunk {
+            Ok(bytes) => {
+                let length = bytes.len() as u64;
+                let start = range.start.saturating_sub(offset).min(length);
+                let end = range.end.saturating_sub(offset).min(length);
+                offset += length;
+                (start < end).then(|| Ok(bytes.slice(start as usize..end as usize)))
+            }
+            Err(error) => Some(Err(error)),
+        };
+        futures::future::ready(piece)
+    });
+    Box::pin(pieces)
 }
 
 /// Wraps bytes that are already in memory for [`Artifacts::upload_artifact`].

@@ -5,6 +5,7 @@
 //!   REST client both implement it, so nothing else in the program asks which one it talks to;
 //! - [`model`]: the `MLmodel` file, signatures and input examples of a model folder;
 //! - [`enforce`]: a request checked against a signature, straight into Arrow columns;
+//! - [`resolve`]: which version and folder a model URI means, and fetching it;
 //! - [`uri`]: `models:/`, `runs:/`, `mlflow-artifacts:/` and tracking URIs;
 //! - [`client`]: the REST client for any MLflow server.
 
@@ -14,6 +15,7 @@ pub mod enforce;
 pub mod entities;
 mod error;
 pub mod model;
+pub mod resolve;
 mod tracking;
 pub mod uri;
 

@@ -67,7 +67,7 @@ impl InputExample {
         let mut payload = serde_json::Map::new();
         match (info.kind.as_str(), info.pandas_orient.as_deref()) {
             ("dataframe", Some("records")) => {
-                drop(payload.insert("dataframe_records".into(), data))
+                drop(payload.insert("dataframe_records".into(), data));
             }
             ("dataframe", Some("values")) if data.is_array() => {
                 drop(payload.insert("dataframe_split".into(), serde_json::json!({ "data": data })));

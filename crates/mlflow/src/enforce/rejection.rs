@@ -1,0 +1,111 @@
+//! Why a request is refused: everything that is wrong with it, not only the first thing.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::ErrorCode;
+
+/// One thing that does not fit the signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Name of the column, or its position in an unnamed signature; none if the whole request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// Row, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<usize>,
+    /// The value as it was written, shortened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Type by MLflow's name, such as `double`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What is wrong, as a sentence.
+    pub problem: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(row) = self.row {
+            write!(f, "row {row}: ")?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+/// Longest part of a value that is repeated in a message: enough to find it, short enough to log.
+const VALUE_CHARS_MAX: usize = 60;
+
+/// A value as it was written, cut to what fits a message.
+pub(crate) fn shorten(value: &str) -> String {
+    match value.char_indices().nth(VALUE_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
+        None => value.to_owned(),
+    }
+}
+
+/// At which step a request was refused, which decides the codes of MLflow's error body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The body is not of its format, or over a limit.
+    Parse,
+    /// A value cannot become what the signature says.
+    Cast,
+    /// Columns or shapes are not those of the signature.
+    Schema,
+    /// An inference param is not of its type.
+    Params,
+}
+
+impl Step {
+    /// `error_code` of the body.
+    pub fn error_code(self) -> ErrorCode {
+        match self {
+            Self::Parse | Self::Cast => ErrorCode::BadRequest,
+            Self::Schema | Self::Params => ErrorCode::InvalidParameterValue,
+        }
+    }
+
+    /// `error_class` of the body.
+    pub fn error_class(self) -> &'static str {
+        match self {
+            Self::Schema => "SCHEMA_ENFORCEMENT_FAILED",
+            _ => "INVALID_PARAMETER_VALUE",
+        }
+    }
+
+    /// `sqlstate` of the body.
+    pub fn sqlstate(self) -> &'static str {
+        match self {
+            Self::Schema => "KAM01",
+            _ => "KAM00",
+        }
+    }
+}
+
+/// A refused request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Rejection {
+    /// Where it failed.
+    pub step: Step,
+    /// One sentence for people and for clients that look for MLflow's phrases.
+    pub message: String,
+    /// The first violations, in the order of the request.
+    pub violations: Vec<Violation>,
+    /// How many there were; more than `violations` holds when there were very many.
+    pub violations_total: usize,
+}
+
+impl Rejection {
+    /// A refusal of the body as a whole.
+    pub(crate) fn parse(message: impl Into<String>) -> Self {
+        Self::whole(Step::Parse, message)
+    }
+
+    /// A refusal without single violations.
+    pub(crate) fn whole(step: Step, message: impl Into<String>) -> Self {
+        Self { step, message: message.into(), violations: Vec::new(), violations_total: 0 }
+    }
+}
