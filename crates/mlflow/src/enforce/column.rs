@@ -6,56 +6,21 @@ use arrow_array::{
     ArrayRef, BinaryArray, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array,
     ListArray, MapArray, StringArray, StructArray, TimestampNanosecondArray,
 };
-use arrow_buffer::{BooleanBuffer, Buffer as Bytes, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType as ArrowType, Field, Fields, TimeUnit};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
+use super::cast::{self, Refusal};
 use super::context::{Casting, Context};
 use super::datetime::{self, Datetime};
 use super::json::{Kind, Number, Reader, Syntax};
 use super::names::mlflow_name;
+use super::rejection::shorten;
 use crate::model::DataType;
 
-/// Why a value does not become what the signature says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// It is of another type.
-    Type,
-    /// It has a fraction that a whole number cannot keep.
-    Fraction,
-    /// It is beyond the range of the type.
-    Range,
-    /// It is null and the column has no null.
-    Null,
-    /// It has a time zone.
-    TimeZone,
-    /// It is a text, but not of a date.
-    Date,
-    /// It is a text, but not base64.
-    Base64,
-    /// It is longer than the limit.
-    Length,
-}
+/// Reading one value: pushed, or refused (the column is then one value short), or not JSON.
+type Cell = Result<Result<(), Refusal>, Syntax>;
 
-impl Refusal {
-    fn tail(self) -> &'static str {
-        match self {
-            Self::Type | Self::Null => "",
-            Self::Fraction => ", which would lose its fraction",
-            Self::Range => ", which is out of its range",
-            Self::TimeZone => ", which has a time zone; write the time without one",
-            Self::Date => ", which is not an ISO 8601 date between 1677 and 2262",
-            Self::Base64 => ", which is not base64",
-            Self::Length => ", which is too long",
-        }
-    }
-}
-
-/// What reading one value came to: a refusal leaves the column one value short.
-type Cell = Result<Option<Refusal>, Syntax>;
-
-/// Variable-length values behind each other.
+/// Values of different lengths behind each other.
 #[derive(Debug, Default)]
 struct Runs {
     ends: Vec<i32>,
@@ -63,22 +28,21 @@ struct Runs {
 }
 
 impl Runs {
+    fn with_capacity(capacity: usize) -> Self {
+        Self { ends: Vec::with_capacity(capacity), bytes: Vec::new() }
+    }
+
     /// Appends one value; refuses what 32-bit offsets cannot hold.
-    fn push(&mut self, value: &[u8]) -> Option<Refusal> {
-        let Ok(end) = i32::try_from(self.bytes.len() + value.len()) else {
-            return Some(Refusal::Length);
-        };
+    fn push(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        let end = i32::try_from(self.bytes.len() + value.len()).map_err(|_big| Refusal::Length)?;
         self.bytes.extend_from_slice(value);
         self.ends.push(end);
-        None
+        Ok(())
     }
-}
 
-fn offsets(ends: Vec<i32>) -> OffsetBuffer<i32> {
-    let mut all = Vec::with_capacity(ends.len() + 1);
-    all.push(0);
-    all.extend(ends);
-    OffsetBuffer::new(ScalarBuffer::from(all))
+    fn push_empty(&mut self) {
+        self.ends.push(self.ends.last().copied().unwrap_or(0));
+    }
 }
 
 #[derive(Debug)]
@@ -94,7 +58,7 @@ enum Values<'s> {
     /// JSON text of each value.
     Any(Runs),
     Array { ends: Vec<i32>, items: Box<Column<'s>> },
-    Object(Vec<(&'s str, Column<'s>)>),
+    Object { length: usize, properties: Vec<(&'s str, Column<'s>)> },
     Map { ends: Vec<i32>, keys: Runs, values: Box<Column<'s>> },
 }
 
@@ -116,7 +80,6 @@ impl<'s> Column<'s> {
     }
 
     fn build(data_type: &'s DataType, required: bool, nested: bool, capacity: usize) -> Self {
-        let runs = || Runs { ends: Vec::with_capacity(capacity), bytes: Vec::new() };
         let values = match data_type {
             DataType::Boolean => Values::Boolean(Vec::with_capacity(capacity)),
             DataType::Integer => Values::Integer(Vec::with_capacity(capacity)),
@@ -124,9 +87,9 @@ impl<'s> Column<'s> {
             DataType::Float => Values::Float(Vec::with_capacity(capacity)),
             DataType::Double => Values::Double(Vec::with_capacity(capacity)),
             DataType::Datetime => Values::Datetime(Vec::with_capacity(capacity)),
-            DataType::String => Values::String(runs()),
-            DataType::Binary => Values::Binary(runs()),
-            DataType::Any => Values::Any(runs()),
+            DataType::String => Values::String(Runs::with_capacity(capacity)),
+            DataType::Binary => Values::Binary(Runs::with_capacity(capacity)),
+            DataType::Any => Values::Any(Runs::with_capacity(capacity)),
             DataType::Array(items) => Values::Array {
                 ends: Vec::with_capacity(capacity),
                 items: Box::new(Self::build(items, true, true, 0)),
@@ -136,14 +99,15 @@ impl<'s> Column<'s> {
                 keys: Runs::default(),
                 values: Box::new(Self::build(values, true, true, 0)),
             },
-            DataType::Object(properties) => Values::Object(
-                properties
+            DataType::Object(properties) => Values::Object {
+                length: 0,
+                properties: properties
                     .iter()
                     .map(|(name, data_type, required)| {
                         (name.as_str(), Self::build(data_type, *required, true, capacity))
                     })
                     .collect(),
-            ),
+            },
         };
         Self { data_type, required, nested, values, valid: None }
     }
@@ -159,14 +123,18 @@ impl<'s> Column<'s> {
             Values::Double(values) => values.len(),
             Values::String(runs) | Values::Binary(runs) | Values::Any(runs) => runs.ends.len(),
             Values::Array { ends, .. } | Values::Map { ends, .. } => ends.len(),
-            Values::Object(_) => self.valid.as_ref().map_or(0, Vec::len),
+            Values::Object { length, .. } => *length,
         }
     }
 
     /// Reads the next JSON value as the next row. Whatever the value is, the column is one longer
     /// afterwards; what does not fit is reported to `context`.
     #[inline]
-    pub(crate) fn read(&mut self, reader: &mut Reader<'_>, context: &mut Context<'_>) -> Result<(), Syntax> {
+    pub(crate) fn read(
+        &mut self,
+        reader: &mut Reader<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Syntax> {
         let kind = reader.kind()?;
         let start = reader.position();
         // The commonest case by far, without the detour.
@@ -179,93 +147,95 @@ impl<'s> Column<'s> {
             }
             reader.seek(start);
         }
-        if kind == Kind::Null {
+        let outcome = if kind == Kind::Null {
             reader.null()?;
-            if let Some(refusal) = self.null(context.casting) {
-                self.refuse(refusal, "null", kind, context);
+            Err(Refusal::Null)
+        } else {
+            self.cell(reader, kind, context)?
+        };
+        let outcome = match outcome {
+            Err(Refusal::Null) => self.null(context.casting),
+            Ok(()) => {
+                self.mark(true);
+                return Ok(());
             }
-            return Ok(());
-        }
-        if let Some(refusal) = self.cell(reader, kind, context)? {
+            refused => refused,
+        };
+        if let Err(refusal) = outcome {
             reader.seek(start);
             let value = reader.skip()?;
             self.refuse(refusal, value, kind, context);
-        } else {
-            self.mark(true);
         }
         Ok(())
     }
 
-    /// Reads a text that came from elsewhere than JSON (CSV) as the next row.
+    /// Reads a cell of a CSV file, where everything is text, as the next row.
     pub(crate) fn read_text(&mut self, text: &str, context: &mut Context<'_>) {
-        if text.is_empty() {
-            if let Some(refusal) = self.null(context.casting) {
-                self.refuse(refusal, "", Kind::Null, context);
-            }
-            return;
-        }
         let casting = match context.casting {
             Casting::Strict => Casting::Lossless,
             other => other,
         };
-        if let Some(refusal) = self.text(text, casting, context) {
-            self.refuse(refusal, text, Kind::Text, context);
+        let outcome = if text.is_empty() {
+            Err(Refusal::Null)
         } else {
-            self.mark(true);
+            self.text(text, casting, context)
+        };
+        let outcome = match outcome {
+            Err(Refusal::Null) => self.null(casting),
+            Ok(()) => return self.mark(true),
+            refused => refused,
+        };
+        if let Err(refusal) = outcome {
+            self.refuse(refusal, text, Kind::Text, context);
         }
     }
 
-    /// Appends a null, or says that the column has none.
-    pub(crate) fn null(&mut self, casting: Casting) -> Option<Refusal> {
+    /// Appends a null, or refuses it.
+    pub(crate) fn null(&mut self, casting: Casting) -> Result<(), Refusal> {
         let allowed = match &self.values {
+            Values::Any(_) => true,
             // A missing number is a NaN to every library, a missing date a NaT.
             Values::Float(_) | Values::Double(_) | Values::Datetime(_) | Values::String(_) => {
-                !self.nested || !self.required
+                !self.required || !self.nested
             }
-            Values::Any(_) => true,
             Values::Boolean(_) => !self.required || casting == Casting::Upstream,
             _ => !self.required,
         };
         if !allowed {
-            return Some(Refusal::Null);
+            return Err(Refusal::Null);
         }
         // Upstream's bool(None) is False.
-        let stays_null = !(self.required && matches!(self.values, Values::Boolean(_)));
+        let is_false = self.required && matches!(self.values, Values::Boolean(_));
         self.push_default();
-        self.mark(!stays_null);
-        None
+        self.mark(is_false);
+        Ok(())
     }
 
+    #[cold]
     fn refuse(&mut self, refusal: Refusal, value: &str, kind: Kind, context: &mut Context<'_>) {
         self.push_default();
         self.mark(true);
-        let expected = mlflow_name(self.data_type);
-        let what = match (refusal, kind) {
-            (_, Kind::Null) if value.is_empty() => "nothing",
-            (_, Kind::Null) => "null",
-            (_, Kind::Text) => "the string ",
-            (_, Kind::Boolean) => "the boolean ",
-            (_, Kind::Array) => "the list ",
-            (_, Kind::Object) => "the object ",
-            (_, Kind::Number) => "",
+        let what = match kind {
+            Kind::Null | Kind::Number => "",
+            Kind::Text => "string ",
+            Kind::Boolean => "boolean ",
+            Kind::Array => "list ",
+            Kind::Object => "object ",
         };
-        let shown = if kind == Kind::Null { String::new() } else { super::rejection::shorten(value) };
+        let shown = if value.is_empty() { "nothing".to_owned() } else { shorten(value) };
+        let expected = mlflow_name(self.data_type);
         let problem = format!("expected {expected}, got {what}{shown}{}", refusal.tail());
-        context.report_cast(Some(value), expected, problem);
+        context.report_cast(value, self.data_type, problem);
     }
 
+    /// Notes whether the value just pushed is there.
     #[inline]
     fn mark(&mut self, valid: bool) {
         if let Some(flags) = &mut self.valid {
             flags.push(valid);
-        } else if !valid || matches!(self.values, Values::Object(_)) {
-            // Objects have no values of their own to count, so they always keep flags.
-            let before = match self.values {
-                Values::Object(_) => 0,
-                _ => self.len().saturating_sub(1),
-            };
-            let mut flags = vec![true; before];
-            flags.push(valid);
+        } else if !valid {
+            let mut flags = vec![true; self.len().saturating_sub(1)];
+            flags.push(false);
             self.valid = Some(flags);
         }
     }
@@ -280,16 +250,12 @@ impl<'s> Column<'s> {
             Values::Datetime(values) => values.push(i64::MIN),
             Values::Float(values) => values.push(f32::NAN),
             Values::Double(values) => values.push(f64::NAN),
-            Values::String(runs) | Values::Binary(runs) => {
-                runs.push(b"");
-            }
-            Values::Any(runs) => {
-                runs.push(b"null");
-            }
+            Values::String(runs) | Values::Binary(runs) | Values::Any(runs) => runs.push_empty(),
             Values::Array { ends, .. } | Values::Map { ends, .. } => {
                 ends.push(ends.last().copied().unwrap_or(0));
             }
-            Values::Object(properties) => {
+            Values::Object { length, properties } => {
+                *length += 1;
                 for (_, column) in properties {
                     column.push_default();
                     column.mark(false);
@@ -303,9 +269,16 @@ impl<'s> Column<'s> {
         let casting = if self.nested { Casting::Strict } else { context.casting };
         match (&mut self.values, kind) {
             (Values::Any(runs), _) => Ok(runs.push(reader.skip()?.as_bytes())),
-            (Values::Array { .. }, Kind::Array) => self.array(reader, context),
-            (Values::Object(_), Kind::Object) => self.object(reader, context),
-            (Values::Map { .. }, Kind::Object) => self.map(reader, context),
+            (Values::Array { ends, items }, Kind::Array) => {
+                read_array(ends, items, reader, context).map(Ok)
+            }
+            (Values::Object { length, properties }, Kind::Object) => {
+                *length += 1;
+                read_object(*length, properties, reader, context).map(Ok)
+            }
+            (Values::Map { ends, keys, values }, Kind::Object) => {
+                read_map(ends, keys, values, reader, context).map(Ok)
+            }
             (_, Kind::Number) => {
                 let start = reader.position();
                 let number = reader.number()?;
@@ -319,44 +292,44 @@ impl<'s> Column<'s> {
                 let text = reader.string()?;
                 Ok(self.text(&text, casting, context))
             }
-            _ => Ok(Some(Refusal::Type)),
+            _ => Ok(Err(Refusal::Type)),
         }
     }
 
-    fn number(&mut self, number: Number<'_>, written: &str, casting: Casting) -> Option<Refusal> {
+    fn number(
+        &mut self,
+        number: Number<'_>,
+        written: &str,
+        casting: Casting,
+    ) -> Result<(), Refusal> {
         match &mut self.values {
-            Values::Double(values) => {
-                let value = double(number, casting)?;
-                push(values, value)
+            Values::Double(values) => values.push(cast::double(number, casting)?),
+            Values::Float(values) => values.push(cast::float(number, casting)?),
+            Values::Long(values) => values.push(cast::long(number, casting)?),
+            Values::Integer(values) => values.push(cast::integer(number, casting)?),
+            Values::Boolean(values) if casting != Casting::Strict => {
+                let value = number.as_f64();
+                if value != 0.0 && value != 1.0 && casting != Casting::Upstream {
+                    return Err(Refusal::Type);
+                }
+                values.push(value != 0.0);
             }
-            Values::Float(values) => push(values, float(number, casting)),
-            Values::Long(values) => push(values, long(number, casting)),
-            Values::Integer(values) => push(values, integer(number, casting)),
-            Values::Boolean(values) => match (casting, number.as_f64()) {
-                (Casting::Strict, _) => Some(Refusal::Type),
-                (_, 0.0) => push(values, Ok(false)),
-                (_, 1.0) => push(values, Ok(true)),
-                (Casting::Lossless, _) => Some(Refusal::Type),
-                (Casting::Upstream, _) => push(values, Ok(true)),
-            },
             // pandas.to_datetime reads a number as nanoseconds.
             Values::Datetime(values) if casting != Casting::Strict => {
-                push(values, long(number, Casting::Lossless))
+                values.push(cast::long(number, Casting::Lossless)?);
             }
-            Values::String(runs) if casting == Casting::Upstream => runs.push(written.as_bytes()),
-            _ => Some(Refusal::Type),
+            Values::String(runs) if casting == Casting::Upstream => {
+                return runs.push(written.as_bytes());
+            }
+            _ => return Err(Refusal::Type),
         }
+        Ok(())
     }
 
-    fn boolean(&mut self, value: bool, casting: Casting) -> Option<Refusal> {
-        if let Values::Boolean(values) = &mut self.values {
-            values.push(value);
-            return None;
-        }
-        if casting == Casting::Strict {
-            return Some(Refusal::Type);
-        }
+    fn boolean(&mut self, value: bool, casting: Casting) -> Result<(), Refusal> {
         match &mut self.values {
+            Values::Boolean(values) => values.push(value),
+            _ if casting == Casting::Strict => return Err(Refusal::Type),
             Values::Double(values) => values.push(f64::from(u8::from(value))),
             Values::Float(values) => values.push(f32::from(u8::from(value))),
             Values::Long(values) => values.push(i64::from(value)),
@@ -364,56 +337,227 @@ impl<'s> Column<'s> {
             Values::String(runs) if casting == Casting::Upstream => {
                 return runs.push(if value { b"True" } else { b"False" });
             }
-            _ => return Some(Refusal::Type),
+            _ => return Err(Refusal::Type),
         }
-        None
+        Ok(())
     }
 
-    fn text(&mut self, text: &str, casting: Casting, context: &Context<'_>) -> Option<Refusal> {
+    fn text(
+        &mut self,
+        text: &str,
+        casting: Casting,
+        context: &Context<'_>,
+    ) -> Result<(), Refusal> {
         if text.len() > context.limits.string_bytes_max {
-            return Some(Refusal::Length);
+            return Err(Refusal::Length);
         }
         match &mut self.values {
-            Values::String(runs) => runs.push(text.as_bytes()),
-            Values::Binary(runs) if !context.base64 => runs.push(text.as_bytes()),
-            Values::Binary(runs) => match decode_base64(text, casting) {
-                Some(bytes) => runs.push(&bytes),
-                None => Some(Refusal::Base64),
-            },
+            Values::String(runs) => return runs.push(text.as_bytes()),
+            Values::Binary(runs) if context.base64 => {
+                return runs.push(&cast::base64(text, casting)?);
+            }
+            Values::Binary(runs) => return runs.push(text.as_bytes()),
             Values::Datetime(values) => match datetime::parse(text) {
-                Datetime::Nanoseconds(value) => push(values, Ok(value)),
-                Datetime::Missing if casting == Casting::Strict => Some(Refusal::Date),
-                Datetime::Missing => {
-                    self.push_default();
-                    self.mark(false);
-                    // The caller marks a value as present; the flag just set must be the last.
-                    if let Some(flags) = &mut self.valid {
-                        flags.pop();
-                    }
-                    None
-                }
-                Datetime::WithTimeZone => Some(Refusal::TimeZone),
-                Datetime::Unreadable => Some(Refusal::Date),
+                Datetime::Nanoseconds(value) => values.push(value),
+                Datetime::Missing if casting != Casting::Strict => return Err(Refusal::Null),
+                Datetime::WithTimeZone => return Err(Refusal::TimeZone),
+                Datetime::Missing | Datetime::Unreadable => return Err(Refusal::Date),
             },
-            _ if casting == Casting::Strict => Some(Refusal::Type),
-            Values::Double(values) => push(values, python_float(text, casting)),
-            Values::Float(values) => push(
-                values,
-                python_float(text, casting).and_then(|value| float(Number::Real(value), casting)),
-            ),
-            Values::Long(values) => push(values, python_int(text, casting)),
-            Values::Integer(values) => push(
-                values,
-                python_int(text, casting).and_then(|value| integer(Number::Int(value), casting)),
-            ),
-            // Upstream's bool("false") is True: only --lenient repeats that.
-            Values::Boolean(values) if casting == Casting::Upstream => push(values, Ok(!text.is_empty())),
+            _ if casting == Casting::Strict => return Err(Refusal::Type),
+            Values::Double(values) => values.push(cast::float_text(text, casting)?),
+            Values::Float(values) => {
+                let number = Number::Real(cast::float_text(text, casting)?);
+                values.push(cast::float(number, casting)?);
+            }
+            Values::Long(values) => values.push(cast::long_text(text)?),
+            Values::Integer(values) => {
+                values.push(cast::integer(Number::Int(cast::long_text(text)?), casting)?);
+            }
             Values::Boolean(values) if context.csv => match text {
-                "True" | "true" | "TRUE" => push(values, Ok(true)),
-                "False" | "false" | "FALSE" => push(values, Ok(false)),
-                _ => Some(Refusal::Type),
+                "True" | "true" | "TRUE" => values.push(true),
+                "False" | "false" | "FALSE" => values.push(false),
+                _ => return Err(Refusal::Type),
             },
-            _ => Some(Refusal::Type),
+            // Upstream's bool("false") is True: only its own casting repeats that.
+            Values::Boolean(values) if casting == Casting::Upstream => values.push(!text.is_empty()),
+            _ => return Err(Refusal::Type),
+        }
+        Ok(())
+    }
+
+    /// The same with what lies under a null (NaN) as its value; other types keep their nulls.
+    pub(crate) fn without_nulls(mut self) -> Self {
+        if matches!(self.values, Values::Float(_) | Values::Double(_)) {
+            self.valid = None;
+        }
+        self
+    }
+
+    /// The array of all values read, with nulls where they were.
+    pub(crate) fn finish(self) -> Result<ArrayRef, ArrowError> {
+        let nulls = self.valid.map(|flags| NullBuffer::new(BooleanBuffer::from(flags)));
+        Ok(match self.values {
+            Values::Boolean(values) => {
+                Arc::new(BooleanArray::try_new(BooleanBuffer::from(values), nulls)?)
+            }
+            Values::Integer(values) => Arc::new(Int32Array::try_new(values.into(), nulls)?),
+            Values::Long(values) => Arc::new(Int64Array::try_new(values.into(), nulls)?),
+            Values::Float(values) => Arc::new(Float32Array::try_new(values.into(), nulls)?),
+            Values::Double(values) => Arc::new(Float64Array::try_new(values.into(), nulls)?),
+            Values::Datetime(values) => {
+                Arc::new(TimestampNanosecondArray::try_new(values.into(), nulls)?)
+            }
+            Values::String(runs) | Values::Any(runs) => {
+                let bytes = Buffer::from_vec(runs.bytes);
+                Arc::new(StringArray::try_new(offsets(runs.ends), bytes, nulls)?)
+            }
+            Values::Binary(runs) => {
+                let bytes = Buffer::from_vec(runs.bytes);
+                Arc::new(BinaryArray::try_new(offsets(runs.ends), bytes, nulls)?)
+            }
+            Values::Array { ends, items } => {
+                let field = Arc::new(Field::new("item", arrow_type(items.data_type), true));
+                Arc::new(ListArray::try_new(field, offsets(ends), items.finish()?, nulls)?)
+            }
+            Values::Object { length, properties } => {
+                let fields = object_fields(self.data_type);
+                let mut arrays = Vec::with_capacity(properties.len());
+                for (_, column) in properties {
+                    arrays.push(column.finish()?);
+                }
+                if arrays.is_empty() {
+                    Arc::new(StructArray::new_empty_fields(length, nulls))
+                } else {
+                    Arc::new(StructArray::try_new(fields, arrays, nulls)?)
+                }
+            }
+            Values::Map { ends, keys, values } => {
+                let keys = StringArray::try_new(
+                    offsets(keys.ends),
+                    Buffer::from_vec(keys.bytes),
+                    None,
+                )?;
+                let fields = map_fields(values.data_type);
+                let entries =
+                    StructArray::try_new(fields.clone(), vec![Arc::new(keys), values.finish()?], None)?;
+                let field = Arc::new(Field::new("entries", ArrowType::Struct(fields), false));
+                Arc::new(MapArray::try_new(field, offsets(ends), entries, nulls, false)?)
+            }
+        })
+    }
+}
+
+fn read_array(
+    ends: &mut Vec<i32>,
+    items: &mut Column<'_>,
+    reader: &mut Reader<'_>,
+    context: &mut Context<'_>,
+) -> Result<(), Syntax> {
+    let mut more = reader.array_start()?;
+    while more {
+        items.read(reader, context)?;
+        more = reader.array_next()?;
+    }
+    ends.push(i32::try_from(items.len()).unwrap_or(i32::MAX));
+    Ok(())
+}
+
+fn read_object(
+    length: usize,
+    properties: &mut [(&str, Column<'_>)],
+    reader: &mut Reader<'_>,
+    context: &mut Context<'_>,
+) -> Result<(), Syntax> {
+    let mut more = reader.object_start()?;
+    while more {
+        let key = reader.key()?;
+        match properties.iter_mut().find(|(name, _)| *name == key) {
+            Some((_, column)) if column.len() < length => column.read(reader, context)?,
+            known => {
+                let problem = match known {
+                    Some(_) => format!("property '{key}' is given twice"),
+                    None => format!("Invalid properties not defined in the schema found: {{'{key}'}}"),
+                };
+                let value = reader.skip()?;
+                context.report_cast(value, &DataType::Any, problem);
+            }
+        }
+        more = reader.object_next()?;
+    }
+    for (name, column) in properties {
+        if column.len() < length {
+            if column.required {
+                let problem = format!("Missing required properties: {{'{name}'}}");
+                context.report_cast("", column.data_type, problem);
+            }
+            column.push_default();
+            column.mark(false);
         }
     }
+    Ok(())
+}
+
+fn read_map(
+    ends: &mut Vec<i32>,
+    keys: &mut Runs,
+    values: &mut Column<'_>,
+    reader: &mut Reader<'_>,
+    context: &mut Context<'_>,
+) -> Result<(), Syntax> {
+    let mut more = reader.object_start()?;
+    while more {
+        let key = reader.key()?;
+        if keys.push(key.as_bytes()).is_err() {
+            keys.push_empty();
+            context.report_row(format!("the keys of map {} are too long", context.column));
+        }
+        values.read(reader, context)?;
+        more = reader.object_next()?;
+    }
+    ends.push(i32::try_from(values.len()).unwrap_or(i32::MAX));
+    Ok(())
+}
+
+fn offsets(ends: Vec<i32>) -> OffsetBuffer<i32> {
+    let mut all = Vec::with_capacity(ends.len() + 1);
+    all.push(0);
+    all.extend(ends);
+    OffsetBuffer::new(ScalarBuffer::from(all))
+}
+
+/// The Arrow type of a column of this type.
+pub(crate) fn arrow_type(data_type: &DataType) -> ArrowType {
+    match data_type {
+        DataType::Boolean => ArrowType::Boolean,
+        DataType::Integer => ArrowType::Int32,
+        DataType::Long => ArrowType::Int64,
+        DataType::Float => ArrowType::Float32,
+        DataType::Double => ArrowType::Float64,
+        DataType::String | DataType::Any => ArrowType::Utf8,
+        DataType::Binary => ArrowType::Binary,
+        DataType::Datetime => ArrowType::Timestamp(TimeUnit::Nanosecond, None),
+        DataType::Array(items) => {
+            ArrowType::List(Arc::new(Field::new("item", arrow_type(items), true)))
+        }
+        DataType::Object(_) => ArrowType::Struct(object_fields(data_type)),
+        DataType::Map(values) => ArrowType::Map(
+            Arc::new(Field::new("entries", ArrowType::Struct(map_fields(values)), false)),
+            false,
+        ),
+    }
+}
+
+fn object_fields(data_type: &DataType) -> Fields {
+    let DataType::Object(properties) = data_type else { return Fields::empty() };
+    properties
+        .iter()
+        .map(|(name, data_type, _)| Field::new(name, arrow_type(data_type), true))
+        .collect()
+}
+
+fn map_fields(values: &DataType) -> Fields {
+    Fields::from(vec![
+        Field::new("keys", ArrowType::Utf8, false),
+        Field::new("values", arrow_type(values), true),
+    ])
 }

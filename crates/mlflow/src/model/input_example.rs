@@ -74,7 +74,7 @@ impl InputExample {
             }
             ("dataframe", _) => drop(payload.insert("dataframe_split".into(), data)),
             ("ndarray" | "json_object", _) => {
-                // An ndarray's file is `{"inputs": …}` already.
+                // Some versions wrap an ndarray in `{"inputs": …}` already.
                 let data = match data {
                     Value::Object(mut map) if map.len() == 1 && map.contains_key("inputs") => {
                         map.remove("inputs").unwrap_or_default()
@@ -107,17 +107,15 @@ impl InputExample {
     pub(super) fn write(&self, folder: &Path) -> Result<InputExampleInfo> {
         let value: Value = serde_json::from_str(&self.payload)
             .map_err(|error| Error::invalid(format!("the input example is not JSON: {error}")))?;
-        let split = value.get("dataframe_split").filter(|_| value.get("params").is_none());
-        let (kind, pandas_orient, data) = match split {
-            Some(split) => ("dataframe", Some("split".to_owned()), split),
-            None => match value.get("inputs").filter(|_| value.get("params").is_none()) {
-                Some(_) => ("ndarray", None, &value),
-                None => {
-                    return Err(Error::invalid(
-                        "an input example that is written has dataframe_split or inputs, and no params",
-                    ));
-                }
-            },
+        let part = |key: &str| value.get(key).filter(|_| value.get("params").is_none());
+        let (kind, pandas_orient, data) = match (part("dataframe_split"), part("inputs")) {
+            (Some(split), _) => ("dataframe", Some("split".to_owned()), split),
+            (None, Some(inputs)) => ("ndarray", None, inputs),
+            (None, None) => {
+                return Err(Error::invalid(
+                    "an input example that is written has dataframe_split or inputs, and no params",
+                ));
+            }
         };
         file::write(&folder.join(EXAMPLE_FILE), python_json::to_string(data)?.as_bytes())?;
         let serving = serde_json::to_string_pretty(&value)

@@ -104,7 +104,14 @@ fn time(column: &dyn Array, row: usize) -> Result<Value> {
     };
     let time =
         time.ok_or_else(|| Error::invalid(format!("row {row}: the time is out of range")))?;
-    Ok(time.format("%Y-%m-%dT%H:%M:%S%.f").to_string().into())
+    // One format for a whole column, because pandas takes it from the first value.
+    let format = match column.data_type() {
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => "%Y-%m-%dT%H:%M:%S%.9f",
+        DataType::Timestamp(TimeUnit::Microsecond, _) => "%Y-%m-%dT%H:%M:%S%.6f",
+        DataType::Timestamp(TimeUnit::Millisecond, _) => "%Y-%m-%dT%H:%M:%S%.3f",
+        _ => "%Y-%m-%dT%H:%M:%S",
+    };
+    Ok(time.format(format).to_string().into())
 }
 
 fn list(values: &ArrayRef) -> Result<Value> {
