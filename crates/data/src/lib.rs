@@ -1,1 +1,64 @@
 //! Reads tables (CSV with pandas' typing rules, Parquet, folders, globs) into Arrow columns.
+//!
+//! [`read`] takes what a user writes: a file, a folder, a pattern such as `logs/*.parquet`, or `-` for
+//! standard input. Format and compression (`.gz`, `.zst`) are told by content. Several files are joined
+//! by column name.
+//!
+//! # Types
+//!
+//! **CSV** columns are typed as `pandas.read_csv` types them, over the whole file: Int64, UInt64,
+//! Float64, Boolean, else Utf8. The words pandas takes for missing are nulls; an integer column with
+//! nulls is Float64; a column of nulls alone is Float64. Deliberate differences: a boolean column with
+//! nulls stays Boolean (pandas makes objects of it), and integers beyond 64 bits are Utf8, so that no
+//! digit is lost. Records with too few fields are refused unless
+//! [`ReadOptions::fill_short_records`] is set, because a cut line is damage more often than intent.
+//!
+//! **Parquet** types stay what they are (an Int64 column with nulls stays Int64: pandas would make
+//! floats of it); only large and view strings become Utf8, and dictionary keys Int32.
+//!
+//! Text is plain Utf8, not dictionaries: counting categories hashes each value once either way, and all
+//! users have one form to deal with. Dictionaries come only from Parquet files that hold them, where they
+//! mean pandas' `category`.
+
+mod csv;
+mod error;
+mod options;
+mod parquet;
+mod source;
+mod table;
+mod write;
+
+pub use arrow_array;
+pub use arrow_schema;
+
+pub use error::{Error, Result};
+pub use options::{MAX_COLUMNS, MAX_FILE_BYTES, MAX_FILES, MAX_RECORD_BYTES, ReadOptions};
+pub use source::{Format, STDIN, Source, SourceFile, files};
+pub use table::{Table, read_table};
+pub use write::{write_csv, write_parquet};
+
+/// Reads a table: a CSV or Parquet file, a folder, a pattern, or `-` for standard input.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("train.csv");
+/// std::fs::write(&path, "x,label\n1.5,a\n,b\n")?;
+/// let table = trainyard_data::read(&path.to_string_lossy(), &Default::default())?;
+/// assert_eq!(table.num_rows(), 2);
+/// assert_eq!(table.column(0).null_count(), 1);
+/// # Ok(())
+/// # }
+/// ```
+pub fn read(source: &str, options: &ReadOptions) -> Result<arrow_array::RecordBatch> {
+    Ok(read_table(source, options)?.batch)
+}
+
+/// Reads a table from the text of a CSV file that is in memory; `name` stands for the file in errors.
+pub fn read_csv_text(
+    name: &str,
+    text: &[u8],
+    options: &ReadOptions,
+) -> Result<arrow_array::RecordBatch> {
+    table::read_csv_text(std::path::Path::new(name), text, options)
+}

@@ -1,0 +1,279 @@
+//! One column of one block: typed as far as the block tells, with what the whole column must know.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
+use arrow_array::{Array as _, new_null_array};
+use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder, OffsetBufferBuilder};
+use arrow_schema::{ArrowError, DataType};
+
+use super::split::Cell;
+use super::value::{Number, boolean, is_null, number};
+
+/// What a column of a block holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Nulls alone.
+    Null,
+    /// Numbers, written as integers or not (see [`Facts`]).
+    Number,
+    /// Truth values.
+    Boolean,
+    /// Anything else.
+    Text,
+}
+
+/// What decides the type of the whole column; blocks add up with [`Facts::merge`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent observations, merged one by one")]
+pub(super) struct Facts {
+    kind: Kind,
+    has_nulls: bool,
+    /// A number with a point, an exponent, or infinite.
+    has_floats: bool,
+    /// An integer below zero.
+    has_negatives: bool,
+    /// An integer beyond 64 bits with sign.
+    has_wide: bool,
+    /// An integer beyond 64 bits without sign, or a negative wide one.
+    has_huge: bool,
+}
+
+impl Facts {
+    pub(super) const NONE: Self = Self {
+        kind: Kind::Null,
+        has_nulls: false,
+        has_floats: false,
+        has_negatives: false,
+        has_wide: false,
+        has_huge: false,
+    };
+
+    /// The facts of both together.
+    pub(super) fn merge(self, other: Self) -> Self {
+        let kind = match (self.kind, other.kind) {
+            (Kind::Null, kind) | (kind, Kind::Null) => kind,
+            (left, right) if left == right => left,
+            // Truth values among numbers are text, as pandas has it.
+            _ => Kind::Text,
+        };
+        Self {
+            kind,
+            has_nulls: self.has_nulls || other.has_nulls,
+            has_floats: self.has_floats || other.has_floats,
+            has_negatives: self.has_negatives || other.has_negatives,
+            has_wide: self.has_wide || other.has_wide,
+            has_huge: self.has_huge || other.has_huge,
+        }
+    }
+
+    /// The type pandas gives the column: int64, uint64, float64, bool, then text.
+    ///
+    /// A column of nulls is `Null` here: other files may know better, alone it becomes Float64.
+    pub(super) fn data_type(self) -> DataType {
+        match self.kind {
+            Kind::Null => DataType::Null,
+            Kind::Boolean => DataType::Boolean,
+            Kind::Text => DataType::Utf8,
+            Kind::Number if self.has_floats => DataType::Float64,
+            Kind::Number if self.has_wide => {
+                if self.has_negatives || self.has_huge || self.has_nulls {
+                    DataType::Utf8
+                } else {
+                    DataType::UInt64
+                }
+            }
+            Kind::Number if self.has_nulls => DataType::Float64,
+            Kind::Number => DataType::Int64,
+        }
+    }
+
+    fn see(&mut self, number: Number) {
+        match number {
+            Number::Int(value) => self.has_negatives |= value < 0,
+            Number::Float(_) => self.has_floats = true,
+            Number::Wide { nearest, unsigned } => {
+                self.has_wide = true;
+                self.has_negatives |= nearest < 0.0;
+                self.has_huge |= !unsigned;
+            }
+        }
+    }
+}
+
+/// The values of a column of one block, in the narrowest form that holds them.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) facts: Facts,
+    /// Null, Int64, Float64, Boolean or Utf8.
+    pub(super) values: ArrayRef,
+}
+
+/// Types the cells of a column as far as this block tells. `block` must be UTF-8.
+pub(super) fn infer(block: &[u8], cells: &[Cell]) -> Result<Parsed, ArrowError> {
+    let first = cells.iter().find(|cell| !is_null(&cell.text(block)));
+    let Some(first) = first else {
+        let facts = Facts { has_nulls: !cells.is_empty(), ..Facts::NONE };
+        return Ok(Parsed { facts, values: new_null_array(&DataType::Null, cells.len()) });
+    };
+    let first = first.text(block);
+    let parsed = if number(&first).is_some() {
+        numbers(block, cells)
+    } else if boolean(&first).is_some() {
+        booleans(block, cells)
+    } else {
+        None
+    };
+    if let Some(parsed) = parsed {
+        return Ok(parsed);
+    }
+    let values = texts(block, cells)?;
+    let facts = Facts { kind: Kind::Text, has_nulls: values.null_count() > 0, ..Facts::NONE };
+    Ok(Parsed { facts, values })
+}
+
+/// Integers until the first float (or wide integer), then floats; `None` when a value is no number.
+fn numbers(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
+    let mut facts = Facts { kind: Kind::Number, ..Facts::NONE };
+    let mut nulls = NullBufferBuilder::new(cells.len());
+    let mut ints: Vec<i64> = Vec::with_capacity(cells.len());
+    let mut rest = cells.iter();
+    let mut floats: Vec<f64> = loop {
+        let Some(cell) = rest.next() else {
+            let nulls = nulls.finish();
+            facts.has_nulls = nulls.is_some();
+            return Some(Parsed { facts, values: Arc::new(Int64Array::new(ints.into(), nulls)) });
+        };
+        let text = cell.text(block);
+        match number(&text) {
+            Some(number @ Number::Int(value)) => {
+                facts.see(number);
+                ints.push(value);
+                nulls.append_non_null();
+            }
+            Some(number) => {
+                facts.see(number);
+                nulls.append_non_null();
+                let mut floats = Vec::with_capacity(cells.len());
+                floats.extend(ints.iter().map(|&value| value as f64));
+                floats.push(number.as_f64());
+                break floats;
+            }
+            None if is_null(&text) => {
+                ints.push(0);
+                nulls.append_null();
+            }
+            None => return None,
+        }
+    };
+    for cell in rest {
+        let text = cell.text(block);
+        if let Some(number) = number(&text) {
+            facts.see(number);
+            floats.push(number.as_f64());
+            nulls.append_non_null();
+        } else if is_null(&text) {
+            floats.push(0.0);
+            nulls.append_null();
+        } else {
+            return None;
+        }
+    }
+    let nulls = nulls.finish();
+    facts.has_nulls = nulls.is_some();
+    Some(Parsed { facts, values: Arc::new(Float64Array::new(floats.into(), nulls)) })
+}
+
+fn booleans(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
+    let mut nulls = NullBufferBuilder::new(cells.len());
+    let mut values = BooleanBufferBuilder::new(cells.len());
+    for cell in cells {
+        let text = cell.text(block);
+        let value = boolean(&text);
+        if value.is_none() && !is_null(&text) {
+            return None;
+        }
+        values.append(value.unwrap_or_default());
+        nulls.append(value.is_some());
+    }
+    let nulls = nulls.finish();
+    let facts = Facts { kind: Kind::Boolean, has_nulls: nulls.is_some(), ..Facts::NONE };
+    Some(Parsed { facts, values: Arc::new(BooleanArray::new(values.finish(), nulls)) })
+}
+
+fn texts(block: &[u8], cells: &[Cell]) -> Result<ArrayRef, ArrowError> {
+    let mut nulls = NullBufferBuilder::new(cells.len());
+    let mut offsets = OffsetBufferBuilder::<i32>::new(cells.len());
+    let mut bytes = Vec::new();
+    for cell in cells {
+        let text = cell.text(block);
+        if is_null(&text) {
+            nulls.append_null();
+            offsets.push_length(0);
+        } else {
+            nulls.append_non_null();
+            offsets.push_length(text.len());
+            bytes.extend_from_slice(&text);
+        }
+    }
+    Ok(Arc::new(StringArray::try_new(offsets.finish(), bytes.into(), nulls.finish())?))
+}
+
+/// Why a column could not be read as the type that was asked for.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// This cell is not of the type.
+    Cell(Cell),
+    /// Arrow refused the buffers.
+    Arrow(ArrowError),
+}
+
+/// Reads the cells as the given type, or names the first cell that is not of it.
+pub(super) fn read_as(
+    block: &[u8],
+    cells: &[Cell],
+    data_type: &DataType,
+) -> Result<ArrayRef, Refused> {
+    fn collect<'a, T, A: FromIterator<Option<T>>>(
+        block: &'a [u8],
+        cells: &'a [Cell],
+        read: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<A, Refused> {
+        cells
+            .iter()
+            .map(|cell| {
+                let text = cell.text(block);
+                if is_null(&text) {
+                    return Ok(None);
+                }
+                read(&text).map(Some).ok_or(Refused::Cell(*cell))
+            })
+            .collect()
+    }
+    match data_type {
+        DataType::Int64 => Ok(Arc::new(collect::<_, Int64Array>(block, cells, |text| {
+            match number(text)? {
+                Number::Int(value) => Some(value),
+                _ => None,
+            }
+        })?)),
+        DataType::UInt64 => Ok(Arc::new(collect::<_, UInt64Array>(block, cells, |text| {
+            match number(text)? {
+                Number::Int(value) => u64::try_from(value).ok(),
+                Number::Wide { unsigned: true, .. } => {
+                    let text = std::str::from_utf8(text).ok()?.trim_ascii();
+                    text.trim_start_matches('+').trim_ascii().parse().ok()
+                }
+                _ => None,
+            }
+        })?)),
+        DataType::Float64 => Ok(Arc::new(collect::<_, Float64Array>(block, cells, |text| {
+            number(text).map(Number::as_f64)
+        })?)),
+        DataType::Boolean => {
+            Ok(Arc::new(collect::<_, BooleanArray>(block, cells, boolean)?))
+        }
+        DataType::Null => Ok(new_null_array(&DataType::Null, cells.len())),
+        _ => texts(block, cells).map_err(Refused::Arrow),
+    }
+}

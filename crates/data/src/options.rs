@@ -1,0 +1,44 @@
+//! What to read, and the limits of reading.
+
+use std::collections::BTreeMap;
+
+use arrow_schema::DataType;
+
+/// Columns a table may have. A table of 100,000 columns is a transposed or broken file.
+pub const MAX_COLUMNS: usize = 50_000;
+
+/// Bytes of one CSV record (line). Long texts fit; a file without line breaks does not.
+pub const MAX_RECORD_BYTES: usize = 64 << 20;
+
+/// Bytes of one file after decompression. Stops what a compressed bomb would do to memory.
+pub const MAX_FILE_BYTES: u64 = 16 << 30;
+
+/// Files of one folder or pattern: more are a mistaken pattern.
+pub const MAX_FILES: usize = 100_000;
+
+/// How to read a table. `ReadOptions::default()` reads every column as pandas would.
+#[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named at its use")]
+pub struct ReadOptions {
+    /// Only these columns, in this order; `None` reads all in file order.
+    pub columns: Option<Vec<String>>,
+    /// CSV columns whose type is given instead of inferred: Int64, UInt64, Float64, Boolean or Utf8.
+    pub types: BTreeMap<String, DataType>,
+    /// CSV field separator; `None` is a tab for `.tsv` and a comma otherwise.
+    pub delimiter: Option<u8>,
+    /// CSV records with too few fields end in nulls (as pandas does) instead of being refused.
+    pub fill_short_records: bool,
+    /// Columns that some of several files lack become nulls instead of being refused.
+    pub fill_missing_columns: bool,
+    /// A table without rows is an answer, not an error.
+    pub allow_no_rows: bool,
+    /// Compute the SHA-256 of each file ([`crate::SourceFile::sha256`]).
+    pub digest: bool,
+}
+
+impl ReadOptions {
+    /// Reads only these columns, in this order.
+    pub fn with_columns<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
+        Self { columns: Some(columns.into_iter().map(Into::into).collect()), ..Self::default() }
+    }
+}

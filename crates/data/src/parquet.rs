@@ -1,0 +1,250 @@
+//! Parquet files: only the chosen columns are decoded, row groups and columns in parallel.
+//!
+//! Types stay what the file says, except that large and view strings become plain `Utf8` and
+//! dictionary keys `Int32`, so that readers have one form of text to deal with.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use ::parquet::file::reader::ChunkReader;
+use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result, list_names};
+use crate::options::{MAX_COLUMNS, MAX_FILE_BYTES, ReadOptions};
+
+/// Rows decoded at a time: the decoder's buffers stay in cache.
+const BATCH_ROWS: usize = 32_768;
+
+/// Reads a Parquet file from disk.
+pub(crate) fn read_file(path: &Path, options: &ReadOptions) -> Result<RecordBatch> {
+    read(path, options, || File::open(path).map_err(|error| Error::read(path, error)))
+}
+
+/// Reads a Parquet file that is in memory.
+pub(crate) fn read_bytes(path: &Path, bytes: Vec<u8>, options: &ReadOptions) -> Result<RecordBatch> {
+    let bytes = Bytes::from(bytes);
+    read(path, options, || Ok(bytes.clone()))
+}
+
+fn read<R: ChunkReader + 'static>(
+    path: &Path,
+    options: &ReadOptions,
+    open: impl Fn() -> Result<R> + Sync,
+) -> Result<RecordBatch> {
+    let input = open()?;
+    let metadata = guarded(path, || {
+        ArrowReaderMetadata::load(&input, ArrowReaderOptions::new())
+            .map_err(|error| undecodable(path, &error.to_string()))
+    })?;
+    let schema = Arc::clone(metadata.schema());
+    let chosen = choose(path, &schema, options)?;
+    check_size(path, &metadata, &chosen)?;
+
+    let tasks = tasks(&metadata, &chosen);
+    let parts: Vec<RecordBatch> = tasks
+        .par_iter()
+        .map(|(row_groups, roots)| {
+            guarded(path, || decode(path, open()?, &metadata, row_groups, roots))
+        })
+        .collect::<Result<_>>()?;
+    let rows = metadata.metadata().file_metadata().num_rows();
+    assemble(path, &schema, &chosen, &parts, usize::try_from(rows).unwrap_or_default())
+}
+
+/// What is decoded at once: these row groups of these columns.
+type Task = (Vec<usize>, Vec<usize>);
+
+/// Splits the work over columns: each column is decoded whole, so that nothing is joined twice.
+fn tasks(metadata: &ArrowReaderMetadata, chosen: &[usize]) -> Vec<Task> {
+    let groups = metadata.metadata().num_row_groups();
+    let row_groups: Vec<usize> = (0..groups).collect();
+    let mut roots = chosen.to_vec();
+    roots.sort_unstable();
+    roots.dedup();
+    // Few columns a task keep all cores busy to the end; very wide tables need no finer split.
+    let width = (roots.len() / (rayon::current_num_threads() * 4)).max(1);
+    roots.chunks(width).map(|roots| (row_groups.clone(), roots.to_vec())).collect()
+}
+
+fn decode<R: ChunkReader + 'static>(
+    path: &Path,
+    input: R,
+    metadata: &ArrowReaderMetadata,
+    row_groups: &[usize],
+    roots: &[usize],
+) -> Result<RecordBatch> {
+    let failed = |error: &dyn std::fmt::Display| undecodable(path, &error.to_string());
+    let mask = ProjectionMask::roots(
+        metadata.metadata().file_metadata().schema_descr(),
+        roots.iter().copied(),
+    );
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata.clone())
+        .with_projection(mask)
+        .with_row_groups(row_groups.to_vec())
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .map_err(|error| failed(&error))?;
+    let schema = arrow_array::RecordBatchReader::schema(&reader);
+    let batches =
+        reader.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
+    let joined = arrow_select::concat::concat_batches(&schema, &batches)
+        .map_err(|source| Error::arrow(path, source))?;
+    plain(path, &joined)
+}
+
+/// Large and view strings become `Utf8`, dictionary keys `Int32`.
+fn plain(path: &Path, batch: &RecordBatch) -> Result<RecordBatch> {
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| {
+            let target = plain_type(column.data_type());
+            if target == *column.data_type() {
+                return Ok(Arc::clone(column));
+            }
+            arrow_cast::cast(column, &target).map_err(|source| Error::arrow(path, source))
+        })
+        .collect::<Result<Vec<ArrayRef>>>()?;
+    let fields: Vec<Field> = batch
+        .schema()
+        .fields()
+        .iter()
+        .zip(&columns)
+        .map(|(field, column)| field.as_ref().clone().with_data_type(column.data_type().clone()))
+        .collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+        .map_err(|source| Error::arrow(path, source))
+}
+
+fn plain_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::Dictionary(_, values) => {
+            DataType::Dictionary(Box::new(DataType::Int32), Box::new(plain_type(values)))
+        }
+        other => other.clone(),
+    }
+}
+
+fn assemble(
+    path: &Path,
+    schema: &SchemaRef,
+    chosen: &[usize],
+    parts: &[RecordBatch],
+    rows: usize,
+) -> Result<RecordBatch> {
+    let mut fields = Vec::with_capacity(chosen.len());
+    let mut columns = Vec::with_capacity(chosen.len());
+    let mut by_name = std::collections::HashMap::new();
+    for part in parts {
+        for (field, column) in part.schema().fields().iter().zip(part.columns()) {
+            by_name.insert(field.name().clone(), Arc::clone(column));
+        }
+    }
+    for &index in chosen {
+        let field = schema.field(index);
+        let Some(column) = by_name.get(field.name()) else {
+            return Err(undecodable(path, &format!("column {:?} was not decoded", field.name())));
+        };
+        fields.push(Field::new(field.name(), column.data_type().clone(), true));
+        columns.push(Arc::clone(column));
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)
+        .map_err(|source| Error::arrow(path, source))
+}
+
+/// Indices of the chosen columns in the chosen order.
+fn choose(path: &Path, schema: &Schema, options: &ReadOptions) -> Result<Vec<usize>> {
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    if names.len() > MAX_COLUMNS {
+        return Err(Error::Limit {
+            path: path.to_owned(),
+            place: String::new(),
+            what: format!("a table of {} columns", names.len()),
+            limit: format!("{MAX_COLUMNS} columns"),
+            hint: "is the table transposed?",
+        });
+    }
+    let mut seen = std::collections::HashSet::new();
+    if let Some(name) = names.iter().find(|name| !seen.insert(**name)) {
+        return Err(Error::DuplicateColumn { path: path.to_owned(), column: (*name).to_owned() });
+    }
+    let Some(columns) = &options.columns else {
+        // pandas stores its row labels as columns of their own; they are no data.
+        return Ok((0..names.len())
+            .filter(|&index| names.get(index).is_none_or(|name| !is_pandas_index(name)))
+            .collect());
+    };
+    let mut chosen = Vec::with_capacity(columns.len());
+    for column in columns {
+        match names.iter().position(|name| name == column) {
+            Some(index) => chosen.push(index),
+            None if options.fill_missing_columns => {}
+            None => {
+                return Err(Error::NoColumn {
+                    path: path.to_owned(),
+                    column: column.clone(),
+                    available: list_names(names.iter().copied()),
+                });
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// `__index_level_0__` and its like.
+fn is_pandas_index(name: &str) -> bool {
+    name.strip_prefix("__index_level_")
+        .and_then(|rest| rest.strip_suffix("__"))
+        .is_some_and(|level| level.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Refuses what the file itself says is too large, before memory is taken for it.
+fn check_size(path: &Path, metadata: &ArrowReaderMetadata, chosen: &[usize]) -> Result<()> {
+    let descriptor = metadata.metadata().file_metadata().schema_descr();
+    let bytes: i64 = metadata
+        .metadata()
+        .row_groups()
+        .iter()
+        .flat_map(|group| group.columns().iter().enumerate())
+        .filter(|(leaf, _)| chosen.contains(&descriptor.get_column_root_idx(*leaf)))
+        .map(|(_, column)| column.uncompressed_size().max(0))
+        .fold(0, i64::saturating_add);
+    if bytes.unsigned_abs() > MAX_FILE_BYTES {
+        return Err(Error::Limit {
+            path: path.to_owned(),
+            place: String::new(),
+            what: format!("a table of {} GiB", bytes >> 30),
+            limit: format!("{} GiB", MAX_FILE_BYTES >> 30),
+            hint: "choose fewer columns, or read the table in parts",
+        });
+    }
+    Ok(())
+}
+
+/// A damaged file must be an error even where the decoder panics on it.
+fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(undecodable(path, "the decoder gave up on damaged data")))
+}
+
+fn undecodable(path: &Path, reason: &str) -> Error {
+    let size = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or_default();
+    let hint = if size > 0 && reason.contains("EOF") || reason.contains("footer") {
+        "the file is cut off: was it still being written or copied?"
+    } else {
+        "the file is damaged, or uses something this reader does not know; try to write it again"
+    };
+    Error::Parquet { path: path.to_owned(), reason: reason.to_owned(), hint }
+}

@@ -1,0 +1,315 @@
+//! From what the user wrote (file, folder, pattern, `-`) to the files of a table and their bytes.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, Result, working_folder};
+use crate::options::{MAX_FILE_BYTES, MAX_FILES};
+
+/// The name of standard input as a source.
+pub const STDIN: &str = "-";
+
+/// How deep folders are searched: partitioned logs are two or three levels deep.
+const MAX_DEPTH: usize = 16;
+
+/// File formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated (or other) text with a header.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+        })
+    }
+}
+
+/// One file that a table was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// As found; `-` is standard input.
+    pub path: PathBuf,
+    /// By content, not by name.
+    pub format: Format,
+    /// Size as stored (compressed).
+    pub bytes: u64,
+    /// Rows read.
+    pub rows: usize,
+    /// SHA-256 of the stored bytes in hex, when [`crate::ReadOptions::digest`] asked for it.
+    pub sha256: Option<String>,
+}
+
+/// Where a table came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// As the user wrote it.
+    pub name: String,
+    /// The files, in the order of the rows.
+    pub files: Vec<SourceFile>,
+}
+
+impl Source {
+    /// Rows of all files.
+    pub fn rows(&self) -> usize {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+
+    /// Stored bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// One digest of all content: the file's own SHA-256, or that of all files' digests in order.
+    ///
+    /// It does not depend on where the files lie. `None` unless digests were asked for.
+    pub fn digest(&self) -> Option<String> {
+        if let [only] = self.files.as_slice() {
+            return only.sha256.clone();
+        }
+        let mut hasher = Sha256::new();
+        for file in &self.files {
+            hasher.update(file.sha256.as_ref()?);
+            hasher.update(b"\n");
+        }
+        Some(hex(&hasher.finalize()))
+    }
+}
+
+/// The files a source stands for, sorted by path: a file itself, all tables below a folder, all
+/// matches of a pattern, or `-`.
+///
+/// In folders, hidden files and those that begin with `_` (markers of other tools) are left out.
+pub fn files(source: &str) -> Result<Vec<PathBuf>> {
+    let source = source.strip_prefix("file://").unwrap_or(source);
+    if source == STDIN {
+        return Ok(vec![PathBuf::from(STDIN)]);
+    }
+    let path = Path::new(source);
+    // A name may hold pattern characters: what exists is taken as it is.
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            let mut found = Vec::new();
+            collect(path, 0, &mut found)?;
+            found.sort();
+            if found.is_empty() {
+                let hint = "a folder is searched for .csv, .tsv and .parquet files, also .gz and .zst";
+                let source_name = format!("{source}/");
+                return Err(Error::NoFiles { source_name, hint: hint.to_owned() });
+            }
+            Ok(found)
+        }
+        Ok(_) => Ok(vec![path.to_owned()]),
+        Err(_) if source.contains(['*', '?', '[']) => matches(source),
+        Err(error) => Err(Error::read(path, error)),
+    }
+}
+
+fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
+    let paths = glob::glob(pattern).map_err(|error| Error::Pattern {
+        pattern: pattern.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let mut found = Vec::new();
+    for path in paths {
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            Error::read(&path, error.into())
+        })?;
+        if path.is_file() {
+            push_limited(&mut found, path)?;
+        }
+    }
+    if found.is_empty() {
+        let hint = format!("no file matches; the pattern is relative to {}", working_folder());
+        return Err(Error::NoFiles { source_name: pattern.to_owned(), hint });
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
+    if depth > MAX_DEPTH {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder).map_err(|error| Error::read(folder, error))? {
+        let entry = entry.map_err(|error| Error::read(folder, error))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(['.', '_']) {
+            continue;
+        }
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, depth + 1, found)?;
+        } else if has_table_name(&name) {
+            push_limited(found, path)?;
+        }
+    }
+    Ok(())
+}
+
+fn push_limited(found: &mut Vec<PathBuf>, path: PathBuf) -> Result<()> {
+    if found.len() >= MAX_FILES {
+        return Err(Error::Limit {
+            path,
+            place: String::new(),
+            what: "the number of files".to_owned(),
+            limit: MAX_FILES.to_string(),
+            hint: "name a folder or pattern with fewer files",
+        });
+    }
+    found.push(path);
+    Ok(())
+}
+
+fn has_table_name(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
+    [".csv", ".tsv", ".parquet", ".pq"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// The content of a file, as far as it must be in memory.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// CSV text.
+    Csv(Vec<u8>),
+    /// A Parquet file on disk: its parts are read when they are needed.
+    ParquetFile,
+    /// Parquet that had to be read whole (standard input, compressed).
+    ParquetBytes(Vec<u8>),
+}
+
+/// A file, opened and recognised.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) content: Content,
+    pub(crate) stored_bytes: u64,
+    pub(crate) sha256: Option<String>,
+}
+
+/// Opens a file, decompresses it and tells CSV from Parquet by its first bytes.
+pub(crate) fn open(path: &Path, digest: bool) -> Result<Opened> {
+    let reading = |error| Error::read(path, error);
+    if path == Path::new(STDIN) {
+        let stored = read_limited(path, std::io::stdin().lock(), 0)?;
+        let sha256 = digest.then(|| hex(&Sha256::digest(&stored)));
+        let stored_bytes = stored.len() as u64;
+        let content = decode(path, stored)?;
+        return Ok(Opened { content, stored_bytes, sha256 });
+    }
+    let mut file = File::open(path).map_err(reading)?;
+    let stored_bytes = file.metadata().map_err(reading)?.len();
+    let mut magic = [0_u8; 4];
+    let mut filled = 0;
+    while let Some(rest) = magic.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest).map_err(reading)? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    if &magic == b"PAR1" {
+        let sha256 = if digest { Some(file_sha256(path)?) } else { None };
+        return Ok(Opened { content: Content::ParquetFile, stored_bytes, sha256 });
+    }
+    let head = magic.get(..filled).unwrap_or_default();
+    let stored = read_limited(path, head.chain(file), stored_bytes)?;
+    let sha256 = digest.then(|| hex(&Sha256::digest(&stored)));
+    let content = decode(path, stored)?;
+    Ok(Opened { content, stored_bytes, sha256 })
+}
+
+/// Recognises and decompresses what was read.
+fn decode(path: &Path, stored: Vec<u8>) -> Result<Content> {
+    let reading = |error| Error::read(path, error);
+    let bytes = match stored.as_slice() {
+        [0x1f, 0x8b, ..] => {
+            read_limited(path, flate2::read::MultiGzDecoder::new(stored.as_slice()), 0)
+                .map_err(|error| damaged(path, "gzip", error))?
+        }
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            let decoder =
+                zstd::stream::read::Decoder::with_buffer(stored.as_slice()).map_err(reading)?;
+            read_limited(path, decoder, 0).map_err(|error| damaged(path, "zstd", error))?
+        }
+        _ => stored,
+    };
+    let format = |reason: &str| Error::Format { path: path.to_owned(), reason: reason.to_owned() };
+    let name = path.to_string_lossy().to_lowercase();
+    match bytes.as_slice() {
+        [b'P', b'A', b'R', b'1', ..] => Ok(Content::ParquetBytes(bytes)),
+        [b'P', b'K', 3, 4, ..] => Err(format("it looks like a zip or Excel file")),
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Err(format("it is an Arrow IPC (Feather) file")),
+        [] => Err(Error::EmptyFile { path: path.to_owned() }),
+        _ if name.contains(".parquet") => {
+            Err(format("its name says Parquet, but it does not begin with PAR1"))
+        }
+        _ if [".json", ".jsonl", ".ndjson"].iter().any(|ending| name.ends_with(ending)) => {
+            Err(format("it is JSON"))
+        }
+        _ => Ok(Content::Csv(bytes)),
+    }
+}
+
+/// A failed decompression is the file's fault, not the disk's.
+fn damaged(path: &Path, method: &str, error: Error) -> Error {
+    match error {
+        Error::Io { source, .. } => Error::Format {
+            path: path.to_owned(),
+            reason: format!("its {method} compression is damaged or cut off ({source})"),
+        },
+        other => other,
+    }
+}
+
+/// Reads to the end, but not beyond [`MAX_FILE_BYTES`].
+fn read_limited(path: &Path, reader: impl Read, expected: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(expected.min(MAX_FILE_BYTES) as usize + 1);
+    let count = reader
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::read(path, error))?;
+    if count as u64 > MAX_FILE_BYTES {
+        return Err(Error::Limit {
+            path: path.to_owned(),
+            place: String::new(),
+            what: "the file".to_owned(),
+            limit: format!("{} GiB", MAX_FILE_BYTES >> 30),
+            hint: "write it as Parquet, or in several files",
+        });
+    }
+    Ok(bytes)
+}
+
+fn file_sha256(path: &Path) -> Result<String> {
+    /// Large reads, so that hashing and not system calls take the time.
+    const BUFFER: usize = 1 << 20;
+    let file = File::open(path).map_err(|error| Error::read(path, error))?;
+    let mut reader = BufReader::with_capacity(BUFFER, file);
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0_u8; BUFFER];
+    loop {
+        let count = reader.read(&mut buffer).map_err(|error| Error::read(path, error))?;
+        if count == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(buffer.get(..count).unwrap_or_default());
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}

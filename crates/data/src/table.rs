@@ -1,0 +1,272 @@
+//! Reads a source that may be several files, and joins them by column name.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow_schema::{DataType, Field, Schema};
+use rayon::prelude::*;
+
+use crate::error::{Error, Result, list_names};
+use crate::options::ReadOptions;
+use crate::source::{Content, Format, Source, SourceFile, files, open};
+use crate::{csv, parquet};
+
+/// A table and where it came from.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// All rows, in the order of the files.
+    pub batch: RecordBatch,
+    /// The files.
+    pub source: Source,
+}
+
+/// One file's share of a table.
+struct Part {
+    file: SourceFile,
+    batch: RecordBatch,
+}
+
+/// Reads a table: a CSV or Parquet file, a folder, a pattern, or `-`. See [`crate::read`].
+pub fn read_table(source: &str, options: &ReadOptions) -> Result<Table> {
+    let paths = files(source)?;
+    let parts: Vec<Part> = paths
+        .par_iter()
+        .map(|path| read_part(path, options, &BTreeMap::new()))
+        .collect::<Result<_>>()?;
+    let name = source.to_owned();
+    let rows: usize = parts.iter().map(|part| part.batch.num_rows()).sum();
+    if rows == 0 && !options.allow_no_rows {
+        let path = match parts.as_slice() {
+            [only] => only.file.path.clone(),
+            _ => PathBuf::from(source),
+        };
+        return Err(Error::NoRows { path });
+    }
+    let (batch, files) = join(parts, options)?;
+    Ok(Table { batch, source: Source { name, files } })
+}
+
+fn read_part(
+    path: &Path,
+    options: &ReadOptions,
+    forced: &BTreeMap<String, DataType>,
+) -> Result<Part> {
+    let opened = open(path, options.digest)?;
+    let (format, batch) = match opened.content {
+        Content::Csv(text) => (Format::Csv, csv::read(path, &text, options, forced)?),
+        Content::ParquetFile => (Format::Parquet, parquet::read_file(path, options)?),
+        Content::ParquetBytes(bytes) => {
+            (Format::Parquet, parquet::read_bytes(path, bytes, options)?)
+        }
+    };
+    let file = SourceFile {
+        path: path.to_owned(),
+        format,
+        bytes: opened.stored_bytes,
+        rows: batch.num_rows(),
+        sha256: opened.sha256,
+    };
+    Ok(Part { file, batch })
+}
+
+/// Joins the parts: columns by name, types to a common one.
+fn join(mut parts: Vec<Part>, options: &ReadOptions) -> Result<(RecordBatch, Vec<SourceFile>)> {
+    let names = column_order(&parts, options)?;
+    let mut types = BTreeMap::new();
+    for name in &names {
+        types.insert(name.clone(), common_type(name, &parts)?);
+    }
+    reread_as_text(&mut parts, &types, options)?;
+    let mut fields = Vec::with_capacity(names.len());
+    let mut columns = Vec::with_capacity(names.len());
+    for name in &names {
+        let target = match types.get(name) {
+            // Nothing but nulls: pandas' float64.
+            None | Some(DataType::Null) => &DataType::Float64,
+            Some(known) => known,
+        };
+        let column = join_column(name, target, &parts)?;
+        fields.push(Field::new(name, target.clone(), true));
+        columns.push(column);
+    }
+    let rows = parts.iter().map(|part| part.batch.num_rows()).sum();
+    let row_count = RecordBatchOptions::new().with_row_count(Some(rows));
+    let batch =
+        RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &row_count)
+            .map_err(|source| Error::arrow(first_path(&parts), source))?;
+    Ok((batch, parts.into_iter().map(|part| part.file).collect()))
+}
+
+fn first_path(parts: &[Part]) -> &Path {
+    parts.first().map_or(Path::new(""), |part| part.file.path.as_path())
+}
+
+/// The columns of the table in order: as chosen, or as in the first file (others behind).
+fn column_order(parts: &[Part], options: &ReadOptions) -> Result<Vec<String>> {
+    let Some((first, others)) = parts.split_first() else { return Ok(Vec::new()) };
+    let names = |part: &Part| -> Vec<String> {
+        part.batch.schema().fields().iter().map(|field| field.name().clone()).collect()
+    };
+    let mut order = names(first);
+    if let Some(columns) = &options.columns
+        && options.fill_missing_columns
+    {
+        order.clone_from(columns);
+    }
+    let mut seen: HashSet<String> = order.iter().cloned().collect();
+    for part in others {
+        let here = names(part);
+        let here_set: HashSet<&String> = here.iter().collect();
+        let missing: Vec<&str> = order
+            .iter()
+            .filter(|name| !here_set.contains(name))
+            .map(String::as_str)
+            .collect();
+        let additional: Vec<&str> =
+            here.iter().filter(|name| !seen.contains(*name)).map(String::as_str).collect();
+        if !(missing.is_empty() && additional.is_empty() || options.fill_missing_columns) {
+            let difference = format!(
+                "missing {}, additional {}",
+                list_names(missing.into_iter()),
+                list_names(additional.into_iter())
+            );
+            return Err(Error::MixedColumns {
+                path: part.file.path.clone(),
+                first: first.file.path.clone(),
+                difference,
+            });
+        }
+        for name in here {
+            if seen.insert(name.clone()) {
+                order.push(name);
+            }
+        }
+    }
+    // A single file may lack all chosen columns when missing ones are to be filled.
+    Ok(order)
+}
+
+/// The type that holds the column of every file.
+fn common_type(name: &str, parts: &[Part]) -> Result<DataType> {
+    let mut common = DataType::Null;
+    let mut from_csv = true;
+    for part in parts {
+        let Some(column) = part.batch.column_by_name(name) else { continue };
+        let is_csv = part.file.format == Format::Csv;
+        let found = column.data_type();
+        let joined = widen(&common, found)
+            .or_else(|| ((from_csv || common == DataType::Utf8) && (is_csv || *found == DataType::Utf8)).then_some(DataType::Utf8));
+        let Some(joined) = joined else {
+            return Err(Error::MixedTypes {
+                column: name.to_owned(),
+                path: part.file.path.clone(),
+                expected: common,
+                found: found.clone(),
+            });
+        };
+        if *found != DataType::Null {
+            from_csv &= is_csv;
+        }
+        common = joined;
+    }
+    Ok(common)
+}
+
+/// The narrowest type that holds the values of both; `None` when there is none without text.
+fn widen(left: &DataType, right: &DataType) -> Option<DataType> {
+    if left == right {
+        return Some(left.clone());
+    }
+    match (left, right) {
+        (DataType::Null, other) | (other, DataType::Null) => Some(other.clone()),
+        (DataType::Dictionary(_, values), other) | (other, DataType::Dictionary(_, values)) => {
+            widen(values, other)
+        }
+        _ if left.is_signed_integer() && right.is_signed_integer() => Some(DataType::Int64),
+        _ if left.is_unsigned_integer() && right.is_unsigned_integer() => Some(DataType::UInt64),
+        _ if left.is_numeric() && right.is_numeric() => {
+            let narrow = |kind: &DataType| {
+                matches!(kind, DataType::UInt8 | DataType::UInt16 | DataType::UInt32)
+                    || kind.is_signed_integer()
+            };
+            Some(if narrow(left) && narrow(right) { DataType::Int64 } else { DataType::Float64 })
+        }
+        (DataType::Date32, DataType::Date64) | (DataType::Date64, DataType::Date32) => {
+            Some(DataType::Date64)
+        }
+        (DataType::Timestamp(_, left_zone), DataType::Timestamp(_, right_zone))
+            if left_zone == right_zone =>
+        {
+            Some(DataType::Timestamp(arrow_schema::TimeUnit::Nanosecond, left_zone.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// CSV columns that turned out to be text elsewhere are read again: their text as written counts.
+fn reread_as_text(
+    parts: &mut [Part],
+    types: &BTreeMap<String, DataType>,
+    options: &ReadOptions,
+) -> Result<()> {
+    for part in parts {
+        if part.file.format != Format::Csv {
+            continue;
+        }
+        let forced: BTreeMap<String, DataType> = types
+            .iter()
+            .filter(|(name, target)| {
+                let here = part.batch.column_by_name(name).map(|column| column.data_type().clone());
+                **target == DataType::Utf8
+                    && here.is_some_and(|here| here != DataType::Utf8 && here != DataType::Null)
+            })
+            .map(|(name, target)| (name.clone(), target.clone()))
+            .collect();
+        if forced.is_empty() {
+            continue;
+        }
+        let path = part.file.path.clone();
+        *part = read_part(&path, options, &forced)?;
+    }
+    Ok(())
+}
+
+fn join_column(name: &str, target: &DataType, parts: &[Part]) -> Result<ArrayRef> {
+    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(parts.len());
+    for part in parts {
+        arrays.push(match part.batch.column_by_name(name) {
+            None => new_null_array(target, part.batch.num_rows()),
+            Some(column) if column.data_type() == target => Arc::clone(column),
+            Some(column) => arrow_cast::cast(column, target)
+                .map_err(|source| Error::arrow(&part.file.path, source))?,
+        });
+    }
+    if arrays.len() == 1 {
+        return Ok(arrays.swap_remove(0));
+    }
+    let views: Vec<&dyn arrow_array::Array> = arrays.iter().map(AsRef::as_ref).collect();
+    arrow_select::concat::concat(&views)
+        .map_err(|source| Error::arrow(first_path(parts), source))
+}
+
+/// Reads CSV text that is in memory.
+pub(crate) fn read_csv_text(
+    path: &Path,
+    text: &[u8],
+    options: &ReadOptions,
+) -> Result<RecordBatch> {
+    let batch = csv::read(path, text, options, &BTreeMap::new())?;
+    if batch.num_rows() == 0 && !options.allow_no_rows {
+        return Err(Error::NoRows { path: path.to_owned() });
+    }
+    let file = SourceFile {
+        path: path.to_owned(),
+        format: Format::Csv,
+        bytes: text.len() as u64,
+        rows: batch.num_rows(),
+        sha256: None,
+    };
+    Ok(join(vec![Part { file, batch }], options)?.0)
+}
