@@ -192,13 +192,12 @@ fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// pandas' truth values; blanks are not trimmed.
+/// pandas' truth values, in any case; blanks are not trimmed.
 pub(crate) fn boolean(text: &[u8]) -> Option<bool> {
-    match text {
-        b"True" | b"TRUE" | b"true" => Some(true),
-        b"False" | b"FALSE" | b"false" => Some(false),
-        _ => None,
+    if text.eq_ignore_ascii_case(b"true") {
+        return Some(true);
     }
+    text.eq_ignore_ascii_case(b"false").then_some(false)
 }
 
 #[cfg(test)]

