@@ -152,12 +152,18 @@ fn column_order(parts: &[Part], options: &ReadOptions) -> Result<Vec<String>> {
 fn common_type(name: &str, parts: &[Part]) -> Result<DataType> {
     let mut common = DataType::Null;
     let mut from_csv = true;
+    let mut has_nulls = false;
     for part in parts {
-        let Some(column) = part.batch.column_by_name(name) else { continue };
+        let Some(column) = part.batch.column_by_name(name) else {
+            has_nulls = true;
+            continue;
+        };
         let is_csv = part.file.format == Format::Csv;
         let found = column.data_type();
-        let joined = widen(&common, found)
-            .or_else(|| ((from_csv || common == DataType::Utf8) && (is_csv || *found == DataType::Utf8)).then_some(DataType::Utf8));
+        has_nulls |= *found == DataType::Null && !column.is_empty();
+        // CSV text can always be read again as it is written.
+        let as_text = (from_csv || common == DataType::Utf8) && (is_csv || *found == DataType::Utf8);
+        let joined = widen(&common, found).or_else(|| as_text.then_some(DataType::Utf8));
         let Some(joined) = joined else {
             return Err(Error::MixedTypes {
                 column: name.to_owned(),
@@ -171,7 +177,12 @@ fn common_type(name: &str, parts: &[Part]) -> Result<DataType> {
         }
         common = joined;
     }
-    Ok(common)
+    // Integers with nulls follow the rule within one file.
+    Ok(match common {
+        DataType::Int64 if from_csv && has_nulls => DataType::Float64,
+        DataType::UInt64 if from_csv && has_nulls => DataType::Utf8,
+        other => other,
+    })
 }
 
 /// The narrowest type that holds the values of both; `None` when there is none without text.

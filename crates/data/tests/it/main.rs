@@ -2,4 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod blocks;
+mod errors;
+mod files;
 mod pandas;
+mod parquet;
