@@ -114,7 +114,9 @@ pub fn files(source: &str) -> Result<Vec<PathBuf>> {
 }
 
 fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
-    let paths = glob::glob(pattern).map_err(|error| Error::Pattern {
+    // As a shell does: `*` does not match hidden files.
+    let options = glob::MatchOptions { require_literal_leading_dot: true, ..Default::default() };
+    let paths = glob::glob_with(pattern, options).map_err(|error| Error::Pattern {
         pattern: pattern.to_owned(),
         reason: error.to_string(),
     })?;
