@@ -196,9 +196,14 @@ fn bad_signatures_are_refused_with_the_place() {
 
 #[test]
 fn bad_files_are_refused_with_the_path() {
-    let bomb = "a: &a [x, x]\nb: &b [*a, *a]\n".to_owned()
-        + &(0..40).map(|n| format!("c{n}: &c{n} [*b, *b, *b, *b]\n")).collect::<String>()
-        + "metadata: {x: [*c1, *c1], y: &z [*z]}\n";
+    // Each level refers ten times to the one before it: 10^20 nodes if they were all made.
+    let mut bomb = "metadata:\n  k0: &k0 [x, x]\n".to_owned();
+    for level in 1..20 {
+        let before = vec![format!("*k{}", level - 1); 10].join(", ");
+        bomb.push_str(
+            &["  k", &level.to_string(), ": &k", &level.to_string(), " [", &before, "]\n"].concat(),
+        );
+    }
     let deep = format!("metadata: {{x: {}1{}}}", "[".repeat(500), "]".repeat(500));
     for text in
         ["flavors: [", "flavors: 3", "- a", &bomb, &deep, "run_id: [1]", "signature: {inputs: '{'}"]
