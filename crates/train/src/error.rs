@@ -1,0 +1,379 @@
+//! Why a training cannot be done, and what would help.
+
+use crate::config::Algorithm;
+
+/// The result of anything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, with the value; [`Error::hint`] says what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No algorithm of this name.
+    #[error("unknown algorithm {given:?}")]
+    UnknownAlgorithm {
+        /// The name given.
+        given: String,
+    },
+    /// The algorithm has no parameter of this name.
+    #[error("{algorithm} has no parameter {name:?}")]
+    UnknownParameter {
+        /// The algorithm configured.
+        algorithm: Algorithm,
+        /// The name given.
+        name: String,
+        /// Names it has.
+        known: Vec<&'static str>,
+    },
+    /// A parameter or setting has a value that makes no sense.
+    #[error("{name} = {value} is not possible: it must be {allowed}")]
+    BadParameter {
+        /// Name of the parameter or setting.
+        name: String,
+        /// The value given.
+        value: String,
+        /// What would be accepted.
+        allowed: String,
+    },
+    /// The algorithm cannot do this task.
+    #[error("{algorithm} does not do {task}")]
+    WrongTask {
+        /// The algorithm configured.
+        algorithm: Algorithm,
+        /// `classification` or `regression`.
+        task: &'static str,
+    },
+    /// The table has no rows.
+    #[error("the table has no rows")]
+    EmptyTable,
+    /// A configured column is not in the table.
+    #[error("there is no column {name:?} ({role})")]
+    MissingColumn {
+        /// The name configured.
+        name: String,
+        /// What it is configured as: target, feature, …
+        role: &'static str,
+        /// The column whose name is most like it.
+        nearest: Option<String>,
+        /// Columns there are.
+        columns: Vec<String>,
+    },
+    /// Two columns have the same name.
+    #[error("the table has two columns named {name:?}")]
+    DuplicateColumn {
+        /// The name.
+        name: String,
+    },
+    /// No feature is left.
+    #[error("no feature column is left beside the target {target:?}")]
+    NoFeatures {
+        /// The target column.
+        target: String,
+    },
+    /// Text among the numbers of a column. Rows count from 1, without the header line.
+    #[error("column {column:?}, row {row}: {value:?} is not a number")]
+    NotANumber {
+        /// Column of the table.
+        column: String,
+        /// Row of the table, from 1.
+        row: usize,
+        /// The text found.
+        value: String,
+    },
+    /// A value that is no finite 32-bit float. Rows count from 1.
+    #[error("column {column:?}, row {row}: {value} is out of range")]
+    OutOfRange {
+        /// Column of the table.
+        column: String,
+        /// Row of the table, from 1.
+        row: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// A column of a type that no model can use.
+    #[error("column {column:?} holds {data_type}, which is neither a number nor text")]
+    ColumnType {
+        /// Column of the table.
+        column: String,
+        /// Its Arrow type.
+        data_type: String,
+    },
+    /// A column without a single value.
+    #[error("column {column:?} has no value in any of the {rows} rows")]
+    NoValues {
+        /// Column of the table.
+        column: String,
+        /// Rows looked at.
+        rows: usize,
+    },
+    /// A missing value where none may be. Rows count from 1.
+    #[error("column {column:?} has {count} missing values, the first in row {row}")]
+    MissingValues {
+        /// Column of the table.
+        column: String,
+        /// First row without a value, from 1.
+        row: usize,
+        /// How many rows have none.
+        count: usize,
+    },
+    /// A missing boolean, for which a request would have no word. Rows count from 1.
+    #[error("column {column:?} of booleans has {count} missing values, the first in row {row}")]
+    MissingBoolean {
+        /// Column of the table.
+        column: String,
+        /// First row without a value, from 1.
+        row: usize,
+        /// How many rows have none.
+        count: usize,
+    },
+    /// A text column with more different values than a category has.
+    #[error("column {column:?} has {count} different values, more than {limit}")]
+    TooManyCategories {
+        /// Column of the table.
+        column: String,
+        /// Different values found.
+        count: usize,
+        /// Most that are accepted.
+        limit: usize,
+    },
+    /// The one-hot encoded table would be too large.
+    #[error("{rows} rows of {columns} encoded features are more than {limit} values")]
+    TooLarge {
+        /// Rows of the table.
+        rows: usize,
+        /// Encoded features.
+        columns: usize,
+        /// Most values that are accepted.
+        limit: usize,
+    },
+    /// All rows are of one class: there is nothing to learn.
+    #[error("target {target:?} has only one class, {class:?}")]
+    OneClass {
+        /// The target column.
+        target: String,
+        /// The only value.
+        class: String,
+    },
+    /// The target has so many different values that it cannot be a class.
+    #[error("target {target:?} has {count} classes, more than {limit}")]
+    TooManyClasses {
+        /// The target column.
+        target: String,
+        /// Different values found.
+        count: usize,
+        /// Most that are accepted.
+        limit: usize,
+    },
+    /// The class of a row is a number with a fraction.
+    #[error("target {target:?}, row {row}: {value} cannot be a class")]
+    FractionalClass {
+        /// The target column.
+        target: String,
+        /// Row of the table, from 1.
+        row: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// A class is too rare to be in both parts of a stratified split.
+    #[error("class {class:?} of target {target:?} has {count} row, too few to stratify")]
+    TooFewOfClass {
+        /// The target column.
+        target: String,
+        /// The rare class.
+        class: String,
+        /// Its rows.
+        count: usize,
+    },
+    /// Too few rows for the split asked for.
+    #[error("{rows} rows with test_size {test_size} give {part} {got} rows, {needed} are needed")]
+    TooFewRows {
+        /// Rows with a target.
+        rows: usize,
+        /// Share of the holdout.
+        test_size: f64,
+        /// `training` or `the holdout`.
+        part: &'static str,
+        /// Rows it would get.
+        got: usize,
+        /// Rows it must have.
+        needed: usize,
+    },
+    /// Predictions and truth do not fit together.
+    #[error("cannot compare predictions with the truth: {0}")]
+    Evaluation(String),
+    /// The exported graph does not predict what the fitted model predicts.
+    #[error("the exported model differs from the fitted one in row {row}: {exported}, not {fitted}")]
+    ExportDiffers {
+        /// Row of the holdout, from 1.
+        row: usize,
+        /// What the exported graph says.
+        exported: String,
+        /// What the fitted model says.
+        fitted: String,
+    },
+    /// The training was cancelled.
+    #[error("the training was cancelled")]
+    Cancelled,
+    /// A training program could not be started.
+    #[error("cannot run {command:?}: {source}")]
+    CommandNotStarted {
+        /// The command line.
+        command: String,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A training program failed.
+    #[error("{command:?} ended with {status}")]
+    CommandFailed {
+        /// The command line.
+        command: String,
+        /// Exit code or signal.
+        status: String,
+        /// Its last lines.
+        last_lines: Vec<String>,
+    },
+    /// A training program ended well but logged no model.
+    #[error("{command:?} logged no model to run {run_id}")]
+    CommandLoggedNoModel {
+        /// The command line.
+        command: String,
+        /// The run it was given.
+        run_id: String,
+    },
+    /// A tracking call failed.
+    #[error(transparent)]
+    Tracking(#[from] trainyard_mlflow::Error),
+    /// The exported model could not be loaded or run.
+    #[error("the exported model does not load: {0}")]
+    Model(#[from] trainyard_models::Error),
+    /// A table could not be handled.
+    #[error("cannot handle the table: {0}")]
+    Arrow(#[from] arrow_schema::ArrowError),
+    /// A reference table could not be written.
+    #[error("cannot write Parquet: {0}")]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// A local file could not be written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A fault of this program.
+    #[error("internal error while training: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// What the reader can do about it.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::UnknownAlgorithm { .. } => {
+                format!("use one of {}", Algorithm::NAMES.join(", "))
+            }
+            Self::UnknownParameter { known, .. } => format!("it has {}", known.join(", ")),
+            Self::WrongTask { task, .. } => match *task {
+                "regression" => "use random_forest or linear_regression".to_owned(),
+                _ => "use random_forest or logistic_regression".to_owned(),
+            },
+            Self::EmptyTable => "check that the file has lines below its header".to_owned(),
+            Self::MissingColumn { nearest: Some(nearest), .. } => {
+                format!("did you mean {nearest:?}?")
+            }
+            Self::MissingColumn { columns, .. } => format!("the table has {}", columns.join(", ")),
+            Self::DuplicateColumn { .. } => "rename one of them".to_owned(),
+            Self::NoFeatures { .. } => "check `features` and `exclude`".to_owned(),
+            Self::NotANumber { column, .. } => format!(
+                "correct the value, leave it empty, or list {column:?} under `categorical` or `exclude`"
+            ),
+            Self::OutOfRange { .. } => "correct the value or leave it empty".to_owned(),
+            Self::ColumnType { column, .. } => {
+                format!("list {column:?} under `exclude`, or turn it into numbers or text")
+            }
+            Self::NoValues { column, .. } => format!("list {column:?} under `exclude`"),
+            Self::MissingValues { column, .. } => format!(
+                "set missing = \"impute\" or \"drop\", or list {column:?} under `exclude`"
+            ),
+            Self::MissingBoolean { column, .. } => format!(
+                "fill it, write it as 0 and 1, set missing = \"drop\", or list {column:?} under \
+                 `exclude`"
+            ),
+            Self::TooManyCategories { column, .. } => format!(
+                "list {column:?} under `exclude` if it is an identifier or free text"
+            ),
+            Self::TooLarge { .. } => {
+                "exclude columns with many categories, or train on a sample".to_owned()
+            }
+            Self::OneClass { .. } => "check that the table holds rows of every class".to_owned(),
+            Self::TooManyClasses { .. } | Self::FractionalClass { .. } => {
+                "set task = \"regression\" if the target is a quantity".to_owned()
+            }
+            Self::TooFewOfClass { .. } => {
+                "add rows of this class, or set stratify = false".to_owned()
+            }
+            Self::TooFewRows { .. } => "add rows or change test_size".to_owned(),
+            Self::ExportDiffers { .. } => "this is a fault of trainyard; please report it".to_owned(),
+            Self::CommandNotStarted { .. } => {
+                "check that the program exists and may be executed".to_owned()
+            }
+            Self::CommandFailed { last_lines, .. } if !last_lines.is_empty() => {
+                format!("its last lines were:\n{}", last_lines.join("\n"))
+            }
+            Self::CommandLoggedNoModel { .. } => {
+                "let the program log one with mlflow.<flavor>.log_model(…) in the run it is given \
+                 (mlflow.start_run() resumes it)"
+                    .to_owned()
+            }
+            _ => return None,
+        })
+    }
+
+    /// An I/O error on `path`.
+    pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
+        Self::Io { path: path.display().to_string(), source }
+    }
+}
+
+/// The name that is most like `given`, if one is close enough to be a slip.
+pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let given_lower = given.to_lowercase();
+    names
+        .map(|name| (edit_distance(&given_lower, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance * 3 <= given.chars().count().max(name.chars().count()) + 2)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name.to_owned())
+}
+
+/// Levenshtein distance in characters.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, right) in b.iter().enumerate() {
+            let substitute = diagonal + usize::from(left != *right);
+            diagonal = row[j + 1];
+            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_finds_slips_only() {
+        let names = ["species", "petal width (cm)", "sepal width (cm)"];
+        let find = |given| nearest(given, names.into_iter());
+        assert_eq!(find("spices").as_deref(), Some("species"));
+        assert_eq!(find("Species").as_deref(), Some("species"));
+        assert_eq!(find("petal_width (cm)").as_deref(), Some("petal width (cm)"));
+        assert_eq!(find("price"), None);
+        assert_eq!(edit_distance("kitten", "sitting"), 3);
+    }
+}

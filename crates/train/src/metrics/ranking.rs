@@ -1,0 +1,136 @@
+//! Metrics of probabilities: log loss and the area under the ROC curve.
+
+use crate::metrics::Probabilities;
+use crate::{Error, Result};
+
+/// Log loss and ROC AUC. Log loss is left out when a row is of a class the model does not know,
+/// ROC AUC when a class has no row.
+pub(crate) fn evaluate(
+    truth: &[String],
+    probabilities: &Probabilities,
+) -> Result<Vec<(&'static str, f64)>> {
+    let classes = probabilities.classes.len();
+    if probabilities.values.len() != truth.len() * classes || classes < 2 {
+        return Err(Error::Evaluation(format!(
+            "{} probabilities for {} rows and {classes} classes",
+            probabilities.values.len(),
+            truth.len()
+        )));
+    }
+    if let Some(position) =
+        probabilities.values.iter().position(|value| !(0.0..=1.0).contains(value))
+    {
+        return Err(Error::Evaluation(format!(
+            "row {}: {} is not a probability",
+            position / classes + 1,
+            probabilities.values[position]
+        )));
+    }
+    let labels: Vec<Option<usize>> = truth
+        .iter()
+        .map(|label| probabilities.classes.iter().position(|class| class == label))
+        .collect();
+    let mut metrics = Vec::new();
+    if let Some(labels) = labels.iter().copied().collect::<Option<Vec<usize>>>() {
+        metrics.push(("log_loss", log_loss(&labels, probabilities)));
+        metrics.push(("roc_auc", roc_auc(&labels, probabilities)));
+    }
+    Ok(metrics)
+}
+
+fn log_loss(labels: &[usize], probabilities: &Probabilities) -> f64 {
+    let classes = probabilities.classes.len();
+    let epsilon = probabilities.epsilon;
+    let total: f64 = labels
+        .iter()
+        .zip(probabilities.values.chunks(classes))
+        .map(|(&label, row)| -row[label].clamp(epsilon, 1.0 - epsilon).ln())
+        .sum();
+    total / labels.len() as f64
+}
+
+/// Area under the curve of the second class, or the mean over the classes, each against the rest.
+/// NaN if a class has no row.
+fn roc_auc(labels: &[usize], probabilities: &Probabilities) -> f64 {
+    let classes = probabilities.classes.len();
+    let area = |class: usize| {
+        let scores: Vec<(f64, bool)> = labels
+            .iter()
+            .zip(probabilities.values.chunks(classes))
+            .map(|(&label, row)| (row[class], label == class))
+            .collect();
+        Curve::new(scores).area()
+    };
+    if classes == 2 { area(1) } else { (0..classes).map(area).sum::<f64>() / classes as f64 }
+}
+
+/// A ROC curve: rates of true and false positives as the threshold falls.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Curve {
+    /// (false positives, true positives) after each different score, from (0, 0).
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+impl Curve {
+    /// From scores and whether each row is of the class.
+    pub(crate) fn new(mut scores: Vec<(f64, bool)>) -> Self {
+        scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut points = vec![(0.0, 0.0)];
+        let (mut negatives, mut positives) = (0.0, 0.0);
+        for (index, &(score, positive)) in scores.iter().enumerate() {
+            if positive {
+                positives += 1.0;
+            } else {
+                negatives += 1.0;
+            }
+            if scores.get(index + 1).is_none_or(|next| next.0 != score) {
+                points.push((negatives, positives));
+            }
+        }
+        Self { points }
+    }
+
+    /// Area under the curve, between 0 and 1; NaN if all rows are of one kind.
+    pub(crate) fn area(&self) -> f64 {
+        let Some(&(negatives, positives)) = self.points.last() else { return f64::NAN };
+        let doubled: f64 = self
+            .points
+            .windows(2)
+            .map(|pair| (pair[1].0 - pair[0].0) * (pair[1].1 + pair[0].1))
+            .sum();
+        // 0/0 is NaN: without both kinds there is no area.
+        doubled / 2.0 / (negatives * positives)
+    }
+
+    /// The points as rates, for drawing.
+    pub(crate) fn rates(&self) -> Vec<(f64, f64)> {
+        let Some(&(negatives, positives)) = self.points.last() else { return Vec::new() };
+        self.points.iter().map(|(x, y)| (x / negatives, y / positives)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn area_counts_ties_half() {
+        let area = |scores: &[(f64, bool)]| Curve::new(scores.to_vec()).area();
+        assert_eq!(area(&[(0.9, true), (0.1, false)]), 1.0);
+        assert_eq!(area(&[(0.5, true), (0.5, false)]), 0.5);
+        assert_eq!(area(&[(0.1, true), (0.9, false), (0.9, true), (0.1, false)]), 0.5);
+        assert!(area(&[(0.1, true)]).is_nan());
+    }
+
+    #[test]
+    fn impossible_probabilities_are_refused() {
+        let truth = ["a".to_owned()];
+        let with = |values: Vec<f64>| {
+            let classes = vec!["a".to_owned(), "b".to_owned()];
+            evaluate(&truth, &Probabilities { classes, values, epsilon: f64::EPSILON })
+        };
+        assert!(with(vec![1.1, -0.1]).is_err());
+        assert!(with(vec![f64::NAN, 0.5]).is_err());
+        assert!(with(vec![1.0]).is_err());
+    }
+}
