@@ -1,0 +1,67 @@
+//! Health, version, what the server can do, and small answers for upstream's pages.
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use http::header;
+use serde_json::json;
+
+use super::Api;
+use super::error::json;
+
+/// The MLflow version whose behaviour this server has; clients choose features by it.
+pub const MLFLOW_VERSION: &str = "3.17.2";
+
+/// Routes at the root.
+pub(super) fn routes() -> Router<Api> {
+    Router::new().route("/health", get(health)).route("/version", get(version))
+}
+
+/// Routes below `/api/3.0/mlflow` and its twin.
+pub(super) fn routes_3() -> Router<Api> {
+    Router::new().route("/mlflow/server-info", get(server_info))
+}
+
+/// Routes below `/ajax-api` only, asked by upstream's pages.
+pub(super) fn ajax_routes() -> Router<Api> {
+    Router::new()
+        .route("/2.0/mlflow/gateway-proxy", get(no_gateway).post(no_gateway))
+        .route("/3.0/mlflow/ui-telemetry", get(no_telemetry).post(nothing_sent))
+        .route("/3.0/mlflow/ui-telemetry/", post(nothing_sent))
+}
+
+async fn health() -> Response {
+    "OK".into_response()
+}
+
+async fn version() -> Response {
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], MLFLOW_VERSION).into_response()
+}
+
+async fn server_info(State(_api): State<Api>) -> Response {
+    json(&json!({
+        "store_type": "SqlStore",
+        "workspaces_enabled": false,
+        "trace_archival_enabled": false,
+        "multipart_uploads_enabled": false,
+        "multipart_downloads_enabled": false,
+        "presigned_upload_run_id_supported": true,
+        "presigned_upload_model_id_supported": true,
+        // No GenAI here: with the gateway off, upstream's pages do not offer it.
+        "features_enabled": { "gateway": false },
+    }))
+}
+
+async fn no_gateway() -> Response {
+    json(&json!({ "endpoints": [] }))
+}
+
+/// Upstream's pages report what people click unless they are told not to.
+async fn no_telemetry() -> Response {
+    json(&json!({ "disable_ui_telemetry": true, "disable_ui_events": [], "ui_rollout_percentage": 0 }))
+}
+
+async fn nothing_sent() -> Response {
+    json(&json!({ "status": "disabled" }))
+}

@@ -1,0 +1,164 @@
+//! `model-versions/*`.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::routing::{delete, get, patch, post};
+use serde_json::json;
+use trainyard_mlflow::{CreateModelVersion, SearchModelVersions};
+
+use super::Api;
+use super::error::{Result, empty, json};
+use super::request::Fields;
+use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
+use super::wire::{ModelVersionWire, PageWire, all};
+
+/// Routes below `/api/2.0/mlflow`.
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/model-versions/create", post(create))
+        .route("/model-versions/get", get(get_version))
+        .route("/model-versions/update", patch(update))
+        .route("/model-versions/transition-stage", post(transition))
+        .route("/model-versions/delete", delete(delete_version))
+        .route("/model-versions/search", get(search))
+        .route("/model-versions/get-download-uri", get(download_uri))
+        .route("/model-versions/set-tag", post(set_tag))
+        .route("/model-versions/delete-tag", delete(delete_tag))
+}
+
+/// Most results of one search, and the default.
+const SEARCH_RESULTS_MAX: i64 = 200_000;
+
+const TEXT_REQUIRED: &[Check] = &[Check::Text, Check::Required];
+const NAME: Field = Field::new("name", Kind::Text, TEXT_REQUIRED);
+const VERSION: Field = Field::new("version", Kind::Text, TEXT_REQUIRED);
+
+static CREATE: Shape = Shape(&[
+    NAME,
+    Field::new("source", Kind::Text, TEXT_REQUIRED),
+    Field::text("run_id"),
+    Field::messages("tags", &KEY_VALUE),
+    Field::text("run_link"),
+    Field::text("description"),
+    Field::text("model_id"),
+]);
+
+async fn create(State(api): State<Api>, request: Request) -> Result {
+    let mut fields = api.read(request, &CREATE).await?;
+    let version = api
+        .tracking
+        .create_model_version(CreateModelVersion {
+            name: fields.text("name"),
+            source: fields.text("source"),
+            run_id: fields.filled_text("run_id"),
+            model_id: fields.filled_text("model_id"),
+            run_link: fields.filled_text("run_link"),
+            description: fields.filled_text("description"),
+            tags: fields.key_values("tags"),
+        })
+        .await?;
+    Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
+}
+
+static BY_VERSION: Shape = Shape(&[NAME, VERSION]);
+
+fn name_and_version(fields: &mut Fields) -> (String, String) {
+    (fields.text("name"), fields.text("version"))
+}
+
+async fn get_version(State(api): State<Api>, request: Request) -> Result {
+    let (name, version) = name_and_version(&mut api.read(request, &BY_VERSION).await?);
+    let version = api.tracking.get_model_version(&name, &version).await?;
+    Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
+}
+
+static UPDATE: Shape = Shape(&[NAME, VERSION, Field::text("description")]);
+
+async fn update(State(api): State<Api>, request: Request) -> Result {
+    let mut fields = api.read(request, &UPDATE).await?;
+    let (name, version) = name_and_version(&mut fields);
+    let description = fields.optional_text("description");
+    let version =
+        api.tracking.update_model_version(&name, &version, description.as_deref()).await?;
+    Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
+}
+
+static TRANSITION: Shape = Shape(&[
+    NAME,
+    VERSION,
+    Field::new("stage", Kind::Text, TEXT_REQUIRED),
+    Field::new("archive_existing_versions", Kind::Bool, &[Check::Bool]),
+]);
+
+async fn transition(State(api): State<Api>, request: Request) -> Result {
+    let mut fields = api.read(request, &TRANSITION).await?;
+    let (name, version) = name_and_version(&mut fields);
+    let stage = fields.text("stage");
+    let archive = fields.bool("archive_existing_versions").unwrap_or(false);
+    let version = api
+        .tracking
+        .transition_model_version_stage(&name, &version, &stage, archive)
+        .await?;
+    Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
+}
+
+async fn delete_version(State(api): State<Api>, request: Request) -> Result {
+    let (name, version) = name_and_version(&mut api.read(request, &BY_VERSION).await?);
+    api.tracking.delete_model_version(&name, &version).await?;
+    Ok(empty())
+}
+
+pub(super) static SEARCH: Shape = Shape(&[
+    Field::text("filter"),
+    Field::new("max_results", Kind::Int64, &[Check::IntLike, Check::AtMost(SEARCH_RESULTS_MAX)]),
+    Field::texts("order_by"),
+    Field::text("page_token"),
+]);
+
+/// The search that a request asks for.
+pub(super) fn search_of(fields: &mut Fields) -> SearchModelVersions {
+    SearchModelVersions {
+        filter: fields.text("filter"),
+        max_results: fields.int("max_results"),
+        order_by: fields.texts("order_by"),
+        page_token: fields.filled_text("page_token"),
+    }
+}
+
+async fn search(State(api): State<Api>, request: Request) -> Result {
+    let mut fields = api.read(request, &SEARCH).await?;
+    let page = api.tracking.search_model_versions(search_of(&mut fields)).await?;
+    Ok(json(&PageWire {
+        name: "model_versions",
+        items: all::<_, ModelVersionWire<'_>>(&page.items),
+        token: page.next_page_token.as_deref(),
+    }))
+}
+
+static DOWNLOAD_URI: Shape = Shape(&[Field::text("name"), Field::text("version")]);
+
+async fn download_uri(State(api): State<Api>, request: Request) -> Result {
+    let (name, version) = name_and_version(&mut api.read(request, &DOWNLOAD_URI).await?);
+    let uri = api.tracking.get_model_version_download_uri(&name, &version).await?;
+    Ok(json(&json!({ "artifact_uri": uri })))
+}
+
+static SET_TAG: Shape =
+    Shape(&[NAME, VERSION, Field::new("key", Kind::Text, TEXT_REQUIRED), Field::text("value")]);
+
+async fn set_tag(State(api): State<Api>, request: Request) -> Result {
+    let mut fields = api.read(request, &SET_TAG).await?;
+    let (name, version) = name_and_version(&mut fields);
+    api.tracking.set_model_version_tag(&name, &version, fields.key_value()).await?;
+    Ok(empty())
+}
+
+static DELETE_TAG: Shape =
+    Shape(&[NAME, VERSION, Field::new("key", Kind::Text, TEXT_REQUIRED)]);
+
+async fn delete_tag(State(api): State<Api>, request: Request) -> Result {
+    let mut fields = api.read(request, &DELETE_TAG).await?;
+    let (name, version) = name_and_version(&mut fields);
+    api.tracking.delete_model_version_tag(&name, &version, &fields.text("key")).await?;
+    Ok(empty())
+}

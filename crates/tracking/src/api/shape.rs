@@ -1,0 +1,436 @@
+//! The shape of a request message, and upstream's rules for fields that do not fit.
+//!
+//! Upstream first parses the body as proto3 JSON. Only a field that does not parse is checked
+//! again by hand-written validators, whose sentences clients know; required fields are always
+//! checked. [`Shape::read`] does both in one pass, in the order in which upstream lists the fields.
+
+use serde_json::{Map, Value};
+use trainyard_mlflow::{Error, Result};
+
+/// Fields of a message in the order in which they are checked.
+#[derive(Debug)]
+pub(super) struct Shape(pub(super) &'static [Field]);
+
+/// One field.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    pub(super) repeated: bool,
+    pub(super) checks: &'static [Check],
+}
+
+/// Type of a field, or of its elements.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    Int32,
+    Int64,
+    Double,
+    Bool,
+    /// The name or number of one of the values, which the handler knows.
+    Enum,
+    Message(&'static Shape),
+}
+
+/// A rule on the raw value of a field.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Check {
+    /// Neither absent nor null nor "".
+    Required,
+    Text,
+    IntLike,
+    FloatLike,
+    Array,
+    Bool,
+    TextItems,
+    AtMost(i64),
+    /// Inclusive, with the sentence that says so.
+    Within(i64, i64, &'static str),
+    /// At most so many items; the sentence has `{}` for the number received.
+    ItemsAtMost(usize, &'static str),
+    /// Every element has these keys.
+    ItemsHave(&'static [&'static str]),
+}
+
+impl Field {
+    pub(super) const fn new(name: &'static str, kind: Kind, checks: &'static [Check]) -> Self {
+        Self { name, kind, repeated: false, checks }
+    }
+
+    pub(super) const fn list(name: &'static str, kind: Kind, checks: &'static [Check]) -> Self {
+        Self { name, kind, repeated: true, checks }
+    }
+
+    /// An optional text that is checked.
+    pub(super) const fn text(name: &'static str) -> Self {
+        Self::new(name, Kind::Text, &[Check::Text])
+    }
+
+    /// A required text, asked for before its type.
+    pub(super) const fn required(name: &'static str) -> Self {
+        Self::new(name, Kind::Text, &[Check::Required, Check::Text])
+    }
+
+    /// A list of messages.
+    pub(super) const fn messages(name: &'static str, shape: &'static Shape) -> Self {
+        Self::list(name, Kind::Message(shape), &[Check::Array])
+    }
+
+    /// A list of texts.
+    pub(super) const fn texts(name: &'static str) -> Self {
+        Self::list(name, Kind::Text, &[Check::Array, Check::TextItems])
+    }
+}
+
+/// `key` and `value`.
+pub(super) static KEY_VALUE: Shape = Shape(&[Field::text("key"), Field::text("value")]);
+
+impl Shape {
+    /// Checks the members of a request and gives every field its snake_case name.
+    /// What this returns, the readers of [`super::request::Fields`] can convert.
+    pub(super) fn read(&self, members: &mut Map<String, Value>) -> Result<()> {
+        self.rename(members)?;
+        for field in self.0 {
+            field.check(members)?;
+        }
+        Ok(())
+    }
+
+    /// camelCase members become snake_case; a field spelled both ways is refused.
+    fn rename(&self, members: &mut Map<String, Value>) -> Result<()> {
+        let camel: Vec<String> = members
+            .keys()
+            .filter(|key| key.bytes().any(|byte| byte.is_ascii_uppercase()))
+            .cloned()
+            .collect();
+        for key in camel {
+            let snake = snake_case(&key);
+            if !self.0.iter().any(|field| field.name == snake) {
+                continue;
+            }
+            if members.contains_key(&snake) {
+                return Err(Error::invalid(format!(
+                    "Request specifies both '{snake}' and '{key}'; provide only one of them."
+                )));
+            }
+            if let Some(value) = members.remove(&key) {
+                members.insert(snake, value);
+            }
+        }
+        for field in self.0 {
+            let Kind::Message(shape) = field.kind else { continue };
+            match members.get_mut(field.name) {
+                Some(Value::Array(items)) => {
+                    for item in items {
+                        if let Value::Object(item) = item {
+                            shape.rename(item)?;
+                        }
+                    }
+                }
+                Some(Value::Object(item)) => shape.rename(item)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn fits(&self, members: &Map<String, Value>) -> bool {
+        self.0.iter().all(|field| members.get(field.name).is_none_or(|value| field.fits(value)))
+    }
+}
+
+impl Field {
+    fn check(&self, members: &mut Map<String, Value>) -> Result<()> {
+        let value = members.get(self.name);
+        let value = match (self.name, value) {
+            // The old name of the field counts where both exist.
+            ("run_id", None | Some(Value::Null)) => members.get("run_uuid"),
+            (_, value) => value,
+        };
+        let Some(value) = value else {
+            let required = self.checks.iter().any(|check| matches!(check, Check::Required));
+            return if required { Err(missing(self.name)) } else { Ok(()) };
+        };
+        let fits = self.fits(value);
+        for check in self.checks {
+            check.run(self.name, value, fits)?;
+        }
+        if fits {
+            return Ok(());
+        }
+        if matches!(self.kind, Kind::Int32 | Kind::Int64) && int_like(value) {
+            // Upstream's validators let 1.5 through and its parser then drops the field.
+            members.remove(self.name);
+            return Ok(());
+        }
+        // Upstream drops such a field in silence; what was sent is never lost here without a word.
+        Err(invalid_value(self.name, value))
+    }
+
+    fn fits(&self, value: &Value) -> bool {
+        match value {
+            Value::Null => true,
+            Value::Array(items) if self.repeated => items.iter().all(|item| self.kind.fits(item)),
+            _ if self.repeated => false,
+            value => self.kind.fits(value),
+        }
+    }
+}
+
+impl Kind {
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Text => value.is_string(),
+            Self::Bool => value.is_boolean(),
+            Self::Int64 => int(value).is_some(),
+            Self::Int32 => int(value).is_some_and(|number| i32::try_from(number).is_ok()),
+            Self::Double => double(value).is_some(),
+            // Names and numbers that nobody knows are ignored, as upstream ignores them.
+            Self::Enum => value.is_string() || int(value).is_some(),
+            Self::Message(shape) => value.as_object().is_some_and(|members| shape.fits(members)),
+        }
+    }
+}
+
+impl Check {
+    /// `fits`: whether the value parses as its field, in which case types are not asked again.
+    fn run(self, name: &str, value: &Value, fits: bool) -> Result<()> {
+        let passes = match self {
+            Self::Required => {
+                return if value.is_null() || value == "" { Err(missing(name)) } else { Ok(()) };
+            }
+            Self::Text => fits || value.is_string(),
+            Self::IntLike => fits || int_like(value),
+            Self::FloatLike => fits || float_like(value),
+            Self::Bool => fits || value.is_boolean(),
+            Self::Array => fits || value.is_array(),
+            Self::TextItems => {
+                fits || value.as_array().is_some_and(|items| items.iter().all(Value::is_string))
+            }
+            Self::AtMost(maximum) => int(value).is_none_or(|number| number <= maximum),
+            Self::Within(minimum, maximum, sentence) => {
+                let inside = int(value).is_none_or(|n| (minimum..=maximum).contains(&n));
+                return if inside { Ok(()) } else { Err(Error::invalid(with_docs(sentence))) };
+            }
+            Self::ItemsAtMost(maximum, sentence) => {
+                let count = value.as_array().map_or(0, Vec::len);
+                if count <= maximum {
+                    return Ok(());
+                }
+                let sentence = sentence.replace("{}", &count.to_string());
+                return Err(Error::invalid(with_docs(&sentence)));
+            }
+            Self::ItemsHave(keys) => return items_have(name, value, keys),
+        };
+        if passes { Ok(()) } else { Err(invalid_value(name, value)) }
+    }
+}
+
+fn items_have(name: &str, value: &Value, keys: &[&str]) -> Result<()> {
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        // What is no message at all is refused as such.
+        let Value::Object(item) = item else { continue };
+        for key in keys {
+            let found = item.get(key).unwrap_or(&Value::Null);
+            if found.is_null() || found == "" {
+                return Err(missing(&format!("{name}[{index}].{key}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An int64 as proto3 JSON writes one: a whole number, or a string that holds one.
+pub(super) fn int(value: &Value) -> Option<i64> {
+    /// 2^63: the first double beyond an i64.
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| {
+            let float = number.as_f64()?;
+            (float.fract() == 0.0 && (-LIMIT..LIMIT).contains(&float)).then_some(float as i64)
+        }),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// A double as proto3 JSON writes one; upstream also takes booleans for 1 and 0.
+pub(super) fn double(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => match text.as_str() {
+            "NaN" => Some(f64::NAN),
+            "Infinity" => Some(f64::INFINITY),
+            "-Infinity" => Some(f64::NEG_INFINITY),
+            // Rust reads "nan" and "inf", proto3 JSON does not.
+            text if text.bytes().any(|byte| byte.is_ascii_digit()) => {
+                text.trim().parse().ok().filter(|number: &f64| number.is_finite())
+            }
+            _ => None,
+        },
+        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+        _ => None,
+    }
+}
+
+fn int_like(value: &Value) -> bool {
+    match value {
+        Value::Number(_) | Value::Bool(_) => true,
+        Value::String(text) => text.trim().parse::<i64>().is_ok(),
+        _ => false,
+    }
+}
+
+fn float_like(value: &Value) -> bool {
+    match value {
+        Value::Number(_) | Value::Bool(_) => true,
+        Value::String(text) => text.trim().parse::<f64>().is_ok(),
+        _ => false,
+    }
+}
+
+fn missing(name: &str) -> Error {
+    Error::invalid(with_docs(&format!("Missing value for required parameter '{name}'.")))
+}
+
+/// Upstream's sentence for a value of the wrong type; it names Python's type of the value.
+pub(super) fn invalid_value(name: &str, value: &Value) -> Error {
+    let python_type = match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float",
+        Value::Number(_) => "int",
+        Value::String(_) => "str",
+        Value::Array(_) => "list",
+        Value::Object(_) => "dict",
+    };
+    Error::invalid(with_docs(&format!(
+        "Invalid value {} for parameter '{name}' supplied:  Hint: Value was of type \
+         '{python_type}'.",
+        ascii_json(value)
+    )))
+}
+
+fn with_docs(sentence: &str) -> String {
+    format!("{sentence} See the API docs for more information about request parameters.")
+}
+
+/// Longest value repeated in a message, in bytes.
+const ECHO_BYTES_MAX: usize = 2000;
+
+/// Compact JSON in ASCII, as Python's `json.dumps` writes it.
+fn ascii_json(value: &Value) -> String {
+    use std::fmt::Write as _;
+
+    let mut text = String::new();
+    for c in value.to_string().chars() {
+        if text.len() > ECHO_BYTES_MAX {
+            text.push('…');
+            break;
+        }
+        if c.is_ascii() {
+            text.push(c);
+            continue;
+        }
+        let mut units = [0_u16; 2];
+        for unit in c.encode_utf16(&mut units) {
+            // Writing to a String cannot fail.
+            let _infallible = write!(text, "\\u{unit:04x}");
+        }
+    }
+    text
+}
+
+fn snake_case(camel: &str) -> String {
+    let mut snake = String::with_capacity(camel.len() + 4);
+    for c in camel.chars() {
+        if c.is_ascii_uppercase() {
+            snake.push('_');
+            snake.push(c.to_ascii_lowercase());
+        } else {
+            snake.push(c);
+        }
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    static METRIC: Shape = Shape(&[
+        Field::required("run_id"),
+        Field::new("value", Kind::Double, &[Check::Required, Check::FloatLike]),
+        Field::new("step", Kind::Int64, &[Check::IntLike]),
+        Field::texts("order_by"),
+        Field::new("max_results", Kind::Int32, &[Check::IntLike, Check::AtMost(10)]),
+        Field::list("tags", Kind::Message(&KEY_VALUE), &[Check::Array, Check::ItemsHave(&["key"])]),
+        Field::new("user_id", Kind::Text, &[]),
+    ]);
+
+    fn check(body: &Value, expect: Result<Value, &str>) {
+        let Value::Object(mut members) = body.clone() else { panic!("not an object: {body}") };
+        let read = METRIC.read(&mut members).map(|()| Value::Object(members));
+        let read = read.map_err(|error| error.to_string());
+        match expect {
+            Ok(expect) => assert_eq!(read, Ok(expect), "{body}"),
+            Err(part) => assert!(read.as_ref().is_err_and(|e| e.contains(part)), "{body}: {read:?}"),
+        }
+    }
+
+    fn with(extra: &Value) -> Value {
+        let mut body = json!({"run_id": "r", "value": 1});
+        for (key, value) in extra.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        body
+    }
+
+    #[test]
+    fn good_requests_pass_and_are_renamed() {
+        check(&with(&json!({"step": "3"})), Ok(with(&json!({"step": "3"}))));
+        check(&with(&json!({"maxResults": 5})), Ok(with(&json!({"max_results": 5}))));
+        check(&with(&json!({"runUuid": 5})), Ok(with(&json!({"runUuid": 5}))));
+        check(&with(&json!({"value": "NaN"})), Ok(with(&json!({"value": "NaN"}))));
+        check(&with(&json!({"value": true})), Ok(with(&json!({"value": true}))));
+        check(&with(&json!({"step": 1.5})), Ok(with(&json!({}))));
+        check(&json!({"run_uuid": "r", "value": 1}), Ok(json!({"run_uuid": "r", "value": 1})));
+    }
+
+    #[test]
+    fn bad_requests_get_upstreams_sentences() {
+        check(&json!({}), Err("Missing value for required parameter 'run_id'. See the API docs"));
+        check(&json!({"run_id": ""}), Err("Missing value for required parameter 'run_id'."));
+        check(
+            &with(&json!({"value": "abc"})),
+            Err("Invalid value \"abc\" for parameter 'value' supplied:  Hint: Value was of type 'str'. See"),
+        );
+        check(&with(&json!({"value": null})), Err("Missing value for required parameter 'value'."));
+        check(&with(&json!({"order_by": "x"})), Err("Invalid value \"x\" for parameter 'order_by'"));
+        check(&with(&json!({"order_by": [1]})), Err("Invalid value [1] for parameter 'order_by' supplied:  Hint: Value was of type 'list'."));
+        check(&with(&json!({"max_results": 11})), Err("Invalid value 11 for parameter 'max_results'"));
+        check(&with(&json!({"max_results": "11"})), Err("Invalid value \"11\" for parameter 'max_results'"));
+        check(&with(&json!({"max_results": 1, "maxResults": 1})), Err("specifies both 'max_results' and 'maxResults'"));
+        check(&with(&json!({"tags": [{"key": "a"}, {}]})), Err("required parameter 'tags[1].key'"));
+        check(&with(&json!({"tags": [5]})), Err("Invalid value [5] for parameter 'tags'"));
+        check(&with(&json!({"user_id": 5})), Err("Invalid value 5 for parameter 'user_id'"));
+        check(&with(&json!({"user_id": ["é"]})), Err("[\"\\u00e9\"]"));
+    }
+
+    #[test]
+    fn numbers_follow_proto3_json() {
+        assert_eq!(int(&json!(1.0)), Some(1));
+        assert_eq!(int(&json!("-5")), Some(-5));
+        for bad in [json!(1.5), json!("1.0"), json!(" 1"), json!(1e30), json!(true), json!(u64::MAX)] {
+            assert_eq!(int(&bad), None, "{bad}");
+        }
+        assert_eq!(double(&json!("2.5")), Some(2.5));
+        assert_eq!(double(&json!("-Infinity")), Some(f64::NEG_INFINITY));
+        for bad in [json!("nan"), json!("inf"), json!(""), json!([]), json!("1e999")] {
+            assert_eq!(double(&bad), None, "{bad}");
+        }
+    }
+}

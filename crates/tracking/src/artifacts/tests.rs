@@ -1,0 +1,162 @@
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use trainyard_mlflow::ErrorCode;
+use trainyard_mlflow::artifacts::{Artifacts as _, ByteRange, once};
+
+use super::*;
+
+const ROOT: &str = "mlflow-artifacts:/1/run/artifacts";
+
+struct Fixture {
+    directory: tempfile::TempDir,
+    storage: ArtifactStorage,
+}
+
+fn fixture() -> Fixture {
+    let directory = tempfile::tempdir().unwrap();
+    let destination = directory.path().join("mlartifacts");
+    let storage = ArtifactStorage::open(destination.to_str().unwrap()).unwrap();
+    Fixture { directory, storage }
+}
+
+async fn read(storage: &ArtifactStorage, root: &str, path: &str, range: Option<ByteRange>) -> Vec<u8> {
+    let mut body = storage.open_artifact(root, path, range).await.unwrap().body;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk.unwrap());
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn what_is_written_is_listed_and_read_back() {
+    let Fixture { directory, storage } = fixture();
+    assert_eq!(storage.list_artifacts(ROOT, "").await.unwrap(), []);
+    storage.upload_artifact(ROOT, "model/~odd [1].txt", once("hello")).await.unwrap();
+    storage.upload_artifact(ROOT, "b.txt", once("")).await.unwrap();
+
+    let on_disk = directory.path().join("mlartifacts/1/run/artifacts/model/~odd [1].txt");
+    assert_eq!(std::fs::read(on_disk).unwrap(), b"hello", "the layout is upstream's");
+    let names = |entries: Vec<FileInfo>| -> Vec<(String, Option<i64>)> {
+        entries.into_iter().map(|entry| (entry.path, entry.file_size)).collect()
+    };
+    assert_eq!(
+        names(storage.list_artifacts(ROOT, "").await.unwrap()),
+        [("b.txt".to_owned(), Some(0)), ("model".to_owned(), None)]
+    );
+    assert_eq!(
+        names(storage.list_artifacts(ROOT, "model/").await.unwrap()),
+        [("model/~odd [1].txt".to_owned(), Some(5))]
+    );
+    assert_eq!(storage.list_artifacts(ROOT, "b.txt").await.unwrap(), [], "a file lists nothing");
+    assert_eq!(read(&storage, ROOT, "model/~odd [1].txt", None).await, b"hello");
+    assert_eq!(
+        read(&storage, ROOT, "model/~odd [1].txt", Some(ByteRange::Between(1, 2))).await,
+        b"el"
+    );
+    let outside = storage.open_artifact(ROOT, "b.txt", Some(ByteRange::From(9))).await.unwrap();
+    assert_eq!((outside.range, outside.size), (None, 0));
+}
+
+#[tokio::test]
+async fn large_files_pass_through_in_parts() {
+    let Fixture { storage, .. } = fixture();
+    let chunk = Bytes::from(vec![7_u8; 300_000]);
+    let body = stream::iter((0..11).map(move |_| Ok(chunk.clone()))).boxed();
+    storage.upload_artifact(ROOT, "large", body).await.unwrap();
+    let file = storage.open_artifact(ROOT, "large", Some(ByteRange::Last(10))).await.unwrap();
+    assert_eq!((file.size, file.range), (3_300_000, Some(3_299_990..3_300_000)));
+    assert_eq!(read(&storage, ROOT, "large", None).await.len(), 3_300_000);
+}
+
+#[tokio::test]
+async fn a_broken_upload_leaves_the_old_file_and_no_litter() {
+    let Fixture { directory, storage } = fixture();
+    storage.upload_artifact(ROOT, "f", once("old")).await.unwrap();
+    let broken = |chunks: usize| {
+        let good = Bytes::from(vec![0_u8; 600_000]);
+        let parts = (0..chunks).map(move |_| Ok(good.clone()));
+        stream::iter(parts.chain([Err(Error::internal("the client went away"))])).boxed()
+    };
+    for chunks in [1, 4] {
+        let error = storage.upload_artifact(ROOT, "f", broken(chunks)).await.unwrap_err();
+        assert!(error.to_string().contains("went away"), "{error}");
+        assert_eq!(read(&storage, ROOT, "f", None).await, b"old");
+    }
+    let root = directory.path().join("mlartifacts/1/run/artifacts");
+    assert_eq!(std::fs::read_dir(root).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn deleting_takes_files_and_trees_and_nothing_twice() {
+    let Fixture { directory, storage } = fixture();
+    storage.upload_artifact(ROOT, "tree/a/b", once("x")).await.unwrap();
+    storage.upload_artifact(ROOT, "file", once("x")).await.unwrap();
+    for path in ["tree", "tree", "file", "file"] {
+        storage.delete_artifact(ROOT, path).await.unwrap();
+    }
+    assert_eq!(storage.list_artifacts(ROOT, "").await.unwrap(), []);
+    assert!(!directory.path().join("mlartifacts/1/run/artifacts/tree").exists());
+}
+
+#[tokio::test]
+async fn local_roots_are_used_as_they_are() {
+    let Fixture { directory, storage } = fixture();
+    let root = directory.path().join("mlruns/0/abc/artifacts");
+    let root = root.to_str().unwrap();
+    storage.upload_artifact(root, "x/y.txt", once("1")).await.unwrap();
+    assert_eq!(read(&storage, &format!("file://{root}"), "x/y.txt", None).await, b"1");
+    assert!(std::path::Path::new(root).join("x/y.txt").exists());
+}
+
+#[tokio::test]
+async fn missing_files_and_folders_say_which() {
+    let Fixture { storage, .. } = fixture();
+    storage.upload_artifact(ROOT, "d/f", once("x")).await.unwrap();
+    let error = storage.open_artifact(ROOT, "nope", None).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ResourceDoesNotExist);
+    assert_eq!(error.to_string(), "No such artifact: '1/run/artifacts/nope'");
+    let error = storage.open_artifact(ROOT, "d", None).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Artifact path refers to a directory, not a file: '1/run/artifacts/d'"
+    );
+    let error = storage.list_artifacts("s3://bucket/x", "").await.unwrap_err();
+    assert!(error.to_string().contains("'s3'"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn symlinks_out_of_the_root_are_refused() {
+    let Fixture { directory, storage } = fixture();
+    storage.upload_artifact(ROOT, "f", once("x")).await.unwrap();
+    let root = directory.path().join("mlartifacts/1/run/artifacts");
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "s").unwrap();
+    std::os::unix::fs::symlink(&secret, root.join("link")).unwrap();
+    std::os::unix::fs::symlink(directory.path(), root.join("up")).unwrap();
+    std::os::unix::fs::symlink(directory.path().join("new"), root.join("dangling")).unwrap();
+    for path in ["link", "up/secret", "up/other"] {
+        let error = storage.open_artifact(ROOT, path, None).await.unwrap_err();
+        assert_eq!(error.to_string(), "Invalid path", "{path}");
+    }
+    for path in ["link", "up/planted", "dangling"] {
+        let error = storage.upload_artifact(ROOT, path, once("y")).await.unwrap_err();
+        assert_eq!(error.to_string(), "Invalid path", "{path}");
+    }
+    assert!(storage.delete_artifact(ROOT, "up").await.is_err());
+    assert_eq!(std::fs::read_to_string(&secret).unwrap(), "s");
+    assert!(!directory.path().join("new").exists());
+}
+
+#[tokio::test]
+async fn paths_that_climb_are_refused_everywhere() {
+    let Fixture { storage, .. } = fixture();
+    for path in ["../x", "/etc/passwd", "a/../../b", "a\\b", "a\0b"] {
+        assert!(storage.list_artifacts(ROOT, path).await.is_err(), "{path}");
+        assert!(storage.open_artifact(ROOT, path, None).await.is_err(), "{path}");
+        assert!(storage.upload_artifact(ROOT, path, once("x")).await.is_err(), "{path}");
+        assert!(storage.delete_artifact(ROOT, path).await.is_err(), "{path}");
+    }
+    assert!(storage.list_artifacts("mlflow-artifacts:/../x", "").await.is_err());
+}

@@ -1,0 +1,206 @@
+//! Bytes in and out of a location, a few parts at a time.
+
+use std::io::SeekFrom;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use object_store::path::Path as StorePath;
+use object_store::{GetResultPayload, ObjectStore, ObjectStoreExt as _, PutPayload};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
+use trainyard_mlflow::artifacts::{ArtifactFile, ByteRange, ByteStream};
+use trainyard_mlflow::{Error, Result};
+
+use super::location::{Location, local_path};
+
+/// Bytes read from a local file at a time: object_store's own 8 KiB cost a thread hop each.
+const READ_BYTES: usize = 256 << 10;
+
+/// Writes or replaces one object; readers see the old one until the new one is whole.
+pub(super) async fn write(
+    location: &Location,
+    path: &StorePath,
+    mut body: ByteStream,
+) -> Result<()> {
+    let mut part = Part::default();
+    while let Some(chunk) = body.next().await {
+        part.push(chunk?);
+        if part.bytes >= location.part_bytes {
+            return write_parts(location, path, part, body).await;
+        }
+    }
+    location.store.put(path, part.take()).await.map_err(|error| storage(path, error))?;
+    Ok(())
+}
+
+/// The same for what does not fit in one part.
+async fn write_parts(
+    location: &Location,
+    path: &StorePath,
+    mut part: Part,
+    mut body: ByteStream,
+) -> Result<()> {
+    let mut upload =
+        location.store.put_multipart(path).await.map_err(|error| storage(path, error))?;
+    let sent: Result<()> = async {
+        loop {
+            if part.bytes >= location.part_bytes {
+                upload.put_part(part.take()).await.map_err(|error| storage(path, error))?;
+            }
+            match body.next().await {
+                Some(chunk) => part.push(chunk?),
+                None => break,
+            }
+        }
+        if part.bytes > 0 {
+            upload.put_part(part.take()).await.map_err(|error| storage(path, error))?;
+        }
+        Ok(())
+    }
+    .await;
+    match sent {
+        Ok(()) => {
+            upload.complete().await.map_err(|error| storage(path, error))?;
+            Ok(())
+        }
+        Err(error) => {
+            // The caller hears of the first failure; a leftover part is only clutter.
+            if let Err(abort) = upload.abort().await {
+                tracing::warn!(%path, error = %abort, "could not remove the parts of a failed upload");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Opens one object. `name` is what the caller calls it, for the message when it is not there.
+pub(super) async fn open(
+    location: &Location,
+    path: &StorePath,
+    name: &str,
+    range: Option<ByteRange>,
+) -> Result<ArtifactFile> {
+    let result = match location.store.get(path).await {
+        Ok(result) => result,
+        Err(object_store::Error::NotFound { .. }) => return Err(no_such_artifact(name)),
+        Err(error) => return Err(storage(path, error)),
+    };
+    let size = result.meta.size;
+    let modified_ms = Some(result.meta.last_modified.timestamp_millis());
+    let etag = result.meta.e_tag.clone();
+    let wanted = range.map_or(Some(0..size), |range| range.resolve(size));
+    let body: ByteStream = match (wanted.clone(), result.payload) {
+        (None, _) => futures::stream::empty().boxed(),
+        (Some(bytes), GetResultPayload::File(file, _path)) => {
+            let mut file = tokio::fs::File::from_std(file);
+            let failed = path.clone();
+            if bytes.start > 0 {
+                file.seek(SeekFrom::Start(bytes.start))
+                    .await
+                    .map_err(|error| Error::io(failed.as_ref(), error))?;
+            }
+            ReaderStream::with_capacity(file.take(bytes.end - bytes.start), READ_BYTES)
+                .map(move |chunk| chunk.map_err(|error| Error::io(failed.as_ref(), error)))
+                .boxed()
+        }
+        (Some(bytes), GetResultPayload::Stream(stream)) if bytes == (0..size) => {
+            let failed = path.clone();
+            stream.map(move |chunk| chunk.map_err(|error| storage(&failed, error))).boxed()
+        }
+        (Some(bytes), GetResultPayload::Stream(_whole)) => {
+            let failed = path.clone();
+            let options = object_store::GetOptions {
+                range: Some(object_store::GetRange::Bounded(bytes)),
+                ..object_store::GetOptions::default()
+            };
+            let part = location
+                .store
+                .get_opts(path, options)
+                .await
+                .map_err(|error| storage(path, error))?;
+            part.into_stream()
+                .map(move |chunk| chunk.map_err(|error| storage(&failed, error)))
+                .boxed()
+        }
+    };
+    Ok(ArtifactFile { size, modified_ms, etag, range: wanted, body })
+}
+
+/// Removes every object below `path`, or `path` itself.
+pub(super) async fn remove(location: &Location, path: &StorePath) -> Result<()> {
+    if location.is_local() {
+        return remove_local(&local_path(path)).await;
+    }
+    let store: &dyn ObjectStore = location.store.as_ref();
+    let below = store.list(Some(path)).map(|entry| entry.map(|meta| meta.location)).boxed();
+    let mut deleted = store.delete_stream(below);
+    while let Some(result) = deleted.next().await {
+        ignore_missing(path, result)?;
+    }
+    ignore_missing(path, store.delete(path).await)
+}
+
+/// On a disk folders exist without files, and what a symlink points to is not below it.
+async fn remove_local(file: &std::path::Path) -> Result<()> {
+    let removed = match tokio::fs::symlink_metadata(file).await {
+        Ok(found) if found.is_dir() => tokio::fs::remove_dir_all(file).await,
+        Ok(_file) => tokio::fs::remove_file(file).await,
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(file, error)),
+        _ => Ok(()),
+    }
+}
+
+fn ignore_missing<T>(path: &StorePath, result: object_store::Result<T>) -> Result<()> {
+    match result {
+        Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(storage(path, error)),
+    }
+}
+
+/// Upstream's 404 for a file.
+pub(super) fn no_such_artifact(name: &str) -> Error {
+    Error::not_found(format!("No such artifact: '{name}'"))
+}
+
+/// What a storage refuses is never the caller's fault, except a path that cannot be one.
+pub(super) fn storage(path: &StorePath, error: object_store::Error) -> Error {
+    match error {
+        object_store::Error::InvalidPath { .. } => Error::invalid("Invalid path"),
+        object_store::Error::NotFound { .. } => no_such_artifact(path.as_ref()),
+        other => Error::internal(format!("artifact storage: {other}")),
+    }
+}
+
+/// Chunks on their way to becoming one write.
+#[derive(Default)]
+struct Part {
+    chunks: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Part {
+    /// Chunks smaller than this are copied together: a vector of tiny slices would keep the much
+    /// larger buffers alive that they point into.
+    const COPY_BELOW: usize = 64 << 10;
+
+    fn push(&mut self, chunk: Bytes) {
+        self.bytes += chunk.len();
+        self.chunks.push(chunk);
+    }
+
+    fn take(&mut self) -> PutPayload {
+        self.bytes = 0;
+        let chunks = std::mem::take(&mut self.chunks);
+        if chunks.iter().all(|chunk| chunk.len() >= Self::COPY_BELOW) {
+            return chunks.into_iter().collect();
+        }
+        let mut whole = BytesMut::with_capacity(chunks.iter().map(Bytes::len).sum());
+        for chunk in &chunks {
+            whole.extend_from_slice(chunk);
+        }
+        PutPayload::from_bytes(whole.freeze())
+    }
+}

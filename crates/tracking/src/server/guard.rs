@@ -1,0 +1,159 @@
+//! What happens around every request: identity, the security checks, headers, log and metrics.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use trainyard_mlflow::{Error, Result};
+use uuid::Uuid;
+
+use super::cors::{Cors, plain};
+use super::hosts::AllowedHosts;
+use super::{Authorize, ServerOptions, metrics};
+
+/// Names one request, in answers and logs. A client's own is kept.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest request id taken from a client.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// The checks of one server.
+pub(super) struct Guard {
+    /// None when the checks are turned off.
+    hosts: Option<AllowedHosts>,
+    cors: Option<Cors>,
+    frame_options: Option<HeaderValue>,
+    authorize: Option<Arc<dyn Authorize>>,
+    /// `/health` and `/version` below the prefix, which load balancers ask by address.
+    open_paths: [String; 2],
+}
+
+impl Guard {
+    pub(super) fn new(options: &ServerOptions, prefix: &str) -> Result<Self> {
+        let hosts = match &options.allowed_hosts {
+            Some(listed) => AllowedHosts::Listed(listed.clone()),
+            None => AllowedHosts::Private,
+        };
+        let frame_options = options
+            .x_frame_options
+            .as_deref()
+            .filter(|value| !value.eq_ignore_ascii_case("none"))
+            .map(|value| {
+                HeaderValue::from_str(&value.to_ascii_uppercase()).map_err(|_not_a_header| {
+                    Error::invalid(format!("X-Frame-Options cannot be {value:?}"))
+                })
+            })
+            .transpose()?;
+        Ok(Self {
+            hosts: (!options.disable_security).then_some(hosts),
+            cors: (!options.disable_security).then(|| Cors::new(&options.cors_allowed_origins)),
+            frame_options: frame_options.filter(|_| !options.disable_security),
+            authorize: options.authorize.clone(),
+            open_paths: [format!("{prefix}/health"), format!("{prefix}/version")],
+        })
+    }
+
+    /// The answer of a check that does not let the request pass, or the request.
+    async fn check(&self, request: Request) -> std::result::Result<Request, Box<Response>> {
+        let open = self.open_paths.iter().any(|path| path == request.uri().path());
+        if open {
+            return Ok(request);
+        }
+        if let Some(hosts) = &self.hosts {
+            let host = host_of(&request);
+            if !hosts.allows(host) {
+                tracing::warn!(host, "rejected a request with an invalid Host header");
+                return Err(Box::new(plain(
+                    StatusCode::FORBIDDEN,
+                    "Invalid Host header - possible DNS rebinding attack detected",
+                )));
+            }
+        }
+        let blocked = self
+            .cors
+            .as_ref()
+            .and_then(|cors| cors.intercept(request.method(), request.headers()));
+        if let Some(answer) = blocked {
+            return Err(Box::new(answer));
+        }
+        let Some(authorize) = &self.authorize else { return Ok(request) };
+        let (parts, body) = request.into_parts();
+        authorize.check(&parts).await?;
+        Ok(Request::from_parts(parts, body))
+    }
+
+    fn add_headers(&self, origin: Option<&HeaderValue>, host: &str, headers: &mut HeaderMap) {
+        if self.hosts.is_some() {
+            headers.insert(
+                header::X_CONTENT_TYPE_OPTIONS,
+                HeaderValue::from_static("nosniff"),
+            );
+        }
+        if let Some(value) = &self.frame_options {
+            headers.insert(header::X_FRAME_OPTIONS, value.clone());
+        }
+        if let (Some(cors), Some(origin)) = (&self.cors, origin) {
+            cors.annotate(origin, host, headers);
+        }
+    }
+}
+
+/// The middleware.
+pub(super) async fn watch(
+    State(guard): State<Arc<Guard>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let start = Instant::now();
+    let id = request_id(request.headers());
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let host = if origin.is_some() { host_of(&request).to_owned() } else { String::new() };
+
+    let mut response = match guard.check(request).await {
+        Ok(request) => next.run(request).await,
+        Err(answer) => *answer,
+    };
+
+    guard.add_headers(origin.as_ref(), &host, response.headers_mut());
+    response.headers_mut().insert(REQUEST_ID, id.clone());
+    let elapsed = start.elapsed();
+    let route = route.as_ref().map_or("other", MatchedPath::as_str);
+    metrics::observe(&method, route, response.status(), elapsed);
+    tracing::info!(
+        target: "trainyard_tracking::http",
+        %method,
+        path,
+        status = response.status().as_u16(),
+        ms = elapsed.as_secs_f64() * 1000.0,
+        request_id = id.to_str().unwrap_or_default(),
+        "request"
+    );
+    response
+}
+
+/// HTTP/1 has the address in `Host`, HTTP/2 in the URI.
+fn host_of(request: &Request) -> &str {
+    let header = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    header
+        .or_else(|| request.uri().authority().map(http::uri::Authority::as_str))
+        .unwrap_or_default()
+}
+
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let given = headers.get(&REQUEST_ID).filter(|value| {
+        value.len() <= REQUEST_ID_BYTES_MAX
+            && !value.is_empty()
+            && value.as_bytes().iter().all(u8::is_ascii_graphic)
+    });
+    given.cloned().unwrap_or_else(|| {
+        let mut buffer = Uuid::encode_buffer();
+        let id = Uuid::new_v4().simple().encode_lower(&mut buffer);
+        HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("unknown"))
+    })
+}

@@ -1,0 +1,169 @@
+//! The HTTP server around the API: connections, security, logs and metrics.
+//!
+//! ```text
+//! connection ─► guard (request id, Host, Origin, authorize, headers, log, metrics)
+//!            ─► api routes ─► Tracking
+//!            └► pages, for every path that is not the API's
+//! ```
+
+mod connections;
+mod cors;
+mod guard;
+mod hosts;
+mod metrics;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use http::request::Parts;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::net::TcpListener;
+use tower::ServiceExt as _;
+use tower_http::catch_panic::CatchPanicLayer;
+use trainyard_mlflow::{Error, Result, Tracking};
+
+use crate::api::{self, ApiState};
+use guard::Guard;
+
+/// Decides whether a request may pass: the layer between HTTP and the trait.
+#[async_trait]
+pub trait Authorize: Send + Sync {
+    /// `Err` is the answer that the client gets instead. Never asked for `/health` and `/version`.
+    async fn check(&self, request: &Parts) -> std::result::Result<(), Box<Response>>;
+}
+
+/// How a server behaves. Address and port are the listener's.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// Whether the server reads and writes `mlflow-artifacts:` files for its clients.
+    pub serve_artifacts: bool,
+    /// Prepended to every path but the proxied artifacts', as upstream does: "" or `/mlflow`.
+    pub static_prefix: String,
+    /// `Host` headers let through, with `*` for any text; None for this machine and private
+    /// addresses, which keeps web pages from reaching the server through DNS rebinding.
+    pub allowed_hosts: Option<Vec<String>>,
+    /// Foreign origins (`https://host:port`, with `*`) whose pages may call the API.
+    pub cors_allowed_origins: Vec<String>,
+    /// `X-Frame-Options`; None to leave it out.
+    pub x_frame_options: Option<String>,
+    /// Turns the checks of Host and Origin off.
+    pub disable_security: bool,
+    /// Largest JSON body; more is answered with 413. Artifact uploads have no limit.
+    pub json_bytes_max: usize,
+    /// Connections open at once; more wait in the listener's queue.
+    pub connections_max: usize,
+    /// Time a client has to send the head of a request, and an idle connection stays open.
+    pub head_timeout: Duration,
+    /// Time that running requests have to finish after the shutdown was asked for.
+    pub shutdown_grace: Duration,
+    /// Guards the whole server.
+    pub authorize: Option<Arc<dyn Authorize>>,
+    /// What `/metrics` shows, if the process has a recorder already.
+    pub prometheus: Option<PrometheusHandle>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            serve_artifacts: true,
+            static_prefix: String::new(),
+            allowed_hosts: None,
+            cors_allowed_origins: Vec::new(),
+            x_frame_options: Some("SAMEORIGIN".to_owned()),
+            disable_security: false,
+            json_bytes_max: api::DEFAULT_JSON_BYTES_MAX,
+            // Well below the usual limit of 1024 open files: each may also have one file open.
+            connections_max: 480,
+            head_timeout: Duration::from_secs(75),
+            shutdown_grace: Duration::from_secs(10),
+            authorize: None,
+            prometheus: None,
+        }
+    }
+}
+
+impl fmt::Debug for ServerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerOptions")
+            .field("serve_artifacts", &self.serve_artifacts)
+            .field("static_prefix", &self.static_prefix)
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("cors_allowed_origins", &self.cors_allowed_origins)
+            .field("disable_security", &self.disable_security)
+            .field("connections_max", &self.connections_max)
+            .field("authorize", &self.authorize.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Serves MLflow's API over `tracking`, and `pages` for every other path, until `shutdown`
+/// completes; running requests then have [`ServerOptions::shutdown_grace`] to finish.
+pub async fn serve(
+    listener: TcpListener,
+    tracking: Arc<dyn Tracking>,
+    options: ServerOptions,
+    pages: Router,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<()> {
+    let app = app(tracking, &options, pages)?;
+    connections::accept(listener, app, &options, shutdown).await;
+    Ok(())
+}
+
+/// The whole server as a router, for those who bring their own connections.
+pub fn app(tracking: Arc<dyn Tracking>, options: &ServerOptions, pages: Router) -> Result<Router> {
+    let prefix = checked_prefix(&options.static_prefix)?;
+    let state =
+        Arc::new(ApiState::new(tracking, options.serve_artifacts, options.json_bytes_max));
+    let prometheus = options.prometheus.clone().or_else(metrics::recorder);
+    let routes = api::router(Arc::clone(&state))
+        .merge(metrics_route(prometheus))
+        .fallback(move |request: Request| elsewhere(pages.clone(), request));
+    let app = if prefix.is_empty() {
+        routes
+    } else {
+        // Clients find the proxied artifacts without the prefix, as with upstream.
+        api::artifact_router(state).nest(prefix, routes).fallback(async || api::not_found())
+    };
+    let guard = Arc::new(Guard::new(options, prefix)?);
+    Ok(app
+        .layer(CatchPanicLayer::new())
+        .layer(axum::middleware::from_fn_with_state(guard, guard::watch)))
+}
+
+fn metrics_route(prometheus: Option<PrometheusHandle>) -> Router {
+    let Some(handle) = prometheus else { return Router::new() };
+    Router::new().route("/metrics", get(async move || handle.render()))
+}
+
+/// API paths that are not there are answered here, everything else by the pages.
+async fn elsewhere(pages: Router, request: Request) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/api/") || path.starts_with("/ajax-api/") {
+        return api::not_found();
+    }
+    match pages.oneshot(request).await {
+        Ok(response) => response.into_response(),
+        Err(never) => match never {},
+    }
+}
+
+fn checked_prefix(prefix: &str) -> Result<&str> {
+    if prefix.is_empty() {
+        return Ok(prefix);
+    }
+    let plain = prefix.chars().all(|c| c.is_ascii_alphanumeric() || "-_./~".contains(c));
+    if prefix.starts_with('/') && !prefix.ends_with('/') && plain {
+        return Ok(prefix);
+    }
+    Err(Error::invalid(format!(
+        "the static prefix must start with '/' and not end with one, and hold only letters, \
+         digits and -_.~: '{prefix}'"
+    )))
+}

@@ -1,0 +1,6 @@
+//! Tests of the tracking crate from outside.
+
+mod store;
+mod store_interop;
+mod interop;
+mod served;

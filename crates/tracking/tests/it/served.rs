@@ -1,0 +1,71 @@
+//! A server of this crate in the test's own process, on a free port and a throwaway folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use trainyard_mlflow::Tracking;
+use trainyard_tracking::artifacts::ArtifactStorage;
+use trainyard_tracking::server::{ServerOptions, serve};
+use trainyard_tracking::store::{SqlStore, StoreOptions};
+
+/// A running server; it stops when this is dropped.
+pub(crate) struct Served {
+    /// `http://127.0.0.1:<port>`
+    pub(crate) url: String,
+    pub(crate) tracking: Arc<dyn Tracking>,
+    directory: tempfile::TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    runtime: Option<Runtime>,
+}
+
+impl Served {
+    pub(crate) fn start() -> Self {
+        Self::with(ServerOptions::default())
+    }
+
+    pub(crate) fn with(options: ServerOptions) -> Self {
+        let directory = tempfile::tempdir().expect("a throwaway folder");
+        let tracking = store(directory.path());
+        let runtime = Runtime::new().expect("a runtime");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async {
+            let _dropped = stopped.await;
+        };
+        let pages = axum::Router::new().route("/", axum::routing::get(async || "pages"));
+        let server = serve(listener, Arc::clone(&tracking), options, pages, shutdown);
+        runtime.spawn(async { server.await.expect("the server runs") });
+        Self { url, tracking, directory, stop: Some(stop), runtime: Some(runtime) }
+    }
+
+    /// Where proxied artifacts lie.
+    pub(crate) fn artifacts(&self) -> PathBuf {
+        self.directory.path().join("mlartifacts")
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _already_stopped = stop.send(());
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn store(directory: &Path) -> Arc<dyn Tracking> {
+    let destination = directory.join("mlartifacts");
+    let artifacts = ArtifactStorage::open(&destination.to_string_lossy()).expect("a destination");
+    let options = StoreOptions {
+        artifact_root: "mlflow-artifacts:/".to_owned(),
+        truncate_long_values: true,
+    };
+    let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), Arc::new(artifacts), options);
+    Arc::new(store.expect("a new database"))
+}
