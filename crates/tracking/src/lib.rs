@@ -1,1 +1,18 @@
 //! The MLflow-compatible tracking server: store, search, artifacts, api.
+//!
+//! - [`store`]: experiments, runs, models and the registry in an SQL database with upstream's own
+//!   tables; [`search`] is the filter grammar that its searches share;
+//! - [`artifacts`]: files of runs and models;
+//! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
+//! - [`open`]: whatever a tracking URI names.
+
+pub mod api;
+pub mod artifacts;
+mod error;
+mod open;
+pub mod search;
+pub mod server;
+pub mod store;
+
+pub use error::{Constraint, Error, Result};
+pub use open::{OpenOptions, open};

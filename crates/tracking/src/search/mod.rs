@@ -1,0 +1,42 @@
+//! The filter and order grammar of all searches: text to syntax tree to SQL with placeholders.
+//!
+//! [`parse`] turns a filter into one tree ([`Expression`]) whatever is searched; each kind of search
+//! has a file that says which identifiers, operators and values it knows and what they mean in SQL.
+//!
+//! The grammar is upstream's (`identifier operator value` joined by `AND`), and beyond it `OR`, `NOT`,
+//! parentheses, `BETWEEN`, `IN` for numbers, and numbers compared with params.
+
+pub(crate) mod experiments;
+mod identifier;
+mod lexer;
+pub(crate) mod logged_models;
+pub(crate) mod model_versions;
+mod order;
+mod parser;
+pub(crate) mod registered_models;
+pub(crate) mod runs;
+mod sql;
+mod syntax;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use sql::Sql;
+pub(crate) use syntax::Expression;
+
+use crate::error::Result;
+
+/// Parses a filter; none if it is empty.
+pub(crate) fn parse(filter: &str, style: Style) -> Result<Option<Expression>> {
+    parser::parse(filter, style)
+}
+
+/// How a search words what it cannot read: upstream has three ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Each piece in quotes.
+    Runs,
+    /// Pieces as they are.
+    Plain,
+    /// The whole filter.
+    LoggedModels,
+}

@@ -1,0 +1,221 @@
+//! What the store needs of a database: rows for a statement, and writes that are all or nothing.
+//!
+//! The store's logic is written once against [`Connection`], with `?1`, `?2`, … as placeholders
+//! and SQL that SQLite and PostgreSQL both understand; what differs is in [`Dialect`].
+
+use std::borrow::Cow;
+
+use crate::error::{Error, Result};
+use crate::store::sqlite::Sqlite;
+
+/// A value that is bound to a placeholder.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value<'a> {
+    Null,
+    Int(i64),
+    Real(f64),
+    Text(Cow<'a, str>),
+}
+
+impl From<i64> for Value<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<f64> for Value<'_> {
+    fn from(value: f64) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(value: bool) -> Self {
+        Self::Int(i64::from(value))
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(value))
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(value: &'a String) -> Self {
+        Self::Text(Cow::Borrowed(value))
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(value: String) -> Self {
+        Self::Text(Cow::Owned(value))
+    }
+}
+
+impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// What SQLite and PostgreSQL say differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+}
+
+impl Dialect {
+    /// `column LIKE pattern` without regard to case.
+    pub(crate) fn ilike(self, column: &str, pattern: &str) -> String {
+        match self {
+            // SQLite's own LIKE is made case-sensitive when a connection is opened.
+            Self::Sqlite => format!("lower({column}) LIKE lower({pattern})"),
+        }
+    }
+
+    /// The number that a text column holds, NULL if it holds none.
+    pub(crate) fn number(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("trainyard_number({column})"),
+        }
+    }
+
+    /// A boolean as a column of the table holds it.
+    pub(crate) fn truth(self, value: bool) -> &'static str {
+        match self {
+            Self::Sqlite => if value { "1" } else { "0" },
+        }
+    }
+
+    /// Expression that orders rows of a table by insertion, as upstream happens to return them.
+    pub(crate) fn insertion_order(self, table: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{table}.rowid"),
+        }
+    }
+}
+
+/// One row of an answer; columns count from 0.
+pub(crate) trait Row {
+    fn int(&self, column: usize) -> Result<Option<i64>>;
+    fn real(&self, column: usize) -> Result<Option<f64>>;
+    fn text(&self, column: usize) -> Result<Option<&str>>;
+}
+
+impl dyn Row + '_ {
+    /// A whole number that is never null.
+    pub(crate) fn need_int(&self, column: usize) -> Result<i64> {
+        self.int(column)?.ok_or_else(|| null(column))
+    }
+
+    /// A text that is never null.
+    pub(crate) fn need_text(&self, column: usize) -> Result<String> {
+        self.text(column)?.map(str::to_owned).ok_or_else(|| null(column))
+    }
+
+    /// A text, empty if null.
+    pub(crate) fn text_or_empty(&self, column: usize) -> Result<String> {
+        Ok(self.text(column)?.unwrap_or_default().to_owned())
+    }
+
+    /// A text or null.
+    pub(crate) fn optional_text(&self, column: usize) -> Result<Option<String>> {
+        Ok(self.text(column)?.map(str::to_owned))
+    }
+}
+
+fn null(column: usize) -> Error {
+    Error::database(format!("unexpected NULL in column {column}"))
+}
+
+/// A connection within a call: reads, and writes if it was opened by [`Database::write`].
+pub(crate) trait Connection {
+    fn dialect(&self) -> Dialect;
+
+    /// Calls `each` for every row.
+    fn query(
+        &mut self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<()>;
+
+    /// Runs a statement and returns the number of rows it changed.
+    fn execute(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<usize>;
+}
+
+impl dyn Connection + '_ {
+    /// All rows.
+    pub(crate) fn rows<T>(
+        &mut self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        mut read: impl FnMut(&dyn Row) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut rows = Vec::new();
+        self.query(sql, parameters, &mut |row| {
+            rows.push(read(row)?);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// The first row, if any.
+    pub(crate) fn first<T>(
+        &mut self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        mut read: impl FnMut(&dyn Row) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let mut first = None;
+        self.query(sql, parameters, &mut |row| {
+            if first.is_none() {
+                first = Some(read(row)?);
+            }
+            Ok(())
+        })?;
+        Ok(first)
+    }
+}
+
+/// A database and its way of running reads and writes.
+#[derive(Debug)]
+pub(crate) enum Database {
+    Sqlite(Sqlite),
+}
+
+impl Database {
+    /// A read of a few rows: done at once where that costs less than handing it over.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read(work),
+        }
+    }
+
+    /// A read of any size, of one state of the database.
+    pub(crate) async fn read_many<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read_many(work).await,
+        }
+    }
+
+    /// Runs `work` as one change, all or nothing; it is on disk when this returns.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write(work).await,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Metrics: their histories, and the latest value of each.
+
+use std::collections::HashMap;
+
+use trainyard_mlflow::entities::{Metric, RunInfo};
+use trainyard_mlflow::{Error, MetricHistoryPage, Page};
+
+use super::database::{Connection, Row};
+use super::{page, runs, validate};
+use crate::error::Result;
+
+/// A value as the tables hold it: NaN is a zero with a mark, infinities are the largest numbers.
+fn stored(value: f64) -> (bool, f64) {
+    if value.is_nan() {
+        (true, 0.0)
+    } else {
+        // Also turns -0.0 into 0.0, which are one value to the database's keys.
+        (false, value.clamp(f64::MIN, f64::MAX) + 0.0)
+    }
+}
+
+/// The value in column `value`, whose mark for NaN is in column `is_nan`.
+pub(crate) fn value(row: &dyn Row, value: usize, is_nan: usize) -> Result<f64> {
+    if row.int(is_nan)?.unwrap_or_default() != 0 {
+        return Ok(f64::NAN);
+    }
+    Ok(row.real(value)?.unwrap_or(f64::NAN))
+}
+
+/// Logs one metric to an active run.
+pub(crate) fn log_one(connection: &mut dyn Connection, run_id: &str, metric: &Metric) -> Result<()> {
+    validate::metric(metric, "")?;
+    let run = runs::find_active(connection, run_id)?;
+    log(connection, &run.info, std::slice::from_ref(metric))
+}
+
+/// Logs checked metrics to an active run. A value that is there already is not added again.
+pub(crate) fn log(connection: &mut dyn Connection, run: &RunInfo, metrics: &[Metric]) -> Result<()> {
+    let run_id = run.run_id.as_str();
+    // The newest of each key within this call; only that one can become the latest.
+    let mut newest: HashMap<&str, Point> = HashMap::new();
+    let mut keys = Vec::new();
+    for metric in metrics {
+        let (is_nan, value) = stored(metric.value);
+        connection.execute(
+            "INSERT INTO metrics (\"key\", value, timestamp, run_uuid, step, is_nan) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+            &[
+                (&metric.key).into(),
+                value.into(),
+                metric.timestamp.into(),
+                run_id.into(),
+                metric.step.into(),
+                is_nan.into(),
+            ],
+        )?;
+        let point = Point { step: metric.step, timestamp: metric.timestamp, value, is_nan };
+        match newest.get_mut(metric.key.as_str()) {
+            Some(known) if point.is_newer_than(known) => *known = point,
+            Some(_known) => {}
+            None => {
+                newest.insert(&metric.key, point);
+                keys.push(metric.key.as_str());
+            }
+        }
+    }
+    for key in keys {
+        if let Some(point) = newest.get(key) {
+            update_latest(connection, run_id, key, point)?;
+        }
+    }
+    for metric in metrics.iter().filter(|metric| metric.model_id.is_some()) {
+        log_to_model(connection, run, metric)?;
+    }
+    Ok(())
+}
+
+/// What decides which of two values is the latest: step, then timestamp, then value.
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    step: i64,
+    timestamp: i64,
+    value: f64,
+    is_nan: bool,
+}
+
+impl Point {
+    fn is_newer_than(&self, other: &Self) -> bool {
+        (self.step, self.timestamp, self.value) > (other.step, other.timestamp, other.value)
+    }
+}
+
+fn update_latest(
+    connection: &mut dyn Connection,
+    run_id: &str,
+    key: &str,
+    point: &Point,
+) -> Result<()> {
+    connection.execute(
+        "INSERT INTO latest_metrics (\"key\", value, timestamp, step, is_nan, run_uuid) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT (\"key\", run_uuid) DO UPDATE SET value = excluded.value, \
+         timestamp = excluded.timestamp, step = excluded.step, is_nan = excluded.is_nan \
+         WHERE (excluded.step, excluded.timestamp, excluded.value) > \
+         (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)",
+        &[
+            key.into(),
+            point.value.into(),
+            point.timestamp.into(),
+            point.step.into(),
+            point.is_nan.into(),
+            run_id.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The same value as one of the logged model that the metric names.
+fn log_to_model(connection: &mut dyn Connection, run: &RunInfo, metric: &Metric) -> Result<()> {
+    let (_is_nan, value) = stored(metric.value);
+    let logged = connection.execute(
+        "INSERT INTO logged_model_metrics (model_id, metric_name, metric_timestamp_ms, \
+         metric_step, metric_value, experiment_id, run_id, dataset_uuid, dataset_name, \
+         dataset_digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9) \
+         ON CONFLICT DO NOTHING",
+        &[
+            metric.model_id.as_deref().into(),
+            (&metric.key).into(),
+            metric.timestamp.into(),
+            metric.step.into(),
+            value.into(),
+            validate::experiment_id(&run.experiment_id)?.into(),
+            (&run.run_id).into(),
+            metric.dataset_name.as_deref().into(),
+            metric.dataset_digest.as_deref().into(),
+        ],
+    );
+    match logged {
+        Ok(_rows) => Ok(()),
+        // The code is upstream's, whose message is the database's.
+        Err(error) if error.is_foreign_key() => Err(Error::api(
+            trainyard_mlflow::ErrorCode::BadRequest,
+            format!(
+                "Logged model with ID '{}' not found.",
+                metric.model_id.as_deref().unwrap_or_default()
+            ),
+        )
+        .into()),
+        Err(error) => Err(error),
+    }
+}
+
+/// All values of a metric by timestamp, step and value. An unknown run or key has none.
+pub(crate) fn history(
+    connection: &mut dyn Connection,
+    run_id: &str,
+    key: &str,
+    request: &MetricHistoryPage,
+) -> Result<Page<Metric>> {
+    let offset = page::offset(request.page_token.as_deref())?;
+    if let Some(max_results) = request.max_results.filter(|max_results| *max_results <= 0) {
+        return Err(Error::invalid(format!(
+            "Invalid value {max_results} for parameter 'max_results' supplied. It must be a \
+             positive integer."
+        ))
+        .into());
+    }
+    // SQLite and PostgreSQL read a limit of this size as no limit.
+    let limit = request.max_results.map_or(i64::MAX, |max_results| max_results.saturating_add(1));
+    let metrics = connection.rows(
+        "SELECT value, timestamp, step, is_nan FROM metrics \
+         WHERE run_uuid = ?1 AND \"key\" = ?2 ORDER BY timestamp, step, value \
+         LIMIT ?3 OFFSET ?4",
+        &[run_id.into(), key.into(), limit.into(), offset.into()],
+        |row| Ok(Metric::new(key, value(row, 0, 3)?, row.need_int(1)?, row.need_int(2)?)),
+    )?;
+    let (items, next_page_token) =
+        page::cut(metrics, offset, request.max_results.unwrap_or(i64::MAX));
+    Ok(Page { items, next_page_token })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_values_are_stored_as_upstream_does() {
+        assert_eq!(stored(f64::NAN), (true, 0.0));
+        assert_eq!(stored(f64::INFINITY), (false, f64::MAX));
+        assert_eq!(stored(f64::NEG_INFINITY), (false, f64::MIN));
+        assert!(stored(-0.0).1.is_sign_positive());
+        assert_eq!(stored(0.25), (false, 0.25));
+    }
+}

@@ -1,0 +1,190 @@
+//! The tracking store: MLflow's experiments, runs, logged models and registry in an SQL database.
+//!
+//! Tables are upstream's own ([`schema`]), so a database moves between `mlflow server` and this
+//! program as it is. Logic is in one file per resource, written against [`database`]; the engine
+//! is [`sqlite`].
+
+mod calls;
+pub(crate) mod database;
+pub(crate) mod experiments;
+pub(crate) mod inputs;
+mod logged_models;
+mod metrics;
+mod model_versions;
+mod names;
+mod page;
+pub(crate) mod python;
+mod registered_models;
+pub(crate) mod runs;
+mod schema;
+mod search_runs;
+mod searches;
+mod sqlite;
+pub(crate) mod validate;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use trainyard_mlflow::SearchRuns;
+use trainyard_mlflow::artifacts::Artifacts;
+use trainyard_mlflow::entities::LifecycleStage;
+
+use crate::error::Result;
+use database::{Database, Value};
+use sqlite::Sqlite;
+use validate::LongValues;
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Experiments without a location of their own keep their files below this URI or path.
+    pub artifact_root: String,
+    /// Whether params and tags that are too long are cut (upstream's default) or refused.
+    pub truncate_long_values: bool,
+}
+
+/// MLflow's tracking and registry in an SQL database.
+pub struct SqlStore {
+    database: Database,
+    artifacts: Arc<dyn Artifacts>,
+    artifact_root: String,
+    long_values: LongValues,
+    /// Removed when the store is dropped, if it is one that nobody keeps.
+    temporary: Option<PathBuf>,
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStore")
+            .field("database", &self.database)
+            .field("artifact_root", &self.artifact_root)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqlStore {
+    /// Opens or creates an SQLite file; its folder is created, too. A file of another schema
+    /// version, or of another program, is refused and left as it is.
+    pub fn open_sqlite(
+        path: &Path,
+        artifacts: Arc<dyn Artifacts>,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| trainyard_mlflow::Error::io(folder, error))?;
+        }
+        let uri = format!("sqlite:///{}", path.display());
+        let database = Sqlite::open(path, |connection| {
+            schema::prepare(connection, &uri, &options.artifact_root)
+        })?;
+        Ok(Self {
+            database: Database::Sqlite(database),
+            artifacts,
+            artifact_root: options.artifact_root,
+            long_values: if options.truncate_long_values {
+                LongValues::Truncate
+            } else {
+                LongValues::Refuse
+            },
+            temporary: None,
+        })
+    }
+
+    /// A store that is gone when it is dropped.
+    pub fn open_temporary(artifacts: Arc<dyn Artifacts>, options: StoreOptions) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("trainyard-{}.db", new_id()));
+        let mut store = Self::open_sqlite(&path, artifacts, options)?;
+        store.temporary = Some(path);
+        Ok(store)
+    }
+
+    /// Number of the runs that a search would find.
+    pub async fn count_runs(&self, search: SearchRuns) -> trainyard_mlflow::Result<i64> {
+        let read = move |connection: &mut dyn database::Connection| {
+            search_runs::count(connection, &search)
+        };
+        Ok(self.database.read_many(read).await?)
+    }
+
+    /// A logged model that may have been deleted.
+    pub async fn get_logged_model_or_deleted(
+        &self,
+        model_id: &str,
+    ) -> trainyard_mlflow::Result<trainyard_mlflow::entities::LoggedModel> {
+        let model_id = model_id.to_owned();
+        let read = move |connection: &mut dyn database::Connection| {
+            logged_models::get(connection, &model_id, logged_models::Deleted::Shown)
+        };
+        Ok(self.database.read(read).await?)
+    }
+}
+
+impl Drop for SqlStore {
+    fn drop(&mut self) {
+        if let Some(path) = &self.temporary {
+            // The connections are still open, which Unix does not mind; there is no one to tell.
+            for end in ["", "-wal", "-shm"] {
+                let mut name = path.clone().into_os_string();
+                name.push(end);
+                let _missing = std::fs::remove_file(name);
+            }
+        }
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now_millis() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A random id of 32 hex digits.
+fn new_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// A path below an artifact URI.
+fn join_uri(root: &str, path: &str) -> String {
+    trainyard_mlflow::uri::join(root, path)
+}
+
+fn lifecycle(text: Option<&str>) -> LifecycleStage {
+    if text == Some("deleted") { LifecycleStage::Deleted } else { LifecycleStage::Active }
+}
+
+/// `?first, ?first+1, …`.
+fn placeholders(first: usize, count: usize) -> String {
+    let list: Vec<String> = (first..first + count).map(|place| format!("?{place}")).collect();
+    list.join(", ")
+}
+
+/// Some of many items, whose ids fill a list of placeholders.
+pub(crate) struct Chunk<'a, T> {
+    items: &'a mut [T],
+    /// Placeholders in the list. Few different numbers mean few different statements to prepare.
+    padded: usize,
+}
+
+impl<T> Chunk<'_, T> {
+    /// Repeats the last value until the list is full, which does not change what is found.
+    fn pad(&self, values: &mut Vec<Value<'_>>) {
+        if let Some(last) = values.last().cloned() {
+            values.resize(self.padded, last);
+        }
+    }
+}
+
+/// Splits items into chunks of at most 100, with lists of 1, 10 or 100 placeholders.
+fn chunks<T>(items: &mut [T]) -> impl Iterator<Item = Chunk<'_, T>> {
+    items.chunks_mut(100).map(|items| {
+        let padded = match items.len() {
+            0 | 1 => 1,
+            2..=10 => 10,
+            _ => 100,
+        };
+        Chunk { items, padded }
+    })
+}

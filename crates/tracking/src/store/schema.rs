@@ -1,0 +1,101 @@
+//! Makes upstream's tables in an empty database, checks them in one that is there.
+//!
+//! The layout is upstream's, with all its tables (also those that this program never fills), so
+//! that an upstream server opens a database made here. A database of another schema version is
+//! never touched.
+
+use super::database::{Connection, Value};
+use super::sqlite::SqliteConnection;
+use super::now_millis;
+use crate::error::{Error, Result};
+
+/// `alembic_version.version_num` of MLflow 3.17.
+pub(crate) const VERSION: &str = "dc11669786a5";
+/// Upstream's workspace when workspaces are not used.
+pub(crate) const WORKSPACE: &str = "default";
+
+const SQLITE_SCHEMA: &str = include_str!("schema_3_17.sql");
+
+/// Indexes of our own on upstream's tables: they make searches fast, and upstream, which never
+/// names them, goes on working.
+const INDEXES: &[&str] = &[
+    // The runs of an experiment, newest first.
+    "CREATE INDEX IF NOT EXISTS trainyard_runs_by_start \
+     ON runs (experiment_id, start_time DESC, run_uuid, lifecycle_stage)",
+    // Runs by the latest value of a metric.
+    "CREATE INDEX IF NOT EXISTS trainyard_latest_metrics_by_value \
+     ON latest_metrics (\"key\", is_nan, value, run_uuid)",
+    // One metric of one run in the order of its history.
+    "CREATE INDEX IF NOT EXISTS trainyard_logged_models_by_creation \
+     ON logged_models (experiment_id, creation_timestamp_ms DESC, model_id)",
+];
+
+/// Creates or checks the schema; `uri` is for messages.
+pub(crate) fn prepare(
+    connection: &mut SqliteConnection,
+    uri: &str,
+    default_artifact_root: &str,
+) -> Result<()> {
+    // Two processes may open a new file at once: the second waits here and finds it made.
+    connection.execute("BEGIN IMMEDIATE", &[])?;
+    let result = prepare_within(connection, uri, default_artifact_root);
+    connection.execute(if result.is_ok() { "COMMIT" } else { "ROLLBACK" }, &[])?;
+    result
+}
+
+fn prepare_within(
+    connection: &mut SqliteConnection,
+    uri: &str,
+    default_artifact_root: &str,
+) -> Result<()> {
+    let tables = {
+        let connection: &mut dyn Connection = connection;
+        connection.rows(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+            &[],
+            |row| row.need_text(0),
+        )?
+    };
+    if tables.is_empty() {
+        connection.execute_script(SQLITE_SCHEMA)?;
+        connection.execute(
+            "INSERT INTO workspaces (name, description) VALUES (?1, ?2)",
+            &[WORKSPACE.into(), "Default workspace for legacy resources".into()],
+        )?;
+        connection
+            .execute("INSERT INTO alembic_version (version_num) VALUES (?1)", &[VERSION.into()])?;
+    } else if tables.iter().any(|table| table == "alembic_version") {
+        check_version(connection, uri)?;
+    } else {
+        return Err(Error::NotMlflow { uri: uri.to_owned() });
+    }
+    for index in INDEXES {
+        connection.execute(index, &[])?;
+    }
+    create_default_experiment(connection, default_artifact_root)
+}
+
+fn check_version(connection: &mut dyn Connection, uri: &str) -> Result<()> {
+    let versions = connection
+        .rows("SELECT version_num FROM alembic_version", &[], |row| row.need_text(0))?;
+    if versions == [VERSION] {
+        return Ok(());
+    }
+    let found = if versions.is_empty() { "none".to_owned() } else { versions.join(", ") };
+    Err(Error::SchemaVersion { found, expected: VERSION, uri: uri.to_owned() })
+}
+
+/// Clients expect experiment 0; upstream makes it when there is no experiment at all.
+fn create_default_experiment(connection: &mut dyn Connection, root: &str) -> Result<()> {
+    let some = connection.first("SELECT 1 FROM experiments LIMIT 1", &[], |_row| Ok(()))?;
+    if some.is_some() {
+        return Ok(());
+    }
+    let now = now_millis();
+    connection.execute(
+        "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, \
+         creation_time, last_update_time, workspace) VALUES (0, 'Default', ?1, 'active', ?2, ?2, ?3)",
+        &[Value::from(super::join_uri(root, "0")), now.into(), WORKSPACE.into()],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,371 @@
+//! Runs a search of runs: decides which table to start from and reads one page.
+//!
+//! Ordered by a metric, the page is read off the index of the metric's latest values, so that a
+//! search of a million runs looks at a few hundred. That is only good when the experiments hold a
+//! fair part of the runs that have the metric; otherwise all runs of the experiments are sorted.
+
+use trainyard_mlflow::entities::{Run, ViewType};
+use trainyard_mlflow::{Error, Page, SearchRuns};
+
+use super::database::{Connection, Value};
+use super::{page, runs, validate};
+use crate::error::Result;
+use crate::search::runs::{
+    Condition, Field, Filter, OrderBy, filter, order, passes_nan, push_entry, push_rest, table,
+};
+use crate::search::{Sql, Style, parse};
+
+const MAX_RESULTS_DEFAULT: i64 = 1_000;
+const MAX_RESULTS_MAX: i64 = 50_000;
+/// Rows that are counted to choose a plan: counting them costs less than a millisecond.
+const COUNT_MAX: i64 = 5_000;
+/// Experiments of one search: each is a placeholder.
+const EXPERIMENTS_MAX: usize = 10_000;
+
+/// Refuses numbers of results that no search gives.
+pub(crate) fn check_max_results(max_results: i64, at_most: i64) -> Result<()> {
+    if max_results < 1 {
+        return Err(Error::invalid(format!(
+            "Invalid value {max_results} for parameter 'max_results' supplied. It must be a \
+             positive integer"
+        ))
+        .into());
+    }
+    if max_results > at_most {
+        return Err(Error::invalid(format!(
+            "Invalid value {max_results} for parameter 'max_results' supplied. It must be at most \
+             {at_most}"
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+/// Experiments that a search looks into.
+pub(crate) fn experiment_ids(texts: &[String]) -> Result<Vec<i64>> {
+    if texts.len() > EXPERIMENTS_MAX {
+        return Err(Error::invalid(format!(
+            "at most {EXPERIMENTS_MAX} experiments can be searched at once, got {}",
+            texts.len()
+        ))
+        .into());
+    }
+    texts.iter().map(|text| validate::experiment_id(text)).collect()
+}
+
+/// One page of the runs that match.
+pub(crate) fn search(connection: &mut dyn Connection, request: &SearchRuns) -> Result<Page<Run>> {
+    let max_results = request.max_results.unwrap_or(MAX_RESULTS_DEFAULT);
+    check_max_results(max_results, MAX_RESULTS_MAX)?;
+    let expression = parse(&request.filter, Style::Runs)?;
+    let orders = order(&request.order_by)?;
+    let search = Search {
+        filter: filter(expression)?,
+        orders,
+        view_type: request.view_type,
+        experiment_ids: experiment_ids(&request.experiment_ids)?,
+    };
+    let offset = page::offset(request.page_token.as_deref())?;
+    if search.experiment_ids.is_empty() {
+        return Ok(Page::default());
+    }
+    let found = search.read(connection, max_results + 1, offset)?;
+    let (mut items, next_page_token) = page::cut(found, offset, max_results);
+    runs::fill(connection, &mut items)?;
+    Ok(Page { items, next_page_token })
+}
+
+/// Number of the runs that match.
+pub(crate) fn count(connection: &mut dyn Connection, request: &SearchRuns) -> Result<i64> {
+    let search = Search {
+        filter: filter(parse(&request.filter, Style::Runs)?)?,
+        orders: Vec::new(),
+        view_type: request.view_type,
+        experiment_ids: experiment_ids(&request.experiment_ids)?,
+    };
+    if search.experiment_ids.is_empty() {
+        return Ok(0);
+    }
+    let mut sql = Sql::new(connection.dialect());
+    sql.push("SELECT count(*)");
+    search.push_from(&mut sql, Driver::Runs)?;
+    Ok(connection.first(&sql.text, &sql.values, |row| row.need_int(0))?.unwrap_or_default())
+}
+
+struct Search {
+    filter: Filter,
+    orders: Vec<OrderBy>,
+    view_type: ViewType,
+    experiment_ids: Vec<i64>,
+}
+
+/// The table that a query starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    Runs,
+    /// A joined condition, by its place.
+    Join(usize),
+    /// The metric that is ordered by first, in one of three parts that follow each other.
+    Ordered(Part),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Numbers,
+    Nan,
+    Missing,
+}
+
+impl Search {
+    fn read(&self, connection: &mut dyn Connection, limit: i64, offset: i64) -> Result<Vec<Run>> {
+        match self.choose(connection, limit.saturating_add(offset))? {
+            Driver::Ordered(_part) => self.read_parts(connection, limit, offset),
+            driver => self.query(connection, driver, limit, offset),
+        }
+    }
+
+    /// The metric that decides the order, if one does.
+    fn ordering_metric(&self) -> Option<&str> {
+        match self.orders.first().map(|order| &order.field) {
+            Some(Field::Metric(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// The joined condition on the metric that decides the order.
+    fn ordering_join(&self) -> Option<(usize, &Condition)> {
+        let key = self.ordering_metric()?;
+        self.filter
+            .joins
+            .iter()
+            .enumerate()
+            .find(|(_place, join)| matches!(&join.field, Field::Metric(name) if name == key))
+    }
+
+    fn choose(&self, connection: &mut dyn Connection, wanted: i64) -> Result<Driver> {
+        let metric_joins = || {
+            let joins = self.filter.joins.iter().enumerate();
+            joins.filter(|(_place, join)| matches!(join.field, Field::Metric(_)))
+        };
+        if self.ordering_metric().is_none() && metric_joins().next().is_none() {
+            return Ok(Driver::Runs);
+        }
+        let in_scope = self.count_in_scope(connection)?;
+        if let Some(key) = self.ordering_metric() {
+            let with_metric = count_entries(connection, key, self.ordering_join())?;
+            // How many values are looked at until enough of them are of these experiments.
+            let looked_at = (wanted.saturating_mul(with_metric) / in_scope.max(1)).min(with_metric);
+            return Ok(if looked_at < in_scope {
+                Driver::Ordered(Part::Numbers)
+            } else {
+                Driver::Runs
+            });
+        }
+        // Ordered by something else: start from a condition that few runs satisfy.
+        for (place, join) in metric_joins() {
+            if let Field::Metric(key) = &join.field
+                && count_entries(connection, key, Some((place, join)))? < in_scope.min(COUNT_MAX)
+            {
+                return Ok(Driver::Join(place));
+            }
+        }
+        Ok(Driver::Runs)
+    }
+
+    /// Runs of the experiments, counted up to a bound.
+    fn count_in_scope(&self, connection: &mut dyn Connection) -> Result<i64> {
+        let mut sql = Sql::new(connection.dialect());
+        sql.push("SELECT count(*) FROM (SELECT 1 FROM runs WHERE experiment_id IN ");
+        sql.push_list(self.experiment_ids.iter().copied());
+        sql.push(&format!(" LIMIT {COUNT_MAX}) x"));
+        Ok(connection.first(&sql.text, &sql.values, |row| row.need_int(0))?.unwrap_or_default())
+    }
+
+    /// Numbers in order, then NaN, then runs without the metric.
+    fn read_parts(
+        &self,
+        connection: &mut dyn Connection,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<Run>> {
+        let parts: &[Part] = match self.ordering_join() {
+            Some((_place, join)) if passes_nan(&join.test) => &[Part::Numbers, Part::Nan],
+            Some(_join) => &[Part::Numbers],
+            None => &[Part::Numbers, Part::Nan, Part::Missing],
+        };
+        let mut found = Vec::new();
+        let mut skip = offset;
+        for part in parts {
+            let wanted = limit - found.len() as i64;
+            if wanted <= 0 {
+                break;
+            }
+            let rows = self.query(connection, Driver::Ordered(*part), wanted, skip)?;
+            if !rows.is_empty() {
+                skip = 0;
+            } else if skip > 0 {
+                let mut sql = Sql::new(connection.dialect());
+                sql.push("SELECT count(*)");
+                self.push_from(&mut sql, Driver::Ordered(*part))?;
+                let count = connection.first(&sql.text, &sql.values, |row| row.need_int(0))?;
+                skip = (skip - count.unwrap_or_default()).max(0);
+            }
+            found.extend(rows);
+        }
+        Ok(found)
+    }
+
+    fn query(
+        &self,
+        connection: &mut dyn Connection,
+        driver: Driver,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<Run>> {
+        let mut sql = Sql::new(connection.dialect());
+        sql.push("SELECT ").push(runs::COLUMNS);
+        self.push_from(&mut sql, driver)?;
+        self.push_order(&mut sql, driver);
+        sql.push(" LIMIT ").push_value(limit).push(" OFFSET ").push_value(offset);
+        connection.rows(&sql.text, &sql.values, runs::read)
+    }
+
+    /// Appends FROM and WHERE. CROSS JOIN makes SQLite take the tables in this order.
+    fn push_from(&self, sql: &mut Sql, driver: Driver) -> Result<()> {
+        let mut conditions: Vec<(String, &Condition)> = Vec::new();
+        let mut tables: Vec<String> = Vec::new();
+        for (place, join) in self.filter.joins.iter().enumerate() {
+            let Some((table, _key)) = table(&join.field) else { continue };
+            // The metric that is ordered by is read once, as `o0`.
+            let is_order = matches!(driver, Driver::Ordered(_))
+                && self.ordering_join().is_some_and(|(ordering, _join)| ordering == place);
+            let alias = if is_order { "o0".to_owned() } else { format!("j{place}") };
+            if !is_order && driver != Driver::Join(place) {
+                tables.push(format!("{table} {alias}"));
+            }
+            conditions.push((alias, join));
+        }
+        match driver {
+            Driver::Runs | Driver::Ordered(Part::Missing) => {
+                sql.push(" FROM runs r");
+            }
+            Driver::Join(place) => {
+                sql.push(&format!(" FROM latest_metrics j{place} CROSS JOIN runs r"));
+            }
+            Driver::Ordered(_part) => {
+                sql.push(" FROM latest_metrics o0 CROSS JOIN runs r");
+            }
+        }
+        for table in &tables {
+            sql.push(" CROSS JOIN ").push(table);
+        }
+        self.push_order_joins(sql, driver);
+        sql.push(" WHERE r.experiment_id ");
+        // An equality lets the index deliver the order; a list does not.
+        if let [only] = self.experiment_ids.as_slice() {
+            sql.push("= ").push_value(*only);
+        } else {
+            sql.push("IN ").push_list(self.experiment_ids.iter().copied());
+        }
+        match self.view_type {
+            ViewType::ActiveOnly => sql.push(" AND r.lifecycle_stage = 'active'"),
+            ViewType::DeletedOnly => sql.push(" AND r.lifecycle_stage = 'deleted'"),
+            ViewType::All => sql,
+        };
+        if let (Driver::Ordered(part), Some(key)) = (driver, self.ordering_metric()) {
+            push_part(sql, part, key);
+        }
+        for (alias, join) in conditions {
+            let Some((_table, key)) = table(&join.field) else { continue };
+            sql.push(&format!(" AND {alias}.run_uuid = r.run_uuid AND "));
+            push_entry(sql, &alias, key, &join.field, &join.test);
+        }
+        push_rest(sql, &self.filter)
+    }
+
+    /// Appends joins of the values that are ordered by, which a run may lack.
+    fn push_order_joins(&self, sql: &mut Sql, driver: Driver) {
+        let done = usize::from(matches!(driver, Driver::Ordered(_)));
+        for (place, order) in self.orders.iter().enumerate().skip(done) {
+            if let Some((table, key)) = order.table() {
+                sql.push(&format!(
+                    " LEFT JOIN {table} o{place} ON o{place}.run_uuid = r.run_uuid \
+                     AND o{place}.\"key\" = "
+                ));
+                sql.push_value(key.to_owned());
+            }
+        }
+    }
+
+    fn push_order(&self, sql: &mut Sql, driver: Driver) {
+        let mut terms = Vec::new();
+        let mut by_start = false;
+        for (place, order) in self.orders.iter().enumerate() {
+            let direction = if order.ascending { "ASC" } else { "DESC" };
+            match (&order.field, driver) {
+                (Field::Metric(_), Driver::Ordered(part)) if place == 0 => {
+                    if part == Part::Numbers {
+                        terms.push(format!("o0.value {direction}"));
+                    }
+                }
+                (Field::Metric(_), _) => {
+                    let truth = sql.dialect().truth(true);
+                    terms.push(format!(
+                        "CASE WHEN o{place}.is_nan = {truth} THEN 1 \
+                         WHEN o{place}.value IS NULL THEN 2 ELSE 0 END, o{place}.value {direction}"
+                    ));
+                }
+                (Field::Param(_) | Field::Tag(_), _) => {
+                    terms.push(format!("o{place}.value {direction} NULLS LAST"));
+                }
+                (Field::Attribute(name), _) => {
+                    by_start |= *name == "start_time";
+                    let column = order.column().unwrap_or("r.run_uuid");
+                    terms.push(format!("{column} {direction} NULLS LAST"));
+                }
+                (Field::Dataset(_), _) => {}
+            }
+        }
+        if !by_start {
+            terms.push("r.start_time DESC".to_owned());
+        }
+        terms.push("r.run_uuid".to_owned());
+        sql.push(" ORDER BY ").push(&terms.join(", "));
+    }
+}
+
+/// Values of a metric that satisfy a condition, counted up to a bound.
+fn count_entries(
+    connection: &mut dyn Connection,
+    key: &str,
+    join: Option<(usize, &Condition)>,
+) -> Result<i64> {
+    let mut sql = Sql::new(connection.dialect());
+    sql.push("SELECT count(*) FROM (SELECT 1 FROM latest_metrics x WHERE ");
+    match join {
+        Some((_place, condition)) => push_entry(&mut sql, "x", key, &condition.field, &condition.test),
+        None => {
+            sql.push("x.\"key\" = ").push_value(key.to_owned());
+        }
+    }
+    sql.push(&format!(" LIMIT {COUNT_MAX}) x"));
+    let values: &[Value<'_>] = &sql.values;
+    Ok(connection.first(&sql.text, values, |row| row.need_int(0))?.unwrap_or_default())
+}
+
+fn push_part(sql: &mut Sql, part: Part, key: &str) {
+    let nan = match part {
+        Part::Missing => {
+            sql.push(
+                " AND NOT EXISTS (SELECT 1 FROM latest_metrics x \
+                 WHERE x.run_uuid = r.run_uuid AND x.\"key\" = ",
+            );
+            sql.push_value(key.to_owned()).push(")");
+            return;
+        }
+        Part::Numbers => sql.dialect().truth(false),
+        Part::Nan => sql.dialect().truth(true),
+    };
+    sql.push(&format!(" AND o0.run_uuid = r.run_uuid AND o0.is_nan = {nan} AND o0.\"key\" = "));
+    sql.push_value(key.to_owned());
+}
