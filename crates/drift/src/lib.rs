@@ -1,1 +1,35 @@
-//! Two columns in, a verdict out: drift statistics with Evidently's numbers.
+//! Two columns in, a verdict out: whether current data still look like the reference.
+//!
+//! The crate computes the statistics of Evidently 0.7 (same methods, same default choice, same
+//! thresholds, same numbers) on Arrow columns, and says what Evidently keeps to itself: columns that
+//! went missing, types that changed, new labels, missing values, infinities. It reads no files and
+//! renders nothing; it takes data and returns data.
+//!
+//! - [`compare`] takes two record batches.
+//! - [`compare_arrays`] takes two arrays.
+//! - [`Column`] is one column read once; [`compare_columns`] and [`conclude`] work on columns read one
+//!   after the other, so that a dataset need not be in memory as a whole.
+
+mod column;
+mod compare;
+mod finding;
+mod kind;
+mod method;
+mod options;
+mod select;
+mod statistics;
+mod summary;
+mod test;
+mod text;
+mod verdict;
+
+pub use column::Column;
+pub use compare::{IGNORED_PREFIX, column_names, compare, compare_arrays, compare_columns, conclude};
+pub use finding::{Finding, FindingKind, Severity};
+pub use kind::Kind;
+pub use method::{Method, ScoreKind, UnknownMethod};
+pub use options::{Bins, Compat, Correction, Options, SMALL_SAMPLE};
+pub use verdict::{
+    Bin, Category, ColumnDrift, CumulativePoint, DatasetDrift, Distribution, Effect, EffectSize, NumberSummary,
+    QUANTILES, Role, Scale, Side, Status, Verdict,
+};

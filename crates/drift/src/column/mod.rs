@@ -1,0 +1,202 @@
+//! One side of a comparison, read once: what a column holds, cleaned, sorted or counted.
+//!
+//! A [`Column`] is all that later steps need; the Arrow arrays can be dropped. Missing values are
+//! nulls and NaN; infinities are set apart and counted, because no statistic here can use them.
+
+mod numbers;
+mod read;
+mod sorted;
+mod strings;
+
+use arrow_array::Array;
+use arrow_schema::{DataType, TimeUnit};
+
+pub(crate) use numbers::{CompensatedSum, Numbers, Pair, Precision};
+pub(crate) use sorted::Sorted;
+pub(crate) use strings::{Strings, merge as merge_strings};
+
+/// One column of one dataset, ready to be compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    data_type: DataType,
+    rows: u64,
+    missing: u64,
+    negative_infinities: u64,
+    positive_infinities: u64,
+    values: Values,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Values {
+    Numbers(Numbers),
+    Strings(Strings),
+    /// Lists, structs, binary and the like: nothing here compares them.
+    Other,
+}
+
+/// What a type is, beyond its width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    Float,
+    Integer,
+    Unsigned,
+    Decimal,
+    Boolean,
+    String,
+    Dictionary,
+    /// Points in time: dates and timestamps.
+    Instant,
+    /// Times of day and durations.
+    Interval,
+    Null,
+    Nested,
+}
+
+impl Column {
+    /// Reads the chunks of one column. They must have one type; a chunk of another type is counted
+    /// as missing.
+    ///
+    /// ```
+    /// use arrow_array::Float64Array;
+    /// use trainyard_drift::Column;
+    /// let column = Column::new(&[&Float64Array::from(vec![Some(1.0), None, Some(f64::NAN), Some(2.0)])]);
+    /// assert_eq!((column.rows(), column.missing(), column.len()), (4, 2, 2));
+    /// ```
+    pub fn new(chunks: &[&dyn Array]) -> Self {
+        read::column(chunks)
+    }
+
+    /// The Arrow type that was read.
+    pub fn data_type(&self) -> &DataType {
+        &self.data_type
+    }
+
+    /// Rows, missing values included.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Nulls and NaN.
+    pub fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    /// Infinite values of either sign.
+    pub fn infinite(&self) -> u64 {
+        self.negative_infinities + self.positive_infinities
+    }
+
+    /// Usable values: neither missing nor infinite.
+    pub fn len(&self) -> u64 {
+        match &self.values {
+            Values::Numbers(numbers) => numbers.len() as u64,
+            Values::Strings(strings) => strings.len(),
+            Values::Other => 0,
+        }
+    }
+
+    /// No usable values.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Distinct usable values.
+    pub fn distinct(&self) -> u64 {
+        match &self.values {
+            Values::Numbers(numbers) => numbers.distinct() as u64,
+            Values::Strings(strings) => strings.distinct() as u64,
+            Values::Other => 0,
+        }
+    }
+
+    /// This column and another part of the same column (of one type) as one; `None` when the types differ.
+    pub fn merged(&self, other: &Self) -> Option<Self> {
+        let values = match (&self.values, &other.values) {
+            (Values::Numbers(a), Values::Numbers(b)) => Values::Numbers(a.merged(b)?),
+            (Values::Strings(a), Values::Strings(b)) => Values::Strings(a.merged(b)),
+            (Values::Other, Values::Other) => Values::Other,
+            _ => return None,
+        };
+        (self.data_type == other.data_type).then(|| Self {
+            data_type: self.data_type.clone(),
+            rows: self.rows + other.rows,
+            missing: self.missing + other.missing,
+            negative_infinities: self.negative_infinities + other.negative_infinities,
+            positive_infinities: self.positive_infinities + other.positive_infinities,
+            values,
+        })
+    }
+
+    pub(crate) fn values(&self) -> &Values {
+        &self.values
+    }
+
+    pub(crate) fn numbers(&self) -> Option<&Numbers> {
+        match &self.values {
+            Values::Numbers(numbers) => Some(numbers),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn strings(&self) -> Option<&Strings> {
+        match &self.values {
+            Values::Strings(strings) => Some(strings),
+            _ => None,
+        }
+    }
+
+    /// The infinities put back among the values, as Evidently's dataset count sees a column that
+    /// holds no NaN.
+    pub(crate) fn with_infinities(&self) -> Self {
+        let mut column = self.clone();
+        if let Values::Numbers(numbers) = &self.values {
+            column.values =
+                Values::Numbers(numbers.with_infinities(self.negative_infinities, self.positive_infinities));
+        }
+        column
+    }
+
+    pub(crate) fn family(&self) -> Family {
+        family(&self.data_type)
+    }
+}
+
+pub(crate) fn family(data_type: &DataType) -> Family {
+    match data_type {
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => Family::Float,
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Family::Integer,
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => Family::Unsigned,
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
+            Family::Decimal
+        }
+        DataType::Boolean => Family::Boolean,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Family::String,
+        DataType::Dictionary(_, values) => match family(values) {
+            Family::Nested => Family::Nested,
+            Family::Null => Family::Null,
+            _ => Family::Dictionary,
+        },
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Family::Instant,
+        DataType::Time32(_) | DataType::Time64(_) | DataType::Duration(_) => Family::Interval,
+        DataType::Null => Family::Null,
+        _ => Family::Nested,
+    }
+}
+
+/// A short name of a type for people: `int64`, `string`, `timestamp`.
+pub(crate) fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),
+        DataType::Dictionary(_, values) => format!("category of {}", type_name(values)),
+        DataType::Date32 | DataType::Date64 => "date".to_owned(),
+        DataType::Timestamp(_, None) => "timestamp".to_owned(),
+        DataType::Timestamp(_, Some(zone)) => format!("timestamp in {zone}"),
+        DataType::Time32(_) | DataType::Time64(_) => "time".to_owned(),
+        DataType::Duration(TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond) => {
+            "duration".to_owned()
+        }
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => "list".to_owned(),
+        DataType::Struct(_) => "struct".to_owned(),
+        other => other.to_string().to_lowercase(),
+    }
+}

@@ -1,0 +1,268 @@
+//! The drift methods: their names, what they apply to, their default thresholds and which side of
+//! the threshold means drift. Names and numbers are those of Evidently 0.7, so that a configuration
+//! can be carried over word for word.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Kind;
+
+/// A statistical method that compares two columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Method {
+    /// Two-sample Kolmogorov–Smirnov test, two-sided.
+    KolmogorovSmirnov,
+    /// Pearson's chi-square test of the current counts against the reference shares.
+    ChiSquare,
+    /// Two-sided z test of two proportions.
+    ZTest,
+    /// Wasserstein-1 distance in units of the reference's standard deviation.
+    Wasserstein,
+    /// Jensen–Shannon distance (natural logarithm), 0 to √ln 2.
+    JensenShannon,
+    /// Population stability index.
+    Psi,
+    /// Kullback–Leibler divergence of the reference from the current shares.
+    KullbackLeibler,
+    /// Hellinger distance, 0 to 1.
+    Hellinger,
+    /// Anderson–Darling two-sample test with midranks.
+    AndersonDarling,
+    /// Two-sample Cramér–von Mises test.
+    CramerVonMises,
+    /// Energy distance (not normalised by scale).
+    Energy,
+    /// Epps–Singleton test of the empirical characteristic functions.
+    EppsSingleton,
+    /// Mann–Whitney U test, one-sided: the reference is stochastically smaller.
+    MannWhitney,
+    /// Student's t test with pooled variance, two-sided.
+    TTest,
+    /// Maximum mean discrepancy with an RBF kernel, permutation test.
+    EmpiricalMmd,
+    /// Fisher's exact test on two binary columns.
+    FisherExact,
+    /// Likelihood-ratio test of counts.
+    GTest,
+    /// Permutation test of the total variation distance.
+    TotalVariation,
+    /// Kolmogorov–Smirnov tests of text features (length, words, letters, digits), combined by Bonferroni.
+    TextFeaturesTest,
+    /// Largest normed Wasserstein distance of text features.
+    TextFeaturesDistance,
+    /// Evidently's domain classifier with a bootstrapped threshold; not computed here.
+    PercTextContent,
+    /// Evidently's domain classifier with an absolute threshold; not computed here.
+    AbsTextContent,
+}
+
+/// Whether small or large scores mean drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScoreKind {
+    /// A probability: drift when it falls below the threshold.
+    PValue,
+    /// A distance: drift when it exceeds the threshold.
+    Distance,
+}
+
+struct Description {
+    method: Method,
+    id: &'static str,
+    display_name: &'static str,
+    score: ScoreKind,
+    threshold: f64,
+    /// A score equal to the threshold is drift.
+    inclusive: bool,
+    kinds: &'static [Kind],
+}
+
+const NUM: &[Kind] = &[Kind::Numerical, Kind::Datetime];
+const CAT: &[Kind] = &[Kind::Categorical];
+const BOTH: &[Kind] = &[Kind::Numerical, Kind::Datetime, Kind::Categorical];
+const TEXT: &[Kind] = &[Kind::Text];
+
+const fn describe(
+    method: Method,
+    id: &'static str,
+    display_name: &'static str,
+    score: ScoreKind,
+    threshold: f64,
+    inclusive: bool,
+    kinds: &'static [Kind],
+) -> Description {
+    Description { method, id, display_name, score, threshold, inclusive, kinds }
+}
+
+use Method as M;
+use ScoreKind::{Distance, PValue};
+
+/// One row a method, in the order of the enum.
+const METHODS: &[Description] = &[
+    describe(M::KolmogorovSmirnov, "ks", "K-S p_value", PValue, 0.05, true, NUM),
+    describe(M::ChiSquare, "chisquare", "chi-square p_value", PValue, 0.05, false, CAT),
+    describe(M::ZTest, "z", "Z-test p_value", PValue, 0.05, false, CAT),
+    describe(M::Wasserstein, "wasserstein", "Wasserstein distance (normed)", Distance, 0.1, true, NUM),
+    describe(M::JensenShannon, "jensenshannon", "Jensen-Shannon distance", Distance, 0.1, true, BOTH),
+    describe(M::Psi, "psi", "PSI", Distance, 0.1, true, BOTH),
+    describe(M::KullbackLeibler, "kl_div", "Kullback-Leibler divergence", Distance, 0.1, true, BOTH),
+    describe(M::Hellinger, "hellinger", "Hellinger distance", Distance, 0.1, true, BOTH),
+    describe(M::AndersonDarling, "anderson", "Anderson-Darling", PValue, 0.1, false, NUM),
+    describe(M::CramerVonMises, "cramer_von_mises", "Cramer-von Mises", PValue, 0.1, true, NUM),
+    describe(M::Energy, "ed", "Energy-distance", Distance, 0.1, false, NUM),
+    describe(M::EppsSingleton, "es", "Epps-Singleton", PValue, 0.05, false, NUM),
+    describe(M::MannWhitney, "mannw", "Mann-Whitney U-rank test", PValue, 0.05, false, NUM),
+    describe(M::TTest, "t_test", "t_test", PValue, 0.05, false, NUM),
+    describe(M::EmpiricalMmd, "empirical_mmd", "empirical_mmd", PValue, 0.1, false, NUM),
+    describe(M::FisherExact, "fisher_exact", "Fisher's Exact test", PValue, 0.1, false, CAT),
+    describe(M::GTest, "g_test", "g_test", PValue, 0.1, false, CAT),
+    describe(M::TotalVariation, "TVD", "Total-Variation-Distance", PValue, 0.1, false, CAT),
+    describe(M::TextFeaturesTest, "text_features", "Text features p_value", PValue, 0.05, true, TEXT),
+    describe(M::TextFeaturesDistance, "text_features_distance", "Text features distance", Distance, 0.1, true, TEXT),
+    describe(M::PercTextContent, "perc_text_content_drift", "Percentile text content drift", Distance, 0.95, false, TEXT),
+    describe(M::AbsTextContent, "abs_text_content_drift", "Absolute text content drift", Distance, 0.55, false, TEXT),
+];
+
+impl Method {
+    /// Every method, in a fixed order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        METHODS.iter().map(|row| row.method)
+    }
+
+    fn row(self) -> &'static Description {
+        // The table holds every variant (a test walks the enum), so the fallback is never taken.
+        METHODS.iter().find(|row| row.method == self).unwrap_or(&METHODS[0])
+    }
+
+    /// The name a user writes: `ks`, `psi`, `kl_div`, …
+    pub fn id(self) -> &'static str {
+        self.row().id
+    }
+
+    /// The name Evidently shows for a method that was chosen by default.
+    pub fn display_name(self) -> &'static str {
+        self.row().display_name
+    }
+
+    /// Whether small or large scores mean drift.
+    pub fn score_kind(self) -> ScoreKind {
+        self.row().score
+    }
+
+    /// The threshold used when none is given.
+    pub fn default_threshold(self) -> f64 {
+        self.row().threshold
+    }
+
+    /// Whether the method may be asked for on a column of this kind.
+    pub fn applies_to(self, kind: Kind) -> bool {
+        self.row().kinds.contains(&kind)
+    }
+
+    /// Kinds of columns that the method may be asked for.
+    pub fn kinds(self) -> &'static [Kind] {
+        self.row().kinds
+    }
+
+    /// The verdict. A score that is not a number is never drift.
+    ///
+    /// ```
+    /// use trainyard_drift::Method;
+    /// assert!(Method::KolmogorovSmirnov.is_drift(0.05, 0.05)); // p <= threshold
+    /// assert!(!Method::ChiSquare.is_drift(0.05, 0.05)); // p < threshold
+    /// assert!(Method::Psi.is_drift(0.1, 0.1)); // distance >= threshold
+    /// ```
+    pub fn is_drift(self, score: f64, threshold: f64) -> bool {
+        let row = self.row();
+        match (row.score, row.inclusive) {
+            (PValue, true) => score <= threshold,
+            (PValue, false) => score < threshold,
+            (Distance, true) => score >= threshold,
+            (Distance, false) => score > threshold,
+        }
+    }
+
+    /// One sentence on what the score says, for people.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            M::KolmogorovSmirnov => "The probability of seeing a largest gap between the two cumulative distributions at least this wide if both came from one distribution.",
+            M::ChiSquare => "The probability of counts at least this far from the reference shares if nothing had changed; the reference is taken as exact.",
+            M::ZTest => "The probability of two proportions at least this far apart if they were equal.",
+            M::Wasserstein => "How far, on average, a value has to move to turn the reference into the current distribution, in standard deviations of the reference.",
+            M::JensenShannon => "How different the two sets of shares are: 0 is equal, 0.83 is no value in common.",
+            M::Psi => "The population stability index: under 0.1 is usually called stable, over 0.25 a large shift.",
+            M::KullbackLeibler => "The information lost when the current shares stand in for the reference shares: 0 is equal, there is no upper limit.",
+            M::Hellinger => "How little the two distributions overlap: 0 is equal, 1 is no overlap.",
+            M::AndersonDarling => "The probability of distributions at least this different, with weight on the tails; reported between 0.001 and 0.25 only.",
+            M::CramerVonMises => "The probability of cumulative distributions at least this far apart over their whole length if both came from one distribution.",
+            M::Energy => "The distance between the two cumulative distributions in the square root of the column's unit; it depends on the scale of the values.",
+            M::EppsSingleton => "The probability of characteristic functions at least this different if both samples came from one distribution.",
+            M::MannWhitney => "The probability of ranks at least this much higher in current if nothing had changed; a shift downwards is not seen.",
+            M::TTest => "The probability of means at least this far apart if they were equal.",
+            M::EmpiricalMmd => "The share of random regroupings of the values that differ at least as much as reference and current.",
+            M::FisherExact => "The probability of a two-by-two table at least this uneven if the proportions were equal.",
+            M::GTest => "The probability of counts at least this far from the reference counts if nothing had changed.",
+            M::TotalVariation => "The share of random regroupings of the values whose shares differ at least as much as reference and current.",
+            M::TextFeaturesTest => "The probability of texts at least this different in length, words, letters or digits if nothing had changed.",
+            M::TextFeaturesDistance => "The largest move of a text feature (length, words, letters, digits), in standard deviations of the reference.",
+            M::PercTextContent | M::AbsTextContent => "The ROC AUC of a classifier that tells current from reference texts.",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.id())
+    }
+}
+
+/// A method name that is not known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no drift method is called {name:?}; known: {}", METHODS.iter().map(|row| row.id).collect::<Vec<_>>().join(", "))]
+pub struct UnknownMethod {
+    /// What was asked for.
+    pub name: String,
+}
+
+impl FromStr for Method {
+    type Err = UnknownMethod;
+
+    fn from_str(name: &str) -> Result<Self, UnknownMethod> {
+        METHODS
+            .iter()
+            .find(|row| row.id == name || row.display_name == name)
+            .map(|row| row.method)
+            .ok_or_else(|| UnknownMethod { name: name.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_found_by_its_id_and_display_name() {
+        for method in Method::all() {
+            assert_eq!(method.id().parse(), Ok(method));
+            assert_eq!(method.display_name().parse(), Ok(method));
+            assert!(!method.kinds().is_empty());
+        }
+        assert_eq!(METHODS.len(), M::AbsTextContent as usize + 1);
+        for (index, row) in METHODS.iter().enumerate() {
+            assert_eq!(row.method as usize, index);
+        }
+    }
+
+    #[test]
+    fn unknown_names_list_the_known_ones() {
+        let error = "no_such_test".parse::<Method>().unwrap_err().to_string();
+        assert!(error.contains("\"no_such_test\"") && error.contains("kl_div"), "{error}");
+    }
+
+    #[test]
+    fn nan_is_never_drift() {
+        for method in Method::all() {
+            assert!(!method.is_drift(f64::NAN, 0.05));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What a user may choose. Names are Evidently's where it has them.
+
+use std::collections::BTreeMap;
+
+use crate::{Kind, Method};
+
+/// Rows (after dropping missing values) in the reference up to which tests with p-values are the default.
+pub const SMALL_SAMPLE: u64 = 1000;
+
+/// Whose behaviour to follow where Evidently's is a defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compat {
+    /// Test every column that can be tested, clean infinities always, keep going past a bad column.
+    #[default]
+    Trainyard,
+    /// What Evidently 0.7.23 does, with the columns it ignores, its two ways of cleaning and its errors.
+    Evidently,
+}
+
+/// Adjustment of p-values for the number of columns tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Correction {
+    /// Each p-value is compared with its threshold as it is (Evidently's way).
+    #[default]
+    None,
+    /// Benjamini–Hochberg: limits the share of false alarms among the alarms.
+    BenjaminiHochberg,
+    /// Bonferroni: limits the chance of any false alarm.
+    Bonferroni,
+}
+
+/// How values are put in bins for psi, kl_div, jensenshannon and hellinger on numerical columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Bins {
+    /// Equal-width bins over both samples, as Evidently makes them. They change with the current data.
+    #[default]
+    Pooled,
+    /// This many bins with equal shares of the reference, open at both ends, so that scores of
+    /// different days can be compared. Between 2 and [`Bins::MAX`].
+    ReferenceQuantiles(usize),
+}
+
+impl Bins {
+    /// More bins than this say nothing that the raw values do not.
+    pub const MAX: usize = 1000;
+}
+
+/// What to compare, how, and what counts as drift.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Only these columns, in this order. All of current when `None`.
+    pub columns: Option<Vec<String>>,
+    /// Method for every column.
+    pub method: Option<Method>,
+    /// Method for numerical columns.
+    pub num_method: Option<Method>,
+    /// Method for categorical columns.
+    pub cat_method: Option<Method>,
+    /// Method for text columns.
+    pub text_method: Option<Method>,
+    /// Method by column; wins over the others.
+    pub per_column_method: BTreeMap<String, Method>,
+    /// Threshold for every column.
+    pub threshold: Option<f64>,
+    /// Threshold for numerical columns.
+    pub num_threshold: Option<f64>,
+    /// Threshold for categorical columns.
+    pub cat_threshold: Option<f64>,
+    /// Threshold for text columns.
+    pub text_threshold: Option<f64>,
+    /// Threshold by column; wins over the others.
+    pub per_column_threshold: BTreeMap<String, f64>,
+    /// The dataset has drifted when at least this share of the tested columns has.
+    pub drift_share: f64,
+    /// Kind by column, instead of the inferred one. [`Kind::Unknown`] leaves a column out.
+    pub kinds: BTreeMap<String, Kind>,
+    /// The column that the model learns to predict, if any.
+    pub target: Option<String>,
+    /// The column that holds the model's predictions, if any.
+    pub prediction: Option<String>,
+    /// Adjustment of p-values for the number of columns.
+    pub correction: Correction,
+    /// Bins of numerical columns.
+    pub bins: Bins,
+    /// Columns with fewer usable values on either side are skipped.
+    pub min_samples: u64,
+    /// A finding is made when the share of missing values changes by at least this much.
+    pub missing_share_change: f64,
+    /// Seed of permutation tests.
+    pub seed: u32,
+    /// Whose behaviour to follow.
+    pub compat: Compat,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            columns: None,
+            method: None,
+            num_method: None,
+            cat_method: None,
+            text_method: None,
+            per_column_method: BTreeMap::new(),
+            threshold: None,
+            num_threshold: None,
+            cat_threshold: None,
+            text_threshold: None,
+            per_column_threshold: BTreeMap::new(),
+            drift_share: 0.5,
+            kinds: BTreeMap::new(),
+            target: None,
+            prediction: None,
+            correction: Correction::None,
+            bins: Bins::Pooled,
+            min_samples: 1,
+            missing_share_change: 0.05,
+            seed: 0,
+            compat: Compat::Trainyard,
+        }
+    }
+}
+
+impl Options {
+    /// The method asked for on this column, if any, and by which option.
+    pub(crate) fn method_for(&self, column: &str, kind: Kind) -> Option<(Method, &'static str)> {
+        let by_kind = match kind {
+            Kind::Numerical | Kind::Datetime => self.num_method.map(|method| (method, "num_method")),
+            Kind::Categorical => self.cat_method.map(|method| (method, "cat_method")),
+            Kind::Text => self.text_method.map(|method| (method, "text_method")),
+            Kind::Unknown => None,
+        };
+        self.per_column_method
+            .get(column)
+            .map(|method| (*method, "per_column_method"))
+            .or(by_kind)
+            .or_else(|| self.method.map(|method| (method, "method")))
+    }
+
+    /// The threshold asked for on this column, if any.
+    pub(crate) fn threshold_for(&self, column: &str, kind: Kind) -> Option<f64> {
+        let by_kind = match kind {
+            Kind::Numerical | Kind::Datetime => self.num_threshold,
+            Kind::Categorical => self.cat_threshold,
+            Kind::Text => self.text_threshold,
+            Kind::Unknown => None,
+        };
+        self.per_column_threshold.get(column).copied().or(by_kind).or(self.threshold)
+    }
+
+    pub(crate) fn is_evidently(&self) -> bool {
+        self.compat == Compat::Evidently
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_option_wins() {
+        let mut options = Options { method: Some(Method::Psi), threshold: Some(0.3), ..Options::default() };
+        assert_eq!(options.method_for("a", Kind::Numerical), Some((Method::Psi, "method")));
+        options.num_method = Some(Method::TTest);
+        options.num_threshold = Some(0.2);
+        assert_eq!(options.method_for("a", Kind::Numerical), Some((Method::TTest, "num_method")));
+        assert_eq!(options.method_for("a", Kind::Categorical), Some((Method::Psi, "method")));
+        assert_eq!(options.threshold_for("a", Kind::Numerical), Some(0.2));
+        options.per_column_method.insert("a".to_owned(), Method::Energy);
+        options.per_column_threshold.insert("a".to_owned(), 0.1);
+        assert_eq!(options.method_for("a", Kind::Numerical), Some((Method::Energy, "per_column_method")));
+        assert_eq!(options.threshold_for("a", Kind::Numerical), Some(0.1));
+        assert_eq!(options.threshold_for("b", Kind::Text), Some(0.3));
+    }
+}

@@ -1,0 +1,45 @@
+//! Distances between two cumulative distributions.
+
+use crate::column::{CompensatedSum, Pair, Precision};
+
+/// A reference that hardly varies is divided by this instead of its standard deviation.
+const SMALLEST_SCALE: f64 = 0.001;
+
+/// Σ gap(F_r − F_c)·Δz over the pooled values.
+fn integrate(pair: &Pair<'_>, gap: impl Fn(f64) -> f64) -> f64 {
+    let (n1, n2) = (pair.reference_len() as f64, pair.current_len() as f64);
+    let (mut below1, mut below2) = (0_u64, 0_u64);
+    let mut previous: Option<f64> = None;
+    let mut sum = CompensatedSum::default();
+    pair.for_each(|step| {
+        if let Some(previous) = previous {
+            sum.add(gap(below1 as f64 / n1 - below2 as f64 / n2) * (step.value - previous));
+        }
+        below1 += step.reference;
+        below2 += step.current;
+        previous = Some(step.value);
+    });
+    sum.value()
+}
+
+/// Standard deviation of the reference, population form, rounded to the column's own precision.
+pub(crate) fn reference_deviation(pair: &Pair<'_>) -> f64 {
+    let (_, variance) = pair.reference().moments();
+    match pair.precision() {
+        Precision::Integer | Precision::Double => variance.sqrt(),
+        Precision::Single | Precision::Half => f64::from((variance as f32).sqrt()),
+    }
+}
+
+/// Wasserstein-1 distance in standard deviations of the reference.
+pub(crate) fn wasserstein_normed(pair: &Pair<'_>) -> f64 {
+    let deviation = reference_deviation(pair);
+    // Python's max(nan, 0.001) is nan, and so is the score.
+    let scale = if deviation < SMALLEST_SCALE { SMALLEST_SCALE } else { deviation };
+    integrate(pair, f64::abs) / scale
+}
+
+/// Energy distance √2·√(Σ (F_r − F_c)²·Δz).
+pub(crate) fn energy(pair: &Pair<'_>) -> f64 {
+    (2.0 * integrate(pair, |gap| gap * gap)).sqrt()
+}

@@ -1,0 +1,325 @@
+//! What a comparison answers: by column and for the dataset.
+
+use crate::{Compat, Correction, Finding, Kind, Method, ScoreKind};
+
+/// The verdict on a dataset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatasetDrift {
+    /// Rows of the reference.
+    pub reference_rows: u64,
+    /// Rows of current.
+    pub current_rows: u64,
+    /// One entry a column, in the order of current, then columns that only the reference has.
+    pub columns: Vec<ColumnDrift>,
+    /// What is to be said about the dataset as a whole; columns have their own.
+    pub findings: Vec<Finding>,
+    /// Columns that count: tested, and not points in time.
+    pub tested: usize,
+    /// Columns among them that drifted.
+    pub drifted: usize,
+    /// `drifted / tested`; 0 when nothing was tested.
+    pub share: f64,
+    /// The share from which on the dataset has drifted.
+    pub drift_share: f64,
+    /// `share >= drift_share`, and something was tested.
+    pub dataset_drift: bool,
+    /// Adjustment of p-values that was made.
+    pub correction: Correction,
+    /// Whose behaviour was followed.
+    pub compat: Compat,
+    /// With [`Compat::Evidently`]: the error with which Evidently gives no report at all on these data.
+    pub evidently_error: Option<String>,
+}
+
+impl DatasetDrift {
+    /// Columns by how much they need attention: failed, drifted (strongest first), serious findings, the rest.
+    pub fn by_severity(&self) -> Vec<&ColumnDrift> {
+        let mut columns: Vec<&ColumnDrift> = self.columns.iter().collect();
+        columns.sort_by(|a, b| b.severity().total_cmp(&a.severity()));
+        columns
+    }
+
+    /// Findings of the dataset and all columns.
+    pub fn all_findings(&self) -> impl Iterator<Item = (Option<&str>, &Finding)> {
+        let of_columns = self
+            .columns
+            .iter()
+            .flat_map(|column| column.findings.iter().map(|finding| (Some(column.name.as_str()), finding)));
+        self.findings.iter().map(|finding| (None, finding)).chain(of_columns)
+    }
+}
+
+/// What a column is to the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// An input.
+    #[default]
+    Feature,
+    /// What the model learns to predict.
+    Target,
+    /// What the model predicted.
+    Prediction,
+}
+
+/// How the numbers of a column are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// Numbers with fractions.
+    Continuous,
+    /// Whole numbers.
+    Integer,
+    /// 0 and 1 for false and true.
+    Boolean,
+    /// Microseconds since 1970-01-01.
+    Instant,
+    /// Microseconds.
+    Interval,
+    /// No numbers: text.
+    Text,
+}
+
+/// The verdict on one column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnDrift {
+    /// Name of the column.
+    pub name: String,
+    /// What it is to the model.
+    pub role: Role,
+    /// Kind, as given or inferred on current.
+    pub kind: Kind,
+    /// Why it is of that kind.
+    pub kind_reason: String,
+    /// How its numbers are to be read.
+    pub scale: Scale,
+    /// Tested, skipped or failed.
+    pub status: Status,
+    /// Whether it counts in the share of drifted columns.
+    pub counted: bool,
+    /// The reference side; `None` when the column is not there.
+    pub reference: Option<Side>,
+    /// The current side; `None` when the column is not there.
+    pub current: Option<Side>,
+    /// Both sides in few numbers, for charts.
+    pub distribution: Option<Distribution>,
+    /// What else is to be said.
+    pub findings: Vec<Finding>,
+}
+
+impl ColumnDrift {
+    /// The test's outcome, if there was a test.
+    pub fn verdict(&self) -> Option<&Verdict> {
+        match &self.status {
+            Status::Tested(verdict) => Some(verdict),
+            Status::Skipped(_) | Status::Failed(_) => None,
+        }
+    }
+
+    /// Tested and drifted.
+    pub fn drifted(&self) -> bool {
+        self.verdict().is_some_and(|verdict| verdict.drifted)
+    }
+
+    /// How much attention the column needs: failed 300, drifted 200 to 300, gone or new 100 to 200, rest below.
+    pub fn severity(&self) -> f64 {
+        let findings = self.findings.iter().map(|finding| finding.severity.weight()).fold(0.0, f64::max);
+        match &self.status {
+            Status::Failed(_) => 300.0,
+            Status::Tested(verdict) if verdict.drifted => 200.0 + 99.0 * verdict.strength(),
+            Status::Tested(verdict) => findings + verdict.strength(),
+            Status::Skipped(_) => findings - 1.0,
+        }
+    }
+}
+
+/// What happened to a column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Status {
+    /// It was tested.
+    Tested(Verdict),
+    /// It was left out; the reason.
+    Skipped(String),
+    /// It could not be tested; the reason.
+    Failed(String),
+}
+
+/// The outcome of one test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// The method used.
+    pub method: Method,
+    /// Why this method.
+    pub method_reason: String,
+    /// Whether the default rule chose the method (then Evidently shows its display name).
+    pub chosen_by_default: bool,
+    /// The p-value or distance.
+    pub score: f64,
+    /// The p-value after adjustment for the number of columns, if one was made.
+    pub adjusted_score: Option<f64>,
+    /// What the score is compared with.
+    pub threshold: f64,
+    /// Whether the score is a p-value or a distance.
+    pub score_kind: ScoreKind,
+    /// The verdict on this column.
+    pub drifted: bool,
+    /// The verdict that counts for the dataset. Differs from `drifted` only with [`Compat::Evidently`] and
+    /// infinite values, where Evidently's two ways of cleaning disagree.
+    pub counts_as_drifted: bool,
+    /// How large the difference is, whatever the sample sizes.
+    pub effect: Option<Effect>,
+}
+
+impl Verdict {
+    /// The score that was compared with the threshold.
+    pub fn decisive_score(&self) -> f64 {
+        self.adjusted_score.unwrap_or(self.score)
+    }
+
+    /// How far beyond (towards 1) or short of (towards 0) the threshold the score is.
+    fn strength(&self) -> f64 {
+        let (score, threshold) = (self.decisive_score(), self.threshold);
+        let ratio = match self.score_kind {
+            ScoreKind::PValue => {
+                let effect = self.effect.as_ref().map_or(0.0, |effect| effect.value.abs().min(1.0));
+                // p-values of large samples all vanish; the effect tells them apart.
+                let strength = f64::midpoint(-score.max(1e-300).log10() / 300.0, effect);
+                return if strength.is_nan() { 0.0 } else { strength.clamp(0.0, 1.0) };
+            }
+            ScoreKind::Distance => score / threshold.max(1e-12),
+        };
+        if ratio.is_nan() { 0.0 } else { (ratio / (1.0 + ratio)).clamp(0.0, 1.0) }
+    }
+}
+
+/// How large a difference is, independent of sample sizes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// What is measured, as people call it: `Cohen's d`, `Cohen's w`, …
+    pub name: &'static str,
+    /// Its value.
+    pub value: f64,
+    /// The usual word for a value of this size.
+    pub size: EffectSize,
+}
+
+/// The usual words for effect sizes (Cohen 1988).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectSize {
+    /// Not worth mentioning.
+    Negligible,
+    /// Visible with care.
+    Small,
+    /// Visible.
+    Medium,
+    /// Obvious.
+    Large,
+}
+
+impl EffectSize {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Negligible => "negligible",
+            Self::Small => "small",
+            Self::Medium => "medium",
+            Self::Large => "large",
+        }
+    }
+}
+
+/// One side of a column in numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Side {
+    /// Type, for people.
+    pub data_type: String,
+    /// Rows, missing values included.
+    pub rows: u64,
+    /// Nulls and NaN.
+    pub missing: u64,
+    /// Infinite values.
+    pub infinite: u64,
+    /// Values that were used.
+    pub values: u64,
+    /// Distinct values among them.
+    pub distinct: u64,
+    /// Statistics of numbers; of text lengths (in characters) for text.
+    pub numbers: Option<NumberSummary>,
+}
+
+impl Side {
+    /// Share of missing values; 0 for no rows.
+    pub fn missing_share(&self) -> f64 {
+        if self.rows == 0 { 0.0 } else { self.missing as f64 / self.rows as f64 }
+    }
+}
+
+/// Statistics of one side's numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NumberSummary {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Standard deviation, population form.
+    pub deviation: f64,
+    /// Quantiles at [`QUANTILES`]: minimum first, maximum last.
+    pub quantiles: Vec<f64>,
+}
+
+/// Where quantiles are taken.
+pub const QUANTILES: [f64; 9] = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0];
+
+/// Both sides in few numbers, for charts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Distribution {
+    /// Of numbers.
+    Numbers {
+        /// Shares in common bins, in order. Outer bins take what lies beyond.
+        bins: Vec<Bin>,
+        /// Points of both cumulative distributions.
+        cumulative: Vec<CumulativePoint>,
+    },
+    /// Of labels.
+    Categories {
+        /// The most frequent values, by the larger of both shares.
+        top: Vec<Category>,
+        /// Values that are not in `top`.
+        others: u64,
+        /// Their share in the reference.
+        others_reference: f64,
+        /// Their share in current.
+        others_current: f64,
+    },
+}
+
+/// Shares of both sides in one bin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bin {
+    /// Lower edge; equal to `high` when the bin is a single value.
+    pub low: f64,
+    /// Upper edge.
+    pub high: f64,
+    /// Share of the reference in it.
+    pub reference: f64,
+    /// Share of current in it.
+    pub current: f64,
+}
+
+/// Shares of values up to and including `value`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CumulativePoint {
+    /// The value.
+    pub value: f64,
+    /// Share of the reference.
+    pub reference: f64,
+    /// Share of current.
+    pub current: f64,
+}
+
+/// Shares of one label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Category {
+    /// The label as text, cut after a few hundred characters.
+    pub label: String,
+    /// Share of the reference.
+    pub reference: f64,
+    /// Share of current.
+    pub current: f64,
+}
