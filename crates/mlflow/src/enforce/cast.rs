@@ -126,9 +126,8 @@ fn python_digits(text: &str) -> std::borrow::Cow<'_, str> {
     let text = text.trim();
     let bytes = text.as_bytes();
     let between_digits = |at: usize| {
-        let digit = |at: Option<usize>| {
-            at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit)
-        };
+        let digit =
+            |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
         digit(at.checked_sub(1)) && digit(Some(at + 1))
     };
     if text.contains('_') && text.match_indices('_').all(|(at, _)| between_digits(at)) {

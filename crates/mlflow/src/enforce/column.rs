@@ -7,13 +7,12 @@ use arrow_array::{
     ListArray, MapArray, StringArray, StructArray, TimestampNanosecondArray,
 };
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType as ArrowType, Field, Fields, TimeUnit};
+use arrow_schema::{ArrowError, DataType as ArrowType, Field, Fields};
 
 use super::cast::{self, Refusal};
 use super::context::{Casting, Context};
 use super::datetime::{self, Datetime};
 use super::json::{Kind, Number, Reader, Syntax};
-use super::names::mlflow_name;
 use super::rejection::shorten;
 use crate::model::DataType;
 
@@ -57,9 +56,19 @@ enum Values<'s> {
     Binary(Runs),
     /// JSON text of each value.
     Any(Runs),
-    Array { ends: Vec<i32>, items: Box<Column<'s>> },
-    Object { length: usize, properties: Vec<(&'s str, Column<'s>)> },
-    Map { ends: Vec<i32>, keys: Runs, values: Box<Column<'s>> },
+    Array {
+        ends: Vec<i32>,
+        items: Box<Column<'s>>,
+    },
+    Object {
+        length: usize,
+        properties: Vec<(&'s str, Column<'s>)>,
+    },
+    Map {
+        ends: Vec<i32>,
+        keys: Runs,
+        values: Box<Column<'s>>,
+    },
 }
 
 /// A column under construction.
@@ -175,11 +184,8 @@ impl<'s> Column<'s> {
             Casting::Strict => Casting::Lossless,
             other => other,
         };
-        let outcome = if text.is_empty() {
-            Err(Refusal::Null)
-        } else {
-            self.text(text, casting, context)
-        };
+        let outcome =
+            if text.is_empty() { Err(Refusal::Null) } else { self.text(text, casting, context) };
         let outcome = match outcome {
             Err(Refusal::Null) => self.null(casting),
             Ok(()) => return self.mark(true),
@@ -211,6 +217,18 @@ impl<'s> Column<'s> {
         Ok(())
     }
 
+    /// Appends a null for a value that the request does not have.
+    pub(crate) fn push_missing(&mut self) {
+        self.push_default();
+        self.mark(false);
+    }
+
+    /// Whether a column of this type has a value for "missing" even when it is required.
+    pub(crate) fn holds_missing(data_type: &DataType) -> bool {
+        use DataType::{Any, Datetime, Double, Float, String};
+        matches!(data_type, Float | Double | Datetime | String | Any)
+    }
+
     #[cold]
     fn refuse(&mut self, refusal: Refusal, value: &str, kind: Kind, context: &mut Context<'_>) {
         self.push_default();
@@ -223,7 +241,7 @@ impl<'s> Column<'s> {
             Kind::Object => "object ",
         };
         let shown = if value.is_empty() { "nothing".to_owned() } else { shorten(value) };
-        let expected = mlflow_name(self.data_type);
+        let expected = self.data_type.to_string();
         let problem = format!("expected {expected}, got {what}{shown}{}", refusal.tail());
         context.report_cast(value, self.data_type, problem);
     }
@@ -342,21 +360,15 @@ impl<'s> Column<'s> {
         Ok(())
     }
 
-    fn text(
-        &mut self,
-        text: &str,
-        casting: Casting,
-        context: &Context<'_>,
-    ) -> Result<(), Refusal> {
+    fn text(&mut self, text: &str, casting: Casting, context: &Context<'_>) -> Result<(), Refusal> {
         if text.len() > context.limits.string_bytes_max {
             return Err(Refusal::Length);
         }
         match &mut self.values {
-            Values::String(runs) => return runs.push(text.as_bytes()),
             Values::Binary(runs) if context.base64 => {
                 return runs.push(&cast::base64(text, casting)?);
             }
-            Values::Binary(runs) => return runs.push(text.as_bytes()),
+            Values::String(runs) | Values::Binary(runs) => return runs.push(text.as_bytes()),
             Values::Datetime(values) => match datetime::parse(text) {
                 Datetime::Nanoseconds(value) => values.push(value),
                 Datetime::Missing if casting != Casting::Strict => return Err(Refusal::Null),
@@ -379,7 +391,9 @@ impl<'s> Column<'s> {
                 _ => return Err(Refusal::Type),
             },
             // Upstream's bool("false") is True: only its own casting repeats that.
-            Values::Boolean(values) if casting == Casting::Upstream => values.push(!text.is_empty()),
+            Values::Boolean(values) if casting == Casting::Upstream => {
+                values.push(!text.is_empty())
+            }
             _ => return Err(Refusal::Type),
         }
         Ok(())
@@ -398,7 +412,7 @@ impl<'s> Column<'s> {
         let nulls = self.valid.map(|flags| NullBuffer::new(BooleanBuffer::from(flags)));
         Ok(match self.values {
             Values::Boolean(values) => {
-                Arc::new(BooleanArray::try_new(BooleanBuffer::from(values), nulls)?)
+                Arc::new(BooleanArray::new(BooleanBuffer::from(values), nulls))
             }
             Values::Integer(values) => Arc::new(Int32Array::try_new(values.into(), nulls)?),
             Values::Long(values) => Arc::new(Int64Array::try_new(values.into(), nulls)?),
@@ -416,11 +430,13 @@ impl<'s> Column<'s> {
                 Arc::new(BinaryArray::try_new(offsets(runs.ends), bytes, nulls)?)
             }
             Values::Array { ends, items } => {
-                let field = Arc::new(Field::new("item", arrow_type(items.data_type), true));
+                let field = Arc::new(Field::new("item", items.data_type.arrow_type(), true));
                 Arc::new(ListArray::try_new(field, offsets(ends), items.finish()?, nulls)?)
             }
             Values::Object { length, properties } => {
-                let fields = object_fields(self.data_type);
+                let ArrowType::Struct(fields) = self.data_type.arrow_type() else {
+                    return Err(ArrowError::SchemaError("an object is a struct".to_owned()));
+                };
                 let mut arrays = Vec::with_capacity(properties.len());
                 for (_, column) in properties {
                     arrays.push(column.finish()?);
@@ -432,14 +448,17 @@ impl<'s> Column<'s> {
                 }
             }
             Values::Map { ends, keys, values } => {
-                let keys = StringArray::try_new(
-                    offsets(keys.ends),
-                    Buffer::from_vec(keys.bytes),
+                let keys =
+                    StringArray::try_new(offsets(keys.ends), Buffer::from_vec(keys.bytes), None)?;
+                let fields = Fields::from(vec![
+                    Field::new("keys", ArrowType::Utf8, false),
+                    Field::new("values", values.data_type.arrow_type(), true),
+                ]);
+                let entries = StructArray::try_new(
+                    fields.clone(),
+                    vec![Arc::new(keys), values.finish()?],
                     None,
                 )?;
-                let fields = map_fields(values.data_type);
-                let entries =
-                    StructArray::try_new(fields.clone(), vec![Arc::new(keys), values.finish()?], None)?;
                 let field = Arc::new(Field::new("entries", ArrowType::Struct(fields), false));
                 Arc::new(MapArray::try_new(field, offsets(ends), entries, nulls, false)?)
             }
@@ -476,7 +495,9 @@ fn read_object(
             known => {
                 let problem = match known {
                     Some(_) => format!("property '{key}' is given twice"),
-                    None => format!("Invalid properties not defined in the schema found: {{'{key}'}}"),
+                    None => {
+                        format!("Invalid properties not defined in the schema found: {{'{key}'}}")
+                    }
                 };
                 let value = reader.skip()?;
                 context.report_cast(value, &DataType::Any, problem);
@@ -523,41 +544,4 @@ fn offsets(ends: Vec<i32>) -> OffsetBuffer<i32> {
     all.push(0);
     all.extend(ends);
     OffsetBuffer::new(ScalarBuffer::from(all))
-}
-
-/// The Arrow type of a column of this type.
-pub(crate) fn arrow_type(data_type: &DataType) -> ArrowType {
-    match data_type {
-        DataType::Boolean => ArrowType::Boolean,
-        DataType::Integer => ArrowType::Int32,
-        DataType::Long => ArrowType::Int64,
-        DataType::Float => ArrowType::Float32,
-        DataType::Double => ArrowType::Float64,
-        DataType::String | DataType::Any => ArrowType::Utf8,
-        DataType::Binary => ArrowType::Binary,
-        DataType::Datetime => ArrowType::Timestamp(TimeUnit::Nanosecond, None),
-        DataType::Array(items) => {
-            ArrowType::List(Arc::new(Field::new("item", arrow_type(items), true)))
-        }
-        DataType::Object(_) => ArrowType::Struct(object_fields(data_type)),
-        DataType::Map(values) => ArrowType::Map(
-            Arc::new(Field::new("entries", ArrowType::Struct(map_fields(values)), false)),
-            false,
-        ),
-    }
-}
-
-fn object_fields(data_type: &DataType) -> Fields {
-    let DataType::Object(properties) = data_type else { return Fields::empty() };
-    properties
-        .iter()
-        .map(|(name, data_type, _)| Field::new(name, arrow_type(data_type), true))
-        .collect()
-}
-
-fn map_fields(values: &DataType) -> Fields {
-    Fields::from(vec![
-        Field::new("keys", ArrowType::Utf8, false),
-        Field::new("values", arrow_type(values), true),
-    ])
 }

@@ -1,6 +1,7 @@
 //! What one request is read with: its rules, and what was found wrong so far.
 
 use super::names::numpy_name;
+use super::plan::{Content, Input};
 use super::rejection::{Rejection, Step, Violation, shorten};
 use crate::model::DataType;
 
@@ -48,6 +49,8 @@ pub(crate) struct Context<'e> {
     pub(crate) row: usize,
     /// The column that is being read.
     pub(crate) column: &'e str,
+    /// Its type; none for a tensor.
+    column_type: Option<&'e DataType>,
     violations: Vec<Violation>,
     total: usize,
     /// (column, numpy's name of its type) of the first cast that failed.
@@ -63,23 +66,35 @@ impl<'e> Context<'e> {
             csv: false,
             row: 0,
             column: "",
+            column_type: None,
             violations: Vec::new(),
             total: 0,
             first_cast: None,
         }
     }
 
+    /// From here on values of `input` are read.
+    #[inline]
+    pub(crate) fn enter(&mut self, input: &'e Input) {
+        self.column = &input.name;
+        self.column_type = match &input.content {
+            Content::Column { data_type, .. } => Some(data_type),
+            Content::Tensor { .. } => None,
+        };
+    }
+
     /// Notes that a value does not become its type.
     #[cold]
     pub(crate) fn report_cast(&mut self, value: &str, data_type: &DataType, problem: String) {
         if self.first_cast.is_none() {
-            self.first_cast = Some((self.column.to_owned(), numpy_name(data_type)));
+            self.first_cast =
+                Some((self.column.to_owned(), numpy_name(self.column_type.unwrap_or(data_type))));
         }
         self.report(Violation {
             column: Some(self.column.to_owned()),
             row: Some(self.row),
             value: Some(shorten(value)),
-            expected: Some(super::names::mlflow_name(data_type)),
+            expected: Some(data_type.to_string()),
             problem,
         });
     }
@@ -107,12 +122,7 @@ impl<'e> Context<'e> {
 
     /// A refusal that says `message` and carries what was found.
     pub(crate) fn reject(self, step: Step, message: String) -> Rejection {
-        Rejection {
-            step,
-            message,
-            violations: self.violations,
-            violations_total: self.total,
-        }
+        Rejection { step, message, violations: self.violations, violations_total: self.total }
     }
 
     /// The refusal for what was found, in upstream's words where it has them.

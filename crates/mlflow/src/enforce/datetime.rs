@@ -22,10 +22,7 @@ pub(crate) fn parse(text: &str) -> Datetime {
         return Datetime::Missing;
     }
     let (date, time) = match text.find(['T', 't', ' ']) {
-        Some(at) => (
-            text.get(..at).unwrap_or_default(),
-            text.get(at + 1..).unwrap_or_default(),
-        ),
+        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..).unwrap_or_default()),
         None => (text, ""),
     };
     let date = ["%Y-%m-%d", "%Y%m%d", "%Y/%m/%d"]

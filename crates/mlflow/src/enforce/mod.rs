@@ -1,1 +1,326 @@
+//! A request checked against a model's signature, straight into Arrow columns.
 //!
+//! [`Enforcer`] is made once for a model and reads any number of requests: JSON in MLflow's five
+//! forms (`dataframe_split`, `dataframe_records`, `instances`, `inputs`, and for
+//! [`Protocol::Predict`] the bare forms), or CSV. It walks the text once and writes each value
+//! into the buffer of its column; there is no tree in between. Everything that does not fit is
+//! reported, with column, row, value and expected type, not only the first.
+//!
+//! What becomes of a value that is not quite of its type is decided by [`Casting`]. Missing
+//! numbers are NaN under a null, so a model sees a missing value whichever of the two it looks at.
+//!
+//! Pure: no I/O, no clock, no global state.
+
+mod cast;
+mod column;
+mod context;
+mod csv;
+mod datetime;
+mod infer;
+mod json;
+mod names;
+mod params;
+mod plan;
+mod rejection;
+mod request;
+mod tensor;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::SchemaRef;
+use serde_json::{Map, Value};
+
+pub use context::{Casting, Limits};
+pub use names::schema_text;
+pub use rejection::{Rejection, Step, Violation};
+
+use json::{Kind, Reader};
+use plan::{Plan, Slot};
+use request::{Request, Stop};
+
+use crate::model::{ParamSpec, Schema, Signature};
+
+/// Which bodies are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// MLflow's scoring protocol: an object with one of the four keys. Binary columns are base64
+    /// in data frames only, as upstream reads them.
+    Invocations,
+    /// The same, and without a key around them: a list of records, a split, or an object of
+    /// columns (a single record is one of those). Binary columns are always base64.
+    Predict,
+}
+
+/// A request that fits.
+#[derive(Debug, Clone)]
+pub struct Enforced {
+    /// The columns of the signature, in its order. Absent optional columns are null throughout.
+    /// Types and names are those of [`Schema::arrow_schema`]; every column is nullable.
+    pub batch: RecordBatch,
+    /// Inference params with defaults filled in.
+    pub params: Map<String, Value>,
+    /// Columns that the signature does not know and that were read past (the first 20).
+    pub ignored: Vec<String>,
+    /// Whether the request was a data frame (which Python answers as one) or arrays.
+    pub frame: bool,
+}
+
+/// A signature, ready to read requests.
+#[derive(Debug)]
+pub struct Enforcer {
+    /// None when the model has no signature: then each request is its own.
+    plan: Option<Plan>,
+    params: Vec<ParamSpec>,
+    casting: Casting,
+    limits: Limits,
+}
+
+/// The keys that hold the data in MLflow's protocol, in the order upstream prints them.
+const FORMATS: [&str; 4] = ["dataframe_records", "inputs", "instances", "dataframe_split"];
+
+/// What upstream says first when there is not exactly one of [`FORMATS`].
+const EXACTLY_ONE: &str = "The input must be a JSON dictionary with exactly one of the input \
+                           fields {'dataframe_records', 'inputs', 'instances', 'dataframe_split'}.";
+
+impl Enforcer {
+    /// Prepares to read requests for `signature`.
+    pub fn new(signature: Option<&Signature>, casting: Casting, limits: Limits) -> Self {
+        let inputs = signature.and_then(|signature| signature.inputs.as_ref());
+        let params = signature.and_then(|signature| signature.params.clone());
+        Self { plan: inputs.map(Plan::new), params: params.unwrap_or_default(), casting, limits }
+    }
+
+    /// The columns of every batch; none without a signature.
+    pub fn arrow_schema(&self) -> Option<SchemaRef> {
+        Some(self.plan.as_ref()?.arrow.clone())
+    }
+
+    /// Reads a JSON body.
+    pub fn json(&self, body: &[u8], protocol: Protocol) -> Result<Enforced, Rejection> {
+        let text = utf8(body)?;
+        let Some(plan) = &self.plan else {
+            let schema = self.inferred(text, protocol)?;
+            return self.json_by(&Plan::new(&schema), text, protocol);
+        };
+        self.json_by(plan, text, protocol)
+    }
+
+    /// Reads a CSV body with a header line.
+    pub fn csv(&self, body: &[u8]) -> Result<Enforced, Rejection> {
+        let text = utf8(body)?;
+        let Some(plan) = &self.plan else {
+            let plan = Plan::new(&csv::infer(text)?);
+            return self.finish(csv::read(&plan, self.casting, &self.limits, text)?, None);
+        };
+        self.finish(csv::read(plan, self.casting, &self.limits, text)?, None)
+    }
+
+    fn json_by(&self, plan: &Plan, text: &str, protocol: Protocol) -> Result<Enforced, Rejection> {
+        let mut request = Request::new(plan, self.casting, &self.limits, text.len());
+        let mut reader = Reader::new(text, self.limits.depth_max);
+        let params = read_body(&mut request, &mut reader, protocol).and_then(|params| {
+            reader.end()?;
+            Ok(params)
+        });
+        match params {
+            Ok(params) => self.finish(request, params),
+            Err(stop) => Err(rejection(stop, text)),
+        }
+    }
+
+    fn finish(&self, request: Request<'_>, params: Option<Value>) -> Result<Enforced, Rejection> {
+        if !request.context.is_clean() {
+            return Err(request.context.into_rejection());
+        }
+        request.check_schema().map_err(|rejection| *rejection)?;
+        if request.rows == 0 {
+            return Err(Rejection::parse("Invalid input. The request holds no rows."));
+        }
+        let params = params::enforce(&self.params, params)?;
+        let Request { plan, slots, rows, extra, frame, .. } = request;
+        let batch = batch(plan, slots, rows)
+            .map_err(|error| Rejection::parse(format!("Invalid input. {error}")))?;
+        Ok(Enforced { batch, params, ignored: extra, frame })
+    }
+
+    /// A schema made of the request, for a model without signature.
+    fn inferred(&self, text: &str, protocol: Protocol) -> Result<Schema, Rejection> {
+        let mut reader = Reader::new(text, self.limits.depth_max);
+        let tree = reader.tree().map_err(|syntax| rejection(Stop::Syntax(syntax), text))?;
+        if let Value::Object(entries) = &tree {
+            for format in FORMATS {
+                if let Some(value) = entries.get(format) {
+                    return Ok(infer::schema(format.starts_with("dataframe"), value));
+                }
+            }
+        }
+        // Anything else is refused when it is read, unless it is one of the bare forms.
+        Ok(infer::schema(protocol == Protocol::Predict, &tree))
+    }
+}
+
+fn utf8(body: &[u8]) -> Result<&str, Rejection> {
+    std::str::from_utf8(body).map_err(|error| {
+        Rejection::parse(format!(
+            "Invalid input. Ensure that input is a valid UTF-8 encoded string. Error: '{error}'"
+        ))
+    })
+}
+
+fn rejection(stop: Stop, text: &str) -> Rejection {
+    match stop {
+        Stop::Rejected(rejection) => rejection,
+        Stop::Syntax(syntax) => Rejection::parse(format!(
+            "Invalid input. Ensure that input is a valid JSON formatted string. Error: '{}'",
+            syntax.describe(text)
+        )),
+    }
+}
+
+/// Reads the body and returns the params it gives.
+fn read_body(
+    request: &mut Request<'_>,
+    reader: &mut Reader<'_>,
+    protocol: Protocol,
+) -> request::Result<Option<Value>> {
+    let kind = reader.kind()?;
+    match (protocol, kind) {
+        (_, Kind::Object) => {}
+        (Protocol::Predict, Kind::Array) => {
+            read_list(request, reader)?;
+            return Ok(None);
+        }
+        (_, Kind::Array) => {
+            reader.skip()?;
+            return refuse(format!("Invalid input. {EXACTLY_ONE} Received a list."));
+        }
+        (_, other) => {
+            let whole = other == Kind::Number && !reader.clone().skip()?.contains(['.', 'e', 'E']);
+            let name = if whole { "int" } else { other.python() };
+            return refuse(format!(
+                "Invalid input. {EXACTLY_ONE} Received unexpected input type '<class '{name}'>'."
+            ));
+        }
+    }
+    let start = reader.position();
+    let mut params = None;
+    let mut formats: Vec<&'static str> = Vec::new();
+    let mut bare_columns = false;
+    let mut more = reader.object_start()?;
+    while more {
+        let key = reader.key()?;
+        let is_column = protocol == Protocol::Predict
+            && request.plan.named
+            && request.plan.lookup(&key, 0).is_some();
+        match FORMATS.iter().find(|format| **format == key) {
+            Some(format) if !is_column => {
+                formats.push(format);
+                if formats.len() == 1 {
+                    read_format(request, reader, format, protocol)?;
+                } else {
+                    reader.skip()?;
+                }
+            }
+            _ if is_column => {
+                bare_columns = true;
+                request.column(&key, reader)?;
+            }
+            _ if key == "params" => params = Some(reader.tree()?),
+            _ if protocol == Protocol::Predict && key == "data" && formats.is_empty() => {
+                // A split without its key around it: read the whole object as one.
+                reader.seek(start);
+                request.split(reader)?;
+                return Ok(params);
+            }
+            _ if protocol == Protocol::Predict => {
+                request.note_extra(&key);
+                reader.skip()?;
+            }
+            _ => {
+                reader.skip()?;
+            }
+        }
+        more = reader.object_next()?;
+    }
+    if formats.len() == 1 && !bare_columns {
+        return Ok(params);
+    }
+    if protocol == Protocol::Predict && formats.is_empty() {
+        request.columns_end()?;
+        return Ok(params);
+    }
+    refuse(format!(
+        "{EXACTLY_ONE} Received dictionary with input fields: {}.",
+        names::list_text(&formats)
+    ))
+}
+
+fn refuse<T>(message: String) -> request::Result<T> {
+    Err(Stop::Rejected(Rejection::parse(message)))
+}
+
+fn read_format(
+    request: &mut Request<'_>,
+    reader: &mut Reader<'_>,
+    format: &str,
+    protocol: Protocol,
+) -> request::Result<()> {
+    match format {
+        "dataframe_split" => request.split(reader),
+        "dataframe_records" => request.records(reader),
+        _ => {
+            request.frame = false;
+            request.context.base64 = protocol == Protocol::Predict;
+            match reader.kind()? {
+                Kind::Array => read_list(request, reader),
+                Kind::Object if !request.plan.named => {
+                    reader.skip()?;
+                    refuse(
+                        "Invalid input. Failed to parse input data. This model contains an \
+                         un-named  model signature which expects a single n-dimensional array or \
+                         a single value as input, however, an input of type <class 'dict'> was \
+                         found."
+                            .to_owned(),
+                    )
+                }
+                Kind::Object => {
+                    let mut more = reader.object_start()?;
+                    while more {
+                        let key = reader.key()?;
+                        request.column(&key, reader)?;
+                        more = reader.object_next()?;
+                    }
+                    request.columns_end()
+                }
+                _ => request.array(reader),
+            }
+        }
+    }
+}
+
+/// A list: of records when its first element is one, else of values without names.
+fn read_list(request: &mut Request<'_>, reader: &mut Reader<'_>) -> request::Result<()> {
+    let mut ahead = reader.clone();
+    if ahead.array_start()? && ahead.kind()? == Kind::Object {
+        return request.records(reader);
+    }
+    request.array(reader)
+}
+
+fn batch(
+    plan: &Plan,
+    slots: Vec<Slot<'_>>,
+    rows: usize,
+) -> Result<RecordBatch, arrow_schema::ArrowError> {
+    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(slots.len());
+    for slot in slots {
+        arrays.push(match slot {
+            Slot::Column(column) => column.finish()?,
+            Slot::Tensor(tensor) => tensor.finish()?,
+        });
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(plan.arrow.clone(), arrays, &options)
+}
+
+#[cfg(test)]
+mod tests;

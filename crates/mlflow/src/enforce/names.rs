@@ -1,35 +1,6 @@
 //! How types and schemas are written in messages: MLflow's own spelling, which people search for.
 
-use std::fmt::Write as _;
-
 use crate::model::{ColSpec, DataType, Schema, TensorSpec};
-
-/// MLflow's name of the type: `double`, `Array(double)`, `Map(str -> long)`.
-pub fn mlflow_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Integer => "integer".to_owned(),
-        DataType::Long => "long".to_owned(),
-        DataType::Float => "float".to_owned(),
-        DataType::Double => "double".to_owned(),
-        DataType::String => "string".to_owned(),
-        DataType::Binary => "binary".to_owned(),
-        DataType::Datetime => "datetime".to_owned(),
-        DataType::Any => "any".to_owned(),
-        DataType::Array(items) => format!("Array({})", mlflow_name(items)),
-        DataType::Map(values) => format!("Map(str -> {})", mlflow_name(values)),
-        DataType::Object(properties) => {
-            let mut text = "{".to_owned();
-            for (index, (name, property, required)) in properties.iter().enumerate() {
-                let comma = if index == 0 { "" } else { ", " };
-                let _infallible =
-                    write!(text, "{comma}{name}: {} ({})", mlflow_name(property), need(*required));
-            }
-            text.push('}');
-            text
-        }
-    }
-}
 
 /// The name that `Failed to convert column … to type` shows: numpy's for plain types.
 pub(crate) fn numpy_name(data_type: &DataType) -> String {
@@ -42,7 +13,7 @@ pub(crate) fn numpy_name(data_type: &DataType) -> String {
         DataType::String | DataType::Any => "object".to_owned(),
         DataType::Binary => "bytes".to_owned(),
         DataType::Datetime => "datetime64[ns]".to_owned(),
-        nested => mlflow_name(nested),
+        nested => nested.to_string(),
     }
 }
 
@@ -60,7 +31,7 @@ pub fn schema_text(schema: &Schema) -> String {
 }
 
 fn column_text(column: &ColSpec) -> String {
-    let kind = format!("{} ({})", mlflow_name(&column.data_type), need(column.required));
+    let kind = format!("{} ({})", column.data_type, need(column.required));
     column.name.as_ref().map_or(kind.clone(), |name| format!("'{name}': {kind}"))
 }
 

@@ -2,47 +2,71 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array as _, ArrayRef, FixedSizeListArray};
-use arrow_schema::{ArrowError, DataType as ArrowType, Field};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{
+    Int8Type, Int16Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{
+    Array as _, ArrayRef, ArrowPrimitiveType, FixedSizeListArray, Int64Array, ListArray,
+    PrimitiveArray,
+};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{ArrowError, Field};
 
-use super::column::{Column, arrow_type};
+use super::column::Column;
 use super::context::Context;
 use super::json::{Kind, Reader, Syntax};
 use super::names::shape_text;
 use crate::model::DataType;
 
-/// The column type whose values a tensor of this numpy dtype holds. Narrow integers widen to the
-/// next of MLflow's types; text and `object` are strings.
-pub(crate) fn element_type(dtype: &str) -> &'static DataType {
+/// The column type through which values of this numpy dtype are read.
+fn element_type(dtype: &str) -> &'static DataType {
     match dtype {
         "bool" => &DataType::Boolean,
-        "int8" | "int16" | "int32" | "uint8" | "uint16" => &DataType::Integer,
-        "int64" | "uint32" | "uint64" => &DataType::Long,
+        "int32" => &DataType::Integer,
+        "int8" | "int16" | "int64" | "uint8" | "uint16" | "uint32" | "uint64" => &DataType::Long,
         "float16" | "float32" => &DataType::Float,
         "float64" => &DataType::Double,
+        "bytes" => &DataType::Binary,
+        "datetime64[ns]" => &DataType::Datetime,
+        "object" => &DataType::Any,
         _ => &DataType::String,
     }
 }
 
-/// The Arrow type of a tensor column of this signature: one value a row for shape `(-1,)`, nested
-/// fixed-size lists for more dimensions. None when a dimension after the first is free, because
-/// then the request decides.
-pub(crate) fn tensor_type(dtype: &str, shape: &[i64]) -> Option<ArrowType> {
-    let mut arrow = arrow_type(element_type(dtype));
-    for dimension in shape.iter().skip(1).rev() {
-        let size = i32::try_from(*dimension).ok().filter(|size| *size > 0)?;
-        arrow = ArrowType::FixedSizeList(Arc::new(Field::new("item", arrow, true)), size);
-    }
-    Some(arrow)
+/// The array in the width that the dtype says; refuses values that do not fit.
+fn narrow(dtype: &str, array: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let Some(values) = array.as_primitive_opt::<Int64Type>() else { return Ok(array) };
+    Ok(match dtype {
+        "int8" => Arc::new(try_narrow::<Int8Type>(dtype, values)?),
+        "int16" => Arc::new(try_narrow::<Int16Type>(dtype, values)?),
+        "uint8" => Arc::new(try_narrow::<UInt8Type>(dtype, values)?),
+        "uint16" => Arc::new(try_narrow::<UInt16Type>(dtype, values)?),
+        "uint32" => Arc::new(try_narrow::<UInt32Type>(dtype, values)?),
+        "uint64" => Arc::new(try_narrow::<UInt64Type>(dtype, values)?),
+        _ => array,
+    })
+}
+
+fn try_narrow<T>(dtype: &str, values: &Int64Array) -> Result<PrimitiveArray<T>, ArrowError>
+where
+    T: ArrowPrimitiveType,
+    T::Native: TryFrom<i64>,
+{
+    values.try_unary(|value| {
+        T::Native::try_from(value)
+            .map_err(|_range| ArrowError::ComputeError(format!("{value} is beyond {dtype}")))
+    })
 }
 
 /// A tensor under construction, row-major.
 #[derive(Debug)]
 pub(crate) struct Tensor<'s> {
     values: Column<'s>,
+    dtype: &'s str,
     expected: &'s [i64],
     /// Length of each dimension after the first, as far as seen.
-    inner: Vec<usize>,
+    inner: Vec<Option<usize>>,
     /// How deep the values lie: the number of dimensions.
     rank: Option<usize>,
     rows: usize,
@@ -50,9 +74,10 @@ pub(crate) struct Tensor<'s> {
 }
 
 impl<'s> Tensor<'s> {
-    pub(crate) fn new(dtype: &str, expected: &'s [i64], capacity: usize) -> Self {
+    pub(crate) fn new(dtype: &'s str, expected: &'s [i64], capacity: usize) -> Self {
         Self {
             values: Column::new(element_type(dtype), true, capacity),
+            dtype,
             expected,
             inner: Vec::new(),
             rank: None,
@@ -63,6 +88,11 @@ impl<'s> Tensor<'s> {
 
     pub(crate) fn len(&self) -> usize {
         self.rows
+    }
+
+    /// Counts an element that the request does not have; the caller reports it.
+    pub(crate) fn push_missing(&mut self) {
+        self.rows += 1;
     }
 
     /// Reads the whole tensor from one JSON value.
@@ -134,12 +164,12 @@ impl<'s> Tensor<'s> {
     }
 
     fn note_length(&mut self, depth: usize, length: usize) {
-        match self.inner.get(depth - 1) {
-            Some(known) => self.ragged |= *known != length,
-            None => {
-                // Lists end from the inside out, so outer lengths are noted after inner ones.
-                self.inner.resize(depth, length);
-            }
+        // Lists end from the inside out, so inner lengths are known before outer ones.
+        if self.inner.len() < depth {
+            self.inner.resize(depth, None);
+        }
+        if let Some(known) = self.inner.get_mut(depth - 1) {
+            self.ragged |= *known.get_or_insert(length) != length;
         }
     }
 
@@ -173,17 +203,26 @@ impl<'s> Tensor<'s> {
         if self.rank == Some(0) {
             return Vec::new();
         }
-        std::iter::once(self.rows).chain(self.inner.iter().copied()).map(to_i64).collect()
+        std::iter::once(self.rows).chain(self.inner.iter().flatten().copied()).map(to_i64).collect()
     }
 
-    /// The array: rows are elements of the first dimension. Missing numbers are NaN, never null.
+    /// The array: rows are elements of the first dimension, dimensions that the signature fixes
+    /// are lists of fixed size. Missing numbers are NaN, never null.
     pub(crate) fn finish(self) -> Result<ArrayRef, ArrowError> {
-        let mut array = self.values.without_nulls().finish()?;
-        for length in self.inner.iter().rev() {
-            let size = i32::try_from(*length)
-                .map_err(|error| ArrowError::InvalidArgumentError(error.to_string()))?;
-            let field = Arc::new(Field::new("item", array.data_type().clone(), true));
-            array = Arc::new(FixedSizeListArray::try_new(field, size, array, None)?);
+        let mut array = narrow(self.dtype, self.values.without_nulls().finish()?)?;
+        let lengths: Vec<usize> = self.inner.iter().flatten().copied().collect();
+        for (position, length) in lengths.iter().enumerate().rev() {
+            let field = Arc::new(Field::new("item", array.data_type().clone(), false));
+            let fixed = self.expected.get(position + 1).is_some_and(|expected| *expected >= 0);
+            array = if fixed {
+                let size = i32::try_from(*length)
+                    .map_err(|error| ArrowError::InvalidArgumentError(error.to_string()))?;
+                Arc::new(FixedSizeListArray::try_new(field, size, array, None)?)
+            } else {
+                let lists = array.len().checked_div(*length).unwrap_or(self.rows);
+                let offsets = OffsetBuffer::from_repeated_length(*length, lists);
+                Arc::new(ListArray::try_new(field, offsets, array, None)?)
+            };
         }
         Ok(array)
     }

@@ -1,0 +1,165 @@
+//! A signature prepared for reading requests: what goes where, looked up once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef};
+
+use super::column::Column;
+use super::context::Context;
+use super::json::{Reader, Syntax};
+use super::names::{schema_text, shape_text};
+use super::tensor::Tensor;
+use crate::model::{ColSpec, DataType, Schema, TensorSpec};
+
+/// Up to this many columns a walk over the names is faster than a hash.
+const WALK_MAX: usize = 8;
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    Column { data_type: DataType, required: bool },
+    Tensor { dtype: String, shape: Vec<i64> },
+}
+
+/// One input of the signature.
+#[derive(Debug)]
+pub(crate) struct Input {
+    /// Its name; its position in an unnamed signature.
+    pub(crate) name: String,
+    pub(crate) content: Content,
+}
+
+impl Input {
+    pub(crate) fn is_required(&self) -> bool {
+        match self.content {
+            Content::Column { required, .. } => required,
+            Content::Tensor { .. } => true,
+        }
+    }
+}
+
+/// All inputs of a signature.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) named: bool,
+    pub(crate) tensors: bool,
+    by_name: HashMap<String, usize>,
+    /// The schema as MLflow prints it.
+    pub(crate) text: String,
+    /// Fields of every batch. A tensor's free dimensions are as long as the request says.
+    pub(crate) arrow: SchemaRef,
+}
+
+impl Plan {
+    pub(crate) fn new(schema: &Schema) -> Self {
+        let (inputs, named): (Vec<Input>, bool) = match schema {
+            Schema::Columns(columns) => {
+                let input = |(position, column): (usize, &ColSpec)| Input {
+                    name: column.name.clone().unwrap_or_else(|| position.to_string()),
+                    content: Content::Column {
+                        data_type: column.data_type.clone(),
+                        required: column.required,
+                    },
+                };
+                let named = columns.iter().any(|column| column.name.is_some());
+                (columns.iter().enumerate().map(input).collect(), named)
+            }
+            Schema::Tensors(tensors) => {
+                let input = |(position, tensor): (usize, &TensorSpec)| Input {
+                    name: tensor.name.clone().unwrap_or_else(|| position.to_string()),
+                    content: Content::Tensor {
+                        dtype: tensor.dtype.clone(),
+                        shape: tensor.shape.clone(),
+                    },
+                };
+                let named = tensors.iter().any(|tensor| tensor.name.is_some());
+                (tensors.iter().enumerate().map(input).collect(), named)
+            }
+        };
+        let by_name =
+            inputs.iter().enumerate().map(|(index, input)| (input.name.clone(), index)).collect();
+        // Every column is nullable here: a missing number is a null over a NaN even where the
+        // signature requires the column.
+        let nullable = |field: &Arc<Field>| Field::clone(field).with_nullable(true);
+        let arrow = schema.arrow_schema();
+        let fields: Vec<Field> = arrow.fields().iter().map(nullable).collect();
+        Self {
+            tensors: matches!(schema, Schema::Tensors(_)),
+            named,
+            by_name,
+            text: schema_text(schema),
+            arrow: SchemaRef::new(ArrowSchema::new(fields)),
+            inputs,
+        }
+    }
+
+    /// Index of the input of this name. `hint` is the one that probably comes next: records
+    /// mostly have their keys in the order of the signature.
+    #[inline]
+    pub(crate) fn lookup(&self, name: &str, hint: usize) -> Option<usize> {
+        if self.inputs.get(hint).is_some_and(|input| input.name == name) {
+            return Some(hint);
+        }
+        if self.inputs.len() <= WALK_MAX {
+            return self.inputs.iter().position(|input| input.name == name);
+        }
+        self.by_name.get(name).copied()
+    }
+
+    /// MLflow's name of an input's type.
+    pub(crate) fn type_of(&self, name: &str) -> Option<String> {
+        let input = self.inputs.get(self.lookup(name, 0)?)?;
+        Some(match &input.content {
+            Content::Column { data_type, .. } => data_type.to_string(),
+            Content::Tensor { dtype, shape } => {
+                format!("Tensor('{dtype}', {})", shape_text(shape))
+            }
+        })
+    }
+
+    /// Empty buffers for all inputs.
+    pub(crate) fn slots(&self, capacity: usize) -> Vec<Slot<'_>> {
+        self.inputs
+            .iter()
+            .map(|input| match &input.content {
+                Content::Column { data_type, required } => {
+                    Slot::Column(Column::new(data_type, *required, capacity))
+                }
+                Content::Tensor { dtype, shape } => {
+                    Slot::Tensor(Tensor::new(dtype, shape, capacity))
+                }
+            })
+            .collect()
+    }
+}
+
+/// The buffer of one input.
+#[derive(Debug)]
+pub(crate) enum Slot<'s> {
+    Column(Column<'s>),
+    Tensor(Tensor<'s>),
+}
+
+impl Slot<'_> {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Column(column) => column.len(),
+            Self::Tensor(tensor) => tensor.len(),
+        }
+    }
+
+    /// Reads the next JSON value as the next row.
+    #[inline]
+    pub(crate) fn read_row(
+        &mut self,
+        reader: &mut Reader<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Syntax> {
+        match self {
+            Self::Column(column) => column.read(reader, context),
+            Self::Tensor(tensor) => tensor.read_row(reader, context),
+        }
+    }
+}
