@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::entities::ModelVersion;
+use crate::entities::{ModelVersion, RegisteredModel};
 use crate::uri::{self, ModelUri};
-use crate::{Error, Result, SearchLoggedModels, Tracking, artifacts};
+use crate::{Error, ErrorCode, Result, SearchLoggedModels, Tracking, artifacts};
 
 /// Registered sources may point at each other (`models:/m-…` behind a version); this many steps
 /// are followed.
@@ -29,7 +29,10 @@ pub struct ResolvedModel {
 pub async fn resolve(tracking: &dyn Tracking, uri: &ModelUri) -> Result<ResolvedModel> {
     let mut resolved = match uri {
         ModelUri::Alias { name, alias } => {
-            let version = tracking.get_model_version_by_alias(name, alias).await?;
+            let version = match tracking.get_model_version_by_alias(name, alias).await {
+                Ok(version) => version,
+                Err(error) => return Err(unknown_alias(tracking, name, alias, error).await),
+            };
             of_version(tracking, version, Some(alias.clone())).await?
         }
         ModelUri::Version { name, version } => {
@@ -86,15 +89,32 @@ pub async fn resolve_stage(
             return Ok(resolved);
         }
     }
+    Err(Error::not_found(format!(
+        "the registered model {name:?} has no version with the alias or stage {stage:?}; {}",
+        aliases_of(&model)
+    )))
+}
+
+/// "No such alias" is a 400 on the wire; here it is "not found", with the aliases there are.
+async fn unknown_alias(tracking: &dyn Tracking, name: &str, alias: &str, error: Error) -> Error {
+    if error.code() != ErrorCode::InvalidParameterValue {
+        return error;
+    }
+    match tracking.get_registered_model(name).await {
+        Ok(model) if model.aliases.iter().all(|known| known.alias != alias) => Error::not_found(
+            format!("the registered model {name:?} has no alias {alias:?}; {}", aliases_of(&model)),
+        ),
+        _ => error,
+    }
+}
+
+fn aliases_of(model: &RegisteredModel) -> String {
     let aliases: Vec<&str> = model.aliases.iter().map(|alias| alias.alias.as_str()).collect();
-    let has = if aliases.is_empty() {
+    if aliases.is_empty() {
         "it has no aliases".to_owned()
     } else {
         format!("its aliases are {}", aliases.join(", "))
-    };
-    Err(Error::not_found(format!(
-        "the registered model {name:?} has no version with the alias or stage {stage:?}; {has}"
-    )))
+    }
 }
 
 /// Copies the model's folder to `target` (created) and returns the number of files.
@@ -152,11 +172,16 @@ async fn of_version(
     let artifact_uri =
         tracking.get_model_version_download_uri(&version.name, &version.version).await?;
     let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    // Upstream's registry keeps the logged model's id only in the source.
+    let of_source = match version.source.parse() {
+        Ok(ModelUri::LoggedModel { model_id }) => Some(model_id),
+        _ => None,
+    };
     Ok(ResolvedModel {
         name: Some(version.name.clone()),
         alias,
         run_id: some(&version.run_id),
-        model_id: some(&version.model_id),
+        model_id: some(&version.model_id).or(of_source),
         artifact_uri,
         version: Some(version),
     })

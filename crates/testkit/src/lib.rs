@@ -6,6 +6,10 @@
 #![expect(clippy::panic, reason = "a test without its environment must fail, with the reason")]
 
 pub mod browser;
+#[cfg(feature = "tracking")]
+pub mod tracking_suite;
+#[cfg(feature = "tracking")]
+pub mod upstream;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};

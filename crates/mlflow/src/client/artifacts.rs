@@ -185,6 +185,8 @@ impl Artifacts for RestClient {
                 });
             }
             file.path = below(path.trim_matches('/'), &file.path)?;
+            // Upstream leaves the size of an empty file out.
+            file.file_size = (!file.is_dir).then(|| file.file_size.unwrap_or(0));
             files.push(file);
         }
         files.sort_by(|left, right| left.path.cmp(&right.path));

@@ -5,3 +5,4 @@
 mod infer;
 mod model_files;
 mod model_folder;
+mod upstream;

@@ -1,0 +1,107 @@
+//! Artifacts of runs and logged models.
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use trainyard_mlflow::artifacts::{download_tree, once, upload_tree};
+use trainyard_mlflow::entities::FileInfo;
+use trainyard_mlflow::{CreateLoggedModel, ErrorCode, Tracking};
+
+use super::{assert_refused, new_experiment, new_run};
+
+async fn read(tracking: &dyn Tracking, root: &str, path: &str) -> Vec<u8> {
+    let mut body = tracking.download_artifact(root, path).await.unwrap();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk.unwrap());
+    }
+    bytes
+}
+
+/// Single files: write, replace, list, read, delete; and what is refused.
+pub async fn artifacts(tracking: &dyn Tracking) {
+    let experiment_id = new_experiment(tracking).await;
+    let run = new_run(tracking, &experiment_id).await;
+    let root = run.info.artifact_uri.as_str();
+    assert_eq!(tracking.list_artifacts(root, "").await.unwrap(), []);
+
+    let odd = "plots/größe 100% + a&b=c;d.txt";
+    tracking.upload_artifact(root, "model.json", once("{}")).await.unwrap();
+    tracking.upload_artifact(root, "model.json", once("{\"a\": 1}")).await.unwrap();
+    tracking.upload_artifact(root, "empty", once("")).await.unwrap();
+    tracking.upload_artifact(root, odd, once("é")).await.unwrap();
+    let file = |path: &str, size: i64| FileInfo {
+        path: path.to_owned(),
+        is_dir: false,
+        file_size: Some(size),
+    };
+    let directory = |path: &str| FileInfo { path: path.to_owned(), is_dir: true, file_size: None };
+    assert_eq!(
+        tracking.list_artifacts(root, "").await.unwrap(),
+        [file("empty", 0), file("model.json", 8), directory("plots")]
+    );
+    assert_eq!(tracking.list_artifacts(root, "plots").await.unwrap(), [file(odd, 2)]);
+    assert_eq!(tracking.list_artifacts(root, "plots/").await.unwrap(), [file(odd, 2)]);
+    assert_eq!(tracking.list_artifacts(root, "model.json").await.unwrap(), []);
+    assert_eq!(tracking.list_artifacts(root, "nothing").await.unwrap(), []);
+    assert_eq!(read(tracking, root, "model.json").await, b"{\"a\": 1}");
+    assert_eq!(read(tracking, root, odd).await, "é".as_bytes());
+    assert_eq!(read(tracking, root, "empty").await, b"");
+
+    for missing in ["no such file", "plots", "plots/none"] {
+        let result = tracking.download_artifact(root, missing).await.map(drop);
+        assert_refused(result, ErrorCode::ResourceDoesNotExist, missing);
+    }
+    for bad in ["../outside", "a/../../outside", "/etc/passwd/../x"] {
+        let result = tracking.upload_artifact(root, bad, once("x")).await;
+        assert_refused(result, ErrorCode::InvalidParameterValue, "");
+        let result = tracking.download_artifact(root, bad).await.map(drop);
+        assert_refused(result, ErrorCode::InvalidParameterValue, "");
+        assert_refused(
+            tracking.list_artifacts(root, bad).await,
+            ErrorCode::InvalidParameterValue,
+            "",
+        );
+    }
+
+    tracking.delete_artifact(root, "model.json").await.unwrap();
+    tracking.delete_artifact(root, "model.json").await.unwrap();
+    tracking.delete_artifact(root, "plots").await.unwrap();
+    assert_eq!(tracking.list_artifacts(root, "").await.unwrap(), [file("empty", 0)]);
+}
+
+/// Trees and a file larger than one piece, in a logged model.
+pub async fn artifacts_in_bulk(tracking: &dyn Tracking) {
+    let experiment_id = new_experiment(tracking).await;
+    let model = CreateLoggedModel { experiment_id, ..CreateLoggedModel::default() };
+    let root = tracking.create_logged_model(model).await.unwrap().info.artifact_uri;
+    let source = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(source.path().join("a/b")).unwrap();
+    std::fs::write(source.path().join("MLmodel"), "flavors: {}").unwrap();
+    std::fs::write(source.path().join("a/b/c.txt"), "deep").unwrap();
+    // Larger than what is held in memory for a repeat, and no multiple of any buffer.
+    let large: Vec<u8> =
+        (0..9_000_001_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(source.path().join("a/large.bin"), &large).unwrap();
+    assert_eq!(upload_tree(tracking, source.path(), &root, "").await.unwrap(), 3);
+    assert_eq!(upload_tree(tracking, source.path(), &root, "copy").await.unwrap(), 3);
+
+    let target = tempfile::tempdir().unwrap();
+    assert_eq!(download_tree(tracking, &root, target.path()).await.unwrap(), 6);
+    for prefix in ["", "copy/"] {
+        let read =
+            |path: &str| std::fs::read(target.path().join(format!("{prefix}{path}"))).unwrap();
+        assert_eq!(read("MLmodel"), b"flavors: {}");
+        assert_eq!(read("a/b/c.txt"), b"deep");
+        assert!(read("a/large.bin") == large, "the large file came back changed");
+    }
+
+    // An upload that fails half way leaves nothing behind.
+    let broken = futures::stream::iter([
+        Ok(Bytes::from_static(b"half")),
+        Err(trainyard_mlflow::Error::invalid("the source broke off")),
+    ]);
+    let failed = tracking.upload_artifact(&root, "broken", Box::pin(broken)).await;
+    assert!(failed.is_err());
+    let names = tracking.list_artifacts(&root, "").await.unwrap();
+    assert!(names.iter().all(|file| !file.path.contains("broken")), "{names:?}");
+}
