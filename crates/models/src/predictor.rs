@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The folder holds a flavor, estimator or operator that cannot be evaluated here.
-    #[error("{what} is not supported")]
+    #[error("{what} is not supported\nhint: {hint}")]
     Unsupported {
         /// Flavor, estimator or operator, by its own name.
         what: String,
@@ -45,6 +45,13 @@ pub enum Prediction {
         values: ArrayRef,
         /// Values a row.
         width: usize,
+    },
+    /// One map a row, all with the same keys (a list of dicts in Python): `ZipMap` of an ONNX graph.
+    Maps {
+        /// Keys in order; integer classes in decimal, as JSON has them.
+        keys: Vec<String>,
+        /// rows x keys values, row-major.
+        values: ArrayRef,
     },
     /// Named outputs in order, as an ONNX graph has them.
     Named(Vec<(String, Prediction)>),

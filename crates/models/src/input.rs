@@ -1,0 +1,185 @@
+//! From Arrow columns to the row-major values that models take.
+//!
+//! A column of fixed-size lists is a tensor input: it counts as many columns. Missing values of numeric
+//! columns are NaN, as pandas has them.
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+
+use crate::{Error, Result};
+
+/// The columns of a batch, lists taken apart.
+#[derive(Debug)]
+pub(crate) struct Input<'a> {
+    rows: usize,
+    columns: Vec<Column<'a>>,
+    width: usize,
+}
+
+#[derive(Debug)]
+struct Column<'a> {
+    name: &'a str,
+    /// rows x width values.
+    values: &'a ArrayRef,
+    /// Where the values of the batch begin (lists can be slices of longer ones).
+    start: usize,
+    width: usize,
+}
+
+/// How many numbers a row of this column holds.
+pub(crate) fn width(column: &ArrayRef) -> usize {
+    match column.data_type() {
+        DataType::FixedSizeList(item, size) => {
+            let inner = match item.data_type() {
+                DataType::FixedSizeList(_, inner) => usize::try_from(*inner).unwrap_or(0),
+                _ => 1,
+            };
+            usize::try_from(*size).unwrap_or(0) * inner
+        }
+        _ => 1,
+    }
+}
+
+impl<'a> Input<'a> {
+    pub(crate) fn new(batch: &'a RecordBatch) -> Self {
+        let columns: Vec<Column<'a>> = batch
+            .schema_ref()
+            .fields()
+            .iter()
+            .zip(batch.columns())
+            .map(|(field, values)| {
+                let mut column = Column { name: field.name(), values, start: 0, width: 1 };
+                while let Some(list) = column.values.as_fixed_size_list_opt() {
+                    let size = list.value_length().max(0) as usize;
+                    column.start = (column.start + list.offset()) * size;
+                    column.width *= size;
+                    column.values = list.values();
+                }
+                column
+            })
+            .collect();
+        let width = columns.iter().map(|column| column.width).sum();
+        Self { rows: batch.num_rows(), columns, width }
+    }
+
+    /// Numbers a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(crate) fn rows_f32(&self) -> Result<Vec<f32>> {
+        self.gather(|column, write| column.numbers(|x| x as f32, |x| x, |x| x as f32, write))
+    }
+
+    pub(crate) fn rows_f64(&self) -> Result<Vec<f64>> {
+        self.gather(|column, write| column.numbers(|x| x, f64::from, |x| x as f64, write))
+    }
+
+    pub(crate) fn rows_i64(&self) -> Result<Vec<i64>> {
+        let mut lossy = None;
+        let rows = self.gather(|column, write| {
+            let mut whole = |x: f64| {
+                if x.fract() != 0.0 || !(-9.2e18..9.2e18).contains(&x) {
+                    lossy.get_or_insert((column.name.to_owned(), x));
+                }
+                x as i64
+            };
+            let mut whole = |x: f64| whole(x);
+            // Two closures would borrow the same state, so floats go through doubles.
+            let cell = std::cell::RefCell::new(&mut whole);
+            column.numbers(|x| (cell.borrow_mut())(x), |x| (cell.borrow_mut())(f64::from(x)), |x| x, write)
+        })?;
+        match lossy {
+            Some((name, x)) => Err(Error::Input(format!("column {name:?} holds {x} where the model takes integers"))),
+            None => Ok(rows),
+        }
+    }
+
+    pub(crate) fn rows_text(&self) -> Result<Vec<String>> {
+        self.gather(Column::text)
+    }
+
+    /// Lays columns out row by row; `read` hands each value of a column to its writer in order.
+    fn gather<T: Default + Clone>(&self, mut read: impl FnMut(&Column<'a>, &mut dyn FnMut(T)) -> Result<()>) -> Result<Vec<T>> {
+        let mut values = vec![T::default(); self.rows * self.width];
+        let mut first = 0;
+        for column in &self.columns {
+            let (mut row, mut at) = (0, 0);
+            read(column, &mut |value| {
+                if let Some(slot) = values.get_mut(row * self.width + first + at) {
+                    *slot = value;
+                }
+                at += 1;
+                if at == column.width {
+                    at = 0;
+                    row += 1;
+                }
+            })?;
+            first += column.width;
+        }
+        Ok(values)
+    }
+}
+
+impl Column<'_> {
+    fn numbers<T>(
+        &self,
+        from_double: impl Fn(f64) -> T,
+        from_single: impl Fn(f32) -> T,
+        from_integer: impl Fn(i64) -> T,
+        write: &mut dyn FnMut(T),
+    ) -> Result<()> {
+        let values = self.values;
+        macro_rules! each {
+            ($type:ty, $convert:expr) => {{
+                let array = values.as_primitive::<$type>();
+                for at in self.start..array.len() {
+                    write(if array.is_null(at) { from_double(f64::NAN) } else { $convert(array.value(at)) });
+                }
+            }};
+        }
+        match values.data_type() {
+            DataType::Float64 => each!(Float64Type, &from_double),
+            DataType::Float32 => each!(Float32Type, &from_single),
+            DataType::Int64 => each!(Int64Type, &from_integer),
+            DataType::Int32 => each!(Int32Type, |x| from_integer(i64::from(x))),
+            DataType::Int16 => each!(Int16Type, |x| from_integer(i64::from(x))),
+            DataType::Int8 => each!(Int8Type, |x| from_integer(i64::from(x))),
+            DataType::UInt8 => each!(UInt8Type, |x| from_integer(i64::from(x))),
+            DataType::UInt16 => each!(UInt16Type, |x| from_integer(i64::from(x))),
+            DataType::UInt32 => each!(UInt32Type, |x| from_integer(i64::from(x))),
+            DataType::UInt64 => each!(UInt64Type, |x: u64| from_integer(x as i64)),
+            DataType::Boolean => {
+                let array = values.as_boolean();
+                for at in self.start..array.len() {
+                    write(if array.is_null(at) { from_double(f64::NAN) } else { from_integer(i64::from(array.value(at))) });
+                }
+            }
+            DataType::Null => (self.start..values.len()).for_each(|_| write(from_double(f64::NAN))),
+            other => {
+                return Err(Error::Input(format!("column {:?} is {other} where the model takes numbers", self.name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self, write: &mut dyn FnMut(String)) -> Result<()> {
+        match self.values.data_type() {
+            DataType::Utf8 => {
+                let array = self.values.as_string::<i32>();
+                (self.start..array.len()).for_each(|at| write(array.value(at).to_owned()));
+                Ok(())
+            }
+            DataType::LargeUtf8 => {
+                let array = self.values.as_string::<i64>();
+                (self.start..array.len()).for_each(|at| write(array.value(at).to_owned()));
+                Ok(())
+            }
+            other => Err(Error::Input(format!("column {:?} is {other} where the model takes text", self.name))),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Formulas that several formats share.
+
+pub(crate) mod kernels;

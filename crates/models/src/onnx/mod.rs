@@ -1,0 +1,142 @@
+//! ONNX graphs of tabular models: an evaluator of our own for the classical operators.
+//!
+//! [`proto`] is the file format, `graph` the steps made from it, `ops` the operators. Results are those
+//! of ONNX Runtime, also where the specification leaves them open.
+
+mod attributes;
+mod graph;
+mod kernel;
+mod ops;
+pub mod proto;
+mod tensor;
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use prost::Message as _;
+
+use crate::input::{Input, width};
+use crate::{Error, Prediction, Predictor, Result};
+use graph::{Graph, GraphInput};
+use kernel::{MapKeys, Value};
+use tensor::{Data, Tensor, Type};
+
+/// A loaded ONNX model.
+#[derive(Debug)]
+pub struct OnnxModel {
+    graph: Graph,
+}
+
+impl OnnxModel {
+    /// Reads a model file; `file` names it in errors.
+    pub fn parse(bytes: &[u8], file: &str) -> Result<Self> {
+        let model = proto::ModelProto::decode(bytes)
+            .map_err(|error| Error::Malformed { file: file.to_owned(), reason: format!("not an ONNX model: {error}") })?;
+        if let Some(function) = model.functions.first() {
+            return Err(Error::Unsupported {
+                what: format!("function {} of an ONNX model", function.name),
+                hint: "inline the model's functions when exporting it".to_owned(),
+            });
+        }
+        Ok(Self { graph: Graph::new(&model, file)? })
+    }
+
+    /// What each input of the graph gets, as `mlflow.onnx` feeds it: one input takes all columns as a
+    /// table; several take the column of their name, or, where there is none, as many columns as they
+    /// are wide in order.
+    fn feed(&self, input: &RecordBatch) -> Result<Vec<Tensor>> {
+        if let [only] = self.graph.inputs.as_slice() {
+            if let Some(columns) = only.columns {
+                let given: usize = input.columns().iter().map(|column| width(column)).sum();
+                if given != columns {
+                    return Err(Error::Input(format!("the model takes {columns} columns, the input has {given}")));
+                }
+            }
+            return Ok(vec![tensor_of(&Input::new(input), only, input.num_rows())?]);
+        }
+        self.graph
+            .inputs
+            .iter()
+            .map(|wanted| {
+                let at = input.schema_ref().index_of(&wanted.name).map_err(|_| {
+                    let names: Vec<&str> = input.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
+                    Error::Input(format!("column {:?} is missing; the input has {names:?}", wanted.name))
+                })?;
+                let column = input.project(&[at]).map_err(|error| Error::Input(error.to_string()))?;
+                tensor_of(&Input::new(&column), wanted, input.num_rows())
+            })
+            .collect()
+    }
+}
+
+fn tensor_of(input: &Input<'_>, wanted: &GraphInput, rows: usize) -> Result<Tensor> {
+    let data = match wanted.element {
+        Type::F32 => Data::F32(input.rows_f32()?),
+        Type::F64 => Data::F64(input.rows_f64()?),
+        Type::I64 => Data::I64(input.rows_i64()?),
+        Type::I32 => Data::I32(
+            input
+                .rows_i64()?
+                .into_iter()
+                .map(|x| i32::try_from(x).map_err(|_| Error::Input(format!("{x} does not fit the 32 bits of {:?}", wanted.name))))
+                .collect::<Result<_>>()?,
+        ),
+        Type::Bool => Data::Bool(input.rows_f64()?.into_iter().map(|x| x != 0.0).collect()),
+        Type::Text => Data::Text(input.rows_text()?),
+    };
+    Tensor::new(vec![rows, input.width()], data).map_err(Error::Input)
+}
+
+impl Predictor for OnnxModel {
+    fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
+        let rows = input.num_rows();
+        let results = self.graph.run(self.feed(input)?).map_err(Error::Input)?;
+        let named = self
+            .graph
+            .outputs
+            .iter()
+            .zip(results)
+            .map(|(output, value)| Ok((output.name.clone(), prediction(value, rows)?)))
+            .collect::<Result<_>>()?;
+        Ok(Prediction::Named(named))
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.graph.size_bytes()
+    }
+}
+
+fn prediction(value: Value, rows: usize) -> Result<Prediction> {
+    Ok(match value {
+        Value::Tensor(tensor) if tensor.shape.len() == 1 => Prediction::Column(array(tensor.data)),
+        Value::Tensor(tensor) => {
+            let width = matrix_width(&tensor, rows)?;
+            Prediction::Matrix { values: array(tensor.data), width }
+        }
+        Value::Maps(keys, tensor) => {
+            let keys = match keys {
+                MapKeys::Integers(keys) => keys.iter().map(i64::to_string).collect(),
+                MapKeys::Text(keys) => keys,
+            };
+            Prediction::Maps { keys, values: array(tensor.data) }
+        }
+    })
+}
+
+fn matrix_width(tensor: &Tensor, rows: usize) -> Result<usize> {
+    match tensor.shape.as_slice() {
+        [first, rest @ ..] if *first == rows => Ok(rest.iter().product()),
+        other => Err(Error::Input(format!("an output has shape {other:?} for {rows} rows"))),
+    }
+}
+
+fn array(data: Data) -> ArrayRef {
+    match data {
+        Data::F32(values) => Arc::new(Float32Array::from(values)),
+        Data::F64(values) => Arc::new(Float64Array::from(values)),
+        Data::I64(values) => Arc::new(Int64Array::from(values)),
+        Data::I32(values) => Arc::new(Int32Array::from(values)),
+        Data::Bool(values) => Arc::new(BooleanArray::from(values)),
+        Data::Text(values) => Arc::new(StringArray::from(values)),
+    }
+}

@@ -1,0 +1,231 @@
+//! From trees as libraries describe them to the form that is walked, with everything checked once.
+
+use std::collections::VecDeque;
+
+use super::spec::{NodeSpec, Split, Test, TreeSpec};
+use super::{Forest, General, Kind, MAX_DEPTH, MAX_NODES, Narrow, Nodes, Scalar, TreeHead, Wide};
+
+/// Bits of a narrow node: the left child counts from the root of its tree.
+pub(super) const LEFT_BITS: u32 = 21;
+pub(super) const FEATURE_BITS: u32 = 10;
+
+/// Why an ensemble was refused; the numbers are those of the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// More nodes than any real model has.
+    #[error("{count} nodes are more than the limit of {MAX_NODES}")]
+    TooManyNodes {
+        /// Nodes of the file.
+        count: usize,
+    },
+    /// A chain of splits that no learner makes.
+    #[error("tree {tree} is deeper than the limit of {MAX_DEPTH}")]
+    TooDeep {
+        /// Tree of the file.
+        tree: usize,
+    },
+    /// A child, feature, leaf or output that does not exist.
+    #[error("tree {tree}, node {node}: {what} {index} is out of range")]
+    OutOfRange {
+        /// Tree of the file.
+        tree: usize,
+        /// Node of the tree.
+        node: usize,
+        /// What the index is for.
+        what: &'static str,
+        /// The index.
+        index: u64,
+    },
+    /// A node that is its own ancestor or has two parents.
+    #[error("tree {tree}: node {node} is reached twice; this is not a tree")]
+    NotATree {
+        /// Tree of the file.
+        tree: usize,
+        /// Node of the tree.
+        node: usize,
+    },
+    /// A tree without nodes.
+    #[error("tree {tree} has no nodes")]
+    Empty {
+        /// Tree of the file.
+        tree: usize,
+    },
+}
+
+/// What the nodes of the whole ensemble ask for.
+struct Needs {
+    general: bool,
+    narrow: bool,
+    features: usize,
+}
+
+impl<X: Scalar, V: Scalar> Forest<X, V> {
+    /// Checks the trees and lays them out. Inputs have at most `feature_count` columns; each leaf has
+    /// `leaf_width` values, which are added to the outputs from the tree's target on.
+    pub fn build(
+        specs: &[TreeSpec<V>],
+        feature_count: usize,
+        leaf_width: usize,
+        outputs: usize,
+    ) -> Result<Self, BuildError> {
+        let node_count = specs.iter().map(|spec| spec.nodes.len()).fold(0, usize::saturating_add);
+        if node_count > MAX_NODES {
+            return Err(BuildError::TooManyNodes { count: node_count });
+        }
+        let needs = needs(specs, feature_count)?;
+        let mut nodes = if needs.general {
+            Nodes::General { nodes: Vec::with_capacity(node_count), sets: Vec::new() }
+        } else if needs.narrow && size_of::<X>() == 4 {
+            Nodes::Narrow(Vec::with_capacity(node_count))
+        } else {
+            Nodes::Wide(Vec::with_capacity(node_count))
+        };
+        let mut forest_leaves = Vec::with_capacity(node_count);
+        let mut values = Vec::new();
+        let mut trees = Vec::with_capacity(specs.len());
+        for (tree, spec) in specs.iter().enumerate() {
+            let target_end = (spec.target as usize).saturating_add(leaf_width);
+            if target_end > outputs {
+                return Err(BuildError::OutOfRange { tree, node: 0, what: "output", index: target_end as u64 });
+            }
+            let order = breadth_first(tree, spec, leaf_width)?;
+            let root = forest_leaves.len() as u32;
+            let first_value = (values.len() / leaf_width.max(1)) as u32;
+            values.extend_from_slice(&spec.values);
+            for (position, placed) in order.iter().enumerate() {
+                nodes.push(placed, position as u32);
+                forest_leaves.push(match placed.node {
+                    NodeSpec::Leaf(leaf) => first_value + leaf,
+                    NodeSpec::Split(_) => 0,
+                });
+            }
+            let depth = order.last().map_or(0, |placed| placed.depth);
+            trees.push(TreeHead { root, depth, target: spec.target });
+        }
+        let mut by_depth: Vec<u32> = (0..trees.len() as u32).collect();
+        by_depth.sort_by_key(|&tree| trees.get(tree as usize).map_or(0, |head| head.depth));
+        Ok(Self { nodes, trees, by_depth, leaves: forest_leaves, values, leaf_width, outputs, features: needs.features })
+    }
+}
+
+fn needs<V>(specs: &[TreeSpec<V>], feature_count: usize) -> Result<Needs, BuildError> {
+    let mut needs = Needs { general: false, narrow: true, features: 0 };
+    for (tree, spec) in specs.iter().enumerate() {
+        needs.narrow &= spec.nodes.len() < 1 << LEFT_BITS;
+        for (node, spec) in spec.nodes.iter().enumerate() {
+            let NodeSpec::Split(split) = spec else { continue };
+            let feature = split.feature as usize;
+            if feature >= feature_count || feature >= 1 << 31 {
+                return Err(BuildError::OutOfRange { tree, node, what: "feature", index: feature as u64 });
+            }
+            needs.features = needs.features.max(feature + 1);
+            needs.narrow &= feature < 1 << FEATURE_BITS;
+            needs.general |= split.zero_is_missing || matches!(split.test, Test::Equals(_) | Test::Member(_));
+        }
+    }
+    Ok(needs)
+}
+
+/// A node at its place in breadth-first order.
+struct Placed<'a> {
+    node: &'a NodeSpec,
+    depth: u32,
+    /// Place of the left child; the right one is beside it.
+    left: u32,
+}
+
+/// Orders the nodes that can be reached from the root, children of one node side by side.
+fn breadth_first<V>(tree: usize, spec: &TreeSpec<V>, leaf_width: usize) -> Result<Vec<Placed<'_>>, BuildError> {
+    if spec.nodes.is_empty() {
+        return Err(BuildError::Empty { tree });
+    }
+    let leaf_count = spec.values.len() / leaf_width.max(1);
+    let mut reached = vec![false; spec.nodes.len()];
+    let mut queue = VecDeque::from([(0_u32, 0_u32)]);
+    let mut order = Vec::with_capacity(spec.nodes.len());
+    let mut next_place = 1_u32;
+    while let Some((index, depth)) = queue.pop_front() {
+        let number = index as usize;
+        let (Some(node), Some(reached)) = (spec.nodes.get(number), reached.get_mut(number)) else {
+            return Err(BuildError::OutOfRange { tree, node: number, what: "child", index: u64::from(index) });
+        };
+        if std::mem::replace(reached, true) {
+            return Err(BuildError::NotATree { tree, node: number });
+        }
+        if depth > MAX_DEPTH {
+            return Err(BuildError::TooDeep { tree });
+        }
+        match node {
+            NodeSpec::Split(split) => {
+                order.push(Placed { node, depth, left: next_place });
+                next_place += 2;
+                queue.push_back((split.left, depth + 1));
+                queue.push_back((split.right, depth + 1));
+            }
+            NodeSpec::Leaf(leaf) => {
+                if *leaf as usize >= leaf_count {
+                    return Err(BuildError::OutOfRange { tree, node: number, what: "leaf", index: u64::from(*leaf) });
+                }
+                let place = order.len() as u32;
+                order.push(Placed { node, depth, left: place });
+            }
+        }
+    }
+    Ok(order)
+}
+
+impl<X: Scalar> Nodes<X> {
+    fn push(&mut self, placed: &Placed<'_>, position: u32) {
+        match self {
+            Self::Narrow(nodes) => {
+                let (threshold, feature, missing_left) = comparison(placed.node);
+                nodes.push(Narrow {
+                    threshold,
+                    packed: placed.left
+                        | feature << LEFT_BITS
+                        | u32::from(missing_left) << (LEFT_BITS + FEATURE_BITS),
+                });
+            }
+            Self::Wide(nodes) => {
+                let (threshold, feature, missing_left) = comparison(placed.node);
+                nodes.push(Wide { threshold, feature: feature | u32::from(missing_left) << 31, left: placed.left });
+            }
+            Self::General { nodes, sets } => {
+                let (threshold, feature, missing_left) = comparison(placed.node);
+                let (kind, zero_is_missing) = match placed.node {
+                    NodeSpec::Leaf(_) => (Kind::Leaf, false),
+                    NodeSpec::Split(Split { test, zero_is_missing, .. }) => {
+                        let kind = match test {
+                            Test::AtMost(_) | Test::Below(_) => Kind::AtMost,
+                            Test::Equals(_) => Kind::Equals,
+                            Test::Member(set) => {
+                                sets.push(set.clone());
+                                Kind::Member(sets.len() as u32 - 1)
+                            }
+                        };
+                        (kind, *zero_is_missing)
+                    }
+                };
+                let left = if matches!(kind, Kind::Leaf) { position } else { placed.left };
+                nodes.push(General { threshold, feature, left, kind, missing_left, zero_is_missing });
+            }
+        }
+    }
+}
+
+/// Threshold, feature and missing direction of a node. A leaf is a comparison that always leads to
+/// itself: `x <= inf`, and missing values go left as well.
+fn comparison<X: Scalar>(node: &NodeSpec) -> (X, u32, bool) {
+    match node {
+        NodeSpec::Leaf(_) => (X::INFINITY, 0, true),
+        NodeSpec::Split(split) => {
+            let threshold = match split.test {
+                Test::AtMost(value) => X::at_most(value),
+                Test::Below(value) => X::below(value),
+                Test::Equals(value) if X::nearest(value).to_f64() == value => X::nearest(value),
+                Test::Equals(_) | Test::Member(_) => X::NAN,
+            };
+            (threshold, split.feature, split.missing_left)
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The engine against the plainest possible walk, on random trees of every form.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Follows the specification of one tree, node by node.
+fn reference_leaf(tree: &TreeSpec<f64>, row: &[f64]) -> usize {
+    let mut at = 0;
+    loop {
+        match &tree.nodes[at] {
+            NodeSpec::Leaf(leaf) => return *leaf as usize,
+            NodeSpec::Split(split) => {
+                let x = row[split.feature as usize];
+                let missing = x.is_nan() || (split.zero_is_missing && x.abs() <= 1e-35);
+                let left = if missing {
+                    split.missing_left
+                } else {
+                    match &split.test {
+                        Test::AtMost(t) => x <= *t,
+                        Test::Below(t) => x < *t,
+                        Test::Equals(t) => x == *t,
+                        Test::Member(set) => set.contains(x).unwrap_or(split.missing_left),
+                    }
+                };
+                at = if left { split.left } else { split.right } as usize;
+            }
+        }
+    }
+}
+
+/// Values that rows and thresholds share, so that rows sit on thresholds and one ulp beside them.
+fn value() -> impl Strategy<Value = f64> {
+    let grid = prop_oneof![Just(0.1), Just(0.1_f64.next_up()), Just(f64::from(0.1_f32)), Just(f64::from(0.1_f32.next_down())),
+        Just(0.0), Just(1.0), Just(2.0), Just(1e30), Just(f64::INFINITY), Just(f64::NEG_INFINITY)];
+    prop_oneof![4 => grid, 1 => -3.0..3.0_f64]
+}
+
+fn test(every: bool) -> BoxedStrategy<Test> {
+    let plain = prop_oneof![value().prop_map(Test::AtMost), value().prop_map(Test::Below)];
+    if !every {
+        return plain.boxed();
+    }
+    let set = proptest::collection::vec(0..70_u32, 0..4).prop_map(|categories| Test::Member(CategorySet::from_categories(categories)));
+    prop_oneof![plain, value().prop_map(Test::Equals), set].boxed()
+}
+
+/// A tree grown from a list of splits: each takes the place of the leaf its number falls on.
+fn tree(every: bool, features: u32) -> impl Strategy<Value = TreeSpec<f64>> {
+    let split = (any::<usize>(), 0..features, test(every), any::<bool>(), if every { 0..2_u8 } else { 0..1_u8 });
+    proptest::collection::vec(split, 0..40).prop_map(|splits| {
+        let mut nodes = vec![NodeSpec::Leaf(0)];
+        let mut leaves = 1_u32;
+        for (place, feature, test, missing_left, zero) in splits {
+            let open: Vec<usize> = (0..nodes.len()).filter(|&at| matches!(nodes[at], NodeSpec::Leaf(_))).collect();
+            let at = open[place % open.len()];
+            let (left, right) = (nodes.len() as u32, nodes.len() as u32 + 1);
+            let leaf = nodes[at].clone();
+            nodes.push(leaf);
+            nodes.push(NodeSpec::Leaf(leaves));
+            leaves += 1;
+            nodes[at] = NodeSpec::Split(Split { feature, test, left, right, missing_left, zero_is_missing: zero == 1 });
+        }
+        TreeSpec { nodes, values: (0..leaves).map(f64::from).collect(), target: 0 }
+    })
+}
+
+fn rows(features: usize) -> impl Strategy<Value = Vec<f64>> {
+    let cell = prop_oneof![6 => value(), 1 => Just(f64::NAN), 1 => Just(5.0)];
+    (0..150_usize).prop_flat_map(move |count| proptest::collection::vec(cell.clone(), count * features))
+}
+
+fn check<X: Scalar>(trees: &[TreeSpec<f64>], rows: &[f64], features: usize) -> Result<(), TestCaseError> {
+    let rows: Vec<X> = rows.iter().map(|&x| X::nearest(x)).collect();
+    let forest = Forest::<X, f64>::build(trees, features, 1, 1).unwrap();
+    let expected: Vec<f64> = rows
+        .chunks_exact(features)
+        .map(|row| {
+            let row: Vec<f64> = row.iter().map(|x| x.to_f64()).collect();
+            trees.iter().fold(0.5, |sum, tree| sum + tree.values[reference_leaf(tree, &row)])
+        })
+        .collect();
+    let mut sums = vec![0.5; rows.len() / features];
+    forest.add_to(&rows, features, &mut sums);
+    prop_assert_eq!(&sums, &expected);
+    for (row, expected) in rows.chunks_exact(features).zip(expected) {
+        let mut sum = [0.5];
+        forest.add_to(row, features, &mut sum);
+        prop_assert_eq!(sum[0], expected);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn walks_agree_with_the_plain_one(
+        trees in proptest::collection::vec(tree(false, 3), 1..40), rows in rows(3),
+    ) {
+        check::<f32>(&trees, &rows, 3)?;
+        check::<f64>(&trees, &rows, 3)?;
+    }
+
+    #[test]
+    fn the_general_form_agrees_too(
+        trees in proptest::collection::vec(tree(true, 3), 1..5), rows in rows(3),
+    ) {
+        check::<f32>(&trees, &rows, 3)?;
+        check::<f64>(&trees, &rows, 3)?;
+    }
+}
+
+fn split(feature: u32, left: u32, right: u32) -> NodeSpec {
+    NodeSpec::Split(Split { feature, test: Test::AtMost(0.0), left, right, missing_left: false, zero_is_missing: false })
+}
+
+fn build(nodes: Vec<NodeSpec>) -> BuildError {
+    let tree = TreeSpec { nodes, values: vec![1.0, 2.0], target: 0 };
+    Forest::<f32, f64>::build(&[tree], 2, 1, 1).unwrap_err()
+}
+
+#[test]
+fn what_is_not_a_tree_is_refused() {
+    assert_eq!(build(vec![]), BuildError::Empty { tree: 0 });
+    assert_eq!(build(vec![split(0, 0, 1), NodeSpec::Leaf(0)]), BuildError::NotATree { tree: 0, node: 0 });
+    assert_eq!(build(vec![split(0, 1, 1), NodeSpec::Leaf(0)]), BuildError::NotATree { tree: 0, node: 1 });
+    let child = BuildError::OutOfRange { tree: 0, node: 9, what: "child", index: 9 };
+    assert_eq!(build(vec![split(0, 9, 1), NodeSpec::Leaf(0)]), child);
+    let feature = BuildError::OutOfRange { tree: 0, node: 0, what: "feature", index: 2 };
+    assert_eq!(build(vec![split(2, 1, 2), NodeSpec::Leaf(0), NodeSpec::Leaf(1)]), feature);
+    let leaf = BuildError::OutOfRange { tree: 0, node: 1, what: "leaf", index: 2 };
+    assert_eq!(build(vec![split(0, 1, 2), NodeSpec::Leaf(2), NodeSpec::Leaf(1)]), leaf);
+}
+
+#[test]
+fn chains_beyond_the_limit_are_refused() {
+    let mut nodes = Vec::new();
+    for level in 0..=MAX_DEPTH {
+        nodes.push(split(0, 2 * level + 2, 2 * level + 1));
+        nodes.push(NodeSpec::Leaf(0));
+    }
+    nodes.push(NodeSpec::Leaf(1));
+    assert_eq!(build(nodes), BuildError::TooDeep { tree: 0 });
+}
+
+#[test]
+fn many_features_and_leaf_vectors_take_the_wide_form() {
+    let nodes = vec![split(2_000, 1, 2), NodeSpec::Leaf(0), NodeSpec::Leaf(1)];
+    let tree = TreeSpec { nodes, values: vec![0.25_f32, 0.75, 1.0, 0.0], target: 0 };
+    let forest = Forest::<f32, f32>::build(&[tree], 2_001, 2, 2).unwrap();
+    let mut rows = vec![0.0; 20 * 2_001];
+    rows[2_001 * 3 + 2_000] = 1.0;
+    let mut sums = vec![0.0; 40];
+    forest.add_to(&rows, 2_001, &mut sums);
+    assert_eq!(&sums[4..8], &[0.25, 0.75, 1.0, 0.0]);
+}

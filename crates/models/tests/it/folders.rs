@@ -1,0 +1,36 @@
+//! Model folders as MLflow wrote them, with the predictions of Python beside them.
+
+use trainyard_models::{Error, load};
+
+use crate::support::{difference, inputs, json, models};
+
+fn check(name: &str, tolerance: f64) {
+    let folder = models().join(name);
+    let model = load(&folder).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let expected = json(&folder.join("expected.json"));
+    let input = inputs(&expected);
+    let prediction = model.predictor.predict(&input).unwrap_or_else(|error| panic!("{name}: {error}"));
+    difference(&prediction, &expected["pyfunc_predict"], tolerance).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let one = input.slice(1, 1);
+    assert!(model.predictor.predict(&one).is_ok(), "{name}: one row");
+    assert!(model.predictor.size_bytes() > 0);
+}
+
+#[test]
+fn onnx_models_answer_as_in_python() {
+    check("onnx_rf", 1e-6);
+    check("onnx_rf_nozipmap", 1e-6);
+}
+
+#[test]
+fn python_models_are_refused_with_a_hint() {
+    for name in ["pyfunc_params", "pyfunc_types", "pyfunc_nosig"] {
+        match load(&models().join(name)) {
+            Err(Error::Unsupported { what, hint }) => {
+                assert!(what.contains("python_function"), "{what}");
+                assert!(hint.contains("Python workers"), "{hint}");
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
