@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::{free_port, python, wait_for_port};
 
 /// Starting takes 10 to 17 seconds on a quiet machine.
-const START_DEADLINE: Duration = Duration::from_secs(120);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 
 /// Ends the server when the test process ends, however it ends: its end closes our stdin.
 const KEEPER: &str = "

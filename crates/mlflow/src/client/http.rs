@@ -171,7 +171,7 @@ impl Http {
         let body = self.body(request, repeat, self.inner.settings.response_bytes_max).await?;
         serde_json::from_slice(&body).map_err(|error| Error::UnexpectedAnswer {
             url,
-            reason: format!("{error} in {}", quoted(&body)),
+            reason: format!("{error}; {}", quoted(&body)),
         })
     }
 

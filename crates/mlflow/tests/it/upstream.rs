@@ -7,7 +7,7 @@ use trainyard_testkit::tracking_suite;
 use trainyard_testkit::upstream::UpstreamServer;
 
 /// One server for all tests that run at the same time; it ends with the last of them.
-fn server() -> Arc<UpstreamServer> {
+pub(crate) fn server() -> Arc<UpstreamServer> {
     static SHARED: Mutex<Weak<UpstreamServer>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap();
     if let Some(server) = shared.upgrade() {

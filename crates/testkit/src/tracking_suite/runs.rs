@@ -261,20 +261,7 @@ pub async fn run_search(tracking: &dyn Tracking) {
         assert_eq!(found, expected, "{filter} {order_by:?} {view:?}");
     }
 
-    let mut paged = search("", &[], ViewType::All);
-    paged.max_results = Some(4);
-    let first = tracking.search_runs(paged.clone()).await.unwrap();
-    assert_eq!(first.items.len(), 4);
-    paged.page_token = first.next_page_token;
-    assert!(paged.page_token.is_some());
-    let second = tracking.search_runs(paged.clone()).await.unwrap();
-    assert_eq!((second.items.len(), second.next_page_token), (2, None));
-    assert_eq!(second.items[1].info.run_id, ids[0]);
-    // A page that is exactly full is the last one.
-    paged.max_results = Some(6);
-    paged.page_token = None;
-    assert_eq!(tracking.search_runs(paged).await.unwrap().next_page_token, None);
-
+    run_pages(tracking, search("", &[], ViewType::All), &ids).await;
     for (filter, part) in [
         ("metrics.acc > '0.2'", "0.2"),
         ("params.depth = 3", "3"),
@@ -296,4 +283,19 @@ pub async fn run_search(tracking: &dyn Tracking) {
         SearchRuns { experiment_ids: vec!["999999999".to_owned()], ..SearchRuns::default() };
     assert_eq!(tracking.search_runs(nowhere).await.unwrap().items, []);
     assert_eq!(tracking.search_runs(SearchRuns::default()).await.unwrap().items, []);
+}
+
+async fn run_pages(tracking: &dyn Tracking, mut paged: SearchRuns, ids: &[String]) {
+    paged.max_results = Some(4);
+    let first = tracking.search_runs(paged.clone()).await.unwrap();
+    assert_eq!(first.items.len(), 4);
+    paged.page_token = first.next_page_token;
+    assert!(paged.page_token.is_some());
+    let second = tracking.search_runs(paged.clone()).await.unwrap();
+    assert_eq!((second.items.len(), second.next_page_token), (2, None));
+    assert_eq!(second.items[1].info.run_id, ids[0]);
+    // A page that is exactly full is the last one.
+    paged.max_results = Some(6);
+    paged.page_token = None;
+    assert_eq!(tracking.search_runs(paged).await.unwrap().next_page_token, None);
 }
