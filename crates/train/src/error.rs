@@ -200,6 +200,14 @@ pub enum Error {
     /// Predictions and truth do not fit together.
     #[error("cannot compare predictions with the truth: {0}")]
     Evaluation(String),
+    /// The model does not fit into an ONNX file.
+    #[error("the model has {bytes} bytes, more than the {limit} of an ONNX file")]
+    ModelTooLarge {
+        /// Size it would have.
+        bytes: usize,
+        /// Largest size.
+        limit: usize,
+    },
     /// The exported graph does not predict what the fitted model predicts.
     #[error("the exported model differs from the fitted one in row {row}: {exported}, not {fitted}")]
     ExportDiffers {
@@ -209,6 +217,14 @@ pub enum Error {
         exported: String,
         /// What the fitted model says.
         fitted: String,
+    },
+    /// The experiment was deleted, so nothing can be logged to it.
+    #[error("experiment {name:?} (id {id}) is deleted")]
+    DeletedExperiment {
+        /// Its name.
+        name: String,
+        /// Its id.
+        id: String,
     },
     /// The training was cancelled.
     #[error("the training was cancelled")]
@@ -246,12 +262,12 @@ pub enum Error {
     /// The exported model could not be loaded or run.
     #[error("the exported model does not load: {0}")]
     Model(#[from] trainyard_models::Error),
+    /// A table could not be read or written.
+    #[error(transparent)]
+    Data(#[from] trainyard_data::Error),
     /// A table could not be handled.
     #[error("cannot handle the table: {0}")]
     Arrow(#[from] arrow_schema::ArrowError),
-    /// A reference table could not be written.
-    #[error("cannot write Parquet: {0}")]
-    Parquet(#[from] parquet::errors::ParquetError),
     /// A local file could not be written.
     #[error("{path}: {source}")]
     Io {
@@ -314,7 +330,15 @@ impl Error {
                 "add rows of this class, or set stratify = false".to_owned()
             }
             Self::TooFewRows { .. } => "add rows or change test_size".to_owned(),
+            Self::ModelTooLarge { .. } => {
+                "train fewer or smaller trees: lower n_estimators, set max_depth, raise \
+                 min_samples_leaf"
+                    .to_owned()
+            }
             Self::ExportDiffers { .. } => "this is a fault of trainyard; please report it".to_owned(),
+            Self::DeletedExperiment { id, .. } => {
+                format!("restore it (mlflow experiments restore -x {id}) or name another one")
+            }
             Self::CommandNotStarted { .. } => {
                 "check that the program exists and may be executed".to_owned()
             }

@@ -37,6 +37,31 @@ impl Split {
         let count = fields.len().saturating_sub(1);
         fields.iter().take(count).map(|field| field.name().clone()).collect()
     }
+
+    /// Names of the classes in both parts, as numpy sorts them; none for regression.
+    pub fn classes(&self) -> Vec<String> {
+        let target = |part: &RecordBatch| {
+            let (field, array) = part.schema_ref().fields().last().zip(part.columns().last())?;
+            Column::read(field.name(), array).ok()
+        };
+        let (Some(train), Some(holdout)) = (target(&self.train), target(&self.holdout)) else {
+            return Vec::new();
+        };
+        if self.task == Task::Regression {
+            return Vec::new();
+        }
+        let mut names: Vec<String> = [&train, &holdout]
+            .into_iter()
+            .flat_map(|column| (0..column.len()).map(|row| column.text(row)))
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        if !matches!(train, Column::Text(_) | Column::Flag(_)) {
+            let number = |name: &String| name.parse().unwrap_or(f64::NAN);
+            names.sort_by(|a, b| number(a).total_cmp(&number(b)));
+        }
+        names
+    }
 }
 
 /// Cuts a table in training rows and holdout.

@@ -1,0 +1,79 @@
+//! The model folder of a fitted model: graph, signature, input example.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_cast::cast;
+use trainyard_mlflow::model::{ColSpec, DataType, InputExample, ModelFolder, Schema, Signature};
+
+use crate::Result;
+use crate::column::Column;
+use crate::export::Export;
+use crate::features::{Encoding, NumberKind};
+use crate::model::FittedModel;
+use crate::split::Split;
+use crate::target::Classes;
+
+/// Rows of the input example: enough to see the form, few enough to read.
+const EXAMPLE_ROWS: usize = 5;
+
+/// The folder, without the identifiers that it gets when it is logged.
+pub(crate) fn folder(model: &FittedModel, export: &Export, split: &Split) -> Result<ModelFolder> {
+    let signature =
+        Signature { inputs: Some(inputs(model, split)?), outputs: Some(outputs(model, export)), params: None };
+    let example = example(&signature, &split.train)?;
+    let mut folder = ModelFolder::onnx(export.bytes.clone(), signature, chrono::Utc::now());
+    folder.input_example = Some(InputExample::from_batch(&example)?);
+    Ok(folder)
+}
+
+/// The feature columns by name; those that miss values somewhere are optional.
+fn inputs(model: &FittedModel, split: &Split) -> Result<Schema> {
+    let columns = model.encoder.columns.iter().map(|column| {
+        let data_type = match &column.encoding {
+            Encoding::Number { kind: NumberKind::Double, .. } => DataType::Double,
+            Encoding::Number { kind: NumberKind::Long, .. } | Encoding::WholeCategories(_) => {
+                DataType::Long
+            }
+            Encoding::Number { kind: NumberKind::Boolean, .. } => DataType::Boolean,
+            Encoding::TextCategories(_) => DataType::String,
+        };
+        let spec = ColSpec::new(column.name.clone(), data_type);
+        for part in [&split.train, &split.holdout] {
+            let Some(array) = part.column_by_name(&column.name) else { continue };
+            if Column::read(&column.name, array)?.missing().next().is_some() {
+                return Ok(spec.optional());
+            }
+        }
+        Ok(spec)
+    });
+    Ok(Schema::Columns(columns.collect::<Result<_>>()?))
+}
+
+fn outputs(model: &FittedModel, export: &Export) -> Schema {
+    let prediction = match &model.classes {
+        None => DataType::Float,
+        Some(Classes::Text(_)) => DataType::String,
+        Some(Classes::Whole(_)) => DataType::Long,
+        Some(Classes::Flag) => DataType::Boolean,
+    };
+    let probabilities =
+        export.probabilities.iter().map(|name| ColSpec::new(name.clone(), DataType::Float));
+    let first = ColSpec::new(export.prediction.clone(), prediction);
+    Schema::Columns(std::iter::once(first).chain(probabilities).collect())
+}
+
+/// The first training rows, in the types of the signature.
+fn example(signature: &Signature, table: &RecordBatch) -> Result<RecordBatch> {
+    let rows = table.slice(0, EXAMPLE_ROWS.min(table.num_rows()));
+    let mut columns = Vec::new();
+    if let Some(schema) = signature.input_arrow_schema() {
+        for field in schema.fields() {
+            if let Some(column) = rows.column_by_name(field.name()) {
+                columns.push((field.name().clone(), cast(column, field.data_type())?));
+            }
+        }
+    }
+    let columns = columns.into_iter().map(|(name, column)| (name, Arc::clone(&column), true));
+    Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
+}
