@@ -110,7 +110,6 @@ pub async fn experiment_search(tracking: &dyn Tracking) {
 
     for (filter, part) in [
         ("tags.group = 5", "5"),
-        ("name = 'a' OR name = 'b'", "OR"),
         ("nonsense = 'a'", "nonsense"),
         ("name", "name"),
     ] {

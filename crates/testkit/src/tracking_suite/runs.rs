@@ -264,8 +264,6 @@ pub async fn run_search(tracking: &dyn Tracking) {
     run_pages(tracking, search("", &[], ViewType::All), &ids).await;
     for (filter, part) in [
         ("metrics.acc > '0.2'", "0.2"),
-        ("params.depth = 3", "3"),
-        ("metrics.acc > 0.1 OR metrics.acc < 0", "OR"),
         ("foo.bar = 'x'", "foo"),
         ("attributes.foo = 'x'", "foo"),
         ("metrics.acc LIKE 'x'", ""),

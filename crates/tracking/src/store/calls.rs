@@ -239,6 +239,10 @@ impl Tracking for SqlStore {
         Ok(self.database.read(read).await?)
     }
 
+    async fn get_logged_model_or_deleted(&self, model_id: &str) -> Result<LoggedModel> {
+        Self::get_logged_model_or_deleted(self, model_id).await
+    }
+
     async fn finalize_logged_model(&self, model_id: &str, status: LoggedModelStatus) -> Result<LoggedModel> {
         let model_id = model_id.to_owned();
         let write = move |connection: &mut dyn Connection| {

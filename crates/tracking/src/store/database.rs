@@ -187,6 +187,7 @@ pub(crate) enum Database {
 
 impl Database {
     /// A read of a few rows: done at once where that costs less than handing it over.
+    #[expect(clippy::unused_async, reason = "an engine behind a network will wait here")]
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,

@@ -160,9 +160,8 @@ pub(crate) fn rename(connection: &mut dyn Connection, id: &str, name: &str) -> R
     let id = validate::experiment_id(id)?;
     let experiment = find(connection, id)?;
     if experiment.lifecycle_stage != LifecycleStage::Active {
-        return Err(
-            Error::api(ErrorCode::InvalidState, "Cannot rename a non-active experiment.").into()
-        );
+        // Upstream answers 500 here, which clients repeat for minutes.
+        return Err(Error::invalid("Cannot rename a non-active experiment.").into());
     }
     let renamed = connection.execute(
         "UPDATE experiments SET name = ?1, last_update_time = ?2 WHERE experiment_id = ?3",

@@ -12,7 +12,7 @@ use trainyard_mlflow::{
 use super::database::Connection;
 use super::schema::WORKSPACE;
 use super::search_runs::{check_max_results, experiment_ids};
-use super::{experiments, logged_models, model_versions, page, registered_models};
+use super::{experiments, logged_models, model_versions, page, python, registered_models};
 use crate::error::Result;
 use crate::search::logged_models::{OrderField, order_field, push_datasets};
 use crate::search::registered_models::{IS_PROMPT, asks_for_prompts};
@@ -95,6 +95,8 @@ pub(crate) fn registered_models(
     let (mut items, next_page_token) = page::cut(found, offset, max_results);
     for model in &mut items {
         registered_models::fill(connection, model)?;
+        // Upstream's order here, which is another one than that of a single model.
+        model.latest_versions.sort_by(|a, b| a.current_stage.cmp(&b.current_stage));
     }
     Ok(Page { items, next_page_token })
 }
@@ -204,7 +206,7 @@ impl LoggedModelsToken {
 
     fn encode(&self) -> Result<String> {
         use base64::Engine as _;
-        let json = serde_json::to_string(self)
+        let json = python::spaced_json(self)
             .map_err(|error| crate::Error::database(format!("no page token: {error}")))?;
         Ok(base64::engine::general_purpose::STANDARD.encode(json))
     }

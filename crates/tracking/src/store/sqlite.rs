@@ -438,6 +438,7 @@ fn unexpected(column: usize, expected: &str, found: ValueRef<'_>) -> Error {
 }
 
 /// SQLite's error as ours.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn convert(error: rusqlite::Error) -> Error {
     let rusqlite::Error::SqliteFailure(code, message) = &error else {
         return Error::database(error.to_string());
