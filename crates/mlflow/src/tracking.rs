@@ -195,6 +195,10 @@ pub trait Tracking: Artifacts {
     // Logged models
     async fn create_logged_model(&self, model: CreateLoggedModel) -> Result<LoggedModel>;
     async fn get_logged_model(&self, model_id: &str) -> Result<LoggedModel>;
+    /// The same for a model that may have been deleted, where deleted ones can still be seen.
+    async fn get_logged_model_or_deleted(&self, model_id: &str) -> Result<LoggedModel> {
+        self.get_logged_model(model_id).await
+    }
     async fn finalize_logged_model(
         &self,
         model_id: &str,
