@@ -15,10 +15,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::path::absolute(arguments.next().unwrap_or_else(|| ".".to_owned()))?;
     let destination = directory.join("mlartifacts");
     let artifacts = ArtifactStorage::open(&destination.to_string_lossy())?;
-    let options = StoreOptions {
-        artifact_root: "mlflow-artifacts:/".to_owned(),
-        truncate_long_values: true,
-    };
+    let options =
+        StoreOptions { artifact_root: "mlflow-artifacts:/".to_owned(), truncate_long_values: true };
     let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), Arc::new(artifacts), options)?;
     let tracking: Arc<dyn Tracking> = Arc::new(store);
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;

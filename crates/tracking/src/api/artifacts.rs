@@ -81,11 +81,7 @@ async fn list(State(api): State<Api>, request: Request) -> Result {
     Ok(json(&PageWire { name: "files", items, token: None }))
 }
 
-async fn download(
-    State(api): State<Api>,
-    Path(raw): Path<String>,
-    headers: HeaderMap,
-) -> Result {
+async fn download(State(api): State<Api>, Path(raw): Path<String>, headers: HeaderMap) -> Result {
     let path = proxied_path(&api, &raw)?;
     match files::send(&*api.tracking, PROXIED_ROOT, path.as_str(), &headers).await {
         Err(error) if error.message().starts_with("Artifact path refers to a directory") => {
@@ -233,8 +229,7 @@ async fn list_of_model(
     Path(model_id): Path<String>,
     request: Request,
 ) -> Result {
-    let mut fields =
-        from_query(request.uri().query().unwrap_or_default(), &LIST_OF_MODEL)?;
+    let mut fields = from_query(request.uri().query().unwrap_or_default(), &LIST_OF_MODEL)?;
     let path = ArtifactPath::from_request(&fields.text("artifact_directory_path"))?;
     let root_uri = api.tracking.get_logged_model(&model_id).await?.info.artifact_uri;
     let files = api.tracking.list_artifacts(&root_uri, path.as_str()).await?;
@@ -248,8 +243,7 @@ async fn file_of_model(
     Path(model_id): Path<String>,
     request: Request,
 ) -> Result {
-    let mut fields =
-        from_query(request.uri().query().unwrap_or_default(), &FILE_OF_MODEL)?;
+    let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_MODEL)?;
     let path = ArtifactPath::from_request(&fields.text("artifact_file_path"))?;
     let root_uri = api.tracking.get_logged_model(&model_id).await?.info.artifact_uri;
     files::send(&*api.tracking, &root_uri, path.as_str(), request.headers()).await
@@ -272,8 +266,7 @@ static FILE_OF_VERSION: Shape =
     Shape(&[Field::required("name"), Field::required("version"), Field::required("path")]);
 
 async fn file_of_version(State(api): State<Api>, request: Request) -> Result {
-    let mut fields =
-        from_query(request.uri().query().unwrap_or_default(), &FILE_OF_VERSION)?;
+    let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_VERSION)?;
     let path = ArtifactPath::from_request(&fields.text("path"))?;
     let (name, version) = (fields.text("name"), fields.text("version"));
     let root_uri = api.tracking.get_model_version_download_uri(&name, &version).await?;
@@ -287,8 +280,7 @@ static UPLOAD_TO_RUN: Shape =
     Shape(&[Field::new("run_uuid", Kind::Text, &[]), Field::new("path", Kind::Text, &[])]);
 
 async fn upload_to_run(State(api): State<Api>, request: Request) -> Result {
-    let mut fields =
-        from_query(request.uri().query().unwrap_or_default(), &UPLOAD_TO_RUN)?;
+    let mut fields = from_query(request.uri().query().unwrap_or_default(), &UPLOAD_TO_RUN)?;
     let Some(run_id) = fields.filled_text("run_uuid") else {
         return Err(Error::invalid("Request must specify run_uuid.").into());
     };
@@ -333,7 +325,12 @@ async fn presigned_upload(State(api): State<Api>, request: Request) -> Result {
             );
         }
     };
-    Err(no_presigned(&root_uri, "upload", "proxied artifact storage", "a direct cloud storage artifact URI"))
+    Err(no_presigned(
+        &root_uri,
+        "upload",
+        "proxied artifact storage",
+        "a direct cloud storage artifact URI",
+    ))
 }
 
 static PRESIGNED_DOWNLOAD: Shape = Shape(&[

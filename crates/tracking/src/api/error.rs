@@ -79,8 +79,9 @@ impl IntoResponse for ApiError {
 fn classify(code: ErrorCode, message: &str) -> (Option<&'static str>, Option<&'static str>) {
     match code {
         // Upstream tells an unknown order_by attribute of logged models from other mistakes.
-        ErrorCode::InvalidParameterValue if message.starts_with("Invalid order by field name: ")
-            && !message.ends_with("supported.") =>
+        ErrorCode::InvalidParameterValue
+            if message.starts_with("Invalid order by field name: ")
+                && !message.ends_with("supported.") =>
         {
             (Some("KAM04"), Some("ATTRIBUTE_NOT_FOUND"))
         }
@@ -99,9 +100,7 @@ fn classify(code: ErrorCode, message: &str) -> (Option<&'static str>, Option<&'s
 /// A JSON answer.
 pub(super) fn json_text<T: Serialize>(status: StatusCode, body: &T) -> Response {
     match serde_json::to_vec(body) {
-        Ok(bytes) => {
-            (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response()
-        }
+        Ok(bytes) => (status, [(header::CONTENT_TYPE, "application/json")], bytes).into_response(),
         Err(error) => {
             tracing::error!(%error, "an answer could not be written as JSON");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -8,6 +8,7 @@ use trainyard_mlflow::entities::{Tag, ViewType};
 use trainyard_mlflow::{Error, SearchExperiments};
 
 use super::error::{Result, empty, json};
+use super::locations::check_experiment_location;
 use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
 use super::wire::{ExperimentWire, PageWire, all};
 use super::{Api, VIEW_TYPES, view_type};
@@ -37,9 +38,11 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &CREATE).await?;
     let name = fields.text("name");
     let location = fields.filled_text("artifact_location");
+    if let Some(location) = &location {
+        check_experiment_location(location)?;
+    }
     let tags = fields.key_values("tags");
-    let experiment_id =
-        api.tracking.create_experiment(&name, location.as_deref(), &tags).await?;
+    let experiment_id = api.tracking.create_experiment(&name, location.as_deref(), &tags).await?;
     Ok(json(&json!({ "experiment_id": experiment_id })))
 }
 

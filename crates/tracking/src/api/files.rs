@@ -10,9 +10,32 @@ use super::error::Result;
 
 /// Extensions that upstream sends as text, whatever they are.
 const TEXT_EXTENSIONS: &[&str] = &[
-    "MLmodel", "MLproject", "cf", "cfg", "cnf", "conf", "csv", "err", "hocon", "ini", "ipynb",
-    "js", "json", "log", "md", "prop", "properties", "py", "py3", "rst", "toml", "tsv", "txt",
-    "xml", "yaml", "yml",
+    "MLmodel",
+    "MLproject",
+    "cf",
+    "cfg",
+    "cnf",
+    "conf",
+    "csv",
+    "err",
+    "hocon",
+    "ini",
+    "ipynb",
+    "js",
+    "json",
+    "log",
+    "md",
+    "prop",
+    "properties",
+    "py",
+    "py3",
+    "rst",
+    "toml",
+    "tsv",
+    "txt",
+    "xml",
+    "yaml",
+    "yml",
 ];
 
 /// Types that a page shows or plays; everything else is bytes.
@@ -48,14 +71,11 @@ pub(super) async fn send(
     path: &str,
     headers: &HeaderMap,
 ) -> Result {
-    let range = headers
-        .get(header::RANGE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(parse_range);
+    let range =
+        headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(parse_range);
     let mut file = artifacts.open_artifact(root_uri, path, range).await?;
-    let changed = headers
-        .get(header::IF_RANGE)
-        .is_some_and(|value| !matches_validator(value, &file));
+    let changed =
+        headers.get(header::IF_RANGE).is_some_and(|value| !matches_validator(value, &file));
     let partial = range.is_some() && !changed;
     if range.is_some() && changed {
         file = artifacts.open_artifact(root_uri, path, None).await?;

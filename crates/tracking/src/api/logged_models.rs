@@ -9,6 +9,7 @@ use trainyard_mlflow::{CreateLoggedModel, SearchLoggedModels};
 
 use super::Api;
 use super::error::{Result, empty, json};
+use super::request::from_query;
 use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
 use super::wire::{LoggedModelWire, PageWire, all};
 
@@ -64,8 +65,19 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
     Ok(json(&json!({ "model": LoggedModelWire::from(&model) })))
 }
 
-async fn get_model(State(api): State<Api>, Path(model_id): Path<String>) -> Result {
-    let model = api.tracking.get_logged_model(&model_id).await?;
+static GET: Shape = Shape(&[Field::new("allow_deleted", Kind::Bool, &[])]);
+
+async fn get_model(
+    State(api): State<Api>,
+    Path(model_id): Path<String>,
+    request: Request,
+) -> Result {
+    let fields = from_query(request.uri().query().unwrap_or_default(), &GET)?;
+    let model = if fields.bool("allow_deleted").unwrap_or(false) {
+        api.tracking.get_logged_model_or_deleted(&model_id).await?
+    } else {
+        api.tracking.get_logged_model(&model_id).await?
+    };
     Ok(json(&json!({ "model": LoggedModelWire::from(&model) })))
 }
 
@@ -128,11 +140,7 @@ static ORDER_BY: Shape = Shape(&[
 ]);
 
 static SEARCH: Shape = Shape(&[
-    Field::list(
-        "experiment_ids",
-        Kind::Text,
-        &[Check::Array, Check::TextItems, Check::Required],
-    ),
+    Field::list("experiment_ids", Kind::Text, &[Check::Array, Check::TextItems, Check::Required]),
     Field::text("filter"),
     Field::messages("datasets", &DATASET),
     Field::new("max_results", Kind::Int32, &[Check::IntLike]),

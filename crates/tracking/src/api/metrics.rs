@@ -61,8 +61,7 @@ async fn history(State(api): State<Api>, request: Request) -> Result {
     }
     let run_id = fields.run_id();
     let page = MetricHistoryPage { max_results, page_token: fields.filled_text("page_token") };
-    let page =
-        api.tracking.get_metric_history(&run_id, &fields.text("metric_key"), page).await?;
+    let page = api.tracking.get_metric_history(&run_id, &fields.text("metric_key"), page).await?;
     Ok(json(&PageWire {
         name: "metrics",
         items: page.items,
@@ -195,7 +194,8 @@ impl Interval {
         let points_max = usize::try_from(points_max).unwrap_or(1).max(1);
         let histories = histories(api, &self.run_ids, &self.metric_key, None).await?;
         let sampled = histories.into_iter().map(|mut history| {
-            history.retain(|metric| steps.as_ref().is_none_or(|steps| steps.contains(&metric.step)));
+            history
+                .retain(|metric| steps.as_ref().is_none_or(|steps| steps.contains(&metric.step)));
             sample::evenly(history, points_max)
         });
         Ok(self.run_ids.iter().cloned().zip(sampled).collect())

@@ -59,7 +59,9 @@ async fn no_gateway() -> Response {
 
 /// Upstream's pages report what people click unless they are told not to.
 async fn no_telemetry() -> Response {
-    json(&json!({ "disable_ui_telemetry": true, "disable_ui_events": [], "ui_rollout_percentage": 0 }))
+    json(
+        &json!({ "disable_ui_telemetry": true, "disable_ui_events": [], "ui_rollout_percentage": 0 }),
+    )
 }
 
 async fn nothing_sent() -> Response {

@@ -9,6 +9,7 @@ mod error;
 mod experiments;
 mod files;
 mod graphql;
+mod locations;
 mod logged_models;
 mod metrics;
 mod misc;
@@ -18,6 +19,7 @@ mod request;
 mod runs;
 mod sample;
 mod shape;
+mod webhooks;
 mod wire;
 
 use std::fmt;
@@ -78,6 +80,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
             .merge(registered_models::routes())
             .merge(model_versions::routes())
             .merge(artifacts::routes())
+            .merge(webhooks::routes())
     };
     Router::new()
         .merge(misc::routes())

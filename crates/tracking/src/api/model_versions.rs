@@ -8,6 +8,7 @@ use trainyard_mlflow::{CreateModelVersion, SearchModelVersions};
 
 use super::Api;
 use super::error::{Result, empty, json};
+use super::locations::check_source;
 use super::request::Fields;
 use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
 use super::wire::{ModelVersionWire, PageWire, all};
@@ -45,18 +46,17 @@ static CREATE: Shape = Shape(&[
 
 async fn create(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &CREATE).await?;
-    let version = api
-        .tracking
-        .create_model_version(CreateModelVersion {
-            name: fields.text("name"),
-            source: fields.text("source"),
-            run_id: fields.filled_text("run_id"),
-            model_id: fields.filled_text("model_id"),
-            run_link: fields.filled_text("run_link"),
-            description: fields.filled_text("description"),
-            tags: fields.key_values("tags"),
-        })
-        .await?;
+    let request = CreateModelVersion {
+        name: fields.text("name"),
+        source: fields.text("source"),
+        run_id: fields.filled_text("run_id"),
+        model_id: fields.filled_text("model_id"),
+        run_link: fields.filled_text("run_link"),
+        description: fields.filled_text("description"),
+        tags: fields.key_values("tags"),
+    };
+    let request = check_source(&*api.tracking, request).await?;
+    let version = api.tracking.create_model_version(request).await?;
     Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
 }
 
@@ -95,10 +95,8 @@ async fn transition(State(api): State<Api>, request: Request) -> Result {
     let (name, version) = name_and_version(&mut fields);
     let stage = fields.text("stage");
     let archive = fields.bool("archive_existing_versions").unwrap_or(false);
-    let version = api
-        .tracking
-        .transition_model_version_stage(&name, &version, &stage, archive)
-        .await?;
+    let version =
+        api.tracking.transition_model_version_stage(&name, &version, &stage, archive).await?;
     Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
 }
 
@@ -153,8 +151,7 @@ async fn set_tag(State(api): State<Api>, request: Request) -> Result {
     Ok(empty())
 }
 
-static DELETE_TAG: Shape =
-    Shape(&[NAME, VERSION, Field::new("key", Kind::Text, TEXT_REQUIRED)]);
+static DELETE_TAG: Shape = Shape(&[NAME, VERSION, Field::new("key", Kind::Text, TEXT_REQUIRED)]);
 
 async fn delete_tag(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &DELETE_TAG).await?;

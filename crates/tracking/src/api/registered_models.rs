@@ -20,10 +20,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/registered-models/update", patch(update))
         .route("/registered-models/delete", delete(delete_model))
         .route("/registered-models/search", get(search))
-        .route(
-            "/registered-models/get-latest-versions",
-            get(latest_versions).post(latest_versions),
-        )
+        .route("/registered-models/get-latest-versions", get(latest_versions).post(latest_versions))
         .route("/registered-models/set-tag", post(set_tag))
         .route("/registered-models/delete-tag", delete(delete_tag))
         .route(
@@ -49,8 +46,7 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
     let name = fields.text("name");
     let tags = fields.key_values("tags");
     let description = fields.filled_text("description");
-    let model =
-        api.tracking.create_registered_model(&name, &tags, description.as_deref()).await?;
+    let model = api.tracking.create_registered_model(&name, &tags, description.as_deref()).await?;
     Ok(json(&json!({ "registered_model": RegisteredModelWire::from(&model) })))
 }
 
@@ -100,7 +96,7 @@ static SEARCH: Shape = Shape(&[
 
 async fn search(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &SEARCH).await?;
-    let page = api
+    let mut page = api
         .tracking
         .search_registered_models(SearchRegisteredModels {
             filter: fields.text("filter"),
@@ -109,6 +105,10 @@ async fn search(State(api): State<Api>, request: Request) -> Result {
             page_token: fields.filled_text("page_token"),
         })
         .await?;
+    // Searches answer with the stages in the order of their names, `get` in that of the versions.
+    for model in &mut page.items {
+        model.latest_versions.sort_by(|a, b| a.current_stage.cmp(&b.current_stage));
+    }
     Ok(json(&PageWire {
         name: "registered_models",
         items: all::<_, RegisteredModelWire<'_>>(&page.items),
@@ -169,8 +169,7 @@ static SET_ALIAS: Shape = Shape(&[
 async fn version_by_alias(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &ALIAS).await?;
     let name = fields.text("name");
-    let version =
-        api.tracking.get_model_version_by_alias(&name, &fields.text("alias")).await?;
+    let version = api.tracking.get_model_version_by_alias(&name, &fields.text("alias")).await?;
     Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
 }
 

@@ -326,9 +326,8 @@ mod tests {
 
     #[test]
     fn bodies_are_read_leniently() {
-        let keys = |body: &str| -> Vec<String> {
-            parse_object(body.as_bytes()).keys().cloned().collect()
-        };
+        let keys =
+            |body: &str| -> Vec<String> { parse_object(body.as_bytes()).keys().cloned().collect() };
         assert_eq!(keys(r#"{"a": 1}"#), ["a"]);
         assert_eq!(keys(r#""{\"a\": 1}""#), ["a"], "encoded twice");
         for nothing in ["", "{", "[1]", "5", "null", "\"x\"", r#"{"a": 1e999}"#] {

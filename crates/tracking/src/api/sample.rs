@@ -7,9 +7,7 @@ use trainyard_mlflow::entities::Metric;
 /// the first is kept; the last row takes the place of the last kept one.
 pub(super) fn evenly(mut rows: Vec<Metric>, points_max: usize) -> Vec<Metric> {
     rows.sort_by(|a, b| {
-        (a.step, a.timestamp)
-            .cmp(&(b.step, b.timestamp))
-            .then_with(|| a.value.total_cmp(&b.value))
+        (a.step, a.timestamp).cmp(&(b.step, b.timestamp)).then_with(|| a.value.total_cmp(&b.value))
     });
     let count = rows.len();
     if count <= points_max || points_max == 0 {

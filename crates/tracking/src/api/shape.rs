@@ -232,7 +232,7 @@ fn items_have(name: &str, value: &Value, keys: &[&str]) -> Result<()> {
         // What is no message at all is refused as such.
         let Value::Object(item) = item else { continue };
         for key in keys {
-            let found = item.get(key).unwrap_or(&Value::Null);
+            let found = item.get(*key).unwrap_or(&Value::Null);
             if found.is_null() || found == "" {
                 return Err(missing(&format!("{name}[{index}].{key}")));
             }
@@ -377,7 +377,9 @@ mod tests {
         let read = read.map_err(|error| error.to_string());
         match expect {
             Ok(expect) => assert_eq!(read, Ok(expect), "{body}"),
-            Err(part) => assert!(read.as_ref().is_err_and(|e| e.contains(part)), "{body}: {read:?}"),
+            Err(part) => {
+                assert!(read.as_ref().is_err_and(|e| e.contains(part)), "{body}: {read:?}");
+            }
         }
     }
 
@@ -406,14 +408,33 @@ mod tests {
         check(&json!({"run_id": ""}), Err("Missing value for required parameter 'run_id'."));
         check(
             &with(&json!({"value": "abc"})),
-            Err("Invalid value \"abc\" for parameter 'value' supplied:  Hint: Value was of type 'str'. See"),
+            Err(
+                "Invalid value \"abc\" for parameter 'value' supplied:  Hint: Value was of type 'str'. See",
+            ),
         );
         check(&with(&json!({"value": null})), Err("Missing value for required parameter 'value'."));
-        check(&with(&json!({"order_by": "x"})), Err("Invalid value \"x\" for parameter 'order_by'"));
-        check(&with(&json!({"order_by": [1]})), Err("Invalid value [1] for parameter 'order_by' supplied:  Hint: Value was of type 'list'."));
-        check(&with(&json!({"max_results": 11})), Err("Invalid value 11 for parameter 'max_results'"));
-        check(&with(&json!({"max_results": "11"})), Err("Invalid value \"11\" for parameter 'max_results'"));
-        check(&with(&json!({"max_results": 1, "maxResults": 1})), Err("specifies both 'max_results' and 'maxResults'"));
+        check(
+            &with(&json!({"order_by": "x"})),
+            Err("Invalid value \"x\" for parameter 'order_by'"),
+        );
+        check(
+            &with(&json!({"order_by": [1]})),
+            Err(
+                "Invalid value [1] for parameter 'order_by' supplied:  Hint: Value was of type 'list'.",
+            ),
+        );
+        check(
+            &with(&json!({"max_results": 11})),
+            Err("Invalid value 11 for parameter 'max_results'"),
+        );
+        check(
+            &with(&json!({"max_results": "11"})),
+            Err("Invalid value \"11\" for parameter 'max_results'"),
+        );
+        check(
+            &with(&json!({"max_results": 1, "maxResults": 1})),
+            Err("specifies both 'max_results' and 'maxResults'"),
+        );
         check(&with(&json!({"tags": [{"key": "a"}, {}]})), Err("required parameter 'tags[1].key'"));
         check(&with(&json!({"tags": [5]})), Err("Invalid value [5] for parameter 'tags'"));
         check(&with(&json!({"user_id": 5})), Err("Invalid value 5 for parameter 'user_id'"));
@@ -424,7 +445,9 @@ mod tests {
     fn numbers_follow_proto3_json() {
         assert_eq!(int(&json!(1.0)), Some(1));
         assert_eq!(int(&json!("-5")), Some(-5));
-        for bad in [json!(1.5), json!("1.0"), json!(" 1"), json!(1e30), json!(true), json!(u64::MAX)] {
+        for bad in
+            [json!(1.5), json!("1.0"), json!(" 1"), json!(1e30), json!(true), json!(u64::MAX)]
+        {
             assert_eq!(int(&bad), None, "{bad}");
         }
         assert_eq!(double(&json!("2.5")), Some(2.5));

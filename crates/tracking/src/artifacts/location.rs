@@ -104,7 +104,7 @@ pub(super) fn local_path(path: &StorePath) -> PathBuf {
 }
 
 /// `scheme` of `scheme:…`; none for a path, on which a colon may be anywhere after a slash.
-pub(super) fn scheme(uri: &str) -> Option<&str> {
+pub(crate) fn scheme(uri: &str) -> Option<&str> {
     let (scheme, _rest) = uri.split_once(':')?;
     let mut chars = scheme.chars();
     let named = chars.next().is_some_and(|first| first.is_ascii_alphabetic())
@@ -153,7 +153,10 @@ fn resolve_existing(path: &FilePath) -> PathBuf {
             (Some(parent), Some(name)) => {
                 // A dangling symlink does not canonicalize, yet writing through it would follow it.
                 if let Ok(target) = existing.read_link() {
-                    return missing.iter().rev().fold(parent.join(target), |path, name| path.join(name));
+                    return missing
+                        .iter()
+                        .rev()
+                        .fold(parent.join(target), |path, name| path.join(name));
                 }
                 missing.push(name);
                 existing = parent;

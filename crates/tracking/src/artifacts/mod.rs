@@ -15,6 +15,7 @@ use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{Error, Result};
 
 use location::Location;
+pub(crate) use location::scheme;
 pub use path::ArtifactPath;
 
 /// Where artifacts go if nobody says otherwise, below the working directory, as upstream.
@@ -35,7 +36,7 @@ impl ArtifactStorage {
 
     /// The place that `path` below `root_uri` names.
     async fn place(&self, root_uri: &str, path: &ArtifactPath) -> Result<(Location, StorePath)> {
-        let root = match location::scheme(root_uri) {
+        let root = match scheme(root_uri) {
             Some("mlflow-artifacts") => {
                 // Symlinks are checked against the destination, not the run's own folder.
                 let root = self.destination.below(&location::proxied_path(root_uri)?)?;
@@ -50,13 +51,17 @@ impl ArtifactStorage {
     }
 
     /// The same for a file, which the root is not.
-    async fn file_place(&self, root_uri: &str, path: &str) -> Result<(Location, StorePath, String)> {
+    async fn file_place(
+        &self,
+        root_uri: &str,
+        path: &str,
+    ) -> Result<(Location, StorePath, String)> {
         let path = ArtifactPath::parse(path)?;
         if path.is_root() {
             return Err(Error::invalid("Artifact path must include a filename."));
         }
         let (location, place) = self.place(root_uri, &path).await?;
-        let name = match location::scheme(root_uri) {
+        let name = match scheme(root_uri) {
             Some("mlflow-artifacts") => location::proxied_path(root_uri)?.join(&path).to_string(),
             _ => path.to_string(),
         };

@@ -19,7 +19,12 @@ fn fixture() -> Fixture {
     Fixture { directory, storage }
 }
 
-async fn read(storage: &ArtifactStorage, root: &str, path: &str, range: Option<ByteRange>) -> Vec<u8> {
+async fn read(
+    storage: &ArtifactStorage,
+    root: &str,
+    path: &str,
+    range: Option<ByteRange>,
+) -> Vec<u8> {
     let mut body = storage.open_artifact(root, path, range).await.unwrap().body;
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await {

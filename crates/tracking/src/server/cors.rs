@@ -36,7 +36,7 @@ impl Cors {
         let allowed = self.allows(origin, host);
         if *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         {
-            return Some(if allowed { self.preflight(headers) } else { refused_preflight() });
+            return Some(if allowed { Self::preflight(headers) } else { refused_preflight() });
         }
         let changes =
             matches!(*method, Method::POST | Method::PUT | Method::DELETE | Method::PATCH);
@@ -56,15 +56,13 @@ impl Cors {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         } else {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.insert(
-                header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
-                HeaderValue::from_static("true"),
-            );
+            headers
+                .insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         }
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
     }
 
-    fn preflight(&self, headers: &HeaderMap) -> Response {
+    fn preflight(headers: &HeaderMap) -> Response {
         // 204 and the common headers; the origin is added like to every answer.
         let mut response = StatusCode::NO_CONTENT.into_response();
         let answer = response.headers_mut();

@@ -71,10 +71,8 @@ impl Guard {
                 )));
             }
         }
-        let blocked = self
-            .cors
-            .as_ref()
-            .and_then(|cors| cors.intercept(request.method(), request.headers()));
+        let blocked =
+            self.cors.as_ref().and_then(|cors| cors.intercept(request.method(), request.headers()));
         if let Some(answer) = blocked {
             return Err(Box::new(answer));
         }
@@ -86,10 +84,7 @@ impl Guard {
 
     fn add_headers(&self, origin: Option<&HeaderValue>, host: &str, headers: &mut HeaderMap) {
         if self.hosts.is_some() {
-            headers.insert(
-                header::X_CONTENT_TYPE_OPTIONS,
-                HeaderValue::from_static("nosniff"),
-            );
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         }
         if let Some(value) = &self.frame_options {
             headers.insert(header::X_FRAME_OPTIONS, value.clone());

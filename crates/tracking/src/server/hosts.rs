@@ -100,9 +100,15 @@ mod tests {
         ] {
             assert!(AllowedHosts::Private.allows(host), "{host}");
         }
-        for host in
-            ["", "evil.com", "10.evil.com", "192.168.0.9.evil.com", "172.32.0.1", "8.8.8.8:80", "[2001:db8::1]"]
-        {
+        for host in [
+            "",
+            "evil.com",
+            "10.evil.com",
+            "192.168.0.9.evil.com",
+            "172.32.0.1",
+            "8.8.8.8:80",
+            "[2001:db8::1]",
+        ] {
             assert!(!AllowedHosts::Private.allows(host), "{host}");
         }
     }

@@ -119,17 +119,21 @@ pub async fn serve(
 /// The whole server as a router, for those who bring their own connections.
 pub fn app(tracking: Arc<dyn Tracking>, options: &ServerOptions, pages: Router) -> Result<Router> {
     let prefix = checked_prefix(&options.static_prefix)?;
-    let state =
-        Arc::new(ApiState::new(tracking, options.serve_artifacts, options.json_bytes_max));
+    let state = Arc::new(ApiState::new(tracking, options.serve_artifacts, options.json_bytes_max));
     let prometheus = options.prometheus.clone().or_else(metrics::recorder);
-    let routes = api::router(Arc::clone(&state))
-        .merge(metrics_route(prometheus))
-        .fallback(move |request: Request| elsewhere(pages.clone(), request));
+    let routes = api::router(Arc::clone(&state)).merge(metrics_route(prometheus));
     let app = if prefix.is_empty() {
-        routes
+        routes.fallback(move |request: Request| elsewhere(pages.clone(), request))
     } else {
+        // A nested router never sees the bare prefix with its slash, which is where browsers go.
+        let front = pages.clone();
+        let front = get(move |request: Request| elsewhere(front.clone(), at_root(request)));
+        let nested = routes.fallback(move |request: Request| elsewhere(pages.clone(), request));
         // Clients find the proxied artifacts without the prefix, as with upstream.
-        api::artifact_router(state).nest(prefix, routes).fallback(async || api::not_found())
+        api::artifact_router(state)
+            .route(&format!("{prefix}/"), front)
+            .nest(prefix, nested)
+            .fallback(async || api::not_found())
     };
     let guard = Arc::new(Guard::new(options, prefix)?);
     Ok(app
@@ -152,6 +156,14 @@ async fn elsewhere(pages: Router, request: Request) -> Response {
         Ok(response) => response.into_response(),
         Err(never) => match never {},
     }
+}
+
+fn at_root(mut request: Request) -> Request {
+    let query = request.uri().query().map(|query| format!("/?{query}"));
+    if let Ok(uri) = query.as_deref().unwrap_or("/").parse() {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 fn checked_prefix(prefix: &str) -> Result<&str> {

@@ -55,7 +55,7 @@ assert str(latest.version) == "2"
 # Copies, searches, renames
 copied = client.copy_model_version("models:/a/2", "b")
 assert copied.source == "models:/a/2", copied.source
-assert client.get_model_version_download_uri("b", "1").endswith("/artifacts/model")
+assert client.get_model_version_download_uri("b", "1").endswith("/model")
 assert [m.name for m in client.search_registered_models(order_by=["name DESC"])] == ["b", "a"]
 assert len(client.search_model_versions("name = 'a'")) == 2
 assert len(client.search_model_versions(f"run_id = '{run.info.run_id}'", max_results=1)) == 1

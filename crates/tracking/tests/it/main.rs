@@ -1,6 +1,19 @@
 //! Tests of the tracking crate from outside.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod search;
 mod store;
+mod store_durability;
 mod store_interop;
+mod store_suite;
 mod interop;
 mod served;
+mod conformance;
+mod http;
+mod server_http;

@@ -15,7 +15,6 @@ use trainyard_tracking::store::{SqlStore, StoreOptions};
 pub(crate) struct Served {
     /// `http://127.0.0.1:<port>`
     pub(crate) url: String,
-    pub(crate) tracking: Arc<dyn Tracking>,
     directory: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
     runtime: Option<Runtime>,
@@ -37,9 +36,9 @@ impl Served {
             let _dropped = stopped.await;
         };
         let pages = axum::Router::new().route("/", axum::routing::get(async || "pages"));
-        let server = serve(listener, Arc::clone(&tracking), options, pages, shutdown);
+        let server = serve(listener, tracking, options, pages, shutdown);
         runtime.spawn(async { server.await.expect("the server runs") });
-        Self { url, tracking, directory, stop: Some(stop), runtime: Some(runtime) }
+        Self { url, directory, stop: Some(stop), runtime: Some(runtime) }
     }
 
     /// Where proxied artifacts lie.
@@ -62,10 +61,8 @@ impl Drop for Served {
 fn store(directory: &Path) -> Arc<dyn Tracking> {
     let destination = directory.join("mlartifacts");
     let artifacts = ArtifactStorage::open(&destination.to_string_lossy()).expect("a destination");
-    let options = StoreOptions {
-        artifact_root: "mlflow-artifacts:/".to_owned(),
-        truncate_long_values: true,
-    };
+    let options =
+        StoreOptions { artifact_root: "mlflow-artifacts:/".to_owned(), truncate_long_values: true };
     let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), Arc::new(artifacts), options);
     Arc::new(store.expect("a new database"))
 }

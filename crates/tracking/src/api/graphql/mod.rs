@@ -80,7 +80,8 @@ async fn run(
             data.insert(field.key.to_owned(), Value::from(root.name));
             continue;
         }
-        let input = field.arguments.iter().find(|(name, _)| name == "input" || name == "inputString");
+        let input =
+            field.arguments.iter().find(|(name, _)| name == "input" || name == "inputString");
         let input = input.map(|(_, value)| value.resolve(&variables)).unwrap_or_default();
         let wanted = Wanted::of(&mut projection, field)?;
         let resolved = match resolve(api, field.name, input, wanted).await {
@@ -108,7 +109,9 @@ fn choose<'a>(document: &'a Document, name: Option<&str>) -> Result<&'a Operatio
             .find(|operation| operation.name.as_deref() == Some(name))
             .ok_or_else(|| format!("Unknown operation named '{name}'.")),
         (None, [operation]) => Ok(operation),
-        (None, _) => Err("Must provide operation name if query contains multiple operations.".into()),
+        (None, _) => {
+            Err("Must provide operation name if query contains multiple operations.".into())
+        }
     }
 }
 

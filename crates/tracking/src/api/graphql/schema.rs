@@ -124,8 +124,7 @@ static DATASET: Object = Object {
         text("profile"),
     ],
 };
-static INPUT_TAG: Object =
-    Object { name: "MlflowInputTag", fields: &[text("key"), text("value")] };
+static INPUT_TAG: Object = Object { name: "MlflowInputTag", fields: &[text("key"), text("value")] };
 static DATASET_INPUT: Object = Object {
     name: "MlflowDatasetInput",
     fields: &[list("tags", Kind::Object(&INPUT_TAG)), one("dataset", Kind::Object(&DATASET))],
@@ -155,10 +154,8 @@ static RUN: Object = Object {
         list("modelVersions", Kind::Object(&MODEL_VERSION)),
     ],
 };
-static GET_RUN: Object = Object {
-    name: "MlflowGetRunResponse",
-    fields: &[one("run", Kind::Object(&RUN)), NO_ERROR],
-};
+static GET_RUN: Object =
+    Object { name: "MlflowGetRunResponse", fields: &[one("run", Kind::Object(&RUN)), NO_ERROR] };
 static SEARCH_RUNS: Object = Object {
     name: "MlflowSearchRunsResponse",
     fields: &[list("runs", Kind::Object(&RUN)), text("nextPageToken"), NO_ERROR],
@@ -198,7 +195,13 @@ static SEARCH_MODEL_VERSIONS: Object = Object {
 
 static METRIC_WITH_RUN_ID: Object = Object {
     name: "MlflowMetricWithRunId",
-    fields: &[text("key"), one("value", Kind::Float), long("timestamp"), long("step"), text("runId")],
+    fields: &[
+        text("key"),
+        one("value", Kind::Float),
+        long("timestamp"),
+        long("step"),
+        text("runId"),
+    ],
 };
 static HISTORY: Object = Object {
     name: "MlflowGetMetricHistoryBulkIntervalResponse",

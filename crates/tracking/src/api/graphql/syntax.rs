@@ -41,8 +41,14 @@ pub(super) enum Selection {
         directives: Vec<Directive>,
         selections: Vec<Selection>,
     },
-    Spread { name: String, directives: Vec<Directive> },
-    Inline { directives: Vec<Directive>, selections: Vec<Selection> },
+    Spread {
+        name: String,
+        directives: Vec<Directive>,
+    },
+    Inline {
+        directives: Vec<Directive>,
+        selections: Vec<Selection>,
+    },
 }
 
 /// `@name(argument: value)`
@@ -68,9 +74,10 @@ impl Literal {
             Self::Variable(name) => variables.get(name).cloned().unwrap_or_default(),
             Self::Plain(value) => value.clone(),
             Self::List(items) => items.iter().map(|item| item.resolve(variables)).collect(),
-            Self::Object(members) => {
-                members.iter().map(|(name, value)| (name.clone(), value.resolve(variables))).collect()
-            }
+            Self::Object(members) => members
+                .iter()
+                .map(|(name, value)| (name.clone(), value.resolve(variables)))
+                .collect(),
         }
     }
 }
@@ -116,8 +123,9 @@ impl Parser<'_> {
     /// White space, commas and comments mean nothing.
     fn skip(&mut self) {
         loop {
-            self.rest =
-                self.rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',' || c == '\u{feff}');
+            self.rest = self
+                .rest
+                .trim_start_matches(|c: char| c.is_whitespace() || c == ',' || c == '\u{feff}');
             let Some(comment) = self.rest.strip_prefix('#') else { return };
             self.rest = comment.find('\n').and_then(|end| comment.get(end..)).unwrap_or_default();
         }
@@ -213,19 +221,24 @@ impl Parser<'_> {
             self.skip();
             if self.rest.starts_with(['{', '@']) {
                 let directives = self.directives()?;
-                return Ok(Selection::Inline { directives, selections: self.selections(depth + 1)? });
+                return Ok(Selection::Inline {
+                    directives,
+                    selections: self.selections(depth + 1)?,
+                });
             }
             let name = self.name()?;
             if name == "on" {
                 self.name()?;
                 let directives = self.directives()?;
-                return Ok(Selection::Inline { directives, selections: self.selections(depth + 1)? });
+                return Ok(Selection::Inline {
+                    directives,
+                    selections: self.selections(depth + 1)?,
+                });
             }
             return Ok(Selection::Spread { name, directives: self.directives()? });
         }
         let first = self.name()?;
-        let (alias, name) =
-            if self.eat(":") { (Some(first), self.name()?) } else { (None, first) };
+        let (alias, name) = if self.eat(":") { (Some(first), self.name()?) } else { (None, first) };
         let arguments = self.arguments()?;
         let directives = self.directives()?;
         self.skip();
@@ -351,13 +364,18 @@ mod tests {
         let Selection::Field { alias, name, selections, .. } = &operation.selections[0] else {
             panic!("not a field");
         };
-        assert_eq!((alias.as_deref(), name.as_str(), selections.len()), (Some("first"), "mlflowGetRun", 3));
+        assert_eq!(
+            (alias.as_deref(), name.as_str(), selections.len()),
+            (Some("first"), "mlflowGetRun", 3)
+        );
         assert_eq!(document.fragments[0].name, "F");
     }
 
     #[test]
     fn broken_queries_say_where() {
-        for text in ["", "query {", "{ a(", "subscription { a }", "{ a(x: \"y) }", "{ 1 }", "{ a } }"] {
+        for text in
+            ["", "query {", "{ a(", "subscription { a }", "{ a(x: \"y) }", "{ 1 }", "{ a } }"]
+        {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse(&"{a".repeat(1000)).unwrap_err().contains("too deeply"));

@@ -1,0 +1,361 @@
+//! Locations that remote clients name: where an experiment keeps its files, and what a model
+//! version is made of. Neither may point this server at other hosts or at files of its disk.
+
+use std::path::{Component, Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+use trainyard_mlflow::entities::{KeyValue, ModelVersion};
+use trainyard_mlflow::{CreateModelVersion, Error, Result, Tracking};
+use url::Url;
+
+/// Longest location of an experiment, in characters.
+const LOCATION_CHARS_MAX: usize = 2048;
+/// How often a source is percent-decoded before it counts as an attempt to hide something.
+const DECODE_ROUNDS_MAX: usize = 10;
+/// Schemes that name a host to connect to.
+const HOST_SCHEMES: &[&str] =
+    &["http", "https", "ftp", "sftp", "hdfs", "viewfs", "har", "webhdfs", "dbfs"];
+
+/// Checks `artifact_location` of a new experiment.
+pub(super) fn check_experiment_location(location: &str) -> Result<()> {
+    let (before_query, query) = location.split_once('?').unwrap_or((location, ""));
+    let last_segment = before_query.rsplit('/').next().unwrap_or_default();
+    if location.contains('#') || last_segment.contains(';') {
+        return Err(Error::invalid("'artifact_location' URL can't include fragments or params."));
+    }
+    if decoded(query).is_none_or(|query| query.contains("..")) {
+        return Err(Error::invalid("Invalid query string"));
+    }
+    refuse_hosts(location, "artifact_location")?;
+    if location.starts_with("runs:") {
+        return Err(Error::invalid(format!(
+            "Artifact location cannot be a runs:/ URI. Given: '{location}'"
+        )));
+    }
+    if location.chars().count() > LOCATION_CHARS_MAX {
+        return Err(Error::invalid(format!(
+            "Invalid artifact path length. The length of the artifact path cannot be greater than \
+             {LOCATION_CHARS_MAX} characters."
+        )));
+    }
+    Ok(())
+}
+
+/// A location on another host would make this server connect to whatever a client names.
+fn refuse_hosts(uri: &str, field: &str) -> Result<()> {
+    let scheme = scheme(uri);
+    if HOST_SCHEMES.contains(&scheme.as_str()) {
+        return Err(Error::invalid(format!(
+            "'{field}' cannot use the '{scheme}' scheme: the '{scheme}' scheme addresses a host \
+             other than the tracking server's configured artifact storage, so the server would \
+             connect to the host named in the URI."
+        )));
+    }
+    Ok(())
+}
+
+/// Tag of model versions that are prompts, which have no files.
+const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+
+/// Checks the source of a new model version, and fills in what a copied version says.
+pub(super) async fn check_source(
+    tracking: &dyn Tracking,
+    mut request: CreateModelVersion,
+) -> Result<CreateModelVersion> {
+    refuse_hosts(&request.source, "source")?;
+    let prompt = KeyValue::find(&request.tags, PROMPT_TAG);
+    if prompt.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Ok(request);
+    }
+    if let Some(name) = copied_model(&request.source)? {
+        return copy(tracking, request, &name).await;
+    }
+    let owner = match (request.model_id.take(), request.run_id.as_deref()) {
+        (Some(model_id), _) => Owner::Model(model_id),
+        (None, run_id) => Owner::Run(run_id.unwrap_or_default().to_owned()),
+    };
+    check_contained(tracking, &request.source, &owner).await?;
+    if let Owner::Model(model_id) = owner {
+        request.model_id = Some(model_id);
+    }
+    Ok(request)
+}
+
+/// Whose files a source must be among.
+enum Owner {
+    Run(String),
+    Model(String),
+}
+
+impl Owner {
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run_id",
+            Self::Model(_) => "model_id",
+        }
+    }
+
+    fn id(&self) -> &str {
+        match self {
+            Self::Run(id) | Self::Model(id) => id,
+        }
+    }
+
+    /// Where the owner's files lie; none if nobody has this id.
+    async fn root(&self, tracking: &dyn Tracking) -> Result<Option<String>> {
+        let found = match self {
+            Self::Run(id) => tracking.get_run(id).await.map(|run| run.info.artifact_uri),
+            Self::Model(id) => {
+                tracking.get_logged_model(id).await.map(|model| model.info.artifact_uri)
+            }
+        };
+        match found {
+            Ok(root) => Ok(Some(root)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn refuse(&self, source: &str) -> Error {
+        Error::invalid(format!(
+            "Invalid model version source: '{source}'. The {} request parameter must identify the \
+             resource that contains the source.",
+            self.field()
+        ))
+    }
+}
+
+async fn check_contained(tracking: &dyn Tracking, source: &str, owner: &Owner) -> Result<()> {
+    if is_local(source) {
+        return check_local(tracking, source, owner).await;
+    }
+    refuse_climbing(source)?;
+    match scheme(source).as_str() {
+        "runs" => {
+            let path = source.get("runs:/".len()..).unwrap_or_default();
+            let run_id = path.split('/').next().unwrap_or_default();
+            let matches = matches!(owner, Owner::Run(id) if !id.is_empty() && id == run_id);
+            if matches && !path.starts_with('/') { Ok(()) } else { Err(owner.refuse(source)) }
+        }
+        "models" => {
+            // Only `models:/m-…` is left: versions and aliases are copies.
+            let model_id = source.strip_prefix("models:/").unwrap_or_default();
+            let matches = matches!(owner, Owner::Model(id) if id == model_id);
+            if matches { Ok(()) } else { Err(Owner::Model(String::new()).refuse(source)) }
+        }
+        "mlflow-artifacts" => {
+            let root = if owner.id().is_empty() { None } else { owner.root(tracking).await? };
+            match root {
+                Some(root) if is_below(source, &root) => Ok(()),
+                _ => Err(owner.refuse(source)),
+            }
+        }
+        // Buckets have rights of their own.
+        _ => Ok(()),
+    }
+}
+
+async fn check_local(tracking: &dyn Tracking, source: &str, owner: &Owner) -> Result<()> {
+    let root = if owner.id().is_empty() { None } else { owner.root(tracking).await? };
+    let inside = root.filter(|root| is_local(root)).is_some_and(|root| {
+        match (local_path(source), local_path(&root)) {
+            (Some(source), Some(root)) => source.starts_with(root),
+            _ => false,
+        }
+    });
+    if inside {
+        return Ok(());
+    }
+    let field = owner.field();
+    Err(Error::invalid(format!(
+        "Invalid model version source: '{source}'. To use a local path as a model version source, \
+         the {field} request parameter has to be specified and the local path has to be contained \
+         within the artifact directory of the run specified by the {field}."
+    )))
+}
+
+/// Name and version or alias of `models:/name/version`, `models:/name@alias`; none if the source is
+/// not a registered version.
+fn copied_model(source: &str) -> Result<Option<String>> {
+    if scheme(source) != "models" {
+        return Ok(None);
+    }
+    let Some(path) = source.strip_prefix("models:/").filter(|path| !path.starts_with('/')) else {
+        return Err(Error::invalid(format!(
+            "Invalid model version source: '{source}'. Registered model sources must use the \
+             active model registry."
+        )));
+    };
+    Ok((path.contains('/') || path.contains('@')).then(|| path.to_owned()))
+}
+
+/// A copy names the version it was made of by number, and has its run and model.
+async fn copy(
+    tracking: &dyn Tracking,
+    mut request: CreateModelVersion,
+    path: &str,
+) -> Result<CreateModelVersion> {
+    let source = named_version(tracking, path).await?;
+    let differs = |given: &Option<String>, own: &Option<String>| {
+        given.as_deref().is_some_and(|given| given != own.as_deref().unwrap_or_default())
+    };
+    if differs(&request.run_id, &source.run_id) || differs(&request.model_id, &source.model_id) {
+        return Err(Error::invalid(format!(
+            "Invalid model version source: '{}'. The run_id and model_id request parameters must \
+             match the referenced model version.",
+            request.source
+        )));
+    }
+    request.source = format!("models:/{}/{}", source.name, source.version);
+    request.run_id = request.run_id.or(source.run_id).filter(|id| !id.is_empty());
+    request.model_id = request.model_id.or(source.model_id).filter(|id| !id.is_empty());
+    Ok(request)
+}
+
+/// The version that `name/version`, `name/latest`, `name/stage` or `name@alias` names.
+async fn named_version(tracking: &dyn Tracking, path: &str) -> Result<ModelVersion> {
+    if let Some((name, alias)) = path.split_once('@') {
+        return tracking.get_model_version_by_alias(name, alias).await;
+    }
+    let (name, version) = path.split_once('/').unwrap_or((path, ""));
+    // An unknown model is told apart from an unknown version of it.
+    tracking.get_registered_model(name).await?;
+    if version.eq_ignore_ascii_case("latest") {
+        return tracking.get_model_version_by_alias(name, "latest").await;
+    }
+    if version.bytes().all(|byte| byte.is_ascii_digit()) {
+        return tracking.get_model_version(name, version).await;
+    }
+    let of_stage = tracking.get_latest_versions(name, &[version.to_owned()]).await?;
+    of_stage.into_iter().next().ok_or_else(|| {
+        Error::invalid(format!(
+            "No versions of model with name '{name}' and stage '{version}' found"
+        ))
+    })
+}
+
+/// Refuses `..` and NUL however they are encoded.
+fn refuse_climbing(source: &str) -> Result<()> {
+    let refused = decoded(source).is_none_or(|plain| {
+        let path = plain.split_once(':').map_or(plain.as_str(), |(_, path)| path);
+        plain.contains('\0') || path.split('/').any(|part| part == ".." || part == ".")
+    });
+    if refused {
+        return Err(Error::invalid(format!(
+            "Invalid model version source: '{source}'. If supplying a source as an http, https, \
+             local file path, ftp, objectstore, or mlflow-artifacts uri, an absolute path must be \
+             provided without relative path references present. Please provide an absolute path."
+        )));
+    }
+    Ok(())
+}
+
+/// The text with every layer of percent-encoding taken off; none if that does not end.
+fn decoded(text: &str) -> Option<String> {
+    let mut text = text.to_owned();
+    for _round in 0..DECODE_ROUNDS_MAX {
+        let next = percent_decode_str(&text).decode_utf8().ok()?.into_owned();
+        if next == text {
+            return Some(text);
+        }
+        text = next;
+    }
+    None
+}
+
+/// Scheme in lower case; "" for a path.
+fn scheme(uri: &str) -> String {
+    crate::artifacts::scheme(uri).unwrap_or_default().to_ascii_lowercase()
+}
+
+fn is_local(uri: &str) -> bool {
+    matches!(scheme(uri).as_str(), "" | "file")
+}
+
+/// The absolute path of a local location, tidied without looking at the disk; none if it climbs.
+fn local_path(uri: &str) -> Option<PathBuf> {
+    let path = match scheme(uri).as_str() {
+        "file" => Url::parse(uri).ok()?.to_file_path().ok()?,
+        _ => std::path::absolute(Path::new(uri)).ok()?,
+    };
+    let climbs = path.components().any(|part| part == Component::ParentDir);
+    // A symlink inside the owner's folder may lead out of it.
+    (!climbs).then(|| path.canonicalize().unwrap_or(path))
+}
+
+fn is_below(source: &str, root: &str) -> bool {
+    let parts = |uri: &str| -> Option<(String, Vec<String>)> {
+        let (scheme, path) = uri.split_once(':')?;
+        let (authority, path) = match path.strip_prefix("//") {
+            Some(rest) => rest.split_once('/').unwrap_or((rest, "")),
+            None => ("", path),
+        };
+        let segments =
+            path.split('/').filter(|part| !part.is_empty()).map(decoded).collect::<Option<_>>()?;
+        Some((format!("{scheme}//{authority}").to_ascii_lowercase(), segments))
+    };
+    match (parts(source), parts(root)) {
+        (Some((source, source_parts)), Some((root, root_parts))) => {
+            source == root && !root_parts.is_empty() && source_parts.starts_with(&root_parts)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn experiment_locations() {
+        for good in ["s3://b/p", "mlflow-artifacts:/x", "/data/x", "file:///x", "gs://b?versions=1"]
+        {
+            assert!(check_experiment_location(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "s3://b/p#f",
+            "s3://b/p;x",
+            "s3://b?x=../..",
+            "s3://b?x=%2e%2e",
+            "runs:/x/y",
+            "http://h/x",
+            "HTTPS://h/x",
+            "ftp://h/x",
+        ] {
+            assert!(check_experiment_location(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sources_that_climb() {
+        for good in ["s3://b/x", "runs:/abc/model", "s3://b/a..b/x"] {
+            assert!(refuse_climbing(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["s3://b/../x", "mlflow-artifacts:/a/..%2f..%2fx", "s3://b/%252e%252e/x", "s3://b/x%00"]
+        {
+            assert!(refuse_climbing(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn containment_goes_by_segments() {
+        let root = "mlflow-artifacts:/1/abc/artifacts";
+        assert!(is_below("mlflow-artifacts:/1/abc/artifacts/model", root));
+        assert!(is_below(root, root));
+        assert!(!is_below("mlflow-artifacts:/1/abc/artifacts2", root));
+        assert!(!is_below("mlflow-artifacts://host/1/abc/artifacts/model", root));
+        assert!(!is_below("s3:/1/abc/artifacts/model", root));
+        assert!(!is_below("mlflow-artifacts:/x", "mlflow-artifacts:/"));
+    }
+
+    #[test]
+    fn versions_and_aliases_are_copies() {
+        let copied = |source: &str| copied_model(source).unwrap();
+        assert_eq!(copied("models:/a/1").as_deref(), Some("a/1"));
+        assert_eq!(copied("models:/a@b").as_deref(), Some("a@b"));
+        assert_eq!(copied("models:/m-0123"), None);
+        assert_eq!(copied("s3://b/x"), None);
+        assert!(copied_model("models://host/a/1").is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! `webhooks`: there are none here. Listing says so, and creating one is refused in words that
+//! tell a mistake in the request from what this server cannot do.
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use axum::routing::get;
+use trainyard_mlflow::{Error, ErrorCode};
+use url::Url;
+
+use super::Api;
+use super::error::{ApiError, Result, empty};
+use super::shape::{Check, Field, Kind, Shape};
+
+/// Routes below `/api/2.0/mlflow`.
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/webhooks", get(list).post(create))
+        .route("/webhooks/{webhook_id}", get(unknown).patch(unknown).delete(unknown))
+        .route("/webhooks/{webhook_id}/test", axum::routing::post(unknown))
+}
+
+async fn list() -> Response {
+    empty()
+}
+
+async fn unknown(Path(webhook_id): Path<String>) -> ApiError {
+    Error::not_found(format!("Webhook with ID {webhook_id} not found.")).into()
+}
+
+static EVENT: Shape =
+    Shape(&[Field::new("entity", Kind::Enum, &[]), Field::new("action", Kind::Enum, &[])]);
+
+static CREATE: Shape = Shape(&[
+    Field::new("name", Kind::Text, &[Check::Required, Check::Text]),
+    Field::new("url", Kind::Text, &[Check::Required, Check::Text]),
+    Field::list("events", Kind::Message(&EVENT), &[Check::Array]),
+]);
+
+/// Entities of webhooks and the actions on them that can be told.
+const ACTIONS: &[(&str, &[&str])] = &[
+    ("REGISTERED_MODEL", &["CREATED"]),
+    ("MODEL_VERSION", &["CREATED"]),
+    ("MODEL_VERSION_TAG", &["SET", "DELETED"]),
+    ("MODEL_VERSION_ALIAS", &["CREATED", "DELETED"]),
+];
+
+async fn create(State(api): State<Api>, request: Request) -> Result {
+    let mut fields = api.read(request, &CREATE).await?;
+    for event in &mut fields.messages("events") {
+        let (entity, action) = (event.text("entity"), event.text("action"));
+        let Some((_, actions)) = ACTIONS.iter().find(|(known, _)| *known == entity) else {
+            continue;
+        };
+        if !actions.contains(&action.as_str()) {
+            let valid: Vec<String> =
+                actions.iter().map(|action| format!("'{}'", action.to_lowercase())).collect();
+            return Err(Error::invalid(format!(
+                "Invalid action '{}' for entity '{}'. Valid actions are: [{}]",
+                action.to_lowercase(),
+                entity.to_lowercase(),
+                valid.join(", ")
+            ))
+            .into());
+        }
+    }
+    check_url(&fields.text("url")).await?;
+    Err(ApiError::from(Error::api(ErrorCode::NotImplemented, "this server has no webhooks yet")))
+}
+
+async fn check_url(text: &str) -> Result<(), Error> {
+    let url = Url::parse(text)
+        .map_err(|error| Error::invalid(format!("Invalid webhook URL: {text:?}: {error}")))?;
+    if url.scheme() != "https" {
+        return Err(Error::invalid(format!(
+            "Invalid webhook URL scheme: '{}'. Allowed schemes are: https.",
+            url.scheme()
+        )));
+    }
+    let host = url.host_str().unwrap_or_default();
+    match tokio::net::lookup_host((host, url.port_or_known_default().unwrap_or(443))).await {
+        Ok(_addresses) => Ok(()),
+        Err(error) => {
+            Err(Error::invalid(format!("Cannot resolve Webhook URL hostname '{host}': {error}")))
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! The server as HTTP sees it: security, limits, files, pages.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use trainyard_tracking::server::{Authorize, ServerOptions};
+
+use crate::http::{Answer, Request, get, post, send};
+use crate::served::Served;
+
+const API: &str = "/api/2.0/mlflow";
+const FILES: &str = "/api/2.0/mlflow-artifacts/artifacts";
+
+fn with_headers(server: &Served, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send(&server.url, &Request { method, path, headers: headers.to_vec(), body: None })
+}
+
+fn put(server: &Served, path: &str, body: &[u8]) -> Answer {
+    send(&server.url, &Request { method: "PUT", path, headers: Vec::new(), body: Some(body) })
+}
+
+fn new_run(server: &Served) -> (String, String) {
+    let run = post(&server.url, &format!("{API}/runs/create"), &json!({"experiment_id": "0"}));
+    let run = run.json();
+    let text = |field: &str| run["run"]["info"][field].as_str().expect("a text").to_owned();
+    (text("run_id"), text("artifact_uri"))
+}
+
+#[test]
+fn foreign_hosts_and_origins_are_kept_out() {
+    let server = Served::start();
+    let status = |method, path, headers: &[(&str, &str)]| {
+        with_headers(&server, method, path, headers).status
+    };
+    let experiment = "/api/2.0/mlflow/experiments/get?experiment_id=0";
+    assert_eq!(status("GET", experiment, &[("Host", "evil.com")]), 403);
+    assert_eq!(status("GET", experiment, &[("Host", "10.evil.com")]), 403);
+    assert_eq!(status("GET", experiment, &[("Host", "192.168.1.7:5000")]), 200);
+    assert_eq!(status("GET", "/health", &[("Host", "evil.com")]), 200);
+
+    let search = "/api/2.0/mlflow/runs/search";
+    let foreign = ("Origin", "http://evil.com");
+    assert_eq!(status("POST", search, &[foreign]), 403);
+    assert_eq!(status("POST", "/graphql", &[foreign]), 403);
+    assert_eq!(status("GET", experiment, &[foreign]), 200, "reading is left to the browser");
+    let own = server.url.replace("127.0.0.1", "localhost");
+    assert_ne!(status("POST", search, &[("Origin", own.as_str())]), 403);
+
+    let asked = ("Access-Control-Request-Method", "POST");
+    let preflight =
+        with_headers(&server, "OPTIONS", search, &[("Origin", "http://localhost:3000"), asked]);
+    assert_eq!(preflight.status, 204);
+    assert_eq!(preflight.header("access-control-allow-origin"), Some("http://localhost:3000"));
+    let refused = with_headers(&server, "OPTIONS", search, &[foreign, asked]);
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (400, None));
+}
+
+#[test]
+fn answers_carry_security_headers_and_request_ids() {
+    let server = Served::start();
+    for path in ["/health", "/nope", "/api/2.0/mlflow/nope"] {
+        let answer = get(&server.url, path);
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(answer.header("x-frame-options"), Some("SAMEORIGIN"), "{path}");
+        assert_eq!(answer.header("x-request-id").map(str::len), Some(32), "{path}");
+    }
+    let given = with_headers(&server, "GET", "/health", &[("X-Request-Id", "mine-1")]);
+    assert_eq!(given.header("x-request-id"), Some("mine-1"));
+}
+
+#[test]
+fn allowed_hosts_origins_and_a_prefix_can_be_chosen() {
+    let server = Served::with(ServerOptions {
+        static_prefix: "/mlflow".to_owned(),
+        allowed_hosts: Some(vec!["mlflow.corp".to_owned()]),
+        cors_allowed_origins: vec!["https://*.corp".to_owned()],
+        x_frame_options: None,
+        ..ServerOptions::default()
+    });
+    let host = ("Host", "mlflow.corp");
+    let path = "/mlflow/api/2.0/mlflow/experiments/search?max_results=1";
+    let answer = with_headers(&server, "GET", path, &[host, ("Origin", "https://pages.corp")]);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://pages.corp"));
+    assert_eq!(answer.header("x-frame-options"), None);
+    assert_eq!(get(&server.url, "/mlflow/health").status, 200);
+    assert_eq!(with_headers(&server, "GET", "/health", &[host]).status, 404);
+    assert_eq!(with_headers(&server, "GET", "/mlflow/", &[host]).text(), "pages");
+    // Clients look for proxied artifacts without the prefix.
+    assert_eq!(with_headers(&server, "GET", FILES, &[host]).status, 200);
+    assert_eq!(get(&server.url, FILES).status, 403, "localhost is not listed");
+}
+
+struct Token;
+
+#[async_trait]
+impl Authorize for Token {
+    async fn check(&self, request: &http::request::Parts) -> Result<(), Box<Response>> {
+        let given = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+        if given == Some("Bearer secret") {
+            return Ok(());
+        }
+        Err(Box::new((http::StatusCode::UNAUTHORIZED, "no").into_response()))
+    }
+}
+
+#[test]
+fn the_authorize_hook_guards_everything_but_health() {
+    let authorize: Option<Arc<dyn Authorize>> = Some(Arc::new(Token));
+    let server = Served::with(ServerOptions { authorize, ..ServerOptions::default() });
+    assert_eq!(get(&server.url, "/health").status, 200);
+    for path in [FILES, "/", "/metrics", "/api/2.0/mlflow/experiments/get?experiment_id=0"] {
+        assert_eq!(get(&server.url, path).status, 401, "{path}");
+        let token = [("Authorization", "Bearer secret")];
+        assert_eq!(with_headers(&server, "GET", path, &token).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn bad_bodies_are_answered_in_milliseconds() {
+    let server =
+        Served::with(ServerOptions { json_bytes_max: 1 << 20, ..ServerOptions::default() });
+    let path = "/api/2.0/mlflow/runs/log-batch";
+    let start = Instant::now();
+    let send_raw = |body: &[u8]| {
+        let headers = vec![("Content-Type", "application/json")];
+        send(&server.url, &Request { method: "POST", path, headers, body: Some(body) })
+    };
+    let deep = format!("{{\"run_id\": \"x\", \"tags\": {}", "[".repeat(200_000));
+    for body in [
+        deep.as_bytes(),
+        b"{\"run_id\": 1e999}",
+        b"{\"run_id\": \"\xff\xfe\"}",
+        b"\xff",
+        b"[]",
+        b"{\"run_id\": \"x\", \"metrics\": [{\"key\": \"a\", \"value\": 1, \"timestamp\": 99999999999999999999}]}",
+        b"{\"run_id\": \"x\", \"metrics\": [[[]]]}",
+        b"{\"run_id\": {\"a\": 1}}",
+    ] {
+        let answer = send_raw(body);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert!(answer.json()["message"].is_string());
+    }
+    let answer = send_raw(&vec![b' '; (1 << 20) + 1]);
+    assert_eq!((answer.status, answer.json()["error_code"].clone()), (413, json!("BAD_REQUEST")));
+    // Without a length the body is cut off where it grows beyond the limit.
+    let mut chunked = format!("{:x}\r\n", (1 << 20) + 1).into_bytes();
+    chunked.resize(chunked.len() + (1 << 20) + 1, b' ');
+    chunked.extend_from_slice(b"\r\n0\r\n\r\n");
+    let headers = vec![("Content-Type", "application/json"), ("Transfer-Encoding", "chunked")];
+    let answer =
+        send(&server.url, &Request { method: "POST", path, headers, body: Some(&chunked) });
+    assert_eq!(answer.status, 413);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn files_travel_whole_and_in_parts() {
+    let server = Served::start();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+    let path = format!("{FILES}/0/run/artifacts/model/model%20a.bin");
+    assert_eq!(put(&server, &path, &content).status, 200);
+    assert!(server.artifacts().join("0/run/artifacts/model/model a.bin").is_file());
+
+    let whole = get(&server.url, &path);
+    assert_eq!(whole.status, 200);
+    assert!(whole.body == content, "{} bytes came back", whole.body.len());
+    assert_eq!(whole.header("content-disposition"), Some("attachment; filename=\"model a.bin\""));
+    assert_eq!(whole.header("content-type"), Some("application/octet-stream"));
+    assert_eq!(whole.header("accept-ranges"), Some("bytes"));
+    let etag = whole.header("etag").expect("a validator").to_owned();
+
+    let part = with_headers(&server, "GET", &path, &[("Range", "bytes=1000000-1000009")]);
+    assert_eq!((part.status, part.body.as_slice()), (206, &content[1_000_000..1_000_010]));
+    assert_eq!(part.header("content-range"), Some("bytes 1000000-1000009/3000000"));
+    let tail = with_headers(&server, "GET", &path, &[("Range", "bytes=-5")]);
+    assert_eq!((tail.status, tail.body.as_slice()), (206, &content[2_999_995..]));
+    let beyond = with_headers(&server, "GET", &path, &[("Range", "bytes=3000000-")]);
+    assert_eq!((beyond.status, beyond.header("content-range")), (416, Some("bytes */3000000")));
+    let known = with_headers(&server, "GET", &path, &[("If-None-Match", &etag)]);
+    assert_eq!((known.status, known.body.len()), (304, 0));
+    let stale =
+        with_headers(&server, "GET", &path, &[("Range", "bytes=0-1"), ("If-Range", "\"old\"")]);
+    assert_eq!((stale.status, stale.body.len()), (200, content.len()));
+    let head = with_headers(&server, "HEAD", &path, &[]);
+    assert_eq!(
+        (head.status, head.header("content-length"), head.body.len()),
+        (200, Some("3000000"), 0)
+    );
+
+    let listed = get(&server.url, &format!("{FILES}?path=0/run/artifacts/model")).json();
+    assert_eq!(
+        listed,
+        json!({"files": [{"path": "model a.bin", "is_dir": false, "file_size": 3_000_000}]})
+    );
+    let delete = |path: &str| with_headers(&server, "DELETE", path, &[]).status;
+    assert_eq!(delete(&format!("{FILES}/0/run")), 200);
+    assert_eq!(get(&server.url, &path).status, 404);
+}
+
+#[test]
+fn no_artifact_path_leaves_the_root() {
+    let server = Served::start();
+    let outside = server.artifacts().parent().expect("a parent").join("secret");
+    std::fs::write(&outside, "secret").expect("a file");
+    for path in [
+        "..%2fsecret",
+        "..%2Fsecret",
+        "%2e%2e/secret",
+        "%252e%252e%252fsecret",
+        "a/..%2f..%2fsecret",
+        "%2fetc%2fpasswd",
+        "a%5c..%5c..%5csecret",
+        "a%00b",
+        "file:%2f%2f%2fetc%2fpasswd",
+    ] {
+        let path = format!("{FILES}/{path}");
+        for method in ["GET", "PUT", "DELETE"] {
+            let answer = send(
+                &server.url,
+                &Request { method, path: &path, headers: Vec::new(), body: Some(b"x") },
+            );
+            assert_eq!(answer.status, 400, "{method} {path}: {}", answer.text());
+            assert_eq!(answer.json()["message"], "Invalid path", "{method} {path}");
+        }
+    }
+    assert_eq!(with_headers(&server, "DELETE", &format!("{FILES}/%2e"), &[]).status, 400);
+    assert_eq!(std::fs::read_to_string(outside).expect("still there"), "secret");
+}
+
+#[test]
+fn artifacts_can_be_left_to_others() {
+    let server = Served::with(ServerOptions { serve_artifacts: false, ..ServerOptions::default() });
+    assert_eq!(put(&server, &format!("{FILES}/x"), b"x").status, 503);
+    assert_eq!(get(&server.url, FILES).status, 503);
+}
+
+#[test]
+fn files_of_runs_models_and_versions_are_found_by_owner() {
+    let server = Served::start();
+    let (run_id, root) = new_run(&server);
+    let upload = format!("/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run_id}&path=plots/a.png");
+    let sent = send(
+        &server.url,
+        &Request { method: "POST", path: &upload, headers: Vec::new(), body: Some(b"png") },
+    );
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    let file = get(&server.url, &format!("/get-artifact?run_id={run_id}&path=plots/a.png"));
+    assert_eq!((file.text().as_str(), file.header("content-type")), ("png", Some("image/png")));
+    let too_large = vec![0_u8; (10 << 20) + 1];
+    let refused = send(
+        &server.url,
+        &Request { method: "POST", path: &upload, headers: Vec::new(), body: Some(&too_large) },
+    );
+    assert_eq!(refused.status, 400);
+
+    let model = post(
+        &server.url,
+        &format!("{API}/logged-models"),
+        &json!({"experiment_id": "0", "name": "m"}),
+    );
+    let info = model.json()["model"]["info"].clone();
+    let (model_id, model_root) =
+        (info["model_id"].as_str().unwrap(), info["artifact_uri"].as_str().unwrap());
+    let below = model_root.strip_prefix("mlflow-artifacts:/").unwrap();
+    put(&server, &format!("{FILES}/{below}/MLmodel"), b"flavors: {}");
+    let listed =
+        get(&server.url, &format!("{API}/logged-models/{model_id}/artifacts/directories")).json();
+    assert_eq!(listed["files"][0]["path"], "MLmodel");
+    let path = format!(
+        "/ajax-api/2.0/mlflow/logged-models/{model_id}/artifacts/files?artifact_file_path=MLmodel"
+    );
+    assert_eq!(get(&server.url, &path).text(), "flavors: {}");
+
+    post(&server.url, &format!("{API}/registered-models/create"), &json!({"name": "reg"}));
+    let version = json!({"name": "reg", "source": format!("{root}/plots"), "run_id": run_id});
+    assert_eq!(post(&server.url, &format!("{API}/model-versions/create"), &version).status, 200);
+    let path = "/model-versions/get-artifact?name=reg&version=1&path=a.png";
+    assert_eq!(get(&server.url, path).text(), "png");
+}
+
+#[test]
+fn direct_uploads_are_refused_so_that_clients_go_the_ordinary_way() {
+    let server = Served::start();
+    let (run_id, _) = new_run(&server);
+    let multipart = "/api/2.0/mlflow-artifacts/mpu/create/0/x";
+    let answer = post(&server.url, multipart, &json!({"path": "f", "num_parts": 2}));
+    assert_eq!(
+        (answer.status, answer.json()["error_code"].clone()),
+        (501, json!("NOT_IMPLEMENTED"))
+    );
+    let body = json!({"run_id": run_id, "path": "a"});
+    for which in ["upload", "download"] {
+        let answer = post(&server.url, &format!("{API}/artifacts/presigned-{which}-url"), &body);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+    }
+}
+
+#[test]
+fn what_is_not_classical_machine_learning_is_a_404() {
+    let server = Served::start();
+    for path in [
+        "/api/3.0/mlflow/traces/search",
+        "/api/2.0/mlflow/traces",
+        "/api/3.0/mlflow/scorers/list",
+        "/api/3.0/mlflow/workspaces",
+        "/api/3.0/mlflow/gateway/endpoints/list",
+        "/ajax-api/3.0/mlflow/issues/search",
+    ] {
+        let answer = get(&server.url, path);
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(answer.text().starts_with("<!doctype html>"), "{path}");
+    }
+}
+
+#[test]
+fn metrics_count_requests_by_route() {
+    let server = Served::start();
+    for id in 0..3 {
+        get(&server.url, &format!("{API}/experiments/get?experiment_id={id}"));
+    }
+    let metrics = get(&server.url, "/metrics").text();
+    for part in [
+        "trainyard_http_requests_total{method=\"GET\",route=\"/api/2.0/mlflow/experiments/get\",status=\"404\"}",
+        "trainyard_http_request_duration_seconds_bucket{method=\"GET\",route=\"/api/2.0/mlflow/experiments/get\"",
+        "trainyard_http_connections",
+    ] {
+        assert!(metrics.contains(part), "{part} is not in:\n{metrics}");
+    }
+}
+
+fn graphql(server: &Served, query: &str, variables: &Value) -> Value {
+    post(&server.url, "/graphql", &json!({"query": query, "variables": variables})).json()
+}
+
+#[test]
+fn the_queries_of_upstreams_pages_are_answered() {
+    let server = Served::start();
+    let (run_id, _) = new_run(&server);
+    for step in 0..3 {
+        let metric =
+            json!({"run_id": run_id, "key": "loss", "value": 0.5, "timestamp": 7, "step": step});
+        post(&server.url, &format!("{API}/runs/log-metric"), &metric);
+    }
+    let nan = json!({"run_id": run_id, "key": "nan", "value": "NaN", "timestamp": 7});
+    post(&server.url, &format!("{API}/runs/log-metric"), &nan);
+    let query = r#"query GetRun($data: MlflowGetRunInput!) @component(name: "Runs") {
+        mlflowGetRun(input: $data) {
+          apiError { code message }
+          run {
+            info { runUuid status endTime experimentId }
+            experiment { experimentId name tags { key } }
+            modelVersions { name version }
+            data { metrics { key value step timestamp } params { key } }
+            inputs { datasetInputs { dataset { name } } }
+            outputs { modelOutputs { modelId } }
+            __typename
+          }
+        }
+      }"#;
+    let answer = graphql(&server, query, &json!({"data": {"runId": run_id}}));
+    assert_eq!(answer["errors"], Value::Null, "{answer}");
+    let run = &answer["data"]["mlflowGetRun"]["run"];
+    assert_eq!(
+        run["info"],
+        json!({"runUuid": run_id, "status": "RUNNING", "endTime": "0", "experimentId": "0"})
+    );
+    assert_eq!(run["experiment"], json!({"experimentId": "0", "name": "Default", "tags": []}));
+    assert_eq!(run["modelVersions"], json!([]));
+    assert_eq!(
+        run["data"]["metrics"][0],
+        json!({"key": "loss", "value": 0.5, "step": "2", "timestamp": "7"})
+    );
+    assert_eq!(run["data"]["metrics"][1]["value"], Value::Null);
+    assert_eq!(run["__typename"], "MlflowRunExtension");
+    assert_eq!(answer["data"]["mlflowGetRun"]["apiError"], Value::Null);
+
+    let query = "query H($data: MlflowGetMetricHistoryBulkIntervalInput!) { mlflowGetMetricHistoryBulkInterval(input: $data) { metrics { step runId } } }";
+    let data = json!({"data": {"runIds": [run_id], "metricKey": "loss", "maxResults": 2}});
+    let answer = graphql(&server, query, &data);
+    let steps = &answer["data"]["mlflowGetMetricHistoryBulkInterval"]["metrics"];
+    assert_eq!(steps, &json!([{"step": "0", "runId": run_id}, {"step": "2", "runId": run_id}]));
+
+    let query = "mutation S($data: MlflowSearchRunsInput!) { mlflowSearchRuns(input: $data) { runs { ...I } } } fragment I on MlflowRun { info { runId } }";
+    let answer =
+        graphql(&server, query, &json!({"data": {"experimentIds": ["0"], "runViewType": "ALL"}}));
+    assert_eq!(answer["data"]["mlflowSearchRuns"]["runs"][0]["info"]["runId"], json!(run_id));
+}
+
+#[test]
+fn bad_graphql_is_told_in_the_answer() {
+    let server = Served::start();
+    for (query, part) in [
+        ("{ nope }", "Cannot query field 'nope' on type 'Query'."),
+        (
+            "{ mlflowGetRun(input: {runId: \"x\"}) { run { nope } } }",
+            "Cannot query field 'nope' on type 'MlflowRunExtension'.",
+        ),
+        ("{ mlflowGetRun(input: {runId: \"x\"}) { run } }", "must have a selection"),
+        (
+            "{ mlflowGetRun(input: {runId: \"x\"}) { run { info { runId } } } }",
+            "Run with id=x not found",
+        ),
+        (
+            "{ mlflowGetRun(input: {}) { run { info { runId } } } }",
+            "Missing value for required parameter 'run_id'",
+        ),
+        ("{ broken", "Syntax Error"),
+        ("", "Must provide"),
+    ] {
+        let answer = graphql(&server, query, &Value::Null);
+        let error = answer["errors"][0].as_str().unwrap_or_default();
+        assert!(error.contains(part), "{query}: {answer}");
+    }
+    let many: Vec<String> =
+        (0..11).map(|i| format!("a{i}: test(inputString: \"x\") {{ output }}")).collect();
+    let many = many.join(" ");
+    let answer = graphql(&server, &format!("{{ {many} }}"), &Value::Null);
+    assert!(answer["errors"][0].as_str().unwrap_or_default().contains("at most 10"), "{answer}");
+    let endless = "{ test(inputString: \"x\") { ...A } } fragment A on Test { ...A }";
+    assert!(graphql(&server, endless, &Value::Null)["errors"][0].is_string());
+}
