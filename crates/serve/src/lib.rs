@@ -1,1 +1,23 @@
 //! The model server: hot swap, alias watcher, protocols, prediction log.
+//!
+//! [`serve`] answers predictions of one or several models. Each sits in a slot: a watcher looks up
+//! what its alias means, loads a new version beside the old, lets it predict its own input
+//! example, and swaps one pointer; requests in flight finish on the version they began with. A
+//! request is read by the model's signature straight into Arrow columns
+//! ([`trainyard_mlflow::enforce`]), predicted ([`trainyard_models`]), answered and logged.
+
+mod answer;
+mod error;
+mod health;
+mod http;
+mod load;
+mod log;
+mod metrics;
+mod options;
+mod server;
+mod slot;
+mod watch;
+
+pub use error::{Error, Result};
+pub use options::{Limits, LoadFn, Loader, LogOptions, ModelSource, ServeOptions};
+pub use server::serve;

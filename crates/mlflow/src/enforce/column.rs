@@ -392,7 +392,7 @@ impl<'s> Column<'s> {
             },
             // Upstream's bool("false") is True: only its own casting repeats that.
             Values::Boolean(values) if casting == Casting::Upstream => {
-                values.push(!text.is_empty())
+                values.push(!text.is_empty());
             }
             _ => return Err(Refusal::Type),
         }

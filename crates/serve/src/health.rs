@@ -1,0 +1,65 @@
+//! `/health`: whether the server answers predictions, with which model, and what is wrong.
+
+use std::sync::atomic::Ordering;
+
+use chrono::SecondsFormat;
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::http::{Response, json};
+use crate::server::Server;
+use crate::slot::Slot;
+
+/// Whether predictions are answered and the server is not about to stop.
+pub(crate) fn is_ready(server: &Server, slot: &Slot) -> bool {
+    slot.current().is_some() && !server.draining.load(Ordering::Relaxed)
+}
+
+/// 200 when [`is_ready`], else 503, with the same body.
+pub(crate) fn health(server: &Server, slot: &Slot) -> Response {
+    let status =
+        if is_ready(server, slot) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &Value::Object(describe(server, slot)))
+}
+
+/// Everything that is known of the model in the slot.
+pub(crate) fn describe(server: &Server, slot: &Slot) -> Map<String, Value> {
+    let mut body = Map::new();
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(key.to_owned(), value);
+        }
+    };
+    let served = slot.current();
+    let state = match &served {
+        _ if server.draining.load(Ordering::Relaxed) => "draining",
+        Some(_) => "ok",
+        None => "loading",
+    };
+    put("status", Some(state.into()));
+    put("model", Some(slot.name.as_str().into()));
+    put("source", Some(slot.source.describe().into()));
+    let status = slot.status().clone();
+    let time = |when: chrono::DateTime<chrono::Utc>| {
+        Value::from(when.to_rfc3339_opts(SecondsFormat::Millis, true))
+    };
+    if let Some(served) = &served {
+        let resolved = &served.resolved;
+        put("version", Some((&*served.version).into()));
+        put("alias", resolved.alias.clone().map(Value::from));
+        put("run_id", resolved.run_id.clone().map(Value::from));
+        put("model_id", resolved.model_id.clone().map(Value::from));
+        put("loaded_at", Some(time(served.loaded_at)));
+        put("size_bytes", Some(served.loaded.predictor.size_bytes().into()));
+        put("verified", Some(served.example.is_some().into()));
+        put("swaps", Some(status.swaps.into()));
+    } else {
+        let reason = status.last_error.clone();
+        let loading = || "the model is being loaded".to_owned();
+        put("reason", Some(reason.unwrap_or_else(loading).into()));
+    }
+    put("last_error", status.last_error.map(Value::from));
+    put("last_error_at", status.last_error_at.map(time));
+    put("warning", status.warning.map(Value::from));
+    body
+}

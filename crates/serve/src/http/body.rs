@@ -1,0 +1,89 @@
+//! Bodies of requests: what they claim to be, and their bytes within the limit.
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+
+use super::error::Refusal;
+
+/// A body's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Json,
+    Csv,
+}
+
+/// The format that the headers name, by the rules of MLflow's server: one of the known types, no
+/// parameter but a charset, which must be UTF-8. What it answers with a 500, no type at all, is a
+/// 415 here.
+pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
+    const TYPES: &str = "Types: ['text/csv', 'application/json']";
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Err(Refusal::MediaType(format!(
+            "This predictor needs a Content-Type header. {TYPES}."
+        )));
+    };
+    // What every client sends, without taking it apart.
+    if value == "application/json" {
+        return Ok(Format::Json);
+    }
+    let text = value.to_str().unwrap_or("?");
+    let mut parts = text.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
+    for part in parts {
+        let (name, charset) = part.split_once('=').unwrap_or((part, ""));
+        if !name.eq_ignore_ascii_case("charset") {
+            return Err(Refusal::MediaType(format!("Unrecognized content type parameters: {name}.")));
+        }
+        if !charset.trim_matches('"').eq_ignore_ascii_case("utf-8") {
+            return Err(Refusal::MediaType("The scoring server only supports UTF-8".to_owned()));
+        }
+    }
+    match media_type.as_str() {
+        "application/json" => Ok(Format::Json),
+        "text/csv" => Ok(Format::Csv),
+        _ => Err(Refusal::MediaType(format!(
+            "This predictor only supports the following content types: {TYPES}. Got '{text}'."
+        ))),
+    }
+}
+
+/// All bytes of the body, unless there are more than `limit`.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    mut body: Incoming,
+    limit: usize,
+) -> Result<Bytes, Refusal> {
+    let claimed = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if claimed.is_some_and(|length: usize| length > limit) {
+        return Err(Refusal::TooLarge { limit });
+    }
+    let mut first = Bytes::new();
+    let mut more: Option<BytesMut> = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Refusal::Broken(error.to_string()))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let length = more.as_ref().map_or(first.len(), BytesMut::len) + data.len();
+        if length > limit {
+            return Err(Refusal::TooLarge { limit });
+        }
+        // A small body is one frame, which needs no copy.
+        if first.is_empty() && more.is_none() {
+            first = data;
+            if body.is_end_stream() {
+                break;
+            }
+        } else {
+            let expected = claimed.unwrap_or(length);
+            let whole = more.get_or_insert_with(|| {
+                let mut whole = BytesMut::with_capacity(expected);
+                whole.extend_from_slice(&first);
+                whole
+            });
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(more.map_or(first, BytesMut::freeze))
+}

@@ -1,0 +1,163 @@
+//! Why a request is not answered as asked, and MLflow's JSON body that says so.
+
+use std::time::Duration;
+
+use http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::StatusCode;
+use serde::Serialize;
+use trainyard_mlflow::ErrorCode;
+use trainyard_mlflow::enforce::{Rejection, Violation};
+
+use super::{JSON, Response, TEXT, response};
+
+/// A refused request.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The content does not fit the signature.
+    Content(Box<Rejection>),
+    /// The model could not predict what fits its signature.
+    Model(String),
+    /// The body is over the limit.
+    TooLarge { limit: usize },
+    /// The body broke off.
+    Broken(String),
+    /// The body did not arrive, or the answer was not ready, in time.
+    Timeout(Duration),
+    /// A type of body that is not read; the sentence says which are.
+    MediaType(String),
+    /// No or the wrong token.
+    Unauthenticated,
+    /// Nothing is here.
+    NotFound,
+    /// Something is here, but for other methods.
+    Method(&'static str),
+    /// Too many requests at once.
+    Overloaded,
+    /// No model serves (yet); the sentence says why.
+    NotReady(String),
+    /// A mistake of the server.
+    Internal(&'static str),
+}
+
+/// MLflow's error body, and every violation.
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    error_code: ErrorCode,
+    message: &'a str,
+    sqlstate: &'static str,
+    error_class: &'static str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    violations: &'a [Violation],
+    #[serde(skip_serializing_if = "is_zero")]
+    violations_total: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Content(Box::new(rejection))
+    }
+}
+
+impl Refusal {
+    pub(crate) fn into_response(self) -> Response {
+        match self {
+            Self::Content(rejection) => body(
+                StatusCode::BAD_REQUEST,
+                &Body {
+                    error_code: rejection.step.error_code(),
+                    message: &rejection.message,
+                    sqlstate: rejection.step.sqlstate(),
+                    error_class: rejection.step.error_class(),
+                    violations: &rejection.violations,
+                    violations_total: rejection.violations_total,
+                },
+            ),
+            Self::Model(reason) => plain(
+                StatusCode::BAD_REQUEST,
+                ErrorCode::BadRequest,
+                &format!(
+                    "Encountered an unexpected error while evaluating the model. Verify that the \
+                     input is compatible with the model for inference. Error: '{reason}'"
+                ),
+            ),
+            Self::TooLarge { limit } => plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                ErrorCode::BadRequest,
+                &format!("the body is larger than {limit} bytes; send the rows in parts"),
+            ),
+            Self::Broken(reason) => plain(
+                StatusCode::BAD_REQUEST,
+                ErrorCode::BadRequest,
+                &format!("the body broke off: {reason}"),
+            ),
+            Self::Timeout(limit) => plain(
+                StatusCode::GATEWAY_TIMEOUT,
+                ErrorCode::DeadlineExceeded,
+                &format!("Request processing time exceeded limit of {} s", limit.as_secs_f64()),
+            ),
+            Self::MediaType(reason) => response(StatusCode::UNSUPPORTED_MEDIA_TYPE, TEXT, reason),
+            Self::Unauthenticated => with(
+                plain(
+                    StatusCode::UNAUTHORIZED,
+                    ErrorCode::Unauthenticated,
+                    "send the token of this server: Authorization: Bearer <token>",
+                ),
+                WWW_AUTHENTICATE,
+                "Bearer",
+            ),
+            Self::NotFound => response(StatusCode::NOT_FOUND, JSON, r#"{"detail":"Not Found"}"#),
+            Self::Method(allowed) => with(
+                response(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    JSON,
+                    r#"{"detail":"Method Not Allowed"}"#,
+                ),
+                ALLOW,
+                allowed,
+            ),
+            Self::Overloaded => with(
+                plain(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    ErrorCode::RequestLimitExceeded,
+                    "too many requests at once; try again in a second",
+                ),
+                RETRY_AFTER,
+                "1",
+            ),
+            Self::NotReady(reason) => with(
+                plain(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::TemporarilyUnavailable, &reason),
+                RETRY_AFTER,
+                "1",
+            ),
+            Self::Internal(reason) => plain(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                ErrorCode::InternalError,
+                reason,
+            ),
+        }
+    }
+}
+
+fn plain(status: StatusCode, error_code: ErrorCode, message: &str) -> Response {
+    let error_class = "INVALID_PARAMETER_VALUE";
+    let sqlstate = "KAM00";
+    body(
+        status,
+        &Body { error_code, message, sqlstate, error_class, violations: &[], violations_total: 0 },
+    )
+}
+
+fn body(status: StatusCode, body: &Body<'_>) -> Response {
+    // Strings and numbers always serialize.
+    response(status, JSON, serde_json::to_vec(body).unwrap_or_default())
+}
+
+fn with(mut response: Response, name: http::HeaderName, value: &'static str) -> Response {
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    response
+}

@@ -1,0 +1,173 @@
+//! The prediction log: what was asked and answered, as Parquet segments.
+//!
+//! A request hands over pointers to its columns and goes on; a thread of its own writes. When the
+//! thread cannot keep up, requests are dropped and counted, never slowed. A segment is written
+//! under a hidden name and renamed when it is whole, so a reader sees only whole files; names are
+//! unique to the process, so several servers may share a folder.
+
+mod segment;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use trainyard_models::Prediction;
+
+use crate::error::{Error, Result};
+use crate::metrics::Metrics;
+use crate::options::LogOptions;
+use segment::Segment;
+
+/// One answered request.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) request_id: Arc<str>,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) time_ms: i64,
+    pub(crate) version: Arc<str>,
+    pub(crate) input: RecordBatch,
+    pub(crate) prediction: Prediction,
+}
+
+/// Rows that are put together before they are encoded: encoding has a price a call.
+const CHUNK_ROWS: usize = 4096;
+
+/// How long rows are gathered before they are encoded, and how often the age of the segment is
+/// looked at.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Where requests leave their entries.
+#[derive(Debug)]
+pub(crate) struct PredictionLog {
+    queue: SyncSender<Entry>,
+    metrics: Arc<Metrics>,
+}
+
+/// Ends when every [`PredictionLog`] is gone and the last segment is whole.
+pub(crate) type Writer = JoinHandle<()>;
+
+impl PredictionLog {
+    /// Starts the writing thread.
+    pub(crate) fn start(options: LogOptions, metrics: Arc<Metrics>) -> Result<(Self, Writer)> {
+        std::fs::create_dir_all(&options.dir)
+            .map_err(|source| Error::Io { path: options.dir.clone(), source })?;
+        segment::remove_abandoned(&options.dir);
+        let (queue, entries) = sync_channel(options.queue_max.max(1));
+        let counts = Arc::clone(&metrics);
+        let path = options.dir.clone();
+        let thread = std::thread::Builder::new()
+            .name("prediction-log".to_owned())
+            .spawn(move || write(&options, &entries, &counts))
+            .map_err(|source| Error::Io { path, source })?;
+        Ok((Self { queue, metrics }, thread))
+    }
+
+    /// Hands an entry over, or drops and counts it.
+    pub(crate) fn push(&self, entry: Entry) {
+        let rows = entry.input.num_rows() as u64;
+        // Counted first, so that the writer never takes off what is not on yet.
+        self.metrics.log_queued.fetch_add(1, Ordering::Relaxed);
+        match self.queue.try_send(entry) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
+                self.metrics.log_dropped.fetch_add(rows, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn write(options: &LogOptions, entries: &Receiver<Entry>, metrics: &Metrics) {
+    let mut chunk: Vec<Entry> = Vec::new();
+    let mut chunk_rows = 0;
+    let mut chunk_started = Instant::now();
+    let mut segment: Option<Segment> = None;
+    loop {
+        if chunk.is_empty() {
+            chunk_started = Instant::now();
+        }
+        let received = entries.recv_timeout(TICK.saturating_sub(chunk_started.elapsed()));
+        let open = !matches!(received, Err(RecvTimeoutError::Disconnected));
+        if let Ok(entry) = received {
+            metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
+            let same = chunk.last().is_none_or(|last| last.input.schema_ref() == entry.input.schema_ref());
+            if !same {
+                flush(&mut segment, &mut chunk, options, metrics);
+                chunk_rows = 0;
+            }
+            chunk_rows += entry.input.num_rows();
+            chunk.push(entry);
+            if chunk_rows < CHUNK_ROWS && chunk_started.elapsed() < TICK {
+                continue;
+            }
+        }
+        flush(&mut segment, &mut chunk, options, metrics);
+        chunk_rows = 0;
+        let due = segment.as_ref().is_some_and(|segment| {
+            segment.rows() >= options.segment_rows_max
+                || Instant::now() >= segment.opened + options.segment_age_max
+        });
+        if due || !open {
+            close(segment.take(), metrics);
+        }
+        if !open {
+            return;
+        }
+    }
+}
+
+/// Writes the chunk to the segment, to a new one if there is none or its columns are others.
+fn flush(
+    segment: &mut Option<Segment>,
+    chunk: &mut Vec<Entry>,
+    options: &LogOptions,
+    metrics: &Metrics,
+) {
+    if chunk.is_empty() {
+        return;
+    }
+    let rows: u64 = chunk.iter().map(|entry| entry.input.num_rows() as u64).sum();
+    let written = append(segment, chunk, options, metrics);
+    chunk.clear();
+    if let Err(error) = written {
+        // What the segment held before is lost with it.
+        let lost = rows + segment.take().map_or(0, |broken| broken.rows() as u64);
+        failed(metrics, lost, &error);
+    }
+}
+
+fn append(
+    segment: &mut Option<Segment>,
+    chunk: &[Entry],
+    options: &LogOptions,
+    metrics: &Metrics,
+) -> Result<(), segment::Failure> {
+    let batch = segment::batch(chunk)?;
+    if segment.as_ref().is_some_and(|open| open.schema() != batch.schema_ref()) {
+        close(segment.take(), metrics);
+    }
+    let open = match segment {
+        Some(open) => open,
+        none => none.insert(Segment::create(&options.dir, batch.schema())?),
+    };
+    open.write(&batch)
+}
+
+fn close(segment: Option<Segment>, metrics: &Metrics) {
+    let Some(segment) = segment else { return };
+    let rows = segment.rows() as u64;
+    match segment.close() {
+        Ok(()) => {
+            metrics.log_rows.fetch_add(rows, Ordering::Relaxed);
+        }
+        Err(error) => failed(metrics, rows, &error),
+    }
+}
+
+fn failed(metrics: &Metrics, rows: u64, error: &segment::Failure) {
+    metrics.log_failed.fetch_add(rows, Ordering::Relaxed);
+    tracing::error!(rows, %error, "predictions are not logged");
+}

@@ -1,0 +1,238 @@
+//! One Parquet file of the prediction log.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Float32Type, Float64Type, Int64Type};
+use arrow_array::{Array as _, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_select::concat::concat;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use trainyard_models::Prediction;
+
+use super::Entry;
+use crate::answer;
+
+/// Why a segment is not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Arrow(#[from] ArrowError),
+    #[error(transparent)]
+    Parquet(#[from] ParquetError),
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+}
+
+/// A hidden file so old belongs to a server that was killed.
+const ABANDONED_AFTER: Duration = Duration::from_hours(24);
+const UNFINISHED: &str = ".unfinished";
+
+/// Segments of this process so far.
+static SEQUENCE: AtomicU64 = AtomicU64::new(0);
+
+/// A segment that is being written.
+pub(crate) struct Segment {
+    writer: ArrowWriter<File>,
+    hidden: PathBuf,
+    path: PathBuf,
+    schema: SchemaRef,
+    rows: usize,
+    pub(crate) opened: Instant,
+    closed: bool,
+}
+
+impl Segment {
+    pub(crate) fn create(dir: &Path, schema: SchemaRef) -> Result<Self, Failure> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let process = std::process::id();
+        let number = SEQUENCE.fetch_add(1, Ordering::Relaxed);
+        // The random part sets processes of other machines and containers apart.
+        let random = uuid::Uuid::new_v4().as_fields().0;
+        let name = format!("predictions-{now:013}-{process}-{random:08x}-{number:06}.parquet");
+        let hidden = dir.join(format!(".{name}{UNFINISHED}"));
+        let file = File::create_new(&hidden)
+            .map_err(|source| Failure::Io { path: hidden.clone(), source })?;
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+            .build();
+        Ok(Self {
+            writer: ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))?,
+            path: dir.join(name),
+            hidden,
+            schema,
+            rows: 0,
+            opened: Instant::now(),
+            closed: false,
+        })
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
+        self.rows += batch.num_rows();
+        Ok(self.writer.write(batch)?)
+    }
+
+    /// Makes the segment whole and visible.
+    pub(crate) fn close(mut self) -> Result<(), Failure> {
+        self.writer.finish()?;
+        let io = |path: &Path, source| Failure::Io { path: path.to_path_buf(), source };
+        self.writer.inner().sync_all().map_err(|error| io(&self.hidden, error))?;
+        std::fs::rename(&self.hidden, &self.path).map_err(|error| io(&self.path, error))?;
+        self.closed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if !self.closed {
+            // Half a file helps nobody; if it stays, it is removed a day later.
+            let _stays = std::fs::remove_file(&self.hidden);
+        }
+    }
+}
+
+/// Removes hidden files that a killed server left.
+pub(crate) fn remove_abandoned(dir: &Path) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let ours = name.starts_with(".predictions-") && name.ends_with(UNFINISHED);
+        let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|t| t.elapsed().ok());
+        if ours && age.is_some_and(|age| age > ABANDONED_AFTER) {
+            tracing::info!(path = %entry.path().display(), "removing an unfinished log segment");
+            let _someone_else_was_first = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// The rows of the log for these entries, which all have the same input columns.
+pub(crate) fn batch(entries: &[Entry]) -> Result<RecordBatch, Failure> {
+    let mut ids = Vec::new();
+    let mut times = Vec::new();
+    let mut versions = Vec::new();
+    for entry in entries {
+        for _row in 0..entry.input.num_rows() {
+            ids.push(&*entry.request_id);
+            times.push(entry.time_ms);
+            versions.push(&*entry.version);
+        }
+    }
+    let times = TimestampMillisecondArray::from(times).with_timezone("UTC");
+    let mut fields = vec![
+        Field::new("trainyard.request_id", DataType::Utf8, false),
+        Field::new("trainyard.time", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), false),
+        Field::new("trainyard.model_version", DataType::Utf8, false),
+    ];
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from(ids)),
+        Arc::new(times),
+        Arc::new(StringArray::from(versions)),
+    ];
+    let Some(first) = entries.first() else {
+        return Err(ArrowError::InvalidArgumentError("no entries".to_owned()).into());
+    };
+    for (index, field) in first.input.schema_ref().fields().iter().enumerate() {
+        let parts: Vec<_> = entries.iter().map(|entry| entry.input.column(index).as_ref()).collect();
+        fields.push(Field::clone(field));
+        columns.push(concat(&parts)?);
+    }
+    let (predictions, probabilities) = outputs(entries)?;
+    let is_input = |name: &str| first.input.schema_ref().field_with_name(name).is_ok();
+    let name = |plain: &str| {
+        if is_input(plain) { format!("trainyard.{plain}") } else { plain.to_owned() }
+    };
+    fields.push(Field::new(name("prediction"), predictions.data_type().clone(), true));
+    columns.push(predictions);
+    if let Some(probabilities) = probabilities {
+        fields.push(Field::new(name("probability"), DataType::Float64, true));
+        columns.push(probabilities);
+    }
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// What the model said, and the probability of it when the model gave one.
+fn outputs(entries: &[Entry]) -> Result<(ArrayRef, Option<ArrayRef>), Failure> {
+    let mut predictions = Vec::with_capacity(entries.len());
+    let mut probabilities = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let (label, several) = answer::parts(&entry.prediction);
+        let label = column(label)?;
+        if let Some(probability) = several.and_then(|several| probability(&label, several)) {
+            probabilities.push(probability);
+        }
+        predictions.push(label);
+    }
+    let all = |arrays: &[ArrayRef]| concat(&arrays.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+    let complete = probabilities.len() == predictions.len();
+    let probabilities = if complete { Some(all(&probabilities)?) } else { None };
+    Ok((all(&predictions)?, probabilities))
+}
+
+/// A prediction as one column.
+fn column(prediction: &Prediction) -> Result<ArrayRef, ArrowError> {
+    Ok(match prediction {
+        Prediction::Column(values) | Prediction::Matrix { values, width: 1 } => Arc::clone(values),
+        Prediction::Matrix { values, width } => list(values, *width)?,
+        Prediction::Maps { keys, values } => list(values, keys.len())?,
+        Prediction::Named(_) => {
+            return Err(ArrowError::NotYetImplemented("outputs within outputs".to_owned()));
+        }
+    })
+}
+
+fn list(values: &ArrayRef, width: usize) -> Result<ArrayRef, ArrowError> {
+    let size = i32::try_from(width).map_err(|e| ArrowError::InvalidArgumentError(e.to_string()))?;
+    let field = Arc::new(Field::new("item", values.data_type().clone(), true));
+    Ok(Arc::new(arrow_array::FixedSizeListArray::try_new(field, size, Arc::clone(values), None)?))
+}
+
+/// Probability of the predicted class of each row: by name where the outputs are named, else the
+/// highest, which is the predicted one of every classifier.
+fn probability(label: &ArrayRef, several: &Prediction) -> Option<ArrayRef> {
+    let (values, width, keys) = match several {
+        Prediction::Matrix { values, width } => (values, *width, None),
+        Prediction::Maps { keys, values } => (values, keys.len(), Some(keys)),
+        _ => return None,
+    };
+    let value = |index: usize| match values.data_type() {
+        DataType::Float64 => values.as_primitive::<Float64Type>().values().get(index).copied(),
+        DataType::Float32 => {
+            values.as_primitive::<Float32Type>().values().get(index).copied().map(f64::from)
+        }
+        _ => None,
+    };
+    let rows = label.len();
+    let of_row = |row: usize| {
+        let named = keys.and_then(|keys| {
+            let label = match label.data_type() {
+                DataType::Int64 => label.as_primitive::<Int64Type>().value(row).to_string(),
+                DataType::Utf8 => label.as_string::<i32>().value(row).to_owned(),
+                _ => return None,
+            };
+            keys.iter().position(|key| *key == label)
+        });
+        match named {
+            Some(class) => value(row * width + class),
+            None => (0..width).filter_map(|class| value(row * width + class)).reduce(f64::max),
+        }
+    };
+    (values.len() == rows * width)
+        .then(|| Arc::new((0..rows).map(of_row).collect::<Float64Array>()) as ArrayRef)
+}

@@ -1,0 +1,250 @@
+//! What the server counts, and its `/metrics` page in Prometheus' text format.
+//!
+//! Plain atomics: a request touches five of them and takes no lock.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::slot::Slot;
+
+/// What a request asked for; a path that is none of these counts as [`Route::Other`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    Predict,
+    Invocations,
+    Infer,
+    Health,
+    Ping,
+    Version,
+    Metrics,
+    Reload,
+    Feedback,
+    Docs,
+    Other,
+}
+
+const ROUTES: [(Route, &str); 11] = [
+    (Route::Predict, "/predict"),
+    (Route::Invocations, "/invocations"),
+    (Route::Infer, "/v2/models/infer"),
+    (Route::Health, "/health"),
+    (Route::Ping, "/ping"),
+    (Route::Version, "/version"),
+    (Route::Metrics, "/metrics"),
+    (Route::Reload, "/reload"),
+    (Route::Feedback, "/feedback"),
+    (Route::Docs, "/docs"),
+    (Route::Other, "other"),
+];
+
+/// Statuses the server answers with; anything else counts with the last.
+const STATUSES: [u16; 15] =
+    [200, 202, 302, 400, 401, 404, 405, 408, 413, 415, 429, 500, 502, 503, 504];
+
+const REQUESTS: &str = "trainyard_http_requests_total";
+const LATENCY: &str = "trainyard_http_request_duration_seconds";
+const LOADS: &str = "trainyard_model_loads_total";
+
+/// Upper bounds in seconds: from a tenth of a millisecond, where single rows are, to a minute.
+const BUCKETS: [f64; 15] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+    30.0,
+];
+
+#[derive(Debug, Default)]
+struct Histogram {
+    /// Counts of each bucket and, last, of what is beyond.
+    counts: [AtomicU64; BUCKETS.len() + 1],
+    nanoseconds: AtomicU64,
+}
+
+impl Histogram {
+    fn observe(&self, elapsed: Duration) {
+        let seconds = elapsed.as_secs_f64();
+        let bucket = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
+        if let Some(count) = self.counts.get(bucket) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug, Default)]
+struct RouteMetrics {
+    by_status: [AtomicU64; STATUSES.len()],
+    latency: Histogram,
+}
+
+/// All counters of a server.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    routes: [RouteMetrics; ROUTES.len()],
+    pub(crate) rows: AtomicU64,
+    pub(crate) in_flight: AtomicI64,
+    pub(crate) connections: AtomicI64,
+    pub(crate) swaps_succeeded: AtomicU64,
+    pub(crate) swaps_failed: AtomicU64,
+    pub(crate) log_rows: AtomicU64,
+    pub(crate) log_dropped: AtomicU64,
+    pub(crate) log_failed: AtomicU64,
+    pub(crate) log_queued: AtomicI64,
+}
+
+impl Metrics {
+    /// Counts an answered request.
+    pub(crate) fn answered(&self, route: Route, status: u16, elapsed: Duration) {
+        let Some(metrics) = self.routes.get(route as usize) else { return };
+        let index = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() - 1);
+        if let Some(count) = metrics.by_status.get(index) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        metrics.latency.observe(elapsed);
+    }
+
+    /// The page.
+    pub(crate) fn render(&self, slots: &[Arc<Slot>]) -> String {
+        let mut page = Page::default();
+        self.render_requests(&mut page);
+        self.render_counts(&mut page);
+        page.head("trainyard_model_info", "gauge", "Model versions that serve now.");
+        for slot in slots {
+            let Some(served) = slot.current() else { continue };
+            let alias = served.resolved.alias.as_deref().unwrap_or_default();
+            let run_id = served.resolved.run_id.as_deref().unwrap_or_default();
+            let labels = [
+                ("model", slot.name.as_str()),
+                ("version", &served.version),
+                ("alias", alias),
+                ("run_id", run_id),
+            ];
+            page.line("trainyard_model_info", &labels, "1");
+        }
+        page.head("trainyard_model_ready", "gauge", "Whether the model serves.");
+        for slot in slots {
+            let ready = if slot.current().is_some() { "1" } else { "0" };
+            page.line("trainyard_model_ready", &[("model", &slot.name)], ready);
+        }
+        page.0
+    }
+
+    fn render_requests(&self, page: &mut Page) {
+        page.head(REQUESTS, "counter", "Requests by route and status.");
+        for ((_, route), metrics) in ROUTES.iter().zip(&self.routes) {
+            for (status, count) in STATUSES.iter().zip(&metrics.by_status) {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    let status = status.to_string();
+                    page.line(REQUESTS, &[("route", route), ("status", &status)], &count.to_string());
+                }
+            }
+        }
+        page.head(LATENCY, "histogram", "From the headers of a request to its answer.");
+        for ((_, route), metrics) in ROUTES.iter().zip(&self.routes) {
+            let counts: Vec<u64> =
+                metrics.latency.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+            let total: u64 = counts.iter().sum();
+            if total == 0 {
+                continue;
+            }
+            let mut below = 0;
+            let bounds = BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
+            for (bound, count) in bounds.zip(&counts) {
+                below += count;
+                let labels = [("route", *route), ("le", bound.as_str())];
+                page.line(&format!("{LATENCY}_bucket"), &labels, &below.to_string());
+            }
+            let seconds = metrics.latency.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9;
+            page.line(&format!("{LATENCY}_sum"), &[("route", route)], &seconds.to_string());
+            page.line(&format!("{LATENCY}_count"), &[("route", route)], &total.to_string());
+        }
+    }
+
+    fn render_counts(&self, page: &mut Page) {
+        let counters = [
+            ("trainyard_prediction_rows_total", "Rows predicted.", &self.rows),
+            ("trainyard_prediction_log_rows_total", "Rows written to the prediction log.", &self.log_rows),
+            (
+                "trainyard_prediction_log_dropped_total",
+                "Rows not logged because the queue was full.",
+                &self.log_dropped,
+            ),
+            (
+                "trainyard_prediction_log_failed_total",
+                "Rows not logged because a segment could not be written.",
+                &self.log_failed,
+            ),
+        ];
+        for (name, help, value) in counters {
+            page.head(name, "counter", help);
+            page.line(name, &[], &value.load(Ordering::Relaxed).to_string());
+        }
+        let gauges = [
+            ("trainyard_http_requests_in_flight", "Requests being answered.", &self.in_flight),
+            ("trainyard_http_connections", "Open connections.", &self.connections),
+            ("trainyard_prediction_log_queue", "Requests waiting to be logged.", &self.log_queued),
+        ];
+        for (name, help, value) in gauges {
+            page.head(name, "gauge", help);
+            page.line(name, &[], &value.load(Ordering::Relaxed).to_string());
+        }
+        page.head(LOADS, "counter", "Versions loaded to serve, by result.");
+        for (result, value) in [("succeeded", &self.swaps_succeeded), ("failed", &self.swaps_failed)] {
+            page.line(LOADS, &[("result", result)], &value.load(Ordering::Relaxed).to_string());
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _infallible = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: &str) {
+        self.0.push_str(name);
+        for (index, (label, text)) in labels.iter().enumerate() {
+            let open = if index == 0 { "{" } else { "," };
+            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _infallible = write!(self.0, "{open}{label}=\"{text}\"");
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _infallible = writeln!(self.0, "{close} {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_in_the_order_of_their_numbers() {
+        for (index, (route, _)) in ROUTES.iter().enumerate() {
+            assert_eq!(*route as usize, index);
+        }
+    }
+
+    #[test]
+    fn the_page_counts_and_escapes() {
+        let metrics = Metrics::default();
+        metrics.answered(Route::Predict, 200, Duration::from_micros(200));
+        metrics.answered(Route::Predict, 400, Duration::from_secs(100));
+        let (slot, _reloads) = Slot::new("a\"b".to_owned(), crate::ModelSource::Uri("m".parse().unwrap()));
+        let page = metrics.render(&[slot]);
+        for line in [
+            "trainyard_http_requests_total{route=\"/predict\",status=\"200\"} 1",
+            "trainyard_http_request_duration_seconds_bucket{route=\"/predict\",le=\"0.0001\"} 0",
+            "trainyard_http_request_duration_seconds_bucket{route=\"/predict\",le=\"0.00025\"} 1",
+            "trainyard_http_request_duration_seconds_bucket{route=\"/predict\",le=\"+Inf\"} 2",
+            "trainyard_http_request_duration_seconds_count{route=\"/predict\"} 2",
+            "trainyard_model_ready{model=\"a\\\"b\"} 0",
+            "trainyard_prediction_rows_total 0",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+        }
+    }
+}

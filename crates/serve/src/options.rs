@@ -1,0 +1,182 @@
+//! What the server is told at its start.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use trainyard_mlflow::enforce;
+use trainyard_mlflow::uri::ModelUri;
+use trainyard_models::LoadedModel;
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A folder, `runs:/…`, `models:/Name/3`, `models:/Name@alias`, …
+    Uri(ModelUri),
+    /// A registered model and its alias or stage, as `MODEL_NAME` and `MODEL_STAGE` give them.
+    Registry {
+        /// Registered model.
+        name: String,
+        /// Alias (exactly, then in any case), else legacy stage.
+        stage: String,
+    },
+}
+
+impl ModelSource {
+    /// The source as the user would write it.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Uri(uri) => uri.to_string(),
+            Self::Registry { name, stage } => format!("models:/{name}@{stage}"),
+        }
+    }
+
+    /// Name under which the model answers when none is given: the registered one, else `model`.
+    pub(crate) fn default_name(&self) -> String {
+        match self {
+            Self::Registry { name, .. }
+            | Self::Uri(
+                ModelUri::Alias { name, .. }
+                | ModelUri::Version { name, .. }
+                | ModelUri::Stage { name, .. }
+                | ModelUri::Latest { name },
+            ) => name.clone(),
+            Self::Uri(_) => "model".to_owned(),
+        }
+    }
+
+    /// Whether a registry must be asked to find it.
+    pub(crate) fn needs_tracking(&self) -> bool {
+        !matches!(self, Self::Uri(ModelUri::Folder(_)))
+    }
+
+    /// Whether it can mean another version tomorrow.
+    pub(crate) fn can_move(&self) -> bool {
+        match self {
+            Self::Registry { .. } => true,
+            Self::Uri(uri) => matches!(
+                uri,
+                ModelUri::Alias { .. } | ModelUri::Stage { .. } | ModelUri::Latest { .. }
+            ),
+        }
+    }
+}
+
+/// What a request, a connection and the server may take.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of a request body. 16 MiB is some hundred thousand rows of a small model.
+    pub body_bytes_max: usize,
+    /// Open connections; further ones wait to be accepted.
+    pub connections_max: usize,
+    /// Requests that are predicted or wait for their body; further ones get 429.
+    pub concurrency_max: usize,
+    /// From the first byte of a request to the end of its headers; a slower client is cut.
+    pub header_timeout: Duration,
+    /// From the headers to the answer; 504 after that.
+    pub request_timeout: Duration,
+    /// How long requests in flight may take to finish when the server is told to stop.
+    pub drain_timeout: Duration,
+    /// Limits on the content of a request.
+    pub content: enforce::Limits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 16 << 20,
+            connections_max: 4096,
+            concurrency_max: 512,
+            header_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_mins(1),
+            drain_timeout: Duration::from_secs(30),
+            content: enforce::Limits::default(),
+        }
+    }
+}
+
+/// How requests and predictions are logged.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// Folder of the Parquet segments; several servers may share it.
+    pub dir: PathBuf,
+    /// A segment is closed after so many rows,
+    pub segment_rows_max: usize,
+    /// or after so long, and then becomes visible to readers.
+    pub segment_age_max: Duration,
+    /// Requests that wait to be written; when there are more, they are dropped and counted.
+    pub queue_max: usize,
+}
+
+impl LogOptions {
+    /// The defaults for a folder: segments of a million rows or a minute.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            segment_rows_max: 1_000_000,
+            segment_age_max: Duration::from_mins(1),
+            queue_max: 8192,
+        }
+    }
+}
+
+/// How a model folder becomes a model; [`trainyard_models::load`] unless something else is set.
+#[derive(Clone)]
+pub struct Loader(pub Arc<LoadFn>);
+
+/// Reads a model folder into memory.
+pub type LoadFn = dyn Fn(&Path) -> trainyard_models::Result<LoadedModel> + Send + Sync;
+
+impl Default for Loader {
+    fn default() -> Self {
+        Self(Arc::new(trainyard_models::load))
+    }
+}
+
+impl fmt::Debug for Loader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Loader")
+    }
+}
+
+/// Everything the server is told. Start from [`ServeOptions::new`].
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The model that answers at the root.
+    pub source: ModelSource,
+    /// Its name under `/models/<name>/`; the registered one if none.
+    pub name: Option<String>,
+    /// Further models, by name, under `/models/<name>/`.
+    pub more: Vec<(String, ModelSource)>,
+    /// Cast values as upstream does, even where that loses information.
+    pub lenient: bool,
+    /// Limits on requests and connections.
+    pub limits: Limits,
+    /// How often a movable alias is looked up; each wait differs by up to a tenth, so that many
+    /// servers do not ask at the same moment.
+    pub poll_interval: Duration,
+    /// None: nothing is logged.
+    pub log: Option<LogOptions>,
+    /// Bearer token that all requests but health probes must carry.
+    pub token: Option<String>,
+    /// Reads model folders.
+    pub loader: Loader,
+}
+
+impl ServeOptions {
+    /// Defaults for one model: strict, no log, no token, alias looked up every 5 seconds.
+    pub fn new(source: ModelSource) -> Self {
+        Self {
+            source,
+            name: None,
+            more: Vec::new(),
+            lenient: false,
+            limits: Limits::default(),
+            poll_interval: Duration::from_secs(5),
+            log: None,
+            token: None,
+            loader: Loader::default(),
+        }
+    }
+}

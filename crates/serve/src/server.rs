@@ -1,0 +1,111 @@
+//! Puts the parts together, and takes them apart again in order.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use trainyard_mlflow::Tracking;
+
+use crate::error::{Error, Result};
+use crate::http::{RequestIds, accept};
+use crate::log::PredictionLog;
+use crate::metrics::Metrics;
+use crate::options::ServeOptions;
+use crate::slot::{Reload, Slot};
+use crate::watch::Watcher;
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) options: Arc<ServeOptions>,
+    /// The first also answers at the root.
+    pub(crate) slots: Vec<Arc<Slot>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) log: Option<PredictionLog>,
+    pub(crate) request_ids: RequestIds,
+    pub(crate) concurrency: Semaphore,
+    pub(crate) draining: AtomicBool,
+}
+
+/// Serves until `shutdown`, then drains and returns.
+///
+/// The listener answers at once: `/health` is 503 with the reason until the model is loaded and
+/// has predicted its own input example. A registry that cannot be asked, at the start or later,
+/// is no reason to stop; a source that can never be loaded here is an error.
+pub async fn serve(
+    listener: TcpListener,
+    tracking: Option<Arc<dyn Tracking>>,
+    options: ServeOptions,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<()> {
+    let options = Arc::new(options);
+    let metrics = Arc::new(Metrics::default());
+    let slots = slots(&options, tracking.is_some())?;
+    let log = options.log.clone().map(|log| PredictionLog::start(log, Arc::clone(&metrics)));
+    let (log, log_writer) = match log.transpose()? {
+        Some((log, writer)) => (Some(log), Some(writer)),
+        None => (None, None),
+    };
+    let server = Arc::new(Server {
+        slots: slots.iter().map(|(slot, _)| Arc::clone(slot)).collect(),
+        metrics: Arc::clone(&metrics),
+        log,
+        request_ids: RequestIds::new(),
+        concurrency: Semaphore::new(options.limits.concurrency_max),
+        draining: AtomicBool::new(false),
+        options: Arc::clone(&options),
+    });
+    let stop = CancellationToken::new();
+    let watchers = TaskTracker::new();
+    for (slot, reloads) in slots {
+        let watcher = Watcher {
+            slot,
+            tracking: tracking.clone(),
+            options: Arc::clone(&options),
+            metrics: Arc::clone(&metrics),
+            reloads,
+            failed: None,
+        };
+        watchers.spawn(watcher.run(stop.clone()));
+    }
+    watchers.close();
+    let accepting = tokio::spawn(accept::serve(listener, Arc::clone(&server), stop.clone()));
+    shutdown.await;
+    tracing::info!("stopping: requests in flight finish, new ones are refused");
+    server.draining.store(true, Ordering::Relaxed);
+    stop.cancel();
+    accepting.await.map_err(|_panicked| Error::Broken("accepting connections"))?;
+    watchers.wait().await;
+    // The queue closes with the last owner of the server, then the writer finishes its segment.
+    drop(server);
+    if let Some(writer) = log_writer {
+        let joined = tokio::task::spawn_blocking(move || writer.join());
+        joined
+            .await
+            .map_err(|_panicked| Error::Broken("closing the prediction log"))?
+            .map_err(|_panicked| Error::Broken("writing the prediction log"))?;
+    }
+    Ok(())
+}
+
+type Slots = Vec<(Arc<Slot>, mpsc::Receiver<Reload>)>;
+
+fn slots(options: &ServeOptions, has_tracking: bool) -> Result<Slots> {
+    let first = options.name.clone().unwrap_or_else(|| options.source.default_name());
+    let mut slots: Slots = Vec::new();
+    let named = std::iter::once((&first, &options.source));
+    for (name, source) in named.chain(options.more.iter().map(|(name, source)| (name, source))) {
+        if slots.iter().any(|(slot, _)| slot.name == *name) {
+            return Err(Error::SameName { name: name.clone() });
+        }
+        if source.needs_tracking() && !has_tracking {
+            return Err(Error::NoTracking { uri: source.describe() });
+        }
+        slots.push(Slot::new(name.clone(), source.clone()));
+    }
+    Ok(slots)
+}

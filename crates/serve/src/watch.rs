@@ -1,0 +1,184 @@
+//! Follows the alias: looks it up, loads what it means now, swaps.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use rand::RngExt as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use trainyard_mlflow::Tracking;
+use trainyard_mlflow::resolve::ResolvedModel;
+
+use crate::error::Error;
+use crate::load;
+use crate::metrics::Metrics;
+use crate::options::ServeOptions;
+use crate::slot::{Checked, Reload, Slot};
+
+/// Between attempts to load the first model: soon at first, then not more often than this.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// A version that failed is tried again after this, or at once when it is asked for: it is
+/// probably broken, but a download may also have been cut off.
+const FAILED_RETRY: Duration = Duration::from_mins(1);
+
+/// Watches one slot until the server stops.
+pub(crate) struct Watcher {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) tracking: Option<Arc<dyn Tracking>>,
+    pub(crate) options: Arc<ServeOptions>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) reloads: mpsc::Receiver<Reload>,
+    /// The version that failed last, and when.
+    pub(crate) failed: Option<(Identity, Instant)>,
+}
+
+/// What makes two looks at the registry the same version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    version: Option<(String, String)>,
+    artifact_uri: String,
+}
+
+impl Identity {
+    fn of(resolved: &ResolvedModel) -> Self {
+        let version = resolved.version.as_ref();
+        Self {
+            version: version.map(|version| (version.name.clone(), version.version.clone())),
+            artifact_uri: resolved.artifact_uri.clone(),
+        }
+    }
+}
+
+impl Watcher {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut retry = FIRST_RETRY;
+        let mut waiting: Option<Reload> = None;
+        loop {
+            let forced = waiting.is_some();
+            let checked = tokio::select! {
+                () = stop.cancelled() => return,
+                checked = self.check(forced) => checked,
+            };
+            if let Some(waiting) = waiting.take() {
+                // Whoever asked may have gone.
+                let _gone = waiting.send(checked.clone());
+            }
+            let pause = if self.slot.current().is_none() {
+                let pause = retry;
+                retry = (retry * 2).min(RETRY_MAX);
+                Some(pause)
+            } else {
+                self.slot.source.can_move().then(|| jittered(self.options.poll_interval))
+            };
+            waiting = tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep_or_forever(pause) => None,
+                reload = self.reloads.recv() => match reload {
+                    Some(reload) => Some(reload),
+                    // The slot is gone, and with it the server.
+                    None => return,
+                },
+            };
+        }
+    }
+
+    /// One look: what should serve, and if it is something new, does it work?
+    async fn check(&mut self, forced: bool) -> Checked {
+        let tracking = self.tracking.as_deref();
+        let resolved = match load::resolve(&self.slot.source, tracking).await {
+            Ok(resolved) => resolved,
+            Err(error) => return self.cannot_ask(&error),
+        };
+        let current = self.slot.current();
+        let identity = Identity::of(&resolved);
+        let serves = current.as_ref().is_some_and(|current| Identity::of(&current.resolved) == identity);
+        let is_folder = resolved.version.is_none();
+        if serves && !(forced && is_folder) {
+            let mut status = self.slot.status();
+            // The alias may have been moved back from a version that failed.
+            status.last_error = None;
+            status.last_error_at = None;
+            status.warning = None;
+            self.failed = None;
+            return Checked::Unchanged;
+        }
+        if let Some((failed, when)) = &self.failed
+            && *failed == identity
+            && !forced
+            && current.is_some()
+            && when.elapsed() < FAILED_RETRY
+        {
+            let error = self.slot.status().last_error.clone();
+            return Checked::Failed(error.unwrap_or_default());
+        }
+        let started = Instant::now();
+        match load::load(resolved, tracking, &self.options).await {
+            Ok(served) => {
+                let version = Arc::clone(&served.version);
+                self.slot.swap(served);
+                self.failed = None;
+                self.metrics.swaps_succeeded.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(
+                    model = self.slot.name,
+                    version = &*version,
+                    seconds = started.elapsed().as_secs_f64(),
+                    "serving"
+                );
+                Checked::Swapped
+            }
+            Err(error) => {
+                self.failed = Some((identity.clone(), Instant::now()));
+                self.cannot_load(&identity, &error)
+            }
+        }
+    }
+
+    fn cannot_ask(&self, error: &Error) -> Checked {
+        let message = error.to_string();
+        let serving = self.slot.current().is_some();
+        tracing::warn!(model = self.slot.name, serving, error = message, "the registry cannot be asked");
+        let mut status = self.slot.status();
+        if serving {
+            status.warning = Some(format!(
+                "cannot ask the registry for {}, the model served may be out of date: {message}",
+                self.slot.source.describe()
+            ));
+        } else {
+            status.last_error = Some(message.clone());
+            status.last_error_at = Some(Utc::now());
+        }
+        Checked::Failed(message)
+    }
+
+    fn cannot_load(&self, identity: &Identity, error: &Error) -> Checked {
+        let what = match &identity.version {
+            Some((name, version)) => format!("{name} version {version}"),
+            None => identity.artifact_uri.clone(),
+        };
+        let message = format!("{what} cannot be served: {error}");
+        let keeps = self.slot.current().map(|served| Arc::clone(&served.version));
+        tracing::error!(model = self.slot.name, error = message, keeps = keeps.as_deref(), "not swapped");
+        self.metrics.swaps_failed.fetch_add(1, Ordering::Relaxed);
+        let mut status = self.slot.status();
+        status.warning = None;
+        status.last_error = Some(message.clone());
+        status.last_error_at = Some(Utc::now());
+        Checked::Failed(message)
+    }
+}
+
+async fn sleep_or_forever(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Up to a tenth more or less.
+fn jittered(interval: Duration) -> Duration {
+    interval.mul_f64(rand::rng().random_range(0.9..1.1))
+}
