@@ -230,10 +230,12 @@ pub enum Error {
     #[error("the training was cancelled")]
     Cancelled,
     /// A training program could not be started.
-    #[error("cannot run {command:?}: {source}")]
+    #[error("cannot run {command:?} in {folder}: {source}")]
     CommandNotStarted {
         /// The command line.
         command: String,
+        /// Its working folder.
+        folder: String,
         /// The operating system's answer.
         #[source]
         source: std::io::Error,
@@ -340,7 +342,7 @@ impl Error {
                 format!("restore it (mlflow experiments restore -x {id}) or name another one")
             }
             Self::CommandNotStarted { .. } => {
-                "check that the program exists and may be executed".to_owned()
+                "check that the folder exists and that there is a shell (sh)".to_owned()
             }
             Self::CommandFailed { last_lines, .. } if !last_lines.is_empty() => {
                 format!("its last lines were:\n{}", last_lines.join("\n"))

@@ -3,11 +3,13 @@
 //! - [`TrainConfig`] says what to train, [`split`] cuts a table in training rows and holdout,
 //!   [`fit`] fits a model, [`evaluate`] judges predictions with scikit-learn's metrics.
 //! - [`export`] writes a fitted model as an ONNX graph.
+//! - [`run_command`] runs a program that trains by itself and finds what it made.
 //! - [`train`] does all of it and logs it to a run; [`judge`] judges any model on the same holdout.
 
 mod artifacts;
 mod charts;
 mod column;
+mod command;
 mod config;
 mod dataset;
 mod error;
@@ -29,6 +31,7 @@ mod split;
 mod target;
 mod tree;
 
+pub use command::{CommandRun, run_command, run_command_until};
 pub use config::{AUTO_CLASSES_MAX, Algorithm, MissingValues, Task, TrainConfig};
 pub use dataset::{DataSource, digest};
 pub use error::{Error, Result};
@@ -46,7 +49,7 @@ pub use parameters::{
     SplitCriterion,
 };
 pub use progress::{OnProgress, Progress};
-pub use run::{Outcome, train};
+pub use run::{Outcome, experiment, train};
 pub use split::{Split, split};
 pub use target::Classes;
 pub use tree::{Node, Tree};

@@ -173,7 +173,7 @@ async fn start_run(tracking: &dyn Tracking, config: &TrainConfig, context: &Cont
 }
 
 /// Id of the experiment of this name, which is created if there is none.
-pub(crate) async fn experiment(tracking: &dyn Tracking, name: &str) -> Result<String> {
+pub async fn experiment(tracking: &dyn Tracking, name: &str) -> Result<String> {
     let existing = match tracking.get_experiment_by_name(name).await {
         Err(error) if error.is_not_found() => {
             match tracking.create_experiment(name, None, &[]).await {

@@ -1,0 +1,163 @@
+//! Training programs: the real MLflow client in Python, and shell scripts that fail in every way.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use trainyard_mlflow::SearchRuns;
+use trainyard_mlflow::entities::{Run, RunStatus};
+use trainyard_train::{CommandRun, Error, Progress, run_command, run_command_until};
+
+use crate::support::{Store, quiet};
+
+fn command(store: &Store, line: &str) -> CommandRun {
+    CommandRun {
+        command: line.to_owned(),
+        folder: store.folder.path().to_owned(),
+        tracking_uri: store.uri.clone(),
+        experiment: "/command".to_owned(),
+        registered_model_name: Some("Mine".to_owned()),
+    }
+}
+
+async fn only_run(store: &Store) -> Run {
+    let experiment = store.tracking.get_experiment_by_name("/command").await.unwrap();
+    let search =
+        SearchRuns { experiment_ids: vec![experiment.experiment_id], ..SearchRuns::default() };
+    let runs = store.tracking.search_runs(search).await.unwrap().items;
+    assert_eq!(runs.len(), 1);
+    runs.into_iter().next().unwrap()
+}
+
+const TRAIN: &str = r#"
+import sys
+import mlflow
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+
+x, y = load_iris(return_X_y=True, as_frame=True)
+with mlflow.start_run() as run:
+    model = LogisticRegression(max_iter=500).fit(x, y)
+    mlflow.log_metric("accuracy", model.score(x, y))
+    name = sys.argv[1] if len(sys.argv) > 1 else None
+    mlflow.sklearn.log_model(model, name="model", registered_model_name=name)
+    print("trained", run.info.run_id)
+print("to stderr", file=sys.stderr)
+"#;
+
+#[tokio::test]
+async fn a_python_program_continues_the_run_and_its_version_is_found() {
+    let store = Store::new();
+    std::fs::write(store.folder.path().join("train.py"), TRAIN).unwrap();
+    let python = trainyard_testkit::python();
+    let config = command(&store, &format!("{} train.py Mine", python.display()));
+    let news = Mutex::new(Vec::new());
+    let listen = |progress| news.lock().unwrap().push(progress);
+    let outcome =
+        run_command(store.tracking.as_ref(), &config, &listen).await.unwrap();
+
+    let run = only_run(&store).await;
+    assert_eq!(run.info.run_id, outcome.run_id);
+    assert_eq!(run.info.status, RunStatus::Finished);
+    assert!(outcome.metrics["accuracy"] > 0.9);
+    let version = outcome.registered.unwrap();
+    assert_eq!((version.name.as_str(), version.version.as_str()), ("Mine", "1"));
+    assert_eq!(outcome.model_uri, format!("models:/{}", outcome.model_id.unwrap()));
+    let news = news.into_inner().unwrap();
+    let line = Progress::Output { line: format!("trained {}", outcome.run_id), is_error: false };
+    assert!(news.contains(&line), "{news:?}");
+    assert!(news.contains(&Progress::Output { line: "to stderr".to_owned(), is_error: true }));
+}
+
+#[tokio::test]
+async fn a_model_that_is_only_logged_is_registered() {
+    let store = Store::new();
+    std::fs::write(store.folder.path().join("train.py"), TRAIN).unwrap();
+    let config =
+        command(&store, &format!("{} train.py", trainyard_testkit::python().display()));
+    let outcome =
+        run_command(store.tracking.as_ref(), &config, &quiet).await.unwrap();
+    let version = store.tracking.get_model_version("Mine", "1").await.unwrap();
+    assert_eq!(version.source, outcome.model_uri);
+    assert_eq!(version.run_id.as_deref(), Some(outcome.run_id.as_str()));
+}
+
+#[tokio::test]
+async fn a_failing_program_fails_its_run_and_is_quoted() {
+    let store = Store::new();
+    let config = command(&store, "echo fine; echo 'no such column' >&2; exit 3");
+    let error = run_command(store.tracking.as_ref(), &config, &quiet)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().ends_with("ended with exit code 3"), "{error}");
+    assert!(error.hint().unwrap().contains("no such column"));
+    assert_eq!(only_run(&store).await.info.status, RunStatus::Failed);
+    assert!(store.tracking.get_registered_model("Mine").await.is_err());
+}
+
+#[tokio::test]
+async fn unknown_programs_and_folders_are_named() {
+    let store = Store::new();
+    let tracking = store.tracking.as_ref();
+    let config = command(&store, "no-such-program-anywhere");
+    let error = run_command(tracking, &config, &quiet).await.unwrap_err();
+    assert!(error.to_string().contains("no such program"), "{error}");
+    let config = CommandRun { folder: "/no/such/folder".into(), ..config };
+    let error = run_command(tracking, &config, &quiet).await.unwrap_err();
+    assert!(matches!(error, Error::CommandNotStarted { .. }), "{error}");
+    assert!(error.to_string().contains("/no/such/folder"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_logs_nothing_is_told_what_to_do() {
+    let store = Store::new();
+    let config = command(&store, "true");
+    let error = run_command(store.tracking.as_ref(), &config, &quiet)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::CommandLoggedNoModel { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("log_model"));
+}
+
+#[tokio::test]
+async fn cancelling_ends_the_whole_group() {
+    let store = Store::new();
+    // The grandchild ignores the polite signal and tells where it is.
+    let script = "sh -c 'trap \"\" TERM; echo $$ > pid; while true; do sleep 0.1; done' & wait";
+    let config = command(&store, script);
+    let file = store.folder.path().join("pid");
+    let started = async {
+        while !std::fs::read_to_string(&file).is_ok_and(|text| text.ends_with('\n')) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let begin = Instant::now();
+    let error = run_command_until(store.tracking.as_ref(), &config, &quiet, started).await.unwrap_err();
+    assert!(matches!(error, Error::Cancelled), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    let pid = std::fs::read_to_string(&file).unwrap();
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "still running: {state}");
+    assert_eq!(only_run(&store).await.info.status, RunStatus::Killed);
+}
+
+#[tokio::test]
+async fn output_is_passed_on_in_lines_of_bearable_length() {
+    let store = Store::new();
+    let config = command(&store, "printf 'a\\rb\\n\\nlast'; head -c 40000 /dev/zero | tr '\\0' x >&2");
+    let news = Mutex::new(Vec::new());
+    let listen = |progress| news.lock().unwrap().push(progress);
+    let _no_model =
+        run_command(store.tracking.as_ref(), &config, &listen).await;
+    let news = news.into_inner().unwrap();
+    let lines = |wanted: bool| -> Vec<String> {
+        news.iter()
+            .filter_map(|news| match news {
+                Progress::Output { line, is_error } if *is_error == wanted => Some(line.clone()),
+                _ => None,
+            })
+            .collect()
+    };
+    assert_eq!(lines(false), ["a", "b", "last"]);
+    let long: Vec<usize> = lines(true).iter().map(String::len).collect();
+    assert_eq!(long, [16_384, 16_384, 7_232]);
+}
