@@ -1,0 +1,107 @@
+//! Markdown for pull requests and summaries of CI jobs.
+
+use std::fmt::Write as _;
+
+use trainyard_drift::{ColumnDrift, DatasetDrift, Severity, Status};
+
+use super::Meta;
+use super::words::{State, decision, headline, summary};
+use crate::number::count;
+
+/// Rows of the table; a pull request comment is cut at 65,536 characters.
+const MAX_ROWS: usize = 200;
+/// Findings listed.
+const MAX_FINDINGS: usize = 50;
+
+/// The verdict, the columns by severity and the findings.
+pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
+    let mut out = String::new();
+    let sign = if drift.dataset_drift { State::Drift } else { State::Stable }.sign();
+    let _infallible = writeln!(out, "## {sign} {}: {}\n", cell(meta.title()), headline(drift));
+    let _infallible = writeln!(out, "{}\n", summary(drift));
+    for (side, name, rows) in
+        [("Reference", &meta.reference, drift.reference_rows), ("Current", &meta.current, drift.current_rows)]
+    {
+        let _infallible = writeln!(out, "- {side}: {} ({} rows)", code(name), count(rows));
+    }
+    out.push_str("\n| Column | Kind | Verdict | Method | Score | Effect |\n|---|---|---|---|---|---|\n");
+    let columns = drift.by_severity();
+    for column in columns.iter().take(MAX_ROWS) {
+        out.push_str(&row(column));
+    }
+    if columns.len() > MAX_ROWS {
+        let _infallible = writeln!(out, "\n{} more columns are left out here.", columns.len() - MAX_ROWS);
+    }
+    let worth_listing: Vec<_> =
+        drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).collect();
+    if !worth_listing.is_empty() {
+        out.push_str("\n### Findings\n\n");
+        for (column, finding) in worth_listing.iter().take(MAX_FINDINGS) {
+            let column = column.map(|name| format!("{}: ", code(name))).unwrap_or_default();
+            let _infallible = writeln!(out, "- **{}** {column}{}", finding.severity.name(), cell(&finding.message));
+        }
+        if worth_listing.len() > MAX_FINDINGS {
+            let _infallible = writeln!(out, "- and {} more", worth_listing.len() - MAX_FINDINGS);
+        }
+    }
+    out
+}
+
+fn row(column: &ColumnDrift) -> String {
+    let state = State::of(column);
+    let (method, score, effect) = match &column.status {
+        Status::Tested(verdict) => {
+            let effect = verdict
+                .effect
+                .as_ref()
+                .map(|effect| format!("{} ({})", crate::number::short(effect.value), effect.size.name()))
+                .unwrap_or_default();
+            (verdict.method.id(), decision(verdict), effect)
+        }
+        Status::Skipped(reason) | Status::Failed(reason) => ("", reason.clone(), String::new()),
+    };
+    format!(
+        "| {} | {} | {} {} | {method} | {} | {effect} |\n",
+        code(&column.name),
+        column.kind,
+        state.sign(),
+        state.word(),
+        cell(&score)
+    )
+}
+
+/// Text that cannot leave its table cell or become markup.
+fn cell(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\r' => out.push(' '),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '@' | '#' | '!' => {
+                out.push('\\');
+                out.push(character);
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// A name as code; one with backticks is escaped text instead.
+fn code(text: &str) -> String {
+    if text.is_empty() || text.contains(['`', '|', '\n', '\r', '\\']) { cell(text) } else { format!("`{text}`") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_break_out_of_a_cell() {
+        assert_eq!(code("a|b"), "a\\|b");
+        assert_eq!(code("plain name"), "`plain name`");
+        assert_eq!(cell("<img>\n@team"), "&lt;img&gt; \\@team");
+    }
+}

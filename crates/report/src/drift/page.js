@@ -1,0 +1,13 @@
+(()=>{const d=document,q=(s,r=d)=>[...r.querySelectorAll(s)],t=d.querySelector("table.columns");if(!t)return;
+const body=t.tBodies[0],rows=q("tr",body),tools=d.querySelector(".tools");tools.hidden=false;
+const find=tools.querySelector("input[type=search]"),only=tools.querySelector("input[type=checkbox]"),said=tools.querySelector("output");
+const filter=()=>{const f=find.value.trim().toLowerCase();let n=0;for(const r of rows){const show=(!f||r.cells[0].textContent.toLowerCase().includes(f))&&(!only.checked||r.dataset.s==="drift"||r.dataset.s==="failed");r.hidden=!show;n+=show}said.textContent=n===rows.length?"":n+" of "+rows.length+" columns"};
+find.addEventListener("input",filter);only.addEventListener("change",filter);
+q("th[data-k]",t).forEach(h=>{const b=d.createElement("button");b.type="button";b.textContent=h.textContent;h.textContent="";h.append(b);
+b.addEventListener("click",()=>{const up=h.getAttribute("aria-sort")!=="ascending";q("th",t).forEach(o=>o.removeAttribute("aria-sort"));h.setAttribute("aria-sort",up?"ascending":"descending");
+const k=h.dataset.k,v=r=>k==="name"?r.cells[0].textContent:k==="kind"?r.cells[1].textContent:k==="s"?+r.dataset.i:+(r.dataset[k]||"NaN");
+rows.sort((x,y)=>{const a=v(x),b=v(y);const c=typeof a==="string"?a.localeCompare(b,undefined,{numeric:true}):isNaN(a)?isNaN(b)?0:1:isNaN(b)?-1:a-b;return up?c:-c}).forEach(r=>body.append(r))})});
+const open=()=>{const e=location.hash.length>1&&d.getElementById(location.hash.slice(1));if(e&&e.tagName==="DETAILS")e.open=true};
+addEventListener("hashchange",open);open();
+t.addEventListener("click",e=>{const a=e.target.closest("a[href^='#']");if(a){const x=d.getElementById(a.getAttribute("href").slice(1));if(x)x.open=true}});
+let shut=[];addEventListener("beforeprint",()=>{shut=q("details:not([open])");shut.forEach(e=>e.open=true)});addEventListener("afterprint",()=>{shut.forEach(e=>e.open=false)})})();
