@@ -1,0 +1,153 @@
+//! Runs side by side.
+
+use std::collections::BTreeSet;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use futures::future::try_join_all;
+use maud::{Markup, html};
+use percent_encoding::percent_decode_str;
+use trainyard_mlflow::entities::{Run, Tag};
+
+use crate::error::Result;
+use crate::page::{self, Section};
+use crate::{Web, format};
+
+/// More columns than this cannot be compared by eye.
+const RUNS_MAX: usize = 20;
+
+pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> Result {
+    let query = query.unwrap_or_default();
+    let ids = run_ids(&query);
+    let only_differences = query.split('&').any(|pair| pair == "differences=1");
+    let is_cut = ids.len() > RUNS_MAX;
+    let asked = ids.iter().take(RUNS_MAX).map(|id| web.tracking.get_run(id));
+    let runs = try_join_all(asked).await?;
+    let body = html! {
+        h1 { "Compare " small { (runs.len()) " runs" } }
+        @if is_cut { p.notice { "Only the first " (RUNS_MAX) " are shown." } }
+        @if runs.len() < 2 {
+            (page::empty("Choose two or more runs.", &html! { p { "Tick them in the table of an experiment, then press Compare." } }))
+        } @else {
+            (toggle(&web, &runs, only_differences))
+            (table(&web, &runs, only_differences))
+        }
+    };
+    let mut trail = vec![(web.links.home(), "Experiments".to_owned())];
+    let experiments: BTreeSet<&str> = runs.iter().map(|run| run.info.experiment_id.as_str()).collect();
+    if let (1, Some(id)) = (experiments.len(), experiments.first()) {
+        trail.push((web.links.experiment(id), web.tracking.get_experiment(id).await?.name));
+    }
+    let page = page::layout(&web.links, "Compare runs", Some(Section::Experiments), &trail, &body);
+    Ok(page::respond(StatusCode::OK, &page))
+}
+
+/// The values of `run=` in the query, in order, each once.
+fn run_ids(query: &str) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for value in query.split('&').filter_map(|pair| pair.strip_prefix("run=")) {
+        let id = percent_decode_str(value).decode_utf8_lossy().into_owned();
+        if !id.is_empty() && !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    ids
+}
+
+fn toggle(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
+    html! {
+        form.filter method="get" action=(web.links.compare()) {
+            @for run in runs { input type="hidden" name="run" value=(run.info.run_id); }
+            label { input type="checkbox" name="differences" value="1" checked[only_differences]; " only what differs" }
+            button.quiet { "Show" }
+        }
+    }
+}
+
+/// A line of the table: what it is called, and a cell a run.
+struct Line {
+    name: String,
+    cells: Vec<Option<String>>,
+    /// Values of a metric, for the bars.
+    values: Vec<Option<f64>>,
+}
+
+impl Line {
+    fn differs(&self) -> bool {
+        self.cells.windows(2).any(|pair| pair.first() != pair.get(1))
+    }
+}
+
+fn keys<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    keys.collect()
+}
+
+fn lines(runs: &[Run]) -> [(&'static str, Vec<Line>); 3] {
+    let metric_keys = keys(runs.iter().flat_map(|run| run.data.metrics.iter().map(|metric| metric.key.as_str())));
+    let param_keys = keys(runs.iter().flat_map(|run| run.data.params.iter().map(|param| param.key.as_str())));
+    let tag_keys = keys(
+        runs.iter()
+            .flat_map(|run| run.data.tags.iter().map(|tag| tag.key.as_str()))
+            .filter(|key| !key.starts_with("mlflow.") || *key == "mlflow.source.git.commit"),
+    );
+    let metrics = metric_keys.into_iter().map(|key| {
+        let values: Vec<Option<f64>> = runs.iter().map(|run| run.data.metric(key)).collect();
+        let cells = values.iter().map(|value| value.map(format::number)).collect();
+        Line { name: key.to_owned(), cells, values }
+    });
+    let texts = |key: &str, pairs: fn(&Run) -> &[Tag]| Line {
+        name: key.to_owned(),
+        cells: runs.iter().map(|run| Tag::find(pairs(run), key).map(str::to_owned)).collect(),
+        values: Vec::new(),
+    };
+    [
+        ("Metrics", metrics.collect()),
+        ("Params", param_keys.into_iter().map(|key| texts(key, |run| &run.data.params)).collect()),
+        ("Tags", tag_keys.into_iter().map(|key| texts(key, |run| &run.data.tags)).collect()),
+    ]
+}
+
+fn table(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
+    html! {
+        @for (title, lines) in lines(runs) {
+            @let lines: Vec<Line> = lines.into_iter().filter(|line| !only_differences || line.differs()).collect();
+            @if !lines.is_empty() {
+                h2 { (title) }
+                div.scroll {
+                    table {
+                        thead {
+                            tr {
+                                th { "Name" }
+                                @for run in runs {
+                                    th { a href=(web.links.run(&run.info.run_id)) { (format::short(page::run_name(&run.info.run_name, &run.info.run_id), 28)) } }
+                                }
+                            }
+                        }
+                        tbody { @for line in &lines { (row(line)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(line: &Line) -> Markup {
+    let differs = line.differs();
+    let largest = line.values.iter().flatten().copied().filter(|value| value.is_finite()).fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    html! {
+        tr {
+            th scope="row" { (format::short(&line.name, 60)) }
+            @for (position, cell) in line.cells.iter().enumerate() {
+                @let value = line.values.get(position).copied().flatten().filter(|value| value.is_finite());
+                td.differs[differs && line.values.is_empty()] title=[value.map(|value| value.to_string())] {
+                    @match cell { Some(text) => (page::value(text)), None => span.soft { "–" } }
+                    @if let Some(value) = value.filter(|_| differs && largest > 0.0) {
+                        svg.bar viewBox="0 0 100 4" width="100" height="4" preserveAspectRatio="none" aria-hidden="true" {
+                            rect width=(format!("{:.1}", 100.0 * value.abs() / largest)) height="4" {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What goes wrong, as a page.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::html;
+use trainyard_mlflow::Error as StoreError;
+
+use crate::links::Links;
+use crate::page;
+
+/// The result of a page.
+pub(crate) type Result<T = Response, E = Error> = std::result::Result<T, E>;
+
+/// Why a page cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The store refused, or does not have it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The HTTP status that fits a failure of the store.
+pub(crate) fn status(error: &StoreError) -> StatusCode {
+    let status = match error {
+        // The server behind this one is at fault, not the browser.
+        StoreError::Unreachable { .. } | StoreError::UnexpectedAnswer { .. } => 502,
+        _ => error.code().http_status(),
+    };
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let Self::Store(error) = self;
+        let status = status(&error);
+        if status.is_server_error() {
+            tracing::error!(%error, "a page could not be shown");
+        }
+        let title = match status {
+            StatusCode::NOT_FOUND => "Not found",
+            StatusCode::BAD_REQUEST => "That does not work",
+            _ => "Something failed",
+        };
+        // Relative links would need the request; the top of the site is always right.
+        let body = html! {
+            h1 { (title) }
+            p.notice.bad { (error.to_string()) }
+            p { "Go back, or start again from the list of experiments." }
+        };
+        page::respond(status, &page::layout(&Links::new(""), title, None, &[], &body))
+    }
+}

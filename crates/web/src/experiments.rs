@@ -1,0 +1,137 @@
+//! The list of experiments: the first page.
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use maud::{Markup, html};
+use serde::Deserialize;
+use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag, ViewType};
+use trainyard_mlflow::{Page, SearchExperiments, SearchRuns};
+
+use crate::error::{Result, status};
+use crate::links::query;
+use crate::page::{self, Section};
+use crate::{Web, format};
+
+const PAGE_SIZE: i64 = 100;
+
+/// What the address may ask for.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    deleted: String,
+    #[serde(default)]
+    page: String,
+}
+
+pub(crate) async fn list(
+    State(web): State<Web>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Result {
+    let search = SearchExperiments {
+        view_type: if asked.deleted.is_empty() { ViewType::ActiveOnly } else { ViewType::All },
+        max_results: Some(PAGE_SIZE),
+        filter: filter(&asked.q),
+        order_by: vec!["last_update_time DESC".to_owned()],
+        page_token: Some(asked.page.clone()).filter(|token| !token.is_empty()),
+    };
+    let (code, body) = match web.tracking.search_experiments(search).await {
+        Ok(found) => (StatusCode::OK, experiments(&web, &asked, &found, &headers).await?),
+        Err(error) if !asked.q.is_empty() && status(&error) == StatusCode::BAD_REQUEST => {
+            (StatusCode::BAD_REQUEST, html! { p.notice.bad { (error.to_string()) } })
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let body = html! {
+        h1 { "Experiments" }
+        form.filter method="get" action=(web.links.home()) role="search" {
+            input type="search" name="q" value=(asked.q) aria-label="Filter experiments"
+                placeholder="part of a name, or a filter: tags.team = 'x'";
+            label { input type="checkbox" name="deleted" value="1" checked[!asked.deleted.is_empty()]; " deleted, too" }
+            button.quiet { "Filter" }
+        }
+        (body)
+    };
+    let page = page::layout(&web.links, "Experiments", Some(Section::Experiments), &[], &body);
+    Ok(page::respond(code, &page))
+}
+
+/// Words are part of a name; anything with an operator is a filter in MLflow's grammar.
+fn filter(text: &str) -> String {
+    let text = text.trim();
+    let is_filter = text.contains(['=', '<', '>'])
+        || text.to_ascii_lowercase().contains(" like ")
+        || text.to_ascii_lowercase().contains(" ilike ");
+    if text.is_empty() || is_filter || text.contains('\'') {
+        text.to_owned()
+    } else {
+        format!("name ILIKE '%{text}%'")
+    }
+}
+
+async fn experiments(
+    web: &Web,
+    asked: &Asked,
+    found: &Page<Experiment>,
+    headers: &HeaderMap,
+) -> Result<Markup> {
+    if found.items.is_empty() {
+        let hint = html! { p { "Try a shorter name, or clear the filter." } };
+        return Ok(page::empty("No experiment matches.", &hint));
+    }
+    let welcome = asked.q.is_empty() && only_the_default(web, found).await?;
+    let next = found.next_page_token.as_deref().map(|token| {
+        let pairs = [("q", asked.q.as_str()), ("deleted", &asked.deleted), ("page", token)];
+        format!("{}{}", web.links.home(), query(&pairs))
+    });
+    Ok(html! {
+        @if welcome { (first_steps(headers)) }
+        div.scroll {
+            table {
+                thead { tr { th { "Name" } th { "Description" } th.tight { "Last changed (UTC)" } th.number { "Id" } } }
+                tbody {
+                    @for experiment in &found.items {
+                        tr {
+                            td {
+                                a href=(web.links.experiment(&experiment.experiment_id)) { (experiment.name) }
+                                @if experiment.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
+                            }
+                            td.soft { (format::short(Tag::find(&experiment.tags, "mlflow.note.content").unwrap_or(""), 120)) }
+                            td.tight { @if let Some(time) = experiment.last_update_time { (format::time(time)) } }
+                            td.number.soft { (experiment.experiment_id) }
+                        }
+                    }
+                }
+            }
+        }
+        @if let Some(next) = next { div.actions { a href=(next) rel="next" { "Next page" } } }
+    })
+}
+
+/// Whether nothing was logged yet: one experiment, and no run in it.
+async fn only_the_default(web: &Web, found: &Page<Experiment>) -> Result<bool> {
+    let [experiment] = found.items.as_slice() else { return Ok(false) };
+    let runs = SearchRuns {
+        experiment_ids: vec![experiment.experiment_id.clone()],
+        view_type: ViewType::All,
+        max_results: Some(1),
+        ..SearchRuns::default()
+    };
+    Ok(web.tracking.search_runs(runs).await?.items.is_empty())
+}
+
+fn first_steps(headers: &HeaderMap) -> Markup {
+    // Shown as text only.
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:5000");
+    let hint = html! {
+        p { "Log a run from Python:" }
+        (page::code(&format!(
+            "import mlflow\n\nmlflow.set_tracking_uri(\"http://{host}\")\nmlflow.set_experiment(\"my experiment\")\n\
+             with mlflow.start_run():\n    mlflow.log_param(\"depth\", 3)\n    mlflow.log_metric(\"accuracy\", 0.97)"
+        )))
+        p { "or train a whole project: " code { "trainyard init iris && trainyard run iris" } }
+    };
+    page::empty("Nothing has been logged here yet.", &hint)
+}

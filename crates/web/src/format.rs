@@ -1,0 +1,114 @@
+//! Numbers, times and sizes as people read them.
+
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+
+/// A metric's value: six significant digits are enough to compare; the page has them all in a
+/// title.
+pub(crate) fn number(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.abs() >= f64::MAX {
+        return if value > 0.0 { "∞" } else { "−∞" }.to_owned();
+    }
+    let magnitude = value.abs();
+    let text = if value != 0.0 && !(1e-4..1e9).contains(&magnitude) {
+        format!("{value:.4e}")
+    } else if value.fract() == 0.0 {
+        format!("{value:.0}")
+    } else {
+        let digits = (5 - magnitude.log10().floor() as i32).clamp(0, 9) as usize;
+        let text = format!("{value:.digits$}");
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text
+        }
+    };
+    text.replace('-', "−").replace("e−", "e-")
+}
+
+/// A moment in UTC.
+pub(crate) fn time(millis: i64) -> Markup {
+    let Some(time) = DateTime::<Utc>::from_timestamp_millis(millis) else {
+        return html! { (millis.to_string()) };
+    };
+    html! {
+        time datetime=(time.format("%Y-%m-%dT%H:%M:%SZ").to_string()) {
+            (time.format("%Y-%m-%d %H:%M:%S").to_string())
+        }
+    }
+}
+
+/// How long something took.
+pub(crate) fn duration(millis: i64) -> String {
+    let seconds = millis / 1000;
+    match millis {
+        ..0 => "–".to_owned(),
+        0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{:.1} s", millis as f64 / 1000.0),
+        60_000..3_600_000 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// A file's size.
+pub(crate) fn bytes(size: i64) -> String {
+    const UNITS: [&str; 5] = ["B", "KB", "MB", "GB", "TB"];
+    let mut value = size as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).copied().unwrap_or_default();
+    if unit == 0 { format!("{size} {name}") } else { format!("{value:.1} {name}") }
+}
+
+/// At most `max` characters, with an ellipsis for the rest.
+pub(crate) fn short(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_right() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (1.0, "1"),
+            (-3.0, "−3"),
+            (0.1 + 0.2, "0.3"),
+            (0.966_666_666, "0.966667"),
+            (12.345_678_9, "12.3457"),
+            (123_456.789, "123457"),
+            (0.000_123_456_7, "0.000123457"),
+            (0.000_012_345, "1.2345e-5"),
+            (1e300, "1.0000e300"),
+            (-1.5e10, "−1.5000e10"),
+            (f64::MAX, "∞"),
+            (f64::NEG_INFINITY, "−∞"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(number(value), expected);
+        }
+    }
+
+    #[test]
+    fn durations_sizes_and_texts_are_short() {
+        let durations = [-1, 0, 999, 1_500, 61_000, 3_723_000].map(duration);
+        assert_eq!(durations, ["–", "0 ms", "999 ms", "1.5 s", "1 min 1 s", "1 h 2 min"]);
+        assert_eq!([0, 999, 1_000, 12_345_678].map(bytes), ["0 B", "999 B", "1.0 KB", "12.3 MB"]);
+        assert_eq!(short("äöü", 2), "äö…");
+        assert_eq!(short("äöü", 3), "äöü");
+        let shown = time(1_700_000_000_000).into_string();
+        assert_eq!(shown, "<time datetime=\"2023-11-14T22:13:20Z\">2023-11-14 22:13:20</time>");
+        assert_eq!(time(i64::MAX).into_string(), i64::MAX.to_string());
+    }
+}

@@ -1,0 +1,97 @@
+//! One logged model: what it is, where it came from, its files.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use maud::{Markup, html};
+use trainyard_mlflow::entities::{LoggedModel, LoggedModelStatus};
+
+use crate::error::Result;
+use crate::page::{self, Section};
+use crate::tree::Tree;
+use crate::{Web, format, signature};
+
+pub(crate) async fn show(State(web): State<Web>, Path(model_id): Path<String>) -> Result {
+    let model = web.tracking.get_logged_model(&model_id).await?;
+    let root = &model.info.artifact_uri;
+    let file = signature::read(web.tracking.as_ref(), root).await;
+    let tree = Tree::read(web.tracking.as_ref(), root).await;
+    let owner = web.links.logged_model(&model.info.model_id);
+    let body = html! {
+        h1 { (model.info.name) " " (status(model.info.status)) }
+        div.columns {
+            section {
+                h2 { "About" }
+                (about(&web, &model))
+                h2 { "Params " small { (model.data.params.len()) } }
+                @if model.data.params.is_empty() { p.soft { "None were logged." } } @else { (page::key_values(&model.data.params)) }
+                h2 { "Metrics " small { (model.data.metrics.len()) } }
+                (metrics(&model))
+            }
+            section { h2 { "Signature" } (signature::show(&file)) }
+        }
+        h2 { "Files" }
+        (tree.show(&owner))
+    };
+    let trail = [
+        (web.links.home(), "Experiments".to_owned()),
+        (web.links.experiment(&model.info.experiment_id), "Runs".to_owned()),
+    ];
+    let page = page::layout(&web.links, &model.info.name, Some(Section::Experiments), &trail, &body);
+    Ok(page::respond(StatusCode::OK, &page))
+}
+
+fn status(status: LoggedModelStatus) -> Markup {
+    let (class, word) = match status {
+        LoggedModelStatus::Ready => ("good", "ready"),
+        LoggedModelStatus::Pending => ("running", "pending"),
+        LoggedModelStatus::UploadFailed => ("bad", "upload failed"),
+        LoggedModelStatus::Unspecified => ("plain", "unknown state"),
+    };
+    html! { span class={ "badge " (class) } { (word) } }
+}
+
+fn about(web: &Web, model: &LoggedModel) -> Markup {
+    let info = &model.info;
+    html! {
+        div.scroll {
+            table.pairs {
+                tbody {
+                    tr { th scope="row" { "Model id" } td { code { (info.model_id) } } }
+                    tr { th scope="row" { "Logged (UTC)" } td { (format::time(info.creation_timestamp_ms)) } }
+                    @if let Some(run_id) = info.source_run_id.as_deref().filter(|id| !id.is_empty()) {
+                        tr { th scope="row" { "Run" } td { a href=(web.links.run(run_id)) { (run_id) } } }
+                    }
+                    @if let Some(kind) = &info.model_type { tr { th scope="row" { "Kind" } td { (kind) } } }
+                    @for registration in &info.registrations {
+                        tr { th scope="row" { "Registered as" } td { a href=(web.links.version(&registration.name, &registration.version)) { (registration.name) " version " (registration.version) } } }
+                    }
+                    @for tag in info.tags.iter().filter(|tag| !tag.key.starts_with("mlflow.")) {
+                        tr { th scope="row" { (tag.key) } td { (page::value(&tag.value)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn metrics(model: &LoggedModel) -> Markup {
+    html! {
+        @if model.data.metrics.is_empty() { p.soft { "None were logged." } } @else {
+            div.scroll {
+                table {
+                    thead { tr { th { "Metric" } th.number { "Value" } th { "Dataset" } th.number { "Step" } } }
+                    tbody {
+                        @for metric in &model.data.metrics {
+                            tr {
+                                td { (metric.key) }
+                                td.number title=(metric.value.to_string()) { (format::number(metric.value)) }
+                                td { (metric.dataset_name.as_deref().unwrap_or("")) }
+                                td.number { (metric.step) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The frame around every page.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use maud::{DOCTYPE, Markup, html};
+use trainyard_mlflow::entities::{RunStatus, Tag};
+
+use crate::format;
+use crate::links::Links;
+
+/// Entry of the navigation that a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    Experiments,
+    Models,
+}
+
+/// A whole page; `trail` leads from the top to the page above: address and name.
+pub(crate) fn layout(
+    links: &Links,
+    title: &str,
+    section: Option<Section>,
+    trail: &[(String, String)],
+    body: &Markup,
+) -> Markup {
+    let entry = |entry: Section, address: String, name: &str| {
+        html! {
+            a href=(address) aria-current=[(section == Some(entry)).then_some("page")] { (name) }
+        }
+    };
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Trainyard" }
+                link rel="stylesheet" href=(links.asset("trainyard.css"));
+                link rel="icon" type="image/svg+xml" href=(links.asset("icon.svg"));
+                script src=(links.asset("trainyard.js")) defer {}
+            }
+            body data-home=(links.home()) {
+                a.skip href="#main" { "Skip to the content" }
+                header.top {
+                    a.brand href=(links.home()) { "Trainyard" }
+                    nav aria-label="Main" {
+                        (entry(Section::Experiments, links.home(), "Experiments"))
+                        (entry(Section::Models, links.models(), "Models"))
+                    }
+                }
+                main #main {
+                    @if !trail.is_empty() {
+                        nav.trail aria-label="Breadcrumb" {
+                            @for (address, name) in trail {
+                                a href=(address) { (format::short(name, 60)) } span aria-hidden="true" { "/" }
+                            }
+                        }
+                    }
+                    (body)
+                }
+            }
+        }
+    }
+}
+
+/// The page as an answer.
+pub(crate) fn respond(status: StatusCode, page: &Markup) -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+    (status, headers, page.0.clone()).into_response()
+}
+
+/// A table of keys and values, in the order given; `None` if there are none.
+pub(crate) fn key_values(entries: &[Tag]) -> Markup {
+    html! {
+        div.scroll {
+            table.pairs {
+                tbody {
+                    @for entry in entries {
+                        tr { th scope="row" { (entry.key) } td { (value(&entry.value)) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A value; a long one folds.
+pub(crate) fn value(text: &str) -> Markup {
+    const SHOWN: usize = 300;
+    html! {
+        @if text.chars().nth(SHOWN).is_some() {
+            details { summary { (format::short(text, 120)) } pre { (text) } }
+        } @else {
+            (text)
+        }
+    }
+}
+
+/// What to do when there is nothing.
+pub(crate) fn empty(text: &str, hint: &Markup) -> Markup {
+    html! { div.empty { p { strong { (text) } } (hint) } }
+}
+
+/// A run's state, told by word and colour.
+pub(crate) fn status(status: RunStatus) -> Markup {
+    let (class, word) = match status {
+        RunStatus::Running => ("running", "running"),
+        RunStatus::Scheduled => ("running", "scheduled"),
+        RunStatus::Finished => ("good", "finished"),
+        RunStatus::Failed => ("bad", "failed"),
+        RunStatus::Killed => ("bad", "killed"),
+    };
+    html! { span class={ "badge " (class) } { (word) } }
+}
+
+/// A run's name, or its id when it has none.
+pub(crate) fn run_name<'a>(name: &'a str, run_id: &'a str) -> &'a str {
+    if name.is_empty() { run_id.get(..8).unwrap_or(run_id) } else { name }
+}
+
+/// Commands or code to copy.
+pub(crate) fn code(text: &str) -> Markup {
+    html! { pre.code { code { (text) } } }
+}

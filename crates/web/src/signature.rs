@@ -1,0 +1,82 @@
+//! What a model takes and answers, read from its `MLmodel` file.
+
+use std::path::Path;
+
+use futures::StreamExt as _;
+use maud::{Markup, html};
+use trainyard_mlflow::model::{MlModel, Schema};
+use trainyard_mlflow::{Error, Result, Tracking};
+
+/// Largest `MLmodel` that is read for a page.
+const BYTES_MAX: usize = 4 << 20;
+/// Columns that are shown.
+const COLUMNS_SHOWN: usize = 200;
+
+/// The `MLmodel` of the folder at `root_uri`.
+pub(crate) async fn read(tracking: &dyn Tracking, root_uri: &str) -> Result<MlModel> {
+    let mut body = tracking.download_artifact(root_uri, "MLmodel").await?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk?);
+        if bytes.len() > BYTES_MAX {
+            return Err(Error::invalid(format!("MLmodel is larger than {BYTES_MAX} bytes")));
+        }
+    }
+    MlModel::parse(&String::from_utf8_lossy(&bytes), Path::new("MLmodel"))
+}
+
+/// Flavors and signature; a file that cannot be read is told, not hidden.
+pub(crate) fn show(model: &Result<MlModel>) -> Markup {
+    let model = match model {
+        Ok(model) => model,
+        Err(error) if error.is_not_found() => {
+            return html! { p.soft { "There is no MLmodel file at the model's place." } };
+        }
+        Err(error) => return html! { p.notice.bad { (error.to_string()) } },
+    };
+    html! {
+        p { @for name in model.flavors.names() { span.badge.plain { (name) } } }
+        @match &model.signature {
+            None => p.soft { "The model has no signature: requests to it are not checked." },
+            Some(signature) => {
+                @if let Some(inputs) = &signature.inputs { (schema("Takes", inputs)) }
+                @if let Some(outputs) = &signature.outputs { (schema("Answers", outputs)) }
+                @if let Some(params) = &signature.params {
+                    div.scroll { table {
+                        thead { tr { th { "Param" } th { "Type" } th { "Default" } } }
+                        tbody { @for param in params { tr { td { (param.name) } td { (param.data_type) } td { (param.default) } } } }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+fn schema(title: &str, schema: &Schema) -> Markup {
+    let names = schema.names();
+    let kinds: Vec<(String, bool)> = match schema {
+        Schema::Columns(columns) => {
+            columns.iter().map(|column| (column.data_type.to_string(), column.required)).collect()
+        }
+        Schema::Tensors(tensors) => {
+            tensors.iter().map(|tensor| (format!("{} {:?}", tensor.dtype, tensor.shape), true)).collect()
+        }
+    };
+    html! {
+        div.scroll {
+            table.pairs {
+                thead { tr { th { (title) } th { "Type" } } }
+                tbody {
+                    @for (name, (kind, required)) in names.iter().zip(&kinds).take(COLUMNS_SHOWN) {
+                        tr {
+                            th scope="row" { @if schema.is_named() { (name) } @else { "(unnamed)" } }
+                            td { code { (kind) } @if !required { " " span.soft { "optional" } } }
+                        }
+                    }
+                }
+            }
+        }
+        @if names.len() > COLUMNS_SHOWN { p.soft { "and " (names.len() - COLUMNS_SHOWN) " more" } }
+        p {}
+    }
+}
