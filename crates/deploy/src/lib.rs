@@ -1,1 +1,34 @@
 //! Blue/green deployment: runtimes, the gateway, the release state machine.
+//!
+//! A [`Service`] has one address, held by its [`gateway`], a process of its own. [`release`] starts the
+//! new instance (green) beside the serving one (blue), waits until it is healthy and has answered a real
+//! prediction, switches the gateway atomically, keeps blue warm while it finishes its requests and green
+//! proves itself, and stops blue last. If green dies while blue is warm, the gateway goes back by itself.
+//! A deployer may be killed at any step: the next one finds out from the gateway where traffic goes and
+//! removes everything else.
+//!
+//! Where instances run is behind [`Runtime`]; plain processes are [`ProcessRuntime`].
+
+mod control;
+mod deployment;
+mod error;
+mod event;
+pub mod gateway;
+mod layout;
+mod lock;
+mod manage;
+mod probe;
+mod release;
+pub mod runtime;
+mod spec;
+
+pub use control::GatewayStatus;
+pub use deployment::Progress;
+pub use error::{Error, Result, Unhealthy};
+pub use event::{HistoryEntry, Outcome, ReleaseEvent};
+pub use lock::Holder;
+pub use manage::{InstanceReport, Role, ServiceStatus, history, logs, rollback, status, stop};
+pub use release::{Released, release, release_on};
+pub use runtime::process::ProcessRuntime;
+pub use runtime::{Instance, InstanceSpec, InstanceStatus, Runtime};
+pub use spec::{Probe, ReleaseSpec, Service};

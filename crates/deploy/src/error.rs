@@ -1,0 +1,195 @@
+//! What can go wrong in a deployment, with what a person needs to act on it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The result of a deployment operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a deployment operation failed. The text is complete: what, on which value, and a `hint:` line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("{doing} {path}: {source}")]
+    Io {
+        /// `"cannot read"` and the like.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A state file is not what this version writes.
+    #[error("{path} is not a state file of this program: {reason}\nhint: if another version wrote it, use that one to stop the service, then remove the folder")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another deployment of the same service is going on.
+    #[error("{service} is being changed by process {pid} ({what}, for {seconds} s)\nhint: wait for it to finish; it is safe to end it, the next deployment tidies up")]
+    Locked {
+        /// The service.
+        service: String,
+        /// Who holds the lock; 0 when unknown.
+        pid: u32,
+        /// What it does.
+        what: String,
+        /// For how long.
+        seconds: u64,
+    },
+    /// The gateway could not take its address.
+    #[error("the gateway cannot listen on {listen}: {reason}\nhint: another program may use the port (see: ss -ltnp); choose another address")]
+    Listen {
+        /// The address wanted.
+        listen: SocketAddr,
+        /// The operating system's answer.
+        reason: String,
+    },
+    /// The gateway process did not come up.
+    #[error("the gateway did not start: {reason}\n{log}hint: its whole log is {log_path}")]
+    GatewayStart {
+        /// What was seen.
+        reason: String,
+        /// Its last log lines, each ending with a line break; may be empty.
+        log: String,
+        /// Where the log is.
+        log_path: PathBuf,
+    },
+    /// The running gateway listens elsewhere.
+    #[error("{service} already runs on {running}, not on {wanted}\nhint: stop it first, or deploy with --listen {running}")]
+    GatewayAddress {
+        /// The service.
+        service: String,
+        /// Where the gateway listens.
+        running: SocketAddr,
+        /// Where it should.
+        wanted: SocketAddr,
+    },
+    /// Another gateway serves the same state folder.
+    #[error("another gateway (process {pid}) already serves {path}\nhint: stop the service first")]
+    GatewayRuns {
+        /// Its process; 0 when unknown.
+        pid: u32,
+        /// The state folder.
+        path: PathBuf,
+    },
+    /// The gateway refused or broke off a control request.
+    #[error("the gateway did not do {request}: {reason}")]
+    Control {
+        /// What was asked.
+        request: &'static str,
+        /// Its answer.
+        reason: String,
+    },
+    /// The program of a release could not be started at all.
+    #[error("cannot start {command}: {reason}\nhint: check that the program exists and may be executed")]
+    Start {
+        /// The program.
+        command: PathBuf,
+        /// The operating system's answer.
+        reason: String,
+    },
+    /// The new instance did not become healthy; the one before it goes on serving.
+    #[error("{0}")]
+    Unhealthy(Box<Unhealthy>),
+    /// The new instance turned bad after the switch; the one before it serves again.
+    #[error("{green} turned bad after the switch ({reason}); {blue} serves again\n{log}hint: the whole log of {green} is {log_path}")]
+    WentBack {
+        /// The new instance.
+        green: String,
+        /// The one that serves again.
+        blue: String,
+        /// What the gateway saw.
+        reason: String,
+        /// Last log lines of the new instance, each ending with a line break.
+        log: String,
+        /// Where its log is.
+        log_path: PathBuf,
+    },
+    /// Nothing is deployed under this name.
+    #[error("{service} is not deployed (nothing in {path})\nhint: deploy it first")]
+    NotDeployed {
+        /// The service.
+        service: String,
+        /// Where its state would be.
+        path: PathBuf,
+    },
+    /// There is no earlier release to go back to.
+    #[error("{service} has no earlier release to go back to\nhint: deploy the version you want")]
+    NoPrevious {
+        /// The service.
+        service: String,
+    },
+    /// A name that cannot name a folder and a label.
+    #[error("{name:?} cannot name a service\nhint: use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit")]
+    Name {
+        /// As given.
+        name: String,
+    },
+}
+
+/// What is known about an instance that did not become healthy.
+#[derive(Debug, Clone)]
+pub struct Unhealthy {
+    /// The instance.
+    pub instance: String,
+    /// What was asked last (`GET http://127.0.0.1:4711/health`).
+    pub probe: String,
+    /// What came back last (`503 Service Unavailable: …`, `connection refused`).
+    pub answer: String,
+    /// Successful probes in a row, and how many were needed.
+    pub successes: (u32, u32),
+    /// How long it was waited for.
+    pub waited: Duration,
+    /// How the process ended, if it did (`exit code 1`, `signal 9`).
+    pub exit: Option<String>,
+    /// Its last log lines.
+    pub log: Vec<String>,
+    /// Its whole log.
+    pub log_path: PathBuf,
+    /// The instance that goes on serving, if there is one.
+    pub serving: Option<String>,
+}
+
+impl std::fmt::Display for Unhealthy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let waited = self.waited.as_secs_f64();
+        match &self.exit {
+            Some(exit) => write!(f, "{} ended ({exit}) after {waited:.1} s", self.instance)?,
+            None => write!(
+                f,
+                "{} was not healthy within {waited:.1} s ({} of {} probes in a row)",
+                self.instance, self.successes.0, self.successes.1
+            )?,
+        }
+        write!(f, "\nlast probe: {}\nlast answer: {}", self.probe, self.answer)?;
+        if !self.log.is_empty() {
+            write!(f, "\nlast log lines:\n{}", indent(&self.log).trim_end())?;
+        }
+        match &self.serving {
+            Some(serving) => write!(f, "\n{serving} goes on serving; {} was removed", self.instance)?,
+            None => write!(f, "\nnothing is serving; {} was removed", self.instance)?,
+        }
+        write!(f, "\nhint: the whole log is {}", self.log_path.display())
+    }
+}
+
+/// Log lines for a message.
+pub(crate) fn indent(lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |mut text, line| {
+        text.push_str("  | ");
+        text.push_str(line);
+        text.push('\n');
+        text
+    })
+}
+
+impl Error {
+    pub(crate) fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io { doing, path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a deployment tells while it goes on, and what it writes into its journal and history.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// One step of a deployment, as it happens. `Display` is a short line for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReleaseEvent {
+    /// Another deployment holds the lock.
+    Waiting {
+        /// Its process.
+        pid: u32,
+        /// What it does.
+        what: String,
+    },
+    /// The lock is held.
+    Locked,
+    /// The gateway runs.
+    GatewayReady {
+        /// Where it listens.
+        listen: SocketAddr,
+        /// Whether it was started now.
+        started: bool,
+    },
+    /// An instance that an interrupted deployment left was removed.
+    Recovered {
+        /// The instance.
+        id: String,
+    },
+    /// The new instance is about to be started.
+    Starting {
+        /// The instance.
+        id: String,
+    },
+    /// The new instance was started.
+    Started {
+        /// The instance.
+        id: String,
+        /// Where it answers.
+        address: SocketAddr,
+    },
+    /// A health probe was answered in another way than the one before.
+    Probed {
+        /// Its answer.
+        answer: String,
+    },
+    /// The new instance is healthy.
+    Healthy {
+        /// Time since its start.
+        after: Duration,
+    },
+    /// The new instance answered the prediction.
+    Predicted,
+    /// Requests go to the new instance.
+    Switched {
+        /// The instance before.
+        from: Option<String>,
+        /// The new instance.
+        to: String,
+    },
+    /// The old instance works on its last requests.
+    Draining {
+        /// The old instance.
+        id: String,
+        /// Its requests.
+        in_flight: usize,
+    },
+    /// The old instance gets no request any more.
+    Drained {
+        /// The old instance.
+        id: String,
+        /// Requests that were still running at the limit.
+        left: usize,
+    },
+    /// An instance was stopped.
+    Stopped {
+        /// The instance.
+        id: String,
+    },
+    /// The gateway went back to the old instance.
+    WentBack {
+        /// The new instance.
+        from: String,
+        /// The old instance.
+        to: String,
+        /// What the gateway saw.
+        reason: String,
+    },
+    /// The gateway was stopped.
+    GatewayStopped,
+    /// All done.
+    Finished,
+}
+
+impl ReleaseEvent {
+    /// The step's name in the journal.
+    pub fn step(&self) -> &'static str {
+        match self {
+            Self::Waiting { .. } => "waiting",
+            Self::Locked => "locked",
+            Self::GatewayReady { .. } => "gateway-ready",
+            Self::Recovered { .. } => "recovered",
+            Self::Starting { .. } => "starting",
+            Self::Started { .. } => "started",
+            Self::Probed { .. } => "probed",
+            Self::Healthy { .. } => "healthy",
+            Self::Predicted => "predicted",
+            Self::Switched { .. } => "switched",
+            Self::Draining { .. } => "draining",
+            Self::Drained { .. } => "drained",
+            Self::Stopped { .. } => "stopped",
+            Self::WentBack { .. } => "went-back",
+            Self::GatewayStopped => "gateway-stopped",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+impl fmt::Display for ReleaseEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Waiting { pid, what } => write!(f, "waiting for process {pid} ({what})"),
+            Self::Locked => f.write_str("lock taken"),
+            Self::GatewayReady { listen, started: true } => write!(f, "gateway started on {listen}"),
+            Self::GatewayReady { listen, started: false } => write!(f, "gateway runs on {listen}"),
+            Self::Recovered { id } => write!(f, "removed {id}, left by an interrupted deployment"),
+            Self::Starting { id } => write!(f, "starting {id}"),
+            Self::Started { id, address } => write!(f, "started {id} on {address}"),
+            Self::Probed { answer } => write!(f, "health: {answer}"),
+            Self::Healthy { after } => write!(f, "healthy after {:.1} s", after.as_secs_f64()),
+            Self::Predicted => f.write_str("answered a prediction"),
+            Self::Switched { from: Some(from), to } => write!(f, "switched from {from} to {to}"),
+            Self::Switched { from: None, to } => write!(f, "switched to {to}"),
+            Self::Draining { id, in_flight } => write!(f, "draining {id} ({in_flight} in flight)"),
+            Self::Drained { id, left: 0 } => write!(f, "drained {id}"),
+            Self::Drained { id, left } => write!(f, "drained {id}, cutting off {left} requests"),
+            Self::Stopped { id } => write!(f, "stopped {id}"),
+            Self::WentBack { from, to, reason } => {
+                write!(f, "went back from {from} to {to}: {reason}")
+            }
+            Self::GatewayStopped => f.write_str("gateway stopped"),
+            Self::Finished => f.write_str("finished"),
+        }
+    }
+}
+
+/// A line of the journal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct JournalLine {
+    pub(crate) at_ms: u64,
+    pub(crate) pid: u32,
+    pub(crate) release: String,
+    pub(crate) step: String,
+    pub(crate) text: String,
+}
+
+/// How a release ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It took over.
+    Released,
+    /// It did not; why.
+    Failed(String),
+}
+
+/// A finished release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// Id of the instance.
+    pub id: String,
+    /// When it finished, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The instance that served before.
+    pub from: Option<String>,
+    /// What was released, for people.
+    pub label: BTreeMap<String, String>,
+}

@@ -1,0 +1,167 @@
+//! The control socket: status, switch, retire, shutdown, metrics. Its file is the owner's alone.
+
+use std::convert::Infallible;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixListener;
+
+use super::Shared;
+use super::route::{RetireRefused, Target};
+use crate::control::{GatewayStatus, PROTOCOL, Retire, Retired, Shutdown, Switch, reachable};
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+
+/// Bytes of a control request.
+const MAX_REQUEST: usize = 1 << 20;
+
+/// Takes the control socket; a file that a killed gateway left is replaced (the lock is held).
+pub(super) fn bind(layout: &Layout) -> Result<UnixListener> {
+    let socket = layout.gateway_socket();
+    let failed = |source| Error::io("cannot listen on", &socket, source);
+    if let Err(error) = std::fs::remove_file(&socket)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(failed(error));
+    }
+    let (address, _folder) = reachable(&socket).map_err(failed)?;
+    let listener = UnixListener::bind(address).map_err(failed)?;
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Serves control requests until the gateway ends.
+pub(super) async fn serve(listener: UnixListener, shared: Arc<Shared>) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a control connection");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let service = service_fn(move |request| handle(Arc::clone(&shared), request));
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a control connection broke off");
+            }
+        });
+    }
+}
+
+type Answer = Response<Full<Bytes>>;
+
+async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    let path = request.uri().path().to_owned();
+    let answer = match (request.method(), path.as_str()) {
+        (&Method::GET, "/status") => Ok(json(&status(&shared))),
+        (&Method::GET, "/metrics") => Ok(text(StatusCode::OK, metrics(&shared))),
+        (&Method::POST, "/switch") => switch(&shared, request).await,
+        (&Method::POST, "/retire") => retire(&shared, request).await,
+        (&Method::POST, "/shutdown") => shutdown(&shared, request).await,
+        _ => Err((StatusCode::NOT_FOUND, format!("nothing at {path}"))),
+    };
+    Ok(answer.unwrap_or_else(|(status, reason)| text(status, reason)))
+}
+
+type Refused = (StatusCode, String);
+
+async fn switch(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
+    let Switch { current, standby } = parse(request).await?;
+    let id = current.id.clone();
+    shared
+        .routes
+        .switch(current, standby)
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    tracing::info!(instance = id, "switched");
+    Ok(json(&()))
+}
+
+async fn retire(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
+    let Retire { id, limit_ms } = parse(request).await?;
+    let target = shared.routes.retire(&id).map_err(|refused| match refused {
+        RetireRefused::Current => {
+            (StatusCode::CONFLICT, format!("{id} is where requests go; switch first"))
+        }
+        RetireRefused::State(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    })?;
+    let left = match target {
+        Some(target) => target.drained(Duration::from_millis(limit_ms)).await,
+        None => 0,
+    };
+    Ok(json(&Retired { left }))
+}
+
+async fn shutdown(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
+    let Shutdown { limit_ms } = parse(request).await?;
+    shared.end.send_replace(Some(Duration::from_millis(limit_ms)));
+    Ok(json(&()))
+}
+
+fn status(shared: &Shared) -> GatewayStatus {
+    let route = shared.routes.load();
+    let in_flight = |target: &Option<Arc<Target>>| target.as_ref().map_or(0, |t| t.in_flight());
+    GatewayStatus {
+        protocol: PROTOCOL,
+        pid: std::process::id(),
+        listen: shared.listen,
+        started_ms: shared.started_ms,
+        route: shared.routes.state(),
+        in_flight: in_flight(&route.current),
+        standby_in_flight: in_flight(&route.standby),
+        connections: shared.metrics.connections.load(Ordering::Relaxed),
+    }
+}
+
+fn metrics(shared: &Shared) -> String {
+    let route = shared.routes.load();
+    let row = |target: &Arc<Target>, role| {
+        let requests = target.requests.load(Ordering::Relaxed);
+        let failures = target.failures.load(Ordering::Relaxed);
+        (target.spec.id.clone(), role, target.in_flight(), requests, failures)
+    };
+    let targets: Vec<_> = route
+        .current
+        .iter()
+        .map(|target| row(target, "current"))
+        .chain(route.standby.iter().map(|target| row(target, "standby")))
+        .collect();
+    shared.metrics.render(&targets)
+}
+
+async fn parse<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Refused> {
+    let bad = |reason: String| (StatusCode::BAD_REQUEST, reason);
+    let body = Limited::new(request.into_body(), MAX_REQUEST)
+        .collect()
+        .await
+        .map_err(|error| bad(error.to_string()))?
+        .to_bytes();
+    serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))
+}
+
+fn json(value: &impl Serialize) -> Answer {
+    match serde_json::to_string(value) {
+        Ok(body) => text(StatusCode::OK, body),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Answer {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,153 @@
+//! Header hygiene of a proxy (RFC 9110 section 7.6): what belongs to one connection stays on it, and the
+//! instance learns who asked.
+
+use std::net::SocketAddr;
+
+use http::header::{
+    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+
+/// The request's identity across log files.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// A longer id is not one that a client made on purpose.
+const MAX_REQUEST_ID: usize = 128;
+
+/// Removes headers that concern one connection only, also those that `Connection` names.
+///
+/// `Proxy-Authenticate` and `Proxy-Authorization` pass: this is a gateway, they are not for it.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    let trailers = headers.get_all(TE).iter().any(|value| value == "trailers");
+    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// The protocol a client wants to change to, when it asks for that.
+pub(super) fn upgrade_wanted(headers: &HeaderMap) -> Option<HeaderValue> {
+    let asked = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
+    headers.get(UPGRADE).filter(|_| asked).cloned()
+}
+
+/// Puts back what [`strip_hop_by_hop`] removed, for a wanted change of protocol.
+pub(super) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+}
+
+/// Tells the instance who asked and how.
+pub(super) fn add_forwarded(headers: &mut HeaderMap, peer: SocketAddr, authority: Option<&str>) {
+    let peer = peer.ip().to_string();
+    let chain = match headers.get(&FORWARDED_FOR).and_then(|value| value.to_str().ok()) {
+        Some(before) => format!("{before}, {peer}"),
+        None => peer,
+    };
+    if let Ok(value) = HeaderValue::from_str(&chain) {
+        headers.insert(FORWARDED_FOR, value);
+    }
+    if !headers.contains_key(&FORWARDED_PROTO) {
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    }
+    // HTTP/2 names the host in the request target; instances speak HTTP/1.1 and want the header.
+    if !headers.contains_key(HOST)
+        && let Some(value) = authority.and_then(|name| HeaderValue::from_str(name).ok())
+    {
+        headers.insert(HOST, value);
+    }
+    if !headers.contains_key(&FORWARDED_HOST)
+        && let Some(host) = headers.get(HOST).cloned()
+    {
+        headers.insert(FORWARDED_HOST, host);
+    }
+}
+
+/// The request's id: the client's own when it is sane, a new one otherwise.
+pub(super) fn request_id(headers: &mut HeaderMap) -> HeaderValue {
+    if let Some(id) = headers.get(&REQUEST_ID)
+        && !id.is_empty()
+        && id.len() <= MAX_REQUEST_ID
+        && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    {
+        return id.clone();
+    }
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    let id = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("unknown"));
+    headers.insert(REQUEST_ID, id.clone());
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn connection_headers_stay() {
+        let mut map = headers(&[
+            ("connection", "close, X-Secret"), ("x-secret", "1"), ("keep-alive", "5"), ("te", "trailers"),
+            ("transfer-encoding", "chunked"), ("upgrade", "h2c"), ("x-kept", "1"),
+        ]);
+        strip_hop_by_hop(&mut map);
+        let mut names: Vec<&str> = map.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["te", "x-kept"]);
+    }
+
+    #[test]
+    fn upgrades_need_both_headers() {
+        assert!(upgrade_wanted(&headers(&[("upgrade", "websocket")])).is_none());
+        let both = headers(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
+        assert_eq!(upgrade_wanted(&both).unwrap(), "websocket");
+    }
+
+    #[test]
+    fn the_chain_of_clients_grows() {
+        let peer = ([10, 0, 0, 9], 1).into();
+        let mut map = headers(&[("x-forwarded-for", "1.2.3.4"), ("host", "a")]);
+        add_forwarded(&mut map, peer, None);
+        assert_eq!(map.get("x-forwarded-for").unwrap(), "1.2.3.4, 10.0.0.9");
+        assert_eq!(map.get("x-forwarded-host").unwrap(), "a");
+    }
+
+    #[test]
+    fn ids_are_kept_or_made() {
+        let mut map = headers(&[("x-request-id", "abc-1")]);
+        assert_eq!(request_id(&mut map), "abc-1");
+        for bad in [String::new(), "x".repeat(200), "a b".to_owned()] {
+            let mut map = headers(&[("x-request-id", &bad)]);
+            assert_eq!(request_id(&mut map).len(), 32);
+            assert_eq!(map.get("x-request-id").unwrap().len(), 32);
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Where traffic goes: one current target, and a standby that is still warm after a switch.
+//!
+//! Requests read the route without locks. A request that enters a target is counted in the same atomic
+//! word that closes the target, so a closed target with a count of zero has no request and never gets
+//! one: only then may its instance be stopped.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use super::upstream::Upstream;
+use crate::error::Result;
+use crate::layout::{now_ms, read_json, replace_json};
+
+/// The top bit closes a target; the others count its requests.
+const CLOSED: usize = 1 << (usize::BITS - 1);
+
+/// An instance as the gateway sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetSpec {
+    /// Id of the instance.
+    pub id: String,
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// Its health check.
+    pub health_path: String,
+}
+
+/// A switch back that the gateway made on its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WentBack {
+    /// The instance that turned bad.
+    pub from: String,
+    /// The one that serves again.
+    pub to: String,
+    /// What was seen.
+    pub reason: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// What the gateway remembers across its own restarts (`gateway.json`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteState {
+    /// Where requests go.
+    pub current: Option<TargetSpec>,
+    /// Still warm, takes over when `current` fails.
+    pub standby: Option<TargetSpec>,
+    /// The last switch back, until the next switch.
+    pub went_back: Option<WentBack>,
+}
+
+/// A target with its connections and counters.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) spec: TargetSpec,
+    pub(super) upstream: Upstream,
+    gate: AtomicUsize,
+    idle: Notify,
+    pub(super) requests: AtomicU64,
+    pub(super) failures: AtomicU64,
+}
+
+impl Target {
+    fn new(spec: TargetSpec, connect_timeout: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            upstream: Upstream::new(spec.address, connect_timeout),
+            spec,
+            gate: AtomicUsize::new(0),
+            idle: Notify::new(),
+            requests: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        })
+    }
+
+    /// Counts a request in, unless the target is closed.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<InFlight> {
+        let before = self.gate.fetch_add(1, Ordering::SeqCst);
+        let guard = InFlight(Arc::clone(self));
+        // A closed target counts the guard out again when it is dropped here.
+        (before & CLOSED == 0).then_some(guard)
+    }
+
+    /// Counts a request in even so: the standby helps out while it is still warm.
+    pub(super) fn enter_standby(self: &Arc<Self>) -> InFlight {
+        self.gate.fetch_add(1, Ordering::SeqCst);
+        InFlight(Arc::clone(self))
+    }
+
+    fn close(&self) {
+        self.gate.fetch_or(CLOSED, Ordering::SeqCst);
+    }
+
+    fn open(&self) {
+        self.gate.fetch_and(!CLOSED, Ordering::SeqCst);
+    }
+
+    /// Requests this target works on.
+    pub(super) fn in_flight(&self) -> usize {
+        self.gate.load(Ordering::SeqCst) & !CLOSED
+    }
+
+    /// Waits until no request is left, up to a limit; how many are left then.
+    pub(super) async fn drained(&self, limit: Duration) -> usize {
+        let wait = async {
+            loop {
+                let idle = self.idle.notified();
+                tokio::pin!(idle);
+                // Registered before looking, so that a change in between is not missed.
+                idle.as_mut().enable();
+                if self.in_flight() == 0 {
+                    return;
+                }
+                idle.await;
+            }
+        };
+        // What is left is counted anew, whether the limit was reached or not.
+        let _elapsed = tokio::time::timeout(limit, wait).await;
+        self.in_flight()
+    }
+}
+
+/// A request in flight; dropped when its answer is complete.
+#[derive(Debug)]
+pub(super) struct InFlight(Arc<Target>);
+
+impl InFlight {
+    pub(super) fn target(&self) -> &Arc<Target> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let before = self.0.gate.fetch_sub(1, Ordering::SeqCst);
+        if before & !CLOSED == 1 {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+/// Where requests go now.
+#[derive(Debug, Default)]
+pub(super) struct Route {
+    pub(super) current: Option<Arc<Target>>,
+    pub(super) standby: Option<Arc<Target>>,
+}
+
+/// The route with the few operations that change it. Each change is on disk before it is answered.
+#[derive(Debug)]
+pub(super) struct RouteTable {
+    route: ArcSwap<Route>,
+    writer: Mutex<Writer>,
+    connect_timeout: Duration,
+    /// Wakes the health checks when the route changed or a connection failed.
+    pub(super) changed: Notify,
+}
+
+#[derive(Debug)]
+struct Writer {
+    path: PathBuf,
+    went_back: Option<WentBack>,
+    /// Retired targets whose requests may still be running.
+    retired: Vec<Arc<Target>>,
+}
+
+impl RouteTable {
+    /// Takes up the route that was in force when the gateway last ran.
+    pub(super) fn restore(path: PathBuf, connect_timeout: Duration) -> Result<Self> {
+        let state: RouteState = read_json(&path)?.unwrap_or_default();
+        let make = |spec: Option<TargetSpec>| spec.map(|spec| Target::new(spec, connect_timeout));
+        let route = Route { current: make(state.current), standby: make(state.standby) };
+        if let Some(standby) = &route.standby {
+            standby.close();
+        }
+        Ok(Self {
+            route: ArcSwap::from_pointee(route),
+            writer: Mutex::new(Writer { path, went_back: state.went_back, retired: Vec::new() }),
+            connect_timeout,
+            changed: Notify::new(),
+        })
+    }
+
+    pub(super) fn load(&self) -> Arc<Route> {
+        self.route.load_full()
+    }
+
+    /// The target for a new request, counted in.
+    pub(super) fn enter(&self) -> Option<InFlight> {
+        loop {
+            let route = self.route.load();
+            let current = route.current.as_ref()?;
+            if let Some(guard) = current.enter() {
+                return Some(guard);
+            }
+            // Closed between the two: the new route is stored before the old target is closed.
+        }
+    }
+
+    /// Sends all new requests to `current`; `standby` stays warm. Doing it twice changes nothing.
+    pub(super) fn switch(&self, current: TargetSpec, standby: Option<TargetSpec>) -> Result<()> {
+        let mut writer = self.writer();
+        let before = self.load();
+        let known = |spec: TargetSpec, writer: &Writer| {
+            let all = before.current.iter().chain(&before.standby).chain(&writer.retired);
+            let found = all.into_iter().find(|target| target.spec == spec).cloned();
+            found.unwrap_or_else(|| Target::new(spec, self.connect_timeout))
+        };
+        let current = known(current, &writer);
+        let standby = standby.map(|spec| known(spec, &writer));
+        writer.retired.retain(|target| target.in_flight() > 0 && !Arc::ptr_eq(target, &current));
+        current.open();
+        self.store(&mut writer, Some(current), standby, None)
+    }
+
+    /// Goes back to the standby because the current target failed. `false` when that is past.
+    pub(super) fn go_back(&self, failed: &Arc<Target>, reason: &str) -> Result<bool> {
+        let mut writer = self.writer();
+        let before = self.load();
+        let still_current =
+            before.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, failed));
+        let Some(standby) = before.standby.clone().filter(|_| still_current) else {
+            return Ok(false);
+        };
+        let went_back = WentBack {
+            from: failed.spec.id.clone(),
+            to: standby.spec.id.clone(),
+            reason: reason.to_owned(),
+            at_ms: now_ms(),
+        };
+        standby.open();
+        self.store(&mut writer, Some(standby), None, Some(went_back))?;
+        Ok(true)
+    }
+
+    /// Gives up a standby (or a target that is neither): no request reaches it from now on.
+    /// `None` when the id is unknown; an error text when it is the current target.
+    pub(super) fn retire(&self, id: &str) -> Result<Option<Arc<Target>>, RetireRefused> {
+        let mut writer = self.writer();
+        let before = self.load();
+        if before.current.as_ref().is_some_and(|current| current.spec.id == id) {
+            return Err(RetireRefused::Current);
+        }
+        if let Some(standby) = before.standby.clone().filter(|target| target.spec.id == id) {
+            let went_back = writer.went_back.take();
+            self.store(&mut writer, before.current.clone(), None, went_back)
+                .map_err(RetireRefused::State)?;
+            return Ok(Some(standby));
+        }
+        Ok(writer.retired.iter().find(|target| target.spec.id == id).cloned())
+    }
+
+    /// The route as it is written to disk.
+    pub(super) fn state(&self) -> RouteState {
+        let writer = self.writer();
+        let route = self.load();
+        let spec = |target: &Option<Arc<Target>>| target.as_ref().map(|target| target.spec.clone());
+        RouteState {
+            current: spec(&route.current),
+            standby: spec(&route.standby),
+            went_back: writer.went_back.clone(),
+        }
+    }
+
+    fn writer(&self) -> std::sync::MutexGuard<'_, Writer> {
+        // The data behind the lock is whole between any two statements that could panic.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the new route to disk, then puts it in force, then closes what it left.
+    fn store(
+        &self,
+        writer: &mut Writer,
+        current: Option<Arc<Target>>,
+        standby: Option<Arc<Target>>,
+        went_back: Option<WentBack>,
+    ) -> Result<()> {
+        let spec = |target: &Option<Arc<Target>>| target.as_ref().map(|target| target.spec.clone());
+        let state = RouteState {
+            current: spec(&current),
+            standby: spec(&standby),
+            went_back: went_back.clone(),
+        };
+        replace_json(&writer.path, &state)?;
+        writer.went_back = went_back;
+        let before = self.load();
+        let keep = current.clone();
+        self.route.store(Arc::new(Route { current, standby }));
+        for target in before.current.iter().chain(&before.standby) {
+            if keep.as_ref().is_some_and(|keep| Arc::ptr_eq(keep, target)) {
+                continue;
+            }
+            target.close();
+            if !writer.retired.iter().any(|retired| Arc::ptr_eq(retired, target)) {
+                writer.retired.push(Arc::clone(target));
+            }
+        }
+        self.changed.notify_waiters();
+        Ok(())
+    }
+}
+
+/// Why a target cannot be retired.
+#[derive(Debug)]
+pub(super) enum RetireRefused {
+    /// Traffic goes to it.
+    Current,
+    /// The new state could not be written.
+    State(crate::error::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> (tempfile::TempDir, RouteTable) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gateway.json");
+        (folder, RouteTable::restore(path, Duration::from_secs(1)).unwrap())
+    }
+
+    fn spec(id: &str) -> TargetSpec {
+        TargetSpec { id: id.to_owned(), address: ([127, 0, 0, 1], 9).into(), health_path: "/".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_closed_target_drains_and_gets_nothing_new() {
+        let (_folder, table) = table();
+        assert!(table.enter().is_none());
+        table.switch(spec("blue"), None).unwrap();
+        let slow = table.enter().unwrap();
+        table.switch(spec("green"), Some(spec("blue"))).unwrap();
+        assert_eq!(table.enter().unwrap().target().spec.id, "green");
+        let blue = table.retire("blue").unwrap().unwrap();
+        assert_eq!(blue.drained(Duration::from_millis(20)).await, 1);
+        assert!(blue.enter().is_none());
+        drop(slow);
+        assert_eq!(blue.drained(Duration::from_secs(5)).await, 0);
+        assert!(matches!(table.retire("green"), Err(RetireRefused::Current)));
+        assert!(table.retire("nobody").unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn going_back_happens_once_and_survives_a_restart() {
+        let (folder, table) = table();
+        table.switch(spec("blue"), None).unwrap();
+        table.switch(spec("green"), Some(spec("blue"))).unwrap();
+        let green = table.load().current.clone().unwrap();
+        assert!(table.go_back(&green, "died").unwrap());
+        assert!(!table.go_back(&green, "died").unwrap());
+        assert_eq!(table.enter().unwrap().target().spec.id, "blue");
+        let again =
+            RouteTable::restore(folder.path().join("gateway.json"), Duration::from_secs(1)).unwrap();
+        assert_eq!(again.state(), table.state());
+        assert_eq!(again.state().went_back.unwrap().from, "green");
+    }
+
+    #[test]
+    fn no_request_slips_into_a_drained_target() {
+        let (_folder, table) = table();
+        let table = Arc::new(table);
+        table.switch(spec("a"), None).unwrap();
+        let stop = Arc::new(AtomicUsize::new(0));
+        let workers: Vec<_> = (0..4)
+            .map(|_| {
+                let (table, stop) = (Arc::clone(&table), Arc::clone(&stop));
+                std::thread::spawn(move || {
+                    while stop.load(Ordering::SeqCst) == 0 {
+                        drop(table.enter().unwrap());
+                    }
+                })
+            })
+            .collect();
+        for round in 0..200 {
+            let old = table.load().current.clone().unwrap();
+            table.switch(spec(&format!("t{round}")), Some(old.spec.clone())).unwrap();
+            while old.in_flight() > 0 {
+                std::thread::yield_now();
+            }
+            // Transient counts of refused entries aside, nobody gets in any more.
+            assert!(old.enter().is_none());
+        }
+        stop.store(1, Ordering::SeqCst);
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The folder of a service: which file is where, and how files change (whole or not at all).
+//!
+//! ```text
+//! <state_dir>/<name>/
+//!   lock               flock; who changes the service now
+//!   journal.jsonl      every step of every release, appended and synced
+//!   history.jsonl      one line per finished release
+//!   gateway.json       where traffic goes (written by the gateway)
+//!   gateway.sock       the gateway's control socket
+//!   gateway.lock       flock; the running gateway
+//!   gateway.log        what the gateway says
+//!   instances/<id>/    spec.json (owner alone), output.log
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::spec::Service;
+
+/// State files are small; a larger one is not ours.
+const MAX_STATE_BYTES: u64 = 16 << 20;
+
+/// Bytes read from the end of a log for its last lines.
+const MAX_TAIL_BYTES: u64 = 256 << 10;
+
+/// Paths of a service's files.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    pub(crate) root: PathBuf,
+}
+
+impl Layout {
+    /// The folder of a service, made if it is not there, as an absolute path without links.
+    pub(crate) fn create(service: &Service) -> Result<Self> {
+        service.check_name()?;
+        let root = service.state_dir.join(&service.name);
+        std::fs::create_dir_all(root.join("instances"))
+            .map_err(|source| Error::io("cannot create", &root, source))?;
+        Self::at(&root)
+    }
+
+    /// The folder of a service that was deployed before.
+    pub(crate) fn open(service: &Service) -> Result<Self> {
+        service.check_name()?;
+        let root = service.state_dir.join(&service.name);
+        if !root.is_dir() {
+            return Err(Error::NotDeployed { service: service.name.clone(), path: root });
+        }
+        Self::at(&root)
+    }
+
+    /// A folder by its path.
+    pub(crate) fn at(root: &Path) -> Result<Self> {
+        let root = std::fs::canonicalize(root)
+            .map_err(|source| Error::io("cannot open", root, source))?;
+        Ok(Self { root })
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.root.join("journal.jsonl")
+    }
+
+    pub(crate) fn history(&self) -> PathBuf {
+        self.root.join("history.jsonl")
+    }
+
+    pub(crate) fn gateway_state(&self) -> PathBuf {
+        self.root.join("gateway.json")
+    }
+
+    pub(crate) fn gateway_socket(&self) -> PathBuf {
+        self.root.join("gateway.sock")
+    }
+
+    pub(crate) fn gateway_lock(&self) -> PathBuf {
+        self.root.join("gateway.lock")
+    }
+
+    pub(crate) fn gateway_log(&self) -> PathBuf {
+        self.root.join("gateway.log")
+    }
+
+    pub(crate) fn instances(&self) -> PathBuf {
+        self.root.join("instances")
+    }
+
+    pub(crate) fn instance(&self, id: &str) -> PathBuf {
+        self.instances().join(id)
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Replaces a file: written beside it, synced, renamed, the folder synced. Readable by the owner alone.
+pub(crate) fn replace_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let failed = |source| Error::io("cannot write", path, source);
+    let bytes = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(failed)?;
+    file.write_all(&bytes).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    std::fs::rename(&temporary, path).map_err(failed)?;
+    sync_folder(path)
+}
+
+fn sync_folder(path: &Path) -> Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| Error::io("cannot sync", folder, source))
+}
+
+/// Reads a state file; `None` when it is not there.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let failed = |source| Error::io("cannot read", path, source);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_STATE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| Error::State { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// Appends one line and syncs it.
+pub(crate) fn append_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let failed = |source| Error::io("cannot append to", path, source);
+    let mut line = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
+    line.push(b'\n');
+    let mut file =
+        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
+    file.write_all(&line).map_err(failed)?;
+    file.sync_data().map_err(failed)
+}
+
+/// All readable lines of a journal; one that was cut by a crash is left out.
+pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let lines = tail(path, usize::MAX)?;
+    Ok(lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// The last lines of a text file; none when it is not there.
+pub(crate) fn tail(path: &Path, lines: usize) -> Result<Vec<String>> {
+    let failed = |source| Error::io("cannot read", path, source);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let length = file.metadata().map_err(failed)?.len();
+    let limit = if lines == usize::MAX { MAX_STATE_BYTES } else { MAX_TAIL_BYTES };
+    let start = length.saturating_sub(limit);
+    file.seek(SeekFrom::Start(start)).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    let text = String::from_utf8_lossy(&bytes);
+    // The first line is cut unless the file was read from its start.
+    let all: Vec<&str> = text.lines().skip(usize::from(start > 0)).collect();
+    let skip = all.len().saturating_sub(lines);
+    Ok(all.into_iter().skip(skip).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tails_and_cut_journals() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j.jsonl");
+        assert!(tail(&path, 5).unwrap().is_empty());
+        for number in 0..10 {
+            append_json(&path, &number).unwrap();
+        }
+        std::fs::write(&path, [std::fs::read(&path).unwrap(), b"{\"cut".to_vec()].concat()).unwrap();
+        assert_eq!(read_lines::<u32>(&path).unwrap(), (0..10).collect::<Vec<_>>());
+        assert_eq!(tail(&path, 2).unwrap(), ["9", "{\"cut"]);
+    }
+
+    #[test]
+    fn replaced_files_are_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.json");
+        replace_json(&path, &[1, 2]).unwrap();
+        replace_json(&path, &[3]).unwrap();
+        assert_eq!(read_json::<Vec<u32>>(&path).unwrap(), Some(vec![3]));
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0);
+        std::fs::write(&path, "nonsense").unwrap();
+        assert!(matches!(read_json::<Vec<u32>>(&path), Err(Error::State { .. })));
+    }
+}

@@ -1,0 +1,201 @@
+//! What can be done with a deployed service besides releasing: look, go back, stop.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::control::{Control, GatewayStatus};
+use crate::deployment::{Deployment, Progress};
+use crate::error::{Error, Result};
+use crate::event::{HistoryEntry, Outcome, ReleaseEvent};
+use crate::layout::{Layout, read_json, read_lines};
+use crate::lock::{self, Holder};
+use crate::release::{self, Released, url};
+use crate::runtime::process::ProcessRuntime;
+use crate::runtime::{Instance, InstanceStatus, Runtime as _};
+use crate::spec::{ReleaseSpec, Service};
+
+/// How long requests may take to finish when a service is stopped.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// What an instance is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Requests go to it.
+    Current,
+    /// It is kept warm.
+    Standby,
+    /// A release in progress brings it up, or an interrupted one left it.
+    Other,
+}
+
+/// An instance as [`status`] reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceReport {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub role: Role,
+    /// Whether it runs.
+    pub running: bool,
+    /// Where it answers, when that is known.
+    pub address: Option<SocketAddr>,
+    /// Its process or container, when that is known.
+    pub handle: Option<String>,
+    /// What was released.
+    pub label: BTreeMap<String, String>,
+}
+
+/// A service as [`status`] reports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceStatus {
+    /// Where clients find it, when the gateway runs.
+    pub url: Option<String>,
+    /// The gateway, when it runs.
+    pub gateway: Option<GatewayStatus>,
+    /// All instances, the serving one first.
+    pub instances: Vec<InstanceReport>,
+    /// Who changes the service now.
+    pub holder: Option<Holder>,
+    /// The release that finished last.
+    pub last: Option<HistoryEntry>,
+}
+
+/// What runs. Changes nothing and waits for nobody.
+pub async fn status(service: &Service) -> Result<ServiceStatus> {
+    let layout = Layout::open(service)?;
+    let runtime = ProcessRuntime::default();
+    let gateway = Control::new(layout.gateway_socket()).status().await?;
+    let route = match &gateway {
+        Some(gateway) => gateway.route.clone(),
+        None => read_json(&layout.gateway_state())?.unwrap_or_default(),
+    };
+    let current = route.current.map(|target| target.id);
+    let standby = route.standby.map(|target| target.id);
+    let mut ids = runtime.list(&layout.root).await?;
+    for id in current.iter().chain(&standby) {
+        if !ids.contains(id) {
+            ids.push(id.clone());
+        }
+    }
+    let mut instances = Vec::with_capacity(ids.len());
+    for id in ids {
+        let folder = layout.instance(&id);
+        let instance: Option<Instance> = read_json(&folder.join("instance.json"))?;
+        let spec: Option<ReleaseSpec> = read_json(&folder.join("spec.json"))?;
+        let running = match &instance {
+            Some(instance) => runtime.status(instance).await? == InstanceStatus::Running,
+            // Found by its label, so it runs.
+            None => true,
+        };
+        let role = if Some(&id) == current.as_ref() {
+            Role::Current
+        } else if Some(&id) == standby.as_ref() {
+            Role::Standby
+        } else {
+            Role::Other
+        };
+        instances.push(InstanceReport {
+            id,
+            role,
+            running,
+            address: instance.as_ref().map(|instance| instance.address),
+            handle: instance.map(|instance| instance.handle),
+            label: spec.map(|spec| spec.label).unwrap_or_default(),
+        });
+    }
+    instances.sort_by_key(|report| match report.role {
+        Role::Current => 0,
+        Role::Standby => 1,
+        Role::Other => 2,
+    });
+    Ok(ServiceStatus {
+        url: gateway.as_ref().map(|gateway| url(gateway.listen)),
+        gateway,
+        instances,
+        holder: lock::holder(&layout.lock()),
+        last: read_lines(&layout.history())?.pop(),
+    })
+}
+
+/// Finished releases, oldest first.
+pub fn history(service: &Service) -> Result<Vec<HistoryEntry>> {
+    read_lines(&Layout::open(service)?.history())
+}
+
+/// The last log lines of the instance that serves (or served last).
+pub async fn logs(service: &Service, tail: usize) -> Result<Vec<String>> {
+    let layout = Layout::open(service)?;
+    let status = Control::new(layout.gateway_socket()).status().await?;
+    let route = match status {
+        Some(status) => status.route,
+        None => read_json(&layout.gateway_state())?.unwrap_or_default(),
+    };
+    let id = match route.current {
+        Some(current) => current.id,
+        None => read_lines::<HistoryEntry>(&layout.history())?
+            .pop()
+            .map(|entry| entry.id)
+            .ok_or_else(|| not_deployed(service, &layout))?,
+    };
+    crate::layout::tail(&layout.instance(&id).join("output.log"), tail)
+}
+
+fn not_deployed(service: &Service, layout: &Layout) -> Error {
+    Error::NotDeployed { service: service.name.clone(), path: layout.root.clone() }
+}
+
+/// Releases again what served before the current instance, with all steps of a release.
+pub async fn rollback(service: &Service, progress: Progress<'_>) -> Result<Released> {
+    let runtime = ProcessRuntime::default();
+    let layout = Layout::open(service)?;
+    let deployment = Deployment::begin(service, layout, &runtime, "rollback", progress).await?;
+    let none = || Error::NoPrevious { service: service.name.clone() };
+    let history = deployment.history()?;
+    let status = deployment.control.status().await?;
+    let current = match status {
+        Some(status) => status.route.current.map(|target| target.id),
+        None => None,
+    };
+    let released = |entry: &&HistoryEntry| entry.outcome == Outcome::Released;
+    let previous = match &current {
+        Some(current) => history
+            .iter()
+            .rev()
+            .find(|entry| entry.id == *current)
+            .and_then(|entry| entry.from.clone())
+            .or_else(|| {
+                let others = history.iter().rev().filter(released);
+                others.map(|entry| entry.id.clone()).find(|id| id != current)
+            }),
+        None => history.iter().rev().find(released).map(|entry| entry.id.clone()),
+    };
+    let spec = match previous {
+        Some(id) => deployment.read_spec(&id)?.ok_or_else(none)?,
+        None => return Err(none()),
+    };
+    release::run(deployment, &spec).await
+}
+
+/// Stops the gateway when its requests have finished, then all instances. Doing it twice is fine.
+pub async fn stop(service: &Service, progress: Progress<'_>) -> Result<()> {
+    let runtime = ProcessRuntime::default();
+    let layout = Layout::open(service)?;
+    let deployment = Deployment::begin(service, layout, &runtime, "stop", progress).await?;
+    deployment.stop_gateway(STOP_LIMIT).await?;
+    for id in runtime.list(&deployment.layout.root).await? {
+        let grace = deployment
+            .read_spec(&id)?
+            .map_or(Duration::from_secs(10), |spec| spec.stop_grace);
+        runtime.remove(&deployment.layout.root, &id, grace).await?;
+        deployment.step(ReleaseEvent::Stopped { id })?;
+    }
+    // The next gateway must not look for instances that were stopped on purpose.
+    let route = deployment.layout.gateway_state();
+    match std::fs::remove_file(&route) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(source) => return Err(Error::io("cannot remove", &route, source)),
+    }
+    deployment.step(ReleaseEvent::Finished)
+}

@@ -1,0 +1,113 @@
+//! Asks an instance one thing over a connection of its own, and says exactly what came back.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::spec::Probe;
+
+/// Bytes of an answer that are read: more than a health report needs.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// Characters of an answer that are shown.
+const SHOWN: usize = 500;
+
+/// What a probe got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// An HTTP answer.
+    Status {
+        /// Its status.
+        status: u16,
+        /// The beginning of its body.
+        body: String,
+    },
+    /// Nobody listens.
+    Refused,
+    /// No answer in time.
+    Timeout(Duration),
+    /// Anything else.
+    Broken(String),
+}
+
+impl Answer {
+    /// Whether the answer is what the probe wants.
+    pub(crate) fn satisfies(&self, probe: &Probe) -> bool {
+        matches!(self, Self::Status { status, body }
+            if (200..300).contains(status) && body.contains(&probe.expect))
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status { status, body } => {
+                let shown: String = body.trim().chars().take(SHOWN).collect();
+                write!(f, "{status}")?;
+                if shown.is_empty() { Ok(()) } else { write!(f, ": {shown}") }
+            }
+            Self::Refused => f.write_str("connection refused"),
+            Self::Timeout(limit) => write!(f, "no answer within {:.1} s", limit.as_secs_f64()),
+            Self::Broken(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// Sends the probe once.
+pub(crate) async fn ask(address: SocketAddr, probe: &Probe, limit: Duration) -> Answer {
+    match tokio::time::timeout(limit, exchange(address, probe)).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(reason)) => Answer::Broken(reason),
+        Err(_elapsed) => Answer::Timeout(limit),
+    }
+}
+
+async fn exchange(address: SocketAddr, probe: &Probe) -> Result<Answer, String> {
+    let stream = match TcpStream::connect(address).await {
+        Ok(stream) => stream,
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            return Ok(Answer::Refused);
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| error.to_string())?;
+    let mut request = Request::builder()
+        .method(probe.method.as_str())
+        .uri(&probe.path)
+        .header(HOST, address.to_string())
+        .header(USER_AGENT, "trainyard-deploy");
+    if !probe.content_type.is_empty() {
+        request = request.header(CONTENT_TYPE, &probe.content_type);
+    }
+    let request = request
+        .body(Full::new(Bytes::from(probe.body.clone())))
+        .map_err(|error| format!("the probe is no valid request: {error}"))?;
+    let talk = async {
+        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), MAX_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| format!("{status}, then {error}"))?
+            .to_bytes();
+        Ok(Answer::Status { status, body: String::from_utf8_lossy(&body).into_owned() })
+    };
+    // The connection must be driven while the answer is awaited, and ends with it.
+    tokio::pin!(talk);
+    tokio::select! {
+        answer = &mut talk => answer,
+        ended = connection => match ended {
+            Ok(()) => talk.await,
+            Err(error) => Err(error.to_string()),
+        },
+    }
+}

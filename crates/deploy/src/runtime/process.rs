@@ -1,0 +1,211 @@
+//! Instances as plain processes of this machine.
+//!
+//! An instance gets a process group of its own and its output goes to a file, so it outlives the
+//! deployer and its terminal. Two variables in its environment are its label: by them it is found again
+//! even when the deployer died between starting it and writing that down.
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+
+use super::procfs::{ProcessFacts, facts, find_by_environment};
+use super::{Instance, InstanceSpec, InstanceStatus, Runtime};
+use crate::error::{Error, Result};
+use crate::layout;
+
+/// The label: folder of the service.
+pub(crate) const DEPLOYMENT_VARIABLE: &str = "TRAINYARD_DEPLOYMENT";
+/// The label: id of the instance.
+pub(crate) const INSTANCE_VARIABLE: &str = "TRAINYARD_INSTANCE";
+
+/// How long a killed process may take to vanish.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often a process that was asked to end is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Runs instances as processes.
+#[derive(Debug, Default)]
+pub struct ProcessRuntime {
+    /// Those this program started: their exit status is known here, and they are reaped.
+    children: Mutex<HashMap<String, Child>>,
+}
+
+#[async_trait]
+impl Runtime for ProcessRuntime {
+    fn name(&self) -> &'static str {
+        "process"
+    }
+
+    async fn start(&self, spec: &InstanceSpec) -> Result<Instance> {
+        let folder = spec.service_root.join("instances").join(&spec.id);
+        let log_path = folder.join("output.log");
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log_path)
+            .map_err(|source| Error::io("cannot open", &log_path, source))?;
+        let errors = log.try_clone().map_err(|source| Error::io("cannot open", &log_path, source))?;
+        let failed = |reason: std::io::Error| Error::Start {
+            command: spec.release.command.clone(),
+            reason: reason.to_string(),
+        };
+        let address = free_address().map_err(failed)?;
+        let fill = |text: &str| {
+            text.replace("{port}", &address.port().to_string())
+                .replace("{address}", &address.to_string())
+        };
+        let mut command = Command::new(&spec.release.command);
+        command
+            .args(spec.release.args.iter().map(|argument| fill(argument)))
+            .envs(spec.release.env.iter().map(|(name, value)| (name, fill(value))))
+            .env(DEPLOYMENT_VARIABLE, &spec.service_root)
+            .env(INSTANCE_VARIABLE, &spec.id)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0);
+        if let Some(variable) = &spec.release.port_env {
+            command.env(variable, address.port().to_string());
+        }
+        if let Some(folder) = &spec.release.working_dir {
+            command.current_dir(folder);
+        }
+        let child = command.spawn().map_err(failed)?;
+        let pid = child.id().unwrap_or_default();
+        // A process that already ended has no start time; its status says so at the first look.
+        let started = to_pid(pid).and_then(facts).map_or(0, |facts| facts.started);
+        if let Ok(mut children) = self.children.lock() {
+            children.insert(spec.id.clone(), child);
+        }
+        Ok(Instance { id: spec.id.clone(), address, handle: pid.to_string(), started, log_path })
+    }
+
+    async fn status(&self, instance: &Instance) -> Result<InstanceStatus> {
+        if let Ok(mut children) = self.children.lock()
+            && let Some(child) = children.get_mut(&instance.id)
+            && let Ok(Some(status)) = child.try_wait()
+        {
+            use std::os::unix::process::ExitStatusExt as _;
+            let how = match (status.code(), status.signal()) {
+                (Some(code), _) => format!("exit code {code}"),
+                (None, Some(signal)) => format!("signal {signal}"),
+                (None, None) => "unknown cause".to_owned(),
+            };
+            return Ok(InstanceStatus::Ended(how));
+        }
+        Ok(match running(instance) {
+            Some(_) => InstanceStatus::Running,
+            None => InstanceStatus::Ended("the process is gone".to_owned()),
+        })
+    }
+
+    async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>> {
+        layout::tail(&instance.log_path, tail)
+    }
+
+    async fn stop(&self, instance: &Instance, grace: Duration) -> Result<()> {
+        if let Some(pid) = running(instance) {
+            end(pid, grace).await;
+        }
+        if let Ok(mut children) = self.children.lock() {
+            // Dropping a child that ended lets the runtime reap it.
+            children.remove(&instance.id);
+        }
+        Ok(())
+    }
+
+    async fn list(&self, service_root: &Path) -> Result<Vec<String>> {
+        let mut ids: Vec<String> = labelled(service_root).into_iter().map(|(_, id)| id).collect();
+        ids.sort();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    async fn remove(&self, service_root: &Path, id: &str, grace: Duration) -> Result<()> {
+        // Leaders of groups first: their children end with them.
+        let mut pids: Vec<Pid> = labelled(service_root)
+            .into_iter()
+            .filter(|(_, found)| found == id)
+            .map(|(pid, _)| pid)
+            .collect();
+        pids.sort_by_key(|pid| facts(*pid).is_none_or(|facts| facts.group != to_raw(*pid)));
+        for pid in pids {
+            end(pid, grace).await;
+        }
+        if let Ok(mut children) = self.children.lock() {
+            children.remove(id);
+        }
+        Ok(())
+    }
+}
+
+fn labelled(service_root: &Path) -> Vec<(Pid, String)> {
+    let label = format!("{DEPLOYMENT_VARIABLE}={}", service_root.display());
+    find_by_environment(&label, &format!("{INSTANCE_VARIABLE}="))
+}
+
+fn to_pid(raw: u32) -> Option<Pid> {
+    i32::try_from(raw).ok().and_then(Pid::from_raw)
+}
+
+fn to_raw(pid: Pid) -> i32 {
+    pid.as_raw_nonzero().get()
+}
+
+/// The process of an instance, if it is still the one that was started.
+fn running(instance: &Instance) -> Option<Pid> {
+    let pid = to_pid(instance.handle.parse().ok()?)?;
+    facts(pid).filter(|facts| facts.started == instance.started).map(|_| pid)
+}
+
+/// An address of this machine that nobody listens on now.
+fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// SIGTERM, wait, SIGKILL, wait. Signals go to the whole group when the process leads one.
+async fn end(pid: Pid, grace: Duration) {
+    let Some(process) = facts(pid) else { return };
+    let send = |signal| {
+        // The number may have been given to another process since it was looked up.
+        if facts(pid) != Some(process) {
+            return;
+        }
+        let sent = if process.group == to_raw(pid) {
+            kill_process_group(pid, signal)
+        } else {
+            kill_process(pid, signal)
+        };
+        // It may have ended in the meantime, which is what is wanted.
+        if let Err(error) = sent {
+            tracing::debug!(pid = to_raw(pid), %error, "signal not delivered");
+        }
+    };
+    send(Signal::TERM);
+    if !ended_within(pid, process, grace).await {
+        send(Signal::KILL);
+        ended_within(pid, process, KILL_LIMIT).await;
+    }
+}
+
+/// Looks until the process is gone. It need not be our child, so there is nothing to wait on.
+async fn ended_within(pid: Pid, process: ProcessFacts, limit: Duration) -> bool {
+    let start = Instant::now();
+    while facts(pid) == Some(process) {
+        if start.elapsed() >= limit {
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    true
+}

@@ -1,0 +1,72 @@
+//! The few facts about processes that `/proc` tells.
+
+use std::path::Path;
+
+use rustix::process::Pid;
+
+/// A process that runs, as far as a deployer needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProcessFacts {
+    /// Process group.
+    pub(super) group: i32,
+    /// Start time in clock ticks since boot: with the id it names a process for good.
+    pub(super) started: u64,
+}
+
+/// Facts about a process that runs; `None` when it is gone or a zombie.
+pub(super) fn facts(pid: Pid) -> Option<ProcessFacts> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    parse_stat(&stat)
+}
+
+/// The name in parentheses may contain anything, so fields are counted from its end.
+fn parse_stat(stat: &str) -> Option<ProcessFacts> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    // man 5 proc_pid_stat: state is field 3, pgrp 5, starttime 22.
+    let field = |number: usize| fields.get(number - 3).copied();
+    if matches!(field(3)?, "Z" | "X" | "x") {
+        return None;
+    }
+    Some(ProcessFacts { group: field(5)?.parse().ok()?, started: field(22)?.parse().ok()? })
+}
+
+/// All processes whose environment carries `variable=value`, with the value of `wanted`.
+///
+/// Processes of other users cannot be read and are not ours.
+pub(super) fn find_by_environment(label: &str, wanted: &str) -> Vec<(Pid, String)> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let mut found: Vec<(Pid, String)> = entries
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            let pid = Pid::from_raw(name.to_str()?.parse().ok()?)?;
+            let environment = std::fs::read(Path::new("/proc").join(name).join("environ")).ok()?;
+            let mut variables = environment.split(|&byte| byte == 0);
+            variables.clone().find(|variable| *variable == label.as_bytes())?;
+            let value = variables.find_map(|variable| variable.strip_prefix(wanted.as_bytes()))?;
+            facts(pid)?;
+            Some((pid, String::from_utf8_lossy(value).into_owned()))
+        })
+        .collect();
+    found.sort_by_key(|(pid, _)| pid.as_raw_nonzero());
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_parentheses_do_not_confuse() {
+        let stat = "7 (a) R (b) S 1 7 7 0 -1 4 1 2 3 4 5 6 7 8 20 0 1 0 12345 9 9";
+        assert_eq!(parse_stat(stat), Some(ProcessFacts { group: 7, started: 12345 }));
+        assert_eq!(parse_stat(&stat.replace(") S", ") Z")), None);
+        assert_eq!(parse_stat("7 (cut"), None);
+    }
+
+    #[test]
+    fn this_process_runs() {
+        let me = rustix::process::getpid();
+        assert!(facts(me).is_some_and(|facts| facts.started > 0));
+    }
+}

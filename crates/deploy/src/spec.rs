@@ -1,0 +1,185 @@
+//! What a caller says: which service, and what to release under it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// A place where one version at a time is served, behind one address.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Names the folder of its state and labels its instances.
+    pub name: String,
+    /// Folder below which services keep their state (`<state_dir>/<name>/`).
+    pub state_dir: PathBuf,
+    /// Where the gateway listens.
+    pub listen: SocketAddr,
+    /// Program and first arguments that run the gateway; `--state-dir` and `--listen` are added.
+    /// `None`: this executable with `gateway`.
+    pub gateway_command: Option<Vec<OsString>>,
+    /// How long to wait for another deployment of the same service.
+    pub lock_wait: Duration,
+}
+
+impl Service {
+    /// A service with the usual gateway; waits 10 s for another deployment.
+    pub fn new(name: impl Into<String>, state_dir: impl Into<PathBuf>, listen: SocketAddr) -> Self {
+        Self {
+            name: name.into(),
+            state_dir: state_dir.into(),
+            listen,
+            gateway_command: None,
+            lock_wait: Duration::from_secs(10),
+        }
+    }
+
+    /// Refuses names that are no plain folder names.
+    pub(crate) fn check_name(&self) -> Result<()> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let starts = self.name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if starts && self.name.len() <= 64 && self.name.bytes().all(plain) {
+            return Ok(());
+        }
+        Err(Error::Name { name: self.name.clone() })
+    }
+}
+
+/// What to release and when it counts as good.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseSpec {
+    /// The program.
+    pub command: PathBuf,
+    /// Its arguments; `{port}` and `{address}` (`127.0.0.1:port`) are replaced.
+    pub args: Vec<String>,
+    /// Variables added to the environment; `{port}` and `{address}` are replaced in values.
+    /// Kept in the service's folder (readable by its owner alone) for a rollback.
+    pub env: Vec<(String, String)>,
+    /// Working folder of the program; `None` is the deployer's.
+    pub working_dir: Option<PathBuf>,
+    /// Variable that carries the port as well; `None` for none.
+    pub port_env: Option<String>,
+    /// Answers 2xx when the instance can serve.
+    pub health_path: String,
+    /// One real request that must succeed before traffic comes.
+    pub prediction: Option<Probe>,
+    /// Time from the start until the instance must have passed all probes.
+    pub deadline: Duration,
+    /// Health probes that must succeed in a row.
+    pub successes_in_row: u32,
+    /// How long requests that the old instance is working on may take after the switch.
+    pub drain_limit: Duration,
+    /// How long the old instance is kept warm after the switch; it takes over again if the new one fails.
+    pub bake: Duration,
+    /// How long an instance may take to end after SIGTERM before it is killed.
+    pub stop_grace: Duration,
+    /// What is being released, for people (`model`, `version`, …).
+    pub label: BTreeMap<String, String>,
+}
+
+impl ReleaseSpec {
+    /// A release of this program with the usual limits.
+    pub fn new(command: impl Into<PathBuf>) -> Self {
+        Self {
+            command: command.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            working_dir: None,
+            port_env: Some("PORT".to_owned()),
+            health_path: "/health".to_owned(),
+            prediction: None,
+            deadline: Duration::from_mins(1),
+            successes_in_row: 2,
+            drain_limit: Duration::from_secs(30),
+            bake: Duration::from_secs(1),
+            stop_grace: Duration::from_secs(10),
+            label: BTreeMap::new(),
+        }
+    }
+}
+
+/// Values of variables may be secrets: only their names are shown.
+impl fmt::Debug for ReleaseSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ReleaseSpec")
+            .field("command", &self.command)
+            .field("args", &self.args)
+            .field("env (names)", &names)
+            .field("health_path", &self.health_path)
+            .field("prediction", &self.prediction)
+            .field("deadline", &self.deadline)
+            .field("successes_in_row", &self.successes_in_row)
+            .field("drain_limit", &self.drain_limit)
+            .field("bake", &self.bake)
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One request whose answer tells whether an instance works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// `POST` for a prediction.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Sent as `Content-Type` when there is a body.
+    pub content_type: String,
+    /// The body.
+    pub body: String,
+    /// What the answer's body must contain; any 2xx answer will do when empty.
+    pub expect: String,
+}
+
+impl Probe {
+    /// A JSON request that must be answered with 2xx.
+    pub fn post_json(path: impl Into<String>, body: impl Into<String>) -> Self {
+        Self {
+            method: "POST".to_owned(),
+            path: path.into(),
+            content_type: "application/json".to_owned(),
+            body: body.into(),
+            expect: String::new(),
+        }
+    }
+
+    /// A GET that must be answered with 2xx.
+    pub(crate) fn get(path: &str) -> Self {
+        Self {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            content_type: String::new(),
+            body: String::new(),
+            expect: String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let mut spec = ReleaseSpec::new("/bin/true");
+        spec.env.push(("TOKEN".to_owned(), "hunter2".to_owned()));
+        let text = format!("{spec:?}");
+        assert!(text.contains("TOKEN") && !text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn names_are_plain() {
+        for (name, good) in
+            [("iris", true), ("a.b-c_1", true), ("", false), ("../x", false), ("a/b", false), (".a", false)]
+        {
+            let service = Service::new(name, "/tmp", ([127, 0, 0, 1], 0).into());
+            assert_eq!(service.check_name().is_ok(), good, "{name:?}");
+        }
+    }
+}

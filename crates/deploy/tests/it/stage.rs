@@ -1,0 +1,114 @@
+//! A service in a folder of its own, with everything stopped when the test ends.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use trainyard_deploy::{Probe, ReleaseEvent, ReleaseSpec, Released, Result, Service, release};
+
+/// The program with the parts of these tests; `cargo test` builds it as an example.
+pub(crate) fn part() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let part = test.parent().and_then(Path::parent).unwrap().join("examples/part");
+    assert!(
+        part.try_exists().unwrap_or(false),
+        "{} is missing\nhint: cargo build -p trainyard-deploy --examples",
+        part.display()
+    );
+    part
+}
+
+pub(crate) struct Stage {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) service: Service,
+    pub(crate) events: Mutex<Vec<ReleaseEvent>>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listen = SocketAddr::from(([127, 0, 0, 1], trainyard_testkit::free_port()));
+        let mut service = Service::new("test", folder.path(), listen);
+        service.gateway_command = Some(vec![part().into(), "gateway".into()]);
+        Self { folder, service, events: Mutex::new(Vec::new()) }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.service.listen
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        std::fs::canonicalize(self.folder.path()).unwrap().join("test")
+    }
+
+    /// A backend that answers its name.
+    pub(crate) fn spec(name: &str) -> ReleaseSpec {
+        let mut spec = ReleaseSpec::new(part());
+        spec.args = vec!["backend".to_owned(), "--port".to_owned(), "{port}".to_owned()];
+        spec.env = vec![("NAME".to_owned(), name.to_owned())];
+        spec.prediction = Some(Probe { expect: name.to_owned(), ..Probe::post_json("/predict", "[1]") });
+        spec.bake = Duration::from_millis(100);
+        spec.deadline = Duration::from_secs(20);
+        spec.label.insert("version".to_owned(), name.to_owned());
+        spec
+    }
+
+    pub(crate) async fn release(&self, spec: &ReleaseSpec) -> Result<Released> {
+        release(&self.service, spec, &|event| self.events.lock().unwrap().push(event)).await
+    }
+
+    pub(crate) fn take_events(&self) -> Vec<&'static str> {
+        self.events.lock().unwrap().drain(..).map(|event| event.step()).collect()
+    }
+
+    /// Processes of this service that run: `(pid, command line)`.
+    pub(crate) fn processes(&self) -> Vec<(i32, String)> {
+        let root = self.root().display().to_string();
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let read = |name: &str| {
+                let bytes = std::fs::read(entry.path().join(name)).unwrap_or_default();
+                String::from_utf8_lossy(&bytes).replace('\0', " ")
+            };
+            let command = read("cmdline");
+            let alive = !command.is_empty();
+            let ours = read("environ").contains(&format!("TRAINYARD_DEPLOYMENT={root} "))
+                || (command.contains(" gateway ") && command.contains(&root));
+            if alive && ours {
+                found.push((pid, command));
+            }
+        }
+        found
+    }
+
+    pub(crate) fn backends(&self) -> Vec<i32> {
+        let all = self.processes().into_iter();
+        all.filter(|(_, command)| command.contains(" backend ")).map(|(pid, _)| pid).collect()
+    }
+
+    pub(crate) fn gateways(&self) -> Vec<i32> {
+        let all = self.processes().into_iter();
+        all.filter(|(_, command)| command.contains(" gateway ")).map(|(pid, _)| pid).collect()
+    }
+}
+
+pub(crate) fn kill(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+/// Only processes of this test's own folder.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !self.root().try_exists().unwrap_or(false) {
+            return;
+        }
+        for (pid, _) in self.processes() {
+            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                let _already_gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+    }
+}
