@@ -11,7 +11,7 @@ use super::error::{Result, empty, json};
 use super::request::{Fields, from_query};
 use super::shape::{Check, Field, Kind, Shape};
 use super::wire::{MetricWithRunId, PageWire};
-use super::{Api, ApiState, sample};
+use super::{Api, ApiState, sample, usual};
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -22,7 +22,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/metrics/get-history-bulk-interval", get(history_bulk_interval))
 }
 
-static LOG_METRIC: Shape = Shape(&[
+pub(super) static LOG_METRIC: Shape = Shape(&[
     Field::required("run_id"),
     Field::new("run_uuid", Kind::Text, &[]),
     Field::required("key"),
@@ -35,9 +35,15 @@ static LOG_METRIC: Shape = Shape(&[
 ]);
 
 async fn log_metric(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &LOG_METRIC).await?;
-    let run_id = fields.run_id();
-    api.tracking.log_metric(&run_id, fields.metric()).await?;
+    let body = api.body(request).await?;
+    let (run_id, metric) = match usual::log_metric(&body.bytes) {
+        Some(usual) => usual,
+        None => {
+            let mut fields = body.read(&LOG_METRIC)?;
+            (fields.run_id(), fields.metric())
+        }
+    };
+    api.tracking.log_metric(&run_id, metric).await?;
     Ok(empty())
 }
 

@@ -19,6 +19,7 @@ mod request;
 mod runs;
 mod sample;
 mod shape;
+mod usual;
 mod webhooks;
 mod wire;
 
@@ -34,7 +35,7 @@ use trainyard_mlflow::entities::ViewType;
 
 use error::ApiError;
 pub use misc::MLFLOW_VERSION;
-use request::Fields;
+use request::{Fields, JsonBody};
 use shape::Shape;
 
 /// Largest JSON body accepted if nobody says otherwise: a dataset's profile may have 16 MiB.
@@ -57,6 +58,10 @@ impl ApiState {
 
     async fn read(&self, request: Request, shape: &'static Shape) -> Result<Fields, ApiError> {
         request::read(request, self.json_bytes_max, shape).await
+    }
+
+    async fn body(&self, request: Request) -> Result<JsonBody, ApiError> {
+        JsonBody::receive(request, self.json_bytes_max).await
     }
 }
 

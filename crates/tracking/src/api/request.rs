@@ -32,30 +32,34 @@ pub(super) async fn read(
     if reads_query(&method) && !query.is_empty() {
         return Ok(from_query(&query, shape)?);
     }
-    let headers = request.headers().clone();
-    let body = body_bytes(request, limit).await?;
-    if method == Method::DELETE && body.is_empty() {
+    let body = JsonBody::receive(request, limit).await?;
+    if method == Method::DELETE && body.bytes.is_empty() {
         // The registry's deletes take either.
         return Ok(from_query(&query, shape)?);
     }
-    Ok(from_body(&method, &headers, &body, shape)?)
+    Ok(body.read(shape)?)
+}
+
+/// A body of the right type, not yet read.
+pub(super) struct JsonBody {
+    pub(super) bytes: Bytes,
+}
+
+impl JsonBody {
+    /// Takes in the whole body, up to `limit` bytes.
+    pub(super) async fn receive(request: Request, limit: usize) -> Result<Self, ApiError> {
+        check_content_type(request.method(), request.headers())?;
+        Ok(Self { bytes: body_bytes(request, limit).await? })
+    }
+
+    /// Its fields.
+    pub(super) fn read(&self, shape: &'static Shape) -> Result<Fields> {
+        Fields::from_value(Value::Object(parse_object(&self.bytes)), shape)
+    }
 }
 
 fn reads_query(method: &Method) -> bool {
     method == Method::GET || method == Method::HEAD
-}
-
-/// Reads a JSON body that is already in memory.
-pub(super) fn from_body(
-    method: &Method,
-    headers: &HeaderMap,
-    body: &[u8],
-    shape: &'static Shape,
-) -> Result<Fields> {
-    check_content_type(method, headers)?;
-    let mut members = parse_object(body);
-    shape.read(&mut members)?;
-    Ok(Fields(members))
 }
 
 /// Reads fields from a query string: repeated fields as repeated keys.

@@ -13,7 +13,7 @@ use super::error::{Result, empty, json};
 use super::request::Fields;
 use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
 use super::wire::{PageWire, RunWire, all};
-use super::{Api, VIEW_TYPES, view_type};
+use super::{Api, VIEW_TYPES, usual, view_type};
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -200,7 +200,7 @@ static BATCH_METRIC: Shape = Shape(&[
     Field::text("dataset_digest"),
 ]);
 
-static LOG_BATCH: Shape = Shape(&[
+pub(super) static LOG_BATCH: Shape = Shape(&[
     Field::new("run_id", Kind::Text, &[Check::Text, Check::Required]),
     Field::list(
         "metrics",
@@ -211,13 +211,23 @@ static LOG_BATCH: Shape = Shape(&[
     Field::list("tags", Kind::Message(&KEY_VALUE), &[Check::Array, Check::ItemsHave(&["key"])]),
 ]);
 
-async fn log_batch(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &LOG_BATCH).await?;
-    let run_id = fields.run_id();
-    let batch = LogBatch {
+/// What a request logs.
+pub(super) fn batch_of(fields: &mut Fields) -> LogBatch {
+    LogBatch {
         metrics: fields.messages("metrics").iter_mut().map(Fields::metric).collect(),
         params: fields.key_values("params"),
         tags: fields.key_values("tags"),
+    }
+}
+
+async fn log_batch(State(api): State<Api>, request: Request) -> Result {
+    let body = api.body(request).await?;
+    let (run_id, batch) = match usual::log_batch(&body.bytes) {
+        Some(usual) => usual,
+        None => {
+            let mut fields = body.read(&LOG_BATCH)?;
+            (fields.run_id(), batch_of(&mut fields))
+        }
     };
     api.tracking.log_batch(&run_id, batch).await?;
     Ok(empty())

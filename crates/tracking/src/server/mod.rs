@@ -11,6 +11,7 @@ mod cors;
 mod guard;
 mod hosts;
 mod metrics;
+pub mod ui;
 
 use std::fmt;
 use std::sync::Arc;

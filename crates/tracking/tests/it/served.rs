@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::Router;
+use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -26,6 +28,10 @@ impl Served {
     }
 
     pub(crate) fn with(options: ServerOptions) -> Self {
+        Self::with_pages(options, Router::new().route("/", get(async || "pages")))
+    }
+
+    pub(crate) fn with_pages(options: ServerOptions, pages: Router) -> Self {
         let directory = tempfile::tempdir().expect("a throwaway folder");
         let tracking = store(directory.path());
         let runtime = Runtime::new().expect("a runtime");
@@ -35,7 +41,6 @@ impl Served {
         let shutdown = async {
             let _dropped = stopped.await;
         };
-        let pages = axum::Router::new().route("/", axum::routing::get(async || "pages"));
         let server = serve(listener, tracking, options, pages, shutdown);
         runtime.spawn(async { server.await.expect("the server runs") });
         Self { url, directory, stop: Some(stop), runtime: Some(runtime) }

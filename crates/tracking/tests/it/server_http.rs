@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
-use trainyard_tracking::server::{Authorize, ServerOptions};
+use trainyard_tracking::server::{Authorize, ServerOptions, ui};
 
 use crate::http::{Answer, Request, get, post, send};
 use crate::served::Served;
@@ -422,4 +422,30 @@ fn bad_graphql_is_told_in_the_answer() {
     assert!(answer["errors"][0].as_str().unwrap_or_default().contains("at most 10"), "{answer}");
     let endless = "{ test(inputString: \"x\") { ...A } } fragment A on Test { ...A }";
     assert!(graphql(&server, endless, &Value::Null)["errors"][0].is_string());
+}
+
+#[test]
+fn upstreams_own_pages_are_served_from_their_folder() {
+    let directory = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text);
+    std::fs::create_dir_all(directory.path().join("static/js")).expect("a folder");
+    write("index.html", "<!doctype html>").expect("a file");
+    write("static/js/main.1.js", "run()").expect("a file");
+    let pages = ui::pages(directory.path()).expect("pages");
+    let server = Served::with_pages(ServerOptions::default(), pages);
+    let page = get(&server.url, "/");
+    assert_eq!((page.status, page.text().as_str()), (200, "<!doctype html>"));
+    let script = get(&server.url, "/static-files/static/js/main.1.js");
+    assert_eq!((script.status, script.text().as_str()), (200, "run()"));
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(script.header("cache-control"), Some("max-age=2419200"));
+    for path in [
+        "/static-files/nope.js",
+        "/static-files/static",
+        "/static-files/..%2f..%2fetc%2fpasswd",
+        "/other",
+    ] {
+        assert_eq!(get(&server.url, path).status, 404, "{path}");
+    }
+    assert!(ui::pages(&directory.path().join("static")).is_err(), "no index.html, no pages");
 }

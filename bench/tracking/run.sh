@@ -1,0 +1,6 @@
+#!/bin/sh
+# Builds the server and prints the table; arguments go to bench.py.
+set -eu
+cd "$(dirname "$0")/../.."
+cargo build --release -p trainyard-tracking --example server
+exec target/test-env/python/bin/python bench/tracking/bench.py "$@"
