@@ -43,6 +43,12 @@ pub enum Error {
         /// The database's own words.
         reason: String,
     },
+    /// The database server could not be reached, or broke off.
+    #[error("cannot reach the tracking database: {reason}")]
+    Unreachable {
+        /// The innermost cause.
+        reason: String,
+    },
     /// The store was shut down while the call waited.
     #[error("the tracking store is shutting down")]
     Stopped,
@@ -64,17 +70,6 @@ pub enum Error {
     NotMlflow {
         /// The store's URI, without a password.
         uri: String,
-    },
-    /// The URI names no store that this program knows.
-    #[error(
-        "cannot open the store {uri:?}: {reason}\nhint: sqlite:///path/to/mlflow.db, \
-         sqlite:////absolute/path/mlflow.db and http(s)://host:port are supported"
-    )]
-    StoreUri {
-        /// What was given, without a password.
-        uri: String,
-        /// What is wrong with it.
-        reason: String,
     },
 }
 
@@ -102,8 +97,9 @@ impl From<Error> for mlflow::Error {
             // Upstream reports broken constraints as the caller's mistake.
             Error::Constraint { .. } => ErrorCode::BadRequest,
             // Clients try these again, which is right for a condition that passes.
-            Error::Busy | Error::Full | Error::Stopped => ErrorCode::TemporarilyUnavailable,
-            Error::StoreUri { .. } => ErrorCode::InvalidParameterValue,
+            Error::Busy | Error::Full | Error::Stopped | Error::Unreachable { .. } => {
+                ErrorCode::TemporarilyUnavailable
+            }
             Error::Database { .. } | Error::SchemaVersion { .. } | Error::NotMlflow { .. } => {
                 ErrorCode::InternalError
             }

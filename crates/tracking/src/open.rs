@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use trainyard_mlflow::Tracking;
-use trainyard_mlflow::uri::{TrackingUri, without_credentials};
+use trainyard_mlflow::uri::TrackingUri;
 
 use crate::artifacts::{ArtifactStorage, DEFAULT_DESTINATION};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::{SqlStore, StoreOptions};
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
@@ -24,9 +24,9 @@ pub struct OpenOptions {
 }
 
 /// Opens the store that a tracking URI names: `sqlite:///…` in this process (created if there is
-/// none), `http(s)://…` over the REST API.
+/// none), `postgresql://…` in this process over a database server, `http(s)://…` over the REST
+/// API.
 pub fn open(uri: &str, options: OpenOptions) -> Result<Arc<dyn Tracking>> {
-    let unusable = |reason: String| Error::StoreUri { uri: without_credentials(uri), reason };
     let tracking_uri: TrackingUri = uri.parse()?;
     match &tracking_uri {
         TrackingUri::Sqlite(path) => {
@@ -38,7 +38,11 @@ pub fn open(uri: &str, options: OpenOptions) -> Result<Arc<dyn Tracking>> {
             Ok(Arc::new(SqlStore::open_temporary(artifacts, store_options)?))
         }
         TrackingUri::Http(_) => Ok(Arc::new(trainyard_mlflow::client::RestClient::from_env(&tracking_uri)?)),
-        TrackingUri::Postgres(_) => Err(unusable("PostgreSQL is not supported yet".to_owned())),
+        TrackingUri::Postgres(_) => {
+            let (artifacts, store_options) = local(options)?;
+            let url = tracking_uri.connection_url();
+            Ok(Arc::new(SqlStore::open_postgres(&url, artifacts, store_options)?))
+        }
     }
 }
 

@@ -120,7 +120,7 @@ impl Artifacts for ArtifactStorage {
         if location.is_local() {
             let file = location::local_path(&place);
             if tokio::fs::metadata(&file).await.is_ok_and(|found| found.is_dir()) {
-                return Err(Error::invalid(format!(
+                return Err(Error::not_found(format!(
                     "Artifact path refers to a directory, not a file: '{name}'"
                 )));
             }

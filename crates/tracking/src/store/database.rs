@@ -6,12 +6,14 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
+use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 
 /// A value that is bound to a placeholder.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value<'a> {
     Null,
+    Bool(bool),
     Int(i64),
     Real(f64),
     Text(Cow<'a, str>),
@@ -31,7 +33,7 @@ impl From<f64> for Value<'_> {
 
 impl From<bool> for Value<'_> {
     fn from(value: bool) -> Self {
-        Self::Int(i64::from(value))
+        Self::Bool(value)
     }
 }
 
@@ -63,6 +65,7 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Sqlite,
+    Postgres,
 }
 
 impl Dialect {
@@ -71,6 +74,7 @@ impl Dialect {
         match self {
             // SQLite's own LIKE is made case-sensitive when a connection is opened.
             Self::Sqlite => format!("lower({column}) LIKE lower({pattern})"),
+            Self::Postgres => format!("{column} ILIKE {pattern}"),
         }
     }
 
@@ -78,6 +82,10 @@ impl Dialect {
     pub(crate) fn number(self, column: &str) -> String {
         match self {
             Self::Sqlite => format!("trainyard_number({column})"),
+            Self::Postgres => format!(
+                "CASE WHEN {column} ~ '^\\s*[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]{{1,2}})?\\s*$' \
+                 THEN CAST({column} AS double precision) END"
+            ),
         }
     }
 
@@ -85,6 +93,7 @@ impl Dialect {
     pub(crate) fn truth(self, value: bool) -> &'static str {
         match self {
             Self::Sqlite => if value { "1" } else { "0" },
+            Self::Postgres => if value { "true" } else { "false" },
         }
     }
 
@@ -92,6 +101,7 @@ impl Dialect {
     pub(crate) fn insertion_order(self, table: &str) -> String {
         match self {
             Self::Sqlite => format!("{table}.rowid"),
+            Self::Postgres => format!("{table}.ctid"),
         }
     }
 }
@@ -143,6 +153,9 @@ pub(crate) trait Connection {
 
     /// Runs a statement and returns the number of rows it changed.
     fn execute(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<usize>;
+
+    /// Runs several statements that take and return nothing.
+    fn execute_script(&mut self, sql: &str) -> Result<()>;
 }
 
 impl dyn Connection + '_ {
@@ -183,11 +196,11 @@ impl dyn Connection + '_ {
 #[derive(Debug)]
 pub(crate) enum Database {
     Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 impl Database {
     /// A read of a few rows: done at once where that costs less than handing it over.
-    #[expect(clippy::unused_async, reason = "an engine behind a network will wait here")]
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -195,6 +208,7 @@ impl Database {
     {
         match self {
             Self::Sqlite(sqlite) => sqlite.read(work),
+            Self::Postgres(postgres) => postgres.read(work).await,
         }
     }
 
@@ -206,6 +220,7 @@ impl Database {
     {
         match self {
             Self::Sqlite(sqlite) => sqlite.read_many(work).await,
+            Self::Postgres(postgres) => postgres.read(work).await,
         }
     }
 
@@ -217,6 +232,7 @@ impl Database {
     {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(work).await,
+            Self::Postgres(postgres) => postgres.write(work).await,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Tables are upstream's own ([`schema`]), so a database moves between `mlflow server` and this
 //! program as it is. Logic is in one file per resource, written against [`database`]; the engine
-//! is [`sqlite`].
+//! is [`sqlite`] or [`postgres`].
 
 mod calls;
 pub(crate) mod database;
@@ -13,6 +13,7 @@ mod metrics;
 mod model_versions;
 mod names;
 mod page;
+mod postgres;
 pub(crate) mod python;
 mod registered_models;
 pub(crate) mod runs;
@@ -33,6 +34,7 @@ use trainyard_mlflow::entities::LifecycleStage;
 
 use crate::error::Result;
 use database::{Database, Value};
+use postgres::Postgres;
 use sqlite::Sqlite;
 use validate::LongValues;
 
@@ -80,8 +82,26 @@ impl SqlStore {
         let database = Sqlite::open(path, |connection| {
             schema::prepare(connection, &uri, &options.artifact_root)
         })?;
-        Ok(Self {
-            database: Database::Sqlite(database),
+        Ok(Self::new(Database::Sqlite(database), artifacts, options))
+    }
+
+    /// Opens a PostgreSQL database (`postgresql://user:password@host:port/database`), and makes
+    /// the tables in one that is empty. Another schema version is refused, and left as it is.
+    pub fn open_postgres(
+        url: &str,
+        artifacts: Arc<dyn Artifacts>,
+        options: StoreOptions,
+    ) -> Result<Self> {
+        let uri = trainyard_mlflow::uri::without_credentials(url);
+        let database = Postgres::open(url, |connection| {
+            schema::prepare(connection, &uri, &options.artifact_root)
+        })?;
+        Ok(Self::new(Database::Postgres(database), artifacts, options))
+    }
+
+    fn new(database: Database, artifacts: Arc<dyn Artifacts>, options: StoreOptions) -> Self {
+        Self {
+            database,
             artifacts,
             artifact_root: options.artifact_root,
             long_values: if options.truncate_long_values {
@@ -90,7 +110,7 @@ impl SqlStore {
                 LongValues::Refuse
             },
             temporary: None,
-        })
+        }
     }
 
     /// A store that is gone when it is dropped.

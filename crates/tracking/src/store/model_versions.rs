@@ -169,6 +169,8 @@ pub(crate) fn create(
     let run_id = run_id.or_else(|| request.run_id.clone());
     registered_models::find(connection, &request.name)?;
     let now = now_millis();
+    // Before the number is found: this locks the model's row where several can write.
+    registered_models::touch(connection, &request.name, now)?;
     let number = connection
         .first(
             "INSERT INTO model_versions (workspace, name, version, creation_time, \
@@ -193,7 +195,6 @@ pub(crate) fn create(
     for tag in &request.tags {
         upsert_tag(connection, &request.name, number, tag)?;
     }
-    registered_models::touch(connection, &request.name, now)?;
     get(connection, &request.name, &number.to_string())
 }
 

@@ -4,8 +4,7 @@
 //! that an upstream server opens a database made here. A database of another schema version is
 //! never touched.
 
-use super::database::{Connection, Value};
-use super::sqlite::SqliteConnection;
+use super::database::{Connection, Dialect, Value};
 use super::now_millis;
 use crate::error::{Error, Result};
 
@@ -15,6 +14,7 @@ pub(crate) const VERSION: &str = "dc11669786a5";
 pub(crate) const WORKSPACE: &str = "default";
 
 const SQLITE_SCHEMA: &str = include_str!("schema_3_17.sql");
+const POSTGRES_SCHEMA: &str = include_str!("schema_3_17_postgres.sql");
 
 /// Indexes of our own on upstream's tables: they make searches fast, and upstream, which never
 /// names them, goes on working.
@@ -25,39 +25,47 @@ const INDEXES: &[&str] = &[
     // Runs by the latest value of a metric.
     "CREATE INDEX IF NOT EXISTS trainyard_latest_metrics_by_value \
      ON latest_metrics (\"key\", is_nan, value, run_uuid)",
-    // One metric of one run in the order of its history.
+    // The logged models of an experiment, newest first.
     "CREATE INDEX IF NOT EXISTS trainyard_logged_models_by_creation \
      ON logged_models (experiment_id, creation_timestamp_ms DESC, model_id)",
 ];
 
 /// Creates or checks the schema; `uri` is for messages.
 pub(crate) fn prepare(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     uri: &str,
     default_artifact_root: &str,
 ) -> Result<()> {
-    // Two processes may open a new file at once: the second waits here and finds it made.
-    connection.execute("BEGIN IMMEDIATE", &[])?;
+    // Two processes may open a new database at once: the second waits here and finds it made.
+    match connection.dialect() {
+        Dialect::Sqlite => connection.execute_script("BEGIN IMMEDIATE")?,
+        Dialect::Postgres => {
+            connection.execute_script("BEGIN; SELECT pg_advisory_xact_lock(3170317)")?;
+        }
+    }
     let result = prepare_within(connection, uri, default_artifact_root);
-    connection.execute(if result.is_ok() { "COMMIT" } else { "ROLLBACK" }, &[])?;
+    connection.execute_script(if result.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
     result
 }
 
 fn prepare_within(
-    connection: &mut SqliteConnection,
+    connection: &mut dyn Connection,
     uri: &str,
     default_artifact_root: &str,
 ) -> Result<()> {
-    let tables = {
-        let connection: &mut dyn Connection = connection;
-        connection.rows(
+    let (list, schema) = match connection.dialect() {
+        Dialect::Sqlite => (
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-            &[],
-            |row| row.need_text(0),
-        )?
+            SQLITE_SCHEMA,
+        ),
+        Dialect::Postgres => (
+            "SELECT CAST(tablename AS text) FROM pg_tables WHERE schemaname = current_schema()",
+            POSTGRES_SCHEMA,
+        ),
     };
+    let tables = connection.rows(list, &[], |row| row.need_text(0))?;
     if tables.is_empty() {
-        connection.execute_script(SQLITE_SCHEMA)?;
+        connection.execute_script(schema)?;
         connection.execute(
             "INSERT INTO workspaces (name, description) VALUES (?1, ?2)",
             &[WORKSPACE.into(), "Default workspace for legacy resources".into()],
@@ -70,7 +78,7 @@ fn prepare_within(
         return Err(Error::NotMlflow { uri: uri.to_owned() });
     }
     for index in INDEXES {
-        connection.execute(index, &[])?;
+        connection.execute_script(index)?;
     }
     create_default_experiment(connection, default_artifact_root)
 }

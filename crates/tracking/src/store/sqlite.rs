@@ -286,6 +286,9 @@ fn answer_unrun(job: Job, error: Error) {
         fn execute(&mut self, _sql: &str, _parameters: &[Value<'_>]) -> Result<usize> {
             Err(copy(&self.0))
         }
+        fn execute_script(&mut self, _sql: &str) -> Result<()> {
+            Err(copy(&self.0))
+        }
     }
     let refused = copy(&error);
     let outcome = job(&mut Refuse(error));
@@ -349,11 +352,6 @@ impl SqliteConnection {
             .map_err(convert)?;
         Ok(Self { inner })
     }
-
-    /// Runs several statements that return nothing.
-    pub(crate) fn execute_script(&mut self, sql: &str) -> Result<()> {
-        self.inner.execute_batch(sql).map_err(convert)
-    }
 }
 
 /// The finite number that a param's text is, if it is one.
@@ -386,6 +384,10 @@ impl Connection for SqliteConnection {
         bind(&mut statement, parameters)?;
         statement.raw_execute().map_err(convert)
     }
+
+    fn execute_script(&mut self, sql: &str) -> Result<()> {
+        self.inner.execute_batch(sql).map_err(convert)
+    }
 }
 
 fn bind(statement: &mut rusqlite::Statement<'_>, parameters: &[Value<'_>]) -> Result<()> {
@@ -393,6 +395,7 @@ fn bind(statement: &mut rusqlite::Statement<'_>, parameters: &[Value<'_>]) -> Re
         let index = index + 1;
         match value {
             Value::Null => statement.raw_bind_parameter(index, rusqlite::types::Null),
+            Value::Bool(value) => statement.raw_bind_parameter(index, value),
             Value::Int(value) => statement.raw_bind_parameter(index, value),
             Value::Real(value) => statement.raw_bind_parameter(index, value),
             Value::Text(value) => statement.raw_bind_parameter(index, value.as_ref()),

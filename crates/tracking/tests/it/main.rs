@@ -11,6 +11,7 @@ mod search;
 mod store;
 mod store_durability;
 mod store_interop;
+mod store_postgres;
 mod store_suite;
 mod interop;
 mod served;
