@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::control::{Control, GatewayStatus};
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
@@ -19,7 +21,8 @@ use crate::spec::{ReleaseSpec, Service};
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// What an instance is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Requests go to it.
     Current,
@@ -30,7 +33,7 @@ pub enum Role {
 }
 
 /// An instance as [`status`] reports it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InstanceReport {
     /// Its id.
     pub id: String,
@@ -47,7 +50,7 @@ pub struct InstanceReport {
 }
 
 /// A service as [`status`] reports it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceStatus {
     /// Where clients find it, when the gateway runs.
     pub url: Option<String>,

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use serde::Serialize;
+
 use crate::control::Switch;
 use crate::deployment::{Deployment, Progress, target};
 use crate::error::{Error, Result, Unhealthy, indent};
@@ -37,7 +39,7 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 const NOTICE_LIMIT: Duration = Duration::from_secs(5);
 
 /// A release that took over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Released {
     /// Where clients find the service.
     pub url: String,

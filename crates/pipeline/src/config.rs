@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+use trainyard_train::{Algorithm, MissingValues, Task, TrainConfig};
 
 use crate::{Error, Result};
 
@@ -61,19 +62,28 @@ pub struct Train {
     /// CSV or Parquet file, folder or glob, relative to the project.
     pub data: Option<String>,
     pub target: Option<String>,
-    pub algorithm: Option<String>,
+    pub algorithm: Option<Algorithm>,
     /// Columns to learn from; all but the target if none.
     pub features: Option<Vec<String>>,
     /// Columns to leave out.
     #[serde(default)]
     pub exclude: Vec<String>,
+    /// Columns of numbers that are names of something.
+    #[serde(default)]
+    pub categorical: Vec<String>,
+    #[serde(default)]
+    pub task: Task,
     #[serde(default = "Train::default_test_size")]
     pub test_size: f64,
     #[serde(default = "Train::default_seed")]
-    pub seed: u64,
+    pub seed: u32,
+    /// Whether both parts get the same share of every class; yes for classification if none.
+    pub stratify: Option<bool>,
+    #[serde(default)]
+    pub missing: MissingValues,
     /// Hyper-parameters by scikit-learn's names.
     #[serde(default)]
-    pub params: toml::Table,
+    pub params: BTreeMap<String, serde_json::Value>,
 }
 
 impl Train {
@@ -81,7 +91,7 @@ impl Train {
         0.2
     }
 
-    fn default_seed() -> u64 {
+    fn default_seed() -> u32 {
         42
     }
 }
@@ -205,11 +215,11 @@ impl Config {
         } else if train.algorithm.is_some() {
             return Err("[train] has both `command` and `algorithm`; keep one".to_owned());
         }
-        if !(0.0..1.0).contains(&train.test_size) || train.test_size == 0.0 {
-            return Err(format!(
-                "train.test_size = {}: a share between 0 and 1, such as 0.2",
-                train.test_size
-            ));
+        if train.command.is_none() {
+            self.train_config().validate().map_err(|error| match error.hint() {
+                Some(hint) => format!("[train] {error}; {hint}"),
+                None => format!("[train] {error}"),
+            })?;
         }
         for (metric, bounds) in &self.gate.thresholds {
             match (bounds.min, bounds.max) {
@@ -231,6 +241,28 @@ impl Config {
         Ok(())
     }
 
+    /// What the built-in algorithms are told.
+    pub fn train_config(&self) -> TrainConfig {
+        let train = &self.train;
+        TrainConfig {
+            algorithm: train.algorithm.unwrap_or_default(),
+            target: train.target.clone().unwrap_or_default(),
+            features: train.features.clone(),
+            exclude: train.exclude.clone(),
+            categorical: train.categorical.clone(),
+            task: train.task,
+            test_size: train.test_size,
+            seed: train.seed,
+            stratify: train.stratify,
+            missing: train.missing,
+            params: train.params.clone(),
+            experiment: self.experiment(),
+            run_name: None,
+            registered_model_name: Some(self.model.name.clone()),
+            tags: BTreeMap::new(),
+        }
+    }
+
     /// Experiment that training logs to.
     pub fn experiment(&self) -> String {
         self.tracking
@@ -238,13 +270,21 @@ impl Config {
             .clone()
             .unwrap_or_else(|| format!("/{}_staging", self.model.name.to_lowercase()))
     }
+
+    /// Experiment that monitoring logs to, beside the one of training.
+    pub fn monitoring_experiment(&self) -> String {
+        let experiment = self.experiment();
+        let stem = experiment.strip_suffix("_staging").unwrap_or(&experiment);
+        format!("{stem}_monitoring")
+    }
 }
 
 /// Reads `"30s"`, `"500ms"`, `"2m"`.
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map_err(|error| de::Error::custom(format!("{text:?} is no duration ({error}), try \"30s\"")))
+    humantime::parse_duration(&text).map_err(|error| {
+        de::Error::custom(format!("{text:?} is no duration ({error}), try \"30s\""))
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 /// The steps of a pipeline, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     Train,

@@ -1,0 +1,152 @@
+//! The deploy step: the version labelled `Production`, beside the old one, then instead of it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use trainyard_deploy::{Probe, ReleaseSpec, Service};
+use trainyard_mlflow::model::{InputExample, MlModel};
+use trainyard_mlflow::resolve::{self, ResolvedModel};
+use trainyard_mlflow::{Tracking, entities::ModelVersion};
+
+use crate::event::{Event, Step, Watcher};
+use crate::promote::PRODUCTION;
+use crate::temporary::TemporaryFolder;
+use crate::{Error, Project, Result};
+
+/// What a release did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Deployed {
+    pub name: String,
+    pub version: String,
+    /// Base URL of the gateway.
+    pub url: String,
+    /// Instance that took over.
+    pub instance: String,
+    /// Instance that served before.
+    pub replaced: Option<String>,
+    #[serde(skip)]
+    pub took: Duration,
+}
+
+/// The project's deployment.
+pub fn service(project: &Project) -> Service {
+    // Registered models may have any name; a folder may not.
+    let name: String = project
+        .config
+        .model
+        .name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect();
+    let name = format!("m{}", name.get(..name.len().min(60)).unwrap_or_default());
+    Service::new(name, project.state_folder().join("deploy"), project.config.deploy.listen)
+}
+
+/// Releases the version labelled `Production`. `program` is the binary that serves.
+pub async fn deploy(
+    project: &Project,
+    tracking: &dyn Tracking,
+    program: PathBuf,
+    watcher: Watcher<'_>,
+) -> Result<Deployed> {
+    let started = Instant::now();
+    watcher(Event::Started(Step::Deploy));
+    let outcome = release(project, tracking, program, watcher).await;
+    let took = started.elapsed();
+    match outcome {
+        Ok(deployed) => {
+            watcher(Event::Done {
+                step: Step::Deploy,
+                message: format!("version {} at {}", deployed.version, deployed.url),
+                took,
+            });
+            Ok(Deployed { took, ..deployed })
+        }
+        Err(error) => {
+            watcher(Event::Failed { step: Step::Deploy, took });
+            Err(error)
+        }
+    }
+}
+
+async fn release(
+    project: &Project,
+    tracking: &dyn Tracking,
+    program: PathBuf,
+    watcher: Watcher<'_>,
+) -> Result<Deployed> {
+    let name = &project.config.model.name;
+    let (resolved, version) = in_production(tracking, name).await?;
+    let example = input_example(project, tracking, &resolved).await?;
+    let spec = release_spec(project, program, &version, example);
+    let progress = |event: trainyard_deploy::ReleaseEvent| {
+        watcher(Event::Progress { step: Step::Deploy, message: event.to_string(), share: None });
+    };
+    let released = trainyard_deploy::release(&service(project), &spec, &progress).await?;
+    Ok(Deployed {
+        name: name.clone(),
+        version: version.version,
+        url: released.url,
+        instance: released.instance,
+        replaced: released.switched_from,
+        took: released.took,
+    })
+}
+
+/// The version labelled `Production`.
+pub(crate) async fn in_production(
+    tracking: &dyn Tracking,
+    name: &str,
+) -> Result<(ResolvedModel, ModelVersion)> {
+    let missing = || Error::Missing {
+        what: format!("no version of {name} has the alias {PRODUCTION}"),
+        hint: "`trainyard promote` gives it to a version that passes the gate".to_owned(),
+    };
+    let resolved = match resolve::resolve_stage(tracking, name, PRODUCTION).await {
+        Ok(resolved) => resolved,
+        Err(error) if error.is_not_found() => return Err(missing()),
+        Err(error) => return Err(error.into()),
+    };
+    let version = resolved.version.clone().ok_or_else(missing)?;
+    Ok((resolved, version))
+}
+
+/// The request that the new instance must answer before it gets traffic.
+async fn input_example(
+    project: &Project,
+    tracking: &dyn Tracking,
+    resolved: &ResolvedModel,
+) -> Result<Option<InputExample>> {
+    let folder = TemporaryFolder::new(&project.state_folder())?;
+    resolve::fetch(tracking, resolved, folder.path()).await?;
+    let mlmodel = MlModel::read(folder.path())?;
+    Ok(InputExample::read(folder.path(), &mlmodel)?)
+}
+
+fn release_spec(
+    project: &Project,
+    program: PathBuf,
+    version: &ModelVersion,
+    example: Option<InputExample>,
+) -> ReleaseSpec {
+    let mut spec = ReleaseSpec::new(program);
+    spec.args = ["serve", "--host", "127.0.0.1", "--port", "{port}"].map(str::to_owned).to_vec();
+    spec.env = vec![
+        ("MLFLOW_TRACKING_URI".to_owned(), project.tracking_uri.clone()),
+        ("MODEL_NAME".to_owned(), version.name.clone()),
+        ("MODEL_STAGE".to_owned(), PRODUCTION.to_owned()),
+        ("TRAINYARD_PREDICTION_LOG".to_owned(), project.prediction_log().display().to_string()),
+    ];
+    // An embedded store keeps its artifacts beside the project.
+    spec.working_dir = Some(project.folder.clone());
+    spec.port_env = None;
+    spec.deadline = project.config.deploy.deadline;
+    spec.drain_limit = project.config.deploy.drain;
+    spec.prediction = example.map(|example| Probe::post_json("/invocations", example.payload));
+    spec.label = [("model", &version.name), ("version", &version.version)]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.clone()))
+        .collect();
+    spec
+}

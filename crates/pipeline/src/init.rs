@@ -1,0 +1,72 @@
+//! `trainyard init`: a working project, to be filled with data.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// What is written, by path within the project. `examples/iris` is the same plus its data.
+pub const FILES: [(&str, &str); 4] = [
+    ("trainyard.toml", include_str!("../templates/trainyard.toml")),
+    ("Dockerfile", include_str!("../templates/Dockerfile")),
+    (".gitignore", include_str!("../templates/gitignore")),
+    (".github/workflows/pipeline.yaml", include_str!("../templates/pipeline.yaml")),
+];
+
+/// Writes a project into `folder` (created) and returns the files written. A file that is already
+/// there is an error, before anything is written: a project is never overwritten.
+pub fn init(folder: &Path) -> Result<Vec<PathBuf>> {
+    for (name, _) in FILES {
+        let path = folder.join(name);
+        if path.try_exists().map_err(|source| Error::io(&path, source))? {
+            return Err(Error::AlreadyAProject { path });
+        }
+    }
+    let data = folder.join("data");
+    std::fs::create_dir_all(&data).map_err(|source| Error::io(&data, source))?;
+    FILES
+        .iter()
+        .map(|(name, text)| {
+            let path = folder.join(name);
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+            }
+            std::fs::write(&path, text).map_err(|source| Error::io(&path, source))?;
+            Ok(path)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+
+    #[test]
+    fn what_is_written_is_a_project() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = init(folder.path()).unwrap();
+        assert_eq!(written.len(), FILES.len());
+        let config = Config::read(folder.path()).unwrap();
+        assert_eq!(config.model.name, "IrisClassifier");
+        assert!(folder.path().join("data").is_dir());
+    }
+
+    #[test]
+    fn a_project_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("Dockerfile");
+        std::fs::write(&file, "mine").unwrap();
+        assert!(matches!(init(folder.path()), Err(Error::AlreadyAProject { .. })));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+        assert!(!folder.path().join("trainyard.toml").exists());
+    }
+
+    #[test]
+    fn the_example_is_what_init_writes() {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/iris");
+        for (name, text) in FILES {
+            let there = std::fs::read_to_string(example.join(name)).unwrap();
+            assert_eq!(there, text, "examples/iris/{name}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! A project folder: its configuration, where it tracks, where it keeps state.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use trainyard_data::{ReadOptions, Table};
+use trainyard_mlflow::Tracking;
+use trainyard_tracking::OpenOptions;
+
+use crate::{Config, Error, Result, monitor};
+
+/// Root of artifacts that a tracking server passes on, which an embedded store resolves itself.
+const ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
+
+/// A folder with a `trainyard.toml`.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder, absolute.
+    pub folder: PathBuf,
+    pub config: Config,
+    /// `http(s)://…` or `sqlite:////absolute/path`.
+    pub tracking_uri: String,
+}
+
+impl Project {
+    /// Opens a project. `tracking_uri` is the user's choice for this call (flag or
+    /// `MLFLOW_TRACKING_URI`), which goes before the project's own.
+    pub fn open(folder: &Path, tracking_uri: Option<&str>) -> Result<Self> {
+        let config = Config::read(folder)?;
+        let folder = folder.canonicalize().map_err(|source| Error::io(folder, source))?;
+        let tracking_uri = tracking_uri
+            .filter(|uri| !uri.trim().is_empty())
+            .or(config.tracking.uri.as_deref())
+            .map_or_else(
+                || format!("sqlite:///{}", folder.join("mlflow.db").display()),
+                |uri| absolute_sqlite(uri, &folder),
+            );
+        Ok(Self { folder, config, tracking_uri })
+    }
+
+    /// The project's tracking store or server.
+    pub fn tracking(&self) -> Result<Arc<dyn Tracking>> {
+        Ok(trainyard_tracking::open(&self.tracking_uri, self.open_options())?)
+    }
+
+    /// Whether tracking is a server elsewhere.
+    pub fn tracks_by_http(&self) -> bool {
+        self.tracking_uri.starts_with("http://") || self.tracking_uri.starts_with("https://")
+    }
+
+    /// URL of that server, without credentials.
+    pub fn http_tracking_url(&self) -> Option<String> {
+        self.tracks_by_http()
+            .then(|| trainyard_mlflow::uri::without_credentials(&self.tracking_uri))
+    }
+
+    /// Where an embedded store keeps artifacts.
+    pub fn open_options(&self) -> OpenOptions {
+        OpenOptions {
+            // Through the server or without one: the same files.
+            default_artifact_root: Some(ARTIFACT_ROOT.to_owned()),
+            artifacts_destination: Some(self.folder.join("mlartifacts").display().to_string()),
+        }
+    }
+
+    /// A path of the project file, which is relative to the project.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.folder.join(relative)
+    }
+
+    /// The training data, with the digest of its files.
+    pub fn training_data(&self) -> Result<Table> {
+        let data = self.config.train.data.as_deref().ok_or_else(|| Error::Missing {
+            what: "the project names no training data".to_owned(),
+            hint: format!("set `data` under [train] in {}", crate::FILE_NAME),
+        })?;
+        self.read(data, &ReadOptions { digest: true, ..ReadOptions::default() })
+    }
+
+    /// Reads a table whose path is relative to the project.
+    pub fn read(&self, source: &str, options: &ReadOptions) -> Result<Table> {
+        let path = self.path(source);
+        Ok(trainyard_data::read_table(&path.to_string_lossy(), options)?)
+    }
+
+    /// Reads reference data: `models:/…`, or a table whose path is relative to the project.
+    pub async fn read_reference(
+        &self,
+        tracking: &dyn Tracking,
+        source: &str,
+    ) -> Result<arrow_array::RecordBatch> {
+        if source.contains(":/") {
+            return monitor::read_reference(Some(tracking), source, &self.state_folder()).await;
+        }
+        Ok(self.read(source, &ReadOptions::default())?.batch)
+    }
+
+    /// Where deployments and prediction logs live.
+    pub fn state_folder(&self) -> PathBuf {
+        self.folder.join(".trainyard")
+    }
+
+    /// Where the deployment's servers write their prediction log.
+    pub fn prediction_log(&self) -> PathBuf {
+        self.state_folder().join("predictions")
+    }
+}
+
+/// `sqlite:///mlflow.db` means the folder one stands in; servers that a pipeline starts stand
+/// elsewhere, so it is made absolute once.
+fn absolute_sqlite(uri: &str, folder: &Path) -> String {
+    match uri.strip_prefix("sqlite:///") {
+        Some(path) if !path.starts_with('/') => {
+            format!("sqlite:///{}", folder.join(path).display())
+        }
+        _ => uri.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relative_databases_belong_to_the_project() {
+        let folder = Path::new("/p");
+        assert_eq!(absolute_sqlite("sqlite:///m.db", folder), "sqlite:////p/m.db");
+        assert_eq!(absolute_sqlite("sqlite:////var/m.db", folder), "sqlite:////var/m.db");
+        assert_eq!(absolute_sqlite("http://h:5000", folder), "http://h:5000");
+    }
+}

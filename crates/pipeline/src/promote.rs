@@ -1,0 +1,227 @@
+//! Gate and promotion: a version gets `Staging`, proves itself, gets `Production`.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use trainyard_mlflow::entities::{KeyValue, ModelVersion, Tag};
+use trainyard_mlflow::uri::ModelUri;
+use trainyard_mlflow::{Tracking, resolve};
+
+use crate::event::{Event, Step, Watcher};
+use crate::gate::{Metrics, Verdict, judge};
+use crate::temporary::TemporaryFolder;
+use crate::{Error, Project, Result, staging};
+
+/// Alias of the version that is being checked.
+pub const STAGING: &str = "Staging";
+/// Alias of the version that is served.
+pub const PRODUCTION: &str = "Production";
+
+/// What promotion did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Promoted {
+    pub name: String,
+    pub version: String,
+    /// Version that had the alias before.
+    pub replaced: Option<String>,
+    pub gate: Verdict,
+    #[serde(skip)]
+    pub gate_took: Duration,
+    #[serde(skip)]
+    pub promote_took: Duration,
+}
+
+/// Puts a version (the newest if none is named) through the gate and labels it `Production`.
+pub async fn promote(
+    project: &Project,
+    tracking: &std::sync::Arc<dyn Tracking>,
+    version: Option<&str>,
+    watcher: Watcher<'_>,
+) -> Result<Promoted> {
+    let name = &project.config.model.name;
+    let candidate = candidate(tracking.as_ref(), name, version).await?;
+    let production = production(tracking.as_ref(), name).await?;
+
+    let started = Instant::now();
+    watcher(Event::Started(Step::Gate));
+    let verdict = gate(project, tracking.as_ref(), &candidate, production.as_ref(), watcher).await;
+    let gate_took = started.elapsed();
+    let verdict = match verdict {
+        Ok(verdict) if verdict.passed() => verdict,
+        other => {
+            watcher(Event::Failed { step: Step::Gate, took: gate_took });
+            return Err(other.map_or_else(|error| error, Error::Gate));
+        }
+    };
+    watcher(Event::Done {
+        step: Step::Gate,
+        message: format!("{} rules hold", verdict.checks.len()),
+        took: gate_took,
+    });
+
+    let started = Instant::now();
+    watcher(Event::Started(Step::Promote));
+    let moved = move_aliases(project, tracking, &candidate, watcher).await;
+    let promote_took = started.elapsed();
+    if let Err(error) = moved {
+        watcher(Event::Failed { step: Step::Promote, took: promote_took });
+        return Err(error);
+    }
+    watcher(Event::Done {
+        step: Step::Promote,
+        message: format!("{name} version {} is {PRODUCTION}", candidate.version),
+        took: promote_took,
+    });
+    Ok(Promoted {
+        name: name.clone(),
+        version: candidate.version,
+        replaced: production.map(|version| version.version),
+        gate: verdict,
+        gate_took,
+        promote_took,
+    })
+}
+
+/// The version asked for, or the newest.
+async fn candidate(
+    tracking: &dyn Tracking,
+    name: &str,
+    version: Option<&str>,
+) -> Result<ModelVersion> {
+    let uri = match version {
+        Some(version) => ModelUri::Version { name: name.to_owned(), version: version.to_owned() },
+        None => ModelUri::Latest { name: name.to_owned() },
+    };
+    let missing = |error: trainyard_mlflow::Error| {
+        if error.is_not_found() {
+            let what = match version {
+                Some(version) => format!("{name} has no version {version}"),
+                None => format!("{name} has no version yet"),
+            };
+            Error::Missing { what, hint: "`trainyard train` registers one".to_owned() }
+        } else {
+            error.into()
+        }
+    };
+    let resolved = resolve::resolve(tracking, &uri).await.map_err(missing)?;
+    resolved.version.ok_or_else(|| Error::Missing {
+        what: format!("{name} has no version yet"),
+        hint: "`trainyard train` registers one".to_owned(),
+    })
+}
+
+/// The version in production, if there is one.
+async fn production(tracking: &dyn Tracking, name: &str) -> Result<Option<ModelVersion>> {
+    let registered = tracking.get_registered_model(name).await?;
+    let Some(alias) = registered.aliases.iter().find(|alias| alias.alias == PRODUCTION) else {
+        return Ok(None);
+    };
+    Ok(Some(tracking.get_model_version(name, &alias.version).await?))
+}
+
+/// Judges the candidate and writes the verdict to its tags.
+async fn gate(
+    project: &Project,
+    tracking: &dyn Tracking,
+    candidate: &ModelVersion,
+    production: Option<&ModelVersion>,
+    watcher: Watcher<'_>,
+) -> Result<Verdict> {
+    let rules = &project.config.gate;
+    let progress = |message: &str| {
+        watcher(Event::Progress { step: Step::Gate, message: message.to_owned(), share: None });
+    };
+    let candidate_metrics = logged_metrics(tracking, candidate).await?;
+    let production_metrics = match production {
+        Some(production)
+            if !rules.not_worse_than_production.is_empty()
+                && production.version != candidate.version =>
+        {
+            progress(&format!("version {} on the same holdout", production.version));
+            Some(production_metrics(project, tracking, production).await?)
+        }
+        _ => None,
+    };
+    let verdict = judge(rules, &candidate_metrics, production_metrics.as_ref());
+    for tag in tags_of(&verdict) {
+        tracking.set_model_version_tag(&candidate.name, &candidate.version, tag).await?;
+    }
+    Ok(verdict)
+}
+
+/// What was logged with the version's run, on the holdout.
+async fn logged_metrics(tracking: &dyn Tracking, version: &ModelVersion) -> Result<Metrics> {
+    let Some(run_id) = version.run_id.as_deref().filter(|run_id| !run_id.is_empty()) else {
+        return Ok(Metrics::new());
+    };
+    let run = tracking.get_run(run_id).await?;
+    Ok(run.data.metrics.into_iter().map(|metric| (metric.key, metric.value)).collect())
+}
+
+/// Metrics of the version in production on today's holdout, computed anew because the data may
+/// have changed since; what was logged with it where the model cannot be evaluated here or the
+/// project trains with a command of its own and names no data.
+async fn production_metrics(
+    project: &Project,
+    tracking: &dyn Tracking,
+    production: &ModelVersion,
+) -> Result<Metrics> {
+    let train = &project.config.train;
+    if train.data.is_none() || train.target.is_none() {
+        return logged_metrics(tracking, production).await;
+    }
+    let table = project.training_data()?.batch;
+    let split = trainyard_train::split(&table, &project.config.train_config())?;
+    let folder = TemporaryFolder::new(&project.state_folder())?;
+    let uri =
+        ModelUri::Version { name: production.name.clone(), version: production.version.clone() };
+    let resolved = resolve::resolve(tracking, &uri).await?;
+    resolve::fetch(tracking, &resolved, folder.path()).await?;
+    let judged = trainyard_models::load(folder.path())
+        .map_err(Error::from)
+        .and_then(|model| Ok(trainyard_train::judge(&model, &split)?));
+    match judged {
+        Err(error @ (Error::Model(_) | Error::Train(_))) => {
+            tracing::warn!(
+                %error,
+                version = production.version,
+                "the version in production cannot be evaluated here; its logged metrics are used"
+            );
+            logged_metrics(tracking, production).await
+        }
+        other => other,
+    }
+}
+
+fn tags_of(verdict: &Verdict) -> Vec<Tag> {
+    let outcome = if verdict.passed() { "passed" } else { "failed" };
+    let mut tags = vec![KeyValue::new("trainyard.gate", outcome)];
+    for check in &verdict.checks {
+        let key = format!("trainyard.gate.{}", check.metric);
+        // Two rules about one metric share its tag.
+        match tags.iter_mut().find(|tag| tag.key == key) {
+            Some(tag) => tag.value = format!("{}; {}", tag.value, check),
+            None => tags.push(KeyValue::new(key, check.to_string())),
+        }
+    }
+    tags
+}
+
+/// `Staging`, the check, `Production`.
+async fn move_aliases(
+    project: &Project,
+    tracking: &std::sync::Arc<dyn Tracking>,
+    candidate: &ModelVersion,
+    watcher: Watcher<'_>,
+) -> Result<()> {
+    let name = &candidate.name;
+    tracking.set_registered_model_alias(name, STAGING, &candidate.version).await?;
+    watcher(Event::Progress {
+        step: Step::Promote,
+        message: format!("serving version {} as {STAGING}", candidate.version),
+        share: None,
+    });
+    staging::check(project, tracking, candidate).await?;
+    tracking.set_registered_model_alias(name, PRODUCTION, &candidate.version).await?;
+    Ok(())
+}

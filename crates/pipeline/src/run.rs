@@ -1,0 +1,263 @@
+//! All steps in order.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use trainyard_data::ReadOptions;
+use trainyard_drift::Options;
+use trainyard_mlflow::Tracking;
+use trainyard_mlflow::entities::KeyValue;
+
+use crate::deploy::{self, Deployed};
+use crate::event::{Event, Step, Watcher};
+use crate::monitor::{self, LogFilter, Monitored, Sides};
+use crate::promote::PRODUCTION;
+use crate::promote::promote;
+use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
+use crate::train::train;
+use crate::{Error, Project, Result, traffic};
+
+/// How long a served prediction may take until the log's readers see it.
+const LOG_DEADLINE: Duration = Duration::from_secs(20);
+const LOG_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a run needs beside the project.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The binary that serves.
+    pub program: PathBuf,
+    /// Where the tracking server can be reached by HTTP, for training programs and the summary.
+    pub tracking_url: Option<String>,
+}
+
+/// Trains, gates, promotes, deploys, sends the project's requests, monitors.
+pub async fn run(
+    project: &Project,
+    tracking: &Arc<dyn Tracking>,
+    options: RunOptions,
+    watcher: Watcher<'_>,
+) -> Result<Summary> {
+    let trained =
+        train(project, tracking.as_ref(), options.tracking_url.as_deref(), watcher).await?;
+    let promoted = promote(project, tracking, Some(&trained.version), watcher).await?;
+    let deployed = deploy::deploy(project, tracking.as_ref(), options.program, watcher).await?;
+    let mut seconds = [
+        (Step::Train, trained.took),
+        (Step::Gate, promoted.gate_took),
+        (Step::Promote, promoted.promote_took),
+        (Step::Deploy, deployed.took),
+    ]
+    .map(|(step, took)| (step, took.as_secs_f64()))
+    .into_iter()
+    .collect::<std::collections::BTreeMap<_, _>>();
+
+    let since = Utc::now();
+    let (sent, took) = send_requests(project, &deployed, watcher).await?;
+    seconds.insert(Step::Traffic, took.as_secs_f64());
+    let started = Instant::now();
+    let drift = monitor_deployment(project, tracking.as_ref(), &deployed, sent, since, watcher);
+    let drift = drift.await?;
+    seconds.insert(Step::Monitor, started.elapsed().as_secs_f64());
+
+    Ok(Summary {
+        run_id: trained.run_id,
+        experiment: trained.experiment,
+        model: ModelSummary {
+            name: trained.name,
+            version: trained.version,
+            alias: PRODUCTION.to_owned(),
+        },
+        metrics: trained.metrics,
+        gate: promoted.gate,
+        url: deployed.url,
+        tracking_url: options.tracking_url,
+        requests: RequestsSummary { sent },
+        drift,
+        seconds,
+    })
+}
+
+/// Sends `monitor.requests`, if the project has any.
+async fn send_requests(
+    project: &Project,
+    deployed: &Deployed,
+    watcher: Watcher<'_>,
+) -> Result<(usize, Duration)> {
+    let Some(source) = &project.config.monitor.requests else {
+        let reason = "no requests in [monitor]".to_owned();
+        watcher(Event::Skipped { step: Step::Traffic, reason });
+        return Ok((0, Duration::ZERO));
+    };
+    let started = Instant::now();
+    watcher(Event::Started(Step::Traffic));
+    let sent = match project.read(source, &ReadOptions::default()) {
+        Ok(table) => traffic::send(&deployed.url, &table.batch, watcher).await,
+        Err(error) => Err(error),
+    };
+    let took = started.elapsed();
+    match sent {
+        Ok(sent) => {
+            let message = format!("{sent} requests answered");
+            watcher(Event::Done { step: Step::Traffic, message, took });
+            Ok((sent, took))
+        }
+        Err(error) => {
+            watcher(Event::Failed { step: Step::Traffic, took });
+            Err(error)
+        }
+    }
+}
+
+/// Compares what this run's requests looked like with the training data.
+async fn monitor_deployment(
+    project: &Project,
+    tracking: &dyn Tracking,
+    deployed: &Deployed,
+    sent: usize,
+    since: DateTime<Utc>,
+    watcher: Watcher<'_>,
+) -> Result<Option<DriftSummary>> {
+    let own_log = project.config.monitor.current.is_none();
+    if own_log && sent == 0 {
+        let reason = "nothing was predicted yet".to_owned();
+        watcher(Event::Skipped { step: Step::Monitor, reason });
+        return Ok(None);
+    }
+    let started = Instant::now();
+    watcher(Event::Started(Step::Monitor));
+    let filter = LogFilter { version: Some(deployed.version.clone()), since: Some(since) };
+    let outcome = async {
+        if own_log {
+            wait_for_log(project, deployed, &filter, sent).await?;
+        }
+        let monitored = monitor_project(project, tracking, &filter, |_| {}).await?;
+        report(project, tracking, &monitored, &deployed.version).await
+    }
+    .await;
+    let took = started.elapsed();
+    match outcome {
+        Ok(summary) => {
+            let message =
+                format!("{} of {} columns drifted", summary.drifted_columns, summary.columns);
+            watcher(Event::Done { step: Step::Monitor, message, took });
+            Ok(Some(summary))
+        }
+        Err(error) => {
+            watcher(Event::Failed { step: Step::Monitor, took });
+            Err(error)
+        }
+    }
+}
+
+/// Predictions are logged beside the answers, not before them: waits until the last is there.
+async fn wait_for_log(
+    project: &Project,
+    deployed: &Deployed,
+    filter: &LogFilter,
+    rows: usize,
+) -> Result<()> {
+    traffic::flush_log(&deployed.url).await?;
+    let started = Instant::now();
+    loop {
+        let seen = match read_log(project, filter) {
+            Ok(table) => table.num_rows(),
+            // The first segment is not there yet.
+            Err(Error::Data(_)) => 0,
+            Err(error) => return Err(error),
+        };
+        if seen >= rows {
+            return Ok(());
+        }
+        if started.elapsed() > LOG_DEADLINE {
+            return Err(Error::Missing {
+                what: format!(
+                    "{rows} requests were answered, but {seen} are in the prediction log"
+                ),
+                hint: "`trainyard deploy logs` says what the server could not write".to_owned(),
+            });
+        }
+        tokio::time::sleep(LOG_PAUSE).await;
+    }
+}
+
+fn read_log(project: &Project, filter: &LogFilter) -> Result<arrow_array::RecordBatch> {
+    // Versions of a model may differ in their columns.
+    let options = ReadOptions { fill_missing_columns: true, ..ReadOptions::default() };
+    let log = project.prediction_log();
+    let table = trainyard_data::read(&log.to_string_lossy(), &options)?;
+    monitor::filter_log(&table, filter)
+}
+
+/// Compares the project's production data with its reference; `adjust` may change how.
+pub async fn monitor_project(
+    project: &Project,
+    tracking: &dyn Tracking,
+    filter: &LogFilter,
+    adjust: impl FnOnce(&mut Options),
+) -> Result<Monitored> {
+    let config = &project.config.monitor;
+    let (resolved, version) = deploy::in_production(tracking, &project.config.model.name).await?;
+    let model = format!("models:/{}@{PRODUCTION}", version.name);
+    let (reference, reference_name) = match &config.reference {
+        Some(source) => (project.read_reference(tracking, source).await?, source.clone()),
+        None => {
+            let state = project.state_folder();
+            let name = format!("{model} (version {})", version.version);
+            (monitor::reference_of(tracking, &resolved, &model, &state).await?, name)
+        }
+    };
+    let (current, current_name) = match &config.current {
+        Some(source) => {
+            let table = project.read(source, &ReadOptions::default())?.batch;
+            (monitor::filter_log(&table, filter)?, source.clone())
+        }
+        None => (read_log(project, filter)?, "prediction log".to_owned()),
+    };
+    let meta = monitor::meta(&version.name, &reference_name, &current_name, Utc::now());
+    let mut options = drift_options(project);
+    adjust(&mut options);
+    Ok(monitor::compare(Sides { reference, current, meta }, &options))
+}
+
+/// The version labelled `Production`.
+pub async fn served_version(project: &Project, tracking: &dyn Tracking) -> Result<String> {
+    let (_, version) = deploy::in_production(tracking, &project.config.model.name).await?;
+    Ok(version.version)
+}
+
+fn drift_options(project: &Project) -> Options {
+    Options {
+        columns: project.config.monitor.columns.clone(),
+        drift_share: project.config.monitor.drift_share,
+        target: project.config.train.target.clone(),
+        prediction: Some("prediction".to_owned()),
+        ..Options::default()
+    }
+}
+
+/// Writes the page and logs the comparison.
+pub async fn report(
+    project: &Project,
+    tracking: &dyn Tracking,
+    monitored: &Monitored,
+    version: &str,
+) -> Result<DriftSummary> {
+    let page = project.path(&project.config.monitor.report);
+    monitor::write_page(&page, &monitored.page)?;
+    let tags = vec![
+        KeyValue::new("trainyard.model", &project.config.model.name),
+        KeyValue::new("trainyard.model_version", version),
+    ];
+    let experiment = project.config.monitoring_experiment();
+    let run_id = monitor::log(tracking, &experiment, monitored, tags, Utc::now()).await?;
+    Ok(DriftSummary {
+        drifted: monitored.drift.dataset_drift,
+        drifted_columns: monitored.drift.drifted,
+        columns: monitored.drift.tested,
+        rows: usize::try_from(monitored.drift.current_rows).unwrap_or(usize::MAX),
+        report: project.config.monitor.report.display().to_string(),
+        run_id: Some(run_id),
+    })
+}

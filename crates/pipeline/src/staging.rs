@@ -1,0 +1,121 @@
+//! The check of a staged version: it is served, here and now, and asked its own input example.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use trainyard_mlflow::entities::ModelVersion;
+use trainyard_mlflow::model::{InputExample, MlModel};
+use trainyard_mlflow::uri::ModelUri;
+use trainyard_mlflow::{Tracking, resolve};
+use trainyard_serve::{ModelSource, ServeOptions};
+
+use crate::promote::STAGING;
+use crate::temporary::TemporaryFolder;
+use crate::{Error, Project, Result};
+
+/// Loading takes milliseconds, fetching from a far registry a while.
+const DEADLINE: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(20);
+/// Most characters of an answer that an error quotes.
+const QUOTED_CHARACTERS: usize = 400;
+
+/// Serves the version labelled `Staging` on a port of its own, waits until it is healthy and sends
+/// it its input example.
+pub(crate) async fn check(
+    project: &Project,
+    tracking: &Arc<dyn Tracking>,
+    candidate: &ModelVersion,
+) -> Result<()> {
+    let example = input_example(project, tracking.as_ref(), candidate).await?;
+    let failed = |reason: String| Error::Staging {
+        model: candidate.name.clone(),
+        version: candidate.version.clone(),
+        reason,
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .map_err(|error| failed(format!("no port to serve it on: {error}")))?;
+    let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
+    let options = ServeOptions::new(ModelSource::Registry {
+        name: candidate.name.clone(),
+        stage: STAGING.to_owned(),
+    });
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = trainyard_serve::serve(listener, Some(Arc::clone(tracking)), options, async {
+        // An error means that the sender is gone: stop as well.
+        let _told_or_dropped = stopped.await;
+    });
+    let asked = async {
+        let outcome = ask(address, &candidate.version, example).await;
+        let _server_ended = stop.send(());
+        outcome
+    };
+    let (served, asked) = tokio::join!(server, asked);
+    asked.map_err(failed)?;
+    Ok(served?)
+}
+
+async fn input_example(
+    project: &Project,
+    tracking: &dyn Tracking,
+    candidate: &ModelVersion,
+) -> Result<Option<InputExample>> {
+    let uri =
+        ModelUri::Version { name: candidate.name.clone(), version: candidate.version.clone() };
+    let resolved = resolve::resolve(tracking, &uri).await?;
+    let folder = TemporaryFolder::new(&project.state_folder())?;
+    resolve::fetch(tracking, &resolved, folder.path()).await?;
+    let mlmodel = MlModel::read(folder.path())?;
+    Ok(InputExample::read(folder.path(), &mlmodel)?)
+}
+
+/// Waits for health, checks that it is this version, sends the example.
+async fn ask(
+    address: SocketAddr,
+    version: &str,
+    example: Option<InputExample>,
+) -> Result<(), String> {
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(10))
+        .no_proxy()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let health = format!("http://{address}/health");
+    let started = Instant::now();
+    let healthy = loop {
+        let answer = client.get(&health).send().await.map_err(|error| error.to_string())?;
+        let is_ready = answer.status().is_success();
+        let body = answer.text().await.unwrap_or_default();
+        if is_ready {
+            break body;
+        }
+        if started.elapsed() > DEADLINE || body.contains("\"failed\"") {
+            return Err(format!("not healthy: {}", quoted(&body)));
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
+    let served = serde_json::from_str::<serde_json::Value>(&healthy).unwrap_or_default();
+    if served.get("version").and_then(|value| value.as_str()) != Some(version) {
+        return Err(format!("another version is served: {}", quoted(&healthy)));
+    }
+    let Some(example) = example else { return Ok(()) };
+    let answer = client
+        .post(format!("http://{address}/invocations"))
+        .header("content-type", "application/json")
+        .body(example.payload)
+        .send()
+        .await
+        .map_err(|error| error.to_string())?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let body = answer.text().await.unwrap_or_default();
+    Err(format!("its input example is answered with {status}: {}", quoted(&body)))
+}
+
+fn quoted(body: &str) -> String {
+    body.trim().chars().take(QUOTED_CHARACTERS).collect()
+}

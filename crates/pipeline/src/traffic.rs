@@ -1,0 +1,67 @@
+//! The project's production requests, sent to what was just deployed.
+
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+use trainyard_mlflow::model::InputExample;
+
+use crate::event::{Event, Step, Watcher};
+use crate::{Error, Result};
+
+/// A prediction takes microseconds; one that takes this long is a failure.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most characters of an answer that an error quotes.
+const QUOTED_CHARACTERS: usize = 300;
+
+/// Sends every row of `requests` to `url`/predict, one request each, and returns how many.
+pub async fn send(url: &str, requests: &RecordBatch, watcher: Watcher<'_>) -> Result<usize> {
+    let total = requests.num_rows();
+    let failed =
+        |request: usize, reason: String| Error::Traffic { request: request + 1, total, reason };
+    let client = client().map_err(|error| failed(0, error.to_string()))?;
+    let endpoint = format!("{}/predict", url.trim_end_matches('/'));
+    for row in 0..total {
+        let body = InputExample::from_batch(&requests.slice(row, 1))?.payload;
+        let answer = client
+            .post(&endpoint)
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| failed(row, error.to_string()))?;
+        let status = answer.status();
+        if !status.is_success() {
+            let text = answer.text().await.unwrap_or_default();
+            let quoted: String = text.trim().chars().take(QUOTED_CHARACTERS).collect();
+            return Err(failed(row, format!("{status}: {quoted}")));
+        }
+        watcher(Event::Progress {
+            step: Step::Traffic,
+            message: format!("{} of {total}", row + 1),
+            share: Some((row + 1) as f64 / total as f64),
+        });
+    }
+    Ok(total)
+}
+
+/// Asks the model server to make what it has predicted so far visible in its log.
+pub async fn flush_log(url: &str) -> Result<()> {
+    let failed = |reason: String| Error::Traffic { request: 1, total: 1, reason };
+    let endpoint = format!("{}/flush", url.trim_end_matches('/'));
+    let client = client().map_err(|error| failed(error.to_string()))?;
+    let answer = client.post(endpoint).send().await.map_err(|error| failed(error.to_string()))?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    Err(failed(format!("the log cannot be flushed: {status}")))
+}
+
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .timeout(REQUEST_TIMEOUT)
+        // The deployment is on this host: a proxy for the outside must not see it.
+        .no_proxy()
+        .build()
+}

@@ -1,0 +1,56 @@
+//! `trainyard health`: the probe of a container without a shell.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::printer;
+
+/// Ask a server whether it is ready: exit code 0 if /health answers 200, else 1.
+#[derive(Debug, Args)]
+#[command(after_help = "Example, in a Dockerfile:\n  HEALTHCHECK CMD [\"/trainyard\", \"health\"]")]
+pub(crate) struct Arguments {
+    /// What to ask; by default the model server of this container
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Port of the model server, where no URL is given
+    #[arg(long, env = "TRAINYARD_PORT", default_value_t = 8080, value_name = "PORT")]
+    port: u16,
+    /// Give up after this long
+    #[arg(long, default_value = "2s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    timeout: Duration,
+}
+
+pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let url = arguments
+        .url
+        .clone()
+        .unwrap_or_else(|| format!("http://127.0.0.1:{}/health", arguments.port));
+    let client = reqwest::Client::builder()
+        .timeout(arguments.timeout)
+        .no_proxy()
+        .build()
+        .map_err(|error| Failure::runtime(error.to_string()))?;
+    let answer = client.get(&url).send().await.map_err(|error| {
+        Failure::runtime(format!("{url} does not answer: {}", innermost(&error)))
+            .hint("is the server running, and on this port?")
+    })?;
+    let status = answer.status();
+    let body = answer.text().await.unwrap_or_default();
+    if status.is_success() {
+        printer::line(body.trim());
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(Failure::runtime(format!("{url} answers {status}: {}", body.trim())))
+}
+
+/// The reason below reqwest's "error sending request".
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,51 @@
+//! What the verbs that work on a project share: its folder, its tracking store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use trainyard_mlflow::Tracking;
+use trainyard_pipeline::Project;
+
+use crate::failure::Failure;
+
+/// The project folder and where it tracks.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ProjectArguments {
+    /// Project folder, with a trainyard.toml
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) tracking: TrackingArguments,
+}
+
+/// Where runs and models are kept.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TrackingArguments {
+    /// Tracking server or database; before the project's own [default: mlflow.db in the project]
+    #[arg(long, env = "MLFLOW_TRACKING_URI", hide_env_values = true, value_name = "URI")]
+    pub(crate) tracking_uri: Option<String>,
+}
+
+impl ProjectArguments {
+    /// Opens the project and its tracking store.
+    pub(crate) async fn open(&self) -> Result<(Project, Arc<dyn Tracking>), Failure> {
+        open(&self.folder, self.tracking.tracking_uri.as_deref()).await
+    }
+}
+
+/// Opens a project and its tracking store.
+pub(crate) async fn open(
+    folder: &Path,
+    tracking_uri: Option<&str>,
+) -> Result<(Project, Arc<dyn Tracking>), Failure> {
+    let project = Project::open(folder, tracking_uri)?;
+    let tracking = project.tracking()?;
+    Ok((project, tracking))
+}
+
+/// The binary that serves and proxies: this one.
+pub(crate) fn program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::runtime(format!("cannot find this program's own file: {error}")))
+}

@@ -1,0 +1,133 @@
+//! `trainyard run`: train, gate, promote, deploy, send requests, monitor.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use trainyard_pipeline::{Project, RunOptions, Summary};
+
+use super::project::{ProjectArguments, program};
+use super::shutdown_signal;
+use super::tracking_pages::TrackingPages;
+use crate::failure::Failure;
+use crate::printer::{self, Progress};
+
+/// Do it all: train, gate, promote, deploy, send the project's requests, monitor.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  trainyard run examples/iris --keep")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    project: ProjectArguments,
+    /// Keep the deployment and the tracking pages up until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+    /// Print the summary as one line of JSON
+    #[arg(long)]
+    json: bool,
+    /// End with exit code 4 when the data has drifted
+    #[arg(long)]
+    fail_on_drift: bool,
+}
+
+/// Exit code for drift.
+pub(super) const DRIFT: u8 = 4;
+
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let (project, tracking) = arguments.project.open().await?;
+    let was_deployed = is_deployed(&project).await;
+    let needs_pages = arguments.keep || project.config.train.command.is_some();
+    let pages = match needs_pages && !project.tracks_by_http() {
+        true => Some(TrackingPages::start(Arc::clone(&tracking)).await?),
+        false => None,
+    };
+    let tracking_url = match &pages {
+        Some(pages) => Some(pages.url.clone()),
+        None => project.http_tracking_url(),
+    };
+    let progress = Progress::new();
+    let options = RunOptions { program: program()?, tracking_url };
+    let watch = |event| progress.show(&event);
+    let running = trainyard_pipeline::run(&project, &tracking, options, &watch);
+    let outcome = tokio::select! {
+        outcome = running => outcome.map_err(Failure::from),
+        () = shutdown_signal() => Err(Failure::runtime("interrupted").hint(
+            "Production is what it was or what was promoted; run again to go on",
+        )),
+    };
+    let outcome = match outcome {
+        Ok(summary) => {
+            show(&summary, &arguments)?;
+            if arguments.keep {
+                printer::hint("the deployment stays up until Ctrl-C");
+                shutdown_signal().await;
+            } else if !was_deployed {
+                printer::terminal_hint("--keep keeps the deployment and the tracking pages up");
+            }
+            Ok(exit_code(&summary, &project, &arguments))
+        }
+        Err(failure) => Err(failure),
+    };
+    // What this run brought up goes down with it; what was up before stays up.
+    if !was_deployed || arguments.keep {
+        let stopped =
+            trainyard_deploy::stop(&trainyard_pipeline::service(&project), &|_event| {}).await;
+        if let Err(error) = stopped
+            && outcome.is_ok()
+        {
+            return Err(trainyard_pipeline::Error::from(error).into());
+        }
+    }
+    if let Some(pages) = pages {
+        pages.stop().await;
+    }
+    outcome
+}
+
+/// Whether a deployment of the project is up already.
+async fn is_deployed(project: &Project) -> bool {
+    let status = trainyard_deploy::status(&trainyard_pipeline::service(project)).await;
+    status.is_ok_and(|status| status.url.is_some())
+}
+
+fn exit_code(summary: &Summary, project: &Project, arguments: &Arguments) -> ExitCode {
+    let drifted = summary.drift.as_ref().is_some_and(|drift| drift.drifted);
+    let fails = arguments.fail_on_drift || project.config.monitor.fail_on_drift;
+    if drifted && fails { ExitCode::from(DRIFT) } else { ExitCode::SUCCESS }
+}
+
+fn show(summary: &Summary, arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.json {
+        return printer::json(summary);
+    }
+    let metrics: Vec<String> =
+        summary.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+    printer::line(&format!("run        {} in {}", summary.run_id, summary.experiment));
+    printer::line(&format!("metrics    {}", metrics.join(", ")));
+    printer::line(&format!(
+        "model      {} version {} ({})",
+        summary.model.name, summary.model.version, summary.model.alias
+    ));
+    printer::line(&format!("serving    {}/predict", summary.url));
+    if let Some(url) = &summary.tracking_url {
+        printer::line(&format!("tracking   {url}"));
+    }
+    if let Some(drift) = &summary.drift {
+        printer::line(&format!(
+            "drift      {} of {} columns drifted in {} requests: {}",
+            drift.drifted_columns,
+            drift.columns,
+            drift.rows,
+            arguments.project.folder.join(&drift.report).display()
+        ));
+    }
+    let took: Vec<String> = summary
+        .seconds
+        .iter()
+        .map(|(step, seconds)| {
+            let took = printer::took(std::time::Duration::from_secs_f64(*seconds));
+            format!("{} {took}", step.title())
+        })
+        .collect();
+    printer::line(&format!("took       {}", took.join(", ")));
+    Ok(())
+}

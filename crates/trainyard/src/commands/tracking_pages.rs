@@ -1,0 +1,59 @@
+//! A tracking server inside this process, for pages and for training programs that speak HTTP.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use trainyard_mlflow::Tracking;
+use trainyard_tracking::server::ServerOptions;
+
+use super::listen;
+use crate::failure::Failure;
+
+/// MLflow's own port.
+const USUAL_PORT: u16 = 5000;
+
+/// A tracking server that stops with the value.
+#[derive(Debug)]
+pub(crate) struct TrackingPages {
+    pub(crate) url: String,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl TrackingPages {
+    /// Starts it on MLflow's usual port, or a free one where that is taken.
+    pub(crate) async fn start(tracking: Arc<dyn Tracking>) -> Result<Self, Failure> {
+        let listener = match TcpListener::bind(("127.0.0.1", USUAL_PORT)).await {
+            Ok(listener) => listener,
+            Err(_taken) => listen("127.0.0.1", 0).await?,
+        };
+        let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
+        let (stop, stopped) = oneshot::channel();
+        let pages = trainyard_web::router(Arc::clone(&tracking));
+        let server = tokio::spawn(async move {
+            let until = async {
+                // A dropped sender stops the server too.
+                let _told_or_dropped = stopped.await;
+            };
+            let served = trainyard_tracking::server::serve(
+                listener,
+                tracking,
+                ServerOptions::default(),
+                pages,
+                until,
+            );
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the tracking pages ended");
+            }
+        });
+        Ok(Self { url: format!("http://{address}"), stop, server })
+    }
+
+    /// Lets running requests finish.
+    pub(crate) async fn stop(self) {
+        let _already_ended = self.stop.send(());
+        let _ended = self.server.await;
+    }
+}

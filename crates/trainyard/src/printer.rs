@@ -1,0 +1,158 @@
+//! The one place that writes to the terminal.
+//!
+//! Progress goes to stderr and only when that is a terminal; results go to stdout. Colours follow
+//! `NO_COLOR` and are never needed to understand a line.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the printer")]
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use trainyard_pipeline::Event;
+
+use crate::failure::Failure;
+
+const GREEN: Style = AnsiColor::Green.on_default();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// A line of the result, on stdout. A closed pipe (`| head`) is no error of ours.
+pub(crate) fn line(text: &str) {
+    let _closed_pipe = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// What to do next, on stderr.
+pub(crate) fn hint(text: &str) {
+    anstream::eprintln!("{CYAN}hint:{CYAN:#} {text}");
+}
+
+/// What to do next, where a person reads it.
+pub(crate) fn terminal_hint(text: &str) {
+    if std::io::stderr().is_terminal() {
+        hint(text);
+    }
+}
+
+/// A result for machines: one line of JSON on stdout.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Failure::runtime(format!("the result is no JSON: {error}")))?;
+    line(&text);
+    Ok(())
+}
+
+/// Something to know, on stderr.
+pub(crate) fn note(text: &str) {
+    anstream::eprintln!("{text}");
+}
+
+/// Something to know that is no failure, on stderr.
+pub(crate) fn warning(text: &str) {
+    anstream::eprintln!("{YELLOW}warning:{YELLOW:#} {text}");
+}
+
+/// A failure with its hint, on stderr.
+pub(crate) fn failure(message: &str, hint_text: Option<&str>) {
+    anstream::eprintln!("{RED}error:{RED:#} {message}");
+    if let Some(text) = hint_text {
+        anstream::eprintln!();
+        hint(text);
+    }
+}
+
+/// `1.2 s`, `340 ms`, `2 min 5 s`.
+pub(crate) fn took(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1e3)
+    } else if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60)
+    }
+}
+
+/// Shows a pipeline's events on a terminal, and nothing elsewhere.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    enabled: bool,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self { enabled: std::io::stderr().is_terminal(), bar: Mutex::new(None) }
+    }
+
+    /// Draws one event.
+    pub(crate) fn show(&self, event: &Event) {
+        if !self.enabled {
+            return;
+        }
+        match event {
+            Event::Started(step) => self.start(step.title()),
+            Event::Progress { step, message, share } => {
+                let text = match share {
+                    Some(share) => format!("{}: {message} {:.0} %", step.title(), share * 100.0),
+                    None => format!("{}: {message}", step.title()),
+                };
+                self.with_bar(|bar| bar.set_message(text));
+            }
+            Event::Output { line } => self.above(&format!("  {line}")),
+            Event::Done { step, message, took: duration } => self.finish(&format!(
+                "{GREEN}✔{GREEN:#} {:<14} {message}  ({})",
+                step.title(),
+                took(*duration)
+            )),
+            Event::Skipped { step, reason } => {
+                self.finish(&format!("{YELLOW}–{YELLOW:#} {:<14} {reason}", step.title()));
+            }
+            Event::Failed { step, took: duration } => {
+                self.finish(&format!(
+                    "{RED}✘{RED:#} {:<14} failed after {}",
+                    step.title(),
+                    took(*duration)
+                ));
+            }
+        }
+    }
+
+    fn start(&self, title: &str) {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            bar.set_style(style);
+        }
+        bar.set_message(title.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        if let Ok(mut slot) = self.bar.lock() {
+            *slot = Some(bar);
+        }
+    }
+
+    fn with_bar(&self, action: impl FnOnce(&ProgressBar)) {
+        if let Ok(slot) = self.bar.lock()
+            && let Some(bar) = slot.as_ref()
+        {
+            action(bar);
+        }
+    }
+
+    /// A line above the spinner.
+    fn above(&self, text: &str) {
+        self.with_bar(|bar| bar.suspend(|| anstream::eprintln!("{text}")));
+    }
+
+    fn finish(&self, text: &str) {
+        if let Ok(mut slot) = self.bar.lock()
+            && let Some(bar) = slot.take()
+        {
+            bar.finish_and_clear();
+        }
+        anstream::eprintln!("{text}");
+    }
+}

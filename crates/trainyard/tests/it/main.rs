@@ -1,0 +1,8 @@
+//! The binary as a user runs it: real processes, real sockets, real files.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
+
+mod bad_input;
+mod help;
+mod project;
+mod run;
