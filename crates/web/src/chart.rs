@@ -26,7 +26,11 @@ pub(crate) fn points(history: &[Metric]) -> (Vec<Point>, &'static str) {
         .iter()
         .filter(|metric| metric.value.is_finite() && metric.value.abs() < f64::MAX)
         .map(|metric| {
-            let x = if by_time { (metric.timestamp - start) as f64 / 1000.0 } else { metric.step as f64 };
+            let x = if by_time {
+                (metric.timestamp - start) as f64 / 1000.0
+            } else {
+                metric.step as f64
+            };
             Point { x, y: metric.value }
         })
         .collect();

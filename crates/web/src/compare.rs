@@ -34,7 +34,8 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> R
         }
     };
     let mut trail = vec![(web.links.home(), "Experiments".to_owned())];
-    let experiments: BTreeSet<&str> = runs.iter().map(|run| run.info.experiment_id.as_str()).collect();
+    let experiments: BTreeSet<&str> =
+        runs.iter().map(|run| run.info.experiment_id.as_str()).collect();
     if let (1, Some(id)) = (experiments.len(), experiments.first()) {
         trail.push((web.links.experiment(id), web.tracking.get_experiment(id).await?.name));
     }
@@ -83,8 +84,10 @@ fn keys<'a>(keys: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
 }
 
 fn lines(runs: &[Run]) -> [(&'static str, Vec<Line>); 3] {
-    let metric_keys = keys(runs.iter().flat_map(|run| run.data.metrics.iter().map(|metric| metric.key.as_str())));
-    let param_keys = keys(runs.iter().flat_map(|run| run.data.params.iter().map(|param| param.key.as_str())));
+    let metric_keys =
+        keys(runs.iter().flat_map(|run| run.data.metrics.iter().map(|metric| metric.key.as_str())));
+    let param_keys =
+        keys(runs.iter().flat_map(|run| run.data.params.iter().map(|param| param.key.as_str())));
     let tag_keys = keys(
         runs.iter()
             .flat_map(|run| run.data.tags.iter().map(|tag| tag.key.as_str()))
@@ -109,21 +112,23 @@ fn lines(runs: &[Run]) -> [(&'static str, Vec<Line>); 3] {
 
 fn table(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
     html! {
-        @for (title, lines) in lines(runs) {
-            @let lines: Vec<Line> = lines.into_iter().filter(|line| !only_differences || line.differs()).collect();
-            @if !lines.is_empty() {
-                h2 { (title) }
-                div.scroll {
-                    table {
-                        thead {
-                            tr {
-                                th { "Name" }
-                                @for run in runs {
-                                    th { a href=(web.links.run(&run.info.run_id)) { (format::short(page::run_name(&run.info.run_name, &run.info.run_id), 28)) } }
-                                }
-                            }
+        div.scroll {
+            table.compare {
+                thead {
+                    tr {
+                        td {}
+                        @for run in runs {
+                            th scope="col" { a href=(web.links.run(&run.info.run_id)) { (format::short(page::run_name(&run.info.run_name, &run.info.run_id), 28)) } }
                         }
-                        tbody { @for line in &lines { (row(line)) } }
+                    }
+                }
+                @for (title, lines) in lines(runs) {
+                    @let lines: Vec<Line> = lines.into_iter().filter(|line| !only_differences || line.differs()).collect();
+                    @if !lines.is_empty() {
+                        tbody {
+                            tr.section { th scope="rowgroup" colspan=(runs.len() + 1) { (title) } }
+                            @for line in &lines { (row(line)) }
+                        }
                     }
                 }
             }
@@ -133,7 +138,13 @@ fn table(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
 
 fn row(line: &Line) -> Markup {
     let differs = line.differs();
-    let largest = line.values.iter().flatten().copied().filter(|value| value.is_finite()).fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    let largest = line
+        .values
+        .iter()
+        .flatten()
+        .copied()
+        .filter(|value| value.is_finite())
+        .fold(0.0, |largest: f64, value| largest.max(value.abs()));
     html! {
         tr {
             th scope="row" { (format::short(&line.name, 60)) }

@@ -29,6 +29,10 @@ pub(crate) fn status(error: &StoreError) -> StatusCode {
     StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
+/// What the frame around all pages needs to draw a failure; it knows where the site is mounted.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure(String);
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let Self::Store(error) = self;
@@ -36,17 +40,25 @@ impl IntoResponse for Error {
         if status.is_server_error() {
             tracing::error!(%error, "a page could not be shown");
         }
-        let title = match status {
-            StatusCode::NOT_FOUND => "Not found",
-            StatusCode::BAD_REQUEST => "That does not work",
-            _ => "Something failed",
-        };
-        // Relative links would need the request; the top of the site is always right.
-        let body = html! {
-            h1 { (title) }
-            p.notice.bad { (error.to_string()) }
-            p { "Go back, or start again from the list of experiments." }
-        };
-        page::respond(status, &page::layout(&Links::new(""), title, None, &[], &body))
+        let mut response = status.into_response();
+        response.extensions_mut().insert(Failure(error.to_string()));
+        response
     }
+}
+
+/// The page of a failure; any other answer stays as it is.
+pub(crate) fn draw(links: &Links, response: Response) -> Response {
+    let Some(Failure(message)) = response.extensions().get::<Failure>() else { return response };
+    let title = match response.status() {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::BAD_REQUEST => "That does not work",
+        StatusCode::BAD_GATEWAY => "The tracking server does not answer",
+        _ => "Something failed",
+    };
+    let body = html! {
+        h1 { (title) }
+        p.notice.bad { (message) }
+        p { "Go back, or start again from " a href=(links.home()) { "the list of experiments" } "." }
+    };
+    page::respond(response.status(), &page::layout(links, title, None, &[], &body))
 }

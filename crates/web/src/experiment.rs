@@ -135,18 +135,22 @@ fn runs(web: &Web, experiment: &Experiment, asked: &Asked, found: &Page<Run>) ->
         };
         return page::empty("No runs here.", &hint);
     }
-    let metric_keys =
-        found.items.iter().flat_map(|run| run.data.metrics.iter().map(|metric| metric.key.as_str()));
+    let metric_keys = found
+        .items
+        .iter()
+        .flat_map(|run| run.data.metrics.iter().map(|metric| metric.key.as_str()));
     let param_keys =
         found.items.iter().flat_map(|run| run.data.params.iter().map(|param| param.key.as_str()));
     let (metrics, metrics_total) = common_keys(metric_keys, METRICS_SHOWN);
     let (params, params_total) = common_keys(param_keys, PARAMS_SHOWN);
     let link = |order: &str, page: &str| {
-        let pairs = [("q", asked.q.as_str()), ("view", &asked.view), ("order", order), ("page", page)];
+        let pairs =
+            [("q", asked.q.as_str()), ("view", &asked.view), ("order", order), ("page", page)];
         format!("{}{}", web.links.experiment(&experiment.experiment_id), query(&pairs))
     };
     html! {
         form method="get" action=(web.links.compare()) data-compare="" {
+            @if found.items.len() > 1 { div.actions { button { "Compare chosen runs" } } }
             div.scroll {
                 table {
                     thead {
@@ -158,20 +162,19 @@ fn runs(web: &Web, experiment: &Experiment, asked: &Asked, found: &Page<Run>) ->
                             }
                         }
                         tr {
-                            th { span.soft aria-label="choose" {} }
-                            (sortable(asked, &link, "Run", "attributes.run_name", "ASC", false))
+                            td {}
+                            (sortable(asked, &link, "Run", "attributes.run_name", "ASC", ""))
                             th { "Status" }
-                            (sortable(asked, &link, "Started (UTC)", "attributes.start_time", "DESC", false))
-                            th.number { "Took" }
-                            @for key in &metrics { (sortable(asked, &link, key, &format!("metrics.`{key}`"), "DESC", true)) }
-                            @for key in &params { (sortable(asked, &link, key, &format!("params.`{key}`"), "ASC", false)) }
+                            (sortable(asked, &link, "Started (UTC)", "attributes.start_time", "DESC", "wide"))
+                            th.number.wide { "Took" }
+                            @for key in &metrics { (sortable(asked, &link, key, &format!("metrics.`{key}`"), "DESC", "number")) }
+                            @for key in &params { (sortable(asked, &link, key, &format!("params.`{key}`"), "ASC", "")) }
                         }
                     }
                     tbody { @for run in &found.items { (row(web, run, &metrics, &params)) } }
                 }
             }
             div.actions {
-                @if found.items.len() > 1 { button { "Compare chosen runs" } }
                 @if let Some(token) = &found.next_page_token { a href=(link(&asked.order, token)) rel="next" { "Next page" } }
                 @if !asked.page.is_empty() { a href=(link(&asked.order, "")) { "First page" } }
             }
@@ -195,14 +198,14 @@ fn sortable(
     name: &str,
     field: &str,
     first: &str,
-    is_number: bool,
+    class: &str,
 ) -> Markup {
     let current = asked.order.strip_prefix(field).map(str::trim);
     let other = if first == "ASC" { "DESC" } else { "ASC" };
     let next = if current == Some(first) { other } else { first };
     let sort = current.map(|order| if order == "ASC" { "ascending" } else { "descending" });
     html! {
-        th.number[is_number] aria-sort=[sort] title=(name) {
+        th class=[Some(class).filter(|class| !class.is_empty())] aria-sort=[sort] title=(name) {
             a href=(link(&format!("{field} {next}"), "")) rel="nofollow" {
                 (format::short(name, 26))
                 @if let Some(sort) = sort { @if sort == "ascending" { " ↑" } @else { " ↓" } }
@@ -218,18 +221,18 @@ fn row(web: &Web, run: &Run, metrics: &[&str], params: &[&str]) -> Markup {
     html! {
         tr {
             td.choose { label { input type="checkbox" name="run" value=(info.run_id) aria-label={ "choose " (name) }; } }
-            td {
+            td.tight {
                 a href=(web.links.run(&info.run_id)) { (format::short(name, 48)) }
                 @if info.lifecycle_stage == LifecycleStage::Deleted { " " span.badge.bad { "deleted" } }
             }
             td { (page::status(info.status)) }
-            td.tight { @if let Some(start) = info.start_time { (format::time(start)) } }
-            td.number { (took.unwrap_or_default()) }
+            td.tight.wide { @if let Some(start) = info.start_time { (format::time(start)) } }
+            td.number.wide { (took.unwrap_or_default()) }
             @for key in metrics {
                 td.number { @if let Some(value) = run.data.metric(key) { (format::number(value)) } }
             }
             @for key in params {
-                td { (format::short(Tag::find(&run.data.params, key).unwrap_or(""), 28)) }
+                td.tight { (format::param(Tag::find(&run.data.params, key).unwrap_or(""))) }
             }
         }
     }
@@ -238,7 +241,10 @@ fn row(web: &Web, run: &Run, metrics: &[&str], params: &[&str]) -> Markup {
 fn about(experiment: &Experiment) -> Markup {
     let mut facts = vec![
         Tag::new("Experiment id", &experiment.experiment_id),
-        Tag::new("Artifacts", trainyard_mlflow::uri::without_credentials(&experiment.artifact_location)),
+        Tag::new(
+            "Artifacts",
+            trainyard_mlflow::uri::without_credentials(&experiment.artifact_location),
+        ),
     ];
     facts.extend(experiment.tags.iter().filter(|tag| tag.key != "mlflow.note.content").cloned());
     html! { details.more { summary { "About this experiment" } (page::key_values(&facts)) } }

@@ -124,7 +124,8 @@ async fn only_the_default(web: &Web, found: &Page<Experiment>) -> Result<bool> {
 
 fn first_steps(headers: &HeaderMap) -> Markup {
     // Shown as text only.
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:5000");
+    let host =
+        headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:5000");
     let hint = html! {
         p { "Log a run from Python:" }
         (page::code(&format!(

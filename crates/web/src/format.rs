@@ -29,6 +29,15 @@ pub(crate) fn number(value: f64) -> String {
     text.replace('-', "−").replace("e−", "e-")
 }
 
+/// A param in a cell: long fractions are cut to what [`number`] shows, long text at its end.
+pub(crate) fn param(text: &str) -> String {
+    const SHOWN: usize = 28;
+    match text.parse::<f64>() {
+        Ok(value) if text.len() > 9 && value.is_finite() && text.contains('.') => number(value),
+        _ => short(text, SHOWN),
+    }
+}
+
 /// A moment in UTC.
 pub(crate) fn time(millis: i64) -> Markup {
     let Some(time) = DateTime::<Utc>::from_timestamp_millis(millis) else {
@@ -107,6 +116,8 @@ mod tests {
         assert_eq!([0, 999, 1_000, 12_345_678].map(bytes), ["0 B", "999 B", "1.0 KB", "12.3 MB"]);
         assert_eq!(short("äöü", 2), "äö…");
         assert_eq!(short("äöü", 3), "äöü");
+        let params = ["17.78279410038923", "0.10", "1234567890123", "infinity...", "lbfgs"];
+        assert_eq!(params.map(param), ["17.7828", "0.10", "1234567890123", "infinity...", "lbfgs"]);
         let shown = time(1_700_000_000_000).into_string();
         assert_eq!(shown, "<time datetime=\"2023-11-14T22:13:20Z\">2023-11-14 22:13:20</time>");
         assert_eq!(time(i64::MAX).into_string(), i64::MAX.to_string());

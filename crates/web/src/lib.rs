@@ -23,7 +23,7 @@ mod tree;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -67,7 +67,7 @@ pub fn router_below(tracking: Arc<dyn Tracking>, prefix: &str) -> Router {
         .route("/assets/trainyard.css", get(style))
         .route("/assets/trainyard.js", get(script))
         .route("/assets/icon.svg", get(icon))
-        .layer(middleware::from_fn(secure))
+        .layer(middleware::from_fn_with_state(web.clone(), finish))
         .with_state(web)
 }
 
@@ -95,9 +95,10 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
                       frame-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'self'";
 
-/// Adds the headers that browsers protect users by; a page that set its own keeps it.
-async fn secure(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// Draws failures as pages, and adds the headers that browsers protect users by; an answer that
+/// set its own keeps it.
+async fn finish(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let mut response = error::draw(&web.links, next.run(request).await);
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),

@@ -36,7 +36,8 @@ pub(crate) async fn show(State(web): State<Web>, Path(model_id): Path<String>) -
         (web.links.home(), "Experiments".to_owned()),
         (web.links.experiment(&model.info.experiment_id), "Runs".to_owned()),
     ];
-    let page = page::layout(&web.links, &model.info.name, Some(Section::Experiments), &trail, &body);
+    let page =
+        page::layout(&web.links, &model.info.name, Some(Section::Experiments), &trail, &body);
     Ok(page::respond(StatusCode::OK, &page))
 }
 

@@ -36,7 +36,8 @@ pub(crate) async fn show(
         return Err(Error::not_found(format!("the run has no metric {key:?}")).into());
     }
     let finite = || history.iter().map(|metric| metric.value).filter(|value| value.is_finite());
-    let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+    let (low, high) =
+        (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
     let address = web.links.metric(&run_id, &key);
     let rows = history.iter().skip(asked.from).take(ROWS);
     let end = asked.from.saturating_add(ROWS);

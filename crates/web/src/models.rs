@@ -92,7 +92,8 @@ fn models(web: &Web, asked: &Asked, found: &Page<RegisteredModel>) -> Markup {
 }
 
 fn latest(model: &RegisteredModel) -> String {
-    let numbers = model.latest_versions.iter().filter_map(|version| version.version.parse::<u64>().ok());
+    let numbers =
+        model.latest_versions.iter().filter_map(|version| version.version.parse::<u64>().ok());
     numbers.max().map(|number| number.to_string()).unwrap_or_default()
 }
 
@@ -132,7 +133,8 @@ pub(crate) async fn show(
 
 /// The address that a user of the model most likely wants.
 fn use_uri(model: &RegisteredModel) -> String {
-    let alias = model.aliases.iter().find(|alias| alias.alias == "Production").or(model.aliases.first());
+    let alias =
+        model.aliases.iter().find(|alias| alias.alias == "Production").or(model.aliases.first());
     match alias {
         Some(alias) => ModelUri::Alias { name: model.name.clone(), alias: alias.alias.clone() },
         None => ModelUri::Latest { name: model.name.clone() },
@@ -215,10 +217,7 @@ pub(crate) async fn show_version(
         h2 { "Use it" }
         (page::code(&format!("mlflow.pyfunc.load_model({:?})", ModelUri::Version { name: name.clone(), version: found.version.clone() }.to_string())))
     };
-    let trail = [
-        (web.links.models(), "Models".to_owned()),
-        (web.links.model(&name), name.clone()),
-    ];
+    let trail = [(web.links.models(), "Models".to_owned()), (web.links.model(&name), name.clone())];
     let title = format!("{name} version {}", found.version);
     let page = page::layout(&web.links, &title, Some(Section::Models), &trail, &body);
     Ok(page::respond(StatusCode::OK, &page))

@@ -123,7 +123,11 @@ fn facts(run: &Run) -> Vec<Tag> {
         ("Git commit", tag("mlflow.source.git.commit")),
         ("Part of run", tag("mlflow.parentRunId")),
     ];
-    facts.iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| Tag::new(*key, value)).collect()
+    facts
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(key, value)| Tag::new(*key, value))
+        .collect()
 }
 
 fn made(web: &Web, run: &Run, versions: &[ModelVersion]) -> Markup {
@@ -157,7 +161,8 @@ fn made(web: &Web, run: &Run, versions: &[ModelVersion]) -> Markup {
 fn metrics(web: &Web, run: &Run, histories: &[(String, Vec<Metric>)]) -> Markup {
     let mut metrics: Vec<&Metric> = run.data.metrics.iter().collect();
     metrics.sort_by(|left, right| left.key.cmp(&right.key));
-    let history = |key: &str| histories.iter().find(|(name, _)| name == key).map(|(_, history)| history);
+    let history =
+        |key: &str| histories.iter().find(|(name, _)| name == key).map(|(_, history)| history);
     html! {
         @if metrics.is_empty() { p.soft { "None were logged." } } @else {
             div.scroll {
@@ -201,10 +206,12 @@ fn datasets(inputs: &[DatasetInput]) -> Markup {
     }
 }
 
-/// The address within a source's JSON (`{"uri": …}`), or the source as it is.
+/// The address within a source's JSON (`{"uri": …}`, or the script that made the data), or the
+/// source as it is.
 fn source(text: &str) -> String {
     let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
-    let address = ["uri", "url", "path"].iter().find_map(|key| value.get(key)?.as_str());
+    let places = ["/uri", "/url", "/path", "/tags/mlflow.source.name"];
+    let address = places.iter().find_map(|place| value.pointer(place)?.as_str());
     address.map_or_else(|| text.to_owned(), str::to_owned)
 }
 

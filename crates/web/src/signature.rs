@@ -58,9 +58,10 @@ fn schema(title: &str, schema: &Schema) -> Markup {
         Schema::Columns(columns) => {
             columns.iter().map(|column| (column.data_type.to_string(), column.required)).collect()
         }
-        Schema::Tensors(tensors) => {
-            tensors.iter().map(|tensor| (format!("{} {:?}", tensor.dtype, tensor.shape), true)).collect()
-        }
+        Schema::Tensors(tensors) => tensors
+            .iter()
+            .map(|tensor| (format!("{} {:?}", tensor.dtype, tensor.shape), true))
+            .collect(),
     };
     html! {
         div.scroll {

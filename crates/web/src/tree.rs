@@ -60,7 +60,8 @@ impl Tree {
     /// The page to see first: the one that a tag names, or the only one at the top.
     pub(crate) fn report(&self, tags: &[Tag]) -> Option<String> {
         let named = Tag::find(tags, REPORT_TAG);
-        if let Some(path) = named.filter(|path| self.entries.iter().any(|file| file.path == *path)) {
+        if let Some(path) = named.filter(|path| self.entries.iter().any(|file| file.path == *path))
+        {
             return Some(path.to_owned());
         }
         let is_page = |file: &&FileInfo| {

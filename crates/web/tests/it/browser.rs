@@ -1,0 +1,34 @@
+//! The pages in a real browser: the policy holds, MLflow's addresses lead on.
+
+use trainyard_testkit::browser;
+
+use crate::site::Site;
+
+/// Serves the site's pages until the test ends.
+async fn serve(site: &Site) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, site.router()).into_future());
+    url
+}
+
+async fn dom(url: String) -> String {
+    tokio::task::spawn_blocking(move || browser::dom(&url)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reports_run_in_a_sandbox_and_mlflows_addresses_lead_on() {
+    let site = Site::empty();
+    let run_id = site.nasty_run().await;
+    let url = serve(&site).await;
+    // What MLflow's Python client prints after a run.
+    let page = dom(format!("{url}/#/experiments/1/runs/{run_id}")).await;
+    assert!(page.contains("1 min 5 s"), "{page}");
+    // The report's script may run, but not on our page.
+    assert!(!page.contains("<title>ran</title>"), "{page}");
+    let report = dom(format!("{url}/runs/{run_id}/raw/drift.html")).await;
+    assert!(report.contains("<title>ran</title>"), "{report}");
+    // The list works as upstream's addresses do, too.
+    let table = dom(format!("{url}/#/experiments/1")).await;
+    assert!(table.contains("data-compare") && table.contains("finished"), "{table}");
+}
