@@ -11,7 +11,7 @@ use crate::kind::{Inferred, infer};
 use crate::select::default_method;
 use crate::test::{Outcome, Sides, run};
 use crate::verdict::{ColumnDrift, DatasetDrift, Distribution, Role, Scale, Status, Verdict};
-use crate::{Correction, Kind, Options, ScoreKind, summary};
+use crate::{Correction, Kind, Method, Options, ScoreKind, pandas, summary};
 
 /// Columns of a prediction log that are about the request, not of it.
 pub const IGNORED_PREFIX: &str = "trainyard.";
@@ -46,11 +46,20 @@ pub fn compare(reference: &RecordBatch, current: &RecordBatch, options: &Options
         current.schema_ref().fields().iter().map(|field| field.name().as_str()),
         options,
     );
+    let mut options = options.clone();
+    if options.is_evidently() {
+        let unknown = current.schema_ref().metadata().get("pandas").map(|text| pandas::nullable_columns(text));
+        for name in unknown.into_iter().flatten() {
+            options.kinds.entry(name).or_insert(Kind::Unknown);
+        }
+    }
+    let options = &options;
     let columns = names
         .par_iter()
         .map(|name| {
             let read = |batch: &RecordBatch, places: &HashMap<String, usize>| {
-                places.get(name).map(|place| Column::new(&[batch.column(*place)]))
+                let array = batch.column(*places.get(name)?);
+                Some(if options.needs_rows() { Column::with_rows(&[array]) } else { Column::new(&[array]) })
             };
             let (old, new) = rayon::join(|| read(reference, &before), || read(current, &after));
             compare_columns(name, old.as_ref(), new.as_ref(), options)
@@ -266,7 +275,7 @@ fn test(name: &str, inferred: &Inferred, sides: &Sides<'_>, options: &Options) -
         let distinct = if kind == Kind::Text { 0 } else { sides.distinct_up_to(5) };
         default_method(kind, reference.len(), distinct as u64, options.is_evidently())
     };
-    if !chosen_by_default && !method.applies_to(kind) {
+    if !chosen_by_default && !method.applies_to(kind) && !by_value(method, kind, options) {
         let kinds: Vec<&str> = method.kinds().iter().filter(|kind| **kind != Kind::Datetime).map(|kind| kind.name()).collect();
         return Status::Failed(format!("{method} is for {} columns, this one is {kind}", kinds.join(" and ")));
     }
@@ -295,6 +304,12 @@ fn test(name: &str, inferred: &Inferred, sides: &Sides<'_>, options: &Options) -
         counts_as_drifted,
         effect,
     })
+}
+
+/// The default rule counts the values of a numerical column that has few; asking for the same is allowed
+/// here (a pinned profile does), though not by Evidently.
+fn by_value(method: Method, kind: Kind, options: &Options) -> bool {
+    kind == Kind::Numerical && matches!(method, Method::ChiSquare | Method::ZTest) && !options.is_evidently()
 }
 
 /// Evidently's dataset count cleans a side only if it holds a NaN: otherwise infinities stay in.
@@ -375,7 +390,7 @@ mod tests {
     use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray, UInt32Array};
 
     use super::*;
-    use crate::{Compat, Method};
+    use crate::Compat;
 
     fn numbers(from: i32, to: i32) -> ArrayRef {
         Arc::new(Float64Array::from_iter_values((from..to).map(f64::from)))

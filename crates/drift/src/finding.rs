@@ -220,8 +220,12 @@ fn out_of_range(reference: &Column, current: &Column) -> Option<Finding> {
     let severity = if share >= WORTH_A_WARNING { Severity::Warning } else { Severity::Note };
     let (smallest, largest) = (after.min()?, after.max()?);
     let message = format!(
-        "{} of the current values lie outside the reference's range {low} to {high} ({below} below, {above} above; current {smallest} to {largest})",
-        percent(share)
+        "{} of the current values lie outside the reference's range {} to {} ({below} below, {above} above; current {} to {})",
+        percent(share),
+        brief(low),
+        brief(high),
+        brief(smallest),
+        brief(largest)
     );
     Some(finding(FindingKind::OutOfRange, severity, message))
 }
@@ -270,6 +274,12 @@ pub(crate) fn on_labels(new: &OneSided, vanished: &OneSided, reference: u64, cur
         findings.push(finding(FindingKind::VanishedCategories, severity, message));
     }
     findings
+}
+
+/// A number with six significant digits.
+fn brief(value: f64) -> String {
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    if rounded != 0.0 && !(1e-5..1e15).contains(&rounded.abs()) { format!("{rounded:e}") } else { rounded.to_string() }
 }
 
 fn percent(share: f64) -> String {

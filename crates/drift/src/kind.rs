@@ -100,6 +100,8 @@ pub(crate) fn infer(current: &Column, compat: Compat) -> Inferred {
             }
         }
         Family::Instant => beyond(Kind::Datetime, name.clone()),
+        // pandas reads a CSV column without values as floats, and Evidently then stops at it.
+        Family::Null if compat == Compat::Evidently => inferred(Kind::Numerical, "no values in current".to_owned()),
         Family::Null => inferred(Kind::Unknown, "no values in current".to_owned()),
         Family::Nested => inferred(Kind::Unknown, format!("{name} values cannot be compared")),
     }

@@ -7,6 +7,7 @@
 //!
 //! - [`compare`] takes two record batches.
 //! - [`compare_arrays`] takes two arrays.
+//! - [`Profile`] is a dataset read once, to be compared with many others.
 //! - [`Column`] is one column read once; [`compare_columns`] and [`conclude`] work on columns read one
 //!   after the other, so that a dataset need not be in memory as a whole.
 
@@ -16,6 +17,8 @@ mod finding;
 mod kind;
 mod method;
 mod options;
+mod pandas;
+mod profile;
 mod select;
 mod statistics;
 mod summary;
@@ -29,6 +32,7 @@ pub use finding::{Finding, FindingKind, Severity};
 pub use kind::Kind;
 pub use method::{Method, ScoreKind, UnknownMethod};
 pub use options::{Bins, Compat, Correction, Options, SMALL_SAMPLE};
+pub use profile::Profile;
 pub use verdict::{
     Bin, Category, ColumnDrift, CumulativePoint, DatasetDrift, Distribution, Effect, EffectSize, NumberSummary,
     QUANTILES, Role, Scale, Side, Status, Verdict,

@@ -147,6 +147,13 @@ impl Options {
         self.per_column_threshold.get(column).copied().or(by_kind).or(self.threshold)
     }
 
+    /// Whether a method was asked for that regroups rows, so that [`crate::Column::with_rows`] pays.
+    pub fn needs_rows(&self) -> bool {
+        let asked = [self.method, self.num_method, self.cat_method];
+        let asked = asked.iter().flatten().chain(self.per_column_method.values());
+        asked.into_iter().any(|method| matches!(method, Method::TotalVariation | Method::EmpiricalMmd))
+    }
+
     pub(crate) fn is_evidently(&self) -> bool {
         self.compat == Compat::Evidently
     }

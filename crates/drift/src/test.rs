@@ -153,21 +153,27 @@ fn text_features(sides: &Sides<'_>) -> Result<Vec<text::TextFeature>, String> {
 
 fn total_variation(sides: &Sides<'_>, options: &Options) -> Result<f64, String> {
     let frequencies = sides.frequencies();
-    let (n1, n2) = frequencies.totals();
-    let mut codes = Vec::with_capacity((n1 + n2) as usize);
-    for side in [|count: &counts::Frequency| count.reference, |count: &counts::Frequency| count.current] {
-        for (code, count) in frequencies.counts().iter().enumerate() {
-            codes.extend(std::iter::repeat_n(code as u32, side(count) as usize));
+    // From the distinct values of each side to those of both.
+    let mut places = [Vec::new(), Vec::new()];
+    for (place, count) in frequencies.counts().iter().enumerate() {
+        for (side, occurs) in places.iter_mut().zip([count.reference > 0, count.current > 0]) {
+            side.extend(occurs.then_some(place as u32));
         }
     }
-    permutation::total_variation(frequencies.counts(), &codes, n1 as usize, options.seed)
+    let mut codes = Vec::new();
+    for (column, places) in [sides.reference, sides.current].into_iter().zip(&places) {
+        codes.extend(column.row_codes().iter().filter_map(|code| places.get(*code as usize)));
+    }
+    permutation::total_variation(frequencies.counts(), &codes, sides.reference.len() as usize, options.seed)
 }
 
 fn mean_discrepancy(sides: &Sides<'_>, options: &Options) -> Result<f64, String> {
     let pair = sides.numbers()?;
     let mut values = Vec::with_capacity(pair.reference_len() + pair.current_len());
-    for numbers in [pair.reference(), pair.current()] {
-        numbers.for_each_run(|value, count| values.extend(std::iter::repeat_n(value, count as usize)));
+    for (column, numbers) in [(sides.reference, pair.reference()), (sides.current, pair.current())] {
+        let mut distinct = Vec::new();
+        numbers.for_each_run(|value, _| distinct.push(value));
+        values.extend(column.row_codes().iter().filter_map(|code| distinct.get(*code as usize)));
     }
     permutation::maximum_mean_discrepancy(&values, pair.reference_len(), options.seed)
 }

@@ -27,9 +27,10 @@ pub(crate) fn short(value: f64) -> String {
 /// A share as a percentage: `28 %`, `0.3 %`, `under 0.1 %`.
 pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
+    let tenth = (percent * 10.0).round() / 10.0;
     if percent.is_nan() {
         "unknown".to_owned()
-    } else if percent == 0.0 || (percent >= 10.0 && percent.fract() == 0.0) {
+    } else if percent == 0.0 || (tenth > 0.0 && tenth.fract() == 0.0) {
         format!("{percent:.0} %")
     } else if percent < 0.1 {
         "under 0.1 %".to_owned()

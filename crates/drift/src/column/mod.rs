@@ -4,6 +4,7 @@
 //! nulls and NaN; infinities are set apart and counted, because no statistic here can use them.
 
 mod numbers;
+mod radix;
 mod read;
 mod sorted;
 mod strings;
@@ -24,6 +25,8 @@ pub struct Column {
     negative_infinities: u64,
     positive_infinities: u64,
     values: Values,
+    /// Which distinct value each usable row holds, for tests that regroup rows.
+    rows_in_order: Option<Vec<u32>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +67,15 @@ impl Column {
     /// ```
     pub fn new(chunks: &[&dyn Array]) -> Self {
         read::column(chunks)
+    }
+
+    /// Reads a column and remembers the order of its rows. Permutation tests (`TVD`, `empirical_mmd`)
+    /// then regroup the rows as numpy would; without it they regroup the sorted values, which is as good
+    /// a test with other random numbers. See [`crate::Options::needs_rows`].
+    pub fn with_rows(chunks: &[&dyn Array]) -> Self {
+        let mut column = read::column(chunks);
+        column.rows_in_order = Some(read::rows_in_order(chunks, &column.values));
+        column
     }
 
     /// The Arrow type that was read.
@@ -124,6 +136,7 @@ impl Column {
             negative_infinities: self.negative_infinities + other.negative_infinities,
             positive_infinities: self.positive_infinities + other.positive_infinities,
             values,
+            rows_in_order: None,
         })
     }
 
@@ -154,6 +167,25 @@ impl Column {
                 Values::Numbers(numbers.with_infinities(self.negative_infinities, self.positive_infinities));
         }
         column
+    }
+
+    /// Which distinct value each usable row holds; in ascending order when the rows were not remembered.
+    pub(crate) fn row_codes(&self) -> Vec<u32> {
+        if let Some(codes) = &self.rows_in_order {
+            return codes.clone();
+        }
+        let mut codes = Vec::with_capacity(self.len() as usize);
+        let mut code = 0;
+        let mut add = |count: u64| {
+            codes.extend(std::iter::repeat_n(code, count as usize));
+            code += 1;
+        };
+        match &self.values {
+            Values::Numbers(numbers) => numbers.for_each_run(|_, count| add(count)),
+            Values::Strings(strings) => strings.iter().for_each(|(_, count)| add(count)),
+            Values::Other => {}
+        }
+        codes
     }
 
     pub(crate) fn family(&self) -> Family {

@@ -16,8 +16,10 @@ use arrow_schema::{DataType, TimeUnit};
 use super::numbers::Numbers;
 use super::sorted::Sorted;
 use super::strings::Strings;
-use super::{Column, Values};
+use super::{Column, Values, radix};
 
+/// Whole numbers in a range narrower than this are counted in a table instead of sorted.
+const COUNTED_RANGE: usize = 1 << 20;
 /// Microseconds a day and a second.
 const DAY: i64 = 86_400 * SECOND;
 const SECOND: i64 = 1_000_000;
@@ -35,12 +37,43 @@ pub(super) fn column(chunks: &[&dyn Array]) -> Column {
         negative_infinities: infinities.negative,
         positive_infinities: infinities.positive,
         values,
+        rows_in_order: None,
     };
     column.missing = match column.values {
         Values::Other => same.iter().map(|chunk| chunk.logical_null_count() as u64).sum(),
         _ => column.rows - column.len() - column.infinite(),
     };
     column
+}
+
+/// Which of the distinct values each usable row holds.
+pub(super) fn rows_in_order(chunks: &[&dyn Array], values: &Values) -> Vec<u32> {
+    let mut distinct = Vec::new();
+    if let Values::Numbers(numbers) = values {
+        numbers.for_each_run(|value, _| distinct.push(value));
+    }
+    let texts: HashMap<&str, u32> = match values {
+        Values::Strings(strings) => strings.iter().zip(0..).map(|((text, _), code)| (text, code)).collect(),
+        _ => HashMap::new(),
+    };
+    let mut codes = Vec::new();
+    for chunk in chunks {
+        for row in 0..chunk.len() {
+            let cell = chunk.slice(row, 1);
+            match read(cell.data_type(), &[&*cell], &mut Infinities::default()) {
+                Values::Numbers(one) => {
+                    if let Some(value) = one.min() {
+                        codes.push(distinct.partition_point(|other| *other < value) as u32);
+                    }
+                }
+                Values::Strings(one) => {
+                    codes.extend(one.get(0).and_then(|(text, _)| texts.get(text)));
+                }
+                Values::Other => {}
+            }
+        }
+    }
+    codes
 }
 
 #[derive(Debug, Default)]
@@ -136,9 +169,8 @@ fn floats<T: ArrowPrimitiveType<Native = f64>>(chunks: &[&dyn Array], infinities
     sorted_floats(values)
 }
 
-fn sorted_floats(mut values: Vec<f64>) -> Numbers {
-    values.sort_unstable_by(f64::total_cmp);
-    Numbers::F64(Sorted::from_ordered(values))
+fn sorted_floats(values: Vec<f64>) -> Numbers {
+    Numbers::F64(Sorted::from_ordered(radix::sort_f64(values)))
 }
 
 fn singles<T: ArrowPrimitiveType>(
@@ -153,22 +185,43 @@ fn singles<T: ArrowPrimitiveType>(
             values.push(value + 0.0);
         }
     });
-    values.sort_unstable_by(f32::total_cmp);
-    Sorted::from_ordered(values)
+    Sorted::from_ordered(radix::sort_f32(values))
 }
 
 fn integers<T: ArrowPrimitiveType>(chunks: &[&dyn Array], convert: impl Fn(T::Native) -> i64) -> Numbers {
-    let mut values = Vec::with_capacity(capacity(chunks));
-    for_each_valid::<T>(chunks, |value| values.push(convert(value)));
-    values.sort_unstable();
-    Numbers::I64(Sorted::from_ordered(values))
+    let (mut low, mut high) = (i64::MAX, i64::MIN);
+    for_each_valid::<T>(chunks, |value| {
+        let value = convert(value);
+        low = low.min(value);
+        high = high.max(value);
+    });
+    let size = capacity(chunks);
+    let range = high.checked_sub(low).and_then(|range| usize::try_from(range).ok());
+    let sorted = if let Some(range) = range.filter(|range| *range < COUNTED_RANGE && *range <= 4 * size) {
+        let mut counts = vec![0_u32; range + 1];
+        for_each_valid::<T>(chunks, |value| {
+            if let Some(count) = counts.get_mut((convert(value) - low) as usize) {
+                *count += 1;
+            }
+        });
+        let runs = counts.into_iter().zip(low..).filter(|(count, _)| *count > 0);
+        Sorted::from_runs(runs.map(|(count, value)| (value, count)))
+    } else {
+        let mut values = Vec::with_capacity(size);
+        for_each_valid::<T>(chunks, |value| values.push(convert(value)));
+        Sorted::from_ordered(radix::sort_i64(values))
+    };
+    // pandas holds integers with missing values as floats, and bins of floats may be narrower than one.
+    if chunks.iter().any(|chunk| chunk.null_count() > 0) {
+        return Numbers::F64(sorted.map(|value| value as f64));
+    }
+    Numbers::I64(sorted)
 }
 
 fn unsigned(chunks: &[&dyn Array]) -> Numbers {
     let mut values = Vec::with_capacity(capacity(chunks));
     for_each_valid::<UInt64Type>(chunks, |value| values.push(value));
-    values.sort_unstable();
-    Numbers::U64(Sorted::from_ordered(values))
+    Numbers::U64(Sorted::from_ordered(radix::sort_u64(values)))
 }
 
 fn decimals<T: ArrowPrimitiveType>(chunks: &[&dyn Array], scale: i8, infinities: &mut Infinities) -> Numbers
@@ -200,15 +253,18 @@ fn booleans(chunks: &[&dyn Array]) -> Numbers {
     Numbers::I64(Sorted::from_runs(runs.into_iter().filter(|(_, count)| *count > 0)))
 }
 
+/// How often each string occurs. The hash is seeded at random, because labels may come from strangers.
+type Counts<'a> = HashMap<&'a str, u64, ahash::RandomState>;
+
 fn strings(chunks: &[&dyn Array]) -> Strings {
-    let mut counts: HashMap<&str, u64> = HashMap::new();
+    let mut counts: Counts<'_> = Counts::default();
     for chunk in chunks {
         count_strings(*chunk, &mut counts);
     }
     Strings::from_counts(counts.into_iter().collect())
 }
 
-fn count_strings<'a>(array: &'a dyn Array, counts: &mut HashMap<&'a str, u64>) {
+fn count_strings<'a>(array: &'a dyn Array, counts: &mut Counts<'a>) {
     let mut count = |text: &'a str| *counts.entry(text).or_insert(0) += 1;
     match array.data_type() {
         DataType::Utf8 => array.as_string::<i32>().iter().flatten().for_each(&mut count),

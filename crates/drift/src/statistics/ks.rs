@@ -49,7 +49,7 @@ pub(crate) fn test(pair: &Pair<'_>) -> KolmogorovSmirnov {
     KolmogorovSmirnov { statistic, p_value: kolmogorov::sf(size as u64, statistic).clamp(0.0, 1.0) }
 }
 
-fn exact(n1: u64, n2: u64, divisor: u64, steps: u64) -> f64 {
+pub(super) fn exact(n1: u64, n2: u64, divisor: u64, steps: u64) -> f64 {
     if steps == 0 {
         1.0
     } else if n1 == n2 {

@@ -11,4 +11,6 @@ pub(crate) mod ks;
 pub(crate) mod moments;
 pub(crate) mod permutation;
 pub(crate) mod ranks;
+#[cfg(test)]
+mod scipy_grid;
 pub(crate) mod special;

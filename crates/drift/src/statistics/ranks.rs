@@ -186,7 +186,7 @@ fn cramer_von_mises_exact(u: f64, n: u64, m: u64, evidently: bool) -> Result<f64
     }
     let table = row.pop().unwrap_or_default();
     let beyond: Vec<f64> = table.range(zeta..).map(|(_, ways)| *ways).collect();
-    Ok(round_sum(&beyond, round) / round(arrangements as f64))
+    Ok(round(round_sum(&beyond, round) / round(arrangements as f64)))
 }
 
 fn round_half(value: f64) -> f64 {

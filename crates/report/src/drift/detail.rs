@@ -2,7 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 use trainyard_drift::{
-    Bin, ColumnDrift, Distribution, Kind, NumberSummary, QUANTILES, Role, Scale, ScoreKind, Side, Status, Verdict,
+    Bin, ColumnDrift, Distribution, FindingKind, Kind, Method, NumberSummary, QUANTILES, Role, Scale, ScoreKind, Side, Status, Verdict,
 };
 
 use super::json::role;
@@ -20,7 +20,7 @@ pub(super) fn detail(index: usize, column: &ColumnDrift) -> Markup {
             }
             .in {
                 @match &column.status {
-                    Status::Tested(verdict) => (tested(verdict)),
+                    Status::Tested(verdict) => (tested(verdict, column)),
                     Status::Skipped(reason) => p { "Skipped: " (reason) "." },
                     Status::Failed(reason) => p { "Failed: " (reason) "." },
                 }
@@ -43,13 +43,16 @@ pub(super) fn detail(index: usize, column: &ColumnDrift) -> Markup {
     }
 }
 
-fn tested(verdict: &Verdict) -> Markup {
+fn tested(verdict: &Verdict, column: &ColumnDrift) -> Markup {
+    let counts = matches!(verdict.method, Method::ChiSquare | Method::GTest);
+    let unseen = column.findings.iter().any(|finding| finding.kind == FindingKind::NewCategories);
     html! {
         p {
             b { (verdict.method.display_name()) } " " span.tag { (verdict.method.id()) } " " (decision(verdict))
             @if let Some(effect) = &verdict.effect { " · " (effect.name) " " (short(effect.value)) " (" (effect.size.name()) ")" }
         }
         p { (verdict.method.meaning()) }
+        @if counts && unseen { p { "A value that the reference does not have is impossible under it, so a single one makes p zero." } }
         @if verdict.score_kind == ScoreKind::PValue && verdict.drifted
             && verdict.effect.as_ref().is_some_and(|effect| effect.size == trainyard_drift::EffectSize::Negligible) {
             p { "The difference is certain but tiny: with this many rows even differences without consequence are found." }

@@ -98,7 +98,7 @@ fn verdict(drift: &DatasetDrift, meta: &Meta) -> Markup {
                 @if number > 0 || word == "drifted" { li { b { (number) } " " (word) } }
             }
             @let findings = drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).count();
-            @if findings > 0 { li { b { (findings) } " findings" } }
+            @if findings > 0 { li { b { (findings) } @if findings == 1 { " finding" } @else { " findings" } } }
         }
         dl.facts {
             (fact("Reference", &meta.reference, drift.reference_rows))
@@ -149,6 +149,7 @@ fn findings(drift: &DatasetDrift) -> Markup {
 }
 
 fn table(shown: &[&ColumnDrift], all: usize, detailed: usize) -> Markup {
+    let effects = shown.iter().filter_map(|column| column.verdict()).any(|verdict| verdict.effect.is_some());
     html! {
         h2 { "Columns" }
         p.key {
@@ -168,16 +169,16 @@ fn table(shown: &[&ColumnDrift], all: usize, detailed: usize) -> Markup {
                     th scope="col" { "Distribution" }
                     th scope="col" data-k="s" { "Verdict" }
                     th scope="col" data-k="v" { "Score" }
-                    th scope="col" data-k="e" { "Effect" }
+                    @if effects { th scope="col" data-k="e" { "Effect" } }
                 } }
-                tbody { @for (index, column) in shown.iter().enumerate() { (row(index, column, index < detailed)) } }
+                tbody { @for (index, column) in shown.iter().enumerate() { (row(index, column, index < detailed, effects)) } }
             }
         }
         @if shown.len() < all { p.why { (all - shown.len()) " more columns are in the JSON output." } }
     }
 }
 
-fn row(index: usize, column: &ColumnDrift, linked: bool) -> Markup {
+fn row(index: usize, column: &ColumnDrift, linked: bool, effects: bool) -> Markup {
     let state = State::of(column);
     let verdict = column.verdict();
     let score = verdict.map(|verdict| format!("{:.6e}", verdict.decisive_score()));
@@ -197,7 +198,7 @@ fn row(index: usize, column: &ColumnDrift, linked: bool) -> Markup {
                     Status::Skipped(reason) | Status::Failed(reason) => { span.why { (reason) } }
                 }
             }
-            td.e { @if let Some(effect) = effect { (short(effect.value)) " " span.why { (effect.size.name()) } } }
+            @if effects { td.e { @if let Some(effect) = effect { (short(effect.value)) " " span.why { (effect.size.name()) } } } }
         }
     }
 }

@@ -86,7 +86,7 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
         return "No column of the two datasets could be compared.".to_owned();
     }
     let mut text = format!(
-        "{} of {} tested columns drifted ({}; the dataset has drifted from {} on).",
+        "{} of {} tested columns drifted ({}). The dataset counts as drifted from {} on.",
         drift.drifted,
         drift.tested,
         percent(drift.share),

@@ -1,0 +1,141 @@
+//! A dataset read once, to be compared many times or put together from parts.
+
+use arrow_array::RecordBatch;
+use rayon::prelude::*;
+
+use crate::compare::{column_names, compare_columns, conclude};
+use crate::kind::infer;
+use crate::select::default_method;
+use crate::verdict::DatasetDrift;
+use crate::{Column, Kind, Options};
+
+/// Every column of a dataset, sorted or counted. The rows are not needed any more.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+/// use trainyard_drift::{Options, Profile};
+///
+/// let day = |from: i32| {
+///     let values = Float64Array::from_iter_values((from..from + 500).map(f64::from));
+///     Profile::new(&RecordBatch::try_from_iter([("x", Arc::new(values) as ArrayRef)]).unwrap())
+/// };
+/// let january = day(0).merged(&day(500)).unwrap();
+/// let options = january.pinned(&Options::default());
+/// assert!(january.compare(&day(900), &options).dataset_drift);
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Profile {
+    rows: u64,
+    columns: Vec<(String, Column)>,
+}
+
+impl Profile {
+    /// Reads all columns of a table, in parallel.
+    pub fn new(batch: &RecordBatch) -> Self {
+        let names = batch.schema_ref().fields().iter().map(|field| field.name().clone());
+        let arrays: Vec<_> = names.zip(batch.columns()).collect();
+        let columns = arrays.into_par_iter().map(|(name, array)| (name, Column::new(&[array]))).collect();
+        Self { rows: batch.num_rows() as u64, columns }
+    }
+
+    /// Puts columns together that were read elsewhere.
+    pub fn from_columns(rows: u64, columns: Vec<(String, Column)>) -> Self {
+        Self { rows, columns }
+    }
+
+    /// Rows of the dataset.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Names and columns, in order.
+    pub fn columns(&self) -> &[(String, Column)] {
+        &self.columns
+    }
+
+    /// The column of this name; the first one, should there be several.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|(other, _)| other == name).map(|(_, column)| column)
+    }
+
+    /// This dataset and further rows of it. `None` when the columns are not the same.
+    pub fn merged(&self, other: &Self) -> Option<Self> {
+        if self.columns.len() != other.columns.len() {
+            return None;
+        }
+        let columns = self
+            .columns
+            .iter()
+            .map(|(name, column)| Some((name.clone(), column.merged(other.column(name)?)?)))
+            .collect::<Option<Vec<_>>>()?;
+        Some(Self { rows: self.rows + other.rows, columns })
+    }
+
+    /// Compares `current` with this reference.
+    pub fn compare(&self, current: &Self, options: &Options) -> DatasetDrift {
+        let names = |profile: &Self| profile.columns.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let (before, after) = (names(self), names(current));
+        let wanted = column_names(before.iter().map(String::as_str), after.iter().map(String::as_str), options);
+        let columns = wanted
+            .par_iter()
+            .map(|name| compare_columns(name, self.column(name), current.column(name), options))
+            .collect();
+        conclude(columns, self.rows, current.rows, options)
+    }
+
+    /// The options with kind and method of every column fixed by this reference alone, where they are not
+    /// given. Results of different days can then be compared: nothing changes its method because current
+    /// has an eleventh distinct value today.
+    pub fn pinned(&self, options: &Options) -> Options {
+        let mut pinned = options.clone();
+        for (name, column) in &self.columns {
+            let kind = *pinned.kinds.entry(name.clone()).or_insert_with(|| infer(column, options.compat).kind);
+            if kind == Kind::Unknown || options.method_for(name, kind).is_some() {
+                continue;
+            }
+            let (method, _) = default_method(kind, column.len(), column.distinct(), options.is_evidently());
+            pinned.per_column_method.insert(name.clone(), method);
+        }
+        pinned
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, StringArray};
+
+    use super::*;
+    use crate::{Method, compare};
+
+    fn table(rows: std::ops::Range<i64>) -> RecordBatch {
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.clone().map(|row| row * row % 997)));
+        let labels: ArrayRef = Arc::new(StringArray::from_iter_values(rows.map(|row| format!("label {}", row % 7))));
+        RecordBatch::try_from_iter([("number", numbers), ("label", labels)]).unwrap()
+    }
+
+    #[test]
+    fn parts_put_together_are_the_whole() {
+        let parts = Profile::new(&table(0..700)).merged(&Profile::new(&table(700..1500))).unwrap();
+        let (whole, current) = (table(0..1500), table(2000..2300));
+        let options = Options::default();
+        let by_profile = parts.compare(&Profile::new(&current), &options);
+        let by_table = compare(&whole, &current, &options);
+        assert_eq!(by_profile, by_table);
+        let other = RecordBatch::try_from_iter([("number", Arc::clone(whole.column(1))), ("label", Arc::clone(whole.column(0)))]).unwrap();
+        assert_eq!(parts.merged(&Profile::new(&other)), None);
+    }
+
+    #[test]
+    fn pinned_options_do_not_look_at_current() {
+        let reference = Profile::new(&table(0..1500));
+        let options = reference.pinned(&Options::default());
+        assert_eq!(options.per_column_method["number"], Method::Wasserstein);
+        // Six rows of different labels would be text; the reference says they are categories.
+        let drift = reference.compare(&Profile::new(&table(0..6)), &options);
+        let label = drift.columns.iter().find(|column| column.name == "label").unwrap();
+        assert_eq!((label.kind, label.verdict().unwrap().method), (Kind::Categorical, Method::JensenShannon));
+    }
+}

@@ -1,0 +1,76 @@
+//! Text, Markdown and both kinds of JSON.
+
+use serde_json::Value;
+use trainyard_report::drift::{SCHEMA_VERSION, coloured_text, evidently_json, json, markdown, text};
+use trainyard_testkit::run_python;
+
+use crate::samples::{drift, meta};
+
+#[test]
+fn text_has_the_verdict_and_a_line_a_column() {
+    let drift = drift(3, "odd");
+    let plain = text(&drift, &meta());
+    assert!(plain.starts_with("● Some columns have drifted\n"), "{plain}");
+    for column in &drift.columns {
+        assert!(plain.lines().any(|line| line.contains(&format!(" {} ", column.name))), "{} is not in\n{plain}", column.name);
+    }
+    let line = plain.lines().find(|line| line.contains(" x0 ")).unwrap();
+    assert!(line.starts_with("  ▲ drift") && line.contains("ks") && line.contains("≤ 0.05"), "{line}");
+    assert!(!plain.contains('\u{1b}'));
+    let coloured = coloured_text(&drift, &meta());
+    assert!(coloured.contains("\u{1b}[33m▲ drift"), "{coloured}");
+}
+
+#[test]
+fn markdown_escapes_what_comes_from_data() {
+    let text = markdown(&drift(3, "<b>|@someone"), &meta());
+    assert!(text.contains("| `x0` | numerical | ▲ drift | ks |"), "{text}");
+    assert!(!text.contains("<b>") && !text.contains("|@someone"), "{text}");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+    assert_eq!(rows.len(), 2 + 5);
+    for row in rows {
+        assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{row}");
+    }
+}
+
+#[test]
+fn json_is_valid_and_has_every_column() {
+    let drift = drift(3, "new");
+    let parsed: Value = serde_json::from_str(&json(&drift, &meta())).unwrap();
+    assert_eq!(parsed["schema_version"], SCHEMA_VERSION);
+    assert_eq!(parsed["columns"].as_array().unwrap().len(), 5);
+    assert_eq!(parsed["dataset"]["tested_columns"], 5);
+    let x0 = &parsed["columns"][0];
+    assert_eq!(x0["test"]["method"], "ks");
+    assert_eq!(x0["test"]["score_is"], "p_value");
+    assert_eq!(x0["test"]["drifted"], true);
+    assert_eq!(x0["reference"]["rows"], 600);
+    let bins = x0["distribution"]["bins"].as_array().unwrap();
+    let total: f64 = bins.iter().map(|bin| bin["current"].as_f64().unwrap()).sum();
+    assert!((total - 1.0).abs() < 1e-12);
+    let label = parsed["columns"].as_array().unwrap().iter().find(|column| column["name"] == "label").unwrap();
+    assert_eq!(label["findings"][0]["kind"], "new_categories");
+}
+
+/// A script written for Evidently reads the result.
+#[test]
+fn the_evidently_shape_is_read_by_a_script_for_evidently() {
+    let text = evidently_json(&drift(3, "odd"));
+    let script = r#"
+import json, sys
+snapshot = json.loads(sys.argv[1])
+count = next(m for m in snapshot["metrics"] if m["metric_name"].startswith("DriftedColumnsCount"))
+print(count["metric_name"], count["value"]["count"], count["value"]["share"])
+for metric in snapshot["metrics"][1:]:
+    config = metric["config"]
+    print(metric["metric_name"], len(metric["id"]), config["type"].split(":")[-1], isinstance(metric["value"], float))
+for test in snapshot["tests"]:
+    print(test["id"], test["status"], test["metric_config"]["metric_id"] in [m["id"] for m in snapshot["metrics"]])
+"#;
+    let printed = run_python(script, &[&text], &[]);
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines[0], "DriftedColumnsCount(drift_share=0.5) 1.0 0.2");
+    assert_eq!(lines[1], "ValueDrift(column=x0,method=K-S p_value,threshold=0.05) 32 ValueDrift True");
+    assert_eq!(lines[6], "lt SUCCESS True");
+    assert_eq!(lines[7], "drift FAIL True");
+}
