@@ -15,7 +15,6 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -73,8 +72,8 @@ async fn terminated() {
     }
 }
 
-/// `part release --state-dir D --listen A --name N [--die-at N]`: releases this program's backend, and
-/// kills itself with SIGKILL at the given event.
+/// `part release --state-dir D --listen A --name N [--die-at STEP]`: releases this program's backend,
+/// and kills itself with SIGKILL at the given step.
 async fn release(arguments: &[String]) -> Fallible<()> {
     let program = std::env::current_exe()?;
     let mut service = Service::new(
@@ -89,12 +88,10 @@ async fn release(arguments: &[String]) -> Fallible<()> {
     spec.prediction = Some(Probe::post_json("/predict", "[1]"));
     spec.bake = Duration::from_millis(200);
     spec.deadline = Duration::from_secs(30);
-    let die_at: usize = option(arguments, "--die-at").map_or(Ok(usize::MAX), str::parse)?;
-    let count = AtomicUsize::new(0);
+    let die_at = option(arguments, "--die-at").unwrap_or("nothing");
     let progress = |event: ReleaseEvent| {
-        let number = count.fetch_add(1, Ordering::SeqCst);
-        println!("{number} {} {event}", event.step());
-        if number == die_at {
+        println!("{}: {event}", event.step());
+        if event.step() == die_at {
             let me = rustix::process::getpid();
             let _never_returns = rustix::process::kill_process(me, rustix::process::Signal::KILL);
         }

@@ -7,13 +7,28 @@ use std::time::Duration;
 
 use trainyard_deploy::{Probe, ReleaseEvent, ReleaseSpec, Released, Result, Service, release};
 
-/// The program with the parts of these tests; `cargo test` builds it as an example.
+/// The program with the parts of these tests. `cargo test` builds it as an example, but not when it is
+/// given a test's name; an old one would test old code, so it is refused.
 pub(crate) fn part() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let part = test.parent().and_then(Path::parent).unwrap().join("examples/part");
     assert!(
         part.try_exists().unwrap_or(false),
         "{} is missing\nhint: cargo build -p trainyard-deploy --examples",
+        part.display()
+    );
+    let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).unwrap();
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = ["src", "src/gateway", "src/runtime", "examples"].map(|folder| home.join(folder));
+    let newest = sources
+        .iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten())
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| changed(&entry.path()))
+        .max();
+    assert!(
+        newest <= Some(changed(&part)),
+        "{} is older than its sources\nhint: cargo build -p trainyard-deploy --examples",
         part.display()
     );
     part
