@@ -71,6 +71,34 @@ impl<'a> Input<'a> {
         self.width
     }
 
+    /// Names of the columns; those of a tensor are its places.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let each = self.columns.iter().flat_map(|column| (0..column.width).map(move |at| (column, at)));
+        each.map(|(column, at)| if column.width == 1 { column.name.to_owned() } else { at.to_string() }).collect()
+    }
+
+    /// Columns one by one: text as text, everything else as numbers.
+    pub(crate) fn columns(&self) -> Result<Vec<Cells>> {
+        let mut cells = Vec::with_capacity(self.width);
+        for column in &self.columns {
+            if matches!(column.values.data_type(), DataType::Utf8 | DataType::LargeUtf8) {
+                let mut text = Vec::with_capacity(self.rows * column.width);
+                column.text(&mut |value| text.push(value))?;
+                for at in 0..column.width {
+                    let every = text.iter().skip(at).step_by(column.width).take(self.rows);
+                    cells.push(Cells::Text(every.cloned().collect()));
+                }
+                continue;
+            }
+            let mut numbers = Vec::with_capacity(self.rows * column.width);
+            column.numbers(|x| x, f64::from, |x| x as f64, &mut |x| numbers.push(x))?;
+            for at in 0..column.width {
+                cells.push(Cells::Numbers(numbers.iter().skip(at).step_by(column.width).take(self.rows).copied().collect()));
+            }
+        }
+        Ok(cells)
+    }
+
     pub(crate) fn rows_f32(&self) -> Result<Vec<f32>> {
         self.gather(|column, write| column.numbers(|x| x as f32, |x| x, |x| x as f32, write))
     }
@@ -100,7 +128,7 @@ impl<'a> Input<'a> {
     }
 
     pub(crate) fn rows_text(&self) -> Result<Vec<String>> {
-        self.gather(Column::text)
+        self.gather(|column, write| column.text(&mut |value| write(value.unwrap_or_default())))
     }
 
     /// Lays columns out row by row; `read` hands each value of a column to its writer in order.
@@ -167,19 +195,25 @@ impl Column<'_> {
         Ok(())
     }
 
-    fn text(&self, write: &mut dyn FnMut(String)) -> Result<()> {
+    fn text(&self, write: &mut dyn FnMut(Option<String>)) -> Result<()> {
         match self.values.data_type() {
             DataType::Utf8 => {
-                let array = self.values.as_string::<i32>();
-                (self.start..array.len()).for_each(|at| write(array.value(at).to_owned()));
+                self.values.as_string::<i32>().iter().skip(self.start).for_each(|value| write(value.map(str::to_owned)));
                 Ok(())
             }
             DataType::LargeUtf8 => {
-                let array = self.values.as_string::<i64>();
-                (self.start..array.len()).for_each(|at| write(array.value(at).to_owned()));
+                self.values.as_string::<i64>().iter().skip(self.start).for_each(|value| write(value.map(str::to_owned)));
                 Ok(())
             }
             other => Err(Error::Input(format!("column {:?} is {other} where the model takes text", self.name))),
         }
     }
+}
+
+/// The cells of one column.
+#[derive(Debug, Clone)]
+pub(crate) enum Cells {
+    Numbers(Vec<f64>),
+    /// Missing text is `None`.
+    Text(Vec<Option<String>>),
 }

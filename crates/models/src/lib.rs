@@ -2,12 +2,17 @@
 //!
 //! Nothing from a model file is executed: every format is parsed, with limits, into plain structs.
 
+mod document;
 mod input;
+mod lightgbm;
 mod load;
 mod numeric;
 pub mod onnx;
 mod predictor;
+mod python;
+mod sklearn;
 pub mod tree;
+mod xgboost;
 
 pub use load::{LoadedModel, load};
 pub use predictor::{Error, Prediction, Predictor, Result};

@@ -6,7 +6,10 @@ use std::path::{Component, Path};
 
 use trainyard_mlflow::model::{Flavors, MlModel};
 
+use crate::lightgbm::LightgbmModel;
 use crate::onnx::OnnxModel;
+use crate::sklearn::{SklearnModel, read_object};
+use crate::xgboost::XgboostModel;
 use crate::{Error, Predictor, Result};
 
 /// Bytes of one model file. The largest forests people serve are a few gigabytes in memory.
@@ -32,11 +35,32 @@ fn predictor(folder: &Path, flavors: &Flavors) -> Result<Box<dyn Predictor>> {
     if let Some(onnx) = &flavors.onnx {
         return Ok(Box::new(OnnxModel::parse(&read(folder, &onnx.data)?, &onnx.data)?));
     }
+    let predict_fn = flavors.python_function.as_ref().and_then(|flavor| flavor.predict_fn.as_deref()).unwrap_or("predict");
+    if let Some(sklearn) = &flavors.sklearn {
+        return object(folder, &sklearn.pickled_model, predict_fn);
+    }
+    if let Some(xgboost) = &flavors.xgboost {
+        let model_class = xgboost.model_class.as_deref().unwrap_or_default();
+        return Ok(Box::new(XgboostModel::new(&read(folder, &xgboost.data)?, model_class)?));
+    }
+    if let Some(lightgbm) = &flavors.lightgbm {
+        // A plain booster is kept as text, LightGBM's scikit-learn classes as objects.
+        if lightgbm.model_class.as_deref().is_none_or(|class| class.ends_with(".Booster")) {
+            return Ok(Box::new(LightgbmModel::new(&read(folder, &lightgbm.data)?)?));
+        }
+        return object(folder, &lightgbm.data, predict_fn);
+    }
     Err(Error::Unsupported {
         what: format!("a model of flavors {}", flavors.names().join(", ")),
         hint: "models of any Python code run in Python workers; scikit-learn, XGBoost, LightGBM and ONNX models run here"
             .to_owned(),
     })
+}
+
+/// An estimator of scikit-learn or of a class in its style, from skops or a pickle.
+fn object(folder: &Path, file: &str, predict_fn: &str) -> Result<Box<dyn Predictor>> {
+    let (heap, root) = read_object(&read(folder, file)?, file)?;
+    Ok(Box::new(SklearnModel::new(heap.value(root), predict_fn)?))
 }
 
 /// Reads a file of the folder, which must lie within it and within [`MAX_FILE_BYTES`].

@@ -23,6 +23,21 @@ fn onnx_models_answer_as_in_python() {
 }
 
 #[test]
+fn scikit_learn_models_answer_as_in_python() {
+    for name in ["sk_logreg", "sk_logreg_cloudpickle", "sk_logreg_proba", "sk_logreg_tensor", "sk_rf", "sk_hgb", "sk_pipeline"] {
+        check(name, 1e-12);
+    }
+}
+
+#[test]
+fn boosters_answer_as_in_python() {
+    check("xgb_booster", 1e-6);
+    check("xgb_classifier", 0.0);
+    check("lgbm_booster", 1e-12);
+    check("lgbm_classifier", 0.0);
+}
+
+#[test]
 fn python_models_are_refused_with_a_hint() {
     for name in ["pyfunc_params", "pyfunc_types", "pyfunc_nosig"] {
         match load(&models().join(name)) {

@@ -1,0 +1,140 @@
+//! Zip archives, as far as Python writes them: stored or deflated entries, found by the directory at
+//! the end.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+
+use flate2::read::DeflateDecoder;
+
+/// Files of one archive.
+const MAX_ENTRIES: usize = 4_000_000;
+
+/// Bytes of all entries together once unpacked; what a bomb would exceed.
+const MAX_UNPACKED: u64 = 4 << 30;
+
+/// An archive in memory.
+pub(crate) struct Zip<'a> {
+    bytes: &'a [u8],
+    entries: HashMap<String, Entry>,
+    unpacked: std::cell::Cell<u64>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    method: u16,
+    packed: u64,
+    unpacked: u64,
+    header: u64,
+}
+
+impl<'a> Zip<'a> {
+    /// Reads the directory.
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, String> {
+        // The end record is 22 bytes and a comment of up to 64 KiB.
+        let first = bytes.len().saturating_sub(22 + 65_535);
+        let tail = bytes.get(first..).unwrap_or_default();
+        let end = tail.windows(4).rposition(|window| window == b"PK\x05\x06").ok_or("not a zip archive")? + first;
+        let mut count = u64::from(u16_at(bytes, end + 10)?);
+        let mut directory = u64::from(u32_at(bytes, end + 16)?);
+        if directory == u64::from(u32::MAX) || count == u64::from(u16::MAX) {
+            let locator = end.checked_sub(20).ok_or("a damaged zip archive")?;
+            let record = usize::try_from(u64_at(bytes, locator + 8)?).map_err(|_| "a damaged zip archive")?;
+            if bytes.get(record..record.saturating_add(4)) != Some(b"PK\x06\x06") {
+                return Err("a damaged zip archive".into());
+            }
+            count = u64_at(bytes, record + 32)?;
+            directory = u64_at(bytes, record + 48)?;
+        }
+        if count > MAX_ENTRIES as u64 {
+            return Err(format!("{count} files in a zip archive are more than the limit of {MAX_ENTRIES}"));
+        }
+        let mut entries = HashMap::new();
+        let mut at = usize::try_from(directory).map_err(|_| "a damaged zip archive")?;
+        for _ in 0..count {
+            if bytes.get(at..at.saturating_add(4)) != Some(b"PK\x01\x02") {
+                return Err("a damaged zip directory".into());
+            }
+            let name_len = usize::from(u16_at(bytes, at + 28)?);
+            let extra_len = usize::from(u16_at(bytes, at + 30)?);
+            let comment_len = usize::from(u16_at(bytes, at + 32)?);
+            let name = bytes.get(at + 46..at + 46 + name_len).ok_or("a cut zip directory")?;
+            let mut entry = Entry {
+                method: u16_at(bytes, at + 10)?,
+                packed: u64::from(u32_at(bytes, at + 20)?),
+                unpacked: u64::from(u32_at(bytes, at + 24)?),
+                header: u64::from(u32_at(bytes, at + 42)?),
+            };
+            entry.read_zip64(bytes.get(at + 46 + name_len..at + 46 + name_len + extra_len).unwrap_or_default());
+            entries.insert(String::from_utf8_lossy(name).into_owned(), entry);
+            at += 46 + name_len + extra_len + comment_len;
+        }
+        Ok(Self { bytes, entries, unpacked: std::cell::Cell::new(0) })
+    }
+
+    /// Unpacks one file.
+    pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        let entry = self.entries.get(name).ok_or_else(|| format!("the archive has no {name:?}"))?;
+        let total = self.unpacked.get().saturating_add(entry.unpacked);
+        if total > MAX_UNPACKED {
+            return Err(format!("the archive unpacks to more than the limit of {MAX_UNPACKED} bytes"));
+        }
+        self.unpacked.set(total);
+        let header = usize::try_from(entry.header).map_err(|_| "a damaged zip archive")?;
+        if self.bytes.get(header..header.saturating_add(4)) != Some(b"PK\x03\x04") {
+            return Err(format!("{name:?} is not where the archive says"));
+        }
+        let start = header + 30 + usize::from(u16_at(self.bytes, header + 26)?) + usize::from(u16_at(self.bytes, header + 28)?);
+        let packed = usize::try_from(entry.packed).ok().and_then(|len| self.bytes.get(start..start.checked_add(len)?));
+        let packed = packed.ok_or_else(|| format!("{name:?} is cut"))?;
+        let unpacked = match entry.method {
+            0 => packed.to_vec(),
+            8 => {
+                let mut unpacked = Vec::new();
+                let mut reader = DeflateDecoder::new(packed).take(entry.unpacked + 1);
+                reader.read_to_end(&mut unpacked).map_err(|error| format!("{name:?} is damaged: {error}"))?;
+                unpacked
+            }
+            other => return Err(format!("{name:?} is packed by method {other}; stored and deflated files are read")),
+        };
+        if unpacked.len() as u64 != entry.unpacked {
+            return Err(format!("{name:?} does not unpack to the {} bytes that the archive says", entry.unpacked));
+        }
+        Ok(unpacked)
+    }
+}
+
+impl Entry {
+    /// Sizes that do not fit 32 bits are in an extra field, in a fixed order.
+    fn read_zip64(&mut self, mut extra: &[u8]) {
+        const TOO_LARGE: u64 = u32::MAX as u64;
+        while let Some((head, rest)) = extra.split_first_chunk::<4>() {
+            let (kind, len) = (u16::from_le_bytes([head[0], head[1]]), usize::from(u16::from_le_bytes([head[2], head[3]])));
+            let (mut field, next) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+            if kind == 1 {
+                for slot in [&mut self.unpacked, &mut self.packed, &mut self.header] {
+                    if *slot == TOO_LARGE && let Some((value, rest)) = field.split_first_chunk::<8>() {
+                        *slot = u64::from_le_bytes(*value);
+                        field = rest;
+                    }
+                }
+            }
+            extra = next;
+        }
+    }
+}
+
+fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], String> {
+    bytes.get(at..).and_then(|rest| rest.first_chunk::<N>()).copied().ok_or_else(|| "a cut zip archive".to_owned())
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Result<u16, String> {
+    bytes_at(bytes, at).map(u16::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Result<u32, String> {
+    bytes_at(bytes, at).map(u32::from_le_bytes)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Result<u64, String> {
+    bytes_at(bytes, at).map(u64::from_le_bytes)
+}

@@ -1,0 +1,100 @@
+//! XGBoost's and LightGBM's scikit-learn classes.
+
+use std::sync::Arc;
+
+use super::data::{Classes, Matrix, Output, Table};
+use super::estimator::{Estimator, Fields, both};
+use crate::python::{Node, Value};
+use crate::{Result, lightgbm, xgboost};
+
+#[derive(Debug)]
+struct Boosted {
+    booster: Booster,
+    classes: Option<Arc<Classes>>,
+}
+
+#[derive(Debug)]
+enum Booster {
+    Xgboost(xgboost::Booster),
+    Lightgbm(lightgbm::Booster),
+}
+
+pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let classifier = fields.name().ends_with("Classifier");
+    let own = fields.value("_Booster")?;
+    let handle = own.get("handle").or_else(|| own.get("_handle")).ok_or_else(|| fields.malformed("the booster is empty"))?;
+    if fields.0.class().is_some_and(|class| class.starts_with("xgboost.")) {
+        let Some(bytes) = bytes(handle) else { return Err(fields.malformed("the booster holds no bytes")) };
+        let booster = xgboost::Booster::parse(bytes, true)?;
+        let classes = if classifier {
+            let count = fields.count("n_classes_").unwrap_or(2).max(2);
+            Some(Arc::new(Classes::Integers((0..count as i64).collect(), 64)))
+        } else {
+            None
+        };
+        return Ok(Box::new(Boosted { booster: Booster::Xgboost(booster), classes }));
+    }
+    let text = handle.text().ok_or_else(|| fields.malformed("the booster holds no text"))?;
+    let best = own.get("best_iteration").and_then(Value::int).filter(|&best| best > 0);
+    let booster = lightgbm::Booster::parse(text, best.map(|best| best as usize))?;
+    let classes = if classifier { Some(fields.classes("_classes")?) } else { None };
+    Ok(Box::new(Boosted { booster: Booster::Lightgbm(booster), classes }))
+}
+
+/// The bytes of a `bytearray` or `bytes`.
+fn bytes(value: Value<'_>) -> Option<&[u8]> {
+    match value.node() {
+        Node::Bytes(bytes) => Some(bytes),
+        _ => value.arguments().first().copied().and_then(bytes),
+    }
+}
+
+impl Boosted {
+    fn answers(&self, x: &Table) -> Result<Matrix> {
+        let x = x.matrix()?;
+        let (values, width) = match &self.booster {
+            Booster::Xgboost(booster) => {
+                let (values, width) = booster.predict_rows(&x.to_f32(), x.columns)?;
+                (values.into_iter().map(f64::from).collect(), width)
+            }
+            Booster::Lightgbm(booster) => booster.predict_rows(&x.values, x.columns)?,
+        };
+        Ok(Matrix::new(x.rows, width, values))
+    }
+}
+
+impl Estimator for Boosted {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let answers = self.answers(x)?;
+        let Some(classes) = &self.classes else {
+            return Ok(if answers.columns == 1 { Output::Values(answers.values) } else { Output::Table(answers) });
+        };
+        let chosen = match &self.booster {
+            Booster::Xgboost(booster) => {
+                booster.classes(&answers.values.iter().map(|&x| x as f32).collect::<Vec<_>>(), answers.columns)
+            }
+            Booster::Lightgbm(_) => super::estimator::labels_of_scores(&answers, 0.5),
+        };
+        Ok(Output::Labels(chosen, Arc::clone(classes)))
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        let answers = self.answers(x)?;
+        Ok(if answers.columns == 1 { both(answers.values.iter().copied(), answers.rows) } else { answers })
+    }
+
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        self.classes.as_ref()
+    }
+
+    fn has_proba(&self) -> bool {
+        self.classes.is_some()
+    }
+
+    fn size_bytes(&self) -> usize {
+        match &self.booster {
+            Booster::Xgboost(booster) => booster.size_bytes(),
+            Booster::Lightgbm(booster) => booster.size_bytes(),
+        }
+    }
+}

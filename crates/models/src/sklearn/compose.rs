@@ -1,0 +1,201 @@
+//! Estimators made of steps: pipelines, column transformers, unions.
+
+use std::sync::Arc;
+
+use super::data::{Classes, Matrix, Output, Table};
+use super::estimator::{Estimator, Fields};
+use crate::python::Value;
+use crate::{Error, Result};
+
+/// `Pipeline`
+#[derive(Debug)]
+struct Pipeline {
+    steps: Vec<Box<dyn Estimator>>,
+    last: Box<dyn Estimator>,
+}
+
+pub(super) fn pipeline(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+    let mut steps = Vec::new();
+    for step in fields.items("steps")? {
+        let parts = step.items().unwrap_or_default();
+        let [_, step] = parts.as_slice() else { return Err(fields.malformed("a step is no pair")) };
+        steps.push(part(*step, depth)?);
+    }
+    let last = steps.pop().ok_or_else(|| fields.malformed("no steps"))?;
+    Ok(Box::new(Pipeline { steps, last }))
+}
+
+/// A step: an estimator, `passthrough` or `None`.
+fn part(value: Value<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+    if value.is_none() || value.text() == Some("passthrough") {
+        return Ok(Box::new(Identity));
+    }
+    super::load(value, depth + 1)
+}
+
+impl Pipeline {
+    fn before(&self, x: &Table) -> Result<Table> {
+        let mut x = x.clone();
+        for step in &self.steps {
+            x = step.transform(x)?;
+        }
+        Ok(x)
+    }
+}
+
+impl Estimator for Pipeline {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        self.last.predict(&self.before(x)?)
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        self.last.predict_proba(&self.before(x)?)
+    }
+
+    fn decision_function(&self, x: &Table) -> Result<Matrix> {
+        self.last.decision_function(&self.before(x)?)
+    }
+
+    fn transform(&self, x: Table) -> Result<Table> {
+        self.last.transform(self.before(&x)?)
+    }
+
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        self.last.classes()
+    }
+
+    fn has_proba(&self) -> bool {
+        self.last.has_proba()
+    }
+
+    fn has_decision(&self) -> bool {
+        self.last.has_decision()
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.last.size_bytes() + self.steps.iter().map(|step| step.size_bytes()).sum::<usize>()
+    }
+}
+
+/// `passthrough`, and `FunctionTransformer` without a function.
+#[derive(Debug)]
+struct Identity;
+
+impl Estimator for Identity {
+    fn transform(&self, x: Table) -> Result<Table> {
+        Ok(x)
+    }
+}
+
+/// Without a function, or with one that only checks its input.
+pub(super) fn function(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    match fields.optional("func") {
+        None => Ok(Box::new(Identity)),
+        Some(function) if function.class() == Some("functools.partial") && checks_only(function) => Ok(Box::new(Identity)),
+        // skops keeps a partial as an object of its own.
+        Some(function) => Err(fields.unsupported(format!("function {}", function.describe()))),
+    }
+}
+
+fn checks_only(partial: Value<'_>) -> bool {
+    partial.arguments().first().is_some_and(|function| function.describe().ends_with(".check_array"))
+}
+
+/// `ColumnTransformer`
+#[derive(Debug)]
+struct Columns {
+    parts: Vec<(Vec<usize>, Box<dyn Estimator>)>,
+    /// Names of the columns that training saw, where they had names.
+    names: Option<Vec<String>>,
+    width: usize,
+}
+
+pub(super) fn column_transformer(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+    let width = fields.count("n_features_in_").or_else(|_| fields.count("_n_features"))?;
+    let names = match fields.optional("feature_names_in_") {
+        Some(_) => match &*fields.classes("feature_names_in_")? {
+            Classes::Text(names) => Some(names.clone()),
+            _ => None,
+        },
+        None => None,
+    };
+    let places = fields.value("_transformer_to_input_indices")?;
+    let mut parts = Vec::new();
+    for entry in fields.items("transformers_")? {
+        let entry = entry.items().unwrap_or_default();
+        let [name, transformer, ..] = entry.as_slice() else { return Err(fields.malformed("a transformer is no triple")) };
+        let columns = name.text().and_then(|name| places.get(name)).and_then(super::estimator::numbers);
+        let columns: Vec<usize> = columns.unwrap_or_default().into_iter().map(|x| x as usize).collect();
+        if columns.is_empty() || transformer.text() == Some("drop") {
+            continue;
+        }
+        if let Some(column) = columns.iter().find(|&&column| column >= width) {
+            return Err(fields.malformed(format!("column {column} of {width}")));
+        }
+        parts.push((columns, part(*transformer, depth)?));
+    }
+    Ok(Box::new(Columns { parts, names, width }))
+}
+
+impl Estimator for Columns {
+    fn transform(&self, x: Table) -> Result<Table> {
+        let places = self.places(&x)?;
+        let parts = self.parts.iter().map(|(columns, part)| {
+            let columns: Vec<usize> = columns.iter().map(|&at| places.get(at).copied().unwrap_or(at)).collect();
+            let answer = part.transform(x.select(&columns)?)?;
+            // Frames that hold only numbers become matrices, so that the join can be one.
+            Table::beside(vec![answer], x.rows())
+        });
+        Table::beside(parts.collect::<Result<_>>()?, x.rows())
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.parts.iter().map(|(_, part)| part.size_bytes()).sum()
+    }
+}
+
+impl Columns {
+    /// Where the columns of training are in the input: by name if both have names, else by place.
+    fn places(&self, x: &Table) -> Result<Vec<usize>> {
+        if let (Some(names), Table::Frame(frame)) = (&self.names, x) {
+            let by_name: Option<Vec<usize>> = names.iter().map(|name| frame.names.iter().position(|column| column == name)).collect();
+            if let Some(places) = by_name {
+                return Ok(places);
+            }
+        }
+        if x.width() != self.width {
+            return Err(Error::Input(format!("the model takes {} columns, the input has {}", self.width, x.width())));
+        }
+        Ok((0..self.width).collect())
+    }
+}
+
+/// `FeatureUnion`
+#[derive(Debug)]
+struct Union(Vec<Box<dyn Estimator>>);
+
+pub(super) fn feature_union(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+    if fields.optional("transformer_weights").is_some() {
+        return Err(fields.unsupported("transformer_weights"));
+    }
+    let mut parts = Vec::new();
+    for entry in fields.items("transformer_list")? {
+        let entry = entry.items().unwrap_or_default();
+        let [_, transformer] = entry.as_slice() else { return Err(fields.malformed("a transformer is no pair")) };
+        if transformer.text() != Some("drop") {
+            parts.push(part(*transformer, depth)?);
+        }
+    }
+    Ok(Box::new(Union(parts)))
+}
+
+impl Estimator for Union {
+    fn transform(&self, x: Table) -> Result<Table> {
+        let parts = self.0.iter().map(|part| Table::beside(vec![part.transform(x.clone())?], x.rows()));
+        Table::beside(parts.collect::<Result<_>>()?, x.rows())
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.0.iter().map(|part| part.size_bytes()).sum()
+    }
+}

@@ -1,0 +1,229 @@
+//! What an estimator can be asked, and reading its attributes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::data::{Classes, Matrix, Output, Table};
+use crate::python::{Array, Elements, Value};
+use crate::{Error, Result};
+
+/// A fitted estimator; methods it does not have answer with an error.
+pub(crate) trait Estimator: Send + Sync + fmt::Debug {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let _ = x;
+        Err(no_method("predict"))
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        let _ = x;
+        Err(no_method("predict_proba"))
+    }
+
+    /// One column for two classes, else one for each.
+    fn decision_function(&self, x: &Table) -> Result<Matrix> {
+        let _ = x;
+        Err(no_method("decision_function"))
+    }
+
+    fn transform(&self, x: Table) -> Result<Table> {
+        let _ = x;
+        Err(no_method("transform"))
+    }
+
+    /// Classes of a classifier.
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        None
+    }
+
+    /// Whether `predict_proba` works.
+    fn has_proba(&self) -> bool {
+        false
+    }
+
+    /// Whether `decision_function` works.
+    fn has_decision(&self) -> bool {
+        false
+    }
+
+    fn size_bytes(&self) -> usize {
+        0
+    }
+}
+
+fn no_method(name: &str) -> Error {
+    Error::Input(format!("the model has no {name}"))
+}
+
+/// Columns by label for `predict`: the largest score, of equals the first; for one column its sign.
+pub(crate) fn labels_of_scores(scores: &Matrix, threshold: f64) -> Vec<usize> {
+    if scores.columns == 1 {
+        return scores.values.iter().map(|&score| usize::from(score > threshold)).collect();
+    }
+    scores.each_row().map(arg_max).collect()
+}
+
+/// Place of the largest value, of equals the first; NaN wins, as in NumPy.
+pub(crate) fn arg_max(row: &[f64]) -> usize {
+    let mut best = 0;
+    for (at, x) in row.iter().enumerate() {
+        let Some(top) = row.get(best) else { break };
+        if x > top || (x.is_nan() && !top.is_nan()) {
+            best = at;
+        }
+    }
+    best
+}
+
+/// `1 / (1 + exp(-x))`
+pub(crate) fn expit(x: f64) -> f64 {
+    if x >= 0.0 {
+        1.0 / (1.0 + (-x).exp())
+    } else {
+        let e = x.exp();
+        e / (1.0 + e)
+    }
+}
+
+/// Rows to probabilities, with the largest subtracted first.
+pub(crate) fn softmax(scores: &mut Matrix) {
+    for row in scores.each_row_mut() {
+        let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut sum = 0.0;
+        for x in row.iter_mut() {
+            *x = (*x - max).exp();
+            sum += *x;
+        }
+        for x in row.iter_mut() {
+            *x /= sum;
+        }
+    }
+}
+
+/// Probabilities of two classes from that of the second.
+pub(crate) fn both(second: impl Iterator<Item = f64>, rows: usize) -> Matrix {
+    Matrix::new(rows, 2, second.flat_map(|p| [1.0 - p, p]).collect())
+}
+
+/// The attributes of a fitted estimator, with errors that name it.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a>(pub(crate) Value<'a>);
+
+impl<'a> Fields<'a> {
+    /// Class without its module.
+    pub(crate) fn name(self) -> &'a str {
+        self.0.class().map_or("estimator", |class| class.rsplit('.').next().unwrap_or(class))
+    }
+
+    pub(crate) fn malformed(self, reason: impl fmt::Display) -> Error {
+        Error::Malformed { file: "model".to_owned(), reason: format!("{}: {reason}", self.name()) }
+    }
+
+    pub(crate) fn unsupported(self, what: impl fmt::Display) -> Error {
+        Error::Unsupported {
+            what: format!("{what} of scikit-learn's {}", self.name()),
+            hint: "serve the model with Python workers, or log it as ONNX".to_owned(),
+        }
+    }
+
+    /// An attribute that may be absent or `None`.
+    pub(crate) fn optional(self, name: &str) -> Option<Value<'a>> {
+        self.0.get(name).filter(|value| !value.is_none())
+    }
+
+    pub(crate) fn value(self, name: &str) -> Result<Value<'a>> {
+        self.optional(name).ok_or_else(|| self.malformed(format!("{name} is missing; is the model fitted?")))
+    }
+
+    pub(crate) fn text(self, name: &str, default: &'a str) -> &'a str {
+        self.optional(name).and_then(Value::text).unwrap_or(default)
+    }
+
+    pub(crate) fn flag(self, name: &str, default: bool) -> bool {
+        self.optional(name).and_then(Value::bool).unwrap_or(default)
+    }
+
+    pub(crate) fn float(self, name: &str) -> Result<f64> {
+        self.value(name)?.float().ok_or_else(|| self.malformed(format!("{name} is no number")))
+    }
+
+    pub(crate) fn count(self, name: &str) -> Result<usize> {
+        let value = self.value(name)?.int().and_then(|value| usize::try_from(value).ok());
+        value.ok_or_else(|| self.malformed(format!("{name} is no count")))
+    }
+
+    pub(crate) fn array(self, name: &str) -> Result<&'a Array> {
+        self.value(name)?.array().ok_or_else(|| self.malformed(format!("{name} is no array")))
+    }
+
+    /// Numbers of an array, list or single number, whatever its shape.
+    pub(crate) fn numbers(self, name: &str) -> Result<Vec<f64>> {
+        numbers(self.value(name)?).ok_or_else(|| self.malformed(format!("{name} holds no numbers")))
+    }
+
+    /// Numbers if the attribute is there.
+    pub(crate) fn optional_numbers(self, name: &str) -> Result<Option<Vec<f64>>> {
+        self.optional(name).map(|_| self.numbers(name)).transpose()
+    }
+
+    /// A two-dimensional array; a vector is one row.
+    pub(crate) fn matrix(self, name: &str) -> Result<Matrix> {
+        matrix(self.value(name)?).ok_or_else(|| self.malformed(format!("{name} is no matrix")))
+    }
+
+    pub(crate) fn items(self, name: &str) -> Result<Vec<Value<'a>>> {
+        self.value(name)?.items().ok_or_else(|| self.malformed(format!("{name} is no list")))
+    }
+
+    /// `classes_`, or the attribute of another name.
+    pub(crate) fn classes(self, name: &str) -> Result<Arc<Classes>> {
+        let array = self.array(name).map_err(|error| {
+            // Several outputs have a list of arrays.
+            if self.items(name).is_ok() { self.unsupported("several outputs") } else { error }
+        })?;
+        classes(array, self.0).map(Arc::new).ok_or_else(|| self.unsupported(format!("classes {:?}", array.shape)))
+    }
+}
+
+pub(crate) fn classes(array: &Array, heap_of: Value<'_>) -> Option<Classes> {
+    Some(match &array.elements {
+        Elements::Int(v) => Classes::Integers(v.clone(), array.bits),
+        Elements::F64(v) => Classes::Floats(v.clone()),
+        Elements::F32(v) => Classes::Floats(v.iter().map(|&x| f64::from(x)).collect()),
+        Elements::Bool(v) => Classes::Booleans(v.clone()),
+        Elements::Text(v) => Classes::Text(v.clone()),
+        Elements::Objects(v) => {
+            let values: Vec<Value<'_>> = v.iter().map(|&id| heap_of.sibling(id)).collect();
+            if let Some(text) = values.iter().map(|value| value.text().map(str::to_owned)).collect() {
+                Classes::Text(text)
+            } else {
+                Classes::Integers(values.iter().map(|value| value.int()).collect::<Option<_>>()?, 64)
+            }
+        }
+        Elements::Struct(_) => return None,
+    })
+}
+
+/// Numbers of an array, list or single number.
+pub(crate) fn numbers(value: Value<'_>) -> Option<Vec<f64>> {
+    if let Some(array) = value.array()
+        && !matches!(array.elements, Elements::Objects(_))
+    {
+        return array.elements.to_f64();
+    }
+    match value.items() {
+        Some(items) => items.into_iter().map(Value::float).collect(),
+        None => value.float().map(|x| vec![x]),
+    }
+}
+
+/// A two-dimensional array; a vector is one row.
+pub(crate) fn matrix(value: Value<'_>) -> Option<Matrix> {
+    let array = value.array()?;
+    let (rows, columns) = match array.shape.as_slice() {
+        [columns] => (1, *columns),
+        [rows, columns] => (*rows, *columns),
+        _ => return None,
+    };
+    let values = array.elements.to_f64()?;
+    (values.len() == rows.checked_mul(columns)?).then(|| Matrix::new(rows, columns, values))
+}

@@ -1,0 +1,158 @@
+//! Linear models: regressors, classifiers, generalised linear models, discriminant analysis.
+
+use std::sync::Arc;
+
+use super::data::{Classes, Matrix, Output, Table};
+use super::estimator::{Estimator, Fields, both, expit, labels_of_scores, softmax};
+use crate::Result;
+
+/// `X w + b`, perhaps through `exp`.
+#[derive(Debug)]
+struct Regressor {
+    coefficients: Matrix,
+    intercept: Vec<f64>,
+    exponential: bool,
+    /// Whether `predict` answers a matrix (the target was one) even for a single output.
+    table: bool,
+}
+
+pub(super) fn regressor(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let exponential = match fields.name() {
+        "PoissonRegressor" | "GammaRegressor" => true,
+        "TweedieRegressor" => match fields.text("link", "auto") {
+            "auto" => fields.float("power")? > 0.0,
+            link => link == "log",
+        },
+        _ => false,
+    };
+    Ok(Box::new(Regressor {
+        coefficients: fields.matrix("coef_")?,
+        intercept: fields.optional_numbers("intercept_")?.unwrap_or_else(|| vec![0.0]),
+        exponential,
+        table: fields.array("coef_")?.shape.len() > 1,
+    }))
+}
+
+impl Estimator for Regressor {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let mut result = x.matrix()?.times_transposed(&self.coefficients, &self.intercept)?;
+        if self.exponential {
+            result.values.iter_mut().for_each(|x| *x = x.exp());
+        }
+        Ok(if self.table { Output::Table(result) } else { Output::Values(result.values) })
+    }
+
+    fn size_bytes(&self) -> usize {
+        size_of_val(self.coefficients.values.as_slice())
+    }
+}
+
+/// How scores become probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Probabilities {
+    None,
+    /// A sigmoid for each class, rows divided by their sum.
+    OneVsRest,
+    Softmax,
+    ModifiedHuber,
+}
+
+#[derive(Debug)]
+struct Classifier {
+    coefficients: Matrix,
+    intercept: Vec<f64>,
+    classes: Arc<Classes>,
+    probabilities: Probabilities,
+}
+
+pub(super) fn classifier(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let classes = fields.classes("classes_")?;
+    let coefficients = fields.matrix("coef_")?;
+    let scores = coefficients.rows;
+    if scores != classes.len() && !(scores == 1 && classes.len() <= 2) {
+        return Err(fields.malformed(format!("{scores} scores for {} classes", classes.len())));
+    }
+    let probabilities = match fields.name() {
+        "LogisticRegression" | "LogisticRegressionCV" => match fields.text("multi_class", "auto") {
+            "multinomial" => Probabilities::Softmax,
+            "ovr" => Probabilities::OneVsRest,
+            _ if classes.len() <= 2 || fields.text("solver", "lbfgs") == "liblinear" => Probabilities::OneVsRest,
+            _ => Probabilities::Softmax,
+        },
+        "LinearDiscriminantAnalysis" if classes.len() > 2 => Probabilities::Softmax,
+        "LinearDiscriminantAnalysis" => Probabilities::OneVsRest,
+        "SGDClassifier" => match fields.text("loss", "hinge") {
+            "log_loss" | "log" => Probabilities::OneVsRest,
+            "modified_huber" => Probabilities::ModifiedHuber,
+            _ => Probabilities::None,
+        },
+        _ => Probabilities::None,
+    };
+    let intercept = fields.optional_numbers("intercept_")?.unwrap_or_else(|| vec![0.0]);
+    Ok(Box::new(Classifier { coefficients, intercept, classes, probabilities }))
+}
+
+impl Estimator for Classifier {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let scores = self.decision_function(x)?;
+        Ok(Output::Labels(labels_of_scores(&scores, 0.0), Arc::clone(&self.classes)))
+    }
+
+    fn decision_function(&self, x: &Table) -> Result<Matrix> {
+        x.matrix()?.times_transposed(&self.coefficients, &self.intercept)
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        let mut scores = self.decision_function(x)?;
+        let rows = scores.rows;
+        match self.probabilities {
+            Probabilities::None => return Err(crate::Error::Input("the model has no predict_proba".into())),
+            Probabilities::Softmax if scores.columns == 1 => {
+                scores = Matrix::new(rows, 2, scores.values.iter().flat_map(|&x| [-x, x]).collect());
+                softmax(&mut scores);
+            }
+            Probabilities::Softmax => softmax(&mut scores),
+            Probabilities::OneVsRest if scores.columns == 1 => scores = both(scores.values.iter().map(|&x| expit(x)), rows),
+            Probabilities::OneVsRest => {
+                scores.values.iter_mut().for_each(|x| *x = expit(*x));
+                divide_by_sum(&mut scores);
+            }
+            Probabilities::ModifiedHuber => {
+                let squeeze = |x: f64| (x.clamp(-1.0, 1.0) + 1.0) / 2.0;
+                if scores.columns == 1 {
+                    return Ok(both(scores.values.iter().map(|&x| squeeze(x)), rows));
+                }
+                scores.values.iter_mut().for_each(|x| *x = squeeze(*x));
+                for row in scores.each_row_mut().filter(|row| row.iter().all(|&p| p == 0.0)) {
+                    row.fill(1.0);
+                }
+                divide_by_sum(&mut scores);
+            }
+        }
+        Ok(scores)
+    }
+
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        Some(&self.classes)
+    }
+
+    fn has_proba(&self) -> bool {
+        self.probabilities != Probabilities::None
+    }
+
+    fn has_decision(&self) -> bool {
+        true
+    }
+
+    fn size_bytes(&self) -> usize {
+        size_of_val(self.coefficients.values.as_slice())
+    }
+}
+
+/// Divides each row by its sum.
+pub(super) fn divide_by_sum(scores: &mut Matrix) {
+    for row in scores.each_row_mut() {
+        let sum: f64 = row.iter().sum();
+        row.iter_mut().for_each(|x| *x /= sum);
+    }
+}

@@ -1,0 +1,195 @@
+//! scikit-learn's estimators, evaluated from their fitted attributes.
+//!
+//! One file for each family. Answers are computed in the order and type that scikit-learn computes them,
+//! so that they agree to the last digits and exactly where values sit on thresholds.
+
+mod boosters;
+mod compose;
+mod data;
+mod encoders;
+mod estimator;
+mod linear;
+mod meta;
+mod preprocessing;
+mod simple;
+mod svm;
+mod trees;
+
+use arrow_array::RecordBatch;
+
+use crate::python::{self, Heap, Id, Value};
+use crate::{Error, Prediction, Predictor, Result};
+use data::{Table, matrix_prediction};
+pub(crate) use data::{Classes, Matrix, Output};
+pub(crate) use estimator::Fields;
+use estimator::Estimator;
+
+/// A scikit-learn estimator with the method that answers.
+#[derive(Debug)]
+pub(crate) struct SklearnModel {
+    estimator: Box<dyn Estimator>,
+    method: Method,
+    /// Whether the model looks at names or text of columns.
+    needs_frame: bool,
+}
+
+/// `predict_fn` of the flavor.
+#[derive(Debug, Clone, Copy)]
+enum Method {
+    Predict,
+    PredictProba,
+    PredictLogProba,
+    DecisionFunction,
+    Transform,
+}
+
+/// Bytes of a model file to its root object.
+pub(crate) fn read_object(bytes: &[u8], file: &str) -> Result<(Heap, Id)> {
+    // A zip archive is skops; everything else is taken for a pickle.
+    let read = if bytes.starts_with(b"PK\x03\x04") { python::skops::read } else { python::pickle::read };
+    read(bytes).map_err(|reason| {
+        if reason.contains("models are made of here") {
+            return Error::Unsupported {
+                what: format!("{file}: {reason}, and"),
+                hint: "models of your own classes and functions run in Python workers".to_owned(),
+            };
+        }
+        Error::Malformed { file: file.to_owned(), reason }
+    })
+}
+
+impl SklearnModel {
+    /// The estimator of a heap; `predict_fn` names its method.
+    pub(crate) fn new(root: Value<'_>, predict_fn: &str) -> Result<Self> {
+        let method = match predict_fn {
+            "predict" => Method::Predict,
+            "predict_proba" => Method::PredictProba,
+            "predict_log_proba" => Method::PredictLogProba,
+            "decision_function" => Method::DecisionFunction,
+            "transform" => Method::Transform,
+            other => {
+                return Err(Error::Unsupported {
+                    what: format!("predict_fn {other:?}"),
+                    hint: "predict, predict_proba, predict_log_proba, decision_function and transform are".to_owned(),
+                });
+            }
+        };
+        Ok(Self { estimator: load(root, 0)?, method, needs_frame: needs_frame(root, 0) })
+    }
+}
+
+impl Predictor for SklearnModel {
+    fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
+        let x = Table::from_batch(input, self.needs_frame)?;
+        match self.method {
+            Method::Predict => self.estimator.predict(&x)?.prediction(),
+            Method::PredictProba => Ok(matrix_prediction(self.estimator.predict_proba(&x)?)),
+            Method::PredictLogProba => {
+                let mut answers = self.estimator.predict_proba(&x)?;
+                answers.values.iter_mut().for_each(|x| *x = x.ln());
+                Ok(matrix_prediction(answers))
+            }
+            Method::DecisionFunction => {
+                let answers = self.estimator.decision_function(&x)?;
+                if answers.columns == 1 { Output::Values(answers.values).prediction() } else { Ok(matrix_prediction(answers)) }
+            }
+            Method::Transform => Ok(matrix_prediction(self.estimator.transform(x)?.matrix()?.into_owned())),
+        }
+    }
+
+    fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.estimator.size_bytes()
+    }
+}
+
+/// Whether any part of the model takes columns by name or as text.
+fn needs_frame(value: Value<'_>, depth: usize) -> bool {
+    const TAKES_FRAMES: [&str; 8] = [
+        "ColumnTransformer", "OneHotEncoder", "OrdinalEncoder", "TargetEncoder", "SimpleImputer", "CountVectorizer",
+        "TfidfVectorizer", "FunctionTransformer",
+    ];
+    let Some(class) = value.class() else {
+        return depth < 8 && value.items().is_some_and(|items| items.into_iter().take(64).any(|item| needs_frame(item, depth + 1)));
+    };
+    if TAKES_FRAMES.iter().any(|name| class.ends_with(&format!(".{name}"))) {
+        return true;
+    }
+    const PARTS: [&str; 9] =
+        ["steps", "transformer_list", "estimators_", "estimator", "_preprocessor", "best_estimator_", "estimator_", "estimators", "calibrated_classifiers_"];
+    depth < 8 && PARTS.iter().filter_map(|part| value.get(part)).any(|part| needs_frame(part, depth + 1))
+}
+
+/// Makes an estimator; `depth` counts how deep estimators hold each other.
+fn load(value: Value<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+    /// Pipelines in ensembles in pipelines.
+    const MAX_DEPTH: usize = 30;
+    let fields = Fields(value);
+    let Some(class) = value.class() else {
+        return Err(Error::Unsupported {
+            what: format!("a model that is {}", value.describe()),
+            hint: "a fitted scikit-learn estimator is expected".to_owned(),
+        });
+    };
+    if depth > MAX_DEPTH {
+        return Err(fields.malformed(format!("estimators hold each other deeper than {MAX_DEPTH}")));
+    }
+    if class.starts_with("xgboost.") || class.starts_with("lightgbm.") {
+        return meta::booster(fields);
+    }
+    if !class.starts_with("sklearn.") {
+        return Err(unknown(class));
+    }
+    match fields.name() {
+        "LinearRegression" | "Ridge" | "RidgeCV" | "Lasso" | "LassoCV" | "ElasticNet" | "ElasticNetCV" | "SGDRegressor"
+        | "LinearSVR" | "HuberRegressor" | "BayesianRidge" | "ARDRegression" | "Lars" | "LarsCV" | "LassoLars"
+        | "LassoLarsCV" | "LassoLarsIC" | "OrthogonalMatchingPursuit" | "TheilSenRegressor" | "QuantileRegressor"
+        | "PassiveAggressiveRegressor" | "MultiTaskLasso" | "MultiTaskElasticNet" | "PoissonRegressor" | "GammaRegressor"
+        | "TweedieRegressor" => linear::regressor(fields),
+        "LogisticRegression" | "LogisticRegressionCV" | "RidgeClassifier" | "RidgeClassifierCV" | "Perceptron"
+        | "PassiveAggressiveClassifier" | "LinearSVC" | "SGDClassifier" | "LinearDiscriminantAnalysis" => linear::classifier(fields),
+        "DecisionTreeClassifier" | "DecisionTreeRegressor" | "ExtraTreeClassifier" | "ExtraTreeRegressor"
+        | "RandomForestClassifier" | "RandomForestRegressor" | "ExtraTreesClassifier" | "ExtraTreesRegressor" => trees::averaged(fields),
+        "GradientBoostingClassifier" | "GradientBoostingRegressor" => trees::boosted(fields, depth),
+        "HistGradientBoostingClassifier" | "HistGradientBoostingRegressor" => trees::hist_boosted(fields, depth),
+        "IsolationForest" => trees::isolation(fields),
+        "SVC" | "NuSVC" | "SVR" | "NuSVR" | "OneClassSVM" => svm::load(fields),
+        "GaussianNB" | "BernoulliNB" | "MultinomialNB" | "ComplementNB" => simple::naive_bayes(fields),
+        "KNeighborsClassifier" | "KNeighborsRegressor" => simple::neighbours(fields),
+        "MLPClassifier" | "MLPRegressor" => simple::network(fields),
+        "DummyClassifier" | "DummyRegressor" => simple::dummy(fields),
+        "KMeans" | "MiniBatchKMeans" | "BisectingKMeans" => simple::centres(fields),
+        "PCA" | "IncrementalPCA" | "TruncatedSVD" => simple::projection(fields),
+        _ => load_compound(fields, class, depth),
+    }
+}
+
+fn load_compound(fields: Fields<'_>, class: &str, depth: usize) -> Result<Box<dyn Estimator>> {
+    match fields.name() {
+        "Pipeline" => compose::pipeline(fields, depth),
+        "ColumnTransformer" => compose::column_transformer(fields, depth),
+        "FeatureUnion" => compose::feature_union(fields, depth),
+        "FunctionTransformer" => compose::function(fields),
+        "StandardScaler" | "MinMaxScaler" | "MaxAbsScaler" | "RobustScaler" => preprocessing::scaler(fields),
+        "Normalizer" => preprocessing::normalizer(fields),
+        "Binarizer" => preprocessing::binarizer(fields),
+        "PolynomialFeatures" => preprocessing::polynomial(fields),
+        "PowerTransformer" => preprocessing::power(fields),
+        "VarianceThreshold" | "SelectKBest" | "SelectPercentile" | "SelectFpr" | "SelectFwe" | "RFE" | "RFECV"
+        | "SequentialFeatureSelector" => preprocessing::selector(fields),
+        "OneHotEncoder" => encoders::one_hot(fields),
+        "OrdinalEncoder" => encoders::ordinal(fields),
+        "TargetEncoder" => encoders::target(fields),
+        "SimpleImputer" => encoders::imputer(fields),
+        "GridSearchCV" | "RandomizedSearchCV" | "HalvingGridSearchCV" | "HalvingRandomSearchCV" => {
+            load(fields.value("best_estimator_")?, depth + 1)
+        }
+        _ => meta::load(fields, depth)?.ok_or_else(|| unknown(class)),
+    }
+}
+
+fn unknown(class: &str) -> Error {
+    Error::Unsupported {
+        what: format!("estimator {class}"),
+        hint: "serve the model with Python workers, or log it as ONNX".to_owned(),
+    }
+}
