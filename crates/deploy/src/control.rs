@@ -90,7 +90,9 @@ impl Control {
         match self.call(Method::GET, "/status", None::<&()>, Duration::from_secs(5)).await {
             Ok(status) => Ok(Some(status)),
             Err(Failed::NotRunning) => Ok(None),
-            Err(Failed::Refused(reason)) => Err(Error::Control { request: "status", reason }),
+            Err(Failed::Refused(reason) | Failed::BrokenOff(reason)) => {
+                Err(Error::Control { request: "status", reason })
+            }
         }
     }
 
@@ -102,8 +104,14 @@ impl Control {
         self.post("retire", "/retire", retire, Duration::from_millis(retire.limit_ms)).await
     }
 
+    /// Asks the gateway to end. It may be gone before its answer is: that is no failure, and
+    /// whoever asks watches its lock anyway.
     pub(crate) async fn shutdown(&self, shutdown: Shutdown) -> Result<()> {
-        self.post("shutdown", "/shutdown", &shutdown, Duration::ZERO).await
+        let limit = Duration::from_secs(10);
+        match self.call(Method::POST, "/shutdown", Some(&shutdown), limit).await {
+            Ok(()) | Err(Failed::NotRunning | Failed::BrokenOff(_)) => Ok(()),
+            Err(Failed::Refused(reason)) => Err(Error::Control { request: "shutdown", reason }),
+        }
     }
 
     async fn post<T: DeserializeOwned>(
@@ -118,7 +126,7 @@ impl Control {
             request,
             reason: match failed {
                 Failed::NotRunning => "it does not run".to_owned(),
-                Failed::Refused(reason) => reason,
+                Failed::Refused(reason) | Failed::BrokenOff(reason) => reason,
             },
         })
     }
@@ -161,12 +169,15 @@ impl Control {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|error| broken(&error))?;
-        let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|error| Failed::BrokenOff(error.to_string()))?;
         let status = response.status();
         let answer = Limited::new(response.into_body(), MAX_ANSWER)
             .collect()
             .await
-            .map_err(|error| Failed::Refused(error.to_string()))?
+            .map_err(|error| Failed::BrokenOff(error.to_string()))?
             .to_bytes();
         driver.abort();
         if !status.is_success() {
@@ -178,6 +189,8 @@ impl Control {
 
 enum Failed {
     NotRunning,
+    /// The connection ended before the whole answer was there.
+    BrokenOff(String),
     Refused(String),
 }
 
