@@ -24,7 +24,26 @@ pub(crate) fn folder(model: &FittedModel, export: &Export, split: &Split) -> Res
     let example = example(&signature, &split.train)?;
     let mut folder = ModelFolder::onnx(export.bytes.clone(), signature, chrono::Utc::now());
     folder.input_example = Some(InputExample::from_batch(&example)?);
+    if model.encoder.columns.iter().any(|column| is_text(&column.encoding)) {
+        take_text_columns(&mut folder);
+    }
     Ok(folder)
+}
+
+fn is_text(encoding: &Encoding) -> bool {
+    matches!(encoding, Encoding::TextCategories(_))
+}
+
+/// Adds the few lines of Python without which `mlflow.pyfunc` cannot hand text columns of pandas 3
+/// to an ONNX model. The graph and the `onnx` flavor stay as they are.
+fn take_text_columns(folder: &mut ModelFolder) {
+    const MODULE: &str = "trainyard_text_columns";
+    let source = include_str!("text_columns.py");
+    if let Some(flavor) = &mut folder.flavors.python_function {
+        flavor.code = Some("code".to_owned());
+        MODULE.clone_into(&mut flavor.loader_module);
+        folder.files.push((format!("code/{MODULE}.py"), source.into()));
+    }
 }
 
 /// The feature columns by name; those that miss values somewhere are optional.

@@ -10,6 +10,7 @@ use arrow_schema::DataType;
 use trainyard_mlflow::model::Signature;
 use trainyard_models::{LoadedModel, Prediction};
 
+use crate::column::Column;
 use crate::config::Task;
 use crate::export::{LABEL, PROBABILITY_PREFIX, VARIABLE};
 use crate::metrics::{Metrics, Predictions, Probabilities, evaluate};
@@ -151,6 +152,20 @@ pub(crate) fn compare(task: Task, fitted: &Predictions, exported: &Predictions) 
         let distance = (exported - fitted).abs();
         if distance.is_nan() || distance > TOLERANCE * scale.max(f64::MIN_POSITIVE) {
             return differ(index / width, exported.to_string(), fitted.to_string());
+        }
+    }
+    if task == Task::Regression {
+        return Ok(());
+    }
+    let (theirs, labels) =
+        (Column::read("label", &exported.values)?, Column::read("label", &fitted.values)?);
+    for (row, probabilities) in ours.chunks(width).enumerate() {
+        let mut sorted = probabilities.to_vec();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        // Where two classes are level, rounding may choose either.
+        let level = matches!(sorted[..], [first, second, ..] if first - second < TOLERANCE);
+        if !level && theirs.text(row) != labels.text(row) {
+            return differ(row, theirs.text(row), labels.text(row));
         }
     }
     Ok(())

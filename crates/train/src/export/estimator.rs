@@ -4,7 +4,6 @@ use crate::forest::Forest;
 use crate::linear::LinearModel;
 use crate::model::{Fitted, FittedModel};
 use crate::target::Classes;
-use crate::tree::Tree;
 
 use super::graph::{Attribute, Graph, ML};
 
@@ -12,7 +11,7 @@ use super::graph::{Attribute, Graph, ML};
 pub(super) fn quantity(graph: &mut Graph, model: &FittedModel, features: &str, output: &str) {
     match &model.fitted {
         Fitted::Forest(forest) => {
-            let leaves = Leaves::of(forest, false);
+            let leaves = Leaves::of(forest);
             let mut attributes = nodes(forest);
             attributes.extend([
                 Attribute::Ints("target_treeids", leaves.trees),
@@ -53,7 +52,7 @@ pub(super) fn classes(
     let outputs = [label, probabilities.as_str()];
     match &model.fitted {
         Fitted::Forest(forest) => {
-            let leaves = Leaves::of(forest, true);
+            let leaves = Leaves::of(forest);
             let mut attributes = nodes(forest);
             attributes.extend([
                 Attribute::Ints("class_treeids", leaves.trees),
@@ -131,30 +130,38 @@ struct Leaves {
 }
 
 impl Leaves {
-    fn of(forest: &Forest, sparse: bool) -> Self {
+    fn of(forest: &Forest) -> Self {
         let mut leaves = Self::default();
         for (tree_id, (tree, values)) in forest.trees.iter().zip(&forest.leaf_values).enumerate() {
-            leaves.add(tree_id, tree, values, forest.width, sparse);
+            for (node_id, node) in tree.nodes.iter().enumerate() {
+                if node.is_leaf() {
+                    let of_node = &values[node_id * forest.width..(node_id + 1) * forest.width];
+                    leaves.add(tree_id, node_id, of_node, forest.classification);
+                }
+            }
         }
         leaves
     }
 
-    fn add(&mut self, tree_id: usize, tree: &Tree, values: &[f32], width: usize, sparse: bool) {
-        for (node_id, node) in tree.nodes.iter().enumerate() {
-            if !node.is_leaf() {
-                continue;
-            }
-            let of_node = &values[node_id * width..(node_id + 1) * width];
-            for (output, &value) in of_node.iter().enumerate() {
-                // Zeros add nothing, except that with a single leaf it must be said once which
-                // classes there are.
-                if sparse && value == 0.0 && tree.nodes.len() > 1 {
-                    continue;
+    fn add(&mut self, tree: usize, node: usize, values: &[f32], classification: bool) {
+        let mut push = |output: usize, value: f32| {
+            self.trees.push(tree as i64);
+            self.nodes.push(node as i64);
+            self.outputs.push(output as i64);
+            self.values.push(value);
+        };
+        match values {
+            // onnxruntime takes two scores a row for a margin, and answers the second class
+            // whenever its score is above 0. One score it takes for the probability of the second
+            // class, cuts it at one half, and adds the other itself.
+            [_, second] if classification => push(0, *second),
+            _ => {
+                for (output, &value) in values.iter().enumerate() {
+                    // Zeros of a class add nothing.
+                    if value != 0.0 || !classification {
+                        push(output, value);
+                    }
                 }
-                self.trees.push(tree_id as i64);
-                self.nodes.push(node_id as i64);
-                self.outputs.push(output as i64);
-                self.values.push(value);
             }
         }
     }

@@ -11,6 +11,12 @@ const SUFFICIENT_DECREASE: f64 = 1e-4;
 const CURVATURE: f64 = 0.9;
 /// Relative progress below which the objective counts as flat: scikit-learn's `ftol`.
 const FLAT: f64 = 64.0 * f64::EPSILON;
+/// Flat steps in a row after which the search is over. scikit-learn stops at the first, but on a
+/// long valley the gradient still falls by powers of ten after it.
+const FLAT_STEPS_MAX: usize = 10;
+/// Rounding of the objective relative to its size: differences below it say nothing, the slope
+/// decides then.
+const ROUNDING: f64 = 16.0 * f64::EPSILON;
 
 /// Where the search ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +39,7 @@ pub(crate) fn minimise(
     let mut gradient = vec![0.0; size];
     let mut value = evaluate(&point, &mut gradient);
     let mut corrections: VecDeque<Correction> = VecDeque::with_capacity(MEMORY);
+    let mut flat_steps = 0;
     for iteration in 0..iterations_max {
         if is_minimum(&gradient) {
             return Minimum { point, iterations: iteration, converged: true };
@@ -67,7 +74,8 @@ pub(crate) fn minimise(
         point = step.point;
         gradient = step.gradient;
         value = step.value;
-        if progress <= FLAT {
+        flat_steps = if progress <= FLAT { flat_steps + 1 } else { 0 };
+        if flat_steps == FLAT_STEPS_MAX {
             return Minimum { point, iterations: iteration + 1, converged: true };
         }
     }
@@ -142,9 +150,10 @@ impl Line<'_> {
         let mut length = first;
         for tried in 0..LINE_SEARCH_MAX {
             let step = self.at(length);
-            let limit = value + SUFFICIENT_DECREASE * length * start.slope;
+            let noise = ROUNDING * value.abs();
+            let limit = value + SUFFICIENT_DECREASE * length * start.slope + noise;
             let too_high = step.value.is_nan() || step.value > limit;
-            if too_high || (tried > 0 && step.value >= previous.value) {
+            if too_high || (tried > 0 && step.value >= previous.value + noise) {
                 return self.zoom(&start, previous, step, LINE_SEARCH_MAX - tried);
             }
             if step.slope.abs() <= -CURVATURE * start.slope {
@@ -168,8 +177,9 @@ impl Line<'_> {
                 break;
             }
             let step = self.at(length);
-            let limit = start.value + SUFFICIENT_DECREASE * length * start.slope;
-            if step.value.is_nan() || step.value > limit || step.value >= low.value {
+            let noise = ROUNDING * start.value.abs();
+            let limit = start.value + SUFFICIENT_DECREASE * length * start.slope + noise;
+            if step.value.is_nan() || step.value > limit || step.value >= low.value + noise {
                 high = step;
             } else {
                 if step.slope.abs() <= -CURVATURE * start.slope {

@@ -4,4 +4,7 @@
 
 mod command;
 mod end_to_end;
+mod errors;
+mod python;
+mod sklearn;
 mod support;
