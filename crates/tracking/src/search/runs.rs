@@ -29,6 +29,9 @@ const NUMBER_OPERATORS: &[&str] = &["<", "<=", ">", ">=", "=", "!="];
 const TEXT_OPERATORS: &[&str] = &["!=", "=", "LIKE", "ILIKE", "IS NULL", "IS NOT NULL"];
 const ATTRIBUTE_OPERATORS: &[&str] = &["!=", "=", "LIKE", "ILIKE", "IN", "NOT IN"];
 
+/// Characters of params and tags that are in an index (`schema::INDEXES`).
+const PREFIX: usize = 64;
+
 /// What an identifier names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Field {
@@ -409,7 +412,16 @@ pub(crate) fn push_entry(sql: &mut Sql, alias: &str, key: &str, field: &Field, t
             let number = sql.dialect().number(&value);
             push_test(sql, &number, test);
         }
-        _ => push_test(sql, &value, test),
+        _ => {
+            // The index holds the start of the value; the whole value decides.
+            if let Test::Text(operator, text) = test
+                && operator == "="
+            {
+                let start: String = text.chars().take(PREFIX).collect();
+                sql.push(&format!("substr({value}, 1, {PREFIX}) = ")).push_value(start).push(" AND ");
+            }
+            push_test(sql, &value, test);
+        }
     }
 }
 
@@ -482,6 +494,18 @@ pub(crate) struct Filter {
     pub(crate) joins: Vec<Condition>,
     /// Everything else, all of which must hold.
     pub(crate) rest: Vec<Expression>,
+}
+
+/// Whether an index finds the rows that satisfy a condition.
+pub(crate) fn is_indexed(condition: &Condition) -> bool {
+    match (&condition.field, &condition.test) {
+        (Field::Metric(_), _) => true,
+        (
+            Field::Param(_) | Field::Tag(_) | Field::Attribute("run_name"),
+            Test::Text(operator, _value),
+        ) => operator == "=",
+        _ => false,
+    }
 }
 
 /// Most joins of a statement: SQLite takes 64 tables, and orders many only by trying.

@@ -110,7 +110,7 @@ impl Tracking for SqlStore {
 
     async fn create_run(&self, run: CreateRun) -> Result<Run> {
         let write = move |connection: &mut dyn Connection| {
-            runs::create(connection, run)
+            runs::create(connection, run.clone())
         };
         Ok(self.database.write(write).await?)
     }
@@ -165,7 +165,7 @@ impl Tracking for SqlStore {
         let run_id = run_id.to_owned();
         let long_values = self.long_values;
         let write = move |connection: &mut dyn Connection| {
-            runs::log_param(connection, &run_id, param, long_values)
+            runs::log_param(connection, &run_id, param.clone(), long_values)
         };
         Ok(self.database.write(write).await?)
     }
@@ -174,7 +174,7 @@ impl Tracking for SqlStore {
         let run_id = run_id.to_owned();
         let long_values = self.long_values;
         let write = move |connection: &mut dyn Connection| {
-            runs::set_tag(connection, &run_id, tag, long_values)
+            runs::set_tag(connection, &run_id, tag.clone(), long_values)
         };
         Ok(self.database.write(write).await?)
     }
@@ -237,6 +237,10 @@ impl Tracking for SqlStore {
             logged_models::get(connection, &model_id, Deleted::Hidden)
         };
         Ok(self.database.read(read).await?)
+    }
+
+    async fn count_runs(&self, search: SearchRuns) -> Result<i64> {
+        Self::count_runs(self, search).await
     }
 
     async fn get_logged_model_or_deleted(&self, model_id: &str) -> Result<LoggedModel> {

@@ -97,6 +97,16 @@ impl Dialect {
         }
     }
 
+    /// A query of about how many rows a table has, which looks at none of them.
+    pub(crate) fn table_size(self, table: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT max(rowid) FROM {table}"),
+            Self::Postgres => format!(
+                "SELECT CAST(reltuples AS bigint) FROM pg_class WHERE oid = '{table}'::regclass"
+            ),
+        }
+    }
+
     /// Expression that orders rows of a table by insertion, as upstream happens to return them.
     pub(crate) fn insertion_order(self, table: &str) -> String {
         match self {
@@ -224,11 +234,12 @@ impl Database {
         }
     }
 
-    /// Runs `work` as one change, all or nothing; it is on disk when this returns.
+    /// Runs `work` as one change, all or nothing; it is on disk when this returns. Where several
+    /// write at once it may be run again, after a conflict between two changes.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
         match self {
             Self::Sqlite(sqlite) => sqlite.write(work).await,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use trainyard_mlflow::entities::{Metric, RunInfo};
 use trainyard_mlflow::{Error, MetricHistoryPage, Page};
 
-use super::database::{Connection, Row};
+use super::database::{Connection, Dialect, Row};
 use super::{page, runs, validate};
 use crate::error::Result;
 
@@ -63,6 +63,10 @@ pub(crate) fn log(connection: &mut dyn Connection, run: &RunInfo, metrics: &[Met
                 keys.push(metric.key.as_str());
             }
         }
+    }
+    // Where several write at once, in one order, so that no two wait for each other.
+    if connection.dialect() == Dialect::Postgres {
+        keys.sort_unstable();
     }
     for key in keys {
         if let Some(point) = newest.get(key) {

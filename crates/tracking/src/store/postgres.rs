@@ -24,6 +24,8 @@ use crate::error::{Constraint, Error, Result};
 const CONNECTIONS_MAX: usize = 16;
 /// Prepared statements kept per connection.
 const STATEMENTS_KEPT: usize = 256;
+/// How often a change that meets another one is tried. The server lets one of the two through.
+const TRIES: usize = 6;
 /// How long a server that does not answer is waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -84,29 +86,38 @@ impl Postgres {
         T: Send + 'static,
         F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
-        self.run(Begin::Read, work).await
+        self.with_connection(|connection| connection.transaction(Begin::Read, work)).await
     }
 
-    /// A change, all or nothing.
+    /// A change, all or nothing; tried again when it was in the way of another one.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
-        self.run(Begin::Write, work).await
+        self.with_connection(move |connection| {
+            for _conflict in 1..TRIES {
+                match connection.transaction(Begin::Write, &work) {
+                    Err(Error::Busy) => {}
+                    result => return result,
+                }
+            }
+            connection.transaction(Begin::Write, &work)
+        })
+        .await
     }
 
-    async fn run<T, F>(&self, begin: Begin, work: F) -> Result<T>
+    async fn with_connection<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut PostgresConnection) -> Result<T> + Send + 'static,
     {
         let permit = Arc::clone(&self.permits).acquire_owned();
         let permit = permit.await.map_err(|_closed| Error::Stopped)?;
         let pool = Arc::clone(&self.pool);
         let task = tokio::task::spawn_blocking(move || {
             let mut connection = pool.take()?;
-            let result = connection.transaction(begin, work);
+            let result = work(&mut connection);
             // Dropped here if it is broken: not on the caller's thread.
             pool.give(connection);
             drop(permit);

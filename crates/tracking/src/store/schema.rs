@@ -25,6 +25,12 @@ const INDEXES: &[&str] = &[
     // Runs by the latest value of a metric.
     "CREATE INDEX IF NOT EXISTS trainyard_latest_metrics_by_value \
      ON latest_metrics (\"key\", is_nan, value, run_uuid)",
+    // Runs by a param or tag. Values may be thousands of characters long, so only their start is
+    // in the index; it is written as PREFIX in the searches, too.
+    "CREATE INDEX IF NOT EXISTS trainyard_params_by_value \
+     ON params (\"key\", substr(value, 1, 64), run_uuid)",
+    "CREATE INDEX IF NOT EXISTS trainyard_tags_by_value \
+     ON tags (\"key\", substr(value, 1, 64), run_uuid)",
     // The logged models of an experiment, newest first.
     "CREATE INDEX IF NOT EXISTS trainyard_logged_models_by_creation \
      ON logged_models (experiment_id, creation_timestamp_ms DESC, model_id)",

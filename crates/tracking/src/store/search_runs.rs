@@ -7,11 +7,12 @@
 use trainyard_mlflow::entities::{Run, ViewType};
 use trainyard_mlflow::{Error, Page, SearchRuns};
 
-use super::database::{Connection, Value};
+use super::database::Connection;
 use super::{page, runs, validate};
 use crate::error::Result;
 use crate::search::runs::{
-    Condition, Field, Filter, OrderBy, filter, order, passes_nan, push_entry, push_rest, table,
+    Condition, Field, Filter, OrderBy, filter, is_indexed, order, passes_nan, push_entry, push_rest,
+    table,
 };
 use crate::search::{Sql, Style, parse};
 
@@ -142,34 +143,52 @@ impl Search {
             .find(|(_place, join)| matches!(&join.field, Field::Metric(name) if name == key))
     }
 
+    /// Compares, roughly, how many rows each way of searching looks at.
     fn choose(&self, connection: &mut dyn Connection, wanted: i64) -> Result<Driver> {
-        let metric_joins = || {
-            let joins = self.filter.joins.iter().enumerate();
-            joins.filter(|(_place, join)| matches!(join.field, Field::Metric(_)))
-        };
-        if self.ordering_metric().is_none() && metric_joins().next().is_none() {
+        let by_metric = self.ordering_metric();
+        let mut indexed = self.filter.joins.iter().enumerate().filter(|(_, join)| is_indexed(join));
+        if by_metric.is_none() && indexed.next().is_none() {
             return Ok(Driver::Runs);
         }
-        let in_scope = self.count_in_scope(connection)?;
-        if let Some(key) = self.ordering_metric() {
-            let with_metric = count_entries(connection, key, self.ordering_join())?;
-            // How many values are looked at until enough of them are of these experiments.
-            let looked_at = (wanted.saturating_mul(with_metric) / in_scope.max(1)).min(with_metric);
-            return Ok(if looked_at < in_scope {
-                Driver::Ordered(Part::Numbers)
-            } else {
-                Driver::Runs
-            });
-        }
-        // Ordered by something else: start from a condition that few runs satisfy.
-        for (place, join) in metric_joins() {
-            if let Field::Metric(key) = &join.field
-                && count_entries(connection, key, Some((place, join)))? < in_scope.min(COUNT_MAX)
-            {
-                return Ok(Driver::Join(place));
+        let counted = self.count_in_scope(connection)?;
+        // Beyond the bound it may as well be all runs.
+        let in_scope = if counted < COUNT_MAX {
+            counted
+        } else {
+            let sql = connection.dialect().table_size("runs");
+            connection.first(&sql, &[], |row| row.int(0))?.flatten().unwrap_or_default().max(counted)
+        };
+        let mut cost = in_scope;
+        let mut driver = Driver::Runs;
+        // The condition that the fewest rows satisfy.
+        let mut fewest = in_scope;
+        for (place, join) in self.filter.joins.iter().enumerate() {
+            if is_indexed(join) {
+                let count = count_entries(connection, join)?;
+                fewest = fewest.min(count);
+                if count < cost.min(COUNT_MAX) {
+                    cost = count;
+                    driver = Driver::Join(place);
+                }
             }
         }
-        Ok(Driver::Runs)
+        if let Some(key) = by_metric {
+            let with_metric = match self.ordering_join() {
+                Some((_place, join)) => count_entries(connection, join)?,
+                None => count_metric(connection, key)?,
+            };
+            // How many values are looked at until enough of them are of these experiments and
+            // satisfy the conditions.
+            let all = in_scope.max(with_metric);
+            let mut looked_at = wanted.saturating_mul(all) / fewest.max(1);
+            if with_metric < COUNT_MAX {
+                looked_at = looked_at.min(with_metric);
+            }
+            if looked_at < cost {
+                driver = Driver::Ordered(Part::Numbers);
+            }
+        }
+        Ok(driver)
     }
 
     /// Runs of the experiments, counted up to a bound.
@@ -250,7 +269,10 @@ impl Search {
                 sql.push(" FROM runs r");
             }
             Driver::Join(place) => {
-                sql.push(&format!(" FROM latest_metrics j{place} CROSS JOIN runs r"));
+                let join = self.filter.joins.get(place);
+                let (table, _key) =
+                    join.and_then(|join| table(&join.field)).unwrap_or(("latest_metrics", ""));
+                sql.push(&format!(" FROM {table} j{place} CROSS JOIN runs r"));
             }
             Driver::Ordered(_part) => {
                 sql.push(" FROM latest_metrics o0 CROSS JOIN runs r");
@@ -334,23 +356,26 @@ impl Search {
     }
 }
 
-/// Values of a metric that satisfy a condition, counted up to a bound.
-fn count_entries(
-    connection: &mut dyn Connection,
-    key: &str,
-    join: Option<(usize, &Condition)>,
-) -> Result<i64> {
+/// Rows that satisfy a condition, counted up to a bound.
+fn count_entries(connection: &mut dyn Connection, condition: &Condition) -> Result<i64> {
+    let Some((table, key)) = table(&condition.field) else { return Ok(COUNT_MAX) };
     let mut sql = Sql::new(connection.dialect());
-    sql.push("SELECT count(*) FROM (SELECT 1 FROM latest_metrics x WHERE ");
-    match join {
-        Some((_place, condition)) => push_entry(&mut sql, "x", key, &condition.field, &condition.test),
-        None => {
-            sql.push("x.\"key\" = ").push_value(key.to_owned());
-        }
-    }
+    sql.push(&format!("SELECT count(*) FROM (SELECT 1 FROM {table} x WHERE "));
+    push_entry(&mut sql, "x", key, &condition.field, &condition.test);
+    count_some(connection, sql)
+}
+
+/// Runs that have a metric, counted up to a bound.
+fn count_metric(connection: &mut dyn Connection, key: &str) -> Result<i64> {
+    let mut sql = Sql::new(connection.dialect());
+    sql.push("SELECT count(*) FROM (SELECT 1 FROM latest_metrics x WHERE x.\"key\" = ");
+    sql.push_value(key.to_owned());
+    count_some(connection, sql)
+}
+
+fn count_some(connection: &mut dyn Connection, mut sql: Sql) -> Result<i64> {
     sql.push(&format!(" LIMIT {COUNT_MAX}) x"));
-    let values: &[Value<'_>] = &sql.values;
-    Ok(connection.first(&sql.text, values, |row| row.need_int(0))?.unwrap_or_default())
+    Ok(connection.first(&sql.text, &sql.values, |row| row.need_int(0))?.unwrap_or_default())
 }
 
 fn push_part(sql: &mut Sql, part: Part, key: &str) {

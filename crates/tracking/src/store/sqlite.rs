@@ -328,6 +328,12 @@ impl SqliteConnection {
         let inner = rusqlite::Connection::open_with_flags(path, flags)
             .map_err(|error| Error::database(format!("{error} ({})", path.display())))?;
         inner.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+        // The bundled library plans with statistics of bound values (STAT4) and therefore parses a
+        // kept statement again whenever a value is bound to it. Plans that do not look at values
+        // are kept.
+        inner
+            .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+            .map_err(convert)?;
         inner.busy_timeout(BUSY_TIMEOUT).map_err(convert)?;
         inner.pragma_update(None, "case_sensitive_like", true).map_err(convert)?;
         inner.pragma_update(None, "cache_size", -CACHE_KIB).map_err(convert)?;

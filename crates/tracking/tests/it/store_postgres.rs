@@ -93,6 +93,7 @@ impl Server {
 }
 
 impl Drop for Server {
+    #[expect(clippy::print_stderr, reason = "a server that is left behind should be known of")]
     fn drop(&mut self) {
         let stopped = as_user(&program("pg_ctl"))
             .arg("-D")
