@@ -116,7 +116,10 @@ def table(rows, servers):
             cells += [f"{result['per_second']:.1f}", f"{result['p50_ms']:.2f}", f"{result['p99_ms']:.2f}"]
         ratio = ""
         if len(names) == 2:
-            ratio = f"{results[names[1]]['per_second'] / max(results[names[0]]['per_second'], 1e-9):.0f}×"
+            # Nothing finished in the time is less than one request in it.
+            theirs = max(results[names[0]]["requests"], 1) / results[names[0]]["seconds"]
+            sign = "" if results[names[0]]["requests"] else ">"
+            ratio = f"{sign}{results[names[1]]['per_second'] / theirs:.0f}×"
         print(f"| {name} | {connections} | " + " | ".join(cells) + f" | {ratio} |")
 
 

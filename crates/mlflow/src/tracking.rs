@@ -172,6 +172,21 @@ pub trait Tracking: Artifacts {
     async fn delete_run(&self, run_id: &str) -> Result<()>;
     async fn restore_run(&self, run_id: &str) -> Result<()>;
     async fn search_runs(&self, search: SearchRuns) -> Result<Page<Run>>;
+    /// Number of the runs that a search would find, whatever its page. This default pages through
+    /// all of them.
+    async fn count_runs(&self, search: SearchRuns) -> Result<i64> {
+        let mut count = 0;
+        let mut page_token = None;
+        loop {
+            let page = SearchRuns { max_results: Some(50_000), page_token, ..search.clone() };
+            let found = self.search_runs(page).await?;
+            count += i64::try_from(found.items.len()).unwrap_or(i64::MAX);
+            page_token = found.next_page_token;
+            if page_token.is_none() {
+                return Ok(count);
+            }
+        }
+    }
     async fn log_metric(&self, run_id: &str, metric: Metric) -> Result<()>;
     async fn log_param(&self, run_id: &str, param: Param) -> Result<()>;
     async fn set_tag(&self, run_id: &str, tag: Tag) -> Result<()>;

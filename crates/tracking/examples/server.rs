@@ -8,6 +8,10 @@ use trainyard_tracking::artifacts::ArtifactStorage;
 use trainyard_tracking::server::{ServerOptions, serve};
 use trainyard_tracking::store::{SqlStore, StoreOptions};
 
+/// The allocator of the program itself: it gives memory back after large answers.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);

@@ -36,12 +36,11 @@ pub(super) static LOG_METRIC: Shape = Shape(&[
 
 async fn log_metric(State(api): State<Api>, request: Request) -> Result {
     let body = api.body(request).await?;
-    let (run_id, metric) = match usual::log_metric(&body.bytes) {
-        Some(usual) => usual,
-        None => {
-            let mut fields = body.read(&LOG_METRIC)?;
-            (fields.run_id(), fields.metric())
-        }
+    let (run_id, metric) = if let Some(usual) = usual::log_metric(&body.bytes) {
+        usual
+    } else {
+        let mut fields = body.read(&LOG_METRIC)?;
+        (fields.run_id(), fields.metric())
     };
     api.tracking.log_metric(&run_id, metric).await?;
     Ok(empty())

@@ -19,6 +19,7 @@ mod request;
 mod runs;
 mod sample;
 mod shape;
+mod truncated;
 mod usual;
 mod webhooks;
 mod wire;

@@ -12,6 +12,7 @@ use trainyard_mlflow::{CreateRun, Error, LogBatch, SearchRuns, UpdateRun};
 use super::error::{Result, empty, json};
 use super::request::Fields;
 use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
+use super::truncated::Truncated;
 use super::wire::{PageWire, RunWire, all};
 use super::{Api, VIEW_TYPES, usual, view_type};
 
@@ -24,6 +25,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/runs/delete", post(delete))
         .route("/runs/restore", post(restore))
         .route("/runs/search", post(search))
+        .route("/runs/count", post(count))
         .route("/runs/log-parameter", post(log_param))
         .route("/runs/set-tag", post(set_tag))
         .route("/runs/delete-tag", post(delete_tag))
@@ -162,6 +164,13 @@ async fn search(State(api): State<Api>, request: Request) -> Result {
     }))
 }
 
+/// How many runs a search would find; upstream has no such thing, so clients page through them.
+async fn count(State(api): State<Api>, request: Request) -> Result {
+    let mut fields = api.read(request, &SEARCH).await?;
+    let count = api.tracking.count_runs(search_of(&mut fields)).await?;
+    Ok(json(&json!({ "count": count })))
+}
+
 static KEY_AND_VALUE: Shape = Shape(&[
     Field::required("run_id"),
     Field::new("run_uuid", Kind::Text, &[]),
@@ -171,14 +180,18 @@ static KEY_AND_VALUE: Shape = Shape(&[
 
 async fn log_param(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &KEY_AND_VALUE).await?;
-    api.tracking.log_param(&fields.run_id(), fields.key_value()).await?;
-    Ok(empty())
+    let (run_id, param) = (fields.run_id(), fields.key_value());
+    let truncated = Truncated::param(&param);
+    api.tracking.log_param(&run_id, param).await?;
+    Ok(truncated.tell(empty()))
 }
 
 async fn set_tag(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &KEY_AND_VALUE).await?;
-    api.tracking.set_tag(&fields.run_id(), fields.key_value()).await?;
-    Ok(empty())
+    let (run_id, tag) = (fields.run_id(), fields.key_value());
+    let truncated = Truncated::tag(&tag);
+    api.tracking.set_tag(&run_id, tag).await?;
+    Ok(truncated.tell(empty()))
 }
 
 static DELETE_TAG: Shape = Shape(&[Field::required("run_id"), Field::required("key")]);
@@ -222,15 +235,15 @@ pub(super) fn batch_of(fields: &mut Fields) -> LogBatch {
 
 async fn log_batch(State(api): State<Api>, request: Request) -> Result {
     let body = api.body(request).await?;
-    let (run_id, batch) = match usual::log_batch(&body.bytes) {
-        Some(usual) => usual,
-        None => {
-            let mut fields = body.read(&LOG_BATCH)?;
-            (fields.run_id(), batch_of(&mut fields))
-        }
+    let (run_id, batch) = if let Some(usual) = usual::log_batch(&body.bytes) {
+        usual
+    } else {
+        let mut fields = body.read(&LOG_BATCH)?;
+        (fields.run_id(), batch_of(&mut fields))
     };
+    let truncated = Truncated::batch(&batch);
     api.tracking.log_batch(&run_id, batch).await?;
-    Ok(empty())
+    Ok(truncated.tell(empty()))
 }
 
 static DATASET: Shape = Shape(&[

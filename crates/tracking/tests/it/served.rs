@@ -1,7 +1,7 @@
 //! A server of this crate in the test's own process, on a free port and a throwaway folder.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 use axum::Router;
 use axum::routing::get;
@@ -19,6 +19,7 @@ pub(crate) struct Served {
     pub(crate) url: String,
     directory: tempfile::TempDir,
     stop: Option<oneshot::Sender<()>>,
+    stopped: Option<mpsc::Receiver<()>>,
     runtime: Option<Runtime>,
 }
 
@@ -42,8 +43,19 @@ impl Served {
             let _dropped = stopped.await;
         };
         let server = serve(listener, tracking, options, pages, shutdown);
-        runtime.spawn(async { server.await.expect("the server runs") });
-        Self { url, directory, stop: Some(stop), runtime: Some(runtime) }
+        let (ended, stopped) = mpsc::channel();
+        runtime.spawn(async move {
+            server.await.expect("the server runs");
+            let _nobody_waits = ended.send(());
+        });
+        Self { url, directory, stop: Some(stop), stopped: Some(stopped), runtime: Some(runtime) }
+    }
+
+    /// Starts an orderly shutdown; the channel tells when it is over.
+    pub(crate) fn ask_to_stop(&mut self) -> mpsc::Receiver<()> {
+        let stop = self.stop.take().expect("a running server");
+        stop.send(()).expect("the server listens");
+        self.stopped.take().expect("a running server")
     }
 
     /// Where proxied artifacts lie.

@@ -1,5 +1,7 @@
 //! The server as HTTP sees it: security, limits, files, pages.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -330,6 +332,55 @@ fn metrics_count_requests_by_route() {
     ] {
         assert!(metrics.contains(part), "{part} is not in:\n{metrics}");
     }
+}
+
+#[test]
+fn runs_are_counted_and_what_is_cut_is_told() {
+    let server = Served::start();
+    let (run_id, _) = new_run(&server);
+    new_run(&server);
+    let count = |filter: &str| {
+        let search = json!({"experiment_ids": ["0"], "filter": filter});
+        post(&server.url, &format!("{API}/runs/count"), &search).json()
+    };
+    assert_eq!(count(""), json!({"count": 2}));
+    assert_eq!(count("status = 'FINISHED'"), json!({"count": 0}));
+
+    let log = |path: &str, body: Value| post(&server.url, &format!("{API}/runs/{path}"), &body);
+    let param = |length: usize| json!({"run_id": run_id, "key": format!("p{length}"), "value": "x".repeat(length)});
+    assert_eq!(log("log-parameter", param(6000)).header("x-trainyard-truncated"), None);
+    let cut = log("log-parameter", param(6001));
+    assert_eq!((cut.status, cut.header("x-trainyard-truncated")), (200, Some("param:p6001")));
+    let tags =
+        json!([{"key": "a b", "value": "é".repeat(8001)}, {"key": "c", "value": "é".repeat(8000)}]);
+    let cut = log("log-batch", json!({"run_id": run_id, "tags": tags}));
+    assert_eq!((cut.status, cut.header("x-trainyard-truncated")), (200, Some("tag:a%20b")));
+}
+
+#[test]
+fn running_requests_finish_before_the_server_stops() {
+    let mut server = Served::start();
+    let address = server.url.strip_prefix("http://").expect("an http URL").to_owned();
+    let mut stream = TcpStream::connect(&address).expect("the server listens");
+    let head = format!(
+        "PUT {FILES}/0/slow HTTP/1.1\r\nHost: {address}\r\nContent-Length: 8\r\n\
+         Expect: 100-continue\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("the head is sent");
+    // The server asks for the body when the request is running.
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).expect("an interim answer");
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"half").expect("half of the file is sent");
+    let stopped = server.ask_to_stop();
+    stream.write_all(b"done").expect("the rest is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer and the end of the connection");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stopped.recv_timeout(Duration::from_secs(5)).expect("the server stops");
+    let file = std::fs::read(server.artifacts().join("0/slow")).expect("the file");
+    assert_eq!(file, b"halfdone");
+    assert!(TcpStream::connect(&address).is_err(), "nothing listens any more");
 }
 
 fn graphql(server: &Served, query: &str, variables: &Value) -> Value {
