@@ -21,7 +21,6 @@ pub(crate) struct Arguments {
     /// Address to listen on
     #[arg(
         long,
-        short = 'h',
         env = "MLFLOW_HOST",
         default_value = "127.0.0.1",
         help_heading = "Listening"
