@@ -78,9 +78,16 @@ pub fn column_names<'a>(
     let mut seen = HashSet::new();
     let wanted: Vec<&str> = match &options.columns {
         Some(columns) => columns.iter().map(String::as_str).collect(),
-        None => current.into_iter().chain(reference).filter(|name| !name.starts_with(IGNORED_PREFIX)).collect(),
+        None => current.into_iter().chain(reference).filter(|name| !is_ignored(name)).collect(),
     };
     wanted.into_iter().filter(|name| seen.insert(name.to_owned())).map(str::to_owned).collect()
+}
+
+/// Columns of a prediction log about the request, and the row numbers that pandas stores with a table
+/// that was filtered (it takes them off again when it reads the file).
+fn is_ignored(name: &str) -> bool {
+    let row_numbers = name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
+    name.starts_with(IGNORED_PREFIX) || row_numbers.is_some_and(|level| level.parse::<u32>().is_ok())
 }
 
 /// Compares two Arrow arrays as one column.
@@ -408,7 +415,7 @@ mod tests {
     fn no_column_stops_the_others() {
         let words: ArrayRef = Arc::new(StringArray::from_iter_values((0..100).map(|i| format!("w{}", i % 3))));
         let reference = table(&[("a", numbers(0, 100)), ("gone", numbers(0, 100)), ("t", numbers(0, 100)), ("trainyard.version", numbers(0, 100))]);
-        let current = table(&[("new", numbers(0, 100)), ("a", numbers(0, 100)), ("t", words), ("trainyard.version", numbers(1, 101))]);
+        let current = table(&[("new", numbers(0, 100)), ("a", numbers(0, 100)), ("t", words), ("trainyard.version", numbers(1, 101)), ("__index_level_0__", numbers(1, 101))]);
         let drift = compare(&reference, &current, &Options::default());
         let names: Vec<&str> = drift.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(names, vec!["new", "a", "t", "gone"]);
