@@ -9,7 +9,10 @@ use trainyard_serve::{LogOptions, ModelSource, ServeOptions, serve};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::INFO)
+        .init();
     let mut arguments = std::env::args().skip(1);
     let (Some(model), Some(port)) = (arguments.next(), arguments.next()) else {
         return Err("usage: server MODEL_URI PORT".into());
@@ -18,7 +21,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut options = ServeOptions::new(ModelSource::Uri(model.parse()?));
     options.log = std::env::var_os("LOG_DIR").map(|dir| LogOptions::new(dir));
     let tracking: Option<Arc<dyn Tracking>> = match std::env::var("MLFLOW_TRACKING_URI") {
-        Ok(uri) => Some(trainyard_tracking::open(&uri, trainyard_tracking::OpenOptions::default())?),
+        Ok(uri) => {
+            Some(trainyard_tracking::open(&uri, trainyard_tracking::OpenOptions::default())?)
+        }
         Err(_) => None,
     };
     serve(listener, tracking, options, async {

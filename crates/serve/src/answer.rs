@@ -39,15 +39,21 @@ pub(crate) fn scoring(prediction: &Prediction, frame: bool) -> Vec<u8> {
     match prediction {
         Prediction::Named(outputs) if frame => {
             writer.list(rows(prediction), |writer, row| {
-                writer.object(outputs.iter().map(|(name, output)| (name.as_str(), output)), |w, output| {
-                    w.row(output, row);
-                });
+                writer.object(
+                    outputs.iter().map(|(name, output)| (name.as_str(), output)),
+                    |w, output| {
+                        w.row(output, row);
+                    },
+                );
             });
         }
         Prediction::Named(outputs) => {
-            writer.object(outputs.iter().map(|(name, output)| (name.as_str(), output)), |w, output| {
-                w.all(output);
-            });
+            writer.object(
+                outputs.iter().map(|(name, output)| (name.as_str(), output)),
+                |w, output| {
+                    w.all(output);
+                },
+            );
         }
         plain => writer.all(plain),
     }
@@ -67,6 +73,13 @@ pub(crate) fn plain(prediction: &Prediction) -> Vec<u8> {
         writer.all(probabilities);
     }
     writer.text("}");
+    writer.json
+}
+
+/// All values as one flat list.
+pub(crate) fn flat(values: &ArrayRef) -> Vec<u8> {
+    let mut writer = Writer::new(NotANumber::Null);
+    writer.values(values, 0, values.len());
     writer.json
 }
 
@@ -155,7 +168,8 @@ impl Writer {
             Prediction::Matrix { values, width } => self.values(values, row * width, *width),
             Prediction::Maps { keys, values } => {
                 let first = row * keys.len();
-                let entries = keys.iter().enumerate().map(|(index, key)| (key.as_str(), first + index));
+                let entries =
+                    keys.iter().enumerate().map(|(index, key)| (key.as_str(), first + index));
                 self.object(entries, |writer, index| writer.value(values, index));
             }
             Prediction::Named(outputs) => {
@@ -180,7 +194,9 @@ impl Writer {
             }
             DataType::Int64 => {
                 let values = values.as_primitive::<Int64Type>();
-                self.list(length, |w, index| w.integer(values.values().get(first + index).copied()));
+                self.list(length, |w, index| {
+                    w.integer(values.values().get(first + index).copied())
+                });
             }
             _ => self.list(length, |writer, index| writer.value(values, first + index)),
         }
@@ -217,7 +233,9 @@ impl Writer {
             };
         }
         match values.data_type() {
-            DataType::Float64 => self.double(Some(values.as_primitive::<Float64Type>().value(index))),
+            DataType::Float64 => {
+                self.double(Some(values.as_primitive::<Float64Type>().value(index)))
+            }
             DataType::Float32 => {
                 self.double(Some(f64::from(values.as_primitive::<Float32Type>().value(index))));
             }
@@ -302,7 +320,8 @@ mod tests {
             text(plain(&named)),
             r#"{"predictions": [0, 2], "probabilities": [{"0": 0.5, "1": 0.5}, {"0": 1.0, "1": 0.0}]}"#
         );
-        let variable = Prediction::Matrix { values: Arc::new(Float64Array::from(vec![1.5])), width: 1 };
+        let variable =
+            Prediction::Matrix { values: Arc::new(Float64Array::from(vec![1.5])), width: 1 };
         let regressor = Prediction::Named(vec![("variable".to_owned(), variable)]);
         assert_eq!(text(plain(&regressor)), r#"{"predictions": [1.5]}"#);
     }

@@ -9,7 +9,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The source of a model needs a tracking server and none is given.
-    #[error("{uri} is looked up in a registry, and no tracking server is set\nhint: set MLFLOW_TRACKING_URI")]
+    #[error(
+        "{uri} is looked up in a registry, and no tracking server is set\nhint: set MLFLOW_TRACKING_URI"
+    )]
     NoTracking {
         /// The model URI.
         uri: String,

@@ -7,12 +7,14 @@
 //! ([`trainyard_mlflow::enforce`]), predicted ([`trainyard_models`]), answered and logged.
 
 mod answer;
+mod docs;
 mod error;
 mod health;
 mod http;
 mod load;
 mod log;
 mod metrics;
+mod openapi;
 mod options;
 mod server;
 mod slot;

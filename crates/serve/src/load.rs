@@ -44,7 +44,8 @@ struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     fn create() -> Result<Self> {
-        let name = format!("trainyard-model-{}", uuid::Uuid::new_v4().simple());
+        let name =
+            format!("trainyard-model-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
         Ok(Self(path))

@@ -20,12 +20,13 @@ pub(crate) enum Route {
     Version,
     Metrics,
     Reload,
+    Flush,
     Feedback,
     Docs,
     Other,
 }
 
-const ROUTES: [(Route, &str); 11] = [
+const ROUTES: [(Route, &str); 12] = [
     (Route::Predict, "/predict"),
     (Route::Invocations, "/invocations"),
     (Route::Infer, "/v2/models/infer"),
@@ -34,6 +35,7 @@ const ROUTES: [(Route, &str); 11] = [
     (Route::Version, "/version"),
     (Route::Metrics, "/metrics"),
     (Route::Reload, "/reload"),
+    (Route::Flush, "/flush"),
     (Route::Feedback, "/feedback"),
     (Route::Docs, "/docs"),
     (Route::Other, "other"),
@@ -97,7 +99,8 @@ impl Metrics {
     /// Counts an answered request.
     pub(crate) fn answered(&self, route: Route, status: u16, elapsed: Duration) {
         let Some(metrics) = self.routes.get(route as usize) else { return };
-        let index = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() - 1);
+        let index =
+            STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() - 1);
         if let Some(count) = metrics.by_status.get(index) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -137,7 +140,11 @@ impl Metrics {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
                     let status = status.to_string();
-                    page.line(REQUESTS, &[("route", route), ("status", &status)], &count.to_string());
+                    page.line(
+                        REQUESTS,
+                        &[("route", route), ("status", &status)],
+                        &count.to_string(),
+                    );
                 }
             }
         }
@@ -165,7 +172,11 @@ impl Metrics {
     fn render_counts(&self, page: &mut Page) {
         let counters = [
             ("trainyard_prediction_rows_total", "Rows predicted.", &self.rows),
-            ("trainyard_prediction_log_rows_total", "Rows written to the prediction log.", &self.log_rows),
+            (
+                "trainyard_prediction_log_rows_total",
+                "Rows written to the prediction log.",
+                &self.log_rows,
+            ),
             (
                 "trainyard_prediction_log_dropped_total",
                 "Rows not logged because the queue was full.",
@@ -191,7 +202,9 @@ impl Metrics {
             page.line(name, &[], &value.load(Ordering::Relaxed).to_string());
         }
         page.head(LOADS, "counter", "Versions loaded to serve, by result.");
-        for (result, value) in [("succeeded", &self.swaps_succeeded), ("failed", &self.swaps_failed)] {
+        for (result, value) in
+            [("succeeded", &self.swaps_succeeded), ("failed", &self.swaps_failed)]
+        {
             page.line(LOADS, &[("result", result)], &value.load(Ordering::Relaxed).to_string());
         }
     }
@@ -233,7 +246,8 @@ mod tests {
         let metrics = Metrics::default();
         metrics.answered(Route::Predict, 200, Duration::from_micros(200));
         metrics.answered(Route::Predict, 400, Duration::from_secs(100));
-        let (slot, _reloads) = Slot::new("a\"b".to_owned(), crate::ModelSource::Uri("m".parse().unwrap()));
+        let (slot, _reloads) =
+            Slot::new("a\"b".to_owned(), crate::ModelSource::Uri("m".parse().unwrap()));
         let page = metrics.render(&[slot]);
         for line in [
             "trainyard_http_requests_total{route=\"/predict\",status=\"200\"} 1",

@@ -95,7 +95,8 @@ impl Watcher {
         };
         let current = self.slot.current();
         let identity = Identity::of(&resolved);
-        let serves = current.as_ref().is_some_and(|current| Identity::of(&current.resolved) == identity);
+        let serves =
+            current.as_ref().is_some_and(|current| Identity::of(&current.resolved) == identity);
         let is_folder = resolved.version.is_none();
         if serves && !(forced && is_folder) {
             let mut status = self.slot.status();
@@ -140,7 +141,12 @@ impl Watcher {
     fn cannot_ask(&self, error: &Error) -> Checked {
         let message = error.to_string();
         let serving = self.slot.current().is_some();
-        tracing::warn!(model = self.slot.name, serving, error = message, "the registry cannot be asked");
+        tracing::warn!(
+            model = self.slot.name,
+            serving,
+            error = message,
+            "the registry cannot be asked"
+        );
         let mut status = self.slot.status();
         if serving {
             status.warning = Some(format!(
@@ -161,7 +167,12 @@ impl Watcher {
         };
         let message = format!("{what} cannot be served: {error}");
         let keeps = self.slot.current().map(|served| Arc::clone(&served.version));
-        tracing::error!(model = self.slot.name, error = message, keeps = keeps.as_deref(), "not swapped");
+        tracing::error!(
+            model = self.slot.name,
+            error = message,
+            keeps = keeps.as_deref(),
+            "not swapped"
+        );
         self.metrics.swaps_failed.fetch_add(1, Ordering::Relaxed);
         let mut status = self.slot.status();
         status.warning = None;

@@ -86,12 +86,12 @@ impl<'e> Context<'e> {
     /// Notes that a value does not become its type.
     #[cold]
     pub(crate) fn report_cast(&mut self, value: &str, data_type: &DataType, problem: String) {
-        if self.first_cast.is_none() {
-            self.first_cast =
-                Some((self.column.to_owned(), numpy_name(self.column_type.unwrap_or(data_type))));
+        // Upstream names columns, not tensors.
+        if let (None, Some(column_type)) = (&self.first_cast, self.column_type) {
+            self.first_cast = Some((self.column.to_owned(), numpy_name(column_type)));
         }
         self.report(Violation {
-            column: Some(self.column.to_owned()),
+            column: (!self.column.is_empty()).then(|| self.column.to_owned()),
             row: Some(self.row),
             value: Some(shorten(value)),
             expected: Some(data_type.to_string()),

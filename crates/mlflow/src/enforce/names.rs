@@ -11,7 +11,10 @@ pub(crate) fn numpy_name(data_type: &DataType) -> String {
         DataType::Float => "float32".to_owned(),
         DataType::Double => "float64".to_owned(),
         DataType::String | DataType::Any => "object".to_owned(),
-        DataType::Binary => "bytes".to_owned(),
+        DataType::Binary => "<class 'object'>".to_owned(),
+        DataType::Map(values) if values.scalar_name().is_some() => {
+            format!("Map(str -> DataType.{values})")
+        }
         DataType::Datetime => "datetime64[ns]".to_owned(),
         nested => nested.to_string(),
     }

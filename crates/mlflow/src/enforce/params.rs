@@ -63,8 +63,16 @@ fn check(spec: &ParamSpec, value: Value) -> Checked {
     if value.is_null() {
         return Ok(value);
     }
-    let header = || format!("{}: {} (default: {})", spec.name, spec.data_type, spec.default);
-    let prefix = || format!("Failed to validate type and shape for '{}', error: ", header());
+    let header = || {
+        let shape = if spec.shape.is_some() { " (shape: (-1,))" } else { "" };
+        format!(
+            "'{}': {} (default: {}){shape}",
+            spec.name,
+            spec.data_type,
+            python(&spec.default, false)
+        )
+    };
+    let prefix = || format!("Failed to validate type and shape for {}, error: ", header());
     match (&spec.shape, value) {
         (None, Value::Array(items)) => {
             let value = Value::Array(items);
@@ -91,7 +99,7 @@ fn check(spec: &ParamSpec, value: Value) -> Checked {
         }
         (Some(_), value) => {
             let problem = format!(
-                "Value must be a 1D array with shape (-1,) for param '{}', received {} with ndim 0",
+                "Value must be a 1D array with shape (-1,) for param {}, received {} with ndim 0",
                 header(),
                 python_type(&value)
             );
@@ -139,6 +147,22 @@ fn convert(data_type: &DataType, value: Value) -> Checked {
         format!("Can not safely convert `<class '{kind}'>` to `DataType.{to}` for value `{shown}`")
     };
     Err((value, problem))
+}
+
+/// A value as Python prints it; `quoted` is for texts within lists.
+fn python(value: &Value, quoted: bool) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::String(text) if quoted => format!("'{text}'"),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| python(item, true)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        other => other.to_string(),
+    }
 }
 
 fn python_type(value: &Value) -> &'static str {

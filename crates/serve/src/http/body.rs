@@ -35,7 +35,9 @@ pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
     for part in parts {
         let (name, charset) = part.split_once('=').unwrap_or((part, ""));
         if !name.eq_ignore_ascii_case("charset") {
-            return Err(Refusal::MediaType(format!("Unrecognized content type parameters: {name}.")));
+            return Err(Refusal::MediaType(format!(
+                "Unrecognized content type parameters: {name}."
+            )));
         }
         if !charset.trim_matches('"').eq_ignore_ascii_case("utf-8") {
             return Err(Refusal::MediaType("The scoring server only supports UTF-8".to_owned()));

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::StatusCode;
+use http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use trainyard_mlflow::ErrorCode;
 use trainyard_mlflow::enforce::{Rejection, Violation};
@@ -134,11 +134,9 @@ impl Refusal {
                 RETRY_AFTER,
                 "1",
             ),
-            Self::Internal(reason) => plain(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                ErrorCode::InternalError,
-                reason,
-            ),
+            Self::Internal(reason) => {
+                plain(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError, reason)
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 mod body;
 mod error;
+mod infer;
 mod predict;
 mod request_id;
 mod route;
@@ -19,6 +20,7 @@ pub(crate) type Response = http::Response<Full<Bytes>>;
 
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+pub(crate) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// An answer of this status and content.
 pub(crate) fn response(

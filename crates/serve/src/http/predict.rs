@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use trainyard_mlflow::enforce::{Enforced, Protocol};
 
 use super::body::Format;
@@ -28,6 +28,8 @@ pub(crate) enum Dialect {
     Scoring,
 }
 
+const X_MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
+
 /// Predicts the rows of a body.
 pub(crate) async fn predict(
     server: &Arc<Server>,
@@ -38,17 +40,22 @@ pub(crate) async fn predict(
     request_id: Arc<str>,
 ) -> Result<Response, Refusal> {
     let Some(served) = slot.current() else { return Err(Refusal::NotReady(not_ready(slot))) };
+    let version = Arc::clone(&served.version);
     let answer = if body.len() <= INLINE_BYTES_MAX {
         answer(server, &served, dialect, format, &body, request_id)?
     } else {
         let server = Arc::clone(server);
-        let work =
-            move || answer(&server, &served, dialect, format, &body, request_id);
+        let work = move || answer(&server, &served, dialect, format, &body, request_id);
         tokio::task::spawn_blocking(work)
             .await
             .map_err(|_panicked| Refusal::Internal("predicting broke off; this is a bug"))??
     };
-    Ok(response(StatusCode::OK, JSON, answer))
+    let mut response = response(StatusCode::OK, JSON, answer);
+    // Says which version answered, also while versions change.
+    if let Ok(version) = HeaderValue::from_str(&version) {
+        response.headers_mut().insert(X_MODEL_VERSION, version);
+    }
+    Ok(response)
 }
 
 /// Why no model serves in this slot.

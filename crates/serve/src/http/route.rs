@@ -11,13 +11,13 @@ use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
 
 use super::error::Refusal;
-use super::predict::{Dialect, predict};
+use super::predict::{Dialect, not_ready, predict};
 use super::request_id::X_REQUEST_ID;
-use super::{JSON, Response, body, json, response};
-use crate::health;
+use super::{JSON, Response, body, infer, json, response};
 use crate::metrics::Route;
 use crate::server::Server;
 use crate::slot::{Checked, Slot};
+use crate::{docs, health, openapi};
 
 /// MLflow whose scoring protocol is spoken; what `/version` answers.
 pub(crate) const MLFLOW_VERSION: &str = "3.17.2";
@@ -26,14 +26,17 @@ pub(crate) const MLFLOW_VERSION: &str = "3.17.2";
 pub(crate) async fn handle(server: Arc<Server>, request: Request<Incoming>) -> Response {
     let started = Instant::now();
     let (request_id, header) = server.request_ids.of(request.headers());
-    let (route, slot) = find(&server, request.uri().path());
+    // The path is looked at before the request is taken apart, and needed after.
+    let uri = request.uri().clone();
+    let target = find(&server, uri.path());
+    let route = target.route;
     let method = request.method().clone();
     server.metrics.in_flight.fetch_add(1, Ordering::Relaxed);
     let counted = InFlight(&server);
     let limit = server.options.limits.request_timeout;
     let answered = match tokio::time::timeout(
         limit,
-        dispatch(&server, route, slot, request, Arc::clone(&request_id)),
+        dispatch(&server, target, request, Arc::clone(&request_id)),
     )
     .await
     {
@@ -50,9 +53,20 @@ pub(crate) async fn handle(server: Arc<Server>, request: Request<Incoming>) -> R
     let elapsed = started.elapsed();
     server.metrics.answered(route, status.as_u16(), elapsed);
     if status.is_server_error() && route != Route::Health {
-        tracing::warn!(?route, status = status.as_u16(), request_id = &*request_id, "request failed");
+        tracing::warn!(
+            ?route,
+            status = status.as_u16(),
+            request_id = &*request_id,
+            "request failed"
+        );
     } else {
-        tracing::debug!(?route, status = status.as_u16(), request_id = &*request_id, ?elapsed, "request");
+        tracing::debug!(
+            ?route,
+            status = status.as_u16(),
+            request_id = &*request_id,
+            ?elapsed,
+            "request"
+        );
     }
     response
 }
@@ -65,16 +79,43 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// The route of a path, and the model it is about.
-fn find<'s>(server: &'s Server, path: &str) -> (Route, Option<&'s Arc<Slot>>) {
-    let (slot, path) = match path.strip_prefix("/models/").and_then(|rest| rest.split_once('/')) {
-        Some((name, rest)) => {
-            let slot = server.slots.iter().find(|slot| slot.name == name);
-            (slot, rest)
-        }
-        None => (server.slots.first(), path.strip_prefix('/').unwrap_or(path)),
-    };
-    let route = match path {
+/// What a path means: the route, the model, and where the model answers.
+#[derive(Debug, Clone, Copy)]
+struct Target<'p> {
+    route: Route,
+    /// Index of the slot; none when there is no model of that name.
+    slot: Option<usize>,
+    /// `/models/<name>`, or nothing at the root.
+    prefix: &'p str,
+    /// What the route leaves open.
+    rest: &'p str,
+}
+
+fn find<'p>(server: &Server, path: &'p str) -> Target<'p> {
+    let by_name = |name: &str| server.slots.iter().position(|slot| slot.name == name);
+    let other = Target { route: Route::Other, slot: Some(0), prefix: "", rest: path };
+    if let Some(rest) = path.strip_prefix("/v2") {
+        // `/v2/models/<name>[/versions/<version>]/<rest>`; without a model it is about the server.
+        let Some(rest) = rest.strip_prefix("/models/") else {
+            return Target { route: Route::Infer, rest: rest.trim_start_matches('/'), ..other };
+        };
+        let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        let rest = match rest.strip_prefix("versions/") {
+            Some(versioned) => versioned.split_once('/').map_or("", |(_, rest)| rest),
+            None => rest,
+        };
+        let rest = if rest.is_empty() { "metadata" } else { rest };
+        return Target { route: Route::Infer, slot: by_name(name), prefix: path, rest };
+    }
+    let (slot, prefix, rest) =
+        match path.strip_prefix("/models/").and_then(|rest| rest.split_once('/')) {
+            Some((name, rest)) => {
+                let prefix = path.get(..path.len() - rest.len() - 1).unwrap_or_default();
+                (by_name(name), prefix, rest)
+            }
+            None => (Some(0), "", path.strip_prefix('/').unwrap_or(path)),
+        };
+    let route = match rest {
         "predict" => Route::Predict,
         "invocations" => Route::Invocations,
         "health" => Route::Health,
@@ -82,24 +123,30 @@ fn find<'s>(server: &'s Server, path: &str) -> (Route, Option<&'s Arc<Slot>>) {
         "version" => Route::Version,
         "metrics" => Route::Metrics,
         "reload" => Route::Reload,
+        "flush" => Route::Flush,
+        "docs" | "openapi.json" => Route::Docs,
         _ => Route::Other,
     };
-    (route, slot)
+    Target { route, slot, prefix, rest }
 }
 
 async fn dispatch(
     server: &Arc<Server>,
-    route: Route,
-    slot: Option<&Arc<Slot>>,
+    target: Target<'_>,
     request: Request<Incoming>,
     request_id: Arc<str>,
 ) -> Result<Response, Refusal> {
-    let probe = matches!(route, Route::Health | Route::Ping | Route::Version);
+    let probe = match target.route {
+        Route::Health | Route::Ping | Route::Version => true,
+        Route::Infer => matches!(target.rest, "health/live" | "health/ready" | "ready"),
+        _ => false,
+    };
     if !probe {
         authenticate(server, request.headers())?;
     }
+    let slot = target.slot.and_then(|index| server.slots.get(index));
     let Some(slot) = slot else { return Err(Refusal::NotFound) };
-    match route {
+    match target.route {
         Route::Predict => scored(server, slot, Dialect::Plain, request, request_id).await,
         Route::Invocations => scored(server, slot, Dialect::Scoring, request, request_id).await,
         Route::Health => {
@@ -126,8 +173,75 @@ async fn dispatch(
             only_post(&request)?;
             reload(server, slot).await
         }
-        Route::Infer | Route::Feedback | Route::Docs | Route::Other => Err(Refusal::NotFound),
+        Route::Flush => {
+            only_post(&request)?;
+            if let Some(log) = &server.log {
+                log.flush();
+            }
+            Ok(response(StatusCode::ACCEPTED, JSON, "{}"))
+        }
+        Route::Infer => inference(server, slot, target, request, request_id).await,
+        Route::Docs => {
+            only_get(&request)?;
+            let Some(served) = slot.current() else {
+                return Err(Refusal::NotReady(not_ready(slot)));
+            };
+            Ok(if target.rest == "docs" {
+                docs::page(slot, &served, target.prefix)
+            } else {
+                json(StatusCode::OK, &openapi::document(slot, &served, target.prefix))
+            })
+        }
+        Route::Feedback | Route::Other => Err(Refusal::NotFound),
     }
+}
+
+/// The Open Inference Protocol.
+async fn inference(
+    server: &Arc<Server>,
+    slot: &Arc<Slot>,
+    target: Target<'_>,
+    request: Request<Incoming>,
+    request_id: Arc<str>,
+) -> Result<Response, Refusal> {
+    let ready = |ready: bool| {
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        json(status, &serde_json::json!({ "ready": ready }))
+    };
+    let about_model = !target.prefix.is_empty();
+    match (about_model, target.rest) {
+        (true, "infer") => {}
+        (_, "health/live") | (true, "ready" | "metadata") | (false, "health/ready" | "") => {
+            only_get(&request)?;
+        }
+        _ => return Err(Refusal::NotFound),
+    }
+    match target.rest {
+        "health/live" => return Ok(json(StatusCode::OK, &serde_json::json!({ "live": true }))),
+        "health/ready" => {
+            return Ok(ready(server.slots.iter().all(|slot| health::is_ready(server, slot))));
+        }
+        "ready" => return Ok(ready(health::is_ready(server, slot))),
+        "" => {
+            let version = env!("CARGO_PKG_VERSION");
+            let about =
+                serde_json::json!({ "name": "trainyard", "version": version, "extensions": [] });
+            return Ok(json(StatusCode::OK, &about));
+        }
+        _ => {}
+    }
+    let Some(served) = slot.current() else { return Err(Refusal::NotReady(not_ready(slot))) };
+    if target.rest == "metadata" {
+        return Ok(json(StatusCode::OK, &infer::metadata(slot, &served)));
+    }
+    only_post(&request)?;
+    let Ok(_permit) = server.concurrency.try_acquire() else { return Err(Refusal::Overloaded) };
+    let (head, body) = request.into_parts();
+    let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
+    let (server, slot) = (Arc::clone(server), Arc::clone(slot));
+    let work = move || infer::infer(&server, &slot, &served, &body, request_id);
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_panicked| Refusal::Internal("predicting broke off; this is a bug"))?
 }
 
 async fn scored(

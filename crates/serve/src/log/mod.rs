@@ -8,7 +8,7 @@
 mod segment;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -43,6 +43,7 @@ const TICK: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub(crate) struct PredictionLog {
     queue: SyncSender<Entry>,
+    flush: Arc<AtomicBool>,
     metrics: Arc<Metrics>,
 }
 
@@ -57,12 +58,20 @@ impl PredictionLog {
         segment::remove_abandoned(&options.dir);
         let (queue, entries) = sync_channel(options.queue_max.max(1));
         let counts = Arc::clone(&metrics);
+        let flush = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&flush);
         let path = options.dir.clone();
         let thread = std::thread::Builder::new()
             .name("prediction-log".to_owned())
-            .spawn(move || write(&options, &entries, &counts))
+            .spawn(move || write(&options, &entries, &counts, &asked))
             .map_err(|source| Error::Io { path, source })?;
-        Ok((Self { queue, metrics }, thread))
+        Ok((Self { queue, flush, metrics }, thread))
+    }
+
+    /// Asks the writer to close the open segment within a tick, so that readers see what was
+    /// logged so far without waiting for its age.
+    pub(crate) fn flush(&self) {
+        self.flush.store(true, Ordering::Release);
     }
 
     /// Hands an entry over, or drops and counts it.
@@ -80,7 +89,7 @@ impl PredictionLog {
     }
 }
 
-fn write(options: &LogOptions, entries: &Receiver<Entry>, metrics: &Metrics) {
+fn write(options: &LogOptions, entries: &Receiver<Entry>, metrics: &Metrics, asked: &AtomicBool) {
     let mut chunk: Vec<Entry> = Vec::new();
     let mut chunk_rows = 0;
     let mut chunk_started = Instant::now();
@@ -93,7 +102,8 @@ fn write(options: &LogOptions, entries: &Receiver<Entry>, metrics: &Metrics) {
         let open = !matches!(received, Err(RecvTimeoutError::Disconnected));
         if let Ok(entry) = received {
             metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
-            let same = chunk.last().is_none_or(|last| last.input.schema_ref() == entry.input.schema_ref());
+            let same =
+                chunk.last().is_none_or(|last| last.input.schema_ref() == entry.input.schema_ref());
             if !same {
                 flush(&mut segment, &mut chunk, options, metrics);
                 chunk_rows = 0;
@@ -110,7 +120,7 @@ fn write(options: &LogOptions, entries: &Receiver<Entry>, metrics: &Metrics) {
             segment.rows() >= options.segment_rows_max
                 || Instant::now() >= segment.opened + options.segment_age_max
         });
-        if due || !open {
+        if asked.swap(false, Ordering::Acquire) || due || !open {
             close(segment.take(), metrics);
         }
         if !open {

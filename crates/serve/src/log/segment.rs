@@ -8,7 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type};
-use arrow_array::{Array as _, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_array::{
+    Array as _, ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::concat::concat;
 use parquet::arrow::ArrowWriter;
@@ -114,7 +116,8 @@ pub(crate) fn remove_abandoned(dir: &Path) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let ours = name.starts_with(".predictions-") && name.ends_with(UNFINISHED);
-        let age = entry.metadata().and_then(|data| data.modified()).ok().and_then(|t| t.elapsed().ok());
+        let age =
+            entry.metadata().and_then(|data| data.modified()).ok().and_then(|t| t.elapsed().ok());
         if ours && age.is_some_and(|age| age > ABANDONED_AFTER) {
             tracing::info!(path = %entry.path().display(), "removing an unfinished log segment");
             let _someone_else_was_first = std::fs::remove_file(entry.path());
@@ -137,7 +140,11 @@ pub(crate) fn batch(entries: &[Entry]) -> Result<RecordBatch, Failure> {
     let times = TimestampMillisecondArray::from(times).with_timezone("UTC");
     let mut fields = vec![
         Field::new("trainyard.request_id", DataType::Utf8, false),
-        Field::new("trainyard.time", DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), false),
+        Field::new(
+            "trainyard.time",
+            DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+            false,
+        ),
         Field::new("trainyard.model_version", DataType::Utf8, false),
     ];
     let mut columns: Vec<ArrayRef> = vec![
@@ -149,7 +156,8 @@ pub(crate) fn batch(entries: &[Entry]) -> Result<RecordBatch, Failure> {
         return Err(ArrowError::InvalidArgumentError("no entries".to_owned()).into());
     };
     for (index, field) in first.input.schema_ref().fields().iter().enumerate() {
-        let parts: Vec<_> = entries.iter().map(|entry| entry.input.column(index).as_ref()).collect();
+        let parts: Vec<_> =
+            entries.iter().map(|entry| entry.input.column(index).as_ref()).collect();
         fields.push(Field::clone(field));
         columns.push(concat(&parts)?);
     }

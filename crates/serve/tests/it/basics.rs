@@ -14,7 +14,8 @@ async fn predicts_what_python_predicts() {
         let text = std::fs::read_to_string(model(name).join("expected.json")).unwrap();
         let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
         let server = Running::ready(folder(name)).await;
-        let answer = server.post("/invocations", json!({"inputs": expected["inputs"]}).to_string()).await;
+        let answer =
+            server.post("/invocations", json!({"inputs": expected["inputs"]}).to_string()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let answer = answer.json();
         for (output, values) in expected["pyfunc_predict"].as_object().unwrap() {
@@ -60,7 +61,8 @@ async fn predict_takes_records_split_and_columns() {
     }
     let frame = server.post("/invocations", format!("{{\"dataframe_records\": [{ROW}]}}")).await;
     assert_eq!(frame.json()["predictions"][0]["label"], 0);
-    let csv = "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5.1,3.5,1.4,0.2\n";
+    let csv =
+        "sepal length (cm),sepal width (cm),petal length (cm),petal width (cm)\n5.1,3.5,1.4,0.2\n";
     let answer = server.post_as("/invocations", "text/csv; charset=utf-8", csv).await;
     assert_eq!(answer.json()["predictions"][0]["label"], 0, "{answer:?}");
     server.stop().await;
@@ -89,7 +91,10 @@ async fn a_wrong_value_is_refused_with_column_row_and_value() {
         })
     );
     let missing = server.post("/predict", r#"[{"sepal length (cm)": 1, "colour": 2}]"#).await;
-    assert_eq!((missing.status, &missing.json()["error_code"]), (400, &json!("INVALID_PARAMETER_VALUE")));
+    assert_eq!(
+        (missing.status, &missing.json()["error_code"]),
+        (400, &json!("INVALID_PARAMETER_VALUE"))
+    );
     assert_eq!(missing.json()["violations"].as_array().unwrap().len(), 3);
     // A number as text is upstream's 5.1, but not what the signature says.
     let text = ROW.replace("5.1", "\"5.1\"");
@@ -118,7 +123,11 @@ async fn health_tells_which_model_serves() {
     }
     for path in ["/nope", "/models/other/health", "/predict/", "/models/model"] {
         let answer = server.get(path).await;
-        assert_eq!((answer.status, answer.text.as_str()), (404, r#"{"detail":"Not Found"}"#), "{path}");
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (404, r#"{"detail":"Not Found"}"#),
+            "{path}"
+        );
     }
     let answer = server.get("/predict").await;
     assert_eq!((answer.status, answer.header("allow")), (405, "POST"));
@@ -131,7 +140,8 @@ async fn health_tells_which_model_serves() {
 #[tokio::test]
 async fn requests_carry_an_id() {
     let server = Running::ready(folder("onnx_rf")).await;
-    let given = server.send(server.http.get(server.url("/ping")).header("x-request-id", "abc-1")).await;
+    let given =
+        server.send(server.http.get(server.url("/ping")).header("x-request-id", "abc-1")).await;
     assert_eq!(given.header("x-request-id"), "abc-1");
     let first = server.get("/ping").await.header("x-request-id").to_owned();
     let second = server.get("/ping").await.header("x-request-id").to_owned();
@@ -220,7 +230,10 @@ async fn what_can_never_work_is_refused_at_the_start() {
     let registry = ModelSource::Registry { name: "M".to_owned(), stage: "Production".to_owned() };
     let options = ServeOptions::new(registry.clone());
     let error = serve(listener().await, None, options, std::future::pending()).await.unwrap_err();
-    assert!(matches!(&error, Error::NoTracking { uri } if uri == "models:/M@Production"), "{error}");
+    assert!(
+        matches!(&error, Error::NoTracking { uri } if uri == "models:/M@Production"),
+        "{error}"
+    );
     let mut options = folder("onnx_rf");
     options.more.push(("model".to_owned(), registry));
     let error = serve(listener().await, None, options, std::future::pending()).await.unwrap_err();

@@ -1,0 +1,183 @@
+//! The prediction log, read back as others read it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
+use arrow_array::{Array as _, RecordBatch};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use trainyard_serve::LogOptions;
+
+use crate::support::{Running, folder};
+
+fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
+    let mut paths: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'))
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn read(path: &Path) -> Vec<RecordBatch> {
+    let file = std::fs::File::open(path).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+    reader.map(Result::unwrap).collect()
+}
+
+fn rows(dir: &Path) -> usize {
+    segments(dir).iter().flat_map(|path| read(path)).map(|batch| batch.num_rows()).sum()
+}
+
+fn record(width: f64) -> String {
+    format!(
+        r#"{{"sepal length (cm)": 5.1, "sepal width (cm)": {width}, "petal length (cm)": 1.4,
+            "petal width (cm)": null, "extra": 1}}"#
+    )
+}
+
+#[tokio::test]
+async fn what_was_asked_and_answered_is_in_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = folder("iris_columns");
+    options.log = Some(LogOptions::new(directory.path().join("logs")));
+    let server = Running::ready(options).await;
+    let before = chrono::Utc::now().timestamp_millis();
+    let body = format!("[{}, {}]", record(3.5), record(3.25));
+    let request = server.http.post(server.url("/predict")).header("x-request-id", "first");
+    let request = request.header("content-type", "application/json").body(body);
+    assert_eq!(server.send(request).await.status, 200);
+    assert_eq!(server.post("/predict", "[{}]").await.status, 400, "not logged");
+    assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
+    assert_eq!(segments(&directory.path().join("logs")).len(), 0, "only whole segments show");
+    server.stop().await;
+
+    let paths = segments(&directory.path().join("logs"));
+    assert_eq!(paths.len(), 1, "{paths:?}");
+    let batches = read(&paths[0]);
+    let batch = &batches[0];
+    let names: Vec<_> = batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(
+        names,
+        [
+            "trainyard.request_id",
+            "trainyard.time",
+            "trainyard.model_version",
+            "sepal length (cm)",
+            "sepal width (cm)",
+            "petal length (cm)",
+            "petal width (cm)",
+            "prediction",
+            "probability",
+        ]
+    );
+    assert_eq!(batch.num_rows(), 3);
+    let ids = batch.column(0).as_string::<i32>();
+    assert_eq!((ids.value(0), ids.value(1)), ("first", "first"));
+    assert!(ids.value(2).len() > 16);
+    let times = batch.column(1).as_primitive::<TimestampMillisecondType>();
+    assert!(times.value(0) >= before && times.timezone() == Some("UTC"));
+    assert_eq!(batch.column(2).as_string::<i32>().value(0), "4549939cf89c4a6cbe28af45e1e2ebfb");
+    assert_eq!(batch.column(4).as_primitive::<Float64Type>().values().to_vec(), [3.5, 3.25, 3.0]);
+    assert_eq!(batch.column(6).null_count(), 3);
+    assert_eq!(batch.column(7).as_primitive::<Int64Type>().value(0), 0);
+    let probability = batch.column(8).as_primitive::<Float64Type>().value(0);
+    assert!((0.3..1.001).contains(&probability), "{probability}");
+}
+
+#[tokio::test]
+async fn python_reads_a_segment() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = folder("onnx_rf");
+    options.log = Some(LogOptions::new(directory.path()));
+    let server = Running::ready(options).await;
+    let answer = server.post("/invocations", r#"{"inputs": [[5.1, 3.5, 1.4, 0.2]]}"#).await;
+    assert_eq!(answer.status, 200);
+    server.stop().await;
+    // pyarrow's threads sometimes abort the interpreter while it ends: leave before that.
+    let script = "import os, sys, pandas; frame = pandas.read_parquet(sys.argv[1]); \
+                  print([round(float(value), 3) for value in frame['0'][0]], \
+                  frame['prediction'][0], frame['probability'][0] > 0.9, \
+                  frame['trainyard.time'].dt.tz, flush=True); os._exit(0)";
+    let path = segments(directory.path()).remove(0).display().to_string();
+    let printed = trainyard_testkit::run_python(script, &[&path], &[]);
+    assert_eq!(printed.trim(), "[5.1, 3.5, 1.4, 0.2] 0 True UTC");
+}
+
+#[tokio::test]
+async fn segments_are_rotated_by_rows_and_by_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = folder("iris_columns");
+    let mut log = LogOptions::new(directory.path());
+    log.segment_rows_max = 10;
+    log.segment_age_max = Duration::from_millis(50);
+    options.log = Some(log);
+    let server = Running::ready(options).await;
+    for _ in 0..3 {
+        assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
+        let seen = segments(directory.path()).len();
+        let started = Instant::now();
+        while segments(directory.path()).len() == seen {
+            assert!(started.elapsed() < Duration::from_secs(10), "no new segment");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    assert_eq!(server.metric("trainyard_prediction_log_rows_total").await, 3.0);
+    server.stop().await;
+    assert_eq!(rows(directory.path()), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_servers_share_a_folder_and_nothing_is_lost_below_the_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut servers = Vec::new();
+    for _ in 0..2 {
+        let mut options = folder("iris_columns");
+        options.log = Some(LogOptions::new(directory.path()));
+        servers.push(Arc::new(Running::ready(options).await));
+    }
+    let mut clients = Vec::new();
+    for server in &servers {
+        for _ in 0..2 {
+            let server = Arc::clone(server);
+            clients.push(tokio::spawn(async move {
+                for _ in 0..100 {
+                    assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
+                }
+            }));
+        }
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
+    let mut dropped = 0.0;
+    for server in servers {
+        dropped += server.metric("trainyard_prediction_log_dropped_total").await;
+        Arc::into_inner(server).unwrap().stop().await;
+    }
+    assert_eq!(dropped, 0.0);
+    assert_eq!(rows(directory.path()), 400);
+    assert_eq!(segments(directory.path()).len(), 2);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_written_slows_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path().join("logs");
+    let mut options = folder("iris_columns");
+    let mut log = LogOptions::new(&dir);
+    log.segment_age_max = Duration::from_millis(1);
+    options.log = Some(log);
+    let server = Running::ready(options).await;
+    std::fs::remove_dir(&dir).unwrap();
+    assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
+    let started = Instant::now();
+    while server.metric("trainyard_prediction_log_failed_total").await < 1.0 {
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+    assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
+    server.stop().await;
+}

@@ -2,6 +2,8 @@
 
 mod basics;
 mod conformance;
+mod documentation;
+mod inference;
 mod log;
 mod overload;
 mod support;
