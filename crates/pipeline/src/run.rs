@@ -21,7 +21,7 @@ use crate::{Error, Project, Result, traffic};
 
 /// How long a served prediction may take until the log's readers see it.
 const LOG_DEADLINE: Duration = Duration::from_secs(20);
-const LOG_PAUSE: Duration = Duration::from_millis(50);
+const LOG_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a run needs beside the project.
 #[derive(Debug, Clone)]
@@ -158,9 +158,10 @@ async fn wait_for_log(
     filter: &LogFilter,
     rows: usize,
 ) -> Result<()> {
-    traffic::flush_log(&deployed.url).await?;
     let started = Instant::now();
     loop {
+        // Each time: what was still queued at one flush is visible after the next.
+        traffic::flush_log(&deployed.url).await?;
         let seen = match read_log(project, filter) {
             Ok(table) => table.num_rows(),
             // The first segment is not there yet.

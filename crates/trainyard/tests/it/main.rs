@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
 mod bad_input;
+mod command;
 mod help;
+mod pages;
 mod project;
 mod run;
