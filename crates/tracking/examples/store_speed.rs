@@ -167,9 +167,15 @@ async fn reads(store: &Arc<dyn Tracking>) -> Outcome {
         store.set_registered_model_alias("m", "Production", "1").await?;
     }
     for clients in [1, 8] {
-        rate("alias look-ups", clients, Duration::from_secs(2), store, |store, _client, _time| async move {
-            store.get_model_version_by_alias("m", "Production").await.map(|_version| ())
-        })
+        rate(
+            "alias look-ups",
+            clients,
+            Duration::from_secs(2),
+            store,
+            |store, _client, _time| async move {
+                store.get_model_version_by_alias("m", "Production").await.map(|_version| ())
+            },
+        )
         .await?;
     }
     let run_id = new_run(&**store).await?;

@@ -37,7 +37,9 @@ pub fn open(uri: &str, options: OpenOptions) -> Result<Arc<dyn Tracking>> {
             let (artifacts, store_options) = local(options)?;
             Ok(Arc::new(SqlStore::open_temporary(artifacts, store_options)?))
         }
-        TrackingUri::Http(_) => Ok(Arc::new(trainyard_mlflow::client::RestClient::from_env(&tracking_uri)?)),
+        TrackingUri::Http(_) => {
+            Ok(Arc::new(trainyard_mlflow::client::RestClient::from_env(&tracking_uri)?))
+        }
         TrackingUri::Postgres(_) => {
             let (artifacts, store_options) = local(options)?;
             let url = tracking_uri.connection_url();
@@ -48,8 +50,7 @@ pub fn open(uri: &str, options: OpenOptions) -> Result<Arc<dyn Tracking>> {
 
 fn local(options: OpenOptions) -> Result<(Arc<ArtifactStorage>, StoreOptions)> {
     let destination = options.artifacts_destination;
-    let artifacts =
-        ArtifactStorage::open(destination.as_deref().unwrap_or(DEFAULT_DESTINATION))?;
+    let artifacts = ArtifactStorage::open(destination.as_deref().unwrap_or(DEFAULT_DESTINATION))?;
     let root = options.default_artifact_root.unwrap_or_else(|| DEFAULT_ARTIFACT_ROOT.to_owned());
     let artifact_root = if trainyard_mlflow::uri::scheme(&root).is_some() {
         root

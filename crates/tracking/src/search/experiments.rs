@@ -116,7 +116,9 @@ fn push_id(sql: &mut Sql, comparison: &Comparison) -> Result<()> {
 fn push_time(sql: &mut Sql, name: &str, comparison: &Comparison) -> Result<()> {
     let number = |literal: &Literal| -> Result<i64> {
         match literal.kind {
-            LiteralKind::Integer => literal.text.parse().map_err(|_too_large| bad_time(name, &literal.text)),
+            LiteralKind::Integer => {
+                literal.text.parse().map_err(|_too_large| bad_time(name, &literal.text))
+            }
             LiteralKind::Float => Err(bad_time(name, &python::repr(&literal.text))),
             LiteralKind::Quoted | LiteralKind::Word => Err(Error::invalid(format!(
                 "Expected numeric value type for numeric attribute: {name}. Found {}",

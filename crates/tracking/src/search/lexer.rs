@@ -212,7 +212,8 @@ fn word(filter: &str, start: usize) -> Result<(TokenKind, usize)> {
     }
     let text = filter.get(start..end).unwrap_or_default();
     if text.is_empty() {
-        let length = filter.get(start..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+        let length =
+            filter.get(start..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
         return Ok((TokenKind::Stray, length));
     }
     if quoted_only && text.starts_with('"') {

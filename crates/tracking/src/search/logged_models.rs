@@ -235,10 +235,9 @@ fn push_value(
             sql.push(" AND ").push_value(high);
         }
         Operand::None => {
-            return Err(Error::invalid(format!(
-                "Expected a value to compare {entity}.{key} with"
-            ))
-            .into());
+            return Err(
+                Error::invalid(format!("Expected a value to compare {entity}.{key} with")).into()
+            );
         }
     }
     Ok(())
@@ -264,8 +263,6 @@ pub(crate) fn order_field(name: &str) -> Result<OrderField> {
     if entity == "metrics" {
         return Ok(OrderField::Metric(key.to_owned()));
     }
-    Err(Error::invalid(format!(
-        "Invalid order by field name: {name}. Only metrics are supported."
-    ))
-    .into())
+    Err(Error::invalid(format!("Invalid order by field name: {name}. Only metrics are supported."))
+        .into())
 }

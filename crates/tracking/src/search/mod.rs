@@ -15,6 +15,7 @@ mod order;
 mod parser;
 pub(crate) mod registered_models;
 pub(crate) mod runs;
+pub(crate) mod runs_sql;
 mod sql;
 mod syntax;
 #[cfg(test)]

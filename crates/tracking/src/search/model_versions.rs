@@ -78,8 +78,7 @@ fn push_number(sql: &mut Sql, comparison: &Comparison) -> Result<()> {
             sql.push(" AND ").push_value(high);
         }
         (Operator::In | Operator::NotIn, Operand::List { items, .. })
-            if !items.is_empty()
-                && items.iter().all(|item| item.kind == LiteralKind::Integer) =>
+            if !items.is_empty() && items.iter().all(|item| item.kind == LiteralKind::Integer) =>
         {
             let values = items.iter().map(number).collect::<Result<Vec<_>>>()?;
             sql.push(&format!("v.version {operator} ")).push_list(values);
@@ -92,7 +91,8 @@ fn push_number(sql: &mut Sql, comparison: &Comparison) -> Result<()> {
 /// A version number; upstream takes it in quotes, too.
 fn number(literal: &Literal) -> Result<i64> {
     let text = literal.unquoted().unwrap_or(&literal.text);
-    let shown = if literal.kind == LiteralKind::Quoted { python::repr(text) } else { text.to_owned() };
+    let shown =
+        if literal.kind == LiteralKind::Quoted { python::repr(text) } else { text.to_owned() };
     text.trim().parse().map_err(|_error| {
         Error::invalid(format!("Invalid value for numeric attribute 'version_number': {shown}"))
             .into()

@@ -168,8 +168,12 @@ impl<'a> Parser<'a> {
                 ))
                 .into());
             }
-            TokenKind::Close => return Err(error_at(self.filter, first.start, "expected a comparison")),
-            TokenKind::Stray => return Err(error_at(self.filter, first.start, "unexpected character")),
+            TokenKind::Close => {
+                return Err(error_at(self.filter, first.start, "expected a comparison"));
+            }
+            TokenKind::Stray => {
+                return Err(error_at(self.filter, first.start, "unexpected character"));
+            }
             _ => return Err(self.invalid_clause(start)),
         };
         let (operator, value) = self.operator_and_value(start)?;

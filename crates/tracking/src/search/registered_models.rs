@@ -102,9 +102,10 @@ pub(super) fn push_text(
         {
             let value = quoted(literal)?;
             if !TEXT_OPERATORS.contains(&operator) {
-                return Err(
-                    Error::invalid(format!("Invalid comparator for attribute: {operator}")).into()
-                );
+                return Err(Error::invalid(format!(
+                    "Invalid comparator for attribute: {operator}"
+                ))
+                .into());
             }
             sql.push_text_comparison(column, operator, value);
             Ok(())
@@ -118,9 +119,10 @@ pub(super) fn push_text(
                 .into());
             }
             if !matches!(comparison.operator, Operator::In | Operator::NotIn) {
-                return Err(
-                    Error::invalid(format!("Invalid comparator for attribute: {operator}")).into()
-                );
+                return Err(Error::invalid(format!(
+                    "Invalid comparator for attribute: {operator}"
+                ))
+                .into());
             }
             let values = quoted_list(items)?;
             sql.push(&format!("{column} {operator} ")).push_list(values);

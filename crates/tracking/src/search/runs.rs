@@ -1,27 +1,38 @@
-//! Search of runs.
-//!
-//! Conditions that all must hold and that name a metric, param or tag become joins, which the
-//! database can start from; all others become conditions on the run. A run that has no value under
-//! a key fails every comparison with it, whatever the operator, and so matches its `NOT`.
+//! Search of runs: which comparisons and orders there are, and upstream's words for those that are
+//! none. What they mean in SQL is in `runs_sql`.
 
 use trainyard_mlflow::Error;
 
 use super::identifier::{check_attribute, split};
 use super::order::{check_unique, parse_all};
-use super::sql::Sql;
-use super::syntax::{Comparison, Expression, Literal, LiteralKind, Operand, Operator};
+use super::syntax::{Comparison, Literal, LiteralKind, Operand, Operator};
 use crate::error::Result;
-use crate::store::inputs::CONTEXT;
 use crate::store::python;
-use crate::store::runs::RUN_NAME;
 
 const ENTITIES: &[&str] = &["metric", "parameter", "tag", "attribute", "dataset"];
 const ATTRIBUTES: &[&str] = &[
-    "run_id", "run_name", "status", "user_id", "artifact_uri", "start_time", "end_time", "created",
-    "Created", "run name", "Run name", "Run Name",
+    "run_id",
+    "run_name",
+    "status",
+    "user_id",
+    "artifact_uri",
+    "start_time",
+    "end_time",
+    "created",
+    "Created",
+    "run name",
+    "Run name",
+    "Run Name",
 ];
 const ORDER_ATTRIBUTES: &[&str] = &[
-    "run_id", "run_name", "status", "user_id", "artifact_uri", "start_time", "end_time", "created",
+    "run_id",
+    "run_name",
+    "status",
+    "user_id",
+    "artifact_uri",
+    "start_time",
+    "end_time",
+    "created",
     "Created",
 ];
 const DATASET_KEYS: &[&str] = &["name", "digest", "context"];
@@ -30,7 +41,7 @@ const TEXT_OPERATORS: &[&str] = &["!=", "=", "LIKE", "ILIKE", "IS NULL", "IS NOT
 const ATTRIBUTE_OPERATORS: &[&str] = &["!=", "=", "LIKE", "ILIKE", "IN", "NOT IN"];
 
 /// Characters of params and tags that are in an index (`schema::INDEXES`).
-const PREFIX: usize = 64;
+pub(super) const PREFIX: usize = 64;
 
 /// What an identifier names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +103,7 @@ fn field(identifier: &str, attributes: &[&str]) -> Result<Field> {
 }
 
 /// The column of an attribute.
-fn column(attribute: &str) -> &'static str {
+pub(super) fn column(attribute: &str) -> &'static str {
     match attribute {
         "run_id" => "r.run_uuid",
         "status" => "r.status",
@@ -124,11 +135,21 @@ pub(crate) struct Condition {
 pub(crate) enum Test {
     /// Operator and number.
     Number(String, f64),
-    NumberIn { negated: bool, values: Vec<f64> },
-    NumberBetween { negated: bool, low: f64, high: f64 },
+    NumberIn {
+        negated: bool,
+        values: Vec<f64>,
+    },
+    NumberBetween {
+        negated: bool,
+        low: f64,
+        high: f64,
+    },
     /// Operator and text.
     Text(String, String),
-    TextIn { negated: bool, values: Vec<String> },
+    TextIn {
+        negated: bool,
+        values: Vec<String>,
+    },
     Missing,
     Present,
 }
@@ -167,10 +188,8 @@ fn numeric_test(
     refuse_null_test(comparison, kind, key)?;
     let number = |literal: &Literal| {
         literal.number().ok_or_else(|| {
-            let what = attribute.map_or_else(
-                || "metric".to_owned(),
-                |name| format!("numeric attribute: {name}"),
-            );
+            let what = attribute
+                .map_or_else(|| "metric".to_owned(), |name| format!("numeric attribute: {name}"));
             crate::Error::from(Error::invalid(format!(
                 "Expected numeric value type for {what}. Found {}",
                 literal.text
@@ -197,9 +216,9 @@ fn numeric_test(
         }
         (_operator, value) => {
             let text = value.text();
-            Err(number(&Literal { kind: LiteralKind::Word, text }).err().unwrap_or_else(|| {
-                Error::invalid("Expected numeric value type").into()
-            }))
+            Err(number(&Literal { kind: LiteralKind::Word, text })
+                .err()
+                .unwrap_or_else(|| Error::invalid("Expected numeric value type").into()))
         }
     }
 }
@@ -321,9 +340,7 @@ fn param_or_tag_test(comparison: &Comparison, kind: &str) -> Result<Test> {
             }
         }
         Operand::Range(low, high) => match (low.number(), high.number()) {
-            (Some(low), Some(high)) if numeric => {
-                Ok(Test::NumberBetween { negated, low, high })
-            }
+            (Some(low), Some(high)) if numeric => Ok(Test::NumberBetween { negated, low, high }),
             _ => Err(got(&comparison.value.text())),
         },
     }
@@ -354,208 +371,6 @@ fn dataset_test(comparison: &Comparison, key: &str) -> Result<Test> {
         ))
         .into()),
     }
-}
-
-/// Appends the test of a column.
-fn push_test(sql: &mut Sql, column: &str, test: &Test) {
-    let not = |negated: bool| if negated { "NOT " } else { "" };
-    match test {
-        Test::Number(operator, value) => {
-            sql.push(&format!("{column} {operator} ")).push_value(*value);
-        }
-        Test::NumberIn { negated, values } => {
-            sql.push(&format!("{column} {}IN ", not(*negated))).push_list(values.iter().copied());
-        }
-        Test::NumberBetween { negated, low, high } => {
-            sql.push(&format!("{column} {}BETWEEN ", not(*negated))).push_value(*low);
-            sql.push(" AND ").push_value(*high);
-        }
-        Test::Text(operator, value) => {
-            sql.push_text_comparison(column, operator, value.clone());
-        }
-        Test::TextIn { negated, values } => {
-            sql.push(&format!("{column} {}IN ", not(*negated))).push_list(values.iter().cloned());
-        }
-        Test::Missing => {
-            sql.push(&format!("{column} IS NULL"));
-        }
-        Test::Present => {
-            sql.push(&format!("{column} IS NOT NULL"));
-        }
-    }
-}
-
-/// Whether NaN passes: it is unequal to every number.
-pub(crate) fn passes_nan(test: &Test) -> bool {
-    match test {
-        Test::Number(operator, _value) => operator == "!=",
-        Test::NumberIn { negated, .. } | Test::NumberBetween { negated, .. } => *negated,
-        _ => false,
-    }
-}
-
-/// Appends what a row of the metric, param or tag table called `alias` must satisfy, after its run.
-pub(crate) fn push_entry(sql: &mut Sql, alias: &str, key: &str, field: &Field, test: &Test) {
-    sql.push(&format!("{alias}.\"key\" = ")).push_value(key.to_owned()).push(" AND ");
-    let value = format!("{alias}.value");
-    match field {
-        Field::Metric(_) if passes_nan(test) => {
-            sql.push("(");
-            push_test(sql, &value, test);
-            sql.push(&format!(" OR {alias}.is_nan = {})", truth(sql, true)));
-        }
-        Field::Metric(_) => {
-            sql.push(&format!("{alias}.is_nan = {} AND ", truth(sql, false)));
-            push_test(sql, &value, test);
-        }
-        Field::Param(_) if !matches!(test, Test::Text(..) | Test::TextIn { .. }) => {
-            let number = sql.dialect().number(&value);
-            push_test(sql, &number, test);
-        }
-        _ => {
-            // The index holds the start of the value; the whole value decides.
-            if let Test::Text(operator, text) = test
-                && operator == "="
-            {
-                let start: String = text.chars().take(PREFIX).collect();
-                sql.push(&format!("substr({value}, 1, {PREFIX}) = ")).push_value(start).push(" AND ");
-            }
-            push_test(sql, &value, test);
-        }
-    }
-}
-
-fn truth(sql: &Sql, value: bool) -> &'static str {
-    sql.dialect().truth(value)
-}
-
-/// Table and key of a field that has rows of its own; `run_name` is looked up as a tag, because
-/// old runs have no other.
-pub(crate) fn table(field: &Field) -> Option<(&'static str, &str)> {
-    match field {
-        Field::Metric(key) => Some(("latest_metrics", key)),
-        Field::Param(key) => Some(("params", key)),
-        Field::Tag(key) => Some(("tags", key)),
-        Field::Attribute("run_name") => Some(("tags", RUN_NAME)),
-        Field::Attribute(_) | Field::Dataset(_) => None,
-    }
-}
-
-/// Appends a condition on run `r`.
-pub(crate) fn push_condition(sql: &mut Sql, condition: &Condition) {
-    let Condition { field, test } = condition;
-    if let Some((table, key)) = table(field) {
-        let not = if *test == Test::Missing { "NOT " } else { "" };
-        sql.push(&format!("{not}EXISTS (SELECT 1 FROM {table} x WHERE x.run_uuid = r.run_uuid AND "));
-        if matches!(test, Test::Missing | Test::Present) {
-            sql.push("x.\"key\" = ").push_value(key.to_owned());
-        } else {
-            push_entry(sql, "x", key, field, test);
-        }
-        sql.push(")");
-        return;
-    }
-    match field {
-        Field::Dataset(key) => {
-            sql.push(
-                "EXISTS (SELECT 1 FROM inputs i JOIN datasets d ON d.dataset_uuid = i.source_id ",
-            );
-            if key == "context" {
-                sql.push("JOIN input_tags x ON x.input_uuid = i.input_uuid AND x.name = ")
-                    .push_value(CONTEXT);
-            }
-            sql.push(
-                " WHERE i.destination_type = 'RUN' AND i.destination_id = r.run_uuid \
-                 AND i.source_type = 'DATASET' AND ",
-            );
-            let column = match key.as_str() {
-                "context" => "x.value",
-                "digest" => "d.digest",
-                _ => "d.name",
-            };
-            push_test(sql, column, test);
-            sql.push(")");
-        }
-        Field::Attribute(name) => {
-            // A missing value satisfies no comparison, so that NOT means the opposite.
-            let column = column(name);
-            sql.push(&format!("({column} IS NOT NULL AND "));
-            push_test(sql, column, test);
-            sql.push(")");
-        }
-        Field::Metric(_) | Field::Param(_) | Field::Tag(_) => {}
-    }
-}
-
-/// A filter, split into what can be joined and the rest.
-#[derive(Debug, Default)]
-pub(crate) struct Filter {
-    /// Conditions that all must hold, on metrics, params, tags, which a run has or fails.
-    pub(crate) joins: Vec<Condition>,
-    /// Everything else, all of which must hold.
-    pub(crate) rest: Vec<Expression>,
-}
-
-/// Whether an index finds the rows that satisfy a condition.
-pub(crate) fn is_indexed(condition: &Condition) -> bool {
-    match (&condition.field, &condition.test) {
-        (Field::Metric(_), _) => true,
-        (
-            Field::Param(_) | Field::Tag(_) | Field::Attribute("run_name"),
-            Test::Text(operator, _value),
-        ) => operator == "=",
-        _ => false,
-    }
-}
-
-/// Most joins of a statement: SQLite takes 64 tables, and orders many only by trying.
-const JOINS_MAX: usize = 6;
-
-/// Understands a filter.
-pub(crate) fn filter(expression: Option<Expression>) -> Result<Filter> {
-    let mut filter = Filter::default();
-    let parts = match expression {
-        None => return Ok(filter),
-        Some(Expression::And(parts)) => parts,
-        Some(other) => vec![other],
-    };
-    for part in parts {
-        check(&part)?;
-        if let Expression::Comparison(comparison) = &part
-            && filter.joins.len() < JOINS_MAX
-        {
-            let condition = resolve(comparison)?;
-            let joinable = table(&condition.field).is_some()
-                && !matches!(condition.test, Test::Missing | Test::Present);
-            if joinable {
-                filter.joins.push(condition);
-                continue;
-            }
-        }
-        filter.rest.push(part);
-    }
-    Ok(filter)
-}
-
-/// Refuses what no comparison of a tree may say.
-fn check(expression: &Expression) -> Result<()> {
-    match expression {
-        Expression::Comparison(comparison) => resolve(comparison).map(|_condition| ()),
-        Expression::Not(inner) => check(inner),
-        Expression::And(parts) | Expression::Or(parts) => parts.iter().try_for_each(check),
-    }
-}
-
-/// Appends the rest of a filter, each part after ` AND `.
-pub(crate) fn push_rest(sql: &mut Sql, filter: &Filter) -> Result<()> {
-    for part in &filter.rest {
-        sql.push(" AND ");
-        sql.push_expression(part, &mut |comparison, sql| {
-            push_condition(sql, &resolve(comparison)?);
-            Ok(())
-        })?;
-    }
-    Ok(())
 }
 
 /// What runs are ordered by.

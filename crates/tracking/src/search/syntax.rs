@@ -58,7 +58,10 @@ pub(crate) enum Operand {
     None,
     One(Literal),
     /// Of `IN`; `text` is the list as written.
-    List { text: String, items: Vec<Literal> },
+    List {
+        text: String,
+        items: Vec<Literal>,
+    },
     /// Of `BETWEEN`.
     Range(Literal, Literal),
 }

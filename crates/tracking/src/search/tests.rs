@@ -24,10 +24,9 @@ fn literal() -> impl Strategy<Value = Literal> {
             .prop_map(|text| Literal { kind: LiteralKind::Quoted, text }),
         any::<i64>()
             .prop_map(|value| Literal { kind: LiteralKind::Integer, text: value.to_string() }),
-        any::<f64>().prop_filter("finite", |value| value.is_finite()).prop_map(|value| Literal {
-            kind: LiteralKind::Float,
-            text: format!("{value:e}"),
-        }),
+        any::<f64>()
+            .prop_filter("finite", |value| value.is_finite())
+            .prop_map(|value| Literal { kind: LiteralKind::Float, text: format!("{value:e}") }),
     ]
 }
 
@@ -74,7 +73,7 @@ fn expression() -> impl Strategy<Value = Expression> {
 
 /// Understands a filter in every search; only that nothing panics is of interest.
 fn compile_everywhere(expression: &Expression) {
-    let _runs = super::runs::filter(Some(expression.clone()));
+    let _runs = super::runs_sql::filter(Some(expression.clone()));
     let mut sql = Sql::new(Dialect::Sqlite);
     let _experiments = sql.push_expression(expression, &mut |comparison, sql| {
         super::experiments::push_condition(sql, comparison)
@@ -146,7 +145,7 @@ proptest! {
         if let Ok(Some(Expression::Comparison(comparison))) = parse(&filter, Style::Runs) {
             let condition = super::runs::resolve(&comparison).unwrap();
             let mut sql = Sql::new(Dialect::Sqlite);
-            super::runs::push_condition(&mut sql, &condition);
+            super::runs_sql::push_condition(&mut sql, &condition);
             let quoted = format!("\"{text}\"");
             let in_statement = sql.text.replace("\"key\"", "").contains(&quoted);
             prop_assert!(!in_statement);

@@ -22,7 +22,12 @@ use super::{
 
 #[async_trait]
 impl Tracking for SqlStore {
-    async fn create_experiment(&self, name: &str, artifact_location: Option<&str>, tags: &[Tag]) -> Result<String> {
+    async fn create_experiment(
+        &self,
+        name: &str,
+        artifact_location: Option<&str>,
+        tags: &[Tag],
+    ) -> Result<String> {
         validate::experiment_name(name)?;
         let location = artifact_location.filter(|location| !location.is_empty());
         let location = location.map(absolute).transpose()?;
@@ -37,24 +42,21 @@ impl Tracking for SqlStore {
 
     async fn get_experiment(&self, experiment_id: &str) -> Result<Experiment> {
         let experiment_id = experiment_id.to_owned();
-        let read = move |connection: &mut dyn Connection| {
-            experiments::get(connection, &experiment_id)
-        };
+        let read =
+            move |connection: &mut dyn Connection| experiments::get(connection, &experiment_id);
         Ok(self.database.read(read).await?)
     }
 
     async fn get_experiment_by_name(&self, name: &str) -> Result<Experiment> {
         let name = name.to_owned();
-        let read = move |connection: &mut dyn Connection| {
-            experiments::get_by_name(connection, &name)
-        };
+        let read =
+            move |connection: &mut dyn Connection| experiments::get_by_name(connection, &name);
         Ok(self.database.read(read).await?)
     }
 
     async fn search_experiments(&self, search: SearchExperiments) -> Result<Page<Experiment>> {
-        let read = move |connection: &mut dyn Connection| {
-            searches::experiments(connection, &search)
-        };
+        let read =
+            move |connection: &mut dyn Connection| searches::experiments(connection, &search);
         Ok(self.database.read_many(read).await?)
     }
 
@@ -69,17 +71,15 @@ impl Tracking for SqlStore {
 
     async fn delete_experiment(&self, experiment_id: &str) -> Result<()> {
         let experiment_id = experiment_id.to_owned();
-        let write = move |connection: &mut dyn Connection| {
-            experiments::delete(connection, &experiment_id)
-        };
+        let write =
+            move |connection: &mut dyn Connection| experiments::delete(connection, &experiment_id);
         Ok(self.database.write(write).await?)
     }
 
     async fn restore_experiment(&self, experiment_id: &str) -> Result<()> {
         let experiment_id = experiment_id.to_owned();
-        let write = move |connection: &mut dyn Connection| {
-            experiments::restore(connection, &experiment_id)
-        };
+        let write =
+            move |connection: &mut dyn Connection| experiments::restore(connection, &experiment_id);
         Ok(self.database.write(write).await?)
     }
 
@@ -109,55 +109,42 @@ impl Tracking for SqlStore {
     }
 
     async fn create_run(&self, run: CreateRun) -> Result<Run> {
-        let write = move |connection: &mut dyn Connection| {
-            runs::create(connection, run.clone())
-        };
+        let write = move |connection: &mut dyn Connection| runs::create(connection, run.clone());
         Ok(self.database.write(write).await?)
     }
 
     async fn get_run(&self, run_id: &str) -> Result<Run> {
         let run_id = run_id.to_owned();
-        let read = move |connection: &mut dyn Connection| {
-            runs::get(connection, &run_id)
-        };
+        let read = move |connection: &mut dyn Connection| runs::get(connection, &run_id);
         Ok(self.database.read(read).await?)
     }
 
     async fn update_run(&self, update: UpdateRun) -> Result<RunInfo> {
-        let write = move |connection: &mut dyn Connection| {
-            runs::update(connection, &update)
-        };
+        let write = move |connection: &mut dyn Connection| runs::update(connection, &update);
         Ok(self.database.write(write).await?)
     }
 
     async fn delete_run(&self, run_id: &str) -> Result<()> {
         let run_id = run_id.to_owned();
-        let write = move |connection: &mut dyn Connection| {
-            runs::delete(connection, &run_id)
-        };
+        let write = move |connection: &mut dyn Connection| runs::delete(connection, &run_id);
         Ok(self.database.write(write).await?)
     }
 
     async fn restore_run(&self, run_id: &str) -> Result<()> {
         let run_id = run_id.to_owned();
-        let write = move |connection: &mut dyn Connection| {
-            runs::restore(connection, &run_id)
-        };
+        let write = move |connection: &mut dyn Connection| runs::restore(connection, &run_id);
         Ok(self.database.write(write).await?)
     }
 
     async fn search_runs(&self, search: SearchRuns) -> Result<Page<Run>> {
-        let read = move |connection: &mut dyn Connection| {
-            search_runs::search(connection, &search)
-        };
+        let read = move |connection: &mut dyn Connection| search_runs::search(connection, &search);
         Ok(self.database.read_many(read).await?)
     }
 
     async fn log_metric(&self, run_id: &str, metric: Metric) -> Result<()> {
         let run_id = run_id.to_owned();
-        let write = move |connection: &mut dyn Connection| {
-            metrics::log_one(connection, &run_id, &metric)
-        };
+        let write =
+            move |connection: &mut dyn Connection| metrics::log_one(connection, &run_id, &metric);
         Ok(self.database.write(write).await?)
     }
 
@@ -182,9 +169,8 @@ impl Tracking for SqlStore {
     async fn delete_tag(&self, run_id: &str, key: &str) -> Result<()> {
         let run_id = run_id.to_owned();
         let key = key.to_owned();
-        let write = move |connection: &mut dyn Connection| {
-            runs::delete_tag(connection, &run_id, &key)
-        };
+        let write =
+            move |connection: &mut dyn Connection| runs::delete_tag(connection, &run_id, &key);
         Ok(self.database.write(write).await?)
     }
 
@@ -193,13 +179,17 @@ impl Tracking for SqlStore {
         validate::run_id(run_id)?;
         validate::batch(&mut batch, self.long_values)?;
         let run_id = run_id.to_owned();
-        let write = move |connection: &mut dyn Connection| {
-            runs::log_batch(connection, &run_id, &batch)
-        };
+        let write =
+            move |connection: &mut dyn Connection| runs::log_batch(connection, &run_id, &batch);
         Ok(self.database.write(write).await?)
     }
 
-    async fn log_inputs(&self, run_id: &str, datasets: Vec<DatasetInput>, models: Vec<ModelInput>) -> Result<()> {
+    async fn log_inputs(
+        &self,
+        run_id: &str,
+        datasets: Vec<DatasetInput>,
+        models: Vec<ModelInput>,
+    ) -> Result<()> {
         let run_id = run_id.to_owned();
         let write = move |connection: &mut dyn Connection| {
             inputs::log(connection, &run_id, &datasets, &models)
@@ -215,7 +205,12 @@ impl Tracking for SqlStore {
         Ok(self.database.write(write).await?)
     }
 
-    async fn get_metric_history(&self, run_id: &str, key: &str, page: MetricHistoryPage) -> Result<Page<Metric>> {
+    async fn get_metric_history(
+        &self,
+        run_id: &str,
+        key: &str,
+        page: MetricHistoryPage,
+    ) -> Result<Page<Metric>> {
         let run_id = run_id.to_owned();
         let key = key.to_owned();
         let read = move |connection: &mut dyn Connection| {
@@ -225,9 +220,8 @@ impl Tracking for SqlStore {
     }
 
     async fn create_logged_model(&self, model: CreateLoggedModel) -> Result<LoggedModel> {
-        let write = move |connection: &mut dyn Connection| {
-            logged_models::create(connection, &model)
-        };
+        let write =
+            move |connection: &mut dyn Connection| logged_models::create(connection, &model);
         Ok(self.database.write(write).await?)
     }
 
@@ -247,7 +241,11 @@ impl Tracking for SqlStore {
         Self::get_logged_model_or_deleted(self, model_id).await
     }
 
-    async fn finalize_logged_model(&self, model_id: &str, status: LoggedModelStatus) -> Result<LoggedModel> {
+    async fn finalize_logged_model(
+        &self,
+        model_id: &str,
+        status: LoggedModelStatus,
+    ) -> Result<LoggedModel> {
         let model_id = model_id.to_owned();
         let write = move |connection: &mut dyn Connection| {
             logged_models::finalize(connection, &model_id, status)
@@ -257,9 +255,8 @@ impl Tracking for SqlStore {
 
     async fn delete_logged_model(&self, model_id: &str) -> Result<()> {
         let model_id = model_id.to_owned();
-        let write = move |connection: &mut dyn Connection| {
-            logged_models::delete(connection, &model_id)
-        };
+        let write =
+            move |connection: &mut dyn Connection| logged_models::delete(connection, &model_id);
         Ok(self.database.write(write).await?)
     }
 
@@ -289,13 +286,17 @@ impl Tracking for SqlStore {
     }
 
     async fn search_logged_models(&self, search: SearchLoggedModels) -> Result<Page<LoggedModel>> {
-        let read = move |connection: &mut dyn Connection| {
-            searches::logged_models(connection, &search)
-        };
+        let read =
+            move |connection: &mut dyn Connection| searches::logged_models(connection, &search);
         Ok(self.database.read_many(read).await?)
     }
 
-    async fn create_registered_model(&self, name: &str, tags: &[Tag], description: Option<&str>) -> Result<RegisteredModel> {
+    async fn create_registered_model(
+        &self,
+        name: &str,
+        tags: &[Tag],
+        description: Option<&str>,
+    ) -> Result<RegisteredModel> {
         let name = name.to_owned();
         let tags = tags.to_vec();
         let description = description.map(str::to_owned);
@@ -307,9 +308,7 @@ impl Tracking for SqlStore {
 
     async fn get_registered_model(&self, name: &str) -> Result<RegisteredModel> {
         let name = name.to_owned();
-        let read = move |connection: &mut dyn Connection| {
-            registered_models::get(connection, &name)
-        };
+        let read = move |connection: &mut dyn Connection| registered_models::get(connection, &name);
         Ok(self.database.read(read).await?)
     }
 
@@ -322,7 +321,11 @@ impl Tracking for SqlStore {
         Ok(self.database.write(write).await?)
     }
 
-    async fn update_registered_model(&self, name: &str, description: Option<&str>) -> Result<RegisteredModel> {
+    async fn update_registered_model(
+        &self,
+        name: &str,
+        description: Option<&str>,
+    ) -> Result<RegisteredModel> {
         let name = name.to_owned();
         let description = description.map(str::to_owned);
         let write = move |connection: &mut dyn Connection| {
@@ -333,16 +336,17 @@ impl Tracking for SqlStore {
 
     async fn delete_registered_model(&self, name: &str) -> Result<()> {
         let name = name.to_owned();
-        let write = move |connection: &mut dyn Connection| {
-            registered_models::delete(connection, &name)
-        };
+        let write =
+            move |connection: &mut dyn Connection| registered_models::delete(connection, &name);
         Ok(self.database.write(write).await?)
     }
 
-    async fn search_registered_models(&self, search: SearchRegisteredModels) -> Result<Page<RegisteredModel>> {
-        let read = move |connection: &mut dyn Connection| {
-            searches::registered_models(connection, &search)
-        };
+    async fn search_registered_models(
+        &self,
+        search: SearchRegisteredModels,
+    ) -> Result<Page<RegisteredModel>> {
+        let read =
+            move |connection: &mut dyn Connection| searches::registered_models(connection, &search);
         Ok(self.database.read_many(read).await?)
     }
 
@@ -363,7 +367,12 @@ impl Tracking for SqlStore {
         Ok(self.database.write(write).await?)
     }
 
-    async fn set_registered_model_alias(&self, name: &str, alias: &str, version: &str) -> Result<()> {
+    async fn set_registered_model_alias(
+        &self,
+        name: &str,
+        alias: &str,
+        version: &str,
+    ) -> Result<()> {
         let name = name.to_owned();
         let alias = alias.to_owned();
         let version = version.to_owned();
@@ -391,7 +400,11 @@ impl Tracking for SqlStore {
         Ok(self.database.read(read).await?)
     }
 
-    async fn get_latest_versions(&self, name: &str, stages: &[String]) -> Result<Vec<ModelVersion>> {
+    async fn get_latest_versions(
+        &self,
+        name: &str,
+        stages: &[String],
+    ) -> Result<Vec<ModelVersion>> {
         let name = name.to_owned();
         let stages = stages.to_vec();
         let read = move |connection: &mut dyn Connection| {
@@ -401,22 +414,25 @@ impl Tracking for SqlStore {
     }
 
     async fn create_model_version(&self, version: CreateModelVersion) -> Result<ModelVersion> {
-        let write = move |connection: &mut dyn Connection| {
-            model_versions::create(connection, &version)
-        };
+        let write =
+            move |connection: &mut dyn Connection| model_versions::create(connection, &version);
         Ok(self.database.write(write).await?)
     }
 
     async fn get_model_version(&self, name: &str, version: &str) -> Result<ModelVersion> {
         let name = name.to_owned();
         let version = version.to_owned();
-        let read = move |connection: &mut dyn Connection| {
-            model_versions::get(connection, &name, &version)
-        };
+        let read =
+            move |connection: &mut dyn Connection| model_versions::get(connection, &name, &version);
         Ok(self.database.read(read).await?)
     }
 
-    async fn update_model_version(&self, name: &str, version: &str, description: Option<&str>) -> Result<ModelVersion> {
+    async fn update_model_version(
+        &self,
+        name: &str,
+        version: &str,
+        description: Option<&str>,
+    ) -> Result<ModelVersion> {
         let name = name.to_owned();
         let version = version.to_owned();
         let description = description.map(str::to_owned);
@@ -426,12 +442,24 @@ impl Tracking for SqlStore {
         Ok(self.database.write(write).await?)
     }
 
-    async fn transition_model_version_stage(&self, name: &str, version: &str, stage: &str, archive_existing_versions: bool) -> Result<ModelVersion> {
+    async fn transition_model_version_stage(
+        &self,
+        name: &str,
+        version: &str,
+        stage: &str,
+        archive_existing_versions: bool,
+    ) -> Result<ModelVersion> {
         let name = name.to_owned();
         let version = version.to_owned();
         let stage = stage.to_owned();
         let write = move |connection: &mut dyn Connection| {
-            model_versions::transition(connection, &name, &version, &stage, archive_existing_versions)
+            model_versions::transition(
+                connection,
+                &name,
+                &version,
+                &stage,
+                archive_existing_versions,
+            )
         };
         Ok(self.database.write(write).await?)
     }
@@ -445,10 +473,12 @@ impl Tracking for SqlStore {
         Ok(self.database.write(write).await?)
     }
 
-    async fn search_model_versions(&self, search: SearchModelVersions) -> Result<Page<ModelVersion>> {
-        let read = move |connection: &mut dyn Connection| {
-            searches::model_versions(connection, &search)
-        };
+    async fn search_model_versions(
+        &self,
+        search: SearchModelVersions,
+    ) -> Result<Page<ModelVersion>> {
+        let read =
+            move |connection: &mut dyn Connection| searches::model_versions(connection, &search);
         Ok(self.database.read_many(read).await?)
     }
 

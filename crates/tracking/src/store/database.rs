@@ -92,8 +92,20 @@ impl Dialect {
     /// A boolean as a column of the table holds it.
     pub(crate) fn truth(self, value: bool) -> &'static str {
         match self {
-            Self::Sqlite => if value { "1" } else { "0" },
-            Self::Postgres => if value { "true" } else { "false" },
+            Self::Sqlite => {
+                if value {
+                    "1"
+                } else {
+                    "0"
+                }
+            }
+            Self::Postgres => {
+                if value {
+                    "true"
+                } else {
+                    "false"
+                }
+            }
         }
     }
 

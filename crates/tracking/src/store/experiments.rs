@@ -74,8 +74,7 @@ pub(crate) fn get(connection: &mut dyn Connection, id: &str) -> Result<Experimen
 
 /// The experiment of that name with its tags, deleted or not.
 pub(crate) fn get_by_name(connection: &mut dyn Connection, name: &str) -> Result<Experiment> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM experiments e WHERE e.workspace = ?1 AND e.name = ?2");
+    let sql = format!("SELECT {COLUMNS} FROM experiments e WHERE e.workspace = ?1 AND e.name = ?2");
     let found = connection.first(&sql, &[WORKSPACE.into(), name.into()], read)?;
     let Some(experiment) = found else {
         return Err(

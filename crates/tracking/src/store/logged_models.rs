@@ -9,7 +9,9 @@ use trainyard_mlflow::{CreateLoggedModel, Error};
 
 use super::database::{Connection, Row, Value};
 use super::names::random_name;
-use super::{Chunk, chunks, experiments, join_uri, new_id, now_millis, placeholders, python, validate};
+use super::{
+    Chunk, chunks, experiments, join_uri, new_id, now_millis, placeholders, python, validate,
+};
 use crate::error::Result;
 
 /// Columns that [`read`] expects, in its order.
@@ -61,11 +63,7 @@ pub(crate) enum Deleted {
     Shown,
 }
 
-fn find(
-    connection: &mut dyn Connection,
-    model_id: &str,
-    deleted: Deleted,
-) -> Result<LoggedModel> {
+fn find(connection: &mut dyn Connection, model_id: &str, deleted: Deleted) -> Result<LoggedModel> {
     let stage = match deleted {
         Deleted::Hidden => " AND l.lifecycle_stage <> 'deleted'",
         Deleted::Shown => "",
@@ -116,12 +114,16 @@ pub(crate) fn fill(connection: &mut dyn Connection, models: &mut [LoggedModel]) 
                 Ok(())
             },
         )?;
-        connection.query(&select("t.tag_key, t.tag_value", "logged_model_tags"), &ids, &mut |row| {
-            if let Some(model) = owner(&mut chunk, &places, row)? {
-                model.info.tags.push(Tag::new(row.need_text(1)?, row.text_or_empty(2)?));
-            }
-            Ok(())
-        })?;
+        connection.query(
+            &select("t.tag_key, t.tag_value", "logged_model_tags"),
+            &ids,
+            &mut |row| {
+                if let Some(model) = owner(&mut chunk, &places, row)? {
+                    model.info.tags.push(Tag::new(row.need_text(1)?, row.text_or_empty(2)?));
+                }
+                Ok(())
+            },
+        )?;
         let columns = "t.metric_name, t.metric_value, t.metric_timestamp_ms, t.metric_step, \
                        t.dataset_name, t.dataset_digest, t.run_id";
         connection.query(&select(columns, "logged_model_metrics"), &ids, &mut |row| {
@@ -162,8 +164,7 @@ pub(crate) fn create(
     let experiment = experiments::get_active(connection, &model.experiment_id)?;
     let experiment_id = validate::experiment_id(&experiment.experiment_id)?;
     let model_id = format!("m-{}", new_id());
-    let location =
-        join_uri(&experiment.artifact_location, &format!("models/{model_id}/artifacts"));
+    let location = join_uri(&experiment.artifact_location, &format!("models/{model_id}/artifacts"));
     let name = model.name.clone().unwrap_or_else(random_name);
     let now = now_millis();
     connection.execute(
@@ -273,11 +274,7 @@ pub(crate) fn set_tags(
 }
 
 /// Removes a tag.
-pub(crate) fn delete_tag(
-    connection: &mut dyn Connection,
-    model_id: &str,
-    key: &str,
-) -> Result<()> {
+pub(crate) fn delete_tag(connection: &mut dyn Connection, model_id: &str, key: &str) -> Result<()> {
     find(connection, model_id, Deleted::Shown)?;
     let removed = connection.execute(
         "DELETE FROM logged_model_tags WHERE model_id = ?1 AND tag_key = ?2",

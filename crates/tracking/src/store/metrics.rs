@@ -28,14 +28,22 @@ pub(crate) fn value(row: &dyn Row, value: usize, is_nan: usize) -> Result<f64> {
 }
 
 /// Logs one metric to an active run.
-pub(crate) fn log_one(connection: &mut dyn Connection, run_id: &str, metric: &Metric) -> Result<()> {
+pub(crate) fn log_one(
+    connection: &mut dyn Connection,
+    run_id: &str,
+    metric: &Metric,
+) -> Result<()> {
     validate::metric(metric, "")?;
     let run = runs::find_active(connection, run_id)?;
     log(connection, &run.info, std::slice::from_ref(metric))
 }
 
 /// Logs checked metrics to an active run. A value that is there already is not added again.
-pub(crate) fn log(connection: &mut dyn Connection, run: &RunInfo, metrics: &[Metric]) -> Result<()> {
+pub(crate) fn log(
+    connection: &mut dyn Connection,
+    run: &RunInfo,
+    metrics: &[Metric],
+) -> Result<()> {
     let run_id = run.run_id.as_str();
     // The newest of each key within this call; only that one can become the latest.
     let mut newest: HashMap<&str, Point> = HashMap::new();

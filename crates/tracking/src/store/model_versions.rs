@@ -198,12 +198,7 @@ pub(crate) fn create(
     get(connection, &request.name, &number.to_string())
 }
 
-fn upsert_tag(
-    connection: &mut dyn Connection,
-    name: &str,
-    number: i64,
-    tag: &Tag,
-) -> Result<()> {
+fn upsert_tag(connection: &mut dyn Connection, name: &str, number: i64, tag: &Tag) -> Result<()> {
     connection.execute(
         "INSERT INTO model_version_tags (workspace, name, version, \"key\", value) \
          VALUES (?1, ?2, ?3, ?4, ?5) \
@@ -224,13 +219,7 @@ pub(crate) fn update(
     connection.execute(
         "UPDATE model_versions SET description = ?1, last_updated_time = ?2 \
          WHERE workspace = ?3 AND name = ?4 AND version = ?5",
-        &[
-            description.into(),
-            now_millis().into(),
-            WORKSPACE.into(),
-            name.into(),
-            number.into(),
-        ],
+        &[description.into(), now_millis().into(), WORKSPACE.into(), name.into(), number.into()],
     )?;
     get(connection, name, version)
 }

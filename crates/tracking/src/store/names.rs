@@ -18,15 +18,15 @@ const QUALITIES: &[&str] = &[
 
 const ANIMALS: &[&str] = &[
     "ant", "badger", "bat", "bear", "beaver", "bee", "bison", "boar", "carp", "cat", "chough",
-    "cod", "colt", "cow", "crab", "crane", "crow", "deer", "dingo", "dog", "dove", "duck",
-    "eagle", "eel", "egret", "elk", "emu", "falcon", "ferret", "finch", "fox", "frog", "gecko",
-    "gnu", "goat", "goose", "grouse", "gull", "hare", "hawk", "heron", "horse", "ibex", "jay",
-    "kite", "koala", "lark", "lemur", "lion", "llama", "loon", "lynx", "mink", "mole", "moose",
-    "moth", "mouse", "mule", "newt", "orca", "otter", "owl", "ox", "panda", "perch", "pika",
-    "pony", "puffin", "puma", "quail", "ram", "raven", "robin", "rook", "seal", "shad", "shrew",
-    "skunk", "sloth", "slug", "snail", "snipe", "sparrow", "squid", "stag", "stoat", "stork",
-    "swan", "swift", "tapir", "tern", "toad", "trout", "turtle", "vole", "wasp", "whale", "wolf",
-    "wren", "yak", "zebra",
+    "cod", "colt", "cow", "crab", "crane", "crow", "deer", "dingo", "dog", "dove", "duck", "eagle",
+    "eel", "egret", "elk", "emu", "falcon", "ferret", "finch", "fox", "frog", "gecko", "gnu",
+    "goat", "goose", "grouse", "gull", "hare", "hawk", "heron", "horse", "ibex", "jay", "kite",
+    "koala", "lark", "lemur", "lion", "llama", "loon", "lynx", "mink", "mole", "moose", "moth",
+    "mouse", "mule", "newt", "orca", "otter", "owl", "ox", "panda", "perch", "pika", "pony",
+    "puffin", "puma", "quail", "ram", "raven", "robin", "rook", "seal", "shad", "shrew", "skunk",
+    "sloth", "slug", "snail", "snipe", "sparrow", "squid", "stag", "stoat", "stork", "swan",
+    "swift", "tapir", "tern", "toad", "trout", "turtle", "vole", "wasp", "whale", "wolf", "wren",
+    "yak", "zebra",
 ];
 
 /// A random name of a quality, an animal and a number below 1,000.

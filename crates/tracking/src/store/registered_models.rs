@@ -9,8 +9,7 @@ use super::{model_versions, now_millis, validate};
 use crate::error::Result;
 
 /// Columns that [`read`] expects, in its order.
-pub(crate) const COLUMNS: &str =
-    "m.name, m.creation_time, m.last_updated_time, m.description";
+pub(crate) const COLUMNS: &str = "m.name, m.creation_time, m.last_updated_time, m.description";
 
 /// A registered model without tags, aliases and versions.
 pub(crate) fn read(row: &dyn Row) -> Result<RegisteredModel> {
@@ -28,9 +27,9 @@ pub(crate) fn find(connection: &mut dyn Connection, name: &str) -> Result<Regist
     validate::model_name(name)?;
     let sql =
         format!("SELECT {COLUMNS} FROM registered_models m WHERE m.workspace = ?1 AND m.name = ?2");
-    connection
-        .first(&sql, &[WORKSPACE.into(), name.into()], read)?
-        .ok_or_else(|| Error::not_found(format!("Registered Model with name={name} not found")).into())
+    connection.first(&sql, &[WORKSPACE.into(), name.into()], read)?.ok_or_else(|| {
+        Error::not_found(format!("Registered Model with name={name} not found")).into()
+    })
 }
 
 /// A registered model with tags, aliases and the newest version of each stage.
@@ -48,8 +47,8 @@ pub(crate) fn fill(connection: &mut dyn Connection, model: &mut RegisteredModel)
         "SELECT t.\"key\", t.value FROM registered_model_tags t \
          WHERE t.workspace = ?1 AND t.name = ?2 ORDER BY {order}"
     );
-    model.tags =
-        connection.rows(&sql, &key, |row| Ok(Tag::new(row.need_text(0)?, row.text_or_empty(1)?)))?;
+    model.tags = connection
+        .rows(&sql, &key, |row| Ok(Tag::new(row.need_text(0)?, row.text_or_empty(1)?)))?;
     model.aliases = connection.rows(
         "SELECT alias, version FROM registered_model_aliases \
          WHERE workspace = ?1 AND name = ?2 ORDER BY alias",
@@ -94,7 +93,8 @@ pub(crate) fn get_latest_versions(
         wanted.push(validate::stage(stage)?);
     }
     let mut versions = latest_versions(connection, name)?;
-    versions.retain(|version| wanted.is_empty() || wanted.contains(&version.current_stage.as_str()));
+    versions
+        .retain(|version| wanted.is_empty() || wanted.contains(&version.current_stage.as_str()));
     for version in &mut versions {
         model_versions::fill_aliases(connection, version)?;
     }

@@ -151,7 +151,9 @@ fn listing(
 ) -> String {
     let order = connection.dialect().insertion_order("t");
     let ids = placeholders(1, chunk.padded);
-    format!("SELECT {columns} FROM {table} t WHERE t.run_uuid IN ({ids}) ORDER BY t.run_uuid, {order}")
+    format!(
+        "SELECT {columns} FROM {table} t WHERE t.run_uuid IN ({ids}) ORDER BY t.run_uuid, {order}"
+    )
 }
 
 fn ids<'a>(chunk: &Chunk<'_, Run>) -> Vec<Value<'a>> {
@@ -260,10 +262,8 @@ pub(crate) fn update(connection: &mut dyn Connection, update: &UpdateRun) -> Res
 }
 
 fn set_name(connection: &mut dyn Connection, run_id: &str, name: &str) -> Result<()> {
-    connection.execute(
-        "UPDATE runs SET name = ?1 WHERE run_uuid = ?2",
-        &[name.into(), run_id.into()],
-    )?;
+    connection
+        .execute("UPDATE runs SET name = ?1 WHERE run_uuid = ?2", &[name.into(), run_id.into()])?;
     upsert_tag(connection, run_id, &Tag::new(RUN_NAME, name))
 }
 

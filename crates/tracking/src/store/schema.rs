@@ -90,8 +90,8 @@ fn prepare_within(
 }
 
 fn check_version(connection: &mut dyn Connection, uri: &str) -> Result<()> {
-    let versions = connection
-        .rows("SELECT version_num FROM alembic_version", &[], |row| row.need_text(0))?;
+    let versions =
+        connection.rows("SELECT version_num FROM alembic_version", &[], |row| row.need_text(0))?;
     if versions == [VERSION] {
         return Ok(());
     }

@@ -10,9 +10,9 @@ use trainyard_mlflow::{Error, Page, SearchRuns};
 use super::database::Connection;
 use super::{page, runs, validate};
 use crate::error::Result;
-use crate::search::runs::{
-    Condition, Field, Filter, OrderBy, filter, is_indexed, order, passes_nan, push_entry, push_rest,
-    table,
+use crate::search::runs::{Condition, Field, OrderBy, order};
+use crate::search::runs_sql::{
+    Filter, filter, is_indexed, passes_nan, push_entry, push_rest, table,
 };
 use crate::search::{Sql, Style, parse};
 
@@ -156,7 +156,11 @@ impl Search {
             counted
         } else {
             let sql = connection.dialect().table_size("runs");
-            connection.first(&sql, &[], |row| row.int(0))?.flatten().unwrap_or_default().max(counted)
+            connection
+                .first(&sql, &[], |row| row.int(0))?
+                .flatten()
+                .unwrap_or_default()
+                .max(counted)
         };
         let mut cost = in_scope;
         let mut driver = Driver::Runs;

@@ -5,8 +5,7 @@ use trainyard_mlflow::entities::{
     Experiment, LoggedModel, ModelVersion, RegisteredModel, ViewType,
 };
 use trainyard_mlflow::{
-    Error, Page, SearchExperiments, SearchLoggedModels, SearchModelVersions,
-    SearchRegisteredModels,
+    Error, Page, SearchExperiments, SearchLoggedModels, SearchModelVersions, SearchRegisteredModels,
 };
 
 use super::database::Connection;
@@ -247,10 +246,9 @@ pub(crate) fn logged_models(
     request: &SearchLoggedModels,
 ) -> Result<Page<LoggedModel>> {
     if request.datasets.iter().any(|(name, _digest)| name.is_empty()) {
-        return Err(Error::invalid(
-            "`dataset_name` in the `datasets` clause must be specified.",
-        )
-        .into());
+        return Err(
+            Error::invalid("`dataset_name` in the `datasets` clause must be specified.").into()
+        );
     }
     let max_results = match request.max_results {
         None => LOGGED_MODELS_DEFAULT,
@@ -335,7 +333,9 @@ fn push_logged_models_order(sql: &mut Sql, request: &SearchLoggedModels) -> Resu
                 if let Some(digest) = digest {
                     sql.push(" AND y.dataset_digest = ").push_value(digest.clone());
                 }
-                sql.push(&format!(") o{place} ON o{place}.model_id = l.model_id AND o{place}.place = 1"));
+                sql.push(&format!(
+                    ") o{place} ON o{place}.model_id = l.model_id AND o{place}.place = 1"
+                ));
                 terms.push(format!("o{place}.metric_value {direction} NULLS LAST"));
             }
         }

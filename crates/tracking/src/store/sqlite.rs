@@ -83,10 +83,7 @@ impl Sqlite {
     }
 
     /// Runs a short read on the calling thread: a few microseconds, less than a thread hop.
-    pub(crate) fn read<T>(
-        &self,
-        work: impl FnOnce(&mut dyn Connection) -> Result<T>,
-    ) -> Result<T> {
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
         self.readers.with(work)
     }
 
@@ -321,9 +318,7 @@ impl SqliteConnection {
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
             | match access {
                 Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-                Access::Write => {
-                    OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE
-                }
+                Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
             };
         let inner = rusqlite::Connection::open_with_flags(path, flags)
             .map_err(|error| Error::database(format!("{error} ({})", path.display())))?;

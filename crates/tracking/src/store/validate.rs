@@ -113,8 +113,7 @@ fn check_path(name: &str, path: &str) -> Result<()> {
 
 /// Keys of metrics, params and tags.
 fn check_key(name: &str, path: &str) -> Result<()> {
-    let allowed =
-        |c: char| c.is_alphanumeric() || matches!(c, '_' | '/' | '.' | '-' | ' ' | ':');
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '/' | '.' | '-' | ' ' | ':');
     if !name.chars().all(allowed) {
         return Err(invalid_value(
             path,
@@ -363,9 +362,7 @@ pub(crate) fn alias(alias: &str) -> Result<()> {
 pub(crate) fn new_alias(name: &str) -> Result<()> {
     alias(name)?;
     if name.to_lowercase() == "latest" {
-        return Err(
-            Error::invalid("'latest' alias name (case insensitive) is reserved.").into()
-        );
+        return Err(Error::invalid("'latest' alias name (case insensitive) is reserved.").into());
     }
     let digits = name.strip_prefix(['v', 'V']).unwrap_or_default();
     if !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit()) {

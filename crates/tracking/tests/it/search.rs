@@ -87,9 +87,9 @@ impl Search {
             }
             (Err(error), Some(_expected)) => panic!("{asked}: {error}"),
             (Err(error), None) => {
-                let better = BETTER_CODE
-                    .iter()
-                    .any(|end| self.filter == *end || self.order().iter().any(|by| by.ends_with(end)));
+                let better = BETTER_CODE.iter().any(|end| {
+                    self.filter == *end || self.order().iter().any(|by| by.ends_with(end))
+                });
                 if better {
                     assert_eq!(error.code().http_status(), 400, "{asked}");
                     return;
@@ -140,9 +140,9 @@ async fn log_runs(store: &dyn Tracking, recording: &Recording) -> (String, Vec<S
 }
 
 fn with_ids(filter: &str, ids: &[String]) -> String {
-    ids.iter()
-        .enumerate()
-        .fold(filter.to_owned(), |filter, (place, id)| filter.replace(&format!("{{run{place}}}"), id))
+    ids.iter().enumerate().fold(filter.to_owned(), |filter, (place, id)| {
+        filter.replace(&format!("{{run{place}}}"), id)
+    })
 }
 
 #[tokio::test]
@@ -159,7 +159,9 @@ async fn runs_as_upstream() {
             ..SearchRuns::default()
         };
         let answer = store.search_runs(request).await;
-        search.check(answer.map(|page| page.items.into_iter().map(|run| run.info.run_name).collect()));
+        search.check(
+            answer.map(|page| page.items.into_iter().map(|run| run.info.run_name).collect()),
+        );
     }
 }
 
@@ -321,7 +323,8 @@ async fn logged_models_as_upstream() {
             (name, text(dataset, "dataset_digest"))
         });
         let order_by = search.order_by.iter().map(|by| {
-            let ascending = by.get("ascending").and_then(serde_json::Value::as_bool).unwrap_or(true);
+            let ascending =
+                by.get("ascending").and_then(serde_json::Value::as_bool).unwrap_or(true);
             (text(by, "field_name").unwrap(), ascending, None, None)
         });
         let request = SearchLoggedModels {

@@ -49,13 +49,13 @@ pub(crate) async fn create_run(store: &dyn Tracking, experiment: &str, start_tim
 #[tokio::test]
 async fn a_run_keeps_what_was_logged_across_reopening() {
     let Store { store, folder } = Store::new();
-    let experiment = store
-        .create_experiment("e", None, &[Tag::new("team", "vision")])
-        .await
-        .unwrap();
+    let experiment =
+        store.create_experiment("e", None, &[Tag::new("team", "vision")]).await.unwrap();
     let run_id = create_run(&*store, &experiment, 1_700_000_000_000).await;
     let batch = LogBatch {
-        metrics: (0..10).map(|step| Metric::new("loss", 1.0 / (step as f64 + 1.0), 5, step)).collect(),
+        metrics: (0..10)
+            .map(|step| Metric::new("loss", 1.0 / (step as f64 + 1.0), 5, step))
+            .collect(),
         params: vec![Param::new("lr", "0.1")],
         tags: vec![Tag::new("note", "first")],
     };

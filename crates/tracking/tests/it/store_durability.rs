@@ -33,7 +33,12 @@ fn store(folder: &Path) -> Arc<dyn Tracking> {
 /// This test binary, to run one test of it alone.
 fn myself(test: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", &format!("store_durability::{test}"), "--nocapture", "--test-threads=1"]);
+    command.args([
+        "--exact",
+        &format!("store_durability::{test}"),
+        "--nocapture",
+        "--test-threads=1",
+    ]);
     command
 }
 

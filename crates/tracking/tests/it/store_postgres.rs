@@ -107,7 +107,14 @@ impl Drop for Server {
 }
 
 fn options(server: &Server) -> OpenOptions {
-    let path = |name: &str| Some(std::env::temp_dir().join(format!("trainyard-{name}-{}", server.port)).display().to_string());
+    let path = |name: &str| {
+        Some(
+            std::env::temp_dir()
+                .join(format!("trainyard-{name}-{}", server.port))
+                .display()
+                .to_string(),
+        )
+    };
     OpenOptions { default_artifact_root: path("mlruns"), artifacts_destination: path("artifacts") }
 }
 
@@ -225,7 +232,12 @@ fn a_server_that_breaks_off_is_an_error_and_comes_back() {
         let store = open(&url, options(server)).unwrap();
         let run_id = crate::store::create_run(&*store, "0", 1).await;
         store.log_metric(&run_id, Metric::new("m", 1.0, 1, 1)).await.unwrap();
-        run(as_user(&program("pg_ctl")).arg("-D").arg(server.data()).args(["-m", "immediate", "-w", "stop"]));
+        run(as_user(&program("pg_ctl")).arg("-D").arg(server.data()).args([
+            "-m",
+            "immediate",
+            "-w",
+            "stop",
+        ]));
         let error = store.get_run(&run_id).await.unwrap_err();
         assert_eq!(error.code().http_status(), 503, "{error}");
         let options = format!(
