@@ -167,6 +167,16 @@ impl Booster {
         if width != self.features {
             return Err(Error::Input(format!("the model takes {} columns, the input has {width}", self.features)));
         }
+        // LightGBM takes values up to this size for zero before it looks at any tree.
+        const ZERO: f64 = 1e-35_f32 as f64;
+        let is_tiny = |x: f64| x != 0.0 && x.abs() <= ZERO;
+        let cleaned: Vec<f64>;
+        let rows = if rows.iter().any(|&x| is_tiny(x)) {
+            cleaned = rows.iter().map(|&x| if is_tiny(x) { 0.0 } else { x }).collect();
+            &cleaned
+        } else {
+            rows
+        };
         let mut sums = vec![0.0; rows.len() / width.max(1) * self.outputs];
         match &self.linear {
             None => self.forest.add_to(rows, width, &mut sums),

@@ -38,8 +38,6 @@ enum Learner {
 enum Objective {
     Identity,
     Logistic,
-    /// The base score is a probability, the prediction stays a margin.
-    LogitRaw,
     Hinge,
     Exp,
     SoftProb,
@@ -50,9 +48,8 @@ impl Objective {
     fn read(name: &str) -> Option<Self> {
         Some(match name {
             "reg:squarederror" | "reg:linear" | "reg:squaredlogerror" | "reg:absoluteerror" | "reg:quantileerror"
-            | "reg:pseudohubererror" | "reg:expectileerror" | "rank:pairwise" | "rank:ndcg" | "rank:map" => Self::Identity,
+            | "reg:pseudohubererror" | "reg:expectileerror" | "binary:logitraw" | "rank:pairwise" | "rank:ndcg" | "rank:map" => Self::Identity,
             "reg:logistic" | "binary:logistic" => Self::Logistic,
-            "binary:logitraw" => Self::LogitRaw,
             "binary:hinge" => Self::Hinge,
             "count:poisson" | "reg:gamma" | "reg:tweedie" | "survival:cox" | "survival:aft" => Self::Exp,
             "multi:softprob" => Self::SoftProb,
@@ -64,7 +61,7 @@ impl Objective {
     /// What the sums start from, for a base score as users give it.
     fn margin(self, base: f32) -> f32 {
         match self {
-            Self::Logistic | Self::LogitRaw => -(1.0 / base - 1.0).ln(),
+            Self::Logistic => -(1.0 / base - 1.0).ln(),
             Self::Exp => base.ln(),
             _ => base,
         }
@@ -72,7 +69,7 @@ impl Objective {
 
     fn apply(self, sums: &mut [f32], outputs: usize) {
         match self {
-            Self::Identity | Self::LogitRaw | Self::SoftMax => {}
+            Self::Identity | Self::SoftMax => {}
             Self::Logistic => sums.iter_mut().for_each(|x| *x = 1.0 / ((-*x).min(88.7).exp() + 1.0)),
             Self::Hinge => sums.iter_mut().for_each(|x| *x = if *x > 0.0 { 1.0 } else { 0.0 }),
             Self::Exp => sums.iter_mut().for_each(|x| *x = x.exp()),
@@ -100,7 +97,8 @@ fn missing(name: &str) -> Error {
 }
 
 impl Booster {
-    /// Reads a model file or the buffer of a pickle. `rounds` keeps only the first boosting rounds.
+    /// Reads a model file or the buffer of a pickle. `best_only` keeps the rounds up to the best one, if
+    /// training stopped early.
     pub(crate) fn parse(bytes: &[u8], best_only: bool) -> Result<Self> {
         // JSON begins with a brace and a quote or space, UBJSON with a brace and a length.
         let json = matches!(bytes, [b'{', b'"' | b' ' | b'\n' | b'\r' | b'\t' | b'}', ..]);
@@ -134,7 +132,7 @@ impl Booster {
         let (classes, targets) = (count("num_class")?.max(1), count("num_target")?.max(1));
         let outputs = classes.checked_mul(targets).filter(|&outputs| outputs <= MAX_OUTPUTS).ok_or_else(|| malformed("too many outputs"))?;
         let base = parameters.get("base_score").ok_or_else(|| missing("base_score"))?;
-        let base = base_scores(base, outputs)?.into_iter().map(|x| objective.margin(x)).collect();
+        let mut base: Vec<f32> = base_scores(base, outputs)?.into_iter().map(|x| objective.margin(x)).collect();
         let features = count("num_feature")?;
         let booster = learner.get("gradient_booster").ok_or_else(|| missing("gradient_booster"))?;
         let best = learner.get("attributes").and_then(|attributes| attributes.get("best_iteration")).and_then(Document::number);
@@ -146,6 +144,8 @@ impl Booster {
                 if weights.len() != (features + 1) * outputs {
                     return Err(malformed(format!("{} weights for {features} features and {outputs} outputs", weights.len())));
                 }
+                // Linear boosters start every output from the first score.
+                base = vec![base.first().copied().unwrap_or(0.0); outputs];
                 Learner::Linear(weights.into_iter().map(|x| x as f32).collect())
             }
             Some("dart") => {
@@ -284,7 +284,7 @@ fn tree_spec(tree: &Document, weight: f32) -> Result<(TreeSpec<f32>, usize), Str
             let set = sets.iter().find(|(node, _)| *node == at).map(|(_, set)| set.clone()).unwrap_or_default();
             Split { feature, test: Test::Member(set), left: right, right: left, missing_left: !default_left, zero_is_missing: false }
         } else {
-            Split { feature, test: Test::Below(get(&conditions)?), left, right, missing_left: default_left, zero_is_missing: false }
+            Split { feature, test: Test::Below(f64::from(get(&conditions)? as f32)), left, right, missing_left: default_left, zero_is_missing: false }
         };
         spec.nodes.push(NodeSpec::Split(split));
     }

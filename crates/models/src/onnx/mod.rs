@@ -47,7 +47,7 @@ impl OnnxModel {
     fn feed(&self, input: &RecordBatch) -> Result<Vec<Tensor>> {
         if let [only] = self.graph.inputs.as_slice() {
             if let Some(columns) = only.columns {
-                let given: usize = input.columns().iter().map(|column| width(column)).sum();
+                let given: usize = input.columns().iter().map(width).sum();
                 if given != columns {
                     return Err(Error::Input(format!("the model takes {columns} columns, the input has {given}")));
                 }

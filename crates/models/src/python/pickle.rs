@@ -59,12 +59,13 @@ impl<'a> Machine<'a> {
         Ok(u64::from(u32::from_le_bytes(self.array()?)))
     }
 
-    fn line(&mut self) -> Result<&'a str, String> {
+    /// A line of latin-1, as the text protocols write it.
+    fn line(&mut self) -> Result<String, String> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let len = rest.iter().position(|&byte| byte == b'\n').ok_or("a line without end")?;
         let line = self.take(len as u64)?;
         self.at += 1;
-        std::str::from_utf8(line).map_err(|_| "a line that is not text".to_owned())
+        Ok(line.iter().map(|&byte| char::from(byte)).collect())
     }
 
     fn utf8(&mut self, count: u64) -> Result<String, String> {
@@ -173,12 +174,20 @@ impl<'a> Machine<'a> {
 
     fn number(&mut self, code: u8) -> Result<(), String> {
         let node = match code {
-            b'I' => match self.line()? {
+            b'I' => match self.line()?.as_str() {
                 "01" => Node::Bool(true),
                 "00" => Node::Bool(false),
                 digits => Node::Int(digits.trim().parse().map_err(|_| "a bad integer")?),
             },
-            b'L' => Node::Int(self.line()?.trim().trim_end_matches('L').parse().map_err(|_| "an integer beyond 64 bits")?),
+            b'L' => {
+                let line = self.line()?;
+                let digits = line.trim().trim_end_matches('L');
+                // Beyond 64 bits (seeds) the nearest number.
+                match digits.parse() {
+                    Ok(value) => Node::Int(value),
+                    Err(_) => Node::Float(digits.parse().map_err(|_| "a bad integer")?),
+                }
+            }
             b'J' => Node::Int(i64::from(i32::from_le_bytes(self.array()?))),
             b'K' => Node::Int(self.u8()? as i64),
             b'M' => Node::Int(i64::from(u16::from_le_bytes(self.array()?))),
@@ -195,12 +204,12 @@ impl<'a> Machine<'a> {
     fn text(&mut self, code: u8) -> Result<(), String> {
         let len = match code {
             b'V' => {
-                let text = unescape_unicode(self.line()?)?;
+                let text = unescape_unicode(&self.line()?)?;
                 return self.push(Node::Text(text));
             }
             b'S' => {
-                let line = self.line()?.trim();
-                let quoted = line.strip_prefix(['\'', '"']).and_then(|rest| rest.strip_suffix(['\'', '"']));
+                let line = self.line()?;
+                let quoted = line.trim().strip_prefix(['\'', '"']).and_then(|rest| rest.strip_suffix(['\'', '"']));
                 let bytes = unescape_bytes(quoted.ok_or("text without quotes")?)?;
                 return self.push(Node::Bytes(bytes));
             }
@@ -280,6 +289,8 @@ impl<'a> Machine<'a> {
         let top = self.top()?;
         match self.heap.nodes.get_mut(top as usize) {
             Some(Node::Dict(dict)) => dict.extend_from_slice(entries),
+            // Subclasses of dict (scikit-learn's Bunch) repeat what is elsewhere.
+            Some(Node::Object(_)) => {}
             _ => return Err("entries are added to what is no dict".into()),
         }
         Ok(())
@@ -288,7 +299,7 @@ impl<'a> Machine<'a> {
     fn object(&mut self, code: u8) -> Result<(), String> {
         match code {
             b'c' => {
-                let (module, name) = (self.line()?.to_owned(), self.line()?.to_owned());
+                let (module, name) = (self.line()?, self.line()?);
                 self.global(&module, &name)
             }
             0x93 => {
@@ -298,7 +309,7 @@ impl<'a> Machine<'a> {
                 self.global(&module, &name)
             }
             b'i' => {
-                let (module, name) = (self.line()?.to_owned(), self.line()?.to_owned());
+                let (module, name) = (self.line()?, self.line()?);
                 let arguments = self.pop_to_mark()?;
                 self.global(&module, &name)?;
                 let class = self.pop()?;
@@ -361,6 +372,11 @@ impl<'a> Machine<'a> {
                 Node::Bytes(bytes.collect::<Result<_, _>>()?)
             }
             "OrderedDict" | "dict" | "defaultdict" | "Counter" => Node::Dict(Vec::new()),
+            "bytes" | "bytearray" if name.contains("builtin") => Node::Bytes(match argument(0).map(|argument| argument.node()) {
+                Ok(Node::Bytes(bytes)) => bytes.clone(),
+                Ok(Node::Text(text)) => text.chars().map(|c| u32::from(c) as u8).collect(),
+                _ => Vec::new(),
+            }),
             "list" if name.starts_with("builtins") => Node::List(Vec::new()),
             "set" | "frozenset" => Node::Set(argument(0).ok().and_then(|items| match items.node() {
                 Node::List(items) | Node::Tuple(items) => Some(items.clone()),

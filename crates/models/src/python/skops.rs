@@ -48,8 +48,14 @@ impl Reader<'_> {
             "TypeNode" | "FunctionNode" | "OperatorFuncNode" | "MethodNode" => Node::Global(class(map)?),
             "SparseMatrixNode" => return Err(format!("{} is not read", class(map)?)),
             // What an array's type or a random state was made of says nothing about predictions.
-            "DTypeNode" | "RandomStateNode" | "RandomGeneratorNode" | "SliceNode" => {
+            "DTypeNode" | "MaskedArrayNode" | "RandomStateNode" | "RandomGeneratorNode" | "SliceNode" => {
                 Node::Object(Object { class: class(map)?, arguments: Vec::new(), state: None })
+            }
+            // A function with some of its arguments: what it calls is kept, to be known by name.
+            "PartialNode" => {
+                let function = content.and_then(|content| content.get("func")).ok_or("a partial without a function")?;
+                let arguments = vec![self.node(function, depth + 1)?];
+                Node::Object(Object { class: "functools.partial".to_owned(), arguments, state: None })
             }
             _ => Node::Object(self.object(map, content, depth)?),
         };

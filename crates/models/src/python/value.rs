@@ -142,14 +142,6 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The state as it is, for instances whose state is no dict.
-    pub(crate) fn state(self) -> Option<Self> {
-        match self.node() {
-            Node::Object(object) => object.state.map(|id| self.at(id)),
-            _ => None,
-        }
-    }
-
     pub(crate) fn text(self) -> Option<&'a str> {
         match self.node() {
             Node::Text(text) => Some(text),

@@ -259,6 +259,8 @@ impl Estimator for Target {
 #[derive(Debug)]
 struct Imputer {
     missing: Key,
+    /// Whether what is missing is `None` rather than NaN.
+    none_is_missing: bool,
     /// What each column is filled with; `None` when the column is dropped.
     fill: Vec<Option<Fill>>,
     /// Columns whose missing values get an indicator.
@@ -292,7 +294,8 @@ pub(super) fn imputer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         Some(indicator) => indicator.numbers("features_")?.into_iter().map(|x| x as usize).collect(),
         None => Vec::new(),
     };
-    Ok(Box::new(Imputer { missing, fill, indicate }))
+    let none_is_missing = fields.0.get("missing_values").is_some_and(Value::is_none);
+    Ok(Box::new(Imputer { missing, none_is_missing, fill, indicate }))
 }
 
 impl Estimator for Imputer {
@@ -303,10 +306,14 @@ impl Estimator for Imputer {
         let mut indicators = Vec::new();
         for (at, fill) in self.fill.iter().enumerate() {
             let column = x.column(at)?;
-            let missing: Vec<bool> = keys(&column).iter().map(|key| *key == self.missing).collect();
+            let missing: Vec<bool> = match (&column, self.none_is_missing) {
+                // `None` in text is not NaN, and stays.
+                (Column::Text(values), false) if self.missing == Key::Missing => vec![false; values.len()],
+                _ => keys(&column).iter().map(|key| *key == self.missing).collect(),
+            };
             if let Some(fill) = fill {
                 frame.names.push(x.name(at));
-                frame.columns.push(fill.into_column(column, &missing).map_err(|reason| Error::Input(format!("column {:?}: {reason}", x.name(at))))?);
+                frame.columns.push(fill.put_into(column, &missing).map_err(|reason| Error::Input(format!("column {:?}: {reason}", x.name(at))))?);
             }
             if self.indicate.contains(&at) {
                 indicators.push((at, missing));
@@ -321,7 +328,7 @@ impl Estimator for Imputer {
 }
 
 impl Fill {
-    fn into_column(&self, column: Column, missing: &[bool]) -> Result<Column, &'static str> {
+    fn put_into(&self, column: Column, missing: &[bool]) -> Result<Column, &'static str> {
         Ok(match (column, self) {
             (Column::Numbers(mut values), Self::Number(fill)) => {
                 values.iter_mut().zip(missing).filter(|(_, missing)| **missing).for_each(|(value, _)| *value = *fill);

@@ -150,7 +150,7 @@ impl Estimator for Classifier {
 }
 
 /// Divides each row by its sum.
-pub(super) fn divide_by_sum(scores: &mut Matrix) {
+fn divide_by_sum(scores: &mut Matrix) {
     for row in scores.each_row_mut() {
         let sum: f64 = row.iter().sum();
         row.iter_mut().for_each(|x| *x /= sum);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max, both, expit, labels_of_scores, numbers, softmax};
-use super::linear::divide_by_sum;
 use crate::python::Value;
 use crate::{Error, Result};
 
@@ -304,12 +303,26 @@ impl Estimator for Bagging {
         Ok(sums)
     }
 
+    fn decision_function(&self, x: &Table) -> Result<Matrix> {
+        let mut answers = self.each(x, |member, x| member.decision_function(x))?.into_iter();
+        let mut sums = answers.next().ok_or_else(|| Error::Input("the ensemble is empty".into()))?;
+        for answer in answers {
+            sums.values.iter_mut().zip(&answer.values).for_each(|(sum, value)| *sum += value);
+        }
+        sums.values.iter_mut().for_each(|sum| *sum /= self.members.len() as f64);
+        Ok(sums)
+    }
+
     fn classes(&self) -> Option<&Arc<Classes>> {
         self.classes.as_ref()
     }
 
     fn has_proba(&self) -> bool {
         self.classes.is_some()
+    }
+
+    fn has_decision(&self) -> bool {
+        self.classes.is_some() && self.members.iter().all(|(member, _)| member.has_decision())
     }
 
     fn size_bytes(&self) -> usize {
@@ -503,7 +516,13 @@ impl Estimator for OneVsRest {
         if shares.columns == 1 {
             return Ok(both(shares.values.iter().copied(), shares.rows));
         }
-        divide_by_sum(&mut shares);
+        // Rows that no member wants stay zero.
+        for row in shares.each_row_mut() {
+            let sum: f64 = row.iter().sum();
+            if sum != 0.0 {
+                row.iter_mut().for_each(|share| *share /= sum);
+            }
+        }
         Ok(shares)
     }
 

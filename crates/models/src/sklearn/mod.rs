@@ -19,10 +19,8 @@ use arrow_array::RecordBatch;
 
 use crate::python::{self, Heap, Id, Value};
 use crate::{Error, Prediction, Predictor, Result};
-use data::{Table, matrix_prediction};
-pub(crate) use data::{Classes, Matrix, Output};
-pub(crate) use estimator::Fields;
-use estimator::Estimator;
+use data::{Output, Table, matrix_prediction};
+use estimator::{Estimator, Fields};
 
 /// A scikit-learn estimator with the method that answers.
 #[derive(Debug)]

@@ -287,6 +287,9 @@ impl Boosted {
         let outputs = self.forest.outputs();
         let mut raw = Matrix::zeros(matrix.rows, outputs)?;
         if let Start::Model(model) = &self.start {
+            // The first model sees the values as the trees do.
+            let seen = matrix.values.iter().map(|&x| f64::from(x as f32)).collect();
+            let x = &Table::Matrix(Matrix::new(matrix.rows, matrix.columns, seen));
             let start = if self.classes.is_some() { model.predict_proba(x)? } else { model.predict(x)?.numbers()? };
             for (raw, start) in raw.each_row_mut().zip(start.each_row()) {
                 let clipped = |at: usize| start.get(at).copied().unwrap_or(0.5).clamp(EPSILON, 1.0 - EPSILON);

@@ -82,7 +82,7 @@ impl Scalar for f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Scalar;
+    use super::Scalar as _;
 
     #[test]
     fn thresholds_keep_the_meaning_of_the_comparison() {

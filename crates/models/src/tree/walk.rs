@@ -16,7 +16,7 @@ const ROWS_IN_LOCKSTEP: usize = 8;
 const STEPS_PER_CHECK: u32 = 4;
 
 /// LightGBM's `kZeroThreshold`: values up to here are zero.
-const ZERO: f64 = 1e-35;
+const ZERO: f64 = 1e-35_f32 as f64;
 
 /// One step of a walk that needs no branch.
 trait Step<X: Scalar>: Copy {
@@ -33,7 +33,7 @@ impl<X: Scalar> Step<X> for Narrow<X> {
         let x = row.get(feature).copied().unwrap_or(X::NAN);
         let mut left = x <= self.threshold;
         if MISSING {
-            left |= x.is_nan() & (self.packed >> (LEFT_BITS + FEATURE_BITS) != 0);
+            left |= x.is_nan() && self.packed >> (LEFT_BITS + FEATURE_BITS) != 0;
         }
         (self.packed & LEFT_MASK) + u32::from(!left)
     }
@@ -45,7 +45,7 @@ impl<X: Scalar> Step<X> for Wide<X> {
         let x = row.get((self.feature & 0x7fff_ffff) as usize).copied().unwrap_or(X::NAN);
         let mut left = x <= self.threshold;
         if MISSING {
-            left |= x.is_nan() & (self.feature >> 31 != 0);
+            left |= x.is_nan() && self.feature >> 31 != 0;
         }
         self.left + u32::from(!left)
     }

@@ -79,6 +79,13 @@ def dump(model, kind):
 
 
 def save(name, model, rows, kinds=("skops", "cloudpickle"), tolerance=1e-12):
+    try:
+        save_each(name, model, rows, kinds, tolerance)
+    except Exception as error:  # rows that scikit-learn itself refuses are no test of ours
+        print(f"not answered: {name}: {type(error).__name__}: {error}"[:160], file=sys.stderr)
+
+
+def save_each(name, model, rows, kinds, tolerance):
     for kind in kinds:
         try:
             file, content = dump(model, kind)
@@ -95,7 +102,7 @@ def save(name, model, rows, kinds=("skops", "cloudpickle"), tolerance=1e-12):
             proba = model.predict_proba(rows)
             if not isinstance(proba, list):
                 folder(f"{name}-{kind}.proba", file, content, flavor, "predict_proba", rows, proba, tolerance)
-        if kind == kinds[0] and hasattr(model, "decision_function"):
+        if kind == kinds[0] and hasattr(model, "decision_function") and type(model).__module__.startswith("sklearn"):
             folder(f"{name}-{kind}.decision", file, content, flavor, "decision_function", rows, model.decision_function(rows), tolerance)
 
 
@@ -116,6 +123,8 @@ def hard_rows(model, X, missing=False, single=True):
     for features, thresholds in list(trees_of(model))[:5]:
         for feature, threshold in list(zip(features, thresholds))[:10]:
             if not 0 <= feature < X.shape[1]:  # steps before it can widen the input
+                continue
+            if not np.isfinite(np.float32(threshold)):
                 continue
             at = np.float32(threshold) if single else np.float64(threshold)
             for value in (threshold, at, np.nextafter(at, type(at)(-np.inf)), np.nextafter(at, type(at)(np.inf))):
@@ -181,7 +190,7 @@ def regressors(X, y):
         "linear": LinearRegression(), "ridge": Ridge(), "lasso": Lasso(), "elastic": ElasticNet(), "sgd": make_pipeline(StandardScaler(), SGDRegressor()),
         "huber": HuberRegressor(), "bayes": BayesianRidge(), "linear_svr": LinearSVR(), "svr": SVR(), "svr_poly": SVR(kernel="poly"),
         "poisson": PoissonRegressor(), "gamma": GammaRegressor(), "tweedie": TweedieRegressor(power=1.5), "knn": KNeighborsRegressor(),
-        "knn_distance": KNeighborsRegressor(weights="distance", metric="chebyshev"), "mlp": MLPRegressor((7,), max_iter=60),
+        "knn_distance": KNeighborsRegressor(weights="distance", metric="chebyshev"), "mlp": MLPRegressor(hidden_layer_sizes=(7,), max_iter=60),
         "tree": DecisionTreeRegressor(), "forest": RandomForestRegressor(10), "extra": ExtraTreesRegressor(6), "boosting": GradientBoostingRegressor(n_estimators=9),
         "boosting_huber": GradientBoostingRegressor(n_estimators=6, loss="huber"), "boosting_init": GradientBoostingRegressor(n_estimators=4, init=LinearRegression()),
         "hist": HistGradientBoostingRegressor(max_iter=9), "hist_poisson": HistGradientBoostingRegressor(max_iter=5, loss="poisson"),
@@ -191,13 +200,15 @@ def regressors(X, y):
     }
     for name, model in models.items():
         model.fit(X, np.abs(y) + 0.1)
-        save(f"reg_{name}", model, hard_rows(model, X, single="hist" not in name), tolerance=1e-10)
+        # A linear first model inside boosting is asked in f32.
+        tolerance = 1e-6 if name == "boosting_init" else 1e-10
+        save(f"reg_{name}", model, hard_rows(model, X, single="hist" not in name), tolerance=tolerance)
     two = np.column_stack([y, -y + X[:, 0]])
     for name, model in {"linear": LinearRegression(), "forest": RandomForestRegressor(5), "tree": DecisionTreeRegressor(), "knn": KNeighborsRegressor(),
-                        "mlp": MLPRegressor((5,), max_iter=50), "multi": MultiOutputRegressor(GradientBoostingRegressor(n_estimators=4))}.items():
+                        "mlp": MLPRegressor(hidden_layer_sizes=(5,), max_iter=50), "multi": MultiOutputRegressor(GradientBoostingRegressor(n_estimators=4))}.items():
         model.fit(X, two)
         save(f"two_{name}", model, hard_rows(model, X), tolerance=1e-10)
-    for name, model in {"kmeans": KMeans(4, n_init=2), "isolation": IsolationForest(12), "isolation_part": IsolationForest(8, max_features=0.6, contamination=0.1),
+    for name, model in {"kmeans": KMeans(4, n_init=2), "isolation": IsolationForest(n_estimators=12), "isolation_part": IsolationForest(n_estimators=8, max_features=0.6, contamination=0.1),
                         "one_class": OneClassSVM()}.items():
         model.fit(X)
         save(f"other_{name}", model, hard_rows(model, X), tolerance=1e-9)

@@ -423,8 +423,8 @@ fn cast(data: &Data, to: Type) -> Outcome<Data> {
         (_, Type::I64) => Data::I64(data.to_i64()?),
         (_, Type::I32) => Data::I32(data.to_i64()?.into_iter().map(|x| x as i32).collect()),
         (_, Type::Bool) => Data::Bool(data.to_f64()?.into_iter().map(|x| x != 0.0).collect()),
-        (Data::F32(v), Type::Text) => Data::Text(v.iter().map(|x| x.to_string()).collect()),
-        (Data::F64(v), Type::Text) => Data::Text(v.iter().map(|x| x.to_string()).collect()),
+        (Data::F32(v), Type::Text) => Data::Text(v.iter().map(ToString::to_string).collect()),
+        (Data::F64(v), Type::Text) => Data::Text(v.iter().map(ToString::to_string).collect()),
         (Data::Bool(v), Type::Text) => Data::Text(v.iter().map(|&x| if x { "1" } else { "0" }.to_owned()).collect()),
         (_, Type::Text) => Data::Text(data.to_i64()?.into_iter().map(|x| x.to_string()).collect()),
     })

@@ -156,7 +156,7 @@ pub(crate) fn svm_regressor(attributes: Attributes<'_>) -> Outcome<Box<dyn Kerne
     let support = widen(attributes.floats("support_vectors"));
     let count = usize::try_from(attributes.int("n_supports", 0)).map_err(|_| "negative n_supports")?;
     let (support, coefficients, features) = if count > 0 {
-        if coefficients.len() != count || support.len() % count != 0 {
+        if coefficients.len() != count || !support.len().is_multiple_of(count) {
             return Err(format!("{} coefficients of {count} support vectors", coefficients.len()));
         }
         let features = support.len() / count;

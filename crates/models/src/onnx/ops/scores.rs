@@ -41,7 +41,9 @@ impl PostTransform {
                     *x = if keep_zero { *x * zero } else { (*x - max).exp() };
                 }
                 let sum: f32 = scores.iter().sum();
-                scores.iter_mut().for_each(|x| *x /= sum);
+                for x in scores.iter_mut() {
+                    *x /= sum;
+                }
             }
         }
     }

@@ -43,7 +43,7 @@ impl Kernel for Reshape {
         }
         if let Some(dim) = open.and_then(|at| shape.get(at).map(|_| at)) {
             let rest = element_count(&shape)?;
-            let inferred = if rest == 0 { 0 } else { input.data.len() / rest };
+            let inferred = input.data.len().checked_div(rest).unwrap_or(0);
             if let Some(slot) = shape.get_mut(dim) {
                 *slot = inferred;
             }

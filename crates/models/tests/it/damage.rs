@@ -1,0 +1,100 @@
+//! Damaged files of every format: an error or some prediction, never a panic or endless memory.
+
+use std::path::Path;
+
+use trainyard_models::{Error, load};
+
+use crate::support::{inputs, json, models};
+
+/// A small generator of our own, so that each failure can be made again (Steele, Lea, Flood 2014).
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ z >> 31) % below.max(1) as u64) as usize
+    }
+}
+
+/// Cuts, flips, repeats or removes bytes.
+fn damage(bytes: &[u8], random: &mut SplitMix) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..=random.next(4) {
+        let at = random.next(bytes.len());
+        match random.next(5) {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.drain(at..(at + random.next(40)).min(bytes.len()))),
+            2 => {
+                let part = bytes[at..(at + random.next(40)).min(bytes.len())].to_vec();
+                bytes.splice(at..at, part);
+            }
+            _ => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = [0, 0xff, 0x7f, b'9', random.next(256) as u8][random.next(5)];
+                }
+            }
+        }
+        if bytes.is_empty() {
+            break;
+        }
+    }
+    bytes
+}
+
+fn check(model: &str, file: &str, rounds: usize) {
+    let folder = models().join(model);
+    let original = std::fs::read(folder.join(file)).unwrap();
+    let input = inputs(&json(&folder.join("expected.json")));
+    let scratch = tempfile::tempdir().unwrap();
+    std::fs::copy(folder.join("MLmodel"), scratch.path().join("MLmodel")).unwrap();
+    let mut random = SplitMix(original.len() as u64);
+    let mut refused = 0;
+    for _ in 0..rounds {
+        std::fs::write(scratch.path().join(file), damage(&original, &mut random)).unwrap();
+        match load(scratch.path()) {
+            // Damage to a number is not seen; the model must still answer or say why not.
+            Ok(model) => drop(model.predictor.predict(&input)),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 0, "{model}: no damage was noticed");
+}
+
+#[test]
+fn damaged_files_are_no_panic() {
+    check("onnx_rf_nozipmap", "model.onnx", 60);
+    check("sk_logreg", "model.skops", 150);
+    check("sk_logreg_cloudpickle", "model.pkl", 400);
+    check("sk_pipeline", "model.skops", 40);
+    check("lgbm_booster", "model.lgb", 60);
+    check("xgb_booster", "model.ubj", 60);
+}
+
+fn refusal(file_of: &str, file: &str, bytes: &[u8]) -> Error {
+    let scratch = tempfile::tempdir().unwrap();
+    std::fs::copy(models().join(file_of).join("MLmodel"), scratch.path().join("MLmodel")).unwrap();
+    std::fs::write(scratch.path().join(file), bytes).unwrap();
+    load(Path::new(scratch.path())).unwrap_err()
+}
+
+#[test]
+fn pickles_that_would_run_something_are_refused_by_name() {
+    // `os.system("true")`, as a pickle of protocol 0 and by reduction of a builtin.
+    for (pickle, name) in [(&b"cos\nsystem\n(S'true'\ntR."[..], "os.system"), (b"c__builtin__\neval\n(S'1'\ntR.", "__builtin__.eval")] {
+        match refusal("sk_logreg_cloudpickle", "model.pkl", pickle) {
+            Error::Unsupported { what, .. } => assert!(what.contains(name), "{what}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn sizes_that_files_claim_are_not_believed() {
+    for bytes in [&b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f."[..], b"\x80\x04B\xff\xff\xff\xff."] {
+        assert!(matches!(refusal("sk_logreg_cloudpickle", "model.pkl", bytes), Error::Malformed { .. }));
+    }
+    assert!(matches!(refusal("xgb_booster", "model.ubj", b"{L\x7f\xff\xff\xff\xff\xff\xff\xff"), Error::Malformed { .. }));
+}
