@@ -59,6 +59,14 @@ pub enum Error {
         /// The file, or all that was read.
         path: PathBuf,
     },
+    /// Filters that leave nothing.
+    #[error("none of the {read} rows of {source_name} satisfies the filters\nhint: widen the window of time or the conditions")]
+    NoRowsKept {
+        /// What was read.
+        source_name: String,
+        /// Rows before filtering.
+        read: usize,
+    },
     /// A file that is neither CSV nor Parquet.
     #[error("{path} is not a table that can be read: {reason}\nhint: CSV and Parquet files are read, also compressed as .gz or .zst")]
     Format {

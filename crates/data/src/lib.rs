@@ -22,6 +22,7 @@
 
 mod csv;
 mod error;
+mod filter;
 mod options;
 mod parquet;
 mod source;
@@ -32,6 +33,7 @@ pub use arrow_array;
 pub use arrow_schema;
 
 pub use error::{Error, Result};
+pub use filter::RowFilter;
 pub use options::{MAX_COLUMNS, MAX_FILE_BYTES, MAX_FILES, MAX_RECORD_BYTES, ReadOptions};
 pub use source::{Format, STDIN, Source, SourceFile, files};
 pub use table::{Table, read_table};

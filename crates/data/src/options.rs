@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use arrow_schema::DataType;
 
+use crate::filter::RowFilter;
+
 /// Columns a table may have. A table of 100,000 columns is a transposed or broken file.
 pub const MAX_COLUMNS: usize = 50_000;
 
@@ -32,6 +34,8 @@ pub struct ReadOptions {
     pub fill_missing_columns: bool,
     /// A table without rows is an answer, not an error.
     pub allow_no_rows: bool,
+    /// Which rows are kept; its columns are read even when they are not chosen.
+    pub rows: RowFilter,
     /// Compute the SHA-256 of each file ([`crate::SourceFile::sha256`]).
     pub digest: bool,
 }

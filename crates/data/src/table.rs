@@ -30,6 +30,34 @@ struct Part {
 
 /// Reads a table: a CSV or Parquet file, a folder, a pattern, or `-`. See [`crate::read`].
 pub fn read_table(source: &str, options: &ReadOptions) -> Result<Table> {
+    if options.rows.is_empty() {
+        return read_all(source, options);
+    }
+    let mut wider = options.clone();
+    if let Some(columns) = &mut wider.columns {
+        for needed in options.rows.columns()? {
+            if !columns.contains(&needed) {
+                columns.push(needed);
+            }
+        }
+    }
+    let Table { batch, source } = read_all(source, &wider)?;
+    let mut batch = options.rows.apply(&batch)?;
+    if let Some(columns) = &options.columns {
+        // The chosen columns come first; those behind them were only needed to decide.
+        let chosen: Vec<usize> = (0..columns.len().min(batch.num_columns())).collect();
+        batch = batch
+            .project(&chosen)
+            .map_err(|error| Error::arrow(Path::new(&source.name), error))?;
+    }
+    if batch.num_rows() == 0 && !options.allow_no_rows {
+        return Err(Error::NoRowsKept { source_name: source.name.clone(), read: source.rows() });
+    }
+    Ok(Table { batch, source })
+}
+
+/// Reads a table without its row filter.
+fn read_all(source: &str, options: &ReadOptions) -> Result<Table> {
     let paths = files(source)?;
     let parts: Vec<Part> = paths
         .par_iter()

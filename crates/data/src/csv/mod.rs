@@ -8,7 +8,7 @@
 mod column;
 mod header;
 mod split;
-mod value;
+pub(crate) mod value;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -7,7 +7,7 @@ use trainyard_data::arrow_array::cast::AsArray as _;
 use trainyard_data::arrow_array::types::{Float64Type, Int64Type};
 use trainyard_data::arrow_array::Array as _;
 use trainyard_data::arrow_schema::DataType;
-use trainyard_data::{Format, ReadOptions, read, read_csv_text, read_table, write_csv, write_parquet};
+use trainyard_data::{Format, ReadOptions, RowFilter, read, read_csv_text, read_table, write_csv, write_parquet};
 
 #[test]
 fn a_folder_is_read_in_order_with_types_for_all() {
@@ -99,4 +99,25 @@ fn a_lone_null_is_no_blank_line() {
     let path = folder.path().join("t.csv");
     write_csv(&path, &batch).unwrap();
     assert_eq!(read(path.to_str().unwrap(), &ReadOptions::default()).unwrap(), batch);
+}
+
+#[test]
+fn rows_are_filtered_by_columns_that_are_not_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.csv");
+    std::fs::write(&path, "at,x,kind\n2026-01-01,1,a\n2026-01-02,2,b\n2026-01-03,3,a\n").unwrap();
+    let mut options = ReadOptions::with_columns(["x"]);
+    options.rows = RowFilter {
+        time_column: Some("at".to_owned()),
+        since: Some("2026-01-02".to_owned()),
+        until: None,
+        conditions: vec!["kind = a".to_owned()],
+    };
+    let table = read_table(path.to_str().unwrap(), &options).unwrap();
+    assert_eq!(table.batch.num_columns(), 1);
+    assert_eq!(table.batch.column(0).as_primitive::<Int64Type>().values().to_vec(), [3]);
+    assert_eq!(table.source.rows(), 3, "lineage counts what was read");
+    options.rows.conditions = vec!["kind = z".to_owned()];
+    let text = read_table(path.to_str().unwrap(), &options).unwrap_err().to_string();
+    assert!(text.starts_with("none of the 3 rows of "), "{text}");
 }
