@@ -24,6 +24,8 @@ use crate::{Error, ErrorCode, Page, Result};
 
 /// Longest time that making a connection may take.
 const CONNECT_SECONDS_MAX: u64 = 30;
+/// Longest time that a connection is kept for the next request.
+const CONNECTION_IDLE_SECONDS_MAX: u64 = 4;
 /// Most of an error's body that is read.
 const ERROR_BYTES_MAX: usize = 1 << 20;
 /// Most of an unexpected body that is quoted, in characters.
@@ -325,6 +327,9 @@ fn client(settings: &Settings) -> Result<Client> {
     let mut builder = Client::builder()
         .user_agent(concat!("trainyard/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.timeout.min(Duration::from_secs(CONNECT_SECONDS_MAX)))
+        // Upstream's server closes idle connections after 5 seconds; a request that meets the
+        // closing would fail, and one that creates something must not simply be sent again.
+        .pool_idle_timeout(Duration::from_secs(CONNECTION_IDLE_SECONDS_MAX))
         // Following would turn a POST into a GET and hide a wrong address.
         .redirect(reqwest::redirect::Policy::none())
         .tls_danger_accept_invalid_certs(settings.insecure_tls);

@@ -7,5 +7,6 @@ mod fake_server;
 mod infer;
 mod model_files;
 mod model_folder;
+mod properties;
 mod resolve;
 mod upstream;
