@@ -292,11 +292,8 @@ fn test(name: &str, inferred: &Inferred, sides: &Sides<'_>, options: &Options) -
     };
     let threshold = options.threshold_for(name, kind).unwrap_or_else(|| method.default_threshold());
     let drifted = method.is_drift(outcome.score, threshold);
-    let counts_as_drifted = if options.is_evidently() && chosen_by_default {
-        table_verdict(sides, kind, options, drifted)
-    } else {
-        drifted
-    };
+    let counts_as_drifted =
+        if options.is_evidently() { table_verdict(name, sides, kind, options, drifted) } else { drifted };
     let Outcome { score, effect, detail } = outcome;
     let method_reason = detail.map_or_else(|| method_reason.clone(), |detail| format!("{method_reason}; {detail}"));
     Status::Tested(Verdict {
@@ -320,7 +317,7 @@ fn by_value(method: Method, kind: Kind, options: &Options) -> bool {
 }
 
 /// Evidently's dataset count cleans a side only if it holds a NaN: otherwise infinities stay in.
-fn table_verdict(sides: &Sides<'_>, kind: Kind, options: &Options, drifted: bool) -> bool {
+fn table_verdict(name: &str, sides: &Sides<'_>, kind: Kind, options: &Options, drifted: bool) -> bool {
     let keeps_infinities = |column: &Column| column.infinite() > 0 && column.missing() == 0;
     if !keeps_infinities(sides.reference) && !keeps_infinities(sides.current) {
         return drifted;
@@ -328,9 +325,13 @@ fn table_verdict(sides: &Sides<'_>, kind: Kind, options: &Options, drifted: bool
     let raw = |column: &Column| if keeps_infinities(column) { column.with_infinities() } else { column.clone() };
     let (reference, current) = (raw(sides.reference), raw(sides.current));
     let sides = Sides::new(&reference, &current);
-    let (method, _) = default_method(kind, reference.len(), sides.distinct_up_to(5) as u64, true);
+    let method = options.method_for(name, kind).map_or_else(
+        || default_method(kind, reference.len(), sides.distinct_up_to(5) as u64, true).0,
+        |(method, _)| method,
+    );
+    let threshold = options.threshold_for(name, kind).unwrap_or_else(|| method.default_threshold());
     match run(method, kind, &sides, options) {
-        Ok(outcome) => method.is_drift(outcome.score, method.default_threshold()),
+        Ok(outcome) => method.is_drift(outcome.score, threshold),
         Err(_) => drifted,
     }
 }
