@@ -149,7 +149,8 @@ proptest! {
             let quoted = format!("\"{text}\"");
             let in_statement = sql.text.replace("\"key\"", "").contains(&quoted);
             prop_assert!(!in_statement);
-            prop_assert_eq!(sql.values.len(), 2);
+            // The key, the start of the text, the text.
+            prop_assert_eq!(sql.values.len(), 3);
         }
     }
 }
