@@ -11,6 +11,9 @@ use crate::input::Input;
 use crate::tree::{CategorySet, Forest, NodeSpec, Split, Test, TreeSpec};
 use crate::{Error, Prediction, Predictor, Result};
 
+/// LightGBM takes values up to this size for zero before it looks at any tree.
+const ZERO: f64 = 1e-35_f32 as f64;
+
 /// Classes of one model.
 const MAX_OUTPUTS: usize = 100_000;
 
@@ -97,12 +100,16 @@ impl Objective {
                         *x = (*x - max).exp();
                         sum += *x;
                     }
-                    row.iter_mut().for_each(|x| *x /= sum);
+                    for x in row.iter_mut() {
+                        *x /= sum;
+                    }
                 }
                 return;
             }
         };
-        sums.iter_mut().for_each(|x| *x = each(*x));
+        for x in sums.iter_mut() {
+            *x = each(*x);
+        }
     }
 }
 
@@ -167,8 +174,6 @@ impl Booster {
         if width != self.features {
             return Err(Error::Input(format!("the model takes {} columns, the input has {width}", self.features)));
         }
-        // LightGBM takes values up to this size for zero before it looks at any tree.
-        const ZERO: f64 = 1e-35_f32 as f64;
         let is_tiny = |x: f64| x != 0.0 && x.abs() <= ZERO;
         let cleaned: Vec<f64>;
         let rows = if rows.iter().any(|&x| is_tiny(x)) {
@@ -193,7 +198,9 @@ impl Booster {
             }
         }
         if self.divide != 1.0 {
-            sums.iter_mut().for_each(|sum| *sum /= self.divide);
+            for sum in &mut sums {
+                *sum /= self.divide;
+            }
         }
         self.objective.apply(&mut sums, self.outputs);
         Ok((sums, self.outputs))

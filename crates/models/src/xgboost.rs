@@ -81,7 +81,9 @@ impl Objective {
                         *x = (*x - max).exp();
                         sum += f64::from(*x);
                     }
-                    row.iter_mut().for_each(|x| *x /= sum as f32);
+                    for x in row.iter_mut() {
+                        *x /= sum as f32;
+                    }
                 }
             }
         }
@@ -268,7 +270,8 @@ fn tree_spec(tree: &Document, weight: f32) -> Result<(TreeSpec<f32>, usize), Str
                 Some((leaf_weights, base_weights)) => {
                     // Newer files number the leaves where the right child would be.
                     let (from, number) = leaf_weights.as_ref().map_or((base_weights, at), |weights| (weights, get(&right).unwrap_or(0.0).max(0.0) as usize));
-                    let vector = from.get(number * width..(number + 1) * width).ok_or("a leaf without its vector")?;
+                    let start = number.saturating_mul(width);
+                    let vector = from.get(start..start.saturating_add(width)).ok_or("a leaf without its vector")?;
                     spec.values.extend(vector.iter().map(|&x| x as f32 * weight));
                 }
             }

@@ -53,6 +53,7 @@ impl<'a> Inputs<'a> {
 }
 
 /// The usual result: one tensor.
+#[expect(clippy::unnecessary_wraps, reason = "it ends kernels, whose results are results")]
 pub(crate) fn one(tensor: Tensor) -> Outcome<Vec<Value>> {
     Ok(vec![Value::Tensor(tensor)])
 }

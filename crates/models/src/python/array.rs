@@ -75,7 +75,7 @@ impl Elements {
 
 impl Array {
     /// Turns column-major elements into row-major ones.
-    pub(super) fn from_fortran(self) -> Result<Self, String> {
+    pub(super) fn into_row_major(self) -> Self {
         let count = self.elements.len();
         let mut order = Vec::with_capacity(count);
         for flat in 0..count {
@@ -98,7 +98,7 @@ impl Array {
             }
             order.push(place);
         }
-        Ok(Self { elements: self.elements.take(&order), ..self })
+        Self { elements: self.elements.take(&order), ..self }
     }
 
     /// Reads a `.npy` file of plain elements.

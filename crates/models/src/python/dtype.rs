@@ -123,7 +123,7 @@ impl Dtype {
         let elements = self.read(bytes, count, 0, self.size)?;
         let bits = if matches!(self.kind, Kind::Int | Kind::Unsigned | Kind::Float) { self.size as u8 * 8 } else { 0 };
         let array = Array { shape, elements, bits };
-        Ok(if fortran && array.shape.len() > 1 { array.from_fortran()? } else { array })
+        Ok(if fortran && array.shape.len() > 1 { array.into_row_major() } else { array })
     }
 }
 

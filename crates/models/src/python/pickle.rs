@@ -372,7 +372,7 @@ impl<'a> Machine<'a> {
                 Node::Bytes(bytes.collect::<Result<_, _>>()?)
             }
             "OrderedDict" | "dict" | "defaultdict" | "Counter" => Node::Dict(Vec::new()),
-            "bytes" | "bytearray" if name.contains("builtin") => Node::Bytes(match argument(0).map(|argument| argument.node()) {
+            "bytes" | "bytearray" if name.contains("builtin") => Node::Bytes(match argument(0).map(super::Value::node) {
                 Ok(Node::Bytes(bytes)) => bytes.clone(),
                 Ok(Node::Text(text)) => text.chars().map(|c| u32::from(c) as u8).collect(),
                 _ => Vec::new(),
@@ -470,7 +470,7 @@ impl<'a> Machine<'a> {
 
 fn dimensions(shape: super::Value<'_>) -> Result<Vec<usize>, String> {
     let dims = match shape.items() {
-        Some(items) => items.into_iter().map(|dim| dim.int()).collect(),
+        Some(items) => items.into_iter().map(super::Value::int).collect(),
         None => shape.int().map(|dim| vec![Some(dim)]).unwrap_or_default(),
     };
     dims.into_iter().map(|dim| dim.and_then(|dim| usize::try_from(dim).ok()).ok_or_else(|| "an odd shape".to_owned())).collect()

@@ -118,7 +118,7 @@ impl Estimator for Classifier {
                 divide_by_sum(&mut scores);
             }
             Probabilities::ModifiedHuber => {
-                let squeeze = |x: f64| (x.clamp(-1.0, 1.0) + 1.0) / 2.0;
+                let squeeze = |x: f64| f64::midpoint(x.clamp(-1.0, 1.0), 1.0);
                 if scores.columns == 1 {
                     return Ok(both(scores.values.iter().map(|&x| squeeze(x)), rows));
                 }
@@ -153,6 +153,8 @@ impl Estimator for Classifier {
 fn divide_by_sum(scores: &mut Matrix) {
     for row in scores.each_row_mut() {
         let sum: f64 = row.iter().sum();
-        row.iter_mut().for_each(|x| *x /= sum);
+        for x in row.iter_mut() {
+            *x /= sum;
+        }
     }
 }

@@ -273,7 +273,9 @@ impl Estimator for Bagging {
             sums.resize(answer.values.len(), 0.0);
             sums.iter_mut().zip(&answer.values).for_each(|(sum, value)| *sum += value);
         }
-        sums.iter_mut().for_each(|sum| *sum /= self.members.len() as f64);
+        for sum in &mut sums {
+            *sum /= self.members.len() as f64;
+        }
         Ok(if width == 1 { Output::Values(sums) } else { Output::Table(Matrix::new(x.rows(), width, sums)) })
     }
 
@@ -520,7 +522,9 @@ impl Estimator for OneVsRest {
         for row in shares.each_row_mut() {
             let sum: f64 = row.iter().sum();
             if sum != 0.0 {
-                row.iter_mut().for_each(|share| *share /= sum);
+                for share in row.iter_mut() {
+                    *share /= sum;
+                }
             }
         }
         Ok(shares)
@@ -657,7 +661,9 @@ impl Estimator for Calibrated {
                 } else {
                     let total: f64 = shares.iter().sum();
                     let even = 1.0 / classes as f64;
-                    shares.iter_mut().for_each(|share| *share = if total == 0.0 { even } else { *share / total });
+                    for share in &mut shares {
+                        *share = if total == 0.0 { even } else { *share / total };
+                    }
                 }
                 // Within a rounding error of 1 from above.
                 shares.iter_mut().filter(|share| **share > 1.0 && **share <= 1.0 + 1e-5).for_each(|share| *share = 1.0);

@@ -102,6 +102,10 @@ impl Predictor for SklearnModel {
 
 /// Whether any part of the model takes columns by name or as text.
 fn needs_frame(value: Value<'_>, depth: usize) -> bool {
+    const PARTS: [&str; 9] = [
+        "steps", "transformer_list", "estimators_", "estimator", "_preprocessor", "best_estimator_", "estimator_",
+        "estimators", "calibrated_classifiers_",
+    ];
     const TAKES_FRAMES: [&str; 8] = [
         "ColumnTransformer", "OneHotEncoder", "OrdinalEncoder", "TargetEncoder", "SimpleImputer", "CountVectorizer",
         "TfidfVectorizer", "FunctionTransformer",
@@ -112,15 +116,14 @@ fn needs_frame(value: Value<'_>, depth: usize) -> bool {
     if TAKES_FRAMES.iter().any(|name| class.ends_with(&format!(".{name}"))) {
         return true;
     }
-    const PARTS: [&str; 9] =
-        ["steps", "transformer_list", "estimators_", "estimator", "_preprocessor", "best_estimator_", "estimator_", "estimators", "calibrated_classifiers_"];
     depth < 8 && PARTS.iter().filter_map(|part| value.get(part)).any(|part| needs_frame(part, depth + 1))
 }
 
+/// Depth to which estimators hold each other: pipelines in ensembles in pipelines.
+const MAX_DEPTH: usize = 30;
+
 /// Makes an estimator; `depth` counts how deep estimators hold each other.
 fn load(value: Value<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
-    /// Pipelines in ensembles in pipelines.
-    const MAX_DEPTH: usize = 30;
     let fields = Fields(value);
     let Some(class) = value.class() else {
         return Err(Error::Unsupported {

@@ -451,7 +451,9 @@ impl Estimator for Neighbours {
                 }
             }
             let total: f64 = shares.iter().sum();
-            shares.iter_mut().for_each(|share| *share /= total);
+            for share in shares.iter_mut() {
+                *share /= total;
+            }
         }
         Ok(result)
     }

@@ -424,10 +424,11 @@ fn predictor_tree(fields: Fields<'_>, predictor: Value<'_>, known: &[Option<Vec<
             continue;
         }
         let feature = get(&feature) as u32;
-        let test = if get(&is_categorical) != 0.0 {
+        let by_category = get(&is_categorical) > 0.0;
+        let test = if by_category {
             // Eight words for each categorical split.
-            let start = get(&bitset) as usize * 8;
-            let words: Vec<u32> = bitsets.get(start..start + 8).unwrap_or_default().iter().map(|&word| word as u32).collect();
+            let start = (get(&bitset) as usize).saturating_mul(8);
+            let words: Vec<u32> = bitsets.get(start..start.saturating_add(8)).unwrap_or_default().iter().map(|&word| word as u32).collect();
             let seen = known.get(feature as usize).cloned().flatten().unwrap_or_default();
             let known = (0..8).map(|word| words.get(word).copied().unwrap_or(0) | seen.get(word).copied().unwrap_or(0)).collect();
             Test::Member(CategorySet { words, known: Some(known) })

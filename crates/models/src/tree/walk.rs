@@ -25,7 +25,7 @@ trait Step<X: Scalar>: Copy {
 }
 
 impl<X: Scalar> Step<X> for Narrow<X> {
-    #[inline(always)]
+    #[inline]
     fn next<const MISSING: bool>(self, row: &[X]) -> u32 {
         const LEFT_MASK: u32 = (1 << LEFT_BITS) - 1;
         const FEATURE_MASK: u32 = (1 << FEATURE_BITS) - 1;
@@ -40,7 +40,7 @@ impl<X: Scalar> Step<X> for Narrow<X> {
 }
 
 impl<X: Scalar> Step<X> for Wide<X> {
-    #[inline(always)]
+    #[inline]
     fn next<const MISSING: bool>(self, row: &[X]) -> u32 {
         let x = row.get((self.feature & 0x7fff_ffff) as usize).copied().unwrap_or(X::NAN);
         let mut left = x <= self.threshold;
@@ -197,7 +197,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
     }
 }
 
-#[inline(always)]
+#[inline]
 fn step<X: Scalar, N: Step<X>, const MISSING: bool>(nodes: &[N], at: u32, row: &[X]) -> u32 {
     nodes.get(at as usize).map_or(0, |node| node.next::<MISSING>(row))
 }

@@ -35,6 +35,9 @@ impl Kernel for Binary {
     }
 }
 
+/// A comparison to make of each pair.
+type Compare<T> = fn(&T, &T) -> bool;
+
 impl Binary {
     fn apply(self, a: &Tensor, b: &Tensor) -> Outcome<Tensor> {
         let shape = broadcast_shape(&a.shape, &b.shape)?;
@@ -72,7 +75,7 @@ impl Binary {
     }
 
     /// Arithmetic on floats, or the comparison to make instead.
-    fn float<T>(self, x: &[T], y: &[T], places: &Places2, power: fn(T, T) -> T) -> Result<Vec<T>, fn(&T, &T) -> bool>
+    fn float<T>(self, x: &[T], y: &[T], places: &Places2, power: fn(T, T) -> T) -> Result<Vec<T>, Compare<T>>
     where
         T: Copy + PartialOrd + Default + std::ops::Add<Output = T> + std::ops::Sub<Output = T>
             + std::ops::Mul<Output = T> + std::ops::Div<Output = T> + std::ops::Rem<Output = T>,
@@ -253,9 +256,6 @@ impl Kernel for Where {
         let shape = broadcast_shape(&broadcast_shape(&condition.shape, &yes.shape)?, &no.shape)?;
         let (condition, yes, no) = (expand(condition, &shape)?, expand(yes, &shape)?, expand(no, &shape)?);
         let Data::Bool(condition) = &condition.data else { return Err("the condition is not boolean".into()) };
-        fn pick<T: Clone>(condition: &[bool], yes: &[T], no: &[T]) -> Vec<T> {
-            condition.iter().zip(yes.iter().zip(no)).map(|(&c, (y, n))| if c { y.clone() } else { n.clone() }).collect()
-        }
         let data = match (&yes.data, &no.data) {
             (Data::F32(y), Data::F32(n)) => Data::F32(pick(condition, y, n)),
             (Data::F64(y), Data::F64(n)) => Data::F64(pick(condition, y, n)),
@@ -267,6 +267,10 @@ impl Kernel for Where {
         };
         one(Tensor::new(shape, data)?)
     }
+}
+
+fn pick<T: Clone>(condition: &[bool], yes: &[T], no: &[T]) -> Vec<T> {
+    condition.iter().zip(yes.iter().zip(no)).map(|(&c, (y, n))| if c { y.clone() } else { n.clone() }).collect()
 }
 
 /// A function of one number.

@@ -163,7 +163,7 @@ pub(crate) struct Dictionary {
 }
 
 impl Dictionary {
-    fn new(keys_of: &Data, values: &Data, default: Data) -> Outcome<Box<dyn Kernel>> {
+    fn boxed(keys_of: &Data, values: &Data, default: Data) -> Outcome<Box<dyn Kernel>> {
         if keys_of.len() != values.len() {
             return Err(format!("{} keys and {} values", keys_of.len(), values.len()));
         }
@@ -196,7 +196,7 @@ impl Dictionary {
         if !classes.is_empty() {
             // Version 1: text to its number; the other direction came with version 2.
             let numbers = Data::I64((0..classes.len() as i64).collect());
-            return Self::new(&Data::Text(classes), &numbers, Data::I64(vec![attributes.int("default_int64", -1)]));
+            return Self::boxed(&Data::Text(classes), &numbers, Data::I64(vec![attributes.int("default_int64", -1)]));
         }
         let (Some(keys), Some(values)) = (side("keys")?, side("values")?) else {
             return Err("keys or values are missing".into());
@@ -209,7 +209,7 @@ impl Dictionary {
             (None, Data::F64(_)) => Data::F64(vec![-0.0]),
             (None, other) => return Err(format!("values of {:?}", other.kind())),
         };
-        Self::new(&keys, &values, default)
+        Self::boxed(&keys, &values, default)
     }
 }
 
@@ -236,8 +236,8 @@ impl CategoryMapper {
         let default_integer = Data::I64(vec![attributes.int("default_int64", -1)]);
         let default_text = Data::Text(vec![attributes.string("default_string", "_Unused")?]);
         Ok(Box::new(Self {
-            to_integer: Dictionary::new(&text, &integers, default_integer)?,
-            to_text: Dictionary::new(&integers, &text, default_text)?,
+            to_integer: Dictionary::boxed(&text, &integers, default_integer)?,
+            to_text: Dictionary::boxed(&integers, &text, default_text)?,
         }))
     }
 }

@@ -53,6 +53,7 @@ pub(crate) fn kernel(node: &NodeProto, context: Context) -> Outcome<Option<Box<d
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it shortens the tables below, whose entries are options")]
 fn boxed(kernel: impl Kernel + 'static) -> Option<Box<dyn Kernel>> {
     Some(Box::new(kernel))
 }
@@ -170,6 +171,7 @@ fn constant(attributes: Attributes<'_>) -> Outcome<Tensor> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the same form as the other tables")]
 fn ordering(op_type: &str, attributes: Attributes<'_>, context: Context) -> Outcome<Option<Box<dyn Kernel>>> {
     let fold = match op_type {
         "ReduceSum" => Some(Fold::Sum),
