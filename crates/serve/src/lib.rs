@@ -9,6 +9,7 @@
 mod answer;
 mod docs;
 mod error;
+mod feedback;
 mod health;
 mod http;
 mod load;

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use trainyard_mlflow::Tracking;
 
 use crate::error::{Error, Result};
+use crate::feedback::FeedbackLog;
 use crate::http::{RequestIds, accept};
 use crate::log::PredictionLog;
 use crate::metrics::Metrics;
@@ -26,6 +27,7 @@ pub(crate) struct Server {
     pub(crate) slots: Vec<Arc<Slot>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: Option<PredictionLog>,
+    pub(crate) feedback: Option<FeedbackLog>,
     pub(crate) request_ids: RequestIds,
     pub(crate) concurrency: Semaphore,
     pub(crate) draining: AtomicBool,
@@ -50,10 +52,12 @@ pub async fn serve(
         Some((log, writer)) => (Some(log), Some(writer)),
         None => (None, None),
     };
+    let feedback = options.log.as_ref().map(|log| FeedbackLog::new(&log.dir));
     let server = Arc::new(Server {
         slots: slots.iter().map(|(slot, _)| Arc::clone(slot)).collect(),
         metrics: Arc::clone(&metrics),
         log,
+        feedback,
         request_ids: RequestIds::new(),
         concurrency: Semaphore::new(options.limits.concurrency_max),
         draining: AtomicBool::new(false),

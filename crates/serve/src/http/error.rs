@@ -6,7 +6,7 @@ use http::StatusCode;
 use http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use trainyard_mlflow::ErrorCode;
-use trainyard_mlflow::enforce::{Rejection, Violation};
+use trainyard_mlflow::enforce::{Rejection, Step, Violation};
 
 use super::{JSON, Response, TEXT, response};
 
@@ -64,6 +64,16 @@ impl From<Rejection> for Refusal {
 }
 
 impl Refusal {
+    /// A body that is not of the form it should have.
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
+        Self::from(Rejection {
+            step: Step::Parse,
+            message: message.into(),
+            violations: Vec::new(),
+            violations_total: 0,
+        })
+    }
+
     pub(crate) fn into_response(self) -> Response {
         match self {
             Self::Content(rejection) => body(

@@ -12,7 +12,7 @@ use arrow_schema::DataType as ArrowType;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use trainyard_mlflow::enforce::{Protocol, Rejection, Step};
+use trainyard_mlflow::enforce::Protocol;
 use trainyard_mlflow::model::{DataType, Schema};
 use trainyard_models::Prediction;
 
@@ -37,15 +37,6 @@ struct Input {
     data: Value,
 }
 
-fn bad(message: impl Into<String>) -> Refusal {
-    Refusal::from(Rejection {
-        step: Step::Parse,
-        message: message.into(),
-        violations: Vec::new(),
-        violations_total: 0,
-    })
-}
-
 /// Predicts the inputs of a request.
 pub(crate) fn infer(
     server: &Server,
@@ -55,7 +46,7 @@ pub(crate) fn infer(
     request_id: Arc<str>,
 ) -> Result<Response, Refusal> {
     let request: Request = serde_json::from_slice(body)
-        .map_err(|error| bad(format!("not an inference request: {error}")))?;
+        .map_err(|error| Refusal::bad(format!("not an inference request: {error}")))?;
     let columns = column_body(served, request.inputs)?;
     let request_body = columns.to_string();
     let enforced = served.strict.json(request_body.as_bytes(), Protocol::Predict)?;
@@ -93,7 +84,7 @@ fn column_body(served: &Served, inputs: Vec<Input>) -> Result<Value, Refusal> {
         let expected =
             input.shape.iter().try_fold(1_usize, |size, length| size.checked_mul(*length));
         if expected != Some(values.len()) {
-            return Err(bad(format!(
+            return Err(Refusal::bad(format!(
                 "input '{}' has {} values, which do not fill the shape {:?}",
                 input.name,
                 values.len(),
@@ -113,12 +104,12 @@ fn column_body(served: &Served, inputs: Vec<Input>) -> Result<Value, Refusal> {
         // All columns side by side.
         [(name, shape, values)] if names.len() > 1 && !names.contains(name) => {
             let [rows, width] = shape.as_slice() else {
-                return Err(bad(format!(
+                return Err(Refusal::bad(format!(
                     "input '{name}' is no column of the model, and not a table"
                 )));
             };
             if *width != names.len() {
-                return Err(bad(format!(
+                return Err(Refusal::bad(format!(
                     "the model has {} columns, input '{name}' has {width}",
                     names.len()
                 )));
@@ -136,7 +127,7 @@ fn column_body(served: &Served, inputs: Vec<Input>) -> Result<Value, Refusal> {
                     Value::Array(values)
                 };
                 if columns.insert(name.clone(), value).is_some() {
-                    return Err(bad(format!("input '{name}' is given twice")));
+                    return Err(Refusal::bad(format!("input '{name}' is given twice")));
                 }
             }
             Ok(Value::Object(columns))

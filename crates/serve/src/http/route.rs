@@ -17,7 +17,7 @@ use super::{JSON, Response, body, infer, json, response};
 use crate::metrics::Route;
 use crate::server::Server;
 use crate::slot::{Checked, Slot};
-use crate::{docs, health, openapi};
+use crate::{docs, feedback, health, openapi};
 
 /// MLflow whose scoring protocol is spoken; what `/version` answers.
 pub(crate) const MLFLOW_VERSION: &str = "3.17.2";
@@ -123,6 +123,7 @@ fn find<'p>(server: &Server, path: &'p str) -> Target<'p> {
         "version" => Route::Version,
         "metrics" => Route::Metrics,
         "reload" => Route::Reload,
+        "feedback" => Route::Feedback,
         "flush" => Route::Flush,
         "docs" | "openapi.json" => Route::Docs,
         _ => Route::Other,
@@ -192,7 +193,11 @@ async fn dispatch(
                 json(StatusCode::OK, &openapi::document(slot, &served, target.prefix))
             })
         }
-        Route::Feedback | Route::Other => Err(Refusal::NotFound),
+        Route::Feedback => {
+            only_post(&request)?;
+            feedback(server, request).await
+        }
+        Route::Other => Err(Refusal::NotFound),
     }
 }
 
@@ -257,6 +262,29 @@ async fn scored(
     let (head, body) = request.into_parts();
     let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
     predict(server, slot, dialect, format, body, request_id).await
+}
+
+/// Takes down what turned out to be true.
+async fn feedback(server: &Arc<Server>, request: Request<Incoming>) -> Result<Response, Refusal> {
+    if server.feedback.is_none() {
+        return Err(Refusal::NotFound);
+    }
+    body::format(request.headers())?;
+    let (head, body) = request.into_parts();
+    let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
+    let facts = feedback::parse(&body).map_err(Refusal::bad)?;
+    let count = facts.len();
+    let time = chrono::Utc::now().timestamp_millis();
+    let log = Arc::clone(server);
+    let append = move || log.feedback.as_ref().map(|log| log.append(&facts, time));
+    match tokio::task::spawn_blocking(append).await {
+        Ok(Some(Ok(()))) => Ok(json(StatusCode::OK, &serde_json::json!({ "accepted": count }))),
+        Ok(Some(Err(error))) => {
+            tracing::error!(%error, "feedback cannot be written");
+            Err(Refusal::Internal("the feedback could not be written"))
+        }
+        Ok(None) | Err(_) => Err(Refusal::Internal("the feedback broke off; this is a bug")),
+    }
 }
 
 async fn reload(server: &Server, slot: &Slot) -> Result<Response, Refusal> {

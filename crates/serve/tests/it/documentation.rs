@@ -10,8 +10,8 @@ async fn openapi_follows_the_signature() {
     for prefix in ["", "/models/model"] {
         let document = server.get(&format!("{prefix}/openapi.json")).await.json();
         assert_eq!(document["openapi"], "3.1.0");
-        let media = &document["paths"][format!("{prefix}/predict")]["post"]["requestBody"]
-            ["content"]["application/json"];
+        let media = &document["paths"][format!("{prefix}/predict")]["post"]["requestBody"]["content"]
+            ["application/json"];
         assert_eq!(media["schema"]["items"]["required"].as_array().unwrap().len(), 4);
         assert_eq!(
             media["schema"]["items"]["properties"]["petal width (cm)"]["anyOf"][0],
@@ -20,8 +20,8 @@ async fn openapi_follows_the_signature() {
         // What it shows as an example is a request that works.
         let answer = server.post(&format!("{prefix}/predict"), media["example"].to_string()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
-        let scoring = &document["paths"][format!("{prefix}/invocations")]["post"]["requestBody"]
-            ["content"]["application/json"]["example"];
+        let scoring = &document["paths"][format!("{prefix}/invocations")]["post"]["requestBody"]["content"]
+            ["application/json"]["example"];
         let answer = server.post(&format!("{prefix}/invocations"), scoring.to_string()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
     }
@@ -29,8 +29,8 @@ async fn openapi_follows_the_signature() {
     let server = Running::ready(folder("onnx_rf")).await;
     let document = server.get("/openapi.json").await.json();
     assert_eq!(document["paths"].get("/predict"), None);
-    let inputs = &document["paths"]["/invocations"]["post"]["requestBody"]["content"]
-        ["application/json"]["schema"]["properties"]["inputs"];
+    let inputs = &document["paths"]["/invocations"]["post"]["requestBody"]["content"]["application/json"]
+        ["schema"]["properties"]["inputs"];
     assert_eq!(inputs["items"]["minItems"], 4);
     server.stop().await;
 }
@@ -47,5 +47,23 @@ async fn the_page_asks_nobody_else() {
     }
     assert_eq!(server.get("/models/model/docs").await.status, 200);
     assert_eq!(server.post("/docs", "").await.status, 405);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_is_filled_in_a_browser() {
+    let server = Running::ready(folder("iris_columns")).await;
+    let url = server.url("/docs");
+    let dom =
+        tokio::task::spawn_blocking(move || trainyard_testkit::browser::dom(&url)).await.unwrap();
+    for part in [
+        "<h1 id=\"model\">model</h1>",
+        "sepal width (cm) ",
+        "<option value=\"/predict\">POST /predict</option>",
+        "-H 'Content-Type: application/json'",
+        "\"sepal length (cm)\": 5.1",
+    ] {
+        assert!(dom.contains(part), "{part}\n{dom}");
+    }
     server.stop().await;
 }

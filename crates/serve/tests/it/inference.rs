@@ -29,11 +29,8 @@ async fn servers_and_models_describe_themselves() {
 #[tokio::test]
 async fn columns_and_tables_are_predicted() {
     let server = Running::ready(folder("iris_columns")).await;
-    let names =
-        ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"];
-    let column = |(name, values): (&&str, [f64; 2])| {
-        json!({"name": name, "datatype": "FP64", "shape": [2, 1], "data": [[values[0]], [values[1]]]})
-    };
+    let names = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"];
+    let column = |(name, values): (&&str, [f64; 2])| json!({"name": name, "datatype": "FP64", "shape": [2, 1], "data": [[values[0]], [values[1]]]});
     let values = [[5.1, 6.3], [3.5, 3.3], [1.4, 6.0], [0.2, 2.5]];
     let columns: Vec<_> = names.iter().zip(values).map(column).collect();
     let table = json!({"name": "rows", "datatype": "FP64", "shape": [2, 4],

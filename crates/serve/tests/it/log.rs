@@ -181,3 +181,41 @@ async fn a_log_that_cannot_be_written_slows_nobody() {
     assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn feedback_is_kept_beside_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = folder("iris_columns");
+    options.log = Some(LogOptions::new(directory.path()));
+    let server = Running::ready(options).await;
+    for (body, status) in [
+        (r#"{"request_id": "a", "actual": 2}"#, 200),
+        (
+            r#"[{"request_id": "b", "row": 1, "actual": "x"}, {"request_id": "c", "actual": null}]"#,
+            200,
+        ),
+        (r#"{"request_id": "a"}"#, 400),
+        (r#"{"request_id": "a", "actual": [1]}"#, 400),
+        (r#"{"request_id": "a", "actual": 1, "odd": 1}"#, 400),
+        ("[]", 400),
+        ("x", 400),
+    ] {
+        let answer = server.post("/feedback", body).await;
+        assert_eq!(answer.status, status, "{body} {answer:?}");
+    }
+    // Acknowledged is written, without waiting for the end.
+    let file =
+        std::fs::read_dir(directory.path().join("_feedback")).unwrap().next().unwrap().unwrap();
+    let text = std::fs::read_to_string(file.path()).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(
+        (&lines[1]["request_id"], &lines[1]["row"], &lines[1]["actual"]),
+        (&"b".into(), &1.into(), &"x".into())
+    );
+    server.stop().await;
+    let without = Running::ready(folder("iris_columns")).await;
+    assert_eq!(without.post("/feedback", "[]").await.status, 404);
+    without.stop().await;
+}

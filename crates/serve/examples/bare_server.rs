@@ -1,5 +1,5 @@
 //! The least that a handler can do: read the same body, answer a constant. What the model server
-//! is measured against. `cargo run --release -p trainyard-serve --example bare -- PORT`.
+//! is measured against. `cargo run --release -p trainyard-serve --example bare_server -- PORT`.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -8,7 +8,7 @@ use axum::routing::post;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let port: u16 = std::env::args().nth(1).ok_or("usage: bare PORT")?.parse()?;
+    let port: u16 = std::env::args().nth(1).ok_or("usage: bare_server PORT")?.parse()?;
     let answer = |body: Bytes| async move {
         // The body must have been read, not only awaited.
         std::hint::black_box(body.len());

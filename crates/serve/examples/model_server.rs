@@ -1,4 +1,4 @@
-//! Serves a model folder: `cargo run --release -p trainyard-serve --example server -- FOLDER PORT`.
+//! Serves a model folder: `cargo run --release -p trainyard-serve --example model_server -- FOLDER PORT`.
 //!
 //! `LOG_DIR` logs predictions there; `MLFLOW_TRACKING_URI` lets the model be a registry URI.
 
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .init();
     let mut arguments = std::env::args().skip(1);
     let (Some(model), Some(port)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: server MODEL_URI PORT".into());
+        return Err("usage: model_server MODEL_URI PORT".into());
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port.parse()?)).await?;
     let mut options = ServeOptions::new(ModelSource::Uri(model.parse()?));

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Model servers side by side on the same machine, one after the other, with the same bodies.
+
+    python bench/serving/run.py [--model FOLDER] [--seconds 10] [--only ours,bare,mlflow,flask]
+
+Measures requests a second and latencies with wrk: one row at 1, 2 and 16 connections, 1000 rows at
+2; then memory, and the time from the start of the process to its first answer. `ours` and `bare`
+(an axum handler that reads the same body and answers a constant) are built in release mode first.
+`mlflow` is `mlflow models serve`, `flask` the usual hand-written service under gunicorn with two
+workers; both need the Python of the tests, gunicorn and flask.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+PYTHON = ROOT / "target/test-env/python/bin/python"
+COLUMNS = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def body(rows):
+    data = [
+        [round(5.1 + i % 7 * 0.2, 2), round(3.5 - i % 5 * 0.1, 2), round(1.4 + i % 11 * 0.4, 2), round(0.2 + i % 9 * 0.2, 2)]
+        for i in range(rows)
+    ]
+    return json.dumps({"dataframe_split": {"columns": COLUMNS, "data": data}})
+
+
+def commands(model, port):
+    release = ROOT / "target/release/examples"
+    python_bin = PYTHON.parent
+    return {
+        "bare": ([release / "bare_server", str(port)], {}),
+        "ours": ([release / "model_server", model, str(port)], {}),
+        "mlflow": (
+            [python_bin / "mlflow", "models", "serve", "-m", model, "-p", str(port), "--env-manager", "local"],
+            {"PATH": f"{python_bin}:{os.environ['PATH']}"},
+        ),
+        "flask": (
+            [python_bin / "gunicorn", "-w", "2", "-b", f"127.0.0.1:{port}", "--chdir", HERE, "flask_service:app"],
+            {"MODEL": str(model)},
+        ),
+    }
+
+
+def ask(port, payload):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/invocations", payload.encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read()
+
+
+def wait(port, payload, process):
+    started = time.monotonic()
+    while time.monotonic() - started < 90:
+        try:
+            return ask(port, payload), time.monotonic() - started
+        except OSError:
+            if process.poll() is not None:
+                raise SystemExit(f"the server ended with {process.returncode}")
+            time.sleep(0.005)
+    raise SystemExit("the server does not answer")
+
+
+def memory_mib(group):
+    """Memory of all processes of a process group, what they share counted once."""
+    total = 0
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if os.getpgid(int(entry.name)) == group:
+                pss = re.search(r"^Pss:\s+(\d+)", (entry / "smaps_rollup").read_text(), re.M)
+                total += int(pss.group(1))
+        except (OSError, AttributeError):
+            continue
+    return total / 1024
+
+
+def load(port, payload, connections, seconds):
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "body.json"
+        path.write_text(payload)
+        script = Path(directory) / "post.lua"
+        script.write_text(
+            f'local f = io.open("{path}"); wrk.body = f:read("*a"); f:close()\n'
+            'wrk.method = "POST"; wrk.headers["Content-Type"] = "application/json"\n'
+            "done = function(s, l) io.write(string.format("
+            "'RESULT %d %f %f %f %d\\n', s.requests, s.duration / 1e6, l:percentile(50) / 1e3,"
+            " l:percentile(99) / 1e3, s.errors.status + s.errors.connect + s.errors.read + s.errors.timeout)) end\n"
+        )
+        run = subprocess.run(
+            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", script, f"http://127.0.0.1:{port}/invocations"],
+            capture_output=True, text=True, check=True,
+        )
+    requests, duration, p50, p99, errors = re.search(r"RESULT (\S+) (\S+) (\S+) (\S+) (\S+)", run.stdout).groups()
+    return {"rps": float(requests) / float(duration), "p50": float(p50), "p99": float(p99), "errors": int(errors)}
+
+
+def measure(name, command, environment, port, seconds):
+    process = subprocess.Popen(
+        [str(part) for part in command], env={**os.environ, **environment}, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    try:
+        answer, start = wait(port, body(1), process)
+        print(f"{name}: first answer after {start * 1000:.0f} ms: {answer[:70].decode()}", flush=True)
+        load(port, body(1), 2, 2)
+        results = {}
+        for rows, connections in [(1, 1), (1, 2), (1, 16), (1000, 2)]:
+            found = load(port, body(rows), connections, seconds)
+            results[f"{rows}x{connections}"] = found
+            print(
+                f"  {rows:5} rows {connections:3} connections {found['rps']:10.1f} req/s"
+                f"  p50 {found['p50']:8.3f} ms  p99 {found['p99']:8.3f} ms  errors {found['errors']}",
+                flush=True,
+            )
+        results["memory_mib"] = memory_mib(os.getpgid(process.pid))
+        results["start_ms"] = start * 1000
+        print(f"  memory {results['memory_mib']:.0f} MiB", flush=True)
+        return results
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=str(ROOT / "crates/serve/tests/models/iris_columns"))
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--only", default="bare,ours,mlflow,flask")
+    parser.add_argument("--no-build", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.no_build:
+        subprocess.run(
+            ["cargo", "build", "--release", "-p", "trainyard-serve", "--example", "model_server", "--example", "bare_server"],
+            cwd=ROOT, check=True,
+        )
+    results = {}
+    for name in arguments.only.split(","):
+        port = free_port()
+        command, environment = commands(arguments.model, port)[name]
+        results[name] = measure(name, command, environment, port, arguments.seconds)
+    if "ours" in results:
+        print("\nours against")
+        for name, other in results.items():
+            if name != "ours":
+                ratios = [f"{key} {results['ours'][key]['rps'] / other[key]['rps']:.2f}x" for key in ("1x1", "1x2", "1x16", "1000x2")]
+                print(f"  {name:7} {'  '.join(ratios)}")
+    json.dump(results, sys.stderr, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+//! What turned out to be true: `POST /feedback`, joined to predictions by request id.
+//!
+//! Feedback is rare and late, and must not be lost once it is acknowledged. So it is appended, as
+//! JSON lines, to a file of this process in `_feedback/` below the prediction log, where readers of
+//! the Parquet segments do not stumble over it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Facts in one request: a day's worth of a small service.
+const FACTS_MAX: usize = 100_000;
+
+/// What was true of one row of one request.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fact {
+    /// `x-request-id` of the answer.
+    request_id: String,
+    /// Row of the request, from 0.
+    #[serde(default)]
+    row: u64,
+    /// The true label or value.
+    actual: Value,
+}
+
+#[derive(Debug, Serialize)]
+struct Line<'f> {
+    #[serde(flatten)]
+    fact: &'f Fact,
+    /// Milliseconds since the Unix epoch.
+    time: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Body {
+    One(Fact),
+    Many(Vec<Fact>),
+}
+
+/// The file of this process, made when the first feedback comes.
+#[derive(Debug)]
+pub(crate) struct FeedbackLog {
+    dir: PathBuf,
+    file: Mutex<Option<File>>,
+}
+
+impl FeedbackLog {
+    /// Feedback below the folder of the prediction log. Readers of Parquet folders pass over names
+    /// that begin with `_`.
+    pub(crate) fn new(log_dir: &Path) -> Self {
+        Self { dir: log_dir.join("_feedback"), file: Mutex::default() }
+    }
+
+    /// Appends facts; they are on the disk when this returns.
+    pub(crate) fn append(&self, facts: &[Fact], time: i64) -> std::io::Result<()> {
+        let mut lines = Vec::new();
+        for fact in facts {
+            serde_json::to_writer(&mut lines, &Line { fact, time })?;
+            lines.push(b'\n');
+        }
+        // A panic of another request cannot leave half a line: a request writes all at once.
+        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match &mut *slot {
+            Some(file) => file,
+            none => none.insert(create(&self.dir)?),
+        };
+        file.write_all(&lines)?;
+        file.sync_data()
+    }
+}
+
+fn create(dir: &Path) -> std::io::Result<File> {
+    std::fs::create_dir_all(dir)?;
+    // The random part sets processes of other machines and containers apart.
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let path = dir.join(format!("feedback-{}-{random}.jsonl", std::process::id()));
+    OpenOptions::new().create_new(true).append(true).open(path)
+}
+
+/// Reads one fact or a list of them; says what is wrong.
+pub(crate) fn parse(body: &[u8]) -> Result<Vec<Fact>, String> {
+    const FORM: &str =
+        "feedback is {\"request_id\": \"…\", \"row\": 0, \"actual\": …} or a list of these";
+    let facts = match serde_json::from_slice(body) {
+        Ok(Body::One(fact)) => vec![fact],
+        Ok(Body::Many(facts)) => facts,
+        Err(_error) => return Err(FORM.to_owned()),
+    };
+    if facts.is_empty() || facts.len() > FACTS_MAX {
+        return Err(format!("{} facts; send 1 to {FACTS_MAX}", facts.len()));
+    }
+    match facts.iter().find(|fact| fact.actual.is_array() || fact.actual.is_object()) {
+        Some(fact) => Err(format!("what was true is one value, not {}", fact.actual)),
+        None => Ok(facts),
+    }
+}
