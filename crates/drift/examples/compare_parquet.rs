@@ -29,14 +29,18 @@ fn main() -> Result<(), Failure> {
     let start = Instant::now();
     let options = Options::default();
     let sides = [open(&reference)?, open(&current)?];
-    let names = |side: &Side| side.metadata.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+    let names = |side: &Side| {
+        side.metadata.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
+    };
     let (before, after) = (names(&sides[0]), names(&sides[1]));
-    let columns = column_names(before.iter().map(String::as_str), after.iter().map(String::as_str), &options);
+    let columns =
+        column_names(before.iter().map(String::as_str), after.iter().map(String::as_str), &options);
     let spent = Mutex::new([Duration::ZERO; 3]);
     let verdicts = columns
         .par_iter()
         .map(|name| {
-            let (old, new) = rayon::join(|| read(&sides[0], name, &spent), || read(&sides[1], name, &spent));
+            let (old, new) =
+                rayon::join(|| read(&sides[0], name, &spent), || read(&sides[1], name, &spent));
             let (old, new) = (old?, new?);
             let started = Instant::now();
             let verdict = compare_columns(name, old.as_ref(), new.as_ref(), &options);
@@ -47,7 +51,9 @@ fn main() -> Result<(), Failure> {
     let drift = conclude(verdicts, sides[0].rows, sides[1].rows, &options);
     let [reading, preparing, comparing] = *spent.lock().map_err(|_| "a thread failed")?;
     println!("{} of {} columns drifted", drift.drifted, drift.tested);
-    println!("thread time: read {reading:.2?}, sort and count {preparing:.2?}, compare {comparing:.2?}");
+    println!(
+        "thread time: read {reading:.2?}, sort and count {preparing:.2?}, compare {comparing:.2?}"
+    );
     println!("wall {:.3?}", start.elapsed());
     Ok(())
 }
@@ -72,11 +78,14 @@ fn read(side: &Side, name: &str, spent: &Mutex<[Duration; 3]>) -> Result<Option<
     let Some((index, _)) = side.metadata.schema().column_with_name(name) else { return Ok(None) };
     let started = Instant::now();
     let schema = side.metadata.metadata().file_metadata().schema_descr();
-    let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(File::open(&side.path)?, side.metadata.clone())
-        .with_projection(ProjectionMask::roots(schema, [index]))
-        .with_batch_size(1 << 16)
-        .build()?
-        .collect::<Result<Vec<_>, _>>()?;
+    let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(
+        File::open(&side.path)?,
+        side.metadata.clone(),
+    )
+    .with_projection(ProjectionMask::roots(schema, [index]))
+    .with_batch_size(1 << 16)
+    .build()?
+    .collect::<Result<Vec<_>, _>>()?;
     add(spent, 0, started.elapsed());
     let started = Instant::now();
     let chunks: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(0).as_ref()).collect();

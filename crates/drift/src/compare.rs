@@ -48,7 +48,11 @@ pub fn compare(reference: &RecordBatch, current: &RecordBatch, options: &Options
     );
     let mut options = options.clone();
     if options.is_evidently() {
-        let unknown = current.schema_ref().metadata().get("pandas").map(|text| pandas::nullable_columns(text));
+        let unknown = current
+            .schema_ref()
+            .metadata()
+            .get("pandas")
+            .map(|text| pandas::nullable_columns(text));
         for name in unknown.into_iter().flatten() {
             options.kinds.entry(name).or_insert(Kind::Unknown);
         }
@@ -59,7 +63,11 @@ pub fn compare(reference: &RecordBatch, current: &RecordBatch, options: &Options
         .map(|name| {
             let read = |batch: &RecordBatch, places: &HashMap<String, usize>| {
                 let array = batch.column(*places.get(name)?);
-                Some(if options.needs_rows() { Column::with_rows(&[array]) } else { Column::new(&[array]) })
+                Some(if options.needs_rows() {
+                    Column::with_rows(&[array])
+                } else {
+                    Column::new(&[array])
+                })
             };
             let (old, new) = rayon::join(|| read(reference, &before), || read(current, &after));
             compare_columns(name, old.as_ref(), new.as_ref(), options)
@@ -87,7 +95,8 @@ pub fn column_names<'a>(
 /// that was filtered (it takes them off again when it reads the file).
 fn is_ignored(name: &str) -> bool {
     let row_numbers = name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
-    name.starts_with(IGNORED_PREFIX) || row_numbers.is_some_and(|level| level.parse::<u32>().is_ok())
+    name.starts_with(IGNORED_PREFIX)
+        || row_numbers.is_some_and(|level| level.parse::<u32>().is_ok())
 }
 
 /// Compares two Arrow arrays as one column.
@@ -102,7 +111,12 @@ fn is_ignored(name: &str) -> bool {
 /// assert!(drift.drifted()); // "pink" was never seen
 /// assert_eq!(drift.findings[0].message, "values not in the reference (33.3 % of current): \"pink\"");
 /// ```
-pub fn compare_arrays(name: &str, reference: &dyn Array, current: &dyn Array, options: &Options) -> ColumnDrift {
+pub fn compare_arrays(
+    name: &str,
+    reference: &dyn Array,
+    current: &dyn Array,
+    options: &Options,
+) -> ColumnDrift {
     compare_columns(name, Some(&Column::new(&[reference])), Some(&Column::new(&[current])), options)
 }
 
@@ -116,13 +130,15 @@ pub fn compare_columns(
     match (reference, current) {
         (Some(reference), Some(current)) => both_sides(name, reference, current, options),
         (Some(reference), None) => {
-            let mut column = one_side(name, reference, options, "current does not have this column");
+            let mut column =
+                one_side(name, reference, options, "current does not have this column");
             column.findings.push(finding::missing_column());
             column.reference = column.current.take();
             column
         }
         (None, Some(current)) => {
-            let mut column = one_side(name, current, options, "the reference does not have this column");
+            let mut column =
+                one_side(name, current, options, "the reference does not have this column");
             column.findings.push(finding::new_column());
             column
         }
@@ -143,14 +159,23 @@ pub fn compare_columns(
 }
 
 /// Brings the verdicts on columns together: adjusts p-values and decides on the dataset.
-pub fn conclude(mut columns: Vec<ColumnDrift>, reference_rows: u64, current_rows: u64, options: &Options) -> DatasetDrift {
+pub fn conclude(
+    mut columns: Vec<ColumnDrift>,
+    reference_rows: u64,
+    current_rows: u64,
+    options: &Options,
+) -> DatasetDrift {
     adjust(&mut columns, options.correction);
     let counted = columns.iter().filter(|column| column.counted).filter_map(ColumnDrift::verdict);
-    let (tested, drifted) =
-        counted.fold((0, 0), |(tested, drifted), verdict| (tested + 1, drifted + usize::from(verdict.counts_as_drifted)));
+    let (tested, drifted) = counted.fold((0, 0), |(tested, drifted), verdict| {
+        (tested + 1, drifted + usize::from(verdict.counts_as_drifted))
+    });
     let share = if tested == 0 { 0.0 } else { drifted as f64 / tested as f64 };
-    let evidently_error =
-        if options.is_evidently() { evidently_error(&columns, reference_rows, current_rows) } else { None };
+    let evidently_error = if options.is_evidently() {
+        evidently_error(&columns, reference_rows, current_rows)
+    } else {
+        None
+    };
     let empty = [(reference_rows, "the reference"), (current_rows, "current")];
     let findings = empty
         .iter()
@@ -252,7 +277,8 @@ fn both_sides(name: &str, reference: &Column, current: &Column, options: &Option
 
 /// Lengths of the texts on both sides.
 fn text_distribution(reference: &Column, current: &Column) -> Option<Distribution> {
-    let (before, after) = (crate::text::lengths(reference.strings()?), crate::text::lengths(current.strings()?));
+    let (before, after) =
+        (crate::text::lengths(reference.strings()?), crate::text::lengths(current.strings()?));
     summary::of_numbers(&crate::column::Pair::new(&before, &after))
 }
 
@@ -283,8 +309,16 @@ fn test(name: &str, inferred: &Inferred, sides: &Sides<'_>, options: &Options) -
         default_method(kind, reference.len(), distinct as u64, options.is_evidently())
     };
     if !chosen_by_default && !method.applies_to(kind) && !by_value(method, kind, options) {
-        let kinds: Vec<&str> = method.kinds().iter().filter(|kind| **kind != Kind::Datetime).map(|kind| kind.name()).collect();
-        return Status::Failed(format!("{method} is for {} columns, this one is {kind}", kinds.join(" and ")));
+        let kinds: Vec<&str> = method
+            .kinds()
+            .iter()
+            .filter(|kind| **kind != Kind::Datetime)
+            .map(|kind| kind.name())
+            .collect();
+        return Status::Failed(format!(
+            "{method} is for {} columns, this one is {kind}",
+            kinds.join(" and ")
+        ));
     }
     let outcome = match run(method, kind, sides, options) {
         Ok(outcome) => outcome,
@@ -292,10 +326,14 @@ fn test(name: &str, inferred: &Inferred, sides: &Sides<'_>, options: &Options) -
     };
     let threshold = options.threshold_for(name, kind).unwrap_or_else(|| method.default_threshold());
     let drifted = method.is_drift(outcome.score, threshold);
-    let counts_as_drifted =
-        if options.is_evidently() { table_verdict(name, sides, kind, options, drifted) } else { drifted };
+    let counts_as_drifted = if options.is_evidently() {
+        table_verdict(name, sides, kind, options, drifted)
+    } else {
+        drifted
+    };
     let Outcome { score, effect, detail } = outcome;
-    let method_reason = detail.map_or_else(|| method_reason.clone(), |detail| format!("{method_reason}; {detail}"));
+    let method_reason =
+        detail.map_or_else(|| method_reason.clone(), |detail| format!("{method_reason}; {detail}"));
     Status::Tested(Verdict {
         method,
         method_reason,
@@ -313,16 +351,26 @@ fn test(name: &str, inferred: &Inferred, sides: &Sides<'_>, options: &Options) -
 /// The default rule counts the values of a numerical column that has few; asking for the same is allowed
 /// here (a pinned profile does), though not by Evidently.
 fn by_value(method: Method, kind: Kind, options: &Options) -> bool {
-    kind == Kind::Numerical && matches!(method, Method::ChiSquare | Method::ZTest) && !options.is_evidently()
+    kind == Kind::Numerical
+        && matches!(method, Method::ChiSquare | Method::ZTest)
+        && !options.is_evidently()
 }
 
 /// Evidently's dataset count cleans a side only if it holds a NaN: otherwise infinities stay in.
-fn table_verdict(name: &str, sides: &Sides<'_>, kind: Kind, options: &Options, drifted: bool) -> bool {
+fn table_verdict(
+    name: &str,
+    sides: &Sides<'_>,
+    kind: Kind,
+    options: &Options,
+    drifted: bool,
+) -> bool {
     let keeps_infinities = |column: &Column| column.infinite() > 0 && column.missing() == 0;
     if !keeps_infinities(sides.reference) && !keeps_infinities(sides.current) {
         return drifted;
     }
-    let raw = |column: &Column| if keeps_infinities(column) { column.with_infinities() } else { column.clone() };
+    let raw = |column: &Column| {
+        if keeps_infinities(column) { column.with_infinities() } else { column.clone() }
+    };
     let (reference, current) = (raw(sides.reference), raw(sides.current));
     let sides = Sides::new(&reference, &current);
     let method = options.method_for(name, kind).map_or_else(
@@ -344,7 +392,11 @@ fn adjust(columns: &mut [ColumnDrift], correction: Correction) {
     let mut p_values: Vec<&mut Verdict> = columns
         .iter_mut()
         .filter_map(|column| match &mut column.status {
-            Status::Tested(verdict) if verdict.score_kind == ScoreKind::PValue && !verdict.score.is_nan() => Some(verdict),
+            Status::Tested(verdict)
+                if verdict.score_kind == ScoreKind::PValue && !verdict.score.is_nan() =>
+            {
+                Some(verdict)
+            }
             _ => None,
         })
         .collect();
@@ -367,10 +419,16 @@ fn adjust(columns: &mut [ColumnDrift], correction: Correction) {
 }
 
 /// The error with which Evidently stops: the first in its order of checks and columns.
-fn evidently_error(columns: &[ColumnDrift], reference_rows: u64, current_rows: u64) -> Option<String> {
+fn evidently_error(
+    columns: &[ColumnDrift],
+    reference_rows: u64,
+    current_rows: u64,
+) -> Option<String> {
     for (rows, side) in [(current_rows, "current_data"), (reference_rows, "reference_data")] {
         if rows == 0 {
-            return Some(format!("ValueError: {side} must contain at least one column; received an empty DataFrame."));
+            return Some(format!(
+                "ValueError: {side} must contain at least one column; received an empty DataFrame."
+            ));
         }
     }
     let new = columns.iter().find(|column| column.reference.is_none() && column.current.is_some());
@@ -378,7 +436,9 @@ fn evidently_error(columns: &[ColumnDrift], reference_rows: u64, current_rows: u
         return Some(format!("ValueError: Column ({}) is partially present in data", column.name));
     }
     for kind in [Kind::Numerical, Kind::Categorical, Kind::Text] {
-        for column in columns.iter().filter(|column| column.kind == kind && column.current.is_some()) {
+        for column in
+            columns.iter().filter(|column| column.kind == kind && column.current.is_some())
+        {
             match &column.status {
                 Status::Failed(reason) | Status::Skipped(reason) => {
                     return Some(format!("column {}: {reason}", column.name));
@@ -389,7 +449,6 @@ fn evidently_error(columns: &[ColumnDrift], reference_rows: u64, current_rows: u
     }
     None
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -405,7 +464,8 @@ mod tests {
     }
 
     fn table(columns: &[(&str, ArrayRef)]) -> RecordBatch {
-        RecordBatch::try_from_iter(columns.iter().map(|(name, array)| (*name, Arc::clone(array)))).unwrap()
+        RecordBatch::try_from_iter(columns.iter().map(|(name, array)| (*name, Arc::clone(array))))
+            .unwrap()
     }
 
     fn column<'a>(drift: &'a DatasetDrift, name: &str) -> &'a ColumnDrift {
@@ -414,9 +474,21 @@ mod tests {
 
     #[test]
     fn no_column_stops_the_others() {
-        let words: ArrayRef = Arc::new(StringArray::from_iter_values((0..100).map(|i| format!("w{}", i % 3))));
-        let reference = table(&[("a", numbers(0, 100)), ("gone", numbers(0, 100)), ("t", numbers(0, 100)), ("trainyard.version", numbers(0, 100))]);
-        let current = table(&[("new", numbers(0, 100)), ("a", numbers(0, 100)), ("t", words), ("trainyard.version", numbers(1, 101)), ("__index_level_0__", numbers(1, 101))]);
+        let words: ArrayRef =
+            Arc::new(StringArray::from_iter_values((0..100).map(|i| format!("w{}", i % 3))));
+        let reference = table(&[
+            ("a", numbers(0, 100)),
+            ("gone", numbers(0, 100)),
+            ("t", numbers(0, 100)),
+            ("trainyard.version", numbers(0, 100)),
+        ]);
+        let current = table(&[
+            ("new", numbers(0, 100)),
+            ("a", numbers(0, 100)),
+            ("t", words),
+            ("trainyard.version", numbers(1, 101)),
+            ("__index_level_0__", numbers(1, 101)),
+        ]);
         let drift = compare(&reference, &current, &Options::default());
         let names: Vec<&str> = drift.columns.iter().map(|column| column.name.as_str()).collect();
         assert_eq!(names, vec!["new", "a", "t", "gone"]);
@@ -425,8 +497,15 @@ mod tests {
         assert_eq!(column(&drift, "new").findings[0].kind, FindingKind::NewColumn);
         assert_eq!(column(&drift, "t").findings[0].kind, FindingKind::TypeChanged);
         assert_eq!((drift.tested, drift.drifted), (2, 1));
-        let evidently = compare(&reference, &current, &Options { compat: Compat::Evidently, ..Options::default() });
-        assert_eq!(evidently.evidently_error.unwrap(), "ValueError: Column (new) is partially present in data");
+        let evidently = compare(
+            &reference,
+            &current,
+            &Options { compat: Compat::Evidently, ..Options::default() },
+        );
+        assert_eq!(
+            evidently.evidently_error.unwrap(),
+            "ValueError: Column (new) is partially present in data"
+        );
     }
 
     #[test]
@@ -435,20 +514,40 @@ mod tests {
         let both = table(&[("x", numbers(0, 100)), ("label", labels)]);
         let options = Options { method: Some(Method::KolmogorovSmirnov), ..Options::default() };
         let drift = compare(&both, &both, &options);
-        assert_eq!(column(&drift, "label").status, Status::Failed("ks is for numerical columns, this one is categorical".to_owned()));
+        assert_eq!(
+            column(&drift, "label").status,
+            Status::Failed("ks is for numerical columns, this one is categorical".to_owned())
+        );
         assert_eq!(column(&drift, "x").verdict().unwrap().score, 1.0);
     }
 
     #[test]
     fn corrections_are_the_textbooks() {
-        let column = |index: i32, shift: i32| (format!("c{index}"), numbers(0, 50), numbers(shift, 50 + shift));
+        let column = |index: i32, shift: i32| {
+            (format!("c{index}"), numbers(0, 50), numbers(shift, 50 + shift))
+        };
         let shifts = [3, 9, 12, 14, 30];
-        let columns: Vec<_> = shifts.iter().zip(0..).map(|(shift, index)| column(index, *shift)).collect();
-        let reference = RecordBatch::try_from_iter(columns.iter().map(|(name, before, _)| (name, Arc::clone(before)))).unwrap();
-        let current = RecordBatch::try_from_iter(columns.iter().map(|(name, _, after)| (name, Arc::clone(after)))).unwrap();
+        let columns: Vec<_> =
+            shifts.iter().zip(0..).map(|(shift, index)| column(index, *shift)).collect();
+        let reference = RecordBatch::try_from_iter(
+            columns.iter().map(|(name, before, _)| (name, Arc::clone(before))),
+        )
+        .unwrap();
+        let current = RecordBatch::try_from_iter(
+            columns.iter().map(|(name, _, after)| (name, Arc::clone(after))),
+        )
+        .unwrap();
         let run = |correction| {
-            let drift = compare(&reference, &current, &Options { correction, ..Options::default() });
-            drift.columns.iter().map(|column| { let verdict = column.verdict().unwrap(); (verdict.score, verdict.decisive_score()) }).collect::<Vec<_>>()
+            let drift =
+                compare(&reference, &current, &Options { correction, ..Options::default() });
+            drift
+                .columns
+                .iter()
+                .map(|column| {
+                    let verdict = column.verdict().unwrap();
+                    (verdict.score, verdict.decisive_score())
+                })
+                .collect::<Vec<_>>()
         };
         for (raw, adjusted) in run(Correction::Bonferroni) {
             assert_eq!(adjusted, (raw * 5.0).min(1.0));
@@ -467,7 +566,8 @@ mod tests {
         let drift = compare(&both, &both, &Options::default());
         assert_eq!(drift.tested, 1);
         assert_eq!(drift.columns[0].findings[0].kind, FindingKind::BeyondEvidently);
-        let drift = compare(&both, &both, &Options { compat: Compat::Evidently, ..Options::default() });
+        let drift =
+            compare(&both, &both, &Options { compat: Compat::Evidently, ..Options::default() });
         assert_eq!(drift.tested, 0);
     }
 
@@ -475,6 +575,8 @@ mod tests {
     fn too_few_values_are_skipped() {
         let both = table(&[("x", numbers(0, 9))]);
         let drift = compare(&both, &both, &Options { min_samples: 10, ..Options::default() });
-        assert!(matches!(&drift.columns[0].status, Status::Skipped(reason) if reason.contains("9 usable values")));
+        assert!(
+            matches!(&drift.columns[0].status, Status::Skipped(reason) if reason.contains("9 usable values"))
+        );
     }
 }

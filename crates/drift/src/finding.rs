@@ -101,18 +101,30 @@ fn finding(kind: FindingKind, severity: Severity, message: String) -> Finding {
 
 /// Finding on a column that only the reference has.
 pub(crate) fn missing_column() -> Finding {
-    finding(FindingKind::MissingColumn, Severity::Serious, "the reference has this column, current does not".to_owned())
+    finding(
+        FindingKind::MissingColumn,
+        Severity::Serious,
+        "the reference has this column, current does not".to_owned(),
+    )
 }
 
 /// Finding on a column that only current has.
 pub(crate) fn new_column() -> Finding {
-    finding(FindingKind::NewColumn, Severity::Warning, "current has this column, the reference does not".to_owned())
+    finding(
+        FindingKind::NewColumn,
+        Severity::Warning,
+        "current has this column, the reference does not".to_owned(),
+    )
 }
 
 /// Finding on a column that Evidently leaves out.
 pub(crate) fn beyond_evidently(column: &Column) -> Finding {
     let name = type_name(column.data_type());
-    finding(FindingKind::BeyondEvidently, Severity::Note, format!("Evidently does not test {name} columns; it is tested here"))
+    finding(
+        FindingKind::BeyondEvidently,
+        Severity::Note,
+        format!("Evidently does not test {name} columns; it is tested here"),
+    )
 }
 
 /// Share of new labels or values out of range from which on they matter.
@@ -122,7 +134,12 @@ const WORTH_A_WARNING: f64 = 0.01;
 const UNIQUE_FROM: u64 = 100;
 
 /// Findings on the values of a column that both sides have.
-pub(crate) fn on_values(reference: &Column, current: &Column, kind: Kind, options: &Options) -> Vec<Finding> {
+pub(crate) fn on_values(
+    reference: &Column,
+    current: &Column,
+    kind: Kind,
+    options: &Options,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(type_change(reference, current));
     findings.extend(empty_side(reference, current));
@@ -133,16 +150,29 @@ pub(crate) fn on_values(reference: &Column, current: &Column, kind: Kind, option
             reference.infinite(),
             current.infinite()
         );
-        let severity = if current.infinite() > 0 && reference.infinite() == 0 { Severity::Warning } else { Severity::Note };
+        let severity = if current.infinite() > 0 && reference.infinite() == 0 {
+            Severity::Warning
+        } else {
+            Severity::Note
+        };
         findings.push(finding(FindingKind::Infinite, severity, message));
     }
     if reference.distinct() > 1 && current.distinct() == 1 && current.len() > 1 {
-        let message = format!("one single value in current; the reference has {}", reference.distinct());
+        let message =
+            format!("one single value in current; the reference has {}", reference.distinct());
         findings.push(finding(FindingKind::BecameConstant, Severity::Warning, message));
     }
     let unique = |column: &Column| column.distinct() == column.len();
-    if matches!(kind, Kind::Text) && reference.len() >= UNIQUE_FROM && unique(reference) && !unique(current) {
-        let message = format!("every reference value is different; {} of {} in current repeat one", current.len() - current.distinct(), current.len());
+    if matches!(kind, Kind::Text)
+        && reference.len() >= UNIQUE_FROM
+        && unique(reference)
+        && !unique(current)
+    {
+        let message = format!(
+            "every reference value is different; {} of {} in current repeat one",
+            current.len() - current.distinct(),
+            current.len()
+        );
         findings.push(finding(FindingKind::LostUniqueness, Severity::Warning, message));
     }
     if kind == Kind::Numerical {
@@ -154,7 +184,11 @@ pub(crate) fn on_values(reference: &Column, current: &Column, kind: Kind, option
 fn type_change(reference: &Column, current: &Column) -> Option<Finding> {
     let (before, after) = (group(reference.family()), group(current.family()));
     let message = || {
-        format!("the type changed from {} to {}", type_name(reference.data_type()), type_name(current.data_type()))
+        format!(
+            "the type changed from {} to {}",
+            type_name(reference.data_type()),
+            type_name(current.data_type())
+        )
     };
     if before != after && before != Group::Nothing && after != Group::Nothing {
         return Some(finding(FindingKind::TypeChanged, Severity::Serious, message()));
@@ -175,7 +209,9 @@ enum Group {
 
 fn group(family: Family) -> Group {
     match family {
-        Family::Float | Family::Integer | Family::Unsigned | Family::Decimal | Family::Boolean => Group::Number,
+        Family::Float | Family::Integer | Family::Unsigned | Family::Decimal | Family::Boolean => {
+            Group::Number
+        }
         Family::String | Family::Dictionary => Group::Text,
         Family::Instant | Family::Interval => Group::Time,
         Family::Nested => Group::Nested,
@@ -188,11 +224,21 @@ fn empty_side(reference: &Column, current: &Column) -> Option<Finding> {
         return None;
     }
     match (reference.is_empty(), current.is_empty()) {
-        (false, true) => Some(finding(FindingKind::Empty, Severity::Serious, "no usable value in current".to_owned())),
-        (true, false) => {
-            Some(finding(FindingKind::Empty, Severity::Warning, "no usable value in the reference".to_owned()))
-        }
-        (true, true) => Some(finding(FindingKind::Empty, Severity::Note, "no usable value on either side".to_owned())),
+        (false, true) => Some(finding(
+            FindingKind::Empty,
+            Severity::Serious,
+            "no usable value in current".to_owned(),
+        )),
+        (true, false) => Some(finding(
+            FindingKind::Empty,
+            Severity::Warning,
+            "no usable value in the reference".to_owned(),
+        )),
+        (true, true) => Some(finding(
+            FindingKind::Empty,
+            Severity::Note,
+            "no usable value on either side".to_owned(),
+        )),
         (false, false) => None,
     }
 }
@@ -204,7 +250,8 @@ fn missing_share(reference: &Column, current: &Column, options: &Options) -> Opt
     if change == 0.0 || change < options.missing_share_change {
         return None;
     }
-    let message = format!("{} missing in the reference, {} in current", percent(before), percent(after));
+    let message =
+        format!("{} missing in the reference, {} in current", percent(before), percent(after));
     Some(finding(FindingKind::MissingShare, Severity::Warning, message))
 }
 
@@ -259,18 +306,28 @@ impl OneSided {
 }
 
 /// Findings on new and vanished labels.
-pub(crate) fn on_labels(new: &OneSided, vanished: &OneSided, reference: u64, current: u64) -> Vec<Finding> {
+pub(crate) fn on_labels(
+    new: &OneSided,
+    vanished: &OneSided,
+    reference: u64,
+    current: u64,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     if new.count > 0 {
         let share = new.values as f64 / current as f64;
         let severity = if share >= WORTH_A_WARNING { Severity::Warning } else { Severity::Note };
-        let message = format!("values not in the reference ({} of current): {}", percent(share), new.named());
+        let message =
+            format!("values not in the reference ({} of current): {}", percent(share), new.named());
         findings.push(finding(FindingKind::NewCategories, severity, message));
     }
     if vanished.count > 0 {
         let share = vanished.values as f64 / reference as f64;
         let severity = if share >= WORTH_A_WARNING { Severity::Warning } else { Severity::Note };
-        let message = format!("values no longer in current ({} of the reference): {}", percent(share), vanished.named());
+        let message = format!(
+            "values no longer in current ({} of the reference): {}",
+            percent(share),
+            vanished.named()
+        );
         findings.push(finding(FindingKind::VanishedCategories, severity, message));
     }
     findings
@@ -279,12 +336,20 @@ pub(crate) fn on_labels(new: &OneSided, vanished: &OneSided, reference: u64, cur
 /// A number with six significant digits.
 fn brief(value: f64) -> String {
     let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
-    if rounded != 0.0 && !(1e-5..1e15).contains(&rounded.abs()) { format!("{rounded:e}") } else { rounded.to_string() }
+    if rounded != 0.0 && !(1e-5..1e15).contains(&rounded.abs()) {
+        format!("{rounded:e}")
+    } else {
+        rounded.to_string()
+    }
 }
 
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    if percent > 0.0 && percent < 0.1 { "under 0.1 %".to_owned() } else { format!("{percent:.1} %") }
+    if percent > 0.0 && percent < 0.1 {
+        "under 0.1 %".to_owned()
+    } else {
+        format!("{percent:.1} %")
+    }
 }
 
 #[cfg(test)]
@@ -294,13 +359,21 @@ mod tests {
     use super::*;
 
     fn kinds(reference: &Column, current: &Column, kind: Kind) -> Vec<FindingKind> {
-        on_values(reference, current, kind, &Options::default()).iter().map(|finding| finding.kind).collect()
+        on_values(reference, current, kind, &Options::default())
+            .iter()
+            .map(|finding| finding.kind)
+            .collect()
     }
 
     #[test]
     fn numbers_tell_range_missing_and_infinite() {
         let reference = Column::new(&[&Float64Array::from(vec![1.0, 2.0, 3.0])]);
-        let current = Column::new(&[&Float64Array::from(vec![Some(2.0), None, Some(9.0), Some(f64::INFINITY)])]);
+        let current = Column::new(&[&Float64Array::from(vec![
+            Some(2.0),
+            None,
+            Some(9.0),
+            Some(f64::INFINITY),
+        ])]);
         assert_eq!(
             kinds(&reference, &current, Kind::Numerical),
             vec![FindingKind::MissingShare, FindingKind::Infinite, FindingKind::OutOfRange]

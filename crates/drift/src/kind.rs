@@ -67,9 +67,11 @@ pub(crate) fn infer(current: &Column, compat: Compat) -> Inferred {
     let inferred = |kind, reason| Inferred { kind, reason, beyond_evidently: false };
     let beyond = |kind, reason: String| match compat {
         Compat::Trainyard => Inferred { kind, reason, beyond_evidently: true },
-        Compat::Evidently => {
-            Inferred { kind: Kind::Unknown, reason: format!("Evidently does not test {name} columns"), beyond_evidently: true }
-        }
+        Compat::Evidently => Inferred {
+            kind: Kind::Unknown,
+            reason: format!("Evidently does not test {name} columns"),
+            beyond_evidently: true,
+        },
     };
     match current.family() {
         Family::Float => inferred(Kind::Numerical, name),
@@ -86,22 +88,34 @@ pub(crate) fn infer(current: &Column, compat: Compat) -> Inferred {
             beyond(kind, reason)
         }
         Family::Decimal | Family::Interval => beyond(Kind::Numerical, name.clone()),
-        Family::Boolean if has_nulls => beyond(Kind::Categorical, format!("{name} with missing values")),
-        Family::Boolean | Family::Dictionary => inferred(Kind::Categorical, name),
-        Family::String if current.is_empty() => {
-            Inferred { kind: Kind::Unknown, reason: "no values in current".to_owned(), beyond_evidently: false }
+        Family::Boolean if has_nulls => {
+            beyond(Kind::Categorical, format!("{name} with missing values"))
         }
+        Family::Boolean | Family::Dictionary => inferred(Kind::Categorical, name),
+        Family::String if current.is_empty() => Inferred {
+            kind: Kind::Unknown,
+            reason: "no values in current".to_owned(),
+            beyond_evidently: false,
+        },
         Family::String => {
             let count = current.len();
             if distinct as f64 > TEXT_DISTINCT_SHARE * count as f64 {
-                inferred(Kind::Text, format!("{name}, {distinct} distinct of {count} values (more than half)"))
+                inferred(
+                    Kind::Text,
+                    format!("{name}, {distinct} distinct of {count} values (more than half)"),
+                )
             } else {
-                inferred(Kind::Categorical, format!("{name}, {distinct} distinct of {count} values"))
+                inferred(
+                    Kind::Categorical,
+                    format!("{name}, {distinct} distinct of {count} values"),
+                )
             }
         }
         Family::Instant => beyond(Kind::Datetime, name.clone()),
         // pandas reads a CSV column without values as floats, and Evidently then stops at it.
-        Family::Null if compat == Compat::Evidently => inferred(Kind::Numerical, "no values in current".to_owned()),
+        Family::Null if compat == Compat::Evidently => {
+            inferred(Kind::Numerical, "no values in current".to_owned())
+        }
         Family::Null => inferred(Kind::Unknown, "no values in current".to_owned()),
         Family::Nested => inferred(Kind::Unknown, format!("{name} values cannot be compared")),
     }
@@ -109,7 +123,10 @@ pub(crate) fn infer(current: &Column, compat: Compat) -> Inferred {
 
 fn integer_kind(name: &str, distinct: u64) -> (Kind, String) {
     if distinct <= INTEGER_CATEGORIES_MAX {
-        (Kind::Categorical, format!("{name}, {distinct} distinct values (at most {INTEGER_CATEGORIES_MAX})"))
+        (
+            Kind::Categorical,
+            format!("{name}, {distinct} distinct values (at most {INTEGER_CATEGORIES_MAX})"),
+        )
     } else {
         (Kind::Numerical, format!("{name}, {distinct} distinct values"))
     }
@@ -117,7 +134,9 @@ fn integer_kind(name: &str, distinct: u64) -> (Kind, String) {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Array, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, UInt64Array};
+    use arrow_array::{
+        Array, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray, UInt64Array,
+    };
 
     use super::*;
 

@@ -27,13 +27,15 @@ mod text;
 mod verdict;
 
 pub use column::Column;
-pub use compare::{IGNORED_PREFIX, column_names, compare, compare_arrays, compare_columns, conclude};
+pub use compare::{
+    IGNORED_PREFIX, column_names, compare, compare_arrays, compare_columns, conclude,
+};
 pub use finding::{Finding, FindingKind, Severity};
 pub use kind::Kind;
 pub use method::{Method, ScoreKind, UnknownMethod};
 pub use options::{Bins, Compat, Correction, Options, SMALL_SAMPLE};
 pub use profile::Profile;
 pub use verdict::{
-    Bin, Category, ColumnDrift, CumulativePoint, DatasetDrift, Distribution, Effect, EffectSize, NumberSummary,
-    QUANTILES, Role, Scale, Side, Status, Verdict,
+    Bin, Category, ColumnDrift, CumulativePoint, DatasetDrift, Distribution, Effect, EffectSize,
+    NumberSummary, QUANTILES, Role, Scale, Side, Status, Verdict,
 };

@@ -102,10 +102,34 @@ const METHODS: &[Description] = &[
     describe(M::KolmogorovSmirnov, "ks", "K-S p_value", PValue, 0.05, true, NUM),
     describe(M::ChiSquare, "chisquare", "chi-square p_value", PValue, 0.05, false, CAT),
     describe(M::ZTest, "z", "Z-test p_value", PValue, 0.05, false, CAT),
-    describe(M::Wasserstein, "wasserstein", "Wasserstein distance (normed)", Distance, 0.1, true, NUM),
-    describe(M::JensenShannon, "jensenshannon", "Jensen-Shannon distance", Distance, 0.1, true, BOTH),
+    describe(
+        M::Wasserstein,
+        "wasserstein",
+        "Wasserstein distance (normed)",
+        Distance,
+        0.1,
+        true,
+        NUM,
+    ),
+    describe(
+        M::JensenShannon,
+        "jensenshannon",
+        "Jensen-Shannon distance",
+        Distance,
+        0.1,
+        true,
+        BOTH,
+    ),
     describe(M::Psi, "psi", "PSI", Distance, 0.1, true, BOTH),
-    describe(M::KullbackLeibler, "kl_div", "Kullback-Leibler divergence", Distance, 0.1, true, BOTH),
+    describe(
+        M::KullbackLeibler,
+        "kl_div",
+        "Kullback-Leibler divergence",
+        Distance,
+        0.1,
+        true,
+        BOTH,
+    ),
     describe(M::Hellinger, "hellinger", "Hellinger distance", Distance, 0.1, true, BOTH),
     describe(M::AndersonDarling, "anderson", "Anderson-Darling", PValue, 0.1, false, NUM),
     describe(M::CramerVonMises, "cramer_von_mises", "Cramer-von Mises", PValue, 0.1, true, NUM),
@@ -117,10 +141,42 @@ const METHODS: &[Description] = &[
     describe(M::FisherExact, "fisher_exact", "Fisher's Exact test", PValue, 0.1, false, CAT),
     describe(M::GTest, "g_test", "g_test", PValue, 0.1, false, CAT),
     describe(M::TotalVariation, "TVD", "Total-Variation-Distance", PValue, 0.1, false, CAT),
-    describe(M::TextFeaturesTest, "text_features", "Text features p_value", PValue, 0.05, true, TEXT),
-    describe(M::TextFeaturesDistance, "text_features_distance", "Text features distance", Distance, 0.1, true, TEXT),
-    describe(M::PercTextContent, "perc_text_content_drift", "Percentile text content drift", Distance, 0.95, false, TEXT),
-    describe(M::AbsTextContent, "abs_text_content_drift", "Absolute text content drift", Distance, 0.55, false, TEXT),
+    describe(
+        M::TextFeaturesTest,
+        "text_features",
+        "Text features p_value",
+        PValue,
+        0.05,
+        true,
+        TEXT,
+    ),
+    describe(
+        M::TextFeaturesDistance,
+        "text_features_distance",
+        "Text features distance",
+        Distance,
+        0.1,
+        true,
+        TEXT,
+    ),
+    describe(
+        M::PercTextContent,
+        "perc_text_content_drift",
+        "Percentile text content drift",
+        Distance,
+        0.95,
+        false,
+        TEXT,
+    ),
+    describe(
+        M::AbsTextContent,
+        "abs_text_content_drift",
+        "Absolute text content drift",
+        Distance,
+        0.55,
+        false,
+        TEXT,
+    ),
 ];
 
 impl Method {
@@ -185,27 +241,67 @@ impl Method {
     /// One sentence on what the score says, for people.
     pub fn meaning(self) -> &'static str {
         match self {
-            M::KolmogorovSmirnov => "The probability of seeing a largest gap between the two cumulative distributions at least this wide if both came from one distribution.",
-            M::ChiSquare => "The probability of counts at least this far from the reference shares if nothing had changed; the reference is taken as exact.",
-            M::ZTest => "The probability of two proportions at least this far apart if they were equal.",
-            M::Wasserstein => "How far, on average, a value has to move to turn the reference into the current distribution, in standard deviations of the reference.",
-            M::JensenShannon => "How different the two sets of shares are: 0 is equal, 0.83 is no value in common.",
-            M::Psi => "The population stability index: under 0.1 is usually called stable, over 0.25 a large shift.",
-            M::KullbackLeibler => "The information lost when the current shares stand in for the reference shares: 0 is equal, there is no upper limit.",
-            M::Hellinger => "How little the two distributions overlap: 0 is equal, 1 is no overlap.",
-            M::AndersonDarling => "The probability of distributions at least this different, with weight on the tails; reported between 0.001 and 0.25 only.",
-            M::CramerVonMises => "The probability of cumulative distributions at least this far apart over their whole length if both came from one distribution.",
-            M::Energy => "The distance between the two cumulative distributions in the square root of the column's unit; it depends on the scale of the values.",
-            M::EppsSingleton => "The probability of characteristic functions at least this different if both samples came from one distribution.",
-            M::MannWhitney => "The probability of ranks at least this much higher in current if nothing had changed; a shift downwards is not seen.",
+            M::KolmogorovSmirnov => {
+                "The probability of seeing a largest gap between the two cumulative distributions at least this wide if both came from one distribution."
+            }
+            M::ChiSquare => {
+                "The probability of counts at least this far from the reference shares if nothing had changed; the reference is taken as exact."
+            }
+            M::ZTest => {
+                "The probability of two proportions at least this far apart if they were equal."
+            }
+            M::Wasserstein => {
+                "How far, on average, a value has to move to turn the reference into the current distribution, in standard deviations of the reference."
+            }
+            M::JensenShannon => {
+                "How different the two sets of shares are: 0 is equal, 0.83 is no value in common."
+            }
+            M::Psi => {
+                "The population stability index: under 0.1 is usually called stable, over 0.25 a large shift."
+            }
+            M::KullbackLeibler => {
+                "The information lost when the current shares stand in for the reference shares: 0 is equal, there is no upper limit."
+            }
+            M::Hellinger => {
+                "How little the two distributions overlap: 0 is equal, 1 is no overlap."
+            }
+            M::AndersonDarling => {
+                "The probability of distributions at least this different, with weight on the tails; reported between 0.001 and 0.25 only."
+            }
+            M::CramerVonMises => {
+                "The probability of cumulative distributions at least this far apart over their whole length if both came from one distribution."
+            }
+            M::Energy => {
+                "The distance between the two cumulative distributions in the square root of the column's unit; it depends on the scale of the values."
+            }
+            M::EppsSingleton => {
+                "The probability of characteristic functions at least this different if both samples came from one distribution."
+            }
+            M::MannWhitney => {
+                "The probability of ranks at least this much higher in current if nothing had changed; a shift downwards is not seen."
+            }
             M::TTest => "The probability of means at least this far apart if they were equal.",
-            M::EmpiricalMmd => "The share of random regroupings of the values that differ at least as much as reference and current.",
-            M::FisherExact => "The probability of a two-by-two table at least this uneven if the proportions were equal.",
-            M::GTest => "The probability of counts at least this far from the reference counts if nothing had changed.",
-            M::TotalVariation => "The share of random regroupings of the values whose shares differ at least as much as reference and current.",
-            M::TextFeaturesTest => "The probability of texts at least this different in length, words, letters or digits if nothing had changed.",
-            M::TextFeaturesDistance => "The largest move of a text feature (length, words, letters, digits), in standard deviations of the reference.",
-            M::PercTextContent | M::AbsTextContent => "The ROC AUC of a classifier that tells current from reference texts.",
+            M::EmpiricalMmd => {
+                "The share of random regroupings of the values that differ at least as much as reference and current."
+            }
+            M::FisherExact => {
+                "The probability of a two-by-two table at least this uneven if the proportions were equal."
+            }
+            M::GTest => {
+                "The probability of counts at least this far from the reference counts if nothing had changed."
+            }
+            M::TotalVariation => {
+                "The share of random regroupings of the values whose shares differ at least as much as reference and current."
+            }
+            M::TextFeaturesTest => {
+                "The probability of texts at least this different in length, words, letters or digits if nothing had changed."
+            }
+            M::TextFeaturesDistance => {
+                "The largest move of a text feature (length, words, letters, digits), in standard deviations of the reference."
+            }
+            M::PercTextContent | M::AbsTextContent => {
+                "The ROC AUC of a classifier that tells current from reference texts."
+            }
         }
     }
 }

@@ -124,7 +124,9 @@ impl Options {
     /// The method asked for on this column, if any, and by which option.
     pub(crate) fn method_for(&self, column: &str, kind: Kind) -> Option<(Method, &'static str)> {
         let by_kind = match kind {
-            Kind::Numerical | Kind::Datetime => self.num_method.map(|method| (method, "num_method")),
+            Kind::Numerical | Kind::Datetime => {
+                self.num_method.map(|method| (method, "num_method"))
+            }
             Kind::Categorical => self.cat_method.map(|method| (method, "cat_method")),
             Kind::Text => self.text_method.map(|method| (method, "text_method")),
             Kind::Unknown => None,
@@ -151,7 +153,9 @@ impl Options {
     pub fn needs_rows(&self) -> bool {
         let asked = [self.method, self.num_method, self.cat_method];
         let asked = asked.iter().flatten().chain(self.per_column_method.values());
-        asked.into_iter().any(|method| matches!(method, Method::TotalVariation | Method::EmpiricalMmd))
+        asked
+            .into_iter()
+            .any(|method| matches!(method, Method::TotalVariation | Method::EmpiricalMmd))
     }
 
     pub(crate) fn is_evidently(&self) -> bool {
@@ -165,7 +169,8 @@ mod tests {
 
     #[test]
     fn the_nearest_option_wins() {
-        let mut options = Options { method: Some(Method::Psi), threshold: Some(0.3), ..Options::default() };
+        let mut options =
+            Options { method: Some(Method::Psi), threshold: Some(0.3), ..Options::default() };
         assert_eq!(options.method_for("a", Kind::Numerical), Some((Method::Psi, "method")));
         options.num_method = Some(Method::TTest);
         options.num_threshold = Some(0.2);
@@ -174,7 +179,10 @@ mod tests {
         assert_eq!(options.threshold_for("a", Kind::Numerical), Some(0.2));
         options.per_column_method.insert("a".to_owned(), Method::Energy);
         options.per_column_threshold.insert("a".to_owned(), 0.1);
-        assert_eq!(options.method_for("a", Kind::Numerical), Some((Method::Energy, "per_column_method")));
+        assert_eq!(
+            options.method_for("a", Kind::Numerical),
+            Some((Method::Energy, "per_column_method"))
+        );
         assert_eq!(options.threshold_for("a", Kind::Numerical), Some(0.1));
         assert_eq!(options.threshold_for("b", Kind::Text), Some(0.3));
     }

@@ -4,8 +4,10 @@
 //! tells that Evidently will find a type it does not know.
 
 /// Types of pandas that Evidently leaves out.
-const NULLABLE: [&str; 11] =
-    ["Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float32", "Float64", "boolean"];
+const NULLABLE: [&str; 11] = [
+    "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float32", "Float64",
+    "boolean",
+];
 
 /// Names of the columns that come back from Parquet as a nullable type. The note is JSON with an object a
 /// column, whose `field_name` comes before its `numpy_type`; whatever else it holds is passed over.
@@ -23,7 +25,9 @@ pub(crate) fn nullable_columns(note: &str) -> Vec<String> {
         }
         match key.take().as_deref() {
             Some("field_name") => field_name = Some(text),
-            Some("numpy_type") if NULLABLE.contains(&text.as_str()) => names.extend(field_name.take()),
+            Some("numpy_type") if NULLABLE.contains(&text.as_str()) => {
+                names.extend(field_name.take())
+            }
             _ => {}
         }
     }
@@ -45,7 +49,8 @@ fn string(text: &str) -> Option<(String, &str)> {
                 'f' => out.push('\u{c}'),
                 'u' => {
                     let mut unit = || {
-                        let digits: String = characters.by_ref().take(4).map(|(_, digit)| digit).collect();
+                        let digits: String =
+                            characters.by_ref().take(4).map(|(_, digit)| digit).collect();
                         u16::from_str_radix(&digits, 16).ok()
                     };
                     let first = unit()?;
@@ -83,7 +88,13 @@ mod tests {
 
     #[test]
     fn damaged_notes_do_no_harm() {
-        for note in ["", "\"", "{\"numpy_type\": \"Int64\"}", "{\"field_name\": \"\\u12", "\"field_name\": \"\\ud83d\\"] {
+        for note in [
+            "",
+            "\"",
+            "{\"numpy_type\": \"Int64\"}",
+            "{\"field_name\": \"\\u12",
+            "\"field_name\": \"\\ud83d\\",
+        ] {
             assert_eq!(nullable_columns(note), Vec::<String>::new());
         }
     }

@@ -35,7 +35,8 @@ impl Profile {
     pub fn new(batch: &RecordBatch) -> Self {
         let names = batch.schema_ref().fields().iter().map(|field| field.name().clone());
         let arrays: Vec<_> = names.zip(batch.columns()).collect();
-        let columns = arrays.into_par_iter().map(|(name, array)| (name, Column::new(&[array]))).collect();
+        let columns =
+            arrays.into_par_iter().map(|(name, array)| (name, Column::new(&[array]))).collect();
         Self { rows: batch.num_rows() as u64, columns }
     }
 
@@ -74,9 +75,15 @@ impl Profile {
 
     /// Compares `current` with this reference.
     pub fn compare(&self, current: &Self, options: &Options) -> DatasetDrift {
-        let names = |profile: &Self| profile.columns.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let names = |profile: &Self| {
+            profile.columns.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
+        };
         let (before, after) = (names(self), names(current));
-        let wanted = column_names(before.iter().map(String::as_str), after.iter().map(String::as_str), options);
+        let wanted = column_names(
+            before.iter().map(String::as_str),
+            after.iter().map(String::as_str),
+            options,
+        );
         let columns = wanted
             .par_iter()
             .map(|name| compare_columns(name, self.column(name), current.column(name), options))
@@ -90,11 +97,15 @@ impl Profile {
     pub fn pinned(&self, options: &Options) -> Options {
         let mut pinned = options.clone();
         for (name, column) in &self.columns {
-            let kind = *pinned.kinds.entry(name.clone()).or_insert_with(|| infer(column, options.compat).kind);
+            let kind = *pinned
+                .kinds
+                .entry(name.clone())
+                .or_insert_with(|| infer(column, options.compat).kind);
             if kind == Kind::Unknown || options.method_for(name, kind).is_some() {
                 continue;
             }
-            let (method, _) = default_method(kind, column.len(), column.distinct(), options.is_evidently());
+            let (method, _) =
+                default_method(kind, column.len(), column.distinct(), options.is_evidently());
             pinned.per_column_method.insert(name.clone(), method);
         }
         pinned
@@ -111,8 +122,10 @@ mod tests {
     use crate::{Method, compare};
 
     fn table(rows: std::ops::Range<i64>) -> RecordBatch {
-        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.clone().map(|row| row * row % 997)));
-        let labels: ArrayRef = Arc::new(StringArray::from_iter_values(rows.map(|row| format!("label {}", row % 7))));
+        let numbers: ArrayRef =
+            Arc::new(Int64Array::from_iter_values(rows.clone().map(|row| row * row % 997)));
+        let labels: ArrayRef =
+            Arc::new(StringArray::from_iter_values(rows.map(|row| format!("label {}", row % 7))));
         RecordBatch::try_from_iter([("number", numbers), ("label", labels)]).unwrap()
     }
 
@@ -124,7 +137,11 @@ mod tests {
         let by_profile = parts.compare(&Profile::new(&current), &options);
         let by_table = compare(&whole, &current, &options);
         assert_eq!(by_profile, by_table);
-        let other = RecordBatch::try_from_iter([("number", Arc::clone(whole.column(1))), ("label", Arc::clone(whole.column(0)))]).unwrap();
+        let other = RecordBatch::try_from_iter([
+            ("number", Arc::clone(whole.column(1))),
+            ("label", Arc::clone(whole.column(0))),
+        ])
+        .unwrap();
         assert_eq!(parts.merged(&Profile::new(&other)), None);
     }
 
@@ -136,6 +153,9 @@ mod tests {
         // Six rows of different labels would be text; the reference says they are categories.
         let drift = reference.compare(&Profile::new(&table(0..6)), &options);
         let label = drift.columns.iter().find(|column| column.name == "label").unwrap();
-        assert_eq!((label.kind, label.verdict().unwrap().method), (Kind::Categorical, Method::JensenShannon));
+        assert_eq!(
+            (label.kind, label.verdict().unwrap().method),
+            (Kind::Categorical, Method::JensenShannon)
+        );
     }
 }

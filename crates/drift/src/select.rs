@@ -8,7 +8,12 @@ const FEW_VALUES: u64 = 5;
 
 /// Chooses by the size of the reference and the number of distinct values on both sides together,
 /// as Evidently 0.7 does. `distinct` is only needed up to 6. With `evidently`, its own text methods.
-pub(crate) fn default_method(kind: Kind, reference_values: u64, distinct: u64, evidently: bool) -> (Method, String) {
+pub(crate) fn default_method(
+    kind: Kind,
+    reference_values: u64,
+    distinct: u64,
+    evidently: bool,
+) -> (Method, String) {
     let small = reference_values <= SMALL_SAMPLE;
     let size = if small {
         format!("{reference_values} reference values (at most {SMALL_SAMPLE})")
@@ -26,7 +31,9 @@ pub(crate) fn default_method(kind: Kind, reference_values: u64, distinct: u64, e
     }
     let numerical = matches!(kind, Kind::Numerical | Kind::Datetime);
     let values = match (numerical, distinct) {
-        (true, distinct) if distinct > FEW_VALUES => format!("more than {FEW_VALUES} distinct values"),
+        (true, distinct) if distinct > FEW_VALUES => {
+            format!("more than {FEW_VALUES} distinct values")
+        }
         (false, distinct) if distinct > 2 => "more than 2 distinct values".to_owned(),
         (_, distinct) if distinct > 2 => format!("{distinct} distinct values"),
         _ => "at most 2 distinct values".to_owned(),

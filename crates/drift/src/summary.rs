@@ -64,7 +64,11 @@ fn number_summary(numbers: &Numbers) -> Option<NumberSummary> {
 
 /// Both sides of a numerical column.
 pub(crate) fn of_numbers(pair: &Pair<'_>) -> Option<Distribution> {
-    let bins = if pair.distinct_up_to(CHART_BINS) <= CHART_BINS { bins_by_value(pair) } else { bins_by_width(pair)? };
+    let bins = if pair.distinct_up_to(CHART_BINS) <= CHART_BINS {
+        bins_by_value(pair)
+    } else {
+        bins_by_width(pair)?
+    };
     let mut values: Vec<f64> = (0..=CURVE_POINTS)
         .flat_map(|index| {
             let probability = index as f64 / CURVE_POINTS as f64;
@@ -114,7 +118,8 @@ fn bins_by_width(pair: &Pair<'_>) -> Option<Vec<Bin>> {
     if reference.is_integer() && current.is_integer() {
         (low, width) = (low.floor(), width.ceil());
     }
-    let mut edges: Vec<f64> = (0..CHART_BINS).map(|i| low + width * i as f64).take_while(|edge| *edge < high).collect();
+    let mut edges: Vec<f64> =
+        (0..CHART_BINS).map(|i| low + width * i as f64).take_while(|edge| *edge < high).collect();
     if let Some(first) = edges.first_mut() {
         *first = smallest;
     }
@@ -126,7 +131,10 @@ fn bins_by_width(pair: &Pair<'_>) -> Option<Vec<Bin>> {
     let (before, after) = (shares(reference), shares(current));
     let highs = edges.iter().skip(1).copied().chain([largest]);
     let bins = edges.iter().zip(highs).zip(before.into_iter().zip(after));
-    Some(bins.map(|((low, high), (reference, current))| Bin { low: *low, high, reference, current }).collect())
+    Some(
+        bins.map(|((low, high), (reference, current))| Bin { low: *low, high, reference, current })
+            .collect(),
+    )
 }
 
 /// Calls `each` with every label of both sides in order: its counts and how to write it.
@@ -142,7 +150,8 @@ pub(crate) fn for_each_label(
     match (reference.values(), current.values()) {
         (Values::Numbers(before), Values::Numbers(after)) => {
             let label = number_label(current);
-            Pair::new(before, after).for_each(|step| each(step.reference, step.current, &|| label(step.value)));
+            Pair::new(before, after)
+                .for_each(|step| each(step.reference, step.current, &|| label(step.value)));
         }
         (Values::Strings(before), Values::Strings(after)) => {
             merge_strings(before, after, |text, a, b| each(a, b, &|| cut(text)));
@@ -205,7 +214,11 @@ pub(crate) fn one_sided(reference: &Column, current: &Column) -> (OneSided, OneS
 }
 
 /// Both sides of a categorical column: the labels with the largest share on either side.
-pub(crate) fn of_labels(reference: &Column, current: &Column, frequencies: &Frequencies) -> Distribution {
+pub(crate) fn of_labels(
+    reference: &Column,
+    current: &Column,
+    frequencies: &Frequencies,
+) -> Distribution {
     let shares: Vec<(f64, f64)> = frequencies.shares().collect();
     let mut order: Vec<usize> = (0..shares.len()).collect();
     let weight = |index: usize| shares.get(index).map_or(0.0, |(p, q)| p.max(*q));
@@ -226,11 +239,16 @@ pub(crate) fn of_labels(reference: &Column, current: &Column, frequencies: &Freq
     let top: Vec<Category> = order
         .iter()
         .zip(labels)
-        .map(|(index, label)| Category { label, reference: shares[*index].0, current: shares[*index].1 })
+        .map(|(index, label)| Category {
+            label,
+            reference: shares[*index].0,
+            current: shares[*index].1,
+        })
         .collect();
     let rest = |side: fn(&Category) -> f64| (1.0 - top.iter().map(side).sum::<f64>()).max(0.0);
     let others = shares.len() - top.len();
-    let (others_reference, others_current) = (rest(|label| label.reference), rest(|label| label.current));
+    let (others_reference, others_current) =
+        (rest(|label| label.reference), rest(|label| label.current));
     Distribution::Categories {
         others: others as u64,
         others_reference: if others == 0 { 0.0 } else { others_reference },
@@ -253,9 +271,12 @@ mod tests {
     fn bins_hold_everything() {
         let heavy: Vec<f64> = (1..2000).map(|i| 1e6 / f64::from(i).powi(3)).collect();
         let reference = Column::new(&[&Float64Array::from(heavy)]);
-        let current = Column::new(&[&Float64Array::from_iter_values((0..500).map(|i| f64::from(i) * 0.01))]);
+        let current =
+            Column::new(&[&Float64Array::from_iter_values((0..500).map(|i| f64::from(i) * 0.01))]);
         let pair = Pair::new(reference.numbers().unwrap(), current.numbers().unwrap());
-        let Some(Distribution::Numbers { bins, cumulative }) = of_numbers(&pair) else { panic!("no bins") };
+        let Some(Distribution::Numbers { bins, cumulative }) = of_numbers(&pair) else {
+            panic!("no bins")
+        };
         assert_eq!(bins.len(), CHART_BINS);
         let (before, after) = total(&bins);
         assert!((before - 1.0).abs() < 1e-12 && (after - 1.0).abs() < 1e-12);
@@ -281,7 +302,9 @@ mod tests {
         let reference = Column::new(&[&StringArray::from(texts)]);
         let current = Column::new(&[&StringArray::from(vec!["label 07", "label 07"])]);
         let counted = frequencies(&reference, &current);
-        let Distribution::Categories { top, others, others_current, .. } = of_labels(&reference, &current, &counted) else {
+        let Distribution::Categories { top, others, others_current, .. } =
+            of_labels(&reference, &current, &counted)
+        else {
             panic!("no labels")
         };
         assert_eq!((top[0].label.as_str(), top[0].current), ("label 07", 1.0));

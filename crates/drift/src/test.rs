@@ -38,8 +38,11 @@ impl<'a> Sides<'a> {
     /// Both sides as numbers.
     pub(crate) fn numbers(&self) -> Result<&Pair<'a>, String> {
         self.pair.as_ref().ok_or_else(|| {
-            let (before, after) = (summary::side_type(self.reference), summary::side_type(self.current));
-            format!("numbers are needed on both sides; the reference is {before}, current is {after}")
+            let (before, after) =
+                (summary::side_type(self.reference), summary::side_type(self.current));
+            format!(
+                "numbers are needed on both sides; the reference is {before}, current is {after}"
+            )
         })
     }
 
@@ -80,9 +83,15 @@ impl<'a> Sides<'a> {
 }
 
 /// Runs the method. Both sides hold at least one usable value.
-pub(crate) fn run(method: Method, kind: Kind, sides: &Sides<'_>, options: &Options) -> Result<Outcome, String> {
+pub(crate) fn run(
+    method: Method,
+    kind: Kind,
+    sides: &Sides<'_>,
+    options: &Options,
+) -> Result<Outcome, String> {
     let plain = |score: f64, effect: Option<Effect>| Ok(Outcome { score, effect, detail: None });
-    let on_shares = |distance: fn(&Shares) -> f64| plain(distance(&sides.shares(kind, options)?), None);
+    let on_shares =
+        |distance: fn(&Shares) -> f64| plain(distance(&sides.shares(kind, options)?), None);
     match method {
         Method::KolmogorovSmirnov => {
             let outcome = ks::test(sides.numbers()?);
@@ -97,7 +106,9 @@ pub(crate) fn run(method: Method, kind: Kind, sides: &Sides<'_>, options: &Optio
             plain(counts::g_test(frequencies)?, Some(cohens_w(frequencies)))
         }
         Method::ZTest => plain(counts::z_test(sides.frequencies()), cohens_h(sides.frequencies())),
-        Method::FisherExact => plain(counts::fisher_exact(sides.frequencies())?, cohens_h(sides.frequencies())),
+        Method::FisherExact => {
+            plain(counts::fisher_exact(sides.frequencies())?, cohens_h(sides.frequencies()))
+        }
         Method::Wasserstein => plain(distance::wasserstein_normed(sides.numbers()?), None),
         Method::Energy => plain(distance::energy(sides.numbers()?), None),
         Method::JensenShannon => on_shares(binned::jensen_shannon),
@@ -127,12 +138,19 @@ pub(crate) fn run(method: Method, kind: Kind, sides: &Sides<'_>, options: &Optio
         Method::TotalVariation => {
             let frequencies = sides.frequencies();
             let value = counts::total_variation(frequencies);
-            plain(total_variation(sides, options)?, Some(effect("total variation distance", value, GAP_SIZES)))
+            plain(
+                total_variation(sides, options)?,
+                Some(effect("total variation distance", value, GAP_SIZES)),
+            )
         }
         Method::TextFeaturesTest => {
             let features = text_features(sides)?;
             let (score, gap, name) = text::test(&features);
-            Ok(Outcome { score, effect: Some(gap_effect(gap)), detail: Some(format!("most different: {name}")) })
+            Ok(Outcome {
+                score,
+                effect: Some(gap_effect(gap)),
+                detail: Some(format!("most different: {name}")),
+            })
         }
         Method::TextFeaturesDistance => {
             let (score, name) = text::largest_distance(&text_features(sides)?);
@@ -164,13 +182,19 @@ fn total_variation(sides: &Sides<'_>, options: &Options) -> Result<f64, String> 
     for (column, places) in [sides.reference, sides.current].into_iter().zip(&places) {
         codes.extend(column.row_codes().iter().filter_map(|code| places.get(*code as usize)));
     }
-    permutation::total_variation(frequencies.counts(), &codes, sides.reference.len() as usize, options.seed)
+    permutation::total_variation(
+        frequencies.counts(),
+        &codes,
+        sides.reference.len() as usize,
+        options.seed,
+    )
 }
 
 fn mean_discrepancy(sides: &Sides<'_>, options: &Options) -> Result<f64, String> {
     let pair = sides.numbers()?;
     let mut values = Vec::with_capacity(pair.reference_len() + pair.current_len());
-    for (column, numbers) in [(sides.reference, pair.reference()), (sides.current, pair.current())] {
+    for (column, numbers) in [(sides.reference, pair.reference()), (sides.current, pair.current())]
+    {
         let mut distinct = Vec::new();
         numbers.for_each_run(|value, _| distinct.push(value));
         values.extend(column.row_codes().iter().filter_map(|code| distinct.get(*code as usize)));

@@ -75,7 +75,12 @@ pub(crate) fn test(features: &[TextFeature]) -> (f64, f64, &'static str) {
 pub(crate) fn largest_distance(features: &[TextFeature]) -> (f64, &'static str) {
     features
         .iter()
-        .map(|feature| (distance::wasserstein_normed(&Pair::new(&feature.reference, &feature.current)), feature.name))
+        .map(|feature| {
+            (
+                distance::wasserstein_normed(&Pair::new(&feature.reference, &feature.current)),
+                feature.name,
+            )
+        })
         .fold((0.0, "length"), |largest, next| if next.0 > largest.0 { next } else { largest })
 }
 
@@ -85,9 +90,13 @@ mod tests {
 
     #[test]
     fn the_feature_that_changed_is_named() {
-        let words: Vec<String> = (0..300).map(|index| format!("word{} {}", index % 7, "x".repeat(index % 11))).collect();
-        let codes: Vec<String> = (0..300).map(|index| format!("word{} {}", index % 7, "9".repeat(index % 11))).collect();
-        let count = |texts: &[String]| Strings::from_counts(texts.iter().map(|text| (text.as_str(), 1)).collect());
+        let words: Vec<String> =
+            (0..300).map(|index| format!("word{} {}", index % 7, "x".repeat(index % 11))).collect();
+        let codes: Vec<String> =
+            (0..300).map(|index| format!("word{} {}", index % 7, "9".repeat(index % 11))).collect();
+        let count = |texts: &[String]| {
+            Strings::from_counts(texts.iter().map(|text| (text.as_str(), 1)).collect())
+        };
         let (words, codes) = (count(&words), count(&codes));
         let (p_value, gap, name) = test(&features(&words, &codes));
         assert!(p_value < 1e-6 && gap > 0.5, "{p_value} {gap}");

@@ -41,10 +41,9 @@ impl DatasetDrift {
 
     /// Findings of the dataset and all columns.
     pub fn all_findings(&self) -> impl Iterator<Item = (Option<&str>, &Finding)> {
-        let of_columns = self
-            .columns
-            .iter()
-            .flat_map(|column| column.findings.iter().map(|finding| (Some(column.name.as_str()), finding)));
+        let of_columns = self.columns.iter().flat_map(|column| {
+            column.findings.iter().map(|finding| (Some(column.name.as_str()), finding))
+        });
         self.findings.iter().map(|finding| (None, finding)).chain(of_columns)
     }
 }
@@ -121,7 +120,8 @@ impl ColumnDrift {
 
     /// How much attention the column needs: failed 300, drifted 200 to 300, gone or new 100 to 200, rest below.
     pub fn severity(&self) -> f64 {
-        let findings = self.findings.iter().map(|finding| finding.severity.weight()).fold(0.0, f64::max);
+        let findings =
+            self.findings.iter().map(|finding| finding.severity.weight()).fold(0.0, f64::max);
         match &self.status {
             Status::Failed(_) => 300.0,
             Status::Tested(verdict) if verdict.drifted => 200.0 + 99.0 * verdict.strength(),

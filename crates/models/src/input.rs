@@ -5,7 +5,8 @@
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
@@ -73,8 +74,12 @@ impl<'a> Input<'a> {
 
     /// Names of the columns; those of a tensor are its places.
     pub(crate) fn names(&self) -> Vec<String> {
-        let each = self.columns.iter().flat_map(|column| (0..column.width).map(move |at| (column, at)));
-        each.map(|(column, at)| if column.width == 1 { column.name.to_owned() } else { at.to_string() }).collect()
+        let each =
+            self.columns.iter().flat_map(|column| (0..column.width).map(move |at| (column, at)));
+        each.map(
+            |(column, at)| if column.width == 1 { column.name.to_owned() } else { at.to_string() },
+        )
+        .collect()
     }
 
     /// Columns one by one: text as text, everything else as numbers.
@@ -93,7 +98,15 @@ impl<'a> Input<'a> {
             let mut numbers = Vec::with_capacity(self.rows * column.width);
             column.numbers(|x| x, f64::from, |x| x as f64, &mut |x| numbers.push(x))?;
             for at in 0..column.width {
-                cells.push(Cells::Numbers(numbers.iter().skip(at).step_by(column.width).take(self.rows).copied().collect()));
+                cells.push(Cells::Numbers(
+                    numbers
+                        .iter()
+                        .skip(at)
+                        .step_by(column.width)
+                        .take(self.rows)
+                        .copied()
+                        .collect(),
+                ));
             }
         }
         Ok(cells)
@@ -119,10 +132,17 @@ impl<'a> Input<'a> {
             let mut whole = |x: f64| whole(x);
             // Two closures would borrow the same state, so floats go through doubles.
             let cell = std::cell::RefCell::new(&mut whole);
-            column.numbers(|x| (cell.borrow_mut())(x), |x| (cell.borrow_mut())(f64::from(x)), |x| x, write)
+            column.numbers(
+                |x| (cell.borrow_mut())(x),
+                |x| (cell.borrow_mut())(f64::from(x)),
+                |x| x,
+                write,
+            )
         })?;
         match lossy {
-            Some((name, x)) => Err(Error::Input(format!("column {name:?} holds {x} where the model takes integers"))),
+            Some((name, x)) => Err(Error::Input(format!(
+                "column {name:?} holds {x} where the model takes integers"
+            ))),
             None => Ok(rows),
         }
     }
@@ -132,7 +152,10 @@ impl<'a> Input<'a> {
     }
 
     /// Lays columns out row by row; `read` hands each value of a column to its writer in order.
-    fn gather<T: Default + Clone>(&self, mut read: impl FnMut(&Column<'a>, &mut dyn FnMut(T)) -> Result<()>) -> Result<Vec<T>> {
+    fn gather<T: Default + Clone>(
+        &self,
+        mut read: impl FnMut(&Column<'a>, &mut dyn FnMut(T)) -> Result<()>,
+    ) -> Result<Vec<T>> {
         let mut values = vec![T::default(); self.rows * self.width];
         let mut first = 0;
         for column in &self.columns {
@@ -166,7 +189,11 @@ impl Column<'_> {
             ($type:ty, $convert:expr) => {{
                 let array = values.as_primitive::<$type>();
                 for at in self.start..array.len() {
-                    write(if array.is_null(at) { from_double(f64::NAN) } else { $convert(array.value(at)) });
+                    write(if array.is_null(at) {
+                        from_double(f64::NAN)
+                    } else {
+                        $convert(array.value(at))
+                    });
                 }
             }};
         }
@@ -184,12 +211,19 @@ impl Column<'_> {
             DataType::Boolean => {
                 let array = values.as_boolean();
                 for at in self.start..array.len() {
-                    write(if array.is_null(at) { from_double(f64::NAN) } else { from_integer(i64::from(array.value(at))) });
+                    write(if array.is_null(at) {
+                        from_double(f64::NAN)
+                    } else {
+                        from_integer(i64::from(array.value(at)))
+                    });
                 }
             }
             DataType::Null => (self.start..values.len()).for_each(|_| write(from_double(f64::NAN))),
             other => {
-                return Err(Error::Input(format!("column {:?} is {other} where the model takes numbers", self.name)));
+                return Err(Error::Input(format!(
+                    "column {:?} is {other} where the model takes numbers",
+                    self.name
+                )));
             }
         }
         Ok(())
@@ -198,14 +232,25 @@ impl Column<'_> {
     fn text(&self, write: &mut dyn FnMut(Option<String>)) -> Result<()> {
         match self.values.data_type() {
             DataType::Utf8 => {
-                self.values.as_string::<i32>().iter().skip(self.start).for_each(|value| write(value.map(str::to_owned)));
+                self.values
+                    .as_string::<i32>()
+                    .iter()
+                    .skip(self.start)
+                    .for_each(|value| write(value.map(str::to_owned)));
                 Ok(())
             }
             DataType::LargeUtf8 => {
-                self.values.as_string::<i64>().iter().skip(self.start).for_each(|value| write(value.map(str::to_owned)));
+                self.values
+                    .as_string::<i64>()
+                    .iter()
+                    .skip(self.start)
+                    .for_each(|value| write(value.map(str::to_owned)));
                 Ok(())
             }
-            other => Err(Error::Input(format!("column {:?} is {other} where the model takes text", self.name))),
+            other => Err(Error::Input(format!(
+                "column {:?} is {other} where the model takes text",
+                self.name
+            ))),
         }
     }
 }

@@ -66,11 +66,13 @@ impl Objective {
         let mut words = text.split_whitespace();
         let name = words.next().unwrap_or_default();
         let words: Vec<&str> = words.collect();
-        let sigmoid = || words.iter().find_map(|word| word.strip_prefix("sigmoid:")?.parse().ok()).unwrap_or(1.0);
+        let sigmoid = || {
+            words.iter().find_map(|word| word.strip_prefix("sigmoid:")?.parse().ok()).unwrap_or(1.0)
+        };
         Ok(match name {
             "regression" | "regression_l2" if words.contains(&"sqrt") => Self::Square,
-            "" | "custom" | "none" | "regression" | "regression_l1" | "regression_l2" | "huber" | "fair" | "quantile"
-            | "mape" | "lambdarank" | "rank_xendcg" => Self::Identity,
+            "" | "custom" | "none" | "regression" | "regression_l1" | "regression_l2" | "huber"
+            | "fair" | "quantile" | "mape" | "lambdarank" | "rank_xendcg" => Self::Identity,
             "binary" | "multiclassova" => Self::Sigmoid(sigmoid()),
             "cross_entropy" => Self::Sigmoid(1.0),
             "cross_entropy_lambda" => Self::Softplus,
@@ -79,7 +81,8 @@ impl Objective {
             other => {
                 return Err(Error::Unsupported {
                     what: format!("LightGBM's objective {other:?}"),
-                    hint: "the built-in objectives are; serve the model with Python workers".to_owned(),
+                    hint: "the built-in objectives are; serve the model with Python workers"
+                        .to_owned(),
                 });
             }
         })
@@ -118,7 +121,12 @@ struct Section<'a>(HashMap<&'a str, &'a str>);
 
 impl<'a> Section<'a> {
     fn new(lines: impl Iterator<Item = &'a str>) -> Self {
-        Self(lines.map(|line| line.split_once('=').unwrap_or((line, ""))).map(|(key, value)| (key.trim(), value.trim())).collect())
+        Self(
+            lines
+                .map(|line| line.split_once('=').unwrap_or((line, "")))
+                .map(|(key, value)| (key.trim(), value.trim()))
+                .collect(),
+        )
     }
 
     fn text(&self, key: &str) -> Result<&'a str> {
@@ -131,7 +139,11 @@ impl<'a> Section<'a> {
 
     fn numbers<T: std::str::FromStr>(&self, key: &str) -> Result<Vec<T>> {
         let words = self.0.get(key).copied().unwrap_or_default().split_whitespace();
-        words.map(|word| word.parse().map_err(|_| malformed(format!("{key}: {word:?} is no number")))).collect()
+        words
+            .map(|word| {
+                word.parse().map_err(|_| malformed(format!("{key}: {word:?} is no number")))
+            })
+            .collect()
     }
 }
 
@@ -144,19 +156,22 @@ impl Booster {
         let body = text.split("\nend of trees").next().unwrap_or_default();
         let mut sections = body.split("\nTree=");
         let header = Section::new(sections.next().unwrap_or_default().lines());
-        let outputs = header.count("num_tree_per_iteration").or_else(|_| header.count("num_class"))?;
+        let outputs =
+            header.count("num_tree_per_iteration").or_else(|_| header.count("num_class"))?;
         if outputs == 0 || outputs > MAX_OUTPUTS {
             return Err(malformed(format!("{outputs} trees in a round")));
         }
         let features = header.count("max_feature_idx")?.saturating_add(1);
         let objective = Objective::read(header.0.get("objective").copied().unwrap_or_default())?;
         let keep = rounds.map_or(usize::MAX, |rounds| rounds.saturating_mul(outputs));
-        let trees: Vec<Section<'_>> = sections.take(keep).map(|section| Section::new(section.lines().skip(1))).collect();
+        let trees: Vec<Section<'_>> =
+            sections.take(keep).map(|section| Section::new(section.lines().skip(1))).collect();
         let any_linear = trees.iter().any(|tree| tree.0.get("is_linear") == Some(&"1"));
         let mut linear = any_linear.then(LinearLeaves::default);
         let mut specs = Vec::with_capacity(trees.len());
         for (number, tree) in trees.iter().enumerate() {
-            let mut spec = tree_spec(tree).map_err(|error| malformed(format!("tree {number}: {error}")))?;
+            let mut spec =
+                tree_spec(tree).map_err(|error| malformed(format!("tree {number}: {error}")))?;
             spec.target = (number % outputs) as u32;
             if let Some(linear) = &mut linear {
                 linear.take_over(tree, &mut spec, features)?;
@@ -172,7 +187,10 @@ impl Booster {
     /// Predictions of all rows and how many each row has.
     pub(crate) fn predict_rows(&self, rows: &[f64], width: usize) -> Result<(Vec<f64>, usize)> {
         if width != self.features {
-            return Err(Error::Input(format!("the model takes {} columns, the input has {width}", self.features)));
+            return Err(Error::Input(format!(
+                "the model takes {} columns, the input has {width}",
+                self.features
+            )));
         }
         let is_tiny = |x: f64| x != 0.0 && x.abs() <= ZERO;
         let cleaned: Vec<f64>;
@@ -186,10 +204,14 @@ impl Booster {
         match &self.linear {
             None => self.forest.add_to(rows, width, &mut sums),
             Some(linear) => {
-                for (row, sums) in rows.chunks_exact(width.max(1)).zip(sums.chunks_exact_mut(self.outputs)) {
+                for (row, sums) in
+                    rows.chunks_exact(width.max(1)).zip(sums.chunks_exact_mut(self.outputs))
+                {
                     self.forest.for_each_leaf(row, |tree, leaf| {
-                        let leaf = leaf.first().and_then(|&number| linear.leaves.get(number as usize));
-                        let target = linear.targets.get(tree).and_then(|&target| sums.get_mut(target));
+                        let leaf =
+                            leaf.first().and_then(|&number| linear.leaves.get(number as usize));
+                        let target =
+                            linear.targets.get(tree).and_then(|&target| sums.get_mut(target));
                         if let (Some(leaf), Some(sum)) = (leaf, target) {
                             *sum += leaf.value(row);
                         }
@@ -213,14 +235,23 @@ impl Booster {
 
 impl LinearLeaves {
     /// Replaces the values of a tree by the numbers of its leaves here.
-    fn take_over(&mut self, tree: &Section<'_>, spec: &mut TreeSpec<f64>, features: usize) -> Result<()> {
+    fn take_over(
+        &mut self,
+        tree: &Section<'_>,
+        spec: &mut TreeSpec<f64>,
+        features: usize,
+    ) -> Result<()> {
         self.targets.push(spec.target as usize);
         let constants: Vec<f64> = tree.numbers("leaf_const")?;
         let counts: Vec<usize> = tree.numbers("num_features")?;
         let mut columns = tree.numbers::<usize>("leaf_features")?.into_iter();
         let mut coefficients = tree.numbers::<f64>("leaf_coeff")?.into_iter();
         for (at, value) in spec.values.iter_mut().enumerate() {
-            let terms: Vec<(usize, f64)> = columns.by_ref().zip(coefficients.by_ref()).take(counts.get(at).copied().unwrap_or(0)).collect();
+            let terms: Vec<(usize, f64)> = columns
+                .by_ref()
+                .zip(coefficients.by_ref())
+                .take(counts.get(at).copied().unwrap_or(0))
+                .collect();
             if terms.iter().any(|(column, _)| *column >= features) {
                 return Err(malformed("a linear leaf takes a column that does not exist"));
             }
@@ -257,27 +288,48 @@ fn tree_spec(tree: &Section<'_>) -> Result<TreeSpec<f64>> {
     let features: Vec<u32> = tree.numbers("split_feature")?;
     let thresholds: Vec<f64> = tree.numbers("threshold")?;
     let decisions: Vec<u8> = tree.numbers("decision_type")?;
-    let (left, right): (Vec<i64>, Vec<i64>) = (tree.numbers("left_child")?, tree.numbers("right_child")?);
+    let (left, right): (Vec<i64>, Vec<i64>) =
+        (tree.numbers("left_child")?, tree.numbers("right_child")?);
     let boundaries: Vec<usize> = tree.numbers("cat_boundaries")?;
     let words: Vec<u32> = tree.numbers("cat_threshold")?;
     let splits = features.len();
-    if values.len() != splits + 1 || [thresholds.len(), decisions.len(), left.len(), right.len()].iter().any(|&len| len != splits) {
+    if values.len() != splits + 1
+        || [thresholds.len(), decisions.len(), left.len(), right.len()]
+            .iter()
+            .any(|&len| len != splits)
+    {
         return Err(malformed(format!("{} leaves and {splits} splits do not fit", values.len())));
     }
     // Inner nodes first, then the leaves: child -1 is leaf 0.
-    let child = |child: i64| u32::try_from(if child >= 0 { child } else { splits as i64 - child - 1 }).unwrap_or(u32::MAX);
+    let child = |child: i64| {
+        u32::try_from(if child >= 0 { child } else { splits as i64 - child - 1 })
+            .unwrap_or(u32::MAX)
+    };
     let mut nodes = Vec::with_capacity(splits * 2 + 1);
     let every = features.iter().zip(&thresholds).zip(decisions.iter().zip(left.iter().zip(&right)));
     for ((&feature, &threshold), (&decision, (&left, &right))) in every {
         let default_left = decision & DEFAULT_LEFT != 0;
         let missing = decision >> 2 & 3;
-        let split = Split { feature, test: Test::AtMost(threshold), left: child(left), right: child(right), missing_left: default_left, zero_is_missing: false };
+        let split = Split {
+            feature,
+            test: Test::AtMost(threshold),
+            left: child(left),
+            right: child(right),
+            missing_left: default_left,
+            zero_is_missing: false,
+        };
         nodes.push(NodeSpec::Split(if decision & CATEGORICAL != 0 {
             let set = threshold as usize;
             let range = boundaries.get(set).copied().zip(boundaries.get(set + 1).copied());
-            let words = range.and_then(|(start, end)| words.get(start..end)).ok_or_else(|| malformed("categories of a split are missing"))?;
+            let words = range
+                .and_then(|(start, end)| words.get(start..end))
+                .ok_or_else(|| malformed("categories of a split are missing"))?;
             // What is missing is in no set.
-            Split { test: Test::Member(CategorySet { words: words.to_vec(), known: None }), missing_left: false, ..split }
+            Split {
+                test: Test::Member(CategorySet { words: words.to_vec(), known: None }),
+                missing_left: false,
+                ..split
+            }
         } else if missing == MISSING_ZERO {
             Split { zero_is_missing: true, ..split }
         } else if missing == MISSING_NAN {
@@ -307,7 +359,11 @@ impl Predictor for LightgbmModel {
         let input = Input::new(input);
         let (predictions, width) = self.0.predict_rows(&input.rows_f64()?, input.width())?;
         let values: ArrayRef = Arc::new(Float64Array::from(predictions));
-        Ok(if width == 1 { Prediction::Column(values) } else { Prediction::Matrix { values, width } })
+        Ok(if width == 1 {
+            Prediction::Column(values)
+        } else {
+            Prediction::Matrix { values, width }
+        })
     }
 
     fn size_bytes(&self) -> usize {

@@ -35,7 +35,11 @@ fn predictor(folder: &Path, flavors: &Flavors) -> Result<Box<dyn Predictor>> {
     if let Some(onnx) = &flavors.onnx {
         return Ok(Box::new(OnnxModel::parse(&read(folder, &onnx.data)?, &onnx.data)?));
     }
-    let predict_fn = flavors.python_function.as_ref().and_then(|flavor| flavor.predict_fn.as_deref()).unwrap_or("predict");
+    let predict_fn = flavors
+        .python_function
+        .as_ref()
+        .and_then(|flavor| flavor.predict_fn.as_deref())
+        .unwrap_or("predict");
     if let Some(sklearn) = &flavors.sklearn {
         return object(folder, &sklearn.pickled_model, predict_fn);
     }
@@ -66,11 +70,14 @@ fn object(folder: &Path, file: &str, predict_fn: &str) -> Result<Box<dyn Predict
 /// Reads a file of the folder, which must lie within it and within [`MAX_FILE_BYTES`].
 pub(crate) fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let malformed = |reason: String| Error::Malformed { file: name.to_owned(), reason };
-    let inside = Path::new(name).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let inside = Path::new(name)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !inside {
         return Err(malformed("the path leads out of the model folder".into()));
     }
-    let file = File::open(folder.join(name)).map_err(|error| malformed(format!("cannot be opened: {error}")))?;
+    let file = File::open(folder.join(name))
+        .map_err(|error| malformed(format!("cannot be opened: {error}")))?;
     let mut bytes = Vec::new();
     let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|error| malformed(format!("cannot be read: {error}")))?;

@@ -31,12 +31,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn read(path: &str) -> Result<RecordBatch, Box<dyn Error>> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
-    let (schema, rows) = (builder.schema().clone(), builder.metadata().file_metadata().num_rows() as usize);
+    let (schema, rows) =
+        (builder.schema().clone(), builder.metadata().file_metadata().num_rows() as usize);
     let mut reader = builder.with_batch_size(rows.max(1)).build()?;
     if let Some(batch) = reader.next() {
         return Ok(batch?);
     }
-    let columns = schema.fields().iter().map(|field| arrow_array::new_empty_array(field.data_type())).collect();
+    let columns = schema
+        .fields()
+        .iter()
+        .map(|field| arrow_array::new_empty_array(field.data_type()))
+        .collect();
     let no_rows = RecordBatchOptions::new().with_row_count(Some(0));
     Ok(RecordBatch::try_new_with_options(schema, columns, &no_rows)?)
 }

@@ -17,7 +17,11 @@ pub(crate) fn short(value: f64) -> String {
     let text = if (1e-4..1e7).contains(&magnitude) {
         let digits = (3 - magnitude.log10().floor() as i32).clamp(0, 8) as usize;
         let text = format!("{value:.digits$}");
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text
+        }
     } else {
         format!("{value:.2e}")
     };
@@ -81,7 +85,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let from_march_of_year_zero = days + 719_468;
     let era = from_march_of_year_zero.div_euclid(DAYS_PER_ERA);
     let day_of_era = from_march_of_year_zero.rem_euclid(DAYS_PER_ERA);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
@@ -106,14 +111,25 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         let cases = [
-            (0.041_586_078, "0.04159"), (1250.0, "1250"), (0.1, "0.1"), (-2.5, "−2.5"), (3.2e-7, "3.20e-7"),
-            (123_456.7, "123457"), (0.0, "0"), (1e300, "1.00e300"), (99.995, "100"), (f64::INFINITY, "∞"),
+            (0.041_586_078, "0.04159"),
+            (1250.0, "1250"),
+            (0.1, "0.1"),
+            (-2.5, "−2.5"),
+            (3.2e-7, "3.20e-7"),
+            (123_456.7, "123457"),
+            (0.0, "0"),
+            (1e300, "1.00e300"),
+            (99.995, "100"),
+            (f64::INFINITY, "∞"),
         ];
         for (value, text) in cases {
             assert_eq!(short(value), text);
         }
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
-        assert_eq!((percent(0.28).as_str(), percent(0.003).as_str(), percent(1e-5).as_str()), ("28 %", "0.3 %", "under 0.1 %"));
+        assert_eq!(
+            (percent(0.28).as_str(), percent(0.003).as_str(), percent(1e-5).as_str()),
+            ("28 %", "0.3 %", "under 0.1 %")
+        );
     }
 
     #[test]

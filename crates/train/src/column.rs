@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn every_form_is_read() {
-        let text: DictionaryArray<Int32Type> = vec![Some("a"), None, Some("")].into_iter().collect();
+        let text: DictionaryArray<Int32Type> =
+            vec![Some("a"), None, Some("")].into_iter().collect();
         let column = Column::read("c", &(Arc::new(text) as ArrayRef)).unwrap();
         assert_eq!(column.missing().collect::<Vec<_>>(), [1, 2]);
         assert_eq!(column.text(0), "a");
@@ -158,7 +159,11 @@ mod tests {
         let numbers: ArrayRef = Arc::new(Float32Array::from(vec![Some(2.0), Some(f32::NAN), None]));
         let column = Column::read("n", &numbers).unwrap();
         assert_eq!((column.number(0), column.number(1), column.number(2)), (Some(2.0), None, None));
-        assert_eq!(column.text(0), "2", "the label of a class must not depend on the column's type");
+        assert_eq!(
+            column.text(0),
+            "2",
+            "the label of a class must not depend on the column's type"
+        );
 
         let flags: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), None]));
         assert_eq!(Column::read("f", &flags).unwrap().number(0), Some(1.0));

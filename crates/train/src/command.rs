@@ -13,9 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use trainyard_mlflow::entities::{
-    LoggedModel, LoggedModelStatus, ModelVersion, Run, RunStatus,
-};
+use trainyard_mlflow::entities::{LoggedModel, LoggedModelStatus, ModelVersion, Run, RunStatus};
 use trainyard_mlflow::{CreateRun, SearchModelVersions, Tracking, UpdateRun};
 
 use crate::progress::{OnProgress, Progress};

@@ -209,7 +209,9 @@ pub enum Error {
         limit: usize,
     },
     /// The exported graph does not predict what the fitted model predicts.
-    #[error("the exported model differs from the fitted one in row {row}: {exported}, not {fitted}")]
+    #[error(
+        "the exported model differs from the fitted one in row {row}: {exported}, not {fitted}"
+    )]
     ExportDiffers {
         /// Row of the holdout, from 1.
         row: usize,
@@ -311,16 +313,16 @@ impl Error {
                 format!("list {column:?} under `exclude`, or turn it into numbers or text")
             }
             Self::NoValues { column, .. } => format!("list {column:?} under `exclude`"),
-            Self::MissingValues { column, .. } => format!(
-                "set missing = \"impute\" or \"drop\", or list {column:?} under `exclude`"
-            ),
+            Self::MissingValues { column, .. } => {
+                format!("set missing = \"impute\" or \"drop\", or list {column:?} under `exclude`")
+            }
             Self::MissingBoolean { column, .. } => format!(
                 "fill it, write it as 0 and 1, set missing = \"drop\", or list {column:?} under \
                  `exclude`"
             ),
-            Self::TooManyCategories { column, .. } => format!(
-                "list {column:?} under `exclude` if it is an identifier or free text"
-            ),
+            Self::TooManyCategories { column, .. } => {
+                format!("list {column:?} under `exclude` if it is an identifier or free text")
+            }
             Self::TooLarge { .. } => {
                 "exclude columns with many categories, or train on a sample".to_owned()
             }
@@ -337,7 +339,9 @@ impl Error {
                  min_samples_leaf"
                     .to_owned()
             }
-            Self::ExportDiffers { .. } => "this is a fault of trainyard; please report it".to_owned(),
+            Self::ExportDiffers { .. } => {
+                "this is a fault of trainyard; please report it".to_owned()
+            }
             Self::DeletedExperiment { id, .. } => {
                 format!("restore it (mlflow experiments restore -x {id}) or name another one")
             }
@@ -367,7 +371,9 @@ pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> 
     let given_lower = given.to_lowercase();
     names
         .map(|name| (edit_distance(&given_lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance * 3 <= given.chars().count().max(name.chars().count()) + 2)
+        .filter(|(distance, name)| {
+            *distance * 3 <= given.chars().count().max(name.chars().count()) + 2
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name.to_owned())
 }

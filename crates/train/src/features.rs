@@ -219,12 +219,7 @@ fn automatic(name: &str, column: &Column, config: &TrainConfig) -> Result<Encodi
     }
 }
 
-fn number(
-    name: &str,
-    column: &Column,
-    kind: NumberKind,
-    config: &TrainConfig,
-) -> Result<Encoding> {
+fn number(name: &str, column: &Column, kind: NumberKind, config: &TrainConfig) -> Result<Encoding> {
     let missing = column.missing().next();
     if let (NumberKind::Boolean, Some(row), MissingValues::Impute) = (kind, missing, config.missing)
     {
@@ -253,11 +248,7 @@ fn median(sorted: &[f64]) -> f64 {
 fn categories(name: &str, column: &Column) -> Result<Encoding> {
     let limit = |count: usize| {
         if count > CATEGORIES_MAX {
-            Err(Error::TooManyCategories {
-                column: name.to_owned(),
-                count,
-                limit: CATEGORIES_MAX,
-            })
+            Err(Error::TooManyCategories { column: name.to_owned(), count, limit: CATEGORIES_MAX })
         } else {
             Ok(())
         }

@@ -19,8 +19,11 @@ const EXAMPLE_ROWS: usize = 5;
 
 /// The folder, without the identifiers that it gets when it is logged.
 pub(crate) fn folder(model: &FittedModel, export: &Export, split: &Split) -> Result<ModelFolder> {
-    let signature =
-        Signature { inputs: Some(inputs(model, split)?), outputs: Some(outputs(model, export)), params: None };
+    let signature = Signature {
+        inputs: Some(inputs(model, split)?),
+        outputs: Some(outputs(model, export)),
+        params: None,
+    };
     let example = example(&signature, &split.train)?;
     let mut folder = ModelFolder::onnx(export.bytes.clone(), signature, chrono::Utc::now());
     folder.input_example = Some(InputExample::from_batch(&example)?);

@@ -7,9 +7,9 @@ use rayon::prelude::*;
 use crate::matrix::Matrix;
 use crate::parameters::{Amount, ForestParams, MaxFeatures, SplitCriterion};
 use crate::random::FastRandom;
+use crate::tree::Tree;
 use crate::tree::builder::{Limits, grow};
 use crate::tree::criterion::{Classes, SquaredError};
-use crate::tree::Tree;
 use crate::{Error, Result};
 
 /// What a forest learns: classes by number, or quantities.

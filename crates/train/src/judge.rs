@@ -32,7 +32,11 @@ pub fn judge(model: &LoadedModel, split: &Split) -> Result<Metrics> {
 
 /// Predicts the rows of a table that has the model's columns. `classes` names the columns of a
 /// probability matrix that does not name its own; others are left out of the answer.
-pub fn predict(model: &LoadedModel, table: &RecordBatch, classes: &[String]) -> Result<Predictions> {
+pub fn predict(
+    model: &LoadedModel,
+    table: &RecordBatch,
+    classes: &[String],
+) -> Result<Predictions> {
     let input = input_of(model, table)?;
     let prediction = model.predictor.predict(&input)?;
     read(prediction, classes)
@@ -72,7 +76,8 @@ fn read(prediction: Prediction, classes: &[String]) -> Option<Predictions> {
             };
             // A column of the data may have our name: then ours has underscores behind it.
             let value = find(&VALUE_OUTPUTS).or_else(|| {
-                let ours = |output: &String| [LABEL, VARIABLE].contains(&output.trim_end_matches('_'));
+                let ours =
+                    |output: &String| [LABEL, VARIABLE].contains(&output.trim_end_matches('_'));
                 outputs.iter().find(|(output, _)| ours(output)).map(|(_, value)| value.clone())
             })?;
             let mut predictions = read(value, classes)?;
@@ -136,7 +141,9 @@ pub(crate) fn compare(task: Task, fitted: &Predictions, exported: &Predictions) 
         Err(Error::ExportDiffers { row: row + 1, exported, fitted })
     };
     let numbers = |predictions: &Predictions| match (&predictions.probabilities, task) {
-        (Some(probabilities), _) => Some((probabilities.values.clone(), probabilities.classes.len())),
+        (Some(probabilities), _) => {
+            Some((probabilities.values.clone(), probabilities.classes.len()))
+        }
         (None, Task::Regression) => doubles(&predictions.values).map(|values| (values, 1)),
         (None, _) => None,
     };

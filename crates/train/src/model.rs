@@ -75,7 +75,9 @@ fn fit_classes(
 ) -> Result<Fitted> {
     match estimator {
         Estimator::RandomForest(params) => {
-            if params.criterion.is_some_and(|c| c == crate::parameters::SplitCriterion::SquaredError)
+            if params
+                .criterion
+                .is_some_and(|c| c == crate::parameters::SplitCriterion::SquaredError)
             {
                 return Err(wrong_criterion("squared_error", "gini or entropy"));
             }
@@ -109,7 +111,9 @@ fn fit_quantities(
 ) -> Result<Fitted> {
     match estimator {
         Estimator::RandomForest(params) => {
-            if params.criterion.is_some_and(|c| c != crate::parameters::SplitCriterion::SquaredError)
+            if params
+                .criterion
+                .is_some_and(|c| c != crate::parameters::SplitCriterion::SquaredError)
             {
                 return Err(wrong_criterion("gini or entropy", "squared_error"));
             }

@@ -157,7 +157,11 @@ impl Context {
     }
 }
 
-async fn start_run(tracking: &dyn Tracking, config: &TrainConfig, context: &Context) -> Result<Run> {
+async fn start_run(
+    tracking: &dyn Tracking,
+    config: &TrainConfig,
+    context: &Context,
+) -> Result<Run> {
     let experiment_id = experiment(tracking, &config.experiment).await?;
     let mut tags = context.tags("trainyard train", "LOCAL");
     tags.extend(config.run_name.iter().map(|name| Tag::new("mlflow.runName", name)));
@@ -399,7 +403,11 @@ pub(crate) async fn register(
     Ok(version)
 }
 
-pub(crate) async fn end_run(tracking: &dyn Tracking, run_id: &str, status: RunStatus) -> Result<()> {
+pub(crate) async fn end_run(
+    tracking: &dyn Tracking,
+    run_id: &str,
+    status: RunStatus,
+) -> Result<()> {
     let update = UpdateRun {
         run_id: run_id.to_owned(),
         status: Some(status),

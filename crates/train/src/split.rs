@@ -112,10 +112,9 @@ fn select_columns(table: &RecordBatch, config: &TrainConfig) -> Result<RecordBat
     };
     let target = position(&config.target, "target")?;
     let mut wanted = match &config.features {
-        Some(features) => features
-            .iter()
-            .map(|name| position(name, "feature"))
-            .collect::<Result<Vec<usize>>>()?,
+        Some(features) => {
+            features.iter().map(|name| position(name, "feature")).collect::<Result<Vec<usize>>>()?
+        }
         None => (0..names.len()).collect(),
     };
     for name in &config.exclude {
@@ -136,9 +135,10 @@ fn select_columns(table: &RecordBatch, config: &TrainConfig) -> Result<RecordBat
 }
 
 fn read_target(table: &RecordBatch, config: &TrainConfig) -> Result<Column> {
-    let array = table.columns().last().ok_or_else(|| Error::NoFeatures {
-        target: config.target.clone(),
-    })?;
+    let array = table
+        .columns()
+        .last()
+        .ok_or_else(|| Error::NoFeatures { target: config.target.clone() })?;
     Column::read(&config.target, array)
 }
 

@@ -80,7 +80,11 @@ pub(crate) fn resolve_task(config: &TrainConfig, column: &Column) -> Result<Task
         (Task::Auto, Algorithm::LogisticRegression) => Task::Classification,
         (Task::Auto, Algorithm::LinearRegression) => Task::Regression,
         (Task::Auto, Algorithm::RandomForest) => {
-            if looks_like_classes(column) { Task::Classification } else { Task::Regression }
+            if looks_like_classes(column) {
+                Task::Classification
+            } else {
+                Task::Regression
+            }
         }
         (task, _) => task,
     };
@@ -198,17 +202,13 @@ mod tests {
         assert_eq!(resolve(&numbers(vec![0.0, 1.0, 1.0])), Task::Classification);
         assert_eq!(resolve(&numbers(vec![0.0, 1.5])), Task::Regression);
         assert_eq!(resolve(&numbers((0..50).map(f64::from).collect())), Task::Regression);
-        assert_eq!(
-            resolve(&Column::Text(StringArray::from(vec!["a"]))),
-            Task::Classification
-        );
+        assert_eq!(resolve(&Column::Text(StringArray::from(vec!["a"]))), Task::Classification);
     }
 
     #[test]
     fn classes_are_sorted_and_labels_point_at_them() {
         let column = Column::Text(StringArray::from(vec!["b", "a", "b"]));
-        let Target::Classes { classes, labels } =
-            read("t", &column, Task::Classification).unwrap()
+        let Target::Classes { classes, labels } = read("t", &column, Task::Classification).unwrap()
         else {
             panic!("not classes");
         };
@@ -221,19 +221,13 @@ mod tests {
     fn unusable_targets_say_why() {
         let error = |column: &Column, task| read("t", column, task).unwrap_err().to_string();
         let same = Column::Text(StringArray::from(vec!["a", "a"]));
-        assert_eq!(
-            error(&same, Task::Classification),
-            "target \"t\" has only one class, \"a\""
-        );
+        assert_eq!(error(&same, Task::Classification), "target \"t\" has only one class, \"a\"");
         assert_eq!(
             error(&numbers(vec![1.0, 2.5]), Task::Classification),
             "target \"t\", row 2: 2.5 cannot be a class"
         );
         let text = Column::Text(StringArray::from(vec!["1", "cheap"]));
-        assert_eq!(
-            error(&text, Task::Regression),
-            "column \"t\", row 1: \"1\" is not a number"
-        );
+        assert_eq!(error(&text, Task::Regression), "column \"t\", row 1: \"1\" is not a number");
         assert!(error(&numbers(vec![f64::INFINITY]), Task::Regression).contains("out of range"));
     }
 }

@@ -26,6 +26,11 @@ pub(crate) fn line(text: &str) {
     let _closed_pipe = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+/// Whether results may have colours.
+pub(crate) fn stdout_has_colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
 /// What to do next, on stderr.
 pub(crate) fn hint(text: &str) {
     anstream::eprintln!("{CYAN}hint:{CYAN:#} {text}");

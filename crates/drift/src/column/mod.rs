@@ -163,8 +163,9 @@ impl Column {
     pub(crate) fn with_infinities(&self) -> Self {
         let mut column = self.clone();
         if let Values::Numbers(numbers) = &self.values {
-            column.values =
-                Values::Numbers(numbers.with_infinities(self.negative_infinities, self.positive_infinities));
+            column.values = Values::Numbers(
+                numbers.with_infinities(self.negative_infinities, self.positive_infinities),
+            );
         }
         column
     }
@@ -197,10 +198,13 @@ pub(crate) fn family(data_type: &DataType) -> Family {
     match data_type {
         DataType::Float16 | DataType::Float32 | DataType::Float64 => Family::Float,
         DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Family::Integer,
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => Family::Unsigned,
-        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
-            Family::Decimal
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
+            Family::Unsigned
         }
+        DataType::Decimal32(..)
+        | DataType::Decimal64(..)
+        | DataType::Decimal128(..)
+        | DataType::Decimal256(..) => Family::Decimal,
         DataType::Boolean => Family::Boolean,
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Family::String,
         DataType::Dictionary(_, values) => match family(values) {
@@ -224,10 +228,12 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
         DataType::Timestamp(_, None) => "timestamp".to_owned(),
         DataType::Timestamp(_, Some(zone)) => format!("timestamp in {zone}"),
         DataType::Time32(_) | DataType::Time64(_) => "time".to_owned(),
-        DataType::Duration(TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond) => {
-            "duration".to_owned()
+        DataType::Duration(
+            TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond,
+        ) => "duration".to_owned(),
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
+            "list".to_owned()
         }
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => "list".to_owned(),
         DataType::Struct(_) => "struct".to_owned(),
         other => other.to_string().to_lowercase(),
     }

@@ -88,7 +88,9 @@ impl Numbers {
         self.for_each_run(|value, count| sum.add(value * count as f64));
         let mean = sum.value() / size;
         let mut squares = CompensatedSum::default();
-        self.for_each_run(|value, count| squares.add((value - mean) * (value - mean) * count as f64));
+        self.for_each_run(|value, count| {
+            squares.add((value - mean) * (value - mean) * count as f64)
+        });
         (mean, squares.value() / size)
     }
 
@@ -134,8 +136,11 @@ pub(crate) struct CompensatedSum {
 impl CompensatedSum {
     pub(crate) fn add(&mut self, value: f64) {
         let sum = self.sum + value;
-        self.rest +=
-            if self.sum.abs() >= value.abs() { (self.sum - sum) + value } else { (value - sum) + self.sum };
+        self.rest += if self.sum.abs() >= value.abs() {
+            (self.sum - sum) + value
+        } else {
+            (value - sum) + self.sum
+        };
         self.sum = sum;
     }
 
@@ -173,9 +178,17 @@ impl<'a> Pair<'a> {
                 | (Numbers::U64(_), Numbers::U64(_))
         );
         if same {
-            Self { reference: Cow::Borrowed(reference), current: Cow::Borrowed(current), distinct: OnceCell::new() }
+            Self {
+                reference: Cow::Borrowed(reference),
+                current: Cow::Borrowed(current),
+                distinct: OnceCell::new(),
+            }
         } else {
-            Self { reference: widened(reference), current: widened(current), distinct: OnceCell::new() }
+            Self {
+                reference: widened(reference),
+                current: widened(current),
+                distinct: OnceCell::new(),
+            }
         }
     }
 
@@ -217,7 +230,10 @@ impl<'a> Pair<'a> {
     pub(crate) fn range(&self) -> Option<(f64, f64)> {
         let min = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::min);
         let max = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
-        Some((min(self.reference.min(), self.current.min())?, max(self.reference.max(), self.current.max())?))
+        Some((
+            min(self.reference.min(), self.current.min())?,
+            max(self.reference.max(), self.current.max())?,
+        ))
     }
 
     /// The type that both sides are in.
@@ -239,7 +255,9 @@ impl<'a> Pair<'a> {
         }
         match (&*self.reference, &*self.current) {
             (Numbers::F64(a), Numbers::F64(b)) => walk(a, b, &mut each),
-            (Numbers::F32(a) | Numbers::F16(a), Numbers::F32(b) | Numbers::F16(b)) => walk(a, b, &mut each),
+            (Numbers::F32(a) | Numbers::F16(a), Numbers::F32(b) | Numbers::F16(b)) => {
+                walk(a, b, &mut each)
+            }
             (Numbers::I64(a), Numbers::I64(b)) => walk(a, b, &mut each),
             (Numbers::U64(a), Numbers::U64(b)) => walk(a, b, &mut each),
             // `new` brought both to one type.

@@ -41,7 +41,10 @@ pub(crate) fn sort_f64(values: Vec<f64>) -> Vec<f64> {
         let bits = value.to_bits();
         if bits & SIGN_64 == 0 { bits | SIGN_64 } else { !bits }
     });
-    sort(keys.collect()).into_iter().map(|key| f64::from_bits(if key & SIGN_64 == 0 { !key } else { key ^ SIGN_64 })).collect()
+    sort(keys.collect())
+        .into_iter()
+        .map(|key| f64::from_bits(if key & SIGN_64 == 0 { !key } else { key ^ SIGN_64 }))
+        .collect()
 }
 
 /// Sorts numbers that are not NaN.
@@ -53,7 +56,10 @@ pub(crate) fn sort_f32(values: Vec<f32>) -> Vec<f32> {
         let bits = value.to_bits();
         if bits & SIGN_32 == 0 { bits | SIGN_32 } else { !bits }
     });
-    sort(keys.collect()).into_iter().map(|key| f32::from_bits(if key & SIGN_32 == 0 { !key } else { key ^ SIGN_32 })).collect()
+    sort(keys.collect())
+        .into_iter()
+        .map(|key| f32::from_bits(if key & SIGN_32 == 0 { !key } else { key ^ SIGN_32 }))
+        .collect()
 }
 
 pub(crate) fn sort_i64(values: Vec<i64>) -> Vec<i64> {
@@ -78,7 +84,9 @@ fn sort<K: Key>(mut keys: Vec<K>) -> Vec<K> {
     let bits = u64::BITS - differing.leading_zeros();
     let passes = bits.div_ceil(DIGIT).min(MAX_PASSES);
     let ignored = bits.saturating_sub(passes * DIGIT);
-    let digit = |key: K, pass: u32| ((key.bits() >> (ignored + pass * DIGIT)) & ((1 << DIGIT) - 1)) as usize;
+    let digit = |key: K, pass: u32| {
+        ((key.bits() >> (ignored + pass * DIGIT)) & ((1 << DIGIT) - 1)) as usize
+    };
     let mut counts = vec![[0_u32; 1 << DIGIT]; passes as usize];
     for key in &keys {
         for (pass, counts) in (0..passes).zip(&mut counts) {

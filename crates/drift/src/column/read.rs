@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    ArrowDictionaryKeyType, ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type,
-    Decimal256Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
-    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowDictionaryKeyType, ArrowPrimitiveType, Date32Type, Date64Type, Decimal32Type,
+    Decimal64Type, Decimal128Type, Decimal256Type, DurationMicrosecondType,
+    DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float16Type, Float32Type,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, DictionaryArray};
 use arrow_schema::{DataType, TimeUnit};
@@ -27,7 +29,8 @@ const SECOND: i64 = 1_000_000;
 pub(super) fn column(chunks: &[&dyn Array]) -> Column {
     let data_type = chunks.first().map_or(DataType::Null, |chunk| chunk.data_type().clone());
     let rows: usize = chunks.iter().map(|chunk| chunk.len()).sum();
-    let same: Vec<&dyn Array> = chunks.iter().copied().filter(|chunk| *chunk.data_type() == data_type).collect();
+    let same: Vec<&dyn Array> =
+        chunks.iter().copied().filter(|chunk| *chunk.data_type() == data_type).collect();
     let mut infinities = Infinities::default();
     let values = read(&data_type, &same, &mut infinities);
     let mut column = Column {
@@ -53,7 +56,9 @@ pub(super) fn rows_in_order(chunks: &[&dyn Array], values: &Values) -> Vec<u32> 
         numbers.for_each_run(|value, _| distinct.push(value));
     }
     let texts: HashMap<&str, u32> = match values {
-        Values::Strings(strings) => strings.iter().zip(0..).map(|((text, _), code)| (text, code)).collect(),
+        Values::Strings(strings) => {
+            strings.iter().zip(0..).map(|((text, _), code)| (text, code)).collect()
+        }
         _ => HashMap::new(),
     };
     let mut codes = Vec::new();
@@ -97,7 +102,9 @@ impl Infinities {
 fn read(data_type: &DataType, chunks: &[&dyn Array], infinities: &mut Infinities) -> Values {
     let numbers = match data_type {
         DataType::Float64 => floats::<Float64Type>(chunks, infinities),
-        DataType::Float32 => Numbers::F32(singles::<Float32Type>(chunks, |value| value, infinities)),
+        DataType::Float32 => {
+            Numbers::F32(singles::<Float32Type>(chunks, |value| value, infinities))
+        }
         DataType::Float16 => Numbers::F16(singles::<Float16Type>(chunks, f32::from, infinities)),
         DataType::Int8 => integers::<Int8Type>(chunks, i64::from),
         DataType::Int16 => integers::<Int16Type>(chunks, i64::from),
@@ -111,19 +118,35 @@ fn read(data_type: &DataType, chunks: &[&dyn Array], infinities: &mut Infinities
         DataType::Date32 => integers::<Date32Type>(chunks, |days| i64::from(days) * DAY),
         DataType::Date64 => integers::<Date64Type>(chunks, |millis| millis.saturating_mul(1000)),
         DataType::Timestamp(unit, _) => match unit {
-            TimeUnit::Second => integers::<TimestampSecondType>(chunks, |value| value.saturating_mul(SECOND)),
-            TimeUnit::Millisecond => integers::<TimestampMillisecondType>(chunks, |value| value.saturating_mul(1000)),
+            TimeUnit::Second => {
+                integers::<TimestampSecondType>(chunks, |value| value.saturating_mul(SECOND))
+            }
+            TimeUnit::Millisecond => {
+                integers::<TimestampMillisecondType>(chunks, |value| value.saturating_mul(1000))
+            }
             TimeUnit::Microsecond => integers::<TimestampMicrosecondType>(chunks, |value| value),
-            TimeUnit::Nanosecond => integers::<TimestampNanosecondType>(chunks, |value| value.div_euclid(1000)),
+            TimeUnit::Nanosecond => {
+                integers::<TimestampNanosecondType>(chunks, |value| value.div_euclid(1000))
+            }
         },
         DataType::Duration(unit) => match unit {
-            TimeUnit::Second => integers::<DurationSecondType>(chunks, |value| value.saturating_mul(SECOND)),
-            TimeUnit::Millisecond => integers::<DurationMillisecondType>(chunks, |value| value.saturating_mul(1000)),
+            TimeUnit::Second => {
+                integers::<DurationSecondType>(chunks, |value| value.saturating_mul(SECOND))
+            }
+            TimeUnit::Millisecond => {
+                integers::<DurationMillisecondType>(chunks, |value| value.saturating_mul(1000))
+            }
             TimeUnit::Microsecond => integers::<DurationMicrosecondType>(chunks, |value| value),
-            TimeUnit::Nanosecond => integers::<DurationNanosecondType>(chunks, |value| value.div_euclid(1000)),
+            TimeUnit::Nanosecond => {
+                integers::<DurationNanosecondType>(chunks, |value| value.div_euclid(1000))
+            }
         },
-        DataType::Time32(TimeUnit::Second) => integers::<Time32SecondType>(chunks, |value| i64::from(value) * SECOND),
-        DataType::Time32(_) => integers::<Time32MillisecondType>(chunks, |value| i64::from(value) * 1000),
+        DataType::Time32(TimeUnit::Second) => {
+            integers::<Time32SecondType>(chunks, |value| i64::from(value) * SECOND)
+        }
+        DataType::Time32(_) => {
+            integers::<Time32MillisecondType>(chunks, |value| i64::from(value) * 1000)
+        }
         DataType::Time64(TimeUnit::Nanosecond) => {
             integers::<Time64NanosecondType>(chunks, |value| value.div_euclid(1000))
         }
@@ -132,7 +155,9 @@ fn read(data_type: &DataType, chunks: &[&dyn Array], infinities: &mut Infinities
         DataType::Decimal64(_, scale) => decimals::<Decimal64Type>(chunks, *scale, infinities),
         DataType::Decimal128(_, scale) => decimals::<Decimal128Type>(chunks, *scale, infinities),
         DataType::Decimal256(_, scale) => decimals::<Decimal256Type>(chunks, *scale, infinities),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => return Values::Strings(strings(chunks)),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            return Values::Strings(strings(chunks));
+        }
         DataType::Dictionary(key, _) => return dictionaries(key, chunks, infinities),
         _ => return Values::Other,
     };
@@ -147,7 +172,11 @@ fn for_each_valid<T: ArrowPrimitiveType>(chunks: &[&dyn Array], mut each: impl F
         match array.nulls() {
             Some(nulls) if nulls.null_count() > 0 => {
                 for (start, end) in nulls.valid_slices() {
-                    values.get(start..end).unwrap_or_default().iter().for_each(|value| each(*value));
+                    values
+                        .get(start..end)
+                        .unwrap_or_default()
+                        .iter()
+                        .for_each(|value| each(*value));
                 }
             }
             _ => values.iter().for_each(|value| each(*value)),
@@ -159,7 +188,10 @@ fn capacity(chunks: &[&dyn Array]) -> usize {
     chunks.iter().map(|chunk| chunk.len() - chunk.null_count()).sum()
 }
 
-fn floats<T: ArrowPrimitiveType<Native = f64>>(chunks: &[&dyn Array], infinities: &mut Infinities) -> Numbers {
+fn floats<T: ArrowPrimitiveType<Native = f64>>(
+    chunks: &[&dyn Array],
+    infinities: &mut Infinities,
+) -> Numbers {
     let mut values = Vec::with_capacity(capacity(chunks));
     for_each_valid::<T>(chunks, |value| {
         if infinities.keeps(value) {
@@ -188,7 +220,10 @@ fn singles<T: ArrowPrimitiveType>(
     Sorted::from_ordered(radix::sort_f32(values))
 }
 
-fn integers<T: ArrowPrimitiveType>(chunks: &[&dyn Array], convert: impl Fn(T::Native) -> i64) -> Numbers {
+fn integers<T: ArrowPrimitiveType>(
+    chunks: &[&dyn Array],
+    convert: impl Fn(T::Native) -> i64,
+) -> Numbers {
     let (mut low, mut high) = (i64::MAX, i64::MIN);
     for_each_valid::<T>(chunks, |value| {
         let value = convert(value);
@@ -197,20 +232,21 @@ fn integers<T: ArrowPrimitiveType>(chunks: &[&dyn Array], convert: impl Fn(T::Na
     });
     let size = capacity(chunks);
     let range = high.checked_sub(low).and_then(|range| usize::try_from(range).ok());
-    let sorted = if let Some(range) = range.filter(|range| *range < COUNTED_RANGE && *range <= 4 * size) {
-        let mut counts = vec![0_u32; range + 1];
-        for_each_valid::<T>(chunks, |value| {
-            if let Some(count) = counts.get_mut((convert(value) - low) as usize) {
-                *count += 1;
-            }
-        });
-        let runs = counts.into_iter().zip(low..).filter(|(count, _)| *count > 0);
-        Sorted::from_runs(runs.map(|(count, value)| (value, count)))
-    } else {
-        let mut values = Vec::with_capacity(size);
-        for_each_valid::<T>(chunks, |value| values.push(convert(value)));
-        Sorted::from_ordered(radix::sort_i64(values))
-    };
+    let sorted =
+        if let Some(range) = range.filter(|range| *range < COUNTED_RANGE && *range <= 4 * size) {
+            let mut counts = vec![0_u32; range + 1];
+            for_each_valid::<T>(chunks, |value| {
+                if let Some(count) = counts.get_mut((convert(value) - low) as usize) {
+                    *count += 1;
+                }
+            });
+            let runs = counts.into_iter().zip(low..).filter(|(count, _)| *count > 0);
+            Sorted::from_runs(runs.map(|(count, value)| (value, count)))
+        } else {
+            let mut values = Vec::with_capacity(size);
+            for_each_valid::<T>(chunks, |value| values.push(convert(value)));
+            Sorted::from_ordered(radix::sort_i64(values))
+        };
     // pandas holds integers with missing values as floats, and bins of floats may be narrower than one.
     if chunks.iter().any(|chunk| chunk.null_count() > 0) {
         return Numbers::F64(sorted.map(|value| value as f64));
@@ -224,7 +260,11 @@ fn unsigned(chunks: &[&dyn Array]) -> Numbers {
     Numbers::U64(Sorted::from_ordered(radix::sort_u64(values)))
 }
 
-fn decimals<T: ArrowPrimitiveType>(chunks: &[&dyn Array], scale: i8, infinities: &mut Infinities) -> Numbers
+fn decimals<T: ArrowPrimitiveType>(
+    chunks: &[&dyn Array],
+    scale: i8,
+    infinities: &mut Infinities,
+) -> Numbers
 where
     T::Native: ToString,
 {
@@ -299,7 +339,9 @@ fn dictionaries(key: &DataType, chunks: &[&dyn Array], infinities: &mut Infiniti
                 DataType::LargeUtf8 => entries.as_string::<i64>().iter().collect(),
                 _ => entries.as_string_view().iter().collect(),
             };
-            counts.extend(texts.into_iter().zip(uses).filter_map(|(text, uses)| Some((text?, *uses))));
+            counts.extend(
+                texts.into_iter().zip(uses).filter_map(|(text, uses)| Some((text?, *uses))),
+            );
         }
         return Values::Strings(Strings::from_counts(counts));
     }
@@ -325,7 +367,8 @@ fn dictionary_numbers(used: &[(&ArrayRef, Vec<u64>)], infinities: &mut Infinitie
         for (index, count) in uses.iter().enumerate().filter(|(_, count)| **count > 0) {
             let entry = entries.slice(index, 1);
             let mut infinite = Infinities::default();
-            let Values::Numbers(numbers) = read(entry.data_type(), &[&*entry], &mut infinite) else {
+            let Values::Numbers(numbers) = read(entry.data_type(), &[&*entry], &mut infinite)
+            else {
                 return Values::Other;
             };
             integer &= numbers.is_integer();
@@ -335,7 +378,9 @@ fn dictionary_numbers(used: &[(&ArrayRef, Vec<u64>)], infinities: &mut Infinitie
         }
     }
     Values::Numbers(if integer {
-        Numbers::I64(Sorted::from_weighted(runs.into_iter().map(|(value, count)| (value as i64, count)).collect()))
+        Numbers::I64(Sorted::from_weighted(
+            runs.into_iter().map(|(value, count)| (value as i64, count)).collect(),
+        ))
     } else {
         Numbers::F64(Sorted::from_weighted(runs))
     })
@@ -345,15 +390,27 @@ fn dictionary_numbers(used: &[(&ArrayRef, Vec<u64>)], infinities: &mut Infinitie
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray, UInt64Array};
+    use arrow_array::{
+        BooleanArray, Decimal128Array, Float64Array, Int64Array, StringArray, UInt64Array,
+    };
 
     use super::*;
 
     #[test]
     fn floats_lose_what_cannot_be_used_and_say_so() {
-        let array = Float64Array::from(vec![Some(2.0), None, Some(f64::NAN), Some(f64::INFINITY), Some(-0.0), Some(0.0)]);
+        let array = Float64Array::from(vec![
+            Some(2.0),
+            None,
+            Some(f64::NAN),
+            Some(f64::INFINITY),
+            Some(-0.0),
+            Some(0.0),
+        ]);
         let column = Column::new(&[&array, &array]);
-        assert_eq!((column.rows(), column.missing(), column.infinite(), column.len()), (12, 4, 2, 6));
+        assert_eq!(
+            (column.rows(), column.missing(), column.infinite(), column.len()),
+            (12, 4, 2, 6)
+        );
         assert_eq!(column.distinct(), 2);
         let with = column.with_infinities();
         assert_eq!(with.len(), 8);
@@ -362,7 +419,8 @@ mod tests {
 
     #[test]
     fn dictionaries_count_only_used_entries() {
-        let array: DictionaryArray<Int32Type> = vec![Some("a"), None, Some("b"), Some("a")].into_iter().collect();
+        let array: DictionaryArray<Int32Type> =
+            vec![Some("a"), None, Some("b"), Some("a")].into_iter().collect();
         let column = Column::new(&[&array.slice(0, 2), &array.slice(3, 1)]);
         assert_eq!((column.rows(), column.missing(), column.distinct()), (3, 1, 1));
         let keys = arrow_array::Int8Array::from(vec![0, 1, 1, 0, 0]);
@@ -374,9 +432,11 @@ mod tests {
 
     #[test]
     fn other_types_become_numbers() {
-        let column = Column::new(&[&BooleanArray::from(vec![Some(true), None, Some(false), Some(true)])]);
+        let column =
+            Column::new(&[&BooleanArray::from(vec![Some(true), None, Some(false), Some(true)])]);
         assert_eq!((column.len(), column.distinct(), column.missing()), (3, 2, 1));
-        let decimal = Decimal128Array::from(vec![10_i128, -25]).with_precision_and_scale(10, 2).unwrap();
+        let decimal =
+            Decimal128Array::from(vec![10_i128, -25]).with_precision_and_scale(10, 2).unwrap();
         assert_eq!(Column::new(&[&decimal]).numbers().unwrap().min(), Some(-0.25));
         let column = Column::new(&[&UInt64Array::from(vec![u64::MAX, 1])]);
         assert_eq!(column.numbers().unwrap().max(), Some(u64::MAX as f64));

@@ -194,7 +194,11 @@ fn count_runs<T: PartialEq>(values: &[T]) -> usize {
 }
 
 /// Walks two ordered sets of values together: every distinct value with its count in each.
-pub(crate) fn merge<T: Number>(left: &Sorted<T>, right: &Sorted<T>, mut each: impl FnMut(T, u64, u64)) {
+pub(crate) fn merge<T: Number>(
+    left: &Sorted<T>,
+    right: &Sorted<T>,
+    mut each: impl FnMut(T, u64, u64),
+) {
     let mut a = left.run_at(0);
     let mut b = right.run_at(0);
     loop {
@@ -234,7 +238,8 @@ mod tests {
 
     fn steps(left: &[f64], right: &[f64]) -> Vec<(f64, u64, u64)> {
         let mut out = Vec::new();
-        let (left, right) = (Sorted::from_ordered(left.to_vec()), Sorted::from_ordered(right.to_vec()));
+        let (left, right) =
+            (Sorted::from_ordered(left.to_vec()), Sorted::from_ordered(right.to_vec()));
         merge(&left, &right, |value, a, b| out.push((value, a, b)));
         out
     }

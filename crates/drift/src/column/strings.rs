@@ -74,7 +74,11 @@ fn prefix(text: &str) -> u64 {
 }
 
 /// Walks two sets of strings together: every distinct string with its count in each.
-pub(crate) fn merge<'a>(left: &'a Strings, right: &'a Strings, mut each: impl FnMut(&'a str, u64, u64)) {
+pub(crate) fn merge<'a>(
+    left: &'a Strings,
+    right: &'a Strings,
+    mut each: impl FnMut(&'a str, u64, u64),
+) {
     let (mut i, mut j) = (0, 0);
     loop {
         let order = match (left.get(i), right.get(j)) {
@@ -98,7 +102,13 @@ mod tests {
 
     #[test]
     fn strings_are_ordered_counted_and_merged() {
-        let left = Strings::from_counts(vec![("b", 2), ("", 1), ("abcdefghij", 1), ("abcdefghia", 1), ("b", 1)]);
+        let left = Strings::from_counts(vec![
+            ("b", 2),
+            ("", 1),
+            ("abcdefghij", 1),
+            ("abcdefghia", 1),
+            ("b", 1),
+        ]);
         let order: Vec<_> = left.iter().collect();
         assert_eq!(order, vec![("", 1), ("abcdefghia", 1), ("abcdefghij", 1), ("b", 3)]);
         assert_eq!((left.len(), left.distinct()), (6, 4));

@@ -56,7 +56,8 @@ impl Shares {
 /// Zero shares become 0.0001, or a millionth of the smallest share if that is not above 0.0001.
 fn fill_zeros(shares: &[f64]) -> Vec<f64> {
     const FILL: f64 = 0.0001;
-    let smallest = shares.iter().copied().filter(|share| *share != 0.0).fold(f64::INFINITY, f64::min);
+    let smallest =
+        shares.iter().copied().filter(|share| *share != 0.0).fold(f64::INFINITY, f64::min);
     let fill = if smallest <= FILL { smallest / 1_000_000.0 } else { FILL };
     shares.iter().map(|share| if *share == 0.0 { fill } else { *share }).collect()
 }
@@ -73,7 +74,8 @@ pub(crate) fn kullback_leibler(shares: &Shares) -> f64 {
 
 /// √((Σ p ln(p/m) + Σ q ln(q/m)) / 2) with m = (p + q)/2.
 pub(crate) fn jensen_shannon(shares: &Shares) -> f64 {
-    let term = |share: f64, middle: f64| if share > 0.0 { share * (share / middle).ln() } else { 0.0 };
+    let term =
+        |share: f64, middle: f64| if share > 0.0 { share * (share / middle).ln() } else { 0.0 };
     let sum: f64 = shares
         .normalised()
         .pairs()
@@ -147,12 +149,15 @@ impl Edges {
             return Err(format!("the range {low:e} to {high:e} cannot be divided into bins"));
         }
         let step = round(range / bins);
-        let mut edges: Vec<f64> = (0..=bins as u32).map(|i| round(round(f64::from(i) * step) + low)).collect();
+        let mut edges: Vec<f64> =
+            (0..=bins as u32).map(|i| round(round(f64::from(i) * step) + low)).collect();
         if let Some(last) = edges.last_mut() {
             *last = high;
         }
         if edges.windows(2).any(|pair| pair[0] >= pair[1]) {
-            return Err(format!("too many bins for the data range: {bins} between {low:e} and {high:e}"));
+            return Err(format!(
+                "too many bins for the data range: {bins} between {low:e} and {high:e}"
+            ));
         }
         Ok(Self { edges })
     }
@@ -209,7 +214,10 @@ mod tests {
     #[test]
     fn equal_shares_have_no_distance_and_disjoint_ones_the_largest() {
         let equal = shares(&[0.25, 0.75], &[0.25, 0.75]);
-        assert_eq!((psi(&equal), jensen_shannon(&equal), kullback_leibler(&equal), hellinger(&equal)), (0.0, 0.0, 0.0, 0.0));
+        assert_eq!(
+            (psi(&equal), jensen_shannon(&equal), kullback_leibler(&equal), hellinger(&equal)),
+            (0.0, 0.0, 0.0, 0.0)
+        );
         let apart = shares(&[1.0, 0.0], &[0.0, 1.0]);
         assert!((jensen_shannon(&apart) - 2_f64.ln().sqrt()).abs() < 1e-15);
         assert_eq!(hellinger(&apart), 1.0);

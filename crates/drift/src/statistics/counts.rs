@@ -39,7 +39,9 @@ impl Frequencies {
     /// Shares of every value on both sides.
     pub(crate) fn shares(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let (n1, n2) = (self.reference_total as f64, self.current_total as f64);
-        self.counts.iter().map(move |count| (count.reference as f64 / n1, count.current as f64 / n2))
+        self.counts
+            .iter()
+            .map(move |count| (count.reference as f64 / n1, count.current as f64 / n2))
     }
 }
 
@@ -71,7 +73,9 @@ const EQUAL_TOTALS: f64 = 1.490_116_119_384_765_6e-8;
 pub(crate) fn g_test(frequencies: &Frequencies) -> Result<f64, String> {
     let (n1, n2) = frequencies.totals();
     if n1.abs_diff(n2) as f64 / n1.min(n2) as f64 > EQUAL_TOTALS {
-        return Err(format!("g_test needs as many current as reference values, here {n2} and {n1}; use chisquare"));
+        return Err(format!(
+            "g_test needs as many current as reference values, here {n2} and {n1}; use chisquare"
+        ));
     }
     let statistic: f64 = frequencies
         .counts()
@@ -106,9 +110,13 @@ const FISHER_SLACK: f64 = 1.0 + 1e-7;
 pub(crate) fn fisher_exact(frequencies: &Frequencies) -> Result<f64, String> {
     let (n1, n2) = frequencies.totals();
     if n1 != n2 {
-        return Err(format!("fisher_exact needs as many current as reference values, here {n2} and {n1}; use z"));
+        return Err(format!(
+            "fisher_exact needs as many current as reference values, here {n2} and {n1}; use z"
+        ));
     }
-    let [first, rest @ ..] = frequencies.counts() else { return Err("fisher_exact needs values".to_owned()) };
+    let [first, rest @ ..] = frequencies.counts() else {
+        return Err("fisher_exact needs values".to_owned());
+    };
     let second = match rest {
         [] => return Ok(1.0),
         [second] => second,
@@ -126,13 +134,19 @@ pub(crate) fn fisher_exact(frequencies: &Frequencies) -> Result<f64, String> {
     }
     let pmf = |k: u64| hypergeometric_pmf(k as f64, n2 as f64, marked as f64, unmarked as f64);
     let limit = pmf(first.current) * FISHER_SLACK;
-    let sum: f64 = (n2.saturating_sub(unmarked)..=n2.min(marked)).map(pmf).filter(|p| *p <= limit).sum();
+    let sum: f64 =
+        (n2.saturating_sub(unmarked)..=n2.min(marked)).map(pmf).filter(|p| *p <= limit).sum();
     Ok(sum.min(1.0))
 }
 
 /// Cohen's w: √(Σ (q − p)² / p) over values that the reference has.
 pub(crate) fn cohens_w(frequencies: &Frequencies) -> f64 {
-    frequencies.shares().filter(|(p, _)| *p > 0.0).map(|(p, q)| (q - p) * (q - p) / p).sum::<f64>().sqrt()
+    frequencies
+        .shares()
+        .filter(|(p, _)| *p > 0.0)
+        .map(|(p, q)| (q - p) * (q - p) / p)
+        .sum::<f64>()
+        .sqrt()
 }
 
 /// Half the sum of absolute differences of shares, 0 to 1.

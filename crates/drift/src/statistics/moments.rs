@@ -12,7 +12,8 @@ pub(crate) fn t_test(pair: &Pair<'_>) -> f64 {
     if n1 < 2.0 || n2 < 2.0 {
         return f64::NAN;
     }
-    let ((mean1, variance1), (mean2, variance2)) = (pair.reference().moments(), pair.current().moments());
+    let ((mean1, variance1), (mean2, variance2)) =
+        (pair.reference().moments(), pair.current().moments());
     let df = n1 + n2 - 2.0;
     let squares = variance1 * n1 + variance2 * n2;
     let t = (mean1 - mean2) / (squares / df * (1.0 / n1 + 1.0 / n2)).sqrt();
@@ -30,7 +31,9 @@ pub(crate) fn student_two_sided(t: f64, df: f64) -> f64 {
     let square = t * t;
     let (x, rest) = (df / (df + square), square / (df + square));
     // x^(df/2) √(1 − x) / B(df/2, ½); the power through ln(1 + t²/df), which keeps its digits for any df.
-    let front = (-df / 2.0 * (square / df).ln_1p()).exp() * rest.sqrt() * half_step_gamma_ratio(df / 2.0) / PI.sqrt();
+    let front =
+        (-df / 2.0 * (square / df).ln_1p()).exp() * rest.sqrt() * half_step_gamma_ratio(df / 2.0)
+            / PI.sqrt();
     // Each fraction converges on its own side of the mean of the beta distribution.
     if square < 3.0 {
         1.0 - front * 2.0 * beta_fraction(rest, 0.5, df / 2.0)
@@ -49,7 +52,11 @@ fn half_step_gamma_ratio(a: f64) -> f64 {
         shifted += 1.0;
     }
     let z = 1.0 / shifted;
-    let series = 1.0 + z * (-1.0 / 8.0 + z * (1.0 / 128.0 + z * (5.0 / 1024.0 + z * (-21.0 / 32768.0 + z * (-399.0 / 262_144.0 + z * 869.0 / 4_194_304.0)))));
+    let series = 1.0
+        + z * (-1.0 / 8.0
+            + z * (1.0 / 128.0
+                + z * (5.0 / 1024.0
+                    + z * (-21.0 / 32768.0 + z * (-399.0 / 262_144.0 + z * 869.0 / 4_194_304.0)))));
     factor * shifted.sqrt() * series
 }
 
@@ -83,7 +90,8 @@ fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
 /// Cohen's d: the difference of means in pooled standard deviations.
 pub(crate) fn cohens_d(pair: &Pair<'_>) -> f64 {
     let (n1, n2) = (pair.reference_len() as f64, pair.current_len() as f64);
-    let ((mean1, variance1), (mean2, variance2)) = (pair.reference().moments(), pair.current().moments());
+    let ((mean1, variance1), (mean2, variance2)) =
+        (pair.reference().moments(), pair.current().moments());
     (mean2 - mean1) / ((variance1 * n1 + variance2 * n2) / (n1 + n2 - 2.0)).sqrt()
 }
 
@@ -103,7 +111,9 @@ pub(crate) fn epps_singleton(pair: &Pair<'_>) -> Result<f64, String> {
     let (n1, n2) = (pair.reference_len() as f64, pair.current_len() as f64);
     let (low, high) = (pooled_quantile(pair, 0.25), pooled_quantile(pair, 0.75));
     if low == high {
-        return Err(format!("es needs values that vary: a quarter and three quarters of them are at most {low}"));
+        return Err(format!(
+            "es needs values that vary: a quarter and three quarters of them are at most {low}"
+        ));
     }
     if pair.reference_len().min(pair.current_len()) < TOO_SMALL {
         return Ok(f64::NAN);
@@ -150,7 +160,8 @@ fn characteristic(numbers: &Numbers, points: [f64; 2]) -> (Vector, Matrix) {
         let features = at(value);
         for i in 0..4 {
             for j in 0..4 {
-                covariance[i][j] += (features[i] - mean[i]) * (features[j] - mean[j]) * count as f64;
+                covariance[i][j] +=
+                    (features[i] - mean[i]) * (features[j] - mean[j]) * count as f64;
             }
         }
     });
@@ -183,9 +194,13 @@ const MAX_SWEEPS: usize = 50;
 
 /// Moore–Penrose inverse of a symmetric matrix by Jacobi's eigenvalue method, and its rank.
 fn pseudo_inverse(mut matrix: Matrix) -> (Matrix, u32) {
-    let mut vectors: Matrix = std::array::from_fn(|i| std::array::from_fn(|j| f64::from(u8::from(i == j))));
+    let mut vectors: Matrix =
+        std::array::from_fn(|i| std::array::from_fn(|j| f64::from(u8::from(i == j))));
     for _ in 0..MAX_SWEEPS {
-        let off: f64 = (0..4).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| matrix[i][j].powi(2)).sum();
+        let off: f64 = (0..4)
+            .flat_map(|i| (0..i).map(move |j| (i, j)))
+            .map(|(i, j)| matrix[i][j].powi(2))
+            .sum();
         if off == 0.0 {
             break;
         }
@@ -254,7 +269,12 @@ mod tests {
 
     #[test]
     fn the_inverse_of_a_regular_and_of_a_singular_matrix() {
-        let matrix = [[4.0, 1.0, 0.5, 0.0], [1.0, 3.0, 0.0, 0.2], [0.5, 0.0, 2.0, 0.1], [0.0, 0.2, 0.1, 1.0]];
+        let matrix = [
+            [4.0, 1.0, 0.5, 0.0],
+            [1.0, 3.0, 0.0, 0.2],
+            [0.5, 0.0, 2.0, 0.1],
+            [0.0, 0.2, 0.1, 1.0],
+        ];
         let (inverse, rank) = pseudo_inverse(matrix);
         assert_eq!(rank, 4);
         for (i, row) in matrix.iter().enumerate() {

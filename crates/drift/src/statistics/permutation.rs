@@ -15,14 +15,27 @@ const MMD_MAX: usize = 5000;
 ///
 /// `codes` are the values of the reference, then of current, in row order, as indices of `counts`.
 /// Distances are compared as whole numbers, so that equal ones count as equal.
-pub(crate) fn total_variation(counts: &[Frequency], codes: &[u32], reference_len: usize, seed: u32) -> Result<f64, String> {
+pub(crate) fn total_variation(
+    counts: &[Frequency],
+    codes: &[u32],
+    reference_len: usize,
+    seed: u32,
+) -> Result<f64, String> {
     if codes.len() > TVD_MAX {
-        return Err(format!("TVD regroups all values a thousand times: {} are too many (at most {TVD_MAX}); use jensenshannon", codes.len()));
+        return Err(format!(
+            "TVD regroups all values a thousand times: {} are too many (at most {TVD_MAX}); use jensenshannon",
+            codes.len()
+        ));
     }
     let (n1, n2) = (reference_len as i64, (codes.len() - reference_len) as i64);
-    let totals: Vec<i64> = counts.iter().map(|count| (count.reference + count.current) as i64).collect();
+    let totals: Vec<i64> =
+        counts.iter().map(|count| (count.reference + count.current) as i64).collect();
     let distance = |reference: &[i64]| -> i64 {
-        reference.iter().zip(&totals).map(|(before, total)| (before * n2 - (total - before) * n1).abs()).sum()
+        reference
+            .iter()
+            .zip(&totals)
+            .map(|(before, total)| (before * n2 - (total - before) * n1).abs())
+            .sum()
     };
     let observed: Vec<i64> = counts.iter().map(|count| count.reference as i64).collect();
     let observed = distance(&observed);
@@ -45,10 +58,16 @@ pub(crate) fn total_variation(counts: &[Frequency], codes: &[u32], reference_len
 /// exp(−(a − b)² / 2σ²) with σ² half the median squared distance within the reference.
 ///
 /// `values` are those of the reference, then of current, in row order.
-pub(crate) fn maximum_mean_discrepancy(values: &[f64], reference_len: usize, seed: u32) -> Result<f64, String> {
+pub(crate) fn maximum_mean_discrepancy(
+    values: &[f64],
+    reference_len: usize,
+    seed: u32,
+) -> Result<f64, String> {
     let size = values.len();
     if size > MMD_MAX {
-        return Err(format!("empirical_mmd compares all pairs: {size} values are too many (at most {MMD_MAX}); use wasserstein"));
+        return Err(format!(
+            "empirical_mmd compares all pairs: {size} values are too many (at most {MMD_MAX}); use wasserstein"
+        ));
     }
     if reference_len < 2 || size - reference_len < 2 {
         return Err("empirical_mmd needs at least two values on each side".to_owned());
@@ -60,7 +79,8 @@ pub(crate) fn maximum_mean_discrepancy(values: &[f64], reference_len: usize, see
         for j in 0..size {
             if i != j {
                 // Written as numpy code expands it, for equal rounding.
-                let square = values[j] * values[j] - 2.0 * (values[i] * values[j]) + values[i] * values[i];
+                let square =
+                    values[j] * values[j] - 2.0 * (values[i] * values[j]) + values[i] * values[i];
                 kernel[i * size + j] = (-square / (2.0 * variance)).exp();
             }
         }
@@ -92,8 +112,10 @@ pub(crate) fn maximum_mean_discrepancy(values: &[f64], reference_len: usize, see
 }
 
 fn kernel_variance(reference: &[f64]) -> f64 {
-    let mut squares: Vec<f64> =
-        reference.iter().flat_map(|a| reference.iter().map(move |b| b * b - 2.0 * (a * b) + a * a)).collect();
+    let mut squares: Vec<f64> = reference
+        .iter()
+        .flat_map(|a| reference.iter().map(move |b| b * b - 2.0 * (a * b) + a * a))
+        .collect();
     // numpy's "nearest": the rank rounded half to even.
     let rank = ((squares.len() - 1) as f64 * 0.5).round_ties_even() as usize;
     let (_, median, _) = squares.select_nth_unstable_by(rank, f64::total_cmp);
@@ -175,13 +197,16 @@ mod tests {
 
     #[test]
     fn equal_samples_never_drift_and_disjoint_ones_do() {
-        let counts = [Frequency { reference: 20, current: 20 }, Frequency { reference: 20, current: 20 }];
+        let counts =
+            [Frequency { reference: 20, current: 20 }, Frequency { reference: 20, current: 20 }];
         let codes: Vec<u32> = (0..80).map(|row| row % 2).collect();
         assert_eq!(total_variation(&counts, &codes, 40, 0), Ok(1.0));
-        let counts = [Frequency { reference: 40, current: 0 }, Frequency { reference: 0, current: 40 }];
+        let counts =
+            [Frequency { reference: 40, current: 0 }, Frequency { reference: 0, current: 40 }];
         let codes: Vec<u32> = (0..80).map(|row| row / 40).collect();
         assert_eq!(total_variation(&counts, &codes, 40, 0), Ok(0.0));
-        let values: Vec<f64> = (0..80).map(|row| f64::from(row / 40) * 9.0 + f64::from(row % 7)).collect();
+        let values: Vec<f64> =
+            (0..80).map(|row| f64::from(row / 40) * 9.0 + f64::from(row % 7)).collect();
         assert_eq!(maximum_mean_discrepancy(&values, 40, 0), Ok(0.0));
     }
 }

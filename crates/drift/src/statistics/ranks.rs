@@ -28,7 +28,8 @@ pub(crate) fn mann_whitney(pair: &Pair<'_>) -> (f64, f64) {
     let twice_u1 = twice_rank_sum - n1 * (n1 + 1);
     let twice_u = 2 * n1 * n2 - twice_u1;
     let (size, u) = ((n1 + n2) as f64, twice_u as f64 / 2.0);
-    let p_value = if !ties && n1.min(n2) <= MANN_WHITNEY_EXACT && n1.max(n2) <= MANN_WHITNEY_LARGEST {
+    let p_value = if !ties && n1.min(n2) <= MANN_WHITNEY_EXACT && n1.max(n2) <= MANN_WHITNEY_LARGEST
+    {
         mann_whitney_exact(n1.min(n2) as usize, n1.max(n2) as usize, (twice_u / 2) as usize)
     } else {
         let product = n1 as f64 * n2 as f64;
@@ -80,8 +81,9 @@ pub(crate) fn cramer_von_mises(pair: &Pair<'_>, evidently: bool) -> Result<f64, 
         return cramer_von_mises_exact(u, n as u64, m as u64, evidently);
     }
     let expected = (1.0 + 1.0 / size) / 6.0;
-    let variance =
-        (size + 1.0) * (4.0 * product * size - 3.0 * (nf * nf + mf * mf) - 2.0 * product) / (45.0 * size * size * 4.0 * product);
+    let variance = (size + 1.0)
+        * (4.0 * product * size - 3.0 * (nf * nf + mf * mf) - 2.0 * product)
+        / (45.0 * size * size * 4.0 * product);
     let normalised = 1.0 / 6.0 + (t - expected) / (45.0 * variance).sqrt();
     if normalised < 0.003 {
         return Ok(1.0);
@@ -117,7 +119,10 @@ fn cramer_von_mises_limit(x: f64) -> f64 {
         let y: f64 = 4.0 * j + 1.0;
         let q = y * y / (16.0 * x);
         // The Bessel function comes with e^q taken out, so both exponentials are one.
-        let term = ratio / (PI.powf(1.5) * x.sqrt()) * y.sqrt() * (-2.0 * q).exp() * bessel_k_quarter_scaled(q);
+        let term = ratio / (PI.powf(1.5) * x.sqrt())
+            * y.sqrt()
+            * (-2.0 * q).exp()
+            * bessel_k_quarter_scaled(q);
         sum += term;
         if term.abs() < 1e-7 {
             return sum;
@@ -159,9 +164,8 @@ fn cramer_von_mises_exact(u: f64, n: u64, m: u64, evidently: bool) -> Result<f64
     // SciPy's formula divides exactly for arrangements without ties and truncates for others.
     let six_u = (6.0 * u).round() as i128;
     let zeta = (lcm * lcm * sum * (six_u - nm * (4 * nm - 1))).div_euclid(6 * nm * nm);
-    let arrangements = (1..=m.min(n)).fold(1_u128, |product, i| {
-        product * u128::from(n.max(m) + i) / u128::from(i)
-    });
+    let arrangements = (1..=m.min(n))
+        .fold(1_u128, |product, i| product * u128::from(n.max(m) + i) / u128::from(i));
     let bound = (lcm * lcm * sum) as u128;
     let round: fn(f64) -> f64 = match (evidently, arrangements > bound) {
         (false, _) => |value| value,
@@ -180,7 +184,10 @@ fn cramer_von_mises_exact(u: f64, n: u64, m: u64, evidently: bool) -> Result<f64
                 carried.entry(*key).and_modify(|sum| *sum = round(*sum + ways)).or_insert(*ways);
             }
             let step = (a * first as i128 - b * second).pow(2);
-            carried = carried.into_iter().map(|(key, ways)| (round((key + step) as f64) as i128, ways)).collect();
+            carried = carried
+                .into_iter()
+                .map(|(key, ways)| (round((key + step) as f64) as i128, ways))
+                .collect();
             cell.clone_from(&carried);
         }
     }
@@ -197,7 +204,8 @@ fn round_half(value: f64) -> f64 {
 /// numpy's pairwise sum of a short array: eight running sums, then the rest.
 fn round_sum(values: &[f64], round: fn(f64) -> f64) -> f64 {
     // numpy adds half precision in single precision and rounds once at the end.
-    let single = |value: f64| if round(1.0 / 3.0) == 1.0 / 3.0 { value } else { f64::from(value as f32) };
+    let single =
+        |value: f64| if round(1.0 / 3.0) == 1.0 / 3.0 { value } else { f64::from(value as f32) };
     let lanes = values.chunks_exact(8);
     let rest = lanes.remainder();
     if values.len() < 8 {
@@ -208,7 +216,10 @@ fn round_sum(values: &[f64], round: fn(f64) -> f64) -> f64 {
         sums.iter_mut().zip(lane).for_each(|(sum, value)| *sum = single(*sum + value));
     }
     let pair = |a: f64, b: f64| single(a + b);
-    let total = pair(pair(pair(sums[0], sums[1]), pair(sums[2], sums[3])), pair(pair(sums[4], sums[5]), pair(sums[6], sums[7])));
+    let total = pair(
+        pair(pair(sums[0], sums[1]), pair(sums[2], sums[3])),
+        pair(pair(sums[4], sums[5]), pair(sums[6], sums[7])),
+    );
     round(rest.iter().fold(total, |sum, value| single(sum + value)))
 }
 
@@ -264,10 +275,16 @@ fn anderson_variance(n1: f64, n2: f64) -> f64 {
     }
     let h = h + 1.0;
     let a = (4.0 * g - 6.0) * (k - 1.0) + (10.0 - 6.0 * g) * harmonic;
-    let b = (2.0 * g - 4.0) * k * k + 8.0 * h * k + (2.0 * g - 14.0 * h - 4.0) * harmonic - 8.0 * h + 4.0 * g - 6.0;
-    let c = (6.0 * h + 2.0 * g - 2.0) * k * k + (4.0 * h - 4.0 * g + 6.0) * k + (2.0 * h - 6.0) * harmonic + 4.0 * h;
+    let b = (2.0 * g - 4.0) * k * k + 8.0 * h * k + (2.0 * g - 14.0 * h - 4.0) * harmonic - 8.0 * h
+        + 4.0 * g
+        - 6.0;
+    let c = (6.0 * h + 2.0 * g - 2.0) * k * k
+        + (4.0 * h - 4.0 * g + 6.0) * k
+        + (2.0 * h - 6.0) * harmonic
+        + 4.0 * h;
     let d = (2.0 * h + 6.0) * k * k - 4.0 * h * k;
-    (a * size.powi(3) + b * size * size + c * size + d) / ((size - 1.0) * (size - 2.0) * (size - 3.0))
+    (a * size.powi(3) + b * size * size + c * size + d)
+        / ((size - 1.0) * (size - 2.0) * (size - 3.0))
 }
 
 /// Interpolates ln p by the least-squares parabola through the critical values.
@@ -312,7 +329,11 @@ mod tests {
     #[test]
     fn bessel_values() {
         // scipy.special.kve(0.25, q)
-        for (q, want) in [(0.1, 2.967_557_285_268_398_5), (1.0, 1.170_872_101_678_126_5), (50.0, 0.176_916_612_134_904_56)] {
+        for (q, want) in [
+            (0.1, 2.967_557_285_268_398_5),
+            (1.0, 1.170_872_101_678_126_5),
+            (50.0, 0.176_916_612_134_904_56),
+        ] {
             let got = bessel_k_quarter_scaled(q);
             assert!((got - want).abs() < 1e-14 * want, "{q}: {got}");
         }
@@ -322,7 +343,11 @@ mod tests {
     fn critical_values_are_nearly_hit() {
         for (index, [b0, b1, b2]) in ANDERSON_COEFFICIENTS.iter().enumerate() {
             let p = anderson_p_value(b0 + b1 + b2);
-            assert!((p / ANDERSON_LEVELS[index] - 1.0).abs() < 0.05, "{p} {}", ANDERSON_LEVELS[index]);
+            assert!(
+                (p / ANDERSON_LEVELS[index] - 1.0).abs() < 0.05,
+                "{p} {}",
+                ANDERSON_LEVELS[index]
+            );
         }
     }
 }

@@ -18,7 +18,8 @@ fn check(script: &str, points_at_least: usize, ours: impl Fn(&[f64]) -> f64) {
     let mut points = 0;
     let mut wrong = Vec::new();
     for line in printed.lines() {
-        let mut numbers: Vec<f64> = line.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        let mut numbers: Vec<f64> =
+            line.split_whitespace().map(|number| number.parse().unwrap()).collect();
         let want = numbers.pop().unwrap();
         points += 1;
         if want < SMALLEST {
@@ -26,7 +27,10 @@ fn check(script: &str, points_at_least: usize, ours: impl Fn(&[f64]) -> f64) {
         }
         let got = ours(&numbers);
         if (got - want).abs() > 1e-9 * want.abs() {
-            wrong.push(format!("{numbers:?}: {got:e} is not {want:e} ({:.1e})", (got / want - 1.0).abs()));
+            wrong.push(format!(
+                "{numbers:?}: {got:e} is not {want:e} ({:.1e})",
+                (got / want - 1.0).abs()
+            ));
         }
     }
     assert!(points >= points_at_least, "{points} points");
@@ -123,7 +127,9 @@ for n1, n2 in [(1, 1), (1, 9), (2, 2), (3, 8), (8, 8), (8, 9), (8, 30), (5, 200)
 ";
     check(script, 200, |point| {
         let spread = |count: f64, shift: f64| {
-            Numbers::F64(Sorted::from_ordered((0..count as u32).map(|i| f64::from(i) * 2.0 + shift).collect()))
+            Numbers::F64(Sorted::from_ordered(
+                (0..count as u32).map(|i| f64::from(i) * 2.0 + shift).collect(),
+            ))
         };
         let (x, y) = (spread(point[0], 0.0), spread(point[1], 1.0 + 2.0 * point[2]));
         ranks::mann_whitney(&Pair::new(&x, &y)).0

@@ -97,7 +97,8 @@ pub(crate) fn hypergeometric_pmf(k: f64, draws: f64, marked: f64, unmarked: f64)
         return f64::from(u8::from(k == marked));
     }
     let rest = draws - k;
-    binomial_pmf(k, marked, p, marked * p - k) * binomial_pmf(rest, unmarked, p, unmarked * p - rest)
+    binomial_pmf(k, marked, p, marked * p - k)
+        * binomial_pmf(rest, unmarked, p, unmarked * p - rest)
         / binomial_pmf(draws, marked + unmarked, p, 0.0)
 }
 

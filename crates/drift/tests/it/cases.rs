@@ -49,7 +49,8 @@ fn differences(column: &ColumnDrift, expected: &Value) -> Vec<String> {
     if verdict.method != method || verdict.threshold != threshold {
         found.push(format!("{} {} is not {method} {threshold}", verdict.method, verdict.threshold));
     }
-    let tolerance = if method == Method::TotalVariation { 0.03 / score.abs().max(0.01) } else { 1e-9 };
+    let tolerance =
+        if method == Method::TotalVariation { 0.03 / score.abs().max(0.01) } else { 1e-9 };
     if !close(verdict.score, score, tolerance) {
         found.push(format!("{method}: {:e} is not {score:e}", verdict.score));
     }
@@ -72,7 +73,8 @@ fn check(name: &str, case: &Case, found: &mut Vec<String>) {
             None if expected.get("skipped").is_some() => Vec::new(),
             None => vec!["no such column".to_owned()],
         };
-        found.extend(differs.into_iter().map(|difference| format!("{name} {column}: {difference}")));
+        found
+            .extend(differs.into_iter().map(|difference| format!("{name} {column}: {difference}")));
     }
     let texts = case.columns.values().any(|column| column["type"] == "text");
     if case.report["ok"] == false {
@@ -85,7 +87,10 @@ fn check(name: &str, case: &Case, found: &mut Vec<String>) {
         let dataset = &case.report["dataset"];
         let wanted = (dataset["number_of_columns"].as_u64(), dataset["drifted_columns"].as_u64());
         if (Some(drift.tested as u64), Some(drift.drifted as u64)) != wanted {
-            found.push(format!("{name}: {} of {} drifted, Evidently {wanted:?}", drift.drifted, drift.tested));
+            found.push(format!(
+                "{name}: {} of {} drifted, Evidently {wanted:?}",
+                drift.drifted, drift.tested
+            ));
         }
         if Some(drift.dataset_drift) != dataset["dataset_drift"].as_bool() {
             found.push(format!("{name}: dataset drift {}", drift.dataset_drift));
@@ -124,7 +129,11 @@ fn the_default_differs_from_evidently_only_where_it_says_so() {
                 && expected["type"] != "text"
                 && let Some(drift) = find(&drift, column)
             {
-                found.extend(differences(drift, expected).into_iter().map(|text| format!("{name} {column}: {text}")));
+                found.extend(
+                    differences(drift, expected)
+                        .into_iter()
+                        .map(|text| format!("{name} {column}: {text}")),
+                );
             }
         }
         let mut tested = drift.columns.iter().filter(|column| column.verdict().is_some());
@@ -147,7 +156,9 @@ fn every_method_agrees_on_every_column() {
         for (column, tests) in &case.all_stattests {
             for (key, expected) in tests {
                 let (method, kind_name) = key.split_once(':').unwrap();
-                let (Ok(method), Some(kind)) = (method.parse::<Method>(), kind(kind_name)) else { panic!("{key}") };
+                let (Ok(method), Some(kind)) = (method.parse::<Method>(), kind(kind_name)) else {
+                    panic!("{key}")
+                };
                 if kind == Kind::Text {
                     continue;
                 }
@@ -173,7 +184,10 @@ fn every_method_agrees_on_every_column() {
 
 fn method_difference(column: &ColumnDrift, method: Method, expected: &Value) -> Option<String> {
     let Some(verdict) = column.verdict() else {
-        return expected.get("error").is_none().then(|| format!("{:?}, Evidently {expected}", column.status));
+        return expected
+            .get("error")
+            .is_none()
+            .then(|| format!("{:?}, Evidently {expected}", column.status));
     };
     if let Some(error) = expected.get("error") {
         // SciPy and numpy refuse types here (booleans, a mixture of numbers and texts) that have a meaning.
@@ -186,11 +200,17 @@ fn method_difference(column: &ColumnDrift, method: Method, expected: &Value) -> 
     // The covariance of a column of two values is singular, and its inverse is rounding noise.
     let singular = method == Method::EppsSingleton && current.distinct <= 2;
     // Numbers beyond 2^53 are kept exactly; Evidently rounds them first.
-    let huge = current.numbers.as_ref().is_some_and(|numbers| numbers.mean.abs() > 9e15 && numbers.mean.abs() < 1e19);
+    let huge = current
+        .numbers
+        .as_ref()
+        .is_some_and(|numbers| numbers.mean.abs() > 9e15 && numbers.mean.abs() < 1e19);
     if singular || huge {
         return None;
     }
-    let single = column.current.as_ref().is_some_and(|side| ["float32", "float16"].contains(&side.data_type.as_str()));
+    let single = column
+        .current
+        .as_ref()
+        .is_some_and(|side| ["float32", "float16"].contains(&side.data_type.as_str()));
     let tolerance = match method {
         // Evidently adds shares in the order of a hash table, and rounding decides between equal distances.
         Method::TotalVariation => 0.06 / want.abs().max(0.01),

@@ -97,26 +97,37 @@ fn random_frames_have_evidentlys_scores() {
             found.push(format!("frame {index}: {error}, Evidently has no error"));
         }
         if Some(drift.drifted as f64) != entry["count"].as_f64() {
-            found.push(format!("frame {index}: {} drifted, Evidently {}", drift.drifted, entry["count"]));
+            found.push(format!(
+                "frame {index}: {} drifted, Evidently {}",
+                drift.drifted, entry["count"]
+            ));
         }
         for column in &drift.columns {
             let expected = &entry["columns"][&column.name];
             let Status::Tested(verdict) = &column.status else {
                 if !expected.is_null() {
-                    found.push(format!("frame {index} {}: {:?}, Evidently {expected}", column.name, column.status));
+                    found.push(format!(
+                        "frame {index} {}: {:?}, Evidently {expected}",
+                        column.name, column.status
+                    ));
                 }
                 continue;
             };
             compared += 1;
             let score = if expected.is_null() { f64::NAN } else { number(&expected["score"]) };
             // Near-identical samples leave the rounding of a hash-ordered sum under a square root.
-            let noise = verdict.method.id() == "hellinger" && score.abs() < 2e-8 && verdict.score.abs() < 2e-8;
+            let noise = verdict.method.id() == "hellinger"
+                && score.abs() < 2e-8
+                && verdict.score.abs() < 2e-8;
             let agrees = expected["method"] == verdict.method.id()
                 && expected["threshold"].as_f64() == Some(verdict.threshold)
                 && expected["drifted"].as_bool() == Some(verdict.drifted)
                 && (noise || close(verdict.score, score, 1e-9));
             if !agrees {
-                found.push(format!("frame {index} {}: {} {:e}, Evidently {expected}", column.name, verdict.method, verdict.score));
+                found.push(format!(
+                    "frame {index} {}: {} {:e}, Evidently {expected}",
+                    column.name, verdict.method, verdict.score
+                ));
             }
         }
     }

@@ -63,7 +63,9 @@ impl CaseOptions {
         }
         if let Some(definition) = &self.data_definition {
             let mut columns = Vec::new();
-            for (key, kind) in [("numerical_columns", Kind::Numerical), ("categorical_columns", Kind::Categorical)] {
+            for (key, kind) in
+                [("numerical_columns", Kind::Numerical), ("categorical_columns", Kind::Categorical)]
+            {
                 for column in definition.get(key).into_iter().flatten() {
                     options.kinds.insert(column.clone(), kind);
                     columns.push(column.clone());
@@ -81,26 +83,35 @@ fn folder() -> PathBuf {
 
 /// All cases by name.
 pub(crate) fn cases() -> BTreeMap<String, Case> {
-    let file = File::open(folder().join("expected.json")).unwrap_or_else(|error| panic!("expected.json: {error}"));
-    serde_json::from_reader(std::io::BufReader::new(file)).unwrap_or_else(|error| panic!("expected.json: {error}"))
+    let file = File::open(folder().join("expected.json"))
+        .unwrap_or_else(|error| panic!("expected.json: {error}"));
+    serde_json::from_reader(std::io::BufReader::new(file))
+        .unwrap_or_else(|error| panic!("expected.json: {error}"))
 }
 
 /// Reference and current of a case.
 pub(crate) fn tables(name: &str) -> (RecordBatch, RecordBatch) {
-    (read(&folder().join(format!("{name}.reference.parquet"))), read(&folder().join(format!("{name}.current.parquet"))))
+    (
+        read(&folder().join(format!("{name}.reference.parquet"))),
+        read(&folder().join(format!("{name}.current.parquet"))),
+    )
 }
 
 /// Reads a Parquet file as one batch, with the metadata of its schema.
 pub(crate) fn read(path: &Path) -> RecordBatch {
     let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
-    let (schema, rows) = (builder.schema().clone(), builder.metadata().file_metadata().num_rows() as usize);
+    let (schema, rows) =
+        (builder.schema().clone(), builder.metadata().file_metadata().num_rows() as usize);
     let mut reader = builder.with_batch_size(rows.max(1)).build().unwrap();
     if let Some(batch) = reader.next() {
         return RecordBatch::try_new(schema, batch.unwrap().columns().to_vec()).unwrap();
     }
-    let empty: Vec<ArrayRef> =
-        schema.fields().iter().map(|field| arrow_array::new_empty_array(field.data_type())).collect();
+    let empty: Vec<ArrayRef> = schema
+        .fields()
+        .iter()
+        .map(|field| arrow_array::new_empty_array(field.data_type()))
+        .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(0));
     RecordBatch::try_new_with_options(schema, empty, &options).unwrap()
 }
@@ -115,5 +126,7 @@ pub(crate) fn number(value: &Value) -> f64 {
 
 /// Equal to 1e-9 relative; below 1e-14 both are rounding noise of sums of order one.
 pub(crate) fn close(got: f64, want: f64, tolerance: f64) -> bool {
-    got == want || (got.is_nan() && want.is_nan()) || (got - want).abs() <= tolerance * want.abs() + 1e-14
+    got == want
+        || (got.is_nan() && want.is_nan())
+        || (got - want).abs() <= tolerance * want.abs() + 1e-14
 }

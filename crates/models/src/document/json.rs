@@ -66,7 +66,11 @@ impl<'a> Parser<'a> {
     }
 
     fn number(&mut self) -> Result<Document, String> {
-        let len = self.rest().bytes().take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')).count();
+        let len = self
+            .rest()
+            .bytes()
+            .take_while(|byte| matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'))
+            .count();
         let text = self.rest().get(..len).unwrap_or_default();
         let number = match text.parse() {
             Ok(value) => Document::Int(value),
@@ -126,7 +130,8 @@ impl<'a> Parser<'a> {
         }
         let mut text = String::new();
         loop {
-            let plain = self.rest().find(['"', '\\']).ok_or_else(|| self.error("text without end"))?;
+            let plain =
+                self.rest().find(['"', '\\']).ok_or_else(|| self.error("text without end"))?;
             text.push_str(self.rest().get(..plain).unwrap_or_default());
             self.at += plain;
             if self.eat("\"") {
@@ -181,12 +186,27 @@ mod tests {
         assert_eq!(list[..2], [1.0, -2500.0]);
         assert!(list[2].is_nan() && list[3] == f64::INFINITY && list[4] == f64::NEG_INFINITY);
         assert_eq!(document.get("b").unwrap().get("c").unwrap().text(), Some("é😀\n\"x\""));
-        assert_eq!(document.get("d"), Some(&Document::List(vec![Document::Bool(true), Document::Null])));
+        assert_eq!(
+            document.get("d"),
+            Some(&Document::List(vec![Document::Bool(true), Document::Null]))
+        );
     }
 
     #[test]
     fn damage_is_an_error() {
-        for text in ["", "{", "[1,", "[1 2]", "{\"a\" 1}", "\"abc", "\"\\u12\"", "tru", "1 2", "[--1]", "{\"a\":1,}"] {
+        for text in [
+            "",
+            "{",
+            "[1,",
+            "[1 2]",
+            "{\"a\" 1}",
+            "\"abc",
+            "\"\\u12\"",
+            "tru",
+            "1 2",
+            "[--1]",
+            "{\"a\":1,}",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse(&"[".repeat(100_000)).unwrap_err().contains("deeper"));

@@ -190,12 +190,24 @@ mod tests {
         assert_eq!(document.get("a"), Some(&Document::Int(5)));
         assert_eq!(document.get("b").and_then(Document::text), Some("hi"));
         assert_eq!(document.get("c"), Some(&Document::Numbers(vec![1.0, -2.0])));
-        assert_eq!(document.get("d"), Some(&Document::List(vec![Document::Int(-1), Document::Bool(true), Document::Null])));
+        assert_eq!(
+            document.get("d"),
+            Some(&Document::List(vec![Document::Int(-1), Document::Bool(true), Document::Null]))
+        );
     }
 
     #[test]
     fn damage_is_an_error() {
-        for bytes in [&b""[..], b"{", b"[$d#l\x7f\xff\xff\xff", b"[$Z#l\x7f\xff\xff\xff", b"Si\xff", b"[$d", b"x", b"{i\x05ab"] {
+        for bytes in [
+            &b""[..],
+            b"{",
+            b"[$d#l\x7f\xff\xff\xff",
+            b"[$Z#l\x7f\xff\xff\xff",
+            b"Si\xff",
+            b"[$d",
+            b"x",
+            b"{i\x05ab",
+        ] {
             assert!(parse(bytes).is_err(), "{bytes:?}");
         }
         assert!(parse(&b"[".repeat(100_000)).unwrap_err().contains("deeper"));

@@ -16,9 +16,15 @@ impl KernelFunction {
             Self::Linear => dot(),
             Self::Poly { gamma, coef0, degree } => {
                 let base = gamma * dot() + coef0;
-                if degree.fract() == 0.0 && degree.abs() < 1e6 { base.powi(degree as i32) } else { base.powf(degree) }
+                if degree.fract() == 0.0 && degree.abs() < 1e6 {
+                    base.powi(degree as i32)
+                } else {
+                    base.powf(degree)
+                }
             }
-            Self::Rbf { gamma } => (-gamma * a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f64>()).exp(),
+            Self::Rbf { gamma } => {
+                (-gamma * a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum::<f64>()).exp()
+            }
             Self::Sigmoid { gamma, coef0 } => (gamma * dot() + coef0).tanh(),
         }
     }
@@ -43,9 +49,15 @@ pub(crate) fn one_against_one(
         })
         .collect();
     let of_class = |class: usize, row: usize| -> f64 {
-        let (Some(&start), Some(&count)) = (starts.get(class), vectors_per_class.get(class)) else { return 0.0 };
+        let (Some(&start), Some(&count)) = (starts.get(class), vectors_per_class.get(class)) else {
+            return 0.0;
+        };
         let weights = coefficients.get(row * similar.len() + start..).unwrap_or_default();
-        weights.iter().zip(similar.get(start..start + count).unwrap_or_default()).map(|(c, k)| c * k).sum()
+        weights
+            .iter()
+            .zip(similar.get(start..start + count).unwrap_or_default())
+            .map(|(c, k)| c * k)
+            .sum()
     };
     let mut decisions = Vec::with_capacity(rho.len());
     let mut votes = vec![0; classes];
@@ -86,7 +98,8 @@ pub(crate) fn couple_probabilities(pairwise: &[f64], classes: usize) -> Vec<f64>
     let mut p = vec![1.0 / classes as f64; classes];
     let tolerance = 0.005 / classes as f64;
     for _ in 0..classes.max(100) {
-        let mut qp: Vec<f64> = q.iter().map(|row| row.iter().zip(&p).map(|(q, p)| q * p).sum()).collect();
+        let mut qp: Vec<f64> =
+            q.iter().map(|row| row.iter().zip(&p).map(|(q, p)| q * p).sum()).collect();
         let mut pqp: f64 = p.iter().zip(&qp).map(|(p, qp)| p * qp).sum();
         if qp.iter().map(|x| (x - pqp).abs()).fold(0.0, f64::max) < tolerance {
             break;

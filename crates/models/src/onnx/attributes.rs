@@ -38,11 +38,18 @@ impl<'a> Attributes<'a> {
     }
 
     pub(crate) fn strings(self, name: &str) -> Outcome<Vec<String>> {
-        self.get(name).map_or(&[][..], |attribute| &attribute.strings).iter().map(|bytes| text(bytes)).collect()
+        self.get(name)
+            .map_or(&[][..], |attribute| &attribute.strings)
+            .iter()
+            .map(|bytes| text(bytes))
+            .collect()
     }
 
     pub(crate) fn tensor(self, name: &str) -> Outcome<Option<Tensor>> {
-        self.get(name).and_then(|attribute| attribute.t.as_ref()).map(Tensor::from_proto).transpose()
+        self.get(name)
+            .and_then(|attribute| attribute.t.as_ref())
+            .map(Tensor::from_proto)
+            .transpose()
     }
 
     /// Floats from `name`, or doubles from `name_as_tensor`, as version 3 of the tree operators has it.

@@ -57,9 +57,13 @@ impl Graph {
     /// Checks the model and makes its kernels. `file` names it in errors.
     pub(crate) fn new(model: &ModelProto, file: &str) -> Result<Self> {
         let malformed = |reason: String| Error::Malformed { file: file.to_owned(), reason };
-        let graph = model.graph.as_ref().ok_or_else(|| malformed("the model has no graph".into()))?;
+        let graph =
+            model.graph.as_ref().ok_or_else(|| malformed("the model has no graph".into()))?;
         if graph.node.len() > MAX_STEPS {
-            return Err(malformed(format!("{} nodes are more than the limit of {MAX_STEPS}", graph.node.len())));
+            return Err(malformed(format!(
+                "{} nodes are more than the limit of {MAX_STEPS}",
+                graph.node.len()
+            )));
         }
         if !graph.sparse_initializer.is_empty() {
             return Err(unsupported("a sparse constant in an ONNX graph"));
@@ -80,35 +84,64 @@ impl Graph {
             }
         }
         for (number, node) in graph.node.iter().enumerate() {
-            let what = if node.name.is_empty() { format!("node {number} ({})", node.op_type) } else { format!("node {} ({})", node.name, node.op_type) };
-            let kernel = ops::kernel(node, context).map_err(|reason| malformed(format!("{what}: {reason}")))?;
+            let what = if node.name.is_empty() {
+                format!("node {number} ({})", node.op_type)
+            } else {
+                format!("node {} ({})", node.name, node.op_type)
+            };
+            let kernel = ops::kernel(node, context)
+                .map_err(|reason| malformed(format!("{what}: {reason}")))?;
             let Some(kernel) = kernel else {
                 let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };
                 return Err(unsupported(&format!("operator {} of {domain}", node.op_type)));
             };
             let inputs = node.input.iter().map(|name| builder.find(name)).collect::<Outcome<_>>();
             let inputs = inputs.map_err(|reason| malformed(format!("{what}: {reason}")))?;
-            let outputs = node.output.iter().map(|name| (!name.is_empty()).then(|| builder.new_slot(name))).collect();
+            let outputs = node
+                .output
+                .iter()
+                .map(|name| (!name.is_empty()).then(|| builder.new_slot(name)))
+                .collect();
             builder.steps.push(Step { what, kernel, inputs, outputs });
         }
         let mut outputs = Vec::new();
         for output in &graph.output {
             let place = builder.find(&output.name).ok().flatten();
-            let place = place.ok_or_else(|| malformed(format!("output {:?} is made by no node", output.name)))?;
+            let place = place
+                .ok_or_else(|| malformed(format!("output {:?} is made by no node", output.name)))?;
             outputs.push(GraphOutput { name: output.name.clone(), place });
         }
-        Ok(Self { inputs, outputs, steps: builder.steps, constants: builder.constants, slots: builder.slots })
+        Ok(Self {
+            inputs,
+            outputs,
+            steps: builder.steps,
+            constants: builder.constants,
+            slots: builder.slots,
+        })
     }
 
     /// Runs all steps on one value for each input, in order; gives one for each output, in order.
     pub(crate) fn run(&self, inputs: Vec<Tensor>) -> Outcome<Vec<Value>> {
-        let mut slots: Vec<Option<Value>> = inputs.into_iter().map(|tensor| Some(Value::Tensor(tensor))).collect();
+        let mut slots: Vec<Option<Value>> =
+            inputs.into_iter().map(|tensor| Some(Value::Tensor(tensor))).collect();
         slots.resize_with(self.slots, || None);
         for step in &self.steps {
-            let inputs = step.inputs.iter().map(|place| place.and_then(|place| self.value(&slots, place))).collect();
-            let results = step.kernel.run(&Inputs(inputs)).map_err(|reason| format!("{}: {reason}", step.what))?;
+            let inputs = step
+                .inputs
+                .iter()
+                .map(|place| place.and_then(|place| self.value(&slots, place)))
+                .collect();
+            let results = step
+                .kernel
+                .run(&Inputs(inputs))
+                .map_err(|reason| format!("{}: {reason}", step.what))?;
             if results.len() < step.outputs.iter().flatten().count() {
-                return Err(format!("{}: {} results where {} are used", step.what, results.len(), step.outputs.len()));
+                return Err(format!(
+                    "{}: {} results where {} are used",
+                    step.what,
+                    results.len(),
+                    step.outputs.len()
+                ));
             }
             for (result, slot) in results.into_iter().zip(&step.outputs) {
                 if let Some(slot) = slot.and_then(|slot| slots.get_mut(slot)) {
@@ -120,9 +153,17 @@ impl Graph {
             .iter()
             .map(|output| {
                 // Taken out of its slot unless another output is the same value.
-                let shared = |slot: usize| self.outputs.iter().filter(|o| matches!(o.place, Place::Slot(at) if at == slot)).count() > 1;
+                let shared = |slot: usize| {
+                    self.outputs
+                        .iter()
+                        .filter(|o| matches!(o.place, Place::Slot(at) if at == slot))
+                        .count()
+                        > 1
+                };
                 let value = match output.place {
-                    Place::Slot(slot) if !shared(slot) => slots.get_mut(slot).and_then(Option::take),
+                    Place::Slot(slot) if !shared(slot) => {
+                        slots.get_mut(slot).and_then(Option::take)
+                    }
                     place => self.value(&slots, place).cloned(),
                 };
                 value.ok_or_else(|| format!("output {:?} has no value", output.name))
@@ -141,7 +182,12 @@ impl Graph {
         let constants = self.constants.iter().map(|value| match value {
             Value::Tensor(tensor) | Value::Maps(_, tensor) => tensor.size_bytes(),
         });
-        constants.sum::<usize>() + self.steps.iter().map(|step| size_of::<Step>() + step.kernel.size_bytes()).sum::<usize>()
+        constants.sum::<usize>()
+            + self
+                .steps
+                .iter()
+                .map(|step| size_of::<Step>() + step.kernel.size_bytes())
+                .sum::<usize>()
     }
 }
 
@@ -185,25 +231,37 @@ fn unsupported(what: &str) -> Error {
 }
 
 fn graph_input(input: &ValueInfoProto) -> Result<GraphInput> {
-    let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
+    let Some(type_proto::Value::TensorType(tensor)) =
+        input.r#type.as_ref().and_then(|kind| kind.value.as_ref())
+    else {
         return Err(unsupported(&format!("ONNX input {:?} that is not a tensor", input.name)));
     };
     let Some(element) = Type::from_onnx(tensor.elem_type) else {
-        return Err(unsupported(&format!("ONNX input {:?} with element type {}", input.name, tensor.elem_type)));
+        return Err(unsupported(&format!(
+            "ONNX input {:?} with element type {}",
+            input.name, tensor.elem_type
+        )));
     };
     let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
     let columns = match dims {
         [_, columns] => match columns.value {
-            Some(super::proto::tensor_shape_proto::dimension::Value::DimValue(count)) => usize::try_from(count).ok(),
+            Some(super::proto::tensor_shape_proto::dimension::Value::DimValue(count)) => {
+                usize::try_from(count).ok()
+            }
             _ => None,
         },
         _ => None,
     };
-    Ok(GraphInput { name: input.name.clone(), element, columns: columns.filter(|&count| count > 0) })
+    Ok(GraphInput {
+        name: input.name.clone(),
+        element,
+        columns: columns.filter(|&count| count > 0),
+    })
 }
 
 fn standard_opset(model: &ModelProto) -> i64 {
-    let standard = model.opset_import.iter().filter(|set| set.domain.is_empty() || set.domain == "ai.onnx");
+    let standard =
+        model.opset_import.iter().filter(|set| set.domain.is_empty() || set.domain == "ai.onnx");
     standard.map(|set| set.version).max().unwrap_or(1)
 }
 
@@ -215,7 +273,8 @@ fn has_doubles(graph: &GraphProto) -> bool {
             Some(type_proto::Value::TensorType(tensor)) if tensor.elem_type == DOUBLE)
     });
     let cast = graph.node.iter().any(|node| {
-        node.op_type == "Cast" && node.attribute.iter().any(|a| a.name == "to" && a.i == i64::from(DOUBLE))
+        node.op_type == "Cast"
+            && node.attribute.iter().any(|a| a.name == "to" && a.i == i64::from(DOUBLE))
     });
     input || cast || graph.initializer.iter().any(|tensor| tensor.data_type == DOUBLE)
 }

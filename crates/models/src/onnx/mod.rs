@@ -12,7 +12,10 @@ mod tensor;
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray,
+};
 use prost::Message as _;
 
 use crate::input::{Input, width};
@@ -30,8 +33,10 @@ pub struct OnnxModel {
 impl OnnxModel {
     /// Reads a model file; `file` names it in errors.
     pub fn parse(bytes: &[u8], file: &str) -> Result<Self> {
-        let model = proto::ModelProto::decode(bytes)
-            .map_err(|error| Error::Malformed { file: file.to_owned(), reason: format!("not an ONNX model: {error}") })?;
+        let model = proto::ModelProto::decode(bytes).map_err(|error| Error::Malformed {
+            file: file.to_owned(),
+            reason: format!("not an ONNX model: {error}"),
+        })?;
         if let Some(function) = model.functions.first() {
             return Err(Error::Unsupported {
                 what: format!("function {} of an ONNX model", function.name),
@@ -49,7 +54,9 @@ impl OnnxModel {
             if let Some(columns) = only.columns {
                 let given: usize = input.columns().iter().map(width).sum();
                 if given != columns {
-                    return Err(Error::Input(format!("the model takes {columns} columns, the input has {given}")));
+                    return Err(Error::Input(format!(
+                        "the model takes {columns} columns, the input has {given}"
+                    )));
                 }
             }
             return Ok(vec![tensor_of(&Input::new(input), only, input.num_rows())?]);
@@ -59,10 +66,19 @@ impl OnnxModel {
             .iter()
             .map(|wanted| {
                 let at = input.schema_ref().index_of(&wanted.name).map_err(|_| {
-                    let names: Vec<&str> = input.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
-                    Error::Input(format!("column {:?} is missing; the input has {names:?}", wanted.name))
+                    let names: Vec<&str> = input
+                        .schema_ref()
+                        .fields()
+                        .iter()
+                        .map(|field| field.name().as_str())
+                        .collect();
+                    Error::Input(format!(
+                        "column {:?} is missing; the input has {names:?}",
+                        wanted.name
+                    ))
                 })?;
-                let column = input.project(&[at]).map_err(|error| Error::Input(error.to_string()))?;
+                let column =
+                    input.project(&[at]).map_err(|error| Error::Input(error.to_string()))?;
                 tensor_of(&Input::new(&column), wanted, input.num_rows())
             })
             .collect()
@@ -78,7 +94,11 @@ fn tensor_of(input: &Input<'_>, wanted: &GraphInput, rows: usize) -> Result<Tens
             input
                 .rows_i64()?
                 .into_iter()
-                .map(|x| i32::try_from(x).map_err(|_| Error::Input(format!("{x} does not fit the 32 bits of {:?}", wanted.name))))
+                .map(|x| {
+                    i32::try_from(x).map_err(|_| {
+                        Error::Input(format!("{x} does not fit the 32 bits of {:?}", wanted.name))
+                    })
+                })
                 .collect::<Result<_>>()?,
         ),
         Type::Bool => Data::Bool(input.rows_f64()?.into_iter().map(|x| x != 0.0).collect()),

@@ -3,7 +3,10 @@
 //! Written by hand, so that no protobuf compiler is needed; only what a model file of tabular data can
 //! hold. Unknown fields are skipped when reading. Training writes models with the same types.
 
-#![expect(missing_docs, reason = "the names are those of the ONNX specification, which explains them")]
+#![expect(
+    missing_docs,
+    reason = "the names are those of the ONNX specification, which explains them"
+)]
 
 /// A model file.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -99,7 +99,11 @@ impl Data {
     /// Elements at these places, in this order.
     pub(crate) fn take(&self, places: impl Iterator<Item = usize> + Clone) -> Outcome<Self> {
         fn pick<T: Clone>(values: &[T], places: impl Iterator<Item = usize>) -> Outcome<Vec<T>> {
-            places.map(|at| values.get(at).cloned().ok_or_else(|| format!("index {at} is out of range"))).collect()
+            places
+                .map(|at| {
+                    values.get(at).cloned().ok_or_else(|| format!("index {at} is out of range"))
+                })
+                .collect()
         }
         Ok(map_each_type!(self, v => pick(v, places)?))
     }
@@ -180,7 +184,10 @@ impl Tensor {
         let shape = proto
             .dims
             .iter()
-            .map(|&dim| usize::try_from(dim).map_err(|_| format!("constant {:?} has dimension {dim}", proto.name)))
+            .map(|&dim| {
+                usize::try_from(dim)
+                    .map_err(|_| format!("constant {:?} has dimension {dim}", proto.name))
+            })
             .collect::<Outcome<Vec<_>>>()?;
         let raw = proto.raw_data.as_slice();
         let data = match Type::from_onnx(proto.data_type) {
@@ -192,16 +199,27 @@ impl Tensor {
             Some(Type::I64) => Data::I64(little_endian(raw, i64::from_le_bytes)?),
             Some(Type::I32) if raw.is_empty() => Data::I32(proto.int32_data.clone()),
             Some(Type::I32) => Data::I32(little_endian(raw, i32::from_le_bytes)?),
-            Some(Type::Bool) if raw.is_empty() => Data::Bool(proto.int32_data.iter().map(|&x| x != 0).collect()),
+            Some(Type::Bool) if raw.is_empty() => {
+                Data::Bool(proto.int32_data.iter().map(|&x| x != 0).collect())
+            }
             Some(Type::Bool) => Data::Bool(raw.iter().map(|&x| x != 0).collect()),
             Some(Type::Text) => Data::Text(
                 proto.string_data.iter().map(|bytes| text(bytes)).collect::<Outcome<_>>()?,
             ),
             // Small integers are kept as 32-bit ones: only sizes and modes come in these types.
-            None if matches!(proto.data_type, 2..=5) && raw.is_empty() => Data::I32(proto.int32_data.clone()),
+            None if matches!(proto.data_type, 2..=5) && raw.is_empty() => {
+                Data::I32(proto.int32_data.clone())
+            }
             None if proto.data_type == 2 => Data::I32(raw.iter().map(|&x| i32::from(x)).collect()),
-            None if proto.data_type == 3 => Data::I32(raw.iter().map(|&x| i32::from(x as i8)).collect()),
-            None => return Err(format!("constant {:?} has element type {}", proto.name, proto.data_type)),
+            None if proto.data_type == 3 => {
+                Data::I32(raw.iter().map(|&x| i32::from(x as i8)).collect())
+            }
+            None => {
+                return Err(format!(
+                    "constant {:?} has element type {}",
+                    proto.name, proto.data_type
+                ));
+            }
         };
         Self::new(shape, data).map_err(|reason| format!("constant {:?}: {reason}", proto.name))
     }
@@ -218,7 +236,9 @@ pub(crate) fn element_count(shape: &[usize]) -> Outcome<usize> {
         .iter()
         .try_fold(1_usize, |product, &dim| product.checked_mul(dim))
         .filter(|&product| product <= MAX_ELEMENTS)
-        .ok_or_else(|| format!("shape {shape:?} is larger than the limit of {MAX_ELEMENTS} elements"))
+        .ok_or_else(|| {
+            format!("shape {shape:?} is larger than the limit of {MAX_ELEMENTS} elements")
+        })
 }
 
 fn little_endian<T, const N: usize>(raw: &[u8], read: fn([u8; N]) -> T) -> Outcome<Vec<T>> {

@@ -68,7 +68,9 @@ impl Elements {
             Self::Bool(v) => Self::Bool(pick(v, order)),
             Self::Text(v) => Self::Text(pick(v, order)),
             Self::Objects(v) => Self::Objects(pick(v, order)),
-            Self::Struct(fields) => Self::Struct(fields.iter().map(|(name, v)| (name.clone(), v.take(order))).collect()),
+            Self::Struct(fields) => {
+                Self::Struct(fields.iter().map(|(name, v)| (name.clone(), v.take(order))).collect())
+            }
         }
     }
 }
@@ -133,10 +135,15 @@ struct Header {
 impl Header {
     fn parse(text: &str) -> Result<Self, String> {
         let after = |key: &str| {
-            let at = text.find(&format!("'{key}':")).ok_or_else(|| format!("an npy header without {key}"))?;
+            let at = text
+                .find(&format!("'{key}':"))
+                .ok_or_else(|| format!("an npy header without {key}"))?;
             Ok::<_, String>(text.get(at + key.len() + 3..).unwrap_or_default().trim_start())
         };
-        let shape = after("shape")?.strip_prefix('(').and_then(|rest| rest.split(')').next()).ok_or("an npy header without a shape")?;
+        let shape = after("shape")?
+            .strip_prefix('(')
+            .and_then(|rest| rest.split(')').next())
+            .ok_or("an npy header without a shape")?;
         let shape = shape
             .split(',')
             .map(str::trim)

@@ -38,7 +38,8 @@ impl Dtype {
         };
         let letter = rest.chars().next().ok_or_else(bad)?;
         let digits = rest.get(letter.len_utf8()..).unwrap_or_default();
-        let count = if digits.is_empty() { 0 } else { digits.parse::<usize>().map_err(|_| bad())? };
+        let count =
+            if digits.is_empty() { 0 } else { digits.parse::<usize>().map_err(|_| bad())? };
         let (kind, size) = match (letter, count) {
             ('f', 2 | 4 | 8) => (Kind::Float, count),
             ('i', 1 | 2 | 4 | 8) => (Kind::Int, count),
@@ -54,16 +55,29 @@ impl Dtype {
     }
 
     /// A structured type; fields without a name are padding.
-    pub(crate) fn structure(fields: Vec<(String, Self, usize)>, size: usize) -> Result<Self, String> {
-        if fields.len() > MAX_FIELDS || fields.iter().any(|(_, dtype, offset)| offset.saturating_add(dtype.size) > size) {
+    pub(crate) fn structure(
+        fields: Vec<(String, Self, usize)>,
+        size: usize,
+    ) -> Result<Self, String> {
+        if fields.len() > MAX_FIELDS
+            || fields.iter().any(|(_, dtype, offset)| offset.saturating_add(dtype.size) > size)
+        {
             return Err("a structured element type does not fit its size".into());
         }
         Ok(Self { kind: Kind::Struct(fields), size, big_endian: false })
     }
 
     /// Elements of `count` values that lie `stride` bytes apart from `offset` on.
-    fn read(&self, bytes: &[u8], count: usize, offset: usize, stride: usize) -> Result<Elements, String> {
-        let at = |n: usize| bytes.get(n * stride + offset..n * stride + offset + self.size).unwrap_or_default();
+    fn read(
+        &self,
+        bytes: &[u8],
+        count: usize,
+        offset: usize,
+        stride: usize,
+    ) -> Result<Elements, String> {
+        let at = |n: usize| {
+            bytes.get(n * stride + offset..n * stride + offset + self.size).unwrap_or_default()
+        };
         let word = |n: usize| -> u64 {
             let mut word = [0_u8; 8];
             for (to, from) in word.iter_mut().zip(at(n)) {
@@ -76,8 +90,12 @@ impl Dtype {
             u64::from_le_bytes(word)
         };
         Ok(match (&self.kind, self.size) {
-            (Kind::Float, 8) => Elements::F64((0..count).map(|n| f64::from_bits(word(n))).collect()),
-            (Kind::Float, 4) => Elements::F32((0..count).map(|n| f32::from_bits(word(n) as u32)).collect()),
+            (Kind::Float, 8) => {
+                Elements::F64((0..count).map(|n| f64::from_bits(word(n))).collect())
+            }
+            (Kind::Float, 4) => {
+                Elements::F32((0..count).map(|n| f32::from_bits(word(n) as u32)).collect())
+            }
             (Kind::Float, _) => Elements::F32((0..count).map(|n| half(word(n) as u16)).collect()),
             (Kind::Int, size) => {
                 let shift = 64 - 8 * size as u32;
@@ -85,15 +103,21 @@ impl Dtype {
             }
             (Kind::Unsigned, _) => Elements::Int((0..count).map(|n| word(n) as i64).collect()),
             (Kind::Bool, _) => Elements::Bool((0..count).map(|n| word(n) != 0).collect()),
-            (Kind::Text, _) => Elements::Text((0..count).map(|n| self.text(at(n))).collect::<Result<_, _>>()?),
+            (Kind::Text, _) => {
+                Elements::Text((0..count).map(|n| self.text(at(n))).collect::<Result<_, _>>()?)
+            }
             (Kind::Bytes, _) => Elements::Text(
-                (0..count).map(|n| String::from_utf8_lossy(at(n)).trim_end_matches('\0').to_owned()).collect(),
+                (0..count)
+                    .map(|n| String::from_utf8_lossy(at(n)).trim_end_matches('\0').to_owned())
+                    .collect(),
             ),
             (Kind::Object, _) => return Err("objects where plain elements are needed".into()),
             (Kind::Struct(fields), _) => Elements::Struct(
                 fields
                     .iter()
-                    .map(|(name, dtype, inner)| Ok((name.clone(), dtype.read(bytes, count, offset + inner, stride)?)))
+                    .map(|(name, dtype, inner)| {
+                        Ok((name.clone(), dtype.read(bytes, count, offset + inner, stride)?))
+                    })
                     .collect::<Result<_, String>>()?,
             ),
         })
@@ -101,7 +125,9 @@ impl Dtype {
 
     fn text(&self, bytes: &[u8]) -> Result<String, String> {
         let (chunks, _) = bytes.as_chunks::<4>();
-        let code = |chunk: &[u8; 4]| if self.big_endian { u32::from_be_bytes(*chunk) } else { u32::from_le_bytes(*chunk) };
+        let code = |chunk: &[u8; 4]| {
+            if self.big_endian { u32::from_be_bytes(*chunk) } else { u32::from_le_bytes(*chunk) }
+        };
         let mut text: String = chunks
             .iter()
             .map(|chunk| char::from_u32(code(chunk)).ok_or("text that is not Unicode"))
@@ -111,17 +137,33 @@ impl Dtype {
     }
 
     /// An array of this type in row-major order; `fortran` says that the bytes are column-major.
-    pub(crate) fn array(&self, bytes: &[u8], shape: Vec<usize>, fortran: bool) -> Result<Array, String> {
-        let count = shape.iter().try_fold(1_usize, |n, &dim| n.checked_mul(dim)).ok_or("an array without end")?;
+    pub(crate) fn array(
+        &self,
+        bytes: &[u8],
+        shape: Vec<usize>,
+        fortran: bool,
+    ) -> Result<Array, String> {
+        let count = shape
+            .iter()
+            .try_fold(1_usize, |n, &dim| n.checked_mul(dim))
+            .ok_or("an array without end")?;
         if count.checked_mul(self.size) != Some(bytes.len()) {
-            return Err(format!("an array of shape {shape:?} and {} bytes an element has {} bytes", self.size, bytes.len()));
+            return Err(format!(
+                "an array of shape {shape:?} and {} bytes an element has {} bytes",
+                self.size,
+                bytes.len()
+            ));
         }
         // Elements without bytes (empty text) would let a small file ask for any number of them.
         if self.size == 0 && count > super::MAX_NODES {
             return Err(format!("an array of shape {shape:?} is too large"));
         }
         let elements = self.read(bytes, count, 0, self.size)?;
-        let bits = if matches!(self.kind, Kind::Int | Kind::Unsigned | Kind::Float) { self.size as u8 * 8 } else { 0 };
+        let bits = if matches!(self.kind, Kind::Int | Kind::Unsigned | Kind::Float) {
+            self.size as u8 * 8
+        } else {
+            0
+        };
         let array = Array { shape, elements, bits };
         Ok(if fortran && array.shape.len() > 1 { array.into_row_major() } else { array })
     }

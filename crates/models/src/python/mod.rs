@@ -24,8 +24,23 @@ pub(crate) const MAX_DEPTH: usize = 150;
 pub(crate) fn is_known_global(module: &str, name: &str) -> bool {
     const PACKAGES: [&str; 5] = ["sklearn", "numpy", "scipy", "xgboost", "lightgbm"];
     const BUILTINS: [&str; 17] = [
-        "object", "list", "dict", "set", "frozenset", "tuple", "str", "unicode", "int", "long", "float", "bool", "bytes",
-        "bytearray", "complex", "slice", "range",
+        "object",
+        "list",
+        "dict",
+        "set",
+        "frozenset",
+        "tuple",
+        "str",
+        "unicode",
+        "int",
+        "long",
+        "float",
+        "bool",
+        "bytes",
+        "bytearray",
+        "complex",
+        "slice",
+        "range",
     ];
     let package = module.split('.').next().unwrap_or_default();
     match module {

@@ -18,7 +18,14 @@ const MAX_STACK: usize = 10_000_000;
 
 /// Reads a pickle into a heap; gives the root object.
 pub(crate) fn read(bytes: &[u8]) -> Result<(Heap, Id), String> {
-    let mut machine = Machine { bytes, at: 0, heap: Heap::default(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        heap: Heap::default(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+    };
     loop {
         let at = machine.at;
         match machine.step() {
@@ -166,7 +173,9 @@ impl<'a> Machine<'a> {
             }
             b'c' | 0x93 | b'i' | b'o' | b'R' | 0x81 | 0x92 | b'b' => self.object(code)?,
             b'I' | b'L' | b'J' | b'K' | b'M' | 0x8a | 0x8b | b'F' | b'G' => self.number(code)?,
-            b'V' | b'S' | b'X' | 0x8c | 0x8d | b'U' | b'T' | b'C' | b'B' | 0x8e | 0x96 => self.text(code)?,
+            b'V' | b'S' | b'X' | 0x8c | 0x8d | b'U' | b'T' | b'C' | b'B' | 0x8e | 0x96 => {
+                self.text(code)?
+            }
             _ => self.container(code)?,
         }
         Ok(None)
@@ -209,7 +218,10 @@ impl<'a> Machine<'a> {
             }
             b'S' => {
                 let line = self.line()?;
-                let quoted = line.trim().strip_prefix(['\'', '"']).and_then(|rest| rest.strip_suffix(['\'', '"']));
+                let quoted = line
+                    .trim()
+                    .strip_prefix(['\'', '"'])
+                    .and_then(|rest| rest.strip_suffix(['\'', '"']));
                 let bytes = unescape_bytes(quoted.ok_or("text without quotes")?)?;
                 return self.push(Node::Bytes(bytes));
             }
@@ -247,7 +259,8 @@ impl<'a> Machine<'a> {
                 self.push(Node::Dict(pairs(&items)?))
             }
             0x85..=0x87 => {
-                let mut items: Vec<Id> = (0..=code - 0x85).map(|_| self.pop()).collect::<Result<_, _>>()?;
+                let mut items: Vec<Id> =
+                    (0..=code - 0x85).map(|_| self.pop()).collect::<Result<_, _>>()?;
                 items.reverse();
                 self.push(Node::Tuple(items))
             }
@@ -304,7 +317,9 @@ impl<'a> Machine<'a> {
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                let text = |id: Id| self.heap.value(id).text().map(str::to_owned).ok_or("a global without a name");
+                let text = |id: Id| {
+                    self.heap.value(id).text().map(str::to_owned).ok_or("a global without a name")
+                };
                 let (module, name) = (text(module)?, text(name)?);
                 self.global(&module, &name)
             }
@@ -360,7 +375,12 @@ impl<'a> Machine<'a> {
             return Err(format!("{} is called", self.heap.value(class).describe()));
         };
         let name = name.clone();
-        let argument = |at: usize| arguments.get(at).map(|&id| self.heap.value(id)).ok_or_else(|| format!("{name} lacks an argument"));
+        let argument = |at: usize| {
+            arguments
+                .get(at)
+                .map(|&id| self.heap.value(id))
+                .ok_or_else(|| format!("{name} lacks an argument"))
+        };
         let node = match name.rsplit('.').next().unwrap_or_default() {
             "_reconstructor" => {
                 let class = argument(0)?.describe();
@@ -368,20 +388,29 @@ impl<'a> Machine<'a> {
             }
             "encode" if name.starts_with("_codecs") => {
                 let text = argument(0)?.text().ok_or("encoding of what is no text")?;
-                let bytes = text.chars().map(|c| u8::try_from(u32::from(c)).map_err(|_| "text beyond latin-1"));
+                let bytes = text
+                    .chars()
+                    .map(|c| u8::try_from(u32::from(c)).map_err(|_| "text beyond latin-1"));
                 Node::Bytes(bytes.collect::<Result<_, _>>()?)
             }
             "OrderedDict" | "dict" | "defaultdict" | "Counter" => Node::Dict(Vec::new()),
-            "bytes" | "bytearray" if name.contains("builtin") => Node::Bytes(match argument(0).map(super::Value::node) {
-                Ok(Node::Bytes(bytes)) => bytes.clone(),
-                Ok(Node::Text(text)) => text.chars().map(|c| u32::from(c) as u8).collect(),
-                _ => Vec::new(),
-            }),
+            "bytes" | "bytearray" if name.contains("builtin") => {
+                Node::Bytes(match argument(0).map(super::Value::node) {
+                    Ok(Node::Bytes(bytes)) => bytes.clone(),
+                    Ok(Node::Text(text)) => text.chars().map(|c| u32::from(c) as u8).collect(),
+                    _ => Vec::new(),
+                })
+            }
             "list" if name.starts_with("builtins") => Node::List(Vec::new()),
-            "set" | "frozenset" => Node::Set(argument(0).ok().and_then(|items| match items.node() {
-                Node::List(items) | Node::Tuple(items) => Some(items.clone()),
-                _ => None,
-            }).unwrap_or_default()),
+            "set" | "frozenset" => Node::Set(
+                argument(0)
+                    .ok()
+                    .and_then(|items| match items.node() {
+                        Node::List(items) | Node::Tuple(items) => Some(items.clone()),
+                        _ => None,
+                    })
+                    .unwrap_or_default(),
+            ),
             "dtype" if name.starts_with("numpy") => match argument(0)?.node() {
                 Node::Text(text) => Node::Dtype(Dtype::parse(text)?),
                 Node::Bytes(text) => Node::Dtype(Dtype::parse(&String::from_utf8_lossy(text))?),
@@ -390,12 +419,18 @@ impl<'a> Machine<'a> {
             "_reconstruct" if name.starts_with("numpy") => {
                 Node::Array(Array { shape: vec![0], elements: Elements::F64(Vec::new()), bits: 64 })
             }
-            "scalar" if name.starts_with("numpy") => match (argument(0)?.node(), arguments.get(1).map(|&id| self.heap.value(id).node())) {
-                (Node::Dtype(dtype), Some(Node::Bytes(bytes))) => Node::Array(dtype.array(bytes, Vec::new(), false)?),
-                _ => return Err("a NumPy scalar without bytes".into()),
-            },
+            "scalar" if name.starts_with("numpy") => {
+                match (argument(0)?.node(), arguments.get(1).map(|&id| self.heap.value(id).node()))
+                {
+                    (Node::Dtype(dtype), Some(Node::Bytes(bytes))) => {
+                        Node::Array(dtype.array(bytes, Vec::new(), false)?)
+                    }
+                    _ => return Err("a NumPy scalar without bytes".into()),
+                }
+            }
             "_frombuffer" if name.starts_with("numpy") => {
-                let (buffer, dtype, shape, order) = (argument(0)?, argument(1)?, argument(2)?, argument(3)?);
+                let (buffer, dtype, shape, order) =
+                    (argument(0)?, argument(1)?, argument(2)?, argument(3)?);
                 let (Node::Bytes(bytes), Node::Dtype(dtype)) = (buffer.node(), dtype.node()) else {
                     return Err("an array without bytes".into());
                 };
@@ -416,7 +451,11 @@ impl<'a> Machine<'a> {
             Node::Array(_) => Some(Node::Array(self.array_state(state)?)),
             Node::Dtype(dtype) => Some(Node::Dtype(self.dtype_state(dtype.clone(), state)?)),
             Node::Dict(_) => None,
-            Node::Object(Object { class, .. }) if class.ends_with("RandomState") || class.contains("numpy.random") => None,
+            Node::Object(Object { class, .. })
+                if class.ends_with("RandomState") || class.contains("numpy.random") =>
+            {
+                None
+            }
             Node::Object(old) => Some(Node::Object(Object { state: Some(state), ..old.clone() })),
             _ => return Err(format!("{} is given a state", self.heap.value(object).describe())),
         };
@@ -429,10 +468,14 @@ impl<'a> Machine<'a> {
     /// `(version, shape, dtype, is_fortran, bytes or list)`
     fn array_state(&self, state: Id) -> Result<Array, String> {
         let parts = self.heap.value(state).items().ok_or("an array with an odd state")?;
-        let [.., shape, dtype, fortran, data] = parts.as_slice() else { return Err("an array with an odd state".into()) };
+        let [.., shape, dtype, fortran, data] = parts.as_slice() else {
+            return Err("an array with an odd state".into());
+        };
         let shape = dimensions(*shape)?;
         match (dtype.node(), data.node()) {
-            (Node::Dtype(dtype), Node::Bytes(bytes)) => dtype.array(bytes, shape, fortran.bool() == Some(true)),
+            (Node::Dtype(dtype), Node::Bytes(bytes)) => {
+                dtype.array(bytes, shape, fortran.bool() == Some(true))
+            }
             (Node::Dtype(Dtype { kind: Kind::Object, .. }), Node::List(items)) => {
                 Ok(Array { shape, elements: Elements::Objects(items.clone()), bits: 0 })
             }
@@ -444,7 +487,8 @@ impl<'a> Machine<'a> {
     fn dtype_state(&self, dtype: Dtype, state: Id) -> Result<Dtype, String> {
         let parts = self.heap.value(state).items().ok_or("a dtype with an odd state")?;
         let big_endian = parts.get(1).and_then(|order| order.text()) == Some(">");
-        let size = parts.get(5).and_then(|size| size.int()).and_then(|size| usize::try_from(size).ok());
+        let size =
+            parts.get(5).and_then(|size| size.int()).and_then(|size| usize::try_from(size).ok());
         let fields = parts.get(4).and_then(|fields| fields.entries()).unwrap_or_default();
         if !fields.is_empty() {
             let names = parts.get(3).and_then(|names| names.items()).unwrap_or_default();
@@ -452,10 +496,18 @@ impl<'a> Machine<'a> {
                 .iter()
                 .map(|name| {
                     let name = name.text().ok_or("a field without a name")?;
-                    let field = fields.iter().find(|(key, _)| key.text() == Some(name)).and_then(|(_, field)| field.items());
+                    let field = fields
+                        .iter()
+                        .find(|(key, _)| key.text() == Some(name))
+                        .and_then(|(_, field)| field.items());
                     match field.as_deref() {
-                        Some([dtype, offset, ..]) => match (dtype.node(), offset.int().and_then(|at| usize::try_from(at).ok())) {
-                            (Node::Dtype(dtype), Some(offset)) => Ok((name.to_owned(), dtype.clone(), offset)),
+                        Some([dtype, offset, ..]) => match (
+                            dtype.node(),
+                            offset.int().and_then(|at| usize::try_from(at).ok()),
+                        ) {
+                            (Node::Dtype(dtype), Some(offset)) => {
+                                Ok((name.to_owned(), dtype.clone(), offset))
+                            }
                             _ => Err("a field without a type"),
                         },
                         _ => Err("a field without a type"),
@@ -473,7 +525,11 @@ fn dimensions(shape: super::Value<'_>) -> Result<Vec<usize>, String> {
         Some(items) => items.into_iter().map(super::Value::int).collect(),
         None => shape.int().map(|dim| vec![Some(dim)]).unwrap_or_default(),
     };
-    dims.into_iter().map(|dim| dim.and_then(|dim| usize::try_from(dim).ok()).ok_or_else(|| "an odd shape".to_owned())).collect()
+    dims.into_iter()
+        .map(|dim| {
+            dim.and_then(|dim| usize::try_from(dim).ok()).ok_or_else(|| "an odd shape".to_owned())
+        })
+        .collect()
 }
 
 fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, String> {
@@ -504,7 +560,8 @@ fn unescape_unicode(line: &str) -> Result<String, String> {
     while let Some(at) = rest.find("\\u").into_iter().chain(rest.find("\\U")).min() {
         text.push_str(rest.get(..at).unwrap_or_default());
         let digits = if rest.get(at..at + 2) == Some("\\u") { 4 } else { 8 };
-        let code = rest.get(at + 2..at + 2 + digits).and_then(|code| u32::from_str_radix(code, 16).ok());
+        let code =
+            rest.get(at + 2..at + 2 + digits).and_then(|code| u32::from_str_radix(code, 16).ok());
         text.push(code.and_then(char::from_u32).ok_or("a bad escape")?);
         rest = rest.get(at + 2 + digits..).unwrap_or_default();
     }

@@ -40,29 +40,50 @@ impl Reader<'_> {
             "SetNode" => Node::Set(self.list(content, depth)?),
             "DictNode" => Node::Dict(self.dict(map, content, depth)?),
             "DefaultDictNode" => {
-                let main = content.and_then(|content| content.get("main")).ok_or("a defaultdict without content")?;
+                let main = content
+                    .and_then(|content| content.get("main"))
+                    .ok_or("a defaultdict without content")?;
                 return self.node(main, depth + 1);
             }
             "NdArrayNode" => return self.array(map, content, depth),
-            "BytesNode" | "BytearrayNode" => Node::Bytes(self.zip.read(text(map, "content").or_else(|_| text(map, "file"))?)?),
-            "TypeNode" | "FunctionNode" | "OperatorFuncNode" | "MethodNode" => Node::Global(class(map)?),
+            "BytesNode" | "BytearrayNode" => {
+                Node::Bytes(self.zip.read(text(map, "content").or_else(|_| text(map, "file"))?)?)
+            }
+            "TypeNode" | "FunctionNode" | "OperatorFuncNode" | "MethodNode" => {
+                Node::Global(class(map)?)
+            }
             "SparseMatrixNode" => return Err(format!("{} is not read", class(map)?)),
             // What an array's type or a random state was made of says nothing about predictions.
-            "DTypeNode" | "MaskedArrayNode" | "RandomStateNode" | "RandomGeneratorNode" | "SliceNode" => {
+            "DTypeNode"
+            | "MaskedArrayNode"
+            | "RandomStateNode"
+            | "RandomGeneratorNode"
+            | "SliceNode" => {
                 Node::Object(Object { class: class(map)?, arguments: Vec::new(), state: None })
             }
             // A function with some of its arguments: what it calls is kept, to be known by name.
             "PartialNode" => {
-                let function = content.and_then(|content| content.get("func")).ok_or("a partial without a function")?;
+                let function = content
+                    .and_then(|content| content.get("func"))
+                    .ok_or("a partial without a function")?;
                 let arguments = vec![self.node(function, depth + 1)?];
-                Node::Object(Object { class: "functools.partial".to_owned(), arguments, state: None })
+                Node::Object(Object {
+                    class: "functools.partial".to_owned(),
+                    arguments,
+                    state: None,
+                })
             }
             _ => Node::Object(self.object(map, content, depth)?),
         };
         self.heap.push(node)
     }
 
-    fn object(&mut self, map: &Document, content: Option<&Document>, depth: usize) -> Result<Object, String> {
+    fn object(
+        &mut self,
+        map: &Document,
+        content: Option<&Document>,
+        depth: usize,
+    ) -> Result<Object, String> {
         let class = class(map)?;
         let (module, name) = class.rsplit_once('.').unwrap_or(("", &class));
         if !is_known_global(module, name) {
@@ -90,15 +111,24 @@ impl Reader<'_> {
         items.iter().map(|item| self.node(item, depth + 1)).collect()
     }
 
-    fn dict(&mut self, map: &Document, content: Option<&Document>, depth: usize) -> Result<Vec<(Id, Id)>, String> {
+    fn dict(
+        &mut self,
+        map: &Document,
+        content: Option<&Document>,
+        depth: usize,
+    ) -> Result<Vec<(Id, Id)>, String> {
         let entries = content.and_then(Document::map).ok_or("a dict without content")?;
         // JSON keys are text; the schema says which were numbers.
-        let kinds = map.get("key_types").and_then(|kinds| kinds.get("content")).and_then(Document::list);
+        let kinds =
+            map.get("key_types").and_then(|kinds| kinds.get("content")).and_then(Document::list);
         entries
             .iter()
             .enumerate()
             .map(|(at, (key, value))| {
-                let kind = kinds.and_then(|kinds| kinds.get(at)).and_then(|kind| kind.get("__class__")).and_then(Document::text);
+                let kind = kinds
+                    .and_then(|kinds| kinds.get(at))
+                    .and_then(|kind| kind.get("__class__"))
+                    .and_then(Document::text);
                 let number = match kind {
                     Some("int" | "int64" | "int32") => key.parse().ok().map(Node::Int),
                     Some("float" | "float64" | "float32") => key.parse().ok().map(Node::Float),
@@ -110,13 +140,20 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn array(&mut self, map: &Document, content: Option<&Document>, depth: usize) -> Result<Id, String> {
+    fn array(
+        &mut self,
+        map: &Document,
+        content: Option<&Document>,
+        depth: usize,
+    ) -> Result<Id, String> {
         if text(map, "type")? == "json" {
             let items = self.list(content, depth)?;
             let shape = map.get("shape").ok_or("an array without a shape")?;
             let shape = self.node(shape, depth + 1)?;
             let shape: Option<Vec<usize>> = self.heap.value(shape).items().and_then(|dims| {
-                dims.into_iter().map(|dim| dim.int().and_then(|dim| usize::try_from(dim).ok())).collect()
+                dims.into_iter()
+                    .map(|dim| dim.int().and_then(|dim| usize::try_from(dim).ok()))
+                    .collect()
             });
             let shape = shape.ok_or("an array without a shape")?;
             // Arrays of more dimensions are nested lists; only their outermost items are kept.
@@ -127,7 +164,8 @@ impl Reader<'_> {
         if let Some(&id) = self.arrays.get(file) {
             return Ok(id);
         }
-        let array = Array::from_npy(&self.zip.read(file)?).map_err(|reason| format!("{file}: {reason}"))?;
+        let array =
+            Array::from_npy(&self.zip.read(file)?).map_err(|reason| format!("{file}: {reason}"))?;
         let id = self.heap.push(Node::Array(array))?;
         self.arrays.insert(file.to_owned(), id);
         Ok(id)
@@ -143,12 +181,16 @@ impl Reader<'_> {
             Document::Int(value) => Node::Int(*value),
             Document::Float(value) => Node::Float(*value),
             Document::Text(text) => Node::Text(text.clone()),
-            Document::List(items) => Node::List(items.iter().map(|item| self.json(item, depth + 1)).collect::<Result<_, _>>()?),
+            Document::List(items) => Node::List(
+                items.iter().map(|item| self.json(item, depth + 1)).collect::<Result<_, _>>()?,
+            ),
             Document::Numbers(_) => return Err("typed numbers in JSON".into()),
             Document::Map(entries) => Node::Dict(
                 entries
                     .iter()
-                    .map(|(key, value)| Ok((self.heap.push(Node::Text(key.clone()))?, self.json(value, depth + 1)?)))
+                    .map(|(key, value)| {
+                        Ok((self.heap.push(Node::Text(key.clone()))?, self.json(value, depth + 1)?))
+                    })
                     .collect::<Result<_, String>>()?,
             ),
         };

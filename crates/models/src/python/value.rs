@@ -123,10 +123,12 @@ impl<'a> Value<'a> {
                 match state.node() {
                     Node::Dict(_) => state.get(name),
                     // `(None, {...})`: an object with slots.
-                    Node::Tuple(parts) => parts.iter().rev().find_map(|&part| match self.at(part).node() {
-                        Node::Dict(_) => self.at(part).get(name),
-                        _ => None,
-                    }),
+                    Node::Tuple(parts) => {
+                        parts.iter().rev().find_map(|&part| match self.at(part).node() {
+                            Node::Dict(_) => self.at(part).get(name),
+                            _ => None,
+                        })
+                    }
                     _ => None,
                 }
             }
@@ -145,7 +147,9 @@ impl<'a> Value<'a> {
     pub(crate) fn text(self) -> Option<&'a str> {
         match self.node() {
             Node::Text(text) => Some(text),
-            Node::Array(Array { elements: Elements::Text(v), shape, .. }) if shape.is_empty() => v.first().map(String::as_str),
+            Node::Array(Array { elements: Elements::Text(v), shape, .. }) if shape.is_empty() => {
+                v.first().map(String::as_str)
+            }
             _ => None,
         }
     }
@@ -154,7 +158,9 @@ impl<'a> Value<'a> {
         match self.node() {
             Node::Bool(value) => Some(*value),
             Node::Int(value) => Some(*value != 0),
-            Node::Array(Array { elements: Elements::Bool(v), .. }) if v.len() == 1 => v.first().copied(),
+            Node::Array(Array { elements: Elements::Bool(v), .. }) if v.len() == 1 => {
+                v.first().copied()
+            }
             _ => None,
         }
     }
@@ -164,7 +170,9 @@ impl<'a> Value<'a> {
             Node::Int(value) => Some(*value),
             Node::Bool(value) => Some(i64::from(*value)),
             Node::Float(value) if value.fract() == 0.0 => Some(*value as i64),
-            Node::Array(array) if array.elements.len() == 1 => array.elements.to_i64()?.first().copied(),
+            Node::Array(array) if array.elements.len() == 1 => {
+                array.elements.to_i64()?.first().copied()
+            }
             _ => None,
         }
     }
@@ -174,7 +182,9 @@ impl<'a> Value<'a> {
             Node::Float(value) => Some(*value),
             Node::Int(value) => Some(*value as f64),
             Node::Bool(value) => Some(f64::from(u8::from(*value))),
-            Node::Array(array) if array.elements.len() == 1 => array.elements.to_f64()?.first().copied(),
+            Node::Array(array) if array.elements.len() == 1 => {
+                array.elements.to_f64()?.first().copied()
+            }
             _ => None,
         }
     }
@@ -189,8 +199,12 @@ impl<'a> Value<'a> {
     /// Items of a list, tuple, set, or an array of objects.
     pub(crate) fn items(self) -> Option<Vec<Self>> {
         match self.node() {
-            Node::List(items) | Node::Tuple(items) | Node::Set(items) => Some(items.iter().map(|&id| self.at(id)).collect()),
-            Node::Array(Array { elements: Elements::Objects(items), .. }) => Some(items.iter().map(|&id| self.at(id)).collect()),
+            Node::List(items) | Node::Tuple(items) | Node::Set(items) => {
+                Some(items.iter().map(|&id| self.at(id)).collect())
+            }
+            Node::Array(Array { elements: Elements::Objects(items), .. }) => {
+                Some(items.iter().map(|&id| self.at(id)).collect())
+            }
             _ => None,
         }
     }
@@ -198,7 +212,9 @@ impl<'a> Value<'a> {
     /// Entries of a dict.
     pub(crate) fn entries(self) -> Option<Vec<(Self, Self)>> {
         match self.node() {
-            Node::Dict(entries) => Some(entries.iter().map(|&(key, value)| (self.at(key), self.at(value))).collect()),
+            Node::Dict(entries) => {
+                Some(entries.iter().map(|&(key, value)| (self.at(key), self.at(value))).collect())
+            }
             _ => None,
         }
     }

@@ -33,12 +33,17 @@ impl<'a> Zip<'a> {
         // The end record is 22 bytes and a comment of up to 64 KiB.
         let first = bytes.len().saturating_sub(22 + 65_535);
         let tail = bytes.get(first..).unwrap_or_default();
-        let end = tail.windows(4).rposition(|window| window == b"PK\x05\x06").ok_or("not a zip archive")? + first;
+        let end = tail
+            .windows(4)
+            .rposition(|window| window == b"PK\x05\x06")
+            .ok_or("not a zip archive")?
+            + first;
         let mut count = u64::from(u16_at(bytes, end + 10)?);
         let mut directory = u64::from(u32_at(bytes, end + 16)?);
         if directory == u64::from(u32::MAX) || count == u64::from(u16::MAX) {
             let locator = end.checked_sub(20).ok_or("a damaged zip archive")?;
-            let record = usize::try_from(u64_at(bytes, locator + 8)?).map_err(|_| "a damaged zip archive")?;
+            let record = usize::try_from(u64_at(bytes, locator + 8)?)
+                .map_err(|_| "a damaged zip archive")?;
             if bytes.get(record..record.saturating_add(4)) != Some(b"PK\x06\x06") {
                 return Err("a damaged zip archive".into());
             }
@@ -46,7 +51,9 @@ impl<'a> Zip<'a> {
             directory = u64_at(bytes, record + 48)?;
         }
         if count > MAX_ENTRIES as u64 {
-            return Err(format!("{count} files in a zip archive are more than the limit of {MAX_ENTRIES}"));
+            return Err(format!(
+                "{count} files in a zip archive are more than the limit of {MAX_ENTRIES}"
+            ));
         }
         let mut entries = HashMap::new();
         let mut at = usize::try_from(directory).map_err(|_| "a damaged zip archive")?;
@@ -64,7 +71,9 @@ impl<'a> Zip<'a> {
                 unpacked: u64::from(u32_at(bytes, at + 24)?),
                 header: u64::from(u32_at(bytes, at + 42)?),
             };
-            entry.read_zip64(bytes.get(at + 46 + name_len..at + 46 + name_len + extra_len).unwrap_or_default());
+            entry.read_zip64(
+                bytes.get(at + 46 + name_len..at + 46 + name_len + extra_len).unwrap_or_default(),
+            );
             entries.insert(String::from_utf8_lossy(name).into_owned(), entry);
             at += 46 + name_len + extra_len + comment_len;
         }
@@ -76,28 +85,44 @@ impl<'a> Zip<'a> {
         let entry = self.entries.get(name).ok_or_else(|| format!("the archive has no {name:?}"))?;
         let total = self.unpacked.get().saturating_add(entry.unpacked);
         if total > MAX_UNPACKED {
-            return Err(format!("the archive unpacks to more than the limit of {MAX_UNPACKED} bytes"));
+            return Err(format!(
+                "the archive unpacks to more than the limit of {MAX_UNPACKED} bytes"
+            ));
         }
         self.unpacked.set(total);
         let header = usize::try_from(entry.header).map_err(|_| "a damaged zip archive")?;
         if self.bytes.get(header..header.saturating_add(4)) != Some(b"PK\x03\x04") {
             return Err(format!("{name:?} is not where the archive says"));
         }
-        let start = header + 30 + usize::from(u16_at(self.bytes, header + 26)?) + usize::from(u16_at(self.bytes, header + 28)?);
-        let packed = usize::try_from(entry.packed).ok().and_then(|len| self.bytes.get(start..start.checked_add(len)?));
+        let start = header
+            + 30
+            + usize::from(u16_at(self.bytes, header + 26)?)
+            + usize::from(u16_at(self.bytes, header + 28)?);
+        let packed = usize::try_from(entry.packed)
+            .ok()
+            .and_then(|len| self.bytes.get(start..start.checked_add(len)?));
         let packed = packed.ok_or_else(|| format!("{name:?} is cut"))?;
         let unpacked = match entry.method {
             0 => packed.to_vec(),
             8 => {
                 let mut unpacked = Vec::new();
                 let mut reader = DeflateDecoder::new(packed).take(entry.unpacked + 1);
-                reader.read_to_end(&mut unpacked).map_err(|error| format!("{name:?} is damaged: {error}"))?;
+                reader
+                    .read_to_end(&mut unpacked)
+                    .map_err(|error| format!("{name:?} is damaged: {error}"))?;
                 unpacked
             }
-            other => return Err(format!("{name:?} is packed by method {other}; stored and deflated files are read")),
+            other => {
+                return Err(format!(
+                    "{name:?} is packed by method {other}; stored and deflated files are read"
+                ));
+            }
         };
         if unpacked.len() as u64 != entry.unpacked {
-            return Err(format!("{name:?} does not unpack to the {} bytes that the archive says", entry.unpacked));
+            return Err(format!(
+                "{name:?} does not unpack to the {} bytes that the archive says",
+                entry.unpacked
+            ));
         }
         Ok(unpacked)
     }
@@ -108,11 +133,16 @@ impl Entry {
     fn read_zip64(&mut self, mut extra: &[u8]) {
         const TOO_LARGE: u64 = u32::MAX as u64;
         while let Some((head, rest)) = extra.split_first_chunk::<4>() {
-            let (kind, len) = (u16::from_le_bytes([head[0], head[1]]), usize::from(u16::from_le_bytes([head[2], head[3]])));
+            let (kind, len) = (
+                u16::from_le_bytes([head[0], head[1]]),
+                usize::from(u16::from_le_bytes([head[2], head[3]])),
+            );
             let (mut field, next) = rest.split_at_checked(len).unwrap_or((rest, &[]));
             if kind == 1 {
                 for slot in [&mut self.unpacked, &mut self.packed, &mut self.header] {
-                    if *slot == TOO_LARGE && let Some((value, rest)) = field.split_first_chunk::<8>() {
+                    if *slot == TOO_LARGE
+                        && let Some((value, rest)) = field.split_first_chunk::<8>()
+                    {
                         *slot = u64::from_le_bytes(*value);
                         field = rest;
                     }
@@ -124,7 +154,11 @@ impl Entry {
 }
 
 fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], String> {
-    bytes.get(at..).and_then(|rest| rest.first_chunk::<N>()).copied().ok_or_else(|| "a cut zip archive".to_owned())
+    bytes
+        .get(at..)
+        .and_then(|rest| rest.first_chunk::<N>())
+        .copied()
+        .ok_or_else(|| "a cut zip archive".to_owned())
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Result<u16, String> {

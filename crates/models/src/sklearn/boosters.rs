@@ -22,9 +22,14 @@ enum Booster {
 pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let classifier = fields.name().ends_with("Classifier");
     let own = fields.value("_Booster")?;
-    let handle = own.get("handle").or_else(|| own.get("_handle")).ok_or_else(|| fields.malformed("the booster is empty"))?;
+    let handle = own
+        .get("handle")
+        .or_else(|| own.get("_handle"))
+        .ok_or_else(|| fields.malformed("the booster is empty"))?;
     if fields.0.class().is_some_and(|class| class.starts_with("xgboost.")) {
-        let Some(bytes) = bytes(handle) else { return Err(fields.malformed("the booster holds no bytes")) };
+        let Some(bytes) = bytes(handle) else {
+            return Err(fields.malformed("the booster holds no bytes"));
+        };
         let booster = xgboost::Booster::parse(bytes, true)?;
         let classes = if classifier {
             let count = fields.count("n_classes_").unwrap_or(2).max(2);
@@ -67,12 +72,17 @@ impl Estimator for Boosted {
     fn predict(&self, x: &Table) -> Result<Output> {
         let answers = self.answers(x)?;
         let Some(classes) = &self.classes else {
-            return Ok(if answers.columns == 1 { Output::Values(answers.values) } else { Output::Table(answers) });
+            return Ok(if answers.columns == 1 {
+                Output::Values(answers.values)
+            } else {
+                Output::Table(answers)
+            });
         };
         let chosen = match &self.booster {
-            Booster::Xgboost(booster) => {
-                booster.classes(&answers.values.iter().map(|&x| x as f32).collect::<Vec<_>>(), answers.columns)
-            }
+            Booster::Xgboost(booster) => booster.classes(
+                &answers.values.iter().map(|&x| x as f32).collect::<Vec<_>>(),
+                answers.columns,
+            ),
             Booster::Lightgbm(_) => super::estimator::labels_of_scores(&answers, 0.5),
         };
         Ok(Output::Labels(chosen, Arc::clone(classes)))
@@ -80,7 +90,11 @@ impl Estimator for Boosted {
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
         let answers = self.answers(x)?;
-        Ok(if answers.columns == 1 { both(answers.values.iter().copied(), answers.rows) } else { answers })
+        Ok(if answers.columns == 1 {
+            both(answers.values.iter().copied(), answers.rows)
+        } else {
+            answers
+        })
     }
 
     fn classes(&self) -> Option<&Arc<Classes>> {

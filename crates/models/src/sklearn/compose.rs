@@ -91,14 +91,21 @@ impl Estimator for Identity {
 pub(super) fn function(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     match fields.optional("func") {
         None => Ok(Box::new(Identity)),
-        Some(function) if function.class() == Some("functools.partial") && checks_only(function) => Ok(Box::new(Identity)),
+        Some(function)
+            if function.class() == Some("functools.partial") && checks_only(function) =>
+        {
+            Ok(Box::new(Identity))
+        }
         // skops keeps a partial as an object of its own.
         Some(function) => Err(fields.unsupported(format!("function {}", function.describe()))),
     }
 }
 
 fn checks_only(partial: Value<'_>) -> bool {
-    partial.arguments().first().is_some_and(|function| function.describe().ends_with(".check_array"))
+    partial
+        .arguments()
+        .first()
+        .is_some_and(|function| function.describe().ends_with(".check_array"))
 }
 
 /// `ColumnTransformer`
@@ -123,9 +130,13 @@ pub(super) fn column_transformer(fields: Fields<'_>, depth: usize) -> Result<Box
     let mut parts = Vec::new();
     for entry in fields.items("transformers_")? {
         let entry = entry.items().unwrap_or_default();
-        let [name, transformer, ..] = entry.as_slice() else { return Err(fields.malformed("a transformer is no triple")) };
-        let columns = name.text().and_then(|name| places.get(name)).and_then(super::estimator::numbers);
-        let columns: Vec<usize> = columns.unwrap_or_default().into_iter().map(|x| x as usize).collect();
+        let [name, transformer, ..] = entry.as_slice() else {
+            return Err(fields.malformed("a transformer is no triple"));
+        };
+        let columns =
+            name.text().and_then(|name| places.get(name)).and_then(super::estimator::numbers);
+        let columns: Vec<usize> =
+            columns.unwrap_or_default().into_iter().map(|x| x as usize).collect();
         if columns.is_empty() || transformer.text() == Some("drop") {
             continue;
         }
@@ -141,7 +152,8 @@ impl Estimator for Columns {
     fn transform(&self, x: Table) -> Result<Table> {
         let places = self.places(&x)?;
         let parts = self.parts.iter().map(|(columns, part)| {
-            let columns: Vec<usize> = columns.iter().map(|&at| places.get(at).copied().unwrap_or(at)).collect();
+            let columns: Vec<usize> =
+                columns.iter().map(|&at| places.get(at).copied().unwrap_or(at)).collect();
             let answer = part.transform(x.select(&columns)?)?;
             // Frames that hold only numbers become matrices, so that the join can be one.
             Table::beside(vec![answer], x.rows())
@@ -158,13 +170,20 @@ impl Columns {
     /// Where the columns of training are in the input: by name if both have names, else by place.
     fn places(&self, x: &Table) -> Result<Vec<usize>> {
         if let (Some(names), Table::Frame(frame)) = (&self.names, x) {
-            let by_name: Option<Vec<usize>> = names.iter().map(|name| frame.names.iter().position(|column| column == name)).collect();
+            let by_name: Option<Vec<usize>> = names
+                .iter()
+                .map(|name| frame.names.iter().position(|column| column == name))
+                .collect();
             if let Some(places) = by_name {
                 return Ok(places);
             }
         }
         if x.width() != self.width {
-            return Err(Error::Input(format!("the model takes {} columns, the input has {}", self.width, x.width())));
+            return Err(Error::Input(format!(
+                "the model takes {} columns, the input has {}",
+                self.width,
+                x.width()
+            )));
         }
         Ok((0..self.width).collect())
     }
@@ -181,7 +200,9 @@ pub(super) fn feature_union(fields: Fields<'_>, depth: usize) -> Result<Box<dyn 
     let mut parts = Vec::new();
     for entry in fields.items("transformer_list")? {
         let entry = entry.items().unwrap_or_default();
-        let [_, transformer] = entry.as_slice() else { return Err(fields.malformed("a transformer is no pair")) };
+        let [_, transformer] = entry.as_slice() else {
+            return Err(fields.malformed("a transformer is no pair"));
+        };
         if transformer.text() != Some("drop") {
             parts.push(part(*transformer, depth)?);
         }
@@ -191,7 +212,8 @@ pub(super) fn feature_union(fields: Fields<'_>, depth: usize) -> Result<Box<dyn 
 
 impl Estimator for Union {
     fn transform(&self, x: Table) -> Result<Table> {
-        let parts = self.0.iter().map(|part| Table::beside(vec![part.transform(x.clone())?], x.rows()));
+        let parts =
+            self.0.iter().map(|part| Table::beside(vec![part.transform(x.clone())?], x.rows()));
         Table::beside(parts.collect::<Result<_>>()?, x.rows())
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+};
 
 pub(crate) use crate::input::Cells as Column;
 use crate::input::Input;
@@ -27,13 +29,19 @@ impl Matrix {
 
     pub(crate) fn zeros(rows: usize, columns: usize) -> Result<Self> {
         let cells = rows.checked_mul(columns).filter(|&cells| cells <= MAX_CELLS);
-        let cells = cells.ok_or_else(|| Error::Input(format!("{rows} rows of {columns} columns are too much at once; send fewer rows")))?;
+        let cells = cells.ok_or_else(|| {
+            Error::Input(format!(
+                "{rows} rows of {columns} columns are too much at once; send fewer rows"
+            ))
+        })?;
         Ok(Self { rows, columns, values: vec![0.0; cells] })
     }
 
     /// Rows in order; also of a matrix without columns.
     pub(crate) fn each_row(&self) -> impl Iterator<Item = &[f64]> {
-        (0..self.rows).map(|row| self.values.get(row * self.columns..(row + 1) * self.columns).unwrap_or_default())
+        (0..self.rows).map(|row| {
+            self.values.get(row * self.columns..(row + 1) * self.columns).unwrap_or_default()
+        })
     }
 
     pub(crate) fn each_row_mut(&mut self) -> impl Iterator<Item = &mut [f64]> {
@@ -50,7 +58,10 @@ impl Matrix {
         if let Some(column) = columns.iter().find(|&&column| column >= self.columns) {
             return Err(Error::Input(format!("column {column} of {}", self.columns)));
         }
-        let values = self.each_row().flat_map(|row| columns.iter().filter_map(|&at| row.get(at).copied())).collect();
+        let values = self
+            .each_row()
+            .flat_map(|row| columns.iter().filter_map(|&at| row.get(at).copied()))
+            .collect();
         Ok(Self::new(self.rows, columns.len(), values))
     }
 
@@ -79,9 +90,11 @@ impl Matrix {
     pub(crate) fn times_transposed(&self, weights: &Self, bias: &[f64]) -> Result<Self> {
         self.check_width(weights.columns)?;
         let mut result = Self::zeros(self.rows, weights.rows)?;
-        for (row, sums) in self.each_row().zip(result.values.chunks_exact_mut(weights.rows.max(1))) {
+        for (row, sums) in self.each_row().zip(result.values.chunks_exact_mut(weights.rows.max(1)))
+        {
             for (at, (sum, weights)) in sums.iter_mut().zip(weights.each_row()).enumerate() {
-                *sum = row.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>() + bias.get(at).or(bias.first()).copied().unwrap_or(0.0);
+                *sum = row.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>()
+                    + bias.get(at).or(bias.first()).copied().unwrap_or(0.0);
             }
         }
         Ok(result)
@@ -92,7 +105,10 @@ impl Matrix {
         if self.columns == columns {
             return Ok(());
         }
-        Err(Error::Input(format!("the model takes {columns} columns, the input has {}", self.columns)))
+        Err(Error::Input(format!(
+            "the model takes {columns} columns, the input has {}",
+            self.columns
+        )))
     }
 }
 
@@ -115,7 +131,11 @@ impl Table {
     pub(crate) fn from_batch(batch: &RecordBatch, as_frame: bool) -> Result<Self> {
         let input = Input::new(batch);
         if as_frame {
-            return Ok(Self::Frame(Frame { rows: batch.num_rows(), names: input.names(), columns: input.columns()? }));
+            return Ok(Self::Frame(Frame {
+                rows: batch.num_rows(),
+                names: input.names(),
+                columns: input.columns()?,
+            }));
         }
         Ok(Self::Matrix(Matrix::new(batch.num_rows(), input.width(), input.rows_f64()?)))
     }
@@ -143,7 +163,9 @@ impl Table {
         let mut matrix = Matrix::zeros(frame.rows, frame.columns.len())?;
         for (at, (column, name)) in frame.columns.iter().zip(&frame.names).enumerate() {
             let Column::Numbers(values) = column else {
-                return Err(Error::Input(format!("column {name:?} holds text where the model takes numbers")));
+                return Err(Error::Input(format!(
+                    "column {name:?} holds text where the model takes numbers"
+                )));
             };
             for (row, value) in matrix.each_row_mut().zip(values) {
                 if let Some(slot) = row.get_mut(at) {
@@ -161,7 +183,9 @@ impl Table {
             Self::Matrix(_) => None,
             Self::Frame(frame) => frame.columns.get(at).cloned(),
         };
-        column.ok_or_else(|| Error::Input(format!("the model takes column {at}, the input has {}", self.width())))
+        column.ok_or_else(|| {
+            Error::Input(format!("the model takes column {at}, the input has {}", self.width()))
+        })
     }
 
     pub(crate) fn name(&self, at: usize) -> String {
@@ -186,7 +210,10 @@ impl Table {
     /// Tables side by side: a matrix when all of them are numbers.
     pub(crate) fn beside(parts: Vec<Self>, rows: usize) -> Result<Self> {
         if parts.iter().all(|part| matches!(part, Self::Matrix(_))) {
-            let parts: Vec<Matrix> = parts.into_iter().filter_map(|part| if let Self::Matrix(m) = part { Some(m) } else { None }).collect();
+            let parts: Vec<Matrix> = parts
+                .into_iter()
+                .filter_map(|part| if let Self::Matrix(m) = part { Some(m) } else { None })
+                .collect();
             return Ok(Self::Matrix(Matrix::beside(&parts, rows)?));
         }
         let mut frame = Frame { rows, names: Vec::new(), columns: Vec::new() };
@@ -227,7 +254,9 @@ impl Classes {
             chosen.iter().filter_map(|&at| values.get(at).cloned()).collect()
         }
         match self {
-            Self::Integers(v, 32) => Arc::new(Int32Array::from_iter_values(pick(v, chosen).into_iter().map(|x| x as i32))),
+            Self::Integers(v, 32) => Arc::new(Int32Array::from_iter_values(
+                pick(v, chosen).into_iter().map(|x| x as i32),
+            )),
             Self::Integers(v, _) => Arc::new(Int64Array::from(pick(v, chosen))),
             Self::Floats(v) => Arc::new(Float64Array::from(pick(v, chosen))),
             Self::Booleans(v) => Arc::new(BooleanArray::from(pick(v, chosen))),
@@ -284,27 +313,42 @@ impl Output {
     pub(crate) fn numbers(&self) -> Result<Matrix> {
         Ok(match self {
             Self::Labels(chosen, classes) => {
-                let numbers: Option<Vec<f64>> = chosen.iter().map(|&at| classes.number(at)).collect();
-                let numbers = numbers.ok_or_else(|| Error::Input("text classes where numbers are needed".into()))?;
+                let numbers: Option<Vec<f64>> =
+                    chosen.iter().map(|&at| classes.number(at)).collect();
+                let numbers = numbers
+                    .ok_or_else(|| Error::Input("text classes where numbers are needed".into()))?;
                 Matrix::new(numbers.len(), 1, numbers)
             }
             Self::Values(values) => Matrix::new(values.len(), 1, values.clone()),
-            Self::Integers(values) => Matrix::new(values.len(), 1, values.iter().map(|&x| x as f64).collect()),
+            Self::Integers(values) => {
+                Matrix::new(values.len(), 1, values.iter().map(|&x| x as f64).collect())
+            }
             Self::Table(matrix) => matrix.clone(),
-            Self::ManyLabels(_) => return Err(Error::Input("several outputs where one is needed".into())),
+            Self::ManyLabels(_) => {
+                return Err(Error::Input("several outputs where one is needed".into()));
+            }
         })
     }
 }
 
 pub(crate) fn matrix_prediction(matrix: Matrix) -> Prediction {
-    Prediction::Matrix { width: matrix.columns, values: Arc::new(Float64Array::from(matrix.values)) }
+    Prediction::Matrix {
+        width: matrix.columns,
+        values: Arc::new(Float64Array::from(matrix.values)),
+    }
 }
 
 /// Labels of several outputs, row by row; they must be of one kind, as in NumPy.
 fn many_labels(outputs: &[(Vec<usize>, Arc<Classes>)]) -> Result<Prediction> {
     let width = outputs.len();
     let rows = outputs.first().map_or(0, |(chosen, _)| chosen.len());
-    let each = || (0..rows).flat_map(|row| outputs.iter().filter_map(move |(chosen, classes)| chosen.get(row).map(|&at| (at, classes))));
+    let each = || {
+        (0..rows).flat_map(|row| {
+            outputs
+                .iter()
+                .filter_map(move |(chosen, classes)| chosen.get(row).map(|&at| (at, classes)))
+        })
+    };
     let integers: Option<Vec<i64>> = each()
         .map(|(at, classes)| match &**classes {
             Classes::Integers(v, _) => v.get(at).copied(),
@@ -314,7 +358,9 @@ fn many_labels(outputs: &[(Vec<usize>, Arc<Classes>)]) -> Result<Prediction> {
     if let Some(integers) = integers {
         return Ok(Prediction::Matrix { values: Arc::new(Int64Array::from(integers)), width });
     }
-    if let Some(numbers) = each().map(|(at, classes)| classes.number(at)).collect::<Option<Vec<f64>>>() {
+    if let Some(numbers) =
+        each().map(|(at, classes)| classes.number(at)).collect::<Option<Vec<f64>>>()
+    {
         return Ok(Prediction::Matrix { values: Arc::new(Float64Array::from(numbers)), width });
     }
     let text: Option<Vec<String>> = each()
@@ -323,6 +369,7 @@ fn many_labels(outputs: &[(Vec<usize>, Arc<Classes>)]) -> Result<Prediction> {
             _ => None,
         })
         .collect();
-    let text = text.ok_or_else(|| Error::Input("outputs of text and of numbers in one model".into()))?;
+    let text =
+        text.ok_or_else(|| Error::Input("outputs of text and of numbers in one model".into()))?;
     Ok(Prediction::Matrix { values: Arc::new(StringArray::from(text)), width })
 }

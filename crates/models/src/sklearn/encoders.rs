@@ -17,7 +17,11 @@ pub(super) enum Key {
 
 impl Key {
     pub(super) fn number(x: f64) -> Self {
-        if x.is_nan() { Self::Missing } else { Self::Number(if x == 0.0 { 0.0 } else { x }.to_bits()) }
+        if x.is_nan() {
+            Self::Missing
+        } else {
+            Self::Number(if x == 0.0 { 0.0 } else { x }.to_bits())
+        }
     }
 
     pub(super) fn text(text: Option<&str>) -> Self {
@@ -28,7 +32,10 @@ impl Key {
         if value.is_none() {
             return Some(Self::Missing);
         }
-        value.text().map(|text| Self::Text(text.to_owned())).or_else(|| value.float().map(Self::number))
+        value
+            .text()
+            .map(|text| Self::Text(text.to_owned()))
+            .or_else(|| value.float().map(Self::number))
     }
 }
 
@@ -72,7 +79,10 @@ enum Unknown {
 
 /// Reads `categories_` and the grouping of rare categories.
 fn columns(fields: Fields<'_>) -> Result<Vec<Encoded>> {
-    let groups = fields.optional("_default_to_infrequent_mappings").and_then(Value::items).unwrap_or_default();
+    let groups = fields
+        .optional("_default_to_infrequent_mappings")
+        .and_then(Value::items)
+        .unwrap_or_default();
     fields
         .items("categories_")?
         .into_iter()
@@ -80,12 +90,20 @@ fn columns(fields: Fields<'_>) -> Result<Vec<Encoded>> {
         .map(|(at, value)| {
             let keys = categories(fields, value)?;
             let count = keys.len();
-            let mapping = groups.get(at).and_then(|group| super::estimator::numbers(*group)).filter(|mapping| mapping.len() == count);
+            let mapping = groups
+                .get(at)
+                .and_then(|group| super::estimator::numbers(*group))
+                .filter(|mapping| mapping.len() == count);
             let place = keys.into_iter().enumerate().map(|(number, key)| {
-                let mapped = mapping.as_ref().and_then(|mapping| mapping.get(number)).map_or(number, |&x| x as usize);
+                let mapped = mapping
+                    .as_ref()
+                    .and_then(|mapping| mapping.get(number))
+                    .map_or(number, |&x| x as usize);
                 (key, mapped)
             });
-            let width = mapping.as_ref().map_or(count, |mapping| mapping.iter().fold(0.0, |a: f64, &b| a.max(b)) as usize + 1);
+            let width = mapping.as_ref().map_or(count, |mapping| {
+                mapping.iter().fold(0.0, |a: f64, &b| a.max(b)) as usize + 1
+            });
             Ok(Encoded { place: place.collect(), width, infrequent: mapping.map(|_| width - 1) })
         })
         .collect()
@@ -108,7 +126,10 @@ impl Encoded {
 }
 
 fn unseen(x: &Table, at: usize, row: usize) -> Error {
-    Error::Input(format!("column {:?}, row {row}: a category that the model does not know", x.name(at)))
+    Error::Input(format!(
+        "column {:?}, row {row}: a category that the model does not know",
+        x.name(at)
+    ))
 }
 
 fn check_width(x: &Table, columns: usize) -> Result<()> {
@@ -132,8 +153,15 @@ pub(super) fn one_hot(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let dropped = match drop {
         None => vec![None; columns.len()],
         Some(value) => match value.items() {
-            Some(items) => items.into_iter().map(|item| item.int().and_then(|at| usize::try_from(at).ok())).collect(),
-            None => super::estimator::numbers(value).unwrap_or_default().into_iter().map(|x| Some(x as usize)).collect(),
+            Some(items) => items
+                .into_iter()
+                .map(|item| item.int().and_then(|at| usize::try_from(at).ok()))
+                .collect(),
+            None => super::estimator::numbers(value)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|x| Some(x as usize))
+                .collect(),
         },
     };
     let unknown = match fields.text("handle_unknown", "error") {
@@ -149,15 +177,22 @@ impl Estimator for OneHot {
     fn transform(&self, x: Table) -> Result<Table> {
         check_width(&x, self.columns.len())?;
         let dropped = |at: usize| self.dropped.get(at).copied().flatten();
-        let width = self.columns.iter().enumerate().map(|(at, column)| column.width - usize::from(dropped(at).is_some())).sum();
+        let width = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| column.width - usize::from(dropped(at).is_some()))
+            .sum();
         let mut result = Matrix::zeros(x.rows(), width)?;
         let mut first = 0;
         for (at, encoded) in self.columns.iter().enumerate() {
             let dropped = dropped(at);
-            let codes = encoded.codes(&x.column(at)?, self.unknown).map_err(|row| unseen(&x, at, row))?;
+            let codes =
+                encoded.codes(&x.column(at)?, self.unknown).map_err(|row| unseen(&x, at, row))?;
             for (row, code) in result.each_row_mut().zip(codes) {
                 let Some(code) = code.filter(|&code| Some(code) != dropped) else { continue };
-                let place = first + code - usize::from(dropped.is_some_and(|dropped| code > dropped));
+                let place =
+                    first + code - usize::from(dropped.is_some_and(|dropped| code > dropped));
                 if let Some(slot) = row.get_mut(place) {
                     *slot = 1.0;
                 }
@@ -222,12 +257,21 @@ pub(super) fn target(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let columns = fields
         .items("categories_")?
         .into_iter()
-        .map(|value| Ok(categories(fields, value)?.into_iter().enumerate().map(|(at, key)| (key, at)).collect()))
+        .map(|value| {
+            Ok(categories(fields, value)?
+                .into_iter()
+                .enumerate()
+                .map(|(at, key)| (key, at))
+                .collect())
+        })
         .collect::<Result<Vec<_>>>()?;
     let encodings = fields
         .items("encodings_")?
         .into_iter()
-        .map(|value| super::estimator::numbers(value).ok_or_else(|| fields.malformed("encodings_ are no numbers")))
+        .map(|value| {
+            super::estimator::numbers(value)
+                .ok_or_else(|| fields.malformed("encodings_ are no numbers"))
+        })
         .collect::<Result<_>>()?;
     Ok(Box::new(Target { columns, encodings, means: fields.numbers("target_mean_")? }))
 }
@@ -243,8 +287,13 @@ impl Estimator for Target {
             for (row, key) in result.each_row_mut().zip(&keys) {
                 for class in 0..each {
                     let encoding = self.encodings.get(at * each + class);
-                    let mean = self.means.get(class).or(self.means.first()).copied().unwrap_or(f64::NAN);
-                    let value = column.get(key).and_then(|&place| encoding?.get(place)).copied().unwrap_or(mean);
+                    let mean =
+                        self.means.get(class).or(self.means.first()).copied().unwrap_or(f64::NAN);
+                    let value = column
+                        .get(key)
+                        .and_then(|&place| encoding?.get(place))
+                        .copied()
+                        .unwrap_or(mean);
                     if let Some(slot) = row.get_mut(at * each + class) {
                         *slot = value;
                     }
@@ -275,23 +324,40 @@ enum Fill {
 
 pub(super) fn imputer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let statistics = fields.value("statistics_")?;
-    let keep_empty = fields.flag("keep_empty_features", false) || fields.text("strategy", "mean") == "constant";
+    let keep_empty =
+        fields.flag("keep_empty_features", false) || fields.text("strategy", "mean") == "constant";
     let numbers = statistics.array().and_then(|array| array.elements.to_f64());
     let fill = match (numbers, statistics.array().map(|array| &array.elements)) {
-        (Some(numbers), _) => numbers.into_iter().map(|x| if x.is_nan() && !keep_empty { None } else { Some(Fill::Number(if x.is_nan() { 0.0 } else { x })) }).collect(),
-        (None, Some(Elements::Text(text))) => text.iter().map(|text| Some(Fill::Text(text.clone()))).collect(),
+        (Some(numbers), _) => numbers
+            .into_iter()
+            .map(|x| {
+                if x.is_nan() && !keep_empty {
+                    None
+                } else {
+                    Some(Fill::Number(if x.is_nan() { 0.0 } else { x }))
+                }
+            })
+            .collect(),
+        (None, Some(Elements::Text(text))) => {
+            text.iter().map(|text| Some(Fill::Text(text.clone()))).collect()
+        }
         (None, Some(Elements::Objects(ids))) => ids
             .iter()
             .map(|&id| {
                 let value = statistics.sibling(id);
-                value.text().map(|text| Fill::Text(text.to_owned())).or_else(|| value.float().filter(|x| !x.is_nan()).map(Fill::Number))
+                value
+                    .text()
+                    .map(|text| Fill::Text(text.to_owned()))
+                    .or_else(|| value.float().filter(|x| !x.is_nan()).map(Fill::Number))
             })
             .collect(),
         _ => return Err(fields.malformed("statistics_ is no array")),
     };
     let missing = fields.0.get("missing_values").and_then(Key::of).unwrap_or(Key::Missing);
     let indicate = match fields.optional("indicator_").map(Fields) {
-        Some(indicator) => indicator.numbers("features_")?.into_iter().map(|x| x as usize).collect(),
+        Some(indicator) => {
+            indicator.numbers("features_")?.into_iter().map(|x| x as usize).collect()
+        }
         None => Vec::new(),
     };
     let none_is_missing = fields.0.get("missing_values").is_some_and(Value::is_none);
@@ -308,12 +374,16 @@ impl Estimator for Imputer {
             let column = x.column(at)?;
             let missing: Vec<bool> = match (&column, self.none_is_missing) {
                 // `None` in text is not NaN, and stays.
-                (Column::Text(values), false) if self.missing == Key::Missing => vec![false; values.len()],
+                (Column::Text(values), false) if self.missing == Key::Missing => {
+                    vec![false; values.len()]
+                }
                 _ => keys(&column).iter().map(|key| *key == self.missing).collect(),
             };
             if let Some(fill) = fill {
                 frame.names.push(x.name(at));
-                frame.columns.push(fill.put_into(column, &missing).map_err(|reason| Error::Input(format!("column {:?}: {reason}", x.name(at))))?);
+                frame.columns.push(fill.put_into(column, &missing).map_err(|reason| {
+                    Error::Input(format!("column {:?}: {reason}", x.name(at)))
+                })?);
             }
             if self.indicate.contains(&at) {
                 indicators.push((at, missing));
@@ -321,7 +391,9 @@ impl Estimator for Imputer {
         }
         for (at, missing) in indicators {
             frame.names.push(format!("missingindicator_{}", x.name(at)));
-            frame.columns.push(Column::Numbers(missing.into_iter().map(|x| f64::from(u8::from(x))).collect()));
+            frame.columns.push(Column::Numbers(
+                missing.into_iter().map(|x| f64::from(u8::from(x))).collect(),
+            ));
         }
         Table::beside(vec![Table::Frame(frame)], rows)
     }
@@ -331,18 +403,28 @@ impl Fill {
     fn put_into(&self, column: Column, missing: &[bool]) -> Result<Column, &'static str> {
         Ok(match (column, self) {
             (Column::Numbers(mut values), Self::Number(fill)) => {
-                values.iter_mut().zip(missing).filter(|(_, missing)| **missing).for_each(|(value, _)| *value = *fill);
+                values
+                    .iter_mut()
+                    .zip(missing)
+                    .filter(|(_, missing)| **missing)
+                    .for_each(|(value, _)| *value = *fill);
                 Column::Numbers(values)
             }
             (Column::Text(mut values), Self::Text(fill)) => {
-                values.iter_mut().zip(missing).filter(|(_, missing)| **missing).for_each(|(value, _)| *value = Some(fill.clone()));
+                values
+                    .iter_mut()
+                    .zip(missing)
+                    .filter(|(_, missing)| **missing)
+                    .for_each(|(value, _)| *value = Some(fill.clone()));
                 Column::Text(values)
             }
             // A text column that arrives empty is typed as numbers.
             (Column::Numbers(values), Self::Text(fill)) if values.iter().all(|x| x.is_nan()) => {
                 Column::Text(vec![Some(fill.clone()); values.len()])
             }
-            (Column::Numbers(_), Self::Text(_)) => return Err("numbers where the model takes text"),
+            (Column::Numbers(_), Self::Text(_)) => {
+                return Err("numbers where the model takes text");
+            }
             (Column::Text(_), Self::Number(_)) => return Err("text where the model takes numbers"),
         })
     }

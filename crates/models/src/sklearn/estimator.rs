@@ -131,7 +131,8 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn value(self, name: &str) -> Result<Value<'a>> {
-        self.optional(name).ok_or_else(|| self.malformed(format!("{name} is missing; is the model fitted?")))
+        self.optional(name)
+            .ok_or_else(|| self.malformed(format!("{name} is missing; is the model fitted?")))
     }
 
     pub(crate) fn text(self, name: &str, default: &'a str) -> &'a str {
@@ -180,7 +181,9 @@ impl<'a> Fields<'a> {
             // Several outputs have a list of arrays.
             if self.items(name).is_ok() { self.unsupported("several outputs") } else { error }
         })?;
-        classes(array, self.0).map(Arc::new).ok_or_else(|| self.unsupported(format!("classes {:?}", array.shape)))
+        classes(array, self.0)
+            .map(Arc::new)
+            .ok_or_else(|| self.unsupported(format!("classes {:?}", array.shape)))
     }
 }
 
@@ -193,10 +196,14 @@ pub(crate) fn classes(array: &Array, heap_of: Value<'_>) -> Option<Classes> {
         Elements::Text(v) => Classes::Text(v.clone()),
         Elements::Objects(v) => {
             let values: Vec<Value<'_>> = v.iter().map(|&id| heap_of.sibling(id)).collect();
-            if let Some(text) = values.iter().map(|value| value.text().map(str::to_owned)).collect() {
+            if let Some(text) = values.iter().map(|value| value.text().map(str::to_owned)).collect()
+            {
                 Classes::Text(text)
             } else {
-                Classes::Integers(values.iter().map(|value| value.int()).collect::<Option<_>>()?, 64)
+                Classes::Integers(
+                    values.iter().map(|value| value.int()).collect::<Option<_>>()?,
+                    64,
+                )
             }
         }
         Elements::Struct(_) => return None,

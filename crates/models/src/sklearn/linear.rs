@@ -76,7 +76,9 @@ pub(super) fn classifier(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         "LogisticRegression" | "LogisticRegressionCV" => match fields.text("multi_class", "auto") {
             "multinomial" => Probabilities::Softmax,
             "ovr" => Probabilities::OneVsRest,
-            _ if classes.len() <= 2 || fields.text("solver", "lbfgs") == "liblinear" => Probabilities::OneVsRest,
+            _ if classes.len() <= 2 || fields.text("solver", "lbfgs") == "liblinear" => {
+                Probabilities::OneVsRest
+            }
             _ => Probabilities::Softmax,
         },
         "LinearDiscriminantAnalysis" if classes.len() > 2 => Probabilities::Softmax,
@@ -106,13 +108,18 @@ impl Estimator for Classifier {
         let mut scores = self.decision_function(x)?;
         let rows = scores.rows;
         match self.probabilities {
-            Probabilities::None => return Err(crate::Error::Input("the model has no predict_proba".into())),
+            Probabilities::None => {
+                return Err(crate::Error::Input("the model has no predict_proba".into()));
+            }
             Probabilities::Softmax if scores.columns == 1 => {
-                scores = Matrix::new(rows, 2, scores.values.iter().flat_map(|&x| [-x, x]).collect());
+                scores =
+                    Matrix::new(rows, 2, scores.values.iter().flat_map(|&x| [-x, x]).collect());
                 softmax(&mut scores);
             }
             Probabilities::Softmax => softmax(&mut scores),
-            Probabilities::OneVsRest if scores.columns == 1 => scores = both(scores.values.iter().map(|&x| expit(x)), rows),
+            Probabilities::OneVsRest if scores.columns == 1 => {
+                scores = both(scores.values.iter().map(|&x| expit(x)), rows)
+            }
             Probabilities::OneVsRest => {
                 scores.values.iter_mut().for_each(|x| *x = expit(*x));
                 divide_by_sum(&mut scores);

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
-use super::estimator::{Estimator, Fields, arg_max, both, expit, labels_of_scores, numbers, softmax};
+use super::estimator::{
+    Estimator, Fields, arg_max, both, expit, labels_of_scores, numbers, softmax,
+};
 use crate::python::Value;
 use crate::{Error, Result};
 
@@ -19,9 +21,13 @@ pub(super) fn load(fields: Fields<'_>, depth: usize) -> Result<Option<Boxed>> {
         "AdaBoostRegressor" => Box::new(AdaBoostRegressor::read(fields, depth)?),
         "OneVsRestClassifier" => Box::new(OneVsRest::read(fields, depth)?),
         "_ConstantPredictor" => Box::new(Constant(fields.float("y_")?)),
-        "MultiOutputClassifier" | "MultiOutputRegressor" => Box::new(MultiOutput(members(fields, "estimators_", depth)?)),
+        "MultiOutputClassifier" | "MultiOutputRegressor" => {
+            Box::new(MultiOutput(members(fields, "estimators_", depth)?))
+        }
         "CalibratedClassifierCV" => Box::new(Calibrated::read(fields, depth)?),
-        "TransformedTargetRegressor" if fields.optional("func").is_none() && fields.optional("transformer").is_none() => {
+        "TransformedTargetRegressor"
+            if fields.optional("func").is_none() && fields.optional("transformer").is_none() =>
+        {
             super::load(fields.value("regressor_")?, depth + 1)?
         }
         "FrozenEstimator" => super::load(fields.value("estimator")?, depth + 1)?,
@@ -36,7 +42,12 @@ pub(super) fn booster(fields: Fields<'_>) -> Result<Boxed> {
 }
 
 fn members(fields: Fields<'_>, name: &str, depth: usize) -> Result<Vec<Boxed>> {
-    fields.items(name)?.into_iter().filter(|value| value.text() != Some("drop")).map(|value| super::load(value, depth + 1)).collect()
+    fields
+        .items(name)?
+        .into_iter()
+        .filter(|value| value.text() != Some("drop"))
+        .map(|value| super::load(value, depth + 1))
+        .collect()
 }
 
 fn total_size(members: &[Boxed]) -> usize {
@@ -70,16 +81,25 @@ impl Voting {
         let members = members(fields, "estimators_", depth)?;
         let mut weights = fields.optional_numbers("weights")?.unwrap_or_default();
         // Weights are given for all estimators, also those that are dropped.
-        let dropped: Vec<bool> = fields.items("estimators")?.iter().map(|pair| {
-            pair.items().and_then(|pair| pair.get(1).copied()).and_then(Value::text) == Some("drop")
-        }).collect();
+        let dropped: Vec<bool> = fields
+            .items("estimators")?
+            .iter()
+            .map(|pair| {
+                pair.items().and_then(|pair| pair.get(1).copied()).and_then(Value::text)
+                    == Some("drop")
+            })
+            .collect();
         if weights.is_empty() {
             weights = vec![1.0; members.len()];
         } else {
             let mut dropped = dropped.into_iter();
             weights.retain(|_| dropped.next() != Some(true));
         }
-        let classes = if fields.name() == "VotingClassifier" { Some(fields.classes("classes_")?) } else { None };
+        let classes = if fields.name() == "VotingClassifier" {
+            Some(fields.classes("classes_")?)
+        } else {
+            None
+        };
         Ok(Self { members, weights, classes, soft: fields.text("voting", "hard") == "soft" })
     }
 }
@@ -113,11 +133,18 @@ impl Estimator for Voting {
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
-        let classes = self.classes.as_ref().filter(|_| self.soft).ok_or_else(|| Error::Input("hard voting has no predict_proba".into()))?;
+        let classes = self
+            .classes
+            .as_ref()
+            .filter(|_| self.soft)
+            .ok_or_else(|| Error::Input("hard voting has no predict_proba".into()))?;
         let mut sums = Matrix::zeros(x.rows(), classes.len())?;
         for (member, weight) in self.members.iter().zip(&self.weights) {
             let shares = member.predict_proba(x)?;
-            sums.values.iter_mut().zip(&shares.values).for_each(|(sum, share)| *sum += share * weight);
+            sums.values
+                .iter_mut()
+                .zip(&shares.values)
+                .for_each(|(sum, share)| *sum += share * weight);
         }
         let total: f64 = self.weights.iter().sum();
         sums.values.iter_mut().for_each(|sum| *sum /= total);
@@ -155,15 +182,20 @@ enum Ask {
 
 impl Stacking {
     fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
-        let methods = fields.items("stack_method_")?.into_iter().map(|method| match method.text() {
-            Some("predict") => Ok(Ask::Predict),
-            Some("predict_proba") => Ok(Ask::Proba),
-            Some("decision_function") => Ok(Ask::Decision),
-            _ => Err(fields.unsupported(format!("stack method {}", method.describe()))),
-        });
+        let methods =
+            fields.items("stack_method_")?.into_iter().map(|method| match method.text() {
+                Some("predict") => Ok(Ask::Predict),
+                Some("predict_proba") => Ok(Ask::Proba),
+                Some("decision_function") => Ok(Ask::Decision),
+                _ => Err(fields.unsupported(format!("stack method {}", method.describe()))),
+            });
         let methods = methods.collect::<Result<Vec<_>>>()?;
         let members = members(fields, "estimators_", depth)?;
-        let classes = if fields.name() == "StackingClassifier" { Some(fields.classes("classes_")?) } else { None };
+        let classes = if fields.name() == "StackingClassifier" {
+            Some(fields.classes("classes_")?)
+        } else {
+            None
+        };
         Ok(Self {
             members: members.into_iter().zip(methods).collect(),
             last: super::load(fields.value("final_estimator_")?, depth + 1)?,
@@ -198,7 +230,10 @@ impl Estimator for Stacking {
         let output = self.last.predict(&self.answers(x)?)?;
         match (&self.classes, output) {
             (Some(classes), Output::Labels(chosen, inner)) => {
-                let chosen = chosen.into_iter().map(|at| inner.number(at).map_or(at, |number| number as usize)).collect();
+                let chosen = chosen
+                    .into_iter()
+                    .map(|at| inner.number(at).map_or(at, |number| number as usize))
+                    .collect();
                 Ok(Output::Labels(chosen, Arc::clone(classes)))
             }
             (_, output) => Ok(output),
@@ -226,7 +261,8 @@ impl Estimator for Stacking {
     }
 
     fn size_bytes(&self) -> usize {
-        self.last.size_bytes() + self.members.iter().map(|(member, _)| member.size_bytes()).sum::<usize>()
+        self.last.size_bytes()
+            + self.members.iter().map(|(member, _)| member.size_bytes()).sum::<usize>()
     }
 }
 
@@ -241,15 +277,27 @@ impl Bagging {
     fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
         let width = fields.count("n_features_in_")?;
         let columns = fields.items("estimators_features_")?.into_iter().map(|value| {
-            let columns: Vec<usize> = numbers(value).unwrap_or_default().into_iter().map(|x| x as usize).collect();
+            let columns: Vec<usize> =
+                numbers(value).unwrap_or_default().into_iter().map(|x| x as usize).collect();
             (!columns.iter().copied().eq(0..width)).then_some(columns)
         });
         let columns: Vec<_> = columns.collect();
-        let classes = if fields.name() == "BaggingClassifier" { Some(fields.classes("classes_")?) } else { None };
-        Ok(Self { members: members(fields, "estimators_", depth)?.into_iter().zip(columns).collect(), classes })
+        let classes = if fields.name() == "BaggingClassifier" {
+            Some(fields.classes("classes_")?)
+        } else {
+            None
+        };
+        Ok(Self {
+            members: members(fields, "estimators_", depth)?.into_iter().zip(columns).collect(),
+            classes,
+        })
     }
 
-    fn each<T>(&self, x: &Table, mut visit: impl FnMut(&dyn Estimator, &Table) -> Result<T>) -> Result<Vec<T>> {
+    fn each<T>(
+        &self,
+        x: &Table,
+        mut visit: impl FnMut(&dyn Estimator, &Table) -> Result<T>,
+    ) -> Result<Vec<T>> {
         self.members
             .iter()
             .map(|(member, columns)| match columns {
@@ -264,7 +312,10 @@ impl Estimator for Bagging {
     fn predict(&self, x: &Table) -> Result<Output> {
         if let Some(classes) = &self.classes {
             let shares = self.predict_proba(x)?;
-            return Ok(Output::Labels(shares.each_row().map(arg_max).collect(), Arc::clone(classes)));
+            return Ok(Output::Labels(
+                shares.each_row().map(arg_max).collect(),
+                Arc::clone(classes),
+            ));
         }
         let mut sums: Vec<f64> = Vec::new();
         let mut width = 1;
@@ -276,11 +327,18 @@ impl Estimator for Bagging {
         for sum in &mut sums {
             *sum /= self.members.len() as f64;
         }
-        Ok(if width == 1 { Output::Values(sums) } else { Output::Table(Matrix::new(x.rows(), width, sums)) })
+        Ok(if width == 1 {
+            Output::Values(sums)
+        } else {
+            Output::Table(Matrix::new(x.rows(), width, sums))
+        })
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
-        let classes = self.classes.as_ref().ok_or_else(|| Error::Input("a regressor has no predict_proba".into()))?;
+        let classes = self
+            .classes
+            .as_ref()
+            .ok_or_else(|| Error::Input("a regressor has no predict_proba".into()))?;
         let mut sums = Matrix::zeros(x.rows(), classes.len())?;
         self.each(x, |member, x| {
             let places = places(member, classes, true);
@@ -307,7 +365,8 @@ impl Estimator for Bagging {
 
     fn decision_function(&self, x: &Table) -> Result<Matrix> {
         let mut answers = self.each(x, |member, x| member.decision_function(x))?.into_iter();
-        let mut sums = answers.next().ok_or_else(|| Error::Input("the ensemble is empty".into()))?;
+        let mut sums =
+            answers.next().ok_or_else(|| Error::Input("the ensemble is empty".into()))?;
         for answer in answers {
             sums.values.iter_mut().zip(&answer.values).for_each(|(sum, value)| *sum += value);
         }
@@ -347,7 +406,12 @@ impl AdaBoost {
         let mut weights = fields.numbers("estimator_weights_")?;
         weights.truncate(members.len());
         // Since 1.6 there is only SAMME, and the parameter is kept as "deprecated".
-        Ok(Self { members, weights, classes: fields.classes("classes_")?, real: fields.text("algorithm", "SAMME") == "SAMME.R" })
+        Ok(Self {
+            members,
+            weights,
+            classes: fields.classes("classes_")?,
+            real: fields.text("algorithm", "SAMME") == "SAMME.R",
+        })
     }
 
     /// A column for each class.
@@ -362,11 +426,16 @@ impl AdaBoost {
                 logs.values.iter_mut().for_each(|p| *p = p.max(f64::EPSILON).ln());
                 for (scores, logs) in scores.each_row_mut().zip(logs.each_row()) {
                     let mean = logs.iter().sum::<f64>() / classes as f64;
-                    scores.iter_mut().zip(logs).for_each(|(score, log)| *score += others * (log - mean));
+                    scores
+                        .iter_mut()
+                        .zip(logs)
+                        .for_each(|(score, log)| *score += others * (log - mean));
                 }
                 continue;
             }
-            let Output::Labels(chosen, _) = member.predict(x)? else { return Err(Error::Input("a member is no classifier".into())) };
+            let Output::Labels(chosen, _) = member.predict(x)? else {
+                return Err(Error::Input("a member is no classifier".into()));
+            };
             for (scores, chosen) in scores.each_row_mut().zip(chosen) {
                 let chosen = places.get(chosen).copied();
                 for (at, score) in scores.iter_mut().enumerate() {
@@ -382,7 +451,10 @@ impl AdaBoost {
 
 impl Estimator for AdaBoost {
     fn predict(&self, x: &Table) -> Result<Output> {
-        Ok(Output::Labels(labels_of_scores(&self.decision_function(x)?, 0.0), Arc::clone(&self.classes)))
+        Ok(Output::Labels(
+            labels_of_scores(&self.decision_function(x)?, 0.0),
+            Arc::clone(&self.classes),
+        ))
     }
 
     fn decision_function(&self, x: &Table) -> Result<Matrix> {
@@ -390,17 +462,27 @@ impl Estimator for AdaBoost {
         if scores.columns != 2 {
             return Ok(scores);
         }
-        let difference = scores.each_row().map(|row| row.iter().rev().zip([1.0, -1.0]).map(|(x, sign)| x * sign).sum());
+        let difference = scores
+            .each_row()
+            .map(|row| row.iter().rev().zip([1.0, -1.0]).map(|(x, sign)| x * sign).sum());
         Ok(Matrix::new(scores.rows, 1, difference.collect()))
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
         let decision = self.decision_function(x)?;
         let mut scores = if decision.columns == 1 {
-            Matrix::new(decision.rows, 2, decision.values.iter().flat_map(|&x| [-x / 2.0, x / 2.0]).collect())
+            Matrix::new(
+                decision.rows,
+                2,
+                decision.values.iter().flat_map(|&x| [-x / 2.0, x / 2.0]).collect(),
+            )
         } else {
             let others = (decision.columns - 1) as f64;
-            Matrix::new(decision.rows, decision.columns, decision.values.iter().map(|x| x / others).collect())
+            Matrix::new(
+                decision.rows,
+                decision.columns,
+                decision.values.iter().map(|x| x / others).collect(),
+            )
         };
         softmax(&mut scores);
         Ok(scores)
@@ -432,16 +514,27 @@ struct AdaBoostRegressor {
 
 impl AdaBoostRegressor {
     fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
-        Ok(Self { members: members(fields, "estimators_", depth)?, weights: fields.numbers("estimator_weights_")? })
+        Ok(Self {
+            members: members(fields, "estimators_", depth)?,
+            weights: fields.numbers("estimator_weights_")?,
+        })
     }
 }
 
 impl Estimator for AdaBoostRegressor {
     fn predict(&self, x: &Table) -> Result<Output> {
-        let answers = self.members.iter().map(|member| Ok(member.predict(x)?.numbers()?.values)).collect::<Result<Vec<_>>>()?;
+        let answers = self
+            .members
+            .iter()
+            .map(|member| Ok(member.predict(x)?.numbers()?.values))
+            .collect::<Result<Vec<_>>>()?;
         let half = 0.5 * self.weights.iter().take(answers.len()).sum::<f64>();
         let median = |row: usize| {
-            let mut values: Vec<(f64, f64)> = answers.iter().zip(&self.weights).filter_map(|(answer, &weight)| Some((*answer.get(row)?, weight))).collect();
+            let mut values: Vec<(f64, f64)> = answers
+                .iter()
+                .zip(&self.weights)
+                .filter_map(|(answer, &weight)| Some((*answer.get(row)?, weight)))
+                .collect();
             values.sort_by(|a, b| a.0.total_cmp(&b.0));
             let mut sum = 0.0;
             for (value, weight) in values {
@@ -494,13 +587,20 @@ impl OneVsRest {
         if binarizer.text("y_type_", "multiclass").starts_with("multilabel") {
             return Err(fields.unsupported("several labels at once"));
         }
-        Ok(Self { members: members(fields, "estimators_", depth)?, classes: binarizer.classes("classes_")? })
+        Ok(Self {
+            members: members(fields, "estimators_", depth)?,
+            classes: binarizer.classes("classes_")?,
+        })
     }
 
     /// One column for each member.
     fn scores(&self, x: &Table) -> Result<Matrix> {
         let columns = self.members.iter().map(|member| {
-            if member.has_decision() { member.decision_function(x) } else { member.predict_proba(x)?.select(&[1]) }
+            if member.has_decision() {
+                member.decision_function(x)
+            } else {
+                member.predict_proba(x)?.select(&[1])
+            }
         });
         Matrix::beside(&columns.collect::<Result<Vec<_>>>()?, x.rows())
     }
@@ -508,7 +608,11 @@ impl OneVsRest {
 
 impl Estimator for OneVsRest {
     fn predict(&self, x: &Table) -> Result<Output> {
-        let threshold = if self.members.first().is_some_and(|member| member.has_decision()) { 0.0 } else { 0.5 };
+        let threshold = if self.members.first().is_some_and(|member| member.has_decision()) {
+            0.0
+        } else {
+            0.5
+        };
         Ok(Output::Labels(labels_of_scores(&self.scores(x)?, threshold), Arc::clone(&self.classes)))
     }
 
@@ -592,8 +696,13 @@ impl Curve {
     fn read(value: Value<'_>) -> Result<Self> {
         let fields = Fields(value);
         Ok(match fields.name() {
-            "_SigmoidCalibration" => Self::Sigmoid { a: fields.float("a_")?, b: fields.float("b_")? },
-            "IsotonicRegression" => Self::Isotonic { x: fields.numbers("X_thresholds_")?, y: fields.numbers("y_thresholds_")? },
+            "_SigmoidCalibration" => {
+                Self::Sigmoid { a: fields.float("a_")?, b: fields.float("b_")? }
+            }
+            "IsotonicRegression" => Self::Isotonic {
+                x: fields.numbers("X_thresholds_")?,
+                y: fields.numbers("y_thresholds_")?,
+            },
             _ => return Err(fields.unsupported("calibration")),
         })
     }
@@ -626,8 +735,15 @@ impl Calibrated {
             if part.text("method", "sigmoid") == "temperature" {
                 return Err(fields.unsupported("calibration by temperature"));
             }
-            let member = super::load(part.value("estimator").or_else(|_| part.value("base_estimator"))?, depth + 1)?;
-            let curves = part.items("calibrators")?.into_iter().map(Curve::read).collect::<Result<Vec<_>>>()?;
+            let member = super::load(
+                part.value("estimator").or_else(|_| part.value("base_estimator"))?,
+                depth + 1,
+            )?;
+            let curves = part
+                .items("calibrators")?
+                .into_iter()
+                .map(Curve::read)
+                .collect::<Result<Vec<_>>>()?;
             let places = places(&*member, &classes, false);
             parts.push((member, curves, places));
         }
@@ -637,21 +753,29 @@ impl Calibrated {
 
 impl Estimator for Calibrated {
     fn predict(&self, x: &Table) -> Result<Output> {
-        Ok(Output::Labels(self.predict_proba(x)?.each_row().map(arg_max).collect(), Arc::clone(&self.classes)))
+        Ok(Output::Labels(
+            self.predict_proba(x)?.each_row().map(arg_max).collect(),
+            Arc::clone(&self.classes),
+        ))
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
         let classes = self.classes.len();
         let mut sums = Matrix::zeros(x.rows(), classes)?;
         for (member, curves, places) in &self.parts {
-            let mut scores = if member.has_decision() { member.decision_function(x)? } else { member.predict_proba(x)? };
+            let mut scores = if member.has_decision() {
+                member.decision_function(x)?
+            } else {
+                member.predict_proba(x)?
+            };
             if classes == 2 && scores.columns == 2 {
                 scores = scores.select(&[1])?;
             }
             for (sums, scores) in sums.each_row_mut().zip(scores.each_row()) {
                 let mut shares = vec![0.0; classes];
                 for (at, (score, curve)) in scores.iter().zip(curves).enumerate() {
-                    let place = if classes == 2 { 1 } else { places.get(at).copied().unwrap_or(at) };
+                    let place =
+                        if classes == 2 { 1 } else { places.get(at).copied().unwrap_or(at) };
                     if let Some(share) = shares.get_mut(place) {
                         *share = curve.at(*score);
                     }
@@ -666,7 +790,10 @@ impl Estimator for Calibrated {
                     }
                 }
                 // Within a rounding error of 1 from above.
-                shares.iter_mut().filter(|share| **share > 1.0 && **share <= 1.0 + 1e-5).for_each(|share| *share = 1.0);
+                shares
+                    .iter_mut()
+                    .filter(|share| **share > 1.0 && **share <= 1.0 + 1e-5)
+                    .for_each(|share| *share = 1.0);
                 sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share);
             }
         }

@@ -44,7 +44,8 @@ enum Method {
 /// Bytes of a model file to its root object.
 pub(crate) fn read_object(bytes: &[u8], file: &str) -> Result<(Heap, Id)> {
     // A zip archive is skops; everything else is taken for a pickle.
-    let read = if bytes.starts_with(b"PK\x03\x04") { python::skops::read } else { python::pickle::read };
+    let read =
+        if bytes.starts_with(b"PK\x03\x04") { python::skops::read } else { python::pickle::read };
     read(bytes).map_err(|reason| {
         if reason.contains("models are made of here") {
             return Error::Unsupported {
@@ -89,9 +90,15 @@ impl Predictor for SklearnModel {
             }
             Method::DecisionFunction => {
                 let answers = self.estimator.decision_function(&x)?;
-                if answers.columns == 1 { Output::Values(answers.values).prediction() } else { Ok(matrix_prediction(answers)) }
+                if answers.columns == 1 {
+                    Output::Values(answers.values).prediction()
+                } else {
+                    Ok(matrix_prediction(answers))
+                }
             }
-            Method::Transform => Ok(matrix_prediction(self.estimator.transform(x)?.matrix()?.into_owned())),
+            Method::Transform => {
+                Ok(matrix_prediction(self.estimator.transform(x)?.matrix()?.into_owned()))
+            }
         }
     }
 
@@ -103,20 +110,37 @@ impl Predictor for SklearnModel {
 /// Whether any part of the model takes columns by name or as text.
 fn needs_frame(value: Value<'_>, depth: usize) -> bool {
     const PARTS: [&str; 9] = [
-        "steps", "transformer_list", "estimators_", "estimator", "_preprocessor", "best_estimator_", "estimator_",
-        "estimators", "calibrated_classifiers_",
+        "steps",
+        "transformer_list",
+        "estimators_",
+        "estimator",
+        "_preprocessor",
+        "best_estimator_",
+        "estimator_",
+        "estimators",
+        "calibrated_classifiers_",
     ];
     const TAKES_FRAMES: [&str; 8] = [
-        "ColumnTransformer", "OneHotEncoder", "OrdinalEncoder", "TargetEncoder", "SimpleImputer", "CountVectorizer",
-        "TfidfVectorizer", "FunctionTransformer",
+        "ColumnTransformer",
+        "OneHotEncoder",
+        "OrdinalEncoder",
+        "TargetEncoder",
+        "SimpleImputer",
+        "CountVectorizer",
+        "TfidfVectorizer",
+        "FunctionTransformer",
     ];
     let Some(class) = value.class() else {
-        return depth < 8 && value.items().is_some_and(|items| items.into_iter().take(64).any(|item| needs_frame(item, depth + 1)));
+        return depth < 8
+            && value.items().is_some_and(|items| {
+                items.into_iter().take(64).any(|item| needs_frame(item, depth + 1))
+            });
     };
     if TAKES_FRAMES.iter().any(|name| class.ends_with(&format!(".{name}"))) {
         return true;
     }
-    depth < 8 && PARTS.iter().filter_map(|part| value.get(part)).any(|part| needs_frame(part, depth + 1))
+    depth < 8
+        && PARTS.iter().filter_map(|part| value.get(part)).any(|part| needs_frame(part, depth + 1))
 }
 
 /// Depth to which estimators hold each other: pipelines in ensembles in pipelines.
@@ -141,20 +165,58 @@ fn load(value: Value<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
         return Err(unknown(class));
     }
     match fields.name() {
-        "LinearRegression" | "Ridge" | "RidgeCV" | "Lasso" | "LassoCV" | "ElasticNet" | "ElasticNetCV" | "SGDRegressor"
-        | "LinearSVR" | "HuberRegressor" | "BayesianRidge" | "ARDRegression" | "Lars" | "LarsCV" | "LassoLars"
-        | "LassoLarsCV" | "LassoLarsIC" | "OrthogonalMatchingPursuit" | "TheilSenRegressor" | "QuantileRegressor"
-        | "PassiveAggressiveRegressor" | "MultiTaskLasso" | "MultiTaskElasticNet" | "PoissonRegressor" | "GammaRegressor"
+        "LinearRegression"
+        | "Ridge"
+        | "RidgeCV"
+        | "Lasso"
+        | "LassoCV"
+        | "ElasticNet"
+        | "ElasticNetCV"
+        | "SGDRegressor"
+        | "LinearSVR"
+        | "HuberRegressor"
+        | "BayesianRidge"
+        | "ARDRegression"
+        | "Lars"
+        | "LarsCV"
+        | "LassoLars"
+        | "LassoLarsCV"
+        | "LassoLarsIC"
+        | "OrthogonalMatchingPursuit"
+        | "TheilSenRegressor"
+        | "QuantileRegressor"
+        | "PassiveAggressiveRegressor"
+        | "MultiTaskLasso"
+        | "MultiTaskElasticNet"
+        | "PoissonRegressor"
+        | "GammaRegressor"
         | "TweedieRegressor" => linear::regressor(fields),
-        "LogisticRegression" | "LogisticRegressionCV" | "RidgeClassifier" | "RidgeClassifierCV" | "Perceptron"
-        | "PassiveAggressiveClassifier" | "LinearSVC" | "SGDClassifier" | "LinearDiscriminantAnalysis" => linear::classifier(fields),
-        "DecisionTreeClassifier" | "DecisionTreeRegressor" | "ExtraTreeClassifier" | "ExtraTreeRegressor"
-        | "RandomForestClassifier" | "RandomForestRegressor" | "ExtraTreesClassifier" | "ExtraTreesRegressor" => trees::averaged(fields),
+        "LogisticRegression"
+        | "LogisticRegressionCV"
+        | "RidgeClassifier"
+        | "RidgeClassifierCV"
+        | "Perceptron"
+        | "PassiveAggressiveClassifier"
+        | "LinearSVC"
+        | "SGDClassifier"
+        | "LinearDiscriminantAnalysis" => linear::classifier(fields),
+        "DecisionTreeClassifier"
+        | "DecisionTreeRegressor"
+        | "ExtraTreeClassifier"
+        | "ExtraTreeRegressor"
+        | "RandomForestClassifier"
+        | "RandomForestRegressor"
+        | "ExtraTreesClassifier"
+        | "ExtraTreesRegressor" => trees::averaged(fields),
         "GradientBoostingClassifier" | "GradientBoostingRegressor" => trees::boosted(fields, depth),
-        "HistGradientBoostingClassifier" | "HistGradientBoostingRegressor" => trees::hist_boosted(fields, depth),
+        "HistGradientBoostingClassifier" | "HistGradientBoostingRegressor" => {
+            trees::hist_boosted(fields, depth)
+        }
         "IsolationForest" => trees::isolation(fields),
         "SVC" | "NuSVC" | "SVR" | "NuSVR" | "OneClassSVM" => svm::load(fields),
-        "GaussianNB" | "BernoulliNB" | "MultinomialNB" | "ComplementNB" => simple::naive_bayes(fields),
+        "GaussianNB" | "BernoulliNB" | "MultinomialNB" | "ComplementNB" => {
+            simple::naive_bayes(fields)
+        }
         "KNeighborsClassifier" | "KNeighborsRegressor" => simple::neighbours(fields),
         "MLPClassifier" | "MLPRegressor" => simple::network(fields),
         "DummyClassifier" | "DummyRegressor" => simple::dummy(fields),
@@ -170,12 +232,20 @@ fn load_compound(fields: Fields<'_>, class: &str, depth: usize) -> Result<Box<dy
         "ColumnTransformer" => compose::column_transformer(fields, depth),
         "FeatureUnion" => compose::feature_union(fields, depth),
         "FunctionTransformer" => compose::function(fields),
-        "StandardScaler" | "MinMaxScaler" | "MaxAbsScaler" | "RobustScaler" => preprocessing::scaler(fields),
+        "StandardScaler" | "MinMaxScaler" | "MaxAbsScaler" | "RobustScaler" => {
+            preprocessing::scaler(fields)
+        }
         "Normalizer" => preprocessing::normalizer(fields),
         "Binarizer" => preprocessing::binarizer(fields),
         "PolynomialFeatures" => preprocessing::polynomial(fields),
         "PowerTransformer" => preprocessing::power(fields),
-        "VarianceThreshold" | "SelectKBest" | "SelectPercentile" | "SelectFpr" | "SelectFwe" | "RFE" | "RFECV"
+        "VarianceThreshold"
+        | "SelectKBest"
+        | "SelectPercentile"
+        | "SelectFpr"
+        | "SelectFwe"
+        | "RFE"
+        | "RFECV"
         | "SequentialFeatureSelector" => preprocessing::selector(fields),
         "OneHotEncoder" => encoders::one_hot(fields),
         "OrdinalEncoder" => encoders::ordinal(fields),

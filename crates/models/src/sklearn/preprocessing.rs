@@ -46,12 +46,18 @@ struct Affine {
 
 impl Rows for Affine {
     fn width(&self) -> Option<usize> {
-        [&self.minus, &self.over, &self.times, &self.plus].into_iter().flatten().map(Vec::len).next()
+        [&self.minus, &self.over, &self.times, &self.plus]
+            .into_iter()
+            .flatten()
+            .map(Vec::len)
+            .next()
     }
 
     fn row(&self, from: &[f64], to: &mut [f64]) {
         for (at, (to, &from)) in to.iter_mut().zip(from).enumerate() {
-            let part = |values: &Option<Vec<f64>>, none: f64| values.as_ref().and_then(|values| values.get(at)).copied().unwrap_or(none);
+            let part = |values: &Option<Vec<f64>>, none: f64| {
+                values.as_ref().and_then(|values| values.get(at)).copied().unwrap_or(none)
+            };
             let mut x = from;
             if self.minus.is_some() {
                 x -= part(&self.minus, 0.0);
@@ -66,7 +72,13 @@ impl Rows for Affine {
                 x += part(&self.plus, 0.0);
             }
             if let Some((low, high)) = self.clip {
-                x = if x < low { low } else if x > high { high } else { x };
+                x = if x < low {
+                    low
+                } else if x > high {
+                    high
+                } else {
+                    x
+                };
             }
             *to = x;
         }
@@ -74,10 +86,20 @@ impl Rows for Affine {
 }
 
 pub(super) fn scaler(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let when = |flag: &str, name: &str| if fields.flag(flag, true) { fields.optional_numbers(name) } else { Ok(None) };
+    let when = |flag: &str, name: &str| {
+        if fields.flag(flag, true) { fields.optional_numbers(name) } else { Ok(None) }
+    };
     Ok(Box::new(ByRow(match fields.name() {
-        "StandardScaler" => Affine { minus: when("with_mean", "mean_")?, over: when("with_std", "scale_")?, ..Affine::default() },
-        "RobustScaler" => Affine { minus: when("with_centering", "center_")?, over: when("with_scaling", "scale_")?, ..Affine::default() },
+        "StandardScaler" => Affine {
+            minus: when("with_mean", "mean_")?,
+            over: when("with_std", "scale_")?,
+            ..Affine::default()
+        },
+        "RobustScaler" => Affine {
+            minus: when("with_centering", "center_")?,
+            over: when("with_scaling", "scale_")?,
+            ..Affine::default()
+        },
         "MaxAbsScaler" => Affine {
             over: Some(fields.numbers("scale_")?),
             clip: fields.flag("clip", false).then_some((-1.0, 1.0)),
@@ -89,7 +111,12 @@ pub(super) fn scaler(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
                 [low, high] if fields.flag("clip", false) => Some((*low, *high)),
                 _ => None,
             };
-            Affine { times: Some(fields.numbers("scale_")?), plus: Some(fields.numbers("min_")?), clip, ..Affine::default() }
+            Affine {
+                times: Some(fields.numbers("scale_")?),
+                plus: Some(fields.numbers("min_")?),
+                clip,
+                ..Affine::default()
+            }
         }
     })))
 }
@@ -155,7 +182,11 @@ struct Select {
 impl Estimator for Select {
     fn transform(&self, x: Table) -> Result<Table> {
         if x.width() != self.from {
-            return Err(Error::Input(format!("the model takes {} columns, the input has {}", self.from, x.width())));
+            return Err(Error::Input(format!(
+                "the model takes {} columns, the input has {}",
+                self.from,
+                x.width()
+            )));
         }
         x.select(&self.columns)
     }
@@ -169,16 +200,28 @@ pub(super) fn selector(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
             fields.numbers("variances_")?.into_iter().map(|variance| variance > threshold).collect()
         }
         "SelectKBest" | "SelectPercentile" => {
-            let scores: Vec<f64> = fields.numbers("scores_")?.into_iter().map(|x| if x.is_nan() { f64::MIN } else { x }).collect();
-            if fields.name() == "SelectKBest" { best(fields, &scores)? } else { percentile(fields, &scores)? }
+            let scores: Vec<f64> = fields
+                .numbers("scores_")?
+                .into_iter()
+                .map(|x| if x.is_nan() { f64::MIN } else { x })
+                .collect();
+            if fields.name() == "SelectKBest" {
+                best(fields, &scores)?
+            } else {
+                percentile(fields, &scores)?
+            }
         }
-        "RFE" | "RFECV" | "SequentialFeatureSelector" => fields.numbers("support_")?.into_iter().map(|x| x != 0.0).collect(),
+        "RFE" | "RFECV" | "SequentialFeatureSelector" => {
+            fields.numbers("support_")?.into_iter().map(|x| x != 0.0).collect()
+        }
         _ => {
             let p_values = fields.numbers("pvalues_")?;
             let alpha = fields.float("alpha")?;
             match fields.name() {
                 "SelectFpr" => p_values.iter().map(|&p| p < alpha).collect(),
-                "SelectFwe" => p_values.iter().map(|&p| p < alpha / p_values.len() as f64).collect(),
+                "SelectFwe" => {
+                    p_values.iter().map(|&p| p < alpha / p_values.len() as f64).collect()
+                }
                 _ => return Err(fields.unsupported("the rule")),
             }
         }
@@ -296,7 +339,11 @@ struct Power {
 }
 
 pub(super) fn power(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let scaler = if fields.flag("standardize", true) { fields.optional("_scaler").map(Fields) } else { None };
+    let scaler = if fields.flag("standardize", true) {
+        fields.optional("_scaler").map(Fields)
+    } else {
+        None
+    };
     let part = |name: &str| scaler.map_or(Ok(None), |scaler| scaler.optional_numbers(name));
     Ok(Box::new(ByRow(Power {
         lambdas: fields.numbers("lambdas_")?,
@@ -314,7 +361,8 @@ impl Rows for Power {
     fn row(&self, from: &[f64], to: &mut [f64]) {
         for (at, ((to, &x), &lambda)) in to.iter_mut().zip(from).zip(&self.lambdas).enumerate() {
             let y = if self.box_cox { box_cox(x, lambda) } else { yeo_johnson(x, lambda) };
-            *to = (y - self.mean.get(at).copied().unwrap_or(0.0)) / self.scale.get(at).copied().unwrap_or(1.0);
+            *to = (y - self.mean.get(at).copied().unwrap_or(0.0))
+                / self.scale.get(at).copied().unwrap_or(1.0);
         }
     }
 }
@@ -328,7 +376,11 @@ fn yeo_johnson(x: f64, lambda: f64) -> f64 {
         return x;
     }
     if x >= 0.0 {
-        if lambda.abs() < f64::EPSILON { x.ln_1p() } else { ((x + 1.0).powf(lambda) - 1.0) / lambda }
+        if lambda.abs() < f64::EPSILON {
+            x.ln_1p()
+        } else {
+            ((x + 1.0).powf(lambda) - 1.0) / lambda
+        }
     } else if (lambda - 2.0).abs() > f64::EPSILON {
         -((1.0 - x).powf(2.0 - lambda) - 1.0) / (2.0 - lambda)
     } else {

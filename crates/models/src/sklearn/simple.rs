@@ -18,7 +18,10 @@ pub(super) fn dummy(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         return Ok(Box::new(Dummy { values: fields.numbers("constant_")?, classes: None }));
     }
     match fields.text("strategy", "prior") {
-        "prior" => Ok(Box::new(Dummy { values: fields.numbers("class_prior_")?, classes: Some(fields.classes("classes_")?) })),
+        "prior" => Ok(Box::new(Dummy {
+            values: fields.numbers("class_prior_")?,
+            classes: Some(fields.classes("classes_")?),
+        })),
         "most_frequent" => {
             let prior = fields.numbers("class_prior_")?;
             let most = arg_max(&prior);
@@ -32,7 +35,9 @@ pub(super) fn dummy(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
 impl Estimator for Dummy {
     fn predict(&self, x: &Table) -> Result<Output> {
         Ok(match &self.classes {
-            Some(classes) => Output::Labels(vec![arg_max(&self.values); x.rows()], Arc::clone(classes)),
+            Some(classes) => {
+                Output::Labels(vec![arg_max(&self.values); x.rows()], Arc::clone(classes))
+            }
             None => Output::Values(self.values.iter().copied().cycle().take(x.rows()).collect()),
         })
     }
@@ -55,9 +60,15 @@ impl Estimator for Dummy {
 /// Naive Bayes: the joint log likelihood of each class.
 #[derive(Debug)]
 enum Bayes {
-    Gaussian { means: Matrix, variances: Matrix },
+    Gaussian {
+        means: Matrix,
+        variances: Matrix,
+    },
     /// `x w + b`
-    Linear { weights: Matrix, binarize: Option<f64> },
+    Linear {
+        weights: Matrix,
+        binarize: Option<f64>,
+    },
 }
 
 #[derive(Debug)]
@@ -95,8 +106,19 @@ pub(super) fn naive_bayes(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
             NaiveBayes { bayes: Bayes::Linear { weights, binarize }, prior, classes }
         }
         "ComplementNB" => {
-            let prior = if classes.len() == 1 { fields.numbers("class_log_prior_")? } else { vec![0.0; classes.len()] };
-            NaiveBayes { bayes: Bayes::Linear { weights: fields.matrix("feature_log_prob_")?, binarize: None }, prior, classes }
+            let prior = if classes.len() == 1 {
+                fields.numbers("class_log_prior_")?
+            } else {
+                vec![0.0; classes.len()]
+            };
+            NaiveBayes {
+                bayes: Bayes::Linear {
+                    weights: fields.matrix("feature_log_prob_")?,
+                    binarize: None,
+                },
+                prior,
+                classes,
+            }
         }
         _ => NaiveBayes {
             bayes: Bayes::Linear { weights: fields.matrix("feature_log_prob_")?, binarize: None },
@@ -120,9 +142,19 @@ impl NaiveBayes {
                 x.check_width(means.columns)?;
                 let mut result = Matrix::zeros(x.rows, means.rows)?;
                 for (row, sums) in x.each_row().zip(result.each_row_mut()) {
-                    for ((sum, prior), (mean, variance)) in sums.iter_mut().zip(&self.prior).zip(means.each_row().zip(variances.each_row())) {
-                        let spread: f64 = variance.iter().map(|v| (2.0 * std::f64::consts::PI * v).ln()).sum();
-                        let distance: f64 = row.iter().zip(mean).zip(variance).map(|((x, m), v)| (x - m) * (x - m) / v).sum();
+                    for ((sum, prior), (mean, variance)) in sums
+                        .iter_mut()
+                        .zip(&self.prior)
+                        .zip(means.each_row().zip(variances.each_row()))
+                    {
+                        let spread: f64 =
+                            variance.iter().map(|v| (2.0 * std::f64::consts::PI * v).ln()).sum();
+                        let distance: f64 = row
+                            .iter()
+                            .zip(mean)
+                            .zip(variance)
+                            .map(|((x, m), v)| (x - m) * (x - m) / v)
+                            .sum();
                         *sum = prior + (-0.5 * spread - 0.5 * distance);
                     }
                 }
@@ -134,7 +166,10 @@ impl NaiveBayes {
 
 impl Estimator for NaiveBayes {
     fn predict(&self, x: &Table) -> Result<Output> {
-        Ok(Output::Labels(self.likelihood(x)?.each_row().map(arg_max).collect(), Arc::clone(&self.classes)))
+        Ok(Output::Labels(
+            self.likelihood(x)?.each_row().map(arg_max).collect(),
+            Arc::clone(&self.classes),
+        ))
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
@@ -197,16 +232,22 @@ impl Activation {
 }
 
 pub(super) fn network(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let classes = if fields.name() == "MLPClassifier" { Some(fields.classes("classes_")?) } else { None };
+    let classes =
+        if fields.name() == "MLPClassifier" { Some(fields.classes("classes_")?) } else { None };
     let mut layers = Vec::new();
     for (weights, biases) in fields.items("coefs_")?.into_iter().zip(fields.items("intercepts_")?) {
-        let weights = super::estimator::matrix(weights).ok_or_else(|| fields.malformed("coefs_ hold no matrices"))?;
+        let weights = super::estimator::matrix(weights)
+            .ok_or_else(|| fields.malformed("coefs_ hold no matrices"))?;
         let turned = (0..weights.columns).flat_map(|at| weights.column(at)).collect();
-        let biases = super::estimator::numbers(biases).ok_or_else(|| fields.malformed("intercepts_ hold no numbers"))?;
+        let biases = super::estimator::numbers(biases)
+            .ok_or_else(|| fields.malformed("intercepts_ hold no numbers"))?;
         layers.push((Matrix::new(weights.columns, weights.rows, turned), biases));
     }
     let outputs = layers.last().map_or(0, |(weights, _)| weights.rows);
-    if classes.as_ref().is_some_and(|classes| outputs != classes.len() && !(outputs == 1 && classes.len() == 2)) {
+    if classes
+        .as_ref()
+        .is_some_and(|classes| outputs != classes.len() && !(outputs == 1 && classes.len() == 2))
+    {
         return Err(fields.unsupported("several labels at once"));
     }
     Ok(Box::new(Network {
@@ -241,7 +282,11 @@ impl Estimator for Network {
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
         let answers = self.forward(x)?;
-        Ok(if answers.columns == 1 { both(answers.values.iter().copied(), answers.rows) } else { answers })
+        Ok(if answers.columns == 1 {
+            both(answers.values.iter().copied(), answers.rows)
+        } else {
+            answers
+        })
     }
 
     fn classes(&self) -> Option<&Arc<Classes>> {
@@ -272,7 +317,13 @@ pub(super) fn projection(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         components: fields.matrix("components_")?,
         divide: if whiten {
             // Directions without variance are kept from growing without bound, as scikit-learn does.
-            Some(fields.numbers("explained_variance_")?.into_iter().map(|x| x.sqrt().max(f64::EPSILON)).collect())
+            Some(
+                fields
+                    .numbers("explained_variance_")?
+                    .into_iter()
+                    .map(|x| x.sqrt().max(f64::EPSILON))
+                    .collect(),
+            )
         } else {
             None
         },
@@ -284,11 +335,14 @@ impl Estimator for Projection {
         let mut x = x.matrix()?.into_owned();
         if let Some(mean) = &self.mean {
             x.check_width(mean.len())?;
-            x.each_row_mut().for_each(|row| row.iter_mut().zip(mean).for_each(|(x, mean)| *x -= mean));
+            x.each_row_mut()
+                .for_each(|row| row.iter_mut().zip(mean).for_each(|(x, mean)| *x -= mean));
         }
         let mut result = x.times_transposed(&self.components, &[])?;
         if let Some(divide) = &self.divide {
-            result.each_row_mut().for_each(|row| row.iter_mut().zip(divide).for_each(|(x, by)| *x /= by));
+            result
+                .each_row_mut()
+                .for_each(|row| row.iter_mut().zip(divide).for_each(|(x, by)| *x /= by));
         }
         Ok(Table::Matrix(result))
     }
@@ -304,7 +358,9 @@ pub(super) fn centres(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
 
 impl Estimator for Centres {
     fn predict(&self, x: &Table) -> Result<Output> {
-        let Table::Matrix(distances) = self.transform(x.clone())? else { return Ok(Output::Integers(Vec::new())) };
+        let Table::Matrix(distances) = self.transform(x.clone())? else {
+            return Ok(Output::Integers(Vec::new()));
+        };
         let nearest = |row: &[f64]| arg_max(&row.iter().map(|x| -x).collect::<Vec<_>>()) as i64;
         Ok(Output::Integers(distances.each_row().map(nearest).collect()))
     }
@@ -315,7 +371,8 @@ impl Estimator for Centres {
         let mut result = Matrix::zeros(x.rows, self.0.rows)?;
         for (row, distances) in x.each_row().zip(result.each_row_mut()) {
             for (distance, centre) in distances.iter_mut().zip(self.0.each_row()) {
-                *distance = row.iter().zip(centre).map(|(x, c)| (x - c) * (x - c)).sum::<f64>().sqrt();
+                *distance =
+                    row.iter().zip(centre).map(|(x, c)| (x - c) * (x - c)).sum::<f64>().sqrt();
             }
         }
         Ok(Table::Matrix(result))
@@ -372,7 +429,11 @@ pub(super) fn neighbours(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         "distance" => true,
         other => return Err(fields.unsupported(format!("weights {other:?}"))),
     };
-    let classes = if fields.name() == "KNeighborsClassifier" { Some(fields.classes("classes_")?) } else { None };
+    let classes = if fields.name() == "KNeighborsClassifier" {
+        Some(fields.classes("classes_")?)
+    } else {
+        None
+    };
     let samples = fields.matrix("_fit_X")?;
     let targets = fields.array("_y")?;
     let values = fields.numbers("_y")?;
@@ -398,7 +459,12 @@ pub(super) fn neighbours(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
 impl Neighbours {
     /// Nearest samples of a row with their weights.
     fn nearest(&self, row: &[f64]) -> Vec<(usize, f64)> {
-        let mut distances: Vec<(usize, f64)> = self.samples.each_row().map(|sample| self.metric.distance(row, sample)).enumerate().collect();
+        let mut distances: Vec<(usize, f64)> = self
+            .samples
+            .each_row()
+            .map(|sample| self.metric.distance(row, sample))
+            .enumerate()
+            .collect();
         let order = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0));
         if self.count < distances.len() && self.count > 0 {
             distances.select_nth_unstable_by(self.count - 1, order);
@@ -422,7 +488,10 @@ impl Estimator for Neighbours {
     fn predict(&self, x: &Table) -> Result<Output> {
         if let Some(classes) = &self.classes {
             let shares = self.predict_proba(x)?;
-            return Ok(Output::Labels(shares.each_row().map(arg_max).collect(), Arc::clone(classes)));
+            return Ok(Output::Labels(
+                shares.each_row().map(arg_max).collect(),
+                Arc::clone(classes),
+            ));
         }
         let x = x.matrix()?;
         x.check_width(self.samples.columns)?;
@@ -431,15 +500,26 @@ impl Estimator for Neighbours {
             let nearest = self.nearest(row);
             let total: f64 = nearest.iter().map(|(_, weight)| weight).sum();
             for (at, answer) in answer.iter_mut().enumerate() {
-                let target = |sample: usize| self.targets.values.get(sample * self.targets.columns + at).copied().unwrap_or(0.0);
-                *answer = nearest.iter().map(|&(sample, weight)| target(sample) * weight).sum::<f64>() / total;
+                let target = |sample: usize| {
+                    self.targets
+                        .values
+                        .get(sample * self.targets.columns + at)
+                        .copied()
+                        .unwrap_or(0.0)
+                };
+                *answer =
+                    nearest.iter().map(|&(sample, weight)| target(sample) * weight).sum::<f64>()
+                        / total;
             }
         }
         Ok(if self.table { Output::Table(result) } else { Output::Values(result.values) })
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
-        let classes = self.classes.as_ref().ok_or_else(|| Error::Input("a regressor has no predict_proba".into()))?;
+        let classes = self
+            .classes
+            .as_ref()
+            .ok_or_else(|| Error::Input("a regressor has no predict_proba".into()))?;
         let x = x.matrix()?;
         x.check_width(self.samples.columns)?;
         let mut result = Matrix::zeros(x.rows, classes.len())?;

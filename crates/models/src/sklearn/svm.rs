@@ -51,7 +51,11 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         "OneClassSVM" => Kind::OneClass,
         _ => Kind::Classifier(Classifier {
             classes: fields.classes("classes_")?,
-            vectors_per_class: fields.numbers("_n_support")?.into_iter().map(|x| x as usize).collect(),
+            vectors_per_class: fields
+                .numbers("_n_support")?
+                .into_iter()
+                .map(|x| x as usize)
+                .collect(),
             prob_a: fields.optional_numbers("_probA")?.unwrap_or_default(),
             prob_b: fields.optional_numbers("_probB")?.unwrap_or_default(),
             one_vs_rest: fields.text("decision_function_shape", "ovr") == "ovr",
@@ -68,7 +72,10 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     if let Kind::Classifier(Classifier { vectors_per_class, classes, .. }) = &machine.kind {
         let rows = vectors_per_class.len().saturating_sub(1);
         let count: usize = vectors_per_class.iter().sum();
-        if count != machine.support.rows || machine.coefficients.len() != rows * count || vectors_per_class.len() != classes.len() {
+        if count != machine.support.rows
+            || machine.coefficients.len() != rows * count
+            || vectors_per_class.len() != classes.len()
+        {
             return Err(fields.malformed("support vectors and coefficients do not fit each other"));
         }
     }
@@ -83,12 +90,20 @@ impl Machine {
     /// The one sum of regressors and one-class machines.
     fn sums(&self, x: &Matrix) -> Vec<f64> {
         let intercept = self.intercept.first().copied().unwrap_or(0.0);
-        let sum = |row| self.similar(row).iter().zip(&self.coefficients).map(|(k, c)| k * c).sum::<f64>() + intercept;
+        let sum = |row| {
+            self.similar(row).iter().zip(&self.coefficients).map(|(k, c)| k * c).sum::<f64>()
+                + intercept
+        };
         x.each_row().map(sum).collect()
     }
 
     fn pairs(&self, classifier: &Classifier, row: &[f64]) -> (Vec<f64>, Vec<usize>) {
-        one_against_one(&self.similar(row), &self.coefficients, &self.intercept, &classifier.vectors_per_class)
+        one_against_one(
+            &self.similar(row),
+            &self.coefficients,
+            &self.intercept,
+            &classifier.vectors_per_class,
+        )
     }
 }
 
@@ -97,16 +112,26 @@ impl Estimator for Machine {
         if let Kind::Classifier(Classifier { break_ties: true, classes, .. }) = &self.kind
             && classes.len() > 2
         {
-            return Ok(Output::Labels(labels_of_scores(&self.decision_function(x)?, 0.0), Arc::clone(classes)));
+            return Ok(Output::Labels(
+                labels_of_scores(&self.decision_function(x)?, 0.0),
+                Arc::clone(classes),
+            ));
         }
         let x = x.matrix()?;
         x.check_width(self.support.columns)?;
         Ok(match &self.kind {
             Kind::Regressor => Output::Values(self.sums(&x)),
-            Kind::OneClass => Output::Integers(self.sums(&x).into_iter().map(|sum| if sum > 0.0 { 1 } else { -1 }).collect()),
+            Kind::OneClass => Output::Integers(
+                self.sums(&x).into_iter().map(|sum| if sum > 0.0 { 1 } else { -1 }).collect(),
+            ),
             Kind::Classifier(classifier) => {
                 let most = |row| {
-                    let votes: Vec<f64> = self.pairs(classifier, row).1.into_iter().map(|votes| votes as f64).collect();
+                    let votes: Vec<f64> = self
+                        .pairs(classifier, row)
+                        .1
+                        .into_iter()
+                        .map(|votes| votes as f64)
+                        .collect();
                     arg_max(&votes)
                 };
                 Output::Labels(x.each_row().map(most).collect(), Arc::clone(&classifier.classes))
@@ -115,7 +140,9 @@ impl Estimator for Machine {
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
-        let Kind::Classifier(classifier) = &self.kind else { return Err(Error::Input("the model has no predict_proba".into())) };
+        let Kind::Classifier(classifier) = &self.kind else {
+            return Err(Error::Input("the model has no predict_proba".into()));
+        };
         if classifier.prob_a.is_empty() {
             return Err(Error::Input("the model was trained without probability=True".into()));
         }
@@ -125,7 +152,11 @@ impl Estimator for Machine {
         for (row, answer) in x.each_row().zip(result.each_row_mut()) {
             let (values, _) = self.pairs(classifier, row);
             let parameters = classifier.prob_a.iter().zip(&classifier.prob_b);
-            let pairwise: Vec<f64> = values.iter().zip(parameters).map(|(value, (a, b))| 1.0 / (1.0 + (value * a + b).exp())).collect();
+            let pairwise: Vec<f64> = values
+                .iter()
+                .zip(parameters)
+                .map(|(value, (a, b))| 1.0 / (1.0 + (value * a + b).exp()))
+                .collect();
             answer.copy_from_slice(&couple_probabilities(&pairwise, classifier.classes.len()));
         }
         Ok(result)
@@ -134,14 +165,23 @@ impl Estimator for Machine {
     fn decision_function(&self, x: &Table) -> Result<Matrix> {
         let x = x.matrix()?;
         x.check_width(self.support.columns)?;
-        let Kind::Classifier(classifier) = &self.kind else { return Ok(Matrix::new(x.rows, 1, self.sums(&x))) };
+        let Kind::Classifier(classifier) = &self.kind else {
+            return Ok(Matrix::new(x.rows, 1, self.sums(&x)));
+        };
         let classes = classifier.classes.len();
         if classes == 2 {
             // libsvm counts for the first class, scikit-learn for the second.
-            return Ok(Matrix::new(x.rows, 1, x.each_row().map(|row| -self.pairs(classifier, row).0.first().copied().unwrap_or(0.0)).collect()));
+            return Ok(Matrix::new(
+                x.rows,
+                1,
+                x.each_row()
+                    .map(|row| -self.pairs(classifier, row).0.first().copied().unwrap_or(0.0))
+                    .collect(),
+            ));
         }
         if !classifier.one_vs_rest {
-            let values: Vec<f64> = x.each_row().flat_map(|row| self.pairs(classifier, row).0).collect();
+            let values: Vec<f64> =
+                x.each_row().flat_map(|row| self.pairs(classifier, row).0).collect();
             return Ok(Matrix::new(x.rows, classes * (classes - 1) / 2, values));
         }
         let mut result = Matrix::zeros(x.rows, classes)?;

@@ -37,11 +37,24 @@ impl RawTree {
             return Err(fields.malformed("tree_ has no nodes"));
         };
         let column = |name: &str| {
-            columns.iter().find(|(field, _)| field == name).map(|(_, elements)| elements).ok_or_else(|| fields.malformed(format!("tree_ has no {name}")))
+            columns
+                .iter()
+                .find(|(field, _)| field == name)
+                .map(|(_, elements)| elements)
+                .ok_or_else(|| fields.malformed(format!("tree_ has no {name}")))
         };
-        let integers = |name: &str| column(name)?.to_i64().ok_or_else(|| fields.malformed(format!("{name} of tree_ are no integers")));
-        let values = tree.get("values").and_then(Value::array).ok_or_else(|| fields.malformed("tree_ has no values"))?;
-        let [count, outputs, classes] = values.shape.as_slice() else { return Err(fields.malformed("values of tree_ are odd")) };
+        let integers = |name: &str| {
+            column(name)?
+                .to_i64()
+                .ok_or_else(|| fields.malformed(format!("{name} of tree_ are no integers")))
+        };
+        let values = tree
+            .get("values")
+            .and_then(Value::array)
+            .ok_or_else(|| fields.malformed("tree_ has no values"))?;
+        let [count, outputs, classes] = values.shape.as_slice() else {
+            return Err(fields.malformed("values of tree_ are odd"));
+        };
         let raw = Self {
             left: integers("left_child")?,
             right: integers("right_child")?,
@@ -53,18 +66,34 @@ impl RawTree {
             per_node: outputs.saturating_mul(*classes),
             outputs: *outputs,
         };
-        if raw.left.len() != *count || raw.values.len() != count.saturating_mul(raw.per_node) || raw.per_node == 0 {
-            return Err(fields.malformed(format!("tree_ has {} nodes and values of shape {:?}", raw.left.len(), values.shape)));
+        if raw.left.len() != *count
+            || raw.values.len() != count.saturating_mul(raw.per_node)
+            || raw.per_node == 0
+        {
+            return Err(fields.malformed(format!(
+                "tree_ has {} nodes and values of shape {:?}",
+                raw.left.len(),
+                values.shape
+            )));
         }
         Ok(raw)
     }
 
     /// The tree with the values that `leaf` gives for each leaf's node.
-    fn spec(&self, fields: Fields<'_>, mut leaf: impl FnMut(usize) -> Vec<f64>) -> Result<TreeSpec<f64>> {
-        let mut spec = TreeSpec { nodes: Vec::with_capacity(self.left.len()), values: Vec::new(), target: 0 };
+    fn spec(
+        &self,
+        fields: Fields<'_>,
+        mut leaf: impl FnMut(usize) -> Vec<f64>,
+    ) -> Result<TreeSpec<f64>> {
+        let mut spec =
+            TreeSpec { nodes: Vec::with_capacity(self.left.len()), values: Vec::new(), target: 0 };
         let mut leaves = 0;
-        for (at, ((&left, &right), (&feature, &threshold))) in
-            self.left.iter().zip(&self.right).zip(self.features.iter().zip(&self.thresholds)).enumerate()
+        for (at, ((&left, &right), (&feature, &threshold))) in self
+            .left
+            .iter()
+            .zip(&self.right)
+            .zip(self.features.iter().zip(&self.thresholds))
+            .enumerate()
         {
             if left < 0 {
                 spec.values.extend(leaf(at));
@@ -72,13 +101,20 @@ impl RawTree {
                 leaves += 1;
                 continue;
             }
-            let index = |value: i64| u32::try_from(value).map_err(|_| fields.malformed(format!("node {at} of tree_ leads to {value}")));
+            let index = |value: i64| {
+                u32::try_from(value)
+                    .map_err(|_| fields.malformed(format!("node {at} of tree_ leads to {value}")))
+            };
             spec.nodes.push(NodeSpec::Split(Split {
                 feature: index(feature)?,
                 test: Test::AtMost(threshold),
                 left: index(left)?,
                 right: index(right)?,
-                missing_left: self.missing_left.as_ref().and_then(|column| column.get(at)).is_some_and(|&x| x != 0),
+                missing_left: self
+                    .missing_left
+                    .as_ref()
+                    .and_then(|column| column.get(at))
+                    .is_some_and(|&x| x != 0),
                 zero_is_missing: false,
             }));
         }
@@ -95,11 +131,20 @@ impl RawTree {
         let sum: f64 = value.iter().sum();
         // Shares of the root add up to 1 but for rounding; weights of samples never come that close.
         let root: f64 = self.value(0).iter().sum();
-        if (root - 1.0).abs() < 1e-9 || sum == 0.0 { value.to_vec() } else { value.iter().map(|x| x / sum).collect() }
+        if (root - 1.0).abs() < 1e-9 || sum == 0.0 {
+            value.to_vec()
+        } else {
+            value.iter().map(|x| x / sum).collect()
+        }
     }
 }
 
-fn build<X: crate::tree::Scalar>(fields: Fields<'_>, specs: &[TreeSpec<f64>], width: usize, outputs: usize) -> Result<Forest<X, f64>> {
+fn build<X: crate::tree::Scalar>(
+    fields: Fields<'_>,
+    specs: &[TreeSpec<f64>],
+    width: usize,
+    outputs: usize,
+) -> Result<Forest<X, f64>> {
     Forest::build(specs, MAX_FEATURES, width, outputs).map_err(|error| fields.malformed(error))
 }
 
@@ -115,7 +160,11 @@ struct Averaged {
 }
 
 pub(super) fn averaged(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let classes = if fields.name().ends_with("Classifier") { Some(fields.classes("classes_")?) } else { None };
+    let classes = if fields.name().ends_with("Classifier") {
+        Some(fields.classes("classes_")?)
+    } else {
+        None
+    };
     let members = match fields.optional("estimators_") {
         Some(_) => fields.items("estimators_")?,
         None => vec![fields.0],
@@ -139,7 +188,12 @@ pub(super) fn averaged(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         return Err(fields.malformed(format!("{width} values for the classes")));
     }
     let features = fields.count("n_features_in_").or_else(|_| fields.count("n_features_"))?;
-    Ok(Box::new(Averaged { forest: build(fields, &specs, width, width)?, features, classes, trees: members.len() as f64 }))
+    Ok(Box::new(Averaged {
+        forest: build(fields, &specs, width, width)?,
+        features,
+        classes,
+        trees: members.len() as f64,
+    }))
 }
 
 impl Averaged {
@@ -159,7 +213,10 @@ impl Estimator for Averaged {
     fn predict(&self, x: &Table) -> Result<Output> {
         let means = self.means(x)?;
         Ok(match &self.classes {
-            Some(classes) => Output::Labels(means.each_row().map(super::estimator::arg_max).collect(), Arc::clone(classes)),
+            Some(classes) => Output::Labels(
+                means.each_row().map(super::estimator::arg_max).collect(),
+                Arc::clone(classes),
+            ),
             None if means.columns == 1 => Output::Values(means.values),
             None => Output::Table(means),
         })
@@ -207,16 +264,19 @@ impl Link {
                 softmax(&mut raw);
                 raw
             }
-            Self::Identity | Self::Exp => return Err(Error::Input("a regressor has no predict_proba".into())),
+            Self::Identity | Self::Exp => {
+                return Err(Error::Input("a regressor has no predict_proba".into()));
+            }
         })
     }
 
     fn answer(self, mut raw: Matrix, classes: Option<&Arc<Classes>>) -> Output {
         match classes {
             // Of equals the second class: `raw >= 0`.
-            Some(classes) if raw.columns == 1 => {
-                Output::Labels(raw.values.iter().map(|&x| usize::from(x >= 0.0)).collect(), Arc::clone(classes))
-            }
+            Some(classes) if raw.columns == 1 => Output::Labels(
+                raw.values.iter().map(|&x| usize::from(x >= 0.0)).collect(),
+                Arc::clone(classes),
+            ),
             Some(classes) => Output::Labels(labels_of_scores(&raw, 0.0), Arc::clone(classes)),
             None => {
                 if self == Self::Exp {
@@ -246,7 +306,11 @@ enum Start {
 }
 
 pub(super) fn boosted(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
-    let classes = if fields.name().ends_with("Classifier") { Some(fields.classes("classes_")?) } else { None };
+    let classes = if fields.name().ends_with("Classifier") {
+        Some(fields.classes("classes_")?)
+    } else {
+        None
+    };
     let link = match &classes {
         None => Link::Identity,
         Some(classes) if classes.len() > 2 => Link::Softmax,
@@ -261,12 +325,14 @@ pub(super) fn boosted(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estima
         _ => return Err(fields.malformed("estimators_ is no matrix")),
     };
     // skops keeps a matrix of estimators as rows; pickles keep it flat.
-    let flat: Vec<Value<'_>> = members.iter().flat_map(|member| member.items().unwrap_or_else(|| vec![*member])).collect();
+    let flat: Vec<Value<'_>> =
+        members.iter().flat_map(|member| member.items().unwrap_or_else(|| vec![*member])).collect();
     let mut specs = Vec::with_capacity(flat.len());
     for (number, member) in flat.iter().enumerate() {
         let member = Fields(*member);
         let raw = RawTree::read(member)?;
-        let mut spec = raw.spec(member, |node| raw.value(node).iter().take(1).map(|x| x * rate).collect())?;
+        let mut spec =
+            raw.spec(member, |node| raw.value(node).iter().take(1).map(|x| x * rate).collect())?;
         spec.target = (number % outputs.max(1)) as u32;
         specs.push(spec);
     }
@@ -275,7 +341,13 @@ pub(super) fn boosted(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estima
         Some(init) if init.text() == Some("zero") => Start::Zero,
         Some(init) => Start::Model(super::load(init, depth + 1)?),
     };
-    Ok(Box::new(Boosted { forest: build(fields, &specs, 1, outputs)?, features: fields.count("n_features_in_")?, start, link, classes }))
+    Ok(Box::new(Boosted {
+        forest: build(fields, &specs, 1, outputs)?,
+        features: fields.count("n_features_in_")?,
+        start,
+        link,
+        classes,
+    }))
 }
 
 impl Boosted {
@@ -290,9 +362,14 @@ impl Boosted {
             // The first model sees the values as the trees do.
             let seen = matrix.values.iter().map(|&x| f64::from(x as f32)).collect();
             let x = &Table::Matrix(Matrix::new(matrix.rows, matrix.columns, seen));
-            let start = if self.classes.is_some() { model.predict_proba(x)? } else { model.predict(x)?.numbers()? };
+            let start = if self.classes.is_some() {
+                model.predict_proba(x)?
+            } else {
+                model.predict(x)?.numbers()?
+            };
             for (raw, start) in raw.each_row_mut().zip(start.each_row()) {
-                let clipped = |at: usize| start.get(at).copied().unwrap_or(0.5).clamp(EPSILON, 1.0 - EPSILON);
+                let clipped =
+                    |at: usize| start.get(at).copied().unwrap_or(0.5).clamp(EPSILON, 1.0 - EPSILON);
                 match (self.link, raw) {
                     (Link::Logit, [raw]) => *raw = logit(clipped(1)),
                     (Link::HalfLogit, [raw]) => *raw = 0.5 * logit(clipped(1)),
@@ -358,7 +435,11 @@ struct HistBoosted {
 }
 
 pub(super) fn hist_boosted(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
-    let classes = if fields.name().ends_with("Classifier") { Some(fields.classes("classes_")?) } else { None };
+    let classes = if fields.name().ends_with("Classifier") {
+        Some(fields.classes("classes_")?)
+    } else {
+        None
+    };
     let link = match &classes {
         Some(classes) if classes.len() > 2 => Link::Softmax,
         Some(_) => Link::Logit,
@@ -375,7 +456,8 @@ pub(super) fn hist_boosted(fields: Fields<'_>, depth: usize) -> Result<Box<dyn E
             specs.push(spec);
         }
     }
-    let preprocessor = fields.optional("_preprocessor").map(|value| super::load(value, depth + 1)).transpose()?;
+    let preprocessor =
+        fields.optional("_preprocessor").map(|value| super::load(value, depth + 1)).transpose()?;
     Ok(Box::new(HistBoosted {
         forest: build(fields, &specs, 1, baseline.len())?,
         features: fields.count("n_features_in_").or_else(|_| fields.count("_n_features"))?,
@@ -397,24 +479,49 @@ fn known_categories(fields: Fields<'_>) -> Result<Vec<Option<Vec<u32>>>> {
         .map(|(at, thresholds)| {
             let is_categorical = categorical.get(at).is_some_and(|&x| x != 0.0);
             let categories = is_categorical.then(|| numbers(*thresholds)).flatten()?;
-            Some(CategorySet::from_categories(categories.into_iter().filter(|x| (0.0..65_536.0).contains(x)).map(|x| x as u32)).words)
+            Some(
+                CategorySet::from_categories(
+                    categories
+                        .into_iter()
+                        .filter(|x| (0.0..65_536.0).contains(x))
+                        .map(|x| x as u32),
+                )
+                .words,
+            )
         })
         .collect())
 }
 
-fn predictor_tree(fields: Fields<'_>, predictor: Value<'_>, known: &[Option<Vec<u32>>]) -> Result<TreeSpec<f64>> {
+fn predictor_tree(
+    fields: Fields<'_>,
+    predictor: Value<'_>,
+    known: &[Option<Vec<u32>>],
+) -> Result<TreeSpec<f64>> {
     let nodes = predictor.get("nodes").and_then(Value::array);
     let Some(Elements::Struct(columns)) = nodes.map(|array| &array.elements) else {
         return Err(fields.malformed("a predictor has no nodes"));
     };
     let column = |name: &str| {
-        let elements = columns.iter().find(|(field, _)| field == name).map(|(_, elements)| elements);
-        elements.and_then(Elements::to_f64).ok_or_else(|| fields.malformed(format!("a predictor has no {name}")))
+        let elements =
+            columns.iter().find(|(field, _)| field == name).map(|(_, elements)| elements);
+        elements
+            .and_then(Elements::to_f64)
+            .ok_or_else(|| fields.malformed(format!("a predictor has no {name}")))
     };
-    let (value, feature, threshold) = (column("value")?, column("feature_idx")?, column("num_threshold").or_else(|_| column("threshold"))?);
-    let (left, right, missing_left, is_leaf) = (column("left")?, column("right")?, column("missing_go_to_left")?, column("is_leaf")?);
-    let (is_categorical, bitset) = (column("is_categorical").unwrap_or_default(), column("bitset_idx").unwrap_or_default());
-    let bitsets = predictor.get("raw_left_cat_bitsets").and_then(Value::array).and_then(|array| array.elements.to_i64()).unwrap_or_default();
+    let (value, feature, threshold) = (
+        column("value")?,
+        column("feature_idx")?,
+        column("num_threshold").or_else(|_| column("threshold"))?,
+    );
+    let (left, right, missing_left, is_leaf) =
+        (column("left")?, column("right")?, column("missing_go_to_left")?, column("is_leaf")?);
+    let (is_categorical, bitset) =
+        (column("is_categorical").unwrap_or_default(), column("bitset_idx").unwrap_or_default());
+    let bitsets = predictor
+        .get("raw_left_cat_bitsets")
+        .and_then(Value::array)
+        .and_then(|array| array.elements.to_i64())
+        .unwrap_or_default();
     let mut spec = TreeSpec::default();
     for at in 0..value.len() {
         let get = |column: &[f64]| column.get(at).copied().unwrap_or(0.0);
@@ -428,9 +535,18 @@ fn predictor_tree(fields: Fields<'_>, predictor: Value<'_>, known: &[Option<Vec<
         let test = if by_category {
             // Eight words for each categorical split.
             let start = (get(&bitset) as usize).saturating_mul(8);
-            let words: Vec<u32> = bitsets.get(start..start.saturating_add(8)).unwrap_or_default().iter().map(|&word| word as u32).collect();
+            let words: Vec<u32> = bitsets
+                .get(start..start.saturating_add(8))
+                .unwrap_or_default()
+                .iter()
+                .map(|&word| word as u32)
+                .collect();
             let seen = known.get(feature as usize).cloned().flatten().unwrap_or_default();
-            let known = (0..8).map(|word| words.get(word).copied().unwrap_or(0) | seen.get(word).copied().unwrap_or(0)).collect();
+            let known = (0..8)
+                .map(|word| {
+                    words.get(word).copied().unwrap_or(0) | seen.get(word).copied().unwrap_or(0)
+                })
+                .collect();
             Test::Member(CategorySet { words, known: Some(known) })
         } else {
             Test::AtMost(get(&threshold))
@@ -450,7 +566,11 @@ fn predictor_tree(fields: Fields<'_>, predictor: Value<'_>, known: &[Option<Vec<
 impl HistBoosted {
     fn raw(&self, x: &Table) -> Result<Matrix> {
         if x.width() != self.features {
-            return Err(Error::Input(format!("the model takes {} columns, the input has {}", self.features, x.width())));
+            return Err(Error::Input(format!(
+                "the model takes {} columns, the input has {}",
+                self.features,
+                x.width()
+            )));
         }
         let prepared;
         let x = match &self.preprocessor {
@@ -528,8 +648,10 @@ pub(super) fn isolation(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let members = fields.items("estimators_")?;
     let features = fields.count("n_features_in_").or_else(|_| fields.count("n_features_"))?;
     let mut columns: Vec<Vec<usize>> = Vec::new();
-    for chosen in fields.optional("estimators_features_").and_then(Value::items).unwrap_or_default() {
-        let chosen = numbers(chosen).ok_or_else(|| fields.malformed("estimators_features_ are no numbers"))?;
+    for chosen in fields.optional("estimators_features_").and_then(Value::items).unwrap_or_default()
+    {
+        let chosen = numbers(chosen)
+            .ok_or_else(|| fields.malformed("estimators_features_ are no numbers"))?;
         columns.push(chosen.into_iter().map(|x| x as usize).collect());
     }
     let mut specs = Vec::with_capacity(members.len());
@@ -538,13 +660,17 @@ pub(super) fn isolation(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         let raw = RawTree::read(member)?;
         let depths = depths(&raw);
         let mut spec = raw.spec(member, |node| {
-            let (depth, samples) = (depths.get(node).copied().unwrap_or(0.0), raw.samples.get(node).copied().unwrap_or(1.0));
+            let (depth, samples) = (
+                depths.get(node).copied().unwrap_or(0.0),
+                raw.samples.get(node).copied().unwrap_or(1.0),
+            );
             vec![depth + average_path_length(samples)]
         })?;
         // Splits count within the columns of their tree; here they count within the input.
         for node in &mut spec.nodes {
             if let (NodeSpec::Split(split), Some(columns)) = (node, columns.get(number)) {
-                split.feature = columns.get(split.feature as usize).map_or(u32::MAX, |&column| column as u32);
+                split.feature =
+                    columns.get(split.feature as usize).map_or(u32::MAX, |&column| column as u32);
             }
         }
         specs.push(spec);
@@ -577,7 +703,9 @@ fn depths(raw: &RawTree) -> Vec<f64> {
 impl Estimator for Isolation {
     fn predict(&self, x: &Table) -> Result<Output> {
         let scores = self.decision_function(x)?;
-        Ok(Output::Integers(scores.values.iter().map(|&score| if score < 0.0 { -1 } else { 1 }).collect()))
+        Ok(Output::Integers(
+            scores.values.iter().map(|&score| if score < 0.0 { -1 } else { 1 }).collect(),
+        ))
     }
 
     fn decision_function(&self, x: &Table) -> Result<Matrix> {

@@ -86,7 +86,12 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         for (tree, spec) in specs.iter().enumerate() {
             let target_end = (spec.target as usize).saturating_add(leaf_width);
             if target_end > outputs {
-                return Err(BuildError::OutOfRange { tree, node: 0, what: "output", index: target_end as u64 });
+                return Err(BuildError::OutOfRange {
+                    tree,
+                    node: 0,
+                    what: "output",
+                    index: target_end as u64,
+                });
             }
             let order = breadth_first(tree, spec, leaf_width)?;
             let root = forest_leaves.len() as u32;
@@ -104,7 +109,16 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         }
         let mut by_depth: Vec<u32> = (0..trees.len() as u32).collect();
         by_depth.sort_by_key(|&tree| trees.get(tree as usize).map_or(0, |head| head.depth));
-        Ok(Self { nodes, trees, by_depth, leaves: forest_leaves, values, leaf_width, outputs, features: needs.features })
+        Ok(Self {
+            nodes,
+            trees,
+            by_depth,
+            leaves: forest_leaves,
+            values,
+            leaf_width,
+            outputs,
+            features: needs.features,
+        })
     }
 }
 
@@ -116,11 +130,17 @@ fn needs<V>(specs: &[TreeSpec<V>], feature_count: usize) -> Result<Needs, BuildE
             let NodeSpec::Split(split) = spec else { continue };
             let feature = split.feature as usize;
             if feature >= feature_count || feature >= 1 << 31 {
-                return Err(BuildError::OutOfRange { tree, node, what: "feature", index: feature as u64 });
+                return Err(BuildError::OutOfRange {
+                    tree,
+                    node,
+                    what: "feature",
+                    index: feature as u64,
+                });
             }
             needs.features = needs.features.max(feature + 1);
             needs.narrow &= feature < 1 << FEATURE_BITS;
-            needs.general |= split.zero_is_missing || matches!(split.test, Test::Equals(_) | Test::Member(_));
+            needs.general |=
+                split.zero_is_missing || matches!(split.test, Test::Equals(_) | Test::Member(_));
         }
     }
     Ok(needs)
@@ -135,7 +155,11 @@ struct Placed<'a> {
 }
 
 /// Orders the nodes that can be reached from the root, children of one node side by side.
-fn breadth_first<V>(tree: usize, spec: &TreeSpec<V>, leaf_width: usize) -> Result<Vec<Placed<'_>>, BuildError> {
+fn breadth_first<V>(
+    tree: usize,
+    spec: &TreeSpec<V>,
+    leaf_width: usize,
+) -> Result<Vec<Placed<'_>>, BuildError> {
     if spec.nodes.is_empty() {
         return Err(BuildError::Empty { tree });
     }
@@ -147,7 +171,12 @@ fn breadth_first<V>(tree: usize, spec: &TreeSpec<V>, leaf_width: usize) -> Resul
     while let Some((index, depth)) = queue.pop_front() {
         let number = index as usize;
         let (Some(node), Some(reached)) = (spec.nodes.get(number), reached.get_mut(number)) else {
-            return Err(BuildError::OutOfRange { tree, node: number, what: "child", index: u64::from(index) });
+            return Err(BuildError::OutOfRange {
+                tree,
+                node: number,
+                what: "child",
+                index: u64::from(index),
+            });
         };
         if std::mem::replace(reached, true) {
             return Err(BuildError::NotATree { tree, node: number });
@@ -164,7 +193,12 @@ fn breadth_first<V>(tree: usize, spec: &TreeSpec<V>, leaf_width: usize) -> Resul
             }
             NodeSpec::Leaf(leaf) => {
                 if *leaf as usize >= leaf_count {
-                    return Err(BuildError::OutOfRange { tree, node: number, what: "leaf", index: u64::from(*leaf) });
+                    return Err(BuildError::OutOfRange {
+                        tree,
+                        node: number,
+                        what: "leaf",
+                        index: u64::from(*leaf),
+                    });
                 }
                 let place = order.len() as u32;
                 order.push(Placed { node, depth, left: place });
@@ -188,7 +222,11 @@ impl<X: Scalar> Nodes<X> {
             }
             Self::Wide(nodes) => {
                 let (threshold, feature, missing_left) = comparison(placed.node);
-                nodes.push(Wide { threshold, feature: feature | u32::from(missing_left) << 31, left: placed.left });
+                nodes.push(Wide {
+                    threshold,
+                    feature: feature | u32::from(missing_left) << 31,
+                    left: placed.left,
+                });
             }
             Self::General { nodes, sets } => {
                 let (threshold, feature, missing_left) = comparison(placed.node);
@@ -207,7 +245,14 @@ impl<X: Scalar> Nodes<X> {
                     }
                 };
                 let left = if matches!(kind, Kind::Leaf) { position } else { placed.left };
-                nodes.push(General { threshold, feature, left, kind, missing_left, zero_is_missing });
+                nodes.push(General {
+                    threshold,
+                    feature,
+                    left,
+                    kind,
+                    missing_left,
+                    zero_is_missing,
+                });
             }
         }
     }

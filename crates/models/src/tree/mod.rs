@@ -123,10 +123,12 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             Nodes::Narrow(nodes) => size_of_val(nodes.as_slice()),
             Nodes::Wide(nodes) => size_of_val(nodes.as_slice()),
             Nodes::General { nodes, sets } => {
-                size_of_val(nodes.as_slice()) + sets.iter().map(CategorySet::size_bytes).sum::<usize>()
+                size_of_val(nodes.as_slice())
+                    + sets.iter().map(CategorySet::size_bytes).sum::<usize>()
             }
         };
-        nodes + size_of_val(self.leaves.as_slice())
+        nodes
+            + size_of_val(self.leaves.as_slice())
             + size_of_val(self.values.as_slice())
             + size_of_val(self.trees.as_slice())
             + size_of_val(self.by_depth.as_slice())

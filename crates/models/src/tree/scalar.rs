@@ -86,7 +86,8 @@ mod tests {
 
     #[test]
     fn thresholds_keep_the_meaning_of_the_comparison() {
-        let mut interesting: Vec<f64> = vec![0.0, -0.0, 0.1, -0.1, 1.0, 1e300, -1e300, f64::INFINITY, f64::NEG_INFINITY];
+        let mut interesting: Vec<f64> =
+            vec![0.0, -0.0, 0.1, -0.1, 1.0, 1e300, -1e300, f64::INFINITY, f64::NEG_INFINITY];
         for base in [0.1_f32, 1.0, 16_777_216.0, f32::MIN_POSITIVE, f32::MAX, f32::MIN, 0.0] {
             for value in [base, base.next_up(), base.next_down()] {
                 let value = f64::from(value);
@@ -96,8 +97,16 @@ mod tests {
         for &threshold in &interesting {
             for &x in &interesting {
                 let x32 = x as f32;
-                assert_eq!(x32 <= f32::at_most(threshold), f64::from(x32) <= threshold, "{x32} <= {threshold}");
-                assert_eq!(x32 <= f32::below(threshold), f64::from(x32) < threshold, "{x32} < {threshold}");
+                assert_eq!(
+                    x32 <= f32::at_most(threshold),
+                    f64::from(x32) <= threshold,
+                    "{x32} <= {threshold}"
+                );
+                assert_eq!(
+                    x32 <= f32::below(threshold),
+                    f64::from(x32) < threshold,
+                    "{x32} < {threshold}"
+                );
                 assert_eq!(x <= f64::below(threshold), x < threshold, "{x} < {threshold}");
             }
         }

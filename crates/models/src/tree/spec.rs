@@ -86,7 +86,8 @@ impl CategorySet {
     }
 
     pub(super) fn size_bytes(&self) -> usize {
-        size_of_val(self.words.as_slice()) + self.known.as_ref().map_or(0, |known| size_of_val(known.as_slice()))
+        size_of_val(self.words.as_slice())
+            + self.known.as_ref().map_or(0, |known| size_of_val(known.as_slice()))
     }
 }
 

@@ -31,8 +31,18 @@ fn reference_leaf(tree: &TreeSpec<f64>, row: &[f64]) -> usize {
 
 /// Values that rows and thresholds share, so that rows sit on thresholds and one ulp beside them.
 fn value() -> impl Strategy<Value = f64> {
-    let grid = prop_oneof![Just(0.1), Just(0.1_f64.next_up()), Just(f64::from(0.1_f32)), Just(f64::from(0.1_f32.next_down())),
-        Just(0.0), Just(1.0), Just(2.0), Just(1e30), Just(f64::INFINITY), Just(f64::NEG_INFINITY)];
+    let grid = prop_oneof![
+        Just(0.1),
+        Just(0.1_f64.next_up()),
+        Just(f64::from(0.1_f32)),
+        Just(f64::from(0.1_f32.next_down())),
+        Just(0.0),
+        Just(1.0),
+        Just(2.0),
+        Just(1e30),
+        Just(f64::INFINITY),
+        Just(f64::NEG_INFINITY)
+    ];
     prop_oneof![4 => grid, 1 => -3.0..3.0_f64]
 }
 
@@ -41,25 +51,40 @@ fn test(every: bool) -> BoxedStrategy<Test> {
     if !every {
         return plain.boxed();
     }
-    let set = proptest::collection::vec(0..70_u32, 0..4).prop_map(|categories| Test::Member(CategorySet::from_categories(categories)));
+    let set = proptest::collection::vec(0..70_u32, 0..4)
+        .prop_map(|categories| Test::Member(CategorySet::from_categories(categories)));
     prop_oneof![plain, value().prop_map(Test::Equals), set].boxed()
 }
 
 /// A tree grown from a list of splits: each takes the place of the leaf its number falls on.
 fn tree(every: bool, features: u32) -> impl Strategy<Value = TreeSpec<f64>> {
-    let split = (any::<usize>(), 0..features, test(every), any::<bool>(), if every { 0..2_u8 } else { 0..1_u8 });
+    let split = (
+        any::<usize>(),
+        0..features,
+        test(every),
+        any::<bool>(),
+        if every { 0..2_u8 } else { 0..1_u8 },
+    );
     proptest::collection::vec(split, 0..40).prop_map(|splits| {
         let mut nodes = vec![NodeSpec::Leaf(0)];
         let mut leaves = 1_u32;
         for (place, feature, test, missing_left, zero) in splits {
-            let open: Vec<usize> = (0..nodes.len()).filter(|&at| matches!(nodes[at], NodeSpec::Leaf(_))).collect();
+            let open: Vec<usize> =
+                (0..nodes.len()).filter(|&at| matches!(nodes[at], NodeSpec::Leaf(_))).collect();
             let at = open[place % open.len()];
             let (left, right) = (nodes.len() as u32, nodes.len() as u32 + 1);
             let leaf = nodes[at].clone();
             nodes.push(leaf);
             nodes.push(NodeSpec::Leaf(leaves));
             leaves += 1;
-            nodes[at] = NodeSpec::Split(Split { feature, test, left, right, missing_left, zero_is_missing: zero == 1 });
+            nodes[at] = NodeSpec::Split(Split {
+                feature,
+                test,
+                left,
+                right,
+                missing_left,
+                zero_is_missing: zero == 1,
+            });
         }
         TreeSpec { nodes, values: (0..leaves).map(f64::from).collect(), target: 0 }
     })
@@ -67,10 +92,15 @@ fn tree(every: bool, features: u32) -> impl Strategy<Value = TreeSpec<f64>> {
 
 fn rows(features: usize) -> impl Strategy<Value = Vec<f64>> {
     let cell = prop_oneof![6 => value(), 1 => Just(f64::NAN), 1 => Just(5.0)];
-    (0..150_usize).prop_flat_map(move |count| proptest::collection::vec(cell.clone(), count * features))
+    (0..150_usize)
+        .prop_flat_map(move |count| proptest::collection::vec(cell.clone(), count * features))
 }
 
-fn check<X: Scalar>(trees: &[TreeSpec<f64>], rows: &[f64], features: usize) -> Result<(), TestCaseError> {
+fn check<X: Scalar>(
+    trees: &[TreeSpec<f64>],
+    rows: &[f64],
+    features: usize,
+) -> Result<(), TestCaseError> {
     let rows: Vec<X> = rows.iter().map(|&x| X::nearest(x)).collect();
     let forest = Forest::<X, f64>::build(trees, features, 1, 1).unwrap();
     let expected: Vec<f64> = rows
@@ -112,7 +142,14 @@ proptest! {
 }
 
 fn split(feature: u32, left: u32, right: u32) -> NodeSpec {
-    NodeSpec::Split(Split { feature, test: Test::AtMost(0.0), left, right, missing_left: false, zero_is_missing: false })
+    NodeSpec::Split(Split {
+        feature,
+        test: Test::AtMost(0.0),
+        left,
+        right,
+        missing_left: false,
+        zero_is_missing: false,
+    })
 }
 
 fn build(nodes: Vec<NodeSpec>) -> BuildError {
@@ -123,8 +160,14 @@ fn build(nodes: Vec<NodeSpec>) -> BuildError {
 #[test]
 fn what_is_not_a_tree_is_refused() {
     assert_eq!(build(vec![]), BuildError::Empty { tree: 0 });
-    assert_eq!(build(vec![split(0, 0, 1), NodeSpec::Leaf(0)]), BuildError::NotATree { tree: 0, node: 0 });
-    assert_eq!(build(vec![split(0, 1, 1), NodeSpec::Leaf(0)]), BuildError::NotATree { tree: 0, node: 1 });
+    assert_eq!(
+        build(vec![split(0, 0, 1), NodeSpec::Leaf(0)]),
+        BuildError::NotATree { tree: 0, node: 0 }
+    );
+    assert_eq!(
+        build(vec![split(0, 1, 1), NodeSpec::Leaf(0)]),
+        BuildError::NotATree { tree: 0, node: 1 }
+    );
     let child = BuildError::OutOfRange { tree: 0, node: 9, what: "child", index: 9 };
     assert_eq!(build(vec![split(0, 9, 1), NodeSpec::Leaf(0)]), child);
     let feature = BuildError::OutOfRange { tree: 0, node: 0, what: "feature", index: 2 };

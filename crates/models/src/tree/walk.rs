@@ -60,7 +60,9 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             Nodes::Narrow(nodes) => self.add_stepping(nodes, rows, width, sums),
             Nodes::Wide(nodes) => self.add_stepping(nodes, rows, width, sums),
             Nodes::General { .. } => {
-                for (row, sums) in rows.chunks_exact(width.max(1)).zip(sums.chunks_exact_mut(self.outputs.max(1))) {
+                for (row, sums) in
+                    rows.chunks_exact(width.max(1)).zip(sums.chunks_exact_mut(self.outputs.max(1)))
+                {
                     for tree in &self.trees {
                         let leaf = self.find_leaf(tree, row);
                         self.add_leaf(tree, leaf, sums);
@@ -83,7 +85,9 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         let width = width.max(1);
         let outputs = self.outputs.max(1);
         let mut walked = vec![0_u32; self.trees.len()];
-        for (rows, sums) in rows.chunks(width * BLOCK_ROWS).zip(sums.chunks_mut(outputs * BLOCK_ROWS)) {
+        for (rows, sums) in
+            rows.chunks(width * BLOCK_ROWS).zip(sums.chunks_mut(outputs * BLOCK_ROWS))
+        {
             let complete = width >= self.features && !rows.iter().any(|x| x.is_nan());
             if rows.len() < width * ROWS_IN_LOCKSTEP {
                 for (row, sums) in rows.chunks_exact(width).zip(sums.chunks_exact_mut(outputs)) {
@@ -105,7 +109,12 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
     }
 
     /// One row through all trees, [`LANES`] trees of like depth at a time; `walked` gets the leaf of each tree.
-    fn walk_trees<N: Step<X>, const MISSING: bool>(&self, nodes: &[N], row: &[X], walked: &mut [u32]) {
+    fn walk_trees<N: Step<X>, const MISSING: bool>(
+        &self,
+        nodes: &[N],
+        row: &[X],
+        walked: &mut [u32],
+    ) {
         let (groups, rest) = self.by_depth.as_chunks::<LANES>();
         for group in groups {
             let heads = group.map(|tree| self.head(tree));
@@ -136,13 +145,21 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
     }
 
     /// A block of rows through all trees in order, [`LANES`] rows of one tree at a time.
-    fn walk_rows<N: Step<X>, const MISSING: bool>(&self, nodes: &[N], rows: &[X], width: usize, sums: &mut [V]) {
+    fn walk_rows<N: Step<X>, const MISSING: bool>(
+        &self,
+        nodes: &[N],
+        rows: &[X],
+        width: usize,
+        sums: &mut [V],
+    ) {
         let outputs = self.outputs.max(1);
         let in_lockstep = rows.len() / width / LANES * LANES;
         let (together, rest) = rows.split_at(in_lockstep * width);
         let (together_sums, rest_sums) = sums.split_at_mut(in_lockstep * outputs);
         for tree in &self.trees {
-            let groups = together.chunks_exact(width * LANES).zip(together_sums.chunks_exact_mut(outputs * LANES));
+            let groups = together
+                .chunks_exact(width * LANES)
+                .zip(together_sums.chunks_exact_mut(outputs * LANES));
             for (rows, sums) in groups {
                 let at = walk_lanes::<X, N, MISSING>(nodes, tree, rows, width);
                 for (leaf, sums) in at.into_iter().zip(sums.chunks_exact_mut(outputs)) {
@@ -166,7 +183,10 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
     #[inline]
     fn leaf_values(&self, node: usize) -> &[V] {
         let leaf = self.leaves.get(node).copied().unwrap_or(0) as usize;
-        self.values.get(leaf * self.leaf_width..).and_then(|values| values.get(..self.leaf_width)).unwrap_or(&[])
+        self.values
+            .get(leaf * self.leaf_width..)
+            .and_then(|values| values.get(..self.leaf_width))
+            .unwrap_or(&[])
     }
 
     #[inline]
@@ -211,7 +231,8 @@ fn walk_lanes<X: Scalar, N: Step<X>, const MISSING: bool>(
     width: usize,
 ) -> [u32; LANES] {
     let mut at = [0_u32; LANES];
-    let lanes: [&[X]; LANES] = std::array::from_fn(|lane| rows.get(lane * width..(lane + 1) * width).unwrap_or(&[]));
+    let lanes: [&[X]; LANES] =
+        std::array::from_fn(|lane| rows.get(lane * width..(lane + 1) * width).unwrap_or(&[]));
     let mut steps = tree.depth;
     while steps > 0 {
         let before = at;
@@ -238,9 +259,10 @@ impl<X: Scalar> General<X> {
             Kind::Leaf => true,
             Kind::AtMost => x <= self.threshold,
             Kind::Equals => x == self.threshold,
-            Kind::Member(set) => {
-                sets.get(set as usize).and_then(|set| set.contains(x.to_f64())).unwrap_or(self.missing_left)
-            }
+            Kind::Member(set) => sets
+                .get(set as usize)
+                .and_then(|set| set.contains(x.to_f64()))
+                .unwrap_or(self.missing_left),
         }
     }
 }

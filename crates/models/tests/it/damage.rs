@@ -83,7 +83,10 @@ fn refusal(file_of: &str, file: &str, bytes: &[u8]) -> Error {
 #[test]
 fn pickles_that_would_run_something_are_refused_by_name() {
     // `os.system("true")`, as a pickle of protocol 0 and by reduction of a builtin.
-    for (pickle, name) in [(&b"cos\nsystem\n(S'true'\ntR."[..], "os.system"), (b"c__builtin__\neval\n(S'1'\ntR.", "__builtin__.eval")] {
+    for (pickle, name) in [
+        (&b"cos\nsystem\n(S'true'\ntR."[..], "os.system"),
+        (b"c__builtin__\neval\n(S'1'\ntR.", "__builtin__.eval"),
+    ] {
         match refusal("sk_logreg_cloudpickle", "model.pkl", pickle) {
             Error::Unsupported { what, .. } => assert!(what.contains(name), "{what}"),
             other => panic!("{other:?}"),
@@ -93,8 +96,16 @@ fn pickles_that_would_run_something_are_refused_by_name() {
 
 #[test]
 fn sizes_that_files_claim_are_not_believed() {
-    for bytes in [&b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f."[..], b"\x80\x04B\xff\xff\xff\xff."] {
-        assert!(matches!(refusal("sk_logreg_cloudpickle", "model.pkl", bytes), Error::Malformed { .. }));
+    for bytes in
+        [&b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f."[..], b"\x80\x04B\xff\xff\xff\xff."]
+    {
+        assert!(matches!(
+            refusal("sk_logreg_cloudpickle", "model.pkl", bytes),
+            Error::Malformed { .. }
+        ));
     }
-    assert!(matches!(refusal("xgb_booster", "model.ubj", b"{L\x7f\xff\xff\xff\xff\xff\xff\xff"), Error::Malformed { .. }));
+    assert!(matches!(
+        refusal("xgb_booster", "model.ubj", b"{L\x7f\xff\xff\xff\xff\xff\xff\xff"),
+        Error::Malformed { .. }
+    ));
 }

@@ -9,8 +9,10 @@ fn check(name: &str, tolerance: f64) {
     let model = load(&folder).unwrap_or_else(|error| panic!("{name}: {error}"));
     let expected = json(&folder.join("expected.json"));
     let input = inputs(&expected);
-    let prediction = model.predictor.predict(&input).unwrap_or_else(|error| panic!("{name}: {error}"));
-    difference(&prediction, &expected["pyfunc_predict"], tolerance).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let prediction =
+        model.predictor.predict(&input).unwrap_or_else(|error| panic!("{name}: {error}"));
+    difference(&prediction, &expected["pyfunc_predict"], tolerance)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
     let one = input.slice(1, 1);
     assert!(model.predictor.predict(&one).is_ok(), "{name}: one row");
     assert!(model.predictor.size_bytes() > 0);
@@ -24,7 +26,15 @@ fn onnx_models_answer_as_in_python() {
 
 #[test]
 fn scikit_learn_models_answer_as_in_python() {
-    for name in ["sk_logreg", "sk_logreg_cloudpickle", "sk_logreg_proba", "sk_logreg_tensor", "sk_rf", "sk_hgb", "sk_pipeline"] {
+    for name in [
+        "sk_logreg",
+        "sk_logreg_cloudpickle",
+        "sk_logreg_proba",
+        "sk_logreg_tensor",
+        "sk_rf",
+        "sk_hgb",
+        "sk_pipeline",
+    ] {
         check(name, 1e-12);
     }
 }

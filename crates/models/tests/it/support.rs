@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type};
-use arrow_array::{Array as _, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    Array as _, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::Value;
 use trainyard_models::Prediction;
@@ -15,9 +17,13 @@ pub(crate) fn models() -> PathBuf {
 }
 
 pub(crate) fn json(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text =
+        std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     // Python's json writes NaN and infinities bare.
-    let text = text.replace("-Infinity", "\"-inf\"").replace("Infinity", "\"inf\"").replace("NaN", "\"nan\"");
+    let text = text
+        .replace("-Infinity", "\"-inf\"")
+        .replace("Infinity", "\"inf\"")
+        .replace("NaN", "\"nan\"");
     serde_json::from_str(&text).unwrap()
 }
 
@@ -44,15 +50,20 @@ pub(crate) fn batch(names: &[String], rows: &[Value]) -> RecordBatch {
         .enumerate()
         .map(|(at, name)| {
             let cells: Vec<&Value> = rows.iter().map(|row| &row[at]).collect();
-            let array: ArrayRef = if cells.iter().any(|cell| cell.is_string() && number(cell).is_none()) {
-                Arc::new(StringArray::from_iter(cells.iter().map(|cell| cell.as_str().filter(|text| *text != "nan"))))
-            } else if !cells.is_empty() && cells.iter().all(|cell| cell.is_boolean()) {
-                Arc::new(BooleanArray::from_iter(cells.iter().map(|cell| cell.as_bool())))
-            } else if !cells.is_empty() && cells.iter().all(|cell| cell.is_i64()) {
-                Arc::new(Int64Array::from_iter(cells.iter().map(|cell| cell.as_i64())))
-            } else {
-                Arc::new(Float64Array::from_iter_values(cells.iter().map(|cell| number(cell).unwrap())))
-            };
+            let array: ArrayRef =
+                if cells.iter().any(|cell| cell.is_string() && number(cell).is_none()) {
+                    Arc::new(StringArray::from_iter(
+                        cells.iter().map(|cell| cell.as_str().filter(|text| *text != "nan")),
+                    ))
+                } else if !cells.is_empty() && cells.iter().all(|cell| cell.is_boolean()) {
+                    Arc::new(BooleanArray::from_iter(cells.iter().map(|cell| cell.as_bool())))
+                } else if !cells.is_empty() && cells.iter().all(|cell| cell.is_i64()) {
+                    Arc::new(Int64Array::from_iter(cells.iter().map(|cell| cell.as_i64())))
+                } else {
+                    Arc::new(Float64Array::from_iter_values(
+                        cells.iter().map(|cell| number(cell).unwrap()),
+                    ))
+                };
             (Field::new(name, array.data_type().clone(), true), array)
         })
         .collect();
@@ -65,11 +76,16 @@ pub(crate) fn batch(names: &[String], rows: &[Value]) -> RecordBatch {
 pub(crate) fn inputs(expected: &Value) -> RecordBatch {
     let inputs = &expected["inputs"];
     if let Some(rows) = inputs.as_array() {
-        let names: Vec<String> = (0..rows[0].as_array().unwrap().len()).map(|at| at.to_string()).collect();
+        let names: Vec<String> =
+            (0..rows[0].as_array().unwrap().len()).map(|at| at.to_string()).collect();
         return batch(&names, rows);
     }
-    let names: Vec<String> =
-        inputs["columns"].as_array().unwrap().iter().map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned)).collect();
+    let names: Vec<String> = inputs["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().map_or_else(|| name.to_string(), str::to_owned))
+        .collect();
     batch(&names, inputs["data"].as_array().unwrap())
 }
 
@@ -82,19 +98,46 @@ pub(crate) enum Cell {
 
 pub(crate) fn cells(array: &ArrayRef) -> Vec<Cell> {
     match array.data_type() {
-        DataType::Float64 => array.as_primitive::<Float64Type>().values().iter().map(|&x| Cell::Number(x)).collect(),
-        DataType::Float32 => array.as_primitive::<Float32Type>().values().iter().map(|&x| Cell::Number(f64::from(x))).collect(),
-        DataType::Int64 => array.as_primitive::<Int64Type>().values().iter().map(|&x| Cell::Number(x as f64)).collect(),
-        DataType::Int32 => array.as_primitive::<Int32Type>().values().iter().map(|&x| Cell::Number(f64::from(x))).collect(),
-        DataType::Boolean => array.as_boolean().iter().map(|x| Cell::Number(f64::from(u8::from(x.unwrap())))).collect(),
-        DataType::Utf8 => array.as_string::<i32>().iter().map(|x| Cell::Text(x.unwrap().to_owned())).collect(),
+        DataType::Float64 => {
+            array.as_primitive::<Float64Type>().values().iter().map(|&x| Cell::Number(x)).collect()
+        }
+        DataType::Float32 => array
+            .as_primitive::<Float32Type>()
+            .values()
+            .iter()
+            .map(|&x| Cell::Number(f64::from(x)))
+            .collect(),
+        DataType::Int64 => array
+            .as_primitive::<Int64Type>()
+            .values()
+            .iter()
+            .map(|&x| Cell::Number(x as f64))
+            .collect(),
+        DataType::Int32 => array
+            .as_primitive::<Int32Type>()
+            .values()
+            .iter()
+            .map(|&x| Cell::Number(f64::from(x)))
+            .collect(),
+        DataType::Boolean => array
+            .as_boolean()
+            .iter()
+            .map(|x| Cell::Number(f64::from(u8::from(x.unwrap()))))
+            .collect(),
+        DataType::Utf8 => {
+            array.as_string::<i32>().iter().map(|x| Cell::Text(x.unwrap().to_owned())).collect()
+        }
         other => panic!("predictions of type {other}"),
     }
 }
 
 /// Says where the prediction differs from what Python answered by more than `tolerance` (relative to
 /// the larger of 1 and the value).
-pub(crate) fn difference(prediction: &Prediction, expected: &Value, tolerance: f64) -> Result<(), String> {
+pub(crate) fn difference(
+    prediction: &Prediction,
+    expected: &Value,
+    tolerance: f64,
+) -> Result<(), String> {
     match prediction {
         Prediction::Column(values) => compare(&cells(values), &flatten(expected), tolerance),
         Prediction::Matrix { values, width } => {
@@ -106,21 +149,38 @@ pub(crate) fn difference(prediction: &Prediction, expected: &Value, tolerance: f
         }
         Prediction::Maps { keys, values } => {
             let rows = expected.as_array().ok_or("expected no list")?;
-            let flat: Vec<Value> = rows.iter().flat_map(|row| keys.iter().map(|key| row[key.as_str()].clone())).collect();
+            let flat: Vec<Value> = rows
+                .iter()
+                .flat_map(|row| keys.iter().map(|key| row[key.as_str()].clone()))
+                .collect();
             compare(&cells(values), &flat.iter().collect::<Vec<_>>(), tolerance)
         }
         Prediction::Named(outputs) => {
             let ties = ties(expected);
             for (name, output) in outputs {
-                if let (Prediction::Column(labels), Some(expected)) = (output, expected[name.as_str()].as_array()) {
+                if let (Prediction::Column(labels), Some(expected)) =
+                    (output, expected[name.as_str()].as_array())
+                {
                     // A label is open where two scores are equal but for the order of their sums.
                     let kept = |at: &usize| !ties.contains(at);
-                    let actual: Vec<Cell> = cells(labels).into_iter().enumerate().filter(|(at, _)| kept(at)).map(|(_, cell)| cell).collect();
-                    let expected: Vec<&Value> = expected.iter().enumerate().filter(|(at, _)| kept(at)).map(|(_, cell)| cell).collect();
-                    compare(&actual, &expected, tolerance).map_err(|error| format!("{name}: {error}"))?;
+                    let actual: Vec<Cell> = cells(labels)
+                        .into_iter()
+                        .enumerate()
+                        .filter(|(at, _)| kept(at))
+                        .map(|(_, cell)| cell)
+                        .collect();
+                    let expected: Vec<&Value> = expected
+                        .iter()
+                        .enumerate()
+                        .filter(|(at, _)| kept(at))
+                        .map(|(_, cell)| cell)
+                        .collect();
+                    compare(&actual, &expected, tolerance)
+                        .map_err(|error| format!("{name}: {error}"))?;
                     continue;
                 }
-                difference(output, &expected[name.as_str()], tolerance).map_err(|error| format!("{name}: {error}"))?;
+                difference(output, &expected[name.as_str()], tolerance)
+                    .map_err(|error| format!("{name}: {error}"))?;
             }
             Ok(())
         }
@@ -159,7 +219,11 @@ fn compare(actual: &[Cell], expected: &[&Value], tolerance: f64) -> Result<(), S
     let mut first = None;
     for (at, (actual, expected)) in actual.iter().zip(expected).enumerate() {
         let same = match (actual, number(expected)) {
-            (Cell::Number(x), Some(y)) => *x == y || (x.is_nan() && y.is_nan()) || (x - y).abs() <= tolerance * y.abs().max(1.0),
+            (Cell::Number(x), Some(y)) => {
+                *x == y
+                    || (x.is_nan() && y.is_nan())
+                    || (x - y).abs() <= tolerance * y.abs().max(1.0)
+            }
             (Cell::Text(x), _) => expected.as_str() == Some(x.as_str()),
             (Cell::Number(_), None) => false,
         };

@@ -23,7 +23,8 @@ pub fn paired_bars(bars: &[Bar<'_>], label: &str) -> Svg {
     const ROW: f64 = 22.0;
     let right = WIDTH - 44.0;
     let mut canvas = Canvas::new(WIDTH, ROW * bars.len() as f64 + 4.0, label);
-    let largest = bars.iter().map(|bar| bar.reference.max(bar.current)).fold(f64::MIN_POSITIVE, f64::max);
+    let largest =
+        bars.iter().map(|bar| bar.reference.max(bar.current)).fold(f64::MIN_POSITIVE, f64::max);
     let x = Axis::new(0.0, largest, LEFT, right);
     for (index, bar) in bars.iter().enumerate() {
         let top = ROW * index as f64 + 3.0;
@@ -59,7 +60,10 @@ mod tests {
 
     #[test]
     fn bars_carry_the_change() {
-        let bars = [Bar { label: "<b>", reference: 0.5, current: 0.25 }, Bar { label: "other", reference: 0.1, current: 0.1 }];
+        let bars = [
+            Bar { label: "<b>", reference: 0.5, current: 0.25 },
+            Bar { label: "other", reference: 0.1, current: 0.1 },
+        ];
         let svg = paired_bars(&bars, "x").0;
         assert!(svg.contains("&lt;b&gt;") && svg.contains("−25%") && svg.contains("±0%"), "{svg}");
         assert_eq!(cut("a label that is too long").chars().count(), LABEL_CHARS);

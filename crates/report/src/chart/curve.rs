@@ -58,7 +58,8 @@ pub fn quantile_pairs(pairs: &[(f64, f64)], ends: [&str; 2], label: &str) -> Svg
     const SIZE: f64 = 170.0;
     let mut canvas = Canvas::new(SIZE, SIZE, label);
     let values = || pairs.iter().flat_map(|pair| [pair.0, pair.1]);
-    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    let (low, high) =
+        (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
     let (x, y) = (Axis::new(low, high, 8.0, SIZE - 8.0), Axis::new(low, high, SIZE - 20.0, TOP));
     canvas.path("x", &format!("M8 {}H{}", SIZE - 20.0, SIZE - 8.0));
     canvas.path("x d", &format!("M8 {}L{} {TOP}", SIZE - 20.0, SIZE - 8.0));
@@ -86,6 +87,9 @@ mod tests {
     #[test]
     fn equal_quantiles_lie_on_the_line() {
         let svg = quantile_pairs(&[(0.0, 0.0), (10.0, 10.0)], ["0", "10"], "x").0;
-        assert!(svg.contains("cx=\"8\" cy=\"150\"") && svg.contains("cx=\"162\" cy=\"8\""), "{svg}");
+        assert!(
+            svg.contains("cx=\"8\" cy=\"150\"") && svg.contains("cx=\"162\" cy=\"8\""),
+            "{svg}"
+        );
     }
 }

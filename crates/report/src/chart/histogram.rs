@@ -9,7 +9,12 @@ pub fn sparkline(reference: &[f64], current: &[f64], label: &str) -> Svg {
     const WIDTH: f64 = 120.0;
     const HEIGHT: f64 = 28.0;
     let mut canvas = Canvas::new(WIDTH, HEIGHT, label);
-    draw(&mut canvas, reference, current, Area { left: 0.0, right: WIDTH, top: 1.0, bottom: HEIGHT });
+    draw(
+        &mut canvas,
+        reference,
+        current,
+        Area { left: 0.0, right: WIDTH, top: 1.0, bottom: HEIGHT },
+    );
     canvas.finish()
 }
 
@@ -60,7 +65,10 @@ fn largest(reference: &[f64], current: &[f64]) -> f64 {
 
 fn draw(canvas: &mut Canvas, reference: &[f64], current: &[f64], area: Area) {
     let largest = largest(reference, current);
-    canvas.path("a", &format!("{}V{}Z", steps(reference, largest, area, true), coordinate(area.bottom)));
+    canvas.path(
+        "a",
+        &format!("{}V{}Z", steps(reference, largest, area, true), coordinate(area.bottom)),
+    );
     canvas.path("l", &steps(current, largest, area, false));
 }
 
@@ -83,8 +91,10 @@ fn steps(shares: &[f64], largest: f64, area: Area, filled: bool) -> String {
         }
         height = next;
         // Equal neighbours are one step.
-        if shares.get(index + 1).is_none_or(|share| coordinate(y.at(*share)) != coordinate(height)) {
-            let _infallible = write!(data, "H{}", coordinate(area.left + width * (index + 1) as f64));
+        if shares.get(index + 1).is_none_or(|share| coordinate(y.at(*share)) != coordinate(height))
+        {
+            let _infallible =
+                write!(data, "H{}", coordinate(area.left + width * (index + 1) as f64));
         }
     }
     data

@@ -12,11 +12,18 @@ pub struct Series<'a> {
 }
 
 /// Colours that people with any colour vision tell apart (Okabe and Ito).
-const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666"];
+const COLOURS: [&str; 7] =
+    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#666666"];
 
 /// Draws lines on axes from the smallest to the largest value; `x_label` and `y_label` name the axes.
 /// With `diagonal`, a dashed line from corner to corner (chance in a ROC curve).
-pub fn lines(series: &[Series<'_>], x_label: &str, y_label: &str, diagonal: bool, label: &str) -> Svg {
+pub fn lines(
+    series: &[Series<'_>],
+    x_label: &str,
+    y_label: &str,
+    diagonal: bool,
+    label: &str,
+) -> Svg {
     const WIDTH: f64 = 480.0;
     const HEIGHT: f64 = 340.0;
     const LEFT: f64 = 52.0;
@@ -26,13 +33,17 @@ pub fn lines(series: &[Series<'_>], x_label: &str, y_label: &str, diagonal: bool
     let mut canvas = Canvas::new(WIDTH, HEIGHT, label);
     let points = || series.iter().flat_map(|line| line.points.iter());
     let range = |side: fn(&(f64, f64)) -> f64| {
-        (points().map(side).fold(f64::INFINITY, f64::min), points().map(side).fold(f64::NEG_INFINITY, f64::max))
+        (
+            points().map(side).fold(f64::INFINITY, f64::min),
+            points().map(side).fold(f64::NEG_INFINITY, f64::max),
+        )
     };
     let ((x_low, x_high), (y_low, y_high)) = (range(|point| point.0), range(|point| point.1));
     let (x, y) = (Axis::new(x_low, x_high, LEFT, RIGHT), Axis::new(y_low, y_high, BOTTOM, TOP));
     for step in 0..=4 {
         let share = f64::from(step) / 4.0;
-        let (x_value, y_value) = (x_low + (x_high - x_low) * share, y_low + (y_high - y_low) * share);
+        let (x_value, y_value) =
+            (x_low + (x_high - x_low) * share, y_low + (y_high - y_low) * share);
         canvas.path("x g", &format!("M{LEFT} {}H{RIGHT}", coordinate(y.at(y_value))));
         canvas.text("t", LEFT - 5.0, y.at(y_value) + 4.0, "end", &crate::number::short(y_value));
         canvas.text("t", x.at(x_value), BOTTOM + 14.0, "middle", &crate::number::short(x_value));
@@ -48,9 +59,15 @@ pub fn lines(series: &[Series<'_>], x_label: &str, y_label: &str, diagonal: bool
             .map(|point| format!("{} {}", coordinate(x.at(point.0)), coordinate(y.at(point.1))))
             .collect();
         let colour = COLOURS[index % COLOURS.len()];
-        canvas.raw(&format!("<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", data.join("L")));
+        canvas.raw(&format!(
+            "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+            data.join("L")
+        ));
         let (top, name) = (BOTTOM - 10.0 - 15.0 * index as f64, escape(line.name));
-        canvas.raw(&format!("<text x=\"{}\" y=\"{top}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>", RIGHT - 6.0));
+        canvas.raw(&format!(
+            "<text x=\"{}\" y=\"{top}\" text-anchor=\"end\" fill=\"{colour}\">{name}</text>",
+            RIGHT - 6.0
+        ));
     }
     canvas.text("t", f64::midpoint(LEFT, RIGHT), HEIGHT - 6.0, "middle", x_label);
     canvas.raw(&format!(

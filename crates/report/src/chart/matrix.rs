@@ -13,13 +13,23 @@ pub fn confusion_matrix(classes: &[String], counts: &[Vec<u64>]) -> Svg {
     let shown = classes.len().min(MAX_CLASSES);
     let cell = (420.0 / shown.max(1) as f64).clamp(18.0, 84.0);
     let size = cell * shown as f64;
-    let mut canvas = Canvas::new(LEFT + size + 12.0, TOP + size + 12.0, "confusion matrix: true classes down, predicted classes across");
+    let mut canvas = Canvas::new(
+        LEFT + size + 12.0,
+        TOP + size + 12.0,
+        "confusion matrix: true classes down, predicted classes across",
+    );
     canvas.text("t", LEFT + size / 2.0, 14.0, "middle", "predicted");
     for (index, class) in classes.iter().take(shown).enumerate() {
         let middle = cell * (index as f64 + 0.5);
         let name: String = class.chars().take(16).collect();
         canvas.text("t", LEFT - 6.0, TOP + middle + 4.0, "end", &name);
-        canvas.text("t", LEFT + middle, TOP - 8.0, "middle", &name.chars().take((cell / 6.0) as usize).collect::<String>());
+        canvas.text(
+            "t",
+            LEFT + middle,
+            TOP - 8.0,
+            "middle",
+            &name.chars().take((cell / 6.0) as usize).collect::<String>(),
+        );
     }
     for (row, line) in counts.iter().take(shown).enumerate() {
         let total: u64 = line.iter().sum();
@@ -39,7 +49,8 @@ pub fn confusion_matrix(classes: &[String], counts: &[Vec<u64>]) -> Svg {
             let ink = if share > 0.6 { "#fff" } else { "currentColor" };
             canvas.raw(&format!(
                 "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"{ink}\">{count}</text>",
-                coordinate(x + cell / 2.0), coordinate(y + cell / 2.0 + 4.0)
+                coordinate(x + cell / 2.0),
+                coordinate(y + cell / 2.0 + 4.0)
             ));
         }
     }
@@ -54,6 +65,9 @@ mod tests {
     fn cells_say_what_they_count() {
         let classes = ["<setosa>".to_owned(), "virginica".to_owned()];
         let svg = confusion_matrix(&classes, &[vec![9, 1], vec![0, 5]]).0;
-        assert!(svg.contains("<title>1 of 10 &lt;setosa&gt; predicted as virginica</title>"), "{svg}");
+        assert!(
+            svg.contains("<title>1 of 10 &lt;setosa&gt; predicted as virginica</title>"),
+            "{svg}"
+        );
     }
 }

@@ -42,7 +42,9 @@ pub(crate) fn escape(text: &str) -> String {
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
             // Control characters are not allowed in XML at all.
-            character if character.is_control() && character != '\n' && character != '\t' => out.push('\u{fffd}'),
+            character if character.is_control() && character != '\n' && character != '\t' => {
+                out.push('\u{fffd}')
+            }
             character => out.push(character),
         }
     }
@@ -58,7 +60,11 @@ impl Canvas {
     /// `label` is read out by screen readers.
     pub(crate) fn new(width: f64, height: f64, label: &str) -> Self {
         let label = escape(label);
-        Self { body: format!("<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">") }
+        Self {
+            body: format!(
+                "<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{label}\">"
+            ),
+        }
     }
 
     pub(crate) fn path(&mut self, class: &str, data: &str) {
@@ -66,16 +72,21 @@ impl Canvas {
     }
 
     pub(crate) fn rect(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64) {
-        let (x, y, width, height) = (coordinate(x), coordinate(y), coordinate(width), coordinate(height));
-        let _infallible =
-            write!(self.body, "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>");
+        let (x, y, width, height) =
+            (coordinate(x), coordinate(y), coordinate(width), coordinate(height));
+        let _infallible = write!(
+            self.body,
+            "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"
+        );
     }
 
     /// `anchor` is `start`, `middle` or `end`.
     pub(crate) fn text(&mut self, class: &str, x: f64, y: f64, anchor: &str, text: &str) {
         let (x, y, text) = (coordinate(x), coordinate(y), escape(text));
-        let _infallible =
-            write!(self.body, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>");
+        let _infallible = write!(
+            self.body,
+            "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>"
+        );
     }
 
     pub(crate) fn raw(&mut self, element: &str) {
@@ -144,7 +155,10 @@ mod tests {
 
     #[test]
     fn coordinates_are_short_and_finite() {
-        assert_eq!([coordinate(1.0), coordinate(-0.04), coordinate(2.345), coordinate(f64::NAN)], ["1", "0", "2.3", "0"]);
+        assert_eq!(
+            [coordinate(1.0), coordinate(-0.04), coordinate(2.345), coordinate(f64::NAN)],
+            ["1", "0", "2.3", "0"]
+        );
         assert_eq!(Axis::new(3.0, 3.0, 0.0, 10.0).at(3.0), 5.0);
     }
 }

@@ -2,7 +2,8 @@
 
 use maud::{Markup, PreEscaped, html};
 use trainyard_drift::{
-    Bin, ColumnDrift, Distribution, FindingKind, Kind, Method, NumberSummary, QUANTILES, Role, Scale, ScoreKind, Side, Status, Verdict,
+    Bin, ColumnDrift, Distribution, FindingKind, Kind, Method, NumberSummary, QUANTILES, Role,
+    Scale, ScoreKind, Side, Status, Verdict,
 };
 
 use super::json::role;
@@ -66,7 +67,8 @@ fn charts(column: &ColumnDrift, distribution: &Distribution) -> Markup {
         Distribution::Numbers { bins, cumulative } => {
             // The values of a text column are the lengths of its texts.
             let scale = if column.kind == Kind::Text { Scale::Integer } else { column.scale };
-            let what = if column.kind == Kind::Text { "Length in characters" } else { "Distribution" };
+            let what =
+                if column.kind == Kind::Text { "Length in characters" } else { "Distribution" };
             let shares = |side: fn(&Bin) -> f64| bins.iter().map(side).collect::<Vec<f64>>();
             let histogram = chart::overlay(
                 &shares(|bin| bin.reference),
@@ -74,12 +76,19 @@ fn charts(column: &ColumnDrift, distribution: &Distribution) -> Markup {
                 &ticks(bins, scale),
                 &format!("histogram of {}", column.name),
             );
-            let before: Vec<(f64, f64)> = cumulative.iter().map(|point| (point.value, point.reference)).collect();
-            let after: Vec<(f64, f64)> = cumulative.iter().map(|point| (point.value, point.current)).collect();
-            let end = |point: Option<&(f64, f64)>| point.map(|point| value(point.0, scale)).unwrap_or_default();
+            let before: Vec<(f64, f64)> =
+                cumulative.iter().map(|point| (point.value, point.reference)).collect();
+            let after: Vec<(f64, f64)> =
+                cumulative.iter().map(|point| (point.value, point.current)).collect();
+            let end = |point: Option<&(f64, f64)>| {
+                point.map(|point| value(point.0, scale)).unwrap_or_default()
+            };
             let ends = [end(before.first()), end(before.last())];
             let curves = chart::curves(
-                &[Curve { points: &before, current: false }, Curve { points: &after, current: true }],
+                &[
+                    Curve { points: &before, current: false },
+                    Curve { points: &after, current: true },
+                ],
                 [&ends[0], &ends[1]],
                 &format!("cumulative distribution of {}", column.name),
             );
@@ -95,12 +104,21 @@ fn charts(column: &ColumnDrift, distribution: &Distribution) -> Markup {
             let rest = format!("{others} others");
             let mut bars: Vec<Bar<'_>> = top
                 .iter()
-                .map(|label| Bar { label: &label.label, reference: label.reference, current: label.current })
+                .map(|label| Bar {
+                    label: &label.label,
+                    reference: label.reference,
+                    current: label.current,
+                })
                 .collect();
             if *others > 0 {
-                bars.push(Bar { label: &rest, reference: *others_reference, current: *others_current });
+                bars.push(Bar {
+                    label: &rest,
+                    reference: *others_reference,
+                    current: *others_current,
+                });
             }
-            let drawing = chart::paired_bars(&bars, &format!("shares of the values of {}", column.name));
+            let drawing =
+                chart::paired_bars(&bars, &format!("shares of the values of {}", column.name));
             html! { .charts { (figure("Shares; the number is the change in percentage points", "", &drawing.0)) } }
         }
     }
@@ -128,7 +146,9 @@ fn ticks(bins: &[Bin], scale: Scale) -> Vec<(f64, String)> {
     places
         .into_iter()
         .map(|place| {
-            let edge = bins.get(place).map_or_else(|| bins.last().map_or(0.0, |bin| bin.high), |bin| bin.low);
+            let edge = bins
+                .get(place)
+                .map_or_else(|| bins.last().map_or(0.0, |bin| bin.high), |bin| bin.low);
             (place as f64 + if single { 0.5 } else { 0.0 }, value(edge, scale))
         })
         .collect()
@@ -138,10 +158,13 @@ fn quantile_plot(column: &ColumnDrift, scale: Scale) -> Option<String> {
     let before = column.reference.as_ref()?.numbers.as_ref()?;
     let after = column.current.as_ref()?.numbers.as_ref()?;
     // The extremes would squeeze everything else into a corner.
-    let inner = |numbers: &NumberSummary| numbers.quantiles.get(1..QUANTILES.len() - 1).map(<[f64]>::to_vec);
+    let inner = |numbers: &NumberSummary| {
+        numbers.quantiles.get(1..QUANTILES.len() - 1).map(<[f64]>::to_vec)
+    };
     let pairs: Vec<(f64, f64)> = inner(before)?.into_iter().zip(inner(after)?).collect();
     let all = || pairs.iter().flat_map(|pair| [pair.0, pair.1]);
-    let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+    let (low, high) =
+        (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
     if high <= low {
         return None;
     }
@@ -151,15 +174,25 @@ fn quantile_plot(column: &ColumnDrift, scale: Scale) -> Option<String> {
 
 fn numbers(column: &ColumnDrift) -> Markup {
     let sides = [column.reference.as_ref(), column.current.as_ref()];
-    let cells = |show: &dyn Fn(&Side) -> String| sides.map(|side| side.map_or_else(|| "–".to_owned(), show));
+    let cells = |show: &dyn Fn(&Side) -> String| {
+        sides.map(|side| side.map_or_else(|| "–".to_owned(), show))
+    };
     let scale = if column.kind == Kind::Text { Scale::Continuous } else { column.scale };
     let of_numbers = |pick: &dyn Fn(&NumberSummary) -> Option<f64>| {
-        cells(&|side| side.numbers.as_ref().and_then(pick).map_or_else(|| "–".to_owned(), |number| value(number, scale)))
+        cells(&|side| {
+            side.numbers
+                .as_ref()
+                .and_then(pick)
+                .map_or_else(|| "–".to_owned(), |number| value(number, scale))
+        })
     };
     let mut rows = vec![
         ("type".to_owned(), cells(&|side| side.data_type.clone())),
         ("values".to_owned(), cells(&|side| count(side.values))),
-        ("missing".to_owned(), cells(&|side| format!("{} ({})", count(side.missing), percent(side.missing_share())))),
+        (
+            "missing".to_owned(),
+            cells(&|side| format!("{} ({})", count(side.missing), percent(side.missing_share()))),
+        ),
         ("distinct".to_owned(), cells(&|side| count(side.distinct))),
     ];
     if sides.iter().flatten().any(|side| side.infinite > 0) {
@@ -168,14 +201,26 @@ fn numbers(column: &ColumnDrift) -> Markup {
     if sides.iter().flatten().any(|side| side.numbers.is_some()) {
         let of = if column.kind == Kind::Text { " length" } else { "" };
         // A mean of dates is a date; a deviation of dates is a time.
-        let deviation_scale = if scale == Scale::Instant { Scale::Interval } else { Scale::Continuous };
+        let deviation_scale =
+            if scale == Scale::Instant { Scale::Interval } else { Scale::Continuous };
         let mean_scale = if scale == Scale::Integer { Scale::Continuous } else { scale };
-        rows.push((format!("mean{of}"), cells(&|side| {
-            side.numbers.as_ref().map_or_else(|| "–".to_owned(), |numbers| value(numbers.mean, mean_scale))
-        })));
-        rows.push((format!("standard deviation{of}"), cells(&|side| {
-            side.numbers.as_ref().map_or_else(|| "–".to_owned(), |numbers| value(numbers.deviation, deviation_scale))
-        })));
+        rows.push((
+            format!("mean{of}"),
+            cells(&|side| {
+                side.numbers
+                    .as_ref()
+                    .map_or_else(|| "–".to_owned(), |numbers| value(numbers.mean, mean_scale))
+            }),
+        ));
+        rows.push((
+            format!("standard deviation{of}"),
+            cells(&|side| {
+                side.numbers.as_ref().map_or_else(
+                    || "–".to_owned(),
+                    |numbers| value(numbers.deviation, deviation_scale),
+                )
+            }),
+        ));
         for (index, probability) in QUANTILES.iter().enumerate() {
             let name = match *probability {
                 0.0 => "minimum".to_owned(),
@@ -183,7 +228,10 @@ fn numbers(column: &ColumnDrift) -> Markup {
                 1.0 => "maximum".to_owned(),
                 other => format!("{} quantile", percent(other)),
             };
-            rows.push((format!("{name}{of}"), of_numbers(&|numbers| numbers.quantiles.get(index).copied())));
+            rows.push((
+                format!("{name}{of}"),
+                of_numbers(&|numbers| numbers.quantiles.get(index).copied()),
+            ));
         }
     }
     html! {

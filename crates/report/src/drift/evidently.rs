@@ -36,7 +36,10 @@ pub fn evidently_json(drift: &DatasetDrift) -> String {
 
 fn share_test(drift: &DatasetDrift, metric_id: &str, config: &Value) -> Value {
     let sign = if drift.dataset_drift { ">=" } else { "<" };
-    let description = format!("Share of Drifted Columns: Actual value {:.3} {sign} {:.3}", drift.share, drift.drift_share);
+    let description = format!(
+        "Share of Drifted Columns: Actual value {:.3} {sign} {:.3}",
+        drift.share, drift.drift_share
+    );
     json!({
         "id": "lt",
         "name": format!("Share of Drifted Columns: Less {:.3}", drift.drift_share),
@@ -51,7 +54,8 @@ fn share_test(drift: &DatasetDrift, metric_id: &str, config: &Value) -> Value {
 }
 
 fn column_entries(column: &ColumnDrift, verdict: &Verdict) -> (Value, Value) {
-    let method = if verdict.chosen_by_default { verdict.method.display_name() } else { verdict.method.id() };
+    let method =
+        if verdict.chosen_by_default { verdict.method.display_name() } else { verdict.method.id() };
     let config = json!({"type": DRIFT_TYPE, "column": column.name, "method": method, "threshold": verdict.threshold});
     let id = fingerprint(&config);
     let name = format!(
@@ -87,5 +91,9 @@ fn fingerprint(config: &Value) -> String {
 
 /// A float as Python prints it: `0.5`, `1.0`.
 fn python_float(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() < 1e16 { format!("{value:.1}") } else { value.to_string() }
+    if value.fract() == 0.0 && value.abs() < 1e16 {
+        format!("{value:.1}")
+    } else {
+        value.to_string()
+    }
 }

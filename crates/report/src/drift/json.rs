@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 use trainyard_drift::{
-    ColumnDrift, Compat, Correction, DatasetDrift, Distribution, Finding, QUANTILES, Role, ScoreKind, Side, Status,
+    ColumnDrift, Compat, Correction, DatasetDrift, Distribution, Finding, QUANTILES, Role,
+    ScoreKind, Side, Status,
 };
 
 use super::Meta;
@@ -145,8 +146,16 @@ struct SideJson<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum DistributionJson<'a> {
-    Numbers { bins: Vec<BinJson>, cumulative: Vec<(f64, f64, f64)> },
-    Categories { top: Vec<CategoryJson<'a>>, others: u64, others_reference: f64, others_current: f64 },
+    Numbers {
+        bins: Vec<BinJson>,
+        cumulative: Vec<(f64, f64, f64)>,
+    },
+    Categories {
+        top: Vec<CategoryJson<'a>>,
+        others: u64,
+        others_reference: f64,
+        others_current: f64,
+    },
 }
 
 #[derive(Serialize)]
@@ -192,10 +201,11 @@ fn column(column: &ColumnDrift) -> ColumnJson<'_> {
         },
         threshold: verdict.threshold,
         drifted: verdict.drifted,
-        effect: verdict
-            .effect
-            .as_ref()
-            .map(|effect| EffectJson { name: effect.name, value: effect.value, size: effect.size.name() }),
+        effect: verdict.effect.as_ref().map(|effect| EffectJson {
+            name: effect.name,
+            value: effect.value,
+            size: effect.size.name(),
+        }),
     });
     ColumnJson {
         name: &column.name,
@@ -237,7 +247,9 @@ fn side(side: &Side) -> SideJson<'_> {
         distinct: side.distinct,
         mean: numbers.map(|numbers| numbers.mean),
         standard_deviation: numbers.map(|numbers| numbers.deviation),
-        quantiles: numbers.map(|numbers| QUANTILES.iter().copied().zip(numbers.quantiles.iter().copied()).collect()),
+        quantiles: numbers.map(|numbers| {
+            QUANTILES.iter().copied().zip(numbers.quantiles.iter().copied()).collect()
+        }),
     }
 }
 
@@ -246,18 +258,32 @@ fn distribution(shape: &Distribution) -> DistributionJson<'_> {
         Distribution::Numbers { bins, cumulative } => DistributionJson::Numbers {
             bins: bins
                 .iter()
-                .map(|bin| BinJson { low: bin.low, high: bin.high, reference: bin.reference, current: bin.current })
+                .map(|bin| BinJson {
+                    low: bin.low,
+                    high: bin.high,
+                    reference: bin.reference,
+                    current: bin.current,
+                })
                 .collect(),
-            cumulative: cumulative.iter().map(|point| (point.value, point.reference, point.current)).collect(),
-        },
-        Distribution::Categories { top, others, others_reference, others_current } => DistributionJson::Categories {
-            top: top
+            cumulative: cumulative
                 .iter()
-                .map(|label| CategoryJson { label: &label.label, reference: label.reference, current: label.current })
+                .map(|point| (point.value, point.reference, point.current))
                 .collect(),
-            others: *others,
-            others_reference: *others_reference,
-            others_current: *others_current,
         },
+        Distribution::Categories { top, others, others_reference, others_current } => {
+            DistributionJson::Categories {
+                top: top
+                    .iter()
+                    .map(|label| CategoryJson {
+                        label: &label.label,
+                        reference: label.reference,
+                        current: label.current,
+                    })
+                    .collect(),
+                others: *others,
+                others_reference: *others_reference,
+                others_current: *others_current,
+            }
+        }
     }
 }

@@ -19,18 +19,22 @@ pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
     let sign = if drift.dataset_drift { State::Drift } else { State::Stable }.sign();
     let _infallible = writeln!(out, "## {sign} {}: {}\n", cell(meta.title()), headline(drift));
     let _infallible = writeln!(out, "{}\n", summary(drift));
-    for (side, name, rows) in
-        [("Reference", &meta.reference, drift.reference_rows), ("Current", &meta.current, drift.current_rows)]
-    {
+    for (side, name, rows) in [
+        ("Reference", &meta.reference, drift.reference_rows),
+        ("Current", &meta.current, drift.current_rows),
+    ] {
         let _infallible = writeln!(out, "- {side}: {} ({} rows)", code(name), count(rows));
     }
-    out.push_str("\n| Column | Kind | Verdict | Method | Score | Effect |\n|---|---|---|---|---|---|\n");
+    out.push_str(
+        "\n| Column | Kind | Verdict | Method | Score | Effect |\n|---|---|---|---|---|---|\n",
+    );
     let columns = drift.by_severity();
     for column in columns.iter().take(MAX_ROWS) {
         out.push_str(&row(column));
     }
     if columns.len() > MAX_ROWS {
-        let _infallible = writeln!(out, "\n{} more columns are left out here.", columns.len() - MAX_ROWS);
+        let _infallible =
+            writeln!(out, "\n{} more columns are left out here.", columns.len() - MAX_ROWS);
     }
     let worth_listing: Vec<_> =
         drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).collect();
@@ -38,7 +42,12 @@ pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
         out.push_str("\n### Findings\n\n");
         for (column, finding) in worth_listing.iter().take(MAX_FINDINGS) {
             let column = column.map(|name| format!("{}: ", code(name))).unwrap_or_default();
-            let _infallible = writeln!(out, "- **{}** {column}{}", finding.severity.name(), cell(&finding.message));
+            let _infallible = writeln!(
+                out,
+                "- **{}** {column}{}",
+                finding.severity.name(),
+                cell(&finding.message)
+            );
         }
         if worth_listing.len() > MAX_FINDINGS {
             let _infallible = writeln!(out, "- and {} more", worth_listing.len() - MAX_FINDINGS);
@@ -54,7 +63,9 @@ fn row(column: &ColumnDrift) -> String {
             let effect = verdict
                 .effect
                 .as_ref()
-                .map(|effect| format!("{} ({})", crate::number::short(effect.value), effect.size.name()))
+                .map(|effect| {
+                    format!("{} ({})", crate::number::short(effect.value), effect.size.name())
+                })
                 .unwrap_or_default();
             (verdict.method.id(), decision(verdict), effect)
         }
@@ -91,7 +102,11 @@ fn cell(text: &str) -> String {
 
 /// A name as code; one with backticks is escaped text instead.
 fn code(text: &str) -> String {
-    if text.is_empty() || text.contains(['`', '|', '\n', '\r', '\\']) { cell(text) } else { format!("`{text}`") }
+    if text.is_empty() || text.contains(['`', '|', '\n', '\r', '\\']) {
+        cell(text)
+    } else {
+        format!("`{text}`")
+    }
 }
 
 #[cfg(test)]

@@ -41,7 +41,9 @@ pub fn page(drift: &DatasetDrift, meta: &Meta) -> String {
         }
         details.push(markup);
     }
-    let policy = format!("default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{SCRIPT_HASH}'");
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{SCRIPT_HASH}'"
+    );
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -149,7 +151,8 @@ fn findings(drift: &DatasetDrift) -> Markup {
 }
 
 fn table(shown: &[&ColumnDrift], all: usize, detailed: usize) -> Markup {
-    let effects = shown.iter().filter_map(|column| column.verdict()).any(|verdict| verdict.effect.is_some());
+    let effects =
+        shown.iter().filter_map(|column| column.verdict()).any(|verdict| verdict.effect.is_some());
     html! {
         h2 { "Columns" }
         p.key {
@@ -205,8 +208,12 @@ fn row(index: usize, column: &ColumnDrift, linked: bool, effects: bool) -> Marku
 
 fn spark(distribution: &Distribution, name: &str) -> Markup {
     let (reference, current): (Vec<f64>, Vec<f64>) = match distribution {
-        Distribution::Numbers { bins, .. } => bins.iter().map(|bin| (bin.reference, bin.current)).unzip(),
-        Distribution::Categories { top, .. } => top.iter().map(|label| (label.reference, label.current)).unzip(),
+        Distribution::Numbers { bins, .. } => {
+            bins.iter().map(|bin| (bin.reference, bin.current)).unzip()
+        }
+        Distribution::Categories { top, .. } => {
+            top.iter().map(|label| (label.reference, label.current)).unzip()
+        }
     };
     PreEscaped(chart::sparkline(&reference, &current, &format!("distributions of {name}")).0)
 }
@@ -229,7 +236,8 @@ mod tests {
 
     #[test]
     fn the_policy_allows_this_script() {
-        let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(SCRIPT.as_bytes()));
+        let hash = base64::engine::general_purpose::STANDARD
+            .encode(sha2::Sha256::digest(SCRIPT.as_bytes()));
         assert_eq!(SCRIPT_HASH, hash);
         assert!(!SCRIPT.contains("</") && !STYLE.contains("</"));
     }

@@ -28,7 +28,8 @@ pub fn coloured_text(drift: &DatasetDrift, meta: &Meta) -> String {
 fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
     let mut out = String::new();
     let state = if drift.dataset_drift { State::Drift } else { State::Stable };
-    let _infallible = writeln!(out, "{} {}", paint.state(state, state.sign()), paint.bold(headline(drift)));
+    let _infallible =
+        writeln!(out, "{} {}", paint.state(state, state.sign()), paint.bold(headline(drift)));
     let _infallible = writeln!(out, "  {}", summary(drift));
     let _infallible = writeln!(
         out,
@@ -47,12 +48,14 @@ fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
     if columns.len() > shown.len() {
         let _infallible = writeln!(out, "  and {} more columns", columns.len() - shown.len());
     }
-    let findings: Vec<_> = drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).collect();
+    let findings: Vec<_> =
+        drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).collect();
     if !findings.is_empty() {
         let _infallible = writeln!(out, "\n{}", paint.bold("Findings"));
         for (column, finding) in findings.iter().take(MAX_FINDINGS) {
             let column = column.map(|name| format!("{}: ", plain(name))).unwrap_or_default();
-            let _infallible = writeln!(out, "  {} {column}{}", finding.severity.name(), plain(&finding.message));
+            let _infallible =
+                writeln!(out, "  {} {column}{}", finding.severity.name(), plain(&finding.message));
         }
         if findings.len() > MAX_FINDINGS {
             let _infallible = writeln!(out, "  and {} more", findings.len() - MAX_FINDINGS);
@@ -71,27 +74,41 @@ fn row(column: &ColumnDrift, name_width: usize, paint: &Paint) -> String {
             let effect = verdict
                 .effect
                 .as_ref()
-                .map(|effect| format!("  {} {} ({})", effect.name, short(effect.value), effect.size.name()))
+                .map(|effect| {
+                    format!("  {} {} ({})", effect.name, short(effect.value), effect.size.name())
+                })
                 .unwrap_or_default();
             format!("{:<14} {}{effect}", verdict.method.id(), decision(verdict))
         }
         Status::Skipped(reason) | Status::Failed(reason) => plain(reason),
     };
     let word = format!("{} {:<7}", state.sign(), state.word());
-    format!("  {} {name}{padding}  {:<11} {spark} {tail}\n", paint.state(state, &word), column.kind.name())
+    format!(
+        "  {} {name}{padding}  {:<11} {spark} {tail}\n",
+        paint.state(state, &word),
+        column.kind.name()
+    )
 }
 
 /// Both distributions in eight characters each: the reference, an arrow, current.
 fn spark(distribution: Option<&Distribution>) -> String {
     const WIDTH: usize = 8;
-    let Some(Distribution::Numbers { bins, .. }) = distribution else { return " ".repeat(2 * WIDTH + 3) };
+    let Some(Distribution::Numbers { bins, .. }) = distribution else {
+        return " ".repeat(2 * WIDTH + 3);
+    };
     let draw = |share: &dyn Fn(usize) -> f64| -> String {
         let mut columns = [0.0; WIDTH];
         for index in 0..bins.len() {
             columns[(index * WIDTH / bins.len()).min(WIDTH - 1)] += share(index);
         }
         let largest = columns.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        columns.iter().map(|value| ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][((value / largest * 7.0).round() as usize).min(7)]).collect()
+        columns
+            .iter()
+            .map(|value| {
+                ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
+                    [((value / largest * 7.0).round() as usize).min(7)]
+            })
+            .collect()
     };
     let before = draw(&|index| bins.get(index).map_or(0.0, |bin| bin.reference));
     let after = draw(&|index| bins.get(index).map_or(0.0, |bin| bin.current));
@@ -136,7 +153,9 @@ fn width(text: &str) -> usize {
 
 /// Text without control characters, which could steer the terminal.
 fn plain(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    text.chars()
+        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
+        .collect()
 }
 
 #[cfg(test)]

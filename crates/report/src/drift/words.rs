@@ -94,8 +94,12 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
     );
     match drift.correction {
         Correction::None => {}
-        Correction::BenjaminiHochberg => text.push_str(" p-values are adjusted for the number of columns (Benjamini–Hochberg)."),
-        Correction::Bonferroni => text.push_str(" p-values are adjusted for the number of columns (Bonferroni)."),
+        Correction::BenjaminiHochberg => {
+            text.push_str(" p-values are adjusted for the number of columns (Benjamini–Hochberg).")
+        }
+        Correction::Bonferroni => {
+            text.push_str(" p-values are adjusted for the number of columns (Bonferroni).")
+        }
     }
     text
 }
@@ -103,7 +107,9 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
 /// The score as people read it, with the adjusted p-value when there is one.
 pub(super) fn score(verdict: &Verdict) -> String {
     match (verdict.score_kind, verdict.adjusted_score) {
-        (ScoreKind::PValue, Some(adjusted)) => format!("p {} (adjusted {})", short(verdict.score), short(adjusted)),
+        (ScoreKind::PValue, Some(adjusted)) => {
+            format!("p {} (adjusted {})", short(verdict.score), short(adjusted))
+        }
         (ScoreKind::PValue, None) => format!("p {}", short(verdict.score)),
         (ScoreKind::Distance, _) => short(verdict.score),
     }
@@ -137,7 +143,8 @@ mod tests {
         let before = Float64Array::from_iter_values((0..50).map(f64::from));
         let after = Float64Array::from_iter_values((30..80).map(f64::from));
         let decide = |method: Method, threshold: f64| {
-            let options = Options { method: Some(method), threshold: Some(threshold), ..Options::default() };
+            let options =
+                Options { method: Some(method), threshold: Some(threshold), ..Options::default() };
             decision(compare_arrays("x", &before, &after, &options).verdict().unwrap())
         };
         assert!(decide(Method::KolmogorovSmirnov, 0.05).ends_with("≤ 0.05"));

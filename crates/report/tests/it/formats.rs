@@ -1,7 +1,9 @@
 //! Text, Markdown and both kinds of JSON.
 
 use serde_json::Value;
-use trainyard_report::drift::{SCHEMA_VERSION, coloured_text, evidently_json, json, markdown, text};
+use trainyard_report::drift::{
+    SCHEMA_VERSION, coloured_text, evidently_json, json, markdown, text,
+};
 use trainyard_testkit::run_python;
 
 use crate::samples::{drift, meta};
@@ -12,10 +14,17 @@ fn text_has_the_verdict_and_a_line_a_column() {
     let plain = text(&drift, &meta());
     assert!(plain.starts_with("● Some columns have drifted\n"), "{plain}");
     for column in &drift.columns {
-        assert!(plain.lines().any(|line| line.contains(&format!(" {} ", column.name))), "{} is not in\n{plain}", column.name);
+        assert!(
+            plain.lines().any(|line| line.contains(&format!(" {} ", column.name))),
+            "{} is not in\n{plain}",
+            column.name
+        );
     }
     let line = plain.lines().find(|line| line.contains(" x0 ")).unwrap();
-    assert!(line.starts_with("  ▲ drift") && line.contains("ks") && line.contains("≤ 0.05"), "{line}");
+    assert!(
+        line.starts_with("  ▲ drift") && line.contains("ks") && line.contains("≤ 0.05"),
+        "{line}"
+    );
     assert!(!plain.contains('\u{1b}'));
     let coloured = coloured_text(&drift, &meta());
     assert!(coloured.contains("\u{1b}[33m▲ drift"), "{coloured}");
@@ -48,7 +57,12 @@ fn json_is_valid_and_has_every_column() {
     let bins = x0["distribution"]["bins"].as_array().unwrap();
     let total: f64 = bins.iter().map(|bin| bin["current"].as_f64().unwrap()).sum();
     assert!((total - 1.0).abs() < 1e-12);
-    let label = parsed["columns"].as_array().unwrap().iter().find(|column| column["name"] == "label").unwrap();
+    let label = parsed["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|column| column["name"] == "label")
+        .unwrap();
     assert_eq!(label["findings"][0]["kind"], "new_categories");
 }
 
@@ -70,7 +84,10 @@ for test in snapshot["tests"]:
     let printed = run_python(script, &[&text], &[]);
     let lines: Vec<&str> = printed.lines().collect();
     assert_eq!(lines[0], "DriftedColumnsCount(drift_share=0.5) 1.0 0.2");
-    assert_eq!(lines[1], "ValueDrift(column=x0,method=K-S p_value,threshold=0.05) 32 ValueDrift True");
+    assert_eq!(
+        lines[1],
+        "ValueDrift(column=x0,method=K-S p_value,threshold=0.05) 32 ValueDrift True"
+    );
     assert_eq!(lines[6], "lt SUCCESS True");
     assert_eq!(lines[7], "drift FAIL True");
 }

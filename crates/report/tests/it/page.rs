@@ -39,11 +39,17 @@ fn the_script_adds_a_filter_and_the_page_is_whole_without_it() {
     let html = page(&drift(5, "odd"), &meta());
     assert!(html.contains("Some columns have drifted"));
     assert!(html.contains("2 of 7 tested columns drifted"));
-    assert!(html.contains("class=\"tools\" hidden"), "tools that need the script are shown without it");
+    assert!(
+        html.contains("class=\"tools\" hidden"),
+        "tools that need the script are shown without it"
+    );
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("page.html");
     std::fs::write(&file, html).unwrap();
     let dom = browser::dom(&format!("file://{}", file.display()));
-    assert!(!dom.contains("class=\"tools\" hidden"), "the page's own policy keeps its script from running");
+    assert!(
+        !dom.contains("class=\"tools\" hidden"),
+        "the page's own policy keeps its script from running"
+    );
     assert!(dom.contains(">Score</button>"), "{dom}");
 }

@@ -32,11 +32,7 @@ fn table(numeric: usize, rows: usize, shift: f64, label: &str) -> RecordBatch {
 
 /// `numeric` + 2 columns; every third number moves, and current's label is `label`.
 pub(crate) fn drift(numeric: usize, label: &str) -> DatasetDrift {
-    compare(
-        &table(numeric, 600, 0.0, "odd"),
-        &table(numeric, 500, 0.4, label),
-        &Options::default(),
-    )
+    compare(&table(numeric, 600, 0.0, "odd"), &table(numeric, 500, 0.4, label), &Options::default())
 }
 
 pub(crate) fn meta() -> Meta {

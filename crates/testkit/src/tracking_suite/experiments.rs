@@ -108,11 +108,9 @@ pub async fn experiment_search(tracking: &dyn Tracking) {
     }
     assert_eq!(seen, [0, 1, 2, 3, 4]);
 
-    for (filter, part) in [
-        ("tags.group = 5", "5"),
-        ("nonsense = 'a'", "nonsense"),
-        ("name", "name"),
-    ] {
+    for (filter, part) in
+        [("tags.group = 5", "5"), ("nonsense = 'a'", "nonsense"), ("name", "name")]
+    {
         let bad = SearchExperiments { filter: filter.to_owned(), ..SearchExperiments::default() };
         let answer = tracking.search_experiments(bad).await;
         assert_refused(answer, ErrorCode::InvalidParameterValue, part);

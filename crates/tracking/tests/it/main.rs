@@ -7,14 +7,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod conformance;
+mod http;
+mod interop;
 mod search;
+mod served;
+mod server_http;
 mod store;
 mod store_durability;
 mod store_interop;
 mod store_postgres;
 mod store_suite;
-mod interop;
-mod served;
-mod conformance;
-mod http;
-mod server_http;

@@ -20,13 +20,18 @@ pub(crate) fn confusion_matrix(confusion: &Confusion) -> String {
     let size = cell * classes as f64;
     let slanted = longest as f64 * 7.0 > cell - 4.0;
     let below = if slanted { label_width * 0.75 + 10.0 } else { 22.0 };
-    let mut drawing =
-        Drawing::new((left + size + 40.0).max(300.0), top + size + below + 36.0, "Confusion matrix");
-    drawing.styled_text(16.0, 48.0, Anchor::Start, "fill=\"#59636e\"", &format!(
-        "{} holdout rows, accuracy {:.3}",
-        confusion.rows(),
-        confusion.accuracy()
-    ));
+    let mut drawing = Drawing::new(
+        (left + size + 40.0).max(300.0),
+        top + size + below + 36.0,
+        "Confusion matrix",
+    );
+    drawing.styled_text(
+        16.0,
+        48.0,
+        Anchor::Start,
+        "fill=\"#59636e\"",
+        &format!("{} holdout rows, accuracy {:.3}", confusion.rows(), confusion.accuracy()),
+    );
     for (row, counts) in confusion.counts.iter().take(classes).enumerate() {
         let y = top + cell * row as f64;
         let total: u64 = counts.iter().sum();

@@ -113,8 +113,7 @@ pub(crate) fn residuals(pairs: &[(f64, f64)]) -> String {
 
     let left_over = |&(truth, predicted): &(f64, f64)| truth - predicted;
     let y = range(&mut points.iter().map(left_over).chain([0.0]));
-    let lower =
-        Axes { left: 96.0, top: 390.0, width: SIDE + 30.0, height: 200.0, x: both, y };
+    let lower = Axes { left: 96.0, top: 390.0, width: SIDE + 30.0, height: 200.0, x: both, y };
     lower.draw(&mut drawing, "true value", "true - predicted");
     drawing.line(lower.at((both.0, 0.0)), lower.at((both.1, 0.0)), exact);
     dots(&mut drawing, &lower, points.iter().map(|pair| (pair.0, left_over(pair))));

@@ -33,7 +33,13 @@ impl Drawing {
     fn new(width: f64, height: f64, title: &str) -> Self {
         let mut drawing = Self { width, height, body: String::new() };
         let _ = write!(drawing.body, "<title>{}</title>", escape(title));
-        drawing.styled_text(16.0, 26.0, Anchor::Start, "font-size=\"16\" font-weight=\"600\"", title);
+        drawing.styled_text(
+            16.0,
+            26.0,
+            Anchor::Start,
+            "font-size=\"16\" font-weight=\"600\"",
+            title,
+        );
         drawing
     }
 
@@ -111,7 +117,8 @@ fn number(value: f64) -> String {
         return format!("{value:.1e}");
     }
     let text = format!("{value:.3}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 

@@ -26,10 +26,8 @@ pub(super) fn quantity(graph: &mut Graph, model: &FittedModel, features: &str, o
         }
         Fitted::Linear(linear) => {
             let mut attributes = coefficients(linear);
-            attributes.extend([
-                Attribute::Int("targets", 1),
-                Attribute::Text("post_transform", "NONE"),
-            ]);
+            attributes
+                .extend([Attribute::Int("targets", 1), Attribute::Text("post_transform", "NONE")]);
             graph.node("LinearRegressor", ML, &[features], &[output], attributes);
         }
     }

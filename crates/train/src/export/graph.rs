@@ -35,12 +35,7 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn declare_input(
-        &mut self,
-        name: &str,
-        data_type: DataType,
-        shape: &[Option<i64>],
-    ) {
+    pub(super) fn declare_input(&mut self, name: &str, data_type: DataType, shape: &[Option<i64>]) {
         self.names.insert(name.to_owned());
         self.proto.input.push(value_info(name, data_type, shape));
     }
@@ -109,7 +104,8 @@ impl Graph {
 
     pub(super) fn into_model(mut self) -> ModelProto {
         "model".clone_into(&mut self.proto.name);
-        let opset = |domain: &str, version| OperatorSetIdProto { domain: domain.to_owned(), version };
+        let opset =
+            |domain: &str, version| OperatorSetIdProto { domain: domain.to_owned(), version };
         ModelProto {
             ir_version: IR_VERSION,
             opset_import: vec![opset("", OPSET), opset(ML, OPSET_ML)],

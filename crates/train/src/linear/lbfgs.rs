@@ -206,14 +206,11 @@ fn interpolate(low: &Step, high: &Step) -> f64 {
         return middle;
     }
     let root = square.sqrt() * width.signum();
-    let minimum = high.length
-        - width * (high.slope + root - theta) / (high.slope - low.slope + 2.0 * root);
+    let minimum =
+        high.length - width * (high.slope + root - theta) / (high.slope - low.slope + 2.0 * root);
     let margin = 0.1 * width.abs();
-    let (from, to) = if width > 0.0 {
-        (low.length, high.length)
-    } else {
-        (high.length, low.length)
-    };
+    let (from, to) =
+        if width > 0.0 { (low.length, high.length) } else { (high.length, low.length) };
     if minimum > from + margin && minimum < to - margin { minimum } else { middle }
 }
 

@@ -190,7 +190,6 @@ impl Problem<'_> {
         }
         (loss, gradient)
     }
-
 }
 
 /// Turns scores into predicted minus true probability, and returns the loss.

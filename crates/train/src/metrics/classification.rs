@@ -70,7 +70,8 @@ impl Confusion {
 
     pub(crate) fn metrics(&self) -> Vec<(&'static str, f64)> {
         let scores = self.scores();
-        let of = |pick: fn(&ClassScore) -> f64| (macro_mean(&scores, pick), weighted(&scores, pick));
+        let of =
+            |pick: fn(&ClassScore) -> f64| (macro_mean(&scores, pick), weighted(&scores, pick));
         let (precision_macro, precision_weighted) = of(|score| score.precision);
         let (recall_macro, recall_weighted) = of(|score| score.recall);
         let (f1_macro, f1_weighted) = of(|score| score.f1);
@@ -104,11 +105,7 @@ impl Confusion {
             let _ = writeln!(text, " {support:>9}");
         };
         for (label, score) in self.labels.iter().zip(&scores) {
-            line(
-                label,
-                [Some(score.precision), Some(score.recall), Some(score.f1)],
-                score.support,
-            );
+            line(label, [Some(score.precision), Some(score.recall), Some(score.f1)], score.support);
         }
         let rows = self.rows();
         line("", [None; 3], rows);

@@ -83,7 +83,11 @@ fn numbers(column: &Column) -> Result<Vec<f64>> {
     (0..column.len())
         .map(|row| {
             column.number(row).ok_or_else(|| {
-                Error::Evaluation(format!("row {}: {:?} is not a number", row + 1, column.text(row)))
+                Error::Evaluation(format!(
+                    "row {}: {:?} is not a number",
+                    row + 1,
+                    column.text(row)
+                ))
             })
         })
         .collect()

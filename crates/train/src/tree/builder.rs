@@ -84,8 +84,7 @@ struct Builder<'a, C> {
 
 impl<C: Criterion> Builder<'_, C> {
     fn grow(&mut self, random: &mut FastRandom) {
-        let mut pending =
-            vec![Pending { start: 0, end: self.rows.len(), depth: 0, parent: None }];
+        let mut pending = vec![Pending { start: 0, end: self.rows.len(), depth: 0, parent: None }];
         while let Some(node) = pending.pop() {
             let index = self.tree.nodes.len() as u32;
             self.criterion.start(&self.rows[node.start..node.end]);

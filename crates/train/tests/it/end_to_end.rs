@@ -138,7 +138,13 @@ print(json.dumps({
     "outputs": [spec.name for spec in model.metadata.signature.outputs],
 }))
 "#,
-        &[&store.uri, &trainyard_testkit::workspace_root().join("examples/iris/data/train.csv").display().to_string()],
+        &[
+            &store.uri,
+            &trainyard_testkit::workspace_root()
+                .join("examples/iris/data/train.csv")
+                .display()
+                .to_string(),
+        ],
     );
     assert_eq!(answer["columns"][0], "label");
     assert_eq!(answer["columns"], answer["outputs"]);

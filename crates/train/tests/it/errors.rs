@@ -32,28 +32,92 @@ const SMALL: &str = "a,b,y\n1,2,x\n2,1,z\n3,2,x\n4,1,z\n5,2,x\n6,1,z\n7,2,x\n8,1
 async fn tables_that_cannot_be_learnt_from() {
     for (csv, settings, error, hint) in [
         ("a,y\n", json!({"target": "y"}), "the table has no rows", "lines below its header"),
-        (SMALL, json!({"target": "spices"}), "there is no column \"spices\" (target)", "the table has a, b, y"),
+        (
+            SMALL,
+            json!({"target": "spices"}),
+            "there is no column \"spices\" (target)",
+            "the table has a, b, y",
+        ),
         (SMALL, json!({"target": "Y"}), "there is no column \"Y\" (target)", "did you mean \"y\"?"),
-        (SMALL, json!({"target": "y", "exclude": ["c"]}), "there is no column \"c\" (exclude)", "did you mean"),
-        (SMALL, json!({"target": "y", "exclude": ["a", "b"]}), "no feature column is left", "`exclude`"),
-        ("a,y\n1,p\n2,q\nx,p\n4,q\n5,p\n6,q\n7,p\n8,q\n9,p\n1,q\n", json!({"target": "y"}),
-            "column \"a\", row ", "is not a number"),
-        ("a,b,y\n,1,p\n,2,q\n,3,p\n,4,q\n,5,p\n", json!({"target": "y"}),
-            "column \"a\" has no value in any of the 5 rows", "`exclude`"),
-        ("a,y\n1,\n2,\n", json!({"target": "y"}), "column \"y\" has no value in any of the 2 rows", ""),
-        ("a,y\n1,p\n2,p\n3,p\n", json!({"target": "y"}), "target \"y\" has only one class, \"p\"", "every class"),
-        ("a,y\n1,p\n2,p\n3,p\n4,q\n5,p\n", json!({"target": "y"}),
-            "class \"q\" of target \"y\" has 1 row, too few to stratify", "stratify = false"),
-        ("a,y\n1,p\n2,q\n3,p\n4,q\n", json!({"target": "y"}), "give the holdout 1 rows, 2 are needed", "add rows"),
-        ("a,y\n1,p\n,q\n3,p\n4,q\n", json!({"target": "y", "missing": "refuse"}),
-            "column \"a\" has 1 missing values, the first in row 2", "impute"),
-        (SMALL, json!({"target": "y", "algorithm": "linear_regression"}), "is not a number", "correct the value"),
-        (SMALL, json!({"target": "y", "task": "regression", "algorithm": "logistic_regression"}),
-            "logistic_regression does not do regression", "linear_regression"),
-        (SMALL, json!({"target": "y", "params": {"n_trees": 5}}), "no parameter \"n_trees\"", "n_estimators"),
+        (
+            SMALL,
+            json!({"target": "y", "exclude": ["c"]}),
+            "there is no column \"c\" (exclude)",
+            "did you mean",
+        ),
+        (
+            SMALL,
+            json!({"target": "y", "exclude": ["a", "b"]}),
+            "no feature column is left",
+            "`exclude`",
+        ),
+        (
+            "a,y\n1,p\n2,q\nx,p\n4,q\n5,p\n6,q\n7,p\n8,q\n9,p\n1,q\n",
+            json!({"target": "y"}),
+            "column \"a\", row ",
+            "is not a number",
+        ),
+        (
+            "a,b,y\n,1,p\n,2,q\n,3,p\n,4,q\n,5,p\n",
+            json!({"target": "y"}),
+            "column \"a\" has no value in any of the 5 rows",
+            "`exclude`",
+        ),
+        (
+            "a,y\n1,\n2,\n",
+            json!({"target": "y"}),
+            "column \"y\" has no value in any of the 2 rows",
+            "",
+        ),
+        (
+            "a,y\n1,p\n2,p\n3,p\n",
+            json!({"target": "y"}),
+            "target \"y\" has only one class, \"p\"",
+            "every class",
+        ),
+        (
+            "a,y\n1,p\n2,p\n3,p\n4,q\n5,p\n",
+            json!({"target": "y"}),
+            "class \"q\" of target \"y\" has 1 row, too few to stratify",
+            "stratify = false",
+        ),
+        (
+            "a,y\n1,p\n2,q\n3,p\n4,q\n",
+            json!({"target": "y"}),
+            "give the holdout 1 rows, 2 are needed",
+            "add rows",
+        ),
+        (
+            "a,y\n1,p\n,q\n3,p\n4,q\n",
+            json!({"target": "y", "missing": "refuse"}),
+            "column \"a\" has 1 missing values, the first in row 2",
+            "impute",
+        ),
+        (
+            SMALL,
+            json!({"target": "y", "algorithm": "linear_regression"}),
+            "is not a number",
+            "correct the value",
+        ),
+        (
+            SMALL,
+            json!({"target": "y", "task": "regression", "algorithm": "logistic_regression"}),
+            "logistic_regression does not do regression",
+            "linear_regression",
+        ),
+        (
+            SMALL,
+            json!({"target": "y", "params": {"n_trees": 5}}),
+            "no parameter \"n_trees\"",
+            "n_estimators",
+        ),
         (SMALL, json!({"target": "y", "test_size": 1.0}), "test_size = 1 is not possible", ""),
-        ("a,d,y\n1,true,p\n2,,q\n3,false,p\n4,true,q\n5,true,p\n6,true,q\n7,,p\n8,true,q\n9,true,p\n10,true,q\n",
-            json!({"target": "y"}), "of booleans has ", "missing = \"drop\""),
+        (
+            "a,d,y\n1,true,p\n2,,q\n3,false,p\n4,true,q\n5,true,p\n6,true,q\n7,,p\n8,true,q\n9,true,p\n10,true,q\n",
+            json!({"target": "y"}),
+            "of booleans has ",
+            "missing = \"drop\"",
+        ),
     ] {
         let (found, help) = refused(csv, settings.clone()).await;
         // What is said of a stray text is in the message itself.
@@ -96,8 +160,7 @@ async fn rows_without_a_target_are_left_out_and_counted() {
     let table = read_csv_text("t.csv", csv.as_bytes(), &ReadOptions::default()).unwrap();
     let config = config(json!({"target": "y", "params": {"n_estimators": 5}}));
     let source = DataSource::new("t.csv");
-    let outcome =
-        train(store.tracking.as_ref(), &config, &table, &source, &quiet).await.unwrap();
+    let outcome = train(store.tracking.as_ref(), &config, &table, &source, &quiet).await.unwrap();
     assert_eq!(outcome.warnings, ["2 rows without a value of \"y\" were left out"]);
 }
 

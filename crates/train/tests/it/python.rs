@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::Float64Type;
-use arrow_array::{Array as _, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{
+    Array as _, ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use serde_json::json;
@@ -18,14 +20,16 @@ use crate::support::{Store, config, python_json, quiet};
 fn table() -> RecordBatch {
     let mut state = 1_u64;
     let mut draw = |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
     let rows = 300;
     let size: Vec<f64> = (0..rows).map(|_| draw(97) as f64 * 0.1).collect();
     let rooms: Vec<i64> = (0..rows).map(|_| draw(6) as i64).collect();
     let new: Vec<bool> = (0..rows).map(|_| draw(3) == 0).collect();
-    let city: Vec<&str> = (0..rows).map(|_| ["Ulm", "Bonn", "K\u{f6}ln"][draw(3) as usize]).collect();
+    let city: Vec<&str> =
+        (0..rows).map(|_| ["Ulm", "Bonn", "K\u{f6}ln"][draw(3) as usize]).collect();
     let noise: Vec<f64> = (0..rows).map(|_| draw(100) as f64 / 50.0).collect();
     let price: Vec<f64> = (0..rows)
         .map(|i| {
@@ -33,19 +37,36 @@ fn table() -> RecordBatch {
             size[i] + rooms[i] as f64 + place + if new[i] { 2.0 } else { 0.0 } + noise[i]
         })
         .collect();
-    let band = |price: &f64| if *price < 6.0 { "low" } else if *price < 11.0 { "middle" } else { "high" };
+    let band = |price: &f64| {
+        if *price < 6.0 {
+            "low"
+        } else if *price < 11.0 {
+            "middle"
+        } else {
+            "high"
+        }
+    };
     let gap = |i: usize, every: usize| i % every == 0;
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("size", Arc::new((0..rows).map(|i| (!gap(i, 11)).then_some(size[i])).collect::<Float64Array>())),
+        (
+            "size",
+            Arc::new((0..rows).map(|i| (!gap(i, 11)).then_some(size[i])).collect::<Float64Array>()),
+        ),
         ("rooms", Arc::new(Int64Array::from(rooms.clone()))),
         ("floors", Arc::new(Int64Array::from_iter_values(rooms.iter().map(|rooms| rooms / 2)))),
         ("new", Arc::new(BooleanArray::from(new))),
-        ("city", Arc::new((0..rows).map(|i| (!gap(i, 13)).then_some(city[i])).collect::<StringArray>())),
+        (
+            "city",
+            Arc::new((0..rows).map(|i| (!gap(i, 13)).then_some(city[i])).collect::<StringArray>()),
+        ),
         ("label", Arc::new(Float64Array::from(noise.clone()))),
         ("price", Arc::new(Float64Array::from(price.clone()))),
         ("band", Arc::new(price.iter().map(|price| Some(band(price))).collect::<StringArray>())),
         ("dear", Arc::new(price.iter().map(|price| Some(*price > 9.0)).collect::<BooleanArray>())),
-        ("stars", Arc::new(Int64Array::from_iter_values(price.iter().map(|price| *price as i64 / 4 - 1)))),
+        (
+            "stars",
+            Arc::new(Int64Array::from_iter_values(price.iter().map(|price| *price as i64 / 4 - 1))),
+        ),
     ];
     RecordBatch::try_from_iter(columns).unwrap()
 }
@@ -62,21 +83,39 @@ fn cases() -> Vec<Case> {
     let all = ["size", "rooms", "new", "city", "label"];
     vec![
         // Numbers alone: one matrix. Text labels, several classes, missing values.
-        case(true, json!({"target": "band", "features": ["size", "rooms", "label"], "params": forest})),
+        case(
+            true,
+            json!({"target": "band", "features": ["size", "rooms", "label"], "params": forest}),
+        ),
         // Whole numbers alone: a matrix of integers.
         case(true, json!({"target": "band", "features": ["rooms", "floors"], "params": forest})),
         // Columns of every kind, one of them called as an output; two classes as booleans.
         case(true, json!({"target": "dear", "features": all, "params": forest})),
-        case(true, json!({"target": "stars", "features": all, "categorical": ["rooms"], "params": forest})),
+        case(
+            true,
+            json!({"target": "stars", "features": all, "categorical": ["rooms"], "params": forest}),
+        ),
         case(true, json!({"target": "band", "features": ["city"], "params": forest})),
-        case(false, json!({"target": "price", "features": all, "task": "regression", "params": forest})),
+        case(
+            false,
+            json!({"target": "price", "features": all, "task": "regression", "params": forest}),
+        ),
         case(false, json!({"target": "price", "features": all, "algorithm": "linear_regression"})),
-        case(false, json!({"target": "price", "features": ["size", "label"], "algorithm": "linear_regression"})),
+        case(
+            false,
+            json!({"target": "price", "features": ["size", "label"], "algorithm": "linear_regression"}),
+        ),
         case(false, json!({"target": "band", "features": all, "algorithm": "logistic_regression"})),
         case(false, json!({"target": "dear", "features": all, "algorithm": "logistic_regression"})),
-        case(false, json!({"target": "stars", "features": ["size", "rooms"], "algorithm": "logistic_regression",
-            "params": {"standardize": true}})),
-        case(true, json!({"target": "band", "features": ["new"], "missing": "refuse", "params": forest})),
+        case(
+            false,
+            json!({"target": "stars", "features": ["size", "rooms"], "algorithm": "logistic_regression",
+            "params": {"standardize": true}}),
+        ),
+        case(
+            true,
+            json!({"target": "band", "features": ["new"], "missing": "refuse", "params": forest}),
+        ),
     ]
 }
 
@@ -128,7 +167,10 @@ async fn pyfunc_predicts_what_we_predict() {
             let values = values.as_primitive::<Float64Type>();
             for (ours, theirs) in values.values().iter().zip(of("variable")) {
                 let theirs = theirs.as_f64().unwrap();
-                assert!((ours - theirs).abs() < 2e-6 * theirs.abs().max(1.0), "{what}: {ours} {theirs}");
+                assert!(
+                    (ours - theirs).abs() < 2e-6 * theirs.abs().max(1.0),
+                    "{what}: {ours} {theirs}"
+                );
             }
             continue;
         };

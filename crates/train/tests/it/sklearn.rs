@@ -7,7 +7,8 @@ use arrow_array::{ArrayRef, Float64Array, StringArray};
 use serde_json::json;
 use tempfile::TempDir;
 use trainyard_train::{
-    Fitted, FittedModel, Metrics, Predictions, Probabilities, Task, TrainConfig, evaluate, fit, split,
+    Fitted, FittedModel, Metrics, Predictions, Probabilities, Task, TrainConfig, evaluate, fit,
+    split,
 };
 
 use crate::support::{config, python_json, read};
@@ -97,10 +98,11 @@ fn holdouts_are_scikit_learns() {
             "print(json.dumps([train.iloc[:, 0].tolist(), holdout.iloc[:, 0].tolist()]))",
         );
         for (part, expected) in [(&ours.train, &theirs[0]), (&ours.holdout, &theirs[1])] {
-            let column = arrow_cast::cast(part.column(0), &arrow_schema::DataType::Float64).unwrap();
-            let column = arrow_array::cast::AsArray::as_primitive::<
-                arrow_array::types::Float64Type,
-            >(&column);
+            let column =
+                arrow_cast::cast(part.column(0), &arrow_schema::DataType::Float64).unwrap();
+            let column = arrow_array::cast::AsArray::as_primitive::<arrow_array::types::Float64Type>(
+                &column,
+            );
             // pandas reads the last digits of a long decimal fraction differently.
             assert_close(column.values(), &floats(expected), 1e-14, &format!("{name} {seed}"));
         }
@@ -175,7 +177,10 @@ print(json.dumps(cases))
         for (name, expected) in expected {
             let (found, expected) = (metrics.remove(name).unwrap(), expected.as_f64().unwrap());
             let tolerance = 1e-12 * expected.abs().max(1.0);
-            assert!((found - expected).abs() <= tolerance, "case {index} {name}: {found} {expected}");
+            assert!(
+                (found - expected).abs() <= tolerance,
+                "case {index} {name}: {found} {expected}"
+            );
         }
         // Where scikit-learn refuses rounded probabilities for the area, ours is still defined.
         metrics.remove("roc_auc");
@@ -217,10 +222,16 @@ print(json.dumps([model.coef_.tolist(), [float(model.intercept_)], [mean_absolut
 fn logistic_regression_equals_scikit_learns() {
     for (name, params, python) in [
         ("iris", json!({"tol": 1e-10, "max_iter": 10000}), ""),
-        ("iris", json!({"tol": 1e-10, "max_iter": 10000, "C": 0.01, "fit_intercept": false}),
-         "C=0.01, fit_intercept=False,"),
-        ("wine", json!({"tol": 1e-8, "max_iter": 100000, "class_weight": "balanced"}),
-         "class_weight='balanced',"),
+        (
+            "iris",
+            json!({"tol": 1e-10, "max_iter": 10000, "C": 0.01, "fit_intercept": false}),
+            "C=0.01, fit_intercept=False,",
+        ),
+        (
+            "wine",
+            json!({"tol": 1e-8, "max_iter": 100000, "class_weight": "balanced"}),
+            "class_weight='balanced',",
+        ),
         ("breast_cancer", json!({"tol": 1e-8, "max_iter": 100000, "C": 0.5}), "C=0.5,"),
     ] {
         let data = DataSet::new(name);
@@ -261,7 +272,11 @@ fn default_logistic_regression_is_as_good_as_scikit_learns() {
     let data = DataSet::new("breast_cancer");
     let config = config(json!({"algorithm": "logistic_regression"}));
     let (model, metrics) = data.fit(&config);
-    assert!(model.warnings.iter().all(|warning| warning.contains("max_iter")), "{:?}", model.warnings);
+    assert!(
+        model.warnings.iter().all(|warning| warning.contains("max_iter")),
+        "{:?}",
+        model.warnings
+    );
     let theirs = data.python(
         &config,
         "
@@ -279,14 +294,31 @@ fn forests_are_as_good_as_scikit_learns_across_seeds() {
     const SEEDS: u32 = 8;
     for (name, metric, params, python) in [
         ("wine", "log_loss", json!({}), "Classifier("),
-        ("breast_cancer", "log_loss", json!({"criterion": "entropy"}), "Classifier(criterion='entropy',"),
-        ("breast_cancer", "accuracy", json!({"max_depth": 3, "class_weight": "balanced"}),
-         "Classifier(max_depth=3, class_weight='balanced',"),
-        ("iris", "accuracy", json!({"min_samples_leaf": 5, "max_features": 1.0}),
-         "Classifier(min_samples_leaf=5, max_features=1.0,"),
+        (
+            "breast_cancer",
+            "log_loss",
+            json!({"criterion": "entropy"}),
+            "Classifier(criterion='entropy',",
+        ),
+        (
+            "breast_cancer",
+            "accuracy",
+            json!({"max_depth": 3, "class_weight": "balanced"}),
+            "Classifier(max_depth=3, class_weight='balanced',",
+        ),
+        (
+            "iris",
+            "accuracy",
+            json!({"min_samples_leaf": 5, "max_features": 1.0}),
+            "Classifier(min_samples_leaf=5, max_features=1.0,",
+        ),
         ("diabetes", "r2", json!({}), "Regressor("),
-        ("diabetes", "rmse", json!({"max_features": 0.3, "min_samples_leaf": 3}),
-         "Regressor(max_features=0.3, min_samples_leaf=3,"),
+        (
+            "diabetes",
+            "rmse",
+            json!({"max_features": 0.3, "min_samples_leaf": 3}),
+            "Regressor(max_features=0.3, min_samples_leaf=3,",
+        ),
     ] {
         let data = DataSet::new(name);
         // Different forests on the same split: the holdout's luck is the same for both.

@@ -165,6 +165,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 fn print(monitored: &Monitored, format: Format) -> Result<(), Failure> {
     let (drift, meta) = (&monitored.drift, &monitored.meta);
     match format {
+        Format::Text if printer::stdout_has_colour() => {
+            printer::line(report::coloured_text(drift, meta).trim_end());
+        }
         Format::Text => printer::line(report::text(drift, meta).trim_end()),
         Format::Markdown => printer::line(report::markdown(drift, meta).trim_end()),
         Format::Json => printer::line(&report::json(drift, meta)),

@@ -1,5 +1,6 @@
 //! `trainyard server`: the MLflow-compatible tracking server and registry, with its pages.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -19,12 +20,7 @@ use crate::printer;
 )]
 pub(crate) struct Arguments {
     /// Address to listen on
-    #[arg(
-        long,
-        env = "MLFLOW_HOST",
-        default_value = "127.0.0.1",
-        help_heading = "Listening"
-    )]
+    #[arg(long, env = "MLFLOW_HOST", default_value = "127.0.0.1", help_heading = "Listening")]
     host: String,
     /// Port to listen on; 0 picks a free one
     #[arg(long, short, env = "MLFLOW_PORT", default_value_t = 5000, help_heading = "Listening")]
@@ -32,6 +28,9 @@ pub(crate) struct Arguments {
     /// Prefix of all paths
     #[arg(long, env = "MLFLOW_STATIC_PREFIX", value_name = "PATH", help_heading = "Listening")]
     static_prefix: Option<String>,
+    /// Show MLflow's own pages, from the server/js/build folder of an installed mlflow
+    #[arg(long, value_name = "DIR", help_heading = "Listening")]
+    ui_dir: Option<PathBuf>,
     /// Database of experiments, runs and models
     #[arg(
         long,
@@ -131,7 +130,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     printer::terminal_hint(&format!("tracking at http://{address}, Ctrl-C stops it"));
-    let pages = trainyard_web::router(std::sync::Arc::clone(&tracking));
+    let pages = match &arguments.ui_dir {
+        Some(folder) => trainyard_tracking::server::ui::pages(folder)
+            .map_err(trainyard_pipeline::Error::from)?,
+        None => trainyard_web::router_below(
+            std::sync::Arc::clone(&tracking),
+            arguments.static_prefix.as_deref().unwrap_or_default(),
+        ),
+    };
     trainyard_tracking::server::serve(
         listener,
         tracking,

@@ -43,14 +43,12 @@ impl Binary {
         let shape = broadcast_shape(&a.shape, &b.shape)?;
         let places = (places(&a.shape, &shape), places(&b.shape, &shape));
         let data = match (&a.data, &b.data) {
-            (Data::F32(x), Data::F32(y)) => self.float(x, y, &places, f32::powf).map_or_else(
-                |compare| Data::Bool(zip(x, y, &places, compare)),
-                Data::F32,
-            ),
-            (Data::F64(x), Data::F64(y)) => self.float(x, y, &places, f64::powf).map_or_else(
-                |compare| Data::Bool(zip(x, y, &places, compare)),
-                Data::F64,
-            ),
+            (Data::F32(x), Data::F32(y)) => self
+                .float(x, y, &places, f32::powf)
+                .map_or_else(|compare| Data::Bool(zip(x, y, &places, compare)), Data::F32),
+            (Data::F64(x), Data::F64(y)) => self
+                .float(x, y, &places, f64::powf)
+                .map_or_else(|compare| Data::Bool(zip(x, y, &places, compare)), Data::F64),
             (Data::F32(x), Data::I64(y)) if matches!(self, Self::Pow) => {
                 Data::F32(zip(x, y, &places, |x, y| x.powf(*y as f32)))
             }
@@ -75,10 +73,22 @@ impl Binary {
     }
 
     /// Arithmetic on floats, or the comparison to make instead.
-    fn float<T>(self, x: &[T], y: &[T], places: &Places2, power: fn(T, T) -> T) -> Result<Vec<T>, Compare<T>>
+    fn float<T>(
+        self,
+        x: &[T],
+        y: &[T],
+        places: &Places2,
+        power: fn(T, T) -> T,
+    ) -> Result<Vec<T>, Compare<T>>
     where
-        T: Copy + PartialOrd + Default + std::ops::Add<Output = T> + std::ops::Sub<Output = T>
-            + std::ops::Mul<Output = T> + std::ops::Div<Output = T> + std::ops::Rem<Output = T>,
+        T: Copy
+            + PartialOrd
+            + Default
+            + std::ops::Add<Output = T>
+            + std::ops::Sub<Output = T>
+            + std::ops::Mul<Output = T>
+            + std::ops::Div<Output = T>
+            + std::ops::Rem<Output = T>,
     {
         Ok(match self {
             Self::Add => zip(x, y, places, |x, y| *x + *y),
@@ -119,7 +129,9 @@ impl Binary {
                 if matches!(self, Self::Div) { |x, y| x.div(*y) } else { |x, y| x.rem_floor(*y) }
             }
             Self::Pow => {
-                return Ok(Data::from(zip(x, y, places, |x, y| power(*x, (*y).try_into().unwrap_or(0)))));
+                return Ok(Data::from(zip(x, y, places, |x, y| {
+                    power(*x, (*y).try_into().unwrap_or(0))
+                })));
             }
             Self::Equal => return Ok(Data::Bool(zip(x, y, places, |x, y| x == y))),
             Self::Less => return Ok(Data::Bool(zip(x, y, places, |x, y| x < y))),
@@ -191,7 +203,9 @@ fn zip<T, U, R>(x: &[T], y: &[U], (at_x, at_y): &Places2, op: impl Fn(&T, &U) ->
 /// The shape that both operands stretch to.
 pub(crate) fn broadcast_shape(a: &[usize], b: &[usize]) -> Outcome<Vec<usize>> {
     let rank = a.len().max(b.len());
-    let dim = |shape: &[usize], at: usize| (at + shape.len()).checked_sub(rank).and_then(|at| shape.get(at).copied()).unwrap_or(1);
+    let dim = |shape: &[usize], at: usize| {
+        (at + shape.len()).checked_sub(rank).and_then(|at| shape.get(at).copied()).unwrap_or(1)
+    };
     let shape = (0..rank)
         .map(|at| match (dim(a, at), dim(b, at)) {
             (x, y) if x == y => Ok(x),
@@ -254,8 +268,11 @@ impl Kernel for Where {
     fn run(&self, inputs: &Inputs<'_>) -> Outcome<Vec<Value>> {
         let (condition, yes, no) = (inputs.tensor(0)?, inputs.tensor(1)?, inputs.tensor(2)?);
         let shape = broadcast_shape(&broadcast_shape(&condition.shape, &yes.shape)?, &no.shape)?;
-        let (condition, yes, no) = (expand(condition, &shape)?, expand(yes, &shape)?, expand(no, &shape)?);
-        let Data::Bool(condition) = &condition.data else { return Err("the condition is not boolean".into()) };
+        let (condition, yes, no) =
+            (expand(condition, &shape)?, expand(yes, &shape)?, expand(no, &shape)?);
+        let Data::Bool(condition) = &condition.data else {
+            return Err("the condition is not boolean".into());
+        };
         let data = match (&yes.data, &no.data) {
             (Data::F32(y), Data::F32(n)) => Data::F32(pick(condition, y, n)),
             (Data::F64(y), Data::F64(n)) => Data::F64(pick(condition, y, n)),
@@ -270,7 +287,11 @@ impl Kernel for Where {
 }
 
 fn pick<T: Clone>(condition: &[bool], yes: &[T], no: &[T]) -> Vec<T> {
-    condition.iter().zip(yes.iter().zip(no)).map(|(&c, (y, n))| if c { y.clone() } else { n.clone() }).collect()
+    condition
+        .iter()
+        .zip(yes.iter().zip(no))
+        .map(|(&c, (y, n))| if c { y.clone() } else { n.clone() })
+        .collect()
 }
 
 /// A function of one number.
@@ -309,9 +330,13 @@ impl Kernel for Unary {
             (Data::Bool(v), Self::Not) => Data::Bool(v.iter().map(|x| !x).collect()),
             (Data::F32(v), _) => Data::F32(v.iter().map(|&x| self.single(x)).collect()),
             (Data::F64(v), _) => Data::F64(v.iter().map(|&x| self.double(x)).collect()),
-            (Data::I64(v), _) => Data::I64(v.iter().map(|&x| self.integer(x)).collect::<Outcome<_>>()?),
+            (Data::I64(v), _) => {
+                Data::I64(v.iter().map(|&x| self.integer(x)).collect::<Outcome<_>>()?)
+            }
             (Data::I32(v), _) => Data::I32(
-                v.iter().map(|&x| self.integer(i64::from(x)).map(|x| x as i32)).collect::<Outcome<_>>()?,
+                v.iter()
+                    .map(|&x| self.integer(i64::from(x)).map(|x| x as i32))
+                    .collect::<Outcome<_>>()?,
             ),
             (data, _) => return Err(format!("{self:?} of {:?}", data.kind())),
         };
@@ -330,14 +355,34 @@ impl Unary {
             Self::Log => x.ln(),
             Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Self::Tanh => x.tanh(),
-            Self::Relu => if x < 0.0 { 0.0 } else { x },
-            Self::LeakyRelu(alpha) => if x < 0.0 { f64::from(alpha) * x } else { x },
+            Self::Relu => {
+                if x < 0.0 {
+                    0.0
+                } else {
+                    x
+                }
+            }
+            Self::LeakyRelu(alpha) => {
+                if x < 0.0 {
+                    f64::from(alpha) * x
+                } else {
+                    x
+                }
+            }
             Self::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
             Self::Erf => libm::erf(x),
             Self::Floor => x.floor(),
             Self::Ceil => x.ceil(),
             Self::Round => x.round_ties_even(),
-            Self::Sign => if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x },
+            Self::Sign => {
+                if x > 0.0 {
+                    1.0
+                } else if x < 0.0 {
+                    -1.0
+                } else {
+                    x
+                }
+            }
             Self::Sin => x.sin(),
             Self::Cos => x.cos(),
             Self::Not | Self::IsNaN | Self::Identity => x,
@@ -352,7 +397,13 @@ impl Unary {
             Self::Log => x.ln(),
             Self::Tanh => x.tanh(),
             Self::Reciprocal => 1.0 / x,
-            Self::LeakyRelu(alpha) => if x < 0.0 { alpha * x } else { x },
+            Self::LeakyRelu(alpha) => {
+                if x < 0.0 {
+                    alpha * x
+                } else {
+                    x
+                }
+            }
             _ => self.double(f64::from(x)) as f32,
         }
     }
@@ -381,14 +432,37 @@ impl Kernel for Clip {
             Some(tensor) => Ok::<_, String>(tensor.data.to_f64()?.first().copied()),
             None => Ok(attribute),
         };
-        let (min, max) = (bound(1, self.min)?.unwrap_or(f64::NEG_INFINITY), bound(2, self.max)?.unwrap_or(f64::INFINITY));
+        let (min, max) = (
+            bound(1, self.min)?.unwrap_or(f64::NEG_INFINITY),
+            bound(2, self.max)?.unwrap_or(f64::INFINITY),
+        );
         let input = inputs.tensor(0)?;
         // Comparisons rather than `clamp`: NaN stays, and bounds in the wrong order are no panic.
-        let clip = |x: f64| if x < min { min } else if x > max { max } else { x };
+        let clip = |x: f64| {
+            if x < min {
+                min
+            } else if x > max {
+                max
+            } else {
+                x
+            }
+        };
         let data = match &input.data {
             Data::F32(v) => Data::F32(v.iter().map(|&x| clip(f64::from(x)) as f32).collect()),
             Data::F64(v) => Data::F64(v.iter().map(|&x| clip(x)).collect()),
-            Data::I64(v) => Data::I64(v.iter().map(|&x| if (x as f64) < min { min as i64 } else if x as f64 > max { max as i64 } else { x }).collect()),
+            Data::I64(v) => Data::I64(
+                v.iter()
+                    .map(|&x| {
+                        if (x as f64) < min {
+                            min as i64
+                        } else if x as f64 > max {
+                            max as i64
+                        } else {
+                            x
+                        }
+                    })
+                    .collect(),
+            ),
             other => return Err(format!("Clip of {:?}", other.kind())),
         };
         one(Tensor::new(input.shape.clone(), data)?)
@@ -413,10 +487,18 @@ fn cast(data: &Data, to: Type) -> Outcome<Data> {
         return Ok(data.clone());
     }
     Ok(match (data, to) {
-        (Data::Text(v), Type::F32) => Data::F32(v.iter().map(|s| parse(s)).collect::<Outcome<_>>()?),
-        (Data::Text(v), Type::F64) => Data::F64(v.iter().map(|s| parse(s)).collect::<Outcome<_>>()?),
-        (Data::Text(v), Type::I64) => Data::I64(v.iter().map(|s| parse(s)).collect::<Outcome<_>>()?),
-        (Data::Text(v), Type::I32) => Data::I32(v.iter().map(|s| parse(s)).collect::<Outcome<_>>()?),
+        (Data::Text(v), Type::F32) => {
+            Data::F32(v.iter().map(|s| parse(s)).collect::<Outcome<_>>()?)
+        }
+        (Data::Text(v), Type::F64) => {
+            Data::F64(v.iter().map(|s| parse(s)).collect::<Outcome<_>>()?)
+        }
+        (Data::Text(v), Type::I64) => {
+            Data::I64(v.iter().map(|s| parse(s)).collect::<Outcome<_>>()?)
+        }
+        (Data::Text(v), Type::I32) => {
+            Data::I32(v.iter().map(|s| parse(s)).collect::<Outcome<_>>()?)
+        }
         (Data::Text(_), Type::Bool) => return Err("text cannot be cast to boolean".into()),
         (_, Type::F32) => Data::F32(data.to_f32()?),
         (_, Type::F64) => Data::F64(data.to_f64()?),
@@ -429,7 +511,9 @@ fn cast(data: &Data, to: Type) -> Outcome<Data> {
         (_, Type::Bool) => Data::Bool(data.to_f64()?.into_iter().map(|x| x != 0.0).collect()),
         (Data::F32(v), Type::Text) => Data::Text(v.iter().map(ToString::to_string).collect()),
         (Data::F64(v), Type::Text) => Data::Text(v.iter().map(ToString::to_string).collect()),
-        (Data::Bool(v), Type::Text) => Data::Text(v.iter().map(|&x| if x { "1" } else { "0" }.to_owned()).collect()),
+        (Data::Bool(v), Type::Text) => {
+            Data::Text(v.iter().map(|&x| if x { "1" } else { "0" }.to_owned()).collect())
+        }
         (_, Type::Text) => Data::Text(data.to_i64()?.into_iter().map(|x| x.to_string()).collect()),
     })
 }

@@ -16,7 +16,8 @@ pub(crate) struct Scaler {
 
 impl Scaler {
     pub(crate) fn read(attributes: Attributes<'_>) -> Outcome<Box<dyn Kernel>> {
-        let (offset, scale) = (attributes.floats("offset").to_vec(), attributes.floats("scale").to_vec());
+        let (offset, scale) =
+            (attributes.floats("offset").to_vec(), attributes.floats("scale").to_vec());
         if offset.is_empty() || offset.len() != scale.len() {
             return Err(format!("{} offsets and {} scales", offset.len(), scale.len()));
         }
@@ -32,7 +33,12 @@ impl Kernel for Scaler {
             return Err(format!("{columns} columns where the model has {}", self.offset.len()));
         }
         let pairs = self.offset.iter().zip(&self.scale).cycle();
-        let values = input.data.to_f32()?.into_iter().zip(pairs).map(|(x, (offset, scale))| (x - offset) * scale);
+        let values = input
+            .data
+            .to_f32()?
+            .into_iter()
+            .zip(pairs)
+            .map(|(x, (offset, scale))| (x - offset) * scale);
         one(Tensor::new(input.shape.clone(), Data::F32(values.collect()))?)
     }
 }
@@ -46,11 +52,18 @@ pub(crate) enum Imputer {
 
 impl Imputer {
     pub(crate) fn read(attributes: Attributes<'_>) -> Outcome<Box<dyn Kernel>> {
-        let (floats, integers) = (attributes.floats("imputed_value_floats"), attributes.ints("imputed_value_int64s"));
+        let (floats, integers) =
+            (attributes.floats("imputed_value_floats"), attributes.ints("imputed_value_int64s"));
         Ok(Box::new(if !floats.is_empty() {
-            Self::Floats { replaced: attributes.float("replaced_value_float", f32::NAN), imputed: floats.to_vec() }
+            Self::Floats {
+                replaced: attributes.float("replaced_value_float", f32::NAN),
+                imputed: floats.to_vec(),
+            }
         } else if !integers.is_empty() {
-            Self::Integers { replaced: attributes.int("replaced_value_int64", 0), imputed: integers.to_vec() }
+            Self::Integers {
+                replaced: attributes.int("replaced_value_int64", 0),
+                imputed: integers.to_vec(),
+            }
         } else {
             return Err("no values to impute".into());
         }))
@@ -68,24 +81,36 @@ impl Kernel for Imputer {
         if count != 1 && count != columns {
             return Err(format!("{columns} columns where the model has {count}"));
         }
-        let data = match (self, &input.data) {
-            (Self::Floats { replaced, imputed }, Data::F32(v)) => Data::F32(
-                v.iter()
-                    .zip(imputed.iter().cycle())
-                    .map(|(&x, &y)| if x == *replaced || (x.is_nan() && replaced.is_nan()) { y } else { x })
-                    .collect(),
-            ),
-            (Self::Floats { replaced, imputed }, Data::F64(v)) => Data::F64(
-                v.iter()
-                    .zip(imputed.iter().cycle())
-                    .map(|(&x, &y)| if x == f64::from(*replaced) || (x.is_nan() && replaced.is_nan()) { f64::from(y) } else { x })
-                    .collect(),
-            ),
-            (Self::Integers { replaced, imputed }, Data::I64(v)) => {
-                Data::I64(v.iter().zip(imputed.iter().cycle()).map(|(&x, &y)| if x == *replaced { y } else { x }).collect())
-            }
-            (_, other) => return Err(format!("imputing {:?}", other.kind())),
-        };
+        let data =
+            match (self, &input.data) {
+                (Self::Floats { replaced, imputed }, Data::F32(v)) => Data::F32(
+                    v.iter()
+                        .zip(imputed.iter().cycle())
+                        .map(|(&x, &y)| {
+                            if x == *replaced || (x.is_nan() && replaced.is_nan()) { y } else { x }
+                        })
+                        .collect(),
+                ),
+                (Self::Floats { replaced, imputed }, Data::F64(v)) => Data::F64(
+                    v.iter()
+                        .zip(imputed.iter().cycle())
+                        .map(|(&x, &y)| {
+                            if x == f64::from(*replaced) || (x.is_nan() && replaced.is_nan()) {
+                                f64::from(y)
+                            } else {
+                                x
+                            }
+                        })
+                        .collect(),
+                ),
+                (Self::Integers { replaced, imputed }, Data::I64(v)) => Data::I64(
+                    v.iter()
+                        .zip(imputed.iter().cycle())
+                        .map(|(&x, &y)| if x == *replaced { y } else { x })
+                        .collect(),
+                ),
+                (_, other) => return Err(format!("imputing {:?}", other.kind())),
+            };
         one(Tensor::new(input.shape.clone(), data)?)
     }
 }
@@ -100,8 +125,18 @@ pub(crate) struct OneHotEncoder {
 
 impl OneHotEncoder {
     pub(crate) fn read(attributes: Attributes<'_>) -> Outcome<Box<dyn Kernel>> {
-        let integers = attributes.ints("cats_int64s").iter().enumerate().map(|(at, &x)| (x, at)).collect::<HashMap<_, _>>();
-        let text = attributes.strings("cats_strings")?.into_iter().enumerate().map(|(at, x)| (x, at)).collect::<HashMap<_, _>>();
+        let integers = attributes
+            .ints("cats_int64s")
+            .iter()
+            .enumerate()
+            .map(|(at, &x)| (x, at))
+            .collect::<HashMap<_, _>>();
+        let text = attributes
+            .strings("cats_strings")?
+            .into_iter()
+            .enumerate()
+            .map(|(at, x)| (x, at))
+            .collect::<HashMap<_, _>>();
         if integers.is_empty() == text.is_empty() {
             return Err("either integer or text categories are needed".into());
         }
@@ -114,9 +149,12 @@ impl Kernel for OneHotEncoder {
         let input = inputs.tensor(0)?;
         let places: Vec<Option<usize>> = match &input.data {
             Data::Text(v) => v.iter().map(|x| self.text.get(x).copied()).collect(),
-            Data::F32(_) | Data::F64(_) => {
-                input.data.to_f64()?.into_iter().map(|x| self.integers.get(&(x as i64)).copied()).collect()
-            }
+            Data::F32(_) | Data::F64(_) => input
+                .data
+                .to_f64()?
+                .into_iter()
+                .map(|x| self.integers.get(&(x as i64)).copied())
+                .collect(),
             other => other.to_i64()?.into_iter().map(|x| self.integers.get(&x).copied()).collect(),
         };
         let count = self.integers.len() + self.text.len();
@@ -143,7 +181,18 @@ enum Key {
 }
 
 fn keys(data: &Data) -> Vec<Key> {
-    let float = |x: f64| Key::Float(if x.is_nan() { f64::NAN } else if x == 0.0 { 0.0 } else { x }.to_bits());
+    let float = |x: f64| {
+        Key::Float(
+            if x.is_nan() {
+                f64::NAN
+            } else if x == 0.0 {
+                0.0
+            } else {
+                x
+            }
+            .to_bits(),
+        )
+    };
     match data {
         Data::F32(v) => v.iter().map(|&x| float(f64::from(x))).collect(),
         Data::F64(v) => v.iter().map(|&x| float(x)).collect(),
@@ -196,14 +245,20 @@ impl Dictionary {
         if !classes.is_empty() {
             // Version 1: text to its number; the other direction came with version 2.
             let numbers = Data::I64((0..classes.len() as i64).collect());
-            return Self::boxed(&Data::Text(classes), &numbers, Data::I64(vec![attributes.int("default_int64", -1)]));
+            return Self::boxed(
+                &Data::Text(classes),
+                &numbers,
+                Data::I64(vec![attributes.int("default_int64", -1)]),
+            );
         }
         let (Some(keys), Some(values)) = (side("keys")?, side("values")?) else {
             return Err("keys or values are missing".into());
         };
         let default = match (attributes.tensor("default_tensor")?, &values) {
             (Some(tensor), _) => tensor.data,
-            (None, Data::Text(_)) => Data::Text(vec![attributes.string("default_string", "_Unused")?]),
+            (None, Data::Text(_)) => {
+                Data::Text(vec![attributes.string("default_string", "_Unused")?])
+            }
             (None, Data::F32(_)) => Data::F32(vec![attributes.float("default_float", -0.0)]),
             (None, Data::I64(_)) => Data::I64(vec![attributes.int("default_int64", -1)]),
             (None, Data::F64(_)) => Data::F64(vec![-0.0]),
@@ -216,8 +271,10 @@ impl Dictionary {
 impl Kernel for Dictionary {
     fn run(&self, inputs: &Inputs<'_>) -> Outcome<Vec<Value>> {
         let input = inputs.tensor(0)?;
-        let places: Vec<usize> =
-            keys(&input.data).iter().map(|key| self.place.get(key).copied().unwrap_or(self.values.len() - 1)).collect();
+        let places: Vec<usize> = keys(&input.data)
+            .iter()
+            .map(|key| self.place.get(key).copied().unwrap_or(self.values.len() - 1))
+            .collect();
         one(Tensor::new(input.shape.clone(), self.values.take(places.into_iter())?)?)
     }
 }
@@ -300,7 +357,8 @@ pub(crate) struct Binarizer {
 impl Kernel for Binarizer {
     fn run(&self, inputs: &Inputs<'_>) -> Outcome<Vec<Value>> {
         let input = inputs.tensor(0)?;
-        let values = input.data.to_f32()?.into_iter().map(|x| f32::from(u8::from(x > self.threshold)));
+        let values =
+            input.data.to_f32()?.into_iter().map(|x| f32::from(u8::from(x > self.threshold)));
         one(Tensor::new(input.shape.clone(), Data::F32(values.collect()))?)
     }
 }
@@ -315,10 +373,16 @@ impl Kernel for ArrayFeatureExtractor {
         let columns = input.shape.last().copied().ok_or("a scalar has no columns")?;
         let wanted = wanted
             .into_iter()
-            .map(|at| usize::try_from(at).ok().filter(|&at| at < columns).ok_or_else(|| format!("column {at} of {columns}")))
+            .map(|at| {
+                usize::try_from(at)
+                    .ok()
+                    .filter(|&at| at < columns)
+                    .ok_or_else(|| format!("column {at} of {columns}"))
+            })
             .collect::<Outcome<Vec<_>>>()?;
         let rows = input.data.len() / columns.max(1);
-        let places: Vec<usize> = (0..rows).flat_map(|row| wanted.iter().map(move |at| row * columns + at)).collect();
+        let places: Vec<usize> =
+            (0..rows).flat_map(|row| wanted.iter().map(move |at| row * columns + at)).collect();
         let mut shape = input.shape.clone();
         if let Some(last) = shape.last_mut() {
             *last = wanted.len();
@@ -340,7 +404,11 @@ impl Kernel for FeatureVectorizer {
             .map(|at| {
                 let input = inputs.tensor(at)?;
                 // A vector is one column, a value for each row.
-                let shape = if let [rows] = input.shape.as_slice() { vec![*rows, 1] } else { input.shape.clone() };
+                let shape = if let [rows] = input.shape.as_slice() {
+                    vec![*rows, 1]
+                } else {
+                    input.shape.clone()
+                };
                 Tensor::new(shape, Data::F32(input.data.to_f32()?))
             })
             .collect::<Outcome<Vec<_>>>()?;
@@ -356,7 +424,11 @@ impl ZipMap {
     pub(crate) fn read(attributes: Attributes<'_>) -> Outcome<Box<dyn Kernel>> {
         let text = attributes.strings("classlabels_strings")?;
         let integers = attributes.ints("classlabels_int64s").to_vec();
-        Ok(Box::new(Self(if text.is_empty() { MapKeys::Integers(integers) } else { MapKeys::Text(text) })))
+        Ok(Box::new(Self(if text.is_empty() {
+            MapKeys::Integers(integers)
+        } else {
+            MapKeys::Text(text)
+        })))
     }
 }
 

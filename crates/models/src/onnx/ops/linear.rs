@@ -39,7 +39,8 @@ impl Linear {
         if width != self.features {
             return Err(format!("{width} columns where the model has {}", self.features));
         }
-        let mut scores = products(&input.data.to_f32()?, &self.coefficients, rows.max(1), width, self.targets);
+        let mut scores =
+            products(&input.data.to_f32()?, &self.coefficients, rows.max(1), width, self.targets);
         for row in scores.chunks_exact_mut(self.targets) {
             for (score, intercept) in row.iter_mut().zip(&self.intercepts) {
                 *score += intercept;
@@ -58,7 +59,11 @@ pub(crate) struct LinearRegressor {
 pub(crate) fn linear_regressor(attributes: Attributes<'_>) -> Outcome<Box<dyn Kernel>> {
     let targets = usize::try_from(attributes.int("targets", 1)).map_err(|_| "negative targets")?;
     Ok(Box::new(LinearRegressor {
-        linear: Linear::new(attributes.floats("coefficients"), attributes.floats("intercepts"), targets)?,
+        linear: Linear::new(
+            attributes.floats("coefficients"),
+            attributes.floats("intercepts"),
+            targets,
+        )?,
         post: PostTransform::read(attributes)?,
     }))
 }
@@ -125,7 +130,8 @@ impl Kernel for LinearClassifier {
 
 /// `kernel_type` and `kernel_params` (gamma, coef0, degree).
 fn kernel(attributes: Attributes<'_>) -> Outcome<KernelFunction> {
-    let parameter = |at: usize| f64::from(attributes.floats("kernel_params").get(at).copied().unwrap_or(0.0));
+    let parameter =
+        |at: usize| f64::from(attributes.floats("kernel_params").get(at).copied().unwrap_or(0.0));
     let (gamma, coef0, degree) = (parameter(0), parameter(1), parameter(2));
     Ok(match attributes.string("kernel_type", "LINEAR")?.as_str() {
         "LINEAR" => KernelFunction::Linear,
@@ -154,7 +160,8 @@ pub(crate) struct SvmRegressor {
 pub(crate) fn svm_regressor(attributes: Attributes<'_>) -> Outcome<Box<dyn Kernel>> {
     let coefficients = widen(attributes.floats("coefficients"));
     let support = widen(attributes.floats("support_vectors"));
-    let count = usize::try_from(attributes.int("n_supports", 0)).map_err(|_| "negative n_supports")?;
+    let count =
+        usize::try_from(attributes.int("n_supports", 0)).map_err(|_| "negative n_supports")?;
     let (support, coefficients, features) = if count > 0 {
         if coefficients.len() != count || !support.len().is_multiple_of(count) {
             return Err(format!("{} coefficients of {count} support vectors", coefficients.len()));
@@ -186,7 +193,13 @@ impl Kernel for SvmRegressor {
         }
         let values = input.data.to_f64()?;
         let scores = values.chunks_exact(width).map(|row| {
-            let sum = self.support.chunks_exact(width).zip(&self.coefficients).map(|(vector, c)| c * self.kernel.of(row, vector)).sum::<f64>() + self.rho;
+            let sum = self
+                .support
+                .chunks_exact(width)
+                .zip(&self.coefficients)
+                .map(|(vector, c)| c * self.kernel.of(row, vector))
+                .sum::<f64>()
+                + self.rho;
             let mut score = [sum as f32];
             if self.one_class {
                 return if score[0] > 0.0 { 1.0 } else { -1.0 };
@@ -285,7 +298,9 @@ impl Kernel for SvmClassifier {
                     .collect();
                 couple_probabilities(&pairwise, classes).into_iter().map(|x| x as f32).collect()
             };
-            if self.prob_a.is_empty() && let [score] = scores.as_slice() {
+            if self.prob_a.is_empty()
+                && let [score] = scores.as_slice()
+            {
                 let score = *score;
                 label = usize::from(score <= 0.0);
                 scores = vec![-score, score];
@@ -306,7 +321,16 @@ impl Kernel for SvmClassifier {
 impl SvmClassifier {
     /// The value of each pair of classes in libsvm's order, and how many pairs each class won.
     fn decisions(&self, row: &[f64]) -> (Vec<f64>, Vec<usize>) {
-        let similar: Vec<f64> = self.support.chunks_exact(self.features).map(|vector| self.kernel.of(row, vector)).collect();
-        crate::numeric::kernels::one_against_one(&similar, &self.coefficients, &self.rho, &self.vectors_per_class)
+        let similar: Vec<f64> = self
+            .support
+            .chunks_exact(self.features)
+            .map(|vector| self.kernel.of(row, vector))
+            .collect();
+        crate::numeric::kernels::one_against_one(
+            &similar,
+            &self.coefficients,
+            &self.rho,
+            &self.vectors_per_class,
+        )
     }
 }

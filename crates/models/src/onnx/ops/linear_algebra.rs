@@ -83,7 +83,8 @@ impl Kernel for Gemm {
             if !turn {
                 return Ok(value);
             }
-            let turned = super::shaping::Transpose { permutation: vec![] }.run(&Inputs(vec![Some(&value)]))?;
+            let turned = super::shaping::Transpose { permutation: vec![] }
+                .run(&Inputs(vec![Some(&value)]))?;
             turned.into_iter().next().ok_or_else(|| "no result".into())
         };
         let (a, b) = (turned(0, self.transpose_a)?, turned(1, self.transpose_b)?);

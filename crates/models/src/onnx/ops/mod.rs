@@ -11,14 +11,14 @@ mod trees;
 
 use elementwise::{Binary, Cast, Clip, Unary, Where};
 use features::{
-    ArrayFeatureExtractor, Binarizer, CategoryMapper, Dictionary, FeatureVectorizer, Imputer, Normalizer, OneHotEncoder,
-    Scaler, ZipMap,
+    ArrayFeatureExtractor, Binarizer, CategoryMapper, Dictionary, FeatureVectorizer, Imputer,
+    Normalizer, OneHotEncoder, Scaler, ZipMap,
 };
 use linear_algebra::{Gemm, MatMul};
 use reduce::{ArgExtreme, CumSum, Fold, Reduce, Softmax, TopK};
 use shaping::{
-    Concat, Constant, ConstantOfShape, Expand, Flatten, Gather, GatherElements, Reshape, Shape, Size, Slice, Split,
-    Squeeze, Tile, Transpose, Unsqueeze,
+    Concat, Constant, ConstantOfShape, Expand, Flatten, Gather, GatherElements, Reshape, Shape,
+    Size, Slice, Split, Squeeze, Tile, Transpose, Unsqueeze,
 };
 
 use super::attributes::Attributes;
@@ -53,7 +53,10 @@ pub(crate) fn kernel(node: &NodeProto, context: Context) -> Outcome<Option<Box<d
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it shortens the tables below, whose entries are options")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it shortens the tables below, whose entries are options"
+)]
 fn boxed(kernel: impl Kernel + 'static) -> Option<Box<dyn Kernel>> {
     Some(Box::new(kernel))
 }
@@ -111,7 +114,10 @@ fn plain(op_type: &str, attributes: Attributes<'_>) -> Outcome<Option<Box<dyn Ke
         }
         "Cast" => {
             let to = attributes.int("to", 0);
-            let to = i32::try_from(to).ok().and_then(Type::from_onnx).ok_or_else(|| format!("cast to element type {to}"))?;
+            let to = i32::try_from(to)
+                .ok()
+                .and_then(Type::from_onnx)
+                .ok_or_else(|| format!("cast to element type {to}"))?;
             boxed(Cast { to })
         }
         _ => None,
@@ -121,7 +127,9 @@ fn plain(op_type: &str, attributes: Attributes<'_>) -> Outcome<Option<Box<dyn Ke
 fn shaping_op(node: &NodeProto, attributes: Attributes<'_>) -> Outcome<Option<Box<dyn Kernel>>> {
     let ints = |name: &str| attributes.ints(name).to_vec();
     Ok(match node.op_type.as_str() {
-        "Reshape" => boxed(Reshape { allow_zero: attributes.int("allowzero", 0) != 0, shape: ints("shape") }),
+        "Reshape" => {
+            boxed(Reshape { allow_zero: attributes.int("allowzero", 0) != 0, shape: ints("shape") })
+        }
         "Flatten" => boxed(Flatten { axis: attributes.int("axis", 1) }),
         "Squeeze" => boxed(Squeeze { axes: ints("axes") }),
         "Unsqueeze" => boxed(Unsqueeze { axes: ints("axes") }),
@@ -137,10 +145,15 @@ fn shaping_op(node: &NodeProto, attributes: Attributes<'_>) -> Outcome<Option<Bo
         "Size" => boxed(Size),
         "Expand" => boxed(Expand),
         "Tile" => boxed(Tile),
-        "Split" => boxed(Split { axis: attributes.int("axis", 0), sizes: ints("split"), parts: node.output.len() }),
+        "Split" => boxed(Split {
+            axis: attributes.int("axis", 0),
+            sizes: ints("split"),
+            parts: node.output.len(),
+        }),
         "Constant" => boxed(Constant(constant(attributes)?)),
         "ConstantOfShape" => {
-            let value = attributes.tensor("value")?.unwrap_or_else(|| Tensor::vector(Data::F32(vec![0.0])));
+            let value =
+                attributes.tensor("value")?.unwrap_or_else(|| Tensor::vector(Data::F32(vec![0.0])));
             if value.data.len() != 1 {
                 return Err("the value is not a single one".into());
             }
@@ -172,7 +185,11 @@ fn constant(attributes: Attributes<'_>) -> Outcome<Tensor> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the same form as the other tables")]
-fn ordering(op_type: &str, attributes: Attributes<'_>, context: Context) -> Outcome<Option<Box<dyn Kernel>>> {
+fn ordering(
+    op_type: &str,
+    attributes: Attributes<'_>,
+    context: Context,
+) -> Outcome<Option<Box<dyn Kernel>>> {
     let fold = match op_type {
         "ReduceSum" => Some(Fold::Sum),
         "ReduceMean" => Some(Fold::Mean),
@@ -221,7 +238,11 @@ fn ordering(op_type: &str, attributes: Attributes<'_>, context: Context) -> Outc
     })
 }
 
-fn classical(op_type: &str, attributes: Attributes<'_>, context: Context) -> Outcome<Option<Box<dyn Kernel>>> {
+fn classical(
+    op_type: &str,
+    attributes: Attributes<'_>,
+    context: Context,
+) -> Outcome<Option<Box<dyn Kernel>>> {
     Ok(Some(match op_type {
         "TreeEnsembleClassifier" => trees::classifier(attributes, context.doubles)?,
         "TreeEnsembleRegressor" => trees::regressor(attributes, context.doubles)?,

@@ -69,7 +69,11 @@ impl Kernel for Reduce {
         axes.sort_unstable();
         axes.dedup();
         // The place in the result that each element adds to.
-        let kept: Vec<usize> = (0..rank).map(|at| if axes.contains(&at) { 1 } else { input.shape.get(at).copied().unwrap_or(1) }).collect();
+        let kept: Vec<usize> = (0..rank)
+            .map(
+                |at| if axes.contains(&at) { 1 } else { input.shape.get(at).copied().unwrap_or(1) },
+            )
+            .collect();
         let mut groups: Vec<Vec<f64>> = vec![Vec::new(); kept.iter().product()];
         for (flat, x) in input.data.to_f64()?.into_iter().enumerate() {
             let (mut rest, mut place, mut stride) = (flat, 0, 1);
@@ -91,8 +95,16 @@ impl Kernel for Reduce {
             Data::I32(_) => Data::I32(folded.map(|x| x as i32).collect()),
             other => return Err(format!("reduction of {:?}", other.kind())),
         };
-        let shape = if self.keep { kept } else {
-            input.shape.iter().enumerate().filter(|(at, _)| !axes.contains(at)).map(|(_, &dim)| dim).collect()
+        let shape = if self.keep {
+            kept
+        } else {
+            input
+                .shape
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| !axes.contains(at))
+                .map(|(_, &dim)| dim)
+                .collect()
         };
         one(Tensor::new(shape, data)?)
     }
@@ -112,7 +124,11 @@ impl Fold {
             Self::SumSquare => sum(|x| x * x),
             Self::LogSumExp => {
                 let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                if max.is_finite() { max + values.iter().map(|x| (x - max).exp()).sum::<f64>().ln() } else { max }
+                if max.is_finite() {
+                    max + values.iter().map(|x| (x - max).exp()).sum::<f64>().ln()
+                } else {
+                    max
+                }
             }
         }
     }
@@ -177,18 +193,31 @@ impl Kernel for TopK {
         };
         let at = axis(self.axis, input.shape.len())?;
         let lanes = Lanes::new(&input.shape, at);
-        let k = usize::try_from(k).ok().filter(|&k| k <= lanes.along).ok_or_else(|| format!("k = {k} of {}", lanes.along))?;
+        let k = usize::try_from(k)
+            .ok()
+            .filter(|&k| k <= lanes.along)
+            .ok_or_else(|| format!("k = {k} of {}", lanes.along))?;
         let values = input.data.to_f64()?;
         let mut picked = vec![0_usize; lanes.outer * k * lanes.inner];
         let mut numbers = vec![0_i64; picked.len()];
         for (lane, places) in lanes.places().enumerate() {
             let (o, i) = (lane / lanes.inner, lane % lanes.inner);
             let mut order: Vec<usize> = (0..places.len()).collect();
-            let value = |n: usize| places.get(n).and_then(|&at| values.get(at)).copied().unwrap_or(f64::NAN);
-            order.sort_by(|&a, &b| if self.largest { value(b).total_cmp(&value(a)) } else { value(a).total_cmp(&value(b)) });
+            let value = |n: usize| {
+                places.get(n).and_then(|&at| values.get(at)).copied().unwrap_or(f64::NAN)
+            };
+            order.sort_by(|&a, &b| {
+                if self.largest {
+                    value(b).total_cmp(&value(a))
+                } else {
+                    value(a).total_cmp(&value(b))
+                }
+            });
             for (rank, &number) in order.iter().take(k).enumerate() {
                 let to = (o * k + rank) * lanes.inner + i;
-                if let (Some(slot), Some(index), Some(&place)) = (picked.get_mut(to), numbers.get_mut(to), places.get(number)) {
+                if let (Some(slot), Some(index), Some(&place)) =
+                    (picked.get_mut(to), numbers.get_mut(to), places.get(number))
+                {
                     *slot = place;
                     *index = number as i64;
                 }
@@ -263,7 +292,9 @@ impl Kernel for CumSum {
             }
             let mut sum = 0.0;
             for place in places {
-                let (Some(slot), Some(x)) = (result.get_mut(place), values.get(place)) else { continue };
+                let (Some(slot), Some(x)) = (result.get_mut(place), values.get(place)) else {
+                    continue;
+                };
                 *slot = if self.exclusive { sum } else { sum + x };
                 sum += x;
             }

@@ -95,7 +95,12 @@ impl Labels {
     }
 
     /// The labels with these numbers, and the scores of all rows: the two outputs of a classifier.
-    pub(crate) fn answer(&self, chosen: &[usize], width: usize, scores: Vec<f32>) -> Outcome<Vec<Value>> {
+    pub(crate) fn answer(
+        &self,
+        chosen: &[usize],
+        width: usize,
+        scores: Vec<f32>,
+    ) -> Outcome<Vec<Value>> {
         let chosen = chosen.iter().copied();
         let labels = match self {
             Self::Integers(labels) => Data::I64(labels.clone()),

@@ -7,7 +7,10 @@ use crate::onnx::tensor::{Data, Outcome, Tensor, Type, element_count};
 /// A dimension counted from either end.
 pub(crate) fn axis(axis: i64, rank: usize) -> Outcome<usize> {
     let at = if axis < 0 { axis + rank as i64 } else { axis };
-    usize::try_from(at).ok().filter(|&at| at < rank).ok_or_else(|| format!("axis {axis} of {rank} dimensions"))
+    usize::try_from(at)
+        .ok()
+        .filter(|&at| at < rank)
+        .ok_or_else(|| format!("axis {axis} of {rank} dimensions"))
 }
 
 /// Axes from an input (newer operator sets) or from the attribute (older ones).
@@ -37,7 +40,9 @@ impl Kernel for Reshape {
                     open = Some(at);
                     shape.push(1);
                 }
-                0 if !self.allow_zero => shape.push(*input.shape.get(at).ok_or("0 beyond the shape of the input")?),
+                0 if !self.allow_zero => {
+                    shape.push(*input.shape.get(at).ok_or("0 beyond the shape of the input")?)
+                }
                 dim => shape.push(usize::try_from(dim).map_err(|_| format!("dimension {dim}"))?),
             }
         }
@@ -80,7 +85,13 @@ impl Kernel for Squeeze {
             .map(|at| axis(at, input.shape.len()))
             .collect::<Outcome<Vec<_>>>()?;
         let drop = |at: usize, dim: usize| dim == 1 && (axes.is_empty() || axes.contains(&at));
-        let shape = input.shape.iter().enumerate().filter(|&(at, &dim)| !drop(at, dim)).map(|(_, &dim)| dim).collect();
+        let shape = input
+            .shape
+            .iter()
+            .enumerate()
+            .filter(|&(at, &dim)| !drop(at, dim))
+            .map(|(_, &dim)| dim)
+            .collect();
         one(Tensor::new(shape, input.data.clone())?)
     }
 }
@@ -95,7 +106,8 @@ impl Kernel for Unsqueeze {
         let input = inputs.tensor(0)?;
         let axes = axes(inputs, 1, &self.axes)?;
         let rank = input.shape.len() + axes.len();
-        let mut new: Vec<usize> = axes.into_iter().map(|at| axis(at, rank)).collect::<Outcome<_>>()?;
+        let mut new: Vec<usize> =
+            axes.into_iter().map(|at| axis(at, rank)).collect::<Outcome<_>>()?;
         new.sort_unstable();
         let mut shape = input.shape.clone();
         for at in new {
@@ -128,7 +140,9 @@ impl Kernel for Transpose {
             return Err(format!("{order:?} is not a permutation of {rank} dimensions"));
         }
         let strides = strides(&input.shape);
-        let pick = |from: &[usize]| order.iter().filter_map(|&at| from.get(at).copied()).collect::<Vec<_>>();
+        let pick = |from: &[usize]| {
+            order.iter().filter_map(|&at| from.get(at).copied()).collect::<Vec<_>>()
+        };
         let (shape, strides) = (pick(&input.shape), pick(&strides));
         let places = strided(&shape, &strides, 0);
         one(Tensor::new(shape, input.data.take(places.into_iter())?)?)
@@ -154,7 +168,8 @@ fn strides(shape: &[usize]) -> Vec<usize> {
 fn strided(shape: &[usize], strides: &[usize], start: usize) -> Vec<usize> {
     let mut places = vec![start];
     for (&dim, &stride) in shape.iter().zip(strides) {
-        places = places.iter().flat_map(|&place| (0..dim).map(move |at| place + at * stride)).collect();
+        places =
+            places.iter().flat_map(|&place| (0..dim).map(move |at| place + at * stride)).collect();
     }
     places
 }
@@ -181,7 +196,12 @@ pub(crate) fn concat(tensors: &[&Tensor], along: i64) -> Outcome<Tensor> {
         let fits = tensor.shape.len() == shape.len()
             && tensor.shape.iter().zip(&shape).enumerate().all(|(i, (a, b))| i == at || a == b);
         if !fits || tensor.data.kind() != first.data.kind() {
-            return Err(format!("{:?} {:?} does not join {:?} {shape:?}", tensor.data.kind(), tensor.shape, first.data.kind()));
+            return Err(format!(
+                "{:?} {:?} does not join {:?} {shape:?}",
+                tensor.data.kind(),
+                tensor.shape,
+                first.data.kind()
+            ));
         }
         joined += tensor.shape.get(at).copied().unwrap_or(0);
     }
@@ -197,7 +217,9 @@ pub(crate) fn concat(tensors: &[&Tensor], along: i64) -> Outcome<Tensor> {
                 for tensor in tensors {
                     let Data::$variant(values) = &tensor.data else { continue };
                     let size: usize = tensor.shape.iter().skip(at).product();
-                    result.extend_from_slice(values.get(block * size..(block + 1) * size).unwrap_or_default());
+                    result.extend_from_slice(
+                        values.get(block * size..(block + 1) * size).unwrap_or_default(),
+                    );
                 }
             }
             Data::$variant(result)
@@ -224,7 +246,12 @@ impl Kernel for Gather {
         let (input, indices) = (inputs.tensor(0)?, inputs.tensor(1)?);
         let at = axis(self.axis, input.shape.len())?;
         let dim = input.shape.get(at).copied().unwrap_or(0);
-        let wanted = indices.data.to_i64()?.into_iter().map(|index| axis(index, dim)).collect::<Outcome<Vec<_>>>()?;
+        let wanted = indices
+            .data
+            .to_i64()?
+            .into_iter()
+            .map(|index| axis(index, dim))
+            .collect::<Outcome<Vec<_>>>()?;
         let outer: usize = input.shape.iter().take(at).product();
         let inner: usize = input.shape.iter().skip(at + 1).product();
         let mut shape: Vec<usize> = input.shape.iter().take(at).copied().collect();
@@ -232,7 +259,11 @@ impl Kernel for Gather {
         shape.extend(input.shape.iter().skip(at + 1));
         element_count(&shape)?;
         let places: Vec<usize> = (0..outer)
-            .flat_map(|o| wanted.iter().flat_map(move |&index| (0..inner).map(move |i| (o * dim + index) * inner + i)))
+            .flat_map(|o| {
+                wanted
+                    .iter()
+                    .flat_map(move |&index| (0..inner).map(move |i| (o * dim + index) * inner + i))
+            })
             .collect();
         one(Tensor::new(shape, input.data.take(places.into_iter())?)?)
     }
@@ -284,7 +315,8 @@ impl Kernel for Slice {
         let ends = axes(inputs, 2, &self.ends)?;
         let along = axes(inputs, 3, &self.axes)?;
         let steps = axes(inputs, 4, &[])?;
-        let mut picked: Vec<Vec<usize>> = input.shape.iter().map(|&dim| (0..dim).collect()).collect();
+        let mut picked: Vec<Vec<usize>> =
+            input.shape.iter().map(|&dim| (0..dim).collect()).collect();
         for (number, (&start, &end)) in starts.iter().zip(&ends).enumerate() {
             let at = axis(along.get(number).copied().unwrap_or(number as i64), input.shape.len())?;
             let step = steps.get(number).copied().unwrap_or(1);
@@ -293,17 +325,28 @@ impl Kernel for Slice {
             let slot = picked.get_mut(at).ok_or("axis beyond the shape")?;
             *slot = match step {
                 0 => return Err("step 0".into()),
-                1.. => (from_end(start).clamp(0, dim)..from_end(end).clamp(0, dim)).step_by(step as usize).map(|x| x as usize).collect(),
+                1.. => (from_end(start).clamp(0, dim)..from_end(end).clamp(0, dim))
+                    .step_by(step as usize)
+                    .map(|x| x as usize)
+                    .collect(),
                 _ => {
-                    let (first, last) = (from_end(start).clamp(-1, dim - 1), from_end(end).clamp(-1, dim - 1));
-                    (last + 1..=first).rev().step_by(step.unsigned_abs() as usize).map(|x| x as usize).collect()
+                    let (first, last) =
+                        (from_end(start).clamp(-1, dim - 1), from_end(end).clamp(-1, dim - 1));
+                    (last + 1..=first)
+                        .rev()
+                        .step_by(step.unsigned_abs() as usize)
+                        .map(|x| x as usize)
+                        .collect()
                 }
             };
         }
         let shape: Vec<usize> = picked.iter().map(Vec::len).collect();
         let mut places = vec![0];
         for (picked, stride) in picked.iter().zip(strides(&input.shape)) {
-            places = places.iter().flat_map(|&place| picked.iter().map(move |&at| place + at * stride)).collect();
+            places = places
+                .iter()
+                .flat_map(|&place| picked.iter().map(move |&at| place + at * stride))
+                .collect();
         }
         one(Tensor::new(shape, input.data.take(places.into_iter())?)?)
     }
@@ -321,7 +364,8 @@ impl Kernel for Shape {
         let input = inputs.tensor(0)?;
         let rank = input.shape.len() as i64;
         let at = |x: i64| if x < 0 { x + rank } else { x }.clamp(0, rank) as usize;
-        let dims = input.shape.get(at(self.start)..at(self.end.unwrap_or(rank))).unwrap_or_default();
+        let dims =
+            input.shape.get(at(self.start)..at(self.end.unwrap_or(rank))).unwrap_or_default();
         one(Tensor::vector(Data::I64(dims.iter().map(|&dim| dim as i64).collect())))
     }
 }
@@ -382,10 +426,16 @@ impl Kernel for Tile {
         if repeats.len() != input.shape.len() {
             return Err(format!("{} repeats of {} dimensions", repeats.len(), input.shape.len()));
         }
-        let shape: Vec<usize> = input.shape.iter().zip(&repeats).map(|(dim, count)| dim.saturating_mul(*count)).collect();
+        let shape: Vec<usize> = input
+            .shape
+            .iter()
+            .zip(&repeats)
+            .map(|(dim, count)| dim.saturating_mul(*count))
+            .collect();
         element_count(&shape)?;
         let mut places = vec![0];
-        for ((&dim, &count), stride) in input.shape.iter().zip(&repeats).zip(strides(&input.shape)) {
+        for ((&dim, &count), stride) in input.shape.iter().zip(&repeats).zip(strides(&input.shape))
+        {
             places = places
                 .iter()
                 .flat_map(|&place| (0..dim * count).map(move |at| place + at % dim.max(1) * stride))
@@ -396,7 +446,12 @@ impl Kernel for Tile {
 }
 
 fn dimensions(tensor: &Tensor) -> Outcome<Vec<usize>> {
-    tensor.data.to_i64()?.into_iter().map(|dim| usize::try_from(dim).map_err(|_| format!("dimension {dim}"))).collect()
+    tensor
+        .data
+        .to_i64()?
+        .into_iter()
+        .map(|dim| usize::try_from(dim).map_err(|_| format!("dimension {dim}")))
+        .collect()
 }
 
 /// `Split` into parts along an axis.
@@ -415,18 +470,22 @@ impl Kernel for Split {
         let mut sizes = axes(inputs, 1, &self.sizes)?;
         if sizes.is_empty() {
             let size = dim.div_ceil(self.parts.max(1));
-            sizes = (0..self.parts).map(|part| (dim - (part * size).min(dim)).min(size) as i64).collect();
+            sizes = (0..self.parts)
+                .map(|part| (dim - (part * size).min(dim)).min(size) as i64)
+                .collect();
         }
         let mut start = 0_i64;
         let mut parts = Vec::with_capacity(sizes.len());
         for size in sizes {
-            let indices = Tensor::vector(Data::I64((start..start + size.clamp(0, dim as i64)).collect()));
+            let indices =
+                Tensor::vector(Data::I64((start..start + size.clamp(0, dim as i64)).collect()));
             start += size;
             let indices = Value::Tensor(indices);
             let input = Value::Tensor(input.clone());
-            parts.extend(Gather { axis: at as i64 }.run(&Inputs(vec![Some(&input), Some(&indices)]))?);
+            parts.extend(
+                Gather { axis: at as i64 }.run(&Inputs(vec![Some(&input), Some(&indices)]))?,
+            );
         }
         Ok(parts)
     }
 }
-

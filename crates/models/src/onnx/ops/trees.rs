@@ -36,7 +36,14 @@ enum Aggregate {
 }
 
 impl Ensemble {
-    fn build(trees: &[TreeSpec<f64>], leaf_width: usize, outputs: usize, base_values: Vec<f64>, aggregate: Aggregate, double: bool) -> Outcome<Self> {
+    fn build(
+        trees: &[TreeSpec<f64>],
+        leaf_width: usize,
+        outputs: usize,
+        base_values: Vec<f64>,
+        aggregate: Aggregate,
+        double: bool,
+    ) -> Outcome<Self> {
         let single: Vec<TreeSpec<f32>> = trees
             .iter()
             .map(|tree| TreeSpec {
@@ -46,9 +53,13 @@ impl Ensemble {
             })
             .collect();
         Ok(Self {
-            single: Forest::build(&single, MAX_FEATURES, leaf_width, outputs).map_err(|error| error.to_string())?,
+            single: Forest::build(&single, MAX_FEATURES, leaf_width, outputs)
+                .map_err(|error| error.to_string())?,
             double: if double {
-                Some(Forest::build(trees, MAX_FEATURES, leaf_width, outputs).map_err(|error| error.to_string())?)
+                Some(
+                    Forest::build(trees, MAX_FEATURES, leaf_width, outputs)
+                        .map_err(|error| error.to_string())?,
+                )
             } else {
                 None
             },
@@ -63,26 +74,38 @@ impl Ensemble {
     fn scores(&self, input: &Tensor, with_base: bool) -> Outcome<(usize, Vec<f64>)> {
         let (rows, width) = input.rows_and_columns()?;
         let scores = match (&input.data, &self.double) {
-            (Data::F64(values), Some(forest)) => {
-                self.sums(forest, values, rows, width, with_base)
-            }
+            (Data::F64(values), Some(forest)) => self.sums(forest, values, rows, width, with_base),
             (Data::F64(_), None) => return Err("doubles in a graph without doubles".into()),
-            (Data::F32(values), _) => widened(self.sums(&self.single, values, rows, width, with_base)),
-            (other, _) => widened(self.sums(&self.single, &other.to_f32()?, rows, width, with_base)),
+            (Data::F32(values), _) => {
+                widened(self.sums(&self.single, values, rows, width, with_base))
+            }
+            (other, _) => {
+                widened(self.sums(&self.single, &other.to_f32()?, rows, width, with_base))
+            }
         };
         Ok((rows, scores))
     }
 
-    fn sums<X: Scalar>(&self, forest: &Forest<X, X>, values: &[X], rows: usize, width: usize, with_base: bool) -> Vec<X> {
+    fn sums<X: Scalar>(
+        &self,
+        forest: &Forest<X, X>,
+        values: &[X],
+        rows: usize,
+        width: usize,
+        with_base: bool,
+    ) -> Vec<X> {
         let outputs = self.outputs.max(1);
         let mut sums = vec![X::default(); rows * outputs];
         match self.aggregate {
             Aggregate::Sum | Aggregate::Average => forest.add_to(values, width, &mut sums),
             Aggregate::Min | Aggregate::Max => {
-                for (row, sums) in values.chunks_exact(width.max(1)).zip(sums.chunks_exact_mut(outputs)) {
+                for (row, sums) in
+                    values.chunks_exact(width.max(1)).zip(sums.chunks_exact_mut(outputs))
+                {
                     forest.for_each_leaf(row, |tree, values| {
                         for (sum, &x) in sums.iter_mut().zip(values) {
-                            let better = if self.aggregate == Aggregate::Min { x < *sum } else { x > *sum };
+                            let better =
+                                if self.aggregate == Aggregate::Min { x < *sum } else { x > *sum };
                             if tree == 0 || better {
                                 *sum = x;
                             }
@@ -128,7 +151,9 @@ impl Kernel for Regressor {
         let (rows, scores) = self.ensemble.scores(inputs.tensor(0)?, true)?;
         let mut scores = narrowed(&scores);
         if self.post != PostTransform::None {
-            scores.chunks_exact_mut(self.ensemble.outputs.max(1)).for_each(|row| self.post.apply(row));
+            scores
+                .chunks_exact_mut(self.ensemble.outputs.max(1))
+                .for_each(|row| self.post.apply(row));
         }
         one(Tensor::new(vec![rows, self.ensemble.outputs], Data::F32(scores))?)
     }
@@ -200,7 +225,9 @@ impl Classifier {
                 pair
             }
             None if self.all_positive => [1.0 - positive, positive],
-            None if self.post == PostTransform::Logistic => [logistic(-positive), logistic(positive)],
+            None if self.post == PostTransform::Logistic => {
+                [logistic(-positive), logistic(positive)]
+            }
             None => [-positive, positive],
         };
         (label, scores)
@@ -209,7 +236,8 @@ impl Classifier {
 
 /// Reads `TreeEnsembleRegressor`, versions 1 and 3.
 pub(crate) fn regressor(attributes: Attributes<'_>, double: bool) -> Outcome<Box<dyn Kernel>> {
-    let outputs = usize::try_from(attributes.int("n_targets", 1)).map_err(|_| "negative n_targets")?.max(1);
+    let outputs =
+        usize::try_from(attributes.int("n_targets", 1)).map_err(|_| "negative n_targets")?.max(1);
     let aggregate = match attributes.string("aggregate_function", "SUM")?.as_str() {
         "SUM" => Aggregate::Sum,
         "AVERAGE" => Aggregate::Average,
@@ -240,7 +268,14 @@ pub(crate) fn classifier(attributes: Attributes<'_>, double: bool) -> Outcome<Bo
         one_score: outputs == 2 && weights.ids.iter().all(|&id| Some(id) == first_id),
         second_has_weights: weights.ids.contains(&1),
         all_positive: weights.values.iter().all(|&x| x >= 0.0),
-        ensemble: Ensemble::build(&trees, leaf_width, outputs, attributes.numbers("base_values")?, Aggregate::Sum, double)?,
+        ensemble: Ensemble::build(
+            &trees,
+            leaf_width,
+            outputs,
+            attributes.numbers("base_values")?,
+            Aggregate::Sum,
+            double,
+        )?,
         labels,
         post: PostTransform::read(attributes)?,
     }))
@@ -261,7 +296,12 @@ impl Weights {
         let ids = attributes
             .ints(&format!("{prefix}_ids"))
             .iter()
-            .map(|&id| usize::try_from(id).ok().filter(|&id| id < outputs).ok_or_else(|| format!("{prefix} {id} of {outputs}")))
+            .map(|&id| {
+                usize::try_from(id)
+                    .ok()
+                    .filter(|&id| id < outputs)
+                    .ok_or_else(|| format!("{prefix} {id} of {outputs}"))
+            })
             .collect::<Outcome<Vec<_>>>()?;
         if trees.len() != nodes.len() || trees.len() != values.len() || trees.len() != ids.len() {
             return Err(format!("{prefix}_* attributes differ in length"));
@@ -275,7 +315,12 @@ impl Weights {
 
     /// Groups the flat attributes by tree. Leaves hold one value when each tree has weights for one
     /// output only (boosting), else a value for every output (forests).
-    fn trees(&self, attributes: Attributes<'_>, outputs: usize, aggregate: Aggregate) -> Outcome<(Vec<TreeSpec<f64>>, usize)> {
+    fn trees(
+        &self,
+        attributes: Attributes<'_>,
+        outputs: usize,
+        aggregate: Aggregate,
+    ) -> Outcome<(Vec<TreeSpec<f64>>, usize)> {
         let nodes = FlatNodes::read(attributes)?;
         let mut target_of_tree: HashMap<i64, usize> = HashMap::new();
         let mut one_target = !matches!(aggregate, Aggregate::Min | Aggregate::Max) || outputs == 1;
@@ -296,9 +341,14 @@ impl Weights {
                 let node = nodes.spec(at, tree, || {
                     let start = spec.values.len();
                     spec.values.resize(start + leaf_width, 0.0);
-                    let weights = nodes.node_ids.get(at).and_then(|&node| self.by_node.get(&(tree.id, node)));
+                    let weights =
+                        nodes.node_ids.get(at).and_then(|&node| self.by_node.get(&(tree.id, node)));
                     for &weight in weights.into_iter().flatten() {
-                        let (Some(&id), Some(&value)) = (self.ids.get(weight), self.values.get(weight)) else { continue };
+                        let (Some(&id), Some(&value)) =
+                            (self.ids.get(weight), self.values.get(weight))
+                        else {
+                            continue;
+                        };
                         let place = start + if one_target { 0 } else { id };
                         if let Some(slot) = spec.values.get_mut(place) {
                             *slot += value;
@@ -362,7 +412,14 @@ impl<'a> FlatNodes<'a> {
         if count > MAX_NODES {
             return Err(format!("{count} nodes are more than the limit of {MAX_NODES}"));
         }
-        let lengths = [node_ids.len(), nodes.features.len(), nodes.thresholds.len(), nodes.modes.len(), nodes.yes.len(), nodes.no.len()];
+        let lengths = [
+            node_ids.len(),
+            nodes.features.len(),
+            nodes.thresholds.len(),
+            nodes.modes.len(),
+            nodes.yes.len(),
+            nodes.no.len(),
+        ];
         if lengths.iter().any(|&len| len != count) {
             return Err(format!("nodes_* attributes differ in length: {count}, {lengths:?}"));
         }
@@ -389,10 +446,16 @@ impl<'a> FlatNodes<'a> {
             return Ok(NodeSpec::Leaf(leaf()));
         }
         let get = |from: &[i64]| from.get(at).copied().unwrap_or(-1);
-        let child = |id: i64| tree.number.get(&id).copied().ok_or_else(|| format!("tree {} has no node {id}", tree.id));
+        let child = |id: i64| {
+            tree.number
+                .get(&id)
+                .copied()
+                .ok_or_else(|| format!("tree {} has no node {id}", tree.id))
+        };
         let threshold = self.thresholds.get(at).copied().unwrap_or(f64::NAN);
         let branch = Branch {
-            feature: u32::try_from(get(self.features)).map_err(|_| format!("feature {}", get(self.features)))?,
+            feature: u32::try_from(get(self.features))
+                .map_err(|_| format!("feature {}", get(self.features)))?,
             yes: child(get(self.yes))?,
             no: child(get(self.no))?,
             missing_yes: self.missing_yes.get(at).is_some_and(|&x| x != 0),
@@ -425,13 +488,21 @@ impl Branch {
         let passes_not_equal = swap && matches!(test, Test::Equals(_));
         let missing_yes = self.missing_yes || passes_not_equal;
         let (left, right) = if swap { (self.no, self.yes) } else { (self.yes, self.no) };
-        NodeSpec::Split(Split { feature: self.feature, test, left, right, missing_left: missing_yes != swap, zero_is_missing: false })
+        NodeSpec::Split(Split {
+            feature: self.feature,
+            test,
+            left,
+            right,
+            missing_left: missing_yes != swap,
+            zero_is_missing: false,
+        })
     }
 }
 
 /// Reads `TreeEnsemble` of version 5, where leaves are numbered apart from the inner nodes.
 pub(crate) fn ensemble(attributes: Attributes<'_>, double: bool) -> Outcome<Box<dyn Kernel>> {
-    let outputs = usize::try_from(attributes.int("n_targets", 1)).map_err(|_| "negative n_targets")?.max(1);
+    let outputs =
+        usize::try_from(attributes.int("n_targets", 1)).map_err(|_| "negative n_targets")?.max(1);
     let aggregate = match attributes.int("aggregate_function", 1) {
         0 => Aggregate::Average,
         1 => Aggregate::Sum,
@@ -458,7 +529,10 @@ pub(crate) fn ensemble(attributes: Attributes<'_>, double: bool) -> Outcome<Box<
         }
         trees.push(tree);
     }
-    Ok(Box::new(Regressor { ensemble: Ensemble::build(&trees, outputs, outputs, Vec::new(), aggregate, double)?, post }))
+    Ok(Box::new(Regressor {
+        ensemble: Ensemble::build(&trees, outputs, outputs, Vec::new(), aggregate, double)?,
+        post,
+    }))
 }
 
 struct NumberedNodes<'a> {
@@ -478,7 +552,8 @@ struct NumberedNodes<'a> {
 
 impl<'a> NumberedNodes<'a> {
     fn read(attributes: Attributes<'a>) -> Outcome<Self> {
-        let tensor = |name: &str| attributes.tensor(name)?.ok_or_else(|| format!("{name} is missing"));
+        let tensor =
+            |name: &str| attributes.tensor(name)?.ok_or_else(|| format!("{name} is missing"));
         let modes = tensor("nodes_modes")?.data.to_i64()?;
         let mut members = HashMap::new();
         if let Some(values) = attributes.tensor("membership_values")? {
@@ -488,9 +563,16 @@ impl<'a> NumberedNodes<'a> {
             let nodes = modes.iter().enumerate().filter(|(_, mode)| **mode == 6).map(|(at, _)| at);
             for (node, set) in nodes.zip(sets) {
                 let categories = set.iter().map(|&x| {
-                    if (0.0..65_536.0).contains(&x) && x.fract() == 0.0 { Ok(x as u32) } else { Err(format!("member {x}: only integers up to 65535 are evaluated")) }
+                    if (0.0..65_536.0).contains(&x) && x.fract() == 0.0 {
+                        Ok(x as u32)
+                    } else {
+                        Err(format!("member {x}: only integers up to 65535 are evaluated"))
+                    }
                 });
-                members.insert(node, CategorySet::from_categories(categories.collect::<Outcome<Vec<_>>>()?));
+                members.insert(
+                    node,
+                    CategorySet::from_categories(categories.collect::<Outcome<Vec<_>>>()?),
+                );
             }
         }
         Ok(Self {
@@ -517,16 +599,27 @@ impl<'a> NumberedNodes<'a> {
             let node = if is_leaf {
                 self.leaf(at, outputs, &mut tree.values)?
             } else {
-                let get = |from: &[i64], what: &str| from.get(at).copied().ok_or_else(|| format!("node {at} has no {what}"));
+                let get = |from: &[i64], what: &str| {
+                    from.get(at).copied().ok_or_else(|| format!("node {at} has no {what}"))
+                };
                 let left = tree.nodes.len();
                 if left + 2 > MAX_NODES.min(2 * self.modes.len() + 2) {
                     return Err("nodes are shared or in a circle; this is not a tree".into());
                 }
                 tree.nodes.extend([NodeSpec::Leaf(0), NodeSpec::Leaf(0)]);
-                open.push((get(self.yes, "true branch")?, get(self.yes_is_leaf, "leaf flag")? != 0, left));
-                open.push((get(self.no, "false branch")?, get(self.no_is_leaf, "leaf flag")? != 0, left + 1));
+                open.push((
+                    get(self.yes, "true branch")?,
+                    get(self.yes_is_leaf, "leaf flag")? != 0,
+                    left,
+                ));
+                open.push((
+                    get(self.no, "false branch")?,
+                    get(self.no_is_leaf, "leaf flag")? != 0,
+                    left + 1,
+                ));
                 let branch = Branch {
-                    feature: u32::try_from(get(self.features, "feature")?).map_err(|_| "negative feature")?,
+                    feature: u32::try_from(get(self.features, "feature")?)
+                        .map_err(|_| "negative feature")?,
                     yes: left as u32,
                     no: left as u32 + 1,
                     missing_yes: self.missing_yes.get(at).is_some_and(|&x| x != 0),
@@ -539,7 +632,15 @@ impl<'a> NumberedNodes<'a> {
                     3 => (Test::AtMost(split), true),
                     4 => (Test::Equals(split), false),
                     5 => (Test::Equals(split), true),
-                    6 => (Test::Member(self.members.get(&at).cloned().ok_or("membership_values are missing")?), false),
+                    6 => (
+                        Test::Member(
+                            self.members
+                                .get(&at)
+                                .cloned()
+                                .ok_or("membership_values are missing")?,
+                        ),
+                        false,
+                    ),
                     other => return Err(format!("node mode {other}")),
                 };
                 branch.split(test, swap)
@@ -552,12 +653,16 @@ impl<'a> NumberedNodes<'a> {
     }
 
     fn leaf(&self, at: usize, outputs: usize, values: &mut Vec<f64>) -> Outcome<NodeSpec> {
-        let (Some(&target), Some(&weight)) = (self.leaf_targets.get(at), self.leaf_weights.get(at)) else {
+        let (Some(&target), Some(&weight)) = (self.leaf_targets.get(at), self.leaf_weights.get(at))
+        else {
             return Err(format!("leaf {at} does not exist"));
         };
         let start = values.len();
         values.resize(start + outputs, 0.0);
-        let place = usize::try_from(target).ok().filter(|&target| target < outputs).ok_or_else(|| format!("target {target}"))?;
+        let place = usize::try_from(target)
+            .ok()
+            .filter(|&target| target < outputs)
+            .ok_or_else(|| format!("target {target}"))?;
         if let Some(slot) = values.get_mut(start + place) {
             *slot = weight;
         }
