@@ -54,13 +54,17 @@ pub enum Error {
         path: PathBuf,
     },
     /// Columns but no rows.
-    #[error("{path} has a header but no rows\nhint: check what wrote it, or the filters that were applied")]
+    #[error(
+        "{path} has a header but no rows\nhint: check what wrote it, or the filters that were applied"
+    )]
     NoRows {
         /// The file, or all that was read.
         path: PathBuf,
     },
     /// Filters that leave nothing.
-    #[error("none of the {read} rows of {source_name} satisfies the filters\nhint: widen the window of time or the conditions")]
+    #[error(
+        "none of the {read} rows of {source_name} satisfies the filters\nhint: widen the window of time or the conditions"
+    )]
     NoRowsKept {
         /// What was read.
         source_name: String,
@@ -68,7 +72,9 @@ pub enum Error {
         read: usize,
     },
     /// A file that is neither CSV nor Parquet.
-    #[error("{path} is not a table that can be read: {reason}\nhint: CSV and Parquet files are read, also compressed as .gz or .zst")]
+    #[error(
+        "{path} is not a table that can be read: {reason}\nhint: CSV and Parquet files are read, also compressed as .gz or .zst"
+    )]
     Format {
         /// The file.
         path: PathBuf,
@@ -76,9 +82,7 @@ pub enum Error {
         reason: String,
     },
     /// A record with more or fewer fields than the header.
-    #[error(
-        "{path}, line {line}: {found} fields where the header has {expected}\nhint: {hint}"
-    )]
+    #[error("{path}, line {line}: {found} fields where the header has {expected}\nhint: {hint}")]
     Ragged {
         /// The file.
         path: PathBuf,
@@ -92,7 +96,9 @@ pub enum Error {
         hint: &'static str,
     },
     /// A quoted field that is never closed.
-    #[error("{path}, line {line}: the quoted field that starts here is never closed\nhint: double a quote inside a quoted field (\"\") and close the field with one")]
+    #[error(
+        "{path}, line {line}: the quoted field that starts here is never closed\nhint: double a quote inside a quoted field (\"\") and close the field with one"
+    )]
     OpenQuote {
         /// The file.
         path: PathBuf,
@@ -112,7 +118,9 @@ pub enum Error {
         hint: &'static str,
     },
     /// A NUL byte in text.
-    #[error("{path}, line {line}: a NUL byte in the text\nhint: the file is damaged, or it is not a CSV file")]
+    #[error(
+        "{path}, line {line}: a NUL byte in the text\nhint: the file is damaged, or it is not a CSV file"
+    )]
     Nul {
         /// The file.
         path: PathBuf,
@@ -144,7 +152,9 @@ pub enum Error {
         available: String,
     },
     /// Two columns of the same name in a Parquet file.
-    #[error("{path} has two columns named {column:?}\nhint: rename one of them, columns are found by name")]
+    #[error(
+        "{path} has two columns named {column:?}\nhint: rename one of them, columns are found by name"
+    )]
     DuplicateColumn {
         /// The file.
         path: PathBuf,
@@ -152,7 +162,9 @@ pub enum Error {
         column: String,
     },
     /// Files of one table whose columns differ.
-    #[error("{path} does not have the columns of {first}: {difference}\nhint: choose columns that all files have, or allow missing columns to be filled with nulls")]
+    #[error(
+        "{path} does not have the columns of {first}: {difference}\nhint: choose columns that all files have, or allow missing columns to be filled with nulls"
+    )]
     MixedColumns {
         /// The file that differs.
         path: PathBuf,
@@ -162,7 +174,9 @@ pub enum Error {
         difference: String,
     },
     /// The same column with types that have no common one.
-    #[error("column {column:?} is {found} in {path} and {expected} before\nhint: convert one of them, or read without this column")]
+    #[error(
+        "column {column:?} is {found} in {path} and {expected} before\nhint: convert one of them, or read without this column"
+    )]
     MixedTypes {
         /// The column.
         column: String,
@@ -174,7 +188,9 @@ pub enum Error {
         found: DataType,
     },
     /// A value that is not of the type that was asked for.
-    #[error("{path}, line {line}, column {column:?}: {value:?} is not {expected}\nhint: correct the value or read the column as text")]
+    #[error(
+        "{path}, line {line}, column {column:?}: {value:?} is not {expected}\nhint: correct the value or read the column as text"
+    )]
     Value {
         /// The file.
         path: PathBuf,
@@ -208,7 +224,9 @@ pub enum Error {
         hint: String,
     },
     /// A table that cannot be written in this format.
-    #[error("cannot write column {column:?} ({data_type}) as {format}\nhint: write Parquet, or convert the column")]
+    #[error(
+        "cannot write column {column:?} ({data_type}) as {format}\nhint: write Parquet, or convert the column"
+    )]
     Unwritable {
         /// The column.
         column: String,

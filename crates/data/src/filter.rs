@@ -138,8 +138,11 @@ fn parse(text: &str) -> Result<Condition<'_>> {
         let at = trimmed.find(['=', '!', '<', '>']).ok_or_else(|| wrong("it has no comparison"))?;
         trimmed.split_at(at)
     };
-    let (column, rest) =
-        if trimmed.starts_with('"') { (column, rest.trim_start()) } else { (column.trim_end(), rest) };
+    let (column, rest) = if trimmed.starts_with('"') {
+        (column, rest.trim_start())
+    } else {
+        (column.trim_end(), rest)
+    };
     let (sign, operator) = OPERATORS
         .iter()
         .find(|(sign, _)| rest.starts_with(sign))
@@ -192,7 +195,11 @@ fn narrow<T>(keep: &mut [bool], values: &[Option<T>], holds: impl Fn(&T) -> bool
     }
 }
 
-fn apply_condition(keep: &mut [bool], batch: &RecordBatch, condition: &Condition<'_>) -> Result<()> {
+fn apply_condition(
+    keep: &mut [bool],
+    batch: &RecordBatch,
+    condition: &Condition<'_>,
+) -> Result<()> {
     let array = column_of(batch, condition)?;
     let operator = condition.operator;
     let data_type = array.data_type();
@@ -354,7 +361,8 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let fails = |condition: &str, part: &str| {
-            let filter = RowFilter { conditions: vec![condition.to_owned()], ..RowFilter::default() };
+            let filter =
+                RowFilter { conditions: vec![condition.to_owned()], ..RowFilter::default() };
             let text = kept(&filter).unwrap_err().to_string();
             assert!(text.contains(part) && text.contains("\nhint: "), "{condition}: {text}");
         };

@@ -30,7 +30,11 @@ pub(crate) fn read_file(path: &Path, options: &ReadOptions) -> Result<RecordBatc
 }
 
 /// Reads a Parquet file that is in memory.
-pub(crate) fn read_bytes(path: &Path, bytes: Vec<u8>, options: &ReadOptions) -> Result<RecordBatch> {
+pub(crate) fn read_bytes(
+    path: &Path,
+    bytes: Vec<u8>,
+    options: &ReadOptions,
+) -> Result<RecordBatch> {
     let bytes = Bytes::from(bytes);
     read(path, options, || Ok(bytes.clone()))
 }

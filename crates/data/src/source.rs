@@ -101,7 +101,8 @@ pub fn files(source: &str) -> Result<Vec<PathBuf>> {
             collect(path, 0, &mut found)?;
             found.sort();
             if found.is_empty() {
-                let hint = "a folder is searched for .csv, .tsv and .parquet files, also .gz and .zst";
+                let hint =
+                    "a folder is searched for .csv, .tsv and .parquet files, also .gz and .zst";
                 let source_name = format!("{source}/");
                 return Err(Error::NoFiles { source_name, hint: hint.to_owned() });
             }
@@ -249,7 +250,9 @@ fn decode(path: &Path, stored: Vec<u8>) -> Result<Content> {
     match bytes.as_slice() {
         [b'P', b'A', b'R', b'1', ..] => Ok(Content::ParquetBytes(bytes)),
         [b'P', b'K', 3, 4, ..] => Err(format("it looks like a zip or Excel file")),
-        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Err(format("it is an Arrow IPC (Feather) file")),
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => {
+            Err(format("it is an Arrow IPC (Feather) file"))
+        }
         [] => Err(Error::EmptyFile { path: path.to_owned() }),
         _ if name.contains(".parquet") => {
             Err(format("its name says Parquet, but it does not begin with PAR1"))

@@ -46,9 +46,8 @@ pub fn read_table(source: &str, options: &ReadOptions) -> Result<Table> {
     if let Some(columns) = &options.columns {
         // The chosen columns come first; those behind them were only needed to decide.
         let chosen: Vec<usize> = (0..columns.len().min(batch.num_columns())).collect();
-        batch = batch
-            .project(&chosen)
-            .map_err(|error| Error::arrow(Path::new(&source.name), error))?;
+        batch =
+            batch.project(&chosen).map_err(|error| Error::arrow(Path::new(&source.name), error))?;
     }
     if batch.num_rows() == 0 && !options.allow_no_rows {
         return Err(Error::NoRowsKept { source_name: source.name.clone(), read: source.rows() });
@@ -147,11 +146,8 @@ fn column_order(parts: &[Part], options: &ReadOptions) -> Result<Vec<String>> {
     for part in others {
         let here = names(part);
         let here_set: HashSet<&String> = here.iter().collect();
-        let missing: Vec<&str> = order
-            .iter()
-            .filter(|name| !here_set.contains(name))
-            .map(String::as_str)
-            .collect();
+        let missing: Vec<&str> =
+            order.iter().filter(|name| !here_set.contains(name)).map(String::as_str).collect();
         let additional: Vec<&str> =
             here.iter().filter(|name| !seen.contains(*name)).map(String::as_str).collect();
         if !(missing.is_empty() && additional.is_empty() || options.fill_missing_columns) {
@@ -190,7 +186,8 @@ fn common_type(name: &str, parts: &[Part]) -> Result<DataType> {
         let found = column.data_type();
         has_nulls |= *found == DataType::Null && !column.is_empty();
         // CSV text can always be read again as it is written.
-        let as_text = (from_csv || common == DataType::Utf8) && (is_csv || *found == DataType::Utf8);
+        let as_text =
+            (from_csv || common == DataType::Utf8) && (is_csv || *found == DataType::Utf8);
         let joined = widen(&common, found).or_else(|| as_text.then_some(DataType::Utf8));
         let Some(joined) = joined else {
             return Err(Error::MixedTypes {
@@ -286,8 +283,7 @@ fn join_column(name: &str, target: &DataType, parts: &[Part]) -> Result<ArrayRef
         return Ok(arrays.swap_remove(0));
     }
     let views: Vec<&dyn arrow_array::Array> = arrays.iter().map(AsRef::as_ref).collect();
-    arrow_select::concat::concat(&views)
-        .map_err(|source| Error::arrow(first_path(parts), source))
+    arrow_select::concat::concat(&views).map_err(|source| Error::arrow(first_path(parts), source))
 }
 
 /// Reads CSV text that is in memory.

@@ -67,7 +67,9 @@ async fn gateway(arguments: &[String]) -> Fallible<()> {
 }
 
 async fn terminated() {
-    if let Ok(mut signal) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    if let Ok(mut signal) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
         signal.recv().await;
     }
 }

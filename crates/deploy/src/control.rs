@@ -138,9 +138,9 @@ impl Control {
         body: Option<&impl Serialize>,
         limit: Duration,
     ) -> Result<T, Failed> {
-        tokio::time::timeout(limit, self.exchange(method, path, body))
-            .await
-            .unwrap_or_else(|_| Err(Failed::Refused(format!("no answer within {} s", limit.as_secs()))))
+        tokio::time::timeout(limit, self.exchange(method, path, body)).await.unwrap_or_else(|_| {
+            Err(Failed::Refused(format!("no answer within {} s", limit.as_secs())))
+        })
     }
 
     async fn exchange<T: DeserializeOwned>(
@@ -153,13 +153,14 @@ impl Control {
         let (address, _folder) = reachable(&self.socket).map_err(|error| broken(&error))?;
         let stream = UnixStream::connect(&address).await.map_err(|error| match error.kind() {
             // No socket, or one that a killed gateway left behind.
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => Failed::NotRunning,
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
+                Failed::NotRunning
+            }
             _ => broken(&error),
         })?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream))
-                .await
-                .map_err(|error| broken(&error))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| broken(&error))?;
         let driver = tokio::spawn(connection);
         let body = body.map(serde_json::to_vec).transpose().map_err(|error| broken(&error))?;
         let request = Request::builder()

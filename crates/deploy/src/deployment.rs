@@ -135,7 +135,8 @@ impl<'a> Deployment<'a> {
             .append(true)
             .open(&log_path)
             .map_err(|source| Error::io("cannot open", &log_path, source))?;
-        let errors = log.try_clone().map_err(|source| Error::io("cannot open", &log_path, source))?;
+        let errors =
+            log.try_clone().map_err(|source| Error::io("cannot open", &log_path, source))?;
         let mut arguments = self.gateway_command()?.into_iter();
         let program = arguments.next().unwrap_or_default();
         let mut child = Command::new(&program)
@@ -208,10 +209,10 @@ impl<'a> Deployment<'a> {
                 continue;
             }
             let spec = self.read_spec(&id)?;
-            let (drain, grace) = spec.map_or(
-                (Duration::from_secs(10), Duration::from_secs(10)),
-                |spec| (spec.drain_limit, spec.stop_grace),
-            );
+            let (drain, grace) = spec
+                .map_or((Duration::from_secs(10), Duration::from_secs(10)), |spec| {
+                    (spec.drain_limit, spec.stop_grace)
+                });
             self.retire(&id, drain).await?;
             self.runtime.remove(&self.layout.root, &id, grace).await?;
             self.step(ReleaseEvent::Recovered { id })?;

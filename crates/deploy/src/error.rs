@@ -22,7 +22,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A state file is not what this version writes.
-    #[error("{path} is not a state file of this program: {reason}\nhint: if another version wrote it, use that one to stop the service, then remove the folder")]
+    #[error(
+        "{path} is not a state file of this program: {reason}\nhint: if another version wrote it, use that one to stop the service, then remove the folder"
+    )]
     State {
         /// The file.
         path: PathBuf,
@@ -30,7 +32,9 @@ pub enum Error {
         reason: String,
     },
     /// Another deployment of the same service is going on.
-    #[error("{service} is being changed by process {pid} ({what}, for {seconds} s)\nhint: wait for it to finish; it is safe to end it, the next deployment tidies up")]
+    #[error(
+        "{service} is being changed by process {pid} ({what}, for {seconds} s)\nhint: wait for it to finish; it is safe to end it, the next deployment tidies up"
+    )]
     Locked {
         /// The service.
         service: String,
@@ -42,7 +46,9 @@ pub enum Error {
         seconds: u64,
     },
     /// The gateway could not take its address.
-    #[error("the gateway cannot listen on {listen}: {reason}\nhint: another program may use the port (see: ss -ltnp); choose another address")]
+    #[error(
+        "the gateway cannot listen on {listen}: {reason}\nhint: another program may use the port (see: ss -ltnp); choose another address"
+    )]
     Listen {
         /// The address wanted.
         listen: SocketAddr,
@@ -60,7 +66,9 @@ pub enum Error {
         log_path: PathBuf,
     },
     /// The running gateway listens elsewhere.
-    #[error("{service} already runs on {running}, not on {wanted}\nhint: stop it first, or deploy with --listen {running}")]
+    #[error(
+        "{service} already runs on {running}, not on {wanted}\nhint: stop it first, or deploy with --listen {running}"
+    )]
     GatewayAddress {
         /// The service.
         service: String,
@@ -86,7 +94,9 @@ pub enum Error {
         reason: String,
     },
     /// The program of a release could not be started at all.
-    #[error("cannot start {command}: {reason}\nhint: check that the program exists and may be executed")]
+    #[error(
+        "cannot start {command}: {reason}\nhint: check that the program exists and may be executed"
+    )]
     Start {
         /// The program.
         command: PathBuf,
@@ -97,7 +107,9 @@ pub enum Error {
     #[error("{0}")]
     Unhealthy(Box<Unhealthy>),
     /// The new instance turned bad after the switch; the one before it serves again.
-    #[error("{green} turned bad after the switch ({reason}); {blue} serves again\n{log}hint: the whole log of {green} is {log_path}")]
+    #[error(
+        "{green} turned bad after the switch ({reason}); {blue} serves again\n{log}hint: the whole log of {green} is {log_path}"
+    )]
     WentBack {
         /// The new instance.
         green: String,
@@ -125,7 +137,9 @@ pub enum Error {
         service: String,
     },
     /// A name that cannot name a folder and a label.
-    #[error("{name:?} cannot name a service\nhint: use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit")]
+    #[error(
+        "{name:?} cannot name a service\nhint: use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"
+    )]
     Name {
         /// As given.
         name: String,
@@ -171,7 +185,9 @@ impl std::fmt::Display for Unhealthy {
             write!(f, "\nlast log lines:\n{}", indent(&self.log).trim_end())?;
         }
         match &self.serving {
-            Some(serving) => write!(f, "\n{serving} goes on serving; {} was removed", self.instance)?,
+            Some(serving) => {
+                write!(f, "\n{serving} goes on serving; {} was removed", self.instance)?
+            }
             None => write!(f, "\nnothing is serving; {} was removed", self.instance)?,
         }
         write!(f, "\nhint: the whole log is {}", self.log_path.display())

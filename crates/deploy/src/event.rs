@@ -126,7 +126,9 @@ impl fmt::Display for ReleaseEvent {
         match self {
             Self::Waiting { pid, what } => write!(f, "waiting for process {pid} ({what})"),
             Self::Locked => f.write_str("lock taken"),
-            Self::GatewayReady { listen, started: true } => write!(f, "gateway started on {listen}"),
+            Self::GatewayReady { listen, started: true } => {
+                write!(f, "gateway started on {listen}")
+            }
             Self::GatewayReady { listen, started: false } => write!(f, "gateway runs on {listen}"),
             Self::Recovered { id } => write!(f, "removed {id}, left by an interrupted deployment"),
             Self::Starting { id } => write!(f, "starting {id}"),

@@ -58,8 +58,8 @@ impl Layout {
 
     /// A folder by its path.
     pub(crate) fn at(root: &Path) -> Result<Self> {
-        let root = std::fs::canonicalize(root)
-            .map_err(|source| Error::io("cannot open", root, source))?;
+        let root =
+            std::fs::canonicalize(root).map_err(|source| Error::io("cannot open", root, source))?;
         Ok(Self { root })
     }
 
@@ -197,7 +197,8 @@ mod tests {
         for number in 0..10 {
             append_json(&path, &number).unwrap();
         }
-        std::fs::write(&path, [std::fs::read(&path).unwrap(), b"{\"cut".to_vec()].concat()).unwrap();
+        std::fs::write(&path, [std::fs::read(&path).unwrap(), b"{\"cut".to_vec()].concat())
+            .unwrap();
         assert_eq!(read_lines::<u32>(&path).unwrap(), (0..10).collect::<Vec<_>>());
         assert_eq!(tail(&path, 2).unwrap(), ["9", "{\"cut"]);
     }

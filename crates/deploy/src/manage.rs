@@ -187,9 +187,8 @@ pub async fn stop(service: &Service, progress: Progress<'_>) -> Result<()> {
     let deployment = Deployment::begin(service, layout, &runtime, "stop", progress).await?;
     deployment.stop_gateway(STOP_LIMIT).await?;
     for id in runtime.list(&deployment.layout.root).await? {
-        let grace = deployment
-            .read_spec(&id)?
-            .map_or(Duration::from_secs(10), |spec| spec.stop_grace);
+        let grace =
+            deployment.read_spec(&id)?.map_or(Duration::from_secs(10), |spec| spec.stop_grace);
         runtime.remove(&deployment.layout.root, &id, grace).await?;
         deployment.step(ReleaseEvent::Stopped { id })?;
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
 use arrow_array::{Array as _, new_null_array};
+use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
 use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder, OffsetBufferBuilder};
 use arrow_schema::{ArrowError, DataType};
 
@@ -251,28 +251,26 @@ pub(super) fn read_as(
             .collect()
     }
     match data_type {
-        DataType::Int64 => Ok(Arc::new(collect::<_, Int64Array>(block, cells, |text| {
-            match number(text)? {
+        DataType::Int64 => {
+            Ok(Arc::new(collect::<_, Int64Array>(block, cells, |text| match number(text)? {
                 Number::Int(value) => Some(value),
                 _ => None,
-            }
-        })?)),
-        DataType::UInt64 => Ok(Arc::new(collect::<_, UInt64Array>(block, cells, |text| {
-            match number(text)? {
+            })?))
+        }
+        DataType::UInt64 => {
+            Ok(Arc::new(collect::<_, UInt64Array>(block, cells, |text| match number(text)? {
                 Number::Int(value) => u64::try_from(value).ok(),
                 Number::Wide { unsigned: true, .. } => {
                     let text = std::str::from_utf8(text).ok()?.trim_ascii();
                     text.trim_start_matches('+').trim_ascii().parse().ok()
                 }
                 _ => None,
-            }
-        })?)),
+            })?))
+        }
         DataType::Float64 => Ok(Arc::new(collect::<_, Float64Array>(block, cells, |text| {
             number(text).map(Number::as_f64)
         })?)),
-        DataType::Boolean => {
-            Ok(Arc::new(collect::<_, BooleanArray>(block, cells, boolean)?))
-        }
+        DataType::Boolean => Ok(Arc::new(collect::<_, BooleanArray>(block, cells, boolean)?)),
         DataType::Null => Ok(new_null_array(&DataType::Null, cells.len())),
         _ => texts(block, cells).map_err(Refused::Arrow),
     }

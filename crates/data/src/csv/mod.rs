@@ -107,14 +107,12 @@ fn check_text(path: &Path, text: &[u8]) -> Result<()> {
         return Err(Error::Utf8 { path: path.to_owned(), line: 1, byte, hint });
     }
     // Lines are independent: a line break byte is never part of a longer UTF-8 sequence.
-    let bad = cuts(text, 0)
-        .into_par_iter()
-        .find_map_first(|(start, end)| {
-            let part = text.get(start..end)?;
-            let nul = memchr::memchr(0, part);
-            let invalid = std::str::from_utf8(part).err().map(|error| error.valid_up_to());
-            [nul, invalid].into_iter().flatten().min().map(|offset| start + offset)
-        });
+    let bad = cuts(text, 0).into_par_iter().find_map_first(|(start, end)| {
+        let part = text.get(start..end)?;
+        let nul = memchr::memchr(0, part);
+        let invalid = std::str::from_utf8(part).err().map(|error| error.valid_up_to());
+        [nul, invalid].into_iter().flatten().min().map(|offset| start + offset)
+    });
     let Some(offset) = bad else { return Ok(()) };
     let line = line_of(text, offset);
     let path = path.to_owned();
@@ -150,9 +148,8 @@ fn cuts(text: &[u8], from: usize) -> Vec<(usize, usize)> {
 fn line_of(text: &[u8], offset: usize) -> usize {
     let before = text.get(..offset).unwrap_or(text);
     let feeds = memchr::memchr_iter(b'\n', before).count();
-    let lone_returns = memchr::memchr_iter(b'\r', before)
-        .filter(|&at| text.get(at + 1) != Some(&b'\n'))
-        .count();
+    let lone_returns =
+        memchr::memchr_iter(b'\r', before).filter(|&at| text.get(at + 1) != Some(&b'\n')).count();
     feeds + lone_returns + 1
 }
 
@@ -174,10 +171,8 @@ fn read_header(path: &Path, text: &[u8], delimiter: u8) -> Result<(Vec<String>, 
             hint: "is the table transposed? rows are lines, columns are fields",
         });
     }
-    let raw = cells
-        .iter()
-        .map(|cell| String::from_utf8_lossy(&cell.text(text)).into_owned())
-        .collect();
+    let raw =
+        cells.iter().map(|cell| String::from_utf8_lossy(&cell.text(text)).into_owned()).collect();
     Ok((header::column_names(raw), splitter.position))
 }
 
@@ -191,9 +186,7 @@ fn broken(path: &Path, text: &[u8], step: Step) -> Error {
             limit: format!("{} MiB", MAX_RECORD_BYTES >> 20),
             hint: "is the file CSV with line breaks? an unclosed quote also swallows lines",
         },
-        Step::OpenQuote(at) => {
-            Error::OpenQuote { path: path.to_owned(), line: line_of(text, at) }
-        }
+        Step::OpenQuote(at) => Error::OpenQuote { path: path.to_owned(), line: line_of(text, at) },
         Step::Record | Step::End => Error::EmptyFile { path: path.to_owned() },
     }
 }
@@ -262,7 +255,9 @@ fn split_block(file: &File<'_>, start: usize, end: usize) -> Result<(Block, Vec<
         match splitter.next_record(&mut cells) {
             Step::Record => {}
             Step::End => break,
-            Step::TooLong(at) => return Err(broken(file.path, file.text, Step::TooLong(start + at))),
+            Step::TooLong(at) => {
+                return Err(broken(file.path, file.text, Step::TooLong(start + at)));
+            }
             Step::OpenQuote(at) => {
                 return Err(broken(file.path, file.text, Step::OpenQuote(start + at)));
             }
@@ -304,10 +299,8 @@ fn finish_column(
     let mut parts: Vec<ArrayRef> = Vec::with_capacity(blocks.len());
     for (block, column) in parsed() {
         let source = column.values.data_type();
-        let castable = matches!(
-            (source, &target),
-            (DataType::Null, _) | (DataType::Int64, DataType::Float64)
-        );
+        let castable =
+            matches!((source, &target), (DataType::Null, _) | (DataType::Int64, DataType::Float64));
         parts.push(if *source == target {
             Arc::clone(&column.values)
         } else if castable {

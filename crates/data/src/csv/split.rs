@@ -225,7 +225,10 @@ mod tests {
 
     #[test]
     fn every_line_ending_ends_a_record() {
-        assert_eq!(records("a,b\r1,2\r\n3,4\n5,6"), [["a", "b"], ["1", "2"], ["3", "4"], ["5", "6"]]);
+        assert_eq!(
+            records("a,b\r1,2\r\n3,4\n5,6"),
+            [["a", "b"], ["1", "2"], ["3", "4"], ["5", "6"]]
+        );
     }
 
     #[test]

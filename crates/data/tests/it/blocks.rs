@@ -27,9 +27,13 @@ fn quoted_line_breaks_that_look_like_records() {
     let notes = batch.column(1).as_string::<i32>();
     let plain_trap = trap.replace("\"\"", "\"");
     for row in (0..ROWS).step_by(101) {
-        let expected = if row % 3 == 0 { plain_trap.repeat(1 + row % 5) } else { "plain".to_owned() };
+        let expected =
+            if row % 3 == 0 { plain_trap.repeat(1 + row % 5) } else { "plain".to_owned() };
         assert_eq!(notes.value(row), expected, "row {row}");
-        assert_eq!(batch.column(2).as_primitive::<Float64Type>().value(row), (row % 100) as f64 + 0.25);
+        assert_eq!(
+            batch.column(2).as_primitive::<Float64Type>().value(row),
+            (row % 100) as f64 + 0.25
+        );
     }
 }
 

@@ -29,7 +29,10 @@ fn message(content: &[u8]) -> String {
 fn a_missing_file_is_named() {
     let error = read("no/such.csv", &ReadOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Missing { .. }));
-    assert!(error.to_string().starts_with("no such file or folder: no/such.csv\nhint: "), "{error}");
+    assert!(
+        error.to_string().starts_with("no such file or folder: no/such.csv\nhint: "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -45,25 +48,41 @@ fn nothing_to_read() {
 
 #[test]
 fn ragged_records_are_named_by_line() {
-    assert!(message(b"a,b\n1,2\n3\n").starts_with("t.csv, line 3: 1 fields where the header has 2\nhint: "));
-    assert!(message(b"a,b\n1,2\n\n3,4,5\n").starts_with("t.csv, line 4: 3 fields where the header has 2"));
+    assert!(
+        message(b"a,b\n1,2\n3\n")
+            .starts_with("t.csv, line 3: 1 fields where the header has 2\nhint: ")
+    );
+    assert!(
+        message(b"a,b\n1,2\n\n3,4,5\n")
+            .starts_with("t.csv, line 4: 3 fields where the header has 2")
+    );
     assert!(message(b"a,b\n1,2,3\n").contains("line 2: 3 fields"));
 }
 
 #[test]
 fn text_that_is_none() {
-    assert!(message(b"a\nx\n\xe4\n").starts_with("t.csv, line 3: not UTF-8 text (byte 0xe4)\nhint: "));
+    assert!(
+        message(b"a\nx\n\xe4\n").starts_with("t.csv, line 3: not UTF-8 text (byte 0xe4)\nhint: ")
+    );
     assert!(message(b"\xff\xfea\0\n\0").contains("UTF-16"));
     assert!(message(b"a\n1\x002\n").starts_with("t.csv, line 2: a NUL byte in the text"));
-    assert!(message(b"a\n1\n\"x\n").starts_with("t.csv, line 3: the quoted field that starts here is never closed"));
+    assert!(
+        message(b"a\n1\n\"x\n")
+            .starts_with("t.csv, line 3: the quoted field that starts here is never closed")
+    );
     assert!(message(b"PK\x03\x04zip").contains("zip or Excel"));
-    assert!(message_with("t.json", b"[{\"a\": 1}]", &ReadOptions::default()).contains("it is JSON"));
+    assert!(
+        message_with("t.json", b"[{\"a\": 1}]", &ReadOptions::default()).contains("it is JSON")
+    );
 }
 
 #[test]
 fn limits_hold() {
     let line = vec![b'x'; MAX_RECORD_BYTES + 10];
-    assert!(message(&line).starts_with("t.csv, line 1: a record (line) exceeds the limit of 64 MiB\nhint: "));
+    assert!(
+        message(&line)
+            .starts_with("t.csv, line 1: a record (line) exceeds the limit of 64 MiB\nhint: ")
+    );
     let quoted = [b"a\n\"".as_slice(), &line].concat();
     assert!(message(&quoted).starts_with("t.csv, line 2: a record (line) exceeds the limit"));
     let header = vec![b','; MAX_COLUMNS];
@@ -86,7 +105,10 @@ fn a_value_that_is_not_of_the_given_type() {
     let mut options = ReadOptions::default();
     options.types.insert("b".to_owned(), DataType::Float64);
     let text = message_with("t.csv", b"a,b\n1,2\n3,oops\n", &options);
-    assert!(text.starts_with("t.csv, line 3, column \"b\": \"oops\" is not Float64\nhint: "), "{text}");
+    assert!(
+        text.starts_with("t.csv, line 3, column \"b\": \"oops\" is not Float64\nhint: "),
+        "{text}"
+    );
 }
 
 #[test]
@@ -96,11 +118,15 @@ fn damaged_compression_and_parquet() {
     encoder.write_all(&b"a,b\n1,2\n".repeat(1000)).unwrap();
     let packed = encoder.finish().unwrap();
     let cut = &packed[..packed.len() - 20];
-    assert!(message_with("t.csv.gz", cut, &ReadOptions::default()).contains("compression is damaged or cut off"));
+    assert!(
+        message_with("t.csv.gz", cut, &ReadOptions::default())
+            .contains("compression is damaged or cut off")
+    );
 
     let (folder, path) = file("t.csv", b"a,b\n1,x\n2,y\n");
     let parquet = folder.path().join("t.parquet");
-    trainyard_data::write_parquet(&parquet, &read(&path, &ReadOptions::default()).unwrap()).unwrap();
+    trainyard_data::write_parquet(&parquet, &read(&path, &ReadOptions::default()).unwrap())
+        .unwrap();
     let whole = std::fs::read(&parquet).unwrap();
     for length in [4, 8, whole.len() / 2, whole.len() - 1] {
         let text = message_with("t.parquet", &whole[..length], &ReadOptions::default());
@@ -131,11 +157,15 @@ fn files_that_do_not_fit_together() {
     let options = ReadOptions { fill_missing_columns: true, ..ReadOptions::default() };
     let table = read_table(&source, &options).unwrap();
     assert_eq!(table.batch.num_columns(), 3);
-    assert_eq!(table.source.files.iter().map(|file| file.path.clone()).collect::<Vec<PathBuf>>(), [at("1.csv"), at("2.csv")]);
+    assert_eq!(
+        table.source.files.iter().map(|file| file.path.clone()).collect::<Vec<PathBuf>>(),
+        [at("1.csv"), at("2.csv")]
+    );
 
     let empty = tempfile::tempdir().unwrap();
     let error = read(empty.path().to_str().unwrap(), &ReadOptions::default()).unwrap_err();
     assert!(error.to_string().starts_with("no tables found in "), "{error}");
-    let error = read(&format!("{}/*.csv", empty.path().display()), &ReadOptions::default()).unwrap_err();
+    let error =
+        read(&format!("{}/*.csv", empty.path().display()), &ReadOptions::default()).unwrap_err();
     assert!(error.to_string().contains("no file matches"), "{error}");
 }

@@ -3,11 +3,13 @@
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 
+use trainyard_data::arrow_array::Array as _;
 use trainyard_data::arrow_array::cast::AsArray as _;
 use trainyard_data::arrow_array::types::{Float64Type, Int64Type};
-use trainyard_data::arrow_array::Array as _;
 use trainyard_data::arrow_schema::DataType;
-use trainyard_data::{Format, ReadOptions, RowFilter, read, read_csv_text, read_table, write_csv, write_parquet};
+use trainyard_data::{
+    Format, ReadOptions, RowFilter, read, read_csv_text, read_table, write_csv, write_parquet,
+};
 
 #[test]
 fn a_folder_is_read_in_order_with_types_for_all() {
@@ -28,8 +30,12 @@ fn a_folder_is_read_in_order_with_types_for_all() {
     assert!(batch.column(3).is_null(0));
 
     let matches = read(&format!("{source}/*.csv"), &ReadOptions::with_columns(["n"])).unwrap_err();
-    assert!(matches.to_string().contains("_SUCCESS.csv"), "a pattern takes what it matches: {matches}");
-    let batch = read(&format!("{source}/**/[ab].csv"), &ReadOptions::with_columns(["f", "n"])).unwrap();
+    assert!(
+        matches.to_string().contains("_SUCCESS.csv"),
+        "a pattern takes what it matches: {matches}"
+    );
+    let batch =
+        read(&format!("{source}/**/[ab].csv"), &ReadOptions::with_columns(["f", "n"])).unwrap();
     assert_eq!(batch.schema().field(0).name(), "f");
     assert_eq!(batch.column(0).as_primitive::<Float64Type>().values().to_vec(), [2.0, 2.5]);
 }
@@ -41,11 +47,15 @@ fn compressed_files_and_digests() {
     let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gz.write_all(text).unwrap();
     std::fs::write(folder.path().join("1.csv.gz"), gz.finish().unwrap()).unwrap();
-    std::fs::write(folder.path().join("2.csv.zst"), zstd::encode_all(text.as_slice(), 1).unwrap()).unwrap();
+    std::fs::write(folder.path().join("2.csv.zst"), zstd::encode_all(text.as_slice(), 1).unwrap())
+        .unwrap();
     std::fs::write(folder.path().join("3.csv"), text).unwrap();
     let options = ReadOptions { digest: true, ..ReadOptions::default() };
     let table = read_table(folder.path().to_str().unwrap(), &options).unwrap();
-    assert_eq!(table.batch.column(0).as_primitive::<Int64Type>().values().to_vec(), [1, 2, 1, 2, 1, 2]);
+    assert_eq!(
+        table.batch.column(0).as_primitive::<Int64Type>().values().to_vec(),
+        [1, 2, 1, 2, 1, 2]
+    );
     assert_eq!(table.source.rows(), 6);
     assert_eq!(table.source.files[2].bytes, 12);
     // sha256sum of the text
@@ -74,7 +84,8 @@ fn tabs_and_chosen_types() {
 
 #[test]
 fn what_is_written_reads_back() {
-    let text = "i,f,s,b,e\n1,0.1,\"a,\"\"b\"\"\",True,\n-2,1e300,\"x\ny\",False,\n3,-inf,ü,,\n4,,,True,\n";
+    let text =
+        "i,f,s,b,e\n1,0.1,\"a,\"\"b\"\"\",True,\n-2,1e300,\"x\ny\",False,\n3,-inf,ü,,\n4,,,True,\n";
     let batch = read_csv_text("t.csv", text.as_bytes(), &ReadOptions::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     for name in ["deep/er/t.parquet", "t.csv"] {
@@ -88,7 +99,14 @@ fn what_is_written_reads_back() {
         // Not the private rights of a temporary file.
         assert_ne!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o044, 0);
         let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
-        assert!(left.iter().all(|entry| !entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".tmp")));
+        assert!(
+            left.iter().all(|entry| !entry
+                .as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .ends_with(".tmp"))
+        );
     }
 }
 

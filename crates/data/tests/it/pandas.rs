@@ -107,10 +107,18 @@ fn compare(text: &str, expected: &Value, ours: &RecordBatch) {
             assert!(array.is_valid(row), "{place} is null, pandas has {value:?}");
             match array.data_type() {
                 DataType::Int64 => {
-                    assert_eq!(array.as_primitive::<Int64Type>().value(row).to_string(), value, "{place}");
+                    assert_eq!(
+                        array.as_primitive::<Int64Type>().value(row).to_string(),
+                        value,
+                        "{place}"
+                    );
                 }
                 DataType::UInt64 => {
-                    assert_eq!(array.as_primitive::<UInt64Type>().value(row).to_string(), value, "{place}");
+                    assert_eq!(
+                        array.as_primitive::<UInt64Type>().value(row).to_string(),
+                        value,
+                        "{place}"
+                    );
                 }
                 DataType::Boolean => {
                     let ours = if array.as_boolean().value(row) { "True" } else { "False" };
@@ -124,7 +132,11 @@ fn compare(text: &str, expected: &Value, ours: &RecordBatch) {
                 }
                 _ => {
                     let ours = array.as_primitive::<Float64Type>().value(row);
-                    assert!(near(ours, from_hex(value)), "{place}: {ours} is not {}", from_hex(value));
+                    assert!(
+                        near(ours, from_hex(value)),
+                        "{place}: {ours} is not {}",
+                        from_hex(value)
+                    );
                     if let Some(exact) = column["exact"].get(row).and_then(Value::as_str) {
                         assert_eq!(ours.to_bits() << 1, from_hex(exact).to_bits() << 1, "{place}");
                     }
@@ -150,42 +162,166 @@ fn check_all(texts: &[String]) {
 #[test]
 fn known_cases() {
     let texts = [
-        "a,b\n  x, y\n 5,6\n", "a\n \n\t\n5\n", "a,b\n1,2\n3\n", "a,b\n1,2\n3,4,5\n",
-        "a\n9223372036854775808\n1\n", "a\n9223372036854775808\n-1\n",
-        "a,b\n9223372036854775808,1\n,2\n", "a\n18446744073709551616\n1\n",
-        "a\n-9223372036854775809\n1\n", "a\n9223372036854775808\n1.5\n",
-        "a,b\nTrue,1\n,2\n", "a\nTrue\nfalse\nTRUE\n", "a\nTrue\n1\n", "a\n1\nTrue\n",
-        "x,x,x.1,x\n1,2,3,4\n", ",a,\n1,2,3\n", "a,a,Unnamed: 0,\n1,2,3,4\n", "\n\na\n1\n",
-        "\u{feff}a,b\n1,2\n", "\u{feff}\"a\",b\n1,2\n", "   \na,b\n1,2\n",
-        "a\n\"x\"y\n\"a\"\"b\"\nq\"r\"\n", "a,b\n\"NA\",\"\"\n\"1\",2\n", "a\n\"x\n",
-        "a,b\n\"x\ny\",2\r\n3,4\r5,6\n", "a,b\n1,2\n\n3,4\n\r\n5,6", "a\n\"\"\n1\n", "", "\n",
-        "\"a\nb\",c\n1,2\n", " a , b \n1,2\n", "a,b\n,\n,\n", "1.5,2\n1,2\n", "a,a.1,a\n1,2,3\n",
-        "a,a,a.1\n1,2,3\n", "a,b\n1,\"2\"\n3,\"4\" \n", "a,b\n1, \"2\"\n3,4\n",
-        "a,b\n1,2\n   \n,\n3,4\n", "a\n\"  \"\n5\n", "a\n \"x\"\n", "a,b\n\"x\",\"y\n1,2\n",
-        "a,b\nnan,1\nNaN,2\n<NA>,3\n", "a\n#N/A N/A\n-1.#IND\n1\n", "a\n1\x0b\n1\x0c\n",
-        "größe,名\n1,ä\n2,ö\n", "a,b\n1e400,-1e400\n1,2\n",
+        "a,b\n  x, y\n 5,6\n",
+        "a\n \n\t\n5\n",
+        "a,b\n1,2\n3\n",
+        "a,b\n1,2\n3,4,5\n",
+        "a\n9223372036854775808\n1\n",
+        "a\n9223372036854775808\n-1\n",
+        "a,b\n9223372036854775808,1\n,2\n",
+        "a\n18446744073709551616\n1\n",
+        "a\n-9223372036854775809\n1\n",
+        "a\n9223372036854775808\n1.5\n",
+        "a,b\nTrue,1\n,2\n",
+        "a\nTrue\nfalse\nTRUE\n",
+        "a\nTrue\n1\n",
+        "a\n1\nTrue\n",
+        "x,x,x.1,x\n1,2,3,4\n",
+        ",a,\n1,2,3\n",
+        "a,a,Unnamed: 0,\n1,2,3,4\n",
+        "\n\na\n1\n",
+        "\u{feff}a,b\n1,2\n",
+        "\u{feff}\"a\",b\n1,2\n",
+        "   \na,b\n1,2\n",
+        "a\n\"x\"y\n\"a\"\"b\"\nq\"r\"\n",
+        "a,b\n\"NA\",\"\"\n\"1\",2\n",
+        "a\n\"x\n",
+        "a,b\n\"x\ny\",2\r\n3,4\r5,6\n",
+        "a,b\n1,2\n\n3,4\n\r\n5,6",
+        "a\n\"\"\n1\n",
+        "",
+        "\n",
+        "\"a\nb\",c\n1,2\n",
+        " a , b \n1,2\n",
+        "a,b\n,\n,\n",
+        "1.5,2\n1,2\n",
+        "a,a.1,a\n1,2,3\n",
+        "a,a,a.1\n1,2,3\n",
+        "a,b\n1,\"2\"\n3,\"4\" \n",
+        "a,b\n1, \"2\"\n3,4\n",
+        "a,b\n1,2\n   \n,\n3,4\n",
+        "a\n\"  \"\n5\n",
+        "a\n \"x\"\n",
+        "a,b\n\"x\",\"y\n1,2\n",
+        "a,b\nnan,1\nNaN,2\n<NA>,3\n",
+        "a\n#N/A N/A\n-1.#IND\n1\n",
+        "a\n1\x0b\n1\x0c\n",
+        "größe,名\n1,ä\n2,ö\n",
+        "a,b\n1e400,-1e400\n1,2\n",
     ];
     check_all(&texts.map(str::to_owned));
 }
 
 /// Words that change what a column is.
 const WORDS: &[&str] = &[
-    "", "0", "1", "-7", "42", "+3", "00012", " 5", "5 ", "1.", ".5", "-0.0", "1e5", "1E-3", "2.5e+10",
-    "0.1", "3.141592653589793", "1e-320", "1e308", "1e309", "inf", "-inf", "Infinity", "+Inf", "nan",
-    "NaN", "NA", "NULL", "null", "None", "n/a", "N/A", "<NA>", "#N/A", "-nan", "NAN", "none", "True",
-    "False", "TRUE", "false", "true", "tRue", "yes", "abc", " x", "x ", "a b", "0x10", "1_000", "1,5",
-    "\"", "a\"b", "\"\"", "line\nbreak", "cr\rhere", "ü", "日本", "-", ".", "e", "1e", "--1", "9e9",
-    "123456789012", "9007199254740993", "-9223372036854775807", "9223372036854775807", "  ", "\t",
-    "0.30000000000000004", "2.2250738585072014e-308", "123456.789e-5", "1.7976931348623157e308",
+    "",
+    "0",
+    "1",
+    "-7",
+    "42",
+    "+3",
+    "00012",
+    " 5",
+    "5 ",
+    "1.",
+    ".5",
+    "-0.0",
+    "1e5",
+    "1E-3",
+    "2.5e+10",
+    "0.1",
+    "3.141592653589793",
+    "1e-320",
+    "1e308",
+    "1e309",
+    "inf",
+    "-inf",
+    "Infinity",
+    "+Inf",
+    "nan",
+    "NaN",
+    "NA",
+    "NULL",
+    "null",
+    "None",
+    "n/a",
+    "N/A",
+    "<NA>",
+    "#N/A",
+    "-nan",
+    "NAN",
+    "none",
+    "True",
+    "False",
+    "TRUE",
+    "false",
+    "true",
+    "tRue",
+    "yes",
+    "abc",
+    " x",
+    "x ",
+    "a b",
+    "0x10",
+    "1_000",
+    "1,5",
+    "\"",
+    "a\"b",
+    "\"\"",
+    "line\nbreak",
+    "cr\rhere",
+    "ü",
+    "日本",
+    "-",
+    ".",
+    "e",
+    "1e",
+    "--1",
+    "9e9",
+    "123456789012",
+    "9007199254740993",
+    "-9223372036854775807",
+    "9223372036854775807",
+    "  ",
+    "\t",
+    "0.30000000000000004",
+    "2.2250738585072014e-308",
+    "123456.789e-5",
+    "1.7976931348623157e308",
 ];
 
 /// The smallest 64-bit integer is missing on purpose: beside a null, pandas reads it as a null.
 ///
 /// Families from which columns are drawn, so that most columns have a type of their own.
-const INTS: &[&str] = &["0", "1", "-7", "42", "+3", "00012", " 5", "5 ", "-9223372036854775807", "9223372036854775807"];
+const INTS: &[&str] = &[
+    "0",
+    "1",
+    "-7",
+    "42",
+    "+3",
+    "00012",
+    " 5",
+    "5 ",
+    "-9223372036854775807",
+    "9223372036854775807",
+];
 const WIDE: &[&str] = &["0", "1", "42", "9223372036854775808", "18446744073709551615"];
-const HUGE: &[&str] = &["1", "-3", "18446744073709551616", "-9223372036854775809", "9223372036854775808"];
-const FLOATS: &[&str] = &["0.1", "1e5", ".5", "1.", "-0.0", "inf", "-inf", "3", "1e-320", "0.30000000000000004", "7e22", "1e23"];
+const HUGE: &[&str] =
+    &["1", "-3", "18446744073709551616", "-9223372036854775809", "9223372036854775808"];
+const FLOATS: &[&str] = &[
+    "0.1",
+    "1e5",
+    ".5",
+    "1.",
+    "-0.0",
+    "inf",
+    "-inf",
+    "3",
+    "1e-320",
+    "0.30000000000000004",
+    "7e22",
+    "1e23",
+];
 const BOOLS: &[&str] = &["True", "False", "TRUE", "FALSE", "true", "false"];
 const NULLS: &[&str] = &["", "NA", "NaN", "nan", "null", "<NA>", "#N/A N/A"];
 
@@ -193,7 +329,12 @@ fn random_float(rng: &mut StdRng) -> String {
     match rng.random_range(0..5) {
         0 => format!("{}", rng.random_range(-1e6..1e6)),
         1 => format!("{:.3}", rng.random_range(-100.0..100.0)),
-        2 => format!("{:e}", f64::from_bits(rng.random::<u64>() & !(0x7ff << 52) | rng.random_range(1_u64..2046) << 52)),
+        2 => format!(
+            "{:e}",
+            f64::from_bits(
+                rng.random::<u64>() & !(0x7ff << 52) | rng.random_range(1_u64..2046) << 52
+            )
+        ),
         3 => format!("{}.{:019}", rng.random_range(0..1000), rng.random_range(0..u64::MAX / 2)),
         _ => format!("{}e{}", rng.random_range(0..100_000), rng.random_range(-330..310)),
     }
@@ -226,7 +367,8 @@ fn random_csv(rng: &mut StdRng) -> String {
     }
     for row in 0..rows {
         // From the second record on, some records are short.
-        let fields = if row > 0 && rng.random_bool(0.03) { rng.random_range(1..=width) } else { width };
+        let fields =
+            if row > 0 && rng.random_bool(0.03) { rng.random_range(1..=width) } else { width };
         for (column, &(family, null_rate)) in families.iter().enumerate().take(fields) {
             let family = match family {
                 0 => INTS,
@@ -245,7 +387,13 @@ fn random_csv(rng: &mut StdRng) -> String {
             };
             write_field(rng, &mut text, &field, width == 1);
             let last = row + 1 == rows && rng.random_bool(0.3);
-            text.push_str(if column + 1 < fields { "," } else if last { "" } else { end });
+            text.push_str(if column + 1 < fields {
+                ","
+            } else if last {
+                ""
+            } else {
+                end
+            });
         }
         if rng.random_bool(0.05) {
             text.push_str(end);

@@ -48,10 +48,22 @@ fn types_stay_what_the_file_says() {
     assert_eq!(of("int"), DataType::Int64);
     assert_eq!(of("nullable"), DataType::Int64);
     assert_eq!(batch.column_by_name("nullable").unwrap().null_count(), 1);
-    assert_eq!((of("small"), of("unsigned"), of("single")), (DataType::Int16, DataType::UInt32, DataType::Float32));
-    assert_eq!((of("text"), of("flag"), of("day")), (DataType::Utf8, DataType::Boolean, DataType::Date32));
-    assert_eq!(of("kind"), DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)));
-    assert!(matches!(of("time"), DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, Some(_))));
+    assert_eq!(
+        (of("small"), of("unsigned"), of("single")),
+        (DataType::Int16, DataType::UInt32, DataType::Float32)
+    );
+    assert_eq!(
+        (of("text"), of("flag"), of("day")),
+        (DataType::Utf8, DataType::Boolean, DataType::Date32)
+    );
+    assert_eq!(
+        of("kind"),
+        DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+    );
+    assert!(matches!(
+        of("time"),
+        DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, Some(_))
+    ));
     assert!(matches!(of("price"), DataType::Decimal128(3, 2)), "{}", of("price"));
     let kind = batch.column_by_name("kind").unwrap().as_dictionary::<Int32Type>();
     assert_eq!(kind.len(), 3);
@@ -74,7 +86,10 @@ fn pandas_reads_what_is_written() {
     write_parquet(folder.path().join("ours.parquet"), &batch).unwrap();
     write_csv(folder.path().join("ours.csv"), &batch).unwrap();
     let answer = run_python(CHECK, &[folder.path().to_str().unwrap()], &[]);
-    assert_eq!(answer.trim(), "['i', 'f', 's', 'b'] [0.1, nan, 1e-07] ['a,b', nan, 'x\\ny'] [1, 2, 3]");
+    assert_eq!(
+        answer.trim(),
+        "['i', 'f', 's', 'b'] [0.1, nan, 1e-07] ['a,b', nan, 'x\\ny'] [1, 2, 3]"
+    );
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     let trailers = headers.get_all(TE).iter().any(|value| value == "trailers");
-    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE] {
+    for name in [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE]
+    {
         headers.remove(name);
     }
     if trailers {
@@ -107,7 +108,10 @@ mod tests {
         pairs
             .iter()
             .map(|(name, value)| {
-                (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+                (
+                    HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                    HeaderValue::from_str(value).unwrap(),
+                )
             })
             .collect()
     }
@@ -115,8 +119,13 @@ mod tests {
     #[test]
     fn connection_headers_stay() {
         let mut map = headers(&[
-            ("connection", "close, X-Secret"), ("x-secret", "1"), ("keep-alive", "5"), ("te", "trailers"),
-            ("transfer-encoding", "chunked"), ("upgrade", "h2c"), ("x-kept", "1"),
+            ("connection", "close, X-Secret"),
+            ("x-secret", "1"),
+            ("keep-alive", "5"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("x-kept", "1"),
         ]);
         strip_hop_by_hop(&mut map);
         let mut names: Vec<&str> = map.keys().map(HeaderName::as_str).collect();

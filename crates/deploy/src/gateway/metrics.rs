@@ -52,10 +52,30 @@ impl Metrics {
         let mut page = Page(String::new());
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         page.one("connections", "gauge", "Open client connections.", read(&self.connections));
-        page.one("connections_accepted_total", "counter", "Client connections.", read(&self.accepted));
-        page.one("own_errors_total", "counter", "Answers without an instance.", read(&self.own_errors));
-        page.one("connect_failures_total", "counter", "Failed connections to instances.", read(&self.connect_failures));
-        page.one("failovers_total", "counter", "Requests another instance took over.", read(&self.failovers));
+        page.one(
+            "connections_accepted_total",
+            "counter",
+            "Client connections.",
+            read(&self.accepted),
+        );
+        page.one(
+            "own_errors_total",
+            "counter",
+            "Answers without an instance.",
+            read(&self.own_errors),
+        );
+        page.one(
+            "connect_failures_total",
+            "counter",
+            "Failed connections to instances.",
+            read(&self.connect_failures),
+        );
+        page.one(
+            "failovers_total",
+            "counter",
+            "Requests another instance took over.",
+            read(&self.failovers),
+        );
         page.one("went_back_total", "counter", "Switches back.", read(&self.went_back));
         page.one("upgrades_total", "counter", "Upgraded connections.", read(&self.upgrades));
         page.head("responses_total", "counter", "Answers by status class.");

@@ -101,10 +101,8 @@ pub async fn run(
     let layout = Layout::at(&options.state_dir)?;
     let _lock = lock::try_lock(&layout.gateway_lock(), "gateway")?
         .map_err(|holder| Error::GatewayRuns { pid: holder.pid, path: layout.root.clone() })?;
-    let failed = |error: std::io::Error| Error::Listen {
-        listen: options.listen,
-        reason: error.to_string(),
-    };
+    let failed =
+        |error: std::io::Error| Error::Listen { listen: options.listen, reason: error.to_string() };
     let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
     let listen = listener.local_addr().map_err(failed)?;
     let routes = RouteTable::restore(layout.gateway_state(), options.limits.connect_timeout)?;
@@ -183,7 +181,10 @@ async fn accept(
     drop(listener);
     let limit = ended.borrow().unwrap_or(shared.limits.shutdown_limit);
     if tokio::time::timeout(limit, graceful.shutdown()).await.is_err() {
-        tracing::warn!(seconds = limit.as_secs(), "requests were cut off at the end of the gateway");
+        tracing::warn!(
+            seconds = limit.as_secs(),
+            "requests were cut off at the end of the gateway"
+        );
     }
 }
 

@@ -136,9 +136,10 @@ fn describe(failure: &Failure, timeout: Duration) -> (StatusCode, String) {
         Failure::Connect(reason) => {
             (StatusCode::BAD_GATEWAY, format!("the instance cannot be reached: {reason}"))
         }
-        Failure::Broken(reason) => {
-            (StatusCode::BAD_GATEWAY, format!("the instance broke off before it answered: {reason}"))
-        }
+        Failure::Broken(reason) => (
+            StatusCode::BAD_GATEWAY,
+            format!("the instance broke off before it answered: {reason}"),
+        ),
         Failure::Timeout => (
             StatusCode::GATEWAY_TIMEOUT,
             format!("the instance did not answer within {} s", timeout.as_secs()),

@@ -326,7 +326,11 @@ mod tests {
     }
 
     fn spec(id: &str) -> TargetSpec {
-        TargetSpec { id: id.to_owned(), address: ([127, 0, 0, 1], 9).into(), health_path: "/".to_owned() }
+        TargetSpec {
+            id: id.to_owned(),
+            address: ([127, 0, 0, 1], 9).into(),
+            health_path: "/".to_owned(),
+        }
     }
 
     #[tokio::test]
@@ -355,8 +359,8 @@ mod tests {
         assert!(table.go_back(&green, "died").unwrap());
         assert!(!table.go_back(&green, "died").unwrap());
         assert_eq!(table.enter().unwrap().target().spec.id, "blue");
-        let again =
-            RouteTable::restore(folder.path().join("gateway.json"), Duration::from_secs(1)).unwrap();
+        let again = RouteTable::restore(folder.path().join("gateway.json"), Duration::from_secs(1))
+            .unwrap();
         assert_eq!(again.state(), table.state());
         assert_eq!(again.state().went_back.unwrap().from, "green");
     }

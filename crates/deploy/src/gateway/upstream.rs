@@ -51,7 +51,10 @@ impl Upstream {
 
     /// Sends a request. A pooled connection that turns out closed before anything was written is
     /// replaced without notice; nothing else is tried again here.
-    pub(super) async fn send(&self, request: Request<RequestBody>) -> Result<Response<Incoming>, Error> {
+    pub(super) async fn send(
+        &self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Error> {
         self.client.request(request).await
     }
 }

@@ -71,10 +71,6 @@ pub trait Runtime: Send + Sync + std::fmt::Debug {
     async fn list(&self, service_root: &std::path::Path) -> Result<Vec<String>>;
 
     /// Ends an instance known by its id alone (its start was not recorded).
-    async fn remove(
-        &self,
-        service_root: &std::path::Path,
-        id: &str,
-        grace: Duration,
-    ) -> Result<()>;
+    async fn remove(&self, service_root: &std::path::Path, id: &str, grace: Duration)
+    -> Result<()>;
 }

@@ -54,7 +54,8 @@ impl Runtime for ProcessRuntime {
             .append(true)
             .open(&log_path)
             .map_err(|source| Error::io("cannot open", &log_path, source))?;
-        let errors = log.try_clone().map_err(|source| Error::io("cannot open", &log_path, source))?;
+        let errors =
+            log.try_clone().map_err(|source| Error::io("cannot open", &log_path, source))?;
         let failed = |reason: std::io::Error| Error::Start {
             command: spec.release.command.clone(),
             reason: reason.to_string(),

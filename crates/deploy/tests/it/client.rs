@@ -49,8 +49,10 @@ pub(crate) async fn ask(
     body: impl Into<Bytes>,
 ) -> Result<(StatusCode, String), String> {
     let mut sender = connect(address).await?;
-    let response =
-        sender.send_request(request(method, path, body)).await.map_err(|error| error.to_string())?;
+    let response = sender
+        .send_request(request(method, path, body))
+        .await
+        .map_err(|error| error.to_string())?;
     text(response).await
 }
 

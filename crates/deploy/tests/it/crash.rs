@@ -14,8 +14,17 @@ use crate::stage::{Stage, part};
 
 /// The steps of a release that replaces another.
 const STEPS: &[&str] = &[
-    "locked", "gateway-ready", "starting", "started", "probed", "healthy", "predicted", "switched",
-    "drained", "stopped", "finished",
+    "locked",
+    "gateway-ready",
+    "starting",
+    "started",
+    "probed",
+    "healthy",
+    "predicted",
+    "switched",
+    "drained",
+    "stopped",
+    "finished",
 ];
 
 fn command(stage: &Stage, name: &str) -> Command {
@@ -105,7 +114,8 @@ async fn killed_during_the_first_release() {
     for step in STEPS {
         let stage = Stage::new();
         let (end, told) = deployer(&stage, "lost", Some(step));
-        let expected = if *step == "drained" || *step == "stopped" { End::Finished } else { End::Killed };
+        let expected =
+            if *step == "drained" || *step == "stopped" { End::Finished } else { End::Killed };
         assert_eq!(end, expected, "at {step}:\n{told}");
         tidies_up(&stage, "kept", &format!("a kill at {step}")).await;
     }

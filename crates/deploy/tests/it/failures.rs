@@ -23,9 +23,13 @@ async fn green_that_is_never_healthy() {
     let error = stage.release(&spec).await.unwrap_err();
     let text = error.to_string();
     for part in [
-        "r2 was not healthy within 1.", "(0 of 2 probes in a row)", "last probe: GET http://127.0.0.1:",
-        "/health\nlast answer: 503: model is loading", "  | green listens on ",
-        "r1 goes on serving; r2 was removed", "hint: the whole log is ",
+        "r2 was not healthy within 1.",
+        "(0 of 2 probes in a row)",
+        "last probe: GET http://127.0.0.1:",
+        "/health\nlast answer: 503: model is loading",
+        "  | green listens on ",
+        "r1 goes on serving; r2 was removed",
+        "hint: the whole log is ",
     ] {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");
     }
@@ -44,7 +48,9 @@ async fn green_that_crashes_at_its_start() {
     let mut spec = Stage::spec("green");
     spec.env.push(("CRASH".to_owned(), "1".to_owned()));
     let text = stage.release(&spec).await.unwrap_err().to_string();
-    for part in ["r1 ended (exit code 1) after ", "model file not found: model.onnx", "nothing is serving"] {
+    for part in
+        ["r1 ended (exit code 1) after ", "model file not found: model.onnx", "nothing is serving"]
+    {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");
     }
     // The gateway holds the port and says what is missing.
@@ -130,7 +136,13 @@ async fn a_port_in_use_is_said_before_anything_starts() {
     let _taken = std::net::TcpListener::bind(stage.address()).unwrap();
     let error = stage.release(&Stage::spec("blue")).await.unwrap_err();
     let text = error.to_string();
-    assert!(text.starts_with(&format!("the gateway cannot listen on {}: Address already in use", stage.address())), "{text}");
+    assert!(
+        text.starts_with(&format!(
+            "the gateway cannot listen on {}: Address already in use",
+            stage.address()
+        )),
+        "{text}"
+    );
     assert!(text.contains("\nhint: "));
     assert_eq!(stage.processes(), []);
 }
@@ -141,7 +153,8 @@ async fn another_port_than_the_running_gateways() {
     stage.release(&Stage::spec("blue")).await.unwrap();
     let mut other = stage.service.clone();
     other.listen.set_port(trainyard_testkit::free_port());
-    let error = trainyard_deploy::release(&other, &Stage::spec("green"), &|_| {}).await.unwrap_err();
+    let error =
+        trainyard_deploy::release(&other, &Stage::spec("green"), &|_| {}).await.unwrap_err();
     assert!(matches!(error, Error::GatewayAddress { .. }), "{error}");
     serves(&stage, "blue").await;
 }

@@ -51,9 +51,12 @@ async fn headers_are_cleaned_and_added() {
     assert_eq!(response.headers()["x-request-id"], "abc-123");
     let (_, seen) = text(response).await.unwrap();
     for part in [
-        r#""x-forwarded-for": "203.0.113.9, 127.0.0.1""#, r#""x-forwarded-proto": "http""#,
-        r#""x-forwarded-host": "model.example:8080""#, r#""host": "model.example:8080""#,
-        r#""x-request-id": "abc-123""#, r#""authorization": "Bearer t""#,
+        r#""x-forwarded-for": "203.0.113.9, 127.0.0.1""#,
+        r#""x-forwarded-proto": "http""#,
+        r#""x-forwarded-host": "model.example:8080""#,
+        r#""host": "model.example:8080""#,
+        r#""x-request-id": "abc-123""#,
+        r#""authorization": "Bearer t""#,
     ] {
         assert!(seen.contains(part), "{part} is missing in {seen}");
     }
@@ -89,7 +92,8 @@ async fn bodies_pass_up_to_the_limit() {
     let head = b"POST /count HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999\r\n\r\n";
     assert!(raw(stage.address(), head).await.starts_with("HTTP/1.1 413 "));
     // Not declared: refused when it gets too large.
-    let mut chunked = b"POST /count HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    let mut chunked =
+        b"POST /count HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..9 {
         chunked.extend_from_slice(b"100000\r\n");
         chunked.extend_from_slice(&vec![b'x'; 1 << 20]);
@@ -109,12 +113,15 @@ async fn broken_and_oversized_requests_are_refused() {
     let long = format!("GET / HTTP/1.1\r\nhost: a\r\nx-long: {}\r\n\r\n", "x".repeat(100_000));
     let answer = raw(stage.address(), long.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
-    let many: String = (0..200).map(|number| format!("x-{number}: 1\r\n")).collect::<Vec<_>>().concat();
-    let answer = raw(stage.address(), format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n").as_bytes()).await;
+    let many: String =
+        (0..200).map(|number| format!("x-{number}: 1\r\n")).collect::<Vec<_>>().concat();
+    let answer =
+        raw(stage.address(), format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n").as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     let answer = raw(stage.address(), b"NONSENSE\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    let smuggled = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcde";
+    let smuggled =
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcde";
     let answer = raw(stage.address(), smuggled).await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert_eq!(get(stage.address(), "/").await.unwrap().0, StatusCode::OK);
@@ -187,7 +194,9 @@ async fn a_thousand_connections_take_little_memory() {
     for _ in 0..1000 {
         senders.push(connect(stage.address()).await.unwrap());
     }
-    let answers = senders.iter_mut().map(|sender| sender.send_request(request(Method::POST, "/slow?500", "[1]")));
+    let answers = senders
+        .iter_mut()
+        .map(|sender| sender.send_request(request(Method::POST, "/slow?500", "[1]")));
     let answers = futures::future::join_all(answers).await;
     assert!(answers.into_iter().all(|answer| answer.unwrap().status() == StatusCode::OK));
     let after = resident();
@@ -203,10 +212,16 @@ async fn numbers_are_on_the_control_socket() {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let (status, page) = text(sender.send_request(request(Method::GET, "/metrics", "")).await.unwrap()).await.unwrap();
+    let (status, page) =
+        text(sender.send_request(request(Method::GET, "/metrics", "")).await.unwrap())
+            .await
+            .unwrap();
     assert_eq!(status, StatusCode::OK);
     assert!(page.contains("trainyard_gateway_responses_total{class=\"2xx\"} 1"), "{page}");
-    assert!(page.contains("trainyard_gateway_target_requests_total{id=\"r1\",role=\"current\"} 1"), "{page}");
+    assert!(
+        page.contains("trainyard_gateway_target_requests_total{id=\"r1\",role=\"current\"} 1"),
+        "{page}"
+    );
     let mode = std::fs::metadata(stage.root().join("gateway.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "only the owner may steer the gateway");
 }

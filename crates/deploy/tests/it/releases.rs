@@ -10,7 +10,10 @@ use crate::stage::Stage;
 
 /// A release can run on a task of its own.
 #[expect(dead_code, reason = "compiling it is the test")]
-fn futures_can_move_between_threads(service: &trainyard_deploy::Service, spec: &trainyard_deploy::ReleaseSpec) {
+fn futures_can_move_between_threads(
+    service: &trainyard_deploy::Service,
+    spec: &trainyard_deploy::ReleaseSpec,
+) {
     fn needs_send(_: impl Send) {}
     needs_send(trainyard_deploy::release(service, spec, &|_| {}));
     needs_send(stop(service, &|_| {}));
@@ -114,8 +117,14 @@ async fn status_rollback_logs_and_stop() {
     let now = status(&stage.service).await.unwrap();
     assert_eq!(now.url.unwrap(), format!("http://{}", stage.address()));
     let [only] = now.instances.as_slice() else { panic!("{:?}", now.instances) };
-    assert_eq!((only.role, only.running, only.label["version"].as_str()), (Role::Current, true, "two"));
-    assert_eq!(logs(&stage.service, 5).await.unwrap()[0], format!("two listens on {}", only.address.unwrap().port()));
+    assert_eq!(
+        (only.role, only.running, only.label["version"].as_str()),
+        (Role::Current, true, "two")
+    );
+    assert_eq!(
+        logs(&stage.service, 5).await.unwrap()[0],
+        format!("two listens on {}", only.address.unwrap().port())
+    );
 
     let back = rollback(&stage.service, &|_| {}).await.unwrap();
     assert_eq!(get(stage.address(), "/").await.unwrap().1, "one");

@@ -62,7 +62,8 @@ impl Stage {
         let mut spec = ReleaseSpec::new(part());
         spec.args = vec!["backend".to_owned(), "--port".to_owned(), "{port}".to_owned()];
         spec.env = vec![("NAME".to_owned(), name.to_owned())];
-        spec.prediction = Some(Probe { expect: name.to_owned(), ..Probe::post_json("/predict", "[1]") });
+        spec.prediction =
+            Some(Probe { expect: name.to_owned(), ..Probe::post_json("/predict", "[1]") });
         spec.bake = Duration::from_millis(100);
         spec.deadline = Duration::from_secs(20);
         spec.label.insert("version".to_owned(), name.to_owned());
@@ -82,7 +83,9 @@ impl Stage {
         let root = self.root().display().to_string();
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
             let read = |name: &str| {
                 let bytes = std::fs::read(entry.path().join(name)).unwrap_or_default();
                 String::from_utf8_lossy(&bytes).replace('\0', " ")
@@ -122,7 +125,8 @@ impl Drop for Stage {
         }
         for (pid, _) in self.processes() {
             if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                let _already_gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                let _already_gone =
+                    rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         }
     }

@@ -42,9 +42,11 @@ fn infer_column(name: &str, column: &dyn Array) -> Result<ColSpec> {
 
 fn has_nan(column: &dyn Array) -> bool {
     match column.data_type() {
-        ArrowType::Float16 => {
-            column.as_primitive::<Float16Type>().iter().flatten().any(|value| value.to_f32().is_nan())
-        }
+        ArrowType::Float16 => column
+            .as_primitive::<Float16Type>()
+            .iter()
+            .flatten()
+            .any(|value| value.to_f32().is_nan()),
         ArrowType::Float32 => {
             column.as_primitive::<Float32Type>().iter().flatten().any(f32::is_nan)
         }
