@@ -186,7 +186,7 @@ impl std::fmt::Display for Unhealthy {
         }
         match &self.serving {
             Some(serving) => {
-                write!(f, "\n{serving} goes on serving; {} was removed", self.instance)?
+                write!(f, "\n{serving} goes on serving; {} was removed", self.instance)?;
             }
             None => write!(f, "\nnothing is serving; {} was removed", self.instance)?,
         }

@@ -26,7 +26,7 @@ pub(crate) fn nullable_columns(note: &str) -> Vec<String> {
         match key.take().as_deref() {
             Some("field_name") => field_name = Some(text),
             Some("numpy_type") if NULLABLE.contains(&text.as_str()) => {
-                names.extend(field_name.take())
+                names.extend(field_name.take());
             }
             _ => {}
         }

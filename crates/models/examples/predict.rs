@@ -3,6 +3,8 @@
 //! The input is a JSON file with `inputs` (a dataframe in split form or a list of rows); without one,
 //! `expected.json` of the folder.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "it shares its reader with the tests")]
+
 use std::path::Path;
 
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]

@@ -82,7 +82,9 @@ impl Objective {
         match self {
             Self::Identity | Self::SoftMax => {}
             Self::Logistic => {
-                sums.iter_mut().for_each(|x| *x = 1.0 / ((-*x).min(88.7).exp() + 1.0))
+                for x in sums.iter_mut() {
+                    *x = 1.0 / ((-*x).min(88.7).exp() + 1.0);
+                }
             }
             Self::Hinge => sums.iter_mut().for_each(|x| *x = if *x > 0.0 { 1.0 } else { 0.0 }),
             Self::Exp => sums.iter_mut().for_each(|x| *x = x.exp()),

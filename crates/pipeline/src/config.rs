@@ -133,7 +133,7 @@ impl Default for Deploy {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
             drain: Duration::from_secs(10),
         }
     }

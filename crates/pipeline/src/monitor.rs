@@ -161,6 +161,7 @@ pub fn filter_log(table: &RecordBatch, filter: &LogFilter) -> Result<RecordBatch
     filter_record_batch(table, &BooleanArray::from(keep)).map_err(log_error)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn log_error(error: arrow_schema::ArrowError) -> Error {
     Error::Missing {
         what: format!("the prediction log cannot be read: {error}"),

@@ -201,13 +201,12 @@ pub async fn monitor_project(
     let config = &project.config.monitor;
     let (resolved, version) = deploy::in_production(tracking, &project.config.model.name).await?;
     let model = format!("models:/{}@{PRODUCTION}", version.name);
-    let (reference, reference_name) = match &config.reference {
-        Some(source) => (project.read_reference(tracking, source).await?, source.clone()),
-        None => {
-            let state = project.state_folder();
-            let name = format!("{model} (version {})", version.version);
-            (monitor::reference_of(tracking, &resolved, &model, &state).await?, name)
-        }
+    let (reference, reference_name) = if let Some(source) = &config.reference {
+        (project.read_reference(tracking, source).await?, source.clone())
+    } else {
+        let state = project.state_folder();
+        let name = format!("{model} (version {})", version.version);
+        (monitor::reference_of(tracking, &resolved, &model, &state).await?, name)
     };
     let (current, current_name) = match &config.current {
         Some(source) => {

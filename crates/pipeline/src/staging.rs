@@ -16,7 +16,7 @@ use crate::temporary::TemporaryFolder;
 use crate::{Error, Project, Result};
 
 /// Loading takes milliseconds, fetching from a far registry a while.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
 /// Most characters of an answer that an error quotes.
 const QUOTED_CHARACTERS: usize = 400;

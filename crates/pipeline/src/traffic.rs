@@ -15,7 +15,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const QUOTED_CHARACTERS: usize = 300;
 
 /// Sends every row of `requests` to `url`/predict, one request each, and returns how many.
-pub async fn send(url: &str, requests: &RecordBatch, watcher: Watcher<'_>) -> Result<usize> {
+pub(crate) async fn send(url: &str, requests: &RecordBatch, watcher: Watcher<'_>) -> Result<usize> {
     let total = requests.num_rows();
     let failed =
         |request: usize, reason: String| Error::Traffic { request: request + 1, total, reason };
@@ -46,7 +46,7 @@ pub async fn send(url: &str, requests: &RecordBatch, watcher: Watcher<'_>) -> Re
 }
 
 /// Asks the model server to make what it has predicted so far visible in its log.
-pub async fn flush_log(url: &str) -> Result<()> {
+pub(crate) async fn flush_log(url: &str) -> Result<()> {
     let failed = |reason: String| Error::Traffic { request: 1, total: 1, reason };
     let endpoint = format!("{}/flush", url.trim_end_matches('/'));
     let client = client().map_err(|error| failed(error.to_string()))?;

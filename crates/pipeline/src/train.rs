@@ -74,25 +74,22 @@ async fn fit_and_register(
 ) -> Result<Trained> {
     let progress = |news| tell(news, watcher);
     let config = project.config.train_config();
-    let (outcome, digest) = match &project.config.train.command {
-        Some(command) => {
-            let url = tracking_url.unwrap_or(&project.tracking_uri);
-            let run = CommandRun {
-                command: command.clone(),
-                folder: project.folder.clone(),
-                tracking_uri: url.to_owned(),
-                experiment: config.experiment.clone(),
-                registered_model_name: Some(project.config.model.name.clone()),
-            };
-            (trainyard_train::run_command(tracking, &run, &progress).await?, None)
-        }
-        None => {
-            let table = project.training_data()?;
-            let source = DataSource::new(&table.source.name);
-            let outcome =
-                trainyard_train::train(tracking, &config, &table.batch, &source, &progress).await?;
-            (outcome, table.source.digest())
-        }
+    let (outcome, digest) = if let Some(command) = &project.config.train.command {
+        let url = tracking_url.unwrap_or(&project.tracking_uri);
+        let run = CommandRun {
+            command: command.clone(),
+            folder: project.folder.clone(),
+            tracking_uri: url.to_owned(),
+            experiment: config.experiment.clone(),
+            registered_model_name: Some(project.config.model.name.clone()),
+        };
+        (trainyard_train::run_command(tracking, &run, &progress).await?, None)
+    } else {
+        let table = project.training_data()?;
+        let source = DataSource::new(&table.source.name);
+        let outcome =
+            trainyard_train::train(tracking, &config, &table.batch, &source, &progress).await?;
+        (outcome, table.source.digest())
     };
     let version = outcome.registered.ok_or_else(|| Error::Missing {
         what: format!("run {} made no version of {}", outcome.run_id, project.config.model.name),

@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port.parse()?)).await?;
     let mut options = ServeOptions::new(ModelSource::Uri(model.parse()?));
-    options.log = std::env::var_os("LOG_DIR").map(|dir| LogOptions::new(dir));
+    options.log = std::env::var_os("LOG_DIR").map(LogOptions::new);
     let tracking: Option<Arc<dyn Tracking>> = match std::env::var("MLFLOW_TRACKING_URI") {
         Ok(uri) => {
             Some(trainyard_tracking::open(&uri, trainyard_tracking::OpenOptions::default())?)

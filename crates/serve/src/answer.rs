@@ -195,7 +195,7 @@ impl Writer {
             DataType::Int64 => {
                 let values = values.as_primitive::<Int64Type>();
                 self.list(length, |w, index| {
-                    w.integer(values.values().get(first + index).copied())
+                    w.integer(values.values().get(first + index).copied());
                 });
             }
             _ => self.list(length, |writer, index| writer.value(values, first + index)),
@@ -234,7 +234,7 @@ impl Writer {
         }
         match values.data_type() {
             DataType::Float64 => {
-                self.double(Some(values.as_primitive::<Float64Type>().value(index)))
+                self.double(Some(values.as_primitive::<Float64Type>().value(index)));
             }
             DataType::Float32 => {
                 self.double(Some(f64::from(values.as_primitive::<Float32Type>().value(index))));

@@ -3,8 +3,6 @@
 //! Progress goes to stderr and only when that is a terminal; results go to stdout. Colours follow
 //! `NO_COLOR` and are never needed to understand a line.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the printer")]
-
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
 use std::time::Duration;

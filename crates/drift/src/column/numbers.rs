@@ -89,7 +89,7 @@ impl Numbers {
         let mean = sum.value() / size;
         let mut squares = CompensatedSum::default();
         self.for_each_run(|value, count| {
-            squares.add((value - mean) * (value - mean) * count as f64)
+            squares.add((value - mean) * (value - mean) * count as f64);
         });
         (mean, squares.value() / size)
     }
@@ -256,7 +256,7 @@ impl<'a> Pair<'a> {
         match (&*self.reference, &*self.current) {
             (Numbers::F64(a), Numbers::F64(b)) => walk(a, b, &mut each),
             (Numbers::F32(a) | Numbers::F16(a), Numbers::F32(b) | Numbers::F16(b)) => {
-                walk(a, b, &mut each)
+                walk(a, b, &mut each);
             }
             (Numbers::I64(a), Numbers::I64(b)) => walk(a, b, &mut each),
             (Numbers::U64(a), Numbers::U64(b)) => walk(a, b, &mut each),

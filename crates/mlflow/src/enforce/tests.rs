@@ -577,18 +577,18 @@ proptest! {
     }
 }
 
-fn any_value() -> impl Strategy<Value = serde_json::Value> {
+fn any_value() -> impl Strategy<Value = Value> {
     let names = ["a", "b", "i", "l", "arr", "obj", "mp", "x", "data", "columns"];
     let leaf = prop_oneof![
-        Just(serde_json::Value::Null),
-        any::<bool>().prop_map(serde_json::Value::from),
-        any::<i64>().prop_map(serde_json::Value::from),
-        (-2.0..2.0).prop_map(|value: f64| serde_json::Value::from(value)),
-        prop::sample::select(names.to_vec()).prop_map(serde_json::Value::from),
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (-2.0..2.0).prop_map(|value: f64| Value::from(value)),
+        prop::sample::select(names.to_vec()).prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 40, 5, move |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..5).prop_map(serde_json::Value::from),
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
             prop::collection::btree_map(prop::sample::select(names.to_vec()), inner, 0..5)
                 .prop_map(|map| map.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
         ]

@@ -174,7 +174,7 @@ impl<'a> Machine<'a> {
             b'c' | 0x93 | b'i' | b'o' | b'R' | 0x81 | 0x92 | b'b' => self.object(code)?,
             b'I' | b'L' | b'J' | b'K' | b'M' | 0x8a | 0x8b | b'F' | b'G' => self.number(code)?,
             b'V' | b'S' | b'X' | 0x8c | 0x8d | b'U' | b'T' | b'C' | b'B' | 0x8e | 0x96 => {
-                self.text(code)?
+                self.text(code)?;
             }
             _ => self.container(code)?,
         }

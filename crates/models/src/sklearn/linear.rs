@@ -118,10 +118,12 @@ impl Estimator for Classifier {
             }
             Probabilities::Softmax => softmax(&mut scores),
             Probabilities::OneVsRest if scores.columns == 1 => {
-                scores = both(scores.values.iter().map(|&x| expit(x)), rows)
+                scores = both(scores.values.iter().map(|&x| expit(x)), rows);
             }
             Probabilities::OneVsRest => {
-                scores.values.iter_mut().for_each(|x| *x = expit(*x));
+                for x in &mut scores.values {
+                    *x = expit(*x);
+                }
                 divide_by_sum(&mut scores);
             }
             Probabilities::ModifiedHuber => {

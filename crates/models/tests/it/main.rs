@@ -1,5 +1,7 @@
 //! Models of the real libraries, compared with what the libraries answer.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
+
 mod damage;
 mod estimators;
 mod folders;

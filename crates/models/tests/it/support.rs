@@ -52,13 +52,16 @@ pub(crate) fn batch(names: &[String], rows: &[Value]) -> RecordBatch {
             let cells: Vec<&Value> = rows.iter().map(|row| &row[at]).collect();
             let array: ArrayRef =
                 if cells.iter().any(|cell| cell.is_string() && number(cell).is_none()) {
-                    Arc::new(StringArray::from_iter(
-                        cells.iter().map(|cell| cell.as_str().filter(|text| *text != "nan")),
-                    ))
+                    Arc::new(
+                        cells
+                            .iter()
+                            .map(|cell| cell.as_str().filter(|text| *text != "nan"))
+                            .collect::<StringArray>(),
+                    )
                 } else if !cells.is_empty() && cells.iter().all(|cell| cell.is_boolean()) {
-                    Arc::new(BooleanArray::from_iter(cells.iter().map(|cell| cell.as_bool())))
+                    Arc::new(cells.iter().map(|cell| cell.as_bool()).collect::<BooleanArray>())
                 } else if !cells.is_empty() && cells.iter().all(|cell| cell.is_i64()) {
-                    Arc::new(Int64Array::from_iter(cells.iter().map(|cell| cell.as_i64())))
+                    Arc::new(cells.iter().map(|cell| cell.as_i64()).collect::<Int64Array>())
                 } else {
                     Arc::new(Float64Array::from_iter_values(
                         cells.iter().map(|cell| number(cell).unwrap()),

@@ -95,10 +95,10 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
     match drift.correction {
         Correction::None => {}
         Correction::BenjaminiHochberg => {
-            text.push_str(" p-values are adjusted for the number of columns (Benjamini–Hochberg).")
+            text.push_str(" p-values are adjusted for the number of columns (Benjamini–Hochberg).");
         }
         Correction::Bonferroni => {
-            text.push_str(" p-values are adjusted for the number of columns (Bonferroni).")
+            text.push_str(" p-values are adjusted for the number of columns (Bonferroni).");
         }
     }
     text

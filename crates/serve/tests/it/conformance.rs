@@ -4,7 +4,7 @@
 //! Python code): they stand behind the same signature enforcement with a predictor that answers
 //! one zero a row, which is what those models that classify answered.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -172,7 +172,7 @@ fn difference(exchange: &Exchange, answer: &Answer) -> Option<String> {
 }
 
 async fn replay(lenient: bool) {
-    let mut servers: HashMap<String, Running> = HashMap::new();
+    let mut servers: BTreeMap<String, Running> = BTreeMap::new();
     let mut wrong = Vec::new();
     let mut same = 0;
     for exchange in exchanges() {

@@ -1,5 +1,7 @@
 //! The model server over real sockets, with real models.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
+
 mod basics;
 mod conformance;
 mod documentation;

@@ -46,7 +46,7 @@ fn table() -> RecordBatch {
             "high"
         }
     };
-    let gap = |i: usize, every: usize| i % every == 0;
+    let gap = |i: usize, every: usize| i.is_multiple_of(every);
     let columns: Vec<(&str, ArrayRef)> = vec![
         (
             "size",

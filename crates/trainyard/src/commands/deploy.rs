@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn deploy(arguments: &ProjectArguments, json: bool) -> Result<ExitCode, Failure> {
-    let (project, tracking) = arguments.open().await?;
+    let (project, tracking) = arguments.open()?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
     let deployed =

@@ -135,7 +135,7 @@ const USUAL_PAGE: &str = "reports/drift.html";
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     arguments.check()?;
     let project = arguments.project()?;
-    let tracking = arguments.open_tracking(project.as_ref()).await?;
+    let tracking = arguments.open_tracking(project.as_ref())?;
     let (monitored, version) = arguments.compare(project.as_ref(), tracking.as_deref()).await?;
 
     let page = match (&arguments.output, &project) {
@@ -152,7 +152,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         let tags = tags(project.as_ref(), version.as_deref());
         monitor::log(tracking, &experiment, &monitored, tags, chrono::Utc::now()).await?;
     }
-    print(&monitored, arguments.format())?;
+    print(&monitored, arguments.format());
     printer::note(&format!("page: {}", page.display()));
     let fails =
         arguments.fail_on_drift || project.as_ref().is_some_and(|p| p.config.monitor.fail_on_drift);
@@ -162,7 +162,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(monitored: &Monitored, format: Format) -> Result<(), Failure> {
+fn print(monitored: &Monitored, format: Format) {
     let (drift, meta) = (&monitored.drift, &monitored.meta);
     match format {
         Format::Text if printer::stdout_has_colour() => {
@@ -173,7 +173,6 @@ fn print(monitored: &Monitored, format: Format) -> Result<(), Failure> {
         Format::Json => printer::line(&report::json(drift, meta)),
         Format::Evidently => printer::line(&report::evidently_json(drift)),
     }
-    Ok(())
 }
 
 fn tags(project: Option<&Project>, version: Option<&str>) -> Vec<trainyard_mlflow::entities::Tag> {
@@ -216,7 +215,7 @@ impl Arguments {
 
     /// The tracking store: needed in a project, for `models:/…`, and to log the result where the
     /// user has one.
-    async fn open_tracking(
+    fn open_tracking(
         &self,
         project: Option<&Project>,
     ) -> Result<Option<Arc<dyn Tracking>>, Failure> {

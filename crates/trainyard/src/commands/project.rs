@@ -29,13 +29,13 @@ pub(crate) struct TrackingArguments {
 
 impl ProjectArguments {
     /// Opens the project and its tracking store.
-    pub(crate) async fn open(&self) -> Result<(Project, Arc<dyn Tracking>), Failure> {
-        open(&self.folder, self.tracking.tracking_uri.as_deref()).await
+    pub(crate) fn open(&self) -> Result<(Project, Arc<dyn Tracking>), Failure> {
+        open(&self.folder, self.tracking.tracking_uri.as_deref())
     }
 }
 
 /// Opens a project and its tracking store.
-pub(crate) async fn open(
+pub(crate) fn open(
     folder: &Path,
     tracking_uri: Option<&str>,
 ) -> Result<(Project, Arc<dyn Tracking>), Failure> {

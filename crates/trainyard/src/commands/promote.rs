@@ -23,11 +23,11 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let (project, tracking) = arguments.project.open().await?;
+    let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let promoted =
         trainyard_pipeline::promote(&project, &tracking, arguments.version.as_deref(), &|event| {
-            progress.show(&event)
+            progress.show(&event);
         })
         .await?;
     if arguments.json {

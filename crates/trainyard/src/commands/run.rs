@@ -33,12 +33,13 @@ pub(crate) struct Arguments {
 pub(super) const DRIFT: u8 = 4;
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let (project, tracking) = arguments.project.open().await?;
+    let (project, tracking) = arguments.project.open()?;
     let was_deployed = is_deployed(&project).await;
     let needs_pages = arguments.keep || project.config.train.command.is_some();
-    let pages = match needs_pages && !project.tracks_by_http() {
-        true => Some(TrackingPages::start(Arc::clone(&tracking)).await?),
-        false => None,
+    let pages = if needs_pages && !project.tracks_by_http() {
+        Some(TrackingPages::start(Arc::clone(&tracking)).await?)
+    } else {
+        None
     };
     let tracking_url = match &pages {
         Some(pages) => Some(pages.url.clone()),

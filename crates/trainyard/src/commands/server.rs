@@ -118,9 +118,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let listener = listen(&arguments.host, arguments.port).await?;
     let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
     let open = OpenOptions {
-        default_artifact_root: arguments.default_artifact_root.clone(),
+        // As upstream: through this server, unless it does not pass artifacts on.
+        default_artifact_root: arguments
+            .default_artifact_root
+            .clone()
+            .or_else(|| (!arguments.no_serve_artifacts).then(|| "mlflow-artifacts:/".to_owned())),
         artifacts_destination: Some(arguments.artifacts_destination.clone()),
-        ..OpenOptions::default()
     };
     let tracking = trainyard_tracking::open(&arguments.backend_store_uri, open)
         .map_err(trainyard_pipeline::Error::from)?;

@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let (project, tracking) = arguments.project.open().await?;
+    let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let pages = match project.config.train.command {
         Some(_) if !project.tracks_by_http() => {

@@ -41,7 +41,7 @@ impl Kernel for Reshape {
                     shape.push(1);
                 }
                 0 if !self.allow_zero => {
-                    shape.push(*input.shape.get(at).ok_or("0 beyond the shape of the input")?)
+                    shape.push(*input.shape.get(at).ok_or("0 beyond the shape of the input")?);
                 }
                 dim => shape.push(usize::try_from(dim).map_err(|_| format!("dimension {dim}"))?),
             }
