@@ -106,10 +106,10 @@ fn is_ignored(name: &str) -> bool {
 /// use trainyard_drift::{Options, compare_arrays};
 ///
 /// let before = StringArray::from(vec!["red", "red", "blue", "blue", "green", "green"]);
-/// let after = StringArray::from(vec!["red", "blue", "blue", "green", "pink", "pink"]);
+/// let after = StringArray::from(vec!["red", "red", "blue", "blue", "green", "green", "pink", "pink"]);
 /// let drift = compare_arrays("colour", &before, &after, &Options::default());
 /// assert!(drift.drifted()); // "pink" was never seen
-/// assert_eq!(drift.findings[0].message, "values not in the reference (33.3 % of current): \"pink\"");
+/// assert_eq!(drift.findings[0].message, "values not in the reference (25.0 % of current): \"pink\"");
 /// ```
 pub fn compare_arrays(
     name: &str,

@@ -317,7 +317,7 @@ mod tests {
     fn rules_that_span_keys() {
         for (extra, expected) in [
             ("test_size = 1.5\n", "test_size"),
-            ("command = \"x\"\nalgorithm = \"y\"\n", "keep one"),
+            ("command = \"x\"\nalgorithm = \"random_forest\"\n", "keep one"),
             ("[gate.thresholds]\naccuracy = {}\n", "min"),
             ("[gate.thresholds]\nrmse = { min = 2, max = 1 }\n", "above"),
             ("[deploy]\ndeadline = \"soon\"\n", "duration"),

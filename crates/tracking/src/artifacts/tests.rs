@@ -1,3 +1,5 @@
+//! Uploads, listings and downloads below a root, and paths that try to leave it.
+
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use trainyard_mlflow::ErrorCode;
