@@ -16,6 +16,23 @@ use crate::{Error, Result};
 /// Name of the file in a project's folder.
 pub const FILE_NAME: &str = "trainyard.toml";
 
+/// Metrics that the built-in algorithms log.
+const METRICS: [&str; 13] = [
+    "accuracy",
+    "f1_macro",
+    "f1_weighted",
+    "log_loss",
+    "precision_macro",
+    "precision_weighted",
+    "recall_macro",
+    "recall_weighted",
+    "roc_auc",
+    "mae",
+    "mape",
+    "r2",
+    "rmse",
+];
+
 /// A project file is written by hand: larger than this, it is something else.
 const BYTES_MAX: u64 = 1 << 20;
 
@@ -220,6 +237,18 @@ impl Config {
                 Some(hint) => format!("[train] {error}; {hint}"),
                 None => format!("[train] {error}"),
             })?;
+        }
+        if train.command.is_none() {
+            let rules = self.gate.thresholds.keys();
+            let relative = self.gate.not_worse_than_production.keys();
+            if let Some(metric) =
+                rules.chain(relative).find(|metric| !METRICS.contains(&metric.as_str()))
+            {
+                return Err(format!(
+                    "[gate] names the metric {metric:?}; training logs {}",
+                    METRICS.join(", ")
+                ));
+            }
         }
         for (metric, bounds) in &self.gate.thresholds {
             match (bounds.min, bounds.max) {

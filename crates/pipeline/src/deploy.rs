@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use trainyard_deploy::{Probe, ReleaseSpec, Service};
+use trainyard_deploy::{Outcome, Probe, ReleaseSpec, Service};
 use trainyard_mlflow::model::{InputExample, MlModel};
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::{Tracking, entities::ModelVersion};
@@ -70,6 +70,31 @@ pub async fn deploy(
     }
 }
 
+/// Moves `Production` back to the version that was released before the current one, and releases
+/// it: the alias says what is served, so going back means moving it.
+pub async fn rollback(
+    project: &Project,
+    tracking: &dyn Tracking,
+    program: PathBuf,
+    watcher: Watcher<'_>,
+) -> Result<Deployed> {
+    let name = &project.config.model.name;
+    let (_, current) = in_production(tracking, name).await?;
+    let history = trainyard_deploy::history(&service(project))?;
+    let previous = history
+        .iter()
+        .rev()
+        .filter(|entry| entry.outcome == Outcome::Released)
+        .filter_map(|entry| entry.label.get("version"))
+        .find(|version| **version != current.version)
+        .ok_or_else(|| Error::Missing {
+            what: format!("{name} has no earlier release than version {}", current.version),
+            hint: "`trainyard promote --version N` labels any version".to_owned(),
+        })?;
+    tracking.set_registered_model_alias(name, PRODUCTION, previous).await?;
+    deploy(project, tracking, program, watcher).await
+}
+
 async fn release(
     project: &Project,
     tracking: &dyn Tracking,
@@ -131,7 +156,9 @@ fn release_spec(
     example: Option<InputExample>,
 ) -> ReleaseSpec {
     let mut spec = ReleaseSpec::new(program);
-    spec.args = ["serve", "--host", "127.0.0.1", "--port", "{port}"].map(str::to_owned).to_vec();
+    // With -v its log says what it loaded, which is what one looks for when something is wrong.
+    spec.args =
+        ["-v", "serve", "--host", "127.0.0.1", "--port", "{port}"].map(str::to_owned).to_vec();
     spec.env = vec![
         ("MLFLOW_TRACKING_URI".to_owned(), project.tracking_uri.clone()),
         ("MODEL_NAME".to_owned(), version.name.clone()),

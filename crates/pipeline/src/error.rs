@@ -55,6 +55,15 @@ pub enum Error {
         /// What it answered.
         reason: String,
     },
+    /// The gateway's address is taken.
+    #[error("the gateway cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// Nothing to do the step with.
     #[error("{what}")]
     Missing {

@@ -31,6 +31,7 @@ impl Error {
             Self::Io { .. }
             | Self::Staging { .. }
             | Self::Traffic { .. }
+            | Self::Listen { .. }
             | Self::Serve(_)
             | Self::Deploy(_) => FAILED,
         }
@@ -62,6 +63,9 @@ impl Error {
                     .to_owned()
             }
             Self::Missing { hint, .. } => hint.clone(),
+            Self::Listen { .. } => format!(
+                "stop what listens there (`ss -ltnp` names it), or change `listen` in {FILE_NAME}"
+            ),
             Self::Traffic { .. } => "`trainyard deploy logs` shows what the server said".to_owned(),
             Self::Train(trainyard_train::Error::Tracking(error)) | Self::Mlflow(error) => {
                 return mlflow_hint(error);

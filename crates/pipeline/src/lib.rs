@@ -21,7 +21,7 @@ mod traffic;
 mod train;
 
 pub use config::{Bounds, Config, Deploy, FILE_NAME, Gate, Model, Monitor, Train};
-pub use deploy::{Deployed, deploy, service};
+pub use deploy::{Deployed, deploy, rollback, service};
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
 pub use gate::{Check, Metrics, Verdict, judge};

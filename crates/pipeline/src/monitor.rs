@@ -162,7 +162,7 @@ pub fn filter_log(table: &RecordBatch, filter: &LogFilter) -> Result<RecordBatch
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
-fn log_error(error: arrow_schema::ArrowError) -> Error {
+pub(crate) fn log_error(error: arrow_schema::ArrowError) -> Error {
     Error::Missing {
         what: format!("the prediction log cannot be read: {error}"),
         hint: "is the folder written by `trainyard serve` alone?".to_owned(),

@@ -12,6 +12,9 @@ use crate::{Config, Error, Result, monitor};
 /// Root of artifacts that a tracking server passes on, which an embedded store resolves itself.
 const ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
 
+/// Requests that need no mention in the project file.
+const USUAL_REQUESTS: &str = "data/production_requests.csv";
+
 /// A folder with a `trainyard.toml`.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -93,6 +96,13 @@ impl Project {
             return monitor::read_reference(Some(tracking), source, &self.state_folder()).await;
         }
         Ok(self.read(source, &ReadOptions::default())?.batch)
+    }
+
+    /// Requests that a run sends to the new deployment: those of the project file, else the usual
+    /// file if it is there.
+    pub fn requests(&self) -> Option<String> {
+        let usual = || self.path(USUAL_REQUESTS).is_file().then(|| USUAL_REQUESTS.to_owned());
+        self.config.monitor.requests.clone().or_else(usual)
     }
 
     /// Where deployments and prediction logs live.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
 use chrono::{DateTime, Utc};
 use trainyard_data::ReadOptions;
 use trainyard_drift::Options;
@@ -39,6 +41,7 @@ pub async fn run(
     options: RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
+    preflight(project).await?;
     let trained =
         train(project, tracking.as_ref(), options.tracking_url.as_deref(), watcher).await?;
     let promoted = promote(project, tracking, Some(&trained.version), watcher).await?;
@@ -79,20 +82,39 @@ pub async fn run(
     })
 }
 
-/// Sends `monitor.requests`, if the project has any.
+/// Finds what would stop the run after the alias has moved: requests that cannot be read, a port
+/// that another program has.
+async fn preflight(project: &Project) -> Result<()> {
+    if let Some(source) = project.requests() {
+        project.read(&source, &ReadOptions::default())?;
+    }
+    let address = project.config.deploy.listen;
+    let is_up = trainyard_deploy::status(&deploy::service(project))
+        .await
+        .is_ok_and(|status| status.url.is_some());
+    if is_up || address.port() == 0 {
+        return Ok(());
+    }
+    match tokio::net::TcpListener::bind(address).await {
+        Ok(_free) => Ok(()),
+        Err(source) => Err(Error::Listen { address, source }),
+    }
+}
+
+/// Sends the project's requests, if it has any.
 async fn send_requests(
     project: &Project,
     deployed: &Deployed,
     watcher: Watcher<'_>,
 ) -> Result<(usize, Duration)> {
-    let Some(source) = &project.config.monitor.requests else {
+    let Some(source) = project.requests() else {
         let reason = "no requests in [monitor]".to_owned();
         watcher(Event::Skipped { step: Step::Traffic, reason });
         return Ok((0, Duration::ZERO));
     };
     let started = Instant::now();
     watcher(Event::Started(Step::Traffic));
-    let sent = match project.read(source, &ReadOptions::default()) {
+    let sent = match project.read(&source, &ReadOptions::default()) {
         Ok(table) => traffic::send(&deployed.url, &table.batch, watcher).await,
         Err(error) => Err(error),
     };
@@ -162,12 +184,7 @@ async fn wait_for_log(
     loop {
         // Each time: what was still queued at one flush is visible after the next.
         traffic::flush_log(&deployed.url).await?;
-        let seen = match read_log(project, filter) {
-            Ok(table) => table.num_rows(),
-            // The first segment is not there yet.
-            Err(Error::Data(_)) => 0,
-            Err(error) => return Err(error),
-        };
+        let seen = read_log(project, filter)?.map_or(0, |table| table.num_rows());
         if seen >= rows {
             return Ok(());
         }
@@ -183,12 +200,32 @@ async fn wait_for_log(
     }
 }
 
-fn read_log(project: &Project, filter: &LogFilter) -> Result<arrow_array::RecordBatch> {
-    // Versions of a model may differ in their columns.
-    let options = ReadOptions { fill_missing_columns: true, ..ReadOptions::default() };
-    let log = project.prediction_log();
-    let table = trainyard_data::read(&log.to_string_lossy(), &options)?;
-    monitor::filter_log(&table, filter)
+/// What the deployment's servers logged, as far as the filter wants it; none if that is nothing.
+///
+/// Segments are read one by one: those of other versions may have other columns.
+fn read_log(project: &Project, filter: &LogFilter) -> Result<Option<RecordBatch>> {
+    let folder = project.prediction_log();
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let files = match trainyard_data::files(&folder.to_string_lossy()) {
+        Ok(files) => files,
+        // The first segment is not there yet.
+        Err(trainyard_data::Error::NoFiles { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let mut parts = Vec::new();
+    for file in files {
+        let options = ReadOptions { allow_no_rows: true, ..ReadOptions::default() };
+        let segment = trainyard_data::read(&file.to_string_lossy(), &options)?;
+        let segment = monitor::filter_log(&segment, filter)?;
+        if segment.num_rows() > 0 {
+            parts.push(segment);
+        }
+    }
+    let Some(first) = parts.first() else { return Ok(None) };
+    let schema = first.schema();
+    concat_batches(&schema, &parts).map(Some).map_err(monitor::log_error)
 }
 
 /// Compares the project's production data with its reference; `adjust` may change how.
@@ -213,7 +250,13 @@ pub async fn monitor_project(
             let table = project.read(source, &ReadOptions::default())?.batch;
             (monitor::filter_log(&table, filter)?, source.clone())
         }
-        None => (read_log(project, filter)?, "prediction log".to_owned()),
+        None => {
+            let log = read_log(project, filter)?.ok_or_else(|| Error::Missing {
+                what: format!("version {} has predicted nothing yet", version.version),
+                hint: "send requests to the deployment, or give --current FILE".to_owned(),
+            })?;
+            (log, "prediction log".to_owned())
+        }
     };
     let meta = monitor::meta(&version.name, &reference_name, &current_name, Utc::now());
     let mut options = drift_options(project);

@@ -204,10 +204,7 @@ fn read(table: &RecordBatch, name: &str) -> Result<Column> {
 /// Numbers and booleans are numbers, text is categories, unless most of it is numbers.
 fn automatic(name: &str, column: &Column, config: &TrainConfig) -> Result<Encoding> {
     match column {
-        Column::Text(_) => {
-            refuse_stray_text(name, column)?;
-            categories(name, column)
-        }
+        Column::Text(_) => categories(name, column),
         Column::Flag(_) => number(name, column, NumberKind::Boolean, config),
         Column::Whole(values) => {
             // With missing values a whole number becomes a float in Python, so in a request too.
@@ -273,6 +270,22 @@ fn categories(name: &str, column: &Column) -> Result<Encoding> {
             })
         }
     }
+}
+
+/// Finds text among numbers in any of the features, before rows are held out: the slip may be in
+/// either part, and its row is counted in the table as it was read.
+pub(crate) fn refuse_stray_texts(
+    table: &RecordBatch,
+    features: &[String],
+    config: &TrainConfig,
+) -> Result<()> {
+    for name in features.iter().filter(|name| !config.categorical.contains(name)) {
+        let column = read(table, name)?;
+        if matches!(column, Column::Text(_)) {
+            refuse_stray_text(name, &column)?;
+        }
+    }
+    Ok(())
 }
 
 /// A text column that is mostly numbers is a numeric column with a slip in it.

@@ -97,6 +97,7 @@ struct Plan {
 impl Plan {
     fn new(config: &TrainConfig, table: &RecordBatch) -> Result<Self> {
         let split = split(table, config)?;
+        crate::features::refuse_stray_texts(table, &split.features(), config)?;
         // The encoder finds text among numbers, too many categories and the like: before a run is
         // made of it.
         crate::Encoder::fit(&split.train, &split.features(), config)?.0.encode(&split.train)?;

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use trainyard_deploy::{HistoryEntry, Outcome, ReleaseEvent, Role, ServiceStatus};
-use trainyard_pipeline::{Event, Project, Step, service};
+use trainyard_deploy::{HistoryEntry, Outcome, Role, ServiceStatus};
+use trainyard_pipeline::{Deployed, Project, service};
 
 use super::project::{ProjectArguments, program};
 use crate::failure::Failure;
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 enum Action {
     /// Show what serves, and where
     Status(ActionArguments),
-    /// Bring back what served before
+    /// Label the version before Production again, and release it
     Rollback(ActionArguments),
     /// Show past releases
     History(ActionArguments),
@@ -75,13 +75,7 @@ async fn deploy(arguments: &ProjectArguments, json: bool) -> Result<ExitCode, Fa
     let watch = |event| progress.show(&event);
     let deployed =
         trainyard_pipeline::deploy(&project, tracking.as_ref(), program()?, &watch).await?;
-    if json {
-        printer::json(&deployed)?;
-    } else {
-        printer::line(&format!("serving    {}/predict", deployed.url));
-        printer::line(&format!("model      {} version {}", deployed.name, deployed.version));
-    }
-    Ok(ExitCode::SUCCESS)
+    report(&deployed, json)
 }
 
 /// The project alone: what is done to a deployment needs no registry.
@@ -99,6 +93,11 @@ async fn status(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
         printer::json(&status)?;
     } else {
         show(&status);
+        if let Some(url) = &status.url
+            && let Some(served) = super::health::served(url).await
+        {
+            printer::line(&format!("model      {served}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -115,7 +114,7 @@ fn show(status: &ServiceStatus) {
             instance.address.map_or_else(String::new, |address| format!(" at http://{address}"));
         let state = if instance.running { "running" } else { "stopped" };
         printer::line(&format!(
-            "{:<10} {} {state}{address} ({})",
+            "{:<10} {} {state}{address} (released as {})",
             role(instance.role),
             instance.id,
             label.join(", ")
@@ -153,29 +152,20 @@ fn history_line(entry: &HistoryEntry) -> String {
 }
 
 async fn rollback(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
-    let project = project(arguments)?;
+    let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
-    progress.show(&Event::Started(Step::Deploy));
-    let started = std::time::Instant::now();
-    let watch = |event: ReleaseEvent| {
-        let message = event.to_string();
-        progress.show(&Event::Progress { step: Step::Deploy, message, share: None });
-    };
-    let outcome = trainyard_deploy::rollback(&service(&project), &watch).await;
-    let took = started.elapsed();
-    let released = match outcome {
-        Ok(released) => released,
-        Err(error) => {
-            progress.show(&Event::Failed { step: Step::Deploy, took });
-            return Err(trainyard_pipeline::Error::from(error).into());
-        }
-    };
-    let message = format!("{} serves again", released.instance);
-    progress.show(&Event::Done { step: Step::Deploy, message, took });
-    if arguments.json {
-        printer::json(&released)?;
+    let watch = |event| progress.show(&event);
+    let deployed =
+        trainyard_pipeline::rollback(&project, tracking.as_ref(), program()?, &watch).await?;
+    report(&deployed, arguments.json)
+}
+
+fn report(deployed: &Deployed, json: bool) -> Result<ExitCode, Failure> {
+    if json {
+        printer::json(deployed)?;
     } else {
-        printer::line(&format!("serving    {}/predict", released.url));
+        printer::line(&format!("serving    {}/predict", deployed.url));
+        printer::line(&format!("model      {} version {}", deployed.name, deployed.version));
     }
     Ok(ExitCode::SUCCESS)
 }

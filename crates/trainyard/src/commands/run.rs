@@ -63,6 +63,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
                 shutdown_signal().await;
             } else if !was_deployed {
                 printer::terminal_hint("--keep keeps the deployment and the tracking pages up");
+            } else {
+                printer::terminal_hint(
+                    "the deployment was up before this run and stays up; `trainyard deploy stop` ends it",
+                );
             }
             Ok(exit_code(&summary, &project, &arguments))
         }

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use trainyard_mlflow::model::MlModel;
 use trainyard_mlflow::uri::ModelUri;
+use trainyard_mlflow::{Tracking, resolve};
 use trainyard_serve::{LogOptions, ModelSource, ServeOptions};
 use trainyard_tracking::OpenOptions;
 
@@ -50,6 +52,9 @@ pub(crate) struct Arguments {
     /// How often the alias is looked up
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration, value_name = "TIME", help_heading = "Model")]
     poll: Duration,
+    /// Start even if the model or the registry is not there yet, and keep looking
+    #[arg(long, help_heading = "Model")]
+    wait: bool,
     /// Cast values as MLflow's server does, even where that loses information
     #[arg(long, help_heading = "Model")]
     lenient: bool,
@@ -106,6 +111,24 @@ fn read_token(path: &std::path::Path) -> Result<String, Failure> {
     Ok(token.to_owned())
 }
 
+/// Fails at once where the model cannot be found: a server that starts all the same would only
+/// say so in its health.
+async fn find(source: &ModelSource, tracking: Option<&dyn Tracking>) -> Result<(), Failure> {
+    let found = match (source, tracking) {
+        (ModelSource::Uri(ModelUri::Folder(folder)), _) => MlModel::read(folder).map(drop),
+        (ModelSource::Uri(uri), Some(tracking)) => resolve::resolve(tracking, uri).await.map(drop),
+        (ModelSource::Registry { name, stage }, Some(tracking)) => {
+            resolve::resolve_stage(tracking, name, stage).await.map(drop)
+        }
+        (_, None) => Ok(()),
+    };
+    found.map_err(|error| match error {
+        trainyard_mlflow::Error::Io { path, source } => Failure::input(format!("{path}: {source}"))
+            .hint("give the folder of a model, the one with the file MLmodel in it"),
+        other => trainyard_pipeline::Error::from(other).into(),
+    })
+}
+
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let options = arguments.options()?;
     let listener = listen(&arguments.host, arguments.port).await?;
@@ -117,6 +140,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             .map_err(trainyard_pipeline::Error::from)?;
         Some(tracking)
     };
+    if !arguments.wait {
+        find(&options.source, tracking.as_deref()).await?;
+    }
     printer::terminal_hint(&format!(
         "{} at http://{address}, Ctrl-C stops it",
         options.source.describe()

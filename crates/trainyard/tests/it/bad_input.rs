@@ -80,15 +80,29 @@ fn a_target_that_is_no_column() {
 fn text_among_numbers() {
     let project = TestProject::iris();
     let path = project.file("data/train.csv");
-    let mut text = std::fs::read_to_string(&path).unwrap();
-    let row = text.lines().nth(1).unwrap().to_owned();
-    let mut cells: Vec<&str> = row.split(',').collect();
-    *cells.first_mut().unwrap() = "five";
-    text.push_str(&cells.join(","));
-    text.push('\n');
-    std::fs::write(&path, text).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let row = lines.get_mut(19).unwrap();
+    let rest = row.split_once(',').unwrap().1.to_owned();
+    *row = format!("five,{rest}");
+    std::fs::write(&path, lines.join("\n")).unwrap();
     check(&project.run(&["train"]), 2, &["sepal length (cm)", "five"]);
     check_nothing_registered(&project);
+}
+
+#[test]
+fn a_gate_metric_that_training_never_logs() {
+    let project = TestProject::iris();
+    project.edit("accuracy = { min = 0.9 }", "accurracy = { min = 0.9 }");
+    check(&project.run(&["run"]), 2, &["accurracy", "accuracy"]);
+}
+
+#[test]
+fn a_model_that_is_not_there_to_serve() {
+    let project = TestProject::iris();
+    let output = project.run(&["serve", "--model-name", "Nothing", "--port", "0"]);
+    check(&output, 2, &["Nothing"]);
+    check(&project.run(&["serve", "--model-uri", "./nothing", "--port", "0"]), 2, &["nothing"]);
 }
 
 #[test]

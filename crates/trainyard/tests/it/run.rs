@@ -155,6 +155,26 @@ fn each_step_can_be_run_alone() {
     assert!(reqwest_get(&url).is_err());
 }
 
+#[test]
+fn rolling_back_labels_and_serves_the_version_before() {
+    let project = TestProject::iris();
+    for _ in 0..2 {
+        stdout_of(&project.run(&["train"]), 0);
+        stdout_of(&project.run(&["promote"]), 0);
+        stdout_of(&project.run(&["deploy"]), 0);
+    }
+    let back: Value =
+        serde_json::from_str(&stdout_of(&project.run(&["deploy", "rollback", "--json"]), 0))
+            .unwrap();
+    assert_eq!(back["version"], "1");
+    let url = back["url"].as_str().unwrap();
+    let health: Value =
+        serde_json::from_str(&reqwest_get(&format!("{url}/health")).unwrap()).unwrap();
+    assert_eq!(health["version"], "1");
+    let status = stdout_of(&project.run(&["deploy", "status"]), 0);
+    assert!(status.contains("IrisClassifier version 1 (Production)"), "{status}");
+}
+
 /// A `trainyard run --keep` that is up.
 struct Kept {
     child: Child,
