@@ -204,7 +204,10 @@ fn read(table: &RecordBatch, name: &str) -> Result<Column> {
 /// Numbers and booleans are numbers, text is categories, unless most of it is numbers.
 fn automatic(name: &str, column: &Column, config: &TrainConfig) -> Result<Encoding> {
     match column {
-        Column::Text(_) => categories(name, column),
+        Column::Text(_) => {
+            refuse_stray_text(name, column)?;
+            categories(name, column)
+        }
         Column::Flag(_) => number(name, column, NumberKind::Boolean, config),
         Column::Whole(values) => {
             // With missing values a whole number becomes a float in Python, so in a request too.
