@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Flags without which Chromium calls home, wants a display or a sandbox.
 const FLAGS: [&str; 8] = [
@@ -15,14 +16,22 @@ const FLAGS: [&str; 8] = [
     "--disable-sync",
 ];
 
+/// Starts Chromium with a profile of its own: two browsers cannot share one, and tests run at once.
 fn chromium(arguments: &[String]) -> Output {
-    let profile = std::env::temp_dir().join(format!("trainyard-chromium-{}", std::process::id()));
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    let profile = std::env::temp_dir().join(format!(
+        "trainyard-chromium-{}-{}",
+        std::process::id(),
+        STARTED.fetch_add(1, Ordering::Relaxed)
+    ));
     let output = Command::new("chromium")
         .args(FLAGS)
         .arg(format!("--user-data-dir={}", profile.display()))
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("chromium: {error}\nhint: `cargo xtask test` installs it"));
+    // What is left of a profile is litter at worst; the page is what counts.
+    let _ = std::fs::remove_dir_all(&profile);
     assert!(
         output.status.success(),
         "chromium {arguments:?} ended with {}:\n{}",
