@@ -26,11 +26,12 @@ pub(crate) mod validate;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use trainyard_mlflow::SearchRuns;
 use trainyard_mlflow::artifacts::Artifacts;
-use trainyard_mlflow::entities::LifecycleStage;
+use trainyard_mlflow::entities::{LifecycleStage, ModelVersion};
+use trainyard_mlflow::{CreateModelVersion, SearchRuns};
 
 use crate::error::Result;
 use database::{Database, Value};
@@ -129,6 +130,18 @@ impl SqlStore {
         Ok(self.database.read_many(read).await?)
     }
 
+    /// Makes a version whose files are at `location`, where the source does not say it.
+    pub(crate) async fn create_model_version_at(
+        &self,
+        version: CreateModelVersion,
+        location: Option<String>,
+    ) -> trainyard_mlflow::Result<ModelVersion> {
+        let write = move |connection: &mut dyn database::Connection| {
+            model_versions::create(connection, &version, location.as_deref())
+        };
+        Ok(self.database.write(write).await?)
+    }
+
     /// A logged model that may have been deleted.
     pub async fn get_logged_model_or_deleted(
         &self,
@@ -159,6 +172,19 @@ impl Drop for SqlStore {
 fn now_millis() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The time at which something is made, in milliseconds: later for each call, so that what is
+/// listed by the time of its creation keeps its order however fast it was made.
+fn creation_millis() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    /// How far this may run ahead of the clock: a burst, not a habit (or a clock that was set back).
+    const AHEAD_MAX: i64 = 1000;
+
+    let now = now_millis();
+    let next = |last: i64| if (now..now + AHEAD_MAX).contains(&last) { last + 1 } else { now };
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    next(last.unwrap_or_else(|last| last))
 }
 
 /// A random id of 32 hex digits.

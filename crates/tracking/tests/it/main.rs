@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod auth;
 mod conformance;
 mod http;
 mod interop;
