@@ -509,7 +509,7 @@ fn searches_fill_in_aliases_for_those_who_want_them() {
     };
     let prepare = |options: ServerOptions| {
         let server = Served::with(options);
-        let write = |path: &str, body: serde_json::Value| {
+        let write = |path: &str, body: Value| {
             let answer = post(&server.url, &format!("/api/2.0/mlflow/{path}"), &body);
             assert_eq!(answer.status, 200, "{}", answer.text());
         };
