@@ -14,6 +14,7 @@ mod model_versions;
 mod names;
 mod page;
 mod postgres;
+mod postgres_tls;
 pub(crate) mod python;
 mod registered_models;
 pub(crate) mod runs;
@@ -199,6 +200,24 @@ fn join_uri(root: &str, path: &str) -> String {
 
 fn lifecycle(text: Option<&str>) -> LifecycleStage {
     if text == Some("deleted") { LifecycleStage::Deleted } else { LifecycleStage::Active }
+}
+
+/// Splits rows for statements that insert several at a time. Few different sizes mean few different
+/// statements to prepare, and a thousand rows take ten round trips instead of a thousand.
+fn row_groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    const SIZES: [usize; 3] = [100, 10, 1];
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
+        let (group, rest) = rows.split_at(size);
+        rows = rest;
+        Some(group)
+    })
+}
+
+/// `(?1, ?2), (?3, ?4), …`: the values of so many rows.
+fn row_placeholders(rows: usize, columns: usize) -> String {
+    let row = |row: usize| format!("({})", placeholders(row * columns + 1, columns));
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
 /// `?first, ?first+1, …`.
