@@ -121,6 +121,40 @@ impl LogOptions {
     }
 }
 
+/// How models run that only Python can run.
+#[derive(Debug, Clone)]
+pub struct PythonOptions {
+    /// Worker processes a model.
+    pub workers: usize,
+    /// The interpreter; none makes an environment from the model's `requirements.txt`.
+    pub interpreter: Option<PathBuf>,
+    /// Where environments are kept.
+    pub cache_dir: PathBuf,
+    /// Requests of a model that may wait for a worker; further ones get 429.
+    pub queue_max: usize,
+    /// How long a worker may take over a request; then it is killed, and the answer is 504.
+    pub request_timeout: Duration,
+    /// Address space of a worker (`RLIMIT_AS`); none for no limit.
+    pub memory_bytes_max: Option<u64>,
+}
+
+impl PythonOptions {
+    /// The defaults for so many workers: environments in the user's cache, 64 requests may wait,
+    /// 30 seconds each, no limit on memory.
+    pub fn new(workers: usize) -> Self {
+        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        let cache = std::env::var_os("XDG_CACHE_HOME").map_or(home.join(".cache"), PathBuf::from);
+        Self {
+            workers,
+            interpreter: None,
+            cache_dir: cache.join("trainyard/python"),
+            queue_max: 64,
+            request_timeout: Duration::from_secs(30),
+            memory_bytes_max: None,
+        }
+    }
+}
+
 /// How a model folder becomes a model; [`trainyard_models::load`] unless something else is set.
 #[derive(Clone)]
 pub struct Loader(pub Arc<LoadFn>);
@@ -160,6 +194,16 @@ pub struct ServeOptions {
     pub log: Option<LogOptions>,
     /// Bearer token that all requests but health probes must carry.
     pub token: Option<String>,
+    /// None: a model that only Python can run is refused.
+    pub python: Option<PythonOptions>,
+    /// Secret of the registry's webhooks; none takes no webhooks.
+    pub webhook_secret: Option<String>,
+    /// Bytes of memory the server may take; a model that does not fit below is not loaded. The
+    /// machine's and the control group's limits hold in any case.
+    pub memory_bytes_max: Option<u64>,
+    /// One request in so many is written to the access log (target `access`, level info); 0 for
+    /// none. Server errors always are.
+    pub access_log_sample: u64,
     /// Reads model folders.
     pub loader: Loader,
 }
@@ -176,6 +220,10 @@ impl ServeOptions {
             poll_interval: Duration::from_secs(5),
             log: None,
             token: None,
+            python: None,
+            webhook_secret: None,
+            memory_bytes_max: None,
+            access_log_sample: 0,
             loader: Loader::default(),
         }
     }

@@ -16,7 +16,7 @@ use crate::http::{RequestIds, accept};
 use crate::log::PredictionLog;
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
-use crate::slot::{Reload, Slot};
+use crate::slot::{Engine, Reload, Slot};
 use crate::watch::Watcher;
 
 /// What all requests share.
@@ -84,6 +84,14 @@ pub async fn serve(
     stop.cancel();
     accepting.await.map_err(|_panicked| Error::Broken("accepting connections"))?;
     watchers.wait().await;
+    for slot in &server.slots {
+        // Workers end before the server does, or they would be left to themselves.
+        if let Some(served) = slot.take()
+            && let Engine::Python(pool) = &served.engine
+        {
+            pool.close().await;
+        }
+    }
     // The queue closes with the last owner of the server, then the writer finishes its segment.
     drop(server);
     if let Some(writer) = log_writer {

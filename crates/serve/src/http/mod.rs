@@ -4,6 +4,7 @@ pub(crate) mod accept;
 mod body;
 mod error;
 mod infer;
+mod parquet;
 mod predict;
 mod request_id;
 mod route;

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
 
 use super::error::Refusal;
-use super::predict::{Dialect, not_ready, predict};
+use super::predict::{Asked, Dialect, not_ready, predict};
 use super::request_id::X_REQUEST_ID;
 use super::{JSON, Response, body, infer, json, response};
 use crate::metrics::Route;
@@ -243,10 +243,7 @@ async fn inference(
     let Ok(_permit) = server.concurrency.try_acquire() else { return Err(Refusal::Overloaded) };
     let (head, body) = request.into_parts();
     let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
-    let (server, slot) = (Arc::clone(server), Arc::clone(slot));
-    let work = move || infer::infer(&server, &slot, &served, &body, request_id);
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_panicked| Refusal::Internal("predicting broke off; this is a bug"))?
+    infer::infer(server, slot, served, body, request_id).await
 }
 
 async fn scored(
@@ -261,7 +258,7 @@ async fn scored(
     let Ok(_permit) = server.concurrency.try_acquire() else { return Err(Refusal::Overloaded) };
     let (head, body) = request.into_parts();
     let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
-    predict(server, slot, dialect, format, body, request_id).await
+    predict(server, slot, Asked { dialect, format, body, request_id }).await
 }
 
 /// Takes down what turned out to be true.

@@ -8,5 +8,6 @@ mod documentation;
 mod inference;
 mod log;
 mod overload;
+mod python;
 mod support;
 mod swap;
