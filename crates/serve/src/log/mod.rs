@@ -102,8 +102,7 @@ fn write(options: &LogOptions, entries: &Receiver<Entry>, metrics: &Metrics, ask
         let open = !matches!(received, Err(RecvTimeoutError::Disconnected));
         if let Ok(entry) = received {
             metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
-            let same =
-                chunk.last().is_none_or(|last| last.input.schema_ref() == entry.input.schema_ref());
+            let same = chunk.last().is_none_or(|last| segment::is_alike(last, &entry));
             if !same {
                 flush(&mut segment, &mut chunk, options, metrics);
                 chunk_rows = 0;

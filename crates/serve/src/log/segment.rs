@@ -125,6 +125,33 @@ pub(crate) fn remove_abandoned(dir: &Path) {
     }
 }
 
+/// Whether two entries fit one table: the same input columns, predictions of the same type.
+pub(crate) fn is_alike(left: &Entry, right: &Entry) -> bool {
+    left.input.schema_ref() == right.input.schema_ref()
+        && Shape::of(&left.prediction) == Shape::of(&right.prediction)
+}
+
+/// What decides of the type of a prediction's column.
+#[derive(Debug, PartialEq)]
+enum Shape<'p> {
+    Column(&'p DataType),
+    List(&'p DataType, usize),
+    Other,
+}
+
+impl<'p> Shape<'p> {
+    fn of(prediction: &'p Prediction) -> Self {
+        match answer::parts(prediction).0 {
+            Prediction::Column(values) | Prediction::Matrix { values, width: 1 } => {
+                Self::Column(values.data_type())
+            }
+            Prediction::Matrix { values, width } => Self::List(values.data_type(), *width),
+            Prediction::Maps { keys, values } => Self::List(values.data_type(), keys.len()),
+            Prediction::Named(_) => Self::Other,
+        }
+    }
+}
+
 /// The rows of the log for these entries, which all have the same input columns.
 pub(crate) fn batch(entries: &[Entry]) -> Result<RecordBatch, Failure> {
     let mut ids = Vec::new();

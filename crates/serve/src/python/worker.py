@@ -81,7 +81,7 @@ def values(value, kind):
 
 
 def column(array, kind):
-    """One column of a data frame. `kind` is MLflow's type of it, or None."""
+    """One column of a data frame. `kind` is MLflow's type of it."""
     import pandas as pd
 
     name = kind["type"] if kind else None
@@ -91,7 +91,10 @@ def column(array, kind):
         for position, cell in enumerate(cells):
             whole.iat[position] = cell
         return whole
-    if name in ("string", "binary"):
+    if name == "string":
+        # As pandas types texts: `str` since version 3, `object` before.
+        return pd.Series(array.to_pylist())
+    if name == "binary":
         return pd.Series(array.to_pylist(), dtype=object)
     if array.null_count and name in ("boolean", "integer", "long"):
         return pd.Series(array.to_pylist(), dtype=object)
@@ -225,7 +228,8 @@ def predict(model, head, body):
     try:
         raw = model.predict(data, params=head["params"])
     except MlflowException as error:
-        error.message = f"Failed to predict data '{data}'. \nError: {error.message}"
+        # MLflow's server repeats the whole data here; it does not belong into logs.
+        error.message = f"Failed to predict data. \nError: {error.message}"
         raise
     jsonable = _get_jsonable_obj(raw, pandas_orient="records")
     scoring, kind, width, columns = b"", None, 0, b""
