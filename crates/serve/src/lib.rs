@@ -26,7 +26,10 @@ mod slot;
 mod temporary;
 mod verify;
 mod watch;
+mod webhook;
 
 pub use error::{Error, Result};
-pub use options::{Limits, LoadFn, Loader, LogOptions, ModelSource, PythonOptions, ServeOptions};
+pub use options::{
+    Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions,
+};
 pub use server::serve;

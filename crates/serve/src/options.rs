@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use object_store::ObjectStore;
 use trainyard_mlflow::enforce;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_models::LoadedModel;
@@ -34,6 +35,11 @@ impl ModelSource {
 
     /// Name under which the model answers when none is given: the registered one, else `model`.
     pub(crate) fn default_name(&self) -> String {
+        self.registered().unwrap_or("model").to_owned()
+    }
+
+    /// The registered model, if the source is one.
+    pub(crate) fn registered(&self) -> Option<&str> {
         match self {
             Self::Registry { name, .. }
             | Self::Uri(
@@ -41,8 +47,8 @@ impl ModelSource {
                 | ModelUri::Version { name, .. }
                 | ModelUri::Stage { name, .. }
                 | ModelUri::Latest { name },
-            ) => name.clone(),
-            Self::Uri(_) => "model".to_owned(),
+            ) => Some(name),
+            Self::Uri(_) => None,
         }
     }
 
@@ -96,11 +102,23 @@ impl Default for Limits {
     }
 }
 
+/// A place in an object store.
+#[derive(Debug, Clone)]
+pub struct LogStore {
+    /// The bucket.
+    pub store: Arc<dyn ObjectStore>,
+    /// The path in it.
+    pub path: object_store::path::Path,
+}
+
 /// How requests and predictions are logged.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// Folder of the Parquet segments; several servers may share it.
+    /// Folder of the Parquet segments; several servers may share it. With a [`Self::store`], where
+    /// segments wait until they are uploaded.
     pub dir: PathBuf,
+    /// Where segments and feedback go instead of the folder.
+    pub store: Option<LogStore>,
     /// A segment is closed after so many rows,
     pub segment_rows_max: usize,
     /// or after so long, and then becomes visible to readers.
@@ -114,10 +132,19 @@ impl LogOptions {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
+            store: None,
             segment_rows_max: 1_000_000,
             segment_age_max: Duration::from_mins(1),
             queue_max: 8192,
         }
+    }
+
+    /// The same for an object store. Segments wait in a temporary folder, and are lost with it if
+    /// the server is killed.
+    pub fn to_store(store: LogStore) -> Self {
+        let unique = uuid::Uuid::new_v4().simple();
+        let dir = format!("trainyard-log-{}-{unique}", std::process::id());
+        Self { store: Some(store), ..Self::new(std::env::temp_dir().join(dir)) }
     }
 }
 

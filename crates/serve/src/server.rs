@@ -12,6 +12,7 @@ use trainyard_mlflow::Tracking;
 
 use crate::error::{Error, Result};
 use crate::feedback::FeedbackLog;
+use crate::http::access::AccessLog;
 use crate::http::{RequestIds, accept};
 use crate::log::PredictionLog;
 use crate::metrics::Metrics;
@@ -31,6 +32,7 @@ pub(crate) struct Server {
     pub(crate) request_ids: RequestIds,
     pub(crate) concurrency: Semaphore,
     pub(crate) draining: AtomicBool,
+    pub(crate) access_log: AccessLog,
 }
 
 /// Serves until `shutdown`, then drains and returns.
@@ -52,7 +54,7 @@ pub async fn serve(
         Some((log, writer)) => (Some(log), Some(writer)),
         None => (None, None),
     };
-    let feedback = options.log.as_ref().map(|log| FeedbackLog::new(&log.dir));
+    let feedback = options.log.as_ref().map(FeedbackLog::new);
     let server = Arc::new(Server {
         slots: slots.iter().map(|(slot, _)| Arc::clone(slot)).collect(),
         metrics: Arc::clone(&metrics),
@@ -61,6 +63,7 @@ pub async fn serve(
         request_ids: RequestIds::new(),
         concurrency: Semaphore::new(options.limits.concurrency_max),
         draining: AtomicBool::new(false),
+        access_log: AccessLog::new(options.access_log_sample),
         options: Arc::clone(&options),
     });
     let stop = CancellationToken::new();

@@ -32,6 +32,8 @@ pub(crate) enum Refusal {
     MediaType(String),
     /// No or the wrong token.
     Unauthenticated,
+    /// A signature that is not right; the sentence says why.
+    Forbidden(&'static str),
     /// Nothing is here.
     NotFound,
     /// Something is here, but for other methods.
@@ -147,6 +149,9 @@ impl Refusal {
                 WWW_AUTHENTICATE,
                 "Bearer",
             ),
+            Self::Forbidden(reason) => {
+                plain(StatusCode::FORBIDDEN, ErrorCode::PermissionDenied, reason)
+            }
             Self::NotFound => response(StatusCode::NOT_FOUND, JSON, r#"{"detail":"Not Found"}"#),
             Self::Method(allowed) => with(
                 response(

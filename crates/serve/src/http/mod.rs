@@ -1,6 +1,7 @@
 //! Requests in, answers out: connections, routes, error bodies.
 
 pub(crate) mod accept;
+pub(crate) mod access;
 mod body;
 mod error;
 mod infer;

@@ -89,14 +89,14 @@ impl Segment {
         Ok(self.writer.write(batch)?)
     }
 
-    /// Makes the segment whole and visible.
-    pub(crate) fn close(mut self) -> Result<(), Failure> {
+    /// Makes the segment whole and visible, and says where it is.
+    pub(crate) fn close(mut self) -> Result<PathBuf, Failure> {
         self.writer.finish()?;
         let io = |path: &Path, source| Failure::Io { path: path.to_path_buf(), source };
         self.writer.inner().sync_all().map_err(|error| io(&self.hidden, error))?;
         std::fs::rename(&self.hidden, &self.path).map_err(|error| io(&self.path, error))?;
         self.closed = true;
-        Ok(())
+        Ok(self.path.clone())
     }
 }
 
