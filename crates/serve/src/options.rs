@@ -34,7 +34,7 @@ impl ModelSource {
     }
 
     /// Name under which the model answers when none is given: the registered one, else `model`.
-    pub(crate) fn default_name(&self) -> String {
+    pub fn default_name(&self) -> String {
         self.registered().unwrap_or("model").to_owned()
     }
 

@@ -124,22 +124,29 @@ fn report(context: &mut Context<'_>, input: &Input, misfit: Misfit) {
         Content::Column { data_type, .. } => data_type.to_string(),
         Content::Tensor { dtype, .. } => dtype.clone(),
     };
-    let (row, problem) = match misfit {
-        Misfit::Type(found) => {
-            let wanted = match &input.content {
-                Content::Column { data_type, .. } => numpy_name(data_type),
-                Content::Tensor { dtype, .. } => dtype.clone(),
-            };
-            let problem = format!(
-                "Incompatible input types for column {}. Can not safely convert {found} to {wanted}.",
-                input.name
-            );
-            (None, problem)
-        }
-        Misfit::Value(row, problem) => {
+    let incompatible = |found: &str| {
+        let wanted = match &input.content {
+            // numpy's name of a text without a length.
+            Content::Column { data_type: DataType::String, .. } => "<U0".to_owned(),
+            Content::Column { data_type, .. } => numpy_name(data_type),
+            Content::Tensor { dtype, .. } => dtype.clone(),
+        };
+        format!(
+            "Incompatible input types for column {}. Can not safely convert {found} to {wanted}.",
+            input.name
+        )
+    };
+    let (row, problem) = match (misfit, &input.content) {
+        (Misfit::Type(found), _) => (None, incompatible(&found)),
+        // pandas makes floats of whole numbers beside a missing one.
+        (
+            Misfit::Value(row, _),
+            Content::Column { data_type: DataType::Integer | DataType::Long, .. },
+        ) => (Some(row), incompatible("float64")),
+        (Misfit::Value(row, problem), _) => {
             (Some(row), format!("column '{}', row {row}: {problem}", input.name))
         }
-        Misfit::Other(problem) => (None, format!("column '{}': {problem}", input.name)),
+        (Misfit::Other(problem), _) => (None, format!("column '{}': {problem}", input.name)),
     };
     let column = Some(input.name.clone());
     context.report(Violation { column, row, value: None, expected: Some(expected), problem });

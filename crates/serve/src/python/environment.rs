@@ -103,17 +103,44 @@ impl Requirements {
     }
 }
 
+/// What makes environments.
+#[derive(Debug)]
+enum Tool {
+    /// Where `uv` is.
+    Uv(PathBuf),
+    Venv,
+}
+
+impl Tool {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Uv(_) => "uv",
+            Self::Venv => "venv",
+        }
+    }
+}
+
 /// The interpreter of the environment, which is made unless it is there.
 pub(crate) async fn interpreter(
     folder: &Path,
     requirements: &Requirements,
     cache: &Path,
 ) -> Result<PathBuf, String> {
-    let tool = if in_path("uv").is_some() { "uv" } else { "venv" };
-    let directory = cache.join(requirements.digest(tool));
+    let tool = in_path("uv").map_or(Tool::Venv, Tool::Uv);
+    interpreter_by(&tool, folder, requirements, cache).await
+}
+
+async fn interpreter_by(
+    tool: &Tool,
+    folder: &Path,
+    requirements: &Requirements,
+    cache: &Path,
+) -> Result<PathBuf, String> {
+    let name = tool.name();
+    let directory = cache.join(requirements.digest(name));
     let python = directory.join("bin/python");
     std::fs::create_dir_all(cache).map_err(|error| format!("{}: {error}", cache.display()))?;
-    let lock = cache.join(format!("{}.lock", requirements.digest(tool)));
+    let lock = cache.join(format!("{}.lock", requirements.digest(name)));
     let locked = {
         let path = lock.clone();
         let locked = tokio::task::spawn_blocking(move || {
@@ -130,15 +157,14 @@ pub(crate) async fn interpreter(
     if directory.join(COMPLETE).is_file() {
         return Ok(python);
     }
-    tracing::info!(path = %directory.display(), tool, python = requirements.python, "making a Python environment");
+    tracing::info!(path = %directory.display(), tool = name, python = requirements.python, "making a Python environment");
     if directory.is_dir() {
         std::fs::remove_dir_all(&directory)
             .map_err(|error| format!("{}: {error}", directory.display()))?;
     }
-    if tool == "uv" {
-        with_uv(folder, requirements, &directory).await?;
-    } else {
-        with_venv(folder, requirements, &directory).await?;
+    match tool {
+        Tool::Uv(uv) => with_uv(uv, folder, requirements, &directory).await?,
+        Tool::Venv => with_venv(folder, requirements, &directory).await?,
     }
     std::fs::write(directory.join(COMPLETE), &requirements.text)
         .map_err(|error| format!("{}: {error}", directory.display()))?;
@@ -147,6 +173,7 @@ pub(crate) async fn interpreter(
 }
 
 async fn with_uv(
+    uv: &Path,
     folder: &Path,
     requirements: &Requirements,
     directory: &Path,
@@ -160,7 +187,7 @@ async fn with_uv(
         minor.as_ref(),
         directory.as_ref(),
     ];
-    run("uv".as_ref(), &make, folder).await?;
+    run(uv.as_ref(), &make, folder).await?;
     let install: [&OsStr; 8] = [
         "pip".as_ref(),
         "install".as_ref(),
@@ -171,7 +198,7 @@ async fn with_uv(
         "requirements.txt".as_ref(),
         ALSO.as_ref(),
     ];
-    run("uv".as_ref(), &install, folder).await
+    run(uv.as_ref(), &install, folder).await
 }
 
 async fn with_venv(
@@ -284,5 +311,62 @@ mod tests {
         assert_ne!(one.digest("uv"), one.digest("venv"));
         assert_ne!(one.digest("uv"), of("3.12.2", "mlflow").digest("uv"));
         assert_ne!(one.digest("uv"), of("3.11.2", "mlflow\npandas").digest("uv"));
+    }
+
+    /// Wheels that need nothing from anywhere: what is installed is a file that says so.
+    const WHEELS: &str = r#"
+import sys, zipfile
+folder, python_packages = sys.argv[1], sys.argv[2:]
+for package in python_packages:
+    with zipfile.ZipFile(f"{folder}/{package}-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{package}.py", "VALUE = 7")
+        info = f"{package}-1.0.dist-info"
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+"#;
+
+    #[tokio::test]
+    async fn environments_are_made_once_by_either_tool() {
+        let wheels = tempfile::tempdir().unwrap();
+        let place = wheels.path().display().to_string();
+        trainyard_testkit::run_python(WHEELS, &[&place, "pyarrow", "ours"], &[]);
+        let minor = "import sys; print('%d.%d.0' % sys.version_info[:2])";
+        let version = trainyard_testkit::run_python(minor, &[], &[]).trim().to_owned();
+        let text = format!("--no-index\n--find-links {place}\nours==1.0\n");
+        let yaml = format!("python: {version}\n");
+        let model = folder(&[("requirements.txt", &text), ("python_env.yaml", &yaml)]);
+        let requirements = Requirements::read(model.path(), None).unwrap();
+        let uv = trainyard_testkit::test_env().join("python/bin/uv");
+        for tool in [Tool::Venv, Tool::Uv(uv)] {
+            let cache = tempfile::tempdir().unwrap();
+            let make = || interpreter_by(&tool, model.path(), &requirements, cache.path());
+            // Two servers that start at the same time make it once.
+            let (one, other) = tokio::join!(make(), make());
+            let python = one.unwrap();
+            assert_eq!(python, other.unwrap());
+            let script = "import ours, pyarrow; print(ours.VALUE + pyarrow.VALUE)";
+            let output = Command::new(&python).args(["-c", script]).output().await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "14", "{output:?}");
+            let made = |path: &Path| path.join(COMPLETE).metadata().unwrap().modified().unwrap();
+            let directory = cache.path().join(requirements.digest(tool.name()));
+            let before = made(&directory);
+            make().await.unwrap();
+            assert_eq!(made(&directory), before, "made again");
+            // A half-made one is made anew.
+            std::fs::remove_file(directory.join(COMPLETE)).unwrap();
+            std::fs::remove_file(&python).unwrap();
+            assert!(make().await.unwrap().is_file());
+        }
+        let text = format!("--no-index\n--find-links {place}\nnobody-has-this==9.9\n");
+        let model = folder(&[("requirements.txt", &text), ("python_env.yaml", &yaml)]);
+        let requirements = Requirements::read(model.path(), None).unwrap();
+        let cache = tempfile::tempdir().unwrap();
+        let made = interpreter_by(&Tool::Venv, model.path(), &requirements, cache.path()).await;
+        let error = made.unwrap_err();
+        assert!(error.contains("nobody-has-this") && error.contains("failed with"), "{error}");
+        let requirements = Requirements { python: "2.4.1".to_owned(), ..requirements };
+        let made = interpreter_by(&Tool::Venv, model.path(), &requirements, cache.path()).await;
+        assert!(made.unwrap_err().contains("needs Python 2.4"));
     }
 }

@@ -8,6 +8,8 @@ mod documentation;
 mod inference;
 mod log;
 mod overload;
+mod parquet;
 mod python;
+mod registry;
 mod support;
 mod swap;
