@@ -242,10 +242,7 @@ impl Arguments {
                 current: read_current(current)?,
                 meta: monitor::meta(title, reference, current, chrono::Utc::now()),
             };
-            let mut options = Options {
-                columns: project.and_then(|project| project.config.monitor.columns.clone()),
-                ..Options::default()
-            };
+            let mut options = project.map(trainyard_pipeline::drift_options).unwrap_or_default();
             self.apply(&mut options);
             return Ok((monitor::compare(sides, &options), None));
         }
