@@ -7,9 +7,11 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod auth;
 mod conformance;
 mod http;
 mod interop;
+mod registry;
 mod search;
 mod served;
 mod server_http;
@@ -18,3 +20,4 @@ mod store_durability;
 mod store_interop;
 mod store_postgres;
 mod store_suite;
+mod storage;

@@ -2,6 +2,7 @@
 
 mod deploy;
 mod gateway;
+mod hash_password;
 mod health;
 mod init;
 mod monitor;
