@@ -82,6 +82,9 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// From the headers to the answer; 504 after that.
     pub request_timeout: Duration,
+    /// How long the server goes on accepting when it is told to stop, while `/health` and `/ping`
+    /// already say 503: for a load balancer that only asks them.
+    pub drain_delay: Duration,
     /// How long requests in flight may take to finish when the server is told to stop.
     pub drain_timeout: Duration,
     /// Limits on the content of a request.
@@ -96,6 +99,7 @@ impl Default for Limits {
             concurrency_max: 512,
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_mins(1),
+            drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             content: enforce::Limits::default(),
         }

@@ -84,6 +84,7 @@ pub async fn serve(
     shutdown.await;
     tracing::info!("stopping: requests in flight finish, new ones are refused");
     server.draining.store(true, Ordering::Relaxed);
+    tokio::time::sleep(options.limits.drain_delay).await;
     stop.cancel();
     accepting.await.map_err(|_panicked| Error::Broken("accepting connections"))?;
     watchers.wait().await;

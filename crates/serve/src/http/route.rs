@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -51,6 +51,9 @@ pub(crate) async fn handle(server: Arc<Server>, request: Request<Incoming>) -> R
         *response.body_mut() = http_body_util::Full::default();
     }
     response.headers_mut().insert(X_REQUEST_ID, header);
+    if server.draining.load(Ordering::Relaxed) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let status = response.status();
     let elapsed = started.elapsed();
     server.metrics.answered(route, status.as_u16(), elapsed);

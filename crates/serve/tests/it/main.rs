@@ -11,5 +11,6 @@ mod overload;
 mod parquet;
 mod python;
 mod registry;
+mod soak;
 mod support;
 mod swap;

@@ -15,7 +15,7 @@ use crate::support::Running;
 const MODELS: &str = include_str!("python_models.py");
 
 /// Logs the models of the script once, and returns the folder of one of them.
-fn model(name: &str) -> PathBuf {
+pub(crate) fn model(name: &str) -> PathBuf {
     static DIRECTORY: std::sync::LazyLock<tempfile::TempDir> = std::sync::LazyLock::new(|| {
         let directory = tempfile::tempdir().unwrap();
         run_python(MODELS, &["save", &directory.path().display().to_string()], &[]);
@@ -24,12 +24,17 @@ fn model(name: &str) -> PathBuf {
     DIRECTORY.path().join(name)
 }
 
-fn options(folder: &Path, workers: usize) -> ServeOptions {
+/// Workers that run in the Python of the tests.
+pub(crate) fn workers(count: usize) -> PythonOptions {
+    let mut options = PythonOptions::new(count);
+    options.interpreter = Some(python());
+    options
+}
+
+fn options(folder: &Path, count: usize) -> ServeOptions {
     let source = ModelSource::Uri(folder.display().to_string().parse().unwrap());
     let mut options = ServeOptions::new(source);
-    let mut python_options = PythonOptions::new(workers);
-    python_options.interpreter = Some(python());
-    options.python = Some(python_options);
+    options.python = Some(workers(count));
     options
 }
 
@@ -46,17 +51,17 @@ async fn ready(options: ServeOptions) -> Running {
     server
 }
 
-fn pids(health: &Value) -> Vec<u64> {
+pub(crate) fn pids(health: &Value) -> Vec<u64> {
     health["python_workers"]["ready"].as_array().unwrap().iter().filter_map(Value::as_u64).collect()
 }
 
 /// A request that the model answers with `x * factor`.
-fn good(x: f64) -> String {
+pub(crate) fn good(x: f64) -> String {
     json!({ "dataframe_records": [{ "x": x, "what": "scale" }], "params": { "factor": 3.0 } })
         .to_string()
 }
 
-fn asks(what: &str) -> String {
+pub(crate) fn asks(what: &str) -> String {
     json!({ "dataframe_records": [{ "x": 1.0, "what": what }] }).to_string()
 }
 

@@ -65,6 +65,9 @@ pub(crate) struct Arguments {
     /// Port to listen on; 0 picks a free one
     #[arg(long, short, env = "TRAINYARD_PORT", default_value_t = 8080, help_heading = "Listening")]
     port: u16,
+    /// After SIGTERM, go on accepting for so long while /health already says 503
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME", help_heading = "Listening")]
+    drain_delay: Duration,
     /// File with the bearer token that requests must carry
     #[arg(long, env = "TRAINYARD_TOKEN_FILE", value_name = "FILE", help_heading = "Listening")]
     token_file: Option<PathBuf>,
@@ -162,7 +165,8 @@ fn bytes(text: &str) -> Result<u64, String> {
         .iter()
         .find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim(), *unit)))
         .unwrap_or((text, 1));
-    let number: u64 = number.parse().map_err(|_error| format!("{text:?} is no number of bytes, as in 512MiB"))?;
+    let number: u64 =
+        number.parse().map_err(|_error| format!("{text:?} is no number of bytes, as in 512MiB"))?;
     number.checked_mul(unit).ok_or_else(|| format!("{text:?} is too much"))
 }
 
@@ -195,6 +199,7 @@ impl Arguments {
         options.webhook_secret = self.webhook_secret_file.as_deref().map(read_token).transpose()?;
         options.lenient = self.lenient;
         options.poll_interval = self.poll;
+        options.limits.drain_delay = self.drain_delay;
         options.log = self.prediction_log.as_deref().map(prediction_log).transpose()?;
         options.token = self.token_file.as_deref().map(read_token).transpose()?;
         Ok(options)
@@ -305,7 +310,10 @@ mod tests {
     fn models_may_be_named() {
         let named = |text: &str| named_source(text).map(|(name, source)| (name, source.describe()));
         let name = |text: &str| Some(text.to_owned());
-        assert_eq!(named("iris=models:/Iris@best").unwrap(), (name("iris"), "models:/Iris@best".into()));
+        assert_eq!(
+            named("iris=models:/Iris@best").unwrap(),
+            (name("iris"), "models:/Iris@best".into())
+        );
         assert_eq!(named("models:/Iris/3").unwrap(), (None, "models:/Iris/3".into()));
         assert_eq!(named("./a=b").unwrap().0, None);
     }

@@ -8,4 +8,5 @@ mod help;
 mod pages;
 mod project;
 mod run;
+mod serve;
 mod upstream;

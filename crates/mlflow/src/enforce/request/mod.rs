@@ -4,6 +4,8 @@ mod arrays;
 mod records;
 mod split;
 
+use std::collections::HashMap;
+
 use super::context::{Casting, Context, Limits};
 use super::json::Syntax;
 use super::names::list_text;
@@ -46,8 +48,8 @@ pub(crate) struct Request<'e> {
     extra_positions: usize,
     /// For each input, how many of the first records did not have it.
     absent: Vec<usize>,
-    /// Names of the first record, for unnamed signatures.
-    positions: Vec<String>,
+    /// Where each name of the first record stands, for unnamed signatures.
+    positions: HashMap<String, usize>,
     /// Whether the input had the form of a data frame, not of arrays.
     pub(crate) frame: bool,
 }
@@ -63,7 +65,7 @@ impl<'e> Request<'e> {
             extra: Vec::new(),
             extra_positions: 0,
             absent: vec![0; plan.inputs.len()],
-            positions: Vec::new(),
+            positions: HashMap::new(),
             frame: true,
             plan,
         }

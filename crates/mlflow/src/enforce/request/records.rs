@@ -1,5 +1,7 @@
 //! Records: `[{"a": 1, "b": 2}, …]`.
 
+use std::collections::hash_map::Entry;
+
 use super::{Request, Result, refuse};
 use crate::enforce::column::Column;
 use crate::enforce::context::Casting;
@@ -164,13 +166,23 @@ impl Request<'_> {
             let position = reader.position();
             reader.skip()?;
             if first {
-                self.positions.push(key.into_owned());
-                cells.push(Some(position));
+                // Of a name given twice the last counts, as in a Python dict.
+                match self.positions.entry(key.into_owned()) {
+                    Entry::Occupied(known) => {
+                        if let Some(cell) = cells.get_mut(*known.get()) {
+                            *cell = Some(position);
+                        }
+                    }
+                    Entry::Vacant(new) => {
+                        new.insert(cells.len());
+                        cells.push(Some(position));
+                    }
+                }
             } else {
-                let known = self.positions.iter().position(|name| *name == key);
-                match known.and_then(|index| cells.get_mut(index)) {
+                let known = self.positions.get(key.as_ref());
+                match known.and_then(|index| cells.get_mut(*index)) {
                     Some(cell) => *cell = Some(position),
-                    None => self.context.report_row(format!("unknown column '{key}'")),
+                    None => self.context.report_row(format!("unknown column '{}'", shorten(&key))),
                 }
             }
             more = reader.object_next()?;

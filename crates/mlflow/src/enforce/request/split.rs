@@ -142,13 +142,16 @@ impl Request<'_> {
     pub(crate) fn targets(&mut self, columns: &[String]) -> Result<Vec<Option<usize>>> {
         let plan = self.plan;
         let mut targets = Vec::with_capacity(columns.len());
+        let mut taken = vec![false; plan.inputs.len()];
         for (position, name) in columns.iter().enumerate() {
             let index = if plan.named {
                 plan.lookup(name, position)
             } else {
                 Some(position).filter(|position| *position < plan.inputs.len())
             };
-            if index.is_some() && targets.contains(&index) {
+            if let Some(taken) = index.and_then(|index| taken.get_mut(index))
+                && std::mem::replace(taken, true)
+            {
                 return refuse(format!("Invalid input. Column '{name}' is given twice."));
             }
             if index.is_none() {
