@@ -9,4 +9,5 @@ mod monitor;
 mod pages;
 mod project;
 mod run;
+mod serve;
 mod upstream;
