@@ -1,5 +1,6 @@
 //! XGBoost's and LightGBM's scikit-learn classes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
@@ -56,15 +57,22 @@ fn bytes(value: Value<'_>) -> Option<&[u8]> {
 
 impl Boosted {
     fn answers(&self, x: &Table) -> Result<Matrix> {
-        let x = x.matrix()?;
         let (values, width) = match &self.booster {
             Booster::Xgboost(booster) => {
+                let x = match x {
+                    // XGBoost takes what is not there as missing, LightGBM as zero.
+                    Table::Sparse(sparse) => Cow::Owned(sparse.filled_with(f64::NAN)?),
+                    other => other.matrix()?,
+                };
                 let (values, width) = booster.predict_rows(&x.to_f32(), x.columns)?;
                 (values.into_iter().map(f64::from).collect(), width)
             }
-            Booster::Lightgbm(booster) => booster.predict_rows(&x.values, x.columns)?,
+            Booster::Lightgbm(booster) => {
+                let x = x.matrix()?;
+                booster.predict_rows(&x.values, x.columns)?
+            }
         };
-        Ok(Matrix::new(x.rows, width, values))
+        Ok(Matrix::new(x.rows(), width, values))
     }
 }
 
