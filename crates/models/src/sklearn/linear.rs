@@ -90,7 +90,11 @@ impl Directions {
 }
 
 pub(super) fn classifier(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let classes = fields.classes("classes_")?;
+    // Ridge classifiers before 1.8 keep their classes in the binarizer alone.
+    let classes = match fields.optional("_label_binarizer").map(Fields) {
+        Some(binarizer) if fields.optional("classes_").is_none() => binarizer.classes("classes_")?,
+        _ => fields.classes("classes_")?,
+    };
     let coefficients = fields.matrix("coef_")?;
     let scores = coefficients.rows;
     if scores != classes.len() && !(scores == 1 && classes.len() <= 2) {

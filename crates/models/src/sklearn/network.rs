@@ -26,6 +26,7 @@ enum Activation {
     Tanh,
     Relu,
     Softmax,
+    Exp,
 }
 
 impl Activation {
@@ -36,6 +37,7 @@ impl Activation {
             "tanh" => Self::Tanh,
             "relu" => Self::Relu,
             "softmax" => Self::Softmax,
+            "exp" => Self::Exp,
             other => return Err(fields.unsupported(format!("{name} {other:?}"))),
         })
     }
@@ -46,6 +48,7 @@ impl Activation {
             Self::Softmax => return softmax(x),
             Self::Logistic => expit,
             Self::Tanh => f64::tanh,
+            Self::Exp => f64::exp,
             Self::Relu => |x| if x < 0.0 { 0.0 } else { x },
         };
         x.values.iter_mut().for_each(|x| *x = each(*x));

@@ -22,7 +22,7 @@ def small_classifiers():
 def small_regressors():
     return {
         "linear": LinearRegression(), "ridge": Ridge(), "lasso": Lasso(0.1), "elastic": ElasticNet(0.1), "sgd": make_pipeline(StandardScaler(), SGDRegressor()), "linear_svr": LinearSVR(), "svr": SVR(), "svr_sigmoid": SVR(kernel="sigmoid", gamma=0.01),
-        "svr_linear": SVR(kernel="linear", C=0.1), "knn": KNeighborsRegressor(), "mlp": MLPRegressor((4,), max_iter=20), "tree": DecisionTreeRegressor(max_depth=6), "forest": RandomForestRegressor(5), "extra": ExtraTreesRegressor(5),
+        "svr_linear": SVR(kernel="linear", C=0.1), "knn": KNeighborsRegressor(), "mlp": MLPRegressor(hidden_layer_sizes=(4,), max_iter=20), "tree": DecisionTreeRegressor(max_depth=6), "forest": RandomForestRegressor(5), "extra": ExtraTreesRegressor(5),
         "boosting": GradientBoostingRegressor(n_estimators=4), "boosting_lad": GradientBoostingRegressor(n_estimators=4, loss="absolute_error"), "boosting_quantile": GradientBoostingRegressor(n_estimators=4, loss="quantile"), "hist": HistGradientBoostingRegressor(max_iter=5),
         "hist_gamma": HistGradientBoostingRegressor(max_iter=5, loss="gamma"), "hist_quantile": HistGradientBoostingRegressor(max_iter=4, loss="quantile", quantile=0.3), "hist_absolute": HistGradientBoostingRegressor(max_iter=4, loss="absolute_error"),
         "adaboost": AdaBoostRegressor(n_estimators=4), "bagging": BaggingRegressor(n_estimators=3, max_features=0.6), "voting": VotingRegressor([("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=2))]),
@@ -58,7 +58,8 @@ def kinds_of_data():
     for kind, names in classes.items():
         code = two.astype(int) if len(names) == 2 else np.digitize(score, [-0.7, 0.7])
         for name, model in small_classifiers().items():
-            if name == "xgb":
+            # XGBoost takes classes from 0 on; this calibration does not converge on all data.
+            if name == "xgb" or name.startswith("temperature"):
                 continue
             save(f"classes_{kind}_{name}", model.fit(X, names[code]), X[:30], ("skops",) if kind != "objects" else ("cloudpickle",), tolerance=tolerance_of(name))
     holes = X.copy()
@@ -107,7 +108,7 @@ def several_outputs():
             save(f"outputs_{kind}_{name}", model, X[:50], tolerance=1e-10)
     targets = X[:, :3] @ RNG.normal(size=(3, 3))
     for name, model in {"linear": LinearRegression(), "ridge": Ridge(), "lasso": MultiTaskLasso(0.01), "elastic": MultiTaskElasticNet(0.01), "tree": DecisionTreeRegressor(max_depth=5), "forest": RandomForestRegressor(5), "extra": ExtraTreesRegressor(5),
-                        "knn": KNeighborsRegressor(), "mlp": MLPRegressor((5,), max_iter=30), "multi": MultiOutputRegressor(HistGradientBoostingRegressor(max_iter=4)), "xgb": xgb.XGBRegressor(n_estimators=3),
+                        "knn": KNeighborsRegressor(), "mlp": MLPRegressor(hidden_layer_sizes=(5,), max_iter=30), "multi": MultiOutputRegressor(HistGradientBoostingRegressor(max_iter=4)), "xgb": xgb.XGBRegressor(n_estimators=3),
                         "xgb_vector": xgb.XGBRegressor(n_estimators=3, multi_strategy="multi_output_tree", tree_method="hist")}.items():
         kinds = ("cloudpickle",) if name.startswith("xgb") else ("skops", "cloudpickle")
         save(f"targets_{name}", model.fit(X, targets), X[:40], kinds, tolerance=tolerance_of(name))
