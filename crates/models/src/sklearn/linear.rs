@@ -92,7 +92,9 @@ impl Directions {
 pub(super) fn classifier(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     // Ridge classifiers before 1.8 keep their classes in the binarizer alone.
     let classes = match fields.optional("_label_binarizer").map(Fields) {
-        Some(binarizer) if fields.optional("classes_").is_none() => binarizer.classes("classes_")?,
+        Some(binarizer) if fields.optional("classes_").is_none() => {
+            binarizer.classes("classes_")?
+        }
         _ => fields.classes("classes_")?,
     };
     let coefficients = fields.matrix("coef_")?;
