@@ -5,6 +5,8 @@
 mod bad_input;
 mod command;
 mod help;
+mod monitor;
 mod pages;
 mod project;
 mod run;
+mod upstream;
