@@ -7,6 +7,8 @@
 
 pub mod browser;
 #[cfg(feature = "tracking")]
+pub mod postgres;
+#[cfg(feature = "tracking")]
 pub mod tracking_suite;
 #[cfg(feature = "tracking")]
 pub mod upstream;

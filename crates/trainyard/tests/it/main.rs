@@ -8,3 +8,4 @@ mod help;
 mod pages;
 mod project;
 mod run;
+mod server_killed;
