@@ -5,7 +5,10 @@
 mod bad_input;
 mod command;
 mod help;
+mod monitor;
 mod pages;
 mod project;
 mod run;
+mod serve;
 mod server_killed;
+mod upstream;
