@@ -122,10 +122,12 @@ impl PostgresServer {
 
     /// Stops the server at once, as a power cut does.
     pub fn down(&self) {
-        run(as_user(&program("pg_ctl"))
-            .arg("-D")
-            .arg(self.data())
-            .args(["-m", "immediate", "-w", "stop"]));
+        run(as_user(&program("pg_ctl")).arg("-D").arg(self.data()).args([
+            "-m",
+            "immediate",
+            "-w",
+            "stop",
+        ]));
     }
 
     /// Makes an empty database and returns its URI.

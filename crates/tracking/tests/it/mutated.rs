@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use http::Request;
 use proptest::test_runner::{RngAlgorithm, TestRng};
-use rand::{Rng as _, RngExt as _};
+use rand::RngExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 use trainyard_tracking::open;
@@ -26,11 +26,58 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// Pieces that parsers stumble over.
 const SPICE: &[&str] = &[
-    "'", "\"", "`", "\\", "(", ")", "((((((((", "[", "]", "{", "}", ",", ":", "%", "%00", "%ff",
-    "\0", "\u{feff}", "é", "\u{202e}", " AND ", " OR ", " NOT ", " BETWEEN ", " IN (", " LIKE ",
-    "!=", ">=", "=", "--", ";", "/*", "null", "true", "NaN", "Infinity", "-0", "1e999", "1e-999",
-    "9223372036854775808", "-9223372036854775809", "0.1", "metrics.", "params.", "tags.`a`",
-    "attributes.", "datasets.", "../", "mlflow.runName", "DESC", "page_token", "max_results",
+    "'",
+    "\"",
+    "`",
+    "\\",
+    "(",
+    ")",
+    "((((((((",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    ":",
+    "%",
+    "%00",
+    "%ff",
+    "\0",
+    "\u{feff}",
+    "é",
+    "\u{202e}",
+    " AND ",
+    " OR ",
+    " NOT ",
+    " BETWEEN ",
+    " IN (",
+    " LIKE ",
+    "!=",
+    ">=",
+    "=",
+    "--",
+    ";",
+    "/*",
+    "null",
+    "true",
+    "NaN",
+    "Infinity",
+    "-0",
+    "1e999",
+    "1e-999",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "0.1",
+    "metrics.",
+    "params.",
+    "tags.`a`",
+    "attributes.",
+    "datasets.",
+    "../",
+    "mlflow.runName",
+    "DESC",
+    "page_token",
+    "max_results",
 ];
 
 #[derive(Clone)]
@@ -88,15 +135,14 @@ fn damaged_path(path: &str, rng: &mut impl rand::Rng) -> String {
     let mut query = query.as_bytes().to_vec();
     damage(&mut query, rng);
     let keep = |byte: &u8| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(byte);
-    let query: String = query.iter().filter(|byte| keep(byte)).map(|byte| char::from(*byte)).collect();
+    let query: String =
+        query.iter().filter(|byte| keep(byte)).map(|byte| char::from(*byte)).collect();
     format!("{path}?{query}")
 }
 
 async fn send(app: &Router, seed: &Seed) -> (u16, String) {
-    let mut request = Request::builder()
-        .method(seed.method.as_str())
-        .uri(&seed.path)
-        .header("host", "127.0.0.1");
+    let mut request =
+        Request::builder().method(seed.method.as_str()).uri(&seed.path).header("host", "127.0.0.1");
     if seed.body.is_some() {
         request = request.header("content-type", "application/json");
     }

@@ -128,12 +128,7 @@ impl Target {
 }
 
 /// Writes one thing after another, each once, until told to stop.
-async fn write(
-    client: Client,
-    target: Target,
-    writer: u64,
-    stop: Arc<AtomicBool>,
-) -> Acknowledged {
+async fn write(client: Client, target: Target, writer: u64, stop: Arc<AtomicBool>) -> Acknowledged {
     let mut acknowledged = Acknowledged::default();
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
