@@ -8,6 +8,8 @@
 pub mod browser;
 pub mod s3;
 #[cfg(feature = "tracking")]
+pub mod postgres;
+#[cfg(feature = "tracking")]
 pub mod tracking_suite;
 #[cfg(feature = "tracking")]
 pub mod upstream;

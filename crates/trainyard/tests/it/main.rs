@@ -10,4 +10,5 @@ mod pages;
 mod project;
 mod run;
 mod serve;
+mod server_killed;
 mod upstream;
