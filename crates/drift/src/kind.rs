@@ -44,15 +44,6 @@ impl Kind {
     }
 }
 
-impl Kind {
-    /// The kind that a word of [`Kind::name`] stands for.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Numerical, Self::Categorical, Self::Text, Self::Datetime, Self::Unknown]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-    }
-}
-
 impl fmt::Display for Kind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())

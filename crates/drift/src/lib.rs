@@ -16,6 +16,7 @@ mod compare;
 mod finding;
 mod kind;
 mod method;
+mod name;
 mod options;
 mod pandas;
 mod profile;
@@ -33,7 +34,8 @@ pub use compare::{
 };
 pub use finding::{Finding, FindingKind, Severity};
 pub use kind::Kind;
-pub use method::{Method, ScoreKind, UnknownMethod};
+pub use method::{Method, ScoreKind};
+pub use name::UnknownName;
 pub use options::{Bins, Compat, Correction, Options, SMALL_SAMPLE};
 pub use pandas::with_pandas_types;
 pub use profile::{Pin, Profile};

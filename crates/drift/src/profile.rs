@@ -116,6 +116,8 @@ impl Profile {
     }
 
     /// This dataset and further rows of it. `None` when the columns are not the same.
+    ///
+    /// What was decided for a column against its looks stays; what followed from fewer rows is open again.
     pub fn merged(&self, other: &Self) -> Option<Self> {
         if self.columns.len() != other.columns.len() {
             return None;
@@ -125,7 +127,10 @@ impl Profile {
             .iter()
             .map(|(name, column)| Some((name.clone(), column.merged(other.column(name)?)?)))
             .collect::<Option<Vec<_>>>()?;
-        Some(Self { rows: self.rows + other.rows, columns, pins: self.pins.clone() })
+        let usual = Self { pins: BTreeMap::new(), ..self.clone() }.pin(&Options::default()).pins;
+        let mut pins = self.pins.clone();
+        pins.retain(|name, pin| usual.get(name) != Some(pin));
+        Some(Self { rows: self.rows + other.rows, columns, pins })
     }
 
     /// Compares `current` with this reference.

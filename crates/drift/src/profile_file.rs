@@ -9,9 +9,9 @@ use std::io::{Read, Write};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::Column;
 use crate::column::Head;
 use crate::profile::{Pin, Profile};
-use crate::{Column, Kind};
 
 /// The first bytes of a profile. The line break shows a transfer that changed them.
 pub const MAGIC: [u8; 8] = *b"TYPROF\r\n";
@@ -203,7 +203,7 @@ impl StoredPin {
             Some(name) => Some(name.parse().ok()?),
             None => None,
         };
-        Some(Pin { kind: Kind::from_name(&self.kind)?, method, threshold: self.threshold })
+        Some(Pin { kind: self.kind.parse().ok()?, method, threshold: self.threshold })
     }
 }
 
@@ -218,7 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Method, Options};
+    use crate::{Kind, Method, Options};
 
     fn table() -> RecordBatch {
         let numbers = (0..3000).map(|row| match row % 50 {

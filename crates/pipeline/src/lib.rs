@@ -22,7 +22,7 @@ mod temporary;
 mod traffic;
 mod train;
 
-pub use config::{Bounds, Config, Deploy, FILE_NAME, Gate, Model, Monitor, Train};
+pub use config::{Bounds, Config, Deploy, FILE_NAME, Gate, Model, Train};
 pub use deploy::{Deployed, deploy, rollback, service};
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
@@ -30,6 +30,6 @@ pub use gate::{Check, Compared, Metrics, Verdict, judge};
 pub use init::{FILES, init};
 pub use project::Project;
 pub use promote::{PRODUCTION, Promoted, STAGING, promote};
-pub use run::{RunOptions, drift_options, monitor_project, report, run, served_version};
+pub use run::{RunOptions, run};
 pub use summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 pub use train::{Trained, train};

@@ -136,6 +136,22 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// `module.name` of a class or function.
+    pub(crate) fn global(self) -> Option<&'a str> {
+        match self.node() {
+            Node::Global(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What an instance was filled with.
+    pub(crate) fn state(self) -> Option<Self> {
+        match self.node() {
+            Node::Object(object) => object.state.map(|id| self.at(id)),
+            _ => None,
+        }
+    }
+
     /// What the constructor was given.
     pub(crate) fn arguments(self) -> Vec<Self> {
         match self.node() {

@@ -80,6 +80,13 @@ impl<'a> Zip<'a> {
         Ok(Self { bytes, entries, unpacked: std::cell::Cell::new(0) })
     }
 
+    /// Names of the files, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.entries.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
     /// Unpacks one file.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
         let entry = self.entries.get(name).ok_or_else(|| format!("the archive has no {name:?}"))?;

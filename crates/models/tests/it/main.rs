@@ -5,5 +5,6 @@
 mod damage;
 mod estimators;
 mod folders;
+mod old_versions;
 mod onnx;
 mod support;

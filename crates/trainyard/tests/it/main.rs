@@ -5,6 +5,7 @@
 mod bad_input;
 mod command;
 mod help;
+mod monitor;
 mod pages;
 mod project;
 mod run;
