@@ -16,6 +16,7 @@ use tokio::net::UnixStream;
 
 use crate::error::{Error, Result};
 use crate::gateway::{RouteState, TargetSpec};
+use crate::spec::BakeLimits;
 
 /// Version of what is said here; a gateway may be older than the deployer.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -52,6 +53,17 @@ pub struct GatewayStatus {
 pub(crate) struct Switch {
     pub(crate) current: TargetSpec,
     pub(crate) standby: Option<TargetSpec>,
+    /// What is not accepted of `current` while the standby is warm.
+    #[serde(default)]
+    pub(crate) bake_limits: Option<BakeLimits>,
+}
+
+/// Asks to go back to the standby, because whoever asks knows that the current target is bad.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct GoBack {
+    /// Nothing happens when this is not the current target any more.
+    pub(crate) from: String,
+    pub(crate) reason: String,
 }
 
 /// Gives a standby up and waits for its requests.
@@ -98,6 +110,10 @@ impl Control {
 
     pub(crate) async fn switch(&self, switch: &Switch) -> Result<()> {
         self.post("switch", "/switch", switch, Duration::ZERO).await
+    }
+
+    pub(crate) async fn go_back(&self, go_back: &GoBack) -> Result<()> {
+        self.post("go back", "/go-back", go_back, Duration::ZERO).await
     }
 
     pub(crate) async fn retire(&self, retire: &Retire) -> Result<Retired> {

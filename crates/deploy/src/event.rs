@@ -32,6 +32,11 @@ pub enum ReleaseEvent {
         /// The instance.
         id: String,
     },
+    /// What the new instance needs was got (an image).
+    Prepared {
+        /// What was done.
+        what: String,
+    },
     /// The new instance is about to be started.
     Starting {
         /// The instance.
@@ -105,6 +110,7 @@ impl ReleaseEvent {
             Self::Locked => "locked",
             Self::GatewayReady { .. } => "gateway-ready",
             Self::Recovered { .. } => "recovered",
+            Self::Prepared { .. } => "prepared",
             Self::Starting { .. } => "starting",
             Self::Started { .. } => "started",
             Self::Probed { .. } => "probed",
@@ -131,6 +137,7 @@ impl fmt::Display for ReleaseEvent {
             }
             Self::GatewayReady { listen, started: false } => write!(f, "gateway runs on {listen}"),
             Self::Recovered { id } => write!(f, "removed {id}, left by an interrupted deployment"),
+            Self::Prepared { what } => f.write_str(what),
             Self::Starting { id } => write!(f, "starting {id}"),
             Self::Started { id, address } => write!(f, "started {id} on {address}"),
             Self::Probed { answer } => write!(f, "health: {answer}"),

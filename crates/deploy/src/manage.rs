@@ -13,8 +13,7 @@ use crate::event::{HistoryEntry, Outcome, ReleaseEvent};
 use crate::layout::{Layout, read_json, read_lines};
 use crate::lock::{self, Holder};
 use crate::release::{self, Released, url};
-use crate::runtime::process::ProcessRuntime;
-use crate::runtime::{Instance, InstanceStatus, Runtime as _};
+use crate::runtime::{Instance, InstanceStatus, Runtime as _, Runtimes};
 use crate::spec::{ReleaseSpec, Service};
 
 /// How long requests may take to finish when a service is stopped.
@@ -67,7 +66,7 @@ pub struct ServiceStatus {
 /// What runs. Changes nothing and waits for nobody.
 pub async fn status(service: &Service) -> Result<ServiceStatus> {
     let layout = Layout::open(service)?;
-    let runtime = ProcessRuntime::default();
+    let runtime = Runtimes::default();
     let gateway = Control::new(layout.gateway_socket()).status().await?;
     let route = match &gateway {
         Some(gateway) => gateway.route.clone(),
@@ -141,7 +140,11 @@ pub async fn logs(service: &Service, tail: usize) -> Result<Vec<String>> {
             .map(|entry| entry.id)
             .ok_or_else(|| not_deployed(service, &layout))?,
     };
-    crate::layout::tail(&layout.instance(&id).join("output.log"), tail)
+    let instance: Option<Instance> = read_json(&layout.instance(&id).join("instance.json"))?;
+    match instance {
+        Some(instance) => Runtimes::default().logs(&instance, tail).await,
+        None => crate::layout::tail(&layout.instance(&id).join("output.log"), tail),
+    }
 }
 
 fn not_deployed(service: &Service, layout: &Layout) -> Error {
@@ -150,7 +153,7 @@ fn not_deployed(service: &Service, layout: &Layout) -> Error {
 
 /// Releases again what served before the current instance, with all steps of a release.
 pub async fn rollback(service: &Service, progress: Progress<'_>) -> Result<Released> {
-    let runtime = ProcessRuntime::default();
+    let runtime = Runtimes::default();
     let layout = Layout::open(service)?;
     let deployment = Deployment::begin(service, layout, &runtime, "rollback", progress).await?;
     let none = || Error::NoPrevious { service: service.name.clone() };
@@ -182,7 +185,7 @@ pub async fn rollback(service: &Service, progress: Progress<'_>) -> Result<Relea
 
 /// Stops the gateway when its requests have finished, then all instances. Doing it twice is fine.
 pub async fn stop(service: &Service, progress: Progress<'_>) -> Result<()> {
-    let runtime = ProcessRuntime::default();
+    let runtime = Runtimes::default();
     let layout = Layout::open(service)?;
     let deployment = Deployment::begin(service, layout, &runtime, "stop", progress).await?;
     deployment.stop_gateway(STOP_LIMIT).await?;
@@ -192,6 +195,7 @@ pub async fn stop(service: &Service, progress: Progress<'_>) -> Result<()> {
         runtime.remove(&deployment.layout.root, &id, grace).await?;
         deployment.step(ReleaseEvent::Stopped { id })?;
     }
+    runtime.clean(&deployment.layout.root).await?;
     // The next gateway must not look for instances that were stopped on purpose.
     let route = deployment.layout.gateway_state();
     match std::fs::remove_file(&route) {

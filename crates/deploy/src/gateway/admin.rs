@@ -18,7 +18,7 @@ use tokio::net::UnixListener;
 
 use super::Shared;
 use super::route::{RetireRefused, Target};
-use crate::control::{GatewayStatus, PROTOCOL, Retire, Retired, Shutdown, Switch, reachable};
+use crate::control::{GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch, reachable};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 
@@ -71,6 +71,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         (&Method::GET, "/status") => Ok(json(&status(&shared))),
         (&Method::GET, "/metrics") => Ok(text(StatusCode::OK, metrics(&shared))),
         (&Method::POST, "/switch") => switch(&shared, request).await,
+        (&Method::POST, "/go-back") => go_back(&shared, request).await,
         (&Method::POST, "/retire") => retire(&shared, request).await,
         (&Method::POST, "/shutdown") => shutdown(&shared, request).await,
         _ => Err((StatusCode::NOT_FOUND, format!("nothing at {path}"))),
@@ -81,13 +82,22 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
 type Refused = (StatusCode, String);
 
 async fn switch(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
-    let Switch { current, standby } = parse(request).await?;
+    let Switch { current, standby, bake_limits } = parse(request).await?;
     let id = current.id.clone();
     shared
         .routes
-        .switch(current, standby)
+        .switch(current, standby, bake_limits)
         .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     tracing::info!(instance = id, "switched");
+    Ok(json(&()))
+}
+
+async fn go_back(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
+    let GoBack { from, reason } = parse(request).await?;
+    let current = shared.routes.load().current.clone();
+    if let Some(current) = current.filter(|current| current.spec.id == from) {
+        super::health::go_back(shared, &current, &reason);
+    }
     Ok(json(&()))
 }
 

@@ -215,9 +215,13 @@ async fn send(
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = outgoing.headers.clone();
+    let start = Instant::now();
     let sent = target.upstream.send(request);
     match tokio::time::timeout(shared.limits.response_timeout, sent).await {
-        Ok(Ok(response)) => Ok(response),
+        Ok(Ok(response)) => {
+            target.answered(response.status().as_u16(), start.elapsed());
+            Ok(response)
+        }
         Ok(Err(_)) if outgoing.body.is_too_large() => Err(Failure::TooLarge),
         Ok(Err(error)) if error.is_connect() => Err(Failure::Connect(innermost(&error))),
         Ok(Err(error)) => Err(Failure::Broken(innermost(&error))),
