@@ -219,10 +219,14 @@ impl<'a> Deployment<'a> {
         }
         let Some(id) = current else { return Ok(None) };
         let Some(instance) = self.read_instance(&id)? else { return Ok(None) };
-        Ok(match self.runtime.status(&instance).await? {
-            InstanceStatus::Running => Some(instance),
-            InstanceStatus::Ended(_) => None,
-        })
+        match self.runtime.status(&instance).await? {
+            InstanceStatus::Running => {
+                // The release that brought it up may have died before it said so.
+                self.runtime.keep(&instance).await?;
+                Ok(Some(instance))
+            }
+            InstanceStatus::Ended(_) => Ok(None),
+        }
     }
 
     /// Takes an instance out of the gateway; how many of its requests did not finish in time.

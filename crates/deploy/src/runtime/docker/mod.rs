@@ -340,8 +340,9 @@ impl Runtime for DockerRuntime {
         let log = health.log.unwrap_or_default().into_iter().map(|check| {
             let code = check.exit_code.unwrap_or_default();
             let output = check.output.unwrap_or_default();
-            let shown: String = output.trim().chars().take(SHOWN).collect();
-            let at = check.end.map(|at| at.to_string()).unwrap_or_default();
+            let words: Vec<&str> = output.split_whitespace().collect();
+            let shown: String = words.join(" ").chars().take(SHOWN).collect();
+            let at = check.end.unwrap_or_default();
             format!("{} exit code {code}: {shown}", at.get(..19).unwrap_or(&at))
         });
         Ok(Some(RuntimeHealth { verdict, log: log.collect() }))
