@@ -52,9 +52,16 @@ pub(crate) async fn watch_green(
             looked = Some(Instant::now());
             tell_sickness(deployment, green).await?;
         }
-        // A dead green is the gateway's to notice; blue must not be stopped before it has.
-        let green_runs = deployment.runtime.status(green).await? == InstanceStatus::Running;
-        if green_runs {
+        // A dead green is the gateway's to go back from; blue must not be stopped before it has.
+        let ended = match deployment.runtime.status(green).await? {
+            InstanceStatus::Running => None,
+            InstanceStatus::Ended(how) => Some(how),
+        };
+        if let Some(how) = &ended {
+            let reason = format!("it ended ({how})");
+            deployment.control.go_back(&GoBack { from: green.id.clone(), reason }).await?;
+        }
+        if ended.is_none() {
             ended_since = None;
             let drained = in_flight == 0 || start.elapsed() >= spec.drain_limit;
             if drained && start.elapsed() >= spec.bake {
@@ -67,7 +74,7 @@ pub(crate) async fn watch_green(
                 answer: "neither instance answers".to_owned(),
                 successes: (0, spec.successes_in_row),
                 waited: start.elapsed(),
-                exit: Some("the process is gone".to_owned()),
+                exit: ended,
                 health_log: Vec::new(),
                 events: deployment.runtime.events(green).await.unwrap_or_default(),
                 log: deployment.log_lines(green).await,

@@ -116,8 +116,8 @@ pub struct ContainerSpec {
     pub pull: Pull,
     /// Which network it is in.
     pub network: Network,
-    /// Port the program listens on in a network of its own. On the host's it is told a free one by
-    /// `{port}` in its environment or arguments.
+    /// Port the program listens on. On the host's network it is told a free one by `{port}` in its
+    /// environment or arguments.
     pub port: u16,
     /// Memory it may use; it is killed beyond that.
     pub memory_bytes: Option<u64>,
@@ -162,12 +162,13 @@ pub enum Pull {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
-    /// One that only the instances of the service are in.
+    /// One that only the instances of the service are in. The gateway asks them at their own address,
+    /// so the engine must be on this machine.
     #[default]
     Own,
     /// This machine's own.
     Host,
-    /// One that is there already.
+    /// One that is there already. The port is published on this machine's loopback.
     Named(String),
 }
 

@@ -71,7 +71,7 @@ async fn look(target: &Target) -> Result<(), (bool, String)> {
     let probe = Probe::get(&target.spec.health_path);
     match probe::ask(target.spec.address, &probe, TIMEOUT).await {
         Answer::Status { status, .. } if (200..300).contains(&status) => Ok(()),
-        Answer::Refused => Err((true, "connection refused".to_owned())),
+        answer @ (Answer::Refused | Answer::Unreachable) => Err((true, answer.to_string())),
         answer => Err((false, answer.to_string())),
     }
 }

@@ -1,12 +1,13 @@
 //! From a release to what the engine is asked to create.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
-    PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig,
+    HostConfigLogConfig, Mount, MountType, NetworkingConfig, PortBinding, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 
 use crate::runtime::{InstanceSpec, fill};
@@ -46,6 +47,11 @@ pub(super) fn container_name(service_root: &Path, id: &str) -> String {
     format!("{}-{id}", service_name(service_root))
 }
 
+/// The filter for everything that belongs to a service.
+pub(super) fn service_filter(service_root: &Path) -> String {
+    format!("{SERVICE_LABEL}={}", service_root.display())
+}
+
 /// The labels of everything that belongs to a service.
 pub(super) fn labels(service_root: &Path) -> HashMap<String, String> {
     [(SERVICE_LABEL.to_owned(), service_root.display().to_string())].into_iter().collect()
@@ -59,13 +65,14 @@ pub(super) fn body(
     api_minor: usize,
 ) -> ContainerCreateBody {
     let release = &spec.release;
-    let published = container.network != Network::Host;
+    let published = matches!(container.network, Network::Named(_));
     // What the program itself listens on.
     let inside = if published {
         SocketAddr::from(([0, 0, 0, 0], container.port))
     } else {
         address
     };
+    let name = service_name(&spec.service_root);
     let fill = |text: &str| fill(text, inside);
     let mut env: Vec<String> =
         release.env.iter().map(|(name, value)| format!("{name}={}", fill(value))).collect();
@@ -92,9 +99,19 @@ pub(super) fn body(
             start_interval: Some(START_INTERVAL),
             ..HealthConfig::default()
         }),
+        networking_config: (container.network == Network::Own).then(|| NetworkingConfig {
+            endpoints_config: Some([(name, fixed(address.ip()))].into()),
+        }),
         host_config: Some(host_config(spec, container, address, published.then_some(port))),
         ..ContainerCreateBody::default()
     }
+}
+
+/// An endpoint whose address stays the same when the container is started again.
+fn fixed(address: IpAddr) -> EndpointSettings {
+    let ipam_config =
+        EndpointIpamConfig { ipv4_address: Some(address.to_string()), ..Default::default() };
+    EndpointSettings { ipam_config: Some(ipam_config), ..EndpointSettings::default() }
 }
 
 fn host_config(
@@ -178,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_container_is_locked_down_and_labelled() {
-        let (spec, container) = instance(Network::Own);
+        let (spec, container) = instance(Network::Named("shop".to_owned()));
         let body = body(&spec, &container, ([127, 0, 0, 1], 4711).into(), 41);
         let labels = body.labels.unwrap();
         assert_eq!(labels[SERVICE_LABEL], "/s/iris");
@@ -195,7 +212,22 @@ mod tests {
         let binding = &ports["8080/tcp"].as_ref().unwrap()[0];
         assert_eq!(binding.host_ip.as_deref(), Some("127.0.0.1"));
         assert_eq!(binding.host_port.as_deref(), Some("4711"));
-        assert!(host.network_mode.unwrap().starts_with("trainyard-iris-"));
+        assert_eq!(host.network_mode.as_deref(), Some("shop"));
+    }
+
+    #[test]
+    fn in_its_own_network_its_address_stays() {
+        let (spec, container) = instance(Network::Own);
+        let body = body(&spec, &container, ([172, 18, 0, 3], 8080).into(), 41);
+        assert!(body.env.unwrap().contains(&"TRAINYARD_PORT=8080".to_owned()));
+        let network = service_name(&spec.service_root);
+        assert!(network.starts_with("trainyard-iris-"));
+        let endpoint = &body.networking_config.unwrap().endpoints_config.unwrap()[&network];
+        let address = endpoint.ipam_config.as_ref().unwrap().ipv4_address.as_deref();
+        assert_eq!(address, Some("172.18.0.3"));
+        let host = body.host_config.unwrap();
+        assert_eq!(host.network_mode, Some(network));
+        assert!(host.port_bindings.is_none());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Instances as containers of a Docker Engine.
 //!
-//! An instance answers on a port of this machine's loopback that stays the same when its container is
-//! started again: published from the service's own network, or taken by the program itself on the host's.
+//! An instance answers at an address that stays the same when its container is started again: one of the
+//! service's own network, a port that the program takes itself on the host's, or a port of the loopback
+//! that is published from a network of somebody else's.
 //! Labels on container and network are how they are found again, whoever created them and however far
 //! that got.
 
@@ -9,6 +10,7 @@ mod auth;
 mod create;
 mod engine;
 mod image;
+mod network;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -19,11 +21,11 @@ use async_trait::async_trait;
 use bollard::container::LogOutput;
 use bollard::models::{
     ContainerState, ContainerStateStatusEnum, ContainerUpdateBody, HealthStatusEnum,
-    NetworkCreateRequest, RestartPolicy, RestartPolicyNameEnum,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, EventsOptions, InspectContainerOptions, ListContainersOptions,
-    ListNetworksOptions, LogsOptions, RemoveContainerOptions, StartContainerOptions,
+    LogsOptions, RemoveContainerOptions, StartContainerOptions,
     StopContainerOptions,
 };
 use futures::StreamExt as _;
@@ -35,11 +37,11 @@ use super::{
 use crate::error::{Error, Result};
 use crate::layout::{self, now_ms};
 use crate::spec::{ContainerSpec, Network, ReleaseSpec};
-use create::{INSTANCE_LABEL, SERVICE_LABEL, container_name, labels, service_name};
+use create::{INSTANCE_LABEL, container_name, service_filter};
 use engine::{Engine, refused, status};
 
-/// Another program may take the port between its choice and its use; then another is chosen.
-const PORT_TRIES: u32 = 5;
+/// Somebody else may take an address between its choice and its use; then another is chosen.
+const ADDRESS_TRIES: u64 = 5;
 
 /// Lines of a container's output that are kept when the container goes.
 const KEPT_LINES: usize = 10_000;
@@ -66,31 +68,6 @@ impl DockerRuntime {
         Ok(Self { engine: Engine::connect().await? })
     }
 
-    /// The service's own network, made if it is not there.
-    async fn provide_network(&self, service_root: &Path) -> Result<()> {
-        let name = service_name(service_root);
-        if self.networks(service_root).await?.contains(&name) {
-            return Ok(());
-        }
-        let request = || {
-            self.engine.docker.create_network(NetworkCreateRequest {
-                name: name.clone(),
-                driver: Some("bridge".to_owned()),
-                labels: Some(labels(service_root)),
-                ..NetworkCreateRequest::default()
-            })
-        };
-        self.engine.call(|| format!("cannot create network {name}"), request).await.map(drop)
-    }
-
-    async fn networks(&self, service_root: &Path) -> Result<Vec<String>> {
-        let filters = [("label".to_owned(), vec![service_filter(service_root)])];
-        let options = ListNetworksOptions { filters: Some(filters.into()) };
-        let request = || self.engine.docker.list_networks(Some(options.clone()));
-        let found = self.engine.call(|| "cannot list networks".to_owned(), request).await?;
-        Ok(found.into_iter().filter_map(|network| network.name).collect())
-    }
-
     /// Containers of a service, in whatever state: `(id of the instance, name)`.
     async fn containers(&self, service_root: &Path) -> Result<Vec<(String, String)>> {
         let filters = [("label".to_owned(), vec![service_filter(service_root)])];
@@ -112,7 +89,7 @@ impl DockerRuntime {
         Ok(containers)
     }
 
-    /// Creates and starts a container on an address; `None` when the port was taken meanwhile.
+    /// Creates and starts a container on an address; `None` when the address was taken meanwhile.
     async fn create(
         &self,
         spec: &InstanceSpec,
@@ -135,7 +112,7 @@ impl DockerRuntime {
         let start = || self.engine.docker.start_container(&name, None::<StartContainerOptions>);
         match self.engine.ask(start).await {
             Ok(()) => {}
-            Err(refusal) if is_port_taken(&refusal) => {
+            Err(refusal) if is_address_taken(&refusal) => {
                 self.discard(&name).await?;
                 return Ok(None);
             }
@@ -245,12 +222,8 @@ impl DockerRuntime {
     }
 }
 
-fn service_filter(service_root: &Path) -> String {
-    format!("{SERVICE_LABEL}={}", service_root.display())
-}
-
-fn is_port_taken(refusal: &bollard::errors::Error) -> bool {
-    let text = refusal.to_string();
+fn is_address_taken(refusal: &bollard::errors::Error) -> bool {
+    let text = refusal.to_string().to_lowercase();
     text.contains("port is already allocated") || text.contains("address already in use")
 }
 
@@ -280,14 +253,21 @@ impl Runtime for DockerRuntime {
             reason: "the release names no image".to_owned(),
             hint: "set `image` under [deploy], or give --image".to_owned(),
         })?;
-        if container.network == Network::Own {
-            self.provide_network(&spec.service_root).await?;
-        }
-        for _ in 0..PORT_TRIES {
-            let address = free_address().map_err(|error| Error::Start {
-                command: container.image.clone().into(),
-                reason: error.to_string(),
-            })?;
+        let range = match container.network {
+            Network::Own => Some(network::provide(&self.engine, &spec.service_root).await?),
+            Network::Host | Network::Named(_) => None,
+        };
+        let number = spec.id.bytes().filter(u8::is_ascii_digit).fold(0_u64, |number, digit| {
+            number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
+        });
+        for attempt in 0..ADDRESS_TRIES {
+            let address = match range {
+                Some(range) => range.address(number.wrapping_add(attempt), container.port),
+                None => free_address().map_err(|error| Error::Start {
+                    command: container.image.clone().into(),
+                    reason: error.to_string(),
+                })?,
+            };
             if let Some(handle) = self.create(spec, container, address).await? {
                 return Ok(Instance {
                     id: spec.id.clone(),
@@ -301,7 +281,7 @@ impl Runtime for DockerRuntime {
         }
         Err(Error::Start {
             command: container.image.clone().into(),
-            reason: format!("{PORT_TRIES} free ports in a row were taken by other programs"),
+            reason: format!("{ADDRESS_TRIES} free addresses in a row were taken by others"),
         })
     }
 
@@ -421,16 +401,8 @@ impl Runtime for DockerRuntime {
         if !self.containers(service_root).await?.is_empty() {
             return Ok(());
         }
-        for name in self.networks(service_root).await? {
-            let request = || self.engine.docker.remove_network(&name);
-            match self.engine.ask(request).await {
-                Ok(()) => {}
-                // Gone, or somebody else's container joined it: then it is in use.
-                Err(refusal) if matches!(status(&refusal), Some(403 | 404)) => {}
-                Err(refusal) => {
-                    return Err(refused(format!("cannot remove network {name}"), &refusal));
-                }
-            }
+        for name in network::list(&self.engine, service_root).await? {
+            network::remove(&self.engine, &name).await?;
         }
         Ok(())
     }
