@@ -63,12 +63,14 @@ fn option<'a>(arguments: &'a [String], name: &str) -> Fallible<&'a str> {
 }
 
 async fn gateway(arguments: &[String]) -> Fallible<()> {
-    let limits = Limits { max_connections: 2000, max_body_bytes: 8 << 20, ..Limits::default() };
-    let options = GatewayOptions {
-        state_dir: option(arguments, "--state-dir")?.into(),
-        listen: option(arguments, "--listen")?.parse()?,
-        limits,
-    };
+    let listen = option(arguments, "--listen")?.parse()?;
+    let mut options = GatewayOptions::new(option(arguments, "--state-dir")?, listen);
+    options.limits = Limits { max_connections: 2000, max_body_bytes: 8 << 20, ..Limits::default() };
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    options.access_log = has("--access-log");
+    options.take_over = has("--take-over");
+    let metrics = arguments.iter().find_map(|argument| argument.strip_prefix("--metrics-listen="));
+    options.metrics_listen = metrics.map(str::parse).transpose()?;
     Ok(trainyard_deploy::gateway::run(options, terminated()).await?)
 }
 
@@ -226,9 +228,10 @@ async fn backend(arguments: &[String]) -> Fallible<()> {
     // Written to, or the kernel would not give the memory.
     let eaten = vec![1_u8; eaten];
     let host = std::env::var("HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
-    let listener =
-        tokio::net::TcpListener::bind(SocketAddr::new(host.parse()?, port)).await?;
-    println!("{} holds {} bytes", habits.name, eaten.len());
+    let listener = tokio::net::TcpListener::bind(SocketAddr::new(host.parse()?, port)).await?;
+    if !eaten.is_empty() {
+        println!("{} holds {} bytes", habits.name, eaten.len());
+    }
     println!("{} listens on {port}", habits.name);
     let all = Arc::clone(&habits);
     let accept = async {

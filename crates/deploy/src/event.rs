@@ -96,6 +96,13 @@ pub enum ReleaseEvent {
         /// What the gateway saw.
         reason: String,
     },
+    /// A new gateway took over from another.
+    GatewayUpgraded {
+        /// The old process.
+        from: u32,
+        /// The new one.
+        to: u32,
+    },
     /// The gateway was stopped.
     GatewayStopped,
     /// All done.
@@ -121,6 +128,7 @@ impl ReleaseEvent {
             Self::Drained { .. } => "drained",
             Self::Stopped { .. } => "stopped",
             Self::WentBack { .. } => "went-back",
+            Self::GatewayUpgraded { .. } => "gateway-upgraded",
             Self::GatewayStopped => "gateway-stopped",
             Self::Finished => "finished",
         }
@@ -151,6 +159,9 @@ impl fmt::Display for ReleaseEvent {
             Self::Stopped { id } => write!(f, "stopped {id}"),
             Self::WentBack { from, to, reason } => {
                 write!(f, "went back from {from} to {to}: {reason}")
+            }
+            Self::GatewayUpgraded { from, to } => {
+                write!(f, "the gateway is process {to} now, before {from}")
             }
             Self::GatewayStopped => f.write_str("gateway stopped"),
             Self::Finished => f.write_str("finished"),

@@ -30,13 +30,14 @@ pub use deployment::Progress;
 pub use error::{Error, Result, Unhealthy};
 pub use event::{HistoryEntry, Outcome, ReleaseEvent};
 pub use lock::Holder;
-pub use manage::{InstanceReport, Role, ServiceStatus, history, logs, rollback, status, stop};
+pub use manage::{
+    InstanceReport, Role, ServiceStatus, history, logs, metrics, rollback, set_mode, status, stop,
+    upgrade,
+};
 pub use release::{Released, release, release_on};
 pub use runtime::docker::DockerRuntime;
 pub use runtime::process::ProcessRuntime;
 pub use runtime::{
     HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, RuntimeKind,
 };
-pub use spec::{
-    BakeLimits, BindMount, ContainerSpec, Network, Probe, Pull, ReleaseSpec, Service,
-};
+pub use spec::{BakeLimits, BindMount, ContainerSpec, Network, Probe, Pull, ReleaseSpec, Service};

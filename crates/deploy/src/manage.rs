@@ -10,6 +10,7 @@ use crate::control::{Control, GatewayStatus};
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
 use crate::event::{HistoryEntry, Outcome, ReleaseEvent};
+use crate::gateway::Mode;
 use crate::layout::{Layout, read_json, read_lines};
 use crate::lock::{self, Holder};
 use crate::release::{self, Released, url};
@@ -183,6 +184,29 @@ pub async fn rollback(service: &Service, progress: Progress<'_>) -> Result<Relea
     release::run(deployment, &spec).await
 }
 
+/// Replaces the running gateway by one of this program, without a gap for clients.
+pub async fn upgrade(service: &Service, progress: Progress<'_>) -> Result<()> {
+    let runtime = Runtimes::default();
+    let layout = Layout::open(service)?;
+    let deployment = Deployment::begin(service, layout, &runtime, "upgrade", progress).await?;
+    let running = deployment.control.status().await?;
+    let status = running.ok_or_else(|| not_deployed(service, &deployment.layout))?;
+    deployment.upgrade_gateway(&status).await?;
+    deployment.step(ReleaseEvent::Finished)
+}
+
+/// Opens the gateway, pauses it (requests wait), or closes it for maintenance.
+pub async fn set_mode(service: &Service, mode: &Mode) -> Result<()> {
+    let layout = Layout::open(service)?;
+    Control::new(layout.gateway_socket()).set_mode(mode).await
+}
+
+/// The gateway's counters in Prometheus' text format.
+pub async fn metrics(service: &Service) -> Result<String> {
+    let layout = Layout::open(service)?;
+    Control::new(layout.gateway_socket()).metrics().await
+}
+
 /// Stops the gateway when its requests have finished, then all instances. Doing it twice is fine.
 pub async fn stop(service: &Service, progress: Progress<'_>) -> Result<()> {
     let runtime = Runtimes::default();
@@ -196,12 +220,13 @@ pub async fn stop(service: &Service, progress: Progress<'_>) -> Result<()> {
         deployment.step(ReleaseEvent::Stopped { id })?;
     }
     runtime.clean(&deployment.layout.root).await?;
-    // The next gateway must not look for instances that were stopped on purpose.
-    let route = deployment.layout.gateway_state();
-    match std::fs::remove_file(&route) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(Error::io("cannot remove", &route, source)),
+    // The next gateway must not look for instances that were stopped on purpose, nor stay closed.
+    for state in [deployment.layout.gateway_state(), deployment.layout.gateway_mode()] {
+        match std::fs::remove_file(&state) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Error::io("cannot remove", &state, source)),
+        }
     }
     deployment.step(ReleaseEvent::Finished)
 }

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 
 use serde::Serialize;
 
+use crate::bake::watch_green;
 use crate::control::Switch;
 use crate::deployment::{Deployment, Progress, target};
-use crate::bake::watch_green;
 use crate::error::{Error, Result};
 use crate::event::{Outcome, ReleaseEvent};
 use crate::layout::Layout;

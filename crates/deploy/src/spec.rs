@@ -25,6 +25,10 @@ pub struct Service {
     pub gateway_command: Option<Vec<OsString>>,
     /// How long to wait for another deployment of the same service.
     pub lock_wait: Duration,
+    /// Whether the gateway writes a line for each request.
+    pub access_log: bool,
+    /// Where the gateway answers `/metrics`, beside its control socket.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Service {
@@ -36,6 +40,8 @@ impl Service {
             listen,
             gateway_command: None,
             lock_wait: Duration::from_secs(10),
+            access_log: false,
+            metrics_listen: None,
         }
     }
 

@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 use trainyard_train::{Algorithm, MissingValues, Task, TrainConfig};
 
-pub use crate::deploy_config::Deploy;
-pub use crate::notify_config::Notify;
-pub use crate::watch_config::Watch;
+use crate::deploy_config::Deploy;
+use crate::notify_config::Notify;
+use crate::watch_config::Watch;
 use crate::{Error, Result};
 
 /// Name of the file in a project's folder.

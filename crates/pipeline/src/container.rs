@@ -32,9 +32,10 @@ pub(crate) fn put_in(project: &Project, spec: &mut ReleaseSpec) -> Result<()> {
                 "a container in a network of its own does not reach {}",
                 project.http_tracking_url().unwrap_or_default()
             ),
-            hint: "set network = \"host\" under [deploy], or give the tracking server's address in \
+            hint:
+                "set network = \"host\" under [deploy], or give the tracking server's address in \
                    the network"
-                .to_owned(),
+                    .to_owned(),
         });
     }
     let log = project.prediction_log();

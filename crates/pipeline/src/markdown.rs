@@ -18,7 +18,8 @@ impl Summary {
         ));
         page.verdict(&self.gate);
         page.drift(self.drift.as_ref());
-        let metrics = self.metrics.iter().map(|(name, value)| (name.as_str(), format!("{value:.4}")));
+        let metrics =
+            self.metrics.iter().map(|(name, value)| (name.as_str(), format!("{value:.4}")));
         page.table(["metric", "holdout"], metrics);
         let seconds =
             self.seconds.iter().map(|(step, took)| (step.title(), format!("{took:.1} s")));

@@ -55,7 +55,8 @@ impl Happened {
             version: summary.model.version.clone(),
             url: Some(summary.url.clone()),
         }];
-        happened.extend(summary.drift.iter().filter(|drift| drift.drifted).cloned().map(Self::Drift));
+        happened
+            .extend(summary.drift.iter().filter(|drift| drift.drifted).cloned().map(Self::Drift));
         happened
     }
 

@@ -266,18 +266,15 @@ pub async fn monitor_project(
         let name = format!("{model} (version {})", version.version);
         (monitor::reference_of(tracking, &resolved, &model, &state).await?, name)
     };
-    let (current, current_name) = match &config.current {
-        Some(source) => {
-            let table = project.read(source, &ReadOptions::default())?.batch;
-            (monitor::filter_log(&table, filter)?, source.clone())
-        }
-        None => {
-            let log = read_log(project, filter)?.ok_or_else(|| Error::Missing {
-                what: format!("version {} has predicted nothing yet", version.version),
-                hint: "send requests to the deployment, or give --current FILE".to_owned(),
-            })?;
-            (log, "prediction log".to_owned())
-        }
+    let (current, current_name) = if let Some(source) = &config.current {
+        let table = project.read(source, &ReadOptions::default())?.batch;
+        (monitor::filter_log(&table, filter)?, source.clone())
+    } else {
+        let log = read_log(project, filter)?.ok_or_else(|| Error::Missing {
+            what: format!("version {} has predicted nothing yet", version.version),
+            hint: "send requests to the deployment, or give --current FILE".to_owned(),
+        })?;
+        (log, "prediction log".to_owned())
     };
     let meta = monitor::meta(&version.name, &reference_name, &current_name, Utc::now());
     let mut options = drift_options(project);

@@ -60,9 +60,7 @@ pub async fn watch(
             hint: "change `cron` under [watch]".to_owned(),
         })?;
         tokio::time::sleep((next - now).to_std().unwrap_or_default()).await;
-        let turn = turn(project, tracking, options, watcher)
-            .await
-            .unwrap_or_else(Turn::Failed);
+        let turn = turn(project, tracking, options, watcher).await.unwrap_or_else(Turn::Failed);
         told(&turn);
     }
 }
@@ -110,7 +108,8 @@ async fn turn(
         traffic::flush_log(url).await?;
     }
     let version = served_version(project, tracking.as_ref()).await?;
-    let filter = LogFilter { version: Some(version.clone()), since: memory.trainings.last().copied() };
+    let since = memory.trainings_ms.last().copied().and_then(DateTime::from_timestamp_millis);
+    let filter = LogFilter { version: Some(version.clone()), since };
     let monitored = match monitor_project(project, tracking.as_ref(), &filter, |_| {}).await {
         Ok(monitored) => monitored,
         // Nothing was predicted yet.
@@ -133,7 +132,7 @@ async fn turn(
         return Ok(Turn::Held { drift, reason });
     }
     // Remembered before it begins: a training that kills this program must not begin again at once.
-    memory.trainings.push(now);
+    memory.trainings_ms.push(now.timestamp_millis());
     memory.write(project)?;
     let mut options = options.clone();
     options.tags = tags(&drift, &version);
@@ -164,8 +163,8 @@ fn tags(drift: &DriftSummary, version: &str) -> Vec<(String, String)> {
 /// What is remembered from one look to the next (`.trainyard/watch.json`).
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 struct Memory {
-    /// When trainings began, oldest first.
-    trainings: Vec<DateTime<Utc>>,
+    /// When trainings began, in milliseconds since 1970, oldest first.
+    trainings_ms: Vec<i64>,
 }
 
 impl Memory {
@@ -185,8 +184,8 @@ impl Memory {
 
     /// Written beside and renamed, so that it is whole or not there.
     fn write(&mut self, project: &Project) -> Result<()> {
-        let old = self.trainings.len().saturating_sub(REMEMBERED);
-        self.trainings.drain(..old);
+        let old = self.trainings_ms.len().saturating_sub(REMEMBERED);
+        self.trainings_ms.drain(..old);
         let path = Self::path(project);
         let temporary = path.with_extension("tmp");
         let failed = |source| Error::io(&path, source);
@@ -198,15 +197,19 @@ impl Memory {
 
     /// Why no training may begin now.
     fn held(&self, config: &Watch, now: DateTime<Utc>) -> Option<String> {
-        let since = |time: &DateTime<Utc>| (now - *time).to_std().unwrap_or_default();
-        if let Some(last) = self.trainings.last()
-            && since(last) < config.cool_down
+        let since = |time: &i64| {
+            Duration::from_millis(u64::try_from(now.timestamp_millis() - *time).unwrap_or(0))
+        };
+        if let Some(ago) = self.trainings_ms.last().map(since).filter(|ago| *ago < config.cool_down)
         {
-            let left = config.cool_down.saturating_sub(since(last)).as_secs();
-            return Some(format!("the last training was {} s ago, cool-down ends in {left} s", since(last).as_secs()));
+            let left = config.cool_down.saturating_sub(ago).as_secs();
+            return Some(format!(
+                "the last training was {} s ago, cool-down ends in {left} s",
+                ago.as_secs()
+            ));
         }
         let day = Duration::from_hours(24);
-        let today = self.trainings.iter().filter(|time| since(time) < day).count();
+        let today = self.trainings_ms.iter().filter(|time| since(time) < day).count();
         (today >= config.max_per_day as usize)
             .then(|| format!("{today} trainings in 24 hours, {} are allowed", config.max_per_day))
     }
@@ -218,16 +221,12 @@ mod tests {
 
     #[test]
     fn trainings_are_not_too_often() {
-        let config = Watch {
-            cool_down: Duration::from_hours(1),
-            max_per_day: 2,
-            ..Watch::default()
-        };
+        let config =
+            Watch { cool_down: Duration::from_hours(1), max_per_day: 2, ..Watch::default() };
         let now: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
-        let ago = |minutes| now - TimeDelta::minutes(minutes);
         let held = |trainings: &[i64]| {
-            let trainings = trainings.iter().map(|minutes| ago(*minutes)).collect();
-            Memory { trainings }.held(&config, now)
+            let ago = |minutes: &i64| (now - TimeDelta::minutes(*minutes)).timestamp_millis();
+            Memory { trainings_ms: trainings.iter().map(ago).collect() }.held(&config, now)
         };
         assert_eq!(held(&[]), None);
         assert_eq!(held(&[61]), None);

@@ -94,7 +94,8 @@ impl Engine {
             "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
             folder.join("registry").display()
         );
-        std::fs::write(folder.join("registry.yaml"), registry).map_err(|error| error.to_string())?;
+        std::fs::write(folder.join("registry.yaml"), registry)
+            .map_err(|error| error.to_string())?;
         let lock = std::env::temp_dir().join("trainyard-docker.lock");
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
@@ -197,7 +198,11 @@ pub fn copy_with_libraries(program: &Path, context: &Path, name: &str) {
     let root = context.join("root");
     let run = |command: &mut Command| -> String {
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{command:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     std::fs::create_dir_all(&root).unwrap_or_else(|error| panic!("{error}"));

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 use tokio::net::UnixListener;
 
@@ -94,7 +94,7 @@ async fn give(
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
-    let given = tokio::task::spawn_blocking(move || {
+    let given = tokio::task::spawn_blocking(move || -> std::io::Result<UnixStream> {
         let sockets = [estate.clients.as_fd(), estate.control.as_fd(), estate.lock.as_fd()];
         send(&stream, &sockets)?;
         let mut answer = [0];

@@ -112,10 +112,9 @@ fn too_bad(now: Counted, before: Before, limits: &BakeLimits) -> Option<String> 
     }
     let slow = now.slow.saturating_sub(before.current.slow);
     match limits.latency {
-        Some(limit) if slow as f64 > SLOW_SHARE * requests as f64 => Some(format!(
-            "{slow} of {requests} answers took longer than {} ms",
-            limit.as_millis()
-        )),
+        Some(limit) if slow as f64 > SLOW_SHARE * requests as f64 => {
+            Some(format!("{slow} of {requests} answers took longer than {} ms", limit.as_millis()))
+        }
         _ => None,
     }
 }
@@ -131,7 +130,10 @@ mod tests {
         let judged = |now| too_bad(now, Before::default(), &limits);
         assert_eq!(judged(now(19, 19, 0)), None);
         assert_eq!(judged(now(100, 10, 5)), None);
-        assert_eq!(judged(now(100, 11, 0)).unwrap(), "11 of 100 requests got an error (0.0 % before)");
+        assert_eq!(
+            judged(now(100, 11, 0)).unwrap(),
+            "11 of 100 requests got an error (0.0 % before)"
+        );
         assert_eq!(judged(now(100, 0, 6)).unwrap(), "6 of 100 answers took longer than 50 ms");
         // The standby failed as often: going back would change nothing.
         let before = Before { current: now(0, 0, 0), standby: now(1000, 300, 0) };

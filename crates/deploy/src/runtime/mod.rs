@@ -147,6 +147,11 @@ pub(crate) fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
+/// Whether a process runs; a zombie does not.
+pub(crate) fn runs(pid: rustix::process::Pid) -> bool {
+    procfs::facts(pid).is_some()
+}
+
 /// Arguments and values with `{port}` and `{address}` replaced.
 pub(crate) fn fill(text: &str, address: SocketAddr) -> String {
     text.replace("{port}", &address.port().to_string()).replace("{address}", &address.to_string())

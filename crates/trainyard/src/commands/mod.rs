@@ -2,6 +2,7 @@
 
 mod deploy;
 mod gateway;
+mod gateway_actions;
 mod health;
 mod init;
 mod monitor;
@@ -12,6 +13,7 @@ mod serve;
 mod server;
 mod tracking_pages;
 mod train;
+mod watch;
 
 use std::process::ExitCode;
 

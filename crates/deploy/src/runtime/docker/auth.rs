@@ -61,7 +61,9 @@ impl std::fmt::Debug for Credentials {
 impl Credentials {
     /// The value of `X-Registry-Auth`.
     pub(super) fn header(&self) -> Result<String, String> {
-        serde_json::to_vec(self).map(|json| URL_SAFE.encode(json)).map_err(|error| error.to_string())
+        serde_json::to_vec(self)
+            .map(|json| URL_SAFE.encode(json))
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -197,10 +199,7 @@ mod tests {
         assert!(!format!("{found:?}").contains("secret"));
         let json = URL_SAFE.decode(found.header().unwrap()).unwrap();
         let json = String::from_utf8(json).unwrap();
-        assert_eq!(
-            json,
-            r#"{"username":"me","password":"secret:1","serveraddress":"ghcr.io"}"#
-        );
+        assert_eq!(json, r#"{"username":"me","password":"secret:1","serveraddress":"ghcr.io"}"#);
         let token = from_file(&config, "old.example").unwrap().unwrap();
         assert_eq!(token.identitytoken, "t");
         assert!(from_file(&config, "nowhere").unwrap().is_none());

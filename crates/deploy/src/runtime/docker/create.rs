@@ -35,10 +35,13 @@ const START_INTERVAL: i64 = 500_000_000;
 pub(super) fn service_name(service_root: &Path) -> String {
     let name = service_root.file_name().unwrap_or_default().to_string_lossy();
     // FNV-1a: the name must stay the same from one program to the next.
-    let hash = service_root.as_os_str().as_encoded_bytes().iter().fold(
-        0xcbf2_9ce4_8422_2325_u64,
-        |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3),
-    );
+    let hash = service_root
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     format!("trainyard-{name}-{:08x}", hash >> 32)
 }
 
@@ -67,11 +70,7 @@ pub(super) fn body(
     let release = &spec.release;
     let published = matches!(container.network, Network::Named(_));
     // What the program itself listens on.
-    let inside = if published {
-        SocketAddr::from(([0, 0, 0, 0], container.port))
-    } else {
-        address
-    };
+    let inside = if published { SocketAddr::from(([0, 0, 0, 0], container.port)) } else { address };
     let name = service_name(&spec.service_root);
     let fill = |text: &str| fill(text, inside);
     let mut env: Vec<String> =

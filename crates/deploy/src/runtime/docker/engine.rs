@@ -63,11 +63,13 @@ impl Engine {
     }
 
     async fn connect_to(host: &str) -> Result<Self> {
-        let away = |reason: String| Error::Docker {
+        let away = |reason: String| {
+            Error::Docker {
             doing: format!("cannot reach Docker at {host}"),
             reason,
             hint: "is the daemon running, and may this user open its socket? DOCKER_HOST names another"
                 .to_owned(),
+        }
         };
         let offered = tokio::time::timeout(PING_TIMEOUT, ping(host))
             .await

@@ -42,7 +42,8 @@ async fn pull(engine: &Engine, image: &str) -> Result<String> {
     let header = match credentials {
         Some(credentials) => {
             let header = credentials.header().map_err(failed)?;
-            let mut value = HeaderValue::from_str(&header).map_err(|error| failed(error.to_string()))?;
+            let mut value =
+                HeaderValue::from_str(&header).map_err(|error| failed(error.to_string()))?;
             value.set_sensitive(true);
             Some(value)
         }

@@ -20,13 +20,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bollard::container::LogOutput;
 use bollard::models::{
-    ContainerState, ContainerStateStatusEnum, ContainerUpdateBody, HealthStatusEnum,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerState, ContainerStateStatusEnum, ContainerUpdateBody, HealthStatusEnum, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, EventsOptions, InspectContainerOptions, ListContainersOptions,
-    LogsOptions, RemoveContainerOptions, StartContainerOptions,
-    StopContainerOptions,
+    LogsOptions, RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
 };
 use futures::StreamExt as _;
 
@@ -377,7 +376,9 @@ impl Runtime for DockerRuntime {
             };
             self.engine.docker.update_container(&instance.handle, update)
         };
-        self.engine.call(|| format!("cannot update the container of {}", instance.id), request).await
+        self.engine
+            .call(|| format!("cannot update the container of {}", instance.id), request)
+            .await
     }
 
     async fn stop(&self, instance: &Instance, grace: Duration) -> Result<()> {
