@@ -61,7 +61,7 @@ pub(super) async fn set_mode(
 pub(super) async fn upgrade(arguments: &ProjectArguments) -> Result<ExitCode, Failure> {
     let project = open(arguments)?;
     trainyard_deploy::upgrade(&service(&project), &|event| {
-        printer::terminal_hint(&event.to_string())
+        printer::terminal_hint(&event.to_string());
     })
     .await
     .map_err(trainyard_pipeline::Error::from)?;

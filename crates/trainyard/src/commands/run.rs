@@ -18,6 +18,7 @@ use crate::printer::{self, Progress};
 #[command(
     after_help = "Examples:\n  trainyard run examples/iris --keep\n  trainyard run examples/iris --watch"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     project: ProjectArguments,

@@ -4,7 +4,10 @@
 
 mod bad_input;
 mod command;
+mod container;
 mod help;
 mod pages;
 mod project;
 mod run;
+mod watch;
+mod workflow;
