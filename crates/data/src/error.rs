@@ -255,6 +255,19 @@ impl Error {
         Self::Io { doing: "cannot read", path: path.to_owned(), source }
     }
 
+    /// The same error in a file that has this many lines more before the place.
+    pub(crate) fn below(mut self, lines: usize) -> Self {
+        match &mut self {
+            Self::Ragged { line, .. }
+            | Self::OpenQuote { line, .. }
+            | Self::Utf8 { line, .. }
+            | Self::Nul { line, .. }
+            | Self::Value { line, .. } => *line += lines,
+            _ => {}
+        }
+        self
+    }
+
     /// Writing `path` failed.
     pub(crate) fn write(path: &Path, source: std::io::Error) -> Self {
         Self::Io { doing: "cannot write", path: path.to_owned(), source }

@@ -98,6 +98,12 @@ impl RowFilter {
 
     /// Keeps the rows that satisfy everything.
     pub(crate) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        arrow_select::filter::filter_record_batch(batch, &self.kept(batch)?)
+            .map_err(|source| Error::arrow("the filtered table".as_ref(), source))
+    }
+
+    /// Which rows satisfy everything.
+    pub(crate) fn kept(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         let mut keep = vec![true; batch.num_rows()];
         for (bound, operator) in
             [(&self.since, Operator::GreaterEqual), (&self.until, Operator::Less)]
@@ -118,8 +124,7 @@ impl RowFilter {
         for text in &self.conditions {
             apply_condition(&mut keep, batch, &parse(text)?)?;
         }
-        arrow_select::filter::filter_record_batch(batch, &BooleanArray::from(keep))
-            .map_err(|source| Error::arrow("the filtered table".as_ref(), source))
+        Ok(BooleanArray::from(keep))
     }
 }
 

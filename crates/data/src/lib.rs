@@ -20,18 +20,22 @@
 //! users have one form to deal with. Dictionaries come only from Parquet files that hold them, where they
 //! mean pandas' `category`.
 
+mod columns;
 mod csv;
 mod error;
 mod filter;
 mod options;
 mod parquet;
 mod source;
+mod spill;
 mod table;
+mod unify;
 mod write;
 
 pub use arrow_array;
 pub use arrow_schema;
 
+pub use columns::Columns;
 pub use error::{Error, Result};
 pub use filter::RowFilter;
 pub use options::{MAX_COLUMNS, MAX_FILE_BYTES, MAX_FILES, MAX_RECORD_BYTES, ReadOptions};

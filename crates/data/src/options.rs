@@ -32,6 +32,8 @@ pub struct ReadOptions {
     pub fill_short_records: bool,
     /// Columns that some of several files lack become nulls instead of being refused.
     pub fill_missing_columns: bool,
+    /// Chosen columns that no file has are left out instead of being refused.
+    pub skip_missing_columns: bool,
     /// A table without rows is an answer, not an error.
     pub allow_no_rows: bool,
     /// Which rows are kept; its columns are read even when they are not chosen.

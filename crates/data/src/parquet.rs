@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::parquet::arrow::ProjectionMask;
@@ -86,6 +86,19 @@ fn decode<R: ChunkReader + 'static>(
     row_groups: &[usize],
     roots: &[usize],
 ) -> Result<RecordBatch> {
+    let (schema, batches) = batches(path, input, metadata, row_groups, roots)?;
+    let joined = arrow_select::concat::concat_batches(&schema, &batches)
+        .map_err(|source| Error::arrow(path, source))?;
+    plain(path, &joined)
+}
+
+fn batches<R: ChunkReader + 'static>(
+    path: &Path,
+    input: R,
+    metadata: &ArrowReaderMetadata,
+    row_groups: &[usize],
+    roots: &[usize],
+) -> Result<(SchemaRef, Vec<RecordBatch>)> {
     let failed = |error: &dyn std::fmt::Display| undecodable(path, &error.to_string());
     let mask = ProjectionMask::roots(
         metadata.metadata().file_metadata().schema_descr(),
@@ -100,9 +113,64 @@ fn decode<R: ChunkReader + 'static>(
     let schema = arrow_array::RecordBatchReader::schema(&reader);
     let batches =
         reader.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
-    let joined = arrow_select::concat::concat_batches(&schema, &batches)
-        .map_err(|source| Error::arrow(path, source))?;
-    plain(path, &joined)
+    Ok((schema, batches))
+}
+
+/// A Parquet file on disk whose columns are decoded one by one.
+#[derive(Debug, Clone)]
+pub(crate) struct ParquetFile {
+    pub(crate) path: PathBuf,
+    metadata: ArrowReaderMetadata,
+    /// Indices of the columns that were chosen, in order.
+    chosen: Vec<usize>,
+}
+
+impl ParquetFile {
+    /// Reads the footer.
+    pub(crate) fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Error::read(path, error))?;
+        let metadata = guarded(path, || {
+            ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+                .map_err(|error| undecodable(path, &error.to_string()))
+        })?;
+        let chosen = choose(path, metadata.schema(), options)?;
+        Ok(Self { path: path.to_owned(), metadata, chosen })
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        usize::try_from(self.metadata.metadata().file_metadata().num_rows()).unwrap_or_default()
+    }
+
+    /// What pandas wrote of its own types.
+    pub(crate) fn pandas(&self) -> Option<&str> {
+        self.metadata.schema().metadata().get("pandas").map(String::as_str)
+    }
+
+    /// Names and types of the chosen columns, as [`ParquetFile::column`] gives them.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&str, DataType)> {
+        self.chosen.iter().map(|&index| {
+            let field = self.metadata.schema().field(index);
+            (field.name().as_str(), plain_type(field.data_type()))
+        })
+    }
+
+    /// Decodes one column, in pieces as they come; `None` if the file does not have it.
+    pub(crate) fn column(&self, name: &str) -> Result<Option<Vec<ArrayRef>>> {
+        let schema = self.metadata.schema();
+        let Some(&index) = self.chosen.iter().find(|&&index| schema.field(index).name() == name)
+        else {
+            return Ok(None);
+        };
+        let path = self.path.as_path();
+        check_size(path, &self.metadata, &[index])?;
+        let groups: Vec<usize> = (0..self.metadata.metadata().num_row_groups()).collect();
+        let pieces = guarded(path, || {
+            let file = File::open(path).map_err(|error| Error::read(path, error))?;
+            let (_, batches) = batches(path, file, &self.metadata, &groups, &[index])?;
+            batches.iter().map(|batch| Ok(Arc::clone(plain(path, batch)?.column(0)))).collect()
+        })?;
+        Ok(Some(pieces))
+    }
 }
 
 /// Large and view strings become `Utf8`, dictionary keys `Int32`.
@@ -194,7 +262,7 @@ fn choose(path: &Path, schema: &Schema, options: &ReadOptions) -> Result<Vec<usi
     for column in columns {
         match names.iter().position(|name| name == column) {
             Some(index) => chosen.push(index),
-            None if options.fill_missing_columns => {}
+            None if options.fill_missing_columns || options.skip_missing_columns => {}
             None => {
                 return Err(Error::NoColumn {
                     path: path.to_owned(),

@@ -199,6 +199,28 @@ pub(crate) struct Opened {
     pub(crate) sha256: Option<String>,
 }
 
+/// Whether the file is a Parquet file on disk, which can be read in parts.
+pub(crate) fn is_parquet_file(path: &Path) -> Result<bool> {
+    if path == Path::new(STDIN) {
+        return Ok(false);
+    }
+    let mut file = File::open(path).map_err(|error| Error::read(path, error))?;
+    Ok(&magic(path, &mut file)?.0 == b"PAR1")
+}
+
+/// The first four bytes of a file, and how many there are.
+pub(crate) fn magic(path: &Path, file: &mut File) -> Result<([u8; 4], usize)> {
+    let mut magic = [0_u8; 4];
+    let mut filled = 0;
+    while let Some(rest) = magic.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest).map_err(|error| Error::read(path, error))? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok((magic, filled))
+}
+
 /// Opens a file, decompresses it and tells CSV from Parquet by its first bytes.
 pub(crate) fn open(path: &Path, digest: bool) -> Result<Opened> {
     let reading = |error| Error::read(path, error);
@@ -211,14 +233,7 @@ pub(crate) fn open(path: &Path, digest: bool) -> Result<Opened> {
     }
     let mut file = File::open(path).map_err(reading)?;
     let stored_bytes = file.metadata().map_err(reading)?.len();
-    let mut magic = [0_u8; 4];
-    let mut filled = 0;
-    while let Some(rest) = magic.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest).map_err(reading)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
+    let (magic, filled) = magic(path, &mut file)?;
     if &magic == b"PAR1" {
         let sha256 = if digest { Some(file_sha256(path)?) } else { None };
         return Ok(Opened { content: Content::ParquetFile, stored_bytes, sha256 });

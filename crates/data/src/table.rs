@@ -1,6 +1,6 @@
 //! Reads a source that may be several files, and joins them by column name.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions, new_nul
 use arrow_schema::{DataType, Field, Schema};
 use rayon::prelude::*;
 
-use crate::error::{Error, Result, list_names};
+use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::{Content, Format, Source, SourceFile, files, open};
+use crate::unify::{Found, NOTHING, column_order, common_type};
 use crate::{csv, parquet};
 
 /// A table and where it came from.
@@ -33,15 +34,7 @@ pub fn read_table(source: &str, options: &ReadOptions) -> Result<Table> {
     if options.rows.is_empty() {
         return read_all(source, options);
     }
-    let mut wider = options.clone();
-    if let Some(columns) = &mut wider.columns {
-        for needed in options.rows.columns()? {
-            if !columns.contains(&needed) {
-                columns.push(needed);
-            }
-        }
-    }
-    let Table { batch, source } = read_all(source, &wider)?;
+    let Table { batch, source } = read_all(source, &with_filter_columns(options)?)?;
     let mut batch = options.rows.apply(&batch)?;
     if let Some(columns) = &options.columns {
         // The chosen columns come first; those behind them were only needed to decide.
@@ -53,6 +46,19 @@ pub fn read_table(source: &str, options: &ReadOptions) -> Result<Table> {
         return Err(Error::NoRowsKept { source_name: source.name.clone(), read: source.rows() });
     }
     Ok(Table { batch, source })
+}
+
+/// The options with the columns that its row filter looks at chosen too, behind the others.
+pub(crate) fn with_filter_columns(options: &ReadOptions) -> Result<ReadOptions> {
+    let mut wider = options.clone();
+    if let Some(columns) = &mut wider.columns {
+        for needed in options.rows.columns()? {
+            if !columns.contains(&needed) {
+                columns.push(needed);
+            }
+        }
+    }
+    Ok(wider)
 }
 
 /// Reads a table without its row filter.
@@ -100,18 +106,27 @@ fn read_part(
 
 /// Joins the parts: columns by name, types to a common one.
 fn join(mut parts: Vec<Part>, options: &ReadOptions) -> Result<(RecordBatch, Vec<SourceFile>)> {
-    let names = column_order(&parts, options)?;
+    let held: Vec<(&Path, Vec<String>)> =
+        parts.iter().map(|part| (part.file.path.as_path(), names_of(&part.batch))).collect();
+    let names = column_order(&held, options)?;
     let mut types = BTreeMap::new();
     for name in &names {
-        types.insert(name.clone(), common_type(name, &parts)?);
+        let found = parts.iter().map(|part| Found {
+            path: &part.file.path,
+            is_csv: part.file.format == Format::Csv,
+            column: part
+                .batch
+                .column_by_name(name)
+                .map(|column| (column.data_type(), column.is_empty())),
+        });
+        types.insert(name.clone(), common_type(name, found)?);
     }
     reread_as_text(&mut parts, &types, options)?;
     let mut fields = Vec::with_capacity(names.len());
     let mut columns = Vec::with_capacity(names.len());
     for name in &names {
         let target = match types.get(name) {
-            // Nothing but nulls: pandas' float64.
-            None | Some(DataType::Null) => &DataType::Float64,
+            None | Some(DataType::Null) => &NOTHING,
             Some(known) => known,
         };
         let column = join_column(name, target, &parts)?;
@@ -126,119 +141,12 @@ fn join(mut parts: Vec<Part>, options: &ReadOptions) -> Result<(RecordBatch, Vec
     Ok((batch, parts.into_iter().map(|part| part.file).collect()))
 }
 
+fn names_of(batch: &RecordBatch) -> Vec<String> {
+    batch.schema_ref().fields().iter().map(|field| field.name().clone()).collect()
+}
+
 fn first_path(parts: &[Part]) -> &Path {
     parts.first().map_or(Path::new(""), |part| part.file.path.as_path())
-}
-
-/// The columns of the table in order: as chosen, or as in the first file (others behind).
-fn column_order(parts: &[Part], options: &ReadOptions) -> Result<Vec<String>> {
-    let Some((first, others)) = parts.split_first() else { return Ok(Vec::new()) };
-    let names = |part: &Part| -> Vec<String> {
-        part.batch.schema().fields().iter().map(|field| field.name().clone()).collect()
-    };
-    let mut order = names(first);
-    if let Some(columns) = &options.columns
-        && options.fill_missing_columns
-    {
-        order.clone_from(columns);
-    }
-    let mut seen: HashSet<String> = order.iter().cloned().collect();
-    for part in others {
-        let here = names(part);
-        let here_set: HashSet<&String> = here.iter().collect();
-        let missing: Vec<&str> =
-            order.iter().filter(|name| !here_set.contains(name)).map(String::as_str).collect();
-        let additional: Vec<&str> =
-            here.iter().filter(|name| !seen.contains(*name)).map(String::as_str).collect();
-        if !(missing.is_empty() && additional.is_empty() || options.fill_missing_columns) {
-            let difference = format!(
-                "missing {}, additional {}",
-                list_names(missing.into_iter()),
-                list_names(additional.into_iter())
-            );
-            return Err(Error::MixedColumns {
-                path: part.file.path.clone(),
-                first: first.file.path.clone(),
-                difference,
-            });
-        }
-        for name in here {
-            if seen.insert(name.clone()) {
-                order.push(name);
-            }
-        }
-    }
-    // A single file may lack all chosen columns when missing ones are to be filled.
-    Ok(order)
-}
-
-/// The type that holds the column of every file.
-fn common_type(name: &str, parts: &[Part]) -> Result<DataType> {
-    let mut common = DataType::Null;
-    let mut from_csv = true;
-    let mut has_nulls = false;
-    for part in parts {
-        let Some(column) = part.batch.column_by_name(name) else {
-            has_nulls = true;
-            continue;
-        };
-        let is_csv = part.file.format == Format::Csv;
-        let found = column.data_type();
-        has_nulls |= *found == DataType::Null && !column.is_empty();
-        // CSV text can always be read again as it is written.
-        let as_text =
-            (from_csv || common == DataType::Utf8) && (is_csv || *found == DataType::Utf8);
-        let joined = widen(&common, found).or_else(|| as_text.then_some(DataType::Utf8));
-        let Some(joined) = joined else {
-            return Err(Error::MixedTypes {
-                column: name.to_owned(),
-                path: part.file.path.clone(),
-                expected: common,
-                found: found.clone(),
-            });
-        };
-        if *found != DataType::Null {
-            from_csv &= is_csv;
-        }
-        common = joined;
-    }
-    // Integers with nulls follow the rule within one file.
-    Ok(match common {
-        DataType::Int64 if from_csv && has_nulls => DataType::Float64,
-        DataType::UInt64 if from_csv && has_nulls => DataType::Utf8,
-        other => other,
-    })
-}
-
-/// The narrowest type that holds the values of both; `None` when there is none without text.
-fn widen(left: &DataType, right: &DataType) -> Option<DataType> {
-    if left == right {
-        return Some(left.clone());
-    }
-    match (left, right) {
-        (DataType::Null, other) | (other, DataType::Null) => Some(other.clone()),
-        (DataType::Dictionary(_, values), other) | (other, DataType::Dictionary(_, values)) => {
-            widen(values, other)
-        }
-        _ if left.is_signed_integer() && right.is_signed_integer() => Some(DataType::Int64),
-        _ if left.is_unsigned_integer() && right.is_unsigned_integer() => Some(DataType::UInt64),
-        _ if left.is_numeric() && right.is_numeric() => {
-            let narrow = |kind: &DataType| {
-                matches!(kind, DataType::UInt8 | DataType::UInt16 | DataType::UInt32)
-                    || kind.is_signed_integer()
-            };
-            Some(if narrow(left) && narrow(right) { DataType::Int64 } else { DataType::Float64 })
-        }
-        (DataType::Date32, DataType::Date64) | (DataType::Date64, DataType::Date32) => {
-            Some(DataType::Date64)
-        }
-        (DataType::Timestamp(_, left_zone), DataType::Timestamp(_, right_zone))
-            if left_zone == right_zone =>
-        {
-            Some(DataType::Timestamp(arrow_schema::TimeUnit::Nanosecond, left_zone.clone()))
-        }
-        _ => None,
-    }
 }
 
 /// CSV columns that turned out to be text elsewhere are read again: their text as written counts.

@@ -46,18 +46,8 @@ pub fn compare(reference: &RecordBatch, current: &RecordBatch, options: &Options
         current.schema_ref().fields().iter().map(|field| field.name().as_str()),
         options,
     );
-    let mut options = options.clone();
-    if options.is_evidently() {
-        let unknown = current
-            .schema_ref()
-            .metadata()
-            .get("pandas")
-            .map(|text| pandas::nullable_columns(text));
-        for name in unknown.into_iter().flatten() {
-            options.kinds.entry(name).or_insert(Kind::Unknown);
-        }
-    }
-    let options = &options;
+    let pandas = current.schema_ref().metadata().get("pandas");
+    let options = &pandas::with_pandas_types(options, pandas.map(String::as_str));
     let columns = names
         .par_iter()
         .map(|name| {
@@ -142,19 +132,25 @@ pub fn compare_columns(
             column.findings.push(finding::new_column());
             column
         }
-        (None, None) => ColumnDrift {
-            name: name.to_owned(),
-            role: role(name, options),
-            kind: Kind::Unknown,
-            kind_reason: "neither side has this column".to_owned(),
-            scale: Scale::Text,
-            status: Status::Failed("neither side has this column".to_owned()),
-            counted: false,
-            reference: None,
-            current: None,
-            distribution: None,
-            findings: Vec::new(),
-        },
+        (None, None) => unreadable(name, "neither side has this column", options),
+    }
+}
+
+/// The verdict on a column of which nothing can be said, and why. For callers that read columns
+/// themselves: one that cannot be read does not stop the others.
+pub fn unreadable(name: &str, reason: &str, options: &Options) -> ColumnDrift {
+    ColumnDrift {
+        name: name.to_owned(),
+        role: role(name, options),
+        kind: Kind::Unknown,
+        kind_reason: reason.to_owned(),
+        scale: Scale::Text,
+        status: Status::Failed(reason.to_owned()),
+        counted: false,
+        reference: None,
+        current: None,
+        distribution: None,
+        findings: Vec::new(),
     }
 }
 

@@ -16,9 +16,11 @@ mod compare;
 mod finding;
 mod kind;
 mod method;
+mod name;
 mod options;
 mod pandas;
 mod profile;
+mod profile_file;
 mod select;
 mod statistics;
 mod summary;
@@ -28,13 +30,16 @@ mod verdict;
 
 pub use column::Column;
 pub use compare::{
-    IGNORED_PREFIX, column_names, compare, compare_arrays, compare_columns, conclude,
+    IGNORED_PREFIX, column_names, compare, compare_arrays, compare_columns, conclude, unreadable,
 };
 pub use finding::{Finding, FindingKind, Severity};
 pub use kind::Kind;
-pub use method::{Method, ScoreKind, UnknownMethod};
+pub use method::{Method, ScoreKind};
+pub use name::UnknownName;
 pub use options::{Bins, Compat, Correction, Options, SMALL_SAMPLE};
-pub use profile::Profile;
+pub use pandas::with_pandas_types;
+pub use profile::{Pin, Profile};
+pub use profile_file::{MAGIC as PROFILE_MAGIC, ProfileError, VERSION as PROFILE_VERSION};
 pub use verdict::{
     Bin, Category, ColumnDrift, CumulativePoint, DatasetDrift, Distribution, Effect, EffectSize,
     NumberSummary, QUANTILES, Role, Scale, Side, Status, Verdict,

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Kind;
+use crate::{Kind, UnknownName};
 
 /// A statistical method that compares two columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -312,23 +312,15 @@ impl fmt::Display for Method {
     }
 }
 
-/// A method name that is not known.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no drift method is called {name:?}; known: {}", METHODS.iter().map(|row| row.id).collect::<Vec<_>>().join(", "))]
-pub struct UnknownMethod {
-    /// What was asked for.
-    pub name: String,
-}
-
 impl FromStr for Method {
-    type Err = UnknownMethod;
+    type Err = UnknownName;
 
-    fn from_str(name: &str) -> Result<Self, UnknownMethod> {
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
         METHODS
             .iter()
             .find(|row| row.id == name || row.display_name == name)
             .map(|row| row.method)
-            .ok_or_else(|| UnknownMethod { name: name.to_owned() })
+            .ok_or_else(|| UnknownName::new("drift method", name, METHODS.iter().map(|row| row.id)))
     }
 }
 

@@ -3,73 +3,45 @@
 //! Columns of its nullable types (`Int64`, `Float64`, `boolean`) are stored like any other; only this note
 //! tells that Evidently will find a type it does not know.
 
+use serde::Deserialize;
+
+use crate::{Kind, Options};
+
 /// Types of pandas that Evidently leaves out.
 const NULLABLE: [&str; 11] = [
     "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float32", "Float64",
     "boolean",
 ];
 
-/// Names of the columns that come back from Parquet as a nullable type. The note is JSON with an object a
-/// column, whose `field_name` comes before its `numpy_type`; whatever else it holds is passed over.
-pub(crate) fn nullable_columns(note: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut field_name = None;
-    let mut key = None;
-    let mut rest = note;
-    while let Some(start) = rest.find('"') {
-        let Some((text, after)) = string(rest.get(start + 1..).unwrap_or_default()) else { break };
-        rest = after;
-        if rest.trim_start().starts_with(':') {
-            key = Some(text);
-            continue;
-        }
-        match key.take().as_deref() {
-            Some("field_name") => field_name = Some(text),
-            Some("numpy_type") if NULLABLE.contains(&text.as_str()) => {
-                names.extend(field_name.take());
-            }
-            _ => {}
+/// The options under which a table with this note is compared: as Evidently does, columns of a
+/// nullable type are left out.
+pub fn with_pandas_types(options: &Options, note: Option<&str>) -> Options {
+    let mut options = options.clone();
+    if options.is_evidently() {
+        for name in note.map(nullable_columns).unwrap_or_default() {
+            options.kinds.entry(name).or_insert(Kind::Unknown);
         }
     }
-    names
+    options
 }
 
-/// A JSON string after its opening quote, and what follows it.
-fn string(text: &str) -> Option<(String, &str)> {
-    let mut out = String::new();
-    let mut characters = text.char_indices();
-    while let Some((position, character)) = characters.next() {
-        match character {
-            '"' => return Some((out, text.get(position + 1..)?)),
-            '\\' => match characters.next()?.1 {
-                'n' => out.push('\n'),
-                't' => out.push('\t'),
-                'r' => out.push('\r'),
-                'b' => out.push('\u{8}'),
-                'f' => out.push('\u{c}'),
-                'u' => {
-                    let mut unit = || {
-                        let digits: String =
-                            characters.by_ref().take(4).map(|(_, digit)| digit).collect();
-                        u16::from_str_radix(&digits, 16).ok()
-                    };
-                    let first = unit()?;
-                    let units = if (0xd800..0xdc00).contains(&first) {
-                        // The second half of a pair comes as another escape.
-                        let second = text.get(position + 8..position + 12)?;
-                        characters.by_ref().take(6).for_each(drop);
-                        vec![first, u16::from_str_radix(second, 16).ok()?]
-                    } else {
-                        vec![first]
-                    };
-                    out.push_str(&String::from_utf16_lossy(&units));
-                }
-                other => out.push(other),
-            },
-            other => out.push(other),
-        }
-    }
-    None
+#[derive(Deserialize)]
+struct Note {
+    columns: Vec<NotedColumn>,
+}
+
+#[derive(Deserialize)]
+struct NotedColumn {
+    field_name: Option<String>,
+    numpy_type: String,
+}
+
+/// Names of the columns that come back from Parquet as a nullable type.
+fn nullable_columns(note: &str) -> Vec<String> {
+    let Ok(note) = serde_json::from_str::<Note>(note) else { return Vec::new() };
+    let nullable =
+        note.columns.into_iter().filter(|column| NULLABLE.contains(&column.numpy_type.as_str()));
+    nullable.filter_map(|column| column.field_name).collect()
 }
 
 #[cfg(test)]

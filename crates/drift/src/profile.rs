@@ -1,5 +1,7 @@
 //! A dataset read once, to be compared many times or put together from parts.
 
+use std::collections::BTreeMap;
+
 use arrow_array::RecordBatch;
 use rayon::prelude::*;
 
@@ -7,7 +9,7 @@ use crate::compare::{column_names, compare_columns, conclude};
 use crate::kind::infer;
 use crate::select::default_method;
 use crate::verdict::DatasetDrift;
-use crate::{Column, Kind, Options};
+use crate::{Column, Kind, Method, Options};
 
 /// Every column of a dataset, sorted or counted. The rows are not needed any more.
 ///
@@ -28,6 +30,18 @@ use crate::{Column, Kind, Options};
 pub struct Profile {
     rows: u64,
     columns: Vec<(String, Column)>,
+    pins: BTreeMap<String, Pin>,
+}
+
+/// How a column is compared, decided once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pin {
+    /// What the column is; [`Kind::Unknown`] is not compared.
+    pub kind: Kind,
+    /// Method; none for a column that is not compared.
+    pub method: Option<Method>,
+    /// Threshold; the method's own if none.
+    pub threshold: Option<f64>,
 }
 
 impl Profile {
@@ -37,12 +51,53 @@ impl Profile {
         let arrays: Vec<_> = names.zip(batch.columns()).collect();
         let columns =
             arrays.into_par_iter().map(|(name, array)| (name, Column::new(&[array]))).collect();
-        Self { rows: batch.num_rows() as u64, columns }
+        Self { rows: batch.num_rows() as u64, columns, pins: BTreeMap::new() }
     }
 
     /// Puts columns together that were read elsewhere.
     pub fn from_columns(rows: u64, columns: Vec<(String, Column)>) -> Self {
-        Self { rows, columns }
+        Self { rows, columns, pins: BTreeMap::new() }
+    }
+
+    /// Decides kind, method and threshold of every column by these options and this data alone.
+    #[must_use]
+    pub fn pin(mut self, options: &Options) -> Self {
+        let pinned = self.pinned(options);
+        self.pins = self
+            .columns
+            .iter()
+            .map(|(name, _)| {
+                let kind = pinned.kinds.get(name).copied().unwrap_or(Kind::Unknown);
+                let pin = Pin {
+                    kind,
+                    method: pinned.method_for(name, kind).map(|(method, _)| method),
+                    threshold: pinned.threshold_for(name, kind),
+                };
+                (name.clone(), pin)
+            })
+            .collect();
+        self
+    }
+
+    /// What was decided for each column, by name; empty unless [`Profile::pin`] was called.
+    pub fn pins(&self) -> &BTreeMap<String, Pin> {
+        &self.pins
+    }
+
+    pub(crate) fn with_pins(mut self, pins: BTreeMap<String, Pin>) -> Self {
+        self.pins = pins;
+        self
+    }
+
+    /// The profile with at most this many distinct numbers a column; see [`Column::quantised`].
+    #[must_use]
+    pub fn quantised(&self, points: usize) -> Self {
+        let columns = self
+            .columns
+            .par_iter()
+            .map(|(name, column)| (name.clone(), column.quantised(points)))
+            .collect();
+        Self { columns, ..self.clone() }
     }
 
     /// Rows of the dataset.
@@ -61,6 +116,8 @@ impl Profile {
     }
 
     /// This dataset and further rows of it. `None` when the columns are not the same.
+    ///
+    /// What was decided for a column against its looks stays; what followed from fewer rows is open again.
     pub fn merged(&self, other: &Self) -> Option<Self> {
         if self.columns.len() != other.columns.len() {
             return None;
@@ -70,7 +127,10 @@ impl Profile {
             .iter()
             .map(|(name, column)| Some((name.clone(), column.merged(other.column(name)?)?)))
             .collect::<Option<Vec<_>>>()?;
-        Some(Self { rows: self.rows + other.rows, columns })
+        let usual = Self { pins: BTreeMap::new(), ..self.clone() }.pin(&Options::default()).pins;
+        let mut pins = self.pins.clone();
+        pins.retain(|name, pin| usual.get(name) != Some(pin));
+        Some(Self { rows: self.rows + other.rows, columns, pins })
     }
 
     /// Compares `current` with this reference.
@@ -91,12 +151,26 @@ impl Profile {
         conclude(columns, self.rows, current.rows, options)
     }
 
-    /// The options with kind and method of every column fixed by this reference alone, where they are not
-    /// given. Results of different days can then be compared: nothing changes its method because current
-    /// has an eleventh distinct value today.
+    /// The options with kind and method of every column fixed by this reference alone (as it was pinned,
+    /// else as it looks), where they are not given. Results of different days can then be compared:
+    /// nothing changes its method because current has an eleventh distinct value today.
     pub fn pinned(&self, options: &Options) -> Options {
         let mut pinned = options.clone();
         for (name, column) in &self.columns {
+            if let Some(pin) = self.pins.get(name) {
+                let kind = *pinned.kinds.entry(name.clone()).or_insert(pin.kind);
+                if let Some(method) =
+                    pin.method.filter(|_| options.method_for(name, kind).is_none())
+                {
+                    pinned.per_column_method.insert(name.clone(), method);
+                    if let Some(threshold) =
+                        pin.threshold.filter(|_| options.threshold_for(name, kind).is_none())
+                    {
+                        pinned.per_column_threshold.insert(name.clone(), threshold);
+                    }
+                }
+                continue;
+            }
             let kind = *pinned
                 .kinds
                 .entry(name.clone())
@@ -119,7 +193,7 @@ mod tests {
     use arrow_array::{ArrayRef, Int64Array, StringArray};
 
     use super::*;
-    use crate::{Method, compare};
+    use crate::compare;
 
     fn table(rows: std::ops::Range<i64>) -> RecordBatch {
         let numbers: ArrayRef =

@@ -4,13 +4,14 @@
 //! "use the default".
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 use trainyard_train::{Algorithm, MissingValues, Task, TrainConfig};
 
 use crate::deploy_config::Deploy;
+use crate::monitor::Settings;
 use crate::notify_config::Notify;
 use crate::watch_config::Watch;
 use crate::{Error, Result};
@@ -51,7 +52,7 @@ pub struct Config {
     #[serde(default)]
     pub deploy: Deploy,
     #[serde(default)]
-    pub monitor: Monitor,
+    pub monitor: Settings,
     #[serde(default)]
     pub watch: Watch,
     #[serde(default)]
@@ -138,41 +139,6 @@ pub struct Bounds {
     pub max: Option<f64>,
 }
 
-/// `[monitor]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Monitor {
-    /// What production data is compared with; the training data logged with the served version
-    /// if none.
-    pub reference: Option<String>,
-    /// Production data; the prediction log of the deployment if none.
-    pub current: Option<String>,
-    /// Requests that `trainyard run` sends to the new deployment before it monitors.
-    pub requests: Option<String>,
-    /// Share of drifted columns from which the data set counts as drifted.
-    pub drift_share: f64,
-    /// Columns to compare; all if none.
-    pub columns: Option<Vec<String>>,
-    /// End with exit code 4 when the data set has drifted.
-    pub fail_on_drift: bool,
-    /// The page that `trainyard run` writes, relative to the project.
-    pub report: PathBuf,
-}
-
-impl Default for Monitor {
-    fn default() -> Self {
-        Self {
-            reference: None,
-            current: None,
-            requests: None,
-            drift_share: 0.5,
-            columns: None,
-            fail_on_drift: false,
-            report: PathBuf::from("reports/drift.html"),
-        }
-    }
-}
-
 impl Config {
     /// Reads and checks `trainyard.toml` of a project folder.
     pub fn read(project: &Path) -> Result<Self> {
@@ -246,13 +212,7 @@ impl Config {
         self.deploy.check()?;
         self.watch.check()?;
         self.notify.check()?;
-        if !(0.0..=1.0).contains(&self.monitor.drift_share) {
-            return Err(format!(
-                "monitor.drift_share = {}: a share between 0 and 1",
-                self.monitor.drift_share
-            ));
-        }
-        Ok(())
+        self.monitor.check()
     }
 
     /// What the built-in algorithms are told.

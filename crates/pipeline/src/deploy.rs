@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use trainyard_deploy::{Outcome, Probe, ReleaseSpec, Service};
-use trainyard_mlflow::model::{InputExample, MlModel};
+use trainyard_mlflow::model::InputExample;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::{Tracking, entities::ModelVersion};
 
 use crate::container;
 use crate::deploy_config::RuntimeName;
 use crate::event::{Event, Step, Watcher};
+use crate::folder::input_example;
 use crate::promote::PRODUCTION;
-use crate::temporary::TemporaryFolder;
 use crate::{Error, Project, Result};
 
 /// What a release did.
@@ -108,8 +108,8 @@ async fn release(
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
     let name = &project.config.model.name;
-    let (resolved, version) = in_production(tracking, name).await?;
-    let example = input_example(project, tracking, &resolved).await?;
+    let (_, version) = in_production(tracking, name).await?;
+    let example = input_example(project, tracking, &version).await?;
     let spec = release_spec(project, program, &version, example)?;
     let progress = |event: trainyard_deploy::ReleaseEvent| {
         watcher(Event::Progress { step: Step::Deploy, message: event.to_string(), share: None });
@@ -141,18 +141,6 @@ pub(crate) async fn in_production(
     };
     let version = resolved.version.clone().ok_or_else(missing)?;
     Ok((resolved, version))
-}
-
-/// The request that the new instance must answer before it gets traffic.
-async fn input_example(
-    project: &Project,
-    tracking: &dyn Tracking,
-    resolved: &ResolvedModel,
-) -> Result<Option<InputExample>> {
-    let folder = TemporaryFolder::new(&project.state_folder())?;
-    resolve::fetch(tracking, resolved, folder.path()).await?;
-    let mlmodel = MlModel::read(folder.path())?;
-    Ok(InputExample::read(folder.path(), &mlmodel)?)
 }
 
 fn release_spec(

@@ -82,6 +82,15 @@ pub enum Error {
         /// Status and body, or why there was no answer.
         reason: String,
     },
+    /// A profile could not be read.
+    #[error("{}: {source}", path.display())]
+    Profile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: trainyard_drift::ProfileError,
+    },
     /// Data could not be read.
     #[error(transparent)]
     Data(#[from] trainyard_data::Error),

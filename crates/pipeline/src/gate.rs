@@ -58,12 +58,19 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Judges `candidate` by the project's rules; `production` is the version now in production on the
-/// same holdout, if there is one (without one, rules about it hold).
-pub fn judge(rules: &config::Gate, candidate: &Metrics, production: Option<&Metrics>) -> Verdict {
+/// Both versions on the same holdout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    pub candidate: Metrics,
+    pub production: Metrics,
+}
+
+/// Judges a version by the project's rules: `logged` is what it was trained to, `compared` is how
+/// it and the version in production do on the same holdout (without one, rules about it hold).
+pub fn judge(rules: &config::Gate, logged: &Metrics, compared: Option<&Compared>) -> Verdict {
     let mut checks = Vec::new();
     for (metric, bounds) in &rules.thresholds {
-        let value = candidate.get(metric).copied();
+        let value = logged.get(metric).copied();
         if let Some(min) = bounds.min {
             checks.push(Check {
                 metric: metric.clone(),
@@ -82,8 +89,9 @@ pub fn judge(rules: &config::Gate, candidate: &Metrics, production: Option<&Metr
         }
     }
     for (metric, &tolerance) in &rules.not_worse_than_production {
-        let Some(&old) = production.and_then(|production| production.get(metric)) else { continue };
-        let value = candidate.get(metric).copied();
+        let Some(compared) = compared else { continue };
+        let Some(&old) = compared.production.get(metric) else { continue };
+        let value = compared.candidate.get(metric).copied();
         let worse_by = |value: f64| if lower_is_better(metric) { value - old } else { old - value };
         checks.push(Check {
             metric: metric.clone(),
@@ -145,7 +153,10 @@ mod tests {
         let gate = rules(&[], &[("accuracy", 0.02), ("rmse", 0.1)]);
         let production = metrics(&[("accuracy", 0.95), ("rmse", 1.0)]);
         let judged = |accuracy, rmse| {
-            judge(&gate, &metrics(&[("accuracy", accuracy), ("rmse", rmse)]), Some(&production))
+            let candidate = metrics(&[("accuracy", accuracy), ("rmse", rmse)]);
+            let compared = Compared { candidate, production: production.clone() };
+            // What was logged is of no matter to rules about production.
+            judge(&gate, &Metrics::new(), Some(&compared))
         };
         assert!(judged(0.94, 1.05).passed());
         assert!(judged(0.99, 0.5).passed());

@@ -23,6 +23,7 @@ impl Error {
             | Self::Config { .. }
             | Self::AlreadyAProject { .. }
             | Self::Missing { .. }
+            | Self::Profile { .. }
             | Self::Data(_)
             | Self::Model(_) => INPUT,
             Self::Train(error) => train_exit_code(error),
@@ -73,7 +74,9 @@ impl Error {
             Self::Train(error) => return error.hint(),
             Self::Model(error) => return model_hint(error),
             Self::Tracking(trainyard_tracking::Error::Mlflow(error)) => return mlflow_hint(error),
-            Self::Data(_) | Self::Serve(_) | Self::Deploy(_) | Self::Tracking(_) => return None,
+            Self::Profile { .. }
+            | Self::Data(_)
+            | Self::Serve(_) | Self::Deploy(_) | Self::Tracking(_) => return None,
         })
     }
 }

@@ -7,7 +7,8 @@ use trainyard_data::{ReadOptions, Table};
 use trainyard_mlflow::Tracking;
 use trainyard_tracking::OpenOptions;
 
-use crate::{Config, Error, Result, monitor};
+use crate::monitor::{self, Data, Reading};
+use crate::{Config, Error, Result};
 
 /// Root of artifacts that a tracking server passes on, which an embedded store resolves itself.
 const ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
@@ -86,16 +87,23 @@ impl Project {
         Ok(trainyard_data::read_table(&path.to_string_lossy(), options)?)
     }
 
-    /// Reads reference data: `models:/…`, or a table whose path is relative to the project.
-    pub async fn read_reference(
+    /// Opens reference data: `models:/…`, or a table or profile whose path is relative to the project.
+    pub(crate) async fn open_reference(
         &self,
         tracking: &dyn Tracking,
         source: &str,
-    ) -> Result<arrow_array::RecordBatch> {
-        if source.contains(":/") {
-            return monitor::read_reference(Some(tracking), source, &self.state_folder()).await;
+        reading: &Reading,
+    ) -> Result<Data> {
+        let state = self.state_folder();
+        monitor::open_reference(Some(tracking), &self.source(source), &state, reading).await
+    }
+
+    /// A source as one reads it from anywhere: paths are relative to the project, URIs are not.
+    pub(crate) fn source(&self, source: &str) -> String {
+        if source.contains(":/") || source == trainyard_data::STDIN {
+            return source.to_owned();
         }
-        Ok(self.read(source, &ReadOptions::default())?.batch)
+        self.path(source).to_string_lossy().into_owned()
     }
 
     /// Requests that a run sends to the new deployment: those of the project file, else the usual

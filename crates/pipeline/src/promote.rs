@@ -8,9 +8,8 @@ use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
 
 use crate::event::{Event, Step, Watcher};
-use crate::gate::{Metrics, Verdict, judge};
-use crate::temporary::TemporaryFolder;
-use crate::{Error, Project, Result, staging};
+use crate::gate::{Verdict, judge};
+use crate::{Error, Project, Result, holdout, staging};
 
 /// Alias of the version that is being checked.
 pub const STAGING: &str = "Staging";
@@ -131,66 +130,22 @@ async fn gate(
     let progress = |message: &str| {
         watcher(Event::Progress { step: Step::Gate, message: message.to_owned(), share: None });
     };
-    let candidate_metrics = logged_metrics(tracking, candidate).await?;
-    let production_metrics = match production {
+    let logged = holdout::logged_metrics(tracking, candidate).await?;
+    let compared = match production {
         Some(production)
             if !rules.not_worse_than_production.is_empty()
                 && production.version != candidate.version =>
         {
             progress(&format!("version {} on the same holdout", production.version));
-            Some(production_metrics(project, tracking, production).await?)
+            Some(holdout::compare(project, tracking, candidate, production).await?)
         }
         _ => None,
     };
-    let verdict = judge(rules, &candidate_metrics, production_metrics.as_ref());
+    let verdict = judge(rules, &logged, compared.as_ref());
     for tag in tags_of(&verdict) {
         tracking.set_model_version_tag(&candidate.name, &candidate.version, tag).await?;
     }
     Ok(verdict)
-}
-
-/// What was logged with the version's run, on the holdout.
-async fn logged_metrics(tracking: &dyn Tracking, version: &ModelVersion) -> Result<Metrics> {
-    let Some(run_id) = version.run_id.as_deref().filter(|run_id| !run_id.is_empty()) else {
-        return Ok(Metrics::new());
-    };
-    let run = tracking.get_run(run_id).await?;
-    Ok(run.data.metrics.into_iter().map(|metric| (metric.key, metric.value)).collect())
-}
-
-/// Metrics of the version in production on today's holdout, computed anew because the data may
-/// have changed since; what was logged with it where the model cannot be evaluated here or the
-/// project trains with a command of its own and names no data.
-async fn production_metrics(
-    project: &Project,
-    tracking: &dyn Tracking,
-    production: &ModelVersion,
-) -> Result<Metrics> {
-    let train = &project.config.train;
-    if train.data.is_none() || train.target.is_none() {
-        return logged_metrics(tracking, production).await;
-    }
-    let table = project.training_data()?.batch;
-    let split = trainyard_train::split(&table, &project.config.train_config())?;
-    let folder = TemporaryFolder::new(&project.state_folder())?;
-    let uri =
-        ModelUri::Version { name: production.name.clone(), version: production.version.clone() };
-    let resolved = resolve::resolve(tracking, &uri).await?;
-    resolve::fetch(tracking, &resolved, folder.path()).await?;
-    let judged = trainyard_models::load(folder.path())
-        .map_err(Error::from)
-        .and_then(|model| Ok(trainyard_train::judge(&model, &split)?));
-    match judged {
-        Err(error @ (Error::Model(_) | Error::Train(_))) => {
-            tracing::warn!(
-                %error,
-                version = production.version,
-                "the version in production cannot be evaluated here; its logged metrics are used"
-            );
-            logged_metrics(tracking, production).await
-        }
-        other => other,
-    }
 }
 
 fn tags_of(verdict: &Verdict) -> Vec<Tag> {

@@ -4,27 +4,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::RecordBatch;
-use arrow_select::concat::concat_batches;
 use chrono::{DateTime, Utc};
 use trainyard_data::ReadOptions;
-use trainyard_drift::Options;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
 
 use crate::deploy::{self, Deployed};
 use crate::event::{Event, Step, Watcher};
-use crate::monitor::{self, LogFilter, Monitored, Sides};
+use crate::monitor::{self, LogFilter};
 use crate::notify::{Happened, notify};
 use crate::promote::PRODUCTION;
 use crate::promote::promote;
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 use crate::train::train;
 use crate::{Error, Project, Result, traffic};
-
-/// How long a served prediction may take until the log's readers see it.
-const LOG_DEADLINE: Duration = Duration::from_secs(20);
-const LOG_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a run needs beside the project.
 #[derive(Debug, Clone)]
@@ -173,10 +166,15 @@ async fn monitor_deployment(
     let filter = LogFilter { version: Some(deployed.version.clone()), since: Some(since) };
     let outcome = async {
         if own_log {
-            wait_for_log(project, deployed, &filter, sent).await?;
+            monitor::wait_for_log(project, deployed, &filter, sent).await?;
         }
-        let monitored = monitor_project(project, tracking, &filter, |_| {}).await?;
-        report(project, tracking, &monitored, &deployed.version).await
+        let progress = |done: usize, total: usize| {
+            let share = Some(done as f64 / total.max(1) as f64);
+            let message = format!("{done} of {total} columns");
+            watcher(Event::Progress { step: Step::Monitor, message, share });
+        };
+        let monitored = monitor::monitor_project(project, tracking, &filter, &progress).await?;
+        monitor::report(project, tracking, &monitored, &deployed.version).await
     }
     .await;
     let took = started.elapsed();
@@ -192,133 +190,4 @@ async fn monitor_deployment(
             Err(error)
         }
     }
-}
-
-/// Predictions are logged beside the answers, not before them: waits until the last is there.
-async fn wait_for_log(
-    project: &Project,
-    deployed: &Deployed,
-    filter: &LogFilter,
-    rows: usize,
-) -> Result<()> {
-    let started = Instant::now();
-    loop {
-        // Each time: what was still queued at one flush is visible after the next.
-        traffic::flush_log(&deployed.url).await?;
-        let seen = read_log(project, filter)?.map_or(0, |table| table.num_rows());
-        if seen >= rows {
-            return Ok(());
-        }
-        if started.elapsed() > LOG_DEADLINE {
-            return Err(Error::Missing {
-                what: format!(
-                    "{rows} requests were answered, but {seen} are in the prediction log"
-                ),
-                hint: "`trainyard deploy logs` says what the server could not write".to_owned(),
-            });
-        }
-        tokio::time::sleep(LOG_PAUSE).await;
-    }
-}
-
-/// What the deployment's servers logged, as far as the filter wants it; none if that is nothing.
-///
-/// Segments are read one by one: those of other versions may have other columns.
-fn read_log(project: &Project, filter: &LogFilter) -> Result<Option<RecordBatch>> {
-    let folder = project.prediction_log();
-    if !folder.is_dir() {
-        return Ok(None);
-    }
-    let files = match trainyard_data::files(&folder.to_string_lossy()) {
-        Ok(files) => files,
-        // The first segment is not there yet.
-        Err(trainyard_data::Error::NoFiles { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let mut parts = Vec::new();
-    for file in files {
-        let options = ReadOptions { allow_no_rows: true, ..ReadOptions::default() };
-        let segment = trainyard_data::read(&file.to_string_lossy(), &options)?;
-        let segment = monitor::filter_log(&segment, filter)?;
-        if segment.num_rows() > 0 {
-            parts.push(segment);
-        }
-    }
-    let Some(first) = parts.first() else { return Ok(None) };
-    let schema = first.schema();
-    concat_batches(&schema, &parts).map(Some).map_err(monitor::log_error)
-}
-
-/// Compares the project's production data with its reference; `adjust` may change how.
-pub async fn monitor_project(
-    project: &Project,
-    tracking: &dyn Tracking,
-    filter: &LogFilter,
-    adjust: impl FnOnce(&mut Options),
-) -> Result<Monitored> {
-    let config = &project.config.monitor;
-    let (resolved, version) = deploy::in_production(tracking, &project.config.model.name).await?;
-    let model = format!("models:/{}@{PRODUCTION}", version.name);
-    let (reference, reference_name) = if let Some(source) = &config.reference {
-        (project.read_reference(tracking, source).await?, source.clone())
-    } else {
-        let state = project.state_folder();
-        let name = format!("{model} (version {})", version.version);
-        (monitor::reference_of(tracking, &resolved, &model, &state).await?, name)
-    };
-    let (current, current_name) = if let Some(source) = &config.current {
-        let table = project.read(source, &ReadOptions::default())?.batch;
-        (monitor::filter_log(&table, filter)?, source.clone())
-    } else {
-        let log = read_log(project, filter)?.ok_or_else(|| Error::Missing {
-            what: format!("version {} has predicted nothing yet", version.version),
-            hint: "send requests to the deployment, or give --current FILE".to_owned(),
-        })?;
-        (log, "prediction log".to_owned())
-    };
-    let meta = monitor::meta(&version.name, &reference_name, &current_name, Utc::now());
-    let mut options = drift_options(project);
-    adjust(&mut options);
-    Ok(monitor::compare(Sides { reference, current, meta }, &options))
-}
-
-/// The version labelled `Production`.
-pub async fn served_version(project: &Project, tracking: &dyn Tracking) -> Result<String> {
-    let (_, version) = deploy::in_production(tracking, &project.config.model.name).await?;
-    Ok(version.version)
-}
-
-fn drift_options(project: &Project) -> Options {
-    Options {
-        columns: project.config.monitor.columns.clone(),
-        drift_share: project.config.monitor.drift_share,
-        target: project.config.train.target.clone(),
-        prediction: Some("prediction".to_owned()),
-        ..Options::default()
-    }
-}
-
-/// Writes the page and logs the comparison.
-pub async fn report(
-    project: &Project,
-    tracking: &dyn Tracking,
-    monitored: &Monitored,
-    version: &str,
-) -> Result<DriftSummary> {
-    let page = project.path(&project.config.monitor.report);
-    monitor::write_page(&page, &monitored.page)?;
-    let tags = vec![
-        KeyValue::new("trainyard.model", &project.config.model.name),
-        KeyValue::new("trainyard.model_version", version),
-    ];
-    let experiment = project.config.monitoring_experiment();
-    let run_id = monitor::log(tracking, &experiment, monitored, tags, Utc::now()).await?;
-    Ok(DriftSummary {
-        drifted: monitored.drift.dataset_drift,
-        drifted_columns: monitored.drift.drifted,
-        columns: monitored.drift.tested,
-        rows: usize::try_from(monitored.drift.current_rows).unwrap_or(usize::MAX),
-        report: project.config.monitor.report.display().to_string(),
-        run_id: Some(run_id),
-    })
 }

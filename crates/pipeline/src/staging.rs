@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
+use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::ModelVersion;
-use trainyard_mlflow::model::{InputExample, MlModel};
-use trainyard_mlflow::uri::ModelUri;
-use trainyard_mlflow::{Tracking, resolve};
+use trainyard_mlflow::model::InputExample;
 use trainyard_serve::{ModelSource, ServeOptions};
 
+use crate::folder::input_example;
 use crate::promote::STAGING;
-use crate::temporary::TemporaryFolder;
 use crate::{Error, Project, Result};
 
 /// Loading takes milliseconds, fetching from a far registry a while.
@@ -57,20 +56,6 @@ pub(crate) async fn check(
     Ok(served?)
 }
 
-async fn input_example(
-    project: &Project,
-    tracking: &dyn Tracking,
-    candidate: &ModelVersion,
-) -> Result<Option<InputExample>> {
-    let uri =
-        ModelUri::Version { name: candidate.name.clone(), version: candidate.version.clone() };
-    let resolved = resolve::resolve(tracking, &uri).await?;
-    let folder = TemporaryFolder::new(&project.state_folder())?;
-    resolve::fetch(tracking, &resolved, folder.path()).await?;
-    let mlmodel = MlModel::read(folder.path())?;
-    Ok(InputExample::read(folder.path(), &mlmodel)?)
-}
-
 /// Waits for health, checks that it is this version, sends the example.
 async fn ask(
     address: SocketAddr,
@@ -91,8 +76,13 @@ async fn ask(
         if is_ready {
             break body;
         }
-        if started.elapsed() > DEADLINE || body.contains("\"failed\"") {
-            return Err(format!("not healthy: {}", quoted(&body)));
+        // The server keeps trying, in case a registry comes back; a check need not.
+        let health = serde_json::from_str::<serde_json::Value>(&body).unwrap_or_default();
+        if let Some(reason) = health.get("last_error").and_then(|value| value.as_str()) {
+            return Err(format!("it cannot be served: {}", quoted(reason)));
+        }
+        if started.elapsed() > DEADLINE {
+            return Err(format!("not healthy after {DEADLINE:?}: {}", quoted(&body)));
         }
         tokio::time::sleep(PAUSE).await;
     };

@@ -11,9 +11,9 @@ use trainyard_mlflow::Tracking;
 
 use crate::cron::Cron;
 use crate::event::Watcher;
-use crate::monitor::LogFilter;
+use crate::monitor::{LogFilter, monitor_project, report, served_version};
 use crate::notify::{Happened, notify};
-use crate::run::{RunOptions, monitor_project, report, run, served_version};
+use crate::run::{RunOptions, run};
 use crate::watch_config::Watch;
 use crate::{DriftSummary, Error, Project, Result, Summary, traffic};
 
@@ -110,7 +110,7 @@ async fn turn(
     let version = served_version(project, tracking.as_ref()).await?;
     let since = memory.trainings_ms.last().copied().and_then(DateTime::from_timestamp_millis);
     let filter = LogFilter { version: Some(version.clone()), since };
-    let monitored = match monitor_project(project, tracking.as_ref(), &filter, |_| {}).await {
+    let monitored = match monitor_project(project, tracking.as_ref(), &filter, &|_, _| {}).await {
         Ok(monitored) => monitored,
         // Nothing was predicted yet.
         Err(Error::Missing { .. }) => {

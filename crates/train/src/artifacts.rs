@@ -8,6 +8,7 @@ use arrow_array::types::Float64Type;
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::json;
+use trainyard_drift::{Options, Profile};
 
 use crate::charts;
 use crate::column::Column;
@@ -139,6 +140,11 @@ pub(crate) fn reference(train: &RecordBatch, predictions: &Predictions) -> Resul
         let bytes = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
         files.push((name.to_owned(), bytes));
     }
+    // With how each column is compared decided now, so that days compare.
+    let profile = Profile::new(&table).pin(&Options::default());
+    let mut bytes = Vec::new();
+    profile.write(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
+    files.push(("train_reference.profile".to_owned(), bytes));
     Ok(files)
 }
 

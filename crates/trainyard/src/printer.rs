@@ -94,6 +94,48 @@ pub(crate) fn took(duration: Duration) -> String {
     }
 }
 
+/// Shows how many columns are compared, on a terminal, where it takes long enough to be seen.
+#[derive(Debug)]
+pub(crate) struct Columns(Option<ProgressBar>);
+
+impl Columns {
+    pub(crate) fn new() -> Self {
+        /// What is done sooner needs no bar.
+        const PATIENCE: Duration = Duration::from_millis(300);
+        if !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = ProgressBar::with_draw_target(None, indicatif::ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template(
+            "{spinner} reading and comparing {pos}/{len} columns [{wide_bar}] {elapsed}",
+        ) {
+            bar.set_style(style);
+        }
+        let shown = bar.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(PATIENCE);
+            if !shown.is_finished() {
+                shown.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+                shown.enable_steady_tick(Duration::from_millis(100));
+            }
+        });
+        Self(Some(bar))
+    }
+
+    pub(crate) fn show(&self, done: usize, total: usize) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Shows a pipeline's events on a terminal, and nothing elsewhere.
 #[derive(Debug)]
 pub(crate) struct Progress {

@@ -7,6 +7,7 @@
 
 mod column;
 mod header;
+pub(crate) mod segments;
 mod split;
 pub(crate) mod value;
 
@@ -198,7 +199,7 @@ fn choose(path: &Path, names: &[String], options: &ReadOptions) -> Result<Vec<us
     for column in columns {
         match names.iter().position(|name| name == column) {
             Some(index) => chosen.push(index),
-            None if options.fill_missing_columns => {}
+            None if options.fill_missing_columns || options.skip_missing_columns => {}
             None => {
                 return Err(Error::NoColumn {
                     path: path.to_owned(),

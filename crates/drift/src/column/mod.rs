@@ -7,6 +7,7 @@ mod numbers;
 mod radix;
 mod read;
 mod sorted;
+mod stored;
 mod strings;
 
 use arrow_array::Array;
@@ -14,6 +15,7 @@ use arrow_schema::{DataType, TimeUnit};
 
 pub(crate) use numbers::{CompensatedSum, Numbers, Pair, Precision};
 pub(crate) use sorted::Sorted;
+pub(crate) use stored::Head;
 pub(crate) use strings::{Strings, merge as merge_strings};
 
 /// One column of one dataset, ready to be compared.
@@ -138,6 +140,17 @@ impl Column {
             values,
             rows_in_order: None,
         })
+    }
+
+    /// The column with at most this many distinct numbers (2 or more): quantiles that stand for the
+    /// others. Scores then are close, not exact; texts and columns of few values stay as they are.
+    #[must_use]
+    pub fn quantised(&self, points: usize) -> Self {
+        let values = match &self.values {
+            Values::Numbers(numbers) => Values::Numbers(numbers.quantised(points)),
+            other => other.clone(),
+        };
+        Self { values, rows_in_order: None, ..self.clone() }
     }
 
     pub(crate) fn values(&self) -> &Values {

@@ -109,6 +109,16 @@ impl Numbers {
         })
     }
 
+    pub(crate) fn quantised(&self, points: usize) -> Self {
+        match self {
+            Self::F64(sorted) => Self::F64(sorted.quantised(points)),
+            Self::F32(sorted) => Self::F32(sorted.quantised(points)),
+            Self::F16(sorted) => Self::F16(sorted.quantised(points)),
+            Self::I64(sorted) => Self::I64(sorted.quantised(points)),
+            Self::U64(sorted) => Self::U64(sorted.quantised(points)),
+        }
+    }
+
     pub(crate) fn with_infinities(&self, negative: u64, positive: u64) -> Self {
         let mut values = vec![f64::NEG_INFINITY; negative as usize];
         self.for_each_run(|value, count| values.extend(std::iter::repeat_n(value, count as usize)));

@@ -178,6 +178,54 @@ impl<T: Number> Sorted<T> {
         Sorted::from_weighted(runs)
     }
 
+    /// The values or runs, and for runs where each ends.
+    pub(crate) fn parts(&self) -> (&[T], Option<&[u32]>) {
+        (&self.values, self.ends.as_deref())
+    }
+
+    /// Puts together what [`Sorted::parts`] took apart; `None` when it is not in order.
+    pub(crate) fn from_parts(values: Vec<T>, ends: Option<Vec<u32>>) -> Option<Self> {
+        // NaN compares as neither, so it is out of order too.
+        let ordered = |strictly: bool| {
+            values.windows(2).all(|pair| pair[0] < pair[1] || !strictly && pair[0] == pair[1])
+                && values.iter().all(|value| value.to_f64().is_finite())
+        };
+        let distinct = match &ends {
+            Some(ends) => {
+                let rising = ends.len() == values.len()
+                    && ends.first() != Some(&0)
+                    && ends.windows(2).all(|pair| pair[0] < pair[1]);
+                if !rising || !ordered(true) {
+                    return None;
+                }
+                values.len()
+            }
+            None if ordered(false) => count_runs(&values),
+            None => return None,
+        };
+        Some(Self { values, ends, distinct })
+    }
+
+    /// At most `points` values that stand for all: those in the middle of as many equal shares, the
+    /// smallest and the largest kept as they are.
+    pub(crate) fn quantised(&self, points: usize) -> Self {
+        let (len, points) = (self.len(), points.max(2));
+        if self.distinct <= points {
+            return self.clone();
+        }
+        let share = |index: usize| (index as u128 * len as u128 / points as u128) as usize;
+        let chosen = (0..points).filter_map(|index| {
+            let (start, end) = (share(index), share(index + 1));
+            let rank = match index {
+                0 => 0,
+                _ if index + 1 == points => len - 1,
+                _ => usize::midpoint(start, end.max(start + 1) - 1),
+            };
+            Some((self.at_rank(rank)?, (end - start) as u64))
+        });
+        Self::from_weighted(chosen.filter(|(_, count)| *count > 0).collect())
+    }
+
     /// Both sets of values together.
     pub(crate) fn merged(&self, other: &Self) -> Self {
         let mut runs = Vec::new();
@@ -266,6 +314,33 @@ mod tests {
             assert_eq!(plain.at_rank(rank), values.get(rank).copied());
         }
         assert_eq!((runs.len(), runs.distinct(), plain.distinct()), (8, 3, 3));
+    }
+
+    #[test]
+    fn quantised_values_keep_ends_counts_and_quantiles() {
+        let all = Sorted::from_ordered((0..10_000).map(f64::from).collect());
+        let few = all.quantised(100);
+        assert_eq!((few.len(), few.distinct()), (10_000, 100));
+        assert_eq!((few.first(), few.last()), (Some(0.0), Some(9999.0)));
+        for rank in (0..10_000).step_by(37) {
+            assert!((few.at_rank(rank).unwrap() - rank as f64).abs() <= 100.0);
+        }
+        assert_eq!(all.quantised(20_000), all);
+    }
+
+    #[test]
+    fn parts_out_of_order_are_refused() {
+        let runs = Sorted::from_ordered(vec![1_i64, 1, 1, 5]);
+        let (values, ends) = runs.parts();
+        assert_eq!(
+            Sorted::from_parts(values.to_vec(), ends.map(<[u32]>::to_vec)),
+            Some(runs.clone())
+        );
+        assert_eq!(Sorted::from_parts(vec![2_i64, 1], None), None);
+        assert_eq!(Sorted::from_parts(vec![1.0, f64::NAN], None), None);
+        assert_eq!(Sorted::from_parts(vec![1_i64, 1], Some(vec![1, 2])), None);
+        assert_eq!(Sorted::from_parts(vec![1_i64, 2], Some(vec![0, 2])), None);
+        assert_eq!(Sorted::from_parts(vec![1_i64, 2], Some(vec![3])), None);
     }
 
     #[test]

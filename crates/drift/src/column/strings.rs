@@ -40,6 +40,34 @@ impl Strings {
         strings
     }
 
+    /// The distinct strings one after the other, where each ends, and how often each occurs.
+    pub(crate) fn parts(&self) -> (&str, &[usize], &[u64]) {
+        (&self.text, &self.ends, &self.counts)
+    }
+
+    /// Puts together what [`Strings::parts`] took apart; `None` when it is not in order.
+    pub(crate) fn from_parts(text: String, ends: Vec<usize>, counts: Vec<u64>) -> Option<Self> {
+        let total = counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count))?;
+        let strings = Self { text, ends, counts, total };
+        let complete = strings.ends.last().copied().unwrap_or(0) == strings.text.len()
+            && strings.ends.len() == strings.counts.len()
+            && strings.ends.windows(2).all(|pair| pair[0] <= pair[1])
+            && strings.counts.iter().all(|count| *count > 0);
+        if !complete {
+            return None;
+        }
+        let mut last: Option<&str> = None;
+        for index in 0..strings.distinct() {
+            // `get` is `None` where an end is not at a character's.
+            let (text, _) = strings.get(index)?;
+            if last.is_some_and(|last| last >= text) {
+                return None;
+            }
+            last = Some(text);
+        }
+        Some(strings)
+    }
+
     /// How many values there are, repetitions included.
     pub(crate) fn len(&self) -> u64 {
         self.total

@@ -1,10 +1,11 @@
-//! A drift result as a page, a table for the terminal, Markdown, and JSON.
+//! A drift result as a page, a table for the terminal, Markdown, JSON, and metrics.
 
 mod detail;
 mod evidently;
 mod json;
 mod markdown;
 mod page;
+mod prometheus;
 mod text;
 mod words;
 
@@ -12,6 +13,7 @@ pub use evidently::evidently_json;
 pub use json::{SCHEMA_VERSION, json};
 pub use markdown::markdown;
 pub use page::page;
+pub use prometheus::prometheus;
 pub use text::{coloured_text, text};
 
 /// What a result does not know about itself.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use trainyard_report::drift::{
-    SCHEMA_VERSION, coloured_text, evidently_json, json, markdown, text,
+    SCHEMA_VERSION, coloured_text, evidently_json, json, markdown, prometheus, text,
 };
 use trainyard_testkit::run_python;
 
@@ -40,6 +40,35 @@ fn markdown_escapes_what_comes_from_data() {
     for row in rows {
         assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{row}");
     }
+}
+
+#[test]
+fn metrics_are_read_by_prometheus_own_parser() {
+    let text = prometheus(&drift(3, "o\"d\\d\n"), &meta());
+    let read = run_python(
+        r#"
+import sys
+from prometheus_client.parser import text_string_to_metric_families
+families = {f.name: f for f in text_string_to_metric_families(open(sys.argv[1]).read())}
+score = {s.labels["column"]: (s.labels["method"], s.value) for s in families["trainyard_drift_column_score"].samples}
+rows = {s.labels["side"]: s.value for s in families["trainyard_drift_rows"].samples}
+drifted = families["trainyard_drift_drifted_columns"].samples[0]
+print(sorted(score), score["x0"][0], rows, drifted.labels["model"], drifted.value)
+"#,
+        &[&written(&text)],
+        &[],
+    );
+    assert_eq!(
+        read.trim(),
+        "['count', 'label', 'x0', 'x1', 'x2'] ks {'reference': 600.0, 'current': 500.0} IrisClassifier 2.0"
+    );
+}
+
+/// The text in a file that outlives the test's process: Python reads it.
+fn written(text: &str) -> String {
+    let path = std::env::temp_dir().join(format!("trainyard-metrics-{}.prom", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path.to_string_lossy().into_owned()
 }
 
 #[test]

@@ -83,6 +83,7 @@ async fn iris_is_trained_logged_and_registered() {
             "roc_curve.svg",
             "train_reference.csv",
             "train_reference.parquet",
+            "train_reference.profile",
         ]
     );
     let reference = store.folder.path().join("reference");

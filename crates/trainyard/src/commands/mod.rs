@@ -6,6 +6,8 @@ mod gateway_actions;
 mod health;
 mod init;
 mod monitor;
+mod monitor_arguments;
+mod profile;
 mod project;
 mod promote;
 mod run;
@@ -81,6 +83,8 @@ enum Command {
     Deploy(deploy::Arguments),
     /// Compare production data with reference data and report drift
     Monitor(monitor::Arguments),
+    /// Read a reference once and store what monitoring needs of it
+    Profile(profile::Arguments),
     /// Serve a model over HTTP and follow its alias
     Serve(serve::Arguments),
     /// Run the MLflow-compatible tracking server and registry
@@ -101,6 +105,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Promote(arguments) => Box::pin(promote::run(arguments)).await,
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments)).await,
         Command::Monitor(arguments) => Box::pin(monitor::run(arguments)).await,
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Health(arguments) => health::run(&arguments).await,

@@ -1,22 +1,23 @@
 //! `trainyard monitor`: production data against reference data.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
-use trainyard_data::ReadOptions;
-use trainyard_drift::{Bins, Compat, Correction, Method, Options};
+use clap::Args;
+use trainyard_drift::{Compat, Profile};
 use trainyard_mlflow::Tracking;
-use trainyard_pipeline::monitor::{self, LogFilter, Monitored, Sides};
+use trainyard_mlflow::entities::{KeyValue, Tag};
+use trainyard_pipeline::monitor::{self, Data, LogFilter, Monitored, Reading, Settings, Sides};
 use trainyard_pipeline::{FILE_NAME, Project};
 use trainyard_report::drift as report;
 use trainyard_tracking::OpenOptions;
 
+use super::monitor_arguments::{DataArguments, Format, MethodArguments, over};
 use super::project::TrackingArguments;
 use super::run::DRIFT;
 use crate::failure::Failure;
-use crate::printer;
+use crate::printer::{self, Columns};
 
 /// Compare production data with reference data and report drift, with Evidently's numbers.
 ///
@@ -24,57 +25,23 @@ use crate::printer;
 /// the training data of the served version.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  trainyard monitor --reference data/train.csv --current data/production_logs.csv\n  trainyard monitor --reference models:/IrisClassifier@Production --current logs/ --fail-on-drift"
+    after_help = "Examples:\n  trainyard monitor --reference data/train.csv --current data/production_logs.csv\n  trainyard monitor --reference models:/IrisClassifier@Production --current logs/ --since 7d --fail-on-drift"
 )]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Arguments {
     /// Project folder, with a trainyard.toml
     #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
-    /// Reference: CSV or Parquet file, folder, glob, or models:/Name@alias
+    /// Reference: CSV or Parquet file, folder, glob, - for stdin, a profile, or models:/Name@alias
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     reference: Option<String>,
-    /// Current: CSV or Parquet file, folder (also of a prediction log), or glob
+    /// Current: CSV or Parquet file, folder (also of a prediction log), glob, - for stdin, or a profile
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     current: Option<String>,
-    /// Only these columns, separated by commas
-    #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Data")]
-    columns: Option<Vec<String>>,
-    /// Method for all columns, by Evidently's name (ks, wasserstein, psi, …)
-    #[arg(long, value_name = "METHOD", help_heading = "Method")]
-    method: Option<Method>,
-    /// Method for numerical columns
-    #[arg(long, value_name = "METHOD", help_heading = "Method")]
-    num_method: Option<Method>,
-    /// Method for categorical columns
-    #[arg(long, value_name = "METHOD", help_heading = "Method")]
-    cat_method: Option<Method>,
-    /// Method for one column; may be repeated
-    #[arg(long, value_name = "COLUMN=METHOD", value_parser = pair::<Method>, help_heading = "Method")]
-    per_column_method: Vec<(String, Method)>,
-    /// Threshold for all columns
-    #[arg(long, value_name = "NUMBER", help_heading = "Method")]
-    threshold: Option<f64>,
-    /// Threshold for numerical columns
-    #[arg(long, value_name = "NUMBER", help_heading = "Method")]
-    num_threshold: Option<f64>,
-    /// Threshold for categorical columns
-    #[arg(long, value_name = "NUMBER", help_heading = "Method")]
-    cat_threshold: Option<f64>,
-    /// Threshold for one column; may be repeated
-    #[arg(long, value_name = "COLUMN=NUMBER", value_parser = pair::<f64>, help_heading = "Method")]
-    per_column_threshold: Vec<(String, f64)>,
-    /// Share of drifted columns that makes the data set drifted [default: 0.5]
-    #[arg(long, value_name = "SHARE", help_heading = "Method")]
-    drift_share: Option<f64>,
-    /// Adjust p-values for the number of columns
-    #[arg(long, value_enum, value_name = "HOW", help_heading = "Method")]
-    correct: Option<CorrectionName>,
-    /// Bins with equal shares of the reference, so that days compare
-    #[arg(long, value_name = "COUNT", help_heading = "Method")]
-    bins: Option<usize>,
-    /// Do as Evidently does where it is defective
-    #[arg(long, value_enum, value_name = "TOOL", help_heading = "Method")]
-    compat: Option<CompatName>,
+    #[command(flatten)]
+    data: DataArguments,
+    #[command(flatten)]
+    method: MethodArguments,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value = "text", help_heading = "Output")]
     format: Format,
@@ -84,6 +51,12 @@ pub(crate) struct Arguments {
     /// Where the page is written [default: reports/drift.html]
     #[arg(long, short, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
+    /// A file of metrics for Prometheus' textfile collector
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    prometheus: Option<PathBuf>,
+    /// Print a [monitor] table that says how this reference would be compared, and stop
+    #[arg(long, help_heading = "Output")]
+    print_config: bool,
     /// End with exit code 4 when the data has drifted
     #[arg(long, help_heading = "Output")]
     fail_on_drift: bool,
@@ -94,69 +67,42 @@ pub(crate) struct Arguments {
     tracking: TrackingArguments,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table
-    Text,
-    /// Everything but the pictures
-    Json,
-    /// The shape of Evidently's snapshot.json()
-    Evidently,
-    /// For pull requests
-    Markdown,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CorrectionName {
-    /// Benjamini–Hochberg
-    Bh,
-    Bonferroni,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum CompatName {
-    Evidently,
-}
-
-/// Reads `column=value`; the name may hold `=` itself.
-fn pair<T: std::str::FromStr>(text: &str) -> Result<(String, T), String>
-where
-    T::Err: std::fmt::Display,
-{
-    let (column, value) =
-        text.rsplit_once('=').ok_or_else(|| format!("{text:?} is not COLUMN=VALUE"))?;
-    let value = value.parse().map_err(|error: T::Err| error.to_string())?;
-    Ok((column.to_owned(), value))
-}
-
-/// Page that is written where no other place is named.
-const USUAL_PAGE: &str = "reports/drift.html";
-
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    arguments.check()?;
     let project = arguments.project()?;
+    let settings = arguments.settings(project.as_ref())?;
     let tracking = arguments.open_tracking(project.as_ref())?;
-    let (monitored, version) = arguments.compare(project.as_ref(), tracking.as_deref()).await?;
+    if arguments.print_config {
+        return print_config(&settings, project.as_ref(), tracking.as_deref()).await;
+    }
+    let progress = Columns::new();
+    let (monitored, version) =
+        compare(&arguments, &settings, project.as_ref(), tracking.as_deref(), &progress).await?;
+    progress.finish();
 
     let page = match (&arguments.output, &project) {
         (Some(path), _) => path.clone(),
-        (None, Some(project)) => project.path(&project.config.monitor.report),
-        (None, None) => PathBuf::from(USUAL_PAGE),
+        (None, Some(project)) => project.path(&settings.report),
+        (None, None) => settings.report.clone(),
     };
     monitor::write_page(&page, &monitored.page)?;
+    let metrics = arguments.prometheus.clone().or_else(|| {
+        let path = settings.prometheus.as_ref()?;
+        Some(project.as_ref().map_or_else(|| path.clone(), |project| project.path(path)))
+    });
+    if let Some(path) = metrics {
+        monitor::write_metrics(&path, &monitored)?;
+    }
     if let Some(tracking) = tracking.as_deref().filter(|_| !arguments.no_log) {
         let experiment = project.as_ref().map_or_else(
             || "/monitoring".to_owned(),
             |project| project.config.monitoring_experiment(),
         );
         let tags = tags(project.as_ref(), version.as_deref());
-        monitor::log(tracking, &experiment, &monitored, tags, chrono::Utc::now()).await?;
+        monitor::log_run(tracking, &experiment, &monitored, tags, chrono::Utc::now()).await?;
     }
     print(&monitored, arguments.format());
     printer::note(&format!("page: {}", page.display()));
-    let fails =
-        arguments.fail_on_drift || project.as_ref().is_some_and(|p| p.config.monitor.fail_on_drift);
-    if fails && monitored.drift.dataset_drift {
+    if settings.fail_on_drift && monitored.drift.dataset_drift {
         return Ok(ExitCode::from(DRIFT));
     }
     Ok(ExitCode::SUCCESS)
@@ -175,31 +121,85 @@ fn print(monitored: &Monitored, format: Format) {
     }
 }
 
-fn tags(project: Option<&Project>, version: Option<&str>) -> Vec<trainyard_mlflow::entities::Tag> {
-    use trainyard_mlflow::entities::KeyValue;
-
+fn tags(project: Option<&Project>, version: Option<&str>) -> Vec<Tag> {
     let model = project.map(|project| KeyValue::new("trainyard.model", &project.config.model.name));
     let version = version.map(|version| KeyValue::new("trainyard.model_version", version));
     model.into_iter().chain(version).collect()
 }
 
-impl Arguments {
-    fn check(&self) -> Result<(), Failure> {
-        if let Some(share) = self.drift_share
-            && !(0.0..=1.0).contains(&share)
-        {
-            return Err(Failure::input(format!("--drift-share {share}: a share between 0 and 1"))
-                .hint("0.5 means: half of the columns"));
-        }
-        if let Some(bins) = self.bins
-            && !(2..=Bins::MAX).contains(&bins)
-        {
-            return Err(Failure::input(format!("--bins {bins}: from 2 to {}", Bins::MAX))
-                .hint("10 is usual"));
-        }
-        Ok(())
+/// Reads both sides and compares; also the version in production, where that was asked for.
+async fn compare(
+    arguments: &Arguments,
+    settings: &Settings,
+    project: Option<&Project>,
+    tracking: Option<&dyn Tracking>,
+    progress: &Columns,
+) -> Result<(Monitored, Option<String>), Failure> {
+    let tell = |done: usize, total: usize| progress.show(done, total);
+    if let (Some(reference), Some(current)) = (&arguments.reference, &arguments.current) {
+        let title = project.map_or("", |project| project.config.model.name.as_str());
+        let now = chrono::Utc::now();
+        let reading = Reading { rows: settings.rows(now), ..reading(settings) };
+        let sides = Sides {
+            reference: open_reference(reference, settings, project, tracking).await?,
+            current: Data::open(current, &reading)?,
+            meta: monitor::meta(title, reference, current, now),
+        };
+        let options = project
+            .map_or_else(|| settings.options(), |project| monitor::options(project, settings));
+        let memory = monitor::memory(settings.memory);
+        return Ok((monitor::compare(sides, &options, memory, &tell)?, None));
     }
+    let (Some(project), Some(tracking)) = (project, tracking) else {
+        return Err(Failure::input("--reference and --current are both needed outside a project")
+            .hint("trainyard monitor --reference FILE --current FILE"));
+    };
+    let mut project = project.clone();
+    project.config.monitor = settings.clone();
+    let served = monitor::served_version(&project, tracking).await?;
+    let filter = LogFilter { version: Some(served.clone()), since: None };
+    let monitored = monitor::monitor_project(&project, tracking, &filter, &tell).await?;
+    Ok((monitored, Some(served)))
+}
 
+/// How sides are read, without their rows being chosen.
+fn reading(settings: &Settings) -> Reading {
+    let options = settings.options();
+    Reading {
+        columns: settings.columns.clone(),
+        memory: Some(monitor::memory(settings.memory)),
+        table_only: options.compat == Compat::Evidently || options.needs_rows(),
+        ..Reading::default()
+    }
+}
+
+async fn open_reference(
+    source: &str,
+    settings: &Settings,
+    project: Option<&Project>,
+    tracking: Option<&dyn Tracking>,
+) -> Result<Data, Failure> {
+    let state = project.map_or_else(std::env::temp_dir, Project::state_folder);
+    Ok(monitor::open_reference(tracking, source, &state, &reading(settings)).await?)
+}
+
+/// Prints what the settings come to with this reference.
+async fn print_config(
+    settings: &Settings,
+    project: Option<&Project>,
+    tracking: Option<&dyn Tracking>,
+) -> Result<ExitCode, Failure> {
+    let source = settings.reference.as_deref().ok_or_else(|| {
+        Failure::input("--print-config needs a reference")
+            .hint("trainyard monitor --reference data/train.csv --print-config")
+    })?;
+    let data = open_reference(source, settings, project, tracking).await?;
+    let profile: Profile = monitor::profile(&data, &settings.options())?;
+    printer::line(monitor::starter(&profile, source, settings).trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
     fn format(&self) -> Format {
         if self.json { Format::Json } else { self.format }
     }
@@ -207,10 +207,29 @@ impl Arguments {
     /// The project, unless both sides are named and there is none.
     fn project(&self) -> Result<Option<Project>, Failure> {
         let is_there = self.folder.join(FILE_NAME).is_file();
-        if !is_there && self.reference.is_some() && self.current.is_some() {
+        let is_complete = self.reference.is_some() && (self.current.is_some() || self.print_config);
+        if !is_there && is_complete {
             return Ok(None);
         }
         Ok(Some(Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?))
+    }
+
+    /// The project's settings or those of the file, and the flags over them.
+    fn settings(&self, project: Option<&Project>) -> Result<Settings, Failure> {
+        let from_file = match (&self.method.config, project) {
+            (Some(path), _) => Settings::read(path)?,
+            (None, Some(project)) => project.config.monitor.clone(),
+            (None, None) => Settings::default(),
+        };
+        let mut settings = over(from_file, &self.data, &self.method)?;
+        if self.reference.is_some() {
+            settings.reference.clone_from(&self.reference);
+        }
+        if self.current.is_some() {
+            settings.current.clone_from(&self.current);
+        }
+        settings.fail_on_drift |= self.fail_on_drift;
+        Ok(settings)
     }
 
     /// The tracking store: needed in a project, for `models:/…`, and to log the result where the
@@ -227,79 +246,4 @@ impl Arguments {
             .map_err(trainyard_pipeline::Error::from)?;
         Ok(Some(tracking))
     }
-
-    /// Reads both sides and compares; also the version in production, where that was asked for.
-    async fn compare(
-        &self,
-        project: Option<&Project>,
-        tracking: Option<&dyn Tracking>,
-    ) -> Result<(Monitored, Option<String>), Failure> {
-        if let (Some(reference), Some(current)) = (&self.reference, &self.current) {
-            let state = project.map_or_else(std::env::temp_dir, Project::state_folder);
-            let title = project.map_or("", |project| project.config.model.name.as_str());
-            let sides = Sides {
-                reference: monitor::read_reference(tracking, reference, &state).await?,
-                current: read_current(current)?,
-                meta: monitor::meta(title, reference, current, chrono::Utc::now()),
-            };
-            let mut options = Options {
-                columns: project.and_then(|project| project.config.monitor.columns.clone()),
-                ..Options::default()
-            };
-            self.apply(&mut options);
-            return Ok((monitor::compare(sides, &options), None));
-        }
-        let (Some(project), Some(tracking)) = (project, tracking) else {
-            return Err(Failure::input(
-                "--reference and --current are both needed outside a project",
-            )
-            .hint("trainyard monitor --reference FILE --current FILE"));
-        };
-        let mut project = project.clone();
-        let monitor_config = &mut project.config.monitor;
-        monitor_config.reference = self.reference.clone().or(monitor_config.reference.take());
-        monitor_config.current = self.current.clone().or(monitor_config.current.take());
-        let served = trainyard_pipeline::served_version(&project, tracking).await?;
-        let filter = LogFilter { version: Some(served.clone()), since: None };
-        let options = |options: &mut Options| self.apply(options);
-        let monitored =
-            trainyard_pipeline::monitor_project(&project, tracking, &filter, options).await?;
-        Ok((monitored, Some(served)))
-    }
-
-    /// Flags over what is there.
-    fn apply(&self, options: &mut Options) {
-        if self.columns.is_some() {
-            options.columns.clone_from(&self.columns);
-        }
-        options.method = self.method;
-        options.num_method = self.num_method;
-        options.cat_method = self.cat_method;
-        options.threshold = self.threshold;
-        options.num_threshold = self.num_threshold;
-        options.cat_threshold = self.cat_threshold;
-        options.per_column_method.extend(self.per_column_method.iter().cloned());
-        options.per_column_threshold.extend(self.per_column_threshold.iter().cloned());
-        if let Some(share) = self.drift_share {
-            options.drift_share = share;
-        }
-        if let Some(count) = self.bins {
-            options.bins = Bins::ReferenceQuantiles(count);
-        }
-        options.correction = match self.correct {
-            None => options.correction,
-            Some(CorrectionName::Bh) => Correction::BenjaminiHochberg,
-            Some(CorrectionName::Bonferroni) => Correction::Bonferroni,
-        };
-        if self.compat == Some(CompatName::Evidently) {
-            options.compat = Compat::Evidently;
-        }
-    }
-}
-
-fn read_current(source: &str) -> Result<arrow_array::RecordBatch, Failure> {
-    // Segments of a prediction log may come from versions with different columns.
-    let options =
-        ReadOptions { fill_missing_columns: Path::new(source).is_dir(), ..ReadOptions::default() };
-    Ok(trainyard_data::read(source, &options).map_err(trainyard_pipeline::Error::from)?)
 }

@@ -76,7 +76,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             if arguments.watch {
                 super::watch::until_stopped(&project, &tracking, &options, &watch).await?;
             } else if arguments.keep {
-                printer::hint("the deployment stays up until Ctrl-C");
+                printer::hint(if was_deployed {
+                    "the tracking pages stay up until Ctrl-C; the deployment was up before and stays"
+                } else {
+                    "the deployment and the tracking pages stay up until Ctrl-C"
+                });
                 shutdown_signal().await;
             } else if !was_deployed {
                 printer::terminal_hint("--keep keeps the deployment and the tracking pages up");
@@ -90,7 +94,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Err(failure) => Err(failure),
     };
     // What this run brought up goes down with it; what was up before stays up.
-    if !was_deployed || (arguments.keep && !arguments.watch) {
+    if !was_deployed {
         let stopped =
             trainyard_deploy::stop(&trainyard_pipeline::service(&project), &|_event| {}).await;
         if let Err(error) = stopped

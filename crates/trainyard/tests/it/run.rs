@@ -175,6 +175,60 @@ fn rolling_back_labels_and_serves_the_version_before() {
     assert!(status.contains("IrisClassifier version 1 (Production)"), "{status}");
 }
 
+#[test]
+fn a_staged_version_that_cannot_be_served_is_refused_at_once_and_says_why() {
+    let project = TestProject::iris();
+    let before = summary(&project.run(&["run", "--json"]));
+    let trained: Value =
+        serde_json::from_str(&stdout_of(&project.run(&["train", "--json"]), 0)).unwrap();
+    let model_id = trained["model_uri"].as_str().unwrap().strip_prefix("models:/").unwrap();
+    let damaged = damage(&project.file("mlartifacts"), model_id);
+    assert_eq!(damaged, 1, "model.onnx of {model_id}");
+
+    let started = Instant::now();
+    let output = project.run(&["promote", "--version", "2"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("version 2") && error.contains("cannot be served"), "{error}");
+    // It is told what is wrong, and does not wait out the deadline of two minutes.
+    assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
+
+    stdout_of(&project.run(&["deploy"]), 0);
+    let status = stdout_of(&project.run(&["deploy", "status"]), 0);
+    assert!(status.contains("version 1"), "{before} {status}");
+}
+
+/// Overwrites `model.onnx` of a logged model, wherever below `root` it lies.
+fn damage(root: &std::path::Path, model_id: &str) -> usize {
+    let mut damaged = 0;
+    for entry in std::fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            damaged += damage(&path, model_id);
+        } else if path.ends_with("model.onnx") && path.to_string_lossy().contains(model_id) {
+            std::fs::write(&path, b"no model").unwrap();
+            damaged += 1;
+        }
+    }
+    damaged
+}
+
+#[test]
+fn keep_leaves_a_deployment_that_was_up_before() {
+    let project = TestProject::iris();
+    for verb in ["train", "promote"] {
+        stdout_of(&project.run(&[verb]), 0);
+    }
+    let deployed: Value =
+        serde_json::from_str(&stdout_of(&project.run(&["deploy", "--json"]), 0)).unwrap();
+    let url = deployed["url"].as_str().unwrap();
+    let mut kept = Kept::start(&project);
+    kept.interrupt();
+    let health: Value =
+        serde_json::from_str(&reqwest_get(&format!("{url}/health")).unwrap()).unwrap();
+    assert_eq!(health["version"], "2", "served on by what was up before");
+}
+
 /// A `trainyard run --keep` that is up.
 struct Kept {
     child: Child,

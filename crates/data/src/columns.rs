@@ -1,0 +1,280 @@
+//! A table that is read one column at a time, so that it need not be in memory as a whole.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use arrow_schema::DataType;
+use tempfile::TempDir;
+
+use crate::error::{Error, Result};
+use crate::options::ReadOptions;
+use crate::parquet::ParquetFile;
+use crate::source::{Format, Source, SourceFile, files, is_parquet_file};
+use crate::spill::{Types, spill, text_bytes as text_bytes_of};
+use crate::table::{read_table, with_filter_columns};
+use crate::unify::{Found, NOTHING, column_order, common_type};
+
+/// CSV text takes about as much memory again once it is typed, and both are there at once.
+const TEXT_FACTOR: u64 = 3;
+
+/// A table whose columns are read when they are asked for.
+///
+/// Parquet files on disk are decoded column by column. CSV files are read at once, or, where they
+/// are too large for the memory given, turned into temporary Parquet files piece by piece.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("train.csv");
+/// std::fs::write(&path, "x,label\n1.5,a\n,b\n")?;
+/// let columns = trainyard_data::Columns::open(&path.to_string_lossy(), &Default::default(), None)?;
+/// assert_eq!(columns.names(), ["x", "label"]);
+/// assert_eq!(columns.read("x")?.unwrap()[0].null_count(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Columns {
+    source: Source,
+    names: Vec<String>,
+    rows: usize,
+    pandas: Option<String>,
+    store: Store,
+}
+
+#[derive(Debug)]
+enum Store {
+    Table(RecordBatch),
+    Files {
+        parts: Vec<Part>,
+        types: HashMap<String, DataType>,
+        /// Where temporary files lie; they go away with the value.
+        _folder: Option<TempDir>,
+    },
+}
+
+#[derive(Debug)]
+struct Part {
+    file: ParquetFile,
+    /// Which rows the filter keeps; all of them if none.
+    kept: Option<BooleanArray>,
+}
+
+impl Columns {
+    /// Opens a source; see [`crate::read`]. `memory` is how many bytes reading may take, about;
+    /// without it CSV is read at once, whatever its size.
+    pub fn open(source: &str, options: &ReadOptions, memory: Option<u64>) -> Result<Self> {
+        let paths = files(source)?;
+        let mut all_parquet = true;
+        let mut text_bytes = 0;
+        for path in &paths {
+            if !is_parquet_file(path)? {
+                all_parquet = false;
+                text_bytes += text_bytes_of(path);
+            }
+        }
+        let columns = if all_parquet {
+            Self::of_parquet(source, &paths, options)?
+        } else if let Some(memory) = memory
+            && text_bytes > memory / TEXT_FACTOR
+            && paths.iter().all(|path| path != Path::new(crate::STDIN))
+        {
+            Self::of_large_text(source, &paths, options, memory)?
+        } else {
+            let table = read_table(source, options)?;
+            let mut columns = Self::from(table.batch);
+            columns.source = table.source;
+            return Ok(columns);
+        };
+        if columns.rows > 0 || options.allow_no_rows {
+            return Ok(columns);
+        }
+        let read = columns.source.rows();
+        Err(if read > 0 {
+            Error::NoRowsKept { source_name: source.to_owned(), read }
+        } else {
+            Error::NoRows { path: source.into() }
+        })
+    }
+
+    /// Names of the columns, in order.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Rows, after the filter.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The files, in the order of the rows.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What pandas wrote into a Parquet file about its types (JSON), if it did.
+    pub fn pandas(&self) -> Option<&str> {
+        self.pandas.as_deref()
+    }
+
+    /// Reads a column, in pieces of one type in the order of the rows; `None` if there is no such
+    /// column.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<ArrayRef>>> {
+        match &self.store {
+            Store::Table(batch) => {
+                Ok(batch.column_by_name(name).map(|column| vec![Arc::clone(column)]))
+            }
+            Store::Files { parts, types, .. } => {
+                let Some(target) = types.get(name) else { return Ok(None) };
+                let mut pieces = Vec::new();
+                for part in parts {
+                    part.read(name, target, &mut pieces)?;
+                }
+                Ok(Some(pieces))
+            }
+        }
+    }
+
+    fn of_parquet(source: &str, paths: &[PathBuf], options: &ReadOptions) -> Result<Self> {
+        let wider = with_filter_columns(options)?;
+        let mut parts = Vec::with_capacity(paths.len());
+        let mut files = Vec::with_capacity(paths.len());
+        for path in paths {
+            let file = ParquetFile::open(path, options)?;
+            let kept = if options.rows.is_empty() {
+                None
+            } else {
+                let deciding =
+                    ReadOptions { columns: Some(options.rows.columns()?), ..wider.clone() };
+                Some(options.rows.kept(&crate::parquet::read_file(path, &deciding)?)?)
+            };
+            files.push(SourceFile {
+                path: path.clone(),
+                format: Format::Parquet,
+                bytes: std::fs::metadata(path).map_err(|error| Error::read(path, error))?.len(),
+                rows: file.rows(),
+                sha256: None,
+            });
+            parts.push((Part { file, kept }, None));
+        }
+        Self::of_parts(Source { name: source.to_owned(), files }, parts, options, None)
+    }
+
+    fn of_large_text(
+        source: &str,
+        paths: &[PathBuf],
+        options: &ReadOptions,
+        memory: u64,
+    ) -> Result<Self> {
+        let folder =
+            tempfile::tempdir().map_err(|error| Error::write(&std::env::temp_dir(), error))?;
+        let mut parts = Vec::new();
+        let mut files = Vec::new();
+        for (file, segments) in spill(paths, options, memory, folder.path())? {
+            files.push(file);
+            for segment in segments {
+                let file = ParquetFile::open(&segment.path, &ReadOptions::default())?;
+                parts.push((Part { file, kept: None }, Some(segment.types)));
+            }
+        }
+        Self::of_parts(Source { name: source.to_owned(), files }, parts, options, Some(folder))
+    }
+
+    /// Brings parts to one schema. Parts of CSV bring the types that were found, in which a column
+    /// of nulls is no column of floats yet.
+    fn of_parts(
+        source: Source,
+        parts: Vec<(Part, Option<Types>)>,
+        options: &ReadOptions,
+        folder: Option<TempDir>,
+    ) -> Result<Self> {
+        let schemas: Vec<Types> = parts
+            .iter()
+            .map(|(part, types)| match types {
+                Some(types) => types.clone(),
+                None => part
+                    .file
+                    .columns()
+                    .map(|(name, data_type)| (name.to_owned(), data_type))
+                    .collect(),
+            })
+            .collect();
+        let held: Vec<(&Path, Vec<String>)> = parts
+            .iter()
+            .zip(&schemas)
+            .map(|((part, _), schema)| {
+                let names = schema.iter().map(|(name, _)| name.clone()).collect();
+                (part.file.path.as_path(), names)
+            })
+            .collect();
+        let names = column_order(&held, options)?;
+        let maps: Vec<HashMap<&str, &DataType>> = schemas
+            .iter()
+            .map(|schema| schema.iter().map(|(name, kind)| (name.as_str(), kind)).collect())
+            .collect();
+        let mut types = HashMap::with_capacity(names.len());
+        for name in &names {
+            let found = parts.iter().zip(&maps).map(|((part, csv), schema)| Found {
+                path: &part.file.path,
+                is_csv: csv.is_some(),
+                column: schema.get(name.as_str()).map(|kind| (*kind, part.file.rows() == 0)),
+            });
+            let common = common_type(name, found)?;
+            let common = if common == DataType::Null { NOTHING } else { common };
+            types.insert(name.clone(), common);
+        }
+        let rows = parts.iter().map(|(part, _)| part.rows()).sum();
+        let pandas = parts.first().and_then(|(part, _)| part.file.pandas().map(str::to_owned));
+        let parts = parts.into_iter().map(|(part, _)| part).collect();
+        let store = Store::Files { parts, types, _folder: folder };
+        Ok(Self { source, names, rows, pandas, store })
+    }
+}
+
+/// A table that is in memory already.
+impl From<RecordBatch> for Columns {
+    fn from(batch: RecordBatch) -> Self {
+        let schema = batch.schema();
+        Self {
+            source: Source { name: String::new(), files: Vec::new() },
+            names: schema.fields().iter().map(|field| field.name().clone()).collect(),
+            rows: batch.num_rows(),
+            pandas: schema.metadata().get("pandas").cloned(),
+            store: Store::Table(batch),
+        }
+    }
+}
+
+impl Part {
+    fn rows(&self) -> usize {
+        self.kept.as_ref().map_or_else(|| self.file.rows(), BooleanArray::true_count)
+    }
+
+    /// Adds the part's pieces of a column, as `target`.
+    fn read(&self, name: &str, target: &DataType, pieces: &mut Vec<ArrayRef>) -> Result<()> {
+        let failed = |source| Error::arrow(&self.file.path, source);
+        let Some(read) = self.file.column(name)? else {
+            pieces.push(new_null_array(target, self.rows()));
+            return Ok(());
+        };
+        let mut row = 0;
+        for piece in read {
+            let rows = piece.len();
+            let piece = match &self.kept {
+                Some(kept) => {
+                    arrow_select::filter::filter(&piece, &kept.slice(row, rows)).map_err(failed)?
+                }
+                None => piece,
+            };
+            row += rows;
+            pieces.push(if piece.data_type() == target {
+                piece
+            } else {
+                arrow_cast::cast(&piece, target).map_err(failed)?
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! A CSV file in stretches of whole records, for files larger than the memory one wants to spend.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::split::{Splitter, Step};
+use super::{broken, default_delimiter};
+use crate::error::{Error, Result};
+use crate::options::MAX_RECORD_BYTES;
+
+/// Whole records with the file's header before them: a CSV file of its own.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) text: Vec<u8>,
+    /// Lines of the file that are not in `text`, for error messages.
+    pub(crate) lines_before: usize,
+}
+
+/// Cuts a CSV file that is read from the start into segments.
+pub(crate) struct Segments<'a, R> {
+    path: &'a Path,
+    reader: R,
+    delimiter: u8,
+    /// Bytes of a segment, about.
+    size: usize,
+    header: Vec<u8>,
+    /// Read, but not given out yet.
+    pending: Vec<u8>,
+    ended: bool,
+    /// Lines of records given out.
+    lines_given: usize,
+    is_first: bool,
+}
+
+impl<'a, R: Read> Segments<'a, R> {
+    pub(crate) fn new(
+        path: &'a Path,
+        reader: R,
+        delimiter: Option<u8>,
+        size: usize,
+    ) -> Result<Self> {
+        let mut segments = Self {
+            path,
+            reader,
+            delimiter: delimiter.unwrap_or_else(|| default_delimiter(path)),
+            size,
+            header: Vec::new(),
+            pending: Vec::new(),
+            ended: false,
+            lines_given: 0,
+            is_first: true,
+        };
+        segments.fill(size)?;
+        if let Some(text) = segments.pending.strip_prefix(b"\xef\xbb\xbf") {
+            segments.pending = text.to_vec();
+        }
+        let end = segments.whole_records(1)?;
+        if end == 0 {
+            return Err(Error::EmptyFile { path: path.to_owned() });
+        }
+        segments.header = segments.pending.drain(..end).collect();
+        if segments.header.last() != Some(&b'\n') {
+            // A header that the end of the file closes.
+            segments.header.push(b'\n');
+        }
+        Ok(segments)
+    }
+
+    /// The next records; `None` at the end of the file. A file without records gives one segment of
+    /// its header alone.
+    pub(crate) fn next(&mut self) -> Result<Option<Segment>> {
+        self.fill(self.size)?;
+        if self.pending.is_empty() && !std::mem::take(&mut self.is_first) {
+            return Ok(None);
+        }
+        self.is_first = false;
+        let end = self.whole_records(usize::MAX)?;
+        let mut text = Vec::with_capacity(self.header.len() + end);
+        text.extend_from_slice(&self.header);
+        text.extend(self.pending.drain(..end));
+        let lines_before = self.lines_given;
+        self.lines_given += lines(&text) - lines(&self.header);
+        Ok(Some(Segment { text, lines_before }))
+    }
+
+    /// Reads until this many bytes are pending or the file ends.
+    fn fill(&mut self, bytes: usize) -> Result<()> {
+        let wanted = bytes.saturating_sub(self.pending.len());
+        if self.ended || wanted == 0 {
+            return Ok(());
+        }
+        let read = (&mut self.reader)
+            .take(wanted as u64)
+            .read_to_end(&mut self.pending)
+            .map_err(|error| Error::read(self.path, error))?;
+        self.ended = read < wanted;
+        Ok(())
+    }
+
+    /// Where the last of at most `limit` whole records ends in what is pending; reads on while there
+    /// is not even one.
+    fn whole_records(&mut self, limit: usize) -> Result<usize> {
+        loop {
+            let mut cells = Vec::new();
+            let mut splitter = Splitter::new(&self.pending, self.delimiter, 0, MAX_RECORD_BYTES);
+            let mut end = 0;
+            let mut found = 0;
+            while found < limit {
+                match splitter.next_record(&mut cells) {
+                    // What touches the end may go on behind it.
+                    Step::Record if splitter.position < self.pending.len() || self.ended => {
+                        end = splitter.position;
+                        found += 1;
+                    }
+                    Step::Record => break,
+                    Step::OpenQuote(_) if !self.ended => break,
+                    Step::End => {
+                        // Blank lines at the end belong to no record.
+                        if self.ended {
+                            end = self.pending.len();
+                        }
+                        break;
+                    }
+                    step @ (Step::OpenQuote(_) | Step::TooLong(_)) => {
+                        return Err(broken(self.path, &self.pending, step)
+                            .below(lines(&self.header) + self.lines_given));
+                    }
+                }
+            }
+            if end > 0 || self.ended {
+                return Ok(end);
+            }
+            self.fill(self.pending.len() * 2 + 1)?;
+        }
+    }
+}
+
+fn lines(text: &[u8]) -> usize {
+    memchr::memchr_iter(b'\n', text).count()
+}

@@ -1,0 +1,85 @@
+//! A comparison as a run: scores as metrics, the page and the JSON as artifacts.
+
+use chrono::{DateTime, Utc};
+use trainyard_drift::DatasetDrift;
+use trainyard_mlflow::entities::{KeyValue, Metric, RunStatus};
+use trainyard_mlflow::{CreateRun, LogBatch, Tracking, UpdateRun, artifacts};
+use trainyard_report::drift as report;
+
+use super::Monitored;
+use crate::Result;
+
+/// Logs a comparison as a run: scores as metrics, the page and the JSON as artifacts. Returns the
+/// run's id.
+pub async fn log_run(
+    tracking: &dyn Tracking,
+    experiment: &str,
+    monitored: &Monitored,
+    tags: Vec<KeyValue>,
+    now: DateTime<Utc>,
+) -> Result<String> {
+    let experiment_id = trainyard_train::experiment(tracking, experiment).await?;
+    let time = now.timestamp_millis();
+    let run = tracking
+        .create_run(CreateRun {
+            experiment_id,
+            user_id: "trainyard".to_owned(),
+            run_name: Some(format!("monitor-{}", now.format("%Y%m%d-%H%M%S"))),
+            start_time: time,
+            tags: [KeyValue::new("mlflow.source.name", "trainyard monitor")]
+                .into_iter()
+                .chain(tags)
+                .collect(),
+        })
+        .await?;
+    let run_id = run.info.run_id;
+    let metrics = metrics_of(&monitored.drift, time);
+    for chunk in metrics.chunks(BATCH_MAX) {
+        let batch = LogBatch { metrics: chunk.to_vec(), ..LogBatch::default() };
+        tracking.log_batch(&run_id, batch).await?;
+    }
+    let json = report::json(&monitored.drift, &monitored.meta);
+    for (name, body) in [("drift.html", monitored.page.clone()), ("drift.json", json)] {
+        let body = artifacts::once(body);
+        tracking.upload_artifact(&run.info.artifact_uri, name, body).await?;
+    }
+    tracking
+        .update_run(UpdateRun {
+            run_id: run_id.clone(),
+            status: Some(RunStatus::Finished),
+            end_time: Some(time),
+            run_name: None,
+        })
+        .await?;
+    Ok(run_id)
+}
+
+/// Metrics of one batch, as MLflow limits it.
+const BATCH_MAX: usize = 1000;
+
+fn metrics_of(drift: &DatasetDrift, time: i64) -> Vec<Metric> {
+    let mut metrics = vec![
+        Metric::new("drift_share", drift.share, time, 0),
+        Metric::new("drifted_columns", drift.drifted as f64, time, 0),
+        Metric::new("tested_columns", drift.tested as f64, time, 0),
+        Metric::new("dataset_drift", f64::from(u8::from(drift.dataset_drift)), time, 0),
+        Metric::new("current_rows", drift.current_rows as f64, time, 0),
+    ];
+    for column in &drift.columns {
+        if let Some(verdict) = column.verdict() {
+            let key = format!("drift_score.{}", metric_name(&column.name));
+            metrics.push(Metric::new(key, verdict.score, time, 0));
+        }
+    }
+    metrics
+}
+
+/// A column's name with what MLflow does not allow in a metric's name replaced.
+fn metric_name(column: &str) -> String {
+    const CHARACTERS_MAX: usize = 200;
+    column
+        .chars()
+        .take(CHARACTERS_MAX)
+        .map(|c| if c.is_alphanumeric() || "_-. ".contains(c) { c } else { '_' })
+        .collect()
+}

@@ -1,0 +1,223 @@
+//! One side of a comparison: a table, read a column at a time, or a profile.
+
+use std::fs::File;
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use arrow_array::{Array, RecordBatch};
+use futures::StreamExt as _;
+use tokio::io::AsyncWriteExt as _;
+use trainyard_data::{Columns, ReadOptions, RowFilter};
+use trainyard_drift::{Column, Options, PROFILE_MAGIC, Profile};
+use trainyard_mlflow::Tracking;
+use trainyard_mlflow::resolve::{self, ResolvedModel};
+use trainyard_mlflow::uri::ModelUri;
+
+use super::log;
+use crate::temporary::TemporaryFolder;
+use crate::{Error, Result};
+
+/// Where training puts the data it learned from, below the run's artifacts: as a profile, which is
+/// read faster and says how columns are compared, and as a table.
+const REFERENCE_PROFILE: &str = "train_reference.profile";
+const REFERENCE_TABLE: &str = "train_reference.parquet";
+
+/// One side of a comparison.
+#[derive(Debug)]
+pub struct Data {
+    columns: Stored,
+    /// Files that were fetched for it.
+    _folder: Option<TemporaryFolder>,
+}
+
+#[derive(Debug)]
+enum Stored {
+    Table(Columns),
+    Profile(Profile),
+}
+
+/// How a side is read.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// Only these columns.
+    pub columns: Option<Vec<String>>,
+    /// Only these rows.
+    pub rows: RowFilter,
+    /// Bytes of memory to spend on it, about.
+    pub memory: Option<u64>,
+    /// Whether a table is wanted even where there is a profile, which has no rows.
+    pub table_only: bool,
+}
+
+impl Data {
+    /// Reads a file, folder or pattern, or a profile.
+    pub fn open(source: &str, reading: &Reading) -> Result<Self> {
+        if is_profile(source) {
+            if reading.rows != RowFilter::default() {
+                return Err(Error::Missing {
+                    what: format!("{source} is a profile: its rows cannot be chosen any more"),
+                    hint: "leave --since, --until and --where out, or give the table".to_owned(),
+                });
+            }
+            return read_profile(Path::new(source)).map(Self::from);
+        }
+        let mut options = ReadOptions {
+            columns: reading.columns.clone(),
+            skip_missing_columns: true,
+            // Segments of a prediction log may come from versions with different columns.
+            fill_missing_columns: Path::new(source).is_dir(),
+            rows: reading.rows.clone(),
+            ..ReadOptions::default()
+        };
+        if options.rows.time_column.is_none()
+            && (options.rows.since.is_some() || options.rows.until.is_some())
+        {
+            // A prediction log has a time of its own.
+            let all = ReadOptions { rows: RowFilter::default(), ..options.clone() };
+            let columns = Columns::open(source, &all, reading.memory)?;
+            if log::is_prediction_log(columns.names().iter().map(String::as_str)) {
+                options.rows = log::with_log_time(options.rows);
+            }
+        }
+        Ok(Columns::open(source, &options, reading.memory)?.into())
+    }
+
+    /// Names of the columns.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.columns {
+            Stored::Table(columns) => columns.names().iter().map(String::as_str).collect(),
+            Stored::Profile(profile) => {
+                profile.columns().iter().map(|(name, _)| name.as_str()).collect()
+            }
+        }
+    }
+
+    /// Rows.
+    pub fn rows(&self) -> u64 {
+        match &self.columns {
+            Stored::Table(columns) => columns.rows() as u64,
+            Stored::Profile(profile) => profile.rows(),
+        }
+    }
+
+    /// The profile, if it is one.
+    pub fn profile(&self) -> Option<&Profile> {
+        match &self.columns {
+            Stored::Table(_) => None,
+            Stored::Profile(profile) => Some(profile),
+        }
+    }
+
+    /// What pandas noted of its types.
+    pub(super) fn pandas(&self) -> Option<&str> {
+        match &self.columns {
+            Stored::Table(columns) => columns.pandas(),
+            Stored::Profile(_) => None,
+        }
+    }
+
+    /// A column, sorted or counted; `None` if there is no such column.
+    pub(super) fn column(&self, name: &str, options: &Options) -> Result<Option<Column>> {
+        match &self.columns {
+            Stored::Profile(profile) => Ok(profile.column(name).cloned()),
+            Stored::Table(columns) => Ok(columns.read(name)?.map(|pieces| {
+                let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+                if options.needs_rows() { Column::with_rows(&pieces) } else { Column::new(&pieces) }
+            })),
+        }
+    }
+}
+
+impl From<Columns> for Data {
+    fn from(columns: Columns) -> Self {
+        Self { columns: Stored::Table(columns), _folder: None }
+    }
+}
+
+impl From<RecordBatch> for Data {
+    fn from(batch: RecordBatch) -> Self {
+        Columns::from(batch).into()
+    }
+}
+
+impl From<Profile> for Data {
+    fn from(profile: Profile) -> Self {
+        Self { columns: Stored::Profile(profile), _folder: None }
+    }
+}
+
+/// Whether the source is a file that begins as a profile does.
+pub fn is_profile(source: &str) -> bool {
+    let mut start = [0_u8; PROFILE_MAGIC.len()];
+    File::open(source).and_then(|mut file| file.read_exact(&mut start)).is_ok()
+        && start == PROFILE_MAGIC
+}
+
+/// Reads a profile from a file.
+pub fn read_profile(path: &Path) -> Result<Profile> {
+    let file = File::open(path).map_err(|source| Error::io(path, source))?;
+    Profile::read(&mut BufReader::new(file))
+        .map_err(|source| Error::Profile { path: path.to_owned(), source })
+}
+
+/// Reads reference data: what [`Data::open`] reads, or `models:/…` and `runs:/…`, which mean the
+/// data that the model's run logged.
+pub async fn open_reference(
+    tracking: Option<&dyn Tracking>,
+    source: &str,
+    state: &Path,
+    reading: &Reading,
+) -> Result<Data> {
+    if !source.starts_with("models:/") && !source.starts_with("runs:/") {
+        return Data::open(source, reading);
+    }
+    let tracking = tracking.ok_or_else(|| Error::Missing {
+        what: format!("{source} needs a tracking server"),
+        hint: "set MLFLOW_TRACKING_URI".to_owned(),
+    })?;
+    let uri: ModelUri = source.parse()?;
+    let resolved = resolve::resolve(tracking, &uri).await?;
+    reference_of(tracking, &resolved, source, state, reading).await
+}
+
+/// The reference data that the run of a model logged.
+pub(super) async fn reference_of(
+    tracking: &dyn Tracking,
+    model: &ResolvedModel,
+    name: &str,
+    state: &Path,
+    reading: &Reading,
+) -> Result<Data> {
+    let missing = || Error::Missing {
+        what: format!("no reference data was logged with {name}"),
+        hint: format!("log {REFERENCE_TABLE} with its run, or give --reference FILE"),
+    };
+    let run_id = model.run_id.as_deref().filter(|id| !id.is_empty()).ok_or_else(missing)?;
+    let run = tracking.get_run(run_id).await?;
+    let root = &run.info.artifact_uri;
+    let folder = TemporaryFolder::new(state)?;
+    let artifacts: &[&str] =
+        if reading.table_only { &[REFERENCE_TABLE] } else { &[REFERENCE_PROFILE, REFERENCE_TABLE] };
+    for artifact in artifacts {
+        let target = folder.path().join(artifact);
+        match download(tracking, root, artifact, &target).await {
+            Ok(()) => {
+                let data = Data::open(&target.to_string_lossy(), reading)?;
+                return Ok(Data { _folder: Some(folder), ..data });
+            }
+            Err(Error::Mlflow(error)) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(missing())
+}
+
+async fn download(tracking: &dyn Tracking, root: &str, path: &str, target: &PathBuf) -> Result<()> {
+    let mut body = tracking.download_artifact(root, path).await?;
+    let failed = |source| Error::io(target, source);
+    let mut file = tokio::fs::File::create(target).await.map_err(failed)?;
+    while let Some(chunk) = body.next().await {
+        file.write_all(&chunk?).await.map_err(failed)?;
+    }
+    file.flush().await.map_err(failed)
+}

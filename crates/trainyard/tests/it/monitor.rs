@@ -1,0 +1,209 @@
+//! `trainyard monitor` and `trainyard profile` on files, outside of any project.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::project::{stdout_of, trainyard};
+
+/// Two thousand rows in which `x` moves by `shift`, `town` has a new label, and days go by.
+fn table(path: &Path, rows: usize, shift: f64) -> String {
+    let mut text = String::from("id,x,n,town,day\n");
+    for row in 0..rows {
+        let noise = (row * 7919 % 1009) as f64 / 1009.0;
+        let town =
+            if shift > 0.0 && row % 10 == 0 { "new".to_owned() } else { format!("t{}", row % 8) };
+        let day = 1 + row * 28 / rows;
+        writeln!(text, "{row},{},{},{town},2026-02-{day:02}", noise + shift, row % 4).unwrap();
+    }
+    std::fs::write(path, text).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+struct Files {
+    folder: tempfile::TempDir,
+    reference: String,
+    current: String,
+}
+
+impl Files {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let reference = table(&folder.path().join("reference.csv"), 2000, 0.0);
+        let current = table(&folder.path().join("current.csv"), 1500, 0.5);
+        Self { folder, reference, current }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        trainyard().current_dir(self.folder.path()).args(arguments).output().unwrap()
+    }
+
+    fn monitor(&self, reference: &str, further: &[&str]) -> Value {
+        let mut arguments =
+            vec!["monitor", "--reference", reference, "--current", &self.current, "--json"];
+        arguments.extend_from_slice(further);
+        serde_json::from_str(&stdout_of(&self.run(&arguments), 0)).unwrap()
+    }
+}
+
+fn column<'a>(result: &'a Value, name: &str) -> &'a Value {
+    let columns = result["columns"].as_array().unwrap();
+    columns.iter().find(|column| column["name"] == name).unwrap_or(&Value::Null)
+}
+
+#[test]
+fn a_profile_gives_the_scores_of_its_table() {
+    let files = Files::new();
+    let by_table = files.monitor(&files.reference, &[]);
+    let written = stdout_of(&files.run(&["profile", &files.reference, "-o", "r.profile"]), 0);
+    assert!(written.contains("2000 rows, 5 columns"), "{written}");
+    let by_profile = files.monitor("r.profile", &[]);
+    for name in ["id", "x", "n", "town", "day"] {
+        let (table, profile) =
+            (&column(&by_table, name)["test"], &column(&by_profile, name)["test"]);
+        assert_eq!(table["score"], profile["score"], "{name}");
+        assert_eq!(table["method"], profile["method"], "{name}");
+    }
+    assert_eq!(by_table["dataset"], by_profile["dataset"]);
+
+    // Halves that were profiled apart are the whole.
+    for (rows, name) in [("id < 1000", "a.profile"), ("id >= 1000", "b.profile")] {
+        stdout_of(&files.run(&["profile", &files.reference, "--where", rows, "-o", name]), 0);
+    }
+    stdout_of(&files.run(&["profile", "a.profile", "b.profile", "-o", "ab.profile"]), 0);
+    let merged = files.monitor("ab.profile", &[]);
+    for name in ["id", "x", "n", "town", "day"] {
+        assert_eq!(column(&merged, name)["test"], column(&by_profile, name)["test"], "{name}");
+    }
+
+    let quantised =
+        files.run(&["profile", &files.reference, "--quantise", "200", "-o", "q.profile"]);
+    stdout_of(&quantised, 0);
+    let close = column(&files.monitor("q.profile", &[]), "x")["test"]["score"].as_f64().unwrap();
+    let exact = column(&by_table, "x")["test"]["score"].as_f64().unwrap();
+    assert!((close / exact - 1.0).abs() < 0.02, "{close} {exact}");
+}
+
+#[test]
+fn a_pinned_method_stays_when_the_data_look_different() {
+    let files = Files::new();
+    let flags = ["--per-column-method", "x=psi", "--per-column-threshold", "x=0.7"];
+    let mut arguments = vec!["profile", &files.reference, "-o", "r.profile"];
+    arguments.extend_from_slice(&flags);
+    stdout_of(&files.run(&arguments), 0);
+    let result = files.monitor("r.profile", &["--where", "id < 3"]);
+    assert_eq!(column(&result, "x")["test"]["method"], "psi");
+    assert_eq!(column(&result, "x")["test"]["threshold"], 0.7);
+    // Three rows of different towns are categories still.
+    assert_eq!(column(&result, "town")["kind"], "categorical");
+    let overridden = files.monitor("r.profile", &["--per-column-method", "x=ks"]);
+    assert_eq!(column(&overridden, "x")["test"]["method"], "ks");
+}
+
+#[test]
+fn the_printed_settings_compare_as_the_defaults_do() {
+    let files = Files::new();
+    let settings =
+        stdout_of(&files.run(&["monitor", "--reference", &files.reference, "--print-config"]), 0);
+    let path = files.folder.path().join("monitor.toml");
+    std::fs::write(&path, &settings).unwrap();
+    let plain = files.monitor(&files.reference, &[]);
+    let by_file = files.monitor(&files.reference, &["--config", "monitor.toml"]);
+    for name in ["id", "x", "n", "town"] {
+        assert_eq!(
+            column(&plain, name)["test"]["score"],
+            column(&by_file, name)["test"]["score"],
+            "{name}\n{settings}"
+        );
+    }
+    std::fs::write(&path, settings.replace("drift_share", "drift_shore")).unwrap();
+    let refused = files.run(&[
+        "monitor",
+        "--reference",
+        "reference.csv",
+        "--current",
+        "current.csv",
+        "--config",
+        "monitor.toml",
+    ]);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{error}");
+    assert!(error.contains("drift_shore"), "{error}");
+}
+
+#[test]
+fn rows_of_current_are_chosen_by_time_and_by_value() {
+    let files = Files::new();
+    let rows = |flags: &[&str]| {
+        files.monitor(&files.reference, flags)["current"]["rows"].as_u64().unwrap()
+    };
+    assert_eq!(rows(&[]), 1500);
+    assert_eq!(rows(&["--where", "town = new"]), 150);
+    let week = ["--time-column", "day", "--since", "2026-02-08", "--until", "2026-02-15"];
+    let in_week = rows(&week);
+    assert!((370..380).contains(&in_week), "{in_week}");
+    let result = files.run(&[
+        "monitor",
+        "--reference",
+        &files.reference,
+        "--current",
+        &files.current,
+        "--since",
+        "7d",
+    ]);
+    let error = String::from_utf8_lossy(&result.stderr);
+    assert_eq!(result.status.code(), Some(2), "{error}");
+    assert!(error.contains("time column"), "{error}");
+}
+
+#[test]
+fn little_memory_gives_the_same_scores() {
+    let files = Files::new();
+    let big = table(&files.folder.path().join("big.csv"), 200_000, 0.0);
+    let plain = files.monitor(&big, &[]);
+    let frugal = files.monitor(&big, &["--memory", "3MB"]);
+    assert_eq!(plain["columns"], frugal["columns"]);
+}
+
+#[test]
+fn metrics_and_a_page_are_written() {
+    let files = Files::new();
+    files.monitor(&files.reference, &["--prometheus", "out/drift.prom", "-o", "out/page.html"]);
+    let metrics = std::fs::read_to_string(files.folder.path().join("out/drift.prom")).unwrap();
+    assert!(metrics.contains("trainyard_drift_column_drifted{"), "{metrics}");
+    let page = std::fs::read_to_string(files.folder.path().join("out/page.html")).unwrap();
+    assert!(page.contains("</html>"));
+    let left: Vec<_> = std::fs::read_dir(files.folder.path().join("out")).unwrap().collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn a_column_that_cannot_be_read_does_not_stop_the_others() {
+    let files = Files::new();
+    let batch = trainyard_data::read(&files.reference, &trainyard_data::ReadOptions::default());
+    let path = files.folder.path().join("reference.parquet");
+    trainyard_data::write_parquet(&path, &batch.unwrap()).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    for byte in bytes.get_mut(40..400).unwrap() {
+        *byte = !*byte;
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let result = files.monitor(&path.to_string_lossy(), &[]);
+    assert_eq!(column(&result, "id")["status"], "failed");
+    assert_eq!(column(&result, "x")["status"], "tested");
+}
+
+#[test]
+fn a_damaged_profile_is_refused() {
+    let files = Files::new();
+    stdout_of(&files.run(&["profile", &files.reference, "-o", "r.profile"]), 0);
+    let path = files.folder.path().join("r.profile");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let output = files.run(&["monitor", "--reference", "r.profile", "--current", &files.current]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("r.profile") && error.contains("damaged"), "{error}");
+}
