@@ -3,6 +3,7 @@
 mod deploy;
 mod gateway;
 mod hash_password;
+mod gateway_actions;
 mod health;
 mod init;
 mod monitor;
@@ -15,6 +16,7 @@ mod serve;
 mod server;
 mod tracking_pages;
 mod train;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod command;
+mod container;
 mod help;
 mod monitor;
 mod pages;
@@ -12,3 +13,5 @@ mod run;
 mod serve;
 mod server_killed;
 mod upstream;
+mod watch;
+mod workflow;
