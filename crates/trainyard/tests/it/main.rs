@@ -10,5 +10,6 @@ mod pages;
 mod project;
 mod run;
 mod serve;
+mod server;
 mod server_killed;
 mod upstream;
