@@ -104,6 +104,20 @@ impl Enforcer {
 
     /// Reads a JSON body.
     pub fn json(&self, body: &[u8], protocol: Protocol) -> Result<Enforced, Rejection> {
+        self.read_json(body, protocol).map_err(Rejection::bounded)
+    }
+
+    /// Reads a CSV body with a header line.
+    pub fn csv(&self, body: &[u8]) -> Result<Enforced, Rejection> {
+        self.read_csv(body).map_err(Rejection::bounded)
+    }
+
+    /// Reads a table whose columns have types already, such as a Parquet file's.
+    pub fn table(&self, table: &RecordBatch) -> Result<Enforced, Rejection> {
+        self.read_table(table).map_err(Rejection::bounded)
+    }
+
+    fn read_json(&self, body: &[u8], protocol: Protocol) -> Result<Enforced, Rejection> {
         let text = utf8(body)?;
         let Some(plan) = &self.plan else {
             let schema = self.inferred(text, protocol)?;
@@ -113,11 +127,10 @@ impl Enforcer {
         self.json_by(plan, text, protocol)
     }
 
-    /// Reads a CSV body with a header line.
-    pub fn csv(&self, body: &[u8]) -> Result<Enforced, Rejection> {
+    fn read_csv(&self, body: &[u8]) -> Result<Enforced, Rejection> {
         let text = utf8(body)?;
         let Some(plan) = &self.plan else {
-            let schema = csv::infer(text)?;
+            let schema = check_width(csv::infer(text)?)?;
             let plan = Plan::new(&schema);
             let request = csv::read(&plan, self.casting, &self.limits, text)?;
             return Ok(Enforced { schema: Some(schema), ..self.finish(request, None)? });
@@ -125,8 +138,7 @@ impl Enforcer {
         self.finish(csv::read(plan, self.casting, &self.limits, text)?, None)
     }
 
-    /// Reads a table whose columns have types already, such as a Parquet file's.
-    pub fn table(&self, table: &RecordBatch) -> Result<Enforced, Rejection> {
+    fn read_table(&self, table: &RecordBatch) -> Result<Enforced, Rejection> {
         self.check_row_count(table.num_rows())?;
         if table.num_rows() == 0 {
             return Err(Rejection::parse(NO_ROWS));
@@ -192,16 +204,29 @@ impl Enforcer {
     fn inferred(&self, text: &str, protocol: Protocol) -> Result<Schema, Rejection> {
         let mut reader = Reader::new(text, self.limits.depth_max);
         let tree = reader.tree().map_err(|syntax| rejection(Stop::Syntax(syntax), text))?;
-        if let Value::Object(entries) = &tree {
-            for format in FORMATS {
-                if let Some(value) = entries.get(format) {
-                    return Ok(infer::schema(format.starts_with("dataframe"), value));
-                }
-            }
-        }
-        // Anything else is refused when it is read, unless it is one of the bare forms.
-        Ok(infer::schema(protocol == Protocol::Predict, &tree))
+        let of_format = FORMATS.iter().find_map(|format| Some((format, tree.get(format)?)));
+        let schema = match of_format {
+            Some((format, value)) => infer::schema(format.starts_with("dataframe"), value),
+            // Anything else is refused when it is read, unless it is one of the bare forms.
+            None => infer::schema(protocol == Protocol::Predict, &tree),
+        };
+        check_width(schema)
     }
+}
+
+/// Columns of a request for a model without signature. Each is a buffer of its own, so a body of
+/// nothing but columns would take a hundred times its size.
+const INFERRED_COLUMNS_MAX: usize = 10_000;
+
+fn check_width(schema: Schema) -> Result<Schema, Rejection> {
+    if schema.len() <= INFERRED_COLUMNS_MAX {
+        return Ok(schema);
+    }
+    Err(Rejection::parse(format!(
+        "Invalid input. The request has {} columns; a model without signature takes at most \
+         {INFERRED_COLUMNS_MAX}.",
+        schema.len()
+    )))
 }
 
 fn utf8(body: &[u8]) -> Result<&str, Rejection> {

@@ -100,6 +100,35 @@ fn columns(enforced: &Enforced, schema: &Schema) -> BTreeMap<String, Value> {
         .collect()
 }
 
+/// Where this server differs on purpose; see the table in `docs/serving.md`.
+fn on_purpose(case: &Case) -> Option<&'static str> {
+    if let Err(error) = &case.expected
+        && (error.contains("strings have a consistent format") || error.contains("format="))
+    {
+        return Some("pandas wants the dates of a column to be written alike");
+    }
+    if let Ok((columns, _)) = &case.expected
+        && columns.is_empty()
+    {
+        return Some("a request without rows is a mistake");
+    }
+    let columns = case.signature.inputs.as_ref().and_then(Schema::columns).unwrap_or_default();
+    let has = |kind: DataType| columns.iter().any(|column| column.data_type == kind);
+    if case.body.contains("922337203685477580") && (has(DataType::Integer) || has(DataType::Long)) {
+        return Some("what pandas makes of a large number depends on the rest of its column");
+    }
+    let is_frame = case.body.starts_with("{\"dataframe");
+    if has(DataType::Binary) && !is_frame {
+        return Some("bytes of Python's spelling of a null or a number are nobody's data");
+    }
+    let holds_nested =
+        ["[]", "{}", "[1]", "{\"x\": 1}"].iter().any(|text| case.body.contains(text));
+    if has(DataType::String) && holds_nested {
+        return Some("a text column holds no lists or objects");
+    }
+    None
+}
+
 /// Equal, where `1` is `1.0`: a model sees the column's type, not how JSON writes it.
 fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
@@ -113,6 +142,9 @@ fn same(left: &Value, right: &Value) -> bool {
             left.len() == right.len()
                 && left.iter().all(|(key, l)| right.get(key).is_some_and(|r| same(l, r)))
         }
+        // pandas leaves what is no text as it is in a text column; here it is text.
+        (Value::String(left), Value::Number(right)) => left.parse().ok() == right.as_f64(),
+        (Value::String(left), Value::Bool(right)) => left.eq_ignore_ascii_case(&right.to_string()),
         _ => left == right,
     }
 }
@@ -158,7 +190,12 @@ fn random_requests_are_taken_and_refused_as_mlflow_does() {
     let cases = cases(&seed, &count);
     let mut wrong = Vec::new();
     let (mut taken, mut refused) = (0, 0);
+    let mut purposes = BTreeMap::new();
     for case in &cases {
+        if let Some(purpose) = on_purpose(case) {
+            *purposes.entry(purpose).or_insert(0) += 1;
+            continue;
+        }
         let schema = case.signature.inputs.as_ref().unwrap();
         let lenient = ask(case, Casting::Upstream);
         let lossless = ask(case, Casting::Lossless);
@@ -199,5 +236,7 @@ fn random_requests_are_taken_and_refused_as_mlflow_does() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    let left_out: usize = purposes.values().sum();
+    assert!(left_out < cases.len() / 5, "{purposes:?}");
     assert!(taken > cases.len() / 3 && refused > cases.len() / 10, "{taken} {refused}");
 }

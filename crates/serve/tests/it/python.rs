@@ -51,8 +51,10 @@ async fn ready(options: ServeOptions) -> Running {
     server
 }
 
+/// Workers that are ready; none while the model is being loaded.
 pub(crate) fn pids(health: &Value) -> Vec<u64> {
-    health["python_workers"]["ready"].as_array().unwrap().iter().filter_map(Value::as_u64).collect()
+    let ready = health["python_workers"]["ready"].as_array();
+    ready.into_iter().flatten().filter_map(Value::as_u64).collect()
 }
 
 /// A request that the model answers with `x * factor`.

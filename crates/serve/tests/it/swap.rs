@@ -54,7 +54,12 @@ async fn versions_are_swapped_under_load_without_a_failed_request() {
     }
     assert!(asked > 50, "only {asked} requests");
     assert_eq!(server.metric("trainyard_model_loads_total{result=\"succeeded\"}").await, 7.0);
-    assert_eq!(leftovers(), 0, "temporary folders stay behind");
+    // Other tests of this process have some for a moment.
+    let started = std::time::Instant::now();
+    while leftovers() > 0 {
+        assert!(started.elapsed() < Duration::from_mins(1), "temporary folders stay behind");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     Arc::into_inner(server).unwrap().stop().await;
 }
 

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod command;
+mod container;
 mod help;
 mod monitor;
 mod pages;
@@ -13,3 +14,5 @@ mod serve;
 mod server;
 mod server_killed;
 mod upstream;
+mod watch;
+mod workflow;

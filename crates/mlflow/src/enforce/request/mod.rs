@@ -10,7 +10,7 @@ use super::context::{Casting, Context, Limits};
 use super::json::Syntax;
 use super::names::list_text;
 use super::plan::{Plan, Slot};
-use super::rejection::{Rejection, Step, Violation};
+use super::rejection::{Rejection, Step, Violation, shorten};
 
 /// Why reading stopped before the end.
 #[derive(Debug)]
@@ -72,8 +72,11 @@ impl<'e> Request<'e> {
     }
 
     pub(crate) fn note_extra(&mut self, name: &str) {
-        if self.extra.len() < EXTRA_MAX && !self.extra.iter().any(|extra| extra == name) {
-            self.extra.push(name.to_owned());
+        if self.extra.len() < EXTRA_MAX {
+            let name = shorten(name);
+            if !self.extra.contains(&name) {
+                self.extra.push(name);
+            }
         }
     }
 

@@ -132,7 +132,9 @@ impl Request<'_> {
                 format!("{} columns are named, this row has {count} values", targets.len());
             self.context.report_row(problem);
         }
-        if count < plan.inputs.len() || targets.len() < plan.inputs.len() {
+        // Of the values some may belong to no input.
+        let filled = targets.iter().take(count).flatten().count();
+        if filled < plan.inputs.len() {
             self.fill_row();
         }
         Ok(())
