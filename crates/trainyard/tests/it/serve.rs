@@ -16,7 +16,9 @@ fn serving(model: &str, flags: &[&str]) -> (KillOnDrop, u16) {
     command.args(["serve", "--model-uri", model, "--port", &port.to_string()]).args(flags);
     let child = KillOnDrop::spawn(command.stderr(Stdio::null()).stdout(Stdio::null()));
     let started = Instant::now();
-    while !ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").contains("200 ok") {
+    while !ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .contains("200 ok")
+    {
         assert!(started.elapsed() < Duration::from_mins(2), "not healthy");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -98,7 +100,10 @@ fn a_python_model_runs_in_workers_that_end_with_the_server() {
     let python = python().display().to_string();
     // `failed` is final, so without workers the command says so at once in its health.
     let (mut server, port) = serving(&model, &["--python-workers", "1", "--python", &python]);
-    let answer = ask(port, &post(r#"{"dataframe_records": [{"x": 4}]}"#).replace("Host: x", "Connection: close"));
+    let answer = ask(
+        port,
+        &post(r#"{"dataframe_records": [{"x": 4}]}"#).replace("Host: x", "Connection: close"),
+    );
     assert!(answer.contains(r#"{"predictions": [{"x": 8}]}"#), "{answer}");
     let health = ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     let worker: u32 = health
@@ -113,10 +118,8 @@ fn a_python_model_runs_in_workers_that_end_with_the_server() {
         assert!(started.elapsed() < Duration::from_secs(20), "worker {worker} stays behind");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let refused = trainyard()
-        .args(["serve", "--model-uri", &model, "--python", &python])
-        .output()
-        .unwrap();
+    let refused =
+        trainyard().args(["serve", "--model-uri", &model, "--python", &python]).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--python-workers"));
 }
