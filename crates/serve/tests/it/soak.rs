@@ -3,8 +3,6 @@
 //! No good request may fail, and memory must stay where it is. Twenty seconds by default;
 //! `TRAINYARD_SOAK_SECONDS=600` for a real one, with `--nocapture` to see the figures.
 
-#![expect(clippy::print_stderr, reason = "the figures of a long run are for its reader")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
