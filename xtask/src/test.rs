@@ -28,6 +28,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         "\n{} tests passed, {} failed, {} ignored, in {} test programs",
         counted.passed, counted.failed, counted.ignored, counted.programs
     );
+    if !counted.skipped.is_empty() {
+        // They passed by doing nothing, so they must not look as if they had done something.
+        eprintln!("{} of those that passed could not run here:", counted.skipped.len());
+        for skipped in &counted.skipped {
+            eprintln!("  {skipped}");
+        }
+    }
     if !status.success() || counted.failed > 0 {
         bail!("the tests failed");
     }
@@ -44,11 +51,19 @@ struct Counted {
     failed: u64,
     ignored: u64,
     programs: u64,
+    /// Tests that said that they could not run, and why.
+    skipped: Vec<String>,
 }
+
+/// How a test says that; it may stand behind what the harness wrote on the same line.
+const SKIPPED: &str = "SKIPPED: ";
 
 impl Counted {
     /// Reads `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
     fn add(&mut self, line: &str) {
+        if let Some((_, skipped)) = line.split_once(SKIPPED) {
+            self.skipped.push(skipped.to_owned());
+        }
         let Some(result) = line.strip_prefix("test result: ") else { return };
         self.programs += 1;
         let words: Vec<&str> =
@@ -77,9 +92,11 @@ mod tests {
         counted
             .add("test result: FAILED. 2 passed; 4 failed; 0 ignored; 0 measured; 9 filtered out");
         counted.add("running 3 tests");
+        counted.add("test a ... SKIPPED: a: no Docker Engine can run here");
         assert_eq!(
             (counted.passed, counted.failed, counted.ignored, counted.programs),
             (5, 4, 1, 2)
         );
+        assert_eq!(counted.skipped, ["a: no Docker Engine can run here"]);
     }
 }

@@ -1,11 +1,14 @@
 //! The programs that the tests of this crate start as processes of their own: `part backend` is a small
 //! model server with bad habits on demand, `part gateway` the gateway, `part release` a deployer that can
-//! be told to die.
+//! be told to die, `part stop` ends a service, `part health` is the health check of a container.
 //!
 //! The backend obeys these variables: `NAME` (what it answers), `START_AFTER_MS` (time until it listens),
 //! `HEALTHY_AFTER_MS` (time until `/health` is 200), `SICK` (`/health` is always 503), `DIE_AFTER_MS`,
 //! `DIE_ON` (path that kills it), `CRASH` (ends at once), `LOG_FILE` (gets a line per request),
-//! `WRONG` (`/predict` answers 500).
+//! `WRONG` (`/predict` answers 500), `FAIL_AFTER_MS` (`/predict` answers 500 from then on),
+//! `UNHEALTHY_AFTER_MS` (`/health` is 503 for `part health` alone from then on), `EAT` (bytes of memory
+//! that it takes), `HOST` (address it listens on). When it is told to end it says how many requests it
+//! served and when the last one came.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "output is what the tests look at")]
 
@@ -15,6 +18,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -28,7 +32,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use trainyard_deploy::gateway::{GatewayOptions, Limits};
-use trainyard_deploy::{Probe, ReleaseEvent, ReleaseSpec, Service};
+use trainyard_deploy::{ContainerSpec, Network, Probe, Pull, ReleaseEvent, ReleaseSpec, Service};
 
 type Fallible<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -39,7 +43,9 @@ async fn main() -> ExitCode {
         Some((part, rest)) if part == "backend" => backend(rest).await,
         Some((part, rest)) if part == "gateway" => gateway(rest).await,
         Some((part, rest)) if part == "release" => release(rest).await,
-        _ => Err("usage: part backend|gateway|release …".into()),
+        Some((part, rest)) if part == "stop" => stop(rest).await,
+        Some((part, _)) if part == "health" => health().await,
+        _ => Err("usage: part backend|gateway|release|stop|health …".into()),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,12 +63,14 @@ fn option<'a>(arguments: &'a [String], name: &str) -> Fallible<&'a str> {
 }
 
 async fn gateway(arguments: &[String]) -> Fallible<()> {
-    let limits = Limits { max_connections: 2000, max_body_bytes: 8 << 20, ..Limits::default() };
-    let options = GatewayOptions {
-        state_dir: option(arguments, "--state-dir")?.into(),
-        listen: option(arguments, "--listen")?.parse()?,
-        limits,
-    };
+    let listen = option(arguments, "--listen")?.parse()?;
+    let mut options = GatewayOptions::new(option(arguments, "--state-dir")?, listen);
+    options.limits = Limits { max_connections: 2000, max_body_bytes: 8 << 20, ..Limits::default() };
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    options.access_log = has("--access-log");
+    options.take_over = has("--take-over");
+    let metrics = arguments.iter().find_map(|argument| argument.strip_prefix("--metrics-listen="));
+    options.metrics_listen = metrics.map(str::parse).transpose()?;
     Ok(trainyard_deploy::gateway::run(options, terminated()).await?)
 }
 
@@ -74,28 +82,89 @@ async fn terminated() {
     }
 }
 
-/// `part release --state-dir D --listen A --name N [--die-at STEP]`: releases this program's backend,
-/// and kills itself with SIGKILL at the given step.
-async fn release(arguments: &[String]) -> Fallible<()> {
-    let program = std::env::current_exe()?;
+fn service(arguments: &[String]) -> Fallible<Service> {
     let mut service = Service::new(
         "test",
         option(arguments, "--state-dir")?,
         option(arguments, "--listen")?.parse()?,
     );
-    service.gateway_command = Some(vec![program.clone().into(), "gateway".into()]);
+    service.gateway_command = Some(vec![std::env::current_exe()?.into(), "gateway".into()]);
+    service.lock_wait = Duration::from_mins(1);
+    Ok(service)
+}
+
+async fn stop(arguments: &[String]) -> Fallible<()> {
+    let tell = |event: ReleaseEvent| println!("{}: {event}", event.step());
+    Ok(trainyard_deploy::stop(&service(arguments)?, &tell).await?)
+}
+
+/// The health check inside a container: asks the port that the program was given.
+async fn health() -> Fallible<()> {
+    let port = std::env::var("PORT")?;
+    let mut stream = tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await?;
+    stream.write_all(b"GET /health?own HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    println!("{}", answer.lines().next().unwrap_or_default());
+    if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err("not healthy".into()) }
+}
+
+/// `--image` and what belongs to it.
+fn container(arguments: &[String]) -> Fallible<Option<ContainerSpec>> {
+    let Ok(image) = option(arguments, "--image") else { return Ok(None) };
+    let mut container = ContainerSpec::new(image);
+    container.network = match option(arguments, "--network").unwrap_or("own") {
+        "own" => Network::Own,
+        "host" => Network::Host,
+        name => Network::Named(name.to_owned()),
+    };
+    container.pull = match option(arguments, "--pull").unwrap_or("missing") {
+        "always" => Pull::Always,
+        "never" => Pull::Never,
+        _ => Pull::Missing,
+    };
+    container.memory_bytes = option(arguments, "--memory").ok().map(str::parse).transpose()?;
+    Ok(Some(container))
+}
+
+/// `part release --state-dir D --listen A --name N [--die-at STEP] [--pause-at STEP] [--image I …]`:
+/// releases this program's backend. It kills itself with SIGKILL at the given step; at the other it
+/// waits for a line on its standard input.
+async fn release(arguments: &[String]) -> Fallible<()> {
+    let program = std::env::current_exe()?;
+    let service = service(arguments)?;
     let mut spec = ReleaseSpec::new(program);
+    spec.container = container(arguments)?;
     spec.args = vec!["backend".to_owned(), "--port".to_owned(), "{port}".to_owned()];
     spec.env = vec![("NAME".to_owned(), option(arguments, "--name")?.to_owned())];
+    if spec.container.is_some() {
+        spec.env.push(("HOST".to_owned(), "0.0.0.0".to_owned()));
+    }
+    for pair in arguments.windows(2) {
+        if let [flag, value] = pair
+            && flag == "--env"
+        {
+            let (name, value) = value.split_once('=').ok_or("--env NAME=VALUE")?;
+            spec.env.push((name.to_owned(), value.to_owned()));
+        }
+    }
     spec.prediction = Some(Probe::post_json("/predict", "[1]"));
-    spec.bake = Duration::from_millis(200);
-    spec.deadline = Duration::from_secs(30);
+    let milliseconds = |name: &str, usual: u64| -> Fallible<Duration> {
+        Ok(Duration::from_millis(option(arguments, name).map_or(Ok(usual), str::parse)?))
+    };
+    spec.bake = milliseconds("--bake-ms", 200)?;
+    spec.deadline = milliseconds("--deadline-ms", 30_000)?;
+    spec.stop_grace = Duration::from_secs(5);
     let die_at = option(arguments, "--die-at").unwrap_or("nothing");
+    let pause_at = option(arguments, "--pause-at").unwrap_or("nothing");
     let progress = |event: ReleaseEvent| {
         println!("{}: {event}", event.step());
         if event.step() == die_at {
             let me = rustix::process::getpid();
             let _never_returns = rustix::process::kill_process(me, rustix::process::Signal::KILL);
+        }
+        if event.step() == pause_at {
+            let _either_way = std::io::stdin().read_line(&mut String::new());
         }
     };
     let released = trainyard_deploy::release(&service, &spec, &progress).await?;
@@ -111,6 +180,15 @@ struct Habits {
     wrong: bool,
     die_on: Option<String>,
     log_file: Option<String>,
+    fail_after: Option<Duration>,
+    unhealthy_after: Option<Duration>,
+    served: AtomicU64,
+    last_ms: AtomicU64,
+}
+
+fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn milliseconds(variable: &str) -> Fallible<Option<Duration>> {
@@ -141,13 +219,25 @@ async fn backend(arguments: &[String]) -> Fallible<()> {
         wrong: std::env::var_os("WRONG").is_some(),
         die_on: std::env::var("DIE_ON").ok(),
         log_file: std::env::var("LOG_FILE").ok(),
+        fail_after: milliseconds("FAIL_AFTER_MS")?,
+        unhealthy_after: milliseconds("UNHEALTHY_AFTER_MS")?,
+        served: AtomicU64::new(0),
+        last_ms: AtomicU64::new(0),
     });
-    let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
+    let eaten: usize = std::env::var("EAT").map_or(Ok(0), |bytes| bytes.parse())?;
+    // Written to, or the kernel would not give the memory.
+    let eaten = vec![1_u8; eaten];
+    let host = std::env::var("HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
+    let listener = tokio::net::TcpListener::bind(SocketAddr::new(host.parse()?, port)).await?;
+    if !eaten.is_empty() {
+        println!("{} holds {} bytes", habits.name, eaten.len());
+    }
     println!("{} listens on {port}", habits.name);
+    let all = Arc::clone(&habits);
     let accept = async {
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let habits = Arc::clone(&habits);
+            let habits = Arc::clone(&all);
             tokio::spawn(async move {
                 let service = service_fn(move |request| answer(Arc::clone(&habits), request));
                 let connection = hyper::server::conn::http1::Builder::new()
@@ -162,7 +252,12 @@ async fn backend(arguments: &[String]) -> Fallible<()> {
     tokio::select! {
         () = accept => {}
         // Rude on purpose: whoever stops it must have drained it before.
-        () = terminated() => println!("{} terminated", habits.name),
+        () = terminated() => println!(
+            "{} terminated, served {} last {}",
+            habits.name,
+            habits.served.load(Ordering::SeqCst),
+            habits.last_ms.load(Ordering::SeqCst)
+        ),
     }
     Ok(())
 }
@@ -170,6 +265,12 @@ async fn backend(arguments: &[String]) -> Fallible<()> {
 fn die() {
     let me = rustix::process::getpid();
     let _never_returns = rustix::process::kill_process(me, rustix::process::Signal::KILL);
+    // The first process of a container is deaf to signals of its own.
+    std::process::abort()
+}
+
+fn passed(limit: Option<Duration>, habits: &Habits) -> bool {
+    limit.is_some_and(|limit| habits.started.elapsed() > limit)
 }
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -190,6 +291,10 @@ async fn answer(
     {
         let _best_effort = writeln!(file, "{} {path}", habits.name);
     }
+    if path != "/health" {
+        habits.served.fetch_add(1, Ordering::SeqCst);
+        habits.last_ms.store(now_ms(), Ordering::SeqCst);
+    }
     if habits.die_on.as_ref() == Some(&path) {
         die();
     }
@@ -197,8 +302,13 @@ async fn answer(
         "/health" if habits.sick || habits.started.elapsed() < habits.healthy_after => {
             text(StatusCode::SERVICE_UNAVAILABLE, "model is loading".to_owned())
         }
+        "/health"
+            if request.uri().query() == Some("own") && passed(habits.unhealthy_after, &habits) =>
+        {
+            text(StatusCode::SERVICE_UNAVAILABLE, "the model forgot its columns".to_owned())
+        }
         "/health" => text(StatusCode::OK, "ok".to_owned()),
-        "/predict" if habits.wrong => {
+        "/predict" if habits.wrong || passed(habits.fail_after, &habits) => {
             text(StatusCode::INTERNAL_SERVER_ERROR, "ValueError: no such column".to_owned())
         }
         "/slow" => {

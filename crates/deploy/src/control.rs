@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 
 use crate::error::{Error, Result};
-use crate::gateway::{RouteState, TargetSpec};
+use crate::gateway::{Mode, RouteState, TargetSpec};
+use crate::spec::BakeLimits;
 
 /// Version of what is said here; a gateway may be older than the deployer.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -37,6 +38,12 @@ pub struct GatewayStatus {
     pub listen: SocketAddr,
     /// Since when it runs, in milliseconds since 1970.
     pub started_ms: u64,
+    /// Version of its program.
+    #[serde(default)]
+    pub version: String,
+    /// Whether requests come in.
+    #[serde(default)]
+    pub mode: Mode,
     /// Where requests go.
     pub route: RouteState,
     /// Requests that the current target works on.
@@ -52,6 +59,17 @@ pub struct GatewayStatus {
 pub(crate) struct Switch {
     pub(crate) current: TargetSpec,
     pub(crate) standby: Option<TargetSpec>,
+    /// What is not accepted of `current` while the standby is warm.
+    #[serde(default)]
+    pub(crate) bake_limits: Option<BakeLimits>,
+}
+
+/// Asks to go back to the standby, because whoever asks knows that the current target is bad.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct GoBack {
+    /// Nothing happens when this is not the current target any more.
+    pub(crate) from: String,
+    pub(crate) reason: String,
 }
 
 /// Gives a standby up and waits for its requests.
@@ -100,6 +118,14 @@ impl Control {
         self.post("switch", "/switch", switch, Duration::ZERO).await
     }
 
+    pub(crate) async fn go_back(&self, go_back: &GoBack) -> Result<()> {
+        self.post("go back", "/go-back", go_back, Duration::ZERO).await
+    }
+
+    pub(crate) async fn set_mode(&self, mode: &Mode) -> Result<()> {
+        self.post("change of mode", "/mode", mode, Duration::ZERO).await
+    }
+
     pub(crate) async fn retire(&self, retire: &Retire) -> Result<Retired> {
         self.post("retire", "/retire", retire, Duration::from_millis(retire.limit_ms)).await
     }
@@ -143,12 +169,33 @@ impl Control {
         })
     }
 
+    /// The page of counters.
+    pub(crate) async fn metrics(&self) -> Result<String> {
+        let failed = |reason: String| Error::Control { request: "metrics", reason };
+        let bytes = self.bytes(Method::GET, "/metrics", None::<&()>).await;
+        let bytes = bytes.map_err(|error| match error {
+            Failed::NotRunning => failed("it does not run".to_owned()),
+            Failed::Refused(reason) | Failed::BrokenOff(reason) => failed(reason),
+        })?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     async fn exchange<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<T, Failed> {
+        let answer = self.bytes(method, path, body).await?;
+        serde_json::from_slice(&answer).map_err(|error| Failed::Refused(error.to_string()))
+    }
+
+    async fn bytes(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Bytes, Failed> {
         let broken = |error: &dyn std::fmt::Display| Failed::Refused(error.to_string());
         let (address, _folder) = reachable(&self.socket).map_err(|error| broken(&error))?;
         let stream = UnixStream::connect(&address).await.map_err(|error| match error.kind() {
@@ -184,7 +231,7 @@ impl Control {
         if !status.is_success() {
             return Err(Failed::Refused(String::from_utf8_lossy(&answer).into_owned()));
         }
-        serde_json::from_slice(&answer).map_err(|error| broken(&error))
+        Ok(answer)
     }
 }
 

@@ -21,11 +21,17 @@ use crate::spec::{ReleaseSpec, Service};
 /// How long a gateway may take to come up or to go.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(20);
 
+/// How long requests of a gateway that was replaced may take.
+const UPGRADE_LIMIT: Duration = Duration::from_mins(1);
+
 /// How often a process that comes or goes is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Log lines shown with an error.
 pub(crate) const LOG_LINES: usize = 20;
+
+/// A journal of some thousand releases is put aside.
+const MAX_JOURNAL_BYTES: u64 = 8 << 20;
 
 /// Folders of old instances that are kept for rollbacks and logs.
 const KEPT_INSTANCES: usize = 10;
@@ -59,6 +65,7 @@ impl<'a> Deployment<'a> {
         };
         let lock = lock::lock(&layout.lock(), &service.name, what, service.lock_wait, tell).await?;
         let control = Control::new(layout.gateway_socket());
+        rotate_journal(&layout)?;
         let release = what.to_owned();
         let deployment = Self { service, layout, runtime, control, progress, release, _lock: lock };
         deployment.step(ReleaseEvent::Locked)?;
@@ -86,8 +93,12 @@ impl<'a> Deployment<'a> {
 
     /// Makes sure that the gateway runs, and says where requests go.
     pub(crate) async fn ensure_gateway(&self) -> Result<GatewayStatus> {
-        if let Some(status) = self.control.status().await? {
+        if let Some(mut status) = self.control.status().await? {
             self.check_gateway(&status)?;
+            // One of before this program's version; where it cannot be replaced without a gap, it stays.
+            if !status.version.is_empty() && status.version != env!("CARGO_PKG_VERSION") {
+                status = self.upgrade_gateway(&status).await?;
+            }
             self.step(ReleaseEvent::GatewayReady { listen: status.listen, started: false })?;
             return Ok(status);
         }
@@ -96,8 +107,27 @@ impl<'a> Deployment<'a> {
             listen: self.service.listen,
             reason: error.to_string(),
         })?;
-        let status = self.start_gateway().await?;
+        let status = self.start_gateway(None).await?;
         self.step(ReleaseEvent::GatewayReady { listen: status.listen, started: true })?;
+        Ok(status)
+    }
+
+    /// Replaces the running gateway by one of this program. Clients notice nothing; returns when the old
+    /// one has finished its last request.
+    pub(crate) async fn upgrade_gateway(&self, before: &GatewayStatus) -> Result<GatewayStatus> {
+        let status = self.start_gateway(Some(before.pid)).await?;
+        let start = Instant::now();
+        // What it still works on is in no count of the new one.
+        while is_running(before.pid) {
+            if start.elapsed() > GATEWAY_LIMIT + UPGRADE_LIMIT {
+                return Err(Error::Control {
+                    request: "upgrade",
+                    reason: format!("the old gateway (process {}) still runs", before.pid),
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.step(ReleaseEvent::GatewayUpgraded { from: before.pid, to: status.pid })?;
         Ok(status)
     }
 
@@ -123,7 +153,8 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
-    async fn start_gateway(&self) -> Result<GatewayStatus> {
+    /// Starts a gateway, as the successor of another process if there is one.
+    async fn start_gateway(&self, predecessor: Option<u32>) -> Result<GatewayStatus> {
         let log_path = self.layout.gateway_log();
         let failed = |reason: String| Error::GatewayStart {
             reason,
@@ -145,6 +176,9 @@ impl<'a> Deployment<'a> {
             .arg(&self.layout.root)
             .arg("--listen")
             .arg(self.service.listen.to_string())
+            .args(self.service.access_log.then_some("--access-log"))
+            .args(predecessor.map(|_| "--take-over"))
+            .args(self.service.metrics_listen.map(|address| format!("--metrics-listen={address}")))
             // The gateway is no instance, whoever starts it.
             .env_remove(DEPLOYMENT_VARIABLE)
             .env_remove(INSTANCE_VARIABLE)
@@ -156,7 +190,12 @@ impl<'a> Deployment<'a> {
             .map_err(|error| failed(format!("{}: {error}", program.display())))?;
         let start = Instant::now();
         loop {
-            if let Some(status) = self.control.status().await? {
+            // While the old one hands over, a question may be cut off.
+            let status = match self.control.status().await {
+                Err(_) if predecessor.is_some() => None,
+                answered => answered?,
+            };
+            if let Some(status) = status.filter(|status| Some(status.pid) != predecessor) {
                 return Ok(status);
             }
             if let Ok(Some(status)) = child.try_wait() {
@@ -219,10 +258,14 @@ impl<'a> Deployment<'a> {
         }
         let Some(id) = current else { return Ok(None) };
         let Some(instance) = self.read_instance(&id)? else { return Ok(None) };
-        Ok(match self.runtime.status(&instance).await? {
-            InstanceStatus::Running => Some(instance),
-            InstanceStatus::Ended(_) => None,
-        })
+        match self.runtime.status(&instance).await? {
+            InstanceStatus::Running => {
+                // The release that brought it up may have died before it said so.
+                self.runtime.keep(&instance).await?;
+                Ok(Some(instance))
+            }
+            InstanceStatus::Ended(_) => Ok(None),
+        }
     }
 
     /// Takes an instance out of the gateway; how many of its requests did not finish in time.
@@ -311,6 +354,12 @@ impl<'a> Deployment<'a> {
     }
 }
 
+/// Whether a process runs; a zombie does not.
+fn is_running(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(crate::runtime::runs)
+}
+
 /// What the gateway needs to know of an instance.
 pub(crate) fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
     TargetSpec {
@@ -318,6 +367,16 @@ pub(crate) fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
         address: instance.address,
         health_path: spec.health_path.clone(),
     }
+}
+
+/// Puts a long journal aside, over the one put aside before.
+fn rotate_journal(layout: &Layout) -> Result<()> {
+    let journal = layout.journal();
+    if std::fs::metadata(&journal).is_ok_and(|file| file.len() > MAX_JOURNAL_BYTES) {
+        std::fs::rename(&journal, journal.with_extension("jsonl.1"))
+            .map_err(|source| Error::io("cannot put aside", &journal, source))?;
+    }
+    Ok(())
 }
 
 /// The number in an instance's id.

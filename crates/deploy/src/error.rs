@@ -103,6 +103,16 @@ pub enum Error {
         /// The operating system's answer.
         reason: String,
     },
+    /// The Docker Engine refused, or cannot be reached.
+    #[error("{doing}: {reason}\nhint: {hint}")]
+    Docker {
+        /// What was wanted (`cannot pull image iris:3`).
+        doing: String,
+        /// The engine's answer.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
     /// The new instance did not become healthy; the one before it goes on serving.
     #[error("{0}")]
     Unhealthy(Box<Unhealthy>),
@@ -161,6 +171,10 @@ pub struct Unhealthy {
     pub waited: Duration,
     /// How the process ended, if it did (`exit code 1`, `signal 9`).
     pub exit: Option<String>,
+    /// The last results of the runtime's own health check.
+    pub health_log: Vec<String>,
+    /// What the runtime saw happen to it.
+    pub events: Vec<String>,
     /// Its last log lines.
     pub log: Vec<String>,
     /// Its whole log.
@@ -181,6 +195,12 @@ impl std::fmt::Display for Unhealthy {
             )?,
         }
         write!(f, "\nlast probe: {}\nlast answer: {}", self.probe, self.answer)?;
+        if !self.health_log.is_empty() {
+            write!(f, "\nthe container's health checks:\n{}", indent(&self.health_log).trim_end())?;
+        }
+        if !self.events.is_empty() {
+            write!(f, "\nthe container's events: {}", self.events.join(", "))?;
+        }
         if !self.log.is_empty() {
             write!(f, "\nlast log lines:\n{}", indent(&self.log).trim_end())?;
         }

@@ -32,6 +32,11 @@ pub enum ReleaseEvent {
         /// The instance.
         id: String,
     },
+    /// What the new instance needs was got (an image).
+    Prepared {
+        /// What was done.
+        what: String,
+    },
     /// The new instance is about to be started.
     Starting {
         /// The instance.
@@ -91,6 +96,13 @@ pub enum ReleaseEvent {
         /// What the gateway saw.
         reason: String,
     },
+    /// A new gateway took over from another.
+    GatewayUpgraded {
+        /// The old process.
+        from: u32,
+        /// The new one.
+        to: u32,
+    },
     /// The gateway was stopped.
     GatewayStopped,
     /// All done.
@@ -105,6 +117,7 @@ impl ReleaseEvent {
             Self::Locked => "locked",
             Self::GatewayReady { .. } => "gateway-ready",
             Self::Recovered { .. } => "recovered",
+            Self::Prepared { .. } => "prepared",
             Self::Starting { .. } => "starting",
             Self::Started { .. } => "started",
             Self::Probed { .. } => "probed",
@@ -115,6 +128,7 @@ impl ReleaseEvent {
             Self::Drained { .. } => "drained",
             Self::Stopped { .. } => "stopped",
             Self::WentBack { .. } => "went-back",
+            Self::GatewayUpgraded { .. } => "gateway-upgraded",
             Self::GatewayStopped => "gateway-stopped",
             Self::Finished => "finished",
         }
@@ -131,6 +145,7 @@ impl fmt::Display for ReleaseEvent {
             }
             Self::GatewayReady { listen, started: false } => write!(f, "gateway runs on {listen}"),
             Self::Recovered { id } => write!(f, "removed {id}, left by an interrupted deployment"),
+            Self::Prepared { what } => f.write_str(what),
             Self::Starting { id } => write!(f, "starting {id}"),
             Self::Started { id, address } => write!(f, "started {id} on {address}"),
             Self::Probed { answer } => write!(f, "health: {answer}"),
@@ -144,6 +159,9 @@ impl fmt::Display for ReleaseEvent {
             Self::Stopped { id } => write!(f, "stopped {id}"),
             Self::WentBack { from, to, reason } => {
                 write!(f, "went back from {from} to {to}: {reason}")
+            }
+            Self::GatewayUpgraded { from, to } => {
+                write!(f, "the gateway is process {to} now, before {from}")
             }
             Self::GatewayStopped => f.write_str("gateway stopped"),
             Self::Finished => f.write_str("finished"),

@@ -6,7 +6,10 @@
 //!   journal.jsonl      every step of every release, appended and synced
 //!   history.jsonl      one line per finished release
 //!   gateway.json       where traffic goes (written by the gateway)
+//!   gateway-mode.json  whether requests are paused or turned away
 //!   gateway.sock       the gateway's control socket
+//!   handover.sock      where a new gateway takes over from the running one
+//!   access.log         a line for each request, where that is wanted
 //!   gateway.lock       flock; the running gateway
 //!   gateway.log        what the gateway says
 //!   instances/<id>/    spec.json (owner alone), output.log
@@ -81,6 +84,18 @@ impl Layout {
 
     pub(crate) fn gateway_socket(&self) -> PathBuf {
         self.root.join("gateway.sock")
+    }
+
+    pub(crate) fn gateway_mode(&self) -> PathBuf {
+        self.root.join("gateway-mode.json")
+    }
+
+    pub(crate) fn handover_socket(&self) -> PathBuf {
+        self.root.join("handover.sock")
+    }
+
+    pub(crate) fn access_log(&self) -> PathBuf {
+        self.root.join("access.log")
     }
 
     pub(crate) fn gateway_lock(&self) -> PathBuf {

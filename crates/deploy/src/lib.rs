@@ -7,8 +7,10 @@
 //! A deployer may be killed at any step: the next one finds out from the gateway where traffic goes and
 //! removes everything else.
 //!
-//! Where instances run is behind [`Runtime`]; plain processes are [`ProcessRuntime`].
+//! Where instances run is behind [`Runtime`]: plain processes are [`ProcessRuntime`], containers
+//! [`DockerRuntime`]. A release says which by having a [`ContainerSpec`] or none.
 
+mod bake;
 mod control;
 mod deployment;
 mod error;
@@ -21,14 +23,21 @@ mod probe;
 mod release;
 pub mod runtime;
 mod spec;
+mod verify;
 
 pub use control::GatewayStatus;
 pub use deployment::Progress;
 pub use error::{Error, Result, Unhealthy};
 pub use event::{HistoryEntry, Outcome, ReleaseEvent};
 pub use lock::Holder;
-pub use manage::{InstanceReport, Role, ServiceStatus, history, logs, rollback, status, stop};
+pub use manage::{
+    InstanceReport, Role, ServiceStatus, history, logs, metrics, rollback, set_mode, status, stop,
+    upgrade,
+};
 pub use release::{Released, release, release_on};
+pub use runtime::docker::DockerRuntime;
 pub use runtime::process::ProcessRuntime;
-pub use runtime::{Instance, InstanceSpec, InstanceStatus, Runtime};
-pub use spec::{Probe, ReleaseSpec, Service};
+pub use runtime::{
+    HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, RuntimeKind,
+};
+pub use spec::{BakeLimits, BindMount, ContainerSpec, Network, Probe, Pull, ReleaseSpec, Service};

@@ -29,7 +29,31 @@ pub struct Holder {
 /// A held lock; dropping it lets go.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// A lock that another process held and gave away.
+    pub(crate) fn inherited(file: File, path: &Path, what: &str) -> Result<Self> {
+        let mut lock = Self { file };
+        lock.sign(path, what)?;
+        Ok(lock)
+    }
+
+    /// The lock for another process: held until both have let go.
+    pub(crate) fn share(&self) -> std::io::Result<File> {
+        self.file.try_clone()
+    }
+
+    /// Writes down who holds it.
+    fn sign(&mut self, path: &Path, what: &str) -> Result<()> {
+        let failed = |source| Error::io("cannot lock", path, source);
+        let holder = Holder { pid: std::process::id(), what: what.to_owned(), since_ms: now_ms() };
+        let text = serde_json::to_string(&holder).map_err(|error| failed(error.into()))?;
+        self.file.set_len(0).map_err(failed)?;
+        self.file.rewind().map_err(failed)?;
+        self.file.write_all(text.as_bytes()).map_err(failed)
+    }
 }
 
 /// Tries once; `Err` carries who holds it.
@@ -47,12 +71,9 @@ pub(crate) fn try_lock(path: &Path, what: &str) -> Result<std::result::Result<Lo
         Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Err(read_holder(&mut file))),
         Err(error) => return Err(failed(error.into())),
     }
-    let holder = Holder { pid: std::process::id(), what: what.to_owned(), since_ms: now_ms() };
-    let text = serde_json::to_string(&holder).map_err(|error| failed(error.into()))?;
-    file.set_len(0).map_err(failed)?;
-    file.rewind().map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    Ok(Ok(Lock { _file: file }))
+    let mut lock = Lock { file };
+    lock.sign(path, what)?;
+    Ok(Ok(lock))
 }
 
 /// Waits for the lock up to a limit. `waiting` is told once who is waited for.

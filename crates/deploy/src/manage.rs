@@ -10,11 +10,11 @@ use crate::control::{Control, GatewayStatus};
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
 use crate::event::{HistoryEntry, Outcome, ReleaseEvent};
+use crate::gateway::Mode;
 use crate::layout::{Layout, read_json, read_lines};
 use crate::lock::{self, Holder};
 use crate::release::{self, Released, url};
-use crate::runtime::process::ProcessRuntime;
-use crate::runtime::{Instance, InstanceStatus, Runtime as _};
+use crate::runtime::{Instance, InstanceStatus, Runtime as _, Runtimes};
 use crate::spec::{ReleaseSpec, Service};
 
 /// How long requests may take to finish when a service is stopped.
@@ -67,7 +67,7 @@ pub struct ServiceStatus {
 /// What runs. Changes nothing and waits for nobody.
 pub async fn status(service: &Service) -> Result<ServiceStatus> {
     let layout = Layout::open(service)?;
-    let runtime = ProcessRuntime::default();
+    let runtime = Runtimes::default();
     let gateway = Control::new(layout.gateway_socket()).status().await?;
     let route = match &gateway {
         Some(gateway) => gateway.route.clone(),
@@ -141,7 +141,11 @@ pub async fn logs(service: &Service, tail: usize) -> Result<Vec<String>> {
             .map(|entry| entry.id)
             .ok_or_else(|| not_deployed(service, &layout))?,
     };
-    crate::layout::tail(&layout.instance(&id).join("output.log"), tail)
+    let instance: Option<Instance> = read_json(&layout.instance(&id).join("instance.json"))?;
+    match instance {
+        Some(instance) => Runtimes::default().logs(&instance, tail).await,
+        None => crate::layout::tail(&layout.instance(&id).join("output.log"), tail),
+    }
 }
 
 fn not_deployed(service: &Service, layout: &Layout) -> Error {
@@ -150,7 +154,7 @@ fn not_deployed(service: &Service, layout: &Layout) -> Error {
 
 /// Releases again what served before the current instance, with all steps of a release.
 pub async fn rollback(service: &Service, progress: Progress<'_>) -> Result<Released> {
-    let runtime = ProcessRuntime::default();
+    let runtime = Runtimes::default();
     let layout = Layout::open(service)?;
     let deployment = Deployment::begin(service, layout, &runtime, "rollback", progress).await?;
     let none = || Error::NoPrevious { service: service.name.clone() };
@@ -180,9 +184,32 @@ pub async fn rollback(service: &Service, progress: Progress<'_>) -> Result<Relea
     release::run(deployment, &spec).await
 }
 
+/// Replaces the running gateway by one of this program, without a gap for clients.
+pub async fn upgrade(service: &Service, progress: Progress<'_>) -> Result<()> {
+    let runtime = Runtimes::default();
+    let layout = Layout::open(service)?;
+    let deployment = Deployment::begin(service, layout, &runtime, "upgrade", progress).await?;
+    let running = deployment.control.status().await?;
+    let status = running.ok_or_else(|| not_deployed(service, &deployment.layout))?;
+    deployment.upgrade_gateway(&status).await?;
+    deployment.step(ReleaseEvent::Finished)
+}
+
+/// Opens the gateway, pauses it (requests wait), or closes it for maintenance.
+pub async fn set_mode(service: &Service, mode: &Mode) -> Result<()> {
+    let layout = Layout::open(service)?;
+    Control::new(layout.gateway_socket()).set_mode(mode).await
+}
+
+/// The gateway's counters in Prometheus' text format.
+pub async fn metrics(service: &Service) -> Result<String> {
+    let layout = Layout::open(service)?;
+    Control::new(layout.gateway_socket()).metrics().await
+}
+
 /// Stops the gateway when its requests have finished, then all instances. Doing it twice is fine.
 pub async fn stop(service: &Service, progress: Progress<'_>) -> Result<()> {
-    let runtime = ProcessRuntime::default();
+    let runtime = Runtimes::default();
     let layout = Layout::open(service)?;
     let deployment = Deployment::begin(service, layout, &runtime, "stop", progress).await?;
     deployment.stop_gateway(STOP_LIMIT).await?;
@@ -192,12 +219,14 @@ pub async fn stop(service: &Service, progress: Progress<'_>) -> Result<()> {
         runtime.remove(&deployment.layout.root, &id, grace).await?;
         deployment.step(ReleaseEvent::Stopped { id })?;
     }
-    // The next gateway must not look for instances that were stopped on purpose.
-    let route = deployment.layout.gateway_state();
-    match std::fs::remove_file(&route) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => return Err(Error::io("cannot remove", &route, source)),
+    runtime.clean(&deployment.layout.root).await?;
+    // The next gateway must not look for instances that were stopped on purpose, nor stay closed.
+    for state in [deployment.layout.gateway_state(), deployment.layout.gateway_mode()] {
+        match std::fs::remove_file(&state) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Error::io("cannot remove", &state, source)),
+        }
     }
     deployment.step(ReleaseEvent::Finished)
 }

@@ -31,6 +31,8 @@ pub(crate) enum Answer {
     },
     /// Nobody listens.
     Refused,
+    /// Nobody has the address.
+    Unreachable,
     /// No answer in time.
     Timeout(Duration),
     /// Anything else.
@@ -54,6 +56,7 @@ impl fmt::Display for Answer {
                 if shown.is_empty() { Ok(()) } else { write!(f, ": {shown}") }
             }
             Self::Refused => f.write_str("connection refused"),
+            Self::Unreachable => f.write_str("no route to its address"),
             Self::Timeout(limit) => write!(f, "no answer within {:.1} s", limit.as_secs_f64()),
             Self::Broken(reason) => f.write_str(reason),
         }
@@ -74,6 +77,10 @@ async fn exchange(address: SocketAddr, probe: &Probe) -> Result<Answer, String> 
         Ok(stream) => stream,
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             return Ok(Answer::Refused);
+        }
+        // The address of a container that is gone.
+        Err(error) if error.kind() == std::io::ErrorKind::HostUnreachable => {
+            return Ok(Answer::Unreachable);
         }
         Err(error) => return Err(error.to_string()),
     };

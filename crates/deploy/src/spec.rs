@@ -25,6 +25,10 @@ pub struct Service {
     pub gateway_command: Option<Vec<OsString>>,
     /// How long to wait for another deployment of the same service.
     pub lock_wait: Duration,
+    /// Whether the gateway writes a line for each request.
+    pub access_log: bool,
+    /// Where the gateway answers `/metrics`, beside its control socket.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Service {
@@ -36,6 +40,8 @@ impl Service {
             listen,
             gateway_command: None,
             lock_wait: Duration::from_secs(10),
+            access_log: false,
+            metrics_listen: None,
         }
     }
 
@@ -78,8 +84,109 @@ pub struct ReleaseSpec {
     pub bake: Duration,
     /// How long an instance may take to end after SIGTERM before it is killed.
     pub stop_grace: Duration,
+    /// When the new instance counts as bad while the old one is still warm.
+    #[serde(default)]
+    pub bake_limits: BakeLimits,
     /// What is being released, for people (`model`, `version`, …).
     pub label: BTreeMap<String, String>,
+    /// Run as a container instead of a process; `command` is then only a name for messages.
+    #[serde(default)]
+    pub container: Option<ContainerSpec>,
+}
+
+/// What the gateway does not accept of a new instance while the old one is still warm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BakeLimits {
+    /// Answers out of a hundred that may be 5xx or missing, beyond what the old instance had.
+    pub errors_percent: u32,
+    /// Time within which 95 of a hundred answers must begin; `None` for any time.
+    pub latency: Option<Duration>,
+    /// Requests before either is judged: one bad answer of two says nothing.
+    pub min_requests: u64,
+}
+
+impl Default for BakeLimits {
+    fn default() -> Self {
+        Self { errors_percent: 10, latency: None, min_requests: 20 }
+    }
+}
+
+/// How a release runs as a container. Its file system is read-only except for `/tmp`, it has no
+/// capabilities, and it swaps nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// `name:tag`, with a registry in front where it is not Docker Hub.
+    pub image: String,
+    /// When the image is fetched.
+    pub pull: Pull,
+    /// Which network it is in.
+    pub network: Network,
+    /// Port the program listens on. On the host's network it is told a free one by `{port}` in its
+    /// environment or arguments.
+    pub port: u16,
+    /// Memory it may use; it is killed beyond that.
+    pub memory_bytes: Option<u64>,
+    /// Processor time per second, in nanoseconds.
+    pub nano_cpus: Option<u64>,
+    /// Folders of this machine that it sees.
+    pub mounts: Vec<BindMount>,
+    /// `uid:gid` instead of the image's own user.
+    pub user: Option<String>,
+}
+
+impl ContainerSpec {
+    /// A container of this image in a network of the service's own.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            pull: Pull::default(),
+            network: Network::default(),
+            port: 8080,
+            memory_bytes: None,
+            nano_cpus: None,
+            mounts: Vec::new(),
+            user: None,
+        }
+    }
+}
+
+/// When an image is fetched from its registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pull {
+    /// At each release: a tag may have moved.
+    Always,
+    /// When it is not on this machine.
+    #[default]
+    Missing,
+    /// It must be on this machine.
+    Never,
+}
+
+/// The network of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// One that only the instances of the service are in. The gateway asks them at their own address,
+    /// so the engine must be on this machine.
+    #[default]
+    Own,
+    /// This machine's own.
+    Host,
+    /// One that is there already. The port is published on this machine's loopback.
+    Named(String),
+}
+
+/// A folder of this machine inside a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindMount {
+    /// Where it is on this machine.
+    pub source: PathBuf,
+    /// Where the container sees it.
+    pub target: PathBuf,
+    /// Whether the container may only read it.
+    pub read_only: bool,
 }
 
 impl ReleaseSpec {
@@ -98,8 +205,17 @@ impl ReleaseSpec {
             drain_limit: Duration::from_secs(30),
             bake: Duration::from_secs(1),
             stop_grace: Duration::from_secs(10),
+            bake_limits: BakeLimits::default(),
             label: BTreeMap::new(),
+            container: None,
         }
+    }
+
+    /// A release of this container's image with the usual limits.
+    pub fn container(container: ContainerSpec) -> Self {
+        let mut spec = Self::new(container.image.clone());
+        spec.container = Some(container);
+        spec
     }
 }
 
@@ -118,6 +234,7 @@ impl fmt::Debug for ReleaseSpec {
             .field("drain_limit", &self.drain_limit)
             .field("bake", &self.bake)
             .field("label", &self.label)
+            .field("container", &self.container)
             .finish_non_exhaustive()
     }
 }

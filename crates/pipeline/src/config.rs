@@ -4,14 +4,16 @@
 //! "use the default".
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 use trainyard_train::{Algorithm, MissingValues, Task, TrainConfig};
 
+use crate::deploy_config::Deploy;
 use crate::monitor::Settings;
+use crate::notify_config::Notify;
+use crate::watch_config::Watch;
 use crate::{Error, Result};
 
 /// Name of the file in a project's folder.
@@ -51,6 +53,10 @@ pub struct Config {
     pub deploy: Deploy,
     #[serde(default)]
     pub monitor: Settings,
+    #[serde(default)]
+    pub watch: Watch,
+    #[serde(default)]
+    pub notify: Notify,
 }
 
 /// `[model]`
@@ -133,30 +139,6 @@ pub struct Bounds {
     pub max: Option<f64>,
 }
 
-/// `[deploy]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Deploy {
-    /// Address of the gateway; port 0 picks a free one.
-    pub listen: SocketAddr,
-    /// How long a new instance may take until it is healthy.
-    #[serde(deserialize_with = "duration")]
-    pub deadline: Duration,
-    /// How long requests in flight may take to finish on the old instance.
-    #[serde(deserialize_with = "duration")]
-    pub drain: Duration,
-}
-
-impl Default for Deploy {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            deadline: Duration::from_mins(1),
-            drain: Duration::from_secs(10),
-        }
-    }
-}
-
 impl Config {
     /// Reads and checks `trainyard.toml` of a project folder.
     pub fn read(project: &Path) -> Result<Self> {
@@ -227,6 +209,9 @@ impl Config {
                 _ => {}
             }
         }
+        self.deploy.check()?;
+        self.watch.check()?;
+        self.notify.check()?;
         self.monitor.check()
     }
 
@@ -269,7 +254,7 @@ impl Config {
 }
 
 /// Reads `"30s"`, `"500ms"`, `"2m"`.
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text).map_err(|error| {
         de::Error::custom(format!("{text:?} is no duration ({error}), try \"30s\""))
@@ -311,6 +296,14 @@ mod tests {
             ("[gate.thresholds]\nrmse = { min = 2, max = 1 }\n", "above"),
             ("[deploy]\ndeadline = \"soon\"\n", "duration"),
             ("[monitor]\ndrift_share = 3.0\n", "share"),
+            ("[deploy]\nruntime = \"docker\"\n", "needs `image`"),
+            ("[deploy]\nmemory = \"1g\"\n", "runtime = \"docker\""),
+            ("[deploy]\nruntime = \"docker\"\nimage = \"a\"\nmemory = \"lots\"\n", "512m"),
+            ("[deploy]\nruntime = \"docker\"\nimage = \"a\"\ncpus = 0.0\n", "cpus"),
+            ("[watch]\nevery = \"1h\"\ncron = \"0 3 * * *\"\n", "keep one"),
+            ("[watch]\ncron = \"0 25 * * *\"\n", "hour"),
+            ("[notify]\non = [\"everything\"]\n", "unknown variant"),
+            ("[notify]\nwebhook_secret_env = \"S\"\n", "webhook_url_env"),
         ] {
             let message = refusal(extra);
             assert!(message.contains(expected), "{extra}: {message}");

@@ -9,6 +9,8 @@ use trainyard_mlflow::model::InputExample;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::{Tracking, entities::ModelVersion};
 
+use crate::container;
+use crate::deploy_config::RuntimeName;
 use crate::event::{Event, Step, Watcher};
 use crate::folder::input_example;
 use crate::promote::PRODUCTION;
@@ -40,7 +42,11 @@ pub fn service(project: &Project) -> Service {
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
         .collect();
     let name = format!("m{}", name.get(..name.len().min(60)).unwrap_or_default());
-    Service::new(name, project.state_folder().join("deploy"), project.config.deploy.listen)
+    let config = &project.config.deploy;
+    let mut service = Service::new(name, project.state_folder().join("deploy"), config.listen);
+    service.access_log = config.access_log;
+    service.metrics_listen = config.metrics_listen;
+    service
 }
 
 /// Releases the version labelled `Production`. `program` is the binary that serves.
@@ -104,7 +110,7 @@ async fn release(
     let name = &project.config.model.name;
     let (_, version) = in_production(tracking, name).await?;
     let example = input_example(project, tracking, &version).await?;
-    let spec = release_spec(project, program, &version, example);
+    let spec = release_spec(project, program, &version, example)?;
     let progress = |event: trainyard_deploy::ReleaseEvent| {
         watcher(Event::Progress { step: Step::Deploy, message: event.to_string(), share: None });
     };
@@ -142,7 +148,8 @@ fn release_spec(
     program: PathBuf,
     version: &ModelVersion,
     example: Option<InputExample>,
-) -> ReleaseSpec {
+) -> Result<ReleaseSpec> {
+    let config = &project.config.deploy;
     let mut spec = ReleaseSpec::new(program);
     // With -v its log says what it loaded, which is what one looks for when something is wrong.
     spec.args =
@@ -156,12 +163,19 @@ fn release_spec(
     // An embedded store keeps its artifacts beside the project.
     spec.working_dir = Some(project.folder.clone());
     spec.port_env = None;
-    spec.deadline = project.config.deploy.deadline;
-    spec.drain_limit = project.config.deploy.drain;
+    spec.deadline = config.deadline;
+    spec.drain_limit = config.drain;
+    spec.bake = config.bake;
+    spec.bake_limits.errors_percent = config.bake_errors_percent;
+    spec.bake_limits.latency = config.bake_latency;
+    spec.successes_in_row = config.successes;
     spec.prediction = example.map(|example| Probe::post_json("/invocations", example.payload));
     spec.label = [("model", &version.name), ("version", &version.version)]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.clone()))
         .collect();
-    spec
+    if config.runtime == RuntimeName::Docker {
+        container::put_in(project, &mut spec)?;
+    }
+    Ok(spec)
 }

@@ -4,7 +4,10 @@
 //! registry through [`trainyard_mlflow::Tracking`] and tell a [`Watcher`] what they do.
 
 mod config;
+mod container;
+mod cron;
 mod deploy;
+mod deploy_config;
 mod error;
 mod event;
 mod folder;
@@ -12,7 +15,10 @@ mod gate;
 mod hint;
 mod holdout;
 mod init;
+mod markdown;
 pub mod monitor;
+mod notify;
+mod notify_config;
 mod project;
 mod promote;
 mod run;
@@ -21,15 +27,23 @@ mod summary;
 mod temporary;
 mod traffic;
 mod train;
+mod watch;
+mod watch_config;
 
-pub use config::{Bounds, Config, Deploy, FILE_NAME, Gate, Model, Train};
+pub use config::{Bounds, Config, FILE_NAME, Gate, Model, Train};
+pub use cron::Cron;
 pub use deploy::{Deployed, deploy, rollback, service};
+pub use deploy_config::{Deploy, RuntimeName};
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
 pub use gate::{Check, Compared, Metrics, Verdict, judge};
 pub use init::{FILES, init};
+pub use notify::{Happened, notify};
+pub use notify_config::{Notify, Occasion};
 pub use project::Project;
 pub use promote::{PRODUCTION, Promoted, STAGING, promote};
 pub use run::{RunOptions, run};
 pub use summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 pub use train::{Trained, train};
+pub use watch::{Turn, watch};
+pub use watch_config::Watch;

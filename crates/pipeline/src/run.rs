@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use trainyard_data::ReadOptions;
 use trainyard_mlflow::Tracking;
+use trainyard_mlflow::entities::KeyValue;
 
 use crate::deploy::{self, Deployed};
 use crate::event::{Event, Step, Watcher};
 use crate::monitor::{self, LogFilter};
+use crate::notify::{Happened, notify};
 use crate::promote::PRODUCTION;
 use crate::promote::promote;
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
@@ -24,10 +26,27 @@ pub struct RunOptions {
     pub program: PathBuf,
     /// Where the tracking server can be reached by HTTP, for training programs and the summary.
     pub tracking_url: Option<String>,
+    /// Tags of the training run: why it was started.
+    pub tags: Vec<(String, String)>,
 }
 
-/// Trains, gates, promotes, deploys, sends the project's requests, monitors.
+/// Trains, gates, promotes, deploys, sends the project's requests, monitors; and tells those whom the
+/// project names how that ended.
 pub async fn run(
+    project: &Project,
+    tracking: &Arc<dyn Tracking>,
+    options: RunOptions,
+    watcher: Watcher<'_>,
+) -> Result<Summary> {
+    let outcome = steps(project, tracking, options, watcher).await;
+    match &outcome {
+        Ok(summary) => notify(project, &Happened::of(summary)).await,
+        Err(error) => notify(project, Happened::of_failure(error).as_slice()).await,
+    }
+    outcome
+}
+
+async fn steps(
     project: &Project,
     tracking: &Arc<dyn Tracking>,
     options: RunOptions,
@@ -36,6 +55,9 @@ pub async fn run(
     preflight(project).await?;
     let trained =
         train(project, tracking.as_ref(), options.tracking_url.as_deref(), watcher).await?;
+    for (key, value) in options.tags {
+        tracking.set_tag(&trained.run_id, KeyValue::new(key, value)).await?;
+    }
     let promoted = promote(project, tracking, Some(&trained.version), watcher).await?;
     let deployed = deploy::deploy(project, tracking.as_ref(), options.program, watcher).await?;
     let mut seconds = [

@@ -104,11 +104,7 @@ fn client_options() -> ClientOptions {
 }
 
 fn retry() -> RetryConfig {
-    RetryConfig {
-        max_retries: RETRIES_MAX,
-        retry_timeout: RETRY_TIMEOUT,
-        ..RetryConfig::default()
-    }
+    RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() }
 }
 
 fn s3(url: &Url, bucket: &str, environment: &Environment) -> Result<Arc<dyn ObjectStore>> {

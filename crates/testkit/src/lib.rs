@@ -6,6 +6,10 @@
 #![expect(clippy::panic, reason = "a test without its environment must fail, with the reason")]
 
 pub mod browser;
+pub mod docker;
+#[cfg(feature = "tracking")]
+pub mod postgres;
+pub mod s3;
 #[cfg(feature = "tracking")]
 pub mod tracking_suite;
 #[cfg(feature = "tracking")]

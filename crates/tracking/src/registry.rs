@@ -1,7 +1,6 @@
 //! The registry in a database of its own (`--registry-store-uri`): runs and logged models are asked
 //! of one store, registered models and their versions of the other.
 
-
 use async_trait::async_trait;
 use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange, ByteStream};
 use trainyard_mlflow::entities::{

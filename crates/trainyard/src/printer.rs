@@ -49,6 +49,20 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes an outcome as Markdown into a file, the failed one too.
+pub(crate) fn write_markdown<T>(
+    path: &std::path::Path,
+    outcome: &Result<T, trainyard_pipeline::Error>,
+    page: impl Fn(&T) -> String,
+) -> Result<(), Failure> {
+    let text = match outcome {
+        Ok(result) => page(result),
+        Err(error) => error.to_markdown(),
+    };
+    std::fs::write(path, text)
+        .map_err(|error| Failure::runtime(format!("cannot write {}: {error}", path.display())))
+}
+
 /// Something to know, on stderr.
 pub(crate) fn note(text: &str) {
     anstream::eprintln!("{text}");

@@ -16,9 +16,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
 
-use super::Shared;
+use super::door::Mode;
 use super::route::{RetireRefused, Target};
-use crate::control::{GatewayStatus, PROTOCOL, Retire, Retired, Shutdown, Switch, reachable};
+use super::{End, Shared};
+use crate::control::{
+    GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch, reachable,
+};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 
@@ -71,6 +74,8 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         (&Method::GET, "/status") => Ok(json(&status(&shared))),
         (&Method::GET, "/metrics") => Ok(text(StatusCode::OK, metrics(&shared))),
         (&Method::POST, "/switch") => switch(&shared, request).await,
+        (&Method::POST, "/go-back") => go_back(&shared, request).await,
+        (&Method::POST, "/mode") => mode(&shared, request).await,
         (&Method::POST, "/retire") => retire(&shared, request).await,
         (&Method::POST, "/shutdown") => shutdown(&shared, request).await,
         _ => Err((StatusCode::NOT_FOUND, format!("nothing at {path}"))),
@@ -81,13 +86,32 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
 type Refused = (StatusCode, String);
 
 async fn switch(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
-    let Switch { current, standby } = parse(request).await?;
+    let Switch { current, standby, bake_limits } = parse(request).await?;
     let id = current.id.clone();
     shared
         .routes
-        .switch(current, standby)
+        .switch(current, standby, bake_limits)
         .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     tracing::info!(instance = id, "switched");
+    Ok(json(&()))
+}
+
+async fn go_back(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
+    let GoBack { from, reason } = parse(request).await?;
+    let current = shared.routes.load().current.clone();
+    if let Some(current) = current.filter(|current| current.spec.id == from) {
+        super::health::go_back(shared, &current, &reason);
+    }
+    Ok(json(&()))
+}
+
+async fn mode(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
+    let mode: Mode = parse(request).await?;
+    tracing::info!(?mode, "the mode changes");
+    shared
+        .door
+        .set(mode)
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(json(&()))
 }
 
@@ -108,7 +132,8 @@ async fn retire(shared: &Shared, request: Request<Incoming>) -> Result<Answer, R
 
 async fn shutdown(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
     let Shutdown { limit_ms } = parse(request).await?;
-    shared.end.send_replace(Some(Duration::from_millis(limit_ms)));
+    let limit = Duration::from_millis(limit_ms);
+    shared.end.send_replace(Some(End { limit, handed_over: false }));
     Ok(json(&()))
 }
 
@@ -120,6 +145,8 @@ fn status(shared: &Shared) -> GatewayStatus {
         pid: std::process::id(),
         listen: shared.listen,
         started_ms: shared.started_ms,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mode: shared.door.mode(),
         route: shared.routes.state(),
         in_flight: in_flight(&route.current),
         standby_in_flight: in_flight(&route.standby),
@@ -127,7 +154,7 @@ fn status(shared: &Shared) -> GatewayStatus {
     }
 }
 
-fn metrics(shared: &Shared) -> String {
+pub(super) fn metrics(shared: &Shared) -> String {
     let route = shared.routes.load();
     let row = |target: &Arc<Target>, role| {
         let requests = target.requests.load(Ordering::Relaxed);
@@ -140,7 +167,8 @@ fn metrics(shared: &Shared) -> String {
         .map(|target| row(target, "current"))
         .chain(route.standby.iter().map(|target| row(target, "standby")))
         .collect();
-    shared.metrics.render(&targets)
+    let dropped = shared.access.as_ref().map_or(0, |log| log.dropped.load(Ordering::Relaxed));
+    shared.metrics.render(&targets, dropped)
 }
 
 async fn parse<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Refused> {

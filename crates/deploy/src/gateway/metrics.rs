@@ -26,6 +26,8 @@ pub(super) struct Metrics {
     pub(super) went_back: AtomicU64,
     /// Connections changed to another protocol.
     pub(super) upgrades: AtomicU64,
+    /// Requests that were held or turned away because the gateway is not open.
+    pub(super) held: AtomicU64,
     buckets: [AtomicU64; BOUNDS.len()],
     duration_us: AtomicU64,
 }
@@ -48,7 +50,12 @@ impl Metrics {
     }
 
     /// The page; `targets` are `(id, role, in flight, requests, failures)`.
-    pub(super) fn render(&self, targets: &[(String, &str, usize, u64, u64)]) -> String {
+    /// `dropped` are lines that the access log left out.
+    pub(super) fn render(
+        &self,
+        targets: &[(String, &str, usize, u64, u64)],
+        dropped: u64,
+    ) -> String {
         let mut page = Page(String::new());
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         page.one("connections", "gauge", "Open client connections.", read(&self.connections));
@@ -78,6 +85,8 @@ impl Metrics {
         );
         page.one("went_back_total", "counter", "Switches back.", read(&self.went_back));
         page.one("upgrades_total", "counter", "Upgraded connections.", read(&self.upgrades));
+        page.one("held_total", "counter", "Requests that met a pause.", read(&self.held));
+        page.one("access_lines_dropped_total", "counter", "Lines not logged.", dropped);
         page.head("responses_total", "counter", "Answers by status class.");
         for (class, counter) in (1..).zip(&self.by_class) {
             page.line(&format!("responses_total{{class=\"{class}xx\"}}"), read(counter));

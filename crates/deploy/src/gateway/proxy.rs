@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::Full;
@@ -19,11 +19,13 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 
 use super::Shared;
+use super::access::Entry;
 use super::body::{RequestBody, ResponseBody};
+use super::door::Closed;
 use super::headers::{
     REQUEST_ID, add_forwarded, request_id, set_upgrade, strip_hop_by_hop, upgrade_wanted,
 };
-use super::route::InFlight;
+use super::route::{InFlight, Target};
 
 /// What is sent to whichever target takes the request.
 struct Outgoing {
@@ -57,23 +59,71 @@ pub(super) async fn handle(
 ) -> Result<Response<ResponseBody>, Infallible> {
     let start = Instant::now();
     let id = request_id(request.headers_mut());
-    let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let (mut response, target) = pass(&shared, peer, request, &id).await;
-    response.headers_mut().insert(REQUEST_ID, id.clone());
-    let duration = start.elapsed();
-    shared.metrics.answered(response.status().as_u16(), duration);
-    tracing::info!(
-        target: "trainyard::access",
-        %method,
-        path,
-        status = response.status().as_u16(),
-        ms = duration.as_secs_f64() * 1e3,
-        instance = target.as_deref().unwrap_or("-"),
-        peer = %peer,
-        request_id = id.to_str().unwrap_or("-"),
-    );
+    let logged = shared
+        .access
+        .as_ref()
+        .map(|log| (log, request.method().clone(), request.uri().path().to_owned()));
+    let has_connection_headers = request.version() <= Version::HTTP_11;
+    let (mut response, target) = match shared.door.enter().await {
+        Ok(()) => pass(&shared, peer, request, &id).await,
+        Err(closed) => {
+            shared.metrics.held.fetch_add(1, Ordering::Relaxed);
+            (turned_away(&shared, &closed, request.headers(), &id), None)
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id.clone());
+    if shared.closing.load(Ordering::Relaxed) && has_connection_headers {
+        headers.entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
+    }
+    let took = start.elapsed();
+    let status = response.status().as_u16();
+    shared.metrics.answered(status, took);
+    if let Some((log, method, path)) = logged {
+        let instance = target.map(|target| target.spec.id.clone());
+        let request_id = id.to_str().unwrap_or("-").to_owned();
+        log.log(&Entry { peer, method, path, status, took, instance, request_id });
+    }
     Ok(response)
+}
+
+/// The answer to a request that does not come in.
+fn turned_away(
+    shared: &Shared,
+    closed: &Closed,
+    headers: &HeaderMap,
+    id: &HeaderValue,
+) -> Response<ResponseBody> {
+    let (message, retry_after) = match closed {
+        Closed::HeldTooLong(hold) => {
+            (format!("the service is paused; held for {:.1} s", hold.as_secs_f64()), 1)
+        }
+        Closed::Maintenance { message, retry_after_s } => (message.clone(), *retry_after_s),
+    };
+    let mut response = own_answer(shared, StatusCode::SERVICE_UNAVAILABLE, &message, id);
+    let wants_page = headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"));
+    if wants_page {
+        let page = Bytes::from(maintenance_page(&message));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(page.len()));
+        *response.body_mut() = ResponseBody::Own(Full::new(page));
+    }
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
+    response
+}
+
+/// What people see in a browser.
+fn maintenance_page(message: &str) -> String {
+    let safe = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Maintenance</title>\
+         <body style=\"font:16px system-ui;margin:20vh auto;max-width:32em\">\
+         <h1>Back soon</h1><p>{safe}</p></body></html>"
+    )
 }
 
 /// Passes a request on; the answer and the instance that gave it.
@@ -82,7 +132,7 @@ async fn pass(
     peer: SocketAddr,
     mut request: Request<Incoming>,
     id: &HeaderValue,
-) -> (Response<ResponseBody>, Option<String>) {
+) -> (Response<ResponseBody>, Option<Arc<Target>>) {
     let refuse = |status, message: &str| (own_answer(shared, status, message, id), None);
     if request.method() == Method::CONNECT {
         return refuse(StatusCode::METHOD_NOT_ALLOWED, "this is not a forward proxy");
@@ -115,7 +165,7 @@ async fn pass(
     };
     match try_targets(shared, &outgoing).await {
         Ok((guard, response)) => {
-            let target = guard.target().spec.id.clone();
+            let target = Arc::clone(guard.target());
             (answer(shared, guard, response, client_side), Some(target))
         }
         Err(None) => {
@@ -215,9 +265,13 @@ async fn send(
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = outgoing.headers.clone();
+    let start = Instant::now();
     let sent = target.upstream.send(request);
     match tokio::time::timeout(shared.limits.response_timeout, sent).await {
-        Ok(Ok(response)) => Ok(response),
+        Ok(Ok(response)) => {
+            target.answered(response.status().as_u16(), start.elapsed());
+            Ok(response)
+        }
         Ok(Err(_)) if outgoing.body.is_too_large() => Err(Failure::TooLarge),
         Ok(Err(error)) if error.is_connect() => Err(Failure::Connect(innermost(&error))),
         Ok(Err(error)) => Err(Failure::Broken(innermost(&error))),

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use super::upstream::Upstream;
 use crate::error::Result;
 use crate::layout::{now_ms, read_json, replace_json};
+use crate::spec::BakeLimits;
 
 /// The top bit closes a target; the others count its requests.
 const CLOSED: usize = 1 << (usize::BITS - 1);
@@ -54,6 +55,9 @@ pub struct RouteState {
     pub standby: Option<TargetSpec>,
     /// The last switch back, until the next switch.
     pub went_back: Option<WentBack>,
+    /// What is not accepted of `current` while the standby is warm.
+    #[serde(default)]
+    pub bake_limits: Option<BakeLimits>,
 }
 
 /// A target with its connections and counters.
@@ -65,6 +69,12 @@ pub(super) struct Target {
     idle: Notify,
     pub(super) requests: AtomicU64,
     pub(super) failures: AtomicU64,
+    /// Answers with a status of 5xx.
+    pub(super) server_errors: AtomicU64,
+    /// Answers that took longer than the limit of the bake.
+    pub(super) slow: AtomicU64,
+    /// That limit in microseconds.
+    slow_limit_us: AtomicU64,
 }
 
 impl Target {
@@ -76,7 +86,31 @@ impl Target {
             idle: Notify::new(),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            server_errors: AtomicU64::new(0),
+            slow: AtomicU64::new(0),
+            slow_limit_us: AtomicU64::new(u64::MAX),
         })
+    }
+
+    /// Counts an answer.
+    pub(super) fn answered(&self, status: u16, duration: Duration) {
+        if status >= 500 {
+            self.server_errors.fetch_add(1, Ordering::Relaxed);
+        }
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        if micros > self.slow_limit_us.load(Ordering::Relaxed) {
+            self.slow.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What the counters say now.
+    pub(super) fn counted(&self) -> Counted {
+        Counted {
+            requests: self.requests.load(Ordering::Relaxed),
+            errors: self.failures.load(Ordering::Relaxed)
+                + self.server_errors.load(Ordering::Relaxed),
+            slow: self.slow.load(Ordering::Relaxed),
+        }
     }
 
     /// Counts a request in, unless the target is closed.
@@ -126,6 +160,17 @@ impl Target {
     }
 }
 
+/// What a target's counters said at some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Counted {
+    /// Requests sent to it.
+    pub(super) requests: u64,
+    /// Those answered with 5xx or not at all.
+    pub(super) errors: u64,
+    /// Those answered late.
+    pub(super) slow: u64,
+}
+
 /// A request in flight; dropped when its answer is complete.
 #[derive(Debug)]
 pub(super) struct InFlight(Arc<Target>);
@@ -166,6 +211,7 @@ pub(super) struct RouteTable {
 struct Writer {
     path: PathBuf,
     went_back: Option<WentBack>,
+    bake_limits: Option<BakeLimits>,
     /// Retired targets whose requests may still be running.
     retired: Vec<Arc<Target>>,
 }
@@ -179,9 +225,17 @@ impl RouteTable {
         if let Some(standby) = &route.standby {
             standby.close();
         }
+        if let Some(current) = &route.current {
+            set_slow_limit(current, state.bake_limits);
+        }
         Ok(Self {
             route: ArcSwap::from_pointee(route),
-            writer: Mutex::new(Writer { path, went_back: state.went_back, retired: Vec::new() }),
+            writer: Mutex::new(Writer {
+                path,
+                went_back: state.went_back,
+                bake_limits: state.bake_limits,
+                retired: Vec::new(),
+            }),
             connect_timeout,
             changed: Notify::new(),
         })
@@ -204,7 +258,12 @@ impl RouteTable {
     }
 
     /// Sends all new requests to `current`; `standby` stays warm. Doing it twice changes nothing.
-    pub(super) fn switch(&self, current: TargetSpec, standby: Option<TargetSpec>) -> Result<()> {
+    pub(super) fn switch(
+        &self,
+        current: TargetSpec,
+        standby: Option<TargetSpec>,
+        bake_limits: Option<BakeLimits>,
+    ) -> Result<()> {
         let mut writer = self.writer();
         let before = self.load();
         let known = |spec: TargetSpec, writer: &Writer| {
@@ -216,7 +275,14 @@ impl RouteTable {
         let standby = standby.map(|spec| known(spec, &writer));
         writer.retired.retain(|target| target.in_flight() > 0 && !Arc::ptr_eq(target, &current));
         current.open();
+        set_slow_limit(&current, bake_limits);
+        writer.bake_limits = bake_limits;
         self.store(&mut writer, Some(current), standby, None)
+    }
+
+    /// What is not accepted of the current target.
+    pub(super) fn bake_limits(&self) -> BakeLimits {
+        self.writer().bake_limits.unwrap_or_default()
     }
 
     /// Goes back to the standby because the current target failed. `false` when that is past.
@@ -265,6 +331,7 @@ impl RouteTable {
             current: spec(&route.current),
             standby: spec(&route.standby),
             went_back: writer.went_back.clone(),
+            bake_limits: writer.bake_limits,
         }
     }
 
@@ -286,6 +353,7 @@ impl RouteTable {
             current: spec(&current),
             standby: spec(&standby),
             went_back: went_back.clone(),
+            bake_limits: writer.bake_limits,
         };
         replace_json(&writer.path, &state)?;
         writer.went_back = went_back;
@@ -304,6 +372,13 @@ impl RouteTable {
         self.changed.notify_waiters();
         Ok(())
     }
+}
+
+/// From when an answer of the target counts as late.
+fn set_slow_limit(target: &Target, limits: Option<BakeLimits>) {
+    let limit = limits.and_then(|limits| limits.latency);
+    let micros = limit.and_then(|limit| u64::try_from(limit.as_micros()).ok());
+    target.slow_limit_us.store(micros.unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
 /// Why a target cannot be retired.
@@ -337,9 +412,9 @@ mod tests {
     async fn a_closed_target_drains_and_gets_nothing_new() {
         let (_folder, table) = table();
         assert!(table.enter().is_none());
-        table.switch(spec("blue"), None).unwrap();
+        table.switch(spec("blue"), None, None).unwrap();
         let slow = table.enter().unwrap();
-        table.switch(spec("green"), Some(spec("blue"))).unwrap();
+        table.switch(spec("green"), Some(spec("blue")), None).unwrap();
         assert_eq!(table.enter().unwrap().target().spec.id, "green");
         let blue = table.retire("blue").unwrap().unwrap();
         assert_eq!(blue.drained(Duration::from_millis(20)).await, 1);
@@ -353,8 +428,8 @@ mod tests {
     #[tokio::test]
     async fn going_back_happens_once_and_survives_a_restart() {
         let (folder, table) = table();
-        table.switch(spec("blue"), None).unwrap();
-        table.switch(spec("green"), Some(spec("blue"))).unwrap();
+        table.switch(spec("blue"), None, None).unwrap();
+        table.switch(spec("green"), Some(spec("blue")), None).unwrap();
         let green = table.load().current.clone().unwrap();
         assert!(table.go_back(&green, "died").unwrap());
         assert!(!table.go_back(&green, "died").unwrap());
@@ -369,7 +444,7 @@ mod tests {
     fn no_request_slips_into_a_drained_target() {
         let (_folder, table) = table();
         let table = Arc::new(table);
-        table.switch(spec("a"), None).unwrap();
+        table.switch(spec("a"), None, None).unwrap();
         let stop = Arc::new(AtomicUsize::new(0));
         let workers: Vec<_> = (0..4)
             .map(|_| {
@@ -383,7 +458,7 @@ mod tests {
             .collect();
         for round in 0..200 {
             let old = table.load().current.clone().unwrap();
-            table.switch(spec(&format!("t{round}")), Some(old.spec.clone())).unwrap();
+            table.switch(spec(&format!("t{round}")), Some(old.spec.clone()), None).unwrap();
             while old.in_flight() > 0 {
                 std::thread::yield_now();
             }

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
@@ -18,7 +17,9 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use super::procfs::{ProcessFacts, facts, find_by_environment};
-use super::{Instance, InstanceSpec, InstanceStatus, Runtime};
+use super::{
+    Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeKind, fill, free_address, log_path,
+};
 use crate::error::{Error, Result};
 use crate::layout;
 
@@ -47,8 +48,7 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn start(&self, spec: &InstanceSpec) -> Result<Instance> {
-        let folder = spec.service_root.join("instances").join(&spec.id);
-        let log_path = folder.join("output.log");
+        let log_path = log_path(&spec.service_root, &spec.id);
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -61,10 +61,7 @@ impl Runtime for ProcessRuntime {
             reason: reason.to_string(),
         };
         let address = free_address().map_err(failed)?;
-        let fill = |text: &str| {
-            text.replace("{port}", &address.port().to_string())
-                .replace("{address}", &address.to_string())
-        };
+        let fill = |text: &str| fill(text, address);
         let mut command = Command::new(&spec.release.command);
         command
             .args(spec.release.args.iter().map(|argument| fill(argument)))
@@ -88,7 +85,14 @@ impl Runtime for ProcessRuntime {
         if let Ok(mut children) = self.children.lock() {
             children.insert(spec.id.clone(), child);
         }
-        Ok(Instance { id: spec.id.clone(), address, handle: pid.to_string(), started, log_path })
+        Ok(Instance {
+            id: spec.id.clone(),
+            address,
+            runtime: RuntimeKind::Process,
+            handle: pid.to_string(),
+            started,
+            log_path,
+        })
     }
 
     async fn status(&self, instance: &Instance) -> Result<InstanceStatus> {
@@ -167,11 +171,6 @@ fn to_raw(pid: Pid) -> i32 {
 fn running(instance: &Instance) -> Option<Pid> {
     let pid = to_pid(instance.handle.parse().ok()?)?;
     facts(pid).filter(|facts| facts.started == instance.started).map(|_| pid)
-}
-
-/// An address of this machine that nobody listens on now.
-fn free_address() -> std::io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 /// SIGTERM, wait, SIGKILL, wait. Signals go to the whole group when the process leads one.

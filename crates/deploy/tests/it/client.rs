@@ -119,14 +119,19 @@ async fn run(address: SocketAddr, keep: bool, stop: &AtomicBool) -> Seen {
             },
         };
         let answer = connection.send_request(request(Method::POST, "/predict", "[1]")).await;
+        let mut is_last = false;
         let answer = match answer {
-            Ok(response) => text(response).await,
+            Ok(response) => {
+                let told = response.headers().get("connection");
+                is_last = told.is_some_and(|told| told == "close");
+                text(response).await
+            }
             Err(error) => Err(error.to_string()),
         };
         match answer {
             Ok((StatusCode::OK, name)) => {
                 *seen.answers.entry(name).or_default() += 1;
-                if keep {
+                if keep && !is_last {
                     sender = Some(connection);
                 }
             }

@@ -1,10 +1,18 @@
 //! Deployments with real processes and real sockets.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
 
 mod client;
 mod crash;
+mod docker;
 mod failures;
 mod gateway;
+mod operating;
 mod releases;
 mod stage;
+mod yard;

@@ -19,7 +19,8 @@ pub(crate) fn part() -> PathBuf {
     );
     let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).unwrap();
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = ["src", "src/gateway", "src/runtime", "examples"].map(|folder| home.join(folder));
+    let sources = ["src", "src/gateway", "src/runtime", "src/runtime/docker", "examples"]
+        .map(|folder| home.join(folder));
     let newest = sources
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten())

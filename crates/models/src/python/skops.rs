@@ -13,7 +13,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Heap, Id), String> {
     let schema = zip.read("schema.json")?;
     let schema = String::from_utf8(schema).map_err(|_| "schema.json is not UTF-8")?;
     let schema = parse_json(&schema).map_err(|error| format!("schema.json: {error}"))?;
-    let mut reader = Reader { zip, heap: Heap::default(), arrays: HashMap::new() };
+    // Names are short; what counts is what the archive unpacks to.
+    let unpacked = zip.unpacked_bytes();
+    let mut reader = Reader { zip, heap: Heap::for_file(unpacked), arrays: HashMap::new() };
     let root = reader.node(&schema, 0)?;
     Ok((reader.heap, root))
 }

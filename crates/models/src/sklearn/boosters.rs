@@ -91,6 +91,11 @@ impl Estimator for Boosted {
                 Output::Table(answers)
             });
         };
+        if let Booster::Xgboost(booster) = &self.booster
+            && booster.is_multilabel()
+        {
+            return Ok(Output::present(&answers, 0.5));
+        }
         let chosen = match &self.booster {
             Booster::Xgboost(booster) => booster.classes(
                 &answers.values.iter().map(|&x| x as f32).collect::<Vec<_>>(),

@@ -57,7 +57,12 @@ pub(crate) fn check(path: &Path) -> Result<(), String> {
 
 #[test]
 fn estimators_answer_as_in_python() {
-    compare(include_str!("../python/estimators.py"), "estimators", 500);
+    compare(include_str!("../python/estimators.py"), "estimators", 450);
+}
+
+#[test]
+fn boosters_of_every_kind_answer_as_in_python() {
+    compare(include_str!("../python/boosters.py"), "boosters", 120);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::estimators::check;
 use crate::support::models;
 
 /// Reads a corpus: gzipped, a line of JSON and then the bytes of all models.
-fn corpus(file: &str) -> (Value, Vec<u8>) {
+pub(crate) fn corpus(file: &str) -> (Value, Vec<u8>) {
     let path = models().join("old").join(file);
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap())

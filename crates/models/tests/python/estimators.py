@@ -1,4 +1,4 @@
-"""Every estimator on numbers, columns of all types through pipelines, and the boosters."""
+"""Every estimator on numbers, and columns of all types through pipelines."""
 
 
 def classifiers(kind, X, y, wide):
@@ -112,95 +112,6 @@ def mixed():
     save("mixed_scaler", StandardScaler().fit(coded), coded.iloc[:20])
 
 
-def boosters(X, y, y3, yr):
-    holes = hard_rows(None, X, True)
-    kinds = {
-        "binary": ({"objective": "binary:logistic"}, y), "raw": ({"objective": "binary:logitraw"}, y), "hinge": ({"objective": "binary:hinge"}, y),
-        "softprob": ({"objective": "multi:softprob", "num_class": 3}, y3), "softmax": ({"objective": "multi:softmax", "num_class": 3}, y3),
-        "square": ({}, yr), "abs": ({"objective": "reg:absoluteerror"}, yr), "poisson": ({"objective": "count:poisson"}, np.abs(yr)),
-        "gamma": ({"objective": "reg:gamma"}, np.abs(yr) + 1), "tweedie": ({"objective": "reg:tweedie"}, np.abs(yr)), "logistic": ({"objective": "reg:logistic"}, y),
-        "base": ({"base_score": 0.3, "objective": "binary:logistic"}, y), "dart": ({"booster": "dart", "rate_drop": 0.5, "objective": "binary:logistic"}, y),
-        "dart3": ({"booster": "dart", "rate_drop": 0.5, "objective": "multi:softprob", "num_class": 3}, y3), "linear": ({"booster": "gblinear"}, yr),
-        "linear3": ({"booster": "gblinear", "objective": "multi:softprob", "num_class": 3}, y3), "parallel": ({"num_parallel_tree": 3, "subsample": 0.5}, yr),
-        "quantile": ({"objective": "reg:quantileerror", "quantile_alpha": 0.3}, yr), "huber": ({"objective": "reg:pseudohubererror"}, yr),
-        "aft": ({"objective": "survival:cox"}, np.abs(yr) + 1), "two": ({}, np.column_stack([yr, -yr])),
-        "vector": ({"multi_strategy": "multi_output_tree", "tree_method": "hist"}, np.column_stack([yr, -yr])),
-    }
-    for name, (parameters, target) in kinds.items():
-        booster = xgb.train({"max_depth": 4, "seed": 1, **parameters}, xgb.DMatrix(X, target), 7)
-        trees = booster.get_dump() if parameters.get("booster") != "gblinear" else []
-        rows = [holes]
-        for line in "\n".join(trees[:3]).splitlines()[:40]:
-            if "<" in line:
-                feature, threshold = line.split("[f")[1].split("]")[0].split("<")
-                at = np.float32(threshold)
-                for value in (at, np.nextafter(at, np.float32(-np.inf)), np.nextafter(at, np.float32(np.inf))):
-                    row = X[:1].copy()
-                    row[0, int(feature)] = value
-                    rows.append(row)
-        rows = np.vstack(rows)
-        for kind in ("ubj", "json"):
-            flavor = {"xgboost": {"code": None, "data": f"model.{kind}", "model_class": "xgboost.core.Booster"}}
-            folder(f"xgb_{name}-{kind}", f"model.{kind}", bytes(booster.save_raw(kind)), flavor, "predict", rows, booster.predict(xgb.DMatrix(rows)), 2e-6)
-    cat = np.column_stack([RNG.integers(0, 12, len(X)), X[:, 0]]).astype(float)
-    for onehot in (1, 100):
-        matrix = xgb.DMatrix(cat, yr, feature_types=["c", "q"], enable_categorical=True)
-        booster = xgb.train({"max_cat_to_onehot": onehot, "max_depth": 4}, matrix, 6)
-        hard = cat[:60].copy()
-        hard[0, 0] = np.nan
-        flavor = {"xgboost": {"code": None, "data": "model.ubj", "model_class": "xgboost.core.Booster"}}
-        answer = booster.predict(xgb.DMatrix(hard, feature_types=["c", "q"], enable_categorical=True))
-        folder(f"xgb_cat{onehot}-ubj", "model.ubj", bytes(booster.save_raw("ubj")), flavor, "predict", hard, answer, 2e-6)
-    for name, model, target in [("classifier2", xgb.XGBClassifier(n_estimators=6), y), ("classifier3", xgb.XGBClassifier(n_estimators=6), y3),
-                                ("regressor", xgb.XGBRegressor(n_estimators=6), yr), ("early", xgb.XGBRegressor(n_estimators=60, early_stopping_rounds=2, learning_rate=0.9), yr)]:
-        extra = {"eval_set": [(X[:60] + 0.4, target[:60])], "verbose": False} if name == "early" else {}
-        model.fit(X, target, **extra)
-        flavor = {"xgboost": {"code": None, "data": "model.ubj", "model_class": f"xgboost.sklearn.{type(model).__name__}"}}
-        content = bytes(model.get_booster().save_raw("ubj"))
-        folder(f"xgb_{name}-ubj", "model.ubj", content, flavor, "predict", holes, model.predict(holes), 2e-6)
-        save(f"xgb_{name}", model, holes, ("cloudpickle", 2), 2e-6)
-    lightgbm(X, y, y3, yr, holes)
-
-
-def lightgbm(X, y, y3, yr, holes):
-    zeros = X.copy()
-    zeros[RNG.random(X.shape) < 0.3] = 0.0
-    kinds = {
-        "binary": ({"objective": "binary", "sigmoid": 0.7}, X, y), "multi": ({"objective": "multiclass", "num_class": 3}, X, y3), "ova": ({"objective": "multiclassova", "num_class": 3}, X, y3),
-        "l2": ({}, X, yr), "l1": ({"objective": "l1"}, X, yr), "huber": ({"objective": "huber"}, X, yr), "quantile": ({"objective": "quantile"}, X, yr), "poisson": ({"objective": "poisson"}, X, np.abs(yr)),
-        "gamma": ({"objective": "gamma"}, X, np.abs(yr) + 1), "tweedie": ({"objective": "tweedie"}, X, np.abs(yr)), "xent": ({"objective": "cross_entropy"}, X, y), "xentlambda": ({"objective": "cross_entropy_lambda"}, X, y),
-        "sqrt": ({"reg_sqrt": True}, X, yr), "rf": ({"boosting": "rf", "bagging_freq": 1, "bagging_fraction": 0.6}, X, yr), "dart": ({"boosting": "dart"}, X, yr), "linear": ({"linear_tree": True}, X, yr),
-        "missing": ({}, np.where(RNG.random(X.shape) < 0.2, np.nan, X), yr), "zero": ({"zero_as_missing": True}, zeros, yr), "no_missing": ({"use_missing": False}, zeros, yr),
-        "stump": ({"num_leaves": 2}, X, yr), "constant": ({"min_data_in_leaf": 1000}, X, yr),
-    }
-    for name, (parameters, data, target) in kinds.items():
-        booster = lgb.train({"verbose": -1, "num_leaves": 8, "num_threads": 1, "min_data_in_leaf": 5, **parameters}, lgb.Dataset(data, target, params={"linear_tree": parameters.get("linear_tree", False)}), 7)
-        rows = [holes, zeros[:20], np.full((1, X.shape[1]), 1e-36)]
-        for tree in booster.dump_model()["tree_info"][:3]:
-            open_nodes = [tree["tree_structure"]]
-            while open_nodes:
-                node = open_nodes.pop()
-                if "threshold" in node:
-                    open_nodes += [node["left_child"], node["right_child"]]
-                    for value in (node["threshold"], np.nextafter(node["threshold"], -np.inf), np.nextafter(node["threshold"], np.inf)):
-                        row = X[:1].copy()
-                        row[0, node["split_feature"]] = value
-                        rows.append(row)
-        rows = np.vstack(rows)
-        flavor = {"lightgbm": {"code": None, "data": "model.lgb", "model_class": "lightgbm.basic.Booster"}}
-        folder(f"lgb_{name}", "model.lgb", booster.model_to_string().encode(), flavor, "predict", rows, booster.predict(rows), 1e-12)
-    cat = np.column_stack([RNG.integers(0, 40, len(X)), X[:, 0]]).astype(float)
-    booster = lgb.train({"verbose": -1, "min_data_per_group": 2, "cat_smooth": 1, "num_threads": 1}, lgb.Dataset(cat, yr, categorical_feature=[0]), 6)
-    hard = cat[:60].copy()
-    hard[:4, 0] = [np.nan, 77, -3, 1e9]
-    flavor = {"lightgbm": {"code": None, "data": "model.lgb", "model_class": "lightgbm.basic.Booster"}}
-    folder("lgb_categories", "model.lgb", booster.model_to_string().encode(), flavor, "predict", hard, booster.predict(hard), 1e-12)
-    for name, model, target in [("classifier2", lgb.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1), np.where(y == 1, "yes", "no")), ("classifier3", lgb.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1), y3),
-                                ("regressor", lgb.LGBMRegressor(n_estimators=5, verbose=-1, n_jobs=1), yr)]:
-        model.fit(X, target)
-        save(f"lgb_{name}", model, holes)
-
-
 def main():
     X, y = make_classification(160, 5, n_informative=4, n_redundant=0, random_state=0)
     classifiers("two", X, y, True)
@@ -210,7 +121,6 @@ def main():
     XR, yr = make_regression(160, 5, noise=1.0, random_state=2)
     regressors(XR, yr / 30)
     mixed()
-    boosters(XR, (yr > 0).astype(int), np.digitize(yr, [-30, 30]), yr / 30)
     done()
 
 

@@ -98,6 +98,13 @@ def several_outputs():
     for name, model in models.items():
         model.fit(X, labels)
         save(f"multilabel_{name}", model, hard_rows(model, X, single=True) if name in ("tree", "forest", "extra") else X[:50], tolerance=1e-10)
+    model = xgb.XGBClassifier(n_estimators=4).fit(X, labels)
+    save("multilabel_xgb", model, X[:50], ("cloudpickle",), 2e-6)
+    flavor = {"xgboost": {"data": "model.ubj", "model_class": "xgboost.sklearn.XGBClassifier"}}
+    folder("multilabel_xgb_native", "model.ubj", bytes(model.get_booster().save_raw("ubj")), flavor, "predict", X[:50], model.predict(X[:50]), 0)
+    for name, ranker, extra in [("xgb_ranker", xgb.XGBRanker(n_estimators=3), {"qid": np.repeat(np.arange(15), 10)}), ("lgb_ranker", lgb.LGBMRanker(n_estimators=3, verbose=-1, n_jobs=1), {"group": [10] * 15}),
+                                ("xgb_forest", xgb.XGBRFRegressor(n_estimators=4), {}), ("xgb_forest_classes", xgb.XGBRFClassifier(n_estimators=4), {})]:
+        save(name, ranker.fit(X, labels[:, 0], **extra), X[:40], ("cloudpickle",), 2e-6)
     outputs = np.column_stack([labels[:, 0] + labels[:, 1] * 2, np.array([5, 7, 11])[labels[:, 2] + labels[:, 3]]])
     texts = np.array(["a", "b", "c", "d"])[np.column_stack([labels[:, 0] + labels[:, 1], labels[:, 2]])]
     for kind, target in {"numbers": outputs, "texts": texts}.items():

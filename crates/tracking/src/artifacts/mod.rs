@@ -15,9 +15,9 @@ use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{Error, Result};
 
 use location::Location;
-pub(crate) use trainyard_storage::scheme;
-use trainyard_storage::Stores;
 pub use path::ArtifactPath;
+use trainyard_storage::Stores;
+pub(crate) use trainyard_storage::scheme;
 
 /// Where artifacts go if nobody says otherwise, below the working directory, as upstream.
 pub const DEFAULT_DESTINATION: &str = "./mlartifacts";

@@ -408,7 +408,11 @@ mod tests {
         ] {
             assert_eq!(entries.verify(&given), expect, "{} {}", given.name, given.secret);
         }
-        assert_ne!(alice, entry(Kind::User, "alice", "correct horse").unwrap(), "a salt of its own");
+        assert_ne!(
+            alice,
+            entry(Kind::User, "alice", "correct horse").unwrap(),
+            "a salt of its own"
+        );
     }
 
     #[test]

@@ -10,7 +10,8 @@ use trainyard_mlflow::{CreateLoggedModel, Error};
 use super::database::{Connection, Row, Value};
 use super::names::random_name;
 use super::{
-    Chunk, chunks, creation_millis, experiments, join_uri, new_id, now_millis, placeholders, python, validate,
+    Chunk, chunks, creation_millis, experiments, join_uri, new_id, now_millis, placeholders,
+    python, validate,
 };
 use crate::error::Result;
 

@@ -24,7 +24,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 use trainyard_mlflow::Error as MlflowError;
@@ -91,7 +93,9 @@ impl MakeTls {
     fn new(check: Check, roots: Option<&str>) -> Result<Self> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let verifier: Arc<dyn ServerCertVerifier> = match (check, roots) {
-            (Check::Nothing, _) => Arc::new(Lenient { check, inner: None, provider: provider.clone() }),
+            (Check::Nothing, _) => {
+                Arc::new(Lenient { check, inner: None, provider: provider.clone() })
+            }
             (_, Some(path)) => {
                 let roots = Arc::new(root_store(path)?);
                 let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
@@ -102,7 +106,11 @@ impl MakeTls {
             (_, None) => {
                 let inner = rustls_platform_verifier::Verifier::new(provider.clone())
                     .map_err(|error| unusable("the system's certificates", &error.to_string()))?;
-                Arc::new(Lenient { check, inner: Some(Arc::new(inner)), provider: provider.clone() })
+                Arc::new(Lenient {
+                    check,
+                    inner: Some(Arc::new(inner)),
+                    provider: provider.clone(),
+                })
             }
         };
         let config = ClientConfig::builder_with_provider(provider)
@@ -121,8 +129,8 @@ fn unusable(what: &str, why: &str) -> Error {
 
 fn root_store(path: &str) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path)
-        .map_err(|error| unusable(path, &error.to_string()))?;
+    let certificates =
+        CertificateDer::pem_file_iter(path).map_err(|error| unusable(path, &error.to_string()))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| unusable(path, &error.to_string()))?;
         roots.add(certificate).map_err(|error| unusable(path, &error.to_string()))?;
@@ -157,8 +165,7 @@ impl ServerCertVerifier for Lenient {
         match checked {
             // The name is looked at last: everything else was right.
             Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName
-                | CertificateError::NotValidForNameContext { .. },
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if self.check == Check::Signer => Ok(ServerCertVerified::assertion()),
             checked => checked,
         }

@@ -305,11 +305,7 @@ pub(crate) fn log_param(
     }
 }
 
-fn param_value(
-    connection: &mut dyn Connection,
-    run_id: &str,
-    key: &str,
-) -> Result<Option<String>> {
+fn param_value(connection: &mut dyn Connection, run_id: &str, key: &str) -> Result<Option<String>> {
     connection.first(
         "SELECT value FROM params WHERE \"key\" = ?1 AND run_uuid = ?2",
         &[key.into(), run_id.into()],

@@ -28,8 +28,7 @@ impl Guarded {
         let ci = entry(Kind::Token, "ci", "engine-no-2").unwrap();
         std::fs::write(&file, format!("{ada}\n{ci}\n")).unwrap();
         let authorize = Arc::new(AuthFile::open(&file).unwrap());
-        let options =
-            ServerOptions { authorize: Some(authorize), ..ServerOptions::default() };
+        let options = ServerOptions { authorize: Some(authorize), ..ServerOptions::default() };
         Self { server: Served::with(options), file, _folder: folder }
     }
 
@@ -65,7 +64,10 @@ fn strangers_get_nothing_but_health_and_version() {
             .filter(|(name, _)| name.eq_ignore_ascii_case("www-authenticate"))
             .map(|(_, value)| value.as_str())
             .collect();
-        assert!(asked[0].starts_with("Basic realm=") && asked[1].starts_with("Bearer"), "{asked:?}");
+        assert!(
+            asked[0].starts_with("Basic realm=") && asked[1].starts_with("Bearer"),
+            "{asked:?}"
+        );
     }
     for path in ["/health", "/version"] {
         assert_eq!(get(&guarded.server.url, path).status, 200, "{path}");

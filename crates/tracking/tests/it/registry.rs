@@ -58,7 +58,6 @@ fn the_real_client_trains_registers_and_loads_across_both() {
         ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),
         ("MLFLOW_DISABLE_TELEMETRY", "true"),
     ];
-    let printed =
-        run_python(include_str!("../interop/fluent.py"), &[&server.url], &environment);
+    let printed = run_python(include_str!("../interop/fluent.py"), &[&server.url], &environment);
     assert_eq!(printed.lines().last(), Some("ok"), "{printed}");
 }

@@ -41,10 +41,7 @@ impl Served {
     }
 
     /// A server that keeps its artifacts elsewhere.
-    pub(crate) fn with_artifacts(
-        options: ServerOptions,
-        artifacts: Arc<ArtifactStorage>,
-    ) -> Self {
+    pub(crate) fn with_artifacts(options: ServerOptions, artifacts: Arc<ArtifactStorage>) -> Self {
         let directory = tempfile::tempdir().expect("a throwaway folder");
         let tracking = store(directory.path(), artifacts);
         Self::run(directory, tracking, options, Router::new())

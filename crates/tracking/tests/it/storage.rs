@@ -91,9 +91,15 @@ async fn check_storage(storage: &ArtifactStorage, direct: &str) {
         below.iter().map(|file| (file.path.as_str(), file.file_size)).collect();
     assert_eq!(sizes, [("model/MLmodel", Some(13)), ("model/big.bin", Some(size as i64))]);
 
-    assert_eq!(collect(storage.download_artifact(ROOT, "model/big.bin").await.unwrap()).await, data);
+    assert_eq!(
+        collect(storage.download_artifact(ROOT, "model/big.bin").await.unwrap()).await,
+        data
+    );
     let name = "a b%20c/é.txt";
-    assert_eq!(collect(storage.download_artifact(ROOT, name).await.unwrap()).await, name.as_bytes());
+    assert_eq!(
+        collect(storage.download_artifact(ROOT, name).await.unwrap()).await,
+        name.as_bytes()
+    );
     for (range, expected) in [
         (ByteRange::Between(10, 19), Some(10..20)),
         (ByteRange::From(size - 5), Some(size - 5..size)),
@@ -102,9 +108,8 @@ async fn check_storage(storage: &ArtifactStorage, direct: &str) {
     ] {
         let file = storage.open_artifact(ROOT, "model/big.bin", Some(range)).await.unwrap();
         assert_eq!((file.size, &file.range), (size, &expected));
-        let bytes = expected.map_or(0..0, |range: std::ops::Range<u64>| {
-            range.start as usize..range.end as usize
-        });
+        let bytes = expected
+            .map_or(0..0, |range: std::ops::Range<u64>| range.start as usize..range.end as usize);
         assert_eq!(collect(file.body).await, data[bytes]);
     }
     // The same file by the URI of the bucket.
@@ -118,7 +123,10 @@ async fn check_storage(storage: &ArtifactStorage, direct: &str) {
     storage.delete_artifact(ROOT, "model").await.unwrap();
     storage.delete_artifact(ROOT, "model").await.unwrap();
     let left = storage.list_artifacts(ROOT, "").await.unwrap();
-    assert_eq!(left.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["a b%20c", "top.txt"]);
+    assert_eq!(
+        left.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
+        ["a b%20c", "top.txt"]
+    );
     assert!(storage.delete_artifact("mlflow-artifacts:/", "").await.is_err());
 }
 

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
-use trainyard_deploy::{HistoryEntry, Outcome, Role, ServiceStatus};
-use trainyard_pipeline::{Deployed, Project, service};
+use clap::{Args, Subcommand, ValueEnum};
+use trainyard_deploy::gateway::Mode;
+use trainyard_deploy::{HistoryEntry, Outcome, Pull, Role, ServiceStatus};
+use trainyard_pipeline::{Deployed, Happened, Project, RuntimeName, service};
 
+use super::gateway_actions::{self, MaintenanceArguments, PauseArguments};
 use super::project::{ProjectArguments, program};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
@@ -14,16 +16,93 @@ use crate::printer::{self, Progress};
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  trainyard deploy examples/iris\n  trainyard deploy status examples/iris"
+    after_help = "Examples:\n  trainyard deploy examples/iris\n  trainyard deploy examples/iris --runtime docker --image registry.example.com/trainyard:1\n  trainyard deploy status examples/iris"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
     #[command(flatten)]
     project: ProjectArguments,
+    #[command(flatten)]
+    container: ContainerArguments,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Where the new instance runs, before what the project file says.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Containers")]
+struct ContainerArguments {
+    /// Where instances run
+    #[arg(long, value_enum)]
+    runtime: Option<RuntimeChoice>,
+    /// Image with this program
+    #[arg(long, value_name = "NAME:TAG")]
+    image: Option<String>,
+    /// When the image is fetched
+    #[arg(long, value_enum)]
+    pull: Option<PullChoice>,
+    /// own, host, or a network that is there
+    #[arg(long, value_name = "NAME")]
+    network: Option<String>,
+    /// Memory the container may use, like 512m
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Processors the container may use, like 0.5
+    #[arg(long, value_name = "NUMBER")]
+    cpus: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RuntimeChoice {
+    Process,
+    Docker,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PullChoice {
+    Always,
+    Missing,
+    Never,
+}
+
+impl ContainerArguments {
+    /// Puts what was given over what the project file says.
+    fn apply(&self, project: &mut Project) -> Result<(), Failure> {
+        let config = &mut project.config.deploy;
+        match self.runtime {
+            Some(RuntimeChoice::Docker) => config.runtime = RuntimeName::Docker,
+            Some(RuntimeChoice::Process) => {
+                config.runtime = RuntimeName::Process;
+                config.image = None;
+                config.pull = None;
+                config.network = None;
+                config.memory = None;
+                config.cpus = None;
+            }
+            None => {}
+        }
+        let given = |flag: &Option<String>, key: &mut Option<String>| {
+            if flag.is_some() {
+                key.clone_from(flag);
+            }
+        };
+        given(&self.image, &mut config.image);
+        given(&self.network, &mut config.network);
+        given(&self.memory, &mut config.memory);
+        config.cpus = self.cpus.or(config.cpus);
+        let pull = self.pull.map(|pull| match pull {
+            PullChoice::Always => Pull::Always,
+            PullChoice::Missing => Pull::Missing,
+            PullChoice::Never => Pull::Never,
+        });
+        config.pull = pull.or(config.pull);
+        config.check().map_err(|reason| {
+            Failure::input(reason)
+                .hint("give --runtime docker and --image, or set them in [deploy]")
+        })
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -36,14 +115,24 @@ enum Action {
     History(ActionArguments),
     /// Show the last lines of the serving instance's log
     Logs(LogsArguments),
+    /// Let requests wait, without refusing one, until `resume`
+    Pause(PauseArguments),
+    /// Answer requests with 503 and a message until `resume`
+    Maintenance(MaintenanceArguments),
+    /// Let requests in again
+    Resume(ActionArguments),
+    /// Replace the running gateway by this program's, without a gap for clients
+    Upgrade(ActionArguments),
+    /// Show the gateway's counters in Prometheus' text format
+    Metrics(ActionArguments),
     /// Drain and stop the instances and the gateway
     Stop(ActionArguments),
 }
 
 #[derive(Debug, Args)]
-struct ActionArguments {
+pub(super) struct ActionArguments {
     #[command(flatten)]
-    project: ProjectArguments,
+    pub(super) project: ProjectArguments,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -60,22 +149,33 @@ struct LogsArguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.action {
-        None => deploy(&arguments.project, arguments.json).await,
+        None => deploy(&arguments).await,
         Some(Action::Status(action)) => status(&action).await,
         Some(Action::Rollback(action)) => rollback(&action).await,
         Some(Action::History(action)) => history(&action),
         Some(Action::Logs(action)) => logs(&action).await,
+        Some(Action::Pause(action)) => gateway_actions::pause(&action).await,
+        Some(Action::Maintenance(action)) => gateway_actions::maintenance(&action).await,
+        Some(Action::Resume(action)) => {
+            gateway_actions::set_mode(&action.project, &Mode::Open).await
+        }
+        Some(Action::Upgrade(action)) => gateway_actions::upgrade(&action.project).await,
+        Some(Action::Metrics(action)) => gateway_actions::metrics(&action.project).await,
         Some(Action::Stop(action)) => stop(&action).await,
     }
 }
 
-async fn deploy(arguments: &ProjectArguments, json: bool) -> Result<ExitCode, Failure> {
-    let (project, tracking) = arguments.open()?;
+async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let (mut project, tracking) = arguments.project.open()?;
+    arguments.container.apply(&mut project)?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let deployed =
-        trainyard_pipeline::deploy(&project, tracking.as_ref(), program()?, &watch).await?;
-    report(&deployed, json)
+    let outcome = trainyard_pipeline::deploy(&project, tracking.as_ref(), program()?, &watch).await;
+    if let Err(error) = &outcome {
+        let happened = Happened::of_failure(error);
+        trainyard_pipeline::notify(&project, happened.as_slice()).await;
+    }
+    report(&outcome?, arguments.json)
 }
 
 /// The project alone: what is done to a deployment needs no registry.
@@ -120,6 +220,16 @@ fn show(status: &ServiceStatus) {
             label.join(", ")
         ));
     }
+    match status.gateway.as_ref().map(|gateway| &gateway.mode) {
+        Some(Mode::Paused { hold_ms }) => printer::line(&format!(
+            "paused     requests wait up to {}",
+            printer::took(std::time::Duration::from_millis(*hold_ms))
+        )),
+        Some(Mode::Maintenance { message, .. }) => {
+            printer::line(&format!("closed     for maintenance: {message}"));
+        }
+        Some(Mode::Open) | None => {}
+    }
     if let Some(holder) = &status.holder {
         printer::line(&format!("busy       process {} ({})", holder.pid, holder.what));
     }
@@ -157,6 +267,11 @@ async fn rollback(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
     let watch = |event| progress.show(&event);
     let deployed =
         trainyard_pipeline::rollback(&project, tracking.as_ref(), program()?, &watch).await?;
+    let happened = Happened::RolledBack {
+        version: Some(deployed.version.clone()),
+        reason: "`trainyard deploy rollback`".to_owned(),
+    };
+    trainyard_pipeline::notify(&project, &[happened]).await;
     report(&deployed, arguments.json)
 }
 

@@ -1,8 +1,10 @@
 //! `trainyard promote`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use trainyard_pipeline::{Happened, Promoted};
 
 use super::project::ProjectArguments;
 use crate::failure::Failure;
@@ -20,16 +22,26 @@ pub(crate) struct Arguments {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    /// File that gets the verdict as Markdown, also when the gate refuses
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
-    let promoted =
-        trainyard_pipeline::promote(&project, &tracking, arguments.version.as_deref(), &|event| {
-            progress.show(&event);
-        })
-        .await?;
+    let version = arguments.version.as_deref();
+    let watch = |event| progress.show(&event);
+    let outcome = trainyard_pipeline::promote(&project, &tracking, version, &watch).await;
+    if let Some(path) = &arguments.summary {
+        printer::write_markdown(path, &outcome, Promoted::to_markdown)?;
+    }
+    let happened = match &outcome {
+        Ok(promoted) => Some(Happened::Promoted { version: promoted.version.clone(), url: None }),
+        Err(error) => Happened::of_failure(error),
+    };
+    trainyard_pipeline::notify(&project, happened.as_slice()).await;
+    let promoted = outcome?;
     if arguments.json {
         printer::json(&promoted)?;
     } else {

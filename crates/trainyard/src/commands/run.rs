@@ -1,5 +1,6 @@
 //! `trainyard run`: train, gate, promote, deploy, send requests, monitor.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -14,7 +15,10 @@ use crate::printer::{self, Progress};
 
 /// Do it all: train, gate, promote, deploy, send the project's requests, monitor.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  trainyard run examples/iris --keep")]
+#[command(
+    after_help = "Examples:\n  trainyard run examples/iris --keep\n  trainyard run examples/iris --watch"
+)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     project: ProjectArguments,
@@ -27,6 +31,12 @@ pub(crate) struct Arguments {
     /// End with exit code 4 when the data has drifted
     #[arg(long)]
     fail_on_drift: bool,
+    /// File that gets the result as Markdown, also when the run fails
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// Stay up, look for drift at the times of [watch], and train anew when there is some
+    #[arg(long, conflicts_with_all = ["fail_on_drift", "json"])]
+    watch: bool,
 }
 
 /// Exit code for drift.
@@ -35,7 +45,7 @@ pub(super) const DRIFT: u8 = 4;
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let (project, tracking) = arguments.project.open()?;
     let was_deployed = is_deployed(&project).await;
-    let needs_pages = arguments.keep || project.config.train.command.is_some();
+    let needs_pages = arguments.keep || arguments.watch || project.config.train.command.is_some();
     let pages = if needs_pages && !project.tracks_by_http() {
         Some(TrackingPages::start(Arc::clone(&tracking)).await?)
     } else {
@@ -46,11 +56,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         None => project.http_tracking_url(),
     };
     let progress = Progress::new();
-    let options = RunOptions { program: program()?, tracking_url };
+    let options = RunOptions { program: program()?, tracking_url, tags: Vec::new() };
     let watch = |event| progress.show(&event);
-    let running = trainyard_pipeline::run(&project, &tracking, options, &watch);
+    let running = trainyard_pipeline::run(&project, &tracking, options.clone(), &watch);
     let outcome = tokio::select! {
-        outcome = running => outcome.map_err(Failure::from),
+        outcome = running => {
+            if let Some(path) = &arguments.summary {
+                printer::write_markdown(path, &outcome, Summary::to_markdown)?;
+            }
+            outcome.map_err(Failure::from)
+        }
         () = shutdown_signal() => Err(Failure::runtime("interrupted").hint(
             "Production is what it was or what was promoted; run again to go on",
         )),
@@ -58,7 +73,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let outcome = match outcome {
         Ok(summary) => {
             show(&summary, &arguments)?;
-            if arguments.keep {
+            if arguments.watch {
+                super::watch::until_stopped(&project, &tracking, &options, &watch).await?;
+            } else if arguments.keep {
                 printer::hint(if was_deployed {
                     "the tracking pages stay up until Ctrl-C; the deployment was up before and stays"
                 } else {

@@ -4,10 +4,14 @@
 
 mod bad_input;
 mod command;
+mod container;
 mod help;
 mod monitor;
 mod pages;
 mod project;
 mod run;
 mod serve;
+mod server_killed;
 mod upstream;
+mod watch;
+mod workflow;

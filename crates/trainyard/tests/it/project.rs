@@ -23,6 +23,8 @@ pub(crate) fn trainyard() -> Command {
 #[derive(Debug)]
 pub(crate) struct TestProject {
     folder: TempDir,
+    /// Added to the environment of every verb.
+    pub(crate) env: Vec<(String, String)>,
 }
 
 impl TestProject {
@@ -30,7 +32,7 @@ impl TestProject {
     pub(crate) fn iris() -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_tree(&workspace_root().join("examples/iris"), folder.path());
-        let project = Self { folder };
+        let project = Self { folder, env: Vec::new() };
         project.edit("127.0.0.1:8080", "127.0.0.1:0");
         project
     }
@@ -53,7 +55,9 @@ impl TestProject {
 
     /// Runs a verb in the project's folder.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        trainyard().current_dir(self.path()).args(arguments).output().unwrap()
+        let mut command = trainyard();
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command.current_dir(self.path()).args(arguments).output().unwrap()
     }
 }
 

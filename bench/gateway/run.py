@@ -1,0 +1,178 @@
+"""The gateway beside nginx and HAProxy, on one backend, in one run.
+
+    cargo build --release -p trainyard-deploy --example part
+    python3 bench/gateway/run.py [--seconds 8] [--rounds 3] [--connections 16]
+
+The backend is nginx with an answer of 60 bytes, so that a proxy is what is measured. Each proxy keeps
+its connections to the backend, writes no access log and may use all cores. Throughput is wrk's at full
+speed; latency is that of one connection at a time, so that nothing waits for a free core, against the
+backend asked directly. Proxies take turns in each round; the median round counts.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PART = ROOT / "target/release/examples/part"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port):
+    for _ in range(500):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    sys.exit(f"nothing listens on port {port}")
+
+
+def nginx(folder, name, port, server, extra=""):
+    home = folder / name
+    home.mkdir()
+    config = home / "nginx.conf"
+    config.write_text(
+        f"""
+        daemon off; master_process on; worker_processes 2; pid {home}/pid; error_log {home}/error.log;
+        user root;
+        events {{ worker_connections 4096; }}
+        http {{
+          access_log off; keepalive_requests 1000000000; keepalive_timeout 300s;
+          client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;
+          uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;
+          {extra}
+          server {{ listen 127.0.0.1:{port}; {server} }}
+        }}
+        """
+    )
+    return [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(config)]
+
+
+def haproxy(folder, port, backend):
+    config = folder / "haproxy.cfg"
+    config.write_text(
+        f"""
+global
+  nbthread 2
+  maxconn 4096
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  option forwardfor
+  http-reuse always
+frontend in
+  bind 127.0.0.1:{port}
+  default_backend out
+backend out
+  server one 127.0.0.1:{backend}
+"""
+    )
+    return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", str(config)]
+
+
+def gateway(folder, port, backend):
+    state = folder / "gateway"
+    (state / "instances").mkdir(parents=True)
+    target = {"id": "r1", "address": f"127.0.0.1:{backend}", "health_path": "/"}
+    (state / "gateway.json").write_text(
+        json.dumps({"current": target, "standby": None, "went_back": None})
+    )
+    return [str(PART), "gateway", "--state-dir", str(state), "--listen", f"127.0.0.1:{port}"]
+
+
+def wrk(port, connections, seconds):
+    report = subprocess.run(
+        ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency",
+         f"http://127.0.0.1:{port}/"],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    if "Socket errors" in report or "Non-2xx" in report:
+        sys.exit(report)
+    unit = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+    number, scale = re.search(r"99%\s+([\d.]+)(us|ms|s)", report).groups()
+    half, half_scale = re.search(r"50%\s+([\d.]+)(us|ms|s)", report).groups()
+    return {
+        "rps": float(re.search(r"Requests/sec:\s+([\d.]+)", report).group(1)),
+        "p50_ms": float(half) * unit[half_scale],
+        "p99_ms": float(number) * unit[scale],
+    }
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--seconds", type=int, default=8)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--connections", type=int, default=16)
+    options = arguments.parse_args()
+    if not PART.exists():
+        sys.exit(f"{PART} is missing: cargo build --release -p trainyard-deploy --example part")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="trainyard-gateway-bench-"))
+    backend = free_port()
+    ports = {"nginx": free_port(), "haproxy": free_port(), "trainyard": free_port()}
+    answer = 'default_type application/json; return 200 \'{"predictions": [{"species": "setosa", "score": 0.9731}]}\';'
+    upstream = f"upstream one {{ server 127.0.0.1:{backend}; keepalive 64; }}"
+    forward = """location / { proxy_pass http://one; proxy_http_version 1.1;
+        proxy_set_header Connection ""; proxy_set_header Host $host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }"""
+    commands = [
+        nginx(folder, "backend", backend, f"location / {{ {answer} }}"),
+        nginx(folder, "proxy", ports["nginx"], forward, upstream),
+        haproxy(folder, ports["haproxy"], backend),
+        gateway(folder, ports["trainyard"], backend),
+    ]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for command in commands
+    ]
+    try:
+        for port in [backend, *ports.values()]:
+            wait_for(port)
+        rounds = {name: [] for name in ["direct", *ports]}
+        for _ in range(options.rounds):
+            for name, port in [("direct", backend), *ports.items()]:
+                wrk(port, options.connections, 1)
+                full = wrk(port, options.connections, options.seconds)
+                alone = wrk(port, 1, max(2, options.seconds // 2))
+                rounds[name].append((full, alone))
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+        for process in processes:
+            process.wait()
+        shutil.rmtree(folder)
+
+    def middle(name, which, key):
+        return statistics.median(one[which][key] for one in rounds[name])
+
+    base = middle("direct", 1, "p99_ms")
+    full_base = middle("direct", 0, "p99_ms")
+    peer = middle("nginx", 0, "rps")
+    print(f"| | requests/s at {options.connections} | of nginx | p50 ms | p99 ms | added p99 ms "
+          "| p99 of 1, ms | added p99 of 1, ms |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    for name in rounds:
+        rps = middle(name, 0, "rps")
+        p99 = middle(name, 1, "p99_ms")
+        full = middle(name, 0, "p99_ms")
+        print(f"| {name} | {rps:.0f} | {rps / peer:.2f} | {middle(name, 0, 'p50_ms'):.2f} | {full:.2f} "
+              f"| {full - full_base:.2f} | {p99:.3f} | {p99 - base:.3f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+//! The gateway's own upgrade: a running gateway gives its sockets and its lock to a new process.
+//!
+//! The sockets themselves go over, so a client that connects in between waits in the kernel's queue and
+//! is answered by the new process: nobody is refused. The old one finishes what it has, telling clients
+//! to come back on a new connection.
+
+use std::io::{IoSlice, IoSliceMut, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use tokio::net::UnixListener;
+
+use super::{End, Shared};
+use crate::control::reachable;
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+
+/// How long either side may take for its part.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The listener for clients, the control listener, the lock.
+const SENT: usize = 3;
+
+/// What the old gateway sends with its sockets, what the new one says when it has them, and what the old
+/// one says when it has let go.
+const TAKE: &[u8; 1] = b"t";
+const READY: &[u8; 1] = b"r";
+const YOURS: &[u8; 1] = b"y";
+
+/// What a new gateway gets from the old one.
+#[derive(Debug)]
+pub(super) struct Inherited {
+    pub(super) clients: std::net::TcpListener,
+    pub(super) control: std::os::unix::net::UnixListener,
+    pub(super) lock: std::fs::File,
+}
+
+/// What the old gateway has to give.
+#[derive(Debug)]
+pub(super) struct Estate {
+    pub(super) clients: OwnedFd,
+    pub(super) control: OwnedFd,
+    pub(super) lock: OwnedFd,
+}
+
+/// Takes the socket over which a successor asks.
+pub(super) fn bind(layout: &Layout) -> Result<UnixListener> {
+    let socket = layout.handover_socket();
+    let failed = |source| Error::io("cannot listen on", &socket, source);
+    if let Err(error) = std::fs::remove_file(&socket)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(failed(error));
+    }
+    let (address, _folder) = reachable(&socket).map_err(failed)?;
+    let listener = UnixListener::bind(address).map_err(failed)?;
+    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(listener)
+}
+
+/// Waits for a successor, and ends this gateway when one has taken over.
+pub(super) async fn serve(listener: UnixListener, estate: Estate, shared: Arc<Shared>) {
+    let estate = Arc::new(estate);
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a successor");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        match give(stream, Arc::clone(&estate), &shared).await {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%error, "the successor did not take over; serving on"),
+        }
+    }
+}
+
+async fn give(
+    stream: tokio::net::UnixStream,
+    estate: Arc<Estate>,
+    shared: &Arc<Shared>,
+) -> std::io::Result<()> {
+    let stream = stream.into_std()?;
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_write_timeout(Some(LIMIT))?;
+    let given = tokio::task::spawn_blocking(move || -> std::io::Result<UnixStream> {
+        let sockets = [estate.clients.as_fd(), estate.control.as_fd(), estate.lock.as_fd()];
+        send(&stream, &sockets)?;
+        let mut answer = [0];
+        (&stream).read_exact(&mut answer)?;
+        if &answer == READY { Ok(stream) } else { Err(std::io::ErrorKind::InvalidData.into()) }
+    });
+    let mut stream = given.await.map_err(std::io::Error::other)??;
+    // From here on the successor is the gateway. It starts when this one has stopped accepting.
+    shared.end.send_replace(Some(End { limit: shared.limits.shutdown_limit, handed_over: true }));
+    let mut accepting = shared.accepting.subscribe();
+    // An error means that the acceptor is gone, which is what is waited for.
+    let _gone = accepting.wait_for(|accepting| !accepting).await;
+    stream.write_all(YOURS)?;
+    tracing::info!("handed over to a successor");
+    Ok(())
+}
+
+fn send(stream: &UnixStream, sockets: &[BorrowedFd<'_>; SENT]) -> std::io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SENT))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !ancillary.push(SendAncillaryMessage::ScmRights(sockets)) {
+        return Err(std::io::Error::other("no room for the sockets"));
+    }
+    sendmsg(stream, &[IoSlice::new(TAKE)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Takes over from the running gateway. Blocks until that one has stopped accepting.
+pub(super) fn take_over(layout: &Layout) -> Result<Inherited> {
+    let socket = layout.handover_socket();
+    let failed = |source| Error::io("cannot take over from the gateway behind", &socket, source);
+    let (address, _folder) = reachable(&socket).map_err(failed)?;
+    let mut stream = UnixStream::connect(address).map_err(failed)?;
+    stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
+    let inherited = receive(&stream).map_err(failed)?;
+    inherited.clients.set_nonblocking(true).map_err(failed)?;
+    inherited.control.set_nonblocking(true).map_err(failed)?;
+    stream.write_all(READY).map_err(failed)?;
+    let mut answer = [0];
+    match stream.read_exact(&mut answer) {
+        Ok(()) if &answer == YOURS => Ok(inherited),
+        Ok(()) => Err(failed(std::io::ErrorKind::InvalidData.into())),
+        // It died just now: the sockets are here, somebody must serve.
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(inherited),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn receive(stream: &UnixStream) -> std::io::Result<Inherited> {
+    let mut byte = [0];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SENT))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let got = recvmsg(
+        stream,
+        &mut [IoSliceMut::new(&mut byte)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    let mut sockets: Vec<OwnedFd> = Vec::with_capacity(SENT);
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            sockets.extend(received);
+        }
+    }
+    let wrong = || std::io::Error::other(format!("it sent {} bytes and no sockets", got.bytes));
+    let [clients, control, lock] = <[OwnedFd; SENT]>::try_from(sockets).map_err(|_| wrong())?;
+    Ok(Inherited { clients: clients.into(), control: control.into(), lock: lock.into() })
+}

@@ -1,0 +1,250 @@
+//! From a release to what the engine is asked to create.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+use bollard::models::{
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig,
+    HostConfigLogConfig, Mount, MountType, NetworkingConfig, PortBinding, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+
+use crate::runtime::{InstanceSpec, fill};
+use crate::spec::{ContainerSpec, Network};
+
+/// The label: folder of the service.
+pub(super) const SERVICE_LABEL: &str = "trainyard.service";
+/// The label: id of the instance.
+pub(super) const INSTANCE_LABEL: &str = "trainyard.instance";
+
+/// Processes and threads of a container: more is a runaway.
+const MAX_PROCESSES: i64 = 4096;
+
+/// A container's output is kept by the engine in files of this size, this many of them.
+const LOG_FILE_SIZE: &str = "10m";
+const LOG_FILES: &str = "3";
+
+/// The first version of the API that can look more often while a container starts.
+const START_INTERVAL_SINCE: usize = 44;
+
+/// Nanoseconds between two health checks of a container that is starting.
+const START_INTERVAL: i64 = 500_000_000;
+
+/// The name of everything of a service: readable, and its own for each folder.
+pub(super) fn service_name(service_root: &Path) -> String {
+    let name = service_root.file_name().unwrap_or_default().to_string_lossy();
+    // FNV-1a: the name must stay the same from one program to the next.
+    let hash = service_root
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    format!("trainyard-{name}-{:08x}", hash >> 32)
+}
+
+/// The name of an instance's container.
+pub(super) fn container_name(service_root: &Path, id: &str) -> String {
+    format!("{}-{id}", service_name(service_root))
+}
+
+/// The filter for everything that belongs to a service.
+pub(super) fn service_filter(service_root: &Path) -> String {
+    format!("{SERVICE_LABEL}={}", service_root.display())
+}
+
+/// The labels of everything that belongs to a service.
+pub(super) fn labels(service_root: &Path) -> HashMap<String, String> {
+    [(SERVICE_LABEL.to_owned(), service_root.display().to_string())].into_iter().collect()
+}
+
+/// What to create. `address` is where the instance answers on this machine.
+pub(super) fn body(
+    spec: &InstanceSpec,
+    container: &ContainerSpec,
+    address: SocketAddr,
+    api_minor: usize,
+) -> ContainerCreateBody {
+    let release = &spec.release;
+    let published = matches!(container.network, Network::Named(_));
+    // What the program itself listens on.
+    let inside = if published { SocketAddr::from(([0, 0, 0, 0], container.port)) } else { address };
+    let name = service_name(&spec.service_root);
+    let fill = |text: &str| fill(text, inside);
+    let mut env: Vec<String> =
+        release.env.iter().map(|(name, value)| format!("{name}={}", fill(value))).collect();
+    if let Some(variable) = &release.port_env {
+        env.push(format!("{variable}={}", inside.port()));
+    }
+    let mut labels = labels(&spec.service_root);
+    labels.insert(INSTANCE_LABEL.to_owned(), spec.id.clone());
+    for (key, value) in &release.label {
+        labels.insert(format!("trainyard.{key}"), value.clone());
+    }
+    let port = format!("{}/tcp", container.port);
+    let args: Vec<String> = release.args.iter().map(|argument| fill(argument)).collect();
+    ContainerCreateBody {
+        image: Some(container.image.clone()),
+        // Without arguments the image's own are used.
+        cmd: (!args.is_empty()).then_some(args),
+        env: Some(env),
+        user: container.user.clone(),
+        labels: Some(labels),
+        exposed_ports: published.then(|| vec![port.clone()]),
+        stop_timeout: i64::try_from(release.stop_grace.as_secs()).ok(),
+        healthcheck: (api_minor >= START_INTERVAL_SINCE).then(|| HealthConfig {
+            start_interval: Some(START_INTERVAL),
+            ..HealthConfig::default()
+        }),
+        networking_config: (container.network == Network::Own).then(|| NetworkingConfig {
+            endpoints_config: Some([(name, fixed(address.ip()))].into()),
+        }),
+        host_config: Some(host_config(spec, container, address, published.then_some(port))),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// An endpoint whose address stays the same when the container is started again.
+fn fixed(address: IpAddr) -> EndpointSettings {
+    let ipam_config =
+        EndpointIpamConfig { ipv4_address: Some(address.to_string()), ..Default::default() };
+    EndpointSettings { ipam_config: Some(ipam_config), ..EndpointSettings::default() }
+}
+
+fn host_config(
+    spec: &InstanceSpec,
+    container: &ContainerSpec,
+    address: SocketAddr,
+    published: Option<String>,
+) -> HostConfig {
+    let network = match &container.network {
+        Network::Host => "host".to_owned(),
+        Network::Own => service_name(&spec.service_root),
+        Network::Named(name) => name.clone(),
+    };
+    let ports = published.map(|port| {
+        // On this machine alone: clients come through the gateway.
+        let binding = PortBinding {
+            host_ip: Some(address.ip().to_string()),
+            host_port: Some(address.port().to_string()),
+        };
+        [(port, Some(vec![binding]))].into_iter().collect()
+    });
+    let mounts = container.mounts.iter().map(|mount| Mount {
+        typ: Some(MountType::BIND),
+        source: Some(mount.source.display().to_string()),
+        target: Some(mount.target.display().to_string()),
+        read_only: Some(mount.read_only),
+        ..Mount::default()
+    });
+    let bytes = container.memory_bytes.and_then(|bytes| i64::try_from(bytes).ok());
+    let log = [("max-size", LOG_FILE_SIZE), ("max-file", LOG_FILES)];
+    HostConfig {
+        network_mode: Some(network),
+        port_bindings: ports,
+        mounts: Some(mounts.collect()),
+        memory: bytes,
+        // The same as memory: no swap, a model server that swaps is as good as dead.
+        memory_swap: bytes,
+        nano_cpus: container.nano_cpus.and_then(|cpus| i64::try_from(cpus).ok()),
+        pids_limit: Some(MAX_PROCESSES),
+        readonly_rootfs: Some(true),
+        tmpfs: Some([("/tmp".to_owned(), "rw,nosuid,nodev,noexec".to_owned())].into()),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(
+                log.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect(),
+            ),
+        }),
+        // A crash while it is judged must be seen, not repaired.
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        ..HostConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{BindMount, ReleaseSpec};
+
+    fn instance(network: Network) -> (InstanceSpec, ContainerSpec) {
+        let mut container = ContainerSpec::new("iris:1");
+        container.network = network;
+        container.memory_bytes = Some(64 << 20);
+        container.nano_cpus = Some(500_000_000);
+        container.mounts.push(BindMount {
+            source: "/models".into(),
+            target: "/models".into(),
+            read_only: true,
+        });
+        let mut release = ReleaseSpec::new("/trainyard");
+        release.env.push(("TRAINYARD_PORT".to_owned(), "{port}".to_owned()));
+        release.label.insert("version".to_owned(), "3".to_owned());
+        release.container = Some(container.clone());
+        let spec = InstanceSpec { id: "r1".to_owned(), service_root: "/s/iris".into(), release };
+        (spec, container)
+    }
+
+    #[test]
+    fn a_container_is_locked_down_and_labelled() {
+        let (spec, container) = instance(Network::Named("shop".to_owned()));
+        let body = body(&spec, &container, ([127, 0, 0, 1], 4711).into(), 41);
+        let labels = body.labels.unwrap();
+        assert_eq!(labels[SERVICE_LABEL], "/s/iris");
+        assert_eq!(labels[INSTANCE_LABEL], "r1");
+        assert_eq!(labels["trainyard.version"], "3");
+        assert!(body.env.unwrap().contains(&"TRAINYARD_PORT=8080".to_owned()));
+        assert!(body.healthcheck.is_none() && body.cmd.is_none());
+        let host = body.host_config.unwrap();
+        assert_eq!((host.memory, host.memory_swap), (Some(64 << 20), Some(64 << 20)));
+        assert_eq!(host.nano_cpus, Some(500_000_000));
+        assert_eq!(host.readonly_rootfs, Some(true));
+        assert_eq!(host.cap_drop.unwrap(), ["ALL"]);
+        let ports = host.port_bindings.unwrap();
+        let binding = &ports["8080/tcp"].as_ref().unwrap()[0];
+        assert_eq!(binding.host_ip.as_deref(), Some("127.0.0.1"));
+        assert_eq!(binding.host_port.as_deref(), Some("4711"));
+        assert_eq!(host.network_mode.as_deref(), Some("shop"));
+    }
+
+    #[test]
+    fn in_its_own_network_its_address_stays() {
+        let (spec, container) = instance(Network::Own);
+        let body = body(&spec, &container, ([172, 18, 0, 3], 8080).into(), 41);
+        assert!(body.env.unwrap().contains(&"TRAINYARD_PORT=8080".to_owned()));
+        let network = service_name(&spec.service_root);
+        assert!(network.starts_with("trainyard-iris-"));
+        let endpoint = &body.networking_config.unwrap().endpoints_config.unwrap()[&network];
+        let address = endpoint.ipam_config.as_ref().unwrap().ipv4_address.as_deref();
+        assert_eq!(address, Some("172.18.0.3"));
+        let host = body.host_config.unwrap();
+        assert_eq!(host.network_mode, Some(network));
+        assert!(host.port_bindings.is_none());
+    }
+
+    #[test]
+    fn on_the_hosts_network_the_program_takes_the_port_itself() {
+        let (spec, container) = instance(Network::Host);
+        let body = body(&spec, &container, ([127, 0, 0, 1], 4711).into(), 51);
+        assert!(body.env.unwrap().contains(&"TRAINYARD_PORT=4711".to_owned()));
+        assert!(body.exposed_ports.is_none());
+        assert_eq!(body.healthcheck.unwrap().start_interval, Some(START_INTERVAL));
+        let host = body.host_config.unwrap();
+        assert!(host.port_bindings.is_none());
+        assert_eq!(host.network_mode.as_deref(), Some("host"));
+    }
+
+    #[test]
+    fn names_differ_by_folder_and_stay_the_same() {
+        assert_eq!(service_name(Path::new("/a/iris")), service_name(Path::new("/a/iris")));
+        assert_ne!(service_name(Path::new("/a/iris")), service_name(Path::new("/b/iris")));
+        assert!(container_name(Path::new("/a/iris"), "r7").ends_with("-r7"));
+    }
+}

@@ -1,0 +1,78 @@
+//! A release of the project as a container: what the program inside is told, and what it sees of this
+//! machine.
+
+use std::os::unix::fs::MetadataExt as _;
+
+use trainyard_deploy::{BindMount, ContainerSpec, Network, ReleaseSpec};
+
+use crate::{Error, FILE_NAME, Project, Result};
+
+/// Port of the model server in a network of its own.
+const PORT: u16 = 8080;
+
+/// Turns the release of a process into that of a container. The image runs `trainyard serve`; settings
+/// reach it through its environment.
+///
+/// With an embedded store the container works in the project's own folder, as its owner, so that it
+/// follows the alias as a process would. With a tracking server it sees the prediction log alone.
+pub(crate) fn put_in(project: &Project, spec: &mut ReleaseSpec) -> Result<()> {
+    let config = &project.config.deploy;
+    let wrong = |reason: String| Error::config(&project.folder.join(FILE_NAME), reason);
+    let image = config.image.clone().unwrap_or_default();
+    let mut container = ContainerSpec::new(image);
+    container.pull = config.pull.unwrap_or_default();
+    container.network = config.network();
+    container.port = PORT;
+    container.memory_bytes = config.memory_bytes().map_err(wrong)?;
+    container.nano_cpus = config.nano_cpus().map_err(wrong)?;
+    let is_host = container.network == Network::Host;
+    if project.tracks_by_http() && !is_host && names_this_machine(&project.tracking_uri) {
+        return Err(Error::Missing {
+            what: format!(
+                "a container in a network of its own does not reach {}",
+                project.http_tracking_url().unwrap_or_default()
+            ),
+            hint:
+                "set network = \"host\" under [deploy], or give the tracking server's address in \
+                   the network"
+                    .to_owned(),
+        });
+    }
+    let log = project.prediction_log();
+    std::fs::create_dir_all(&log).map_err(|source| Error::io(&log, source))?;
+    let seen = if project.tracks_by_http() { log } else { project.folder.clone() };
+    let owner = std::fs::metadata(&seen).map_err(|source| Error::io(&seen, source))?;
+    container.user = Some(format!("{}:{}", owner.uid(), owner.gid()));
+    container.mounts.push(BindMount { source: seen.clone(), target: seen, read_only: false });
+    let host = if is_host { "127.0.0.1" } else { "0.0.0.0" };
+    spec.args = Vec::new();
+    spec.env.push(("TRAINYARD_HOST".to_owned(), host.to_owned()));
+    spec.env.push(("TRAINYARD_PORT".to_owned(), "{port}".to_owned()));
+    for name in ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"] {
+        if let Ok(value) = std::env::var(name)
+            && !value.is_empty()
+        {
+            spec.env.push((name.to_owned(), value));
+        }
+    }
+    spec.container = Some(container);
+    Ok(())
+}
+
+fn names_this_machine(uri: &str) -> bool {
+    let host = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    ["localhost", "127.", "[::1]"].iter().any(|name| host.starts_with(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loopback_address_is_recognised() {
+        assert!(names_this_machine("http://localhost:5000"));
+        assert!(names_this_machine("https://me:x@127.0.0.1:5000/a"));
+        assert!(!names_this_machine("http://mlflow.example.com:5000"));
+    }
+}

@@ -1,0 +1,191 @@
+//! `[deploy]`: where the service listens, where its instances run, and when a new one is trusted.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use trainyard_deploy::{BakeLimits, Network, Pull};
+
+use crate::config::duration;
+
+/// `[deploy]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Deploy {
+    /// Address of the gateway; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// How long a new instance may take until it is healthy.
+    #[serde(deserialize_with = "duration")]
+    pub deadline: Duration,
+    /// How long requests in flight may take to finish on the old instance.
+    #[serde(deserialize_with = "duration")]
+    pub drain: Duration,
+    /// How long the old instance is kept warm after the switch.
+    #[serde(deserialize_with = "duration")]
+    pub bake: Duration,
+    /// Answers out of a hundred that may be 5xx while the old instance is warm, beyond what it had.
+    pub bake_errors_percent: u32,
+    /// Time within which 95 of a hundred answers must begin while the old instance is warm.
+    #[serde(deserialize_with = "some_duration")]
+    pub bake_latency: Option<Duration>,
+    /// Successful rounds of checks in a row before a new instance gets traffic.
+    pub successes: u32,
+    /// Whether the gateway writes a line for each request.
+    pub access_log: bool,
+    /// Where the gateway answers `/metrics` in Prometheus' format; nowhere if none.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where instances run.
+    pub runtime: RuntimeName,
+    /// Image with this program; `runtime = "docker"` needs it.
+    pub image: Option<String>,
+    /// When the image is fetched: `always`, `missing`, `never`.
+    pub pull: Option<Pull>,
+    /// `own`, `host`, or the name of a network that is there.
+    pub network: Option<String>,
+    /// Memory of a container: `"512m"`, `"2g"`.
+    pub memory: Option<String>,
+    /// Processors of a container.
+    pub cpus: Option<f64>,
+}
+
+/// Where instances run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuntimeName {
+    /// As processes of this machine.
+    #[default]
+    Process,
+    /// As containers.
+    Docker,
+}
+
+impl Default for Deploy {
+    fn default() -> Self {
+        let limits = BakeLimits::default();
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            deadline: Duration::from_mins(1),
+            drain: Duration::from_secs(10),
+            bake: Duration::from_secs(1),
+            bake_errors_percent: limits.errors_percent,
+            bake_latency: limits.latency,
+            successes: 2,
+            access_log: false,
+            metrics_listen: None,
+            runtime: RuntimeName::Process,
+            image: None,
+            pull: None,
+            network: None,
+            memory: None,
+            cpus: None,
+        }
+    }
+}
+
+/// Reads a duration that may be left out.
+fn some_duration<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
+/// No machine has more.
+const CPUS_MAX: f64 = 4096.0;
+
+impl Deploy {
+    /// Rules that span keys.
+    pub fn check(&self) -> Result<(), String> {
+        let container_keys = [
+            ("image", self.image.is_some()),
+            ("pull", self.pull.is_some()),
+            ("network", self.network.is_some()),
+            ("memory", self.memory.is_some()),
+            ("cpus", self.cpus.is_some()),
+        ];
+        match self.runtime {
+            RuntimeName::Process => {
+                if let Some((key, _)) = container_keys.iter().find(|(_, given)| *given) {
+                    return Err(format!(
+                        "[deploy] has `{key}`, which is for containers; set runtime = \"docker\""
+                    ));
+                }
+            }
+            RuntimeName::Docker if self.image.is_none() => {
+                return Err("[deploy] with runtime = \"docker\" needs `image`".to_owned());
+            }
+            RuntimeName::Docker => {}
+        }
+        if self.bake_errors_percent > 100 {
+            return Err("deploy.bake_errors_percent is out of a hundred".to_owned());
+        }
+        self.memory_bytes()?;
+        self.nano_cpus()?;
+        Ok(())
+    }
+
+    /// Memory of a container in bytes.
+    pub fn memory_bytes(&self) -> Result<Option<u64>, String> {
+        let Some(text) = &self.memory else { return Ok(None) };
+        let wrong =
+            || format!("deploy.memory = {text:?}: a size like \"512m\" or \"2g\", 6m at least");
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = text.get(digits.len()..).unwrap_or_default().to_ascii_lowercase();
+        let factor: u64 = match unit.as_str() {
+            "" | "b" => 1,
+            "k" | "kb" => 1 << 10,
+            "m" | "mb" => 1 << 20,
+            "g" | "gb" => 1 << 30,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
+        // What Docker itself wants at least.
+        number.checked_mul(factor).filter(|bytes| *bytes >= 6 << 20).map(Some).ok_or_else(wrong)
+    }
+
+    /// Processor time of a container, in nanoseconds a second.
+    pub fn nano_cpus(&self) -> Result<Option<u64>, String> {
+        match self.cpus {
+            None => Ok(None),
+            Some(cpus) if (0.01..=CPUS_MAX).contains(&cpus) => Ok(Some((cpus * 1e9) as u64)),
+            Some(cpus) => Err(format!("deploy.cpus = {cpus}: a number like 0.5 or 2")),
+        }
+    }
+
+    /// The network of a container.
+    pub fn network(&self) -> Network {
+        match self.network.as_deref() {
+            None | Some("own") => Network::Own,
+            Some("host") => Network::Host,
+            Some(name) => Network::Named(name.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(text: &str) -> Deploy {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn sizes_and_shares() {
+        let memory = |text: &str| with(&format!("memory = {text:?}")).memory_bytes();
+        assert_eq!(memory("512m"), Ok(Some(512 << 20)));
+        assert_eq!(memory("2G"), Ok(Some(2 << 30)));
+        assert_eq!(memory("8388608"), Ok(Some(8 << 20)));
+        for wrong in ["", "m", "1m", "2t", "-1g", "99999999999999g"] {
+            assert!(memory(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(with("cpus = 0.5").nano_cpus(), Ok(Some(500_000_000)));
+        assert!(with("cpus = -1.0").nano_cpus().is_err());
+    }
+
+    #[test]
+    fn networks() {
+        assert_eq!(with("").network(), Network::Own);
+        assert_eq!(with("network = \"host\"").network(), Network::Host);
+        assert_eq!(with("network = \"shop\"").network(), Network::Named("shop".to_owned()));
+    }
+}

@@ -1,0 +1,146 @@
+//! A run as Markdown: for the summary of a GitHub Actions job, or as a comment on a pull request.
+
+use std::fmt::Write as _;
+
+use crate::gate::Verdict;
+use crate::promote::Promoted;
+use crate::{DriftSummary, Error, Summary};
+
+/// By this, whoever comments finds the comment to update.
+const MARKER: &str = "<!-- trainyard:summary -->";
+
+impl Summary {
+    /// What the run did.
+    pub fn to_markdown(&self) -> String {
+        let mut page = Page::new(&format!(
+            "✅ {} version {} is in production",
+            self.model.name, self.model.version
+        ));
+        page.verdict(&self.gate);
+        page.drift(self.drift.as_ref());
+        let metrics =
+            self.metrics.iter().map(|(name, value)| (name.as_str(), format!("{value:.4}")));
+        page.table(["metric", "holdout"], metrics);
+        let seconds =
+            self.seconds.iter().map(|(step, took)| (step.title(), format!("{took:.1} s")));
+        page.table(["step", "took"], seconds);
+        page.line(&format!("Run `{}` in `{}`.", self.run_id, self.experiment));
+        page.text
+    }
+}
+
+impl Promoted {
+    /// What promotion did.
+    pub fn to_markdown(&self) -> String {
+        let replaced = match &self.replaced {
+            Some(version) => format!(", in place of version {version}"),
+            None => String::new(),
+        };
+        let mut page = Page::new(&format!(
+            "✅ {} version {} is labelled Production{replaced}",
+            self.name, self.version
+        ));
+        page.verdict(&self.gate);
+        page.text
+    }
+}
+
+impl Error {
+    /// Why a run or a promotion stopped.
+    pub fn to_markdown(&self) -> String {
+        let Self::Gate(verdict) = self else {
+            let mut page = Page::new("❌ The pipeline stopped");
+            page.line(&format!("```text\n{}\n```", self.message().replace("```", "'''")));
+            if let Some(hint) = self.hint() {
+                page.line(&hint);
+            }
+            return page.text;
+        };
+        let mut page = Page::new("❌ The gate refused the version");
+        page.verdict(verdict);
+        page.line("Production is as it was.");
+        page.text
+    }
+}
+
+/// Text under construction; writing to a String cannot fail.
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn new(title: &str) -> Self {
+        Self { text: format!("{MARKER}\n### {title}\n\n") }
+    }
+
+    fn line(&mut self, text: &str) {
+        let _infallible = writeln!(self.text, "{text}\n");
+    }
+
+    fn table<'a>(&mut self, head: [&str; 2], rows: impl Iterator<Item = (&'a str, String)>) {
+        let [left, right] = head;
+        let _infallible = writeln!(self.text, "| {left} | {right} |\n|---|---:|");
+        for (name, value) in rows {
+            let _infallible = writeln!(self.text, "| {} | {value} |", cell(name));
+        }
+        self.text.push('\n');
+    }
+
+    fn verdict(&mut self, verdict: &Verdict) {
+        if verdict.checks.is_empty() {
+            return self.line("The gate has no rules.");
+        }
+        self.text.push_str("| gate | value | must be | |\n|---|---:|---|---|\n");
+        for check in &verdict.checks {
+            let value = check.value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
+            let mark = if check.passed { "✅" } else { "❌" };
+            let (metric, rule) = (cell(&check.metric), cell(&check.rule));
+            let _infallible = writeln!(self.text, "| {metric} | {value} | {rule} | {mark} |");
+        }
+        self.text.push('\n');
+    }
+
+    fn drift(&mut self, drift: Option<&DriftSummary>) {
+        match drift {
+            None => self.line("Drift was not looked for: nothing was predicted yet."),
+            Some(drift) => self.line(&format!(
+                "{} {} of {} columns drifted in {} requests (`{}`).",
+                if drift.drifted { "⚠️" } else { "✅" },
+                drift.drifted_columns,
+                drift.columns,
+                drift.rows,
+                drift.report
+            )),
+        }
+    }
+}
+
+/// Text that stays in its cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::Check;
+
+    #[test]
+    fn a_refused_version_is_a_table_of_rules() {
+        let check = |metric: &str, value, passed| Check {
+            metric: metric.to_owned(),
+            rule: "at least 0.9".to_owned(),
+            value,
+            passed,
+        };
+        let checks = vec![check("accuracy", Some(0.81234), false), check("a|b", None, false)];
+        let text = Error::Gate(Verdict { checks }).to_markdown();
+        assert_eq!(
+            text,
+            "<!-- trainyard:summary -->\n### ❌ The gate refused the version\n\n\
+             | gate | value | must be | |\n|---|---:|---|---|\n\
+             | accuracy | 0.8123 | at least 0.9 | ❌ |\n| a\\|b | – | at least 0.9 | ❌ |\n\n\
+             Production is as it was.\n\n"
+        );
+    }
+}

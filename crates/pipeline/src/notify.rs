@@ -1,0 +1,246 @@
+//! Tells other programs what a pipeline did: signed JSON for machines, a Slack message for people.
+//!
+//! The signature is that of Standard Webhooks (standardwebhooks.com): `webhook-signature` is `v1,` and
+//! the base64 of HMAC-SHA256 over `id.timestamp.body`, with `webhook-id` and `webhook-timestamp` beside
+//! it. A message that cannot be delivered never fails the pipeline; it is logged.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::Serialize;
+use sha2::Sha256;
+
+use crate::notify_config::{Notify, Occasion};
+use crate::{DriftSummary, Error, Project, Summary};
+
+/// Each delivery is tried this often.
+const TRIES: u32 = 3;
+
+/// Pause after the first failure; it doubles.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A receiver that takes longer is treated as down.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Something worth telling.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Happened {
+    /// A version was promoted and, where the pipeline deploys, serves.
+    Promoted { version: String, url: Option<String> },
+    /// An earlier version serves again.
+    RolledBack { version: Option<String>, reason: String },
+    /// Production data has drifted.
+    Drift(DriftSummary),
+    /// The gate refused a version.
+    GateFailed { reason: String },
+}
+
+impl Happened {
+    /// What kind of thing it is.
+    pub fn occasion(&self) -> Occasion {
+        match self {
+            Self::Promoted { .. } => Occasion::Promoted,
+            Self::RolledBack { .. } => Occasion::RolledBack,
+            Self::Drift(_) => Occasion::Drift,
+            Self::GateFailed { .. } => Occasion::GateFailed,
+        }
+    }
+
+    /// What a run that ended well is worth telling.
+    pub(crate) fn of(summary: &Summary) -> Vec<Self> {
+        let mut happened = vec![Self::Promoted {
+            version: summary.model.version.clone(),
+            url: Some(summary.url.clone()),
+        }];
+        happened
+            .extend(summary.drift.iter().filter(|drift| drift.drifted).cloned().map(Self::Drift));
+        happened
+    }
+
+    /// What a failure is worth telling, if anything.
+    pub fn of_failure(error: &Error) -> Option<Self> {
+        match error {
+            Error::Gate(verdict) => Some(Self::GateFailed { reason: verdict.to_string() }),
+            Error::Deploy(trainyard_deploy::Error::WentBack { reason, .. }) => {
+                Some(Self::RolledBack { version: None, reason: reason.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// One line for people.
+    fn text(&self, model: &str) -> String {
+        match self {
+            Self::Promoted { version, url: Some(url) } => {
+                format!("{model} version {version} is in production at {url}")
+            }
+            Self::Promoted { version, url: None } => {
+                format!("{model} version {version} was promoted to production")
+            }
+            Self::RolledBack { version: Some(version), reason } => {
+                format!("{model} went back to version {version}: {reason}")
+            }
+            Self::RolledBack { version: None, reason } => {
+                format!("{model} went back to the version before: {reason}")
+            }
+            Self::Drift(drift) => format!(
+                "{model}: {} of {} columns drifted in {} requests",
+                drift.drifted_columns, drift.columns, drift.rows
+            ),
+            Self::GateFailed { reason } => format!("{model}: {reason}"),
+        }
+    }
+}
+
+/// The signed message.
+#[derive(Serialize)]
+struct Message<'a> {
+    #[serde(rename = "type")]
+    kind: Occasion,
+    /// RFC 3339.
+    timestamp: String,
+    model: &'a str,
+    text: String,
+    data: &'a Happened,
+}
+
+/// Tells whoever the project names. Returns when everybody was told or given up.
+pub async fn notify(project: &Project, happened: &[Happened]) {
+    let config = &project.config.notify;
+    let model = &project.config.model.name;
+    for one in happened.iter().filter(|one| config.on.contains(&one.occasion())) {
+        // It is no failure of the pipeline that nobody listens.
+        if let Err(reason) = tell_webhook(config, model, one).await {
+            tracing::warn!(reason, "the webhook was not told");
+        }
+        if let Err(reason) = tell_slack(config, model, one).await {
+            tracing::warn!(reason, "Slack was not told");
+        }
+    }
+}
+
+async fn tell_webhook(config: &Notify, model: &str, happened: &Happened) -> Result<(), String> {
+    let (Some(url), Some(secret)) = (&config.webhook_url_env, &config.webhook_secret_env) else {
+        return Ok(());
+    };
+    let (url, secret) = (variable(url)?, variable(secret)?);
+    let now = chrono::Utc::now();
+    let message = Message {
+        kind: happened.occasion(),
+        timestamp: now.to_rfc3339(),
+        model,
+        text: happened.text(model),
+        data: happened,
+    };
+    let body = serde_json::to_string(&message).map_err(|error| error.to_string())?;
+    // The same for every try, so that a receiver knows what it has had.
+    let id = format!("msg_{}_{}", now.timestamp_micros(), std::process::id());
+    let timestamp = now.timestamp().to_string();
+    let signature = sign(&secret, &id, &timestamp, &body)?;
+    let headers = [
+        ("webhook-id", id),
+        ("webhook-timestamp", timestamp),
+        ("webhook-signature", format!("v1,{signature}")),
+    ];
+    deliver(&url, &headers, body).await
+}
+
+async fn tell_slack(config: &Notify, model: &str, happened: &Happened) -> Result<(), String> {
+    let Some(url) = &config.slack_url_env else { return Ok(()) };
+    let url = variable(url)?;
+    let body = serde_json::json!({ "text": slack_text(&happened.text(model)) }).to_string();
+    deliver(&url, &[], body).await
+}
+
+/// Slack takes these three characters for its own.
+fn slack_text(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    match std::env::var(name) {
+        Ok(value) if !value.trim().is_empty() => Ok(value.trim().to_owned()),
+        _ => Err(format!("the variable {name}, which [notify] names, is not set")),
+    }
+}
+
+/// Base64 of HMAC-SHA256 over `id.timestamp.body`. A secret written as `whsec_…` is base64 itself.
+fn sign(secret: &str, id: &str, timestamp: &str, body: &str) -> Result<String, String> {
+    let key = match secret.strip_prefix("whsec_") {
+        Some(encoded) => STANDARD.decode(encoded).map_err(|error| {
+            format!("the webhook's secret begins with whsec_ but is not base64: {error}")
+        })?,
+        None => secret.as_bytes().to_vec(),
+    };
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).map_err(|error| error.to_string())?;
+    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+    Ok(STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+/// Posts until somebody takes it; the URL may be a secret and is in no message.
+async fn deliver(url: &str, headers: &[(&str, String)], body: String) -> Result<(), String> {
+    let client = reqwest::Client::builder()
+        .timeout(TIMEOUT)
+        .build()
+        .map_err(|error| error.without_url().to_string())?;
+    let mut pause = PAUSE;
+    let mut last = String::new();
+    for attempt in 1..=TRIES {
+        let mut request =
+            client.post(url).header("content-type", "application/json").body(body.clone());
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        match request.send().await {
+            Ok(answer) if answer.status().is_success() => return Ok(()),
+            Ok(answer) => {
+                last = format!("answered {}", answer.status());
+                let may_pass = answer.status().is_server_error() || answer.status() == 429;
+                if !may_pass {
+                    break;
+                }
+            }
+            Err(error) => last = error.without_url().to_string(),
+        }
+        if attempt < TRIES {
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_standard_webhooks() {
+        // The example of the specification.
+        let signature = sign(
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            "1614265330",
+            r#"{"test": 2432232314}"#,
+        );
+        assert_eq!(signature.unwrap(), "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        assert!(sign("whsec_%", "a", "1", "").unwrap_err().contains("base64"));
+    }
+
+    #[test]
+    fn what_people_read() {
+        let happened = Happened::GateFailed { reason: "accuracy is <0.9>".to_owned() };
+        assert_eq!(slack_text(&happened.text("Iris")), "Iris: accuracy is &lt;0.9&gt;");
+        let happened = Happened::Promoted { version: "3".to_owned(), url: None };
+        assert_eq!(happened.text("Iris"), "Iris version 3 was promoted to production");
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_named() {
+        let error = variable("TRAINYARD_NOT_SET_ANYWHERE").unwrap_err();
+        assert!(error.contains("TRAINYARD_NOT_SET_ANYWHERE"), "{error}");
+    }
+}

@@ -1,0 +1,73 @@
+//! `[notify]`: who is told what. Addresses and secrets come from the environment; the file only names
+//! the variables.
+
+use serde::{Deserialize, Serialize};
+
+/// `[notify]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notify {
+    /// Variable with the URL that gets signed JSON.
+    pub webhook_url_env: Option<String>,
+    /// Variable with the secret it is signed with.
+    pub webhook_secret_env: Option<String>,
+    /// Variable with the URL of an incoming webhook of Slack, or of what understands the same.
+    pub slack_url_env: Option<String>,
+    /// What is told; everything if not said otherwise.
+    pub on: Vec<Occasion>,
+}
+
+/// What can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// A version was promoted.
+    Promoted,
+    /// An earlier version serves again.
+    RolledBack,
+    /// Production data has drifted.
+    Drift,
+    /// The gate refused a version.
+    GateFailed,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self {
+            webhook_url_env: None,
+            webhook_secret_env: None,
+            slack_url_env: None,
+            on: vec![
+                Occasion::Promoted,
+                Occasion::RolledBack,
+                Occasion::Drift,
+                Occasion::GateFailed,
+            ],
+        }
+    }
+}
+
+impl Notify {
+    /// Rules that span keys.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match (&self.webhook_url_env, &self.webhook_secret_env) {
+            (Some(_), None) => Err("[notify] has `webhook_url_env` but no `webhook_secret_env`: \
+                 messages are signed, or anybody could send them"
+                .to_owned()),
+            (None, Some(_)) => {
+                Err("[notify] has `webhook_secret_env` but no `webhook_url_env`".to_owned())
+            }
+            _ => Ok(()),
+        }?;
+        let names = [&self.webhook_url_env, &self.webhook_secret_env, &self.slack_url_env];
+        for name in names.into_iter().flatten() {
+            let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            if name.is_empty() || !plain {
+                return Err(format!(
+                    "[notify] has {name:?} where the name of an environment variable is wanted"
+                ));
+            }
+        }
+        Ok(())
+    }
+}

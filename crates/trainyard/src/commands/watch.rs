@@ -1,0 +1,51 @@
+//! The part of `trainyard run --watch` that goes on until Ctrl-C.
+
+use std::sync::Arc;
+
+use trainyard_mlflow::Tracking;
+use trainyard_pipeline::{DriftSummary, Project, RunOptions, Turn};
+
+use super::shutdown_signal;
+use crate::failure::Failure;
+use crate::printer;
+
+/// Looks for drift and trains anew until the first SIGINT or SIGTERM.
+pub(super) async fn until_stopped(
+    project: &Project,
+    tracking: &Arc<dyn Tracking>,
+    options: &RunOptions,
+    progress: &(dyn Fn(trainyard_pipeline::Event) + Send + Sync),
+) -> Result<(), Failure> {
+    printer::hint("looking for drift until Ctrl-C; the deployment stays up meanwhile");
+    let watching = trainyard_pipeline::watch(project, tracking, options, progress, &tell);
+    tokio::select! {
+        ended = watching => ended.map_err(Failure::from),
+        () = shutdown_signal() => Ok(()),
+    }
+}
+
+/// A line for each look.
+fn tell(turn: &Turn) {
+    let time = chrono::Local::now().format("%H:%M:%S");
+    let drifted = |drift: &DriftSummary| {
+        format!(
+            "{} of {} columns drifted in {} requests",
+            drift.drifted_columns, drift.columns, drift.rows
+        )
+    };
+    let text = match turn {
+        Turn::TooFew { rows, wanted } => {
+            format!("{rows} requests so far, {wanted} are needed to look for drift")
+        }
+        Turn::Steady(drift) => drifted(drift),
+        Turn::Held { drift, reason } => format!("{}; not trained: {reason}", drifted(drift)),
+        Turn::Retrained { drift, summary } => {
+            format!("{}; version {} serves now", drifted(drift), summary.model.version)
+        }
+        Turn::Refused { drift, error } => {
+            format!("{}; trained, but {}", drifted(drift), error.message())
+        }
+        Turn::Failed(error) => format!("could not look for drift: {}", error.message()),
+    };
+    printer::line(&format!("{time}  {text}"));
+}

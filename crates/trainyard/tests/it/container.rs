@@ -1,0 +1,153 @@
+//! The image and `runtime = "docker"`, on a real engine: a project is trained, put into containers and
+//! replaced under load.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use trainyard_testkit::docker::{Engine, engine};
+use trainyard_testkit::{KillOnDrop, free_port, wait_for_port, workspace_root};
+
+use crate::project::{TestProject, stdout_of, trainyard};
+
+/// What the project's own Dockerfile says after the first `FROM`, so that the file is what is tested; the
+/// binary is the one under test with the libraries it is linked with.
+fn image(engine: &Engine) -> String {
+    let text = std::fs::read_to_string(workspace_root().join("Dockerfile")).unwrap();
+    let base =
+        text.split("FROM scratch AS base\n").nth(1).unwrap().split("\nFROM ").next().unwrap();
+    let tag = format!("{}/trainyard:1", engine.registry);
+    engine.build(&tag, Path::new(env!("CARGO_BIN_EXE_trainyard")), "trainyard", base);
+    engine.docker(&["push", "-q", &tag]);
+    engine.docker(&["rmi", &tag]);
+    tag
+}
+
+/// One row for the Iris model, as a script for wrk.
+const SCRIPT: &str = r#"
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = '[{"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}]'
+"#;
+
+#[test]
+fn a_project_in_containers_is_replaced_under_load() {
+    let Some(engine) = engine("a_project_in_containers_is_replaced_under_load") else { return };
+    let image = image(engine);
+    let port = free_port();
+    let mut project = TestProject::iris();
+    project.env.push(("DOCKER_HOST".to_owned(), engine.host.clone()));
+    project.edit("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    let words = [
+        "deploy",
+        "--runtime",
+        "docker",
+        "--image",
+        &image,
+        "--memory",
+        "512m",
+        "--cpus",
+        "1.5",
+        "--json",
+    ];
+    let release = || {
+        stdout_of(&project.run(&["train"]), 0);
+        stdout_of(&project.run(&["promote"]), 0);
+        let deployed = stdout_of(&project.run(&words), 0);
+        serde_json::from_str::<Value>(&deployed).unwrap()
+    };
+    let first = release();
+    assert_eq!((first["version"].as_str(), first["instance"].as_str()), (Some("1"), Some("r1")));
+    let format = "{{.State.Health.Status}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.Memory}} \
+                  {{.HostConfig.NanoCpus}} {{.HostConfig.CapDrop}} {{.HostConfig.RestartPolicy.Name}}";
+    let container = engine.docker(&["ps", "-q", "--filter", "label=trainyard.instance=r1"]);
+    assert_eq!(
+        engine.docker(&["inspect", "--format", format, &container]),
+        "healthy true 536870912 1500000000 [ALL] unless-stopped"
+    );
+    let script = project.file("wrk.lua");
+    std::fs::write(&script, SCRIPT).unwrap();
+    let wrk = Command::new("wrk")
+        .args(["-t", "1", "-c", "8", "-d", "25s", "--timeout", "10s", "-s"])
+        .arg(&script)
+        .arg(format!("http://127.0.0.1:{port}/predict"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let second = release();
+    assert_eq!(second["replaced"], "r1");
+    let report = wrk.wait_with_output().unwrap();
+    let report = String::from_utf8(report.stdout).unwrap();
+    assert!(!report.contains("Socket errors") && !report.contains("Non-2xx"), "{report}");
+    println!("{report}");
+    let status = stdout_of(&project.run(&["deploy", "status"]), 0);
+    assert!(status.contains("serving    r2 running at http://172."), "{status}");
+    assert!(status.contains("IrisClassifier version 2"), "{status}");
+    let log = stdout_of(&project.run(&["deploy", "logs"]), 0);
+    assert!(log.contains("IrisClassifier"), "{log}");
+    stdout_of(&project.run(&["deploy", "stop"]), 0);
+    assert_eq!(engine.docker(&["ps", "-aq"]), "");
+
+    // An image that is not there leaves things as they are and says so.
+    let refused =
+        project.run(&["deploy", "--runtime", "docker", "--image", "nowhere:1", "--pull", "never"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("cannot use image nowhere:1: it is not on this machine"), "{said}");
+    assert!(said.contains("hint: build or pull it first"), "{said}");
+    by_hand(engine, &image, &project);
+}
+
+/// The image alone, as somebody without Trainyard on the host would run it: its own user, read-only, its
+/// own health check.
+fn by_hand(engine: &Engine, image: &str, project: &TestProject) {
+    let port = free_port();
+    let store = format!("sqlite:///{}", project.file("mlflow.db").display());
+    let artifacts = project.file("mlartifacts");
+    let _server = KillOnDrop::spawn(
+        trainyard()
+            .args(["server", "--port", &port.to_string(), "--backend-store-uri", &store])
+            .arg("--artifacts-destination")
+            .arg(&artifacts)
+            .stdout(Stdio::null()),
+    );
+    wait_for_port(port, Duration::from_secs(30));
+    let tracking = format!("MLFLOW_TRACKING_URI=http://127.0.0.1:{port}");
+    let served = format!("TRAINYARD_PORT={}", free_port());
+    let container = engine.docker(&[
+        "run",
+        "-d",
+        "--read-only",
+        "--tmpfs",
+        "/tmp",
+        "--network",
+        "host",
+        "-e",
+        &tracking,
+        "-e",
+        "MODEL_NAME=IrisClassifier",
+        "-e",
+        &served,
+        image,
+    ]);
+    let start = Instant::now();
+    loop {
+        let state = engine.docker(&["inspect", "-f", "{{.State.Health.Status}}", &container]);
+        if state == "healthy" {
+            break;
+        }
+        let is_late = start.elapsed() > Duration::from_secs(60);
+        assert!(!is_late, "{state}:\n{}", engine.docker(&["logs", &container]));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let user =
+        engine.docker(&["inspect", "-f", "{{.Config.User}} {{.Config.StopSignal}}", &container]);
+    assert_eq!(user, "65534:65534 SIGTERM");
+    let label = "{{index .Config.Labels \"org.opencontainers.image.title\"}}";
+    assert_eq!(engine.docker(&["inspect", "-f", label, &container]), "trainyard");
+    let start = Instant::now();
+    engine.docker(&["stop", "-t", "20", &container]);
+    assert!(start.elapsed() < Duration::from_secs(15), "it obeys SIGTERM");
+    engine.docker(&["rm", &container]);
+}

