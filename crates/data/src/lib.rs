@@ -39,7 +39,7 @@ pub use columns::Columns;
 pub use error::{Error, Result};
 pub use filter::RowFilter;
 pub use options::{MAX_COLUMNS, MAX_FILE_BYTES, MAX_FILES, MAX_RECORD_BYTES, ReadOptions};
-pub use source::{Format, STDIN, Source, SourceFile, files};
+pub use source::{Format, STDIN, Source, SourceFile, files, has_table_name};
 pub use table::{Table, read_table};
 pub use write::{write_csv, write_parquet};
 

@@ -174,7 +174,8 @@ fn push_limited(found: &mut Vec<PathBuf>, path: PathBuf) -> Result<()> {
     Ok(())
 }
 
-fn has_table_name(name: &str) -> bool {
+/// Whether a file of this name is taken for a table where a folder is read.
+pub fn has_table_name(name: &str) -> bool {
     let name = name.to_lowercase();
     let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
     [".csv", ".tsv", ".parquet", ".pq"].iter().any(|ending| name.ends_with(ending))

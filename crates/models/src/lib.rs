@@ -14,5 +14,5 @@ mod sklearn;
 pub mod tree;
 mod xgboost;
 
-pub use load::{LoadedModel, load};
+pub use load::{Format, LoadedModel, load, load_bytes};
 pub use predictor::{Error, Prediction, Predictor, Result};

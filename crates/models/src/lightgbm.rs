@@ -186,6 +186,13 @@ impl Booster {
 
     /// Predictions of all rows and how many each row has.
     pub(crate) fn predict_rows(&self, rows: &[f64], width: usize) -> Result<(Vec<f64>, usize)> {
+        let (mut sums, outputs) = self.raw_rows(rows, width)?;
+        self.objective.apply(&mut sums, outputs);
+        Ok((sums, outputs))
+    }
+
+    /// The same before the objective makes predictions of the sums.
+    pub(crate) fn raw_rows(&self, rows: &[f64], width: usize) -> Result<(Vec<f64>, usize)> {
         if width != self.features {
             return Err(Error::Input(format!(
                 "the model takes {} columns, the input has {width}",
@@ -224,7 +231,6 @@ impl Booster {
                 *sum /= self.divide;
             }
         }
-        self.objective.apply(&mut sums, self.outputs);
         Ok((sums, self.outputs))
     }
 

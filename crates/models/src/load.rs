@@ -31,6 +31,32 @@ pub fn load(folder: &Path) -> Result<LoadedModel> {
     Ok(LoadedModel { mlmodel, predictor })
 }
 
+/// What a model file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// An estimator of scikit-learn or in its style, in skops or a pickle.
+    Estimator,
+    /// A booster of XGBoost, in UBJSON or JSON.
+    Xgboost,
+    /// A booster of LightGBM, as text.
+    Lightgbm,
+    /// An ONNX graph.
+    Onnx,
+}
+
+/// Reads a model file in memory, without the folder around it; it answers as `predict` does.
+pub fn load_bytes(bytes: &[u8], format: Format) -> Result<Box<dyn Predictor>> {
+    Ok(match format {
+        Format::Estimator => {
+            let (heap, root) = read_object(bytes, "model")?;
+            Box::new(SklearnModel::new(heap.value(root), "predict")?)
+        }
+        Format::Xgboost => Box::new(XgboostModel::new(bytes, "")?),
+        Format::Lightgbm => Box::new(LightgbmModel::new(bytes)?),
+        Format::Onnx => Box::new(OnnxModel::parse(bytes, "model")?),
+    })
+}
+
 fn predictor(folder: &Path, flavors: &Flavors) -> Result<Box<dyn Predictor>> {
     if let Some(onnx) = &flavors.onnx {
         return Ok(Box::new(OnnxModel::parse(&read(folder, &onnx.data)?, &onnx.data)?));

@@ -256,6 +256,11 @@ impl Booster {
         Ok((sums, self.outputs))
     }
 
+    /// Whether each output is a label of its own, present or not.
+    pub(crate) fn is_multilabel(&self) -> bool {
+        self.objective == Objective::Logistic && self.outputs > 1
+    }
+
     /// The class of each row, as `XGBClassifier` chooses it.
     pub(crate) fn classes(&self, predictions: &[f32], width: usize) -> Vec<usize> {
         if width == 1 {
@@ -475,6 +480,11 @@ impl Predictor for XgboostModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
         let input = Input::new(input);
         let (predictions, width) = self.booster.predict_rows(&input.rows_f32()?, input.width())?;
+        if self.classifier && self.booster.is_multilabel() {
+            let present = predictions.iter().map(|&x| i64::from(x > 0.5));
+            let values: ArrayRef = Arc::new(Int64Array::from_iter_values(present));
+            return Ok(Prediction::Matrix { values, width });
+        }
         if self.classifier {
             let chosen = self.booster.classes(&predictions, width);
             return Ok(Prediction::Column(Arc::new(Int64Array::from_iter_values(

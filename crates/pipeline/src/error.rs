@@ -82,6 +82,14 @@ pub enum Error {
         /// Status and body, or why there was no answer.
         reason: String,
     },
+    /// An object store refused or cannot be reached.
+    #[error("{uri}: {reason}")]
+    Remote {
+        /// As the user wrote it.
+        uri: String,
+        /// What was answered.
+        reason: String,
+    },
     /// A profile could not be read.
     #[error("{}: {source}", path.display())]
     Profile {

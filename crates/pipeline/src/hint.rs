@@ -30,6 +30,7 @@ impl Error {
             Self::Mlflow(error) => mlflow_exit_code(error),
             Self::Tracking(error) => tracking_exit_code(error),
             Self::Io { .. }
+            | Self::Remote { .. }
             | Self::Staging { .. }
             | Self::Traffic { .. }
             | Self::Listen { .. }
@@ -74,6 +75,13 @@ impl Error {
             Self::Train(error) => return error.hint(),
             Self::Model(error) => return model_hint(error),
             Self::Tracking(trainyard_tracking::Error::Mlflow(error)) => return mlflow_hint(error),
+            Self::Tracking(trainyard_tracking::Error::Unreachable { .. }) => {
+                "is the database running, and host, port, user and database in the URI right?"
+                    .to_owned()
+            }
+            Self::Remote { .. } => {
+                "keys and endpoints come from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, MLFLOW_S3_ENDPOINT_URL, …".to_owned()
+            }
             Self::Profile { .. }
             | Self::Data(_)
             | Self::Serve(_) | Self::Deploy(_) | Self::Tracking(_) => return None,

@@ -34,6 +34,36 @@ pub enum Error {
         /// What happened instead.
         reason: String,
     },
+    /// The folder is not what was registered.
+    #[error("the model folder is not what was registered: {reason}")]
+    Integrity {
+        /// Which file, and both digests.
+        reason: String,
+    },
+    /// There is no room for the model.
+    #[error(
+        "loading the model may take {needed} bytes of memory, {available} are left\nhint: give the server more memory, or a smaller model"
+    )]
+    Memory {
+        /// Bytes that loading may take.
+        needed: u64,
+        /// Bytes that are left.
+        available: u64,
+    },
+    /// There is no Python environment for the model.
+    #[error("no Python environment for the model: {reason}")]
+    Environment {
+        /// What the tool said, or what is missing.
+        reason: String,
+    },
+    /// No Python worker runs the model.
+    #[error("{reason}")]
+    Python {
+        /// What Python said.
+        reason: String,
+        /// Whether it must happen again.
+        is_final: bool,
+    },
     /// A directory or file of the server cannot be made or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -46,4 +76,19 @@ pub enum Error {
     /// A thread of the server broke off.
     #[error("{0} broke off; this is a bug")]
     Broken(&'static str),
+}
+
+impl Error {
+    /// Whether the same model must fail again on this server: it is unsupported, damaged, or does
+    /// not do what it says. Everything else may be the network, the disk or another process.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            Self::Model(trainyard_models::Error::ModelFile(error)) => {
+                !matches!(error, trainyard_mlflow::Error::Io { .. })
+            }
+            Self::Model(_) | Self::Verification { .. } | Self::Integrity { .. } => true,
+            Self::Python { is_final, .. } => *is_final,
+            _ => false,
+        }
+    }
 }

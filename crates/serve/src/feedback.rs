@@ -7,10 +7,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use object_store::ObjectStoreExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::options::{LogOptions, LogStore};
 
 /// Facts in one request: a day's worth of a small service.
 const FACTS_MAX: usize = 100_000;
@@ -43,34 +46,69 @@ enum Body {
     Many(Vec<Fact>),
 }
 
-/// The file of this process, made when the first feedback comes.
+/// Where feedback goes.
 #[derive(Debug)]
-pub(crate) struct FeedbackLog {
+pub(crate) enum FeedbackLog {
+    /// A file of this process, made when the first feedback comes.
+    Folder(Arc<FeedbackFile>),
+    /// An object a request: objects cannot be appended to.
+    Store(LogStore),
+}
+
+#[derive(Debug)]
+pub(crate) struct FeedbackFile {
     dir: PathBuf,
     file: Mutex<Option<File>>,
 }
 
+/// Below the prediction log. Readers of Parquet folders pass over names that begin with `_`.
+const FOLDER: &str = "_feedback";
+
 impl FeedbackLog {
-    /// Feedback below the folder of the prediction log. Readers of Parquet folders pass over names
-    /// that begin with `_`.
-    pub(crate) fn new(log_dir: &Path) -> Self {
-        Self { dir: log_dir.join("_feedback"), file: Mutex::default() }
+    /// Feedback beside the prediction log.
+    pub(crate) fn new(log: &LogOptions) -> Self {
+        match &log.store {
+            Some(store) => Self::Store(store.clone()),
+            None => Self::Folder(Arc::new(FeedbackFile {
+                dir: log.dir.join(FOLDER),
+                file: Mutex::default(),
+            })),
+        }
     }
 
-    /// Appends facts; they are on the disk when this returns.
-    pub(crate) fn append(&self, facts: &[Fact], time: i64) -> std::io::Result<()> {
+    /// Appends facts; they are on the disk, or in the store, when this returns.
+    pub(crate) async fn append(&self, facts: &[Fact], time: i64) -> std::io::Result<()> {
         let mut lines = Vec::new();
         for fact in facts {
             serde_json::to_writer(&mut lines, &Line { fact, time })?;
             lines.push(b'\n');
         }
+        match self {
+            Self::Folder(file) => {
+                let file = Arc::clone(file);
+                let append = move || file.append(&lines);
+                tokio::task::spawn_blocking(append).await.map_err(std::io::Error::other)?
+            }
+            Self::Store(store) => {
+                let random = uuid::Uuid::new_v4().simple();
+                let name = format!("feedback-{time:013}-{random}.jsonl");
+                let path = store.path.clone().join(FOLDER).join(name);
+                let put = store.store.put(&path, lines.into()).await;
+                put.map(drop).map_err(std::io::Error::other)
+            }
+        }
+    }
+}
+
+impl FeedbackFile {
+    fn append(&self, lines: &[u8]) -> std::io::Result<()> {
         // A panic of another request cannot leave half a line: a request writes all at once.
         let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let file = match &mut *slot {
             Some(file) => file,
             none => none.insert(create(&self.dir)?),
         };
-        file.write_all(&lines)?;
+        file.write_all(lines)?;
         file.sync_data()
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::http::{Response, json};
 use crate::server::Server;
-use crate::slot::Slot;
+use crate::slot::{Engine, Slot};
 
 /// Whether predictions are answered and the server is not about to stop.
 pub(crate) fn is_ready(server: &Server, slot: &Slot) -> bool {
@@ -23,6 +23,10 @@ pub(crate) fn health(server: &Server, slot: &Slot) -> Response {
 }
 
 /// Everything that is known of the model in the slot.
+///
+/// `status` is `loading` while a model may still come, `ok`, `draining`, or `failed`: nothing
+/// serves, and what the source means now can never be served by this server, so waiting is of no
+/// use. It still looks, and recovers when the alias moves or the folder is replaced and reloaded.
 pub(crate) fn describe(server: &Server, slot: &Slot) -> Map<String, Value> {
     let mut body = Map::new();
     let mut put = |key: &str, value: Option<Value>| {
@@ -34,6 +38,7 @@ pub(crate) fn describe(server: &Server, slot: &Slot) -> Map<String, Value> {
     let state = match &served {
         _ if server.draining.load(Ordering::Relaxed) => "draining",
         Some(_) => "ok",
+        None if slot.status().is_final => "failed",
         None => "loading",
     };
     put("status", Some(state.into()));
@@ -50,7 +55,12 @@ pub(crate) fn describe(server: &Server, slot: &Slot) -> Map<String, Value> {
         put("run_id", resolved.run_id.clone().map(Value::from));
         put("model_id", resolved.model_id.clone().map(Value::from));
         put("loaded_at", Some(time(served.loaded_at)));
-        put("size_bytes", Some(served.loaded.predictor.size_bytes().into()));
+        put("size_bytes", Some(served.engine.size_bytes().into()));
+        if let Engine::Python(pool) = &served.engine {
+            let workers = serde_json::json!({
+                "ready": pool.pids(), "restarts": pool.restarts(), "waiting": pool.waiting() });
+            put("python_workers", Some(workers));
+        }
         put("verified", Some(served.example.is_some().into()));
         put("swaps", Some(status.swaps.into()));
     } else {

@@ -12,15 +12,24 @@ mod error;
 mod feedback;
 mod health;
 mod http;
+mod integrity;
 mod load;
 mod log;
+mod memory;
 mod metrics;
 mod openapi;
 mod options;
+mod params;
+mod python;
 mod server;
 mod slot;
+mod temporary;
+mod verify;
 mod watch;
+mod webhook;
 
 pub use error::{Error, Result};
-pub use options::{Limits, LoadFn, Loader, LogOptions, ModelSource, ServeOptions};
+pub use options::{
+    Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions,
+};
 pub use server::serve;

@@ -1,24 +1,22 @@
 //! From a source to a model that has shown that it works.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::Utc;
-use trainyard_mlflow::enforce::{Casting, Enforcer, Protocol};
-use trainyard_mlflow::model::InputExample;
+use serde_json::Value;
+use trainyard_mlflow::enforce::{Casting, Enforcer};
+use trainyard_mlflow::model::{InputExample, MlModel};
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, uri};
-use trainyard_models::{LoadedModel, Prediction};
+use trainyard_models::LoadedModel;
 
-use crate::answer;
 use crate::error::{Error, Result};
-use crate::options::{ModelSource, ServeOptions};
-use crate::slot::Served;
-
-/// Predictions of the input example before a model takes requests: the first ones fault in its
-/// pages and fill its caches, so that no request has to wait for that.
-const WARM_UP_RUNS: usize = 8;
+use crate::options::{ModelSource, PythonOptions, ServeOptions};
+use crate::slot::{Engine, Served};
+use crate::temporary::TemporaryFolder;
+use crate::{integrity, memory, params, python, verify};
 
 /// Asks what the source means now.
 pub(crate) async fn resolve(
@@ -38,29 +36,7 @@ pub(crate) async fn resolve(
     })
 }
 
-/// A directory that goes when the model is in memory (or failed to get there).
-#[derive(Debug)]
-struct TemporaryFolder(PathBuf);
-
-impl TemporaryFolder {
-    fn create() -> Result<Self> {
-        let name =
-            format!("trainyard-model-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for TemporaryFolder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(path = %self.0.display(), %error, "a temporary folder stays behind");
-        }
-    }
-}
-
-/// Fetches, loads, verifies and warms the model. Nothing of what serves is touched.
+/// Fetches, checks, loads, verifies and warms the model. Nothing of what serves is touched.
 pub(crate) async fn load(
     resolved: ResolvedModel,
     tracking: Option<&dyn Tracking>,
@@ -70,71 +46,110 @@ pub(crate) async fn load(
     let (folder, temporary) = match (local, tracking) {
         (Some(folder), _) if resolved.version.is_none() => (folder, None),
         (_, Some(tracking)) => {
-            let temporary = TemporaryFolder::create()?;
+            let temporary = TemporaryFolder::create("model")?;
             resolve::fetch(tracking, &resolved, &temporary.0).await?;
             (temporary.0.clone(), Some(temporary))
         }
         (Some(folder), None) => (folder, None),
         (None, None) => return Err(Error::NoTracking { uri: resolved.artifact_uri }),
     };
-    let options = Arc::clone(options);
-    let task = tokio::task::spawn_blocking(move || {
-        let served = load_folder(&folder, resolved, &options);
-        // Only now: the folder is read by then.
-        drop(temporary);
-        served
-    });
-    task.await.map_err(|_panicked| Error::Broken("loading a model"))?
+    let work = {
+        let (folder, version) = (folder.clone(), resolved.version.clone());
+        let options = Arc::clone(options);
+        move || {
+            integrity::check(&folder, version.as_ref())?;
+            memory::check(&folder, memory::available(options.memory_bytes_max))?;
+            read(&folder, &options)
+        }
+    };
+    let read = tokio::task::spawn_blocking(work);
+    let read = read.await.map_err(|_panicked| Error::Broken("loading a model"))??;
+    let (mlmodel, example, recorded, engine) = match read {
+        Read::Native { loaded, example, recorded } => {
+            // The folder is read by now.
+            drop(temporary);
+            (loaded.mlmodel, example, recorded, Engine::Native(loaded.predictor))
+        }
+        Read::NeedsPython { mlmodel, example, recorded, python } => {
+            let pool = python::start(&folder, temporary, &mlmodel, &python).await?;
+            (mlmodel, example, recorded, Engine::Python(pool))
+        }
+    };
+    let served = served(mlmodel, engine, example, resolved, options);
+    verify::verify(served, recorded).await
 }
 
-fn load_folder(folder: &Path, resolved: ResolvedModel, options: &ServeOptions) -> Result<Served> {
-    let loaded = (options.loader.0)(folder)?;
-    let example = InputExample::read(folder, &loaded.mlmodel)?.map(|example| example.payload);
-    let signature = loaded.mlmodel.signature.as_ref();
-    let limits = &options.limits.content;
+/// A model folder that was read.
+enum Read {
+    Native {
+        loaded: LoadedModel,
+        example: Option<String>,
+        recorded: Option<Value>,
+    },
+    NeedsPython {
+        mlmodel: MlModel,
+        example: Option<String>,
+        recorded: Option<Value>,
+        python: PythonOptions,
+    },
+}
+
+fn read(folder: &Path, options: &ServeOptions) -> Result<Read> {
+    let native = (options.loader.0)(folder).and_then(|loaded| {
+        params::check(&loaded.mlmodel)?;
+        Ok(loaded)
+    });
+    let beside = |mlmodel: &MlModel| -> Result<_> {
+        let example = InputExample::read(folder, mlmodel)?.map(|example| example.payload);
+        Ok((example, verify::recorded(folder)?))
+    };
+    let (what, hint) = match native {
+        Ok(loaded) => {
+            let (example, recorded) = beside(&loaded.mlmodel)?;
+            return Ok(Read::Native { loaded, example, recorded });
+        }
+        Err(trainyard_models::Error::Unsupported { what, hint }) => (what, hint),
+        Err(error) => return Err(error.into()),
+    };
+    let mlmodel = MlModel::read(folder)?;
+    if mlmodel.flavors.python_function.is_none() {
+        return Err(trainyard_models::Error::Unsupported { what, hint }.into());
+    }
+    let Some(python) = options.python.clone() else {
+        let hint = format!("{hint}; --python-workers 2 runs it in two Python processes");
+        return Err(trainyard_models::Error::Unsupported { what, hint }.into());
+    };
+    tracing::info!(what, "not supported here, so Python workers run it");
+    let (example, recorded) = beside(&mlmodel)?;
+    Ok(Read::NeedsPython { mlmodel, example, recorded, python })
+}
+
+fn served(
+    mlmodel: MlModel,
+    engine: Engine,
+    example: Option<String>,
+    resolved: ResolvedModel,
+    options: &ServeOptions,
+) -> Served {
+    let signature = mlmodel.signature.as_ref();
     let enforcer = |casting| {
         let casting = if options.lenient { Casting::Upstream } else { casting };
-        Enforcer::new(signature, casting, limits.clone())
+        Enforcer::new(signature, casting, options.limits.content.clone())
     };
-    let version = match (&resolved.version, &resolved.model_id, &loaded.mlmodel.model_id) {
+    let (strict, scoring) = (enforcer(Casting::Strict), enforcer(Casting::Lossless));
+    let version = match (&resolved.version, &resolved.model_id, &mlmodel.model_id) {
         (Some(version), _, _) => version.version.as_str(),
         (None, Some(id), _) | (None, None, Some(id)) => id,
-        (None, None, None) => loaded.mlmodel.model_uuid.as_deref().unwrap_or_default(),
+        (None, None, None) => mlmodel.model_uuid.as_deref().unwrap_or_default(),
     };
-    let served = Served {
+    Served {
         version: Arc::from(version),
         resolved,
         loaded_at: Utc::now(),
-        strict: enforcer(Casting::Strict),
-        scoring: enforcer(Casting::Lossless),
+        strict,
+        scoring,
         example,
-        loaded,
-    };
-    verify(&served)?;
-    Ok(served)
-}
-
-/// Predicts the input example, several times: the same rows must give the same answer, one a row.
-fn verify(served: &Served) -> Result<()> {
-    let Some(example) = &served.example else { return Ok(()) };
-    let broken = |reason: String| Error::Verification { reason };
-    let request = served
-        .scoring
-        .json(example.as_bytes(), Protocol::Invocations)
-        .map_err(|rejection| broken(rejection.message))?;
-    let predict = |loaded: &LoadedModel| -> Result<Prediction> {
-        loaded.predictor.predict(&request.batch).map_err(|error| broken(error.to_string()))
-    };
-    let first = predict(&served.loaded)?;
-    let (rows, expected) = (answer::rows(&first), request.batch.num_rows());
-    if rows != expected {
-        return Err(broken(format!("{rows} predictions for {expected} rows")));
+        mlmodel,
+        engine,
     }
-    let first = answer::scoring(&first, request.frame);
-    for _run in 1..WARM_UP_RUNS {
-        if answer::scoring(&predict(&served.loaded)?, request.frame) != first {
-            return Err(broken("the same rows gave two different answers".to_owned()));
-        }
-    }
-    Ok(())
 }

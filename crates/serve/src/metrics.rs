@@ -22,11 +22,12 @@ pub(crate) enum Route {
     Reload,
     Flush,
     Feedback,
+    Webhook,
     Docs,
     Other,
 }
 
-const ROUTES: [(Route, &str); 12] = [
+const ROUTES: [(Route, &str); 13] = [
     (Route::Predict, "/predict"),
     (Route::Invocations, "/invocations"),
     (Route::Infer, "/v2/models/infer"),
@@ -37,13 +38,14 @@ const ROUTES: [(Route, &str); 12] = [
     (Route::Reload, "/reload"),
     (Route::Flush, "/flush"),
     (Route::Feedback, "/feedback"),
+    (Route::Webhook, "/webhook"),
     (Route::Docs, "/docs"),
     (Route::Other, "other"),
 ];
 
 /// Statuses the server answers with; anything else counts with the last.
-const STATUSES: [u16; 15] =
-    [200, 202, 302, 400, 401, 404, 405, 408, 413, 415, 429, 500, 502, 503, 504];
+const STATUSES: [u16; 16] =
+    [200, 202, 302, 400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 502, 503, 504];
 
 const REQUESTS: &str = "trainyard_http_requests_total";
 const LATENCY: &str = "trainyard_http_request_duration_seconds";

@@ -7,7 +7,7 @@ use crate::slot::{Served, Slot};
 
 /// The document for the model in the slot; `prefix` is where it answers (`` or `/models/<name>`).
 pub(crate) fn document(slot: &Slot, served: &Served, prefix: &str) -> Value {
-    let signature = served.loaded.mlmodel.signature.as_ref();
+    let signature = served.mlmodel.signature.as_ref();
     let inputs = signature.and_then(|signature| signature.inputs.as_ref());
     let record = inputs.and_then(Schema::columns).and_then(record_schema);
     let mut paths = Map::new();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use object_store::ObjectStore;
 use trainyard_mlflow::enforce;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_models::LoadedModel;
@@ -33,7 +34,12 @@ impl ModelSource {
     }
 
     /// Name under which the model answers when none is given: the registered one, else `model`.
-    pub(crate) fn default_name(&self) -> String {
+    pub fn default_name(&self) -> String {
+        self.registered().unwrap_or("model").to_owned()
+    }
+
+    /// The registered model, if the source is one.
+    pub(crate) fn registered(&self) -> Option<&str> {
         match self {
             Self::Registry { name, .. }
             | Self::Uri(
@@ -41,8 +47,8 @@ impl ModelSource {
                 | ModelUri::Version { name, .. }
                 | ModelUri::Stage { name, .. }
                 | ModelUri::Latest { name },
-            ) => name.clone(),
-            Self::Uri(_) => "model".to_owned(),
+            ) => Some(name),
+            Self::Uri(_) => None,
         }
     }
 
@@ -76,6 +82,9 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// From the headers to the answer; 504 after that.
     pub request_timeout: Duration,
+    /// How long the server goes on accepting when it is told to stop, while `/health` and `/ping`
+    /// already say 503: for a load balancer that only asks them.
+    pub drain_delay: Duration,
     /// How long requests in flight may take to finish when the server is told to stop.
     pub drain_timeout: Duration,
     /// Limits on the content of a request.
@@ -90,17 +99,30 @@ impl Default for Limits {
             concurrency_max: 512,
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_mins(1),
+            drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
             content: enforce::Limits::default(),
         }
     }
 }
 
+/// A place in an object store.
+#[derive(Debug, Clone)]
+pub struct LogStore {
+    /// The bucket.
+    pub store: Arc<dyn ObjectStore>,
+    /// The path in it.
+    pub path: object_store::path::Path,
+}
+
 /// How requests and predictions are logged.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// Folder of the Parquet segments; several servers may share it.
+    /// Folder of the Parquet segments; several servers may share it. With a [`Self::store`], where
+    /// segments wait until they are uploaded.
     pub dir: PathBuf,
+    /// Where segments and feedback go instead of the folder.
+    pub store: Option<LogStore>,
     /// A segment is closed after so many rows,
     pub segment_rows_max: usize,
     /// or after so long, and then becomes visible to readers.
@@ -114,9 +136,52 @@ impl LogOptions {
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
+            store: None,
             segment_rows_max: 1_000_000,
             segment_age_max: Duration::from_mins(1),
             queue_max: 8192,
+        }
+    }
+
+    /// The same for an object store. Segments wait in a temporary folder, and are lost with it if
+    /// the server is killed.
+    pub fn to_store(store: LogStore) -> Self {
+        let unique = uuid::Uuid::new_v4().simple();
+        let dir = format!("trainyard-log-{}-{unique}", std::process::id());
+        Self { store: Some(store), ..Self::new(std::env::temp_dir().join(dir)) }
+    }
+}
+
+/// How models run that only Python can run.
+#[derive(Debug, Clone)]
+pub struct PythonOptions {
+    /// Worker processes a model.
+    pub workers: usize,
+    /// The interpreter; none makes an environment from the model's `requirements.txt`.
+    pub interpreter: Option<PathBuf>,
+    /// Where environments are kept.
+    pub cache_dir: PathBuf,
+    /// Requests of a model that may wait for a worker; further ones get 429.
+    pub queue_max: usize,
+    /// How long a worker may take over a request; then it is killed, and the answer is 504.
+    pub request_timeout: Duration,
+    /// Address space of a worker (`RLIMIT_AS`); none for no limit.
+    pub memory_bytes_max: Option<u64>,
+}
+
+impl PythonOptions {
+    /// The defaults for so many workers: environments in the user's cache, 64 requests may wait,
+    /// 30 seconds each, no limit on memory.
+    pub fn new(workers: usize) -> Self {
+        let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+        let cache = std::env::var_os("XDG_CACHE_HOME").map_or(home.join(".cache"), PathBuf::from);
+        Self {
+            workers,
+            interpreter: None,
+            cache_dir: cache.join("trainyard/python"),
+            queue_max: 64,
+            request_timeout: Duration::from_secs(30),
+            memory_bytes_max: None,
         }
     }
 }
@@ -160,6 +225,16 @@ pub struct ServeOptions {
     pub log: Option<LogOptions>,
     /// Bearer token that all requests but health probes must carry.
     pub token: Option<String>,
+    /// None: a model that only Python can run is refused.
+    pub python: Option<PythonOptions>,
+    /// Secret of the registry's webhooks; none takes no webhooks.
+    pub webhook_secret: Option<String>,
+    /// Bytes of memory the server may take; a model that does not fit below is not loaded. The
+    /// machine's and the control group's limits hold in any case.
+    pub memory_bytes_max: Option<u64>,
+    /// One request in so many is written to the access log (target `access`, level info); 0 for
+    /// none. Server errors always are.
+    pub access_log_sample: u64,
     /// Reads model folders.
     pub loader: Loader,
 }
@@ -176,6 +251,10 @@ impl ServeOptions {
             poll_interval: Duration::from_secs(5),
             log: None,
             token: None,
+            python: None,
+            webhook_secret: None,
+            memory_bytes_max: None,
+            access_log_sample: 0,
             loader: Loader::default(),
         }
     }

@@ -12,11 +12,12 @@ use trainyard_mlflow::Tracking;
 
 use crate::error::{Error, Result};
 use crate::feedback::FeedbackLog;
+use crate::http::access::AccessLog;
 use crate::http::{RequestIds, accept};
 use crate::log::PredictionLog;
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
-use crate::slot::{Reload, Slot};
+use crate::slot::{Engine, Reload, Slot};
 use crate::watch::Watcher;
 
 /// What all requests share.
@@ -31,6 +32,7 @@ pub(crate) struct Server {
     pub(crate) request_ids: RequestIds,
     pub(crate) concurrency: Semaphore,
     pub(crate) draining: AtomicBool,
+    pub(crate) access_log: AccessLog,
 }
 
 /// Serves until `shutdown`, then drains and returns.
@@ -52,7 +54,7 @@ pub async fn serve(
         Some((log, writer)) => (Some(log), Some(writer)),
         None => (None, None),
     };
-    let feedback = options.log.as_ref().map(|log| FeedbackLog::new(&log.dir));
+    let feedback = options.log.as_ref().map(FeedbackLog::new);
     let server = Arc::new(Server {
         slots: slots.iter().map(|(slot, _)| Arc::clone(slot)).collect(),
         metrics: Arc::clone(&metrics),
@@ -61,6 +63,7 @@ pub async fn serve(
         request_ids: RequestIds::new(),
         concurrency: Semaphore::new(options.limits.concurrency_max),
         draining: AtomicBool::new(false),
+        access_log: AccessLog::new(options.access_log_sample),
         options: Arc::clone(&options),
     });
     let stop = CancellationToken::new();
@@ -81,9 +84,18 @@ pub async fn serve(
     shutdown.await;
     tracing::info!("stopping: requests in flight finish, new ones are refused");
     server.draining.store(true, Ordering::Relaxed);
+    tokio::time::sleep(options.limits.drain_delay).await;
     stop.cancel();
     accepting.await.map_err(|_panicked| Error::Broken("accepting connections"))?;
     watchers.wait().await;
+    for slot in &server.slots {
+        // Workers end before the server does, or they would be left to themselves.
+        if let Some(served) = slot.take()
+            && let Engine::Python(pool) = &served.engine
+        {
+            pool.close().await;
+        }
+    }
     // The queue closes with the last owner of the server, then the writer finishes its segment.
     drop(server);
     if let Some(writer) = log_writer {

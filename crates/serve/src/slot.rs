@@ -6,15 +6,38 @@ use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 use trainyard_mlflow::enforce::Enforcer;
+use trainyard_mlflow::model::MlModel;
 use trainyard_mlflow::resolve::ResolvedModel;
-use trainyard_models::LoadedModel;
+use trainyard_models::Predictor;
 
 use crate::options::ModelSource;
+use crate::python::Pool;
+
+/// What predicts.
+#[derive(Debug)]
+pub(crate) enum Engine {
+    /// In this process.
+    Native(Box<dyn Predictor>),
+    /// In worker processes.
+    Python(Pool),
+}
+
+impl Engine {
+    /// Bytes held in memory, roughly.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Native(predictor) => predictor.size_bytes() as u64,
+            Self::Python(pool) => pool.size_bytes(),
+        }
+    }
+}
 
 /// A model that has shown that it works.
 #[derive(Debug)]
 pub(crate) struct Served {
-    pub(crate) loaded: LoadedModel,
+    /// What the folder says of itself.
+    pub(crate) mlmodel: MlModel,
+    pub(crate) engine: Engine,
     /// Where it came from.
     pub(crate) resolved: ResolvedModel,
     /// Version number, or the model id, or nothing for a plain folder.
@@ -34,6 +57,8 @@ pub(crate) struct Status {
     /// Why the last attempt to load a version failed, and which.
     pub(crate) last_error: Option<String>,
     pub(crate) last_error_at: Option<DateTime<Utc>>,
+    /// What the source means now can never be served here: trying again is of no use.
+    pub(crate) is_final: bool,
     /// The registry cannot be asked; the model goes on serving.
     pub(crate) warning: Option<String>,
     /// Swaps since the start.
@@ -91,8 +116,14 @@ impl Slot {
         let mut status = self.status();
         status.last_error = None;
         status.last_error_at = None;
+        status.is_final = false;
         status.warning = None;
         status.swaps += u64::from(!first);
+    }
+
+    /// Takes the model out, at the end of the server.
+    pub(crate) fn take(&self) -> Option<Arc<Served>> {
+        self.current.swap(None)
     }
 
     /// Status of the slot. A panic elsewhere cannot leave it half-written.

@@ -103,6 +103,7 @@ impl Watcher {
             // The alias may have been moved back from a version that failed.
             status.last_error = None;
             status.last_error_at = None;
+            status.is_final = false;
             status.warning = None;
             self.failed = None;
             return Checked::Unchanged;
@@ -156,6 +157,8 @@ impl Watcher {
         } else {
             status.last_error = Some(message.clone());
             status.last_error_at = Some(Utc::now());
+            // Nothing is known of what the source means now.
+            status.is_final = false;
         }
         Checked::Failed(message)
     }
@@ -178,6 +181,12 @@ impl Watcher {
         status.warning = None;
         status.last_error = Some(message.clone());
         status.last_error_at = Some(Utc::now());
+        // A registered version is whole when it is registered; a folder may still be written.
+        let is_incomplete = matches!(
+            error,
+            Error::Model(trainyard_models::Error::ModelFile(trainyard_mlflow::Error::Io { .. }))
+        );
+        status.is_final = error.is_final() || (is_incomplete && identity.version.is_some());
         Checked::Failed(message)
     }
 }

@@ -47,6 +47,14 @@ pub fn dom(url: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// The page's DOM once its scripts have had `milliseconds` of their own time, in which waiting for
+/// answers does not count: for pages that fetch what they show.
+pub fn dom_after(url: &str, milliseconds: u32) -> String {
+    let budget = format!("--virtual-time-budget={milliseconds}");
+    let output = chromium(&[budget, "--dump-dom".to_owned(), url.to_owned()]);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// A picture of the page in a window of this many pixels, as PNG.
 pub fn screenshot(url: &str, width: u32, height: u32, target: &Path) {
     chromium(&[

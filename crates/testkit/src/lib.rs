@@ -8,6 +8,9 @@
 pub mod browser;
 pub mod docker;
 #[cfg(feature = "tracking")]
+pub mod postgres;
+pub mod s3;
+#[cfg(feature = "tracking")]
 pub mod tracking_suite;
 #[cfg(feature = "tracking")]
 pub mod upstream;

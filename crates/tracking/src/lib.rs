@@ -10,9 +10,10 @@ pub mod api;
 pub mod artifacts;
 mod error;
 mod open;
+mod registry;
 pub mod search;
 pub mod server;
 pub mod store;
 
 pub use error::{Constraint, Error, Result};
-pub use open::{OpenOptions, open};
+pub use open::{OpenOptions, open, open_with_registry};

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use trainyard_mlflow::Tracking;
+use trainyard_mlflow::client::RestClient;
 use trainyard_mlflow::uri::TrackingUri;
 
 use crate::artifacts::{ArtifactStorage, DEFAULT_DESTINATION};
 use crate::error::Result;
+use crate::registry::WithRegistry;
 use crate::store::{SqlStore, StoreOptions};
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
@@ -28,23 +30,43 @@ pub struct OpenOptions {
 /// API.
 pub fn open(uri: &str, options: OpenOptions) -> Result<Arc<dyn Tracking>> {
     let tracking_uri: TrackingUri = uri.parse()?;
-    match &tracking_uri {
-        TrackingUri::Sqlite(path) => {
-            let (artifacts, store_options) = local(options)?;
-            Ok(Arc::new(SqlStore::open_sqlite(path, artifacts, store_options)?))
-        }
-        TrackingUri::SqliteMemory => {
-            let (artifacts, store_options) = local(options)?;
-            Ok(Arc::new(SqlStore::open_temporary(artifacts, store_options)?))
-        }
-        TrackingUri::Http(_) => {
-            Ok(Arc::new(trainyard_mlflow::client::RestClient::from_env(&tracking_uri)?))
-        }
+    if matches!(tracking_uri, TrackingUri::Http(_)) {
+        return Ok(Arc::new(RestClient::from_env(&tracking_uri)?));
+    }
+    let (artifacts, store_options) = local(options)?;
+    Ok(Arc::new(database(&tracking_uri, artifacts, store_options)?))
+}
+
+/// Opens a store whose registered models and versions are in another database than the rest.
+pub fn open_with_registry(
+    uri: &str,
+    registry_uri: &str,
+    options: OpenOptions,
+) -> Result<Arc<dyn Tracking>> {
+    if registry_uri == uri {
+        return open(uri, options);
+    }
+    let (artifacts, store_options) = local(options)?;
+    let store = database(&uri.parse()?, Arc::clone(&artifacts), store_options.clone())?;
+    let registry = database(&registry_uri.parse()?, artifacts, store_options)?;
+    Ok(Arc::new(WithRegistry::new(store, registry)))
+}
+
+fn database(
+    uri: &TrackingUri,
+    artifacts: Arc<ArtifactStorage>,
+    options: StoreOptions,
+) -> Result<SqlStore> {
+    match uri {
+        TrackingUri::Sqlite(path) => SqlStore::open_sqlite(path, artifacts, options),
+        TrackingUri::SqliteMemory => SqlStore::open_temporary(artifacts, options),
         TrackingUri::Postgres(_) => {
-            let (artifacts, store_options) = local(options)?;
-            let url = tracking_uri.connection_url();
-            Ok(Arc::new(SqlStore::open_postgres(&url, artifacts, store_options)?))
+            SqlStore::open_postgres(&uri.connection_url(), artifacts, options)
         }
+        TrackingUri::Http(_) => Err(trainyard_mlflow::Error::invalid(
+            "a registry of its own is one of two databases (sqlite:/// or postgresql://): a server has its registry",
+        )
+        .into()),
     }
 }
 

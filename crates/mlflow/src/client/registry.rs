@@ -219,8 +219,10 @@ pub(super) async fn search_versions(
         next_page_token: Option<String>,
     }
     let SearchModelVersions { filter, max_results, order_by, page_token } = search;
-    let query: &Query<'_> = &search_query(filter, max_results, order_by, page_token);
-    let answer: Answer = http.get("model-versions/search", query).await?;
+    let mut query = search_query(filter, max_results, order_by, page_token);
+    // Our server then fills them in, as everywhere else; upstream's does not know the field.
+    query.push(("include_aliases", "true".to_owned()));
+    let answer: Answer = http.get("model-versions/search", &query).await?;
     Ok(page(answer.model_versions, answer.next_page_token))
 }
 

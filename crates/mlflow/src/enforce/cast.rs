@@ -95,6 +95,14 @@ fn whole(value: f64, casting: Casting) -> Result<i64> {
 
 /// A whole number of 32 bits.
 pub(crate) fn integer(number: Number<'_>, casting: Casting) -> Result<i32> {
+    if let (Casting::Upstream, Number::Real(value) | Number::Overflow(value)) = (casting, number) {
+        if !value.is_finite() {
+            return Err(Refusal::Range);
+        }
+        // What the processor's conversion to 32 bits gives for values that do not fit.
+        let fits = value > f64::from(i32::MIN) - 1.0 && value < f64::from(i32::MAX) + 1.0;
+        return Ok(if fits { value as i32 } else { i32::MIN });
+    }
     let value = long(number, casting)?;
     match i32::try_from(value) {
         Ok(value) => Ok(value),
@@ -172,6 +180,8 @@ mod tests {
         let upstream = Casting::Upstream;
         assert_eq!(long(Number::Real(-1.5), upstream), Ok(-1));
         assert_eq!(integer(Number::Int(1 << 31), upstream), Ok(i32::MIN));
+        assert_eq!(integer(Number::Real(1e39), upstream), Ok(i32::MIN));
+        assert_eq!(integer(Number::Real(-7.9), upstream), Ok(-7));
         assert_eq!(long(Number::BigInt("9223372036854775808"), upstream), Ok(i64::MIN));
         assert_eq!(long(Number::BigInt("99999999999999999999"), upstream), Err(Refusal::Range));
     }

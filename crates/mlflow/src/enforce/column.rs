@@ -297,6 +297,15 @@ impl<'s> Column<'s> {
             (Values::Map { ends, keys, values }, Kind::Object) => {
                 read_map(ends, keys, values, reader, context).map(Ok)
             }
+            // Python's bool() of a list or a dict.
+            (Values::Boolean(values), Kind::Array | Kind::Object)
+                if casting == Casting::Upstream =>
+            {
+                let text = reader.skip()?;
+                let inner = text.get(1..text.len() - 1).unwrap_or_default();
+                values.push(!inner.trim().is_empty());
+                Ok(Ok(()))
+            }
             (_, Kind::Number) => {
                 let start = reader.position();
                 let number = reader.number()?;
@@ -335,6 +344,10 @@ impl<'s> Column<'s> {
             // pandas.to_datetime reads a number as nanoseconds.
             Values::Datetime(values) if casting != Casting::Strict => {
                 values.push(cast::long(number, Casting::Lossless)?);
+            }
+            // To pandas a NaN is missing whatever the column.
+            Values::String(_) if casting == Casting::Upstream && number.as_f64().is_nan() => {
+                return Err(Refusal::Null);
             }
             Values::String(runs) if casting == Casting::Upstream => {
                 return runs.push(written.as_bytes());

@@ -120,6 +120,16 @@ impl<'e> Context<'e> {
         self.total == 0
     }
 
+    /// The first thing that was found wrong.
+    pub(crate) fn first_problem(&self) -> Option<String> {
+        self.violations.first().map(|violation| violation.problem.clone())
+    }
+
+    /// What was found wrong, and how much there was.
+    pub(crate) fn into_violations(self) -> (Vec<Violation>, usize) {
+        (self.violations, self.total)
+    }
+
     /// A refusal that says `message` and carries what was found.
     pub(crate) fn reject(self, step: Step, message: String) -> Rejection {
         Rejection { step, message, violations: self.violations, violations_total: self.total }

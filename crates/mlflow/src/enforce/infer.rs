@@ -1,5 +1,7 @@
 //! A schema for a model that has none, from the request itself, as numpy and pandas would type it.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use crate::model::{ColSpec, DataType, Schema, TensorSpec};
@@ -35,8 +37,10 @@ fn columns(cells: Cells<'_>) -> Schema {
 
 fn records(rows: &[Value]) -> Cells<'_> {
     let mut cells: Cells<'_> = Vec::new();
+    let mut known: HashMap<&str, usize> = HashMap::new();
     for (name, value) in rows.iter().filter_map(Value::as_object).flatten() {
-        match cells.iter_mut().find(|(known, _)| known == name) {
+        let position = *known.entry(name.as_str()).or_insert(cells.len());
+        match cells.get_mut(position) {
             Some((_, values)) => values.push(value),
             None => cells.push((name.clone(), vec![value])),
         }

@@ -23,7 +23,9 @@ mod params;
 mod plan;
 mod rejection;
 mod request;
+mod table;
 mod tensor;
+mod tensor_table;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
@@ -37,7 +39,7 @@ use json::{Kind, Reader};
 use plan::{Plan, Slot};
 use request::{Request, Stop};
 
-use crate::model::{ParamSpec, Schema, Signature};
+use crate::model::{ParamSpec, Schema, Signature, infer_schema};
 
 /// Which bodies are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,10 @@ pub struct Enforced {
     pub params: Map<String, Value>,
     /// Columns that the signature does not know and that were read past (the first 20).
     pub ignored: Vec<String>,
+    /// Optional columns that the request does not have.
+    pub absent: Vec<String>,
+    /// The schema that was made of the request, for a model without signature.
+    pub schema: Option<Schema>,
     /// Whether the request was a data frame (which Python answers as one) or arrays.
     pub frame: bool,
 }
@@ -81,6 +87,8 @@ const FORMATS: [&str; 4] = ["dataframe_records", "inputs", "instances", "datafra
 const EXACTLY_ONE: &str = "The input must be a JSON dictionary with exactly one of the input \
                            fields {'dataframe_records', 'inputs', 'instances', 'dataframe_split'}.";
 
+const NO_ROWS: &str = "Invalid input. The request holds no rows.";
+
 impl Enforcer {
     /// Prepares to read requests for `signature`.
     pub fn new(signature: Option<&Signature>, casting: Casting, limits: Limits) -> Self {
@@ -96,22 +104,71 @@ impl Enforcer {
 
     /// Reads a JSON body.
     pub fn json(&self, body: &[u8], protocol: Protocol) -> Result<Enforced, Rejection> {
-        let text = utf8(body)?;
-        let Some(plan) = &self.plan else {
-            let schema = self.inferred(text, protocol)?;
-            return self.json_by(&Plan::new(&schema), text, protocol);
-        };
-        self.json_by(plan, text, protocol)
+        self.read_json(body, protocol).map_err(Rejection::bounded)
     }
 
     /// Reads a CSV body with a header line.
     pub fn csv(&self, body: &[u8]) -> Result<Enforced, Rejection> {
+        self.read_csv(body).map_err(Rejection::bounded)
+    }
+
+    /// Reads a table whose columns have types already, such as a Parquet file's.
+    pub fn table(&self, table: &RecordBatch) -> Result<Enforced, Rejection> {
+        self.read_table(table).map_err(Rejection::bounded)
+    }
+
+    fn read_json(&self, body: &[u8], protocol: Protocol) -> Result<Enforced, Rejection> {
         let text = utf8(body)?;
         let Some(plan) = &self.plan else {
-            let plan = Plan::new(&csv::infer(text)?);
-            return self.finish(csv::read(&plan, self.casting, &self.limits, text)?, None);
+            let schema = self.inferred(text, protocol)?;
+            let enforced = self.json_by(&Plan::new(&schema), text, protocol)?;
+            return Ok(Enforced { schema: Some(schema), ..enforced });
+        };
+        self.json_by(plan, text, protocol)
+    }
+
+    fn read_csv(&self, body: &[u8]) -> Result<Enforced, Rejection> {
+        let text = utf8(body)?;
+        let Some(plan) = &self.plan else {
+            let schema = check_width(csv::infer(text)?)?;
+            let plan = Plan::new(&schema);
+            let request = csv::read(&plan, self.casting, &self.limits, text)?;
+            return Ok(Enforced { schema: Some(schema), ..self.finish(request, None)? });
         };
         self.finish(csv::read(plan, self.casting, &self.limits, text)?, None)
+    }
+
+    fn read_table(&self, table: &RecordBatch) -> Result<Enforced, Rejection> {
+        self.check_row_count(table.num_rows())?;
+        if table.num_rows() == 0 {
+            return Err(Rejection::parse(NO_ROWS));
+        }
+        let inferred = if self.plan.is_some() {
+            None
+        } else {
+            let schema = infer_schema(table)
+                .map_err(|error| Rejection::parse(format!("Invalid input. {error}")))?;
+            Some((Plan::new(&schema), schema))
+        };
+        let Some(plan) = self.plan.as_ref().or(inferred.as_ref().map(|(plan, _)| plan)) else {
+            return Err(Rejection::parse("Invalid input. The table has no columns."));
+        };
+        let request = Request::new(plan, self.casting, &self.limits, 0);
+        let (batch, absent, ignored) = table::read(plan, request, table)?;
+        let params = params::enforce(&self.params, None)?;
+        let schema = inferred.map(|(_, schema)| schema);
+        Ok(Enforced { batch, params, ignored, absent, schema, frame: true })
+    }
+
+    /// Refuses a request of more rows than the limit, before it is read.
+    pub fn check_row_count(&self, rows: usize) -> Result<(), Rejection> {
+        let max = self.limits.rows_max;
+        if rows <= max {
+            return Ok(());
+        }
+        Err(Rejection::parse(format!(
+            "Invalid input. The request has more than {max} rows; send it in parts."
+        )))
     }
 
     fn json_by(&self, plan: &Plan, text: &str, protocol: Protocol) -> Result<Enforced, Rejection> {
@@ -133,29 +190,43 @@ impl Enforcer {
         }
         request.check_schema().map_err(|rejection| *rejection)?;
         if request.rows == 0 {
-            return Err(Rejection::parse("Invalid input. The request holds no rows."));
+            return Err(Rejection::parse(NO_ROWS));
         }
         let params = params::enforce(&self.params, params)?;
+        let absent = request.absent_optional();
         let Request { plan, slots, rows, extra, frame, .. } = request;
         let batch = batch(plan, slots, rows)
             .map_err(|error| Rejection::parse(format!("Invalid input. {error}")))?;
-        Ok(Enforced { batch, params, ignored: extra, frame })
+        Ok(Enforced { batch, params, ignored: extra, absent, schema: None, frame })
     }
 
     /// A schema made of the request, for a model without signature.
     fn inferred(&self, text: &str, protocol: Protocol) -> Result<Schema, Rejection> {
         let mut reader = Reader::new(text, self.limits.depth_max);
         let tree = reader.tree().map_err(|syntax| rejection(Stop::Syntax(syntax), text))?;
-        if let Value::Object(entries) = &tree {
-            for format in FORMATS {
-                if let Some(value) = entries.get(format) {
-                    return Ok(infer::schema(format.starts_with("dataframe"), value));
-                }
-            }
-        }
-        // Anything else is refused when it is read, unless it is one of the bare forms.
-        Ok(infer::schema(protocol == Protocol::Predict, &tree))
+        let of_format = FORMATS.iter().find_map(|format| Some((format, tree.get(format)?)));
+        let schema = match of_format {
+            Some((format, value)) => infer::schema(format.starts_with("dataframe"), value),
+            // Anything else is refused when it is read, unless it is one of the bare forms.
+            None => infer::schema(protocol == Protocol::Predict, &tree),
+        };
+        check_width(schema)
     }
+}
+
+/// Columns of a request for a model without signature. Each is a buffer of its own, so a body of
+/// nothing but columns would take a hundred times its size.
+const INFERRED_COLUMNS_MAX: usize = 10_000;
+
+fn check_width(schema: Schema) -> Result<Schema, Rejection> {
+    if schema.len() <= INFERRED_COLUMNS_MAX {
+        return Ok(schema);
+    }
+    Err(Rejection::parse(format!(
+        "Invalid input. The request has {} columns; a model without signature takes at most \
+         {INFERRED_COLUMNS_MAX}.",
+        schema.len()
+    )))
 }
 
 fn utf8(body: &[u8]) -> Result<&str, Rejection> {

@@ -59,8 +59,8 @@ pub(crate) fn enforce(
 type Checked = Result<Value, (Value, String)>;
 
 fn check(spec: &ParamSpec, value: Value) -> Checked {
-    // Upstream lets every param be null.
-    if value.is_null() {
+    // Upstream lets every param be null that is not a list.
+    if value.is_null() && spec.shape.is_none() {
         return Ok(value);
     }
     let header = || {

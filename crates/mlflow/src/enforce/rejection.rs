@@ -98,7 +98,32 @@ pub struct Rejection {
     pub violations_total: usize,
 }
 
+/// Longest message, and longest part of a violation: they repeat names of the request, and the
+/// schema, which for a model without signature is the request's as well.
+const MESSAGE_BYTES_MAX: usize = 8 << 10;
+const PART_BYTES_MAX: usize = 1 << 10;
+
+fn cut(text: &mut String, bytes_max: usize) {
+    if text.len() > bytes_max {
+        text.truncate(text.floor_char_boundary(bytes_max));
+        text.push('…');
+    }
+}
+
 impl Rejection {
+    /// The refusal with nothing in it that is longer than somebody reads.
+    pub(crate) fn bounded(mut self) -> Self {
+        cut(&mut self.message, MESSAGE_BYTES_MAX);
+        for violation in &mut self.violations {
+            cut(&mut violation.problem, PART_BYTES_MAX);
+            let parts = [&mut violation.column, &mut violation.value, &mut violation.expected];
+            for part in parts.into_iter().flatten() {
+                cut(part, PART_BYTES_MAX);
+            }
+        }
+        self
+    }
+
     /// A refusal of the body as a whole.
     pub(crate) fn parse(message: impl Into<String>) -> Self {
         Self::whole(Step::Parse, message)

@@ -1,3 +1,5 @@
 //! Formulas that several formats share.
 
+pub(crate) mod distribution;
+pub(crate) mod interpolation;
 pub(crate) mod kernels;

@@ -29,6 +29,33 @@ pub(crate) struct GraphInput {
     pub(crate) element: Type,
     /// Columns of the input if it is a table whose width the file says.
     pub(crate) columns: Option<usize>,
+    /// Dimensions as the file says them; 0 where it leaves them open.
+    dims: Vec<usize>,
+}
+
+impl GraphInput {
+    /// The declared shape for a table of these rows, if its elements fill it.
+    pub(crate) fn shape_for(&self, table: &Tensor) -> Vec<usize> {
+        let rows = table.shape.first().copied().unwrap_or(1);
+        let per_row = table.data.len() / rows.max(1);
+        match self.dims.as_slice() {
+            [_] => vec![table.data.len()],
+            [_, rest @ ..] if rest.iter().product::<usize>() == per_row && per_row > 0 => {
+                std::iter::once(rows).chain(rest.iter().copied()).collect()
+            }
+            _ => table.shape.clone(),
+        }
+    }
+}
+
+/// The inputs that a caller gives: those that are no constants.
+pub(crate) fn given_inputs(model: &ModelProto) -> Result<Vec<GraphInput>> {
+    let graph = model.graph.as_ref();
+    let is_constant = |name: &str| {
+        graph.is_some_and(|graph| graph.initializer.iter().any(|tensor| tensor.name == name))
+    };
+    let inputs = graph.map_or(&[][..], |graph| &graph.input);
+    inputs.iter().filter(|input| !is_constant(&input.name)).map(graph_input).collect()
 }
 
 #[derive(Debug)]
@@ -243,6 +270,13 @@ fn graph_input(input: &ValueInfoProto) -> Result<GraphInput> {
         )));
     };
     let dims = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
+    let sizes = dims.iter().map(|dim| match dim.value {
+        Some(super::proto::tensor_shape_proto::dimension::Value::DimValue(count)) => {
+            usize::try_from(count).unwrap_or(0)
+        }
+        _ => 0,
+    });
+    let sizes: Vec<usize> = sizes.collect();
     let columns = match dims {
         [_, columns] => match columns.value {
             Some(super::proto::tensor_shape_proto::dimension::Value::DimValue(count)) => {
@@ -256,6 +290,7 @@ fn graph_input(input: &ValueInfoProto) -> Result<GraphInput> {
         name: input.name.clone(),
         element,
         columns: columns.filter(|&count| count > 0),
+        dims: sizes,
     })
 }
 

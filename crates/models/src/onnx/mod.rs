@@ -8,6 +8,7 @@ mod graph;
 mod kernel;
 mod ops;
 pub mod proto;
+mod runtime;
 mod tensor;
 
 use std::sync::Arc;
@@ -22,12 +23,18 @@ use crate::input::{Input, width};
 use crate::{Error, Prediction, Predictor, Result};
 use graph::{Graph, GraphInput};
 use kernel::{MapKeys, Value};
+use runtime::RuntimeSession;
 use tensor::{Data, Tensor, Type};
 
 /// A loaded ONNX model.
 #[derive(Debug)]
-pub struct OnnxModel {
-    graph: Graph,
+pub struct OnnxModel(Engine);
+
+/// What evaluates a model.
+#[derive(Debug)]
+enum Engine {
+    Own(Graph),
+    Runtime { session: RuntimeSession, inputs: Vec<GraphInput> },
 }
 
 impl OnnxModel {
@@ -37,20 +44,36 @@ impl OnnxModel {
             file: file.to_owned(),
             reason: format!("not an ONNX model: {error}"),
         })?;
-        if let Some(function) = model.functions.first() {
-            return Err(Error::Unsupported {
+        let own = match model.functions.first() {
+            Some(function) => Err(Error::Unsupported {
                 what: format!("function {} of an ONNX model", function.name),
-                hint: "inline the model's functions when exporting it".to_owned(),
-            });
+                hint: String::new(),
+            }),
+            None => Graph::new(&model, file),
+        };
+        match own {
+            Ok(graph) => Ok(Self(Engine::Own(graph))),
+            Err(Error::Unsupported { what, .. }) => {
+                let session = RuntimeSession::open(bytes, &what, file)?;
+                let inputs = graph::given_inputs(&model)?;
+                Ok(Self(Engine::Runtime { session, inputs }))
+            }
+            Err(error) => Err(error),
         }
-        Ok(Self { graph: Graph::new(&model, file)? })
+    }
+
+    fn inputs(&self) -> &[GraphInput] {
+        match &self.0 {
+            Engine::Own(graph) => &graph.inputs,
+            Engine::Runtime { inputs, .. } => inputs,
+        }
     }
 
     /// What each input of the graph gets, as `mlflow.onnx` feeds it: one input takes all columns as a
     /// table; several take the column of their name, or, where there is none, as many columns as they
     /// are wide in order.
     fn feed(&self, input: &RecordBatch) -> Result<Vec<Tensor>> {
-        if let [only] = self.graph.inputs.as_slice() {
+        if let [only] = self.inputs() {
             if let Some(columns) = only.columns {
                 let given: usize = input.columns().iter().map(width).sum();
                 if given != columns {
@@ -61,8 +84,7 @@ impl OnnxModel {
             }
             return Ok(vec![tensor_of(&Input::new(input), only, input.num_rows())?]);
         }
-        self.graph
-            .inputs
+        self.inputs()
             .iter()
             .map(|wanted| {
                 let at = input.schema_ref().index_of(&wanted.name).map_err(|_| {
@@ -110,19 +132,25 @@ fn tensor_of(input: &Input<'_>, wanted: &GraphInput, rows: usize) -> Result<Tens
 impl Predictor for OnnxModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
         let rows = input.num_rows();
-        let results = self.graph.run(self.feed(input)?).map_err(Error::Input)?;
-        let named = self
-            .graph
-            .outputs
-            .iter()
-            .zip(results)
-            .map(|(output, value)| Ok((output.name.clone(), prediction(value, rows)?)))
-            .collect::<Result<_>>()?;
-        Ok(Prediction::Named(named))
+        let tensors = self.feed(input)?;
+        let named = match &self.0 {
+            Engine::Own(graph) => {
+                let names = graph.outputs.iter().map(|output| output.name.clone());
+                names.zip(graph.run(tensors).map_err(Error::Input)?).collect()
+            }
+            Engine::Runtime { session, inputs } => {
+                session.run(inputs, tensors).map_err(Error::Input)?
+            }
+        };
+        let named = named.into_iter().map(|(name, value)| Ok((name, prediction(value, rows)?)));
+        Ok(Prediction::Named(named.collect::<Result<_>>()?))
     }
 
     fn size_bytes(&self) -> usize {
-        self.graph.size_bytes()
+        match &self.0 {
+            Engine::Own(graph) => graph.size_bytes(),
+            Engine::Runtime { session, .. } => session.size_bytes(),
+        }
     }
 }
 

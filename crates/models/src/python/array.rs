@@ -25,6 +25,19 @@ pub(crate) enum Elements {
 }
 
 impl Elements {
+    /// Bytes held, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::F64(v) => size_of_val(v.as_slice()),
+            Self::F32(v) => size_of_val(v.as_slice()),
+            Self::Int(v) => size_of_val(v.as_slice()),
+            Self::Bool(v) => v.len(),
+            Self::Text(v) => v.iter().map(|text| size_of::<String>() + text.len()).sum(),
+            Self::Objects(v) => size_of_val(v.as_slice()),
+            Self::Struct(fields) => fields.iter().map(|(_, elements)| elements.bytes()).sum(),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::F64(v) => v.len(),

@@ -13,8 +13,15 @@ mod zip;
 pub(crate) use array::{Array, Elements};
 pub(crate) use value::{Heap, Id, Node, Object, Value};
 
-/// Objects of one file; a forest of 1000 trees has some 50 000.
-pub(crate) const MAX_NODES: usize = 20_000_000;
+/// Objects of one file; a forest of 1000 trees has some 50 000, a vocabulary two for each term.
+pub(crate) const MAX_NODES: usize = 8_000_000;
+
+/// Bytes in memory for each byte of a file: a byte of a pickle can make an empty list, and an element of
+/// one byte becomes one of eight.
+const EXPANSION: usize = 64;
+
+/// Bytes in memory that any file may take.
+const FREE_BYTES: usize = 64 << 20;
 
 /// Depth to which objects nest; pipelines of ensembles of pipelines stay below 40.
 pub(crate) const MAX_DEPTH: usize = 150;

@@ -21,7 +21,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Heap, Id), String> {
     let mut machine = Machine {
         bytes,
         at: 0,
-        heap: Heap::default(),
+        heap: Heap::for_file(bytes.len()),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
@@ -290,7 +290,10 @@ impl<'a> Machine<'a> {
     fn extend(&mut self, items: &[Id]) -> Result<(), String> {
         let top = self.top()?;
         match self.heap.nodes.get_mut(top as usize) {
-            Some(Node::List(list) | Node::Set(list)) => list.extend_from_slice(items),
+            Some(Node::List(list) | Node::Set(list)) => {
+                list.extend_from_slice(items);
+                self.heap.charge(size_of_val(items))?;
+            }
             // Subclasses of list: their items say nothing that models need.
             Some(Node::Object(_)) => {}
             _ => return Err("items are added to what is no list".into()),
@@ -301,7 +304,10 @@ impl<'a> Machine<'a> {
     fn fill(&mut self, entries: &[(Id, Id)]) -> Result<(), String> {
         let top = self.top()?;
         match self.heap.nodes.get_mut(top as usize) {
-            Some(Node::Dict(dict)) => dict.extend_from_slice(entries),
+            Some(Node::Dict(dict)) => {
+                dict.extend_from_slice(entries);
+                self.heap.charge(size_of_val(entries))?;
+            }
             // Subclasses of dict (scikit-learn's Bunch) repeat what is elsewhere.
             Some(Node::Object(_)) => {}
             _ => return Err("entries are added to what is no dict".into()),
@@ -448,17 +454,22 @@ impl<'a> Machine<'a> {
     /// What `__setstate__` would have done.
     fn build(&mut self, object: Id, state: Id) -> Result<(), String> {
         let filled = match self.heap.value(object).node() {
-            Node::Array(_) => Some(Node::Array(self.array_state(state)?)),
-            Node::Dtype(dtype) => Some(Node::Dtype(self.dtype_state(dtype.clone(), state)?)),
-            Node::Dict(_) => None,
-            Node::Object(Object { class, .. })
-                if class.ends_with("RandomState") || class.contains("numpy.random") =>
-            {
-                None
+            Node::Array(_) => {
+                let array = self.array_state(state)?;
+                self.heap.charge(array.elements.bytes())?;
+                Some(Node::Array(array))
             }
-            Node::Object(old) => Some(Node::Object(Object { state: Some(state), ..old.clone() })),
+            Node::Dtype(dtype) => Some(Node::Dtype(self.dtype_state(dtype.clone(), state)?)),
+            // Random states say nothing of predictions; all other objects are filled below, in place.
+            Node::Dict(_) | Node::Object(_) => None,
             _ => return Err(format!("{} is given a state", self.heap.value(object).describe())),
         };
+        if let Some(Node::Object(object)) = self.heap.nodes.get_mut(object as usize)
+            && !object.class.ends_with("RandomState")
+            && !object.class.contains("numpy.random")
+        {
+            object.state = Some(state);
+        }
         if let (Some(filled), Some(slot)) = (filled, self.heap.nodes.get_mut(object as usize)) {
             *slot = filled;
         }

@@ -13,7 +13,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<(Heap, Id), String> {
     let schema = zip.read("schema.json")?;
     let schema = String::from_utf8(schema).map_err(|_| "schema.json is not UTF-8")?;
     let schema = parse_json(&schema).map_err(|error| format!("schema.json: {error}"))?;
-    let mut reader = Reader { zip, heap: Heap::default(), arrays: HashMap::new() };
+    // Names are short; what counts is what the archive unpacks to.
+    let unpacked = zip.unpacked_bytes();
+    let mut reader = Reader { zip, heap: Heap::for_file(unpacked), arrays: HashMap::new() };
     let root = reader.node(&schema, 0)?;
     Ok((reader.heap, root))
 }
@@ -52,7 +54,7 @@ impl Reader<'_> {
             "TypeNode" | "FunctionNode" | "OperatorFuncNode" | "MethodNode" => {
                 Node::Global(class(map)?)
             }
-            "SparseMatrixNode" => return Err(format!("{} is not read", class(map)?)),
+            "SparseMatrixNode" => Node::Object(self.sparse(map)?),
             // What an array's type or a random state was made of says nothing about predictions.
             "DTypeNode"
             | "MaskedArrayNode"
@@ -104,6 +106,27 @@ impl Reader<'_> {
             _ => None,
         };
         Ok(Object { class, arguments, state })
+    }
+
+    /// A sparse matrix: an archive of arrays within the archive.
+    fn sparse(&mut self, map: &Document) -> Result<Object, String> {
+        let bytes = self.zip.read(text(map, "file")?)?;
+        let inner = Zip::new(&bytes)?;
+        let mut entries = Vec::new();
+        for name in inner.names() {
+            let array = Array::from_npy(&inner.read(&name)?)?;
+            let node = match &array.elements {
+                // The format is a name, kept as an array of one.
+                Elements::Text(names) if names.len() == 1 => {
+                    Node::Text(names.first().cloned().unwrap_or_default())
+                }
+                _ => Node::Array(array),
+            };
+            let key = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
+            entries.push((self.heap.push(Node::Text(key))?, self.heap.push(node)?));
+        }
+        let state = Some(self.heap.push(Node::Dict(entries))?);
+        Ok(Object { class: class(map)?, arguments: Vec::new(), state })
     }
 
     fn list(&mut self, content: Option<&Document>, depth: usize) -> Result<Vec<Id>, String> {

@@ -6,9 +6,11 @@ use super::array::{Array, Elements};
 pub(crate) type Id = u32;
 
 /// All objects of one file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Heap {
     pub(crate) nodes: Vec<Node>,
+    /// Bytes that may still be taken.
+    left: usize,
 }
 
 /// One object.
@@ -41,9 +43,40 @@ pub(crate) struct Object {
     pub(crate) state: Option<Id>,
 }
 
+impl Node {
+    /// Bytes held beyond the node itself, roughly.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::List(ids) | Self::Tuple(ids) | Self::Set(ids) => size_of_val(ids.as_slice()),
+            Self::Dict(entries) => size_of_val(entries.as_slice()),
+            Self::Array(array) => array.elements.bytes(),
+            Self::Object(object) => object.class.len() + size_of_val(object.arguments.as_slice()),
+            Self::Global(name) => name.len(),
+            _ => 0,
+        }
+    }
+}
+
 impl Heap {
+    /// A heap for a file of this size: what it may grow to is in proportion.
+    pub(crate) fn for_file(file_bytes: usize) -> Self {
+        let left = file_bytes.saturating_mul(super::EXPANSION).saturating_add(super::FREE_BYTES);
+        Self { nodes: Vec::new(), left }
+    }
+
+    /// Counts bytes that are about to be taken; an error once they are out of proportion to the file.
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), String> {
+        self.left = self.left.checked_sub(bytes).ok_or(
+            "the file asks for memory out of all proportion to its size; it is taken for a bomb",
+        )?;
+        Ok(())
+    }
+
     /// Adds an object.
     pub(crate) fn push(&mut self, node: Node) -> Result<Id, String> {
+        self.charge(size_of::<Node>() + node.bytes())?;
         if self.nodes.len() >= super::MAX_NODES {
             return Err(format!("more than {} objects", super::MAX_NODES));
         }
@@ -132,6 +165,22 @@ impl<'a> Value<'a> {
                     _ => None,
                 }
             }
+            _ => None,
+        }
+    }
+
+    /// `module.name` of a class or function.
+    pub(crate) fn global(self) -> Option<&'a str> {
+        match self.node() {
+            Node::Global(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What an instance was filled with.
+    pub(crate) fn state(self) -> Option<Self> {
+        match self.node() {
+            Node::Object(object) => object.state.map(|id| self.at(id)),
             _ => None,
         }
     }

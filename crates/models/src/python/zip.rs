@@ -9,8 +9,14 @@ use flate2::read::DeflateDecoder;
 /// Files of one archive.
 const MAX_ENTRIES: usize = 4_000_000;
 
-/// Bytes of all entries together once unpacked; what a bomb would exceed.
+/// Bytes of all entries together once unpacked.
 const MAX_UNPACKED: u64 = 4 << 30;
+
+/// Bytes that an archive may unpack to for each of its own; trees of whole numbers reach 20, a bomb 1000.
+const MAX_RATIO: u64 = 100;
+
+/// Bytes that any archive may unpack to.
+const FREE_BYTES: u64 = 64 << 20;
 
 /// An archive in memory.
 pub(crate) struct Zip<'a> {
@@ -80,14 +86,28 @@ impl<'a> Zip<'a> {
         Ok(Self { bytes, entries, unpacked: std::cell::Cell::new(0) })
     }
 
+    /// Bytes of all files once unpacked, as the directory says; no more than an archive may unpack to.
+    pub(crate) fn unpacked_bytes(&self) -> usize {
+        let said =
+            self.entries.values().fold(0_u64, |sum, entry| sum.saturating_add(entry.unpacked));
+        let limit = (self.bytes.len() as u64 * MAX_RATIO + FREE_BYTES).min(MAX_UNPACKED);
+        usize::try_from(said.min(limit)).unwrap_or(usize::MAX)
+    }
+
+    /// Names of the files, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.entries.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
     /// Unpacks one file.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
         let entry = self.entries.get(name).ok_or_else(|| format!("the archive has no {name:?}"))?;
         let total = self.unpacked.get().saturating_add(entry.unpacked);
-        if total > MAX_UNPACKED {
-            return Err(format!(
-                "the archive unpacks to more than the limit of {MAX_UNPACKED} bytes"
-            ));
+        let limit = (self.bytes.len() as u64 * MAX_RATIO + FREE_BYTES).min(MAX_UNPACKED);
+        if total > limit {
+            return Err(format!("the archive unpacks to more than the limit of {limit} bytes"));
         }
         self.unpacked.set(total);
         let header = usize::try_from(entry.header).map_err(|_| "a damaged zip archive")?;

@@ -1,16 +1,19 @@
 //! XGBoost's and LightGBM's scikit-learn classes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both};
 use crate::python::{Node, Value};
-use crate::{Result, lightgbm, xgboost};
+use crate::{Error, Result, lightgbm, xgboost};
 
 #[derive(Debug)]
 struct Boosted {
     booster: Booster,
     classes: Option<Arc<Classes>>,
+    /// LightGBM has `decision_function` since 4.7; what is stacked on a model was fitted to what it has.
+    has_decision: bool,
 }
 
 #[derive(Debug)]
@@ -37,13 +40,16 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         } else {
             None
         };
-        return Ok(Box::new(Boosted { booster: Booster::Xgboost(booster), classes }));
+        let booster = Booster::Xgboost(booster);
+        return Ok(Box::new(Boosted { booster, classes, has_decision: false }));
     }
     let text = handle.text().ok_or_else(|| fields.malformed("the booster holds no text"))?;
     let best = own.get("best_iteration").and_then(Value::int).filter(|&best| best > 0);
     let booster = lightgbm::Booster::parse(text, best.map(|best| best as usize))?;
     let classes = if classifier { Some(fields.classes("_classes")?) } else { None };
-    Ok(Box::new(Boosted { booster: Booster::Lightgbm(booster), classes }))
+    // The attribute came with the same version as the method.
+    let has_decision = classifier && fields.0.get("_fitted_with_feature_names").is_some();
+    Ok(Box::new(Boosted { booster: Booster::Lightgbm(booster), classes, has_decision }))
 }
 
 /// The bytes of a `bytearray` or `bytes`.
@@ -56,15 +62,22 @@ fn bytes(value: Value<'_>) -> Option<&[u8]> {
 
 impl Boosted {
     fn answers(&self, x: &Table) -> Result<Matrix> {
-        let x = x.matrix()?;
         let (values, width) = match &self.booster {
             Booster::Xgboost(booster) => {
+                let x = match x {
+                    // XGBoost takes what is not there as missing, LightGBM as zero.
+                    Table::Sparse(sparse) => Cow::Owned(sparse.filled_with(f64::NAN)?),
+                    other => other.matrix()?,
+                };
                 let (values, width) = booster.predict_rows(&x.to_f32(), x.columns)?;
                 (values.into_iter().map(f64::from).collect(), width)
             }
-            Booster::Lightgbm(booster) => booster.predict_rows(&x.values, x.columns)?,
+            Booster::Lightgbm(booster) => {
+                let x = x.matrix()?;
+                booster.predict_rows(&x.values, x.columns)?
+            }
         };
-        Ok(Matrix::new(x.rows, width, values))
+        Ok(Matrix::new(x.rows(), width, values))
     }
 }
 
@@ -78,6 +91,11 @@ impl Estimator for Boosted {
                 Output::Table(answers)
             });
         };
+        if let Booster::Xgboost(booster) = &self.booster
+            && booster.is_multilabel()
+        {
+            return Ok(Output::present(&answers, 0.5));
+        }
         let chosen = match &self.booster {
             Booster::Xgboost(booster) => booster.classes(
                 &answers.values.iter().map(|&x| x as f32).collect::<Vec<_>>(),
@@ -95,6 +113,19 @@ impl Estimator for Boosted {
         } else {
             answers
         })
+    }
+
+    fn decision_function(&self, x: &Table) -> Result<Matrix> {
+        let Booster::Lightgbm(booster) = &self.booster else {
+            return Err(Error::Input("the model has no decision_function".into()));
+        };
+        let matrix = x.matrix()?;
+        let (values, width) = booster.raw_rows(&matrix.values, matrix.columns)?;
+        Ok(Matrix::new(matrix.rows, width, values))
+    }
+
+    fn has_decision(&self) -> bool {
+        self.has_decision
     }
 
     fn classes(&self) -> Option<&Arc<Classes>> {

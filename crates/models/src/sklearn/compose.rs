@@ -77,35 +77,14 @@ impl Estimator for Pipeline {
     }
 }
 
-/// `passthrough`, and `FunctionTransformer` without a function.
+/// `passthrough`
 #[derive(Debug)]
-struct Identity;
+pub(super) struct Identity;
 
 impl Estimator for Identity {
     fn transform(&self, x: Table) -> Result<Table> {
         Ok(x)
     }
-}
-
-/// Without a function, or with one that only checks its input.
-pub(super) fn function(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    match fields.optional("func") {
-        None => Ok(Box::new(Identity)),
-        Some(function)
-            if function.class() == Some("functools.partial") && checks_only(function) =>
-        {
-            Ok(Box::new(Identity))
-        }
-        // skops keeps a partial as an object of its own.
-        Some(function) => Err(fields.unsupported(format!("function {}", function.describe()))),
-    }
-}
-
-fn checks_only(partial: Value<'_>) -> bool {
-    partial
-        .arguments()
-        .first()
-        .is_some_and(|function| function.describe().ends_with(".check_array"))
 }
 
 /// `ColumnTransformer`
@@ -115,6 +94,8 @@ struct Columns {
     /// Names of the columns that training saw, where they had names.
     names: Option<Vec<String>>,
     width: usize,
+    /// Whether the parts are joined to rows of mostly zeros; boosters take what is not there as missing.
+    sparse: bool,
 }
 
 pub(super) fn column_transformer(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
@@ -145,7 +126,8 @@ pub(super) fn column_transformer(fields: Fields<'_>, depth: usize) -> Result<Box
         }
         parts.push((columns, part(*transformer, depth)?));
     }
-    Ok(Box::new(Columns { parts, names, width }))
+    let sparse = fields.flag("sparse_output_", false);
+    Ok(Box::new(Columns { parts, names, width, sparse }))
 }
 
 impl Estimator for Columns {
@@ -158,7 +140,12 @@ impl Estimator for Columns {
             // Frames that hold only numbers become matrices, so that the join can be one.
             Table::beside(vec![answer], x.rows())
         });
-        Table::beside(parts.collect::<Result<_>>()?, x.rows())
+        match Table::beside(parts.collect::<Result<_>>()?, x.rows())? {
+            Table::Sparse(sparse) if !self.sparse => {
+                Ok(Table::Matrix(sparse.filled(0, sparse.rows())?))
+            }
+            joined => Ok(joined),
+        }
     }
 
     fn size_bytes(&self) -> usize {
@@ -189,35 +176,54 @@ impl Columns {
     }
 }
 
-/// `FeatureUnion`
+/// `FeatureUnion`: parts side by side, each perhaps times a weight.
 #[derive(Debug)]
-struct Union(Vec<Box<dyn Estimator>>);
+struct Union(Vec<(Box<dyn Estimator>, f64)>);
 
 pub(super) fn feature_union(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
-    if fields.optional("transformer_weights").is_some() {
-        return Err(fields.unsupported("transformer_weights"));
-    }
+    let weights = fields.optional("transformer_weights");
     let mut parts = Vec::new();
     for entry in fields.items("transformer_list")? {
         let entry = entry.items().unwrap_or_default();
-        let [_, transformer] = entry.as_slice() else {
+        let [name, transformer] = entry.as_slice() else {
             return Err(fields.malformed("a transformer is no pair"));
         };
-        if transformer.text() != Some("drop") {
-            parts.push(part(*transformer, depth)?);
+        if transformer.text() == Some("drop") {
+            continue;
         }
+        let weight = weights.zip(name.text()).and_then(|(weights, name)| weights.get(name));
+        let weight = weight.filter(|weight| !weight.is_none()).map_or(Some(1.0), Value::float);
+        let weight = weight.ok_or_else(|| fields.malformed("a weight is no number"))?;
+        parts.push((part(*transformer, depth)?, weight));
     }
     Ok(Box::new(Union(parts)))
 }
 
 impl Estimator for Union {
     fn transform(&self, x: Table) -> Result<Table> {
-        let parts =
-            self.0.iter().map(|part| Table::beside(vec![part.transform(x.clone())?], x.rows()));
+        let parts = self.0.iter().map(|(part, weight)| {
+            let answer = Table::beside(vec![part.transform(x.clone())?], x.rows())?;
+            if *weight == 1.0 {
+                return Ok(answer);
+            }
+            Ok(match answer {
+                Table::Sparse(mut sparse) => {
+                    for row in 0..sparse.rows() {
+                        sparse.row_mut(row).for_each(|(_, value)| *value *= weight);
+                    }
+                    Table::Sparse(sparse)
+                }
+                other => {
+                    let mut matrix = other.matrix()?.into_owned();
+                    matrix.values.iter_mut().for_each(|value| *value *= weight);
+                    Table::Matrix(matrix)
+                }
+            })
+        });
         Table::beside(parts.collect::<Result<_>>()?, x.rows())
     }
 
     fn size_bytes(&self) -> usize {
-        self.0.iter().map(|part| part.size_bytes()).sum()
+        self.0.iter().map(|(part, _)| part.size_bytes()).sum()
     }
 }

@@ -1,116 +1,16 @@
 //! What flows between estimators: matrices of numbers, or frames with named and text columns.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::{
-    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
-};
+use arrow_array::{RecordBatch, StringArray};
 
+pub(crate) use super::matrix::Matrix;
+pub(crate) use super::output::{Classes, Output, matrix_prediction};
+pub(crate) use super::sparse::Sparse;
 pub(crate) use crate::input::Cells as Column;
 use crate::input::Input;
 use crate::{Error, Prediction, Result};
-
-/// Cells of one intermediate result; a one-hot or text encoding of a large batch is the largest.
-const MAX_CELLS: usize = 1 << 29;
-
-/// Numbers, row-major.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Matrix {
-    pub(crate) rows: usize,
-    pub(crate) columns: usize,
-    pub(crate) values: Vec<f64>,
-}
-
-impl Matrix {
-    pub(crate) fn new(rows: usize, columns: usize, values: Vec<f64>) -> Self {
-        debug_assert_eq!(rows * columns, values.len());
-        Self { rows, columns, values }
-    }
-
-    pub(crate) fn zeros(rows: usize, columns: usize) -> Result<Self> {
-        let cells = rows.checked_mul(columns).filter(|&cells| cells <= MAX_CELLS);
-        let cells = cells.ok_or_else(|| {
-            Error::Input(format!(
-                "{rows} rows of {columns} columns are too much at once; send fewer rows"
-            ))
-        })?;
-        Ok(Self { rows, columns, values: vec![0.0; cells] })
-    }
-
-    /// Rows in order; also of a matrix without columns.
-    pub(crate) fn each_row(&self) -> impl Iterator<Item = &[f64]> {
-        (0..self.rows).map(|row| {
-            self.values.get(row * self.columns..(row + 1) * self.columns).unwrap_or_default()
-        })
-    }
-
-    pub(crate) fn each_row_mut(&mut self) -> impl Iterator<Item = &mut [f64]> {
-        self.values.chunks_exact_mut(self.columns.max(1))
-    }
-
-    /// One column.
-    pub(crate) fn column(&self, at: usize) -> Vec<f64> {
-        self.each_row().filter_map(|row| row.get(at).copied()).collect()
-    }
-
-    /// A matrix of these columns, in this order.
-    pub(crate) fn select(&self, columns: &[usize]) -> Result<Self> {
-        if let Some(column) = columns.iter().find(|&&column| column >= self.columns) {
-            return Err(Error::Input(format!("column {column} of {}", self.columns)));
-        }
-        let values = self
-            .each_row()
-            .flat_map(|row| columns.iter().filter_map(|&at| row.get(at).copied()))
-            .collect();
-        Ok(Self::new(self.rows, columns.len(), values))
-    }
-
-    /// Matrices side by side.
-    pub(crate) fn beside(parts: &[Self], rows: usize) -> Result<Self> {
-        let columns = parts.iter().map(|part| part.columns).sum();
-        let mut joined = Self::zeros(rows, columns)?;
-        let mut first = 0;
-        for part in parts {
-            for (to, from) in joined.each_row_mut().zip(part.each_row()) {
-                if let Some(to) = to.get_mut(first..first + part.columns) {
-                    to.copy_from_slice(from);
-                }
-            }
-            first += part.columns;
-        }
-        Ok(joined)
-    }
-
-    /// `f32` as scikit-learn's trees see the values.
-    pub(crate) fn to_f32(&self) -> Vec<f32> {
-        self.values.iter().map(|&x| x as f32).collect()
-    }
-
-    /// Rows times `weights` (outputs x columns, row-major), plus `bias` by output.
-    pub(crate) fn times_transposed(&self, weights: &Self, bias: &[f64]) -> Result<Self> {
-        self.check_width(weights.columns)?;
-        let mut result = Self::zeros(self.rows, weights.rows)?;
-        for (row, sums) in self.each_row().zip(result.values.chunks_exact_mut(weights.rows.max(1)))
-        {
-            for (at, (sum, weights)) in sums.iter_mut().zip(weights.each_row()).enumerate() {
-                *sum = row.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>()
-                    + bias.get(at).or(bias.first()).copied().unwrap_or(0.0);
-            }
-        }
-        Ok(result)
-    }
-
-    /// Refuses an input that is not as wide as the model.
-    pub(crate) fn check_width(&self, columns: usize) -> Result<()> {
-        if self.columns == columns {
-            return Ok(());
-        }
-        Err(Error::Input(format!(
-            "the model takes {columns} columns, the input has {}",
-            self.columns
-        )))
-    }
-}
 
 /// Columns under names.
 #[derive(Debug, Clone)]
@@ -124,6 +24,7 @@ pub(crate) struct Frame {
 #[derive(Debug, Clone)]
 pub(crate) enum Table {
     Matrix(Matrix),
+    Sparse(Sparse),
     Frame(Frame),
 }
 
@@ -143,6 +44,7 @@ impl Table {
     pub(crate) fn rows(&self) -> usize {
         match self {
             Self::Matrix(matrix) => matrix.rows,
+            Self::Sparse(sparse) => sparse.rows(),
             Self::Frame(frame) => frame.rows,
         }
     }
@@ -150,14 +52,16 @@ impl Table {
     pub(crate) fn width(&self) -> usize {
         match self {
             Self::Matrix(matrix) => matrix.columns,
+            Self::Sparse(sparse) => sparse.columns,
             Self::Frame(frame) => frame.columns.len(),
         }
     }
 
     /// All columns as numbers.
-    pub(crate) fn matrix(&self) -> Result<std::borrow::Cow<'_, Matrix>> {
+    pub(crate) fn matrix(&self) -> Result<Cow<'_, Matrix>> {
         let frame = match self {
-            Self::Matrix(matrix) => return Ok(std::borrow::Cow::Borrowed(matrix)),
+            Self::Matrix(matrix) => return Ok(Cow::Borrowed(matrix)),
+            Self::Sparse(sparse) => return Ok(Cow::Owned(sparse.filled(0, sparse.rows())?)),
             Self::Frame(frame) => frame,
         };
         let mut matrix = Matrix::zeros(frame.rows, frame.columns.len())?;
@@ -173,7 +77,65 @@ impl Table {
                 }
             }
         }
-        Ok(std::borrow::Cow::Owned(matrix))
+        Ok(Cow::Owned(matrix))
+    }
+
+    /// All columns as numbers, where the model takes none that are missing or infinite.
+    pub(crate) fn finite(&self) -> Result<Cow<'_, Matrix>> {
+        let matrix = self.matrix()?;
+        if let Some(at) = matrix.values.iter().position(|x| !x.is_finite()) {
+            let width = matrix.columns.max(1);
+            return Err(Error::Input(format!(
+                "column {:?}, row {}: {} where the model takes finite numbers",
+                self.name(at % width),
+                at / width,
+                matrix.values.get(at).copied().unwrap_or(f64::NAN)
+            )));
+        }
+        Ok(matrix)
+    }
+
+    /// The rows as numbers in blocks, each with the number of its first row. Rows of mostly zeros are
+    /// filled up a block at a time.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = Result<(usize, Cow<'_, Matrix>)>> {
+        /// Cells of a block: 8 MB.
+        const CELLS: usize = 1 << 20;
+        let size = match self {
+            Self::Sparse(sparse) => (CELLS / sparse.columns.max(1)).max(1),
+            _ => self.rows().max(1),
+        };
+        (0..self.rows()).step_by(size).map(move |first| {
+            Ok(match self {
+                Self::Sparse(sparse) => {
+                    (first, Cow::Owned(sparse.filled(first, size.min(sparse.rows() - first))?))
+                }
+                other => (first, other.matrix()?),
+            })
+        })
+    }
+
+    /// Rows times `weights` (outputs x columns, row-major), plus `bias` by output; for models that take
+    /// finite numbers only.
+    pub(crate) fn times_transposed(&self, weights: &Matrix, bias: &[f64]) -> Result<Matrix> {
+        match self {
+            Self::Sparse(sparse) => sparse.times_transposed(weights, bias),
+            other => other.finite()?.times_transposed(weights, bias),
+        }
+    }
+
+    /// Rows of text, if that is all there is.
+    pub(crate) fn all_text(&self) -> Option<Prediction> {
+        let Self::Frame(frame) = self else { return None };
+        let columns: Option<Vec<&Vec<Option<String>>>> = frame
+            .columns
+            .iter()
+            .map(|column| if let Column::Text(values) = column { Some(values) } else { None })
+            .collect();
+        let columns = columns?;
+        let values: StringArray = (0..frame.rows)
+            .flat_map(|row| columns.iter().map(move |column| column.get(row).cloned().flatten()))
+            .collect();
+        Some(Prediction::Matrix { values: Arc::new(values), width: columns.len() })
     }
 
     /// One column, copied out.
@@ -181,6 +143,9 @@ impl Table {
         let column = match self {
             Self::Matrix(matrix) if at < matrix.columns => Some(Column::Numbers(matrix.column(at))),
             Self::Matrix(_) => None,
+            Self::Sparse(sparse) => {
+                Some(Column::Numbers(sparse.select(&[at])?.filled(0, sparse.rows())?.values))
+            }
             Self::Frame(frame) => frame.columns.get(at).cloned(),
         };
         column.ok_or_else(|| {
@@ -191,7 +156,7 @@ impl Table {
     pub(crate) fn name(&self, at: usize) -> String {
         match self {
             Self::Frame(frame) => frame.names.get(at).cloned().unwrap_or_else(|| at.to_string()),
-            Self::Matrix(_) => at.to_string(),
+            Self::Matrix(_) | Self::Sparse(_) => at.to_string(),
         }
     }
 
@@ -199,6 +164,7 @@ impl Table {
     pub(crate) fn select(&self, columns: &[usize]) -> Result<Self> {
         match self {
             Self::Matrix(matrix) => Ok(Self::Matrix(matrix.select(columns)?)),
+            Self::Sparse(sparse) => Ok(Self::Sparse(sparse.select(columns)?)),
             Self::Frame(frame) => Ok(Self::Frame(Frame {
                 rows: frame.rows,
                 names: columns.iter().map(|&at| self.name(at)).collect(),
@@ -207,8 +173,18 @@ impl Table {
         }
     }
 
-    /// Tables side by side: a matrix when all of them are numbers.
-    pub(crate) fn beside(parts: Vec<Self>, rows: usize) -> Result<Self> {
+    /// Tables side by side: a matrix when all of them are numbers, of few entries when one of them is so.
+    pub(crate) fn beside(mut parts: Vec<Self>, rows: usize) -> Result<Self> {
+        if parts.len() == 1 && !matches!(parts.first(), Some(Self::Frame(_))) {
+            return parts.pop().ok_or_else(|| Error::Input("no columns".into()));
+        }
+        if parts.iter().any(|part| matches!(part, Self::Sparse(_))) {
+            let parts = parts.iter().map(|part| match part {
+                Self::Sparse(sparse) => Ok(sparse.clone()),
+                other => Sparse::from_matrix(&*other.matrix()?),
+            });
+            return Ok(Self::Sparse(Sparse::beside(&parts.collect::<Result<Vec<_>>>()?, rows)?));
+        }
         if parts.iter().all(|part| matches!(part, Self::Matrix(_))) {
             let parts: Vec<Matrix> = parts
                 .into_iter()
@@ -228,148 +204,4 @@ impl Table {
         }
         Ok(Self::Frame(frame))
     }
-}
-
-/// Class labels of a classifier.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Classes {
-    Integers(Vec<i64>, u8),
-    Floats(Vec<f64>),
-    Booleans(Vec<bool>),
-    Text(Vec<String>),
-}
-
-impl Classes {
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Integers(v, _) => v.len(),
-            Self::Floats(v) => v.len(),
-            Self::Booleans(v) => v.len(),
-            Self::Text(v) => v.len(),
-        }
-    }
-
-    fn labels(&self, chosen: &[usize]) -> ArrayRef {
-        fn pick<T: Clone>(values: &[T], chosen: &[usize]) -> Vec<T> {
-            chosen.iter().filter_map(|&at| values.get(at).cloned()).collect()
-        }
-        match self {
-            Self::Integers(v, 32) => Arc::new(Int32Array::from_iter_values(
-                pick(v, chosen).into_iter().map(|x| x as i32),
-            )),
-            Self::Integers(v, _) => Arc::new(Int64Array::from(pick(v, chosen))),
-            Self::Floats(v) => Arc::new(Float64Array::from(pick(v, chosen))),
-            Self::Booleans(v) => Arc::new(BooleanArray::from(pick(v, chosen))),
-            Self::Text(v) => Arc::new(StringArray::from(pick(v, chosen))),
-        }
-    }
-
-    /// Whether a class is the same as one of another list.
-    pub(crate) fn same(&self, at: usize, other: &Self, of_other: usize) -> bool {
-        match (self, other) {
-            (Self::Text(a), Self::Text(b)) => a.get(at) == b.get(of_other),
-            _ => self.number(at).is_some() && self.number(at) == other.number(of_other),
-        }
-    }
-
-    /// The class as a number, for classifiers that are trained on encoded classes.
-    pub(crate) fn number(&self, at: usize) -> Option<f64> {
-        match self {
-            Self::Integers(v, _) => v.get(at).map(|&x| x as f64),
-            Self::Floats(v) => v.get(at).copied(),
-            Self::Booleans(v) => v.get(at).map(|&x| f64::from(u8::from(x))),
-            Self::Text(_) => None,
-        }
-    }
-}
-
-/// What `predict` answers.
-#[derive(Debug, Clone)]
-pub(crate) enum Output {
-    /// A class for each row.
-    Labels(Vec<usize>, Arc<Classes>),
-    /// A number for each row.
-    Values(Vec<f64>),
-    /// Integers: clusters, or 1 and -1 of outlier detectors.
-    Integers(Vec<i64>),
-    /// Several numbers for each row.
-    Table(Matrix),
-    /// A class for each row and output.
-    ManyLabels(Vec<(Vec<usize>, Arc<Classes>)>),
-}
-
-impl Output {
-    pub(crate) fn prediction(self) -> Result<Prediction> {
-        Ok(match self {
-            Self::Labels(chosen, classes) => Prediction::Column(classes.labels(&chosen)),
-            Self::Values(values) => Prediction::Column(Arc::new(Float64Array::from(values))),
-            Self::Integers(values) => Prediction::Column(Arc::new(Int64Array::from(values))),
-            Self::Table(matrix) => matrix_prediction(matrix),
-            Self::ManyLabels(outputs) => many_labels(&outputs)?,
-        })
-    }
-
-    /// The answers as numbers: what a model stacked on this one sees.
-    pub(crate) fn numbers(&self) -> Result<Matrix> {
-        Ok(match self {
-            Self::Labels(chosen, classes) => {
-                let numbers: Option<Vec<f64>> =
-                    chosen.iter().map(|&at| classes.number(at)).collect();
-                let numbers = numbers
-                    .ok_or_else(|| Error::Input("text classes where numbers are needed".into()))?;
-                Matrix::new(numbers.len(), 1, numbers)
-            }
-            Self::Values(values) => Matrix::new(values.len(), 1, values.clone()),
-            Self::Integers(values) => {
-                Matrix::new(values.len(), 1, values.iter().map(|&x| x as f64).collect())
-            }
-            Self::Table(matrix) => matrix.clone(),
-            Self::ManyLabels(_) => {
-                return Err(Error::Input("several outputs where one is needed".into()));
-            }
-        })
-    }
-}
-
-pub(crate) fn matrix_prediction(matrix: Matrix) -> Prediction {
-    Prediction::Matrix {
-        width: matrix.columns,
-        values: Arc::new(Float64Array::from(matrix.values)),
-    }
-}
-
-/// Labels of several outputs, row by row; they must be of one kind, as in NumPy.
-fn many_labels(outputs: &[(Vec<usize>, Arc<Classes>)]) -> Result<Prediction> {
-    let width = outputs.len();
-    let rows = outputs.first().map_or(0, |(chosen, _)| chosen.len());
-    let each = || {
-        (0..rows).flat_map(|row| {
-            outputs
-                .iter()
-                .filter_map(move |(chosen, classes)| chosen.get(row).map(|&at| (at, classes)))
-        })
-    };
-    let integers: Option<Vec<i64>> = each()
-        .map(|(at, classes)| match &**classes {
-            Classes::Integers(v, _) => v.get(at).copied(),
-            _ => None,
-        })
-        .collect();
-    if let Some(integers) = integers {
-        return Ok(Prediction::Matrix { values: Arc::new(Int64Array::from(integers)), width });
-    }
-    if let Some(numbers) =
-        each().map(|(at, classes)| classes.number(at)).collect::<Option<Vec<f64>>>()
-    {
-        return Ok(Prediction::Matrix { values: Arc::new(Float64Array::from(numbers)), width });
-    }
-    let text: Option<Vec<String>> = each()
-        .map(|(at, classes)| match &**classes {
-            Classes::Text(v) => v.get(at).cloned(),
-            _ => None,
-        })
-        .collect();
-    let text =
-        text.ok_or_else(|| Error::Input("outputs of text and of numbers in one model".into()))?;
-    Ok(Prediction::Matrix { values: Arc::new(StringArray::from(text)), width })
 }

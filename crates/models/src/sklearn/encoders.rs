@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::data::{Column, Frame, Matrix, Table};
+use super::data::{Column, Matrix, Sparse, Table};
 use super::estimator::{Estimator, Fields};
 use crate::python::{Elements, Value};
 use crate::{Error, Result};
@@ -28,7 +28,7 @@ impl Key {
         text.map_or(Self::Missing, |text| Self::Text(text.to_owned()))
     }
 
-    fn of(value: Value<'_>) -> Option<Self> {
+    pub(super) fn of(value: Value<'_>) -> Option<Self> {
         if value.is_none() {
             return Some(Self::Missing);
         }
@@ -132,7 +132,8 @@ fn unseen(x: &Table, at: usize, row: usize) -> Error {
     ))
 }
 
-fn check_width(x: &Table, columns: usize) -> Result<()> {
+/// Refuses an input that is not as wide as the model.
+pub(super) fn check_width(x: &Table, columns: usize) -> Result<()> {
     if x.width() == columns {
         return Ok(());
     }
@@ -145,6 +146,7 @@ struct OneHot {
     /// The code without a column of its own.
     dropped: Vec<Option<usize>>,
     unknown: Unknown,
+    sparse: bool,
 }
 
 pub(super) fn one_hot(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
@@ -170,7 +172,8 @@ pub(super) fn one_hot(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         "infrequent_if_exist" | "warn" => Unknown::Infrequent,
         other => return Err(fields.unsupported(format!("handle_unknown {other:?}"))),
     };
-    Ok(Box::new(OneHot { columns, dropped, unknown }))
+    let sparse = fields.flag("sparse_output", fields.flag("sparse", true));
+    Ok(Box::new(OneHot { columns, dropped, unknown, sparse }))
 }
 
 impl Estimator for OneHot {
@@ -183,23 +186,31 @@ impl Estimator for OneHot {
             .enumerate()
             .map(|(at, column)| column.width - usize::from(dropped(at).is_some()))
             .sum();
-        let mut result = Matrix::zeros(x.rows(), width)?;
         let mut first = 0;
+        let mut places = Vec::with_capacity(self.columns.len());
         for (at, encoded) in self.columns.iter().enumerate() {
             let dropped = dropped(at);
             let codes =
                 encoded.codes(&x.column(at)?, self.unknown).map_err(|row| unseen(&x, at, row))?;
-            for (row, code) in result.each_row_mut().zip(codes) {
-                let Some(code) = code.filter(|&code| Some(code) != dropped) else { continue };
-                let place =
-                    first + code - usize::from(dropped.is_some_and(|dropped| code > dropped));
-                if let Some(slot) = row.get_mut(place) {
-                    *slot = 1.0;
-                }
-            }
+            let place = |code: Option<usize>| {
+                let code = code.filter(|&code| Some(code) != dropped)?;
+                Some(
+                    (first + code - usize::from(dropped.is_some_and(|dropped| code > dropped)))
+                        as u32,
+                )
+            };
+            places.push(codes.into_iter().map(place).collect::<Vec<_>>());
             first += encoded.width - usize::from(dropped.is_some());
         }
-        Ok(Table::Matrix(result))
+        let mut result = Sparse::new(width);
+        for row in 0..x.rows() {
+            let ones = places.iter().filter_map(|column| *column.get(row)?);
+            result.push_row(ones.map(|place| (place, 1.0)))?;
+        }
+        if self.sparse {
+            return Ok(Table::Sparse(result));
+        }
+        Ok(Table::Matrix(result.filled(0, x.rows())?))
     }
 }
 
@@ -208,6 +219,8 @@ struct Ordinal {
     columns: Vec<Encoded>,
     unknown: Unknown,
     missing: f64,
+    /// By column: whether training saw NaN, which then has a code of its own. `None` is a category.
+    saw_nan: Vec<bool>,
 }
 
 pub(super) fn ordinal(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
@@ -217,7 +230,18 @@ pub(super) fn ordinal(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         other => return Err(fields.unsupported(format!("handle_unknown {other:?}"))),
     };
     let missing = fields.float("encoded_missing_value").unwrap_or(f64::NAN);
-    Ok(Box::new(Ordinal { columns: columns(fields)?, unknown, missing }))
+    let saw_nan = fields.items("categories_")?.into_iter().map(has_nan).collect();
+    Ok(Box::new(Ordinal { columns: columns(fields)?, unknown, missing, saw_nan }))
+}
+
+/// Whether a list of categories has NaN.
+fn has_nan(categories: Value<'_>) -> bool {
+    categories.array().is_some_and(|array| match &array.elements {
+        Elements::Objects(ids) => {
+            ids.iter().any(|&id| categories.sibling(id).float().is_some_and(f64::is_nan))
+        }
+        other => other.to_f64().is_some_and(|values| values.iter().any(|x| x.is_nan())),
+    })
 }
 
 impl Estimator for Ordinal {
@@ -226,7 +250,9 @@ impl Estimator for Ordinal {
         let mut result = Matrix::zeros(x.rows(), self.columns.len())?;
         for (at, encoded) in self.columns.iter().enumerate() {
             let column = x.column(at)?;
-            let missing: Vec<bool> = keys(&column).iter().map(|key| *key == Key::Missing).collect();
+            let saw_nan = self.saw_nan.get(at) == Some(&true);
+            let missing: Vec<bool> =
+                keys(&column).iter().map(|key| saw_nan && *key == Key::Missing).collect();
             let codes = encoded.codes(&column, self.unknown).map_err(|row| unseen(&x, at, row))?;
             for ((row, code), missing) in result.each_row_mut().zip(codes).zip(missing) {
                 let value = match (code, self.unknown) {
@@ -244,188 +270,23 @@ impl Estimator for Ordinal {
     }
 }
 
-/// `TargetEncoder`: each category becomes the mean of the target that training saw.
+/// `LabelEncoder`: the numbers of classes.
 #[derive(Debug)]
-struct Target {
-    columns: Vec<HashMap<Key, usize>>,
-    /// By column and class: the value of each category.
-    encodings: Vec<Vec<f64>>,
-    means: Vec<f64>,
+struct Label(Encoded);
+
+pub(super) fn label(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let keys = categories(fields, fields.value("classes_")?)?;
+    let width = keys.len();
+    let place = keys.into_iter().enumerate().map(|(at, key)| (key, at)).collect();
+    Ok(Box::new(Label(Encoded { place, width, infrequent: None })))
 }
 
-pub(super) fn target(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let columns = fields
-        .items("categories_")?
-        .into_iter()
-        .map(|value| {
-            Ok(categories(fields, value)?
-                .into_iter()
-                .enumerate()
-                .map(|(at, key)| (key, at))
-                .collect())
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let encodings = fields
-        .items("encodings_")?
-        .into_iter()
-        .map(|value| {
-            super::estimator::numbers(value)
-                .ok_or_else(|| fields.malformed("encodings_ are no numbers"))
-        })
-        .collect::<Result<_>>()?;
-    Ok(Box::new(Target { columns, encodings, means: fields.numbers("target_mean_")? }))
-}
-
-impl Estimator for Target {
+impl Estimator for Label {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, self.columns.len())?;
-        // More than two classes give a column for each, for every column of the input.
-        let each = self.encodings.len() / self.columns.len().max(1);
-        let mut result = Matrix::zeros(x.rows(), self.encodings.len())?;
-        for (at, column) in self.columns.iter().enumerate() {
-            let keys = keys(&x.column(at)?);
-            for (row, key) in result.each_row_mut().zip(&keys) {
-                for class in 0..each {
-                    let encoding = self.encodings.get(at * each + class);
-                    let mean =
-                        self.means.get(class).or(self.means.first()).copied().unwrap_or(f64::NAN);
-                    let value = column
-                        .get(key)
-                        .and_then(|&place| encoding?.get(place))
-                        .copied()
-                        .unwrap_or(mean);
-                    if let Some(slot) = row.get_mut(at * each + class) {
-                        *slot = value;
-                    }
-                }
-            }
-        }
-        Ok(Table::Matrix(result))
-    }
-}
-
-/// `SimpleImputer`
-#[derive(Debug)]
-struct Imputer {
-    missing: Key,
-    /// Whether what is missing is `None` rather than NaN.
-    none_is_missing: bool,
-    /// What each column is filled with; `None` when the column is dropped.
-    fill: Vec<Option<Fill>>,
-    /// Columns whose missing values get an indicator.
-    indicate: Vec<usize>,
-}
-
-#[derive(Debug, Clone)]
-enum Fill {
-    Number(f64),
-    Text(String),
-}
-
-pub(super) fn imputer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let statistics = fields.value("statistics_")?;
-    let keep_empty =
-        fields.flag("keep_empty_features", false) || fields.text("strategy", "mean") == "constant";
-    let numbers = statistics.array().and_then(|array| array.elements.to_f64());
-    let fill = match (numbers, statistics.array().map(|array| &array.elements)) {
-        (Some(numbers), _) => numbers
-            .into_iter()
-            .map(|x| {
-                if x.is_nan() && !keep_empty {
-                    None
-                } else {
-                    Some(Fill::Number(if x.is_nan() { 0.0 } else { x }))
-                }
-            })
-            .collect(),
-        (None, Some(Elements::Text(text))) => {
-            text.iter().map(|text| Some(Fill::Text(text.clone()))).collect()
-        }
-        (None, Some(Elements::Objects(ids))) => ids
-            .iter()
-            .map(|&id| {
-                let value = statistics.sibling(id);
-                value
-                    .text()
-                    .map(|text| Fill::Text(text.to_owned()))
-                    .or_else(|| value.float().filter(|x| !x.is_nan()).map(Fill::Number))
-            })
-            .collect(),
-        _ => return Err(fields.malformed("statistics_ is no array")),
-    };
-    let missing = fields.0.get("missing_values").and_then(Key::of).unwrap_or(Key::Missing);
-    let indicate = match fields.optional("indicator_").map(Fields) {
-        Some(indicator) => {
-            indicator.numbers("features_")?.into_iter().map(|x| x as usize).collect()
-        }
-        None => Vec::new(),
-    };
-    let none_is_missing = fields.0.get("missing_values").is_some_and(Value::is_none);
-    Ok(Box::new(Imputer { missing, none_is_missing, fill, indicate }))
-}
-
-impl Estimator for Imputer {
-    fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, self.fill.len())?;
-        let rows = x.rows();
-        let mut frame = Frame { rows, names: Vec::new(), columns: Vec::new() };
-        let mut indicators = Vec::new();
-        for (at, fill) in self.fill.iter().enumerate() {
-            let column = x.column(at)?;
-            let missing: Vec<bool> = match (&column, self.none_is_missing) {
-                // `None` in text is not NaN, and stays.
-                (Column::Text(values), false) if self.missing == Key::Missing => {
-                    vec![false; values.len()]
-                }
-                _ => keys(&column).iter().map(|key| *key == self.missing).collect(),
-            };
-            if let Some(fill) = fill {
-                frame.names.push(x.name(at));
-                frame.columns.push(fill.put_into(column, &missing).map_err(|reason| {
-                    Error::Input(format!("column {:?}: {reason}", x.name(at)))
-                })?);
-            }
-            if self.indicate.contains(&at) {
-                indicators.push((at, missing));
-            }
-        }
-        for (at, missing) in indicators {
-            frame.names.push(format!("missingindicator_{}", x.name(at)));
-            frame.columns.push(Column::Numbers(
-                missing.into_iter().map(|x| f64::from(u8::from(x))).collect(),
-            ));
-        }
-        Table::beside(vec![Table::Frame(frame)], rows)
-    }
-}
-
-impl Fill {
-    fn put_into(&self, column: Column, missing: &[bool]) -> Result<Column, &'static str> {
-        Ok(match (column, self) {
-            (Column::Numbers(mut values), Self::Number(fill)) => {
-                values
-                    .iter_mut()
-                    .zip(missing)
-                    .filter(|(_, missing)| **missing)
-                    .for_each(|(value, _)| *value = *fill);
-                Column::Numbers(values)
-            }
-            (Column::Text(mut values), Self::Text(fill)) => {
-                values
-                    .iter_mut()
-                    .zip(missing)
-                    .filter(|(_, missing)| **missing)
-                    .for_each(|(value, _)| *value = Some(fill.clone()));
-                Column::Text(values)
-            }
-            // A text column that arrives empty is typed as numbers.
-            (Column::Numbers(values), Self::Text(fill)) if values.iter().all(|x| x.is_nan()) => {
-                Column::Text(vec![Some(fill.clone()); values.len()])
-            }
-            (Column::Numbers(_), Self::Text(_)) => {
-                return Err("numbers where the model takes text");
-            }
-            (Column::Text(_), Self::Number(_)) => return Err("text where the model takes numbers"),
-        })
+        check_width(&x, 1)?;
+        let codes =
+            self.0.codes(&x.column(0)?, Unknown::Error).map_err(|row| unseen(&x, 0, row))?;
+        let values = codes.into_iter().map(|code| code.map_or(f64::NAN, |code| code as f64));
+        Ok(Table::Matrix(Matrix::new(x.rows(), 1, values.collect())))
     }
 }

@@ -104,6 +104,29 @@ pub(crate) fn both(second: impl Iterator<Item = f64>, rows: usize) -> Matrix {
     Matrix::new(rows, 2, second.flat_map(|p| [1.0 - p, p]).collect())
 }
 
+/// Scores of classes from their pairs, in the order (0, 1), (0, 2), …, (1, 2), …: votes, with confidences
+/// (positive for the second of a pair) to break ties, squeezed so that they never outweigh a vote.
+pub(crate) fn confidences_and_votes(
+    second_chosen: impl Iterator<Item = bool>,
+    confidences: impl Iterator<Item = f64>,
+    scores: &mut [f64],
+) {
+    let classes = scores.len();
+    let mut sums = vec![0.0; classes];
+    let pairs = (0..classes).flat_map(|i| (i + 1..classes).map(move |j| (i, j)));
+    for ((first, second), (chosen, confidence)) in pairs.zip(second_chosen.zip(confidences)) {
+        for (class, sign, voted) in [(first, -1.0, !chosen), (second, 1.0, chosen)] {
+            if let (Some(sum), Some(score)) = (sums.get_mut(class), scores.get_mut(class)) {
+                *sum += sign * confidence;
+                *score += f64::from(u8::from(voted));
+            }
+        }
+    }
+    for (score, sum) in scores.iter_mut().zip(sums) {
+        *score += sum / (3.0 * (sum.abs() + 1.0));
+    }
+}
+
 /// The attributes of a fitted estimator, with errors that name it.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a>(pub(crate) Value<'a>);
@@ -187,6 +210,22 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// `classes_`, one list for each output.
+pub(crate) fn class_lists(fields: Fields<'_>) -> Result<Vec<Arc<Classes>>> {
+    if fields.array("classes_").is_ok() {
+        return Ok(vec![fields.classes("classes_")?]);
+    }
+    let lists = fields.items("classes_")?.into_iter();
+    lists
+        .map(|list| {
+            list.array()
+                .and_then(|array| classes(array, list))
+                .map(Arc::new)
+                .ok_or_else(|| fields.unsupported(format!("classes of type {}", list.describe())))
+        })
+        .collect()
+}
+
 pub(crate) fn classes(array: &Array, heap_of: Value<'_>) -> Option<Classes> {
     Some(match &array.elements {
         Elements::Int(v) => Classes::Integers(v.clone(), array.bits),
@@ -223,8 +262,11 @@ pub(crate) fn numbers(value: Value<'_>) -> Option<Vec<f64>> {
     }
 }
 
-/// A two-dimensional array; a vector is one row.
+/// A two-dimensional array, also one that SciPy keeps sparse; a vector is one row.
 pub(crate) fn matrix(value: Value<'_>) -> Option<Matrix> {
+    if value.class().is_some_and(|class| class.starts_with("scipy.sparse.")) {
+        return filled(value);
+    }
     let array = value.array()?;
     let (rows, columns) = match array.shape.as_slice() {
         [columns] => (1, *columns),
@@ -233,4 +275,50 @@ pub(crate) fn matrix(value: Value<'_>) -> Option<Matrix> {
     };
     let values = array.elements.to_f64()?;
     (values.len() == rows.checked_mul(columns)?).then(|| Matrix::new(rows, columns, values))
+}
+
+/// A sparse matrix of SciPy with its zeros: compressed rows or columns, places and values, or diagonals.
+fn filled(value: Value<'_>) -> Option<Matrix> {
+    let count = |value: Value<'_>| value.int().and_then(|count| usize::try_from(count).ok());
+    let shape = value.get("_shape").or_else(|| value.get("shape"))?;
+    let shape: Vec<usize> = match shape.array() {
+        Some(array) => array.elements.to_i64()?.into_iter().map(|dim| dim as usize).collect(),
+        None => shape.items()?.into_iter().map(count).collect::<Option<_>>()?,
+    };
+    let &[rows, columns] = shape.as_slice() else { return None };
+    let mut matrix = Matrix::zeros(rows, columns).ok()?;
+    let list = |name: &str| value.get(name).and_then(numbers);
+    let data = list("data")?;
+    let format = value.get("format").and_then(Value::text).unwrap_or_default();
+    let class = value.class()?;
+    let is = |name: &str| {
+        format == name
+            || class.contains(&format!("._{name}."))
+            || class.ends_with(&format!("{name}_matrix"))
+    };
+    let mut put = |row: usize, column: usize, x: f64| {
+        if row < rows
+            && column < columns
+            && let Some(slot) = matrix.values.get_mut(row * columns + column)
+        {
+            *slot += x;
+        }
+    };
+    if is("csr") || is("csc") {
+        let (places, starts) = (list("indices")?, list("indptr")?);
+        for (line, bounds) in starts.windows(2).enumerate() {
+            let &[start, end] = bounds else { continue };
+            let range = start as usize..end as usize;
+            for (&place, &x) in places.get(range.clone())?.iter().zip(data.get(range)?) {
+                if is("csr") { put(line, place as usize, x) } else { put(place as usize, line, x) }
+            }
+        }
+    } else if is("coo") {
+        for ((row, column), x) in list("row")?.into_iter().zip(list("col")?).zip(data) {
+            put(row as usize, column as usize, x);
+        }
+    } else {
+        return None;
+    }
+    Some(matrix)
 }

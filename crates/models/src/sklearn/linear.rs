@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both, expit, labels_of_scores, softmax};
-use crate::Result;
+use crate::{Error, Result};
 
 /// `X w + b`, perhaps through `exp`.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) fn regressor(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
 
 impl Estimator for Regressor {
     fn predict(&self, x: &Table) -> Result<Output> {
-        let mut result = x.matrix()?.times_transposed(&self.coefficients, &self.intercept)?;
+        let mut result = x.times_transposed(&self.coefficients, &self.intercept)?;
         if self.exponential {
             result.values.iter_mut().for_each(|x| *x = x.exp());
         }
@@ -63,10 +63,40 @@ struct Classifier {
     intercept: Vec<f64>,
     classes: Arc<Classes>,
     probabilities: Probabilities,
+    /// Each class is a label of its own.
+    multilabel: bool,
+    /// Discriminant analysis also transforms.
+    directions: Option<Directions>,
+}
+
+/// `(x - mean) w`
+#[derive(Debug)]
+struct Directions {
+    mean: Option<Vec<f64>>,
+    scalings: Matrix,
+}
+
+impl Directions {
+    fn read(fields: Fields<'_>) -> Result<Self> {
+        let scalings = fields.matrix("scalings_")?;
+        let count = fields.count("_max_components")?.min(scalings.columns);
+        let turned = (0..count).flat_map(|at| scalings.column(at)).collect();
+        let mean = match fields.text("solver", "svd") {
+            "svd" => Some(fields.numbers("xbar_")?),
+            _ => None,
+        };
+        Ok(Self { mean, scalings: Matrix::new(count, scalings.rows, turned) })
+    }
 }
 
 pub(super) fn classifier(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let classes = fields.classes("classes_")?;
+    // Ridge classifiers before 1.8 keep their classes in the binarizer alone.
+    let classes = match fields.optional("_label_binarizer").map(Fields) {
+        Some(binarizer) if fields.optional("classes_").is_none() => {
+            binarizer.classes("classes_")?
+        }
+        _ => fields.classes("classes_")?,
+    };
     let coefficients = fields.matrix("coef_")?;
     let scores = coefficients.rows;
     if scores != classes.len() && !(scores == 1 && classes.len() <= 2) {
@@ -91,17 +121,31 @@ pub(super) fn classifier(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         _ => Probabilities::None,
     };
     let intercept = fields.optional_numbers("intercept_")?.unwrap_or_else(|| vec![0.0]);
-    Ok(Box::new(Classifier { coefficients, intercept, classes, probabilities }))
+    let multilabel = fields
+        .optional("_label_binarizer")
+        .is_some_and(|binarizer| Fields(binarizer).text("y_type_", "").starts_with("multilabel"));
+    let directions = fields.optional("scalings_").map(|_| Directions::read(fields)).transpose()?;
+    Ok(Box::new(Classifier {
+        coefficients,
+        intercept,
+        classes,
+        probabilities,
+        multilabel,
+        directions,
+    }))
 }
 
 impl Estimator for Classifier {
     fn predict(&self, x: &Table) -> Result<Output> {
         let scores = self.decision_function(x)?;
+        if self.multilabel {
+            return Ok(Output::present(&scores, 0.0));
+        }
         Ok(Output::Labels(labels_of_scores(&scores, 0.0), Arc::clone(&self.classes)))
     }
 
     fn decision_function(&self, x: &Table) -> Result<Matrix> {
-        x.matrix()?.times_transposed(&self.coefficients, &self.intercept)
+        x.times_transposed(&self.coefficients, &self.intercept)
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
@@ -109,7 +153,7 @@ impl Estimator for Classifier {
         let rows = scores.rows;
         match self.probabilities {
             Probabilities::None => {
-                return Err(crate::Error::Input("the model has no predict_proba".into()));
+                return Err(Error::Input("the model has no predict_proba".into()));
             }
             Probabilities::Softmax if scores.columns == 1 => {
                 scores =
@@ -139,6 +183,19 @@ impl Estimator for Classifier {
             }
         }
         Ok(scores)
+    }
+
+    fn transform(&self, x: Table) -> Result<Table> {
+        let Some(directions) = &self.directions else {
+            return Err(Error::Input("the model has no transform".into()));
+        };
+        let mut x = x.finite()?.into_owned();
+        x.check_width(directions.scalings.columns)?;
+        if let Some(mean) = &directions.mean {
+            x.each_row_mut()
+                .for_each(|row| row.iter_mut().zip(mean).for_each(|(x, mean)| *x -= mean));
+        }
+        Ok(Table::Matrix(x.times_transposed(&directions.scalings, &[])?))
     }
 
     fn classes(&self) -> Option<&Arc<Classes>> {

@@ -3,17 +3,41 @@
 //! One file for each family. Answers are computed in the order and type that scikit-learn computes them,
 //! so that they agree to the last digits and exactly where values sit on thresholds.
 
+mod adaboost;
+mod bagging;
+mod bayes;
 mod boosters;
+mod calibration;
 mod compose;
 mod data;
+mod dummy;
 mod encoders;
 mod estimator;
+mod functions;
+mod importance;
+mod impute;
+mod knn_imputer;
 mod linear;
-mod meta;
+mod matrix;
+mod members;
+mod multiclass;
+mod multioutput;
+mod nearest;
+mod neighbours;
+mod network;
+mod output;
+mod power;
 mod preprocessing;
-mod simple;
+mod projection;
+mod quantiles;
+mod select;
+mod sparse;
 mod svm;
+mod target;
+mod text;
+mod tokens;
 mod trees;
+mod voting;
 
 use arrow_array::RecordBatch;
 
@@ -73,7 +97,20 @@ impl SklearnModel {
                 });
             }
         };
-        Ok(Self { estimator: load(root, 0)?, method, needs_frame: needs_frame(root, 0) })
+        let estimator = load(root, 0)?;
+        let has_method = match method {
+            Method::PredictProba | Method::PredictLogProba => estimator.has_proba(),
+            Method::DecisionFunction => estimator.has_decision(),
+            Method::Predict | Method::Transform => true,
+        };
+        if !has_method {
+            return Err(Error::Unsupported {
+                what: format!("predict_fn {predict_fn:?} of {}", root.describe()),
+                hint: "the model has no such method, or one that answers no single table"
+                    .to_owned(),
+            });
+        }
+        Ok(Self { estimator, method, needs_frame: needs_frame(root, 0) })
     }
 }
 
@@ -97,7 +134,11 @@ impl Predictor for SklearnModel {
                 }
             }
             Method::Transform => {
-                Ok(matrix_prediction(self.estimator.transform(x)?.matrix()?.into_owned()))
+                let answers = self.estimator.transform(x)?;
+                match answers.all_text() {
+                    Some(text) => Ok(text),
+                    None => Ok(matrix_prediction(answers.matrix()?.into_owned())),
+                }
             }
         }
     }
@@ -120,7 +161,7 @@ fn needs_frame(value: Value<'_>, depth: usize) -> bool {
         "estimators",
         "calibrated_classifiers_",
     ];
-    const TAKES_FRAMES: [&str; 8] = [
+    const TAKES_FRAMES: [&str; 10] = [
         "ColumnTransformer",
         "OneHotEncoder",
         "OrdinalEncoder",
@@ -128,6 +169,8 @@ fn needs_frame(value: Value<'_>, depth: usize) -> bool {
         "SimpleImputer",
         "CountVectorizer",
         "TfidfVectorizer",
+        "HashingVectorizer",
+        "LabelEncoder",
         "FunctionTransformer",
     ];
     let Some(class) = value.class() else {
@@ -159,7 +202,7 @@ fn load(value: Value<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
         return Err(fields.malformed(format!("estimators hold each other deeper than {MAX_DEPTH}")));
     }
     if class.starts_with("xgboost.") || class.starts_with("lightgbm.") {
-        return meta::booster(fields);
+        return boosters::load(fields);
     }
     if !class.starts_with("sklearn.") {
         return Err(unknown(class));
@@ -215,13 +258,13 @@ fn load(value: Value<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
         "IsolationForest" => trees::isolation(fields),
         "SVC" | "NuSVC" | "SVR" | "NuSVR" | "OneClassSVM" => svm::load(fields),
         "GaussianNB" | "BernoulliNB" | "MultinomialNB" | "ComplementNB" => {
-            simple::naive_bayes(fields)
+            bayes::naive_bayes(fields)
         }
-        "KNeighborsClassifier" | "KNeighborsRegressor" => simple::neighbours(fields),
-        "MLPClassifier" | "MLPRegressor" => simple::network(fields),
-        "DummyClassifier" | "DummyRegressor" => simple::dummy(fields),
-        "KMeans" | "MiniBatchKMeans" | "BisectingKMeans" => simple::centres(fields),
-        "PCA" | "IncrementalPCA" | "TruncatedSVD" => simple::projection(fields),
+        "KNeighborsClassifier" | "KNeighborsRegressor" => neighbours::load(fields),
+        "MLPClassifier" | "MLPRegressor" => network::network(fields),
+        "DummyClassifier" | "DummyRegressor" => dummy::dummy(fields),
+        "KMeans" | "MiniBatchKMeans" | "BisectingKMeans" => projection::centres(fields),
+        "PCA" | "IncrementalPCA" | "TruncatedSVD" => projection::projection(fields),
         _ => load_compound(fields, class, depth),
     }
 }
@@ -231,14 +274,14 @@ fn load_compound(fields: Fields<'_>, class: &str, depth: usize) -> Result<Box<dy
         "Pipeline" => compose::pipeline(fields, depth),
         "ColumnTransformer" => compose::column_transformer(fields, depth),
         "FeatureUnion" => compose::feature_union(fields, depth),
-        "FunctionTransformer" => compose::function(fields),
+        "FunctionTransformer" => functions::transformer(fields),
         "StandardScaler" | "MinMaxScaler" | "MaxAbsScaler" | "RobustScaler" => {
             preprocessing::scaler(fields)
         }
         "Normalizer" => preprocessing::normalizer(fields),
         "Binarizer" => preprocessing::binarizer(fields),
         "PolynomialFeatures" => preprocessing::polynomial(fields),
-        "PowerTransformer" => preprocessing::power(fields),
+        "PowerTransformer" => power::power(fields),
         "VarianceThreshold"
         | "SelectKBest"
         | "SelectPercentile"
@@ -246,16 +289,48 @@ fn load_compound(fields: Fields<'_>, class: &str, depth: usize) -> Result<Box<dy
         | "SelectFwe"
         | "RFE"
         | "RFECV"
-        | "SequentialFeatureSelector" => preprocessing::selector(fields),
+        | "SelectFromModel"
+        | "SequentialFeatureSelector" => select::selector(fields),
+        "QuantileTransformer" => quantiles::transformer(fields),
+        "KBinsDiscretizer" => quantiles::discretizer(fields),
+        "KNNImputer" => knn_imputer::load(fields),
+        "MissingIndicator" => impute::indicator(fields),
+        "CountVectorizer" | "TfidfVectorizer" | "HashingVectorizer" => text::vectorizer(fields),
+        "TfidfTransformer" => text::weights(fields),
+        "LabelEncoder" => encoders::label(fields),
         "OneHotEncoder" => encoders::one_hot(fields),
         "OrdinalEncoder" => encoders::ordinal(fields),
-        "TargetEncoder" => encoders::target(fields),
-        "SimpleImputer" => encoders::imputer(fields),
+        "TargetEncoder" => target::target(fields),
+        "SimpleImputer" => impute::imputer(fields),
         "GridSearchCV" | "RandomizedSearchCV" | "HalvingGridSearchCV" | "HalvingRandomSearchCV" => {
             load(fields.value("best_estimator_")?, depth + 1)
         }
-        _ => meta::load(fields, depth)?.ok_or_else(|| unknown(class)),
+        _ => load_ensemble(fields, class, depth),
     }
+}
+
+fn load_ensemble(fields: Fields<'_>, class: &str, depth: usize) -> Result<Box<dyn Estimator>> {
+    Ok(match fields.name() {
+        "VotingClassifier" | "VotingRegressor" => Box::new(voting::Voting::read(fields, depth)?),
+        "StackingClassifier" | "StackingRegressor" => {
+            Box::new(voting::Stacking::read(fields, depth)?)
+        }
+        "BaggingClassifier" | "BaggingRegressor" => {
+            Box::new(bagging::Bagging::read(fields, depth)?)
+        }
+        "AdaBoostClassifier" => Box::new(adaboost::AdaBoost::read(fields, depth)?),
+        "AdaBoostRegressor" => Box::new(adaboost::AdaBoostRegressor::read(fields, depth)?),
+        "OneVsRestClassifier" => Box::new(multiclass::OneVsRest::read(fields, depth)?),
+        "OneVsOneClassifier" => Box::new(multiclass::OneVsOne::read(fields, depth)?),
+        "_ConstantPredictor" => multiclass::Constant::read(fields)?,
+        "MultiOutputClassifier" | "MultiOutputRegressor" => {
+            Box::new(multioutput::MultiOutput(members::members(fields, "estimators_", depth)?))
+        }
+        "CalibratedClassifierCV" => Box::new(calibration::Calibrated::read(fields, depth)?),
+        "TransformedTargetRegressor" => functions::transformed_target(fields, depth)?,
+        "FrozenEstimator" => load(fields.value("estimator")?, depth + 1)?,
+        _ => return Err(unknown(class)),
+    })
 }
 
 fn unknown(class: &str) -> Error {

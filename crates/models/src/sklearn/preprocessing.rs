@@ -1,8 +1,8 @@
 //! Scalers and other transformers of numeric columns.
 
-use super::data::{Matrix, Table};
+use super::data::{Matrix, Sparse, Table};
 use super::estimator::{Estimator, Fields};
-use crate::{Error, Result};
+use crate::Result;
 
 /// A transformer of matrices, by a function of each row.
 pub(super) trait Rows: Send + Sync + std::fmt::Debug {
@@ -22,6 +22,20 @@ pub(super) struct ByRow<T>(pub(super) T);
 
 impl<T: Rows> Estimator for ByRow<T> {
     fn transform(&self, x: Table) -> Result<Table> {
+        if let Table::Sparse(sparse) = &x {
+            // What takes rows of mostly zeros gives them back.
+            let mut result = Sparse::new(self.0.columns(sparse.columns));
+            for block in x.blocks() {
+                let Table::Matrix(block) = self.transform(Table::Matrix(block?.1.into_owned()))?
+                else {
+                    continue;
+                };
+                for row in block.each_row() {
+                    result.push_row((0..).zip(row.iter().copied()).filter(|(_, x)| *x != 0.0))?;
+                }
+            }
+            return Ok(Table::Sparse(result));
+        }
         let x = x.matrix()?;
         if let Some(width) = self.0.width() {
             x.check_width(width)?;
@@ -172,105 +186,6 @@ pub(super) fn binarizer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     Ok(Box::new(ByRow(Threshold(fields.float("threshold")?))))
 }
 
-/// Columns that are kept, by number.
-#[derive(Debug)]
-struct Select {
-    from: usize,
-    columns: Vec<usize>,
-}
-
-impl Estimator for Select {
-    fn transform(&self, x: Table) -> Result<Table> {
-        if x.width() != self.from {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {}",
-                self.from,
-                x.width()
-            )));
-        }
-        x.select(&self.columns)
-    }
-}
-
-/// `VarianceThreshold`, `SelectKBest` and their like, as which columns they keep.
-pub(super) fn selector(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let keep: Vec<bool> = match fields.name() {
-        "VarianceThreshold" => {
-            let threshold = fields.float("threshold")?;
-            fields.numbers("variances_")?.into_iter().map(|variance| variance > threshold).collect()
-        }
-        "SelectKBest" | "SelectPercentile" => {
-            let scores: Vec<f64> = fields
-                .numbers("scores_")?
-                .into_iter()
-                .map(|x| if x.is_nan() { f64::MIN } else { x })
-                .collect();
-            if fields.name() == "SelectKBest" {
-                best(fields, &scores)?
-            } else {
-                percentile(fields, &scores)?
-            }
-        }
-        "RFE" | "RFECV" | "SequentialFeatureSelector" => {
-            fields.numbers("support_")?.into_iter().map(|x| x != 0.0).collect()
-        }
-        _ => {
-            let p_values = fields.numbers("pvalues_")?;
-            let alpha = fields.float("alpha")?;
-            match fields.name() {
-                "SelectFpr" => p_values.iter().map(|&p| p < alpha).collect(),
-                "SelectFwe" => {
-                    p_values.iter().map(|&p| p < alpha / p_values.len() as f64).collect()
-                }
-                _ => return Err(fields.unsupported("the rule")),
-            }
-        }
-    };
-    let columns = keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(at, _)| at).collect();
-    Ok(Box::new(Select { from: keep.len(), columns }))
-}
-
-fn best(fields: Fields<'_>, scores: &[f64]) -> Result<Vec<bool>> {
-    let k = match fields.value("k")?.text() {
-        Some("all") => scores.len(),
-        _ => fields.count("k")?,
-    };
-    // A stable ascending sort whose last k are kept, so of equals the later ones.
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    let score = |at: usize| scores.get(at).copied().unwrap_or(f64::MIN);
-    order.sort_by(|&a, &b| score(a).total_cmp(&score(b)));
-    let mut keep = vec![false; scores.len()];
-    for &at in order.iter().rev().take(k) {
-        if let Some(keep) = keep.get_mut(at) {
-            *keep = true;
-        }
-    }
-    Ok(keep)
-}
-
-fn percentile(fields: Fields<'_>, scores: &[f64]) -> Result<Vec<bool>> {
-    let percentile = fields.float("percentile")?;
-    if percentile == 100.0 || percentile == 0.0 {
-        return Ok(vec![percentile == 100.0; scores.len()]);
-    }
-    let mut sorted = scores.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let place = (100.0 - percentile) / 100.0 * (sorted.len().max(1) - 1) as f64;
-    let (low, high) = (sorted.get(place.floor() as usize), sorted.get(place.ceil() as usize));
-    let (Some(low), Some(high)) = (low, high) else { return Err(fields.malformed("no scores")) };
-    let threshold = low + (high - low) * place.fract();
-    let mut keep: Vec<bool> = scores.iter().map(|&score| score > threshold).collect();
-    let wanted = (scores.len() as f64 * percentile / 100.0) as usize;
-    let mut open = wanted.saturating_sub(keep.iter().filter(|keep| **keep).count());
-    for (keep, _) in keep.iter_mut().zip(scores).filter(|(_, score)| **score == threshold) {
-        if open > 0 {
-            *keep = true;
-            open -= 1;
-        }
-    }
-    Ok(keep)
-}
-
 /// `PolynomialFeatures`: products of columns, by which columns each takes.
 #[derive(Debug)]
 struct Polynomial {
@@ -326,64 +241,5 @@ impl Rows for Polynomial {
         for (to, product) in to.iter_mut().zip(&self.products) {
             *to = product.iter().filter_map(|&at| from.get(at)).product();
         }
-    }
-}
-
-/// `PowerTransformer`, with the scaling that follows.
-#[derive(Debug)]
-struct Power {
-    lambdas: Vec<f64>,
-    box_cox: bool,
-    mean: Vec<f64>,
-    scale: Vec<f64>,
-}
-
-pub(super) fn power(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let scaler = if fields.flag("standardize", true) {
-        fields.optional("_scaler").map(Fields)
-    } else {
-        None
-    };
-    let part = |name: &str| scaler.map_or(Ok(None), |scaler| scaler.optional_numbers(name));
-    Ok(Box::new(ByRow(Power {
-        lambdas: fields.numbers("lambdas_")?,
-        box_cox: fields.text("method", "yeo-johnson") == "box-cox",
-        mean: part("mean_")?.unwrap_or_default(),
-        scale: part("scale_")?.unwrap_or_default(),
-    })))
-}
-
-impl Rows for Power {
-    fn width(&self) -> Option<usize> {
-        Some(self.lambdas.len())
-    }
-
-    fn row(&self, from: &[f64], to: &mut [f64]) {
-        for (at, ((to, &x), &lambda)) in to.iter_mut().zip(from).zip(&self.lambdas).enumerate() {
-            let y = if self.box_cox { box_cox(x, lambda) } else { yeo_johnson(x, lambda) };
-            *to = (y - self.mean.get(at).copied().unwrap_or(0.0))
-                / self.scale.get(at).copied().unwrap_or(1.0);
-        }
-    }
-}
-
-fn box_cox(x: f64, lambda: f64) -> f64 {
-    if lambda == 0.0 { x.ln() } else { (lambda * x.ln()).exp_m1() / lambda }
-}
-
-fn yeo_johnson(x: f64, lambda: f64) -> f64 {
-    if lambda.is_nan() {
-        return x;
-    }
-    if x >= 0.0 {
-        if lambda.abs() < f64::EPSILON {
-            x.ln_1p()
-        } else {
-            ((x + 1.0).powf(lambda) - 1.0) / lambda
-        }
-    } else if (lambda - 2.0).abs() > f64::EPSILON {
-        -((1.0 - x).powf(2.0 - lambda) - 1.0) / (2.0 - lambda)
-    } else {
-        -(-x).ln_1p()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
-use super::estimator::{Estimator, Fields, arg_max, labels_of_scores};
+use super::estimator::{Estimator, Fields, arg_max, confidences_and_votes, labels_of_scores};
 use crate::numeric::kernels::{KernelFunction, couple_probabilities, one_against_one};
 use crate::{Error, Result};
 
@@ -34,9 +34,6 @@ struct Classifier {
 }
 
 pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    if fields.flag("_sparse", false) {
-        return Err(fields.unsupported("sparse training data"));
-    }
     let gamma = fields.float("_gamma")?;
     let (coef0, degree) = (fields.float("coef0")?, fields.float("degree")?);
     let kernel = match fields.text("kernel", "rbf") {
@@ -65,7 +62,7 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let machine = Machine {
         kernel,
         support: fields.matrix("support_vectors_")?,
-        coefficients: fields.numbers("_dual_coef_")?,
+        coefficients: fields.matrix("_dual_coef_")?.values,
         intercept: fields.numbers("_intercept_")?,
         kind,
     };
@@ -117,7 +114,7 @@ impl Estimator for Machine {
                 Arc::clone(classes),
             ));
         }
-        let x = x.matrix()?;
+        let x = x.finite()?;
         x.check_width(self.support.columns)?;
         Ok(match &self.kind {
             Kind::Regressor => Output::Values(self.sums(&x)),
@@ -146,7 +143,7 @@ impl Estimator for Machine {
         if classifier.prob_a.is_empty() {
             return Err(Error::Input("the model was trained without probability=True".into()));
         }
-        let x = x.matrix()?;
+        let x = x.finite()?;
         x.check_width(self.support.columns)?;
         let mut result = Matrix::zeros(x.rows, classifier.classes.len())?;
         for (row, answer) in x.each_row().zip(result.each_row_mut()) {
@@ -163,7 +160,7 @@ impl Estimator for Machine {
     }
 
     fn decision_function(&self, x: &Table) -> Result<Matrix> {
-        let x = x.matrix()?;
+        let x = x.finite()?;
         x.check_width(self.support.columns)?;
         let Kind::Classifier(classifier) = &self.kind else {
             return Ok(Matrix::new(x.rows, 1, self.sums(&x)));
@@ -186,20 +183,14 @@ impl Estimator for Machine {
         }
         let mut result = Matrix::zeros(x.rows, classes)?;
         for (row, answer) in x.each_row().zip(result.each_row_mut()) {
-            let (values, votes) = self.pairs(classifier, row);
-            let mut confidence = vec![0.0; classes];
-            let pairs = (0..classes).flat_map(|i| (i + 1..classes).map(move |j| (i, j)));
-            for ((i, j), value) in pairs.zip(values) {
-                for (class, sign) in [(i, 1.0), (j, -1.0)] {
-                    if let Some(sum) = confidence.get_mut(class) {
-                        *sum += sign * value;
-                    }
-                }
-            }
-            // Confidence only breaks ties between votes.
-            for ((answer, votes), sum) in answer.iter_mut().zip(votes).zip(confidence) {
-                *answer = votes as f64 + sum / (3.0 * (sum.abs() + 1.0));
-            }
+            let (values, _votes) = self.pairs(classifier, row);
+            // Of a pair scikit-learn counts for the second class, libsvm for the first; of equal values the
+            // first class is chosen.
+            confidences_and_votes(
+                values.iter().map(|&value| value <= 0.0),
+                values.iter().map(|value| -value),
+                answer,
+            );
         }
         Ok(result)
     }

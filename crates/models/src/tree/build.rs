@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 
 use super::spec::{NodeSpec, Split, Test, TreeSpec};
-use super::{Forest, General, Kind, MAX_DEPTH, MAX_NODES, Narrow, Nodes, Scalar, TreeHead, Wide};
+use super::{
+    Forest, General, Kind, Leaves, MAX_DEPTH, MAX_NODES, Narrow, Nodes, Scalar, TreeHead, Wide,
+};
 
 /// Bits of a narrow node: the left child counts from the root of its tree.
 pub(super) const LEFT_BITS: u32 = 21;
@@ -100,8 +102,8 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             for (position, placed) in order.iter().enumerate() {
                 nodes.push(placed, position as u32);
                 forest_leaves.push(match placed.node {
-                    NodeSpec::Leaf(leaf) => first_value + leaf,
-                    NodeSpec::Split(_) => 0,
+                    NodeSpec::Leaf(leaf) => Some(first_value + leaf),
+                    NodeSpec::Split(_) => None,
                 });
             }
             let depth = order.last().map_or(0, |placed| placed.depth);
@@ -109,16 +111,16 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         }
         let mut by_depth: Vec<u32> = (0..trees.len() as u32).collect();
         by_depth.sort_by_key(|&tree| trees.get(tree as usize).map_or(0, |head| head.depth));
-        Ok(Self {
-            nodes,
-            trees,
-            by_depth,
-            leaves: forest_leaves,
-            values,
-            leaf_width,
-            outputs,
-            features: needs.features,
-        })
+        let leaves = if leaf_width == 1 {
+            let value = |leaf: &Option<u32>| {
+                leaf.and_then(|leaf| values.get(leaf as usize)).copied().unwrap_or_default()
+            };
+            Leaves::Single(forest_leaves.iter().map(value).collect())
+        } else {
+            let places = forest_leaves.iter().map(|leaf| leaf.unwrap_or(0)).collect();
+            Leaves::Vectors { places, values, width: leaf_width }
+        };
+        Ok(Self { nodes, trees, by_depth, leaves, outputs, features: needs.features })
     }
 }
 

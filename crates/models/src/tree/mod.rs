@@ -35,14 +35,19 @@ pub struct Forest<X, V> {
     trees: Vec<TreeHead>,
     /// Tree numbers by depth, so that the trees of a lockstep group end together.
     by_depth: Vec<u32>,
-    /// By node: where its values begin in `values` (in steps of `leaf_width`); inner nodes hold 0.
-    leaves: Vec<u32>,
-    values: Vec<V>,
-    leaf_width: usize,
+    leaves: Leaves<V>,
     /// Sums a row.
     outputs: usize,
     /// Features that splits look at: one more than the largest index.
     features: usize,
+}
+
+/// What leaves add, by node.
+enum Leaves<V> {
+    /// One value each; inner nodes have zero. As large as places and values apart, and one load less.
+    Single(Vec<V>),
+    /// `width` values each, from `places[node] * width` on; inner nodes have place 0.
+    Vectors { places: Vec<u32>, values: Vec<V>, width: usize },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -128,8 +133,12 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             }
         };
         nodes
-            + size_of_val(self.leaves.as_slice())
-            + size_of_val(self.values.as_slice())
+            + match &self.leaves {
+                Leaves::Single(values) => size_of_val(values.as_slice()),
+                Leaves::Vectors { places, values, .. } => {
+                    size_of_val(places.as_slice()) + size_of_val(values.as_slice())
+                }
+            }
             + size_of_val(self.trees.as_slice())
             + size_of_val(self.by_depth.as_slice())
     }
@@ -144,7 +153,7 @@ impl<X, V> fmt::Debug for Forest<X, V> {
         };
         f.debug_struct("Forest")
             .field("trees", &self.trees.len())
-            .field("nodes", &self.leaves.len())
+            .field("features", &self.features)
             .field("form", &form)
             .field("outputs", &self.outputs)
             .finish_non_exhaustive()

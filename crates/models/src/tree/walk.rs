@@ -1,7 +1,7 @@
 //! The walks: many independent chains of loads at once, no branch that depends on the data.
 
 use super::build::{FEATURE_BITS, LEFT_BITS};
-use super::{Forest, General, Kind, Narrow, Nodes, Scalar, TreeHead, Wide};
+use super::{Forest, General, Kind, Leaves, Narrow, Nodes, Scalar, TreeHead, Wide};
 
 /// Walks in lockstep. 16 chains hide the latency of L2; 32 spill registers for no gain.
 const LANES: usize = 16;
@@ -18,22 +18,25 @@ const STEPS_PER_CHECK: u32 = 4;
 /// LightGBM's `kZeroThreshold`: values up to here are zero.
 const ZERO: f64 = 1e-35_f32 as f64;
 
-/// One step of a walk that needs no branch.
+/// Elements of a block of rows: 64 KiB of `f32`, which stay in the L2 cache while all trees pass.
+const BLOCK_ELEMENTS: usize = 1 << 14;
+
+/// One step of a walk that needs no branch. Rows have a width that is a power of two, larger than every
+/// feature, so that a mask takes the place of the check that the feature exists.
 trait Step<X: Scalar>: Copy {
     /// Index of the next node, from the root of the tree.
-    fn next<const MISSING: bool>(self, row: &[X]) -> u32;
+    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X; WIDTH]) -> u32;
 }
 
 impl<X: Scalar> Step<X> for Narrow<X> {
     #[inline]
-    fn next<const MISSING: bool>(self, row: &[X]) -> u32 {
+    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X; WIDTH]) -> u32 {
         const LEFT_MASK: u32 = (1 << LEFT_BITS) - 1;
-        const FEATURE_MASK: u32 = (1 << FEATURE_BITS) - 1;
-        let feature = (self.packed >> LEFT_BITS & FEATURE_MASK) as usize;
-        let x = row.get(feature).copied().unwrap_or(X::NAN);
+        const FEATURE_MASK: usize = (1 << FEATURE_BITS) - 1;
+        let x = row[(self.packed >> LEFT_BITS) as usize & FEATURE_MASK & (WIDTH - 1)];
         let mut left = x <= self.threshold;
         if MISSING {
-            left |= x.is_nan() && self.packed >> (LEFT_BITS + FEATURE_BITS) != 0;
+            left |= x.is_nan() && (self.packed >> (LEFT_BITS + FEATURE_BITS) != 0);
         }
         (self.packed & LEFT_MASK) + u32::from(!left)
     }
@@ -41,11 +44,11 @@ impl<X: Scalar> Step<X> for Narrow<X> {
 
 impl<X: Scalar> Step<X> for Wide<X> {
     #[inline]
-    fn next<const MISSING: bool>(self, row: &[X]) -> u32 {
-        let x = row.get((self.feature & 0x7fff_ffff) as usize).copied().unwrap_or(X::NAN);
+    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X; WIDTH]) -> u32 {
+        let x = row[self.feature as usize & (WIDTH - 1)];
         let mut left = x <= self.threshold;
         if MISSING {
-            left |= x.is_nan() && self.feature >> 31 != 0;
+            left |= x.is_nan() && (self.feature >> 31 != 0);
         }
         self.left + u32::from(!left)
     }
@@ -57,18 +60,9 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
     /// narrower than the splits ask for are walked as if the rest were missing.
     pub fn add_to(&self, rows: &[X], width: usize, sums: &mut [V]) {
         match &self.nodes {
-            Nodes::Narrow(nodes) => self.add_stepping(nodes, rows, width, sums),
-            Nodes::Wide(nodes) => self.add_stepping(nodes, rows, width, sums),
-            Nodes::General { .. } => {
-                for (row, sums) in
-                    rows.chunks_exact(width.max(1)).zip(sums.chunks_exact_mut(self.outputs.max(1)))
-                {
-                    for tree in &self.trees {
-                        let leaf = self.find_leaf(tree, row);
-                        self.add_leaf(tree, leaf, sums);
-                    }
-                }
-            }
+            Nodes::Narrow(nodes) => self.add_by_width(nodes, rows, width, sums),
+            Nodes::Wide(nodes) => self.add_by_width(nodes, rows, width, sums),
+            Nodes::General { .. } => self.add_plainly(rows, width, sums),
         }
     }
 
@@ -81,95 +75,150 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         }
     }
 
-    fn add_stepping<N: Step<X>>(&self, nodes: &[N], rows: &[X], width: usize, sums: &mut [V]) {
-        let width = width.max(1);
-        let outputs = self.outputs.max(1);
-        let mut walked = vec![0_u32; self.trees.len()];
-        for (rows, sums) in
-            rows.chunks(width * BLOCK_ROWS).zip(sums.chunks_mut(outputs * BLOCK_ROWS))
-        {
-            let complete = width >= self.features && !rows.iter().any(|x| x.is_nan());
-            if rows.len() < width * ROWS_IN_LOCKSTEP {
-                for (row, sums) in rows.chunks_exact(width).zip(sums.chunks_exact_mut(outputs)) {
-                    if complete {
-                        self.walk_trees::<N, false>(nodes, row, &mut walked);
-                    } else {
-                        self.walk_trees::<N, true>(nodes, row, &mut walked);
-                    }
-                    for (tree, &leaf) in self.trees.iter().zip(&walked) {
-                        self.add_leaf(tree, leaf as usize, sums);
-                    }
-                }
-            } else if complete {
-                self.walk_rows::<N, false>(nodes, rows, width, sums);
-            } else {
-                self.walk_rows::<N, true>(nodes, rows, width, sums);
+    fn add_plainly(&self, rows: &[X], width: usize, sums: &mut [V]) {
+        let every = rows.chunks_exact(width.max(1)).zip(sums.chunks_exact_mut(self.outputs.max(1)));
+        for (row, sums) in every {
+            for tree in &self.trees {
+                self.add_leaf(tree, self.find_leaf(tree, row), sums);
             }
         }
     }
 
-    /// One row through all trees, [`LANES`] trees of like depth at a time; `walked` gets the leaf of each tree.
-    fn walk_trees<N: Step<X>, const MISSING: bool>(
-        &self,
-        nodes: &[N],
-        row: &[X],
-        walked: &mut [u32],
-    ) {
-        let (groups, rest) = self.by_depth.as_chunks::<LANES>();
-        for group in groups {
-            let heads = group.map(|tree| self.head(tree));
-            let depth = heads.iter().map(|head| head.depth).max().unwrap_or(0);
-            let roots = heads.map(|head| head.root);
-            let mut at = [0_u32; LANES];
-            for _ in 0..depth {
-                for lane in 0..LANES {
-                    at[lane] = step::<X, N, MISSING>(nodes, roots[lane] + at[lane], row);
-                }
-            }
-            for lane in 0..LANES {
-                if let Some(walked) = walked.get_mut(group[lane] as usize) {
-                    *walked = roots[lane] + at[lane];
-                }
-            }
-        }
-        for &tree in rest {
-            let head = self.head(tree);
-            let mut at = 0;
-            for _ in 0..head.depth {
-                at = step::<X, N, MISSING>(nodes, head.root + at, row);
-            }
-            if let Some(walked) = walked.get_mut(tree as usize) {
-                *walked = head.root + at;
-            }
+    /// Chooses the width that rows are padded to.
+    fn add_by_width<N: Step<X>>(&self, nodes: &[N], rows: &[X], width: usize, sums: &mut [V]) {
+        match self.features {
+            0..=16 => self.add_padded::<N, 16>(nodes, rows, width, sums),
+            17..=64 => self.add_padded::<N, 64>(nodes, rows, width, sums),
+            65..=256 => self.add_padded::<N, 256>(nodes, rows, width, sums),
+            257..=1024 => self.add_padded::<N, 1024>(nodes, rows, width, sums),
+            1025..=4096 => self.add_padded::<N, 4096>(nodes, rows, width, sums),
+            _ => self.add_plainly(rows, width, sums),
         }
     }
 
-    /// A block of rows through all trees in order, [`LANES`] rows of one tree at a time.
-    fn walk_rows<N: Step<X>, const MISSING: bool>(
+    fn add_padded<N: Step<X>, const WIDTH: usize>(
         &self,
         nodes: &[N],
         rows: &[X],
         width: usize,
         sums: &mut [V],
     ) {
+        let (width, outputs) = (width.max(1), self.outputs.max(1));
+        if rows.len() < width * ROWS_IN_LOCKSTEP {
+            let mut walked = vec![0_u32; self.trees.len()];
+            let mut padded = [X::NAN; WIDTH];
+            for (row, sums) in rows.chunks_exact(width).zip(sums.chunks_exact_mut(outputs)) {
+                if self.pad(row, &mut padded) {
+                    self.walk_trees::<N, true, WIDTH>(nodes, &padded, &mut walked);
+                } else {
+                    self.walk_trees::<N, false, WIDTH>(nodes, &padded, &mut walked);
+                }
+                self.add_walked(&walked, sums);
+            }
+            return;
+        }
+        let block = (BLOCK_ELEMENTS / WIDTH).clamp(LANES, BLOCK_ROWS);
+        let mut padded = vec![[X::NAN; WIDTH]; block.min(rows.len() / width)];
+        for (rows, sums) in rows.chunks(width * block).zip(sums.chunks_mut(outputs * block)) {
+            let (mut missing, mut count) = (false, 0);
+            for (row, padded) in rows.chunks_exact(width).zip(&mut padded) {
+                missing |= self.pad(row, padded);
+                count += 1;
+            }
+            if missing {
+                self.walk_rows::<N, true, WIDTH>(nodes, &padded[..count], sums);
+            } else {
+                self.walk_rows::<N, false, WIDTH>(nodes, &padded[..count], sums);
+            }
+        }
+    }
+
+    /// Copies what splits look at; whether anything of it is missing.
+    fn pad<const WIDTH: usize>(&self, row: &[X], padded: &mut [X; WIDTH]) -> bool {
+        let mut missing = row.len() < self.features;
+        for (to, &from) in padded.iter_mut().zip(row.iter().take(self.features)) {
+            *to = from;
+            missing |= from.is_nan();
+        }
+        missing
+    }
+
+    /// One row through all trees, [`LANES`] trees of like depth at a time; `walked` gets the leaf of each
+    /// tree.
+    fn walk_trees<N: Step<X>, const MISSING: bool, const WIDTH: usize>(
+        &self,
+        nodes: &[N],
+        row: &[X; WIDTH],
+        walked: &mut [u32],
+    ) {
+        let (groups, rest) = self.by_depth.as_chunks::<LANES>();
+        for group in groups {
+            let heads = group.map(|tree| self.head(tree));
+            let roots = heads.map(|head| head.root);
+            let mut at = [0_u32; LANES];
+            for _ in 0..heads[LANES - 1].depth {
+                for lane in 0..LANES {
+                    let node = nodes[(roots[lane] + at[lane]) as usize];
+                    at[lane] = node.next::<MISSING, WIDTH>(row);
+                }
+            }
+            for lane in 0..LANES {
+                walked[group[lane] as usize] = roots[lane] + at[lane];
+            }
+        }
+        for &tree in rest {
+            let head = self.head(tree);
+            let mut at = 0;
+            for _ in 0..head.depth {
+                at = nodes[(head.root + at) as usize].next::<MISSING, WIDTH>(row);
+            }
+            walked[tree as usize] = head.root + at;
+        }
+    }
+
+    /// Adds the leaves of all trees, in the order of the trees.
+    fn add_walked(&self, walked: &[u32], sums: &mut [V]) {
+        if let Leaves::Single(values) = &self.leaves {
+            for (tree, &leaf) in self.trees.iter().zip(walked) {
+                sums[tree.target as usize] += values[leaf as usize];
+            }
+            return;
+        }
+        for (tree, &leaf) in self.trees.iter().zip(walked) {
+            self.add_leaf(tree, leaf as usize, sums);
+        }
+    }
+
+    /// A block of rows through all trees in order, [`LANES`] rows of one tree at a time.
+    fn walk_rows<N: Step<X>, const MISSING: bool, const WIDTH: usize>(
+        &self,
+        nodes: &[N],
+        rows: &[[X; WIDTH]],
+        sums: &mut [V],
+    ) {
         let outputs = self.outputs.max(1);
-        let in_lockstep = rows.len() / width / LANES * LANES;
-        let (together, rest) = rows.split_at(in_lockstep * width);
-        let (together_sums, rest_sums) = sums.split_at_mut(in_lockstep * outputs);
+        let (together, rest) = rows.as_chunks::<LANES>();
+        let (together_sums, rest_sums) = sums.split_at_mut(together.len() * LANES * outputs);
         for tree in &self.trees {
-            let groups = together
-                .chunks_exact(width * LANES)
-                .zip(together_sums.chunks_exact_mut(outputs * LANES));
-            for (rows, sums) in groups {
-                let at = walk_lanes::<X, N, MISSING>(nodes, tree, rows, width);
+            let nodes = &nodes[tree.root as usize..];
+            for (rows, sums) in together.iter().zip(together_sums.chunks_exact_mut(outputs * LANES))
+            {
+                let at = walk_lanes::<X, N, MISSING, WIDTH>(nodes, tree.depth, rows);
+                if let Leaves::Single(values) = &self.leaves {
+                    let values = &values[tree.root as usize..];
+                    for lane in 0..LANES {
+                        sums[lane * outputs + tree.target as usize] += values[at[lane] as usize];
+                    }
+                    continue;
+                }
                 for (leaf, sums) in at.into_iter().zip(sums.chunks_exact_mut(outputs)) {
                     self.add_leaf(tree, (tree.root + leaf) as usize, sums);
                 }
             }
-            for (row, sums) in rest.chunks_exact(width).zip(rest_sums.chunks_exact_mut(outputs)) {
-                let mut at = 0;
+            for (row, sums) in rest.iter().zip(rest_sums.chunks_exact_mut(outputs)) {
+                let mut at = 0_u32;
                 for _ in 0..tree.depth {
-                    at = step::<X, N, MISSING>(nodes, tree.root + at, row);
+                    at = nodes[at as usize].next::<MISSING, WIDTH>(row);
                 }
                 self.add_leaf(tree, (tree.root + at) as usize, sums);
             }
@@ -182,11 +231,14 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
 
     #[inline]
     fn leaf_values(&self, node: usize) -> &[V] {
-        let leaf = self.leaves.get(node).copied().unwrap_or(0) as usize;
-        self.values
-            .get(leaf * self.leaf_width..)
-            .and_then(|values| values.get(..self.leaf_width))
-            .unwrap_or(&[])
+        match &self.leaves {
+            Leaves::Single(values) => values.get(node..=node),
+            Leaves::Vectors { places, values, width } => {
+                let start = places.get(node).copied().unwrap_or(0) as usize * width;
+                values.get(start..start + width)
+            }
+        }
+        .unwrap_or_default()
     }
 
     #[inline]
@@ -201,50 +253,50 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
     fn find_leaf(&self, tree: &TreeHead, row: &[X]) -> usize {
         let mut at = 0;
         for _ in 0..tree.depth {
-            at = match &self.nodes {
-                Nodes::Narrow(nodes) => step::<X, _, true>(nodes, tree.root + at, row),
-                Nodes::Wide(nodes) => step::<X, _, true>(nodes, tree.root + at, row),
-                Nodes::General { nodes, sets } => {
-                    let Some(node) = nodes.get((tree.root + at) as usize) else { break };
-                    if matches!(node.kind, Kind::Leaf) {
-                        break;
-                    }
-                    node.left + u32::from(!node.goes_left(row, sets))
-                }
+            let place = (tree.root + at) as usize;
+            let value = |feature: u32| row.get(feature as usize).copied().unwrap_or(X::NAN);
+            let next = match &self.nodes {
+                Nodes::Narrow(nodes) => nodes.get(place).map(|node| {
+                    let feature = node.packed >> LEFT_BITS & ((1 << FEATURE_BITS) - 1);
+                    node.next::<true, 1>(&[value(feature)])
+                }),
+                Nodes::Wide(nodes) => nodes
+                    .get(place)
+                    .map(|node| node.next::<true, 1>(&[value(node.feature & 0x7fff_ffff)])),
+                Nodes::General { nodes, sets } => nodes
+                    .get(place)
+                    .filter(|node| !matches!(node.kind, Kind::Leaf))
+                    .map(|node| node.left + u32::from(!node.goes_left(row, sets))),
             };
+            match next {
+                Some(next) if next != at => at = next,
+                _ => break,
+            }
         }
         (tree.root + at) as usize
     }
 }
 
-#[inline]
-fn step<X: Scalar, N: Step<X>, const MISSING: bool>(nodes: &[N], at: u32, row: &[X]) -> u32 {
-    nodes.get(at as usize).map_or(0, |node| node.next::<MISSING>(row))
-}
-
 /// [`LANES`] rows down one tree, all the way; stops early when every lane rests on its leaf.
 #[inline]
-fn walk_lanes<X: Scalar, N: Step<X>, const MISSING: bool>(
+fn walk_lanes<X: Scalar, N: Step<X>, const MISSING: bool, const WIDTH: usize>(
     nodes: &[N],
-    tree: &TreeHead,
-    rows: &[X],
-    width: usize,
+    depth: u32,
+    rows: &[[X; WIDTH]; LANES],
 ) -> [u32; LANES] {
     let mut at = [0_u32; LANES];
-    let lanes: [&[X]; LANES] =
-        std::array::from_fn(|lane| rows.get(lane * width..(lane + 1) * width).unwrap_or(&[]));
-    let mut steps = tree.depth;
+    let mut steps = depth;
     while steps > 0 {
         let before = at;
         for _ in 0..steps.min(STEPS_PER_CHECK) {
             for lane in 0..LANES {
-                at[lane] = step::<X, N, MISSING>(nodes, tree.root + at[lane], lanes[lane]);
+                at[lane] = nodes[at[lane] as usize].next::<MISSING, WIDTH>(&rows[lane]);
             }
         }
+        steps = steps.saturating_sub(STEPS_PER_CHECK);
         if at == before {
             break;
         }
-        steps = steps.saturating_sub(STEPS_PER_CHECK);
     }
     at
 }

@@ -1,9 +1,11 @@
 //! Damaged files of every format: an error or some prediction, never a panic or endless memory.
 
 use std::path::Path;
+use std::time::Instant;
 
-use trainyard_models::{Error, load};
+use trainyard_models::{Error, Format, load, load_bytes};
 
+use crate::old_versions::corpus;
 use crate::support::{inputs, json, models};
 
 /// A small generator of our own, so that each failure can be made again (Steele, Lea, Flood 2014).
@@ -71,6 +73,41 @@ fn damaged_files_are_no_panic() {
     check("sk_pipeline", "model.skops", 40);
     check("lgbm_booster", "model.lgb", 60);
     check("xgb_booster", "model.ubj", 60);
+}
+
+/// Every kept model of old versions, damaged a few times; for minutes where `TRAINYARD_FUZZ_SECONDS` says so,
+/// and as `TRAINYARD_FUZZ_SEED` says.
+#[test]
+fn damaged_models_of_all_estimators_are_no_panic() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let deadline = number("TRAINYARD_FUZZ_SECONDS")
+        .map(|seconds| Instant::now() + std::time::Duration::from_secs(seconds));
+    let mut random = SplitMix(number("TRAINYARD_FUZZ_SEED").unwrap_or(1));
+    let corpora: Vec<_> = ["sklearn-1.2.gz", "sklearn-1.7.gz"].map(corpus).into_iter().collect();
+    let (mut tried, mut refused) = (0_u32, 0_u32);
+    loop {
+        for (index, bytes) in &corpora {
+            for model in index["models"].as_array().unwrap() {
+                let at = |key: &str| usize::try_from(model[key].as_u64().unwrap()).unwrap();
+                let original = &bytes[at("start")..at("start") + at("length")];
+                let format = match model["file"].as_str().unwrap() {
+                    "model.ubj" | "model.json" => Format::Xgboost,
+                    "model.lgb" => Format::Lightgbm,
+                    _ => Format::Estimator,
+                };
+                let damaged = damage(original, &mut random);
+                tried += 1;
+                match load_bytes(&damaged, format) {
+                    Ok(loaded) => drop(loaded.predict(&inputs(model))),
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+        if deadline.is_none_or(|deadline| Instant::now() > deadline) {
+            break;
+        }
+    }
+    assert!(refused > tried / 10, "only {refused} of {tried} damages were noticed");
 }
 
 fn refusal(file_of: &str, file: &str, bytes: &[u8]) -> Error {

@@ -1,40 +1,30 @@
-//! Hundreds of models of the real scikit-learn, XGBoost and LightGBM, against what they answer.
+//! Models of the real scikit-learn, XGBoost and LightGBM, against what they answer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use trainyard_models::load;
 
 use crate::onnx::generated;
 use crate::support::{difference, inputs, json};
 
-#[test]
-fn models_answer_as_in_python() {
-    let folder = generated(include_str!("../python/estimators.py"), "estimators");
+/// Makes the models of a generator and compares each with what Python answered.
+fn compare(script: &str, name: &str, at_least: usize) {
+    let script = [include_str!("../python/common.py"), script].concat();
+    let folder = generated(&script, name);
     let mut models: Vec<PathBuf> = std::fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.join("MLmodel").exists())
         .collect();
     models.sort();
-    let mut failures = Vec::new();
-    for path in &models {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let expected = json(&path.join("expected.json"));
-        let check = || {
-            let model = load(path).map_err(|error| error.to_string())?;
-            let input = inputs(&expected);
-            let prediction = model.predictor.predict(&input).map_err(|error| error.to_string())?;
-            difference(
-                &prediction,
-                &expected["pyfunc_predict"],
-                expected["tolerance"].as_f64().unwrap(),
-            )
-        };
-        if let Err(reason) = check() {
-            failures.push(format!("{name}: {reason}"));
-        }
-    }
-    assert!(models.len() >= 500, "only {} models were made", models.len());
+    let failures: Vec<String> = models
+        .iter()
+        .filter_map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            check(path).err().map(|reason| format!("{name}: {reason}"))
+        })
+        .collect();
+    assert!(models.len() >= at_least, "only {} models were made", models.len());
     assert!(
         failures.is_empty(),
         "{} of {} models differ:\n{}",
@@ -42,4 +32,45 @@ fn models_answer_as_in_python() {
         models.len(),
         failures.join("\n")
     );
+}
+
+/// All rows at once, and the first rows one by one: both paths of the engine answer the same.
+pub(crate) fn check(path: &Path) -> Result<(), String> {
+    let expected = json(&path.join("expected.json"));
+    let model = load(path).map_err(|error| error.to_string())?;
+    let input = inputs(&expected);
+    let tolerance = expected["tolerance"].as_f64().unwrap();
+    let answers = &expected["pyfunc_predict"];
+    let prediction = model.predictor.predict(&input).map_err(|error| error.to_string())?;
+    difference(&prediction, answers, tolerance)?;
+    for row in 0..input.num_rows().min(8) {
+        let prediction = model
+            .predictor
+            .predict(&input.slice(row, 1))
+            .map_err(|error| format!("row {row} alone: {error}"))?;
+        let answer = serde_json::Value::Array(vec![answers[row].clone()]);
+        difference(&prediction, &answer, tolerance)
+            .map_err(|error| format!("row {row} alone: {error}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn estimators_answer_as_in_python() {
+    compare(include_str!("../python/estimators.py"), "estimators", 450);
+}
+
+#[test]
+fn boosters_of_every_kind_answer_as_in_python() {
+    compare(include_str!("../python/boosters.py"), "boosters", 120);
+}
+
+#[test]
+fn transformers_answer_as_in_python() {
+    compare(include_str!("../python/preparation.py"), "preparation", 300);
+}
+
+#[test]
+fn all_kinds_of_data_and_classes_answer_as_in_python() {
+    compare(include_str!("../python/kinds.py"), "kinds", 400);
 }

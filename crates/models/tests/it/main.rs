@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
+mod bombs;
 mod damage;
 mod estimators;
 mod folders;
+mod old_versions;
 mod onnx;
 mod support;

@@ -127,9 +127,11 @@ pub(crate) fn cells(array: &ArrayRef) -> Vec<Cell> {
             .iter()
             .map(|x| Cell::Number(f64::from(u8::from(x.unwrap()))))
             .collect(),
-        DataType::Utf8 => {
-            array.as_string::<i32>().iter().map(|x| Cell::Text(x.unwrap().to_owned())).collect()
-        }
+        DataType::Utf8 => array
+            .as_string::<i32>()
+            .iter()
+            .map(|x| x.map_or(Cell::Number(f64::NAN), |x| Cell::Text(x.to_owned())))
+            .collect(),
         other => panic!("predictions of type {other}"),
     }
 }

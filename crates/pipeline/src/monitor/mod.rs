@@ -4,6 +4,7 @@ mod bytes;
 mod log;
 mod project;
 mod record;
+mod remote;
 mod settings;
 mod source;
 mod starter;
@@ -27,7 +28,7 @@ pub use log::LogFilter;
 pub use project::{monitor_project, options, report, served_version};
 pub use record::log_run;
 pub use settings::Settings;
-pub use source::{Data, Reading, is_profile, open_reference, read_profile};
+pub use source::{Data, Reading, open, open_reference, read_profile};
 pub use starter::starter;
 
 pub(crate) use project::wait_for_log;

@@ -84,7 +84,7 @@ pub async fn monitor_project(
         (reference_of(tracking, &resolved, &model, &state, &reading).await?, name)
     };
     let (current, current_name) = if let Some(source) = &settings.current {
-        (open_current(project, source, &reading, filter)?, source.clone())
+        (open_current(project, source, &reading, filter).await?, source.clone())
     } else {
         let rows = settings.rows(now);
         let log = read_log(project, filter, &rows)?.ok_or_else(|| Error::Missing {
@@ -98,7 +98,7 @@ pub async fn monitor_project(
 }
 
 /// The data that the project names; of a prediction log, what the filter wants.
-fn open_current(
+async fn open_current(
     project: &Project,
     source: &str,
     reading: &Reading,
@@ -107,11 +107,13 @@ fn open_current(
     let path = project.source(source);
     let rows = project.config.monitor.rows(Utc::now());
     let reading = Reading { rows, ..reading.clone() };
-    let data = Data::open(&path, &reading)?;
+    let state = project.state_folder();
+    let data = super::open(&path, &state, &reading).await?;
     if !log::is_prediction_log(data.names().into_iter()) {
         return Ok(data);
     }
-    Data::open(&path, &Reading { rows: filter.over(&reading.rows), ..reading })
+    let reading = Reading { rows: filter.over(&reading.rows), ..reading };
+    super::open(&path, &state, &reading).await
 }
 
 /// The version labelled `Production`.

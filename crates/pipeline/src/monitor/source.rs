@@ -13,7 +13,7 @@ use trainyard_mlflow::Tracking;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
 
-use super::log;
+use super::{log, remote};
 use crate::temporary::TemporaryFolder;
 use crate::{Error, Result};
 
@@ -146,8 +146,18 @@ impl From<Profile> for Data {
     }
 }
 
+/// Reads what [`Data::open`] reads, also from an object store; `state` is where temporary files go.
+pub async fn open(source: &str, state: &Path, reading: &Reading) -> Result<Data> {
+    if !remote::is_remote(source) {
+        return Data::open(source, reading);
+    }
+    let (folder, path) = remote::fetch(source, state).await?;
+    let data = Data::open(&path.to_string_lossy(), reading)?;
+    Ok(Data { _folder: Some(folder), ..data })
+}
+
 /// Whether the source is a file that begins as a profile does.
-pub fn is_profile(source: &str) -> bool {
+fn is_profile(source: &str) -> bool {
     let mut start = [0_u8; PROFILE_MAGIC.len()];
     File::open(source).and_then(|mut file| file.read_exact(&mut start)).is_ok()
         && start == PROFILE_MAGIC
@@ -160,7 +170,7 @@ pub fn read_profile(path: &Path) -> Result<Profile> {
         .map_err(|source| Error::Profile { path: path.to_owned(), source })
 }
 
-/// Reads reference data: what [`Data::open`] reads, or `models:/…` and `runs:/…`, which mean the
+/// Reads reference data: what [`open`] reads, or `models:/…` and `runs:/…`, which mean the
 /// data that the model's run logged.
 pub async fn open_reference(
     tracking: Option<&dyn Tracking>,
@@ -169,7 +179,7 @@ pub async fn open_reference(
     reading: &Reading,
 ) -> Result<Data> {
     if !source.starts_with("models:/") && !source.starts_with("runs:/") {
-        return Data::open(source, reading);
+        return open(source, state, reading).await;
     }
     let tracking = tracking.ok_or_else(|| Error::Missing {
         what: format!("{source} needs a tracking server"),

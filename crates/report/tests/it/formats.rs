@@ -60,7 +60,7 @@ print(sorted(score), score["x0"][0], rows, drifted.labels["model"], drifted.valu
     );
     assert_eq!(
         read.trim(),
-        "['count', 'label', 'x0', 'x1', 'x2'] ks {'reference': 600.0, 'current': 500.0} IrisClassifier 2.0"
+        "['count', 'label', 'x0', 'x1', 'x2'] ks {'reference': 600, 'current': 500} IrisClassifier 2"
     );
 }
 

@@ -19,7 +19,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 /// The page of the model in the slot; `prefix` is where it answers.
 pub(crate) fn page(slot: &Slot, served: &Served, prefix: &str) -> Response {
-    let signature = served.loaded.mlmodel.signature.as_ref();
+    let signature = served.mlmodel.signature.as_ref();
     let inputs = signature.and_then(|signature| signature.inputs.as_ref());
     let columns: Vec<_> = inputs
         .and_then(Schema::columns)

@@ -13,13 +13,14 @@ use super::error::Refusal;
 pub(crate) enum Format {
     Json,
     Csv,
+    Parquet,
 }
 
 /// The format that the headers name, by the rules of MLflow's server: one of the known types, no
 /// parameter but a charset, which must be UTF-8. What it answers with a 500, no type at all, is a
 /// 415 here.
 pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
-    const TYPES: &str = "Types: ['text/csv', 'application/json']";
+    const TYPES: &str = "Types: ['text/csv', 'application/json', 'application/vnd.apache.parquet']";
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return Err(Refusal::MediaType(format!(
             "This predictor needs a Content-Type header. {TYPES}."
@@ -46,6 +47,8 @@ pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
     match media_type.as_str() {
         "application/json" => Ok(Format::Json),
         "text/csv" => Ok(Format::Csv),
+        // The registered name, and the one that was in use before it.
+        "application/vnd.apache.parquet" | "application/x-parquet" => Ok(Format::Parquet),
         _ => Err(Refusal::MediaType(format!(
             "This predictor only supports the following content types: {TYPES}. Got '{text}'."
         ))),

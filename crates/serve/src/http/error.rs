@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use trainyard_mlflow::ErrorCode;
 use trainyard_mlflow::enforce::{Rejection, Step, Violation};
+
+use crate::python::Failed;
 
 use super::{JSON, Response, TEXT, response};
 
@@ -17,6 +20,8 @@ pub(crate) enum Refusal {
     Content(Box<Rejection>),
     /// The model could not predict what fits its signature.
     Model(String),
+    /// MLflow's own refusal, from a Python worker.
+    Upstream { status: u16, body: Bytes },
     /// The body is over the limit.
     TooLarge { limit: usize },
     /// The body broke off.
@@ -27,6 +32,8 @@ pub(crate) enum Refusal {
     MediaType(String),
     /// No or the wrong token.
     Unauthenticated,
+    /// A signature that is not right; the sentence says why.
+    Forbidden(&'static str),
     /// Nothing is here.
     NotFound,
     /// Something is here, but for other methods.
@@ -37,6 +44,8 @@ pub(crate) enum Refusal {
     NotReady(String),
     /// A mistake of the server.
     Internal(&'static str),
+    /// A Python worker did not survive the request; the sentence says why.
+    Worker(String),
 }
 
 /// MLflow's error body, and every violation.
@@ -60,6 +69,22 @@ fn is_zero(count: &usize) -> bool {
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         Self::Content(Box::new(rejection))
+    }
+}
+
+impl From<Failed> for Refusal {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused { status, body } => Self::Upstream { status, body },
+            Failed::Overloaded => Self::Overloaded,
+            Failed::Timeout(limit) => Self::Timeout(limit),
+            Failed::OutOfMemory { bytes_max } => Self::Worker(format!(
+                "the model needs more memory for these rows than a Python worker may have \
+                 ({bytes_max} bytes); send the rows in parts"
+            )),
+            Failed::Died(reason) => Self::Worker(reason),
+            Failed::NoWorkers(reason) => Self::NotReady(reason),
+        }
     }
 }
 
@@ -95,6 +120,10 @@ impl Refusal {
                      input is compatible with the model for inference. Error: '{reason}'"
                 ),
             ),
+            Self::Upstream { status, body } => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+                response(status, JSON, body)
+            }
             Self::TooLarge { limit } => plain(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 ErrorCode::BadRequest,
@@ -120,6 +149,9 @@ impl Refusal {
                 WWW_AUTHENTICATE,
                 "Bearer",
             ),
+            Self::Forbidden(reason) => {
+                plain(StatusCode::FORBIDDEN, ErrorCode::PermissionDenied, reason)
+            }
             Self::NotFound => response(StatusCode::NOT_FOUND, JSON, r#"{"detail":"Not Found"}"#),
             Self::Method(allowed) => with(
                 response(
@@ -144,6 +176,9 @@ impl Refusal {
                 RETRY_AFTER,
                 "1",
             ),
+            Self::Worker(reason) => {
+                plain(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError, &reason)
+            }
             Self::Internal(reason) => {
                 plain(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError, reason)
             }

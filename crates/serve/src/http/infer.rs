@@ -5,23 +5,24 @@
 //! other request, strictly.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType as ArrowType;
+use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use trainyard_mlflow::enforce::Protocol;
+use trainyard_mlflow::enforce::{Enforced, Protocol};
 use trainyard_mlflow::model::{DataType, Schema};
 use trainyard_models::Prediction;
 
 use super::error::Refusal;
+use super::predict::{aside, done, question};
 use super::{Response, json as json_response};
 use crate::answer;
-use crate::log::Entry;
+use crate::python::Wanted;
 use crate::server::Server;
-use crate::slot::{Served, Slot};
+use crate::slot::{Engine, Served, Slot};
 
 #[derive(Debug, Deserialize)]
 struct Request {
@@ -38,44 +39,67 @@ struct Input {
 }
 
 /// Predicts the inputs of a request.
-pub(crate) fn infer(
-    server: &Server,
+pub(crate) async fn infer(
+    server: &Arc<Server>,
     slot: &Slot,
-    served: &Arc<Served>,
-    body: &[u8],
+    served: Arc<Served>,
+    body: Bytes,
     request_id: Arc<str>,
 ) -> Result<Response, Refusal> {
+    let (version, model) = (Arc::clone(&served.version), slot.name.clone());
+    let (id, enforced) = {
+        let served = Arc::clone(&served);
+        aside(move || read(&served, &body)).await??
+    };
+    let (prediction, enforced, outputs) = match &served.engine {
+        Engine::Native(_) => {
+            let served = Arc::clone(&served);
+            aside(move || native(&served, enforced)).await??
+        }
+        Engine::Python(pool) => {
+            let wanted = Wanted { scoring: false, columns: true };
+            let answered = pool.ask(question(&served, &enforced, wanted)?).await?;
+            let Some(prediction) = answered.prediction else {
+                return Err(Refusal::Internal("the worker gave no columns; this is a bug"));
+            };
+            let outputs = outputs(&prediction);
+            (prediction, enforced, outputs)
+        }
+    };
+    let id = id.unwrap_or_else(|| request_id.to_string());
+    done(server, &served, request_id, enforced.batch, prediction);
+    Ok(json_response(
+        StatusCode::OK,
+        &json!({ "model_name": model, "model_version": &*version, "id": id, "outputs": outputs }),
+    ))
+}
+
+fn native(
+    served: &Served,
+    enforced: Enforced,
+) -> Result<(Prediction, Enforced, Vec<Value>), Refusal> {
+    let Engine::Native(predictor) = &served.engine else {
+        return Err(Refusal::Internal("the engine changed; this is a bug"));
+    };
+    let prediction =
+        predictor.predict(&enforced.batch).map_err(|error| Refusal::Model(error.to_string()))?;
+    let outputs = outputs(&prediction);
+    Ok((prediction, enforced, outputs))
+}
+
+/// The client's id and the rows of a body.
+fn read(served: &Served, body: &[u8]) -> Result<(Option<String>, Enforced), Refusal> {
     let request: Request = serde_json::from_slice(body)
         .map_err(|error| Refusal::bad(format!("not an inference request: {error}")))?;
     let columns = column_body(served, request.inputs)?;
     let request_body = columns.to_string();
     let enforced = served.strict.json(request_body.as_bytes(), Protocol::Predict)?;
-    let prediction = served
-        .loaded
-        .predictor
-        .predict(&enforced.batch)
-        .map_err(|error| Refusal::Model(error.to_string()))?;
-    let outputs = outputs(&prediction);
-    let id = request.id.unwrap_or_else(|| request_id.to_string());
-    server.metrics.rows.fetch_add(enforced.batch.num_rows() as u64, Ordering::Relaxed);
-    if let Some(log) = &server.log {
-        log.push(Entry {
-            request_id,
-            time_ms: chrono::Utc::now().timestamp_millis(),
-            version: Arc::clone(&served.version),
-            input: enforced.batch,
-            prediction,
-        });
-    }
-    Ok(json_response(
-        StatusCode::OK,
-        &json!({ "model_name": slot.name, "model_version": &*served.version, "id": id, "outputs": outputs }),
-    ))
+    Ok((request.id, enforced))
 }
 
 /// The inputs as the object of columns, or the nested list, that enforcement reads.
 fn column_body(served: &Served, inputs: Vec<Input>) -> Result<Value, Refusal> {
-    let signature = served.loaded.mlmodel.signature.as_ref();
+    let signature = served.mlmodel.signature.as_ref();
     let schema = signature.and_then(|signature| signature.inputs.as_ref());
     let mut flat = Vec::with_capacity(inputs.len());
     for input in inputs {
@@ -196,7 +220,7 @@ fn arrow_datatype(data_type: &ArrowType) -> &'static str {
 
 /// What the model takes and gives.
 pub(crate) fn metadata(slot: &Slot, served: &Served) -> Value {
-    let signature = served.loaded.mlmodel.signature.as_ref();
+    let signature = served.mlmodel.signature.as_ref();
     let tensors = |schema: Option<&Schema>| -> Vec<Value> {
         match schema {
             Some(Schema::Columns(columns)) => {

@@ -1,9 +1,11 @@
 //! Requests in, answers out: connections, routes, error bodies.
 
 pub(crate) mod accept;
+pub(crate) mod access;
 mod body;
 mod error;
 mod infer;
+mod parquet;
 mod predict;
 mod request_id;
 mod route;

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arrow_array::RecordBatch;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use trainyard_mlflow::enforce::{Enforced, Protocol};
+use trainyard_models::{Prediction, Predictor};
 
 use super::body::Format;
 use super::error::Refusal;
-use super::{JSON, Response, response};
+use super::{JSON, Response, parquet, response};
 use crate::answer;
 use crate::log::Entry;
+use crate::python::{Pool, Question, Wanted};
 use crate::server::Server;
-use crate::slot::{Served, Slot};
+use crate::slot::{Engine, Served, Slot};
 
 /// Larger bodies are read and predicted on a thread for blocking work: a worker of the runtime
 /// has other connections to look after. Passing the work on costs some ten microseconds.
@@ -30,25 +33,35 @@ pub(crate) enum Dialect {
 
 const X_MODEL_VERSION: HeaderName = HeaderName::from_static("x-model-version");
 
+/// A request that waits to be answered.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) dialect: Dialect,
+    pub(crate) format: Format,
+    pub(crate) body: Bytes,
+    pub(crate) request_id: Arc<str>,
+}
+
 /// Predicts the rows of a body.
 pub(crate) async fn predict(
     server: &Arc<Server>,
     slot: &Slot,
-    dialect: Dialect,
-    format: Format,
-    body: Bytes,
-    request_id: Arc<str>,
+    asked: Asked,
 ) -> Result<Response, Refusal> {
     let Some(served) = slot.current() else { return Err(Refusal::NotReady(not_ready(slot))) };
     let version = Arc::clone(&served.version);
-    let answer = if body.len() <= INLINE_BYTES_MAX {
-        answer(server, &served, dialect, format, &body, request_id)?
-    } else {
-        let server = Arc::clone(server);
-        let work = move || answer(&server, &served, dialect, format, &body, request_id);
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_panicked| Refusal::Internal("predicting broke off; this is a bug"))??
+    let is_small = asked.body.len() <= INLINE_BYTES_MAX;
+    let answer = match &served.engine {
+        Engine::Native(predictor) if is_small => native(server, &served, &**predictor, asked)?,
+        Engine::Native(_) => {
+            let server = Arc::clone(server);
+            let work = move || match &served.engine {
+                Engine::Native(predictor) => native(&server, &served, &**predictor, asked),
+                Engine::Python(_) => Err(Refusal::Internal("the engine changed; this is a bug")),
+            };
+            aside(work).await??
+        }
+        Engine::Python(pool) => by_worker(server, &served, pool, asked).await?,
     };
     let mut response = response(StatusCode::OK, JSON, answer);
     // Says which version answered, also while versions change.
@@ -58,46 +71,109 @@ pub(crate) async fn predict(
     Ok(response)
 }
 
+/// Runs work on a thread for blocking work.
+pub(crate) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_panicked| Refusal::Internal("predicting broke off; this is a bug"))
+}
+
 /// Why no model serves in this slot.
 pub(crate) fn not_ready(slot: &Slot) -> String {
     let reason = slot.status().last_error.clone();
     reason.unwrap_or_else(|| format!("{} is being loaded", slot.source.describe()))
 }
 
-fn answer(
-    server: &Server,
-    served: &Served,
-    dialect: Dialect,
-    format: Format,
-    body: &[u8],
-    request_id: Arc<str>,
-) -> Result<Vec<u8>, Refusal> {
-    let (enforcer, protocol) = match dialect {
+fn read(served: &Served, asked: &Asked) -> Result<Enforced, Refusal> {
+    let (enforcer, protocol) = match asked.dialect {
         Dialect::Plain => (&served.strict, Protocol::Predict),
         Dialect::Scoring => (&served.scoring, Protocol::Invocations),
     };
-    let request: Enforced = match format {
-        Format::Json => enforcer.json(body, protocol)?,
-        Format::Csv => enforcer.csv(body)?,
-    };
-    let prediction = served
-        .loaded
-        .predictor
-        .predict(&request.batch)
-        .map_err(|error| Refusal::Model(error.to_string()))?;
-    let answer = match dialect {
+    Ok(match asked.format {
+        Format::Json => enforcer.json(&asked.body, protocol)?,
+        Format::Csv => enforcer.csv(&asked.body)?,
+        Format::Parquet => parquet::read(enforcer, &asked.body)?,
+    })
+}
+
+fn native(
+    server: &Server,
+    served: &Served,
+    predictor: &dyn Predictor,
+    asked: Asked,
+) -> Result<Bytes, Refusal> {
+    let request = read(served, &asked)?;
+    let prediction =
+        predictor.predict(&request.batch).map_err(|error| Refusal::Model(error.to_string()))?;
+    let answer = match asked.dialect {
         Dialect::Plain => answer::plain(&prediction),
         Dialect::Scoring => answer::scoring(&prediction, request.frame),
     };
-    server.metrics.rows.fetch_add(request.batch.num_rows() as u64, Ordering::Relaxed);
+    done(server, served, asked.request_id, request.batch, prediction);
+    Ok(answer.into())
+}
+
+/// Lets a Python worker predict. Its answer in MLflow's protocol is passed on as it is.
+async fn by_worker(
+    server: &Arc<Server>,
+    served: &Arc<Served>,
+    pool: &Pool,
+    asked: Asked,
+) -> Result<Bytes, Refusal> {
+    let wanted =
+        Wanted { scoring: true, columns: asked.dialect == Dialect::Plain || server.log.is_some() };
+    let (asked, request, question) = {
+        let served = Arc::clone(served);
+        let prepare = move || {
+            let request = read(&served, &asked)?;
+            let question = question(&served, &request, wanted)?;
+            Ok::<_, Refusal>((asked, request, question))
+        };
+        aside(prepare).await??
+    };
+    let answered = pool.ask(question).await?;
+    let answer = match (&answered.prediction, asked.dialect) {
+        (Some(prediction), Dialect::Plain) if !answered.is_json => answer::plain(prediction).into(),
+        _ => answered.scoring,
+    };
+    match answered.prediction {
+        Some(prediction) => done(server, served, asked.request_id, request.batch, prediction),
+        None => count(server, &request.batch),
+    }
+    Ok(answer)
+}
+
+/// A request as a worker reads it.
+pub(crate) fn question(
+    served: &Served,
+    request: &Enforced,
+    wanted: Wanted,
+) -> Result<Question, Refusal> {
+    let schema = served.mlmodel.signature.as_ref().and_then(|signature| signature.inputs.as_ref());
+    Question::new(request, schema, wanted).map_err(|error| Refusal::Model(error.to_string()))
+}
+
+fn count(server: &Server, input: &RecordBatch) {
+    server.metrics.rows.fetch_add(input.num_rows() as u64, Ordering::Relaxed);
+}
+
+/// Counts and logs what was predicted.
+pub(crate) fn done(
+    server: &Server,
+    served: &Served,
+    request_id: Arc<str>,
+    input: RecordBatch,
+    prediction: Prediction,
+) {
+    count(server, &input);
     if let Some(log) = &server.log {
         log.push(Entry {
             request_id,
             time_ms: chrono::Utc::now().timestamp_millis(),
             version: Arc::clone(&served.version),
-            input: request.batch,
+            input,
             prediction,
         });
     }
-    Ok(answer)
 }

@@ -4,20 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use http::header::{AUTHORIZATION, HeaderValue};
+use http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use hyper::Request;
 use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
 
+use super::access;
 use super::error::Refusal;
-use super::predict::{Dialect, not_ready, predict};
+use super::predict::{Asked, Dialect, not_ready, predict};
 use super::request_id::X_REQUEST_ID;
 use super::{JSON, Response, body, infer, json, response};
 use crate::metrics::Route;
 use crate::server::Server;
 use crate::slot::{Checked, Slot};
-use crate::{docs, feedback, health, openapi};
+use crate::webhook::Unfit;
+use crate::{docs, feedback, health, openapi, webhook};
 
 /// MLflow whose scoring protocol is spoken; what `/version` answers.
 pub(crate) const MLFLOW_VERSION: &str = "3.17.2";
@@ -49,25 +51,20 @@ pub(crate) async fn handle(server: Arc<Server>, request: Request<Incoming>) -> R
         *response.body_mut() = http_body_util::Full::default();
     }
     response.headers_mut().insert(X_REQUEST_ID, header);
+    if server.draining.load(Ordering::Relaxed) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let status = response.status();
     let elapsed = started.elapsed();
     server.metrics.answered(route, status.as_u16(), elapsed);
-    if status.is_server_error() && route != Route::Health {
-        tracing::warn!(
-            ?route,
-            status = status.as_u16(),
-            request_id = &*request_id,
-            "request failed"
-        );
-    } else {
-        tracing::debug!(
-            ?route,
-            status = status.as_u16(),
-            request_id = &*request_id,
-            ?elapsed,
-            "request"
-        );
-    }
+    server.access_log.note(&access::Line {
+        method: &method,
+        path: uri.path(),
+        route,
+        status: status.as_u16(),
+        request_id: &request_id,
+        elapsed,
+    });
     response
 }
 
@@ -124,6 +121,7 @@ fn find<'p>(server: &Server, path: &'p str) -> Target<'p> {
         "metrics" => Route::Metrics,
         "reload" => Route::Reload,
         "feedback" => Route::Feedback,
+        "webhook" => Route::Webhook,
         "flush" => Route::Flush,
         "docs" | "openapi.json" => Route::Docs,
         _ => Route::Other,
@@ -138,7 +136,8 @@ async fn dispatch(
     request_id: Arc<str>,
 ) -> Result<Response, Refusal> {
     let probe = match target.route {
-        Route::Health | Route::Ping | Route::Version => true,
+        // A webhook proves itself by its signature.
+        Route::Health | Route::Ping | Route::Version | Route::Webhook => true,
         Route::Infer => matches!(target.rest, "health/live" | "health/ready" | "ready"),
         _ => false,
     };
@@ -173,6 +172,10 @@ async fn dispatch(
         Route::Reload => {
             only_post(&request)?;
             reload(server, slot).await
+        }
+        Route::Webhook => {
+            only_post(&request)?;
+            webhook(server, slot, request).await
         }
         Route::Flush => {
             only_post(&request)?;
@@ -243,10 +246,7 @@ async fn inference(
     let Ok(_permit) = server.concurrency.try_acquire() else { return Err(Refusal::Overloaded) };
     let (head, body) = request.into_parts();
     let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
-    let (server, slot) = (Arc::clone(server), Arc::clone(slot));
-    let work = move || infer::infer(&server, &slot, &served, &body, request_id);
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_panicked| Refusal::Internal("predicting broke off; this is a bug"))?
+    infer::infer(server, slot, served, body, request_id).await
 }
 
 async fn scored(
@@ -261,30 +261,53 @@ async fn scored(
     let Ok(_permit) = server.concurrency.try_acquire() else { return Err(Refusal::Overloaded) };
     let (head, body) = request.into_parts();
     let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
-    predict(server, slot, dialect, format, body, request_id).await
+    predict(server, slot, Asked { dialect, format, body, request_id }).await
 }
 
 /// Takes down what turned out to be true.
 async fn feedback(server: &Arc<Server>, request: Request<Incoming>) -> Result<Response, Refusal> {
-    if server.feedback.is_none() {
-        return Err(Refusal::NotFound);
-    }
+    let Some(log) = &server.feedback else { return Err(Refusal::NotFound) };
     body::format(request.headers())?;
     let (head, body) = request.into_parts();
     let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
     let facts = feedback::parse(&body).map_err(Refusal::bad)?;
     let count = facts.len();
     let time = chrono::Utc::now().timestamp_millis();
-    let log = Arc::clone(server);
-    let append = move || log.feedback.as_ref().map(|log| log.append(&facts, time));
-    match tokio::task::spawn_blocking(append).await {
-        Ok(Some(Ok(()))) => Ok(json(StatusCode::OK, &serde_json::json!({ "accepted": count }))),
-        Ok(Some(Err(error))) => {
+    match log.append(&facts, time).await {
+        Ok(()) => Ok(json(StatusCode::OK, &serde_json::json!({ "accepted": count }))),
+        Err(error) => {
             tracing::error!(%error, "feedback cannot be written");
             Err(Refusal::Internal("the feedback could not be written"))
         }
-        Ok(None) | Err(_) => Err(Refusal::Internal("the feedback broke off; this is a bug")),
     }
+}
+
+/// Bytes of a webhook: names, a description and tags.
+const WEBHOOK_BYTES_MAX: usize = 1 << 20;
+
+/// The registry says that something changed. At the root it may be about any of the models.
+async fn webhook(
+    server: &Arc<Server>,
+    slot: &Arc<Slot>,
+    request: Request<Incoming>,
+) -> Result<Response, Refusal> {
+    let Some(secret) = &server.options.webhook_secret else { return Err(Refusal::NotFound) };
+    let at_root = !request.uri().path().starts_with("/models/");
+    let (head, body) = request.into_parts();
+    let body = body::read(&head.headers, body, WEBHOOK_BYTES_MAX).await?;
+    let webhook = webhook::read(&head.headers, &body, secret).map_err(|unfit| match unfit {
+        Unfit::Signature(reason) => Refusal::Forbidden(reason),
+        Unfit::Content(reason) => Refusal::bad(reason),
+    })?;
+    let slots = if at_root { server.slots.as_slice() } else { std::slice::from_ref(slot) };
+    let mut looked = Vec::new();
+    for slot in slots.iter().filter(|slot| webhook.concerns(slot.source.registered())) {
+        looked.push(slot.name.as_str());
+        let slot = Arc::clone(slot);
+        // The registry waits for the answer, and a download may take longer than it waits.
+        tokio::spawn(async move { slot.ask_reload().await });
+    }
+    Ok(json(StatusCode::ACCEPTED, &serde_json::json!({ "models": looked })))
 }
 
 async fn reload(server: &Server, slot: &Slot) -> Result<Response, Refusal> {

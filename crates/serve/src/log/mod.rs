@@ -6,6 +6,7 @@
 //! unique to the process, so several servers may share a folder.
 
 mod segment;
+mod upload;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::options::LogOptions;
 use segment::Segment;
+use upload::{Uploader, Whole};
 
 /// One answered request.
 #[derive(Debug)]
@@ -61,9 +63,21 @@ impl PredictionLog {
         let flush = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&flush);
         let path = options.dir.clone();
+        let uploader = match options.store.clone() {
+            Some(store) => {
+                let runtime = tokio::runtime::Handle::current();
+                let uploader = Uploader::start(store, Arc::clone(&metrics), runtime);
+                Some(uploader.map_err(|source| Error::Io { path: path.clone(), source })?)
+            }
+            None => None,
+        };
         let thread = std::thread::Builder::new()
             .name("prediction-log".to_owned())
-            .spawn(move || write(&options, &entries, &counts, &asked))
+            .spawn(move || {
+                let out = Out { options, metrics: counts, uploader };
+                write(&out, &entries, &asked);
+                out.finish();
+            })
             .map_err(|source| Error::Io { path, source })?;
         Ok((Self { queue, flush, metrics }, thread))
     }
@@ -89,7 +103,16 @@ impl PredictionLog {
     }
 }
 
-fn write(options: &LogOptions, entries: &Receiver<Entry>, metrics: &Metrics, asked: &AtomicBool) {
+/// Where segments go.
+#[derive(Debug)]
+struct Out {
+    options: LogOptions,
+    metrics: Arc<Metrics>,
+    /// None: they stay in the folder.
+    uploader: Option<Uploader>,
+}
+
+fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
     let mut chunk: Vec<Entry> = Vec::new();
     let mut chunk_rows = 0;
     let mut chunk_started = Instant::now();
@@ -101,11 +124,10 @@ fn write(options: &LogOptions, entries: &Receiver<Entry>, metrics: &Metrics, ask
         let received = entries.recv_timeout(TICK.saturating_sub(chunk_started.elapsed()));
         let open = !matches!(received, Err(RecvTimeoutError::Disconnected));
         if let Ok(entry) = received {
-            metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
-            let same =
-                chunk.last().is_none_or(|last| last.input.schema_ref() == entry.input.schema_ref());
+            out.metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
+            let same = chunk.last().is_none_or(|last| segment::is_alike(last, &entry));
             if !same {
-                flush(&mut segment, &mut chunk, options, metrics);
+                out.flush(&mut segment, &mut chunk);
                 chunk_rows = 0;
             }
             chunk_rows += entry.input.num_rows();
@@ -114,14 +136,14 @@ fn write(options: &LogOptions, entries: &Receiver<Entry>, metrics: &Metrics, ask
                 continue;
             }
         }
-        flush(&mut segment, &mut chunk, options, metrics);
+        out.flush(&mut segment, &mut chunk);
         chunk_rows = 0;
         let due = segment.as_ref().is_some_and(|segment| {
-            segment.rows() >= options.segment_rows_max
-                || Instant::now() >= segment.opened + options.segment_age_max
+            segment.rows() >= out.options.segment_rows_max
+                || Instant::now() >= segment.opened + out.options.segment_age_max
         });
         if asked.swap(false, Ordering::Acquire) || due || !open {
-            close(segment.take(), metrics);
+            out.close(segment.take());
         }
         if !open {
             return;
@@ -129,55 +151,60 @@ fn write(options: &LogOptions, entries: &Receiver<Entry>, metrics: &Metrics, ask
     }
 }
 
-/// Writes the chunk to the segment, to a new one if there is none or its columns are others.
-fn flush(
-    segment: &mut Option<Segment>,
-    chunk: &mut Vec<Entry>,
-    options: &LogOptions,
-    metrics: &Metrics,
-) {
-    if chunk.is_empty() {
-        return;
-    }
-    let rows: u64 = chunk.iter().map(|entry| entry.input.num_rows() as u64).sum();
-    let written = append(segment, chunk, options, metrics);
-    chunk.clear();
-    if let Err(error) = written {
-        // What the segment held before is lost with it.
-        let lost = rows + segment.take().map_or(0, |broken| broken.rows() as u64);
-        failed(metrics, lost, &error);
-    }
-}
-
-fn append(
-    segment: &mut Option<Segment>,
-    chunk: &[Entry],
-    options: &LogOptions,
-    metrics: &Metrics,
-) -> Result<(), segment::Failure> {
-    let batch = segment::batch(chunk)?;
-    if segment.as_ref().is_some_and(|open| open.schema() != batch.schema_ref()) {
-        close(segment.take(), metrics);
-    }
-    let open = match segment {
-        Some(open) => open,
-        none => none.insert(Segment::create(&options.dir, batch.schema())?),
-    };
-    open.write(&batch)
-}
-
-fn close(segment: Option<Segment>, metrics: &Metrics) {
-    let Some(segment) = segment else { return };
-    let rows = segment.rows() as u64;
-    match segment.close() {
-        Ok(()) => {
-            metrics.log_rows.fetch_add(rows, Ordering::Relaxed);
+impl Out {
+    /// Writes the chunk to the segment, to a new one if there is none or its columns are others.
+    fn flush(&self, segment: &mut Option<Segment>, chunk: &mut Vec<Entry>) {
+        if chunk.is_empty() {
+            return;
         }
-        Err(error) => failed(metrics, rows, &error),
+        let rows: u64 = chunk.iter().map(|entry| entry.input.num_rows() as u64).sum();
+        let written = self.append(segment, chunk);
+        chunk.clear();
+        if let Err(error) = written {
+            // What the segment held before is lost with it.
+            let lost = rows + segment.take().map_or(0, |broken| broken.rows() as u64);
+            self.failed(lost, &error);
+        }
     }
-}
 
-fn failed(metrics: &Metrics, rows: u64, error: &segment::Failure) {
-    metrics.log_failed.fetch_add(rows, Ordering::Relaxed);
-    tracing::error!(rows, %error, "predictions are not logged");
+    fn append(
+        &self,
+        segment: &mut Option<Segment>,
+        chunk: &[Entry],
+    ) -> Result<(), segment::Failure> {
+        let batch = segment::batch(chunk)?;
+        if segment.as_ref().is_some_and(|open| open.schema() != batch.schema_ref()) {
+            self.close(segment.take());
+        }
+        let open = match segment {
+            Some(open) => open,
+            none => none.insert(Segment::create(&self.options.dir, batch.schema())?),
+        };
+        open.write(&batch)
+    }
+
+    fn close(&self, segment: Option<Segment>) {
+        let Some(segment) = segment else { return };
+        let rows = segment.rows() as u64;
+        match (segment.close(), &self.uploader) {
+            (Ok(path), Some(uploader)) => uploader.push(Whole { path, rows }),
+            (Ok(_path), None) => {
+                self.metrics.log_rows.fetch_add(rows, Ordering::Relaxed);
+            }
+            (Err(error), _) => self.failed(rows, &error),
+        }
+    }
+
+    fn failed(&self, rows: u64, error: &segment::Failure) {
+        self.metrics.log_failed.fetch_add(rows, Ordering::Relaxed);
+        tracing::error!(rows, %error, "predictions are not logged");
+    }
+
+    /// Uploads what waits.
+    fn finish(self) {
+        let Some(uploader) = self.uploader else { return };
+        uploader.finish();
+        // Empty by now, unless something could not be removed; then it is the system's to clean.
+        let _stays = std::fs::remove_dir(&self.options.dir);
+    }
 }

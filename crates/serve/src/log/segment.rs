@@ -89,14 +89,14 @@ impl Segment {
         Ok(self.writer.write(batch)?)
     }
 
-    /// Makes the segment whole and visible.
-    pub(crate) fn close(mut self) -> Result<(), Failure> {
+    /// Makes the segment whole and visible, and says where it is.
+    pub(crate) fn close(mut self) -> Result<PathBuf, Failure> {
         self.writer.finish()?;
         let io = |path: &Path, source| Failure::Io { path: path.to_path_buf(), source };
         self.writer.inner().sync_all().map_err(|error| io(&self.hidden, error))?;
         std::fs::rename(&self.hidden, &self.path).map_err(|error| io(&self.path, error))?;
         self.closed = true;
-        Ok(())
+        Ok(self.path.clone())
     }
 }
 
@@ -121,6 +121,33 @@ pub(crate) fn remove_abandoned(dir: &Path) {
         if ours && age.is_some_and(|age| age > ABANDONED_AFTER) {
             tracing::info!(path = %entry.path().display(), "removing an unfinished log segment");
             let _someone_else_was_first = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether two entries fit one table: the same input columns, predictions of the same type.
+pub(crate) fn is_alike(left: &Entry, right: &Entry) -> bool {
+    left.input.schema_ref() == right.input.schema_ref()
+        && Shape::of(&left.prediction) == Shape::of(&right.prediction)
+}
+
+/// What decides of the type of a prediction's column.
+#[derive(Debug, PartialEq)]
+enum Shape<'p> {
+    Column(&'p DataType),
+    List(&'p DataType, usize),
+    Other,
+}
+
+impl<'p> Shape<'p> {
+    fn of(prediction: &'p Prediction) -> Self {
+        match answer::parts(prediction).0 {
+            Prediction::Column(values) | Prediction::Matrix { values, width: 1 } => {
+                Self::Column(values.data_type())
+            }
+            Prediction::Matrix { values, width } => Self::List(values.data_type(), *width),
+            Prediction::Maps { keys, values } => Self::List(values.data_type(), keys.len()),
+            Prediction::Named(_) => Self::Other,
         }
     }
 }

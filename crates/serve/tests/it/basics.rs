@@ -214,7 +214,9 @@ async fn several_models_answer_under_their_names() {
 async fn a_model_that_cannot_be_loaded_is_explained() {
     let server = Running::start(folder("sk_logreg"), None).await;
     let health = server.wait_for("reason", |health| health.get("last_error").is_some()).await;
-    assert_eq!(health["status"], "loading");
+    // Whoever waits for this server need not wait any longer.
+    assert_eq!(health["status"], "failed");
+    assert_eq!(health["reason"], health["last_error"]);
     let health = server.get("/health").await;
     assert_eq!(health.status, 503);
     let answer = server.post("/predict", "[]").await;

@@ -29,7 +29,8 @@ impl Predictor for Zeros {
     }
 }
 
-fn load(folder: &Path) -> trainyard_models::Result<LoadedModel> {
+/// Reads what is supported; anything else answers zeros.
+pub(crate) fn load(folder: &Path) -> trainyard_models::Result<LoadedModel> {
     let mlmodel = MlModel::read(folder)?;
     if mlmodel.flavors.onnx.is_some() {
         return trainyard_models::load(folder);

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{Array as _, RecordBatch};
+use futures::TryStreamExt as _;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use trainyard_serve::LogOptions;
+use trainyard_serve::{LogOptions, LogStore};
 
 use crate::support::{Running, folder};
 
-fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut paths: Vec<_> = std::fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -22,7 +25,7 @@ fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
     paths
 }
 
-fn read(path: &Path) -> Vec<RecordBatch> {
+pub(crate) fn read(path: &Path) -> Vec<RecordBatch> {
     let file = std::fs::File::open(path).unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
     reader.map(Result::unwrap).collect()
@@ -218,4 +221,44 @@ async fn feedback_is_kept_beside_the_log() {
     let without = Running::ready(folder("iris_columns")).await;
     assert_eq!(without.post("/feedback", "[]").await.status, 404);
     without.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn segments_and_feedback_go_to_an_object_store() {
+    let store = Arc::new(InMemory::new());
+    let place = || LogStore { store: Arc::clone(&store) as _, path: "logs/iris".into() };
+    let mut options = folder("iris_columns");
+    let log = LogOptions::to_store(place());
+    let spool = log.dir.clone();
+    options.log = Some(log);
+    let server = Running::ready(options).await;
+    for _ in 0..3 {
+        assert_eq!(server.post("/predict", record(3.5)).await.status, 200);
+    }
+    let fact = r#"{"request_id": "first", "actual": "setosa"}"#;
+    assert_eq!(server.post("/feedback", fact).await.json()["accepted"], 1);
+    assert_eq!(server.post("/flush", "").await.status, 202);
+    let started = Instant::now();
+    while server.metric("trainyard_prediction_log_rows_total").await < 3.0 {
+        assert!(started.elapsed() < Duration::from_secs(10), "nothing is uploaded");
+    }
+    assert_eq!(server.post("/predict", record(3.5)).await.status, 200);
+    server.stop().await;
+    let mut rows = 0;
+    let mut facts = String::new();
+    let objects: Vec<_> = store.list(None).try_collect().await.unwrap();
+    for object in &objects {
+        let bytes = store.get(&object.location).await.unwrap().bytes().await.unwrap();
+        let name = object.location.as_ref();
+        if name.starts_with("logs/iris/_feedback/") {
+            facts.push_str(std::str::from_utf8(&bytes).unwrap());
+        } else {
+            assert!(name.starts_with("logs/iris/predictions-"), "{name}");
+            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap().build().unwrap();
+            rows += reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>();
+        }
+    }
+    assert_eq!(rows, 4);
+    assert!(facts.contains("\"actual\":\"setosa\""), "{facts}");
+    assert!(!spool.is_dir(), "the spool stays behind");
 }

@@ -87,13 +87,23 @@ impl Running {
 
     /// Waits until `/health` fulfils a condition, and returns it.
     pub(crate) async fn wait_for(&self, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        self.wait_long(what, Duration::from_secs(20), condition).await
+    }
+
+    /// The same with another deadline.
+    pub(crate) async fn wait_long(
+        &self,
+        what: &str,
+        deadline: Duration,
+        condition: impl Fn(&Value) -> bool,
+    ) -> Value {
         let started = Instant::now();
         loop {
             let health = self.get("/health").await.json();
             if condition(&health) {
                 return health;
             }
-            assert!(started.elapsed() < Duration::from_secs(20), "no {what}: {health}");
+            assert!(started.elapsed() < deadline, "no {what}: {health}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

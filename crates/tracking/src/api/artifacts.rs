@@ -57,7 +57,7 @@ pub(super) fn ajax_routes() -> Router<Api> {
 // Proxied artifacts
 
 fn proxied_path(api: &ApiState, raw: &str) -> Result<ArtifactPath> {
-    if !api.serve_artifacts {
+    if !api.options.serve_artifacts {
         return Err(ApiError::from(Error::api(
             ErrorCode::TemporarilyUnavailable,
             "Artifact serving is disabled. Start the server with `--serve-artifacts` to enable it.",

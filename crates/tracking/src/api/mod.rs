@@ -42,36 +42,45 @@ use shape::Shape;
 /// Largest JSON body accepted if nobody says otherwise: a dataset's profile may have 16 MiB.
 pub const DEFAULT_JSON_BYTES_MAX: usize = 64 << 20;
 
+/// What the API leaves to whoever runs it.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiOptions {
+    /// Whether `mlflow-artifacts:` files are read and written for clients; their routes answer 503
+    /// if not.
+    pub serve_artifacts: bool,
+    /// Largest JSON body; more is answered with 413.
+    pub json_bytes_max: usize,
+    /// Whether searches of model versions fill in aliases for requests that do not say
+    /// `include_aliases`. Upstream never does.
+    pub aliases_in_search: bool,
+}
+
 /// What all handlers share.
 pub struct ApiState {
     tracking: Arc<dyn Tracking>,
-    serve_artifacts: bool,
-    json_bytes_max: usize,
+    options: ApiOptions,
 }
 
 type Api = Arc<ApiState>;
 
 impl ApiState {
-    /// An API over `tracking`. Without `serve_artifacts` the proxied artifact routes answer 503.
-    pub fn new(tracking: Arc<dyn Tracking>, serve_artifacts: bool, json_bytes_max: usize) -> Self {
-        Self { tracking, serve_artifacts, json_bytes_max }
+    /// An API over `tracking`.
+    pub fn new(tracking: Arc<dyn Tracking>, options: ApiOptions) -> Self {
+        Self { tracking, options }
     }
 
     async fn read(&self, request: Request, shape: &'static Shape) -> Result<Fields, ApiError> {
-        request::read(request, self.json_bytes_max, shape).await
+        request::read(request, self.options.json_bytes_max, shape).await
     }
 
     async fn body(&self, request: Request) -> Result<JsonBody, ApiError> {
-        JsonBody::receive(request, self.json_bytes_max).await
+        JsonBody::receive(request, self.options.json_bytes_max).await
     }
 }
 
 impl fmt::Debug for ApiState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiState")
-            .field("serve_artifacts", &self.serve_artifacts)
-            .field("json_bytes_max", &self.json_bytes_max)
-            .finish_non_exhaustive()
+        f.debug_struct("ApiState").field("options", &self.options).finish_non_exhaustive()
     }
 }
 
@@ -100,6 +109,11 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .nest("/ajax-api", misc::ajax_routes())
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
+}
+
+/// An error as the API answers it.
+pub(crate) fn error_answer(error: trainyard_mlflow::Error) -> Response {
+    ApiError::from(error).into_response()
 }
 
 /// Only the proxied artifacts, which clients ask without a static prefix.

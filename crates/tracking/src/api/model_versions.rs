@@ -111,6 +111,8 @@ pub(super) static SEARCH: Shape = Shape(&[
     Field::new("max_results", Kind::Int64, &[Check::IntLike, Check::AtMost(SEARCH_RESULTS_MAX)]),
     Field::texts("order_by"),
     Field::text("page_token"),
+    // Only here: upstream's searches leave aliases out, whoever asks.
+    Field::new("include_aliases", Kind::Bool, &[Check::Bool]),
 ]);
 
 /// The search that a request asks for.
@@ -125,7 +127,11 @@ pub(super) fn search_of(fields: &mut Fields) -> SearchModelVersions {
 
 async fn search(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &SEARCH).await?;
-    let page = api.tracking.search_model_versions(search_of(&mut fields)).await?;
+    let with_aliases = fields.bool("include_aliases").unwrap_or(api.options.aliases_in_search);
+    let mut page = api.tracking.search_model_versions(search_of(&mut fields)).await?;
+    if !with_aliases {
+        page.items.iter_mut().for_each(|version| version.aliases.clear());
+    }
     Ok(json(&PageWire {
         name: "model_versions",
         items: all::<_, ModelVersionWire<'_>>(&page.items),

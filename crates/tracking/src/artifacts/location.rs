@@ -5,16 +5,17 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use object_store::ObjectStore;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path as StorePath;
-use percent_encoding::percent_decode_str;
 use trainyard_mlflow::{Error, Result};
+use trainyard_storage::{Place, Stores};
 
 use super::path::ArtifactPath;
 
 /// Bytes buffered before they are written: large enough that a disk is busy, small enough that a
 /// hundred uploads at once fit in memory.
 const PART_BYTES_LOCAL: usize = 1 << 20;
+/// The same for a bucket: S3 takes no smaller parts than 5 MiB, and no more than 10,000 of them.
+const PART_BYTES_CLOUD: usize = 8 << 20;
 
 /// A root below which artifacts lie.
 #[derive(Clone)]
@@ -29,32 +30,15 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// Opens a root by its URI: an absolute path, a relative one (made absolute) or `file://`.
-    /// Other schemes are refused by name.
-    pub(super) fn open(uri: &str) -> Result<Self> {
-        match scheme(uri) {
-            None => Self::local(FilePath::new(uri)),
-            Some("file") => Self::local(&file_uri_path(uri)?),
-            Some(other) => Err(Error::invalid(format!(
-                "artifact locations with the scheme '{other}' are not supported by this server: \
-                 use a local path or a file:// URI, not '{uri}'"
-            ))),
-        }
-    }
-
-    fn local(path: &FilePath) -> Result<Self> {
-        let root = std::path::absolute(path).map_err(|error| Error::io(path, error))?;
-        let base = StorePath::from_absolute_path(&root).map_err(|error| {
-            Error::invalid(format!("artifact location '{}': {error}", root.display()))
+    /// Opens a root by its URI, of one of the schemes that [`trainyard_storage`] knows.
+    pub(super) fn open(uri: &str, stores: &Stores) -> Result<Self> {
+        let Place { store, path, local } = stores.open(uri).map_err(|error| match error {
+            // What the operator set wrong is not the client's business.
+            error @ trainyard_storage::Error::Settings { .. } => Error::internal(error.to_string()),
+            error => Error::invalid(error.to_string()),
         })?;
-        // What was acknowledged is on the disk.
-        let store = LocalFileSystem::new().with_fsync(true);
-        Ok(Self {
-            store: Arc::new(store),
-            base,
-            local_root: Some(root),
-            part_bytes: PART_BYTES_LOCAL,
-        })
+        let part_bytes = if local.is_some() { PART_BYTES_LOCAL } else { PART_BYTES_CLOUD };
+        Ok(Self { store, base: path, local_root: local, part_bytes })
     }
 
     /// The same location, deeper.
@@ -64,7 +48,10 @@ impl Location {
 
     /// Where `path` is in the store.
     pub(super) fn resolve(&self, path: &ArtifactPath) -> Result<StorePath> {
-        let raw = format!("{}/{path}", self.base);
+        let raw = match self.base.as_ref() {
+            "" => path.to_string(),
+            base => format!("{base}/{path}"),
+        };
         StorePath::parse(&raw).map_err(|_error| Error::invalid("Invalid path"))
     }
 
@@ -103,15 +90,6 @@ pub(super) fn local_path(path: &StorePath) -> PathBuf {
     FilePath::new("/").join(path.as_ref())
 }
 
-/// `scheme` of `scheme:…`; none for a path, on which a colon may be anywhere after a slash.
-pub(crate) fn scheme(uri: &str) -> Option<&str> {
-    let (scheme, _rest) = uri.split_once(':')?;
-    let mut chars = scheme.chars();
-    let named = chars.next().is_some_and(|first| first.is_ascii_alphabetic())
-        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    named.then_some(scheme)
-}
-
 /// The path of `mlflow-artifacts:/a/b` and `mlflow-artifacts://host:port/a/b`.
 pub(super) fn proxied_path(uri: &str) -> Result<ArtifactPath> {
     let rest = uri.split_once(':').map_or(uri, |(_scheme, rest)| rest);
@@ -120,25 +98,6 @@ pub(super) fn proxied_path(uri: &str) -> Result<ArtifactPath> {
         None => rest,
     };
     ArtifactPath::parse(path.trim_start_matches('/'))
-}
-
-fn file_uri_path(uri: &str) -> Result<PathBuf> {
-    let rest = uri.get("file:".len()..).unwrap_or_default();
-    let path = match rest.strip_prefix("//") {
-        Some(authority) => match authority.split_once('/') {
-            Some(("" | "localhost", path)) => format!("/{path}"),
-            _ => {
-                return Err(Error::invalid(format!(
-                    "file URIs must be absolute and of this machine (file:///path), not '{uri}'"
-                )));
-            }
-        },
-        None => rest.to_owned(),
-    };
-    let decoded = percent_decode_str(&path).decode_utf8().map_err(|_not_utf8| {
-        Error::invalid(format!("the file URI does not decode to UTF-8: '{uri}'"))
-    })?;
-    Ok(PathBuf::from(decoded.into_owned()))
 }
 
 /// The path with every symlink of its existing part resolved.
@@ -171,15 +130,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schemes_are_told_from_paths() {
-        assert_eq!(scheme("s3://bucket/x"), Some("s3"));
-        assert_eq!(scheme("mlflow-artifacts:/1"), Some("mlflow-artifacts"));
-        assert_eq!(scheme("/a/b:c"), None);
-        assert_eq!(scheme("./mlartifacts"), None);
-        assert_eq!(scheme("mlartifacts"), None);
-    }
-
-    #[test]
     fn proxied_uris_are_paths_below_the_destination() {
         for (uri, path) in [
             ("mlflow-artifacts:/1/abc/artifacts", "1/abc/artifacts"),
@@ -190,19 +140,5 @@ mod tests {
             assert_eq!(proxied_path(uri).unwrap().as_str(), path, "{uri}");
         }
         assert!(proxied_path("mlflow-artifacts:/a/../../b").is_err());
-    }
-
-    #[test]
-    fn file_uris_are_local_paths() {
-        assert_eq!(file_uri_path("file:///tmp/a%20b").unwrap(), PathBuf::from("/tmp/a b"));
-        assert_eq!(file_uri_path("file:/tmp/x").unwrap(), PathBuf::from("/tmp/x"));
-        assert_eq!(file_uri_path("file://localhost/tmp").unwrap(), PathBuf::from("/tmp"));
-        assert!(file_uri_path("file://other/tmp").is_err());
-    }
-
-    #[test]
-    fn unknown_schemes_are_refused_by_name() {
-        let error = Location::open("hdfs://x/y").unwrap_err().to_string();
-        assert!(error.contains("'hdfs'"), "{error}");
     }
 }

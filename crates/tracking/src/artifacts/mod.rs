@@ -1,7 +1,7 @@
 //! Artifact files: `mlflow-artifacts:` URIs below one destination, and local paths as they are.
 //!
 //! Everything goes through `object_store`, so another kind of destination is a URL scheme in
-//! [`location`] and nothing else. Files stream in both directions, a part at a time; a file is
+//! [`trainyard_storage`] and nothing else. Files stream in both directions, a part at a time; a file is
 //! replaced in one step and is on the disk when the call returns.
 
 mod location;
@@ -15,23 +15,31 @@ use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{Error, Result};
 
 use location::Location;
-pub(crate) use location::scheme;
 pub use path::ArtifactPath;
+use trainyard_storage::Stores;
+pub(crate) use trainyard_storage::scheme;
 
 /// Where artifacts go if nobody says otherwise, below the working directory, as upstream.
 pub const DEFAULT_DESTINATION: &str = "./mlartifacts";
 
 /// Reads and writes artifact files.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ArtifactStorage {
     destination: Location,
+    stores: Stores,
 }
 
 impl ArtifactStorage {
     /// Storage whose `mlflow-artifacts:/` URIs lie below `destination`: a path (relative ones to
-    /// the working directory) or a `file://` URI. Nothing is created before the first upload.
+    /// the working directory) or a URI that [`trainyard_storage`] knows. Nothing is created before
+    /// the first upload.
     pub fn open(destination: &str) -> Result<Self> {
-        Ok(Self { destination: Location::open(destination)? })
+        Self::with_stores(destination, Stores::from_env())
+    }
+
+    /// The same, with the keys and endpoints that `stores` have.
+    pub fn with_stores(destination: &str, stores: Stores) -> Result<Self> {
+        Ok(Self { destination: Location::open(destination, &stores)?, stores })
     }
 
     /// The place that `path` below `root_uri` names.
@@ -43,7 +51,7 @@ impl ArtifactStorage {
                 self.destination.check_inside(&root.resolve(path)?).await?;
                 root
             }
-            _ => Location::open(root_uri)?,
+            _ => Location::open(root_uri, &self.stores)?,
         };
         let place = root.resolve(path)?;
         root.check_inside(&place).await?;

@@ -6,6 +6,7 @@
 //!            └► pages, for every path that is not the API's
 //! ```
 
+pub mod auth;
 mod connections;
 mod cors;
 mod guard;
@@ -29,7 +30,7 @@ use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use trainyard_mlflow::{Error, Result, Tracking};
 
-use crate::api::{self, ApiState};
+use crate::api::{self, ApiOptions, ApiState};
 use guard::Guard;
 
 /// Decides whether a request may pass: the layer between HTTP and the trait.
@@ -53,6 +54,9 @@ pub struct ServerOptions {
     pub cors_allowed_origins: Vec<String>,
     /// `X-Frame-Options`; None to leave it out.
     pub x_frame_options: Option<String>,
+    /// Whether searches of model versions fill in aliases, which upstream's leave out, for clients
+    /// that do not ask with `include_aliases`.
+    pub aliases_in_search: bool,
     /// Turns the checks of Host and Origin off.
     pub disable_security: bool,
     /// Largest JSON body; more is answered with 413. Artifact uploads have no limit.
@@ -77,6 +81,7 @@ impl Default for ServerOptions {
             allowed_hosts: None,
             cors_allowed_origins: Vec::new(),
             x_frame_options: Some("SAMEORIGIN".to_owned()),
+            aliases_in_search: false,
             disable_security: false,
             json_bytes_max: api::DEFAULT_JSON_BYTES_MAX,
             // Well below the usual limit of 1024 open files: each may also have one file open.
@@ -120,7 +125,12 @@ pub async fn serve(
 /// The whole server as a router, for those who bring their own connections.
 pub fn app(tracking: Arc<dyn Tracking>, options: &ServerOptions, pages: Router) -> Result<Router> {
     let prefix = checked_prefix(&options.static_prefix)?;
-    let state = Arc::new(ApiState::new(tracking, options.serve_artifacts, options.json_bytes_max));
+    let api_options = ApiOptions {
+        serve_artifacts: options.serve_artifacts,
+        json_bytes_max: options.json_bytes_max,
+        aliases_in_search: options.aliases_in_search,
+    };
+    let state = Arc::new(ApiState::new(tracking, api_options));
     let prometheus = options.prometheus.clone().or_else(metrics::recorder);
     let routes = api::router(Arc::clone(&state)).merge(metrics_route(prometheus));
     let app = if prefix.is_empty() {

@@ -414,9 +414,7 @@ impl Tracking for SqlStore {
     }
 
     async fn create_model_version(&self, version: CreateModelVersion) -> Result<ModelVersion> {
-        let write =
-            move |connection: &mut dyn Connection| model_versions::create(connection, &version);
-        Ok(self.database.write(write).await?)
+        self.create_model_version_at(version, None).await
     }
 
     async fn get_model_version(&self, name: &str, version: &str) -> Result<ModelVersion> {

@@ -5,7 +5,7 @@ use trainyard_mlflow::{Error, ErrorCode};
 
 use super::database::{Connection, Row, Value};
 use super::schema::WORKSPACE;
-use super::{chunks, join_uri, lifecycle, now_millis, placeholders, validate};
+use super::{chunks, creation_millis, join_uri, lifecycle, now_millis, placeholders, validate};
 use crate::error::Result;
 
 /// Columns that [`read`] expects, in its order.
@@ -113,7 +113,7 @@ pub(crate) fn create(
     tags: &[Tag],
     artifact_root: &str,
 ) -> Result<String> {
-    let now = now_millis();
+    let now = creation_millis();
     let inserted = connection.first(
         "INSERT INTO experiments (name, workspace, artifact_location, lifecycle_stage, \
          creation_time, last_update_time) VALUES (?1, ?2, ?3, 'active', ?4, ?4) \

@@ -10,7 +10,8 @@ use trainyard_mlflow::{CreateLoggedModel, Error};
 use super::database::{Connection, Row, Value};
 use super::names::random_name;
 use super::{
-    Chunk, chunks, experiments, join_uri, new_id, now_millis, placeholders, python, validate,
+    Chunk, chunks, creation_millis, experiments, join_uri, new_id, now_millis, placeholders,
+    python, validate,
 };
 use crate::error::Result;
 
@@ -166,7 +167,7 @@ pub(crate) fn create(
     let model_id = format!("m-{}", new_id());
     let location = join_uri(&experiment.artifact_location, &format!("models/{model_id}/artifacts"));
     let name = model.name.clone().unwrap_or_else(random_name);
-    let now = now_millis();
+    let now = creation_millis();
     connection.execute(
         "INSERT INTO logged_models (model_id, experiment_id, name, artifact_location, \
          creation_timestamp_ms, last_updated_timestamp_ms, status, lifecycle_stage, model_type, \

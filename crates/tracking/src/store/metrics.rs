@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use trainyard_mlflow::entities::{Metric, RunInfo};
 use trainyard_mlflow::{Error, MetricHistoryPage, Page};
 
-use super::database::{Connection, Dialect, Row};
-use super::{page, runs, validate};
+use super::database::{Connection, Dialect, Row, Value};
+use super::{page, row_groups, row_placeholders, runs, validate};
 use crate::error::Result;
 
 /// A value as the tables hold it: NaN is a zero with a mark, infinities are the largest numbers.
@@ -48,20 +48,9 @@ pub(crate) fn log(
     // The newest of each key within this call; only that one can become the latest.
     let mut newest: HashMap<&str, Point> = HashMap::new();
     let mut keys = Vec::new();
+    insert(connection, run_id, metrics)?;
     for metric in metrics {
         let (is_nan, value) = stored(metric.value);
-        connection.execute(
-            "INSERT INTO metrics (\"key\", value, timestamp, run_uuid, step, is_nan) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-            &[
-                (&metric.key).into(),
-                value.into(),
-                metric.timestamp.into(),
-                run_id.into(),
-                metric.step.into(),
-                is_nan.into(),
-            ],
-        )?;
         let point = Point { step: metric.step, timestamp: metric.timestamp, value, is_nan };
         match newest.get_mut(metric.key.as_str()) {
             Some(known) if point.is_newer_than(known) => *known = point,
@@ -76,11 +65,9 @@ pub(crate) fn log(
     if connection.dialect() == Dialect::Postgres {
         keys.sort_unstable();
     }
-    for key in keys {
-        if let Some(point) = newest.get(key) {
-            update_latest(connection, run_id, key, point)?;
-        }
-    }
+    let latest: Vec<(&str, Point)> =
+        keys.into_iter().filter_map(|key| Some((key, *newest.get(key)?))).collect();
+    update_latest(connection, run_id, &latest)?;
     for metric in metrics.iter().filter(|metric| metric.model_id.is_some()) {
         log_to_model(connection, run, metric)?;
     }
@@ -102,28 +89,60 @@ impl Point {
     }
 }
 
+/// Appends to the history; what is there already is not added again.
+fn insert(connection: &mut dyn Connection, run_id: &str, metrics: &[Metric]) -> Result<()> {
+    for group in row_groups(metrics) {
+        let mut values = Vec::with_capacity(6 * group.len());
+        for metric in group {
+            let (is_nan, value) = stored(metric.value);
+            values.extend([
+                Value::from(&metric.key),
+                value.into(),
+                metric.timestamp.into(),
+                run_id.into(),
+                metric.step.into(),
+                is_nan.into(),
+            ]);
+        }
+        let rows = row_placeholders(group.len(), 6);
+        let sql = format!(
+            "INSERT INTO metrics (\"key\", value, timestamp, run_uuid, step, is_nan) \
+             VALUES {rows} ON CONFLICT DO NOTHING"
+        );
+        connection.execute(&sql, &values)?;
+    }
+    Ok(())
+}
+
+/// Replaces the latest value of each key, which is in the list once, if this one is newer.
 fn update_latest(
     connection: &mut dyn Connection,
     run_id: &str,
-    key: &str,
-    point: &Point,
+    latest: &[(&str, Point)],
 ) -> Result<()> {
-    connection.execute(
-        "INSERT INTO latest_metrics (\"key\", value, timestamp, step, is_nan, run_uuid) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-         ON CONFLICT (\"key\", run_uuid) DO UPDATE SET value = excluded.value, \
-         timestamp = excluded.timestamp, step = excluded.step, is_nan = excluded.is_nan \
-         WHERE (excluded.step, excluded.timestamp, excluded.value) > \
-         (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)",
-        &[
-            key.into(),
-            point.value.into(),
-            point.timestamp.into(),
-            point.step.into(),
-            point.is_nan.into(),
-            run_id.into(),
-        ],
-    )?;
+    for group in row_groups(latest) {
+        let mut values = Vec::with_capacity(6 * group.len());
+        for (key, point) in group {
+            values.extend([
+                Value::from(*key),
+                point.value.into(),
+                point.timestamp.into(),
+                point.step.into(),
+                point.is_nan.into(),
+                run_id.into(),
+            ]);
+        }
+        let rows = row_placeholders(group.len(), 6);
+        let sql = format!(
+            "INSERT INTO latest_metrics (\"key\", value, timestamp, step, is_nan, run_uuid) \
+             VALUES {rows} \
+             ON CONFLICT (\"key\", run_uuid) DO UPDATE SET value = excluded.value, \
+             timestamp = excluded.timestamp, step = excluded.step, is_nan = excluded.is_nan \
+             WHERE (excluded.step, excluded.timestamp, excluded.value) > \
+             (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)"
+        );
+        connection.execute(&sql, &values)?;
+    }
     Ok(())
 }
 

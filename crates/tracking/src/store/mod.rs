@@ -14,6 +14,7 @@ mod model_versions;
 mod names;
 mod page;
 mod postgres;
+mod postgres_tls;
 pub(crate) mod python;
 mod registered_models;
 pub(crate) mod runs;
@@ -26,11 +27,12 @@ pub(crate) mod validate;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use trainyard_mlflow::SearchRuns;
 use trainyard_mlflow::artifacts::Artifacts;
-use trainyard_mlflow::entities::LifecycleStage;
+use trainyard_mlflow::entities::{LifecycleStage, ModelVersion};
+use trainyard_mlflow::{CreateModelVersion, SearchRuns};
 
 use crate::error::Result;
 use database::{Database, Value};
@@ -129,6 +131,18 @@ impl SqlStore {
         Ok(self.database.read_many(read).await?)
     }
 
+    /// Makes a version whose files are at `location`, where the source does not say it.
+    pub(crate) async fn create_model_version_at(
+        &self,
+        version: CreateModelVersion,
+        location: Option<String>,
+    ) -> trainyard_mlflow::Result<ModelVersion> {
+        let write = move |connection: &mut dyn database::Connection| {
+            model_versions::create(connection, &version, location.as_deref())
+        };
+        Ok(self.database.write(write).await?)
+    }
+
     /// A logged model that may have been deleted.
     pub async fn get_logged_model_or_deleted(
         &self,
@@ -161,6 +175,19 @@ fn now_millis() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// The time at which something is made, in milliseconds: later for each call, so that what is
+/// listed by the time of its creation keeps its order however fast it was made.
+fn creation_millis() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    /// How far this may run ahead of the clock: a burst, not a habit (or a clock that was set back).
+    const AHEAD_MAX: i64 = 1000;
+
+    let now = now_millis();
+    let next = |last: i64| if (now..now + AHEAD_MAX).contains(&last) { last + 1 } else { now };
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+    next(last.unwrap_or_else(|last| last))
+}
+
 /// A random id of 32 hex digits.
 fn new_id() -> String {
     uuid::Uuid::new_v4().simple().to_string()
@@ -173,6 +200,24 @@ fn join_uri(root: &str, path: &str) -> String {
 
 fn lifecycle(text: Option<&str>) -> LifecycleStage {
     if text == Some("deleted") { LifecycleStage::Deleted } else { LifecycleStage::Active }
+}
+
+/// Splits rows for statements that insert several at a time. Few different sizes mean few different
+/// statements to prepare, and a thousand rows take ten round trips instead of a thousand.
+fn row_groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    const SIZES: [usize; 3] = [100, 10, 1];
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
+        let (group, rest) = rows.split_at(size);
+        rows = rest;
+        Some(group)
+    })
+}
+
+/// `(?1, ?2), (?3, ?4), …`: the values of so many rows.
+fn row_placeholders(rows: usize, columns: usize) -> String {
+    let row = |row: usize| format!("({})", placeholders(row * columns + 1, columns));
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
 /// `?first, ?first+1, …`.

@@ -6,7 +6,7 @@ use trainyard_mlflow::{CreateModelVersion, Error};
 use super::database::{Connection, Row};
 use super::logged_models::{self, Deleted};
 use super::schema::WORKSPACE;
-use super::{now_millis, registered_models, validate};
+use super::{creation_millis, now_millis, registered_models, validate};
 use crate::error::Result;
 
 /// Columns that [`read`] expects, in its order.
@@ -135,10 +135,12 @@ fn parse_models_uri(uri: &str) -> Result<Option<ModelSource<'_>>> {
     Ok(Some(ModelSource::Logged(path)))
 }
 
-/// Makes the next version; numbers of deleted versions are not used again.
+/// Makes the next version; numbers of deleted versions are not used again. `location` is where the
+/// files are, if that is known without a look at the source.
 pub(crate) fn create(
     connection: &mut dyn Connection,
     request: &CreateModelVersion,
+    location: Option<&str>,
 ) -> Result<ModelVersion> {
     validate::model_name(&request.name)?;
     for tag in &request.tags {
@@ -146,15 +148,18 @@ pub(crate) fn create(
     }
     let given_run = request.run_id.clone().filter(|id| !id.is_empty());
     let mut run_id = given_run.clone();
-    let storage_location = match parse_models_uri(&request.source)? {
-        None => request.source.clone(),
-        Some(ModelSource::Logged(model_id)) => {
+    let storage_location = match (location, parse_models_uri(&request.source)?) {
+        (Some(location), _) => location.to_owned(),
+        (None, None) => request.source.clone(),
+        (None, Some(ModelSource::Logged(model_id))) => {
             let model = logged_models::get(connection, model_id, Deleted::Hidden)?;
             run_id = run_id.or(model.info.source_run_id);
             model.info.artifact_uri
         }
-        Some(ModelSource::Version { name, version }) => download_uri(connection, name, version)?,
-        Some(ModelSource::Alias { name, alias }) => {
+        (None, Some(ModelSource::Version { name, version })) => {
+            download_uri(connection, name, version)?
+        }
+        (None, Some(ModelSource::Alias { name, alias })) => {
             let version = registered_models::get_by_alias(connection, name, alias)?;
             download_uri(connection, name, &version.version)?
         }
@@ -168,7 +173,7 @@ pub(crate) fn create(
     // What was given as empty stays so.
     let run_id = run_id.or_else(|| request.run_id.clone());
     registered_models::find(connection, &request.name)?;
-    let now = now_millis();
+    let now = creation_millis();
     // Before the number is found: this locks the model's row where several can write.
     registered_models::touch(connection, &request.name, now)?;
     let number = connection

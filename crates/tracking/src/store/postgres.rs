@@ -14,10 +14,11 @@ use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::private::BytesMut;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use postgres::{Client, Config, NoTls, Statement};
+use postgres::{Client, Config, Statement};
 use tokio::sync::Semaphore;
 
 use super::database::{Connection, Dialect, Row, Value};
+use super::postgres_tls::{self, MakeTls};
 use crate::error::{Constraint, Error, Result};
 
 /// Connections at a time; PostgreSQL allows 100 by default, for all its clients.
@@ -43,6 +44,7 @@ impl fmt::Debug for Postgres {
 
 struct Pool {
     config: Config,
+    tls: MakeTls,
     idle: Mutex<Vec<PostgresConnection>>,
 }
 
@@ -59,12 +61,12 @@ impl Postgres {
         url: &str,
         prepare: impl FnOnce(&mut PostgresConnection) -> Result<()> + Send,
     ) -> Result<Self> {
-        let mut config: Config = url.parse().map_err(convert)?;
+        let (mut config, tls) = postgres_tls::read(url)?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
         config.application_name("trainyard");
-        let pool = Pool { config, idle: Mutex::new(Vec::new()) };
+        let pool = Pool { config, tls, idle: Mutex::new(Vec::new()) };
         // The client waits within a runtime of its own, which cannot be done on a thread that is
         // within another one; and whoever opens a store may be.
         let prepared = std::thread::scope(|scope| {
@@ -145,14 +147,17 @@ impl Pool {
     }
 
     fn take(&self) -> Result<PostgresConnection> {
-        let idle = self.lock().pop();
-        match idle {
-            Some(connection) if !connection.client.is_closed() => Ok(connection),
-            _ => {
-                let client = self.config.connect(NoTls).map_err(convert)?;
-                Ok(PostgresConnection { client, statements: HashMap::new() })
+        // After a restart of the server all that waited here are closed.
+        loop {
+            let idle = self.lock().pop();
+            match idle {
+                Some(connection) if connection.client.is_closed() => {}
+                Some(connection) => return Ok(connection),
+                None => break,
             }
         }
+        let client = self.config.connect(self.tls.clone()).map_err(convert)?;
+        Ok(PostgresConnection { client, statements: HashMap::new() })
     }
 
     fn give(&self, connection: PostgresConnection) {
@@ -319,7 +324,7 @@ impl Row for postgres::Row {
 
 /// PostgreSQL's error as ours.
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn convert(error: postgres::Error) -> Error {
+pub(super) fn convert(error: postgres::Error) -> Error {
     let Some(details) = error.as_db_error() else {
         // The client's own message leaves the cause to its source.
         let reason = match error.source() {

@@ -5,7 +5,7 @@ use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, RegisteredModelA
 
 use super::database::{Connection, Row, Value};
 use super::schema::WORKSPACE;
-use super::{model_versions, now_millis, validate};
+use super::{creation_millis, model_versions, now_millis, validate};
 use crate::error::Result;
 
 /// Columns that [`read`] expects, in its order.
@@ -112,7 +112,7 @@ pub(crate) fn create(
     for tag in tags {
         validate::registry_tag(tag)?;
     }
-    let now = now_millis();
+    let now = creation_millis();
     let inserted = connection.execute(
         "INSERT INTO registered_models (workspace, name, creation_time, last_updated_time, \
          description) VALUES (?1, ?2, ?3, ?3, ?4)",

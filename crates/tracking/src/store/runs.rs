@@ -1,6 +1,6 @@
 //! Runs, their params and tags.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use trainyard_mlflow::entities::{
     LifecycleStage, Metric, Param, Run, RunData, RunInfo, RunStatus, Tag,
@@ -12,7 +12,7 @@ use super::names::random_name;
 use super::validate::{self, LongValues};
 use super::{
     Chunk, chunks, experiments, inputs, join_uri, lifecycle, metrics, new_id, now_millis,
-    placeholders, python,
+    placeholders, python, row_groups, row_placeholders,
 };
 use crate::error::Result;
 
@@ -212,17 +212,8 @@ pub(crate) fn create(connection: &mut dyn Connection, run: CreateRun) -> Result<
             experiment_id.into(),
         ],
     )?;
-    // A key that is given twice keeps its last value and its first place.
-    let mut unique: Vec<Tag> = Vec::with_capacity(tags.len());
-    for tag in tags {
-        match unique.iter_mut().find(|known| known.key == tag.key) {
-            Some(known) => known.value = tag.value,
-            None => unique.push(tag),
-        }
-    }
-    for tag in &unique {
-        upsert_tag(connection, &run_id, tag)?;
-    }
+    let tags = unique_tags(tags);
+    upsert_tags(connection, &run_id, &tags)?;
     Ok(Run {
         info: RunInfo {
             run_uuid: run_id.clone(),
@@ -236,7 +227,7 @@ pub(crate) fn create(connection: &mut dyn Connection, run: CreateRun) -> Result<
             artifact_uri,
             lifecycle_stage: LifecycleStage::Active,
         },
-        data: RunData { tags: unique, ..RunData::default() },
+        data: RunData { tags, ..RunData::default() },
         ..Run::default()
     })
 }
@@ -264,7 +255,7 @@ pub(crate) fn update(connection: &mut dyn Connection, update: &UpdateRun) -> Res
 fn set_name(connection: &mut dyn Connection, run_id: &str, name: &str) -> Result<()> {
     connection
         .execute("UPDATE runs SET name = ?1 WHERE run_uuid = ?2", &[name.into(), run_id.into()])?;
-    upsert_tag(connection, run_id, &Tag::new(RUN_NAME, name))
+    upsert_tags(connection, run_id, &[Tag::new(RUN_NAME, name)])
 }
 
 /// Marks a run as deleted; doing it again is no error.
@@ -300,7 +291,10 @@ pub(crate) fn log_param(
 ) -> Result<()> {
     validate::param(&mut param, "", long_values)?;
     find_active(connection, run_id)?;
-    match insert_param(connection, run_id, &param)? {
+    if !insert_params(connection, run_id, std::slice::from_ref(&param))?.is_empty() {
+        return Ok(());
+    }
+    match param_value(connection, run_id, &param.key)? {
         Some(old) if old != param.value => Err(Error::invalid(format!(
             "Changing param values is not allowed. Param with key='{}' was already logged with \
              value='{old}' for run ID='{run_id}'. Attempted logging new value '{}'.",
@@ -311,33 +305,28 @@ pub(crate) fn log_param(
     }
 }
 
-/// Inserts a param, or returns the value that it has already.
-fn insert_param(
-    connection: &mut dyn Connection,
-    run_id: &str,
-    param: &Param,
-) -> Result<Option<String>> {
-    let inserted = connection.execute(
-        "INSERT INTO params (\"key\", value, run_uuid) VALUES (?1, ?2, ?3) \
-         ON CONFLICT (\"key\", run_uuid) DO NOTHING",
-        &[(&param.key).into(), (&param.value).into(), run_id.into()],
-    )?;
-    if inserted > 0 {
-        return Ok(None);
-    }
+fn param_value(connection: &mut dyn Connection, run_id: &str, key: &str) -> Result<Option<String>> {
     connection.first(
         "SELECT value FROM params WHERE \"key\" = ?1 AND run_uuid = ?2",
-        &[(&param.key).into(), run_id.into()],
+        &[key.into(), run_id.into()],
         |row| row.text_or_empty(0),
     )
 }
 
-fn upsert_tag(connection: &mut dyn Connection, run_id: &str, tag: &Tag) -> Result<()> {
-    connection.execute(
-        "INSERT INTO tags (\"key\", value, run_uuid) VALUES (?1, ?2, ?3) \
-         ON CONFLICT (\"key\", run_uuid) DO UPDATE SET value = excluded.value",
-        &[(&tag.key).into(), (&tag.value).into(), run_id.into()],
-    )?;
+/// Sets or replaces tags, of which no two have one key: a statement writes a row once.
+fn upsert_tags(connection: &mut dyn Connection, run_id: &str, tags: &[Tag]) -> Result<()> {
+    for group in row_groups(tags) {
+        let values: Vec<Value<'_>> = group
+            .iter()
+            .flat_map(|tag| [Value::from(&tag.key), (&tag.value).into(), run_id.into()])
+            .collect();
+        let rows = row_placeholders(group.len(), 3);
+        let sql = format!(
+            "INSERT INTO tags (\"key\", value, run_uuid) VALUES {rows} \
+             ON CONFLICT (\"key\", run_uuid) DO UPDATE SET value = excluded.value"
+        );
+        connection.execute(&sql, &values)?;
+    }
     Ok(())
 }
 
@@ -360,7 +349,7 @@ fn put_tag(connection: &mut dyn Connection, run_id: &str, tag: &Tag) -> Result<(
         // Upstream ignores an empty name.
         Ok(())
     } else {
-        upsert_tag(connection, run_id, tag)
+        upsert_tags(connection, run_id, std::slice::from_ref(tag))
     }
 }
 
@@ -388,24 +377,67 @@ pub(crate) fn log_batch(
     let run = find_active(connection, run_id)?;
     log_params(connection, run_id, &batch.params)?;
     metrics::log(connection, &run.info, &batch.metrics)?;
-    for tag in &batch.tags {
-        put_tag(connection, run_id, tag)?;
+    put_tags(connection, run_id, &batch.tags)
+}
+
+/// The same as [`put_tag`] for each, in few statements.
+fn put_tags(connection: &mut dyn Connection, run_id: &str, tags: &[Tag]) -> Result<()> {
+    let (names, plain): (Vec<Tag>, Vec<Tag>) =
+        tags.iter().cloned().partition(|tag| tag.key == RUN_NAME);
+    for name in &names {
+        put_tag(connection, run_id, name)?;
     }
-    Ok(())
+    upsert_tags(connection, run_id, &unique_tags(plain))
+}
+
+/// A key that is given twice keeps its last value and its first place.
+fn unique_tags(tags: Vec<Tag>) -> Vec<Tag> {
+    let mut unique: Vec<Tag> = Vec::with_capacity(tags.len());
+    for tag in tags {
+        match unique.iter_mut().find(|known| known.key == tag.key) {
+            Some(known) => known.value = tag.value,
+            None => unique.push(tag),
+        }
+    }
+    unique
+}
+
+/// Inserts params and returns the keys of those that were not there.
+fn insert_params(
+    connection: &mut dyn Connection,
+    run_id: &str,
+    params: &[Param],
+) -> Result<HashSet<String>> {
+    let values: Vec<Value<'_>> = params
+        .iter()
+        .flat_map(|param| [Value::from(&param.key), (&param.value).into(), run_id.into()])
+        .collect();
+    let rows = row_placeholders(params.len(), 3);
+    let sql = format!(
+        "INSERT INTO params (\"key\", value, run_uuid) VALUES {rows} \
+         ON CONFLICT (\"key\", run_uuid) DO NOTHING RETURNING \"key\""
+    );
+    let keys = connection.rows(&sql, &values, |row| row.need_text(0))?;
+    Ok(keys.into_iter().collect())
 }
 
 fn log_params(connection: &mut dyn Connection, run_id: &str, params: &[Param]) -> Result<()> {
     let mut changed = Vec::new();
-    for param in params {
-        if let Some(old) = insert_param(connection, run_id, param)?
-            && old != param.value
-        {
-            changed.push(format!(
-                "{{'key': {}, 'old_value': {}, 'new_value': {}}}",
-                python::repr(&param.key),
-                python::repr(&old),
-                python::repr(&param.value)
-            ));
+    for group in row_groups(params) {
+        let mut inserted = insert_params(connection, run_id, group)?;
+        for param in group {
+            if inserted.remove(param.key.as_str()) {
+                continue;
+            }
+            let old = param_value(connection, run_id, &param.key)?.unwrap_or_default();
+            if old != param.value {
+                changed.push(format!(
+                    "{{'key': {}, 'old_value': {}, 'new_value': {}}}",
+                    python::repr(&param.key),
+                    python::repr(&old),
+                    python::repr(&param.value)
+                ));
+            }
         }
     }
     if changed.is_empty() {

@@ -24,19 +24,21 @@ const BATCH_MAX: usize = 256;
 /// Jobs that wait; beyond that callers wait before they queue, which bounds memory.
 const QUEUE_MAX: usize = 1024;
 /// Reading connections that are kept; more are opened when needed and closed afterwards.
-const READERS_KEPT: usize = 16;
-/// Large reads at a time: each may keep a core and some memory busy for a while.
-const LARGE_READS_MAX: usize = 4;
-/// Prepared statements kept per connection; the store has about a hundred, searches add theirs.
-const STATEMENTS_KEPT: usize = 256;
+const READERS_KEPT: usize = 8;
+/// Large reads at a time, at most: each keeps a core and some memory busy for a while, so there are
+/// no more of them than cores.
+const LARGE_READS_MAX: usize = 8;
+/// Prepared statements kept per connection, a few KiB each. One kind of work uses a dozen.
+const STATEMENTS_KEPT: usize = 64;
 /// How long to wait for another process that writes; upstream's default is the same order.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pages of the write-ahead log before it is copied into the database (4 KiB each).
 const CHECKPOINT_PAGES: i64 = 4000;
-/// Page cache of the writer and of each reader, in KiB.
-const CACHE_KIB: i64 = 4096;
-/// Bytes of the database file that may be read through a memory map: saves a copy per page.
-const MMAP_BYTES: i64 = 256 << 20;
+/// Page cache of the writer, in KiB: a batch touches the ends of many indexes.
+const WRITER_CACHE_KIB: i64 = 8192;
+/// Page cache of each reader, in KiB; behind it is the system's. There is no memory map: it would
+/// save a copy per page, but each connection would count the whole file as its memory.
+const READER_CACHE_KIB: i64 = 2048;
 
 /// A change, and what to do with its outcome once the commit is known.
 type Job = Box<dyn FnOnce(&mut dyn Connection) -> Outcome + Send>;
@@ -76,7 +78,7 @@ impl Sqlite {
             .map_err(|error| Error::database(format!("no thread for the writer: {error}")))?;
         Ok(Self {
             readers: Arc::new(Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) }),
-            large_reads: Arc::new(Semaphore::new(LARGE_READS_MAX)),
+            large_reads: Arc::new(Semaphore::new(large_reads())),
             jobs: Some(jobs),
             writer: Some(writer),
         })
@@ -177,6 +179,11 @@ impl Readers {
         // The guarded list is whole between any two operations, so a panic elsewhere is no harm.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn large_reads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    cores.clamp(2, LARGE_READS_MAX)
 }
 
 /// Takes jobs until the store is dropped.
@@ -331,8 +338,11 @@ impl SqliteConnection {
             .map_err(convert)?;
         inner.busy_timeout(BUSY_TIMEOUT).map_err(convert)?;
         inner.pragma_update(None, "case_sensitive_like", true).map_err(convert)?;
-        inner.pragma_update(None, "cache_size", -CACHE_KIB).map_err(convert)?;
-        inner.pragma_update(None, "mmap_size", MMAP_BYTES).map_err(convert)?;
+        let cache_kib = match access {
+            Access::Read => READER_CACHE_KIB,
+            Access::Write => WRITER_CACHE_KIB,
+        };
+        inner.pragma_update(None, "cache_size", -cache_kib).map_err(convert)?;
         inner.pragma_update(None, "temp_store", "MEMORY").map_err(convert)?;
         if access == Access::Write {
             inner.pragma_update(None, "journal_mode", "WAL").map_err(convert)?;

@@ -1,11 +1,18 @@
 //! The unmodified Python client against this server.
 
+use trainyard_testkit::postgres::PostgresServer;
 use trainyard_testkit::run_python;
+use trainyard_tracking::open;
+use trainyard_tracking::server::ServerOptions;
 
 use crate::served::Served;
+use crate::store::options;
 
-fn check(script: &str) {
-    let server = Served::start();
+const FLUENT: &str = include_str!("../interop/fluent.py");
+const REGISTRY: &str = include_str!("../interop/registry.py");
+const AUTOLOG: &str = include_str!("../interop/autolog.py");
+
+fn check(server: &Served, script: &str) {
     let environment = [
         ("MLFLOW_TRACKING_URI", server.url.as_str()),
         // A wrong answer must fail the test, not be repeated for two minutes.
@@ -19,10 +26,27 @@ fn check(script: &str) {
 
 #[test]
 fn a_training_script_logs_registers_and_loads_its_model() {
-    check(include_str!("../interop/fluent.py"));
+    check(&Served::start(), FLUENT);
 }
 
 #[test]
 fn the_registry_and_life_cycles_behave_as_the_client_expects() {
-    check(include_str!("../interop/registry.py"));
+    check(&Served::start(), REGISTRY);
+}
+
+#[test]
+fn autologging_of_scikit_learn_and_xgboost_fills_runs_datasets_and_trees() {
+    check(&Served::start(), AUTOLOG);
+}
+
+#[test]
+fn the_same_scripts_run_on_postgresql() {
+    let postgres = PostgresServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(&folder);
+    options.default_artifact_root = Some("mlflow-artifacts:/".to_owned());
+    let store = open(&postgres.database("mlflow"), options).unwrap();
+    let server = Served::over(store, ServerOptions::default());
+    check(&server, REGISTRY);
+    check(&server, AUTOLOG);
 }

@@ -7,14 +7,19 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod auth;
 mod conformance;
 mod http;
 mod interop;
+mod mutated;
+mod registry;
 mod search;
 mod served;
 mod server_http;
+mod storage;
 mod store;
 mod store_durability;
 mod store_interop;
 mod store_postgres;
 mod store_suite;
+mod upstream_pages;

@@ -34,7 +34,31 @@ impl Served {
 
     pub(crate) fn with_pages(options: ServerOptions, pages: Router) -> Self {
         let directory = tempfile::tempdir().expect("a throwaway folder");
-        let tracking = store(directory.path());
+        let destination = directory.path().join("mlartifacts");
+        let artifacts = ArtifactStorage::open(&destination.to_string_lossy());
+        let tracking = store(directory.path(), Arc::new(artifacts.expect("a destination")));
+        Self::run(directory, tracking, options, pages)
+    }
+
+    /// A server that keeps its artifacts elsewhere.
+    pub(crate) fn with_artifacts(options: ServerOptions, artifacts: Arc<ArtifactStorage>) -> Self {
+        let directory = tempfile::tempdir().expect("a throwaway folder");
+        let tracking = store(directory.path(), artifacts);
+        Self::run(directory, tracking, options, Router::new())
+    }
+
+    /// A server over a store of the caller's.
+    pub(crate) fn over(tracking: Arc<dyn Tracking>, options: ServerOptions) -> Self {
+        let directory = tempfile::tempdir().expect("a throwaway folder");
+        Self::run(directory, tracking, options, Router::new())
+    }
+
+    fn run(
+        directory: tempfile::TempDir,
+        tracking: Arc<dyn Tracking>,
+        options: ServerOptions,
+        pages: Router,
+    ) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -75,11 +99,9 @@ impl Drop for Served {
     }
 }
 
-fn store(directory: &Path) -> Arc<dyn Tracking> {
-    let destination = directory.join("mlartifacts");
-    let artifacts = ArtifactStorage::open(&destination.to_string_lossy()).expect("a destination");
+fn store(directory: &Path, artifacts: Arc<ArtifactStorage>) -> Arc<dyn Tracking> {
     let options =
         StoreOptions { artifact_root: "mlflow-artifacts:/".to_owned(), truncate_long_values: true };
-    let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), Arc::new(artifacts), options);
+    let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), artifacts, options);
     Arc::new(store.expect("a new database"))
 }

@@ -500,3 +500,28 @@ fn upstreams_own_pages_are_served_from_their_folder() {
     }
     assert!(ui::pages(&directory.path().join("static")).is_err(), "no index.html, no pages");
 }
+
+#[test]
+fn searches_fill_in_aliases_for_those_who_want_them() {
+    let aliases = |server: &Served, query: &str| {
+        let path = format!("/api/2.0/mlflow/model-versions/search?{query}");
+        get(&server.url, &path).json()["model_versions"][0]["aliases"].clone()
+    };
+    let prepare = |options: ServerOptions| {
+        let server = Served::with(options);
+        let write = |path: &str, body: Value| {
+            let answer = post(&server.url, &format!("/api/2.0/mlflow/{path}"), &body);
+            assert_eq!(answer.status, 200, "{}", answer.text());
+        };
+        write("registered-models/create", json!({ "name": "m" }));
+        write("model-versions/create", json!({ "name": "m", "source": "s3://b/x" }));
+        write("registered-models/alias", json!({ "name": "m", "alias": "a", "version": "1" }));
+        server
+    };
+    let upstreams = prepare(ServerOptions::default());
+    assert_eq!(aliases(&upstreams, ""), json!(null));
+    assert_eq!(aliases(&upstreams, "include_aliases=true"), json!(["a"]));
+    let wider = prepare(ServerOptions { aliases_in_search: true, ..ServerOptions::default() });
+    assert_eq!(aliases(&wider, ""), json!(["a"]));
+    assert_eq!(aliases(&wider, "include_aliases=false"), json!(null));
+}

@@ -1,116 +1,18 @@
 //! The same store over a PostgreSQL server, which the tests start for themselves.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use trainyard_mlflow::entities::{Metric, Param};
 use trainyard_mlflow::{LogBatch, MetricHistoryPage, SearchRuns, Tracking};
-use trainyard_testkit::{free_port, run_python, tracking_suite};
+use trainyard_testkit::postgres::PostgresServer;
+use trainyard_testkit::{run_python, tracking_suite};
 use trainyard_tracking::{OpenOptions, open};
 
-/// A PostgreSQL server in a folder of its own; both go away with it.
-struct Server {
-    folder: tempfile::TempDir,
-    port: u16,
-}
-
-/// Where Debian keeps what it does not put on the path.
-fn program(name: &str) -> PathBuf {
-    let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = folders
-        .map(|version| version.path().join("bin").join(name))
-        .filter(|path| path.exists())
-        .collect();
-    found.sort();
-    found.pop().unwrap_or_else(|| PathBuf::from(name))
-}
-
-fn is_root() -> bool {
-    let output = Command::new("id").arg("-u").output().unwrap();
-    String::from_utf8_lossy(&output.stdout).trim() == "0"
-}
-
-/// PostgreSQL refuses to run as root; `nobody` will do.
-fn as_user(program: &Path) -> Command {
-    if !is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]).arg(program);
-    command
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| {
-        panic!("{command:?}: {error}\nhint: tests need PostgreSQL 15 or later on the path")
-    });
-    assert!(
-        output.status.success(),
-        "{command:?}\n{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-impl Server {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        if is_root() {
-            run(Command::new("chown").arg("nobody").arg(folder.path()));
-        }
-        let server = Self { folder, port: free_port() };
-        let data = server.data();
-        run(as_user(&program("initdb"))
-            .args(["-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C", "-D"])
-            .arg(&data));
-        let options = format!(
-            "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off",
-            server.port,
-            server.folder.path().display()
-        );
-        run(as_user(&program("pg_ctl"))
-            .arg("-D")
-            .arg(&data)
-            .arg("-l")
-            .arg(server.folder.path().join("log"))
-            .args(["-w", "-t", "120", "-o", &options, "start"]));
-        server
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    /// An empty database's URI.
-    fn database(&self, name: &str) -> String {
-        let base = format!("postgresql://postgres@127.0.0.1:{}", self.port);
-        let mut client =
-            postgres::Client::connect(&format!("{base}/postgres"), postgres::NoTls).unwrap();
-        client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        format!("{base}/{name}")
-    }
-}
-
-impl Drop for Server {
-    #[expect(clippy::print_stderr, reason = "a server that is left behind should be known of")]
-    fn drop(&mut self) {
-        let stopped = as_user(&program("pg_ctl"))
-            .arg("-D")
-            .arg(self.data())
-            .args(["-m", "immediate", "stop"])
-            .output();
-        if let Err(error) = stopped {
-            eprintln!("PostgreSQL was not stopped: {error}");
-        }
-    }
-}
-
-fn options(server: &Server) -> OpenOptions {
+fn options(server: &PostgresServer) -> OpenOptions {
     let path = |name: &str| {
         Some(
             std::env::temp_dir()
-                .join(format!("trainyard-{name}-{}", server.port))
+                .join(format!("trainyard-{name}-{}", server.port()))
                 .display()
                 .to_string(),
         )
@@ -118,9 +20,9 @@ fn options(server: &Server) -> OpenOptions {
     OpenOptions { default_artifact_root: path("mlruns"), artifacts_destination: path("artifacts") }
 }
 
-fn with_server(test: impl AsyncFnOnce(&Server)) {
+fn with_server(test: impl AsyncFnOnce(&PostgresServer)) {
     // Outside the runtime: starting and the plain client wait in their own way.
-    let server = Server::start();
+    let server = PostgresServer::start();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(test(&server));
@@ -128,7 +30,7 @@ fn with_server(test: impl AsyncFnOnce(&Server)) {
 
 #[test]
 fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
-    let server = Server::start();
+    let server = PostgresServer::start();
     let ours = server.database("ours");
     let upstream = server.database("upstream");
     let artifacts = options(&server);
@@ -227,30 +129,57 @@ async fn params_compare_as_numbers(store: &dyn Tracking) {
 
 #[test]
 fn a_server_that_breaks_off_is_an_error_and_comes_back() {
-    with_server(async |server: &Server| {
-        let url = format!("postgresql://postgres@127.0.0.1:{}/postgres", server.port);
+    with_server(async |server: &PostgresServer| {
+        let url = format!("postgresql://postgres@127.0.0.1:{}/postgres", server.port());
         let store = open(&url, options(server)).unwrap();
         let run_id = crate::store::create_run(&*store, "0", 1).await;
         store.log_metric(&run_id, Metric::new("m", 1.0, 1, 1)).await.unwrap();
-        run(as_user(&program("pg_ctl")).arg("-D").arg(server.data()).args([
-            "-m",
-            "immediate",
-            "-w",
-            "stop",
-        ]));
+        server.down();
         let error = store.get_run(&run_id).await.unwrap_err();
         assert_eq!(error.code().http_status(), 503, "{error}");
-        let options = format!(
-            "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off",
-            server.port,
-            server.folder.path().display()
-        );
-        run(as_user(&program("pg_ctl"))
-            .arg("-D")
-            .arg(server.data())
-            .arg("-l")
-            .arg(server.folder.path().join("log"))
-            .args(["-w", "-t", "120", "-o", &options, "start"]));
+        server.up();
         assert_eq!(store.get_run(&run_id).await.unwrap().data.metric("m"), Some(1.0));
     });
+}
+
+#[test]
+fn connections_are_encrypted_as_sslmode_says() {
+    let server = PostgresServer::start_with_tls();
+    let plain = PostgresServer::start();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let certificate = server.certificate().display().to_string();
+    let base = server.database("tls");
+    let by_name = base.replace("127.0.0.1", "localhost");
+    // How the server sees the connection of the store.
+    let encrypted = |uri: &str| {
+        runtime.block_on(async {
+            let store = open(uri, options(&server)).map_err(|error| error.to_string())?;
+            store.get_experiment("0").await.map_err(|error| error.to_string())?;
+            Ok::<String, String>(server.sql(
+                "tls",
+                "SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) \
+                 WHERE a.application_name = 'trainyard'",
+            ))
+        })
+    };
+    let certified = format!("&sslrootcert={certificate}");
+    for (uri, expected) in [
+        (format!("{base}?sslmode=disable"), "f"),
+        (base.clone(), "t"),
+        (format!("{base}?sslmode=require"), "t"),
+        (format!("{base}?sslmode=verify-ca{certified}"), "t"),
+        (format!("{by_name}?sslmode=verify-full{certified}"), "t"),
+    ] {
+        assert_eq!(encrypted(&uri).unwrap().trim(), expected, "{uri}");
+    }
+    for (uri, expected) in [
+        // Signed by itself, which the system does not trust.
+        (format!("{base}?sslmode=verify-ca"), "certificate"),
+        (format!("{base}?sslmode=verify-full{certified}"), "certificate"),
+        (format!("{}?sslmode=require", plain.database("plain")), "TLS"),
+    ] {
+        let error = encrypted(&uri).unwrap_err();
+        assert!(error.contains(expected), "{uri}: {error}");
+    }
 }

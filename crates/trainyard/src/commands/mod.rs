@@ -2,6 +2,7 @@
 
 mod deploy;
 mod gateway;
+mod hash_password;
 mod gateway_actions;
 mod health;
 mod init;
@@ -105,7 +106,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Promote(arguments) => Box::pin(promote::run(arguments)).await,
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments)).await,
         Command::Monitor(arguments) => Box::pin(monitor::run(arguments)).await,
-        Command::Profile(arguments) => profile::run(&arguments),
+        Command::Profile(arguments) => Box::pin(profile::run(arguments)).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Health(arguments) => health::run(&arguments).await,

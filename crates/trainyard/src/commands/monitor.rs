@@ -32,10 +32,10 @@ pub(crate) struct Arguments {
     /// Project folder, with a trainyard.toml
     #[arg(value_name = "DIR", default_value = ".")]
     folder: PathBuf,
-    /// Reference: CSV or Parquet file, folder, glob, - for stdin, a profile, or models:/Name@alias
+    /// Reference: CSV or Parquet file, folder, glob, s3://…, - for stdin, a profile, or models:/Name@alias
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     reference: Option<String>,
-    /// Current: CSV or Parquet file, folder (also of a prediction log), glob, - for stdin, or a profile
+    /// Current: CSV or Parquet file, folder (also of a prediction log), glob, s3://…, - for stdin, or a profile
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     current: Option<String>,
     #[command(flatten)]
@@ -142,7 +142,7 @@ async fn compare(
         let reading = Reading { rows: settings.rows(now), ..reading(settings) };
         let sides = Sides {
             reference: open_reference(reference, settings, project, tracking).await?,
-            current: Data::open(current, &reading)?,
+            current: monitor::open(current, &state_folder(project), &reading).await?,
             meta: monitor::meta(title, reference, current, now),
         };
         let options = project
@@ -179,8 +179,13 @@ async fn open_reference(
     project: Option<&Project>,
     tracking: Option<&dyn Tracking>,
 ) -> Result<Data, Failure> {
-    let state = project.map_or_else(std::env::temp_dir, Project::state_folder);
+    let state = state_folder(project);
     Ok(monitor::open_reference(tracking, source, &state, &reading(settings)).await?)
+}
+
+/// Where temporary files go.
+fn state_folder(project: Option<&Project>) -> PathBuf {
+    project.map_or_else(|| std::env::temp_dir().join("trainyard"), Project::state_folder)
 }
 
 /// Prints what the settings come to with this reference.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_pipeline::monitor::{self, Data, Reading, Settings};
+use trainyard_pipeline::monitor::{self, Reading, Settings};
 
 use super::monitor_arguments::{DataArguments, MethodArguments, over};
 use crate::failure::Failure;
@@ -20,7 +20,7 @@ use crate::printer;
     after_help = "Examples:\n  trainyard profile data/train.csv -o reference.profile\n  trainyard monitor --reference reference.profile --current data/production_logs.csv\n  trainyard profile monday.profile tuesday.profile -o week.profile"
 )]
 pub(crate) struct Arguments {
-    /// CSV or Parquet file, folder, glob, - for stdin, or a profile
+    /// CSV or Parquet file, folder, glob, s3://…, - for stdin, or a profile
     #[arg(value_name = "SOURCE", required = true)]
     sources: Vec<String>,
     /// Where the profile is written
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     method: MethodArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let from_file = match &arguments.method.config {
         Some(path) => Settings::read(path)?,
         None => Settings::default(),
@@ -48,9 +48,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         memory: Some(monitor::memory(settings.memory)),
         table_only: false,
     };
+    let state = std::env::temp_dir().join("trainyard");
     let mut merged: Option<trainyard_drift::Profile> = None;
     for source in &arguments.sources {
-        let profile = monitor::profile(&Data::open(source, &reading)?, &options)?;
+        let profile = monitor::profile(&monitor::open(source, &state, &reading).await?, &options)?;
         merged = Some(match merged {
             None => profile,
             Some(before) => before.merged(&profile).ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! `trainyard serve`: the model server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use clap::Args;
 use trainyard_mlflow::model::MlModel;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
-use trainyard_serve::{LogOptions, ModelSource, ServeOptions};
+use trainyard_serve::{LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions};
 use trainyard_tracking::OpenOptions;
 
 use super::{listen, shutdown_signal};
@@ -24,9 +24,10 @@ use crate::printer;
     after_help = "Examples:\n  MODEL_NAME=IrisClassifier MODEL_STAGE=Production trainyard serve\n  trainyard serve --model-uri models:/IrisClassifier/3 --port 8080"
 )]
 pub(crate) struct Arguments {
-    /// Model: a folder, models:/Name@alias, models:/Name/3, runs:/ID/path
+    /// Model: a folder, models:/Name@alias, models:/Name/3, runs:/ID/path. Several may be given,
+    /// also as NAME=URI; each answers under /models/NAME/, the first also at the root
     #[arg(long, short, value_name = "URI", conflicts_with = "model_name", help_heading = "Model")]
-    model_uri: Option<String>,
+    model_uri: Vec<String>,
     /// Registered model
     #[arg(long, env = "MODEL_NAME", value_name = "NAME", help_heading = "Model")]
     model_name: Option<String>,
@@ -64,12 +65,109 @@ pub(crate) struct Arguments {
     /// Port to listen on; 0 picks a free one
     #[arg(long, short, env = "TRAINYARD_PORT", default_value_t = 8080, help_heading = "Listening")]
     port: u16,
+    /// After SIGTERM, go on accepting for so long while /health already says 503
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME", help_heading = "Listening")]
+    drain_delay: Duration,
     /// File with the bearer token that requests must carry
     #[arg(long, env = "TRAINYARD_TOKEN_FILE", value_name = "FILE", help_heading = "Listening")]
     token_file: Option<PathBuf>,
-    /// Folder that requests and predictions are logged to, as Parquet
-    #[arg(long, env = "TRAINYARD_PREDICTION_LOG", value_name = "DIR", help_heading = "Logging")]
-    prediction_log: Option<PathBuf>,
+    /// File with the secret that webhooks of the registry are signed with (POST /webhook)
+    #[arg(
+        long,
+        env = "TRAINYARD_WEBHOOK_SECRET_FILE",
+        value_name = "FILE",
+        help_heading = "Listening"
+    )]
+    webhook_secret_file: Option<PathBuf>,
+    /// Memory the server may take, as in 512MiB; a model that does not fit below is not loaded
+    #[arg(long, value_parser = bytes, value_name = "BYTES", help_heading = "Model")]
+    memory_limit: Option<u64>,
+    #[command(flatten)]
+    python: PythonArguments,
+    /// Folder or s3://, gs://, abfss:// URI that requests and predictions are logged to, as Parquet
+    #[arg(long, env = "TRAINYARD_PREDICTION_LOG", value_name = "URI", help_heading = "Logging")]
+    prediction_log: Option<String>,
+    /// Write one request in so many to the log (with -v); 0 for none
+    #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Logging")]
+    access_log_sample: u64,
+}
+
+/// Models that only Python can run.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Python")]
+struct PythonArguments {
+    /// Run models that have no other way in so many Python processes each. Their code is executed:
+    /// serve only models that you trust
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    python_workers: usize,
+    /// Interpreter with MLflow, pyarrow and what the model needs; by default an environment is made
+    /// from the model's requirements.txt, by uv or else by venv and pip
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// A worker that takes longer over a request is killed, and the answer is 504
+    #[arg(long, default_value = "30s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    python_timeout: Duration,
+    /// Address space of a worker, as in 4GiB
+    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    python_memory: Option<u64>,
+    /// Requests that may wait for a worker; further ones get 429
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    python_queue: usize,
+    /// Folder where environments are kept [default: ~/.cache/trainyard/python]
+    #[arg(long, env = "TRAINYARD_PYTHON_CACHE", value_name = "DIR")]
+    python_cache: Option<PathBuf>,
+}
+
+impl PythonArguments {
+    fn options(&self) -> Result<Option<PythonOptions>, Failure> {
+        if self.python_workers == 0 {
+            return match &self.python {
+                Some(_) => Err(Failure::input("--python is of no use without --python-workers")
+                    .hint("add --python-workers 2")),
+                None => Ok(None),
+            };
+        }
+        let mut options = PythonOptions::new(self.python_workers);
+        options.interpreter = self.python.as_deref().map(interpreter).transpose()?;
+        options.request_timeout = self.python_timeout;
+        options.memory_bytes_max = self.python_memory;
+        options.queue_max = self.python_queue;
+        if let Some(cache) = &self.python_cache {
+            options.cache_dir.clone_from(cache);
+        }
+        Ok(Some(options))
+    }
+}
+
+/// Workers run in a folder of their own, so a relative path must become a whole one; a bare name
+/// is looked up on the PATH there as well.
+fn interpreter(path: &Path) -> Result<PathBuf, Failure> {
+    if path.components().count() == 1 && !path.is_file() {
+        return Ok(path.to_owned());
+    }
+    std::path::absolute(path)
+        .map_err(|error| Failure::input(format!("{}: {error}", path.display())))
+}
+
+/// Bytes, with a unit of 1000 or 1024 if there is one: `512MiB`, `4GB`, `1000000`.
+fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 7] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("kB", 1000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("B", 1),
+    ];
+    let text = text.trim();
+    let (number, unit) = UNITS
+        .iter()
+        .find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim(), *unit)))
+        .unwrap_or((text, 1));
+    let number: u64 =
+        number.parse().map_err(|_error| format!("{text:?} is no number of bytes, as in 512MiB"))?;
+    number.checked_mul(unit).ok_or_else(|| format!("{text:?} is too much"))
 }
 
 /// A token is a line of text; more is not a token file.
@@ -77,12 +175,12 @@ const TOKEN_BYTES_MAX: usize = 4096;
 
 impl Arguments {
     fn options(&self) -> Result<ServeOptions, Failure> {
-        let source = match (&self.model_uri, &self.model_name) {
-            (Some(uri), _) => {
-                ModelSource::Uri(uri.parse::<ModelUri>().map_err(trainyard_pipeline::Error::from)?)
-            }
+        let mut named = self.model_uri.iter().map(|text| named_source(text));
+        let (name, source) = match (named.next().transpose()?, &self.model_name) {
+            (Some(first), _) => first,
             (None, Some(name)) => {
-                ModelSource::Registry { name: name.clone(), stage: self.model_stage.clone() }
+                let stage = self.model_stage.clone();
+                (None, ModelSource::Registry { name: name.clone(), stage })
             }
             (None, None) => {
                 return Err(Failure::input("no model to serve")
@@ -90,15 +188,45 @@ impl Arguments {
             }
         };
         let mut options = ServeOptions::new(source);
+        options.name = name;
+        for more in named {
+            let (name, source) = more?;
+            options.more.push((name.unwrap_or_else(|| source.default_name()), source));
+        }
+        options.python = self.python.options()?;
+        options.memory_bytes_max = self.memory_limit;
+        options.access_log_sample = self.access_log_sample;
+        options.webhook_secret = self.webhook_secret_file.as_deref().map(read_token).transpose()?;
         options.lenient = self.lenient;
         options.poll_interval = self.poll;
-        options.log = self.prediction_log.as_ref().map(LogOptions::new);
+        options.limits.drain_delay = self.drain_delay;
+        options.log = self.prediction_log.as_deref().map(prediction_log).transpose()?;
         options.token = self.token_file.as_deref().map(read_token).transpose()?;
         Ok(options)
     }
 }
 
-fn read_token(path: &std::path::Path) -> Result<String, Failure> {
+/// `URI`, or `NAME=URI`.
+fn named_source(text: &str) -> Result<(Option<String>, ModelSource), Failure> {
+    let is_name = |name: &str| !name.is_empty() && !name.contains(['/', ':', '.']);
+    let (name, uri) = match text.split_once('=') {
+        Some((name, uri)) if is_name(name) => (Some(name.to_owned()), uri),
+        _ => (None, text),
+    };
+    let uri = uri.parse::<ModelUri>().map_err(trainyard_pipeline::Error::from)?;
+    Ok((name, ModelSource::Uri(uri)))
+}
+
+/// A folder of this machine, or a place in an object store.
+fn prediction_log(uri: &str) -> Result<LogOptions, Failure> {
+    let place = trainyard_storage::open(uri).map_err(|error| Failure::input(error.to_string()))?;
+    Ok(match place.local {
+        Some(folder) => LogOptions::new(folder),
+        None => LogOptions::to_store(LogStore { store: place.store, path: place.path }),
+    })
+}
+
+fn read_token(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
     let token = text.trim();
@@ -133,7 +261,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let options = arguments.options()?;
     let listener = listen(&arguments.host, arguments.port).await?;
     let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
-    let tracking = if matches!(options.source, ModelSource::Uri(ModelUri::Folder(_))) {
+    let sources = || std::iter::once(&options.source).chain(options.more.iter().map(|(_, s)| s));
+    let is_folder = |source: &ModelSource| matches!(source, ModelSource::Uri(ModelUri::Folder(_)));
+    let tracking = if sources().all(is_folder) {
         None
     } else {
         let tracking = trainyard_tracking::open(&arguments.tracking_uri, OpenOptions::default())
@@ -141,7 +271,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(tracking)
     };
     if !arguments.wait {
-        find(&options.source, tracking.as_deref()).await?;
+        for source in sources() {
+            find(source, tracking.as_deref()).await?;
+        }
     }
     printer::terminal_hint(&format!(
         "{} at http://{address}, Ctrl-C stops it",
@@ -151,4 +283,38 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         .await
         .map_err(trainyard_pipeline::Error::from)?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_units() {
+        for (text, expected) in [
+            ("1000", 1000),
+            ("4 GiB", 4 << 30),
+            ("512MiB", 512 << 20),
+            ("2kB", 2000),
+            ("7B", 7),
+            ("1GB", 1_000_000_000),
+        ] {
+            assert_eq!(bytes(text), Ok(expected), "{text}");
+        }
+        for text in ["", "GiB", "-1", "1.5GiB", "99999999999GiB", "4 apples"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn models_may_be_named() {
+        let named = |text: &str| named_source(text).map(|(name, source)| (name, source.describe()));
+        let name = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            named("iris=models:/Iris@best").unwrap(),
+            (name("iris"), "models:/Iris@best".into())
+        );
+        assert_eq!(named("models:/Iris/3").unwrap(), (None, "models:/Iris/3".into()));
+        assert_eq!(named("./a=b").unwrap().0, None);
+    }
 }

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use clap::Args;
+use clap::{ArgAction, Args, Subcommand};
+use trainyard_mlflow::Tracking;
 use trainyard_tracking::OpenOptions;
-use trainyard_tracking::server::ServerOptions;
+use trainyard_tracking::server::auth::AuthFile;
+use trainyard_tracking::server::{Authorize, ServerOptions};
 
-use super::{listen, shutdown_signal};
+use super::{hash_password, listen, shutdown_signal};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -15,10 +18,14 @@ use crate::printer;
 ///
 /// The flags are those of `mlflow server`. An existing MLflow 3.17 database opens in place.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
 #[command(
+    args_conflicts_with_subcommands = true,
     after_help = "Example:\n  trainyard server --backend-store-uri sqlite:///mlflow.db --port 5000\n  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py"
 )]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Address to listen on
     #[arg(long, env = "MLFLOW_HOST", default_value = "127.0.0.1", help_heading = "Listening")]
     host: String,
@@ -40,6 +47,9 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     backend_store_uri: String,
+    /// Database of registered models and versions, if it is another one
+    #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI", help_heading = "Storage")]
+    registry_store_uri: Option<String>,
     /// Root of new experiments' artifacts; mlflow-artifacts:/ (through this server) by default
     #[arg(
         long,
@@ -48,7 +58,7 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     default_artifact_root: Option<String>,
-    /// Where mlflow-artifacts:/ is kept
+    /// Where mlflow-artifacts:/ is kept: a folder, s3://, gs://, wasbs:// or abfss://
     #[arg(
         long,
         env = "MLFLOW_ARTIFACTS_DESTINATION",
@@ -57,6 +67,9 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     artifacts_destination: String,
+    /// Users and tokens that may use the server; lines from `trainyard server hash-password`
+    #[arg(long, env = "TRAINYARD_AUTH_FILE", value_name = "FILE", help_heading = "Security")]
+    auth_file: Option<PathBuf>,
     /// Host headers that are answered, separated by commas; * for any
     #[arg(
         long,
@@ -90,46 +103,131 @@ pub(crate) struct Arguments {
     /// Do not read and write artifacts for clients
     #[arg(long, help_heading = "Storage")]
     no_serve_artifacts: bool,
-    /// Read and write artifacts for clients (the default; the flag is there as upstream has it)
-    #[arg(long, hide = true, conflicts_with = "no_serve_artifacts")]
+    /// Read and write artifacts for clients (the default)
+    #[arg(
+        long,
+        env = "MLFLOW_SERVE_ARTIFACTS",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "true",
+        default_missing_value = "true",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        hide = true
+    )]
     serve_artifacts: bool,
+    /// Fill in aliases when clients search model versions, which upstream leaves out
+    #[arg(long, env = "TRAINYARD_ALIASES_IN_SEARCH", help_heading = "Answers")]
+    aliases_in_search: bool,
+    #[command(flatten)]
+    unused: Unused,
+}
+
+/// What else there is to do with a server than to run it.
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make a line for --auth-file from a password or token on stdin
+    HashPassword(hash_password::Arguments),
+}
+
+/// Flags of `mlflow server` about its Python processes: taken, so that its command lines work.
+#[derive(Debug, Args)]
+struct Unused {
+    #[arg(long, short, env = "MLFLOW_WORKERS", hide = true)]
+    workers: Option<String>,
+    #[arg(long, env = "MLFLOW_GUNICORN_OPTS", hide = true, allow_hyphen_values = true)]
+    gunicorn_opts: Option<String>,
+    #[arg(long, env = "MLFLOW_UVICORN_OPTS", hide = true, allow_hyphen_values = true)]
+    uvicorn_opts: Option<String>,
+    #[arg(long, hide = true, allow_hyphen_values = true)]
+    waitress_opts: Option<String>,
+    #[arg(long, env = "MLFLOW_EXPOSE_PROMETHEUS", hide = true)]
+    expose_prometheus: Option<String>,
+    #[arg(long, hide = true)]
+    dev: bool,
+}
+
+impl Unused {
+    /// Says of each that was given why it changes nothing.
+    fn report(&self) {
+        let given = [
+            ("--workers", self.workers.is_some()),
+            ("--gunicorn-opts", self.gunicorn_opts.is_some()),
+            ("--uvicorn-opts", self.uvicorn_opts.is_some()),
+            ("--waitress-opts", self.waitress_opts.is_some()),
+            ("--dev", self.dev),
+        ];
+        for (flag, _) in given.iter().filter(|(_, given)| *given) {
+            printer::warning(&format!("{flag} is about Python processes; there are none here"));
+        }
+        if self.expose_prometheus.is_some() {
+            printer::note("metrics are at /metrics; --expose-prometheus needs no folder here");
+        }
+    }
 }
 
 impl Arguments {
-    fn options(&self) -> ServerOptions {
+    fn serves_artifacts(&self) -> bool {
+        self.serve_artifacts && !self.no_serve_artifacts
+    }
+
+    fn open(&self) -> Result<Arc<dyn Tracking>, Failure> {
+        let options = OpenOptions {
+            // As upstream: through this server, unless it does not pass artifacts on.
+            default_artifact_root: self
+                .default_artifact_root
+                .clone()
+                .or_else(|| self.serves_artifacts().then(|| "mlflow-artifacts:/".to_owned())),
+            artifacts_destination: Some(self.artifacts_destination.clone()),
+        };
+        let backend = &self.backend_store_uri;
+        let opened = match &self.registry_store_uri {
+            None => trainyard_tracking::open(backend, options),
+            Some(registry) => trainyard_tracking::open_with_registry(backend, registry, options),
+        };
+        Ok(opened.map_err(trainyard_pipeline::Error::from)?)
+    }
+
+    fn options(&self) -> Result<ServerOptions, Failure> {
         let allowed_hosts = match self.allowed_hosts.as_slice() {
             [] => None,
             hosts => Some(hosts.to_vec()),
         };
-        ServerOptions {
-            serve_artifacts: !self.no_serve_artifacts,
+        let authorize = match &self.auth_file {
+            None => None,
+            Some(path) => {
+                let file = AuthFile::open(path).map_err(trainyard_pipeline::Error::from)?;
+                Some(Arc::new(file) as Arc<dyn Authorize>)
+            }
+        };
+        Ok(ServerOptions {
+            serve_artifacts: self.serves_artifacts(),
             static_prefix: self.static_prefix.clone().unwrap_or_default(),
             allowed_hosts,
             cors_allowed_origins: self.cors_allowed_origins.clone(),
             x_frame_options: (!self.x_frame_options.eq_ignore_ascii_case("none"))
                 .then(|| self.x_frame_options.clone()),
+            aliases_in_search: self.aliases_in_search,
             disable_security: self.disable_security_middleware,
+            authorize,
             ..ServerOptions::default()
-        }
+        })
     }
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
+    if let Some(Action::HashPassword(arguments)) = arguments.action.take() {
+        return hash_password::run(&arguments);
+    }
+    arguments.unused.report();
+    let options = arguments.options()?;
     let listener = listen(&arguments.host, arguments.port).await?;
     let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
-    let open = OpenOptions {
-        // As upstream: through this server, unless it does not pass artifacts on.
-        default_artifact_root: arguments
-            .default_artifact_root
-            .clone()
-            .or_else(|| (!arguments.no_serve_artifacts).then(|| "mlflow-artifacts:/".to_owned())),
-        artifacts_destination: Some(arguments.artifacts_destination.clone()),
-    };
-    let tracking = trainyard_tracking::open(&arguments.backend_store_uri, open)
-        .map_err(trainyard_pipeline::Error::from)?;
-    if !address.ip().is_loopback() {
+    let tracking = arguments.open()?;
+    if !address.ip().is_loopback() && options.authorize.is_none() {
         printer::warning(&format!(
-            "{address} can be reached from other machines and has no password; see SECURITY.md"
+            "{address} can be reached from other machines and asks nobody for a password; \
+             --auth-file does"
         ));
     }
     printer::terminal_hint(&format!("tracking at http://{address}, Ctrl-C stops it"));
@@ -137,18 +235,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(folder) => trainyard_tracking::server::ui::pages(folder)
             .map_err(trainyard_pipeline::Error::from)?,
         None => trainyard_web::router_below(
-            std::sync::Arc::clone(&tracking),
+            Arc::clone(&tracking),
             arguments.static_prefix.as_deref().unwrap_or_default(),
         ),
     };
-    trainyard_tracking::server::serve(
-        listener,
-        tracking,
-        arguments.options(),
-        pages,
-        shutdown_signal(),
-    )
-    .await
-    .map_err(|error| Failure::runtime(error.to_string()))?;
+    trainyard_tracking::server::serve(listener, tracking, options, pages, shutdown_signal())
+        .await
+        .map_err(|error| Failure::runtime(error.to_string()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,8 @@ mod monitor;
 mod pages;
 mod project;
 mod run;
+mod serve;
+mod server_killed;
 mod upstream;
 mod watch;
 mod workflow;

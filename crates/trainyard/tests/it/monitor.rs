@@ -168,6 +168,42 @@ fn little_memory_gives_the_same_scores() {
 }
 
 #[test]
+fn tables_are_read_from_an_object_store() {
+    let files = Files::new();
+    let s3 = trainyard_testkit::s3::S3::start("data");
+    s3.upload("train/reference.csv", &files.reference);
+    for day in ["01", "02"] {
+        s3.upload(&format!("logs/day={day}/current.csv"), &files.current);
+    }
+    s3.upload("logs/_SUCCESS", &files.current);
+    let monitor = |current: &str| {
+        trainyard()
+            .current_dir(files.folder.path())
+            .envs(s3.keys())
+            .args(["monitor", "--json", "--reference", "s3://data/train/reference.csv"])
+            .args(["--current", current])
+            .output()
+            .unwrap()
+    };
+    let local = files.monitor(&files.reference, &[]);
+    for (current, rows) in [
+        ("s3://data/logs/day=01/current.csv", 1500),
+        ("s3://data/logs", 3000),
+        ("s3://data/logs/day=0?/*.csv", 3000),
+    ] {
+        let result: Value = serde_json::from_str(&stdout_of(&monitor(current), 0)).unwrap();
+        assert_eq!(result["current"]["rows"], rows, "{current}");
+        if rows == 1500 {
+            assert_eq!(result["columns"], local["columns"]);
+        }
+    }
+    let missing = monitor("s3://data/nothing/here");
+    let error = String::from_utf8_lossy(&missing.stderr);
+    assert_eq!(missing.status.code(), Some(2), "{error}");
+    assert!(error.contains("s3://data/nothing/here"), "{error}");
+}
+
+#[test]
 fn metrics_and_a_page_are_written() {
     let files = Files::new();
     files.monitor(&files.reference, &["--prometheus", "out/drift.prom", "-o", "out/page.html"]);

@@ -72,7 +72,10 @@ impl Kernel for LinearRegressor {
     fn run(&self, inputs: &Inputs<'_>) -> Outcome<Vec<Value>> {
         let mut scores = self.linear.scores(inputs.tensor(0)?)?;
         let targets = self.linear.targets;
-        scores.chunks_exact_mut(targets).for_each(|row| self.post.apply(row));
+        // ONNX Runtime leaves a single target as it is, but for PROBIT.
+        if targets > 1 || self.post == PostTransform::Probit {
+            scores.chunks_exact_mut(targets).for_each(|row| self.post.apply(row));
+        }
         one(Tensor::new(vec![scores.len() / targets, targets], Data::F32(scores))?)
     }
 

@@ -1,0 +1,187 @@
+//! The forms a JSON request may have, each read straight into the buffers of a [`Plan`].
+
+mod arrays;
+mod records;
+mod split;
+
+use std::collections::HashMap;
+
+use super::context::{Casting, Context, Limits};
+use super::json::Syntax;
+use super::names::list_text;
+use super::plan::{Plan, Slot};
+use super::rejection::{Rejection, Step, Violation, shorten};
+
+/// Why reading stopped before the end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Syntax(Syntax),
+    Rejected(Rejection),
+}
+
+impl From<Syntax> for Stop {
+    fn from(syntax: Syntax) -> Self {
+        Self::Syntax(syntax)
+    }
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Stop>;
+
+fn refuse<T>(message: impl Into<String>) -> Result<T> {
+    Err(Stop::Rejected(Rejection::parse(message)))
+}
+
+/// Names of extra columns that are kept for the message; a request may hold a million.
+const EXTRA_MAX: usize = 20;
+
+/// A request being read.
+#[derive(Debug)]
+pub(crate) struct Request<'e> {
+    pub(crate) plan: &'e Plan,
+    pub(crate) slots: Vec<Slot<'e>>,
+    pub(crate) context: Context<'e>,
+    /// Rows of the request; for columns, the length of the longest.
+    pub(crate) rows: usize,
+    /// Names that the signature does not know.
+    pub(crate) extra: Vec<String>,
+    /// Values beyond the signature in a request without names.
+    extra_positions: usize,
+    /// For each input, how many of the first records did not have it.
+    absent: Vec<usize>,
+    /// Where each name of the first record stands, for unnamed signatures.
+    positions: HashMap<String, usize>,
+    /// Whether the input had the form of a data frame, not of arrays.
+    pub(crate) frame: bool,
+}
+
+impl<'e> Request<'e> {
+    pub(crate) fn new(plan: &'e Plan, casting: Casting, limits: &'e Limits, bytes: usize) -> Self {
+        // Ten bytes a value is what JSON takes at least in practice; a guess only saves growing.
+        let capacity = (bytes / 10 / plan.inputs.len().max(1)).clamp(1, 4096);
+        Self {
+            slots: plan.slots(capacity),
+            context: Context::new(casting, limits),
+            rows: 0,
+            extra: Vec::new(),
+            extra_positions: 0,
+            absent: vec![0; plan.inputs.len()],
+            positions: HashMap::new(),
+            frame: true,
+            plan,
+        }
+    }
+
+    pub(crate) fn note_extra(&mut self, name: &str) {
+        if self.extra.len() < EXTRA_MAX {
+            let name = shorten(name);
+            if !self.extra.contains(&name) {
+                self.extra.push(name);
+            }
+        }
+    }
+
+    pub(crate) fn next_row(&mut self) -> Result<()> {
+        self.rows += 1;
+        // Checked on the way, so that a request over the limit is not read to its end.
+        if self.rows > self.context.limits.rows_max { self.check_rows() } else { Ok(()) }
+    }
+
+    /// There is at least one row, and not more than the limit.
+    fn check_rows(&self) -> Result<()> {
+        let max = self.context.limits.rows_max;
+        match self.rows {
+            0 => refuse("Invalid input. The request holds no rows."),
+            rows if rows > max => refuse(format!(
+                "Invalid input. The request has more than {max} rows; send it in parts."
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Optional inputs that the request does not have at all.
+    pub(crate) fn absent_optional(&self) -> Vec<String> {
+        let inputs = self.plan.inputs.iter().zip(&self.absent);
+        inputs
+            .filter(|(input, absent)| !input.is_required() && **absent >= self.rows)
+            .map(|(input, _)| input.name.clone())
+            .collect()
+    }
+
+    /// A refusal by the schema, in upstream's words.
+    pub(crate) fn schema_rejection(&self, error: &str) -> Rejection {
+        Rejection::whole(
+            Step::Schema,
+            format!(
+                "Failed to enforce schema of data with schema '{}'. Error: {error}",
+                self.plan.text
+            ),
+        )
+    }
+
+    /// Refuses a request that lacks required columns or is of another shape than the signature.
+    pub(crate) fn check_schema(&self) -> std::result::Result<(), Box<Rejection>> {
+        let missing = self.missing();
+        if !missing.is_empty() {
+            return Err(Box::new(self.missing_rejection(&missing)));
+        }
+        for slot in &self.slots {
+            if let Slot::Tensor(tensor) = slot
+                && let Some(problem) = tensor.shape_problem()
+            {
+                return Err(Box::new(self.schema_rejection(&problem)));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn missing_rejection(&self, missing: &[&str]) -> Rejection {
+        let declared = self.plan.inputs.len();
+        let mut rejection = if self.plan.named {
+            let extra = if self.extra_positions > 0 {
+                let positions: Vec<String> =
+                    (0..self.extra_positions.min(EXTRA_MAX)).map(|p| p.to_string()).collect();
+                format!("[{}]", positions.join(", "))
+            } else {
+                list_text(&self.extra)
+            };
+            let note = match extra.as_str() {
+                "[]" => String::new(),
+                extra => format!(" Note that there were extra inputs: {extra}."),
+            };
+            self.schema_rejection(&format!("Model is missing inputs {}.{note}", list_text(missing)))
+        } else {
+            self.schema_rejection(&format!(
+                "Model inference is missing inputs. The model signature declares {declared} \
+                 inputs  but the provided value only has {} inputs. Note: the inputs were not \
+                 named in the signature so we can only verify their count.",
+                declared - missing.len()
+            ))
+        };
+        let violation = |name: &&str| Violation {
+            column: Some((*name).to_owned()),
+            row: None,
+            value: None,
+            expected: self.plan.type_of(name),
+            problem: "column is missing".to_owned(),
+        };
+        rejection.violations_total = missing.len();
+        rejection.violations =
+            missing.iter().take(self.context.limits.violations_max).map(violation).collect();
+        rejection
+    }
+
+    /// Names of required inputs that the request does not have at all.
+    fn missing(&self) -> Vec<&'e str> {
+        let absent = |index: usize| {
+            let never = self.absent.get(index).is_some_and(|absent| *absent >= self.rows);
+            never || self.slots.get(index).is_none_or(|slot| slot.len() == 0)
+        };
+        self.plan
+            .inputs
+            .iter()
+            .enumerate()
+            .filter(|(index, input)| input.is_required() && absent(*index))
+            .map(|(_, input)| input.name.as_str())
+            .collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! Naive Bayes: the joint log likelihood of each class.
+
+use std::sync::Arc;
+
+use super::data::{Classes, Matrix, Output, Table};
+use super::estimator::{Estimator, Fields, arg_max, softmax};
+use crate::Result;
+
+/// Naive Bayes: the joint log likelihood of each class.
+#[derive(Debug)]
+enum Bayes {
+    Gaussian {
+        means: Matrix,
+        variances: Matrix,
+    },
+    /// `x w + b`
+    Linear {
+        weights: Matrix,
+        binarize: Option<f64>,
+    },
+}
+
+#[derive(Debug)]
+struct NaiveBayes {
+    bayes: Bayes,
+    prior: Vec<f64>,
+    classes: Arc<Classes>,
+}
+
+pub(super) fn naive_bayes(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let classes = fields.classes("classes_")?;
+    let model = match fields.name() {
+        "GaussianNB" => NaiveBayes {
+            bayes: Bayes::Gaussian {
+                means: fields.matrix("theta_")?,
+                variances: fields.matrix("var_").or_else(|_| fields.matrix("sigma_"))?,
+            },
+            prior: fields.numbers("class_prior_")?.into_iter().map(f64::ln).collect(),
+            classes,
+        },
+        "BernoulliNB" => {
+            // Ones count with log p, zeros with log (1 - p): the same as x (log p - log q) + sum log q.
+            let mut weights = fields.matrix("feature_log_prob_")?;
+            let mut prior = fields.numbers("class_log_prior_")?;
+            for (row, prior) in weights.each_row_mut().zip(&mut prior) {
+                let mut zeros = 0.0;
+                for weight in row {
+                    let zero = (1.0 - weight.exp()).ln();
+                    zeros += zero;
+                    *weight -= zero;
+                }
+                *prior += zeros;
+            }
+            let binarize = fields.optional("binarize").and_then(crate::python::Value::float);
+            NaiveBayes { bayes: Bayes::Linear { weights, binarize }, prior, classes }
+        }
+        "ComplementNB" => {
+            let prior = if classes.len() == 1 {
+                fields.numbers("class_log_prior_")?
+            } else {
+                vec![0.0; classes.len()]
+            };
+            NaiveBayes {
+                bayes: Bayes::Linear {
+                    weights: fields.matrix("feature_log_prob_")?,
+                    binarize: None,
+                },
+                prior,
+                classes,
+            }
+        }
+        _ => NaiveBayes {
+            bayes: Bayes::Linear { weights: fields.matrix("feature_log_prob_")?, binarize: None },
+            prior: fields.numbers("class_log_prior_")?,
+            classes,
+        },
+    };
+    Ok(Box::new(model))
+}
+
+impl NaiveBayes {
+    fn likelihood(&self, x: &Table) -> Result<Matrix> {
+        match &self.bayes {
+            Bayes::Linear { weights, binarize: None } => x.times_transposed(weights, &self.prior),
+            Bayes::Linear { weights, binarize: Some(threshold) } => {
+                let x = x.finite()?;
+                let ones = x.values.iter().map(|&x| f64::from(u8::from(x > *threshold))).collect();
+                Matrix::new(x.rows, x.columns, ones).times_transposed(weights, &self.prior)
+            }
+            Bayes::Gaussian { means, variances } => {
+                let x = x.finite()?;
+                x.check_width(means.columns)?;
+                let mut result = Matrix::zeros(x.rows, means.rows)?;
+                for (row, sums) in x.each_row().zip(result.each_row_mut()) {
+                    for ((sum, prior), (mean, variance)) in sums
+                        .iter_mut()
+                        .zip(&self.prior)
+                        .zip(means.each_row().zip(variances.each_row()))
+                    {
+                        let spread: f64 =
+                            variance.iter().map(|v| (2.0 * std::f64::consts::PI * v).ln()).sum();
+                        let distance: f64 = row
+                            .iter()
+                            .zip(mean)
+                            .zip(variance)
+                            .map(|((x, m), v)| (x - m) * (x - m) / v)
+                            .sum();
+                        *sum = prior + (-0.5 * spread - 0.5 * distance);
+                    }
+                }
+                Ok(result)
+            }
+        }
+    }
+}
+
+impl Estimator for NaiveBayes {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        Ok(Output::Labels(
+            self.likelihood(x)?.each_row().map(arg_max).collect(),
+            Arc::clone(&self.classes),
+        ))
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        let mut likelihood = self.likelihood(x)?;
+        softmax(&mut likelihood);
+        Ok(likelihood)
+    }
+
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        Some(&self.classes)
+    }
+
+    fn has_proba(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,58 @@
+//! `Dummy*`, as far as they do not draw at random.
+
+use std::sync::Arc;
+
+use super::data::{Classes, Matrix, Output, Table};
+use super::estimator::{Estimator, Fields, arg_max};
+use crate::Result;
+
+/// `DummyClassifier` and `DummyRegressor`, as far as they do not draw at random.
+#[derive(Debug)]
+struct Dummy {
+    values: Vec<f64>,
+    classes: Option<Arc<Classes>>,
+}
+
+pub(super) fn dummy(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    if fields.name() == "DummyRegressor" {
+        return Ok(Box::new(Dummy { values: fields.numbers("constant_")?, classes: None }));
+    }
+    match fields.text("strategy", "prior") {
+        "prior" => Ok(Box::new(Dummy {
+            values: fields.numbers("class_prior_")?,
+            classes: Some(fields.classes("classes_")?),
+        })),
+        "most_frequent" => {
+            let prior = fields.numbers("class_prior_")?;
+            let most = arg_max(&prior);
+            let values = (0..prior.len()).map(|at| f64::from(u8::from(at == most))).collect();
+            Ok(Box::new(Dummy { values, classes: Some(fields.classes("classes_")?) }))
+        }
+        other => Err(fields.unsupported(format!("strategy {other:?}"))),
+    }
+}
+
+impl Estimator for Dummy {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        Ok(match &self.classes {
+            Some(classes) => {
+                Output::Labels(vec![arg_max(&self.values); x.rows()], Arc::clone(classes))
+            }
+            None => Output::Values(self.values.iter().copied().cycle().take(x.rows()).collect()),
+        })
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        let mut result = Matrix::zeros(x.rows(), self.values.len())?;
+        result.each_row_mut().for_each(|row| row.copy_from_slice(&self.values));
+        Ok(result)
+    }
+
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        self.classes.as_ref()
+    }
+
+    fn has_proba(&self) -> bool {
+        self.classes.is_some()
+    }
+}

@@ -1,0 +1,148 @@
+//! Functions that models call by name: those of NumPy that work on each value.
+//!
+//! `FunctionTransformer(np.log1p)` is a common step. Nothing is called: the name chooses a function of
+//! ours, and every other name is refused.
+
+use super::compose::Identity;
+use super::data::{Column, Frame, Matrix, Output, Table};
+use super::estimator::{Estimator, Fields};
+use crate::python::Value;
+use crate::{Error, Result};
+
+/// A function of each value.
+#[derive(Debug, Clone, Copy)]
+enum Function {
+    Identity,
+    Each(fn(f64) -> f64),
+}
+
+impl Function {
+    /// By name: `numpy.log1p`, or a ufunc as pickles of older versions rebuild it from module and name.
+    fn read(value: Value<'_>) -> Option<Self> {
+        let name = match (value.global(), value.class()) {
+            (Some(name), _) => name,
+            (None, Some(class)) if class.ends_with("._ufunc_reconstruct") => {
+                value.arguments().get(1).and_then(|name| name.text())?
+            }
+            // A function of scikit-learn that checks its input and answers it.
+            (None, Some("functools.partial")) => {
+                let function = value.arguments().first().copied()?;
+                return function.describe().ends_with(".check_array").then_some(Self::Identity);
+            }
+            _ => return None,
+        };
+        let (module, name) = name.rsplit_once('.').unwrap_or(("numpy", name));
+        if module != "numpy" && !module.starts_with("numpy.") {
+            return None;
+        }
+        Some(Self::Each(match name {
+            "log1p" => libm::log1p,
+            "expm1" => libm::expm1,
+            "log" => f64::ln,
+            "log2" => f64::log2,
+            "log10" => f64::log10,
+            "exp" => f64::exp,
+            "sqrt" => f64::sqrt,
+            "cbrt" => f64::cbrt,
+            "square" => |x| x * x,
+            "abs" | "absolute" | "fabs" => f64::abs,
+            "negative" => |x| -x,
+            "reciprocal" => |x| 1.0 / x,
+            "sign" => |x| if x == 0.0 || x.is_nan() { x } else { x.signum() },
+            "sin" => f64::sin,
+            "cos" => f64::cos,
+            "tanh" => f64::tanh,
+            "arctan" => f64::atan,
+            "arcsinh" => f64::asinh,
+            "floor" => f64::floor,
+            "ceil" => f64::ceil,
+            "rint" => f64::round_ties_even,
+            _ => return None,
+        }))
+    }
+}
+
+/// `FunctionTransformer`
+pub(super) fn transformer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let Some(function) = fields.optional("func") else { return Ok(Box::new(Identity)) };
+    if fields
+        .optional("kw_args")
+        .and_then(Value::entries)
+        .is_some_and(|entries| !entries.is_empty())
+    {
+        return Err(fields.unsupported("kw_args"));
+    }
+    match Function::read(function) {
+        Some(Function::Identity) => Ok(Box::new(Identity)),
+        Some(Function::Each(each)) => Ok(Box::new(Each(each))),
+        None => Err(fields.unsupported(format!("function {}", function.describe()))),
+    }
+}
+
+#[derive(Debug)]
+struct Each(fn(f64) -> f64);
+
+impl Estimator for Each {
+    fn transform(&self, x: Table) -> Result<Table> {
+        if let Table::Frame(frame) = &x {
+            let columns =
+                frame.columns.iter().zip(&frame.names).map(|(column, name)| match column {
+                    Column::Numbers(values) => {
+                        Ok(Column::Numbers(values.iter().map(|&x| (self.0)(x)).collect()))
+                    }
+                    Column::Text(_) => Err(Error::Input(format!(
+                        "column {name:?} holds text where the model takes numbers"
+                    ))),
+                });
+            let columns = columns.collect::<Result<_>>()?;
+            return Ok(Table::Frame(Frame {
+                rows: frame.rows,
+                names: frame.names.clone(),
+                columns,
+            }));
+        }
+        let mut matrix = x.matrix()?.into_owned();
+        matrix.values.iter_mut().for_each(|x| *x = (self.0)(*x));
+        Ok(Table::Matrix(matrix))
+    }
+}
+
+/// `TransformedTargetRegressor`: what a regressor answers, through the inverse of what its target went
+/// through.
+#[derive(Debug)]
+struct Inverse {
+    model: Box<dyn Estimator>,
+    function: fn(f64) -> f64,
+}
+
+pub(super) fn transformed_target(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+    let model = super::load(fields.value("regressor_")?, depth + 1)?;
+    if fields.optional("transformer").is_some() {
+        return Err(fields.unsupported("a transformer of the target"));
+    }
+    let Some(function) = fields.optional("inverse_func") else {
+        return if fields.optional("func").is_none() {
+            Ok(model)
+        } else {
+            Err(fields.unsupported("a function without its inverse"))
+        };
+    };
+    match Function::read(function) {
+        Some(Function::Each(function)) => Ok(Box::new(Inverse { model, function })),
+        _ => Err(fields.unsupported(format!("function {}", function.describe()))),
+    }
+}
+
+impl Estimator for Inverse {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let answers = self.model.predict(x)?;
+        let many = matches!(answers, Output::Table(_));
+        let mut numbers: Matrix = answers.numbers()?;
+        numbers.values.iter_mut().for_each(|x| *x = (self.function)(*x));
+        Ok(if many { Output::Table(numbers) } else { Output::Values(numbers.values) })
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.model.size_bytes()
+    }
+}

@@ -1,0 +1,207 @@
+//! `KNeighbors*`: the nearest samples of training.
+//!
+//! Of samples equally far away scikit-learn keeps those that it meets first, and a k-d tree decides in
+//! which order they are met. Data on a grid (iris is) has such ties, so the fitted tree is walked as
+//! scikit-learn walks it.
+
+use std::sync::Arc;
+
+use super::data::{Classes, Matrix, Output, Table};
+use super::estimator::{Estimator, Fields, arg_max, class_lists};
+use super::nearest::{KdTree, Metric, Nearest};
+use crate::{Error, Result};
+
+#[derive(Debug)]
+struct Neighbours {
+    samples: Matrix,
+    /// Values, or the numbers of classes.
+    targets: Matrix,
+    /// One list for each output; empty for regression.
+    classes: Vec<Arc<Classes>>,
+    count: usize,
+    by_distance: bool,
+    metric: Metric,
+    tree: Option<KdTree>,
+    /// Whether the target was a matrix.
+    table: bool,
+}
+
+fn metric(fields: Fields<'_>) -> Result<Metric> {
+    let named = fields.text("effective_metric_", fields.text("metric", "minkowski"));
+    let power = fields
+        .optional("effective_metric_params_")
+        .and_then(|parameters| parameters.get("p"))
+        .and_then(crate::python::Value::float)
+        .or_else(|| fields.float("p").ok());
+    Ok(match named {
+        "manhattan" | "cityblock" | "l1" => Metric::Manhattan,
+        "euclidean" | "l2" => Metric::Euclidean,
+        "chebyshev" | "infinity" => Metric::Chebyshev,
+        "minkowski" => match power.unwrap_or(2.0) {
+            1.0 => Metric::Manhattan,
+            2.0 => Metric::Euclidean,
+            p if p.is_infinite() => Metric::Chebyshev,
+            p => Metric::Minkowski(p),
+        },
+        other => return Err(fields.unsupported(format!("metric {other:?}"))),
+    })
+}
+
+pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    if fields.optional("metric_params").is_some() {
+        return Err(fields.unsupported("metric_params"));
+    }
+    let by_distance = match fields.text("weights", "uniform") {
+        "uniform" => false,
+        "distance" => true,
+        other => return Err(fields.unsupported(format!("weights {other:?}"))),
+    };
+    let is_classifier = fields.name() == "KNeighborsClassifier";
+    let classes = if is_classifier { class_lists(fields)? } else { Vec::new() };
+    let samples = fields.matrix("_fit_X")?;
+    let targets = fields.array("_y")?;
+    let values = fields.numbers("_y")?;
+    let width = match targets.shape.as_slice() {
+        [_, width] => *width,
+        _ => 1,
+    };
+    if values.len() != samples.rows * width || (is_classifier && classes.len() != width) {
+        return Err(fields.malformed(format!("_y of shape {:?}", targets.shape)));
+    }
+    let tree = match fields.optional("_tree") {
+        Some(tree) if tree_class(tree) == Some("KDTree") => KdTree::read(tree, &samples),
+        _ => None,
+    };
+    Ok(Box::new(Neighbours {
+        count: fields.count("n_neighbors")?.min(samples.rows),
+        targets: Matrix::new(samples.rows, width, values),
+        table: targets.shape.len() > 1,
+        metric: metric(fields)?,
+        samples,
+        classes,
+        by_distance,
+        tree,
+    }))
+}
+
+/// The class of a tree, which pickles name as the argument of a function that makes it.
+fn tree_class(tree: crate::python::Value<'_>) -> Option<&str> {
+    let made = tree.arguments().first().and_then(|class| class.global());
+    made.or(tree.class())?.rsplit('.').next()
+}
+
+impl Neighbours {
+    /// Nearest samples of a row with their weights.
+    fn nearest(&self, row: &[f64]) -> Vec<(usize, f64)> {
+        let mut nearest = Nearest::new(self.count);
+        match &self.tree {
+            Some(tree) => tree.visit(row, self.metric, &self.samples, &mut nearest),
+            None => {
+                for (at, sample) in self.samples.each_row().enumerate() {
+                    nearest.offer(self.metric.reduced(row, sample), at);
+                }
+            }
+        }
+        let mut found = nearest.sorted();
+        for (_, distance) in &mut found {
+            *distance = self.metric.distance(*distance);
+        }
+        let exact = found.iter().any(|(_, distance)| *distance == 0.0);
+        for (_, weight) in &mut found {
+            *weight = match (self.by_distance, exact) {
+                (false, _) => 1.0,
+                // Only samples at the very place count then.
+                (true, true) => f64::from(u8::from(*weight == 0.0)),
+                (true, false) => 1.0 / *weight,
+            };
+        }
+        found
+    }
+
+    fn target(&self, sample: usize, output: usize) -> f64 {
+        self.targets.values.get(sample * self.targets.columns + output).copied().unwrap_or(0.0)
+    }
+
+    /// Weights of the classes of one output among these neighbours.
+    fn votes(&self, nearest: &[(usize, f64)], output: usize, votes: &mut [f64]) {
+        for &(sample, weight) in nearest {
+            if let Some(vote) = votes.get_mut(self.target(sample, output) as usize) {
+                *vote += weight;
+            }
+        }
+    }
+
+    fn labels(&self, x: &Matrix) -> Output {
+        let mut outputs: Vec<(Vec<usize>, Arc<Classes>)> =
+            self.classes.iter().map(|classes| (Vec::new(), Arc::clone(classes))).collect();
+        for row in x.each_row() {
+            let nearest = self.nearest(row);
+            for (output, (chosen, classes)) in outputs.iter_mut().enumerate() {
+                let mut votes = vec![0.0; classes.len()];
+                self.votes(&nearest, output, &mut votes);
+                chosen.push(arg_max(&votes));
+            }
+        }
+        match outputs.pop() {
+            Some((chosen, classes)) if outputs.is_empty() && !self.table => {
+                Output::Labels(chosen, classes)
+            }
+            last => {
+                outputs.extend(last);
+                Output::ManyLabels(outputs)
+            }
+        }
+    }
+}
+
+impl Estimator for Neighbours {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let x = x.finite()?;
+        x.check_width(self.samples.columns)?;
+        if !self.classes.is_empty() {
+            return Ok(self.labels(&x));
+        }
+        let mut result = Matrix::zeros(x.rows, self.targets.columns)?;
+        for (row, answer) in x.each_row().zip(result.each_row_mut()) {
+            let nearest = self.nearest(row);
+            let total: f64 = nearest.iter().map(|(_, weight)| weight).sum();
+            for (at, answer) in answer.iter_mut().enumerate() {
+                let weighed =
+                    nearest.iter().map(|&(sample, weight)| self.target(sample, at) * weight);
+                *answer = weighed.sum::<f64>() / total;
+            }
+        }
+        Ok(if self.table { Output::Table(result) } else { Output::Values(result.values) })
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        let [classes] = self.classes.as_slice() else {
+            return Err(Error::Input(
+                "a regressor or a model of several outputs has no table of probabilities".into(),
+            ));
+        };
+        let x = x.finite()?;
+        x.check_width(self.samples.columns)?;
+        let mut result = Matrix::zeros(x.rows, classes.len())?;
+        for (row, shares) in x.each_row().zip(result.each_row_mut()) {
+            self.votes(&self.nearest(row), 0, shares);
+            let total: f64 = shares.iter().sum();
+            for share in shares.iter_mut() {
+                *share /= total;
+            }
+        }
+        Ok(result)
+    }
+
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        self.classes.first().filter(|_| self.has_proba())
+    }
+
+    fn has_proba(&self) -> bool {
+        self.classes.len() == 1 && !self.table
+    }
+
+    fn size_bytes(&self) -> usize {
+        size_of_val(self.samples.values.as_slice())
+    }
+}

@@ -1,0 +1,84 @@
+//! Projections and centres: PCA, truncated SVD, k-means.
+
+use super::data::{Matrix, Output, Table};
+use super::estimator::{Estimator, Fields, arg_max};
+use crate::Result;
+
+/// `PCA`, `TruncatedSVD`: a projection.
+#[derive(Debug)]
+struct Projection {
+    mean: Option<Vec<f64>>,
+    components: Matrix,
+    divide: Option<Vec<f64>>,
+}
+
+pub(super) fn projection(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let whiten = fields.flag("whiten", false);
+    Ok(Box::new(Projection {
+        mean: fields.optional_numbers("mean_")?,
+        components: fields.matrix("components_")?,
+        divide: if whiten {
+            // Directions without variance are kept from growing without bound, as scikit-learn does.
+            Some(
+                fields
+                    .numbers("explained_variance_")?
+                    .into_iter()
+                    .map(|x| x.sqrt().max(f64::EPSILON))
+                    .collect(),
+            )
+        } else {
+            None
+        },
+    }))
+}
+
+impl Estimator for Projection {
+    fn transform(&self, x: Table) -> Result<Table> {
+        let mut result = if let Some(mean) = &self.mean {
+            let mut x = x.finite()?.into_owned();
+            x.check_width(mean.len())?;
+            x.each_row_mut()
+                .for_each(|row| row.iter_mut().zip(mean).for_each(|(x, mean)| *x -= mean));
+            x.times_transposed(&self.components, &[])?
+        } else {
+            x.times_transposed(&self.components, &[])?
+        };
+        if let Some(divide) = &self.divide {
+            result
+                .each_row_mut()
+                .for_each(|row| row.iter_mut().zip(divide).for_each(|(x, by)| *x /= by));
+        }
+        Ok(Table::Matrix(result))
+    }
+}
+
+/// `KMeans`: the nearest centre.
+#[derive(Debug)]
+struct Centres(Matrix);
+
+pub(super) fn centres(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    Ok(Box::new(Centres(fields.matrix("cluster_centers_")?)))
+}
+
+impl Estimator for Centres {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let Table::Matrix(distances) = self.transform(x.clone())? else {
+            return Ok(Output::Integers(Vec::new()));
+        };
+        let nearest = |row: &[f64]| arg_max(&row.iter().map(|x| -x).collect::<Vec<_>>()) as i64;
+        Ok(Output::Integers(distances.each_row().map(nearest).collect()))
+    }
+
+    fn transform(&self, x: Table) -> Result<Table> {
+        let x = x.finite()?;
+        x.check_width(self.0.columns)?;
+        let mut result = Matrix::zeros(x.rows, self.0.rows)?;
+        for (row, distances) in x.each_row().zip(result.each_row_mut()) {
+            for (distance, centre) in distances.iter_mut().zip(self.0.each_row()) {
+                *distance =
+                    row.iter().zip(centre).map(|(x, c)| (x - c) * (x - c)).sum::<f64>().sqrt();
+            }
+        }
+        Ok(Table::Matrix(result))
+    }
+}

@@ -1,0 +1,159 @@
+//! Transformers by quantiles: `QuantileTransformer`, `KBinsDiscretizer`.
+
+use super::data::{Matrix, Sparse, Table};
+use super::estimator::{Estimator, Fields, numbers};
+use super::preprocessing::{ByRow, Rows};
+use crate::Result;
+use crate::numeric::distribution::normal_quantile;
+use crate::numeric::interpolation::interpolate;
+
+/// Values this near to the ends of the training data count as beyond them for a normal target.
+const BOUNDS_THRESHOLD: f64 = 1e-7;
+
+/// `QuantileTransformer`: the share of training data below a value, perhaps as a normal deviate.
+#[derive(Debug)]
+struct Quantiles {
+    columns: Vec<Column>,
+    normal: bool,
+}
+
+/// Quantiles of one column with the shares they stand for, and both with their signs and order turned:
+/// repeated values are met from above and from below, and the mean is taken.
+#[derive(Debug)]
+struct Column {
+    quantiles: Vec<f64>,
+    shares: Vec<f64>,
+    quantiles_from_above: Vec<f64>,
+    shares_from_above: Vec<f64>,
+}
+
+pub(super) fn transformer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let normal = match fields.text("output_distribution", "uniform") {
+        "uniform" => false,
+        "normal" => true,
+        other => return Err(fields.unsupported(format!("output_distribution {other:?}"))),
+    };
+    let shares = fields.numbers("references_")?;
+    let quantiles = fields.matrix("quantiles_")?;
+    if quantiles.rows != shares.len() || shares.is_empty() {
+        return Err(fields.malformed("quantiles_ and references_ do not fit"));
+    }
+    let turned = |values: &[f64]| values.iter().rev().map(|x| -x).collect::<Vec<f64>>();
+    let columns = (0..quantiles.columns)
+        .map(|at| {
+            let quantiles = quantiles.column(at);
+            Column {
+                quantiles_from_above: turned(&quantiles),
+                shares_from_above: turned(&shares),
+                quantiles,
+                shares: shares.clone(),
+            }
+        })
+        .collect();
+    Ok(Box::new(ByRow(Quantiles { columns, normal })))
+}
+
+impl Column {
+    fn share(&self, x: f64, normal: bool) -> f64 {
+        let (Some(&first), Some(&last)) = (self.quantiles.first(), self.quantiles.last()) else {
+            return f64::NAN;
+        };
+        let (below, above) = if normal {
+            (x - BOUNDS_THRESHOLD < first, x + BOUNDS_THRESHOLD > last)
+        } else {
+            (x == first, x == last)
+        };
+        if below {
+            0.0
+        } else if above {
+            1.0
+        } else if x.is_nan() {
+            x
+        } else {
+            0.5 * (interpolate(&self.quantiles, &self.shares, x)
+                - interpolate(&self.quantiles_from_above, &self.shares_from_above, -x))
+        }
+    }
+}
+
+impl Rows for Quantiles {
+    fn width(&self) -> Option<usize> {
+        Some(self.columns.len())
+    }
+
+    fn row(&self, from: &[f64], to: &mut [f64]) {
+        for ((to, &x), column) in to.iter_mut().zip(from).zip(&self.columns) {
+            let share = column.share(x, self.normal);
+            *to = if self.normal { clipped_deviate(share) } else { share };
+        }
+    }
+}
+
+/// Neither end of a normal distribution is at infinity here.
+fn clipped_deviate(share: f64) -> f64 {
+    if share.is_nan() {
+        return share;
+    }
+    let lowest = normal_quantile(BOUNDS_THRESHOLD - f64::EPSILON);
+    let highest = normal_quantile(1.0 - (BOUNDS_THRESHOLD - f64::EPSILON));
+    normal_quantile(share).clamp(lowest, highest)
+}
+
+/// `KBinsDiscretizer`
+#[derive(Debug)]
+struct Bins {
+    /// Inner edges of each column.
+    edges: Vec<Vec<f64>>,
+    /// How many bins each column has.
+    counts: Vec<usize>,
+    one_hot: bool,
+    sparse: bool,
+}
+
+pub(super) fn discretizer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let one_hot = match fields.text("encode", "onehot") {
+        "onehot" | "onehot-dense" => true,
+        "ordinal" => false,
+        other => return Err(fields.unsupported(format!("encode {other:?}"))),
+    };
+    let counts: Vec<usize> =
+        fields.numbers("n_bins_")?.into_iter().map(|count| count as usize).collect();
+    let mut edges = Vec::with_capacity(counts.len());
+    for (column, &count) in fields.items("bin_edges_")?.into_iter().zip(&counts) {
+        let column = numbers(column).filter(|column| column.len() == count.saturating_add(1));
+        let column = column.ok_or_else(|| fields.malformed("bin_edges_ do not fit n_bins_"))?;
+        edges.push(column.get(1..count).unwrap_or_default().to_vec());
+    }
+    if edges.len() != counts.len() {
+        return Err(fields.malformed("bin_edges_ do not fit n_bins_"));
+    }
+    let sparse = fields.text("encode", "onehot") == "onehot";
+    Ok(Box::new(Bins { edges, counts, one_hot, sparse }))
+}
+
+impl Estimator for Bins {
+    fn transform(&self, x: Table) -> Result<Table> {
+        let x = x.finite()?;
+        x.check_width(self.edges.len())?;
+        let width = if self.one_hot { self.counts.iter().sum() } else { self.edges.len() };
+        let mut result = Matrix::zeros(x.rows, width)?;
+        for (from, to) in x.each_row().zip(result.each_row_mut()) {
+            let mut first = 0;
+            for (at, ((&x, edges), count)) in
+                from.iter().zip(&self.edges).zip(&self.counts).enumerate()
+            {
+                let bin = edges.partition_point(|&edge| edge <= x);
+                let (place, value) =
+                    if self.one_hot { (first + bin, 1.0) } else { (at, bin as f64) };
+                if let Some(slot) = to.get_mut(place) {
+                    *slot = value;
+                }
+                first += count;
+            }
+        }
+        if self.sparse {
+            return Ok(Table::Sparse(Sparse::from_matrix(&result)?));
+        }
+        Ok(Table::Matrix(result))
+    }
+}

@@ -1,0 +1,105 @@
+//! Selections of columns: by variance, by score, by another model.
+
+use super::data::Table;
+use super::estimator::{Estimator, Fields};
+use crate::{Error, Result};
+
+/// Columns that are kept, by number.
+#[derive(Debug)]
+struct Select {
+    from: usize,
+    columns: Vec<usize>,
+}
+
+impl Estimator for Select {
+    fn transform(&self, x: Table) -> Result<Table> {
+        if x.width() != self.from {
+            return Err(Error::Input(format!(
+                "the model takes {} columns, the input has {}",
+                self.from,
+                x.width()
+            )));
+        }
+        x.select(&self.columns)
+    }
+}
+
+/// `VarianceThreshold`, `SelectKBest` and their like, as which columns they keep.
+pub(super) fn selector(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let keep: Vec<bool> = match fields.name() {
+        "VarianceThreshold" => {
+            let threshold = fields.float("threshold")?;
+            fields.numbers("variances_")?.into_iter().map(|variance| variance > threshold).collect()
+        }
+        "SelectKBest" | "SelectPercentile" => {
+            let scores: Vec<f64> = fields
+                .numbers("scores_")?
+                .into_iter()
+                .map(|x| if x.is_nan() { f64::MIN } else { x })
+                .collect();
+            if fields.name() == "SelectKBest" {
+                best(fields, &scores)?
+            } else {
+                percentile(fields, &scores)?
+            }
+        }
+        "SelectFromModel" => super::importance::kept(fields)?,
+        "RFE" | "RFECV" | "SequentialFeatureSelector" => {
+            fields.numbers("support_")?.into_iter().map(|x| x != 0.0).collect()
+        }
+        _ => {
+            let p_values = fields.numbers("pvalues_")?;
+            let alpha = fields.float("alpha")?;
+            match fields.name() {
+                "SelectFpr" => p_values.iter().map(|&p| p < alpha).collect(),
+                "SelectFwe" => {
+                    p_values.iter().map(|&p| p < alpha / p_values.len() as f64).collect()
+                }
+                _ => return Err(fields.unsupported("the rule")),
+            }
+        }
+    };
+    let columns = keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(at, _)| at).collect();
+    Ok(Box::new(Select { from: keep.len(), columns }))
+}
+
+fn best(fields: Fields<'_>, scores: &[f64]) -> Result<Vec<bool>> {
+    let k = match fields.value("k")?.text() {
+        Some("all") => scores.len(),
+        _ => fields.count("k")?,
+    };
+    // A stable ascending sort whose last k are kept, so of equals the later ones.
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    let score = |at: usize| scores.get(at).copied().unwrap_or(f64::MIN);
+    order.sort_by(|&a, &b| score(a).total_cmp(&score(b)));
+    let mut keep = vec![false; scores.len()];
+    for &at in order.iter().rev().take(k) {
+        if let Some(keep) = keep.get_mut(at) {
+            *keep = true;
+        }
+    }
+    Ok(keep)
+}
+
+fn percentile(fields: Fields<'_>, scores: &[f64]) -> Result<Vec<bool>> {
+    let percentile = fields.float("percentile")?;
+    if percentile == 100.0 || percentile == 0.0 {
+        return Ok(vec![percentile == 100.0; scores.len()]);
+    }
+    let mut sorted = scores.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let place = (100.0 - percentile) / 100.0 * (sorted.len().max(1) - 1) as f64;
+    let (low, high) = (sorted.get(place.floor() as usize), sorted.get(place.ceil() as usize));
+    let (Some(low), Some(high)) = (low, high) else { return Err(fields.malformed("no scores")) };
+    let threshold = low + (high - low) * place.fract();
+    let mut keep: Vec<bool> = scores.iter().map(|&score| score > threshold).collect();
+    let wanted = (scores.len() as f64 * percentile / 100.0) as usize;
+    let mut open = wanted.saturating_sub(keep.iter().filter(|keep| **keep).count());
+    for (keep, _) in keep.iter_mut().zip(scores).filter(|(_, score)| **score == threshold) {
+        if open > 0 {
+            *keep = true;
+            open -= 1;
+        }
+    }
+    Ok(keep)
+}

@@ -1,0 +1,117 @@
+//! `GradientBoosting*`: trees that add to what a first model says.
+
+use super::super::data::{Matrix, Table};
+use super::super::estimator::{Estimator, Fields};
+use super::link::{Link, Linked, RawScores};
+use super::{RawTree, build, singles};
+use crate::Result;
+use crate::python::Value;
+use crate::tree::Forest;
+
+/// `GradientBoosting*`
+#[derive(Debug)]
+struct Boosted {
+    forest: Forest<f32, f64>,
+    features: usize,
+    start: Start,
+    link: Link,
+}
+
+/// What the sums start from.
+#[derive(Debug)]
+enum Start {
+    Zero,
+    Model(Box<dyn Estimator>),
+}
+
+pub(in super::super) fn boosted(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+    let classes = if fields.name().ends_with("Classifier") {
+        Some(fields.classes("classes_")?)
+    } else {
+        None
+    };
+    let link = match &classes {
+        None => Link::Identity,
+        Some(classes) if classes.len() > 2 => Link::Softmax,
+        Some(_) if fields.text("loss", "log_loss") == "exponential" => Link::HalfLogit,
+        Some(_) => Link::Logit,
+    };
+    let rate = fields.float("learning_rate")?;
+    let members = fields.items("estimators_")?;
+    let shape = &fields.array("estimators_")?.shape;
+    let outputs = match shape.as_slice() {
+        [_, outputs] => *outputs,
+        _ => return Err(fields.malformed("estimators_ is no matrix")),
+    };
+    // skops keeps a matrix of estimators as rows; pickles keep it flat.
+    let flat: Vec<Value<'_>> =
+        members.iter().flat_map(|member| member.items().unwrap_or_else(|| vec![*member])).collect();
+    let mut specs = Vec::with_capacity(flat.len());
+    for (number, member) in flat.iter().enumerate() {
+        let member = Fields(*member);
+        let raw = RawTree::read(member)?;
+        let mut spec =
+            raw.spec(member, |node| raw.value(node).iter().take(1).map(|x| x * rate).collect())?;
+        spec.target = (number % outputs.max(1)) as u32;
+        specs.push(spec);
+    }
+    let start = match fields.optional("init_") {
+        None => Start::Zero,
+        Some(init) if init.text() == Some("zero") => Start::Zero,
+        Some(init) => Start::Model(super::super::load(init, depth + 1)?),
+    };
+    let scores = Boosted {
+        forest: build(fields, &specs, 1, outputs)?,
+        features: fields.count("n_features_in_").or_else(|_| fields.count("n_features_"))?,
+        start,
+        link,
+    };
+    Ok(Box::new(Linked { scores, link, classes, by_probability: false }))
+}
+
+impl RawScores for Boosted {
+    fn raw(&self, x: &Table) -> Result<Matrix> {
+        // Probabilities of the first model are kept this far from 0 and 1.
+        const EPSILON: f64 = f32::EPSILON as f64;
+        let matrix = x.finite()?;
+        matrix.check_width(self.features)?;
+        let outputs = self.forest.outputs();
+        let mut raw = Matrix::zeros(matrix.rows, outputs)?;
+        if let Start::Model(model) = &self.start {
+            // The first model sees the values as the trees do.
+            let seen = matrix.values.iter().map(|&x| f64::from(x as f32)).collect();
+            let x = &Table::Matrix(Matrix::new(matrix.rows, matrix.columns, seen));
+            let start = if self.link == Link::Identity {
+                model.predict(x)?.numbers()?
+            } else {
+                model.predict_proba(x)?
+            };
+            for (raw, start) in raw.each_row_mut().zip(start.each_row()) {
+                let clipped =
+                    |at: usize| start.get(at).copied().unwrap_or(0.5).clamp(EPSILON, 1.0 - EPSILON);
+                match (self.link, raw) {
+                    (Link::Logit, [raw]) => *raw = logit(clipped(1)),
+                    (Link::HalfLogit, [raw]) => *raw = 0.5 * logit(clipped(1)),
+                    (Link::Softmax, raw) => {
+                        let logs: Vec<f64> = (0..outputs).map(|at| clipped(at).ln()).collect();
+                        let mean = logs.iter().sum::<f64>() / outputs as f64;
+                        for (raw, at) in raw.iter_mut().zip(0..) {
+                            *raw = (clipped(at) / mean.exp()).ln();
+                        }
+                    }
+                    (_, raw) => raw.iter_mut().zip(start).for_each(|(raw, start)| *raw = *start),
+                }
+            }
+        }
+        self.forest.add_to(&singles(&matrix)?, matrix.columns, &mut raw.values);
+        Ok(raw)
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.forest.size_bytes()
+    }
+}
+
+fn logit(p: f64) -> f64 {
+    (p / (1.0 - p)).ln()
+}

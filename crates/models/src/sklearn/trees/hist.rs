@@ -1,0 +1,180 @@
+//! `HistGradientBoosting*`: thresholds in `f64`, categories, missing values.
+
+use super::super::data::{Matrix, Table};
+use super::super::estimator::{Estimator, Fields, numbers};
+use super::build;
+use super::link::{Link, Linked, RawScores};
+use crate::python::{Elements, Value};
+use crate::tree::{CategorySet, Forest, NodeSpec, Split, Test, TreeSpec};
+use crate::{Error, Result};
+
+/// `HistGradientBoosting*`
+#[derive(Debug)]
+struct HistBoosted {
+    forest: Forest<f64, f64>,
+    features: usize,
+    baseline: Vec<f64>,
+    preprocessor: Option<Box<dyn Estimator>>,
+}
+
+pub(in super::super) fn hist_boosted(
+    fields: Fields<'_>,
+    depth: usize,
+) -> Result<Box<dyn Estimator>> {
+    let classes = if fields.name().ends_with("Classifier") {
+        Some(fields.classes("classes_")?)
+    } else {
+        None
+    };
+    let link = match &classes {
+        Some(classes) if classes.len() > 2 => Link::Softmax,
+        Some(_) => Link::Logit,
+        None if matches!(fields.text("loss", "squared_error"), "poisson" | "gamma") => Link::Exp,
+        None => Link::Identity,
+    };
+    let baseline = fields.numbers("_baseline_prediction")?;
+    let known = known_categories(fields)?;
+    let mut specs = Vec::new();
+    for iteration in fields.items("_predictors")? {
+        for (target, predictor) in iteration.items().unwrap_or_default().into_iter().enumerate() {
+            let mut spec = predictor_tree(fields, predictor, &known)?;
+            spec.target = target as u32;
+            specs.push(spec);
+        }
+    }
+    let preprocessor = fields
+        .optional("_preprocessor")
+        .map(|value| super::super::load(value, depth + 1))
+        .transpose()?;
+    let scores = HistBoosted {
+        forest: build(fields, &specs, 1, baseline.len())?,
+        features: fields.count("n_features_in_").or_else(|_| fields.count("_n_features"))?,
+        baseline,
+        preprocessor,
+    };
+    Ok(Box::new(Linked { scores, link, classes, by_probability: true }))
+}
+
+/// The categories of each feature that were seen in training; none for numeric features.
+fn known_categories(fields: Fields<'_>) -> Result<Vec<Option<Vec<u32>>>> {
+    let Some(mapper) = fields.optional("_bin_mapper").map(Fields) else { return Ok(Vec::new()) };
+    let categorical = mapper.optional_numbers("is_categorical_")?.unwrap_or_default();
+    let thresholds = mapper.items("bin_thresholds_")?;
+    Ok(thresholds
+        .iter()
+        .enumerate()
+        .map(|(at, thresholds)| {
+            let is_categorical = categorical.get(at).is_some_and(|&x| x != 0.0);
+            let categories = is_categorical.then(|| numbers(*thresholds)).flatten()?;
+            Some(
+                CategorySet::from_categories(
+                    categories
+                        .into_iter()
+                        .filter(|x| (0.0..65_536.0).contains(x))
+                        .map(|x| x as u32),
+                )
+                .words,
+            )
+        })
+        .collect())
+}
+
+fn predictor_tree(
+    fields: Fields<'_>,
+    predictor: Value<'_>,
+    known: &[Option<Vec<u32>>],
+) -> Result<TreeSpec<f64>> {
+    let nodes = predictor.get("nodes").and_then(Value::array);
+    let Some(Elements::Struct(columns)) = nodes.map(|array| &array.elements) else {
+        return Err(fields.malformed("a predictor has no nodes"));
+    };
+    let column = |name: &str| {
+        let elements =
+            columns.iter().find(|(field, _)| field == name).map(|(_, elements)| elements);
+        elements
+            .and_then(Elements::to_f64)
+            .ok_or_else(|| fields.malformed(format!("a predictor has no {name}")))
+    };
+    let (value, feature, threshold) = (
+        column("value")?,
+        column("feature_idx")?,
+        column("num_threshold").or_else(|_| column("threshold"))?,
+    );
+    let (left, right, missing_left, is_leaf) =
+        (column("left")?, column("right")?, column("missing_go_to_left")?, column("is_leaf")?);
+    let (is_categorical, bitset) =
+        (column("is_categorical").unwrap_or_default(), column("bitset_idx").unwrap_or_default());
+    let bitsets = predictor
+        .get("raw_left_cat_bitsets")
+        .and_then(Value::array)
+        .and_then(|array| array.elements.to_i64())
+        .unwrap_or_default();
+    let mut spec = TreeSpec::default();
+    for at in 0..value.len() {
+        let get = |column: &[f64]| column.get(at).copied().unwrap_or(0.0);
+        if get(&is_leaf) != 0.0 {
+            spec.nodes.push(NodeSpec::Leaf(spec.values.len() as u32));
+            spec.values.push(get(&value));
+            continue;
+        }
+        let feature = get(&feature) as u32;
+        let by_category = get(&is_categorical) > 0.0;
+        let test = if by_category {
+            // Eight words for each categorical split.
+            let start = (get(&bitset) as usize).saturating_mul(8);
+            let words: Vec<u32> = bitsets
+                .get(start..start.saturating_add(8))
+                .unwrap_or_default()
+                .iter()
+                .map(|&word| word as u32)
+                .collect();
+            let seen = known.get(feature as usize).cloned().flatten().unwrap_or_default();
+            let known = (0..8)
+                .map(|word| {
+                    words.get(word).copied().unwrap_or(0) | seen.get(word).copied().unwrap_or(0)
+                })
+                .collect();
+            Test::Member(CategorySet { words, known: Some(known) })
+        } else {
+            Test::AtMost(get(&threshold))
+        };
+        spec.nodes.push(NodeSpec::Split(Split {
+            feature,
+            test,
+            left: get(&left) as u32,
+            right: get(&right) as u32,
+            missing_left: get(&missing_left) != 0.0,
+            zero_is_missing: false,
+        }));
+    }
+    Ok(spec)
+}
+
+impl RawScores for HistBoosted {
+    fn raw(&self, x: &Table) -> Result<Matrix> {
+        if x.width() != self.features {
+            return Err(Error::Input(format!(
+                "the model takes {} columns, the input has {}",
+                self.features,
+                x.width()
+            )));
+        }
+        let prepared;
+        let x = match &self.preprocessor {
+            Some(preprocessor) => {
+                prepared = preprocessor.transform(x.clone())?;
+                &prepared
+            }
+            None => x,
+        };
+        let x = x.matrix()?;
+        let mut raw = Matrix::zeros(x.rows, self.baseline.len())?;
+        raw.each_row_mut().for_each(|row| row.copy_from_slice(&self.baseline));
+        self.forest.add_to(&x.values, x.columns, &mut raw.values);
+        Ok(raw)
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.forest.size_bytes()
+    }
+}

@@ -1,0 +1,207 @@
+//! Ensembles of unlike members: voting and stacking.
+
+use std::sync::Arc;
+
+use super::data::{Classes, Matrix, Output, Table};
+use super::estimator::{Estimator, Fields, arg_max};
+use super::members::{Boxed, members, total_size};
+use crate::python::Value;
+use crate::{Error, Result};
+
+#[derive(Debug)]
+pub(super) struct Voting {
+    members: Vec<Boxed>,
+    weights: Vec<f64>,
+    classes: Option<Arc<Classes>>,
+    soft: bool,
+}
+
+impl Voting {
+    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
+        let members = members(fields, "estimators_", depth)?;
+        let mut weights = fields.optional_numbers("weights")?.unwrap_or_default();
+        // Weights are given for all estimators, also those that are dropped.
+        let dropped: Vec<bool> = fields
+            .items("estimators")?
+            .iter()
+            .map(|pair| {
+                pair.items().and_then(|pair| pair.get(1).copied()).and_then(Value::text)
+                    == Some("drop")
+            })
+            .collect();
+        if weights.is_empty() {
+            weights = vec![1.0; members.len()];
+        } else {
+            let mut dropped = dropped.into_iter();
+            weights.retain(|_| dropped.next() != Some(true));
+        }
+        let classes = if fields.name() == "VotingClassifier" {
+            Some(fields.classes("classes_")?)
+        } else {
+            None
+        };
+        Ok(Self { members, weights, classes, soft: fields.text("voting", "hard") == "soft" })
+    }
+}
+
+impl Estimator for Voting {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let Some(classes) = &self.classes else {
+            let mut sums = vec![0.0; x.rows()];
+            for (member, weight) in self.members.iter().zip(&self.weights) {
+                for (sum, value) in sums.iter_mut().zip(member.predict(x)?.numbers()?.values) {
+                    *sum += value * weight;
+                }
+            }
+            let total: f64 = self.weights.iter().sum();
+            return Ok(Output::Values(sums.into_iter().map(|sum| sum / total).collect()));
+        };
+        let votes = if self.soft {
+            self.predict_proba(x)?
+        } else {
+            let mut votes = Matrix::zeros(x.rows(), classes.len())?;
+            for (member, weight) in self.members.iter().zip(&self.weights) {
+                for (row, vote) in votes.each_row_mut().zip(member.predict(x)?.numbers()?.values) {
+                    if let Some(votes) = row.get_mut(vote as usize) {
+                        *votes += weight;
+                    }
+                }
+            }
+            votes
+        };
+        Ok(Output::Labels(votes.each_row().map(arg_max).collect(), Arc::clone(classes)))
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        let classes = self
+            .classes
+            .as_ref()
+            .filter(|_| self.soft)
+            .ok_or_else(|| Error::Input("hard voting has no predict_proba".into()))?;
+        let mut sums = Matrix::zeros(x.rows(), classes.len())?;
+        for (member, weight) in self.members.iter().zip(&self.weights) {
+            let shares = member.predict_proba(x)?;
+            sums.values
+                .iter_mut()
+                .zip(&shares.values)
+                .for_each(|(sum, share)| *sum += share * weight);
+        }
+        let total: f64 = self.weights.iter().sum();
+        sums.values.iter_mut().for_each(|sum| *sum /= total);
+        Ok(sums)
+    }
+
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        self.classes.as_ref()
+    }
+
+    fn has_proba(&self) -> bool {
+        self.soft && self.classes.is_some()
+    }
+
+    fn size_bytes(&self) -> usize {
+        total_size(&self.members)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Stacking {
+    members: Vec<(Boxed, Ask)>,
+    last: Boxed,
+    passthrough: bool,
+    classes: Option<Arc<Classes>>,
+}
+
+/// What a stacked member is asked.
+#[derive(Debug, Clone, Copy)]
+enum Ask {
+    Predict,
+    Proba,
+    Decision,
+}
+
+impl Stacking {
+    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
+        let methods =
+            fields.items("stack_method_")?.into_iter().map(|method| match method.text() {
+                Some("predict") => Ok(Ask::Predict),
+                Some("predict_proba") => Ok(Ask::Proba),
+                Some("decision_function") => Ok(Ask::Decision),
+                _ => Err(fields.unsupported(format!("stack method {}", method.describe()))),
+            });
+        let methods = methods.collect::<Result<Vec<_>>>()?;
+        let members = members(fields, "estimators_", depth)?;
+        let classes = if fields.name() == "StackingClassifier" {
+            Some(fields.classes("classes_")?)
+        } else {
+            None
+        };
+        Ok(Self {
+            members: members.into_iter().zip(methods).collect(),
+            last: super::load(fields.value("final_estimator_")?, depth + 1)?,
+            passthrough: fields.flag("passthrough", false),
+            classes,
+        })
+    }
+
+    fn answers(&self, x: &Table) -> Result<Table> {
+        let mut parts = Vec::new();
+        for (member, ask) in &self.members {
+            let answer = match ask {
+                Ask::Predict => member.predict(x)?.numbers()?,
+                Ask::Decision => member.decision_function(x)?,
+                Ask::Proba => {
+                    let shares = member.predict_proba(x)?;
+                    // Of two classes the second says it all.
+                    if shares.columns == 2 { shares.select(&[1])? } else { shares }
+                }
+            };
+            parts.push(answer);
+        }
+        if self.passthrough {
+            parts.push(x.matrix()?.into_owned());
+        }
+        Ok(Table::Matrix(Matrix::beside(&parts, x.rows())?))
+    }
+}
+
+impl Estimator for Stacking {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let output = self.last.predict(&self.answers(x)?)?;
+        match (&self.classes, output) {
+            (Some(classes), Output::Labels(chosen, inner)) => {
+                let chosen = chosen
+                    .into_iter()
+                    .map(|at| inner.number(at).map_or(at, |number| number as usize))
+                    .collect();
+                Ok(Output::Labels(chosen, Arc::clone(classes)))
+            }
+            (_, output) => Ok(output),
+        }
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        self.last.predict_proba(&self.answers(x)?)
+    }
+
+    fn decision_function(&self, x: &Table) -> Result<Matrix> {
+        self.last.decision_function(&self.answers(x)?)
+    }
+
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        self.classes.as_ref()
+    }
+
+    fn has_proba(&self) -> bool {
+        self.last.has_proba()
+    }
+
+    fn has_decision(&self) -> bool {
+        self.last.has_decision()
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.last.size_bytes()
+            + self.members.iter().map(|(member, _)| member.size_bytes()).sum::<usize>()
+    }
+}

@@ -1,0 +1,138 @@
+//! Tables in object stores: fetched into a temporary folder, then read as any other.
+
+use std::path::{Path, PathBuf};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::path::Path as StorePath;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
+use tokio::io::AsyncWriteExt as _;
+use trainyard_data::{MAX_FILE_BYTES, MAX_FILES, has_table_name};
+use trainyard_storage::{Place, cloud, scheme};
+
+use crate::temporary::TemporaryFolder;
+use crate::{Error, Result};
+
+/// Whether the source lies in an object store: `s3://…`, `gs://…`, `abfss://…`.
+pub(super) fn is_remote(source: &str) -> bool {
+    scheme(source).is_some_and(cloud::is_known)
+}
+
+/// Fetches an object, everything below a prefix, or what matches a pattern. Returns the folder and
+/// the path in it that stands for the source.
+pub(super) async fn fetch(source: &str, state: &Path) -> Result<(TemporaryFolder, PathBuf)> {
+    let failed = |error: &dyn std::fmt::Display| Error::Remote {
+        uri: source.to_owned(),
+        reason: error.to_string(),
+    };
+    let (root, pattern) = split_pattern(source);
+    let Place { store, path, .. } =
+        trainyard_storage::open(root).map_err(|error| failed(&error))?;
+    let folder = TemporaryFolder::new(state)?;
+    if pattern.is_none() {
+        match store.head(&path).await {
+            Ok(meta) => {
+                let target = folder.path().join(path.filename().unwrap_or("table"));
+                download(store.as_ref(), &meta, &target, source).await?;
+                return Ok((folder, target));
+            }
+            Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+    let objects = matching(store.as_ref(), &path, pattern, source).await?;
+    if objects.is_empty() {
+        return Err(Error::Missing {
+            what: format!("there is no table at {source}"),
+            hint: "an object, a prefix with .csv or .parquet objects below it, or a pattern"
+                .to_owned(),
+        });
+    }
+    for (relative, meta) in &objects {
+        let target = folder.path().join("tables").join(relative);
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+        }
+        download(store.as_ref(), meta, &target, source).await?;
+    }
+    let tables = folder.path().join("tables");
+    Ok((folder, tables))
+}
+
+/// A source before its first part with pattern characters, and what follows.
+fn split_pattern(source: &str) -> (&str, Option<&str>) {
+    let Some(at) = source.find(['*', '?', '[']) else { return (source, None) };
+    let (before, _) = source.split_at(at);
+    let start = before.rfind('/').map_or(0, |slash| slash + 1);
+    let (root, pattern) = source.split_at(start);
+    (root, Some(pattern))
+}
+
+/// The tables below a prefix, by their path relative to it.
+async fn matching(
+    store: &dyn ObjectStore,
+    root: &StorePath,
+    pattern: Option<&str>,
+    source: &str,
+) -> Result<Vec<(String, ObjectMeta)>> {
+    let failed = |reason: String| Error::Remote { uri: source.to_owned(), reason };
+    let pattern = pattern
+        .map(glob::Pattern::new)
+        .transpose()
+        .map_err(|error| failed(format!("not a valid pattern: {error}")))?;
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    let mut found = Vec::new();
+    let mut listed = store.list(Some(root));
+    while let Some(meta) = listed.try_next().await.map_err(|error| failed(error.to_string()))? {
+        let Some(parts) = meta.location.prefix_match(root) else { continue };
+        let relative = parts.map(|part| part.as_ref().to_owned()).collect::<Vec<_>>().join("/");
+        let is_wanted = match &pattern {
+            Some(pattern) => pattern.matches_with(&relative, options),
+            None => has_table_name(&relative),
+        };
+        if !is_wanted || relative.is_empty() {
+            continue;
+        }
+        if found.len() >= MAX_FILES {
+            return Err(failed(format!("more than {MAX_FILES} objects")));
+        }
+        found.push((relative, meta));
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
+}
+
+async fn download(
+    store: &dyn ObjectStore,
+    meta: &ObjectMeta,
+    target: &Path,
+    source: &str,
+) -> Result<()> {
+    let remote = |reason: String| Error::Remote { uri: source.to_owned(), reason };
+    if meta.size > MAX_FILE_BYTES {
+        return Err(remote(format!("{} has {} bytes", meta.location, meta.size)));
+    }
+    let local = |source| Error::io(target, source);
+    let got = store.get(&meta.location).await.map_err(|error| remote(error.to_string()))?;
+    let mut body = got.into_stream();
+    let mut file = tokio::fs::File::create(target).await.map_err(local)?;
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| remote(error.to_string()))?;
+        file.write_all(&chunk).await.map_err(local)?;
+    }
+    file.flush().await.map_err(local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_begin_at_a_part_of_the_path() {
+        assert_eq!(
+            split_pattern("s3://b/logs/day=*/x.parquet"),
+            ("s3://b/logs/", Some("day=*/x.parquet"))
+        );
+        assert_eq!(split_pattern("s3://b/logs"), ("s3://b/logs", None));
+        assert!(is_remote("s3://b/x") && !is_remote("/a/b") && !is_remote("models:/M@Production"));
+    }
+}

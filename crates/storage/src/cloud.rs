@@ -1,0 +1,329 @@
+//! Clients of S3, Google Cloud Storage and Azure Blob Storage, set up from the environment.
+//!
+//! Read, besides what `object_store` itself knows under `AWS_*`, `GOOGLE_*` and `AZURE_*`:
+//! `MLFLOW_S3_ENDPOINT_URL` and `MLFLOW_S3_IGNORE_TLS` (MLflow's own), the profile of
+//! `~/.aws/credentials` (`AWS_PROFILE`, `AWS_SHARED_CREDENTIALS_FILE`), `STORAGE_EMULATOR_HOST`
+//! and `AZURE_STORAGE_CONNECTION_STRING`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::{ClientOptions, ObjectStore, RetryConfig, StaticCredentialProvider};
+use url::Url;
+
+use crate::{Error, Result};
+
+/// Longest wait for the next bytes. There is no limit on a whole transfer: files may be of any
+/// size, lines of any speed.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long and how often a request that failed is tried again: somebody waits for the answer.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
+const RETRIES_MAX: usize = 4;
+/// S3's own default, which its command line tools take as well.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// Names and values that clients are set up from.
+#[derive(Clone, Default)]
+pub struct Environment(HashMap<String, String>);
+
+impl fmt::Debug for Environment {
+    /// Names only: values are keys and passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Environment {
+    /// The environment of this process, as it is now.
+    pub fn of_process() -> Self {
+        Self(std::env::vars().collect())
+    }
+
+    /// These variables and no others.
+    pub fn of<K: Into<String>, V: Into<String>>(
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// A variable that is there and not empty.
+    fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    fn is_true(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| matches!(&*value.to_ascii_lowercase(), "true" | "1"))
+    }
+
+    /// The variables that begin with `prefix`, as settings of a client.
+    fn settings<'a, K: FromStr>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (K, &'a str)> + 'a {
+        let named = self.0.iter().filter(move |(name, _)| name.starts_with(prefix));
+        named.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, &**value)))
+    }
+}
+
+/// Whether a scheme is one of a cloud's.
+pub(crate) fn is_known(scheme: &str) -> bool {
+    matches!(scheme, "s3" | "s3a" | "gs" | "wasb" | "wasbs" | "abfs" | "abfss")
+}
+
+/// A client for the bucket or container of `url`.
+pub(crate) fn store(url: &Url, environment: &Environment) -> Result<Arc<dyn ObjectStore>> {
+    // Another part of the program may have installed it: then this changes nothing.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let bucket = url.host_str().filter(|host| !host.is_empty());
+    let bucket = bucket.ok_or_else(|| Error::uri(url.as_str(), "a bucket is missing"))?;
+    match url.scheme() {
+        "s3" | "s3a" => s3(url, bucket, environment),
+        "gs" => google(url, bucket, environment),
+        _ => azure(url, environment),
+    }
+}
+
+fn settings_error(url: &Url) -> impl Fn(object_store::Error) -> Error + '_ {
+    move |error| Error::Settings { uri: url.to_string(), problem: error.to_string() }
+}
+
+fn client_options() -> ClientOptions {
+    ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECT_TIMEOUT)
+        .with_read_timeout(READ_TIMEOUT)
+}
+
+fn retry() -> RetryConfig {
+    RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() }
+}
+
+fn s3(url: &Url, bucket: &str, environment: &Environment) -> Result<Arc<dyn ObjectStore>> {
+    let mut options = client_options();
+    let mut builder = AmazonS3Builder::new().with_region(DEFAULT_REGION);
+    if let Some(region) = environment.get("AWS_DEFAULT_REGION") {
+        builder = builder.with_region(region);
+    }
+    for (key, value) in environment.settings::<AmazonS3ConfigKey>("AWS_") {
+        builder = match key {
+            AmazonS3ConfigKey::Client(key) => {
+                options = options.with_config(key, value);
+                builder
+            }
+            AmazonS3ConfigKey::DefaultRegion | AmazonS3ConfigKey::Bucket => builder,
+            key => builder.with_config(key, value),
+        };
+    }
+    if environment.get("AWS_ACCESS_KEY_ID").is_none()
+        && environment.get("AWS_WEB_IDENTITY_TOKEN_FILE").is_none()
+        && let Some(profile) = Profile::read(environment)
+    {
+        builder = builder
+            .with_access_key_id(profile.access_key_id)
+            .with_secret_access_key(profile.secret_access_key);
+        if let Some(token) = profile.session_token {
+            builder = builder.with_token(token);
+        }
+    }
+    let endpoint = ["MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+    if let Some(endpoint) = endpoint.iter().find_map(|name| environment.get(name)) {
+        builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+        options = options.with_allow_http(endpoint.starts_with("http://"));
+    }
+    if environment.is_true("MLFLOW_S3_IGNORE_TLS") {
+        options = options.with_allow_invalid_certificates(true);
+    }
+    let store = builder
+        .with_bucket_name(bucket)
+        .with_client_options(options)
+        .with_retry(retry())
+        .build()
+        .map_err(settings_error(url))?;
+    Ok(Arc::new(store))
+}
+
+/// One profile of the file that AWS' tools keep keys in.
+struct Profile {
+    access_key_id: String,
+    secret_access_key: String,
+    session_token: Option<String>,
+}
+
+impl Profile {
+    fn read(environment: &Environment) -> Option<Self> {
+        let path = match environment.get("AWS_SHARED_CREDENTIALS_FILE") {
+            Some(path) => PathBuf::from(path),
+            None => PathBuf::from(environment.get("HOME")?).join(".aws/credentials"),
+        };
+        let text = std::fs::read_to_string(path).ok()?;
+        Self::parse(&text, environment.get("AWS_PROFILE").unwrap_or("default"))
+    }
+
+    /// Reads `[name]` and the `key = value` lines below it.
+    fn parse(text: &str, profile: &str) -> Option<Self> {
+        let mut section = "";
+        let mut found = HashMap::new();
+        for line in text.lines().map(str::trim) {
+            if line.starts_with(['#', ';']) {
+                continue;
+            }
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                section = name.trim();
+            } else if section == profile
+                && let Some((key, value)) = line.split_once('=')
+            {
+                found.insert(key.trim().to_ascii_lowercase(), value.trim().to_owned());
+            }
+        }
+        Some(Self {
+            access_key_id: found.remove("aws_access_key_id")?,
+            secret_access_key: found.remove("aws_secret_access_key")?,
+            session_token: found.remove("aws_session_token"),
+        })
+    }
+}
+
+fn google(url: &Url, bucket: &str, environment: &Environment) -> Result<Arc<dyn ObjectStore>> {
+    let mut options = client_options();
+    let mut builder = GoogleCloudStorageBuilder::new();
+    for (key, value) in environment.settings::<GoogleConfigKey>("GOOGLE_") {
+        builder = match key {
+            GoogleConfigKey::Client(key) => {
+                options = options.with_config(key, value);
+                builder
+            }
+            GoogleConfigKey::Bucket => builder,
+            key => builder.with_config(key, value),
+        };
+    }
+    if let Some(host) = environment.get("STORAGE_EMULATOR_HOST") {
+        let base = if host.contains("://") { host.to_owned() } else { format!("http://{host}") };
+        options = options.with_allow_http(base.starts_with("http://"));
+        // An emulator asks nobody who they are.
+        let anyone = GcpCredential { bearer: String::new() };
+        builder = builder
+            .with_base_url(base.trim_end_matches('/'))
+            .with_skip_signature(true)
+            .with_credentials(Arc::new(StaticCredentialProvider::new(anyone)));
+    }
+    let store = builder
+        .with_bucket_name(bucket)
+        .with_client_options(options)
+        .with_retry(retry())
+        .build()
+        .map_err(settings_error(url))?;
+    Ok(Arc::new(store))
+}
+
+/// `scheme://container@account.…/path`, as MLflow writes it.
+fn azure(url: &Url, environment: &Environment) -> Result<Arc<dyn ObjectStore>> {
+    let container = url.username();
+    let account = url.host_str().and_then(|host| host.split('.').next()).unwrap_or_default();
+    if container.is_empty() || account.is_empty() {
+        return Err(Error::uri(
+            url.as_str(),
+            "write wasbs://container@account.blob.core.windows.net/path",
+        ));
+    }
+    let mut options = client_options();
+    let mut builder = MicrosoftAzureBuilder::new();
+    for (key, value) in environment.settings::<AzureConfigKey>("AZURE_") {
+        builder = match key {
+            AzureConfigKey::Client(key) => {
+                options = options.with_config(key, value);
+                builder
+            }
+            AzureConfigKey::ContainerName | AzureConfigKey::AccountName => builder,
+            key => builder.with_config(key, value),
+        };
+    }
+    let text = environment.get("AZURE_STORAGE_CONNECTION_STRING").unwrap_or_default();
+    for (name, value) in text.split(';').filter_map(|part| part.split_once('=')) {
+        builder = match name.trim() {
+            "AccountKey" => builder.with_access_key(value),
+            "SharedAccessSignature" => builder.with_config(AzureConfigKey::SasKey, value),
+            "BlobEndpoint" => {
+                options = options.with_allow_http(value.starts_with("http://"));
+                builder.with_endpoint(value.trim_end_matches('/').to_owned())
+            }
+            _ => builder,
+        };
+    }
+    let store = builder
+        .with_account(account)
+        .with_container_name(container)
+        .with_client_options(options)
+        .with_retry(retry())
+        .build()
+        .map_err(settings_error(url))?;
+    Ok(Arc::new(store))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(uri: &str, variables: &[(&str, &str)]) -> Result<String> {
+        let environment = Environment::of(variables.iter().copied());
+        store(&Url::parse(uri).unwrap(), &environment).map(|store| store.to_string())
+    }
+
+    #[test]
+    fn buckets_and_containers_are_found_in_their_uris() {
+        let key = base64ish();
+        for (uri, expect) in [
+            ("s3://bucket/a/b", "AmazonS3(bucket)"),
+            ("s3a://bucket", "AmazonS3(bucket)"),
+            (
+                "wasbs://box@account.blob.core.windows.net/a",
+                "MicrosoftAzure { account: account, container: box }",
+            ),
+            (
+                "abfss://box@account.dfs.core.windows.net/a",
+                "MicrosoftAzure { account: account, container: box }",
+            ),
+        ] {
+            let variables = [("AZURE_STORAGE_ACCOUNT_KEY", key.as_str())];
+            assert_eq!(shown(uri, &variables).unwrap(), expect, "{uri}");
+        }
+        let emulator = [("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")];
+        assert_eq!(shown("gs://bucket/a", &emulator).unwrap(), "GoogleCloudStorage(bucket)");
+    }
+
+    /// A key as Azure gives them out.
+    fn base64ish() -> String {
+        "A".repeat(86) + "=="
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let error = shown("wasbs://account.blob.core.windows.net/a", &[]).unwrap_err().to_string();
+        assert!(error.contains("container@account"), "{error}");
+        assert!(shown("s3:///a", &[]).unwrap_err().to_string().contains("bucket is missing"));
+    }
+
+    #[test]
+    fn profiles_are_read_as_the_command_line_tools_write_them() {
+        let text = "# keys\n[default]\naws_access_key_id = A\naws_secret_access_key=B=\n\n\
+                    [ci]\nAWS_ACCESS_KEY_ID=C\naws_secret_access_key = D\naws_session_token = E\n\
+                    [half]\naws_access_key_id = F\n";
+        let read = |name: &str| {
+            Profile::parse(text, name).map(|profile| {
+                (profile.access_key_id, profile.secret_access_key, profile.session_token)
+            })
+        };
+        assert_eq!(read("default"), Some(("A".to_owned(), "B=".to_owned(), None)));
+        assert_eq!(read("ci"), Some(("C".to_owned(), "D".to_owned(), Some("E".to_owned()))));
+        assert_eq!(read("half"), None);
+        assert_eq!(read("nobody"), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! Folders of this machine.
+
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use percent_encoding::percent_decode_str;
+
+use crate::{Error, Place, Result};
+
+pub(crate) fn place(path: &FilePath) -> Result<Place> {
+    let local = std::path::absolute(path)
+        .map_err(|source| Error::Path { path: path.to_owned(), source })?;
+    let path = Path::from_absolute_path(&local)
+        .map_err(|error| Error::uri(&local.display().to_string(), error.to_string()))?;
+    // What was acknowledged is on the disk.
+    let store = LocalFileSystem::new().with_fsync(true);
+    Ok(Place { store: Arc::new(store), path, local: Some(local) })
+}
+
+pub(crate) fn file_uri_path(uri: &str) -> Result<PathBuf> {
+    let rest = uri.get("file:".len()..).unwrap_or_default();
+    let path = match rest.strip_prefix("//") {
+        Some(authority) => match authority.split_once('/') {
+            Some(("" | "localhost", path)) => format!("/{path}"),
+            _ => {
+                return Err(Error::uri(
+                    uri,
+                    "file URIs must be absolute and of this machine (file:///path)",
+                ));
+            }
+        },
+        None => rest.to_owned(),
+    };
+    let decoded = percent_decode_str(&path)
+        .decode_utf8()
+        .map_err(|_not_utf8| Error::uri(uri, "the file URI does not decode to UTF-8"))?;
+    Ok(PathBuf::from(decoded.into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_uris_are_local_paths() {
+        assert_eq!(file_uri_path("file:///tmp/a%20b").unwrap(), PathBuf::from("/tmp/a b"));
+        assert_eq!(file_uri_path("file:/tmp/x").unwrap(), PathBuf::from("/tmp/x"));
+        assert_eq!(file_uri_path("file://localhost/tmp").unwrap(), PathBuf::from("/tmp"));
+        assert!(file_uri_path("file://other/tmp").is_err());
+    }
+}

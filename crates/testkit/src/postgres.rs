@@ -1,0 +1,164 @@
+//! A PostgreSQL server of the test's own: nothing outside its folder, gone with it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::free_port;
+
+/// A running PostgreSQL server.
+#[derive(Debug)]
+pub struct PostgresServer {
+    folder: tempfile::TempDir,
+    port: u16,
+    /// More `-c name=value` of the server.
+    settings: String,
+}
+
+/// Where Debian keeps what it does not put on the path.
+fn program(name: &str) -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = folders
+        .map(|version| version.path().join("bin").join(name))
+        .filter(|path| path.exists())
+        .collect();
+    found.sort();
+    found.pop().unwrap_or_else(|| PathBuf::from(name))
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
+}
+
+/// PostgreSQL refuses to run as root; `nobody` will do.
+fn as_user(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]).arg(program);
+    command
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{command:?}: {error}\nhint: tests need PostgreSQL 15 or later on the path")
+    });
+    assert!(
+        output.status.success(),
+        "{command:?}\n{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+impl PostgresServer {
+    /// Starts a server.
+    pub fn start() -> Self {
+        Self::create("")
+    }
+
+    /// Starts a server that speaks TLS, with a certificate for `localhost` that
+    /// [`PostgresServer::certificate`] has signed itself.
+    pub fn start_with_tls() -> Self {
+        Self::create("-c ssl=on -c ssl_cert_file=server.crt -c ssl_key_file=server.key")
+    }
+
+    fn create(settings: &str) -> Self {
+        let folder =
+            tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
+        if is_root() {
+            run(Command::new("chown").arg("nobody").arg(folder.path()));
+        }
+        let server = Self { folder, port: free_port(), settings: settings.to_owned() };
+        run(as_user(&program("initdb"))
+            .args(["-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C", "-D"])
+            .arg(server.data()));
+        if !settings.is_empty() {
+            server.make_certificate();
+        }
+        server.up();
+        server
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The certificate that its own key has signed.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("server.crt")
+    }
+
+    fn make_certificate(&self) {
+        let key = self.data().join("server.key");
+        run(as_user(Path::new("openssl"))
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650"])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(self.data().join("server.crt")));
+        run(Command::new("cp").arg(self.data().join("server.crt")).arg(self.certificate()));
+        run(as_user(Path::new("chmod")).arg("600").arg(&key));
+    }
+
+    /// Starts the server again after [`PostgresServer::down`].
+    pub fn up(&self) {
+        let options = format!(
+            "-p {} -k {} -c listen_addresses=127.0.0.1 -c fsync=off {}",
+            self.port,
+            self.folder.path().display(),
+            self.settings
+        );
+        run(as_user(&program("pg_ctl"))
+            .arg("-D")
+            .arg(self.data())
+            .arg("-l")
+            .arg(self.folder.path().join("log"))
+            .args(["-w", "-t", "120", "-o", &options, "start"]));
+    }
+
+    /// Stops the server at once, as a power cut does.
+    pub fn down(&self) {
+        run(as_user(&program("pg_ctl")).arg("-D").arg(self.data()).args([
+            "-m",
+            "immediate",
+            "-w",
+            "stop",
+        ]));
+    }
+
+    /// Makes an empty database and returns its URI.
+    pub fn database(&self, name: &str) -> String {
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        format!("postgresql://postgres@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs a statement; rows are lines, columns are parted by `|`.
+    pub fn sql(&self, database: &str, statement: &str) -> String {
+        run(Command::new(program("psql"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"])
+            .args(["-d", database, "-X", "-A", "-t", "-q", "-c", statement]))
+    }
+}
+
+impl Drop for PostgresServer {
+    #[expect(clippy::print_stderr, reason = "a server that is left behind should be known of")]
+    fn drop(&mut self) {
+        let stopped = as_user(&program("pg_ctl"))
+            .arg("-D")
+            .arg(self.data())
+            .args(["-m", "immediate", "stop"])
+            .output();
+        if let Err(error) = stopped {
+            eprintln!("PostgreSQL was not stopped: {error}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! TLS to PostgreSQL, by libpq's words: `sslmode` and `sslrootcert` of the URI.
+//!
+//! | sslmode | encrypted | the server's certificate |
+//! |---|---|---|
+//! | `disable` | never | |
+//! | `allow`, `prefer` (default) | if the server can | not checked |
+//! | `require` | always | not checked, or as `verify-ca` if there is an `sslrootcert` |
+//! | `verify-ca` | always | signed by `sslrootcert`, or by what the system trusts |
+//! | `verify-full` | always | the same, and for this host |
+//!
+//! Certificates of the client (`sslcert`, `sslkey`) are not supported and refused by name.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use postgres::config::SslMode;
+use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+use postgres::{Config, Socket};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsConnector;
+use trainyard_mlflow::Error as MlflowError;
+use url::Url;
+
+use crate::error::{Error, Result};
+
+/// A PostgreSQL URI with what it says about TLS taken out: the driver does not know all of it.
+pub(super) fn read(uri: &str) -> Result<(Config, MakeTls)> {
+    let mut url = Url::parse(uri)
+        .map_err(|error| MlflowError::invalid(format!("the PostgreSQL URI: {error}")))?;
+    let mut mode = "prefer".to_owned();
+    let mut roots = None;
+    let mut others = Vec::new();
+    for (name, value) in url.query_pairs() {
+        match name.as_ref() {
+            "sslmode" => mode = value.into_owned(),
+            "sslrootcert" => roots = Some(value.into_owned()).filter(|path| path != "system"),
+            "sslcert" | "sslkey" | "sslcrl" => {
+                return Err(MlflowError::invalid(format!(
+                    "{name} is not supported: the tracking database is signed in to by name and \
+                     password"
+                ))
+                .into());
+            }
+            _ => others.push((name.into_owned(), value.into_owned())),
+        }
+    }
+    url.set_query(None);
+    if !others.is_empty() {
+        url.query_pairs_mut().extend_pairs(others);
+    }
+    let (ssl_mode, check) = match (mode.as_str(), &roots) {
+        ("disable", _) => (SslMode::Disable, Check::Nothing),
+        ("allow" | "prefer", _) => (SslMode::Prefer, Check::Nothing),
+        ("require", None) => (SslMode::Require, Check::Nothing),
+        ("require" | "verify-ca", _) => (SslMode::Require, Check::Signer),
+        ("verify-full", _) => (SslMode::Require, Check::SignerAndHost),
+        (other, _) => {
+            return Err(MlflowError::invalid(format!(
+                "sslmode={other}: it is disable, allow, prefer, require, verify-ca or verify-full"
+            ))
+            .into());
+        }
+    };
+    let mut config: Config = url.as_str().parse().map_err(super::postgres::convert)?;
+    config.ssl_mode(ssl_mode);
+    Ok((config, MakeTls::new(check, roots.as_deref())?))
+}
+
+/// What of the server's certificate must be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    Nothing,
+    Signer,
+    SignerAndHost,
+}
+
+/// Encrypts connections.
+#[derive(Clone)]
+pub(super) struct MakeTls(Arc<ClientConfig>);
+
+impl MakeTls {
+    fn new(check: Check, roots: Option<&str>) -> Result<Self> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier: Arc<dyn ServerCertVerifier> = match (check, roots) {
+            (Check::Nothing, _) => {
+                Arc::new(Lenient { check, inner: None, provider: provider.clone() })
+            }
+            (_, Some(path)) => {
+                let roots = Arc::new(root_store(path)?);
+                let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+                    .build()
+                    .map_err(|error| unusable(path, &error.to_string()))?;
+                Arc::new(Lenient { check, inner: Some(inner), provider: provider.clone() })
+            }
+            (_, None) => {
+                let inner = rustls_platform_verifier::Verifier::new(provider.clone())
+                    .map_err(|error| unusable("the system's certificates", &error.to_string()))?;
+                Arc::new(Lenient {
+                    check,
+                    inner: Some(Arc::new(inner)),
+                    provider: provider.clone(),
+                })
+            }
+        };
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::database(format!("TLS: {error}")))?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+            .with_no_client_auth();
+        Ok(Self(Arc::new(config)))
+    }
+}
+
+fn unusable(what: &str, why: &str) -> Error {
+    MlflowError::invalid(format!("sslrootcert: {what} cannot be used: {why}")).into()
+}
+
+fn root_store(path: &str) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let certificates =
+        CertificateDer::pem_file_iter(path).map_err(|error| unusable(path, &error.to_string()))?;
+    for certificate in certificates {
+        let certificate = certificate.map_err(|error| unusable(path, &error.to_string()))?;
+        roots.add(certificate).map_err(|error| unusable(path, &error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(unusable(path, "there is no certificate in it"));
+    }
+    Ok(roots)
+}
+
+/// Checks of a certificate what `sslmode` asks for. That the server has the certificate's key is
+/// always checked.
+#[derive(Debug)]
+struct Lenient {
+    check: Check,
+    inner: Option<Arc<dyn ServerCertVerifier>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Lenient {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        let Some(inner) = &self.inner else { return Ok(ServerCertVerified::assertion()) };
+        let checked =
+            inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match checked {
+            // The name is looked at last: everything else was right.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if self.check == Check::Signer => Ok(ServerCertVerified::assertion()),
+            checked => checked,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, known)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        let known = &self.provider.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, known)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl MakeTlsConnect<Socket> for MakeTls {
+    type Stream = Encrypted;
+    type TlsConnect = Connect;
+    type Error = io::Error;
+
+    fn make_tls_connect(&mut self, domain: &str) -> io::Result<Connect> {
+        let name = ServerName::try_from(domain.to_owned())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        Ok(Connect { connector: TlsConnector::from(Arc::clone(&self.0)), name })
+    }
+}
+
+/// One connection about to be encrypted.
+pub(super) struct Connect {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl TlsConnect<Socket> for Connect {
+    type Stream = Encrypted;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted>> + Send>>;
+
+    fn connect(self, stream: Socket) -> Self::Future {
+        Box::pin(async move { Ok(Encrypted(self.connector.connect(self.name, stream).await?)) })
+    }
+}
+
+/// An encrypted connection.
+pub(super) struct Encrypted(tokio_rustls::client::TlsStream<Socket>);
+
+impl TlsStream for Encrypted {
+    /// Passwords are not bound to the channel: `channel_binding=require` is refused by the driver.
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+impl AsyncRead for Encrypted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Encrypted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_libpqs() {
+        let mode = |query: &str| {
+            let read = read(&format!("postgresql://u:p@host/db{query}"));
+            read.map(|(config, _)| config.get_ssl_mode())
+        };
+        assert_eq!(mode("").unwrap(), SslMode::Prefer);
+        assert_eq!(mode("?sslmode=allow").unwrap(), SslMode::Prefer);
+        assert_eq!(mode("?sslmode=disable").unwrap(), SslMode::Disable);
+        assert_eq!(mode("?sslmode=require&application_name=x").unwrap(), SslMode::Require);
+        let error = mode("?sslmode=always").err().unwrap().to_string();
+        assert!(error.contains("sslmode=always") && error.contains("verify-full"), "{error}");
+        let error = mode("?sslcert=a.pem").err().unwrap().to_string();
+        assert!(error.contains("sslcert is not supported"), "{error}");
+        let error = mode("?sslmode=verify-ca&sslrootcert=/none.pem").err().unwrap().to_string();
+        assert!(error.contains("/none.pem"), "{error}");
+        assert!(mode("?nonsense=1").is_err());
+    }
+}

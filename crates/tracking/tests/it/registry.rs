@@ -1,0 +1,63 @@
+//! The registry in a database of its own.
+
+use trainyard_mlflow::entities::{LoggedModelStatus, Tag};
+use trainyard_mlflow::{CreateLoggedModel, CreateModelVersion};
+use trainyard_testkit::{run_python, tracking_suite};
+use trainyard_tracking::server::ServerOptions;
+use trainyard_tracking::{open, open_with_registry};
+
+use crate::served::Served;
+use crate::store::{options, uri};
+
+#[tokio::test]
+async fn models_lie_in_one_database_and_runs_in_the_other() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open_with_registry(&uri(&folder), &uri(&registry), options(&folder)).unwrap();
+    tracking_suite::all(&*store).await;
+
+    let run_id = crate::store::create_run(&*store, "0", 1).await;
+    let model = CreateLoggedModel {
+        experiment_id: "0".to_owned(),
+        name: Some("model".to_owned()),
+        source_run_id: Some(run_id.clone()),
+        ..CreateLoggedModel::default()
+    };
+    let model = store.create_logged_model(model).await.unwrap();
+    let model_id = model.info.model_id;
+    store.finalize_logged_model(&model_id, LoggedModelStatus::Ready).await.unwrap();
+    store.create_registered_model("elsewhere", &[Tag::new("a", "b")], None).await.unwrap();
+    let version = CreateModelVersion {
+        name: "elsewhere".to_owned(),
+        source: format!("models:/{model_id}"),
+        model_id: Some(model_id.clone()),
+        ..CreateModelVersion::default()
+    };
+    let version = store.create_model_version(version).await.unwrap();
+    assert_eq!(version.run_id.as_deref(), Some(run_id.as_str()));
+    let files = store.get_model_version_download_uri("elsewhere", "1").await.unwrap();
+    assert_eq!(files, model.info.artifact_uri);
+    drop(store);
+
+    let runs = open(&uri(&folder), options(&folder)).unwrap();
+    runs.get_run(&run_id).await.unwrap();
+    runs.get_registered_model("elsewhere").await.unwrap_err();
+    let models = open(&uri(&registry), options(&registry)).unwrap();
+    models.get_registered_model("elsewhere").await.unwrap();
+    models.get_run(&run_id).await.unwrap_err();
+}
+
+#[test]
+fn the_real_client_trains_registers_and_loads_across_both() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut options = options(&folder);
+    options.default_artifact_root = Some("mlflow-artifacts:/".to_owned());
+    let store = open_with_registry(&uri(&folder), &uri(&registry), options).unwrap();
+    let server = Served::over(store, ServerOptions::default());
+    let environment = [
+        ("MLFLOW_TRACKING_URI", server.url.as_str()),
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),
+        ("MLFLOW_DISABLE_TELEMETRY", "true"),
+    ];
+    let printed = run_python(include_str!("../interop/fluent.py"), &[&server.url], &environment);
+    assert_eq!(printed.lines().last(), Some("ok"), "{printed}");
+}

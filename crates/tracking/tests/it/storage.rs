@@ -1,0 +1,213 @@
+//! Artifacts in a bucket: through the server and straight from the client, on a stand-in for S3
+//! (moto).
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use trainyard_mlflow::artifacts::{Artifacts as _, ByteRange, ByteStream, once};
+use trainyard_storage::{Environment, Stores};
+use trainyard_testkit::{KillOnDrop, free_port, python, run_python, wait_for_port};
+use trainyard_tracking::artifacts::ArtifactStorage;
+use trainyard_tracking::server::ServerOptions;
+
+use crate::http::{Request, get, send};
+use crate::served::Served;
+
+/// An S3 server with the bucket `models`.
+struct S3 {
+    _process: KillOnDrop,
+    url: String,
+}
+
+const MAKE_BUCKET: &str = r"
+import sys, boto3
+boto3.client('s3', endpoint_url=sys.argv[1], region_name='us-east-1').create_bucket(Bucket='models')
+";
+
+impl S3 {
+    fn start() -> Self {
+        let port = free_port();
+        let mut command = Command::new(python());
+        command
+            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let process = KillOnDrop::spawn(&mut command);
+        wait_for_port(port, Duration::from_mins(2));
+        let s3 = Self { _process: process, url: format!("http://127.0.0.1:{port}") };
+        run_python(MAKE_BUCKET, &[&s3.url], &s3.keys());
+        s3
+    }
+
+    fn keys(&self) -> [(&'static str, &str); 3] {
+        [
+            ("AWS_ACCESS_KEY_ID", "key"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("MLFLOW_S3_ENDPOINT_URL", &self.url),
+        ]
+    }
+
+    fn storage(&self) -> ArtifactStorage {
+        let stores = Stores::new(Environment::of(self.keys()));
+        ArtifactStorage::with_stores("s3://models/some/folder", stores).unwrap()
+    }
+}
+
+/// `bytes` bytes in chunks as a network brings them, each byte told by its place.
+fn counted(bytes: usize) -> (Vec<u8>, ByteStream) {
+    let data: Vec<u8> = (0..bytes).map(|place| (place % 251) as u8).collect();
+    let chunks: Vec<_> = data.chunks(60_000).map(|chunk| Ok(chunk.to_vec().into())).collect();
+    (data, futures::stream::iter(chunks).boxed())
+}
+
+async fn collect(mut body: ByteStream) -> Vec<u8> {
+    let mut data = Vec::new();
+    while let Some(chunk) = body.next().await {
+        data.extend_from_slice(&chunk.unwrap());
+    }
+    data
+}
+
+/// Size of the large file: more than two parts of an upload.
+const BYTES: usize = 20 << 20;
+
+/// What every kind of storage does.
+async fn check_storage(storage: &ArtifactStorage, direct: &str) {
+    const ROOT: &str = "mlflow-artifacts:/1/run/artifacts";
+    let size = BYTES as u64;
+    let (data, body) = counted(BYTES);
+    storage.upload_artifact(ROOT, "model/big.bin", body).await.unwrap();
+    for name in ["model/MLmodel", "a b%20c/é.txt", "top.txt"] {
+        storage.upload_artifact(ROOT, name, once(name.as_bytes().to_vec())).await.unwrap();
+    }
+    let listed = storage.list_artifacts(ROOT, "").await.unwrap();
+    let names: Vec<(&str, bool)> =
+        listed.iter().map(|file| (file.path.as_str(), file.is_dir)).collect();
+    assert_eq!(names, [("a b%20c", true), ("model", true), ("top.txt", false)]);
+    let below = storage.list_artifacts(ROOT, "model").await.unwrap();
+    let sizes: Vec<(&str, Option<i64>)> =
+        below.iter().map(|file| (file.path.as_str(), file.file_size)).collect();
+    assert_eq!(sizes, [("model/MLmodel", Some(13)), ("model/big.bin", Some(size as i64))]);
+
+    assert_eq!(
+        collect(storage.download_artifact(ROOT, "model/big.bin").await.unwrap()).await,
+        data
+    );
+    let name = "a b%20c/é.txt";
+    assert_eq!(
+        collect(storage.download_artifact(ROOT, name).await.unwrap()).await,
+        name.as_bytes()
+    );
+    for (range, expected) in [
+        (ByteRange::Between(10, 19), Some(10..20)),
+        (ByteRange::From(size - 5), Some(size - 5..size)),
+        (ByteRange::Last(3), Some(size - 3..size)),
+        (ByteRange::From(size), None),
+    ] {
+        let file = storage.open_artifact(ROOT, "model/big.bin", Some(range)).await.unwrap();
+        assert_eq!((file.size, &file.range), (size, &expected));
+        let bytes = expected
+            .map_or(0..0, |range: std::ops::Range<u64>| range.start as usize..range.end as usize);
+        assert_eq!(collect(file.body).await, data[bytes]);
+    }
+    // The same file by the URI of the bucket.
+    let direct = format!("{direct}/1/run/artifacts");
+    let file = storage.open_artifact(&direct, "model/MLmodel", None).await.unwrap();
+    assert_eq!(collect(file.body).await, b"model/MLmodel");
+
+    let missing = storage.open_artifact(ROOT, "none", None).await.unwrap_err();
+    assert_eq!(missing.code().http_status(), 404, "{missing}");
+    assert_eq!(storage.list_artifacts(ROOT, "none").await.unwrap(), []);
+    storage.delete_artifact(ROOT, "model").await.unwrap();
+    storage.delete_artifact(ROOT, "model").await.unwrap();
+    let left = storage.list_artifacts(ROOT, "").await.unwrap();
+    assert_eq!(
+        left.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
+        ["a b%20c", "top.txt"]
+    );
+    assert!(storage.delete_artifact("mlflow-artifacts:/", "").await.is_err());
+}
+
+/// An upload that breaks off leaves nothing.
+async fn check_broken_upload(storage: &ArtifactStorage) {
+    const ROOT: &str = "mlflow-artifacts:/1/broken";
+    let (_, whole) = counted(BYTES);
+    let cut = futures::stream::once(async { Err(trainyard_mlflow::Error::internal("cut")) });
+    let body = whole.chain(cut).boxed();
+    assert!(storage.upload_artifact(ROOT, "big.bin", body).await.is_err());
+    assert_eq!(storage.list_artifacts(ROOT, "").await.unwrap(), []);
+}
+
+/// The server passes files on; and the bucket is the client's own, with the server listing it.
+const CLIENT: &str = r#"
+import sys, os, mlflow
+from mlflow import MlflowClient
+client = MlflowClient()
+for name, location in [("proxied", None), ("direct", "s3://models/direct")]:
+    experiment = client.create_experiment(name, artifact_location=location)
+    with mlflow.start_run(experiment_id=experiment) as run:
+        mlflow.log_text("hello", "notes/hello.txt")
+        with open("big.bin", "wb") as file:
+            file.write(os.urandom(12 << 20))
+        mlflow.log_artifact("big.bin", "data")
+    run_id = run.info.run_id
+    scheme = run.info.artifact_uri.split(":")[0]
+    assert scheme == {"proxied": "mlflow-artifacts", "direct": "s3"}[name], run.info.artifact_uri
+    assert mlflow.artifacts.load_text(f"runs:/{run_id}/notes/hello.txt") == "hello"
+    assert [f.path for f in client.list_artifacts(run_id)] == ["data", "notes"]
+    path = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/data/big.bin")
+    assert open(path, "rb").read() == open("big.bin", "rb").read()
+    print(run_id)
+"#;
+
+#[test]
+fn s3_holds_artifacts_through_the_server_and_beside_it() {
+    let s3 = S3::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let storage = s3.storage();
+        check_storage(&storage, "s3://models/some/folder").await;
+        check_broken_upload(&storage).await;
+    });
+    let server = Served::with_artifacts(ServerOptions::default(), Arc::new(s3.storage()));
+    let folder = tempfile::tempdir().unwrap();
+    let mut environment = vec![
+        ("MLFLOW_TRACKING_URI", server.url.as_str()),
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),
+        ("MLFLOW_DISABLE_TELEMETRY", "true"),
+        ("TMPDIR", folder.path().to_str().unwrap()),
+    ];
+    environment.extend(s3.keys());
+    let script = format!("import os; os.chdir({:?}){CLIENT}", folder.path().display().to_string());
+    let printed = run_python(&script, &[], &environment);
+    let run_ids: Vec<&str> = printed.lines().filter(|line| line.len() == 32).collect();
+    assert_eq!(run_ids.len(), 2, "{printed}");
+    for run_id in run_ids {
+        let listed = get(&server.url, &format!("/api/2.0/mlflow/artifacts/list?run_id={run_id}"));
+        assert_eq!(listed.json()["files"][1]["path"], "notes", "{}", listed.text());
+        let path = format!("/get-artifact?run_id={run_id}&path=notes%2Fhello.txt");
+        let headers = vec![("Range", "bytes=1-3")];
+        let part = send(&server.url, &Request { method: "GET", path: &path, headers, body: None });
+        assert_eq!((part.status, part.text().as_str()), (206, "ell"));
+        assert_eq!(part.header("content-range"), Some("bytes 1-3/5"));
+    }
+}
+
+#[test]
+fn a_storage_that_is_not_there_is_an_error_in_seconds() {
+    let endpoint = format!("http://127.0.0.1:{}", free_port());
+    let keys = [
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+    ];
+    let stores = Stores::new(Environment::of(keys));
+    let storage = ArtifactStorage::with_stores("s3://models", stores).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let start = std::time::Instant::now();
+    let error = runtime.block_on(storage.list_artifacts("mlflow-artifacts:/1", "")).unwrap_err();
+    assert!(error.code().http_status() >= 500 && !error.to_string().contains("secret"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
+}
