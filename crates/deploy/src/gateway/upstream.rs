@@ -102,7 +102,8 @@ impl Upstream {
     }
 
     async fn connect(&self) -> Result<Line, SendError> {
-        let connecting = tokio::time::timeout(self.connect_timeout, TcpStream::connect(self.address));
+        let connecting =
+            tokio::time::timeout(self.connect_timeout, TcpStream::connect(self.address));
         let stream = connecting
             .await
             .unwrap_or_else(|_elapsed| Err(std::io::ErrorKind::TimedOut.into()))

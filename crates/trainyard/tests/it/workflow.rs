@@ -95,7 +95,8 @@ impl Scaffold {
             &["add", "-A", "-f"],
             &["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "t"],
         ] {
-            let done = Command::new("git").current_dir(self.project.path()).args(arguments).output();
+            let done =
+                Command::new("git").current_dir(self.project.path()).args(arguments).output();
             assert!(done.unwrap().status.success(), "git {arguments:?}");
         }
         let binary = Path::new(env!("CARGO_BIN_EXE_trainyard")).parent().unwrap();
@@ -132,7 +133,10 @@ fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
         assert!(said.contains(&format!("Uploaded artifact '{artifact}': 1 file(s)")), "{said}");
     }
     let status = stdout_of(&scaffold.project.run(&["deploy", "status"]), 0);
-    assert!(status.contains("model      IrisClassifier version 1 (Production)"), "{status}\n{said}");
+    assert!(
+        status.contains("model      IrisClassifier version 1 (Production)"),
+        "{status}\n{said}"
+    );
     assert!(scaffold.state.path().join("deploy").is_dir());
 
     // At night: nothing was predicted, which is no drift but wrong input.
@@ -145,5 +149,8 @@ fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     let status = stdout_of(&scaffold.project.run(&["deploy", "status"]), 0);
-    assert!(status.contains("model      IrisClassifier version 1 (Production)"), "{status}\n{said}");
+    assert!(
+        status.contains("model      IrisClassifier version 1 (Production)"),
+        "{status}\n{said}"
+    );
 }
