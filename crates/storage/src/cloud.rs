@@ -75,7 +75,7 @@ impl Environment {
 }
 
 /// Whether a scheme is one of a cloud's.
-pub(crate) fn is_known(scheme: &str) -> bool {
+pub fn is_known(scheme: &str) -> bool {
     matches!(scheme, "s3" | "s3a" | "gs" | "wasb" | "wasbs" | "abfs" | "abfss")
 }
 
