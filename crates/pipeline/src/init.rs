@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use crate::{Error, Result};
 
 /// What is written, by path within the project. `examples/iris` is the same plus its data.
-pub const FILES: [(&str, &str); 4] = [
+pub const FILES: [(&str, &str); 5] = [
     ("trainyard.toml", include_str!("../templates/trainyard.toml")),
     ("Dockerfile", include_str!("../templates/Dockerfile")),
     (".gitignore", include_str!("../templates/gitignore")),
     (".github/workflows/pipeline.yaml", include_str!("../templates/pipeline.yaml")),
+    (".github/workflows/drift.yaml", include_str!("../templates/drift.yaml")),
 ];
 
 /// Writes a project into `folder` (created) and returns the files written. A file that is already

@@ -98,9 +98,13 @@ async fn switch(shared: &Shared, request: Request<Incoming>) -> Result<Answer, R
 
 async fn go_back(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
     let GoBack { from, reason } = parse(request).await?;
-    let current = shared.routes.load().current.clone();
-    if let Some(current) = current.filter(|current| current.spec.id == from) {
-        super::health::go_back(shared, &current, &reason);
+    let route = shared.routes.load();
+    if let (Some(current), Some(standby)) = (&route.current, &route.standby)
+        && current.spec.id == from
+        // From bad to worse would be no help.
+        && super::health::look(standby).await.is_ok()
+    {
+        super::health::go_back(shared, current, &reason);
     }
     Ok(json(&()))
 }

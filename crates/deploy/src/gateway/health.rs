@@ -67,7 +67,7 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 }
 
 /// Whether a target answers its health check; the flag says that nobody listens there at all.
-async fn look(target: &Target) -> Result<(), (bool, String)> {
+pub(super) async fn look(target: &Target) -> Result<(), (bool, String)> {
     let probe = Probe::get(&target.spec.health_path);
     match probe::ask(target.spec.address, &probe, TIMEOUT).await {
         Answer::Status { status, .. } if (200..300).contains(&status) => Ok(()),

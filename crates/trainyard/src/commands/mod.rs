@@ -2,8 +2,8 @@
 
 mod deploy;
 mod gateway;
-mod hash_password;
 mod gateway_actions;
+mod hash_password;
 mod health;
 mod init;
 mod monitor;

@@ -32,6 +32,7 @@ fn actionlint_finds_nothing() {
     };
     let workflow = root.join("crates/pipeline/templates/pipeline.yaml");
     assert_eq!(lint(&workflow), Vec::<String>::new());
+    assert_eq!(lint(&root.join("crates/pipeline/templates/drift.yaml")), Vec::<String>::new());
     // It does find something where there is something.
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("broken.yaml");
@@ -44,13 +45,16 @@ fn actionlint_finds_nothing() {
 #[test]
 fn every_action_is_pinned_to_a_commit() {
     let root = workspace_root();
-    for file in ["crates/pipeline/templates/pipeline.yaml", "action.yml"] {
-        let text = std::fs::read_to_string(root.join(file)).unwrap();
-        for line in text.lines().filter(|line| line.contains("uses:")) {
+    let templates = root.join("crates/pipeline/templates");
+    let files = [templates.join("pipeline.yaml"), templates.join("drift.yaml")];
+    for file in files.into_iter().chain([root.join("action.yml")]) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let of_others = |line: &&str| line.contains("uses:") && !line.contains("uses: ./");
+        for line in text.lines().filter(of_others) {
             let commit = line.split('@').nth(1).unwrap().split(" # v").next().unwrap();
             let is_commit =
                 commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
-            assert!(is_commit && line.contains(" # v"), "{file}: {line}");
+            assert!(is_commit && line.contains(" # v"), "{}: {line}", file.display());
         }
     }
 }
@@ -84,8 +88,8 @@ impl Scaffold {
         Self { project, state, _server: server }
     }
 
-    /// Runs the workflow as GitHub would for an event.
-    fn workflow(&self, event: &str) -> Output {
+    /// Runs a workflow of the project on this machine.
+    fn workflow(&self, name: &str, more: &[&str]) -> Output {
         for arguments in [
             &["init", "-q", "-b", "main"][..],
             &["add", "-A", "-f"],
@@ -102,8 +106,9 @@ impl Scaffold {
         );
         Command::new(tool("wrkflw/bin/wrkflw"))
             .current_dir(self.project.path())
-            .args(["run", "--runtime", "emulation", "--event", event, "-v"])
-            .arg(".github/workflows/pipeline.yaml")
+            .args(["run", "--runtime", "emulation"])
+            .args(more)
+            .arg(format!(".github/workflows/{name}"))
             .env("PATH", path.unwrap())
             .env_remove("MLFLOW_TRACKING_URI")
             .output()
@@ -120,8 +125,13 @@ impl Drop for Scaffold {
 #[test]
 fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
     let scaffold = Scaffold::new();
-    let output = scaffold.workflow("push");
-    let said = stdout_of(&output, 0);
+    let said = stdout_of(&scaffold.workflow("pipeline.yaml", &["-v"]), 0);
+    for job in ["train", "promote", "deploy", "monitor"] {
+        assert!(said.contains(&format!("Job succeeded: {job}")), "{said}");
+    }
+    for artifact in ["training", "gate"] {
+        assert!(said.contains(&format!("Uploaded artifact '{artifact}': 1 file(s)")), "{said}");
+    }
     let status = stdout_of(&scaffold.project.run(&["deploy", "status"]), 0);
     assert!(
         status.contains("model      IrisClassifier version 1 (Production)"),
@@ -129,9 +139,13 @@ fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
     );
     assert!(scaffold.state.path().join("deploy").is_dir());
 
+    // At night: nothing was predicted, which is no drift but wrong input.
+    let night = scaffold.workflow("drift.yaml", &["--job", "drift"]);
+    assert_eq!(night.status.code(), Some(1), "{}", String::from_utf8_lossy(&night.stdout));
+
     // The next version cannot pass: the deployment stays as it is.
     scaffold.project.edit("accuracy = { min = 0.9 }", "accuracy = { min = 0.99999 }");
-    let output = scaffold.workflow("push");
+    let output = scaffold.workflow("pipeline.yaml", &[]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     let status = stdout_of(&scaffold.project.run(&["deploy", "status"]), 0);
@@ -139,5 +153,4 @@ fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
         status.contains("model      IrisClassifier version 1 (Production)"),
         "{status}\n{said}"
     );
-    println!("{said}");
 }
