@@ -1,58 +1,24 @@
 //! Artifacts in a bucket: through the server and straight from the client, on a stand-in for S3
 //! (moto).
 
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use trainyard_mlflow::artifacts::{Artifacts as _, ByteRange, ByteStream, once};
 use trainyard_storage::{Environment, Stores};
-use trainyard_testkit::{KillOnDrop, free_port, python, run_python, wait_for_port};
+use trainyard_testkit::s3::S3;
+use trainyard_testkit::{free_port, run_python};
 use trainyard_tracking::artifacts::ArtifactStorage;
 use trainyard_tracking::server::ServerOptions;
 
 use crate::http::{Request, get, send};
 use crate::served::Served;
 
-/// An S3 server with the bucket `models`.
-struct S3 {
-    _process: KillOnDrop,
-    url: String,
-}
-
-const MAKE_BUCKET: &str = r"
-import sys, boto3
-boto3.client('s3', endpoint_url=sys.argv[1], region_name='us-east-1').create_bucket(Bucket='models')
-";
-
-impl S3 {
-    fn start() -> Self {
-        let port = free_port();
-        let mut command = Command::new(python());
-        command
-            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let process = KillOnDrop::spawn(&mut command);
-        wait_for_port(port, Duration::from_mins(2));
-        let s3 = Self { _process: process, url: format!("http://127.0.0.1:{port}") };
-        run_python(MAKE_BUCKET, &[&s3.url], &s3.keys());
-        s3
-    }
-
-    fn keys(&self) -> [(&'static str, &str); 3] {
-        [
-            ("AWS_ACCESS_KEY_ID", "key"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("MLFLOW_S3_ENDPOINT_URL", &self.url),
-        ]
-    }
-
-    fn storage(&self) -> ArtifactStorage {
-        let stores = Stores::new(Environment::of(self.keys()));
-        ArtifactStorage::with_stores("s3://models/some/folder", stores).unwrap()
-    }
+/// Artifacts in the bucket `models`.
+fn storage_of(s3: &S3) -> ArtifactStorage {
+    let stores = Stores::new(Environment::of(s3.keys()));
+    ArtifactStorage::with_stores("s3://models/some/folder", stores).unwrap()
 }
 
 /// `bytes` bytes in chunks as a network brings them, each byte told by its place.
@@ -164,14 +130,14 @@ for name, location in [("proxied", None), ("direct", "s3://models/direct")]:
 
 #[test]
 fn s3_holds_artifacts_through_the_server_and_beside_it() {
-    let s3 = S3::start();
+    let s3 = S3::start("models");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let storage = s3.storage();
+        let storage = storage_of(&s3);
         check_storage(&storage, "s3://models/some/folder").await;
         check_broken_upload(&storage).await;
     });
-    let server = Served::with_artifacts(ServerOptions::default(), Arc::new(s3.storage()));
+    let server = Served::with_artifacts(ServerOptions::default(), Arc::new(storage_of(&s3)));
     let folder = tempfile::tempdir().unwrap();
     let mut environment = vec![
         ("MLFLOW_TRACKING_URI", server.url.as_str()),

@@ -3,7 +3,7 @@
 //!
 //! `TRAINYARD_TEST_KILLS` asks for another number of kills and cuts.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -103,9 +103,9 @@ impl Client {
 /// What the server acknowledged to one client.
 #[derive(Debug, Default)]
 struct Acknowledged {
-    batches: HashSet<u64>,
-    runs: HashMap<u64, String>,
-    versions: HashMap<u64, String>,
+    batches: BTreeSet<u64>,
+    runs: BTreeMap<u64, String>,
+    versions: BTreeMap<u64, String>,
 }
 
 /// Where a client writes.
@@ -203,7 +203,7 @@ async fn check(client: &Client, target: &Target, acknowledged: &[Acknowledged]) 
 }
 
 /// The numbers of a writer's batches; each is whole, and the history is in order.
-async fn history(client: &Client, run_id: &str, key: &str) -> HashSet<u64> {
+async fn history(client: &Client, run_id: &str, key: &str) -> BTreeSet<u64> {
     let path = format!(
         "/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key={key}&max_results=1000000"
     );
