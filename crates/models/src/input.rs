@@ -113,11 +113,49 @@ impl<'a> Input<'a> {
     }
 
     pub(crate) fn rows_f32(&self) -> Result<Vec<f32>> {
+        if let Some(rows) = self.floats(|x| x as f32, |x| x) {
+            return Ok(rows);
+        }
         self.gather(|column, write| column.numbers(|x| x as f32, |x| x, |x| x as f32, write))
     }
 
     pub(crate) fn rows_f64(&self) -> Result<Vec<f64>> {
+        if let Some(rows) = self.floats(|x| x, f64::from) {
+            return Ok(rows);
+        }
         self.gather(|column, write| column.numbers(|x| x, f64::from, |x| x as f64, write))
+    }
+
+    /// All columns at once, where they hold floats and miss none: the usual request, without a call for
+    /// each cell.
+    fn floats<T: Default + Clone>(
+        &self,
+        from_double: impl Fn(f64) -> T,
+        from_single: impl Fn(f32) -> T,
+    ) -> Option<Vec<T>> {
+        let usual = self.columns.iter().all(|column| {
+            column.values.null_count() == 0
+                && matches!(column.values.data_type(), DataType::Float64 | DataType::Float32)
+        });
+        if !usual || self.width == 0 {
+            return None;
+        }
+        let mut rows = vec![T::default(); self.rows * self.width];
+        let mut first = 0;
+        for column in &self.columns {
+            let target = rows.chunks_exact_mut(self.width);
+            let place = first..first + column.width;
+            if let Some(array) = column.values.as_primitive_opt::<Float64Type>() {
+                let values = array.values().get(column.start..)?;
+                lay(target, values.chunks_exact(column.width), &place, &from_double);
+            } else {
+                let values = column.values.as_primitive::<Float32Type>().values();
+                let values = values.get(column.start..)?;
+                lay(target, values.chunks_exact(column.width), &place, &from_single);
+            }
+            first += column.width;
+        }
+        Some(rows)
     }
 
     pub(crate) fn rows_i64(&self) -> Result<Vec<i64>> {
@@ -173,6 +211,21 @@ impl<'a> Input<'a> {
             first += column.width;
         }
         Ok(values)
+    }
+}
+
+/// Puts the values of a column into its places of each row.
+fn lay<'a, 'b, S: Copy + 'b, T: 'a>(
+    rows: impl Iterator<Item = &'a mut [T]>,
+    values: impl Iterator<Item = &'b [S]>,
+    place: &std::ops::Range<usize>,
+    convert: impl Fn(S) -> T,
+) {
+    for (row, values) in rows.zip(values) {
+        for (slot, &value) in row.get_mut(place.clone()).unwrap_or_default().iter_mut().zip(values)
+        {
+            *slot = convert(value);
+        }
     }
 }
 

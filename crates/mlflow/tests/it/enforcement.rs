@@ -216,10 +216,10 @@ fn random_requests_are_taken_and_refused_as_mlflow_does() {
             }
             (Err(_), Err(_)) => refused += 1,
             (Ok(there), Err(here)) => {
-                wrong.push(format!("{text}\n  refused here: {here}\n  there {there:?}"))
+                wrong.push(format!("{text}\n  refused here: {here}\n  there {there:?}"));
             }
             (Err(there), Ok(_)) => {
-                wrong.push(format!("{text}\n  taken here, refused there: {there}"))
+                wrong.push(format!("{text}\n  taken here, refused there: {there}"));
             }
         }
         // What loses nothing is what MLflow makes of it.

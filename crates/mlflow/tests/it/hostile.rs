@@ -165,7 +165,7 @@ fn rows_over_the_limit_are_refused_in_every_form() {
         Schema::from_json(r#"[{"type": "double", "name": "a", "required": true}]"#).unwrap();
     let signature = Signature { inputs: Some(schema), outputs: None, params: None };
     let enforcer = Enforcer::new(Some(&signature), Casting::Lossless, limits);
-    let many = |text: &str| vec![text; 11].join(",");
+    let many = |text: &str| [text; 11].join(",");
     for body in [
         format!("{{\"dataframe_split\": {{\"columns\": [\"a\"], \"data\": [{}]}}}}", many("[1]")),
         format!("{{\"dataframe_records\": [{}]}}", many("{\"a\": 1}")),

@@ -257,6 +257,15 @@ pub(super) fn quoted_list(items: &[Literal]) -> Result<Vec<String>> {
     Ok(items.iter().filter_map(|item| item.unquoted().map(str::to_owned)).collect())
 }
 
+/// A comparison of an attribute with a text; `end` closes the sentence about a wrong operator.
+fn text_test(literal: &Literal, operator: &str, end: &str) -> Result<Test> {
+    let value = quoted(literal)?;
+    if !ATTRIBUTE_OPERATORS.contains(&operator) {
+        return Err(invalid_operator(operator, ATTRIBUTE_OPERATORS, end));
+    }
+    Ok(Test::Text(operator.to_owned(), value))
+}
+
 fn attribute_test(comparison: &Comparison, name: &str) -> Result<Test> {
     refuse_null_test(comparison, "attribute", name)?;
     let operator = comparison.operator.text();
@@ -264,11 +273,7 @@ fn attribute_test(comparison: &Comparison, name: &str) -> Result<Test> {
         Operand::One(literal)
             if matches!(literal.kind, LiteralKind::Quoted | LiteralKind::Word) =>
         {
-            let value = quoted(literal)?;
-            if !ATTRIBUTE_OPERATORS.contains(&operator) {
-                return Err(invalid_operator(operator, ATTRIBUTE_OPERATORS, "'"));
-            }
-            Ok(Test::Text(operator.to_owned(), value))
+            text_test(literal, operator, "'")
         }
         Operand::List { items, .. } => {
             if name != "run_id" {
@@ -348,16 +353,11 @@ fn param_or_tag_test(comparison: &Comparison, kind: &str) -> Result<Test> {
 
 fn dataset_test(comparison: &Comparison, key: &str) -> Result<Test> {
     refuse_null_test(comparison, "dataset", key)?;
-    let operator = comparison.operator.text();
     match &comparison.value {
         Operand::One(literal)
             if matches!(literal.kind, LiteralKind::Quoted | LiteralKind::Word) =>
         {
-            let value = quoted(literal)?;
-            if !ATTRIBUTE_OPERATORS.contains(&operator) {
-                return Err(invalid_operator(operator, ATTRIBUTE_OPERATORS, ""));
-            }
-            Ok(Test::Text(operator.to_owned(), value))
+            text_test(literal, comparison.operator.text(), "")
         }
         Operand::List { items, .. }
             if matches!(comparison.operator, Operator::In | Operator::NotIn) =>

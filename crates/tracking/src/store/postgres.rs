@@ -71,7 +71,7 @@ impl Postgres {
         // within another one; and whoever opens a store may be.
         let prepared = std::thread::scope(|scope| {
             let thread = scope.spawn(|| -> Result<()> {
-                let mut connection = pool.take()?;
+                let mut connection = pool.connect()?;
                 prepare(&mut connection)?;
                 pool.give(connection);
                 Ok(())
@@ -88,7 +88,7 @@ impl Postgres {
         T: Send + 'static,
         F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
-        self.with_connection(|connection| connection.transaction(Begin::Read, work)).await
+        self.with_connection(Begin::Read, |connection| connection.run(work)).await
     }
 
     /// A change, all or nothing; tried again when it was in the way of another one.
@@ -97,19 +97,20 @@ impl Postgres {
         T: Send + 'static,
         F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
-        self.with_connection(move |connection| {
+        self.with_connection(Begin::Write, move |connection| {
             for _conflict in 1..TRIES {
-                match connection.transaction(Begin::Write, &work) {
-                    Err(Error::Busy) => {}
+                match connection.run(&work) {
+                    Err(Error::Busy) => connection.begin(Begin::Write)?,
                     result => return result,
                 }
             }
-            connection.transaction(Begin::Write, &work)
+            connection.run(&work)
         })
         .await
     }
 
-    async fn with_connection<T, F>(&self, work: F) -> Result<T>
+    /// Hands a connection within a new transaction to `work`, on a thread that may wait.
+    async fn with_connection<T, F>(&self, begin: Begin, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut PostgresConnection) -> Result<T> + Send + 'static,
@@ -118,7 +119,7 @@ impl Postgres {
         let permit = permit.await.map_err(|_closed| Error::Stopped)?;
         let pool = Arc::clone(&self.pool);
         let task = tokio::task::spawn_blocking(move || {
-            let mut connection = pool.take()?;
+            let mut connection = pool.begin(begin)?;
             let result = work(&mut connection);
             // Dropped here if it is broken: not on the caller's thread.
             pool.give(connection);
@@ -146,16 +147,26 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self) -> Result<PostgresConnection> {
-        // After a restart of the server all that waited here are closed.
+    /// A connection within a new transaction.
+    fn begin(&self, begin: Begin) -> Result<PostgresConnection> {
+        // After a restart of the server all that waited here are dead, known or not: nothing has
+        // happened yet, so another one will do.
         loop {
-            let idle = self.lock().pop();
-            match idle {
-                Some(connection) if connection.client.is_closed() => {}
-                Some(connection) => return Ok(connection),
-                None => break,
+            let Some(mut connection) = self.lock().pop() else { break };
+            if connection.client.is_closed() {
+                continue;
+            }
+            match connection.begin(begin) {
+                Err(Error::Unreachable { .. }) => {}
+                begun => return begun.map(|()| connection),
             }
         }
+        let mut connection = self.connect()?;
+        connection.begin(begin)?;
+        Ok(connection)
+    }
+
+    fn connect(&self) -> Result<PostgresConnection> {
         let client = self.config.connect(self.tls.clone()).map_err(convert)?;
         Ok(PostgresConnection { client, statements: HashMap::new() })
     }
@@ -175,17 +186,16 @@ pub(crate) struct PostgresConnection {
 }
 
 impl PostgresConnection {
-    fn transaction<T>(
-        &mut self,
-        begin: Begin,
-        work: impl FnOnce(&mut dyn Connection) -> Result<T>,
-    ) -> Result<T> {
-        self.client
-            .batch_execute(match begin {
-                Begin::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                Begin::Write => "BEGIN",
-            })
-            .map_err(convert)?;
+    fn begin(&mut self, begin: Begin) -> Result<()> {
+        let begin = match begin {
+            Begin::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Begin::Write => "BEGIN",
+        };
+        self.client.batch_execute(begin).map_err(convert)
+    }
+
+    /// Runs `work` within the transaction that was begun, and ends it.
+    fn run<T>(&mut self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
         match work(self) {
             Ok(value) => {
                 self.client.batch_execute("COMMIT").map_err(convert)?;

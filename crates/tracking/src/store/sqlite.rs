@@ -35,10 +35,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pages of the write-ahead log before it is copied into the database (4 KiB each).
 const CHECKPOINT_PAGES: i64 = 4000;
 /// Page cache of the writer, in KiB: a batch touches the ends of many indexes.
-const WRITER_CACHE_KIB: i64 = 8192;
+const WRITER_CACHE_KIB: i64 = 4096;
 /// Page cache of each reader, in KiB; behind it is the system's. There is no memory map: it would
 /// save a copy per page, but each connection would count the whole file as its memory.
-const READER_CACHE_KIB: i64 = 2048;
+const READER_CACHE_KIB: i64 = 1024;
 
 /// A change, and what to do with its outcome once the commit is known.
 type Job = Box<dyn FnOnce(&mut dyn Connection) -> Outcome + Send>;

@@ -11,6 +11,7 @@ mod pages;
 mod project;
 mod run;
 mod serve;
+mod server;
 mod server_killed;
 mod upstream;
 mod watch;

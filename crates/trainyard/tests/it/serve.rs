@@ -50,7 +50,7 @@ fn post(body: &str) -> String {
 #[test]
 fn sigterm_lets_requests_in_flight_finish() {
     let model = workspace_root().join("crates/serve/tests/models/onnx_rf");
-    let (mut server, port) = serving(&model.display().to_string(), &["--drain-delay", "1500ms"]);
+    let (mut server, port) = serving(&model.display().to_string(), &["--drain-delay", "4s"]);
     let request = post(r#"{"inputs": [[5.1, 3.5, 1.4, 0.2]]}"#);
     let (start, end) = request.split_at(request.len() - 10);
     let mut slow = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -60,7 +60,7 @@ fn sigterm_lets_requests_in_flight_finish() {
     let started = Instant::now();
     // First it says that it is about to go, and still answers.
     let health = loop {
-        let health = ask(port, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+        let health = ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         if !health.contains("200 ok") {
             break health;
         }

@@ -234,7 +234,7 @@ async fn check_runs(client: &Client, target: &Target, acknowledged: &[Acknowledg
     let mut ids: HashMap<&str, &str> = HashMap::new();
     for run in found["runs"].as_array().unwrap() {
         let tags = run["data"]["tags"].as_array().unwrap();
-        let name = tags.iter().find(|tag| tag["key"] == "name").expect("a run without its tag");
+        let name = tags.iter().find(|tag| tag["key"] == "name").unwrap();
         let name = name["value"].as_str().unwrap();
         let twice = ids.insert(name, run["info"]["run_id"].as_str().unwrap());
         assert_eq!(twice, None, "run {name} is there twice");
