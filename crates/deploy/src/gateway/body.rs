@@ -12,7 +12,6 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::route::InFlight;
-use super::upstream::UpstreamBody;
 
 /// What breaks a body off.
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -84,14 +83,13 @@ impl Body for RequestBody {
 
 /// An answer: the gateway's own, or an instance's, which keeps that instance in use until it ends.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are of the large kind")]
 pub(super) enum ResponseBody {
     /// Made here.
     Own(Full<Bytes>),
     /// Passed through.
     Passed {
         /// From the instance.
-        incoming: UpstreamBody,
+        incoming: Incoming,
         /// Counts the request as in flight until the last byte.
         _in_flight: InFlight,
     },
@@ -109,7 +107,9 @@ impl Body for ResponseBody {
             Self::Own(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|error: Infallible| match error {}))),
-            Self::Passed { incoming, .. } => Pin::new(incoming).poll_frame(cx),
+            Self::Passed { incoming, .. } => Pin::new(incoming)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(BodyError::from))),
         }
     }
 

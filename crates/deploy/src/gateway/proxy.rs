@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -27,18 +26,15 @@ use super::headers::{
     REQUEST_ID, add_forwarded, request_id, set_upgrade, strip_hop_by_hop, upgrade_wanted,
 };
 use super::route::{InFlight, Target};
-use super::upstream::{SendError, UpstreamBody};
 
 /// What is sent to whichever target takes the request.
 struct Outgoing {
     method: Method,
-    path_and_query: PathAndQuery,
+    path_and_query: String,
     headers: HeaderMap,
     body: RequestBody,
     /// Nothing is done by asking twice, and there is nothing to send twice.
     repeatable: bool,
-    /// The client wants to change the protocol.
-    is_upgrade: bool,
 }
 
 /// Why no answer came.
@@ -51,6 +47,8 @@ enum Failure {
     Timeout,
     /// The client sent more than is allowed.
     TooLarge,
+    /// The request has a target that cannot be passed on.
+    BadTarget,
 }
 
 /// Answers a request; never fails, because every failure is an answer.
@@ -157,13 +155,11 @@ async fn pass(
     let safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
     let outgoing = Outgoing {
         repeatable: safe && incoming.is_end_stream() && !is_upgrade,
-        is_upgrade,
         method: parts.method,
         path_and_query: parts
             .uri
             .path_and_query()
-            .cloned()
-            .unwrap_or_else(|| PathAndQuery::from_static("/")),
+            .map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned()),
         headers,
         body: RequestBody::new(incoming, shared.limits.max_body_bytes),
     };
@@ -201,6 +197,9 @@ fn describe(failure: &Failure, timeout: Duration) -> (StatusCode, String) {
         Failure::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large".to_owned())
         }
+        Failure::BadTarget => {
+            (StatusCode::BAD_REQUEST, "the request target cannot be passed on".to_owned())
+        }
     }
 }
 
@@ -208,7 +207,7 @@ fn describe(failure: &Failure, timeout: Duration) -> (StatusCode, String) {
 async fn try_targets(
     shared: &Arc<Shared>,
     outgoing: &Outgoing,
-) -> Result<(InFlight, Response<UpstreamBody>), Option<Failure>> {
+) -> Result<(InFlight, Response<Incoming>), Option<Failure>> {
     let guard = shared.routes.enter().ok_or(None)?;
     let failure = match send(shared, &guard, outgoing).await {
         Ok(response) => return Ok((guard, response)),
@@ -257,30 +256,25 @@ async fn send(
     shared: &Shared,
     guard: &InFlight,
     outgoing: &Outgoing,
-) -> Result<Response<UpstreamBody>, Failure> {
+) -> Result<Response<Incoming>, Failure> {
     let target = guard.target();
     target.requests.fetch_add(1, Ordering::Relaxed);
+    let uri = target.upstream.uri(&outgoing.path_and_query).map_err(|_| Failure::BadTarget)?;
     let mut request = Request::new(outgoing.body.clone());
     *request.method_mut() = outgoing.method.clone();
-    *request.uri_mut() = Uri::from(outgoing.path_and_query.clone());
+    *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = outgoing.headers.clone();
     let start = Instant::now();
-    let sent = async {
-        if outgoing.is_upgrade {
-            target.upstream.send_upgrade(request).await
-        } else {
-            target.upstream.send(request).await
-        }
-    };
+    let sent = target.upstream.send(request);
     match tokio::time::timeout(shared.limits.response_timeout, sent).await {
         Ok(Ok(response)) => {
             target.answered(response.status().as_u16(), start.elapsed());
             Ok(response)
         }
         Ok(Err(_)) if outgoing.body.is_too_large() => Err(Failure::TooLarge),
-        Ok(Err(SendError::Connect(error))) => Err(Failure::Connect(error.to_string())),
-        Ok(Err(SendError::Broken(error))) => Err(Failure::Broken(innermost(&error))),
+        Ok(Err(error)) if error.is_connect() => Err(Failure::Connect(innermost(&error))),
+        Ok(Err(error)) => Err(Failure::Broken(innermost(&error))),
         Err(_elapsed) => Err(Failure::Timeout),
     }
 }
@@ -298,7 +292,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
 fn answer(
     shared: &Arc<Shared>,
     guard: InFlight,
-    mut response: Response<UpstreamBody>,
+    mut response: Response<Incoming>,
     client_side: Option<hyper::upgrade::OnUpgrade>,
 ) -> Response<ResponseBody> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {

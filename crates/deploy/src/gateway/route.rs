@@ -129,7 +129,6 @@ impl Target {
 
     fn close(&self) {
         self.gate.fetch_or(CLOSED, Ordering::SeqCst);
-        self.upstream.close_idle();
     }
 
     fn open(&self) {
@@ -157,7 +156,6 @@ impl Target {
         };
         // What is left is counted anew, whether the limit was reached or not.
         let _elapsed = tokio::time::timeout(limit, wait).await;
-        self.upstream.close_idle();
         self.in_flight()
     }
 }
