@@ -40,7 +40,13 @@ pub(crate) fn put_in(project: &Project, spec: &mut ReleaseSpec) -> Result<()> {
     }
     let log = project.prediction_log();
     std::fs::create_dir_all(&log).map_err(|source| Error::io(&log, source))?;
-    let seen = if project.tracks_by_http() { log } else { project.folder.clone() };
+    let seen = if project.tracks_by_http() {
+        // The folder of the project is not there.
+        spec.working_dir = None;
+        log
+    } else {
+        project.folder.clone()
+    };
     let owner = std::fs::metadata(&seen).map_err(|source| Error::io(&seen, source))?;
     container.user = Some(format!("{}:{}", owner.uid(), owner.gid()));
     container.mounts.push(BindMount { source: seen.clone(), target: seen, read_only: false });

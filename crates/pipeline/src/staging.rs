@@ -65,6 +65,7 @@ async fn ask(
     let client = reqwest::Client::builder()
         .timeout(Duration::from_secs(10))
         .no_proxy()
+        .tls_certs_only([])
         .build()
         .map_err(|error| error.to_string())?;
     let health = format!("http://{address}/health");

@@ -79,7 +79,7 @@ impl Http {
             headers.insert(AUTHORIZATION, value);
         }
         let inner = Inner {
-            client: client(settings)?,
+            client: client(settings, url.scheme() == "https")?,
             base_url: url.as_str().trim_end_matches('/').to_owned(),
             headers,
             settings: settings.clone(),
@@ -320,7 +320,9 @@ pub(super) fn page<T>(items: Vec<T>, next_page_token: Option<String>) -> Page<T>
 #[derive(serde::Deserialize)]
 pub(super) struct Ignored {}
 
-fn client(settings: &Settings) -> Result<Client> {
+/// A client for one server. Redirects are not followed, so only `uses_tls` makes it look for
+/// certificates: an image for plain HTTP may have none.
+fn client(settings: &Settings, uses_tls: bool) -> Result<Client> {
     static PROVIDER: Once = Once::new();
     // Someone else may have installed one before; then that one is used.
     PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
@@ -333,7 +335,10 @@ fn client(settings: &Settings) -> Result<Client> {
         // Following would turn a POST into a GET and hide a wrong address.
         .redirect(reqwest::redirect::Policy::none())
         .tls_danger_accept_invalid_certs(settings.insecure_tls);
-    if let Some(path) = &settings.server_certificates {
+    if !uses_tls {
+        builder = builder.tls_certs_only([]);
+    }
+    if let Some(path) = settings.server_certificates.as_ref().filter(|_| uses_tls) {
         let pem = std::fs::read(path).map_err(|error| Error::io(path, error))?;
         let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| {
             Error::ModelFile { path: path.display().to_string(), reason: innermost(&error) }

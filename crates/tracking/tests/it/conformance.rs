@@ -96,12 +96,14 @@ fn deliberate_differences_are_few_and_documented() {
 }
 
 fn replay(url: &str, exchange: &Exchange, ids: &BTreeMap<String, String>) -> Answer {
+    // Names that the server makes up may begin with an m, here as there.
+    let chosen = |text: &str| text.replace("name LIKE 'm%'", "name LIKE 'mod%'");
     let renamed = |text: &str| {
         ids.iter().fold(text.to_owned(), |text, (recorded, ours)| text.replace(recorded, ours))
     };
     let path = renamed(&exchange.path);
     let body = match (&exchange.body, &exchange.raw) {
-        (Some(body), _) => Some(renamed(&body.to_string())),
+        (Some(body), _) => Some(chosen(&renamed(&body.to_string()))),
         (None, raw) => raw.clone(),
     };
     let mut headers: Vec<(&str, &str)> =

@@ -31,11 +31,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .url
         .clone()
         .unwrap_or_else(|| format!("http://127.0.0.1:{}/health", arguments.port));
-    let client = reqwest::Client::builder()
-        .timeout(arguments.timeout)
-        .no_proxy()
-        .build()
-        .map_err(|error| Failure::runtime(error.to_string()))?;
+    let client =
+        client(&url, arguments.timeout).map_err(|error| Failure::runtime(innermost(&error)))?;
     let answer = client.get(&url).send().await.map_err(|error| {
         Failure::runtime(format!("{url} does not answer: {}", innermost(&error)))
             .hint("is the server running, and on this port?")
@@ -51,12 +48,18 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// What a model server says it serves: `IrisClassifier version 3 (Production)`.
 pub(super) async fn served(url: &str) -> Option<String> {
-    let client = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build().ok()?;
+    let client = client(url, TIMEOUT).ok()?;
     let answer = client.get(format!("{url}/health")).send().await.ok()?;
     let health: serde_json::Value = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
     let text = |key: &str| health.get(key)?.as_str().map(str::to_owned);
     let alias = text("alias").map_or_else(String::new, |alias| format!(" ({alias})"));
     Some(format!("{} version {}{alias}", text("model")?, text("version")?))
+}
+
+/// A client for one question. Without TLS no certificates are looked for: an image may have none.
+fn client(url: &str, timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().timeout(timeout).no_proxy();
+    if url.starts_with("https:") { builder } else { builder.tls_certs_only([]) }.build()
 }
 
 /// The reason below reqwest's "error sending request".

@@ -91,6 +91,7 @@ pub(super) fn body(
         cmd: (!args.is_empty()).then_some(args),
         env: Some(env),
         user: container.user.clone(),
+        working_dir: release.working_dir.as_ref().map(|folder| folder.display().to_string()),
         labels: Some(labels),
         exposed_ports: published.then(|| vec![port.clone()]),
         stop_timeout: i64::try_from(release.stop_grace.as_secs()).ok(),

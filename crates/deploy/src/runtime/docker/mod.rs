@@ -39,6 +39,9 @@ use crate::spec::{ContainerSpec, Network, ReleaseSpec};
 use create::{INSTANCE_LABEL, container_name, service_filter};
 use engine::{Engine, refused, status};
 
+/// Exit code of a program that was killed: 128 and the signal's number.
+const KILLED: i64 = 137;
+
 /// Somebody else may take an address between its choice and its use; then another is chosen.
 const ADDRESS_TRIES: u64 = 5;
 
@@ -295,6 +298,10 @@ impl Runtime for DockerRuntime {
             _ if state.oom_killed == Some(true) => InstanceStatus::Ended(
                 "killed for want of memory: raise `memory` under [deploy]".to_owned(),
             ),
+            // The engine misses the kernel's word on it when the container is gone first.
+            _ if state.exit_code == Some(KILLED) => InstanceStatus::Ended(format!(
+                "exit code {KILLED}: killed, probably for want of memory: raise `memory` under [deploy]"
+            )),
             _ => {
                 let code = state.exit_code.unwrap_or_default();
                 let error = state.error.filter(|error| !error.is_empty());

@@ -1,3 +1,5 @@
+//! JSON requests of every form, and random ones.
+
 use proptest::prelude::*;
 
 use super::*;
