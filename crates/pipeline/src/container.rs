@@ -43,13 +43,20 @@ pub(crate) fn put_in(project: &Project, spec: &mut ReleaseSpec) -> Result<()> {
     let seen = if project.tracks_by_http() {
         // The folder of the project is not there.
         spec.working_dir = None;
-        log
+        log.clone()
     } else {
         project.folder.clone()
     };
     let owner = std::fs::metadata(&seen).map_err(|source| Error::io(&seen, source))?;
     container.user = Some(format!("{}:{}", owner.uid(), owner.gid()));
-    container.mounts.push(BindMount { source: seen.clone(), target: seen, read_only: false });
+    let state = Some(log).filter(|log| !log.starts_with(&seen));
+    for folder in std::iter::once(seen).chain(state) {
+        container.mounts.push(BindMount {
+            source: folder.clone(),
+            target: folder,
+            read_only: false,
+        });
+    }
     let host = if is_host { "127.0.0.1" } else { "0.0.0.0" };
     spec.args = Vec::new();
     spec.env.push(("TRAINYARD_HOST".to_owned(), host.to_owned()));

@@ -1,6 +1,7 @@
 //! `[deploy]`: where the service listens, where its instances run, and when a new one is trusted.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -14,6 +15,9 @@ use crate::config::duration;
 pub struct Deploy {
     /// Address of the gateway; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Folder of deployments, their logs and the prediction log, relative to the project. One outside
+    /// of it outlives a checkout that is made anew.
+    pub state: PathBuf,
     /// How long a new instance may take until it is healthy.
     #[serde(deserialize_with = "duration")]
     pub deadline: Duration,
@@ -64,6 +68,7 @@ impl Default for Deploy {
         let limits = BakeLimits::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            state: PathBuf::from(".trainyard"),
             deadline: Duration::from_mins(1),
             drain: Duration::from_secs(10),
             bake: Duration::from_secs(1),

@@ -115,7 +115,7 @@ impl Project {
 
     /// Where deployments and prediction logs live.
     pub fn state_folder(&self) -> PathBuf {
-        self.folder.join(".trainyard")
+        self.path(&self.config.deploy.state)
     }
 
     /// Where the deployment's servers write their prediction log.

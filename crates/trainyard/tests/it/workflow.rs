@@ -71,7 +71,7 @@ impl Scaffold {
     fn new() -> Self {
         let project = TestProject::iris();
         let state = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(state.path(), project.file(".trainyard")).unwrap();
+        project.edit("[deploy]\n", &format!("[deploy]\nstate = {:?}\n", state.path()));
         let port = free_port();
         let server = KillOnDrop::spawn(
             trainyard()
