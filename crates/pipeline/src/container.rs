@@ -58,7 +58,8 @@ pub(crate) fn put_in(project: &Project, spec: &mut ReleaseSpec) -> Result<()> {
         });
     }
     let host = if is_host { "127.0.0.1" } else { "0.0.0.0" };
-    spec.args = Vec::new();
+    // With -v its log says what it loaded, as that of a process does.
+    spec.args = ["-v", "serve"].map(str::to_owned).to_vec();
     spec.env.push(("TRAINYARD_HOST".to_owned(), host.to_owned()));
     spec.env.push(("TRAINYARD_PORT".to_owned(), "{port}".to_owned()));
     for name in ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"] {

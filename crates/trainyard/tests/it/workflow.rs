@@ -93,7 +93,16 @@ impl Scaffold {
         for arguments in [
             &["init", "-q", "-b", "main"][..],
             &["add", "-A", "-f"],
-            &["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "t"],
+            &[
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@example.com",
+                "commit",
+                "--allow-empty",
+                "-qm",
+                "t",
+            ],
         ] {
             let done =
                 Command::new("git").current_dir(self.project.path()).args(arguments).output();
