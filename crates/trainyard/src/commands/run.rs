@@ -59,29 +59,34 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let options = RunOptions { program: program()?, tracking_url, tags: Vec::new() };
     let watch = |event| progress.show(&event);
     let running = trainyard_pipeline::run(&project, &tracking, options.clone(), &watch);
+    // One listener for all of it: a signal between two steps must not be lost.
+    let mut shutdown = std::pin::pin!(shutdown_signal());
     let outcome = tokio::select! {
+        biased;
+        () = &mut shutdown => Err(Failure::runtime("interrupted").hint(
+            "Production is what it was or what was promoted; run again to go on",
+        )),
         outcome = running => {
             if let Some(path) = &arguments.summary {
                 printer::write_markdown(path, &outcome, Summary::to_markdown)?;
             }
             outcome.map_err(Failure::from)
         }
-        () = shutdown_signal() => Err(Failure::runtime("interrupted").hint(
-            "Production is what it was or what was promoted; run again to go on",
-        )),
     };
     let outcome = match outcome {
         Ok(summary) => {
             show(&summary, &arguments)?;
             if arguments.watch {
-                super::watch::until_stopped(&project, &tracking, &options, &watch).await?;
+                let watching =
+                    super::watch::until_stopped(&project, &tracking, &options, &watch, shutdown);
+                watching.await?;
             } else if arguments.keep {
                 printer::hint(if was_deployed {
                     "the tracking pages stay up until Ctrl-C; the deployment was up before and stays"
                 } else {
                     "the deployment and the tracking pages stay up until Ctrl-C"
                 });
-                shutdown_signal().await;
+                shutdown.await;
             } else if !was_deployed {
                 printer::terminal_hint("--keep keeps the deployment and the tracking pages up");
             } else {

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use trainyard_mlflow::Tracking;
 use trainyard_pipeline::{DriftSummary, Project, RunOptions, Turn};
 
-use super::shutdown_signal;
 use crate::failure::Failure;
 use crate::printer;
 
-/// Looks for drift and trains anew until the first SIGINT or SIGTERM.
+/// Looks for drift and trains anew until `shutdown`.
 pub(super) async fn until_stopped(
     project: &Project,
     tracking: &Arc<dyn Tracking>,
     options: &RunOptions,
     progress: &(dyn Fn(trainyard_pipeline::Event) + Send + Sync),
+    shutdown: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     printer::hint("looking for drift until Ctrl-C; the deployment stays up meanwhile");
     let watching = trainyard_pipeline::watch(project, tracking, options, progress, &tell);
     tokio::select! {
         ended = watching => ended.map_err(Failure::from),
-        () = shutdown_signal() => Ok(()),
+        () = shutdown => Ok(()),
     }
 }
 

@@ -71,7 +71,7 @@ impl Scaffold {
     fn new() -> Self {
         let project = TestProject::iris();
         let state = tempfile::tempdir().unwrap();
-        project.edit("[deploy]\n", &format!("[deploy]\nstate = {:?}\n", state.path()));
+        project.edit("[deploy]\n", &format!("[deploy]\nstate = \"{}\"\n", state.path().display()));
         let port = free_port();
         let server = KillOnDrop::spawn(
             trainyard()
