@@ -1,7 +1,6 @@
 //! The control socket: status, switch, retire, shutdown, metrics. Its file is the owner's alone.
 
 use std::convert::Infallible;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,29 +18,10 @@ use tokio::net::UnixListener;
 use super::door::Mode;
 use super::route::{RetireRefused, Target};
 use super::{End, Shared};
-use crate::control::{
-    GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch, reachable,
-};
-use crate::error::{Error, Result};
-use crate::layout::Layout;
+use crate::control::{GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch};
 
 /// Bytes of a control request.
 const MAX_REQUEST: usize = 1 << 20;
-
-/// Takes the control socket; a file that a killed gateway left is replaced (the lock is held).
-pub(super) fn bind(layout: &Layout) -> Result<UnixListener> {
-    let socket = layout.gateway_socket();
-    let failed = |source| Error::io("cannot listen on", &socket, source);
-    if let Err(error) = std::fs::remove_file(&socket)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(failed(error));
-    }
-    let (address, _folder) = reachable(&socket).map_err(failed)?;
-    let listener = UnixListener::bind(address).map_err(failed)?;
-    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    Ok(listener)
-}
 
 /// Serves control requests until the gateway ends.
 pub(super) async fn serve(listener: UnixListener, shared: Arc<Shared>) {

@@ -7,7 +7,6 @@
 use std::io::{IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,21 +48,6 @@ pub(super) struct Estate {
     pub(super) clients: OwnedFd,
     pub(super) control: OwnedFd,
     pub(super) lock: OwnedFd,
-}
-
-/// Takes the socket over which a successor asks.
-pub(super) fn bind(layout: &Layout) -> Result<UnixListener> {
-    let socket = layout.handover_socket();
-    let failed = |source| Error::io("cannot listen on", &socket, source);
-    if let Err(error) = std::fs::remove_file(&socket)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(failed(error));
-    }
-    let (address, _folder) = reachable(&socket).map_err(failed)?;
-    let listener = UnixListener::bind(address).map_err(failed)?;
-    std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-    Ok(listener)
 }
 
 /// Waits for a successor, and ends this gateway when one has taken over.

@@ -13,6 +13,7 @@ mod proxy;
 mod rotate;
 mod route;
 mod scrape;
+mod socket;
 mod upstream;
 
 use std::future::Future;
@@ -177,7 +178,7 @@ pub async fn run(
         closing: AtomicBool::new(false),
     });
     let estate = estate(&clients, &control, &lock).map_err(failed)?;
-    let successors = handover::bind(&layout)?;
+    let successors = socket::bind(&layout.handover_socket())?;
     let mut tasks = vec![
         tokio::spawn(admin::serve(control, Arc::clone(&shared))),
         tokio::spawn(health::watch(Arc::clone(&shared))),
@@ -227,7 +228,7 @@ async fn acquire(layout: &Layout, listen: SocketAddr) -> Result<Held> {
     let clients = TcpListener::bind(listen)
         .await
         .map_err(|error| Error::Listen { listen, reason: error.to_string() })?;
-    Ok(Held { clients, control: admin::bind(layout)?, lock })
+    Ok(Held { clients, control: socket::bind(&layout.gateway_socket())?, lock })
 }
 
 /// What a gateway needs, from the one that runs.
