@@ -25,6 +25,9 @@ TRAINYARD = str(ROOT / "target/release/trainyard")
 BIN = ROOT / "target/test-env/python/bin"
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
 IRIS = ROOT / "examples/iris"
+BODY = {"dataframe_split": {
+    "columns": ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"],
+    "data": [[5.1, 3.5, 1.4, 0.2]]}}
 MODEL = ROOT / "crates/models/tests/models/sk_logreg"
 ROUNDS = 3
 SECONDS = 5
@@ -97,9 +100,7 @@ def tracking(command, folder):
 
 def serving(command, folder):
     server = Server(command, "/ping")
-    example = json.load(open(MODEL / "serving_input_example.json"))["dataframe_split"]
-    example["data"] = example["data"][:1]
-    body = json.dumps({"dataframe_split": example})
+    body = json.dumps(BODY)
     script = pathlib.Path(folder) / "request.lua"
     script.write_text(
         f"wrk.method='POST' wrk.headers['Content-Type']='application/json' wrk.body=[==[{body}]==]")

@@ -119,10 +119,36 @@ def python_figures(folder, name, X):
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = ort.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
         calls["ONNX Runtime"] = lambda rows: session.run(None, {"X": rows})
+    calls |= compilers(folder / name, name)
     for how, call in calls.items():
         single = measure(lambda at: call(X[at:at + 1]), 300, 1000)
         thousand = measure(lambda at: call(batch), 12, 1000)
         yield how, single, thousand
+
+
+def compilers(folder, name):
+    """oneDAL and lleaves, where they are installed: they want other packages than the tests do."""
+    calls = {}
+    try:
+        import daal4py
+
+        daal4py.daalinit(1)
+        if "XGB" in name:
+            calls["oneDAL"] = daal4py.mb.convert_model(xgb.Booster(model_file=folder / "model.ubj")).predict_proba
+        if "Light" in name:
+            calls["oneDAL"] = daal4py.mb.convert_model(lgb.Booster(model_file=folder / "model.lgb")).predict_proba
+    except ImportError:
+        pass
+    try:
+        import lleaves
+
+        if "Light" in name:
+            compiled = lleaves.Model(model_file=str(folder / "model.lgb"))
+            compiled.compile()
+            calls["lleaves"] = lambda rows: compiled.predict(rows, n_jobs=1)
+    except ImportError:
+        pass
+    return calls
 
 
 def main():

@@ -1,12 +1,13 @@
 """The gateway beside nginx and HAProxy, on one backend, in one run.
 
-    cargo build --release -p trainyard-deploy --example part
-    python3 bench/gateway/run.py [--seconds 8] [--rounds 3] [--connections 16]
+    cargo build --release
+    python3 bench/gateway/run.py [--seconds 8] [--rounds 3] [--connections 16] [--binary PATH]...
 
 The backend is nginx with an answer of 60 bytes, so that a proxy is what is measured. Each proxy keeps
 its connections to the backend, writes no access log and may use all cores. Throughput is wrk's at full
 speed; latency is that of one connection at a time, so that nothing waits for a free core, against the
-backend asked directly. Proxies take turns in each round; the median round counts.
+backend asked directly. Proxies take turns in each round; the median round counts. With --binary, given
+once or more, gateways of other builds are measured in the same run.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PART = ROOT / "target/release/examples/part"
+TRAINYARD = ROOT / "target/release/trainyard"
 
 
 def free_port():
@@ -86,14 +87,14 @@ backend out
     return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", str(config)]
 
 
-def gateway(folder, port, backend):
-    state = folder / "gateway"
+def gateway(binary, folder, port, backend):
+    state = folder / f"gateway-{port}"
     (state / "instances").mkdir(parents=True)
     target = {"id": "r1", "address": f"127.0.0.1:{backend}", "health_path": "/"}
     (state / "gateway.json").write_text(
         json.dumps({"current": target, "standby": None, "went_back": None})
     )
-    return [str(PART), "gateway", "--state-dir", str(state), "--listen", f"127.0.0.1:{port}"]
+    return [str(binary), "gateway", "--state-dir", str(state), "--listen", f"127.0.0.1:{port}"]
 
 
 def wrk(port, connections, seconds):
@@ -119,12 +120,15 @@ def main():
     arguments.add_argument("--seconds", type=int, default=8)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--connections", type=int, default=16)
+    arguments.add_argument("--binary", type=pathlib.Path, action="append", metavar="PATH")
     options = arguments.parse_args()
-    if not PART.exists():
-        sys.exit(f"{PART} is missing: cargo build --release -p trainyard-deploy --example part")
+    binaries = {binary.name: binary for binary in options.binary or [TRAINYARD]}
+    for binary in binaries.values():
+        if not binary.exists():
+            sys.exit(f"{binary} is missing: cargo build --release")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="trainyard-gateway-bench-"))
     backend = free_port()
-    ports = {"nginx": free_port(), "haproxy": free_port(), "trainyard": free_port()}
+    ports = {name: free_port() for name in ["nginx", "haproxy", *binaries]}
     answer = 'default_type application/json; return 200 \'{"predictions": [{"species": "setosa", "score": 0.9731}]}\';'
     upstream = f"upstream one {{ server 127.0.0.1:{backend}; keepalive 64; }}"
     forward = """location / { proxy_pass http://one; proxy_http_version 1.1;
@@ -134,8 +138,8 @@ def main():
         nginx(folder, "backend", backend, f"location / {{ {answer} }}"),
         nginx(folder, "proxy", ports["nginx"], forward, upstream),
         haproxy(folder, ports["haproxy"], backend),
-        gateway(folder, ports["trainyard"], backend),
     ]
+    commands += [gateway(binary, folder, ports[name], backend) for name, binary in binaries.items()]
     processes = [
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for command in commands

@@ -9,7 +9,8 @@ Measures requests a second and latencies with wrk: one row at 1, 2 and 16 connec
 axum handler that reads the same body and answers a constant) and `hyper` (the same without axum)
 are built in release mode first. `mlflow` is `mlflow models serve`, `flask` the usual hand-written
 service under gunicorn with two workers; both run in the Python of the tests. `swap` is `ours` with
-a registry: the latencies at 2 connections without swaps, then with another version every second.
+a registry: the latencies at 2 connections without swaps, then with another version every second, and
+in between with a client that moves an alias as often, but of a model that is not served.
 `logistic` and `forest` are made by scikit-learn from iris, as a user would log them.
 """
 
@@ -29,6 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 PYTHON = ROOT / "target/test-env/python/bin/python"
+TRAINYARD = ROOT / "target/release/trainyard"
 COLUMNS = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"]
 
 
@@ -62,26 +64,28 @@ mlflow.sklearn.save_model(
 )
 """
 
-# Registers two versions, says so, then moves the alias every second and has the server look.
+# Registers two versions of two models and says so. Then, for each name that it reads, moves the alias of
+# that model every second and has the server look: only one of the two is served.
 SWAP = """
 import sys, time, urllib.request, mlflow
 from mlflow import MlflowClient
-store, model, seconds = sys.argv[1:]
+store, model, seconds, url = sys.argv[1:]
 mlflow.set_tracking_uri(store)
 client = MlflowClient()
-client.create_registered_model("Iris")
-versions = [client.create_model_version("Iris", model).version for _ in range(2)]
-client.set_registered_model_alias("Iris", "Production", versions[0])
+for name in ("Iris", "Other"):
+    client.create_registered_model(name)
+    for version in ("1", "2"):
+        client.create_model_version(name, model)
+    client.set_registered_model_alias(name, "Production", "1")
 print("ready", flush=True)
-url = sys.stdin.readline().strip()
-swaps = 0
-until = time.monotonic() + float(seconds)
-while time.monotonic() < until:
-    time.sleep(1)
-    client.set_registered_model_alias("Iris", "Production", versions[(swaps + 1) % 2])
-    answer = urllib.request.urlopen(urllib.request.Request(url + "/reload", b"", method="POST")).read()
-    swaps += b'"swapped"' in answer
-print(swaps, flush=True)
+for name in sys.stdin:
+    swaps, until = 0, time.monotonic() + float(seconds)
+    while time.monotonic() < until:
+        time.sleep(1)
+        client.set_registered_model_alias(name.strip(), "Production", "21"[swaps % 2])
+        request = urllib.request.Request(url + "/reload", b"", method="POST")
+        swaps += b'"swapped"' in urllib.request.urlopen(request).read()
+    print(swaps, flush=True)
 """
 
 
@@ -100,7 +104,7 @@ def commands(model, port):
     return {
         "bare": ([release / "bare_server", str(port)], {}),
         "hyper": ([release / "bare_hyper", str(port)], {}),
-        "ours": ([release / "model_server", model, str(port)], {}),
+        "ours": ([TRAINYARD, "serve", "-m", model, "--port", str(port)], {}),
         "mlflow": (
             [python_bin / "mlflow", "models", "serve", "-m", model, "-p", str(port), "--env-manager", "local"],
             {"PATH": f"{python_bin}:{os.environ['PATH']}"},
@@ -198,34 +202,38 @@ def measure(name, command, environment, port, seconds):
 
 
 def measure_swaps(model, seconds, directory):
-    """Latencies of `ours` without and with a swap every second, under the same load."""
+    """Latencies of `ours` under the same load: alone, beside a client that moves the alias of another
+    model every second, and with a swap every second."""
     port = free_port()
     store = f"sqlite:///{directory}/mlflow.db"
     swapper = subprocess.Popen(
-        [PYTHON, "-c", SWAP, store, str(model), str(seconds)], cwd=directory, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        [PYTHON, "-c", SWAP, store, str(model), str(seconds), f"http://127.0.0.1:{port}"], cwd=directory,
+        text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )
     if swapper.stdout.readline().strip() != "ready":
         raise SystemExit("the registry cannot be filled")
     server = subprocess.Popen(
-        [ROOT / "target/release/examples/model_server", "models:/Iris@Production", str(port)],
+        [TRAINYARD, "serve", "-m", "models:/Iris@Production", "--port", str(port)],
         env={**os.environ, "MLFLOW_TRACKING_URI": store}, cwd=directory,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
     try:
         _answer, start = wait(port, body(1), server)
         load(port, body(1), 2, 2)
-        without = load(port, body(1), 2, seconds)
-        swapper.stdin.write(f"http://127.0.0.1:{port}\n")
-        swapper.stdin.flush()
-        swapping = load(port, body(1), 2, seconds)
-        swaps = int(swapper.stdout.readline())
+        results = {"alone": load(port, body(1), 2, seconds), "start_ms": start * 1000}
+        for name in ("Other", "Iris"):
+            swapper.stdin.write(f"{name}\n")
+            swapper.stdin.flush()
+            results[name] = load(port, body(1), 2, seconds)
+            results["swaps"] = int(swapper.stdout.readline())
         print(
-            f"swap: first answer after {start * 1000:.0f} ms; p99 {without['p99']:.3f} ms without,"
-            f" {swapping['p99']:.3f} ms with {swaps} swaps; errors {without['errors'] + swapping['errors']}",
+            f"swap: first answer after {start * 1000:.0f} ms; p99 {results['alone']['p99']:.3f} ms alone,"
+            f" {results['Other']['p99']:.3f} ms beside a client of the registry,"
+            f" {results['Iris']['p99']:.3f} ms with {results['swaps']} swaps;"
+            f" errors {sum(results[name]['errors'] for name in ('alone', 'Other', 'Iris'))}",
             flush=True,
         )
-        return {"without": without, "swapping": swapping, "swaps": swaps, "start_ms": start * 1000}
+        return results
     finally:
         swapper.kill()
         server.terminate()
@@ -241,11 +249,9 @@ def main():
     parser.add_argument("--no-build", action="store_true")
     arguments = parser.parse_args()
     if not arguments.no_build:
-        subprocess.run(
-            ["cargo", "build", "--release", "-p", "trainyard-serve"]
-            + [part for name in ("model_server", "bare_server", "bare_hyper") for part in ("--example", name)],
-            cwd=ROOT, check=True,
-        )
+        examples = ["-p", "trainyard-serve", "--example", "bare_server", "--example", "bare_hyper"]
+        for parts in (["-p", "trainyard"], examples):
+            subprocess.run(["cargo", "build", "--release", *parts], cwd=ROOT, check=True)
     directory = tempfile.TemporaryDirectory()
     model = make_model(arguments.model, directory.name)
     results = {}

@@ -21,7 +21,10 @@ from servers import Server  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / "target/test-env/python/bin/python"
-OURS = f"{ROOT}/target/release/examples/server {{port}} {{folder}}"
+OURS = (
+    f"{ROOT}/target/release/trainyard server --host 127.0.0.1 --port {{port}} "
+    "--backend-store-uri sqlite:///{folder}/mlflow.db --artifacts-destination {folder}/artifacts"
+)
 UPSTREAM = [
     str(PYTHON), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", "{port}",
     "--backend-store-uri", "sqlite:///{folder}/mlflow.db",

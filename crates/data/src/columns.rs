@@ -13,7 +13,7 @@ use crate::options::ReadOptions;
 use crate::parquet::ParquetFile;
 use crate::source::{Format, Source, SourceFile, files, is_parquet_file};
 use crate::spill::{Types, spill, text_bytes as text_bytes_of};
-use crate::table::{read_table, with_filter_columns};
+use crate::table::{read_csv_pieces, read_table, with_filter_columns};
 use crate::unify::{Found, NOTHING, column_order, common_type};
 
 /// CSV text takes about as much memory again once it is typed, and both are there at once.
@@ -46,7 +46,8 @@ pub struct Columns {
 
 #[derive(Debug)]
 enum Store {
-    Table(RecordBatch),
+    /// Pieces by name.
+    Memory(HashMap<String, Vec<ArrayRef>>),
     Files {
         parts: Vec<Part>,
         types: HashMap<String, DataType>,
@@ -83,10 +84,7 @@ impl Columns {
         {
             Self::of_large_text(source, &paths, options, memory)?
         } else {
-            let table = read_table(source, options)?;
-            let mut columns = Self::from(table.batch);
-            columns.source = table.source;
-            return Ok(columns);
+            return Self::of_text(source, &paths, options);
         };
         if columns.rows > 0 || options.allow_no_rows {
             return Ok(columns);
@@ -123,9 +121,7 @@ impl Columns {
     /// column.
     pub fn read(&self, name: &str) -> Result<Option<Vec<ArrayRef>>> {
         match &self.store {
-            Store::Table(batch) => {
-                Ok(batch.column_by_name(name).map(|column| vec![Arc::clone(column)]))
-            }
+            Store::Memory(columns) => Ok(columns.get(name).cloned()),
             Store::Files { parts, types, .. } => {
                 let Some(target) = types.get(name) else { return Ok(None) };
                 let mut pieces = Vec::new();
@@ -160,6 +156,39 @@ impl Columns {
             parts.push((Part { file, kept }, None));
         }
         Self::of_parts(Source { name: source.to_owned(), files }, parts, options, None)
+    }
+
+    /// Reads all at once. One file without filters stays in the pieces in which it was typed, which
+    /// saves the memory and the time of joining them.
+    fn of_text(source: &str, paths: &[PathBuf], options: &ReadOptions) -> Result<Self> {
+        if let [path] = paths
+            && path != Path::new(crate::STDIN)
+            && options.rows.is_empty()
+            && let Some((pieces, file)) = read_csv_pieces(path, options)?
+        {
+            let rows = pieces.rows;
+            if rows == 0 && !options.allow_no_rows {
+                return Err(Error::NoRows { path: path.clone() });
+            }
+            let held: Vec<String> = pieces.columns.iter().map(|(name, ..)| name.clone()).collect();
+            let names = column_order(&[(path, held)], options)?;
+            // Columns that are not there, or hold nothing.
+            let nulls = |name: &String| (name.clone(), vec![new_null_array(&NOTHING, rows)]);
+            let mut columns: HashMap<_, _> = names.iter().map(nulls).collect();
+            let typed = pieces.columns.into_iter().filter(|(_, data_type, pieces)| {
+                *data_type != DataType::Null && !pieces.is_empty()
+            });
+            columns.extend(typed.map(|(name, _, pieces)| (name, pieces)));
+            return Ok(Self {
+                source: Source { name: source.to_owned(), files: vec![file] },
+                names,
+                rows,
+                pandas: None,
+                store: Store::Memory(columns),
+            });
+        }
+        let table = read_table(source, options)?;
+        Ok(Self { source: table.source, ..Self::from(table.batch) })
     }
 
     fn of_large_text(
@@ -242,7 +271,14 @@ impl From<RecordBatch> for Columns {
             names: schema.fields().iter().map(|field| field.name().clone()).collect(),
             rows: batch.num_rows(),
             pandas: schema.metadata().get("pandas").cloned(),
-            store: Store::Table(batch),
+            store: Store::Memory(
+                schema
+                    .fields()
+                    .iter()
+                    .zip(batch.columns())
+                    .map(|(field, column)| (field.name().clone(), vec![Arc::clone(column)]))
+                    .collect(),
+            ),
         }
     }
 }

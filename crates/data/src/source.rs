@@ -1,16 +1,25 @@
 //! From what the user wrote (file, folder, pattern, `-`) to the files of a table and their bytes.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::csv::input::Input;
 use crate::error::{Error, Result, working_folder};
 use crate::options::{MAX_FILE_BYTES, MAX_FILES};
 
 /// The name of standard input as a source.
 pub const STDIN: &str = "-";
+
+/// What files of these formats begin with.
+pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
+pub(crate) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const PARQUET: &[u8] = b"PAR1";
+/// The longest of them is Arrow IPC's.
+const HEAD_BYTES: u64 = 6;
 
 /// How deep folders are searched: partitioned logs are two or three levels deep.
 const MAX_DEPTH: usize = 16;
@@ -185,11 +194,29 @@ pub fn has_table_name(name: &str) -> bool {
 #[derive(Debug)]
 pub(crate) enum Content {
     /// CSV text.
-    Csv(Vec<u8>),
+    Csv(Text),
     /// A Parquet file on disk: its parts are read when they are needed.
     ParquetFile,
     /// Parquet that had to be read whole (standard input, compressed).
     ParquetBytes(Vec<u8>),
+}
+
+/// CSV text that is in memory, or in a file that can be read in any order.
+#[derive(Debug)]
+pub(crate) enum Text {
+    Memory(Vec<u8>),
+    /// With its length: what is appended later is not read.
+    File(File, u64),
+}
+
+impl Text {
+    /// The text as the CSV reader takes it.
+    pub(crate) fn input<'a>(&'a self, path: &'a Path) -> Result<Input<'a>> {
+        match self {
+            Self::Memory(text) => Ok(Input::memory(path, text)),
+            Self::File(file, length) => Input::file(path, file, *length),
+        }
+    }
 }
 
 /// A file, opened and recognised.
@@ -206,20 +233,14 @@ pub(crate) fn is_parquet_file(path: &Path) -> Result<bool> {
         return Ok(false);
     }
     let mut file = File::open(path).map_err(|error| Error::read(path, error))?;
-    Ok(&magic(path, &mut file)?.0 == b"PAR1")
+    Ok(head(path, &mut file)?.starts_with(PARQUET))
 }
 
-/// The first four bytes of a file, and how many there are.
-pub(crate) fn magic(path: &Path, file: &mut File) -> Result<([u8; 4], usize)> {
-    let mut magic = [0_u8; 4];
-    let mut filled = 0;
-    while let Some(rest) = magic.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest).map_err(|error| Error::read(path, error))? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Ok((magic, filled))
+/// The first bytes of a file, which tell its format.
+pub(crate) fn head(path: &Path, file: &mut File) -> Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD_BYTES as usize);
+    file.take(HEAD_BYTES).read_to_end(&mut head).map_err(|error| Error::read(path, error))?;
+    Ok(head)
 }
 
 /// Opens a file, decompresses it and tells CSV from Parquet by its first bytes.
@@ -233,38 +254,56 @@ pub(crate) fn open(path: &Path, digest: bool) -> Result<Opened> {
         return Ok(Opened { content, stored_bytes, sha256 });
     }
     let mut file = File::open(path).map_err(reading)?;
-    let stored_bytes = file.metadata().map_err(reading)?.len();
-    let (magic, filled) = magic(path, &mut file)?;
-    if &magic == b"PAR1" {
-        let sha256 = if digest { Some(file_sha256(path)?) } else { None };
-        return Ok(Opened { content: Content::ParquetFile, stored_bytes, sha256 });
+    let metadata = file.metadata().map_err(reading)?;
+    let stored_bytes = metadata.len();
+    let head = head(path, &mut file)?;
+    // What can be read in any order need not be in memory; a pipe cannot.
+    if metadata.is_file() && !is_compressed(&head) {
+        let sha256 = digest.then(|| file_sha256(path, &file, stored_bytes)).transpose()?;
+        let content = if head.starts_with(PARQUET) {
+            Content::ParquetFile
+        } else {
+            check_is_text(path, &head)?;
+            check_size(path, stored_bytes)?;
+            Content::Csv(Text::File(file, stored_bytes))
+        };
+        return Ok(Opened { content, stored_bytes, sha256 });
     }
-    let head = magic.get(..filled).unwrap_or_default();
-    let stored = read_limited(path, head.chain(file), stored_bytes)?;
+    let stored = read_limited(path, head.as_slice().chain(file), stored_bytes)?;
     let sha256 = digest.then(|| hex(&Sha256::digest(&stored)));
     let content = decode(path, stored)?;
     Ok(Opened { content, stored_bytes, sha256 })
 }
 
+fn is_compressed(head: &[u8]) -> bool {
+    head.starts_with(GZIP) || head.starts_with(ZSTD)
+}
+
 /// Recognises and decompresses what was read.
 fn decode(path: &Path, stored: Vec<u8>) -> Result<Content> {
     let reading = |error| Error::read(path, error);
-    let bytes = match stored.as_slice() {
-        [0x1f, 0x8b, ..] => {
-            read_limited(path, flate2::read::MultiGzDecoder::new(stored.as_slice()), 0)
-                .map_err(|error| damaged(path, "gzip", error))?
-        }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            let decoder =
-                zstd::stream::read::Decoder::with_buffer(stored.as_slice()).map_err(reading)?;
-            read_limited(path, decoder, 0).map_err(|error| damaged(path, "zstd", error))?
-        }
-        _ => stored,
+    let bytes = if stored.starts_with(GZIP) {
+        read_limited(path, flate2::read::MultiGzDecoder::new(stored.as_slice()), 0)
+            .map_err(|error| damaged(path, "gzip", error))?
+    } else if stored.starts_with(ZSTD) {
+        let decoder =
+            zstd::stream::read::Decoder::with_buffer(stored.as_slice()).map_err(reading)?;
+        read_limited(path, decoder, 0).map_err(|error| damaged(path, "zstd", error))?
+    } else {
+        stored
     };
+    if bytes.starts_with(PARQUET) {
+        return Ok(Content::ParquetBytes(bytes));
+    }
+    check_is_text(path, &bytes)?;
+    Ok(Content::Csv(Text::Memory(bytes)))
+}
+
+/// Refuses, by its first bytes and its name, what is no CSV.
+fn check_is_text(path: &Path, head: &[u8]) -> Result<()> {
     let format = |reason: &str| Error::Format { path: path.to_owned(), reason: reason.to_owned() };
     let name = path.to_string_lossy().to_lowercase();
-    match bytes.as_slice() {
-        [b'P', b'A', b'R', b'1', ..] => Ok(Content::ParquetBytes(bytes)),
+    match head {
         [b'P', b'K', 3, 4, ..] => Err(format("it looks like a zip or Excel file")),
         [b'A', b'R', b'R', b'O', b'W', b'1', ..] => {
             Err(format("it is an Arrow IPC (Feather) file"))
@@ -276,7 +315,7 @@ fn decode(path: &Path, stored: Vec<u8>) -> Result<Content> {
         _ if [".json", ".jsonl", ".ndjson"].iter().any(|ending| name.ends_with(ending)) => {
             Err(format("it is JSON"))
         }
-        _ => Ok(Content::Csv(bytes)),
+        _ => Ok(()),
     }
 }
 
@@ -298,7 +337,12 @@ fn read_limited(path: &Path, reader: impl Read, expected: u64) -> Result<Vec<u8>
         .take(MAX_FILE_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| Error::read(path, error))?;
-    if count as u64 > MAX_FILE_BYTES {
+    check_size(path, count as u64)?;
+    Ok(bytes)
+}
+
+fn check_size(path: &Path, bytes: u64) -> Result<()> {
+    if bytes > MAX_FILE_BYTES {
         return Err(Error::Limit {
             path: path.to_owned(),
             place: String::new(),
@@ -307,23 +351,24 @@ fn read_limited(path: &Path, reader: impl Read, expected: u64) -> Result<Vec<u8>
             hint: "write it as Parquet, or in several files",
         });
     }
-    Ok(bytes)
+    Ok(())
 }
 
-fn file_sha256(path: &Path) -> Result<String> {
+/// The digest of the first `length` bytes.
+fn file_sha256(path: &Path, file: &File, length: u64) -> Result<String> {
     /// Large reads, so that hashing and not system calls take the time.
     const BUFFER: usize = 1 << 20;
-    let file = File::open(path).map_err(|error| Error::read(path, error))?;
-    let mut reader = BufReader::with_capacity(BUFFER, file);
     let mut hasher = Sha256::new();
     let mut buffer = vec![0_u8; BUFFER];
-    loop {
-        let count = reader.read(&mut buffer).map_err(|error| Error::read(path, error))?;
-        if count == 0 {
-            return Ok(hex(&hasher.finalize()));
-        }
-        hasher.update(buffer.get(..count).unwrap_or_default());
+    let mut at = 0;
+    while at < length {
+        let wanted = usize::try_from(length - at).unwrap_or(BUFFER).min(BUFFER);
+        let part = buffer.get_mut(..wanted).unwrap_or_default();
+        file.read_exact_at(part, at).map_err(|error| Error::read(path, error))?;
+        hasher.update(&*part);
+        at += wanted as u64;
     }
+    Ok(hex(&hasher.finalize()))
 }
 
 fn hex(bytes: &[u8]) -> String {

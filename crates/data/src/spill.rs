@@ -10,10 +10,11 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
 
 use crate::csv;
+use crate::csv::input::Input;
 use crate::csv::segments::Segments;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
-use crate::source::{Format, SourceFile, magic};
+use crate::source::{Format, GZIP, SourceFile, ZSTD, head};
 use crate::table::with_filter_columns;
 use crate::unify::{Found, NOTHING, common_type};
 use crate::write::write_parquet;
@@ -59,7 +60,8 @@ pub(crate) fn spill(
         let mut rows = 0;
         let mut spilled: Vec<Spilled> = Vec::new();
         for_each_segment(path, &wider, size, |number, text| {
-            let batch = csv::read(path, text, &wider, &BTreeMap::new())?;
+            let batch = csv::read(&Input::memory(path, text), &wider, &BTreeMap::new())?
+                .into_batch(path)?;
             rows += batch.num_rows();
             let target = folder.join(format!("{index}-{number}.parquet"));
             let types = types_of(&batch, options);
@@ -85,7 +87,8 @@ pub(crate) fn spill(
             let Some(piece) = spilled.get_mut(number).filter(|piece| again(piece)) else {
                 return Ok(());
             };
-            let batch = csv::read(&file.path, text, &wider, &texts)?;
+            let batch = csv::read(&Input::memory(&file.path, text), &wider, &texts)?
+                .into_batch(&file.path)?;
             piece.types = types_of(&batch, options);
             write(&piece.path, &batch, options)
         })?;
@@ -112,14 +115,14 @@ fn for_each_segment(
 /// The file's text, decompressed.
 fn reader(path: &Path) -> Result<Box<dyn Read>> {
     let failed = |error| Error::read(path, error);
-    let (magic, _) = magic(path, &mut File::open(path).map_err(failed)?)?;
+    let head = head(path, &mut File::open(path).map_err(failed)?)?;
     let file = File::open(path).map_err(failed)?;
-    Ok(match magic {
-        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(file)),
-        [0x28, 0xb5, 0x2f, 0xfd] => {
-            Box::new(zstd::stream::read::Decoder::new(file).map_err(failed)?)
-        }
-        _ => Box::new(file),
+    Ok(if head.starts_with(GZIP) {
+        Box::new(flate2::read::MultiGzDecoder::new(file))
+    } else if head.starts_with(ZSTD) {
+        Box::new(zstd::stream::read::Decoder::new(file).map_err(failed)?)
+    } else {
+        Box::new(file)
     })
 }
 

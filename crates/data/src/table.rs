@@ -8,6 +8,8 @@ use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions, new_nul
 use arrow_schema::{DataType, Field, Schema};
 use rayon::prelude::*;
 
+use crate::csv::Pieces;
+use crate::csv::input::Input;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::source::{Content, Format, Source, SourceFile, files, open};
@@ -81,6 +83,24 @@ fn read_all(source: &str, options: &ReadOptions) -> Result<Table> {
     Ok(Table { batch, source: Source { name, files } })
 }
 
+/// A CSV file in the pieces in which it was typed; `None` if the file is none.
+pub(crate) fn read_csv_pieces(
+    path: &Path,
+    options: &ReadOptions,
+) -> Result<Option<(Pieces, SourceFile)>> {
+    let opened = open(path, options.digest)?;
+    let Content::Csv(text) = opened.content else { return Ok(None) };
+    let pieces = csv::read(&text.input(path)?, options, &BTreeMap::new())?;
+    let file = SourceFile {
+        path: path.to_owned(),
+        format: Format::Csv,
+        bytes: opened.stored_bytes,
+        rows: pieces.rows,
+        sha256: opened.sha256,
+    };
+    Ok(Some((pieces, file)))
+}
+
 fn read_part(
     path: &Path,
     options: &ReadOptions,
@@ -88,7 +108,10 @@ fn read_part(
 ) -> Result<Part> {
     let opened = open(path, options.digest)?;
     let (format, batch) = match opened.content {
-        Content::Csv(text) => (Format::Csv, csv::read(path, &text, options, forced)?),
+        Content::Csv(text) => {
+            let pieces = csv::read(&text.input(path)?, options, forced)?;
+            (Format::Csv, pieces.into_batch(path)?)
+        }
         Content::ParquetFile => (Format::Parquet, parquet::read_file(path, options)?),
         Content::ParquetBytes(bytes) => {
             (Format::Parquet, parquet::read_bytes(path, bytes, options)?)
@@ -200,7 +223,8 @@ pub(crate) fn read_csv_text(
     text: &[u8],
     options: &ReadOptions,
 ) -> Result<RecordBatch> {
-    let batch = csv::read(path, text, options, &BTreeMap::new())?;
+    let batch =
+        csv::read(&Input::memory(path, text), options, &BTreeMap::new())?.into_batch(path)?;
     if batch.num_rows() == 0 && !options.allow_no_rows {
         return Err(Error::NoRows { path: path.to_owned() });
     }

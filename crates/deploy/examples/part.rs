@@ -3,11 +3,11 @@
 //! be told to die, `part stop` ends a service, `part health` is the health check of a container.
 //!
 //! The backend obeys these variables: `NAME` (what it answers), `START_AFTER_MS` (time until it listens),
-//! `HEALTHY_AFTER_MS` (time until `/health` is 200), `SICK` (`/health` is always 503), `DIE_AFTER_MS`,
-//! `DIE_ON` (path that kills it), `CRASH` (ends at once), `LOG_FILE` (gets a line per request),
-//! `WRONG` (`/predict` answers 500), `FAIL_AFTER_MS` (`/predict` answers 500 from then on),
-//! `UNHEALTHY_AFTER_MS` (`/health` is 503 for `part health` alone from then on), `EAT` (bytes of memory
-//! that it takes), `HOST` (address it listens on). When it is told to end it says how many requests it
+//! `HEALTHY_AFTER_MS` (time until `/health` is 200), `SICK` (`/health` is always 503), `UNHEALTHY` (for
+//! `part health` alone), `CRASH` (ends at once), `LOG_FILE` (gets a line per request), `WRONG` (`/predict`
+//! answers 500). From the first request that comes through a gateway count `DIE_AFTER_MS`,
+//! `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS` and `FAIL_AFTER_MS` (as `WRONG`). `EAT` (bytes of memory
+//! that it takes), `FILL` (file that it writes to until there is no more room), `HOST` (address it listens on). When it is told to end it says how many requests it
 //! served and when the last one came.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "output is what the tests look at")]
@@ -17,8 +17,8 @@ use std::error::Error;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -27,7 +27,7 @@ use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -177,11 +177,15 @@ struct Habits {
     started: Instant,
     healthy_after: Duration,
     sick: bool,
+    unhealthy: bool,
     wrong: bool,
-    die_on: Option<String>,
     log_file: Option<String>,
+    die_after: Option<Duration>,
+    sick_after: Option<Duration>,
     fail_after: Option<Duration>,
     unhealthy_after: Option<Duration>,
+    /// When the first request came through a gateway.
+    traffic_since: OnceLock<Instant>,
     served: AtomicU64,
     last_ms: AtomicU64,
 }
@@ -205,25 +209,25 @@ async fn backend(arguments: &[String]) -> Fallible<()> {
     if let Some(delay) = milliseconds("START_AFTER_MS")? {
         tokio::time::sleep(delay).await;
     }
-    if let Some(delay) = milliseconds("DIE_AFTER_MS")? {
-        tokio::spawn(async move {
-            tokio::time::sleep(delay).await;
-            die();
-        });
-    }
     let habits = Arc::new(Habits {
         name: std::env::var("NAME").unwrap_or_default(),
         started: Instant::now(),
         healthy_after: milliseconds("HEALTHY_AFTER_MS")?.unwrap_or_default(),
         sick: std::env::var_os("SICK").is_some(),
+        unhealthy: std::env::var_os("UNHEALTHY").is_some(),
         wrong: std::env::var_os("WRONG").is_some(),
-        die_on: std::env::var("DIE_ON").ok(),
         log_file: std::env::var("LOG_FILE").ok(),
+        die_after: milliseconds("DIE_AFTER_MS")?,
+        sick_after: milliseconds("SICK_AFTER_MS")?,
         fail_after: milliseconds("FAIL_AFTER_MS")?,
         unhealthy_after: milliseconds("UNHEALTHY_AFTER_MS")?,
+        traffic_since: OnceLock::new(),
         served: AtomicU64::new(0),
         last_ms: AtomicU64::new(0),
     });
+    if let Ok(path) = std::env::var("FILL") {
+        fill(&path).map_err(|error| format!("cannot write {path}: {error}"))?;
+    }
     let eaten: usize = std::env::var("EAT").map_or(Ok(0), |bytes| bytes.parse())?;
     // Written to, or the kernel would not give the memory.
     let eaten = vec![1_u8; eaten];
@@ -262,6 +266,15 @@ async fn backend(arguments: &[String]) -> Fallible<()> {
     Ok(())
 }
 
+/// Writes until that fails.
+fn fill(path: &str) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    let block = vec![7; 64 << 10];
+    loop {
+        file.write_all(&block)?;
+    }
+}
+
 fn die() {
     let me = rustix::process::getpid();
     let _never_returns = rustix::process::kill_process(me, rustix::process::Signal::KILL);
@@ -270,7 +283,8 @@ fn die() {
 }
 
 fn passed(limit: Option<Duration>, habits: &Habits) -> bool {
-    limit.is_some_and(|limit| habits.started.elapsed() > limit)
+    let traffic = habits.traffic_since.get();
+    limit.is_some_and(|limit| traffic.is_some_and(|since| since.elapsed() > limit))
 }
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -295,15 +309,23 @@ async fn answer(
         habits.served.fetch_add(1, Ordering::SeqCst);
         habits.last_ms.store(now_ms(), Ordering::SeqCst);
     }
-    if habits.die_on.as_ref() == Some(&path) {
+    if request.headers().contains_key("x-forwarded-for") {
+        habits.traffic_since.get_or_init(Instant::now);
+    }
+    if passed(habits.die_after, &habits) {
         die();
     }
     Ok(match path.as_str() {
-        "/health" if habits.sick || habits.started.elapsed() < habits.healthy_after => {
+        "/health"
+            if habits.sick
+                || habits.started.elapsed() < habits.healthy_after
+                || passed(habits.sick_after, &habits) =>
+        {
             text(StatusCode::SERVICE_UNAVAILABLE, "model is loading".to_owned())
         }
         "/health"
-            if request.uri().query() == Some("own") && passed(habits.unhealthy_after, &habits) =>
+            if request.uri().query() == Some("own")
+                && (habits.unhealthy || passed(habits.unhealthy_after, &habits)) =>
         {
             text(StatusCode::SERVICE_UNAVAILABLE, "the model forgot its columns".to_owned())
         }
@@ -317,19 +339,25 @@ async fn answer(
             text(StatusCode::OK, habits.name.clone())
         }
         "/headers" => text(StatusCode::OK, format!("{:#?}", request.headers())),
-        "/drip" => {
-            let name = habits.name.clone();
-            let lines = futures::stream::unfold(0, move |number| {
-                let line = format!("{name} {number}\n");
-                async move {
-                    if number == 10 {
-                        return None;
-                    }
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    Some((Ok(Frame::data(Bytes::from(line))), number + 1))
-                }
+        // Never answers where it is told to.
+        "/stuck" => {
+            if request.uri().query() == Some(habits.name.as_str()) {
+                std::future::pending::<()>().await;
+            }
+            text(StatusCode::OK, habits.name.clone())
+        }
+        // What comes goes back at once.
+        "/mirror" => {
+            let frames = futures::stream::unfold(request.into_body(), |mut body| async {
+                let frame = body.frame().await?.ok()?;
+                Some((Ok(frame), body))
             });
-            Response::new(StreamBody::new(lines.boxed()).boxed_unsync())
+            Response::new(StreamBody::new(frames.boxed()).boxed_unsync())
+        }
+        // Answers before it has read the body, which it reads all the same.
+        "/early" => {
+            tokio::spawn(request.into_body().collect());
+            text(StatusCode::OK, "early".to_owned())
         }
         "/count" => {
             let mut bytes = 0;

@@ -198,7 +198,12 @@ impl<'a> Deployment<'a> {
             if let Some(status) = status.filter(|status| Some(status.pid) != predecessor) {
                 return Ok(status);
             }
-            if let Ok(Some(status)) = child.try_wait() {
+            // Where there is no predecessor, one that was started by a deployer that died may be coming up.
+            let comes_another =
+                predecessor.is_none() && lock::holder(&self.layout.gateway_lock()).is_some();
+            if let Ok(Some(status)) = child.try_wait()
+                && !comes_another
+            {
                 return Err(failed(format!("it ended with {status}")));
             }
             if start.elapsed() > GATEWAY_LIMIT {

@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused.
-    #[error("{doing} {path}: {source}")]
+    #[error("{doing} {path}: {source}{}", hint(source))]
     Io {
         /// `"cannot read"` and the like.
         doing: &'static str,
@@ -132,12 +132,14 @@ pub enum Error {
         /// Where its log is.
         log_path: PathBuf,
     },
-    /// Nothing is deployed under this name.
-    #[error("{service} is not deployed (nothing in {path})\nhint: deploy it first")]
+    /// Nothing is deployed under this name, or not any more.
+    #[error(
+        "nothing is deployed: no gateway runs for {path}\nhint: `trainyard deploy` brings it up"
+    )]
     NotDeployed {
         /// The service.
         service: String,
-        /// Where its state would be.
+        /// Where its state is, or would be.
         path: PathBuf,
     },
     /// There is no earlier release to go back to.
@@ -211,6 +213,20 @@ impl std::fmt::Display for Unhealthy {
             None => write!(f, "\nnothing is serving; {} was removed", self.instance)?,
         }
         write!(f, "\nhint: the whole log is {}", self.log_path.display())
+    }
+}
+
+/// What helps against a refusal of the operating system, where that is known.
+fn hint(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => {
+            "\nhint: make room there (see: df -h), then deploy again: it tidies up"
+        }
+        PermissionDenied | ReadOnlyFilesystem => {
+            "\nhint: deploy as the user that owns this folder, or choose another with `state` under [deploy]"
+        }
+        _ => "",
     }
 }
 

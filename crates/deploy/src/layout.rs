@@ -17,7 +17,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -127,17 +127,20 @@ pub(crate) fn replace_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let failed = |source| Error::io("cannot write", path, source);
     let bytes = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(failed)?;
-    file.write_all(&bytes).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    std::fs::rename(&temporary, path).map_err(failed)?;
+    let written = write_synced(&temporary, &bytes).and_then(|()| std::fs::rename(&temporary, path));
+    if let Err(error) = written {
+        // On a full disk it would take room for nothing.
+        let _as_good_as_gone = std::fs::remove_file(&temporary);
+        return Err(failed(error));
+    }
     sync_folder(path)
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn sync_folder(path: &Path) -> Result<()> {
@@ -162,15 +165,28 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
         .map_err(|error| Error::State { path: path.to_owned(), reason: error.to_string() })
 }
 
-/// Appends one line and syncs it.
+/// Appends one line and syncs it. What a crash or a full disk left of a line before stays a line of its
+/// own, and a line that cannot be written whole is taken back.
 pub(crate) fn append_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let failed = |source| Error::io("cannot append to", path, source);
     let mut line = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
     line.push(b'\n');
+    let mut options = OpenOptions::new();
     let mut file =
-        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
-    file.write_all(&line).map_err(failed)?;
-    file.sync_data().map_err(failed)
+        options.read(true).append(true).create(true).mode(0o600).open(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    let mut last = [b'\n'];
+    if let Some(place) = length.checked_sub(1) {
+        file.read_exact_at(&mut last, place).map_err(failed)?;
+    }
+    if last != *b"\n" {
+        line.insert(0, b'\n');
+    }
+    let written = file.write_all(&line).and_then(|()| file.sync_data());
+    written.map_err(|error| {
+        let _stays_cut = file.set_len(length);
+        failed(error)
+    })
 }
 
 /// All readable lines of a journal; one that was cut by a crash is left out.
@@ -216,6 +232,9 @@ mod tests {
             .unwrap();
         assert_eq!(read_lines::<u32>(&path).unwrap(), (0..10).collect::<Vec<_>>());
         assert_eq!(tail(&path, 2).unwrap(), ["9", "{\"cut"]);
+        append_json(&path, &10).unwrap();
+        assert_eq!(tail(&path, 2).unwrap(), ["{\"cut", "10"]);
+        assert_eq!(read_lines::<u32>(&path).unwrap(), (0..=10).collect::<Vec<_>>());
     }
 
     #[test]

@@ -50,9 +50,10 @@ impl Lock {
         let failed = |source| Error::io("cannot lock", path, source);
         let holder = Holder { pid: std::process::id(), what: what.to_owned(), since_ms: now_ms() };
         let text = serde_json::to_string(&holder).map_err(|error| failed(error.into()))?;
-        self.file.set_len(0).map_err(failed)?;
+        // Written over the name before, which needs no room on a disk that is full.
         self.file.rewind().map_err(failed)?;
-        self.file.write_all(text.as_bytes()).map_err(failed)
+        self.file.write_all(text.as_bytes()).map_err(failed)?;
+        self.file.set_len(text.len() as u64).map_err(failed)
     }
 }
 

@@ -197,14 +197,22 @@ pub async fn upgrade(service: &Service, progress: Progress<'_>) -> Result<()> {
 
 /// Opens the gateway, pauses it (requests wait), or closes it for maintenance.
 pub async fn set_mode(service: &Service, mode: &Mode) -> Result<()> {
-    let layout = Layout::open(service)?;
-    Control::new(layout.gateway_socket()).set_mode(mode).await
+    running(service).await?.set_mode(mode).await
 }
 
 /// The gateway's counters in Prometheus' text format.
 pub async fn metrics(service: &Service) -> Result<String> {
+    running(service).await?.metrics().await
+}
+
+/// The way to the gateway, which must run.
+async fn running(service: &Service) -> Result<Control> {
     let layout = Layout::open(service)?;
-    Control::new(layout.gateway_socket()).metrics().await
+    let control = Control::new(layout.gateway_socket());
+    match control.status().await? {
+        Some(_) => Ok(control),
+        None => Err(not_deployed(service, &layout)),
+    }
 }
 
 /// Stops the gateway when its requests have finished, then all instances. Doing it twice is fine.

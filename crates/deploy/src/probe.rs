@@ -11,7 +11,12 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::gateway::REQUEST_ID;
 use crate::spec::Probe;
+
+/// The request id of what is asked for a release: a prediction that nobody needs is not production's, and
+/// a model server knows by this what not to log.
+pub const PROBE_REQUEST_ID: &str = "trainyard-release-probe";
 
 /// Bytes of an answer that are read: more than a health report needs.
 const MAX_ANSWER: usize = 64 << 10;
@@ -91,7 +96,8 @@ async fn exchange(address: SocketAddr, probe: &Probe) -> Result<Answer, String> 
         .method(probe.method.as_str())
         .uri(&probe.path)
         .header(HOST, address.to_string())
-        .header(USER_AGENT, "trainyard-deploy");
+        .header(USER_AGENT, "trainyard-deploy")
+        .header(REQUEST_ID, PROBE_REQUEST_ID);
     if !probe.content_type.is_empty() {
         request = request.header(CONTENT_TYPE, &probe.content_type);
     }

@@ -87,16 +87,35 @@ pub(crate) async fn run(mut deployment: Deployment<'_>, spec: &ReleaseSpec) -> R
         }
         Err(error) => {
             let first = error.to_string().lines().next().unwrap_or_default().to_owned();
-            if blue.is_none() {
-                // What went wrong is the message; a network that stays is removed by the next stop.
-                if let Err(error) = deployment.runtime.clean(&deployment.layout.root).await {
-                    tracing::warn!(%error, "a network may be left");
-                }
+            // What went wrong is the message; what cannot be tidied up now is by the next release.
+            if let Err(error) = discard(&deployment, spec, &id).await {
+                tracing::warn!(%error, "{id} may be left");
             }
-            deployment.finish(&id, from, spec, took, Outcome::Failed(first))?;
+            if blue.is_none()
+                && let Err(error) = deployment.runtime.clean(&deployment.layout.root).await
+            {
+                tracing::warn!(%error, "a network may be left");
+            }
+            if let Err(error) = deployment.finish(&id, from, spec, took, Outcome::Failed(first)) {
+                tracing::warn!(%error, "the history lacks {id}");
+            }
             Err(error)
         }
     }
+}
+
+/// Removes the instance of a release that failed, unless requests go to it.
+async fn discard(deployment: &Deployment<'_>, spec: &ReleaseSpec, id: &str) -> Result<()> {
+    let status = deployment.control.status().await?;
+    let mut serving =
+        status.iter().flat_map(|status| [&status.route.current, &status.route.standby]);
+    if serving.any(|target| target.as_ref().is_some_and(|target| target.id == id)) {
+        return Ok(());
+    }
+    let root = &deployment.layout.root;
+    let is_there = deployment.runtime.list(root).await?.iter().any(|found| found == id);
+    deployment.runtime.remove(root, id, spec.stop_grace).await?;
+    if is_there { deployment.step(ReleaseEvent::Stopped { id: id.to_owned() }) } else { Ok(()) }
 }
 
 /// Where clients on this machine find a listening address.
@@ -133,9 +152,6 @@ async fn bring_up(
     deployment.step(ReleaseEvent::Started { id: id.to_owned(), address: green.address })?;
     if let Err(mut unhealthy) = wait_healthy(deployment, spec, &green, start).await? {
         unhealthy.serving = blue.map(|blue| blue.id.clone());
-        deployment.runtime.stop(&green, spec.stop_grace).await?;
-        deployment.runtime.remove(&deployment.layout.root, id, spec.stop_grace).await?;
-        deployment.step(ReleaseEvent::Stopped { id: id.to_owned() })?;
         return Err(Error::Unhealthy(unhealthy));
     }
     let blue_spec = match blue {

@@ -28,7 +28,7 @@ enum Round {
     /// Not yet; what was asked last and what came back.
     NotYet(Seen),
     /// It will not get better.
-    Hopeless(Seen, Option<String>),
+    Hopeless(Seen),
 }
 
 /// A question and its answer.
@@ -49,7 +49,7 @@ pub(crate) async fn wait_healthy(
     let mut successes = 0;
     loop {
         let left = spec.deadline.saturating_sub(start.elapsed());
-        let (seen, exit) = match checks.round(left).await? {
+        let seen = match checks.round(left).await? {
             Round::Good => {
                 successes += 1;
                 if successes >= spec.successes_in_row.max(1) {
@@ -64,10 +64,9 @@ pub(crate) async fn wait_healthy(
                 tokio::time::sleep(PROBE_INTERVAL.min(left)).await;
                 continue;
             }
-            Round::NotYet(seen) => (seen, None),
-            Round::Hopeless(seen, exit) => (seen, exit),
+            Round::NotYet(seen) | Round::Hopeless(seen) => seen,
         };
-        let unhealthy = explain(deployment, spec, green, start, successes, seen, exit).await;
+        let unhealthy = explain(deployment, spec, green, start, successes, seen).await;
         return Ok(Err(Box::new(unhealthy)));
     }
     deployment.step(ReleaseEvent::Healthy { after: start.elapsed() })?;
@@ -90,16 +89,16 @@ impl Checks<'_> {
     async fn round(&mut self, left: Duration) -> Result<Round> {
         let limit = PROBE_TIMEOUT.min(left.max(PROBE_INTERVAL));
         let health = Probe::get(&self.spec.health_path);
-        if let InstanceStatus::Ended(how) = self.deployment.runtime.status(self.green).await? {
+        if self.deployment.runtime.status(self.green).await? != InstanceStatus::Running {
             let answer = self.told.clone().unwrap_or_else(|| "none".to_owned());
-            return Ok(Round::Hopeless(self.seen(&health, answer), Some(how)));
+            return Ok(Round::Hopeless(self.seen(&health, answer)));
         }
         let answer = probe::ask(self.green.address, &health, limit).await;
         let own = self.deployment.runtime.health(self.green).await?;
         let verdict = own.as_ref().map(|own| own.verdict);
         if verdict == Some(HealthVerdict::Unhealthy) {
             let answer = format!("{answer}; the container's own health check says unhealthy");
-            return Ok(Round::Hopeless(self.seen(&health, answer), None));
+            return Ok(Round::Hopeless(self.seen(&health, answer)));
         }
         if !answer.satisfies(&health) {
             return Ok(Round::NotYet(self.seen(&health, answer.to_string())));
@@ -120,11 +119,7 @@ impl Checks<'_> {
         if self.predictions_failed < PREDICTION_TRIES {
             return Ok(Round::NotYet(seen));
         }
-        let exit = match self.deployment.runtime.status(self.green).await? {
-            InstanceStatus::Running => None,
-            InstanceStatus::Ended(how) => Some(how),
-        };
-        Ok(Round::Hopeless(seen, exit))
+        Ok(Round::Hopeless(seen))
     }
 
     fn seen(&self, probe: &Probe, answer: String) -> Seen {
@@ -157,8 +152,13 @@ async fn explain(
     start: Instant,
     successes: u32,
     seen: Seen,
-    exit: Option<String>,
 ) -> Unhealthy {
+    // Asked now, whatever ended the checks: an instance that ends between two questions looks sick, or
+    // does not answer, before it looks ended.
+    let exit = match deployment.runtime.status(green).await {
+        Ok(InstanceStatus::Ended(how)) => Some(how),
+        Ok(InstanceStatus::Running) | Err(_) => None,
+    };
     // These only add to the message: one that cannot be had must not hide it.
     let health_log = match deployment.runtime.health(green).await {
         Ok(health) => health.map(|health| health.log).unwrap_or_default(),

@@ -11,7 +11,7 @@ use crate::kind::{Inferred, infer};
 use crate::select::default_method;
 use crate::test::{Outcome, Sides, run};
 use crate::verdict::{ColumnDrift, DatasetDrift, Distribution, Role, Scale, Status, Verdict};
-use crate::{Correction, Kind, Method, Options, ScoreKind, pandas, summary};
+use crate::{Correction, Kind, Method, Options, ScoreKind, evidently, pandas, summary};
 
 /// Columns of a prediction log that are about the request, not of it.
 pub const IGNORED_PREFIX: &str = "trainyard.";
@@ -168,7 +168,7 @@ pub fn conclude(
     });
     let share = if tested == 0 { 0.0 } else { drifted as f64 / tested as f64 };
     let evidently_error = if options.is_evidently() {
-        evidently_error(&columns, reference_rows, current_rows)
+        evidently::error(&columns, reference_rows, current_rows)
     } else {
         None
     };
@@ -414,38 +414,6 @@ fn adjust(columns: &mut [ColumnDrift], correction: Correction) {
     }
 }
 
-/// The error with which Evidently stops: the first in its order of checks and columns.
-fn evidently_error(
-    columns: &[ColumnDrift],
-    reference_rows: u64,
-    current_rows: u64,
-) -> Option<String> {
-    for (rows, side) in [(current_rows, "current_data"), (reference_rows, "reference_data")] {
-        if rows == 0 {
-            return Some(format!(
-                "ValueError: {side} must contain at least one column; received an empty DataFrame."
-            ));
-        }
-    }
-    let new = columns.iter().find(|column| column.reference.is_none() && column.current.is_some());
-    if let Some(column) = new {
-        return Some(format!("ValueError: Column ({}) is partially present in data", column.name));
-    }
-    for kind in [Kind::Numerical, Kind::Categorical, Kind::Text] {
-        for column in
-            columns.iter().filter(|column| column.kind == kind && column.current.is_some())
-        {
-            match &column.status {
-                Status::Failed(reason) | Status::Skipped(reason) => {
-                    return Some(format!("column {}: {reason}", column.name));
-                }
-                Status::Tested(_) => {}
-            }
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -466,6 +434,28 @@ mod tests {
 
     fn column<'a>(drift: &'a DatasetDrift, name: &str) -> &'a ColumnDrift {
         drift.columns.iter().find(|column| column.name == name).unwrap()
+    }
+
+    #[test]
+    fn an_infinite_value_among_bins_is_an_error_of_evidentlys() {
+        let with = |more: &[f64]| -> ArrayRef {
+            let values = (0..100).map(f64::from).chain(more.iter().copied());
+            Arc::new(Float64Array::from_iter_values(values))
+        };
+        let error = |current: &[f64], method: &str| {
+            let options = Options {
+                compat: Compat::Evidently,
+                method: Some(method.parse().unwrap()),
+                ..Options::default()
+            };
+            let (reference, current) = (table(&[("x", with(&[]))]), table(&[("x", with(current))]));
+            compare(&reference, &current, &options).evidently_error
+        };
+        assert!(error(&[f64::INFINITY], "psi").unwrap().contains("not finite"));
+        // A missing value makes Evidently clean the column, and a rank needs no bins.
+        assert_eq!(error(&[f64::INFINITY, f64::NAN], "psi"), None);
+        assert_eq!(error(&[f64::INFINITY], "ks"), None);
+        assert_eq!(error(&[], "psi"), None);
     }
 
     #[test]

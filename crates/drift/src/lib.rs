@@ -13,6 +13,7 @@
 
 mod column;
 mod compare;
+mod evidently;
 mod finding;
 mod kind;
 mod method;

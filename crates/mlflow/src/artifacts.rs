@@ -1,8 +1,9 @@
 //! Files below an artifact root, wherever it is.
 
-use std::ops::Range;
+mod direct;
 mod local;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::entities::FileInfo;
 use crate::{Error, Result};
 
+pub use direct::{DirectFile, PARTS_MAX, SignedRequest};
 pub use local::LocalArtifacts;
 
 /// A file's bytes as they arrive.
@@ -59,6 +61,15 @@ pub trait Artifacts: Send + Sync {
 
     /// Removes a file or directory; removing nothing is no error.
     async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()>;
+
+    /// The file for clients that transfer it themselves; None where its storage has no such way.
+    async fn direct_file(
+        &self,
+        _root_uri: &str,
+        _path: &str,
+    ) -> Result<Option<Box<dyn DirectFile>>> {
+        Ok(None)
+    }
 }
 
 /// Part of a file, as an HTTP `Range` header asks for one.

@@ -91,11 +91,10 @@ fn parse_runs(text: &str) -> Result<ModelUri> {
     };
     let path = text.strip_prefix("runs:").and_then(|rest| rest.strip_prefix('/'));
     let path = path.ok_or_else(improper)?.trim_start_matches('/');
-    match path.split_once('/') {
-        Some((run_id, path)) if !run_id.is_empty() && !path.is_empty() => Ok(ModelUri::Run {
-            run_id: run_id.to_owned(),
-            path: path.trim_end_matches('/').to_owned(),
-        }),
+    match path.trim_end_matches('/').split_once('/') {
+        Some((run_id, path)) if !run_id.is_empty() && !path.is_empty() => {
+            Ok(ModelUri::Run { run_id: run_id.to_owned(), path: path.to_owned() })
+        }
         _ => Err(improper()),
     }
 }
@@ -196,8 +195,10 @@ pub fn without_credentials(uri: &str) -> String {
     let authority_end = rest.find('/').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(authority_end);
     match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://***@{host}{path}{query}"),
-        None => format!("{scheme}://{rest}{query}"),
+        Some((user, host)) if !user.is_empty() => {
+            format!("{scheme}://***@{host}{path}{query}")
+        }
+        _ => format!("{scheme}://{rest}{query}"),
     }
 }
 

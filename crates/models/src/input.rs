@@ -1,14 +1,16 @@
 //! From Arrow columns to the row-major values that models take.
 //!
-//! A column of fixed-size lists is a tensor input: it counts as many columns. Missing values of numeric
+//! A column of lists of one length is a tensor input: it counts as many columns. Missing values of numeric
 //! columns are NaN, as pandas has them.
+
+use std::borrow::Cow;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array as _, ArrayRef, RecordBatch};
+use arrow_array::{Array as _, ArrayRef, ListArray, RecordBatch};
 use arrow_schema::DataType;
 
 use crate::{Error, Result};
@@ -31,6 +33,15 @@ struct Column<'a> {
     width: usize,
 }
 
+/// Whether a column has the name of a place: it was given none.
+pub(crate) fn is_place(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn has_lists(batch: &RecordBatch) -> bool {
+    batch.columns().iter().any(|column| column.data_type().is_nested())
+}
+
 /// How many numbers a row of this column holds.
 pub(crate) fn width(column: &ArrayRef) -> usize {
     match column.data_type() {
@@ -41,8 +52,16 @@ pub(crate) fn width(column: &ArrayRef) -> usize {
             };
             usize::try_from(*size).unwrap_or(0) * inner
         }
+        DataType::List(_) => column.as_list_opt().and_then(even_length).unwrap_or(1),
         _ => 1,
     }
+}
+
+/// The length that all lists have: without a signature nothing says it before the rows do.
+fn even_length(lists: &ListArray) -> Option<usize> {
+    let mut lengths = lists.offsets().lengths();
+    let first = lengths.next().filter(|_| lists.null_count() == 0)?;
+    lengths.all(|length| length == first).then_some(first)
 }
 
 impl<'a> Input<'a> {
@@ -58,6 +77,15 @@ impl<'a> Input<'a> {
                     let size = list.value_length().max(0) as usize;
                     column.start = (column.start + list.offset()) * size;
                     column.width *= size;
+                    column.values = list.values();
+                }
+                if let Some(list) = column.values.as_list_opt::<i32>()
+                    && column.width == 1
+                    && let Some(size) = even_length(list)
+                {
+                    let first = list.offsets().first();
+                    column.start = usize::try_from(first).unwrap_or(0) + column.start * size;
+                    column.width = size;
                     column.values = list.values();
                 }
                 column
@@ -82,7 +110,36 @@ impl<'a> Input<'a> {
         .collect()
     }
 
-    /// Columns one by one: text as text, everything else as numbers.
+    /// The batch with its columns in the order of `names`, which the model was fitted with. Columns without
+    /// names of their own (lists, places) stay as they are.
+    pub(crate) fn arranged<'b>(
+        batch: &'b RecordBatch,
+        names: &[String],
+    ) -> Result<Cow<'b, RecordBatch>> {
+        let schema = batch.schema_ref();
+        let given = || schema.fields().iter().map(|field| field.name());
+        if given().eq(names) || given().any(|name| is_place(name)) || has_lists(batch) {
+            return Ok(Cow::Borrowed(batch));
+        }
+        let places: Option<Vec<usize>> =
+            names.iter().map(|name| schema.index_of(name).ok()).collect();
+        if let Some(places) = places.filter(|places| places.len() == batch.num_columns()) {
+            let arranged = batch.project(&places);
+            return Ok(Cow::Owned(arranged.map_err(|error| Error::Input(error.to_string()))?));
+        }
+        let unseen = given().find(|&name| !names.contains(name));
+        let missing = names.iter().find(|&name| given().all(|given| given != name));
+        let told = |what: &str, name: Option<&String>| {
+            name.map(|name| format!("; {what}: {name:?}")).unwrap_or_default()
+        };
+        Err(Error::Input(format!(
+            "The feature names should match those that were passed during fit{}{}",
+            told("unseen at fit time", unseen),
+            told("seen at fit time, yet now missing", missing)
+        )))
+    }
+
+    /// Columns one by one: text as text, numbers as numbers.
     pub(crate) fn columns(&self) -> Result<Vec<Cells>> {
         let mut cells = Vec::with_capacity(self.width);
         for column in &self.columns {
@@ -93,6 +150,14 @@ impl<'a> Input<'a> {
                     let every = text.iter().skip(at).step_by(column.width).take(self.rows);
                     cells.push(Cells::Text(every.cloned().collect()));
                 }
+                continue;
+            }
+            if matches!(
+                column.values.data_type(),
+                DataType::Timestamp(..) | DataType::Binary | DataType::LargeBinary
+            ) {
+                let other = Cells::Other(column.values.data_type().clone());
+                cells.extend(std::iter::repeat_n(other, column.width));
                 continue;
             }
             let mut numbers = Vec::with_capacity(self.rows * column.width);
@@ -253,6 +318,7 @@ impl Column<'_> {
         match values.data_type() {
             DataType::Float64 => each!(Float64Type, &from_double),
             DataType::Float32 => each!(Float32Type, &from_single),
+            DataType::Float16 => each!(Float16Type, |x| from_single(f32::from(x))),
             DataType::Int64 => each!(Int64Type, &from_integer),
             DataType::Int32 => each!(Int32Type, |x| from_integer(i64::from(x))),
             DataType::Int16 => each!(Int16Type, |x| from_integer(i64::from(x))),
@@ -314,4 +380,6 @@ pub(crate) enum Cells {
     Numbers(Vec<f64>),
     /// Missing text is `None`.
     Text(Vec<Option<String>>),
+    /// What no model here looks at: times, binary data.
+    Other(DataType),
 }

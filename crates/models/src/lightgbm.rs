@@ -70,7 +70,12 @@ impl Objective {
             words.iter().find_map(|word| word.strip_prefix("sigmoid:")?.parse().ok()).unwrap_or(1.0)
         };
         Ok(match name {
-            "regression" | "regression_l2" if words.contains(&"sqrt") => Self::Square,
+            // Of these all but huber take `reg_sqrt`, and say so.
+            "regression" | "regression_l1" | "regression_l2" | "fair" | "quantile" | "mape"
+                if words.contains(&"sqrt") =>
+            {
+                Self::Square
+            }
             "" | "custom" | "none" | "regression" | "regression_l1" | "regression_l2" | "huber"
             | "fair" | "quantile" | "mape" | "lambdarank" | "rank_xendcg" => Self::Identity,
             "binary" | "multiclassova" => Self::Sigmoid(sigmoid()),

@@ -4,9 +4,10 @@
 //! XGBoost computes in `f32`: inputs, thresholds, leaf values and their sums, which start from the base
 //! score. So does this.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float32Array, Int64Array, RecordBatch};
+use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch};
 
 use crate::document::{Document, parse_json, parse_ubjson};
 use crate::input::Input;
@@ -23,6 +24,8 @@ pub(crate) struct Booster {
     base: Vec<f32>,
     objective: Objective,
     features: usize,
+    /// Names of the features; none if training had none.
+    names: Vec<String>,
     outputs: usize,
 }
 
@@ -164,6 +167,10 @@ impl Booster {
         let mut base: Vec<f32> =
             base_scores(base, outputs)?.into_iter().map(|x| objective.margin(x)).collect();
         let features = count("num_feature")?;
+        let names = learner.get("feature_names").and_then(Document::list).unwrap_or_default();
+        let names: Option<Vec<String>> =
+            names.iter().map(|name| name.text().map(str::to_owned)).collect();
+        let names = names.filter(|names| names.len() == features).unwrap_or_default();
         let booster = learner.get("gradient_booster").ok_or_else(|| missing("gradient_booster"))?;
         let best = learner
             .get("attributes")
@@ -209,11 +216,32 @@ impl Booster {
                 });
             }
         };
-        Ok(Self { learner, base, objective, features, outputs })
+        Ok(Self { learner, base, objective, features, names, outputs })
     }
 
     /// Predictions of all rows and how many each row has.
     pub(crate) fn predict_rows(&self, rows: &[f32], width: usize) -> Result<(Vec<f32>, usize)> {
+        let mut sums = self.sums(rows, width)?;
+        self.objective.apply(&mut sums, self.outputs);
+        if self.objective == Objective::SoftMax {
+            let best = sums.chunks_exact(self.outputs).map(|row| largest(row) as f32);
+            return Ok((best.collect(), 1));
+        }
+        Ok((sums, self.outputs))
+    }
+
+    /// The same, but probabilities where `multi:softmax` predicts the class.
+    pub(crate) fn probabilities(&self, rows: &[f32], width: usize) -> Result<(Vec<f32>, usize)> {
+        if self.objective != Objective::SoftMax {
+            return self.predict_rows(rows, width);
+        }
+        let mut sums = self.sums(rows, width)?;
+        Objective::SoftProb.apply(&mut sums, self.outputs);
+        Ok((sums, self.outputs))
+    }
+
+    /// What the trees or weights add up to, before the objective makes predictions of it.
+    fn sums(&self, rows: &[f32], width: usize) -> Result<Vec<f32>> {
         if width != self.features {
             return Err(Error::Input(format!(
                 "the model takes {} columns, the input has {width}",
@@ -240,20 +268,7 @@ impl Booster {
                 }
             }
         }
-        self.objective.apply(&mut sums, self.outputs);
-        if self.objective == Objective::SoftMax {
-            let best = |row: &[f32]| {
-                row.iter()
-                    .enumerate()
-                    .fold(
-                        (0, f32::NEG_INFINITY),
-                        |best, (at, &x)| if x > best.1 { (at, x) } else { best },
-                    )
-                    .0
-            };
-            return Ok((sums.chunks_exact(self.outputs).map(|row| best(row) as f32).collect(), 1));
-        }
-        Ok((sums, self.outputs))
+        Ok(sums)
     }
 
     /// Whether each output is a label of its own, present or not.
@@ -270,16 +285,7 @@ impl Booster {
             };
             return predictions.iter().map(|&x| chosen(x)).collect();
         }
-        let best = |row: &[f32]| {
-            row.iter()
-                .enumerate()
-                .fold(
-                    (0, f32::NEG_INFINITY),
-                    |best, (at, &x)| if x > best.1 { (at, x) } else { best },
-                )
-                .0
-        };
-        predictions.chunks_exact(width).map(best).collect()
+        predictions.chunks_exact(width).map(largest).collect()
     }
 
     pub(crate) fn size_bytes(&self) -> usize {
@@ -288,6 +294,13 @@ impl Booster {
             Learner::Linear(weights) => size_of_val(weights.as_slice()),
         }
     }
+}
+
+/// Place of the largest number, of equals the first.
+fn largest(row: &[f32]) -> usize {
+    let larger =
+        |best: (usize, f32), (at, &x): (usize, &f32)| if x > best.1 { (at, x) } else { best };
+    row.iter().enumerate().fold((0, f32::NEG_INFINITY), larger).0
 }
 
 /// One number (old), a number in brackets or one for each output.
@@ -478,11 +491,16 @@ impl XgboostModel {
 
 impl Predictor for XgboostModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
-        let input = Input::new(input);
+        let arranged = match self.booster.names.as_slice() {
+            [] => Cow::Borrowed(input),
+            names => Input::arranged(input, names)?,
+        };
+        let input = Input::new(&arranged);
         let (predictions, width) = self.booster.predict_rows(&input.rows_f32()?, input.width())?;
         if self.classifier && self.booster.is_multilabel() {
-            let present = predictions.iter().map(|&x| i64::from(x > 0.5));
-            let values: ArrayRef = Arc::new(Int64Array::from_iter_values(present));
+            // XGBoost marks the labels in a table of doubles.
+            let present = predictions.iter().map(|&x| f64::from(u8::from(x > 0.5)));
+            let values: ArrayRef = Arc::new(Float64Array::from_iter_values(present));
             return Ok(Prediction::Matrix { values, width });
         }
         if self.classifier {

@@ -29,13 +29,13 @@ impl Error {
             Self::Train(error) => train_exit_code(error),
             Self::Mlflow(error) => mlflow_exit_code(error),
             Self::Tracking(error) => tracking_exit_code(error),
+            Self::Deploy(error) => deploy_exit_code(error),
             Self::Io { .. }
             | Self::Remote { .. }
             | Self::Staging { .. }
             | Self::Traffic { .. }
             | Self::Listen { .. }
-            | Self::Serve(_)
-            | Self::Deploy(_) => FAILED,
+            | Self::Serve(_) => FAILED,
         }
     }
 
@@ -123,6 +123,15 @@ fn tracking_exit_code(error: &trainyard_tracking::Error) -> u8 {
         trainyard_tracking::Error::Mlflow(error) => mlflow_exit_code(error),
         trainyard_tracking::Error::SchemaVersion { .. }
         | trainyard_tracking::Error::NotMlflow { .. } => INPUT,
+        _ => FAILED,
+    }
+}
+
+fn deploy_exit_code(error: &trainyard_deploy::Error) -> u8 {
+    use trainyard_deploy::Error as Deploy;
+
+    match error {
+        Deploy::NotDeployed { .. } | Deploy::NoPrevious { .. } | Deploy::Name { .. } => INPUT,
         _ => FAILED,
     }
 }

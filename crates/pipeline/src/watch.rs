@@ -15,7 +15,7 @@ use crate::monitor::{LogFilter, monitor_project, report, served_version};
 use crate::notify::{Happened, notify};
 use crate::run::{RunOptions, run};
 use crate::watch_config::Watch;
-use crate::{DriftSummary, Error, Project, Result, Summary, traffic};
+use crate::{DriftSummary, Error, Project, Result, Summary};
 
 /// Time between two looks when the project does not say.
 const EVERY: Duration = Duration::from_hours(1);
@@ -101,12 +101,6 @@ async fn turn(
 ) -> Result<Turn> {
     let config = &project.config.watch;
     let mut memory = Memory::read(project)?;
-    let deployment = trainyard_deploy::status(&crate::deploy::service(project)).await?;
-    if project.config.monitor.current.is_none()
-        && let Some(url) = &deployment.url
-    {
-        traffic::flush_log(url).await?;
-    }
     let version = served_version(project, tracking.as_ref()).await?;
     let since = memory.trainings_ms.last().copied().and_then(DateTime::from_timestamp_millis);
     let filter = LogFilter { version: Some(version.clone()), since };

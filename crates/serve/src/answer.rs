@@ -41,8 +41,10 @@ pub(crate) fn scoring(prediction: &Prediction, frame: bool) -> Vec<u8> {
             writer.list(rows(prediction), |writer, row| {
                 writer.object(
                     outputs.iter().map(|(name, output)| (name.as_str(), output)),
-                    |w, output| {
-                        w.row(output, row);
+                    // A data frame has one value in a cell.
+                    |w, output| match single(output) {
+                        Some(values) => w.value(values, row),
+                        None => w.row(output, row),
                     },
                 );
             });
@@ -67,7 +69,10 @@ pub(crate) fn plain(prediction: &Prediction) -> Vec<u8> {
     let (predictions, probabilities) = parts(prediction);
     let mut writer = Writer::new(NotANumber::Null);
     writer.text("{\"predictions\": ");
-    writer.all(predictions);
+    match single(predictions) {
+        Some(values) => writer.values(values, 0, values.len()),
+        None => writer.all(predictions),
+    }
     if let Some(probabilities) = probabilities {
         writer.text(", \"probabilities\": ");
         writer.all(probabilities);
@@ -87,16 +92,21 @@ pub(crate) fn flat(values: &ArrayRef) -> Vec<u8> {
 /// with several.
 pub(crate) fn parts(prediction: &Prediction) -> (&Prediction, Option<&Prediction>) {
     let Prediction::Named(outputs) = prediction else { return (prediction, None) };
-    let single = |output: &&Prediction| {
-        matches!(output, Prediction::Column(_) | Prediction::Matrix { width: 1, .. })
-    };
     let outputs: Vec<&Prediction> = outputs.iter().map(|(_, output)| output).collect();
-    let label = outputs.iter().copied().find(|output| single(output));
-    let several = outputs.iter().copied().find(|output| !single(output));
+    let label = outputs.iter().copied().find(|output| single(output).is_some());
+    let several = outputs.iter().copied().find(|output| single(output).is_none());
     match (label, several) {
         (Some(label), several) => (label, several),
         (None, Some(several)) => (several, None),
         (None, None) => (prediction, None),
+    }
+}
+
+/// The values of an output that has one a row, be it a list or a matrix of one column.
+fn single(output: &Prediction) -> Option<&ArrayRef> {
+    match output {
+        Prediction::Column(values) | Prediction::Matrix { values, width: 1 } => Some(values),
+        _ => None,
     }
 }
 
@@ -152,9 +162,7 @@ impl Writer {
     fn all(&mut self, prediction: &Prediction) {
         match prediction {
             // The common shapes without asking for the type of each value.
-            Prediction::Column(values) | Prediction::Matrix { values, width: 1 } => {
-                self.values(values, 0, values.len());
-            }
+            Prediction::Column(values) => self.values(values, 0, values.len()),
             other => self.list(rows(other), |writer, row| writer.row(other, row)),
         }
     }
@@ -162,9 +170,7 @@ impl Writer {
     /// One row.
     fn row(&mut self, prediction: &Prediction, row: usize) {
         match prediction {
-            Prediction::Column(values) | Prediction::Matrix { values, width: 1 } => {
-                self.value(values, row);
-            }
+            Prediction::Column(values) => self.value(values, row),
             Prediction::Matrix { values, width } => self.values(values, row * width, *width),
             Prediction::Maps { keys, values } => {
                 let first = row * keys.len();
@@ -322,7 +328,10 @@ mod tests {
         );
         let variable =
             Prediction::Matrix { values: Arc::new(Float64Array::from(vec![1.5])), width: 1 };
+        assert_eq!(text(scoring(&variable, true)), r#"{"predictions": [[1.5]]}"#);
         let regressor = Prediction::Named(vec![("variable".to_owned(), variable)]);
+        assert_eq!(text(scoring(&regressor, true)), r#"{"predictions": [{"variable": 1.5}]}"#);
+        assert_eq!(text(scoring(&regressor, false)), r#"{"predictions": {"variable": [[1.5]]}}"#);
         assert_eq!(text(plain(&regressor)), r#"{"predictions": [1.5]}"#);
     }
 

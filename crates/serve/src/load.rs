@@ -94,14 +94,24 @@ enum Read {
     },
 }
 
+/// The input example. `MLmodel` may name a file that was not copied along, which MLflow never notices.
+fn example(folder: &Path, mlmodel: &MlModel) -> Option<String> {
+    match InputExample::read(folder, mlmodel) {
+        Ok(example) => example.map(|example| example.payload),
+        Err(error) => {
+            tracing::warn!(%error, "no input example, so the model is not tried before it serves");
+            None
+        }
+    }
+}
+
 fn read(folder: &Path, options: &ServeOptions) -> Result<Read> {
     let native = (options.loader.0)(folder).and_then(|loaded| {
         params::check(&loaded.mlmodel)?;
         Ok(loaded)
     });
     let beside = |mlmodel: &MlModel| -> Result<_> {
-        let example = InputExample::read(folder, mlmodel)?.map(|example| example.payload);
-        Ok((example, verify::recorded(folder)?))
+        Ok((example(folder, mlmodel), verify::recorded(folder)?))
     };
     let (what, hint) = match native {
         Ok(loaded) => {
@@ -143,6 +153,7 @@ fn served(
         (None, None, None) => mlmodel.model_uuid.as_deref().unwrap_or_default(),
     };
     Served {
+        name: Arc::default(),
         version: Arc::from(version),
         resolved,
         loaded_at: Utc::now(),

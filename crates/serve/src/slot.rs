@@ -35,6 +35,8 @@ impl Engine {
 /// A model that has shown that it works.
 #[derive(Debug)]
 pub(crate) struct Served {
+    /// The name of the slot that it serves in, which gives it.
+    pub(crate) name: Arc<str>,
     /// What the folder says of itself.
     pub(crate) mlmodel: MlModel,
     pub(crate) engine: Engine,
@@ -111,7 +113,8 @@ impl Slot {
     }
 
     /// Replaces what serves. Requests in flight finish on the old one, which goes with the last.
-    pub(crate) fn swap(&self, served: Served) {
+    pub(crate) fn swap(&self, mut served: Served) {
+        served.name = Arc::from(self.name.as_str());
         let first = self.current.swap(Some(Arc::new(served))).is_none();
         let mut status = self.status();
         status.last_error = None;

@@ -15,10 +15,10 @@ use std::time::Duration;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder, GoogleConfigKey};
-use object_store::{ClientOptions, ObjectStore, RetryConfig, StaticCredentialProvider};
+use object_store::{ClientOptions, RetryConfig, StaticCredentialProvider};
 use url::Url;
 
-use crate::{Error, Result};
+use crate::{Client, Error, Result};
 
 /// Longest wait for the next bytes. There is no limit on a whole transfer: files may be of any
 /// size, lines of any speed.
@@ -80,7 +80,7 @@ pub fn is_known(scheme: &str) -> bool {
 }
 
 /// A client for the bucket or container of `url`.
-pub(crate) fn store(url: &Url, environment: &Environment) -> Result<Arc<dyn ObjectStore>> {
+pub(crate) fn client(url: &Url, environment: &Environment) -> Result<Client> {
     // Another part of the program may have installed it: then this changes nothing.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let bucket = url.host_str().filter(|host| !host.is_empty());
@@ -107,7 +107,7 @@ fn retry() -> RetryConfig {
     RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() }
 }
 
-fn s3(url: &Url, bucket: &str, environment: &Environment) -> Result<Arc<dyn ObjectStore>> {
+fn s3(url: &Url, bucket: &str, environment: &Environment) -> Result<Client> {
     let mut options = client_options();
     let mut builder = AmazonS3Builder::new().with_region(DEFAULT_REGION);
     if let Some(region) = environment.get("AWS_DEFAULT_REGION") {
@@ -148,7 +148,8 @@ fn s3(url: &Url, bucket: &str, environment: &Environment) -> Result<Arc<dyn Obje
         .with_retry(retry())
         .build()
         .map_err(settings_error(url))?;
-    Ok(Arc::new(store))
+    let store = Arc::new(store);
+    Ok(Client { direct: Some(Arc::clone(&store) as _), store })
 }
 
 /// One profile of the file that AWS' tools keep keys in.
@@ -192,7 +193,7 @@ impl Profile {
     }
 }
 
-fn google(url: &Url, bucket: &str, environment: &Environment) -> Result<Arc<dyn ObjectStore>> {
+fn google(url: &Url, bucket: &str, environment: &Environment) -> Result<Client> {
     let mut options = client_options();
     let mut builder = GoogleCloudStorageBuilder::new();
     for (key, value) in environment.settings::<GoogleConfigKey>("GOOGLE_") {
@@ -221,11 +222,11 @@ fn google(url: &Url, bucket: &str, environment: &Environment) -> Result<Arc<dyn 
         .with_retry(retry())
         .build()
         .map_err(settings_error(url))?;
-    Ok(Arc::new(store))
+    Ok(Client { store: Arc::new(store), direct: None })
 }
 
 /// `scheme://container@account.…/path`, as MLflow writes it.
-fn azure(url: &Url, environment: &Environment) -> Result<Arc<dyn ObjectStore>> {
+fn azure(url: &Url, environment: &Environment) -> Result<Client> {
     let container = url.username();
     let account = url.host_str().and_then(|host| host.split('.').next()).unwrap_or_default();
     if container.is_empty() || account.is_empty() {
@@ -265,7 +266,7 @@ fn azure(url: &Url, environment: &Environment) -> Result<Arc<dyn ObjectStore>> {
         .with_retry(retry())
         .build()
         .map_err(settings_error(url))?;
-    Ok(Arc::new(store))
+    Ok(Client { store: Arc::new(store), direct: None })
 }
 
 #[cfg(test)]
@@ -274,7 +275,7 @@ mod tests {
 
     fn shown(uri: &str, variables: &[(&str, &str)]) -> Result<String> {
         let environment = Environment::of(variables.iter().copied());
-        store(&Url::parse(uri).unwrap(), &environment).map(|store| store.to_string())
+        client(&Url::parse(uri).unwrap(), &environment).map(|client| client.store.to_string())
     }
 
     #[test]

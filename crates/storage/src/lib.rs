@@ -23,7 +23,9 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use object_store::ObjectStore;
+use object_store::multipart::MultipartStore;
 use object_store::path::Path;
+use object_store::signer::Signer;
 use url::Url;
 
 pub use cloud::Environment;
@@ -37,6 +39,8 @@ const STORES_MAX: usize = 64;
 pub struct Place {
     /// Where it lies.
     pub store: Arc<dyn ObjectStore>,
+    /// The same store, if others can be let in by signed URLs.
+    pub direct: Option<Arc<dyn DirectStore>>,
     /// The path in `store`; empty for its root.
     pub path: Path,
     /// The same as a path of this machine, if it is there.
@@ -49,11 +53,23 @@ impl fmt::Debug for Place {
     }
 }
 
+/// A store that signs requests to it, which need no other credentials then.
+pub trait DirectStore: ObjectStore + MultipartStore + Signer {}
+
+impl<T: ObjectStore + MultipartStore + Signer> DirectStore for T {}
+
+/// A bucket's client.
+#[derive(Clone)]
+pub(crate) struct Client {
+    store: Arc<dyn ObjectStore>,
+    direct: Option<Arc<dyn DirectStore>>,
+}
+
 /// The stores that were used, by bucket.
 #[derive(Default)]
 pub struct Stores {
     environment: Environment,
-    known: Mutex<HashMap<String, Arc<dyn ObjectStore>>>,
+    known: Mutex<HashMap<String, Client>>,
 }
 
 impl fmt::Debug for Stores {
@@ -83,7 +99,8 @@ impl Stores {
                 let url = Url::parse(uri).map_err(|error| Error::uri(uri, error.to_string()))?;
                 let path = Path::parse(object_path(uri))
                     .map_err(|error| Error::uri(uri, error.to_string()))?;
-                Ok(Place { store: self.store(&url)?, path, local: None })
+                let Client { store, direct } = self.client(&url)?;
+                Ok(Place { store, direct, path, local: None })
             }
             Some(scheme) => {
                 Err(Error::UnknownScheme { scheme: scheme.to_owned(), uri: uri.to_owned() })
@@ -91,19 +108,19 @@ impl Stores {
         }
     }
 
-    fn store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
+    fn client(&self, url: &Url) -> Result<Client> {
         let key = format!("{}://{}@{}", url.scheme(), url.username(), url.authority());
         // The guarded map is whole between any two operations, so a panic elsewhere is no harm.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = known.get(&key) {
-            return Ok(Arc::clone(store));
+        if let Some(client) = known.get(&key) {
+            return Ok(client.clone());
         }
-        let store = cloud::store(url, &self.environment)?;
+        let client = cloud::client(url, &self.environment)?;
         if known.len() >= STORES_MAX {
             known.clear();
         }
-        known.insert(key, Arc::clone(&store));
-        Ok(store)
+        known.insert(key, client.clone());
+        Ok(client)
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn place(path: &FilePath) -> Result<Place> {
         .map_err(|error| Error::uri(&local.display().to_string(), error.to_string()))?;
     // What was acknowledged is on the disk.
     let store = LocalFileSystem::new().with_fsync(true);
-    Ok(Place { store: Arc::new(store), path, local: Some(local) })
+    Ok(Place { store: Arc::new(store), direct: None, path, local: Some(local) })
 }
 
 pub(crate) fn file_uri_path(uri: &str) -> Result<PathBuf> {

@@ -2,7 +2,7 @@
 //! of one store, registered models and their versions of the other.
 
 use async_trait::async_trait;
-use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange, ByteStream};
+use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange, ByteStream, DirectFile};
 use trainyard_mlflow::entities::{
     DatasetInput, DatasetSummary, Experiment, FileInfo, LoggedModel, LoggedModelStatus, Metric,
     ModelInput, ModelOutput, ModelVersion, Param, RegisteredModel, Run, RunInfo, Tag,
@@ -365,5 +365,9 @@ impl Artifacts for WithRegistry {
 
     async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()> {
         self.tracking.delete_artifact(root_uri, path).await
+    }
+
+    async fn direct_file(&self, root_uri: &str, path: &str) -> Result<Option<Box<dyn DirectFile>>> {
+        self.tracking.direct_file(root_uri, path).await
     }
 }

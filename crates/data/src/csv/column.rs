@@ -8,7 +8,7 @@ use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder, OffsetBufferBuilder}
 use arrow_schema::{ArrowError, DataType};
 
 use super::split::Cell;
-use super::value::{Number, boolean, is_null, number};
+use super::value::{Number, boolean, float, is_null, number};
 
 /// What a column of a block holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +168,13 @@ fn numbers(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
     };
     for cell in rest {
         let text = cell.text(block);
-        if let Some(number) = number(&text) {
+        // In a column of floats it does not matter what else the numbers are.
+        if facts.has_floats
+            && let Some(number) = float(&text)
+        {
+            floats.push(number);
+            nulls.append_non_null();
+        } else if let Some(number) = number(&text) {
             facts.see(number);
             floats.push(number.as_f64());
             nulls.append_non_null();

@@ -1,9 +1,58 @@
-//! Column names: pandas' rules for empty and repeated ones.
+//! The header of a CSV file: where it ends, and pandas' rules for empty and repeated names.
 
 use std::collections::{HashMap, HashSet};
 
+use super::input::Input;
+use super::split::{Cell, Splitter, Step};
+use super::{broken, check_text, touches_end};
+use crate::error::{Error, Result};
+use crate::options::{MAX_COLUMNS, MAX_RECORD_BYTES};
+
+/// Bytes in which the header is looked for first.
+const HEADER_BYTES: usize = 64 << 10;
+
+/// The column names, and where the records begin.
+pub(super) fn read(input: &Input<'_>, delimiter: u8) -> Result<(Vec<String>, usize)> {
+    let path = input.path;
+    let mut buffer = Vec::new();
+    let mut cells = Vec::new();
+    let mut size = HEADER_BYTES;
+    loop {
+        let text = input.get(0, size, &mut buffer)?;
+        if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = text {
+            let byte = text.first().copied().unwrap_or_default();
+            let hint = "the file is UTF-16; convert it: iconv -f UTF-16 -t UTF-8";
+            return Err(Error::Utf8 { path: path.to_owned(), line: 1, byte, hint });
+        }
+        let mut splitter = Splitter::new(text, delimiter, 0, MAX_RECORD_BYTES);
+        let step = splitter.next_record(&mut cells);
+        let body = splitter.position;
+        if size < input.len() && touches_end(step, body, text) {
+            size *= 2;
+            continue;
+        }
+        match step {
+            Step::Record => {}
+            Step::End => return Err(Error::EmptyFile { path: path.to_owned() }),
+            step => return Err(broken(input, 0, step)),
+        }
+        check_text(input, 0, text.get(..body).unwrap_or_default())?;
+        if cells.len() > MAX_COLUMNS {
+            return Err(Error::Limit {
+                path: path.to_owned(),
+                place: String::new(),
+                what: format!("a header of {} columns", cells.len()),
+                limit: format!("{MAX_COLUMNS} columns"),
+                hint: "is the table transposed? rows are lines, columns are fields",
+            });
+        }
+        let name = |cell: &Cell| String::from_utf8_lossy(&cell.text(text)).into_owned();
+        return Ok((column_names(cells.iter().map(name).collect()), body));
+    }
+}
+
 /// Names the columns as pandas does: an empty name becomes `Unnamed: 3`, a repeated one `x.1`.
-pub(super) fn column_names(raw: Vec<String>) -> Vec<String> {
+fn column_names(raw: Vec<String>) -> Vec<String> {
     let named: Vec<String> = raw
         .into_iter()
         .enumerate()

@@ -7,6 +7,8 @@
 
 mod column;
 mod header;
+pub(crate) mod input;
+mod pieces;
 pub(crate) mod segments;
 mod split;
 pub(crate) mod value;
@@ -15,13 +17,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_array::ArrayRef;
+use arrow_schema::DataType;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result, list_names, shorten};
-use crate::options::{MAX_COLUMNS, MAX_RECORD_BYTES, ReadOptions};
+use crate::options::{MAX_RECORD_BYTES, ReadOptions};
 use column::{Facts, Parsed, Refused};
+use input::Input;
+pub(crate) use pieces::Pieces;
 use split::{Cell, Splitter, Step};
 
 /// Bytes of a block: large enough that its buffers pay, small enough to fit a core's cache twice.
@@ -29,14 +33,19 @@ const BLOCK_BYTES: usize = 1 << 20;
 
 /// What the reader needs to know about the file.
 struct File<'a> {
-    path: &'a Path,
-    text: &'a [u8],
+    input: &'a Input<'a>,
     delimiter: u8,
     fill_short: bool,
     /// Columns of the header.
     width: usize,
     /// Indices of the columns to read, ascending, without repetition.
     wanted: Vec<usize>,
+}
+
+impl<'a> File<'a> {
+    fn path(&self) -> &'a Path {
+        self.input.path
+    }
 }
 
 /// The records that begin in one stretch of the file.
@@ -48,29 +57,37 @@ struct Block {
     columns: Vec<Parsed>,
 }
 
-/// Reads a whole CSV file that is in memory.
+/// Memory that is used for one block after another.
+#[derive(Default)]
+struct Scratch {
+    text: Vec<u8>,
+    /// The fields of a record.
+    record: Vec<Cell>,
+    /// The fields of each wanted column.
+    columns: Vec<Vec<Cell>>,
+}
+
+/// Reads a whole CSV file.
 ///
 /// `forced` gives types by column name, over those of the options.
 pub(crate) fn read(
-    path: &Path,
-    text: &[u8],
+    input: &Input<'_>,
     options: &ReadOptions,
     forced: &BTreeMap<String, DataType>,
-) -> Result<RecordBatch> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    check_text(path, text)?;
+) -> Result<Pieces> {
+    let path = input.path;
     let delimiter = options.delimiter.unwrap_or_else(|| default_delimiter(path));
-    let (names, body) = read_header(path, text, delimiter)?;
+    let (names, body) = header::read(input, delimiter)?;
     let chosen = choose(path, &names, options)?;
     let mut wanted = chosen.clone();
     wanted.sort_unstable();
     wanted.dedup();
     let fill_short = options.fill_short_records;
-    let file = File { path, text, delimiter, fill_short, width: names.len(), wanted };
+    let file = File { input, delimiter, fill_short, width: names.len(), wanted };
     let blocks = read_blocks(&file, body)?;
     let rows = blocks.iter().map(|block| block.rows).sum();
 
-    let columns: Vec<ArrayRef> = file
+    let columns: Vec<(DataType, Vec<ArrayRef>)> = file
         .wanted
         .par_iter()
         .enumerate()
@@ -80,17 +97,15 @@ pub(crate) fn read(
             finish_column(&file, &blocks, slot, name, given)
         })
         .collect::<Result<_>>()?;
-    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = chosen
+    let columns = chosen
         .iter()
         .filter_map(|index| {
             let slot = file.wanted.binary_search(index).ok()?;
-            let array = Arc::clone(columns.get(slot)?);
-            Some((Field::new(names.get(*index)?, array.data_type().clone(), true), array))
+            let (data_type, pieces) = columns.get(slot)?.clone();
+            Some((names.get(*index)?.clone(), data_type, pieces))
         })
-        .unzip();
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
-        .map_err(|source| Error::arrow(path, source))
+        .collect();
+    Ok(Pieces { columns, rows })
 }
 
 fn default_delimiter(path: &Path) -> u8 {
@@ -100,23 +115,15 @@ fn default_delimiter(path: &Path) -> u8 {
     if is_tab(path) || inner.is_some_and(is_tab) { b'\t' } else { b',' }
 }
 
-/// Text must be UTF-8 without NULs; checked in parallel before anything is cut.
-fn check_text(path: &Path, text: &[u8]) -> Result<()> {
-    if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = text {
-        let byte = text.first().copied().unwrap_or_default();
-        let hint = "the file is UTF-16; convert it: iconv -f UTF-16 -t UTF-8";
-        return Err(Error::Utf8 { path: path.to_owned(), line: 1, byte, hint });
-    }
-    // Lines are independent: a line break byte is never part of a longer UTF-8 sequence.
-    let bad = cuts(text, 0).into_par_iter().find_map_first(|(start, end)| {
-        let part = text.get(start..end)?;
-        let nul = memchr::memchr(0, part);
-        let invalid = std::str::from_utf8(part).err().map(|error| error.valid_up_to());
-        [nul, invalid].into_iter().flatten().min().map(|offset| start + offset)
-    });
-    let Some(offset) = bad else { return Ok(()) };
-    let line = line_of(text, offset);
-    let path = path.to_owned();
+/// Text must be UTF-8 without NULs. Blocks are independent: a line break byte is never part of a
+/// longer UTF-8 sequence.
+fn check_text(input: &Input<'_>, start: usize, text: &[u8]) -> Result<()> {
+    let nul = memchr::memchr(0, text);
+    let invalid = if text.is_ascii() { None } else { std::str::from_utf8(text).err() };
+    let invalid = invalid.map(|error| error.valid_up_to());
+    let Some(offset) = [nul, invalid].into_iter().flatten().min() else { return Ok(()) };
+    let line = input.line_of(start + offset);
+    let path = input.path.to_owned();
     Err(match text.get(offset) {
         Some(0) | None => Error::Nul { path, line },
         Some(&byte) => Error::Utf8 {
@@ -129,66 +136,39 @@ fn check_text(path: &Path, text: &[u8]) -> Result<()> {
 }
 
 /// Stretches of about [`BLOCK_BYTES`] that begin behind line breaks, from `from` to the end.
-fn cuts(text: &[u8], from: usize) -> Vec<(usize, usize)> {
-    let mut cuts = Vec::with_capacity(text.len() / BLOCK_BYTES + 1);
+fn cuts(input: &Input<'_>, from: usize) -> Result<Vec<(usize, usize)>> {
+    let mut cuts = Vec::with_capacity(input.len() / BLOCK_BYTES + 1);
     let mut start = from;
-    while start < text.len() {
-        let nominal = start.saturating_add(BLOCK_BYTES).min(text.len());
-        let rest = text.get(nominal..).unwrap_or_default();
-        let end = memchr::memchr2(b'\n', b'\r', rest).map_or(text.len(), |offset| {
-            let pair = rest.get(offset..offset + 2) == Some(b"\r\n");
-            nominal + offset + 1 + usize::from(pair)
-        });
+    while start < input.len() {
+        let end = input.line_end(start.saturating_add(BLOCK_BYTES))?;
         cuts.push((start, end));
         start = end;
     }
-    cuts
+    Ok(cuts)
 }
 
-/// Physical line of a byte, from 1.
-fn line_of(text: &[u8], offset: usize) -> usize {
-    let before = text.get(..offset).unwrap_or(text);
-    let feeds = memchr::memchr_iter(b'\n', before).count();
-    let lone_returns =
-        memchr::memchr_iter(b'\r', before).filter(|&at| text.get(at + 1) != Some(&b'\n')).count();
-    feeds + lone_returns + 1
-}
-
-/// The column names, and where the records begin.
-fn read_header(path: &Path, text: &[u8], delimiter: u8) -> Result<(Vec<String>, usize)> {
-    let mut cells = Vec::new();
-    let mut splitter = Splitter::new(text, delimiter, 0, MAX_RECORD_BYTES);
-    match splitter.next_record(&mut cells) {
-        Step::Record => {}
-        Step::End => return Err(Error::EmptyFile { path: path.to_owned() }),
-        step => return Err(broken(path, text, step)),
+/// Whether what was found in a part of the file may go on behind that part.
+fn touches_end(step: Step, position: usize, text: &[u8]) -> bool {
+    match step {
+        Step::Record | Step::End => position >= text.len(),
+        Step::OpenQuote(_) => true,
+        Step::TooLong(_) => false,
     }
-    if cells.len() > MAX_COLUMNS {
-        return Err(Error::Limit {
-            path: path.to_owned(),
-            place: String::new(),
-            what: format!("a header of {} columns", cells.len()),
-            limit: format!("{MAX_COLUMNS} columns"),
-            hint: "is the table transposed? rows are lines, columns are fields",
-        });
-    }
-    let raw =
-        cells.iter().map(|cell| String::from_utf8_lossy(&cell.text(text)).into_owned()).collect();
-    Ok((header::column_names(raw), splitter.position))
 }
 
-/// The error of a step that is neither a record nor the end.
-fn broken(path: &Path, text: &[u8], step: Step) -> Error {
+/// The error of a step that is neither a record nor the end, in a part that begins at `start`.
+fn broken(input: &Input<'_>, start: usize, step: Step) -> Error {
+    let path = input.path.to_owned();
     match step {
         Step::TooLong(at) => Error::Limit {
-            path: path.to_owned(),
-            place: format!(", line {}", line_of(text, at)),
+            path,
+            place: format!(", line {}", input.line_of(start + at)),
             what: "a record (line)".to_owned(),
             limit: format!("{} MiB", MAX_RECORD_BYTES >> 20),
             hint: "is the file CSV with line breaks? an unclosed quote also swallows lines",
         },
-        Step::OpenQuote(at) => Error::OpenQuote { path: path.to_owned(), line: line_of(text, at) },
-        Step::Record | Step::End => Error::EmptyFile { path: path.to_owned() },
+        Step::OpenQuote(at) => Error::OpenQuote { path, line: input.line_of(start + at) },
+        Step::Record | Step::End => Error::EmptyFile { path },
     }
 }
 
@@ -214,10 +194,13 @@ fn choose(path: &Path, names: &[String], options: &ReadOptions) -> Result<Vec<us
 
 /// Reads all blocks in parallel, then again those whose start was guessed wrong.
 fn read_blocks(file: &File<'_>, body: usize) -> Result<Vec<Block>> {
-    let cuts = cuts(file.text, body);
-    let guesses: Vec<Result<Block>> =
-        cuts.par_iter().map(|&(start, end)| read_block(file, start, end)).collect();
+    let cuts = cuts(file.input, body)?;
+    let guesses: Vec<Result<Block>> = cuts
+        .par_iter()
+        .map_init(Scratch::default, |scratch, &(start, end)| read_block(file, start, end, scratch))
+        .collect();
     let mut blocks = Vec::with_capacity(guesses.len());
+    let mut scratch = Scratch::default();
     let mut position = body;
     for (guess, (start, end)) in guesses.into_iter().zip(cuts) {
         let block = if start == position {
@@ -226,7 +209,7 @@ fn read_blocks(file: &File<'_>, body: usize) -> Result<Vec<Block>> {
             // A record of an earlier block reaches over this one.
             continue;
         } else {
-            read_block(file, position, end)?
+            read_block(file, position, end, &mut scratch)?
         };
         position = block.end;
         blocks.push(block);
@@ -235,44 +218,76 @@ fn read_blocks(file: &File<'_>, body: usize) -> Result<Vec<Block>> {
 }
 
 /// Reads the records that begin in `start..end`.
-fn read_block(file: &File<'_>, start: usize, end: usize) -> Result<Block> {
-    let (block, split) = split_block(file, start, end)?;
-    let text = file.text.get(start..).unwrap_or_default();
-    let columns = split
-        .iter()
-        .map(|cells| column::infer(text, cells).map_err(|source| Error::arrow(file.path, source)))
-        .collect::<Result<_>>()?;
-    Ok(Block { columns, ..block })
+fn read_block(file: &File<'_>, start: usize, end: usize, scratch: &mut Scratch) -> Result<Block> {
+    with_cells(file, start, end, scratch, |block, text, columns| {
+        let typed =
+            |cells| column::infer(text, cells).map_err(|source| Error::arrow(file.path(), source));
+        let columns = columns.iter().map(|cells| typed(cells)).collect::<Result<_>>()?;
+        Ok(Block { columns, ..block })
+    })
 }
 
-/// Finds the cells of the wanted columns, column by column, in the records that begin in `start..end`.
-fn split_block(file: &File<'_>, start: usize, end: usize) -> Result<(Block, Vec<Vec<Cell>>)> {
-    let text = file.text.get(start..).unwrap_or_default();
-    let mut splitter = Splitter::new(text, file.delimiter, 0, MAX_RECORD_BYTES);
-    let mut cells = Vec::with_capacity(file.width);
-    let mut columns: Vec<Vec<Cell>> = vec![Vec::new(); file.wanted.len()];
+/// Finds the cells of the wanted columns, column by column, in the records that begin in
+/// `start..end`; `each` gets the block without its values, its text and the cells.
+fn with_cells<T>(
+    file: &File<'_>,
+    start: usize,
+    end: usize,
+    scratch: &mut Scratch,
+    each: impl FnOnce(Block, &[u8], &[Vec<Cell>]) -> Result<T>,
+) -> Result<T> {
+    let Scratch { text: buffer, record, columns } = scratch;
+    columns.resize_with(file.wanted.len(), Vec::new);
+    // One byte more tells whether the last record ends with the block.
+    let mut size = end - start + 1;
+    loop {
+        let text = file.input.get(start, start + size, buffer)?;
+        check_text(file.input, start, text.get(..end - start).unwrap_or(text))?;
+        let is_all = start + size >= file.input.len();
+        if let Some(block) = split_block(file, start, end, text, is_all, record, columns)? {
+            if block.end > end {
+                let rest = text.get(end - start..block.end - start).unwrap_or_default();
+                check_text(file.input, end, rest)?;
+            }
+            return each(block, text, columns);
+        }
+        size *= 2;
+    }
+}
+
+/// Fills `columns` from `text`, which begins at `start`; `None` if the last record goes on behind it.
+fn split_block(
+    file: &File<'_>,
+    start: usize,
+    end: usize,
+    text: &[u8],
+    is_all: bool,
+    record: &mut Vec<Cell>,
+    columns: &mut [Vec<Cell>],
+) -> Result<Option<Block>> {
+    columns.iter_mut().for_each(Vec::clear);
+    let mut splitter =
+        Splitter::new(text, file.delimiter, 0, MAX_RECORD_BYTES).stopping_at(end - start);
     let mut rows = 0;
     while splitter.position < end - start {
-        match splitter.next_record(&mut cells) {
+        let step = splitter.next_record(record);
+        if !is_all && touches_end(step, splitter.position, text) {
+            return Ok(None);
+        }
+        match step {
             Step::Record => {}
             Step::End => break,
-            Step::TooLong(at) => {
-                return Err(broken(file.path, file.text, Step::TooLong(start + at)));
-            }
-            Step::OpenQuote(at) => {
-                return Err(broken(file.path, file.text, Step::OpenQuote(start + at)));
-            }
+            step => return Err(broken(file.input, start, step)),
         }
-        if cells.len() != file.width && (cells.len() > file.width || !file.fill_short) {
-            return Err(ragged(file, start + splitter.record_start, cells.len()));
+        if record.len() != file.width && (record.len() > file.width || !file.fill_short) {
+            return Err(ragged(file, start + splitter.record_start, record.len()));
         }
         for (column, &index) in columns.iter_mut().zip(&file.wanted) {
-            column.push(cells.get(index).copied().unwrap_or(Cell::MISSING));
+            column.push(record.get(index).copied().unwrap_or(Cell::MISSING));
         }
         rows += 1;
     }
-    let block = Block { start, end: start + splitter.position, rows, columns: Vec::new() };
-    Ok((block, columns))
+    Ok(Some(Block { start, end: start + splitter.position, rows, columns: Vec::new() }))
 }
 
 fn ragged(file: &File<'_>, at: usize, found: usize) -> Error {
@@ -281,50 +296,40 @@ fn ragged(file: &File<'_>, at: usize, found: usize) -> Error {
     } else {
         "a field that contains the separator must be quoted"
     };
-    let line = line_of(file.text, at);
-    Error::Ragged { path: file.path.to_owned(), line, expected: file.width, found, hint }
+    let line = file.input.line_of(at);
+    Error::Ragged { path: file.path().to_owned(), line, expected: file.width, found, hint }
 }
 
-/// Decides the type of a column and joins its blocks.
+/// Decides the type of a column and brings its blocks to it.
 fn finish_column(
     file: &File<'_>,
     blocks: &[Block],
     slot: usize,
     name: &str,
     given: Option<&DataType>,
-) -> Result<ArrayRef> {
+) -> Result<(DataType, Vec<ArrayRef>)> {
     let parsed = || blocks.iter().filter_map(|block| Some((block, block.columns.get(slot)?)));
     let facts = parsed().fold(Facts::NONE, |facts, (_, column)| facts.merge(column.facts));
     let target = given.cloned().unwrap_or_else(|| facts.data_type());
-    let arrow = |source| Error::arrow(file.path, source);
-    let mut parts: Vec<ArrayRef> = Vec::with_capacity(blocks.len());
-    for (block, column) in parsed() {
-        let source = column.values.data_type();
-        let castable =
-            matches!((source, &target), (DataType::Null, _) | (DataType::Int64, DataType::Float64));
-        parts.push(if *source == target {
-            Arc::clone(&column.values)
-        } else if castable {
-            arrow_cast::cast(&column.values, &target).map_err(arrow)?
-        } else {
-            reread(file, block, slot, name, &target)?
-        });
-    }
-    let views: Vec<&dyn arrow_array::Array> = parts.iter().map(AsRef::as_ref).collect();
-    match views.as_slice() {
-        [] => Ok(arrow_array::new_empty_array(&target)),
-        [_] => Ok(parts.swap_remove(0)),
-        views => arrow_select::concat::concat(views).map_err(|source| match source {
-            arrow_schema::ArrowError::OffsetOverflowError(size) => Error::Limit {
-                path: file.path.to_owned(),
-                place: format!(", column {name:?}"),
-                what: format!("text of {size} bytes"),
-                limit: "2 GiB in one column".to_owned(),
-                hint: "choose columns without this one, or read the files one by one",
-            },
-            source => arrow(source),
-        }),
-    }
+    let mut scratch = Scratch::default();
+    let pieces = parsed()
+        .map(|(block, column)| {
+            let source = column.values.data_type();
+            let castable = matches!(
+                (source, &target),
+                (DataType::Null, _) | (DataType::Int64, DataType::Float64)
+            );
+            if *source == target {
+                Ok(Arc::clone(&column.values))
+            } else if castable {
+                arrow_cast::cast(&column.values, &target)
+                    .map_err(|source| Error::arrow(file.path(), source))
+            } else {
+                reread(file, block, slot, name, &target, &mut scratch)
+            }
+        })
+        .collect::<Result<_>>()?;
+    Ok((target, pieces))
 }
 
 /// Reads one column of a block again, as a type that other blocks (or the caller) decided.
@@ -334,18 +339,23 @@ fn reread(
     slot: usize,
     name: &str,
     target: &DataType,
+    scratch: &mut Scratch,
 ) -> Result<ArrayRef> {
-    let (_, columns) = split_block(file, block.start, block.end)?;
-    let cells = columns.get(slot).map(Vec::as_slice).unwrap_or_default();
-    let text = file.text.get(block.start..).unwrap_or_default();
-    column::read_as(text, cells, target).map_err(|refused| match refused {
-        Refused::Arrow(source) => Error::arrow(file.path, source),
-        Refused::Cell(cell) => Error::Value {
-            path: file.path.to_owned(),
-            line: line_of(file.text, block.start + cell.offset()),
-            column: name.to_owned(),
-            value: shorten(&String::from_utf8_lossy(&cell.text(text))),
-            expected: target.clone(),
-        },
+    with_cells(file, block.start, block.end, scratch, |again, text, columns| {
+        if (again.rows, again.end) != (block.rows, block.end) {
+            let changed = std::io::Error::other("the file changed while it was read");
+            return Err(Error::read(file.path(), changed));
+        }
+        let cells = columns.get(slot).map(Vec::as_slice).unwrap_or_default();
+        column::read_as(text, cells, target).map_err(|refused| match refused {
+            Refused::Arrow(source) => Error::arrow(file.path(), source),
+            Refused::Cell(cell) => Error::Value {
+                path: file.path().to_owned(),
+                line: file.input.line_of(block.start + cell.offset()),
+                column: name.to_owned(),
+                value: shorten(&String::from_utf8_lossy(&cell.text(text))),
+                expected: target.clone(),
+            },
+        })
     })
 }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use super::input::Input;
 use super::split::{Splitter, Step};
 use super::{broken, default_delimiter};
 use crate::error::{Error, Result};
@@ -122,8 +123,10 @@ impl<'a, R: Read> Segments<'a, R> {
                         break;
                     }
                     step @ (Step::OpenQuote(_) | Step::TooLong(_)) => {
-                        return Err(broken(self.path, &self.pending, step)
-                            .below(lines(&self.header) + self.lines_given));
+                        let input = Input::memory(self.path, &self.pending);
+                        return Err(
+                            broken(&input, 0, step).below(lines(&self.header) + self.lines_given)
+                        );
                     }
                 }
             }

@@ -82,6 +82,8 @@ pub(super) struct Splitter<'a> {
     block: &'a [u8],
     delimiter: u8,
     max_record: usize,
+    /// No record is looked for from here on.
+    stop: usize,
     /// Offset of the next record.
     pub(super) position: usize,
     /// Offset of the record returned last.
@@ -90,7 +92,14 @@ pub(super) struct Splitter<'a> {
 
 impl<'a> Splitter<'a> {
     pub(super) fn new(block: &'a [u8], delimiter: u8, position: usize, max_record: usize) -> Self {
-        Self { block, delimiter, max_record, position, record_start: position }
+        let stop = block.len();
+        Self { block, delimiter, max_record, stop, position, record_start: position }
+    }
+
+    /// Records that begin at this offset or later are another's.
+    pub(super) fn stopping_at(mut self, offset: usize) -> Self {
+        self.stop = self.stop.min(offset);
+        self
     }
 
     /// Finds the next record and puts its fields into `cells`.
@@ -98,7 +107,7 @@ impl<'a> Splitter<'a> {
         loop {
             cells.clear();
             self.record_start = self.position;
-            if self.position >= self.block.len() {
+            if self.position >= self.stop {
                 return Step::End;
             }
             let step = self.split_record(cells);
@@ -156,9 +165,7 @@ impl<'a> Splitter<'a> {
     /// End of an unquoted field that starts (or goes on) at `position`.
     fn field_end(&self, position: usize) -> usize {
         let rest = self.block.get(position..).unwrap_or_default();
-        let delimiter = self.delimiter;
-        rest.iter()
-            .position(|&byte| byte == delimiter || byte == b'\n' || byte == b'\r')
+        memchr::memchr3(self.delimiter, b'\n', b'\r', rest)
             .map_or(self.block.len(), |length| position + length)
     }
 
@@ -235,6 +242,16 @@ mod tests {
     fn blank_lines_are_no_records_but_quoted_blanks_are() {
         assert_eq!(records("\n  \n\t\r\na\n\"\"\n\"  \"\n"), [["a"], [""], ["  "]]);
         assert_eq!(records(" ,\n"), [[" ", ""]]);
+    }
+
+    #[test]
+    fn blank_lines_behind_the_stop_are_not_read_on() {
+        let text = b"a\n\n\n\nb\n";
+        let mut cells = Vec::new();
+        let mut splitter = Splitter::new(text, b',', 0, 100).stopping_at(3);
+        assert_eq!(splitter.next_record(&mut cells), Step::Record);
+        assert_eq!(splitter.next_record(&mut cells), Step::End);
+        assert_eq!(splitter.position, 3);
     }
 
     #[test]

@@ -69,7 +69,21 @@ pub(crate) fn number(text: &[u8]) -> Option<Number> {
     if scan.integer {
         return integer(trimmed, &scan, negative);
     }
-    Some(Number::Float(float(trimmed, &scan, negative)?))
+    Some(Number::Float(nearest(trimmed, &scan, negative)?))
+}
+
+/// Reads a number as [`number`] does, when only its nearest float is wanted.
+pub(crate) fn float(text: &[u8]) -> Option<f64> {
+    // Nearly all numbers are plain: read in one go what another library reads alike.
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if digits.first().is_some_and(u8::is_ascii_digit)
+        && let Ok(value) = lexical_core::parse::<f64>(text)
+        // The integer -0 is 0.
+        && value != 0.0
+    {
+        return Some(value);
+    }
+    number(text).map(Number::as_f64)
 }
 
 /// What a look over the digits of a number finds.
@@ -156,7 +170,7 @@ fn integer(trimmed: &[u8], scan: &Scan, negative: bool) -> Option<Number> {
     })
 }
 
-fn float(trimmed: &[u8], scan: &Scan, negative: bool) -> Option<f64> {
+fn nearest(trimmed: &[u8], scan: &Scan, negative: bool) -> Option<f64> {
     // Mantissa and power exact, so one operation rounds once (Clinger's fast path).
     if scan.exact && scan.mantissa <= 1 << 53 {
         let power = usize::try_from(scan.exponent.unsigned_abs()).ok();
@@ -254,6 +268,7 @@ mod tests {
             ("2.2250738585072011e-308", 2.225_073_858_507_201e-308),
         ] {
             assert_eq!(number(text.as_bytes()), Some(Number::Float(value)), "{text:?}");
+            assert_eq!(float(text.as_bytes()), Some(value), "{text:?}");
         }
     }
 
@@ -264,6 +279,7 @@ mod tests {
             "1d5", "1f", "nan", "NAN", " inf ", "infin", "1.5 x", "1 2", "1.2.3", "٣", "i",
         ] {
             assert_eq!(number(text.as_bytes()), None, "{text:?}");
+            assert_eq!(float(text.as_bytes()), None, "{text:?}");
         }
     }
 

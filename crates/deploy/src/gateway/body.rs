@@ -12,6 +12,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 
 use super::route::InFlight;
+use super::upstream::Answer;
 
 /// What breaks a body off.
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -89,9 +90,9 @@ pub(super) enum ResponseBody {
     /// Passed through.
     Passed {
         /// From the instance.
-        incoming: Incoming,
+        answer: Answer,
         /// Counts the request as in flight until the last byte.
-        _in_flight: InFlight,
+        in_flight: InFlight,
     },
 }
 
@@ -107,8 +108,8 @@ impl Body for ResponseBody {
             Self::Own(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|error: Infallible| match error {}))),
-            Self::Passed { incoming, .. } => Pin::new(incoming)
-                .poll_frame(cx)
+            Self::Passed { answer, in_flight } => answer
+                .poll_frame(cx, &in_flight.target().upstream)
                 .map(|frame| frame.map(|frame| frame.map_err(BodyError::from))),
         }
     }
@@ -116,14 +117,14 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(body) => body.is_end_stream(),
-            Self::Passed { incoming, .. } => incoming.is_end_stream(),
+            Self::Passed { answer, .. } => answer.incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(body) => body.size_hint(),
-            Self::Passed { incoming, .. } => incoming.size_hint(),
+            Self::Passed { answer, .. } => answer.incoming.size_hint(),
         }
     }
 }

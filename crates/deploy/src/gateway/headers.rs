@@ -2,13 +2,17 @@
 //! instance learns who asked.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{
     CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
+use crate::probe::PROBE_REQUEST_ID;
+
 /// The request's identity across log files.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -50,7 +54,9 @@ pub(super) fn upgrade_wanted(headers: &HeaderMap) -> Option<HeaderValue> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
-    headers.get(UPGRADE).filter(|_| asked).cloned()
+    // Clients offer `h2c` with every first request; to stay at HTTP/1.1 is an answer to that.
+    let offered = |value: &&HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"h2c");
+    headers.get(UPGRADE).filter(|_| asked).filter(offered).cloned()
 }
 
 /// Puts back what [`strip_hop_by_hop`] removed, for a wanted change of protocol.
@@ -91,13 +97,23 @@ pub(super) fn request_id(headers: &mut HeaderMap) -> HeaderValue {
         && !id.is_empty()
         && id.len() <= MAX_REQUEST_ID
         && id.as_bytes().iter().all(u8::is_ascii_graphic)
+        // Not a client's to use: its requests would be missing in the prediction log.
+        && id != PROBE_REQUEST_ID
     {
         return id.clone();
     }
-    let id = uuid::Uuid::new_v4().simple().to_string();
-    let id = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("unknown"));
+    let id = new_id();
     headers.insert(REQUEST_ID, id.clone());
     id
+}
+
+/// An id that no other request has: this process's own random half, and a number. Random all through it
+/// would cost each request a system call.
+fn new_id() -> HeaderValue {
+    static HALF: LazyLock<u64> = LazyLock::new(|| uuid::Uuid::new_v4().as_u64_pair().0);
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let id = format!("{:016x}{:016x}", *HALF, NUMBER.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 #[cfg(test)]
@@ -150,13 +166,27 @@ mod tests {
     }
 
     #[test]
+    fn an_offer_of_http2_is_no_upgrade() {
+        let asked = |protocol| {
+            upgrade_wanted(&headers(&[
+                ("connection", "Upgrade, HTTP2-Settings"),
+                ("upgrade", protocol),
+            ]))
+        };
+        assert_eq!(asked("websocket").unwrap(), "websocket");
+        assert_eq!(asked("h2c"), None);
+    }
+
+    #[test]
     fn ids_are_kept_or_made() {
         let mut map = headers(&[("x-request-id", "abc-1")]);
         assert_eq!(request_id(&mut map), "abc-1");
-        for bad in [String::new(), "x".repeat(200), "a b".to_owned()] {
+        for bad in [String::new(), "x".repeat(200), "a b".to_owned(), PROBE_REQUEST_ID.to_owned()] {
             let mut map = headers(&[("x-request-id", &bad)]);
             assert_eq!(request_id(&mut map).len(), 32);
             assert_eq!(map.get("x-request-id").unwrap().len(), 32);
         }
+        let made: Vec<HeaderValue> = (0..3).map(|_| request_id(&mut HeaderMap::new())).collect();
+        assert!(made[0] != made[1] && made[1] != made[2] && made[2] != made[0], "{made:?}");
     }
 }

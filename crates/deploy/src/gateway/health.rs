@@ -83,7 +83,11 @@ pub(super) fn go_back(shared: &Shared, failed: &Arc<Target>, reason: &str) {
             tracing::warn!(from = failed.spec.id, reason, "went back to the standby");
         }
         Ok(false) => {}
-        Err(error) => tracing::error!(%error, "cannot go back to the standby"),
+        Err(error) => {
+            shared.metrics.went_back.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(from = failed.spec.id, reason, %error,
+                "went back to the standby, which a restart of the gateway will not know");
+        }
     }
 }
 

@@ -41,6 +41,7 @@ use metrics::Metrics;
 use route::RouteTable;
 
 pub use door::Mode;
+pub(crate) use headers::REQUEST_ID;
 pub use route::{RouteState, TargetSpec, WentBack};
 
 /// How long clients that keep their connections get to be told to come back on another.
@@ -106,7 +107,9 @@ impl Default for Limits {
             max_headers: 128,
             max_body_bytes: 256 << 20,
             header_timeout: Duration::from_mins(1),
-            connect_timeout: Duration::from_secs(2),
+            // The kernel sends a lost or unwelcome first packet again after 1, 3 and 7 s. An instance that
+            // is not there refuses at once, so patience costs only where it helps.
+            connect_timeout: Duration::from_secs(10),
             response_timeout: Duration::from_mins(2),
             shutdown_limit: Duration::from_secs(30),
         }
@@ -183,6 +186,7 @@ pub async fn run(
         tokio::spawn(admin::serve(control, Arc::clone(&shared))),
         tokio::spawn(health::watch(Arc::clone(&shared))),
         tokio::spawn(rotate::watch(layout.clone())),
+        tokio::spawn(upstream::sweep(Arc::clone(&shared))),
     ];
     if let Some(address) = options.metrics_listen {
         tasks.push(tokio::spawn(scrape::serve(address, Arc::clone(&shared))));

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -26,15 +27,18 @@ use super::headers::{
     REQUEST_ID, add_forwarded, request_id, set_upgrade, strip_hop_by_hop, upgrade_wanted,
 };
 use super::route::{InFlight, Target};
+use super::upstream::{Answer, SendError};
 
 /// What is sent to whichever target takes the request.
 struct Outgoing {
     method: Method,
-    path_and_query: String,
+    path_and_query: PathAndQuery,
     headers: HeaderMap,
     body: RequestBody,
     /// Nothing is done by asking twice, and there is nothing to send twice.
     repeatable: bool,
+    /// The instance is asked to change the protocol.
+    is_upgrade: bool,
 }
 
 /// Why no answer came.
@@ -47,8 +51,6 @@ enum Failure {
     Timeout,
     /// The client sent more than is allowed.
     TooLarge,
-    /// The request has a target that cannot be passed on.
-    BadTarget,
 }
 
 /// Answers a request; never fails, because every failure is an answer.
@@ -156,10 +158,12 @@ async fn pass(
     let outgoing = Outgoing {
         repeatable: safe && incoming.is_end_stream() && !is_upgrade,
         method: parts.method,
+        is_upgrade,
         path_and_query: parts
             .uri
-            .path_and_query()
-            .map_or_else(|| "/".to_owned(), |path| path.as_str().to_owned()),
+            .into_parts()
+            .path_and_query
+            .unwrap_or_else(|| PathAndQuery::from_static("/")),
         headers,
         body: RequestBody::new(incoming, shared.limits.max_body_bytes),
     };
@@ -197,9 +201,6 @@ fn describe(failure: &Failure, timeout: Duration) -> (StatusCode, String) {
         Failure::TooLarge => {
             (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large".to_owned())
         }
-        Failure::BadTarget => {
-            (StatusCode::BAD_REQUEST, "the request target cannot be passed on".to_owned())
-        }
     }
 }
 
@@ -207,7 +208,7 @@ fn describe(failure: &Failure, timeout: Duration) -> (StatusCode, String) {
 async fn try_targets(
     shared: &Arc<Shared>,
     outgoing: &Outgoing,
-) -> Result<(InFlight, Response<Incoming>), Option<Failure>> {
+) -> Result<(InFlight, Response<Answer>), Option<Failure>> {
     let guard = shared.routes.enter().ok_or(None)?;
     let failure = match send(shared, &guard, outgoing).await {
         Ok(response) => return Ok((guard, response)),
@@ -256,25 +257,29 @@ async fn send(
     shared: &Shared,
     guard: &InFlight,
     outgoing: &Outgoing,
-) -> Result<Response<Incoming>, Failure> {
+) -> Result<Response<Answer>, Failure> {
     let target = guard.target();
     target.requests.fetch_add(1, Ordering::Relaxed);
-    let uri = target.upstream.uri(&outgoing.path_and_query).map_err(|_| Failure::BadTarget)?;
     let mut request = Request::new(outgoing.body.clone());
     *request.method_mut() = outgoing.method.clone();
-    *request.uri_mut() = uri;
+    *request.uri_mut() = Uri::from(outgoing.path_and_query.clone());
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = outgoing.headers.clone();
     let start = Instant::now();
-    let sent = target.upstream.send(request);
+    let sent = async {
+        if outgoing.is_upgrade {
+            return target.upstream.send_upgrade(request).await;
+        }
+        target.upstream.send(request).await
+    };
     match tokio::time::timeout(shared.limits.response_timeout, sent).await {
         Ok(Ok(response)) => {
             target.answered(response.status().as_u16(), start.elapsed());
             Ok(response)
         }
         Ok(Err(_)) if outgoing.body.is_too_large() => Err(Failure::TooLarge),
-        Ok(Err(error)) if error.is_connect() => Err(Failure::Connect(innermost(&error))),
-        Ok(Err(error)) => Err(Failure::Broken(innermost(&error))),
+        Ok(Err(SendError::Connect(reason))) => Err(Failure::Connect(reason)),
+        Ok(Err(SendError::Broken(error))) => Err(Failure::Broken(innermost(&error))),
         Err(_elapsed) => Err(Failure::Timeout),
     }
 }
@@ -292,7 +297,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
 fn answer(
     shared: &Arc<Shared>,
     guard: InFlight,
-    mut response: Response<Incoming>,
+    mut response: Response<Answer>,
     client_side: Option<hyper::upgrade::OnUpgrade>,
 ) -> Response<ResponseBody> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -309,10 +314,10 @@ fn answer(
         }
         return Response::from_parts(parts, ResponseBody::Own(Full::new(Bytes::new())));
     }
-    let (mut parts, incoming) = response.into_parts();
+    let (mut parts, answer) = response.into_parts();
     strip_hop_by_hop(&mut parts.headers);
     parts.version = Version::HTTP_11;
-    Response::from_parts(parts, ResponseBody::Passed { incoming, _in_flight: guard })
+    Response::from_parts(parts, ResponseBody::Passed { answer, in_flight: guard })
 }
 
 /// Copies bytes both ways until one side ends. The target counts it as in flight.

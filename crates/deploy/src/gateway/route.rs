@@ -216,6 +216,24 @@ struct Writer {
     retired: Vec<Arc<Target>>,
 }
 
+impl Writer {
+    /// Writes a route to disk.
+    fn keep(
+        &self,
+        current: Option<&Arc<Target>>,
+        standby: Option<&Arc<Target>>,
+        went_back: Option<&WentBack>,
+    ) -> Result<()> {
+        let state = RouteState {
+            current: current.map(|target| target.spec.clone()),
+            standby: standby.map(|target| target.spec.clone()),
+            went_back: went_back.cloned(),
+            bake_limits: self.bake_limits,
+        };
+        replace_json(&self.path, &state)
+    }
+}
+
 impl RouteTable {
     /// Takes up the route that was in force when the gateway last ran.
     pub(super) fn restore(path: PathBuf, connect_timeout: Duration) -> Result<Self> {
@@ -280,6 +298,13 @@ impl RouteTable {
         self.store(&mut writer, Some(current), standby, None)
     }
 
+    /// All targets that may have connections.
+    pub(super) fn targets(&self) -> Vec<Arc<Target>> {
+        let writer = self.writer();
+        let route = self.load();
+        route.current.iter().chain(&route.standby).chain(&writer.retired).cloned().collect()
+    }
+
     /// What is not accepted of the current target.
     pub(super) fn bake_limits(&self) -> BakeLimits {
         self.writer().bake_limits.unwrap_or_default()
@@ -301,8 +326,11 @@ impl RouteTable {
             at_ms: now_ms(),
         };
         standby.open();
-        self.store(&mut writer, Some(standby), None, Some(went_back))?;
-        Ok(true)
+        let kept = writer.keep(Some(&standby), None, Some(&went_back));
+        self.put_in_force(&mut writer, Some(standby), None, Some(went_back));
+        // Clients first: where the disk is full (a new version may well have filled it), they are served
+        // all the same, and a gateway that starts from the state before goes back again.
+        kept.map(|()| true)
     }
 
     /// Gives up a standby (or a target that is neither): no request reaches it from now on.
@@ -340,7 +368,7 @@ impl RouteTable {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the new route to disk, then puts it in force, then closes what it left.
+    /// Writes the new route to disk, then puts it in force.
     fn store(
         &self,
         writer: &mut Writer,
@@ -348,14 +376,19 @@ impl RouteTable {
         standby: Option<Arc<Target>>,
         went_back: Option<WentBack>,
     ) -> Result<()> {
-        let spec = |target: &Option<Arc<Target>>| target.as_ref().map(|target| target.spec.clone());
-        let state = RouteState {
-            current: spec(&current),
-            standby: spec(&standby),
-            went_back: went_back.clone(),
-            bake_limits: writer.bake_limits,
-        };
-        replace_json(&writer.path, &state)?;
+        writer.keep(current.as_ref(), standby.as_ref(), went_back.as_ref())?;
+        self.put_in_force(writer, current, standby, went_back);
+        Ok(())
+    }
+
+    /// Sends new requests along a route, then closes what it left.
+    fn put_in_force(
+        &self,
+        writer: &mut Writer,
+        current: Option<Arc<Target>>,
+        standby: Option<Arc<Target>>,
+        went_back: Option<WentBack>,
+    ) {
         writer.went_back = went_back;
         let before = self.load();
         let keep = current.clone();
@@ -370,7 +403,6 @@ impl RouteTable {
             }
         }
         self.changed.notify_waiters();
-        Ok(())
     }
 }
 
@@ -438,6 +470,21 @@ mod tests {
             .unwrap();
         assert_eq!(again.state(), table.state());
         assert_eq!(again.state().went_back.unwrap().from, "green");
+    }
+
+    #[tokio::test]
+    async fn going_back_does_not_wait_for_the_disk() {
+        let (folder, table) = table();
+        table.switch(spec("blue"), None, None).unwrap();
+        table.switch(spec("green"), Some(spec("blue")), None).unwrap();
+        let green = table.load().current.clone().unwrap();
+        // A folder that is gone stands for a disk that is full.
+        folder.close().unwrap();
+        table.switch(spec("next"), None, None).unwrap_err();
+        assert_eq!(table.enter().unwrap().target().spec.id, "green");
+        table.go_back(&green, "died").unwrap_err();
+        assert_eq!(table.enter().unwrap().target().spec.id, "blue");
+        assert_eq!(table.state().went_back.unwrap().from, "green");
     }
 
     #[test]

@@ -1,14 +1,26 @@
-//! Pooled connections to one instance.
+//! Connections to one instance, each driven by the request that uses it.
+//!
+//! HTTP clients usually run a connection as a task of its own, which costs every request two changes of
+//! task, and often of core. Here whoever waits for an answer or passes its body on drives the
+//! connection; nobody drives one that is idle.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use http::{Request, Response, Uri};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
+use super::Shared;
 use super::body::RequestBody;
 
 /// Idle connections are closed by us first: common servers close theirs after 5 s, and a request sent
@@ -18,43 +30,242 @@ const IDLE: Duration = Duration::from_secs(4);
 /// Idle connections kept.
 const MAX_IDLE: usize = 256;
 
+/// Closes connections that were idle for too long, until the gateway ends.
+pub(super) async fn sweep(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(IDLE).await;
+        for target in shared.routes.targets() {
+            target.upstream.sweep();
+        }
+    }
+}
+
 /// Connections to one instance.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    client: Client<HttpConnector, RequestBody>,
-    authority: String,
+    address: SocketAddr,
+    connect_timeout: Duration,
+    /// The one that was used last is the last.
+    idle: Mutex<Vec<(Link, Instant)>>,
+}
+
+/// Why no answer came.
+#[derive(Debug)]
+pub(super) enum SendError {
+    /// No connection, so nothing was sent.
+    Connect(String),
+    /// The connection broke before an answer.
+    Broken(hyper::Error),
 }
 
 impl Upstream {
     pub(super) fn new(address: SocketAddr, connect_timeout: Duration) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(connect_timeout));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(MAX_IDLE)
-            // The Host header is the client's.
-            .set_host(false)
-            .build(connector);
-        Self { client, authority: address.to_string() }
+        Self { address, connect_timeout, idle: Mutex::default() }
     }
 
-    /// The address of a path on this instance.
-    pub(super) fn uri(&self, path_and_query: &str) -> Result<Uri, http::Error> {
-        Uri::builder()
-            .scheme("http")
-            .authority(self.authority.as_str())
-            .path_and_query(path_and_query)
-            .build()
-    }
-
-    /// Sends a request. A pooled connection that turns out closed before anything was written is
+    /// Sends a request. A kept connection that turns out closed before anything was written is
     /// replaced without notice; nothing else is tried again here.
     pub(super) async fn send(
         &self,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<Answer>, SendError> {
+        let body = request.body().clone();
+        while let Some(mut link) = self.take() {
+            if !link.is_usable().await {
+                continue;
+            }
+            match link.ask(request).await {
+                Ok(response) => return Ok(self.answer(response, link, &body)),
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(SendError::Broken(error.into_error())),
+                },
+            }
+        }
+        let (sender, connection) = self.connect().await?;
+        let mut link = Link { sender, connection: Some(Box::pin(connection)) };
+        match link.ask(request).await {
+            Ok(response) => Ok(self.answer(response, link, &body)),
+            Err(error) => Err(SendError::Broken(error.into_error())),
+        }
+    }
+
+    /// Sends a request that may change the protocol, on a connection of its own.
+    pub(super) async fn send_upgrade(
+        &self,
         request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, Error> {
-        self.client.request(request).await
+    ) -> Result<Response<Answer>, SendError> {
+        let (mut sender, connection) = self.connect().await?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.with_upgrades().await {
+                tracing::debug!(%error, "a connection to an instance broke off");
+            }
+        });
+        let response = sender.send_request(request).await.map_err(SendError::Broken)?;
+        Ok(response.map(|incoming| Answer { incoming, link: None }))
+    }
+
+    fn sweep(&self) {
+        let mut idle = self.lock();
+        let old = idle.partition_point(|(_link, since)| since.elapsed() > IDLE);
+        idle.drain(..old);
+    }
+
+    async fn connect(&self) -> Result<(SendRequest<RequestBody>, Wire), SendError> {
+        let connecting = tokio::time::timeout(self.connect_timeout, async {
+            let stream = TcpStream::connect(self.address).await?;
+            stream.set_nodelay(true)?;
+            std::io::Result::Ok(stream)
+        });
+        let stream = connecting
+            .await
+            .map_err(|_elapsed| format!("no connection within {:?}", self.connect_timeout))
+            .and_then(|connected| connected.map_err(|error| error.to_string()))
+            .map_err(SendError::Connect)?;
+        http1::handshake(TokioIo::new(stream)).await.map_err(SendError::Broken)
+    }
+
+    fn answer(
+        &self,
+        response: Response<Incoming>,
+        link: Link,
+        body: &RequestBody,
+    ) -> Response<Answer> {
+        response.map(|incoming| {
+            if !body.is_end_stream() {
+                // The instance answers before it has the whole request: the rest goes on its way
+                // whether or not the client reads the answer meanwhile.
+                link.finish();
+                return Answer { incoming, link: None };
+            }
+            let mut answer = Answer { incoming, link: Some(link) };
+            if answer.incoming.is_end_stream() {
+                answer.give_back(self);
+            }
+            answer
+        })
+    }
+
+    /// The connection that was used last, if it is not too old.
+    fn take(&self) -> Option<Link> {
+        let (link, since) = self.lock().pop()?;
+        if since.elapsed() <= IDLE {
+            return Some(link);
+        }
+        // All others are older still.
+        self.lock().clear();
+        None
+    }
+
+    fn put(&self, link: Link) {
+        let mut idle = self.lock();
+        if idle.len() < MAX_IDLE {
+            idle.push((link, Instant::now()));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Link, Instant)>> {
+        // The list is whole between any two operations, so a panic elsewhere is no harm.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Wire = Connection<TokioIo<TcpStream>, RequestBody>;
+
+/// One connection.
+#[derive(Debug)]
+struct Link {
+    sender: SendRequest<RequestBody>,
+    /// None when it has ended.
+    connection: Option<Pin<Box<Wire>>>,
+}
+
+impl Link {
+    /// Whether the connection takes a request, as far as can be told without sending one.
+    async fn is_usable(&mut self) -> bool {
+        poll_fn(|cx| {
+            drive(&mut self.connection, cx);
+            let is_ready = matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())));
+            Poll::Ready(is_ready && self.connection.is_some())
+        })
+        .await
+    }
+
+    /// Lets the connection end what it does, then closes it.
+    fn finish(self) {
+        if let Some(connection) = self.connection {
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "a connection to an instance broke off");
+                }
+            });
+        }
+    }
+
+    async fn ask(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let connection = &mut self.connection;
+        poll_fn(|cx| {
+            drive(connection, cx);
+            answer.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+/// Lets a connection read and write what it can, and forgets it when it has ended.
+fn drive(connection: &mut Option<Pin<Box<Wire>>>, cx: &mut Context<'_>) {
+    if let Some(open) = connection
+        && open.as_mut().poll(cx).is_ready()
+    {
+        *connection = None;
+    }
+}
+
+/// The body of an answer, with the connection that it comes over.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) incoming: Incoming,
+    link: Option<Link>,
+}
+
+impl Answer {
+    /// The next part of the body. At its end the connection goes back to `home`.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+        home: &Upstream,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        if frame.is_pending()
+            && let Some(link) = &mut self.link
+        {
+            drive(&mut link.connection, cx);
+            frame = Pin::new(&mut self.incoming).poll_frame(cx);
+        }
+        let is_end = match &frame {
+            Poll::Ready(Some(Err(_))) => {
+                self.link = None;
+                true
+            }
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Ok(_))) => self.incoming.is_end_stream(),
+            Poll::Pending => false,
+        };
+        if is_end {
+            self.give_back(home);
+        }
+        frame
+    }
+
+    fn give_back(&mut self, home: &Upstream) {
+        if let Some(link) = self.link.take()
+            && link.connection.is_some()
+        {
+            home.put(link);
+        }
     }
 }

@@ -98,9 +98,11 @@ impl Runtime for ProcessRuntime {
     async fn status(&self, instance: &Instance) -> Result<InstanceStatus> {
         if let Ok(mut children) = self.children.lock()
             && let Some(child) = children.get_mut(&instance.id)
-            && let Ok(Some(status)) = child.try_wait()
+            && let Ok(status) = child.try_wait()
         {
             use std::os::unix::process::ExitStatusExt as _;
+            // The kernel's word on a child of ours: /proc may show it as ended a moment before.
+            let Some(status) = status else { return Ok(InstanceStatus::Running) };
             let how = match (status.code(), status.signal()) {
                 (Some(code), _) => format!("exit code {code}"),
                 (None, Some(signal)) => format!("signal {signal}"),

@@ -9,10 +9,12 @@
 
 mod client;
 mod crash;
+mod disk;
 mod docker;
 mod failures;
 mod gateway;
 mod operating;
+mod registry;
 mod releases;
 mod stage;
 mod yard;

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use trainyard_deploy::{Probe, ReleaseEvent, ReleaseSpec, Released, Result, Service, release};
+use trainyard_deploy::{
+    Probe, ReleaseEvent, ReleaseSpec, Released, Result, Service, release, status,
+};
 
 /// The program with the parts of these tests. `cargo test` builds it as an example, but not when it is
 /// given a test's name; an old one would test old code, so it is refused.
@@ -35,6 +37,9 @@ pub(crate) fn part() -> PathBuf {
     part
 }
 
+/// Time between two looks at something that a test waits for.
+const LOOK: Duration = Duration::from_millis(10);
+
 pub(crate) struct Stage {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) service: Service,
@@ -43,10 +48,15 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::on(tempfile::tempdir().unwrap())
+    }
+
+    /// A service whose state is in this folder.
+    pub(crate) fn on(folder: tempfile::TempDir) -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], trainyard_testkit::free_port()));
         let mut service = Service::new("test", folder.path(), listen);
         service.gateway_command = Some(vec![part().into(), "gateway".into()]);
+        service.lock_wait = Duration::from_mins(1);
         Self { folder, service, events: Mutex::new(Vec::new()) }
     }
 
@@ -73,6 +83,32 @@ impl Stage {
 
     pub(crate) async fn release(&self, spec: &ReleaseSpec) -> Result<Released> {
         release(&self.service, spec, &|event| self.events.lock().unwrap().push(event)).await
+    }
+
+    /// Waits until the current instance works on so many requests.
+    pub(crate) async fn wait_in_flight(&self, count: usize) {
+        loop {
+            let now = status(&self.service).await.unwrap();
+            if now.gateway.is_some_and(|gateway| gateway.in_flight == count) {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until a release has told a step since [`Self::take_events`].
+    pub(crate) async fn wait_step(&self, step: &str) {
+        while !self.events.lock().unwrap().iter().any(|event| event.step() == step) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Kills a process of this service, and waits until it is gone with all that it held.
+    pub(crate) async fn kill(&self, pid: i32) {
+        kill(pid);
+        while self.processes().iter().any(|(found, _)| *found == pid) {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     pub(crate) fn take_events(&self) -> Vec<&'static str> {
@@ -113,7 +149,7 @@ impl Stage {
     }
 }
 
-pub(crate) fn kill(pid: i32) {
+fn kill(pid: i32) {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }

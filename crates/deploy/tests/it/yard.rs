@@ -1,5 +1,6 @@
 //! A service whose instances are containers, driven through programs of their own as a user would.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use crate::stage::part;
 const DOCKERFILE: &str = "\
 USER 65534:65534
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=250ms --timeout=2s --start-period=2s --retries=3 CMD [\"/part\", \"health\"]
+HEALTHCHECK --interval=250ms --timeout=10s --start-period=2s --retries=3 CMD [\"/part\", \"health\"]
 ENTRYPOINT [\"/part\"]
 ";
 
@@ -35,6 +36,8 @@ pub(crate) struct Yard {
     folder: tempfile::TempDir,
     address: SocketAddr,
     pub(crate) image: String,
+    /// Added to the environment of deployers.
+    pub(crate) environment: Vec<(&'static str, OsString)>,
     engine_stays: Option<RwLockReadGuard<'static, ()>>,
 }
 
@@ -66,7 +69,7 @@ impl Yard {
         drop(built);
         let address = SocketAddr::from(([127, 0, 0, 1], trainyard_testkit::free_port()));
         let folder = tempfile::tempdir().unwrap();
-        Some(Self { engine, folder, address, image, engine_stays: None })
+        Some(Self { engine, folder, address, image, environment: Vec::new(), engine_stays: None })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -85,6 +88,7 @@ impl Yard {
             .arg(self.folder.path())
             .args(["--listen", &self.address.to_string()])
             .env("DOCKER_HOST", &self.engine.host)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

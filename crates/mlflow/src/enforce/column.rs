@@ -184,8 +184,11 @@ impl<'s> Column<'s> {
             Casting::Strict => Casting::Lossless,
             other => other,
         };
-        let outcome =
-            if text.is_empty() { Err(Refusal::Null) } else { self.text(text, casting, context) };
+        let outcome = if text.is_empty() {
+            Err(Refusal::Null)
+        } else {
+            self.csv_cell(text, casting, context)
+        };
         let outcome = match outcome {
             Err(Refusal::Null) => self.null(casting),
             Ok(()) => return self.mark(true),
@@ -194,6 +197,29 @@ impl<'s> Column<'s> {
         if let Err(refusal) = outcome {
             self.refuse(refusal, text, Kind::Text, context);
         }
+    }
+
+    /// A cell of CSV, as pandas reads it: no underscores in numbers, whole numbers also with a point, and
+    /// 0 and 1 for booleans.
+    fn csv_cell(
+        &mut self,
+        text: &str,
+        casting: Casting,
+        context: &Context<'_>,
+    ) -> Result<(), Refusal> {
+        let is_whole = matches!(self.values, Values::Long(_) | Values::Integer(_));
+        let is_boolean = matches!(self.values, Values::Boolean(_));
+        let is_number = matches!(self.values, Values::Double(_) | Values::Float(_));
+        if (is_whole || is_boolean || is_number) && text.contains('_') {
+            return Err(Refusal::Type);
+        }
+        let trimmed = text.trim();
+        if (is_boolean || (is_whole && trimmed.parse::<i64>().is_err()))
+            && let Ok(value) = trimmed.parse()
+        {
+            return self.number(Number::Real(value), text, Casting::Lossless);
+        }
+        self.text(text, casting, context)
     }
 
     /// Appends a null, or refuses it.

@@ -295,7 +295,7 @@ fn read_body(
                 bare_columns = true;
                 request.column(&key, reader)?;
             }
-            _ if key == "params" => params = Some(reader.tree()?),
+            _ if key == "params" => params = Some(reader.tree()?.into_value()),
             _ if protocol == Protocol::Predict && key == "data" && formats.is_empty() => {
                 // A split without its key around it: read the whole object as one.
                 reader.seek(start);

@@ -11,7 +11,7 @@ use arrow_array::{
     PrimitiveArray,
 };
 use arrow_buffer::OffsetBuffer;
-use arrow_schema::{ArrowError, Field};
+use arrow_schema::{ArrowError, DataType as ArrowType, Field};
 
 use super::column::Column;
 use super::context::Context;
@@ -36,6 +36,9 @@ fn element_type(dtype: &str) -> &'static DataType {
 
 /// The array in the width that the dtype says; refuses values that do not fit.
 fn narrow(dtype: &str, array: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    if dtype == "float16" {
+        return arrow_cast::cast(&array, &ArrowType::Float16);
+    }
     let Some(values) = array.as_primitive_opt::<Int64Type>() else { return Ok(array) };
     Ok(match dtype {
         "int8" => Arc::new(try_narrow::<Int8Type>(dtype, values)?),

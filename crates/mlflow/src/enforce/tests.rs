@@ -1,7 +1,7 @@
 //! Requests and what becomes of them: form by form, type by type, casting by casting.
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampNanosecondType};
+use arrow_array::types::{Float16Type, Float64Type, Int32Type, Int64Type, TimestampNanosecondType};
 use arrow_array::{Array as _, RecordBatch};
 use proptest::prelude::*;
 
@@ -385,6 +385,12 @@ fn narrow_tensors_are_checked() {
     assert_eq!(request.batch.column(0).data_type(), &arrow_schema::DataType::UInt8);
     let rejection = invoke(schema, Casting::Lossless, r#"{"inputs": [256]}"#).unwrap_err();
     assert!(rejection.message.contains("256 is beyond uint8"), "{rejection}");
+    let halves = r#"[{"type": "tensor", "tensor-spec": {"dtype": "float16", "shape": [-1, 2]}}]"#;
+    let request = invoke(halves, Casting::Lossless, r#"{"inputs": [[0.5, 5.1]]}"#).unwrap();
+    let list = request.batch.column(0).as_fixed_size_list();
+    let values = list.values().as_primitive::<Float16Type>();
+    // What numpy.float16(5.1) is.
+    assert_eq!(values.value(1).to_f64(), 5.1015625);
 }
 
 #[test]
@@ -483,6 +489,9 @@ fn without_a_signature_the_request_is_its_own() {
         ["a: Float64", "b: Utf8", "c: Boolean"]
     );
     assert_eq!(types(r#"{"inputs": {"a": [1, 2], "b": ["x", "y"]}}"#), ["a: Int64", "b: Utf8"]);
+    // Columns stand as they came: the model may know them by place only.
+    let records = r#"{"dataframe_records": [{"z": 1, "a": "x"}, {"a": "y", "z": 2, "b": true}]}"#;
+    assert_eq!(types(records), ["z: Int64", "a: Utf8", "b: Boolean"]);
     assert_eq!(types(r#"{"dataframe_split": {"columns": ["a"], "data": [[1]]}}"#), ["a: Int64"]);
     assert_eq!(types(r#"{"instances": [{"a": 1}, {"a": 2}]}"#), ["a: Int64"]);
     assert_eq!(types(r#"{"inputs": 5}"#), ["0: Int64"]);
@@ -503,6 +512,23 @@ fn csv_reads_missing_values_and_reports_the_rest() {
     let rejection = enforcer(IRIS, Casting::Lossless).csv(b"a,b\nx,1\n1,2,3\n").unwrap_err();
     assert_eq!(rejection.violations_total, 2);
     assert!(rejection.message.contains("column a to type 'float64'"), "{rejection}");
+    // As pandas reads cells: whole numbers with a point, booleans as numbers, no underscores.
+    for casting in [Casting::Strict, Casting::Lossless, Casting::Upstream] {
+        let row = |b: &str, i: &str, d: &str| {
+            let csv = format!("b,i,l,f,d,s,by,dt\n{b},{i},1e3,1,{d},x,aGVsbG8=,2024-01-02\n");
+            enforcer(TYPES, casting).csv(csv.as_bytes())
+        };
+        let request = row("1", "-2.0", "5").unwrap();
+        assert!(request.batch.column(0).as_boolean().value(0));
+        assert_eq!(request.batch.column(1).as_primitive::<Int32Type>().value(0), -2);
+        assert_eq!(request.batch.column(2).as_primitive::<Int64Type>().value(0), 1000);
+        assert!(!row("0.0", "2", "5").unwrap().batch.column(0).as_boolean().value(0));
+        for (b, i, d) in
+            [("2", "1", "1"), ("1", "1.5", "1"), ("1", "1", "1_000"), ("1", "1_0", "1")]
+        {
+            assert!(row(b, i, d).is_err(), "{b} {i} {d} {casting:?}");
+        }
+    }
     let empty = enforcer(IRIS, Casting::Lossless).csv(b"").unwrap_err();
     assert!(empty.message.contains("No columns to parse from file"));
     assert!(enforcer(TENSOR, Casting::Lossless).csv(b"a\n1\n").is_err());

@@ -111,8 +111,11 @@ proptest! {
         rest in "[^:?@]{1,20}(@[a-z]{1,5}|/[0-9]{1,3})?",
     ) {
         if let Ok(uri) = format!("{scheme}{rest}").parse::<ModelUri>() {
-            let again: ModelUri = uri.to_string().parse().unwrap();
-            prop_assert_eq!(again, uri);
+            let shown = uri.to_string();
+            let again: ModelUri = shown.parse().unwrap();
+            prop_assert_eq!(again.to_string(), shown.clone());
+            // Credentials are not shown, so what is read back lacks them.
+            prop_assert!(again == uri || shown.contains("***"), "{again:?} is not {uri:?}");
         }
     }
 }

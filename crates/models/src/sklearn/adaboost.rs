@@ -32,6 +32,7 @@ impl AdaBoost {
 
     /// A column for each class.
     fn scores(&self, x: &Table) -> Result<Matrix> {
+        x.finite()?;
         let classes = self.classes.len();
         let mut scores = Matrix::zeros(x.rows(), classes)?;
         let others = (classes.max(2) - 1) as f64;
@@ -139,6 +140,7 @@ impl AdaBoostRegressor {
 
 impl Estimator for AdaBoostRegressor {
     fn predict(&self, x: &Table) -> Result<Output> {
+        x.finite()?;
         let answers = self
             .members
             .iter()

@@ -18,7 +18,11 @@ struct Boosted {
 
 #[derive(Debug)]
 enum Booster {
-    Xgboost(xgboost::Booster),
+    Xgboost {
+        booster: xgboost::Booster,
+        /// What stands for a missing value, beside NaN.
+        missing: f32,
+    },
     Lightgbm(lightgbm::Booster),
 }
 
@@ -40,7 +44,8 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         } else {
             None
         };
-        let booster = Booster::Xgboost(booster);
+        let missing = fields.optional("missing").and_then(Value::float).unwrap_or(f64::NAN);
+        let booster = Booster::Xgboost { booster, missing: missing as f32 };
         return Ok(Box::new(Boosted { booster, classes, has_decision: false }));
     }
     let text = handle.text().ok_or_else(|| fields.malformed("the booster holds no text"))?;
@@ -62,14 +67,25 @@ fn bytes(value: Value<'_>) -> Option<&[u8]> {
 
 impl Boosted {
     fn answers(&self, x: &Table) -> Result<Matrix> {
+        self.answers_by(x, xgboost::Booster::predict_rows)
+    }
+
+    /// What the booster answers; XGBoost's in one of its ways.
+    fn answers_by(
+        &self,
+        x: &Table,
+        way: impl Fn(&xgboost::Booster, &[f32], usize) -> Result<(Vec<f32>, usize)>,
+    ) -> Result<Matrix> {
         let (values, width) = match &self.booster {
-            Booster::Xgboost(booster) => {
+            Booster::Xgboost { booster, missing } => {
                 let x = match x {
                     // XGBoost takes what is not there as missing, LightGBM as zero.
                     Table::Sparse(sparse) => Cow::Owned(sparse.filled_with(f64::NAN)?),
                     other => other.matrix()?,
                 };
-                let (values, width) = booster.predict_rows(&x.to_f32(), x.columns)?;
+                let mut rows = x.to_f32();
+                rows.iter_mut().filter(|x| **x == *missing).for_each(|x| *x = f32::NAN);
+                let (values, width) = way(booster, &rows, x.columns)?;
                 (values.into_iter().map(f64::from).collect(), width)
             }
             Booster::Lightgbm(booster) => {
@@ -91,13 +107,16 @@ impl Estimator for Boosted {
                 Output::Table(answers)
             });
         };
-        if let Booster::Xgboost(booster) = &self.booster
+        if let Booster::Xgboost { booster, .. } = &self.booster
             && booster.is_multilabel()
         {
-            return Ok(Output::present(&answers, 0.5));
+            // XGBoost marks the labels in a table of doubles.
+            let mut present = answers;
+            present.values.iter_mut().for_each(|x| *x = f64::from(u8::from(*x > 0.5)));
+            return Ok(Output::Table(present));
         }
         let chosen = match &self.booster {
-            Booster::Xgboost(booster) => booster.classes(
+            Booster::Xgboost { booster, .. } => booster.classes(
                 &answers.values.iter().map(|&x| x as f32).collect::<Vec<_>>(),
                 answers.columns,
             ),
@@ -107,7 +126,7 @@ impl Estimator for Boosted {
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
-        let answers = self.answers(x)?;
+        let answers = self.answers_by(x, xgboost::Booster::probabilities)?;
         Ok(if answers.columns == 1 {
             both(answers.values.iter().copied(), answers.rows)
         } else {
@@ -138,7 +157,7 @@ impl Estimator for Boosted {
 
     fn size_bytes(&self) -> usize {
         match &self.booster {
-            Booster::Xgboost(booster) => booster.size_bytes(),
+            Booster::Xgboost { booster, .. } => booster.size_bytes(),
             Booster::Lightgbm(booster) => booster.size_bytes(),
         }
     }

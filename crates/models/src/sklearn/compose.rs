@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields};
+use crate::input::is_place;
 use crate::python::Value;
 use crate::{Error, Result};
 
@@ -87,10 +88,18 @@ impl Estimator for Identity {
     }
 }
 
+/// Columns, what happens to them, and what the answer is multiplied by.
+#[derive(Debug)]
+struct Part {
+    columns: Vec<usize>,
+    transformer: Box<dyn Estimator>,
+    weight: f64,
+}
+
 /// `ColumnTransformer`
 #[derive(Debug)]
 struct Columns {
-    parts: Vec<(Vec<usize>, Box<dyn Estimator>)>,
+    parts: Vec<Part>,
     /// Names of the columns that training saw, where they had names.
     names: Option<Vec<String>>,
     width: usize,
@@ -108,6 +117,7 @@ pub(super) fn column_transformer(fields: Fields<'_>, depth: usize) -> Result<Box
         None => None,
     };
     let places = fields.value("_transformer_to_input_indices")?;
+    let weights = fields.optional("transformer_weights");
     let mut parts = Vec::new();
     for entry in fields.items("transformers_")? {
         let entry = entry.items().unwrap_or_default();
@@ -124,7 +134,8 @@ pub(super) fn column_transformer(fields: Fields<'_>, depth: usize) -> Result<Box
         if let Some(column) = columns.iter().find(|&&column| column >= width) {
             return Err(fields.malformed(format!("column {column} of {width}")));
         }
-        parts.push((columns, part(*transformer, depth)?));
+        let weight = weight(fields, weights, *name)?;
+        parts.push(Part { columns, transformer: part(*transformer, depth)?, weight });
     }
     let sparse = fields.flag("sparse_output_", false);
     Ok(Box::new(Columns { parts, names, width, sparse }))
@@ -133,12 +144,17 @@ pub(super) fn column_transformer(fields: Fields<'_>, depth: usize) -> Result<Box
 impl Estimator for Columns {
     fn transform(&self, x: Table) -> Result<Table> {
         let places = self.places(&x)?;
-        let parts = self.parts.iter().map(|(columns, part)| {
-            let columns: Vec<usize> =
-                columns.iter().map(|&at| places.get(at).copied().unwrap_or(at)).collect();
-            let answer = part.transform(x.select(&columns)?)?;
+        let parts = self.parts.iter().map(|part| {
+            let columns = part.columns.iter().map(|&at| {
+                places.get(at).copied().flatten().ok_or_else(|| {
+                    let name = self.names.as_ref().and_then(|names| names.get(at));
+                    Error::Input(format!("columns are missing: {:?}", name.map_or("", |n| n)))
+                })
+            });
+            let columns: Vec<usize> = columns.collect::<Result<_>>()?;
+            let answer = part.transformer.transform(x.select(&columns)?)?;
             // Frames that hold only numbers become matrices, so that the join can be one.
-            Table::beside(vec![answer], x.rows())
+            times(Table::beside(vec![answer], x.rows())?, part.weight)
         });
         match Table::beside(parts.collect::<Result<_>>()?, x.rows())? {
             Table::Sparse(sparse) if !self.sparse => {
@@ -149,20 +165,23 @@ impl Estimator for Columns {
     }
 
     fn size_bytes(&self) -> usize {
-        self.parts.iter().map(|(_, part)| part.size_bytes()).sum()
+        self.parts.iter().map(|part| part.transformer.size_bytes()).sum()
     }
 }
 
 impl Columns {
     /// Where the columns of training are in the input: by name if both have names, else by place.
-    fn places(&self, x: &Table) -> Result<Vec<usize>> {
+    /// Columns that no part takes need not be there.
+    fn places(&self, x: &Table) -> Result<Vec<Option<usize>>> {
         if let (Some(names), Table::Frame(frame)) = (&self.names, x) {
-            let by_name: Option<Vec<usize>> = names
+            let by_name: Vec<Option<usize>> = names
                 .iter()
                 .map(|name| frame.names.iter().position(|column| column == name))
                 .collect();
-            if let Some(places) = by_name {
-                return Ok(places);
+            // What an estimator before this one made has places for names.
+            let has_names = !frame.names.iter().any(|name| is_place(name));
+            if has_names || by_name.iter().all(Option::is_some) {
+                return Ok(by_name);
             }
         }
         if x.width() != self.width {
@@ -172,8 +191,30 @@ impl Columns {
                 x.width()
             )));
         }
-        Ok((0..self.width).collect())
+        Ok((0..self.width).map(Some).collect())
     }
+}
+
+/// The entry of `transformer_weights` for a part, which is 1 without one.
+fn weight(fields: Fields<'_>, weights: Option<Value<'_>>, name: Value<'_>) -> Result<f64> {
+    let weight = weights.zip(name.text()).and_then(|(weights, name)| weights.get(name));
+    let weight = weight.filter(|weight| !weight.is_none()).map_or(Some(1.0), Value::float);
+    weight.ok_or_else(|| fields.malformed("a weight is no number"))
+}
+
+fn times(table: Table, weight: f64) -> Result<Table> {
+    if weight == 1.0 {
+        return Ok(table);
+    }
+    if let Table::Sparse(mut sparse) = table {
+        for row in 0..sparse.rows() {
+            sparse.row_mut(row).for_each(|(_, value)| *value *= weight);
+        }
+        return Ok(Table::Sparse(sparse));
+    }
+    let mut matrix = table.matrix()?.into_owned();
+    matrix.values.iter_mut().for_each(|value| *value *= weight);
+    Ok(Table::Matrix(matrix))
 }
 
 /// `FeatureUnion`: parts side by side, each perhaps times a weight.
@@ -191,10 +232,7 @@ pub(super) fn feature_union(fields: Fields<'_>, depth: usize) -> Result<Box<dyn 
         if transformer.text() == Some("drop") {
             continue;
         }
-        let weight = weights.zip(name.text()).and_then(|(weights, name)| weights.get(name));
-        let weight = weight.filter(|weight| !weight.is_none()).map_or(Some(1.0), Value::float);
-        let weight = weight.ok_or_else(|| fields.malformed("a weight is no number"))?;
-        parts.push((part(*transformer, depth)?, weight));
+        parts.push((part(*transformer, depth)?, weight(fields, weights, *name)?));
     }
     Ok(Box::new(Union(parts)))
 }
@@ -202,23 +240,7 @@ pub(super) fn feature_union(fields: Fields<'_>, depth: usize) -> Result<Box<dyn 
 impl Estimator for Union {
     fn transform(&self, x: Table) -> Result<Table> {
         let parts = self.0.iter().map(|(part, weight)| {
-            let answer = Table::beside(vec![part.transform(x.clone())?], x.rows())?;
-            if *weight == 1.0 {
-                return Ok(answer);
-            }
-            Ok(match answer {
-                Table::Sparse(mut sparse) => {
-                    for row in 0..sparse.rows() {
-                        sparse.row_mut(row).for_each(|(_, value)| *value *= weight);
-                    }
-                    Table::Sparse(sparse)
-                }
-                other => {
-                    let mut matrix = other.matrix()?.into_owned();
-                    matrix.values.iter_mut().for_each(|value| *value *= weight);
-                    Table::Matrix(matrix)
-                }
-            })
+            times(Table::beside(vec![part.transform(x.clone())?], x.rows())?, *weight)
         });
         Table::beside(parts.collect::<Result<_>>()?, x.rows())
     }

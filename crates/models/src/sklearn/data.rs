@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, StringArray};
+use arrow_schema::DataType;
 
 pub(crate) use super::matrix::Matrix;
 pub(crate) use super::output::{Classes, Output, matrix_prediction};
@@ -66,10 +67,14 @@ impl Table {
         };
         let mut matrix = Matrix::zeros(frame.rows, frame.columns.len())?;
         for (at, (column, name)) in frame.columns.iter().zip(&frame.names).enumerate() {
-            let Column::Numbers(values) = column else {
-                return Err(Error::Input(format!(
-                    "column {name:?} holds text where the model takes numbers"
-                )));
+            let values = match column {
+                Column::Numbers(values) => values,
+                Column::Text(_) => {
+                    return Err(Error::Input(format!(
+                        "column {name:?} holds text where the model takes numbers"
+                    )));
+                }
+                Column::Other(kind) => return Err(unusable(name, kind)),
             };
             for (row, value) in matrix.each_row_mut().zip(values) {
                 if let Some(slot) = row.get_mut(at) {
@@ -138,7 +143,7 @@ impl Table {
         Some(Prediction::Matrix { values: Arc::new(values), width: columns.len() })
     }
 
-    /// One column, copied out.
+    /// One column of numbers or text, copied out.
     pub(crate) fn column(&self, at: usize) -> Result<Column> {
         let column = match self {
             Self::Matrix(matrix) if at < matrix.columns => Some(Column::Numbers(matrix.column(at))),
@@ -146,7 +151,10 @@ impl Table {
             Self::Sparse(sparse) => {
                 Some(Column::Numbers(sparse.select(&[at])?.filled(0, sparse.rows())?.values))
             }
-            Self::Frame(frame) => frame.columns.get(at).cloned(),
+            Self::Frame(frame) => match frame.columns.get(at) {
+                Some(Column::Other(kind)) => return Err(unusable(&self.name(at), kind)),
+                column => column.cloned(),
+            },
         };
         column.ok_or_else(|| {
             Error::Input(format!("the model takes column {at}, the input has {}", self.width()))
@@ -204,4 +212,8 @@ impl Table {
         }
         Ok(Self::Frame(frame))
     }
+}
+
+fn unusable(name: &str, kind: &DataType) -> Error {
+    Error::Input(format!("column {name:?} is {kind} where the model takes numbers or text"))
 }

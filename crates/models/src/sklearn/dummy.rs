@@ -38,7 +38,10 @@ impl Estimator for Dummy {
             Some(classes) => {
                 Output::Labels(vec![arg_max(&self.values); x.rows()], Arc::clone(classes))
             }
-            None => Output::Values(self.values.iter().copied().cycle().take(x.rows()).collect()),
+            None if self.values.len() == 1 => {
+                Output::Values(self.values.iter().copied().cycle().take(x.rows()).collect())
+            }
+            None => Output::Table(self.predict_proba(x)?),
         })
     }
 

@@ -166,6 +166,13 @@ impl<'a> Fields<'a> {
         self.optional(name).and_then(Value::bool).unwrap_or(default)
     }
 
+    /// Major and minor version of the scikit-learn that wrote this.
+    pub(crate) fn version(self) -> (u32, u32) {
+        let mut parts = self.text("_sklearn_version", "").split('.');
+        let mut part = || parts.next().and_then(|part| part.parse().ok()).unwrap_or(0);
+        (part(), part())
+    }
+
     pub(crate) fn float(self, name: &str) -> Result<f64> {
         self.value(name)?.float().ok_or_else(|| self.malformed(format!("{name} is no number")))
     }

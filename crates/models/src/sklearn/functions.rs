@@ -90,7 +90,7 @@ impl Estimator for Each {
                     Column::Numbers(values) => {
                         Ok(Column::Numbers(values.iter().map(|&x| (self.0)(x)).collect()))
                     }
-                    Column::Text(_) => Err(Error::Input(format!(
+                    Column::Text(_) | Column::Other(_) => Err(Error::Input(format!(
                         "column {name:?} holds text where the model takes numbers"
                     ))),
                 });

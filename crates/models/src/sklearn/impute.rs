@@ -3,15 +3,13 @@
 use super::data::{Column, Frame, Matrix, Table};
 use super::encoders::{Key, check_width, keys};
 use super::estimator::{Estimator, Fields};
-use crate::python::{Elements, Value};
+use crate::python::Elements;
 use crate::{Error, Result};
 
 /// `SimpleImputer`
 #[derive(Debug)]
 struct Imputer {
     missing: Key,
-    /// Whether what is missing is `None` rather than NaN.
-    none_is_missing: bool,
     /// What each column is filled with; `None` when the column is dropped.
     fill: Vec<Option<Fill>>,
     /// Columns whose missing values get an indicator.
@@ -62,8 +60,7 @@ pub(super) fn imputer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         }
         None => Vec::new(),
     };
-    let none_is_missing = fields.0.get("missing_values").is_some_and(Value::is_none);
-    Ok(Box::new(Imputer { missing, none_is_missing, fill, indicate }))
+    Ok(Box::new(Imputer { missing, fill, indicate }))
 }
 
 impl Estimator for Imputer {
@@ -74,13 +71,7 @@ impl Estimator for Imputer {
         let mut indicators = Vec::new();
         for (at, fill) in self.fill.iter().enumerate() {
             let column = x.column(at)?;
-            let missing: Vec<bool> = match (&column, self.none_is_missing) {
-                // `None` in text is not NaN, and stays.
-                (Column::Text(values), false) if self.missing == Key::Missing => {
-                    vec![false; values.len()]
-                }
-                _ => keys(&column).iter().map(|key| *key == self.missing).collect(),
-            };
+            let missing: Vec<bool> = keys(&column).iter().map(|key| *key == self.missing).collect();
             if let Some(fill) = fill {
                 frame.names.push(x.name(at));
                 frame.columns.push(fill.put_into(column, &missing).map_err(|reason| {
@@ -128,6 +119,7 @@ impl Fill {
                 return Err("numbers where the model takes text");
             }
             (Column::Text(_), Self::Number(_)) => return Err("text where the model takes numbers"),
+            (Column::Other(_), _) => return Err("neither numbers nor text"),
         })
     }
 }

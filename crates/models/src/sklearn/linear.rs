@@ -47,6 +47,38 @@ impl Estimator for Regressor {
     }
 }
 
+/// `SGDOneClassSVM`: which side of a hyperplane.
+#[derive(Debug)]
+struct OneClass {
+    coefficients: Matrix,
+    /// The offset, negated.
+    intercept: Vec<f64>,
+}
+
+pub(super) fn one_class(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+    let intercept = fields.numbers("offset_")?.into_iter().map(|offset| -offset).collect();
+    Ok(Box::new(OneClass { coefficients: fields.matrix("coef_")?, intercept }))
+}
+
+impl Estimator for OneClass {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        let scores = self.decision_function(x)?.values;
+        Ok(Output::Integers(scores.iter().map(|&x| if x >= 0.0 { 1 } else { -1 }).collect()))
+    }
+
+    fn decision_function(&self, x: &Table) -> Result<Matrix> {
+        x.times_transposed(&self.coefficients, &self.intercept)
+    }
+
+    fn has_decision(&self) -> bool {
+        true
+    }
+
+    fn size_bytes(&self) -> usize {
+        size_of_val(self.coefficients.values.as_slice())
+    }
+}
+
 /// How scores become probabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Probabilities {

@@ -39,11 +39,14 @@ mod tokens;
 mod trees;
 mod voting;
 
+use std::borrow::Cow;
+
 use arrow_array::RecordBatch;
 
+use crate::input::Input;
 use crate::python::{self, Heap, Id, Value};
 use crate::{Error, Prediction, Predictor, Result};
-use data::{Output, Table, matrix_prediction};
+use data::{Classes, Output, Table, matrix_prediction};
 use estimator::{Estimator, Fields};
 
 /// A scikit-learn estimator with the method that answers.
@@ -53,6 +56,8 @@ pub(crate) struct SklearnModel {
     method: Method,
     /// Whether the model looks at names or text of columns.
     needs_frame: bool,
+    /// Names of the columns that it was fitted to, if they had names.
+    names: Option<Vec<String>>,
 }
 
 /// `predict_fn` of the flavor.
@@ -110,13 +115,18 @@ impl SklearnModel {
                     .to_owned(),
             });
         }
-        Ok(Self { estimator, method, needs_frame: needs_frame(root, 0) })
+        let (needs_frame, names) = (needs_frame(root, 0), fitted_names(root, 0));
+        Ok(Self { estimator, method, needs_frame, names })
     }
 }
 
 impl Predictor for SklearnModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
-        let x = Table::from_batch(input, self.needs_frame)?;
+        let input = match &self.names {
+            Some(names) => Input::arranged(input, names)?,
+            None => Cow::Borrowed(input),
+        };
+        let x = Table::from_batch(&input, self.needs_frame)?;
         match self.method {
             Method::Predict => self.estimator.predict(&x)?.prediction(),
             Method::PredictProba => Ok(matrix_prediction(self.estimator.predict_proba(&x)?)),
@@ -148,6 +158,36 @@ impl Predictor for SklearnModel {
     }
 }
 
+/// Names of the columns that the first estimator to look at them was fitted to. Column transformers pick
+/// theirs from whatever there is.
+fn fitted_names(value: Value<'_>, depth: usize) -> Option<Vec<String>> {
+    let fields = Fields(value);
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    match fields.name() {
+        "ColumnTransformer" => None,
+        "Pipeline" => {
+            let steps = fields.items("steps").ok()?.into_iter();
+            let steps = steps.filter_map(|step| step.items()?.get(1).copied());
+            let looks = |step: &Value<'_>| {
+                step.class().is_some() && Fields(*step).name() != "FunctionTransformer"
+            };
+            fitted_names(steps.into_iter().find(looks)?, depth + 1)
+        }
+        "GridSearchCV" | "RandomizedSearchCV" | "HalvingGridSearchCV" | "HalvingRandomSearchCV" => {
+            fitted_names(fields.optional("best_estimator_")?, depth + 1)
+        }
+        _ => match &*fields
+            .optional("feature_names_in_")
+            .and(fields.classes("feature_names_in_").ok())?
+        {
+            Classes::Text(names) => Some(names.clone()),
+            _ => None,
+        },
+    }
+}
+
 /// Whether any part of the model takes columns by name or as text.
 fn needs_frame(value: Value<'_>, depth: usize) -> bool {
     const PARTS: [&str; 9] = [
@@ -161,7 +201,7 @@ fn needs_frame(value: Value<'_>, depth: usize) -> bool {
         "estimators",
         "calibrated_classifiers_",
     ];
-    const TAKES_FRAMES: [&str; 10] = [
+    const TAKES_FRAMES: [&str; 12] = [
         "ColumnTransformer",
         "OneHotEncoder",
         "OrdinalEncoder",
@@ -172,6 +212,8 @@ fn needs_frame(value: Value<'_>, depth: usize) -> bool {
         "HashingVectorizer",
         "LabelEncoder",
         "FunctionTransformer",
+        "DummyClassifier",
+        "DummyRegressor",
     ];
     let Some(class) = value.class() else {
         return depth < 8
@@ -255,6 +297,7 @@ fn load(value: Value<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
         "HistGradientBoostingClassifier" | "HistGradientBoostingRegressor" => {
             trees::hist_boosted(fields, depth)
         }
+        "SGDOneClassSVM" => linear::one_class(fields),
         "IsolationForest" => trees::isolation(fields),
         "SVC" | "NuSVC" | "SVR" | "NuSVR" | "OneClassSVM" => svm::load(fields),
         "GaussianNB" | "BernoulliNB" | "MultinomialNB" | "ComplementNB" => {
@@ -290,7 +333,7 @@ fn load_compound(fields: Fields<'_>, class: &str, depth: usize) -> Result<Box<dy
         | "RFE"
         | "RFECV"
         | "SelectFromModel"
-        | "SequentialFeatureSelector" => select::selector(fields),
+        | "SequentialFeatureSelector" => select::selector(fields, depth),
         "QuantileTransformer" => quantiles::transformer(fields),
         "KBinsDiscretizer" => quantiles::discretizer(fields),
         "KNNImputer" => knn_imputer::load(fields),

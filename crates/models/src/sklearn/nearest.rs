@@ -11,12 +11,23 @@ pub(super) enum Metric {
     Euclidean,
     Chebyshev,
     Minkowski(f64),
+    Cosine,
+    Canberra,
 }
 
 impl Metric {
     /// A distance that orders as the real one does and is cheaper: without its root.
     pub(super) fn reduced(self, a: &[f64], b: &[f64]) -> f64 {
-        self.of_differences(a.iter().zip(b).map(|(a, b)| (a - b).abs()))
+        let pairs = || a.iter().zip(b).map(|(&a, &b)| (a, b));
+        match self {
+            Self::Cosine => 1.0 - cosine(a, b),
+            Self::Canberra => {
+                // Two zeros are equal, whatever their ratio.
+                let shares = pairs().map(|(a, b)| ((a - b).abs(), a.abs() + b.abs()));
+                shares.filter(|(_, whole)| *whole > 0.0).map(|(part, whole)| part / whole).sum()
+            }
+            _ => self.of_differences(pairs().map(|(a, b)| (a - b).abs())),
+        }
     }
 
     fn of_differences(self, differences: impl Iterator<Item = f64>) -> f64 {
@@ -25,17 +36,29 @@ impl Metric {
             Self::Euclidean => differences.map(|d| d * d).sum(),
             Self::Chebyshev => differences.fold(0.0, f64::max),
             Self::Minkowski(p) => differences.map(|d| d.powf(p)).sum(),
+            // No k-d tree has these, and nothing is known of a box.
+            Self::Cosine | Self::Canberra => 0.0,
         }
     }
 
     /// The real distance of a reduced one.
     pub(super) fn distance(self, reduced: f64) -> f64 {
         match self {
-            Self::Manhattan | Self::Chebyshev => reduced,
             Self::Euclidean => reduced.sqrt(),
             Self::Minkowski(p) => reduced.powf(1.0 / p),
+            _ => reduced,
         }
     }
+}
+
+/// Rows of length one are multiplied, as scikit-learn does; a row of zeros has no direction.
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    let length = |x: &[f64]| {
+        let length = x.iter().map(|x| x * x).sum::<f64>().sqrt();
+        if length == 0.0 { 1.0 } else { length }
+    };
+    let (of_a, of_b) = (length(a), length(b));
+    a.iter().zip(b).map(|(a, b)| (a / of_a) * (b / of_b)).sum::<f64>().clamp(-1.0, 1.0)
 }
 
 /// The nearest samples so far: a heap with the farthest on top, which only a nearer one replaces.

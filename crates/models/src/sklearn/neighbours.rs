@@ -37,6 +37,8 @@ fn metric(fields: Fields<'_>) -> Result<Metric> {
         "manhattan" | "cityblock" | "l1" => Metric::Manhattan,
         "euclidean" | "l2" => Metric::Euclidean,
         "chebyshev" | "infinity" => Metric::Chebyshev,
+        "cosine" => Metric::Cosine,
+        "canberra" => Metric::Canberra,
         "minkowski" => match power.unwrap_or(2.0) {
             1.0 => Metric::Manhattan,
             2.0 => Metric::Euclidean,

@@ -145,6 +145,15 @@ fn many_labels(outputs: &[(Vec<usize>, Arc<Classes>)]) -> Result<Prediction> {
     if let Some(integers) = integers {
         return Ok(Prediction::Matrix { values: Arc::new(Int64Array::from(integers)), width });
     }
+    let booleans: Option<Vec<bool>> = each()
+        .map(|(at, classes)| match &**classes {
+            Classes::Booleans(v) => v.get(at).copied(),
+            _ => None,
+        })
+        .collect();
+    if let Some(booleans) = booleans {
+        return Ok(Prediction::Matrix { values: Arc::new(BooleanArray::from(booleans)), width });
+    }
     if let Some(numbers) =
         each().map(|(at, classes)| classes.number(at)).collect::<Option<Vec<f64>>>()
     {

@@ -1,6 +1,8 @@
 //! Selections of columns: by variance, by score, by another model.
 
-use super::data::Table;
+use std::sync::Arc;
+
+use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields};
 use crate::{Error, Result};
 
@@ -9,10 +11,12 @@ use crate::{Error, Result};
 struct Select {
     from: usize,
     columns: Vec<usize>,
+    /// What `RFE` and `RFECV` fitted to the columns that they kept, and predict with.
+    model: Option<Box<dyn Estimator>>,
 }
 
-impl Estimator for Select {
-    fn transform(&self, x: Table) -> Result<Table> {
+impl Select {
+    fn kept(&self, x: &Table) -> Result<Table> {
         if x.width() != self.from {
             return Err(Error::Input(format!(
                 "the model takes {} columns, the input has {}",
@@ -22,10 +26,48 @@ impl Estimator for Select {
         }
         x.select(&self.columns)
     }
+
+    fn model(&self) -> Result<&dyn Estimator> {
+        self.model.as_deref().ok_or_else(|| Error::Input("the model only selects columns".into()))
+    }
+}
+
+impl Estimator for Select {
+    fn predict(&self, x: &Table) -> Result<Output> {
+        self.model()?.predict(&self.kept(x)?)
+    }
+
+    fn predict_proba(&self, x: &Table) -> Result<Matrix> {
+        self.model()?.predict_proba(&self.kept(x)?)
+    }
+
+    fn decision_function(&self, x: &Table) -> Result<Matrix> {
+        self.model()?.decision_function(&self.kept(x)?)
+    }
+
+    fn transform(&self, x: Table) -> Result<Table> {
+        self.kept(&x)
+    }
+
+    fn classes(&self) -> Option<&Arc<Classes>> {
+        self.model.as_deref()?.classes()
+    }
+
+    fn has_proba(&self) -> bool {
+        self.model.as_deref().is_some_and(Estimator::has_proba)
+    }
+
+    fn has_decision(&self) -> bool {
+        self.model.as_deref().is_some_and(Estimator::has_decision)
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.model.as_deref().map_or(0, Estimator::size_bytes)
+    }
 }
 
 /// `VarianceThreshold`, `SelectKBest` and their like, as which columns they keep.
-pub(super) fn selector(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+pub(super) fn selector(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
     let keep: Vec<bool> = match fields.name() {
         "VarianceThreshold" => {
             let threshold = fields.float("threshold")?;
@@ -60,7 +102,11 @@ pub(super) fn selector(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         }
     };
     let columns = keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(at, _)| at).collect();
-    Ok(Box::new(Select { from: keep.len(), columns }))
+    let model = match fields.name() {
+        "RFE" | "RFECV" => Some(super::load(fields.value("estimator_")?, depth + 1)?),
+        _ => None,
+    };
+    Ok(Box::new(Select { from: keep.len(), columns, model }))
 }
 
 fn best(fields: Fields<'_>, scores: &[f64]) -> Result<Vec<bool>> {

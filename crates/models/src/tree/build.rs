@@ -3,13 +3,11 @@
 use std::collections::VecDeque;
 
 use super::spec::{NodeSpec, Split, Test, TreeSpec};
+use super::walk::lanes;
 use super::{
     Forest, General, Kind, Leaves, MAX_DEPTH, MAX_NODES, Narrow, Nodes, Scalar, TreeHead, Wide,
+    left_bits, padded_width,
 };
-
-/// Bits of a narrow node: the left child counts from the root of its tree.
-pub(super) const LEFT_BITS: u32 = 21;
-pub(super) const FEATURE_BITS: u32 = 10;
 
 /// Why an ensemble was refused; the numbers are those of the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +55,6 @@ pub enum BuildError {
 /// What the nodes of the whole ensemble ask for.
 struct Needs {
     general: bool,
-    narrow: bool,
     features: usize,
 }
 
@@ -75,12 +72,14 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             return Err(BuildError::TooManyNodes { count: node_count });
         }
         let needs = needs(specs, feature_count)?;
+        let left_bits = padded_width(needs.features).map_or(0, left_bits);
+        let padded_count = node_count.next_power_of_two();
         let mut nodes = if needs.general {
             Nodes::General { nodes: Vec::with_capacity(node_count), sets: Vec::new() }
-        } else if needs.narrow && size_of::<X>() == 4 {
-            Nodes::Narrow(Vec::with_capacity(node_count))
+        } else if size_of::<X>() == 4 && padded_count <= 1 << left_bits {
+            Nodes::Narrow(Vec::with_capacity(padded_count))
         } else {
-            Nodes::Wide(Vec::with_capacity(node_count))
+            Nodes::Wide(Vec::with_capacity(padded_count))
         };
         let mut forest_leaves = Vec::with_capacity(node_count);
         let mut values = Vec::new();
@@ -95,12 +94,12 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
                     index: target_end as u64,
                 });
             }
-            let order = breadth_first(tree, spec, leaf_width)?;
             let root = forest_leaves.len() as u32;
+            let order = breadth_first(tree, spec, leaf_width)?;
             let first_value = (values.len() / leaf_width.max(1)) as u32;
             values.extend_from_slice(&spec.values);
-            for (position, placed) in order.iter().enumerate() {
-                nodes.push(placed, position as u32);
+            for placed in &order {
+                nodes.push(placed, root, left_bits);
                 forest_leaves.push(match placed.node {
                     NodeSpec::Leaf(leaf) => Some(first_value + leaf),
                     NodeSpec::Split(_) => None,
@@ -109,8 +108,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             let depth = order.last().map_or(0, |placed| placed.depth);
             trees.push(TreeHead { root, depth, target: spec.target });
         }
-        let mut by_depth: Vec<u32> = (0..trees.len() as u32).collect();
-        by_depth.sort_by_key(|&tree| trees.get(tree as usize).map_or(0, |head| head.depth));
+        nodes.pad(padded_count);
         let leaves = if leaf_width == 1 {
             let value = |leaf: &Option<u32>| {
                 leaf.and_then(|leaf| values.get(leaf as usize)).copied().unwrap_or_default()
@@ -120,14 +118,18 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             let places = forest_leaves.iter().map(|leaf| leaf.unwrap_or(0)).collect();
             Leaves::Vectors { places, values, width: leaf_width }
         };
-        Ok(Self { nodes, trees, by_depth, leaves, outputs, features: needs.features })
+        let lanes = lanes(trees.iter().map(|tree| tree.depth).max().unwrap_or(0));
+        let by_depth = by_depth(&trees, lanes);
+        let root = |&tree: &u32| trees.get(tree as usize).map_or(0, |head: &TreeHead| head.root);
+        let roots_by_depth = by_depth.iter().map(root).collect();
+        let features = needs.features;
+        Ok(Self { nodes, trees, by_depth, roots_by_depth, lanes, leaves, outputs, features })
     }
 }
 
 fn needs<V>(specs: &[TreeSpec<V>], feature_count: usize) -> Result<Needs, BuildError> {
-    let mut needs = Needs { general: false, narrow: true, features: 0 };
+    let mut needs = Needs { general: false, features: 0 };
     for (tree, spec) in specs.iter().enumerate() {
-        needs.narrow &= spec.nodes.len() < 1 << LEFT_BITS;
         for (node, spec) in spec.nodes.iter().enumerate() {
             let NodeSpec::Split(split) = spec else { continue };
             let feature = split.feature as usize;
@@ -140,7 +142,6 @@ fn needs<V>(specs: &[TreeSpec<V>], feature_count: usize) -> Result<Needs, BuildE
                 });
             }
             needs.features = needs.features.max(feature + 1);
-            needs.narrow &= feature < 1 << FEATURE_BITS;
             needs.general |=
                 split.zero_is_missing || matches!(split.test, Test::Equals(_) | Test::Member(_));
         }
@@ -148,11 +149,21 @@ fn needs<V>(specs: &[TreeSpec<V>], feature_count: usize) -> Result<Needs, BuildE
     Ok(needs)
 }
 
+/// Tree numbers, shallowest first, in whole groups.
+fn by_depth(trees: &[TreeHead], lanes: usize) -> Vec<u32> {
+    let mut by_depth: Vec<u32> = (0..trees.len() as u32).collect();
+    by_depth.sort_by_key(|&tree| trees.get(tree as usize).map_or(0, |head| head.depth));
+    let missing = trees.len().next_multiple_of(lanes) - trees.len();
+    let shallowest = by_depth.first().copied().unwrap_or(0);
+    by_depth.splice(0..0, std::iter::repeat_n(shallowest, missing));
+    by_depth
+}
+
 /// A node at its place in breadth-first order.
 struct Placed<'a> {
     node: &'a NodeSpec,
     depth: u32,
-    /// Place of the left child; the right one is beside it.
+    /// Place in the tree of the left child, with the right one beside it; of a leaf, its own place.
     left: u32,
 }
 
@@ -211,27 +222,38 @@ fn breadth_first<V>(
 }
 
 impl<X: Scalar> Nodes<X> {
-    fn push(&mut self, placed: &Placed<'_>, position: u32) {
+    /// Fills up to so many with nodes that nothing leads to.
+    fn pad(&mut self, count: usize) {
         match self {
-            Self::Narrow(nodes) => {
-                let (threshold, feature, missing_left) = comparison(placed.node);
-                nodes.push(Narrow {
-                    threshold,
-                    packed: placed.left
-                        | feature << LEFT_BITS
-                        | u32::from(missing_left) << (LEFT_BITS + FEATURE_BITS),
-                });
-            }
+            Self::Narrow(nodes) => nodes.resize(count, Narrow { threshold: X::MISSING, packed: 0 }),
             Self::Wide(nodes) => {
-                let (threshold, feature, missing_left) = comparison(placed.node);
-                nodes.push(Wide {
-                    threshold,
-                    feature: feature | u32::from(missing_left) << 31,
-                    left: placed.left,
-                });
+                nodes.resize(count, Wide { threshold: X::MISSING, feature: 0, left: 0 });
             }
+            Self::General { .. } => {}
+        }
+    }
+
+    /// Adds a node of the tree whose first node is `root`.
+    fn push(&mut self, placed: &Placed<'_>, root: u32, left_bits: u32) {
+        let (threshold, feature, missing_left) = comparison::<X>(placed.node);
+        let left = root + placed.left;
+        let key = match placed.node {
+            NodeSpec::Leaf(_) => X::MISSING,
+            // No value has a key so low: a comparison that is never true.
+            NodeSpec::Split(_) if threshold.is_nan() => X::Key::default(),
+            NodeSpec::Split(_) => threshold.key(),
+        };
+        match self {
+            Self::Narrow(nodes) => nodes.push(Narrow {
+                threshold: key,
+                packed: left | feature << left_bits | u32::from(missing_left) << 31,
+            }),
+            Self::Wide(nodes) => nodes.push(Wide {
+                threshold: key,
+                feature: feature | u32::from(missing_left) << 31,
+                left,
+            }),
             Self::General { nodes, sets } => {
-                let (threshold, feature, missing_left) = comparison(placed.node);
                 let (kind, zero_is_missing) = match placed.node {
                     NodeSpec::Leaf(_) => (Kind::Leaf, false),
                     NodeSpec::Split(Split { test, zero_is_missing, .. }) => {
@@ -246,7 +268,6 @@ impl<X: Scalar> Nodes<X> {
                         (kind, *zero_is_missing)
                     }
                 };
-                let left = if matches!(kind, Kind::Leaf) { position } else { placed.left };
                 nodes.push(General {
                     threshold,
                     feature,

@@ -3,11 +3,13 @@
 //! A walk is bound by memory latency, not by arithmetic, so the form is chosen for many independent
 //! loads in flight: hot nodes of 8 bytes (16 when the inputs are `f64` or an index does not fit) in
 //! breadth-first order with the right child beside the left one, leaves that point at themselves, and
-//! branch-free steps taken in lockstep by 16 trees of one row or by 16 rows of one tree. Ensembles with
-//! categorical splits, equality tests or zeros that count as missing use a plain walk instead.
+//! branch-free steps taken in lockstep by 10 or 16 trees of one row or rows of one tree. Counts are made
+//! powers of two, so that masks take the place of checks. Ensembles with categorical splits, equality
+//! tests or zeros that count as missing use a plain walk instead.
 //!
 //! Every split is rewritten to `x <= threshold`. The rewrite is exact for the input type `X`: an `f64`
-//! threshold is rounded *down* to `f32`, and `x < t` becomes `x <= (largest X below t)`.
+//! threshold is rounded *down* to `f32`, and `x < t` becomes `x <= (largest X below t)`. Both sides are
+//! then compared as integers of the same order ([`Scalar::key`]).
 //!
 //! Leaf values are added in the order of the trees, in the type `V`, so sums are those of the library.
 
@@ -29,12 +31,16 @@ pub const MAX_NODES: usize = 10_000_000;
 pub const MAX_DEPTH: u32 = 10_000;
 
 /// An ensemble ready to be walked: inputs of type `X` (`f32` or `f64`), leaf values and sums of type `V`.
-pub struct Forest<X, V> {
+pub struct Forest<X: Scalar, V> {
     nodes: Nodes<X>,
     /// First node of each tree, in the order of the trees, and the depth of each.
     trees: Vec<TreeHead>,
-    /// Tree numbers by depth, so that the trees of a lockstep group end together.
+    /// Tree numbers by depth, so that the trees of a lockstep group end together. The first one stands
+    /// as often as it takes to fill its group.
     by_depth: Vec<u32>,
+    roots_by_depth: Vec<u32>,
+    /// Trees of such a group, and rows that go down a tree together.
+    lanes: usize,
     leaves: Leaves<V>,
     /// Sums a row.
     outputs: usize,
@@ -58,24 +64,38 @@ struct TreeHead {
     target: u32,
 }
 
-enum Nodes<X> {
-    Narrow(Vec<Narrow<X>>),
-    Wide(Vec<Wide<X>>),
+/// Nodes of all trees, one tree after the other. There are a power of two of them, the last ones without
+/// a meaning, except in the general form.
+enum Nodes<X: Scalar> {
+    Narrow(Vec<Narrow<X::Key>>),
+    Wide(Vec<Wide<X::Key>>),
     General { nodes: Vec<General<X>>, sets: Vec<CategorySet> },
 }
 
-/// The hot node: with `X = f32` 8 bytes. `packed` is left child (21 bits, from the root), feature
-/// (10 bits) and whether a missing value goes left (1 bit).
+/// The hot node: for `f32` 8 bytes. A row goes left when the key of its value is not above the threshold.
+/// `packed` is the left child ([`left_bits`]), the feature, and in
+/// the top bit whether a missing value goes left.
 #[derive(Clone, Copy)]
-struct Narrow<X> {
-    threshold: X,
+struct Narrow<K> {
+    threshold: K,
     packed: u32,
+}
+
+/// Columns that rows are padded to: the power of two that is used for so many features, as a mask then
+/// takes the place of the check that a feature exists. None when there are too many to copy each row.
+fn padded_width(features: usize) -> Option<usize> {
+    [16, 64, 256, 1024, 4096].into_iter().find(|&width| features <= width)
+}
+
+/// Bits of a narrow node that are left for the left child, when rows are padded to `width` columns.
+const fn left_bits(width: usize) -> u32 {
+    u32::BITS - 1 - width.trailing_zeros()
 }
 
 /// The same with room for any number of features and nodes.
 #[derive(Clone, Copy)]
-struct Wide<X> {
-    threshold: X,
+struct Wide<K> {
+    threshold: K,
     /// Feature in the low 31 bits, whether a missing value goes left in the top one.
     feature: u32,
     left: u32,
@@ -140,11 +160,11 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
                 }
             }
             + size_of_val(self.trees.as_slice())
-            + size_of_val(self.by_depth.as_slice())
+            + 2 * size_of_val(self.by_depth.as_slice())
     }
 }
 
-impl<X, V> fmt::Debug for Forest<X, V> {
+impl<X: Scalar, V> fmt::Debug for Forest<X, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let form = match self.nodes {
             Nodes::Narrow(_) => "narrow",

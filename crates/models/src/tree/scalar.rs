@@ -5,11 +5,19 @@ use std::ops::AddAssign;
 
 /// The two types that inputs and sums come in.
 pub trait Scalar: Copy + PartialOrd + AddAssign + Default + Debug + Send + Sync + 'static {
+    /// An unsigned integer of the same size, which is compared at once: a comparison of floats waits
+    /// several cycles for its flags.
+    type Key: Copy + Ord + Default + Debug + Send + Sync + 'static;
+
+    /// The key of what is missing, above that of every number.
+    const MISSING: Self::Key;
     /// Larger than or equal to every number.
     const INFINITY: Self;
     /// Compares false with everything.
     const NAN: Self;
 
+    /// Numbers have the order of their keys, with one key for both zeros and none that is zero.
+    fn key(self) -> Self::Key;
     /// Whether this is not a number.
     fn is_nan(self) -> bool;
     /// The nearest value of this type.
@@ -23,8 +31,19 @@ pub trait Scalar: Copy + PartialOrd + AddAssign + Default + Debug + Send + Sync 
 }
 
 impl Scalar for f32 {
+    type Key = u32;
+
+    const MISSING: u32 = u32::MAX;
     const INFINITY: Self = Self::INFINITY;
     const NAN: Self = Self::NAN;
+
+    #[inline]
+    fn key(self) -> u32 {
+        const SIGN: u32 = 1 << (u32::BITS - 1);
+        let bits = (self + 0.0).to_bits(); // of -0.0 this is 0.0
+        let key = if bits & SIGN == 0 { bits | SIGN } else { !bits };
+        if self.is_nan() { Self::MISSING } else { key }
+    }
 
     fn is_nan(self) -> bool {
         self.is_nan()
@@ -56,8 +75,19 @@ impl Scalar for f32 {
 }
 
 impl Scalar for f64 {
+    type Key = u64;
+
+    const MISSING: u64 = u64::MAX;
     const INFINITY: Self = Self::INFINITY;
     const NAN: Self = Self::NAN;
+
+    #[inline]
+    fn key(self) -> u64 {
+        const SIGN: u64 = 1 << (u64::BITS - 1);
+        let bits = (self + 0.0).to_bits(); // of -0.0 this is 0.0
+        let key = if bits & SIGN == 0 { bits | SIGN } else { !bits };
+        if self.is_nan() { Self::MISSING } else { key }
+    }
 
     fn is_nan(self) -> bool {
         self.is_nan()
@@ -82,7 +112,31 @@ impl Scalar for f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Scalar as _;
+    use super::Scalar;
+
+    fn keys_keep_the_order<X: Scalar>(ascending: &[X]) {
+        for (low, a) in ascending.iter().enumerate() {
+            assert!(a.key() > X::Key::default() && a.key() < X::MISSING, "{a:?}");
+            for b in &ascending[low..] {
+                assert_eq!(a.key().cmp(&b.key()), a.partial_cmp(b).unwrap(), "{a:?} {b:?}");
+            }
+        }
+        assert_eq!(X::NAN.key(), X::MISSING);
+    }
+
+    #[test]
+    fn keys_have_the_order_of_numbers() {
+        let (least, most) = (f32::from_bits(1), f32::MAX);
+        let up = [0.0, least, f32::MIN_POSITIVE, 0.1, 1.0, most, f32::INFINITY];
+        let down: Vec<f32> = up.iter().rev().map(|x| -x).collect();
+        keys_keep_the_order(&[down.as_slice(), &up].concat());
+        let up =
+            [0.0, f64::from_bits(1), f64::from(least), 0.1, f64::from(most), 1e300, f64::INFINITY];
+        let down: Vec<f64> = up.iter().rev().map(|x| -x).collect();
+        keys_keep_the_order(&[down.as_slice(), &up].concat());
+        assert_eq!((-f64::NAN).key(), u64::MAX);
+        assert_eq!((-f32::NAN).key(), u32::MAX);
+    }
 
     #[test]
     fn thresholds_keep_the_meaning_of_the_comparison() {

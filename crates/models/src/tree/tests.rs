@@ -56,7 +56,8 @@ fn test(every: bool) -> BoxedStrategy<Test> {
     prop_oneof![plain, value().prop_map(Test::Equals), set].boxed()
 }
 
-/// A tree grown from a list of splits: each takes the place of the leaf its number falls on.
+/// A tree grown from a list of splits: each takes the place of the leaf its number falls on. Some trees
+/// grow at their last leaves only, far deeper than [`super::walk`] walks without looking.
 fn tree(every: bool, features: u32) -> impl Strategy<Value = TreeSpec<f64>> {
     let split = (
         any::<usize>(),
@@ -65,29 +66,31 @@ fn tree(every: bool, features: u32) -> impl Strategy<Value = TreeSpec<f64>> {
         any::<bool>(),
         if every { 0..2_u8 } else { 0..1_u8 },
     );
-    proptest::collection::vec(split, 0..40).prop_map(|splits| {
-        let mut nodes = vec![NodeSpec::Leaf(0)];
-        let mut leaves = 1_u32;
-        for (place, feature, test, missing_left, zero) in splits {
-            let open: Vec<usize> =
-                (0..nodes.len()).filter(|&at| matches!(nodes[at], NodeSpec::Leaf(_))).collect();
-            let at = open[place % open.len()];
-            let (left, right) = (nodes.len() as u32, nodes.len() as u32 + 1);
-            let leaf = nodes[at].clone();
-            nodes.push(leaf);
-            nodes.push(NodeSpec::Leaf(leaves));
-            leaves += 1;
-            nodes[at] = NodeSpec::Split(Split {
-                feature,
-                test,
-                left,
-                right,
-                missing_left,
-                zero_is_missing: zero == 1,
-            });
-        }
-        TreeSpec { nodes, values: (0..leaves).map(f64::from).collect(), target: 0 }
-    })
+    (proptest::collection::vec(split, 0..40), proptest::bool::weighted(0.05)).prop_map(
+        |(splits, chain)| {
+            let mut nodes = vec![NodeSpec::Leaf(0)];
+            let mut leaves = 1_u32;
+            for (place, feature, test, missing_left, zero) in splits {
+                let open: Vec<usize> =
+                    (0..nodes.len()).filter(|&at| matches!(nodes[at], NodeSpec::Leaf(_))).collect();
+                let at = open[if chain { open.len() - 1 } else { place % open.len() }];
+                let (left, right) = (nodes.len() as u32, nodes.len() as u32 + 1);
+                let leaf = nodes[at].clone();
+                nodes.push(leaf);
+                nodes.push(NodeSpec::Leaf(leaves));
+                leaves += 1;
+                nodes[at] = NodeSpec::Split(Split {
+                    feature,
+                    test,
+                    left,
+                    right,
+                    missing_left,
+                    zero_is_missing: zero == 1,
+                });
+            }
+            TreeSpec { nodes, values: (0..leaves).map(f64::from).collect(), target: 0 }
+        },
+    )
 }
 
 fn rows(features: usize) -> impl Strategy<Value = Vec<f64>> {
@@ -102,34 +105,48 @@ fn check<X: Scalar>(
     features: usize,
 ) -> Result<(), TestCaseError> {
     let rows: Vec<X> = rows.iter().map(|&x| X::nearest(x)).collect();
-    let forest = Forest::<X, f64>::build(trees, features, 1, 1).unwrap();
-    let expected: Vec<f64> = rows
-        .chunks_exact(features)
-        .map(|row| {
+    for outputs in [1, 3] {
+        let trees: Vec<TreeSpec<f64>> = (0..outputs)
+            .cycle()
+            .zip(trees)
+            .map(|(target, tree)| TreeSpec { target, ..tree.clone() })
+            .collect();
+        let outputs = outputs as usize;
+        let forest = Forest::<X, f64>::build(&trees, features, 1, outputs).unwrap();
+        let mut expected = vec![0.5; rows.len() / features * outputs];
+        for (row, sums) in rows.chunks_exact(features).zip(expected.chunks_exact_mut(outputs)) {
             let row: Vec<f64> = row.iter().map(|x| x.to_f64()).collect();
-            trees.iter().fold(0.5, |sum, tree| sum + tree.values[reference_leaf(tree, &row)])
-        })
-        .collect();
-    let mut sums = vec![0.5; rows.len() / features];
-    forest.add_to(&rows, features, &mut sums);
-    prop_assert_eq!(&sums, &expected);
-    for (row, expected) in rows.chunks_exact(features).zip(expected) {
-        let mut sum = [0.5];
-        forest.add_to(row, features, &mut sum);
-        prop_assert_eq!(sum[0], expected);
+            for tree in &trees {
+                sums[tree.target as usize] += tree.values[reference_leaf(tree, &row)];
+            }
+        }
+        let mut sums = vec![0.5; expected.len()];
+        forest.add_to(&rows, features, &mut sums);
+        prop_assert_eq!(&sums, &expected);
+        for (row, expected) in rows.chunks_exact(features).zip(expected.chunks_exact(outputs)) {
+            let mut sums = vec![0.5; outputs];
+            forest.add_to(row, features, &mut sums);
+            prop_assert_eq!(sums, expected);
+        }
     }
     Ok(())
+}
+
+/// Trees and rows of few features, of many, and of as many as rows are padded to.
+fn forest_and_rows() -> impl Strategy<Value = (usize, Vec<TreeSpec<f64>>, Vec<f64>)> {
+    proptest::sample::select(vec![3, 16, 17, 70, 300]).prop_flat_map(|features| {
+        let trees = proptest::collection::vec(tree(false, features), 1..40);
+        (Just(features as usize), trees, rows(features as usize))
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn walks_agree_with_the_plain_one(
-        trees in proptest::collection::vec(tree(false, 3), 1..40), rows in rows(3),
-    ) {
-        check::<f32>(&trees, &rows, 3)?;
-        check::<f64>(&trees, &rows, 3)?;
+    fn walks_agree_with_the_plain_one((features, trees, rows) in forest_and_rows()) {
+        check::<f32>(&trees, &rows, features)?;
+        check::<f64>(&trees, &rows, features)?;
     }
 
     #[test]

@@ -1,57 +1,154 @@
 //! The walks: many independent chains of loads at once, no branch that depends on the data.
 
-use super::build::{FEATURE_BITS, LEFT_BITS};
-use super::{Forest, General, Kind, Leaves, Narrow, Nodes, Scalar, TreeHead, Wide};
+use super::{
+    Forest, General, Kind, Leaves, Narrow, Nodes, Scalar, TreeHead, Wide, left_bits, padded_width,
+};
 
-/// Walks in lockstep. 16 chains hide the latency of L2; 32 spill registers for no gain.
-const LANES: usize = 16;
+/// Walks in lockstep: as many as the registers of x86-64 hold. More would spill, fewer would wait for L1.
+const LANES: usize = 10;
 
-/// Rows that go through all trees before the next ones do: their inputs stay in the L1 cache.
-const BLOCK_ROWS: usize = 128;
+/// Walks in lockstep of deep trees, whose nodes come from caches further away.
+const DEEP_LANES: usize = 16;
+
+/// Depth up to which trees are walked without looking whether all lanes have arrived at their leaves.
+const SHALLOW: u32 = 16;
+
+/// Steps of deep walks between these looks.
+const STEPS_PER_CHECK: u32 = 2;
 
 /// From this many rows on, rows walk together rather than trees.
 const ROWS_IN_LOCKSTEP: usize = 8;
 
-/// Steps between looks at whether all lanes have arrived at their leaves.
-const STEPS_PER_CHECK: u32 = 4;
+/// Bytes of rows that go through all trees before the next ones do: with the nodes of a tree they stay in
+/// an L1 cache of 32 KiB.
+const BLOCK_BYTES: usize = 1 << 14;
+
+/// The same for deep trees: the nodes of a tree come from further away, and more rows should use them.
+const DEEP_BLOCK_BYTES: usize = 1 << 18;
 
 /// LightGBM's `kZeroThreshold`: values up to here are zero.
 const ZERO: f64 = 1e-35_f32 as f64;
 
-/// Elements of a block of rows: 64 KiB of `f32`, which stay in the L2 cache while all trees pass.
-const BLOCK_ELEMENTS: usize = 1 << 14;
-
-/// One step of a walk that needs no branch. Rows have a width that is a power of two, larger than every
-/// feature, so that a mask takes the place of the check that the feature exists.
+/// A node that needs no branch to be left. Rows have [`padded_width`] columns.
 trait Step<X: Scalar>: Copy {
-    /// Index of the next node, from the root of the tree.
-    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X; WIDTH]) -> u32;
+    /// The node that follows: its number in the low bits, and above them what else this node packs.
+    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X::Key; WIDTH]) -> u32;
+
+    /// The number in what [`next`](Self::next) answers.
+    fn number<const WIDTH: usize>(next: u32) -> u32;
 }
 
-impl<X: Scalar> Step<X> for Narrow<X> {
+impl<X: Scalar> Step<X> for Narrow<X::Key> {
     #[inline]
-    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X; WIDTH]) -> u32 {
-        const LEFT_MASK: u32 = (1 << LEFT_BITS) - 1;
-        const FEATURE_MASK: usize = (1 << FEATURE_BITS) - 1;
-        let x = row[(self.packed >> LEFT_BITS) as usize & FEATURE_MASK & (WIDTH - 1)];
-        let mut left = x <= self.threshold;
+    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X::Key; WIDTH]) -> u32 {
+        let x = row[(self.packed >> left_bits(WIDTH)) as usize & (WIDTH - 1)];
+        let mut right = x > self.threshold;
         if MISSING {
-            left |= x.is_nan() && (self.packed >> (LEFT_BITS + FEATURE_BITS) != 0);
+            right &= x != X::MISSING || self.packed >> 31 == 0;
         }
-        (self.packed & LEFT_MASK) + u32::from(!left)
+        self.packed.wrapping_add(u32::from(right))
+    }
+
+    #[inline]
+    fn number<const WIDTH: usize>(next: u32) -> u32 {
+        next & ((1 << left_bits(WIDTH)) - 1)
     }
 }
 
-impl<X: Scalar> Step<X> for Wide<X> {
+impl<X: Scalar> Step<X> for Wide<X::Key> {
     #[inline]
-    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X; WIDTH]) -> u32 {
+    fn next<const MISSING: bool, const WIDTH: usize>(self, row: &[X::Key; WIDTH]) -> u32 {
         let x = row[self.feature as usize & (WIDTH - 1)];
-        let mut left = x <= self.threshold;
+        let mut right = x > self.threshold;
         if MISSING {
-            left |= x.is_nan() && (self.feature >> 31 != 0);
+            right &= x != X::MISSING || self.feature >> 31 == 0;
         }
-        self.left + u32::from(!left)
+        self.left.wrapping_add(u32::from(right))
     }
+
+    #[inline]
+    fn number<const WIDTH: usize>(next: u32) -> u32 {
+        next
+    }
+}
+
+/// Walks in lockstep of a forest whose deepest tree has this depth.
+pub(super) const fn lanes(depth: u32) -> usize {
+    if depth <= SHALLOW { LANES } else { DEEP_LANES }
+}
+
+/// Walks from the nodes `at` on, of at most `depth` steps each; the leaves, as [`Step::next`] has them.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a call in each step costs a third of the speed")]
+fn walk<'a, X: Scalar, N: Step<X>, const MISSING: bool, const WIDTH: usize, const LANES: usize>(
+    nodes: &[N],
+    mut at: [u32; LANES],
+    depth: u32,
+    row: impl Fn(usize) -> &'a [X::Key; WIDTH],
+) -> [u32; LANES] {
+    // The number of nodes is a power of two. Written so, no step checks an index.
+    let mask = (nodes.len() as u32).wrapping_sub(1);
+    let Some(nodes) = nodes.get(..mask as usize + 1) else { return at };
+    let step = |at: u32, lane| nodes[(at & mask) as usize].next::<MISSING, WIDTH>(row(lane));
+    if LANES != DEEP_LANES {
+        for _ in 0..depth {
+            for (lane, at) in at.iter_mut().enumerate() {
+                *at = step(*at, lane);
+            }
+        }
+        return at;
+    }
+    for _ in 0..depth.div_ceil(STEPS_PER_CHECK) {
+        let before = at;
+        for _ in 0..STEPS_PER_CHECK {
+            for (lane, at) in at.iter_mut().enumerate() {
+                *at = step(*at, lane);
+            }
+        }
+        if at == before {
+            break;
+        }
+    }
+    at
+}
+
+/// Groups of rows down one tree. A function of its own, as the walks want all registers.
+#[inline(never)]
+fn walk_tree<X, N, V, const MISSING: bool, const WIDTH: usize, const LANES: usize>(
+    nodes: &[N],
+    values: &[V],
+    tree: TreeHead,
+    groups: &[[[X::Key; WIDTH]; LANES]],
+    sums: &mut [[V; LANES]],
+) where
+    X: Scalar,
+    N: Step<X>,
+    V: Scalar,
+{
+    for (rows, sums) in groups.iter().zip(sums) {
+        let row = |lane: usize| &rows[lane];
+        let roots = [tree.root; LANES];
+        let at = walk::<X, N, MISSING, WIDTH, LANES>(nodes, roots, tree.depth, row);
+        for (sum, leaf) in sums.iter_mut().zip(at) {
+            *sum += values[N::number::<WIDTH>(leaf) as usize];
+        }
+    }
+}
+
+/// The same for one group where only the leaves are asked for.
+#[inline(never)]
+fn find_leaves<X, N, const MISSING: bool, const WIDTH: usize, const LANES: usize>(
+    nodes: &[N],
+    tree: TreeHead,
+    rows: &[[X::Key; WIDTH]; LANES],
+) -> [u32; LANES]
+where
+    X: Scalar,
+    N: Step<X>,
+{
+    let row = |lane: usize| &rows[lane];
+    walk::<X, N, MISSING, WIDTH, LANES>(nodes, [tree.root; LANES], tree.depth, row)
+        .map(N::number::<WIDTH>)
 }
 
 impl<X: Scalar, V: Scalar> Forest<X, V> {
@@ -84,14 +181,13 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         }
     }
 
-    /// Chooses the width that rows are padded to.
     fn add_by_width<N: Step<X>>(&self, nodes: &[N], rows: &[X], width: usize, sums: &mut [V]) {
-        match self.features {
-            0..=16 => self.add_padded::<N, 16>(nodes, rows, width, sums),
-            17..=64 => self.add_padded::<N, 64>(nodes, rows, width, sums),
-            65..=256 => self.add_padded::<N, 256>(nodes, rows, width, sums),
-            257..=1024 => self.add_padded::<N, 1024>(nodes, rows, width, sums),
-            1025..=4096 => self.add_padded::<N, 4096>(nodes, rows, width, sums),
+        match padded_width(self.features) {
+            Some(16) => self.add_padded::<N, 16>(nodes, rows, width, sums),
+            Some(64) => self.add_padded::<N, 64>(nodes, rows, width, sums),
+            Some(256) => self.add_padded::<N, 256>(nodes, rows, width, sums),
+            Some(1024) => self.add_padded::<N, 1024>(nodes, rows, width, sums),
+            Some(4096) => self.add_padded::<N, 4096>(nodes, rows, width, sums),
             _ => self.add_plainly(rows, width, sums),
         }
     }
@@ -103,82 +199,95 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         width: usize,
         sums: &mut [V],
     ) {
-        let (width, outputs) = (width.max(1), self.outputs.max(1));
+        if self.lanes == LANES {
+            self.add_in_lockstep::<N, WIDTH, LANES>(nodes, rows, width.max(1), sums);
+        } else {
+            self.add_in_lockstep::<N, WIDTH, DEEP_LANES>(nodes, rows, width.max(1), sums);
+        }
+    }
+
+    fn add_in_lockstep<N: Step<X>, const WIDTH: usize, const LANES: usize>(
+        &self,
+        nodes: &[N],
+        rows: &[X],
+        width: usize,
+        sums: &mut [V],
+    ) {
+        let outputs = self.outputs.max(1);
         if rows.len() < width * ROWS_IN_LOCKSTEP {
             let mut walked = vec![0_u32; self.trees.len()];
-            let mut padded = [X::NAN; WIDTH];
+            let mut padded = [X::MISSING; WIDTH];
             for (row, sums) in rows.chunks_exact(width).zip(sums.chunks_exact_mut(outputs)) {
                 if self.pad(row, &mut padded) {
-                    self.walk_trees::<N, true, WIDTH>(nodes, &padded, &mut walked);
+                    self.walk_trees::<N, true, WIDTH, LANES>(nodes, &padded, &mut walked);
                 } else {
-                    self.walk_trees::<N, false, WIDTH>(nodes, &padded, &mut walked);
+                    self.walk_trees::<N, false, WIDTH, LANES>(nodes, &padded, &mut walked);
                 }
                 self.add_walked(&walked, sums);
             }
             return;
         }
-        let block = (BLOCK_ELEMENTS / WIDTH).clamp(LANES, BLOCK_ROWS);
-        let mut padded = vec![[X::NAN; WIDTH]; block.min(rows.len() / width)];
+        let bytes = if LANES == DEEP_LANES { DEEP_BLOCK_BYTES } else { BLOCK_BYTES };
+        let block = (bytes / (WIDTH * size_of::<X>())).next_multiple_of(LANES);
+        let groups = block.min(rows.len() / width).div_ceil(LANES);
+        let mut padded = vec![[[X::MISSING; WIDTH]; LANES]; groups];
+        let mut by_output = vec![[V::default(); LANES]; groups * outputs];
         for (rows, sums) in rows.chunks(width * block).zip(sums.chunks_mut(outputs * block)) {
-            let (mut missing, mut count) = (false, 0);
-            for (row, padded) in rows.chunks_exact(width).zip(&mut padded) {
+            let count = rows.len() / width;
+            let groups = &mut padded[..count.div_ceil(LANES)];
+            let mut missing = false;
+            for (number, padded) in groups.as_flattened_mut().iter_mut().enumerate() {
+                // The last row stands again where its group has room.
+                let row = &rows[number.min(count - 1) * width..][..width];
                 missing |= self.pad(row, padded);
-                count += 1;
             }
             if missing {
-                self.walk_rows::<N, true, WIDTH>(nodes, &padded[..count], sums);
+                self.walk_rows::<N, true, WIDTH, LANES>(nodes, groups, sums, &mut by_output);
             } else {
-                self.walk_rows::<N, false, WIDTH>(nodes, &padded[..count], sums);
+                self.walk_rows::<N, false, WIDTH, LANES>(nodes, groups, sums, &mut by_output);
             }
         }
     }
 
-    /// Copies what splits look at; whether anything of it is missing.
-    fn pad<const WIDTH: usize>(&self, row: &[X], padded: &mut [X; WIDTH]) -> bool {
+    /// The keys of what splits look at; whether anything of it is missing.
+    fn pad<const WIDTH: usize>(&self, row: &[X], padded: &mut [X::Key; WIDTH]) -> bool {
         let mut missing = row.len() < self.features;
         for (to, &from) in padded.iter_mut().zip(row.iter().take(self.features)) {
-            *to = from;
-            missing |= from.is_nan();
+            *to = from.key();
+            missing |= *to == X::MISSING;
         }
         missing
     }
 
-    /// One row through all trees, [`LANES`] trees of like depth at a time; `walked` gets the leaf of each
-    /// tree.
-    fn walk_trees<N: Step<X>, const MISSING: bool, const WIDTH: usize>(
+    /// One row through all trees, a group of like depth at a time; `walked` gets the leaf of each tree.
+    #[inline(never)]
+    fn walk_trees<N: Step<X>, const MISSING: bool, const WIDTH: usize, const LANES: usize>(
         &self,
         nodes: &[N],
-        row: &[X; WIDTH],
+        row: &[X::Key; WIDTH],
         walked: &mut [u32],
     ) {
-        let (groups, rest) = self.by_depth.as_chunks::<LANES>();
-        for group in groups {
-            let heads = group.map(|tree| self.head(tree));
-            let roots = heads.map(|head| head.root);
-            let mut at = [0_u32; LANES];
-            for _ in 0..heads[LANES - 1].depth {
-                for lane in 0..LANES {
-                    let node = nodes[(roots[lane] + at[lane]) as usize];
-                    at[lane] = node.next::<MISSING, WIDTH>(row);
-                }
+        let groups = self.by_depth.as_chunks::<LANES>().0;
+        for (trees, roots) in groups.iter().zip(self.roots_by_depth.as_chunks::<LANES>().0) {
+            let depth = self.trees[trees[LANES - 1] as usize].depth;
+            let at = walk::<X, N, MISSING, WIDTH, LANES>(nodes, *roots, depth, |_| row);
+            for (&tree, at) in trees.iter().zip(at) {
+                walked[tree as usize] = N::number::<WIDTH>(at);
             }
-            for lane in 0..LANES {
-                walked[group[lane] as usize] = roots[lane] + at[lane];
-            }
-        }
-        for &tree in rest {
-            let head = self.head(tree);
-            let mut at = 0;
-            for _ in 0..head.depth {
-                at = nodes[(head.root + at) as usize].next::<MISSING, WIDTH>(row);
-            }
-            walked[tree as usize] = head.root + at;
         }
     }
 
     /// Adds the leaves of all trees, in the order of the trees.
     fn add_walked(&self, walked: &[u32], sums: &mut [V]) {
         if let Leaves::Single(values) = &self.leaves {
+            if let [sum] = sums {
+                // In a register: each addition waits for the one before as it is.
+                *sum = walked.iter().fold(*sum, |mut total, &leaf| {
+                    total += values[leaf as usize];
+                    total
+                });
+                return;
+            }
             for (tree, &leaf) in self.trees.iter().zip(walked) {
                 sums[tree.target as usize] += values[leaf as usize];
             }
@@ -189,44 +298,45 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         }
     }
 
-    /// A block of rows through all trees in order, [`LANES`] rows of one tree at a time.
-    fn walk_rows<N: Step<X>, const MISSING: bool, const WIDTH: usize>(
+    /// A block of rows through all trees in order, a group of rows down one tree at a time. Single leaf
+    /// values are added in `by_output`, where the sums of one output stand side by side.
+    fn walk_rows<N: Step<X>, const MISSING: bool, const WIDTH: usize, const LANES: usize>(
         &self,
         nodes: &[N],
-        rows: &[[X; WIDTH]],
+        groups: &[[[X::Key; WIDTH]; LANES]],
         sums: &mut [V],
+        by_output: &mut [[V; LANES]],
     ) {
         let outputs = self.outputs.max(1);
-        let (together, rest) = rows.as_chunks::<LANES>();
-        let (together_sums, rest_sums) = sums.split_at_mut(together.len() * LANES * outputs);
-        for tree in &self.trees {
-            let nodes = &nodes[tree.root as usize..];
-            for (rows, sums) in together.iter().zip(together_sums.chunks_exact_mut(outputs * LANES))
-            {
-                let at = walk_lanes::<X, N, MISSING, WIDTH>(nodes, tree.depth, rows);
-                if let Leaves::Single(values) = &self.leaves {
-                    let values = &values[tree.root as usize..];
-                    for lane in 0..LANES {
-                        sums[lane * outputs + tree.target as usize] += values[at[lane] as usize];
+        let Leaves::Single(values) = &self.leaves else {
+            for &tree in &self.trees {
+                for (rows, sums) in groups.iter().zip(sums.chunks_mut(LANES * outputs)) {
+                    let leaves = find_leaves::<X, N, MISSING, WIDTH, LANES>(nodes, tree, rows);
+                    for (leaf, sums) in leaves.into_iter().zip(sums.chunks_exact_mut(outputs)) {
+                        self.add_leaf(&tree, leaf as usize, sums);
                     }
-                    continue;
-                }
-                for (leaf, sums) in at.into_iter().zip(sums.chunks_exact_mut(outputs)) {
-                    self.add_leaf(tree, (tree.root + leaf) as usize, sums);
                 }
             }
-            for (row, sums) in rest.iter().zip(rest_sums.chunks_exact_mut(outputs)) {
-                let mut at = 0_u32;
-                for _ in 0..tree.depth {
-                    at = nodes[at as usize].next::<MISSING, WIDTH>(row);
-                }
-                self.add_leaf(tree, (tree.root + at) as usize, sums);
+            return;
+        };
+        let rows = by_output.len() / outputs * LANES;
+        let flat = by_output.as_flattened_mut();
+        for (row, sums) in sums.chunks_exact(outputs).enumerate() {
+            for (output, &sum) in sums.iter().enumerate() {
+                flat[output * rows + row] = sum;
             }
         }
-    }
-
-    fn head(&self, tree: u32) -> TreeHead {
-        self.trees.get(tree as usize).copied().unwrap_or(TreeHead { root: 0, depth: 0, target: 0 })
+        for &tree in &self.trees {
+            let first = tree.target as usize * (rows / LANES);
+            let sums = &mut by_output[first..][..groups.len()];
+            walk_tree::<X, N, V, MISSING, WIDTH, LANES>(nodes, values, tree, groups, sums);
+        }
+        let flat = by_output.as_flattened();
+        for (row, sums) in sums.chunks_exact_mut(outputs).enumerate() {
+            for (output, sum) in sums.iter_mut().enumerate() {
+                *sum = flat[output * rows + row];
+            }
+        }
     }
 
     #[inline]
@@ -251,18 +361,18 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
 
     /// The plain walk of one tree; the number of the leaf's node.
     fn find_leaf(&self, tree: &TreeHead, row: &[X]) -> usize {
-        let mut at = 0;
+        let left_bits = padded_width(self.features).map_or(0, left_bits);
+        let wide = |node: Wide<X::Key>| {
+            let feature = (node.feature & 0x7fff_ffff) as usize;
+            let key = row.get(feature).map_or(X::MISSING, |x| x.key());
+            Step::<X>::next::<true, 1>(node, &[key])
+        };
+        let mut at = tree.root;
         for _ in 0..tree.depth {
-            let place = (tree.root + at) as usize;
-            let value = |feature: u32| row.get(feature as usize).copied().unwrap_or(X::NAN);
+            let place = at as usize;
             let next = match &self.nodes {
-                Nodes::Narrow(nodes) => nodes.get(place).map(|node| {
-                    let feature = node.packed >> LEFT_BITS & ((1 << FEATURE_BITS) - 1);
-                    node.next::<true, 1>(&[value(feature)])
-                }),
-                Nodes::Wide(nodes) => nodes
-                    .get(place)
-                    .map(|node| node.next::<true, 1>(&[value(node.feature & 0x7fff_ffff)])),
+                Nodes::Narrow(nodes) => nodes.get(place).map(|&node| wide(node.widened(left_bits))),
+                Nodes::Wide(nodes) => nodes.get(place).map(|&node| wide(node)),
                 Nodes::General { nodes, sets } => nodes
                     .get(place)
                     .filter(|node| !matches!(node.kind, Kind::Leaf))
@@ -273,32 +383,17 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
                 _ => break,
             }
         }
-        (tree.root + at) as usize
+        at as usize
     }
 }
 
-/// [`LANES`] rows down one tree, all the way; stops early when every lane rests on its leaf.
-#[inline]
-fn walk_lanes<X: Scalar, N: Step<X>, const MISSING: bool, const WIDTH: usize>(
-    nodes: &[N],
-    depth: u32,
-    rows: &[[X; WIDTH]; LANES],
-) -> [u32; LANES] {
-    let mut at = [0_u32; LANES];
-    let mut steps = depth;
-    while steps > 0 {
-        let before = at;
-        for _ in 0..steps.min(STEPS_PER_CHECK) {
-            for lane in 0..LANES {
-                at[lane] = nodes[at[lane] as usize].next::<MISSING, WIDTH>(&rows[lane]);
-            }
-        }
-        steps = steps.saturating_sub(STEPS_PER_CHECK);
-        if at == before {
-            break;
-        }
+impl<K> Narrow<K> {
+    fn widened(self, left_bits: u32) -> Wide<K> {
+        let missing_left = self.packed >> 31 << 31;
+        let feature = (self.packed & !missing_left) >> left_bits;
+        let left = self.packed & ((1 << left_bits) - 1);
+        Wide { threshold: self.threshold, feature: feature | missing_left, left }
     }
-    at
 }
 
 impl<X: Scalar> General<X> {

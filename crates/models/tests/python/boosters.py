@@ -120,9 +120,27 @@ def lightgbm(X, y, y3, yr, holes):
         save(f"lgb_{name}", model, holes)
 
 
+def wrapped(X, y3, yr):
+    """What only the classes for scikit-learn know."""
+    held = np.where(RNG.random(X.shape) < 0.2, -999.0, X)
+    for name, missing in [("value", -999.0), ("zero", 0.0)]:
+        data = held if missing else np.where(held == -999.0, 0.0, X)
+        model = make_pipeline(FunctionTransformer(), xgb.XGBRegressor(n_estimators=6, missing=missing)).fit(data, yr)
+        save(f"xgb_missing_{name}", model, data[:60], tolerance=2e-6)
+    chosen = make_pipeline(StandardScaler(), xgb.XGBClassifier(n_estimators=5, objective="multi:softmax"))
+    save("xgb_softmax", chosen.fit(X, y3), X[:60], tolerance=2e-6)
+    for objective in ("regression", "regression_l1", "quantile", "mape", "fair", "huber"):
+        options = {"objective": objective, "reg_sqrt": True, "verbose": -1, "num_leaves": 6, "num_threads": 1}
+        booster = lgb.train(options, lgb.Dataset(X, np.abs(yr) + 0.5), 5)
+        flavor = {"lightgbm": {"code": None, "data": "model.lgb", "model_class": "lightgbm.basic.Booster"}}
+        text = booster.model_to_string()
+        folder(f"lgb_root_{objective}", "model.lgb", text.encode(), flavor, "predict", X[:40], lgb.Booster(model_str=text).predict(X[:40]), 1e-12)
+
+
 def main():
     XR, yr = make_regression(160, 5, noise=1.0, random_state=2)
     boosters(XR, (yr > 0).astype(int), np.digitize(yr, [-30, 30]), yr / 30)
+    wrapped(XR, np.digitize(yr, [-30, 30]), yr / 30)
     done()
 
 

@@ -23,7 +23,8 @@ from sklearn.datasets import make_classification, make_regression
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import *
-from sklearn.feature_selection import SelectKBest, SelectPercentile, VarianceThreshold
+from sklearn.dummy import DummyRegressor
+from sklearn.feature_selection import RFE, SelectKBest, SelectPercentile, VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import *
 from sklearn.model_selection import GridSearchCV

@@ -12,6 +12,7 @@ def classifiers(kind, X, y, wide):
         "gaussian_nb": GaussianNB(), "bernoulli_nb": BernoulliNB(), "multinomial_nb": make_pipeline(MinMaxScaler(), MultinomialNB()),
         "complement_nb": make_pipeline(MinMaxScaler(), ComplementNB()),
         "knn": KNeighborsClassifier(), "knn_distance": KNeighborsClassifier(4, weights="distance", p=1),
+        "knn_cosine": KNeighborsClassifier(metric="cosine"), "knn_canberra": KNeighborsClassifier(metric="canberra", weights="distance"),
         "mlp": MLPClassifier((8, 5), max_iter=60), "mlp_tanh": MLPClassifier((6,), activation="tanh", max_iter=60),
         "tree": DecisionTreeClassifier(), "extra_tree": ExtraTreeClassifier(max_depth=6), "forest": RandomForestClassifier(12),
         "forest_weights": RandomForestClassifier(6, class_weight="balanced", max_depth=5), "extra_trees": ExtraTreesClassifier(8),
@@ -71,7 +72,7 @@ def regressors(X, y):
         model.fit(X, two)
         save(f"two_{name}", model, hard_rows(model, X), tolerance=1e-10)
     for name, model in {"kmeans": KMeans(4, n_init=2), "isolation": IsolationForest(n_estimators=12), "isolation_part": IsolationForest(n_estimators=8, max_features=0.6, contamination=0.1),
-                        "one_class": OneClassSVM()}.items():
+                        "one_class": OneClassSVM(), "one_class_sgd": SGDOneClassSVM(nu=0.2)}.items():
         model.fit(X)
         save(f"other_{name}", model, hard_rows(model, X), tolerance=1e-9)
 
@@ -99,6 +100,8 @@ def mixed():
         for last in (LogisticRegression(max_iter=300), HistGradientBoostingClassifier(max_iter=5)):
             pre = ColumnTransformer([("n", numeric, ["age", "income"]), ("c", encoder, ["city", "plan"]), ("k", "passthrough", ["count", "flag"])], sparse_threshold=0)
             model = make_pipeline(pre, last).fit(frame, y)
+            if name == "imputed":  # as frames have it that a request is made into: None beside text is NaN
+                unseen["city"] = unseen["city"].astype("str")
             hard = unseen if name in ("ignore", "rare", "unknown", "imputed", "target") else rows
             save(f"mixed_{name}_{type(last).__name__}", model, hard, FORMATS if name == "ignore" else ("skops", "cloudpickle"))
     pre = ColumnTransformer([("c", OneHotEncoder(), make_column_selector(dtype_include=object))], remainder=StandardScaler())
@@ -112,6 +115,27 @@ def mixed():
     save("mixed_scaler", StandardScaler().fit(coded), coded.iloc[:20])
 
 
+def named(X, y, yr):
+    """What depends on names of columns, and answers of one column or several."""
+    frame = pd.DataFrame(X, columns=list("edcba"))
+    rows = frame.iloc[:40]
+    weights = {"s": 2.5, "m": 0.3}
+    parts = [("s", StandardScaler(), ["a", "c"]), ("m", MinMaxScaler(), ["c", "e"]), ("k", "passthrough", ["b"])]
+    weighed = ColumnTransformer(parts, transformer_weights=weights)
+    save("named_weights", make_pipeline(weighed, LogisticRegression()).fit(frame, y), rows)
+    model = make_pipeline(ColumnTransformer([("s", StandardScaler(), ["b", "d"])]), LogisticRegression()).fit(frame, y)
+    save("named_part", model, rows[["d", "b"]])
+    first = ColumnTransformer([("s", StandardScaler(), ["a", "c"])], remainder="passthrough")
+    save("named_rest", make_pipeline(first, DecisionTreeClassifier(max_depth=4)).fit(frame, y), rows[list("abcde")])
+    save("named_rfe", RFE(LogisticRegression(), n_features_to_select=2).fit(frame, y), rows)
+    save("named_start", GradientBoostingClassifier(n_estimators=4, init=RandomForestClassifier(5, random_state=0)).fit(frame, y), rows)
+    flags = np.column_stack([y > 0, X[:, 0] > 0])
+    for name, model, target in [("one", LinearRegression(), yr[:, None]), ("one_neighbour", KNeighborsRegressor(), yr[:, None]),
+                                ("one_of_many", MultiOutputRegressor(Ridge()), yr[:, None]), ("flags", DecisionTreeClassifier(max_depth=4), flags),
+                                ("mean", DummyRegressor(), np.column_stack([yr, -yr]))]:
+        save(f"named_{name}", model.fit(frame, target), rows)
+
+
 def main():
     X, y = make_classification(160, 5, n_informative=4, n_redundant=0, random_state=0)
     classifiers("two", X, y, True)
@@ -121,6 +145,7 @@ def main():
     XR, yr = make_regression(160, 5, noise=1.0, random_state=2)
     regressors(XR, yr / 30)
     mixed()
+    named(X, y, yr)
     done()
 
 

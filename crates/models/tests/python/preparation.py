@@ -176,7 +176,8 @@ def categories():
     frequent = SimpleImputer(strategy="most_frequent", missing_values=None).fit(with_none[["city", "plan"]])
     save("imputer_text", frequent, with_none[["city", "plan"]].iloc[:40])
     constant = SimpleImputer(strategy="constant", fill_value="none").fit(with_none[["city", "plan"]])
-    save("imputer_text_constant", constant, with_none[["city", "plan"]].iloc[:40])
+    # As frames have it that a request is made into: None beside text is NaN.
+    save("imputer_text_constant", constant, with_none[["city", "plan"]].iloc[:40].astype("str"))
 
 
 def main():

@@ -20,6 +20,9 @@ use crate::{Error, Project, Result, traffic};
 const LOG_DEADLINE: Duration = Duration::from_secs(20);
 const LOG_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a model server may take from being asked for its log until readers see it.
+const LOG_DELAY: Duration = Duration::from_secs(2);
+
 /// Predictions are logged beside the answers, not before them: waits until the last is there.
 pub(crate) async fn wait_for_log(
     project: &Project,
@@ -57,6 +60,30 @@ fn read_log(
     log::read(&project.prediction_log(), &filter.over(rows))
 }
 
+/// What was predicted, with the last predictions of a deployment that is up: it is asked for them, and
+/// where they are all that there is they are waited for.
+async fn served_log(
+    project: &Project,
+    filter: &LogFilter,
+    rows: &RowFilter,
+) -> Result<Option<RecordBatch>> {
+    let is_up = match trainyard_deploy::status(&deploy::service(project)).await {
+        Ok(trainyard_deploy::ServiceStatus { url: Some(url), .. }) => {
+            // One that cannot be asked has written its log all the same.
+            traffic::flush_log(&url).await.is_ok()
+        }
+        Ok(_) | Err(_) => false,
+    };
+    let started = Instant::now();
+    loop {
+        let log = read_log(project, filter, rows)?;
+        if log.is_some() || !is_up || started.elapsed() > LOG_DELAY {
+            return Ok(log);
+        }
+        tokio::time::sleep(LOG_PAUSE).await;
+    }
+}
+
 /// Compares the project's production data with its reference.
 pub async fn monitor_project(
     project: &Project,
@@ -87,7 +114,7 @@ pub async fn monitor_project(
         (open_current(project, source, &reading, filter).await?, source.clone())
     } else {
         let rows = settings.rows(now);
-        let log = read_log(project, filter, &rows)?.ok_or_else(|| Error::Missing {
+        let log = served_log(project, filter, &rows).await?.ok_or_else(|| Error::Missing {
             what: format!("version {} has predicted nothing yet", version.version),
             hint: "send requests to the deployment, or give --current FILE".to_owned(),
         })?;

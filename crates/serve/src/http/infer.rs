@@ -4,6 +4,7 @@
 //! columns (or the tensor of the signature) side by side. They pass the same enforcement as every
 //! other request, strictly.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -11,7 +12,7 @@ use arrow_schema::DataType as ArrowType;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use trainyard_mlflow::enforce::{Enforced, Protocol};
 use trainyard_mlflow::model::{DataType, Schema};
 use trainyard_models::Prediction;
@@ -41,12 +42,11 @@ struct Input {
 /// Predicts the inputs of a request.
 pub(crate) async fn infer(
     server: &Arc<Server>,
-    slot: &Slot,
     served: Arc<Served>,
     body: Bytes,
     request_id: Arc<str>,
 ) -> Result<Response, Refusal> {
-    let (version, model) = (Arc::clone(&served.version), slot.name.clone());
+    let (version, model) = (Arc::clone(&served.version), Arc::clone(&served.name));
     let (id, enforced) = {
         let served = Arc::clone(&served);
         aside(move || read(&served, &body)).await??
@@ -70,7 +70,7 @@ pub(crate) async fn infer(
     done(server, &served, request_id, enforced.batch, prediction);
     Ok(json_response(
         StatusCode::OK,
-        &json!({ "model_name": model, "model_version": &*version, "id": id, "outputs": outputs }),
+        &json!({ "model_name": &*model, "model_version": &*version, "id": id, "outputs": outputs }),
     ))
 }
 
@@ -92,13 +92,13 @@ fn read(served: &Served, body: &[u8]) -> Result<(Option<String>, Enforced), Refu
     let request: Request = serde_json::from_slice(body)
         .map_err(|error| Refusal::bad(format!("not an inference request: {error}")))?;
     let columns = column_body(served, request.inputs)?;
-    let request_body = columns.to_string();
-    let enforced = served.strict.json(request_body.as_bytes(), Protocol::Predict)?;
+    let enforced = served.strict.json(columns.as_bytes(), Protocol::Predict)?;
     Ok((request.id, enforced))
 }
 
-/// The inputs as the object of columns, or the nested list, that enforcement reads.
-fn column_body(served: &Served, inputs: Vec<Input>) -> Result<Value, Refusal> {
+/// The inputs as the object of columns, or the nested list, that enforcement reads. A model without
+/// signature takes the columns in the order of the inputs.
+fn column_body(served: &Served, inputs: Vec<Input>) -> Result<String, Refusal> {
     let signature = served.mlmodel.signature.as_ref();
     let schema = signature.and_then(|signature| signature.inputs.as_ref());
     let mut flat = Vec::with_capacity(inputs.len());
@@ -123,7 +123,8 @@ fn column_body(served: &Served, inputs: Vec<Input>) -> Result<Value, Refusal> {
         [(_, shape, values)]
             if schema.is_some_and(|schema| schema.tensors().is_some_and(|t| t.len() == 1)) =>
         {
-            Ok(json!({ "inputs": nest(shape, &mut std::mem::take(values).into_iter()) }))
+            let data = nest(shape, &mut std::mem::take(values).into_iter());
+            Ok(json!({ "inputs": data }).to_string())
         }
         // All columns side by side.
         [(name, shape, values)] if names.len() > 1 && !names.contains(name) => {
@@ -139,22 +140,24 @@ fn column_body(served: &Served, inputs: Vec<Input>) -> Result<Value, Refusal> {
                 )));
             }
             let data = nest(&[*rows, *width], &mut std::mem::take(values).into_iter());
-            Ok(json!({ "dataframe_split": { "columns": names, "data": data } }))
+            Ok(json!({ "dataframe_split": { "columns": names, "data": data } }).to_string())
         }
         _ => {
             let is_tensor = schema.is_some_and(|schema| schema.tensors().is_some());
-            let mut columns = Map::new();
+            let mut names = HashSet::new();
+            let mut columns = Vec::with_capacity(flat.len());
             for (name, shape, values) in flat {
                 let value = if is_tensor {
                     nest(&shape, &mut values.into_iter())
                 } else {
                     Value::Array(values)
                 };
-                if columns.insert(name.clone(), value).is_some() {
-                    return Err(Refusal::bad(format!("input '{name}' is given twice")));
+                columns.push(format!("{}: {value}", json!(name)));
+                if let Some(twice) = names.replace(name) {
+                    return Err(Refusal::bad(format!("input '{twice}' is given twice")));
                 }
             }
-            Ok(Value::Object(columns))
+            Ok(format!("{{{}}}", columns.join(", ")))
         }
     }
 }

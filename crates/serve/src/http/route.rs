@@ -84,25 +84,31 @@ struct Target<'p> {
     slot: Option<usize>,
     /// `/models/<name>`, or nothing at the root.
     prefix: &'p str,
+    /// The version that the path names.
+    version: Option<&'p str>,
     /// What the route leaves open.
     rest: &'p str,
 }
 
 fn find<'p>(server: &Server, path: &'p str) -> Target<'p> {
     let by_name = |name: &str| server.slots.iter().position(|slot| slot.name == name);
-    let other = Target { route: Route::Other, slot: Some(0), prefix: "", rest: path };
+    let other =
+        Target { route: Route::Other, slot: Some(0), prefix: "", version: None, rest: path };
     if let Some(rest) = path.strip_prefix("/v2") {
         // `/v2/models/<name>[/versions/<version>]/<rest>`; without a model it is about the server.
         let Some(rest) = rest.strip_prefix("/models/") else {
             return Target { route: Route::Infer, rest: rest.trim_start_matches('/'), ..other };
         };
         let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
-        let rest = match rest.strip_prefix("versions/") {
-            Some(versioned) => versioned.split_once('/').map_or("", |(_, rest)| rest),
-            None => rest,
+        let (version, rest) = match rest.strip_prefix("versions/") {
+            Some(versioned) => {
+                let (version, rest) = versioned.split_once('/').unwrap_or((versioned, ""));
+                (Some(version), rest)
+            }
+            None => (None, rest),
         };
         let rest = if rest.is_empty() { "metadata" } else { rest };
-        return Target { route: Route::Infer, slot: by_name(name), prefix: path, rest };
+        return Target { route: Route::Infer, slot: by_name(name), prefix: path, version, rest };
     }
     let (slot, prefix, rest) =
         match path.strip_prefix("/models/").and_then(|rest| rest.split_once('/')) {
@@ -126,7 +132,7 @@ fn find<'p>(server: &Server, path: &'p str) -> Target<'p> {
         "docs" | "openapi.json" => Route::Docs,
         _ => Route::Other,
     };
-    Target { route, slot, prefix, rest }
+    Target { route, slot, prefix, version: None, rest }
 }
 
 async fn dispatch(
@@ -224,6 +230,13 @@ async fn inference(
         }
         _ => return Err(Refusal::NotFound),
     }
+    let served = slot.current();
+    // Only the version that serves is there.
+    if let (Some(served), Some(wanted)) = (&served, target.version)
+        && *wanted != *served.version
+    {
+        return Err(Refusal::NotFound);
+    }
     match target.rest {
         "health/live" => return Ok(json(StatusCode::OK, &serde_json::json!({ "live": true }))),
         "health/ready" => {
@@ -238,7 +251,7 @@ async fn inference(
         }
         _ => {}
     }
-    let Some(served) = slot.current() else { return Err(Refusal::NotReady(not_ready(slot))) };
+    let Some(served) = served else { return Err(Refusal::NotReady(not_ready(slot))) };
     if target.rest == "metadata" {
         return Ok(json(StatusCode::OK, &infer::metadata(slot, &served)));
     }
@@ -246,7 +259,7 @@ async fn inference(
     let Ok(_permit) = server.concurrency.try_acquire() else { return Err(Refusal::Overloaded) };
     let (head, body) = request.into_parts();
     let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
-    infer::infer(server, slot, served, body, request_id).await
+    infer::infer(server, served, body, request_id).await
 }
 
 async fn scored(
@@ -340,7 +353,10 @@ fn only_post(request: &Request<Incoming>) -> Result<(), Refusal> {
 fn authenticate(server: &Server, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(token) = &server.options.token else { return Ok(()) };
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    // The scheme is written in any case (RFC 9110, 11.1).
+    let given = given.and_then(|value| value.split_once(' '));
+    let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let given = given.map_or("", |(_, token)| token);
     if Sha256::digest(given.trim()) == Sha256::digest(token) {
         Ok(())
     } else {

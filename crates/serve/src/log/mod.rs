@@ -1,7 +1,8 @@
 //! The prediction log: what was asked and answered, as Parquet segments.
 //!
 //! A request hands over pointers to its columns and goes on; a thread of its own writes. When the
-//! thread cannot keep up, requests are dropped and counted, never slowed. A segment is written
+//! thread cannot keep up, requests are dropped and counted, never slowed. Each model has segments of
+//! its own. A segment is written
 //! under a hidden name and renamed when it is whole, so a reader sees only whole files; names are
 //! unique to the process, so several servers may share a folder.
 
@@ -29,6 +30,8 @@ pub(crate) struct Entry {
     pub(crate) request_id: Arc<str>,
     /// Milliseconds since the Unix epoch.
     pub(crate) time_ms: i64,
+    /// The name under which the model is served.
+    pub(crate) model: Arc<str>,
     pub(crate) version: Arc<str>,
     pub(crate) input: RecordBatch,
     pub(crate) prediction: Prediction,
@@ -112,38 +115,43 @@ struct Out {
     uploader: Option<Uploader>,
 }
 
+/// Entries that make one table, and the segment that they go to.
+struct Line {
+    kind: segment::Kind,
+    chunk: Vec<Entry>,
+    chunk_rows: usize,
+    segment: Option<Segment>,
+    /// When an entry came last.
+    used: Instant,
+}
+
+/// Tables that are written at once: one for each model of the process and type of its answers.
+const LINES_MAX: usize = 64;
+
 fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
-    let mut chunk: Vec<Entry> = Vec::new();
-    let mut chunk_rows = 0;
-    let mut chunk_started = Instant::now();
-    let mut segment: Option<Segment> = None;
+    let mut lines: Vec<Line> = Vec::new();
+    let mut tick = Instant::now() + TICK;
     loop {
-        if chunk.is_empty() {
-            chunk_started = Instant::now();
-        }
-        let received = entries.recv_timeout(TICK.saturating_sub(chunk_started.elapsed()));
+        let received = entries.recv_timeout(tick.saturating_duration_since(Instant::now()));
         let open = !matches!(received, Err(RecvTimeoutError::Disconnected));
+        let now = Instant::now();
         if let Ok(entry) = received {
             out.metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
-            let same = chunk.last().is_none_or(|last| segment::is_alike(last, &entry));
-            if !same {
-                out.flush(&mut segment, &mut chunk);
-                chunk_rows = 0;
-            }
-            chunk_rows += entry.input.num_rows();
-            chunk.push(entry);
-            if chunk_rows < CHUNK_ROWS && chunk_started.elapsed() < TICK {
-                continue;
+            let line = out.line_of(&mut lines, &entry);
+            line.used = now;
+            line.chunk_rows += entry.input.num_rows();
+            line.chunk.push(entry);
+            if line.chunk_rows >= CHUNK_ROWS {
+                out.flush(line, false);
             }
         }
-        out.flush(&mut segment, &mut chunk);
-        chunk_rows = 0;
-        let due = segment.as_ref().is_some_and(|segment| {
-            segment.rows() >= out.options.segment_rows_max
-                || Instant::now() >= segment.opened + out.options.segment_age_max
-        });
-        if asked.swap(false, Ordering::Acquire) || due || !open {
-            out.close(segment.take());
+        if open && now < tick {
+            continue;
+        }
+        tick = now + TICK;
+        let close = asked.swap(false, Ordering::Acquire) || !open;
+        for line in &mut lines {
+            out.flush(line, close);
         }
         if !open {
             return;
@@ -152,18 +160,41 @@ fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
 }
 
 impl Out {
-    /// Writes the chunk to the segment, to a new one if there is none or its columns are others.
-    fn flush(&self, segment: &mut Option<Segment>, chunk: &mut Vec<Entry>) {
-        if chunk.is_empty() {
-            return;
+    /// The line of an entry's kind; a new one may take the place of the one that waited longest.
+    fn line_of<'l>(&self, lines: &'l mut Vec<Line>, entry: &Entry) -> &'l mut Line {
+        let kind = segment::Kind::of(entry);
+        let at = lines.iter().position(|line| line.kind == kind).unwrap_or_else(|| {
+            if lines.len() >= LINES_MAX
+                && let Some(oldest) = (0..lines.len()).min_by_key(|&at| lines[at].used)
+            {
+                self.flush(&mut lines.swap_remove(oldest), true);
+            }
+            let used = Instant::now();
+            lines.push(Line { kind, chunk: Vec::new(), chunk_rows: 0, segment: None, used });
+            lines.len() - 1
+        });
+        &mut lines[at]
+    }
+
+    /// Writes the chunk to the segment, and closes the segment if it is due or told to.
+    fn flush(&self, line: &mut Line, close: bool) {
+        if !line.chunk.is_empty() {
+            let rows: u64 = line.chunk.iter().map(|entry| entry.input.num_rows() as u64).sum();
+            let written = self.append(&mut line.segment, &line.chunk);
+            line.chunk.clear();
+            line.chunk_rows = 0;
+            if let Err(error) = written {
+                // What the segment held before is lost with it.
+                let lost = rows + line.segment.take().map_or(0, |broken| broken.rows() as u64);
+                self.failed(lost, &error);
+            }
         }
-        let rows: u64 = chunk.iter().map(|entry| entry.input.num_rows() as u64).sum();
-        let written = self.append(segment, chunk);
-        chunk.clear();
-        if let Err(error) = written {
-            // What the segment held before is lost with it.
-            let lost = rows + segment.take().map_or(0, |broken| broken.rows() as u64);
-            self.failed(lost, &error);
+        let due = line.segment.as_ref().is_some_and(|segment| {
+            segment.rows() >= self.options.segment_rows_max
+                || segment.opened.elapsed() >= self.options.segment_age_max
+        });
+        if close || due {
+            self.close(line.segment.take());
         }
     }
 

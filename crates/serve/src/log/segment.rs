@@ -125,30 +125,35 @@ pub(crate) fn remove_abandoned(dir: &Path) {
     }
 }
 
-/// Whether two entries fit one table: the same input columns, predictions of the same type.
-pub(crate) fn is_alike(left: &Entry, right: &Entry) -> bool {
-    left.input.schema_ref() == right.input.schema_ref()
-        && Shape::of(&left.prediction) == Shape::of(&right.prediction)
+/// What entries of one table have in common: the model, the input columns, the type of the prediction.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Kind {
+    model: Arc<str>,
+    input: SchemaRef,
+    prediction: Shape,
 }
 
 /// What decides of the type of a prediction's column.
 #[derive(Debug, PartialEq)]
-enum Shape<'p> {
-    Column(&'p DataType),
-    List(&'p DataType, usize),
+enum Shape {
+    Column(DataType),
+    List(DataType, usize),
     Other,
 }
 
-impl<'p> Shape<'p> {
-    fn of(prediction: &'p Prediction) -> Self {
-        match answer::parts(prediction).0 {
+impl Kind {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let prediction = match answer::parts(&entry.prediction).0 {
             Prediction::Column(values) | Prediction::Matrix { values, width: 1 } => {
-                Self::Column(values.data_type())
+                Shape::Column(values.data_type().clone())
             }
-            Prediction::Matrix { values, width } => Self::List(values.data_type(), *width),
-            Prediction::Maps { keys, values } => Self::List(values.data_type(), keys.len()),
-            Prediction::Named(_) => Self::Other,
-        }
+            Prediction::Matrix { values, width } => Shape::List(values.data_type().clone(), *width),
+            Prediction::Maps { keys, values } => {
+                Shape::List(values.data_type().clone(), keys.len())
+            }
+            Prediction::Named(_) => Shape::Other,
+        };
+        Self { model: Arc::clone(&entry.model), input: entry.input.schema(), prediction }
     }
 }
 
@@ -156,11 +161,13 @@ impl<'p> Shape<'p> {
 pub(crate) fn batch(entries: &[Entry]) -> Result<RecordBatch, Failure> {
     let mut ids = Vec::new();
     let mut times = Vec::new();
+    let mut models = Vec::new();
     let mut versions = Vec::new();
     for entry in entries {
         for _row in 0..entry.input.num_rows() {
             ids.push(&*entry.request_id);
             times.push(entry.time_ms);
+            models.push(&*entry.model);
             versions.push(&*entry.version);
         }
     }
@@ -172,11 +179,13 @@ pub(crate) fn batch(entries: &[Entry]) -> Result<RecordBatch, Failure> {
             DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
             false,
         ),
+        Field::new("trainyard.model", DataType::Utf8, false),
         Field::new("trainyard.model_version", DataType::Utf8, false),
     ];
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from(ids)),
         Arc::new(times),
+        Arc::new(StringArray::from(models)),
         Arc::new(StringArray::from(versions)),
     ];
     let Some(first) = entries.first() else {

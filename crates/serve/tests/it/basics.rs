@@ -25,6 +25,19 @@ async fn predicts_what_python_predicts() {
     }
 }
 
+#[tokio::test]
+async fn a_missing_input_example_is_no_obstacle() {
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["MLmodel", "model.onnx"] {
+        std::fs::copy(model("onnx_rf").join(file), copy.path().join(file)).unwrap();
+    }
+    let source = ModelSource::Uri(copy.path().display().to_string().parse().unwrap());
+    let server = Running::ready(ServeOptions::new(source)).await;
+    let answer = server.post("/invocations", r#"{"inputs": [[5.1, 3.5, 1.4, 0.2]]}"#).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    server.stop().await;
+}
+
 /// Equal, floats to 1e-6.
 fn close(ours: &serde_json::Value, theirs: &serde_json::Value) {
     use serde_json::Value;

@@ -11,7 +11,7 @@ async fn servers_and_models_describe_themselves() {
     assert_eq!(server.get("/v2/health/live").await.json(), json!({"live": true}));
     assert_eq!(server.get("/v2/health/ready").await.json(), json!({"ready": true}));
     assert_eq!(server.get("/v2/models/model/ready").await.json(), json!({"ready": true}));
-    for path in ["/v2/models/model", "/v2/models/model/versions/1"] {
+    for path in ["/v2/models/model", "/v2/models/model/versions/4549939cf89c4a6cbe28af45e1e2ebfb"] {
         let metadata = server.get(path).await.json();
         assert_eq!(metadata["name"], "model", "{path}");
         assert_eq!(
@@ -19,7 +19,13 @@ async fn servers_and_models_describe_themselves() {
             json!({"name": "sepal width (cm)", "datatype": "FP64", "shape": [-1]})
         );
     }
-    for path in ["/v2/models/other", "/v2/nope", "/v2/models/model/nope", "/v2x"] {
+    for path in [
+        "/v2/models/other",
+        "/v2/models/model/versions/1",
+        "/v2/nope",
+        "/v2/models/model/nope",
+        "/v2x",
+    ] {
         assert_eq!(server.get(path).await.status, 404, "{path}");
     }
     assert_eq!(server.get("/v2/models/model/infer").await.status, 405);

@@ -11,9 +11,9 @@ use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use trainyard_serve::{LogOptions, LogStore};
+use trainyard_serve::{LogOptions, LogStore, ModelSource};
 
-use crate::support::{Running, folder};
+use crate::support::{Running, folder, model};
 
 pub(crate) fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
     let mut paths: Vec<_> = std::fs::read_dir(dir)
@@ -68,6 +68,7 @@ async fn what_was_asked_and_answered_is_in_the_log() {
         [
             "trainyard.request_id",
             "trainyard.time",
+            "trainyard.model",
             "trainyard.model_version",
             "sepal length (cm)",
             "sepal width (cm)",
@@ -83,12 +84,40 @@ async fn what_was_asked_and_answered_is_in_the_log() {
     assert!(ids.value(2).len() > 16);
     let times = batch.column(1).as_primitive::<TimestampMillisecondType>();
     assert!(times.value(0) >= before && times.timezone() == Some("UTC"));
-    assert_eq!(batch.column(2).as_string::<i32>().value(0), "4549939cf89c4a6cbe28af45e1e2ebfb");
-    assert_eq!(batch.column(4).as_primitive::<Float64Type>().values().to_vec(), [3.5, 3.25, 3.0]);
-    assert_eq!(batch.column(6).null_count(), 3);
-    assert_eq!(batch.column(7).as_primitive::<Int64Type>().value(0), 0);
-    let probability = batch.column(8).as_primitive::<Float64Type>().value(0);
+    assert_eq!(batch.column(3).as_string::<i32>().value(0), "4549939cf89c4a6cbe28af45e1e2ebfb");
+    assert_eq!(batch.column(5).as_primitive::<Float64Type>().values().to_vec(), [3.5, 3.25, 3.0]);
+    assert_eq!(batch.column(7).null_count(), 3);
+    assert_eq!(batch.column(8).as_primitive::<Int64Type>().value(0), 0);
+    let probability = batch.column(9).as_primitive::<Float64Type>().value(0);
     assert!((0.3..1.001).contains(&probability), "{probability}");
+}
+
+#[tokio::test]
+async fn models_in_turns_have_segments_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = folder("iris_columns");
+    let second = ModelSource::Uri(model("onnx_rf").display().to_string().parse().unwrap());
+    options.more.push(("other".to_owned(), second));
+    options.log = Some(LogOptions::new(directory.path()));
+    let server = Running::ready(options).await;
+    while server.get("/models/other/health").await.status != 200 {}
+    for _ in 0..40 {
+        assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
+        let body = r#"{"inputs": [[5.1, 3.5, 1.4, 0.2]]}"#;
+        assert_eq!(server.post("/models/other/invocations", body).await.status, 200);
+    }
+    server.stop().await;
+    let paths = segments(directory.path());
+    let mut found: Vec<(String, usize)> = paths
+        .iter()
+        .map(|path| {
+            let batches = read(path);
+            let count = batches.iter().map(RecordBatch::num_rows).sum();
+            (batches[0].column(2).as_string::<i32>().value(0).to_owned(), count)
+        })
+        .collect();
+    found.sort();
+    assert_eq!(found, [("model".to_owned(), 40), ("other".to_owned(), 40)]);
 }
 
 #[tokio::test]

@@ -15,18 +15,17 @@ use super::error::{ApiError, Result, empty, json, json_text};
 use super::request::{body_bytes, from_query};
 use super::shape::{Check, Field, Kind, Shape};
 use super::wire::PageWire;
-use super::{Api, ApiState, files};
+use super::{Api, ApiState, direct, files};
 use crate::artifacts::ArtifactPath;
 
 /// Root of all proxied artifacts.
-const PROXIED_ROOT: &str = "mlflow-artifacts:/";
+pub(super) const PROXIED_ROOT: &str = "mlflow-artifacts:/";
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/artifacts/list", get(list_of_run))
-        .route("/artifacts/presigned-upload-url", post(presigned_upload))
-        .route("/artifacts/presigned-download-url", post(presigned_download))
+        .merge(direct::routes())
         .route("/logged-models/{model_id}/artifacts/directories", get(list_of_model))
         .route("/logged-models/{model_id}/artifacts/files", get(file_of_model))
 }
@@ -36,10 +35,7 @@ pub(super) fn proxied_routes() -> Router<Api> {
     Router::new()
         .route("/artifacts", get(list))
         .route("/artifacts/{*path}", get(download).put(upload).delete(delete))
-        .route("/mpu/create/{*path}", post(create_multipart))
-        .route("/mpu/complete/{*path}", post(complete_multipart))
-        .route("/mpu/abort/{*path}", post(abort_multipart))
-        .route("/presigned/{*path}", get(presigned))
+        .merge(direct::proxied_routes())
 }
 
 /// Routes at the root, which upstream's pages use.
@@ -56,7 +52,7 @@ pub(super) fn ajax_routes() -> Router<Api> {
 
 // Proxied artifacts
 
-fn proxied_path(api: &ApiState, raw: &str) -> Result<ArtifactPath> {
+pub(super) fn proxied_path(api: &ApiState, raw: &str) -> Result<ArtifactPath> {
     if !api.options.serve_artifacts {
         return Err(ApiError::from(Error::api(
             ErrorCode::TemporarilyUnavailable,
@@ -115,71 +111,6 @@ async fn delete(State(api): State<Api>, Path(raw): Path<String>) -> Result {
     let path = proxied_path(&api, &raw)?;
     api.tracking.delete_artifact(PROXIED_ROOT, path.as_str()).await?;
     Ok(empty())
-}
-
-static CREATE_MULTIPART: Shape =
-    Shape(&[Field::required("path"), Field::new("num_parts", Kind::Int64, &[Check::IntLike])]);
-
-async fn create_multipart(
-    State(api): State<Api>,
-    Path(raw): Path<String>,
-    request: Request,
-) -> Result {
-    refuse_multipart(&api, &raw, request, &CREATE_MULTIPART).await
-}
-
-static MULTIPART_PART: Shape = Shape(&[
-    Field::new("part_number", Kind::Int64, &[]),
-    Field::new("etag", Kind::Text, &[]),
-    Field::new("url", Kind::Text, &[]),
-]);
-
-static COMPLETE_MULTIPART: Shape = Shape(&[
-    Field::required("path"),
-    Field::text("upload_id"),
-    Field::list("parts", Kind::Message(&MULTIPART_PART), &[Check::Required]),
-]);
-
-async fn complete_multipart(
-    State(api): State<Api>,
-    Path(raw): Path<String>,
-    request: Request,
-) -> Result {
-    refuse_multipart(&api, &raw, request, &COMPLETE_MULTIPART).await
-}
-
-static ABORT_MULTIPART: Shape = Shape(&[Field::required("path"), Field::text("upload_id")]);
-
-async fn abort_multipart(
-    State(api): State<Api>,
-    Path(raw): Path<String>,
-    request: Request,
-) -> Result {
-    refuse_multipart(&api, &raw, request, &ABORT_MULTIPART).await
-}
-
-/// Multipart uploads go around the server, which a local destination cannot offer; clients then
-/// upload the ordinary way.
-async fn refuse_multipart(
-    api: &ApiState,
-    raw: &str,
-    request: Request,
-    shape: &'static Shape,
-) -> Result {
-    proxied_path(api, raw)?;
-    api.read(request, shape).await?;
-    Err(ApiError::from(Error::api(
-        ErrorCode::NotImplemented,
-        "Multipart upload is not supported for the current artifact repository",
-    )))
-}
-
-async fn presigned(State(api): State<Api>, Path(raw): Path<String>) -> Result {
-    proxied_path(&api, &raw)?;
-    Err(ApiError::from(Error::api(
-        ErrorCode::NotImplemented,
-        "Multipart download is not supported for the current artifact repository",
-    )))
 }
 
 // Artifacts of runs, versions and logged models
@@ -297,80 +228,4 @@ async fn upload_to_run(State(api): State<Api>, request: Request) -> Result {
     let root_uri = api.tracking.get_run(&run_id).await?.info.artifact_uri;
     api.tracking.upload_artifact(&root_uri, path.as_str(), once(data)).await?;
     Ok(([(http::header::CONTENT_TYPE, "application/json")], "").into_response())
-}
-
-// Presigned URLs: for direct access to a cloud store, which this server does not hand out.
-
-static PRESIGNED_UPLOAD: Shape = Shape(&[
-    Field::text("run_id"),
-    Field::text("model_id"),
-    Field::required("path"),
-    Field::new("expiration", Kind::Int64, &[Check::IntLike]),
-]);
-
-async fn presigned_upload(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &PRESIGNED_UPLOAD).await?;
-    let root_uri = match (fields.filled_text("run_id"), fields.filled_text("model_id")) {
-        (Some(run_id), None) => {
-            ArtifactPath::from_request(&fields.text("path"))?;
-            api.tracking.get_run(&run_id).await?.info.artifact_uri
-        }
-        (None, Some(model_id)) => {
-            ArtifactPath::from_request(&fields.text("path"))?;
-            api.tracking.get_logged_model(&model_id).await?.info.artifact_uri
-        }
-        _ => {
-            return Err(
-                Error::invalid("Exactly one of run_id and model_id must be provided.").into()
-            );
-        }
-    };
-    Err(no_presigned(
-        &root_uri,
-        "upload",
-        "proxied artifact storage",
-        "a direct cloud storage artifact URI",
-    ))
-}
-
-static PRESIGNED_DOWNLOAD: Shape = Shape(&[
-    Field::required("run_id"),
-    Field::required("path"),
-    Field::new("expiration", Kind::Int64, &[Check::IntLike]),
-]);
-
-/// Longest life of a presigned URL, in seconds: 7 days.
-const EXPIRATION_SECONDS_MAX: i64 = 604_800;
-
-async fn presigned_download(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &PRESIGNED_DOWNLOAD).await?;
-    ArtifactPath::from_request(&fields.text("path"))?;
-    let expiration = fields.int("expiration").unwrap_or(1);
-    if !(1..=EXPIRATION_SECONDS_MAX).contains(&expiration) {
-        return Err(Error::invalid(format!(
-            "expiration must be between 1 and {EXPIRATION_SECONDS_MAX} seconds (got {expiration})."
-        ))
-        .into());
-    }
-    let root_uri = api.tracking.get_run(&fields.run_id()).await?.info.artifact_uri;
-    Err(no_presigned(
-        &root_uri,
-        "download",
-        "runs with proxied artifact storage",
-        "a run with a direct cloud storage artifact URI",
-    ))
-}
-
-fn no_presigned(root_uri: &str, direction: &str, what: &str, instead: &str) -> ApiError {
-    let scheme = root_uri.split_once(':').map_or("", |(scheme, _)| scheme);
-    if matches!(scheme, "mlflow-artifacts" | "http" | "https") {
-        return ApiError::from(Error::invalid(format!(
-            "Presigned {direction} is not supported for {what} (artifact URI scheme: {scheme}). \
-             This endpoint requires {instead}."
-        )));
-    }
-    ApiError::from(Error::api(
-        ErrorCode::NotImplemented,
-        format!("Presigned {direction} is not supported for the current artifact repository"),
-    ))
 }

@@ -39,7 +39,7 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
     let name = fields.text("name");
     let location = fields.filled_text("artifact_location");
     if let Some(location) = &location {
-        check_experiment_location(location)?;
+        check_experiment_location(location, &api.options.hosts)?;
     }
     let tags = fields.key_values("tags");
     let experiment_id = api.tracking.create_experiment(&name, location.as_deref(), &tags).await?;

@@ -165,7 +165,7 @@ fn parse_range(value: &str) -> Option<ByteRange> {
     }
 }
 
-fn content_type(name: &str) -> &'static str {
+pub(super) fn content_type(name: &str) -> &'static str {
     let extension = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
     if TEXT_EXTENSIONS.contains(&extension) {
         return "text/plain";

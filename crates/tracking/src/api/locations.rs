@@ -8,16 +8,15 @@ use trainyard_mlflow::entities::{KeyValue, ModelVersion};
 use trainyard_mlflow::{CreateModelVersion, Error, Result, Tracking};
 use url::Url;
 
+use super::host_policy::HostPolicy;
+
 /// Longest location of an experiment, in characters.
 const LOCATION_CHARS_MAX: usize = 2048;
 /// How often a source is percent-decoded before it counts as an attempt to hide something.
 const DECODE_ROUNDS_MAX: usize = 10;
-/// Schemes that name a host to connect to.
-const HOST_SCHEMES: &[&str] =
-    &["http", "https", "ftp", "sftp", "hdfs", "viewfs", "har", "webhdfs", "dbfs"];
 
 /// Checks `artifact_location` of a new experiment.
-pub(super) fn check_experiment_location(location: &str) -> Result<()> {
+pub(super) fn check_experiment_location(location: &str, hosts: &HostPolicy) -> Result<()> {
     let (before_query, query) = location.split_once('?').unwrap_or((location, ""));
     let last_segment = before_query.rsplit('/').next().unwrap_or_default();
     if location.contains('#') || last_segment.contains(';') {
@@ -26,7 +25,7 @@ pub(super) fn check_experiment_location(location: &str) -> Result<()> {
     if decoded(query).is_none_or(|query| query.contains("..")) {
         return Err(Error::invalid("Invalid query string"));
     }
-    refuse_hosts(location, "artifact_location")?;
+    hosts.check(location, "artifact_location")?;
     if location.starts_with("runs:") {
         return Err(Error::invalid(format!(
             "Artifact location cannot be a runs:/ URI. Given: '{location}'"
@@ -41,28 +40,16 @@ pub(super) fn check_experiment_location(location: &str) -> Result<()> {
     Ok(())
 }
 
-/// A location on another host would make this server connect to whatever a client names.
-fn refuse_hosts(uri: &str, field: &str) -> Result<()> {
-    let scheme = scheme(uri);
-    if HOST_SCHEMES.contains(&scheme.as_str()) {
-        return Err(Error::invalid(format!(
-            "'{field}' cannot use the '{scheme}' scheme: the '{scheme}' scheme addresses a host \
-             other than the tracking server's configured artifact storage, so the server would \
-             connect to the host named in the URI."
-        )));
-    }
-    Ok(())
-}
-
 /// Tag of model versions that are prompts, which have no files.
 const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
 
 /// Checks the source of a new model version, and fills in what a copied version says.
 pub(super) async fn check_source(
     tracking: &dyn Tracking,
+    hosts: &HostPolicy,
     mut request: CreateModelVersion,
 ) -> Result<CreateModelVersion> {
-    refuse_hosts(&request.source, "source")?;
+    hosts.check(&request.source, "source")?;
     let prompt = KeyValue::find(&request.tags, PROMPT_TAG);
     if prompt.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Ok(request);
@@ -264,7 +251,7 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 /// Scheme in lower case; "" for a path.
-fn scheme(uri: &str) -> String {
+pub(super) fn scheme(uri: &str) -> String {
     crate::artifacts::scheme(uri).unwrap_or_default().to_ascii_lowercase()
 }
 
@@ -310,7 +297,7 @@ mod tests {
     fn experiment_locations() {
         for good in ["s3://b/p", "mlflow-artifacts:/x", "/data/x", "file:///x", "gs://b?versions=1"]
         {
-            assert!(check_experiment_location(good).is_ok(), "{good}");
+            assert!(check_experiment_location(good, &HostPolicy::default()).is_ok(), "{good}");
         }
         for bad in [
             "s3://b/p#f",
@@ -322,7 +309,7 @@ mod tests {
             "HTTPS://h/x",
             "ftp://h/x",
         ] {
-            assert!(check_experiment_location(bad).is_err(), "{bad}");
+            assert!(check_experiment_location(bad, &HostPolicy::default()).is_err(), "{bad}");
         }
     }
 

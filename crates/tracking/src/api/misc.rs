@@ -7,8 +7,8 @@ use axum::routing::{get, post};
 use http::header;
 use serde_json::json;
 
-use super::Api;
 use super::error::json;
+use super::{Api, direct};
 
 /// The MLflow version whose behaviour this server has; clients choose features by it.
 pub const MLFLOW_VERSION: &str = "3.17.2";
@@ -39,13 +39,14 @@ async fn version() -> Response {
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], MLFLOW_VERSION).into_response()
 }
 
-async fn server_info(State(_api): State<Api>) -> Response {
+async fn server_info(State(api): State<Api>) -> Response {
+    let is_direct = direct::is_offered(&api).await;
     json(&json!({
         "store_type": "SqlStore",
         "workspaces_enabled": false,
         "trace_archival_enabled": false,
-        "multipart_uploads_enabled": false,
-        "multipart_downloads_enabled": false,
+        "multipart_uploads_enabled": is_direct,
+        "multipart_downloads_enabled": is_direct,
         "presigned_upload_run_id_supported": true,
         "presigned_upload_model_id_supported": true,
         // No GenAI here: with the gateway off, upstream's pages do not offer it.

@@ -5,10 +5,12 @@
 //! how things are stored.
 
 mod artifacts;
+mod direct;
 mod error;
 mod experiments;
 mod files;
 mod graphql;
+mod host_policy;
 mod locations;
 mod logged_models;
 mod metrics;
@@ -35,6 +37,7 @@ use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::ViewType;
 
 use error::ApiError;
+pub use host_policy::HostPolicy;
 pub use misc::MLFLOW_VERSION;
 use request::{Fields, JsonBody};
 use shape::Shape;
@@ -43,7 +46,7 @@ use shape::Shape;
 pub const DEFAULT_JSON_BYTES_MAX: usize = 64 << 20;
 
 /// What the API leaves to whoever runs it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ApiOptions {
     /// Whether `mlflow-artifacts:` files are read and written for clients; their routes answer 503
     /// if not.
@@ -53,6 +56,10 @@ pub struct ApiOptions {
     /// Whether searches of model versions fill in aliases for requests that do not say
     /// `include_aliases`. Upstream never does.
     pub aliases_in_search: bool,
+    /// Life of signed downloads for requests that do not say `expiration`; up to 7 days.
+    pub presigned_download_seconds: i64,
+    /// Which hosts locations may name.
+    pub hosts: HostPolicy,
 }
 
 /// What all handlers share.

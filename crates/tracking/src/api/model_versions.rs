@@ -55,7 +55,7 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
         description: fields.filled_text("description"),
         tags: fields.key_values("tags"),
     };
-    let request = check_source(&*api.tracking, request).await?;
+    let request = check_source(&*api.tracking, &api.options.hosts, request).await?;
     let version = api.tracking.create_model_version(request).await?;
     Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use object_store::path::Path as StorePath;
 use trainyard_mlflow::{Error, Result};
-use trainyard_storage::{Place, Stores};
+use trainyard_storage::{DirectStore, Place, Stores};
 
 use super::path::ArtifactPath;
 
@@ -21,6 +21,8 @@ const PART_BYTES_CLOUD: usize = 8 << 20;
 #[derive(Clone)]
 pub(super) struct Location {
     pub(super) store: Arc<dyn ObjectStore>,
+    /// The store, if clients can go there themselves.
+    pub(super) direct: Option<Arc<dyn DirectStore>>,
     /// Path of the root in `store`.
     base: StorePath,
     /// The root on this machine's disk, if it is there: symlinks are checked against it.
@@ -32,13 +34,16 @@ pub(super) struct Location {
 impl Location {
     /// Opens a root by its URI, of one of the schemes that [`trainyard_storage`] knows.
     pub(super) fn open(uri: &str, stores: &Stores) -> Result<Self> {
-        let Place { store, path, local } = stores.open(uri).map_err(|error| match error {
-            // What the operator set wrong is not the client's business.
-            error @ trainyard_storage::Error::Settings { .. } => Error::internal(error.to_string()),
-            error => Error::invalid(error.to_string()),
-        })?;
+        let Place { store, direct, path, local } =
+            stores.open(uri).map_err(|error| match error {
+                // What the operator set wrong is not the client's business.
+                error @ trainyard_storage::Error::Settings { .. } => {
+                    Error::internal(error.to_string())
+                }
+                error => Error::invalid(error.to_string()),
+            })?;
         let part_bytes = if local.is_some() { PART_BYTES_LOCAL } else { PART_BYTES_CLOUD };
-        Ok(Self { store, base: path, local_root: local, part_bytes })
+        Ok(Self { store, direct, base: path, local_root: local, part_bytes })
     }
 
     /// The same location, deeper.

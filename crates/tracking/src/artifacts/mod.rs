@@ -4,16 +4,18 @@
 //! [`trainyard_storage`] and nothing else. Files stream in both directions, a part at a time; a file is
 //! replaced in one step and is on the disk when the call returns.
 
+mod direct;
 mod location;
 mod path;
 mod transfer;
 
 use async_trait::async_trait;
 use object_store::path::Path as StorePath;
-use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange, ByteStream};
+use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange, ByteStream, DirectFile};
 use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{Error, Result};
 
+use direct::DirectObject;
 use location::Location;
 pub use path::ArtifactPath;
 use trainyard_storage::Stores;
@@ -148,6 +150,12 @@ impl Artifacts for ArtifactStorage {
             return Err(Error::invalid("Invalid path"));
         }
         transfer::remove(&location, &place).await
+    }
+
+    async fn direct_file(&self, root_uri: &str, path: &str) -> Result<Option<Box<dyn DirectFile>>> {
+        let (location, place, _name) = self.file_place(root_uri, path).await?;
+        let file = location.direct.map(|store| DirectObject { store, place });
+        Ok(file.map(|file| Box::new(file) as Box<dyn DirectFile>))
     }
 }
 

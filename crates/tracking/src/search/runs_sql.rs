@@ -68,16 +68,23 @@ pub(crate) fn push_entry(sql: &mut Sql, alias: &str, key: &str, field: &Field, t
             push_test(sql, &number, test);
         }
         _ => {
-            // The index holds the start of the value; the whole value decides.
-            if let Test::Text(operator, text) = test
-                && operator == "="
-            {
-                let start: String = text.chars().take(PREFIX).collect();
-                sql.push(&format!("substr({value}, 1, {PREFIX}) = "))
-                    .push_value(start)
-                    .push(" AND ");
+            let Test::Text(operator, text) = test else {
+                push_test(sql, &value, test);
+                return;
+            };
+            if operator != "=" {
+                push_test(sql, &value, test);
+                return;
             }
-            push_test(sql, &value, test);
+            // The index holds the start of the value, which is all of a value that is shorter.
+            let start: String = text.chars().take(PREFIX).collect();
+            let is_all = start.chars().count() < PREFIX;
+            sql.push(&format!("substr({value}, 1, {PREFIX}) = ")).push_value(start);
+            if !is_all {
+                let value = sql.dialect().opaque(&value);
+                sql.push(" AND ");
+                push_test(sql, &value, test);
+            }
         }
     }
 }

@@ -139,8 +139,7 @@ proptest! {
 
     /// Texts reach the database only as bound values.
     #[test]
-    fn no_text_gets_into_the_statement(text in "[a-z';()\" -]{1,20}") {
-        prop_assume!(!text.contains('"'));
+    fn no_text_gets_into_the_statement(text in "[a-z';() -]{1,80}") {
         let filter = format!("tags.`k` = \"{text}\"");
         if let Ok(Some(Expression::Comparison(comparison))) = parse(&filter, Style::Runs) {
             let condition = super::runs::resolve(&comparison).unwrap();
@@ -149,8 +148,9 @@ proptest! {
             let quoted = format!("\"{text}\"");
             let in_statement = sql.text.replace("\"key\"", "").contains(&quoted);
             prop_assert!(!in_statement);
-            // The key, the start of the text, the text.
-            prop_assert_eq!(sql.values.len(), 3);
+            // The key, the start of the text, and the text if it is longer.
+            let values = if text.len() < super::runs::PREFIX { 2 } else { 3 };
+            prop_assert_eq!(sql.values.len(), values);
         }
     }
 }

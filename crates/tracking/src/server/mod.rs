@@ -30,6 +30,7 @@ use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use trainyard_mlflow::{Error, Result, Tracking};
 
+pub use crate::api::HostPolicy;
 use crate::api::{self, ApiOptions, ApiState};
 use guard::Guard;
 
@@ -57,6 +58,10 @@ pub struct ServerOptions {
     /// Whether searches of model versions fill in aliases, which upstream's leave out, for clients
     /// that do not ask with `include_aliases`.
     pub aliases_in_search: bool,
+    /// Life of the URLs that let clients read from the artifacts' storage, if a request does not say.
+    pub presigned_download_seconds: i64,
+    /// Which hosts the locations that clients name may lie on.
+    pub hosts: HostPolicy,
     /// Turns the checks of Host and Origin off.
     pub disable_security: bool,
     /// Largest JSON body; more is answered with 413. Artifact uploads have no limit.
@@ -82,6 +87,8 @@ impl Default for ServerOptions {
             cors_allowed_origins: Vec::new(),
             x_frame_options: Some("SAMEORIGIN".to_owned()),
             aliases_in_search: false,
+            presigned_download_seconds: 300,
+            hosts: HostPolicy::default(),
             disable_security: false,
             json_bytes_max: api::DEFAULT_JSON_BYTES_MAX,
             // Well below the usual limit of 1024 open files: each may also have one file open.
@@ -129,6 +136,8 @@ pub fn app(tracking: Arc<dyn Tracking>, options: &ServerOptions, pages: Router) 
         serve_artifacts: options.serve_artifacts,
         json_bytes_max: options.json_bytes_max,
         aliases_in_search: options.aliases_in_search,
+        presigned_download_seconds: options.presigned_download_seconds,
+        hosts: options.hosts.clone(),
     };
     let state = Arc::new(ApiState::new(tracking, api_options));
     let prometheus = options.prometheus.clone().or_else(metrics::recorder);

@@ -2,7 +2,7 @@
 //! one read or one write, artifacts go to the artifact storage.
 
 use async_trait::async_trait;
-use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange, ByteStream};
+use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange, ByteStream, DirectFile};
 use trainyard_mlflow::entities::{
     DatasetInput, DatasetSummary, Experiment, FileInfo, LoggedModel, LoggedModelStatus, Metric,
     ModelInput, ModelOutput, ModelVersion, Param, RegisteredModel, Run, RunInfo, Tag,
@@ -545,5 +545,9 @@ impl Artifacts for SqlStore {
 
     async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()> {
         self.artifacts.delete_artifact(root_uri, path).await
+    }
+
+    async fn direct_file(&self, root_uri: &str, path: &str) -> Result<Option<Box<dyn DirectFile>>> {
+        self.artifacts.direct_file(root_uri, path).await
     }
 }

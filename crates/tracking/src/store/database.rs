@@ -89,6 +89,15 @@ impl Dialect {
         }
     }
 
+    /// A column that is compared beside an expression over it that is in an index: SQLite would put
+    /// the compared value into the expression and then not find the index.
+    pub(crate) fn opaque(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => format!("+{column}"),
+            Self::Postgres => column.to_owned(),
+        }
+    }
+
     /// A boolean as a column of the table holds it.
     pub(crate) fn truth(self, value: bool) -> &'static str {
         match self {

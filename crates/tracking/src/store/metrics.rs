@@ -92,21 +92,21 @@ impl Point {
 /// Appends to the history; what is there already is not added again.
 fn insert(connection: &mut dyn Connection, run_id: &str, metrics: &[Metric]) -> Result<()> {
     for group in row_groups(metrics) {
-        let mut values = Vec::with_capacity(6 * group.len());
+        let mut values = Vec::with_capacity(5 * group.len() + 1);
+        values.push(Value::from(run_id));
         for metric in group {
             let (is_nan, value) = stored(metric.value);
             values.extend([
                 Value::from(&metric.key),
                 value.into(),
                 metric.timestamp.into(),
-                run_id.into(),
                 metric.step.into(),
                 is_nan.into(),
             ]);
         }
-        let rows = row_placeholders(group.len(), 6);
+        let rows = row_placeholders(group.len(), 5);
         let sql = format!(
-            "INSERT INTO metrics (\"key\", value, timestamp, run_uuid, step, is_nan) \
+            "INSERT INTO metrics (\"key\", value, timestamp, step, is_nan, run_uuid) \
              VALUES {rows} ON CONFLICT DO NOTHING"
         );
         connection.execute(&sql, &values)?;
@@ -121,7 +121,8 @@ fn update_latest(
     latest: &[(&str, Point)],
 ) -> Result<()> {
     for group in row_groups(latest) {
-        let mut values = Vec::with_capacity(6 * group.len());
+        let mut values = Vec::with_capacity(5 * group.len() + 1);
+        values.push(Value::from(run_id));
         for (key, point) in group {
             values.extend([
                 Value::from(*key),
@@ -129,10 +130,9 @@ fn update_latest(
                 point.timestamp.into(),
                 point.step.into(),
                 point.is_nan.into(),
-                run_id.into(),
             ]);
         }
-        let rows = row_placeholders(group.len(), 6);
+        let rows = row_placeholders(group.len(), 5);
         let sql = format!(
             "INSERT INTO latest_metrics (\"key\", value, timestamp, step, is_nan, run_uuid) \
              VALUES {rows} \

@@ -24,7 +24,7 @@ mod searches;
 mod sqlite;
 pub(crate) mod validate;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -214,10 +214,21 @@ fn row_groups<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// `(?1, ?2), (?3, ?4), …`: the values of so many rows.
-fn row_placeholders(rows: usize, columns: usize) -> String {
-    let row = |row: usize| format!("({})", placeholders(row * columns + 1, columns));
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+/// `(?2, ?3, ?1), (?4, ?5, ?1), …`: so many rows of so many values, and behind them the run's id,
+/// which is bound once.
+fn row_placeholders(rows: usize, values: usize) -> String {
+    let mut list = String::with_capacity(rows * (6 * values + 8));
+    let mut place = 2;
+    for row in 0..rows {
+        list.push_str(if row == 0 { "(" } else { ", (" });
+        for _value in 0..values {
+            // Writing to a string cannot fail.
+            let _infallible = write!(list, "?{place}, ");
+            place += 1;
+        }
+        list.push_str("?1)");
+    }
+    list
 }
 
 /// `?first, ?first+1, …`.

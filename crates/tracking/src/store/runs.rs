@@ -316,11 +316,9 @@ fn param_value(connection: &mut dyn Connection, run_id: &str, key: &str) -> Resu
 /// Sets or replaces tags, of which no two have one key: a statement writes a row once.
 fn upsert_tags(connection: &mut dyn Connection, run_id: &str, tags: &[Tag]) -> Result<()> {
     for group in row_groups(tags) {
-        let values: Vec<Value<'_>> = group
-            .iter()
-            .flat_map(|tag| [Value::from(&tag.key), (&tag.value).into(), run_id.into()])
-            .collect();
-        let rows = row_placeholders(group.len(), 3);
+        let tags = group.iter().flat_map(|tag| [Value::from(&tag.key), (&tag.value).into()]);
+        let values: Vec<Value<'_>> = std::iter::once(run_id.into()).chain(tags).collect();
+        let rows = row_placeholders(group.len(), 2);
         let sql = format!(
             "INSERT INTO tags (\"key\", value, run_uuid) VALUES {rows} \
              ON CONFLICT (\"key\", run_uuid) DO UPDATE SET value = excluded.value"
@@ -408,11 +406,9 @@ fn insert_params(
     run_id: &str,
     params: &[Param],
 ) -> Result<HashSet<String>> {
-    let values: Vec<Value<'_>> = params
-        .iter()
-        .flat_map(|param| [Value::from(&param.key), (&param.value).into(), run_id.into()])
-        .collect();
-    let rows = row_placeholders(params.len(), 3);
+    let pairs = params.iter().flat_map(|param| [Value::from(&param.key), (&param.value).into()]);
+    let values: Vec<Value<'_>> = std::iter::once(run_id.into()).chain(pairs).collect();
+    let rows = row_placeholders(params.len(), 2);
     let sql = format!(
         "INSERT INTO params (\"key\", value, run_uuid) VALUES {rows} \
          ON CONFLICT (\"key\", run_uuid) DO NOTHING RETURNING \"key\""

@@ -10,7 +10,7 @@ use trainyard_mlflow::{Error, Page, SearchRuns};
 use super::database::Connection;
 use super::{page, runs, validate};
 use crate::error::Result;
-use crate::search::runs::{Condition, Field, OrderBy, order};
+use crate::search::runs::{Condition, Field, OrderBy, Test, order};
 use crate::search::runs_sql::{
     Filter, filter, is_indexed, passes_nan, push_entry, push_rest, table,
 };
@@ -18,8 +18,10 @@ use crate::search::{Sql, Style, parse};
 
 const MAX_RESULTS_DEFAULT: i64 = 1_000;
 const MAX_RESULTS_MAX: i64 = 50_000;
-/// Rows that are counted to choose a plan: counting them costs less than a millisecond.
-const COUNT_MAX: i64 = 5_000;
+/// Rows that are counted to choose a plan: a share of all runs, as a wrong choice among few costs
+/// little, and so many at most, which takes a quarter of a millisecond.
+const COUNTED_SHARE: i64 = 20;
+const COUNTED_MAX: i64 = 5_000;
 /// Experiments of one search: each is a placeholder.
 const EXPERIMENTS_MAX: usize = 10_000;
 
@@ -100,6 +102,14 @@ struct Search {
     experiment_ids: Vec<i64>,
 }
 
+/// A condition that is joined.
+struct Join<'a> {
+    alias: String,
+    table: &'static str,
+    key: &'a str,
+    condition: &'a Condition,
+}
+
 /// The table that a query starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Driver {
@@ -150,27 +160,23 @@ impl Search {
         if by_metric.is_none() && indexed.next().is_none() {
             return Ok(Driver::Runs);
         }
-        let counted = self.count_in_scope(connection)?;
+        let sql = connection.dialect().table_size("runs");
+        let all = connection.first(&sql, &[], |row| row.int(0))?.flatten().unwrap_or_default();
+        // PostgreSQL does not know the size of a table that was never analysed.
+        let bound =
+            if all > 0 { (all / COUNTED_SHARE).clamp(100, COUNTED_MAX) } else { COUNTED_MAX };
         // Beyond the bound it may as well be all runs.
-        let in_scope = if counted < COUNT_MAX {
-            counted
-        } else {
-            let sql = connection.dialect().table_size("runs");
-            connection
-                .first(&sql, &[], |row| row.int(0))?
-                .flatten()
-                .unwrap_or_default()
-                .max(counted)
-        };
+        let estimate = |counted: i64| if counted < bound { counted } else { all.max(counted) };
+        let in_scope = estimate(self.count_in_scope(connection, bound)?);
         let mut cost = in_scope;
         let mut driver = Driver::Runs;
         // The condition that the fewest rows satisfy.
         let mut fewest = in_scope;
         for (place, join) in self.filter.joins.iter().enumerate() {
             if is_indexed(join) {
-                let count = count_entries(connection, join)?;
-                fewest = fewest.min(count);
-                if count < cost.min(COUNT_MAX) {
+                let count = count_entries(connection, join, bound)?;
+                fewest = fewest.min(estimate(count));
+                if count < cost.min(bound) {
                     cost = count;
                     driver = Driver::Join(place);
                 }
@@ -178,16 +184,14 @@ impl Search {
         }
         if let Some(key) = by_metric {
             let with_metric = match self.ordering_join() {
-                Some((_place, join)) => count_entries(connection, join)?,
-                None => count_metric(connection, key)?,
+                Some((_place, join)) => count_entries(connection, join, bound)?,
+                None => count_metric(connection, key, bound)?,
             };
             // How many values are looked at until enough of them are of these experiments and
             // satisfy the conditions.
-            let all = in_scope.max(with_metric);
-            let mut looked_at = wanted.saturating_mul(all) / fewest.max(1);
-            if with_metric < COUNT_MAX {
-                looked_at = looked_at.min(with_metric);
-            }
+            let with_metric = estimate(with_metric);
+            let looked_at = wanted.saturating_mul(in_scope.max(with_metric)) / fewest.max(1);
+            let looked_at = looked_at.min(with_metric);
             if looked_at < cost {
                 driver = Driver::Ordered(Part::Numbers);
             }
@@ -196,12 +200,11 @@ impl Search {
     }
 
     /// Runs of the experiments, counted up to a bound.
-    fn count_in_scope(&self, connection: &mut dyn Connection) -> Result<i64> {
+    fn count_in_scope(&self, connection: &mut dyn Connection, bound: i64) -> Result<i64> {
         let mut sql = Sql::new(connection.dialect());
         sql.push("SELECT count(*) FROM (SELECT 1 FROM runs WHERE experiment_id IN ");
         sql.push_list(self.experiment_ids.iter().copied());
-        sql.push(&format!(" LIMIT {COUNT_MAX}) x"));
-        Ok(connection.first(&sql.text, &sql.values, |row| row.need_int(0))?.unwrap_or_default())
+        count_some(connection, sql, bound)
     }
 
     /// Numbers in order, then NaN, then runs without the metric.
@@ -253,37 +256,28 @@ impl Search {
         connection.rows(&sql.text, &sql.values, runs::read)
     }
 
-    /// Appends FROM and WHERE. CROSS JOIN makes SQLite take the tables in this order.
+    /// Appends FROM and WHERE. CROSS JOIN makes SQLite take the tables in this order: the one that
+    /// the query starts from, the conditions, which drop rows at the price of one look into an index,
+    /// and then the runs.
     fn push_from(&self, sql: &mut Sql, driver: Driver) -> Result<()> {
-        let mut conditions: Vec<(String, &Condition)> = Vec::new();
-        let mut tables: Vec<String> = Vec::new();
-        for (place, join) in self.filter.joins.iter().enumerate() {
-            let Some((table, _key)) = table(&join.field) else { continue };
-            // The metric that is ordered by is read once, as `o0`.
-            let is_order = matches!(driver, Driver::Ordered(_))
-                && self.ordering_join().is_some_and(|(ordering, _join)| ordering == place);
-            let alias = if is_order { "o0".to_owned() } else { format!("j{place}") };
-            if !is_order && driver != Driver::Join(place) {
-                tables.push(format!("{table} {alias}"));
-            }
-            conditions.push((alias, join));
+        let mut joins = self.joins(driver);
+        // Equal texts are rarer than numbers within a range.
+        joins.sort_by_key(|join| !matches!(join.condition.test, Test::Text(..)));
+        let start = match driver {
+            Driver::Runs | Driver::Ordered(Part::Missing) => "r".to_owned(),
+            Driver::Join(place) => format!("j{place}"),
+            Driver::Ordered(_part) => "o0".to_owned(),
+        };
+        let table = joins.iter().find(|join| join.alias == start).map(|join| join.table);
+        sql.push(&match (start.as_str(), table) {
+            ("r", _) => " FROM runs r".to_owned(),
+            (_, table) => format!(" FROM {} {start}", table.unwrap_or("latest_metrics")),
+        });
+        for join in joins.iter().filter(|join| join.alias != start) {
+            sql.push(&format!(" CROSS JOIN {} {}", join.table, join.alias));
         }
-        match driver {
-            Driver::Runs | Driver::Ordered(Part::Missing) => {
-                sql.push(" FROM runs r");
-            }
-            Driver::Join(place) => {
-                let join = self.filter.joins.get(place);
-                let (table, _key) =
-                    join.and_then(|join| table(&join.field)).unwrap_or(("latest_metrics", ""));
-                sql.push(&format!(" FROM {table} j{place} CROSS JOIN runs r"));
-            }
-            Driver::Ordered(_part) => {
-                sql.push(" FROM latest_metrics o0 CROSS JOIN runs r");
-            }
-        }
-        for table in &tables {
-            sql.push(" CROSS JOIN ").push(table);
+        if start != "r" {
+            sql.push(" CROSS JOIN runs r");
         }
         self.push_order_joins(sql, driver);
         sql.push(" WHERE r.experiment_id ");
@@ -298,15 +292,37 @@ impl Search {
             ViewType::DeletedOnly => sql.push(" AND r.lifecycle_stage = 'deleted'"),
             ViewType::All => sql,
         };
+        if start != "r" {
+            sql.push(&format!(" AND r.run_uuid = {start}.run_uuid"));
+        }
         if let (Driver::Ordered(part), Some(key)) = (driver, self.ordering_metric()) {
             push_part(sql, part, key);
         }
-        for (alias, join) in conditions {
-            let Some((_table, key)) = table(&join.field) else { continue };
-            sql.push(&format!(" AND {alias}.run_uuid = r.run_uuid AND "));
-            push_entry(sql, &alias, key, &join.field, &join.test);
+        for Join { alias, key, condition, .. } in joins {
+            if alias != start {
+                sql.push(&format!(" AND {alias}.run_uuid = {start}.run_uuid"));
+            }
+            sql.push(" AND ");
+            push_entry(sql, &alias, key, &condition.field, &condition.test);
         }
         push_rest(sql, &self.filter)
+    }
+
+    /// The joined conditions, each with its alias.
+    fn joins(&self, driver: Driver) -> Vec<Join<'_>> {
+        let ordering = self.ordering_join().map(|(place, _join)| place);
+        let alias = |place| {
+            // The metric that is ordered by is read once.
+            let is_order = matches!(driver, Driver::Ordered(_)) && ordering == Some(place);
+            if is_order { "o0".to_owned() } else { format!("j{place}") }
+        };
+        let joins = self.filter.joins.iter().enumerate();
+        joins
+            .filter_map(|(place, condition)| {
+                let (table, key) = table(&condition.field)?;
+                Some(Join { alias: alias(place), table, key, condition })
+            })
+            .collect()
     }
 
     /// Appends joins of the values that are ordered by, which a run may lack.
@@ -361,24 +377,29 @@ impl Search {
 }
 
 /// Rows that satisfy a condition, counted up to a bound.
-fn count_entries(connection: &mut dyn Connection, condition: &Condition) -> Result<i64> {
-    let Some((table, key)) = table(&condition.field) else { return Ok(COUNT_MAX) };
+fn count_entries(
+    connection: &mut dyn Connection,
+    condition: &Condition,
+    bound: i64,
+) -> Result<i64> {
+    let Some((table, key)) = table(&condition.field) else { return Ok(bound) };
     let mut sql = Sql::new(connection.dialect());
     sql.push(&format!("SELECT count(*) FROM (SELECT 1 FROM {table} x WHERE "));
     push_entry(&mut sql, "x", key, &condition.field, &condition.test);
-    count_some(connection, sql)
+    count_some(connection, sql, bound)
 }
 
 /// Runs that have a metric, counted up to a bound.
-fn count_metric(connection: &mut dyn Connection, key: &str) -> Result<i64> {
+fn count_metric(connection: &mut dyn Connection, key: &str, bound: i64) -> Result<i64> {
     let mut sql = Sql::new(connection.dialect());
     sql.push("SELECT count(*) FROM (SELECT 1 FROM latest_metrics x WHERE x.\"key\" = ");
     sql.push_value(key.to_owned());
-    count_some(connection, sql)
+    count_some(connection, sql, bound)
 }
 
-fn count_some(connection: &mut dyn Connection, mut sql: Sql) -> Result<i64> {
-    sql.push(&format!(" LIMIT {COUNT_MAX}) x"));
+/// Rows of a query that is open behind `FROM (`.
+fn count_some(connection: &mut dyn Connection, mut sql: Sql, bound: i64) -> Result<i64> {
+    sql.push(" LIMIT ").push_value(bound).push(") x");
     Ok(connection.first(&sql.text, &sql.values, |row| row.need_int(0))?.unwrap_or_default())
 }
 
@@ -395,6 +416,6 @@ fn push_part(sql: &mut Sql, part: Part, key: &str) {
         Part::Numbers => sql.dialect().truth(false),
         Part::Nan => sql.dialect().truth(true),
     };
-    sql.push(&format!(" AND o0.run_uuid = r.run_uuid AND o0.is_nan = {nan} AND o0.\"key\" = "));
+    sql.push(&format!(" AND o0.is_nan = {nan} AND o0.\"key\" = "));
     sql.push_value(key.to_owned());
 }

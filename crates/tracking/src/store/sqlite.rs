@@ -24,7 +24,7 @@ const BATCH_MAX: usize = 256;
 /// Jobs that wait; beyond that callers wait before they queue, which bounds memory.
 const QUEUE_MAX: usize = 1024;
 /// Reading connections that are kept; more are opened when needed and closed afterwards.
-const READERS_KEPT: usize = 8;
+const READERS_KEPT: usize = 6;
 /// Large reads at a time, at most: each keeps a core and some memory busy for a while, so there are
 /// no more of them than cores.
 const LARGE_READS_MAX: usize = 8;
@@ -38,7 +38,7 @@ const CHECKPOINT_PAGES: i64 = 4000;
 const WRITER_CACHE_KIB: i64 = 4096;
 /// Page cache of each reader, in KiB; behind it is the system's. There is no memory map: it would
 /// save a copy per page, but each connection would count the whole file as its memory.
-const READER_CACHE_KIB: i64 = 1024;
+const READER_CACHE_KIB: i64 = 3072;
 
 /// A change, and what to do with its outcome once the commit is known.
 type Job = Box<dyn FnOnce(&mut dyn Connection) -> Outcome + Send>;
@@ -214,8 +214,9 @@ fn run_batch(connection: &mut SqliteConnection, batch: &mut Vec<Job>) {
         }
         let mut answers = Vec::new();
         let mut lost = None;
+        let undo = if jobs.len() == 1 { Undo::Transaction } else { Undo::Savepoint };
         for job in jobs.by_ref() {
-            match run_job(connection, job) {
+            match run_job(connection, job, undo) {
                 Ok(answer) => answers.push(answer),
                 Err((error, answer)) => {
                     answers.extend(answer);
@@ -224,7 +225,11 @@ fn run_batch(connection: &mut SqliteConnection, batch: &mut Vec<Job>) {
                 }
             }
         }
-        let failure = lost.or_else(|| connection.execute("COMMIT", &[]).err());
+        let failure = match lost {
+            // A lone job that failed has been rolled back: nothing is open.
+            None if !connection.inner.is_autocommit() => connection.execute("COMMIT", &[]).err(),
+            lost => lost,
+        };
         if failure.is_some()
             && !connection.inner.is_autocommit()
             && let Err(error) = connection.execute("ROLLBACK", &[])
@@ -239,9 +244,23 @@ fn run_batch(connection: &mut SqliteConnection, batch: &mut Vec<Job>) {
 
 type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
 
-/// Runs one job in its savepoint. `Err` means that the whole transaction is lost.
-fn run_job(connection: &mut SqliteConnection, job: Job) -> Result<Answer, (Error, Option<Answer>)> {
-    if let Err(error) = connection.execute("SAVEPOINT job", &[]) {
+/// What takes back a job that fails. A savepoint costs a copy of each page that the job changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Undo {
+    Savepoint,
+    /// The job is the only one of the transaction.
+    Transaction,
+}
+
+/// Runs one job. `Err` means that the whole transaction is lost.
+fn run_job(
+    connection: &mut SqliteConnection,
+    job: Job,
+    undo: Undo,
+) -> Result<Answer, (Error, Option<Answer>)> {
+    if undo == Undo::Savepoint
+        && let Err(error) = connection.execute("SAVEPOINT job", &[])
+    {
         answer_unrun(job, copy(&error));
         return Err((error, None));
     }
@@ -259,12 +278,13 @@ fn run_job(connection: &mut SqliteConnection, job: Job) -> Result<Answer, (Error
         // A full disk and the like: SQLite has rolled back everything.
         return Err((Error::Full, Some(answer)));
     }
-    let ended = if failed {
-        connection
+    let ended = match (undo, failed) {
+        (Undo::Savepoint, true) => connection
             .execute("ROLLBACK TO job", &[])
-            .and_then(|_none| connection.execute("RELEASE job", &[]))
-    } else {
-        connection.execute("RELEASE job", &[])
+            .and_then(|_none| connection.execute("RELEASE job", &[])),
+        (Undo::Savepoint, false) => connection.execute("RELEASE job", &[]),
+        (Undo::Transaction, true) => connection.execute("ROLLBACK", &[]),
+        (Undo::Transaction, false) => Ok(0),
     };
     match ended {
         Ok(_none) => Ok(answer),

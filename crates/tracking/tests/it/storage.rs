@@ -128,6 +128,21 @@ for name, location in [("proxied", None), ("direct", "s3://models/direct")]:
     print(run_id)
 "#;
 
+/// Runs a script of the real client in a folder of its own; what it printed.
+fn run_client(server: &Served, s3: &S3, script: &str, settings: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut environment = vec![
+        ("MLFLOW_TRACKING_URI", server.url.as_str()),
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),
+        ("MLFLOW_DISABLE_TELEMETRY", "true"),
+        ("TMPDIR", folder.path().to_str().unwrap()),
+    ];
+    environment.extend(s3.keys());
+    environment.extend(settings);
+    let folder = folder.path().display().to_string();
+    run_python(&format!("import os; os.chdir({folder:?}){script}"), &[], &environment)
+}
+
 #[test]
 fn s3_holds_artifacts_through_the_server_and_beside_it() {
     let s3 = S3::start("models");
@@ -138,16 +153,7 @@ fn s3_holds_artifacts_through_the_server_and_beside_it() {
         check_broken_upload(&storage).await;
     });
     let server = Served::with_artifacts(ServerOptions::default(), Arc::new(storage_of(&s3)));
-    let folder = tempfile::tempdir().unwrap();
-    let mut environment = vec![
-        ("MLFLOW_TRACKING_URI", server.url.as_str()),
-        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),
-        ("MLFLOW_DISABLE_TELEMETRY", "true"),
-        ("TMPDIR", folder.path().to_str().unwrap()),
-    ];
-    environment.extend(s3.keys());
-    let script = format!("import os; os.chdir({:?}){CLIENT}", folder.path().display().to_string());
-    let printed = run_python(&script, &[], &environment);
+    let printed = run_client(&server, &s3, CLIENT, &[]);
     let run_ids: Vec<&str> = printed.lines().filter(|line| line.len() == 32).collect();
     assert_eq!(run_ids.len(), 2, "{printed}");
     for run_id in run_ids {
@@ -159,6 +165,69 @@ fn s3_holds_artifacts_through_the_server_and_beside_it() {
         assert_eq!((part.status, part.text().as_str()), (206, "ell"));
         assert_eq!(part.header("content-range"), Some("bytes 1-3/5"));
     }
+}
+
+const DIRECT_CLIENT: &str = r#"
+import mlflow, requests, os
+from mlflow.tracking import MlflowClient
+uri = os.environ["MLFLOW_TRACKING_URI"]
+open("big.bin", "wb").write(bytes(range(256)) * 4096 * 12)  # 12 MiB: three parts
+mlflow.create_experiment("proxied")
+mlflow.create_experiment("direct", artifact_location="s3://models/direct")
+asked = []
+real = requests.Session.request
+def request(self, method, url, **more):
+    asked.append((method, url.split("?")[0]))
+    return real(self, method, url, **more)
+requests.Session.request = request
+mlflow.set_experiment("proxied")
+with mlflow.start_run() as run:
+    mlflow.log_artifact("big.bin", "data")
+    path = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/data/big.bin")
+assert open(path, "rb").read() == open("big.bin", "rb").read()
+puts = [url for method, url in asked if method.upper() == "PUT"]
+assert len(puts) == 3 and all(url.startswith(os.environ["MLFLOW_S3_ENDPOINT_URL"]) for url in puts), asked
+
+mlflow.set_experiment("direct")
+run_id = mlflow.start_run().info.run_id
+ask = lambda which, **body: requests.post(f"{uri}/api/2.0/mlflow/artifacts/presigned-{which}-url", json=body)
+signed = ask("upload", run_id=run_id, path="notes/hello.txt").json()
+assert requests.put(signed["presigned_url"], data=b"hello", headers=signed["headers"]).ok
+signed = ask("download", run_id=run_id, path="notes/hello.txt").json()
+answer = requests.get(signed["presigned_url"], headers=signed.get("headers", {}))
+assert (answer.text, int(signed["file_size"])) == ("hello", 5), (answer.text, signed)
+assert "X-Amz-Expires=77&" in signed["presigned_url"], signed
+assert answer.headers["content-disposition"] == "attachment", answer.headers
+assert mlflow.artifacts.load_text(f"runs:/{run_id}/notes/hello.txt") == "hello"
+missing = ask("download", run_id=run_id, path="notes/none.txt")
+assert (missing.status_code, missing.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST"), missing.text
+assert ask("download", run_id=run_id, path="notes/hello.txt", expiration=604801).status_code == 400
+
+mpu = lambda which, **body: requests.post(f"{uri}/api/2.0/mlflow-artifacts/mpu/{which}/0/x", json=body)
+upload = mpu("create", path="f.bin", num_parts=2).json()
+assert [part["part_number"] for part in upload["credentials"]] == [1, 2], upload
+gap = mpu("complete", path="f.bin", upload_id=upload["upload_id"], parts=[{"part_number": 2, "etag": "x"}])
+assert gap.status_code == 400 and "part 1 is missing" in gap.text, gap.text
+assert mpu("abort", path="f.bin", upload_id=upload["upload_id"]).json() == {}
+again = mpu("abort", path="f.bin", upload_id=upload["upload_id"])
+assert (again.status_code, "NoSuchUpload" in again.text) == (400, True), (again.status_code, again.text)
+for parts in (0, 10001):
+    assert mpu("create", path="f.bin", num_parts=parts).status_code == 400
+"#;
+
+#[test]
+fn clients_move_large_files_to_and_from_s3_themselves() {
+    let s3 = S3::start("models");
+    let options = ServerOptions { presigned_download_seconds: 77, ..ServerOptions::default() };
+    let server = Served::with_artifacts(options, Arc::new(storage_of(&s3)));
+    let settings = [
+        ("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "true"),
+        ("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "true"),
+        ("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", "5242880"),
+        ("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", "5242880"),
+        ("MLFLOW_MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE", "5242880"),
+    ];
+    run_client(&server, &s3, DIRECT_CLIENT, &settings);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use trainyard_pipeline::{Deployed, Happened, Project, RuntimeName, service};
 
 use super::gateway_actions::{self, MaintenanceArguments, PauseArguments};
 use super::project::{ProjectArguments, program};
+use super::shutdown_signal;
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
 
@@ -170,12 +171,24 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.container.apply(&mut project)?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let outcome = trainyard_pipeline::deploy(&project, tracking.as_ref(), program()?, &watch).await;
+    let deploying = trainyard_pipeline::deploy(&project, tracking.as_ref(), program()?, &watch);
+    let outcome = unless_interrupted(deploying).await?;
     if let Err(error) = &outcome {
         let happened = Happened::of_failure(error);
         trainyard_pipeline::notify(&project, happened.as_slice()).await;
     }
     report(&outcome?, arguments.json)
+}
+
+/// A release until its end, or until Ctrl-C, which is safe at any of its steps.
+async fn unless_interrupted<T>(release: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = shutdown_signal() => Err(Failure::runtime("interrupted").hint(
+            "requests go on to what serves (`trainyard deploy status`); deploying again tidies up",
+        )),
+        outcome = release => Ok(outcome),
+    }
 }
 
 /// The project alone: what is done to a deployment needs no registry.
@@ -265,8 +278,8 @@ async fn rollback(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
     let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let deployed =
-        trainyard_pipeline::rollback(&project, tracking.as_ref(), program()?, &watch).await?;
+    let releasing = trainyard_pipeline::rollback(&project, tracking.as_ref(), program()?, &watch);
+    let deployed = unless_interrupted(releasing).await??;
     let happened = Happened::RolledBack {
         version: Some(deployed.version.clone()),
         reason: "`trainyard deploy rollback`".to_owned(),

@@ -28,6 +28,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    printer::check_folder(arguments.summary.as_deref())?;
     let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let version = arguments.version.as_deref();

@@ -43,6 +43,7 @@ pub(crate) struct Arguments {
 pub(super) const DRIFT: u8 = 4;
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    printer::check_folder(arguments.summary.as_deref())?;
     let (project, tracking) = arguments.project.open()?;
     let was_deployed = is_deployed(&project).await;
     let needs_pages = arguments.keep || arguments.watch || project.config.train.command.is_some();

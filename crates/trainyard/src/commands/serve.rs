@@ -230,7 +230,7 @@ fn read_token(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
     let token = text.trim();
-    if token.is_empty() || token.len() > TOKEN_BYTES_MAX {
+    if token.is_empty() || token.len() > TOKEN_BYTES_MAX || token.contains(['\n', '\r']) {
         return Err(Failure::input(format!(
             "{} holds no token: one line of at most {TOKEN_BYTES_MAX} bytes is wanted",
             path.display()

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Subcommand};
 use trainyard_mlflow::Tracking;
 use trainyard_tracking::OpenOptions;
 use trainyard_tracking::server::auth::AuthFile;
-use trainyard_tracking::server::{Authorize, ServerOptions};
+use trainyard_tracking::server::{Authorize, HostPolicy, ServerOptions};
 
 use super::{hash_password, listen, shutdown_signal};
 use crate::failure::Failure;
@@ -97,6 +97,25 @@ pub(crate) struct Arguments {
         help_heading = "Security"
     )]
     x_frame_options: String,
+    /// Schemes by which artifact locations may name any host, separated by commas
+    #[arg(
+        long,
+        env = "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES",
+        value_delimiter = ',',
+        value_name = "SCHEMES",
+        help_heading = "Security"
+    )]
+    allowed_artifact_schemes: Vec<String>,
+    /// Seconds that signed URLs for downloads from the artifacts' storage are good for
+    #[arg(
+        long,
+        env = "MLFLOW_PRESIGNED_DOWNLOAD_URL_TTL_SECONDS",
+        default_value_t = 300,
+        value_parser = clap::value_parser!(i64).range(1..=604_800),
+        value_name = "SECONDS",
+        help_heading = "Storage"
+    )]
+    presigned_download_ttl: i64,
     /// Turn the checks of Host and Origin off
     #[arg(long, env = "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", help_heading = "Security")]
     disable_security_middleware: bool,
@@ -200,6 +219,8 @@ impl Arguments {
                 Some(Arc::new(file) as Arc<dyn Authorize>)
             }
         };
+        let mut roots = vec![self.artifacts_destination.as_str()];
+        roots.extend(self.default_artifact_root.as_deref());
         Ok(ServerOptions {
             serve_artifacts: self.serves_artifacts(),
             static_prefix: self.static_prefix.clone().unwrap_or_default(),
@@ -208,6 +229,8 @@ impl Arguments {
             x_frame_options: (!self.x_frame_options.eq_ignore_ascii_case("none"))
                 .then(|| self.x_frame_options.clone()),
             aliases_in_search: self.aliases_in_search,
+            presigned_download_seconds: self.presigned_download_ttl,
+            hosts: HostPolicy::new(&roots, &self.allowed_artifact_schemes),
             disable_security: self.disable_security_middleware,
             authorize,
             ..ServerOptions::default()

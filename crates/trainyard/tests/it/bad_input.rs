@@ -160,6 +160,25 @@ fn nothing_to_promote_or_deploy_yet() {
 }
 
 #[test]
+fn what_is_done_to_a_deployment_needs_one() {
+    let project = TestProject::iris();
+    for action in ["status", "history", "logs", "pause", "resume", "metrics", "upgrade", "stop"] {
+        let output = project.run(&["deploy", action]);
+        check(&output, 2, &["nothing is deployed: no gateway runs for ", "`trainyard deploy`"]);
+    }
+}
+
+#[test]
+fn a_summary_that_could_not_be_written() {
+    let project = TestProject::iris();
+    for verb in ["run", "promote"] {
+        let output = project.run(&[verb, "--summary", "no/such.md"]);
+        check(&output, 2, &["there is no folder no", "--summary"]);
+    }
+    check_nothing_registered(&project);
+}
+
+#[test]
 fn monitoring_what_is_not_there() {
     let project = TestProject::iris();
     let output =

@@ -214,6 +214,42 @@ fn damage(root: &std::path::Path, model_id: &str) -> usize {
 }
 
 #[test]
+fn a_release_that_is_interrupted_says_so_and_the_next_tidies_up() {
+    let project = TestProject::iris();
+    for verb in ["train", "promote", "deploy"] {
+        stdout_of(&project.run(&[verb]), 0);
+    }
+    project.edit("bake = \"1s\"", "bake = \"5m\"");
+    let child = trainyard()
+        .current_dir(project.path())
+        .arg("deploy")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // In its bake both instances are up.
+    let instances = || {
+        let status = project.run(&["deploy", "status", "--json"]);
+        let status: Value = serde_json::from_str(&stdout_of(&status, 0)).unwrap();
+        let all = status["instances"].as_array().unwrap().clone();
+        (all[0]["id"].as_str().unwrap().to_owned(), all.len())
+    };
+    let start = Instant::now();
+    while instances() != ("r2".to_owned(), 2) {
+        assert!(start.elapsed() < Duration::from_mins(1), "{:?}", instances());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("interrupted") && error.contains("deploying again"), "{error}");
+    project.edit("bake = \"5m\"", "bake = \"1s\"");
+    stdout_of(&project.run(&["deploy"]), 0);
+    assert_eq!(instances(), ("r3".to_owned(), 1));
+}
+
+#[test]
 fn keep_leaves_a_deployment_that_was_up_before() {
     let project = TestProject::iris();
     for verb in ["train", "promote"] {
@@ -353,4 +389,12 @@ fn runtime() -> tokio::runtime::Runtime {
 /// Body of a GET, or why there is none.
 pub(crate) fn reqwest_get(url: &str) -> Result<String, reqwest::Error> {
     runtime().block_on(async { reqwest::get(url).await?.text().await })
+}
+
+/// Sends JSON and reads the whole answer, which must be a good one.
+pub(crate) fn post_json(url: &str, value: &Value) -> Result<String, reqwest::Error> {
+    runtime().block_on(async {
+        let answer = reqwest::Client::new().post(url).json(value).send().await?;
+        answer.error_for_status()?.text().await
+    })
 }

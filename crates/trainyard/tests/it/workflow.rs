@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use trainyard_testkit::{KillOnDrop, free_port, test_env, wait_for_port, workspace_root};
 
 use crate::project::{TestProject, stdout_of, trainyard};
+use crate::run::post_json;
 
 fn tool(path: &str) -> PathBuf {
     let tool = test_env().join(path);
@@ -88,6 +90,23 @@ impl Scaffold {
         Self { project, state, _server: server }
     }
 
+    /// Predictions for flowers of another kind, until they are in the prediction log.
+    fn ask_strange_flowers(&self) {
+        let status = self.project.run(&["deploy", "status", "--json"]);
+        let status: Value = serde_json::from_str(&stdout_of(&status, 0)).unwrap();
+        let url = status["url"].as_str().unwrap();
+        let rows: Vec<Value> = (0..200)
+            .map(|number| {
+                let more = f64::from(number) / 100.0;
+                json!({
+                    "sepal length (cm)": 15.0 + more, "sepal width (cm)": 13.0 + more,
+                    "petal length (cm)": 19.0 + more, "petal width (cm)": 12.0 + more
+                })
+            })
+            .collect();
+        post_json(&format!("{url}/predict"), &json!(rows)).unwrap();
+    }
+
     /// Runs a workflow of the project on this machine.
     fn workflow(&self, name: &str, more: &[&str]) -> Output {
         for arguments in [
@@ -152,6 +171,27 @@ fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
     let night = scaffold.workflow("drift.yaml", &["--job", "drift"]);
     assert_eq!(night.status.code(), Some(1), "{}", String::from_utf8_lossy(&night.stdout));
 
+    // Another night: flowers came that nobody had seen in training, so the whole pipeline runs again.
+    scaffold.ask_strange_flowers();
+    assert_eq!(scaffold.project.run(&["monitor", "--fail-on-drift"]).status.code(), Some(4));
+    // What runs workflows here knows no outputs of other jobs in the condition of a job, so this one is
+    // taken away; the real file keeps it.
+    let drift = scaffold.project.file(".github/workflows/drift.yaml");
+    let text = std::fs::read_to_string(&drift).unwrap();
+    let condition = "    if: needs.drift.outputs.drifted == 'true'\n";
+    assert!(text.contains(condition));
+    std::fs::write(&drift, text.replace(condition, "")).unwrap();
+    let night = stdout_of(&scaffold.workflow("drift.yaml", &["-v"]), 0);
+    for job in ["drift", "retrain"] {
+        assert!(night.contains(&format!("Job succeeded: {job}")), "{night}");
+    }
+    assert!(night.contains("Uploaded artifact 'nightly-drift-report': 1 file(s)"), "{night}");
+    let status = stdout_of(&scaffold.project.run(&["deploy", "status"]), 0);
+    assert!(
+        status.contains("model      IrisClassifier version 2 (Production)"),
+        "{status}\n{night}"
+    );
+
     // The next version cannot pass: the deployment stays as it is.
     scaffold.project.edit("accuracy = { min = 0.9 }", "accuracy = { min = 0.99999 }");
     let output = scaffold.workflow("pipeline.yaml", &[]);
@@ -159,7 +199,7 @@ fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     let status = stdout_of(&scaffold.project.run(&["deploy", "status"]), 0);
     assert!(
-        status.contains("model      IrisClassifier version 1 (Production)"),
+        status.contains("model      IrisClassifier version 2 (Production)"),
         "{status}\n{said}"
     );
 }

@@ -114,6 +114,13 @@ fn fixed(address: IpAddr) -> EndpointSettings {
     EndpointSettings { ipam_config: Some(ipam_config), ..EndpointSettings::default() }
 }
 
+/// How `/tmp` is mounted. What is in it counts as memory: a program that fills half of that is told so
+/// when it writes, instead of being killed.
+fn temporary_folder(memory: Option<i64>) -> String {
+    let usual = "rw,nosuid,nodev,noexec";
+    memory.map_or_else(|| usual.to_owned(), |bytes| format!("{usual},size={}", bytes / 2))
+}
+
 fn host_config(
     spec: &InstanceSpec,
     container: &ContainerSpec,
@@ -152,7 +159,7 @@ fn host_config(
         nano_cpus: container.nano_cpus.and_then(|cpus| i64::try_from(cpus).ok()),
         pids_limit: Some(MAX_PROCESSES),
         readonly_rootfs: Some(true),
-        tmpfs: Some([("/tmp".to_owned(), "rw,nosuid,nodev,noexec".to_owned())].into()),
+        tmpfs: Some([("/tmp".to_owned(), temporary_folder(bytes))].into()),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         log_config: Some(HostConfigLogConfig {

@@ -13,6 +13,7 @@ mod tree;
 use std::borrow::Cow;
 
 pub(crate) use number::Number;
+pub(crate) use tree::Tree;
 
 /// Why a text is not JSON. The phrases are those of Python's `json.JSONDecodeError`, because
 /// people search for them.

@@ -6,7 +6,7 @@ use super::*;
 
 fn tree(text: &str) -> Result<serde_json::Value> {
     let mut reader = Reader::new(text, 64);
-    let value = reader.tree()?;
+    let value = reader.tree()?.into_value();
     reader.end()?;
     Ok(value)
 }

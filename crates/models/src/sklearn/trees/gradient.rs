@@ -15,6 +15,8 @@ struct Boosted {
     features: usize,
     start: Start,
     link: Link,
+    /// Probabilities of the first model are kept this far from 0 and 1.
+    margin: f64,
 }
 
 /// What the sums start from.
@@ -65,14 +67,14 @@ pub(in super::super) fn boosted(fields: Fields<'_>, depth: usize) -> Result<Box<
         features: fields.count("n_features_in_").or_else(|_| fields.count("n_features_"))?,
         start,
         link,
+        // The precision of `f32` until scikit-learn 1.7.
+        margin: if fields.version() < (1, 8) { f64::from(f32::EPSILON) } else { f64::EPSILON },
     };
     Ok(Box::new(Linked { scores, link, classes, by_probability: false }))
 }
 
 impl RawScores for Boosted {
     fn raw(&self, x: &Table) -> Result<Matrix> {
-        // Probabilities of the first model are kept this far from 0 and 1.
-        const EPSILON: f64 = f32::EPSILON as f64;
         let matrix = x.finite()?;
         matrix.check_width(self.features)?;
         let outputs = self.forest.outputs();
@@ -87,8 +89,9 @@ impl RawScores for Boosted {
                 model.predict_proba(x)?
             };
             for (raw, start) in raw.each_row_mut().zip(start.each_row()) {
+                let margin = self.margin;
                 let clipped =
-                    |at: usize| start.get(at).copied().unwrap_or(0.5).clamp(EPSILON, 1.0 - EPSILON);
+                    |at: usize| start.get(at).copied().unwrap_or(0.5).clamp(margin, 1.0 - margin);
                 match (self.link, raw) {
                     (Link::Logit, [raw]) => *raw = logit(clipped(1)),
                     (Link::HalfLogit, [raw]) => *raw = 0.5 * logit(clipped(1)),

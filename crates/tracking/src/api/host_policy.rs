@@ -1,0 +1,108 @@
+//! Which hosts a client's location may make this server connect to, as MLflow 3.17's host policy has it.
+
+use trainyard_mlflow::{Error, Result};
+use url::Url;
+
+/// Schemes whose URIs name the host to connect to.
+const HOST_SCHEMES: &[&str] = &[
+    "http",
+    "https",
+    "ftp",
+    "sftp",
+    "hdfs",
+    "viewfs",
+    "har",
+    "webhdfs",
+    "dbfs",
+    "mlflow-artifacts",
+    "r2",
+    "b2",
+    "abfss",
+];
+
+/// What the server's owner lets clients name, beyond places that name no host.
+#[derive(Debug, Clone, Default)]
+pub struct HostPolicy {
+    allowed_schemes: Vec<String>,
+    /// Scheme, host and port of the server's own artifact storage.
+    trusted: Vec<Target>,
+}
+
+/// Scheme, host and port.
+type Target = (String, String, Option<u16>);
+
+impl HostPolicy {
+    /// Lets through the hosts of the server's own `roots`, and whatever has one of `allowed_schemes`
+    /// (`MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES`).
+    pub fn new(roots: &[&str], allowed_schemes: &[String]) -> Self {
+        let allowed_schemes =
+            allowed_schemes.iter().map(|scheme| scheme.trim().to_ascii_lowercase());
+        Self {
+            allowed_schemes: allowed_schemes.collect(),
+            trusted: roots.iter().filter_map(|root| target(root)).collect(),
+        }
+    }
+
+    /// Refuses a location on another host: this server would connect to whatever a client names.
+    pub(super) fn check(&self, uri: &str, field: &str) -> Result<()> {
+        let scheme = super::locations::scheme(uri);
+        let no_host = scheme == "mlflow-artifacts" && !uri.contains("://");
+        if !HOST_SCHEMES.contains(&scheme.as_str())
+            || no_host
+            || uri.to_ascii_lowercase().starts_with("mlflow-artifacts:///")
+            || self.allowed_schemes.contains(&scheme)
+            || target(uri).is_some_and(|target| self.trusted.contains(&target))
+        {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "'{field}' cannot use the '{scheme}' scheme: the '{scheme}' scheme addresses a host \
+             other than the tracking server's configured artifact storage, so the server would \
+             connect to the host named in the URI. Set the \
+             MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES environment variable on the server to \
+             allow it."
+        )))
+    }
+}
+
+/// What a location connects to; none where it names no host, or where a parser of it and an HTTP
+/// client might disagree on which.
+fn target(uri: &str) -> Option<Target> {
+    if uri.contains(|c: char| c == '\\' || c.is_whitespace()) {
+        return None;
+    }
+    let url = Url::parse(uri).ok()?;
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    Some((url.scheme().to_owned(), host.to_ascii_lowercase(), url.port_or_known_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_servers_own_hosts_and_what_is_allowed() {
+        let strict = HostPolicy::default();
+        for good in
+            ["s3://b/p", "mlflow-artifacts:/x", "mlflow-artifacts:///x", "/data/x", "file:///x"]
+        {
+            assert!(strict.check(good, "source").is_ok(), "{good}");
+        }
+        for bad in [
+            "http://h/x",
+            "HTTPS://h/x",
+            "ftp:///x",
+            "mlflow-artifacts://h:9000/x",
+            "abfss://c@a/x",
+        ] {
+            assert!(strict.check(bad, "source").is_err(), "{bad}");
+        }
+        let own =
+            HostPolicy::new(&["abfss://c@a.dfs.core.windows.net/root"], &[" SFTP".to_owned()]);
+        assert!(own.check("abfss://c@a.dfs.core.windows.net/root/x", "source").is_ok());
+        assert!(own.check("abfss://c@a.dfs.core.windows.net\\@evil/x", "source").is_err());
+        assert!(own.check("abfss://c@b.dfs.core.windows.net/x", "source").is_err());
+        assert!(own.check("sftp://h/x", "source").is_ok());
+        assert!(own.check("ftp://h/x", "source").is_err());
+    }
+}
