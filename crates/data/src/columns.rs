@@ -120,17 +120,26 @@ impl Columns {
     /// Reads a column, in pieces of one type in the order of the rows; `None` if there is no such
     /// column.
     pub fn read(&self, name: &str) -> Result<Option<Vec<ArrayRef>>> {
+        let mut pieces = Vec::new();
+        Ok(self.for_each_piece(name, |piece| pieces.push(piece))?.then_some(pieces))
+    }
+
+    /// Calls `each` with the pieces that [`Columns::read`] returns, one after the other; `false` if
+    /// there is no such column.
+    pub fn for_each_piece(&self, name: &str, mut each: impl FnMut(ArrayRef)) -> Result<bool> {
         match &self.store {
-            Store::Memory(columns) => Ok(columns.get(name).cloned()),
+            Store::Memory(columns) => {
+                let Some(pieces) = columns.get(name) else { return Ok(false) };
+                pieces.iter().cloned().for_each(each);
+            }
             Store::Files { parts, types, .. } => {
-                let Some(target) = types.get(name) else { return Ok(None) };
-                let mut pieces = Vec::new();
+                let Some(target) = types.get(name) else { return Ok(false) };
                 for part in parts {
-                    part.read(name, target, &mut pieces)?;
+                    part.read(name, target, &mut each)?;
                 }
-                Ok(Some(pieces))
             }
         }
+        Ok(true)
     }
 
     fn of_parquet(source: &str, paths: &[PathBuf], options: &ReadOptions) -> Result<Self> {
@@ -288,11 +297,16 @@ impl Part {
         self.kept.as_ref().map_or_else(|| self.file.rows(), BooleanArray::true_count)
     }
 
-    /// Adds the part's pieces of a column, as `target`.
-    fn read(&self, name: &str, target: &DataType, pieces: &mut Vec<ArrayRef>) -> Result<()> {
+    /// Calls `each` with the part's pieces of a column, as `target`.
+    fn read(
+        &self,
+        name: &str,
+        target: &DataType,
+        each: &mut impl FnMut(ArrayRef),
+    ) -> Result<()> {
         let failed = |source| Error::arrow(&self.file.path, source);
         let Some(read) = self.file.column(name)? else {
-            pieces.push(new_null_array(target, self.rows()));
+            each(new_null_array(target, self.rows()));
             return Ok(());
         };
         let mut row = 0;
@@ -305,7 +319,7 @@ impl Part {
                 None => piece,
             };
             row += rows;
-            pieces.push(if piece.data_type() == target {
+            each(if piece.data_type() == target {
                 piece
             } else {
                 arrow_cast::cast(&piece, target).map_err(failed)?

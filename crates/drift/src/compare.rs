@@ -117,7 +117,7 @@ pub fn compare_columns(
     current: Option<&Column>,
     options: &Options,
 ) -> ColumnDrift {
-    match (reference, current) {
+    let drift = match (reference, current) {
         (Some(reference), Some(current)) => both_sides(name, reference, current, options),
         (Some(reference), None) => {
             let mut column =
@@ -133,6 +133,11 @@ pub fn compare_columns(
             column
         }
         (None, None) => unreadable(name, "neither side has this column", options),
+    };
+    // Only now is it known whether all of it could be read.
+    match reference.and_then(Column::trouble).or_else(|| current.and_then(Column::trouble)) {
+        Some(trouble) => unreadable(name, &trouble, options),
+        None => drift,
     }
 }
 

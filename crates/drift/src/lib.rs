@@ -2,14 +2,15 @@
 //!
 //! The crate computes the statistics of Evidently 0.7 (same methods, same default choice, same
 //! thresholds, same numbers) on Arrow columns, and says what Evidently keeps to itself: columns that
-//! went missing, types that changed, new labels, missing values, infinities. It reads no files and
-//! renders nothing; it takes data and returns data.
+//! went missing, types that changed, new labels, missing values, infinities. It reads none of your files
+//! and renders nothing; it takes data and returns data.
 //!
 //! - [`compare`] takes two record batches.
 //! - [`compare_arrays`] takes two arrays.
 //! - [`Profile`] is a dataset read once, to be compared with many others.
 //! - [`Column`] is one column read once; [`compare_columns`] and [`conclude`] work on columns read one
 //!   after the other, so that a dataset need not be in memory as a whole.
+//! - [`ColumnBuilder`] reads a column piece by piece; what does not fit in memory goes to temporary files.
 
 mod column;
 mod compare;
@@ -29,7 +30,7 @@ mod test;
 mod text;
 mod verdict;
 
-pub use column::Column;
+pub use column::{Column, ColumnBuilder};
 pub use compare::{
     IGNORED_PREFIX, column_names, compare, compare_arrays, compare_columns, conclude, unreadable,
 };

@@ -133,8 +133,17 @@ pub(crate) fn parse(body: &[u8]) -> Result<Vec<Fact>, String> {
     if facts.is_empty() || facts.len() > FACTS_MAX {
         return Err(format!("{} facts; send 1 to {FACTS_MAX}", facts.len()));
     }
-    match facts.iter().find(|fact| fact.actual.is_array() || fact.actual.is_object()) {
-        Some(fact) => Err(format!("what was true is one value, not {}", fact.actual)),
-        None => Ok(facts),
+    facts.iter().try_for_each(check)?;
+    Ok(facts)
+}
+
+/// Refuses what could never be joined. A truth that is null is one that stayed unknown.
+fn check(fact: &Fact) -> Result<(), String> {
+    if fact.request_id.trim().is_empty() {
+        return Err("request_id is empty; it is the x-request-id of the answer".to_owned());
     }
+    if fact.actual.is_array() || fact.actual.is_object() {
+        return Err(format!("what was true is one value, not {}", fact.actual));
+    }
+    Ok(())
 }

@@ -58,7 +58,7 @@ async fn a_new_gateway_takes_over_under_load_without_a_gap() {
     stage.release(&Stage::spec("blue")).await.unwrap();
     let url = format!("http://{}/", stage.address());
     let wrk = Command::new("wrk")
-        .args(["-t", "1", "-c", "16", "-d", "8s", &url])
+        .args(["-t", "1", "-c", "16", "-d", "8s", "--timeout", "20s", &url])
         .stdout(Stdio::piped())
         .spawn()
         .expect("wrk is set up by `cargo xtask setup`");

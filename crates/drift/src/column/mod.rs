@@ -3,6 +3,9 @@
 //! A [`Column`] is all that later steps need; the Arrow arrays can be dropped. Missing values are
 //! nulls and NaN; infinities are set apart and counted, because no statistic here can use them.
 
+mod builder;
+mod disk;
+mod held;
 mod numbers;
 mod radix;
 mod read;
@@ -13,6 +16,8 @@ mod strings;
 use arrow_array::Array;
 use arrow_schema::{DataType, TimeUnit};
 
+pub use builder::ColumnBuilder;
+use disk::Trouble;
 pub(crate) use numbers::{CompensatedSum, Numbers, Pair, Precision};
 pub(crate) use sorted::Sorted;
 pub(crate) use stored::Head;
@@ -125,8 +130,15 @@ impl Column {
 
     /// This column and another part of the same column (of one type) as one; `None` when the types differ.
     pub fn merged(&self, other: &Self) -> Option<Self> {
+        self.merged_within(other, usize::MAX, &Trouble::default())
+    }
+
+    /// The same, in memory if the numbers take at most `memory` bytes there.
+    fn merged_within(&self, other: &Self, memory: usize, trouble: &Trouble) -> Option<Self> {
         let values = match (&self.values, &other.values) {
-            (Values::Numbers(a), Values::Numbers(b)) => Values::Numbers(a.merged(b)?),
+            (Values::Numbers(a), Values::Numbers(b)) => {
+                Values::Numbers(a.merged(b, memory, trouble))
+            }
             (Values::Strings(a), Values::Strings(b)) => Values::Strings(a.merged(b)),
             (Values::Other, Values::Other) => Values::Other,
             _ => return None,
@@ -140,6 +152,12 @@ impl Column {
             values,
             rows_in_order: None,
         })
+    }
+
+    /// Why nothing that was computed from this column can be believed, if that is so: its temporary
+    /// file could not be written or read.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.numbers()?.trouble().get().map(|why| format!("a temporary file is of no use: {why}"))
     }
 
     /// The column with at most this many distinct numbers (2 or more): quantiles that stand for the

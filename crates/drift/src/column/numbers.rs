@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
+use super::disk::Trouble;
 use super::sorted::{Number, Sorted, merge};
 
 /// How finely binning rounds: numpy computes edges in the type of the values.
@@ -34,6 +35,19 @@ macro_rules! on_sorted {
             Numbers::F32($sorted) | Numbers::F16($sorted) => $body,
             Numbers::I64($sorted) => $body,
             Numbers::U64($sorted) => $body,
+        }
+    };
+}
+
+/// The same with the result in the place of the values.
+macro_rules! map_sorted {
+    ($numbers:expr, $sorted:ident => $body:expr) => {
+        match $numbers {
+            Numbers::F64($sorted) => Numbers::F64($body),
+            Numbers::F32($sorted) => Numbers::F32($body),
+            Numbers::F16($sorted) => Numbers::F16($body),
+            Numbers::I64($sorted) => Numbers::I64($body),
+            Numbers::U64($sorted) => Numbers::U64($body),
         }
     };
 }
@@ -98,32 +112,43 @@ impl Numbers {
         matches!(self, Self::I64(_) | Self::U64(_))
     }
 
-    pub(crate) fn merged(&self, other: &Self) -> Option<Self> {
-        Some(match (self, other) {
-            (Self::F64(a), Self::F64(b)) => Self::F64(a.merged(b)),
-            (Self::F32(a), Self::F32(b)) => Self::F32(a.merged(b)),
-            (Self::F16(a), Self::F16(b)) => Self::F16(a.merged(b)),
-            (Self::I64(a), Self::I64(b)) => Self::I64(a.merged(b)),
-            (Self::U64(a), Self::U64(b)) => Self::U64(a.merged(b)),
-            _ => return None,
-        })
-    }
-
-    pub(crate) fn quantised(&self, points: usize) -> Self {
-        match self {
-            Self::F64(sorted) => Self::F64(sorted.quantised(points)),
-            Self::F32(sorted) => Self::F32(sorted.quantised(points)),
-            Self::F16(sorted) => Self::F16(sorted.quantised(points)),
-            Self::I64(sorted) => Self::I64(sorted.quantised(points)),
-            Self::U64(sorted) => Self::U64(sorted.quantised(points)),
+    /// Both sets of values together, in memory if they take at most `memory` bytes there.
+    pub(crate) fn merged(&self, other: &Self, memory: usize, trouble: &Trouble) -> Self {
+        match (self, other) {
+            (Self::F64(a), Self::F64(b)) => Self::F64(a.merged(b, memory, trouble)),
+            (Self::F32(a), Self::F32(b)) => Self::F32(a.merged(b, memory, trouble)),
+            (Self::F16(a), Self::F16(b)) => Self::F16(a.merged(b, memory, trouble)),
+            (Self::I64(a), Self::I64(b)) => Self::I64(a.merged(b, memory, trouble)),
+            (Self::U64(a), Self::U64(b)) => Self::U64(a.merged(b, memory, trouble)),
+            // Integers of a part with missing values are floats.
+            (a, b) => Self::F64(a.to_f64().merged(&b.to_f64(), memory, trouble)),
         }
     }
 
+    /// Bytes of memory that the values take.
+    pub(crate) fn bytes(&self) -> usize {
+        on_sorted!(self, sorted => sorted.bytes())
+    }
+
+    /// The values in a temporary file.
+    pub(crate) fn spilled(&self, trouble: &Trouble) -> Self {
+        map_sorted!(self, sorted => sorted.spilled(trouble))
+    }
+
+    /// What goes wrong with the temporary file is noted here.
+    pub(crate) fn trouble(&self) -> Trouble {
+        on_sorted!(self, sorted => sorted.trouble())
+    }
+
+    pub(crate) fn quantised(&self, points: usize) -> Self {
+        map_sorted!(self, sorted => sorted.quantised(points))
+    }
+
     pub(crate) fn with_infinities(&self, negative: u64, positive: u64) -> Self {
-        let mut values = vec![f64::NEG_INFINITY; negative as usize];
-        self.for_each_run(|value, count| values.extend(std::iter::repeat_n(value, count as usize)));
-        values.extend(std::iter::repeat_n(f64::INFINITY, positive as usize));
-        Self::F64(Sorted::from_ordered(values))
+        let counts = [(f64::NEG_INFINITY, negative), (f64::INFINITY, positive)];
+        let infinities = counts.into_iter().filter(|(_, count)| *count > 0).collect();
+        let infinities = Sorted::from_weighted(infinities);
+        Self::F64(self.to_f64().merged(&infinities, usize::MAX, &self.trouble()))
     }
 
     fn to_f64(&self) -> Cow<'_, Sorted<f64>> {

@@ -3,6 +3,7 @@
 use arrow_schema::DataType;
 use serde::{Deserialize, Serialize};
 
+use super::held::Held;
 use super::numbers::Numbers;
 use super::sorted::Sorted;
 use super::strings::Strings;
@@ -135,7 +136,8 @@ fn put<T: super::sorted::Number, const N: usize>(
     bytes: impl Fn(T) -> [u8; N],
     body: &mut Vec<u8>,
 ) -> (usize, bool) {
-    let (values, ends) = sorted.parts();
+    let held = sorted.held();
+    let (values, ends) = held.parts();
     body.extend(values.iter().flat_map(|value| bytes(*value)));
     body.extend(ends.iter().flat_map(|ends| ends.iter()).flat_map(|end| end.to_le_bytes()));
     (values.len(), ends.is_some())
@@ -148,7 +150,7 @@ fn take<T: super::sorted::Number, const N: usize>(
 ) -> Option<Sorted<T>> {
     let (values, ends) = body.split_at_checked(head.items.checked_mul(N)?)?;
     let ends = head.counted.then(|| each(ends, u32::from_le_bytes).collect());
-    Sorted::from_parts(each(values, value).collect(), ends)
+    Held::from_parts(each(values, value).collect(), ends).map(Sorted::Held)
 }
 
 fn each<T, const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> T) -> impl Iterator<Item = T> {

@@ -85,20 +85,20 @@ pub fn compare(
         options = profile.pinned(&options);
     }
     let names = column_names(before, after, &options);
+    let rows = reference.rows() + current.rows();
+    let threads = (memory / (rows * BYTES_A_VALUE).max(1))
+        .clamp(1, rayon::current_num_threads() as u64) as usize;
+    let memory = memory / threads as u64 / 2;
     let done = AtomicUsize::new(0);
     let column = |name: &String| {
-        let (old, new) =
-            rayon::join(|| reference.column(name, &options), || current.column(name, &options));
-        let drift = match (old, new) {
+        let read = |side: &Data| side.column(name, &options, memory);
+        let drift = match rayon::join(|| read(&reference), || read(&current)) {
             (Ok(old), Ok(new)) => compare_columns(name, old.as_ref(), new.as_ref(), &options),
             (Err(error), _) | (_, Err(error)) => unreadable(name, &error.message(), &options),
         };
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len());
         drift
     };
-    let rows = reference.rows() + current.rows();
-    let threads = (memory / (rows * BYTES_A_VALUE).max(1))
-        .clamp(1, rayon::current_num_threads() as u64) as usize;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
@@ -119,7 +119,7 @@ pub fn profile(data: &Data, options: &Options) -> Result<Profile> {
     let columns = columns
         .into_par_iter()
         .filter(|name| names.contains(&name.as_str()))
-        .filter_map(|name| match data.column(&name, &Options::default()) {
+        .filter_map(|name| match data.column(&name, &Options::default(), u64::MAX) {
             Ok(column) => column.map(|column| Ok((name, column))),
             Err(error) => Some(Err(error)),
         })

@@ -8,7 +8,7 @@ use arrow_array::{Array, RecordBatch};
 use futures::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 use trainyard_data::{Columns, ReadOptions, RowFilter};
-use trainyard_drift::{Column, Options, PROFILE_MAGIC, Profile};
+use trainyard_drift::{Column, ColumnBuilder, Options, PROFILE_MAGIC, Profile};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
@@ -116,14 +116,27 @@ impl Data {
         }
     }
 
-    /// A column, sorted or counted; `None` if there is no such column.
-    pub(super) fn column(&self, name: &str, options: &Options) -> Result<Option<Column>> {
+    /// A column, sorted or counted in about so many bytes of memory; `None` if there is no such column.
+    pub(super) fn column(
+        &self,
+        name: &str,
+        options: &Options,
+        memory: u64,
+    ) -> Result<Option<Column>> {
         match &self.columns {
             Stored::Profile(profile) => Ok(profile.column(name).cloned()),
-            Stored::Table(columns) => Ok(columns.read(name)?.map(|pieces| {
-                let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-                if options.needs_rows() { Column::with_rows(&pieces) } else { Column::new(&pieces) }
-            })),
+            // Tests that regroup rows want them all at once.
+            Stored::Table(columns) if options.needs_rows() => {
+                Ok(columns.read(name)?.map(|pieces| {
+                    let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+                    Column::with_rows(&pieces)
+                }))
+            }
+            Stored::Table(columns) => {
+                let mut builder = ColumnBuilder::new(memory);
+                let found = columns.for_each_piece(name, |piece| builder.push(piece))?;
+                Ok(found.then(|| builder.finish()))
+            }
         }
     }
 }

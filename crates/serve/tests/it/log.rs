@@ -227,6 +227,7 @@ async fn feedback_is_kept_beside_the_log() {
             200,
         ),
         (r#"{"request_id": "a"}"#, 400),
+        (r#"{"request_id": " ", "actual": 2}"#, 400),
         (r#"{"request_id": "a", "actual": [1]}"#, 400),
         (r#"{"request_id": "a", "actual": 1, "odd": 1}"#, 400),
         ("[]", 400),

@@ -98,8 +98,8 @@ async fn too_many_requests_at_once_are_429() {
 #[tokio::test]
 async fn slow_clients_are_cut() {
     let mut options = folder("onnx_rf");
-    options.limits.header_timeout = Duration::from_millis(100);
-    options.limits.request_timeout = Duration::from_millis(200);
+    options.limits.header_timeout = Duration::from_secs(1);
+    options.limits.request_timeout = Duration::from_secs(2);
     let server = Running::ready(options).await;
     let headers = raw(&server, "POST /invocations HTTP/1.1\r\nHost: x\r\n").await;
     let body = raw(&server, &format!("{}{{", head(100))).await;
@@ -152,5 +152,5 @@ async fn stopping_does_not_wait_for_ever() {
     let _stuck = raw(&server, &format!("{}{{", head(100))).await;
     let started = Instant::now();
     server.stop().await;
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < Duration::from_secs(20));
 }

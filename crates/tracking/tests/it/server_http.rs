@@ -377,7 +377,7 @@ fn running_requests_finish_before_the_server_stops() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer and the end of the connection");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    stopped.recv_timeout(Duration::from_secs(5)).expect("the server stops");
+    stopped.recv_timeout(Duration::from_secs(30)).expect("the server stops");
     let file = std::fs::read(server.artifacts().join("0/slow")).expect("the file");
     assert_eq!(file, b"halfdone");
     assert!(TcpStream::connect(&address).is_err(), "nothing listens any more");

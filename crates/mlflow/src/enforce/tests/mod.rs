@@ -1,11 +1,14 @@
 //! Requests and what becomes of them: form by form, type by type, casting by casting.
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float16Type, Float64Type, Int32Type, Int64Type, TimestampNanosecondType};
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampNanosecondType};
 use arrow_array::{Array as _, RecordBatch};
 use proptest::prelude::*;
 
 use super::*;
+
+mod csv;
+mod tensors;
 
 const IRIS: &str = r#"[{"type": "double", "name": "a", "required": true},
     {"type": "double", "name": "b", "required": true}]"#;
@@ -29,9 +32,6 @@ const COMPLEX: &str = r#"[
         "name": "nested", "required": false}]"#;
 const TENSOR: &str =
     r#"[{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2, 2]}}]"#;
-const TENSORS: &str = r#"[
-    {"name": "a", "type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}},
-    {"name": "b", "type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]"#;
 const UNNAMED: &str =
     r#"[{"type": "double", "required": true}, {"type": "long", "required": true}]"#;
 
@@ -340,60 +340,6 @@ fn arrays_objects_maps_and_anything() {
 }
 
 #[test]
-fn tensors_keep_their_shape() {
-    for body in [
-        r#"{"inputs": [[[1, 2], [3, 4]]]}"#,
-        r#"{"instances": [[[1, 2], [3, 4]]]}"#,
-        r#"{"dataframe_split": {"columns": [0, 1], "data": [[[1, 2], [3, 4]]]}}"#,
-        r#"{"dataframe_records": [{"p": [1, 2], "q": [3, 4]}]}"#,
-    ] {
-        let request = invoke(TENSOR, Casting::Lossless, body).unwrap();
-        let outer = request.batch.column(0).as_fixed_size_list();
-        assert_eq!((outer.len(), outer.value_length()), (1, 2), "{body}");
-        assert_eq!(outer.values().as_fixed_size_list().values().len(), 4, "{body}");
-    }
-    for (body, message) in [
-        (r#"{"inputs": [[[1, 2]]]}"#, "input (1, 1, 2) does not match expected shape (-1, 2, 2)."),
-        (r#"{"inputs": [1, 2]}"#, "input (2,) does not match expected shape (-1, 2, 2)."),
-        (r#"{"inputs": [[[1, 2], [3]]]}"#, "inhomogeneous shape"),
-        (r#"{"inputs": [[[1, 2], 3]]}"#, "inhomogeneous shape"),
-        (r#"{"inputs": {"x": [1]}}"#, "an input of type <class 'dict'> was found."),
-        (r#"{"inputs": [[["a", 1], [2, 3]]]}"#, "expected float, got string \"a\""),
-    ] {
-        let rejection = invoke(TENSOR, Casting::Lossless, body).unwrap_err();
-        assert!(rejection.message.contains(message), "{body}\n{rejection}");
-    }
-    for body in [
-        r#"{"inputs": {"a": [[1, 2], [3, 4]], "b": [1, 2], "c": [1]}}"#,
-        r#"{"instances": [{"a": [1, 2], "b": 1}, {"a": [3, 4], "b": 2}]}"#,
-    ] {
-        let request = invoke(TENSORS, Casting::Lossless, body).unwrap();
-        assert_eq!(request.batch.num_rows(), 2, "{body}");
-        assert_eq!(request.batch.column(1).as_primitive::<Int64Type>().values(), &[1, 2]);
-    }
-    let missing = invoke(TENSORS, Casting::Lossless, r#"{"inputs": {"a": [[1, 2]]}}"#);
-    assert!(missing.unwrap_err().message.ends_with("Model is missing inputs ['b']."));
-    let lossy = r#"{"inputs": {"a": [[1, 2]], "b": [1.5]}}"#;
-    assert!(invoke(TENSORS, Casting::Lossless, lossy).is_err());
-    assert!(invoke(TENSORS, Casting::Upstream, lossy).is_ok());
-}
-
-#[test]
-fn narrow_tensors_are_checked() {
-    let schema = r#"[{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1]}}]"#;
-    let request = invoke(schema, Casting::Lossless, r#"{"inputs": [0, 255]}"#).unwrap();
-    assert_eq!(request.batch.column(0).data_type(), &arrow_schema::DataType::UInt8);
-    let rejection = invoke(schema, Casting::Lossless, r#"{"inputs": [256]}"#).unwrap_err();
-    assert!(rejection.message.contains("256 is beyond uint8"), "{rejection}");
-    let halves = r#"[{"type": "tensor", "tensor-spec": {"dtype": "float16", "shape": [-1, 2]}}]"#;
-    let request = invoke(halves, Casting::Lossless, r#"{"inputs": [[0.5, 5.1]]}"#).unwrap();
-    let list = request.batch.column(0).as_fixed_size_list();
-    let values = list.values().as_primitive::<Float16Type>();
-    // What numpy.float16(5.1) is.
-    assert_eq!(values.value(1).to_f64(), 5.1015625);
-}
-
-#[test]
 fn unnamed_columns_go_by_position() {
     for body in [
         r#"{"dataframe_split": {"data": [[1.5, 2]]}}"#,
@@ -501,37 +447,6 @@ fn without_a_signature_the_request_is_its_own() {
     let schema = request.batch.schema();
     let types: Vec<_> = schema.fields().iter().map(|f| f.data_type().to_string()).collect();
     assert_eq!(types, ["Int64", "Utf8", "Float64"]);
-}
-
-#[test]
-fn csv_reads_missing_values_and_reports_the_rest() {
-    let types = enforcer(TYPES, Casting::Lossless);
-    let csv = "b,i,l,f,d,s,by,dt\nTrue,1,2,1.5,,NA,aGVsbG8=,2024-01-02\n";
-    let request = types.csv(csv.as_bytes()).unwrap();
-    assert!(request.batch.column(4).is_null(0) && request.batch.column(5).is_null(0));
-    let rejection = enforcer(IRIS, Casting::Lossless).csv(b"a,b\nx,1\n1,2,3\n").unwrap_err();
-    assert_eq!(rejection.violations_total, 2);
-    assert!(rejection.message.contains("column a to type 'float64'"), "{rejection}");
-    // As pandas reads cells: whole numbers with a point, booleans as numbers, no underscores.
-    for casting in [Casting::Strict, Casting::Lossless, Casting::Upstream] {
-        let row = |b: &str, i: &str, d: &str| {
-            let csv = format!("b,i,l,f,d,s,by,dt\n{b},{i},1e3,1,{d},x,aGVsbG8=,2024-01-02\n");
-            enforcer(TYPES, casting).csv(csv.as_bytes())
-        };
-        let request = row("1", "-2.0", "5").unwrap();
-        assert!(request.batch.column(0).as_boolean().value(0));
-        assert_eq!(request.batch.column(1).as_primitive::<Int32Type>().value(0), -2);
-        assert_eq!(request.batch.column(2).as_primitive::<Int64Type>().value(0), 1000);
-        assert!(!row("0.0", "2", "5").unwrap().batch.column(0).as_boolean().value(0));
-        for (b, i, d) in
-            [("2", "1", "1"), ("1", "1.5", "1"), ("1", "1", "1_000"), ("1", "1_0", "1")]
-        {
-            assert!(row(b, i, d).is_err(), "{b} {i} {d} {casting:?}");
-        }
-    }
-    let empty = enforcer(IRIS, Casting::Lossless).csv(b"").unwrap_err();
-    assert!(empty.message.contains("No columns to parse from file"));
-    assert!(enforcer(TENSOR, Casting::Lossless).csv(b"a\n1\n").is_err());
 }
 
 #[test]
