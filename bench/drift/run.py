@@ -56,11 +56,11 @@ def generate(folder, rows, *flags):
         subprocess.run([sys.executable, HERE / "generate.py", folder, str(rows), *flags], check=True)
 
 
-def compare(folder, rows, ending, options, times):
+def compare(folder, rows, ending, options, times, *flags):
     reference, current = (str(folder / f"{side}_{rows}.{ending}") for side in ("reference", "current"))
     pages = {name: folder / f"{name}.html" for name in ("trainyard", "evidently")}
     commands = {
-        "trainyard": [TRAINYARD, "monitor", "--reference", reference, "--current", current, "-o", pages["trainyard"]]
+        "trainyard": [TRAINYARD, "monitor", "--reference", reference, "--current", current, "-o", pages["trainyard"], *flags]
     }
     if not options.skip_evidently:
         commands["evidently"] = [sys.executable, HERE / "evidently_run.py", reference, current, pages["evidently"]]
@@ -94,7 +94,7 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "target/bench-drift")
     parser.add_argument("--sizes", default="10000,100000")
     parser.add_argument("--csv", action="store_true", help="the largest size as CSV too")
-    parser.add_argument("--large", action="store_true", help="5,000,000 rows, without Evidently")
+    parser.add_argument("--large", action="store_true", help="5,000,000 rows, without Evidently; once with little memory")
     parser.add_argument("--wide", action="store_true", help="1,000 columns of 100,000 rows, without Evidently")
     parser.add_argument("--polars", action="store_true", help="beside polars' min, max, mean and distinct")
     parser.add_argument("--skip-evidently", action="store_true")
@@ -117,6 +117,8 @@ def main():
     if options.large:
         generate(options.folder, 5_000_000)
         row("5,000,000 Parquet", *compare(options.folder, 5_000_000, "parquet", alone, 1))
+        frugal = ("--memory", "50MB")
+        row(f"5,000,000 Parquet, `{' '.join(frugal)}`", *compare(options.folder, 5_000_000, "parquet", alone, 1, *frugal))
     if options.wide:
         folder = options.folder / "wide"
         folder.mkdir(exist_ok=True)

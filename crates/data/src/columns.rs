@@ -298,19 +298,10 @@ impl Part {
     }
 
     /// Calls `each` with the part's pieces of a column, as `target`.
-    fn read(
-        &self,
-        name: &str,
-        target: &DataType,
-        each: &mut impl FnMut(ArrayRef),
-    ) -> Result<()> {
+    fn read(&self, name: &str, target: &DataType, each: &mut impl FnMut(ArrayRef)) -> Result<()> {
         let failed = |source| Error::arrow(&self.file.path, source);
-        let Some(read) = self.file.column(name)? else {
-            each(new_null_array(target, self.rows()));
-            return Ok(());
-        };
         let mut row = 0;
-        for piece in read {
+        let found = self.file.for_each_piece(name, |piece| {
             let rows = piece.len();
             let piece = match &self.kept {
                 Some(kept) => {
@@ -324,6 +315,10 @@ impl Part {
             } else {
                 arrow_cast::cast(&piece, target).map_err(failed)?
             });
+            Ok(())
+        })?;
+        if !found {
+            each(new_null_array(target, self.rows()));
         }
         Ok(())
     }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use ::parquet::file::reader::ChunkReader;
 use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions};
@@ -86,34 +87,34 @@ fn decode<R: ChunkReader + 'static>(
     row_groups: &[usize],
     roots: &[usize],
 ) -> Result<RecordBatch> {
-    let (schema, batches) = batches(path, input, metadata, row_groups, roots)?;
+    let batches = batches(path, input, metadata, row_groups, roots)?;
+    let schema = arrow_array::RecordBatchReader::schema(&batches);
+    let batches: Vec<_> = batches
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error| undecodable(path, &error.to_string()))?;
     let joined = arrow_select::concat::concat_batches(&schema, &batches)
         .map_err(|source| Error::arrow(path, source))?;
     plain(path, &joined)
 }
 
+/// The rows, a batch at a time.
 fn batches<R: ChunkReader + 'static>(
     path: &Path,
     input: R,
     metadata: &ArrowReaderMetadata,
     row_groups: &[usize],
     roots: &[usize],
-) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-    let failed = |error: &dyn std::fmt::Display| undecodable(path, &error.to_string());
+) -> Result<ParquetRecordBatchReader> {
     let mask = ProjectionMask::roots(
         metadata.metadata().file_metadata().schema_descr(),
         roots.iter().copied(),
     );
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata.clone())
+    ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata.clone())
         .with_projection(mask)
         .with_row_groups(row_groups.to_vec())
         .with_batch_size(BATCH_ROWS)
         .build()
-        .map_err(|error| failed(&error))?;
-    let schema = arrow_array::RecordBatchReader::schema(&reader);
-    let batches =
-        reader.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
-    Ok((schema, batches))
+        .map_err(|error| undecodable(path, &error.to_string()))
 }
 
 /// A Parquet file on disk whose columns are decoded one by one.
@@ -146,7 +147,7 @@ impl ParquetFile {
         self.metadata.schema().metadata().get("pandas").map(String::as_str)
     }
 
-    /// Names and types of the chosen columns, as [`ParquetFile::column`] gives them.
+    /// Names and types of the chosen columns, as [`ParquetFile::for_each_piece`] gives them.
     pub(crate) fn columns(&self) -> impl Iterator<Item = (&str, DataType)> {
         self.chosen.iter().map(|&index| {
             let field = self.metadata.schema().field(index);
@@ -154,22 +155,29 @@ impl ParquetFile {
         })
     }
 
-    /// Decodes one column, in pieces as they come; `None` if the file does not have it.
-    pub(crate) fn column(&self, name: &str) -> Result<Option<Vec<ArrayRef>>> {
+    /// Decodes one column and calls `each` with its pieces as they come; `false` if the file does not
+    /// have it.
+    pub(crate) fn for_each_piece(
+        &self,
+        name: &str,
+        mut each: impl FnMut(ArrayRef) -> Result<()>,
+    ) -> Result<bool> {
         let schema = self.metadata.schema();
         let Some(&index) = self.chosen.iter().find(|&&index| schema.field(index).name() == name)
         else {
-            return Ok(None);
+            return Ok(false);
         };
         let path = self.path.as_path();
         check_size(path, &self.metadata, &[index])?;
         let groups: Vec<usize> = (0..self.metadata.metadata().num_row_groups()).collect();
-        let pieces = guarded(path, || {
+        guarded(path, || {
             let file = File::open(path).map_err(|error| Error::read(path, error))?;
-            let (_, batches) = batches(path, file, &self.metadata, &groups, &[index])?;
-            batches.iter().map(|batch| Ok(Arc::clone(plain(path, batch)?.column(0)))).collect()
-        })?;
-        Ok(Some(pieces))
+            for batch in batches(path, file, &self.metadata, &groups, &[index])? {
+                let batch = batch.map_err(|error| undecodable(path, &error.to_string()))?;
+                each(Arc::clone(plain(path, &batch)?.column(0)))?;
+            }
+            Ok(true)
+        })
     }
 }
 

@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::{ColumnDrift, Compat, Method, Options, compare_columns};
 
-    const ROWS: usize = 60_000;
+    const ROWS: usize = 24_000;
     const PIECE: usize = 1000;
 
     /// In parts, with hardly any memory.
@@ -152,7 +152,7 @@ mod tests {
                 Arc::new(
                     values()
                         .zip(0..)
-                        .map(|(x, row)| (row != 30_000).then_some(x as i64 % 9))
+                        .map(|(x, row)| (row != 10_000).then_some(x as i64 % 9))
                         .collect::<Int64Array>(),
                 ),
             ),

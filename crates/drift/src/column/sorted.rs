@@ -196,11 +196,7 @@ impl<T: Number> Sorted<T> {
 }
 
 /// Walks two ordered sets of values together: every distinct value with its count in each.
-pub(crate) fn merge<T: Number>(
-    left: &Sorted<T>,
-    right: &Sorted<T>,
-    each: impl FnMut(T, u64, u64),
-) {
+pub(crate) fn merge<T: Number>(left: &Sorted<T>, right: &Sorted<T>, each: impl FnMut(T, u64, u64)) {
     on_values!(left, left => on_values!(right, right => merge_runs(left.runs(), right.runs(), each)));
 }
 

@@ -32,6 +32,9 @@ const COMPLEX: &str = r#"[
         "name": "nested", "required": false}]"#;
 const TENSOR: &str =
     r#"[{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2, 2]}}]"#;
+const TENSORS: &str = r#"[
+    {"name": "a", "type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}},
+    {"name": "b", "type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]"#;
 const UNNAMED: &str =
     r#"[{"type": "double", "required": true}, {"type": "long", "required": true}]"#;
 

@@ -4,10 +4,6 @@ use arrow_array::types::Float16Type;
 
 use super::*;
 
-const TENSORS: &str = r#"[
-    {"name": "a", "type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}},
-    {"name": "b", "type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]"#;
-
 #[test]
 fn tensors_keep_their_shape() {
     for body in [
