@@ -41,7 +41,7 @@ pub use filter::RowFilter;
 pub use options::{MAX_COLUMNS, MAX_FILE_BYTES, MAX_FILES, MAX_RECORD_BYTES, ReadOptions};
 pub use source::{Format, STDIN, Source, SourceFile, files, has_table_name};
 pub use table::{Table, read_table};
-pub use write::{write_csv, write_parquet};
+pub use write::{write_atomically, write_csv, write_parquet};
 
 /// Reads a table: a CSV or Parquet file, a folder, a pattern, or `-` for standard input.
 ///

@@ -114,12 +114,17 @@ impl<'a> CsvColumn<'a> {
     }
 }
 
-/// Writes through a temporary file in the same folder, which replaces `path` when it is complete.
-fn write_atomically(
+/// Writes through a temporary file in the same folder, which replaces `path` when it is complete. What
+/// is no file (a device, a pipe) is written to as it is.
+pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> std::io::Result<()>,
 ) -> Result<()> {
     let failed = |source| Error::write(path, source);
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+        return write(&mut file).map_err(failed);
+    }
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),

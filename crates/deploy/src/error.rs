@@ -67,7 +67,7 @@ pub enum Error {
     },
     /// The running gateway listens elsewhere.
     #[error(
-        "{service} already runs on {running}, not on {wanted}\nhint: stop it first, or deploy with --listen {running}"
+        "{service} already runs on {running}, not on {wanted}\nhint: stop it first, or set deploy.listen to {running}"
     )]
     GatewayAddress {
         /// The service.

@@ -81,6 +81,26 @@ pub async fn promote(
     })
 }
 
+/// Gives the alias back to the version that had it before, because the promoted one could not be
+/// deployed: what `Production` names is what is served.
+pub(crate) async fn demote(
+    project: &Project,
+    tracking: &dyn Tracking,
+    promoted: &Promoted,
+) -> Result<()> {
+    let name = &project.config.model.name;
+    let now = production(tracking, name).await?;
+    // Somebody else may have moved it meanwhile.
+    if now.is_none_or(|version| version.version != promoted.version) {
+        return Ok(());
+    }
+    match &promoted.replaced {
+        Some(before) => tracking.set_registered_model_alias(name, PRODUCTION, before).await?,
+        None => tracking.delete_registered_model_alias(name, PRODUCTION).await?,
+    }
+    Ok(())
+}
+
 /// The version asked for, or the newest.
 async fn candidate(
     tracking: &dyn Tracking,

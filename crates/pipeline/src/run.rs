@@ -13,8 +13,7 @@ use crate::deploy::{self, Deployed};
 use crate::event::{Event, Step, Watcher};
 use crate::monitor::{self, LogFilter};
 use crate::notify::{Happened, notify};
-use crate::promote::PRODUCTION;
-use crate::promote::promote;
+use crate::promote::{PRODUCTION, demote, promote};
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 use crate::train::train;
 use crate::{Error, Project, Result, traffic};
@@ -59,7 +58,16 @@ async fn steps(
         tracking.set_tag(&trained.run_id, KeyValue::new(key, value)).await?;
     }
     let promoted = promote(project, tracking, Some(&trained.version), watcher).await?;
-    let deployed = deploy::deploy(project, tracking.as_ref(), options.program, watcher).await?;
+    let deployed = deploy::deploy(project, tracking.as_ref(), options.program, watcher).await;
+    let deployed = match deployed {
+        Ok(deployed) => deployed,
+        Err(error) => {
+            if let Err(stays) = demote(project, tracking.as_ref(), &promoted).await {
+                tracing::error!(error = %stays, "{PRODUCTION} stays on a version that is not served");
+            }
+            return Err(error);
+        }
+    };
     let mut seconds = [
         (Step::Train, trained.took),
         (Step::Gate, promoted.gate_took),

@@ -10,7 +10,7 @@ mod printer;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{Command, CommandFactory as _, FromArgMatches as _};
 use mimalloc::MiMalloc;
 
 // Serving allocates many small column buffers per request from several threads; mimalloc keeps
@@ -18,8 +18,26 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// The command line. A variable that is empty counts as unset: compose files and CI write it so.
+fn command() -> Command {
+    fn without_empty(command: Command) -> Command {
+        let command = command.mut_args(|argument| {
+            let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
+            match argument.get_env().is_some_and(is_empty) {
+                true => argument.env(None),
+                false => argument,
+            }
+        });
+        command.mut_subcommands(without_empty)
+    }
+    without_empty(commands::Cli::command())
+}
+
 fn main() -> ExitCode {
-    let cli = commands::Cli::parse();
+    let cli = match commands::Cli::from_arg_matches(&command().get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     logging::start(cli.verbose, cli.log_format);
     // A second call would only fail because a provider is already there, which is what we want.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();

@@ -128,7 +128,9 @@ impl Column {
         }
     }
 
-    /// This column and another part of the same column (of one type) as one; `None` when the types differ.
+    /// This column and another part of the same column as one; `None` when the types differ. Numbers of
+    /// different types meet in the wider one, whole numbers and fractions in `Float64`: a file in which a
+    /// value is missing has fractions where others have whole numbers.
     pub fn merged(&self, other: &Self) -> Option<Self> {
         self.merged_within(other, usize::MAX, &Trouble::default())
     }
@@ -143,8 +145,8 @@ impl Column {
             (Values::Other, Values::Other) => Values::Other,
             _ => return None,
         };
-        (self.data_type == other.data_type).then(|| Self {
-            data_type: self.data_type.clone(),
+        Some(Self {
+            data_type: common_type(&self.data_type, &other.data_type)?,
             rows: self.rows + other.rows,
             missing: self.missing + other.missing,
             negative_infinities: self.negative_infinities + other.negative_infinities,
@@ -222,6 +224,21 @@ impl Column {
 
     pub(crate) fn family(&self) -> Family {
         family(&self.data_type)
+    }
+}
+
+/// The type of two parts of a column together.
+fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
+    use Family::{Float, Integer, Unsigned};
+    if a == b {
+        return Some(a.clone());
+    }
+    match (family(a), family(b)) {
+        (Integer, Integer) | (Unsigned, Unsigned) => {
+            Some(if a.primitive_width() >= b.primitive_width() { a.clone() } else { b.clone() })
+        }
+        (Integer | Unsigned | Float, Integer | Unsigned | Float) => Some(DataType::Float64),
+        _ => None,
     }
 }
 

@@ -108,6 +108,15 @@ impl Numbers {
         (mean, squares.value() / size)
     }
 
+    fn precision(&self) -> Precision {
+        match self {
+            Self::F64(_) => Precision::Double,
+            Self::F32(_) => Precision::Single,
+            Self::F16(_) => Precision::Half,
+            Self::I64(_) | Self::U64(_) => Precision::Integer,
+        }
+    }
+
     pub(crate) fn is_integer(&self) -> bool {
         matches!(self, Self::I64(_) | Self::U64(_))
     }
@@ -198,6 +207,7 @@ pub(crate) struct Step {
 pub(crate) struct Pair<'a> {
     reference: Cow<'a, Numbers>,
     current: Cow<'a, Numbers>,
+    reference_precision: Precision,
     distinct: OnceCell<usize>,
 }
 
@@ -212,19 +222,13 @@ impl<'a> Pair<'a> {
                 | (Numbers::I64(_), Numbers::I64(_))
                 | (Numbers::U64(_), Numbers::U64(_))
         );
-        if same {
-            Self {
-                reference: Cow::Borrowed(reference),
-                current: Cow::Borrowed(current),
-                distinct: OnceCell::new(),
-            }
+        let reference_precision = reference.precision();
+        let (reference, current) = if same {
+            (Cow::Borrowed(reference), Cow::Borrowed(current))
         } else {
-            Self {
-                reference: widened(reference),
-                current: widened(current),
-                distinct: OnceCell::new(),
-            }
-        }
+            (widened(reference), widened(current))
+        };
+        Self { reference, current, reference_precision, distinct: OnceCell::new() }
     }
 
     pub(crate) fn reference(&self) -> &Numbers {
@@ -273,12 +277,12 @@ impl<'a> Pair<'a> {
 
     /// The type that both sides are in.
     pub(crate) fn precision(&self) -> Precision {
-        match &*self.reference {
-            Numbers::F64(_) => Precision::Double,
-            Numbers::F32(_) => Precision::Single,
-            Numbers::F16(_) => Precision::Half,
-            Numbers::I64(_) | Numbers::U64(_) => Precision::Integer,
-        }
+        self.reference.precision()
+    }
+
+    /// The type that the reference came in.
+    pub(crate) fn reference_precision(&self) -> Precision {
+        self.reference_precision
     }
 
     /// Calls `each` with every distinct value in ascending order.

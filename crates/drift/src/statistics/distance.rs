@@ -22,10 +22,11 @@ fn integrate(pair: &Pair<'_>, gap: impl Fn(f64) -> f64) -> f64 {
     sum.value()
 }
 
-/// Standard deviation of the reference, population form, rounded to the column's own precision.
+/// Standard deviation of the reference, population form, rounded to the reference's own precision,
+/// whatever the current side is in: numpy computes it from the reference alone.
 pub(crate) fn reference_deviation(pair: &Pair<'_>) -> f64 {
     let (_, variance) = pair.reference().moments();
-    match pair.precision() {
+    match pair.reference_precision() {
         Precision::Integer | Precision::Double => variance.sqrt(),
         Precision::Single | Precision::Half => f64::from((variance as f32).sqrt()),
     }
@@ -42,4 +43,21 @@ pub(crate) fn wasserstein_normed(pair: &Pair<'_>) -> f64 {
 /// Energy distance √2·√(Σ (F_r − F_c)²·Δz).
 pub(crate) fn energy(pair: &Pair<'_>) -> f64 {
     (2.0 * integrate(pair, |gap| gap * gap)).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::column::{Numbers, Sorted};
+
+    #[test]
+    fn the_scale_is_in_the_references_precision_whatever_current_is() {
+        let mut single = [0.1_f32, 0.2, 0.7, 1.3, 5.9, 2.2];
+        single.sort_by(f32::total_cmp);
+        let reference = Numbers::F32(Sorted::from_ordered(single.to_vec()));
+        let current = Numbers::F64(Sorted::from_ordered(vec![0.3, 0.4, 1.1, 9.5]));
+        // scipy.stats.wasserstein_distance(reference, current) / numpy.std(reference)
+        let score = wasserstein_normed(&Pair::new(&reference, &current));
+        assert!((score / 0.7230460010888919 - 1.0).abs() < 1e-9, "{score}");
+    }
 }

@@ -130,6 +130,10 @@ pub(crate) fn epps_singleton(pair: &Pair<'_>) -> Result<f64, String> {
     }
     let (inverse, rank) = pseudo_inverse(covariance);
     let gap: Vector = std::array::from_fn(|i| mean1[i] - mean2[i]);
+    if rank == 0 {
+        // Each side is one value, and they are two: else the quartiles would be equal.
+        return Ok(0.0);
+    }
     let mut statistic = 0.0;
     for (row, left) in inverse.iter().zip(gap) {
         statistic += left * row.iter().zip(gap).map(|(cell, right)| cell * right).sum::<f64>();
@@ -259,12 +263,19 @@ fn rotate(matrix: &mut Matrix, vectors: &mut Matrix, p: usize, q: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::column::Sorted;
 
     #[test]
     fn student_tails() {
         assert!((student_two_sided(1.0, 1.0) - 0.5).abs() < 1e-14);
         assert!((student_two_sided(0.0, 7.0) - 1.0).abs() < 1e-15);
         assert_eq!(student_two_sided(f64::INFINITY, 3.0), 0.0);
+    }
+
+    #[test]
+    fn two_constants_differ_for_certain() {
+        let constant = |value: f64| Numbers::F64(Sorted::from_ordered(vec![value; 60]));
+        assert_eq!(epps_singleton(&Pair::new(&constant(3.7), &constant(3.8))), Ok(0.0));
     }
 
     #[test]

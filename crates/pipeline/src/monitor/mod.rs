@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use rayon::prelude::*;
+use trainyard_data::write_atomically;
 use trainyard_drift::{
     Compat, DatasetDrift, Options, Profile, column_names, compare_columns, conclude, unreadable,
     with_pandas_types,
@@ -131,31 +132,15 @@ pub fn profile(data: &Data, options: &Options) -> Result<Profile> {
 pub fn write_profile(path: &Path, profile: &Profile) -> Result<u64> {
     let mut bytes = Vec::new();
     profile.write(&mut bytes).map_err(|source| Error::Profile { path: path.to_owned(), source })?;
-    write_atomically(path, &bytes)?;
+    write_atomically(path, |file| file.write_all(&bytes))?;
     Ok(bytes.len() as u64)
 }
 
 /// Writes the metrics of a comparison for Prometheus' textfile collector, which must never see half
 /// a file.
 pub fn write_metrics(path: &Path, monitored: &Monitored) -> Result<()> {
-    write_atomically(path, report::prometheus(&monitored.drift, &monitored.meta).as_bytes())
-}
-
-/// Writes beside the place and renames.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let failed = |source| Error::io(path, source);
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let beside = folder.join(name);
-    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        // What could not be written is of no use.
-        let _gone = std::fs::remove_file(&beside);
-    }
-    written.map_err(failed)
+    let metrics = report::prometheus(&monitored.drift, &monitored.meta);
+    Ok(write_atomically(path, |file| file.write_all(metrics.as_bytes()))?)
 }
 
 /// The head of a report.

@@ -135,11 +135,12 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 impl Settings {
     /// Reads a file that holds a `[monitor]` table and nothing else.
     pub fn read(path: &Path) -> Result<Self> {
-        let size = std::fs::metadata(path).map_err(|source| Error::io(path, source))?.len();
+        let unreadable = |error| Error::config(path, format!("it cannot be read: {error}"));
+        let size = std::fs::metadata(path).map_err(unreadable)?.len();
         if size > FILE_BYTES_MAX {
             return Err(Error::config(path, format!("{size} bytes: a settings file is small")));
         }
-        let text = std::fs::read_to_string(path).map_err(|source| Error::io(path, source))?;
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let file: File = toml::from_str(&text)
             .map_err(|error| Error::config(path, error.to_string().trim_end()))?;
         file.monitor.check().map_err(|reason| Error::config(path, reason))?;

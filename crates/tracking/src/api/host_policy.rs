@@ -4,21 +4,8 @@ use trainyard_mlflow::{Error, Result};
 use url::Url;
 
 /// Schemes whose URIs name the host to connect to.
-const HOST_SCHEMES: &[&str] = &[
-    "http",
-    "https",
-    "ftp",
-    "sftp",
-    "hdfs",
-    "viewfs",
-    "har",
-    "webhdfs",
-    "dbfs",
-    "mlflow-artifacts",
-    "r2",
-    "b2",
-    "abfss",
-];
+const HOST_SCHEMES: &[&str] =
+    &["http", "https", "ftp", "sftp", "hdfs", "viewfs", "mlflow-artifacts", "r2", "b2", "abfss"];
 
 /// What the server's owner lets clients name, beyond places that name no host.
 #[derive(Debug, Clone, Default)]

@@ -12,6 +12,8 @@ use super::host_policy::HostPolicy;
 
 /// Longest location of an experiment, in characters.
 const LOCATION_CHARS_MAX: usize = 2048;
+/// Schemes in whose last segment Python's `urlparse` sees params behind a semicolon.
+const PARAM_SCHEMES: [&str; 7] = ["", "ftp", "hdl", "http", "https", "sftp", "mms"];
 /// How often a source is percent-decoded before it counts as an attempt to hide something.
 const DECODE_ROUNDS_MAX: usize = 10;
 
@@ -19,7 +21,9 @@ const DECODE_ROUNDS_MAX: usize = 10;
 pub(super) fn check_experiment_location(location: &str, hosts: &HostPolicy) -> Result<()> {
     let (before_query, query) = location.split_once('?').unwrap_or((location, ""));
     let last_segment = before_query.rsplit('/').next().unwrap_or_default();
-    if location.contains('#') || last_segment.contains(';') {
+    let has_params =
+        PARAM_SCHEMES.contains(&scheme(location).as_str()) && last_segment.contains(';');
+    if location.contains('#') || has_params {
         return Err(Error::invalid("'artifact_location' URL can't include fragments or params."));
     }
     if decoded(query).is_none_or(|query| query.contains("..")) {
@@ -227,6 +231,7 @@ fn refuse_climbing(source: &str) -> Result<()> {
         let path = plain.split_once(':').map_or(plain.as_str(), |(_, path)| path);
         plain.contains('\0') || path.split('/').any(|part| part == ".." || part == ".")
     });
+    let refused = refused || leads_nowhere(source);
     if refused {
         return Err(Error::invalid(format!(
             "Invalid model version source: '{source}'. If supplying a source as an http, https, \
@@ -235,6 +240,19 @@ fn refuse_climbing(source: &str) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// A URI with a scheme but without an absolute path behind it, such as that of a bucket.
+fn leads_nowhere(source: &str) -> bool {
+    if is_local(source) || ["models", "runs"].contains(&scheme(source).as_str()) {
+        return false;
+    }
+    let Some((_, rest)) = source.split_once(':') else { return false };
+    let path = match rest.strip_prefix("//") {
+        Some(rest) => rest.find('/').map_or("", |start| &rest[start..]),
+        None => rest,
+    };
+    !path.starts_with('/') || path.trim_matches('/').is_empty()
 }
 
 /// The text with every layer of percent-encoding taken off; none if that does not end.

@@ -123,10 +123,14 @@ static LOG_PARAMS: Shape = Shape(&[
     Field::messages("params", &KEY_VALUE),
 ]);
 
-async fn log_params(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &LOG_PARAMS).await?;
-    let params = fields.key_values("params");
-    api.tracking.log_logged_model_params(&fields.text("model_id"), params).await?;
+async fn log_params(
+    State(api): State<Api>,
+    Path(model_id): Path<String>,
+    request: Request,
+) -> Result {
+    // The body must name a model, and the path decides: as upstream.
+    let params = api.read(request, &LOG_PARAMS).await?.key_values("params");
+    api.tracking.log_logged_model_params(&model_id, params).await?;
     Ok(empty())
 }
 

@@ -3,11 +3,12 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::routing::{delete, get, patch, post};
-use serde_json::json;
+use serde_json::{Value, json};
+use trainyard_mlflow::entities::{KeyValue, ModelVersion};
 use trainyard_mlflow::{CreateModelVersion, SearchModelVersions};
 
 use super::Api;
-use super::error::{Result, empty, json};
+use super::error::{ApiError, Result, empty, json};
 use super::locations::check_source;
 use super::request::Fields;
 use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
@@ -55,9 +56,37 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
         description: fields.filled_text("description"),
         tags: fields.key_values("tags"),
     };
-    let request = check_source(&*api.tracking, &api.options.hosts, request).await?;
+    let mut request = check_source(&*api.tracking, &api.options.hosts, request).await?;
+    // What is not given is kept as empty text, which is how upstream's filters find it.
+    for text in [&mut request.run_id, &mut request.run_link, &mut request.description] {
+        text.get_or_insert_default();
+    }
+    let model_id = request.model_id.clone();
     let version = api.tracking.create_model_version(request).await?;
+    if let Some(model_id) = model_id {
+        tag_model(&api, &model_id, &version).await?;
+    }
     Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
+}
+
+/// Tag of logged models: the versions made of them, as JSON.
+const MODEL_VERSIONS_TAG: &str = "mlflow.modelVersions";
+
+/// Notes on a logged model that a version is made of it.
+async fn tag_model(api: &Api, model_id: &str, version: &ModelVersion) -> Result<(), ApiError> {
+    let model = api.tracking.get_logged_model(model_id).await?;
+    let known = KeyValue::find(&model.info.tags, MODEL_VERSIONS_TAG).unwrap_or("[]");
+    let mut versions: Vec<Value> = serde_json::from_str(known).unwrap_or_default();
+    // As text: so the Python client, which does the same once more, finds it.
+    let this = json!({ "name": version.name, "version": version.version });
+    if versions.contains(&this) {
+        return Ok(());
+    }
+    versions.push(this);
+    let value = Value::Array(versions).to_string();
+    let tag = KeyValue { key: MODEL_VERSIONS_TAG.to_owned(), value };
+    api.tracking.set_logged_model_tags(model_id, vec![tag]).await?;
+    Ok(())
 }
 
 static BY_VERSION: Shape = Shape(&[NAME, VERSION]);

@@ -45,8 +45,9 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &CREATE).await?;
     let name = fields.text("name");
     let tags = fields.key_values("tags");
-    let description = fields.filled_text("description");
-    let model = api.tracking.create_registered_model(&name, &tags, description.as_deref()).await?;
+    // Not given is kept as empty text, as upstream does.
+    let description = fields.text("description");
+    let model = api.tracking.create_registered_model(&name, &tags, Some(&description)).await?;
     Ok(json(&json!({ "registered_model": RegisteredModelWire::from(&model) })))
 }
 

@@ -12,7 +12,7 @@ use trainyard_mlflow::entities::{KeyValue, Metric};
 use trainyard_mlflow::{Error, Result};
 
 use super::error::ApiError;
-use super::shape::{Kind, Shape, double, int};
+use super::shape::{Kind, Shape, double, int, invalid_value};
 
 /// Time a client has to send a JSON body. Bodies are small; who takes longer is gone or hostile.
 const BODY_SECONDS_MAX: u64 = 60;
@@ -54,7 +54,7 @@ impl JsonBody {
 
     /// Its fields.
     pub(super) fn read(&self, shape: &'static Shape) -> Result<Fields> {
-        Fields::from_value(Value::Object(parse_object(&self.bytes)), shape)
+        Fields::from_value(Value::Object(parse_object(&self.bytes)?), shape)
     }
 }
 
@@ -137,22 +137,33 @@ fn check_content_type(method: &Method, headers: &HeaderMap) -> Result<()> {
 }
 
 /// The members of a JSON object. Anything else, malformed text included, has none; an object in a
-/// JSON string (old clients encode twice) is unpacked.
-fn parse_object(body: &[u8]) -> Map<String, Value> {
-    match parse(body) {
+/// JSON string (old clients encode twice) is unpacked. What no client sends by mistake is refused.
+fn parse_object(body: &[u8]) -> Result<Map<String, Value>> {
+    Ok(match parse(body)? {
         Some(Value::Object(members)) => members,
-        Some(Value::String(inner)) => match parse(inner.as_bytes()) {
+        Some(Value::String(inner)) => match parse(inner.as_bytes())? {
             Some(Value::Object(members)) => members,
             _ => Map::new(),
         },
         _ => Map::new(),
-    }
+    })
 }
 
-fn parse(text: &[u8]) -> Option<Value> {
-    serde_json::from_slice(text)
-        .ok()
-        .or_else(|| serde_json::from_slice(&quote_non_finite(text)?).ok())
+fn parse(text: &[u8]) -> Result<Option<Value>> {
+    /// What the parser says of text that is nested too deeply, of a number that no double holds, and
+    /// of escapes that are half a character.
+    const REFUSED: [&str; 4] = ["recursion limit", "out of range", "surrogate", "hex escape"];
+    let error = match serde_json::from_slice(text) {
+        Ok(value) => return Ok(Some(value)),
+        Err(error) => error.to_string(),
+    };
+    if std::str::from_utf8(text).is_err() {
+        return Err(Error::invalid("The request body is not UTF-8."));
+    }
+    if REFUSED.iter().any(|part| error.contains(part)) {
+        return Err(Error::invalid(format!("The request body cannot be read: {error}")));
+    }
+    Ok(quote_non_finite(text).and_then(|quoted| serde_json::from_slice(&quoted).ok()))
 }
 
 /// Python's `json` writes NaN and Infinity bare: the text with them in quotes, as proto3 JSON has
@@ -243,6 +254,17 @@ impl Fields {
         values.iter().any(|(_, known)| *known == number).then_some(number)
     }
 
+    /// Refuses a number that is no value of an enum; an unknown name counts as unset, as upstream
+    /// has it.
+    pub(super) fn refuse_unknown_number(&self, name: &str, values: &[(&str, i64)]) -> Result<()> {
+        match self.0.get(name) {
+            Some(value) if value.is_number() && self.number_of(name, values).is_none() => {
+                Err(invalid_value(name, value))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A list of texts.
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
         let text = |value| match value {
@@ -330,15 +352,19 @@ mod tests {
 
     #[test]
     fn bodies_are_read_leniently() {
-        let keys =
-            |body: &str| -> Vec<String> { parse_object(body.as_bytes()).keys().cloned().collect() };
+        let keys = |body: &str| -> Vec<String> {
+            parse_object(body.as_bytes()).unwrap().keys().cloned().collect()
+        };
         assert_eq!(keys(r#"{"a": 1}"#), ["a"]);
         assert_eq!(keys(r#""{\"a\": 1}""#), ["a"], "encoded twice");
-        for nothing in ["", "{", "[1]", "5", "null", "\"x\"", r#"{"a": 1e999}"#] {
+        for nothing in ["", "{", "[1]", "5", "null", "\"x\""] {
             assert!(keys(nothing).is_empty(), "{nothing}");
         }
-        assert!(keys(&"[".repeat(100_000)).is_empty(), "deep nesting is malformed, not fatal");
-        let members = parse_object(br#"{"v": [NaN, -Infinity, "NaN \" Infinity"]}"#);
+        for refused in [r#"{"a": 1e999}"#, &"[".repeat(100_000), r#""{\"a\": \"\\ud800\"}""#] {
+            parse_object(refused.as_bytes()).unwrap_err();
+        }
+        parse_object(b"{\"a\": \"\xff\"}").unwrap_err();
+        let members = parse_object(br#"{"v": [NaN, -Infinity, "NaN \" Infinity"]}"#).unwrap();
         assert_eq!(members["v"].to_string(), r#"["NaN","-Infinity","NaN \" Infinity"]"#);
     }
 

@@ -104,6 +104,7 @@ static UPDATE: Shape = Shape(&[
 
 async fn update(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &UPDATE).await?;
+    fields.refuse_unknown_number("status", RUN_STATUSES)?;
     let run_info = api
         .tracking
         .update_run(UpdateRun {

@@ -1,6 +1,6 @@
 //! Bytes in and out of a location, a few parts at a time.
 
-use std::io::SeekFrom;
+use std::io::{ErrorKind, SeekFrom};
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -93,9 +93,8 @@ pub(super) async fn open(
     name: &str,
     range: Option<ByteRange>,
 ) -> Result<ArtifactFile> {
-    let not_there = |error| match error {
-        object_store::Error::NotFound { .. } => no_such_artifact(name),
-        error => storage(path, error),
+    let not_there = |error| {
+        if is_missing(&error) { no_such_artifact(name) } else { storage(path, error) }
     };
     let mut options = GetOptions::default();
     // Over the network only what is asked for is fetched; a local file is just opened.
@@ -165,15 +164,15 @@ async fn remove_local(file: &std::path::Path) -> Result<()> {
         Err(error) => Err(error),
     };
     match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(file, error)),
+        Err(error) if !is_nowhere(error.kind()) => Err(Error::io(file, error)),
         _ => Ok(()),
     }
 }
 
 fn ignore_missing<T>(path: &StorePath, result: object_store::Result<T>) -> Result<()> {
     match result {
-        Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(storage(path, error)),
+        Err(error) if !is_missing(&error) => Err(storage(path, error)),
+        _ => Ok(()),
     }
 }
 
@@ -182,12 +181,50 @@ pub(super) fn no_such_artifact(name: &str) -> Error {
     Error::not_found(format!("No such artifact: '{name}'"))
 }
 
+/// Nothing can be at this path: it leads through a file, or a name in it is too long for the disk.
+fn is_nowhere(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename)
+}
+
+fn is_missing(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::NotFound { .. })
+        || disk_error(error).is_some_and(|error| is_nowhere(error.kind()))
+}
+
+/// What the disk said, below what the store makes of it.
+fn disk_error(error: &object_store::Error) -> Option<&std::io::Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut found = None;
+    while let Some(error) = cause {
+        found = error.downcast_ref().or(found);
+        cause = error.source();
+    }
+    found
+}
+
 /// What a storage refuses is never the caller's fault, except a path that cannot be one.
 pub(super) fn storage(path: &StorePath, error: object_store::Error) -> Error {
     match error {
-        object_store::Error::InvalidPath { .. } => Error::invalid("Invalid path"),
-        object_store::Error::NotFound { .. } => no_such_artifact(path.as_ref()),
-        other => Error::internal(format!("artifact storage: {other}")),
+        object_store::Error::InvalidPath { .. } => return Error::invalid("Invalid path"),
+        object_store::Error::NotFound { .. } => return no_such_artifact(path.as_ref()),
+        _ => {}
+    }
+    let Some(disk) = disk_error(&error) else {
+        return Error::internal(format!("artifact storage: {error}"));
+    };
+    match disk.kind() {
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            Error::invalid("Invalid path: a part of it is a file")
+        }
+        ErrorKind::IsADirectory | ErrorKind::DirectoryNotEmpty => {
+            Error::invalid("Invalid path: it is a directory")
+        }
+        ErrorKind::InvalidFilename => Error::invalid("Invalid path: a name in it is too long"),
+        _ => {
+            // The log says where; clients need not know how the server's disk looks.
+            tracing::error!(%path, %error, "artifact storage failed");
+            Error::internal(format!("artifact storage: {disk}"))
+        }
     }
 }
 

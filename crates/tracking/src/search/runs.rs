@@ -40,6 +40,9 @@ const NUMBER_OPERATORS: &[&str] = &["<", "<=", ">", ">=", "=", "!="];
 const TEXT_OPERATORS: &[&str] = &["!=", "=", "LIKE", "ILIKE", "IS NULL", "IS NOT NULL"];
 const ATTRIBUTE_OPERATORS: &[&str] = &["!=", "=", "LIKE", "ILIKE", "IN", "NOT IN"];
 
+/// An attribute that upstream does not have.
+const EXPERIMENT_NAME: &str = "experiment_name";
+
 /// Characters of params and tags that are in an index (`schema::INDEXES`).
 pub(super) const PREFIX: usize = 64;
 
@@ -61,6 +64,8 @@ fn entity(name: &str) -> Result<&'static str> {
         "tag" | "tags" => "tag",
         "attribute" | "attributes" | "attr" | "run" => "attribute",
         "dataset" | "datasets" => "dataset",
+        // Ours: upstream knows no experiments here.
+        "experiment" | "experiments" => "experiment",
         other => {
             return Err(Error::invalid(format!(
                 "Invalid entity type '{other}'. Valid values are {}",
@@ -87,6 +92,14 @@ fn field(identifier: &str, attributes: &[&str]) -> Result<Field> {
             }
             Field::Dataset(key)
         }
+        "experiment" if key == "name" => Field::Attribute(EXPERIMENT_NAME),
+        "experiment" => {
+            return Err(Error::invalid(format!(
+                "Invalid experiment key '{key}' specified. Valid keys are '{{'name'}}'"
+            ))
+            .into());
+        }
+        "attribute" if key == EXPERIMENT_NAME => Field::Attribute(EXPERIMENT_NAME),
         _ => {
             check_attribute(&key, attributes)?;
             Field::Attribute(match key.as_str() {
@@ -111,6 +124,9 @@ pub(super) fn column(attribute: &str) -> &'static str {
         "artifact_uri" => "r.artifact_uri",
         "start_time" => "r.start_time",
         "end_time" => "r.end_time",
+        EXPERIMENT_NAME => {
+            "(SELECT e.name FROM experiments e WHERE e.experiment_id = r.experiment_id)"
+        }
         _ => "r.name",
     }
 }
@@ -276,7 +292,7 @@ fn attribute_test(comparison: &Comparison, name: &str) -> Result<Test> {
             text_test(literal, operator, "'")
         }
         Operand::List { items, .. } => {
-            if name != "run_id" {
+            if !["run_id", EXPERIMENT_NAME].contains(&name) {
                 return Err(Error::invalid(
                     "Only ['run_id'] attributes support comparison with a list of quoted string \
                      values.",

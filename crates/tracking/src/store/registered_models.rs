@@ -289,6 +289,10 @@ pub(crate) fn get_by_alias(
     };
     let Some(version) = found.as_mut() else {
         find(connection, name)?;
+        if alias.to_lowercase() == "latest" {
+            let message = format!("Latest version not found for model {name}.");
+            return Err(Error::not_found(message).into());
+        }
         // Upstream's code for it, too.
         return Err(Error::invalid(format!("Registered model alias {alias} not found.")).into());
     };

@@ -131,6 +131,12 @@ fn at(path: &str, field: &str) -> String {
 
 /// A metric; `path` is where it is within a request (`metrics[3]`), empty if alone.
 pub(crate) fn metric(metric: &Metric, path: &str) -> Result<()> {
+    if metric.dataset_name.is_some() != metric.dataset_digest.is_some() {
+        return Err(Error::invalid(
+            "Both dataset_name and dataset_digest must be provided if one is provided",
+        )
+        .into());
+    }
     check_key(&metric.key, &at(path, "name"))?;
     if metric.timestamp < 0 {
         let Metric { key, value, timestamp, .. } = metric;

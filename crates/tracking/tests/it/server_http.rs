@@ -525,3 +525,96 @@ fn searches_fill_in_aliases_for_those_who_want_them() {
     assert_eq!(aliases(&wider, ""), json!(["a"]));
     assert_eq!(aliases(&wider, "include_aliases=false"), json!(null));
 }
+
+#[test]
+fn paths_that_lead_through_files_are_the_callers_mistake() {
+    let server = Served::start();
+    assert_eq!(put(&server, &format!("{FILES}/0/a.txt"), b"text").status, 200);
+    assert_eq!(put(&server, &format!("{FILES}/0/d/e.txt"), b"text").status, 200);
+    let long = "x".repeat(300);
+    let through = format!("{FILES}/0/a.txt/x");
+    for (method, path, status) in [
+        ("GET", through.clone(), 404),
+        ("HEAD", through.clone(), 404),
+        ("DELETE", through.clone(), 200),
+        ("PUT", through, 400),
+        ("PUT", format!("{FILES}/0/d"), 400),
+        ("GET", format!("{FILES}/0/{long}"), 404),
+        ("DELETE", format!("{FILES}/0/{long}"), 200),
+        ("PUT", format!("{FILES}/0/{long}"), 400),
+    ] {
+        let body = (method == "PUT").then_some(b"new".as_slice());
+        let answer = send(&server.url, &Request { method, path: &path, headers: vec![], body });
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+        let folder = server.artifacts().display().to_string();
+        assert!(!answer.text().contains(&folder), "{}", answer.text());
+    }
+    assert_eq!(get(&server.url, &format!("{FILES}/0/a.txt")).text(), "text");
+}
+
+#[test]
+fn a_version_is_noted_on_its_logged_model_and_found_without_a_run() {
+    let server = Served::start();
+    let ask = |path: &str, body: Value| post(&server.url, &format!("{API}/{path}"), &body).json();
+    let model = ask("logged-models", json!({"experiment_id": "0", "name": "m"}));
+    let model_id = model["model"]["info"]["model_id"].as_str().unwrap().to_owned();
+    ask("registered-models/create", json!({"name": "W"}));
+    for _ in 0..2 {
+        let source = format!("models:/{model_id}");
+        let made = ask(
+            "model-versions/create",
+            json!({"name": "W", "source": source, "model_id": model_id}),
+        );
+        assert_eq!(made["model_version"]["description"], "", "{made}");
+    }
+    let model = get(&server.url, &format!("{API}/logged-models/{model_id}")).json();
+    assert_eq!(
+        model["model"]["info"]["tags"],
+        json!([{
+            "key": "mlflow.modelVersions",
+            "value": r#"[{"name":"W","version":"1"},{"name":"W","version":"2"}]"#
+        }])
+    );
+    for filter in ["run_id%20%3D%20%27%27", "run_id%20!%3D%20%27zz%27"] {
+        let found = get(&server.url, &format!("{API}/model-versions/search?filter={filter}"));
+        let found = found.json();
+        assert_eq!(found["model_versions"].as_array().map(Vec::len), Some(2), "{found}");
+    }
+}
+
+#[test]
+fn bodies_that_nobody_sends_by_mistake_are_refused() {
+    let server = Served::start();
+    let path = format!("{API}/runs/search");
+    let deep = "[".repeat(100_000);
+    let huge = format!("{{\"max_results\": {}}}", "9".repeat(100_000));
+    let half = r#"{"filter": "\ud800"}"#;
+    for body in [deep.as_bytes(), huge.as_bytes(), half.as_bytes(), b"{\"filter\": \"\xff\"}"] {
+        let headers = vec![("Content-Type", "application/json")];
+        let request = Request { method: "POST", path: &path, headers, body: Some(body) };
+        let answer = send(&server.url, &request);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert!(answer.text().contains("The request body"), "{}", answer.text());
+    }
+}
+
+#[test]
+fn runs_are_found_by_the_name_of_their_experiment() {
+    let server = Served::start();
+    let ask = |path: &str, body: Value| post(&server.url, &format!("{API}/{path}"), &body).json();
+    let other = ask("experiments/create", json!({"name": "it's other"}));
+    let other = other["experiment_id"].as_str().unwrap().to_owned();
+    new_run(&server);
+    ask("runs/create", json!({"experiment_id": other}));
+    for (filter, found) in [
+        ("experiment_name = \"it's other\"", vec![other.as_str()]),
+        ("experiment.name LIKE 'Def%'", vec!["0"]),
+        ("attributes.experiment_name IN ('Default', 'none')", vec!["0"]),
+        ("experiment_name = 'none'", vec![]),
+    ] {
+        let answer = ask("runs/search", json!({"experiment_ids": ["0", other], "filter": filter}));
+        let runs = answer["runs"].as_array().cloned().unwrap_or_default();
+        let ids: Vec<_> = runs.iter().map(|run| run["info"]["experiment_id"].clone()).collect();
+        assert_eq!(ids, found, "{filter}: {answer}");
+    }
+}

@@ -14,6 +14,7 @@ mod promote;
 mod run;
 mod serve;
 mod server;
+mod temporary;
 mod tracking_pages;
 mod train;
 mod watch;
@@ -105,8 +106,8 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Train(arguments) => Box::pin(train::run(arguments)).await,
         Command::Promote(arguments) => Box::pin(promote::run(arguments)).await,
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments)).await,
-        Command::Monitor(arguments) => Box::pin(monitor::run(arguments)).await,
-        Command::Profile(arguments) => Box::pin(profile::run(arguments)).await,
+        Command::Monitor(arguments) => Box::pin(temporary::within(monitor::run(arguments))).await,
+        Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Health(arguments) => health::run(&arguments).await,

@@ -13,7 +13,7 @@ use trainyard_pipeline::{FILE_NAME, Project};
 use trainyard_report::drift as report;
 use trainyard_tracking::OpenOptions;
 
-use super::monitor_arguments::{DataArguments, Format, MethodArguments, over};
+use super::monitor_arguments::{DataArguments, Format, JudgeArguments, MethodArguments, over};
 use super::project::TrackingArguments;
 use super::run::DRIFT;
 use crate::failure::Failure;
@@ -42,6 +42,8 @@ pub(crate) struct Arguments {
     data: DataArguments,
     #[command(flatten)]
     method: MethodArguments,
+    #[command(flatten)]
+    judge: JudgeArguments,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value = "text", help_heading = "Output")]
     format: Format,
@@ -104,6 +106,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     printer::note(&format!("page: {}", page.display()));
     if settings.fail_on_drift && monitored.drift.dataset_drift {
         return Ok(ExitCode::from(DRIFT));
+    }
+    if settings.fail_on_drift && monitored.drift.columns.iter().all(|c| c.verdict().is_none()) {
+        // A broken export must not pass for one that did not drift.
+        return Err(Failure::input(
+            "no column could be compared, so nobody knows whether it drifted",
+        )
+        .hint("the page says of each column why"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -185,7 +194,7 @@ async fn open_reference(
 
 /// Where temporary files go.
 fn state_folder(project: Option<&Project>) -> PathBuf {
-    project.map_or_else(|| std::env::temp_dir().join("trainyard"), Project::state_folder)
+    project.map_or_else(|| tempfile::env::temp_dir().join("trainyard"), Project::state_folder)
 }
 
 /// Prints what the settings come to with this reference.
@@ -226,7 +235,7 @@ impl Arguments {
             (None, Some(project)) => project.config.monitor.clone(),
             (None, None) => Settings::default(),
         };
-        let mut settings = over(from_file, &self.data, &self.method)?;
+        let mut settings = over(from_file, &self.data, &self.method, Some(&self.judge))?;
         if self.reference.is_some() {
             settings.reference.clone_from(&self.reference);
         }

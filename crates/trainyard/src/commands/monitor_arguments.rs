@@ -69,6 +69,15 @@ pub(super) struct MethodArguments {
     /// What a column is (numerical, categorical, text, datetime, unknown); may be repeated
     #[arg(long, value_name = "COLUMN=KIND", value_parser = pair::<Kind>)]
     kind: Vec<(String, Kind)>,
+    /// A file with a [monitor] table, as in trainyard.toml; flags go over it
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+}
+
+/// What is made of the comparisons.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Method")]
+pub(super) struct JudgeArguments {
     /// Share of drifted columns that makes the data set drifted [default: 0.5]
     #[arg(long, value_name = "SHARE")]
     drift_share: Option<f64>,
@@ -90,9 +99,6 @@ pub(super) struct MethodArguments {
     /// Do as another tool does where it is defective: evidently
     #[arg(long, value_name = "TOOL")]
     compat: Option<Compat>,
-    /// A file with a [monitor] table, as in trainyard.toml; flags go over it
-    #[arg(long, value_name = "FILE")]
-    pub(super) config: Option<PathBuf>,
 }
 
 /// What is printed.
@@ -124,6 +130,7 @@ pub(super) fn over(
     mut settings: Settings,
     data: &DataArguments,
     method: &MethodArguments,
+    judge: Option<&JudgeArguments>,
 ) -> Result<Settings, Failure> {
     fn put<T: Clone>(target: &mut Option<T>, flag: Option<&T>) {
         if let Some(flag) = flag {
@@ -149,14 +156,16 @@ pub(super) fn over(
     put(&mut settings.text_threshold, method.text_threshold.as_ref());
     settings.per_column_threshold.extend(method.per_column_threshold.iter().cloned());
     settings.kinds.extend(method.kind.iter().cloned());
-    settings.drift_share = method.drift_share.unwrap_or(settings.drift_share);
-    put(&mut settings.correct, method.correct.as_ref());
-    put(&mut settings.bins, method.bins.as_ref());
-    settings.min_samples = method.min_samples.unwrap_or(settings.min_samples);
-    settings.missing_share_change =
-        method.missing_share_change.unwrap_or(settings.missing_share_change);
-    settings.seed = method.seed.unwrap_or(settings.seed);
-    put(&mut settings.compat, method.compat.as_ref());
+    if let Some(judge) = judge {
+        settings.drift_share = judge.drift_share.unwrap_or(settings.drift_share);
+        put(&mut settings.correct, judge.correct.as_ref());
+        put(&mut settings.bins, judge.bins.as_ref());
+        settings.min_samples = judge.min_samples.unwrap_or(settings.min_samples);
+        settings.missing_share_change =
+            judge.missing_share_change.unwrap_or(settings.missing_share_change);
+        settings.seed = judge.seed.unwrap_or(settings.seed);
+        put(&mut settings.compat, judge.compat.as_ref());
+    }
     settings.check().map_err(Failure::input)?;
     Ok(settings)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use trainyard_drift::Profile;
 use trainyard_pipeline::monitor::{self, Reading, Settings};
 
 use super::monitor_arguments::{DataArguments, MethodArguments, over};
@@ -40,7 +41,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(path) => Settings::read(path)?,
         None => Settings::default(),
     };
-    let settings = over(from_file, &arguments.data, &arguments.method)?;
+    let settings = over(from_file, &arguments.data, &arguments.method, None)?;
     let options = settings.options();
     let reading = Reading {
         columns: settings.columns.clone(),
@@ -48,19 +49,15 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         memory: Some(monitor::memory(settings.memory)),
         table_only: false,
     };
-    let state = std::env::temp_dir().join("trainyard");
-    let mut merged: Option<trainyard_drift::Profile> = None;
+    let state = tempfile::env::temp_dir().join("trainyard");
+    let mut merged: Option<Profile> = None;
     for source in &arguments.sources {
         let profile = monitor::profile(&monitor::open(source, &state, &reading).await?, &options)?;
         merged = Some(match merged {
             None => profile,
-            Some(before) => before.merged(&profile).ok_or_else(|| {
-                Failure::input(format!(
-                    "{source} does not have the columns and types of {}",
-                    arguments.sources.first().map_or("the first source", String::as_str)
-                ))
-                .hint("choose the columns that all have with --columns")
-            })?,
+            Some(before) => {
+                before.merged(&profile).ok_or_else(|| unlike(&before, &profile, source))?
+            }
         });
     }
     let mut profile = merged.unwrap_or_default().pin(&options);
@@ -76,4 +73,25 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         bytes.div_ceil(1000)
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why a source cannot be added to those before it.
+fn unlike(before: &Profile, profile: &Profile, source: &str) -> Failure {
+    let new = |(name, _): &&(String, _)| before.column(name).is_none();
+    if let Some((name, _)) = profile.columns().iter().find(new) {
+        return Failure::input(format!("the sources before {source} have no column {name:?}"))
+            .hint("choose the columns that all have with --columns");
+    }
+    for (name, column) in before.columns() {
+        let Some(other) = profile.column(name) else {
+            return Failure::input(format!("{source} has no column {name:?}"))
+                .hint("choose the columns that all have with --columns");
+        };
+        if column.merged(other).is_none() {
+            let (was, is) = (column.data_type(), other.data_type());
+            return Failure::input(format!("{name:?} is {is} in {source}, and {was} before"))
+                .hint("correct the source, or leave the column out with --columns");
+        }
+    }
+    Failure::input(format!("{source} has columns of the same name"))
 }

@@ -117,7 +117,12 @@ pub(crate) struct Arguments {
     )]
     presigned_download_ttl: i64,
     /// Turn the checks of Host and Origin off
-    #[arg(long, env = "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", help_heading = "Security")]
+    #[arg(
+        long,
+        env = "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        help_heading = "Security"
+    )]
     disable_security_middleware: bool,
     /// Do not read and write artifacts for clients
     #[arg(long, help_heading = "Storage")]
@@ -136,7 +141,12 @@ pub(crate) struct Arguments {
     )]
     serve_artifacts: bool,
     /// Fill in aliases when clients search model versions, which upstream leaves out
-    #[arg(long, env = "TRAINYARD_ALIASES_IN_SEARCH", help_heading = "Answers")]
+    #[arg(
+        long,
+        env = "TRAINYARD_ALIASES_IN_SEARCH",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        help_heading = "Answers"
+    )]
     aliases_in_search: bool,
     #[command(flatten)]
     unused: Unused,
@@ -253,7 +263,13 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
              --auth-file does"
         ));
     }
-    printer::terminal_hint(&format!("tracking at http://{address}, Ctrl-C stops it"));
+    let ready = format!("tracking at http://{address}, Ctrl-C stops it");
+    if arguments.port == 0 {
+        // Nobody could know which it is, a script that reads the log included.
+        printer::note(&ready);
+    } else {
+        printer::terminal_hint(&ready);
+    }
     let pages = match &arguments.ui_dir {
         Some(folder) => trainyard_tracking::server::ui::pages(folder)
             .map_err(trainyard_pipeline::Error::from)?,

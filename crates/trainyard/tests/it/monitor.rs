@@ -243,3 +243,93 @@ fn a_damaged_profile_is_refused() {
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(error.contains("r.profile") && error.contains("damaged"), "{error}");
 }
+
+#[test]
+fn days_with_and_without_gaps_are_one_profile() {
+    let files = Files::new();
+    let write = |name: &str, text: &str| {
+        std::fs::write(files.folder.path().join(name), text).unwrap();
+    };
+    write("monday.csv", "n,town\n1,a\n2,b\n3,a\n");
+    write("tuesday.csv", "n,town\n4,a\n,b\n");
+    write("wrong.csv", "n,town\nmany,a\n");
+    write("less.csv", "n\n1\n");
+    let merge = |other: &str| files.run(&["profile", "monday.csv", other, "-o", "week.profile"]);
+    assert!(stdout_of(&merge("tuesday.csv"), 0).contains("5 rows, 2 columns"));
+    let both = ["--reference", "week.profile", "--current", "monday.csv"];
+    let week = files.run(&[&["monitor", "--json"], &both[..]].concat());
+    let week: Value = serde_json::from_str(&stdout_of(&week, 0)).unwrap();
+    assert_eq!(column(&week, "n")["reference"]["missing"], 1);
+    for (other, reason) in [
+        ("wrong.csv", "\"n\" is Utf8 in wrong.csv, and Int64 before"),
+        ("less.csv", "less.csv has no column \"town\""),
+    ] {
+        let refused = merge(other);
+        let error = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{error}");
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+fn an_export_of_nothing_is_no_calm() {
+    let files = Files::new();
+    let empty = files.folder.path().join("empty.csv");
+    std::fs::write(&empty, "id,x,n,town,day\n,,,,\n,,,,\n").unwrap();
+    let mut arguments = vec!["monitor", "--reference", &files.reference, "--current", "empty.csv"];
+    stdout_of(&files.run(&arguments), 0);
+    arguments.push("--fail-on-drift");
+    let refused = files.run(&arguments);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{error}");
+    assert!(error.contains("no column could be compared"), "{error}");
+}
+
+#[test]
+fn an_interrupted_comparison_leaves_no_temporary_files() {
+    let files = Files::new();
+    let big = table(&files.folder.path().join("big.csv"), 400_000, 0.0);
+    let temporary = files.folder.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut child = trainyard()
+        .current_dir(files.folder.path())
+        .env("TMPDIR", &temporary)
+        .args(["monitor", "--reference", &big, "--current", &big, "--memory", "1MB"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let any_file = || {
+        let folders = std::fs::read_dir(&temporary).unwrap().flatten();
+        folders.filter(|folder| folder.path().is_dir()).any(|folder| {
+            std::fs::read_dir(folder.path()).is_ok_and(|mut inside| inside.next().is_some())
+        })
+    };
+    while !any_file() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it wrote anything");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+}
+
+#[test]
+fn a_device_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let files = Files::new();
+    let pipe = files.folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).unwrap()
+    });
+    stdout_of(&files.run(&["profile", &files.reference, "-o", "pipe"]), 0);
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    let read = reader.join().unwrap();
+    std::fs::write(files.folder.path().join("read.profile"), read).unwrap();
+    files.monitor("read.profile", &[]);
+}

@@ -176,6 +176,26 @@ fn rolling_back_labels_and_serves_the_version_before() {
 }
 
 #[test]
+fn a_run_that_cannot_deploy_leaves_production_on_what_serves() {
+    let project = TestProject::iris();
+    project.edit("deadline = \"30s\"", "deadline = \"1ms\"");
+    let failed = project.run(&["run"]);
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    let nothing = project.run(&["deploy"]);
+    let error = String::from_utf8_lossy(&nothing.stderr);
+    assert!(error.contains("Production"), "no version is labelled: {error}");
+
+    project.edit("deadline = \"1ms\"", "deadline = \"30s\"");
+    stdout_of(&project.run(&["run"]), 0);
+    project.edit("deadline = \"30s\"", "deadline = \"1ms\"");
+    assert_eq!(project.run(&["run"]).status.code(), Some(1));
+    project.edit("deadline = \"1ms\"", "deadline = \"30s\"");
+    let again: Value =
+        serde_json::from_str(&stdout_of(&project.run(&["deploy", "--json"]), 0)).unwrap();
+    assert_eq!(again["version"], "2", "what the second run trained and the third did not replace");
+}
+
+#[test]
 fn a_staged_version_that_cannot_be_served_is_refused_at_once_and_says_why() {
     let project = TestProject::iris();
     let before = summary(&project.run(&["run", "--json"]));

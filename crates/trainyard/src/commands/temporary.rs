@@ -1,0 +1,48 @@
+//! Temporary files that do not outlive their command.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::shutdown_signal;
+use crate::failure::Failure;
+
+/// What shells say of a program that was interrupted.
+const INTERRUPTED: i32 = 130;
+
+/// How often a folder is removed in which other threads still make files.
+const ATTEMPTS: usize = 10;
+
+/// Does work whose temporary files lie in a folder of their own. It is gone afterwards, also when the
+/// work is interrupted: data larger than memory would fill a disk in a few nights.
+pub(super) async fn within(
+    work: impl Future<Output = Result<ExitCode, Failure>>,
+) -> Result<ExitCode, Failure> {
+    let folder = tempfile::Builder::new()
+        .prefix("trainyard-")
+        .tempdir()
+        .map_err(|error| Failure::runtime(format!("no room for temporary files: {error}")))?;
+    if tempfile::env::override_temp_dir(folder.path()).is_err() {
+        return work.await;
+    }
+    let path = folder.path().to_owned();
+    tokio::spawn(async move {
+        shutdown_signal().await;
+        remove(&path);
+        end();
+    });
+    work.await
+}
+
+fn remove(folder: &Path) {
+    for _ in 0..ATTEMPTS {
+        if std::fs::remove_dir_all(folder).is_ok() {
+            return;
+        }
+    }
+}
+
+/// The work is in the middle of something that cannot be interrupted, and whose result nobody wants.
+#[expect(clippy::exit, reason = "threads that compute do not look whether they should go on")]
+fn end() {
+    std::process::exit(INTERRUPTED);
+}
