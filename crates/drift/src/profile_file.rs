@@ -122,6 +122,9 @@ impl Profile {
             let frame = part(source, column.frame_bytes, BODY_BYTES_MAX as u64, &column.name)?;
             frames.push((column, frame));
         }
+        if source.read(&mut [0])? > 0 {
+            return Err(ProfileError::Damaged("something follows its last column".to_owned()));
+        }
         let read = frames
             .into_par_iter()
             .map(|(head, frame)| {
@@ -307,6 +310,8 @@ mod tests {
             }
             let cut = cut.index(good.len());
             prop_assert!(Profile::read(&mut &good[..cut]).is_err());
+            let longer = [good.as_slice(), &[bits]].concat();
+            prop_assert!(Profile::read(&mut longer.as_slice()).is_err());
         }
     }
 }

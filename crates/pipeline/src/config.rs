@@ -203,6 +203,9 @@ impl Config {
                 (None, None) => {
                     return Err(format!("gate.thresholds.{metric} needs `min` or `max`"));
                 }
+                (min, max) if min.into_iter().chain(max).any(f64::is_nan) => {
+                    return Err(format!("gate.thresholds.{metric}: nothing is above or below nan"));
+                }
                 (Some(min), Some(max)) if min > max => {
                     return Err(format!("gate.thresholds.{metric}: min {min} is above max {max}"));
                 }
@@ -294,6 +297,7 @@ mod tests {
             ("command = \"x\"\nalgorithm = \"random_forest\"\n", "keep one"),
             ("[gate.thresholds]\naccuracy = {}\n", "min"),
             ("[gate.thresholds]\nrmse = { min = 2, max = 1 }\n", "above"),
+            ("[gate.thresholds]\nrmse = { max = nan }\n", "nan"),
             ("[deploy]\ndeadline = \"soon\"\n", "duration"),
             ("[monitor]\ndrift_share = 3.0\n", "share"),
             ("[deploy]\nruntime = \"docker\"\n", "needs `image`"),

@@ -233,13 +233,14 @@ async fn try_targets(
     }
     let failed = Arc::clone(guard.target());
     drop(guard);
-    // Either the route has changed already, or the standby is still warm; a repeatable request may
-    // also simply be sent again.
+    // Either the route has changed already, or the standby is still warm; a repeatable request, and one
+    // that found no connection, may also simply be sent again.
+    let unsent = matches!(failure, Failure::Connect(_));
     let route = shared.routes.load();
     let other = match (&route.current, &route.standby) {
         (Some(current), _) if !Arc::ptr_eq(current, &failed) => shared.routes.enter(),
         (_, Some(standby)) => Some(standby.enter_standby()),
-        (Some(_), None) if outgoing.repeatable => shared.routes.enter(),
+        (Some(_), None) if outgoing.repeatable || unsent => shared.routes.enter(),
         _ => None,
     };
     let Some(guard) = other else { return Err(Some(failure)) };

@@ -103,6 +103,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         monitor::log_run(tracking, &experiment, &monitored, tags, chrono::Utc::now()).await?;
     }
     print(&monitored, arguments.format());
+    warn_of_unknown_columns(&settings, &monitored);
     printer::note(&format!("page: {}", page.display()));
     if settings.fail_on_drift && monitored.drift.dataset_drift {
         return Ok(ExitCode::from(DRIFT));
@@ -115,6 +116,22 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         .hint("the page says of each column why"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says which columns there are settings for but no data: a misspelt name would go unnoticed.
+fn warn_of_unknown_columns(settings: &Settings, monitored: &Monitored) {
+    let known = |name: &&String| monitored.drift.columns.iter().any(|column| column.name == **name);
+    let named = settings
+        .per_column_method
+        .keys()
+        .chain(settings.per_column_threshold.keys())
+        .chain(settings.kinds.keys())
+        .collect::<std::collections::BTreeSet<_>>();
+    for name in named.into_iter().filter(|name| !known(name)) {
+        printer::warning(&format!(
+            "there is no column {name:?}, for which a method, threshold or kind is set"
+        ));
+    }
 }
 
 fn print(monitored: &Monitored, format: Format) {
@@ -145,7 +162,12 @@ async fn compare(
     progress: &Columns,
 ) -> Result<(Monitored, Option<String>), Failure> {
     let tell = |done: usize, total: usize| progress.show(done, total);
-    if let (Some(reference), Some(current)) = (&arguments.reference, &arguments.current) {
+    // A project's own sides are its affair; those of a file given with --config are the user's.
+    let (reference, current) = match project {
+        Some(_) => (&arguments.reference, &arguments.current),
+        None => (&settings.reference, &settings.current),
+    };
+    if let (Some(reference), Some(current)) = (reference, current) {
         let title = project.map_or("", |project| project.config.model.name.as_str());
         let now = chrono::Utc::now();
         let reading = Reading { rows: settings.rows(now), ..reading(settings) };
@@ -218,11 +240,12 @@ impl Arguments {
         if self.json { Format::Json } else { self.format }
     }
 
-    /// The project, unless both sides are named and there is none.
+    /// The project, unless a side is named and there is none.
     fn project(&self) -> Result<Option<Project>, Failure> {
         let is_there = self.folder.join(FILE_NAME).is_file();
-        let is_complete = self.reference.is_some() && (self.current.is_some() || self.print_config);
-        if !is_there && is_complete {
+        let names_sides =
+            self.reference.is_some() || self.current.is_some() || self.method.config.is_some();
+        if !is_there && names_sides {
             return Ok(None);
         }
         Ok(Some(Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?))

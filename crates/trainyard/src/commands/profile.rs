@@ -64,6 +64,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if let Some(points) = arguments.quantise {
         profile = profile.quantised(points as usize);
     }
+    let missing = settings.columns.iter().flatten().find(|name| profile.column(name).is_none());
+    if let Some(name) = missing {
+        return Err(Failure::input(format!("there is no column {name:?}"))
+            .hint("check the spelling in --columns"));
+    }
     let bytes = monitor::write_profile(&arguments.output, &profile)?;
     printer::line(&format!(
         "{}: {} rows, {} columns, {} KB",

@@ -333,3 +333,26 @@ fn a_device_is_written_to_and_not_replaced() {
     std::fs::write(files.folder.path().join("read.profile"), read).unwrap();
     files.monitor("read.profile", &[]);
 }
+
+#[test]
+fn a_file_of_settings_may_name_the_sides_and_misspelt_columns_are_said() {
+    let files = Files::new();
+    let settings = "[monitor]\nreference = \"reference.csv\"\ncurrent = \"current.csv\"\n\
+                    [monitor.per_column_method]\nxx = \"ks\"\n";
+    std::fs::write(files.folder.path().join("m.toml"), settings).unwrap();
+    let output = files.run(&["monitor", "--config", "m.toml", "--json"]);
+    let result: Value = serde_json::from_str(&stdout_of(&output, 0)).unwrap();
+    assert_eq!(result["current"]["rows"], 1500);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("there is no column \"xx\""), "{error}");
+    for (arguments, reason) in [
+        (["monitor", "--reference", "reference.csv"], "--current are both needed"),
+        (["monitor", "--config", "nope.toml"], "nope.toml"),
+        (["profile", "reference.csv", "--columns=zzz"], "there is no column \"zzz\""),
+    ] {
+        let refused = files.run(&arguments);
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{error}");
+        assert!(error.contains(reason), "{error}");
+    }
+}
