@@ -23,10 +23,7 @@ fn command() -> Command {
     fn without_empty(command: Command) -> Command {
         let command = command.mut_args(|argument| {
             let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
-            match argument.get_env().is_some_and(is_empty) {
-                true => argument.env(None),
-                false => argument,
-            }
+            if argument.get_env().is_some_and(is_empty) { argument.env(None) } else { argument }
         });
         command.mut_subcommands(without_empty)
     }

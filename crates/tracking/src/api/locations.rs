@@ -313,13 +313,20 @@ mod tests {
 
     #[test]
     fn experiment_locations() {
-        for good in ["s3://b/p", "mlflow-artifacts:/x", "/data/x", "file:///x", "gs://b?versions=1"]
-        {
+        for good in [
+            "s3://b/p",
+            "s3://b/p;x",
+            "mlflow-artifacts:/x",
+            "/data/x",
+            "file:///x",
+            "gs://b?versions=1",
+            "dbfs:/x",
+        ] {
             assert!(check_experiment_location(good, &HostPolicy::default()).is_ok(), "{good}");
         }
         for bad in [
             "s3://b/p#f",
-            "s3://b/p;x",
+            "/data/p;x",
             "s3://b?x=../..",
             "s3://b?x=%2e%2e",
             "runs:/x/y",
@@ -336,9 +343,15 @@ mod tests {
         for good in ["s3://b/x", "runs:/abc/model", "s3://b/a..b/x"] {
             assert!(refuse_climbing(good).is_ok(), "{good}");
         }
-        for bad in
-            ["s3://b/../x", "mlflow-artifacts:/a/..%2f..%2fx", "s3://b/%252e%252e/x", "s3://b/x%00"]
-        {
+        for bad in [
+            "s3://b",
+            "s3://b/",
+            "s3:x",
+            "s3://b/../x",
+            "mlflow-artifacts:/a/..%2f..%2fx",
+            "s3://b/%252e%252e/x",
+            "s3://b/x%00",
+        ] {
             assert!(refuse_climbing(bad).is_err(), "{bad}");
         }
     }

@@ -41,7 +41,7 @@ impl DirectObject {
             Some((name.to_string(), value.to_str().ok()?.to_owned()))
         };
         Ok(SignedRequest {
-            url: signed.map_err(|error| storage(&self.place, error))?.into(),
+            url: signed.map_err(|error| storage(&self.place, &error))?.into(),
             headers: headers.iter().filter_map(named).collect::<BTreeMap<_, _>>(),
         })
     }
@@ -51,7 +51,7 @@ impl DirectObject {
 impl DirectFile for DirectObject {
     async fn sign_download(&self, lifetime: Duration) -> Result<(SignedRequest, u64)> {
         let found = object_store::ObjectStoreExt::head(&*self.store, &self.place).await;
-        let size = found.map_err(|error| storage(&self.place, error))?.size;
+        let size = found.map_err(|error| storage(&self.place, &error))?.size;
         // A page that follows the URL saves the file; it must not run in the bucket's name.
         let query = [("response-content-disposition", "attachment")];
         let request = self.sign(Method::GET, lifetime, &query, HeaderMap::new()).await?;
@@ -67,7 +67,7 @@ impl DirectFile for DirectObject {
 
     async fn start_parts(&self, parts: u32) -> Result<(String, Vec<SignedRequest>)> {
         let started = self.store.create_multipart(&self.place).await;
-        let upload_id = started.map_err(|error| storage(&self.place, error))?;
+        let upload_id = started.map_err(|error| storage(&self.place, &error))?;
         let mut requests = Vec::with_capacity(parts as usize);
         for part in 1..=parts {
             let query = [("partNumber", &*part.to_string()), ("uploadId", &*upload_id)];
@@ -80,17 +80,17 @@ impl DirectFile for DirectObject {
         let parts = etags.into_iter().map(|content_id| PartId { content_id }).collect();
         let completed =
             self.store.complete_multipart(&self.place, &upload_id.to_owned(), parts).await;
-        completed.map(|_put| ()).map_err(|error| refused(&self.place, error))
+        completed.map(|_put| ()).map_err(|error| refused(&self.place, &error))
     }
 
     async fn abort_parts(&self, upload_id: &str) -> Result<()> {
         let aborted = self.store.abort_multipart(&self.place, &upload_id.to_owned()).await;
-        aborted.map_err(|error| refused(&self.place, error))
+        aborted.map_err(|error| refused(&self.place, &error))
     }
 }
 
 /// What a store says to an upload or to parts that it does not know is the client's mistake.
-fn refused(place: &StorePath, error: object_store::Error) -> Error {
+fn refused(place: &StorePath, error: &object_store::Error) -> Error {
     let text = error.to_string();
     let clients = ["NoSuchUpload", "InvalidPart", "EntityTooSmall", "MalformedXML"];
     match clients.iter().find(|code| text.contains(*code)) {

@@ -96,7 +96,7 @@ impl Artifacts for ArtifactStorage {
             .store
             .list_with_delimiter(Some(&place))
             .await
-            .map_err(|error| transfer::storage(&place, error))?;
+            .map_err(|error| transfer::storage(&place, &error))?;
         let relative = |found: &StorePath| {
             let name = found.filename().unwrap_or_default();
             if path.is_root() { name.to_owned() } else { format!("{path}/{name}") }

@@ -38,7 +38,7 @@ pub(super) async fn write(
             return write_parts(location, path, part, body).await;
         }
     }
-    location.store.put(path, part.take()).await.map_err(|error| storage(path, error))?;
+    location.store.put(path, part.take()).await.map_err(|error| storage(path, &error))?;
     Ok(())
 }
 
@@ -50,14 +50,14 @@ async fn write_parts(
     mut body: ByteStream,
 ) -> Result<()> {
     let mut upload =
-        location.store.put_multipart(path).await.map_err(|error| storage(path, error))?;
+        location.store.put_multipart(path).await.map_err(|error| storage(path, &error))?;
     let sent: Result<()> = async {
         let mut parts = 0_usize;
         loop {
             // Stores count parts: a very large file gets larger ones.
             let factor = if parts < SMALL_PARTS_MAX { 1 } else { LARGE_PART_FACTOR };
             if part.bytes >= location.part_bytes * factor {
-                upload.put_part(part.take()).await.map_err(|error| storage(path, error))?;
+                upload.put_part(part.take()).await.map_err(|error| storage(path, &error))?;
                 parts += 1;
             }
             match body.next().await {
@@ -66,14 +66,14 @@ async fn write_parts(
             }
         }
         if part.bytes > 0 {
-            upload.put_part(part.take()).await.map_err(|error| storage(path, error))?;
+            upload.put_part(part.take()).await.map_err(|error| storage(path, &error))?;
         }
         Ok(())
     }
     .await;
     match sent {
         Ok(()) => {
-            upload.complete().await.map_err(|error| storage(path, error))?;
+            upload.complete().await.map_err(|error| storage(path, &error))?;
             Ok(())
         }
         Err(error) => {
@@ -94,7 +94,7 @@ pub(super) async fn open(
     range: Option<ByteRange>,
 ) -> Result<ArtifactFile> {
     let not_there = |error| {
-        if is_missing(&error) { no_such_artifact(name) } else { storage(path, error) }
+        if is_missing(&error) { no_such_artifact(name) } else { storage(path, &error) }
     };
     let mut options = GetOptions::default();
     // Over the network only what is asked for is fetched; a local file is just opened.
@@ -126,7 +126,7 @@ pub(super) async fn open(
         }
         GetResultPayload::Stream(stream) => {
             let failed = path.clone();
-            stream.map(move |chunk| chunk.map_err(|error| storage(&failed, error))).boxed()
+            stream.map(move |chunk| chunk.map_err(|error| storage(&failed, &error))).boxed()
         }
     };
     Ok(opened(&meta, wanted, body))
@@ -171,7 +171,7 @@ async fn remove_local(file: &std::path::Path) -> Result<()> {
 
 fn ignore_missing<T>(path: &StorePath, result: object_store::Result<T>) -> Result<()> {
     match result {
-        Err(error) if !is_missing(&error) => Err(storage(path, error)),
+        Err(error) if !is_missing(&error) => Err(storage(path, &error)),
         _ => Ok(()),
     }
 }
@@ -203,13 +203,13 @@ fn disk_error(error: &object_store::Error) -> Option<&std::io::Error> {
 }
 
 /// What a storage refuses is never the caller's fault, except a path that cannot be one.
-pub(super) fn storage(path: &StorePath, error: object_store::Error) -> Error {
+pub(super) fn storage(path: &StorePath, error: &object_store::Error) -> Error {
     match error {
         object_store::Error::InvalidPath { .. } => return Error::invalid("Invalid path"),
         object_store::Error::NotFound { .. } => return no_such_artifact(path.as_ref()),
         _ => {}
     }
-    let Some(disk) = disk_error(&error) else {
+    let Some(disk) = disk_error(error) else {
         return Error::internal(format!("artifact storage: {error}"));
     };
     match disk.kind() {

@@ -7,7 +7,7 @@ use super::shutdown_signal;
 use crate::failure::Failure;
 
 /// What shells say of a program that was interrupted.
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
 
 /// How often a folder is removed in which other threads still make files.
 const ATTEMPTS: usize = 10;
@@ -15,7 +15,7 @@ const ATTEMPTS: usize = 10;
 /// Does work whose temporary files lie in a folder of their own. It is gone afterwards, also when the
 /// work is interrupted: data larger than memory would fill a disk in a few nights.
 pub(super) async fn within(
-    work: impl Future<Output = Result<ExitCode, Failure>>,
+    work: impl Future<Output = Result<ExitCode, Failure>> + Send + 'static,
 ) -> Result<ExitCode, Failure> {
     let folder = tempfile::Builder::new()
         .prefix("trainyard-")
@@ -24,13 +24,15 @@ pub(super) async fn within(
     if tempfile::env::override_temp_dir(folder.path()).is_err() {
         return work.await;
     }
-    let path = folder.path().to_owned();
-    tokio::spawn(async move {
-        shutdown_signal().await;
-        remove(&path);
-        end();
-    });
-    work.await
+    // On a thread of its own: it computes, and would not hear of a signal.
+    let work = tokio::spawn(work);
+    tokio::select! {
+        outcome = work => outcome.map_err(|error| Failure::runtime(error.to_string()))?,
+        () = shutdown_signal() => {
+            remove(folder.path());
+            Ok(ExitCode::from(INTERRUPTED))
+        }
+    }
 }
 
 fn remove(folder: &Path) {
@@ -39,10 +41,4 @@ fn remove(folder: &Path) {
             return;
         }
     }
-}
-
-/// The work is in the middle of something that cannot be interrupted, and whose result nobody wants.
-#[expect(clippy::exit, reason = "threads that compute do not look whether they should go on")]
-fn end() {
-    std::process::exit(INTERRUPTED);
 }
