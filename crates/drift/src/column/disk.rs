@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, OnceLock};
 
-use super::sorted::Number;
+use super::number::Number;
 
 /// Values that are read at once.
 const BLOCK: usize = 8192;

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::sorted::Number;
+use super::number::Number;
 
 /// Finite values in ascending order.
 #[derive(Debug, Clone, PartialEq)]

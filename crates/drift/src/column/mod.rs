@@ -6,6 +6,7 @@
 mod builder;
 mod disk;
 mod held;
+mod number;
 mod numbers;
 mod radix;
 mod read;

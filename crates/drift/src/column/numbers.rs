@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use super::disk::Trouble;
-use super::sorted::{Number, Sorted, merge};
+use super::number::Number;
+use super::sorted::{Sorted, merge};
 
 /// How finely binning rounds: numpy computes edges in the type of the values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

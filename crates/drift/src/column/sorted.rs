@@ -6,42 +6,7 @@ use std::sync::Arc;
 
 use super::disk::{OnDisk, Trouble, Writer};
 use super::held::Held;
-
-/// A numeric type that columns are kept in.
-pub(crate) trait Number: Copy + PartialOrd + Send + Sync + 'static {
-    /// Bytes of a value in a file.
-    const BYTES: usize = size_of::<Self>();
-    /// The value as statistics see it.
-    fn to_f64(self) -> f64;
-    /// Appends the value in little-endian order.
-    fn put(self, bytes: &mut Vec<u8>);
-    /// The value that [`Number::put`] wrote; `None` when there are not that many bytes.
-    fn get(bytes: &[u8]) -> Option<Self>;
-}
-
-macro_rules! number {
-    ($type:ty, $value:ident => $to_f64:expr) => {
-        impl Number for $type {
-            fn to_f64(self) -> f64 {
-                let $value = self;
-                $to_f64
-            }
-
-            fn put(self, bytes: &mut Vec<u8>) {
-                bytes.extend_from_slice(&self.to_le_bytes());
-            }
-
-            fn get(bytes: &[u8]) -> Option<Self> {
-                Some(Self::from_le_bytes(bytes.try_into().ok()?))
-            }
-        }
-    };
-}
-
-number!(f64, value => value);
-number!(f32, value => f64::from(value));
-number!(i64, value => value as f64);
-number!(u64, value => value as f64);
+use super::number::Number;
 
 /// Finite values in ascending order.
 #[derive(Debug, Clone, PartialEq)]

@@ -131,7 +131,7 @@ impl Column {
 }
 
 /// Appends values and, for runs, where each ends.
-fn put<T: super::sorted::Number, const N: usize>(
+fn put<T: super::number::Number, const N: usize>(
     sorted: &Sorted<T>,
     bytes: impl Fn(T) -> [u8; N],
     body: &mut Vec<u8>,
@@ -143,7 +143,7 @@ fn put<T: super::sorted::Number, const N: usize>(
     (values.len(), ends.is_some())
 }
 
-fn take<T: super::sorted::Number, const N: usize>(
+fn take<T: super::number::Number, const N: usize>(
     head: &Head,
     body: &[u8],
     value: impl Fn([u8; N]) -> T,
