@@ -148,7 +148,7 @@ fn mlflow_hint(error: &trainyard_mlflow::Error) -> Option<String> {
             ErrorCode::Unauthenticated | ErrorCode::CustomerUnauthorized => {
                 "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
             }
-            ErrorCode::ResourceDoesNotExist | ErrorCode::InvalidParameterValue => {
+            ErrorCode::ResourceDoesNotExist => {
                 "the tracking pages (`trainyard server`) list what is there"
             }
             _ => return None,

@@ -228,16 +228,19 @@ impl Column {
     }
 }
 
-/// The type of two parts of a column together.
+/// The type of two parts of a column together; it fits how their values meet (`Numbers::merged`), in
+/// which only `UInt64` is not an `i64`.
 fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
     use Family::{Float, Integer, Unsigned};
     if a == b {
         return Some(a.clone());
     }
+    let is_whole = ![a, b].contains(&&DataType::UInt64);
     match (family(a), family(b)) {
-        (Integer, Integer) | (Unsigned, Unsigned) => {
+        (Integer, Integer) | (Unsigned, Unsigned) if is_whole => {
             Some(if a.primitive_width() >= b.primitive_width() { a.clone() } else { b.clone() })
         }
+        (Integer, Unsigned) | (Unsigned, Integer) if is_whole => Some(DataType::Int64),
         (Integer | Unsigned | Float, Integer | Unsigned | Float) => Some(DataType::Float64),
         _ => None,
     }
@@ -285,5 +288,37 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
         }
         DataType::Struct(_) => "struct".to_owned(),
         other => other.to_string().to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Float32Array, Int32Array, Int64Array, StringArray, UInt8Array, UInt64Array};
+
+    use super::*;
+
+    #[test]
+    fn parts_of_different_types_meet_in_one_that_fits_their_values() {
+        let int = Column::new(&[&Int64Array::from(vec![1, 2])]);
+        let gap = Column::new(&[&Int64Array::from(vec![Some(1), None])]);
+        let short = Column::new(&[&Int32Array::from(vec![-3])]);
+        let byte = Column::new(&[&UInt8Array::from(vec![4])]);
+        let long = Column::new(&[&UInt64Array::from(vec![5])]);
+        let single = Column::new(&[&Float32Array::from(vec![0.5])]);
+        let text = Column::new(&[&StringArray::from(vec!["x"])]);
+        for (a, b, expected, whole) in [
+            (&int, &short, DataType::Int64, true),
+            (&int, &byte, DataType::Int64, true),
+            (&int, &gap, DataType::Int64, false),
+            (&byte, &long, DataType::Float64, false),
+            (&int, &single, DataType::Float64, false),
+        ] {
+            for merged in [a.merged(b).unwrap(), b.merged(a).unwrap()] {
+                assert_eq!(merged.data_type(), &expected);
+                assert_eq!(merged.numbers().unwrap().is_integer(), whole);
+                assert_eq!(merged.len(), a.len() + b.len());
+            }
+        }
+        assert_eq!(int.merged(&text), None);
     }
 }
