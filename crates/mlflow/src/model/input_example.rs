@@ -50,12 +50,12 @@ impl InputExample {
         let folder = folder.as_ref();
         let Some(info) = &model.saved_input_example_info else { return Ok(None) };
         if let Some(serving) = &info.serving_input_path {
-            let payload = file::read_text(&file::inside(folder, serving)?, BYTES_MAX)?;
+            let payload = file::read_text(folder, serving, BYTES_MAX)?;
             return Ok(Some(Self { payload }));
         }
         // Folders of MLflow before 2.16 hold only the data itself.
         let path = file::inside(folder, &info.artifact_path)?;
-        let text = file::read_text(&path, BYTES_MAX)?;
+        let text = file::read_text(folder, &info.artifact_path, BYTES_MAX)?;
         let value: Value = serde_json::from_str(&text)
             .map_err(|error| file::bad(&path, format!("not JSON: {error}")))?;
         let (data, params) = match value {

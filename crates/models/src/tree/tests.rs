@@ -88,7 +88,7 @@ fn tree(every: bool, features: u32) -> impl Strategy<Value = TreeSpec<f64>> {
                     zero_is_missing: zero == 1,
                 });
             }
-            TreeSpec { nodes, values: (0..leaves).map(f64::from).collect(), target: 0 }
+            TreeSpec { nodes, values: (0..leaves).map(f64::from).collect(), ..TreeSpec::default() }
         },
     )
 }
@@ -170,7 +170,7 @@ fn split(feature: u32, left: u32, right: u32) -> NodeSpec {
 }
 
 fn build(nodes: Vec<NodeSpec>) -> BuildError {
-    let tree = TreeSpec { nodes, values: vec![1.0, 2.0], target: 0 };
+    let tree = TreeSpec { nodes, values: vec![1.0, 2.0], ..TreeSpec::default() };
     Forest::<f32, f64>::build(&[tree], 2, 1, 1).unwrap_err()
 }
 
@@ -207,7 +207,7 @@ fn chains_beyond_the_limit_are_refused() {
 #[test]
 fn many_features_and_leaf_vectors_take_the_wide_form() {
     let nodes = vec![split(2_000, 1, 2), NodeSpec::Leaf(0), NodeSpec::Leaf(1)];
-    let tree = TreeSpec { nodes, values: vec![0.25_f32, 0.75, 1.0, 0.0], target: 0 };
+    let tree = TreeSpec { nodes, values: vec![0.25_f32, 0.75, 1.0, 0.0], ..TreeSpec::default() };
     let forest = Forest::<f32, f32>::build(&[tree], 2_001, 2, 2).unwrap();
     let mut rows = vec![0.0; 20 * 2_001];
     rows[2_001 * 3 + 2_000] = 1.0;
