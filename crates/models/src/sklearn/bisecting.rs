@@ -6,7 +6,7 @@
 use super::data::{Output, Table};
 use super::estimator::{Estimator, Fields};
 use super::projection::Centres;
-use crate::Result;
+use crate::{Error, Result};
 
 /// Levels of the tree. Each level parts a cluster, so that only a chain of outliers goes deep.
 const MAX_DEPTH: usize = 1_000;
@@ -48,11 +48,11 @@ pub(super) fn bisecting(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
                         return Err(fields.malformed("a centre of another width"));
                     }
                     centre.iter_mut().zip(&mean).for_each(|(x, mean)| *x += mean);
-                    Ok(centre)
+                    Ok::<_, Error>(centre)
                 };
                 let centres = [centre(left)?, centre(right)?];
                 let norms = [0, 1].map(|side: usize| {
-                    centres.get(side).into_iter().flatten().map(|x| x * x).sum()
+                    centres.get(side).into_iter().flatten().map(|x| x * x).sum::<f64>()
                 });
                 let children = [nodes.len(), nodes.len() + 1];
                 nodes.extend([Node::Cluster(0), Node::Cluster(0)]);

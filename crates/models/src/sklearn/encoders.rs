@@ -101,7 +101,7 @@ fn columns(fields: Fields<'_>) -> Result<Vec<Encoded>> {
         };
         let infrequent = mapping.is_some().then(|| width.saturating_sub(1));
         let place = keys.into_iter().enumerate().map(|(number, key)| (key, code(number)));
-        Ok(Encoded { place: place.collect(), width, infrequent })
+        Ok::<_, Error>(Encoded { place: place.collect(), width, infrequent })
     };
     lists.into_iter().enumerate().map(column).collect()
 }

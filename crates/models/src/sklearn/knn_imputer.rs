@@ -146,8 +146,8 @@ impl KnnImputer {
     /// Whether weights by distance are certain: those of rows almost at the same place are what is left of
     /// numbers that cancel.
     fn check_weights(&self, nearest: &[(Distance, f64)]) -> Result<(), Tie> {
-        /// Digits of a weight that must be right.
-        const DIGITS: f64 = 1e-9;
+        /// Nine digits of a weight must be right; the blur is generous by one.
+        const DIGITS: f64 = 1e-8;
         let value = nearest.first().map(|(_, value)| *value);
         let certain = |(distance, _): &(Distance, f64)| {
             distance.blur == 0.0 || distance.blur < distance.square * DIGITS

@@ -73,7 +73,7 @@ impl Booster {
             .filter(|&outputs| outputs <= MAX_OUTPUTS)
             .ok_or_else(|| malformed("too many outputs"))?;
         let base = parameters.get("base_score").ok_or_else(|| missing("base_score"))?;
-        let mut base = objective.margins(&base_scores(base, outputs)?);
+        let mut base = objective.margins(&base_scores(base, outputs, version)?);
         if base.iter().any(|x| x.is_nan()) {
             return Err(malformed("base_score is none of this objective"));
         }
@@ -222,7 +222,7 @@ fn largest(row: &[f32]) -> usize {
 }
 
 /// One number (old), a number in brackets or one for each output.
-fn base_scores(base: &Document, outputs: usize) -> Result<Vec<f32>> {
+fn base_scores(base: &Document, outputs: usize, version: (usize, usize)) -> Result<Vec<f32>> {
     let text = match base {
         Document::Text(text) => {
             text.trim().trim_start_matches('[').trim_end_matches(']').to_owned()
@@ -234,7 +234,8 @@ fn base_scores(base: &Document, outputs: usize) -> Result<Vec<f32>> {
         .map(|score| score.trim().parse().map_err(|_| malformed(format!("base_score {text:?}"))))
         .collect::<Result<_>>()?;
     match scores.as_slice() {
-        [one] => Ok(vec![*one; outputs]),
+        // Since 3.2 each output has its own.
+        [one] if outputs == 1 || version < (3, 2) => Ok(vec![*one; outputs]),
         all if all.len() == outputs => Ok(scores),
         all => Err(malformed(format!("{} base scores for {outputs} outputs", all.len()))),
     }
