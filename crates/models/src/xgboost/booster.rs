@@ -120,7 +120,10 @@ impl Booster {
             }
             Some("gbtree") => {
                 let inner = booster.get("model").ok_or_else(|| missing("model"))?;
-                Learner::Trees(trees::read(inner, None, &shape)?)
+                // Since 3.3 trees that were dropped in training are no booster of their own.
+                let drop = booster.get("weight_drop").or_else(|| inner.get("weight_drop"));
+                let drop = drop.and_then(Document::numbers).filter(|drop| !drop.is_empty());
+                Learner::Trees(trees::read(inner, drop.as_deref(), &shape)?)
             }
             other => {
                 return Err(Error::Unsupported {

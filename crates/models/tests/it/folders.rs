@@ -54,6 +54,7 @@ fn several_levels_of_xgboost_answer_as_in_python_to_the_bit() {
     for version in ["3_3", "3_4"] {
         check(&format!("xgb_{version}_quantiles"), 0.0);
         check(&format!("xgb_{version}_expectiles"), 0.0);
+        check(&format!("xgb_{version}_dart"), 0.0);
     }
     check("xgb_3_4_quantiles_one", 0.0);
     check("xgb_3_4_expectiles_one", 0.0);
