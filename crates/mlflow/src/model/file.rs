@@ -45,11 +45,11 @@ pub fn open_file(folder: &Path, relative: &str) -> Result<Option<File>> {
     };
     let root = folder.canonicalize().map_err(|error| Error::io(folder, error))?;
     if !real.starts_with(&root) {
-        return Err(bad(&path, "a link that leaves the model folder"));
+        return Err(bad(&path, "a link that leads out of the model folder"));
     }
     let regular = |metadata: std::io::Result<std::fs::Metadata>| match metadata {
         Ok(metadata) if metadata.is_file() => Ok(()),
-        Ok(_) => Err(bad(&path, "not a regular file")),
+        Ok(_) => Err(bad(&path, "not a file")),
         Err(error) => Err(Error::io(&path, error)),
     };
     // Before it is opened, as opening a device can do something; and after, as it may be another by then.
