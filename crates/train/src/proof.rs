@@ -37,7 +37,8 @@ pub(crate) fn answer(model: &LoadedModel, example: &RecordBatch) -> Result<Strin
         cells.collect::<Option<Map<String, Value>>>().map(Value::Object)
     };
     let records: Option<Vec<Value>> = (0..example.num_rows()).map(record).collect();
-    let records = records.ok_or_else(|| Error::Internal("an output of several values".to_owned()))?;
+    let records =
+        records.ok_or_else(|| Error::Internal("an output of several values".to_owned()))?;
     Ok(json!({ "predictions": records }).to_string())
 }
 
@@ -47,7 +48,9 @@ fn cell(output: &Prediction, row: usize) -> Option<Value> {
         return None;
     };
     Some(match values.data_type() {
-        DataType::Float32 => f64::from(*values.as_primitive::<Float32Type>().values().get(row)?).into(),
+        DataType::Float32 => {
+            f64::from(*values.as_primitive::<Float32Type>().values().get(row)?).into()
+        }
         DataType::Int64 => (*values.as_primitive::<Int64Type>().values().get(row)?).into(),
         DataType::Boolean => values.as_boolean().value(row).into(),
         DataType::Utf8 => values.as_string::<i32>().value(row).into(),
@@ -61,7 +64,8 @@ pub(crate) fn write_checksums(folder: &Path) -> Result<String> {
     let mut open = vec![PathBuf::new()];
     while let Some(place) = open.pop() {
         let directory = folder.join(&place);
-        let entries = std::fs::read_dir(&directory).map_err(|error| Error::io(&directory, error))?;
+        let entries =
+            std::fs::read_dir(&directory).map_err(|error| Error::io(&directory, error))?;
         for entry in entries {
             let entry = entry.map_err(|error| Error::io(&directory, error))?;
             let name = place.join(entry.file_name());

@@ -246,11 +246,11 @@ async fn train_in_run(
     let checksums = match stored.await {
         Ok(checksums) => checksums,
         Err(error) => {
-        let failed = LoggedModelStatus::UploadFailed;
-        if let Err(second) = tracking.finalize_logged_model(&model_id, failed).await {
-            tracing::warn!(model_id, error = %second, "cannot mark the model as failed");
-        }
-        return Err(error);
+            let failed = LoggedModelStatus::UploadFailed;
+            if let Err(second) = tracking.finalize_logged_model(&model_id, failed).await {
+                tracing::warn!(model_id, error = %second, "cannot mark the model as failed");
+            }
+            return Err(error);
         }
     };
     for (name, content) in trained.files {

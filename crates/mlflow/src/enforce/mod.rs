@@ -218,10 +218,11 @@ impl Enforcer {
     fn json_by(&self, plan: &Plan, text: &str, protocol: Protocol) -> Result<Enforced, Rejection> {
         let mut request = Request::new(plan, self.casting(), &self.limits, text.len());
         let mut reader = self.reader(text);
-        let params = read_body(&mut request, &mut reader, protocol, &self.params).and_then(|params| {
-            reader.end()?;
-            Ok(params)
-        });
+        let params =
+            read_body(&mut request, &mut reader, protocol, &self.params).and_then(|params| {
+                reader.end()?;
+                Ok(params)
+            });
         match params {
             Ok(params) => self.finish(request, params),
             Err(stop) => Err(rejection(stop, text)),
@@ -243,7 +244,6 @@ impl Enforcer {
             .map_err(|error| Rejection::parse(format!("Invalid input. {error}")))?;
         Ok(Enforced { batch, params, ignored: extra, absent, schema: None, frame })
     }
-
 }
 
 /// Nesting of JSON that is not a request.

@@ -114,9 +114,12 @@ mod tests {
         std::fs::write(place.path().join("secret"), "secret").unwrap();
         symlink("file", at("link")).unwrap();
         symlink("../file", at("sub/link")).unwrap();
-        for (name, target) in
-            [("out", "../secret"), ("device", "/dev/zero"), ("tty", "/dev/tty"), ("sub/out", "../../secret")]
-        {
+        for (name, target) in [
+            ("out", "../secret"),
+            ("device", "/dev/zero"),
+            ("tty", "/dev/tty"),
+            ("sub/out", "../../secret"),
+        ] {
             symlink(target, at(name)).unwrap();
         }
         symlink(place.path(), at("outside")).unwrap();
@@ -129,8 +132,19 @@ mod tests {
         assert!(read_file(&folder, "file", 4).unwrap_err().to_string().contains("larger than 4"));
         assert!(read_file(&folder, "gone", 4).unwrap().is_none());
         for name in [
-            "out", "device", "tty", "sub/out", "outside/secret", "pipe", "to_pipe", "sub", "loop", "../secret",
-            "/etc/passwd", "", "a\0b",
+            "out",
+            "device",
+            "tty",
+            "sub/out",
+            "outside/secret",
+            "pipe",
+            "to_pipe",
+            "sub",
+            "loop",
+            "../secret",
+            "/etc/passwd",
+            "",
+            "a\0b",
         ] {
             assert!(open_file(&folder, name).is_err(), "{name} was opened");
         }

@@ -33,7 +33,8 @@ impl Booster {
     pub(crate) fn parse(text: &str, rounds: Option<usize>) -> Result<Self> {
         let text = Text::read(text)?;
         let (outputs, features) = (text.outputs, text.features);
-        let objective = Objective::read(text.header.text("objective").unwrap_or_default(), outputs)?;
+        let objective =
+            Objective::read(text.header.text("objective").unwrap_or_default(), outputs)?;
         let any_linear = text.trees.iter().any(|tree| tree.text("is_linear") == Some("1"));
         let mut linear = any_linear.then(LinearLeaves::default);
         let mut specs = Vec::with_capacity(text.trees.len());

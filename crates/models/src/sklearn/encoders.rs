@@ -93,9 +93,9 @@ fn columns(fields: Fields<'_>) -> Result<Vec<Encoded>> {
         let count = keys.len();
         let group = groups.get(at).filter(|group| !group.is_none());
         let mapping = group.map(|group| mapping(fields, *group, value, count)).transpose()?;
-        let width = mapping.as_ref().map_or(count, |mapping| {
-            mapping.iter().map(|&code| code + 1).max().unwrap_or(0)
-        });
+        let width = mapping
+            .as_ref()
+            .map_or(count, |mapping| mapping.iter().map(|&code| code + 1).max().unwrap_or(0));
         let code = |number: usize| {
             mapping.as_ref().and_then(|mapping| mapping.get(number)).copied().unwrap_or(number)
         };

@@ -231,9 +231,8 @@ fn no_list_of_an_xgboost_file_may_be_of_another_length() {
             _ => continue,
         };
         let input = inputs(&entry);
-        let read = |document: &Document| {
-            Booster::from_document(document, false).map(XgboostModel::plain)
-        };
+        let read =
+            |document: &Document| Booster::from_document(document, false).map(XgboostModel::plain);
         let whole = values(&read(&document).unwrap().predict(&input).unwrap());
         for number in 0.. {
             let mut any = false;

@@ -41,7 +41,8 @@ impl Objective {
             Err(malformed(format!("{name} holds {count} levels for {targets} outputs")))
         };
         if name.starts_with("multi:") {
-            let said = get("softmax_multiclass_param").map(|group| super::count(group, "num_class"));
+            let said =
+                get("softmax_multiclass_param").map(|group| super::count(group, "num_class"));
             if said.transpose().map_err(malformed)?.is_some_and(|said| said.max(1) != classes) {
                 return Err(malformed(format!("the objective is not of {classes} classes")));
             }

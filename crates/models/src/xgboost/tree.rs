@@ -106,7 +106,8 @@ pub(super) fn read(
     let vectors = if width > 1 { Some(Vectors::read(tree, &nodes, width)?) } else { None };
     let mut spec = TreeSpec { nodes: Vec::with_capacity(count), ..TreeSpec::default() };
     let (mut leaves, mut used_sets) = (0_u32, 0);
-    let every = nodes.left.iter().zip(&nodes.right).zip(nodes.features.iter().zip(&nodes.conditions));
+    let every =
+        nodes.left.iter().zip(&nodes.right).zip(nodes.features.iter().zip(&nodes.conditions));
     for (at, ((&left, &right), (&feature, &condition))) in every.enumerate() {
         if left == -1 && feature == DELETED {
             spec.unused += 1;
@@ -196,7 +197,8 @@ impl Vectors {
 
     fn of(&self, node: usize, right: i64) -> Result<&[f64], String> {
         let missing = || format!("leaf {node} has no vector");
-        let number = if self.numbered { usize::try_from(right).map_err(|_| missing())? } else { node };
+        let number =
+            if self.numbered { usize::try_from(right).map_err(|_| missing())? } else { node };
         let start = number.saturating_mul(self.width);
         self.values.get(start..start.saturating_add(self.width)).ok_or_else(missing)
     }

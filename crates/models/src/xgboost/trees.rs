@@ -20,7 +20,8 @@ pub(super) fn read(
     shape: &Shape,
 ) -> Result<Forest<f32, f32>> {
     let trees = model.get("trees").and_then(Document::list).ok_or_else(|| missing("trees"))?;
-    let parameters = model.get("gbtree_model_param").ok_or_else(|| missing("gbtree_model_param"))?;
+    let parameters =
+        model.get("gbtree_model_param").ok_or_else(|| missing("gbtree_model_param"))?;
     let said = count(parameters, "num_trees").map_err(malformed)?;
     let targets =
         model.get("tree_info").and_then(Document::numbers).ok_or_else(|| missing("tree_info"))?;

@@ -129,7 +129,8 @@ fn no_list_of_a_text_may_be_of_another_length() {
         assert!(whole.is_some(), "{}: without tree_sizes", sample.name);
         assert_eq!(whole, answer(&sample.bytes, sample.format, &sample.input));
         for (at, line) in free.iter().enumerate() {
-            let Some((key, list)) = line.split_once('=').filter(|(_, list)| !list.is_empty()) else {
+            let Some((key, list)) = line.split_once('=').filter(|(_, list)| !list.is_empty())
+            else {
                 continue;
             };
             let words: Vec<&str> = list.split(' ').collect();

@@ -72,7 +72,9 @@ pub(in super::super) fn boosted(fields: Fields<'_>, depth: usize) -> Result<Box<
         return Err(fields.malformed(format!("{} trees of shape {shape:?}", specs.len())));
     }
     if classes.as_ref().is_some_and(|classes| outputs != classes.len() && classes.len() > 2) {
-        return Err(fields.malformed(format!("{outputs} trees a round for another number of classes")));
+        return Err(
+            fields.malformed(format!("{outputs} trees a round for another number of classes"))
+        );
     }
     let scores = Boosted {
         forest: build(fields, &specs, features, 1, outputs)?,

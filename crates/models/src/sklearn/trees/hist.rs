@@ -2,8 +2,8 @@
 
 use super::super::data::{Matrix, Table};
 use super::super::estimator::{Estimator, Fields, numbers};
-use super::{build, feature_count};
 use super::link::{Link, Linked, RawScores};
+use super::{build, feature_count};
 use crate::python::{Elements, Value};
 use crate::tree::{CategorySet, Forest, NodeSpec, Split, Test, TreeSpec};
 use crate::{Error, Result};
@@ -41,13 +41,17 @@ pub(in super::super) fn hist_boosted(
         _ => 1,
     };
     if baseline.len() != expected {
-        return Err(fields.malformed(format!("{} baselines for {expected} outputs", baseline.len())));
+        return Err(
+            fields.malformed(format!("{} baselines for {expected} outputs", baseline.len()))
+        );
     }
     // A score is kept before the first and after each round, where training looked at them.
     for scores in ["train_score_", "validation_score_"] {
         let kept = fields.optional_numbers(scores)?.unwrap_or_default().len();
         if kept != 0 && kept != iterations.len() + 1 {
-            return Err(fields.malformed(format!("{} rounds, {kept} in {scores}", iterations.len())));
+            return Err(
+                fields.malformed(format!("{} rounds, {kept} in {scores}", iterations.len()))
+            );
         }
     }
     for iteration in iterations {

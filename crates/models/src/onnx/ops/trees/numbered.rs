@@ -122,9 +122,12 @@ impl<'a> NumberedNodes<'a> {
         let rates = attributes.tensor("nodes_hitrates")?.map_or(0, |rates| rates.data.len());
         let of_nodes = lists.into_iter().chain(flags).all(|len| len == nodes);
         // These may be left out.
-        let optional = [self.missing_yes.len(), rates].into_iter().all(|len| len == 0 || len == nodes);
+        let optional =
+            [self.missing_yes.len(), rates].into_iter().all(|len| len == 0 || len == nodes);
         if !of_nodes || !optional {
-            return Err(format!("nodes_* attributes differ in length: {nodes}, {lists:?}, {flags:?}"));
+            return Err(format!(
+                "nodes_* attributes differ in length: {nodes}, {lists:?}, {flags:?}"
+            ));
         }
         if self.leaf_targets.len() != self.leaf_weights.len() {
             return Err("leaf_* attributes differ in length".into());
