@@ -7,9 +7,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, Int64Type};
+use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::DataType;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};

@@ -35,8 +35,12 @@ impl Booster {
         let (outputs, features) = (text.outputs, text.features);
         let objective =
             Objective::read(text.header.text("objective").unwrap_or_default(), outputs)?;
-        let any_linear = text.trees.iter().any(|tree| tree.text("is_linear") == Some("1"));
-        let mut linear = any_linear.then(LinearLeaves::default);
+        let mut linear = None;
+        for tree in &text.trees {
+            if tree.is_linear()? {
+                linear = Some(LinearLeaves::default());
+            }
+        }
         let mut specs = Vec::with_capacity(text.trees.len());
         for (number, tree) in text.trees.iter().enumerate() {
             let in_tree = |error: Error| malformed(format!("tree {number}: {error}"));

@@ -31,7 +31,7 @@ impl LinearLeaves {
     ) -> Result<()> {
         self.targets.push(spec.target as usize);
         let leaves = spec.values.len();
-        let is_linear = tree.text("is_linear") == Some("1");
+        let is_linear = tree.is_linear()?;
         let (constants, counts): (Vec<f64>, Vec<usize>) = if is_linear {
             (tree.numbers("leaf_const", leaves)?, tree.numbers("num_features", leaves)?)
         } else {

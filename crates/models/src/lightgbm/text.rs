@@ -45,6 +45,15 @@ impl<'a> Section<'a> {
         self.0.get(key).copied()
     }
 
+    /// Whether the tree is linear; the first versions with such trees say so of each.
+    pub(super) fn is_linear(&self) -> Result<bool> {
+        match self.text("is_linear") {
+            None | Some("0") => Ok(false),
+            Some("1") => Ok(true),
+            Some(other) => Err(malformed(format!("is_linear is {other:?}"))),
+        }
+    }
+
     pub(super) fn count(&self, key: &str) -> Result<usize> {
         let text = self.text(key).ok_or_else(|| malformed(format!("{key} is missing")))?;
         text.parse().map_err(|_| malformed(format!("{key} is {text:?}, which is no count")))

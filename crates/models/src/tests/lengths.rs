@@ -237,9 +237,8 @@ fn no_list_of_an_xgboost_file_may_be_of_another_length() {
         for number in 0.. {
             let mut any = false;
             for damage in BOTH {
-                let mut damaged = document.clone();
-                let Some(changed) = damage_document(&mut damaged, &mut number.clone(), damage)
-                else {
+                let (mut damaged, mut at) = (document.clone(), number);
+                let Some(changed) = damage_document(&mut damaged, &mut at, damage) else {
                     continue;
                 };
                 any = true;

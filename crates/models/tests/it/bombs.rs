@@ -121,7 +121,7 @@ fn pickles_that_copy_what_they_remember_are_refused() {
 fn trees_that_are_none_are_refused() {
     let tree = |children: &str| {
         format!(
-            "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\nobjective=regression\n\n\
+            "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\nobjective=regression\nfeature_names=a\n\n\
              Tree=0\nnum_leaves=3\nsplit_feature=0 0\nthreshold=1 2\ndecision_type=2 2\n{children}\nleaf_value=1 2 3\n\nend of trees\n"
         )
     };

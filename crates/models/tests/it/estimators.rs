@@ -71,42 +71,6 @@ fn boosters_of_every_kind_answer_as_in_python() {
     compare(include_str!("../python/boosters.py"), "boosters", 120);
 }
 
-#[test]
-fn tmp_sweep() {
-    let Ok(folder) = std::env::var("TMP_SWEEP") else { return };
-    let mut models: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|e| e.unwrap().path())
-        .filter(|p| p.join("MLmodel").exists())
-        .collect();
-    models.sort();
-    let (mut refused, mut good) = (std::collections::BTreeMap::<String, usize>::new(), 0);
-    for path in &models {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        match load(path) {
-            Err(e) => {
-                *refused
-                    .entry(format!(
-                        "{} {:.150}",
-                        name.split(['_', '.']).next().unwrap(),
-                        e.to_string()
-                    ))
-                    .or_default() += 1
-            }
-            Ok(_) => match check(path) {
-                Ok(()) => good += 1,
-                Err(e) => {
-                    println!("DIFF {name} {} {e:.200}", json(&path.join("expected.json"))["what"])
-                }
-            },
-        }
-    }
-    for (k, v) in refused {
-        println!("REFUSED {v} {k}");
-    }
-    println!("GOOD {good} of {}", models.len());
-}
-
 /// Whether a model answers as in Python; `false` if it is refused by name, itself or for rows that tie.
 fn answers(path: &Path) -> Result<bool, String> {
     match load(path) {
