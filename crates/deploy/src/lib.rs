@@ -31,7 +31,7 @@ pub use error::{Error, Result, Unhealthy};
 pub use event::{HistoryEntry, Outcome, ReleaseEvent};
 pub use lock::Holder;
 pub use manage::{
-    InstanceReport, Role, ServiceStatus, history, logs, metrics, rollback, set_mode, status, stop,
+    Health, InstanceReport, Role, ServiceStatus, history, logs, metrics, rollback, set_mode, status, stop,
     upgrade,
 };
 pub use probe::PROBE_REQUEST_ID;
