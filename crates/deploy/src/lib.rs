@@ -31,8 +31,8 @@ pub use error::{Error, Result, Unhealthy};
 pub use event::{HistoryEntry, Outcome, ReleaseEvent};
 pub use lock::Holder;
 pub use manage::{
-    Health, InstanceReport, Role, ServiceStatus, history, logs, metrics, rollback, set_mode, status, stop,
-    upgrade,
+    Health, InstanceReport, Role, ServiceStatus, history, logs, metrics, rollback, set_mode,
+    status, stop, upgrade,
 };
 pub use probe::PROBE_REQUEST_ID;
 pub use release::{Released, release, release_on};

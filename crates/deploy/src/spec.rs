@@ -62,7 +62,8 @@ impl Service {
 
     /// What a gateway of this service is told beside its folder and address.
     pub(crate) fn gateway_arguments(&self) -> Vec<String> {
-        let given = |flag: &str, value: Option<String>| value.map(|value| format!("{flag}={value}"));
+        let given =
+            |flag: &str, value: Option<String>| value.map(|value| format!("{flag}={value}"));
         let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
         let count = |count: Option<usize>| count.map(|count| count.to_string());
         let response = self.response_timeout.map(|limit| format!("{}ms", limit.as_millis()));

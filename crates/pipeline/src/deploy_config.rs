@@ -146,10 +146,9 @@ impl Deploy {
         if self.response_timeout.is_some_and(|limit| limit.is_zero()) {
             return Err("deploy.response_timeout = \"0s\" lets nobody answer".to_owned());
         }
-        for (key, count) in [
-            ("max_connections", self.max_connections),
-            ("max_per_address", self.max_per_address),
-        ] {
+        for (key, count) in
+            [("max_connections", self.max_connections), ("max_per_address", self.max_per_address)]
+        {
             if count == Some(0) {
                 return Err(format!("deploy.{key} = 0 lets nobody in"));
             }

@@ -201,7 +201,8 @@ mod tests {
             ]))
         };
         assert_eq!(asked("websocket").unwrap(), "websocket");
-        for http in ["h2c", "H2C", "h2", "websocket, h2c", "h2c,websocket", "HTTP/2.0", "", " h2c"] {
+        for http in ["h2c", "H2C", "h2", "websocket, h2c", "h2c,websocket", "HTTP/2.0", "", " h2c"]
+        {
             assert_eq!(asked(http), None, "{http}");
         }
         let two = headers(&[("connection", "upgrade"), ("upgrade", "a"), ("upgrade", "h2c")]);

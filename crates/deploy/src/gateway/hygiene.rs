@@ -3,7 +3,7 @@
 //!
 //! RFC 9112 sections 3.2 and 6.3, RFC 9110 section 7.6.1, RFC 9113 section 8.3.1. What the parser itself
 //! refuses (control characters, folded lines, blanks before a colon, lengths that are no numbers) never
-//! gets here; what it mends without a word is refused by [`super::strict`].
+//! gets here; what it mends without a word never gets here either (`is_strict` of the connections' limits).
 
 use http::header::{
     ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE,
@@ -77,9 +77,8 @@ fn host<B>(request: &Request<B>) -> Result<(), Failure> {
         if target.as_str().contains('@') {
             return Err(bad("the request target names a user"));
         }
-        let differs = |host: &HeaderValue| {
-            !host.as_bytes().eq_ignore_ascii_case(target.as_str().as_bytes())
-        };
+        let differs =
+            |host: &HeaderValue| !host.as_bytes().eq_ignore_ascii_case(target.as_str().as_bytes());
         if host.is_some_and(differs) {
             return Err(bad("the request target and Host differ"));
         }

@@ -74,8 +74,8 @@ impl Record {
         let notes = self.lock();
         let long_ago = |at: &Instant| now.saturating_duration_since(*at) >= WINDOW;
         let mut stretch = notes.iter().rev();
-        let found = stretch
-            .find(|(at, then)| long_ago(at) && counted.requests >= then.requests + enough);
+        let found =
+            stretch.find(|(at, then)| long_ago(at) && counted.requests >= then.requests + enough);
         found.or(notes.front()).map(|(_, then)| *then).unwrap_or_default()
     }
 

@@ -13,7 +13,11 @@ use super::door::Closed;
 use super::outcome::Failure;
 
 /// Why there is no instance's answer.
-pub(super) fn failed(shared: &Shared, failure: &Failure, id: &HeaderValue) -> Response<ResponseBody> {
+pub(super) fn failed(
+    shared: &Shared,
+    failure: &Failure,
+    id: &HeaderValue,
+) -> Response<ResponseBody> {
     if let Some(reason) = failure.reason() {
         tracing::info!(request_id = ?id, reason, "{}", failure.message());
     }

@@ -90,7 +90,7 @@ impl std::str::FromStr for Rule {
 }
 
 /// Refuses what is no rule.
-pub(crate) fn check_rule(text: &str) -> Result<()> {
+pub fn check_rule(text: &str) -> Result<()> {
     text.parse::<Rule>().map(|_rule| ())
 }
 

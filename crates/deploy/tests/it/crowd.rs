@@ -51,8 +51,10 @@ async fn few_descriptors_are_shared_and_none_is_missing() {
     stage.release(&Stage::spec("blue")).await.unwrap();
     // Two strangers with more connections than there are descriptors. They say nothing.
     let mut silent = Vec::new();
-    for number in 0..600 {
-        silent.push(connect_from([127, 0, 0, 2 + number % 2], stage.address()).await);
+    for number in 0..600u16 {
+        silent.push(
+            connect_from([127, 0, 0, 2 + u8::try_from(number % 2).unwrap()], stage.address()).await,
+        );
     }
     // Those who ask are answered, and the health of the service is whatever happens.
     for _ in 0..20 {

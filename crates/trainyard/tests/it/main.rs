@@ -5,6 +5,7 @@
 mod bad_input;
 mod command;
 mod container;
+mod gateway;
 mod help;
 mod monitor;
 mod pages;

@@ -8,32 +8,23 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Says that a connection has changed its protocol.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Changed(Arc<AtomicBool>);
-
-impl Changed {
-    /// From here on its bytes are no requests.
-    pub(super) fn set(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
+use crate::marks::Marks;
 
 /// A connection whose requests are watched.
 #[derive(Debug)]
-pub(super) struct Strict<I> {
+pub(crate) struct Strict<I> {
     io: I,
     watch: Watch,
 }
 
 impl<I> Strict<I> {
-    pub(super) fn new(io: I, changed: Changed) -> Self {
-        Self { io, watch: Watch { place: Place::Head(Head::default()), part: Vec::new(), changed } }
+    pub(crate) fn new(io: I, marks: Arc<Marks>, is_strict: bool) -> Self {
+        let place = if is_strict { Place::Head(Head::default()) } else { Place::Unwatched };
+        Self { io, watch: Watch { place, part: Vec::new(), marks } }
     }
 }
 
@@ -42,7 +33,7 @@ struct Watch {
     place: Place,
     /// The beginning of a line whose end has not come yet. The parser's limit on a head is its limit.
     part: Vec<u8>,
-    changed: Changed,
+    marks: Arc<Marks>,
 }
 
 /// What the next byte belongs to.
@@ -99,9 +90,7 @@ impl Watch {
                     }
                     taken
                 }
-                Place::Head(Head { has_begun: false, .. })
-                    if self.changed.0.load(Ordering::SeqCst) =>
-                {
+                Place::Head(Head { has_begun: false, .. }) if self.marks.is_tunnel() => {
                     self.place = Place::Unwatched;
                     return;
                 }
@@ -263,7 +252,7 @@ mod tests {
         let mut all: Vec<Vec<u8>> = Vec::new();
         for size in 1..=bytes.len() {
             let mut copy = bytes.to_vec();
-            let mut strict = Strict::new((), Changed::default());
+            let mut strict = Strict::new((), Arc::default(), true);
             copy.chunks_mut(size).for_each(|chunk| strict.watch.see(chunk));
             all.push(copy);
         }
@@ -305,11 +294,11 @@ mod tests {
 
     #[test]
     fn another_protocol_is_not_watched() {
-        let changed = Changed::default();
-        let mut strict = Strict::new((), changed.clone());
+        let marks = Arc::new(Marks::default());
+        let mut strict = Strict::new((), Arc::clone(&marks), true);
         let mut head = b"GET / HTTP/1.1\r\nUpgrade: echo\r\n\r\n".to_vec();
         strict.watch.see(&mut head);
-        changed.set();
+        let _tunnel = marks.tunnel();
         let mut raw = b"a\nb\n\n".to_vec();
         strict.watch.see(&mut raw);
         assert_eq!(raw, b"a\nb\n\n");
