@@ -45,12 +45,10 @@ impl Outgoing {
 
     /// Whether what failed may be tried again.
     fn again(&self, failure: &Failure) -> bool {
-        match failure {
-            _ if failure.fault() != Fault::Instance => false,
-            Failure::Timeout(_) => false,
-            _ if failure.is_unsent() => self.body.is_untouched(),
-            _ => self.repeatable,
+        if failure.fault() != Fault::Instance || matches!(failure, Failure::Timeout(_)) {
+            return false;
         }
+        if failure.is_unsent() { self.body.is_untouched() } else { self.repeatable }
     }
 }
 
