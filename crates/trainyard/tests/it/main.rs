@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
+mod attacked;
 mod bad_input;
 mod command;
 mod container;
