@@ -7,6 +7,7 @@ mod command;
 mod container;
 mod help;
 mod monitor;
+mod names;
 mod pages;
 mod project;
 mod run;
