@@ -26,6 +26,7 @@ mod run;
 mod staging;
 mod summary;
 mod temporary;
+mod toml_error;
 mod traffic;
 mod train;
 mod watch;

@@ -40,6 +40,12 @@ pub enum Error {
         /// Which file, and both digests.
         reason: String,
     },
+    /// The folder holds what no model consists of.
+    #[error("the model folder cannot be read: {reason}")]
+    Folder {
+        /// Which entry, and what it is.
+        reason: String,
+    },
     /// There is no room for the model.
     #[error(
         "loading the model may take {needed} bytes of memory, {available} are left\nhint: give the server more memory, or a smaller model"
@@ -86,7 +92,10 @@ impl Error {
             Self::Model(trainyard_models::Error::ModelFile(error)) => {
                 !matches!(error, trainyard_mlflow::Error::Io { .. })
             }
-            Self::Model(_) | Self::Verification { .. } | Self::Integrity { .. } => true,
+            Self::Model(_)
+            | Self::Verification { .. }
+            | Self::Integrity { .. }
+            | Self::Folder { .. } => true,
             Self::Python { is_final, .. } => *is_final,
             _ => false,
         }

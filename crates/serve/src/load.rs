@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::Utc;
 use serde_json::Value;
 use trainyard_mlflow::enforce::{Casting, Enforcer};
 use trainyard_mlflow::model::{InputExample, MlModel};
@@ -16,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::options::{ModelSource, PythonOptions, ServeOptions};
 use crate::slot::{Engine, Served};
 use crate::temporary::TemporaryFolder;
-use crate::{integrity, memory, params, python, verify};
+use crate::{clock, folder, integrity, memory, params, python, verify};
 
 /// Asks what the source means now.
 pub(crate) async fn resolve(
@@ -57,6 +56,7 @@ pub(crate) async fn load(
         let (folder, version) = (folder.clone(), resolved.version.clone());
         let options = Arc::clone(options);
         move || {
+            folder::check(&folder)?;
             integrity::check(&folder, version.as_ref())?;
             memory::check(&folder, memory::available(options.memory_bytes_max))?;
             read(&folder, &options)
@@ -156,7 +156,7 @@ fn served(
         name: Arc::default(),
         version: Arc::from(version),
         resolved,
-        loaded_at: Utc::now(),
+        loaded_at: clock::now(),
         strict,
         scoring,
         example,
