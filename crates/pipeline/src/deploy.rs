@@ -165,7 +165,7 @@ fn release_spec(
     ];
     // By this the instance knows what it is asked for the release alone, and does not log that. It is new
     // with every release, so that nobody else can keep requests out of the log.
-    let probe_id = format!("probe-{:032x}", rand::random::<u128>());
+    let probe_id = format!("probe-{}", uuid::Uuid::new_v4().simple());
     spec.env.push((PROBE_ID.to_owned(), probe_id.clone()));
     // An embedded store keeps its artifacts beside the project.
     spec.working_dir = Some(project.folder.clone());

@@ -8,6 +8,11 @@ use crate::{Error, Result};
 
 /// The file's text, at most `bytes_max` of it.
 pub(super) fn read_text(path: &Path, bytes_max: u64) -> Result<String> {
+    // Opening a named pipe waits for ever.
+    let about = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
+    if !about.is_file() {
+        return Err(bad(path, "not a file"));
+    }
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     let mut text = String::new();
     // One byte more than allowed, so that a file of exactly the limit passes.

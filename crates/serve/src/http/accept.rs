@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::handle;
+use crate::clock;
 use crate::server::Server;
 
 /// After an error of `accept` that is not the client's (out of file descriptors), wait so long
@@ -76,6 +77,7 @@ async fn connection(stream: TcpStream, server: Arc<Server>, stop: CancellationTo
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
+        .auto_date_header(clock::has_date())
         .header_read_timeout(server.options.limits.header_timeout)
         .max_buf_size(HEAD_BYTES_MAX.max(64 << 10));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
