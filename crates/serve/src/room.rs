@@ -65,6 +65,12 @@ impl Room {
         found
     }
 
+    /// So much was written that nobody asked for: a segment's size is known when it is whole.
+    pub(crate) fn wrote(&self, bytes: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.used = state.used.saturating_add(bytes);
+    }
+
     fn on_disk(&self, bytes: u64) -> Result<(), Full> {
         // A folder that is not there is the writer's to report.
         let Ok(disk) = rustix::fs::statvfs(&self.dir) else { return Ok(()) };

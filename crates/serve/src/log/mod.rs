@@ -267,7 +267,8 @@ impl Out {
         let rows = segment.rows() as u64;
         match (segment.close(), &self.uploader) {
             (Ok(path), Some(uploader)) => uploader.push(Whole { path, rows }),
-            (Ok(_path), None) => {
+            (Ok(path), None) => {
+                self.room.wrote(path.metadata().map_or(0, |about| about.len()));
                 self.metrics.log_rows.fetch_add(rows, Ordering::Relaxed);
             }
             (Err(error), _) => self.failed(rows, &error),

@@ -11,6 +11,7 @@ mod names;
 mod pages;
 mod project;
 mod run;
+mod secrets;
 mod serve;
 mod server;
 mod server_killed;
