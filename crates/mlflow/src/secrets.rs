@@ -57,7 +57,10 @@ mod tests {
         for (text, shown) in [
             ("nothing to hide: a@b c:/d", "nothing to hide: a@b c:/d"),
             ("cannot open 's3://key:SECRET@bucket/x'.", "cannot open 's3://***@bucket/x'."),
-            ("at http://127.0.0.1:5000, Ctrl-C stops it", "at http://127.0.0.1:5000, Ctrl-C stops it"),
+            (
+                "at http://127.0.0.1:5000, Ctrl-C stops it",
+                "at http://127.0.0.1:5000, Ctrl-C stops it",
+            ),
             (
                 "ftp://u:SECRET@a/b and (https://SECRET@c/d?sig=SECRET)",
                 "ftp://***@a/b and (https://***@c/d?***)",

@@ -156,7 +156,8 @@ impl Config {
 
     /// Parses and checks the text of a `trainyard.toml`; the error names line and key.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let config: Self = toml::from_str(text).map_err(|error| toml_error::describe(text, &error))?;
+        let config: Self =
+            toml::from_str(text).map_err(|error| toml_error::describe(text, &error))?;
         config.check()?;
         Ok(config)
     }

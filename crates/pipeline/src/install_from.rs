@@ -35,16 +35,20 @@ impl FromStr for InstallFrom {
             let user = authority.rsplit_once('@').map(|(user, _)| user);
             let is_secret = |user: &str| user.contains(':') || scheme.starts_with("http");
             if user.is_some_and(is_secret) {
-                return Err("the URL has credentials in it, which everybody who reads the workflows \
+                return Err(
+                    "the URL has credentials in it, which everybody who reads the workflows \
                             would see; leave them to git's own configuration on the runner"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         }
         let is_commit = |text: &str| {
             matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
         };
         if revision.is_some_and(|revision| !is_commit(revision)) {
-            return Err("after # comes the whole name of a commit, 40 hexadecimal digits".to_owned());
+            return Err(
+                "after # comes the whole name of a commit, 40 hexadecimal digits".to_owned()
+            );
         }
         Ok(Self { source: source.to_owned(), revision: revision.map(str::to_owned) })
     }
@@ -96,9 +100,9 @@ mod tests {
 
     #[test]
     fn the_source_replaces_the_variables() {
-        let from: InstallFrom =
-            format!("https://git.example.com/t#{COMMIT}").parse().unwrap();
-        let text = from.write_into("A: ${{ vars.TRAINYARD_SOURCE }}\nB: ${{ vars.TRAINYARD_REVISION }}\n");
+        let from: InstallFrom = format!("https://git.example.com/t#{COMMIT}").parse().unwrap();
+        let text =
+            from.write_into("A: ${{ vars.TRAINYARD_SOURCE }}\nB: ${{ vars.TRAINYARD_REVISION }}\n");
         assert_eq!(text, format!("A: \"https://git.example.com/t\"\nB: \"{COMMIT}\"\n"));
     }
 }

@@ -134,7 +134,8 @@ pub(crate) fn lines(body: &[u8], time: i64) -> Result<Lines, String> {
     let mut text = Vec::new();
     for fact in &facts {
         check(fact)?;
-        serde_json::to_writer(&mut text, &Line { fact, time }).map_err(|error| error.to_string())?;
+        serde_json::to_writer(&mut text, &Line { fact, time })
+            .map_err(|error| error.to_string())?;
         text.push(b'\n');
     }
     Ok(Lines { facts: facts.len(), time, text })

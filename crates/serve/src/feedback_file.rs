@@ -156,7 +156,8 @@ mod tests {
     use super::*;
 
     fn only_file(dir: &Path) -> PathBuf {
-        let paths: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let paths: Vec<_> =
+            std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(paths.len(), 1, "{paths:?}");
         paths[0].clone()
     }

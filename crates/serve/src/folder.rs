@@ -78,7 +78,8 @@ mod tests {
         let told = |folder: &tempfile::TempDir| check(folder.path()).unwrap_err().to_string();
 
         let folder = made();
-        let made_fifo = std::process::Command::new("mkfifo").arg(folder.path().join("data/f")).status();
+        let made_fifo =
+            std::process::Command::new("mkfifo").arg(folder.path().join("data/f")).status();
         assert!(made_fifo.unwrap().success());
         assert!(told(&folder).ends_with("data/f is a named pipe"), "{}", told(&folder));
         let folder = made();

@@ -112,8 +112,7 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
     if !unknown.is_empty() {
         let named = unknown.get(..NAMED_MAX.min(unknown.len())).unwrap_or_default().join(", ");
         let more = if unknown.len() > NAMED_MAX { ", …" } else { "" };
-        let _infallible =
-            write!(text, " {} could not be compared ({named}{more}).", unknown.len());
+        let _infallible = write!(text, " {} could not be compared ({named}{more}).", unknown.len());
     }
     match drift.correction {
         Correction::None => {}

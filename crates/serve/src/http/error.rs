@@ -178,11 +178,9 @@ impl Refusal {
                 RETRY_AFTER,
                 "1",
             ),
-            Self::Full(reason) => plain(
-                StatusCode::INSUFFICIENT_STORAGE,
-                ErrorCode::ResourceExhausted,
-                &reason,
-            ),
+            Self::Full(reason) => {
+                plain(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::ResourceExhausted, &reason)
+            }
             Self::Worker(reason) => {
                 plain(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError, &reason)
             }

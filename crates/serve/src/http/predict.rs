@@ -12,11 +12,11 @@ use trainyard_models::{Prediction, Predictor};
 use super::body::Format;
 use super::error::Refusal;
 use super::{JSON, Response, parquet, response};
-use crate::{answer, clock};
 use crate::log::Entry;
 use crate::python::{Pool, Question, Wanted};
 use crate::server::Server;
 use crate::slot::{Engine, Served, Slot};
+use crate::{answer, clock};
 
 /// Larger bodies are read and predicted on a thread for blocking work: a worker of the runtime
 /// has other connections to look after. Passing the work on costs some ten microseconds.

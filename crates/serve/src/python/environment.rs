@@ -152,7 +152,8 @@ async fn interpreter_by(
 ) -> Result<PathBuf, String> {
     let name = tool.name();
     // The tools run elsewhere.
-    let cache = std::path::absolute(cache).map_err(|error| format!("{}: {error}", cache.display()))?;
+    let cache =
+        std::path::absolute(cache).map_err(|error| format!("{}: {error}", cache.display()))?;
     let directory = cache.join(requirements.digest(name));
     let python = directory.join("bin/python");
     std::fs::create_dir_all(&cache).map_err(|error| format!("{}: {error}", cache.display()))?;
@@ -295,15 +296,20 @@ impl Workshop<'_> {
         let said = said.trim();
         tracing::error!(tool = %path, status = %output.status, "a tool failed:\n{}", hide(end_of(said)));
         let named = self.named_in(said);
-        Err(format!("{}{named}; the server's log has what it said", failed(&output.status.to_string())))
+        Err(format!(
+            "{}{named}; the server's log has what it said",
+            failed(&output.status.to_string())
+        ))
     }
 
     /// Which of the model's packages a text is about, as far as one can see.
     fn named_in(&self, said: &str) -> String {
         let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let names = self.requirements.text.lines().map(|line| {
-            line.split_once(|c| !is_name(c)).map_or(line, |(name, _)| name)
-        });
+        let names = self
+            .requirements
+            .text
+            .lines()
+            .map(|line| line.split_once(|c| !is_name(c)).map_or(line, |(name, _)| name));
         let has = |name: &&str| said.split(|c| !is_name(c)).any(|word| word == *name);
         let named: Vec<&str> = names.filter(has).take(NAMED_MAX).collect();
         if named.is_empty() { String::new() } else { format!(" because of {}", named.join(", ")) }
@@ -352,7 +358,11 @@ mod tests {
             (folder(&[("requirements.txt", "")]), None, "which Python"),
             (folder(&[("requirements.txt", "")]), Some("3.11; rm"), "no version of Python"),
             (folder(&[("requirements.txt", "x\n-r /etc/passwd\n")]), None, "line 2"),
-            (folder(&[("requirements.txt", ""), ("python_env.yaml", "s3cret: [")]), None, "(line 1)"),
+            (
+                folder(&[("requirements.txt", ""), ("python_env.yaml", "s3cret: [")]),
+                None,
+                "(line 1)",
+            ),
             (folder(&[("requirements.txt", &"#".repeat(2 << 20))]), None, "larger than"),
         ] {
             let error = Requirements::read(folder.path(), version).unwrap_err();
@@ -429,13 +439,15 @@ for package in python_packages:
             assert!(make().await.unwrap().is_file());
         }
         // What fails is summed up: no path, no URL, nothing of what the tool said.
-        let model = folder(&[("requirements.txt", "nobody-has-this==9.9\n"), ("python_env.yaml", &yaml)]);
+        let model =
+            folder(&[("requirements.txt", "nobody-has-this==9.9\n"), ("python_env.yaml", &yaml)]);
         let requirements = Requirements::read(model.path(), None).unwrap();
         let uv = trainyard_testkit::test_env().join("python/bin/uv");
         for tool in [Tool::Venv, Tool::Uv(uv)] {
             let cache = tempfile::tempdir().unwrap();
             let mut variables = offline();
-            variables.push(("PIP_EXTRA_INDEX_URL".into(), "http://me:s3cret@127.0.0.1:9/simple".into()));
+            variables
+                .push(("PIP_EXTRA_INDEX_URL".into(), "http://me:s3cret@127.0.0.1:9/simple".into()));
             let made = interpreter_by(&tool, variables, &requirements, cache.path()).await;
             let error = made.unwrap_err();
             assert!(error.contains("because of nobody-has-this"), "{error}");

@@ -106,6 +106,9 @@ mod tests {
     fn more_is_passed_on_by_name() {
         let all = ["PATH", "A", "B"].map(|name| (OsString::from(name), OsString::from("x")));
         let names: Vec<_> = chosen(all.into_iter(), |name| is_allowed(name) || name == "B");
-        assert_eq!(names.iter().map(|(name, _)| name.to_str().unwrap()).collect::<Vec<_>>(), ["PATH", "B"]);
+        assert_eq!(
+            names.iter().map(|(name, _)| name.to_str().unwrap()).collect::<Vec<_>>(),
+            ["PATH", "B"]
+        );
     }
 }

@@ -99,7 +99,9 @@ async fn only_who_knows_the_releases_own_id_stays_out_of_the_log() {
     options.log = Some(LogOptions::new(directory.path()));
     options.probe_id = Some("probe-of-this-release".to_owned());
     let server = Running::ready(options).await;
-    for id in ["probe-of-this-release", "trainyard-release-probe", "probe-", "PROBE-OF-THIS-RELEASE"] {
+    for id in
+        ["probe-of-this-release", "trainyard-release-probe", "probe-", "PROBE-OF-THIS-RELEASE"]
+    {
         let request = server.http.post(server.url("/predict")).header("x-request-id", id);
         let request = request.header("content-type", "application/json").body(record(3.0));
         assert_eq!(server.send(request).await.status, 200);
@@ -108,7 +110,9 @@ async fn only_who_knows_the_releases_own_id_stays_out_of_the_log() {
     let batches: Vec<_> = segments(directory.path()).iter().flat_map(|path| read(path)).collect();
     let ids: Vec<_> = batches
         .iter()
-        .flat_map(|batch| batch.column(0).as_string::<i32>().iter().map(|id| id.unwrap().to_owned()))
+        .flat_map(|batch| {
+            batch.column(0).as_string::<i32>().iter().map(|id| id.unwrap().to_owned())
+        })
         .collect();
     assert_eq!(ids, ["trainyard-release-probe", "probe-", "PROBE-OF-THIS-RELEASE"]);
 }

@@ -392,7 +392,10 @@ fn a_column_that_nobody_could_read_or_that_is_gone_is_not_green() {
         assert!(said.contains("✕ No drift in what could be compared\n"), "{said}");
         assert!(said.contains("1 could not be compared (b)"), "{said}");
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(error.contains("\"b\" could not be compared") && error.contains("hint:"), "{error}");
+        assert!(
+            error.contains("\"b\" could not be compared") && error.contains("hint:"),
+            "{error}"
+        );
     }
     let said = stdout_of(&monitor("short.parquet", &[]), 0);
     assert!(said.contains("✕ No drift in what could be compared\n"), "{said}");

@@ -71,9 +71,10 @@ fn foreign<'t>(file: &str, text: &'t str) -> Vec<&'t str> {
     let uses_other = |line: &str| {
         let action = line.trim_start().trim_start_matches("- ").strip_prefix("uses: ");
         let is_yaml = file.ends_with(".yaml") || file.ends_with(".yml");
-        is_yaml && action.is_some_and(|action| {
-            !action.starts_with("./") && !ACTIONS.iter().any(|owner| action.starts_with(owner))
-        })
+        is_yaml
+            && action.is_some_and(|action| {
+                !action.starts_with("./") && !ACTIONS.iter().any(|owner| action.starts_with(owner))
+            })
     };
     let is_foreign = |line: &&str| (names_host(line) || uses_other(line)) && !is_allowed(line);
     text.lines().filter(is_foreign).collect()

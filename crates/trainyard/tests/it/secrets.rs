@@ -115,9 +115,11 @@ fn help_names_variables_and_does_not_show_them() {
 fn failures_do_not_repeat_what_they_were_given() {
     let project = TestProject::iris();
     let folder = project.path();
-    let fails = |arguments: &[&str]| keeps_it(&mut command(folder, arguments), &arguments.join(" "));
+    let fails =
+        |arguments: &[&str]| keeps_it(&mut command(folder, arguments), &arguments.join(" "));
     for uri in URIS {
-        let is_remote = uri.starts_with("s3:") || uri.starts_with("ftp:") || uri.starts_with("mysql:");
+        let is_remote =
+            uri.starts_with("s3:") || uri.starts_with("ftp:") || uri.starts_with("mysql:");
         fails(&["monitor", "-vv", "--reference", uri, "--current", "data/train.csv"]);
         fails(&["monitor", "--reference", "data/train.csv", "--current", uri]);
         fails(&["profile", "-vv", uri]);
@@ -172,7 +174,9 @@ fn health(port: u16) -> String {
 
 #[test]
 fn health_and_log_of_a_server_without_a_model_keep_it_too() {
-    for model in ["s3://key:pl4nted@bucket/x", "ftp://me:pl4nted@h/x", "https://me:pl4nted@h/x?k=pl4nted"] {
+    for model in
+        ["s3://key:pl4nted@bucket/x", "ftp://me:pl4nted@h/x", "https://me:pl4nted@h/x?k=pl4nted"]
+    {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let log = folder.path().join("log");

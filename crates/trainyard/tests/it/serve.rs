@@ -99,11 +99,19 @@ fn feedback_that_was_written_half_is_taken_back() {
     let binary = trainyard().get_program().to_owned();
     let mut command = Command::new("bash");
     command.args(["-c", script, "bash"]).arg(binary);
-    command.args(["serve", "--model-uri", &model.display().to_string(), "--port", &port.to_string()]);
+    command.args([
+        "serve",
+        "--model-uri",
+        &model.display().to_string(),
+        "--port",
+        &port.to_string(),
+    ]);
     command.arg("--prediction-log").arg(folder.path());
     let server = KillOnDrop::spawn(command.stderr(Stdio::null()).stdout(Stdio::null()));
     let started = Instant::now();
-    while !ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").contains("200 ok") {
+    while !ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .contains("200 ok")
+    {
         assert!(started.elapsed() < Duration::from_mins(1), "not healthy");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -171,7 +179,8 @@ fn a_clock_before_1970_is_no_reason_to_fail() {
     let health = ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert!(health.contains("\"loaded_at\":\"1969-12-20"), "{health}");
     let fact = r#"{"request_id": "a", "actual": 1}"#;
-    let request = post(fact).replace("/invocations", "/feedback").replace("Host: x", "Connection: close");
+    let request =
+        post(fact).replace("/invocations", "/feedback").replace("Host: x", "Connection: close");
     assert!(ask(port, &request).contains("200 ok"));
 }
 

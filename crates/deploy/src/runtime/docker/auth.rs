@@ -199,7 +199,10 @@ mod tests {
         assert!(!format!("{found:?}").contains("secret"));
         let json = URL_SAFE.decode(found.header().unwrap()).unwrap();
         let json = String::from_utf8(json).unwrap();
-        assert_eq!(json, r#"{"username":"me","password":"secret:1","serveraddress":"registry.example"}"#);
+        assert_eq!(
+            json,
+            r#"{"username":"me","password":"secret:1","serveraddress":"registry.example"}"#
+        );
         let token = from_file(&config, "old.example").unwrap().unwrap();
         assert_eq!(token.identitytoken, "t");
         assert!(from_file(&config, "nowhere").unwrap().is_none());
