@@ -58,7 +58,7 @@ pub(crate) async fn load(
         move || {
             folder::check(&folder)?;
             integrity::check(&folder, version.as_ref())?;
-            memory::check(&folder, memory::available(options.memory_bytes_max))?;
+            memory::check(&folder, trainyard_base::memory::available(options.memory_bytes_max))?;
             read(&folder, &options)
         }
     };
