@@ -22,6 +22,7 @@ mod memory;
 mod metrics;
 mod openapi;
 mod options;
+mod panics;
 mod params;
 mod private;
 mod python;
