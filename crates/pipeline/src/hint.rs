@@ -43,7 +43,7 @@ impl Error {
     /// What failed, without the advice and without credentials.
     pub fn message(&self) -> String {
         let text = self.to_string();
-        hide(text.split_once(HINT).map_or(&text, |(message, _)| message)).into_owned()
+        hide(text.split_once(HINT).map_or(text.as_str(), |(message, _)| message)).into_owned()
     }
 
     /// What to do about it.

@@ -165,8 +165,9 @@ fn a_clock_before_1970_is_no_reason_to_fail() {
     let folder = tempfile::tempdir().unwrap();
     let (source, library) = (folder.path().join("clock.c"), folder.path().join("clock.so"));
     std::fs::write(&source, CLOCK).unwrap();
-    let built = Command::new("gcc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source);
-    assert!(built.status().unwrap().success());
+    let mut gcc = Command::new("gcc");
+    let built = gcc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    assert!(built.unwrap().success());
     let model = workspace_root().join("crates/serve/tests/models/iris_columns");
     let logs = folder.path().join("logs").display().to_string();
     let preload = [("LD_PRELOAD", library.to_str().unwrap())];
