@@ -6,6 +6,7 @@
 //! - [`model`]: the `MLmodel` file, signatures and input examples of a model folder;
 //! - [`enforce`]: a request checked against a signature, straight into Arrow columns;
 //! - [`resolve`]: which version and folder a model URI means, and fetching it;
+//! - [`secrets`]: credentials out of text that somebody will read;
 //! - [`uri`]: `models:/`, `runs:/`, `mlflow-artifacts:/` and tracking URIs;
 //! - [`client`]: the REST client for any MLflow server.
 
@@ -16,6 +17,7 @@ pub mod entities;
 mod error;
 pub mod model;
 pub mod resolve;
+pub mod secrets;
 mod tracking;
 pub mod uri;
 

@@ -153,6 +153,9 @@ pub struct LogOptions {
     pub segment_age_max: Duration,
     /// Requests that wait to be written; when there are more, they are dropped and counted.
     pub queue_max: usize,
+    /// Bytes that the folder may take, feedback included; beyond that, predictions are dropped and
+    /// counted and feedback is refused. In any case a part of the disk is left free.
+    pub bytes_max: Option<u64>,
 }
 
 impl LogOptions {
@@ -164,6 +167,7 @@ impl LogOptions {
             segment_rows_max: 1_000_000,
             segment_age_max: Duration::from_mins(1),
             queue_max: 8192,
+            bytes_max: None,
         }
     }
 
@@ -191,6 +195,8 @@ pub struct PythonOptions {
     pub request_timeout: Duration,
     /// Address space of a worker (`RLIMIT_AS`); none for no limit.
     pub memory_bytes_max: Option<u64>,
+    /// Names of variables of this process that workers see beside the usual ones, which hold no secrets.
+    pub variables: Vec<String>,
 }
 
 impl PythonOptions {
@@ -206,6 +212,7 @@ impl PythonOptions {
             queue_max: 64,
             request_timeout: Duration::from_secs(30),
             memory_bytes_max: None,
+            variables: Vec::new(),
         }
     }
 }
@@ -249,6 +256,9 @@ pub struct ServeOptions {
     pub poll_interval: Duration,
     /// None: nothing is logged.
     pub log: Option<LogOptions>,
+    /// Request id of the predictions that a release asks for before it lets anybody in: they are
+    /// not production's, and not logged. Known to the releasing program alone.
+    pub probe_id: Option<String>,
     /// Bearer token that all requests but health probes must carry.
     pub token: Option<String>,
     /// None: a model that only Python can run is refused.
@@ -277,6 +287,7 @@ impl ServeOptions {
             limits: Limits::default(),
             poll_interval: Duration::from_secs(5),
             log: None,
+            probe_id: None,
             token: None,
             python: None,
             webhook_secret: None,

@@ -19,6 +19,7 @@ use crate::log::PredictionLog;
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
 use crate::panics;
+use crate::room::Room;
 use crate::slot::{Engine, Reload, Slot};
 use crate::watch::Watcher;
 
@@ -54,12 +55,15 @@ pub async fn serve(
     let options = Arc::new(options);
     let metrics = Arc::new(Metrics::default());
     let slots = slots(&options, tracking.is_some())?;
-    let log = options.log.clone().map(|log| PredictionLog::start(log, Arc::clone(&metrics)));
+    let room = options.log.as_ref().map(|log| Arc::new(Room::new(log)));
+    let log = options.log.clone().zip(room.clone());
+    let log = log.map(|(log, room)| PredictionLog::start(log, room, Arc::clone(&metrics)));
     let (log, log_writer) = match log.transpose()? {
         Some((log, writer)) => (Some(log), Some(writer)),
         None => (None, None),
     };
-    let feedback = options.log.as_ref().map(FeedbackLog::new);
+    let feedback = options.log.as_ref().zip(room);
+    let feedback = feedback.map(|(log, room)| FeedbackLog::new(log, room));
     let server = Arc::new(Server {
         slots: slots.iter().map(|(slot, _)| Arc::clone(slot)).collect(),
         metrics: Arc::clone(&metrics),

@@ -46,6 +46,8 @@ pub(crate) enum Refusal {
     Overloaded,
     /// No model serves (yet); the sentence says why.
     NotReady(String),
+    /// Nothing more may be written; the sentence says why.
+    Full(String),
     /// A mistake of the server.
     Internal(&'static str),
     /// A Python worker did not survive the request; the sentence says why.
@@ -202,6 +204,9 @@ impl Refusal {
                 RETRY_AFTER,
                 "1",
             ),
+            Self::Full(reason) => {
+                plain(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::ResourceExhausted, &reason)
+            }
             Self::Worker(reason) => {
                 plain(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError, &reason)
             }

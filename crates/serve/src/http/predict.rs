@@ -13,12 +13,12 @@ use trainyard_models::{Prediction, Predictor};
 use super::body::Format;
 use super::error::Refusal;
 use super::{JSON, Response, parquet, response, share};
-use crate::answer;
 use crate::log::Entry;
 use crate::panics;
 use crate::python::{Pool, Question, Wanted};
 use crate::server::Server;
 use crate::slot::{Engine, Served, Slot};
+use crate::{answer, clock};
 
 /// Larger bodies are read and predicted on a thread for blocking work: a worker of the runtime
 /// has other connections to look after. Passing the work on costs some ten microseconds.
@@ -186,9 +186,6 @@ pub(crate) fn question(
     Question::new(request, schema, wanted).map_err(|error| Refusal::Model(error.to_string()))
 }
 
-/// The request id of a prediction that only a release wanted: it is none of production's.
-const RELEASE_PROBE: &str = "trainyard-release-probe";
-
 fn count(server: &Server, input: &RecordBatch) {
     server.metrics.rows.fetch_add(input.num_rows() as u64, Ordering::Relaxed);
 }
@@ -203,11 +200,11 @@ pub(crate) fn done(
 ) {
     count(server, &input);
     if let Some(log) = &server.log
-        && *request_id != *RELEASE_PROBE
+        && server.options.probe_id.as_deref() != Some(&*request_id)
     {
         log.push(Entry {
             request_id,
-            time_ms: chrono::Utc::now().timestamp_millis(),
+            time_ms: clock::now().timestamp_millis(),
             model: Arc::clone(&served.name),
             version: Arc::clone(&served.version),
             input,

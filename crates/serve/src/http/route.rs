@@ -15,14 +15,15 @@ use trainyard_net::Paced;
 
 use super::access;
 use super::error::Refusal;
-use super::predict::{Asked, Dialect, not_ready, predict};
+use super::predict::{Asked, Dialect, aside, not_ready, predict};
 use super::request_id::X_REQUEST_ID;
 use super::{JSON, Response, body, infer, json, response, share};
+use crate::feedback::NotKept;
 use crate::metrics::Route;
 use crate::server::Server;
 use crate::slot::{Checked, Slot};
 use crate::webhook::Unfit;
-use crate::{docs, feedback, health, openapi, panics, webhook};
+use crate::{clock, docs, feedback, health, openapi, panics, webhook};
 
 /// MLflow whose scoring protocol is spoken; what `/version` answers.
 pub(crate) const MLFLOW_VERSION: &str = "3.17.2";
@@ -315,13 +316,17 @@ async fn taken(server: &Arc<Server>, request: Request<Paced>) -> Result<(Bytes, 
 async fn feedback(server: &Arc<Server>, request: Request<Paced>) -> Result<Response, Refusal> {
     let Some(log) = &server.feedback else { return Err(Refusal::NotFound) };
     body::format(request.headers())?;
-    let (body, _share) = taken(server, request).await?;
-    let facts = feedback::parse(&body).map_err(Refusal::bad)?;
-    let count = facts.len();
-    let time = chrono::Utc::now().timestamp_millis();
-    match log.append(&facts, time).await {
+    let (head, body) = request.into_parts();
+    let limit = server.options.limits.body_bytes_max.min(feedback::BODY_BYTES_MAX);
+    let mut share = server.budget.take(0)?;
+    let body = body::read(&head.headers, body, limit, &mut share).await?;
+    let time = clock::now().timestamp_millis();
+    let lines = aside(move || feedback::lines(&body, time)).await?.map_err(Refusal::bad)?;
+    let count = lines.facts;
+    match log.append(lines).await {
         Ok(()) => Ok(json(StatusCode::OK, &serde_json::json!({ "accepted": count }))),
-        Err(error) => {
+        Err(NotKept::Full(full)) => Err(Refusal::Full(full.to_string())),
+        Err(NotKept::Io(error)) => {
             tracing::error!(%error, "feedback cannot be written");
             Err(Refusal::Internal("the feedback could not be written"))
         }

@@ -92,6 +92,14 @@ pub(crate) struct Arguments {
     /// Folder or s3://, gs://, abfss:// URI that requests and predictions are logged to, as Parquet
     #[arg(long, env = "TRAINYARD_PREDICTION_LOG", value_name = "URI", help_heading = "Logging")]
     prediction_log: Option<String>,
+    /// Disk that the prediction log and its feedback may take, as in 10GiB: beyond it predictions are
+    /// dropped and counted, and feedback gets 507. In any case a twentieth of the disk is left free, or
+    /// 1 GiB of a large one
+    #[arg(long, value_parser = bytes, value_name = "BYTES", help_heading = "Logging")]
+    prediction_log_max: Option<u64>,
+    /// Request id of a release's own predictions; set by `deploy`
+    #[arg(long, env = "TRAINYARD_PROBE_ID", hide = true)]
+    probe_id: Option<String>,
     /// Write one request in so many to the log (with -v); 0 for none
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Logging")]
     access_log_sample: u64,
@@ -150,6 +158,10 @@ struct PythonArguments {
     /// Requests that may wait for a worker; further ones get 429
     #[arg(long, default_value_t = 64, value_name = "N")]
     python_queue: usize,
+    /// Variables of this process that workers see too; may be given several times. They see PATH, HOME,
+    /// the language and the like, and no others
+    #[arg(long, value_name = "NAME")]
+    python_env: Vec<String>,
     /// Folder where environments are kept [default: ~/.cache/trainyard/python]
     #[arg(long, env = "TRAINYARD_PYTHON_CACHE", value_name = "DIR")]
     python_cache: Option<PathBuf>,
@@ -169,6 +181,7 @@ impl PythonArguments {
         options.request_timeout = self.python_timeout;
         options.memory_bytes_max = self.python_memory;
         options.queue_max = self.python_queue;
+        options.variables.clone_from(&self.python_env);
         if let Some(cache) = &self.python_cache {
             options.cache_dir.clone_from(cache);
         }
@@ -240,6 +253,10 @@ impl Arguments {
         options.limits.drain_delay = self.drain_delay;
         self.limits.apply(&mut options.limits);
         options.log = self.prediction_log.as_deref().map(prediction_log).transpose()?;
+        if let Some(log) = &mut options.log {
+            log.bytes_max = self.prediction_log_max;
+        }
+        options.probe_id.clone_from(&self.probe_id);
         options.token = self.token_file.as_deref().map(read_token).transpose()?;
         Ok(options)
     }
