@@ -14,6 +14,7 @@ pub mod client;
 pub mod enforce;
 pub mod entities;
 mod error;
+pub mod metadata_hosts;
 pub mod model;
 pub mod resolve;
 mod tracking;

@@ -17,12 +17,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::RequestBuilder;
 use serde::Deserialize;
 use tokio::time::timeout;
+use url::Url;
 
 use super::RestClient;
 use super::http::{Http, Ignored};
 use super::retry::Repeat;
 use crate::artifacts::{Artifacts, ByteStream, LocalArtifacts};
 use crate::entities::FileInfo;
+use crate::metadata_hosts::is_metadata_host;
 use crate::{Error, Result, uri};
 
 const SERVICE: &str = "/api/2.0/mlflow-artifacts/artifacts";
@@ -79,25 +81,32 @@ impl Root {
                     )));
                 }
                 let scheme = uri::scheme(base).unwrap_or("http");
-                Ok(Self::other(base, &format!("{scheme}://{host}"), prefix))
+                Self::other(base, &format!("{scheme}://{host}"), prefix)
             }
             Some("http" | "https") => {
                 let (server, prefix) = root_uri.split_once(SERVICE).ok_or_else(unsupported)?;
                 if server.contains('@') {
                     return Err(unsupported());
                 }
-                Ok(Self::other(base, server, prefix))
+                Self::other(base, server, prefix)
             }
             Some(_) => Err(unsupported()),
         }
     }
 
-    fn other(base: &str, server: &str, prefix: &str) -> Self {
-        Self::Remote {
+    fn other(base: &str, server: &str, prefix: &str) -> Result<Self> {
+        let host = Url::parse(server).ok().and_then(|url| url.host_str().map(str::to_owned));
+        // Whoever registers a version chooses where its files are; the machine's own secrets they are not.
+        if server != base && host.as_deref().is_none_or(is_metadata_host) {
+            return Err(Error::invalid(
+                "artifacts are not fetched from a host that keeps secrets of the machine that asks it",
+            ));
+        }
+        Ok(Self::Remote {
             service: format!("{server}{SERVICE}"),
             prefix: prefix.trim_matches('/').to_owned(),
             authorised: server == base,
-        }
+        })
     }
 }
 
