@@ -92,9 +92,16 @@ mod tests {
         ] {
             assert!(is_metadata_host(host), "{host}");
         }
-        for host in
-            ["example.com", "127.0.0.1", "10.0.0.1", "[::1]", "169.255.0.1", "bucket", "", "metadata-store"]
-        {
+        for host in [
+            "example.com",
+            "127.0.0.1",
+            "10.0.0.1",
+            "[::1]",
+            "169.255.0.1",
+            "bucket",
+            "",
+            "metadata-store",
+        ] {
             assert!(!is_metadata_host(host), "{host}");
         }
     }

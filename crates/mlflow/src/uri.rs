@@ -194,7 +194,7 @@ pub fn without_credentials(uri: &str) -> String {
     const HIDDEN: &str = "***";
     let Some((scheme, rest)) = uri.split_once("://") else {
         // Parsers of URLs also take `https:user:password@host`.
-        return match self::scheme(uri) {
+        return match scheme(uri) {
             Some(scheme @ ("http" | "https" | "ftp" | "sftp" | "s3" | "gs" | "postgresql"))
                 if uri.contains('@') =>
             {
@@ -463,7 +463,10 @@ mod tests {
             ("ftp://SECRET@host/x", "ftp://***@host/x"),
             ("https://u:SECRET@host:1/x#SECRET", "https://***@host:1/x#***"),
             ("https://host/x?sig=SECRET", "https://host/x?***"),
-            ("wasbs://box@account.blob.core.windows.net/x", "wasbs://box@account.blob.core.windows.net/x"),
+            (
+                "wasbs://box@account.blob.core.windows.net/x",
+                "wasbs://box@account.blob.core.windows.net/x",
+            ),
             ("wasbs://box:SECRET@a.net/x?SECRET", "wasbs://box:***@a.net/x?***"),
             ("postgresql://u:SEC/RET@host/db", "postgresql://***"),
             ("postgresql://u:SEC?RET@host/db", "postgresql://***"),

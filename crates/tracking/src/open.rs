@@ -73,10 +73,9 @@ pub fn open(uri: &str, options: OpenOptions) -> Result<Arc<dyn Tracking>> {
 /// Opens a database for this process and for requests of others.
 pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Shared> {
     let uri: TrackingUri = uri.parse()?;
-    let registry = match &lending.registry_uri {
-        Some(registry) => Some(registry.parse()?).filter(|registry| *registry != uri),
-        None => None,
-    };
+    let registry: Option<TrackingUri> =
+        lending.registry_uri.as_deref().map(str::parse).transpose()?;
+    let registry = registry.filter(|registry| *registry != uri);
     let destination = options.artifacts_destination.as_deref().unwrap_or(DEFAULT_DESTINATION);
     let storage = ArtifactStorage::open(&tidied(destination)?)?;
     let artifact_root =
@@ -139,9 +138,9 @@ fn database(
 
 /// The usual folders in the working directory and beside a database that is a file.
 fn usual_roots(uri: &TrackingUri) -> Result<Vec<String>> {
-    let mut folders = vec![PathBuf::new()];
+    let mut folders = vec![PathBuf::from(".")];
     if let TrackingUri::Sqlite(path) = uri {
-        folders.extend(path.parent().map(Path::to_path_buf));
+        folders.extend(path.parent().map(|folder| Path::new(".").join(folder)));
     }
     let below = |folder: PathBuf| USUAL_FOLDERS.map(|name| folder.join(name));
     let usual = folders.into_iter().flat_map(below);

@@ -183,7 +183,8 @@ impl Artifacts for RestClient {
         };
         let query = [("path", below(&prefix, path)?)];
         let request = self.http.request(Method::GET, &service, authorised).query(&query);
-        let answer: Answer = self.http.json(request, Repeat::Harmless).await?;
+        let answer = self.http.json(request, Repeat::Harmless).await;
+        let answer: Answer = answer.map_err(|error| quiet(error, authorised))?;
         let mut files = Vec::with_capacity(answer.files.len());
         for mut file in answer.files {
             // The service answers names; they must not become paths that lead elsewhere.
@@ -207,7 +208,8 @@ impl Artifacts for RestClient {
             return LocalArtifacts.download_artifact(root_uri, path).await;
         };
         let request = self.artifact(Method::GET, &service, &prefix, path, authorised)?;
-        let response = self.http.stream(request).await.map_err(|error| missing(error, path))?;
+        let response = self.http.stream(request).await;
+        let response = response.map_err(|error| missing(quiet(error, authorised), path))?;
         let http = self.http.clone();
         let chunks = response.bytes_stream();
         let watched = futures::stream::unfold((chunks, http), |(mut chunks, http)| async move {
@@ -257,6 +259,19 @@ impl Artifacts for RestClient {
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// An error without the words of a server that is not the tracking server: whoever registered the version chose
+/// it, and must not read what hosts of our network answer.
+fn quiet(error: Error, authorised: bool) -> Error {
+    match error {
+        _ if authorised => error,
+        Error::Api { code, .. } => Error::api(code, "the server of the artifacts refused"),
+        Error::UnexpectedAnswer { url, .. } => {
+            Error::UnexpectedAnswer { url, reason: "this is no server of artifacts".to_owned() }
+        }
+        _ => error,
     }
 }
 

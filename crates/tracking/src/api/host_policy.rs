@@ -34,7 +34,8 @@ impl HostPolicy {
     /// Refuses a location on another host: this server would connect to whatever a client names.
     pub(super) fn check(&self, uri: &str, field: &str) -> Result<()> {
         let scheme = super::locations::scheme(uri);
-        if HOST_SCHEMES.contains(&scheme.as_str()) && named_host(uri).is_some_and(is_metadata_host) {
+        if HOST_SCHEMES.contains(&scheme.as_str()) && named_host(uri).is_some_and(is_metadata_host)
+        {
             return Err(Error::invalid(format!(
                 "'{field}' names a host that keeps secrets of the machine that asks it; it is never \
                  asked."

@@ -60,8 +60,7 @@ impl Bounds {
             Err(error) => return Err(Error::io(folder, error)),
         };
         let real = folder.canonicalize().map_err(|error| Error::io(folder, error))?;
-        let private: Vec<PathBuf> =
-            self.reach.iter().flat_map(Reach::private_files).collect();
+        let private: Vec<PathBuf> = self.reach.iter().flat_map(Reach::private_files).collect();
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|error| Error::io(folder, error))?;

@@ -26,7 +26,8 @@ impl Reach {
     /// same whatever is there. Neither the disk nor a cloud is asked before it.
     pub(super) fn check(&self, uri: &str) -> Result<Address> {
         let address = Address::parse(uri).ok();
-        let allowed = address.filter(|address| self.roots.iter().any(|root| root.contains(address)));
+        let allowed =
+            address.filter(|address| self.roots.iter().any(|root| root.contains(address)));
         // What cannot be read is below no root.
         allowed.ok_or_else(|| outside(uri))
     }

@@ -189,8 +189,11 @@ async fn a_server_goes_only_below_its_roots() {
     let Fixture { directory, storage } = fixture();
     let at = |name: &str| directory.path().join(name).display().to_string();
     let private = directory.path().join("mlartifacts/mlflow.db");
-    let storage = storage.below(&[at("mlruns"), "s3://own/runs".to_owned()], vec![private]).unwrap();
-    for root in [ROOT, &at("mlruns/0/a"), &format!("file://{}", at("mlruns/0/b")), &at("mlartifacts/1")] {
+    let storage =
+        storage.below(&[at("mlruns"), "s3://own/runs".to_owned()], vec![private]).unwrap();
+    for root in
+        [ROOT, &at("mlruns/0/a"), &format!("file://{}", at("mlruns/0/b")), &at("mlartifacts/1")]
+    {
         storage.upload_artifact(root, "f", once("x")).await.unwrap();
         assert_eq!(read(&storage, root, "f", None).await, b"x");
         storage.delete_artifact(root, "f").await.unwrap();

@@ -185,7 +185,8 @@ const ATTACKS: &[Attack] = &[
                 json!({ "model_id": "m-none" }),
                 json!({ "run_id": run, "model_id": "" }),
             ] {
-                for source in [outside.as_str(), "/", "runs:/../x", "models:/none/1", "models:/m-x"] {
+                for source in [outside.as_str(), "/", "runs:/../x", "models:/none/1", "models:/m-x"]
+                {
                     let made = target.version(source, &more);
                     assert_ne!(made.answer.status, 200, "{source} {more}");
                     answers.extend(target.files_of_version(&made.name));
@@ -327,7 +328,9 @@ const ATTACKS: &[Attack] = &[
             let keep = format!("{FILES}/artifacts/keep.txt");
             assert_eq!(target.put(&keep, b"kept").status, 200);
             let mut answers = Vec::new();
-            for path in ["", "/", ".", "%2e", "//", "..", "%2e%2e", "%252e%252e", "..%2foutside", "./."] {
+            for path in
+                ["", "/", ".", "%2e", "//", "..", "%2e%2e", "%252e%252e", "..%2foutside", "./."]
+            {
                 let path = format!("{FILES}/artifacts/{path}");
                 answers.push(target.send("DELETE", &path, &[], None));
             }
@@ -353,7 +356,8 @@ const ATTACKS: &[Attack] = &[
             let hosts = [internal.as_str(), "169.254.169.254", "metadata.google.internal", "[::1]"];
             let mut locations = Vec::new();
             for host in hosts {
-                for scheme in ["http", "https", "HTTP", "ftp", "sftp", "hdfs", "viewfs", "r2", "b2"] {
+                for scheme in ["http", "https", "HTTP", "ftp", "sftp", "hdfs", "viewfs", "r2", "b2"]
+                {
                     locations.push(format!("{scheme}://{host}/x"));
                 }
                 locations.push(format!("http://{host}/api/2.0/mlflow-artifacts/artifacts/x"));
@@ -453,8 +457,11 @@ const ATTACKS: &[Attack] = &[
         idea: "a foreign page changes things by a form that needs no preflight",
         attempt: |target| {
             let mut answers = Vec::new();
-            for origin in ["http://evil.example", "null", "http://localhost.evil.example", "file://"] {
-                for kind in ["text/plain", "application/x-www-form-urlencoded", "application/json"] {
+            for origin in
+                ["http://evil.example", "null", "http://localhost.evil.example", "file://"]
+            {
+                for kind in ["text/plain", "application/x-www-form-urlencoded", "application/json"]
+                {
                     let headers = [("Origin", origin), ("Content-Type", kind)];
                     let body = br#"{"name": "forged"}"#;
                     let path = format!("{API}/experiments/create");
@@ -497,8 +504,11 @@ const ATTACKS: &[Attack] = &[
             let run = target.run("0");
             let page = b"<script>alert(1)</script>";
             let mut answers = Vec::new();
-            for name in ["x.html", "x.htm", "x.svg", "x.xml", "x.xhtml", "x", "x.png", "x.pdf", "MLmodel"] {
-                let path = format!("/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run}&path={name}");
+            for name in
+                ["x.html", "x.htm", "x.svg", "x.xml", "x.xhtml", "x", "x.png", "x.pdf", "MLmodel"]
+            {
+                let path =
+                    format!("/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run}&path={name}");
                 assert_eq!(target.send("POST", &path, &[], Some(page)).status, 200);
                 let uri = target.artifact_uri(&run);
                 let place = uri.trim_start_matches("mlflow-artifacts:/");
@@ -558,7 +568,9 @@ const ATTACKS: &[Attack] = &[
         idea: "one GraphQL request asks for everything many times",
         attempt: |target| {
             let field = |index: usize| {
-                format!("a{index}: mlflowSearchRuns(input: {{experimentIds: [\"0\"]}}) {{ runs {{ info {{ runId }} }} }} ")
+                format!(
+                    "a{index}: mlflowSearchRuns(input: {{experimentIds: [\"0\"]}}) {{ runs {{ info {{ runId }} }} }} "
+                )
             };
             let many: String = (0..5000).map(field).collect();
             let deep = format!("{}{}", "{ a ".repeat(5000), "}".repeat(5000));
@@ -581,7 +593,8 @@ const ATTACKS: &[Attack] = &[
                 "/ajax-api/2.0/mlflow/users/create",
                 "/signup",
             ];
-            let body = json!({ "function": "os.system", "params": { "username": "a", "password": "" } });
+            let body =
+                json!({ "function": "os.system", "params": { "username": "a", "password": "" } });
             let answers: Vec<Answer> = paths.iter().map(|path| target.post(path, &body)).collect();
             assert!(answers.iter().all(|answer| matches!(answer.status, 404 | 405)));
             answers
@@ -642,7 +655,10 @@ fn stored_locations(target: &Target) -> Vec<Answer> {
     let outside = target.outside();
     let run = target.run("0");
     let model = target.logged_model();
-    let made = target.version("prompt-template", &json!({ "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}] }));
+    let made = target.version(
+        "prompt-template",
+        &json!({ "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}] }),
+    );
     assert_eq!(made.answer.status, 200, "{}", made.answer.text());
     let internal = target.internal.address();
     let locations = [
@@ -689,18 +705,33 @@ fn stored_locations(target: &Target) -> Vec<Answer> {
     for location in &locations {
         target.sql("UPDATE runs SET artifact_uri = ?1 WHERE run_uuid = ?2", [location, &run]);
         answers.extend(target.files_of_run(&run));
-        target.sql("UPDATE logged_models SET artifact_location = ?1 WHERE model_id = ?2", [location, &model]);
+        target.sql(
+            "UPDATE logged_models SET artifact_location = ?1 WHERE model_id = ?2",
+            [location, &model],
+        );
         answers.extend(target.files_of_model(&model));
         for column in ["source", "storage_location"] {
-            target.sql(&format!("UPDATE model_versions SET {column} = ?1 WHERE name = ?2"), [location, &made.name]);
+            target.sql(
+                &format!("UPDATE model_versions SET {column} = ?1 WHERE name = ?2"),
+                [location, &made.name],
+            );
             answers.extend(target.files_of_version(&made.name));
         }
-        target.sql("UPDATE model_versions SET storage_location = NULL WHERE source = ?1 AND name = ?2", [location, &made.name]);
+        target.sql(
+            "UPDATE model_versions SET storage_location = NULL WHERE source = ?1 AND name = ?2",
+            [location, &made.name],
+        );
         answers.extend(target.files_of_version(&made.name));
-        target.sql("UPDATE experiments SET artifact_location = ?1 WHERE experiment_id = 0 AND ?2 = ?2", [location, &run]);
+        target.sql(
+            "UPDATE experiments SET artifact_location = ?1 WHERE experiment_id = 0 AND ?2 = ?2",
+            [location, &run],
+        );
         answers.extend(target.files_of_run(&target.run("0")));
     }
-    target.sql("UPDATE experiments SET artifact_location = ?1 WHERE experiment_id = 0 AND ?2 = ?2", ["mlflow-artifacts:/0", ""]);
+    target.sql(
+        "UPDATE experiments SET artifact_location = ?1 WHERE experiment_id = 0 AND ?2 = ?2",
+        ["mlflow-artifacts:/0", ""],
+    );
     answers
 }
 
@@ -764,22 +795,51 @@ fn own_files(target: &Target) -> Vec<Answer> {
 fn nobody_is_let_in_by_a_forgotten_route() {
     let target = Target::with_users();
     let mut paths: Vec<String> = [
-        "/", "/graphql", "/ajax-api/2.0/mlflow/upload-artifact", "/ajax-api/3.0/jobs/", "/v1/traces",
-        "/get-artifact", "/model-versions/get-artifact", "/metrics", "/signup", "/static-files/x",
-        "/ajax-api/2.0/mlflow/gateway-proxy", "/ajax-api/2.0/mlflow/runs/create-promptlab-run",
-        "/api/2.0/mlflow/users/create", "//health", "/health/", "/health/../graphql", "/HEALTH",
-        "/health%2f..%2fgraphql", "/version/x",
-    ].map(str::to_owned).into();
+        "/",
+        "/graphql",
+        "/ajax-api/2.0/mlflow/upload-artifact",
+        "/ajax-api/3.0/jobs/",
+        "/v1/traces",
+        "/get-artifact",
+        "/model-versions/get-artifact",
+        "/metrics",
+        "/signup",
+        "/static-files/x",
+        "/ajax-api/2.0/mlflow/gateway-proxy",
+        "/ajax-api/2.0/mlflow/runs/create-promptlab-run",
+        "/api/2.0/mlflow/users/create",
+        "//health",
+        "/health/",
+        "/health/../graphql",
+        "/HEALTH",
+        "/health%2f..%2fgraphql",
+        "/version/x",
+    ]
+    .map(str::to_owned)
+    .into();
     for prefix in ["/api", "/ajax-api"] {
-        for path in ["experiments/search", "logged-models/m-1/artifacts/files", "artifacts/list", "webhooks"] {
+        for path in [
+            "experiments/search",
+            "logged-models/m-1/artifacts/files",
+            "artifacts/list",
+            "webhooks",
+        ] {
             paths.push(format!("{prefix}/2.0/mlflow/{path}"));
         }
-        for path in ["artifacts", "artifacts/x", "mpu/create/x", "mpu/complete/x", "mpu/abort/x", "presigned/x"] {
+        for path in [
+            "artifacts",
+            "artifacts/x",
+            "mpu/create/x",
+            "mpu/complete/x",
+            "mpu/abort/x",
+            "presigned/x",
+        ] {
             paths.push(format!("{prefix}/2.0/mlflow-artifacts/{path}"));
         }
     }
     // admin:password1234 and admin:, which upstream shipped.
-    let known = ["Basic YWRtaW46cGFzc3dvcmQxMjM0", "Basic YWRtaW46", "Basic Og==", "Bearer ", "Basic"];
+    let known =
+        ["Basic YWRtaW46cGFzc3dvcmQxMjM0", "Basic YWRtaW46", "Basic Og==", "Bearer ", "Basic"];
     for path in &paths {
         for method in ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"] {
             let answer = target.send(method, path, &[], Some(b"{}"));
@@ -790,7 +850,12 @@ fn nobody_is_let_in_by_a_forgotten_route() {
         let answer = target.send("GET", "/graphql", &[("Authorization", value)], None);
         assert_eq!(answer.status, 401, "{value}");
     }
-    let answer = target.send("GET", "/", &[("X-Original-URL", "/health"), ("X-Forwarded-For", "127.0.0.1")], None);
+    let answer = target.send(
+        "GET",
+        "/",
+        &[("X-Original-URL", "/health"), ("X-Forwarded-For", "127.0.0.1")],
+        None,
+    );
     assert_eq!(answer.status, 401);
 }
 
@@ -860,6 +925,10 @@ fn localhost_is_trusted_only_where_the_server_is() {
     );
     assert_eq!(refused.status, 403);
     // Without a browser nothing changes.
-    assert_eq!(post(&public.server.url, &format!("{API}/experiments/create"), &json!({"name": "e"})).status, 200);
+    assert_eq!(
+        post(&public.server.url, &format!("{API}/experiments/create"), &json!({"name": "e"}))
+            .status,
+        200
+    );
     assert_eq!(get(&public.server.url, "/health").status, 200);
 }

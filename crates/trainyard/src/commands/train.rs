@@ -25,9 +25,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let (project, Shared { own: tracking, lent }) = arguments.project.open_shared()?;
     let progress = Progress::new();
     let pages = match project.config.train.command {
-        Some(_) if !project.tracks_by_http() => {
-            Some(TrackingPages::start(lent).await?)
-        }
+        Some(_) if !project.tracks_by_http() => Some(TrackingPages::start(lent).await?),
         _ => None,
     };
     let url = pages.as_ref().map(|pages| pages.url.as_str());
