@@ -19,6 +19,7 @@ mod memory;
 mod metrics;
 mod openapi;
 mod options;
+mod panics;
 mod params;
 mod python;
 mod server;

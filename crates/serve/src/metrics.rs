@@ -87,6 +87,7 @@ struct RouteMetrics {
 pub(crate) struct Metrics {
     routes: [RouteMetrics; ROUTES.len()],
     pub(crate) rows: AtomicU64,
+    pub(crate) panics: AtomicU64,
     pub(crate) in_flight: AtomicI64,
     pub(crate) connections: AtomicI64,
     pub(crate) swaps_succeeded: AtomicU64,
@@ -174,6 +175,11 @@ impl Metrics {
     fn render_counts(&self, page: &mut Page) {
         let counters = [
             ("trainyard_prediction_rows_total", "Rows predicted.", &self.rows),
+            (
+                "trainyard_panics_total",
+                "Requests and models that broke off because of a mistake in the server.",
+                &self.panics,
+            ),
             (
                 "trainyard_prediction_log_rows_total",
                 "Rows written to the prediction log.",

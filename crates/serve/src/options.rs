@@ -87,6 +87,8 @@ pub struct Limits {
     pub drain_delay: Duration,
     /// How long requests in flight may take to finish when the server is told to stop.
     pub drain_timeout: Duration,
+    /// Bytes of an answer; a request of so many rows that it would be larger gets 400.
+    pub answer_bytes_max: usize,
     /// Limits on the content of a request.
     pub content: enforce::Limits,
 }
@@ -101,6 +103,8 @@ impl Default for Limits {
             request_timeout: Duration::from_mins(1),
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
+            // Three probabilities a row for a million rows.
+            answer_bytes_max: 64 << 20,
             content: enforce::Limits::default(),
         }
     }
@@ -216,6 +220,8 @@ pub struct ServeOptions {
     pub more: Vec<(String, ModelSource)>,
     /// Cast values as upstream does, even where that loses information.
     pub lenient: bool,
+    /// Refuse a model that has no input example, or one that says nothing about the model.
+    pub require_verified: bool,
     /// Limits on requests and connections.
     pub limits: Limits,
     /// How often a movable alias is looked up; each wait differs by up to a tenth, so that many
@@ -247,6 +253,7 @@ impl ServeOptions {
             name: None,
             more: Vec::new(),
             lenient: false,
+            require_verified: false,
             limits: Limits::default(),
             poll_interval: Duration::from_secs(5),
             log: None,

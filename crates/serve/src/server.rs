@@ -17,6 +17,7 @@ use crate::http::{RequestIds, accept};
 use crate::log::PredictionLog;
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
+use crate::panics;
 use crate::slot::{Engine, Reload, Slot};
 use crate::watch::Watcher;
 
@@ -46,6 +47,7 @@ pub async fn serve(
     options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
+    panics::keep_quiet();
     let options = Arc::new(options);
     let metrics = Arc::new(Metrics::default());
     let slots = slots(&options, tracking.is_some())?;

@@ -133,6 +133,9 @@ impl Watcher {
                 Checked::Swapped
             }
             Err(error) => {
+                if matches!(error, Error::Panicked { .. }) {
+                    self.metrics.panics.fetch_add(1, Ordering::Relaxed);
+                }
                 self.failed = Some((identity.clone(), Instant::now()));
                 self.cannot_load(&identity, &error)
             }

@@ -81,9 +81,9 @@ struct MlModelFile {
 impl MlModel {
     /// Reads `MLmodel` of a model folder.
     pub fn read(folder: impl AsRef<Path>) -> Result<Self> {
-        let path = folder.as_ref().join(MLMODEL_FILE);
-        let text = file::read_text(&path, BYTES_MAX)?;
-        Self::parse(&text, &path)
+        let folder = folder.as_ref();
+        let text = file::read_text(folder, MLMODEL_FILE, BYTES_MAX)?;
+        Self::parse(&text, &folder.join(MLMODEL_FILE))
     }
 
     /// Reads the text of an `MLmodel` file; errors name `path`.

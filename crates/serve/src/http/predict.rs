@@ -14,6 +14,7 @@ use super::error::Refusal;
 use super::{JSON, Response, parquet, response};
 use crate::answer;
 use crate::log::Entry;
+use crate::panics;
 use crate::python::{Pool, Question, Wanted};
 use crate::server::Server;
 use crate::slot::{Engine, Served, Slot};
@@ -71,12 +72,39 @@ pub(crate) async fn predict(
     Ok(response)
 }
 
-/// Runs work on a thread for blocking work.
+/// Runs work on a thread for blocking work. If it panics, so does this: whoever answers the request
+/// waits for it.
 pub(crate) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_panicked| Refusal::Internal("predicting broke off; this is a bug"))
+    match tokio::task::spawn_blocking(move || panics::caught(work)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(panicked)) => panicked.go_on(),
+        Err(_stopping) => Err(Refusal::Internal("the server is stopping")),
+    }
+}
+
+/// Requests of more rows than this are tried with one row first, to know how large the answer will be.
+const ROWS_UNTRIED_MAX: usize = 4096;
+
+/// Predicts all rows, unless their answer must become larger than it may be.
+pub(crate) fn predict_rows(
+    predictor: &dyn Predictor,
+    rows: &RecordBatch,
+    bytes_max: usize,
+) -> Result<Prediction, Refusal> {
+    if rows.num_rows() > ROWS_UNTRIED_MAX
+        && let Ok(one) = predictor.predict(&rows.slice(0, 1))
+    {
+        answer::check_size(&one, rows.num_rows(), bytes_max)?;
+    }
+    predictor.predict(rows).map_err(|error| Refusal::Model(error.to_string()))
+}
+
+impl From<answer::TooLarge> for Refusal {
+    fn from(too_large: answer::TooLarge) -> Self {
+        Self::bad(too_large.to_string())
+    }
 }
 
 /// Why no model serves in this slot.
@@ -104,11 +132,11 @@ fn native(
     asked: Asked,
 ) -> Result<Bytes, Refusal> {
     let request = read(served, &asked)?;
-    let prediction =
-        predictor.predict(&request.batch).map_err(|error| Refusal::Model(error.to_string()))?;
+    let bytes_max = server.options.limits.answer_bytes_max;
+    let prediction = predict_rows(predictor, &request.batch, bytes_max)?;
     let answer = match asked.dialect {
-        Dialect::Plain => answer::plain(&prediction),
-        Dialect::Scoring => answer::scoring(&prediction, request.frame),
+        Dialect::Plain => answer::plain(&prediction, bytes_max)?,
+        Dialect::Scoring => answer::scoring(&prediction, request.frame, bytes_max)?,
     };
     done(server, served, asked.request_id, request.batch, prediction);
     Ok(answer.into())
@@ -134,7 +162,9 @@ async fn by_worker(
     };
     let answered = pool.ask(question).await?;
     let answer = match (&answered.prediction, asked.dialect) {
-        (Some(prediction), Dialect::Plain) if !answered.is_json => answer::plain(prediction).into(),
+        (Some(prediction), Dialect::Plain) if !answered.is_json => {
+            answer::plain(prediction, server.options.limits.answer_bytes_max)?.into()
+        }
         _ => answered.scoring,
     };
     match answered.prediction {

@@ -19,7 +19,7 @@ use crate::metrics::Route;
 use crate::server::Server;
 use crate::slot::{Checked, Slot};
 use crate::webhook::Unfit;
-use crate::{docs, feedback, health, openapi, webhook};
+use crate::{docs, feedback, health, openapi, panics, webhook};
 
 /// MLflow whose scoring protocol is spoken; what `/version` answers.
 pub(crate) const MLFLOW_VERSION: &str = "3.17.2";
@@ -36,13 +36,18 @@ pub(crate) async fn handle(server: Arc<Server>, request: Request<Incoming>) -> R
     server.metrics.in_flight.fetch_add(1, Ordering::Relaxed);
     let counted = InFlight(&server);
     let limit = server.options.limits.request_timeout;
-    let answered = match tokio::time::timeout(
-        limit,
-        dispatch(&server, target, request, Arc::clone(&request_id)),
-    )
-    .await
-    {
-        Ok(answered) => answered,
+    let work = dispatch(&server, target, request, Arc::clone(&request_id));
+    let answered = match tokio::time::timeout(limit, panics::caught_async(work)).await {
+        Ok(Ok(answered)) => answered,
+        Ok(Err(panicked)) => {
+            server.metrics.panics.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(
+                request_id = &*request_id,
+                place = %panicked,
+                "answering a request broke off; this is a bug"
+            );
+            Err(Refusal::Internal("answering the request broke off; this is a bug"))
+        }
         Err(_elapsed) => Err(Refusal::Timeout(limit)),
     };
     drop(counted);

@@ -59,6 +59,9 @@ pub(crate) struct Arguments {
     /// Cast values as MLflow's server does, even where that loses information
     #[arg(long, help_heading = "Model")]
     lenient: bool,
+    /// Refuse a model that has no input example, or one that says nothing about the model
+    #[arg(long, help_heading = "Model")]
+    require_verified: bool,
     /// Address to listen on
     #[arg(long, env = "TRAINYARD_HOST", default_value = "127.0.0.1", help_heading = "Listening")]
     host: String,
@@ -198,6 +201,7 @@ impl Arguments {
         options.access_log_sample = self.access_log_sample;
         options.webhook_secret = self.webhook_secret_file.as_deref().map(read_token).transpose()?;
         options.lenient = self.lenient;
+        options.require_verified = self.require_verified;
         options.poll_interval = self.poll;
         options.limits.drain_delay = self.drain_delay;
         options.log = self.prediction_log.as_deref().map(prediction_log).transpose()?;
