@@ -41,7 +41,7 @@ impl IntoResponse for Error {
             tracing::error!(%error, "a page could not be shown");
         }
         let mut response = status.into_response();
-        response.extensions_mut().insert(Failure(error.to_string()));
+        response.extensions_mut().insert(Failure(error.for_clients().to_owned()));
         response
     }
 }

@@ -20,8 +20,8 @@ pub(super) struct ApiError {
 
 impl ApiError {
     /// What people read.
-    pub(super) fn message(&self) -> String {
-        self.error.to_string()
+    pub(super) fn message(&self) -> &str {
+        self.error.for_clients()
     }
 }
 
@@ -59,19 +59,12 @@ impl IntoResponse for ApiError {
         let status = self.status.unwrap_or_else(|| {
             StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
         });
-        let message = match &self.error {
-            Error::Api { message, .. } => message.clone(),
-            // Paths and addresses of this machine are the operator's business.
-            internal => {
-                tracing::error!(error = %internal, "request failed");
-                "the server could not complete the request; its log says why".to_owned()
-            }
-        };
-        if status.is_server_error() && matches!(self.error, Error::Api { .. }) {
-            tracing::error!(%code, %message, "request failed");
+        let message = self.error.for_clients();
+        if status.is_server_error() {
+            tracing::error!(%code, error = %self.error, "request failed");
         }
-        let (sqlstate, error_class) = classify(code, &message);
-        json_text(status, &Body { error_code: code, message: &message, sqlstate, error_class })
+        let (sqlstate, error_class) = classify(code, message);
+        json_text(status, &Body { error_code: code, message, sqlstate, error_class })
     }
 }
 

@@ -7,10 +7,12 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod attack;
 mod auth;
 mod conformance;
 mod http;
 mod interop;
+mod known_attacks;
 mod mutated;
 mod registry;
 mod search;

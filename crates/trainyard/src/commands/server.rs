@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use clap::{ArgAction, Args, Subcommand};
 use trainyard_mlflow::Tracking;
-use trainyard_tracking::OpenOptions;
 use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{Authorize, HostPolicy, ServerOptions};
+use trainyard_tracking::{Lending, OpenOptions};
 
 use super::{hash_password, listen, shutdown_signal};
 use crate::failure::Failure;
@@ -67,6 +67,16 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     artifacts_destination: String,
+    /// Where artifacts may be read and written for clients besides these two: folders, or s3://bucket/path
+    /// and the like, separated by commas. Elsewhere the server goes for nobody, whatever an experiment says
+    #[arg(
+        long = "allowed-artifact-root",
+        env = "TRAINYARD_ALLOWED_ARTIFACT_ROOTS",
+        value_delimiter = ',',
+        value_name = "URIS",
+        help_heading = "Storage"
+    )]
+    allowed_artifact_roots: Vec<String>,
     /// Users and tokens that may use the server; lines from `trainyard server hash-password`
     #[arg(long, env = "TRAINYARD_AUTH_FILE", value_name = "FILE", help_heading = "Security")]
     auth_file: Option<PathBuf>,
@@ -209,12 +219,14 @@ impl Arguments {
                 .or_else(|| self.serves_artifacts().then(|| "mlflow-artifacts:/".to_owned())),
             artifacts_destination: Some(self.artifacts_destination.clone()),
         };
-        let backend = &self.backend_store_uri;
-        let opened = match &self.registry_store_uri {
-            None => trainyard_tracking::open(backend, options),
-            Some(registry) => trainyard_tracking::open_with_registry(backend, registry, options),
+        let lending = Lending {
+            registry_uri: self.registry_store_uri.clone(),
+            artifact_roots: self.allowed_artifact_roots.clone(),
+            private_files: self.auth_file.iter().cloned().collect(),
         };
-        Ok(opened.map_err(trainyard_pipeline::Error::from)?)
+        let shared = trainyard_tracking::share(&self.backend_store_uri, options, &lending)
+            .map_err(trainyard_pipeline::Error::from)?;
+        Ok(shared.lent)
     }
 
     fn options(&self) -> Result<ServerOptions, Failure> {
@@ -231,6 +243,7 @@ impl Arguments {
         };
         let mut roots = vec![self.artifacts_destination.as_str()];
         roots.extend(self.default_artifact_root.as_deref());
+        roots.extend(self.allowed_artifact_roots.iter().map(String::as_str));
         Ok(ServerOptions {
             serve_artifacts: self.serves_artifacts(),
             static_prefix: self.static_prefix.clone().unwrap_or_default(),
