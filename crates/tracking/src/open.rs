@@ -9,7 +9,7 @@ use trainyard_mlflow::uri::TrackingUri;
 use crate::artifacts::{ArtifactStorage, DEFAULT_DESTINATION};
 use crate::error::Result;
 use crate::registry::WithRegistry;
-use crate::store::{SqlStore, StoreOptions};
+use crate::store::{ReadLimits, SqlStore, StoreOptions};
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
 /// upstream does without a server.
@@ -23,6 +23,8 @@ pub struct OpenOptions {
     pub default_artifact_root: Option<String>,
     /// Where `mlflow-artifacts:/` URIs lie: a path or URI. `./mlartifacts` if none.
     pub artifacts_destination: Option<String>,
+    /// What reads of a database may take, where strangers ask for them.
+    pub limits: ReadLimits,
 }
 
 /// Opens the store that a tracking URI names: `sqlite:///…` in this process (created if there is
@@ -84,5 +86,5 @@ fn local(options: OpenOptions) -> Result<(Arc<ArtifactStorage>, StoreOptions)> {
     // Upstream's variable and default; anything but a clear no is a yes there, too.
     let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
         .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
-    Ok((Arc::new(artifacts), StoreOptions { artifact_root, truncate_long_values }))
+    Ok((Arc::new(artifacts), StoreOptions { artifact_root, truncate_long_values, limits: options.limits }))
 }

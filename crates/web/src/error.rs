@@ -37,12 +37,23 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let Self::Store(error) = self;
         let status = status(&error);
-        if status.is_server_error() {
+        if status.is_server_error() || !matches!(error, StoreError::Api { .. }) {
             tracing::error!(%error, "a page could not be shown");
         }
         let mut response = status.into_response();
-        response.extensions_mut().insert(Failure(error.to_string()));
+        response.extensions_mut().insert(Failure(message(&error)));
         response
+    }
+}
+
+/// What people read. Paths and the database's own words are the operator's business.
+pub(crate) fn message(error: &StoreError) -> String {
+    match error {
+        StoreError::Store { message, .. } => message.clone(),
+        StoreError::Io { .. } => {
+            "A file could not be read; the server's log says why.".to_owned()
+        }
+        _ => error.to_string(),
     }
 }
 

@@ -7,6 +7,8 @@ use maud::{Markup, html};
 use trainyard_mlflow::model::{MlModel, Schema};
 use trainyard_mlflow::{Error, Result, Tracking};
 
+use crate::error::message;
+
 /// Largest `MLmodel` that is read for a page.
 const BYTES_MAX: usize = 4 << 20;
 /// Columns that are shown.
@@ -32,7 +34,7 @@ pub(crate) fn show(model: &Result<MlModel>) -> Markup {
         Err(error) if error.is_not_found() => {
             return html! { p.soft { "There is no MLmodel file at the model's place." } };
         }
-        Err(error) => return html! { p.notice.bad { (error.to_string()) } },
+        Err(error) => return html! { p.notice.bad { (message(error)) } },
     };
     html! {
         p { @for name in model.flavors.names() { span.badge.plain { (name) } } }

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::{FileInfo, Tag};
 
+use crate::error::message;
 use crate::files::Kind;
 use crate::format;
 use crate::links::Links;
@@ -48,7 +49,7 @@ impl Tree {
                     }
                 }
                 Err(error) => {
-                    tree.problem = Some(error.to_string());
+                    tree.problem = Some(message(&error));
                     break;
                 }
             }

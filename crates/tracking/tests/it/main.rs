@@ -9,8 +9,10 @@
 
 mod auth;
 mod conformance;
+mod connections;
 mod http;
 mod interop;
+mod limits;
 mod mutated;
 mod registry;
 mod search;
@@ -20,6 +22,7 @@ mod storage;
 mod store;
 mod store_durability;
 mod store_interop;
+mod store_place;
 mod store_postgres;
 mod store_suite;
 mod upstream_pages;
