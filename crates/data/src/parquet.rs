@@ -18,9 +18,11 @@ use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use rayon::prelude::*;
+use trainyard_base::memory;
 
 use crate::error::{Error, Result, list_names};
 use crate::options::{MAX_COLUMNS, MAX_FILE_BYTES, ReadOptions};
+use crate::parquet_pages::{self, Held};
 
 /// Rows decoded at a time: the decoder's buffers stay in cache.
 const BATCH_ROWS: usize = 32_768;
@@ -52,13 +54,15 @@ fn read<R: ChunkReader + 'static>(
     })?;
     let schema = Arc::clone(metadata.schema());
     let chosen = choose(path, &schema, options)?;
-    check_size(path, &metadata, &chosen)?;
+    let held = guarded(path, || held(path, &input, &metadata, &chosen))?;
+    check_room(path, &held)?;
 
+    let batch_rows = held.batch_rows(BATCH_ROWS);
     let tasks = tasks(&metadata, &chosen);
     let parts: Vec<RecordBatch> = tasks
         .par_iter()
         .map(|(row_groups, roots)| {
-            guarded(path, || decode(path, open()?, &metadata, row_groups, roots))
+            guarded(path, || decode(path, open()?, &metadata, row_groups, roots, batch_rows))
         })
         .collect::<Result<_>>()?;
     let rows = metadata.metadata().file_metadata().num_rows();
@@ -86,12 +90,19 @@ fn decode<R: ChunkReader + 'static>(
     metadata: &ArrowReaderMetadata,
     row_groups: &[usize],
     roots: &[usize],
+    batch_rows: usize,
 ) -> Result<RecordBatch> {
-    let batches = batches(path, input, metadata, row_groups, roots)?;
-    let schema = arrow_array::RecordBatchReader::schema(&batches);
-    let batches: Vec<_> = batches
-        .collect::<std::result::Result<_, _>>()
-        .map_err(|error| undecodable(path, &error.to_string()))?;
+    let reader = batches(path, input, metadata, row_groups, roots, batch_rows)?;
+    let schema = arrow_array::RecordBatchReader::schema(&reader);
+    let mut batches = Vec::new();
+    let mut bytes = 0;
+    for batch in reader {
+        let batch = batch.map_err(|error| undecodable(path, &error.to_string()))?;
+        // Dictionaries may repeat long values for ever.
+        bytes += batch.get_array_memory_size() as u64;
+        check_bytes(path, bytes)?;
+        batches.push(batch);
+    }
     let joined = arrow_select::concat::concat_batches(&schema, &batches)
         .map_err(|source| Error::arrow(path, source))?;
     plain(path, &joined)
@@ -104,6 +115,7 @@ fn batches<R: ChunkReader + 'static>(
     metadata: &ArrowReaderMetadata,
     row_groups: &[usize],
     roots: &[usize],
+    batch_rows: usize,
 ) -> Result<ParquetRecordBatchReader> {
     let mask = ProjectionMask::roots(
         metadata.metadata().file_metadata().schema_descr(),
@@ -112,7 +124,7 @@ fn batches<R: ChunkReader + 'static>(
     ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata.clone())
         .with_projection(mask)
         .with_row_groups(row_groups.to_vec())
-        .with_batch_size(BATCH_ROWS)
+        .with_batch_size(batch_rows)
         .build()
         .map_err(|error| undecodable(path, &error.to_string()))
 }
@@ -168,11 +180,12 @@ impl ParquetFile {
             return Ok(false);
         };
         let path = self.path.as_path();
-        check_size(path, &self.metadata, &[index])?;
         let groups: Vec<usize> = (0..self.metadata.metadata().num_row_groups()).collect();
         guarded(path, || {
             let file = File::open(path).map_err(|error| Error::read(path, error))?;
-            for batch in batches(path, file, &self.metadata, &groups, &[index])? {
+            let held = held(path, &file, &self.metadata, &[index])?;
+            let batch_rows = held.batch_rows(BATCH_ROWS);
+            for batch in batches(path, file, &self.metadata, &groups, &[index], batch_rows)? {
                 let batch = batch.map_err(|error| undecodable(path, &error.to_string()))?;
                 each(Arc::clone(plain(path, &batch)?.column(0)))?;
             }
@@ -290,27 +303,42 @@ fn is_pandas_index(name: &str) -> bool {
         .is_some_and(|level| level.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Refuses what the file itself says is too large, before memory is taken for it.
-fn check_size(path: &Path, metadata: &ArrowReaderMetadata, chosen: &[usize]) -> Result<()> {
-    let descriptor = metadata.metadata().file_metadata().schema_descr();
-    let bytes: i64 = metadata
-        .metadata()
-        .row_groups()
-        .iter()
-        .flat_map(|group| group.columns().iter().enumerate())
-        .filter(|(leaf, _)| chosen.contains(&descriptor.get_column_root_idx(*leaf)))
-        .map(|(_, column)| column.uncompressed_size().max(0))
-        .fold(0, i64::saturating_add);
-    if bytes.unsigned_abs() > MAX_FILE_BYTES {
-        return Err(Error::Limit {
-            path: path.to_owned(),
-            place: String::new(),
-            what: format!("a table of {} GiB", bytes >> 30),
-            limit: format!("{} GiB", MAX_FILE_BYTES >> 30),
-            hint: "choose fewer columns, or read the table in parts",
-        });
+/// What the pages of the chosen columns hold; refused beyond the limit of a table.
+fn held<R: ChunkReader>(
+    path: &Path,
+    input: &R,
+    metadata: &ArrowReaderMetadata,
+    chosen: &[usize],
+) -> Result<Held> {
+    let held = parquet_pages::held(input, metadata, chosen)
+        .map_err(|error| undecodable(path, &error.to_string()))?;
+    check_bytes(path, held.bytes)?;
+    Ok(held)
+}
+
+fn check_bytes(path: &Path, bytes: u64) -> Result<()> {
+    if bytes <= MAX_FILE_BYTES {
+        return Ok(());
     }
-    Ok(())
+    Err(too_large(path, bytes, MAX_FILE_BYTES))
+}
+
+/// Refuses a table for which this process has no room, before memory is taken for it.
+fn check_room(path: &Path, held: &Held) -> Result<()> {
+    match memory::available(None) {
+        Some(available) if held.bytes > available => Err(too_large(path, held.bytes, available)),
+        _ => Ok(()),
+    }
+}
+
+fn too_large(path: &Path, bytes: u64, limit: u64) -> Error {
+    Error::Limit {
+        path: path.to_owned(),
+        place: String::new(),
+        what: format!("a table of {} MiB", bytes >> 20),
+        limit: format!("{} MiB", limit >> 20),
+        hint: "choose fewer columns, or read the table in parts",
+    }
 }
 
 /// A damaged file must be an error even where the decoder panics on it.

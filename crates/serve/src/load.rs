@@ -58,7 +58,7 @@ pub(crate) async fn load(
         let options = Arc::clone(options);
         move || {
             integrity::check(&folder, version.as_ref())?;
-            memory::check(&folder, memory::available(options.memory_bytes_max))?;
+            memory::check(&folder, trainyard_base::memory::available(options.memory_bytes_max))?;
             read(&folder, &options)
         }
     };

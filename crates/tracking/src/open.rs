@@ -86,5 +86,8 @@ fn local(options: OpenOptions) -> Result<(Arc<ArtifactStorage>, StoreOptions)> {
     // Upstream's variable and default; anything but a clear no is a yes there, too.
     let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
         .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
-    Ok((Arc::new(artifacts), StoreOptions { artifact_root, truncate_long_values, limits: options.limits }))
+    Ok((
+        Arc::new(artifacts),
+        StoreOptions { artifact_root, truncate_long_values, limits: options.limits },
+    ))
 }

@@ -50,9 +50,7 @@ impl IntoResponse for Error {
 pub(crate) fn message(error: &StoreError) -> String {
     match error {
         StoreError::Store { message, .. } => message.clone(),
-        StoreError::Io { .. } => {
-            "A file could not be read; the server's log says why.".to_owned()
-        }
+        StoreError::Io { .. } => "A file could not be read; the server's log says why.".to_owned(),
         _ => error.to_string(),
     }
 }

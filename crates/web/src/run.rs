@@ -165,12 +165,7 @@ fn made(web: &Web, run: &Run, versions: &[ModelVersion]) -> Markup {
     }
 }
 
-fn metrics(
-    web: &Web,
-    run: &Run,
-    histories: &[(String, Vec<Metric>)],
-    asked: Asked<'_>,
-) -> Markup {
+fn metrics(web: &Web, run: &Run, histories: &[(String, Vec<Metric>)], asked: Asked<'_>) -> Markup {
     let mut metrics: Vec<&Metric> = run.data.metrics.iter().collect();
     metrics.sort_by(|left, right| left.key.cmp(&right.key));
     let rows = asked.rows("metrics", &metrics);

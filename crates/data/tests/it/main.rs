@@ -8,3 +8,4 @@ mod errors;
 mod files;
 mod pandas;
 mod parquet;
+mod parquet_bombs;

@@ -49,17 +49,7 @@ impl<'de> Deserialize<'de> for Bytes {
 pub(super) fn half_of_free() -> u64 {
     /// Where nothing can be found out: what a small machine has to spare.
     const UNKNOWN: u64 = 1 << 30;
-    let read = |path: &str| std::fs::read_to_string(path).ok();
-    let free = read("/proc/meminfo").and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10)
-    });
-    let container = || {
-        let limit: u64 = read("/sys/fs/cgroup/memory.max")?.trim().parse().ok()?;
-        let used: u64 = read("/sys/fs/cgroup/memory.current")?.trim().parse().ok()?;
-        Some(limit.saturating_sub(used))
-    };
-    free.into_iter().chain(container()).min().unwrap_or(UNKNOWN) / 2
+    trainyard_base::memory::available(None).unwrap_or(UNKNOWN) / 2
 }
 
 #[cfg(test)]

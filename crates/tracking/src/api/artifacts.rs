@@ -11,8 +11,8 @@ use trainyard_mlflow::artifacts::{ByteStream, once};
 use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{Error, ErrorCode};
 
-use super::error::{ApiError, Result, empty, json, json_text};
 use super::body::{BodyError, Received, receive};
+use super::error::{ApiError, Result, empty, json, json_text};
 use super::request::from_query;
 use super::shape::{Check, Field, Kind, Shape};
 use super::wire::PageWire;

@@ -108,7 +108,11 @@ pub(super) fn tokens(filter: &str) -> Result<Vec<Token<'_>>> {
             check_size(filter, start, end)?;
         }
         if tokens.len() >= TOKENS_MAX {
-            return Err(error_at(filter, start, &format!("more than {TOKENS_MAX} words and signs")));
+            return Err(error_at(
+                filter,
+                start,
+                &format!("more than {TOKENS_MAX} words and signs"),
+            ));
         }
         tokens.push(Token { kind, text: filter.get(start..end).unwrap_or_default(), start });
         start = end;

@@ -45,8 +45,7 @@ pub(super) async fn accept(
         }
     };
     let limits = &options.connections;
-    let open =
-        trainyard_net::accept(listener, limits, Protocols::Both, service_of, shutdown).await;
+    let open = trainyard_net::accept(listener, limits, Protocols::Both, service_of, shutdown).await;
     let left = open.finish(options.shutdown_grace).await;
     if left > 0 {
         tracing::warn!(

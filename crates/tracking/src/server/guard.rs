@@ -11,9 +11,9 @@ use trainyard_base::Budget;
 use trainyard_mlflow::{Error, Result};
 use uuid::Uuid;
 
+use super::connections::Peer;
 use super::cors::{Cors, plain};
 use super::hosts::AllowedHosts;
-use super::connections::Peer;
 use super::{Authorize, ServerOptions, answers, metrics, probes};
 
 /// Names one request, in answers and logs. A client's own is kept.

@@ -17,8 +17,8 @@ use super::database::Connection;
 use super::logged_models::Deleted;
 use super::permits::Reading;
 use super::{
-    SqlStore, reading, experiments, inputs, logged_models, metrics, model_versions, registered_models, runs,
-    search_runs, searches, validate,
+    SqlStore, experiments, inputs, logged_models, metrics, model_versions, reading,
+    registered_models, runs, search_runs, searches, validate,
 };
 
 #[async_trait]

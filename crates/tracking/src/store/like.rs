@@ -121,17 +121,12 @@ impl Part {
     }
 
     /// Where its first place at or behind `from` ends.
-    fn find(
-        &self,
-        text: &str,
-        from: usize,
-        clock: &mut Clock<'_>,
-    ) -> Result<Option<usize>, Over> {
+    fn find(&self, text: &str, from: usize, clock: &mut Clock<'_>) -> Result<Option<usize>, Over> {
         let rest = text.get(from..).unwrap_or_default();
         match self {
-            Self::Plain(finder) => Ok(finder
-                .find(rest.as_bytes())
-                .map(|place| from + place + finder.needle().len())),
+            Self::Plain(finder) => {
+                Ok(finder.find(rest.as_bytes()).map(|place| from + place + finder.needle().len()))
+            }
             Self::Mixed(_) => {
                 for (place, _character) in rest.char_indices() {
                     let tail = rest.get(place..).unwrap_or_default();

@@ -57,9 +57,9 @@ async fn one(semaphore: &Arc<Semaphore>, end: Option<Instant>) -> Result<OwnedSe
     let permit = Arc::clone(semaphore).acquire_owned();
     let permit = match end {
         None => permit.await,
-        Some(end) => tokio::time::timeout_at(end.into(), permit)
-            .await
-            .map_err(|_elapsed| Error::Crowded)?,
+        Some(end) => {
+            tokio::time::timeout_at(end.into(), permit).await.map_err(|_elapsed| Error::Crowded)?
+        }
     };
     permit.map_err(|_closed| Error::Stopped)
 }

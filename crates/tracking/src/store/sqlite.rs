@@ -438,4 +438,3 @@ fn copy(error: &Error) -> Error {
         other => Error::database(other.to_string()),
     }
 }
-

@@ -43,7 +43,8 @@ fn rest(stream: &mut TcpStream) -> String {
 #[test]
 fn connections_that_say_nothing_are_closed() {
     let server = serve(limits());
-    for said in ["", "P", "PRI * HT", "GET /health HTTP/1.1\r\n", "GET /health HTTP/1.1\r\nHost: x"] {
+    for said in ["", "P", "PRI * HT", "GET /health HTTP/1.1\r\n", "GET /health HTTP/1.1\r\nHost: x"]
+    {
         let mut stream = connect(&server);
         stream.write_all(said.as_bytes()).unwrap();
         rest(&mut stream);
@@ -106,7 +107,8 @@ fn health_is_answered_in_a_crowd() {
 #[test]
 fn readers_that_do_not_read_are_let_go() {
     let mut server = serve(limits());
-    let run = post(&server.url, "/api/2.0/mlflow/runs/create", &json!({"experiment_id": "0"})).json();
+    let run =
+        post(&server.url, "/api/2.0/mlflow/runs/create", &json!({"experiment_id": "0"})).json();
     let run_id = run["run"]["info"]["run_id"].as_str().unwrap().to_owned();
     for part in 0..40 {
         let params: Vec<_> = (0..100)

@@ -48,7 +48,8 @@ async fn with_long_tags(store: &dyn Tracking, runs: i64) -> String {
 /// single wildcards at every place of a long text.
 fn endless() -> SearchRuns {
     let pattern = format!("%{}b%", "_a".repeat(3000));
-    let terms: Vec<String> = (0..250).map(|n| format!("tags.k{} LIKE '{pattern}'", n % 20)).collect();
+    let terms: Vec<String> =
+        (0..250).map(|n| format!("tags.k{} LIKE '{pattern}'", n % 20)).collect();
     SearchRuns {
         experiment_ids: vec!["0".to_owned()],
         filter: terms.join(" OR "),
@@ -189,7 +190,8 @@ fn list(values: usize, quote: &str) -> String {
     let mut list = String::with_capacity(values * 12);
     for value in 0..values {
         // Writing to a string cannot fail.
-        let _infallible = write!(list, "{}{quote}{value}{quote}", if value == 0 { "" } else { "," });
+        let _infallible =
+            write!(list, "{}{quote}{value}{quote}", if value == 0 { "" } else { "," });
     }
     list
 }
@@ -250,7 +252,8 @@ async fn filters_of_any_size_are_answered_or_refused() {
     }
     let digits = "7".repeat(310);
     for operator in ["=", "<", "!="] {
-        let results = everywhere(&*store, |_, number| format!("{number} {operator} {digits}")).await;
+        let results =
+            everywhere(&*store, |_, number| format!("{number} {operator} {digits}")).await;
         for (kind, result) in results {
             let error = result.expect_err(kind);
             let text = error.to_string();
@@ -301,8 +304,7 @@ async fn what_reads_hold_is_bounded_together() {
     let folder = tempfile::tempdir().unwrap();
     let memory = Budget::new(8 << 20);
     let limits = ReadLimits { time: None, memory: Arc::clone(&memory) };
-    let store =
-        open(&uri(&folder), OpenOptions { limits, ..options(&folder) }).unwrap();
+    let store = open(&uri(&folder), OpenOptions { limits, ..options(&folder) }).unwrap();
     let run_id = create_run(&*store, "0", 1).await;
     for part in 0..20 {
         let params = (0..100)
@@ -321,16 +323,15 @@ async fn what_reads_hold_is_bounded_together() {
 #[test]
 fn bodies_are_bounded_one_by_one_and_together() {
     let memory = Budget::new(64 << 20);
-    let server = Served::with(ServerOptions {
-        memory: Arc::clone(&memory),
-        ..ServerOptions::default()
-    });
+    let server =
+        Served::with(ServerOptions { memory: Arc::clone(&memory), ..ServerOptions::default() });
     let send_to = |path: &str, body: &[u8]| {
         let headers = vec![("Content-Type", "application/json")];
         let path = format!("/api/2.0/mlflow/{path}");
         send(&server.url, &Request { method: "POST", path: &path, headers, body: Some(body) })
     };
-    let lists = |bytes: usize| format!("{{\"metrics\":[{}[]]}}", "[],".repeat(bytes / 3)).into_bytes();
+    let lists =
+        |bytes: usize| format!("{{\"metrics\":[{}[]]}}", "[],".repeat(bytes / 3)).into_bytes();
     // More values than any batch has.
     let answer = send_to("runs/log-batch", &lists(6 << 20));
     assert_eq!(answer.status, 400, "{}", answer.text());
@@ -348,7 +349,8 @@ fn bodies_are_bounded_one_by_one_and_together() {
         }
     });
     // A route that takes ids takes no megabytes.
-    let padded = |bytes: usize| format!("{{\"run_id\": \"x\", \"pad\": \"{}\"}}", "x".repeat(bytes));
+    let padded =
+        |bytes: usize| format!("{{\"run_id\": \"x\", \"pad\": \"{}\"}}", "x".repeat(bytes));
     for (path, bytes, status) in [
         ("runs/delete", 2 << 20, 413),
         ("runs/delete", 900 << 10, 404),
@@ -403,7 +405,8 @@ fn large_pages_come_in_parts() {
 #[test]
 fn a_long_list_of_what_was_cut_fits_into_a_head() {
     let server = Served::start();
-    let run = post(&server.url, "/api/2.0/mlflow/runs/create", &json!({"experiment_id": "0"})).json();
+    let run =
+        post(&server.url, "/api/2.0/mlflow/runs/create", &json!({"experiment_id": "0"})).json();
     let run_id = &run["run"]["info"]["run_id"];
     let params: Vec<Value> = (0..100)
         .map(|n| json!({"key": format!("{}{n}", "é".repeat(240)), "value": "x".repeat(6001)}))
@@ -418,7 +421,8 @@ fn a_long_list_of_what_was_cut_fits_into_a_head() {
 #[test]
 fn numbers_that_no_type_holds_are_refused() {
     let server = Served::start();
-    let run = post(&server.url, "/api/2.0/mlflow/runs/create", &json!({"experiment_id": "0"})).json();
+    let run =
+        post(&server.url, "/api/2.0/mlflow/runs/create", &json!({"experiment_id": "0"})).json();
     let run_id = run["run"]["info"]["run_id"].as_str().unwrap();
     let digits = "1".repeat(310);
     for (value, timestamp, shown) in [

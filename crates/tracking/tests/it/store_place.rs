@@ -58,7 +58,8 @@ async fn many_at_once_are_all_refused() {
     let store = Store::new();
     let run_id = create_run(&*store.store, "0", 1).await;
     std::fs::remove_file(file(&store)).unwrap();
-    let writes = (0..50).map(|step| store.store.log_metric(&run_id, Metric::new("m", 1.0, 1, step)));
+    let writes =
+        (0..50).map(|step| store.store.log_metric(&run_id, Metric::new("m", 1.0, 1, step)));
     for written in futures::future::join_all(writes).await {
         written.unwrap_err();
     }
@@ -103,7 +104,9 @@ fn a_broken_database_does_not_speak_of_its_tables() {
             assert!(!answer.text().contains(word), "{word}: {}", answer.text());
         }
     }
-    let query = format!("{{ mlflowGetRun(input: {{runId: \"{run_id}\"}}) {{ run {{ info {{ runId }} }} }} }}");
+    let query = format!(
+        "{{ mlflowGetRun(input: {{runId: \"{run_id}\"}}) {{ run {{ info {{ runId }} }} }} }}"
+    );
     let answer = post(&server.url, "/graphql", &json!({"query": query}));
     assert!(!answer.text().contains("table"), "{}", answer.text());
 }

@@ -11,9 +11,7 @@ use trainyard_mlflow::Tracking;
 use trainyard_net::descriptors;
 use trainyard_tracking::OpenOptions;
 use trainyard_tracking::server::auth::AuthFile;
-use trainyard_tracking::server::{
-    Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions,
-};
+use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
 use trainyard_tracking::store::ReadLimits;
 
 use super::serve::bytes;

@@ -1,0 +1,29 @@
+//! Connections of strangers, for every server of the house: the tracking server, the model server and the
+//! gateway take theirs from here.
+//!
+//! ```text
+//! listener ─► place (limit in all, share of an address)  ─► watched stream (silence, stalls)
+//!          └► crowd (a few more, probes only, the oldest goes)
+//!          ─► hyper ─► paced request body ─► service ─► held response body
+//! ```
+//!
+//! What can keep a connection open, and what ends it:
+//!
+//! - silence before the first request, between two requests, or in the middle of a head: [`Limits::idle`];
+//! - a body that comes slower than [`Limits::body_rate_min`];
+//! - an answer that is not read: nothing written for [`Limits::idle`];
+//! - more connections than [`Limits::connections_max`]: newcomers get a place in the crowd, where only
+//!   probes are answered, so that `/health` never waits behind those who say nothing.
+
+mod accept;
+mod body;
+pub mod descriptors;
+mod limits;
+mod marks;
+mod places;
+mod watched;
+
+pub use accept::{Arrival, Open, accept};
+pub use body::{Held, Paced, PacedError};
+pub use limits::{Limits, Protocols};
+pub use marks::Busy;

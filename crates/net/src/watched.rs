@@ -1,0 +1,150 @@
+//! A stream that ends when nothing happens on it.
+//!
+//! HTTP libraries time the head of a request. Nobody times what comes before (the bytes that tell HTTP/1
+//! from HTTP/2), connections of HTTP/2 without a stream, and answers that are not read. One clock for
+//! the whole connection does: at each tick there must have been a reason for it to be open.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::marks::{Look, Marks};
+
+/// Bytes that a reader of a long answer takes in a second, at the least.
+const READ_RATE_MIN: u64 = 1 << 10;
+
+/// A TCP stream with a clock.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    stream: TcpStream,
+    marks: Arc<Marks>,
+    tick: Pin<Box<Sleep>>,
+    idle: Duration,
+    /// What was there at the last tick.
+    last: Look,
+    /// Whether bytes wait to be taken by the other side.
+    is_stuck: bool,
+}
+
+impl Watched {
+    pub(crate) fn new(stream: TcpStream, marks: Arc<Marks>, idle: Duration) -> Self {
+        let tick = Box::pin(sleep(idle));
+        Self { stream, marks, tick, idle, last: Look::default(), is_stuck: false }
+    }
+
+    /// Ready when the connection must end.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        loop {
+            ready!(self.tick.as_mut().poll(cx));
+            let now = self.marks.look();
+            if let Some(reason) = idle_for(self.last, now, self.is_stuck, self.idle) {
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, reason));
+            }
+            self.last = now;
+            let next = Instant::now() + self.idle;
+            self.tick.as_mut().reset(next);
+        }
+    }
+
+    /// Passes a result of writing on, or waits for it or for the end.
+    fn poll_written(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        self.is_stuck = written.is_pending();
+        match written {
+            Poll::Ready(Ok(bytes)) => {
+                self.marks.wrote(bytes);
+                Poll::Ready(Ok(bytes))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => self.poll_end(cx).map(Err),
+        }
+    }
+}
+
+/// Why a connection has no reason to be open, from two looks at it.
+fn idle_for(last: Look, now: Look, is_stuck: bool, time: Duration) -> Option<&'static str> {
+    let enough = READ_RATE_MIN.saturating_mul(time.as_secs());
+    let is_read = now.written.saturating_sub(last.written) > enough;
+    if is_stuck && !is_read {
+        return Some("the answer was not read");
+    }
+    (!now.is_busy && !is_read && now.begun == last.begun).then_some("no request came")
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let me = self.get_mut();
+        match Pin::new(&mut me.stream).poll_read(cx, buffer) {
+            Poll::Pending => me.poll_end(cx).map(Err),
+            done @ Poll::Ready(_) => done,
+        }
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let me = self.get_mut();
+        let written = Pin::new(&mut me.stream).poll_write(cx, bytes);
+        me.poll_written(cx, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let me = self.get_mut();
+        let written = Pin::new(&mut me.stream).poll_write_vectored(cx, parts);
+        me.poll_written(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_needs_a_reason() {
+        let look = |is_busy, begun, written| Look { is_busy, begun, written };
+        let time = Duration::from_secs(10);
+        let judged = |last, now, is_stuck| idle_for(last, now, is_stuck, time);
+        let before = look(false, 3, 500);
+        assert_eq!(judged(before, before, false), Some("no request came"));
+        assert_eq!(judged(before, look(false, 4, 500), false), None);
+        assert_eq!(judged(before, look(true, 3, 500), false), None);
+        // An HTTP/2 client that takes its answers in drops.
+        assert_eq!(judged(before, look(false, 3, 600), false), Some("no request came"));
+        assert_eq!(judged(before, look(false, 3, 500 + (11 << 10)), false), None);
+        assert_eq!(judged(before, look(true, 3, 600), true), Some("the answer was not read"));
+        assert_eq!(judged(before, look(true, 3, 500 + (11 << 10)), true), None);
+    }
+}

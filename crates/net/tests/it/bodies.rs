@@ -1,0 +1,39 @@
+//! Bodies that never come, and bodies that come slowly but come.
+
+use std::time::Duration;
+
+use trainyard_net::{Limits, Protocols};
+
+use crate::support::{IDLE, Server, rest, send};
+
+const HEAD: &str = "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_does_not_come_is_answered() {
+    let mut limits = Limits::new(10);
+    limits.body_grace = IDLE;
+    let server = Server::start(limits, Protocols::Both).await;
+    for part in ["", "half"] {
+        let mut stream = server.connect().await;
+        send(&mut stream, &format!("{HEAD}1000\r\n\r\n{part}")).await;
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(answer.contains(&format!("{} bytes in", part.len())), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_body_above_the_least_rate_is_read() {
+    let mut limits = Limits::new(10);
+    limits.body_grace = Duration::from_mins(1);
+    // Shorter than the body takes: a connection that is being read is not idle.
+    limits.idle = IDLE;
+    let server = Server::start(limits, Protocols::Both).await;
+    let mut stream = server.connect().await;
+    send(&mut stream, &format!("{HEAD}5\r\n\r\n")).await;
+    for byte in ["h", "e", "l", "l", "o"] {
+        tokio::time::sleep(IDLE).await;
+        send(&mut stream, byte).await;
+    }
+    assert!(rest(&mut stream).await.ends_with("hello"));
+}

@@ -1,0 +1,6 @@
+//! Connections as strangers make them, over real sockets.
+
+mod bodies;
+mod crowd;
+mod silence;
+mod support;
