@@ -77,6 +77,15 @@ pub enum Error {
          until it is back in its place or the server is restarted"
     )]
     Moved,
+    /// The database can only be read, which is of no use to who opens it.
+    #[error(
+        "the database {path} can only be read, but what is logged must be stored\nhint: is its disk \
+         mounted read-only, or does the file belong to another user?"
+    )]
+    OpenedReadOnly {
+        /// The file.
+        path: String,
+    },
     /// The database, or the disk it lies on, can only be read.
     #[error("the tracking database can only be read; the change was not stored")]
     ReadOnly,
@@ -138,6 +147,7 @@ impl Error {
             | Self::Unreachable { .. } => ErrorCode::TemporarilyUnavailable,
             Self::NotShort
             | Self::Database { .. }
+            | Self::OpenedReadOnly { .. }
             | Self::SchemaVersion { .. }
             | Self::NotMlflow { .. } => ErrorCode::InternalError,
         }
@@ -158,9 +168,10 @@ impl Error {
                  or holds a NUL character"
             }
             Self::Unreachable { .. } => "the tracking database cannot be reached; try again",
-            Self::Database { .. } | Self::SchemaVersion { .. } | Self::NotMlflow { .. } => {
-                "the tracking database failed"
-            }
+            Self::Database { .. }
+            | Self::OpenedReadOnly { .. }
+            | Self::SchemaVersion { .. }
+            | Self::NotMlflow { .. } => "the tracking database failed",
             _ => return None,
         })
     }

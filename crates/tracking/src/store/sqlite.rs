@@ -61,8 +61,14 @@ impl Sqlite {
         limits: ReadLimits,
         prepare: impl FnOnce(&mut SqliteConnection) -> Result<()>,
     ) -> Result<Self> {
-        let mut connection = SqliteConnection::open(path, Access::Write)?;
-        prepare(&mut connection)?;
+        let prepared = SqliteConnection::open(path, Access::Write).and_then(|mut connection| {
+            prepare(&mut connection)?;
+            Ok(connection)
+        });
+        let connection = prepared.map_err(|error| match error {
+            Error::ReadOnly => Error::OpenedReadOnly { path: path.display().to_string() },
+            error => error,
+        })?;
         let condition = Arc::new(Condition::of(path)?);
         let readers = Readers {
             path: path.to_owned(),
@@ -97,7 +103,8 @@ impl Sqlite {
         T: Send + 'static,
         F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
-        match self.readers.with(&Call::short(), &work) {
+        let result = self.readers.with(&Call::short(), &work);
+        match result {
             Err(Error::NotShort) => self.read_many(Reading::Listing, work).await,
             result => result,
         }
