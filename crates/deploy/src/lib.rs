@@ -34,7 +34,6 @@ pub use manage::{
     Health, InstanceReport, Role, ServiceStatus, history, logs, metrics, rollback, set_mode,
     status, stop, upgrade,
 };
-pub use probe::PROBE_REQUEST_ID;
 pub use release::{Released, release, release_on};
 pub use runtime::docker::DockerRuntime;
 pub use runtime::process::ProcessRuntime;

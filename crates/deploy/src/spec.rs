@@ -286,6 +286,10 @@ pub struct Probe {
     pub body: String,
     /// What the answer's body must contain; any 2xx answer will do when empty.
     pub expect: String,
+    /// Sent as `X-Request-Id` unless it is empty. A model server that was told of it does not log what
+    /// nobody needs but the release; so only the release may know it.
+    #[serde(default)]
+    pub request_id: String,
 }
 
 impl Probe {
@@ -297,6 +301,7 @@ impl Probe {
             content_type: "application/json".to_owned(),
             body: body.into(),
             expect: String::new(),
+            request_id: String::new(),
         }
     }
 
@@ -308,6 +313,7 @@ impl Probe {
             content_type: String::new(),
             body: String::new(),
             expect: String::new(),
+            request_id: String::new(),
         }
     }
 }

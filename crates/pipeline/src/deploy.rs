@@ -35,6 +35,9 @@ pub struct Deployed {
     pub took: Duration,
 }
 
+/// The variable that tells a model server the request id of its release's predictions.
+const PROBE_ID: &str = "TRAINYARD_PROBE_ID";
+
 /// The project's deployment.
 pub fn service(project: &Project) -> Service {
     // Registered models may have any name; a folder may not.
@@ -170,6 +173,10 @@ fn release_spec(
         ("MODEL_STAGE".to_owned(), PRODUCTION.to_owned()),
         ("TRAINYARD_PREDICTION_LOG".to_owned(), project.prediction_log().display().to_string()),
     ];
+    // By this the instance knows what it is asked for the release alone, and does not log that. It is new
+    // with every release, so that nobody else can keep requests out of the log.
+    let probe_id = format!("probe-{}", uuid::Uuid::new_v4().simple());
+    spec.env.push((PROBE_ID.to_owned(), probe_id.clone()));
     // An embedded store keeps its artifacts beside the project.
     spec.working_dir = Some(project.folder.clone());
     spec.port_env = None;
@@ -179,7 +186,10 @@ fn release_spec(
     spec.bake_limits.errors_percent = config.bake_errors_percent;
     spec.bake_limits.latency = config.bake_latency;
     spec.successes_in_row = config.successes;
-    spec.prediction = example.map(|example| Probe::post_json("/invocations", example.payload));
+    spec.prediction = example.map(|example| Probe {
+        request_id: probe_id,
+        ..Probe::post_json("/invocations", example.payload)
+    });
     spec.label = [("model", &version.name), ("version", &version.version)]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.clone()))

@@ -9,8 +9,6 @@ use http::header::{
     CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
-use crate::probe::PROBE_REQUEST_ID;
-
 /// The request's identity across log files.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -116,8 +114,6 @@ pub(super) fn request_id(headers: &mut HeaderMap) -> HeaderValue {
         && !id.is_empty()
         && id.len() <= MAX_REQUEST_ID
         && id.as_bytes().iter().all(u8::is_ascii_graphic)
-        // Not a client's to use: its requests would be missing in the prediction log.
-        && id != PROBE_REQUEST_ID
     {
         return id.clone();
     }
@@ -213,7 +209,7 @@ mod tests {
     fn ids_are_kept_or_made() {
         let mut map = headers(&[("x-request-id", "abc-1")]);
         assert_eq!(request_id(&mut map), "abc-1");
-        for bad in [String::new(), "x".repeat(200), "a b".to_owned(), PROBE_REQUEST_ID.to_owned()] {
+        for bad in [String::new(), "x".repeat(200), "a b".to_owned()] {
             let mut map = headers(&[("x-request-id", &bad)]);
             assert_eq!(request_id(&mut map).len(), 32);
             assert_eq!(map.get("x-request-id").unwrap().len(), 32);
