@@ -47,6 +47,19 @@ fn boosters_answer_as_in_python() {
     check("lgbm_classifier", 0.0);
 }
 
+/// What a version of XGBoost changed is as in the version that wrote the file: expectiles ascend, quantiles
+/// are sorted since 3.4.
+#[test]
+fn several_levels_of_xgboost_answer_as_in_python_to_the_bit() {
+    for version in ["3_3", "3_4"] {
+        check(&format!("xgb_{version}_quantiles"), 0.0);
+        check(&format!("xgb_{version}_expectiles"), 0.0);
+        check(&format!("xgb_{version}_dart"), 0.0);
+    }
+    check("xgb_3_4_quantiles_one", 0.0);
+    check("xgb_3_4_expectiles_one", 0.0);
+}
+
 #[test]
 fn python_models_are_refused_with_a_hint() {
     for name in ["pyfunc_params", "pyfunc_types", "pyfunc_nosig"] {
