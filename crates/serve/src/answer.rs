@@ -32,7 +32,11 @@ pub(crate) struct TooLarge {
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the answer would be larger than {} bytes; send the rows in parts", self.bytes_max)
+        write!(
+            f,
+            "the answer would be larger than {} bytes; send the rows in parts",
+            self.bytes_max
+        )
     }
 }
 

@@ -224,7 +224,9 @@ fn split(reader: &mut Reader<'_>) -> Result<Schema> {
         match (key.as_ref(), reader.kind()?) {
             ("columns", Kind::Array) => names = column_names(reader, INFERRED_MAX)?,
             ("data", Kind::Array) => rows(reader, &mut seen)?,
-            _ => drop(reader.skip()?),
+            _ => {
+                reader.skip()?;
+            }
         }
         more = reader.object_next()?;
     }
@@ -381,5 +383,9 @@ fn bounded(columns: Vec<ColSpec>) -> Result<Schema> {
         }
     }
     let parts: usize = columns.iter().map(|column| size(&column.data_type)).sum();
-    if parts > INFERRED_MAX { Err(Stop::Rejected(too_wide())) } else { Ok(Schema::Columns(columns)) }
+    if parts > INFERRED_MAX {
+        Err(Stop::Rejected(too_wide()))
+    } else {
+        Ok(Schema::Columns(columns))
+    }
 }

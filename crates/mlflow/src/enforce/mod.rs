@@ -218,10 +218,11 @@ impl Enforcer {
     fn json_by(&self, plan: &Plan, text: &str, protocol: Protocol) -> Result<Enforced, Rejection> {
         let mut request = Request::new(plan, self.casting(), &self.limits, text.len());
         let mut reader = self.reader(text);
-        let params = read_body(&mut request, &mut reader, protocol, &self.params).and_then(|params| {
-            reader.end()?;
-            Ok(params)
-        });
+        let params =
+            read_body(&mut request, &mut reader, protocol, &self.params).and_then(|params| {
+                reader.end()?;
+                Ok(params)
+            });
         match params {
             Ok(params) => self.finish(request, params),
             Err(stop) => Err(rejection(stop, text)),
@@ -243,14 +244,13 @@ impl Enforcer {
             .map_err(|error| Rejection::parse(format!("Invalid input. {error}")))?;
         Ok(Enforced { batch, params, ignored: extra, absent, schema: None, frame })
     }
-
 }
 
 /// Nesting of JSON that is not a request.
 const DEPTH_MAX: usize = 64;
 
 /// Reads JSON as Python's `json` does, with missing values for `NaN` and the infinities.
-pub(crate) fn read_json(text: &str) -> std::result::Result<Value, String> {
+pub(crate) fn read_json(text: &str) -> Result<Value, String> {
     let mut reader = Reader::new(text, DEPTH_MAX);
     let value = reader.value().and_then(|value| reader.end().map(|()| value));
     value.map_err(|syntax| syntax.describe(text))

@@ -83,10 +83,15 @@ async fn run(name: &str) -> Vec<String> {
             let path = request["path"].as_str().unwrap();
             let body = request["body"].as_str().unwrap();
             let content_type = request["content_type"].as_str().unwrap();
-            let answer = server.post_as(path, content_type, body.to_owned()).await;
-            if let Some(difference) = difference(path, &answer, request) {
-                let body: String = body.chars().take(200).collect();
-                wrong.push(format!("{path} {body}\n    {difference}"));
+            // Python writes a missing value in both ways.
+            let missing = content_type == "application/json" && body.contains("null");
+            let other = missing.then(|| body.replace("null", "NaN"));
+            for body in std::iter::once(body.to_owned()).chain(other) {
+                let answer = server.post_as(path, content_type, body.clone()).await;
+                if let Some(difference) = difference(path, &answer, request) {
+                    let body: String = body.chars().take(200).collect();
+                    wrong.push(format!("{path} {body}\n    {difference}"));
+                }
             }
         }
     }
@@ -121,5 +126,5 @@ async fn models_and_requests_as_people_have_them() {
         }
     }
     assert!(report.is_empty(), "{}", report.join("\n"));
-    assert!(names.len() >= 16, "only {} cases", names.len());
+    assert!(names.len() >= 35, "only {} cases", names.len());
 }
