@@ -94,6 +94,7 @@ impl<'a> Body<'a> {
     pub(crate) fn fill(&self, request: &mut Request<'_>, reader: &mut Reader<'_>) -> Result<()> {
         let plan = request.plan;
         let end = reader.position();
+        let mut filled = true;
         let known = |input: &Input<'_>| plan.named && plan.lookup(&input.name, 0).is_some();
         match self.inputs.as_slice() {
             [input] if plan.tensors && plan.inputs.len() == 1 => {
@@ -105,6 +106,7 @@ impl<'a> Body<'a> {
             }
             inputs => {
                 let mut names = HashSet::new();
+                filled = false;
                 for (place, input) in inputs.iter().enumerate() {
                     if !names.insert(&input.name) {
                         return refuse(format!("input '{}' is given twice", input.name));
@@ -114,14 +116,18 @@ impl<'a> Body<'a> {
                     match index.and_then(|index| Some((index, request.slots.get(index)?))) {
                         Some((index, Slot::Tensor(_))) => tensor(request, index, input, reader)?,
                         Some((index, Slot::Column(_))) => column(request, index, input, reader)?,
-                        None => request.note_extra(&input.name),
+                        None => {
+                            request.note_extra(&input.name);
+                            continue;
+                        }
                     }
+                    filled = true;
                 }
             }
         }
         reader.seek(end);
         // Without any known input it lacks inputs, not rows.
-        if request.rows > 0 {
+        if filled {
             request.check_rows()?;
         }
         request.columns_end()
