@@ -73,6 +73,12 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     if values.len() != samples.rows * width || (is_classifier && classes.len() != width) {
         return Err(fields.malformed(format!("_y of shape {:?}", targets.shape)));
     }
+    // Training saw each class.
+    for (output, classes) in classes.iter().enumerate() {
+        let chosen = values.iter().skip(output).step_by(width.max(1));
+        let last = chosen.fold(-1.0, |last: f64, &class| last.max(class));
+        fields.check_length("classes_", classes.len(), (last + 1.0) as usize)?;
+    }
     let fitted = fields.optional("_tree");
     let tree = match fitted {
         Some(tree) if tree_class(tree) == Some("KDTree") => {
