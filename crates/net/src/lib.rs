@@ -13,7 +13,8 @@
 //! - a body that comes slower than [`Limits::body_rate_min`];
 //! - an answer that is not read: nothing written for [`Limits::idle`];
 //! - more connections than [`Limits::connections_max`]: newcomers get a place in the crowd, where only
-//!   probes are answered, so that `/health` never waits behind those who say nothing.
+//!   probes are answered, so that `/health` never waits behind those who say nothing. Where
+//!   [`Limits::silent_give_way`] is set, whoever has been silent for longest makes room for them.
 
 mod accept;
 mod body;
@@ -21,6 +22,7 @@ pub mod descriptors;
 mod limits;
 mod marks;
 mod places;
+mod strict;
 mod watched;
 
 pub use accept::{Arrival, Open, accept};

@@ -46,7 +46,7 @@ fn values(prediction: &Prediction) -> usize {
         Prediction::Column(values)
         | Prediction::Matrix { values, .. }
         | Prediction::Maps { values, .. } => values.len(),
-        Prediction::Named(outputs) => outputs.iter().map(|(_, output)| self::values(output)).sum(),
+        Prediction::Named(outputs) => outputs.iter().map(|(_, output)| values(output)).sum(),
     }
 }
 

@@ -54,6 +54,12 @@ pub enum Error {
         /// Which file, and both digests.
         reason: String,
     },
+    /// The folder holds what no model consists of.
+    #[error("the model folder cannot be read: {reason}")]
+    Folder {
+        /// Which entry, and what it is.
+        reason: String,
+    },
     /// There is no room for the model.
     #[error(
         "loading the model may take {needed} bytes of memory, {available} are left\nhint: give the server more memory, or a smaller model"
@@ -104,7 +110,8 @@ impl Error {
             | Self::Verification { .. }
             | Self::Unverified { .. }
             | Self::Panicked { .. }
-            | Self::Integrity { .. } => true,
+            | Self::Integrity { .. }
+            | Self::Folder { .. } => true,
             Self::Python { is_final, .. } => *is_final,
             _ => false,
         }

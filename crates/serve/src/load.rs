@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::Utc;
 use trainyard_mlflow::enforce::{Casting, Enforcer};
 use trainyard_mlflow::model::{InputExample, MlModel};
 use trainyard_mlflow::resolve::{self, ResolvedModel};
@@ -16,7 +15,7 @@ use crate::options::{ModelSource, PythonOptions, ServeOptions};
 use crate::slot::{Engine, Served};
 use crate::temporary::TemporaryFolder;
 use crate::verify::{Examples, Silent};
-use crate::{integrity, memory, panics, params, python, verify};
+use crate::{clock, folder, integrity, memory, panics, params, python, verify};
 
 /// Asks what the source means now.
 pub(crate) async fn resolve(
@@ -51,12 +50,16 @@ pub(crate) async fn load(
             (temporary.0.clone(), Some(temporary))
         }
         (Some(folder), None) => (folder, None),
-        (None, None) => return Err(Error::NoTracking { uri: resolved.artifact_uri }),
+        (None, None) => {
+            let uri = uri::without_credentials(&resolved.artifact_uri);
+            return Err(Error::NoTracking { uri });
+        }
     };
     let work = {
         let (folder, version) = (folder.clone(), resolved.version.clone());
         let options = Arc::clone(options);
         move || {
+            folder::check(&folder)?;
             integrity::check(&folder, version.as_ref())?;
             memory::check(&folder, trainyard_base::memory::available(options.memory_bytes_max))?;
             read(&folder, &options)
@@ -102,7 +105,9 @@ fn examples(folder: &Path, mlmodel: &MlModel) -> Result<Examples> {
             Err(Silent { what: "its input example cannot be read", detail: error.to_string() })
         }
     };
-    Ok(Examples { request, answer: InputExample::recorded_answer(folder)? })
+    let answer = InputExample::recorded_answer(folder)
+        .map_err(|error| Error::Verification { reason: error.to_string() })?;
+    Ok(Examples { request, answer })
 }
 
 fn read(folder: &Path, options: &ServeOptions) -> Result<Read> {
@@ -152,7 +157,7 @@ fn served(
         name: Arc::default(),
         version: Arc::from(version),
         resolved,
-        loaded_at: Utc::now(),
+        loaded_at: clock::now(),
         strict,
         scoring,
         example: None,

@@ -44,8 +44,8 @@ const ROUTES: [(Route, &str); 13] = [
 ];
 
 /// Statuses the server answers with; anything else counts with the last.
-const STATUSES: [u16; 16] =
-    [200, 202, 302, 400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 502, 503, 504];
+const STATUSES: [u16; 17] =
+    [200, 202, 302, 400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 502, 503, 504, 507];
 
 const REQUESTS: &str = "trainyard_http_requests_total";
 const LATENCY: &str = "trainyard_http_request_duration_seconds";
@@ -187,7 +187,7 @@ impl Metrics {
             ),
             (
                 "trainyard_prediction_log_dropped_total",
-                "Rows not logged because the queue was full.",
+                "Rows not logged because the queue or the disk was full.",
                 &self.log_dropped,
             ),
             (

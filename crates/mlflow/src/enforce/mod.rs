@@ -103,6 +103,17 @@ impl Enforcer {
         Some(self.plan.as_ref()?.arrow.clone())
     }
 
+    /// Names of the columns that are read, where a signature names them: all others are read past.
+    pub fn column_names(&self) -> Option<impl Iterator<Item = &str>> {
+        let plan = self.plan.as_ref().filter(|plan| plan.named && !plan.tensors)?;
+        Some(plan.inputs.iter().map(|input| input.name.as_str()))
+    }
+
+    /// Rows that a request may have.
+    pub fn rows_max(&self) -> usize {
+        self.limits.rows_max
+    }
+
     /// Reads a JSON body.
     pub fn json(&self, body: &[u8], protocol: Protocol) -> Result<Enforced, Rejection> {
         self.read_json(body, protocol).map_err(Rejection::bounded)
@@ -250,7 +261,7 @@ impl Enforcer {
 const DEPTH_MAX: usize = 64;
 
 /// Reads JSON as Python's `json` does, with missing values for `NaN` and the infinities.
-pub(crate) fn read_json(text: &str) -> std::result::Result<Value, String> {
+pub(crate) fn read_json(text: &str) -> Result<Value, String> {
     let mut reader = Reader::new(text, DEPTH_MAX);
     let value = reader.value().and_then(|value| reader.end().map(|()| value));
     value.map_err(|syntax| syntax.describe(text))

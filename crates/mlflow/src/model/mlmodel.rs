@@ -93,8 +93,9 @@ impl MlModel {
             leading_zero_numbers_as_strings: true,
             underscored_numbers_as_strings: true,
         };
+        // Without the line: the message is shown to whoever asks for `/health`.
         let file: MlModelFile = serde_saphyr::from_str_with_options(text, options)
-            .map_err(|error| file::bad(path, error.to_string()))?;
+            .map_err(|error| file::bad(path, error.without_snippet().to_string()))?;
         let signature = file
             .signature
             .map(|texts| texts.parse())

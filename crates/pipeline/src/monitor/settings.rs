@@ -14,7 +14,7 @@ use trainyard_drift::{Bins, Compat, Correction, Kind, Method, Options};
 
 use super::bytes::Bytes;
 use super::log;
-use crate::{Error, Result};
+use crate::{Error, Result, toml_error};
 
 /// `[monitor]`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -142,7 +142,7 @@ impl Settings {
         }
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let file: File = toml::from_str(&text)
-            .map_err(|error| Error::config(path, error.to_string().trim_end()))?;
+            .map_err(|error| Error::config(path, toml_error::describe(&text, &error)))?;
         file.monitor.check().map_err(|reason| Error::config(path, reason))?;
         Ok(file.monitor)
     }

@@ -52,7 +52,7 @@ fn difference(path: &str, answer: &Answer, request: &Value) -> Option<String> {
     }
     let body = answer.json();
     let answered = if path.ends_with("/infer") {
-        body["outputs"].as_array()?.iter().map(|output| output["data"].clone()).collect()
+        body["outputs"].as_array().unwrap().iter().map(|output| output["data"].clone()).collect()
     } else {
         body["predictions"].clone()
     };
@@ -85,10 +85,15 @@ async fn run(name: &str) -> Vec<String> {
             let path = request["path"].as_str().unwrap();
             let body = request["body"].as_str().unwrap();
             let content_type = request["content_type"].as_str().unwrap();
-            let answer = server.post_as(path, content_type, body.to_owned()).await;
-            if let Some(difference) = difference(path, &answer, request) {
-                let body: String = body.chars().take(200).collect();
-                wrong.push(format!("{path} {body}\n    {difference}"));
+            // Python writes a missing value in both ways.
+            let missing = content_type == "application/json" && body.contains("null");
+            let other = missing.then(|| body.replace("null", "NaN"));
+            for body in std::iter::once(body.to_owned()).chain(other) {
+                let answer = server.post_as(path, content_type, body.clone()).await;
+                if let Some(difference) = difference(path, &answer, request) {
+                    let body: String = body.chars().take(200).collect();
+                    wrong.push(format!("{path} {body}\n    {difference}"));
+                }
             }
         }
     }
@@ -123,5 +128,5 @@ async fn models_and_requests_as_people_have_them() {
         }
     }
     assert!(report.is_empty(), "{}", report.join("\n"));
-    assert!(names.len() >= 16, "only {} cases", names.len());
+    assert!(names.len() >= 35, "only {} cases", names.len());
 }
