@@ -81,10 +81,8 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     }
     let fitted = fields.optional("_tree");
     let tree = match fitted {
-        Some(tree) if tree_class(tree) == Some("KDTree") => {
-            let tree = KdTree::read(tree, &samples);
-            Some(tree.ok_or_else(|| fields.malformed("_tree does not fit _fit_X"))?)
-        }
+        // A tree that is not as known leaves ties open.
+        Some(tree) if tree_class(tree) == Some("KDTree") => KdTree::read(tree, &samples),
         _ => None,
     };
     let whole = samples.values.iter().all(|x| x.fract() == 0.0);
