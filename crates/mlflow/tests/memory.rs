@@ -3,7 +3,12 @@
 //! Each attack runs in a process of its own, this test once more: the peak of a process only grows.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test, and what it says to itself")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test, and what it says to itself"
+)]
 
 use trainyard_mlflow::enforce::{Casting, Enforcer, Limits, Protocol};
 use trainyard_mlflow::model::{Schema, Signature};
@@ -80,7 +85,10 @@ const BODIES: [(As, Body); 27] = [
     (As::Json, ("{\"params\": {\"p\": [", "0,", "0]}, \"inputs\": {\"c0\": [1]}}")),
     (As::Json, ("{\"unknown\": [", "[],", "0], \"inputs\": {\"c0\": [1]}}")),
     (As::Predict, ("[", "{\"c0\":1},", "{\"c0\":1}]")),
-    (As::Inference, ("{\"inputs\": [{\"name\": \"c0\", \"shape\": [1], \"data\": [", "0,", "0]}]}")),
+    (
+        As::Inference,
+        ("{\"inputs\": [{\"name\": \"c0\", \"shape\": [1], \"data\": [", "0,", "0]}]}"),
+    ),
     (As::Inference, ("{\"inputs\": [", "{},", "{}]}")),
     (As::Inference, ("{\"inputs\": [{\"name\": \"c0\", \"shape\": [", "0,", "0], \"data\": []}]}")),
 ];
@@ -104,8 +112,12 @@ fn attack(number: usize) {
     let body = filled(head, part, tail);
     let before = peak_bytes();
     let rows = match how {
-        As::Json => enforcer.json(body.as_bytes(), Protocol::Invocations).map(|e| e.batch.num_rows()),
-        As::Predict => enforcer.json(body.as_bytes(), Protocol::Predict).map(|e| e.batch.num_rows()),
+        As::Json => {
+            enforcer.json(body.as_bytes(), Protocol::Invocations).map(|e| e.batch.num_rows())
+        }
+        As::Predict => {
+            enforcer.json(body.as_bytes(), Protocol::Predict).map(|e| e.batch.num_rows())
+        }
         As::Csv => enforcer.csv(body.as_bytes()).map(|e| e.batch.num_rows()),
         As::Inference => enforcer.inference(body.as_bytes()).map(|(_, e)| e.batch.num_rows()),
     };

@@ -32,7 +32,11 @@ pub(crate) struct TooLarge {
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the answer would be larger than {} bytes; send the rows in parts", self.bytes_max)
+        write!(
+            f,
+            "the answer would be larger than {} bytes; send the rows in parts",
+            self.bytes_max
+        )
     }
 }
 
@@ -42,7 +46,7 @@ fn values(prediction: &Prediction) -> usize {
         Prediction::Column(values)
         | Prediction::Matrix { values, .. }
         | Prediction::Maps { values, .. } => values.len(),
-        Prediction::Named(outputs) => outputs.iter().map(|(_, output)| self::values(output)).sum(),
+        Prediction::Named(outputs) => outputs.iter().map(|(_, output)| values(output)).sum(),
     }
 }
 

@@ -199,7 +199,10 @@ mod tests {
         for casting in CASTINGS {
             assert_eq!(double(Number::BigInt(&digits), casting), Err(Refusal::Range));
             assert_eq!(float(Number::BigInt(&digits), casting), Err(Refusal::Range));
-            assert_eq!(double(Number::BigInt("18446744073709551616"), casting), Ok(1.844_674_407_370_955_2e19));
+            assert_eq!(
+                double(Number::BigInt("18446744073709551616"), casting),
+                Ok(1.844_674_407_370_955_2e19)
+            );
         }
     }
 

@@ -50,7 +50,11 @@ impl<'t> Cells<'t> {
     }
 
     /// The names in the first line, of which there must not be more than `max`.
-    fn header(&mut self, max: usize, too_many: impl Fn() -> Rejection) -> Result<Vec<String>, Rejection> {
+    fn header(
+        &mut self,
+        max: usize,
+        too_many: impl Fn() -> Rejection,
+    ) -> Result<Vec<String>, Rejection> {
         let mut names = Vec::new();
         while let Some((name, ends)) = self.next()? {
             if names.len() == max {
@@ -122,7 +126,11 @@ pub(crate) fn read<'e>(
     Ok(request)
 }
 
-fn end_of_line(request: &mut Request<'_>, cells: usize, named: usize) -> super::request::Result<()> {
+fn end_of_line(
+    request: &mut Request<'_>,
+    cells: usize,
+    named: usize,
+) -> super::request::Result<()> {
     if cells != named {
         request
             .context

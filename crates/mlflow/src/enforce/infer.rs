@@ -381,5 +381,9 @@ fn bounded(columns: Vec<ColSpec>) -> Result<Schema> {
         }
     }
     let parts: usize = columns.iter().map(|column| size(&column.data_type)).sum();
-    if parts > INFERRED_MAX { Err(Stop::Rejected(too_wide())) } else { Ok(Schema::Columns(columns)) }
+    if parts > INFERRED_MAX {
+        Err(Stop::Rejected(too_wide()))
+    } else {
+        Ok(Schema::Columns(columns))
+    }
 }

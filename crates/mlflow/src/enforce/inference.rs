@@ -53,7 +53,9 @@ impl<'a> Body<'a> {
                 ("id", Kind::Text) => id = Some(reader.string()?.into_owned()),
                 ("inputs", Kind::Array) if inputs.is_none() => inputs = Some(read_inputs(reader)?),
                 ("inputs", _) => {
-                    return refuse("It is not an inference request: 'inputs' is one list of tensors.");
+                    return refuse(
+                        "It is not an inference request: 'inputs' is one list of tensors.",
+                    );
                 }
                 _ => drop(reader.skip()?),
             }
@@ -160,7 +162,9 @@ impl<'a> Input<'a> {
             more = reader.object_next()?;
         }
         let (Some(name), Some(shape), Some(data)) = (name, shape, data) else {
-            return refuse("It is not an inference request: an input has a name, a shape and data.");
+            return refuse(
+                "It is not an inference request: an input has a name, a shape and data.",
+            );
         };
         let size = shape.iter().try_fold(1_usize, |size, length| size.checked_mul(*length));
         let Some(size) = size else {
@@ -241,7 +245,11 @@ fn read_shape(reader: &mut Reader<'_>) -> Result<Vec<usize>> {
     while more {
         let size = match reader.kind()? {
             Kind::Number => reader.number()?,
-            _ => return refuse("It is not an inference request: a shape is a list of whole numbers."),
+            _ => {
+                return refuse(
+                    "It is not an inference request: a shape is a list of whole numbers.",
+                );
+            }
         };
         match size {
             Number::Int(size) if size >= 0 && shape.len() < DIMENSIONS_MAX => {
@@ -258,7 +266,12 @@ fn read_shape(reader: &mut Reader<'_>) -> Result<Vec<usize>> {
     Ok(shape)
 }
 
-fn column(request: &mut Request<'_>, index: usize, input: &Input<'_>, reader: &mut Reader<'_>) -> Result<()> {
+fn column(
+    request: &mut Request<'_>,
+    index: usize,
+    input: &Input<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<()> {
     enter(request, request.plan, index);
     let (slots, context) = (&mut request.slots, &mut request.context);
     let Some(Slot::Column(column)) = slots.get_mut(index) else { return Ok(()) };
@@ -270,7 +283,12 @@ fn column(request: &mut Request<'_>, index: usize, input: &Input<'_>, reader: &m
     Ok(())
 }
 
-fn tensor(request: &mut Request<'_>, index: usize, input: &Input<'_>, reader: &mut Reader<'_>) -> Result<()> {
+fn tensor(
+    request: &mut Request<'_>,
+    index: usize,
+    input: &Input<'_>,
+    reader: &mut Reader<'_>,
+) -> Result<()> {
     enter(request, request.plan, index);
     let (slots, context) = (&mut request.slots, &mut request.context);
     let Some(Slot::Tensor(tensor)) = slots.get_mut(index) else { return Ok(()) };
@@ -289,7 +307,10 @@ fn table(request: &mut Request<'_>, input: &Input<'_>, reader: &mut Reader<'_>) 
     let plan = request.plan;
     let columns = plan.inputs.len();
     let [rows, width] = input.shape.as_slice() else {
-        return refuse(format!("input '{}' is no column of the model, and not a table", input.name));
+        return refuse(format!(
+            "input '{}' is no column of the model, and not a table",
+            input.name
+        ));
     };
     if *width != columns {
         return refuse(format!(
@@ -301,7 +322,9 @@ fn table(request: &mut Request<'_>, input: &Input<'_>, reader: &mut Reader<'_>) 
     input.each(reader, |place, reader| {
         let (row, index) = (place / columns, place % columns);
         context.row = row;
-        if let (Some(Slot::Column(column)), Some(known)) = (slots.get_mut(index), plan.inputs.get(index)) {
+        if let (Some(Slot::Column(column)), Some(known)) =
+            (slots.get_mut(index), plan.inputs.get(index))
+        {
             context.enter(known);
             column.read(reader, context)?;
         }

@@ -103,6 +103,17 @@ impl Enforcer {
         Some(self.plan.as_ref()?.arrow.clone())
     }
 
+    /// Names of the columns that are read, where a signature names them: all others are read past.
+    pub fn column_names(&self) -> Option<impl Iterator<Item = &str>> {
+        let plan = self.plan.as_ref().filter(|plan| plan.named && !plan.tensors)?;
+        Some(plan.inputs.iter().map(|input| input.name.as_str()))
+    }
+
+    /// Rows that a request may have.
+    pub fn rows_max(&self) -> usize {
+        self.limits.rows_max
+    }
+
     /// Reads a JSON body.
     pub fn json(&self, body: &[u8], protocol: Protocol) -> Result<Enforced, Rejection> {
         self.read_json(body, protocol).map_err(Rejection::bounded)
@@ -218,10 +229,11 @@ impl Enforcer {
     fn json_by(&self, plan: &Plan, text: &str, protocol: Protocol) -> Result<Enforced, Rejection> {
         let mut request = Request::new(plan, self.casting(), &self.limits, text.len());
         let mut reader = self.reader(text);
-        let params = read_body(&mut request, &mut reader, protocol, &self.params).and_then(|params| {
-            reader.end()?;
-            Ok(params)
-        });
+        let params =
+            read_body(&mut request, &mut reader, protocol, &self.params).and_then(|params| {
+                reader.end()?;
+                Ok(params)
+            });
         match params {
             Ok(params) => self.finish(request, params),
             Err(stop) => Err(rejection(stop, text)),
@@ -243,7 +255,6 @@ impl Enforcer {
             .map_err(|error| Rejection::parse(format!("Invalid input. {error}")))?;
         Ok(Enforced { batch, params, ignored: extra, absent, schema: None, frame })
     }
-
 }
 
 /// Nesting of JSON that is not a request.

@@ -46,7 +46,9 @@ fn rows(count: usize) -> String {
 
 fn table(count: usize) -> String {
     let data = vec!["5"; 4 * count].join(",");
-    format!(r#"{{"inputs": [{{"name": "t", "shape": [{count}, 4], "datatype": "FP64", "data": [{data}]}}]}}"#)
+    format!(
+        r#"{{"inputs": [{{"name": "t", "shape": [{count}, 4], "datatype": "FP64", "data": [{data}]}}]}}"#
+    )
 }
 
 /// Sends a request on a connection that stays open, and reads the status line and all of the answer.
@@ -65,9 +67,9 @@ async fn ask(stream: &mut TcpStream, path: &str, body: &str) -> String {
         answer.extend_from_slice(&part[..read]);
         let text = String::from_utf8_lossy(&answer).into_owned();
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head
-            .lines()
-            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length = head.lines().find_map(|line| {
+            line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()
+        });
         if body.len() >= length.unwrap_or(0) {
             return text;
         }

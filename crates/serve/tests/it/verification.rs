@@ -98,14 +98,19 @@ async fn an_example_that_says_nothing_is_a_warning_or_refused_when_asked_for() {
         }),
         ("no JSON", "does not fit", &|path| std::fs::write(path, "{").unwrap()),
         ("of other columns", "does not fit", &|path| {
-            std::fs::write(path, r#"{"dataframe_split": {"columns": ["x"], "data": [[1]]}}"#).unwrap();
+            std::fs::write(path, r#"{"dataframe_split": {"columns": ["x"], "data": [[1]]}}"#)
+                .unwrap();
         }),
     ];
     for (what, reason, change) in changes {
         let folder = copied();
         change(&folder.path().join(EXAMPLE));
         let health = verdict(folder.path(), Does::Zeros, false).await;
-        assert_eq!((&health["status"], &health["verified"]), (&"ok".into(), &false.into()), "{what}");
+        assert_eq!(
+            (&health["status"], &health["verified"]),
+            (&"ok".into(), &false.into()),
+            "{what}"
+        );
         assert!(health["unverified_reason"].as_str().unwrap().contains(reason), "{what}: {health}");
         let health = verdict(folder.path(), Does::Zeros, true).await;
         assert_eq!(health["status"], "failed", "{what}");

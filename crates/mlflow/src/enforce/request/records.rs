@@ -199,8 +199,7 @@ impl Request<'_> {
         let end = reader.position();
         let found: Vec<usize> = cells.iter().flatten().copied().collect();
         if found.len() < cells.len() {
-            self.context
-                .report_row(|| "this record has not the columns of the first".to_owned());
+            self.context.report_row(|| "this record has not the columns of the first".to_owned());
         }
         self.cells(reader, &found)?;
         reader.seek(end);

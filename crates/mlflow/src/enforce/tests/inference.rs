@@ -42,7 +42,8 @@ fn columns_tables_and_tensors_by_the_signature() {
     let data = r#"[{"name": "b", "shape": [2], "data": [5, 6]}, {"name": "a", "shape": [2, 2], "data": [1, 2, 3, 4]}]"#;
     assert_eq!(ask(&tensors, data).unwrap().batch.num_rows(), 2);
     let unnamed = enforcer(UNNAMED, Casting::Strict);
-    let data = r#"[{"name": "x", "shape": [1], "data": [1.5]}, {"name": "y", "shape": [1], "data": [2]}]"#;
+    let data =
+        r#"[{"name": "x", "shape": [1], "data": [1.5]}, {"name": "y", "shape": [1], "data": [2]}]"#;
     assert_eq!(doubles(&ask(&unnamed, data).unwrap().batch, 0), [1.5]);
 }
 
@@ -79,11 +80,20 @@ fn what_does_not_fit_is_said() {
         (r#"[{"name": "a", "shape": [18446744073709551616], "data": [1]}]"#, "whole numbers"),
         (r#"[{"name": "a", "shape": [4611686018427387904, 4], "data": [1]}]"#, "beyond all bounds"),
         (r#"[{"name": "t", "shape": [2, 2], "data": [1]}]"#, "do not fill the shape [2, 2]"),
-        (r#"[{"name": "t", "shape": [1, 3], "data": [1, 2, 3]}]"#, "has 2 columns, input 't' has 3"),
+        (
+            r#"[{"name": "t", "shape": [1, 3], "data": [1, 2, 3]}]"#,
+            "has 2 columns, input 't' has 3",
+        ),
         (r#"[{"name": "t", "shape": [3], "data": [1, 2, 3]}]"#, "not a table"),
         (r#"[{"name": "a", "shape": [1], "data": [1]}]"#, "Model is missing inputs ['b']"),
-        (r#"[{"name": "a", "shape": [1], "data": [1]}, {"name": "a", "shape": [1], "data": [1]}]"#, "given twice"),
-        (r#"[{"name": "a", "shape": [1], "data": [1]}, {"name": "b", "shape": [2], "data": [1, 2]}]"#, "not the same"),
+        (
+            r#"[{"name": "a", "shape": [1], "data": [1]}, {"name": "a", "shape": [1], "data": [1]}]"#,
+            "given twice",
+        ),
+        (
+            r#"[{"name": "a", "shape": [1], "data": [1]}, {"name": "b", "shape": [2], "data": [1, 2]}]"#,
+            "not the same",
+        ),
         (r#"[{"name": "t", "shape": [1, 2], "data": [1, "a"]}]"#, "got string \"a\""),
         (r#"[{"name": "t", "shape": [0, 2], "data": []}]"#, "no rows"),
         ("[]", "Model is missing inputs"),

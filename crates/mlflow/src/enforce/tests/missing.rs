@@ -16,7 +16,11 @@ fn nan_is_a_missing_value_where_it_is_no_number() {
             let is_true = (column, casting) == ("b", Upstream);
             let request = invoke(&optional, casting, &typed(column, "NaN")).unwrap();
             let array = request.batch.column(place);
-            assert_eq!(array.is_null(0), !matches!(column, "f" | "d") && !is_true, "{column} {casting:?}");
+            assert_eq!(
+                array.is_null(0),
+                !matches!(column, "f" | "d") && !is_true,
+                "{column} {casting:?}"
+            );
         }
         for (column, taken) in [("s", true), ("dt", true), ("l", false), ("by", false)] {
             let outcome = invoke(TYPES, casting, &typed(column, "NaN"));
@@ -52,15 +56,19 @@ fn without_a_signature_missing_values_take_the_type_of_the_others() {
         ("[9223372036854775808, 1]", "Float64 0"),
         ("[Infinity, 1]", "Float64 0"),
     ] {
-        let values: Value = serde_json::json!(
-            cells.trim_matches(['[', ']']).split(", ").collect::<Vec<_>>()
-        );
-        let values: Vec<&str> = values.as_array().unwrap().iter().map(|v| v.as_str().unwrap()).collect();
+        let values: Value =
+            serde_json::json!(cells.trim_matches(['[', ']']).split(", ").collect::<Vec<_>>());
+        let values: Vec<&str> =
+            values.as_array().unwrap().iter().map(|v| v.as_str().unwrap()).collect();
         let [first, second] = values.as_slice() else { panic!() };
         let bodies = [
             format!(r#"{{"dataframe_records": [{{"a": {first}}}, {{"a": {second}}}]}}"#),
-            format!(r#"{{"dataframe_split": {{"columns": ["a"], "data": [[{first}], [{second}]]}}}}"#),
-            format!(r#"{{"dataframe_split": {{"data": [[{first}], [{second}]], "columns": ["a"]}}}}"#),
+            format!(
+                r#"{{"dataframe_split": {{"columns": ["a"], "data": [[{first}], [{second}]]}}}}"#
+            ),
+            format!(
+                r#"{{"dataframe_split": {{"data": [[{first}], [{second}]], "columns": ["a"]}}}}"#
+            ),
             format!(r#"{{"inputs": {{"a": {cells}}}}}"#),
             format!(r#"{{"instances": [{{"a": {first}}}, {{"a": {second}}}]}}"#),
         ];
@@ -172,7 +180,9 @@ fn whole_numbers_beyond_a_double_are_refused_with_their_place() {
     }
     let rejection = enforcer(IRIS, Casting::Lossless).csv(format!("a,b\n1,{digits}\n").as_bytes());
     assert!(rejection.unwrap_err().message.contains("out of its range"));
-    let v2 = format!(r#"{{"inputs": [{{"name": "a", "shape": [1], "datatype": "FP64", "data": [{digits}]}}]}}"#);
+    let v2 = format!(
+        r#"{{"inputs": [{{"name": "a", "shape": [1], "datatype": "FP64", "data": [{digits}]}}]}}"#
+    );
     assert!(free().inference(v2.as_bytes()).unwrap_err().message.contains("out of its range"));
     let params = r#"[{"name": "p", "default": 0.5, "shape": null, "type": "double"}]"#;
     let signature = Signature {

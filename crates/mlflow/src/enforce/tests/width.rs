@@ -4,7 +4,8 @@ use super::*;
 
 #[test]
 fn headers_are_as_wide_as_the_model_explains() {
-    let names = |count: usize| (0..count).map(|i| format!("\"x{i}\"")).collect::<Vec<_>>().join(",");
+    let names =
+        |count: usize| (0..count).map(|i| format!("\"x{i}\"")).collect::<Vec<_>>().join(",");
     let record = (0..11_000).map(|i| format!("\"x{i}\": 1")).collect::<Vec<_>>().join(",");
     let commas = ",".repeat(11_000);
     let ones = vec!["1"; 11_000].join(",");
@@ -12,11 +13,17 @@ fn headers_are_as_wide_as_the_model_explains() {
     let named = enforcer(IRIS, Casting::Lossless);
     let unnamed = enforcer(UNNAMED, Casting::Lossless);
     for (enforcer, body) in [
-        (&named, format!(r#"{{"dataframe_split": {{"columns": [{}], "data": [[1]]}}}}"#, names(11_000))),
+        (
+            &named,
+            format!(r#"{{"dataframe_split": {{"columns": [{}], "data": [[1]]}}}}"#, names(11_000)),
+        ),
         (&named, format!(r#"{{"dataframe_split": {{"data": [[{ones}]]}}}}"#)),
         (&unnamed, format!(r#"{{"dataframe_split": {{"data": [[{ones}]]}}}}"#)),
         (&unnamed, format!(r#"{{"dataframe_records": [{{{record}}}]}}"#)),
-        (&free, format!(r#"{{"dataframe_split": {{"columns": [{}], "data": [[1]]}}}}"#, names(11_000))),
+        (
+            &free,
+            format!(r#"{{"dataframe_split": {{"columns": [{}], "data": [[1]]}}}}"#, names(11_000)),
+        ),
         (&free, format!(r#"{{"dataframe_split": {{"data": [[{ones}]]}}}}"#)),
         (&free, format!(r#"{{"dataframe_records": [{{{record}}}]}}"#)),
         (&free, format!(r#"{{"inputs": {{{record}}}}}"#)),
