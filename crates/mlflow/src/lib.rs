@@ -15,6 +15,7 @@ pub mod client;
 pub mod enforce;
 pub mod entities;
 mod error;
+pub mod metadata_hosts;
 pub mod model;
 pub mod resolve;
 pub mod secrets;

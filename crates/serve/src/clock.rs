@@ -10,11 +10,6 @@ pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from(SystemTime::now())
 }
 
-/// Whether answers can have a `Date`: what hyper writes it with panics before 1970, too.
-pub(crate) fn has_date() -> bool {
-    now().timestamp() >= 0
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};

@@ -50,7 +50,10 @@ pub(crate) async fn load(
             (temporary.0.clone(), Some(temporary))
         }
         (Some(folder), None) => (folder, None),
-        (None, None) => return Err(Error::NoTracking { uri: resolved.artifact_uri }),
+        (None, None) => {
+            let uri = uri::without_credentials(&resolved.artifact_uri);
+            return Err(Error::NoTracking { uri });
+        }
     };
     let work = {
         let (folder, version) = (folder.clone(), resolved.version.clone());

@@ -74,11 +74,16 @@ impl ModelSource {
 pub struct Limits {
     /// Bytes of a request body. 16 MiB is some hundred thousand rows of a small model.
     pub body_bytes_max: usize,
-    /// Open connections; further ones wait to be accepted.
+    /// Open connections; on further ones only probes are answered.
     pub connections_max: usize,
-    /// Requests that are predicted or wait for their body; further ones get 429.
+    /// Open connections of one address; none for half of all.
+    pub connections_per_address_max: Option<usize>,
+    /// Bytes that all requests together may hold, with what is made of them; none for a quarter of what
+    /// the process may have. Further requests get 429.
+    pub requests_bytes_max: Option<u64>,
+    /// Requests that are predicted at a time; further ones get 429.
     pub concurrency_max: usize,
-    /// From the first byte of a request to the end of its headers; a slower client is cut.
+    /// How long a connection may say nothing, take over the head of a request, or not read its answer.
     pub header_timeout: Duration,
     /// From the headers to the answer; 504 after that.
     pub request_timeout: Duration,
@@ -98,6 +103,8 @@ impl Default for Limits {
         Self {
             body_bytes_max: 16 << 20,
             connections_max: 4096,
+            connections_per_address_max: None,
+            requests_bytes_max: None,
             concurrency_max: 512,
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_mins(1),
@@ -107,6 +114,19 @@ impl Default for Limits {
             answer_bytes_max: 64 << 20,
             content: enforce::Limits::default(),
         }
+    }
+}
+
+impl Limits {
+    /// Limits on connections, within what the descriptors of this process allow.
+    pub(crate) fn connections(&self) -> trainyard_net::Limits {
+        let connections = trainyard_net::descriptors::connections(self.connections_max, 1);
+        let mut limits = trainyard_net::Limits::new(connections);
+        if let Some(max) = self.connections_per_address_max {
+            limits.per_address_max = max;
+        }
+        limits.idle = self.header_timeout;
+        limits
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use trainyard_base::Budget;
 use trainyard_mlflow::Tracking;
 
 use crate::error::{Error, Result};
@@ -33,6 +34,8 @@ pub(crate) struct Server {
     pub(crate) feedback: Option<FeedbackLog>,
     pub(crate) request_ids: RequestIds,
     pub(crate) concurrency: Semaphore,
+    /// Memory that requests may hold together.
+    pub(crate) budget: Arc<Budget>,
     pub(crate) draining: AtomicBool,
     pub(crate) access_log: AccessLog,
 }
@@ -68,6 +71,10 @@ pub async fn serve(
         feedback,
         request_ids: RequestIds::new(),
         concurrency: Semaphore::new(options.limits.concurrency_max),
+        budget: match options.limits.requests_bytes_max {
+            Some(bytes_max) => Budget::new(bytes_max),
+            None => Budget::of_process(options.memory_bytes_max),
+        },
         draining: AtomicBool::new(false),
         access_log: AccessLog::new(options.access_log_sample),
         options: Arc::clone(&options),

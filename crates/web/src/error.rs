@@ -37,11 +37,11 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let Self::Store(error) = self;
         let status = status(&error);
-        if status.is_server_error() {
+        if status.is_server_error() || !matches!(error, StoreError::Api { .. }) {
             tracing::error!(%error, "a page could not be shown");
         }
         let mut response = status.into_response();
-        response.extensions_mut().insert(Failure(error.to_string()));
+        response.extensions_mut().insert(Failure(error.for_clients().to_owned()));
         response
     }
 }

@@ -48,7 +48,8 @@ impl Tree {
                     }
                 }
                 Err(error) => {
-                    tree.problem = Some(error.to_string());
+                    tracing::warn!(%error, "artifacts could not be listed");
+                    tree.problem = Some(error.for_clients().to_owned());
                     break;
                 }
             }

@@ -26,6 +26,10 @@ pub(crate) enum Refusal {
     TooLarge { limit: usize },
     /// The body broke off.
     Broken(String),
+    /// The body came more slowly than it may; the sentence says how slowly.
+    TooSlow(String),
+    /// No place for the connection: it is only there for probes.
+    Crowded,
     /// The body did not arrive, or the answer was not ready, in time.
     Timeout(Duration),
     /// A type of body that is not read; the sentence says which are.
@@ -71,6 +75,16 @@ fn is_zero(count: &usize) -> bool {
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         Self::Content(Box::new(rejection))
+    }
+}
+
+impl From<trainyard_base::Full> for Refusal {
+    fn from(full: trainyard_base::Full) -> Self {
+        if full.never {
+            // Trying again is of no use.
+            return Self::TooLarge { limit: usize::try_from(full.bytes_max).unwrap_or(usize::MAX) };
+        }
+        Self::Overloaded
     }
 }
 
@@ -135,6 +149,18 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 ErrorCode::BadRequest,
                 &format!("the body broke off: {reason}"),
+            ),
+            Self::TooSlow(reason) => {
+                plain(StatusCode::REQUEST_TIMEOUT, ErrorCode::DeadlineExceeded, &reason)
+            }
+            Self::Crowded => with(
+                plain(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    ErrorCode::TemporarilyUnavailable,
+                    "too many connections; close some, or try again in a second",
+                ),
+                RETRY_AFTER,
+                "1",
             ),
             Self::Timeout(limit) => plain(
                 StatusCode::GATEWAY_TIMEOUT,

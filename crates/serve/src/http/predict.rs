@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
+use trainyard_base::Share;
 use trainyard_mlflow::enforce::{Enforced, Protocol};
 use trainyard_models::{Prediction, Predictor};
 
 use super::body::Format;
 use super::error::Refusal;
-use super::{JSON, Response, parquet, response};
+use super::{JSON, Response, parquet, response, share};
 use crate::log::Entry;
 use crate::panics;
 use crate::python::{Pool, Question, Wanted};
@@ -41,6 +42,7 @@ pub(crate) struct Asked {
     pub(crate) format: Format,
     pub(crate) body: Bytes,
     pub(crate) request_id: Arc<str>,
+    pub(crate) share: Share,
 }
 
 /// Predicts the rows of a body.
@@ -52,7 +54,7 @@ pub(crate) async fn predict(
     let Some(served) = slot.current() else { return Err(Refusal::NotReady(not_ready(slot))) };
     let version = Arc::clone(&served.version);
     let is_small = asked.body.len() <= INLINE_BYTES_MAX;
-    let answer = match &served.engine {
+    let (answer, share) = match &served.engine {
         Engine::Native(predictor) if is_small => native(server, &served, &**predictor, asked)?,
         Engine::Native(_) => {
             let server = Arc::clone(server);
@@ -69,7 +71,7 @@ pub(crate) async fn predict(
     if let Ok(version) = HeaderValue::from_str(&version) {
         response.headers_mut().insert(X_MODEL_VERSION, version);
     }
-    Ok(response)
+    Ok(share::held(response, share))
 }
 
 /// Runs work on a thread for blocking work. If it panics, so does this: whoever answers the request
@@ -113,7 +115,7 @@ pub(crate) fn not_ready(slot: &Slot) -> String {
     reason.unwrap_or_else(|| format!("{} is being loaded", slot.source.describe()))
 }
 
-fn read(served: &Served, asked: &Asked) -> Result<Enforced, Refusal> {
+fn read(served: &Served, asked: &mut Asked) -> Result<Enforced, Refusal> {
     let (enforcer, protocol) = match asked.dialect {
         Dialect::Plain => (&served.strict, Protocol::Predict),
         Dialect::Scoring => (&served.scoring, Protocol::Invocations),
@@ -121,7 +123,7 @@ fn read(served: &Served, asked: &Asked) -> Result<Enforced, Refusal> {
     Ok(match asked.format {
         Format::Json => enforcer.json(&asked.body, protocol)?,
         Format::Csv => enforcer.csv(&asked.body)?,
-        Format::Parquet => parquet::read(enforcer, &asked.body)?,
+        Format::Parquet => parquet::read(enforcer, &asked.body, &mut asked.share)?,
     })
 }
 
@@ -129,9 +131,9 @@ fn native(
     server: &Server,
     served: &Served,
     predictor: &dyn Predictor,
-    asked: Asked,
-) -> Result<Bytes, Refusal> {
-    let request = read(served, &asked)?;
+    mut asked: Asked,
+) -> Result<(Bytes, Share), Refusal> {
+    let request = read(served, &mut asked)?;
     let bytes_max = server.options.limits.answer_bytes_max;
     let prediction = predict_rows(predictor, &request.batch, bytes_max)?;
     let answer = match asked.dialect {
@@ -139,7 +141,7 @@ fn native(
         Dialect::Scoring => answer::scoring(&prediction, request.frame, bytes_max)?,
     };
     done(server, served, asked.request_id, request.batch, prediction);
-    Ok(answer.into())
+    Ok((answer.into(), asked.share))
 }
 
 /// Lets a Python worker predict. Its answer in MLflow's protocol is passed on as it is.
@@ -147,14 +149,14 @@ async fn by_worker(
     server: &Arc<Server>,
     served: &Arc<Served>,
     pool: &Pool,
-    asked: Asked,
-) -> Result<Bytes, Refusal> {
+    mut asked: Asked,
+) -> Result<(Bytes, Share), Refusal> {
     let wanted =
         Wanted { scoring: true, columns: asked.dialect == Dialect::Plain || server.log.is_some() };
     let (asked, request, question) = {
         let served = Arc::clone(served);
         let prepare = move || {
-            let request = read(&served, &asked)?;
+            let request = read(&served, &mut asked)?;
             let question = question(&served, &request, wanted)?;
             Ok::<_, Refusal>((asked, request, question))
         };
@@ -171,7 +173,7 @@ async fn by_worker(
         Some(prediction) => done(server, served, asked.request_id, request.batch, prediction),
         None => count(server, &request.batch),
     }
-    Ok(answer)
+    Ok((answer, asked.share))
 }
 
 /// A request as a worker reads it.

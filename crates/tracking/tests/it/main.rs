@@ -7,10 +7,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod attack;
 mod auth;
 mod conformance;
+mod connections;
 mod http;
 mod interop;
+mod known_attacks;
+mod limits;
 mod mutated;
 mod registry;
 mod search;
@@ -20,6 +24,7 @@ mod storage;
 mod store;
 mod store_durability;
 mod store_interop;
+mod store_place;
 mod store_postgres;
 mod store_suite;
 mod upstream_pages;

@@ -86,6 +86,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = bytes, value_name = "BYTES", help_heading = "Model")]
     memory_limit: Option<u64>,
     #[command(flatten)]
+    limits: LimitArguments,
+    #[command(flatten)]
     python: PythonArguments,
     /// Folder or s3://, gs://, abfss:// URI that requests and predictions are logged to, as Parquet
     #[arg(long, env = "TRAINYARD_PREDICTION_LOG", value_name = "URI", help_heading = "Logging")]
@@ -101,6 +103,38 @@ pub(crate) struct Arguments {
     /// Write one request in so many to the log (with -v); 0 for none
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Logging")]
     access_log_sample: u64,
+}
+
+/// What requests and connections may take. At each of these limits comes an answer.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArguments {
+    /// Open connections; on further ones only /health, /ping and /version are answered
+    #[arg(long, default_value_t = 4096, value_name = "N")]
+    max_connections: usize,
+    /// Open connections of one address [default: half of all]
+    #[arg(long, value_name = "N")]
+    max_connections_per_address: Option<usize>,
+    /// Requests that are predicted at a time; further ones get 429
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    max_requests: usize,
+    /// Body of a request, as in 16MiB; larger ones get 413
+    #[arg(long, default_value = "16MiB", value_parser = bytes, value_name = "BYTES")]
+    max_body: u64,
+    /// Memory of all requests together, as in 256MiB; at the limit they get 429 [default: a quarter of
+    /// what the process may take]
+    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    max_request_memory: Option<u64>,
+}
+
+impl LimitArguments {
+    fn apply(&self, limits: &mut trainyard_serve::Limits) {
+        limits.connections_max = self.max_connections;
+        limits.connections_per_address_max = self.max_connections_per_address;
+        limits.concurrency_max = self.max_requests;
+        limits.body_bytes_max = usize::try_from(self.max_body).unwrap_or(usize::MAX);
+        limits.requests_bytes_max = self.max_request_memory;
+    }
 }
 
 /// Models that only Python can run.
@@ -166,7 +200,7 @@ fn interpreter(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Bytes, with a unit of 1000 or 1024 if there is one: `512MiB`, `4GB`, `1000000`.
-fn bytes(text: &str) -> Result<u64, String> {
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 7] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),
@@ -217,6 +251,7 @@ impl Arguments {
         options.require_verified = self.require_verified;
         options.poll_interval = self.poll;
         options.limits.drain_delay = self.drain_delay;
+        self.limits.apply(&mut options.limits);
         options.log = self.prediction_log.as_deref().map(prediction_log).transpose()?;
         if let Some(log) = &mut options.log {
             log.bytes_max = self.prediction_log_max;

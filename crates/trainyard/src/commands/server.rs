@@ -3,13 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand};
+use trainyard_base::Budget;
 use trainyard_mlflow::Tracking;
-use trainyard_tracking::OpenOptions;
+use trainyard_net::descriptors;
 use trainyard_tracking::server::auth::AuthFile;
-use trainyard_tracking::server::{Authorize, HostPolicy, ServerOptions};
+use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
+use trainyard_tracking::store::ReadLimits;
+use trainyard_tracking::{Lending, OpenOptions};
 
+use super::serve::bytes;
 use super::{hash_password, listen, shutdown_signal};
 use crate::failure::Failure;
 use crate::printer;
@@ -67,6 +72,16 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     artifacts_destination: String,
+    /// Where artifacts may be read and written for clients besides these two: folders, or s3://bucket/path
+    /// and the like, separated by commas. Elsewhere the server goes for nobody, whatever an experiment says
+    #[arg(
+        long = "allowed-artifact-root",
+        env = "TRAINYARD_ALLOWED_ARTIFACT_ROOTS",
+        value_delimiter = ',',
+        value_name = "URIS",
+        help_heading = "Storage"
+    )]
+    allowed_artifact_roots: Vec<String>,
     /// Users and tokens that may use the server; lines from `trainyard server hash-password`
     #[arg(long, env = "TRAINYARD_AUTH_FILE", value_name = "FILE", help_heading = "Security")]
     auth_file: Option<PathBuf>,
@@ -140,6 +155,44 @@ pub(crate) struct Arguments {
         hide = true
     )]
     serve_artifacts: bool,
+    /// Seconds that a search or another read may take; 0 for as long as it takes
+    #[arg(
+        long,
+        env = "TRAINYARD_QUERY_TIMEOUT",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(..=86_400),
+        value_name = "SECONDS",
+        help_heading = "Limits"
+    )]
+    query_timeout: u64,
+    /// Connections open at a time; further ones are only answered for /health
+    #[arg(
+        long,
+        env = "TRAINYARD_CONNECTIONS_MAX",
+        default_value_t = CONNECTIONS_MAX,
+        value_parser = at_least_one,
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    connections_max: usize,
+    /// Connections of one address at a time; half of all by default. A proxy in front is one address
+    #[arg(
+        long,
+        env = "TRAINYARD_CONNECTIONS_PER_ADDRESS",
+        value_parser = at_least_one,
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    connections_per_address: Option<usize>,
+    /// Memory that requests and answers are measured by, as in 512MiB; that of the machine or container
+    /// by default. They may hold a quarter of it
+    #[arg(
+        long,
+        value_parser = bytes,
+        value_name = "BYTES",
+        help_heading = "Limits"
+    )]
+    memory_limit: Option<u64>,
     /// Fill in aliases when clients search model versions, which upstream leaves out
     #[arg(
         long,
@@ -195,13 +248,31 @@ impl Unused {
     }
 }
 
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("{text:?} is no number from 1")),
+    }
+}
+
 impl Arguments {
     fn serves_artifacts(&self) -> bool {
         self.serve_artifacts && !self.no_serve_artifacts
     }
 
-    fn open(&self) -> Result<Arc<dyn Tracking>, Failure> {
+    fn limits(&self) -> Limits {
+        // Each may have a file or a connection of its own behind it.
+        let mut limits = Limits::new(descriptors::connections(self.connections_max, 2));
+        if let Some(per_address) = self.connections_per_address {
+            limits.per_address_max = per_address;
+        }
+        limits
+    }
+
+    fn open(&self, memory: &Arc<Budget>) -> Result<Arc<dyn Tracking>, Failure> {
+        let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
+            limits: ReadLimits { time, memory: Arc::clone(memory) },
             // As upstream: through this server, unless it does not pass artifacts on.
             default_artifact_root: self
                 .default_artifact_root
@@ -209,15 +280,17 @@ impl Arguments {
                 .or_else(|| self.serves_artifacts().then(|| "mlflow-artifacts:/".to_owned())),
             artifacts_destination: Some(self.artifacts_destination.clone()),
         };
-        let backend = &self.backend_store_uri;
-        let opened = match &self.registry_store_uri {
-            None => trainyard_tracking::open(backend, options),
-            Some(registry) => trainyard_tracking::open_with_registry(backend, registry, options),
+        let lending = Lending {
+            registry_uri: self.registry_store_uri.clone(),
+            artifact_roots: self.allowed_artifact_roots.clone(),
+            private_files: self.auth_file.iter().cloned().collect(),
         };
-        Ok(opened.map_err(trainyard_pipeline::Error::from)?)
+        let shared = trainyard_tracking::share(&self.backend_store_uri, options, &lending)
+            .map_err(trainyard_pipeline::Error::from)?;
+        Ok(shared.lent)
     }
 
-    fn options(&self) -> Result<ServerOptions, Failure> {
+    fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
         let allowed_hosts = match self.allowed_hosts.as_slice() {
             [] => None,
             hosts => Some(hosts.to_vec()),
@@ -231,6 +304,7 @@ impl Arguments {
         };
         let mut roots = vec![self.artifacts_destination.as_str()];
         roots.extend(self.default_artifact_root.as_deref());
+        roots.extend(self.allowed_artifact_roots.iter().map(String::as_str));
         Ok(ServerOptions {
             serve_artifacts: self.serves_artifacts(),
             static_prefix: self.static_prefix.clone().unwrap_or_default(),
@@ -242,6 +316,8 @@ impl Arguments {
             presigned_download_seconds: self.presigned_download_ttl,
             hosts: HostPolicy::new(&roots, &self.allowed_artifact_schemes),
             disable_security: self.disable_security_middleware,
+            memory: Arc::clone(memory),
+            connections: self.limits(),
             authorize,
             ..ServerOptions::default()
         })
@@ -253,10 +329,11 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         return hash_password::run(&arguments);
     }
     arguments.unused.report();
-    let options = arguments.options()?;
+    let memory = Budget::of_process(arguments.memory_limit);
+    let options = arguments.options(&memory)?;
     let listener = listen(&arguments.host, arguments.port).await?;
     let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
-    let tracking = arguments.open()?;
+    let tracking = arguments.open(&memory)?;
     if !address.ip().is_loopback() && options.authorize.is_none() {
         printer::warning(&format!(
             "{address} can be reached from other machines and asks nobody for a password; \

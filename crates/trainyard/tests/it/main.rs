@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
+mod attacked;
 mod bad_input;
 mod command;
 mod container;
+mod gateway;
 mod help;
 mod monitor;
 mod names;

@@ -1,6 +1,6 @@
 //! Any bytes as a CSV file: an error or a table, and what was typed is written and typed the same again.
 //!
-//! `./fuzz.sh data csv -max_total_time=60`
+
 
 #![no_main]
 
