@@ -14,7 +14,7 @@ use trainyard_drift::{Bins, Compat, Correction, Kind, Method, Options};
 
 use super::bytes::Bytes;
 use super::log;
-use crate::{Error, Result};
+use crate::{Error, Result, toml_error};
 
 /// `[monitor]`
 #[derive(Debug, Clone, PartialEq, Deserialize)]
