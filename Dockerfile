@@ -24,7 +24,6 @@ ENTRYPOINT ["/trainyard"]
 CMD ["serve"]
 LABEL org.opencontainers.image.title="trainyard" \
       org.opencontainers.image.description="Model server, pipeline and MLflow-compatible tracking in one binary" \
-      org.opencontainers.image.source="https://github.com/trainyard/trainyard" \
       org.opencontainers.image.licenses="Apache-2.0"
 
 FROM base AS prebuilt

@@ -1,16 +1,20 @@
 //! Project chores, run as `cargo xtask <chore>`.
 //!
 //! - `test [FILTER…]`: sets up what the tests need below `target/test-env` and runs them all;
+//! - `test --long [FILTER…]`: the same, with the long forms of soaks;
+//! - `fuzz [TARGET…] [--seconds N]`: runs the fuzz targets;
 //! - `setup`: only the set-up.
 
 #![expect(clippy::print_stderr, reason = "a chore talks to whoever runs it")]
 
 mod environment;
+mod fuzz;
 mod test;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask test [ARGUMENTS OF cargo test…]\n       cargo xtask setup";
+const USAGE: &str = "usage: cargo xtask test [--long] [ARGUMENTS OF cargo test…]\n       \
+                     cargo xtask fuzz [TARGET…] [--seconds N]\n       cargo xtask setup";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -18,6 +22,7 @@ fn main() -> ExitCode {
         Some("test") => {
             environment::set_up().and_then(|()| test::run(&arguments.collect::<Vec<_>>()))
         }
+        Some("fuzz") => fuzz::fuzz(&arguments.collect::<Vec<_>>()),
         Some("setup") => environment::set_up(),
         _ => {
             eprintln!("{USAGE}");

@@ -10,13 +10,21 @@ use crate::environment::root;
 /// Where proptest reads its seed.
 const PROPERTY_SEED: &str = "PROPTEST_RNG_SEED";
 
+/// Asks tests for their long forms; with a bar for waiting times that a busy machine may miss.
+const LONG: (&str, &str) = ("TRAINYARD_TEST_LONG", "1");
+
 /// `cargo test` over the whole workspace, with a line at the end that counts.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let is_long = arguments.first().is_some_and(|argument| argument == "--long");
+    let arguments = arguments.get(usize::from(is_long)..).unwrap_or_default();
     let mut command = Command::new(env!("CARGO"));
     // One sequence of inputs for the property tests, so that a run that fails fails again; a plain
     // `cargo test` draws new ones each time.
     if std::env::var_os(PROPERTY_SEED).is_none() {
         command.env(PROPERTY_SEED, "20260");
+    }
+    if is_long {
+        command.env(LONG.0, LONG.1).env("TRAINYARD_SOAK_SECONDS", "600");
     }
     let mut child = command
         .current_dir(root())

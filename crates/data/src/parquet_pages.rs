@@ -100,7 +100,9 @@ fn check_unpacked<R: ChunkReader>(
     page: &Page,
     codec: Compression,
 ) -> Result<(), ParquetError> {
-    if !matches!(codec, Compression::GZIP(_) | Compression::BROTLI(_) | Compression::LZ4) {
+    if page.is_plain
+        || !matches!(codec, Compression::GZIP(_) | Compression::BROTLI(_) | Compression::LZ4)
+    {
         return Ok(());
     }
     let packed = input.get_bytes(page.start, page.packed)?;
@@ -138,6 +140,8 @@ struct Page {
     values: u64,
     /// Bytes before the compressed part.
     levels: usize,
+    /// Whether the rest is not compressed, though the column is.
+    is_plain: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -248,6 +252,7 @@ impl Compact<'_> {
                         (1, 4..=6) => page.values = u64::try_from(reader.integer()?).ok()?,
                         (4, 4..=6) => encoding = reader.integer()?,
                         (5 | 6, 4..=6) => of_levels = reader.integer()?.checked_add(of_levels)?,
+                        (7, wire::FALSE) => page.is_plain = true,
                         _ => reader.skip(wire, 0)?,
                     }
                     Some(())

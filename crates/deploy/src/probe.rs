@@ -14,10 +14,6 @@ use tokio::net::TcpStream;
 use crate::gateway::REQUEST_ID;
 use crate::spec::Probe;
 
-/// The request id of what is asked for a release: a prediction that nobody needs is not production's, and
-/// a model server knows by this what not to log.
-pub const PROBE_REQUEST_ID: &str = "trainyard-release-probe";
-
 /// Bytes of an answer that are read: more than a health report needs.
 const MAX_ANSWER: usize = 64 << 10;
 
@@ -96,8 +92,10 @@ async fn exchange(address: SocketAddr, probe: &Probe) -> Result<Answer, String> 
         .method(probe.method.as_str())
         .uri(&probe.path)
         .header(HOST, address.to_string())
-        .header(USER_AGENT, "trainyard-deploy")
-        .header(REQUEST_ID, PROBE_REQUEST_ID);
+        .header(USER_AGENT, "trainyard-deploy");
+    if !probe.request_id.is_empty() {
+        request = request.header(REQUEST_ID, &probe.request_id);
+    }
     if !probe.content_type.is_empty() {
         request = request.header(CONTENT_TYPE, &probe.content_type);
     }

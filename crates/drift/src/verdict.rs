@@ -1,6 +1,6 @@
 //! What a comparison answers: by column and for the dataset.
 
-use crate::{Compat, Correction, Finding, Kind, Method, ScoreKind};
+use crate::{Compat, Correction, Finding, FindingKind, Kind, Method, ScoreKind};
 
 /// The verdict on a dataset.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,16 @@ impl DatasetDrift {
         let mut columns: Vec<&ColumnDrift> = self.columns.iter().collect();
         columns.sort_by(|a, b| b.severity().total_cmp(&a.severity()));
         columns
+    }
+
+    /// Columns of which nobody knows whether they drifted: they could not be read, or current does not
+    /// have them (which Evidently ignores). As long as there are some, no drift is not good news.
+    pub fn unknown(&self) -> impl Iterator<Item = &ColumnDrift> {
+        let ignores_missing = self.compat == Compat::Evidently;
+        self.columns.iter().filter(move |column| {
+            let is_missing = |finding: &Finding| finding.kind == FindingKind::MissingColumn;
+            column.is_unreadable() || !ignores_missing && column.findings.iter().any(is_missing)
+        })
     }
 
     /// Findings of the dataset and all columns.
@@ -111,6 +121,12 @@ impl ColumnDrift {
             Status::Tested(verdict) => Some(verdict),
             Status::Skipped(_) | Status::Failed(_) => None,
         }
+    }
+
+    /// It failed before anything was known of either side.
+    pub fn is_unreadable(&self) -> bool {
+        let failed = matches!(self.status, Status::Failed(_));
+        failed && self.reference.is_none() && self.current.is_none()
     }
 
     /// Tested and drifted.

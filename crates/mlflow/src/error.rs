@@ -179,6 +179,17 @@ impl Error {
         }
     }
 
+    /// What a client of a server may read of this: its own mistakes in full. Causes inside of the server
+    /// (paths of its disk, addresses, what other services answered) are for its log, which is
+    /// where whoever answers with this writes them.
+    pub fn for_clients(&self) -> &str {
+        match self {
+            Self::Api { code, message } if code.http_status() != 500 => message,
+            Self::Store { message, .. } => message,
+            _ => "the server could not complete the request; its log says why",
+        }
+    }
+
     /// Whether the thing asked for is not there (as opposed to any other failure).
     pub fn is_not_found(&self) -> bool {
         matches!(self.code(), ErrorCode::ResourceDoesNotExist | ErrorCode::NotFound)

@@ -6,6 +6,7 @@
 //! - [`model`]: the `MLmodel` file, signatures and input examples of a model folder;
 //! - [`enforce`]: a request checked against a signature, straight into Arrow columns;
 //! - [`resolve`]: which version and folder a model URI means, and fetching it;
+//! - [`secrets`]: credentials out of text that somebody will read;
 //! - [`uri`]: `models:/`, `runs:/`, `mlflow-artifacts:/` and tracking URIs;
 //! - [`client`]: the REST client for any MLflow server.
 
@@ -14,8 +15,10 @@ pub mod client;
 pub mod enforce;
 pub mod entities;
 mod error;
+pub mod metadata_hosts;
 pub mod model;
 pub mod resolve;
+pub mod secrets;
 mod tracking;
 pub mod uri;
 

@@ -185,20 +185,53 @@ pub fn join(root_uri: &str, path: &str) -> String {
     }
 }
 
-/// The URI with its user info and query taken out, for messages and logs.
+/// Schemes whose user info names a container, which is no secret: `wasbs://container@account…`.
+const CONTAINER_SCHEMES: [&str; 4] = ["wasb", "wasbs", "abfs", "abfss"];
+
+/// The URI without its user info, query and fragment, which may hold keys: for whatever is shown,
+/// logged or answered. In doubt (a password with `/`, `?` or `@` in it) more is hidden than had to be.
 pub fn without_credentials(uri: &str) -> String {
-    let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
-    let (rest, query) = match rest.split_once('?') {
-        Some((rest, _)) => (rest, "?***"),
-        None => (rest, ""),
+    const HIDDEN: &str = "***";
+    let Some((scheme, rest)) = uri.split_once("://") else {
+        // Parsers of URLs also take `https:user:password@host`.
+        return match scheme(uri) {
+            Some(scheme @ ("http" | "https" | "ftp" | "sftp" | "s3" | "gs" | "postgresql"))
+                if uri.contains('@') =>
+            {
+                format!("{scheme}:{HIDDEN}")
+            }
+            _ => uri.to_owned(),
+        };
     };
-    let authority_end = rest.find('/').unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(authority_end);
-    match authority.rsplit_once('@') {
+    let end_of = |marks: &[char]| rest.find(marks).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end_of(&['/', '?', '#']));
+    let at_end = rest.rfind('@');
+    // `user:pass/word@host`: what looks like a port is the beginning of a password.
+    let cut_short = authority.rsplit_once(':').is_some_and(|(_, port)| {
+        !port.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let has_user = authority.contains('@');
+    if at_end.is_some() && (cut_short && !has_user || has_user && after.contains('@')) {
+        return format!("{scheme}://{HIDDEN}");
+    }
+    let shown = match authority.rsplit_once('@') {
         Some((user, host)) if !user.is_empty() => {
-            format!("{scheme}://***@{host}{path}{query}")
+            let container = user.split(':').next().unwrap_or_default();
+            match CONTAINER_SCHEMES.contains(&scheme) && !container.is_empty() {
+                true if container == user => authority.to_owned(),
+                true => format!("{container}:{HIDDEN}@{host}"),
+                false => format!("{HIDDEN}@{host}"),
+            }
         }
-        _ => format!("{scheme}://{rest}{query}"),
+        _ => authority.to_owned(),
+    };
+    match after.find(['?', '#']) {
+        Some(start) => {
+            let (path, query) = after.split_at(start);
+            let mark = query.get(..1).unwrap_or_default();
+            format!("{scheme}://{shown}{path}{mark}{HIDDEN}")
+        }
+        None => format!("{scheme}://{shown}{after}"),
     }
 }
 
@@ -417,6 +450,32 @@ mod tests {
         let error = "mysql://me:secret@h/x".parse::<TrackingUri>().unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
         assert!(!"s3://key:secret@b/x".parse::<ModelUri>().unwrap().to_string().contains("secret"));
+    }
+
+    #[test]
+    fn shown_uris_have_no_keys_in_them() {
+        for (uri, shown) in [
+            ("s3://bucket/a@b/c", "s3://bucket/a@b/c"),
+            ("models:/Iris@Production", "models:/Iris@Production"),
+            ("/data/a@b?c", "/data/a@b?c"),
+            ("http://[::1]:5000/x", "http://[::1]:5000/x"),
+            ("s3://key:SECRET@bucket/x", "s3://***@bucket/x"),
+            ("ftp://SECRET@host/x", "ftp://***@host/x"),
+            ("https://u:SECRET@host:1/x#SECRET", "https://***@host:1/x#***"),
+            ("https://host/x?sig=SECRET", "https://host/x?***"),
+            (
+                "wasbs://box@account.blob.core.windows.net/x",
+                "wasbs://box@account.blob.core.windows.net/x",
+            ),
+            ("wasbs://box:SECRET@a.net/x?SECRET", "wasbs://box:***@a.net/x?***"),
+            ("postgresql://u:SEC/RET@host/db", "postgresql://***"),
+            ("postgresql://u:SEC?RET@host/db", "postgresql://***"),
+            ("postgresql://u:SEC@RET/SECRET@host/db", "postgresql://***"),
+            ("postgresql://u:SEC@RET@host/db", "postgresql://***@host/db"),
+            ("https:u:SECRET@host", "https:***"),
+        ] {
+            assert_eq!(without_credentials(uri), shown, "{uri}");
+        }
     }
 
     #[test]

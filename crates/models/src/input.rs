@@ -1,7 +1,8 @@
 //! From Arrow columns to the row-major values that models take.
 //!
 //! A column of lists of one length is a tensor input: it counts as many columns. Missing values of numeric
-//! columns are NaN, as pandas has them.
+//! columns are NaN, as pandas has them, and a column that misses all of its values is of the type that the
+//! model takes: without a signature nothing else says it.
 
 use std::borrow::Cow;
 
@@ -66,6 +67,8 @@ fn even_length(lists: &ListArray) -> Option<usize> {
 
 impl<'a> Input<'a> {
     pub(crate) fn new(batch: &'a RecordBatch) -> Self {
+        // Beside other columns, a list is a value that only models of their own kind take.
+        let is_tensor = batch.num_columns() == 1;
         let columns: Vec<Column<'a>> = batch
             .schema_ref()
             .fields()
@@ -80,6 +83,7 @@ impl<'a> Input<'a> {
                     column.values = list.values();
                 }
                 if let Some(list) = column.values.as_list_opt::<i32>()
+                    && is_tensor
                     && column.width == 1
                     && let Some(size) = even_length(list)
                 {
@@ -143,7 +147,8 @@ impl<'a> Input<'a> {
     pub(crate) fn columns(&self) -> Result<Vec<Cells>> {
         let mut cells = Vec::with_capacity(self.width);
         for column in &self.columns {
-            if matches!(column.values.data_type(), DataType::Utf8 | DataType::LargeUtf8) {
+            let is_text = matches!(column.values.data_type(), DataType::Utf8 | DataType::LargeUtf8);
+            if is_text && !column.is_missing() {
                 let mut text = Vec::with_capacity(self.rows * column.width);
                 column.text(&mut |value| text.push(value))?;
                 for at in 0..column.width {
@@ -152,10 +157,10 @@ impl<'a> Input<'a> {
                 }
                 continue;
             }
-            if matches!(
-                column.values.data_type(),
-                DataType::Timestamp(..) | DataType::Binary | DataType::LargeBinary
-            ) {
+            let kind = column.values.data_type();
+            let is_other =
+                matches!(kind, DataType::Timestamp(..) | DataType::Binary | DataType::LargeBinary);
+            if (is_other || kind.is_nested()) && !column.is_missing() {
                 let other = Cells::Other(column.values.data_type().clone());
                 cells.extend(std::iter::repeat_n(other, column.width));
                 continue;
@@ -295,6 +300,11 @@ fn lay<'a, 'b, S: Copy + 'b, T: 'a>(
 }
 
 impl Column<'_> {
+    /// Whether no value is there at all.
+    fn is_missing(&self) -> bool {
+        self.values.logical_null_count() == self.values.len()
+    }
+
     fn numbers<T>(
         &self,
         from_double: impl Fn(f64) -> T,
@@ -337,7 +347,9 @@ impl Column<'_> {
                     });
                 }
             }
-            DataType::Null => (self.start..values.len()).for_each(|_| write(from_double(f64::NAN))),
+            _ if self.is_missing() => {
+                (self.start..values.len()).for_each(|_| write(from_double(f64::NAN)));
+            }
             other => {
                 return Err(Error::Input(format!(
                     "column {:?} is {other} where the model takes numbers",
@@ -364,6 +376,10 @@ impl Column<'_> {
                     .iter()
                     .skip(self.start)
                     .for_each(|value| write(value.map(str::to_owned)));
+                Ok(())
+            }
+            _ if self.is_missing() => {
+                (self.start..self.values.len()).for_each(|_| write(None));
                 Ok(())
             }
             other => Err(Error::Input(format!(

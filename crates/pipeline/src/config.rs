@@ -14,7 +14,7 @@ use crate::deploy_config::Deploy;
 use crate::monitor::Settings;
 use crate::notify_config::Notify;
 use crate::watch_config::Watch;
-use crate::{Error, Result};
+use crate::{Error, Result, toml_error};
 
 /// Name of the file in a project's folder.
 pub const FILE_NAME: &str = "trainyard.toml";
@@ -157,7 +157,7 @@ impl Config {
     /// Parses and checks the text of a `trainyard.toml`; the error names line and key.
     pub fn parse(text: &str) -> Result<Self, String> {
         let config: Self =
-            toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+            toml::from_str(text).map_err(|error| toml_error::describe(text, &error))?;
         config.check()?;
         Ok(config)
     }

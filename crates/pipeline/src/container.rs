@@ -1,7 +1,7 @@
 //! A release of the project as a container: what the program inside is told, and what it sees of this
 //! machine.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 
 use trainyard_deploy::{BindMount, ContainerSpec, Network, ReleaseSpec};
 
@@ -39,7 +39,9 @@ pub(crate) fn put_in(project: &Project, spec: &mut ReleaseSpec) -> Result<()> {
         });
     }
     let log = project.prediction_log();
-    std::fs::create_dir_all(&log).map_err(|source| Error::io(&log, source))?;
+    // What clients sent is for nobody else, as the server itself would make it.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&log);
+    made.map_err(|source| Error::io(&log, source))?;
     let seen = if project.tracks_by_http() {
         // The folder of the project is not there.
         spec.working_dir = None;

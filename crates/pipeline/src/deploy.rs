@@ -1,5 +1,6 @@
 //! The deploy step: the version labelled `Production`, beside the old one, then instead of it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -25,11 +26,17 @@ pub struct Deployed {
     pub url: String,
     /// Instance that took over.
     pub instance: String,
+    /// Where it answers itself, operators' paths too, which the gateway does not pass on for anybody.
+    #[serde(skip)]
+    pub address: SocketAddr,
     /// Instance that served before.
     pub replaced: Option<String>,
     #[serde(skip)]
     pub took: Duration,
 }
+
+/// The variable that tells a model server the request id of its release's predictions.
+const PROBE_ID: &str = "TRAINYARD_PROBE_ID";
 
 /// The project's deployment.
 pub fn service(project: &Project) -> Service {
@@ -46,6 +53,11 @@ pub fn service(project: &Project) -> Service {
     let mut service = Service::new(name, project.state_folder().join("deploy"), config.listen);
     service.access_log = config.access_log;
     service.metrics_listen = config.metrics_listen;
+    service.operator_listen = config.operator_listen;
+    service.exposed.clone_from(&config.expose);
+    service.response_timeout = config.response_timeout;
+    service.max_connections = config.max_connections;
+    service.max_per_address = config.max_per_address;
     service
 }
 
@@ -120,6 +132,7 @@ async fn release(
         version: version.version,
         url: released.url,
         instance: released.instance,
+        address: released.address,
         replaced: released.switched_from,
         took: released.took,
     })
@@ -160,6 +173,10 @@ fn release_spec(
         ("MODEL_STAGE".to_owned(), PRODUCTION.to_owned()),
         ("TRAINYARD_PREDICTION_LOG".to_owned(), project.prediction_log().display().to_string()),
     ];
+    // By this the instance knows what it is asked for the release alone, and does not log that. It is new
+    // with every release, so that nobody else can keep requests out of the log.
+    let probe_id = format!("probe-{}", uuid::Uuid::new_v4().simple());
+    spec.env.push((PROBE_ID.to_owned(), probe_id.clone()));
     // An embedded store keeps its artifacts beside the project.
     spec.working_dir = Some(project.folder.clone());
     spec.port_env = None;
@@ -169,7 +186,10 @@ fn release_spec(
     spec.bake_limits.errors_percent = config.bake_errors_percent;
     spec.bake_limits.latency = config.bake_latency;
     spec.successes_in_row = config.successes;
-    spec.prediction = example.map(|example| Probe::post_json("/invocations", example.payload));
+    spec.prediction = example.map(|example| Probe {
+        request_id: probe_id,
+        ..Probe::post_json("/invocations", example.payload)
+    });
     spec.label = [("model", &version.name), ("version", &version.version)]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.clone()))

@@ -1,6 +1,7 @@
 //! What to do about an error, and the exit code that tells scripts whose turn it is.
 
 use trainyard_mlflow::ErrorCode;
+use trainyard_mlflow::secrets::hide;
 
 use crate::{Error, FILE_NAME};
 
@@ -39,10 +40,10 @@ impl Error {
         }
     }
 
-    /// What failed, without the advice.
+    /// What failed, without the advice and without credentials.
     pub fn message(&self) -> String {
         let text = self.to_string();
-        text.split_once(HINT).map_or(text.clone(), |(message, _)| message.to_owned())
+        hide(text.split_once(HINT).map_or(text.as_str(), |(message, _)| message)).into_owned()
     }
 
     /// What to do about it.

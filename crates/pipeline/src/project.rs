@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use trainyard_data::{ReadOptions, Table};
 use trainyard_mlflow::Tracking;
-use trainyard_tracking::OpenOptions;
+use trainyard_tracking::{Lending, OpenOptions, Shared};
 
 use crate::monitor::{self, Data, Reading};
 use crate::{Config, Error, Result};
@@ -45,6 +45,17 @@ impl Project {
     /// The project's tracking store or server.
     pub fn tracking(&self) -> Result<Arc<dyn Tracking>> {
         Ok(trainyard_tracking::open(&self.tracking_uri, self.open_options())?)
+    }
+
+    /// The same for a server in this process: the store for itself, and for requests of others. Of a server
+    /// elsewhere there is nothing to serve.
+    pub fn shared_tracking(&self) -> Result<Shared> {
+        if self.tracks_by_http() {
+            let tracking = self.tracking()?;
+            return Ok(Shared { own: Arc::clone(&tracking), lent: tracking });
+        }
+        let lending = Lending::default();
+        Ok(trainyard_tracking::share(&self.tracking_uri, self.open_options(), &lending)?)
     }
 
     /// Whether tracking is a server elsewhere.

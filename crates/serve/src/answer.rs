@@ -1,7 +1,10 @@
 //! Predictions as JSON, in MLflow's form and in the plain one.
 //!
 //! Numbers are written so that reading them back gives the same bits; 32-bit floats as the double
-//! they are, which is what Python's `tolist` makes of them.
+//! they are, which is what Python's `tolist` makes of them. An answer is in memory before it is sent, so
+//! it is given up when it grows beyond its limit.
+
+use std::fmt;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{
@@ -21,6 +24,39 @@ enum NotANumber {
     Null,
 }
 
+/// An answer would be larger than it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooLarge {
+    bytes_max: usize,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the answer would be larger than {} bytes; send the rows in parts",
+            self.bytes_max
+        )
+    }
+}
+
+/// Values of a prediction, whatever their type.
+fn values(prediction: &Prediction) -> usize {
+    match prediction {
+        Prediction::Column(values)
+        | Prediction::Matrix { values, .. }
+        | Prediction::Maps { values, .. } => values.len(),
+        Prediction::Named(outputs) => outputs.iter().map(|(_, output)| values(output)).sum(),
+    }
+}
+
+/// Refuses so many rows of a model that answers one of them with `one`, if their answer must be too
+/// large: a value takes three bytes at least, `0, `.
+pub(crate) fn check_size(one: &Prediction, rows: usize, bytes_max: usize) -> Result<(), TooLarge> {
+    let least = values(one).saturating_mul(rows).saturating_mul(3);
+    if least <= bytes_max { Ok(()) } else { Err(TooLarge { bytes_max }) }
+}
+
 /// Rows of a prediction.
 pub(crate) fn rows(prediction: &Prediction) -> usize {
     match prediction {
@@ -33,8 +69,12 @@ pub(crate) fn rows(prediction: &Prediction) -> usize {
 
 /// MLflow's answer: `{"predictions": …}`. Named outputs are records when the request was a data
 /// frame, else lists by name.
-pub(crate) fn scoring(prediction: &Prediction, frame: bool) -> Vec<u8> {
-    let mut writer = Writer::new(NotANumber::Python);
+pub(crate) fn scoring(
+    prediction: &Prediction,
+    frame: bool,
+    bytes_max: usize,
+) -> Result<Vec<u8>, TooLarge> {
+    let mut writer = Writer::new(NotANumber::Python, bytes_max);
     writer.text("{\"predictions\": ");
     match prediction {
         Prediction::Named(outputs) if frame => {
@@ -60,14 +100,14 @@ pub(crate) fn scoring(prediction: &Prediction, frame: bool) -> Vec<u8> {
         plain => writer.all(plain),
     }
     writer.text("}");
-    writer.json
+    writer.done()
 }
 
 /// The plain answer: `{"predictions": [labels or values]}`, with `"probabilities"` when the model
 /// has named outputs of both kinds.
-pub(crate) fn plain(prediction: &Prediction) -> Vec<u8> {
+pub(crate) fn plain(prediction: &Prediction, bytes_max: usize) -> Result<Vec<u8>, TooLarge> {
     let (predictions, probabilities) = parts(prediction);
-    let mut writer = Writer::new(NotANumber::Null);
+    let mut writer = Writer::new(NotANumber::Null, bytes_max);
     writer.text("{\"predictions\": ");
     match single(predictions) {
         Some(values) => writer.values(values, 0, values.len()),
@@ -78,14 +118,64 @@ pub(crate) fn plain(prediction: &Prediction) -> Vec<u8> {
         writer.all(probabilities);
     }
     writer.text("}");
-    writer.json
+    writer.done()
 }
 
-/// All values as one flat list.
-pub(crate) fn flat(values: &ArrayRef) -> Vec<u8> {
-    let mut writer = Writer::new(NotANumber::Null);
-    writer.values(values, 0, values.len());
-    writer.json
+/// What an answer of the Open Inference Protocol says beside its tensors.
+#[derive(Debug)]
+pub(crate) struct Inferred<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) id: &'a str,
+}
+
+/// The answer of the Open Inference Protocol: each output as a tensor, its values in one flat list.
+pub(crate) fn inference(
+    about: &Inferred<'_>,
+    prediction: &Prediction,
+    bytes_max: usize,
+) -> Result<Vec<u8>, TooLarge> {
+    let mut writer = Writer::new(NotANumber::Null, bytes_max);
+    for (key, text) in [
+        ("{\"model_name\": ", about.model),
+        (", \"model_version\": ", about.version),
+        (", \"id\": ", about.id),
+    ] {
+        writer.text(key);
+        writer.string(text);
+    }
+    writer.text(", \"outputs\": [");
+    match prediction {
+        Prediction::Named(outputs) => {
+            for (index, (name, output)) in outputs.iter().enumerate() {
+                if index > 0 {
+                    writer.text(", ");
+                }
+                writer.tensor(name, output);
+            }
+        }
+        plain => writer.tensor("predictions", plain),
+    }
+    writer.text("]}");
+    writer.done()
+}
+
+/// The Open Inference Protocol's name of a type.
+pub(crate) fn datatype(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Boolean => "BOOL",
+        DataType::Int8 => "INT8",
+        DataType::Int16 => "INT16",
+        DataType::Int32 => "INT32",
+        DataType::Int64 => "INT64",
+        DataType::UInt8 => "UINT8",
+        DataType::UInt16 => "UINT16",
+        DataType::UInt32 => "UINT32",
+        DataType::UInt64 => "UINT64",
+        DataType::Float32 => "FP32",
+        DataType::Float64 => "FP64",
+        _ => "BYTES",
+    }
 }
 
 /// What the model says, and how sure it is: the first output with one value a row, and the first
@@ -114,11 +204,17 @@ fn single(output: &Prediction) -> Option<&ArrayRef> {
 struct Writer {
     json: Vec<u8>,
     not_a_number: NotANumber,
+    bytes_max: usize,
 }
 
 impl Writer {
-    fn new(not_a_number: NotANumber) -> Self {
-        Self { json: Vec::with_capacity(256), not_a_number }
+    fn new(not_a_number: NotANumber, bytes_max: usize) -> Self {
+        Self { json: Vec::with_capacity(256), not_a_number, bytes_max }
+    }
+
+    fn done(self) -> Result<Vec<u8>, TooLarge> {
+        let bytes_max = self.bytes_max;
+        if self.json.len() <= bytes_max { Ok(self.json) } else { Err(TooLarge { bytes_max }) }
     }
 
     fn text(&mut self, text: &str) {
@@ -128,12 +224,48 @@ impl Writer {
     fn list(&mut self, length: usize, mut item: impl FnMut(&mut Self, usize)) {
         self.text("[");
         for index in 0..length {
+            // What is too large already is given up, see [`Self::done`].
+            if self.json.len() > self.bytes_max {
+                return;
+            }
             if index > 0 {
                 self.text(", ");
             }
             item(self, index);
         }
         self.text("]");
+    }
+
+    /// An output as a tensor.
+    fn tensor(&mut self, name: &str, prediction: &Prediction) {
+        let rows = rows(prediction);
+        let (values, shape): (Option<&ArrayRef>, Vec<usize>) = match prediction {
+            Prediction::Column(values) => (Some(values), vec![rows]),
+            Prediction::Matrix { values, width } => (Some(values), vec![rows, *width]),
+            Prediction::Maps { keys, values } => (Some(values), vec![rows, keys.len()]),
+            Prediction::Named(_) => (None, vec![0]),
+        };
+        self.text("{\"name\": ");
+        self.string(name);
+        self.text(", \"datatype\": ");
+        self.string(values.map_or("BYTES", |values| datatype(values.data_type())));
+        self.text(", \"shape\": ");
+        self.list(shape.len(), |writer, index| {
+            let size = shape.get(index).copied().unwrap_or_default();
+            let _written = serde_json::to_writer(&mut writer.json, &size);
+        });
+        if let Prediction::Maps { keys, .. } = prediction {
+            // What the columns mean, which a tensor cannot say.
+            self.text(", \"parameters\": {\"labels\": ");
+            self.string(&keys.join(","));
+            self.text("}");
+        }
+        self.text(", \"data\": ");
+        match values {
+            Some(values) => self.values(values, 0, values.len()),
+            None => self.text("[]"),
+        }
+        self.text("}");
     }
 
     fn object<'k, T>(
@@ -283,8 +415,16 @@ mod tests {
 
     use super::*;
 
-    fn text(json: Vec<u8>) -> String {
-        String::from_utf8(json).unwrap()
+    fn text(json: Result<Vec<u8>, TooLarge>) -> String {
+        String::from_utf8(json.unwrap()).unwrap()
+    }
+
+    fn scoring(prediction: &Prediction, frame: bool) -> Result<Vec<u8>, TooLarge> {
+        super::scoring(prediction, frame, usize::MAX)
+    }
+
+    fn plain(prediction: &Prediction) -> Result<Vec<u8>, TooLarge> {
+        super::plain(prediction, usize::MAX)
     }
 
     fn labels() -> Prediction {
@@ -344,5 +484,19 @@ mod tests {
             r#"{"predictions": [NaN, Infinity, -Infinity, -0.0, 1e+300]}"#
         );
         assert_eq!(text(plain(&odd)), r#"{"predictions": [null, null, null, -0.0, 1e+300]}"#);
+    }
+
+    #[test]
+    fn an_answer_is_given_up_when_it_is_too_large() {
+        let many = Prediction::Column(Arc::new(Int64Array::from(vec![7; 100_000])));
+        let about = Inferred { model: "m", version: "1", id: "x" };
+        for bytes_max in [0, 1000, 299_999] {
+            assert_eq!(super::scoring(&many, true, bytes_max), Err(TooLarge { bytes_max }));
+            assert_eq!(super::plain(&many, bytes_max), Err(TooLarge { bytes_max }));
+            assert_eq!(inference(&about, &many, bytes_max), Err(TooLarge { bytes_max }));
+        }
+        assert!(super::plain(&many, 301_000).is_ok());
+        let one = labels();
+        assert!(check_size(&one, 10, 60).is_ok() && check_size(&one, 11, 60).is_err());
     }
 }

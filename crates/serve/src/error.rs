@@ -34,10 +34,30 @@ pub enum Error {
         /// What happened instead.
         reason: String,
     },
+    /// The model was to be tried before it serves, and could not be.
+    #[error("the model cannot be verified, which --require-verified asks for: {reason}")]
+    Unverified {
+        /// Why its input example says nothing.
+        reason: String,
+    },
+    /// Reading or trying the model broke off.
+    #[error("{what} broke off at {place}; this is a bug")]
+    Panicked {
+        /// What was done.
+        what: &'static str,
+        /// File and line of the code.
+        place: String,
+    },
     /// The folder is not what was registered.
     #[error("the model folder is not what was registered: {reason}")]
     Integrity {
         /// Which file, and both digests.
+        reason: String,
+    },
+    /// The folder holds what no model consists of.
+    #[error("the model folder cannot be read: {reason}")]
+    Folder {
+        /// Which entry, and what it is.
         reason: String,
     },
     /// There is no room for the model.
@@ -86,7 +106,12 @@ impl Error {
             Self::Model(trainyard_models::Error::ModelFile(error)) => {
                 !matches!(error, trainyard_mlflow::Error::Io { .. })
             }
-            Self::Model(_) | Self::Verification { .. } | Self::Integrity { .. } => true,
+            Self::Model(_)
+            | Self::Verification { .. }
+            | Self::Unverified { .. }
+            | Self::Panicked { .. }
+            | Self::Integrity { .. }
+            | Self::Folder { .. } => true,
             Self::Python { is_final, .. } => *is_final,
             _ => false,
         }

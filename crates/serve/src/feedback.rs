@@ -1,27 +1,35 @@
 //! What turned out to be true: `POST /feedback`, joined to predictions by request id.
 //!
 //! Feedback is rare and late, and must not be lost once it is acknowledged. So it is appended, as
-//! JSON lines, to a file of this process in `_feedback/` below the prediction log, where readers of
-//! the Parquet segments do not stumble over it.
+//! JSON lines, to a file of this process in `_feedback/` below the prediction log
+//! ([`crate::feedback_file`]), where readers of the Parquet segments do not stumble over it.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use object_store::ObjectStoreExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::feedback_file::FeedbackFile;
 use crate::options::{LogOptions, LogStore};
+use crate::room::{Full, Room};
 
-/// Facts in one request: a day's worth of a small service.
-const FACTS_MAX: usize = 100_000;
+/// Bytes of a request: some ten thousand facts, as many as a small service answers in a day.
+pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Facts in one request.
+const FACTS_MAX: usize = 20_000;
+
+/// Bytes of a request id; the server gives none that is longer.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Bytes of what was true: a label or a number, perhaps a sentence.
+const ACTUAL_BYTES_MAX: usize = 4096;
 
 /// What was true of one row of one request.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Fact {
+struct Fact {
     /// `x-request-id` of the answer.
     request_id: String,
     /// Row of the request, from 0.
@@ -46,83 +54,73 @@ enum Body {
     Many(Vec<Fact>),
 }
 
+/// Facts of one request as they are kept: all of them or none.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    pub(crate) facts: usize,
+    time: i64,
+    text: Vec<u8>,
+}
+
+/// Why facts are not kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotKept {
+    #[error(transparent)]
+    Full(#[from] Full),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
 /// Where feedback goes.
 #[derive(Debug)]
 pub(crate) enum FeedbackLog {
     /// A file of this process, made when the first feedback comes.
-    Folder(Arc<FeedbackFile>),
+    Folder { file: Arc<FeedbackFile>, room: Arc<Room> },
     /// An object a request: objects cannot be appended to.
     Store(LogStore),
-}
-
-#[derive(Debug)]
-pub(crate) struct FeedbackFile {
-    dir: PathBuf,
-    file: Mutex<Option<File>>,
 }
 
 /// Below the prediction log. Readers of Parquet folders pass over names that begin with `_`.
 const FOLDER: &str = "_feedback";
 
 impl FeedbackLog {
-    /// Feedback beside the prediction log.
-    pub(crate) fn new(log: &LogOptions) -> Self {
+    /// Feedback beside the prediction log. Files of servers that were killed are mended.
+    pub(crate) fn new(log: &LogOptions, room: Arc<Room>) -> Self {
         match &log.store {
             Some(store) => Self::Store(store.clone()),
-            None => Self::Folder(Arc::new(FeedbackFile {
-                dir: log.dir.join(FOLDER),
-                file: Mutex::default(),
-            })),
+            None => {
+                let file = Arc::new(FeedbackFile::new(log.dir.join(FOLDER)));
+                Self::Folder { file, room }
+            }
         }
     }
 
-    /// Appends facts; they are on the disk, or in the store, when this returns.
-    pub(crate) async fn append(&self, facts: &[Fact], time: i64) -> std::io::Result<()> {
-        let mut lines = Vec::new();
-        for fact in facts {
-            serde_json::to_writer(&mut lines, &Line { fact, time })?;
-            lines.push(b'\n');
-        }
+    /// Appends facts; they are on the disk, or in the store, when this returns, or none of them is.
+    pub(crate) async fn append(&self, lines: Lines) -> Result<(), NotKept> {
+        let Lines { time, text, .. } = lines;
         match self {
-            Self::Folder(file) => {
-                let file = Arc::clone(file);
-                let append = move || file.append(&lines);
+            Self::Folder { file, room } => {
+                let (file, room) = (Arc::clone(file), Arc::clone(room));
+                let append = move || {
+                    room.take(text.len() as u64)?;
+                    Ok(file.append(&text)?)
+                };
                 tokio::task::spawn_blocking(append).await.map_err(std::io::Error::other)?
             }
             Self::Store(store) => {
                 let random = uuid::Uuid::new_v4().simple();
                 let name = format!("feedback-{time:013}-{random}.jsonl");
                 let path = store.path.clone().join(FOLDER).join(name);
-                let put = store.store.put(&path, lines.into()).await;
-                put.map(drop).map_err(std::io::Error::other)
+                let put = store.store.put(&path, text.into()).await;
+                put.map_err(std::io::Error::other)?;
+                Ok(())
             }
         }
     }
 }
 
-impl FeedbackFile {
-    fn append(&self, lines: &[u8]) -> std::io::Result<()> {
-        // A panic of another request cannot leave half a line: a request writes all at once.
-        let mut slot = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = match &mut *slot {
-            Some(file) => file,
-            none => none.insert(create(&self.dir)?),
-        };
-        file.write_all(lines)?;
-        file.sync_data()
-    }
-}
-
-fn create(dir: &Path) -> std::io::Result<File> {
-    std::fs::create_dir_all(dir)?;
-    // The random part sets processes of other machines and containers apart.
-    let random = uuid::Uuid::new_v4().simple().to_string();
-    let path = dir.join(format!("feedback-{}-{random}.jsonl", std::process::id()));
-    OpenOptions::new().create_new(true).append(true).open(path)
-}
-
-/// Reads one fact or a list of them; says what is wrong.
-pub(crate) fn parse(body: &[u8]) -> Result<Vec<Fact>, String> {
+/// Reads one fact or a list of them, to be kept under this time; says what is wrong.
+pub(crate) fn lines(body: &[u8], time: i64) -> Result<Lines, String> {
     const FORM: &str =
         "feedback is {\"request_id\": \"…\", \"row\": 0, \"actual\": …} or a list of these";
     let facts = match serde_json::from_slice(body) {
@@ -133,8 +131,14 @@ pub(crate) fn parse(body: &[u8]) -> Result<Vec<Fact>, String> {
     if facts.is_empty() || facts.len() > FACTS_MAX {
         return Err(format!("{} facts; send 1 to {FACTS_MAX}", facts.len()));
     }
-    facts.iter().try_for_each(check)?;
-    Ok(facts)
+    let mut text = Vec::new();
+    for fact in &facts {
+        check(fact)?;
+        serde_json::to_writer(&mut text, &Line { fact, time })
+            .map_err(|error| error.to_string())?;
+        text.push(b'\n');
+    }
+    Ok(Lines { facts: facts.len(), time, text })
 }
 
 /// Refuses what could never be joined. A truth that is null is one that stayed unknown.
@@ -142,8 +146,15 @@ fn check(fact: &Fact) -> Result<(), String> {
     if fact.request_id.trim().is_empty() {
         return Err("request_id is empty; it is the x-request-id of the answer".to_owned());
     }
-    if fact.actual.is_array() || fact.actual.is_object() {
-        return Err(format!("what was true is one value, not {}", fact.actual));
+    if fact.request_id.len() > REQUEST_ID_BYTES_MAX {
+        return Err(format!("a request_id has at most {REQUEST_ID_BYTES_MAX} bytes"));
     }
-    Ok(())
+    match &fact.actual {
+        Value::Array(_) => Err("what was true is one value, not a list".to_owned()),
+        Value::Object(_) => Err("what was true is one value, not an object".to_owned()),
+        Value::String(text) if text.len() > ACTUAL_BYTES_MAX => {
+            Err(format!("what was true has at most {ACTUAL_BYTES_MAX} bytes"))
+        }
+        _ => Ok(()),
+    }
 }

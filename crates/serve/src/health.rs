@@ -61,7 +61,8 @@ pub(crate) fn describe(server: &Server, slot: &Slot) -> Map<String, Value> {
                 "ready": pool.pids(), "restarts": pool.restarts(), "waiting": pool.waiting() });
             put("python_workers", Some(workers));
         }
-        put("verified", Some(served.example.is_some().into()));
+        put("verified", Some(served.unverified.is_none().into()));
+        put("unverified_reason", served.unverified.map(Value::from));
         put("swaps", Some(status.swaps.into()));
     } else {
         let reason = status.last_error.clone();

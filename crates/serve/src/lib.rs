@@ -7,9 +7,12 @@
 //! ([`trainyard_mlflow::enforce`]), predicted ([`trainyard_models`]), answered and logged.
 
 mod answer;
+mod clock;
 mod docs;
 mod error;
 mod feedback;
+mod feedback_file;
+mod folder;
 mod health;
 mod http;
 mod integrity;
@@ -19,8 +22,11 @@ mod memory;
 mod metrics;
 mod openapi;
 mod options;
+mod panics;
 mod params;
+mod private;
 mod python;
+mod room;
 mod server;
 mod slot;
 mod temporary;

@@ -3,8 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use chrono::Utc;
-use serde_json::Value;
 use trainyard_mlflow::enforce::{Casting, Enforcer};
 use trainyard_mlflow::model::{InputExample, MlModel};
 use trainyard_mlflow::resolve::{self, ResolvedModel};
@@ -16,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::options::{ModelSource, PythonOptions, ServeOptions};
 use crate::slot::{Engine, Served};
 use crate::temporary::TemporaryFolder;
-use crate::{integrity, memory, params, python, verify};
+use crate::verify::{Examples, Silent};
+use crate::{clock, folder, integrity, memory, panics, params, python, verify};
 
 /// Asks what the source means now.
 pub(crate) async fn resolve(
@@ -51,58 +50,62 @@ pub(crate) async fn load(
             (temporary.0.clone(), Some(temporary))
         }
         (Some(folder), None) => (folder, None),
-        (None, None) => return Err(Error::NoTracking { uri: resolved.artifact_uri }),
+        (None, None) => {
+            let uri = uri::without_credentials(&resolved.artifact_uri);
+            return Err(Error::NoTracking { uri });
+        }
     };
     let work = {
         let (folder, version) = (folder.clone(), resolved.version.clone());
         let options = Arc::clone(options);
         move || {
+            folder::check(&folder)?;
             integrity::check(&folder, version.as_ref())?;
             memory::check(&folder, trainyard_base::memory::available(options.memory_bytes_max))?;
             read(&folder, &options)
         }
     };
-    let read = tokio::task::spawn_blocking(work);
-    let read = read.await.map_err(|_panicked| Error::Broken("loading a model"))??;
-    let (mlmodel, example, recorded, engine) = match read {
-        Read::Native { loaded, example, recorded } => {
+    let read = tokio::task::spawn_blocking(move || panics::caught(work));
+    let read = read.await.map_err(|_stopping| Error::Broken("loading a model"))?;
+    let read = read.map_err(|panicked| Error::Panicked {
+        what: "loading the model",
+        place: panicked.to_string(),
+    })??;
+    let (mlmodel, examples, engine) = match read {
+        Read::Native { loaded, examples } => {
             // The folder is read by now.
             drop(temporary);
-            (loaded.mlmodel, example, recorded, Engine::Native(loaded.predictor))
+            (loaded.mlmodel, examples, Engine::Native(loaded.predictor))
         }
-        Read::NeedsPython { mlmodel, example, recorded, python } => {
+        Read::NeedsPython { mlmodel, examples, python } => {
             let pool = python::start(&folder, temporary, &mlmodel, &python).await?;
-            (mlmodel, example, recorded, Engine::Python(pool))
+            (mlmodel, examples, Engine::Python(pool))
         }
     };
-    let served = served(mlmodel, engine, example, resolved, options);
-    verify::verify(served, recorded).await
+    let served = served(mlmodel, engine, resolved, options);
+    verify::verify(served, examples, options).await
 }
 
 /// A model folder that was read.
 enum Read {
-    Native {
-        loaded: LoadedModel,
-        example: Option<String>,
-        recorded: Option<Value>,
-    },
-    NeedsPython {
-        mlmodel: MlModel,
-        example: Option<String>,
-        recorded: Option<Value>,
-        python: PythonOptions,
-    },
+    Native { loaded: LoadedModel, examples: Examples },
+    NeedsPython { mlmodel: MlModel, examples: Examples, python: PythonOptions },
 }
 
-/// The input example. `MLmodel` may name a file that was not copied along, which MLflow never notices.
-fn example(folder: &Path, mlmodel: &MlModel) -> Option<String> {
-    match InputExample::read(folder, mlmodel) {
-        Ok(example) => example.map(|example| example.payload),
+/// What the folder has to try the model with. `MLmodel` may name a file that was not copied along, which
+/// MLflow never notices.
+fn examples(folder: &Path, mlmodel: &MlModel) -> Result<Examples> {
+    let request = match InputExample::read(folder, mlmodel) {
+        Ok(Some(example)) => Ok(example.payload),
+        Ok(None) => Err(Silent {
+            what: "it has no input example",
+            detail: "log the model with one to have it tried".to_owned(),
+        }),
         Err(error) => {
-            tracing::warn!(%error, "no input example, so the model is not tried before it serves");
-            None
+            Err(Silent { what: "its input example cannot be read", detail: error.to_string() })
         }
-    }
+    };
+    Ok(Examples { request, answer: InputExample::recorded_answer(folder)? })
 }
 
 fn read(folder: &Path, options: &ServeOptions) -> Result<Read> {
@@ -110,13 +113,10 @@ fn read(folder: &Path, options: &ServeOptions) -> Result<Read> {
         params::check(&loaded.mlmodel)?;
         Ok(loaded)
     });
-    let beside = |mlmodel: &MlModel| -> Result<_> {
-        Ok((example(folder, mlmodel), verify::recorded(folder)?))
-    };
     let (what, hint) = match native {
         Ok(loaded) => {
-            let (example, recorded) = beside(&loaded.mlmodel)?;
-            return Ok(Read::Native { loaded, example, recorded });
+            let examples = examples(folder, &loaded.mlmodel)?;
+            return Ok(Read::Native { loaded, examples });
         }
         Err(trainyard_models::Error::Unsupported { what, hint }) => (what, hint),
         Err(error) => return Err(error.into()),
@@ -130,14 +130,13 @@ fn read(folder: &Path, options: &ServeOptions) -> Result<Read> {
         return Err(trainyard_models::Error::Unsupported { what, hint }.into());
     };
     tracing::info!(what, "not supported here, so Python workers run it");
-    let (example, recorded) = beside(&mlmodel)?;
-    Ok(Read::NeedsPython { mlmodel, example, recorded, python })
+    let examples = examples(folder, &mlmodel)?;
+    Ok(Read::NeedsPython { mlmodel, examples, python })
 }
 
 fn served(
     mlmodel: MlModel,
     engine: Engine,
-    example: Option<String>,
     resolved: ResolvedModel,
     options: &ServeOptions,
 ) -> Served {
@@ -156,10 +155,11 @@ fn served(
         name: Arc::default(),
         version: Arc::from(version),
         resolved,
-        loaded_at: Utc::now(),
+        loaded_at: clock::now(),
         strict,
         scoring,
-        example,
+        example: None,
+        unverified: Some("it was not tried yet"),
         mlmodel,
         engine,
     }

@@ -44,8 +44,8 @@ const ROUTES: [(Route, &str); 13] = [
 ];
 
 /// Statuses the server answers with; anything else counts with the last.
-const STATUSES: [u16; 16] =
-    [200, 202, 302, 400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 502, 503, 504];
+const STATUSES: [u16; 17] =
+    [200, 202, 302, 400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 502, 503, 504, 507];
 
 const REQUESTS: &str = "trainyard_http_requests_total";
 const LATENCY: &str = "trainyard_http_request_duration_seconds";
@@ -87,6 +87,7 @@ struct RouteMetrics {
 pub(crate) struct Metrics {
     routes: [RouteMetrics; ROUTES.len()],
     pub(crate) rows: AtomicU64,
+    pub(crate) panics: AtomicU64,
     pub(crate) in_flight: AtomicI64,
     pub(crate) connections: AtomicI64,
     pub(crate) swaps_succeeded: AtomicU64,
@@ -175,13 +176,18 @@ impl Metrics {
         let counters = [
             ("trainyard_prediction_rows_total", "Rows predicted.", &self.rows),
             (
+                "trainyard_panics_total",
+                "Requests and models that broke off because of a mistake in the server.",
+                &self.panics,
+            ),
+            (
                 "trainyard_prediction_log_rows_total",
                 "Rows written to the prediction log.",
                 &self.log_rows,
             ),
             (
                 "trainyard_prediction_log_dropped_total",
-                "Rows not logged because the queue was full.",
+                "Rows not logged because the queue or the disk was full.",
                 &self.log_dropped,
             ),
             (

@@ -74,11 +74,16 @@ impl ModelSource {
 pub struct Limits {
     /// Bytes of a request body. 16 MiB is some hundred thousand rows of a small model.
     pub body_bytes_max: usize,
-    /// Open connections; further ones wait to be accepted.
+    /// Open connections; on further ones only probes are answered.
     pub connections_max: usize,
-    /// Requests that are predicted or wait for their body; further ones get 429.
+    /// Open connections of one address; none for half of all.
+    pub connections_per_address_max: Option<usize>,
+    /// Bytes that all requests together may hold, with what is made of them; none for a quarter of what
+    /// the process may have. Further requests get 429.
+    pub requests_bytes_max: Option<u64>,
+    /// Requests that are predicted at a time; further ones get 429.
     pub concurrency_max: usize,
-    /// From the first byte of a request to the end of its headers; a slower client is cut.
+    /// How long a connection may say nothing, take over the head of a request, or not read its answer.
     pub header_timeout: Duration,
     /// From the headers to the answer; 504 after that.
     pub request_timeout: Duration,
@@ -87,6 +92,8 @@ pub struct Limits {
     pub drain_delay: Duration,
     /// How long requests in flight may take to finish when the server is told to stop.
     pub drain_timeout: Duration,
+    /// Bytes of an answer; a request of so many rows that it would be larger gets 400.
+    pub answer_bytes_max: usize,
     /// Limits on the content of a request.
     pub content: enforce::Limits,
 }
@@ -96,13 +103,30 @@ impl Default for Limits {
         Self {
             body_bytes_max: 16 << 20,
             connections_max: 4096,
+            connections_per_address_max: None,
+            requests_bytes_max: None,
             concurrency_max: 512,
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_mins(1),
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
+            // Three probabilities a row for a million rows.
+            answer_bytes_max: 64 << 20,
             content: enforce::Limits::default(),
         }
+    }
+}
+
+impl Limits {
+    /// Limits on connections, within what the descriptors of this process allow.
+    pub(crate) fn connections(&self) -> trainyard_net::Limits {
+        let connections = trainyard_net::descriptors::connections(self.connections_max, 1);
+        let mut limits = trainyard_net::Limits::new(connections);
+        if let Some(max) = self.connections_per_address_max {
+            limits.per_address_max = max;
+        }
+        limits.idle = self.header_timeout;
+        limits
     }
 }
 
@@ -129,6 +153,9 @@ pub struct LogOptions {
     pub segment_age_max: Duration,
     /// Requests that wait to be written; when there are more, they are dropped and counted.
     pub queue_max: usize,
+    /// Bytes that the folder may take, feedback included; beyond that, predictions are dropped and
+    /// counted and feedback is refused. In any case a part of the disk is left free.
+    pub bytes_max: Option<u64>,
 }
 
 impl LogOptions {
@@ -140,6 +167,7 @@ impl LogOptions {
             segment_rows_max: 1_000_000,
             segment_age_max: Duration::from_mins(1),
             queue_max: 8192,
+            bytes_max: None,
         }
     }
 
@@ -167,6 +195,8 @@ pub struct PythonOptions {
     pub request_timeout: Duration,
     /// Address space of a worker (`RLIMIT_AS`); none for no limit.
     pub memory_bytes_max: Option<u64>,
+    /// Names of variables of this process that workers see beside the usual ones, which hold no secrets.
+    pub variables: Vec<String>,
 }
 
 impl PythonOptions {
@@ -182,6 +212,7 @@ impl PythonOptions {
             queue_max: 64,
             request_timeout: Duration::from_secs(30),
             memory_bytes_max: None,
+            variables: Vec::new(),
         }
     }
 }
@@ -216,6 +247,8 @@ pub struct ServeOptions {
     pub more: Vec<(String, ModelSource)>,
     /// Cast values as upstream does, even where that loses information.
     pub lenient: bool,
+    /// Refuse a model that has no input example, or one that says nothing about the model.
+    pub require_verified: bool,
     /// Limits on requests and connections.
     pub limits: Limits,
     /// How often a movable alias is looked up; each wait differs by up to a tenth, so that many
@@ -223,6 +256,9 @@ pub struct ServeOptions {
     pub poll_interval: Duration,
     /// None: nothing is logged.
     pub log: Option<LogOptions>,
+    /// Request id of the predictions that a release asks for before it lets anybody in: they are
+    /// not production's, and not logged. Known to the releasing program alone.
+    pub probe_id: Option<String>,
     /// Bearer token that all requests but health probes must carry.
     pub token: Option<String>,
     /// None: a model that only Python can run is refused.
@@ -247,9 +283,11 @@ impl ServeOptions {
             name: None,
             more: Vec::new(),
             lenient: false,
+            require_verified: false,
             limits: Limits::default(),
             poll_interval: Duration::from_secs(5),
             log: None,
+            probe_id: None,
             token: None,
             python: None,
             webhook_secret: None,

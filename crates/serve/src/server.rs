@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use trainyard_base::Budget;
 use trainyard_mlflow::Tracking;
 
 use crate::error::{Error, Result};
@@ -17,6 +18,8 @@ use crate::http::{RequestIds, accept};
 use crate::log::PredictionLog;
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
+use crate::panics;
+use crate::room::Room;
 use crate::slot::{Engine, Reload, Slot};
 use crate::watch::Watcher;
 
@@ -31,6 +34,8 @@ pub(crate) struct Server {
     pub(crate) feedback: Option<FeedbackLog>,
     pub(crate) request_ids: RequestIds,
     pub(crate) concurrency: Semaphore,
+    /// Memory that requests may hold together.
+    pub(crate) budget: Arc<Budget>,
     pub(crate) draining: AtomicBool,
     pub(crate) access_log: AccessLog,
 }
@@ -46,15 +51,19 @@ pub async fn serve(
     options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
+    panics::keep_quiet();
     let options = Arc::new(options);
     let metrics = Arc::new(Metrics::default());
     let slots = slots(&options, tracking.is_some())?;
-    let log = options.log.clone().map(|log| PredictionLog::start(log, Arc::clone(&metrics)));
+    let room = options.log.as_ref().map(|log| Arc::new(Room::new(log)));
+    let log = options.log.clone().zip(room.clone());
+    let log = log.map(|(log, room)| PredictionLog::start(log, room, Arc::clone(&metrics)));
     let (log, log_writer) = match log.transpose()? {
         Some((log, writer)) => (Some(log), Some(writer)),
         None => (None, None),
     };
-    let feedback = options.log.as_ref().map(FeedbackLog::new);
+    let feedback = options.log.as_ref().zip(room);
+    let feedback = feedback.map(|(log, room)| FeedbackLog::new(log, room));
     let server = Arc::new(Server {
         slots: slots.iter().map(|(slot, _)| Arc::clone(slot)).collect(),
         metrics: Arc::clone(&metrics),
@@ -62,6 +71,10 @@ pub async fn serve(
         feedback,
         request_ids: RequestIds::new(),
         concurrency: Semaphore::new(options.limits.concurrency_max),
+        budget: match options.limits.requests_bytes_max {
+            Some(bytes_max) => Budget::new(bytes_max),
+            None => Budget::of_process(options.memory_bytes_max),
+        },
         draining: AtomicBool::new(false),
         access_log: AccessLog::new(options.access_log_sample),
         options: Arc::clone(&options),

@@ -49,8 +49,10 @@ pub(crate) struct Served {
     pub(crate) strict: Enforcer,
     /// Reads bodies of `/invocations`.
     pub(crate) scoring: Enforcer,
-    /// The input example as a scoring request, if the folder has one.
+    /// The input example as a scoring request, to show; none if the folder has none, or a large one.
     pub(crate) example: Option<String>,
+    /// Why the model was not tried before it serves; none if it predicted its input example.
+    pub(crate) unverified: Option<&'static str>,
 }
 
 /// What `/health` tells beside the model itself.

@@ -1,5 +1,7 @@
-//! Directories that live no longer than what uses them.
+//! Directories that live no longer than what uses them. They hold models and programs that are run, so
+//! nobody else may look into them.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
@@ -14,7 +16,8 @@ impl TemporaryFolder {
         let unique = uuid::Uuid::new_v4().simple();
         let name = format!("trainyard-{purpose}-{}-{unique}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|source| Error::Io { path: path.clone(), source })?;
         Ok(Self(path))
     }
 }

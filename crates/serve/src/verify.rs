@@ -4,15 +4,23 @@
 //! where the folder has `serving_output_example.json`, the recorded answer to that request
 //! (`{"predictions": …}`), the prediction must be that. MLflow does not write this file; whoever
 //! logs a model may, and then no version is served that predicts something else here than there.
+//!
+//! A model that fails at what its signature promises is refused. An example that says nothing about
+//! the model (it cannot be read, is not what the signature takes, or there is no signature that would
+//! say so) is no reason not to serve: the model serves unverified, which the log and `/health` say.
 
-use std::path::Path;
-
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array as _, ArrayRef};
 use serde_json::Value;
-use trainyard_mlflow::enforce::{Enforced, Protocol};
-use trainyard_models::Predictor;
+use trainyard_mlflow::enforce::{Casting, Enforced, Enforcer, Protocol};
+use trainyard_mlflow::model::InputExample;
+use trainyard_models::{Prediction, Predictor};
 
 use crate::answer;
 use crate::error::{Error, Result};
+use crate::options::ServeOptions;
+use crate::panics;
 use crate::python::{Failed, Pool, Question, Wanted};
 use crate::slot::{Engine, Served};
 
@@ -20,91 +28,235 @@ use crate::slot::{Engine, Served};
 /// pages and fill its caches, so that no request has to wait for that.
 const WARM_UP_RUNS: usize = 8;
 
-/// The recorded answer to the input example.
-const RECORDED: &str = "serving_output_example.json";
-
-/// Bytes of the recorded answer: some rows of it.
-const RECORDED_BYTES_MAX: u64 = 16 << 20;
-
 /// How far a number may be from the recorded one: libraries compute in 32 bits, in another order.
 const TOLERANCE: f64 = 1e-5;
+
+/// Bytes of an example that is shown. People log whole tables as examples; a page holds some rows.
+const SHOWN_BYTES_MAX: usize = 256 << 10;
 
 fn broken(reason: impl Into<String>) -> Error {
     Error::Verification { reason: reason.into() }
 }
 
-/// The recorded answer of a model folder, if there is one.
-pub(crate) fn recorded(folder: &Path) -> Result<Option<Value>> {
-    use std::io::Read as _;
-
-    let path = folder.join(RECORDED);
-    let file = match std::fs::File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::Io { path, source }),
-    };
-    let mut text = String::new();
-    let read = file.take(RECORDED_BYTES_MAX).read_to_string(&mut text);
-    read.map_err(|source| Error::Io { path, source })?;
-    let value =
-        serde_json::from_str(&text).map_err(|error| broken(format!("{RECORDED}: {error}")))?;
-    Ok(Some(value))
+/// What a model folder has to try the model with.
+#[derive(Debug)]
+pub(crate) struct Examples {
+    /// A scoring request, or why there is none.
+    pub(crate) request: Result<String, Silent>,
+    /// The recorded answer to it.
+    pub(crate) answer: Option<Value>,
 }
 
-/// Lets the model predict its own input example; gives it back when that worked.
-pub(crate) async fn verify(served: Served, recorded: Option<Value>) -> Result<Served> {
-    let Some(example) = &served.example else { return Ok(served) };
-    let request = served
-        .scoring
-        .json(example.as_bytes(), Protocol::Invocations)
-        .map_err(|rejection| broken(rejection.message))?;
-    let answer = match &served.engine {
-        Engine::Native(_) => {
-            let task = tokio::task::spawn_blocking(move || {
-                let answer = match &served.engine {
-                    Engine::Native(predictor) => native(&**predictor, &request),
-                    Engine::Python(_) => Err(Error::Broken("verifying a model")),
-                };
-                (served, answer)
-            });
-            let (served, answer) =
-                task.await.map_err(|_panicked| Error::Broken("verifying a model"))?;
-            return compare(&answer?, recorded.as_ref()).map(|()| served);
+/// Why an example says nothing about the model.
+#[derive(Debug)]
+pub(crate) struct Silent {
+    /// For everybody, without the data of the example.
+    pub(crate) what: &'static str,
+    /// For the log.
+    pub(crate) detail: String,
+}
+
+/// Why the trial of a model did not end well.
+#[derive(Debug)]
+enum Failure {
+    Silent(Silent),
+    Broken(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// Lets the model predict its own input example; gives it back unless it failed.
+pub(crate) async fn verify(
+    served: Served,
+    examples: Examples,
+    options: &ServeOptions,
+) -> Result<Served> {
+    let Examples { request, answer: recorded } = examples;
+    let has_recorded = recorded.is_some();
+    let (mut served, tried) = match request {
+        Ok(request) => {
+            let (served, tried) = try_out(served, &request, recorded, options).await?;
+            (shown(served, request), tried)
         }
-        Engine::Python(pool) => python(pool, &served, &request).await?,
+        Err(silent) => (served, Err(Failure::Silent(silent))),
     };
-    compare(&answer, recorded.as_ref()).map(|()| served)
+    let silent = match tried {
+        Ok(()) => {
+            served.unverified = None;
+            return Ok(served);
+        }
+        Err(Failure::Broken(error)) => return Err(error),
+        Err(Failure::Silent(silent)) => silent,
+    };
+    let reason = || format!("{}: {}", silent.what, silent.detail);
+    if has_recorded {
+        // Whoever records an answer wants it compared.
+        return Err(broken(format!("there is a recorded answer, but {}", reason())));
+    }
+    if options.require_verified {
+        return Err(Error::Unverified { reason: reason() });
+    }
+    tracing::warn!(
+        what = silent.what,
+        detail = silent.detail,
+        "the model serves unverified: it was not tried on its input example"
+    );
+    // What cannot be predicted is no example for others.
+    served.example = None;
+    served.unverified = Some(silent.what);
+    Ok(served)
+}
+
+/// The model with its example to show, unless that is large.
+fn shown(served: Served, example: String) -> Served {
+    let example = (example.len() <= SHOWN_BYTES_MAX).then_some(example);
+    // Python writes missing values in a way that browsers do not read.
+    let example = example.map(|payload| InputExample { payload }).and_then(|e| e.to_json());
+    Served { example: example.map(|example| example.to_string()), ..served }
+}
+
+async fn try_out(
+    served: Served,
+    example: &str,
+    recorded: Option<Value>,
+    options: &ServeOptions,
+) -> Result<(Served, std::result::Result<(), Failure>)> {
+    let request = match read(&served, example, options) {
+        Ok(request) => request,
+        Err(silent) => return Ok((served, Err(Failure::Silent(silent)))),
+    };
+    let bytes_max = options.limits.answer_bytes_max;
+    if let Engine::Python(pool) = &served.engine {
+        let answer = python(pool, &served, &request).await;
+        let tried = answer.and_then(|answer| Ok(compare(&answer, recorded.as_ref())?));
+        return Ok((served, tried));
+    }
+    let task = tokio::task::spawn_blocking(move || {
+        let tried = panics::caught(|| match &served.engine {
+            Engine::Native(predictor) => native(&served, &**predictor, &request, bytes_max)
+                .and_then(|answer| Ok(compare(&answer, recorded.as_ref())?)),
+            Engine::Python(_) => Err(Error::Broken("verifying a model").into()),
+        });
+        (served, tried)
+    });
+    let (served, tried) = task.await.map_err(|_stopping| Error::Broken("verifying a model"))?;
+    let tried = tried.map_err(|panicked| Error::Panicked {
+        what: "predicting the input example",
+        place: panicked.to_string(),
+    })?;
+    Ok((served, tried))
+}
+
+/// The example as a request. It was written by MLflow, so what MLflow casts is no mistake in it.
+fn read(served: &Served, example: &str, options: &ServeOptions) -> Result<Enforced, Silent> {
+    let request = served.scoring.json(example.as_bytes(), Protocol::Invocations);
+    let request = request.or_else(|_strictly| {
+        let (signature, limits) = (served.mlmodel.signature.as_ref(), &options.limits.content);
+        let lenient = Enforcer::new(signature, Casting::Upstream, limits.clone());
+        lenient.json(example.as_bytes(), Protocol::Invocations)
+    });
+    request.map_err(|rejection| Silent {
+        what: "its input example does not fit its signature",
+        detail: rejection.message,
+    })
+}
+
+/// What it means that the model did not predict the example, which fits the signature if there is one.
+fn refused(served: &Served, reason: String) -> Failure {
+    let signature = served.mlmodel.signature.as_ref();
+    if signature.is_some_and(|signature| signature.inputs.is_some()) {
+        return broken(reason).into();
+    }
+    Failure::Silent(Silent {
+        what: "it does not predict its input example, and no signature says that it takes it",
+        detail: reason,
+    })
 }
 
 /// The answer to the example, which must be the same each time.
-fn native(predictor: &dyn Predictor, request: &Enforced) -> Result<Vec<u8>> {
-    let predict = || predictor.predict(&request.batch).map_err(|error| broken(error.to_string()));
+fn native(
+    served: &Served,
+    predictor: &dyn Predictor,
+    request: &Enforced,
+    bytes_max: usize,
+) -> std::result::Result<Vec<u8>, Failure> {
+    let predict =
+        || predictor.predict(&request.batch).map_err(|error| refused(served, error.to_string()));
+    let written = |prediction: &Prediction| {
+        answer::scoring(prediction, request.frame, bytes_max)
+            .map_err(|too_large| refused(served, too_large.to_string()))
+    };
     let first = predict()?;
     let (rows, expected) = (answer::rows(&first), request.batch.num_rows());
     if rows != expected {
-        return Err(broken(format!("{rows} predictions for {expected} rows")));
+        return Err(broken(format!("{rows} predictions for {expected} rows")).into());
     }
-    let first = answer::scoring(&first, request.frame);
+    if is_no_number(&first) && !request.batch.columns().iter().any(misses) {
+        return Err(broken("it predicts NaN, though no value of the example is missing").into());
+    }
+    let first = written(&first)?;
     for _run in 1..WARM_UP_RUNS {
-        if answer::scoring(&predict()?, request.frame) != first {
-            return Err(broken("the same rows gave two different answers"));
+        if written(&predict()?)? != first {
+            return Err(broken("the same rows gave two different answers").into());
         }
     }
     Ok(first)
 }
 
+/// Whether an output of the prediction is NaN in every place.
+fn is_no_number(prediction: &Prediction) -> bool {
+    match prediction {
+        Prediction::Column(values)
+        | Prediction::Matrix { values, .. }
+        | Prediction::Maps { values, .. } => {
+            let nan = values.len() - numbers(values);
+            nan > 0 && nan == values.len()
+        }
+        Prediction::Named(outputs) => outputs.iter().any(|(_, output)| is_no_number(output)),
+    }
+}
+
+/// Whether a value of the column is missing.
+fn misses(column: &ArrayRef) -> bool {
+    match column.as_fixed_size_list_opt() {
+        Some(lists) => misses(lists.values()),
+        None => column.null_count() > 0 || numbers(column) < column.len(),
+    }
+}
+
+/// Values that are not NaN.
+fn numbers(values: &ArrayRef) -> usize {
+    if let Some(values) = values.as_primitive_opt::<Float64Type>() {
+        values.values().iter().filter(|value| !value.is_nan()).count()
+    } else if let Some(values) = values.as_primitive_opt::<Float32Type>() {
+        values.values().iter().filter(|value| !value.is_nan()).count()
+    } else {
+        values.len()
+    }
+}
+
 /// The answer of a Python model; it may well be another each time.
-async fn python(pool: &Pool, served: &Served, request: &Enforced) -> Result<Vec<u8>> {
+async fn python(
+    pool: &Pool,
+    served: &Served,
+    request: &Enforced,
+) -> std::result::Result<Vec<u8>, Failure> {
     let schema = served.mlmodel.signature.as_ref().and_then(|signature| signature.inputs.as_ref());
     let wanted = Wanted { scoring: true, columns: true };
     let question = Question::new(request, schema, wanted).map_err(|e| broken(e.to_string()))?;
     match pool.ask(question).await {
         Ok(answered) => Ok(answered.scoring.to_vec()),
-        Err(Failed::Refused { body, .. }) => Err(broken(String::from_utf8_lossy(&body))),
-        Err(Failed::NoWorkers(reason) | Failed::Died(reason)) => {
-            Err(Error::Python { reason, is_final: false })
+        Err(Failed::Refused { body, .. }) => {
+            Err(refused(served, String::from_utf8_lossy(&body).into_owned()))
         }
-        Err(other) => Err(broken(format!("{other:?}"))),
+        Err(Failed::NoWorkers(reason) | Failed::Died(reason)) => {
+            Err(Error::Python { reason, is_final: false }.into())
+        }
+        Err(other) => Err(broken(format!("{other:?}")).into()),
     }
 }
 
@@ -113,7 +265,7 @@ fn compare(answer: &[u8], recorded: Option<&Value>) -> Result<()> {
     let answer: Value = serde_json::from_slice(answer)
         .map_err(|error| broken(format!("its answer cannot be compared: {error}")))?;
     difference(&answer, recorded, "").map_or(Ok(()), |difference| {
-        Err(broken(format!("the answer is not the one in {RECORDED}: {difference}")))
+        Err(broken(format!("the answer is not the recorded one: {difference}")))
     })
 }
 

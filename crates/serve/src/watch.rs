@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
 use rand::RngExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::resolve::ResolvedModel;
+use trainyard_mlflow::secrets::hide;
 
+use crate::clock;
 use crate::error::Error;
 use crate::load;
 use crate::metrics::Metrics;
@@ -133,6 +134,9 @@ impl Watcher {
                 Checked::Swapped
             }
             Err(error) => {
+                if matches!(error, Error::Panicked { .. }) {
+                    self.metrics.panics.fetch_add(1, Ordering::Relaxed);
+                }
                 self.failed = Some((identity.clone(), Instant::now()));
                 self.cannot_load(&identity, &error)
             }
@@ -140,7 +144,7 @@ impl Watcher {
     }
 
     fn cannot_ask(&self, error: &Error) -> Checked {
-        let message = error.to_string();
+        let message = hide(&error.to_string()).into_owned();
         let serving = self.slot.current().is_some();
         tracing::warn!(
             model = self.slot.name,
@@ -156,7 +160,7 @@ impl Watcher {
             ));
         } else {
             status.last_error = Some(message.clone());
-            status.last_error_at = Some(Utc::now());
+            status.last_error_at = Some(clock::now());
             // Nothing is known of what the source means now.
             status.is_final = false;
         }
@@ -168,7 +172,7 @@ impl Watcher {
             Some((name, version)) => format!("{name} version {version}"),
             None => identity.artifact_uri.clone(),
         };
-        let message = format!("{what} cannot be served: {error}");
+        let message = hide(&format!("{what} cannot be served: {error}")).into_owned();
         let keeps = self.slot.current().map(|served| Arc::clone(&served.version));
         tracing::error!(
             model = self.slot.name,
@@ -180,7 +184,7 @@ impl Watcher {
         let mut status = self.slot.status();
         status.warning = None;
         status.last_error = Some(message.clone());
-        status.last_error_at = Some(Utc::now());
+        status.last_error_at = Some(clock::now());
         // A registered version is whole when it is registered; a folder may still be written.
         let is_incomplete = matches!(
             error,

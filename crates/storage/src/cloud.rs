@@ -79,21 +79,39 @@ pub fn is_known(scheme: &str) -> bool {
     matches!(scheme, "s3" | "s3a" | "gs" | "wasb" | "wasbs" | "abfs" | "abfss")
 }
 
-/// A client for the bucket or container of `url`.
-pub(crate) fn client(url: &Url, environment: &Environment) -> Result<Client> {
-    // Another part of the program may have installed it: then this changes nothing.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    let bucket = url.host_str().filter(|host| !host.is_empty());
-    let bucket = bucket.ok_or_else(|| Error::uri(url.as_str(), "a bucket is missing"))?;
+/// The one spelling of a bucket: `s3://name`, `gs://name`, `wasbs://container@account`. Keys in the URI
+/// are left out; they come from the environment.
+pub(crate) fn bucket_of(url: &Url) -> Result<String> {
+    let missing = |problem| Error::uri(url.as_str(), problem);
+    let host = url.host_str().filter(|host| !host.is_empty());
+    let host = host.ok_or_else(|| missing("a bucket is missing"))?;
     match url.scheme() {
-        "s3" | "s3a" => s3(url, bucket, environment),
-        "gs" => google(url, bucket, environment),
-        _ => azure(url, environment),
+        "s3" | "s3a" => Ok(format!("s3://{host}")),
+        "gs" => Ok(format!("gs://{host}")),
+        // `scheme://container@account.…/path`, as MLflow writes it.
+        _ => {
+            let container = url.username();
+            let account = host.split('.').next().unwrap_or_default();
+            if container.is_empty() || account.is_empty() {
+                return Err(missing("write wasbs://container@account.blob.core.windows.net/path"));
+            }
+            Ok(format!("wasbs://{container}@{account}"))
+        }
     }
 }
 
-fn settings_error(url: &Url) -> impl Fn(object_store::Error) -> Error + '_ {
-    move |error| Error::Settings { uri: url.to_string(), problem: error.to_string() }
+/// A client for a bucket, as [`bucket_of`] spells it.
+pub(crate) fn client(bucket: &str, environment: &Environment) -> Result<Client> {
+    // Another part of the program may have installed it: then this changes nothing.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let (scheme, name) = bucket.split_once("://").unwrap_or_default();
+    let built = match (scheme, name.split_once('@')) {
+        ("s3", _) => s3(name, environment),
+        ("gs", _) => google(name, environment),
+        (_, Some((container, account))) => azure(container, account, environment),
+        (_, None) => return Err(Error::uri(bucket, "a container is missing")),
+    };
+    built.map_err(|error| Error::Settings { uri: bucket.to_owned(), problem: error.to_string() })
 }
 
 fn client_options() -> ClientOptions {
@@ -107,7 +125,7 @@ fn retry() -> RetryConfig {
     RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() }
 }
 
-fn s3(url: &Url, bucket: &str, environment: &Environment) -> Result<Client> {
+fn s3(bucket: &str, environment: &Environment) -> object_store::Result<Client> {
     let mut options = client_options();
     let mut builder = AmazonS3Builder::new().with_region(DEFAULT_REGION);
     if let Some(region) = environment.get("AWS_DEFAULT_REGION") {
@@ -146,8 +164,7 @@ fn s3(url: &Url, bucket: &str, environment: &Environment) -> Result<Client> {
         .with_bucket_name(bucket)
         .with_client_options(options)
         .with_retry(retry())
-        .build()
-        .map_err(settings_error(url))?;
+        .build()?;
     let store = Arc::new(store);
     Ok(Client { direct: Some(Arc::clone(&store) as _), store })
 }
@@ -193,7 +210,7 @@ impl Profile {
     }
 }
 
-fn google(url: &Url, bucket: &str, environment: &Environment) -> Result<Client> {
+fn google(bucket: &str, environment: &Environment) -> object_store::Result<Client> {
     let mut options = client_options();
     let mut builder = GoogleCloudStorageBuilder::new();
     for (key, value) in environment.settings::<GoogleConfigKey>("GOOGLE_") {
@@ -220,21 +237,15 @@ fn google(url: &Url, bucket: &str, environment: &Environment) -> Result<Client> 
         .with_bucket_name(bucket)
         .with_client_options(options)
         .with_retry(retry())
-        .build()
-        .map_err(settings_error(url))?;
+        .build()?;
     Ok(Client { store: Arc::new(store), direct: None })
 }
 
-/// `scheme://container@account.…/path`, as MLflow writes it.
-fn azure(url: &Url, environment: &Environment) -> Result<Client> {
-    let container = url.username();
-    let account = url.host_str().and_then(|host| host.split('.').next()).unwrap_or_default();
-    if container.is_empty() || account.is_empty() {
-        return Err(Error::uri(
-            url.as_str(),
-            "write wasbs://container@account.blob.core.windows.net/path",
-        ));
-    }
+fn azure(
+    container: &str,
+    account: &str,
+    environment: &Environment,
+) -> object_store::Result<Client> {
     let mut options = client_options();
     let mut builder = MicrosoftAzureBuilder::new();
     for (key, value) in environment.settings::<AzureConfigKey>("AZURE_") {
@@ -264,8 +275,7 @@ fn azure(url: &Url, environment: &Environment) -> Result<Client> {
         .with_container_name(container)
         .with_client_options(options)
         .with_retry(retry())
-        .build()
-        .map_err(settings_error(url))?;
+        .build()?;
     Ok(Client { store: Arc::new(store), direct: None })
 }
 
@@ -275,7 +285,8 @@ mod tests {
 
     fn shown(uri: &str, variables: &[(&str, &str)]) -> Result<String> {
         let environment = Environment::of(variables.iter().copied());
-        client(&Url::parse(uri).unwrap(), &environment).map(|client| client.store.to_string())
+        let bucket = bucket_of(&Url::parse(uri).unwrap())?;
+        client(&bucket, &environment).map(|client| client.store.to_string())
     }
 
     #[test]

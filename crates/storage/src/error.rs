@@ -5,15 +5,16 @@ use std::path::PathBuf;
 /// Result of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Why a location cannot be opened. Keys never appear in messages.
+/// Why a location cannot be opened. Keys never appear in messages: of a URI is shown what cannot hold
+/// one.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A scheme that is not one of the crate's.
     #[error(
         "locations with the scheme '{scheme}' are not supported: use a local path, file://, s3://, \
-         gs://, wasbs:// or abfss://, not '{uri}'"
+         gs://, wasbs:// or abfss://"
     )]
-    UnknownScheme { scheme: String, uri: String },
+    UnknownScheme { scheme: String },
     /// A URI that does not say what it should.
     #[error("'{uri}': {problem}")]
     Uri { uri: String, problem: String },
@@ -27,6 +28,14 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn uri(uri: &str, problem: impl Into<String>) -> Self {
-        Self::Uri { uri: uri.to_owned(), problem: problem.into() }
+        Self::Uri { uri: shown(uri), problem: problem.into() }
+    }
+}
+
+/// A URI that could not be read: all of it, or its scheme where keys may be behind.
+fn shown(uri: &str) -> String {
+    match uri.split_once("://") {
+        Some((scheme, rest)) if rest.contains(['@', '?', '#']) => format!("{scheme}://***"),
+        _ => uri.to_owned(),
     }
 }

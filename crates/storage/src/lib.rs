@@ -13,21 +13,22 @@
 //! tools read, so that a setup which works for them works here ([`cloud`]). A client holds
 //! connections: [`Stores`] keeps one for each bucket.
 
+mod address;
 pub mod cloud;
 mod error;
 mod local;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use object_store::ObjectStore;
 use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::signer::Signer;
-use url::Url;
 
+pub use address::Address;
 pub use cloud::Environment;
 pub use error::{Error, Result};
 
@@ -92,44 +93,34 @@ impl Stores {
     /// What `uri` names: a path (relative ones to the working directory) or a URI of one of the
     /// schemes above. Nothing is read or written.
     pub fn open(&self, uri: &str) -> Result<Place> {
-        match scheme(uri) {
-            None => local::place(FilePath::new(uri)),
-            Some("file") => local::place(&local::file_uri_path(uri)?),
-            Some(scheme) if cloud::is_known(scheme) => {
-                let url = Url::parse(uri).map_err(|error| Error::uri(uri, error.to_string()))?;
-                let path = Path::parse(object_path(uri))
-                    .map_err(|error| Error::uri(uri, error.to_string()))?;
-                let Client { store, direct } = self.client(&url)?;
+        self.at(Address::parse(uri)?)
+    }
+
+    /// The same for a URI that was read already.
+    pub fn at(&self, address: Address) -> Result<Place> {
+        match address {
+            Address::Local(path) => local::place(path),
+            Address::Bucket { bucket, path } => {
+                let Client { store, direct } = self.client(&bucket)?;
                 Ok(Place { store, direct, path, local: None })
-            }
-            Some(scheme) => {
-                Err(Error::UnknownScheme { scheme: scheme.to_owned(), uri: uri.to_owned() })
             }
         }
     }
 
-    fn client(&self, url: &Url) -> Result<Client> {
-        let key = format!("{}://{}@{}", url.scheme(), url.username(), url.authority());
+    /// The client of a bucket, as [`Address`] writes it.
+    fn client(&self, bucket: &str) -> Result<Client> {
         // The guarded map is whole between any two operations, so a panic elsewhere is no harm.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = known.get(&key) {
+        if let Some(client) = known.get(bucket) {
             return Ok(client.clone());
         }
-        let client = cloud::client(url, &self.environment)?;
+        let client = cloud::client(bucket, &self.environment)?;
         if known.len() >= STORES_MAX {
             known.clear();
         }
-        known.insert(key, client.clone());
+        known.insert(bucket.to_owned(), client.clone());
         Ok(client)
     }
-}
-
-/// The path of `scheme://bucket/path`. As MLflow reads it, it stands for itself: `%20` is three
-/// characters of a name.
-fn object_path(uri: &str) -> &str {
-    let rest = uri.split_once("://").map_or("", |(_scheme, rest)| rest);
-    let path = rest.split_once('/').map_or("", |(_bucket, path)| path);
-    path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/')
 }
 
 /// What `uri` names, with a client of its own and the process' environment.

@@ -7,11 +7,27 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use percent_encoding::percent_decode_str;
 
+use crate::address::is_plain;
 use crate::{Error, Place, Result};
 
-pub(crate) fn place(path: &FilePath) -> Result<Place> {
+/// The path from the root of the disk. What climbs is refused: a path that is compared with a root must
+/// mean what it says.
+pub(crate) fn absolute(path: &FilePath) -> Result<PathBuf> {
+    let shown = || path.display().to_string();
+    if path.as_os_str().as_encoded_bytes().contains(&0) {
+        return Err(Error::uri(&shown(), "a NUL is in the path"));
+    }
     let local = std::path::absolute(path)
         .map_err(|source| Error::Path { path: path.to_owned(), source })?;
+    if is_plain(&local) {
+        // Without the slashes and dots that mean nothing.
+        Ok(local.components().collect())
+    } else {
+        Err(Error::uri(&shown(), "'..' is in the path"))
+    }
+}
+
+pub(crate) fn place(local: PathBuf) -> Result<Place> {
     let path = Path::from_absolute_path(&local)
         .map_err(|error| Error::uri(&local.display().to_string(), error.to_string()))?;
     // What was acknowledged is on the disk.

@@ -16,4 +16,4 @@ pub mod server;
 pub mod store;
 
 pub use error::{Constraint, Error, Result};
-pub use open::{OpenOptions, open, open_with_registry};
+pub use open::{Lending, OpenOptions, Shared, open, share};

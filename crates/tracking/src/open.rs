@@ -1,19 +1,25 @@
-//! Opens whatever a tracking URI names.
+//! Opens whatever a tracking URI names, for this process and for those it answers.
 
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use trainyard_mlflow::Tracking;
+use trainyard_mlflow::artifacts::Artifacts;
 use trainyard_mlflow::client::RestClient;
-use trainyard_mlflow::uri::TrackingUri;
+use trainyard_mlflow::uri::{TrackingUri, without_credentials};
+use trainyard_storage::Address;
 
-use crate::artifacts::{ArtifactStorage, DEFAULT_DESTINATION};
+use crate::artifacts::{ArtifactStorage, DEFAULT_DESTINATION, real_path, scheme};
 use crate::error::Result;
 use crate::registry::WithRegistry;
-use crate::store::{ReadLimits, SqlStore, StoreOptions};
+use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
 /// upstream does without a server.
 const DEFAULT_ARTIFACT_ROOT: &str = "./mlruns";
+/// Folders that MLflow keeps artifacts in beside a database, with a server and without one.
+const USUAL_FOLDERS: [&str; 2] = ["mlruns", "mlartifacts"];
 
 /// What a tracking URI does not say.
 #[derive(Debug, Clone, Default)]
@@ -27,36 +33,95 @@ pub struct OpenOptions {
     pub limits: ReadLimits,
 }
 
-/// Opens the store that a tracking URI names: `sqlite:///…` in this process (created if there is
-/// none), `postgresql://…` in this process over a database server, `http(s)://…` over the REST
-/// API.
+/// What requests of others may reach, besides the artifacts that [`OpenOptions`] name and the usual folders
+/// beside the database and in the working directory.
+#[derive(Debug, Clone, Default)]
+pub struct Lending {
+    /// Registered models and versions, if they are in another database.
+    pub registry_uri: Option<String>,
+    /// More roots of artifacts: paths and URIs.
+    pub artifact_roots: Vec<String>,
+    /// Files that are no artifacts wherever they lie, such as passwords. Those of the databases are
+    /// among them.
+    pub private_files: Vec<PathBuf>,
+}
+
+/// A database that a process uses itself, and in which it does what others ask of it.
+pub struct Shared {
+    /// With the rights of the process: artifacts are wherever experiments and versions say.
+    pub own: Arc<dyn Tracking>,
+    /// For requests of others: artifacts are read and written below the roots, wherever experiments
+    /// and versions say, and nowhere else.
+    pub lent: Arc<dyn Tracking>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+/// Opens the store that a tracking URI names, for this process: `sqlite:///…` (created if there is none),
+/// `postgresql://…` over a database server, `http(s)://…` over the REST API. Whoever answers others takes
+/// [`share`].
 pub fn open(uri: &str, options: OpenOptions) -> Result<Arc<dyn Tracking>> {
     let tracking_uri: TrackingUri = uri.parse()?;
     if matches!(tracking_uri, TrackingUri::Http(_)) {
         return Ok(Arc::new(RestClient::from_env(&tracking_uri)?));
     }
-    let (artifacts, store_options) = local(options)?;
-    Ok(Arc::new(database(&tracking_uri, artifacts, store_options)?))
+    Ok(share(uri, options, &Lending::default())?.own)
 }
 
-/// Opens a store whose registered models and versions are in another database than the rest.
-pub fn open_with_registry(
-    uri: &str,
-    registry_uri: &str,
-    options: OpenOptions,
-) -> Result<Arc<dyn Tracking>> {
-    if registry_uri == uri {
-        return open(uri, options);
+/// Opens a database for this process and for requests of others.
+pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Shared> {
+    let uri: TrackingUri = uri.parse()?;
+    let registry: Option<TrackingUri> =
+        lending.registry_uri.as_deref().map(str::parse).transpose()?;
+    let registry = registry.filter(|registry| *registry != uri);
+    let destination = options.artifacts_destination.as_deref().unwrap_or(DEFAULT_DESTINATION);
+    let storage = ArtifactStorage::open(&tidied(destination)?)?;
+    let artifact_root =
+        tidied(options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT))?;
+
+    let mut roots = usual_roots(&uri)?;
+    // Below `mlflow-artifacts:` it is in the destination; `hdfs:` and the like are the clients' own.
+    if Address::parse(&artifact_root).is_ok() {
+        roots.push(artifact_root.clone());
     }
-    let (artifacts, store_options) = local(options)?;
-    let store = database(&uri.parse()?, Arc::clone(&artifacts), store_options.clone())?;
-    let registry = database(&registry_uri.parse()?, artifacts, store_options)?;
-    Ok(Arc::new(WithRegistry::new(store, registry)))
+    for root in &lending.artifact_roots {
+        roots.push(tidied(root)?);
+    }
+    let databases = [Some(&uri), registry.as_ref()].into_iter().flatten();
+    let database_files = databases.filter_map(|uri| match uri {
+        TrackingUri::Sqlite(path) => Some(files_of(path)),
+        _ => None,
+    });
+    let private = lending.private_files.iter().cloned().chain(database_files.flatten());
+    let private = private
+        .map(|file| {
+            std::path::absolute(&file).map_err(|error| trainyard_mlflow::Error::io(&file, error))
+        })
+        .collect::<Result<_, _>>()?;
+    let lent: Arc<dyn Artifacts> = Arc::new(storage.below(&roots, private)?);
+    let own: Arc<dyn Artifacts> = Arc::new(storage.anywhere()?);
+
+    // Upstream's variable and default; anything but a clear no is a yes there, too.
+    let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
+        .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
+    let options = StoreOptions { artifact_root, truncate_long_values, limits: options.limits };
+    let store = database(&uri, Arc::clone(&own), options.clone())?;
+    let Some(registry) = registry else {
+        let lent = Arc::new(store.with_artifacts(lent));
+        return Ok(Shared { own: Arc::new(store), lent });
+    };
+    let store = WithRegistry::new(store, database(&registry, own, options)?);
+    let lent = Arc::new(store.with_artifacts(&lent));
+    Ok(Shared { own: Arc::new(store), lent })
 }
 
 fn database(
     uri: &TrackingUri,
-    artifacts: Arc<ArtifactStorage>,
+    artifacts: Arc<dyn Artifacts>,
     options: StoreOptions,
 ) -> Result<SqlStore> {
     match uri {
@@ -66,28 +131,45 @@ fn database(
             SqlStore::open_postgres(&uri.connection_url(), artifacts, options)
         }
         TrackingUri::Http(_) => Err(trainyard_mlflow::Error::invalid(
-            "a registry of its own is one of two databases (sqlite:/// or postgresql://): a server has its registry",
+            "a server's store is a database (sqlite:/// or postgresql://), and so is a registry of its own: \
+             another server has both",
         )
         .into()),
     }
 }
 
-fn local(options: OpenOptions) -> Result<(Arc<ArtifactStorage>, StoreOptions)> {
-    let destination = options.artifacts_destination;
-    let artifacts = ArtifactStorage::open(destination.as_deref().unwrap_or(DEFAULT_DESTINATION))?;
-    let root = options.default_artifact_root.unwrap_or_else(|| DEFAULT_ARTIFACT_ROOT.to_owned());
-    let artifact_root = if trainyard_mlflow::uri::scheme(&root).is_some() {
-        root
-    } else {
-        let path = std::path::absolute(&root)
-            .map_err(|error| trainyard_mlflow::Error::io(&root, error))?;
-        path.display().to_string()
-    };
-    // Upstream's variable and default; anything but a clear no is a yes there, too.
-    let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
-        .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
-    Ok((
-        Arc::new(artifacts),
-        StoreOptions { artifact_root, truncate_long_values, limits: options.limits },
-    ))
+/// The usual folders in the working directory and beside a database that is a file.
+fn usual_roots(uri: &TrackingUri) -> Result<Vec<String>> {
+    let mut folders = vec![PathBuf::from(".")];
+    if let TrackingUri::Sqlite(path) = uri {
+        folders.extend(path.parent().map(|folder| Path::new(".").join(folder)));
+    }
+    let below = |folder: PathBuf| USUAL_FOLDERS.map(|name| folder.join(name));
+    let usual = folders.into_iter().flat_map(below);
+    usual.map(|folder| tidied(&folder.to_string_lossy())).collect()
+}
+
+/// A root as its owner wrote it, as it is kept: a path is absolute and without `..`, a bucket's URI without keys.
+fn tidied(root: &str) -> Result<String> {
+    match scheme(root) {
+        None => {
+            let absolute = std::path::absolute(root)
+                .map_err(|error| trainyard_mlflow::Error::io(root, error))?;
+            let climbs = absolute.components().any(|part| part == Component::ParentDir);
+            // Behind a symlink `..` is another folder than it seems: only the disk knows.
+            let tidy = if climbs { real_path(&absolute) } else { Some(absolute) };
+            let tidy = tidy.ok_or_else(|| {
+                trainyard_mlflow::Error::invalid(format!("'{root}' is not a folder that can be"))
+            })?;
+            Ok(tidy.display().to_string())
+        }
+        Some(_) if root.contains('@') && without_credentials(root) != root => {
+            // Only of buckets: clients of `sftp:` and the like need what is in the URI.
+            let Ok(address) = Address::parse(root) else { return Ok(root.to_owned()) };
+            // Everybody can read where experiments keep their files.
+            tracing::warn!(%address, "the keys in the URI are not used; set them in the environment");
+            Ok(address.to_string())
+        }
+        Some(_) => Ok(root.to_owned()),
+    }
 }

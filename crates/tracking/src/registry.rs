@@ -1,6 +1,8 @@
 //! The registry in a database of its own (`--registry-store-uri`): runs and logged models are asked
 //! of one store, registered models and their versions of the other.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange, ByteStream, DirectFile};
 use trainyard_mlflow::entities::{
@@ -26,6 +28,14 @@ impl WithRegistry {
     /// Experiments, runs, logged models and artifacts of `tracking`, the registry of `registry`.
     pub(crate) fn new(tracking: SqlStore, registry: SqlStore) -> Self {
         Self { tracking, registry }
+    }
+
+    /// The same databases with other artifacts.
+    pub(crate) fn with_artifacts(&self, artifacts: &Arc<dyn Artifacts>) -> Self {
+        Self {
+            tracking: self.tracking.with_artifacts(Arc::clone(artifacts)),
+            registry: self.registry.with_artifacts(Arc::clone(artifacts)),
+        }
     }
 
     /// What a new version takes over from the logged model it is made of, which the registry's

@@ -8,6 +8,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use trainyard_mlflow::entities::{Dataset, DatasetInput, Tag};
 use trainyard_mlflow::model::infer_schema;
+use trainyard_mlflow::uri::without_credentials;
 
 use crate::Result;
 use crate::column::Column;
@@ -91,7 +92,7 @@ pub(crate) fn input(
             name: name.to_owned(),
             digest: short(digest),
             source_type: source.source_type.clone(),
-            source: json!({ "uri": source.uri }).to_string(),
+            source: json!({ "uri": without_credentials(&source.uri) }).to_string(),
             schema: (schema.len() <= SCHEMA_BYTES_MAX).then_some(schema),
             profile: Some(
                 json!({ "num_rows": table.num_rows(), "num_elements": elements }).to_string(),

@@ -1,15 +1,31 @@
-//! Logs go to stderr: warnings by default, more with `-v`, or as `TRAINYARD_LOG` says.
+//! Logs go to stderr: warnings by default, more with `-v`, or as `TRAINYARD_LOG` says. URIs in them lose
+//! their credentials on the way, whichever library wrote the line.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+use trainyard_mlflow::secrets::hide;
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     Text,
     Json,
+}
+
+/// Writes lines without the credentials in them. A line comes whole, in one call.
+struct Careful<W>(W);
+
+impl<W: Write> Write for Careful<W> {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.write_all(hide(&String::from_utf8_lossy(line)).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Sets up logging for the process.
@@ -27,7 +43,7 @@ pub(crate) fn start(verbose: u8, format: LogFormat) {
     let colored = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Careful(std::io::stderr()))
         .with_ansi(colored);
     match format {
         LogFormat::Text => builder.init(),

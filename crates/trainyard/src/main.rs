@@ -18,22 +18,41 @@ use mimalloc::MiMalloc;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// The command line. A variable that is empty counts as unset: compose files and CI write it so.
+/// The command line. A variable that is empty counts as unset: compose files and CI write it so. Help names
+/// variables and never shows what is in them, which may be a password.
 fn command() -> Command {
-    fn without_empty(command: Command) -> Command {
+    fn with_careful_variables(command: Command) -> Command {
         let command = command.mut_args(|argument| {
             let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
-            if argument.get_env().is_some_and(is_empty) { argument.env(None) } else { argument }
+            if argument.get_env().is_some_and(is_empty) {
+                argument.env(None)
+            } else {
+                argument.hide_env_values(true)
+            }
         });
-        command.mut_subcommands(without_empty)
+        command.mut_subcommands(with_careful_variables)
     }
-    without_empty(commands::Cli::command())
+    with_careful_variables(commands::Cli::command())
+}
+
+/// What was asked for; else the exit code, after help or the mistake was printed.
+fn parse() -> Result<commands::Cli, ExitCode> {
+    let parsed = command().try_get_matches();
+    parsed.and_then(|matches| commands::Cli::from_arg_matches(&matches)).map_err(|error| {
+        if error.use_stderr() {
+            printer::mistake(&error.render().ansi().to_string());
+        } else {
+            // A closed pipe is no error of ours.
+            let _closed_pipe = error.print();
+        }
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    })
 }
 
 fn main() -> ExitCode {
-    let cli = match commands::Cli::from_arg_matches(&command().get_matches()) {
+    let cli = match parse() {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(code) => return code,
     };
     logging::start(cli.verbose, cli.log_format);
     // A second call would only fail because a provider is already there, which is what we want.

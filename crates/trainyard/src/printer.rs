@@ -1,7 +1,8 @@
 //! The one place that writes to the terminal.
 //!
 //! Progress goes to stderr and only when that is a terminal; results go to stdout. Colours follow
-//! `NO_COLOR` and are never needed to understand a line.
+//! `NO_COLOR` and are never needed to understand a line. Sentences lose the credentials of URIs here,
+//! whoever wrote them.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use trainyard_mlflow::secrets::hide;
 use trainyard_pipeline::Event;
 
 use crate::failure::Failure;
@@ -31,7 +33,7 @@ pub(crate) fn stdout_has_colour() -> bool {
 
 /// What to do next, on stderr.
 pub(crate) fn hint(text: &str) {
-    anstream::eprintln!("{CYAN}hint:{CYAN:#} {text}");
+    anstream::eprintln!("{CYAN}hint:{CYAN:#} {}", hide(text));
 }
 
 /// What to do next, where a person reads it.
@@ -76,17 +78,22 @@ pub(crate) fn write_markdown<T>(
 
 /// Something to know, on stderr.
 pub(crate) fn note(text: &str) {
-    anstream::eprintln!("{text}");
+    anstream::eprintln!("{}", hide(text));
+}
+
+/// A wrong command line, as it was rendered, on stderr.
+pub(crate) fn mistake(rendered: &str) {
+    anstream::eprint!("{}", hide(rendered));
 }
 
 /// Something to know that is no failure, on stderr.
 pub(crate) fn warning(text: &str) {
-    anstream::eprintln!("{YELLOW}warning:{YELLOW:#} {text}");
+    anstream::eprintln!("{YELLOW}warning:{YELLOW:#} {}", hide(text));
 }
 
 /// A failure with its hint, on stderr.
 pub(crate) fn failure(message: &str, hint_text: Option<&str>) {
-    anstream::eprintln!("{RED}error:{RED:#} {message}");
+    anstream::eprintln!("{RED}error:{RED:#} {}", hide(message));
     if let Some(text) = hint_text {
         anstream::eprintln!();
         hint(text);
@@ -214,7 +221,7 @@ impl Progress {
 
     /// A line above the spinner.
     fn above(&self, text: &str) {
-        self.with_bar(|bar| bar.suspend(|| anstream::eprintln!("{text}")));
+        self.with_bar(|bar| bar.suspend(|| anstream::eprintln!("{}", hide(text))));
     }
 
     fn finish(&self, text: &str) {
@@ -223,6 +230,6 @@ impl Progress {
         {
             bar.finish_and_clear();
         }
-        anstream::eprintln!("{text}");
+        anstream::eprintln!("{}", hide(text));
     }
 }

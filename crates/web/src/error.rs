@@ -41,17 +41,8 @@ impl IntoResponse for Error {
             tracing::error!(%error, "a page could not be shown");
         }
         let mut response = status.into_response();
-        response.extensions_mut().insert(Failure(message(&error)));
+        response.extensions_mut().insert(Failure(error.for_clients().to_owned()));
         response
-    }
-}
-
-/// What people read. Paths and the database's own words are the operator's business.
-pub(crate) fn message(error: &StoreError) -> String {
-    match error {
-        StoreError::Store { message, .. } => message.clone(),
-        StoreError::Io { .. } => "A file could not be read; the server's log says why.".to_owned(),
-        _ => error.to_string(),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use trainyard_mlflow::entities::{Experiment, LifecycleStage, Run, Tag, ViewType};
 use trainyard_mlflow::{Page, SearchRuns};
 
-use crate::error::{Result, message, status};
+use crate::error::{Result, status};
 use crate::links::query;
 use crate::page::{self, Section};
 use crate::rows::Asked as AskedRows;
@@ -58,7 +58,7 @@ pub(crate) async fn show(
     let (code, runs) = match web.tracking.search_runs(search).await {
         Ok(found) => (StatusCode::OK, runs(&web, &experiment, &asked, &found)),
         Err(error) if status(&error) == StatusCode::BAD_REQUEST => {
-            (StatusCode::BAD_REQUEST, refused(&message(&error)))
+            (StatusCode::BAD_REQUEST, refused(error.for_clients()))
         }
         Err(error) => return Err(error.into()),
     };

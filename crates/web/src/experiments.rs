@@ -7,7 +7,7 @@ use serde::Deserialize;
 use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag, ViewType};
 use trainyard_mlflow::{Page, SearchExperiments, SearchRuns};
 
-use crate::error::{Result, message, status};
+use crate::error::{Result, status};
 use crate::links::query;
 use crate::page::{self, Section};
 use crate::{Web, format};
@@ -40,7 +40,7 @@ pub(crate) async fn list(
     let (code, body) = match web.tracking.search_experiments(search).await {
         Ok(found) => (StatusCode::OK, experiments(&web, &asked, &found, &headers).await?),
         Err(error) if !asked.q.is_empty() && status(&error) == StatusCode::BAD_REQUEST => {
-            (StatusCode::BAD_REQUEST, html! { p.notice.bad { (message(&error)) } })
+            (StatusCode::BAD_REQUEST, html! { p.notice.bad { (error.for_clients()) } })
         }
         Err(error) => return Err(error.into()),
     };

@@ -186,6 +186,7 @@ async fn raw(web: &Web, owner: &Owner, path: &str) -> Result {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind.content_type()));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if kind == Kind::Other {
         let name = path.rsplit('/').next().unwrap_or_default();
         let disposition = format!("attachment; filename*=UTF-8''{}", part(name));

@@ -8,7 +8,7 @@ use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Tag};
 use trainyard_mlflow::uri::{ModelUri, without_credentials};
 use trainyard_mlflow::{Page, SearchModelVersions, SearchRegisteredModels};
 
-use crate::error::{Result, message, status};
+use crate::error::{Result, status};
 use crate::links::query;
 use crate::page::{self, Section};
 use crate::rows::Asked as AskedRows;
@@ -43,7 +43,7 @@ pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> 
     let (code, content) = match web.tracking.search_registered_models(search).await {
         Ok(found) => (StatusCode::OK, models(&web, &asked, &found)),
         Err(error) if !text.is_empty() && status(&error) == StatusCode::BAD_REQUEST => {
-            (StatusCode::BAD_REQUEST, html! { p.notice.bad { (message(&error)) } })
+            (StatusCode::BAD_REQUEST, html! { p.notice.bad { (error.for_clients()) } })
         }
         Err(error) => return Err(error.into()),
     };

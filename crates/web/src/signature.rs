@@ -7,7 +7,6 @@ use maud::{Markup, html};
 use trainyard_mlflow::model::{MlModel, Schema};
 use trainyard_mlflow::{Error, Result, Tracking};
 
-use crate::error::message;
 
 /// Largest `MLmodel` that is read for a page.
 const BYTES_MAX: usize = 4 << 20;
@@ -34,7 +33,11 @@ pub(crate) fn show(model: &Result<MlModel>) -> Markup {
         Err(error) if error.is_not_found() => {
             return html! { p.soft { "There is no MLmodel file at the model's place." } };
         }
-        Err(error) => return html! { p.notice.bad { (message(error)) } },
+        // What is wrong in the file is the reader's business, where it lies on the server's disk is not.
+        Err(error @ Error::ModelFile { .. }) => {
+            return html! { p.notice.bad { (error.to_string()) } };
+        }
+        Err(error) => return html! { p.notice.bad { (error.for_clients()) } },
     };
     html! {
         p { @for name in model.flavors.names() { span.badge.plain { (name) } } }

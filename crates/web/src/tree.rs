@@ -6,7 +6,6 @@ use maud::{Markup, html};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::{FileInfo, Tag};
 
-use crate::error::message;
 use crate::files::Kind;
 use crate::format;
 use crate::links::Links;
@@ -49,7 +48,8 @@ impl Tree {
                     }
                 }
                 Err(error) => {
-                    tree.problem = Some(message(&error));
+                    tracing::warn!(%error, "artifacts could not be listed");
+                    tree.problem = Some(error.for_clients().to_owned());
                     break;
                 }
             }

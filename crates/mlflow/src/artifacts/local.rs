@@ -88,9 +88,16 @@ impl Artifacts for LocalArtifacts {
         {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
-            // Follows links inside of the root; `inside` refuses the others when they are read.
+            // Links inside of the root are followed; the others are not there.
+            let is_link = entry.file_type().await.is_ok_and(|kind| kind.is_symlink());
+            if is_link && Self::inside(root_uri, &path).await.is_err() {
+                continue;
+            }
             let Ok(metadata) = tokio::fs::metadata(entry.path()).await else { continue };
             let is_dir = metadata.is_dir();
+            if !is_dir && !metadata.is_file() {
+                continue;
+            }
             let file_size = (!is_dir).then(|| i64::try_from(metadata.len()).unwrap_or(i64::MAX));
             files.push(FileInfo { path, is_dir, file_size });
             if files.len() > ENTRIES_MAX {
@@ -107,6 +114,10 @@ impl Artifacts for LocalArtifacts {
     async fn download_artifact(&self, root_uri: &str, path: &str) -> Result<ByteStream> {
         let file_path = Self::inside(root_uri, path).await?;
         let missing = || Error::not_found(format!("no such artifact: {path:?}"));
+        // Opening a pipe would wait for ever.
+        if tokio::fs::metadata(&file_path).await.is_ok_and(|found| !found.is_file()) {
+            return Err(missing());
+        }
         let file = match tokio::fs::File::open(&file_path).await {
             Ok(file) => file,
             Err(error)
@@ -116,10 +127,6 @@ impl Artifacts for LocalArtifacts {
             }
             Err(error) => return Err(Error::io(&file_path, error)),
         };
-        let metadata = file.metadata().await.map_err(|error| Error::io(&file_path, error))?;
-        if metadata.is_dir() {
-            return Err(missing());
-        }
         let chunks = ReaderStream::new(file);
         Ok(Box::pin(chunks.map(move |chunk| chunk.map_err(|error| Error::io(&file_path, error)))))
     }

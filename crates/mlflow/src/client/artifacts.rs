@@ -17,12 +17,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::RequestBuilder;
 use serde::Deserialize;
 use tokio::time::timeout;
+use url::Url;
 
 use super::RestClient;
 use super::http::{Http, Ignored};
 use super::retry::Repeat;
 use crate::artifacts::{Artifacts, ByteStream, LocalArtifacts};
 use crate::entities::FileInfo;
+use crate::metadata_hosts::is_metadata_host;
 use crate::{Error, Result, uri};
 
 const SERVICE: &str = "/api/2.0/mlflow-artifacts/artifacts";
@@ -79,25 +81,32 @@ impl Root {
                     )));
                 }
                 let scheme = uri::scheme(base).unwrap_or("http");
-                Ok(Self::other(base, &format!("{scheme}://{host}"), prefix))
+                Self::other(base, &format!("{scheme}://{host}"), prefix)
             }
             Some("http" | "https") => {
                 let (server, prefix) = root_uri.split_once(SERVICE).ok_or_else(unsupported)?;
                 if server.contains('@') {
                     return Err(unsupported());
                 }
-                Ok(Self::other(base, server, prefix))
+                Self::other(base, server, prefix)
             }
             Some(_) => Err(unsupported()),
         }
     }
 
-    fn other(base: &str, server: &str, prefix: &str) -> Self {
-        Self::Remote {
+    fn other(base: &str, server: &str, prefix: &str) -> Result<Self> {
+        let host = Url::parse(server).ok().and_then(|url| url.host_str().map(str::to_owned));
+        // Whoever registers a version chooses where its files are; the machine's own secrets they are not.
+        if server != base && host.as_deref().is_none_or(is_metadata_host) {
+            return Err(Error::invalid(
+                "artifacts are not fetched from a host that keeps secrets of the machine that asks it",
+            ));
+        }
+        Ok(Self::Remote {
             service: format!("{server}{SERVICE}"),
             prefix: prefix.trim_matches('/').to_owned(),
             authorised: server == base,
-        }
+        })
     }
 }
 
@@ -174,7 +183,8 @@ impl Artifacts for RestClient {
         };
         let query = [("path", below(&prefix, path)?)];
         let request = self.http.request(Method::GET, &service, authorised).query(&query);
-        let answer: Answer = self.http.json(request, Repeat::Harmless).await?;
+        let answer = self.http.json(request, Repeat::Harmless).await;
+        let answer: Answer = answer.map_err(|error| quiet(error, authorised))?;
         let mut files = Vec::with_capacity(answer.files.len());
         for mut file in answer.files {
             // The service answers names; they must not become paths that lead elsewhere.
@@ -198,7 +208,8 @@ impl Artifacts for RestClient {
             return LocalArtifacts.download_artifact(root_uri, path).await;
         };
         let request = self.artifact(Method::GET, &service, &prefix, path, authorised)?;
-        let response = self.http.stream(request).await.map_err(|error| missing(error, path))?;
+        let response = self.http.stream(request).await;
+        let response = response.map_err(|error| missing(quiet(error, authorised), path))?;
         let http = self.http.clone();
         let chunks = response.bytes_stream();
         let watched = futures::stream::unfold((chunks, http), |(mut chunks, http)| async move {
@@ -248,6 +259,19 @@ impl Artifacts for RestClient {
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// An error without the words of a server that is not the tracking server: whoever registered the version chose
+/// it, and must not read what hosts of our network answer.
+fn quiet(error: Error, authorised: bool) -> Error {
+    match error {
+        _ if authorised => error,
+        Error::Api { code, .. } => Error::api(code, "the server of the artifacts refused"),
+        Error::UnexpectedAnswer { url, .. } => {
+            Error::UnexpectedAnswer { url, reason: "this is no server of artifacts".to_owned() }
+        }
+        _ => error,
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::credentials::Credentials;
+use super::resolver::Resolver;
 use super::retry::{self, Failure, Repeat};
 use super::settings::Settings;
 use crate::{Error, ErrorCode, Page, Result};
@@ -334,6 +335,7 @@ fn client(settings: &Settings, uses_tls: bool) -> Result<Client> {
         .pool_idle_timeout(Duration::from_secs(CONNECTION_IDLE_SECONDS_MAX))
         // Following would turn a POST into a GET and hide a wrong address.
         .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(Resolver)
         .tls_danger_accept_invalid_certs(settings.insecure_tls);
     if !uses_tls {
         builder = builder.tls_certs_only([]);

@@ -9,6 +9,7 @@ mod experiments;
 mod http;
 mod logged_models;
 mod registry;
+mod resolver;
 mod retry;
 mod runs;
 mod settings;

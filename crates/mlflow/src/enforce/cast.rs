@@ -51,6 +51,8 @@ const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 pub(crate) fn double(number: Number<'_>, casting: Casting) -> Result<f64> {
     match number {
         Number::Overflow(_) if casting != Casting::Upstream => Err(Refusal::Range),
+        // Python makes no float of a whole number beyond its range, whatever the casting.
+        Number::BigInt(_) if number.as_f64().is_infinite() => Err(Refusal::Range),
         number => Ok(number.as_f64()),
     }
 }
@@ -193,6 +195,15 @@ mod tests {
         assert_eq!(float(Number::Real(1e300), Casting::Upstream), Ok(f32::INFINITY));
         assert_eq!(float(Number::Real(f64::INFINITY), Casting::Strict), Ok(f32::INFINITY));
         assert_eq!(double(Number::Overflow(f64::INFINITY), Casting::Strict), Err(Refusal::Range));
+        let digits = "9".repeat(310);
+        for casting in CASTINGS {
+            assert_eq!(double(Number::BigInt(&digits), casting), Err(Refusal::Range));
+            assert_eq!(float(Number::BigInt(&digits), casting), Err(Refusal::Range));
+            assert_eq!(
+                double(Number::BigInt("18446744073709551616"), casting),
+                Ok(1.844_674_407_370_955_2e19)
+            );
+        }
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl<'s> Column<'s> {
                 properties: properties
                     .iter()
                     .map(|(name, data_type, required)| {
-                        (name.as_str(), Self::build(data_type, *required, true, capacity))
+                        (name.as_str(), Self::build(data_type, *required, true, 0))
                     })
                     .collect(),
             },
@@ -149,7 +149,7 @@ impl<'s> Column<'s> {
         // The commonest case by far, without the detour.
         if let (Values::Double(values), Kind::Number) = (&mut self.values, kind) {
             let number = reader.number()?;
-            if !matches!(number, Number::Overflow(_)) {
+            if !matches!(number, Number::Overflow(_) | Number::BigInt(_)) {
                 values.push(number.as_f64());
                 self.mark(true);
                 return Ok(());
@@ -259,6 +259,9 @@ impl<'s> Column<'s> {
     fn refuse(&mut self, refusal: Refusal, value: &str, kind: Kind, context: &mut Context<'_>) {
         self.push_default();
         self.mark(true);
+        if context.is_full() {
+            return context.count();
+        }
         let what = match kind {
             Kind::Null | Kind::Number => "",
             Kind::Text => "string ",
@@ -358,6 +361,14 @@ impl<'s> Column<'s> {
         match &mut self.values {
             Values::Double(values) => values.push(cast::double(number, casting)?),
             Values::Float(values) => values.push(cast::float(number, casting)?),
+            // Python writes a missing value of any column as NaN, pandas reads it so. Only its bool() of
+            // one is true.
+            values
+                if matches!(number, Number::Real(value) if value.is_nan())
+                    && !(matches!(values, Values::Boolean(_)) && casting == Casting::Upstream) =>
+            {
+                return Err(Refusal::Null);
+            }
             Values::Long(values) => values.push(cast::long(number, casting)?),
             Values::Integer(values) => values.push(cast::integer(number, casting)?),
             Values::Boolean(values) if casting != Casting::Strict => {
@@ -370,10 +381,6 @@ impl<'s> Column<'s> {
             // pandas.to_datetime reads a number as nanoseconds.
             Values::Datetime(values) if casting != Casting::Strict => {
                 values.push(cast::long(number, Casting::Lossless)?);
-            }
-            // To pandas a NaN is missing whatever the column.
-            Values::String(_) if casting == Casting::Upstream && number.as_f64().is_nan() => {
-                return Err(Refusal::Null);
             }
             Values::String(runs) if casting == Casting::Upstream => {
                 return runs.push(written.as_bytes());
@@ -539,7 +546,11 @@ fn read_object(
                     }
                 };
                 let value = reader.skip()?;
-                context.report_cast(value, &DataType::Any, problem);
+                if context.is_full() {
+                    context.count();
+                } else {
+                    context.report_cast(value, &DataType::Any, problem);
+                }
             }
         }
         more = reader.object_next()?;
@@ -547,8 +558,12 @@ fn read_object(
     for (name, column) in properties {
         if column.len() < length {
             if column.required {
-                let problem = format!("Missing required properties: {{'{name}'}}");
-                context.report_cast("", column.data_type, problem);
+                if context.is_full() {
+                    context.count();
+                } else {
+                    let problem = format!("Missing required properties: {{'{name}'}}");
+                    context.report_cast("", column.data_type, problem);
+                }
             }
             column.push_default();
             column.mark(false);
@@ -569,7 +584,8 @@ fn read_map(
         let key = reader.key()?;
         if keys.push(key.as_bytes()).is_err() {
             keys.push_empty();
-            context.report_row(format!("the keys of map {} are too long", context.column));
+            let column = context.column;
+            context.report_row(|| format!("the keys of map {column} are too long"));
         }
         values.read(reader, context)?;
         more = reader.object_next()?;

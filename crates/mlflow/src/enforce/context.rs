@@ -108,11 +108,30 @@ impl<'e> Context<'e> {
         }
     }
 
+    /// Whether more violations are only counted, so that nobody needs to put them into words.
+    pub(crate) fn is_full(&self) -> bool {
+        self.violations.len() >= self.limits.violations_max
+    }
+
+    /// Counts a violation that is not told.
+    pub(crate) fn count(&mut self) {
+        self.total += 1;
+    }
+
     /// Notes something wrong with a row as a whole.
     #[cold]
-    pub(crate) fn report_row(&mut self, problem: String) {
-        let row = Some(self.row);
-        self.report(Violation { column: None, row, value: None, expected: None, problem });
+    pub(crate) fn report_row(&mut self, problem: impl FnOnce() -> String) {
+        if self.is_full() {
+            return self.count();
+        }
+        let violation = Violation {
+            column: None,
+            row: Some(self.row),
+            value: None,
+            expected: None,
+            problem: problem(),
+        };
+        self.report(violation);
     }
 
     /// Nothing wrong so far.

@@ -1,6 +1,11 @@
 //! A CSV body, as `pandas.DataFrame.to_csv` writes it: a header line, then one line a row.
+//!
+//! Cells are read one by one into one buffer: a line of nothing but commas costs no more than a line.
+
+use csv_core::ReadFieldResult;
 
 use super::context::{Casting, Limits};
+use super::infer::{INFERRED_MAX, too_wide};
 use super::plan::{Plan, Slot};
 use super::rejection::Rejection;
 use super::request::{Request, Stop};
@@ -12,11 +17,56 @@ const MISSING: [&str; 17] = [
     "NULL", "NaN", "None", "n/a", "nan", "null",
 ];
 
-/// Rows that are looked at to type a CSV for a model without signature.
-const SAMPLE_ROWS: usize = 1000;
+/// The cells of a text, one after the other.
+struct Cells<'t> {
+    reader: csv_core::Reader,
+    rest: &'t [u8],
+    cell: Vec<u8>,
+}
 
-fn reader(text: &str) -> ::csv::Reader<&[u8]> {
-    ::csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes())
+impl<'t> Cells<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { reader: csv_core::Reader::new(), rest: text.as_bytes(), cell: vec![0; 256] }
+    }
+
+    /// The next cell, and whether it is the last of its line; none at the end of the text.
+    fn next(&mut self) -> Result<Option<(&str, bool)>, Rejection> {
+        let mut length = 0;
+        let ends = loop {
+            let free = self.cell.get_mut(length..).unwrap_or_default();
+            let (found, read, written) = self.reader.read_field(self.rest, free);
+            self.rest = self.rest.get(read..).unwrap_or_default();
+            length += written;
+            match found {
+                // At the end of the input the reader is asked once more, with nothing.
+                ReadFieldResult::InputEmpty => {}
+                ReadFieldResult::OutputFull => self.cell.resize(self.cell.len() * 2, 0),
+                ReadFieldResult::Field { record_end } => break record_end,
+                ReadFieldResult::End => return Ok(None),
+            }
+        };
+        let cell = std::str::from_utf8(self.cell.get(..length).unwrap_or_default());
+        cell.map(|cell| Some((cell, ends))).map_err(refused)
+    }
+
+    /// The names in the first line, of which there must not be more than `max`.
+    fn header(
+        &mut self,
+        max: usize,
+        too_many: impl Fn() -> Rejection,
+    ) -> Result<Vec<String>, Rejection> {
+        let mut names = Vec::new();
+        while let Some((name, ends)) = self.next()? {
+            if names.len() == max {
+                return Err(too_many());
+            }
+            names.push(name.to_owned());
+            if ends {
+                return Ok(names);
+            }
+        }
+        if names.is_empty() { Err(refused("No columns to parse from file")) } else { Ok(names) }
+    }
 }
 
 fn refused(error: impl std::fmt::Display) -> Rejection {
@@ -27,14 +77,6 @@ fn refused(error: impl std::fmt::Display) -> Rejection {
     ))
 }
 
-fn header(reader: &mut ::csv::Reader<&[u8]>) -> Result<Vec<String>, Rejection> {
-    let header = reader.headers().map_err(refused)?;
-    if header.is_empty() {
-        return Err(refused("No columns to parse from file"));
-    }
-    Ok(header.iter().map(ToOwned::to_owned).collect())
-}
-
 /// Reads all lines into the buffers of the plan.
 pub(crate) fn read<'e>(
     plan: &'e Plan,
@@ -42,8 +84,11 @@ pub(crate) fn read<'e>(
     limits: &'e Limits,
     text: &str,
 ) -> Result<Request<'e>, Rejection> {
-    let mut reader = reader(text);
-    let header = header(&mut reader)?;
+    let mut cells = Cells::new(text);
+    let max = plan.width_max();
+    let header = cells.header(max, || {
+        refused(format!("the header has more than {max} columns; the model takes {}", plan.width))
+    })?;
     let mut request = Request::new(plan, casting, limits, text.len());
     request.context.csv = true;
     if plan.tensors {
@@ -58,61 +103,86 @@ pub(crate) fn read<'e>(
         Stop::Syntax(syntax) => refused(syntax.describe(text)),
     };
     let targets = request.targets(&header).map_err(rejected)?;
-    let mut record = ::csv::StringRecord::new();
-    while reader.read_record(&mut record).map_err(refused)? {
-        request.context.row = request.rows;
-        if record.len() != targets.len() {
-            let problem =
-                format!("the header has {} columns, this line has {}", targets.len(), record.len());
-            request.context.report_row(problem);
+    let mut place = 0;
+    request.context.row = 0;
+    while let Some((cell, ends)) = cells.next()? {
+        let target = targets.get(place).copied().flatten();
+        let input = target.and_then(|index| plan.inputs.get(index));
+        let slot = target.and_then(|index| request.slots.get_mut(index));
+        if let (Some(input), Some(Slot::Column(column))) = (input, slot) {
+            request.context.enter(input);
+            let cell = if MISSING.contains(&cell) { "" } else { cell };
+            column.read_text(cell, &mut request.context);
         }
-        for (cell, target) in record.iter().zip(&targets) {
-            let input = target.and_then(|index| plan.inputs.get(index));
-            let slot = target.and_then(|index| request.slots.get_mut(index));
-            if let (Some(input), Some(Slot::Column(column))) = (input, slot) {
-                request.context.enter(input);
-                let cell = if MISSING.contains(&cell) { "" } else { cell };
-                column.read_text(cell, &mut request.context);
-            }
+        place += 1;
+        if ends {
+            end_of_line(&mut request, place, targets.len()).map_err(rejected)?;
+            place = 0;
         }
-        request.fill_row();
-        request.next_row().map_err(rejected)?;
+    }
+    if place > 0 {
+        end_of_line(&mut request, place, targets.len()).map_err(rejected)?;
     }
     Ok(request)
 }
 
+fn end_of_line(
+    request: &mut Request<'_>,
+    cells: usize,
+    named: usize,
+) -> super::request::Result<()> {
+    if cells != named {
+        request
+            .context
+            .report_row(|| format!("the header has {named} columns, this line has {cells}"));
+    }
+    request.fill_row();
+    request.next_row()?;
+    request.context.row = request.rows;
+    Ok(())
+}
+
 /// A schema for a model without signature: whole numbers, numbers, booleans, else text.
 pub(crate) fn infer(text: &str) -> Result<Schema, Rejection> {
-    let mut reader = reader(text);
-    let header = header(&mut reader)?;
+    let mut cells = Cells::new(text);
+    let header = cells.header(INFERRED_MAX, too_wide)?;
     let mut types: Vec<Option<DataType>> = vec![None; header.len()];
-    for record in reader.records().take(SAMPLE_ROWS) {
-        let record = record.map_err(refused)?;
-        for (cell, found) in record.iter().zip(&mut types) {
-            let cell_type = match cell {
-                missing if MISSING.contains(&missing) => continue,
-                "True" | "False" | "true" | "false" | "TRUE" | "FALSE" => DataType::Boolean,
-                cell if cell.parse::<i64>().is_ok() => DataType::Long,
-                cell if cell.parse::<f64>().is_ok() => DataType::Double,
-                _ => DataType::String,
-            };
-            *found = Some(match found.take() {
-                None => cell_type,
-                Some(known) if known == cell_type => known,
-                Some(DataType::Long | DataType::Double)
-                    if matches!(cell_type, DataType::Long | DataType::Double) =>
-                {
-                    DataType::Double
-                }
-                Some(_) => DataType::String,
-            });
+    let mut place = 0;
+    while let Some((cell, ends)) = cells.next()? {
+        if let Some(found) = types.get_mut(place) {
+            // What is text once stays text.
+            if *found != Some(DataType::String) && !MISSING.contains(&cell) {
+                *found = Some(common(found.take(), of(cell)));
+            }
         }
+        place = if ends { 0 } else { place + 1 };
     }
     let column = |(name, data_type): (String, Option<DataType>)| ColSpec {
         name: Some(name),
-        // Whole numbers may have missing ones further down; floats hold both.
         data_type: data_type.unwrap_or(DataType::Double),
         required: false,
     };
     Ok(Schema::Columns(header.into_iter().zip(types).map(column).collect()))
+}
+
+fn of(cell: &str) -> DataType {
+    match cell {
+        "True" | "False" | "true" | "false" | "TRUE" | "FALSE" => DataType::Boolean,
+        cell if cell.parse::<i64>().is_ok() => DataType::Long,
+        cell if cell.parse::<f64>().is_ok() => DataType::Double,
+        _ => DataType::String,
+    }
+}
+
+fn common(known: Option<DataType>, cell: DataType) -> DataType {
+    match known {
+        None => cell,
+        Some(known) if known == cell => known,
+        Some(DataType::Long | DataType::Double)
+            if matches!(cell, DataType::Long | DataType::Double) =>
+        {
+            DataType::Double
+        }
+        Some(_) => DataType::String,
+    }
 }

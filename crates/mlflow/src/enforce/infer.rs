@@ -1,144 +1,389 @@
 //! A schema for a model that has none, from the request itself, as numpy and pandas would type it.
+//!
+//! The text is walked once, and of each column only its type is kept: a tree of the request would take
+//! a hundred times its size.
+
+use std::borrow::Cow;
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
-use super::json::Tree;
+use super::json::{Kind, Number, Reader};
+use super::request::{Result, Stop, UNKNOWN_COLUMNS_MAX, column_names};
+use super::{FORMATS, Protocol, Rejection};
 use crate::model::{ColSpec, DataType, Schema, TensorSpec};
 
-/// The schema that fits a data frame in records or column form, or nested lists. Columns stand in the
-/// order in which they came.
-pub(crate) fn schema(frame: bool, value: &Tree) -> Schema {
-    match value {
-        Tree::Array(rows) if rows.iter().any(|row| matches!(row, Tree::Object(_))) => {
-            columns(records(rows))
-        }
-        Tree::Object(entries) if entries.contains_key("data") && frame => split(value),
-        Tree::Object(entries) => columns(
-            entries
-                .iter()
-                .map(|(name, value)| match value {
-                    Tree::Array(items) => (name.as_str(), items.iter().collect()),
-                    scalar => (name.as_str(), vec![scalar]),
-                })
-                .collect(),
-        ),
-        array => Schema::Tensors(vec![tensor(array)]),
-    }
+/// Columns, and properties of objects in them, of a request for a model without signature. Each is a
+/// buffer of its own.
+pub(crate) const INFERRED_MAX: usize = UNKNOWN_COLUMNS_MAX;
+
+/// What was seen of the values of a column.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    /// The type of those that are there.
+    kind: Option<DataType>,
+    /// Some are null.
+    null: bool,
+    /// Some are NaN, which is a missing value in a column of anything, and a number in one of nothing
+    /// else.
+    nan: bool,
 }
 
-type Cells<'v> = IndexMap<&'v str, Vec<&'v Tree>>;
-
-fn columns(cells: Cells<'_>) -> Schema {
-    let specs = cells.into_iter().map(|(name, values)| ColSpec {
-        name: Some(name.to_owned()),
-        data_type: values.iter().map(|value| of(value)).reduce(common).unwrap_or(DataType::Any),
-        required: !values.iter().any(|value| value.is_null()),
-    });
-    Schema::Columns(specs.collect())
-}
-
-fn records(rows: &[Tree]) -> Cells<'_> {
-    let mut cells = Cells::new();
-    for row in rows {
-        let Tree::Object(entries) = row else { continue };
-        for (name, value) in entries {
-            cells.entry(name.as_str()).or_default().push(value);
-        }
+impl Seen {
+    fn of(kind: DataType) -> Self {
+        Self { kind: Some(kind), ..Self::default() }
     }
-    let complete = rows.len();
-    for values in cells.values_mut() {
-        // A column that some records lack is optional.
-        if values.len() < complete {
-            values.push(&Tree::Scalar(Value::Null));
-        }
-    }
-    cells
-}
 
-fn split(value: &Tree) -> Schema {
-    let rows = value.get("data").and_then(Tree::items).unwrap_or_default();
-    let rows: Vec<&[Tree]> = rows.iter().filter_map(Tree::items).collect();
-    let name = |name: &Tree| match name {
-        Tree::Scalar(Value::String(name)) => name.clone(),
-        other => other.clone().into_value().to_string(),
-    };
-    let names = value.get("columns").and_then(Tree::items);
-    let names: Option<Vec<String>> = names.map(|names| names.iter().map(name).collect());
-    let width = names.as_ref().map_or_else(|| rows.first().map_or(0, |row| row.len()), Vec::len);
-    let mut specs = Vec::with_capacity(width);
-    for position in 0..width {
-        let cells: Vec<&Tree> = rows.iter().filter_map(|row| row.get(position)).collect();
-        specs.push(ColSpec {
-            name: names.as_ref().and_then(|names| names.get(position).cloned()),
-            data_type: cells.iter().map(|cell| of(cell)).reduce(common).unwrap_or(DataType::Any),
-            required: !cells.iter().any(|cell| cell.is_null()),
-        });
+    fn null() -> Self {
+        Self { null: true, ..Self::default() }
     }
-    Schema::Columns(specs)
-}
 
-fn tensor(value: &Tree) -> TensorSpec {
-    let mut rank = 0;
-    let mut inner = value;
-    while let Tree::Array(items) = inner {
-        rank += 1;
-        let Some(first) = items.first() else { break };
-        inner = first;
+    fn add(&mut self, other: Self) {
+        self.null |= other.null;
+        self.nan |= other.nan;
+        self.kind = match (self.kind.take(), other.kind) {
+            (Some(left), Some(right)) => Some(common(left, right)),
+            (left, right) => left.or(right),
+        };
     }
-    let dtype = match leaf(value) {
-        DataType::Boolean => "bool",
-        DataType::Long => "int64",
-        DataType::Double => "float64",
-        _ => "str",
-    };
-    TensorSpec { name: None, dtype: dtype.to_owned(), shape: vec![-1; rank] }
-}
 
-fn leaf(value: &Tree) -> DataType {
-    match value {
-        Tree::Array(items) => items.iter().map(leaf).reduce(common).unwrap_or(DataType::Double),
-        scalar => of(scalar),
+    fn has_missing(&self) -> bool {
+        self.null || self.nan
     }
-}
 
-fn of(value: &Tree) -> DataType {
-    match value {
-        Tree::Scalar(value) => scalar(value),
-        Tree::Array(items) => {
-            DataType::Array(Box::new(items.iter().map(of).reduce(common).unwrap_or(DataType::Any)))
-        }
-        Tree::Object(entries) => {
-            let mut properties: Vec<_> =
-                entries.iter().map(|(name, value)| (name.clone(), of(value), false)).collect();
-            properties.sort_by(|(left, ..), (right, ..)| left.cmp(right));
-            DataType::Object(properties)
+    /// The type of a column. A column of nothing but nulls is of any type: what it is, the model says.
+    fn data_type(&self) -> DataType {
+        match &self.kind {
+            // Whole numbers beside a missing one become floats, as in pandas.
+            Some(DataType::Long) if self.has_missing() => DataType::Double,
+            Some(kind) => kind.clone(),
+            None if self.nan => DataType::Double,
+            None => DataType::Any,
         }
     }
-}
 
-fn scalar(value: &Value) -> DataType {
-    match value {
-        Value::Bool(_) => DataType::Boolean,
-        Value::Number(number) if number.is_i64() => DataType::Long,
-        Value::Number(_) => DataType::Double,
-        Value::String(_) => DataType::String,
-        // A missing value takes the type of the others; alone it is a missing number.
-        _ => DataType::Any,
+    /// The type of the elements of a list: only any type holds missing ones.
+    fn item(self) -> DataType {
+        match self.kind {
+            Some(kind) if !self.null && !self.nan => kind,
+            Some(DataType::Double | DataType::Long) | None if !self.null && self.nan => {
+                DataType::Double
+            }
+            _ => DataType::Any,
+        }
+    }
+
+    fn dtype(&self) -> &'static str {
+        match self.kind {
+            Some(DataType::Boolean) if !self.has_missing() => "bool",
+            Some(DataType::Long) if !self.has_missing() => "int64",
+            Some(DataType::Long | DataType::Double | DataType::Boolean) | None => "float64",
+            Some(_) => "str",
+        }
     }
 }
 
 /// The type that holds values of both.
 fn common(left: DataType, right: DataType) -> DataType {
+    use DataType::{Any, Array, Boolean, Double, Long};
     match (left, right) {
         (left, right) if left == right => left,
-        // Whole numbers beside a missing one become floats, as in pandas.
-        (DataType::Double | DataType::Any, DataType::Long)
-        | (DataType::Long, DataType::Double | DataType::Any) => DataType::Double,
-        (DataType::Any, plain @ (DataType::Double | DataType::String | DataType::Boolean))
-        | (plain @ (DataType::Double | DataType::String | DataType::Boolean), DataType::Any) => {
-            plain
+        (Double | Boolean, Long) | (Long | Boolean, Double) | (Long | Double, Boolean) => Double,
+        (Array(left), Array(right)) => Array(Box::new(common(*left, *right))),
+        _ => Any,
+    }
+}
+
+/// The schema that fits the body of a request. Columns stand in the order in which they came. What is no
+/// request gets some schema: reading it says what is wrong.
+pub(crate) fn schema(reader: &mut Reader<'_>, protocol: Protocol) -> Result<Schema> {
+    let start = reader.position();
+    if reader.kind()? != Kind::Object {
+        return value(reader, protocol == Protocol::Predict);
+    }
+    let mut has_data = false;
+    let mut more = reader.object_start()?;
+    while more {
+        let key = reader.key()?;
+        if let Some(format) = FORMATS.iter().find(|format| **format == key) {
+            return value(reader, format.starts_with("dataframe"));
         }
-        _ => DataType::Any,
+        has_data |= key == "data";
+        reader.skip()?;
+        more = reader.object_next()?;
+    }
+    reader.seek(start);
+    if protocol == Protocol::Predict && has_data { split(reader) } else { columns(reader) }
+}
+
+/// The schema of the data itself; `frame` says that it is a data frame.
+fn value(reader: &mut Reader<'_>, frame: bool) -> Result<Schema> {
+    match reader.kind()? {
+        Kind::Array => {
+            let mut ahead = reader.clone();
+            if ahead.array_start()? && ahead.kind()? == Kind::Object {
+                return records(reader);
+            }
+        }
+        Kind::Object if frame => return split(reader),
+        Kind::Object => return columns(reader),
+        _ => {}
+    }
+    tensor(reader)
+}
+
+#[derive(Debug, Default)]
+struct Columns<'a>(IndexMap<Cow<'a, str>, (Seen, usize)>);
+
+impl<'a> Columns<'a> {
+    /// Adds a value of a column, which is probably the one at `hint`; returns its place.
+    fn add(&mut self, name: Cow<'a, str>, hint: usize, seen: Seen) -> Result<usize> {
+        let expected = self.0.get_index_mut(hint).filter(|(known, _)| **known == name);
+        if let Some((_, (known, count))) = expected {
+            known.add(seen);
+            *count += 1;
+            return Ok(hint);
+        }
+        check_width(self.0.len())?;
+        let entry = self.0.entry(name);
+        let place = entry.index();
+        let (known, count) = entry.or_default();
+        known.add(seen);
+        *count += 1;
+        Ok(place)
+    }
+
+    /// The schema; columns with fewer values than `rows` are optional.
+    fn schema(self, rows: usize) -> Result<Schema> {
+        let columns = self.0.into_iter().map(|(name, (seen, count))| ColSpec {
+            name: Some(name.into_owned()),
+            required: !seen.has_missing() && count >= rows,
+            // Whole numbers of a column that some records lack are beside missing ones.
+            data_type: match seen.data_type() {
+                DataType::Long if count < rows => DataType::Double,
+                kind => kind,
+            },
+        });
+        bounded(columns.collect())
+    }
+}
+
+/// `[{"a": 1, "b": 2}, …]`
+fn records(reader: &mut Reader<'_>) -> Result<Schema> {
+    let mut columns = Columns::default();
+    let mut rows = 0;
+    let mut more = reader.array_start()?;
+    while more {
+        rows += 1;
+        if reader.kind()? == Kind::Object {
+            let mut hint = 0;
+            let mut more = reader.object_start()?;
+            while more {
+                let name = reader.key()?;
+                let seen = cell(reader, 0)?;
+                hint = columns.add(name, hint, seen)? + 1;
+                more = reader.object_next()?;
+            }
+        } else {
+            reader.skip()?;
+        }
+        more = reader.array_next()?;
+    }
+    columns.schema(rows)
+}
+
+/// `{"a": [1, 3], "b": [2, 4]}`, or one row of it.
+fn columns(reader: &mut Reader<'_>) -> Result<Schema> {
+    let mut columns = Columns::default();
+    let mut more = reader.object_start()?;
+    while more {
+        let name = reader.key()?;
+        let mut seen = Seen::default();
+        if reader.kind()? == Kind::Array {
+            let mut more = reader.array_start()?;
+            while more {
+                seen.add(cell(reader, 1)?);
+                more = reader.array_next()?;
+            }
+        } else {
+            seen = cell(reader, 0)?;
+        }
+        let hint = columns.0.len();
+        columns.add(name, hint, seen)?;
+        more = reader.object_next()?;
+    }
+    columns.schema(0)
+}
+
+/// `{"columns": ["a", "b"], "data": [[1, 2], …]}`
+fn split(reader: &mut Reader<'_>) -> Result<Schema> {
+    let mut names = None;
+    let mut seen: Vec<Seen> = Vec::new();
+    let mut more = reader.object_start()?;
+    while more {
+        let key = reader.key()?;
+        match (key.as_ref(), reader.kind()?) {
+            ("columns", Kind::Array) => names = column_names(reader, INFERRED_MAX)?,
+            ("data", Kind::Array) => rows(reader, &mut seen)?,
+            _ => drop(reader.skip()?),
+        }
+        more = reader.object_next()?;
+    }
+    let width = names.as_ref().map_or(seen.len(), Vec::len);
+    seen.resize_with(width, Seen::default);
+    let mut names = names.map(Vec::into_iter);
+    let columns = seen.iter().map(|seen| ColSpec {
+        name: names.as_mut().and_then(Iterator::next),
+        data_type: seen.data_type(),
+        required: !seen.has_missing(),
+    });
+    bounded(columns.collect())
+}
+
+fn rows(reader: &mut Reader<'_>, seen: &mut Vec<Seen>) -> Result<()> {
+    let mut more = reader.array_start()?;
+    while more {
+        if reader.kind()? == Kind::Array {
+            let mut place = 0;
+            let mut more = reader.array_start()?;
+            while more {
+                let value = cell(reader, 2)?;
+                if place == seen.len() {
+                    check_width(place)?;
+                    seen.push(Seen::default());
+                }
+                if let Some(seen) = seen.get_mut(place) {
+                    seen.add(value);
+                }
+                place += 1;
+                more = reader.array_next()?;
+            }
+        } else {
+            reader.skip()?;
+        }
+        more = reader.array_next()?;
+    }
+    Ok(())
+}
+
+/// Nested lists, or a bare value.
+fn tensor(reader: &mut Reader<'_>) -> Result<Schema> {
+    let mut rank = 0;
+    let mut ahead = reader.clone();
+    while ahead.kind()? == Kind::Array {
+        reader.check_depth(rank)?;
+        rank += 1;
+        if !ahead.array_start()? {
+            break;
+        }
+    }
+    let mut seen = Seen::default();
+    leaves(reader, 0, &mut seen)?;
+    let shape = vec![-1; rank];
+    Ok(Schema::Tensors(vec![TensorSpec { name: None, dtype: seen.dtype().to_owned(), shape }]))
+}
+
+/// numpy's name of the type of all values in nested lists.
+pub(crate) fn dtype(reader: &mut Reader<'_>) -> Result<&'static str> {
+    let mut seen = Seen::default();
+    leaves(reader, 0, &mut seen)?;
+    Ok(seen.dtype())
+}
+
+/// The type of all values in nested lists, as a column of them.
+pub(crate) fn flat_type(reader: &mut Reader<'_>) -> Result<DataType> {
+    let mut seen = Seen::default();
+    leaves(reader, 0, &mut seen)?;
+    Ok(seen.data_type())
+}
+
+fn leaves(reader: &mut Reader<'_>, depth: usize, seen: &mut Seen) -> Result<()> {
+    reader.check_depth(depth)?;
+    if reader.kind()? != Kind::Array {
+        seen.add(cell(reader, depth)?);
+        return Ok(());
+    }
+    let mut more = reader.array_start()?;
+    while more {
+        leaves(reader, depth + 1, seen)?;
+        more = reader.array_next()?;
+    }
+    Ok(())
+}
+
+fn cell(reader: &mut Reader<'_>, depth: usize) -> Result<Seen> {
+    reader.check_depth(depth)?;
+    Ok(match reader.kind()? {
+        Kind::Null => {
+            reader.null()?;
+            Seen::null()
+        }
+        Kind::Boolean => {
+            reader.boolean()?;
+            Seen::of(DataType::Boolean)
+        }
+        Kind::Number => match reader.number()? {
+            Number::Int(_) => Seen::of(DataType::Long),
+            Number::Real(value) if value.is_nan() => Seen { nan: true, ..Seen::default() },
+            _ => Seen::of(DataType::Double),
+        },
+        Kind::Text => {
+            reader.skip()?;
+            Seen::of(DataType::String)
+        }
+        Kind::Array => {
+            let mut items = Seen::default();
+            let mut more = reader.array_start()?;
+            while more {
+                items.add(cell(reader, depth + 1)?);
+                more = reader.array_next()?;
+            }
+            Seen::of(DataType::Array(Box::new(items.item())))
+        }
+        Kind::Object => {
+            let mut properties: Vec<(String, DataType, bool)> = Vec::new();
+            let mut more = reader.object_start()?;
+            while more {
+                check_width(properties.len())?;
+                let name = reader.key()?.into_owned();
+                properties.push((name, cell(reader, depth + 1)?.data_type(), false));
+                more = reader.object_next()?;
+            }
+            properties.sort_by(|(left, ..), (right, ..)| left.cmp(right));
+            properties.dedup_by(|(left, ..), (right, ..)| left == right);
+            Seen::of(DataType::Object(properties))
+        }
+    })
+}
+
+/// Refuses one more column than there may be.
+fn check_width(width: usize) -> Result<()> {
+    if width < INFERRED_MAX {
+        return Ok(());
+    }
+    Err(Stop::Rejected(too_wide()))
+}
+
+pub(crate) fn too_wide() -> Rejection {
+    Rejection::parse(format!(
+        "Invalid input. The request has more than {INFERRED_MAX} columns; a model without signature \
+         takes no more."
+    ))
+}
+
+fn bounded(columns: Vec<ColSpec>) -> Result<Schema> {
+    fn size(kind: &DataType) -> usize {
+        match kind {
+            DataType::Array(items) | DataType::Map(items) => 1 + size(items),
+            DataType::Object(properties) => {
+                1 + properties.iter().map(|(_, kind, _)| size(kind)).sum::<usize>()
+            }
+            _ => 1,
+        }
+    }
+    let parts: usize = columns.iter().map(|column| size(&column.data_type)).sum();
+    if parts > INFERRED_MAX {
+        Err(Stop::Rejected(too_wide()))
+    } else {
+        Ok(Schema::Columns(columns))
     }
 }

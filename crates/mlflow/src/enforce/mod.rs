@@ -17,6 +17,7 @@ mod context;
 mod csv;
 mod datetime;
 mod infer;
+mod inference;
 mod json;
 mod names;
 mod params;
@@ -102,6 +103,17 @@ impl Enforcer {
         Some(self.plan.as_ref()?.arrow.clone())
     }
 
+    /// Names of the columns that are read, where a signature names them: all others are read past.
+    pub fn column_names(&self) -> Option<impl Iterator<Item = &str>> {
+        let plan = self.plan.as_ref().filter(|plan| plan.named && !plan.tensors)?;
+        Some(plan.inputs.iter().map(|input| input.name.as_str()))
+    }
+
+    /// Rows that a request may have.
+    pub fn rows_max(&self) -> usize {
+        self.limits.rows_max
+    }
+
     /// Reads a JSON body.
     pub fn json(&self, body: &[u8], protocol: Protocol) -> Result<Enforced, Rejection> {
         self.read_json(body, protocol).map_err(Rejection::bounded)
@@ -117,10 +129,17 @@ impl Enforcer {
         self.read_table(table).map_err(Rejection::bounded)
     }
 
+    /// Reads a request of the Open Inference Protocol; returns the id that it gives itself, too.
+    pub fn inference(&self, body: &[u8]) -> Result<(Option<String>, Enforced), Rejection> {
+        self.read_inference(body).map_err(Rejection::bounded)
+    }
+
     fn read_json(&self, body: &[u8], protocol: Protocol) -> Result<Enforced, Rejection> {
         let text = utf8(body)?;
         let Some(plan) = &self.plan else {
-            let schema = self.inferred(text, protocol)?;
+            let mut reader = self.reader(text);
+            let schema =
+                infer::schema(&mut reader, protocol).map_err(|stop| rejection(stop, text))?;
             let enforced = self.json_by(&Plan::new(&schema), text, protocol)?;
             return Ok(Enforced { schema: Some(schema), ..enforced });
         };
@@ -130,12 +149,45 @@ impl Enforcer {
     fn read_csv(&self, body: &[u8]) -> Result<Enforced, Rejection> {
         let text = utf8(body)?;
         let Some(plan) = &self.plan else {
-            let schema = check_width(csv::infer(text)?)?;
+            let schema = csv::infer(text)?;
             let plan = Plan::new(&schema);
-            let request = csv::read(&plan, self.casting, &self.limits, text)?;
+            let request = csv::read(&plan, self.casting(), &self.limits, text)?;
             return Ok(Enforced { schema: Some(schema), ..self.finish(request, None)? });
         };
         self.finish(csv::read(plan, self.casting, &self.limits, text)?, None)
+    }
+
+    fn read_inference(&self, body: &[u8]) -> Result<(Option<String>, Enforced), Rejection> {
+        let text = utf8(body)?;
+        let stopped = |stop| rejection(stop, text);
+        let mut reader = self.reader(text);
+        let body = inference::Body::read(&mut reader).map_err(stopped)?;
+        reader.end().map_err(|syntax| stopped(syntax.into()))?;
+        let schema = match &self.plan {
+            Some(_) => None,
+            None => Some(body.schema(&reader).map_err(stopped)?),
+        };
+        let inferred = schema.as_ref().map(Plan::new);
+        let Some(plan) = self.plan.as_ref().or(inferred.as_ref()) else {
+            return Err(Rejection::parse(NO_ROWS));
+        };
+        let mut request = Request::new(plan, self.casting(), &self.limits, text.len());
+        body.fill(&mut request, &mut reader).map_err(stopped)?;
+        let enforced = self.finish(request, None)?;
+        Ok((body.id, Enforced { schema, ..enforced }))
+    }
+
+    fn reader<'t>(&self, text: &'t str) -> Reader<'t> {
+        Reader::new(text, self.limits.depth_max)
+    }
+
+    /// A schema that was made of the request itself is no reason to be strict with it: `true` beside 2 is
+    /// a number.
+    fn casting(&self) -> Casting {
+        match self.casting {
+            Casting::Strict if self.plan.is_none() => Casting::Lossless,
+            casting => casting,
+        }
     }
 
     fn read_table(&self, table: &RecordBatch) -> Result<Enforced, Rejection> {
@@ -153,7 +205,10 @@ impl Enforcer {
         let Some(plan) = self.plan.as_ref().or(inferred.as_ref().map(|(plan, _)| plan)) else {
             return Err(Rejection::parse("Invalid input. The table has no columns."));
         };
-        let request = Request::new(plan, self.casting, &self.limits, 0);
+        let mut request = Request::new(plan, self.casting(), &self.limits, 0);
+        request
+            .check_table(table.num_columns(), table.num_rows())
+            .map_err(|stop| rejection(stop, ""))?;
         let (batch, absent, ignored) = table::read(plan, request, table)?;
         let params = params::enforce(&self.params, None)?;
         let schema = inferred.map(|(_, schema)| schema);
@@ -172,12 +227,13 @@ impl Enforcer {
     }
 
     fn json_by(&self, plan: &Plan, text: &str, protocol: Protocol) -> Result<Enforced, Rejection> {
-        let mut request = Request::new(plan, self.casting, &self.limits, text.len());
-        let mut reader = Reader::new(text, self.limits.depth_max);
-        let params = read_body(&mut request, &mut reader, protocol).and_then(|params| {
-            reader.end()?;
-            Ok(params)
-        });
+        let mut request = Request::new(plan, self.casting(), &self.limits, text.len());
+        let mut reader = self.reader(text);
+        let params =
+            read_body(&mut request, &mut reader, protocol, &self.params).and_then(|params| {
+                reader.end()?;
+                Ok(params)
+            });
         match params {
             Ok(params) => self.finish(request, params),
             Err(stop) => Err(rejection(stop, text)),
@@ -199,34 +255,16 @@ impl Enforcer {
             .map_err(|error| Rejection::parse(format!("Invalid input. {error}")))?;
         Ok(Enforced { batch, params, ignored: extra, absent, schema: None, frame })
     }
-
-    /// A schema made of the request, for a model without signature.
-    fn inferred(&self, text: &str, protocol: Protocol) -> Result<Schema, Rejection> {
-        let mut reader = Reader::new(text, self.limits.depth_max);
-        let tree = reader.tree().map_err(|syntax| rejection(Stop::Syntax(syntax), text))?;
-        let of_format = FORMATS.iter().find_map(|format| Some((format, tree.get(format)?)));
-        let schema = match of_format {
-            Some((format, value)) => infer::schema(format.starts_with("dataframe"), value),
-            // Anything else is refused when it is read, unless it is one of the bare forms.
-            None => infer::schema(protocol == Protocol::Predict, &tree),
-        };
-        check_width(schema)
-    }
 }
 
-/// Columns of a request for a model without signature. Each is a buffer of its own, so a body of
-/// nothing but columns would take a hundred times its size.
-const INFERRED_COLUMNS_MAX: usize = 10_000;
+/// Nesting of JSON that is not a request.
+const DEPTH_MAX: usize = 64;
 
-fn check_width(schema: Schema) -> Result<Schema, Rejection> {
-    if schema.len() <= INFERRED_COLUMNS_MAX {
-        return Ok(schema);
-    }
-    Err(Rejection::parse(format!(
-        "Invalid input. The request has {} columns; a model without signature takes at most \
-         {INFERRED_COLUMNS_MAX}.",
-        schema.len()
-    )))
+/// Reads JSON as Python's `json` does, with missing values for `NaN` and the infinities.
+pub(crate) fn read_json(text: &str) -> std::result::Result<Value, String> {
+    let mut reader = Reader::new(text, DEPTH_MAX);
+    let value = reader.value().and_then(|value| reader.end().map(|()| value));
+    value.map_err(|syntax| syntax.describe(text))
 }
 
 fn utf8(body: &[u8]) -> Result<&str, Rejection> {
@@ -252,6 +290,7 @@ fn read_body(
     request: &mut Request<'_>,
     reader: &mut Reader<'_>,
     protocol: Protocol,
+    specs: &[ParamSpec],
 ) -> request::Result<Option<Value>> {
     let kind = reader.kind()?;
     match (protocol, kind) {
@@ -295,7 +334,7 @@ fn read_body(
                 bare_columns = true;
                 request.column(&key, reader)?;
             }
-            _ if key == "params" => params = Some(reader.tree()?.into_value()),
+            _ if key == "params" => params = Some(params::read(specs, reader)?),
             _ if protocol == Protocol::Predict && key == "data" && formats.is_empty() => {
                 // A split without its key around it: read the whole object as one.
                 reader.seek(start);

@@ -2,8 +2,47 @@
 
 use serde_json::{Map, Value};
 
+use super::json::{Kind, Reader};
 use super::rejection::{Rejection, Step, Violation, shorten};
+use super::request::{Result as Read, Stop};
 use crate::model::{DataType, ParamSpec};
+
+/// Bytes of one param: a list of stop words is long, a table is no param.
+const PARAM_BYTES_MAX: usize = 1 << 20;
+
+/// Reads the params of a request that the signature knows; others are read past.
+pub(crate) fn read(specs: &[ParamSpec], reader: &mut Reader<'_>) -> Read<Value> {
+    match reader.kind()? {
+        Kind::Object => {}
+        // Only its type is told.
+        Kind::Array => {
+            reader.skip()?;
+            return Ok(Value::Array(Vec::new()));
+        }
+        Kind::Text => {
+            reader.skip()?;
+            return Ok(Value::String(String::new()));
+        }
+        _ => return Ok(reader.value()?),
+    }
+    let mut params = Map::new();
+    let mut more = reader.object_start()?;
+    while more {
+        let key = reader.key()?;
+        let start = reader.position();
+        let length = reader.skip()?.len();
+        if specs.iter().any(|spec| spec.name == key) {
+            if length > PARAM_BYTES_MAX {
+                let message = format!("the param '{key}' is larger than {PARAM_BYTES_MAX} bytes");
+                return Err(Stop::Rejected(Rejection::whole(Step::Params, message)));
+            }
+            reader.seek(start);
+            params.insert(key.into_owned(), reader.value()?);
+        }
+        more = reader.object_next()?;
+    }
+    Ok(Value::Object(params))
+}
 
 /// The params of a request with the defaults of those it does not give, in the order of the
 /// signature. Unknown ones are ignored, as upstream does. Without specs there are none.

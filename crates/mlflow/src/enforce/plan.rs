@@ -9,6 +9,7 @@ use super::column::Column;
 use super::context::Context;
 use super::json::{Reader, Syntax};
 use super::names::{schema_text, shape_text};
+use super::request::UNKNOWN_COLUMNS_MAX;
 use super::tensor::Tensor;
 use crate::model::{ColSpec, DataType, Schema, TensorSpec};
 
@@ -30,6 +31,16 @@ pub(crate) struct Input {
 }
 
 impl Input {
+    fn width(&self) -> usize {
+        match &self.content {
+            Content::Column { .. } => 1,
+            Content::Tensor { shape, .. } => {
+                let fixed = shape.iter().skip(1).filter_map(|size| usize::try_from(*size).ok());
+                fixed.fold(1, usize::saturating_mul)
+            }
+        }
+    }
+
     pub(crate) fn is_required(&self) -> bool {
         match self.content {
             Content::Column { required, .. } => required,
@@ -43,7 +54,12 @@ impl Input {
 pub(crate) struct Plan {
     pub(crate) inputs: Vec<Input>,
     pub(crate) named: bool,
+    /// Columns that are known by their place: they have no names, or those that pandas gives to
+    /// columns without, 0, 1, 2, ….
+    pub(crate) by_position: bool,
     pub(crate) tensors: bool,
+    /// Columns that the model takes; of a tensor, the values of a row as far as the signature fixes them.
+    pub(crate) width: usize,
     by_name: HashMap<String, usize>,
     /// The schema as MLflow prints it.
     pub(crate) text: String,
@@ -81,17 +97,28 @@ impl Plan {
             inputs.iter().enumerate().map(|(index, input)| (input.name.clone(), index)).collect();
         // Every column is nullable here: a missing number is a null over a NaN even where the
         // signature requires the column.
+        let places =
+            inputs.iter().enumerate().all(|(place, input)| input.name == place.to_string());
+        let tensors = matches!(schema, Schema::Tensors(_));
+        let width = inputs.iter().map(Input::width).fold(0, usize::saturating_add);
         let nullable = |field: &Arc<Field>| Field::clone(field).with_nullable(true);
         let arrow = schema.arrow_schema();
         let fields: Vec<Field> = arrow.fields().iter().map(nullable).collect();
         Self {
-            tensors: matches!(schema, Schema::Tensors(_)),
+            by_position: !tensors && places,
+            tensors,
+            width,
             named,
             by_name,
             text: schema_text(schema),
             arrow: SchemaRef::new(ArrowSchema::new(fields)),
             inputs,
         }
+    }
+
+    /// Most columns of a request, known and unknown.
+    pub(crate) fn width_max(&self) -> usize {
+        self.width.saturating_add(UNKNOWN_COLUMNS_MAX)
     }
 
     /// Index of the input of this name. `hint` is the one that probably comes next: records

@@ -6,6 +6,7 @@
 //! widen, 32-bit whole numbers become doubles, 64-bit ones only where all are 0, 1 or missing;
 //! dates become datetimes, decimals doubles; nothing else changes its type.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
@@ -51,11 +52,9 @@ pub(super) fn read<'e>(
     table: &RecordBatch,
 ) -> Result<(RecordBatch, Vec<String>, Vec<String>), Rejection> {
     let schema = table.schema_ref();
-    if let Some((name, _)) = schema.fields().iter().enumerate().find_map(|(position, field)| {
-        let twice = plan.named
-            && schema.fields().iter().skip(position + 1).any(|f| f.name() == field.name());
-        twice.then_some((field.name(), position))
-    }) {
+    let mut names = HashSet::with_capacity(schema.fields().len());
+    let twice = schema.fields().iter().find(|field| plan.named && !names.insert(field.name()));
+    if let Some(name) = twice.map(|field| field.name()) {
         return Err(Rejection::parse(format!("Invalid input. Column '{name}' is given twice.")));
     }
     if let Some(arrays) = tensor_table::side_by_side(plan, table) {
@@ -201,6 +200,8 @@ fn convert(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Misfit> {
             object(array.as_struct(), properties)
         }
         (DataType::Map(values), ArrowType::Map(_, _)) => map(array.as_map(), values),
+        // A column of nothing but missing values is a column of anything.
+        (DataType::Any, ArrowType::Null) => Ok(new_null_array(&wanted, array.len())),
         (DataType::Any, _) => Err(Misfit::Other(
             "columns of any type cannot be sent as Parquet; send JSON".to_owned(),
         )),

@@ -145,6 +145,22 @@ impl<'s> Tensor<'s> {
         Ok(())
     }
 
+    /// Reads one value; the shape is told after the last, with [`Self::shape_as`].
+    pub(crate) fn read_leaf(
+        &mut self,
+        reader: &mut Reader<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Syntax> {
+        self.values.read(reader, context)
+    }
+
+    /// The values read so far fill this shape.
+    pub(crate) fn shape_as(&mut self, shape: &[usize]) {
+        self.rank = Some(shape.len());
+        self.rows = shape.first().copied().unwrap_or(1);
+        self.inner = shape.iter().skip(1).copied().map(Some).collect();
+    }
+
     fn read_value(
         &mut self,
         reader: &mut Reader<'_>,

@@ -6,8 +6,24 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// The file's text, at most `bytes_max` of it.
-pub(super) fn read_text(path: &Path, bytes_max: u64) -> Result<String> {
+/// The text of a file of the model folder, at most `bytes_max` of it.
+///
+/// The file must be one, and lie in the folder once links are followed: a pipe or a device would be read
+/// for ever, and a link may lead to what is nobody's business.
+pub(super) fn read_text(folder: &Path, relative: &str, bytes_max: u64) -> Result<String> {
+    let path = &inside(folder, relative)?;
+    let real = |path: &Path| path.canonicalize().map_err(|error| Error::io(path, error));
+    if !real(path)?.starts_with(real(folder)?) {
+        return Err(bad(path, "a link that leads out of the model folder"));
+    }
+    // Asked before it is opened: opening a pipe waits for whoever writes to it.
+    let metadata = path.metadata().map_err(|error| Error::io(path, error))?;
+    if !metadata.is_file() {
+        return Err(bad(path, "not a file"));
+    }
+    if metadata.len() > bytes_max {
+        return Err(bad(path, format!("larger than {bytes_max} bytes")));
+    }
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     let mut text = String::new();
     // One byte more than allowed, so that a file of exactly the limit passes.

@@ -10,12 +10,16 @@ use super::file;
 use super::mlmodel::MlModel;
 use super::python_json;
 use super::row_json::cell;
+use crate::enforce::read_json;
 use crate::{Error, Result};
 
 const EXAMPLE_FILE: &str = "input_example.json";
+const RECORDED_FILE: &str = "serving_output_example.json";
 const SERVING_FILE: &str = "serving_input_example.json";
-/// Largest example: it is a handful of rows.
-const BYTES_MAX: u64 = 64 << 20;
+/// Largest example: it is a handful of rows, and a model server takes no larger request.
+const BYTES_MAX: u64 = 16 << 20;
+/// Largest recorded answer.
+const RECORDED_BYTES_MAX: u64 = 16 << 20;
 /// Most rows that [`InputExample::from_batch`] takes.
 const ROWS_MAX: usize = 10_000;
 
@@ -50,14 +54,14 @@ impl InputExample {
         let folder = folder.as_ref();
         let Some(info) = &model.saved_input_example_info else { return Ok(None) };
         if let Some(serving) = &info.serving_input_path {
-            let payload = file::read_text(&file::inside(folder, serving)?, BYTES_MAX)?;
+            let payload = file::read_text(folder, serving, BYTES_MAX)?;
             return Ok(Some(Self { payload }));
         }
         // Folders of MLflow before 2.16 hold only the data itself.
         let path = file::inside(folder, &info.artifact_path)?;
-        let text = file::read_text(&path, BYTES_MAX)?;
-        let value: Value = serde_json::from_str(&text)
-            .map_err(|error| file::bad(&path, format!("not JSON: {error}")))?;
+        let text = file::read_text(folder, &info.artifact_path, BYTES_MAX)?;
+        let value =
+            read_json(&text).map_err(|error| file::bad(&path, format!("not JSON: {error}")))?;
         let (data, params) = match value {
             Value::Object(mut map) if info.params.is_some() => {
                 (map.remove("inputs").unwrap_or_default(), map.remove("params"))
@@ -94,6 +98,25 @@ impl InputExample {
             payload.insert("params".into(), params);
         }
         Ok(Some(Self { payload: Value::Object(payload).to_string() }))
+    }
+
+    /// The recorded answer to the example, `serving_output_example.json`; none if the folder has none.
+    /// MLflow does not write it; whoever logs a model may.
+    pub fn recorded_answer(folder: impl AsRef<Path>) -> Result<Option<Value>> {
+        let folder = folder.as_ref();
+        if folder.join(RECORDED_FILE).symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        let text = file::read_text(folder, RECORDED_FILE, RECORDED_BYTES_MAX)?;
+        let value = serde_json::from_str(&text)
+            .map_err(|error| file::bad(&folder.join(RECORDED_FILE), error.to_string()))?;
+        Ok(Some(value))
+    }
+
+    /// The example as JSON, which `payload` is not where Python wrote a missing value as `NaN`: those are
+    /// null here. None if it is no JSON at all.
+    pub fn to_json(&self) -> Option<Value> {
+        read_json(&self.payload).ok()
     }
 
     /// An example of the rows of `batch` (a few; at most 10,000), in the `dataframe_split` form.

@@ -81,9 +81,9 @@ struct MlModelFile {
 impl MlModel {
     /// Reads `MLmodel` of a model folder.
     pub fn read(folder: impl AsRef<Path>) -> Result<Self> {
-        let path = folder.as_ref().join(MLMODEL_FILE);
-        let text = file::read_text(&path, BYTES_MAX)?;
-        Self::parse(&text, &path)
+        let folder = folder.as_ref();
+        let text = file::read_text(folder, MLMODEL_FILE, BYTES_MAX)?;
+        Self::parse(&text, &folder.join(MLMODEL_FILE))
     }
 
     /// Reads the text of an `MLmodel` file; errors name `path`.
@@ -93,8 +93,9 @@ impl MlModel {
             leading_zero_numbers_as_strings: true,
             underscored_numbers_as_strings: true,
         };
+        // Without the line: the message is shown to whoever asks for `/health`.
         let file: MlModelFile = serde_saphyr::from_str_with_options(text, options)
-            .map_err(|error| file::bad(path, error.to_string()))?;
+            .map_err(|error| file::bad(path, error.without_snippet().to_string()))?;
         let signature = file
             .signature
             .map(|texts| texts.parse())

@@ -20,6 +20,7 @@ use trainyard_drift::{
     Compat, DatasetDrift, Options, Profile, column_names, compare_columns, conclude, unreadable,
     with_pandas_types,
 };
+use trainyard_mlflow::uri::without_credentials;
 use trainyard_report::drift::{self as report, Meta};
 
 use crate::{Error, Result};
@@ -147,8 +148,8 @@ pub fn write_metrics(path: &Path, monitored: &Monitored) -> Result<()> {
 pub fn meta(title: &str, reference: &str, current: &str, time: DateTime<Utc>) -> Meta {
     Meta {
         title: title.to_owned(),
-        reference: reference.to_owned(),
-        current: current.to_owned(),
+        reference: without_credentials(reference),
+        current: without_credentials(current),
         time: time.format("%Y-%m-%d %H:%M UTC").to_string(),
     }
 }

@@ -142,7 +142,7 @@ impl Settings {
         }
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let file: File = toml::from_str(&text)
-            .map_err(|error| Error::config(path, error.to_string().trim_end()))?;
+            .map_err(|error| Error::config(path, toml_error::describe(&text, &error)))?;
         file.monitor.check().map_err(|reason| Error::config(path, reason))?;
         Ok(file.monitor)
     }

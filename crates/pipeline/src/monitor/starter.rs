@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use toml::Value;
 use trainyard_drift::{Column, Profile};
+use trainyard_mlflow::uri::without_credentials;
 
 use super::Settings;
 
@@ -17,7 +18,11 @@ pub fn starter(reference: &Profile, source: &str, settings: &Settings) -> String
         // Writing to a String cannot fail.
         let _infallible = writeln!(text, "{key:<22} = {value:<24} # {note}");
     };
-    line("reference", source.into(), "a table, a profile, or models:/Name@alias");
+    line(
+        "reference",
+        without_credentials(source).into(),
+        "a table, a profile, or models:/Name@alias",
+    );
     line(
         "drift_share",
         options.drift_share.into(),

@@ -16,7 +16,7 @@ const MAX_FINDINGS: usize = 50;
 /// The verdict, the columns by severity and the findings.
 pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
     let mut out = String::new();
-    let sign = if drift.dataset_drift { State::Drift } else { State::Stable }.sign();
+    let sign = State::of_dataset(drift).sign();
     let _infallible = writeln!(out, "## {sign} {}: {}\n", cell(meta.title()), headline(drift));
     let _infallible = writeln!(out, "{}\n", summary(drift));
     for (side, name, rows) in [

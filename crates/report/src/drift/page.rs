@@ -84,7 +84,7 @@ fn verdict(drift: &DatasetDrift, meta: &Meta) -> Markup {
     } else {
         "verdict"
     };
-    let sign = if drift.dataset_drift { State::Drift } else { State::Stable }.sign();
+    let sign = State::of_dataset(drift).sign();
     let counts = Counts::of(drift);
     html! {
         h1 { (meta.title()) }

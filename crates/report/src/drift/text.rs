@@ -27,7 +27,7 @@ pub fn coloured_text(drift: &DatasetDrift, meta: &Meta) -> String {
 
 fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
     let mut out = String::new();
-    let state = if drift.dataset_drift { State::Drift } else { State::Stable };
+    let state = State::of_dataset(drift);
     let _infallible =
         writeln!(out, "{} {}", paint.state(state, state.sign()), paint.bold(headline(drift)));
     let _infallible = writeln!(out, "  {}", summary(drift));

@@ -1,5 +1,7 @@
 //! The sentences that all outputs share.
 
+use std::fmt::Write as _;
+
 use trainyard_drift::{ColumnDrift, Correction, DatasetDrift, ScoreKind, Status, Verdict};
 
 use crate::number::{percent, short};
@@ -20,6 +22,15 @@ impl State {
             Status::Tested(_) => Self::Stable,
             Status::Skipped(_) => Self::Skipped,
             Status::Failed(_) => Self::Failed,
+        }
+    }
+
+    /// Of the dataset: it is not stable as long as nobody knows of some of its columns.
+    pub(super) fn of_dataset(drift: &DatasetDrift) -> Self {
+        match () {
+            () if drift.dataset_drift => Self::Drift,
+            () if drift.tested == 0 || drift.unknown().next().is_some() => Self::Failed,
+            () => Self::Stable,
         }
     }
 
@@ -75,10 +86,15 @@ pub(super) fn headline(drift: &DatasetDrift) -> &'static str {
         "The data have drifted"
     } else if drift.drifted > 0 {
         "Some columns have drifted"
+    } else if drift.unknown().next().is_some() {
+        "No drift in what could be compared"
     } else {
         "No drift"
     }
 }
+
+/// Columns that a sentence names.
+const NAMED_MAX: usize = 5;
 
 /// The verdict with its numbers.
 pub(super) fn summary(drift: &DatasetDrift) -> String {
@@ -92,6 +108,12 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
         percent(drift.share),
         percent(drift.drift_share)
     );
+    let unknown: Vec<&str> = drift.unknown().map(|column| column.name.as_str()).collect();
+    if !unknown.is_empty() {
+        let named = unknown.get(..NAMED_MAX.min(unknown.len())).unwrap_or_default().join(", ");
+        let more = if unknown.len() > NAMED_MAX { ", …" } else { "" };
+        let _infallible = write!(text, " {} could not be compared ({named}{more}).", unknown.len());
+    }
     match drift.correction {
         Correction::None => {}
         Correction::BenjaminiHochberg => {

@@ -4,9 +4,15 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
+use trainyard_base::Share;
+use trainyard_net::{Paced, PacedError};
 
 use super::error::Refusal;
+
+/// Bodies up to this take nothing from the budget of memory: the limits on connections and on requests at
+/// a time bound them, and a flood of large bodies must not keep small requests out.
+pub(crate) const SMALL_BYTES_MAX: usize = 16 << 10;
 
 /// A body's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +61,12 @@ pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
     }
 }
 
-/// All bytes of the body, unless there are more than `limit`.
+/// All bytes of the body, unless there are more than `limit`. What is held meanwhile is added to `share`.
 pub(crate) async fn read(
     headers: &HeaderMap,
-    mut body: Incoming,
+    mut body: Paced,
     limit: usize,
+    share: &mut Share,
 ) -> Result<Bytes, Refusal> {
     let claimed = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if claimed.is_some_and(|length: usize| length > limit) {
@@ -68,11 +75,17 @@ pub(crate) async fn read(
     let mut first = Bytes::new();
     let mut more: Option<BytesMut> = None;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Refusal::Broken(error.to_string()))?;
+        let frame = frame.map_err(|error| match error {
+            PacedError::Broken(error) => Refusal::Broken(error.to_string()),
+            PacedError::TooSlow { .. } => Refusal::TooSlow(error.to_string()),
+        })?;
         let Ok(data) = frame.into_data() else { continue };
         let length = more.as_ref().map_or(first.len(), BytesMut::len) + data.len();
         if length > limit {
             return Err(Refusal::TooLarge { limit });
+        }
+        if length > SMALL_BYTES_MAX {
+            share.resize(length as u64)?;
         }
         // A small body is one frame, which needs no copy.
         if first.is_empty() && more.is_none() {
@@ -81,7 +94,8 @@ pub(crate) async fn read(
                 break;
             }
         } else {
-            let expected = claimed.unwrap_or(length);
+            // A claim costs nothing: it is believed as far as that does no harm.
+            let expected = claimed.unwrap_or(length).min(length.saturating_mul(4));
             let whole = more.get_or_insert_with(|| {
                 let mut whole = BytesMut::with_capacity(expected);
                 whole.extend_from_slice(&first);

@@ -26,6 +26,10 @@ pub(crate) enum Refusal {
     TooLarge { limit: usize },
     /// The body broke off.
     Broken(String),
+    /// The body came more slowly than it may; the sentence says how slowly.
+    TooSlow(String),
+    /// No place for the connection: it is only there for probes.
+    Crowded,
     /// The body did not arrive, or the answer was not ready, in time.
     Timeout(Duration),
     /// A type of body that is not read; the sentence says which are.
@@ -42,6 +46,8 @@ pub(crate) enum Refusal {
     Overloaded,
     /// No model serves (yet); the sentence says why.
     NotReady(String),
+    /// Nothing more may be written; the sentence says why.
+    Full(String),
     /// A mistake of the server.
     Internal(&'static str),
     /// A Python worker did not survive the request; the sentence says why.
@@ -69,6 +75,16 @@ fn is_zero(count: &usize) -> bool {
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         Self::Content(Box::new(rejection))
+    }
+}
+
+impl From<trainyard_base::Full> for Refusal {
+    fn from(full: trainyard_base::Full) -> Self {
+        if full.never {
+            // Trying again is of no use.
+            return Self::TooLarge { limit: usize::try_from(full.bytes_max).unwrap_or(usize::MAX) };
+        }
+        Self::Overloaded
     }
 }
 
@@ -134,6 +150,18 @@ impl Refusal {
                 ErrorCode::BadRequest,
                 &format!("the body broke off: {reason}"),
             ),
+            Self::TooSlow(reason) => {
+                plain(StatusCode::REQUEST_TIMEOUT, ErrorCode::DeadlineExceeded, &reason)
+            }
+            Self::Crowded => with(
+                plain(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    ErrorCode::TemporarilyUnavailable,
+                    "too many connections; close some, or try again in a second",
+                ),
+                RETRY_AFTER,
+                "1",
+            ),
             Self::Timeout(limit) => plain(
                 StatusCode::GATEWAY_TIMEOUT,
                 ErrorCode::DeadlineExceeded,
@@ -176,6 +204,9 @@ impl Refusal {
                 RETRY_AFTER,
                 "1",
             ),
+            Self::Full(reason) => {
+                plain(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::ResourceExhausted, &reason)
+            }
             Self::Worker(reason) => {
                 plain(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError, &reason)
             }

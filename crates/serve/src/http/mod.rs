@@ -9,6 +9,7 @@ mod parquet;
 mod predict;
 mod request_id;
 mod route;
+mod share;
 
 pub(crate) use request_id::RequestIds;
 pub(crate) use route::handle;

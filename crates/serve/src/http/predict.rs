@@ -6,17 +6,19 @@ use std::sync::atomic::Ordering;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
+use trainyard_base::Share;
 use trainyard_mlflow::enforce::{Enforced, Protocol};
 use trainyard_models::{Prediction, Predictor};
 
 use super::body::Format;
 use super::error::Refusal;
-use super::{JSON, Response, parquet, response};
-use crate::answer;
+use super::{JSON, Response, parquet, response, share};
 use crate::log::Entry;
+use crate::panics;
 use crate::python::{Pool, Question, Wanted};
 use crate::server::Server;
 use crate::slot::{Engine, Served, Slot};
+use crate::{answer, clock};
 
 /// Larger bodies are read and predicted on a thread for blocking work: a worker of the runtime
 /// has other connections to look after. Passing the work on costs some ten microseconds.
@@ -40,6 +42,7 @@ pub(crate) struct Asked {
     pub(crate) format: Format,
     pub(crate) body: Bytes,
     pub(crate) request_id: Arc<str>,
+    pub(crate) share: Share,
 }
 
 /// Predicts the rows of a body.
@@ -51,7 +54,7 @@ pub(crate) async fn predict(
     let Some(served) = slot.current() else { return Err(Refusal::NotReady(not_ready(slot))) };
     let version = Arc::clone(&served.version);
     let is_small = asked.body.len() <= INLINE_BYTES_MAX;
-    let answer = match &served.engine {
+    let (answer, share) = match &served.engine {
         Engine::Native(predictor) if is_small => native(server, &served, &**predictor, asked)?,
         Engine::Native(_) => {
             let server = Arc::clone(server);
@@ -68,15 +71,42 @@ pub(crate) async fn predict(
     if let Ok(version) = HeaderValue::from_str(&version) {
         response.headers_mut().insert(X_MODEL_VERSION, version);
     }
-    Ok(response)
+    Ok(share::held(response, share))
 }
 
-/// Runs work on a thread for blocking work.
+/// Runs work on a thread for blocking work. If it panics, so does this: whoever answers the request
+/// waits for it.
 pub(crate) async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_panicked| Refusal::Internal("predicting broke off; this is a bug"))
+    match tokio::task::spawn_blocking(move || panics::caught(work)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(panicked)) => panicked.go_on(),
+        Err(_stopping) => Err(Refusal::Internal("the server is stopping")),
+    }
+}
+
+/// Requests of more rows than this are tried with one row first, to know how large the answer will be.
+const ROWS_UNTRIED_MAX: usize = 4096;
+
+/// Predicts all rows, unless their answer must become larger than it may be.
+pub(crate) fn predict_rows(
+    predictor: &dyn Predictor,
+    rows: &RecordBatch,
+    bytes_max: usize,
+) -> Result<Prediction, Refusal> {
+    if rows.num_rows() > ROWS_UNTRIED_MAX
+        && let Ok(one) = predictor.predict(&rows.slice(0, 1))
+    {
+        answer::check_size(&one, rows.num_rows(), bytes_max)?;
+    }
+    predictor.predict(rows).map_err(|error| Refusal::Model(error.to_string()))
+}
+
+impl From<answer::TooLarge> for Refusal {
+    fn from(too_large: answer::TooLarge) -> Self {
+        Self::bad(too_large.to_string())
+    }
 }
 
 /// Why no model serves in this slot.
@@ -85,7 +115,7 @@ pub(crate) fn not_ready(slot: &Slot) -> String {
     reason.unwrap_or_else(|| format!("{} is being loaded", slot.source.describe()))
 }
 
-fn read(served: &Served, asked: &Asked) -> Result<Enforced, Refusal> {
+fn read(served: &Served, asked: &mut Asked) -> Result<Enforced, Refusal> {
     let (enforcer, protocol) = match asked.dialect {
         Dialect::Plain => (&served.strict, Protocol::Predict),
         Dialect::Scoring => (&served.scoring, Protocol::Invocations),
@@ -93,7 +123,7 @@ fn read(served: &Served, asked: &Asked) -> Result<Enforced, Refusal> {
     Ok(match asked.format {
         Format::Json => enforcer.json(&asked.body, protocol)?,
         Format::Csv => enforcer.csv(&asked.body)?,
-        Format::Parquet => parquet::read(enforcer, &asked.body)?,
+        Format::Parquet => parquet::read(enforcer, &asked.body, &mut asked.share)?,
     })
 }
 
@@ -101,17 +131,17 @@ fn native(
     server: &Server,
     served: &Served,
     predictor: &dyn Predictor,
-    asked: Asked,
-) -> Result<Bytes, Refusal> {
-    let request = read(served, &asked)?;
-    let prediction =
-        predictor.predict(&request.batch).map_err(|error| Refusal::Model(error.to_string()))?;
+    mut asked: Asked,
+) -> Result<(Bytes, Share), Refusal> {
+    let request = read(served, &mut asked)?;
+    let bytes_max = server.options.limits.answer_bytes_max;
+    let prediction = predict_rows(predictor, &request.batch, bytes_max)?;
     let answer = match asked.dialect {
-        Dialect::Plain => answer::plain(&prediction),
-        Dialect::Scoring => answer::scoring(&prediction, request.frame),
+        Dialect::Plain => answer::plain(&prediction, bytes_max)?,
+        Dialect::Scoring => answer::scoring(&prediction, request.frame, bytes_max)?,
     };
     done(server, served, asked.request_id, request.batch, prediction);
-    Ok(answer.into())
+    Ok((answer.into(), asked.share))
 }
 
 /// Lets a Python worker predict. Its answer in MLflow's protocol is passed on as it is.
@@ -119,14 +149,14 @@ async fn by_worker(
     server: &Arc<Server>,
     served: &Arc<Served>,
     pool: &Pool,
-    asked: Asked,
-) -> Result<Bytes, Refusal> {
+    mut asked: Asked,
+) -> Result<(Bytes, Share), Refusal> {
     let wanted =
         Wanted { scoring: true, columns: asked.dialect == Dialect::Plain || server.log.is_some() };
     let (asked, request, question) = {
         let served = Arc::clone(served);
         let prepare = move || {
-            let request = read(&served, &asked)?;
+            let request = read(&served, &mut asked)?;
             let question = question(&served, &request, wanted)?;
             Ok::<_, Refusal>((asked, request, question))
         };
@@ -134,14 +164,16 @@ async fn by_worker(
     };
     let answered = pool.ask(question).await?;
     let answer = match (&answered.prediction, asked.dialect) {
-        (Some(prediction), Dialect::Plain) if !answered.is_json => answer::plain(prediction).into(),
+        (Some(prediction), Dialect::Plain) if !answered.is_json => {
+            answer::plain(prediction, server.options.limits.answer_bytes_max)?.into()
+        }
         _ => answered.scoring,
     };
     match answered.prediction {
         Some(prediction) => done(server, served, asked.request_id, request.batch, prediction),
         None => count(server, &request.batch),
     }
-    Ok(answer)
+    Ok((answer, asked.share))
 }
 
 /// A request as a worker reads it.
@@ -153,9 +185,6 @@ pub(crate) fn question(
     let schema = served.mlmodel.signature.as_ref().and_then(|signature| signature.inputs.as_ref());
     Question::new(request, schema, wanted).map_err(|error| Refusal::Model(error.to_string()))
 }
-
-/// The request id of a prediction that only a release wanted: it is none of production's.
-const RELEASE_PROBE: &str = "trainyard-release-probe";
 
 fn count(server: &Server, input: &RecordBatch) {
     server.metrics.rows.fetch_add(input.num_rows() as u64, Ordering::Relaxed);
@@ -171,11 +200,11 @@ pub(crate) fn done(
 ) {
     count(server, &input);
     if let Some(log) = &server.log
-        && *request_id != *RELEASE_PROBE
+        && server.options.probe_id.as_deref() != Some(&*request_id)
     {
         log.push(Entry {
             request_id,
-            time_ms: chrono::Utc::now().timestamp_millis(),
+            time_ms: clock::now().timestamp_millis(),
             model: Arc::clone(&served.name),
             version: Arc::clone(&served.version),
             input,

@@ -4,54 +4,73 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
+use http_body_util::Full;
 use hyper::Request;
-use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
+use trainyard_base::Share;
+use trainyard_net::Paced;
 
 use super::access;
 use super::error::Refusal;
-use super::predict::{Asked, Dialect, not_ready, predict};
+use super::predict::{Asked, Dialect, aside, not_ready, predict};
 use super::request_id::X_REQUEST_ID;
-use super::{JSON, Response, body, infer, json, response};
+use super::{JSON, Response, body, infer, json, response, share};
+use crate::feedback::NotKept;
 use crate::metrics::Route;
 use crate::server::Server;
 use crate::slot::{Checked, Slot};
 use crate::webhook::Unfit;
-use crate::{docs, feedback, health, openapi, webhook};
+use crate::{clock, docs, feedback, health, openapi, panics, webhook};
 
 /// MLflow whose scoring protocol is spoken; what `/version` answers.
 pub(crate) const MLFLOW_VERSION: &str = "3.17.2";
 
-/// Answers a request; never fails.
-pub(crate) async fn handle(server: Arc<Server>, request: Request<Incoming>) -> Response {
+/// Answers a request; never fails. On a connection for which there was no place, only probes are.
+pub(crate) async fn handle(
+    server: &Arc<Server>,
+    is_crowded: bool,
+    request: Request<Paced>,
+) -> Response {
     let started = Instant::now();
     let (request_id, header) = server.request_ids.of(request.headers());
     // The path is looked at before the request is taken apart, and needed after.
     let uri = request.uri().clone();
-    let target = find(&server, uri.path());
+    let target = find(server, uri.path());
     let route = target.route;
     let method = request.method().clone();
     server.metrics.in_flight.fetch_add(1, Ordering::Relaxed);
-    let counted = InFlight(&server);
+    let counted = InFlight(server);
     let limit = server.options.limits.request_timeout;
-    let answered = match tokio::time::timeout(
-        limit,
-        dispatch(&server, target, request, Arc::clone(&request_id)),
-    )
-    .await
-    {
-        Ok(answered) => answered,
+    let is_refused = is_crowded && !target.is_probe();
+    let work = async {
+        if is_refused {
+            return Err(Refusal::Crowded);
+        }
+        dispatch(server, target, request, Arc::clone(&request_id)).await
+    };
+    let answered = match tokio::time::timeout(limit, panics::caught_async(work)).await {
+        Ok(Ok(answered)) => answered,
+        Ok(Err(panicked)) => {
+            server.metrics.panics.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(
+                request_id = &*request_id,
+                place = %panicked,
+                "answering a request broke off; this is a bug"
+            );
+            Err(Refusal::Internal("answering the request broke off; this is a bug"))
+        }
         Err(_elapsed) => Err(Refusal::Timeout(limit)),
     };
     drop(counted);
     let mut response = answered.unwrap_or_else(Refusal::into_response);
     if method == Method::HEAD {
-        *response.body_mut() = http_body_util::Full::default();
+        *response.body_mut() = Full::default();
     }
     response.headers_mut().insert(X_REQUEST_ID, header);
-    if server.draining.load(Ordering::Relaxed) {
+    if is_crowded || server.draining.load(Ordering::Relaxed) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     let status = response.status();
@@ -88,6 +107,17 @@ struct Target<'p> {
     version: Option<&'p str>,
     /// What the route leaves open.
     rest: &'p str,
+}
+
+impl Target<'_> {
+    /// Whether it only asks how things are, which needs no token and is always answered.
+    fn is_probe(&self) -> bool {
+        match self.route {
+            Route::Health | Route::Ping | Route::Version => true,
+            Route::Infer => matches!(self.rest, "health/live" | "health/ready" | "ready"),
+            _ => false,
+        }
+    }
 }
 
 fn find<'p>(server: &Server, path: &'p str) -> Target<'p> {
@@ -138,16 +168,11 @@ fn find<'p>(server: &Server, path: &'p str) -> Target<'p> {
 async fn dispatch(
     server: &Arc<Server>,
     target: Target<'_>,
-    request: Request<Incoming>,
+    request: Request<Paced>,
     request_id: Arc<str>,
 ) -> Result<Response, Refusal> {
-    let probe = match target.route {
-        // A webhook proves itself by its signature.
-        Route::Health | Route::Ping | Route::Version | Route::Webhook => true,
-        Route::Infer => matches!(target.rest, "health/live" | "health/ready" | "ready"),
-        _ => false,
-    };
-    if !probe {
+    // A webhook proves itself by its signature.
+    if !target.is_probe() && target.route != Route::Webhook {
         authenticate(server, request.headers())?;
     }
     let slot = target.slot.and_then(|index| server.slots.get(index));
@@ -215,7 +240,7 @@ async fn inference(
     server: &Arc<Server>,
     slot: &Arc<Slot>,
     target: Target<'_>,
-    request: Request<Incoming>,
+    request: Request<Paced>,
     request_id: Arc<str>,
 ) -> Result<Response, Refusal> {
     let ready = |ready: bool| {
@@ -256,39 +281,52 @@ async fn inference(
         return Ok(json(StatusCode::OK, &infer::metadata(slot, &served)));
     }
     only_post(&request)?;
+    let (body, mut share) = taken(server, request).await?;
     let Ok(_permit) = server.concurrency.try_acquire() else { return Err(Refusal::Overloaded) };
-    let (head, body) = request.into_parts();
-    let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
-    infer::infer(server, served, body, request_id).await
+    share::make_room(&mut share, body.len())?;
+    let response = infer::infer(server, served, body, request_id).await?;
+    Ok(share::held(response, share))
 }
 
 async fn scored(
     server: &Arc<Server>,
     slot: &Slot,
     dialect: Dialect,
-    request: Request<Incoming>,
+    request: Request<Paced>,
     request_id: Arc<str>,
 ) -> Result<Response, Refusal> {
     only_post(&request)?;
     let format = body::format(request.headers())?;
+    let (body, mut share) = taken(server, request).await?;
     let Ok(_permit) = server.concurrency.try_acquire() else { return Err(Refusal::Overloaded) };
+    share::make_room(&mut share, body.len())?;
+    predict(server, slot, Asked { dialect, format, body, request_id, share }).await
+}
+
+/// The body of a request, and its share of the memory that all requests have.
+async fn taken(server: &Arc<Server>, request: Request<Paced>) -> Result<(Bytes, Share), Refusal> {
     let (head, body) = request.into_parts();
-    let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
-    predict(server, slot, Asked { dialect, format, body, request_id }).await
+    let mut share = server.budget.take(0)?;
+    let limit = server.options.limits.body_bytes_max;
+    let body = body::read(&head.headers, body, limit, &mut share).await?;
+    Ok((body, share))
 }
 
 /// Takes down what turned out to be true.
-async fn feedback(server: &Arc<Server>, request: Request<Incoming>) -> Result<Response, Refusal> {
+async fn feedback(server: &Arc<Server>, request: Request<Paced>) -> Result<Response, Refusal> {
     let Some(log) = &server.feedback else { return Err(Refusal::NotFound) };
     body::format(request.headers())?;
     let (head, body) = request.into_parts();
-    let body = body::read(&head.headers, body, server.options.limits.body_bytes_max).await?;
-    let facts = feedback::parse(&body).map_err(Refusal::bad)?;
-    let count = facts.len();
-    let time = chrono::Utc::now().timestamp_millis();
-    match log.append(&facts, time).await {
+    let limit = server.options.limits.body_bytes_max.min(feedback::BODY_BYTES_MAX);
+    let mut share = server.budget.take(0)?;
+    let body = body::read(&head.headers, body, limit, &mut share).await?;
+    let time = clock::now().timestamp_millis();
+    let lines = aside(move || feedback::lines(&body, time)).await?.map_err(Refusal::bad)?;
+    let count = lines.facts;
+    match log.append(lines).await {
         Ok(()) => Ok(json(StatusCode::OK, &serde_json::json!({ "accepted": count }))),
-        Err(error) => {
+        Err(NotKept::Full(full)) => Err(Refusal::Full(full.to_string())),
+        Err(NotKept::Io(error)) => {
             tracing::error!(%error, "feedback cannot be written");
             Err(Refusal::Internal("the feedback could not be written"))
         }
@@ -302,12 +340,13 @@ const WEBHOOK_BYTES_MAX: usize = 1 << 20;
 async fn webhook(
     server: &Arc<Server>,
     slot: &Arc<Slot>,
-    request: Request<Incoming>,
+    request: Request<Paced>,
 ) -> Result<Response, Refusal> {
     let Some(secret) = &server.options.webhook_secret else { return Err(Refusal::NotFound) };
     let at_root = !request.uri().path().starts_with("/models/");
     let (head, body) = request.into_parts();
-    let body = body::read(&head.headers, body, WEBHOOK_BYTES_MAX).await?;
+    let mut share = server.budget.take(0)?;
+    let body = body::read(&head.headers, body, WEBHOOK_BYTES_MAX, &mut share).await?;
     let webhook = webhook::read(&head.headers, &body, secret).map_err(|unfit| match unfit {
         Unfit::Signature(reason) => Refusal::Forbidden(reason),
         Unfit::Content(reason) => Refusal::bad(reason),
@@ -338,14 +377,14 @@ async fn reload(server: &Server, slot: &Slot) -> Result<Response, Refusal> {
     Ok(json(status, &serde_json::Value::Object(body)))
 }
 
-fn only_get(request: &Request<Incoming>) -> Result<(), Refusal> {
+fn only_get(request: &Request<Paced>) -> Result<(), Refusal> {
     match *request.method() {
         Method::GET | Method::HEAD => Ok(()),
         _ => Err(Refusal::Method("GET")),
     }
 }
 
-fn only_post(request: &Request<Incoming>) -> Result<(), Refusal> {
+fn only_post(request: &Request<Paced>) -> Result<(), Refusal> {
     if request.method() == Method::POST { Ok(()) } else { Err(Refusal::Method("POST")) }
 }
 

@@ -1,16 +1,15 @@
 //! The prediction log: what was asked and answered, as Parquet segments.
 //!
 //! A request hands over pointers to its columns and goes on; a thread of its own writes. When the
-//! thread cannot keep up, requests are dropped and counted, never slowed. Each model has segments of
-//! its own. A segment is written
-//! under a hidden name and renamed when it is whole, so a reader sees only whole files; names are
+//! thread cannot keep up, or the disk has no room, requests are dropped and counted, never slowed. Each
+//! model has segments of its own. A segment is written under a hidden name and renamed when it is whole, so a reader sees only whole files; names are
 //! unique to the process, so several servers may share a folder.
 
 mod segment;
 mod upload;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -21,8 +20,16 @@ use trainyard_models::Prediction;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
 use crate::options::LogOptions;
+use crate::private;
+use crate::room::Room;
 use segment::Segment;
 use upload::{Uploader, Whole};
+
+/// Bytes of columns that wait to be written; some thousand requests of a usual size, or a few large ones.
+const WAITING_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of memory of all open segments together. One that takes more than its share is closed early.
+const SEGMENTS_BYTES_MAX: usize = 128 << 20;
 
 /// One answered request.
 #[derive(Debug)]
@@ -37,6 +44,22 @@ pub(crate) struct Entry {
     pub(crate) prediction: Prediction,
 }
 
+impl Entry {
+    /// Bytes that it keeps in memory while it waits.
+    fn bytes(&self) -> usize {
+        self.input.get_array_memory_size() + bytes_of(&self.prediction)
+    }
+}
+
+fn bytes_of(prediction: &Prediction) -> usize {
+    match prediction {
+        Prediction::Column(values)
+        | Prediction::Matrix { values, .. }
+        | Prediction::Maps { values, .. } => values.get_array_memory_size(),
+        Prediction::Named(parts) => parts.iter().map(|(_, part)| bytes_of(part)).sum(),
+    }
+}
+
 /// Rows that are put together before they are encoded: encoding has a price a call.
 const CHUNK_ROWS: usize = 4096;
 
@@ -49,6 +72,8 @@ const TICK: Duration = Duration::from_millis(200);
 pub(crate) struct PredictionLog {
     queue: SyncSender<Entry>,
     flush: Arc<AtomicBool>,
+    /// Bytes of the entries that are not written yet.
+    waiting: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
 }
 
@@ -57,14 +82,20 @@ pub(crate) type Writer = JoinHandle<()>;
 
 impl PredictionLog {
     /// Starts the writing thread.
-    pub(crate) fn start(options: LogOptions, metrics: Arc<Metrics>) -> Result<(Self, Writer)> {
-        std::fs::create_dir_all(&options.dir)
+    pub(crate) fn start(
+        options: LogOptions,
+        room: Arc<Room>,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Self, Writer)> {
+        private::folder(&options.dir)
             .map_err(|source| Error::Io { path: options.dir.clone(), source })?;
         segment::remove_abandoned(&options.dir);
         let (queue, entries) = sync_channel(options.queue_max.max(1));
         let counts = Arc::clone(&metrics);
         let flush = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&flush);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let written = Arc::clone(&waiting);
         let path = options.dir.clone();
         let uploader = match options.store.clone() {
             Some(store) => {
@@ -77,12 +108,12 @@ impl PredictionLog {
         let thread = std::thread::Builder::new()
             .name("prediction-log".to_owned())
             .spawn(move || {
-                let out = Out { options, metrics: counts, uploader };
+                let out = Out { options, room, waiting: written, metrics: counts, uploader };
                 write(&out, &entries, &asked);
                 out.finish();
             })
             .map_err(|source| Error::Io { path, source })?;
-        Ok((Self { queue, flush, metrics }, thread))
+        Ok((Self { queue, flush, waiting, metrics }, thread))
     }
 
     /// Asks the writer to close the open segment within a tick, so that readers see what was
@@ -94,11 +125,18 @@ impl PredictionLog {
     /// Hands an entry over, or drops and counts it.
     pub(crate) fn push(&self, entry: Entry) {
         let rows = entry.input.num_rows() as u64;
+        let bytes = entry.bytes();
+        if self.waiting.fetch_add(bytes, Ordering::Relaxed) + bytes > WAITING_BYTES_MAX {
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+            self.metrics.log_dropped.fetch_add(rows, Ordering::Relaxed);
+            return;
+        }
         // Counted first, so that the writer never takes off what is not on yet.
         self.metrics.log_queued.fetch_add(1, Ordering::Relaxed);
         match self.queue.try_send(entry) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.waiting.fetch_sub(bytes, Ordering::Relaxed);
                 self.metrics.log_queued.fetch_sub(1, Ordering::Relaxed);
                 self.metrics.log_dropped.fetch_add(rows, Ordering::Relaxed);
             }
@@ -110,6 +148,8 @@ impl PredictionLog {
 #[derive(Debug)]
 struct Out {
     options: LogOptions,
+    room: Arc<Room>,
+    waiting: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
     /// None: they stay in the folder.
     uploader: Option<Uploader>,
@@ -142,7 +182,7 @@ fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
             line.chunk_rows += entry.input.num_rows();
             line.chunk.push(entry);
             if line.chunk_rows >= CHUNK_ROWS {
-                out.flush(line, false);
+                out.flush(line, SEGMENTS_BYTES_MAX, false);
             }
         }
         if open && now < tick {
@@ -150,8 +190,9 @@ fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
         }
         tick = now + TICK;
         let close = asked.swap(false, Ordering::Acquire) || !open;
+        let share = SEGMENTS_BYTES_MAX / lines.len().max(1);
         for line in &mut lines {
-            out.flush(line, close);
+            out.flush(line, share, close);
         }
         if !open {
             return;
@@ -167,7 +208,7 @@ impl Out {
             if lines.len() >= LINES_MAX
                 && let Some(oldest) = (0..lines.len()).min_by_key(|&at| lines[at].used)
             {
-                self.flush(&mut lines.swap_remove(oldest), true);
+                self.flush(&mut lines.swap_remove(oldest), 0, true);
             }
             let used = Instant::now();
             lines.push(Line { kind, chunk: Vec::new(), chunk_rows: 0, segment: None, used });
@@ -176,22 +217,29 @@ impl Out {
         &mut lines[at]
     }
 
-    /// Writes the chunk to the segment, and closes the segment if it is due or told to.
-    fn flush(&self, line: &mut Line, close: bool) {
+    /// Writes the chunk to the segment, and closes the segment if it is due, takes more memory than
+    /// its share, or this is asked for.
+    fn flush(&self, line: &mut Line, share: usize, close: bool) {
         if !line.chunk.is_empty() {
             let rows: u64 = line.chunk.iter().map(|entry| entry.input.num_rows() as u64).sum();
-            let written = self.append(&mut line.segment, &line.chunk);
+            let bytes: usize = line.chunk.iter().map(Entry::bytes).sum();
+            if self.room.take(0).is_ok() {
+                if let Err(error) = self.append(&mut line.segment, &line.chunk) {
+                    // What the segment held before is lost with it.
+                    let lost = rows + line.segment.take().map_or(0, |broken| broken.rows() as u64);
+                    self.failed(lost, &error);
+                }
+            } else {
+                self.metrics.log_dropped.fetch_add(rows, Ordering::Relaxed);
+            }
             line.chunk.clear();
             line.chunk_rows = 0;
-            if let Err(error) = written {
-                // What the segment held before is lost with it.
-                let lost = rows + line.segment.take().map_or(0, |broken| broken.rows() as u64);
-                self.failed(lost, &error);
-            }
+            self.waiting.fetch_sub(bytes, Ordering::Relaxed);
         }
         let due = line.segment.as_ref().is_some_and(|segment| {
             segment.rows() >= self.options.segment_rows_max
                 || segment.opened.elapsed() >= self.options.segment_age_max
+                || segment.memory() > share
         });
         if close || due {
             self.close(line.segment.take());
@@ -219,7 +267,8 @@ impl Out {
         let rows = segment.rows() as u64;
         match (segment.close(), &self.uploader) {
             (Ok(path), Some(uploader)) => uploader.push(Whole { path, rows }),
-            (Ok(_path), None) => {
+            (Ok(path), None) => {
+                self.room.wrote(path.metadata().map_or(0, |about| about.len()));
                 self.metrics.log_rows.fetch_add(rows, Ordering::Relaxed);
             }
             (Err(error), _) => self.failed(rows, &error),

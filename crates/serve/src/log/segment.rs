@@ -20,7 +20,7 @@ use parquet::file::properties::WriterProperties;
 use trainyard_models::Prediction;
 
 use super::Entry;
-use crate::answer;
+use crate::{answer, private};
 
 /// Why a segment is not written.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ impl Segment {
         let random = uuid::Uuid::new_v4().as_fields().0;
         let name = format!("predictions-{now:013}-{process}-{random:08x}-{number:06}.parquet");
         let hidden = dir.join(format!(".{name}{UNFINISHED}"));
-        let file = File::create_new(&hidden)
+        let file = private::file(&hidden)
             .map_err(|source| Failure::Io { path: hidden.clone(), source })?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
@@ -78,6 +78,11 @@ impl Segment {
 
     pub(crate) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Bytes of memory that it takes until it is closed, about.
+    pub(crate) fn memory(&self) -> usize {
+        self.writer.memory_size()
     }
 
     pub(crate) fn schema(&self) -> &SchemaRef {

@@ -101,8 +101,8 @@ impl Question {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub(crate) enum Outcome {
-    /// The model is loaded.
-    Ready { python: String, mlflow: String, pyarrow: String },
+    /// The model is loaded, in this process.
+    Ready { pid: u32, python: String, mlflow: String, pyarrow: String },
     /// The model cannot be loaded.
     Unloadable { reason: String },
     /// Predictions: `scoring` bytes of JSON, then Arrow.

@@ -7,9 +7,12 @@
 
 mod environment;
 mod exchange;
+mod group;
 mod pool;
 mod process;
 mod queue;
+mod requirements;
+mod variables;
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +22,7 @@ pub(crate) use pool::{Failed, Pool};
 
 use environment::Requirements;
 use process::Launch;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use trainyard_mlflow::model::MlModel;
 
 use crate::error::{Error, Result};
@@ -36,6 +40,11 @@ pub(crate) async fn start(
     mlmodel: &MlModel,
     options: &PythonOptions,
 ) -> Result<Pool> {
+    // Otherwise workers, which are of the same user, could read the environment and the memory of this
+    // process, and the passwords in them. Against one that runs as root it is no help.
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "Python workers may read this process");
+    }
     let interpreter = if let Some(interpreter) = &options.interpreter {
         interpreter.clone()
     } else {
@@ -43,7 +52,7 @@ pub(crate) async fn start(
         let version = flavor.and_then(|flavor| flavor.python_version.as_deref());
         let interpreter = async {
             let requirements = Requirements::read(folder, version)?;
-            environment::interpreter(folder, &requirements, &options.cache_dir).await
+            environment::interpreter(&requirements, &options.cache_dir).await
         };
         interpreter.await.map_err(|reason| Error::Environment { reason })?
     };
@@ -58,6 +67,7 @@ pub(crate) async fn start(
         memory_bytes_max: options.memory_bytes_max.unwrap_or(0),
         threads: (cores / options.workers.max(1)).max(1),
         start_timeout: START_TIMEOUT,
+        variables: variables::for_workers(&options.variables),
     };
     launch.prepare().map_err(|source| Error::Io { path: directory.0.clone(), source })?;
     let kept = fetched.into_iter().chain([directory]).collect();

@@ -1,4 +1,9 @@
-//! One worker process: started, asked, killed.
+//! One worker: started, asked, ended.
+//!
+//! What is started is a keeper, which starts the model in a process of its own (`worker.py`). The keeper
+//! adopts all that the model starts, daemons included, and ends it when the model ends or when this side of
+//! the socket is closed, which it also is when this process is killed. So a worker is ended by closing its
+//! socket; only what is no keeper (another interpreter than Python) must be killed.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -7,12 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStderr, Command};
 
 use super::exchange::{self, Outcome, Question};
+use super::group::Group;
+use super::variables::Variables;
 
 const SCRIPT: &str = include_str!("worker.py");
 
@@ -32,6 +39,8 @@ pub(crate) struct Launch {
     /// Threads that numeric libraries may use, unless the environment says otherwise.
     pub(crate) threads: usize,
     pub(crate) start_timeout: Duration,
+    /// The environment of a worker, whole.
+    pub(crate) variables: Variables,
 }
 
 impl Launch {
@@ -81,11 +90,19 @@ impl Tail {
 /// A process with a loaded model.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    child: Child,
+    keeper: Child,
+    group: Group,
     stream: UnixStream,
     tail: Tail,
+    /// The process of the model.
     pub(crate) id: u32,
 }
+
+/// A keeper ends what it keeps within milliseconds, on a busy machine within seconds.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the model said when it did not load: a sentence, not a page.
+const REASON_BYTES_MAX: usize = 1000;
 
 impl Worker {
     /// Starts a process and waits until its model is loaded.
@@ -96,7 +113,8 @@ impl Worker {
         })?;
         let first = exchange::receive(&mut worker.stream);
         let reason = match tokio::time::timeout(launch.start_timeout, first).await {
-            Ok(Ok((Outcome::Ready { python, mlflow, pyarrow }, _))) => {
+            Ok(Ok((Outcome::Ready { pid, python, mlflow, pyarrow }, _))) => {
+                worker.id = pid;
                 tracing::info!(
                     pid = worker.id,
                     python,
@@ -107,11 +125,13 @@ impl Worker {
                 return Ok(worker);
             }
             Ok(Ok((Outcome::Unloadable { reason }, _))) => {
-                let is_final = true;
+                tracing::warn!("a Python worker cannot load the model{}", worker.tail.describe());
                 worker.kill().await;
                 let hint = missing_package(&reason, &launch.interpreter);
-                let reason = format!("Python cannot load the model: {reason}{hint}");
-                return Err(Failure { reason, is_final });
+                let reason = reason.get(..reason.floor_char_boundary(REASON_BYTES_MAX));
+                let reason =
+                    format!("Python cannot load the model: {}{hint}", reason.unwrap_or_default());
+                return Err(Failure { reason, is_final: true });
             }
             Ok(Ok((other, _))) => format!("a Python worker began with {other:?}; this is a bug"),
             Ok(Err(_gone)) => {
@@ -123,9 +143,10 @@ impl Worker {
                 launch.start_timeout.as_secs_f64()
             ),
         };
-        let tail = worker.tail.clone();
+        // Anybody may ask why there is no model, so what was printed is for the log alone.
+        tracing::error!("{reason}{}", worker.tail.describe());
         worker.kill().await;
-        Err(failed(format!("{reason}{}", tail.describe())))
+        Err(failed(format!("{reason}; the server's log has what it said")))
     }
 
     fn spawn(launch: &Launch) -> std::io::Result<Self> {
@@ -141,25 +162,28 @@ impl Worker {
             .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            // A group of its own: what the model starts is killed with it, and Ctrl-C in a
-            // terminal reaches only the server, which lets requests finish first.
+            // A group of its own: Ctrl-C in a terminal reaches only the server, which lets
+            // requests finish first.
             .process_group(0)
-            .kill_on_drop(true)
+            .env_clear()
+            .envs(launch.variables.iter().map(|(name, value)| (name, value)))
             .env("PYTHONUNBUFFERED", "1")
             .env("MLFLOW_DISABLE_TELEMETRY", "true");
         // All workers together use the machine once, not each of them.
         for variable in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"] {
-            if std::env::var_os(variable).is_none() {
+            if !launch.variables.iter().any(|(name, _)| name == variable) {
                 command.env(variable, launch.threads.to_string());
             }
         }
-        let mut child = command.spawn()?;
-        let id = child.id().unwrap_or_default();
+        let mut keeper = command.spawn()?;
+        let id = keeper.id().unwrap_or_default();
         let tail = Tail::default();
-        if let Some(stderr) = child.stderr.take() {
+        if let Some(stderr) = keeper.stderr.take() {
             tokio::spawn(keep_tail(stderr, tail.clone(), id));
         }
-        Ok(Self { child, stream, tail, id })
+        // Not killed when this is dropped: the keeper has to end the others first.
+        let group = Group::of(keeper.id(), Signal::TERM);
+        Ok(Self { keeper, group, stream, tail, id })
     }
 
     /// Asks for predictions. An error means that the process is of no more use.
@@ -172,7 +196,7 @@ impl Worker {
     pub(crate) async fn end(&mut self) -> String {
         /// Between the closed socket and the end of a process lies little.
         const PATIENCE: Duration = Duration::from_secs(2);
-        match tokio::time::timeout(PATIENCE, self.child.wait()).await {
+        match tokio::time::timeout(PATIENCE, self.keeper.wait()).await {
             Ok(Ok(status)) => status.to_string(),
             Ok(Err(error)) => error.to_string(),
             Err(_elapsed) => "it closed its socket".to_owned(),
@@ -181,20 +205,25 @@ impl Worker {
 
     /// Ends when the process does.
     pub(crate) async fn ended(&mut self) {
-        let _status = self.child.wait().await;
+        let _status = self.keeper.wait().await;
     }
 
     pub(crate) fn tail(&self) -> &Tail {
         &self.tail
     }
 
-    /// Kills the process and what it started.
-    pub(crate) async fn kill(mut self) {
-        if let Some(group) = i32::try_from(self.id).ok().and_then(Pid::from_raw) {
-            // The group may have ended by itself.
-            let _gone = kill_process_group(group, Signal::KILL);
+    /// Ends the model and all that it started, and waits until they are gone.
+    pub(crate) async fn kill(self) {
+        let Self { mut keeper, group, stream, .. } = self;
+        drop(stream);
+        if tokio::time::timeout(END_TIMEOUT, keeper.wait()).await.is_ok() {
+            group.has_ended();
+            return;
         }
-        let _status = self.child.kill().await;
+        tracing::warn!(pid = keeper.id(), "a Python worker does not end, so it is killed");
+        group.kill();
+        let _status = keeper.wait().await;
+        group.has_ended();
     }
 }
 

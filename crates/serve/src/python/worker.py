@@ -2,19 +2,25 @@
 
     python worker.py FOLDER MEMORY_BYTES
 
+The process that the server starts is a keeper: it starts the model in a child and adopts all that the model
+starts, also what makes itself a daemon. When the model ends, or the server closes its end of the socket or is
+killed, the keeper kills all of them before it ends.
+
 Standard input is a Unix socket to the server. Each message is a head (JSON) and a body (bytes), led
 by their lengths: four and eight bytes, little-endian. Requests carry the rows as an Arrow stream,
 answers the predictions: as the JSON of MLflow's scoring protocol, as an Arrow stream, or both. What
 the model prints goes to standard error, which the server keeps.
 """
 
+import ctypes
 import json
 import os
 import resource
+import select
+import signal
 import socket
 import struct
 import sys
-import threading
 import time
 import traceback
 
@@ -52,11 +58,82 @@ class Connection:
             self.socket.sendall(part)
 
 
-def leave_with_parent(parent):
-    """A server that was killed cannot end its workers, so they look after themselves."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+# linux/prctl.h
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+# bits/poll.h
+POLLRDHUP = 0x2000
+
+# A process that does not die of SIGKILL for so long hangs in the kernel, or is another user's.
+END_SECONDS = 30
+
+
+def prctl(option, value):
+    if ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(value), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def descendants():
+    """The processes below this one."""
+    children = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    # The name of a program may hold anything, so what follows its last bracket is read.
+                    parent = int(file.read().rpartition(b")")[2].split()[1])
+            except (OSError, IndexError):
+                continue
+            children.setdefault(parent, []).append(int(name))
+    found, pending = [], [os.getpid()]
+    while pending:
+        below = children.get(pending.pop(), [])
+        found += below
+        pending += below
+    return found
+
+
+def end_all():
+    """Kills until nothing is left: whose parent dies becomes a child of this process, and is found again."""
+    deadline = time.monotonic() + END_SECONDS
+    while time.monotonic() < deadline:
+        for process in descendants():
+            try:
+                os.kill(process, signal.SIGKILL)
+            except OSError:
+                pass
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(0.005)
+
+
+def keep(model, server, woken):
+    """Waits until the model ends or the server is gone, and ends as the model did."""
+    poll = select.poll()
+    poll.register(server, POLLRDHUP)
+    poll.register(woken, select.POLLIN)
+    status = None
+    while status is None:
+        if any(descriptor == server for descriptor, _ in poll.poll()):
+            break
+        if signal.SIGTERM in os.read(woken, 4096):
+            break
+        while True:
+            process, how = os.waitpid(-1, os.WNOHANG)
+            if process == model:
+                status = how
+                break
+            if process == 0:
+                break
+    end_all()
+    if status is not None and os.WIFSIGNALED(status):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.WEXITSTATUS(status) if status is not None else 0)
 
 
 def values(value, kind):
@@ -266,11 +343,34 @@ def load(folder):
 
 def main():
     folder, memory = sys.argv[1], int(sys.argv[2])
-    connection = Connection(os.dup(0))
+    server = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
-    threading.Thread(target=leave_with_parent, args=(os.getppid(),), daemon=True).start()
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    keeper = os.getpid()
+    model = os.fork()
+    if model:
+        keep(model, server, woken)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != keeper:
+        os._exit(1)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    os.close(woken)
+    os.close(wakes)
+    # A model that signals its group or its session does not mean the keeper.
+    os.setsid()
+    run(Connection(server), folder, memory)
+
+
+def run(connection, folder, memory):
     if memory:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     try:
@@ -279,7 +379,7 @@ def main():
         traceback.print_exc()
         connection.send({"outcome": "unloadable", "reason": f"{type(error).__name__}: {error}"})
         return
-    connection.send({"outcome": "ready", **versions})
+    connection.send({"outcome": "ready", "pid": os.getpid(), **versions})
     while True:
         try:
             head, body = connection.receive()

@@ -93,6 +93,91 @@ async fn what_was_asked_and_answered_is_in_the_log() {
 }
 
 #[tokio::test]
+async fn only_who_knows_the_releases_own_id_stays_out_of_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = folder("iris_columns");
+    options.log = Some(LogOptions::new(directory.path()));
+    options.probe_id = Some("probe-of-this-release".to_owned());
+    let server = Running::ready(options).await;
+    for id in
+        ["probe-of-this-release", "trainyard-release-probe", "probe-", "PROBE-OF-THIS-RELEASE"]
+    {
+        let request = server.http.post(server.url("/predict")).header("x-request-id", id);
+        let request = request.header("content-type", "application/json").body(record(3.0));
+        assert_eq!(server.send(request).await.status, 200);
+    }
+    server.stop().await;
+    let batches: Vec<_> = segments(directory.path()).iter().flat_map(|path| read(path)).collect();
+    let ids: Vec<_> = batches
+        .iter()
+        .flat_map(|batch| {
+            batch.column(0).as_string::<i32>().iter().map(|id| id.unwrap().to_owned())
+        })
+        .collect();
+    assert_eq!(ids, ["trainyard-release-probe", "probe-", "PROBE-OF-THIS-RELEASE"]);
+}
+
+#[tokio::test]
+async fn nobody_else_may_read_the_log() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path().join("a/logs");
+    let mut options = folder("iris_columns");
+    options.log = Some(LogOptions::new(&dir));
+    let server = Running::ready(options).await;
+    assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
+    let fact = r#"{"request_id": "a", "actual": 2}"#;
+    assert_eq!(server.post("/feedback", fact).await.status, 200);
+    server.stop().await;
+    let mut seen = 0;
+    let mut pending = vec![directory.path().join("a")];
+    while let Some(path) = pending.pop() {
+        let about = std::fs::metadata(&path).unwrap();
+        let wanted = if about.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(about.permissions().mode() & 0o777, wanted, "{}", path.display());
+        seen += 1;
+        if about.is_dir() {
+            pending.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    assert_eq!(seen, 5, "three folders, a segment, a file of feedback");
+}
+
+#[tokio::test]
+async fn a_full_log_refuses_feedback_drops_predictions_and_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("old.parquet"), vec![0; 4000]).unwrap();
+    let mut options = folder("iris_columns");
+    let mut log = LogOptions::new(directory.path());
+    log.bytes_max = Some(4000 + 150);
+    log.segment_age_max = Duration::from_millis(1);
+    options.log = Some(log);
+    let server = Running::ready(options).await;
+    let fact = r#"{"request_id": "a", "actual": 2}"#;
+    for status in [200, 200, 507, 507] {
+        let answer = server.post("/feedback", fact).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        if status == 507 {
+            assert_eq!(answer.json()["error_code"], "RESOURCE_EXHAUSTED");
+        }
+    }
+    // A segment makes it too large; what comes after is dropped.
+    assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
+    let started = Instant::now();
+    while server.metric("trainyard_prediction_log_dropped_total").await < 1.0 {
+        assert!(started.elapsed() < Duration::from_mins(1), "nothing is dropped");
+        assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(server.metric("trainyard_prediction_log_failed_total").await, 0.0);
+    server.stop().await;
+    let file = std::fs::read_dir(directory.path().join("_feedback")).unwrap().next().unwrap();
+    let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+}
+
+#[tokio::test]
 async fn models_in_turns_have_segments_of_their_own() {
     let directory = tempfile::tempdir().unwrap();
     let mut options = folder("iris_columns");
@@ -232,9 +317,15 @@ async fn feedback_is_kept_beside_the_log() {
         (r#"{"request_id": "a", "actual": 1, "odd": 1}"#, 400),
         ("[]", 400),
         ("x", 400),
+        (&format!(r#"{{"request_id": "{}", "actual": 2}}"#, "a".repeat(200)), 400),
+        (&format!(r#"{{"request_id": "a", "actual": "{}"}}"#, "a".repeat(5000)), 400),
+        (&format!("[{}]", [r#"{"request_id":"a","actual":1}"#; 20_001].join(",")), 400),
+        (&format!("[{}]", vec![r#"{"request_id":"a","actual":1}"#; 60_000].join(",")), 413),
     ] {
         let answer = server.post("/feedback", body).await;
+        let body: String = body.chars().take(100).collect();
         assert_eq!(answer.status, status, "{body} {answer:?}");
+        assert!(answer.text.len() < 1000, "{answer:?}");
     }
     // Acknowledged is written, without waiting for the end.
     let file =

@@ -3,14 +3,17 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
 mod basics;
+mod cases;
 mod conformance;
 mod documentation;
 mod inference;
 mod log;
 mod overload;
+mod panics;
 mod parquet;
 mod python;
 mod registry;
 mod soak;
 mod support;
 mod swap;
+mod verification;

@@ -273,6 +273,79 @@ async fn crashes_hangs_and_hogs_harm_nobody_else() {
     server.stop().await;
 }
 
+/// The process that the model has started and lost.
+async fn daemon(server: &Running) -> String {
+    let answer = server.post("/invocations", asks("daemon")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let pid = answer.json()["predictions"][0].as_str().unwrap().to_owned();
+    assert!(is_alive(&pid), "{pid}");
+    pid
+}
+
+fn is_alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Who is dead and not buried does no harm.
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with(" Z"))
+}
+
+async fn gone(pid: &str) {
+    let started = std::time::Instant::now();
+    while is_alive(pid) {
+        assert!(started.elapsed() < Duration::from_mins(1), "{pid} stays behind");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_model_starts_ends_with_it_wherever_it_hides() {
+    let mut options = options(&model("obedient"), 1);
+    with(&mut options).request_timeout = Duration::from_secs(5);
+    let server = ready(options).await;
+    // The worker crashes, is killed from outside, is killed because it hangs, ends with the server.
+    let first = daemon(&server).await;
+    assert_eq!(server.post("/invocations", asks("crash")).await.status, 500);
+    gone(&first).await;
+    let second = daemon(&server).await;
+    let worker = pids(&server.get("/health").await.json())[0].to_string();
+    assert!(std::process::Command::new("kill").args(["-9", &worker]).status().unwrap().success());
+    gone(&second).await;
+    let third = daemon(&server).await;
+    assert_eq!(server.post("/invocations", asks("hang")).await.status, 504);
+    gone(&third).await;
+    let last = daemon(&server).await;
+    server.stop().await;
+    assert!(!is_alive(&last), "{last} outlives the server");
+}
+
+#[tokio::test]
+async fn workers_see_the_variables_on_the_list() {
+    let mut options = options(&model("obedient"), 1);
+    with(&mut options).variables = vec!["CARGO_PKG_NAME".to_owned()];
+    let server = ready(options).await;
+    let answer = server.post("/invocations", asks("environment")).await;
+    let text = answer.json()["predictions"][0].as_str().unwrap().to_owned();
+    let seen: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
+    assert!(seen.contains_key("PATH"), "{text}");
+    // cargo sets more for tests than this one.
+    assert_eq!(seen.get("CARGO_PKG_NAME"), Some(&"trainyard-serve".into()), "{text}");
+    assert!(!seen.contains_key("CARGO_MANIFEST_DIR") && !seen.contains_key("CARGO"), "{text}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_folder_with_a_named_pipe_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(model("obedient").join("MLmodel"), folder.path().join("MLmodel")).unwrap();
+    let pipe = folder.path().join("requirements.txt");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let server = Running::start(options(folder.path(), 1), None).await;
+    let health = server.wait_for("reason", |health| health["status"] != "loading").await;
+    assert_eq!(health["status"], "failed");
+    let reason = health["reason"].as_str().unwrap();
+    assert!(reason.contains("requirements.txt is a named pipe"), "{health}");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn requests_beyond_the_queue_are_refused() {
     let mut options = options(&model("obedient"), 1);

@@ -18,6 +18,19 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, Tens
 from mlflow.types.schema import Array
 
 
+def daemon():
+    """The process id of a child that did all to get away: no parent, no session, no environment."""
+    here, there = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.write(there, str(os.getpid()).encode())
+            os.closerange(0, 1000)
+            os.execve("/bin/sleep", ["sleep", "1000"], {})
+        os._exit(0)
+    return os.read(here, 20).decode()
+
+
 class Obedient(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
         what = model_input["what"].iloc[0]
@@ -53,6 +66,10 @@ class Obedient(mlflow.pyfunc.PythonModel):
         if what == "slow":
             time.sleep(1)
             return x.to_numpy()
+        if what == "daemon":
+            return [daemon()] * len(x)
+        if what == "environment":
+            return [json.dumps(dict(os.environ))] * len(x)
         if what == "hog":
             return np.ones(1 << 33, dtype=np.uint8)[:1]
         raise KeyError(what)

@@ -20,14 +20,9 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    /// What people read: nothing of the inside of the server.
+    /// What people read.
     pub(super) fn message(&self) -> String {
-        match &self.error {
-            Error::Api { message, .. } => shortened(message),
-            Error::Store { message, .. } => message.clone(),
-            // Paths and addresses of this machine are the operator's business.
-            _ => "the server could not complete the request; its log says why".to_owned(),
-        }
+        shortened(self.error.for_clients())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Which hosts a client's location may make this server connect to, as MLflow 3.17's host policy has it.
 
+use trainyard_mlflow::metadata_hosts::is_metadata_host;
 use trainyard_mlflow::{Error, Result};
 use url::Url;
 
@@ -33,6 +34,13 @@ impl HostPolicy {
     /// Refuses a location on another host: this server would connect to whatever a client names.
     pub(super) fn check(&self, uri: &str, field: &str) -> Result<()> {
         let scheme = super::locations::scheme(uri);
+        if HOST_SCHEMES.contains(&scheme.as_str()) && named_host(uri).is_some_and(is_metadata_host)
+        {
+            return Err(Error::invalid(format!(
+                "'{field}' names a host that keeps secrets of the machine that asks it; it is never \
+                 asked."
+            )));
+        }
         let no_host = scheme == "mlflow-artifacts" && !uri.contains("://");
         if !HOST_SCHEMES.contains(&scheme.as_str())
             || no_host
@@ -49,6 +57,19 @@ impl HostPolicy {
              MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES environment variable on the server to \
              allow it."
         )))
+    }
+}
+
+/// The host that a URI says, as it is written there.
+fn named_host(uri: &str) -> Option<&str> {
+    let (_scheme, rest) = uri.split_once(':')?;
+    // Clients take a backslash for a slash, and any number of either.
+    let rest = rest.trim_start_matches(['/', '\\']);
+    let authority = rest.split(['/', '\\', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
+    match host.rfind(']') {
+        Some(end) => host.get(..=end),
+        None => Some(host.split(':').next().unwrap_or(host)),
     }
 }
 
@@ -90,6 +111,15 @@ mod tests {
         assert!(own.check("abfss://c@a.dfs.core.windows.net\\@evil/x", "source").is_err());
         assert!(own.check("abfss://c@b.dfs.core.windows.net/x", "source").is_err());
         assert!(own.check("sftp://h/x", "source").is_ok());
+        for bad in [
+            "sftp://169.254.169.254/x",
+            "SFTP://u:p@2852039166:22/x",
+            "sftp:/\\169.254.169.254\\x",
+            "sftp://[::ffff:169.254.169.254]:22/x",
+            "sftp://metadata.google.internal?x",
+        ] {
+            assert!(own.check(bad, "source").is_err(), "{bad}");
+        }
         assert!(own.check("ftp://h/x", "source").is_err());
     }
 }

@@ -9,6 +9,7 @@ use trainyard_mlflow::{CreateModelVersion, Error, Result, Tracking};
 use url::Url;
 
 use super::host_policy::HostPolicy;
+use crate::search::registered_models::IS_PROMPT;
 
 /// Longest location of an experiment, in characters.
 const LOCATION_CHARS_MAX: usize = 2048;
@@ -32,7 +33,8 @@ pub(super) fn check_experiment_location(location: &str, hosts: &HostPolicy) -> R
     hosts.check(location, "artifact_location")?;
     if location.starts_with("runs:") {
         return Err(Error::invalid(format!(
-            "Artifact location cannot be a runs:/ URI. Given: '{location}'"
+            "Artifact location cannot be a runs:/ URI. Given: '{}'",
+            shown(location)
         )));
     }
     if location.chars().count() > LOCATION_CHARS_MAX {
@@ -44,8 +46,14 @@ pub(super) fn check_experiment_location(location: &str, hosts: &HostPolicy) -> R
     Ok(())
 }
 
-/// Tag of model versions that are prompts, which have no files.
-const PROMPT_TAG: &str = "mlflow.prompt.is_prompt";
+/// What stands for the source of a prompt: upstream's client writes the first, its store the second.
+const PROMPT_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
+
+/// Prompts have no files. Of several tags with one key the last counts.
+fn is_prompt(tags: &[KeyValue]) -> bool {
+    let tag = tags.iter().rfind(|tag| tag.key == IS_PROMPT);
+    tag.is_some_and(|tag| tag.value.eq_ignore_ascii_case("true"))
+}
 
 /// Checks the source of a new model version, and fills in what a copied version says.
 pub(super) async fn check_source(
@@ -53,11 +61,16 @@ pub(super) async fn check_source(
     hosts: &HostPolicy,
     mut request: CreateModelVersion,
 ) -> Result<CreateModelVersion> {
-    hosts.check(&request.source, "source")?;
-    let prompt = KeyValue::find(&request.tags, PROMPT_TAG);
-    if prompt.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Ok(request);
+    if is_prompt(&request.tags) {
+        if PROMPT_SOURCES.contains(&request.source.as_str()) {
+            return Ok(request);
+        }
+        return Err(Error::invalid(format!(
+            "Invalid prompt source: '{}'. Prompt sources must use an MLflow placeholder.",
+            shown(&request.source)
+        )));
     }
+    hosts.check(&request.source, "source")?;
     if let Some(name) = copied_model(&request.source)? {
         return copy(tracking, request, &name).await;
     }
@@ -109,8 +122,9 @@ impl Owner {
 
     fn refuse(&self, source: &str) -> Error {
         Error::invalid(format!(
-            "Invalid model version source: '{source}'. The {} request parameter must identify the \
+            "Invalid model version source: '{}'. The {} request parameter must identify the \
              resource that contains the source.",
+            shown(source),
             self.field()
         ))
     }
@@ -159,9 +173,10 @@ async fn check_local(tracking: &dyn Tracking, source: &str, owner: &Owner) -> Re
     }
     let field = owner.field();
     Err(Error::invalid(format!(
-        "Invalid model version source: '{source}'. To use a local path as a model version source, \
+        "Invalid model version source: '{}'. To use a local path as a model version source, \
          the {field} request parameter has to be specified and the local path has to be contained \
-         within the artifact directory of the run specified by the {field}."
+         within the artifact directory of the run specified by the {field}.",
+        shown(source)
     )))
 }
 
@@ -173,8 +188,9 @@ fn copied_model(source: &str) -> Result<Option<String>> {
     }
     let Some(path) = source.strip_prefix("models:/").filter(|path| !path.starts_with('/')) else {
         return Err(Error::invalid(format!(
-            "Invalid model version source: '{source}'. Registered model sources must use the \
-             active model registry."
+            "Invalid model version source: '{}'. Registered model sources must use the \
+             active model registry.",
+            shown(source)
         )));
     };
     Ok((path.contains('/') || path.contains('@')).then(|| path.to_owned()))
@@ -187,6 +203,13 @@ async fn copy(
     path: &str,
 ) -> Result<CreateModelVersion> {
     let source = named_version(tracking, path).await?;
+    if is_prompt(&tracking.get_registered_model(&source.name).await?.tags) {
+        return Err(Error::invalid(format!(
+            "Invalid model version source: '{}'. Prompt versions cannot be used as model version \
+             sources.",
+            shown(&request.source)
+        )));
+    }
     let differs = |given: &Option<String>, own: &Option<String>| {
         given.as_deref().is_some_and(|given| given != own.as_deref().unwrap_or_default())
     };
@@ -194,7 +217,7 @@ async fn copy(
         return Err(Error::invalid(format!(
             "Invalid model version source: '{}'. The run_id and model_id request parameters must \
              match the referenced model version.",
-            request.source
+            shown(&request.source)
         )));
     }
     request.source = format!("models:/{}/{}", source.name, source.version);
@@ -225,6 +248,11 @@ async fn named_version(tracking: &dyn Tracking, path: &str) -> Result<ModelVersi
     })
 }
 
+/// A location as it stands in an answer: whoever reads it in a log need not learn the keys in it.
+fn shown(location: &str) -> String {
+    trainyard_mlflow::uri::without_credentials(location)
+}
+
 /// Refuses `..` and NUL however they are encoded.
 fn refuse_climbing(source: &str) -> Result<()> {
     let refused = decoded(source).is_none_or(|plain| {
@@ -234,9 +262,10 @@ fn refuse_climbing(source: &str) -> Result<()> {
     let refused = refused || leads_nowhere(source);
     if refused {
         return Err(Error::invalid(format!(
-            "Invalid model version source: '{source}'. If supplying a source as an http, https, \
+            "Invalid model version source: '{}'. If supplying a source as an http, https, \
              local file path, ftp, objectstore, or mlflow-artifacts uri, an absolute path must be \
-             provided without relative path references present. Please provide an absolute path."
+             provided without relative path references present. Please provide an absolute path.",
+            shown(source)
         )));
     }
     Ok(())

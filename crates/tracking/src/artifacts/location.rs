@@ -7,9 +7,11 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use object_store::path::Path as StorePath;
 use trainyard_mlflow::{Error, Result};
-use trainyard_storage::{DirectStore, Place, Stores};
+use trainyard_storage::{Address, DirectStore, Place, Stores};
 
+use super::local::Bounds;
 use super::path::ArtifactPath;
+use super::reach::Reach;
 
 /// Bytes buffered before they are written: large enough that a disk is busy, small enough that a
 /// hundred uploads at once fit in memory.
@@ -23,30 +25,30 @@ pub(super) struct Location {
     pub(super) store: Arc<dyn ObjectStore>,
     /// The store, if clients can go there themselves.
     pub(super) direct: Option<Arc<dyn DirectStore>>,
+    /// The bucket, if it is one.
+    bucket: Option<String>,
     /// Path of the root in `store`.
     base: StorePath,
-    /// The root on this machine's disk, if it is there: symlinks are checked against it.
-    local_root: Option<PathBuf>,
+    /// What its files must be inside of, if it is a folder of this machine.
+    bounds: Option<Bounds>,
     /// Size of the parts of a streamed upload.
     pub(super) part_bytes: usize,
 }
 
 impl Location {
-    /// Opens a root by its URI, of one of the schemes that [`trainyard_storage`] knows.
-    pub(super) fn open(uri: &str, stores: &Stores) -> Result<Self> {
-        let Place { store, direct, path, local } =
-            stores.open(uri).map_err(|error| match error {
-                // What the operator set wrong is not the client's business.
-                error @ trainyard_storage::Error::Settings { .. } => {
-                    Error::internal(error.to_string())
-                }
-                error => Error::invalid(error.to_string()),
-            })?;
+    /// Opens a root, in which files must be within `reach` too.
+    pub(super) fn open(address: Address, stores: &Stores, reach: Option<&Reach>) -> Result<Self> {
+        let bucket = match &address {
+            Address::Bucket { bucket, .. } => Some(bucket.clone()),
+            Address::Local(_) => None,
+        };
+        let Place { store, direct, path, local } = stores.at(address).map_err(location_error)?;
         let part_bytes = if local.is_some() { PART_BYTES_LOCAL } else { PART_BYTES_CLOUD };
-        Ok(Self { store, direct, base: path, local_root: local, part_bytes })
+        let bounds = local.map(|root| Bounds { root, reach: reach.cloned() });
+        Ok(Self { store, direct, bucket, base: path, bounds, part_bytes })
     }
 
-    /// The same location, deeper.
+    /// The same location, deeper; files must still be inside of what they had to be.
     pub(super) fn below(&self, path: &ArtifactPath) -> Result<Self> {
         Ok(Self { base: self.resolve(path)?, ..self.clone() })
     }
@@ -62,25 +64,48 @@ impl Location {
 
     /// Refuses a path that a symlink leads out of the root.
     pub(super) async fn check_inside(&self, path: &StorePath) -> Result<()> {
-        let Some(root) = self.local_root.clone() else { return Ok(()) };
         let target = local_path(path);
-        let inside = tokio::task::spawn_blocking(move || {
-            // The root itself may be, or lie behind, a symlink that its owner made.
-            resolve_existing(&target).starts_with(resolve_existing(&root))
-        })
-        .await
-        .map_err(|error| Error::internal(format!("artifact path check failed: {error}")))?;
-        if inside { Ok(()) } else { Err(Error::invalid("Invalid path")) }
+        match self.on_disk(move |bounds| bounds.hold(&target)).await? {
+            Some(false) => Err(Error::invalid("Invalid path")),
+            _ => Ok(()),
+        }
     }
 
-    /// Whether `path` is this root or above it: nothing may remove it.
-    pub(super) fn contains_root(&self, path: &StorePath) -> bool {
-        self.base.prefix_matches(path)
+    /// Does what waits for the disk, if this is a folder of this machine.
+    pub(super) async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Bounds) -> T + Send + 'static,
+    ) -> Result<Option<T>> {
+        let Some(bounds) = self.bounds.clone() else { return Ok(None) };
+        let done = tokio::task::spawn_blocking(move || work(bounds)).await;
+        done.map(Some).map_err(|error| Error::internal(format!("artifacts on the disk: {error}")))
+    }
+
+    /// What an opened file must be inside of.
+    pub(super) fn bounds(&self) -> Option<&Bounds> {
+        self.bounds.as_ref()
+    }
+
+    /// The place of a path of the store.
+    pub(super) fn address(&self, path: &StorePath) -> Address {
+        match &self.bucket {
+            Some(bucket) => Address::Bucket { bucket: bucket.clone(), path: path.clone() },
+            None => Address::Local(local_path(path)),
+        }
     }
 
     /// Whether this is a folder of this machine.
     pub(super) fn is_local(&self) -> bool {
-        self.local_root.is_some()
+        self.bounds.is_some()
+    }
+}
+
+/// Why a place cannot be opened.
+pub(super) fn location_error(error: trainyard_storage::Error) -> Error {
+    match error {
+        // What the operator set wrong is not the client's business.
+        error @ trainyard_storage::Error::Settings { .. } => Error::internal(error.to_string()),
+        error => Error::invalid(error.to_string()),
     }
 }
 
@@ -103,31 +128,6 @@ pub(super) fn proxied_path(uri: &str) -> Result<ArtifactPath> {
         None => rest,
     };
     ArtifactPath::parse(path.trim_start_matches('/'))
-}
-
-/// The path with every symlink of its existing part resolved.
-fn resolve_existing(path: &FilePath) -> PathBuf {
-    let mut missing = Vec::new();
-    let mut existing = path;
-    loop {
-        if let Ok(resolved) = existing.canonicalize() {
-            return missing.iter().rev().fold(resolved, |path, name| path.join(name));
-        }
-        match (existing.parent(), existing.file_name()) {
-            (Some(parent), Some(name)) => {
-                // A dangling symlink does not canonicalize, yet writing through it would follow it.
-                if let Ok(target) = existing.read_link() {
-                    return missing
-                        .iter()
-                        .rev()
-                        .fold(parent.join(target), |path, name| path.join(name));
-                }
-                missing.push(name);
-                existing = parent;
-            }
-            _ => return path.to_path_buf(),
-        }
-    }
 }
 
 #[cfg(test)]

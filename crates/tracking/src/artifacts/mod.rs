@@ -3,11 +3,18 @@
 //! Everything goes through `object_store`, so another kind of destination is a URL scheme in
 //! [`trainyard_storage`] and nothing else. Files stream in both directions, a part at a time; a file is
 //! replaced in one step and is on the disk when the call returns.
+//!
+//! Every call goes through [`ArtifactStorage::place`], which asks [`reach`] where it may go.
 
 mod direct;
+mod local;
 mod location;
 mod path;
+mod reach;
 mod transfer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use object_store::path::Path as StorePath;
@@ -16,44 +23,83 @@ use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{Error, Result};
 
 use direct::DirectObject;
-use location::Location;
+pub(crate) use local::real_path;
+use location::{Location, location_error};
 pub use path::ArtifactPath;
-use trainyard_storage::Stores;
+use reach::Reach;
 pub(crate) use trainyard_storage::scheme;
+use trainyard_storage::{Address, Stores};
 
 /// Where artifacts go if nobody says otherwise, below the working directory, as upstream.
 pub const DEFAULT_DESTINATION: &str = "./mlartifacts";
 
 /// Reads and writes artifact files.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ArtifactStorage {
     destination: Location,
-    stores: Stores,
+    destination_address: Address,
+    stores: Arc<Stores>,
+    /// None for who may go wherever a location says.
+    reach: Option<Reach>,
 }
 
 impl ArtifactStorage {
     /// Storage whose `mlflow-artifacts:/` URIs lie below `destination`: a path (relative ones to
-    /// the working directory) or a URI that [`trainyard_storage`] knows. Nothing is created before
-    /// the first upload.
+    /// the working directory) or a URI that [`trainyard_storage`] knows. It goes nowhere else. Nothing is
+    /// created before the first upload.
     pub fn open(destination: &str) -> Result<Self> {
         Self::with_stores(destination, Stores::from_env())
     }
 
     /// The same, with the keys and endpoints that `stores` have.
     pub fn with_stores(destination: &str, stores: Stores) -> Result<Self> {
-        Ok(Self { destination: Location::open(destination, &stores)?, stores })
+        let address = Address::parse(destination).map_err(location_error)?;
+        Self::reaching(address, Arc::new(stores), &[], Vec::new())
     }
 
-    /// The place that `path` below `root_uri` names.
+    /// The same, for a program that acts for its own user: it goes wherever a location says.
+    pub fn anywhere(self) -> Result<Self> {
+        let destination = Location::open(self.destination_address.clone(), &self.stores, None)?;
+        Ok(Self { destination, reach: None, ..self })
+    }
+
+    /// The same, for requests of others: it goes also below `roots` (paths and URIs), and never to
+    /// `private` files.
+    pub fn below(&self, roots: &[String], private: Vec<PathBuf>) -> Result<Self> {
+        Self::reaching(self.destination_address.clone(), Arc::clone(&self.stores), roots, private)
+    }
+
+    fn reaching(
+        destination: Address,
+        stores: Arc<Stores>,
+        roots: &[String],
+        private: Vec<PathBuf>,
+    ) -> Result<Self> {
+        let more = roots.iter().map(|root| Address::parse(root).map_err(location_error));
+        let roots = std::iter::once(Ok(destination.clone())).chain(more).collect::<Result<_>>()?;
+        let reach = Reach::new(roots, private);
+        Ok(Self {
+            destination: Location::open(destination.clone(), &stores, Some(&reach))?,
+            destination_address: destination,
+            stores,
+            reach: Some(reach),
+        })
+    }
+
+    /// The place that `path` below `root_uri` names, if it may be touched: the door of every call.
     async fn place(&self, root_uri: &str, path: &ArtifactPath) -> Result<(Location, StorePath)> {
-        let root = match scheme(root_uri) {
-            Some("mlflow-artifacts") => {
-                // Symlinks are checked against the destination, not the run's own folder.
-                let root = self.destination.below(&location::proxied_path(root_uri)?)?;
-                self.destination.check_inside(&root.resolve(path)?).await?;
-                root
+        let root = match (scheme(root_uri), &self.reach) {
+            // Symlinks are checked against the destination, not the run's own folder.
+            (Some("mlflow-artifacts"), _) => {
+                self.destination.below(&location::proxied_path(root_uri)?)?
             }
-            _ => Location::open(root_uri, &self.stores)?,
+            (_, Some(reach)) => {
+                Location::open(reach.check(root_uri)?, &self.stores, self.reach.as_ref())?
+            }
+            (_, None) => {
+                let address = Address::parse(root_uri).map_err(location_error)?;
+                Location::open(address, &self.stores, None)?
+            }
         };
         let place = root.resolve(path)?;
         root.check_inside(&place).await?;
@@ -84,13 +130,14 @@ impl Artifacts for ArtifactStorage {
     async fn list_artifacts(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
         let path = ArtifactPath::parse(path)?;
         let (location, place) = self.place(root_uri, &path).await?;
-        // A walk below a file fails where a walk below nothing is empty.
-        if location.is_local() {
-            let directory = location::local_path(&place);
-            let found = tokio::fs::metadata(&directory).await;
-            if !found.is_ok_and(|metadata| metadata.is_dir()) {
-                return Ok(Vec::new());
+        let folder = location::local_path(&place);
+        if let Some(listed) = location.on_disk(move |bounds| bounds.list(&folder)).await? {
+            let mut entries = listed?;
+            if !path.is_root() {
+                entries.iter_mut().for_each(|entry| entry.path = format!("{path}/{}", entry.path));
             }
+            entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+            return Ok(entries);
         }
         let listed = location
             .store
@@ -129,10 +176,15 @@ impl Artifacts for ArtifactStorage {
         let (location, place, name) = self.file_place(root_uri, path).await?;
         if location.is_local() {
             let file = location::local_path(&place);
-            if tokio::fs::metadata(&file).await.is_ok_and(|found| found.is_dir()) {
+            let found = tokio::fs::metadata(&file).await;
+            if found.as_ref().is_ok_and(std::fs::Metadata::is_dir) {
                 return Err(Error::not_found(format!(
                     "Artifact path refers to a directory, not a file: '{name}'"
                 )));
+            }
+            // Reading a pipe would never end.
+            if found.is_ok_and(|found| !found.is_file()) {
+                return Err(transfer::no_such_artifact(&name));
             }
         }
         transfer::open(&location, &place, &name, range).await
@@ -146,7 +198,15 @@ impl Artifacts for ArtifactStorage {
     async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()> {
         let path = ArtifactPath::parse(path)?;
         let (location, place) = self.place(root_uri, &path).await?;
-        if self.destination.contains_root(&place) {
+        let address = location.address(&place);
+        let needed = match self.reach.clone() {
+            // Looks at the disk, like all that removes does.
+            Some(reach) => tokio::task::spawn_blocking(move || reach.needs(&address))
+                .await
+                .map_err(|error| Error::internal(format!("artifacts on the disk: {error}")))?,
+            None => address.contains(&self.destination_address),
+        };
+        if needed {
             return Err(Error::invalid("Invalid path"));
         }
         transfer::remove(&location, &place).await

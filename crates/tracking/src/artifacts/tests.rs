@@ -107,8 +107,9 @@ async fn deleting_takes_files_and_trees_and_nothing_twice() {
 }
 
 #[tokio::test]
-async fn local_roots_are_used_as_they_are() {
+async fn local_roots_are_used_as_they_are_by_their_own_user() {
     let Fixture { directory, storage } = fixture();
+    let storage = storage.anywhere().unwrap();
     let root = directory.path().join("mlruns/0/abc/artifacts");
     let root = root.to_str().unwrap();
     storage.upload_artifact(root, "x/y.txt", once("1")).await.unwrap();
@@ -128,6 +129,7 @@ async fn missing_files_and_folders_say_which() {
         error.to_string(),
         "Artifact path refers to a directory, not a file: '1/run/artifacts/d'"
     );
+    let storage = storage.anywhere().unwrap();
     let error = storage.list_artifacts("hdfs://host/x", "").await.unwrap_err();
     assert!(error.to_string().contains("'hdfs'"), "{error}");
 }
@@ -154,6 +156,81 @@ async fn symlinks_out_of_the_root_are_refused() {
     assert!(storage.delete_artifact(ROOT, "up").await.is_err());
     assert_eq!(std::fs::read_to_string(&secret).unwrap(), "s");
     assert!(!directory.path().join("new").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn listings_leave_out_what_is_not_in_the_root() {
+    use std::os::unix::fs::symlink;
+
+    let Fixture { directory, storage } = fixture();
+    storage.upload_artifact(ROOT, "folder/f", once("x")).await.unwrap();
+    let root = directory.path().join("mlartifacts/1/run/artifacts");
+    std::fs::write(directory.path().join("secret"), "s").unwrap();
+    symlink("../../../../secret", root.join("file-out")).unwrap();
+    symlink(directory.path(), root.join("folder-out")).unwrap();
+    symlink("nothing", root.join("dangling")).unwrap();
+    symlink("folder", root.join("folder-in")).unwrap();
+    std::fs::write(root.join("half.bin#1"), "an upload in the making").unwrap();
+    std::fs::write(root.join("plot #1.png"), "").unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(root.join("pipe")).status().unwrap();
+    assert!(pipe.success());
+    let listed = storage.list_artifacts(ROOT, "").await.unwrap();
+    let names: Vec<&str> = listed.iter().map(|entry| entry.path.as_str()).collect();
+    assert_eq!(names, ["folder", "folder-in", "plot #1.png"]);
+    assert_eq!(read(&storage, ROOT, "folder-in/f", None).await, b"x");
+    let error = storage.open_artifact(ROOT, "pipe", None).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ResourceDoesNotExist);
+    assert!(storage.list_artifacts(ROOT, "folder-out").await.is_err());
+}
+
+#[tokio::test]
+async fn a_server_goes_only_below_its_roots() {
+    let Fixture { directory, storage } = fixture();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let private = directory.path().join("mlartifacts/mlflow.db");
+    let storage =
+        storage.below(&[at("mlruns"), "s3://own/runs".to_owned()], vec![private]).unwrap();
+    for root in
+        [ROOT, &at("mlruns/0/a"), &format!("file://{}", at("mlruns/0/b")), &at("mlartifacts/1")]
+    {
+        storage.upload_artifact(root, "f", once("x")).await.unwrap();
+        assert_eq!(read(&storage, root, "f", None).await, b"x");
+        storage.delete_artifact(root, "f").await.unwrap();
+    }
+    for root in [
+        &at("other"),
+        &at("mlruns2"),
+        &at(""),
+        &at("mlruns/../other"),
+        "/",
+        "s3://own/runs2",
+        "s3://other",
+        "gs://own/runs",
+        "hdfs://host/x",
+        "runs:/abc/x",
+        "",
+    ] {
+        let error = storage.upload_artifact(root, "f", once("x")).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::PermissionDenied, "{root}: {error}");
+        assert!(storage.list_artifacts(root, "").await.is_err(), "{root}");
+        assert!(storage.open_artifact(root, "f", None).await.is_err(), "{root}");
+        assert!(storage.delete_artifact(root, "f").await.is_err(), "{root}");
+        assert!(storage.direct_file(root, "f").await.is_err(), "{root}");
+    }
+    assert!(!directory.path().join("other").exists());
+
+    // The database lies among the artifacts, and is none.
+    let whole = "mlflow-artifacts:/";
+    std::fs::write(directory.path().join("mlartifacts/mlflow.db"), "tables").unwrap();
+    assert!(storage.open_artifact(whole, "mlflow.db", None).await.is_err());
+    assert!(storage.upload_artifact(whole, "mlflow.db", once("x")).await.is_err());
+    assert!(storage.delete_artifact(whole, "mlflow.db").await.is_err());
+    let listed = storage.list_artifacts(whole, "").await.unwrap();
+    assert!(listed.iter().all(|entry| entry.path != "mlflow.db"), "{listed:?}");
+    for root in [whole, &at("mlruns"), &at("mlartifacts")] {
+        assert!(storage.delete_artifact(root, "").await.is_err(), "{root}");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use tokio_util::io::ReaderStream;
 use trainyard_mlflow::artifacts::{ArtifactFile, ByteRange, ByteStream};
 use trainyard_mlflow::{Error, Result};
 
+use super::local::is_nowhere;
 use super::location::{Location, local_path};
 
 /// Bytes read from a local file at a time: object_store's own 8 KiB cost a thread hop each.
@@ -113,6 +114,9 @@ pub(super) async fn open(
     let wanted = Some(bytes.clone());
     let body: ByteStream = match result.payload {
         GetResultPayload::File(file, _path) => {
+            if location.bounds().is_some_and(|bounds| !bounds.hold_open(&file)) {
+                return Err(no_such_artifact(name));
+            }
             let mut file = tokio::fs::File::from_std(file);
             let failed = path.clone();
             if bytes.start > 0 {
@@ -181,11 +185,6 @@ pub(super) fn no_such_artifact(name: &str) -> Error {
     Error::not_found(format!("No such artifact: '{name}'"))
 }
 
-/// Nothing can be at this path: it leads through a file, or a name in it is too long for the disk.
-fn is_nowhere(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename)
-}
-
 fn is_missing(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::NotFound { .. })
         || disk_error(error).is_some_and(|error| is_nowhere(error.kind()))
@@ -210,6 +209,7 @@ pub(super) fn storage(path: &StorePath, error: &object_store::Error) -> Error {
         _ => {}
     }
     let Some(disk) = disk_error(error) else {
+        // `Internal`: what a cloud or its metadata service answered is not for clients.
         return Error::internal(format!("artifact storage: {error}"));
     };
     match disk.kind() {

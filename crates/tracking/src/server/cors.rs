@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::hosts::{glob, is_local_origin, is_own_origin};
+use super::hosts::{glob, is_local_host, is_local_origin, is_own_origin};
 
 const METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS, PATCH";
 /// Seconds a browser may remember a preflight, as upstream's library answers.
@@ -15,16 +15,21 @@ pub(super) struct Cors {
     allowed: Vec<String>,
     /// `*` is listed: everyone may call, nobody with credentials.
     anyone: bool,
+    /// Only this machine reaches the server.
+    loopback: bool,
 }
 
 impl Cors {
-    pub(super) fn new(allowed: &[String]) -> Self {
-        Self { allowed: allowed.to_vec(), anyone: allowed.iter().any(|origin| origin == "*") }
+    pub(super) fn new(allowed: &[String], loopback: bool) -> Self {
+        let anyone = allowed.iter().any(|origin| origin == "*");
+        Self { allowed: allowed.to_vec(), anyone, loopback }
     }
 
     fn allows(&self, origin: &str, host: &str) -> bool {
         self.anyone
-            || is_local_origin(origin)
+            // Of a server that others reach, "localhost" is the machine of whoever asks: what runs
+            // there must not act with what their browser keeps for this server.
+            || (self.loopback && is_local_host(host) && is_local_origin(origin))
             || is_own_origin(origin, host)
             || self.allowed.iter().any(|allowed| glob(allowed, origin))
     }

@@ -34,7 +34,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(options: &ServerOptions, prefix: &str) -> Result<Self> {
+    pub(super) fn new(options: &ServerOptions, prefix: &str, loopback: bool) -> Result<Self> {
         let hosts = match &options.allowed_hosts {
             Some(listed) => AllowedHosts::Listed(listed.clone()),
             None => AllowedHosts::Private,
@@ -51,7 +51,8 @@ impl Guard {
             .transpose()?;
         Ok(Self {
             hosts: (!options.disable_security).then_some(hosts),
-            cors: (!options.disable_security).then(|| Cors::new(&options.cors_allowed_origins)),
+            cors: (!options.disable_security)
+                .then(|| Cors::new(&options.cors_allowed_origins, loopback)),
             frame_options: frame_options.filter(|_| !options.disable_security),
             authorize: options.authorize.clone(),
             open_paths: probes(prefix),

@@ -52,8 +52,14 @@ fn is_unique_local(address: Ipv6Addr) -> bool {
 /// Whether an origin is a page of this machine.
 pub(super) fn is_local_origin(origin: &str) -> bool {
     let Some((scheme, host)) = origin.split_once("://") else { return false };
-    let name = host_name(host.split('/').next().unwrap_or_default());
-    matches!(scheme, "http" | "https") && matches!(name, "localhost" | "127.0.0.1" | "::1")
+    matches!(scheme, "http" | "https") && is_local_host(host)
+}
+
+/// Whether the value of a `Host` header is this machine.
+pub(super) fn is_local_host(host: &str) -> bool {
+    let name = host_name(host);
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Whether an origin is this server's own address, as the client wrote it.
@@ -145,6 +151,8 @@ mod tests {
         assert!(is_local_origin("http://localhost:3000"));
         assert!(is_local_origin("http://[::1]:3000"));
         assert!(!is_local_origin("http://localhost.evil.com"));
+        assert!(!is_local_origin("http://localhost/x"));
+        assert!(!is_local_origin("http://127.0.0.1.evil.com:80"));
         assert!(!is_local_origin("null"));
         assert!(is_own_origin("http://10.0.0.5:5000", "10.0.0.5:5000"));
         assert!(!is_own_origin("http://evil.com", "10.0.0.5:5000"));

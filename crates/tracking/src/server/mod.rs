@@ -125,7 +125,8 @@ impl fmt::Debug for ServerOptions {
 }
 
 /// Serves MLflow's API over `tracking`, and `pages` for every other path, until `shutdown`
-/// completes; running requests then have [`ServerOptions::shutdown_grace`] to finish.
+/// completes; running requests then have [`ServerOptions::shutdown_grace`] to finish. `tracking` acts for
+/// whoever asks: it is one that was [lent](crate::Shared).
 pub async fn serve(
     listener: TcpListener,
     tracking: Arc<dyn Tracking>,
@@ -133,14 +134,25 @@ pub async fn serve(
     pages: Router,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
-    let app = app(tracking, &options, pages)?;
+    let loopback = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let app = build(tracking, &options, pages, loopback)?;
     let probes = probes(checked_prefix(&options.static_prefix)?);
     connections::accept(listener, app, probes, &options, shutdown).await;
     Ok(())
 }
 
-/// The whole server as a router, for those who bring their own connections.
+/// The whole server as a router, for those who bring their own connections. Whoever they come from, it
+/// answers as a server that others reach.
 pub fn app(tracking: Arc<dyn Tracking>, options: &ServerOptions, pages: Router) -> Result<Router> {
+    build(tracking, options, pages, false)
+}
+
+fn build(
+    tracking: Arc<dyn Tracking>,
+    options: &ServerOptions,
+    pages: Router,
+    loopback: bool,
+) -> Result<Router> {
     let prefix = checked_prefix(&options.static_prefix)?;
     let api_options = ApiOptions {
         serve_artifacts: options.serve_artifacts,
@@ -166,7 +178,7 @@ pub fn app(tracking: Arc<dyn Tracking>, options: &ServerOptions, pages: Router) 
             .nest(prefix, nested)
             .fallback(async || api::not_found())
     };
-    let guard = Arc::new(Guard::new(options, prefix)?);
+    let guard = Arc::new(Guard::new(options, prefix, loopback)?);
     Ok(app
         .layer(CatchPanicLayer::new())
         .layer(axum::middleware::from_fn_with_state(guard, guard::watch)))

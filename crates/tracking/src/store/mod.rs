@@ -60,12 +60,12 @@ pub struct StoreOptions {
 
 /// MLflow's tracking and registry in an SQL database.
 pub struct SqlStore {
-    database: Database,
+    database: Arc<Database>,
     artifacts: Arc<dyn Artifacts>,
     artifact_root: String,
     long_values: LongValues,
-    /// Removed when the store is dropped, if it is one that nobody keeps.
-    temporary: Option<PathBuf>,
+    /// The file of a store that nobody keeps; it goes when the database is closed.
+    temporary: Option<Arc<TemporaryFile>>,
 }
 
 impl fmt::Debug for SqlStore {
@@ -112,7 +112,7 @@ impl SqlStore {
 
     fn new(database: Database, artifacts: Arc<dyn Artifacts>, options: StoreOptions) -> Self {
         Self {
-            database,
+            database: Arc::new(database),
             artifacts,
             artifact_root: options.artifact_root,
             long_values: if options.truncate_long_values {
@@ -128,8 +128,19 @@ impl SqlStore {
     pub fn open_temporary(artifacts: Arc<dyn Artifacts>, options: StoreOptions) -> Result<Self> {
         let path = std::env::temp_dir().join(format!("trainyard-{}.db", new_id()));
         let mut store = Self::open_sqlite(&path, artifacts, options)?;
-        store.temporary = Some(path);
+        store.temporary = Some(Arc::new(TemporaryFile(path)));
         Ok(store)
+    }
+
+    /// The same database with other artifacts.
+    pub fn with_artifacts(&self, artifacts: Arc<dyn Artifacts>) -> Self {
+        Self {
+            database: Arc::clone(&self.database),
+            artifacts,
+            artifact_root: self.artifact_root.clone(),
+            long_values: self.long_values,
+            temporary: self.temporary.clone(),
+        }
     }
 
     /// Number of the runs that a search would find.
@@ -171,17 +182,25 @@ impl SqlStore {
     }
 }
 
-impl Drop for SqlStore {
+/// A database file that is removed.
+struct TemporaryFile(PathBuf);
+
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
-        if let Some(path) = &self.temporary {
-            // The connections are still open, which Unix does not mind; there is no one to tell.
-            for end in ["", "-wal", "-shm"] {
-                let mut name = path.clone().into_os_string();
-                name.push(end);
-                let _missing = std::fs::remove_file(name);
-            }
+        // There is no one to tell.
+        for file in files_of(&self.0) {
+            let _missing = std::fs::remove_file(file);
         }
     }
+}
+
+/// The files of an SQLite database: itself, and what SQLite keeps beside it.
+pub(crate) fn files_of(path: &Path) -> impl Iterator<Item = PathBuf> {
+    ["", "-wal", "-shm", "-journal"].into_iter().map(|end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    })
 }
 
 /// What a search with this filter does.

@@ -7,11 +7,13 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod attack;
 mod auth;
 mod conformance;
 mod connections;
 mod http;
 mod interop;
+mod known_attacks;
 mod limits;
 mod mutated;
 mod registry;

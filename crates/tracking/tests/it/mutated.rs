@@ -2,7 +2,7 @@
 //!
 //! The recorded exchanges are the seeds; their bodies, queries and filters lose, repeat and swap
 //! pieces. `TRAINYARD_TEST_MUTATIONS` asks for another number of requests, `_SEED` for others.
-//! `crates/tracking/fuzz` has the same as targets for cargo-fuzz.
+//! `fuzz/` has the same as targets with coverage.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@ use trainyard_mlflow::entities::{LoggedModelStatus, Tag};
 use trainyard_mlflow::{CreateLoggedModel, CreateModelVersion};
 use trainyard_testkit::{run_python, tracking_suite};
 use trainyard_tracking::server::ServerOptions;
-use trainyard_tracking::{open, open_with_registry};
+use trainyard_tracking::{Lending, open, share};
 
 use crate::served::Served;
 use crate::store::{options, uri};
@@ -12,7 +12,8 @@ use crate::store::{options, uri};
 #[tokio::test]
 async fn models_lie_in_one_database_and_runs_in_the_other() {
     let (folder, registry) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let store = open_with_registry(&uri(&folder), &uri(&registry), options(&folder)).unwrap();
+    let lending = Lending { registry_uri: Some(uri(&registry)), ..Lending::default() };
+    let store = share(&uri(&folder), options(&folder), &lending).unwrap().own;
     tracking_suite::all(&*store).await;
 
     let run_id = crate::store::create_run(&*store, "0", 1).await;
@@ -51,8 +52,9 @@ fn the_real_client_trains_registers_and_loads_across_both() {
     let (folder, registry) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut options = options(&folder);
     options.default_artifact_root = Some("mlflow-artifacts:/".to_owned());
-    let store = open_with_registry(&uri(&folder), &uri(&registry), options).unwrap();
-    let server = Served::over(store, ServerOptions::default());
+    let lending = Lending { registry_uri: Some(uri(&registry)), ..Lending::default() };
+    let shared = share(&uri(&folder), options, &lending).unwrap();
+    let server = Served::over(shared.lent, ServerOptions::default());
     let environment = [
         ("MLFLOW_TRACKING_URI", server.url.as_str()),
         ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),

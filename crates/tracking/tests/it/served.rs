@@ -53,15 +53,32 @@ impl Served {
         Self::run(directory, tracking, options, Router::new())
     }
 
+    /// The same, listening at an address.
+    pub(crate) fn at(address: &str, tracking: Arc<dyn Tracking>, options: ServerOptions) -> Self {
+        let directory = tempfile::tempdir().expect("a throwaway folder");
+        Self::listening(address, directory, tracking, options, Router::new())
+    }
+
     fn run(
         directory: tempfile::TempDir,
         tracking: Arc<dyn Tracking>,
         options: ServerOptions,
         pages: Router,
     ) -> Self {
+        Self::listening("127.0.0.1:0", directory, tracking, options, pages)
+    }
+
+    fn listening(
+        address: &str,
+        directory: tempfile::TempDir,
+        tracking: Arc<dyn Tracking>,
+        options: ServerOptions,
+        pages: Router,
+    ) -> Self {
         let runtime = Runtime::new().expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let listener = runtime.block_on(TcpListener::bind(address)).expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        let url = format!("http://127.0.0.1:{port}");
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _dropped = stopped.await;

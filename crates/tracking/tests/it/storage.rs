@@ -15,10 +15,11 @@ use trainyard_tracking::server::ServerOptions;
 use crate::http::{Request, get, send};
 use crate::served::Served;
 
-/// Artifacts in the bucket `models`.
+/// Artifacts in a folder of the bucket `models`, all of which the server may use.
 fn storage_of(s3: &S3) -> ArtifactStorage {
     let stores = Stores::new(Environment::of(s3.keys()));
-    ArtifactStorage::with_stores("s3://models/some/folder", stores).unwrap()
+    let storage = ArtifactStorage::with_stores("s3://models/some/folder", stores).unwrap();
+    storage.below(&["s3://models".to_owned()], Vec::new()).unwrap()
 }
 
 /// `bytes` bytes in chunks as a network brings them, each byte told by its place.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use trainyard_pipeline::InstallFrom;
 
 use crate::failure::Failure;
 use crate::printer;
@@ -15,10 +16,14 @@ pub(crate) struct Arguments {
     /// Folder of the project; made if it is not there
     #[arg(value_name = "DIR", default_value = ".")]
     project: PathBuf,
+    /// Where the workflows take trainyard from: the URL of its git repository (and #COMMIT), or a
+    /// path on the runner [default: the repository's variable TRAINYARD_SOURCE]
+    #[arg(long, value_name = "URL|PATH")]
+    install_from: Option<InstallFrom>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let written = trainyard_pipeline::init(&arguments.project)?;
+    let written = trainyard_pipeline::init(&arguments.project, arguments.install_from.as_ref())?;
     for path in written {
         printer::line(&path.display().to_string());
     }
@@ -27,5 +32,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         arguments.project.join("data/train.csv").display(),
         arguments.project.display()
     ));
+    if arguments.install_from.is_none() {
+        printer::hint(
+            "the workflows take trainyard from the repository's variable TRAINYARD_SOURCE; set it, or \
+             use --install-from",
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }

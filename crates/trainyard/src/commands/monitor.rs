@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use trainyard_drift::{Compat, Profile};
+use trainyard_drift::{ColumnDrift, Compat, DatasetDrift, Profile, Status};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::{KeyValue, Tag};
 use trainyard_pipeline::monitor::{self, Data, LogFilter, Monitored, Reading, Settings, Sides};
@@ -108,14 +108,36 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if settings.fail_on_drift && monitored.drift.dataset_drift {
         return Ok(ExitCode::from(DRIFT));
     }
+    // A broken export must not pass for one that did not drift.
     if settings.fail_on_drift && monitored.drift.columns.iter().all(|c| c.verdict().is_none()) {
-        // A broken export must not pass for one that did not drift.
         return Err(Failure::input(
             "no column could be compared, so nobody knows whether it drifted",
         )
         .hint("the page says of each column why"));
     }
+    unknown(&monitored.drift, settings.fail_on_drift)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fails because of columns of which nobody knows whether they drifted: always for those that could not be read,
+/// and where drift counts also for those that current does not have.
+fn unknown(drift: &DatasetDrift, counts_missing: bool) -> Result<(), Failure> {
+    let counts = |column: &&ColumnDrift| counts_missing || column.is_unreadable();
+    let columns: Vec<_> = drift.unknown().filter(counts).collect();
+    let Some(first) = columns.first() else { return Ok(()) };
+    let reason = match &first.status {
+        Status::Failed(reason) | Status::Skipped(reason) => reason.as_str(),
+        Status::Tested(_) => "it was tested",
+    };
+    let others = match columns.len() - 1 {
+        0 => String::new(),
+        others => format!(", and {others} more"),
+    };
+    Err(Failure::input(format!(
+        "the column {:?}{others} could not be compared, so nobody knows whether it drifted: {reason}",
+        first.name
+    ))
+    .hint("the page says of each column why; leave columns out with --columns"))
 }
 
 /// Says which columns there are settings for but no data: a misspelt name would go unnoticed.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use trainyard_mlflow::Tracking;
 use trainyard_pipeline::Project;
+use trainyard_tracking::Shared;
 
 use crate::failure::Failure;
 
@@ -31,6 +32,13 @@ impl ProjectArguments {
     /// Opens the project and its tracking store.
     pub(crate) fn open(&self) -> Result<(Project, Arc<dyn Tracking>), Failure> {
         open(&self.folder, self.tracking.tracking_uri.as_deref())
+    }
+
+    /// The same for those who show the store to others.
+    pub(crate) fn open_shared(&self) -> Result<(Project, Shared), Failure> {
+        let project = Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?;
+        let tracking = project.shared_tracking()?;
+        Ok((project, tracking))
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 use trainyard_pipeline::{Project, RunOptions, Summary};
+use trainyard_tracking::Shared;
 
 use super::project::{ProjectArguments, program};
 use super::shutdown_signal;
@@ -44,11 +44,11 @@ pub(super) const DRIFT: u8 = 4;
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     printer::check_folder(arguments.summary.as_deref())?;
-    let (project, tracking) = arguments.project.open()?;
+    let (project, Shared { own: tracking, lent }) = arguments.project.open_shared()?;
     let was_deployed = is_deployed(&project).await;
     let needs_pages = arguments.keep || arguments.watch || project.config.train.command.is_some();
     let pages = if needs_pages && !project.tracks_by_http() {
-        Some(TrackingPages::start(Arc::clone(&tracking)).await?)
+        Some(TrackingPages::start(lent).await?)
     } else {
         None
     };

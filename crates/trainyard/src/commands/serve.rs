@@ -59,6 +59,9 @@ pub(crate) struct Arguments {
     /// Cast values as MLflow's server does, even where that loses information
     #[arg(long, help_heading = "Model")]
     lenient: bool,
+    /// Refuse a model that has no input example, or one that says nothing about the model
+    #[arg(long, help_heading = "Model")]
+    require_verified: bool,
     /// Address to listen on
     #[arg(long, env = "TRAINYARD_HOST", default_value = "127.0.0.1", help_heading = "Listening")]
     host: String,
@@ -83,13 +86,55 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = bytes, value_name = "BYTES", help_heading = "Model")]
     memory_limit: Option<u64>,
     #[command(flatten)]
+    limits: LimitArguments,
+    #[command(flatten)]
     python: PythonArguments,
     /// Folder or s3://, gs://, abfss:// URI that requests and predictions are logged to, as Parquet
     #[arg(long, env = "TRAINYARD_PREDICTION_LOG", value_name = "URI", help_heading = "Logging")]
     prediction_log: Option<String>,
+    /// Disk that the prediction log and its feedback may take, as in 10GiB: beyond it predictions are
+    /// dropped and counted, and feedback gets 507. In any case a twentieth of the disk is left free, or
+    /// 1 GiB of a large one
+    #[arg(long, value_parser = bytes, value_name = "BYTES", help_heading = "Logging")]
+    prediction_log_max: Option<u64>,
+    /// Request id of a release's own predictions; set by `deploy`
+    #[arg(long, env = "TRAINYARD_PROBE_ID", hide = true)]
+    probe_id: Option<String>,
     /// Write one request in so many to the log (with -v); 0 for none
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Logging")]
     access_log_sample: u64,
+}
+
+/// What requests and connections may take. At each of these limits comes an answer.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArguments {
+    /// Open connections; on further ones only /health, /ping and /version are answered
+    #[arg(long, default_value_t = 4096, value_name = "N")]
+    max_connections: usize,
+    /// Open connections of one address [default: half of all]
+    #[arg(long, value_name = "N")]
+    max_connections_per_address: Option<usize>,
+    /// Requests that are predicted at a time; further ones get 429
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    max_requests: usize,
+    /// Body of a request, as in 16MiB; larger ones get 413
+    #[arg(long, default_value = "16MiB", value_parser = bytes, value_name = "BYTES")]
+    max_body: u64,
+    /// Memory of all requests together, as in 256MiB; at the limit they get 429 [default: a quarter of
+    /// what the process may take]
+    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    max_request_memory: Option<u64>,
+}
+
+impl LimitArguments {
+    fn apply(&self, limits: &mut trainyard_serve::Limits) {
+        limits.connections_max = self.max_connections;
+        limits.connections_per_address_max = self.max_connections_per_address;
+        limits.concurrency_max = self.max_requests;
+        limits.body_bytes_max = usize::try_from(self.max_body).unwrap_or(usize::MAX);
+        limits.requests_bytes_max = self.max_request_memory;
+    }
 }
 
 /// Models that only Python can run.
@@ -113,6 +158,10 @@ struct PythonArguments {
     /// Requests that may wait for a worker; further ones get 429
     #[arg(long, default_value_t = 64, value_name = "N")]
     python_queue: usize,
+    /// Variables of this process that workers see too; may be given several times. They see PATH, HOME,
+    /// the language and the like, and no others
+    #[arg(long, value_name = "NAME")]
+    python_env: Vec<String>,
     /// Folder where environments are kept [default: ~/.cache/trainyard/python]
     #[arg(long, env = "TRAINYARD_PYTHON_CACHE", value_name = "DIR")]
     python_cache: Option<PathBuf>,
@@ -132,6 +181,7 @@ impl PythonArguments {
         options.request_timeout = self.python_timeout;
         options.memory_bytes_max = self.python_memory;
         options.queue_max = self.python_queue;
+        options.variables.clone_from(&self.python_env);
         if let Some(cache) = &self.python_cache {
             options.cache_dir.clone_from(cache);
         }
@@ -198,9 +248,15 @@ impl Arguments {
         options.access_log_sample = self.access_log_sample;
         options.webhook_secret = self.webhook_secret_file.as_deref().map(read_token).transpose()?;
         options.lenient = self.lenient;
+        options.require_verified = self.require_verified;
         options.poll_interval = self.poll;
         options.limits.drain_delay = self.drain_delay;
+        self.limits.apply(&mut options.limits);
         options.log = self.prediction_log.as_deref().map(prediction_log).transpose()?;
+        if let Some(log) = &mut options.log {
+            log.bytes_max = self.prediction_log_max;
+        }
+        options.probe_id.clone_from(&self.probe_id);
         options.token = self.token_file.as_deref().map(read_token).transpose()?;
         Ok(options)
     }

@@ -9,10 +9,10 @@ use clap::{ArgAction, Args, Subcommand};
 use trainyard_base::Budget;
 use trainyard_mlflow::Tracking;
 use trainyard_net::descriptors;
-use trainyard_tracking::OpenOptions;
 use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
 use trainyard_tracking::store::ReadLimits;
+use trainyard_tracking::{Lending, OpenOptions};
 
 use super::serve::bytes;
 use super::{hash_password, listen, shutdown_signal};
@@ -72,6 +72,16 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     artifacts_destination: String,
+    /// Where artifacts may be read and written for clients besides these two: folders, or s3://bucket/path
+    /// and the like, separated by commas. Elsewhere the server goes for nobody, whatever an experiment says
+    #[arg(
+        long = "allowed-artifact-root",
+        env = "TRAINYARD_ALLOWED_ARTIFACT_ROOTS",
+        value_delimiter = ',',
+        value_name = "URIS",
+        help_heading = "Storage"
+    )]
+    allowed_artifact_roots: Vec<String>,
     /// Users and tokens that may use the server; lines from `trainyard server hash-password`
     #[arg(long, env = "TRAINYARD_AUTH_FILE", value_name = "FILE", help_heading = "Security")]
     auth_file: Option<PathBuf>,
@@ -270,12 +280,14 @@ impl Arguments {
                 .or_else(|| self.serves_artifacts().then(|| "mlflow-artifacts:/".to_owned())),
             artifacts_destination: Some(self.artifacts_destination.clone()),
         };
-        let backend = &self.backend_store_uri;
-        let opened = match &self.registry_store_uri {
-            None => trainyard_tracking::open(backend, options),
-            Some(registry) => trainyard_tracking::open_with_registry(backend, registry, options),
+        let lending = Lending {
+            registry_uri: self.registry_store_uri.clone(),
+            artifact_roots: self.allowed_artifact_roots.clone(),
+            private_files: self.auth_file.iter().cloned().collect(),
         };
-        Ok(opened.map_err(trainyard_pipeline::Error::from)?)
+        let shared = trainyard_tracking::share(&self.backend_store_uri, options, &lending)
+            .map_err(trainyard_pipeline::Error::from)?;
+        Ok(shared.lent)
     }
 
     fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
@@ -292,6 +304,7 @@ impl Arguments {
         };
         let mut roots = vec![self.artifacts_destination.as_str()];
         roots.extend(self.default_artifact_root.as_deref());
+        roots.extend(self.allowed_artifact_roots.iter().map(String::as_str));
         Ok(ServerOptions {
             serve_artifacts: self.serves_artifacts(),
             static_prefix: self.static_prefix.clone().unwrap_or_default(),

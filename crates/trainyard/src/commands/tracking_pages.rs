@@ -23,7 +23,8 @@ pub(crate) struct TrackingPages {
 }
 
 impl TrackingPages {
-    /// Starts it on MLflow's usual port, or a free one where that is taken.
+    /// Starts it on MLflow's usual port, or a free one where that is taken. Everybody on this machine can
+    /// ask it, so `tracking` is one that was [lent](trainyard_tracking::Shared).
     pub(crate) async fn start(tracking: Arc<dyn Tracking>) -> Result<Self, Failure> {
         let listener = match TcpListener::bind(("127.0.0.1", USUAL_PORT)).await {
             Ok(listener) => listener,

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use trainyard_tracking::Shared;
 
 use super::project::ProjectArguments;
 use super::tracking_pages::TrackingPages;
@@ -21,12 +22,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let (project, tracking) = arguments.project.open()?;
+    let (project, Shared { own: tracking, lent }) = arguments.project.open_shared()?;
     let progress = Progress::new();
     let pages = match project.config.train.command {
-        Some(_) if !project.tracks_by_http() => {
-            Some(TrackingPages::start(std::sync::Arc::clone(&tracking)).await?)
-        }
+        Some(_) if !project.tracks_by_http() => Some(TrackingPages::start(lent).await?),
         _ => None,
     };
     let url = pages.as_ref().map(|pages| pages.url.as_str());

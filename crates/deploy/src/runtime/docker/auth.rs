@@ -181,7 +181,7 @@ mod tests {
         for (image, expected) in [
             ("iris", HUB),
             ("library/iris:1", HUB),
-            ("ghcr.io/org/iris:1", "ghcr.io"),
+            ("registry.example/org/iris:1", "registry.example"),
             ("127.0.0.1:5055/iris", "127.0.0.1:5055"),
             ("localhost/iris", "localhost"),
         ] {
@@ -191,15 +191,18 @@ mod tests {
 
     #[test]
     fn what_docker_login_wrote_is_understood() {
-        let text = r#"{"auths": {"ghcr.io": {"auth": "bWU6c2VjcmV0OjE="},
+        let text = r#"{"auths": {"registry.example": {"auth": "bWU6c2VjcmV0OjE="},
             "https://old.example": {"identitytoken": "t"}, "bad": {"auth": "%"}}}"#;
         let config: ConfigFile = serde_json::from_str(text).unwrap();
-        let found = from_file(&config, "ghcr.io").unwrap().unwrap();
+        let found = from_file(&config, "registry.example").unwrap().unwrap();
         assert_eq!((found.username.as_str(), found.password.as_str()), ("me", "secret:1"));
         assert!(!format!("{found:?}").contains("secret"));
         let json = URL_SAFE.decode(found.header().unwrap()).unwrap();
         let json = String::from_utf8(json).unwrap();
-        assert_eq!(json, r#"{"username":"me","password":"secret:1","serveraddress":"ghcr.io"}"#);
+        assert_eq!(
+            json,
+            r#"{"username":"me","password":"secret:1","serveraddress":"registry.example"}"#
+        );
         let token = from_file(&config, "old.example").unwrap().unwrap();
         assert_eq!(token.identitytoken, "t");
         assert!(from_file(&config, "nowhere").unwrap().is_none());

@@ -13,7 +13,6 @@ mod tree;
 use std::borrow::Cow;
 
 pub(crate) use number::Number;
-pub(crate) use tree::Tree;
 
 /// Why a text is not JSON. The phrases are those of Python's `json.JSONDecodeError`, because
 /// people search for them.
@@ -75,6 +74,7 @@ const EXPECTED_VALUE: &str = "Expecting value";
 const EXPECTED_COMMA: &str = "Expecting ',' delimiter";
 const EXPECTED_KEY: &str = "Expecting property name enclosed in double quotes";
 const EXPECTED_COLON: &str = "Expecting ':' delimiter";
+const OUT_OF_RANGE: &str = "A number is out of range";
 const TOO_DEEP: &str = "too many nested arrays and objects";
 
 impl<'a> Reader<'a> {
@@ -219,6 +219,11 @@ impl<'a> Reader<'a> {
         }
         self.at += 1;
         Ok(key)
+    }
+
+    /// Refuses to go as deep as this.
+    pub(crate) fn check_depth(&self, depth: usize) -> Result<()> {
+        if depth > self.depth_max { self.error(TOO_DEEP) } else { Ok(()) }
     }
 
     /// Nothing but white space may follow.

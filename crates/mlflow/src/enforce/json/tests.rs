@@ -6,7 +6,7 @@ use super::*;
 
 fn tree(text: &str) -> Result<serde_json::Value> {
     let mut reader = Reader::new(text, 64);
-    let value = reader.tree()?.into_value();
+    let value = reader.value()?;
     reader.end()?;
     Ok(value)
 }
@@ -116,6 +116,6 @@ proptest! {
     fn never_panics(text in any::<String>()) {
         let mut reader = Reader::new(&text, 16);
         let _any = reader.skip();
-        let _any = Reader::new(&text, 16).tree();
+        let _any = Reader::new(&text, 16).value();
     }
 }

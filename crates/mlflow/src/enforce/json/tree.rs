@@ -1,9 +1,8 @@
 //! Values as a whole: read past, or read into a tree.
 
-use indexmap::IndexMap;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Kind, Number, Reader, Result, TOO_DEEP};
+use super::{Kind, Number, OUT_OF_RANGE, Reader, Result};
 
 impl<'a> Reader<'a> {
     /// Reads past a value and returns its text.
@@ -15,9 +14,7 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_value(&mut self, depth: usize) -> Result<()> {
-        if depth > self.depth_max {
-            return self.error(TOO_DEEP);
-        }
+        self.check_depth(depth)?;
         match self.kind()? {
             Kind::Null => self.null(),
             Kind::Boolean => self.boolean().map(drop),
@@ -43,87 +40,50 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a value into a tree: for params and for the schema of a request without one, never for
-    /// plain columns. `NaN` and the infinities, which a tree cannot hold, become null.
-    pub(crate) fn tree(&mut self) -> Result<Tree> {
-        self.tree_value(0)
+    /// Reads a value into a tree: for params and examples, never for columns. `NaN` and the infinities,
+    /// which a tree cannot hold, become null; digits beyond a double are refused.
+    pub(crate) fn value(&mut self) -> Result<Value> {
+        self.value_at(0)
     }
 
-    fn tree_value(&mut self, depth: usize) -> Result<Tree> {
-        if depth > self.depth_max {
-            return self.error(TOO_DEEP);
-        }
+    fn value_at(&mut self, depth: usize) -> Result<Value> {
+        self.check_depth(depth)?;
         Ok(match self.kind()? {
             Kind::Null => {
                 self.null()?;
-                Tree::Scalar(Value::Null)
+                Value::Null
             }
-            Kind::Boolean => Tree::Scalar(Value::Bool(self.boolean()?)),
-            Kind::Number => Tree::Scalar(match self.number()? {
+            Kind::Boolean => Value::Bool(self.boolean()?),
+            Kind::Number => match self.number()? {
                 Number::Int(value) => Value::from(value),
-                Number::BigInt(text) => {
-                    text.parse::<u64>().map_or_else(|_big| Value::from(f64_of(text)), Value::from)
-                }
-                Number::Real(value) | Number::Overflow(value) => Value::from(value),
-            }),
-            Kind::Text => Tree::Scalar(Value::String(self.string()?.into_owned())),
+                Number::BigInt(text) => match (text.parse::<u64>(), text.parse::<f64>()) {
+                    (Ok(value), _) => Value::from(value),
+                    (_, Ok(value)) if value.is_finite() => Value::from(value),
+                    _ => return self.error(OUT_OF_RANGE),
+                },
+                Number::Overflow(_) => return self.error(OUT_OF_RANGE),
+                Number::Real(value) => Value::from(value),
+            },
+            Kind::Text => Value::String(self.string()?.into_owned()),
             Kind::Array => {
                 let mut items = Vec::new();
                 let mut more = self.array_start()?;
                 while more {
-                    items.push(self.tree_value(depth + 1)?);
+                    items.push(self.value_at(depth + 1)?);
                     more = self.array_next()?;
                 }
-                Tree::Array(items)
+                Value::Array(items)
             }
             Kind::Object => {
-                let mut entries = IndexMap::new();
+                let mut entries = Map::new();
                 let mut more = self.object_start()?;
                 while more {
                     let key = self.key()?.into_owned();
-                    entries.insert(key, self.tree_value(depth + 1)?);
+                    entries.insert(key, self.value_at(depth + 1)?);
                     more = self.object_next()?;
                 }
-                Tree::Object(entries)
+                Value::Object(entries)
             }
         })
     }
-}
-
-/// A value whose objects keep the order in which their keys came, as Python's do.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Tree {
-    /// Null, a boolean, a number or text.
-    Scalar(Value),
-    Array(Vec<Tree>),
-    Object(IndexMap<String, Tree>),
-}
-
-impl Tree {
-    pub(crate) fn is_null(&self) -> bool {
-        matches!(self, Self::Scalar(Value::Null))
-    }
-
-    pub(crate) fn items(&self) -> Option<&[Self]> {
-        if let Self::Array(items) = self { Some(items) } else { None }
-    }
-
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
-        if let Self::Object(entries) = self { entries.get(key) } else { None }
-    }
-
-    /// The same for whom the order of keys does not matter.
-    pub(crate) fn into_value(self) -> Value {
-        match self {
-            Self::Scalar(value) => value,
-            Self::Array(items) => items.into_iter().map(Self::into_value).collect(),
-            Self::Object(entries) => {
-                entries.into_iter().map(|(key, value)| (key, value.into_value())).collect()
-            }
-        }
-    }
-}
-
-fn f64_of(digits: &str) -> f64 {
-    digits.parse().unwrap_or(f64::NAN)
 }

@@ -83,11 +83,13 @@ impl Request<'_> {
             }
             [Slot::Column(_)] => {
                 let name = plan.inputs.first().map_or("", |input| &input.name);
-                let rows_of_one = !plan.named && is_list_of_lists(reader)?;
+                let rows_of_one = plan.by_position && is_list_of_lists(reader)?;
                 if rows_of_one { self.split_data(reader, None) } else { self.column(name, reader) }
             }
-            _ if !plan.named && !plan.tensors => {
-                self.check_one_type()?;
+            _ if plan.by_position => {
+                if !plan.named {
+                    self.check_one_type()?;
+                }
                 self.split_data(reader, None)
             }
             _ => {

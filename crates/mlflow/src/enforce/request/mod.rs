@@ -4,6 +4,8 @@ mod arrays;
 mod records;
 mod split;
 
+pub(super) use split::column_names;
+
 use std::collections::HashMap;
 
 use super::context::{Casting, Context, Limits};
@@ -34,6 +36,19 @@ fn refuse<T>(message: impl Into<String>) -> Result<T> {
 /// Names of extra columns that are kept for the message; a request may hold a million.
 const EXTRA_MAX: usize = 20;
 
+/// Cells that any request may take, however short it is: 8 MB of numbers.
+const CELLS_FREE: usize = 1 << 20;
+
+/// Columns beyond those of the model that a request may have. They are read past, so they are
+/// nobody's data; but their names must be held to find the others.
+pub(super) const UNKNOWN_COLUMNS_MAX: usize = 10_000;
+
+/// Rows that a text of so many bytes may have: a value takes a byte at least, and a comma most often.
+fn rows_max(plan: &Plan, limits: &Limits, bytes: usize) -> usize {
+    let cells_max = bytes.saturating_add(CELLS_FREE);
+    limits.rows_max.min(cells_max / plan.inputs.len().max(1))
+}
+
 /// A request being read.
 #[derive(Debug)]
 pub(crate) struct Request<'e> {
@@ -52,6 +67,9 @@ pub(crate) struct Request<'e> {
     positions: HashMap<String, usize>,
     /// Whether the input had the form of a data frame, not of arrays.
     pub(crate) frame: bool,
+    /// Rows that the request may have: each fills a cell of every column, also of those that it lacks,
+    /// so a short text of many rows would take a hundred times its bytes.
+    rows_max: usize,
 }
 
 impl<'e> Request<'e> {
@@ -59,6 +77,7 @@ impl<'e> Request<'e> {
         // Ten bytes a value is what JSON takes at least in practice; a guess only saves growing.
         let capacity = (bytes / 10 / plan.inputs.len().max(1)).clamp(1, 4096);
         Self {
+            rows_max: rows_max(plan, limits, bytes),
             slots: plan.slots(capacity),
             context: Context::new(casting, limits),
             rows: 0,
@@ -69,6 +88,16 @@ impl<'e> Request<'e> {
             frame: true,
             plan,
         }
+    }
+
+    /// Refuses a table that the columns which it lacks would make much larger, and one of very many
+    /// columns.
+    pub(crate) fn check_table(&mut self, columns: usize, rows: usize) -> Result<()> {
+        self.rows = rows;
+        let cells = columns.saturating_mul(rows);
+        self.rows_max = rows_max(self.plan, self.context.limits, cells.saturating_mul(2));
+        self.check_width(columns)?;
+        self.check_rows()
     }
 
     pub(crate) fn note_extra(&mut self, name: &str) {
@@ -83,19 +112,37 @@ impl<'e> Request<'e> {
     pub(crate) fn next_row(&mut self) -> Result<()> {
         self.rows += 1;
         // Checked on the way, so that a request over the limit is not read to its end.
-        if self.rows > self.context.limits.rows_max { self.check_rows() } else { Ok(()) }
+        if self.rows > self.rows_max { self.check_rows() } else { Ok(()) }
     }
 
-    /// There is at least one row, and not more than the limit.
-    fn check_rows(&self) -> Result<()> {
-        let max = self.context.limits.rows_max;
+    /// There is at least one row, and not more than the limits.
+    pub(crate) fn check_rows(&self) -> Result<()> {
         match self.rows {
             0 => refuse("Invalid input. The request holds no rows."),
-            rows if rows > max => refuse(format!(
-                "Invalid input. The request has more than {max} rows; send it in parts."
+            rows if rows <= self.rows_max => Ok(()),
+            rows if rows > self.context.limits.rows_max => refuse(format!(
+                "Invalid input. The request has more than {} rows; send it in parts.",
+                self.context.limits.rows_max
             )),
-            _ => Ok(()),
+            _ => refuse(format!(
+                "Invalid input. {} columns for each of more than {} rows take much more room than the \
+                 request; send the rows in parts.",
+                self.plan.inputs.len(),
+                self.rows_max
+            )),
         }
+    }
+
+    /// Refuses a row or header that is wider than what the model takes explains.
+    pub(crate) fn check_width(&self, width: usize) -> Result<()> {
+        let max = self.plan.width_max();
+        if width <= max {
+            return Ok(());
+        }
+        refuse(format!(
+            "Invalid input. The request has more than {max} columns; the model takes {}.",
+            self.plan.width
+        ))
     }
 
     /// Optional inputs that the request does not have at all.

@@ -32,7 +32,7 @@ impl Request<'_> {
             } else {
                 let kind = reader.kind()?.python();
                 reader.skip()?;
-                self.context.report_row(format!("a record must be an object, got a {kind}"));
+                self.context.report_row(|| format!("a record must be an object, got a {kind}"));
                 self.fill_row();
             }
             self.next_row()?;
@@ -79,6 +79,9 @@ impl Request<'_> {
 
     #[cold]
     pub(super) fn report_twice(&mut self, value: &str) {
+        if self.context.is_full() {
+            return self.context.count();
+        }
         let column = Some(self.context.column.to_owned());
         let row = Some(self.context.row);
         let value = Some(shorten(value));
@@ -124,6 +127,9 @@ impl Request<'_> {
         if tolerated && (self.frame || !input.is_required()) {
             return;
         }
+        if self.context.is_full() {
+            return self.context.count();
+        }
         let problem = if self.frame {
             format!("column '{}' is missing in this record", input.name)
         } else {
@@ -166,6 +172,7 @@ impl Request<'_> {
             let position = reader.position();
             reader.skip()?;
             if first {
+                self.check_width(cells.len())?;
                 // Of a name given twice the last counts, as in a Python dict.
                 match self.positions.entry(key.into_owned()) {
                     Entry::Occupied(known) => {
@@ -182,7 +189,9 @@ impl Request<'_> {
                 let known = self.positions.get(key.as_ref());
                 match known.and_then(|index| cells.get_mut(*index)) {
                     Some(cell) => *cell = Some(position),
-                    None => self.context.report_row(format!("unknown column '{}'", shorten(&key))),
+                    None => {
+                        self.context.report_row(|| format!("unknown column '{}'", shorten(&key)));
+                    }
                 }
             }
             more = reader.object_next()?;
@@ -190,7 +199,7 @@ impl Request<'_> {
         let end = reader.position();
         let found: Vec<usize> = cells.iter().flatten().copied().collect();
         if found.len() < cells.len() {
-            self.context.report_row("this record has not the columns of the first".to_owned());
+            self.context.report_row(|| "this record has not the columns of the first".to_owned());
         }
         self.cells(reader, &found)?;
         reader.seek(end);

@@ -28,7 +28,7 @@ impl Request<'_> {
             let key = reader.key()?;
             reader.kind()?;
             match key.as_ref() {
-                "columns" => columns = column_names(reader)?,
+                "columns" => columns = column_names(reader, self.plan.width_max())?,
                 "data" if columns.is_some() && !data_read => {
                     self.split_data(reader, columns.as_deref())?;
                     data_read = true;
@@ -98,7 +98,7 @@ impl Request<'_> {
             } else {
                 reader.skip()?;
                 let kind = kind.python();
-                self.context.report_row(format!("a row must be a list of values, got a {kind}"));
+                self.context.report_row(|| format!("a row must be a list of values, got a {kind}"));
                 self.fill_row();
             }
             self.next_row()?;
@@ -128,9 +128,9 @@ impl Request<'_> {
             more = reader.array_next()?;
         }
         if count != targets.len() {
-            let problem =
-                format!("{} columns are named, this row has {count} values", targets.len());
-            self.context.report_row(problem);
+            let named = targets.len();
+            self.context
+                .report_row(|| format!("{named} columns are named, this row has {count} values"));
         }
         // Of the values some may belong to no input.
         let filled = targets.iter().take(count).flatten().count();
@@ -167,9 +167,10 @@ impl Request<'_> {
 
     fn unnamed_targets(&mut self, reader: &Reader<'_>) -> Result<Vec<Option<usize>>> {
         let length = first_length(reader)?;
+        self.check_width(length)?;
         Ok((0..length)
             .map(|position| {
-                let known = !self.plan.named && position < self.plan.inputs.len();
+                let known = self.plan.by_position && position < self.plan.inputs.len();
                 if !known {
                     self.extra_positions += 1;
                 }
@@ -179,8 +180,11 @@ impl Request<'_> {
     }
 }
 
-/// The names in `columns`: texts, or numbers that pandas made; null means none.
-fn column_names(reader: &mut Reader<'_>) -> Result<Option<Vec<String>>> {
+/// The names in `columns`, at most so many: texts, or numbers that pandas made; null means none.
+pub(in crate::enforce) fn column_names(
+    reader: &mut Reader<'_>,
+    max: usize,
+) -> Result<Option<Vec<String>>> {
     match reader.kind()? {
         Kind::Null => {
             reader.null()?;
@@ -192,6 +196,9 @@ fn column_names(reader: &mut Reader<'_>) -> Result<Option<Vec<String>>> {
     let mut names = Vec::new();
     let mut more = reader.array_start()?;
     while more {
+        if names.len() == max {
+            return refuse(format!("Invalid input. The request has more than {max} columns."));
+        }
         names.push(match reader.kind()? {
             Kind::Text => reader.string()?.into_owned(),
             _ => reader.skip()?.to_owned(),

@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use super::*;
 
 mod csv;
+mod inference;
+mod missing;
 mod tensors;
+mod width;
 
 const IRIS: &str = r#"[{"type": "double", "name": "a", "required": true},
     {"type": "double", "name": "b", "required": true}]"#;

@@ -1,0 +1,125 @@
+//! Models and requests as people have them, answered as Python answers them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use trainyard_serve::{ModelSource, ServeOptions};
+
+use crate::support::{Answer, Running};
+
+/// Cases that are not answered as Python answers them, and why. One that begins to be must leave the list.
+const OPEN: [(&str, &str); 11] = [
+    ("bernoulli_alpha_zero_text", "0 * -inf in a sparse product"),
+    ("gradient_boosting_init_estimator", "scikit-learn gives the first estimator rows of 32 bits"),
+    ("knn_imputer_ties", "neighbours at the same distance are chosen in another order"),
+    ("ordinal_min_frequency_missing", "rare categories beside a missing one are not merged"),
+    ("wide_lgb_1025", "blocks of rows of models with more than 1,024 columns"),
+    ("xgboost34_expectile_two", "outputs build on each other since XGBoost 3.3"),
+    ("dict_vectorizer", "DictVectorizer is not read"),
+    ("imblearn_pipeline", "imblearn's pipelines are not read"),
+    ("lightgbm_category_text", "the categories of text columns are not read"),
+    ("xgboost_category_text", "the categories of text columns are not read"),
+    ("onnx_3d_input", "a product of tensors of three dimensions"),
+];
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+/// The values in an answer or an expectation, in order.
+fn flat<'v>(value: &'v Value, values: &mut Vec<&'v Value>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| flat(item, values)),
+        Value::Object(entries) => entries.values().for_each(|entry| flat(entry, values)),
+        scalar => values.push(scalar),
+    }
+}
+
+fn same(ours: &Value, theirs: &Value, rel: f64) -> bool {
+    match (ours.as_f64(), theirs.as_f64()) {
+        (Some(ours), Some(theirs)) => (ours - theirs).abs() <= rel * theirs.abs().max(1e-12),
+        _ => ours == theirs,
+    }
+}
+
+/// What is wrong with an answer, if something is.
+fn difference(path: &str, answer: &Answer, request: &Value) -> Option<String> {
+    if answer.status != 200 {
+        return Some(format!("{}: {}", answer.status, answer.text));
+    }
+    let body = answer.json();
+    let answered = if path.ends_with("/infer") {
+        body["outputs"].as_array()?.iter().map(|output| output["data"].clone()).collect()
+    } else {
+        body["predictions"].clone()
+    };
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    flat(&answered, &mut ours);
+    flat(&request["expect"], &mut theirs);
+    let rel = request["rel"].as_f64().unwrap();
+    let equal = ours.len() == theirs.len()
+        && ours.iter().zip(&theirs).all(|(ours, theirs)| same(ours, theirs, rel));
+    (!equal).then(|| format!("{answered} instead of {}", request["expect"]))
+}
+
+/// What is wrong with the answers to a case.
+async fn run(name: &str) -> Vec<String> {
+    let folder = cases().join(name);
+    let text = std::fs::read_to_string(folder.join("case.json")).unwrap();
+    let case: Value = serde_json::from_str(&text).unwrap();
+    let source = folder.join("model").display().to_string();
+    let mut options = ServeOptions::new(ModelSource::Uri(source.parse().unwrap()));
+    options.name = Some("m".to_owned());
+    let server = Running::start(options, None).await;
+    let health = server
+        .wait_for("verdict", |health| matches!(health["status"].as_str(), Some("ok" | "failed")))
+        .await;
+    let mut wrong = Vec::new();
+    if health["status"] == "failed" {
+        wrong.push(health["reason"].to_string());
+    } else {
+        for request in case["requests"].as_array().unwrap() {
+            let path = request["path"].as_str().unwrap();
+            let body = request["body"].as_str().unwrap();
+            let content_type = request["content_type"].as_str().unwrap();
+            let answer = server.post_as(path, content_type, body.to_owned()).await;
+            if let Some(difference) = difference(path, &answer, request) {
+                let body: String = body.chars().take(200).collect();
+                wrong.push(format!("{path} {body}\n    {difference}"));
+            }
+        }
+    }
+    server.stop().await;
+    wrong
+}
+
+#[tokio::test]
+async fn models_and_requests_as_people_have_them() {
+    let mut names: Vec<String> = std::fs::read_dir(cases())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().join("case.json").exists())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let open: BTreeMap<&str, &str> = OPEN.into_iter().collect();
+    let mut report = Vec::new();
+    for name in &names {
+        let wrong = run(name).await;
+        match open.get(name.as_str()) {
+            None if !wrong.is_empty() => report.push(format!("{name}:\n  {}", wrong.join("\n  "))),
+            Some(reason) if wrong.is_empty() => {
+                report.push(format!("{name} is answered now, but listed as open ({reason})"));
+            }
+            _ => {}
+        }
+    }
+    for name in open.keys() {
+        if !names.iter().any(|known| known == name) {
+            report.push(format!("{name} is listed as open, but is no case"));
+        }
+    }
+    assert!(report.is_empty(), "{}", report.join("\n"));
+    assert!(names.len() >= 16, "only {} cases", names.len());
+}
