@@ -861,7 +861,7 @@ fn nobody_is_let_in_by_a_forgotten_route() {
 
 #[test]
 fn errors_do_not_show_the_servers_disk() {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::PermissionsExt;
 
     let target = Target::start();
     let run = target.run("0");
