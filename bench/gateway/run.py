@@ -100,7 +100,7 @@ def gateway(binary, folder, port, backend):
 def wrk(port, connections, seconds):
     report = subprocess.run(
         ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency",
-         f"http://127.0.0.1:{port}/"],
+         f"http://127.0.0.1:{port}/predict"],
         capture_output=True, text=True, check=True,
     ).stdout
     if "Socket errors" in report or "Non-2xx" in report:

@@ -65,12 +65,30 @@ fn option<'a>(arguments: &'a [String], name: &str) -> Fallible<&'a str> {
 async fn gateway(arguments: &[String]) -> Fallible<()> {
     let listen = option(arguments, "--listen")?.parse()?;
     let mut options = GatewayOptions::new(option(arguments, "--state-dir")?, listen);
-    options.limits = Limits { max_connections: 2000, max_body_bytes: 8 << 20, ..Limits::default() };
-    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    options.access_log = has("--access-log");
-    options.take_over = has("--take-over");
-    let metrics = arguments.iter().find_map(|argument| argument.strip_prefix("--metrics-listen="));
-    options.metrics_listen = metrics.map(str::parse).transpose()?;
+    options.limits = Limits {
+        max_connections: 2000,
+        max_per_address: Some(2000),
+        max_body_bytes: 8 << 20,
+        ..Limits::default()
+    };
+    for argument in arguments {
+        let (flag, value) = argument.split_once('=').unwrap_or((argument, ""));
+        let milliseconds = || -> Fallible<Duration> {
+            Ok(Duration::from_millis(value.strip_suffix("ms").ok_or("in ms")?.parse()?))
+        };
+        match flag {
+            "--access-log" => options.access_log = true,
+            "--take-over" => options.take_over = true,
+            "--metrics-listen" => options.metrics_listen = Some(value.parse()?),
+            "--operator-listen" => options.operator_listen = Some(value.parse()?),
+            "--expose" => options.exposed.push(value.to_owned()),
+            "--response-timeout" => options.limits.response_timeout = milliseconds()?,
+            "--idle-timeout" => options.limits.idle_timeout = milliseconds()?,
+            "--max-connections" => options.limits.max_connections = value.parse()?,
+            "--max-per-address" => options.limits.max_per_address = Some(value.parse()?),
+            _ => {}
+        }
+    }
     Ok(trainyard_deploy::gateway::run(options, terminated()).await?)
 }
 
@@ -90,6 +108,8 @@ fn service(arguments: &[String]) -> Fallible<Service> {
     );
     service.gateway_command = Some(vec![std::env::current_exe()?.into(), "gateway".into()]);
     service.lock_wait = Duration::from_mins(1);
+    // The backends have paths of their own.
+    service.exposed = vec!["/**".to_owned()];
     Ok(service)
 }
 
@@ -338,6 +358,7 @@ async fn answer(
             tokio::time::sleep(Duration::from_millis(wait)).await;
             text(StatusCode::OK, habits.name.clone())
         }
+        "/teapot" => text(StatusCode::IM_A_TEAPOT, habits.name.clone()),
         "/headers" => text(StatusCode::OK, format!("{:#?}", request.headers())),
         // Never answers where it is told to.
         "/stuck" => {

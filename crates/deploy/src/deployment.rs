@@ -176,9 +176,8 @@ impl<'a> Deployment<'a> {
             .arg(&self.layout.root)
             .arg("--listen")
             .arg(self.service.listen.to_string())
-            .args(self.service.access_log.then_some("--access-log"))
+            .args(self.service.gateway_arguments())
             .args(predecessor.map(|_| "--take-over"))
-            .args(self.service.metrics_listen.map(|address| format!("--metrics-listen={address}")))
             // The gateway is no instance, whoever starts it.
             .env_remove(DEPLOYMENT_VARIABLE)
             .env_remove(INSTANCE_VARIABLE)

@@ -148,6 +148,11 @@ pub enum Error {
         /// The service.
         service: String,
     },
+    /// A path that cannot be let through the gateway.
+    #[error(
+        "{0:?} is no path that can be exposed\nhint: write /feedback, /models/*/feedback (any one name) or /static/** (all below), without //, .., ; or needless %"
+    )]
+    Path(String),
     /// A name that cannot name a folder and a label.
     #[error(
         "{name:?} cannot name a service\nhint: use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"

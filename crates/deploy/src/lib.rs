@@ -31,8 +31,8 @@ pub use error::{Error, Result, Unhealthy};
 pub use event::{HistoryEntry, Outcome, ReleaseEvent};
 pub use lock::Holder;
 pub use manage::{
-    InstanceReport, Role, ServiceStatus, history, logs, metrics, rollback, set_mode, status, stop,
-    upgrade,
+    Health, InstanceReport, Role, ServiceStatus, history, logs, metrics, rollback, set_mode,
+    status, stop, upgrade,
 };
 pub use release::{Released, release, release_on};
 pub use runtime::docker::DockerRuntime;

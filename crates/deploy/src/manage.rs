@@ -13,12 +13,16 @@ use crate::event::{HistoryEntry, Outcome, ReleaseEvent};
 use crate::gateway::Mode;
 use crate::layout::{Layout, read_json, read_lines};
 use crate::lock::{self, Holder};
+use crate::probe::{self, Answer};
 use crate::release::{self, Released, url};
 use crate::runtime::{Instance, InstanceStatus, Runtime as _, Runtimes};
-use crate::spec::{ReleaseSpec, Service};
+use crate::spec::{Probe, ReleaseSpec, Service};
 
 /// How long requests may take to finish when a service is stopped.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long an instance may take to say how it is.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What an instance is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,6 +36,18 @@ pub enum Role {
     Other,
 }
 
+/// What an instance said when [`status`] asked for its health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "said")]
+pub enum Health {
+    /// It is well.
+    Well,
+    /// It answered that it is not (`503: model is loading`).
+    Sick(String),
+    /// It did not answer (`no answer within 2.0 s`).
+    Silent(String),
+}
+
 /// An instance as [`status`] reports it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InstanceReport {
@@ -41,6 +57,8 @@ pub struct InstanceReport {
     pub role: Role,
     /// Whether it runs.
     pub running: bool,
+    /// What it said just now, if it runs.
+    pub health: Option<Health>,
     /// Where it answers, when that is known.
     pub address: Option<SocketAddr>,
     /// Its process or container, when that is known.
@@ -64,7 +82,39 @@ pub struct ServiceStatus {
     pub last: Option<HistoryEntry>,
 }
 
-/// What runs. Changes nothing and waits for nobody.
+impl ServiceStatus {
+    /// Why clients are not served although they should be; none when they are, or when nothing is
+    /// deployed (any more).
+    pub fn outage(&self) -> Option<String> {
+        let current = self.instances.iter().find(|instance| instance.role == Role::Current);
+        let Some(current) = current else {
+            return self.gateway.as_ref().map(|_| "no instance is deployed".to_owned());
+        };
+        if self.gateway.is_none() {
+            return Some("the gateway does not run".to_owned());
+        }
+        match &current.health {
+            Some(Health::Well) => None,
+            Some(Health::Sick(said)) => Some(format!("{} is not well: {said}", current.id)),
+            Some(Health::Silent(how)) => Some(format!("{} does not answer: {how}", current.id)),
+            None if current.running => Some(format!("{} cannot be asked", current.id)),
+            None => Some(format!("{} has stopped", current.id)),
+        }
+    }
+}
+
+/// Asks an instance for its health.
+async fn health(instance: &Instance, spec: Option<&ReleaseSpec>) -> Health {
+    let usual = ReleaseSpec::new("");
+    let probe = Probe::get(&spec.unwrap_or(&usual).health_path);
+    match probe::ask(instance.address, &probe, HEALTH_TIMEOUT).await {
+        Answer::Status { status, .. } if (200..300).contains(&status) => Health::Well,
+        answer @ Answer::Status { .. } => Health::Sick(answer.to_string()),
+        silence => Health::Silent(silence.to_string()),
+    }
+}
+
+/// What runs, and what it says when it is asked. Changes nothing.
 pub async fn status(service: &Service) -> Result<ServiceStatus> {
     let layout = Layout::open(service)?;
     let runtime = Runtimes::default();
@@ -91,6 +141,10 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
             // Found by its label, so it runs.
             None => true,
         };
+        let health = match &instance {
+            Some(instance) if running => Some(health(instance, spec.as_ref()).await),
+            _ => None,
+        };
         let role = if Some(&id) == current.as_ref() {
             Role::Current
         } else if Some(&id) == standby.as_ref() {
@@ -102,6 +156,7 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
             id,
             role,
             running,
+            health,
             address: instance.as_ref().map(|instance| instance.address),
             handle: instance.map(|instance| instance.handle),
             label: spec.map(|spec| spec.label).unwrap_or_default(),

@@ -29,6 +29,16 @@ pub struct Service {
     pub access_log: bool,
     /// Where the gateway answers `/metrics`, beside its control socket.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where the gateway passes all paths of the instance on, for operators.
+    pub operator_listen: Option<SocketAddr>,
+    /// Paths that the public may ask beside predictions, documentation and health.
+    pub exposed: Vec<String>,
+    /// How long an instance may take to begin an answer; the gateway's own limit if none.
+    pub response_timeout: Option<Duration>,
+    /// Connections of clients at a time; the gateway's own limit if none.
+    pub max_connections: Option<usize>,
+    /// Connections of one address at a time; half of all if none.
+    pub max_per_address: Option<usize>,
 }
 
 impl Service {
@@ -42,7 +52,31 @@ impl Service {
             lock_wait: Duration::from_secs(10),
             access_log: false,
             metrics_listen: None,
+            operator_listen: None,
+            exposed: Vec::new(),
+            response_timeout: None,
+            max_connections: None,
+            max_per_address: None,
         }
+    }
+
+    /// What a gateway of this service is told beside its folder and address.
+    pub(crate) fn gateway_arguments(&self) -> Vec<String> {
+        let given =
+            |flag: &str, value: Option<String>| value.map(|value| format!("{flag}={value}"));
+        let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+        let count = |count: Option<usize>| count.map(|count| count.to_string());
+        let response = self.response_timeout.map(|limit| format!("{}ms", limit.as_millis()));
+        self.access_log
+            .then(|| "--access-log".to_owned())
+            .into_iter()
+            .chain(given("--metrics-listen", address(self.metrics_listen)))
+            .chain(given("--operator-listen", address(self.operator_listen)))
+            .chain(self.exposed.iter().map(|path| format!("--expose={path}")))
+            .chain(given("--response-timeout", response))
+            .chain(given("--max-connections", count(self.max_connections)))
+            .chain(given("--max-per-address", count(self.max_per_address)))
+            .collect()
     }
 
     /// Refuses names that are no plain folder names.

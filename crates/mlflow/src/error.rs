@@ -93,6 +93,16 @@ pub enum Error {
         /// What people read.
         message: String,
     },
+    /// The store failed in a way whose details are not for clients.
+    #[error("{reason}")]
+    Store {
+        /// What clients act on.
+        code: ErrorCode,
+        /// What clients read.
+        message: String,
+        /// What whoever runs the store reads: the database's own words, addresses, paths.
+        reason: String,
+    },
     /// The server could not be reached or broke off.
     #[error("cannot reach the tracking server at {url}: {reason}")]
     Unreachable {
@@ -162,7 +172,7 @@ impl Error {
     /// The MLflow code of this error; what did not come from a server maps to the nearest one.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Api { code, .. } => *code,
+            Self::Api { code, .. } | Self::Store { code, .. } => *code,
             Self::Unreachable { .. } => ErrorCode::TemporarilyUnavailable,
             Self::ModelFile { .. } => ErrorCode::InvalidParameterValue,
             Self::UnexpectedAnswer { .. } | Self::Io { .. } => ErrorCode::InternalError,
@@ -175,6 +185,7 @@ impl Error {
     pub fn for_clients(&self) -> &str {
         match self {
             Self::Api { code, message } if code.http_status() != 500 => message,
+            Self::Store { message, .. } => message,
             _ => "the server could not complete the request; its log says why",
         }
     }

@@ -148,6 +148,12 @@ pub struct SearchModelVersions {
 /// `docs/mlflow-compatibility.md`. What a method acknowledged is durable.
 #[async_trait]
 pub trait Tracking: Artifacts {
+    /// Whether writes would be kept, as far as is known without asking anybody: what a server says of
+    /// its health. This default is that they would.
+    async fn health(&self) -> Result<()> {
+        Ok(())
+    }
+
     // Experiments
     async fn create_experiment(
         &self,

@@ -21,6 +21,7 @@ use crate::body::{Held, Pace, Paced};
 use crate::limits::{Limits, Protocols};
 use crate::marks::{Busy, Marks};
 use crate::places::{Place, Places};
+use crate::strict::Strict;
 use crate::watched::Watched;
 
 /// After an error of `accept` that is not the client's (no descriptors left), others must end first.
@@ -44,12 +45,15 @@ pub struct Arrival {
     /// `connection: close`.
     pub is_crowded: bool,
     marks: Arc<Marks>,
+    /// Whoever holds the arrival holds its place: a tunnel outlives the connection that it was.
+    _place: Option<Arc<Place>>,
 }
 
 impl Arrival {
-    /// Keeps the connection open beyond its requests: a tunnel after an upgrade.
+    /// Keeps the connection open beyond its requests: a tunnel after an upgrade. To be called before the
+    /// answer that changes the protocol is given.
     pub fn hold(&self) -> Busy {
-        self.marks.hold()
+        self.marks.tunnel()
     }
 }
 
@@ -115,7 +119,8 @@ where
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let place = places.take(peer.ip());
+        let marks = Arc::new(Marks::default());
+        let place = places.take(peer.ip(), &marks).map(Arc::new);
         if place.is_none() && crowded.is_due() {
             tracing::warn!(
                 %peer, open = places.open(), connections_max = limits.connections_max,
@@ -124,10 +129,12 @@ where
             );
         }
         let is_crowded = place.is_none();
-        let marks = Arc::new(Marks::default());
-        let service = service_of(Arrival { peer, is_crowded, marks: Arc::clone(&marks) });
+        let arrival =
+            Arrival { peer, is_crowded, marks: Arc::clone(&marks), _place: place.clone() };
+        let service = service_of(arrival.clone());
         let idle = if is_crowded { CROWD_IDLE.min(limits.idle) } else { limits.idle };
-        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&marks), idle));
+        let stream = Watched::new(stream, Arc::clone(&marks), idle);
+        let stream = TokioIo::new(Strict::new(stream, Arc::clone(&marks), limits.is_strict));
         let pace = Pace::of(limits);
         let service = service_fn(move |request: Request<Incoming>| {
             let busy = marks.begin();
@@ -137,16 +144,17 @@ where
         let task = match protocols {
             Protocols::Http1 => {
                 let connection = builders.http1.serve_connection(stream, service);
-                tokio::spawn(run(graceful.watch(connection), peer, place))
+                tokio::spawn(run(graceful.watch(connection), arrival))
             }
             Protocols::Both => {
                 let connection =
                     builders.auto.serve_connection_with_upgrades(stream, service).into_owned();
-                tokio::spawn(run(graceful.watch(connection), peer, place))
+                tokio::spawn(run(graceful.watch(connection), arrival))
             }
         };
-        if is_crowded {
-            places.crowd(task.abort_handle());
+        match place {
+            Some(place) => place.served_by(task.abort_handle()),
+            None => places.crowd(task.abort_handle()),
         }
     }
     drop(listener);
@@ -156,14 +164,13 @@ where
 /// Serves a connection to its end.
 async fn run<E: std::fmt::Display>(
     connection: impl Future<Output = Result<(), E>>,
-    peer: SocketAddr,
-    place: Option<Place>,
+    arrival: Arrival,
 ) {
     if let Err(error) = connection.await {
         // Clients break off all the time.
-        tracing::debug!(%error, %peer, "a connection broke off");
+        tracing::debug!(%error, peer = %arrival.peer, "a connection broke off");
     }
-    drop(place);
+    drop(arrival);
 }
 
 /// How connections are served.

@@ -23,6 +23,8 @@ pub struct Limits {
     pub idle: Duration,
     /// Bytes of a request's head, and of the buffer of a connection.
     pub head_bytes_max: usize,
+    /// Whether heads are refused that the parser would mend: for servers with other programs behind them.
+    pub is_strict: bool,
     /// Header lines of a request.
     pub headers_max: usize,
     /// A body may take [`Limits::body_grace`] and, beyond that, a second for so many bytes.
@@ -41,6 +43,7 @@ impl Limits {
             idle: Duration::from_mins(1),
             // Names, a token, a cookie and what proxies add; other servers stop at 8 to 64 KiB.
             head_bytes_max: 64 << 10,
+            is_strict: false,
             headers_max: 128,
             // A telephone line of the nineties had four times as much.
             body_rate_min: 1 << 10,

@@ -1,5 +1,6 @@
 //! The deploy step: the version labelled `Production`, beside the old one, then instead of it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,9 @@ pub struct Deployed {
     pub url: String,
     /// Instance that took over.
     pub instance: String,
+    /// Where it answers itself, operators' paths too, which the gateway does not pass on for anybody.
+    #[serde(skip)]
+    pub address: SocketAddr,
     /// Instance that served before.
     pub replaced: Option<String>,
     #[serde(skip)]
@@ -49,6 +53,11 @@ pub fn service(project: &Project) -> Service {
     let mut service = Service::new(name, project.state_folder().join("deploy"), config.listen);
     service.access_log = config.access_log;
     service.metrics_listen = config.metrics_listen;
+    service.operator_listen = config.operator_listen;
+    service.exposed.clone_from(&config.expose);
+    service.response_timeout = config.response_timeout;
+    service.max_connections = config.max_connections;
+    service.max_per_address = config.max_per_address;
     service
 }
 
@@ -123,6 +132,7 @@ async fn release(
         version: version.version,
         url: released.url,
         instance: released.instance,
+        address: released.address,
         replaced: released.switched_from,
         took: released.took,
     })

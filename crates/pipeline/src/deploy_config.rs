@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use trainyard_deploy::gateway::check_rule;
 use trainyard_deploy::{BakeLimits, Network, Pull};
 
 use crate::config::duration;
@@ -38,6 +39,17 @@ pub struct Deploy {
     pub access_log: bool,
     /// Where the gateway answers `/metrics` in Prometheus' format; nowhere if none.
     pub metrics_listen: Option<SocketAddr>,
+    /// Paths that the public may ask beside predictions, documentation and health: `/feedback`.
+    pub expose: Vec<String>,
+    /// Where the gateway passes all paths on, for operators; nowhere if none.
+    pub operator_listen: Option<SocketAddr>,
+    /// How long an instance may take to begin an answer once it has the request.
+    #[serde(deserialize_with = "some_duration")]
+    pub response_timeout: Option<Duration>,
+    /// Connections of clients at a time.
+    pub max_connections: Option<usize>,
+    /// Connections of one address at a time; a proxy in front is one address.
+    pub max_per_address: Option<usize>,
     /// Where instances run.
     pub runtime: RuntimeName,
     /// Image with this program; `runtime = "docker"` needs it.
@@ -77,6 +89,11 @@ impl Default for Deploy {
             successes: 2,
             access_log: false,
             metrics_listen: None,
+            expose: Vec::new(),
+            operator_listen: None,
+            response_timeout: None,
+            max_connections: None,
+            max_per_address: None,
             runtime: RuntimeName::Process,
             image: None,
             pull: None,
@@ -122,6 +139,19 @@ impl Deploy {
         }
         if self.bake_errors_percent > 100 {
             return Err("deploy.bake_errors_percent is out of a hundred".to_owned());
+        }
+        for path in &self.expose {
+            check_rule(path).map_err(|error| format!("deploy.expose: {error}"))?;
+        }
+        if self.response_timeout.is_some_and(|limit| limit.is_zero()) {
+            return Err("deploy.response_timeout = \"0s\" lets nobody answer".to_owned());
+        }
+        for (key, count) in
+            [("max_connections", self.max_connections), ("max_per_address", self.max_per_address)]
+        {
+            if count == Some(0) {
+                return Err(format!("deploy.{key} = 0 lets nobody in"));
+            }
         }
         self.memory_bytes()?;
         self.nano_cpus()?;
@@ -185,6 +215,21 @@ mod tests {
         }
         assert_eq!(with("cpus = 0.5").nano_cpus(), Ok(Some(500_000_000)));
         assert!(with("cpus = -1.0").nano_cpus().is_err());
+    }
+
+    #[test]
+    fn what_the_public_may_ask() {
+        let check = |text: &str| with(text).check();
+        assert_eq!(check("expose = [\"/feedback\", \"/models/*/feedback\"]"), Ok(()));
+        for wrong in [
+            "expose = [\"feedback\"]",
+            "expose = [\"/a/../reload\"]",
+            "response_timeout = \"0s\"",
+            "max_connections = 0",
+            "max_per_address = 0",
+        ] {
+            assert!(check(wrong).unwrap_err().starts_with("deploy."), "{wrong}");
+        }
     }
 
     #[test]

@@ -154,9 +154,9 @@ fn mlflow_hint(error: &trainyard_mlflow::Error) -> Option<String> {
             }
             _ => return None,
         },
-        trainyard_mlflow::Error::ModelFile { .. } | trainyard_mlflow::Error::Io { .. } => {
-            return None;
-        }
+        trainyard_mlflow::Error::Store { .. }
+        | trainyard_mlflow::Error::ModelFile { .. }
+        | trainyard_mlflow::Error::Io { .. } => return None,
     };
     Some(hint.to_owned())
 }

@@ -75,6 +75,7 @@ impl Project {
             // Through the server or without one: the same files.
             default_artifact_root: Some(ARTIFACT_ROOT.to_owned()),
             artifacts_destination: Some(self.folder.join("mlartifacts").display().to_string()),
+            ..OpenOptions::default()
         }
     }
 

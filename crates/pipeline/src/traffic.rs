@@ -1,5 +1,6 @@
 //! The project's production requests, sent to what was just deployed.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
@@ -45,10 +46,11 @@ pub(crate) async fn send(url: &str, requests: &RecordBatch, watcher: Watcher<'_>
     Ok(total)
 }
 
-/// Asks the model server to make what it has predicted so far visible in its log.
-pub(crate) async fn flush_log(url: &str) -> Result<()> {
+/// Asks the model server itself to make what it has predicted so far visible in its log: the gateway
+/// passes that on for nobody.
+pub(crate) async fn flush_log(server: SocketAddr) -> Result<()> {
     let failed = |reason: String| Error::Traffic { request: 1, total: 1, reason };
-    let endpoint = format!("{}/flush", url.trim_end_matches('/'));
+    let endpoint = format!("http://{server}/flush");
     let client = client().map_err(|error| failed(error.to_string()))?;
     let answer = client.post(endpoint).send().await.map_err(|error| failed(error.to_string()))?;
     let status = answer.status();

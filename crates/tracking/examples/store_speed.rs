@@ -34,6 +34,7 @@ async fn measure() -> Outcome {
     let options = OpenOptions {
         default_artifact_root: Some(folder.join("mlruns").display().to_string()),
         artifacts_destination: Some(folder.join("mlartifacts").display().to_string()),
+        ..OpenOptions::default()
     };
     let uri = format!("sqlite:///{}", path.display());
     let start = Instant::now();

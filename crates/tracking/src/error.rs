@@ -49,9 +49,46 @@ pub enum Error {
         /// The innermost cause.
         reason: String,
     },
-    /// The store was shut down while the call waited.
+    /// The store was shut down while the call waited, or whoever called went away.
     #[error("the tracking store is shutting down")]
     Stopped,
+    /// A read took longer than it may.
+    #[error(
+        "the query took longer than {seconds} s and was stopped; ask for less: an exact value \
+         instead of a pattern, one experiment, a smaller page (the server's --query-timeout is its \
+         limit)"
+    )]
+    TimedOut {
+        /// The limit.
+        seconds: u64,
+    },
+    /// A read that was to be short is not; it is begun anew elsewhere.
+    #[error("the read takes longer than was thought")]
+    NotShort,
+    /// Other reads took all the time that this one had.
+    #[error("the tracking server is busy with other searches; try again")]
+    Crowded,
+    /// What was read does not fit beside what others hold.
+    #[error("the answer is too large for the memory that is left: {0}")]
+    Memory(#[from] trainyard_base::Full),
+    /// The database's file is not there any more, or another one is.
+    #[error(
+        "the tracking database's file was removed or replaced while it was open; nothing is stored \
+         until it is back in its place or the server is restarted"
+    )]
+    Moved,
+    /// The database can only be read, which is of no use to who opens it.
+    #[error(
+        "the database {path} can only be read, but what is logged must be stored\nhint: is its disk \
+         mounted read-only, or does the file belong to another user?"
+    )]
+    OpenedReadOnly {
+        /// The file.
+        path: String,
+    },
+    /// The database, or the disk it lies on, can only be read.
+    #[error("the tracking database can only be read; the change was not stored")]
+    ReadOnly,
     /// The database was made by another version of MLflow; it was not touched.
     #[error(
         "the tracking database has schema version {found}, this program works with {expected} \
@@ -90,23 +127,65 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The code that clients act on. They try a 5xx again, and a 4xx not.
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Mlflow(inner) => inner.code(),
+            // Upstream reports broken constraints as the caller's mistake. What took too long or is
+            // too large would be so again.
+            Self::Constraint { .. } | Self::TimedOut { .. } => ErrorCode::BadRequest,
+            Self::Memory(full) if full.never => ErrorCode::BadRequest,
+            // Right for a condition that passes.
+            Self::Busy
+            | Self::Full
+            | Self::Stopped
+            | Self::Crowded
+            | Self::Memory(_)
+            | Self::Moved
+            | Self::ReadOnly
+            | Self::Unreachable { .. } => ErrorCode::TemporarilyUnavailable,
+            Self::NotShort
+            | Self::Database { .. }
+            | Self::OpenedReadOnly { .. }
+            | Self::SchemaVersion { .. }
+            | Self::NotMlflow { .. } => ErrorCode::InternalError,
+        }
+    }
+
+    /// What clients may know; none if all of it. SQL, names of tables, paths and addresses are the
+    /// operator's business.
+    fn public(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Constraint { constraint: Constraint::Unique, .. } => {
+                "the tracking database refused the change: such an entry is there already"
+            }
+            Self::Constraint { constraint: Constraint::ForeignKey, .. } => {
+                "the tracking database refused the change: it refers to something that is not there"
+            }
+            Self::Constraint { constraint: Constraint::Other, .. } => {
+                "the tracking database refused the change: a value is too long, too large, missing \
+                 or holds a NUL character"
+            }
+            Self::Unreachable { .. } => "the tracking database cannot be reached; try again",
+            Self::Database { .. }
+            | Self::OpenedReadOnly { .. }
+            | Self::SchemaVersion { .. }
+            | Self::NotMlflow { .. } => "the tracking database failed",
+            _ => return None,
+        })
+    }
+}
+
 impl From<Error> for mlflow::Error {
     fn from(error: Error) -> Self {
-        let code = match &error {
-            Error::Mlflow(_) => ErrorCode::Unknown,
-            // Upstream reports broken constraints as the caller's mistake.
-            Error::Constraint { .. } => ErrorCode::BadRequest,
-            // Clients try these again, which is right for a condition that passes.
-            Error::Busy | Error::Full | Error::Stopped | Error::Unreachable { .. } => {
-                ErrorCode::TemporarilyUnavailable
+        let code = error.code();
+        match (error.public(), error) {
+            (_, Error::Mlflow(inner)) => inner,
+            (None, error) => Self::api(code, error.to_string()),
+            (Some(message), error) => {
+                Self::Store { code, message: message.to_owned(), reason: error.to_string() }
             }
-            Error::Database { .. } | Error::SchemaVersion { .. } | Error::NotMlflow { .. } => {
-                ErrorCode::InternalError
-            }
-        };
-        match error {
-            Error::Mlflow(inner) => inner,
-            other => Self::api(code, other.to_string()),
         }
     }
 }

@@ -13,7 +13,7 @@ use trainyard_storage::Address;
 use crate::artifacts::{ArtifactStorage, DEFAULT_DESTINATION, real_path, scheme};
 use crate::error::Result;
 use crate::registry::WithRegistry;
-use crate::store::{SqlStore, StoreOptions, files_of};
+use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
 /// upstream does without a server.
@@ -29,6 +29,8 @@ pub struct OpenOptions {
     pub default_artifact_root: Option<String>,
     /// Where `mlflow-artifacts:/` URIs lie: a path or URI. `./mlartifacts` if none.
     pub artifacts_destination: Option<String>,
+    /// What reads of a database may take, where strangers ask for them.
+    pub limits: ReadLimits,
 }
 
 /// What requests of others may reach, besides the artifacts that [`OpenOptions`] name and the usual folders
@@ -106,7 +108,7 @@ pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Share
     // Upstream's variable and default; anything but a clear no is a yes there, too.
     let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
         .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
-    let options = StoreOptions { artifact_root, truncate_long_values };
+    let options = StoreOptions { artifact_root, truncate_long_values, limits: options.limits };
     let store = database(&uri, Arc::clone(&own), options.clone())?;
     let Some(registry) = registry else {
         let lent = Arc::new(store.with_artifacts(lent));

@@ -64,6 +64,11 @@ impl WithRegistry {
 
 #[async_trait]
 impl Tracking for WithRegistry {
+    async fn health(&self) -> Result<()> {
+        self.tracking.health().await?;
+        self.registry.health().await
+    }
+
     // Experiments
 
     async fn create_experiment(

@@ -13,6 +13,8 @@ use crate::error::Result;
 use crate::page::{self, Section};
 use crate::{Web, format};
 
+/// Lines of one kind that are shown: with as many columns as there may be, ten thousand cells.
+const LINES_MAX: usize = 500;
 /// More columns than this cannot be compared by eye.
 const RUNS_MAX: usize = 20;
 
@@ -124,10 +126,12 @@ fn table(web: &Web, runs: &[Run], only_differences: bool) -> Markup {
                 }
                 @for (title, lines) in lines(runs) {
                     @let lines: Vec<Line> = lines.into_iter().filter(|line| !only_differences || line.differs()).collect();
+                    @let total = lines.len();
                     @if !lines.is_empty() {
                         tbody {
                             tr.section { th scope="rowgroup" colspan=(runs.len() + 1) { (title) } }
-                            @for line in &lines { (row(line)) }
+                            @for line in lines.iter().take(LINES_MAX) { (row(line)) }
+                            @if total > LINES_MAX { tr { td.soft colspan=(runs.len() + 1) { "The first " (LINES_MAX) " of " (total) "; the pages of the runs have all." } } }
                         }
                     }
                 }

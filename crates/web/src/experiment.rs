@@ -1,6 +1,6 @@
 //! One experiment: its runs in a table that sorts, filters and compares.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use trainyard_mlflow::{Page, SearchRuns};
 use crate::error::{Result, status};
 use crate::links::query;
 use crate::page::{self, Section};
+use crate::rows::Asked as AskedRows;
 use crate::{Web, format};
 
 /// Runs a page.
@@ -39,6 +40,7 @@ pub(crate) async fn show(
     State(web): State<Web>,
     Path(experiment_id): Path<String>,
     Query(asked): Query<Asked>,
+    RawQuery(raw): RawQuery,
 ) -> Result {
     let experiment = web.tracking.get_experiment(&experiment_id).await?;
     let search = SearchRuns {
@@ -56,7 +58,7 @@ pub(crate) async fn show(
     let (code, runs) = match web.tracking.search_runs(search).await {
         Ok(found) => (StatusCode::OK, runs(&web, &experiment, &asked, &found)),
         Err(error) if status(&error) == StatusCode::BAD_REQUEST => {
-            (StatusCode::BAD_REQUEST, refused(&error.to_string()))
+            (StatusCode::BAD_REQUEST, refused(error.for_clients()))
         }
         Err(error) => return Err(error.into()),
     };
@@ -68,7 +70,7 @@ pub(crate) async fn show(
         @if let Some(note) = Tag::find(&experiment.tags, "mlflow.note.content") { p { (page::value(note)) } }
         (filter_form(&web, &experiment, &asked))
         (runs)
-        (about(&experiment))
+        (about(&web, &experiment, raw.as_deref()))
     };
     let trail = [(web.links.home(), "Experiments".to_owned())];
     let page =
@@ -238,7 +240,9 @@ fn row(web: &Web, run: &Run, metrics: &[&str], params: &[&str]) -> Markup {
     }
 }
 
-fn about(experiment: &Experiment) -> Markup {
+fn about(web: &Web, experiment: &Experiment, query: Option<&str>) -> Markup {
+    let address = web.links.experiment(&experiment.experiment_id);
+    let asked = AskedRows::new(&address, query);
     let mut facts = vec![
         Tag::new("Experiment id", &experiment.experiment_id),
         Tag::new(
@@ -247,5 +251,5 @@ fn about(experiment: &Experiment) -> Markup {
         ),
     ];
     facts.extend(experiment.tags.iter().filter(|tag| tag.key != "mlflow.note.content").cloned());
-    html! { details.more { summary { "About this experiment" } (page::key_values(&facts)) } }
+    html! { details.more { summary { "About this experiment" } (page::long_key_values(asked, "tags", &facts)) } }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn list(
     let (code, body) = match web.tracking.search_experiments(search).await {
         Ok(found) => (StatusCode::OK, experiments(&web, &asked, &found, &headers).await?),
         Err(error) if !asked.q.is_empty() && status(&error) == StatusCode::BAD_REQUEST => {
-            (StatusCode::BAD_REQUEST, html! { p.notice.bad { (error.to_string()) } })
+            (StatusCode::BAD_REQUEST, html! { p.notice.bad { (error.for_clients()) } })
         }
         Err(error) => return Err(error.into()),
     };

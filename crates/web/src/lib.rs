@@ -16,6 +16,7 @@ mod logged_model;
 mod metric;
 mod models;
 mod page;
+mod rows;
 mod run;
 mod signature;
 mod tree;

@@ -1,31 +1,37 @@
 //! One logged model: what it is, where it came from, its files.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use maud::{Markup, html};
-use trainyard_mlflow::entities::{LoggedModel, LoggedModelStatus};
+use trainyard_mlflow::entities::{LoggedModel, LoggedModelStatus, Tag};
 
 use crate::error::Result;
 use crate::page::{self, Section};
+use crate::rows::Asked;
 use crate::tree::Tree;
 use crate::{Web, format, signature};
 
-pub(crate) async fn show(State(web): State<Web>, Path(model_id): Path<String>) -> Result {
+pub(crate) async fn show(
+    State(web): State<Web>,
+    Path(model_id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result {
     let model = web.tracking.get_logged_model(&model_id).await?;
     let root = &model.info.artifact_uri;
     let file = signature::read(web.tracking.as_ref(), root).await;
     let tree = Tree::read(web.tracking.as_ref(), root).await;
     let owner = web.links.logged_model(&model.info.model_id);
+    let asked = Asked::new(&owner, query.as_deref());
     let body = html! {
         h1 { (model.info.name) " " (status(model.info.status)) }
         div.columns {
             section {
                 h2 { "About" }
-                (about(&web, &model))
+                (about(&web, &model, asked))
                 h2 { "Params " small { (model.data.params.len()) } }
-                @if model.data.params.is_empty() { p.soft { "None were logged." } } @else { (page::key_values(&model.data.params)) }
+                @if model.data.params.is_empty() { p.soft { "None were logged." } } @else { (page::long_key_values(asked, "params", &model.data.params)) }
                 h2 { "Metrics " small { (model.data.metrics.len()) } }
-                (metrics(&model))
+                (metrics(&model, asked))
             }
             section { h2 { "Signature" } (signature::show(&file)) }
         }
@@ -51,8 +57,10 @@ fn status(status: LoggedModelStatus) -> Markup {
     html! { span class={ "badge " (class) } { (word) } }
 }
 
-fn about(web: &Web, model: &LoggedModel) -> Markup {
+fn about(web: &Web, model: &LoggedModel, asked: Asked<'_>) -> Markup {
     let info = &model.info;
+    let own: Vec<&Tag> = info.tags.iter().filter(|tag| !tag.key.starts_with("mlflow.")).collect();
+    let tags = asked.rows("tags", &own);
     html! {
         div.scroll {
             table.pairs {
@@ -66,23 +74,25 @@ fn about(web: &Web, model: &LoggedModel) -> Markup {
                     @for registration in &info.registrations {
                         tr { th scope="row" { "Registered as" } td { a href=(web.links.version(&registration.name, &registration.version)) { (registration.name) " version " (registration.version) } } }
                     }
-                    @for tag in info.tags.iter().filter(|tag| !tag.key.starts_with("mlflow.")) {
+                    @for tag in tags.items {
                         tr { th scope="row" { (tag.key) } td { (page::value(&tag.value)) } }
                     }
                 }
             }
         }
+        (tags.others())
     }
 }
 
-fn metrics(model: &LoggedModel) -> Markup {
+fn metrics(model: &LoggedModel, asked: Asked<'_>) -> Markup {
+    let rows = asked.rows("metrics", &model.data.metrics);
     html! {
         @if model.data.metrics.is_empty() { p.soft { "None were logged." } } @else {
             div.scroll {
                 table {
                     thead { tr { th { "Metric" } th.number { "Value" } th { "Dataset" } th.number { "Step" } } }
                     tbody {
-                        @for metric in &model.data.metrics {
+                        @for metric in rows.items {
                             tr {
                                 td { (metric.key) }
                                 td.number title=(metric.value.to_string()) { (format::number(metric.value)) }
@@ -93,6 +103,7 @@ fn metrics(model: &LoggedModel) -> Markup {
                     }
                 }
             }
+            (rows.others())
         }
     }
 }

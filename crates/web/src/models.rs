@@ -1,6 +1,6 @@
 //! The registry: models, their versions, aliases and what the gate said.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::StatusCode;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use trainyard_mlflow::{Page, SearchModelVersions, SearchRegisteredModels};
 use crate::error::{Result, status};
 use crate::links::query;
 use crate::page::{self, Section};
+use crate::rows::Asked as AskedRows;
 use crate::{Web, format, signature};
 
 const PAGE_SIZE: i64 = 100;
@@ -42,7 +43,7 @@ pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> 
     let (code, content) = match web.tracking.search_registered_models(search).await {
         Ok(found) => (StatusCode::OK, models(&web, &asked, &found)),
         Err(error) if !text.is_empty() && status(&error) == StatusCode::BAD_REQUEST => {
-            (StatusCode::BAD_REQUEST, html! { p.notice.bad { (error.to_string()) } })
+            (StatusCode::BAD_REQUEST, html! { p.notice.bad { (error.for_clients()) } })
         }
         Err(error) => return Err(error.into()),
     };
@@ -190,7 +191,9 @@ fn run_link(web: &Web, version: &ModelVersion) -> Markup {
 pub(crate) async fn show_version(
     State(web): State<Web>,
     Path((name, version)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
 ) -> Result {
+    let address = web.links.version(&name, &version);
     let found = web.tracking.get_model_version(&name, &version).await?;
     let model = web.tracking.get_registered_model(&name).await?;
     let root = web.tracking.get_model_version_download_uri(&name, &version).await?;
@@ -210,7 +213,7 @@ pub(crate) async fn show_version(
                 (about(&web, &found, &root))
                 h2 { "Tags " small { (tags.len()) } }
                 @if tags.is_empty() { p.soft { "None. The pipeline tags a version with its run, data digest, commit and gate results." } }
-                @else { (page::key_values(&tags)) }
+                @else { (page::long_key_values(AskedRows::new(&address, query.as_deref()), "tags", &tags)) }
             }
             section { h2 { "Signature" } (signature::show(&file)) }
         }

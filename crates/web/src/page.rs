@@ -7,6 +7,7 @@ use trainyard_mlflow::entities::{RunStatus, Tag};
 
 use crate::format;
 use crate::links::Links;
+use crate::rows::Asked;
 
 /// Entry of the navigation that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,12 +86,24 @@ pub(crate) fn key_values(entries: &[Tag]) -> Markup {
     }
 }
 
-/// A value; a long one folds.
+/// The same for any number of them, a part at a time.
+pub(crate) fn long_key_values(asked: Asked<'_>, name: &'static str, entries: &[Tag]) -> Markup {
+    let rows = asked.rows(name, entries);
+    html! { (key_values(rows.items)) (rows.others()) }
+}
+
+/// A value; a long one folds, and of one that no reader reads to its end the start is there.
 pub(crate) fn value(text: &str) -> Markup {
     const SHOWN: usize = 300;
+    const FOLDED: usize = 20_000;
+    let end = text.char_indices().nth(FOLDED).map(|(end, _character)| end);
     html! {
         @if text.chars().nth(SHOWN).is_some() {
-            details { summary { (format::short(text, 120)) } pre { (text) } }
+            details {
+                summary { (format::short(text, 120)) }
+                pre { (text.get(..end.unwrap_or(text.len())).unwrap_or_default()) }
+                @if end.is_some() { p.soft { "The first " (FOLDED) " characters; the API has all." } }
+            }
         } @else {
             (text)
         }

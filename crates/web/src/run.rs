@@ -1,6 +1,6 @@
 //! One run: what it was, measured, read and made.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use futures::future::join_all;
@@ -11,6 +11,7 @@ use trainyard_mlflow::{MetricHistoryPage, SearchModelVersions};
 use crate::error::Result;
 use crate::links::Links;
 use crate::page::{self, Section};
+use crate::rows::Asked;
 use crate::tree::{self, Tree};
 use crate::{Web, chart, format};
 
@@ -29,13 +30,19 @@ pub(crate) async fn show_in_experiment(
     Redirect::permanent(&web.links.run(&run_id)).into_response()
 }
 
-pub(crate) async fn show(State(web): State<Web>, Path(run_id): Path<String>) -> Result {
+pub(crate) async fn show(
+    State(web): State<Web>,
+    Path(run_id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result {
     let run = web.tracking.get_run(&run_id).await?;
     let experiment = web.tracking.get_experiment(&run.info.experiment_id).await?;
     let histories = histories(&web, &run).await;
     let versions = versions(&web, &run).await?;
     let tree = Tree::read(web.tracking.as_ref(), &run.info.artifact_uri).await;
     let owner = web.links.run(&run.info.run_id);
+    let asked = Asked::new(&owner, query.as_deref());
+    let params = sorted(&run.data.params);
     let name = page::run_name(&run.info.run_name, &run.info.run_id);
     let body = html! {
         h1 {
@@ -50,16 +57,16 @@ pub(crate) async fn show(State(web): State<Web>, Path(run_id): Path<String>) -> 
                 (page::key_values(&facts(&run)))
                 (made(&web, &run, &versions))
                 h2 { "Params " small { (run.data.params.len()) } }
-                @if run.data.params.is_empty() { p.soft { "None were logged." } }
-                @else { (page::key_values(&sorted(&run.data.params))) }
+                @if params.is_empty() { p.soft { "None were logged." } }
+                @else { (page::long_key_values(asked, "params", &params)) }
             }
             section {
                 h2 { "Metrics " small { (run.data.metrics.len()) } }
-                (metrics(&web, &run, &histories))
+                (metrics(&web, &run, &histories, asked))
                 h2 { "Datasets " small { (run.inputs.dataset_inputs.len()) } }
-                (datasets(&run.inputs.dataset_inputs))
+                (datasets(&run.inputs.dataset_inputs, asked))
                 h2 { "Tags" }
-                (tags(&run.data.tags))
+                (tags(&run.data.tags, asked))
             }
         }
         h2 { "Artifacts" }
@@ -158,9 +165,10 @@ fn made(web: &Web, run: &Run, versions: &[ModelVersion]) -> Markup {
     }
 }
 
-fn metrics(web: &Web, run: &Run, histories: &[(String, Vec<Metric>)]) -> Markup {
+fn metrics(web: &Web, run: &Run, histories: &[(String, Vec<Metric>)], asked: Asked<'_>) -> Markup {
     let mut metrics: Vec<&Metric> = run.data.metrics.iter().collect();
     metrics.sort_by(|left, right| left.key.cmp(&right.key));
+    let rows = asked.rows("metrics", &metrics);
     let history =
         |key: &str| histories.iter().find(|(name, _)| name == key).map(|(_, history)| history);
     html! {
@@ -169,7 +177,7 @@ fn metrics(web: &Web, run: &Run, histories: &[(String, Vec<Metric>)]) -> Markup 
                 table {
                     thead { tr { th { "Metric" } th.number { "Latest" } th { "History" } } }
                     tbody {
-                        @for metric in metrics {
+                        @for metric in rows.items {
                             @let history = history(&metric.key);
                             tr {
                                 td { a href=(web.links.metric(&run.info.run_id, &metric.key)) { (metric.key) } }
@@ -180,18 +188,20 @@ fn metrics(web: &Web, run: &Run, histories: &[(String, Vec<Metric>)]) -> Markup 
                     }
                 }
             }
+            (rows.others())
         }
     }
 }
 
-fn datasets(inputs: &[DatasetInput]) -> Markup {
+fn datasets(inputs: &[DatasetInput], asked: Asked<'_>) -> Markup {
+    let rows = asked.rows("datasets", inputs);
     html! {
         @if inputs.is_empty() { p.soft { "None were logged." } } @else {
             div.scroll {
                 table {
                     thead { tr { th { "Name" } th { "Used for" } th { "Digest" } th { "Source" } } }
                     tbody {
-                        @for input in inputs {
+                        @for input in rows.items {
                             tr {
                                 td { (input.dataset.name) }
                                 td { (Tag::find(&input.tags, "mlflow.data.context").unwrap_or("")) }
@@ -202,6 +212,7 @@ fn datasets(inputs: &[DatasetInput]) -> Markup {
                     }
                 }
             }
+            (rows.others())
         }
     }
 }
@@ -216,13 +227,13 @@ fn source(text: &str) -> String {
 }
 
 /// People's own tags; MLflow's are folded away.
-fn tags(tags: &[Tag]) -> Markup {
+fn tags(tags: &[Tag], asked: Asked<'_>) -> Markup {
     let (system, own): (Vec<Tag>, Vec<Tag>) =
         sorted(tags).into_iter().partition(|tag| tag.key.starts_with("mlflow."));
     html! {
-        @if own.is_empty() { p.soft { "None of your own." } } @else { (page::key_values(&own)) }
+        @if own.is_empty() { p.soft { "None of your own." } } @else { (page::long_key_values(asked, "tags", &own)) }
         @if !system.is_empty() {
-            details.more { summary { (system.len()) " tags of MLflow's own" } (page::key_values(&system)) }
+            details.more { summary { (system.len()) " tags of MLflow's own" } (page::long_key_values(asked, "system", &system)) }
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::outcome::Fault;
 use crate::error::{Error, Result};
 use crate::layout::now_ms;
 
@@ -24,6 +25,8 @@ pub(super) struct Entry {
     pub(super) path: String,
     pub(super) status: u16,
     pub(super) took: Duration,
+    /// Who is to blame where it is no good answer.
+    pub(super) fault: Option<Fault>,
     pub(super) instance: Option<String>,
     pub(super) request_id: String,
 }
@@ -71,6 +74,7 @@ fn line(entry: &Entry, at_ms: u64) -> String {
         "method": entry.method.as_str(),
         "path": entry.path,
         "status": entry.status,
+        "fault": entry.fault.map(Fault::name),
         "ms": (entry.took.as_secs_f64() * 1e6).round() / 1e3,
         "instance": entry.instance,
         "request_id": entry.request_id,
@@ -109,6 +113,7 @@ mod tests {
             path: "/a\"\n".to_owned(),
             status: 200,
             took: Duration::from_micros(1500),
+            fault: None,
             instance: Some("r1".to_owned()),
             request_id: "x".to_owned(),
         };

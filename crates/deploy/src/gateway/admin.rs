@@ -10,22 +10,33 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
+use tokio::sync::Semaphore;
 
 use super::door::Mode;
-use super::route::{RetireRefused, Target};
+use super::route::RetireRefused;
+use super::target::Target;
 use super::{End, Shared};
 use crate::control::{GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch};
 
 /// Bytes of a control request.
 const MAX_REQUEST: usize = 1 << 20;
 
+/// Commands at a time. Only the owner's programs get here, and one of them may be stuck.
+const CONNECTIONS: usize = 32;
+
+/// A program that says nothing for so long is not going to.
+const IDLE: Duration = Duration::from_secs(10);
+
 /// Serves control requests until the gateway ends.
 pub(super) async fn serve(listener: UnixListener, shared: Arc<Shared>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
+        // Never closed, so there is always one in the end.
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -38,10 +49,13 @@ pub(super) async fn serve(listener: UnixListener, shared: Arc<Shared>) {
         tokio::spawn(async move {
             let service = service_fn(move |request| handle(Arc::clone(&shared), request));
             let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(IDLE)
                 .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a control connection broke off");
             }
+            drop(slot);
         });
     }
 }
@@ -82,7 +96,7 @@ async fn go_back(shared: &Shared, request: Request<Incoming>) -> Result<Answer, 
     if let (Some(current), Some(standby)) = (&route.current, &route.standby)
         && current.spec.id == from
         // From bad to worse would be no help.
-        && super::health::look(standby).await.is_ok()
+        && super::health::look(standby).await.is_well()
     {
         super::health::go_back(shared, current, &reason);
     }
@@ -141,7 +155,7 @@ fn status(shared: &Shared) -> GatewayStatus {
 pub(super) fn metrics(shared: &Shared) -> String {
     let route = shared.routes.load();
     let row = |target: &Arc<Target>, role| {
-        let requests = target.requests.load(Ordering::Relaxed);
+        let requests = target.sent.load(Ordering::Relaxed);
         let failures = target.failures.load(Ordering::Relaxed);
         (target.spec.id.clone(), role, target.in_flight(), requests, failures)
     };
@@ -157,9 +171,10 @@ pub(super) fn metrics(shared: &Shared) -> String {
 
 async fn parse<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Refused> {
     let bad = |reason: String| (StatusCode::BAD_REQUEST, reason);
-    let body = Limited::new(request.into_body(), MAX_REQUEST)
-        .collect()
+    let body = Limited::new(request.into_body(), MAX_REQUEST).collect();
+    let body = tokio::time::timeout(IDLE, body)
         .await
+        .map_err(|_elapsed| bad("the command did not come".to_owned()))?
         .map_err(|error| bad(error.to_string()))?
         .to_bytes();
     serde_json::from_slice(&body).map_err(|error| bad(error.to_string()))

@@ -45,6 +45,9 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 /// The protocol a client wants to change to, when it asks for that.
+///
+/// One protocol only: in a list an instance could choose HTTP/2, and requests in a tunnel are seen by
+/// nobody. `h2c` itself is offered with every first request; to stay at HTTP/1.1 is an answer to that.
 pub(super) fn upgrade_wanted(headers: &HeaderMap) -> Option<HeaderValue> {
     let asked = headers
         .get_all(CONNECTION)
@@ -52,9 +55,20 @@ pub(super) fn upgrade_wanted(headers: &HeaderMap) -> Option<HeaderValue> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|token| token.trim().eq_ignore_ascii_case("upgrade"));
-    // Clients offer `h2c` with every first request; to stay at HTTP/1.1 is an answer to that.
-    let offered = |value: &&HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"h2c");
-    headers.get(UPGRADE).filter(|_| asked).filter(offered).cloned()
+    let mut offers = headers.get_all(UPGRADE).iter();
+    let (Some(offer), None) = (offers.next(), offers.next()) else { return None };
+    let is_one = |name: &[u8]| {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._/".contains(byte);
+        !name.is_empty() && name.iter().all(plain)
+    };
+    let is_http = |name: &[u8]| {
+        ["h2c", "h2", "http"].iter().any(|http| {
+            let name = name.split(|byte| *byte == b'/').next().unwrap_or_default();
+            name.eq_ignore_ascii_case(http.as_bytes())
+        })
+    };
+    let name = offer.as_bytes();
+    (asked && is_one(name) && !is_http(name)).then(|| offer.clone())
 }
 
 /// Puts back what [`strip_hop_by_hop`] removed, for a wanted change of protocol.
@@ -63,24 +77,29 @@ pub(super) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
-/// Tells the instance who asked and how.
-pub(super) fn add_forwarded(headers: &mut HeaderMap, peer: SocketAddr, authority: Option<&str>) {
-    let peer = peer.ip().to_string();
-    let chain = match headers.get(&FORWARDED_FOR).and_then(|value| value.to_str().ok()) {
-        Some(before) => format!("{before}, {peer}"),
-        None => peer,
-    };
-    if let Ok(value) = HeaderValue::from_str(&chain) {
+/// Tells the instance who asked and how. A client of HTTP/1.0 need not say whom it asks: it asks the
+/// address where it was accepted.
+pub(super) fn add_forwarded(
+    headers: &mut HeaderMap,
+    peer: SocketAddr,
+    authority: Option<&str>,
+    listen: SocketAddr,
+) {
+    let before = headers.get_all(&FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let mut chain: Vec<String> = before.map(str::to_owned).collect();
+    chain.push(peer.ip().to_string());
+    if let Ok(value) = HeaderValue::from_str(&chain.join(", ")) {
         headers.insert(FORWARDED_FOR, value);
     }
     if !headers.contains_key(&FORWARDED_PROTO) {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
     }
     // HTTP/2 names the host in the request target; instances speak HTTP/1.1 and want the header.
-    if !headers.contains_key(HOST)
-        && let Some(value) = authority.and_then(|name| HeaderValue::from_str(name).ok())
-    {
-        headers.insert(HOST, value);
+    if !headers.contains_key(HOST) {
+        let name = authority.map_or_else(|| listen.to_string(), str::to_owned);
+        if let Ok(value) = HeaderValue::from_str(&name) {
+            headers.insert(HOST, value);
+        }
     }
     if !headers.contains_key(&FORWARDED_HOST)
         && let Some(host) = headers.get(HOST).cloned()
@@ -154,11 +173,19 @@ mod tests {
 
     #[test]
     fn the_chain_of_clients_grows() {
-        let peer = ([10, 0, 0, 9], 1).into();
-        let mut map = headers(&[("x-forwarded-for", "1.2.3.4"), ("host", "a")]);
-        add_forwarded(&mut map, peer, None);
-        assert_eq!(map.get("x-forwarded-for").unwrap(), "1.2.3.4, 10.0.0.9");
+        let (peer, listen) = (([10, 0, 0, 9], 1).into(), ([10, 0, 0, 1], 80).into());
+        let mut map = headers(&[
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-for", "5.6.7.8"),
+            ("host", "a"),
+        ]);
+        add_forwarded(&mut map, peer, None, listen);
+        assert_eq!(map.get("x-forwarded-for").unwrap(), "1.2.3.4, 5.6.7.8, 10.0.0.9");
+        assert_eq!(map.get_all("x-forwarded-for").iter().count(), 1);
         assert_eq!(map.get("x-forwarded-host").unwrap(), "a");
+        let mut map = HeaderMap::new();
+        add_forwarded(&mut map, peer, None, listen);
+        assert_eq!(map.get("host").unwrap(), "10.0.0.1:80");
     }
 
     #[test]
@@ -170,7 +197,12 @@ mod tests {
             ]))
         };
         assert_eq!(asked("websocket").unwrap(), "websocket");
-        assert_eq!(asked("h2c"), None);
+        for http in ["h2c", "H2C", "h2", "websocket, h2c", "h2c,websocket", "HTTP/2.0", "", " h2c"]
+        {
+            assert_eq!(asked(http), None, "{http}");
+        }
+        let two = headers(&[("connection", "upgrade"), ("upgrade", "a"), ("upgrade", "h2c")]);
+        assert_eq!(upgrade_wanted(&two), None);
     }
 
     #[test]

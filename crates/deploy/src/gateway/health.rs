@@ -1,19 +1,28 @@
-//! Looks after the current target while a standby is warm, and goes back to it when that is better.
+//! Looks after the current target: goes back to a warm standby when that is better, and says when the
+//! target answers nobody.
 //!
 //! Better is: it answers its health check, and clients get fewer errors and shorter waits from it.
-//! Without a standby there is nothing to go back to and nothing to look after.
+//! Without a standby there is nothing to go back to, but a target that is silent (a stopped process, a
+//! container on a host that is gone) must not hold its clients' requests until their time is up.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Shared;
-use super::route::{Counted, Target};
+use super::route::Route;
+use super::target::Target;
 use crate::probe::{self, Answer};
-use crate::spec::{BakeLimits, Probe};
+use crate::spec::Probe;
 
-/// Time between two looks.
+/// Time between two looks while a standby is warm.
 const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Time between two looks at a target that serves for good.
+const CALM_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time between two looks when connections fail.
+const DOUBTED_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Bad looks in a row that count: one slow answer under load is no reason to go back.
 const BAD_IN_ROW: u32 = 3;
@@ -21,58 +30,141 @@ const BAD_IN_ROW: u32 = 3;
 /// An answer to a health check takes no longer than this.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Share of answers that may be late: the limit is about 95 of a hundred.
-const SLOW_SHARE: f64 = 0.05;
+/// What a look found.
+pub(super) enum Look {
+    /// It is well.
+    Well,
+    /// It answers that it is not well.
+    Sick(String),
+    /// Nothing came back.
+    Nothing(String),
+    /// Nobody listens there at all.
+    Gone(String),
+}
 
-/// Runs until the gateway ends.
-pub(super) async fn watch(shared: Arc<Shared>) {
-    let mut watched: Option<Arc<Target>> = None;
-    let mut before = Before::default();
-    let mut bad = 0;
-    loop {
-        let route = shared.routes.load();
-        let (Some(current), Some(standby)) = (&route.current, &route.standby) else {
-            watched = None;
-            let changed = shared.routes.changed.notified();
-            // Looked again after registering, so that a switch in between is not slept through.
-            if shared.routes.load().standby.is_none() {
-                changed.await;
-            }
-            continue;
-        };
-        if !watched.as_ref().is_some_and(|target| Arc::ptr_eq(target, current)) {
-            watched = Some(Arc::clone(current));
-            before = Before { current: current.counted(), standby: standby.counted() };
-            bad = 0;
-        }
-        if let Some(reason) = too_bad(current.counted(), before, &shared.routes.bake_limits())
-            && look(standby).await.is_ok()
-        {
-            go_back(&shared, current, &reason);
-            continue;
-        }
-        match look(current).await {
-            Ok(()) => bad = 0,
-            Err((fatal, reason)) => {
-                bad = if fatal { BAD_IN_ROW } else { bad + 1 };
-                if bad >= BAD_IN_ROW && look(standby).await.is_ok() {
-                    go_back(&shared, current, &reason);
-                    continue;
-                }
-            }
-        }
-        // A failed connection of a request wakes this early.
-        let _early = tokio::time::timeout(INTERVAL, shared.routes.changed.notified()).await;
+impl Look {
+    pub(super) fn is_well(&self) -> bool {
+        matches!(self, Self::Well)
     }
 }
 
-/// Whether a target answers its health check; the flag says that nobody listens there at all.
-pub(super) async fn look(target: &Target) -> Result<(), (bool, String)> {
+/// Asks a target for its health.
+pub(super) async fn look(target: &Target) -> Look {
     let probe = Probe::get(&target.spec.health_path);
     match probe::ask(target.spec.address, &probe, TIMEOUT).await {
-        Answer::Status { status, .. } if (200..300).contains(&status) => Ok(()),
-        answer @ (Answer::Refused | Answer::Unreachable) => Err((true, answer.to_string())),
-        answer => Err((false, answer.to_string())),
+        Answer::Status { status, .. } if (200..300).contains(&status) => Look::Well,
+        answer @ Answer::Status { .. } => Look::Sick(answer.to_string()),
+        answer @ (Answer::Refused | Answer::Unreachable) => Look::Gone(answer.to_string()),
+        answer @ (Answer::Timeout(_) | Answer::Broken(_)) => Look::Nothing(answer.to_string()),
+    }
+}
+
+/// Runs until the gateway ends.
+pub(super) async fn watch(shared: Arc<Shared>) {
+    let mut watched: Option<Watched> = None;
+    loop {
+        let changed = shared.routes.changed.notified();
+        tokio::pin!(changed);
+        // Registered before looking, so that a switch in between is not slept through.
+        changed.as_mut().enable();
+        let route = shared.routes.load();
+        let Some(current) = &route.current else {
+            watched = None;
+            changed.await;
+            continue;
+        };
+        let one = match watched.take().filter(|one| Arc::ptr_eq(&one.target, current)) {
+            Some(one) => watched.insert(one),
+            None => watched.insert(Watched::new(current)),
+        };
+        tokio::select! {
+            biased;
+            () = one.turn(&shared, &route) => {}
+            () = &mut changed => {}
+        }
+    }
+}
+
+/// The current target, and what was seen of it.
+struct Watched {
+    target: Arc<Target>,
+    bad_in_row: u32,
+    nothing_in_row: u32,
+    /// Its answers to anybody when nothing came back first.
+    answers: u64,
+}
+
+impl Watched {
+    fn new(target: &Arc<Target>) -> Self {
+        Self { target: Arc::clone(target), bad_in_row: 0, nothing_in_row: 0, answers: 0 }
+    }
+
+    /// One look, what follows from it, and the time until the next.
+    async fn turn(&mut self, shared: &Shared, route: &Route) {
+        let doubted = shared.routes.doubted.notified();
+        tokio::pin!(doubted);
+        doubted.as_mut().enable();
+        if let Some(standby) = &route.standby {
+            let reason = match self.judge(route, standby) {
+                Some(reason) => Some(reason),
+                None => self.look().await,
+            };
+            // From bad to worse would be no help.
+            if let Some(reason) = reason
+                && look(standby).await.is_well()
+            {
+                go_back(shared, &self.target, &reason);
+            }
+        } else {
+            self.target.record.note(Instant::now(), self.target.counted());
+            self.look().await;
+        }
+        tokio::time::sleep(DOUBTED_INTERVAL).await;
+        let interval = if route.standby.is_some() { INTERVAL } else { CALM_INTERVAL };
+        let _early = tokio::time::timeout(interval, doubted).await;
+    }
+
+    fn judge(&self, route: &Route, standby: &Target) -> Option<String> {
+        route.trial.as_ref().and_then(|trial| trial.too_bad(&self.target, standby))
+    }
+
+    /// Looks at the target; why it should not serve, if that has become clear.
+    async fn look(&mut self) -> Option<String> {
+        let look = look(&self.target).await;
+        self.listen(&look);
+        match look {
+            Look::Well => {
+                self.bad_in_row = 0;
+                None
+            }
+            Look::Gone(reason) => Some(reason),
+            Look::Sick(reason) | Look::Nothing(reason) => {
+                self.bad_in_row += 1;
+                (self.bad_in_row >= BAD_IN_ROW).then_some(reason)
+            }
+        }
+    }
+
+    /// Notes whether the target answers anybody. One that is gone refuses connections at once and may come
+    /// back at any time, so requests go on finding that out themselves.
+    fn listen(&mut self, look: &Look) {
+        let answers = self.target.answers.load(Ordering::Relaxed);
+        let Look::Nothing(reason) = look else {
+            self.nothing_in_row = 0;
+            if self.target.set_silent(false) {
+                tracing::warn!(instance = self.target.spec.id, "it answers again");
+            }
+            return;
+        };
+        // Busy, but with requests: those are answered.
+        if self.nothing_in_row == 0 || answers != self.answers {
+            self.nothing_in_row = 0;
+            self.answers = answers;
+        }
+        self.nothing_in_row += 1;
+        if self.nothing_in_row >= BAD_IN_ROW && self.target.set_silent(true) {
+            tracing::warn!(instance = self.target.spec.id, reason, "it answers nobody");
+        }
     }
 }
 
@@ -88,60 +180,5 @@ pub(super) fn go_back(shared: &Shared, failed: &Arc<Target>, reason: &str) {
             tracing::error!(from = failed.spec.id, reason, %error,
                 "went back to the standby, which a restart of the gateway will not know");
         }
-    }
-}
-
-/// What was counted when the watch began.
-#[derive(Debug, Clone, Copy, Default)]
-struct Before {
-    current: Counted,
-    standby: Counted,
-}
-
-/// What clients get from the current target that they would not get from the standby.
-fn too_bad(now: Counted, before: Before, limits: &BakeLimits) -> Option<String> {
-    let requests = now.requests.saturating_sub(before.current.requests);
-    if requests < limits.min_requests.max(1) {
-        return None;
-    }
-    let errors = now.errors.saturating_sub(before.current.errors);
-    // What the standby failed at as well is not the new version's doing.
-    let usual = before.standby.errors as f64 / before.standby.requests.max(1) as f64;
-    let share = errors as f64 / requests as f64;
-    if share > usual + f64::from(limits.errors_percent) / 100.0 {
-        return Some(format!(
-            "{errors} of {requests} requests got an error ({:.1} % before)",
-            usual * 100.0
-        ));
-    }
-    let slow = now.slow.saturating_sub(before.current.slow);
-    match limits.latency {
-        Some(limit) if slow as f64 > SLOW_SHARE * requests as f64 => {
-            Some(format!("{slow} of {requests} answers took longer than {} ms", limit.as_millis()))
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_and_waits_count_from_enough_requests_on() {
-        let limits = BakeLimits { latency: Some(Duration::from_millis(50)), ..Default::default() };
-        let now = |requests, errors, slow| Counted { requests, errors, slow };
-        let judged = |now| too_bad(now, Before::default(), &limits);
-        assert_eq!(judged(now(19, 19, 0)), None);
-        assert_eq!(judged(now(100, 10, 5)), None);
-        assert_eq!(
-            judged(now(100, 11, 0)).unwrap(),
-            "11 of 100 requests got an error (0.0 % before)"
-        );
-        assert_eq!(judged(now(100, 0, 6)).unwrap(), "6 of 100 answers took longer than 50 ms");
-        // The standby failed as often: going back would change nothing.
-        let before = Before { current: now(0, 0, 0), standby: now(1000, 300, 0) };
-        assert_eq!(too_bad(now(100, 35, 0), before, &limits), None);
-        assert!(too_bad(now(100, 45, 0), before, &limits).is_some());
     }
 }

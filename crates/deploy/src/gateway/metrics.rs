@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::outcome::Fault;
+
 /// Upper bounds of the duration histogram in seconds: a proxy's answers take milliseconds.
 const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
@@ -16,6 +18,8 @@ pub(super) struct Metrics {
     pub(super) accepted: AtomicU64,
     /// Answers by status class; index 0 is 1xx.
     by_class: [AtomicU64; 5],
+    /// Answers that were no good, by who is to blame, in the order of [`Fault::ALL`].
+    by_fault: [AtomicU64; Fault::ALL.len()],
     /// Answers the gateway made itself because no instance did.
     pub(super) own_errors: AtomicU64,
     /// Connections to an instance that could not be made.
@@ -34,7 +38,11 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// Counts an answer.
-    pub(super) fn answered(&self, status: u16, duration: Duration) {
+    pub(super) fn answered(&self, status: u16, duration: Duration, fault: Option<Fault>) {
+        let index = fault.and_then(|fault| Fault::ALL.iter().position(|one| *one == fault));
+        if let Some(counter) = index.and_then(|index| self.by_fault.get(index)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
         let class = usize::from(status / 100).saturating_sub(1);
         if let Some(counter) = self.by_class.get(class) {
             counter.fetch_add(1, Ordering::Relaxed);
@@ -90,6 +98,10 @@ impl Metrics {
         page.head("responses_total", "counter", "Answers by status class.");
         for (class, counter) in (1..).zip(&self.by_class) {
             page.line(&format!("responses_total{{class=\"{class}xx\"}}"), read(counter));
+        }
+        page.head("faults_total", "counter", "Answers that were no good, by who is to blame.");
+        for (fault, counter) in Fault::ALL.iter().zip(&self.by_fault) {
+            page.line(&format!("faults_total{{of=\"{}\"}}", fault.name()), read(counter));
         }
         page.head("request_seconds", "histogram", "Time until the head of the answer.");
         let mut sum = 0;

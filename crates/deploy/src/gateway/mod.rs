@@ -8,12 +8,20 @@ mod door;
 mod handover;
 mod headers;
 mod health;
+mod hygiene;
+mod judge;
 mod metrics;
+mod operator;
+mod outcome;
+mod own;
+mod paths;
 mod proxy;
 mod rotate;
 mod route;
 mod scrape;
+mod send;
 mod socket;
+mod target;
 mod upstream;
 
 use std::future::Future;
@@ -24,12 +32,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use trainyard_net::{Open, Protocols, descriptors};
 
 use crate::error::{Error, Result};
 use crate::layout::{Layout, now_ms};
@@ -38,11 +43,19 @@ use access::AccessLog;
 use door::Door;
 use handover::{Estate, Inherited};
 use metrics::Metrics;
+use paths::Paths;
+use proxy::{Client, Way};
 use route::RouteTable;
+use upstream::Links;
 
 pub use door::Mode;
 pub(crate) use headers::REQUEST_ID;
-pub use route::{RouteState, TargetSpec, WentBack};
+pub use paths::check_rule;
+pub use route::{RouteState, WentBack};
+pub use target::TargetSpec;
+
+/// Descriptors that a connection of a client takes: its own, and one to the instance.
+const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
 /// How long clients that keep their connections get to be told to come back on another.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -60,6 +73,11 @@ pub struct GatewayOptions {
     pub access_log: bool,
     /// Where `/metrics` is answered as well; the control socket always does.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where all paths of the instance are passed on, for operators.
+    pub operator_listen: Option<SocketAddr>,
+    /// Paths that the public may ask beside predictions, documentation and health: `/feedback`,
+    /// `/models/*/feedback` (any one name), `/static/**` (all below).
+    pub exposed: Vec<String>,
     /// Take over from the running gateway, without a gap for clients.
     pub take_over: bool,
 }
@@ -73,6 +91,8 @@ impl GatewayOptions {
             limits: Limits::default(),
             access_log: false,
             metrics_listen: None,
+            operator_listen: None,
+            exposed: Vec::new(),
             take_over: false,
         }
     }
@@ -81,19 +101,23 @@ impl GatewayOptions {
 /// What clients may do.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections at a time; further ones wait in the kernel's queue.
+    /// Connections at a time, as far as there are descriptors for them; on further ones only the health
+    /// of the service is answered.
     pub max_connections: usize,
+    /// Connections of one address at a time; half of all if none. A proxy in front is one address.
+    pub max_per_address: Option<usize>,
     /// Bytes of a request's head, and of the buffer of a connection.
     pub max_header_bytes: usize,
     /// Header lines of a request.
     pub max_headers: usize,
     /// Bytes of a request's body.
     pub max_body_bytes: u64,
-    /// How long a client may take to send a request's head (also how long it may idle).
-    pub header_timeout: Duration,
+    /// How long a client may say nothing: before a request, within its head, or while an answer waits to
+    /// be read.
+    pub idle_timeout: Duration,
     /// How long connecting to an instance may take.
     pub connect_timeout: Duration,
-    /// How long an instance may take to begin its answer.
+    /// How long an instance may take to begin its answer once it has the whole request.
     pub response_timeout: Duration,
     /// How long requests may take to finish when the gateway ends.
     pub shutdown_limit: Duration,
@@ -103,10 +127,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 8192,
+            max_per_address: None,
             max_header_bytes: 64 << 10,
             max_headers: 128,
             max_body_bytes: 256 << 20,
-            header_timeout: Duration::from_mins(1),
+            idle_timeout: Duration::from_mins(1),
             // The kernel sends a lost or unwelcome first packet again after 1, 3 and 7 s. An instance that
             // is not there refuses at once, so patience costs only where it helps.
             connect_timeout: Duration::from_secs(10),
@@ -116,10 +141,33 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What the descriptors of this process allow of them.
+    fn possible(mut self) -> Self {
+        self.max_connections =
+            descriptors::connections(self.max_connections, DESCRIPTORS_PER_CONNECTION);
+        self
+    }
+
+    /// What connections of clients may take.
+    fn of_clients(&self) -> trainyard_net::Limits {
+        let mut limits = trainyard_net::Limits::new(self.max_connections);
+        if let Some(max) = self.max_per_address {
+            limits.per_address_max = max;
+        }
+        limits.idle = self.idle_timeout;
+        limits.head_bytes_max = self.max_header_bytes;
+        limits.headers_max = self.max_headers;
+        limits.is_strict = true;
+        limits
+    }
+}
+
 /// What all connections share.
 #[derive(Debug)]
 struct Shared {
     routes: RouteTable,
+    paths: Paths,
     door: Door,
     metrics: Metrics,
     access: Option<AccessLog>,
@@ -166,14 +214,19 @@ pub async fn run(
     let failed =
         |error: std::io::Error| Error::Listen { listen: options.listen, reason: error.to_string() };
     let listen = clients.local_addr().map_err(failed)?;
+    let limits = options.limits.possible();
     let (end, ended) = watch::channel(None);
     let access = options.access_log.then(|| AccessLog::open(&layout.access_log())).transpose()?;
     let shared = Arc::new(Shared {
-        routes: RouteTable::restore(layout.gateway_state(), options.limits.connect_timeout)?,
+        routes: RouteTable::restore(
+            layout.gateway_state(),
+            Links::new(limits.max_connections, limits.connect_timeout),
+        )?,
+        paths: Paths::new(&options.exposed)?,
         door: Door::restore(layout.gateway_mode())?,
         metrics: Metrics::default(),
         access,
-        limits: options.limits,
+        limits,
         listen,
         started_ms: now_ms(),
         end,
@@ -191,6 +244,9 @@ pub async fn run(
     if let Some(address) = options.metrics_listen {
         tasks.push(tokio::spawn(scrape::serve(address, Arc::clone(&shared))));
     }
+    if let Some(address) = options.operator_listen {
+        tasks.push(tokio::spawn(operator::serve(address, Arc::clone(&shared))));
+    }
     // This one outlives the end of accepting: it tells the successor of it.
     let giver = tokio::spawn(handover::serve(successors, estate, Arc::clone(&shared)));
     tasks.push(tokio::spawn({
@@ -202,7 +258,7 @@ pub async fn run(
         }
     }));
     tracing::info!(%listen, state = %layout.root.display(), "gateway listens");
-    let (graceful, end) = accept(clients, &shared, ended).await;
+    let (open, end) = accept(clients, &shared, ended).await;
     tracing::info!("gateway ends");
     for task in tasks {
         task.abort();
@@ -210,7 +266,7 @@ pub async fn run(
         let _cancelled = task.await;
     }
     shared.accepting.send_replace(false);
-    finish(&shared, graceful, end).await;
+    finish(&shared, open, end).await;
     if end.handed_over {
         // An error would be that it was aborted, which nobody does.
         let _told = giver.await;
@@ -265,101 +321,41 @@ async fn accept(
     listener: TcpListener,
     shared: &Arc<Shared>,
     mut ended: watch::Receiver<Option<End>>,
-) -> (GracefulShutdown, End) {
-    let slots = Arc::new(Semaphore::new(shared.limits.max_connections));
-    let graceful = GracefulShutdown::new();
-    let server = server(&shared.limits);
-    loop {
-        let connection = async {
-            // A connection is only taken when there is room for it.
-            let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
-            Some((slot, listener.accept().await))
-        };
-        let accepted = tokio::select! {
-            accepted = connection => accepted,
-            _ = ended.changed() => break,
-        };
-        let Some((slot, accepted)) = accepted else { break };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, mostly: others must close before more can come.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
-        let connection = serve(&server, shared, stream, peer);
-        let connection = graceful.watch(connection);
-        let shared = Arc::clone(shared);
-        tokio::spawn(async move {
-            shared.metrics.connections.fetch_add(1, Ordering::Relaxed);
-            shared.metrics.accepted.fetch_add(1, Ordering::Relaxed);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, %peer, "a client connection broke off");
-            }
-            shared.metrics.connections.fetch_sub(1, Ordering::Relaxed);
-            drop(slot);
-        });
-    }
+) -> (Open, End) {
+    let stop = {
+        let mut ended = ended.clone();
+        async move {
+            // An error would be that nobody can end it any more, which is an end as well.
+            let _told = ended.wait_for(Option::is_some).await;
+        }
+    };
+    let limits = shared.limits.of_clients();
+    let service = |arrival| {
+        let client = Client::new(shared, Way::Public, arrival);
+        move |request| proxy::handle(Arc::clone(&client), request)
+    };
+    let open = trainyard_net::accept(listener, &limits, Protocols::Both, service, stop).await;
     let usual = End { limit: shared.limits.shutdown_limit, handed_over: false };
-    let end = ended.borrow().unwrap_or(usual);
-    (graceful, end)
+    let end = ended.borrow_and_update().unwrap_or(usual);
+    (open, end)
 }
 
 /// Lets requests finish. With a successor, clients that keep their connection busy are told with their
 /// next answer to come back on another: to close it under them could meet a request on its way.
-async fn finish(shared: &Shared, graceful: GracefulShutdown, end: End) {
+async fn finish(shared: &Shared, open: Open, end: End) {
     let start = tokio::time::Instant::now();
     if end.handed_over {
         shared.closing.store(true, Ordering::SeqCst);
-        while shared.metrics.connections.load(Ordering::Relaxed) > 0
-            && start.elapsed() < FAREWELL.min(end.limit)
-        {
+        while open.count() > 0 && start.elapsed() < FAREWELL.min(end.limit) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    let left = end.limit.saturating_sub(start.elapsed());
-    if tokio::time::timeout(left, graceful.shutdown()).await.is_err() {
+    let left = open.finish(end.limit.saturating_sub(start.elapsed())).await;
+    if left > 0 {
         tracing::warn!(
+            left,
             seconds = end.limit.as_secs(),
             "requests were cut off at the end of the gateway"
         );
     }
-}
-
-fn server(limits: &Limits) -> auto::Builder<TokioExecutor> {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_buf_size(limits.max_header_bytes)
-        .max_headers(limits.max_headers)
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
-        // Many requests on one connection must not take all the room.
-        .max_concurrent_streams(128)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20));
-    server
-}
-
-/// A connection that is being served, with all it needs of its own.
-fn serve(
-    server: &auto::Builder<TokioExecutor>,
-    shared: &Arc<Shared>,
-    stream: TcpStream,
-    peer: SocketAddr,
-) -> impl hyper_util::server::graceful::GracefulConnection<
-    Error = Box<dyn std::error::Error + Send + Sync>,
-> + Send
-+ 'static {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot switch off delays");
-    }
-    let shared = Arc::clone(shared);
-    let service = service_fn(move |request| proxy::handle(Arc::clone(&shared), peer, request));
-    server.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned()
 }

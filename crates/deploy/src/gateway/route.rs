@@ -1,37 +1,19 @@
-//! Where traffic goes: one current target, and a standby that is still warm after a switch.
-//!
-//! Requests read the route without locks. A request that enters a target is counted in the same atomic
-//! word that closes the target, so a closed target with a count of zero has no request and never gets
-//! one: only then may its instance be stopped.
+//! Where traffic goes: one current target, and a standby that is still warm after a switch. Requests
+//! read the route without locks.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::upstream::Upstream;
+use super::judge::Trial;
+use super::target::{InFlight, Target, TargetSpec};
+use super::upstream::Links;
 use crate::error::Result;
 use crate::layout::{now_ms, read_json, replace_json};
 use crate::spec::BakeLimits;
-
-/// The top bit closes a target; the others count its requests.
-const CLOSED: usize = 1 << (usize::BITS - 1);
-
-/// An instance as the gateway sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TargetSpec {
-    /// Id of the instance.
-    pub id: String,
-    /// Where it answers.
-    pub address: SocketAddr,
-    /// Its health check.
-    pub health_path: String,
-}
 
 /// A switch back that the gateway made on its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,141 +42,37 @@ pub struct RouteState {
     pub bake_limits: Option<BakeLimits>,
 }
 
-/// A target with its connections and counters.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) spec: TargetSpec,
-    pub(super) upstream: Upstream,
-    gate: AtomicUsize,
-    idle: Notify,
-    pub(super) requests: AtomicU64,
-    pub(super) failures: AtomicU64,
-    /// Answers with a status of 5xx.
-    pub(super) server_errors: AtomicU64,
-    /// Answers that took longer than the limit of the bake.
-    pub(super) slow: AtomicU64,
-    /// That limit in microseconds.
-    slow_limit_us: AtomicU64,
-}
-
-impl Target {
-    fn new(spec: TargetSpec, connect_timeout: Duration) -> Arc<Self> {
-        Arc::new(Self {
-            upstream: Upstream::new(spec.address, connect_timeout),
-            spec,
-            gate: AtomicUsize::new(0),
-            idle: Notify::new(),
-            requests: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
-            server_errors: AtomicU64::new(0),
-            slow: AtomicU64::new(0),
-            slow_limit_us: AtomicU64::new(u64::MAX),
-        })
-    }
-
-    /// Counts an answer.
-    pub(super) fn answered(&self, status: u16, duration: Duration) {
-        if status >= 500 {
-            self.server_errors.fetch_add(1, Ordering::Relaxed);
-        }
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        if micros > self.slow_limit_us.load(Ordering::Relaxed) {
-            self.slow.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// What the counters say now.
-    pub(super) fn counted(&self) -> Counted {
-        Counted {
-            requests: self.requests.load(Ordering::Relaxed),
-            errors: self.failures.load(Ordering::Relaxed)
-                + self.server_errors.load(Ordering::Relaxed),
-            slow: self.slow.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Counts a request in, unless the target is closed.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<InFlight> {
-        let before = self.gate.fetch_add(1, Ordering::SeqCst);
-        let guard = InFlight(Arc::clone(self));
-        // A closed target counts the guard out again when it is dropped here.
-        (before & CLOSED == 0).then_some(guard)
-    }
-
-    /// Counts a request in even so: the standby helps out while it is still warm.
-    pub(super) fn enter_standby(self: &Arc<Self>) -> InFlight {
-        self.gate.fetch_add(1, Ordering::SeqCst);
-        InFlight(Arc::clone(self))
-    }
-
-    fn close(&self) {
-        self.gate.fetch_or(CLOSED, Ordering::SeqCst);
-    }
-
-    fn open(&self) {
-        self.gate.fetch_and(!CLOSED, Ordering::SeqCst);
-    }
-
-    /// Requests this target works on.
-    pub(super) fn in_flight(&self) -> usize {
-        self.gate.load(Ordering::SeqCst) & !CLOSED
-    }
-
-    /// Waits until no request is left, up to a limit; how many are left then.
-    pub(super) async fn drained(&self, limit: Duration) -> usize {
-        let wait = async {
-            loop {
-                let idle = self.idle.notified();
-                tokio::pin!(idle);
-                // Registered before looking, so that a change in between is not missed.
-                idle.as_mut().enable();
-                if self.in_flight() == 0 {
-                    return;
-                }
-                idle.await;
-            }
-        };
-        // What is left is counted anew, whether the limit was reached or not.
-        let _elapsed = tokio::time::timeout(limit, wait).await;
-        self.in_flight()
-    }
-}
-
-/// What a target's counters said at some time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Counted {
-    /// Requests sent to it.
-    pub(super) requests: u64,
-    /// Those answered with 5xx or not at all.
-    pub(super) errors: u64,
-    /// Those answered late.
-    pub(super) slow: u64,
-}
-
-/// A request in flight; dropped when its answer is complete.
-#[derive(Debug)]
-pub(super) struct InFlight(Arc<Target>);
-
-impl InFlight {
-    pub(super) fn target(&self) -> &Arc<Target> {
-        &self.0
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let before = self.0.gate.fetch_sub(1, Ordering::SeqCst);
-        if before & !CLOSED == 1 {
-            self.0.idle.notify_waiters();
-        }
-    }
-}
-
 /// Where requests go now.
 #[derive(Debug, Default)]
 pub(super) struct Route {
     pub(super) current: Option<Arc<Target>>,
     pub(super) standby: Option<Arc<Target>>,
+    /// How the two compare, since requests left the standby.
+    pub(super) trial: Option<Arc<Trial>>,
+}
+
+impl Route {
+    /// A route that comes after another. A trial that is going on goes on.
+    fn after(
+        before: &Self,
+        current: Option<Arc<Target>>,
+        standby: Option<Arc<Target>>,
+        limits: BakeLimits,
+    ) -> Self {
+        let is_same = |one: &Option<Arc<Target>>, other: &Option<Arc<Target>>| match (one, other) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        };
+        let goes_on = is_same(&before.current, &current) && is_same(&before.standby, &standby);
+        let trial = match (&before.trial, &current, &standby) {
+            (Some(trial), ..) if goes_on => Some(Arc::clone(trial)),
+            (_, Some(current), Some(standby)) => {
+                Some(Arc::new(Trial::begin(current, standby, limits)))
+            }
+            _ => None,
+        };
+        Self { current, standby, trial }
+    }
 }
 
 /// The route with the few operations that change it. Each change is on disk before it is answered.
@@ -202,9 +80,11 @@ pub(super) struct Route {
 pub(super) struct RouteTable {
     route: ArcSwap<Route>,
     writer: Mutex<Writer>,
-    connect_timeout: Duration,
-    /// Wakes the health checks when the route changed or a connection failed.
+    links: Links,
+    /// The route is another now.
     pub(super) changed: Notify,
+    /// A connection to an instance failed: its health is looked at sooner.
+    pub(super) doubted: Notify,
 }
 
 #[derive(Debug)]
@@ -236,15 +116,17 @@ impl Writer {
 
 impl RouteTable {
     /// Takes up the route that was in force when the gateway last ran.
-    pub(super) fn restore(path: PathBuf, connect_timeout: Duration) -> Result<Self> {
+    pub(super) fn restore(path: PathBuf, links: Links) -> Result<Self> {
         let state: RouteState = read_json(&path)?.unwrap_or_default();
-        let make = |spec: Option<TargetSpec>| spec.map(|spec| Target::new(spec, connect_timeout));
-        let route = Route { current: make(state.current), standby: make(state.standby) };
+        let make = |spec: Option<TargetSpec>| spec.map(|spec| Target::new(spec, links.clone()));
+        let limits = state.bake_limits.unwrap_or_default();
+        let (current, standby) = (make(state.current), make(state.standby));
+        let route = Route::after(&Route::default(), current, standby, limits);
         if let Some(standby) = &route.standby {
             standby.close();
         }
         if let Some(current) = &route.current {
-            set_slow_limit(current, state.bake_limits);
+            set_late_after(current, state.bake_limits);
         }
         Ok(Self {
             route: ArcSwap::from_pointee(route),
@@ -254,8 +136,9 @@ impl RouteTable {
                 bake_limits: state.bake_limits,
                 retired: Vec::new(),
             }),
-            connect_timeout,
+            links,
             changed: Notify::new(),
+            doubted: Notify::new(),
         })
     }
 
@@ -287,13 +170,13 @@ impl RouteTable {
         let known = |spec: TargetSpec, writer: &Writer| {
             let all = before.current.iter().chain(&before.standby).chain(&writer.retired);
             let found = all.into_iter().find(|target| target.spec == spec).cloned();
-            found.unwrap_or_else(|| Target::new(spec, self.connect_timeout))
+            found.unwrap_or_else(|| Target::new(spec, self.links.clone()))
         };
         let current = known(current, &writer);
         let standby = standby.map(|spec| known(spec, &writer));
         writer.retired.retain(|target| target.in_flight() > 0 && !Arc::ptr_eq(target, &current));
         current.open();
-        set_slow_limit(&current, bake_limits);
+        set_late_after(&current, bake_limits);
         writer.bake_limits = bake_limits;
         self.store(&mut writer, Some(current), standby, None)
     }
@@ -303,11 +186,6 @@ impl RouteTable {
         let writer = self.writer();
         let route = self.load();
         route.current.iter().chain(&route.standby).chain(&writer.retired).cloned().collect()
-    }
-
-    /// What is not accepted of the current target.
-    pub(super) fn bake_limits(&self) -> BakeLimits {
-        self.writer().bake_limits.unwrap_or_default()
     }
 
     /// Goes back to the standby because the current target failed. `false` when that is past.
@@ -392,12 +270,15 @@ impl RouteTable {
         writer.went_back = went_back;
         let before = self.load();
         let keep = current.clone();
-        self.route.store(Arc::new(Route { current, standby }));
+        let limits = writer.bake_limits.unwrap_or_default();
+        self.route.store(Arc::new(Route::after(&before, current, standby, limits)));
         for target in before.current.iter().chain(&before.standby) {
             if keep.as_ref().is_some_and(|keep| Arc::ptr_eq(keep, target)) {
                 continue;
             }
             target.close();
+            // Their descriptors are needed for those to the new one.
+            target.upstream.close_idle();
             if !writer.retired.iter().any(|retired| Arc::ptr_eq(retired, target)) {
                 writer.retired.push(Arc::clone(target));
             }
@@ -407,10 +288,8 @@ impl RouteTable {
 }
 
 /// From when an answer of the target counts as late.
-fn set_slow_limit(target: &Target, limits: Option<BakeLimits>) {
-    let limit = limits.and_then(|limits| limits.latency);
-    let micros = limit.and_then(|limit| u64::try_from(limit.as_micros()).ok());
-    target.slow_limit_us.store(micros.unwrap_or(u64::MAX), Ordering::Relaxed);
+fn set_late_after(target: &Target, limits: Option<BakeLimits>) {
+    target.set_late_after(limits.and_then(|limits| limits.latency));
 }
 
 /// Why a target cannot be retired.
@@ -424,12 +303,19 @@ pub(super) enum RetireRefused {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
     use super::*;
+
+    fn links() -> Links {
+        Links::new(1, Duration::from_secs(1))
+    }
 
     fn table() -> (tempfile::TempDir, RouteTable) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gateway.json");
-        (folder, RouteTable::restore(path, Duration::from_secs(1)).unwrap())
+        (folder, RouteTable::restore(path, links()).unwrap())
     }
 
     fn spec(id: &str) -> TargetSpec {
@@ -466,8 +352,7 @@ mod tests {
         assert!(table.go_back(&green, "died").unwrap());
         assert!(!table.go_back(&green, "died").unwrap());
         assert_eq!(table.enter().unwrap().target().spec.id, "blue");
-        let again = RouteTable::restore(folder.path().join("gateway.json"), Duration::from_secs(1))
-            .unwrap();
+        let again = RouteTable::restore(folder.path().join("gateway.json"), links()).unwrap();
         assert_eq!(again.state(), table.state());
         assert_eq!(again.state().went_back.unwrap().from, "green");
     }

@@ -19,9 +19,11 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Shared;
 use super::body::RequestBody;
+use super::outcome::Failure;
 
 /// Idle connections are closed by us first: common servers close theirs after 5 s, and a request sent
 /// into a closing connection is lost.
@@ -40,27 +42,32 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
     }
 }
 
+/// What the connections to all instances share.
+#[derive(Debug, Clone)]
+pub(super) struct Links {
+    /// One for each connection that may be open: descriptors are few, and those of clients not all.
+    permits: Arc<Semaphore>,
+    connect_timeout: Duration,
+}
+
+impl Links {
+    pub(super) fn new(max: usize, connect_timeout: Duration) -> Self {
+        Self { permits: Arc::new(Semaphore::new(max)), connect_timeout }
+    }
+}
+
 /// Connections to one instance.
 #[derive(Debug)]
 pub(super) struct Upstream {
     address: SocketAddr,
-    connect_timeout: Duration,
+    links: Links,
     /// The one that was used last is the last.
     idle: Mutex<Vec<(Link, Instant)>>,
 }
 
-/// Why no answer came.
-#[derive(Debug)]
-pub(super) enum SendError {
-    /// No connection, so nothing was sent.
-    Connect(String),
-    /// The connection broke before an answer.
-    Broken(hyper::Error),
-}
-
 impl Upstream {
-    pub(super) fn new(address: SocketAddr, connect_timeout: Duration) -> Self {
-        Self { address, connect_timeout, idle: Mutex::default() }
+    pub(super) fn new(address: SocketAddr, links: Links) -> Self {
+        Self { address, links, idle: Mutex::default() }
     }
 
     /// Sends a request. A kept connection that turns out closed before anything was written is
@@ -68,7 +75,7 @@ impl Upstream {
     pub(super) async fn send(
         &self,
         mut request: Request<RequestBody>,
-    ) -> Result<Response<Answer>, SendError> {
+    ) -> Result<Response<Answer>, Failure> {
         let body = request.body().clone();
         while let Some(mut link) = self.take() {
             if !link.is_usable().await {
@@ -78,15 +85,15 @@ impl Upstream {
                 Ok(response) => return Ok(self.answer(response, link, &body)),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(SendError::Broken(error.into_error())),
+                    None => return Err(broken(&error.into_error())),
                 },
             }
         }
-        let (sender, connection) = self.connect().await?;
-        let mut link = Link { sender, connection: Some(Box::pin(connection)) };
+        let (sender, connection, permit) = self.connect().await?;
+        let mut link = Link { sender, connection: Some(Box::pin(connection)), permit };
         match link.ask(request).await {
             Ok(response) => Ok(self.answer(response, link, &body)),
-            Err(error) => Err(SendError::Broken(error.into_error())),
+            Err(error) => Err(broken(&error.into_error())),
         }
     }
 
@@ -94,15 +101,20 @@ impl Upstream {
     pub(super) async fn send_upgrade(
         &self,
         request: Request<RequestBody>,
-    ) -> Result<Response<Answer>, SendError> {
-        let (mut sender, connection) = self.connect().await?;
+    ) -> Result<Response<Answer>, Failure> {
+        let (mut sender, connection, permit) = self.connect().await?;
         tokio::spawn(async move {
             if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "a connection to an instance broke off");
             }
         });
-        let response = sender.send_request(request).await.map_err(SendError::Broken)?;
-        Ok(response.map(|incoming| Answer { incoming, link: None }))
+        let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+        Ok(response.map(|incoming| Answer { incoming, link: None, permit: Some(permit) }))
+    }
+
+    /// Closes the connections that nobody uses.
+    pub(super) fn close_idle(&self) {
+        self.lock().clear();
     }
 
     fn sweep(&self) {
@@ -111,18 +123,31 @@ impl Upstream {
         idle.drain(..old);
     }
 
-    async fn connect(&self) -> Result<(SendRequest<RequestBody>, Wire), SendError> {
-        let connecting = tokio::time::timeout(self.connect_timeout, async {
+    async fn connect(
+        &self,
+    ) -> Result<(SendRequest<RequestBody>, Wire, OwnedSemaphorePermit), Failure> {
+        let limit = self.links.connect_timeout;
+        let permit = Arc::clone(&self.links.permits).acquire_owned();
+        // Never closed, so what is missing is time.
+        let Ok(Ok(permit)) = tokio::time::timeout(limit, permit).await else {
+            return Err(Failure::Exhausted(std::io::Error::other(
+                "all connections to instances are in use",
+            )));
+        };
+        let connecting = tokio::time::timeout(limit, async {
             let stream = TcpStream::connect(self.address).await?;
             stream.set_nodelay(true)?;
             std::io::Result::Ok(stream)
         });
-        let stream = connecting
-            .await
-            .map_err(|_elapsed| format!("no connection within {:?}", self.connect_timeout))
-            .and_then(|connected| connected.map_err(|error| error.to_string()))
-            .map_err(SendError::Connect)?;
-        http1::handshake(TokioIo::new(stream)).await.map_err(SendError::Broken)
+        let stream = match connecting.await {
+            Ok(connected) => connected.map_err(Failure::of_connect)?,
+            Err(_elapsed) => {
+                return Err(Failure::Connect(format!("no connection within {limit:?}")));
+            }
+        };
+        let (sender, wire) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+        Ok((sender, wire, permit))
     }
 
     fn answer(
@@ -136,9 +161,9 @@ impl Upstream {
                 // The instance answers before it has the whole request: the rest goes on its way
                 // whether or not the client reads the answer meanwhile.
                 link.finish();
-                return Answer { incoming, link: None };
+                return Answer { incoming, link: None, permit: None };
             }
-            let mut answer = Answer { incoming, link: Some(link) };
+            let mut answer = Answer { incoming, link: Some(link), permit: None };
             if answer.incoming.is_end_stream() {
                 answer.give_back(self);
             }
@@ -170,6 +195,15 @@ impl Upstream {
     }
 }
 
+/// The connection broke before an answer; the innermost cause says most.
+fn broken(error: &hyper::Error) -> Failure {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    Failure::Broken(cause.to_string())
+}
+
 type Wire = Connection<TokioIo<TcpStream>, RequestBody>;
 
 /// One connection.
@@ -178,6 +212,7 @@ struct Link {
     sender: SendRequest<RequestBody>,
     /// None when it has ended.
     connection: Option<Pin<Box<Wire>>>,
+    permit: OwnedSemaphorePermit,
 }
 
 impl Link {
@@ -193,8 +228,10 @@ impl Link {
 
     /// Lets the connection end what it does, then closes it.
     fn finish(self) {
+        let permit = self.permit;
         if let Some(connection) = self.connection {
             tokio::spawn(async move {
+                let _open = permit;
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "a connection to an instance broke off");
                 }
@@ -230,9 +267,16 @@ fn drive(connection: &mut Option<Pin<Box<Wire>>>, cx: &mut Context<'_>) {
 pub(super) struct Answer {
     pub(super) incoming: Incoming,
     link: Option<Link>,
+    /// That of a connection which may change its protocol.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Answer {
+    /// What a tunnel holds as long as it is open.
+    pub(super) fn into_permit(self) -> Option<OwnedSemaphorePermit> {
+        self.permit
+    }
+
     /// The next part of the body. At its end the connection goes back to `home`.
     pub(super) fn poll_frame(
         &mut self,

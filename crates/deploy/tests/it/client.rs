@@ -12,6 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 pub(crate) type Sender = SendRequest<Full<Bytes>>;
@@ -58,6 +59,25 @@ pub(crate) async fn ask(
 
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Result<(StatusCode, String), String> {
     ask(address, Method::GET, path, Bytes::new()).await
+}
+
+/// The head of the first answer to raw bytes; empty when the other side closes without one.
+pub(crate) async fn raw_head(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let (mut reader, mut writer) = stream.split();
+    let read = async {
+        let mut head = Vec::new();
+        while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+            match reader.read_buf(&mut head).await {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        String::from_utf8_lossy(&head).into_owned()
+    };
+    // Whoever refuses may close before it has read everything.
+    let (_sent, head) = tokio::join!(writer.write_all(bytes), read);
+    head
 }
 
 /// What a load saw.

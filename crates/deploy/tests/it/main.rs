@@ -9,12 +9,17 @@
 
 mod client;
 mod crash;
+mod crowd;
 mod disk;
 mod docker;
 mod failures;
+mod faults;
 mod gateway;
+mod hygiene;
 mod operating;
+mod paths;
 mod registry;
 mod releases;
+mod silence;
 mod stage;
 mod yard;

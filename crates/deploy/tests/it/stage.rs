@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use trainyard_deploy::{
-    Probe, ReleaseEvent, ReleaseSpec, Released, Result, Service, release, status,
+    Probe, ReleaseEvent, ReleaseSpec, Released, Result, Service, metrics, release, status,
 };
 
 /// The program with the parts of these tests. `cargo test` builds it as an example, but not when it is
@@ -57,6 +57,8 @@ impl Stage {
         let mut service = Service::new("test", folder.path(), listen);
         service.gateway_command = Some(vec![part().into(), "gateway".into()]);
         service.lock_wait = Duration::from_mins(1);
+        // The backends have paths of their own.
+        service.exposed = vec!["/**".to_owned()];
         Self { folder, service, events: Mutex::new(Vec::new()) }
     }
 
@@ -92,6 +94,20 @@ impl Stage {
             if now.gateway.is_some_and(|gateway| gateway.in_flight == count) {
                 return;
             }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// A number of the gateway's page of metrics.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
+        let page = metrics(&self.service).await.unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in:\n{page}")).parse().unwrap()
+    }
+
+    /// Waits until a number of the metrics is at least so large.
+    pub(crate) async fn wait_metric(&self, name: &str, least: u64) {
+        while self.metric(name).await < least {
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -150,8 +166,12 @@ impl Stage {
 }
 
 fn kill(pid: i32) {
+    signal(pid, rustix::process::Signal::KILL);
+}
+
+pub(crate) fn signal(pid: i32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 /// Only processes of this test's own folder.

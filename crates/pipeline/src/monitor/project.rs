@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use arrow_array::RecordBatch;
 use chrono::Utc;
 use trainyard_data::RowFilter;
+use trainyard_deploy::Role;
 use trainyard_drift::{Compat, Options};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
@@ -33,7 +34,7 @@ pub(crate) async fn wait_for_log(
     let started = Instant::now();
     loop {
         // Each time: what was still queued at one flush is visible after the next.
-        traffic::flush_log(&deployed.url).await?;
+        traffic::flush_log(deployed.address).await?;
         let seen =
             read_log(project, filter, &RowFilter::default())?.map_or(0, |table| table.num_rows());
         if seen >= rows {
@@ -67,12 +68,15 @@ async fn served_log(
     filter: &LogFilter,
     rows: &RowFilter,
 ) -> Result<Option<RecordBatch>> {
-    let is_up = match trainyard_deploy::status(&deploy::service(project)).await {
-        Ok(trainyard_deploy::ServiceStatus { url: Some(url), .. }) => {
-            // One that cannot be asked has written its log all the same.
-            traffic::flush_log(&url).await.is_ok()
-        }
-        Ok(_) | Err(_) => false,
+    let status = trainyard_deploy::status(&deploy::service(project)).await;
+    let serving = status.ok().and_then(|status| {
+        let all = status.instances.into_iter();
+        all.filter(|one| one.role == Role::Current && one.running).find_map(|one| one.address)
+    });
+    let is_up = match serving {
+        // One that cannot be asked has written its log all the same.
+        Some(address) => traffic::flush_log(address).await.is_ok(),
+        None => false,
     };
     let started = Instant::now();
     loop {

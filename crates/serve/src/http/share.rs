@@ -9,8 +9,9 @@ use super::Response;
 use super::body::SMALL_BYTES_MAX;
 use super::error::Refusal;
 
-/// Bytes that reading and predicting take for each byte of a body: columns, scratch space, the answer.
-const WORK_FACTOR: u64 = 8;
+/// Bytes that reading and predicting take for each byte of a body, at the most: columns, scratch space,
+/// the answer.
+const WORK_FACTOR: u64 = 12;
 
 /// Takes the memory for the work on a body.
 pub(super) fn make_room(share: &mut Share, body_bytes: usize) -> Result<(), Refusal> {

@@ -161,7 +161,7 @@ async fn memory_is_limited_in_sum() {
     let mut options = folder("onnx_rf");
     let large = many_rows();
     // Room for the work on one large body.
-    options.limits.requests_bytes_max = Some(large.len() as u64 * 12);
+    options.limits.requests_bytes_max = Some(large.len() as u64 * 16);
     let gate = waiting(&mut options);
     let server = Running::ready(options).await;
     let closed = gate.lock().unwrap();

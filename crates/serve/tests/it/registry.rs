@@ -18,6 +18,7 @@ pub(crate) fn registry(directory: &Path) -> Arc<dyn Tracking> {
     let options = OpenOptions {
         default_artifact_root: Some(path("mlruns")),
         artifacts_destination: Some(path("mlartifacts")),
+        ..OpenOptions::default()
     };
     open(&format!("sqlite:///{}", path("mlflow.db")), options).unwrap()
 }

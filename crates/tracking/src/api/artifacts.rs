@@ -11,8 +11,9 @@ use trainyard_mlflow::artifacts::{ByteStream, once};
 use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{Error, ErrorCode};
 
+use super::body::{BodyError, Received, receive};
 use super::error::{ApiError, Result, empty, json, json_text};
-use super::request::{body_bytes, from_query};
+use super::request::from_query;
 use super::shape::{Check, Field, Kind, Shape};
 use super::wire::PageWire;
 use super::{Api, ApiState, direct, files};
@@ -219,9 +220,15 @@ async fn upload_to_run(State(api): State<Api>, request: Request) -> Result {
         return Err(Error::invalid("Request must specify path.").into());
     };
     let path = ArtifactPath::from_request(&raw)?;
-    let data = body_bytes(request, PAGE_UPLOAD_BYTES_MAX)
-        .await
-        .map_err(|_too_large| Error::invalid("Artifact size is too large. Max size is 10MB."))?;
+    let Received { bytes: data, share: _share } =
+        receive(request, PAGE_UPLOAD_BYTES_MAX, &api.options.memory).await.map_err(|error| {
+            match error {
+                BodyError::TooLarge(_) => {
+                    Error::invalid("Artifact size is too large. Max size is 10MB.").into()
+                }
+                error => ApiError::from(error),
+            }
+        })?;
     if data.is_empty() {
         return Err(Error::invalid("Request must specify data.").into());
     }

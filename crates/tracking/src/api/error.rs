@@ -1,11 +1,12 @@
 //! Errors as HTTP answers: status, JSON body, and nothing of the inside of the server.
 
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use trainyard_mlflow::{Error, ErrorCode};
 
-use super::request::BodyError;
+use super::body::BodyError;
+use super::json::no_memory;
 
 /// What a handler returns.
 pub(super) type Result<T = Response, E = ApiError> = std::result::Result<T, E>;
@@ -20,8 +21,8 @@ pub(super) struct ApiError {
 
 impl ApiError {
     /// What people read.
-    pub(super) fn message(&self) -> &str {
-        self.error.for_clients()
+    pub(super) fn message(&self) -> String {
+        shortened(self.error.for_clients())
     }
 }
 
@@ -34,7 +35,9 @@ impl From<Error> for ApiError {
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         let status = match error {
-            BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::Memory(full) if !full.never => return no_memory(full).into(),
+            BodyError::TooLarge(_) | BodyError::Memory(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
             BodyError::Broken(_) => StatusCode::BAD_REQUEST,
         };
         let error = Error::api(ErrorCode::BadRequest, error.to_string());
@@ -59,13 +62,32 @@ impl IntoResponse for ApiError {
         let status = self.status.unwrap_or_else(|| {
             StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
         });
-        let message = self.error.for_clients();
-        if status.is_server_error() {
+        let message = self.message();
+        if status.is_server_error() || !matches!(self.error, Error::Api { .. }) {
             tracing::error!(%code, error = %self.error, "request failed");
         }
-        let (sqlstate, error_class) = classify(code, message);
-        json_text(status, &Body { error_code: code, message, sqlstate, error_class })
+        let (sqlstate, error_class) = classify(code, &message);
+        let body = Body { error_code: code, message: &message, sqlstate, error_class };
+        let mut answer = json_text(status, &body);
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            answer.headers_mut().entry(header::RETRY_AFTER).or_insert(RETRY_AFTER);
+        }
+        answer
     }
+}
+
+/// Seconds after which it is worth to ask again: what passes at all passes quickly.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// Longest message: some repeat what was sent, and a client that sends megabytes knows them.
+const MESSAGE_BYTES_MAX: usize = 16 << 10;
+
+fn shortened(message: &str) -> String {
+    if message.len() <= MESSAGE_BYTES_MAX {
+        return message.to_owned();
+    }
+    let start = message.get(..message.floor_char_boundary(MESSAGE_BYTES_MAX)).unwrap_or_default();
+    format!("{start}… ({} bytes in all)", message.len())
 }
 
 /// SQLSTATE and class that MLflow 3.1x adds to the code, where it has them.

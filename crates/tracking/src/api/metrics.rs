@@ -36,7 +36,7 @@ pub(super) static LOG_METRIC: Shape = Shape(&[
 
 async fn log_metric(State(api): State<Api>, request: Request) -> Result {
     let body = api.body(request).await?;
-    let (run_id, metric) = if let Some(usual) = usual::log_metric(&body.bytes) {
+    let (run_id, metric) = if let Some(usual) = usual::log_metric(body.bytes()) {
         usual
     } else {
         let mut fields = body.read(&LOG_METRIC)?;
@@ -110,7 +110,7 @@ async fn history_bulk(State(api): State<Api>, request: Request) -> Result {
     let rows_max = fields.int("max_results").unwrap_or(BULK_ROWS_MAX).clamp(0, BULK_ROWS_MAX);
     run_ids.sort_unstable();
     run_ids.dedup();
-    let histories = histories(&api, &run_ids, &key, Some(rows_max)).await?;
+    let histories = histories(&api, &run_ids, &key, Some(rows_max), |history| history).await?;
     let rows: Vec<MetricWithRunId<'_>> = run_ids
         .iter()
         .zip(&histories)
@@ -197,12 +197,15 @@ impl Interval {
         };
         let points_max = self.points_max.unwrap_or(INTERVAL_POINTS_MAX);
         let points_max = usize::try_from(points_max).unwrap_or(1).max(1);
-        let histories = histories(api, &self.run_ids, &self.metric_key, None).await?;
-        let sampled = histories.into_iter().map(|mut history| {
+        // Each is thinned out as soon as it is read: together they may be far larger than the answer.
+        let sample = |mut history: Vec<Metric>| {
             history
                 .retain(|metric| steps.as_ref().is_none_or(|steps| steps.contains(&metric.step)));
-            sample::evenly(history, points_max)
-        });
+            let mut sampled = sample::evenly(history, points_max);
+            sampled.shrink_to_fit();
+            sampled
+        };
+        let sampled = histories(api, &self.run_ids, &self.metric_key, None, sample).await?;
         Ok(self.run_ids.iter().cloned().zip(sampled).collect())
     }
 }
@@ -225,10 +228,11 @@ async fn histories(
     run_ids: &[String],
     key: &str,
     max_results: Option<i64>,
+    then: impl Fn(Vec<Metric>) -> Vec<Metric> + Copy,
 ) -> Result<Vec<Vec<Metric>>> {
     let each = run_ids.iter().map(|run_id| async move {
         let page = MetricHistoryPage { max_results, page_token: None };
-        api.tracking.get_metric_history(run_id, key, page).await.map(|page| page.items)
+        api.tracking.get_metric_history(run_id, key, page).await.map(|page| then(page.items))
     });
     Ok(try_join_all(each).await?)
 }

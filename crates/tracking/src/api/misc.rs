@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use http::header;
 use serde_json::json;
 
-use super::error::json;
+use super::error::{ApiError, json};
 use super::{Api, direct};
 
 /// The MLflow version whose behaviour this server has; clients choose features by it.
@@ -31,8 +31,12 @@ pub(super) fn ajax_routes() -> Router<Api> {
         .route("/3.0/mlflow/ui-telemetry/", post(nothing_sent))
 }
 
-async fn health() -> Response {
-    "OK".into_response()
+/// What keeps writes from being stored is said here, too: who watches must know it.
+async fn health(State(api): State<Api>) -> Response {
+    match api.tracking.health().await {
+        Ok(()) => "OK".into_response(),
+        Err(error) => ApiError::from(error).into_response(),
+    }
 }
 
 async fn version() -> Response {

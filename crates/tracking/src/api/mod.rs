@@ -5,12 +5,14 @@
 //! how things are stored.
 
 mod artifacts;
+mod body;
 mod direct;
 mod error;
 mod experiments;
 mod files;
 mod graphql;
 mod host_policy;
+mod json;
 mod locations;
 mod logged_models;
 mod metrics;
@@ -33,6 +35,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
+use trainyard_base::Budget;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::ViewType;
 
@@ -51,8 +54,10 @@ pub struct ApiOptions {
     /// Whether `mlflow-artifacts:` files are read and written for clients; their routes answer 503
     /// if not.
     pub serve_artifacts: bool,
-    /// Largest JSON body; more is answered with 413.
+    /// Largest JSON body of the routes that take large ones; more is answered with 413.
     pub json_bytes_max: usize,
+    /// What all requests together may hold.
+    pub memory: Arc<Budget>,
     /// Whether searches of model versions fill in aliases for requests that do not say
     /// `include_aliases`. Upstream never does.
     pub aliases_in_search: bool,
@@ -77,11 +82,11 @@ impl ApiState {
     }
 
     async fn read(&self, request: Request, shape: &'static Shape) -> Result<Fields, ApiError> {
-        request::read(request, self.options.json_bytes_max, shape).await
+        request::read(request, self.options.json_bytes_max, &self.options.memory, shape).await
     }
 
     async fn body(&self, request: Request) -> Result<JsonBody, ApiError> {
-        JsonBody::receive(request, self.options.json_bytes_max).await
+        JsonBody::receive(request, self.options.json_bytes_max, &self.options.memory).await
     }
 }
 

@@ -10,6 +10,7 @@ use trainyard_mlflow::entities::{
 use trainyard_mlflow::{CreateRun, Error, LogBatch, SearchRuns, UpdateRun};
 
 use super::error::{Result, empty, json};
+use super::json::{no_memory, value as read_json};
 use super::request::Fields;
 use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
 use super::truncated::Truncated;
@@ -236,7 +237,7 @@ pub(super) fn batch_of(fields: &mut Fields) -> LogBatch {
 
 async fn log_batch(State(api): State<Api>, request: Request) -> Result {
     let body = api.body(request).await?;
-    let (run_id, batch) = if let Some(usual) = usual::log_batch(&body.bytes) {
+    let (run_id, batch) = if let Some(usual) = usual::log_batch(body.bytes()) {
         usual
     } else {
         let mut fields = body.read(&LOG_BATCH)?;
@@ -331,7 +332,8 @@ async fn log_model(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &LOG_MODEL).await?;
     let run_id = fields.run_id();
     let text = fields.text("model_json");
-    let model: Value = serde_json::from_str(&text).map_err(|_error| {
+    let mut share = api.options.memory.take(0).map_err(no_memory)?;
+    let model = read_json(text.as_bytes(), &mut share)?.ok_or_else(|| {
         Error::invalid(format!("Malformed model info. \n {text} \n is not a valid JSON."))
     })?;
     let missing: Vec<String> = ["artifact_path", "flavors", "run_id", "utc_time_created"]

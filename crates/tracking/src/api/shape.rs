@@ -159,7 +159,7 @@ impl Field {
         if fits {
             return Ok(());
         }
-        if matches!(self.kind, Kind::Int32 | Kind::Int64) && int_like(value) {
+        if matches!(self.kind, Kind::Int32 | Kind::Int64) && is_fraction(value) {
             // Upstream's validators let 1.5 through and its parser then drops the field.
             members.remove(self.name);
             return Ok(());
@@ -259,9 +259,24 @@ pub(super) fn int(value: &Value) -> Option<i64> {
 pub(super) fn double(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
+        Value::String(text) => text.trim().parse().ok().filter(|value| is_meant(*value, text)),
         Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
         _ => None,
+    }
+}
+
+/// Whether a text means its value: digits that no double holds would become infinity, which others
+/// say in a word.
+fn is_meant(value: f64, text: &str) -> bool {
+    value.is_finite() || !text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// What upstream's validators take for a whole number though it is none.
+fn is_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64().is_some_and(|number| number.fract() != 0.0),
+        Value::Bool(_) => true,
+        _ => false,
     }
 }
 

@@ -6,9 +6,10 @@
 //! also knows what to say about it. So this reader may be strict, but never wrong.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use trainyard_mlflow::LogBatch;
 use trainyard_mlflow::entities::{KeyValue, Metric};
 
@@ -66,12 +67,42 @@ struct LogMetricMessage {
 #[serde(deny_unknown_fields)]
 struct LogBatchMessage {
     run_id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     metrics: Vec<MetricMessage>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     params: Vec<KeyValue>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     tags: Vec<KeyValue>,
+}
+
+/// Most entries of a list that are read here: what a batch may have. Longer ones go the long way, where
+/// their memory is counted.
+const ENTRIES_MAX: usize = 1000;
+
+/// A list that is not too long.
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    struct Few<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(item) = items.next_element()? {
+                if list.len() >= ENTRIES_MAX {
+                    return Err(serde::de::Error::custom("not few"));
+                }
+                list.push(item);
+            }
+            Ok(list)
+        }
+    }
+
+    from.deserialize_seq(Few(PhantomData))
 }
 
 #[derive(Deserialize)]
@@ -148,7 +179,6 @@ impl Visitor<'_> for DoubleVisitor {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::super::metrics::LOG_METRIC;
@@ -158,7 +188,7 @@ mod tests {
     use super::*;
 
     fn the_long_way(body: &str, shape: &'static super::super::shape::Shape) -> Option<Fields> {
-        JsonBody { bytes: Bytes::copy_from_slice(body.as_bytes()) }.read(shape).ok()
+        JsonBody::of(body).read(shape).ok()
     }
 
     #[test]

@@ -5,8 +5,10 @@ use trainyard_mlflow::Error;
 use super::syntax::LiteralKind;
 use crate::error::Result;
 
-/// Longest filter: holds a list of some thousand run ids, and is read in a millisecond.
-const LENGTH_MAX: usize = 100_000;
+/// Longest filter, in bytes: holds a list of a hundred thousand run ids.
+const LENGTH_MAX: usize = 4 << 20;
+/// Most pieces of a filter: two for each value of the longest list, and as many as the rest may need.
+const TOKENS_MAX: usize = 210_000;
 
 /// A piece of a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,17 +52,17 @@ pub(super) enum TokenKind {
 pub(super) fn error_at(filter: &str, at: usize, message: &str) -> crate::Error {
     /// Characters of the filter that are shown on either side of the place.
     const SHOWN: usize = 60;
-    let before: Vec<char> = filter.get(..at).unwrap_or(filter).chars().collect();
-    let cut = before.len().saturating_sub(SHOWN);
-    let line: String = before
+    let before = filter.get(..at).unwrap_or(filter);
+    let last: Vec<char> = before.chars().rev().take(SHOWN).collect();
+    let line: String = last
         .iter()
-        .skip(cut)
+        .rev()
         .copied()
         .chain(filter.get(at..).unwrap_or_default().chars().take(SHOWN))
         .map(|character| if character.is_control() { ' ' } else { character })
         .collect();
-    let mark = " ".repeat(before.len() - cut);
-    let position = before.len() + 1;
+    let mark = " ".repeat(last.len());
+    let position = before.chars().count() + 1;
     Error::invalid(format!(
         "Invalid filter string: {message} at character {position}\n  {line}\n  {mark}^"
     ))
@@ -102,10 +104,33 @@ pub(super) fn tokens(filter: &str) -> Result<Vec<Token<'_>>> {
             },
         };
         let end = start + length;
+        if let TokenKind::Literal(LiteralKind::Integer) = kind {
+            check_size(filter, start, end)?;
+        }
+        if tokens.len() >= TOKENS_MAX {
+            return Err(error_at(
+                filter,
+                start,
+                &format!("more than {TOKENS_MAX} words and signs"),
+            ));
+        }
         tokens.push(Token { kind, text: filter.get(start..end).unwrap_or_default(), start });
         start = end;
     }
     Ok(tokens)
+}
+
+/// Refuses a whole number that no double holds: it would compare as infinity.
+fn check_size(filter: &str, start: usize, end: usize) -> Result<()> {
+    /// Digits that are repeated in a message.
+    const SHOWN: usize = 20;
+    let text = filter.get(start..end).unwrap_or_default();
+    if text.parse::<f64>().is_ok_and(f64::is_finite) {
+        return Ok(());
+    }
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let shown = text.get(..SHOWN).unwrap_or(text);
+    Err(error_at(filter, start, &format!("the number {shown}… has {digits} digits, too many")))
 }
 
 fn operator_length(text: &str) -> usize {

@@ -23,6 +23,12 @@ use crate::store::python;
 const DEPTH_MAX: usize = 50;
 /// Most comparisons of a filter: each is a part of the SQL statement.
 const COMPARISONS_MAX: usize = 300;
+/// Most values of a list: what clients that fetch many runs at once ask for, with room.
+const LIST_MAX: usize = 100_000;
+/// Longest pattern of LIKE, in bytes: SQLite's own limit, on which upstream runs.
+const PATTERN_BYTES_MAX: usize = 50_000;
+/// Most `%` of a pattern that stand apart: PostgreSQL calls itself once for each.
+const PATTERN_GAPS_MAX: usize = 1_000;
 
 /// Parses a filter; none if it is empty.
 pub(super) fn parse(filter: &str, style: Style) -> Result<Option<Expression>> {
@@ -187,10 +193,10 @@ impl<'a> Parser<'a> {
             return Ok((operator, self.value(start)?));
         }
         if token.is_word("LIKE") {
-            return Ok((Operator::Like, self.value(start)?));
+            return Ok((Operator::Like, self.pattern(start)?));
         }
         if token.is_word("ILIKE") {
-            return Ok((Operator::Ilike, self.value(start)?));
+            return Ok((Operator::Ilike, self.pattern(start)?));
         }
         if token.is_word("IN") {
             return Ok((Operator::In, self.list(start)?));
@@ -225,6 +231,28 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The value behind LIKE.
+    fn pattern(&mut self, start: usize) -> Result<Operand> {
+        let at = self.peek().map_or(self.filter.len(), |token| token.start);
+        let value = self.value(start)?;
+        if let Operand::One(literal) = &value {
+            let text = &literal.text;
+            // The quotes are not the pattern's.
+            let bytes = text.len().saturating_sub(2);
+            if bytes > PATTERN_BYTES_MAX {
+                let message =
+                    format!("a pattern of {bytes} bytes, at most {PATTERN_BYTES_MAX} are allowed");
+                return Err(error_at(self.filter, at, &message));
+            }
+            let gaps = text.split('%').filter(|part| !part.is_empty()).count();
+            if gaps > PATTERN_GAPS_MAX {
+                let message = format!("a pattern with more than {PATTERN_GAPS_MAX} times %");
+                return Err(error_at(self.filter, at, &message));
+            }
+        }
+        Ok(value)
+    }
+
     fn literal(&mut self) -> Option<Literal> {
         let token = self.peek()?;
         let kind = match token.kind {
@@ -256,6 +284,10 @@ impl<'a> Parser<'a> {
                     let Some(item) = self.literal() else {
                         return Err(self.error_here("expected a value or )"));
                     };
+                    if items.len() >= LIST_MAX {
+                        let message = format!("a list has at most {LIST_MAX} values");
+                        return Err(error_at(self.filter, open.start, &message));
+                    }
                     items.push(item);
                 }
                 None => return Err(error_at(self.filter, open.start, "a list is not closed")),

@@ -1,9 +1,36 @@
 //! SQL under construction: text and the values bound to its placeholders.
 
 use crate::error::Result;
-use crate::store::database::{Dialect, Value};
+use crate::store::database::{Dialect, List, Value};
 
 use super::syntax::{Comparison, Expression};
+
+/// Longest list whose values are bound one by one: each number of them is a statement of its own, and
+/// databases take some ten thousand at most.
+const PLACEHOLDERS_MAX: usize = 50;
+
+/// A kind of value that can be bound as a list.
+pub(crate) trait Listed: Into<Value<'static>> {
+    fn list(values: Vec<Self>) -> List;
+}
+
+impl Listed for i64 {
+    fn list(values: Vec<Self>) -> List {
+        List::Ints(values)
+    }
+}
+
+impl Listed for f64 {
+    fn list(values: Vec<Self>) -> List {
+        List::Reals(values)
+    }
+}
+
+impl Listed for String {
+    fn list(values: Vec<Self>) -> List {
+        List::Texts(values)
+    }
+}
 
 /// A piece of SQL with its values.
 #[derive(Debug)]
@@ -41,11 +68,17 @@ impl Sql {
         self.push(&placeholder)
     }
 
-    /// Appends `(?1, ?2, …)`.
-    pub(crate) fn push_list<T: Into<Value<'static>>>(
+    /// Appends `(?1, ?2, …)`, or one placeholder for all of many.
+    pub(crate) fn push_list<T: Listed>(
         &mut self,
         values: impl IntoIterator<Item = T>,
     ) -> &mut Self {
+        let values: Vec<T> = values.into_iter().collect();
+        if values.len() > PLACEHOLDERS_MAX {
+            let placeholder = self.bind(Value::List(T::list(values)));
+            let list = self.dialect.list(&placeholder);
+            return self.push(&list);
+        }
         self.push("(");
         for (index, value) in values.into_iter().enumerate() {
             if index > 0 {
@@ -65,6 +98,7 @@ impl Sql {
     ) -> &mut Self {
         let placeholder = self.bind(value);
         let text = match operator {
+            "LIKE" => self.dialect.like(column, &placeholder),
             "ILIKE" => self.dialect.ilike(column, &placeholder),
             operator => format!("{column} {operator} {placeholder}"),
         };

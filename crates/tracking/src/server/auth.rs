@@ -1,27 +1,21 @@
-//! Who may use the server: a file of names and argon2id hashes (`--auth-file`).
-//!
-//! ```text
-//! # kind  name   hash
-//! user    alice  $argon2id$v=19$m=19456,t=2,p=1$…
-//! token   ci     $argon2id$v=19$m=19456,t=2,p=1$…
-//! ```
+//! Who may use the server: those in a file of names and hashes (`--auth-file`).
 //!
 //! A `user` sends name and password (HTTP Basic), a `token` itself (`Authorization: Bearer`): what
 //! `MLFLOW_TRACKING_USERNAME` and `_PASSWORD`, or `MLFLOW_TRACKING_TOKEN`, make MLflow's clients
 //! send. Who is in the file may do everything; there is no entry that the program comes with.
 //!
-//! A hash costs tens of milliseconds on purpose, so what was right once is remembered, as a digest
-//! under a key that only this process has, until the file changes.
+//! A password's hash costs tens of milliseconds and 19 MiB on purpose, also when a stranger asks for it.
+//! So few are computed at a time, few requests wait for one, an address has few wrong answers
+//! ([`super::attempts`]), and what was right or wrong is remembered for a while, as a digest under a
+//! key that only this process has.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Argon2, Params};
 use async_trait::async_trait;
 use axum::response::Response;
 use base64::Engine as _;
@@ -33,139 +27,24 @@ use tokio::sync::Semaphore;
 use trainyard_mlflow::{Error, ErrorCode, Result};
 
 use super::Authorize;
+use super::attempts::Attempts;
+use super::auth_file::{Entries, SECRET_BYTES_MAX, Stamp, load, stamp};
+pub use super::auth_file::{Kind, entry};
+use super::connections::Peer;
 use crate::api::error_answer;
 
-/// Largest file: some ten thousand entries.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-/// Shortest password or token that gets a hash, in characters.
-const SECRET_CHARACTERS_MIN: usize = 8;
-/// Longest password or token that is looked at: argon2 reads all of it.
-const SECRET_BYTES_MAX: usize = 1024;
-/// Hashes computed at a time: each takes a core and 19 MiB for a while.
+/// Passwords checked at a time: each takes a core and 19 MiB for a while.
 const CHECKS_MAX: usize = 2;
-/// Most memory that a hash of the file may ask for, in KiB.
-const HASH_KIB_MAX: u32 = 256 << 10;
+/// Requests that wait for a check, at most: the last of them waits for about a second.
+const WAITING_MAX: usize = 64;
 /// Credentials remembered; entries have one each, unless somebody plays.
 const REMEMBERED_MAX: usize = 4096;
+/// How long what was right is remembered after it was last used.
+const RIGHT_FOR: Duration = Duration::from_mins(10);
+/// How long what was wrong is remembered: a tool with an old password asks again and again.
+const WRONG_FOR: Duration = Duration::from_secs(10);
 /// How often the file is looked at for changes.
 const FILE_PERIOD: Duration = Duration::from_secs(1);
-
-/// What an entry of the file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A name and a password.
-    User,
-    /// A secret of its own, whose name is only for people.
-    Token,
-}
-
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Token => "token",
-        }
-    }
-}
-
-/// A line for the file, with a fresh salt.
-pub fn entry(kind: Kind, name: &str, secret: &str) -> Result<String> {
-    check_name(name)?;
-    let characters = secret.chars().count();
-    if characters < SECRET_CHARACTERS_MIN || secret.len() > SECRET_BYTES_MAX {
-        return Err(Error::invalid(format!(
-            "a password or token has {SECRET_CHARACTERS_MIN} characters or more and at most \
-             {SECRET_BYTES_MAX} bytes; this one has {characters}"
-        )));
-    }
-    let hash = Argon2::default()
-        .hash_password(secret.as_bytes())
-        .map_err(|error| Error::internal(format!("the password could not be hashed: {error}")))?;
-    Ok(format!("{} {name} {hash}", kind.word()))
-}
-
-fn check_name(name: &str) -> Result<()> {
-    let plain = !name.is_empty()
-        && name.len() <= 255
-        && !name.starts_with('#')
-        && name.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != ':');
-    if plain {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "the name of a user or token has no space, colon or control character and does not begin \
-         with '#': {name:?}"
-    )))
-}
-
-struct Entry {
-    kind: Kind,
-    name: String,
-    hash: PasswordHash,
-}
-
-/// Reads the lines of a file; `source` is for messages.
-fn parse(text: &str, source: &Path) -> Result<Vec<Entry>> {
-    let mut entries: Vec<Entry> = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let entry = parse_line(line).map_err(|problem| {
-            Error::invalid(format!("{}, line {}: {problem}", source.display(), index + 1))
-        })?;
-        if entries.iter().any(|known| known.kind == entry.kind && known.name == entry.name) {
-            return Err(Error::invalid(format!(
-                "{}, line {}: there are two entries for {} '{}'",
-                source.display(),
-                index + 1,
-                entry.kind.word(),
-                entry.name
-            )));
-        }
-        entries.push(entry);
-    }
-    if entries.is_empty() {
-        return Err(Error::invalid(format!(
-            "{} has no entry, so nobody could use the server\nhint: trainyard server \
-             hash-password --user NAME >> {}",
-            source.display(),
-            source.display()
-        )));
-    }
-    Ok(entries)
-}
-
-fn parse_line(line: &str) -> std::result::Result<Entry, String> {
-    let mut words = line.split_whitespace();
-    let (Some(kind), Some(name), Some(hash), None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return Err("a line is 'user NAME HASH' or 'token NAME HASH'".to_owned());
-    };
-    let kind = match kind {
-        "user" => Kind::User,
-        "token" => Kind::Token,
-        other => return Err(format!("'{other}' is neither 'user' nor 'token'")),
-    };
-    check_name(name).map_err(|error| error.to_string())?;
-    // What was meant as a password must not end up in a log, so it is not quoted.
-    let hash = PasswordHash::new(hash).map_err(|error| {
-        format!("the hash of '{name}' cannot be read ({error}); passwords are not kept as they are")
-    })?;
-    if hash.algorithm.as_str() != "argon2id" || hash.hash.is_none() {
-        return Err(format!("the hash of '{name}' is no argon2id hash"));
-    }
-    let cost = Params::try_from(&hash).map_err(|error| format!("the hash of '{name}': {error}"))?;
-    if cost.m_cost() > HASH_KIB_MAX {
-        return Err(format!(
-            "the hash of '{name}' takes {} KiB of memory each time; at most {HASH_KIB_MAX}",
-            cost.m_cost()
-        ));
-    }
-    Ok(Entry { kind, name: name.to_owned(), hash })
-}
 
 /// What an `Authorization` header says.
 struct Presented {
@@ -182,66 +61,96 @@ impl Presented {
         if rest.len() > 2 * SECRET_BYTES_MAX {
             return None;
         }
-        if scheme.eq_ignore_ascii_case("bearer") {
-            return Some(Self { kind: Kind::Token, name: String::new(), secret: rest.to_owned() });
-        }
-        if !scheme.eq_ignore_ascii_case("basic") {
+        let presented = if scheme.eq_ignore_ascii_case("bearer") {
+            Self { kind: Kind::Token, name: String::new(), secret: rest.to_owned() }
+        } else if scheme.eq_ignore_ascii_case("basic") {
+            let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
+            let (name, secret) = text.split_once(':')?;
+            Self { kind: Kind::User, name: name.to_owned(), secret: secret.to_owned() }
+        } else {
             return None;
-        }
-        let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-        let (name, secret) = text.split_once(':')?;
-        Some(Self { kind: Kind::User, name: name.to_owned(), secret: secret.to_owned() })
-    }
-}
-
-/// The entries of one state of the file.
-struct Entries {
-    list: Vec<Entry>,
-    /// Digests of what was right.
-    remembered: Mutex<HashSet<[u8; 32]>>,
-}
-
-impl Entries {
-    fn new(list: Vec<Entry>) -> Self {
-        Self { list, remembered: Mutex::new(HashSet::new()) }
-    }
-
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashSet<[u8; 32]>> {
-        // The guarded set is whole between any two operations, so a panic elsewhere is no harm.
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Computes hashes until one is right. The hash of somebody is computed for unknown names,
-    /// too: how long a refusal takes tells nobody which names there are.
-    fn verify(&self, presented: &Presented) -> bool {
-        let argon2 = Argon2::default();
-        let right = |entry: &Entry| {
-            argon2.verify_password(presented.secret.as_bytes(), &entry.hash).is_ok()
         };
-        let candidates = || self.list.iter().filter(|entry| entry.kind == presented.kind);
-        match presented.kind {
-            Kind::Token => candidates().any(right),
-            Kind::User => {
-                let named = candidates().find(|entry| entry.name == presented.name);
-                let checked = named.or(self.list.first()).is_some_and(right);
-                named.is_some() && checked
-            }
+        (presented.secret.len() <= SECRET_BYTES_MAX).then_some(presented)
+    }
+}
+
+/// Digests of what was presented, and when they were looked at last.
+#[derive(Default)]
+struct Remembered {
+    right: HashMap<[u8; 32], Instant>,
+    wrong: HashMap<[u8; 32], Instant>,
+}
+
+impl Remembered {
+    /// Whether this was right or wrong a while ago; none if nothing is known.
+    fn of(&mut self, digest: &[u8; 32]) -> Option<bool> {
+        let now = Instant::now();
+        if let Some(used) = self.right.get_mut(digest)
+            && now.saturating_duration_since(*used) < RIGHT_FOR
+        {
+            *used = now;
+            return Some(true);
         }
+        let wrong = self.wrong.get(digest)?;
+        (now.saturating_duration_since(*wrong) < WRONG_FOR).then_some(false)
+    }
+
+    fn add(&mut self, digest: [u8; 32], is_right: bool) {
+        let (list, time) =
+            if is_right { (&mut self.right, RIGHT_FOR) } else { (&mut self.wrong, WRONG_FOR) };
+        if list.len() >= REMEMBERED_MAX {
+            list.retain(|_, used| used.elapsed() < time);
+        }
+        if list.len() >= REMEMBERED_MAX {
+            list.clear();
+        }
+        list.insert(digest, Instant::now());
+    }
+}
+
+/// One state of the file.
+struct State {
+    entries: Entries,
+    remembered: Mutex<Remembered>,
+}
+
+impl State {
+    fn new(entries: Entries) -> Arc<Self> {
+        Arc::new(Self { entries, remembered: Mutex::default() })
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        // The guarded lists are whole between any two operations, so a panic elsewhere is no harm.
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The file as it was read last.
 struct Loaded {
-    entries: Arc<Entries>,
+    state: Arc<State>,
     stamp: Option<Stamp>,
     looked: Instant,
+}
+
+/// What becomes of a request.
+enum Verdict {
+    Right,
+    Wrong,
+    /// Too many wrong answers were given to this address.
+    Wait(Duration),
+    /// Too many others wait for a check.
+    Busy,
 }
 
 /// Lets only those through who are in a file.
 pub struct AuthFile {
     path: PathBuf,
     loaded: RwLock<Loaded>,
+    attempts: Attempts,
+    waiting: Arc<Semaphore>,
     checks: Arc<Semaphore>,
+    /// Tokens with a hash are compared one after the other, and passwords do not wait for them.
+    token_checks: Arc<Semaphore>,
     /// Key of the digests.
     key: [u8; 32],
 }
@@ -257,38 +166,40 @@ impl AuthFile {
     /// and the entries before it stay.
     pub fn open(path: &Path) -> Result<Self> {
         let (entries, stamp) = load(path)?;
-        let loaded =
-            Loaded { entries: Arc::new(Entries::new(entries)), stamp, looked: Instant::now() };
+        let loaded = Loaded { state: State::new(entries), stamp, looked: Instant::now() };
         Ok(Self {
             path: path.to_owned(),
             loaded: RwLock::new(loaded),
+            attempts: Attempts::default(),
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
+            token_checks: Arc::new(Semaphore::new(1)),
             key: rand::random(),
         })
     }
 
     /// The entries, read again if the file has changed.
-    fn entries(&self) -> Arc<Entries> {
+    fn state(&self) -> Arc<State> {
         {
             let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
             if loaded.looked.elapsed() < FILE_PERIOD {
-                return Arc::clone(&loaded.entries);
+                return Arc::clone(&loaded.state);
             }
         }
         let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
         loaded.looked = Instant::now();
         if stamp(&self.path) == loaded.stamp {
-            return Arc::clone(&loaded.entries);
+            return Arc::clone(&loaded.state);
         }
         match load(&self.path) {
             Ok((entries, stamp)) => {
                 tracing::info!(file = %self.path.display(), "read the users again");
-                loaded.entries = Arc::new(Entries::new(entries));
+                loaded.state = State::new(entries);
                 loaded.stamp = stamp;
             }
             Err(error) => tracing::error!(%error, "the users stay as they were"),
         }
-        Arc::clone(&loaded.entries)
+        Arc::clone(&loaded.state)
     }
 
     fn digest(&self, value: &HeaderValue) -> [u8; 32] {
@@ -298,152 +209,119 @@ impl AuthFile {
         digest.finalize().into()
     }
 
-    async fn passes(&self, value: &HeaderValue) -> bool {
-        let entries = self.entries();
+    async fn judge(&self, value: &HeaderValue, address: IpAddr) -> Verdict {
+        let state = self.state();
+        let Some(presented) = Presented::read(value) else { return Verdict::Wrong };
+        if presented.kind == Kind::Token && state.entries.has_token(&presented.secret) {
+            return Verdict::Right;
+        }
         let digest = self.digest(value);
-        if entries.remembered().contains(&digest) {
-            return true;
+        match state.remembered().of(&digest) {
+            Some(true) => return Verdict::Right,
+            Some(false) => return Verdict::Wrong,
+            None => {}
         }
-        let Some(presented) =
-            Presented::read(value).filter(|given| given.secret.len() <= SECRET_BYTES_MAX)
-        else {
-            return false;
-        };
-        let Ok(permit) = Arc::clone(&self.checks).acquire_owned().await else { return false };
-        // Several requests of one client wait together; the first one has the answer for all.
-        if entries.remembered().contains(&digest) {
-            return true;
+        if let Err(wait) = self.attempts.take(address) {
+            return Verdict::Wait(wait);
         }
-        let checked = tokio::task::spawn_blocking(move || {
-            let right = entries.verify(&presented);
-            drop(permit);
-            if right {
-                let mut remembered = entries.remembered();
-                if remembered.len() >= REMEMBERED_MAX {
-                    remembered.clear();
+        let kind = presented.kind;
+        let is_right = if state.entries.has_hashes(kind) {
+            match self.check(&state, presented, digest).await {
+                Some(is_right) => is_right,
+                None => {
+                    self.attempts.give_back(address);
+                    return Verdict::Busy;
                 }
-                remembered.insert(digest);
-            } else {
-                tracing::warn!(kind = presented.kind.word(), "refused wrong credentials");
             }
-            right
+        } else {
+            false
+        };
+        state.remembered().add(digest, is_right);
+        if is_right {
+            self.attempts.give_back(address);
+            return Verdict::Right;
+        }
+        tracing::warn!(kind = kind.word(), %address, "refused wrong credentials");
+        Verdict::Wrong
+    }
+
+    /// Computes hashes, when it is this request's turn; none if too many wait.
+    async fn check(
+        &self,
+        state: &Arc<State>,
+        presented: Presented,
+        digest: [u8; 32],
+    ) -> Option<bool> {
+        let _waiting = self.waiting.try_acquire().ok()?;
+        let checks = match presented.kind {
+            Kind::User => &self.checks,
+            Kind::Token => &self.token_checks,
+        };
+        let permit = Arc::clone(checks).acquire_owned().await.ok()?;
+        // Several requests of one client wait together; the first one has the answer for all.
+        if let Some(is_right) = state.remembered().of(&digest) {
+            return Some(is_right);
+        }
+        let state = Arc::clone(state);
+        let checked = tokio::task::spawn_blocking(move || {
+            let Presented { kind, name, secret } = presented;
+            let is_right = state.entries.verify(kind, &name, &secret);
+            drop(permit);
+            is_right
         });
-        checked.await.unwrap_or(false)
+        Some(checked.await.unwrap_or(false))
     }
 }
 
 #[async_trait]
 impl Authorize for AuthFile {
     async fn check(&self, request: &Parts) -> std::result::Result<(), Box<Response>> {
-        let value = request.headers.get(header::AUTHORIZATION);
-        if let Some(value) = value
-            && self.passes(value).await
-        {
-            return Ok(());
-        }
-        let message = if value.is_some() {
-            "wrong user name, password or token"
-        } else {
-            "this server asks for a user name and password or a token: set \
-             MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        let peer = request.extensions.get::<Peer>();
+        let address = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip());
+        let verdict = match request.headers.get(header::AUTHORIZATION) {
+            Some(value) => Some(self.judge(value, address).await),
+            None => None,
         };
-        let error = Error::api(ErrorCode::Unauthenticated, message);
-        let mut answer = error_answer(error);
-        let headers = answer.headers_mut();
-        let basic = HeaderValue::from_static(r#"Basic realm="trainyard", charset="UTF-8""#);
-        headers.append(header::WWW_AUTHENTICATE, basic);
-        let bearer = HeaderValue::from_static(r#"Bearer realm="trainyard""#);
-        headers.append(header::WWW_AUTHENTICATE, bearer);
-        Err(Box::new(answer))
+        Err(Box::new(match verdict {
+            Some(Verdict::Right) => return Ok(()),
+            None => unauthenticated(
+                "this server asks for a user name and password or a token: set \
+                 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+            ),
+            Some(Verdict::Wrong) => unauthenticated("wrong user name, password or token"),
+            Some(Verdict::Wait(wait)) => {
+                tracing::warn!(%address, "too many wrong credentials");
+                let seconds = wait.as_secs() + 1;
+                let message = format!(
+                    "too many wrong user names, passwords or tokens came from this address; try \
+                     again in {seconds} s"
+                );
+                let error = Error::api(ErrorCode::RequestLimitExceeded, message);
+                let mut answer = error_answer(error);
+                answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                answer
+            }
+            Some(Verdict::Busy) => error_answer(Error::api(
+                ErrorCode::TemporarilyUnavailable,
+                "too many passwords are being checked; try again",
+            )),
+        }))
     }
 }
 
-/// When a file was changed, and how long it is.
-type Stamp = (SystemTime, u64);
-
-/// None if the file is not there.
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
-
-fn load(path: &Path) -> Result<(Vec<Entry>, Option<Stamp>)> {
-    // Taken first: a change while the file is read is noticed the next time.
-    let stamp = stamp(path);
-    if stamp.is_some_and(|(_, bytes)| bytes > FILE_BYTES_MAX) {
-        return Err(Error::invalid(format!(
-            "{} is larger than {FILE_BYTES_MAX} bytes",
-            path.display()
-        )));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
-    Ok((parse(&text, path)?, stamp))
+fn unauthenticated(message: &str) -> Response {
+    let mut answer = error_answer(Error::api(ErrorCode::Unauthenticated, message));
+    let headers = answer.headers_mut();
+    let basic = HeaderValue::from_static(r#"Basic realm="trainyard", charset="UTF-8""#);
+    headers.append(header::WWW_AUTHENTICATE, basic);
+    let bearer = HeaderValue::from_static(r#"Bearer realm="trainyard""#);
+    headers.append(header::WWW_AUTHENTICATE, bearer);
+    answer
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entries(text: &str) -> Result<Vec<Entry>> {
-        parse(text, Path::new("users"))
-    }
-
-    fn presented(kind: Kind, name: &str, secret: &str) -> Presented {
-        Presented { kind, name: name.to_owned(), secret: secret.to_owned() }
-    }
-
-    #[test]
-    fn entries_let_in_whom_they_were_made_for() {
-        let alice = entry(Kind::User, "alice", "correct horse").unwrap();
-        let ci = entry(Kind::Token, "ci", "battery staple").unwrap();
-        let entries = Entries::new(entries(&format!("# people\n{alice}\n\n{ci}\n")).unwrap());
-        for (given, expect) in [
-            (presented(Kind::User, "alice", "correct horse"), true),
-            (presented(Kind::User, "alice", "battery staple"), false),
-            (presented(Kind::User, "ci", "battery staple"), false),
-            (presented(Kind::User, "nobody", "correct horse"), false),
-            (presented(Kind::Token, "", "battery staple"), true),
-            (presented(Kind::Token, "", "correct horse"), false),
-            (presented(Kind::Token, "", ""), false),
-        ] {
-            assert_eq!(entries.verify(&given), expect, "{} {}", given.name, given.secret);
-        }
-        assert_ne!(
-            alice,
-            entry(Kind::User, "alice", "correct horse").unwrap(),
-            "a salt of its own"
-        );
-    }
-
-    #[test]
-    fn bad_lines_are_refused_with_their_number_and_without_the_secret() {
-        let alice = entry(Kind::User, "alice", "correct horse").unwrap();
-        for (text, expect) in [
-            ("", "no entry"),
-            ("# nobody\n", "no entry"),
-            ("user alice secretpassword", "line 1: the hash of 'alice' cannot be read"),
-            ("alice:secretpassword", "line 1: a line is"),
-            ("admin alice secretpassword", "line 1: 'admin' is neither"),
-            (&format!("{alice}\n{alice}"), "line 2: there are two entries for user 'alice'"),
-            (&alice.replace("argon2id", "argon2i"), "is no argon2id hash"),
-            (&alice.replace("m=19456", "m=99999999"), "KiB of memory"),
-        ] {
-            let Err(error) = entries(text) else { panic!("accepted: {text}") };
-            let error = error.to_string();
-            assert!(error.contains(expect), "{error}");
-            assert!(!error.contains("secretpassword"), "{error}");
-        }
-    }
-
-    #[test]
-    fn weak_secrets_and_strange_names_get_no_entry() {
-        assert!(entry(Kind::User, "alice", "").is_err());
-        assert!(entry(Kind::User, "alice", "1234567").is_err());
-        assert!(entry(Kind::User, "alice", &"x".repeat(SECRET_BYTES_MAX + 1)).is_err());
-        for name in ["", "a b", "a:b", "#a", "a\n"] {
-            assert!(entry(Kind::User, name, "correct horse").is_err(), "{name:?}");
-        }
-    }
 
     #[test]
     fn headers_are_read_as_clients_write_them() {
@@ -457,6 +335,20 @@ mod tests {
         for bad in ["Basic", "Basic !!!", "Digest x", "Basic YQ==", ""] {
             assert_eq!(read(bad), None, "{bad}");
         }
-        assert_eq!(read(&format!("Bearer {}", "x".repeat(3000))), None);
+        assert_eq!(read(&format!("Bearer {}", "x".repeat(1025))), None);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut remembered = Remembered::default();
+        for number in 0..10_000_u32 {
+            let mut digest = [0; 32];
+            digest[..4].copy_from_slice(&number.to_le_bytes());
+            remembered.add(digest, number == 0);
+            assert_eq!(remembered.of(&digest), Some(number == 0));
+        }
+        assert!(remembered.wrong.len() <= REMEMBERED_MAX);
+        assert_eq!(remembered.of(&[0; 32]), Some(true), "wrong ones do not push right ones out");
+        assert_eq!(remembered.of(&[9; 32]), None);
     }
 }

@@ -1,92 +1,90 @@
-//! Accepting connections: a limit on their number, timeouts, and an orderly end.
+//! Connections: what each may take is the net room's; here are what is served on them, what is answered
+//! when there are too many, and an orderly end.
 
-use std::pin::pin;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderValue, Request, StatusCode, header};
+use tokio::net::TcpListener;
+use tower::ServiceExt as _;
+use trainyard_net::{Arrival, Paced, Protocols};
 
 use super::ServerOptions;
 
-/// Pause after an accept that failed, most likely for want of file descriptors.
-const ACCEPT_PAUSE_MS: u64 = 50;
+/// The other side of a request's connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
 
-/// Serves `app` on every connection until `shutdown` completes.
+/// Serves `app` on every connection until `shutdown` completes. Connections beyond the limits are only
+/// answered for `probes`.
 pub(super) async fn accept(
     listener: TcpListener,
     app: Router,
+    probes: [String; 2],
     options: &ServerOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let mut shutdown = pin!(shutdown);
-    let slots = Arc::new(Semaphore::new(options.connections_max.max(1)));
-    let graceful = GracefulShutdown::new();
-    let builder = connection_builder(options);
-    loop {
-        let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
-        };
-        let (slot, stream) = tokio::select! {
-            () = &mut shutdown => break,
-            (slot, accepted) = next => match (slot, accepted) {
-                (Ok(slot), Ok((stream, _peer))) => (slot, stream),
-                (_, Err(error)) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
-                    continue;
-                }
-                // The semaphore is never closed.
-                (Err(_closed), _) => break,
-            },
-        };
-        prepare(&stream);
-        let service = TowerToHyperService::new(app.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            metrics::gauge!("trainyard_http_connections").increment(1.0);
-            if let Err(error) = connection.await {
-                // Clients break off all the time.
-                tracing::debug!(%error, "connection ended early");
+    let probes = Arc::new(probes);
+    let service_of = |arrival: Arrival| {
+        let (app, probes) = (app.clone(), Arc::clone(&probes));
+        let counted = Arc::new(Counted::new());
+        move |mut request: Request<Paced>| {
+            let app = app.clone();
+            let counted = Arc::clone(&counted);
+            let has_room = !arrival.is_crowded
+                || probes.iter().any(|probe| probe.as_str() == request.uri().path());
+            request.extensions_mut().insert(Peer(arrival.peer));
+            async move {
+                let answer = if has_room { answer(app, request).await } else { crowded() };
+                drop(counted);
+                answer
             }
-            metrics::gauge!("trainyard_http_connections").decrement(1.0);
-            drop(slot);
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(options.shutdown_grace, graceful.shutdown()).await.is_err() {
+        }
+    };
+    let limits = &options.connections;
+    let open = trainyard_net::accept(listener, limits, Protocols::Both, service_of, shutdown).await;
+    let left = open.finish(options.shutdown_grace).await;
+    if left > 0 {
         tracing::warn!(
+            left,
             grace = ?options.shutdown_grace,
             "some requests did not finish before the server stopped"
         );
     }
 }
 
-fn connection_builder(options: &ServerOptions) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(options.head_timeout)
-        .keep_alive(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Some(options.head_timeout))
-        .keep_alive_timeout(options.head_timeout);
-    builder
+async fn answer(app: Router, request: Request<Paced>) -> Response {
+    match app.oneshot(request.map(Body::new)).await {
+        Ok(answer) => answer,
+        Err(never) => match never {},
+    }
 }
 
-/// Answers are small and complete when they are written: waiting for more only adds latency.
-fn prepare(stream: &TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
+/// What those are told for whom there is no room. Clients try it again.
+fn crowded() -> Response {
+    let headers = [
+        (header::CONNECTION, HeaderValue::from_static("close")),
+        (header::RETRY_AFTER, HeaderValue::from_static("1")),
+    ];
+    let message = "too many connections are open, in all or from this address; try again\n";
+    (StatusCode::SERVICE_UNAVAILABLE, headers, message).into_response()
+}
+
+/// Counts a connection as long as it is there.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::gauge!("trainyard_http_connections").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!("trainyard_http_connections").decrement(1.0);
     }
 }

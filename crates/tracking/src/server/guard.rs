@@ -6,13 +6,15 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use trainyard_base::Budget;
 use trainyard_mlflow::{Error, Result};
 use uuid::Uuid;
 
+use super::connections::Peer;
 use super::cors::{Cors, plain};
 use super::hosts::AllowedHosts;
-use super::{Authorize, ServerOptions, metrics};
+use super::{Authorize, ServerOptions, answers, metrics, probes};
 
 /// Names one request, in answers and logs. A client's own is kept.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,6 +30,7 @@ pub(super) struct Guard {
     authorize: Option<Arc<dyn Authorize>>,
     /// `/health` and `/version` below the prefix, which load balancers ask by address.
     open_paths: [String; 2],
+    memory: Arc<Budget>,
 }
 
 impl Guard {
@@ -52,7 +55,8 @@ impl Guard {
                 .then(|| Cors::new(&options.cors_allowed_origins, loopback)),
             frame_options: frame_options.filter(|_| !options.disable_security),
             authorize: options.authorize.clone(),
-            open_paths: [format!("{prefix}/health"), format!("{prefix}/version")],
+            open_paths: probes(prefix),
+            memory: Arc::clone(&options.memory),
         })
     }
 
@@ -111,10 +115,14 @@ pub(super) async fn watch(
     let origin = request.headers().get(header::ORIGIN).cloned();
     let host = if origin.is_some() { host_of(&request).to_owned() } else { String::new() };
 
-    let mut response = match guard.check(request).await {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.to_string());
+    let is_read = reads(&method, &path);
+
+    let response = match guard.check(request).await {
         Ok(request) => next.run(request).await,
         Err(answer) => *answer,
     };
+    let mut response = answers::hold(&guard.memory, response, is_read);
 
     guard.add_headers(origin.as_ref(), &host, response.headers_mut());
     response.headers_mut().insert(REQUEST_ID, id.clone());
@@ -128,9 +136,16 @@ pub(super) async fn watch(
         status = response.status().as_u16(),
         ms = elapsed.as_secs_f64() * 1000.0,
         request_id = id.to_str().unwrap_or_default(),
+        peer,
         "request"
     );
     response
+}
+
+/// Whether a request changes nothing: searches are posted.
+fn reads(method: &Method, path: &str) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+        || ["/search", "/count", "/graphql"].iter().any(|end| path.ends_with(end))
 }
 
 /// HTTP/1 has the address in `Host`, HTTP/2 in the URI.

@@ -6,7 +6,10 @@
 //!            └► pages, for every path that is not the API's
 //! ```
 
+mod answers;
+mod attempts;
 pub mod auth;
+mod auth_file;
 mod connections;
 mod cors;
 mod guard;
@@ -28,7 +31,9 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
+use trainyard_base::Budget;
 use trainyard_mlflow::{Error, Result, Tracking};
+pub use trainyard_net::Limits;
 
 pub use crate::api::HostPolicy;
 use crate::api::{self, ApiOptions, ApiState};
@@ -40,6 +45,10 @@ pub trait Authorize: Send + Sync {
     /// `Err` is the answer that the client gets instead. Never asked for `/health` and `/version`.
     async fn check(&self, request: &Parts) -> std::result::Result<(), Box<Response>>;
 }
+
+/// Connections open at once, unless somebody says otherwise: a few hundred training jobs with a pool
+/// each. The limit of open files is raised for them.
+pub const CONNECTIONS_MAX: usize = 2000;
 
 /// How a server behaves. Address and port are the listener's.
 #[derive(Clone)]
@@ -64,12 +73,13 @@ pub struct ServerOptions {
     pub hosts: HostPolicy,
     /// Turns the checks of Host and Origin off.
     pub disable_security: bool,
-    /// Largest JSON body; more is answered with 413. Artifact uploads have no limit.
+    /// Largest JSON body of the routes that take batches, datasets and models; others take less. More is
+    /// answered with 413. Artifact uploads have no limit.
     pub json_bytes_max: usize,
-    /// Connections open at once; more wait in the listener's queue.
-    pub connections_max: usize,
-    /// Time a client has to send the head of a request, and an idle connection stays open.
-    pub head_timeout: Duration,
+    /// What all requests and answers together may hold; more is answered with 503.
+    pub memory: Arc<Budget>,
+    /// What connections may take.
+    pub connections: Limits,
     /// Time that running requests have to finish after the shutdown was asked for.
     pub shutdown_grace: Duration,
     /// Guards the whole server.
@@ -91,9 +101,8 @@ impl Default for ServerOptions {
             hosts: HostPolicy::default(),
             disable_security: false,
             json_bytes_max: api::DEFAULT_JSON_BYTES_MAX,
-            // Well below the usual limit of 1024 open files: each may also have one file open.
-            connections_max: 480,
-            head_timeout: Duration::from_secs(75),
+            memory: Budget::of_process(None),
+            connections: Limits::new(CONNECTIONS_MAX),
             shutdown_grace: Duration::from_secs(10),
             authorize: None,
             prometheus: None,
@@ -109,7 +118,7 @@ impl fmt::Debug for ServerOptions {
             .field("allowed_hosts", &self.allowed_hosts)
             .field("cors_allowed_origins", &self.cors_allowed_origins)
             .field("disable_security", &self.disable_security)
-            .field("connections_max", &self.connections_max)
+            .field("connections", &self.connections)
             .field("authorize", &self.authorize.is_some())
             .finish_non_exhaustive()
     }
@@ -127,7 +136,8 @@ pub async fn serve(
 ) -> Result<()> {
     let loopback = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let app = build(tracking, &options, pages, loopback)?;
-    connections::accept(listener, app, &options, shutdown).await;
+    let probes = probes(checked_prefix(&options.static_prefix)?);
+    connections::accept(listener, app, probes, &options, shutdown).await;
     Ok(())
 }
 
@@ -147,6 +157,7 @@ fn build(
     let api_options = ApiOptions {
         serve_artifacts: options.serve_artifacts,
         json_bytes_max: options.json_bytes_max,
+        memory: Arc::clone(&options.memory),
         aliases_in_search: options.aliases_in_search,
         presigned_download_seconds: options.presigned_download_seconds,
         hosts: options.hosts.clone(),
@@ -171,6 +182,11 @@ fn build(
     Ok(app
         .layer(CatchPanicLayer::new())
         .layer(axum::middleware::from_fn_with_state(guard, guard::watch)))
+}
+
+/// What load balancers ask, by address and without signing in: paths below the prefix.
+fn probes(prefix: &str) -> [String; 2] {
+    [format!("{prefix}/health"), format!("{prefix}/version")]
 }
 
 fn metrics_route(prometheus: Option<PrometheusHandle>) -> Router {

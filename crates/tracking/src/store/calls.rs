@@ -15,13 +15,18 @@ use trainyard_mlflow::{
 
 use super::database::Connection;
 use super::logged_models::Deleted;
+use super::permits::Reading;
 use super::{
-    SqlStore, experiments, inputs, logged_models, metrics, model_versions, registered_models, runs,
-    search_runs, searches, validate,
+    SqlStore, experiments, inputs, logged_models, metrics, model_versions, reading,
+    registered_models, runs, search_runs, searches, validate,
 };
 
 #[async_trait]
 impl Tracking for SqlStore {
+    async fn health(&self) -> Result<()> {
+        self.condition()
+    }
+
     async fn create_experiment(
         &self,
         name: &str,
@@ -55,9 +60,10 @@ impl Tracking for SqlStore {
     }
 
     async fn search_experiments(&self, search: SearchExperiments) -> Result<Page<Experiment>> {
+        let reading = reading(&search.filter);
         let read =
             move |connection: &mut dyn Connection| searches::experiments(connection, &search);
-        Ok(self.database.read_many(read).await?)
+        Ok(self.database.read_many(reading, read).await?)
     }
 
     async fn rename_experiment(&self, experiment_id: &str, new_name: &str) -> Result<()> {
@@ -105,7 +111,7 @@ impl Tracking for SqlStore {
         let read = move |connection: &mut dyn Connection| {
             inputs::search_datasets(connection, &experiment_ids)
         };
-        Ok(self.database.read_many(read).await?)
+        Ok(self.database.read_many(Reading::Listing, read).await?)
     }
 
     async fn create_run(&self, run: CreateRun) -> Result<Run> {
@@ -137,8 +143,9 @@ impl Tracking for SqlStore {
     }
 
     async fn search_runs(&self, search: SearchRuns) -> Result<Page<Run>> {
+        let reading = reading(&search.filter);
         let read = move |connection: &mut dyn Connection| search_runs::search(connection, &search);
-        Ok(self.database.read_many(read).await?)
+        Ok(self.database.read_many(reading, read).await?)
     }
 
     async fn log_metric(&self, run_id: &str, metric: Metric) -> Result<()> {
@@ -216,7 +223,7 @@ impl Tracking for SqlStore {
         let read = move |connection: &mut dyn Connection| {
             metrics::history(connection, &run_id, &key, &page)
         };
-        Ok(self.database.read_many(read).await?)
+        Ok(self.database.read_many(Reading::Listing, read).await?)
     }
 
     async fn create_logged_model(&self, model: CreateLoggedModel) -> Result<LoggedModel> {
@@ -286,9 +293,10 @@ impl Tracking for SqlStore {
     }
 
     async fn search_logged_models(&self, search: SearchLoggedModels) -> Result<Page<LoggedModel>> {
+        let reading = reading(&search.filter);
         let read =
             move |connection: &mut dyn Connection| searches::logged_models(connection, &search);
-        Ok(self.database.read_many(read).await?)
+        Ok(self.database.read_many(reading, read).await?)
     }
 
     async fn create_registered_model(
@@ -345,9 +353,10 @@ impl Tracking for SqlStore {
         &self,
         search: SearchRegisteredModels,
     ) -> Result<Page<RegisteredModel>> {
+        let reading = reading(&search.filter);
         let read =
             move |connection: &mut dyn Connection| searches::registered_models(connection, &search);
-        Ok(self.database.read_many(read).await?)
+        Ok(self.database.read_many(reading, read).await?)
     }
 
     async fn set_registered_model_tag(&self, name: &str, tag: Tag) -> Result<()> {
@@ -475,9 +484,10 @@ impl Tracking for SqlStore {
         &self,
         search: SearchModelVersions,
     ) -> Result<Page<ModelVersion>> {
+        let reading = reading(&search.filter);
         let read =
             move |connection: &mut dyn Connection| searches::model_versions(connection, &search);
-        Ok(self.database.read_many(read).await?)
+        Ok(self.database.read_many(reading, read).await?)
     }
 
     async fn set_model_version_tag(&self, name: &str, version: &str, tag: Tag) -> Result<()> {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
+use crate::store::permits::Reading;
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 
@@ -17,7 +18,20 @@ pub(crate) enum Value<'a> {
     Int(i64),
     Real(f64),
     Text(Cow<'a, str>),
+    /// Many at once: see [`Dialect::list`].
+    List(List),
 }
+
+/// Values of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum List {
+    Ints(Vec<i64>),
+    Reals(Vec<f64>),
+    Texts(Vec<String>),
+}
+
+/// Our own `LIKE` of SQLite: of a text and a pattern.
+pub(crate) const LIKE: &str = "trainyard_like";
 
 impl From<i64> for Value<'_> {
     fn from(value: i64) -> Self {
@@ -69,12 +83,27 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
+    /// `column LIKE pattern`. SQLite's own may take hours for one value.
+    pub(crate) fn like(self, column: &str, pattern: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{LIKE}({column}, {pattern})"),
+            Self::Postgres => format!("{column} LIKE {pattern}"),
+        }
+    }
+
     /// `column LIKE pattern` without regard to case.
     pub(crate) fn ilike(self, column: &str, pattern: &str) -> String {
         match self {
-            // SQLite's own LIKE is made case-sensitive when a connection is opened.
-            Self::Sqlite => format!("lower({column}) LIKE lower({pattern})"),
+            Self::Sqlite => format!("{LIKE}(lower({column}), lower({pattern}))"),
             Self::Postgres => format!("{column} ILIKE {pattern}"),
+        }
+    }
+
+    /// The values of a [`Value::List`], to stand behind IN.
+    pub(crate) fn list(self, placeholder: &str) -> String {
+        match self {
+            Self::Sqlite => format!("rarray({placeholder})"),
+            Self::Postgres => format!("(SELECT unnest({placeholder}))"),
         }
     }
 
@@ -235,23 +264,31 @@ impl Database {
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
         match self {
-            Self::Sqlite(sqlite) => sqlite.read(work),
-            Self::Postgres(postgres) => postgres.read(work).await,
+            Self::Sqlite(sqlite) => sqlite.read(work).await,
+            Self::Postgres(postgres) => postgres.read(Reading::Listing, work).await,
         }
     }
 
     /// A read of any size, of one state of the database.
-    pub(crate) async fn read_many<T, F>(&self, work: F) -> Result<T>
+    pub(crate) async fn read_many<T, F>(&self, reading: Reading, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
         match self {
-            Self::Sqlite(sqlite) => sqlite.read_many(work).await,
-            Self::Postgres(postgres) => postgres.read(work).await,
+            Self::Sqlite(sqlite) => sqlite.read_many(reading, work).await,
+            Self::Postgres(postgres) => postgres.read(reading, work).await,
+        }
+    }
+
+    /// Whether what is written would be kept, as far as is known without asking the database.
+    pub(crate) fn health(&self) -> Result<()> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.health(),
+            Self::Postgres(_) => Ok(()),
         }
     }
 

@@ -4,15 +4,19 @@
 //! program as it is. Logic is in one file per resource, written against [`database`]; the engine
 //! is [`sqlite`] or [`postgres`].
 
+mod call;
 mod calls;
 pub(crate) mod database;
 pub(crate) mod experiments;
 pub(crate) mod inputs;
+mod like;
 mod logged_models;
 mod metrics;
 mod model_versions;
 mod names;
 mod page;
+mod permits;
+mod place;
 mod postgres;
 mod postgres_tls;
 pub(crate) mod python;
@@ -22,6 +26,7 @@ mod schema;
 mod search_runs;
 mod searches;
 mod sqlite;
+mod sqlite_connection;
 pub(crate) mod validate;
 
 use std::fmt::{self, Write as _};
@@ -35,7 +40,9 @@ use trainyard_mlflow::entities::{LifecycleStage, ModelVersion};
 use trainyard_mlflow::{CreateModelVersion, SearchRuns};
 
 use crate::error::Result;
+pub use call::ReadLimits;
 use database::{Database, Value};
+use permits::Reading;
 use postgres::Postgres;
 use sqlite::Sqlite;
 use validate::LongValues;
@@ -47,6 +54,8 @@ pub struct StoreOptions {
     pub artifact_root: String,
     /// Whether params and tags that are too long are cut (upstream's default) or refused.
     pub truncate_long_values: bool,
+    /// What reads may take.
+    pub limits: ReadLimits,
 }
 
 /// MLflow's tracking and registry in an SQL database.
@@ -81,7 +90,7 @@ impl SqlStore {
                 .map_err(|error| trainyard_mlflow::Error::io(folder, error))?;
         }
         let uri = format!("sqlite:///{}", path.display());
-        let database = Sqlite::open(path, |connection| {
+        let database = Sqlite::open(path, options.limits.clone(), |connection| {
             schema::prepare(connection, &uri, &options.artifact_root)
         })?;
         Ok(Self::new(Database::Sqlite(database), artifacts, options))
@@ -95,7 +104,7 @@ impl SqlStore {
         options: StoreOptions,
     ) -> Result<Self> {
         let uri = trainyard_mlflow::uri::without_credentials(url);
-        let database = Postgres::open(url, |connection| {
+        let database = Postgres::open(url, options.limits.clone(), |connection| {
             schema::prepare(connection, &uri, &options.artifact_root)
         })?;
         Ok(Self::new(Database::Postgres(database), artifacts, options))
@@ -136,10 +145,16 @@ impl SqlStore {
 
     /// Number of the runs that a search would find.
     pub async fn count_runs(&self, search: SearchRuns) -> trainyard_mlflow::Result<i64> {
+        let reading = reading(&search.filter);
         let read = move |connection: &mut dyn database::Connection| {
             search_runs::count(connection, &search)
         };
-        Ok(self.database.read_many(read).await?)
+        Ok(self.database.read_many(reading, read).await?)
+    }
+
+    /// Whether writes would be kept, as far as is known without asking the database.
+    pub(crate) fn condition(&self) -> trainyard_mlflow::Result<()> {
+        Ok(self.database.health()?)
     }
 
     /// Makes a version whose files are at `location`, where the source does not say it.
@@ -188,7 +203,12 @@ pub(crate) fn files_of(path: &Path) -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// Milliseconds since the Unix epoch.
+/// What a search with this filter does.
+fn reading(filter: &str) -> Reading {
+    if filter.trim().is_empty() { Reading::Listing } else { Reading::Searching }
+}
+
+/// Milliseconds since the Unix epoch; 0 for a clock that stands before it.
 fn now_millis() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)

@@ -3,9 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use trainyard_mlflow::Error;
+use trainyard_mlflow::entities::KeyValue;
 
 use super::python;
 use crate::error::Result;
+
+/// Longest token: a number of 19 digits and what is around it, with room for other writers' spaces.
+const TOKEN_BYTES_MAX: usize = 1024;
 
 /// The token of the page that starts at `offset`.
 pub(crate) fn token(offset: i64) -> String {
@@ -26,6 +30,13 @@ pub(crate) fn decode(token: &str) -> Result<Vec<u8>> {
 /// Where the page of a token starts; 0 without a token.
 pub(crate) fn offset(token: Option<&str>) -> Result<i64> {
     let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(0) };
+    if token.len() > TOKEN_BYTES_MAX {
+        return Err(Error::invalid(format!(
+            "Invalid page token, it has {} bytes, at most {TOKEN_BYTES_MAX} are allowed",
+            token.len()
+        ))
+        .into());
+    }
     let bytes = decode(token)?;
     let text = String::from_utf8_lossy(&bytes);
     let Ok(value) = serde_json::from_str::<serde_json::Value>(&text) else {
@@ -53,6 +64,41 @@ pub(crate) fn cut<T>(mut items: Vec<T>, offset: i64, max_results: i64) -> (Vec<T
     (items, Some(token(offset.saturating_add(max_results))))
 }
 
+/// Bytes of texts of one page, about: of larger ones the client gets a part, and the token of the rest.
+const PAGE_BYTES_MAX: usize = 32 << 20;
+/// Items that are filled at a time.
+const FILLED_AT_ONCE: usize = 100;
+
+/// Fills the items of a page that was cut at `offset`, and cuts it shorter when they get large: an item
+/// may hold any number of tags and params.
+pub(crate) fn fill<T>(
+    (mut items, mut token): (Vec<T>, Option<String>),
+    offset: i64,
+    mut fill: impl FnMut(&mut [T]) -> Result<()>,
+    size: impl Fn(&T) -> usize,
+) -> Result<(Vec<T>, Option<String>)> {
+    let mut filled = 0;
+    let mut bytes = 0;
+    for group in items.chunks_mut(FILLED_AT_ONCE) {
+        fill(group)?;
+        filled += group.len();
+        bytes += group.iter().map(&size).sum::<usize>();
+        if bytes > PAGE_BYTES_MAX {
+            break;
+        }
+    }
+    if filled < items.len() {
+        items.truncate(filled);
+        token = Some(self::token(offset.saturating_add(filled as i64)));
+    }
+    Ok((items, token))
+}
+
+/// What keys and values take, about.
+pub(crate) fn size(entries: &[KeyValue]) -> usize {
+    entries.iter().map(|entry| entry.key.len() + entry.value.len() + 48).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +120,17 @@ mod tests {
         ] {
             assert_eq!(offset(Some(text)).unwrap_err().to_string(), message);
         }
+    }
+
+    #[test]
+    fn a_page_of_large_items_is_cut_shorter() {
+        let page = |each: usize| {
+            let items = vec![0_usize; 1000];
+            fill((items, None), 50, |group| Ok(group.fill(each)), |item| *item).unwrap()
+        };
+        assert_eq!(page(1), (vec![1; 1000], None));
+        let (items, rest) = page(200_000);
+        assert_eq!((items.len(), rest), (200, Some(token(250))));
     }
 
     #[test]

@@ -14,10 +14,11 @@ use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::private::BytesMut;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use postgres::{Client, Config, Statement};
-use tokio::sync::Semaphore;
+use postgres::{CancelToken, Client, Config, Statement};
 
-use super::database::{Connection, Dialect, Row, Value};
+use super::call::{Call, Meter, ReadLimits};
+use super::database::{Connection, Dialect, List, Row, Value};
+use super::permits::{Permits, Reading};
 use super::postgres_tls::{self, MakeTls};
 use crate::error::{Constraint, Error, Result};
 
@@ -33,7 +34,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
     pool: Arc<Pool>,
-    permits: Arc<Semaphore>,
+    limits: ReadLimits,
+    permits: Permits,
 }
 
 impl fmt::Debug for Postgres {
@@ -51,7 +53,8 @@ struct Pool {
 /// How a transaction begins.
 #[derive(Debug, Clone, Copy)]
 enum Begin {
-    Read,
+    /// With a limit of time for each statement; none for none.
+    Read(Option<Duration>),
     Write,
 }
 
@@ -59,6 +62,7 @@ impl Postgres {
     /// Connects; `prepare` may create or check the schema.
     pub(crate) fn open(
         url: &str,
+        limits: ReadLimits,
         prepare: impl FnOnce(&mut PostgresConnection) -> Result<()> + Send,
     ) -> Result<Self> {
         let (mut config, tls) = postgres_tls::read(url)?;
@@ -79,16 +83,49 @@ impl Postgres {
             thread.join()
         });
         prepared.map_err(|_panic| Error::database("opening the database broke off"))??;
-        Ok(Self { pool: Arc::new(pool), permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)) })
+        Ok(Self { pool: Arc::new(pool), limits, permits: Permits::new(CONNECTIONS_MAX) })
     }
 
-    /// A read of one state of the database.
-    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
+    /// A read of one state of the database. The server stops it when it takes too long, and is told to
+    /// when nobody waits for it any more.
+    pub(crate) async fn read<T, F>(&self, reading: Reading, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
-        self.with_connection(Begin::Read, |connection| connection.run(work)).await
+        let call = Call::long(&self.limits)?;
+        let running = Arc::new(Running::default());
+        let waiting = Cancel {
+            call: Arc::clone(&call),
+            running: Arc::clone(&running),
+            pool: Arc::clone(&self.pool),
+        };
+        let permit = self.permits.take(reading, call.end()).await?;
+        let begin = Begin::Read(self.limits.time);
+        let pool = Arc::clone(&self.pool);
+        let task = tokio::task::spawn_blocking(move || {
+            if call.is_over() {
+                return (Err(call.stopped()), permit);
+            }
+            let read = || {
+                let mut connection = pool.begin(begin)?;
+                running.set(Some(connection.client.cancel_token()));
+                connection.call = Some(Arc::clone(&call));
+                let result = connection.run(work);
+                connection.call = None;
+                running.set(None);
+                // A cancellation that was sent may still be on its way to whatever runs next.
+                if !call.is_gone() {
+                    pool.give(connection);
+                }
+                result
+            };
+            (read(), permit)
+        });
+        let (result, _permit) =
+            task.await.map_err(|error| Error::database(format!("a call broke off: {error}")))?;
+        drop(waiting);
+        result
     }
 
     /// A change, all or nothing; tried again when it was in the way of another one.
@@ -115,8 +152,7 @@ impl Postgres {
         T: Send + 'static,
         F: FnOnce(&mut PostgresConnection) -> Result<T> + Send + 'static,
     {
-        let permit = Arc::clone(&self.permits).acquire_owned();
-        let permit = permit.await.map_err(|_closed| Error::Stopped)?;
+        let permit = self.permits.take(Reading::Listing, None).await?;
         let pool = Arc::clone(&self.pool);
         let task = tokio::task::spawn_blocking(move || {
             let mut connection = pool.begin(begin)?;
@@ -127,6 +163,46 @@ impl Postgres {
             result
         });
         task.await.map_err(|error| Error::database(format!("a call broke off: {error}")))?
+    }
+}
+
+/// How to stop what a connection does, while it does something.
+#[derive(Default)]
+struct Running(Mutex<Option<CancelToken>>);
+
+impl Running {
+    fn set(&self, token: Option<CancelToken>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+}
+
+/// Stops a read when it is dropped: nobody waits for it any more.
+struct Cancel {
+    call: Arc<Call>,
+    running: Arc<Running>,
+    pool: Arc<Pool>,
+}
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.call.give_up();
+        let (running, pool) = (Arc::clone(&self.running), Arc::clone(&self.pool));
+        if running.0.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            return;
+        }
+        // Cancelling takes a connection of its own, for which this thread must not wait.
+        let cancel = move || {
+            let token = running.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(token) = token.as_ref()
+                && let Err(error) = token.cancel_query(pool.tls.clone())
+            {
+                tracing::debug!(%error, "a query could not be cancelled");
+            }
+        };
+        let thread = std::thread::Builder::new().name("trainyard-cancel".to_owned()).spawn(cancel);
+        if let Err(error) = thread {
+            tracing::debug!(%error, "a query could not be cancelled");
+        }
     }
 }
 
@@ -168,7 +244,7 @@ impl Pool {
 
     fn connect(&self) -> Result<PostgresConnection> {
         let client = self.config.connect(self.tls.clone()).map_err(convert)?;
-        Ok(PostgresConnection { client, statements: HashMap::new() })
+        Ok(PostgresConnection { client, statements: HashMap::new(), call: None })
     }
 
     fn give(&self, connection: PostgresConnection) {
@@ -183,15 +259,23 @@ pub(crate) struct PostgresConnection {
     client: Client,
     /// By text and types of parameters.
     statements: HashMap<String, Statement>,
+    /// What it reads for now.
+    call: Option<Arc<Call>>,
 }
 
 impl PostgresConnection {
     fn begin(&mut self, begin: Begin) -> Result<()> {
         let begin = match begin {
-            Begin::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-            Begin::Write => "BEGIN",
+            Begin::Read(time) => {
+                let milliseconds = time.map_or(0, |time| time.as_millis().min(i32::MAX as u128));
+                format!(
+                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                     SET LOCAL statement_timeout = {milliseconds}"
+                )
+            }
+            Begin::Write => "BEGIN".to_owned(),
         };
-        self.client.batch_execute(begin).map_err(convert)
+        self.client.batch_execute(&begin).map_err(convert)
     }
 
     /// Runs `work` within the transaction that was begun, and ends it.
@@ -219,6 +303,9 @@ impl PostgresConnection {
             Value::Int(_) => 'i',
             Value::Real(_) => 'r',
             Value::Text(_) => 't',
+            Value::List(List::Ints(_)) => 'I',
+            Value::List(List::Reals(_)) => 'R',
+            Value::List(List::Texts(_)) => 'T',
         }));
         if let Some(statement) = self.statements.get(&key) {
             return Ok(statement.clone());
@@ -232,6 +319,9 @@ impl PostgresConnection {
                 Value::Int(_) => Type::INT8,
                 Value::Real(_) => Type::FLOAT8,
                 Value::Text(_) => Type::TEXT,
+                Value::List(List::Ints(_)) => Type::INT8_ARRAY,
+                Value::List(List::Reals(_)) => Type::FLOAT8_ARRAY,
+                Value::List(List::Texts(_)) => Type::TEXT_ARRAY,
             })
             .collect();
         let statement = self.client.prepare_typed(&dollars(sql), &types).map_err(convert)?;
@@ -254,10 +344,20 @@ impl Connection for PostgresConnection {
         parameters: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<()> {
+        let call = self.call.clone();
+        // The server does not say which of the two stopped it.
+        let failed = |error| match (convert(error), &call) {
+            (Error::TimedOut { .. }, Some(call)) => call.stopped(),
+            (error, _) => error,
+        };
+        let mut meter = Meter::default();
         let statement = self.prepare(sql, parameters)?;
-        let mut rows = self.client.query_raw(&statement, parameters).map_err(convert)?;
-        while let Some(row) = rows.next().map_err(convert)? {
-            each(&row)?;
+        let mut rows = self.client.query_raw(&statement, parameters).map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            match &call {
+                Some(call) => call.count(&mut meter, &row, each)?,
+                None => each(&row)?,
+            }
         }
         Ok(())
     }
@@ -299,6 +399,9 @@ impl ToSql for Value<'_> {
             Self::Int(value) => value.to_sql(kind, out),
             Self::Real(value) => value.to_sql(kind, out),
             Self::Text(value) => value.as_ref().to_sql(kind, out),
+            Self::List(List::Ints(values)) => values.to_sql(kind, out),
+            Self::List(List::Reals(values)) => values.to_sql(kind, out),
+            Self::List(List::Texts(values)) => values.to_sql(kind, out),
         }
     }
 
@@ -350,6 +453,8 @@ pub(super) fn convert(error: postgres::Error) -> Error {
         _ if *code == SqlState::UNIQUE_VIOLATION => constraint(Constraint::Unique),
         _ if *code == SqlState::FOREIGN_KEY_VIOLATION => constraint(Constraint::ForeignKey),
         _ if *code == SqlState::DISK_FULL => Error::Full,
+        _ if *code == SqlState::QUERY_CANCELED => Error::TimedOut { seconds: 0 },
+        _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Error::ReadOnly,
         // A value that is too long, too large or holds a NUL, and the other rules.
         Some("22" | "23") => constraint(Constraint::Other),
         // Conflicts between transactions, of which trying again gets rid.

@@ -73,9 +73,21 @@ pub(crate) fn search(connection: &mut dyn Connection, request: &SearchRuns) -> R
         return Ok(Page::default());
     }
     let found = search.read(connection, max_results + 1, offset)?;
-    let (mut items, next_page_token) = page::cut(found, offset, max_results);
-    runs::fill(connection, &mut items)?;
+    let page = page::cut(found, offset, max_results);
+    let fill = |runs: &mut [Run]| runs::fill(connection, runs);
+    let (items, next_page_token) = page::fill(page, offset, fill, size)?;
     Ok(Page { items, next_page_token })
+}
+
+/// What a run takes of a page, about.
+fn size(run: &Run) -> usize {
+    let metrics: usize = run.data.metrics.iter().map(|metric| metric.key.len() + 96).sum();
+    let datasets = run.inputs.dataset_inputs.iter().map(|input| {
+        let dataset = &input.dataset;
+        let texts = [&dataset.schema, &dataset.profile].into_iter().flatten().map(String::len);
+        dataset.source.len() + texts.sum::<usize>() + page::size(&input.tags)
+    });
+    metrics + page::size(&run.data.params) + page::size(&run.data.tags) + datasets.sum::<usize>()
 }
 
 /// Number of the runs that match.

@@ -53,8 +53,10 @@ pub(crate) fn experiments(
     let offset = page::offset(request.page_token.as_deref())?;
     push_page(&mut sql, max_results, offset);
     let found = connection.rows(&sql.text, &sql.values, experiments::read)?;
-    let (mut items, next_page_token) = page::cut(found, offset, max_results);
-    experiments::fill_tags(connection, &mut items)?;
+    let page = page::cut(found, offset, max_results);
+    let fill = |group: &mut [Experiment]| experiments::fill_tags(connection, group);
+    let size = |experiment: &Experiment| page::size(&experiment.tags);
+    let (items, next_page_token) = page::fill(page, offset, fill, size)?;
     Ok(Page { items, next_page_token })
 }
 
@@ -91,12 +93,20 @@ pub(crate) fn registered_models(
     sql.push(" ORDER BY ").push(&order);
     push_page(&mut sql, max_results, offset);
     let found = connection.rows(&sql.text, &sql.values, registered_models::read)?;
-    let (mut items, next_page_token) = page::cut(found, offset, max_results);
-    for model in &mut items {
-        registered_models::fill(connection, model)?;
-        // Upstream's order here, which is another one than that of a single model.
-        model.latest_versions.sort_by(|a, b| a.current_stage.cmp(&b.current_stage));
-    }
+    let page = page::cut(found, offset, max_results);
+    let fill = |group: &mut [RegisteredModel]| {
+        for model in group {
+            registered_models::fill(connection, model)?;
+            // Upstream's order here, which is another one than that of a single model.
+            model.latest_versions.sort_by(|a, b| a.current_stage.cmp(&b.current_stage));
+        }
+        Ok(())
+    };
+    let size = |model: &RegisteredModel| {
+        let versions = model.latest_versions.iter().map(version_size);
+        page::size(&model.tags) + text_size(model.description.as_ref()) + versions.sum::<usize>()
+    };
+    let (items, next_page_token) = page::fill(page, offset, fill, size)?;
     Ok(Page { items, next_page_token })
 }
 
@@ -155,12 +165,25 @@ pub(crate) fn model_versions(
     let offset = page::offset(request.page_token.as_deref())?;
     push_page(&mut sql, max_results, offset);
     let found = connection.rows(&sql.text, &sql.values, model_versions::read)?;
-    let (mut items, next_page_token) = page::cut(found, offset, max_results);
-    for version in &mut items {
-        model_versions::fill_tags(connection, version)?;
-        model_versions::fill_aliases(connection, version)?;
-    }
+    let page = page::cut(found, offset, max_results);
+    let fill = |group: &mut [ModelVersion]| {
+        for version in group {
+            model_versions::fill_tags(connection, version)?;
+            model_versions::fill_aliases(connection, version)?;
+        }
+        Ok(())
+    };
+    let (items, next_page_token) = page::fill(page, offset, fill, version_size)?;
     Ok(Page { items, next_page_token })
+}
+
+/// What a version takes of a page, about.
+fn version_size(version: &ModelVersion) -> usize {
+    page::size(&version.tags) + text_size(version.description.as_ref()) + version.source.len()
+}
+
+fn text_size(text: Option<&String>) -> usize {
+    text.map_or(0, String::len)
 }
 
 /// The token of a page of logged models holds the request it belongs to.

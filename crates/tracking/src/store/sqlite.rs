@@ -9,15 +9,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use rusqlite::functions::FunctionFlags;
-use rusqlite::types::ValueRef;
-use rusqlite::{OpenFlags, ffi};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use super::call::{Call, ReadLimits, Waiting};
 use super::database::{Connection, Dialect, Row, Value};
-use crate::error::{Constraint, Error, Result};
+use super::permits::{Permits, Reading};
+use super::place::Place;
+use super::sqlite_connection::{Access, SqliteConnection};
+use crate::error::{Error, Result};
 
 /// Jobs in one commit: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 256;
@@ -25,20 +25,9 @@ const BATCH_MAX: usize = 256;
 const QUEUE_MAX: usize = 1024;
 /// Reading connections that are kept; more are opened when needed and closed afterwards.
 const READERS_KEPT: usize = 6;
-/// Large reads at a time, at most: each keeps a core and some memory busy for a while, so there are
-/// no more of them than cores.
-const LARGE_READS_MAX: usize = 8;
-/// Prepared statements kept per connection, a few KiB each. One kind of work uses a dozen.
-const STATEMENTS_KEPT: usize = 64;
-/// How long to wait for another process that writes; upstream's default is the same order.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pages of the write-ahead log before it is copied into the database (4 KiB each).
-const CHECKPOINT_PAGES: i64 = 4000;
-/// Page cache of the writer, in KiB: a batch touches the ends of many indexes.
-const WRITER_CACHE_KIB: i64 = 4096;
-/// Page cache of each reader, in KiB; behind it is the system's. There is no memory map: it would
-/// save a copy per page, but each connection would count the whole file as its memory.
-const READER_CACHE_KIB: i64 = 3072;
+/// Large reads at a time, at least and at most: each keeps a core and some memory busy for a while,
+/// so there are about as many as cores; two of them are left when two searches are slow.
+const LARGE_READS: (usize, usize) = (4, 8);
 
 /// A change, and what to do with its outcome once the commit is known.
 type Job = Box<dyn FnOnce(&mut dyn Connection) -> Outcome + Send>;
@@ -51,7 +40,9 @@ struct Outcome {
 /// An SQLite database file.
 pub(crate) struct Sqlite {
     readers: Arc<Readers>,
-    large_reads: Arc<Semaphore>,
+    limits: ReadLimits,
+    permits: Permits,
+    condition: Arc<Condition>,
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -67,45 +58,76 @@ impl Sqlite {
     /// that will write.
     pub(crate) fn open(
         path: &Path,
+        limits: ReadLimits,
         prepare: impl FnOnce(&mut SqliteConnection) -> Result<()>,
     ) -> Result<Self> {
-        let mut connection = SqliteConnection::open(path, Access::Write)?;
-        prepare(&mut connection)?;
+        let prepared = SqliteConnection::open(path, Access::Write).and_then(|mut connection| {
+            prepare(&mut connection)?;
+            Ok(connection)
+        });
+        let connection = prepared.map_err(|error| match error {
+            Error::ReadOnly => Error::OpenedReadOnly { path: path.display().to_string() },
+            error => error,
+        })?;
+        let condition = Arc::new(Condition::of(path)?);
+        let readers = Readers {
+            path: path.to_owned(),
+            idle: Mutex::new(Vec::new()),
+            condition: Arc::clone(&condition),
+        };
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let observed = Arc::clone(&condition);
         let writer = std::thread::Builder::new()
             .name("trainyard-sqlite-writer".to_owned())
-            .spawn(move || write_loop(connection, queue))
+            .spawn(move || write_loop(connection, queue, &observed))
             .map_err(|error| Error::database(format!("no thread for the writer: {error}")))?;
         Ok(Self {
-            readers: Arc::new(Readers { path: path.to_owned(), idle: Mutex::new(Vec::new()) }),
-            large_reads: Arc::new(Semaphore::new(large_reads())),
+            readers: Arc::new(readers),
+            limits,
+            permits: Permits::new(large_reads()),
+            condition,
             jobs: Some(jobs),
             writer: Some(writer),
         })
     }
 
-    /// Runs a short read on the calling thread: a few microseconds, less than a thread hop.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
-        self.readers.with(work)
+    /// Whether writes would be kept: the file is still there, and the last commit did not fail.
+    pub(crate) fn health(&self) -> Result<()> {
+        self.condition.check()
     }
 
-    /// Runs a read of any size on a thread for blocking work, within one transaction.
-    pub(crate) async fn read_many<T, F>(&self, work: F) -> Result<T>
+    /// Runs a read on the calling thread if it is short: a few microseconds, less than a thread hop.
+    /// One that turns out not to be is begun anew on a thread that may wait.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
+    {
+        let result = self.readers.with(&Call::short(), &work);
+        match result {
+            Err(Error::NotShort) => self.read_many(Reading::Listing, work).await,
+            result => result,
+        }
+    }
+
+    /// Runs a read of any size on a thread for blocking work, within one transaction. It stops when
+    /// nobody waits for it any more.
+    pub(crate) async fn read_many<T, F>(&self, reading: Reading, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
-        let _permit = self.large_reads.acquire().await.map_err(|_closed| Error::Stopped)?;
+        let call = Call::long(&self.limits)?;
+        let _waiting = Waiting(Arc::clone(&call));
+        let permit = self.permits.take(reading, call.end()).await?;
         let readers = Arc::clone(&self.readers);
         let task = tokio::task::spawn_blocking(move || {
-            readers.with(|connection| {
-                connection.execute("BEGIN", &[])?;
-                let result = work(connection);
-                connection.execute("COMMIT", &[])?;
-                result
-            })
+            let result = readers.with_transaction(&call, work);
+            (result, permit)
         });
-        task.await.map_err(|error| Error::database(format!("a read broke off: {error}")))?
+        let (result, _permit) =
+            task.await.map_err(|error| Error::database(format!("a read broke off: {error}")))?;
+        result
     }
 
     /// Runs a change on the writer thread; returns after the commit.
@@ -155,16 +177,53 @@ impl Drop for Sqlite {
 struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<SqliteConnection>>,
+    condition: Arc<Condition>,
 }
 
 impl Readers {
-    fn with<T>(&self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
-        let idle = self.lock().pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => SqliteConnection::open(&self.path, Access::Read)?,
-        };
+    fn with<T>(
+        &self,
+        call: &Arc<Call>,
+        work: impl FnOnce(&mut dyn Connection) -> Result<T>,
+    ) -> Result<T> {
+        let mut connection = self.take()?;
+        connection.work_for(Some(Arc::clone(call)));
         let result = work(&mut connection);
+        connection.work_for(None);
+        self.give(connection);
+        result
+    }
+
+    fn with_transaction<T>(
+        &self,
+        call: &Arc<Call>,
+        work: impl FnOnce(&mut dyn Connection) -> Result<T>,
+    ) -> Result<T> {
+        if call.is_over() {
+            return Err(call.stopped());
+        }
+        let mut connection = self.take()?;
+        connection.execute("BEGIN", &[])?;
+        connection.work_for(Some(Arc::clone(call)));
+        let result = work(&mut connection);
+        connection.work_for(None);
+        connection.execute("COMMIT", &[])?;
+        self.give(connection);
+        result
+    }
+
+    fn take(&self) -> Result<SqliteConnection> {
+        let idle = self.lock().pop();
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        let connection = SqliteConnection::open(&self.path, Access::Read)?;
+        // It must not be another file than the one that is written to.
+        self.condition.place().check()?;
+        Ok(connection)
+    }
+
+    fn give(&self, connection: SqliteConnection) {
         // A connection that is still within a transaction is closed rather than handed on.
         if connection.inner.is_autocommit() {
             let mut idle = self.lock();
@@ -172,7 +231,6 @@ impl Readers {
                 idle.push(connection);
             }
         }
-        result
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<SqliteConnection>> {
@@ -183,11 +241,48 @@ impl Readers {
 
 fn large_reads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    cores.clamp(2, LARGE_READS_MAX)
+    cores.clamp(LARGE_READS.0, LARGE_READS.1)
+}
+
+/// Whether what is written is kept.
+#[derive(Debug)]
+struct Condition {
+    place: Mutex<Place>,
+    /// Why the last commit failed, if it did.
+    failure: Mutex<Option<Error>>,
+}
+
+impl Condition {
+    fn of(path: &Path) -> Result<Self> {
+        Ok(Self { place: Mutex::new(Place::of(path)?), failure: Mutex::new(None) })
+    }
+
+    fn place(&self) -> std::sync::MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.place().check()?;
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.as_ref().map_or(Ok(()), |error| Err(copy(error)))
+    }
+
+    /// Remembers how a commit went. That somebody else writes for long is not this file's condition.
+    fn note(&self, failure: Option<&Error>) {
+        let failure = failure.filter(|error| !matches!(error, Error::Busy));
+        if let Some(error) = failure {
+            tracing::error!(%error, "a change to the tracking store could not be committed");
+        }
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure.map(copy);
+    }
 }
 
 /// Takes jobs until the store is dropped.
-fn write_loop(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Job>) {
+fn write_loop(
+    mut connection: SqliteConnection,
+    mut queue: mpsc::Receiver<Job>,
+    condition: &Condition,
+) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while let Some(job) = queue.blocking_recv() {
         batch.push(job);
@@ -197,15 +292,16 @@ fn write_loop(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Job>) 
             batch.push(job);
         }
         metrics::histogram!("trainyard_store_commit_jobs").record(batch.len() as f64);
-        run_batch(&mut connection, &mut batch);
+        run_batch(&mut connection, &mut batch, condition);
     }
 }
 
 /// Runs the jobs in as few transactions as possible: one, unless the database gave one up midway.
-fn run_batch(connection: &mut SqliteConnection, batch: &mut Vec<Job>) {
+fn run_batch(connection: &mut SqliteConnection, batch: &mut Vec<Job>, condition: &Condition) {
     let mut jobs = batch.drain(..).peekable();
     while jobs.peek().is_some() {
-        if let Err(error) = connection.execute("BEGIN IMMEDIATE", &[]) {
+        if let Err(error) = begin(connection, condition) {
+            condition.note(Some(&error));
             // To wait again for each job would only make the queue longer.
             for job in jobs.by_ref() {
                 answer_unrun(job, copy(&error));
@@ -227,8 +323,18 @@ fn run_batch(connection: &mut SqliteConnection, batch: &mut Vec<Job>) {
         }
         let failure = match lost {
             // A lone job that failed has been rolled back: nothing is open.
-            None if !connection.inner.is_autocommit() => connection.execute("COMMIT", &[]).err(),
-            lost => lost,
+            None if !connection.inner.is_autocommit() => {
+                // Looked at again: what went into a file that is gone by now is not kept.
+                let committed = connection.execute("COMMIT", &[]);
+                let failure = committed.and_then(|_none| condition.place().check()).err();
+                condition.note(failure.as_ref());
+                failure
+            }
+            None => None,
+            Some(error) => {
+                condition.note(Some(&error));
+                Some(error)
+            }
         };
         if failure.is_some()
             && !connection.inner.is_autocommit()
@@ -240,6 +346,16 @@ fn run_batch(connection: &mut SqliteConnection, batch: &mut Vec<Job>) {
             answer(failure.as_ref().map(copy));
         }
     }
+}
+
+/// Begins a transaction, on files that are still those that were opened.
+fn begin(connection: &mut SqliteConnection, condition: &Condition) -> Result<()> {
+    connection.execute("BEGIN IMMEDIATE", &[])?;
+    let checked = condition.place().check_writing();
+    if checked.is_err() {
+        connection.execute("ROLLBACK", &[])?;
+    }
+    checked
 }
 
 type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
@@ -324,173 +440,8 @@ fn copy(error: &Error) -> Error {
     match error {
         Error::Busy => Error::Busy,
         Error::Full => Error::Full,
+        Error::Moved => Error::Moved,
+        Error::ReadOnly => Error::ReadOnly,
         other => Error::database(other.to_string()),
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    Read,
-    Write,
-}
-
-/// One connection with its statement cache.
-#[derive(Debug)]
-pub(crate) struct SqliteConnection {
-    inner: rusqlite::Connection,
-}
-
-impl SqliteConnection {
-    fn open(path: &Path, access: Access) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | match access {
-                Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-                Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-            };
-        let inner = rusqlite::Connection::open_with_flags(path, flags)
-            .map_err(|error| Error::database(format!("{error} ({})", path.display())))?;
-        inner.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
-        // The bundled library plans with statistics of bound values (STAT4) and therefore parses a
-        // kept statement again whenever a value is bound to it. Plans that do not look at values
-        // are kept.
-        inner
-            .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
-            .map_err(convert)?;
-        inner.busy_timeout(BUSY_TIMEOUT).map_err(convert)?;
-        inner.pragma_update(None, "case_sensitive_like", true).map_err(convert)?;
-        let cache_kib = match access {
-            Access::Read => READER_CACHE_KIB,
-            Access::Write => WRITER_CACHE_KIB,
-        };
-        inner.pragma_update(None, "cache_size", -cache_kib).map_err(convert)?;
-        inner.pragma_update(None, "temp_store", "MEMORY").map_err(convert)?;
-        if access == Access::Write {
-            inner.pragma_update(None, "journal_mode", "WAL").map_err(convert)?;
-            inner.pragma_update(None, "synchronous", "FULL").map_err(convert)?;
-            inner.pragma_update(None, "foreign_keys", true).map_err(convert)?;
-            inner.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(convert)?;
-        }
-        inner
-            .create_scalar_function(
-                "trainyard_number",
-                1,
-                FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC,
-                |context| {
-                    let text = context.get_raw(0).as_str_or_null().ok().flatten();
-                    Ok(text.and_then(number))
-                },
-            )
-            .map_err(convert)?;
-        Ok(Self { inner })
-    }
-}
-
-/// The finite number that a param's text is, if it is one.
-fn number(text: &str) -> Option<f64> {
-    text.trim().parse::<f64>().ok().filter(|value| value.is_finite())
-}
-
-impl Connection for SqliteConnection {
-    fn dialect(&self) -> Dialect {
-        Dialect::Sqlite
-    }
-
-    fn query(
-        &mut self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
-    ) -> Result<()> {
-        let mut statement = self.inner.prepare_cached(sql).map_err(convert)?;
-        bind(&mut statement, parameters)?;
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next().map_err(convert)? {
-            each(row)?;
-        }
-        Ok(())
-    }
-
-    fn execute(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<usize> {
-        let mut statement = self.inner.prepare_cached(sql).map_err(convert)?;
-        bind(&mut statement, parameters)?;
-        statement.raw_execute().map_err(convert)
-    }
-
-    fn execute_script(&mut self, sql: &str) -> Result<()> {
-        self.inner.execute_batch(sql).map_err(convert)
-    }
-}
-
-fn bind(statement: &mut rusqlite::Statement<'_>, parameters: &[Value<'_>]) -> Result<()> {
-    for (index, value) in parameters.iter().enumerate() {
-        let index = index + 1;
-        match value {
-            Value::Null => statement.raw_bind_parameter(index, rusqlite::types::Null),
-            Value::Bool(value) => statement.raw_bind_parameter(index, value),
-            Value::Int(value) => statement.raw_bind_parameter(index, value),
-            Value::Real(value) => statement.raw_bind_parameter(index, value),
-            Value::Text(value) => statement.raw_bind_parameter(index, value.as_ref()),
-        }
-        .map_err(convert)?;
-    }
-    Ok(())
-}
-
-impl Row for rusqlite::Row<'_> {
-    fn int(&self, column: usize) -> Result<Option<i64>> {
-        match self.get_ref(column).map_err(convert)? {
-            ValueRef::Null => Ok(None),
-            ValueRef::Integer(value) => Ok(Some(value)),
-            // A column without affinity may hold what Python computed as a float.
-            ValueRef::Real(value) if value.fract() == 0.0 => Ok(Some(value as i64)),
-            other => Err(unexpected(column, "a whole number", other)),
-        }
-    }
-
-    fn real(&self, column: usize) -> Result<Option<f64>> {
-        match self.get_ref(column).map_err(convert)? {
-            ValueRef::Null => Ok(None),
-            ValueRef::Integer(value) => Ok(Some(value as f64)),
-            ValueRef::Real(value) => Ok(Some(value)),
-            other => Err(unexpected(column, "a number", other)),
-        }
-    }
-
-    fn text(&self, column: usize) -> Result<Option<&str>> {
-        match self.get_ref(column).map_err(convert)? {
-            ValueRef::Null => Ok(None),
-            ValueRef::Text(bytes) => std::str::from_utf8(bytes)
-                .map(Some)
-                .map_err(|error| Error::database(format!("column {column} is no UTF-8: {error}"))),
-            other => Err(unexpected(column, "a text", other)),
-        }
-    }
-}
-
-fn unexpected(column: usize, expected: &str, found: ValueRef<'_>) -> Error {
-    Error::database(format!("column {column} holds {:?}, not {expected}", found.data_type()))
-}
-
-/// SQLite's error as ours.
-#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn convert(error: rusqlite::Error) -> Error {
-    let rusqlite::Error::SqliteFailure(code, message) = &error else {
-        return Error::database(error.to_string());
-    };
-    let words = message.clone().unwrap_or_else(|| error.to_string());
-    match code.code {
-        ffi::ErrorCode::ConstraintViolation => Error::Constraint {
-            constraint: match code.extended_code {
-                ffi::SQLITE_CONSTRAINT_UNIQUE
-                | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
-                | ffi::SQLITE_CONSTRAINT_ROWID => Constraint::Unique,
-                ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Constraint::ForeignKey,
-                _ => Constraint::Other,
-            },
-            message: words,
-        },
-        ffi::ErrorCode::DatabaseBusy | ffi::ErrorCode::DatabaseLocked => Error::Busy,
-        ffi::ErrorCode::DiskFull => Error::Full,
-        _ => Error::database(words),
     }
 }

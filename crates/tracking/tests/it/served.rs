@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use trainyard_mlflow::Tracking;
 use trainyard_tracking::artifacts::ArtifactStorage;
 use trainyard_tracking::server::{ServerOptions, serve};
-use trainyard_tracking::store::{SqlStore, StoreOptions};
+use trainyard_tracking::store::{ReadLimits, SqlStore, StoreOptions};
 
 /// A running server; it stops when this is dropped.
 pub(crate) struct Served {
@@ -117,8 +117,11 @@ impl Drop for Served {
 }
 
 fn store(directory: &Path, artifacts: Arc<ArtifactStorage>) -> Arc<dyn Tracking> {
-    let options =
-        StoreOptions { artifact_root: "mlflow-artifacts:/".to_owned(), truncate_long_values: true };
+    let options = StoreOptions {
+        artifact_root: "mlflow-artifacts:/".to_owned(),
+        truncate_long_values: true,
+        limits: ReadLimits::default(),
+    };
     let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), artifacts, options);
     Arc::new(store.expect("a new database"))
 }

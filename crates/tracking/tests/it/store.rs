@@ -33,6 +33,7 @@ pub(crate) fn options(folder: &TempDir) -> OpenOptions {
     OpenOptions {
         default_artifact_root: path("mlruns"),
         artifacts_destination: path("mlartifacts"),
+        ..OpenOptions::default()
     }
 }
 

@@ -26,6 +26,7 @@ fn store(folder: &Path) -> Arc<dyn Tracking> {
     let options = OpenOptions {
         default_artifact_root: Some(folder.join("mlruns").display().to_string()),
         artifacts_destination: None,
+        ..OpenOptions::default()
     };
     open(&format!("sqlite:///{}", folder.join("mlflow.db").display()), options).unwrap()
 }

@@ -17,7 +17,11 @@ fn options(server: &PostgresServer) -> OpenOptions {
                 .to_string(),
         )
     };
-    OpenOptions { default_artifact_root: path("mlruns"), artifacts_destination: path("artifacts") }
+    OpenOptions {
+        default_artifact_root: path("mlruns"),
+        artifacts_destination: path("artifacts"),
+        ..OpenOptions::default()
+    }
 }
 
 fn with_server(test: impl AsyncFnOnce(&PostgresServer)) {

@@ -23,6 +23,7 @@ impl Store {
         let options = OpenOptions {
             default_artifact_root: Some(folder.path().join("mlruns").display().to_string()),
             artifacts_destination: Some(folder.path().join("mlartifacts").display().to_string()),
+            ..OpenOptions::default()
         };
         let tracking = trainyard_tracking::open(&uri, options).unwrap();
         Self { folder, uri, tracking }

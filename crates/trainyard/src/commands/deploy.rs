@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use trainyard_deploy::gateway::Mode;
-use trainyard_deploy::{HistoryEntry, Outcome, Pull, Role, ServiceStatus};
+use trainyard_deploy::{Health, HistoryEntry, Outcome, Pull, Role, ServiceStatus};
 use trainyard_pipeline::{Deployed, Happened, Project, RuntimeName, service};
 
 use super::gateway_actions::{self, MaintenanceArguments, PauseArguments};
@@ -212,7 +212,11 @@ async fn status(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
             printer::line(&format!("model      {served}"));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    match status.outage() {
+        None => Ok(ExitCode::SUCCESS),
+        Some(outage) => Err(Failure::runtime(format!("nothing serves: {outage}"))
+            .hint("`trainyard deploy logs` says why; `trainyard deploy` brings it up again")),
+    }
 }
 
 fn show(status: &ServiceStatus) {
@@ -225,7 +229,13 @@ fn show(status: &ServiceStatus) {
             instance.label.iter().map(|(key, value)| format!("{key} {value}")).collect();
         let address =
             instance.address.map_or_else(String::new, |address| format!(" at http://{address}"));
-        let state = if instance.running { "running" } else { "stopped" };
+        let state = match &instance.health {
+            Some(Health::Well) => "running".to_owned(),
+            Some(Health::Sick(said)) => format!("not well ({said})"),
+            Some(Health::Silent(how)) => format!("not answering ({how})"),
+            None if instance.running => "running".to_owned(),
+            None => "stopped".to_owned(),
+        };
         printer::line(&format!(
             "{:<10} {} {state}{address} (released as {})",
             role(instance.role),

@@ -15,7 +15,8 @@ const LINE_BYTES_MAX: u64 = 4096;
 
 /// Make a line for --auth-file from a password or token on stdin.
 ///
-/// Only an argon2id hash is written, with a salt of its own.
+/// What is written is an argon2id hash with a salt of its own, or the SHA-256 digest of a token of 32
+/// characters or more, which must be random.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  trainyard server hash-password --user alice >> users\n  openssl rand -hex 32 | tee token | trainyard server hash-password --token ci >> users"

@@ -200,7 +200,7 @@ fn interpreter(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Bytes, with a unit of 1000 or 1024 if there is one: `512MiB`, `4GB`, `1000000`.
-fn bytes(text: &str) -> Result<u64, String> {
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 7] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),

@@ -3,13 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand};
+use trainyard_base::Budget;
 use trainyard_mlflow::Tracking;
+use trainyard_net::descriptors;
 use trainyard_tracking::server::auth::AuthFile;
-use trainyard_tracking::server::{Authorize, HostPolicy, ServerOptions};
+use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
+use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions};
 
+use super::serve::bytes;
 use super::{hash_password, listen, shutdown_signal};
 use crate::failure::Failure;
 use crate::printer;
@@ -150,6 +155,44 @@ pub(crate) struct Arguments {
         hide = true
     )]
     serve_artifacts: bool,
+    /// Seconds that a search or another read may take; 0 for as long as it takes
+    #[arg(
+        long,
+        env = "TRAINYARD_QUERY_TIMEOUT",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(..=86_400),
+        value_name = "SECONDS",
+        help_heading = "Limits"
+    )]
+    query_timeout: u64,
+    /// Connections open at a time; further ones are only answered for /health
+    #[arg(
+        long,
+        env = "TRAINYARD_CONNECTIONS_MAX",
+        default_value_t = CONNECTIONS_MAX,
+        value_parser = at_least_one,
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    connections_max: usize,
+    /// Connections of one address at a time; half of all by default. A proxy in front is one address
+    #[arg(
+        long,
+        env = "TRAINYARD_CONNECTIONS_PER_ADDRESS",
+        value_parser = at_least_one,
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    connections_per_address: Option<usize>,
+    /// Memory that requests and answers are measured by, as in 512MiB; that of the machine or container
+    /// by default. They may hold a quarter of it
+    #[arg(
+        long,
+        value_parser = bytes,
+        value_name = "BYTES",
+        help_heading = "Limits"
+    )]
+    memory_limit: Option<u64>,
     /// Fill in aliases when clients search model versions, which upstream leaves out
     #[arg(
         long,
@@ -205,6 +248,13 @@ impl Unused {
     }
 }
 
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("{text:?} is no number from 1")),
+    }
+}
+
 impl Arguments {
     fn serves_artifacts(&self) -> bool {
         self.serve_artifacts && !self.no_serve_artifacts
@@ -215,8 +265,19 @@ impl Arguments {
         self.allowed_artifact_roots.iter().filter(|root| !root.is_empty())
     }
 
-    fn open(&self) -> Result<Arc<dyn Tracking>, Failure> {
+    fn limits(&self) -> Limits {
+        // Each may have a file or a connection of its own behind it.
+        let mut limits = Limits::new(descriptors::connections(self.connections_max, 2));
+        if let Some(per_address) = self.connections_per_address {
+            limits.per_address_max = per_address;
+        }
+        limits
+    }
+
+    fn open(&self, memory: &Arc<Budget>) -> Result<Arc<dyn Tracking>, Failure> {
+        let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
+            limits: ReadLimits { time, memory: Arc::clone(memory) },
             // As upstream: through this server, unless it does not pass artifacts on.
             default_artifact_root: self
                 .default_artifact_root
@@ -234,7 +295,7 @@ impl Arguments {
         Ok(shared.lent)
     }
 
-    fn options(&self) -> Result<ServerOptions, Failure> {
+    fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
         let allowed_hosts = match self.allowed_hosts.as_slice() {
             [] => None,
             hosts => Some(hosts.to_vec()),
@@ -260,6 +321,8 @@ impl Arguments {
             presigned_download_seconds: self.presigned_download_ttl,
             hosts: HostPolicy::new(&roots, &self.allowed_artifact_schemes),
             disable_security: self.disable_security_middleware,
+            memory: Arc::clone(memory),
+            connections: self.limits(),
             authorize,
             ..ServerOptions::default()
         })
@@ -271,10 +334,11 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         return hash_password::run(&arguments);
     }
     arguments.unused.report();
-    let options = arguments.options()?;
+    let memory = Budget::of_process(arguments.memory_limit);
+    let options = arguments.options(&memory)?;
     let listener = listen(&arguments.host, arguments.port).await?;
     let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
-    let tracking = arguments.open()?;
+    let tracking = arguments.open(&memory)?;
     if !address.ip().is_loopback() && options.authorize.is_none() {
         printer::warning(&format!(
             "{address} can be reached from other machines and asks nobody for a password; \

@@ -243,3 +243,47 @@ async fn links_respect_the_mount_point_and_failures_are_told() {
     assert!(page.text.contains("The tracking server does not answer"), "{}", page.text);
     assert!(!page.text.contains("s3cret"), "{}", page.text);
 }
+
+#[tokio::test]
+async fn a_run_of_any_size_is_shown_in_parts() {
+    let site = Site::empty();
+    let run = CreateRun { experiment_id: "0".to_owned(), ..CreateRun::default() };
+    let run_id = site.tracking.create_run(run).await.unwrap().info.run_id;
+    for part in 0..21 {
+        let batch = LogBatch {
+            params: (0..100)
+                .map(|n| Tag::new(format!("p{:05}", part * 100 + n), "x".repeat(5000)))
+                .collect(),
+            metrics: (0..100).map(|n| Metric::new(format!("m{part}-{n}"), 1.0, 1, 1)).collect(),
+            tags: (0..100).map(|n| Tag::new(format!("t{part}-{n}"), "y".repeat(5000))).collect(),
+        };
+        site.tracking.log_batch(&run_id, batch).await.unwrap();
+    }
+    let mut shown = BTreeSet::new();
+    let mut address = format!("/runs/{run_id}");
+    loop {
+        let page = site.get(&address).await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.text.len() < 8_000_000, "{address}: {} bytes", page.text.len());
+        let keys = (0..2100).map(|n| format!("p{n:05}"));
+        shown.extend(keys.filter(|key| page.text.contains(key)));
+        // Values link on to the next part of the params, until there is none.
+        let parts = page.links();
+        let number = address
+            .split_once("params=")
+            .map_or(1, |(_, rest)| rest.trim_end_matches("#params").parse::<usize>().unwrap());
+        let next = format!("/runs/{run_id}?params={}#params", number + 1);
+        if !parts.contains(&next) {
+            break;
+        }
+        address = next.trim_end_matches("#params").to_owned();
+    }
+    assert_eq!(shown.len(), 2100, "every param is on one of the parts");
+    let page = site.get(&format!("/compare?run={run_id}&run={run_id}x")).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
+    let other = CreateRun { experiment_id: "0".to_owned(), ..CreateRun::default() };
+    let other = site.tracking.create_run(other).await.unwrap().info.run_id;
+    let page = site.get(&format!("/compare?run={run_id}&run={other}")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("The first 500 of 2100"), "a long table says that it is cut");
+}

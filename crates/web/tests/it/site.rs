@@ -36,6 +36,7 @@ impl Site {
         let options = OpenOptions {
             default_artifact_root: Some(path("runs")),
             artifacts_destination: Some(path("artifacts")),
+            ..OpenOptions::default()
         };
         let uri = format!("sqlite:///{}", path("mlflow.db"));
         let tracking = trainyard_tracking::open(&uri, options).unwrap();

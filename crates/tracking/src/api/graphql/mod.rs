@@ -11,13 +11,16 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
+use trainyard_base::Share;
 use trainyard_mlflow::SearchModelVersions;
 use trainyard_mlflow::entities::Run;
 
 use super::artifacts::Listing;
+use super::body::{Received, receive};
 use super::error::{ApiError, Result, json as answer_json};
+use super::json::{no_memory, value as read_json};
 use super::metrics::{HISTORY_INTERVAL, Interval};
-use super::request::{Fields, body_bytes};
+use super::request::Fields;
 use super::shape::{Field, Kind, Shape};
 use super::wire::{ExperimentWire, MetricWithRunId, ModelVersionWire, PageWire, RunWire, all};
 use super::{Api, ApiState, model_versions, runs};
@@ -33,13 +36,15 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 async fn graphql(State(api): State<Api>, request: Request) -> Result {
-    let body = body_bytes(request, syntax::DOCUMENT_BYTES_MAX * 4).await?;
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let memory = &api.options.memory;
+    let Received { bytes, mut share } =
+        receive(request, syntax::DOCUMENT_BYTES_MAX * 4, memory).await?;
+    let body = read_json(&bytes, &mut share).ok().flatten().unwrap_or_default();
     let query = body.get("query").and_then(Value::as_str).unwrap_or_default();
     let operation = body.get("operationName").and_then(Value::as_str);
     let variables = body.get("variables").and_then(Value::as_object).cloned().unwrap_or_default();
     // Whatever goes wrong is told in the answer, which is always a 200.
-    let answer = match run(&api, query, operation, variables).await {
+    let answer = match run(&api, query, operation, variables, &mut share).await {
         Ok((data, errors)) if errors.is_empty() => json!({ "data": data, "errors": null }),
         Ok((data, errors)) => json!({ "data": data, "errors": errors }),
         Err(error) => json!({ "data": null, "errors": [error] }),
@@ -53,6 +58,7 @@ async fn run(
     query: &str,
     operation: Option<&str>,
     mut variables: Map<String, Value>,
+    share: &mut Share,
 ) -> Result<(Value, Vec<String>), String> {
     let document = syntax::parse(query)?;
     let operation = choose(&document, operation)?;
@@ -84,10 +90,10 @@ async fn run(
             field.arguments.iter().find(|(name, _)| name == "input" || name == "inputString");
         let input = input.map(|(_, value)| value.resolve(&variables)).unwrap_or_default();
         let wanted = Wanted::of(&mut projection, field)?;
-        let resolved = match resolve(api, field.name, input, wanted).await {
+        let resolved = match resolve(api, field.name, input, wanted, share).await {
             Ok(value) => value,
             Err(error) => {
-                errors.push(error.message().to_owned());
+                errors.push(error.message());
                 data.insert(field.key.to_owned(), Value::Null);
                 continue;
             }
@@ -178,6 +184,7 @@ async fn resolve(
     name: &str,
     input: Value,
     wanted: Wanted,
+    share: &mut Share,
 ) -> Result<Value, ApiError> {
     match name {
         "test" | "testMutation" => Ok(json!({ "output": input })),
@@ -207,7 +214,7 @@ async fn resolve(
                 token: page.next_page_token.as_deref(),
             }))
         }
-        "mlflowSearchRuns" => search_runs(api, input, wanted).await,
+        "mlflowSearchRuns" => search_runs(api, input, wanted, share).await,
         "mlflowSearchDatasets" => {
             let ids = Fields::from_value(input, &DATASETS)?.texts("experiment_ids");
             let summaries = api.tracking.search_datasets(&ids).await?;
@@ -218,12 +225,20 @@ async fn resolve(
     }
 }
 
-async fn search_runs(api: &ApiState, input: Value, wanted: Wanted) -> Result<Value, ApiError> {
+async fn search_runs(
+    api: &ApiState,
+    input: Value,
+    wanted: Wanted,
+    share: &mut Share,
+) -> Result<Value, ApiError> {
     let mut fields = Fields::from_value(input, &runs::SEARCH)?;
     let page = api.tracking.search_runs(runs::search_of(&mut fields)).await?;
     let mut items = Vec::with_capacity(page.items.len());
     for run in &page.items {
-        items.push(whole_run(api, run, wanted).await?);
+        let whole = whole_run(api, run, wanted).await?;
+        // A tree takes more than the run, and one query may ask for several pages.
+        share.grow(weight(&whole)).map_err(no_memory)?;
+        items.push(whole);
     }
     Ok(json!({ "runs": items, "next_page_token": page.next_page_token }))
 }
@@ -239,6 +254,19 @@ async fn history(api: &ApiState, input: Value) -> Result<Value, ApiError> {
         })
         .collect();
     Ok(json!({ "metrics": metrics }))
+}
+
+/// What a tree takes, in bytes, about.
+fn weight(value: &Value) -> u64 {
+    /// What a value takes beside its text.
+    const BYTES: u64 = 112;
+    BYTES
+        + match value {
+            Value::String(text) => text.len() as u64,
+            Value::Array(items) => items.iter().map(weight).sum(),
+            Value::Object(members) => members.values().map(weight).sum(),
+            _ => 0,
+        }
 }
 
 /// A run with its experiment and the versions made of it, as far as they are wanted.

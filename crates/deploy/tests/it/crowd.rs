@@ -1,0 +1,88 @@
+//! More connections than there are descriptors or places: who asks something is answered.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::client::get;
+use crate::stage::{Stage, part};
+
+/// A connection from another address of this machine.
+async fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(IpAddr::from(from), 0)).unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+/// The status of one answer on a connection that is kept.
+async fn ask_on(stream: &mut TcpStream, path: &str) -> Option<u16> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut heard = Vec::new();
+    // The answers of the backend are short, and its name is the end of a good one.
+    loop {
+        let text = String::from_utf8_lossy(&heard).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n")
+            && (body.ends_with("blue") || body.ends_with("ok") || body.ends_with('}'))
+        {
+            return head.split(' ').nth(1)?.parse().ok();
+        }
+        if stream.read_buf(&mut heard).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+/// A gateway with so few descriptors that a thousand connections would take them all.
+fn stage() -> Stage {
+    let mut stage = Stage::new();
+    let script = "ulimit -n 256; exec \"$0\" gateway \"$@\"";
+    stage.service.gateway_command =
+        Some(vec!["sh".into(), "-c".into(), script.into(), part().into()]);
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn few_descriptors_are_shared_and_none_is_missing() {
+    let stage = stage();
+    stage.release(&Stage::spec("blue")).await.unwrap();
+    // Two strangers with more connections than there are descriptors. They say nothing.
+    let mut silent = Vec::new();
+    for number in 0..600u16 {
+        silent.push(
+            connect_from([127, 0, 0, 2 + u8::try_from(number % 2).unwrap()], stage.address()).await,
+        );
+    }
+    // Those who ask are answered, and the health of the service is whatever happens.
+    for _ in 0..20 {
+        let mut stream = connect_from([127, 0, 0, 4], stage.address()).await;
+        assert_eq!(ask_on(&mut stream, "/health").await, Some(200));
+    }
+    drop(silent);
+    // Many at once, each with a connection to the instance of its own: an answer to all, and all of them
+    // good as soon as there is room.
+    let asked = (0..400u16).map(|number| {
+        let address = stage.address();
+        async move {
+            let mut stream =
+                connect_from([127, 0, 0, 10 + u8::try_from(number % 40).unwrap()], address).await;
+            ask_on(&mut stream, "/slow?300").await
+        }
+    });
+    let answers = futures::future::join_all(asked).await;
+    assert!(answers.iter().all(|status| matches!(status, Some(200 | 503))), "{answers:?}");
+    assert!(answers.contains(&Some(200)), "{answers:?}");
+    assert_eq!(stage.metric("trainyard_gateway_connect_failures_total").await, 0);
+    loop {
+        if get(stage.address(), "/").await == Ok((StatusCode::OK, "blue".to_owned())) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // A release needs descriptors too.
+    stage.release(&Stage::spec("green")).await.unwrap();
+    assert_eq!(get(stage.address(), "/").await.unwrap().1, "green");
+}

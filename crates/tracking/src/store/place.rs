@@ -1,0 +1,56 @@
+//! Whether the files of an SQLite database are still those that were opened.
+//!
+//! A file that is removed or replaced goes on working for whoever has it open, and what is written
+//! to it is gone with the process. SQLite does not notice; so the names are looked up beside each
+//! commit.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Device and number of a file.
+type Identity = (u64, u64);
+
+/// The files of a database as they were opened.
+#[derive(Debug)]
+pub(crate) struct Place {
+    database: PathBuf,
+    log: PathBuf,
+    opened: Identity,
+    /// None until the first write made it.
+    opened_log: Option<Identity>,
+}
+
+impl Place {
+    /// The files of a database that was just opened.
+    pub(crate) fn of(database: &Path) -> Result<Self> {
+        let mut log = database.as_os_str().to_owned();
+        log.push("-wal");
+        let opened = identity(database).ok_or(Error::Moved)?;
+        let log = PathBuf::from(log);
+        let opened_log = identity(&log);
+        Ok(Self { database: database.to_owned(), log, opened, opened_log })
+    }
+
+    /// Refuses when another file is there now, or none.
+    pub(crate) fn check(&self) -> Result<()> {
+        let is_same = identity(&self.database) == Some(self.opened);
+        let same_log = self.opened_log.is_none() || identity(&self.log) == self.opened_log;
+        if is_same && same_log { Ok(()) } else { Err(Error::Moved) }
+    }
+
+    /// The same within a write: the log is there then.
+    pub(crate) fn check_writing(&mut self) -> Result<()> {
+        if self.opened_log.is_none() {
+            self.opened_log = identity(&self.log);
+        }
+        self.check()
+    }
+}
+
+fn identity(path: &Path) -> Option<Identity> {
+    let metadata: Metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}

@@ -1,0 +1,117 @@
+//! `trainyard gateway` itself, under limits of the operating system, and what `deploy status` says of an
+//! instance that does not answer.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use trainyard_testkit::{KillOnDrop, free_port, wait_for_port};
+
+use crate::project::{TestProject, stdout_of};
+
+/// A request that is answered, and what came back.
+fn ask(port: u16, request: &str) -> String {
+    let mut answer = String::new();
+    let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
+        stream.write_all(request.as_bytes())?;
+        stream.read_to_string(&mut answer)
+    });
+    match asked {
+        Ok(_) => answer,
+        Err(error) => format!("{answer}{error}"),
+    }
+}
+
+/// An instance that answers everything with its name.
+fn instance() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            std::thread::spawn(move || {
+                let mut head = [0; 4096];
+                // Every request of this test is one packet.
+                while let Ok(1..) = stream.read(&mut head) {
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nblue";
+                    if stream.write_all(answer).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+#[test]
+fn a_thousand_connections_leave_descriptors_for_requests() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("instances")).unwrap();
+    let target = json!({"id": "r1", "address": instance(), "health_path": "/health"});
+    let route = json!({"current": target, "standby": null, "went_back": null});
+    std::fs::write(folder.path().join("gateway.json"), route.to_string()).unwrap();
+    let port = free_port();
+    let script =
+        format!("ulimit -n 256; exec \"$0\" gateway --listen 127.0.0.1:{port} --state-dir \"$1\"");
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    let _gateway = KillOnDrop::spawn(
+        Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_trainyard")])
+            .arg(folder.path())
+            .stderr(log),
+    );
+    wait_for_port(port, Duration::from_mins(1));
+    let silent: Vec<TcpStream> =
+        (0..1000).filter_map(|_| TcpStream::connect(("127.0.0.1", port)).ok()).collect();
+    assert!(silent.len() > 900, "{}", silent.len());
+    let start = Instant::now();
+    let mut served = 0;
+    while served < 100 {
+        let answer = ask(
+            port,
+            "POST /predict HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        );
+        assert!(
+            answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.1 503"),
+            "{answer}"
+        );
+        served += usize::from(answer.ends_with("blue"));
+        assert!(start.elapsed() < Duration::from_mins(2), "{served} were answered");
+    }
+    let private = ask(port, "POST /reload HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    assert!(private.starts_with("HTTP/1.1 404"), "{private}");
+    let said = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    let lines = said.lines().filter(|line| line.contains("limit of open files")).count();
+    assert_eq!(lines, 1, "{said}");
+}
+
+#[test]
+fn status_asks_and_fails_when_nothing_answers() {
+    let project = TestProject::iris();
+    for verb in ["train", "promote", "deploy"] {
+        stdout_of(&project.run(&[verb]), 0);
+    }
+    let status = stdout_of(&project.run(&["deploy", "status"]), 0);
+    assert!(status.contains("serving    r1 running at http://"), "{status}");
+    let json = stdout_of(&project.run(&["deploy", "status", "--json"]), 0);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["instances"][0]["health"], json!({"state": "well"}));
+    let process = json["instances"][0]["handle"].as_str().unwrap();
+    let signal = |name: &str| Command::new("kill").args([name, process]).status().unwrap();
+    signal("-STOP");
+    let output = project.run(&["deploy", "status"]);
+    let status = stdout_of(&output, 1);
+    assert!(status.contains("serving    r1 not answering (no answer within 2.0 s)"), "{status}");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("nothing serves: r1 does not answer"), "{error}");
+    signal("-CONT");
+    stdout_of(&project.run(&["deploy", "status"]), 0);
+    signal("-KILL");
+    let status = stdout_of(&project.run(&["deploy", "status"]), 1);
+    assert!(status.contains("serving    r1 stopped"), "{status}");
+    stdout_of(&project.run(&["deploy", "stop"]), 0);
+    stdout_of(&project.run(&["deploy", "status"]), 0);
+}
