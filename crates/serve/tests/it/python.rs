@@ -319,16 +319,16 @@ async fn what_a_model_starts_ends_with_it_wherever_it_hides() {
 
 #[tokio::test]
 async fn workers_see_the_variables_on_the_list() {
-    let mut options = options(&model("obedient"), 1);
-    with(&mut options).variables = vec!["CARGO_PKG_NAME".to_owned()];
-    let server = ready(options).await;
+    let server = ready(options(&model("obedient"), 1)).await;
     let answer = server.post("/invocations", asks("environment")).await;
     let text = answer.json()["predictions"][0].as_str().unwrap().to_owned();
     let seen: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
     assert!(seen.contains_key("PATH"), "{text}");
-    // cargo sets more for tests than this one.
-    assert_eq!(seen.get("CARGO_PKG_NAME"), Some(&"trainyard-serve".into()), "{text}");
-    assert!(!seen.contains_key("CARGO_MANIFEST_DIR") && !seen.contains_key("CARGO"), "{text}");
+    // What runs tests sets many; which of them a worker may see is in `python/variables.rs`.
+    let others = |name: &&String| {
+        ["CARGO", "RUST", "AWS", "MLFLOW_TRACKING"].iter().any(|prefix| name.starts_with(prefix))
+    };
+    assert_eq!(seen.keys().find(others), None, "{text}");
     server.stop().await;
 }
 

@@ -175,13 +175,14 @@ fn a_clock_before_1970_is_no_reason_to_fail() {
         serving_with(&model.display().to_string(), &["--prediction-log", &logs], &preload);
     let body = r#"{"dataframe_records": [{"sepal length (cm)": 5.1, "sepal width (cm)": 3.5,
         "petal length (cm)": 1.4, "petal width (cm)": 0.2}]}"#;
-    let answer = ask(port, &post(body).replace("Host: x", "Connection: close"));
+    let answer = ask(port, &post(body).replace("Host: x", "Host: x\r\nConnection: close"));
     assert!(answer.contains("200 ok"), "{answer}");
     let health = ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert!(health.contains("\"loaded_at\":\"1969-12-20"), "{health}");
     let fact = r#"{"request_id": "a", "actual": 1}"#;
-    let request =
-        post(fact).replace("/invocations", "/feedback").replace("Host: x", "Connection: close");
+    let request = post(fact)
+        .replace("/invocations", "/feedback")
+        .replace("Host: x", "Host: x\r\nConnection: close");
     assert!(ask(port, &request).contains("200 ok"));
 }
 
@@ -228,7 +229,7 @@ fn a_python_model_runs_in_workers_that_end_with_the_server() {
     let (mut server, port) = serving_with(&model, &flags, &secrets);
     let predict = |x: u8| {
         let body = format!(r#"{{"dataframe_records": [{{"x": {x}}}]}}"#);
-        ask(port, &post(&body).replace("Host: x", "Connection: close"))
+        ask(port, &post(&body).replace("Host: x", "Host: x\r\nConnection: close"))
     };
     let environment = predict(1);
     assert!(environment.contains("path") && environment.contains("0n_purp0se"), "{environment}");
