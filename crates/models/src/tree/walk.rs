@@ -231,7 +231,9 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         // At least one group, also of rows so wide that one of them is more than a block.
         let block = (bytes / (WIDTH * size_of::<X>())).max(1).next_multiple_of(LANES);
         let groups = block.min(rows.len() / width).div_ceil(LANES);
-        let mut padded = vec![[[X::MISSING; WIDTH]; LANES]; groups];
+        // Made flat: a group of the widest rows is half a megabyte, which no stack should hold.
+        let mut padded = vec![X::MISSING; WIDTH * LANES * groups];
+        let padded = padded.as_chunks_mut::<WIDTH>().0.as_chunks_mut::<LANES>().0;
         let mut by_output = vec![[V::default(); LANES]; groups * outputs];
         for (rows, sums) in rows.chunks(width * block).zip(sums.chunks_mut(outputs * block)) {
             let count = rows.len() / width;

@@ -1,5 +1,7 @@
 //! Files that end too soon, or that something was put behind: refused, or the very same model.
 
+use std::collections::HashMap;
+
 use arrow_array::RecordBatch;
 use serde_json::Value;
 use trainyard_models::{Format, Prediction, load_bytes};
@@ -47,19 +49,27 @@ fn format_of(file: &str) -> Format {
 
 /// Small models of every format and of old and new versions.
 fn samples() -> Vec<Sample> {
+    /// Files of one kind and version: each is cut at every byte.
+    const OF_KIND: usize = 3;
     let mut samples = Vec::new();
-    for (file, pickles) in [("sklearn-1.2.gz", 3_000), ("sklearn-1.7.gz", 3_000)] {
+    for file in ["sklearn-1.2.gz", "sklearn-1.7.gz"] {
         let (corpus, bytes) = corpus(file);
+        let mut of_kind: HashMap<&str, usize> = HashMap::new();
         for model in corpus["models"].as_array().unwrap() {
             let number = |key: &str| usize::try_from(model[key].as_u64().unwrap()).unwrap();
             let (start, length) = (number("start"), number("length"));
             let file_name = model["file"].as_str().unwrap();
             let limit = match file_name {
-                "model.pkl" => pickles,
+                "model.pkl" => 3_000,
                 "model.skops" => 9_300,
                 _ => 5_000,
             };
             if length > limit || model["predict_fn"] != Value::from("predict") {
+                continue;
+            }
+            let count = of_kind.entry(file_name).or_default();
+            *count += 1;
+            if *count > OF_KIND {
                 continue;
             }
             samples.push(Sample {

@@ -71,6 +71,15 @@ pub(crate) enum Labels {
     Text(Vec<String>),
 }
 
+/// A class has one label, and a label one class.
+fn check_distinct<T: Ord>(labels: &[T]) -> Outcome<()> {
+    let distinct: std::collections::BTreeSet<&T> = labels.iter().collect();
+    if distinct.len() == labels.len() {
+        return Ok(());
+    }
+    Err("a class label is there twice".into())
+}
+
 impl Labels {
     pub(crate) fn read(attributes: Attributes<'_>) -> Outcome<Self> {
         let mut text = attributes.strings("classlabels_strings")?;
@@ -78,12 +87,14 @@ impl Labels {
             text = attributes.strings("classlabels_string")?;
         }
         if !text.is_empty() {
+            check_distinct(&text)?;
             return Ok(Self::Text(text));
         }
         let mut integers = attributes.ints("classlabels_int64s");
         if integers.is_empty() {
             integers = attributes.ints("classlabels_ints");
         }
+        check_distinct(integers)?;
         Ok(Self::Integers(integers.to_vec()))
     }
 
