@@ -62,6 +62,8 @@ fn samples() -> Vec<Sample> {
             let limit = match file_name {
                 "model.pkl" => 3_000,
                 "model.skops" => 9_300,
+                // With linear trees.
+                "model.lgb" => 6_000,
                 _ => 5_000,
             };
             if length > limit || model["predict_fn"] != Value::from("predict") {
