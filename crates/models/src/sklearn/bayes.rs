@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Sparse, Table};
-use super::estimator::{Estimator, Fields, arg_max, softmax};
+use super::estimator::{Estimator, Fields, arg_max};
 use crate::Result;
 
 /// Naive Bayes: the joint log likelihood of each class.
@@ -89,6 +89,22 @@ pub(super) fn naive_bayes(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     Ok(Box::new(model))
 }
 
+/// Log likelihoods to probabilities, in the steps of scikit-learn and SciPy. Where a likelihood is a number
+/// of ten digits, the logarithm of their sum has lost as many of its own.
+fn normalize(row: &mut [f64]) {
+    let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if !max.is_finite() || row.iter().any(|x| x.is_nan()) {
+        // Nothing is left of it either way.
+        let sum: f64 = row.iter().map(|x| (x - max).exp()).sum();
+        row.iter_mut().for_each(|x| *x = (*x - max).exp() / sum);
+        return;
+    }
+    let largest = row.iter().filter(|x| **x == max).count() as f64;
+    let others: f64 = row.iter().filter(|x| **x != max).map(|x| (x - max).exp()).sum();
+    let log = (others / largest).ln_1p() + largest.ln() + max;
+    row.iter_mut().for_each(|x| *x = (*x - log).exp());
+}
+
 /// Ones where values are above a threshold.
 fn above(x: &Sparse, threshold: f64) -> Result<Sparse> {
     let mut ones = Sparse::new(x.columns);
@@ -150,7 +166,7 @@ impl Estimator for NaiveBayes {
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {
         let mut likelihood = self.likelihood(x)?;
-        softmax(&mut likelihood);
+        likelihood.each_row_mut().for_each(normalize);
         Ok(likelihood)
     }
 

@@ -37,13 +37,14 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let missing = missing_values(fields);
     let holes: Vec<bool> = samples.values.iter().map(|&x| Key::number(x) == missing).collect();
     let whole = samples.values.iter().zip(&holes).all(|(x, gone)| *gone || is_whole(*x));
-    let imputer = KnnImputer {
+    let mut imputer = KnnImputer {
         whole,
         holes,
         samples,
         missing,
         neighbours: fields.count("n_neighbors")?,
-        by_distance,
+        // How certain weights are depends on the rows that come; ties are the rule or are not.
+        by_distance: false,
         keep_empty: fields.flag("keep_empty_features", false),
         indicator: fields
             .optional("indicator_")
@@ -54,6 +55,7 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         return Err(fields.malformed("n_neighbors is 0"));
     }
     imputer.check(fields)?;
+    imputer.by_distance = by_distance;
     Ok(Box::new(imputer))
 }
 
@@ -110,20 +112,50 @@ impl KnnImputer {
             nearest.truncate(self.neighbours);
         }
         nearest.sort_by(order);
-        self.check_weights(&nearest)?;
         let exact = nearest.iter().any(|(distance, _)| distance.square == 0.0);
         let (mut sum, mut weights) = (0.0, 0.0);
-        for (distance, value) in nearest {
-            let distance = distance.square.sqrt();
-            let weight = match (self.by_distance, exact) {
-                (false, _) => 1.0,
-                (true, true) => f64::from(u8::from(distance == 0.0)),
-                (true, false) => 1.0 / distance,
-            };
+        for (distance, value) in &nearest {
+            let weight = self.weight(*distance, exact);
             sum += value * weight;
             weights += weight;
         }
-        Ok(sum / weights)
+        let mean = sum / weights;
+        if self.by_distance && !self.is_certain(&nearest, mean, weights) {
+            return Err(Tie);
+        }
+        Ok(mean)
+    }
+
+    fn weight(&self, distance: Distance, exact: bool) -> f64 {
+        match (self.by_distance, exact) {
+            (false, _) => 1.0,
+            (true, true) => f64::from(u8::from(distance.square == 0.0)),
+            (true, false) => 1.0 / distance.square.sqrt(),
+        }
+    }
+
+    /// Whether a mean by distance has nine digits. Distances of rows almost at the same place are what is
+    /// left of numbers that cancel; whether it is nothing at all decides which rows count.
+    fn is_certain(&self, nearest: &[(Distance, f64)], mean: f64, weights: f64) -> bool {
+        const DIGITS: f64 = 1e-9;
+        let first = nearest.first().map(|(_, value)| *value);
+        if nearest.iter().all(|(_, value)| Some(*value) == first) {
+            return true;
+        }
+        if nearest
+            .iter()
+            .any(|(distance, _)| distance.blur > 0.0 && distance.square <= distance.blur)
+        {
+            return false;
+        }
+        let doubt = |(distance, value): &(Distance, f64)| {
+            if distance.blur == 0.0 {
+                return 0.0;
+            }
+            let weight = self.weight(*distance, false);
+            weight / weights * distance.blur / distance.square * (value - mean).abs()
+        };
+        nearest.iter().map(doubt).sum::<f64>() <= DIGITS * mean.abs()
     }
 
     /// Whether all that may be the last of the neighbours have the same value: then it is the same which
@@ -141,19 +173,6 @@ impl KnnImputer {
             return Ok(());
         }
         Err(Tie)
-    }
-
-    /// Whether weights by distance are certain: those of rows almost at the same place are what is left of
-    /// numbers that cancel.
-    fn check_weights(&self, nearest: &[(Distance, f64)]) -> Result<(), Tie> {
-        /// Nine digits of a weight must be right; the blur is generous by one.
-        const DIGITS: f64 = 1e-8;
-        let value = nearest.first().map(|(_, value)| *value);
-        let certain = |(distance, _): &(Distance, f64)| {
-            distance.blur == 0.0 || distance.blur < distance.square * DIGITS
-        };
-        let matters = self.by_distance && nearest.iter().any(|(_, other)| Some(*other) != value);
-        if !matters || nearest.iter().all(certain) { Ok(()) } else { Err(Tie) }
     }
 
     /// Fills one row; the column of a value that is not certain is the error.

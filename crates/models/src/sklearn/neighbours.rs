@@ -25,6 +25,8 @@ struct Neighbours {
     /// Whether ties are certain: in the order of a k-d tree, or of samples that are one block of the search
     /// without a tree.
     order_is_known: bool,
+    /// Whether scikit-learn searches without a tree: Euclidean distances are then what is left of products.
+    by_products: bool,
     /// Whether the target was a matrix.
     table: bool,
 }
@@ -87,15 +89,19 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     };
     let whole = samples.values.iter().all(|x| x.fract() == 0.0);
     let one_block = fitted.is_none() && whole && samples.rows <= BLOCK_ROWS;
+    let metric = metric(fields)?;
+    // Whole numbers are subtracted and added without rounding.
+    let exact = matches!(metric, Metric::Manhattan | Metric::Euclidean | Metric::Chebyshev);
     Ok(Box::new(Neighbours {
         count: fields.count("n_neighbors")?.min(samples.rows),
         targets: Matrix::new(samples.rows, width, values),
         table: targets.shape.len() > 1,
-        metric: metric(fields)?,
+        metric,
         samples,
         classes,
         by_distance,
-        order_is_known: tree.is_some() || one_block,
+        order_is_known: tree.is_some() || one_block && exact,
+        by_products: fitted.is_none(),
         tree,
     }))
 }
@@ -159,10 +165,20 @@ impl Neighbours {
         let Some(&(last, border)) = found.last() else { return true };
         let length = |values: &[f64]| values.iter().map(|x| x * x).sum::<f64>();
         let of_row = length(row);
-        let blur = |sample: usize| {
-            let start = sample * self.samples.columns;
-            let values = self.samples.values.get(start..start + self.samples.columns);
-            BLUR * (1.0 + of_row + length(values.unwrap_or_default()))
+        // How far a distance may be off; where numbers cancel, by the size of those.
+        let blur = |sample: usize, distance: f64| match self.metric {
+            Metric::Cosine => BLUR,
+            Metric::Euclidean if self.by_products => {
+                let start = sample * self.samples.columns;
+                let values = self.samples.values.get(start..start + self.samples.columns);
+                BLUR * (of_row + length(values.unwrap_or_default()))
+            }
+            _ => BLUR * distance,
+        };
+        let cancels = match self.metric {
+            Metric::Cosine => true,
+            Metric::Euclidean => self.by_products,
+            _ => false,
         };
         let targets = |sample: usize| {
             let start = sample * self.targets.columns;
@@ -171,12 +187,14 @@ impl Neighbours {
         let same = |sample: usize| targets(sample) == targets(last);
         // If all samples are neighbours there is nothing to choose.
         let border_is_certain = found.len() == self.samples.rows
-            || distances.iter().enumerate().all(|(sample, distance)| {
-                (distance - border).abs() > blur(sample) + blur(last) || same(sample)
+            || distances.iter().enumerate().all(|(sample, &distance)| {
+                let blur = blur(sample, distance) + blur(last, border);
+                (distance - border).abs() > blur || same(sample)
             });
         let weights_are_certain = !self.by_distance
+            || !cancels
             || found.iter().all(|(sample, _)| same(*sample))
-            || found.iter().all(|&(sample, distance)| blur(sample) < distance * DIGITS);
+            || found.iter().all(|&(sample, distance)| blur(sample, distance) < distance * DIGITS);
         border_is_certain && weights_are_certain
     }
 

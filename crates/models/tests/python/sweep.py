@@ -94,7 +94,8 @@ def scalers():
     sweep("maxabs_plain", MaxAbsScaler, grid(), (X,), rows, ("transform",))
     sweep("normalizer", Normalizer, grid(norm=["l1", "l2", "max"]), (X,), rows, ("transform",))
     sweep("binarizer", Binarizer, grid(threshold=[0.0, 1.0, -1.0]), (X,), rows, ("transform",))
-    sweep("power", PowerTransformer, grid(standardize=[True, False]), (X,), rows, ("transform",), 1e-8)
+    # Not the column that hardly varies: a power of it has no digits left.
+    sweep("power", PowerTransformer, grid(standardize=[True, False]), (X[:, :3],), rows[:, :3], ("transform",), 1e-8)
     sweep("quantile", QuantileTransformer, grid(n_quantiles=[5, 70], output_distribution=["uniform", "normal"], ignore_implicit_zeros=[False]), (X,), rows, ("transform",))
     sweep("bins", KBinsDiscretizer, grid(n_bins=[2, 4], encode=["ordinal", "onehot-dense"], strategy=["uniform", "quantile", "kmeans"]), (X[:, [0, 2]],), rows[:, [0, 2]], ("transform",))
     sweep("poly", PolynomialFeatures, grid(degree=[1, 2, (2, 3)], interaction_only=[True, False], include_bias=[True, False], order=["C", "F"]), (X,), rows, ("transform",))
