@@ -23,7 +23,7 @@ pub fn is_metadata_host(host: &str) -> bool {
     let host = host.trim_end_matches('.').to_ascii_lowercase();
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&host);
     // Zones (`fe80::1%eth0`) are no part of the address.
-    let address = bare.split(['%']).next().unwrap_or_default();
+    let address = bare.split('%').next().unwrap_or_default();
     if let Ok(address) = address.parse::<Ipv6Addr>() {
         return is_metadata_address(IpAddr::V6(address));
     }

@@ -185,9 +185,6 @@ pub fn join(root_uri: &str, path: &str) -> String {
     }
 }
 
-/// Schemes whose user info names a container, which is no secret: `wasbs://container@account…`.
-const CONTAINER_SCHEMES: [&str; 4] = ["wasb", "wasbs", "abfs", "abfss"];
-
 /// The URI without its user info, query and fragment, which may hold keys: for whatever is shown,
 /// logged or answered. In doubt (a password with `/`, `?` or `@` in it) more is hidden than had to be.
 pub fn without_credentials(uri: &str) -> String {
@@ -203,26 +200,20 @@ pub fn without_credentials(uri: &str) -> String {
             _ => uri.to_owned(),
         };
     };
-    let end_of = |marks: &[char]| rest.find(marks).unwrap_or(rest.len());
-    let (authority, after) = rest.split_at(end_of(&['/', '?', '#']));
-    let at_end = rest.rfind('@');
+    let (authority, after) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     // `user:pass/word@host`: what looks like a port is the beginning of a password.
-    let cut_short = authority.rsplit_once(':').is_some_and(|(_, port)| {
-        !port.ends_with(']') && !port.bytes().all(|byte| byte.is_ascii_digit())
-    });
-    let has_user = authority.contains('@');
-    if at_end.is_some() && (cut_short && !has_user || has_user && after.contains('@')) {
+    let has_colon = authority.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+    if after.contains('@') && (has_colon || authority.contains('@')) {
         return format!("{scheme}://{HIDDEN}");
     }
     let shown = match authority.rsplit_once('@') {
-        Some((user, host)) if !user.is_empty() => {
-            let container = user.split(':').next().unwrap_or_default();
-            match CONTAINER_SCHEMES.contains(&scheme) && !container.is_empty() {
-                true if container == user => authority.to_owned(),
-                true => format!("{container}:{HIDDEN}@{host}"),
-                false => format!("{HIDDEN}@{host}"),
+        Some((container, _)) if is_container(scheme, container) => authority.to_owned(),
+        Some((user, host)) if !user.is_empty() => match user.split_once(':') {
+            Some((container, _)) if is_container(scheme, container) => {
+                format!("{container}:{HIDDEN}@{host}")
             }
-        }
+            _ => format!("{HIDDEN}@{host}"),
+        },
         _ => authority.to_owned(),
     };
     match after.find(['?', '#']) {
@@ -233,6 +224,11 @@ pub fn without_credentials(uri: &str) -> String {
         }
         None => format!("{scheme}://{shown}{after}"),
     }
+}
+
+/// Whether user info is a container's name: `wasbs://container@account…`, which is no secret.
+fn is_container(scheme: &str, user: &str) -> bool {
+    matches!(scheme, "wasb" | "wasbs" | "abfs" | "abfss") && !user.contains(':')
 }
 
 /// Where experiments and models are kept: what `MLFLOW_TRACKING_URI` says.
@@ -469,6 +465,7 @@ mod tests {
             ),
             ("wasbs://box:SECRET@a.net/x?SECRET", "wasbs://box:***@a.net/x?***"),
             ("postgresql://u:SEC/RET@host/db", "postgresql://***"),
+            ("postgresql://u:12/34@host/db", "postgresql://***"),
             ("postgresql://u:SEC?RET@host/db", "postgresql://***"),
             ("postgresql://u:SEC@RET/SECRET@host/db", "postgresql://***"),
             ("postgresql://u:SEC@RET@host/db", "postgresql://***@host/db"),

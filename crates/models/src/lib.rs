@@ -14,5 +14,11 @@ mod sklearn;
 pub mod tree;
 mod xgboost;
 
+// What tests share speaks of this crate by its name.
+#[cfg(test)]
+extern crate self as trainyard_models;
+#[cfg(test)]
+mod tests;
+
 pub use load::{Format, LoadedModel, load, load_bytes};
 pub use predictor::{Error, Prediction, Predictor, Result};

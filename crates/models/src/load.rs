@@ -1,10 +1,8 @@
 //! From a model folder to something that predicts.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::path::{Component, Path};
+use std::path::Path;
 
-use trainyard_mlflow::model::{Flavors, MlModel};
+use trainyard_mlflow::model::{Flavors, MlModel, read_file};
 
 use crate::lightgbm::LightgbmModel;
 use crate::onnx::OnnxModel;
@@ -94,21 +92,10 @@ fn object(folder: &Path, file: &str, predict_fn: &str) -> Result<Box<dyn Predict
 }
 
 /// Reads a file of the folder, which must lie within it and within [`MAX_FILE_BYTES`].
-pub(crate) fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
-    let malformed = |reason: String| Error::Malformed { file: name.to_owned(), reason };
-    let inside = Path::new(name)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if !inside {
-        return Err(malformed("the path leads out of the model folder".into()));
-    }
-    let file = File::open(folder.join(name))
-        .map_err(|error| malformed(format!("cannot be opened: {error}")))?;
-    let mut bytes = Vec::new();
-    let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
-    read.map_err(|error| malformed(format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(malformed(format!("larger than the limit of {MAX_FILE_BYTES} bytes")));
-    }
-    Ok(bytes)
+fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    let bytes = read_file(folder, name, MAX_FILE_BYTES)?;
+    bytes.ok_or_else(|| Error::Malformed {
+        file: name.to_owned(),
+        reason: "the model folder has no such file".to_owned(),
+    })
 }

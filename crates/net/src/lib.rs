@@ -12,9 +12,9 @@
 //! - silence before the first request, between two requests, or in the middle of a head: [`Limits::idle`];
 //! - a body that comes slower than [`Limits::body_rate_min`];
 //! - an answer that is not read: nothing written for [`Limits::idle`];
-//! - more connections than [`Limits::connections_max`]: whoever has been silent for longest makes room. When
-//!   all are busy, newcomers get a place in the crowd, where only probes are answered, so that `/health`
-//!   never waits.
+//! - more connections than [`Limits::connections_max`]: newcomers get a place in the crowd, where only
+//!   probes are answered, so that `/health` never waits behind those who say nothing. Where
+//!   [`Limits::silent_give_way`] is set, whoever has been silent for longest makes room for them.
 
 mod accept;
 mod body;

@@ -21,6 +21,8 @@ pub struct Limits {
     /// How long a connection may say nothing: before its first request, between requests, while a head
     /// comes, and while an answer is not read.
     pub idle: Duration,
+    /// Whether, when all places are taken, whoever has been silent for longest makes room.
+    pub silent_give_way: bool,
     /// Bytes of a request's head, and of the buffer of a connection.
     pub head_bytes_max: usize,
     /// Whether heads are refused that the parser would mend: for servers with other programs behind them.
@@ -41,6 +43,7 @@ impl Limits {
             connections_max,
             per_address_max: connections_max.div_ceil(2),
             idle: Duration::from_mins(1),
+            silent_give_way: false,
             // Names, a token, a cookie and what proxies add; other servers stop at 8 to 64 KiB.
             head_bytes_max: 64 << 10,
             is_strict: false,

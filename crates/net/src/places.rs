@@ -22,6 +22,7 @@ const SILENCE_MIN: Duration = Duration::from_secs(1);
 pub(crate) struct Places {
     connections_max: usize,
     per_address_max: usize,
+    silent_give_way: bool,
     state: Mutex<State>,
 }
 
@@ -76,13 +77,14 @@ impl Places {
         Arc::new(Self {
             connections_max: limits.connections_max.max(1),
             per_address_max: limits.per_address_max.max(1),
+            silent_give_way: limits.silent_give_way,
             state: Mutex::default(),
         })
     }
 
-    /// A place for a connection of this address, if there is one. When there is none, whoever has been
-    /// silent for longest makes room: of the same address when its share is used up, else of the address
-    /// that has most.
+    /// A place for a connection of this address, if there is one. When there is none and the silent give
+    /// way, whoever has been silent for longest makes room: of the same address when its share is used up,
+    /// else of the address that has most.
     pub(crate) fn take(self: &Arc<Self>, address: IpAddr, marks: &Arc<Marks>) -> Option<Place> {
         let address = subscriber(address);
         let mut state = self.state();
@@ -94,7 +96,9 @@ impl Places {
         } else {
             None
         };
-        if crowded.is_some_and(|address| !state.make_room(address)) {
+        if let Some(address) = crowded
+            && !(self.silent_give_way && state.make_room(address))
+        {
             return None;
         }
         state.last += 1;

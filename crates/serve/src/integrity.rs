@@ -6,12 +6,12 @@
 //! there, and nobody who can write to the artifact store, but not to the registry, can put another
 //! model in its place.
 
-use std::fs::File;
 use std::io::Read as _;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use trainyard_mlflow::entities::ModelVersion;
+use trainyard_mlflow::model::{open_file, read_file};
 
 use crate::error::{Error, Result};
 
@@ -31,22 +31,14 @@ fn broken(reason: String) -> Error {
 /// Compares the folder with what is written down about it.
 pub(crate) fn check(folder: &Path, version: Option<&ModelVersion>) -> Result<()> {
     let tag = version.and_then(|version| version.tags.iter().find(|tag| tag.key == TAG));
-    let path = folder.join(FILE);
-    let mut list = String::new();
-    match File::open(&path) {
-        Ok(file) => {
-            file.take(LIST_BYTES_MAX)
-                .read_to_string(&mut list)
-                .map_err(|source| Error::Io { path, source })?;
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return match tag {
-                Some(_) => Err(broken(format!("the version has the tag {TAG}, but no {FILE}"))),
-                None => Ok(()),
-            };
-        }
-        Err(source) => return Err(Error::Io { path, source }),
-    }
+    let unreadable = |error: trainyard_mlflow::Error| broken(format!("{FILE}: {error}"));
+    let Some(list) = read_file(folder, FILE, LIST_BYTES_MAX).map_err(unreadable)? else {
+        return match tag {
+            Some(_) => Err(broken(format!("the version has the tag {TAG}, but no {FILE}"))),
+            None => Ok(()),
+        };
+    };
+    let list = String::from_utf8(list).map_err(|_| broken(format!("{FILE} is not UTF-8")))?;
     if let Some(tag) = tag {
         let found = hex(&Sha256::digest(list.as_bytes()));
         if !found.eq_ignore_ascii_case(tag.value.trim()) {
@@ -58,14 +50,7 @@ pub(crate) fn check(folder: &Path, version: Option<&ModelVersion>) -> Result<()>
             return Err(broken(format!("{FILE}: no digest and path: {line:?}")));
         };
         let name = name.trim_start().trim_start_matches('*');
-        let inside = Path::new(name)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if !inside {
-            return Err(broken(format!("{FILE}: {name:?} leads out of the model folder")));
-        }
-        let found =
-            digest(&folder.join(name)).map_err(|error| broken(format!("{name}: {error}")))?;
+        let found = digest(folder, name)?;
         if !found.eq_ignore_ascii_case(expected) {
             return Err(broken(format!("{name} is {found}, {FILE} says {expected}")));
         }
@@ -73,12 +58,14 @@ pub(crate) fn check(folder: &Path, version: Option<&ModelVersion>) -> Result<()>
     Ok(())
 }
 
-fn digest(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
+fn digest(folder: &Path, name: &str) -> Result<String> {
+    let unreadable = |error: &dyn std::fmt::Display| broken(format!("{FILE}: {name}: {error}"));
+    let file = open_file(folder, name).map_err(|error| unreadable(&error))?;
+    let mut file = file.ok_or_else(|| broken(format!("{FILE} names {name}, which is gone")))?;
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
-        let count = file.read(&mut buffer)?;
+        let count = file.read(&mut buffer).map_err(|error| unreadable(&error))?;
         if count == 0 {
             return Ok(hex(&digest.finalize()));
         }
@@ -119,7 +106,7 @@ mod tests {
         write("model", "hello");
         write(FILE, &format!("{hello}  model\n{hello} *./model\n\n"));
         assert!(check(folder.path(), None).is_ok());
-        let of_list = digest(&folder.path().join(FILE)).unwrap();
+        let of_list = digest(folder.path(), FILE).unwrap();
         assert!(check(folder.path(), Some(&tagged(&of_list))).is_ok());
         let error = check(folder.path(), Some(&tagged(hello))).unwrap_err().to_string();
         assert!(error.contains("tag says"), "{error}");
@@ -127,8 +114,8 @@ mod tests {
         let error = check(folder.path(), None).unwrap_err().to_string();
         assert!(error.contains("model is") && error.contains(hello), "{error}");
         for (list, message) in [
-            (format!("{hello}  ../model\n"), "leads out"),
-            (format!("{hello}  gone\n"), "gone: "),
+            (format!("{hello}  ../model\n"), "leaves the model folder"),
+            (format!("{hello}  gone\n"), "gone"),
             ("nonsense\n".to_owned(), "no digest"),
         ] {
             write(FILE, &list);

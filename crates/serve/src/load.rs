@@ -105,7 +105,9 @@ fn examples(folder: &Path, mlmodel: &MlModel) -> Result<Examples> {
             Err(Silent { what: "its input example cannot be read", detail: error.to_string() })
         }
     };
-    Ok(Examples { request, answer: InputExample::recorded_answer(folder)? })
+    let answer = InputExample::recorded_answer(folder)
+        .map_err(|error| Error::Verification { reason: error.to_string() })?;
+    Ok(Examples { request, answer })
 }
 
 fn read(folder: &Path, options: &ServeOptions) -> Result<Read> {

@@ -231,8 +231,10 @@ pub(crate) fn example_records(served: &Served) -> Option<Value> {
     let rows = split.get("data")?.as_array()?;
     let record = |row: &Value| {
         let values = row.as_array()?;
-        let names = columns.iter().filter_map(Value::as_str);
-        let entries = names.zip(values).map(|(name, value)| (name.to_owned(), value.clone()));
+        // pandas names columns without names by whole numbers.
+        let name = |name: &Value| name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+        let entries =
+            columns.iter().zip(values).map(|(column, value)| (name(column), value.clone()));
         Some(Value::Object(entries.collect()))
     };
     rows.iter().map(record).collect::<Option<Vec<Value>>>().map(Value::Array)

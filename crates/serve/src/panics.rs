@@ -96,10 +96,10 @@ mod tests {
     #[test]
     fn the_place_is_told_and_nothing_else() {
         keep_quiet();
-        let panicked = caught(|| -> () { panic!("secret {}", 5) }).unwrap_err();
+        let panicked = caught::<()>(|| panic!("secret {}", 5)).unwrap_err();
         let place = panicked.to_string();
         assert!(place.contains("serve/src/panics.rs:"), "{place}");
-        let again = caught(|| -> () { panicked.go_on() }).unwrap_err();
+        let again = caught::<()>(|| panicked.go_on()).unwrap_err();
         assert_eq!(again.to_string(), place);
         assert_eq!(caught(|| 5).unwrap(), 5);
         assert!(!GUARDED.get());

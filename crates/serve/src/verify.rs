@@ -124,7 +124,7 @@ async fn try_out(
     example: &str,
     recorded: Option<Value>,
     options: &ServeOptions,
-) -> Result<(Served, std::result::Result<(), Failure>)> {
+) -> Result<(Served, Result<(), Failure>)> {
     let request = match read(&served, example, options) {
         Ok(request) => request,
         Err(silent) => return Ok((served, Err(Failure::Silent(silent)))),
@@ -183,7 +183,7 @@ fn native(
     predictor: &dyn Predictor,
     request: &Enforced,
     bytes_max: usize,
-) -> std::result::Result<Vec<u8>, Failure> {
+) -> Result<Vec<u8>, Failure> {
     let predict =
         || predictor.predict(&request.batch).map_err(|error| refused(served, error.to_string()));
     let written = |prediction: &Prediction| {
@@ -240,11 +240,7 @@ fn numbers(values: &ArrayRef) -> usize {
 }
 
 /// The answer of a Python model; it may well be another each time.
-async fn python(
-    pool: &Pool,
-    served: &Served,
-    request: &Enforced,
-) -> std::result::Result<Vec<u8>, Failure> {
+async fn python(pool: &Pool, served: &Served, request: &Enforced) -> Result<Vec<u8>, Failure> {
     let schema = served.mlmodel.signature.as_ref().and_then(|signature| signature.inputs.as_ref());
     let wanted = Wanted { scoring: true, columns: true };
     let question = Question::new(request, schema, wanted).map_err(|e| broken(e.to_string()))?;

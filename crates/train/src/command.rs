@@ -281,7 +281,7 @@ async fn collect(tracking: &dyn Tracking, config: &CommandRun, run_id: &str) -> 
     let model_id = model_id.or_else(|| model.map(|model| model.info.model_id));
     let registered = match (registered, &config.registered_model_name) {
         (None, Some(name)) => {
-            Some(register(tracking, name, &source, run_id, model_id.as_deref()).await?)
+            Some(register(tracking, name, &source, run_id, model_id.as_deref(), Vec::new()).await?)
         }
         (registered, _) => registered,
     };

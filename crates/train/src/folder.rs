@@ -17,8 +17,12 @@ use crate::target::Classes;
 /// Rows of the input example: enough to see the form, few enough to read.
 const EXAMPLE_ROWS: usize = 5;
 
-/// The folder, without the identifiers that it gets when it is logged.
-pub(crate) fn folder(model: &FittedModel, export: &Export, split: &Split) -> Result<ModelFolder> {
+/// The folder, without the identifiers that it gets when it is logged, and the rows of its input example.
+pub(crate) fn folder(
+    model: &FittedModel,
+    export: &Export,
+    split: &Split,
+) -> Result<(ModelFolder, RecordBatch)> {
     let signature = Signature {
         inputs: Some(inputs(model, split)?),
         outputs: Some(outputs(model, export)),
@@ -30,7 +34,7 @@ pub(crate) fn folder(model: &FittedModel, export: &Export, split: &Split) -> Res
     if model.encoder.columns.iter().any(|column| is_text(&column.encoding)) {
         take_text_columns(&mut folder);
     }
-    Ok(folder)
+    Ok((folder, example))
 }
 
 fn is_text(encoding: &Encoding) -> bool {

@@ -25,6 +25,7 @@ mod metrics;
 mod model;
 mod parameters;
 mod progress;
+mod proof;
 mod random;
 mod run;
 mod split;

@@ -21,7 +21,7 @@ use crate::export::export;
 use crate::metrics::{Metrics, evaluate};
 use crate::progress::{OnProgress, Progress, Reporter, on_thread};
 use crate::split::{Split, split};
-use crate::{Error, Result, folder, git, judge, model};
+use crate::{Error, Result, folder, git, judge, model, proof};
 
 /// Name of the logged model: what `mlflow.<flavor>.log_model` calls it by default.
 const MODEL_NAME: &str = "model";
@@ -243,13 +243,16 @@ async fn train_in_run(
     let model_id = logged.info.model_id.clone();
     let holdout = (holdout_name, dataset::short(&holdout_digest));
     let stored = store_model(tracking, &run, &logged, trained.folder, &trained.metrics, holdout);
-    if let Err(error) = stored.await {
-        let failed = LoggedModelStatus::UploadFailed;
-        if let Err(second) = tracking.finalize_logged_model(&model_id, failed).await {
-            tracing::warn!(model_id, error = %second, "cannot mark the model as failed");
+    let checksums = match stored.await {
+        Ok(checksums) => checksums,
+        Err(error) => {
+            let failed = LoggedModelStatus::UploadFailed;
+            if let Err(second) = tracking.finalize_logged_model(&model_id, failed).await {
+                tracing::warn!(model_id, error = %second, "cannot mark the model as failed");
+            }
+            return Err(error);
         }
-        return Err(error);
-    }
+    };
     for (name, content) in trained.files {
         tracking.upload_artifact(&run.info.artifact_uri, &name, once(content)).await?;
     }
@@ -258,7 +261,8 @@ async fn train_in_run(
         None => None,
         Some(name) => {
             progress(Progress::Step(format!("registering {name}")));
-            Some(register(tracking, name, &model_uri, &run_id, Some(&model_id)).await?)
+            let tags = vec![Tag::new(proof::CHECKSUMS_TAG, checksums)];
+            Some(register(tracking, name, &model_uri, &run_id, Some(&model_id), tags).await?)
         }
     };
     end_run(tracking, &run_id, RunStatus::Finished).await?;
@@ -320,10 +324,12 @@ fn fit_and_judge(split: &Split, config: &TrainConfig, reporter: &Reporter) -> Re
     }
     reporter.tell(Progress::Step("judging the exported model".to_owned()));
     let export = export(&fitted)?;
-    let folder = folder::folder(&fitted, &export, split)?;
+    let (mut folder, example) = folder::folder(&fitted, &export, split)?;
     let place = tempfile::tempdir().map_err(|error| Error::io(&std::env::temp_dir(), error))?;
     folder.write(place.path())?;
     let loaded = trainyard_models::load(place.path())?;
+    let answer = proof::answer(&loaded, &example)?;
+    folder.files.push((proof::ANSWER_FILE.to_owned(), answer.into()));
     let classes = split.classes();
     let on_holdout = judge::predict(&loaded, &split.holdout, &classes)?;
     judge::compare(split.task, &fitted.predict(&split.holdout)?, &on_holdout)?;
@@ -335,7 +341,8 @@ fn fit_and_judge(split: &Split, config: &TrainConfig, reporter: &Reporter) -> Re
     Ok(Trained { folder, metrics, files, warnings: fitted.warnings })
 }
 
-/// Links the model to the run, logs its metrics, uploads its files and declares it ready.
+/// Links the model to the run, logs its metrics, uploads its files and declares it ready. Answers the
+/// digest of the list of its digests.
 async fn store_model(
     tracking: &dyn Tracking,
     run: &Run,
@@ -343,7 +350,7 @@ async fn store_model(
     mut folder: ModelFolder,
     metrics: &Metrics,
     (dataset_name, dataset_digest): (String, String),
-) -> Result<()> {
+) -> Result<String> {
     let (run_id, model_id) = (&run.info.run_id, &logged.info.model_id);
     let output = ModelOutput { model_id: model_id.clone(), step: 0 };
     tracking.log_outputs(run_id, vec![output]).await?;
@@ -365,14 +372,15 @@ async fn store_model(
     let write = move || {
         let place = tempfile::tempdir().map_err(|error| Error::io(&std::env::temp_dir(), error))?;
         folder.write(place.path())?;
-        Ok::<_, Error>(place)
+        let checksums = proof::write_checksums(place.path())?;
+        Ok::<_, Error>((place, checksums))
     };
-    let place = tokio::task::spawn_blocking(write)
+    let (place, checksums) = tokio::task::spawn_blocking(write)
         .await
         .map_err(|error| Error::Internal(error.to_string()))??;
     upload_tree(tracking, place.path(), &logged.info.artifact_uri, "").await?;
     tracking.finalize_logged_model(model_id, LoggedModelStatus::Ready).await?;
-    Ok(())
+    Ok(checksums)
 }
 
 /// Makes a version of a registered model, which is created if there is none, and notes it on the
@@ -383,6 +391,7 @@ pub(crate) async fn register(
     source: &str,
     run_id: &str,
     model_id: Option<&str>,
+    tags: Vec<Tag>,
 ) -> Result<ModelVersion> {
     match tracking.create_registered_model(name, &[], None).await {
         Err(error) if error.code() != ErrorCode::ResourceAlreadyExists => return Err(error.into()),
@@ -393,6 +402,7 @@ pub(crate) async fn register(
         source: source.to_owned(),
         run_id: Some(run_id.to_owned()),
         model_id: model_id.map(str::to_owned),
+        tags,
         ..CreateModelVersion::default()
     };
     let version = tracking.create_model_version(version).await?;

@@ -7,7 +7,6 @@ use maud::{Markup, html};
 use trainyard_mlflow::model::{MlModel, Schema};
 use trainyard_mlflow::{Error, Result, Tracking};
 
-
 /// Largest `MLmodel` that is read for a page.
 const BYTES_MAX: usize = 4 << 20;
 /// Columns that are shown.

@@ -159,6 +159,8 @@ impl Limits {
         limits.head_bytes_max = self.max_header_bytes;
         limits.headers_max = self.max_headers;
         limits.is_strict = true;
+        // Between a crowd that says nothing and a client that asks, the client is served.
+        limits.silent_give_way = true;
         limits
     }
 }

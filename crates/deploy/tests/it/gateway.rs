@@ -206,6 +206,8 @@ async fn http2_clients_are_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_connections_take_little_memory() {
+    // Other tests of this process have connections too.
+    trainyard_net::descriptors::raise();
     let stage = stage().await;
     let [gateway] = stage.gateways()[..] else { panic!() };
     let resident = || {

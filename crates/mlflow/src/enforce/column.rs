@@ -358,17 +358,14 @@ impl<'s> Column<'s> {
         written: &str,
         casting: Casting,
     ) -> Result<(), Refusal> {
+        let is_nan = matches!(number, Number::Real(value) if value.is_nan());
         match &mut self.values {
             Values::Double(values) => values.push(cast::double(number, casting)?),
             Values::Float(values) => values.push(cast::float(number, casting)?),
-            // Python writes a missing value of any column as NaN, pandas reads it so. Only its bool() of
-            // one is true.
-            values
-                if matches!(number, Number::Real(value) if value.is_nan())
-                    && !(matches!(values, Values::Boolean(_)) && casting == Casting::Upstream) =>
-            {
-                return Err(Refusal::Null);
-            }
+            // Python writes a missing value of any column as NaN, and pandas reads it so. Only its
+            // bool() of one is true.
+            Values::Boolean(values) if is_nan && casting == Casting::Upstream => values.push(true),
+            _ if is_nan => return Err(Refusal::Null),
             Values::Long(values) => values.push(cast::long(number, casting)?),
             Values::Integer(values) => values.push(cast::integer(number, casting)?),
             Values::Boolean(values) if casting != Casting::Strict => {

@@ -224,7 +224,9 @@ fn split(reader: &mut Reader<'_>) -> Result<Schema> {
         match (key.as_ref(), reader.kind()?) {
             ("columns", Kind::Array) => names = column_names(reader, INFERRED_MAX)?,
             ("data", Kind::Array) => rows(reader, &mut seen)?,
-            _ => drop(reader.skip()?),
+            _ => {
+                reader.skip()?;
+            }
         }
         more = reader.object_next()?;
     }

@@ -57,7 +57,9 @@ impl<'a> Body<'a> {
                         "It is not an inference request: 'inputs' is one list of tensors.",
                     );
                 }
-                _ => drop(reader.skip()?),
+                _ => {
+                    reader.skip()?;
+                }
             }
             more = reader.object_next()?;
         }
@@ -92,6 +94,7 @@ impl<'a> Body<'a> {
     pub(crate) fn fill(&self, request: &mut Request<'_>, reader: &mut Reader<'_>) -> Result<()> {
         let plan = request.plan;
         let end = reader.position();
+        let mut filled = true;
         let known = |input: &Input<'_>| plan.named && plan.lookup(&input.name, 0).is_some();
         match self.inputs.as_slice() {
             [input] if plan.tensors && plan.inputs.len() == 1 => {
@@ -103,6 +106,7 @@ impl<'a> Body<'a> {
             }
             inputs => {
                 let mut names = HashSet::new();
+                filled = false;
                 for (place, input) in inputs.iter().enumerate() {
                     if !names.insert(&input.name) {
                         return refuse(format!("input '{}' is given twice", input.name));
@@ -112,14 +116,18 @@ impl<'a> Body<'a> {
                     match index.and_then(|index| Some((index, request.slots.get(index)?))) {
                         Some((index, Slot::Tensor(_))) => tensor(request, index, input, reader)?,
                         Some((index, Slot::Column(_))) => column(request, index, input, reader)?,
-                        None => request.note_extra(&input.name),
+                        None => {
+                            request.note_extra(&input.name);
+                            continue;
+                        }
                     }
+                    filled = true;
                 }
             }
         }
         reader.seek(end);
         // Without any known input it lacks inputs, not rows.
-        if request.rows > 0 {
+        if filled {
             request.check_rows()?;
         }
         request.columns_end()
@@ -157,7 +165,9 @@ impl<'a> Input<'a> {
                     data = Some(reader.position());
                     reader.skip()?;
                 }
-                _ => drop(reader.skip()?),
+                _ => {
+                    reader.skip()?;
+                }
             }
             more = reader.object_next()?;
         }
@@ -272,7 +282,8 @@ fn column(
     input: &Input<'_>,
     reader: &mut Reader<'_>,
 ) -> Result<()> {
-    enter(request, request.plan, index);
+    let plan = request.plan;
+    enter(request, plan, index);
     let (slots, context) = (&mut request.slots, &mut request.context);
     let Some(Slot::Column(column)) = slots.get_mut(index) else { return Ok(()) };
     input.each(reader, |row, reader| {
@@ -289,7 +300,8 @@ fn tensor(
     input: &Input<'_>,
     reader: &mut Reader<'_>,
 ) -> Result<()> {
-    enter(request, request.plan, index);
+    let plan = request.plan;
+    enter(request, plan, index);
     let (slots, context) = (&mut request.slots, &mut request.context);
     let Some(Slot::Tensor(tensor)) = slots.get_mut(index) else { return Ok(()) };
     let width: usize = input.shape.iter().skip(1).product();

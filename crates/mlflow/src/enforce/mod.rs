@@ -261,7 +261,7 @@ impl Enforcer {
 const DEPTH_MAX: usize = 64;
 
 /// Reads JSON as Python's `json` does, with missing values for `NaN` and the infinities.
-pub(crate) fn read_json(text: &str) -> std::result::Result<Value, String> {
+pub(crate) fn read_json(text: &str) -> Result<Value, String> {
     let mut reader = Reader::new(text, DEPTH_MAX);
     let value = reader.value().and_then(|value| reader.end().map(|()| value));
     value.map_err(|syntax| syntax.describe(text))

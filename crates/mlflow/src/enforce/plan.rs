@@ -95,12 +95,12 @@ impl Plan {
         };
         let by_name =
             inputs.iter().enumerate().map(|(index, input)| (input.name.clone(), index)).collect();
-        // Every column is nullable here: a missing number is a null over a NaN even where the
-        // signature requires the column.
         let places =
             inputs.iter().enumerate().all(|(place, input)| input.name == place.to_string());
         let tensors = matches!(schema, Schema::Tensors(_));
         let width = inputs.iter().map(Input::width).fold(0, usize::saturating_add);
+        // Every column is nullable here: a missing number is a null over a NaN even where the
+        // signature requires the column.
         let nullable = |field: &Arc<Field>| Field::clone(field).with_nullable(true);
         let arrow = schema.arrow_schema();
         let fields: Vec<Field> = arrow.fields().iter().map(nullable).collect();

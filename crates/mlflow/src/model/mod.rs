@@ -3,7 +3,8 @@
 //! - [`MlModel`] is the `MLmodel` file, [`Flavors`] the ways it says the model can be loaded;
 //! - [`Signature`] says what goes in and out; [`infer_signature`] makes one from data;
 //! - [`InputExample`] and [`Environment`] are the files beside it;
-//! - [`ModelFolder`] writes a whole folder that Python's `mlflow` loads.
+//! - [`ModelFolder`] writes a whole folder that Python's `mlflow` loads;
+//! - [`open_file`] and [`read_file`] read a file of a folder that others made.
 
 mod environment;
 mod file;
@@ -18,6 +19,7 @@ mod signature;
 mod signature_json;
 
 pub use environment::Environment;
+pub use file::{open_file, read_file};
 pub use flavors::{
     Flavors, LightgbmFlavor, OnnxFlavor, OtherFlavor, PythonEnv, PythonFunctionFlavor,
     SklearnFlavor, XgboostFlavor,

@@ -69,6 +69,15 @@ impl Document {
         }
     }
 
+    /// Items of a list.
+    pub(crate) fn length(&self) -> Option<usize> {
+        match self {
+            Self::Numbers(values) => Some(values.len()),
+            Self::List(items) => Some(items.len()),
+            _ => None,
+        }
+    }
+
     /// Numbers of a list.
     pub(crate) fn numbers(&self) -> Option<Vec<f64>> {
         match self {

@@ -9,7 +9,11 @@ const MAX_EMPTY_ITEMS: usize = 1_000;
 pub(crate) fn parse(bytes: &[u8]) -> Result<Document, String> {
     let mut parser = Parser { bytes, at: 0 };
     let marker = parser.marker()?;
-    parser.value(marker, 0)
+    let document = parser.value(marker, 0)?;
+    if parser.at != bytes.len() {
+        return Err(parser.error("something after the end"));
+    }
+    Ok(document)
 }
 
 struct Parser<'a> {
@@ -207,6 +211,7 @@ mod tests {
             b"[$d",
             b"x",
             b"{i\x05ab",
+            b"{}}",
         ] {
             assert!(parse(bytes).is_err(), "{bytes:?}");
         }

@@ -18,6 +18,10 @@ const MAX_RATIO: u64 = 100;
 /// Bytes that any archive may unpack to.
 const FREE_BYTES: u64 = 64 << 20;
 
+/// Whether checksums are compared: a fuzzer cannot make them.
+#[expect(unexpected_cfgs, reason = "fuzz.sh sets it")]
+const CHECK: bool = !cfg!(fuzzing);
+
 /// An archive in memory.
 pub(crate) struct Zip<'a> {
     bytes: &'a [u8],
@@ -28,6 +32,7 @@ pub(crate) struct Zip<'a> {
 #[derive(Clone, Copy)]
 struct Entry {
     method: u16,
+    checksum: u32,
     packed: u64,
     unpacked: u64,
     header: u64,
@@ -73,6 +78,7 @@ impl<'a> Zip<'a> {
             let name = bytes.get(at + 46..at + 46 + name_len).ok_or("a cut zip directory")?;
             let mut entry = Entry {
                 method: u16_at(bytes, at + 10)?,
+                checksum: u32_at(bytes, at + 16)?,
                 packed: u64::from(u32_at(bytes, at + 20)?),
                 unpacked: u64::from(u32_at(bytes, at + 24)?),
                 header: u64::from(u32_at(bytes, at + 42)?),
@@ -143,6 +149,11 @@ impl<'a> Zip<'a> {
                 "{name:?} does not unpack to the {} bytes that the archive says",
                 entry.unpacked
             ));
+        }
+        let mut checksum = flate2::Crc::new();
+        checksum.update(&unpacked);
+        if CHECK && checksum.sum() != entry.checksum {
+            return Err(format!("{name:?} is damaged: its checksum is another"));
         }
         Ok(unpacked)
     }

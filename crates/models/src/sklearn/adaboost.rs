@@ -16,11 +16,23 @@ pub(super) struct AdaBoost {
     real: bool,
 }
 
+/// Weights of the members. Boosting that ends early leaves zeros behind them.
+fn weights(fields: Fields<'_>, members: usize) -> Result<Vec<f64>> {
+    let mut weights = fields.numbers("estimator_weights_")?;
+    if fields.optional("n_estimators").is_some() {
+        fields.check_length("estimator_weights_", weights.len(), fields.count("n_estimators")?)?;
+    }
+    if members > weights.len() || weights.iter().skip(members).any(|weight| *weight != 0.0) {
+        return Err(fields.malformed(format!("{} weights of {members} members", weights.len())));
+    }
+    weights.truncate(members);
+    Ok(weights)
+}
+
 impl AdaBoost {
     pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
         let members = members(fields, "estimators_", depth)?;
-        let mut weights = fields.numbers("estimator_weights_")?;
-        weights.truncate(members.len());
+        let weights = weights(fields, members.len())?;
         // Since 1.6 there is only SAMME, and the parameter is kept as "deprecated".
         Ok(Self {
             members,
@@ -131,10 +143,9 @@ pub(super) struct AdaBoostRegressor {
 
 impl AdaBoostRegressor {
     pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
-        Ok(Self {
-            members: members(fields, "estimators_", depth)?,
-            weights: fields.numbers("estimator_weights_")?,
-        })
+        let members = members(fields, "estimators_", depth)?;
+        let weights = weights(fields, members.len())?;
+        Ok(Self { members, weights })
     }
 }
 

@@ -28,10 +28,12 @@ impl Bagging {
         } else {
             None
         };
-        Ok(Self {
-            members: members(fields, "estimators_", depth)?.into_iter().zip(columns).collect(),
-            classes,
-        })
+        let members = members(fields, "estimators_", depth)?;
+        fields.check_length("estimators_features_", columns.len(), members.len())?;
+        if fields.optional("n_estimators").is_some() {
+            fields.check_length("estimators_", members.len(), fields.count("n_estimators")?)?;
+        }
+        Ok(Self { members: members.into_iter().zip(columns).collect(), classes })
     }
 
     fn each<T>(

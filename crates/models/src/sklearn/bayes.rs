@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::data::{Classes, Matrix, Output, Table};
+use super::data::{Classes, Matrix, Output, Sparse, Table};
 use super::estimator::{Estimator, Fields, arg_max, softmax};
 use crate::Result;
 
@@ -75,7 +75,28 @@ pub(super) fn naive_bayes(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
             classes,
         },
     };
+    let rows = match &model.bayes {
+        Bayes::Gaussian { means, variances } if means.columns == variances.columns => {
+            [means.rows, variances.rows]
+        }
+        Bayes::Gaussian { .. } => return Err(fields.malformed("theta_ and var_ do not fit")),
+        Bayes::Linear { weights, .. } => [weights.rows; 2],
+    };
+    let count = model.classes.len();
+    if rows != [count; 2] || model.prior.len() != count {
+        return Err(fields.malformed(format!("{rows:?} rows and priors for {count} classes")));
+    }
     Ok(Box::new(model))
+}
+
+/// Ones where values are above a threshold.
+fn above(x: &Sparse, threshold: f64) -> Result<Sparse> {
+    let mut ones = Sparse::new(x.columns);
+    for row in 0..x.rows() {
+        let kept = x.row(row).filter(|(_, x)| *x > threshold);
+        ones.push_row(kept.map(|(place, _)| (place, 1.0)))?;
+    }
+    Ok(ones)
 }
 
 impl NaiveBayes {
@@ -83,6 +104,11 @@ impl NaiveBayes {
         match &self.bayes {
             Bayes::Linear { weights, binarize: None } => x.times_transposed(weights, &self.prior),
             Bayes::Linear { weights, binarize: Some(threshold) } => {
+                // Where nothing is, nothing is multiplied: without smoothing weights can be infinite.
+                if let (Table::Sparse(sparse), true) = (x, *threshold >= 0.0) {
+                    let ones = above(sparse, *threshold)?;
+                    return ones.times_transposed(weights, &self.prior);
+                }
                 let x = x.finite()?;
                 let ones = x.values.iter().map(|&x| f64::from(u8::from(x > *threshold))).collect();
                 Matrix::new(x.rows, x.columns, ones).times_transposed(weights, &self.prior)

@@ -39,10 +39,12 @@ impl Curve {
             "_SigmoidCalibration" => {
                 Self::Sigmoid { a: fields.float("a_")?, b: fields.float("b_")? }
             }
-            "IsotonicRegression" => Self::Isotonic {
-                x: fields.numbers("X_thresholds_")?,
-                y: fields.numbers("y_thresholds_")?,
-            },
+            "IsotonicRegression" => {
+                let x = fields.numbers("X_thresholds_")?;
+                let y = fields.numbers("y_thresholds_")?;
+                fields.check_length("y_thresholds_", y.len(), x.len())?;
+                Self::Isotonic { x, y }
+            }
             "_TemperatureScaling" => Self::Temperature { beta: fields.float("beta_")? },
             _ => return Err(fields.unsupported("calibration")),
         })
@@ -73,6 +75,9 @@ impl Calibrated {
                 .map(Curve::read)
                 .collect::<Result<Vec<_>>>()?;
             let places = places(&*member, &classes, false);
+            if curves.len() != 1 {
+                fields.check_length("calibrators", curves.len(), places.len())?;
+            }
             parts.push((member, curves, places));
         }
         Ok(Self { parts, classes })

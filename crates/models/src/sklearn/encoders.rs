@@ -80,34 +80,54 @@ enum Unknown {
 
 /// Reads `categories_` and the grouping of rare categories.
 fn columns(fields: Fields<'_>) -> Result<Vec<Encoded>> {
+    let lists = fields.items("categories_")?;
     let groups = fields
         .optional("_default_to_infrequent_mappings")
         .and_then(Value::items)
         .unwrap_or_default();
-    fields
-        .items("categories_")?
-        .into_iter()
-        .enumerate()
-        .map(|(at, value)| {
-            let keys = categories(fields, value)?;
-            let count = keys.len();
-            let mapping = groups
-                .get(at)
-                .and_then(|group| super::estimator::numbers(*group))
-                .filter(|mapping| mapping.len() == count);
-            let place = keys.into_iter().enumerate().map(|(number, key)| {
-                let mapped = mapping
-                    .as_ref()
-                    .and_then(|mapping| mapping.get(number))
-                    .map_or(number, |&x| x as usize);
-                (key, mapped)
-            });
-            let width = mapping.as_ref().map_or(count, |mapping| {
-                mapping.iter().fold(0.0, |a: f64, &b| a.max(b)) as usize + 1
-            });
-            Ok(Encoded { place: place.collect(), width, infrequent: mapping.map(|_| width - 1) })
-        })
-        .collect()
+    if !groups.is_empty() && groups.len() != lists.len() {
+        return Err(fields.malformed("_default_to_infrequent_mappings are of other columns"));
+    }
+    let column = |(at, value): (usize, Value<'_>)| {
+        let keys = categories(fields, value)?;
+        let count = keys.len();
+        let group = groups.get(at).filter(|group| !group.is_none());
+        let mapping = group.map(|group| mapping(fields, *group, value, count)).transpose()?;
+        let width = mapping
+            .as_ref()
+            .map_or(count, |mapping| mapping.iter().map(|&code| code + 1).max().unwrap_or(0));
+        let code = |number: usize| {
+            mapping.as_ref().and_then(|mapping| mapping.get(number)).copied().unwrap_or(number)
+        };
+        let infrequent = mapping.is_some().then(|| width.saturating_sub(1));
+        let place = keys.into_iter().enumerate().map(|(number, key)| (key, code(number)));
+        Ok::<_, Error>(Encoded { place: place.collect(), width, infrequent })
+    };
+    lists.into_iter().enumerate().map(column).collect()
+}
+
+/// The codes of the categories of a column once the rare ones share the last. An ordinal encoder leaves
+/// NaN, which stands last, out of this: it has a value of its own.
+fn mapping(
+    fields: Fields<'_>,
+    group: Value<'_>,
+    categories: Value<'_>,
+    count: usize,
+) -> Result<Vec<usize>> {
+    let mapping = super::estimator::numbers(group)
+        .ok_or_else(|| fields.malformed("_default_to_infrequent_mappings hold no numbers"))?;
+    let expected = if fields.name() == "OrdinalEncoder" && has_nan(categories) {
+        count.saturating_sub(1)
+    } else {
+        count
+    };
+    let codes: Option<Vec<usize>> = mapping
+        .iter()
+        .map(|&x| (x.fract() == 0.0 && (0.0..count as f64).contains(&x)).then_some(x as usize))
+        .collect();
+    codes.filter(|codes| codes.len() == expected).ok_or_else(|| {
+        fields.malformed(format!("{} codes of {expected} categories", mapping.len()))
+    })
 }
 
 impl Encoded {

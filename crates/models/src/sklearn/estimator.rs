@@ -205,6 +205,24 @@ impl<'a> Fields<'a> {
         self.value(name)?.items().ok_or_else(|| self.malformed(format!("{name} is no list")))
     }
 
+    /// Refuses a list of another length than the rest of the estimator has.
+    pub(crate) fn check_length(self, name: &str, found: usize, expected: usize) -> Result<()> {
+        if found == expected {
+            return Ok(());
+        }
+        Err(self.malformed(format!("{name} is of {found} where there must be {expected}")))
+    }
+
+    /// `intercept_` of so many linear functions; a zero stands for all of them where none was fitted.
+    pub(crate) fn intercepts(self, functions: usize) -> Result<Vec<f64>> {
+        let given = self.optional_numbers("intercept_")?.unwrap_or_else(|| vec![0.0]);
+        if given == [0.0] {
+            return Ok(vec![0.0; functions]);
+        }
+        self.check_length("intercept_", given.len(), functions)?;
+        Ok(given)
+    }
+
     /// `classes_`, or the attribute of another name.
     pub(crate) fn classes(self, name: &str) -> Result<Arc<Classes>> {
         let array = self.array(name).map_err(|error| {

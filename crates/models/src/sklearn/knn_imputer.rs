@@ -1,10 +1,13 @@
 //! `KNNImputer`: the mean of the nearest rows of training that have the value.
+//!
+//! Where more rows are equally near than are asked for, scikit-learn's choice depends on the processor. If
+//! it matters, the model is refused when its own rows of training show it, and else the request.
 
 use super::data::{Column, Matrix, Table};
 use super::encoders::{Key, keys};
 use super::estimator::{Estimator, Fields};
 use super::impute::{Indicator, missing_values};
-use crate::Result;
+use crate::{Error, Result};
 
 #[derive(Debug)]
 struct KnnImputer {
@@ -12,6 +15,8 @@ struct KnnImputer {
     missing: Key,
     /// By cell of `samples`: whether it is missing.
     holes: Vec<bool>,
+    /// Whether all that is not missing is whole: then ties are exact.
+    whole: bool,
     neighbours: usize,
     by_distance: bool,
     /// Columns that training saw no value of are left out, or zero if they are kept.
@@ -31,7 +36,9 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let samples = fields.matrix("_fit_X")?;
     let missing = missing_values(fields);
     let holes: Vec<bool> = samples.values.iter().map(|&x| Key::number(x) == missing).collect();
-    Ok(Box::new(KnnImputer {
+    let whole = samples.values.iter().zip(&holes).all(|(x, gone)| *gone || is_whole(*x));
+    let imputer = KnnImputer {
+        whole,
         holes,
         samples,
         missing,
@@ -42,7 +49,12 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
             .optional("indicator_")
             .map(|value| Indicator::read(Fields(value)))
             .transpose()?,
-    }))
+    };
+    if imputer.neighbours == 0 {
+        return Err(fields.malformed("n_neighbors is 0"));
+    }
+    imputer.check(fields)?;
+    Ok(Box::new(imputer))
 }
 
 impl KnnImputer {
@@ -50,62 +62,165 @@ impl KnnImputer {
         self.holes.get(sample * self.samples.columns + column).copied().unwrap_or(true)
     }
 
-    /// Distances over the columns that both have, scaled up to all columns; NaN where there are none.
-    fn distances(&self, row: &[f64], missing: &[bool]) -> Vec<f64> {
-        let width = self.samples.columns;
+    /// How far each row of training is, over the columns that both have, scaled up to all columns.
+    fn distances(&self, row: &[f64], missing: &[bool]) -> Vec<Distance> {
+        let width = self.samples.columns as f64;
+        let of_row: f64 = squares(row, |at| missing.get(at) == Some(&true));
+        let is_whole = self.whole && row.iter().zip(missing).all(|(x, gone)| *gone || is_whole(*x));
         let every = self.samples.each_row().enumerate();
         every
             .map(|(sample, values)| {
-                let (mut squares, mut shared) = (0.0, 0_usize);
+                let (mut sum, mut shared) = (0.0, 0.0);
                 for (at, (x, y)) in row.iter().zip(values).enumerate() {
                     if missing.get(at) == Some(&false) && !self.is_hole(sample, at) {
-                        squares += (x - y) * (x - y);
-                        shared += 1;
+                        sum += (x - y) * (x - y);
+                        shared += 1.0;
                     }
                 }
-                if shared == 0 {
-                    return f64::NAN;
+                if shared == 0.0 {
+                    return Distance { square: f64::NAN, blur: 0.0 };
                 }
-                (squares / shared as f64 * width as f64).sqrt()
+                let size = of_row + squares(values, |at| self.is_hole(sample, at));
+                // Whole numbers are added and multiplied without rounding.
+                let blur = if is_whole && size < WHOLE_MAX { 0.0 } else { size * BLUR };
+                Distance { square: sum / shared * width, blur: blur / shared * width }
             })
             .collect()
     }
 
     /// What a missing cell becomes, for a row with these distances.
-    fn value(&self, column: usize, distances: &[f64]) -> f64 {
-        let donors = || (0..self.samples.rows).filter(|&sample| !self.is_hole(sample, column));
+    fn value(&self, column: usize, distances: &[Distance]) -> Result<f64, Tie> {
         let of = |sample: usize| {
             self.samples.values.get(sample * self.samples.columns + column).copied().unwrap_or(0.0)
         };
-        let distance = |sample: usize| distances.get(sample).copied().unwrap_or(f64::NAN);
-        // Nearest first; rows without a distance come last and count nothing.
-        let mut nearest: Vec<(f64, usize)> = donors()
-            .map(|sample| (distance(sample), sample))
-            .filter(|(distance, _)| !distance.is_nan())
+        let donors = || (0..self.samples.rows).filter(|&sample| !self.is_hole(sample, column));
+        // Rows without a distance count nothing.
+        let mut nearest: Vec<(Distance, f64)> = donors()
+            .filter_map(|sample| Some((*distances.get(sample)?, of(sample))))
+            .filter(|(distance, _)| !distance.square.is_nan())
             .collect();
         if nearest.is_empty() {
             let (sum, count) = donors().fold((0.0, 0.0), |(sum, n), at| (sum + of(at), n + 1.0));
-            return sum / count;
+            return Ok(sum / count);
         }
-        let order = |a: &(f64, usize), b: &(f64, usize)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        let order = |a: &(Distance, f64), b: &(Distance, f64)| a.0.square.total_cmp(&b.0.square);
         if self.neighbours > 0 && self.neighbours < nearest.len() {
             nearest.select_nth_unstable_by(self.neighbours - 1, order);
+            self.check_border(&nearest)?;
             nearest.truncate(self.neighbours);
         }
         nearest.sort_by(order);
-        let exact = nearest.iter().any(|(distance, _)| *distance == 0.0);
+        self.check_weights(&nearest)?;
+        let exact = nearest.iter().any(|(distance, _)| distance.square == 0.0);
         let (mut sum, mut weights) = (0.0, 0.0);
-        for (distance, sample) in nearest {
+        for (distance, value) in nearest {
+            let distance = distance.square.sqrt();
             let weight = match (self.by_distance, exact) {
                 (false, _) => 1.0,
                 (true, true) => f64::from(u8::from(distance == 0.0)),
                 (true, false) => 1.0 / distance,
             };
-            sum += of(sample) * weight;
+            sum += value * weight;
             weights += weight;
         }
-        sum / weights
+        Ok(sum / weights)
     }
+
+    /// Whether all that may be the last of the neighbours have the same value: then it is the same which
+    /// of them are taken. The neighbours stand first, the farthest of them last.
+    fn check_border(&self, nearest: &[(Distance, f64)]) -> Result<(), Tie> {
+        let (inside, outside) = nearest.split_at(self.neighbours);
+        let Some((border, value)) = inside.last() else { return Ok(()) };
+        let at_border = |(distance, _): &&(Distance, f64)| {
+            (distance.square - border.square).abs() <= distance.blur + border.blur
+        };
+        let same = |part: &[(Distance, f64)]| {
+            part.iter().filter(at_border).all(|(_, other)| other == value)
+        };
+        if !outside.iter().any(|each| at_border(&each)) || same(inside) && same(outside) {
+            return Ok(());
+        }
+        Err(Tie)
+    }
+
+    /// Whether weights by distance are certain: those of rows almost at the same place are what is left of
+    /// numbers that cancel.
+    fn check_weights(&self, nearest: &[(Distance, f64)]) -> Result<(), Tie> {
+        /// Nine digits of a weight must be right; the blur is generous by one.
+        const DIGITS: f64 = 1e-8;
+        let value = nearest.first().map(|(_, value)| *value);
+        let certain = |(distance, _): &(Distance, f64)| {
+            distance.blur == 0.0 || distance.blur < distance.square * DIGITS
+        };
+        let matters = self.by_distance && nearest.iter().any(|(_, other)| Some(*other) != value);
+        if !matters || nearest.iter().all(certain) { Ok(()) } else { Err(Tie) }
+    }
+
+    /// Fills one row; the column of a value that is not certain is the error.
+    fn fill(&self, row: &mut [f64], valid: &[bool]) -> Result<(), usize> {
+        let missing: Vec<bool> =
+            keys(&Column::Numbers(row.to_vec())).iter().map(|key| *key == self.missing).collect();
+        let open = |at: usize| missing.get(at) == Some(&true) && valid.get(at) == Some(&true);
+        if !(0..row.len()).any(open) {
+            return Ok(());
+        }
+        let distances = self.distances(row, &missing);
+        for (at, cell) in row.iter_mut().enumerate().filter(|(at, _)| open(*at)) {
+            *cell = self.value(at, &distances).map_err(|Tie| at)?;
+        }
+        Ok(())
+    }
+
+    /// By column: whether training saw a value.
+    fn valid(&self) -> Vec<bool> {
+        (0..self.samples.columns)
+            .map(|column| (0..self.samples.rows).any(|sample| !self.is_hole(sample, column)))
+            .collect()
+    }
+
+    /// Whether rows like those of training have neighbours that are certain.
+    fn check(&self, fields: Fields<'_>) -> Result<()> {
+        /// Numbers that are looked at: some tenths of a second.
+        const NUMBERS: usize = 200_000_000;
+        let rows = NUMBERS / self.samples.values.len().max(1);
+        let valid = self.valid();
+        for row in self.samples.each_row().take(rows.max(1)) {
+            self.fill(&mut row.to_vec(), &valid).map_err(|column| {
+                fields.unsupported(format!(
+                    "column {column} of equally near rows, of which it depends on the processor which \
+                     are taken,"
+                ))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// How far a row of training is.
+#[derive(Debug, Clone, Copy)]
+struct Distance {
+    square: f64,
+    /// How far the square may be off that scikit-learn has: it subtracts products from squares.
+    blur: f64,
+}
+
+/// Neighbours that are as near as others. scikit-learn takes some of them, which ones depends on the vector
+/// instructions of the processor that NumPy's `argpartition` finds.
+struct Tie;
+
+/// Rounding of a squared distance, relative to the squares that it is the difference of.
+const BLUR: f64 = 16.0 * f64::EPSILON;
+
+/// Sums of whole numbers below this are exact.
+const WHOLE_MAX: f64 = 4_503_599_627_370_496.0;
+
+fn is_whole(x: f64) -> bool {
+    x.fract() == 0.0
+}
+
+/// The sum of squares of what is there.
+fn squares(row: &[f64], is_missing: impl Fn(usize) -> bool) -> f64 {
+    row.iter().enumerate().filter(|(at, _)| !is_missing(*at)).map(|(_, x)| x * x).sum()
 }
 
 impl Estimator for KnnImputer {
@@ -113,24 +228,15 @@ impl Estimator for KnnImputer {
         let indicators = self.indicator.as_ref().map(|indicator| indicator.mask(&x)).transpose()?;
         let mut x = x.matrix()?.into_owned();
         x.check_width(self.samples.columns)?;
-        let width = x.columns;
-        let valid: Vec<bool> = (0..width)
-            .map(|column| (0..self.samples.rows).any(|sample| !self.is_hole(sample, column)))
-            .collect();
-        for row in x.each_row_mut() {
-            let missing: Vec<bool> = keys(&Column::Numbers(row.to_vec()))
-                .iter()
-                .map(|key| *key == self.missing)
-                .collect();
-            let open = |(missing, valid): (&bool, &bool)| *missing && *valid;
-            if missing.iter().zip(&valid).any(open) {
-                let distances = self.distances(row, &missing);
-                for (at, cell) in row.iter_mut().enumerate() {
-                    if missing.get(at) == Some(&true) && valid.get(at) == Some(&true) {
-                        *cell = self.value(at, &distances);
-                    }
-                }
-            }
+        let valid = self.valid();
+        for (number, row) in x.each_row_mut().enumerate() {
+            self.fill(row, &valid).map_err(|column| {
+                Error::Input(format!(
+                    "column {column}, row {number}: rows of training are equally near, and which of them \
+                     scikit-learn's KNNImputer takes depends on the processor; serve the model with \
+                     Python workers"
+                ))
+            })?;
             if self.keep_empty {
                 for (cell, _) in row.iter_mut().zip(&valid).filter(|(_, valid)| !**valid) {
                     *cell = 0.0;

@@ -25,9 +25,10 @@ pub(super) fn regressor(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         },
         _ => false,
     };
+    let coefficients = fields.matrix("coef_")?;
     Ok(Box::new(Regressor {
-        coefficients: fields.matrix("coef_")?,
-        intercept: fields.optional_numbers("intercept_")?.unwrap_or_else(|| vec![0.0]),
+        intercept: fields.intercepts(coefficients.rows)?,
+        coefficients,
         exponential,
         table: fields.array("coef_")?.shape.len() > 1,
     }))
@@ -130,8 +131,12 @@ pub(super) fn classifier(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         _ => fields.classes("classes_")?,
     };
     let coefficients = fields.matrix("coef_")?;
+    let multilabel = fields
+        .optional("_label_binarizer")
+        .is_some_and(|binarizer| Fields(binarizer).text("y_type_", "").starts_with("multilabel"));
     let scores = coefficients.rows;
-    if scores != classes.len() && !(scores == 1 && classes.len() <= 2) {
+    let of_two = scores == 1 && (classes.len() == 2 || multilabel);
+    if scores != classes.len() && !of_two || scores == 1 && !of_two {
         return Err(fields.malformed(format!("{scores} scores for {} classes", classes.len())));
     }
     let probabilities = match fields.name() {
@@ -152,10 +157,7 @@ pub(super) fn classifier(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         },
         _ => Probabilities::None,
     };
-    let intercept = fields.optional_numbers("intercept_")?.unwrap_or_else(|| vec![0.0]);
-    let multilabel = fields
-        .optional("_label_binarizer")
-        .is_some_and(|binarizer| Fields(binarizer).text("y_type_", "").starts_with("multilabel"));
+    let intercept = fields.intercepts(scores)?;
     let directions = fields.optional("scalings_").map(|_| Directions::read(fields)).transpose()?;
     Ok(Box::new(Classifier {
         coefficients,

@@ -6,6 +6,7 @@
 mod adaboost;
 mod bagging;
 mod bayes;
+mod bisecting;
 mod boosters;
 mod calibration;
 mod compose;
@@ -306,7 +307,8 @@ fn load(value: Value<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
         "KNeighborsClassifier" | "KNeighborsRegressor" => neighbours::load(fields),
         "MLPClassifier" | "MLPRegressor" => network::network(fields),
         "DummyClassifier" | "DummyRegressor" => dummy::dummy(fields),
-        "KMeans" | "MiniBatchKMeans" | "BisectingKMeans" => projection::centres(fields),
+        "KMeans" | "MiniBatchKMeans" => projection::centres(fields),
+        "BisectingKMeans" => bisecting::bisecting(fields),
         "PCA" | "IncrementalPCA" | "TruncatedSVD" => projection::projection(fields),
         _ => load_compound(fields, class, depth),
     }

@@ -55,11 +55,13 @@ pub(super) struct OneVsRest {
 impl OneVsRest {
     pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
         let binarizer = Fields(fields.value("label_binarizer_")?);
-        Ok(Self {
-            members: members(fields, "estimators_", depth)?,
-            classes: binarizer.classes("classes_")?,
-            multilabel: binarizer.text("y_type_", "multiclass").starts_with("multilabel"),
-        })
+        let members = members(fields, "estimators_", depth)?;
+        let classes = binarizer.classes("classes_")?;
+        let multilabel = binarizer.text("y_type_", "multiclass").starts_with("multilabel");
+        // Of two classes one member says both.
+        let expected = if classes.len() == 2 && !multilabel { 1 } else { classes.len() };
+        fields.check_length("estimators_", members.len(), expected)?;
+        Ok(Self { members, classes, multilabel })
     }
 
     /// One column for each member.

@@ -22,6 +22,9 @@ struct Neighbours {
     by_distance: bool,
     metric: Metric,
     tree: Option<KdTree>,
+    /// Whether ties are certain: in the order of a k-d tree, or of samples that are one block of the search
+    /// without a tree.
+    order_is_known: bool,
     /// Whether the target was a matrix.
     table: bool,
 }
@@ -70,10 +73,22 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     if values.len() != samples.rows * width || (is_classifier && classes.len() != width) {
         return Err(fields.malformed(format!("_y of shape {:?}", targets.shape)));
     }
-    let tree = match fields.optional("_tree") {
-        Some(tree) if tree_class(tree) == Some("KDTree") => KdTree::read(tree, &samples),
+    // Training saw each class.
+    for (output, classes) in classes.iter().enumerate() {
+        let chosen = values.iter().skip(output).step_by(width.max(1));
+        let last = chosen.fold(-1.0, |last: f64, &class| last.max(class));
+        fields.check_length("classes_", classes.len(), (last + 1.0) as usize)?;
+    }
+    let fitted = fields.optional("_tree");
+    let tree = match fitted {
+        Some(tree) if tree_class(tree) == Some("KDTree") => {
+            let tree = KdTree::read(tree, &samples);
+            Some(tree.ok_or_else(|| fields.malformed("_tree does not fit _fit_X"))?)
+        }
         _ => None,
     };
+    let whole = samples.values.iter().all(|x| x.fract() == 0.0);
+    let one_block = fitted.is_none() && whole && samples.rows <= BLOCK_ROWS;
     Ok(Box::new(Neighbours {
         count: fields.count("n_neighbors")?.min(samples.rows),
         targets: Matrix::new(samples.rows, width, values),
@@ -82,9 +97,17 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         samples,
         classes,
         by_distance,
+        order_is_known: tree.is_some() || one_block,
         tree,
     }))
 }
+
+/// Samples that scikit-learn's search without a tree looks at together. Blocks go to the threads of the
+/// machine, whose number then decides ties.
+const BLOCK_ROWS: usize = 256;
+
+/// Rounding of a distance, relative to the squares that it is the difference of.
+const BLUR: f64 = 16.0 * f64::EPSILON;
 
 /// The class of a tree, which pickles name as the argument of a function that makes it.
 fn tree_class(tree: crate::python::Value<'_>) -> Option<&str> {
@@ -94,17 +117,27 @@ fn tree_class(tree: crate::python::Value<'_>) -> Option<&str> {
 
 impl Neighbours {
     /// Nearest samples of a row with their weights.
-    fn nearest(&self, row: &[f64]) -> Vec<(usize, f64)> {
+    fn nearest(&self, row: &[f64]) -> Result<Vec<(usize, f64)>> {
         let mut nearest = Nearest::new(self.count);
+        let mut distances = Vec::new();
         match &self.tree {
             Some(tree) => tree.visit(row, self.metric, &self.samples, &mut nearest),
             None => {
-                for (at, sample) in self.samples.each_row().enumerate() {
-                    nearest.offer(self.metric.reduced(row, sample), at);
+                let every = self.samples.each_row();
+                distances.extend(every.map(|sample| self.metric.reduced(row, sample)));
+                for (at, &distance) in distances.iter().enumerate() {
+                    nearest.offer(distance, at);
                 }
             }
         }
         let mut found = nearest.sorted();
+        if !self.order_is_known && !self.is_certain(row, &found, &distances) {
+            return Err(Error::Input(
+                "samples of training are equally near, and which of them scikit-learn takes depends on the \
+                 machine; serve the model with Python workers"
+                    .to_owned(),
+            ));
+        }
         for (_, distance) in &mut found {
             *distance = self.metric.distance(*distance);
         }
@@ -117,7 +150,36 @@ impl Neighbours {
                 (true, false) => 1.0 / *weight,
             };
         }
-        found
+        Ok(found)
+    }
+
+    /// Whether all samples that are as near as the last of the found ones have the same target, and weights
+    /// by distance are more than rounding.
+    fn is_certain(&self, row: &[f64], found: &[(usize, f64)], distances: &[f64]) -> bool {
+        /// Nine digits of a weight must be right; the blur is generous by one.
+        const DIGITS: f64 = 1e-8;
+        let Some(&(last, border)) = found.last() else { return true };
+        let length = |values: &[f64]| values.iter().map(|x| x * x).sum::<f64>();
+        let of_row = length(row);
+        let blur = |sample: usize| {
+            let start = sample * self.samples.columns;
+            let values = self.samples.values.get(start..start + self.samples.columns);
+            BLUR * (1.0 + of_row + length(values.unwrap_or_default()))
+        };
+        let targets = |sample: usize| {
+            let start = sample * self.targets.columns;
+            self.targets.values.get(start..start + self.targets.columns).unwrap_or_default()
+        };
+        let same = |sample: usize| targets(sample) == targets(last);
+        // If all samples are neighbours there is nothing to choose.
+        let border_is_certain = found.len() == self.samples.rows
+            || distances.iter().enumerate().all(|(sample, distance)| {
+                (distance - border).abs() > blur(sample) + blur(last) || same(sample)
+            });
+        let weights_are_certain = !self.by_distance
+            || found.iter().all(|(sample, _)| same(*sample))
+            || found.iter().all(|&(sample, distance)| blur(sample) < distance * DIGITS);
+        border_is_certain && weights_are_certain
     }
 
     fn target(&self, sample: usize, output: usize) -> f64 {
@@ -133,18 +195,18 @@ impl Neighbours {
         }
     }
 
-    fn labels(&self, x: &Matrix) -> Output {
+    fn labels(&self, x: &Matrix) -> Result<Output> {
         let mut outputs: Vec<(Vec<usize>, Arc<Classes>)> =
             self.classes.iter().map(|classes| (Vec::new(), Arc::clone(classes))).collect();
         for row in x.each_row() {
-            let nearest = self.nearest(row);
+            let nearest = self.nearest(row)?;
             for (output, (chosen, classes)) in outputs.iter_mut().enumerate() {
                 let mut votes = vec![0.0; classes.len()];
                 self.votes(&nearest, output, &mut votes);
                 chosen.push(arg_max(&votes));
             }
         }
-        match outputs.pop() {
+        Ok(match outputs.pop() {
             Some((chosen, classes)) if outputs.is_empty() && !self.table => {
                 Output::Labels(chosen, classes)
             }
@@ -152,7 +214,7 @@ impl Neighbours {
                 outputs.extend(last);
                 Output::ManyLabels(outputs)
             }
-        }
+        })
     }
 }
 
@@ -161,11 +223,11 @@ impl Estimator for Neighbours {
         let x = x.finite()?;
         x.check_width(self.samples.columns)?;
         if !self.classes.is_empty() {
-            return Ok(self.labels(&x));
+            return self.labels(&x);
         }
         let mut result = Matrix::zeros(x.rows, self.targets.columns)?;
         for (row, answer) in x.each_row().zip(result.each_row_mut()) {
-            let nearest = self.nearest(row);
+            let nearest = self.nearest(row)?;
             let total: f64 = nearest.iter().map(|(_, weight)| weight).sum();
             for (at, answer) in answer.iter_mut().enumerate() {
                 let weighed =
@@ -186,7 +248,7 @@ impl Estimator for Neighbours {
         x.check_width(self.samples.columns)?;
         let mut result = Matrix::zeros(x.rows, classes.len())?;
         for (row, shares) in x.each_row().zip(result.each_row_mut()) {
-            self.votes(&self.nearest(row), 0, shares);
+            self.votes(&self.nearest(row)?, 0, shares);
             let total: f64 = shares.iter().sum();
             for share in shares.iter_mut() {
                 *share /= total;

@@ -59,12 +59,18 @@ pub(super) fn network(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let classes =
         if fields.name() == "MLPClassifier" { Some(fields.classes("classes_")?) } else { None };
     let mut layers = Vec::new();
-    for (weights, biases) in fields.items("coefs_")?.into_iter().zip(fields.items("intercepts_")?) {
+    let (coefs, intercepts) = (fields.items("coefs_")?, fields.items("intercepts_")?);
+    fields.check_length("intercepts_", intercepts.len(), coefs.len())?;
+    if fields.optional("n_layers_").is_some() {
+        fields.check_length("coefs_", coefs.len() + 1, fields.count("n_layers_")?)?;
+    }
+    for (weights, biases) in coefs.into_iter().zip(intercepts) {
         let weights = super::estimator::matrix(weights)
             .ok_or_else(|| fields.malformed("coefs_ hold no matrices"))?;
         let turned = (0..weights.columns).flat_map(|at| weights.column(at)).collect();
         let biases = super::estimator::numbers(biases)
             .ok_or_else(|| fields.malformed("intercepts_ hold no numbers"))?;
+        fields.check_length("intercepts_ of a layer", biases.len(), weights.columns)?;
         layers.push((Matrix::new(weights.columns, weights.rows, turned), biases));
     }
     let outputs = layers.last().map_or(0, |(weights, _)| weights.rows);

@@ -103,7 +103,7 @@ pub(super) fn scaler(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let when = |flag: &str, name: &str| {
         if fields.flag(flag, true) { fields.optional_numbers(name) } else { Ok(None) }
     };
-    Ok(Box::new(ByRow(match fields.name() {
+    let affine = match fields.name() {
         "StandardScaler" => Affine {
             minus: when("with_mean", "mean_")?,
             over: when("with_std", "scale_")?,
@@ -121,6 +121,7 @@ pub(super) fn scaler(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         },
         _ => {
             let range = fields.numbers("feature_range")?;
+            fields.check_length("feature_range", range.len(), 2)?;
             let clip = match range.as_slice() {
                 [low, high] if fields.flag("clip", false) => Some((*low, *high)),
                 _ => None,
@@ -132,7 +133,15 @@ pub(super) fn scaler(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
                 ..Affine::default()
             }
         }
-    })))
+    };
+    // Each part has one number a column.
+    let parts = [&affine.minus, &affine.over, &affine.times, &affine.plus];
+    if let Some(width) = affine.width() {
+        for part in parts.into_iter().flatten() {
+            fields.check_length("scale_, mean_ or the like", part.len(), width)?;
+        }
+    }
+    Ok(Box::new(ByRow(affine)))
 }
 
 /// `Normalizer`

@@ -54,10 +54,22 @@ impl Estimator for Projection {
 
 /// `KMeans`: the nearest centre.
 #[derive(Debug)]
-struct Centres(Matrix);
+pub(super) struct Centres(pub(super) Matrix);
 
 pub(super) fn centres(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    Ok(Box::new(Centres(fields.matrix("cluster_centers_")?)))
+    Ok(Box::new(Centres::read(fields)?))
+}
+
+impl Centres {
+    /// Reads `cluster_centers_`; there are as many as `n_clusters` says.
+    pub(super) fn read(fields: Fields<'_>) -> Result<Self> {
+        let centres = fields.matrix("cluster_centers_")?;
+        let expected = fields.count("n_clusters")?;
+        if centres.rows != expected {
+            return Err(fields.malformed(format!("{} centres, not {expected}", centres.rows)));
+        }
+        Ok(Self(centres))
+    }
 }
 
 impl Estimator for Centres {

@@ -29,11 +29,14 @@ impl Voting {
                     == Some("drop")
             })
             .collect();
+        let kept = dropped.iter().filter(|dropped| !**dropped).count();
+        fields.check_length("estimators", kept, members.len())?;
         if weights.is_empty() {
             weights = vec![1.0; members.len()];
         } else {
             let mut dropped = dropped.into_iter();
             weights.retain(|_| dropped.next() != Some(true));
+            fields.check_length("weights", weights.len(), members.len())?;
         }
         let classes = if fields.name() == "VotingClassifier" {
             Some(fields.classes("classes_")?)
@@ -131,14 +134,19 @@ impl Stacking {
             });
         let methods = methods.collect::<Result<Vec<_>>>()?;
         let members = members(fields, "estimators_", depth)?;
+        fields.check_length("stack_method_", methods.len(), members.len())?;
         let classes = if fields.name() == "StackingClassifier" {
             Some(fields.classes("classes_")?)
         } else {
             None
         };
+        let last = super::load(fields.value("final_estimator_")?, depth + 1)?;
+        if let (Some(classes), Some(inner)) = (&classes, last.classes()) {
+            fields.check_length("classes_", classes.len(), inner.len())?;
+        }
         Ok(Self {
             members: members.into_iter().zip(methods).collect(),
-            last: super::load(fields.value("final_estimator_")?, depth + 1)?,
+            last,
             passthrough: fields.flag("passthrough", false),
             classes,
         })

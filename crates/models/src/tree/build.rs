@@ -44,6 +44,14 @@ pub enum BuildError {
         /// Node of the tree.
         node: usize,
     },
+    /// Nodes that no other leads to: a child was lost.
+    #[error("tree {tree}: {count} nodes are reached from nowhere")]
+    Unreached {
+        /// Tree of the file.
+        tree: usize,
+        /// Nodes beyond those that the file itself says are unused.
+        count: usize,
+    },
     /// A tree without nodes.
     #[error("tree {tree} has no nodes")]
     Empty {
@@ -167,7 +175,7 @@ struct Placed<'a> {
     left: u32,
 }
 
-/// Orders the nodes that can be reached from the root, children of one node side by side.
+/// Orders the nodes from the root on, children of one node side by side; all must be reached.
 fn breadth_first<V>(
     tree: usize,
     spec: &TreeSpec<V>,
@@ -218,7 +226,10 @@ fn breadth_first<V>(
             }
         }
     }
-    Ok(order)
+    match spec.nodes.len().checked_sub(order.len() + spec.unused) {
+        Some(0) => Ok(order),
+        count => Err(BuildError::Unreached { tree, count: count.unwrap_or(0) }),
+    }
 }
 
 impl<X: Scalar> Nodes<X> {

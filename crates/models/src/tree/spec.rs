@@ -9,6 +9,9 @@ pub struct TreeSpec<V> {
     pub values: Vec<V>,
     /// First output that the leaf values are added to.
     pub target: u32,
+    /// Nodes that nothing leads to, as far as the file itself says so: XGBoost keeps the places of nodes
+    /// that it took out again.
+    pub unused: usize,
 }
 
 /// A node of a tree.

@@ -88,7 +88,7 @@ fn tree(every: bool, features: u32) -> impl Strategy<Value = TreeSpec<f64>> {
                     zero_is_missing: zero == 1,
                 });
             }
-            TreeSpec { nodes, values: (0..leaves).map(f64::from).collect(), target: 0 }
+            TreeSpec { nodes, values: (0..leaves).map(f64::from).collect(), ..TreeSpec::default() }
         },
     )
 }
@@ -170,7 +170,7 @@ fn split(feature: u32, left: u32, right: u32) -> NodeSpec {
 }
 
 fn build(nodes: Vec<NodeSpec>) -> BuildError {
-    let tree = TreeSpec { nodes, values: vec![1.0, 2.0], target: 0 };
+    let tree = TreeSpec { nodes, values: vec![1.0, 2.0], ..TreeSpec::default() };
     Forest::<f32, f64>::build(&[tree], 2, 1, 1).unwrap_err()
 }
 
@@ -207,11 +207,50 @@ fn chains_beyond_the_limit_are_refused() {
 #[test]
 fn many_features_and_leaf_vectors_take_the_wide_form() {
     let nodes = vec![split(2_000, 1, 2), NodeSpec::Leaf(0), NodeSpec::Leaf(1)];
-    let tree = TreeSpec { nodes, values: vec![0.25_f32, 0.75, 1.0, 0.0], target: 0 };
+    let tree = TreeSpec { nodes, values: vec![0.25_f32, 0.75, 1.0, 0.0], ..TreeSpec::default() };
     let forest = Forest::<f32, f32>::build(&[tree], 2_001, 2, 2).unwrap();
     let mut rows = vec![0.0; 20 * 2_001];
     rows[2_001 * 3 + 2_000] = 1.0;
     let mut sums = vec![0.0; 40];
     forest.add_to(&rows, 2_001, &mut sums);
     assert_eq!(&sums[4..8], &[0.25, 0.75, 1.0, 0.0]);
+}
+
+/// A tree that looks at the first, the middle and the last column; or a chain of such looks, as deep as takes
+/// another walk.
+fn wide_tree(features: u32, depth: u32) -> TreeSpec<f64> {
+    let mut nodes = Vec::new();
+    for level in 0..depth {
+        let feature = [features - 1, 0, features / 2][level as usize % 3];
+        nodes.push(NodeSpec::Split(Split {
+            feature,
+            test: Test::AtMost(f64::from(level % 5) / 4.0),
+            left: 2 * level + 1,
+            right: 2 * level + 2,
+            missing_left: level % 2 == 0,
+            zero_is_missing: false,
+        }));
+        nodes.push(NodeSpec::Leaf(level));
+    }
+    nodes.push(NodeSpec::Leaf(depth));
+    let values = (0..=depth).map(|leaf| f64::from(leaf) * 0.25 + 1.0).collect();
+    TreeSpec { nodes, values, ..TreeSpec::default() }
+}
+
+/// Rows so wide that one of them is more than a block, and every number of them around the sizes of groups.
+#[test]
+fn rows_of_any_width_and_number_are_walked() {
+    let grid = [0.0, 0.25, 0.5, 0.75, 1.0, f64::NAN, 2.0];
+    for features in [1_023_usize, 1_024, 1_025, 2_000, 4_095, 4_096, 4_097, 5_000] {
+        for depth in [2, 40] {
+            let trees = vec![wide_tree(features as u32, depth); 3];
+            let all: Vec<f64> = (0..100 * features)
+                .map(|at| grid[(at % features + at / features * 3) % grid.len()])
+                .collect();
+            for rows in [1, 7, 8, 9, 10, 11, 15, 16, 17, 20, 31, 99, 100] {
+                check::<f64>(&trees, &all[..rows * features], features).unwrap();
+                check::<f32>(&trees, &all[..rows * features], features).unwrap();
+            }
+        }
+    }
 }

@@ -228,7 +228,8 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             return;
         }
         let bytes = if LANES == DEEP_LANES { DEEP_BLOCK_BYTES } else { BLOCK_BYTES };
-        let block = (bytes / (WIDTH * size_of::<X>())).next_multiple_of(LANES);
+        // At least one group, also of rows so wide that one of them is more than a block.
+        let block = (bytes / (WIDTH * size_of::<X>())).max(1).next_multiple_of(LANES);
         let groups = block.min(rows.len() / width).div_ceil(LANES);
         let mut padded = vec![[[X::MISSING; WIDTH]; LANES]; groups];
         let mut by_output = vec![[V::default(); LANES]; groups * outputs];

@@ -20,15 +20,19 @@ fn refused(bytes: &[u8], format: Format) -> String {
 fn zip(name: &str, content: impl Iterator<Item = Vec<u8>>, claimed: Option<u32>) -> Vec<u8> {
     let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut size = 0_u32;
+    let mut checksum = flate2::Crc::new();
     for part in content {
         size += u32::try_from(part.len()).unwrap();
+        checksum.update(&part);
         packer.write_all(&part).unwrap();
     }
     let packed = packer.finish().unwrap();
     let size = claimed.unwrap_or(size);
     let len = u32::try_from(packed.len()).unwrap();
     let name_len = u16::try_from(name.len()).unwrap();
-    let mut bytes = b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0\0\0\0\0".to_vec();
+    let checksum = checksum.sum().to_le_bytes();
+    let mut bytes = b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0".to_vec();
+    bytes.extend(checksum);
     bytes.extend(len.to_le_bytes());
     bytes.extend(size.to_le_bytes());
     bytes.extend(name_len.to_le_bytes());
@@ -36,7 +40,8 @@ fn zip(name: &str, content: impl Iterator<Item = Vec<u8>>, claimed: Option<u32>)
     bytes.extend(name.as_bytes());
     bytes.extend(&packed);
     let directory = u32::try_from(bytes.len()).unwrap();
-    bytes.extend(b"PK\x01\x02\x14\0\x14\0\0\0\x08\0\0\0\0\0\0\0\0\0");
+    bytes.extend(b"PK\x01\x02\x14\0\x14\0\0\0\x08\0\0\0\0\0");
+    bytes.extend(checksum);
     bytes.extend(len.to_le_bytes());
     bytes.extend(size.to_le_bytes());
     bytes.extend(name_len.to_le_bytes());
@@ -116,7 +121,7 @@ fn pickles_that_copy_what_they_remember_are_refused() {
 fn trees_that_are_none_are_refused() {
     let tree = |children: &str| {
         format!(
-            "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\nobjective=regression\n\n\
+            "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=0\nobjective=regression\nfeature_names=a\n\n\
              Tree=0\nnum_leaves=3\nsplit_feature=0 0\nthreshold=1 2\ndecision_type=2 2\n{children}\nleaf_value=1 2 3\n\nend of trees\n"
         )
     };

@@ -21,13 +21,40 @@ impl SplitMix {
     }
 }
 
-/// Cuts, flips, repeats or removes bytes.
+/// Numbers that are not what a file should have in their place.
+const NUMBERS: [&str; 10] =
+    ["0", "1", "-1", "2", "7", "255", "2147483647", "4294967296", "1e308", "nan"];
+
+/// Puts another number in the place of one that is written in digits.
+fn damage_digits(bytes: &mut Vec<u8>, from: usize, random: &mut SplitMix) {
+    let Some(start) = (from..bytes.len()).find(|&at| bytes[at].is_ascii_digit()) else { return };
+    let end = (start..bytes.len()).find(|&at| !bytes[at].is_ascii_digit()).unwrap_or(bytes.len());
+    bytes.splice(start..end, NUMBERS[random.next(NUMBERS.len())].bytes());
+}
+
+/// Cuts, flips, repeats, removes or exchanges bytes, or writes other numbers.
 fn damage(bytes: &[u8], random: &mut SplitMix) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..=random.next(4) {
         let at = random.next(bytes.len());
-        match random.next(5) {
+        match random.next(8) {
             0 => bytes.truncate(at),
+            5 => damage_digits(&mut bytes, at, random),
+            // Two numbers of eight bytes, as binary formats have them.
+            6 => {
+                let other = random.next(bytes.len());
+                for place in 0..8 {
+                    if at.max(other) + place < bytes.len() {
+                        bytes.swap(at + place, other + place);
+                    }
+                }
+            }
+            7 => {
+                let number = [0_i64, 1, -1, i64::MAX, i64::from(i32::MAX), 1 << 40][random.next(6)];
+                let end = (at + 8).min(bytes.len());
+                let written = number.to_le_bytes();
+                bytes[at..end].copy_from_slice(&written[..end - at]);
+            }
             1 => drop(bytes.drain(at..(at + random.next(40)).min(bytes.len()))),
             2 => {
                 let part = bytes[at..(at + random.next(40)).min(bytes.len())].to_vec();
@@ -57,8 +84,12 @@ fn check(model: &str, file: &str, rounds: usize) {
     for _ in 0..rounds {
         std::fs::write(scratch.path().join(file), damage(&original, &mut random)).unwrap();
         match load(scratch.path()) {
-            // Damage to a number is not seen; the model must still answer or say why not.
-            Ok(model) => drop(model.predictor.predict(&input)),
+            // Damage to a number is not seen; the model must still answer or say why not, alone and in a block.
+            Ok(model) => {
+                drop(model.predictor.predict(&input));
+                drop(model.predictor.predict(&input.slice(0, 1)));
+                drop(model.predictor.predict(&input.slice(0, 0)));
+            }
             Err(_) => refused += 1,
         }
     }
@@ -73,6 +104,9 @@ fn damaged_files_are_no_panic() {
     check("sk_pipeline", "model.skops", 40);
     check("lgbm_booster", "model.lgb", 60);
     check("xgb_booster", "model.ubj", 60);
+    check("xgb_classifier", "model.ubj", 40);
+    check("onnx_rf", "model.onnx", 40);
+    check("lgbm_classifier", "model.skops", 20);
 }
 
 /// Every kept model of old versions, damaged a few times; for minutes where `TRAINYARD_FUZZ_SECONDS` says so,
@@ -98,7 +132,11 @@ fn damaged_models_of_all_estimators_are_no_panic() {
                 let damaged = damage(original, &mut random);
                 tried += 1;
                 match load_bytes(&damaged, format) {
-                    Ok(loaded) => drop(loaded.predict(&inputs(model))),
+                    Ok(loaded) => {
+                        let input = inputs(model);
+                        drop(loaded.predict(&input));
+                        drop(loaded.predict(&input.slice(0, 1)));
+                    }
                     Err(_) => refused += 1,
                 }
             }

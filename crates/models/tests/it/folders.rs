@@ -1,6 +1,6 @@
 //! Model folders as MLflow wrote them, with the predictions of Python beside them.
 
-use trainyard_models::{Error, load};
+use trainyard_models::{Error, Format, load, load_bytes};
 
 use crate::support::{difference, inputs, json, models};
 
@@ -45,6 +45,66 @@ fn boosters_answer_as_in_python() {
     check("xgb_classifier", 0.0);
     check("lgbm_booster", 1e-12);
     check("lgbm_classifier", 0.0);
+}
+
+/// What a version of XGBoost changed is as in the version that wrote the file: expectiles ascend, quantiles
+/// are sorted since 3.4.
+#[test]
+fn several_levels_of_xgboost_answer_as_in_python_to_the_bit() {
+    for version in ["3_3", "3_4"] {
+        check(&format!("xgb_{version}_quantiles"), 0.0);
+        check(&format!("xgb_{version}_expectiles"), 0.0);
+        check(&format!("xgb_{version}_dart"), 0.0);
+    }
+    check("xgb_3_4_quantiles_one", 0.0);
+    check("xgb_3_4_expectiles_one", 0.0);
+}
+
+/// What depends on the processor that scikit-learn runs on is refused, not approximated.
+#[test]
+fn what_cannot_be_equal_is_refused_by_name() {
+    for (file, named) in [
+        ("boosting_init_logistic.pkl", "init=LogisticRegression"),
+        ("knn_imputer_ties.pkl", "equally near rows"),
+    ] {
+        let bytes = std::fs::read(models().join("refused").join(file)).unwrap();
+        match load_bytes(&bytes, Format::Estimator) {
+            Err(Error::Unsupported { what, hint }) => {
+                assert!(what.contains(named), "{what}");
+                assert!(hint.contains("Python workers"), "{hint}");
+            }
+            other => panic!("{file}: {other:?}"),
+        }
+    }
+}
+
+/// Pipes, devices and links that lead out, as the model file or as `MLmodel`.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_of_the_folder_is_not_read() {
+    use std::os::unix::fs::symlink;
+
+    let original = models().join("sk_logreg_cloudpickle");
+    for file in ["MLmodel", "model.pkl"] {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().join("model");
+        std::fs::create_dir(&folder).unwrap();
+        let place = folder.join(file);
+        for other in ["MLmodel", "model.pkl"] {
+            std::fs::copy(original.join(other), folder.join(other)).unwrap();
+            std::fs::copy(original.join(other), scratch.path().join(other)).unwrap();
+        }
+        assert!(load(&folder).is_ok());
+        std::fs::remove_file(&place).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&place).status().unwrap();
+        assert!(made.success());
+        assert!(load(&folder).is_err(), "{file} is a pipe");
+        for target in ["/dev/zero", "../MLmodel", "../model.pkl", "nowhere"] {
+            std::fs::remove_file(&place).unwrap();
+            symlink(target, &place).unwrap();
+            assert!(load(&folder).is_err(), "{file} leads to {target}");
+        }
+    }
 }
 
 #[test]

@@ -37,7 +37,9 @@ async fn probes_are_answered_when_all_places_are_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_says_nothing_makes_room_for_who_asks() {
-    let server = Server::start(Limits::new(20), Protocols::Both).await;
+    let mut limits = Limits::new(20);
+    limits.silent_give_way = true;
+    let server = Server::start(limits, Protocols::Both).await;
     let mut silent = Vec::new();
     for _each in 0..200 {
         silent.push(server.connect().await);

@@ -9,13 +9,15 @@ use trainyard_serve::{ModelSource, ServeOptions};
 use crate::support::{Answer, Running};
 
 /// Cases that are not answered as Python answers them, and why. One that begins to be must leave the list.
-const OPEN: [(&str, &str); 11] = [
-    ("bernoulli_alpha_zero_text", "0 * -inf in a sparse product"),
-    ("gradient_boosting_init_estimator", "scikit-learn gives the first estimator rows of 32 bits"),
-    ("knn_imputer_ties", "neighbours at the same distance are chosen in another order"),
-    ("ordinal_min_frequency_missing", "rare categories beside a missing one are not merged"),
-    ("wide_lgb_1025", "blocks of rows of models with more than 1,024 columns"),
-    ("xgboost34_expectile_two", "outputs build on each other since XGBoost 3.3"),
+const OPEN: [(&str, &str); 7] = [
+    (
+        "gradient_boosting_init_estimator",
+        "refused: scikit-learn asks the first estimator in 32 bits",
+    ),
+    (
+        "knn_imputer_ties",
+        "refused: which neighbours at the same distance are chosen depends on the processor",
+    ),
     ("dict_vectorizer", "DictVectorizer is not read"),
     ("imblearn_pipeline", "imblearn's pipelines are not read"),
     ("lightgbm_category_text", "the categories of text columns are not read"),
@@ -50,7 +52,7 @@ fn difference(path: &str, answer: &Answer, request: &Value) -> Option<String> {
     }
     let body = answer.json();
     let answered = if path.ends_with("/infer") {
-        body["outputs"].as_array()?.iter().map(|output| output["data"].clone()).collect()
+        body["outputs"].as_array().unwrap().iter().map(|output| output["data"].clone()).collect()
     } else {
         body["predictions"].clone()
     };
@@ -83,10 +85,15 @@ async fn run(name: &str) -> Vec<String> {
             let path = request["path"].as_str().unwrap();
             let body = request["body"].as_str().unwrap();
             let content_type = request["content_type"].as_str().unwrap();
-            let answer = server.post_as(path, content_type, body.to_owned()).await;
-            if let Some(difference) = difference(path, &answer, request) {
-                let body: String = body.chars().take(200).collect();
-                wrong.push(format!("{path} {body}\n    {difference}"));
+            // Python writes a missing value in both ways.
+            let missing = content_type == "application/json" && body.contains("null");
+            let other = missing.then(|| body.replace("null", "NaN"));
+            for body in std::iter::once(body.to_owned()).chain(other) {
+                let answer = server.post_as(path, content_type, body.clone()).await;
+                if let Some(difference) = difference(path, &answer, request) {
+                    let body: String = body.chars().take(200).collect();
+                    wrong.push(format!("{path} {body}\n    {difference}"));
+                }
             }
         }
     }
@@ -121,5 +128,5 @@ async fn models_and_requests_as_people_have_them() {
         }
     }
     assert!(report.is_empty(), "{}", report.join("\n"));
-    assert!(names.len() >= 16, "only {} cases", names.len());
+    assert!(names.len() >= 35, "only {} cases", names.len());
 }

@@ -133,10 +133,10 @@ async fn a_model_that_panics_before_it_serves_is_refused() {
 async fn answers_that_would_be_too_large_are_400() {
     let mut options = folder("iris_columns");
     options.loader = loader(UNLUCKY);
-    options.limits.answer_bytes_max = 20_000;
+    options.limits.answer_bytes_max = 10_000;
     let server = Running::ready(options).await;
     // The last are refused from the answer to one row.
-    for count in [8_000, 20_000] {
+    for count in [4_000, 20_000] {
         for (path, body) in [
             ("/predict", rows(count)),
             ("/invocations", format!(r#"{{"dataframe_records": {}}}"#, rows(count))),

@@ -75,7 +75,7 @@ async fn a_version_that_does_not_work_leaves_the_old_one_serving() {
     let directory = tempfile::tempdir().unwrap();
     let tracking = registry(directory.path());
     let good = register(&*tracking, &model("onnx_rf")).await;
-    // One that cannot be read, and one that does not predict its own example.
+    // One that cannot be read, and one whose example says nothing about it.
     let unsupported = register(&*tracking, &model("sk_logreg")).await;
     let broken = directory.path().join("broken");
     std::fs::create_dir(&broken).unwrap();
@@ -86,11 +86,10 @@ async fn a_version_that_does_not_work_leaves_the_old_one_serving() {
         .unwrap();
     let unverified = register(&*tracking, &broken).await;
     point(&*tracking, &good).await;
-    let server = Running::start(options(), Some(Arc::clone(&tracking))).await;
+    let options = ServeOptions { require_verified: true, ..options() };
+    let server = Running::start(options, Some(Arc::clone(&tracking))).await;
     server.wait_healthy().await;
-    for (bad, reason) in
-        [(&unsupported, "sk"), (&unverified, "does not reproduce its input example")]
-    {
+    for (bad, reason) in [(&unsupported, "sk"), (&unverified, "does not fit its signature")] {
         point(&*tracking, bad).await;
         let name = format!("{NAME} version {bad} cannot be served");
         let health = server

@@ -65,8 +65,7 @@ const OTHER_TYPES: &[(&str, &str)] = &[
 ];
 
 /// If a browser shows a file in spite of all: with no origin, and nothing to load or to run.
-const SANDBOX: HeaderValue =
-    HeaderValue::from_static("sandbox; default-src 'none'; frame-ancestors 'none'");
+const SANDBOX: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
 
 /// Answers with a file, or the part of it that the `Range` header asks for.
 pub(super) async fn send(
@@ -107,7 +106,7 @@ fn answer(file: ArtifactFile, path: &str, partial: bool) -> Response {
     insert(&mut headers, header::ACCEPT_RANGES, "bytes");
     // Whoever logged it may have meant it for the browsers of others.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
     add_validators(&mut headers, &file);
     let status = if partial {
         let content_range = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));

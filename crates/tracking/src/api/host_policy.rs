@@ -34,18 +34,19 @@ impl HostPolicy {
     /// Refuses a location on another host: this server would connect to whatever a client names.
     pub(super) fn check(&self, uri: &str, field: &str) -> Result<()> {
         let scheme = super::locations::scheme(uri);
-        if HOST_SCHEMES.contains(&scheme.as_str()) && named_host(uri).is_some_and(is_metadata_host)
-        {
+        let no_host = scheme == "mlflow-artifacts"
+            && (!uri.contains("://")
+                || uri.to_ascii_lowercase().starts_with("mlflow-artifacts:///"));
+        if !HOST_SCHEMES.contains(&scheme.as_str()) || no_host {
+            return Ok(());
+        }
+        if named_host(uri).is_some_and(is_metadata_host) {
             return Err(Error::invalid(format!(
                 "'{field}' names a host that keeps secrets of the machine that asks it; it is never \
                  asked."
             )));
         }
-        let no_host = scheme == "mlflow-artifacts" && !uri.contains("://");
-        if !HOST_SCHEMES.contains(&scheme.as_str())
-            || no_host
-            || uri.to_ascii_lowercase().starts_with("mlflow-artifacts:///")
-            || self.allowed_schemes.contains(&scheme)
+        if self.allowed_schemes.contains(&scheme)
             || target(uri).is_some_and(|target| self.trusted.contains(&target))
         {
             return Ok(());
@@ -91,9 +92,14 @@ mod tests {
     #[test]
     fn only_the_servers_own_hosts_and_what_is_allowed() {
         let strict = HostPolicy::default();
-        for good in
-            ["s3://b/p", "mlflow-artifacts:/x", "mlflow-artifacts:///x", "/data/x", "file:///x"]
-        {
+        for good in [
+            "s3://b/p",
+            "mlflow-artifacts:/x",
+            "mlflow-artifacts:/metadata",
+            "mlflow-artifacts:///x",
+            "/data/x",
+            "file:///x",
+        ] {
             assert!(strict.check(good, "source").is_ok(), "{good}");
         }
         for bad in [

@@ -68,17 +68,17 @@ impl Truncated {
 
 /// As many as there is room for.
 fn joined(names: &[String]) -> String {
-    const MORE: &str = ",%E2%80%A6";
+    const MORE: &str = "%E2%80%A6";
     let mut list = String::new();
     for name in names {
-        if list.len() + name.len() + MORE.len() >= HEADER_BYTES_MAX {
-            list.push_str(MORE.trim_start_matches(if list.is_empty() { "," } else { "" }));
-            break;
-        }
+        let has_room = list.len() + name.len() + MORE.len() + 2 <= HEADER_BYTES_MAX;
         if !list.is_empty() {
             list.push(',');
         }
-        list.push_str(name);
+        list.push_str(if has_room { name } else { MORE });
+        if !has_room {
+            break;
+        }
     }
     list
 }

@@ -102,7 +102,7 @@ fn is_unfinished(name: &str) -> bool {
 }
 
 /// The path with all symlinks followed, also of a file that is not there yet; none if it cannot be told.
-pub(super) fn real_path(path: &Path) -> Option<PathBuf> {
+pub(crate) fn real_path(path: &Path) -> Option<PathBuf> {
     follow(path, LINKS_MAX)
 }
 

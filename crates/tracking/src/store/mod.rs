@@ -196,7 +196,7 @@ impl Drop for TemporaryFile {
 
 /// The files of an SQLite database: itself, and what SQLite keeps beside it.
 pub(crate) fn files_of(path: &Path) -> impl Iterator<Item = PathBuf> {
-    ["", "-wal", "-shm", "-journal"].into_iter().map(|end| {
+    ["", "-wal", "-shm", "-journal"].into_iter().map(move |end| {
         let mut name = path.as_os_str().to_owned();
         name.push(end);
         PathBuf::from(name)

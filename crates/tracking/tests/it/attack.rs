@@ -15,7 +15,7 @@ use trainyard_storage::{Environment, Stores};
 use trainyard_tracking::artifacts::ArtifactStorage;
 use trainyard_tracking::server::auth::{self, AuthFile};
 use trainyard_tracking::server::{Authorize, ServerOptions};
-use trainyard_tracking::store::{SqlStore, StoreOptions};
+use trainyard_tracking::store::{ReadLimits, SqlStore, StoreOptions};
 
 use crate::http::{Answer, Request, send};
 use crate::served::Served;
@@ -131,6 +131,7 @@ impl Target {
         let store_options = StoreOptions {
             artifact_root: "mlflow-artifacts:/".to_owned(),
             truncate_long_values: true,
+            limits: ReadLimits::default(),
         };
         let store =
             SqlStore::open_sqlite(&at("mlflow.db"), Arc::new(storage), store_options).unwrap();

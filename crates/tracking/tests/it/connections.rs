@@ -88,7 +88,7 @@ fn health_is_answered_in_a_crowd() {
     limits.connections_max = 8;
     limits.per_address_max = 4;
     let server = serve(limits);
-    let _silent: Vec<TcpStream> = (0..80).map(|_| connect(&server)).collect();
+    let silent: Vec<TcpStream> = (0..80).map(|_| connect(&server)).collect();
     // The server has accepted those before: it answers in order.
     for path in ["/health", "/version"] {
         assert_eq!(get(&server.url, path).status, 200, "{path}");
@@ -96,7 +96,7 @@ fn health_is_answered_in_a_crowd() {
     let answer = get(&server.url, "/api/2.0/mlflow/experiments/get?experiment_id=0");
     assert_eq!(answer.status, 503, "{}", answer.text());
     assert_eq!(answer.header("retry-after"), Some("1"));
-    drop(_silent);
+    drop(silent);
     let deadline = Instant::now() + PATIENCE;
     while get(&server.url, "/api/2.0/mlflow/experiments/get?experiment_id=0").status != 200 {
         assert!(Instant::now() < deadline, "there is room again");

@@ -848,7 +848,8 @@ fn nobody_is_let_in_by_a_forgotten_route() {
     }
     for value in known {
         let answer = target.send("GET", "/graphql", &[("Authorization", value)], None);
-        assert_eq!(answer.status, 401, "{value}");
+        // Too many attempts are told to wait.
+        assert!(matches!(answer.status, 401 | 429), "{value}: {}", answer.status);
     }
     let answer = target.send(
         "GET",
@@ -861,7 +862,7 @@ fn nobody_is_let_in_by_a_forgotten_route() {
 
 #[test]
 fn errors_do_not_show_the_servers_disk() {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::PermissionsExt;
 
     let target = Target::start();
     let run = target.run("0");

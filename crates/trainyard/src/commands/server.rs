@@ -260,6 +260,11 @@ impl Arguments {
         self.serve_artifacts && !self.no_serve_artifacts
     }
 
+    /// Roots besides those of the usual flags; a variable that is empty names none.
+    fn named_roots(&self) -> impl Iterator<Item = &String> {
+        self.allowed_artifact_roots.iter().filter(|root| !root.is_empty())
+    }
+
     fn limits(&self) -> Limits {
         // Each may have a file or a connection of its own behind it.
         let mut limits = Limits::new(descriptors::connections(self.connections_max, 2));
@@ -282,7 +287,7 @@ impl Arguments {
         };
         let lending = Lending {
             registry_uri: self.registry_store_uri.clone(),
-            artifact_roots: self.allowed_artifact_roots.clone(),
+            artifact_roots: self.named_roots().cloned().collect(),
             private_files: self.auth_file.iter().cloned().collect(),
         };
         let shared = trainyard_tracking::share(&self.backend_store_uri, options, &lending)
@@ -304,7 +309,7 @@ impl Arguments {
         };
         let mut roots = vec![self.artifacts_destination.as_str()];
         roots.extend(self.default_artifact_root.as_deref());
-        roots.extend(self.allowed_artifact_roots.iter().map(String::as_str));
+        roots.extend(self.named_roots().map(String::as_str));
         Ok(ServerOptions {
             serve_artifacts: self.serves_artifacts(),
             static_prefix: self.static_prefix.clone().unwrap_or_default(),

@@ -266,8 +266,9 @@ fn all_attacks_at_once_keep_no_good_client_out() {
     let run_id = create_run(tracking_port);
     let stop = AtomicBool::new(false);
     let got = std::thread::scope(|scope| {
+        let silent = &stop;
         for port in [models_port, tracking_port] {
-            scope.spawn(|| silence(port, &stop));
+            scope.spawn(move || silence(port, silent));
         }
         for attacks in [attacks_on_models(models_port), attacks_on_tracking(tracking_port)] {
             let stop = &stop;

@@ -174,6 +174,7 @@ fn help_names_what_the_flags_are_for() {
         "--registry-store-uri",
         "--default-artifact-root",
         "--artifacts-destination",
+        "--allowed-artifact-root",
         "--no-serve-artifacts",
         "--static-prefix",
         "--allowed-hosts",

@@ -13,6 +13,7 @@ async fn files_outside_of_the_roots_are_nobodys_but_their_users() {
     let options = OpenOptions {
         default_artifact_root: Some(path("runs")),
         artifacts_destination: Some(path("artifacts")),
+        ..OpenOptions::default()
     };
     let uri = format!("sqlite:///{}", path("mlflow.db"));
     let Shared { own, lent } = share(&uri, options, &Lending::default()).unwrap();

@@ -269,9 +269,9 @@ async fn a_run_of_any_size_is_shown_in_parts() {
         shown.extend(keys.filter(|key| page.text.contains(key)));
         // Values link on to the next part of the params, until there is none.
         let parts = page.links();
-        let number = address.split_once("params=").map_or(1, |(_, rest)| {
-            rest.trim_end_matches("#params").parse::<usize>().unwrap()
-        });
+        let number = address
+            .split_once("params=")
+            .map_or(1, |(_, rest)| rest.trim_end_matches("#params").parse::<usize>().unwrap());
         let next = format!("/runs/{run_id}?params={}#params", number + 1);
         if !parts.contains(&next) {
             break;

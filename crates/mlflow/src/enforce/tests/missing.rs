@@ -56,11 +56,7 @@ fn without_a_signature_missing_values_take_the_type_of_the_others() {
         ("[9223372036854775808, 1]", "Float64 0"),
         ("[Infinity, 1]", "Float64 0"),
     ] {
-        let values: Value =
-            serde_json::json!(cells.trim_matches(['[', ']']).split(", ").collect::<Vec<_>>());
-        let values: Vec<&str> =
-            values.as_array().unwrap().iter().map(|v| v.as_str().unwrap()).collect();
-        let [first, second] = values.as_slice() else { panic!() };
+        let (first, second) = cells.trim_matches(['[', ']']).split_once(", ").unwrap();
         let bodies = [
             format!(r#"{{"dataframe_records": [{{"a": {first}}}, {{"a": {second}}}]}}"#),
             format!(

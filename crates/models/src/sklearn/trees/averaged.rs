@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::data::{Classes, Matrix, Output, Table};
 use super::super::estimator::{Estimator, Fields, arg_max, class_lists};
-use super::{RawTree, build, singles};
+use super::{RawTree, build, check_members, feature_count, singles};
 use crate::tree::Forest;
 use crate::{Error, Result};
 
@@ -51,9 +51,12 @@ pub(in super::super) fn averaged(fields: Fields<'_>) -> Result<Box<dyn Estimator
             classes.len()
         )));
     }
-    let features = fields.count("n_features_in_").or_else(|_| fields.count("n_features_"))?;
+    if fields.optional("estimators_").is_some() {
+        check_members(fields, "n_estimators", members.len())?;
+    }
+    let features = feature_count(fields)?;
     Ok(Box::new(Averaged {
-        forest: build(fields, &specs, width, width)?,
+        forest: build(fields, &specs, features, width, width)?,
         features,
         classes,
         per_output,

@@ -3,7 +3,7 @@
 use super::super::data::{Matrix, Table};
 use super::super::estimator::{Estimator, Fields};
 use super::link::{Link, Linked, RawScores};
-use super::{RawTree, build, singles};
+use super::{RawTree, build, check_members, feature_count, singles};
 use crate::Result;
 use crate::python::Value;
 use crate::tree::Forest;
@@ -60,17 +60,53 @@ pub(in super::super) fn boosted(fields: Fields<'_>, depth: usize) -> Result<Box<
     let start = match fields.optional("init_") {
         None => Start::Zero,
         Some(init) if init.text() == Some("zero") => Start::Zero,
-        Some(init) => Start::Model(super::super::load(init, depth + 1)?),
+        Some(init) => {
+            check_first_model(fields, init)?;
+            Start::Model(super::super::load(init, depth + 1)?)
+        }
     };
+    let features = feature_count(fields)?;
+    let rounds = shape.first().copied().unwrap_or(0);
+    check_members(fields, "n_estimators_", rounds)?;
+    if rounds.saturating_mul(outputs) != specs.len() {
+        return Err(fields.malformed(format!("{} trees of shape {shape:?}", specs.len())));
+    }
+    if classes.as_ref().is_some_and(|classes| outputs != classes.len() && classes.len() > 2) {
+        return Err(
+            fields.malformed(format!("{outputs} trees a round for another number of classes"))
+        );
+    }
     let scores = Boosted {
-        forest: build(fields, &specs, 1, outputs)?,
-        features: fields.count("n_features_in_").or_else(|_| fields.count("n_features_"))?,
+        forest: build(fields, &specs, features, 1, outputs)?,
+        features,
         start,
         link,
         // The precision of `f32` until scikit-learn 1.7.
         margin: if fields.version() < (1, 8) { f64::from(f32::EPSILON) } else { f64::EPSILON },
     };
     Ok(Box::new(Linked { scores, link, classes, by_probability: false }))
+}
+
+/// Refuses a first model whose answers cannot be the same to the last digits. scikit-learn fits and asks it
+/// in 32 bits, where the sums of linear models, kernels and the like depend on the processor. Trees and
+/// constants only compare.
+fn check_first_model(fields: Fields<'_>, model: Value<'_>) -> Result<()> {
+    const EXACT: [&str; 8] = [
+        "sklearn.dummy.",
+        "sklearn.tree.",
+        "sklearn.ensemble._forest.",
+        "sklearn.ensemble._gb.",
+        "sklearn.ensemble._hist_gradient_boosting.",
+        "sklearn.ensemble.forest.",
+        "xgboost.",
+        "lightgbm.",
+    ];
+    let class = model.class().unwrap_or_default();
+    if EXACT.iter().any(|package| class.starts_with(package)) {
+        return Ok(());
+    }
+    let name = class.rsplit('.').next().unwrap_or_default();
+    Err(fields.unsupported(format!("init={name}, which is asked in 32 bits,")))
 }
 
 impl RawScores for Boosted {

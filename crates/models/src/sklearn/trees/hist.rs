@@ -2,8 +2,8 @@
 
 use super::super::data::{Matrix, Table};
 use super::super::estimator::{Estimator, Fields, numbers};
-use super::build;
 use super::link::{Link, Linked, RawScores};
+use super::{build, feature_count};
 use crate::python::{Elements, Value};
 use crate::tree::{CategorySet, Forest, NodeSpec, Split, Test, TreeSpec};
 use crate::{Error, Result};
@@ -35,8 +35,31 @@ pub(in super::super) fn hist_boosted(
     let baseline = fields.numbers("_baseline_prediction")?;
     let known = known_categories(fields)?;
     let mut specs = Vec::new();
-    for iteration in fields.items("_predictors")? {
-        for (target, predictor) in iteration.items().unwrap_or_default().into_iter().enumerate() {
+    let iterations = fields.items("_predictors")?;
+    let expected = match &classes {
+        Some(classes) if classes.len() > 2 => classes.len(),
+        _ => 1,
+    };
+    if baseline.len() != expected {
+        return Err(
+            fields.malformed(format!("{} baselines for {expected} outputs", baseline.len()))
+        );
+    }
+    // A score is kept before the first and after each round, where training looked at them.
+    for scores in ["train_score_", "validation_score_"] {
+        let kept = fields.optional_numbers(scores)?.unwrap_or_default().len();
+        if kept != 0 && kept != iterations.len() + 1 {
+            return Err(
+                fields.malformed(format!("{} rounds, {kept} in {scores}", iterations.len()))
+            );
+        }
+    }
+    for iteration in iterations {
+        let trees = iteration.items().unwrap_or_default();
+        if trees.len() != expected {
+            return Err(fields.malformed(format!("{} trees in a round of {expected}", trees.len())));
+        }
+        for (target, predictor) in trees.into_iter().enumerate() {
             let mut spec = predictor_tree(fields, predictor, &known)?;
             spec.target = target as u32;
             specs.push(spec);
@@ -46,9 +69,11 @@ pub(in super::super) fn hist_boosted(
         .optional("_preprocessor")
         .map(|value| super::super::load(value, depth + 1))
         .transpose()?;
+    let features = feature_count(fields)?;
+    // Encoded categories stand before the other columns; there are as many.
     let scores = HistBoosted {
-        forest: build(fields, &specs, 1, baseline.len())?,
-        features: fields.count("n_features_in_").or_else(|_| fields.count("_n_features"))?,
+        forest: build(fields, &specs, features, 1, baseline.len())?,
+        features,
         baseline,
         preprocessor,
     };

@@ -2,7 +2,7 @@
 
 use super::super::data::{Matrix, Output, Table};
 use super::super::estimator::{Estimator, Fields, numbers};
-use super::{RawTree, build, singles};
+use super::{RawTree, build, check_members, feature_count, singles};
 use crate::Result;
 use crate::python::Value;
 use crate::tree::{Forest, NodeSpec};
@@ -30,13 +30,17 @@ fn average_path_length(n: f64) -> f64 {
 
 pub(in super::super) fn isolation(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let members = fields.items("estimators_")?;
-    let features = fields.count("n_features_in_").or_else(|_| fields.count("n_features_"))?;
+    let features = feature_count(fields)?;
+    check_members(fields, "n_estimators", members.len())?;
     let mut columns: Vec<Vec<usize>> = Vec::new();
     for chosen in fields.optional("estimators_features_").and_then(Value::items).unwrap_or_default()
     {
         let chosen = numbers(chosen)
             .ok_or_else(|| fields.malformed("estimators_features_ are no numbers"))?;
         columns.push(chosen.into_iter().map(|x| x as usize).collect());
+    }
+    if !columns.is_empty() && columns.len() != members.len() {
+        return Err(fields.malformed("estimators_features_ are of another number of trees"));
     }
     let mut specs = Vec::with_capacity(members.len());
     for (number, member) in members.iter().enumerate() {
@@ -61,7 +65,7 @@ pub(in super::super) fn isolation(fields: Fields<'_>) -> Result<Box<dyn Estimato
     }
     let max_samples = fields.float("max_samples_").or_else(|_| fields.float("_max_samples"))?;
     Ok(Box::new(Isolation {
-        forest: build(fields, &specs, 1, 1)?,
+        forest: build(fields, &specs, features, 1, 1)?,
         features,
         offset: fields.float("offset_")?,
         denominator: members.len() as f64 * average_path_length(max_samples),

@@ -21,9 +21,6 @@ use crate::python::{Elements, Value};
 use crate::tree::{Forest, NodeSpec, Split, Test, TreeSpec};
 use crate::{Error, Result};
 
-/// Columns that splits may look at; the check against real inputs comes when predicting.
-const MAX_FEATURES: usize = 1 << 24;
-
 /// One `sklearn.tree._tree.Tree`, taken apart.
 pub(super) struct RawTree {
     pub(super) left: Vec<i64>,
@@ -67,16 +64,27 @@ impl RawTree {
         let [count, outputs, classes] = values.shape.as_slice() else {
             return Err(fields.malformed("values of tree_ are odd"));
         };
+        let doubles = |name: &str| {
+            column(name)?
+                .to_f64()
+                .ok_or_else(|| fields.malformed(format!("{name} of tree_ are no numbers")))
+        };
+        if tree.get("node_count").is_some() && Fields(tree).count("node_count")? != *count {
+            return Err(fields.malformed(format!("tree_ holds not node_count, but {count} nodes")));
+        }
         let raw = Self {
             left: integers("left_child")?,
             right: integers("right_child")?,
             features: integers("feature")?,
-            thresholds: column("threshold")?.to_f64().unwrap_or_default(),
+            thresholds: doubles("threshold")?,
             missing_left: column("missing_go_to_left").ok().and_then(Elements::to_i64),
-            samples: column("n_node_samples")?.to_f64().unwrap_or_default(),
-            weights: column("weighted_n_node_samples")?.to_f64().unwrap_or_default(),
-            impurities: column("impurity")?.to_f64().unwrap_or_default(),
-            values: values.elements.to_f64().unwrap_or_default(),
+            samples: doubles("n_node_samples")?,
+            weights: doubles("weighted_n_node_samples")?,
+            impurities: doubles("impurity")?,
+            values: values
+                .elements
+                .to_f64()
+                .ok_or_else(|| fields.malformed("values of tree_ are no numbers"))?,
             per_node: outputs.saturating_mul(*classes),
             outputs: *outputs,
         };
@@ -100,7 +108,7 @@ impl RawTree {
         mut leaf: impl FnMut(usize) -> Vec<f64>,
     ) -> Result<TreeSpec<f64>> {
         let mut spec =
-            TreeSpec { nodes: Vec::with_capacity(self.left.len()), values: Vec::new(), target: 0 };
+            TreeSpec { nodes: Vec::with_capacity(self.left.len()), ..TreeSpec::default() };
         let mut leaves = 0;
         for (at, ((&left, &right), (&feature, &threshold))) in self
             .left
@@ -110,6 +118,9 @@ impl RawTree {
             .enumerate()
         {
             if left < 0 {
+                if right >= 0 {
+                    return Err(fields.malformed(format!("node {at} of tree_ has one child only")));
+                }
                 spec.values.extend(leaf(at));
                 spec.nodes.push(NodeSpec::Leaf(leaves));
                 leaves += 1;
@@ -176,8 +187,27 @@ fn singles(x: &Matrix) -> Result<Vec<f32>> {
 fn build<X: crate::tree::Scalar>(
     fields: Fields<'_>,
     specs: &[TreeSpec<f64>],
+    features: usize,
     width: usize,
     outputs: usize,
 ) -> Result<Forest<X, f64>> {
-    Forest::build(specs, MAX_FEATURES, width, outputs).map_err(|error| fields.malformed(error))
+    Forest::build(specs, features, width, outputs).map_err(|error| fields.malformed(error))
+}
+
+/// Columns that an ensemble was fitted to.
+fn feature_count(fields: Fields<'_>) -> Result<usize> {
+    let names = ["n_features_in_", "n_features_", "_n_features"];
+    let known = names.into_iter().find(|name| fields.optional(name).is_some());
+    fields.count(known.unwrap_or("n_features_in_"))
+}
+
+/// Refuses an ensemble that holds not as many members as the parameter says it was fitted with.
+fn check_members(fields: Fields<'_>, parameter: &str, members: usize) -> Result<()> {
+    match fields.optional(parameter) {
+        Some(_) if fields.count(parameter)? != members => Err(fields.malformed(format!(
+            "{members} members where {parameter} says {}",
+            fields.count(parameter)?
+        ))),
+        _ => Ok(()),
+    }
 }

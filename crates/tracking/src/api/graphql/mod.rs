@@ -93,7 +93,7 @@ async fn run(
         let resolved = match resolve(api, field.name, input, wanted, share).await {
             Ok(value) => value,
             Err(error) => {
-                errors.push(error.message().to_owned());
+                errors.push(error.message());
                 data.insert(field.key.to_owned(), Value::Null);
                 continue;
             }

@@ -104,11 +104,15 @@ impl Weights {
                 one_target &= *target_of_tree.entry(tree).or_insert(*id) == *id;
             }
         }
+        let places: usize = nodes.tree_order.iter().map(|tree| tree.places_of(&self.by_node)).sum();
+        if places != self.by_node.len() {
+            return Err("weights of leaves that no tree has".into());
+        }
         let leaf_width = if one_target { 1 } else { outputs };
         let mut leaf_values = 0_usize;
         let mut trees = Vec::new();
         for tree in &nodes.tree_order {
-            let mut spec = TreeSpec { nodes: Vec::new(), values: Vec::new(), target: 0 };
+            let mut spec = TreeSpec::default();
             if one_target {
                 spec.target = target_of_tree.get(&tree.id).copied().unwrap_or(0) as u32;
             }
@@ -169,6 +173,13 @@ struct FlatTree {
     number: HashMap<i64, u32>,
 }
 
+impl FlatTree {
+    /// Nodes of this tree that the map has something for.
+    fn places_of<T>(&self, by_node: &HashMap<(i64, i64), T>) -> usize {
+        self.number.keys().filter(|&&node| by_node.contains_key(&(self.id, node))).count()
+    }
+}
+
 impl<'a> FlatNodes<'a> {
     fn read(attributes: Attributes<'a>) -> Outcome<Self> {
         let tree_ids = attributes.ints("nodes_treeids");
@@ -195,8 +206,14 @@ impl<'a> FlatNodes<'a> {
             nodes.yes.len(),
             nodes.no.len(),
         ];
-        if lengths.iter().any(|&len| len != count) {
-            return Err(format!("nodes_* attributes differ in length: {count}, {lengths:?}"));
+        // These may be left out.
+        let optional = [nodes.missing_yes.len(), attributes.numbers("nodes_hitrates")?.len()];
+        if lengths.iter().any(|&len| len != count)
+            || optional.iter().any(|&len| len != 0 && len != count)
+        {
+            return Err(format!(
+                "nodes_* attributes differ in length: {count}, {lengths:?}, {optional:?}"
+            ));
         }
         let mut order: Vec<FlatTree> = Vec::new();
         let mut place_of_tree: HashMap<i64, usize> = HashMap::new();

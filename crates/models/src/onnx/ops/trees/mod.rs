@@ -53,6 +53,7 @@ impl Ensemble {
                 nodes: tree.nodes.clone(),
                 values: tree.values.iter().map(|&x| x as f32).collect(),
                 target: tree.target,
+                unused: tree.unused,
             })
             .collect();
         Ok(Self {

@@ -30,14 +30,18 @@ pub(crate) fn ensemble(attributes: Attributes<'_>, double: bool) -> Outcome<Box<
     };
     let nodes = NumberedNodes::read(attributes)?;
     let mut trees = Vec::new();
-    let mut total = 0;
+    let (mut total, mut used) = (0, 0);
     for &root in attributes.ints("tree_roots") {
         let tree = nodes.tree(root, outputs)?;
         total += tree.values.len();
+        used += tree.nodes.iter().filter(|node| matches!(node, NodeSpec::Split(_))).count();
         if total > MAX_LEAF_VALUES {
             return Err(format!("leaf values exceed the limit of {MAX_LEAF_VALUES}"));
         }
         trees.push(tree);
+    }
+    if used != nodes.modes.len() {
+        return Err(format!("{used} of {} nodes belong to a tree", nodes.modes.len()));
     }
     Ok(Box::new(Regressor {
         ensemble: Ensemble::build(&trees, outputs, outputs, Vec::new(), aggregate, double)?,
@@ -67,10 +71,18 @@ impl<'a> NumberedNodes<'a> {
         let modes = tensor("nodes_modes")?.data.to_i64()?;
         let mut members = HashMap::new();
         if let Some(values) = attributes.tensor("membership_values")? {
-            // One list for each MEMBER node in order, with NaN between the lists.
+            // One list for each MEMBER node in order, with NaN between the lists; one may end them.
             let values = values.data.to_f64()?;
-            let sets = values.split(|x| x.is_nan());
+            let lists = match values.split_last() {
+                Some((last, before)) if last.is_nan() => before,
+                _ => values.as_slice(),
+            };
+            let sets = lists.split(|x| x.is_nan());
             let nodes = modes.iter().enumerate().filter(|(_, mode)| **mode == 6).map(|(at, _)| at);
+            let (wanted, given) = (nodes.clone().count(), sets.clone().count());
+            if wanted != given && !(wanted == 0 && lists.is_empty()) {
+                return Err(format!("membership_values hold {given} lists for {wanted} nodes"));
+            }
             for (node, set) in nodes.zip(sets) {
                 let categories = set.iter().map(|&x| {
                     if (0.0..65_536.0).contains(&x) && x.fract() == 0.0 {
@@ -85,7 +97,7 @@ impl<'a> NumberedNodes<'a> {
                 );
             }
         }
-        Ok(Self {
+        let nodes = Self {
             features: attributes.ints("nodes_featureids"),
             splits: tensor("nodes_splits")?.data.to_f64()?,
             modes,
@@ -97,12 +109,35 @@ impl<'a> NumberedNodes<'a> {
             leaf_targets: attributes.ints("leaf_targetids"),
             leaf_weights: tensor("leaf_weights")?.data.to_f64()?,
             members,
-        })
+        };
+        nodes.check_lengths(attributes)?;
+        Ok(nodes)
+    }
+
+    /// Lists of nodes have one value a node, those of leaves one a leaf.
+    fn check_lengths(&self, attributes: Attributes<'_>) -> Outcome<()> {
+        let nodes = self.modes.len();
+        let lists = [self.features.len(), self.splits.len(), self.yes.len(), self.no.len()];
+        let flags = [self.yes_is_leaf.len(), self.no_is_leaf.len()];
+        let rates = attributes.tensor("nodes_hitrates")?.map_or(0, |rates| rates.data.len());
+        let of_nodes = lists.into_iter().chain(flags).all(|len| len == nodes);
+        // These may be left out.
+        let optional =
+            [self.missing_yes.len(), rates].into_iter().all(|len| len == 0 || len == nodes);
+        if !of_nodes || !optional {
+            return Err(format!(
+                "nodes_* attributes differ in length: {nodes}, {lists:?}, {flags:?}"
+            ));
+        }
+        if self.leaf_targets.len() != self.leaf_weights.len() {
+            return Err("leaf_* attributes differ in length".into());
+        }
+        Ok(())
     }
 
     /// Copies one tree out, depth first.
     fn tree(&self, root: i64, outputs: usize) -> Outcome<TreeSpec<f64>> {
-        let mut tree = TreeSpec { nodes: vec![NodeSpec::Leaf(0)], values: Vec::new(), target: 0 };
+        let mut tree = TreeSpec { nodes: vec![NodeSpec::Leaf(0)], ..TreeSpec::default() };
         let mut open = vec![(root, false, 0_usize)];
         while let Some((id, is_leaf, place)) = open.pop() {
             let at = usize::try_from(id).map_err(|_| format!("node {id}"))?;

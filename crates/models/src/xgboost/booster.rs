@@ -1,0 +1,266 @@
+//! The booster: trees or weights, and what their sums mean.
+
+use super::objective::Objective;
+use super::trees::{self, Shape};
+use super::{count, malformed, missing};
+use crate::document::{Document, parse_json, parse_ubjson};
+use crate::tree::Forest;
+use crate::{Error, Result};
+
+/// Outputs of one model: classes times targets.
+const MAX_OUTPUTS: usize = 100_000;
+
+/// A booster.
+#[derive(Debug)]
+pub(crate) struct Booster {
+    learner: Learner,
+    base: Vec<f32>,
+    objective: Objective,
+    features: usize,
+    /// Names of the features; none if training had none.
+    names: Vec<String>,
+    outputs: usize,
+}
+
+#[derive(Debug)]
+enum Learner {
+    Trees(Forest<f32, f32>),
+    /// (features + 1) x outputs; the last row is the bias.
+    Linear(Vec<f32>),
+}
+
+impl Booster {
+    /// Reads a model file or the buffer of a pickle. `best_only` keeps the rounds up to the best one, if
+    /// training stopped early.
+    pub(crate) fn parse(bytes: &[u8], best_only: bool) -> Result<Self> {
+        // JSON begins with a brace and a quote or space, UBJSON with a brace and a length.
+        let json = matches!(bytes, [b'{', b'"' | b' ' | b'\n' | b'\r' | b'\t' | b'}', ..]);
+        let document = if json {
+            parse_json(std::str::from_utf8(bytes).map_err(malformed)?).map_err(malformed)?
+        } else if bytes.first() == Some(&b'{') {
+            parse_ubjson(bytes).map_err(malformed)?
+        } else {
+            return Err(Error::Unsupported {
+                what: "XGBoost's old binary format".to_owned(),
+                hint: "save the model again as UBJSON (model.save_model(\"model.ubj\"))".to_owned(),
+            });
+        };
+        Self::from_document(&document, best_only)
+    }
+
+    /// Reads what a file or buffer holds.
+    pub(crate) fn from_document(document: &Document, best_only: bool) -> Result<Self> {
+        // Pickles hold the model beside its configuration.
+        let document = document.get("Model").unwrap_or(document);
+        let version = version(document)?;
+        let learner = document.get("learner").ok_or_else(|| missing("learner"))?;
+        Self::read(learner, version, best_only)
+    }
+
+    fn read(learner: &Document, version: (usize, usize), best_only: bool) -> Result<Self> {
+        let parameters =
+            learner.get("learner_model_param").ok_or_else(|| missing("learner_model_param"))?;
+        let count = |name: &str| count(parameters, name).map_err(malformed);
+        let classes = count("num_class")?.max(1);
+        // Before 1.6 there was one target.
+        let targets = match parameters.get("num_target") {
+            Some(_) => count("num_target")?.max(1),
+            None => 1,
+        };
+        let objective = Objective::read(learner.get("objective"), classes, targets, version)?;
+        let outputs = classes
+            .checked_mul(targets)
+            .filter(|&outputs| outputs <= MAX_OUTPUTS)
+            .ok_or_else(|| malformed("too many outputs"))?;
+        let base = parameters.get("base_score").ok_or_else(|| missing("base_score"))?;
+        let mut base = objective.margins(&base_scores(base, outputs, version)?);
+        if base.iter().any(|x| x.is_nan()) {
+            return Err(malformed("base_score is none of this objective"));
+        }
+        let features = count("num_feature")?;
+        let names = texts(learner, "feature_names", features)?;
+        texts(learner, "feature_types", features)?;
+        let booster = learner.get("gradient_booster").ok_or_else(|| missing("gradient_booster"))?;
+        let best = learner.get("attributes").filter(|_| best_only);
+        let rounds = match best.filter(|attributes| attributes.get("best_iteration").is_some()) {
+            Some(best) => Some(super::count(best, "best_iteration").map_err(malformed)? + 1),
+            None => None,
+        };
+        let shape = Shape { features, outputs, rounds };
+        let learner = match booster.get("name").and_then(Document::text) {
+            Some("gblinear") => {
+                let weights = booster
+                    .get("model")
+                    .and_then(|model| model.get("weights"))
+                    .and_then(Document::numbers);
+                let weights = weights.ok_or_else(|| missing("weights"))?;
+                if weights.len() != features.saturating_add(1).saturating_mul(outputs) {
+                    return Err(malformed(format!(
+                        "{} weights for {features} features and {outputs} outputs",
+                        weights.len()
+                    )));
+                }
+                if weights.iter().any(|weight| !weight.is_finite()) {
+                    return Err(malformed("a weight is no finite number"));
+                }
+                // Linear boosters start every output from the first score.
+                base = vec![base.first().copied().unwrap_or(0.0); outputs];
+                Learner::Linear(weights.into_iter().map(|x| x as f32).collect())
+            }
+            Some("dart") => {
+                let inner = booster
+                    .get("gbtree")
+                    .and_then(|inner| inner.get("model"))
+                    .ok_or_else(|| missing("gbtree"))?;
+                let drop = booster
+                    .get("weight_drop")
+                    .and_then(Document::numbers)
+                    .ok_or_else(|| missing("weight_drop"))?;
+                Learner::Trees(trees::read(inner, Some(&drop), &shape)?)
+            }
+            Some("gbtree") => {
+                let inner = booster.get("model").ok_or_else(|| missing("model"))?;
+                // Since 3.3 trees that were dropped in training are no booster of their own.
+                let drop = booster.get("weight_drop").or_else(|| inner.get("weight_drop"));
+                let drop = drop.and_then(Document::numbers).filter(|drop| !drop.is_empty());
+                Learner::Trees(trees::read(inner, drop.as_deref(), &shape)?)
+            }
+            other => {
+                return Err(Error::Unsupported {
+                    what: format!("XGBoost's booster {other:?}"),
+                    hint: "gbtree, dart and gblinear are".to_owned(),
+                });
+            }
+        };
+        Ok(Self { learner, base, objective, features, names, outputs })
+    }
+
+    /// Names of the features; none if training had none.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Predictions of all rows and how many each row has.
+    pub(crate) fn predict_rows(&self, rows: &[f32], width: usize) -> Result<(Vec<f32>, usize)> {
+        let mut sums = self.sums(rows, width)?;
+        self.objective.apply(&mut sums, self.outputs);
+        if self.objective == Objective::SoftMax {
+            let best = sums.chunks_exact(self.outputs).map(|row| largest(row) as f32);
+            return Ok((best.collect(), 1));
+        }
+        Ok((sums, self.outputs))
+    }
+
+    /// The same, but probabilities where `multi:softmax` predicts the class.
+    pub(crate) fn probabilities(&self, rows: &[f32], width: usize) -> Result<(Vec<f32>, usize)> {
+        if self.objective != Objective::SoftMax {
+            return self.predict_rows(rows, width);
+        }
+        let mut sums = self.sums(rows, width)?;
+        Objective::SoftProb.apply(&mut sums, self.outputs);
+        Ok((sums, self.outputs))
+    }
+
+    /// What the trees or weights add up to, before the objective makes predictions of it.
+    fn sums(&self, rows: &[f32], width: usize) -> Result<Vec<f32>> {
+        if width != self.features {
+            return Err(Error::Input(format!(
+                "the model takes {} columns, the input has {width}",
+                self.features
+            )));
+        }
+        let mut sums: Vec<f32> =
+            std::iter::repeat_n(&self.base, rows.len() / width.max(1)).flatten().copied().collect();
+        match &self.learner {
+            Learner::Trees(forest) => forest.add_to(rows, width, &mut sums),
+            Learner::Linear(weights) => {
+                let (weights, bias) = weights.split_at(width * self.outputs);
+                for (row, sums) in
+                    rows.chunks_exact(width.max(1)).zip(sums.chunks_exact_mut(self.outputs))
+                {
+                    sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+                    for (&x, weights) in row
+                        .iter()
+                        .zip(weights.chunks_exact(self.outputs))
+                        .filter(|(x, _)| !x.is_nan())
+                    {
+                        sums.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += x * weight);
+                    }
+                }
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Whether each output is a label of its own, present or not.
+    pub(crate) fn is_multilabel(&self) -> bool {
+        self.objective == Objective::Logistic && self.outputs > 1
+    }
+
+    /// The class of each row, as `XGBClassifier` chooses it.
+    pub(crate) fn classes(&self, predictions: &[f32], width: usize) -> Vec<usize> {
+        if width == 1 {
+            // `multi:softmax` has chosen already.
+            let chosen = |x: f32| {
+                if self.objective == Objective::SoftMax { x as usize } else { usize::from(x > 0.5) }
+            };
+            return predictions.iter().map(|&x| chosen(x)).collect();
+        }
+        predictions.chunks_exact(width).map(largest).collect()
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        match &self.learner {
+            Learner::Trees(forest) => forest.size_bytes(),
+            Learner::Linear(weights) => size_of_val(weights.as_slice()),
+        }
+    }
+}
+
+/// Place of the largest number, of equals the first.
+fn largest(row: &[f32]) -> usize {
+    let larger =
+        |best: (usize, f32), (at, &x): (usize, &f32)| if x > best.1 { (at, x) } else { best };
+    row.iter().enumerate().fold((0, f32::NEG_INFINITY), larger).0
+}
+
+/// One number (old), a number in brackets or one for each output.
+fn base_scores(base: &Document, outputs: usize, version: (usize, usize)) -> Result<Vec<f32>> {
+    let text = match base {
+        Document::Text(text) => {
+            text.trim().trim_start_matches('[').trim_end_matches(']').to_owned()
+        }
+        other => other.number().map(|x| x.to_string()).unwrap_or_default(),
+    };
+    let scores: Vec<f32> = text
+        .split(',')
+        .map(|score| score.trim().parse().map_err(|_| malformed(format!("base_score {text:?}"))))
+        .collect::<Result<_>>()?;
+    match scores.as_slice() {
+        // Since 3.2 each output has its own.
+        [one] if outputs == 1 || version < (3, 2) => Ok(vec![*one; outputs]),
+        all if all.len() == outputs => Ok(scores),
+        all => Err(malformed(format!("{} base scores for {outputs} outputs", all.len()))),
+    }
+}
+
+/// Major and minor version of the XGBoost that wrote a file.
+fn version(document: &Document) -> Result<(usize, usize)> {
+    let numbers = document.get("version").and_then(Document::numbers);
+    let numbers = numbers.ok_or_else(|| missing("version"))?;
+    match numbers.as_slice() {
+        &[major, minor, _] if major >= 0.0 && minor >= 0.0 => Ok((major as usize, minor as usize)),
+        _ => Err(malformed(format!("version {numbers:?}"))),
+    }
+}
+
+/// A list of one text a feature, or of none.
+fn texts(learner: &Document, name: &str, features: usize) -> Result<Vec<String>> {
+    let texts = learner.get(name).and_then(Document::list).unwrap_or_default();
+    if !texts.is_empty() && texts.len() != features {
+        return Err(malformed(format!("{name} holds {} for {features} features", texts.len())));
+    }
+    let texts: Option<Vec<String>> =
+        texts.iter().map(|text| text.text().map(str::to_owned)).collect();
+    texts.ok_or_else(|| malformed(format!("{name} holds something else than text")))
+}
