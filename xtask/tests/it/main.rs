@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
 mod floors;
+mod limits_table;
 mod tidy;

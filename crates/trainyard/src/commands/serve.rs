@@ -114,7 +114,7 @@ struct LimitArguments {
     max_connections: usize,
     /// Open connections of one address [default: half of all]
     #[arg(long, value_name = "N")]
-    max_connections_per_address: Option<usize>,
+    max_per_address: Option<usize>,
     /// Requests that are predicted at a time; further ones get 429
     #[arg(long, default_value_t = 512, value_name = "N")]
     max_requests: usize,
@@ -130,7 +130,7 @@ struct LimitArguments {
 impl LimitArguments {
     fn apply(&self, limits: &mut trainyard_serve::Limits) {
         limits.connections_max = self.max_connections;
-        limits.connections_per_address_max = self.max_connections_per_address;
+        limits.connections_per_address_max = self.max_per_address;
         limits.concurrency_max = self.max_requests;
         limits.body_bytes_max = usize::try_from(self.max_body).unwrap_or(usize::MAX);
         limits.requests_bytes_max = self.max_request_memory;

@@ -168,22 +168,22 @@ pub(crate) struct Arguments {
     /// Connections open at a time; further ones are only answered for /health
     #[arg(
         long,
-        env = "TRAINYARD_CONNECTIONS_MAX",
+        env = "TRAINYARD_MAX_CONNECTIONS",
         default_value_t = CONNECTIONS_MAX,
         value_parser = at_least_one,
         value_name = "N",
         help_heading = "Limits"
     )]
-    connections_max: usize,
+    max_connections: usize,
     /// Connections of one address at a time; half of all by default. A proxy in front is one address
     #[arg(
         long,
-        env = "TRAINYARD_CONNECTIONS_PER_ADDRESS",
+        env = "TRAINYARD_MAX_PER_ADDRESS",
         value_parser = at_least_one,
         value_name = "N",
         help_heading = "Limits"
     )]
-    connections_per_address: Option<usize>,
+    max_per_address: Option<usize>,
     /// Memory that requests and answers are measured by, as in 512MiB; that of the machine or container
     /// by default. They may hold a quarter of it
     #[arg(
@@ -267,8 +267,8 @@ impl Arguments {
 
     fn limits(&self) -> Limits {
         // Each may have a file or a connection of its own behind it.
-        let mut limits = Limits::new(descriptors::connections(self.connections_max, 2));
-        if let Some(per_address) = self.connections_per_address {
+        let mut limits = Limits::new(descriptors::connections(self.max_connections, 2));
+        if let Some(per_address) = self.max_per_address {
             limits.per_address_max = per_address;
         }
         limits
