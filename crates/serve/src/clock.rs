@@ -1,22 +1,13 @@
 //! The time. chrono's own `Utc::now` panics where the clock stands before 1970, as that of a board without
-//! a battery does until it is set. hyper does too, in each connection, so a server does not start with such a
-//! clock and says so; one that is set back later ends no request here.
+//! a battery does until it is set.
 
 use std::time::SystemTime;
 
 use chrono::{DateTime, Utc};
 
-use crate::error::{Error, Result};
-
 /// Now, whenever that is.
 pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from(SystemTime::now())
-}
-
-/// Refuses a clock with which no connection could be served.
-pub(crate) fn check() -> Result<()> {
-    let now = now();
-    if now.timestamp() < 0 { Err(Error::Clock { now: now.to_rfc3339() }) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -93,14 +93,6 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// The clock is not set.
-    #[error(
-        "the clock of this machine says {now}, and with one before 1970 no connection can be served\nhint: set the clock"
-    )]
-    Clock {
-        /// What it says.
-        now: String,
-    },
     /// A thread of the server broke off.
     #[error("{0} broke off; this is a bug")]
     Broken(&'static str),

@@ -18,10 +18,10 @@ use crate::http::{RequestIds, accept};
 use crate::log::PredictionLog;
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
+use crate::panics;
 use crate::room::Room;
 use crate::slot::{Engine, Reload, Slot};
 use crate::watch::Watcher;
-use crate::{clock, panics};
 
 /// What all requests share.
 #[derive(Debug)]
@@ -52,7 +52,6 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
     panics::keep_quiet();
-    clock::check()?;
     let options = Arc::new(options);
     let metrics = Arc::new(Metrics::default());
     let slots = slots(&options, tracking.is_some())?;
