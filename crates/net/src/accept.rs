@@ -5,7 +5,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -181,24 +181,19 @@ struct Builders {
 
 impl Builders {
     fn new(limits: &Limits) -> Self {
-        // What writes the header `Date` panics where the clock stands before 1970.
-        let has_date = SystemTime::now() >= UNIX_EPOCH;
         let mut http1 = http1::Builder::new();
         http1
-            .auto_date_header(has_date)
             .timer(TokioTimer::new())
             .header_read_timeout(limits.idle)
             .max_buf_size(limits.head_bytes_max)
             .max_headers(limits.headers_max);
         let mut auto = auto::Builder::new(TokioExecutor::new());
         auto.http1()
-            .auto_date_header(has_date)
             .timer(TokioTimer::new())
             .header_read_timeout(limits.idle)
             .max_buf_size(limits.head_bytes_max)
             .max_headers(limits.headers_max)
             .http2()
-            .auto_date_header(has_date)
             .timer(TokioTimer::new())
             .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
             .max_concurrent_streams(STREAMS_MAX)

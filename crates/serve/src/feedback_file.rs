@@ -195,7 +195,7 @@ mod tests {
         log.append(b"one\n").unwrap();
         let path = only_file(&dir);
         // As a write leaves it that failed, and could not be taken back either.
-        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"ha").unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"ha").unwrap();
         log.open.lock().unwrap().as_mut().unwrap().is_torn = true;
         log.append(b"two\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");

@@ -261,7 +261,9 @@ fn compare(answer: &[u8], recorded: Option<&Value>) -> Result<()> {
     let answer: Value = serde_json::from_slice(answer)
         .map_err(|error| broken(format!("its answer cannot be compared: {error}")))?;
     difference(&answer, recorded, "").map_or(Ok(()), |difference| {
-        Err(broken(format!("the answer is not the recorded one: {difference}")))
+        Err(broken(format!(
+            "the answer is not the one in serving_output_example.json: {difference}"
+        )))
     })
 }
 

@@ -9,6 +9,7 @@ mod logging;
 mod printer;
 
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Command, CommandFactory as _, FromArgMatches as _};
 use mimalloc::MiMalloc;
@@ -55,6 +56,12 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     logging::start(cli.verbose, cli.log_format);
+    if SystemTime::now() < UNIX_EPOCH {
+        // Dates of HTTP, certificates and logs begin there: what cannot be written is not begun.
+        return failure::Failure::runtime("the clock of this machine stands before 1970")
+            .hint("set it, or wait until the machine has asked for the time")
+            .report();
+    }
     // A second call would only fail because a provider is already there, which is what we want.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

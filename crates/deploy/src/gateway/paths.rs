@@ -94,13 +94,14 @@ pub fn check_rule(text: &str) -> Result<()> {
     text.parse::<Rule>().map(|_rule| ())
 }
 
-/// Segment by segment; `*` is any one that is not empty, `**` at the end all that follow.
+/// Segment by segment; `*` is any one that is not empty, `**` at the end all that follow, one at least.
 fn matches(rule: &str, path: &str) -> bool {
     let mut segments = path.split('/');
     let mut wanted = rule.split('/').peekable();
     while let Some(rule) = wanted.next() {
         if rule == "**" && wanted.peek().is_none() {
-            return true;
+            // `/static/**` is what is below `/static/`, not `/static`, which is another path.
+            return segments.next().is_some();
         }
         match segments.next() {
             Some(segment) if rule == segment || (rule == "*" && !segment.is_empty()) => {}

@@ -442,6 +442,12 @@ impl<'s> Column<'s> {
         Ok(())
     }
 
+    /// Whether a value is missing for which there is none of the type, such as NaN.
+    pub(crate) fn lacks_values(&self) -> bool {
+        let has_none = !matches!(self.values, Values::Float(_) | Values::Double(_));
+        has_none && self.valid.as_ref().is_some_and(|valid| valid.contains(&false))
+    }
+
     /// The same with what lies under a null (NaN) as its value; other types keep their nulls.
     pub(crate) fn without_nulls(mut self) -> Self {
         if matches!(self.values, Values::Float(_) | Values::Double(_)) {

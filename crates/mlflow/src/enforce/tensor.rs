@@ -202,6 +202,9 @@ impl<'s> Tensor<'s> {
             );
         }
         let shape = self.shape();
+        if !self.inner.is_empty() && self.values.lacks_values() {
+            return Some("a value of a tensor is missing".to_owned());
+        }
         let fits = shape.len() == self.expected.len()
             && shape
                 .iter()

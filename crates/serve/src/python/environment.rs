@@ -411,7 +411,8 @@ for package in python_packages:
             for (name, value) in [
                 ("PIP_NO_INDEX", "1"),
                 ("PIP_FIND_LINKS", place.as_str()),
-                ("UV_NO_INDEX", "1"),
+                ("UV_OFFLINE", "1"),
+                ("UV_NO_CACHE", "1"),
                 ("UV_FIND_LINKS", place.as_str()),
             ] {
                 variables.push((name.into(), value.into()));

@@ -94,7 +94,7 @@ fn arrays_without_a_signature_are_numbers_where_they_can_be() {
         ("[[true, false]]", "bool"),
         ("[[true, null]]", "float64"),
         ("[[true, 2]]", "float64"),
-        ("[[\"a\", null]]", "str"),
+        ("[[\"a\", null]]", "a value of a tensor is missing"),
         ("[]", "no rows"),
     ] {
         let body = format!("{{\"inputs\": {body}}}");
