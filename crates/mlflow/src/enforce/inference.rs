@@ -220,17 +220,21 @@ impl<'a> Input<'a> {
         fn walk(
             reader: &mut Reader<'_>,
             depth: usize,
-            count: &mut usize,
+            (count, size): (&mut usize, usize),
             take: &mut dyn FnMut(usize, &mut Reader<'_>) -> Result<()>,
         ) -> Result<()> {
             if depth == 0 || reader.kind()? != Kind::Array {
                 let place = *count;
                 *count += 1;
-                return take(place, reader);
+                // One beyond the shape is enough to refuse it.
+                return if place < size { take(place, reader) } else { Ok(()) };
             }
             let mut more = reader.array_start()?;
             while more {
-                walk(reader, depth - 1, count, take)?;
+                walk(reader, depth - 1, (count, size), take)?;
+                if *count > size {
+                    return Ok(());
+                }
                 more = reader.array_next()?;
             }
             Ok(())
@@ -238,12 +242,13 @@ impl<'a> Input<'a> {
 
         reader.seek(self.data);
         let mut count = 0;
-        walk(reader, self.shape.len().max(1), &mut count, &mut take)?;
+        walk(reader, self.shape.len().max(1), (&mut count, self.size), &mut take)?;
         if count == self.size {
             return Ok(());
         }
+        let found = if count > self.size { "more".to_owned() } else { count.to_string() };
         refuse(format!(
-            "input '{}' has {count} values, which do not fill the shape {:?}",
+            "input '{}' has {found} values, which do not fill the shape {:?}",
             self.name, self.shape
         ))
     }
@@ -284,14 +289,13 @@ fn column(
 ) -> Result<()> {
     let plan = request.plan;
     enter(request, plan, index);
+    note_rows(request, input.size)?;
     let (slots, context) = (&mut request.slots, &mut request.context);
     let Some(Slot::Column(column)) = slots.get_mut(index) else { return Ok(()) };
     input.each(reader, |row, reader| {
         context.row = row;
         Ok(column.read(reader, context)?)
-    })?;
-    request.rows = request.rows.max(input.size);
-    Ok(())
+    })
 }
 
 fn tensor(
@@ -302,6 +306,7 @@ fn tensor(
 ) -> Result<()> {
     let plan = request.plan;
     enter(request, plan, index);
+    note_rows(request, input.shape.first().copied().unwrap_or(1))?;
     let (slots, context) = (&mut request.slots, &mut request.context);
     let Some(Slot::Tensor(tensor)) = slots.get_mut(index) else { return Ok(()) };
     let width: usize = input.shape.iter().skip(1).product();
@@ -310,7 +315,6 @@ fn tensor(
         Ok(tensor.read_leaf(reader, context)?)
     })?;
     tensor.shape_as(&input.shape);
-    request.rows = request.rows.max(tensor.len());
     Ok(())
 }
 
@@ -330,6 +334,7 @@ fn table(request: &mut Request<'_>, input: &Input<'_>, reader: &mut Reader<'_>) 
             input.name
         ));
     }
+    note_rows(request, *rows)?;
     let (slots, context) = (&mut request.slots, &mut request.context);
     input.each(reader, |place, reader| {
         let (row, index) = (place / columns, place % columns);
@@ -341,9 +346,13 @@ fn table(request: &mut Request<'_>, input: &Input<'_>, reader: &mut Reader<'_>) 
             column.read(reader, context)?;
         }
         Ok(())
-    })?;
-    request.rows = *rows;
-    Ok(())
+    })
+}
+
+/// Refuses rows over the limits before any is read.
+fn note_rows(request: &mut Request<'_>, rows: usize) -> Result<()> {
+    request.rows = request.rows.max(rows);
+    if request.rows == 0 { Ok(()) } else { request.check_rows() }
 }
 
 fn enter<'e>(request: &mut Request<'e>, plan: &'e Plan, index: usize) {

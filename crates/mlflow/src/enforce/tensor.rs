@@ -110,7 +110,8 @@ impl<'s> Tensor<'s> {
             return self.read_value(reader, context, 0);
         }
         let mut more = reader.array_start()?;
-        while more {
+        // Over the limit, which the caller refuses, the rest is not read.
+        while more && self.rows <= context.limits.rows_max {
             self.read_row(reader, context)?;
             more = reader.array_next()?;
         }

@@ -20,6 +20,7 @@ impl Request<'_> {
         };
         self.context.row = 0;
         self.context.enter(input);
+        let rows_max = self.rows_max;
         let Some(slot) = self.slots.get_mut(index) else { return Ok(()) };
         if slot.len() > 0 {
             let raw = reader.skip()?;
@@ -32,7 +33,8 @@ impl Request<'_> {
                 if is_list_of(data_type, reader)? =>
             {
                 let mut more = reader.array_start()?;
-                while more {
+                // Over the limit the rest is not read.
+                while more && column.len() <= rows_max {
                     self.context.row = column.len();
                     column.read(reader, &mut self.context)?;
                     more = reader.array_next()?;
