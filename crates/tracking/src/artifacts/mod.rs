@@ -134,7 +134,9 @@ impl Artifacts for ArtifactStorage {
         if let Some(listed) = location.on_disk(move |bounds| bounds.list(&folder)).await? {
             let mut entries = listed?;
             if !path.is_root() {
-                entries.iter_mut().for_each(|entry| entry.path = format!("{path}/{}", entry.path));
+                for entry in &mut entries {
+                    entry.path = format!("{path}/{}", entry.path);
+                }
             }
             entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
             return Ok(entries);

@@ -646,7 +646,9 @@ fn none_of_the_known_attacks_works() {
     }
     let mut ids = BTreeMap::new();
     let known = ATTACKS.iter().map(|attack| attack.id).chain(NOT_HERE.iter().map(|(id, _)| *id));
-    known.for_each(|id| *ids.entry(id).or_insert(0) += 1);
+    for id in known {
+        *ids.entry(id).or_insert(0) += 1;
+    }
     assert!(ids.values().all(|count| *count == 1), "{ids:?}");
 }
 
