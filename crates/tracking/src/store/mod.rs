@@ -133,6 +133,7 @@ impl SqlStore {
     }
 
     /// The same database with other artifacts.
+    #[must_use]
     pub fn with_artifacts(&self, artifacts: Arc<dyn Artifacts>) -> Self {
         Self {
             database: Arc::clone(&self.database),
