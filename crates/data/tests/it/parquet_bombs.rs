@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, GzipLevel};
+use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use trainyard_base::Budget;
 use trainyard_data::{BodyError, BodyLimits, read_parquet_body};
@@ -52,7 +52,7 @@ fn values_that_repeat_are_not_expanded_beyond_the_limit() {
         WriterProperties::builder()
             .set_dictionary_enabled(false)
             .set_encoding(Encoding::DELTA_BYTE_ARRAY)
-            .set_compression(Compression::ZSTD(Default::default())),
+            .set_compression(Compression::ZSTD(ZstdLevel::default())),
     );
     assert!(prefixes.len() < 20_000, "{} bytes", prefixes.len());
     for bytes in [dictionary, prefixes] {
@@ -93,7 +93,7 @@ fn varint(number: u64) -> Vec<u8> {
 fn pages_that_lie_about_their_size_are_refused() {
     let text = "c".repeat(20 << 20);
     for compression in
-        [Compression::GZIP(GzipLevel::default()), Compression::BROTLI(Default::default())]
+        [Compression::GZIP(GzipLevel::default()), Compression::BROTLI(BrotliLevel::default())]
     {
         let bytes = file(
             vec![("x", Arc::new(StringArray::from(vec![text.clone()])))],
@@ -147,10 +147,10 @@ fn all_codecs_are_read() {
         Compression::UNCOMPRESSED,
         Compression::SNAPPY,
         Compression::GZIP(GzipLevel::default()),
-        Compression::BROTLI(Default::default()),
+        Compression::BROTLI(BrotliLevel::default()),
         Compression::LZ4,
         Compression::LZ4_RAW,
-        Compression::ZSTD(Default::default()),
+        Compression::ZSTD(ZstdLevel::default()),
     ] {
         let texts: ArrayRef =
             Arc::new(StringArray::from_iter_values((0..5000).map(|row| format!("text {row}"))));

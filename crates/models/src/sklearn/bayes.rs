@@ -96,13 +96,17 @@ fn normalize(row: &mut [f64]) {
     if !max.is_finite() || row.iter().any(|x| x.is_nan()) {
         // Nothing is left of it either way.
         let sum: f64 = row.iter().map(|x| (x - max).exp()).sum();
-        row.iter_mut().for_each(|x| *x = (*x - max).exp() / sum);
+        for x in row.iter_mut() {
+            *x = (*x - max).exp() / sum;
+        }
         return;
     }
     let largest = row.iter().filter(|x| **x == max).count() as f64;
     let others: f64 = row.iter().filter(|x| **x != max).map(|x| (x - max).exp()).sum();
     let log = (others / largest).ln_1p() + largest.ln() + max;
-    row.iter_mut().for_each(|x| *x = (*x - log).exp());
+    for x in row.iter_mut() {
+        *x = (*x - log).exp();
+    }
 }
 
 /// Ones where values are above a threshold.

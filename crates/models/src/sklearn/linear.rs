@@ -136,7 +136,7 @@ pub(super) fn classifier(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
         .is_some_and(|binarizer| Fields(binarizer).text("y_type_", "").starts_with("multilabel"));
     let scores = coefficients.rows;
     let of_two = scores == 1 && (classes.len() == 2 || multilabel);
-    if scores != classes.len() && !of_two || scores == 1 && !of_two {
+    if !of_two && (scores != classes.len() || scores == 1) {
         return Err(fields.malformed(format!("{scores} scores for {} classes", classes.len())));
     }
     let probabilities = match fields.name() {

@@ -12,6 +12,10 @@ use super::nearest::{KdTree, Metric, Nearest};
 use crate::{Error, Result};
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something of its own of the fitted search"
+)]
 struct Neighbours {
     samples: Matrix,
     /// Values, or the numbers of classes.
@@ -124,14 +128,13 @@ impl Neighbours {
     fn nearest(&self, row: &[f64]) -> Result<Vec<(usize, f64)>> {
         let mut nearest = Nearest::new(self.count);
         let mut distances = Vec::new();
-        match &self.tree {
-            Some(tree) => tree.visit(row, self.metric, &self.samples, &mut nearest),
-            None => {
-                let every = self.samples.each_row();
-                distances.extend(every.map(|sample| self.metric.reduced(row, sample)));
-                for (at, &distance) in distances.iter().enumerate() {
-                    nearest.offer(distance, at);
-                }
+        if let Some(tree) = &self.tree {
+            tree.visit(row, self.metric, &self.samples, &mut nearest);
+        } else {
+            let every = self.samples.each_row();
+            distances.extend(every.map(|sample| self.metric.reduced(row, sample)));
+            for (at, &distance) in distances.iter().enumerate() {
+                nearest.offer(distance, at);
             }
         }
         let mut found = nearest.sorted();

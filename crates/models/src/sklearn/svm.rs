@@ -76,22 +76,19 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
             return Err(fields.malformed("support vectors and coefficients do not fit each other"));
         }
     }
-    let functions = match &machine.kind {
-        Kind::Classifier(classifier) => {
-            let classes = classifier.classes.len();
-            let pairs = classes * classes.saturating_sub(1) / 2;
-            for fitted in [&classifier.prob_a, &classifier.prob_b] {
-                // Without probabilities these are empty.
-                if !fitted.is_empty() {
-                    fields.check_length("_probA and _probB", fitted.len(), pairs)?;
-                }
+    let functions = if let Kind::Classifier(classifier) = &machine.kind {
+        let classes = classifier.classes.len();
+        let pairs = classes * classes.saturating_sub(1) / 2;
+        for fitted in [&classifier.prob_a, &classifier.prob_b] {
+            // Without probabilities these are empty.
+            if !fitted.is_empty() {
+                fields.check_length("_probA and _probB", fitted.len(), pairs)?;
             }
-            pairs
         }
-        _ => {
-            fields.check_length("_dual_coef_", machine.coefficients.len(), machine.support.rows)?;
-            1
-        }
+        pairs
+    } else {
+        fields.check_length("_dual_coef_", machine.coefficients.len(), machine.support.rows)?;
+        1
     };
     fields.check_length("_intercept_", machine.intercept.len(), functions)?;
     Ok(Box::new(machine))

@@ -44,7 +44,8 @@ fn values(prediction: &Prediction) -> String {
         | Prediction::Matrix { values, .. }
         | Prediction::Maps { values, .. } => format!("{:?}", cells(values)),
         Prediction::Named(outputs) => {
-            outputs.iter().map(|(name, output)| format!("{name}: {}\n", values(output))).collect()
+            let shown = outputs.iter().map(|(name, output)| format!("{name}: {}", values(output)));
+            shown.collect::<Vec<_>>().join("\n")
         }
     }
 }

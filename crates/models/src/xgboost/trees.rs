@@ -98,7 +98,8 @@ fn rounds(
         && first == Some(0.0)
         && last == Some(trees as f64);
     // A model without trees may say so by nothing at all.
-    if !fits && !(trees == 0 && starts.iter().all(|&start| start == 0.0)) {
+    let is_empty = trees == 0 && starts.iter().all(|&start| start == 0.0);
+    if !fits && !is_empty {
         return Err(malformed(format!("iteration_indptr does not lead from 0 to {trees}")));
     }
     Ok(starts.into_iter().map(|start| start as usize).collect())
