@@ -140,7 +140,7 @@ fn columns_that_pandas_numbers_go_by_place_or_by_name() {
         assert_eq!(doubles(&request.batch, 0), [1.5], "{body}");
         assert_eq!(request.batch.column(1).as_primitive::<Int64Type>().value(0), 2, "{body}");
     }
-    for body in [r#"[[1.5, 2]]"#, r#"{"data": [[1.5, 2]]}"#, r#"{"0": 1.5, "1": 2}"#] {
+    for body in ["[[1.5, 2]]", r#"{"data": [[1.5, 2]]}"#, r#"{"0": 1.5, "1": 2}"#] {
         assert_eq!(doubles(&predict(numbered, body).unwrap().batch, 0), [1.5], "{body}");
     }
     let csv = enforcer(numbered, Casting::Strict).csv(b"1,0\n2,1.5\n").unwrap();

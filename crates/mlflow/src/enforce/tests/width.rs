@@ -41,7 +41,7 @@ fn headers_are_as_wide_as_the_model_explains() {
         assert!(rejection.violations.iter().any(wide), "{rejection}");
     }
     // Columns that the model does not know are no matter.
-    let extra = format!(r#"[{{"a": 1, "b": 2, {}}}]"#, record);
+    let extra = format!(r#"[{{"a": 1, "b": 2, {record}}}]"#);
     assert!(predict(IRIS, &extra).is_ok());
     let few = format!("a,b,{}\n1,2,{}\n", vec!["x"; 9_000].join(","), vec!["1"; 9_000].join(","));
     assert!(named.csv(few.as_bytes()).is_ok());
