@@ -226,13 +226,11 @@ impl AuthFile {
         }
         let kind = presented.kind;
         let is_right = if state.entries.has_hashes(kind) {
-            match self.check(&state, presented, digest).await {
-                Some(is_right) => is_right,
-                None => {
-                    self.attempts.give_back(address);
-                    return Verdict::Busy;
-                }
-            }
+            let Some(is_right) = self.check(&state, presented, digest).await else {
+                self.attempts.give_back(address);
+                return Verdict::Busy;
+            };
+            is_right
         } else {
             false
         };

@@ -24,7 +24,7 @@ pub(crate) struct Pattern {
 #[derive(Debug)]
 enum Part {
     /// No wildcard is in it.
-    Plain(Finder<'static>),
+    Plain(Box<Finder<'static>>),
     /// Some characters may be any; none for those.
     Mixed(Vec<Option<char>>),
 }
@@ -78,7 +78,7 @@ impl Part {
         if text.contains('_') {
             return Self::Mixed(text.chars().map(|c| (c != '_').then_some(c)).collect());
         }
-        Self::Plain(Finder::new(text).into_owned())
+        Self::Plain(Box::new(Finder::new(text).into_owned()))
     }
 
     /// Where it ends if the text begins with it.

@@ -126,7 +126,11 @@ mod tests {
     fn a_page_of_large_items_is_cut_shorter() {
         let page = |each: usize| {
             let items = vec![0_usize; 1000];
-            fill((items, None), 50, |group| Ok(group.fill(each)), |item| *item).unwrap()
+            let measured = |group: &mut [usize]| {
+                group.fill(each);
+                Ok(())
+            };
+            fill((items, None), 50, measured, |item| *item).unwrap()
         };
         assert_eq!(page(1), (vec![1; 1000], None));
         let (items, rest) = page(200_000);
