@@ -22,6 +22,7 @@ use trainyard_base::memory;
 
 use crate::error::{Error, Result, list_names};
 use crate::options::{MAX_COLUMNS, MAX_FILE_BYTES, ReadOptions};
+use crate::parquet_footer;
 use crate::parquet_pages::{self, Held};
 
 /// Rows decoded at a time: the decoder's buffers stay in cache.
@@ -48,10 +49,7 @@ fn read<R: ChunkReader + 'static>(
     open: impl Fn() -> Result<R> + Sync,
 ) -> Result<RecordBatch> {
     let input = open()?;
-    let metadata = guarded(path, || {
-        ArrowReaderMetadata::load(&input, ArrowReaderOptions::new())
-            .map_err(|error| undecodable(path, &error.to_string()))
-    })?;
+    let metadata = guarded(path, || load(path, &input))?;
     let schema = Arc::clone(metadata.schema());
     let chosen = choose(path, &schema, options)?;
     let held = guarded(path, || held(path, &input, &metadata, &chosen))?;
@@ -142,10 +140,7 @@ impl ParquetFile {
     /// Reads the footer.
     pub(crate) fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::read(path, error))?;
-        let metadata = guarded(path, || {
-            ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-                .map_err(|error| undecodable(path, &error.to_string()))
-        })?;
+        let metadata = guarded(path, || load(path, &file))?;
         let chosen = choose(path, metadata.schema(), options)?;
         Ok(Self { path: path.to_owned(), metadata, chosen })
     }
@@ -303,6 +298,13 @@ fn is_pandas_index(name: &str) -> bool {
         .is_some_and(|level| level.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// Reads the footer, once it is known to be one.
+fn load<R: ChunkReader>(path: &Path, input: &R) -> Result<ArrowReaderMetadata> {
+    parquet_footer::check(input)
+        .and_then(|_bytes| ArrowReaderMetadata::load(input, ArrowReaderOptions::new()))
+        .map_err(|error| undecodable(path, &error.to_string()))
+}
+
 /// What the pages of the chosen columns hold; refused beyond the limit of a table.
 fn held<R: ChunkReader>(
     path: &Path,
@@ -310,10 +312,9 @@ fn held<R: ChunkReader>(
     metadata: &ArrowReaderMetadata,
     chosen: &[usize],
 ) -> Result<Held> {
-    let held = parquet_pages::held(input, metadata, chosen)
+    let held = parquet_pages::held(input, metadata, chosen, MAX_FILE_BYTES)
         .map_err(|error| undecodable(path, &error.to_string()))?;
-    check_bytes(path, held.bytes)?;
-    Ok(held)
+    held.ok_or_else(|| too_large(path, MAX_FILE_BYTES, MAX_FILE_BYTES))
 }
 
 fn check_bytes(path: &Path, bytes: u64) -> Result<()> {

@@ -12,10 +12,14 @@ use bytes::Bytes;
 use trainyard_base::{Full, Share};
 
 use crate::options::MAX_COLUMNS;
-use crate::parquet_pages;
+use crate::{parquet_footer, parquet_pages};
 
 /// Rows that are decoded at a time, where nothing repeats.
 const BATCH_ROWS: usize = 64 << 10;
+
+/// Bytes of memory for each byte of a footer: what says twenty bytes of a column chunk is a kilobyte when
+/// it is decoded.
+const FOOTER_FACTOR: u64 = 32;
 
 /// Why a body is not read.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +84,8 @@ fn read(
     let damaged = |error: &dyn std::fmt::Display| BodyError::Damaged(error.to_string());
     let too_large = BodyError::TooLarge { bytes_max: limits.bytes_max };
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let footer_bytes = parquet_footer::check(body).map_err(|error| damaged(&error))?;
+    share.grow(footer_bytes.saturating_mul(FOOTER_FACTOR))?;
     let metadata = ArrowReaderMetadata::load(body, options).map_err(|error| damaged(&error))?;
     let schema = metadata.schema();
     if schema.fields().len() > MAX_COLUMNS {
@@ -92,10 +98,8 @@ fn read(
     let fields = schema.fields().iter().enumerate();
     let roots: Vec<usize> =
         fields.filter(|(_, field)| wanted(field.name())).map(|(index, _)| index).collect();
-    let held = parquet_pages::held(body, &metadata, &roots).map_err(|error| damaged(&error))?;
-    if held.bytes > limits.bytes_max {
-        return Err(too_large);
-    }
+    let held = parquet_pages::held(body, &metadata, &roots, limits.bytes_max);
+    let Some(held) = held.map_err(|error| damaged(&error))? else { return Err(too_large) };
     share.grow(held.bytes)?;
     let mask = ProjectionMask::roots(
         metadata.metadata().file_metadata().schema_descr(),

@@ -6,7 +6,7 @@
 //! over the pages' headers, which costs a read of some bytes for each page, bounds all four before
 //! memory is taken.
 //!
-//! Sources: the Parquet format's `parquet.thrift` (`PageHeader`), and Thrift's compact protocol.
+//! Source: the Parquet format's `parquet.thrift` (`PageHeader`).
 
 use std::io::{self, Read};
 
@@ -14,6 +14,8 @@ use ::parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use ::parquet::basic::{Compression, Type};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::ChunkReader;
+
+use crate::parquet_thrift::{Compact, wire};
 
 /// Bytes of a batch of rows that repeat long values: small beside what a process has, large beside a page.
 const BATCH_BYTES: u64 = 64 << 20;
@@ -31,8 +33,6 @@ const VALUE_BYTES: u64 = 8;
 pub(crate) struct Held {
     /// Bytes after decompression, and what their values take at least.
     pub(crate) bytes: u64,
-    /// Values of the column that has most, nulls included.
-    pub(crate) values: u64,
     /// Bytes of one row of values that encodings may repeat.
     repeated: u64,
 }
@@ -45,16 +45,20 @@ impl Held {
     }
 }
 
-/// Walks over the pages of the columns `roots` (indices of top-level columns).
+/// Walks over the pages of the columns `roots` (indices of top-level columns). None when they hold more
+/// than `bytes_max`, which is found out before more than that is unpacked.
 pub(crate) fn held<R: ChunkReader>(
     input: &R,
     metadata: &ArrowReaderMetadata,
     roots: &[usize],
-) -> Result<Held, ParquetError> {
+    bytes_max: u64,
+) -> Result<Option<Held>, ParquetError> {
     let metadata = metadata.metadata();
     let schema = metadata.file_metadata().schema_descr();
     let leaves = 0..schema.num_columns();
     let mut held = Held::default();
+    // Each byte of the file belongs to one column, or a page could be unpacked again and again.
+    let mut left = input.len();
     for leaf in leaves.filter(|leaf| roots.contains(&schema.get_column_root_idx(*leaf))) {
         let descriptor = schema.column(leaf);
         let (mut values, mut repeated) = (0_u64, 0_u64);
@@ -63,12 +67,17 @@ pub(crate) fn held<R: ChunkReader>(
             let (start, length) = column.byte_range();
             let end = start.checked_add(length).filter(|end| *end <= input.len());
             let end = end.ok_or_else(|| damaged("a column lies outside of the file"))?;
+            left =
+                left.checked_sub(length).ok_or_else(|| damaged("columns lie over each other"))?;
             let mut pages = Pages { input, offset: start, end };
             let mut dictionary = 0;
             while let Some(page) = pages.next()? {
-                check_unpacked(input, &page, column.compression())?;
                 held.bytes = held.bytes.saturating_add(page.unpacked);
                 values = values.saturating_add(page.values);
+                if held.bytes.saturating_add(values.saturating_mul(VALUE_BYTES)) > bytes_max {
+                    return Ok(None);
+                }
+                check_unpacked(input, &page, column.compression())?;
                 match page.kind {
                     PageKind::Dictionary => dictionary = page.unpacked,
                     PageKind::Data(encoding) => {
@@ -84,9 +93,8 @@ pub(crate) fn held<R: ChunkReader>(
             held.repeated = held.repeated.saturating_add(repeated);
         }
         held.bytes = held.bytes.saturating_add(values.saturating_mul(VALUE_BYTES));
-        held.values = held.values.max(values);
     }
-    Ok(held)
+    Ok(Some(held))
 }
 
 fn damaged(reason: &str) -> ParquetError {
@@ -154,7 +162,7 @@ enum PageKind {
 
 /// `Encoding` of `parquet.thrift`, by its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Encoding(i64);
+struct Encoding(i32);
 
 impl Encoding {
     /// Bytes that a single value may take without standing in the page so often.
@@ -185,8 +193,8 @@ impl<R: ChunkReader> Pages<'_, R> {
         let mut window = HEADER_BYTES.min(left);
         let (mut page, header_bytes) = loop {
             let bytes = self.input.get_bytes(self.offset, window)?;
-            let mut header = Compact { bytes: &bytes, at: 0 };
-            if let Some(page) = header.page() {
+            let mut header = Compact::new(&bytes);
+            if let Some(page) = page(&mut header) {
                 break (page, header.at);
             }
             if window >= left || window >= HEADER_BYTES_MAX {
@@ -203,162 +211,52 @@ impl<R: ChunkReader> Pages<'_, R> {
     }
 }
 
-/// Thrift's compact protocol, as far as a page's header needs it. None where the bytes end too early or
-/// hold what cannot be.
-struct Compact<'b> {
-    bytes: &'b [u8],
-    at: usize,
-}
-
-/// Types of the compact protocol.
-mod wire {
-    pub(super) const TRUE: u8 = 1;
-    pub(super) const FALSE: u8 = 2;
-    pub(super) const BYTE: u8 = 3;
-    pub(super) const I64: u8 = 6;
-    pub(super) const DOUBLE: u8 = 7;
-    pub(super) const BINARY: u8 = 8;
-    pub(super) const LIST: u8 = 9;
-    pub(super) const SET: u8 = 10;
-    pub(super) const MAP: u8 = 11;
-    pub(super) const STRUCT: u8 = 12;
-}
-
-/// Structs in structs; a page's header has three.
-const DEPTH_MAX: usize = 8;
-
-impl Compact<'_> {
-    fn page(&mut self) -> Option<Page> {
-        let mut page = Page::default();
-        let (mut kind, mut encoding) = (0, 0);
-        let (mut plain, mut packed, mut of_levels) = (0, 0, 0);
-        self.fields(|reader, field, wire| {
-            match (field, wire) {
-                (1, 4..=6) => kind = reader.integer()?,
-                (2, 4..=6) => plain = reader.integer()?,
-                (3, 4..=6) => packed = reader.integer()?,
-                // DataPageHeader
-                (5, wire::STRUCT) => reader.fields(|reader, field, wire| {
-                    match (field, wire) {
-                        (1, 4..=6) => page.values = u64::try_from(reader.integer()?).ok()?,
-                        (2, 4..=6) => encoding = reader.integer()?,
-                        _ => reader.skip(wire, 0)?,
-                    }
-                    Some(())
-                })?,
-                // DataPageHeaderV2
-                (8, wire::STRUCT) => reader.fields(|reader, field, wire| {
-                    match (field, wire) {
-                        (1, 4..=6) => page.values = u64::try_from(reader.integer()?).ok()?,
-                        (4, 4..=6) => encoding = reader.integer()?,
-                        (5 | 6, 4..=6) => of_levels = reader.integer()?.checked_add(of_levels)?,
-                        (7, wire::FALSE) => page.is_plain = true,
-                        _ => reader.skip(wire, 0)?,
-                    }
-                    Some(())
-                })?,
-                _ => reader.skip(wire, 0)?,
-            }
-            Some(())
-        })?;
-        page.unpacked = u64::try_from(plain).ok()?;
-        page.packed = usize::try_from(packed).ok()?;
-        page.levels = usize::try_from(of_levels).ok()?;
-        page.kind = match kind {
-            0 | 3 => PageKind::Data(Encoding(encoding)),
-            2 => PageKind::Dictionary,
-            _ => PageKind::Other,
-        };
-        Some(page)
-    }
-
-    /// Calls `each` with the number and the type of every field of a struct.
-    fn fields(&mut self, mut each: impl FnMut(&mut Self, i64, u8) -> Option<()>) -> Option<()> {
-        let mut field = 0_i64;
-        loop {
-            let head = self.byte()?;
-            if head == 0 {
-                return Some(());
-            }
-            field = match head >> 4 {
-                0 => self.integer()?,
-                delta => field.checked_add(i64::from(delta))?,
-            };
-            each(self, field, head & 15)?;
-        }
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn advance(&mut self, bytes: u64) -> Option<()> {
-        let next = self.at.checked_add(usize::try_from(bytes).ok()?)?;
-        (next <= self.bytes.len()).then(|| self.at = next)
-    }
-
-    fn unsigned(&mut self) -> Option<u64> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    /// An integer in zigzag form.
-    fn integer(&mut self) -> Option<i64> {
-        let value = self.unsigned()?;
-        Some((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
-
-    fn skip(&mut self, wire: u8, depth: usize) -> Option<()> {
-        if depth > DEPTH_MAX {
-            return None;
-        }
-        match wire {
-            wire::TRUE | wire::FALSE => Some(()),
-            wire::BYTE => self.advance(1),
-            4..=wire::I64 => self.unsigned().map(|_value| ()),
-            wire::DOUBLE => self.advance(8),
-            wire::BINARY => {
-                let length = self.unsigned()?;
-                self.advance(length)
-            }
-            wire::LIST | wire::SET => {
-                let head = self.byte()?;
-                let count = match head >> 4 {
-                    15 => self.unsigned()?,
-                    count => u64::from(count),
-                };
-                (0..count).try_for_each(|_item| self.skip_item(head & 15, depth + 1))
-            }
-            wire::MAP => {
-                let count = self.unsigned()?;
-                if count == 0 {
-                    return Some(());
+/// Reads a page's header.
+fn page(reader: &mut Compact<'_>) -> Option<Page> {
+    let mut page = Page::default();
+    let (mut kind, mut encoding) = (0, 0);
+    let (mut plain, mut packed, mut of_levels) = (0, 0, 0);
+    reader.fields(|reader, field, wire| {
+        match field {
+            1 => kind = reader.i32(wire)?,
+            2 => plain = reader.i32(wire)?,
+            3 => packed = reader.i32(wire)?,
+            // DataPageHeader
+            5 if wire == wire::STRUCT => reader.fields(|reader, field, wire| {
+                match field {
+                    1 => page.values = u64::try_from(reader.i32(wire)?).ok()?,
+                    2 => encoding = reader.i32(wire)?,
+                    _ => reader.skip(wire)?,
                 }
-                let types = self.byte()?;
-                (0..count).try_for_each(|_pair| {
-                    self.skip_item(types >> 4, depth + 1)?;
-                    self.skip_item(types & 15, depth + 1)
-                })
-            }
-            wire::STRUCT => self.fields(|reader, _field, wire| reader.skip(wire, depth + 1)),
-            _ => None,
+                Some(())
+            })?,
+            // DataPageHeaderV2
+            8 if wire == wire::STRUCT => reader.fields(|reader, field, wire| {
+                match (field, wire) {
+                    (1, _) => page.values = u64::try_from(reader.i32(wire)?).ok()?,
+                    (4, _) => encoding = reader.i32(wire)?,
+                    (5 | 6, _) => {
+                        of_levels += usize::try_from(reader.i32(wire)?).ok()?;
+                    }
+                    (7, wire::TRUE) => {}
+                    (7, wire::FALSE) => page.is_plain = true,
+                    (7, _) => return None,
+                    _ => reader.skip(wire)?,
+                }
+                Some(())
+            })?,
+            5 | 8 => return None,
+            _ => reader.skip(wire)?,
         }
-    }
-
-    /// Booleans in lists are bytes; in structs they stand in the field's head.
-    fn skip_item(&mut self, wire: u8, depth: usize) -> Option<()> {
-        match wire {
-            wire::TRUE | wire::FALSE => self.advance(1),
-            other => self.skip(other, depth),
-        }
-    }
+        Some(())
+    })?;
+    page.unpacked = u64::try_from(plain).ok()?;
+    page.packed = usize::try_from(packed).ok()?;
+    page.levels = of_levels;
+    page.kind = match kind {
+        0 | 3 => PageKind::Data(Encoding(encoding)),
+        2 => PageKind::Dictionary,
+        _ => PageKind::Other,
+    };
+    Some(page)
 }

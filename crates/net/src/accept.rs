@@ -137,7 +137,7 @@ where
         let stream = TokioIo::new(Strict::new(stream, Arc::clone(&marks), limits.is_strict));
         let pace = Pace::of(limits);
         let service = service_fn(move |request: Request<Incoming>| {
-            let busy = marks.begin();
+            let busy = marks.hold();
             let answered = service(request.map(|body| Paced::new(body, pace)));
             async move { Ok::<_, Infallible>(answered.await.map(|body| Held::new(body, busy))) }
         });

@@ -8,14 +8,16 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Marks {
     accepted: Instant,
-    /// When the last request came or was answered, in milliseconds since then.
+    /// When the last request was answered, in milliseconds since then.
     last_ms: AtomicU64,
+    /// When bytes were last taken by the other side.
+    last_write_ms: AtomicU64,
     /// Requests that are being answered, and tunnels.
     busy: AtomicUsize,
-    /// Requests that ever came.
-    begun: AtomicU64,
     /// Bytes that the other side has taken.
     written: AtomicU64,
+    /// Whether bytes wait to be taken.
+    is_stuck: AtomicBool,
     /// Its protocol has changed: what comes is no request any more.
     is_tunnel: AtomicBool,
 }
@@ -26,7 +28,8 @@ impl Default for Marks {
             accepted: Instant::now(),
             last_ms: AtomicU64::new(0),
             busy: AtomicUsize::new(0),
-            begun: AtomicU64::new(0),
+            last_write_ms: AtomicU64::new(0),
+            is_stuck: AtomicBool::new(false),
             written: AtomicU64::new(0),
             is_tunnel: AtomicBool::new(false),
         }
@@ -34,13 +37,7 @@ impl Default for Marks {
 }
 
 impl Marks {
-    /// A request came.
-    pub(crate) fn begin(self: &Arc<Self>) -> Busy {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        self.hold()
-    }
-
-    /// Something goes on without a request.
+    /// A request came, or something else goes on.
     pub(crate) fn hold(self: &Arc<Self>) -> Busy {
         self.busy.fetch_add(1, Ordering::Relaxed);
         Busy(Arc::clone(self))
@@ -58,6 +55,19 @@ impl Marks {
 
     pub(crate) fn wrote(&self, bytes: usize) {
         self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.last_write_ms.store(self.age_ms(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn stuck(&self, is_stuck: bool) {
+        self.is_stuck.store(is_stuck, Ordering::Relaxed);
+    }
+
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn since(&self, ms: &AtomicU64) -> Duration {
+        Duration::from_millis(self.age_ms().saturating_sub(ms.load(Ordering::Relaxed)))
     }
 
     /// How long nothing has been asked and nothing is being answered; none while something is.
@@ -65,14 +75,21 @@ impl Marks {
         if self.busy.load(Ordering::Relaxed) > 0 {
             return None;
         }
-        let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
-        Some(self.accepted.elapsed().saturating_sub(last))
+        Some(self.since(&self.last_ms))
+    }
+
+    /// The same, but as long as the other side takes an answer it is not silent either.
+    pub(crate) fn quiet(&self) -> Option<Duration> {
+        if self.is_stuck.load(Ordering::Relaxed) {
+            return None;
+        }
+        Some(self.silence()?.min(self.since(&self.last_write_ms)))
     }
 
     pub(crate) fn look(&self) -> Look {
         Look {
-            is_busy: self.busy.load(Ordering::Relaxed) > 0,
-            begun: self.begun.load(Ordering::Relaxed),
+            silence: self.silence(),
+            is_stuck: self.is_stuck.load(Ordering::Relaxed),
             written: self.written.load(Ordering::Relaxed),
         }
     }
@@ -81,8 +98,10 @@ impl Marks {
 /// What the counters said at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Look {
-    pub(crate) is_busy: bool,
-    pub(crate) begun: u64,
+    /// How long no request has come; none while one is being answered.
+    pub(crate) silence: Option<Duration>,
+    /// Whether bytes wait to be taken by the other side.
+    pub(crate) is_stuck: bool,
     pub(crate) written: u64,
 }
 
@@ -92,8 +111,7 @@ pub struct Busy(Arc<Marks>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let age = self.0.accepted.elapsed().as_millis();
-        self.0.last_ms.store(u64::try_from(age).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.last_ms.store(self.0.age_ms(), Ordering::Relaxed);
         self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -61,7 +61,7 @@ impl State {
             .seats
             .iter()
             .filter(|(_, seat)| seat.address == address && seat.connection.is_some())
-            .filter_map(|(id, seat)| Some((seat.marks.silence()?, *id)))
+            .filter_map(|(id, seat)| Some((seat.marks.quiet()?, *id)))
             .filter(|(silence, _)| *silence >= SILENCE_MIN)
             .max();
         let Some(seat) = silent.and_then(|(_, id)| self.leave(id)) else { return false };

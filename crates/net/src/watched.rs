@@ -28,14 +28,12 @@ pub(crate) struct Watched {
     idle: Duration,
     /// What was there at the last tick.
     last: Look,
-    /// Whether bytes wait to be taken by the other side.
-    is_stuck: bool,
 }
 
 impl Watched {
     pub(crate) fn new(stream: TcpStream, marks: Arc<Marks>, idle: Duration) -> Self {
         let tick = Box::pin(sleep(idle));
-        Self { stream, marks, tick, idle, last: Look::default(), is_stuck: false }
+        Self { stream, marks, tick, idle, last: Look::default() }
     }
 
     /// Ready when the connection must end.
@@ -43,7 +41,7 @@ impl Watched {
         loop {
             ready!(self.tick.as_mut().poll(cx));
             let now = self.marks.look();
-            if let Some(reason) = idle_for(self.last, now, self.is_stuck, self.idle) {
+            if let Some(reason) = idle_for(self.last, now, self.idle) {
                 return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, reason));
             }
             self.last = now;
@@ -58,7 +56,7 @@ impl Watched {
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        self.is_stuck = written.is_pending();
+        self.marks.stuck(written.is_pending());
         match written {
             Poll::Ready(Ok(bytes)) => {
                 self.marks.wrote(bytes);
@@ -71,13 +69,15 @@ impl Watched {
 }
 
 /// Why a connection has no reason to be open, from two looks at it.
-fn idle_for(last: Look, now: Look, is_stuck: bool, time: Duration) -> Option<&'static str> {
+fn idle_for(last: Look, now: Look, time: Duration) -> Option<&'static str> {
     let enough = READ_RATE_MIN.saturating_mul(time.as_secs());
     let is_read = now.written.saturating_sub(last.written) > enough;
-    if is_stuck && !is_read {
+    // An answer that has just begun has had no time to be read.
+    if last.is_stuck && now.is_stuck && !is_read {
         return Some("the answer was not read");
     }
-    (!now.is_busy && !is_read && now.begun == last.begun).then_some("no request came")
+    let is_silent = now.silence.is_some_and(|silence| silence >= time);
+    (is_silent && !is_read).then_some("no request came")
 }
 
 impl AsyncRead for Watched {
@@ -134,17 +134,24 @@ mod tests {
 
     #[test]
     fn a_connection_needs_a_reason() {
-        let look = |is_busy, begun, written| Look { is_busy, begun, written };
         let time = Duration::from_secs(10);
-        let judged = |last, now, is_stuck| idle_for(last, now, is_stuck, time);
-        let before = look(false, 3, 500);
-        assert_eq!(judged(before, before, false), Some("no request came"));
-        assert_eq!(judged(before, look(false, 4, 500), false), None);
-        assert_eq!(judged(before, look(true, 3, 500), false), None);
-        // An HTTP/2 client that takes its answers in drops.
-        assert_eq!(judged(before, look(false, 3, 600), false), Some("no request came"));
-        assert_eq!(judged(before, look(false, 3, 500 + (11 << 10)), false), None);
-        assert_eq!(judged(before, look(true, 3, 600), true), Some("the answer was not read"));
-        assert_eq!(judged(before, look(true, 3, 500 + (11 << 10)), true), None);
+        let look = |silence: Option<u64>, is_stuck, written| Look {
+            silence: silence.map(Duration::from_secs),
+            is_stuck,
+            written,
+        };
+        let judged = |last, now| idle_for(last, now, time);
+        let before = look(Some(5), false, 500);
+        assert_eq!(judged(before, look(Some(15), false, 500)), Some("no request came"));
+        // One was answered since, however short ago.
+        assert_eq!(judged(before, look(Some(1), false, 500)), None);
+        assert_eq!(judged(before, look(None, false, 500)), None);
+        // An HTTP/2 client that takes its answers in drops, and one that takes them.
+        assert_eq!(judged(before, look(Some(15), false, 600)), Some("no request came"));
+        assert_eq!(judged(before, look(Some(15), false, 500 + (11 << 10))), None);
+        let stuck = look(None, true, 500);
+        assert_eq!(judged(before, stuck), None);
+        assert_eq!(judged(stuck, look(None, true, 600)), Some("the answer was not read"));
+        assert_eq!(judged(stuck, look(None, true, 500 + (11 << 10))), None);
     }
 }

@@ -86,13 +86,10 @@ const FOLDER: &str = "_feedback";
 impl FeedbackLog {
     /// Feedback beside the prediction log. Files of servers that were killed are mended.
     pub(crate) fn new(log: &LogOptions, room: Arc<Room>) -> Self {
-        match &log.store {
-            Some(store) => Self::Store(store.clone()),
-            None => {
-                let file = Arc::new(FeedbackFile::new(log.dir.join(FOLDER)));
-                Self::Folder { file, room }
-            }
+        if let Some(store) = &log.store {
+            return Self::Store(store.clone());
         }
+        Self::Folder { file: Arc::new(FeedbackFile::new(log.dir.join(FOLDER))), room }
     }
 
     /// Appends facts; they are on the disk, or in the store, when this returns, or none of them is.

@@ -85,7 +85,9 @@ pub struct Limits {
     pub concurrency_max: usize,
     /// How long a connection may say nothing, take over the head of a request, or not read its answer.
     pub header_timeout: Duration,
-    /// From the headers to the answer; 504 after that.
+    /// How long a body may take however small it is; a longer one has a second more for each 32 KiB.
+    pub body_grace: Duration,
+    /// From the last byte of a request to its answer; 504 after that.
     pub request_timeout: Duration,
     /// How long the server goes on accepting when it is told to stop, while `/health` and `/ping`
     /// already say 503: for a load balancer that only asks them.
@@ -106,7 +108,9 @@ impl Default for Limits {
             connections_per_address_max: None,
             requests_bytes_max: None,
             concurrency_max: 512,
-            header_timeout: Duration::from_secs(10),
+            // Longer than load balancers keep connections that they mean to use again, which is a minute.
+            header_timeout: Duration::from_secs(75),
+            body_grace: Duration::from_secs(15),
             request_timeout: Duration::from_mins(1),
             drain_delay: Duration::ZERO,
             drain_timeout: Duration::from_secs(30),
@@ -126,6 +130,10 @@ impl Limits {
             limits.per_address_max = max;
         }
         limits.idle = self.header_timeout;
+        limits.silent_give_way = true;
+        // A body holds memory that others want: one of 16 MiB may take nine minutes.
+        limits.body_rate_min = 32 << 10;
+        limits.body_grace = self.body_grace;
         limits
     }
 }

@@ -57,9 +57,10 @@ impl Room {
         let found = self.on_disk(bytes).and_then(|()| self.in_folder(&mut state, bytes));
         if found.is_err() != state.is_full {
             state.is_full = found.is_err();
-            match &found {
-                Err(full) => tracing::error!(%full, "predictions and feedback are not kept"),
-                Ok(()) => tracing::info!("predictions and feedback are kept again"),
+            if let Err(full) = &found {
+                tracing::error!(%full, "predictions and feedback are not kept");
+            } else {
+                tracing::info!("predictions and feedback are kept again");
             }
         }
         found

@@ -33,7 +33,7 @@ pub(crate) struct Server {
     pub(crate) log: Option<PredictionLog>,
     pub(crate) feedback: Option<FeedbackLog>,
     pub(crate) request_ids: RequestIds,
-    pub(crate) concurrency: Semaphore,
+    pub(crate) concurrency: Arc<Semaphore>,
     /// Memory that requests may hold together.
     pub(crate) budget: Arc<Budget>,
     pub(crate) draining: AtomicBool,
@@ -70,7 +70,7 @@ pub async fn serve(
         log,
         feedback,
         request_ids: RequestIds::new(),
-        concurrency: Semaphore::new(options.limits.concurrency_max),
+        concurrency: Arc::new(Semaphore::new(options.limits.concurrency_max)),
         budget: match options.limits.requests_bytes_max {
             Some(bytes_max) => Budget::new(bytes_max),
             None => Budget::of_process(options.memory_bytes_max),

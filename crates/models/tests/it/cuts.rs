@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use arrow_array::RecordBatch;
-use serde_json::Value;
 use trainyard_models::{Format, Prediction, load_bytes};
 
 use crate::old_versions::corpus;
@@ -24,7 +23,8 @@ fn values(prediction: &Prediction) -> String {
         | Prediction::Matrix { values, .. }
         | Prediction::Maps { values, .. } => format!("{:?}", cells(values)),
         Prediction::Named(outputs) => {
-            outputs.iter().map(|(name, output)| format!("{name}: {}\n", values(output))).collect()
+            let shown = outputs.iter().map(|(name, output)| format!("{name}: {}", values(output)));
+            shown.collect::<Vec<_>>().join("\n")
         }
     }
 }
@@ -66,7 +66,7 @@ fn samples() -> Vec<Sample> {
                 "model.lgb" => 6_000,
                 _ => 5_000,
             };
-            if length > limit || model["predict_fn"] != Value::from("predict") {
+            if length > limit || model["predict_fn"] != "predict" {
                 continue;
             }
             let count = of_kind.entry(file_name).or_default();

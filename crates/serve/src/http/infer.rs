@@ -15,6 +15,7 @@ use trainyard_models::Prediction;
 
 use super::error::Refusal;
 use super::predict::{aside, done, predict_rows, question};
+use super::share::Place;
 use super::{JSON, Response, response};
 use crate::answer::{self, Inferred};
 use crate::python::Wanted;
@@ -27,17 +28,29 @@ pub(crate) async fn infer(
     served: Arc<Served>,
     body: Bytes,
     request_id: Arc<str>,
+    place: Place,
 ) -> Result<Response, Refusal> {
+    let place = Arc::new(place);
     let bytes_max = server.options.limits.answer_bytes_max;
     let (id, enforced) = {
-        let served = Arc::clone(&served);
-        aside(move || served.strict.inference(&body)).await??
+        let (served, place) = (Arc::clone(&served), Arc::clone(&place));
+        aside(move || {
+            let read = served.strict.inference(&body);
+            drop(place);
+            read
+        })
+        .await??
     };
     let id = id.unwrap_or_else(|| request_id.to_string());
     let (prediction, enforced, answer) = match &served.engine {
         Engine::Native(_) => {
-            let served = Arc::clone(&served);
-            aside(move || native(&served, &id, enforced, bytes_max)).await??
+            let (served, place) = (Arc::clone(&served), Arc::clone(&place));
+            aside(move || {
+                let answered = native(&served, &id, enforced, bytes_max);
+                drop(place);
+                answered
+            })
+            .await??
         }
         Engine::Python(pool) => {
             let wanted = Wanted { scoring: false, columns: true };
@@ -50,7 +63,11 @@ pub(crate) async fn infer(
         }
     };
     done(server, &served, request_id, enforced.batch, prediction);
-    Ok(response(StatusCode::OK, JSON, answer))
+    let response = response(StatusCode::OK, JSON, answer);
+    Ok(match Arc::into_inner(place) {
+        Some(place) => place.answer(response),
+        None => response,
+    })
 }
 
 fn native(

@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
-use trainyard_base::Share;
 use trainyard_mlflow::enforce::{Enforced, Protocol};
 use trainyard_models::{Prediction, Predictor};
 
 use super::body::Format;
 use super::error::Refusal;
-use super::{JSON, Response, parquet, response, share};
+use super::share::Place;
+use super::{JSON, Response, parquet, response};
 use crate::log::Entry;
 use crate::panics;
 use crate::python::{Pool, Question, Wanted};
@@ -42,7 +42,7 @@ pub(crate) struct Asked {
     pub(crate) format: Format,
     pub(crate) body: Bytes,
     pub(crate) request_id: Arc<str>,
-    pub(crate) share: Share,
+    pub(crate) place: Place,
 }
 
 /// Predicts the rows of a body.
@@ -53,8 +53,9 @@ pub(crate) async fn predict(
 ) -> Result<Response, Refusal> {
     let Some(served) = slot.current() else { return Err(Refusal::NotReady(not_ready(slot))) };
     let version = Arc::clone(&served.version);
-    let is_small = asked.body.len() <= INLINE_BYTES_MAX;
-    let (answer, share) = match &served.engine {
+    // A small file of Parquet may be much work.
+    let is_small = asked.body.len() <= INLINE_BYTES_MAX && asked.format != Format::Parquet;
+    let (answer, place) = match &served.engine {
         Engine::Native(predictor) if is_small => native(server, &served, &**predictor, asked)?,
         Engine::Native(_) => {
             let server = Arc::clone(server);
@@ -71,7 +72,7 @@ pub(crate) async fn predict(
     if let Ok(version) = HeaderValue::from_str(&version) {
         response.headers_mut().insert(X_MODEL_VERSION, version);
     }
-    Ok(share::held(response, share))
+    Ok(place.answer(response))
 }
 
 /// Runs work on a thread for blocking work. If it panics, so does this: whoever answers the request
@@ -123,7 +124,7 @@ fn read(served: &Served, asked: &mut Asked) -> Result<Enforced, Refusal> {
     Ok(match asked.format {
         Format::Json => enforcer.json(&asked.body, protocol)?,
         Format::Csv => enforcer.csv(&asked.body)?,
-        Format::Parquet => parquet::read(enforcer, &asked.body, &mut asked.share)?,
+        Format::Parquet => parquet::read(enforcer, &asked.body, &mut asked.place.share)?,
     })
 }
 
@@ -132,7 +133,7 @@ fn native(
     served: &Served,
     predictor: &dyn Predictor,
     mut asked: Asked,
-) -> Result<(Bytes, Share), Refusal> {
+) -> Result<(Bytes, Place), Refusal> {
     let request = read(served, &mut asked)?;
     let bytes_max = server.options.limits.answer_bytes_max;
     let prediction = predict_rows(predictor, &request.batch, bytes_max)?;
@@ -141,7 +142,7 @@ fn native(
         Dialect::Scoring => answer::scoring(&prediction, request.frame, bytes_max)?,
     };
     done(server, served, asked.request_id, request.batch, prediction);
-    Ok((answer.into(), asked.share))
+    Ok((answer.into(), asked.place))
 }
 
 /// Lets a Python worker predict. Its answer in MLflow's protocol is passed on as it is.
@@ -150,7 +151,7 @@ async fn by_worker(
     served: &Arc<Served>,
     pool: &Pool,
     mut asked: Asked,
-) -> Result<(Bytes, Share), Refusal> {
+) -> Result<(Bytes, Place), Refusal> {
     let wanted =
         Wanted { scoring: true, columns: asked.dialect == Dialect::Plain || server.log.is_some() };
     let (asked, request, question) = {
@@ -173,7 +174,7 @@ async fn by_worker(
         Some(prediction) => done(server, served, asked.request_id, request.batch, prediction),
         None => count(server, &request.batch),
     }
-    Ok((answer, asked.share))
+    Ok((answer, asked.place))
 }
 
 /// A request as a worker reads it.

@@ -17,7 +17,8 @@ use super::access;
 use super::error::Refusal;
 use super::predict::{Asked, Dialect, aside, not_ready, predict};
 use super::request_id::X_REQUEST_ID;
-use super::{JSON, Response, body, infer, json, response, share};
+use super::share::Place;
+use super::{JSON, Response, body, infer, json, response};
 use crate::feedback::NotKept;
 use crate::metrics::Route;
 use crate::server::Server;
@@ -43,7 +44,6 @@ pub(crate) async fn handle(
     let method = request.method().clone();
     server.metrics.in_flight.fetch_add(1, Ordering::Relaxed);
     let counted = InFlight(server);
-    let limit = server.options.limits.request_timeout;
     let is_refused = is_crowded && !target.is_probe();
     let work = async {
         if is_refused {
@@ -51,9 +51,9 @@ pub(crate) async fn handle(
         }
         dispatch(server, target, request, Arc::clone(&request_id)).await
     };
-    let answered = match tokio::time::timeout(limit, panics::caught_async(work)).await {
-        Ok(Ok(answered)) => answered,
-        Ok(Err(panicked)) => {
+    let answered = match panics::caught_async(work).await {
+        Ok(answered) => answered,
+        Err(panicked) => {
             server.metrics.panics.fetch_add(1, Ordering::Relaxed);
             tracing::error!(
                 request_id = &*request_id,
@@ -62,7 +62,6 @@ pub(crate) async fn handle(
             );
             Err(Refusal::Internal("answering the request broke off; this is a bug"))
         }
-        Err(_elapsed) => Err(Refusal::Timeout(limit)),
     };
     drop(counted);
     let mut response = answered.unwrap_or_else(Refusal::into_response);
@@ -202,7 +201,7 @@ async fn dispatch(
         }
         Route::Reload => {
             only_post(&request)?;
-            reload(server, slot).await
+            limited(server, reload(server, slot)).await
         }
         Route::Webhook => {
             only_post(&request)?;
@@ -281,11 +280,9 @@ async fn inference(
         return Ok(json(StatusCode::OK, &infer::metadata(slot, &served)));
     }
     only_post(&request)?;
-    let (body, mut share) = taken(server, request).await?;
-    let Ok(_permit) = server.concurrency.try_acquire() else { return Err(Refusal::Overloaded) };
-    share::make_room(&mut share, body.len())?;
-    let response = infer::infer(server, served, body, request_id).await?;
-    Ok(share::held(response, share))
+    let (body, share) = taken(server, request).await?;
+    let place = Place::take(server, share, body.len())?;
+    limited(server, infer::infer(server, served, body, request_id, place)).await
 }
 
 async fn scored(
@@ -297,10 +294,19 @@ async fn scored(
 ) -> Result<Response, Refusal> {
     only_post(&request)?;
     let format = body::format(request.headers())?;
-    let (body, mut share) = taken(server, request).await?;
-    let Ok(_permit) = server.concurrency.try_acquire() else { return Err(Refusal::Overloaded) };
-    share::make_room(&mut share, body.len())?;
-    predict(server, slot, Asked { dialect, format, body, request_id, share }).await
+    let (body, share) = taken(server, request).await?;
+    let place = Place::take(server, share, body.len())?;
+    let asked = Asked { dialect, format, body, request_id, place };
+    limited(server, predict(server, slot, asked)).await
+}
+
+/// Gives work its time, which begins when the request is there: how slowly that may come is another limit.
+async fn limited(
+    server: &Server,
+    work: impl Future<Output = Result<Response, Refusal>>,
+) -> Result<Response, Refusal> {
+    let limit = server.options.limits.request_timeout;
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(Refusal::Timeout(limit)))
 }
 
 /// The body of a request, and its share of the memory that all requests have.

@@ -319,7 +319,7 @@ async fn feedback_is_kept_beside_the_log() {
         ("x", 400),
         (&format!(r#"{{"request_id": "{}", "actual": 2}}"#, "a".repeat(200)), 400),
         (&format!(r#"{{"request_id": "a", "actual": "{}"}}"#, "a".repeat(5000)), 400),
-        (&format!("[{}]", [r#"{"request_id":"a","actual":1}"#; 20_001].join(",")), 400),
+        (&format!("[{}]", vec![r#"{"request_id":"a","actual":1}"#; 20_001].join(",")), 400),
         (&format!("[{}]", vec![r#"{"request_id":"a","actual":1}"#; 60_000].join(",")), 413),
     ] {
         let answer = server.post("/feedback", body).await;

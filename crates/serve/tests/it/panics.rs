@@ -33,7 +33,7 @@ impl Predictor for Panics {
 
 fn loader(at: usize) -> Loader {
     Loader(Arc::new(move |folder: &Path| {
-        assert!(at != 0, "cannot even load {folder:?}");
+        assert!(at != 0, "cannot even load {}", folder.display());
         let mlmodel = MlModel::read(folder)?;
         Ok(LoadedModel { mlmodel, predictor: Box::new(Panics { at }) })
     }))

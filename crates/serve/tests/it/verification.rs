@@ -73,12 +73,15 @@ async fn verdict(folder: &Path, does: Does, require_verified: bool) -> Value {
     health
 }
 
+/// What is done to an example, what is then said of it, and how.
+type Change<'a> = (&'a str, &'a str, &'a dyn Fn(&Path));
+
 #[tokio::test]
 async fn an_example_that_says_nothing_is_a_warning_or_refused_when_asked_for() {
     let outside = tempfile::tempdir().unwrap();
     let secret = outside.path().join("secret.json");
     std::fs::write(&secret, r#"{"dataframe_split": {"data": [["nobody's business"]]}}"#).unwrap();
-    let changes: [(&str, &str, &dyn Fn(&Path)); 5] = [
+    let changes: [Change<'_>; 5] = [
         ("not there", "cannot be read", &|path| std::fs::remove_file(path).unwrap()),
         ("a link out of the folder", "cannot be read", &|path| {
             std::fs::remove_file(path).unwrap();

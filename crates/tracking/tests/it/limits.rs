@@ -82,7 +82,7 @@ async fn a_pattern_with_many_wildcards_is_answered() {
         for operator in ["LIKE", "ILIKE"] {
             let filter = format!("tags.k1 {operator} '{pattern}'");
             let runs = soon(store.search_runs(search(&filter))).await.unwrap();
-            assert_eq!(runs.items.len(), found, "{operator} {:.30}", pattern);
+            assert_eq!(runs.items.len(), found, "{operator} {pattern:.30}");
         }
     }
 }

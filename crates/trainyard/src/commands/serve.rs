@@ -108,6 +108,7 @@ pub(crate) struct Arguments {
 /// What requests and connections may take. At each of these limits comes an answer.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
+#[expect(clippy::struct_field_names, reason = "they are the names of flags")]
 struct LimitArguments {
     /// Open connections; on further ones only /health, /ping and /version are answered
     #[arg(long, default_value_t = 4096, value_name = "N")]

@@ -70,7 +70,8 @@ fn foreign<'t>(file: &str, text: &'t str) -> Vec<&'t str> {
     };
     let uses_other = |line: &str| {
         let action = line.trim_start().trim_start_matches("- ").strip_prefix("uses: ");
-        let is_yaml = file.ends_with(".yaml") || file.ends_with(".yml");
+        let extension = std::path::Path::new(file).extension();
+        let is_yaml = extension.is_some_and(|extension| extension == "yaml" || extension == "yml");
         is_yaml
             && action.is_some_and(|action| {
                 !action.starts_with("./") && !ACTIONS.iter().any(|owner| action.starts_with(owner))

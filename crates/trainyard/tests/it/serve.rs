@@ -148,7 +148,7 @@ fn feedback_that_was_written_half_is_taken_back() {
 }
 
 /// A clock that says 1969, for programs that are started with it.
-const CLOCK: &str = r#"
+const CLOCK: &str = r"
 #define _GNU_SOURCE
 #include <time.h>
 #include <unistd.h>
@@ -158,7 +158,7 @@ int clock_gettime(clockid_t clock, struct timespec *time) {
     if (clock == CLOCK_REALTIME) { time->tv_sec = -1000000; }
     return result;
 }
-"#;
+";
 
 #[test]
 fn a_clock_before_1970_is_said_at_the_start() {
