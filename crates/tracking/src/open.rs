@@ -92,16 +92,15 @@ pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Share
         roots.push(tidied(root)?);
     }
     let databases = [Some(&uri), registry.as_ref()].into_iter().flatten();
-    let database_files = databases.filter_map(|uri| match uri {
-        TrackingUri::Sqlite(path) => Some(files_of(path)),
-        _ => None,
-    });
-    let private = lending.private_files.iter().cloned().chain(database_files.flatten());
-    let private = private
-        .map(|file| {
-            std::path::absolute(&file).map_err(|error| trainyard_mlflow::Error::io(&file, error))
-        })
-        .collect::<Result<_, _>>()?;
+    let mut private = Vec::new();
+    for file in &lending.private_files {
+        private.push(absolute(file)?);
+    }
+    for uri in databases {
+        if let TrackingUri::Sqlite(path) = uri {
+            private.extend(database_files(path)?);
+        }
+    }
     let lent: Arc<dyn Artifacts> = Arc::new(storage.below(&roots, private)?);
     let own: Arc<dyn Artifacts> = Arc::new(storage.anywhere()?);
 
@@ -138,6 +137,18 @@ fn database(
     }
 }
 
+/// The files of an SQLite database by the name that its owner uses, and where they really lie: what SQLite
+/// keeps beside a database that is a symlink is beside what it leads to.
+fn database_files(path: &Path) -> Result<Vec<PathBuf>> {
+    let named = absolute(path)?;
+    let real = real_path(&named).filter(|real| *real != named);
+    Ok(files_of(&named).chain(real.iter().flat_map(|real| files_of(real))).collect())
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    Ok(std::path::absolute(path).map_err(|error| trainyard_mlflow::Error::io(path, error))?)
+}
+
 /// The usual folders in the working directory and beside a database that is a file.
 fn usual_roots(uri: &TrackingUri) -> Result<Vec<String>> {
     let mut folders = vec![PathBuf::from(".")];
@@ -153,8 +164,7 @@ fn usual_roots(uri: &TrackingUri) -> Result<Vec<String>> {
 fn tidied(root: &str) -> Result<String> {
     match scheme(root) {
         None => {
-            let absolute = std::path::absolute(root)
-                .map_err(|error| trainyard_mlflow::Error::io(root, error))?;
+            let absolute = absolute(Path::new(root))?;
             let climbs = absolute.components().any(|part| part == Component::ParentDir);
             // Behind a symlink `..` is another folder than it seems: only the disk knows.
             let tidy = if climbs { real_path(&absolute) } else { Some(absolute) };
