@@ -32,19 +32,21 @@ impl Reach {
         allowed.ok_or_else(|| outside(uri))
     }
 
-    /// Whether a file or folder of this machine is really below a root, with all symlinks followed,
-    /// and no private file. Looks at the disk.
-    pub(super) fn holds(&self, file: &FilePath) -> bool {
-        let Some(real) = real_path(file) else { return false };
-        let address = Address::Local(file.to_owned());
-        let below_root = self.roots.iter().any(|root| match root {
-            Address::Local(folder) => {
-                root.contains(&address)
-                    && real_path(folder).is_some_and(|folder| real.starts_with(folder))
-            }
-            Address::Bucket { .. } => false,
-        });
-        below_root && !self.private_files().any(|private| private == real)
+    /// Whether a file or folder of this machine, as it is called with all symlinks followed, is below a
+    /// root and no private file. A symlink may lead from one root into another: both may be touched.
+    /// Looks at the disk.
+    pub(super) fn holds(&self, real: &FilePath) -> bool {
+        let mut roots = self.folders().filter_map(real_path);
+        roots.any(|root| real.starts_with(root))
+            && !self.private_files().any(|private| private == real)
+    }
+
+    /// The roots that are folders of this machine.
+    fn folders(&self) -> impl Iterator<Item = &FilePath> {
+        self.roots.iter().filter_map(|root| match root {
+            Address::Local(folder) => Some(folder.as_path()),
+            Address::Bucket { .. } => None,
+        })
     }
 
     /// The private files as they really lie.
