@@ -18,8 +18,25 @@ pub(super) struct Reach {
 }
 
 impl Reach {
+    /// Looks at the disk.
     pub(super) fn new(roots: Vec<Address>, private: Vec<PathBuf>) -> Self {
-        Self { roots, private }
+        let mut reach = Self { roots: Vec::new(), private };
+        for root in roots {
+            reach.add(root);
+        }
+        reach
+    }
+
+    /// Adds a root; a folder that is reached through symlinks also under its real name, for locations say
+    /// the one or the other.
+    fn add(&mut self, root: Address) {
+        if let Address::Local(folder) = &root
+            && let Some(real) = real_path(folder)
+            && real != *folder
+        {
+            self.roots.push(Address::Local(real));
+        }
+        self.roots.push(root);
     }
 
     /// The one answer to whether a location may be touched: the place it names, or an error that is the
@@ -49,20 +66,33 @@ impl Reach {
         })
     }
 
-    /// The private files as they really lie.
+    /// The private files as they really lie, and the symlinks that lead to them.
     pub(super) fn private_files(&self) -> impl Iterator<Item = PathBuf> {
-        self.private.iter().filter_map(|file| real_path(file))
+        self.private.iter().flat_map(|file| places(file))
     }
 
     /// Whether removing a place would take a root or a private file with it. Looks at the disk.
     pub(super) fn needs(&self, place: &Address) -> bool {
-        let holds_private = match place {
-            Address::Local(folder) => real_path(folder)
-                .is_none_or(|folder| self.private_files().any(|file| file.starts_with(&folder))),
-            Address::Bucket { .. } => false,
-        };
-        holds_private || self.roots.iter().any(|root| place.contains(root))
+        // Names are compared as well as places: a root may be a symlink in a folder that is one.
+        if self.roots.iter().any(|root| place.contains(root)) {
+            return true;
+        }
+        let Address::Local(file) = place else { return false };
+        // Of a symlink only itself is removed, not what it leads to.
+        let Some(removed) = own_place(file) else { return true };
+        let mut kept = self.private_files().chain(self.folders().flat_map(places));
+        kept.any(|kept| kept.starts_with(&removed))
     }
+}
+
+/// Where a file really lies, and where its name does: another place if it is a symlink.
+fn places(file: &FilePath) -> impl Iterator<Item = PathBuf> + use<> {
+    [real_path(file), own_place(file)].into_iter().flatten()
+}
+
+/// The path with the symlinks on the way followed, and not the one that it may itself be.
+fn own_place(file: &FilePath) -> Option<PathBuf> {
+    Some(real_path(file.parent()?)?.join(file.file_name()?))
 }
 
 fn outside(uri: &str) -> Error {

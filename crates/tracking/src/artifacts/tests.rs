@@ -187,6 +187,49 @@ async fn symlinks_from_one_root_into_another_are_followed() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn a_root_has_the_name_of_its_symlink_and_its_real_one() {
+    let Fixture { directory, storage } = fixture();
+    let folder = directory.path().canonicalize().unwrap();
+    let at = |name: &str| folder.join(name).display().to_string();
+    std::fs::create_dir(at("real")).unwrap();
+    std::os::unix::fs::symlink("real", at("link")).unwrap();
+    let storage = storage.below(&[at("link")], Vec::new()).unwrap();
+    storage.upload_artifact(&at("real/a"), "f", once("x")).await.unwrap();
+    assert_eq!(read(&storage, &at("link/a"), "f", None).await, b"x");
+    let error = storage.open_artifact(&at("real2"), "f", None).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PermissionDenied, "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn no_root_goes_with_the_folder_that_it_really_is_in() {
+    use std::os::unix::fs::symlink;
+
+    let Fixture { directory, storage } = fixture();
+    let at = |name: &str| directory.path().join("mlartifacts").join(name);
+    std::fs::create_dir_all(at("above/real")).unwrap();
+    std::fs::create_dir(at("links")).unwrap();
+    symlink("../above/real", at("links/root")).unwrap();
+    std::fs::write(at("above/real/users"), "private").unwrap();
+    symlink("../above/real/users", at("links/users")).unwrap();
+    let private = vec![at("links/users")];
+    let storage = storage.below(&[at("links/root").display().to_string()], private).unwrap();
+    let whole = "mlflow-artifacts:/";
+    for path in ["above/real", "above", "links/root", "links/users", "links", "links/root/users"] {
+        let error = storage.delete_artifact(whole, path).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidParameterValue, "{path}: {error}");
+    }
+    // Another symlink to it goes alone, and what is in the root goes.
+    symlink("above/real", at("other")).unwrap();
+    storage.upload_artifact(whole, "links/root/f", once("x")).await.unwrap();
+    storage.delete_artifact(whole, "other").await.unwrap();
+    assert!(!at("other").exists() && at("above/real/f").exists());
+    storage.delete_artifact(whole, "above/real/f").await.unwrap();
+    assert!(!at("above/real/f").exists() && at("links/users").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn listings_leave_out_what_is_not_in_the_root() {
     use std::os::unix::fs::symlink;
 
