@@ -80,16 +80,17 @@ pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Share
     let registry = registry.filter(|registry| *registry != uri);
     let destination = options.artifacts_destination.as_deref().unwrap_or(DEFAULT_DESTINATION);
     let storage = ArtifactStorage::open(&tidied(destination)?)?;
-    let artifact_root =
-        tidied(options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT))?;
+    let artifact_root = options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT);
+    let written_root = written(artifact_root)?;
+    let artifact_root = tidied(artifact_root)?;
 
     let mut roots = usual_roots(&uri)?;
     // Below `mlflow-artifacts:` it is in the destination; `hdfs:` and the like are the clients' own.
     if Address::parse(&artifact_root).is_ok() {
-        roots.push(artifact_root.clone());
+        roots.push(written_root);
     }
     for root in &lending.artifact_roots {
-        roots.push(tidied(root)?);
+        roots.push(written(root)?);
     }
     let databases = [Some(&uri), registry.as_ref()].into_iter().flatten();
     let mut private = Vec::new();
@@ -158,6 +159,16 @@ fn usual_roots(uri: &TrackingUri) -> Result<Vec<String>> {
     let below = |folder: PathBuf| USUAL_FOLDERS.map(|name| folder.join(name));
     let usual = folders.into_iter().flat_map(below);
     usual.map(|folder| tidied(&folder.to_string_lossy())).collect()
+}
+
+/// A root as upstream writes it into locations: a path is absolute, with the `..` that its owner wrote.
+fn written(root: &str) -> Result<String> {
+    if scheme(root).is_some() {
+        return tidied(root);
+    }
+    // Without slashes at its end.
+    let path: PathBuf = absolute(Path::new(root))?.components().collect();
+    Ok(path.display().to_string())
 }
 
 /// A root as its owner wrote it, as it is kept: a path is absolute and without `..`, a bucket's URI without keys.

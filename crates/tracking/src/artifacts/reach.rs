@@ -2,34 +2,65 @@
 //! its keys of a cloud. So wherever experiments, runs and versions say that files lie, also those
 //! that are in the database already, a server goes only to the roots that its owner named.
 
-use std::path::{Path as FilePath, PathBuf};
+use std::path::{Component, Path as FilePath, PathBuf};
 
 use trainyard_mlflow::uri::without_credentials;
 use trainyard_mlflow::{Error, ErrorCode, Result};
-use trainyard_storage::Address;
+use trainyard_storage::{Address, scheme};
 
 use super::local::real_path;
+use super::location::location_error;
 
 /// Roots of artifacts, and what is no artifact wherever it lies.
 #[derive(Debug, Clone)]
 pub(super) struct Reach {
     roots: Vec<Address>,
+    climbing: Vec<Climbing>,
     private: Vec<PathBuf>,
 }
 
+/// A folder that its owner wrote with `..`: upstream puts it so into locations.
+#[derive(Debug, Clone)]
+struct Climbing {
+    written: String,
+    real: String,
+}
+
+impl Climbing {
+    /// A location below this folder without the folder's `..`; what climbs after it stays.
+    fn without(&self, uri: &str) -> Option<String> {
+        let rest = uri.strip_prefix(self.written.as_str())?;
+        let is_below = rest.is_empty() || rest.starts_with('/');
+        is_below.then(|| format!("{}{rest}", self.real))
+    }
+}
+
 impl Reach {
-    /// Looks at the disk.
-    pub(super) fn new(roots: Vec<Address>, private: Vec<PathBuf>) -> Self {
-        let mut reach = Self { roots: Vec::new(), private };
-        for root in roots {
-            reach.add(root);
+    /// No roots yet.
+    pub(super) fn new(private: Vec<PathBuf>) -> Self {
+        Self { roots: Vec::new(), climbing: Vec::new(), private }
+    }
+
+    /// Adds a root as its owner wrote it: a URI, or a path that may have `..` in it. Looks at the disk.
+    pub(super) fn add_written(&mut self, root: &str) -> Result<()> {
+        let path = FilePath::new(root);
+        let climbs = path.components().any(|part| part == Component::ParentDir);
+        if scheme(root).is_some() || !climbs {
+            self.add(Address::parse(root).map_err(location_error)?);
+            return Ok(());
         }
-        reach
+        // Behind a symlink `..` is another folder than it seems: only the disk knows.
+        let real = real_path(path)
+            .ok_or_else(|| Error::invalid(format!("'{root}' is not a folder that can be")))?;
+        let written = root.trim_end_matches('/').to_owned();
+        self.climbing.push(Climbing { written, real: real.display().to_string() });
+        self.add(Address::Local(real));
+        Ok(())
     }
 
     /// Adds a root; a folder that is reached through symlinks also under its real name, for locations say
     /// the one or the other.
-    fn add(&mut self, root: Address) {
+    pub(super) fn add(&mut self, root: Address) {
         if let Address::Local(folder) = &root
             && let Some(real) = real_path(folder)
             && real != *folder
@@ -42,7 +73,8 @@ impl Reach {
     /// The one answer to whether a location may be touched: the place it names, or an error that is the
     /// same whatever is there. Neither the disk nor a cloud is asked before it.
     pub(super) fn check(&self, uri: &str) -> Result<Address> {
-        let address = Address::parse(uri).ok();
+        let plain = self.climbing.iter().find_map(|root| root.without(uri));
+        let address = Address::parse(plain.as_deref().unwrap_or(uri)).ok();
         let allowed =
             address.filter(|address| self.roots.iter().any(|root| root.contains(address)));
         // What cannot be read is below no root.

@@ -303,6 +303,42 @@ async fn a_server_goes_only_below_its_roots() {
     }
 }
 
+/// Upstream makes locations of a root as it was written.
+#[tokio::test]
+async fn a_root_may_climb_and_what_is_below_it_not() {
+    let Fixture { directory, storage } = fixture();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::create_dir(at("project")).unwrap();
+    std::fs::create_dir(at("shared")).unwrap();
+    std::fs::write(at("secret"), "s").unwrap();
+    let written = at("project/../shared");
+    let storage = storage.below(std::slice::from_ref(&written), Vec::new()).unwrap();
+    for root in [format!("{written}/1/abc"), at("shared/1/abc")] {
+        storage.upload_artifact(&root, "f", once("x")).await.unwrap();
+        assert_eq!(read(&storage, &at("shared/1/abc"), "f", None).await, b"x", "{root}");
+        storage.delete_artifact(&root, "f").await.unwrap();
+    }
+    assert!(storage.delete_artifact(&written, "").await.is_err());
+    for root in [
+        format!("{written}/.."),
+        format!("{written}/../shared"),
+        format!("{written}/1/../.."),
+        format!("{written}.."),
+        format!("{written}2"),
+        at("project/.."),
+        at("project/../project"),
+        at("shared/.."),
+        format!("file://{}/%2e%2e", at("shared")),
+    ] {
+        for path in ["secret", "shared/f"] {
+            let error = storage.upload_artifact(&root, path, once("x")).await.unwrap_err();
+            assert_eq!(error.code(), ErrorCode::PermissionDenied, "{root}: {error}");
+            assert!(storage.open_artifact(&root, path, None).await.is_err(), "{root}");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(at("secret")).unwrap(), "s");
+}
+
 #[tokio::test]
 async fn paths_that_climb_are_refused_everywhere() {
     let Fixture { storage, .. } = fixture();
