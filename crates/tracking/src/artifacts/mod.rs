@@ -91,7 +91,7 @@ impl ArtifactStorage {
     /// The place that `path` below `root_uri` names, if it may be touched: the door of every call.
     async fn place(&self, root_uri: &str, path: &ArtifactPath) -> Result<(Location, StorePath)> {
         let root = match (scheme(root_uri), &self.reach) {
-            // Symlinks are checked against the destination, not the run's own folder.
+            // Symlinks may lead out of the run's own folder, not out of what the destination allows.
             (Some("mlflow-artifacts"), _) => {
                 self.destination.below(&location::proxied_path(root_uri)?)?
             }
