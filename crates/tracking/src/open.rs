@@ -80,28 +80,28 @@ pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Share
     let registry = registry.filter(|registry| *registry != uri);
     let destination = options.artifacts_destination.as_deref().unwrap_or(DEFAULT_DESTINATION);
     let storage = ArtifactStorage::open(&tidied(destination)?)?;
-    let artifact_root =
-        tidied(options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT))?;
+    let artifact_root = options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT);
+    let written_root = written(artifact_root)?;
+    let artifact_root = tidied(artifact_root)?;
 
     let mut roots = usual_roots(&uri)?;
     // Below `mlflow-artifacts:` it is in the destination; `hdfs:` and the like are the clients' own.
     if Address::parse(&artifact_root).is_ok() {
-        roots.push(artifact_root.clone());
+        roots.push(written_root);
     }
     for root in &lending.artifact_roots {
-        roots.push(tidied(root)?);
+        roots.push(written(root)?);
     }
     let databases = [Some(&uri), registry.as_ref()].into_iter().flatten();
-    let database_files = databases.filter_map(|uri| match uri {
-        TrackingUri::Sqlite(path) => Some(files_of(path)),
-        _ => None,
-    });
-    let private = lending.private_files.iter().cloned().chain(database_files.flatten());
-    let private = private
-        .map(|file| {
-            std::path::absolute(&file).map_err(|error| trainyard_mlflow::Error::io(&file, error))
-        })
-        .collect::<Result<_, _>>()?;
+    let mut private = Vec::new();
+    for file in &lending.private_files {
+        private.push(absolute(file)?);
+    }
+    for uri in databases {
+        if let TrackingUri::Sqlite(path) = uri {
+            private.extend(database_files(path)?);
+        }
+    }
     let lent: Arc<dyn Artifacts> = Arc::new(storage.below(&roots, private)?);
     let own: Arc<dyn Artifacts> = Arc::new(storage.anywhere()?);
 
@@ -138,6 +138,18 @@ fn database(
     }
 }
 
+/// The files of an SQLite database by the name that its owner uses, and where they really lie: what SQLite
+/// keeps beside a database that is a symlink is beside what it leads to.
+fn database_files(path: &Path) -> Result<Vec<PathBuf>> {
+    let named = absolute(path)?;
+    let real = real_path(&named).filter(|real| *real != named);
+    Ok(files_of(&named).chain(real.iter().flat_map(|real| files_of(real))).collect())
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    Ok(std::path::absolute(path).map_err(|error| trainyard_mlflow::Error::io(path, error))?)
+}
+
 /// The usual folders in the working directory and beside a database that is a file.
 fn usual_roots(uri: &TrackingUri) -> Result<Vec<String>> {
     let mut folders = vec![PathBuf::from(".")];
@@ -149,12 +161,21 @@ fn usual_roots(uri: &TrackingUri) -> Result<Vec<String>> {
     usual.map(|folder| tidied(&folder.to_string_lossy())).collect()
 }
 
+/// A root as upstream writes it into locations: a path is absolute, with the `..` that its owner wrote.
+fn written(root: &str) -> Result<String> {
+    if scheme(root).is_some() {
+        return tidied(root);
+    }
+    // Without slashes at its end.
+    let path: PathBuf = absolute(Path::new(root))?.components().collect();
+    Ok(path.display().to_string())
+}
+
 /// A root as its owner wrote it, as it is kept: a path is absolute and without `..`, a bucket's URI without keys.
 fn tidied(root: &str) -> Result<String> {
     match scheme(root) {
         None => {
-            let absolute = std::path::absolute(root)
-                .map_err(|error| trainyard_mlflow::Error::io(root, error))?;
+            let absolute = absolute(Path::new(root))?;
             let climbs = absolute.components().any(|part| part == Component::ParentDir);
             // Behind a symlink `..` is another folder than it seems: only the disk knows.
             let tidy = if climbs { real_path(&absolute) } else { Some(absolute) };

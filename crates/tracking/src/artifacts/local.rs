@@ -20,18 +20,22 @@ const ENTRIES_MAX: usize = 100_000;
 #[derive(Debug, Clone)]
 pub(super) struct Bounds {
     pub(super) root: PathBuf,
-    /// None for who may go wherever the root is.
+    /// All roots of who answers others; none for who may go wherever this one is.
     pub(super) reach: Option<Reach>,
 }
 
 impl Bounds {
     /// Whether a path, with all symlinks followed, is inside. It may not be there yet.
     pub(super) fn hold(&self, path: &Path) -> bool {
-        let inside = match (real_path(path), real_path(&self.root)) {
-            (Some(path), Some(root)) => path.starts_with(root),
-            _ => false,
-        };
-        inside && self.reach.as_ref().is_none_or(|reach| reach.holds(path))
+        real_path(path).is_some_and(|real| self.hold_real(&real))
+    }
+
+    /// The same for a path without symlinks.
+    fn hold_real(&self, real: &Path) -> bool {
+        match &self.reach {
+            Some(reach) => reach.holds(real),
+            None => real_path(&self.root).is_some_and(|root| real.starts_with(root)),
+        }
     }
 
     /// Whether an opened file is inside, and not what somebody put in its place after it was checked.
@@ -39,10 +43,7 @@ impl Bounds {
     pub(super) fn hold_open(&self, file: &File) -> bool {
         use std::os::fd::AsRawFd as _;
         let real = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        match (real, real_path(&self.root)) {
-            (Ok(real), Some(root)) => real.starts_with(root),
-            _ => false,
-        }
+        real.is_ok_and(|real| self.hold_real(&real))
     }
 
     /// Other systems do not tell where an opened file lies.

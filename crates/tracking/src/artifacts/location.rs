@@ -62,11 +62,11 @@ impl Location {
         StorePath::parse(&raw).map_err(|_error| Error::invalid("Invalid path"))
     }
 
-    /// Refuses a path that a symlink leads out of the root.
+    /// Refuses a path that a symlink leads out of the roots, or to a private file.
     pub(super) async fn check_inside(&self, path: &StorePath) -> Result<()> {
         let target = local_path(path);
         match self.on_disk(move |bounds| bounds.hold(&target)).await? {
-            Some(false) => Err(Error::invalid("Invalid path")),
+            Some(false) => Err(Error::invalid("Invalid path: it is outside of the artifact roots")),
             _ => Ok(()),
         }
     }

@@ -63,8 +63,8 @@ impl ArtifactStorage {
         Ok(Self { destination, reach: None, ..self })
     }
 
-    /// The same, for requests of others: it goes also below `roots` (paths and URIs), and never to
-    /// `private` files.
+    /// The same, for requests of others: it goes also below `roots` (paths and URIs as locations begin
+    /// with them), and never to `private` files.
     pub fn below(&self, roots: &[String], private: Vec<PathBuf>) -> Result<Self> {
         Self::reaching(self.destination_address.clone(), Arc::clone(&self.stores), roots, private)
     }
@@ -75,9 +75,11 @@ impl ArtifactStorage {
         roots: &[String],
         private: Vec<PathBuf>,
     ) -> Result<Self> {
-        let more = roots.iter().map(|root| Address::parse(root).map_err(location_error));
-        let roots = std::iter::once(Ok(destination.clone())).chain(more).collect::<Result<_>>()?;
-        let reach = Reach::new(roots, private);
+        let mut reach = Reach::new(private);
+        reach.add(destination.clone());
+        for root in roots {
+            reach.add_written(root)?;
+        }
         Ok(Self {
             destination: Location::open(destination.clone(), &stores, Some(&reach))?,
             destination_address: destination,
@@ -89,7 +91,7 @@ impl ArtifactStorage {
     /// The place that `path` below `root_uri` names, if it may be touched: the door of every call.
     async fn place(&self, root_uri: &str, path: &ArtifactPath) -> Result<(Location, StorePath)> {
         let root = match (scheme(root_uri), &self.reach) {
-            // Symlinks are checked against the destination, not the run's own folder.
+            // Symlinks may lead out of the run's own folder, not out of what the destination allows.
             (Some("mlflow-artifacts"), _) => {
                 self.destination.below(&location::proxied_path(root_uri)?)?
             }

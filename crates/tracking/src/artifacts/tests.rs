@@ -147,15 +147,85 @@ async fn symlinks_out_of_the_root_are_refused() {
     std::os::unix::fs::symlink(directory.path().join("new"), root.join("dangling")).unwrap();
     for path in ["link", "up/secret", "up/other"] {
         let error = storage.open_artifact(ROOT, path, None).await.unwrap_err();
-        assert_eq!(error.to_string(), "Invalid path", "{path}");
+        assert!(error.to_string().contains("outside of the artifact roots"), "{path}: {error}");
     }
     for path in ["link", "up/planted", "dangling"] {
         let error = storage.upload_artifact(ROOT, path, once("y")).await.unwrap_err();
-        assert_eq!(error.to_string(), "Invalid path", "{path}");
+        assert!(error.to_string().contains("outside of the artifact roots"), "{path}: {error}");
     }
     assert!(storage.delete_artifact(ROOT, "up").await.is_err());
     assert_eq!(std::fs::read_to_string(&secret).unwrap(), "s");
     assert!(!directory.path().join("new").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn symlinks_from_one_root_into_another_are_followed() {
+    let Fixture { directory, storage } = fixture();
+    let other = directory.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("f"), "x").unwrap();
+    std::fs::write(other.join("users"), "private").unwrap();
+    let roots = [other.display().to_string()];
+    let below = storage.below(&roots, vec![other.join("users")]).unwrap();
+    below.upload_artifact(ROOT, "g", once("y")).await.unwrap();
+    let root = directory.path().join("mlartifacts/1/run/artifacts");
+    std::os::unix::fs::symlink(&other, root.join("link")).unwrap();
+    for root in [ROOT, root.to_str().unwrap()] {
+        let listed = below.list_artifacts(root, "").await.unwrap();
+        let names: Vec<&str> = listed.iter().map(|entry| entry.path.as_str()).collect();
+        assert_eq!(names, ["g", "link"], "{root}");
+        assert_eq!(read(&below, root, "link/f", None).await, b"x", "{root}");
+        below.upload_artifact(root, "link/new", once("z")).await.unwrap();
+        assert_eq!(std::fs::read(other.join("new")).unwrap(), b"z", "{root}");
+        below.delete_artifact(root, "link/new").await.unwrap();
+        assert!(below.open_artifact(root, "link/users", None).await.is_err(), "{root}");
+        // Where the other folder is no root, the link leads out.
+        assert!(storage.open_artifact(root, "link/f", None).await.is_err(), "{root}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_root_has_the_name_of_its_symlink_and_its_real_one() {
+    let Fixture { directory, storage } = fixture();
+    let folder = directory.path().canonicalize().unwrap();
+    let at = |name: &str| folder.join(name).display().to_string();
+    std::fs::create_dir(at("real")).unwrap();
+    std::os::unix::fs::symlink("real", at("link")).unwrap();
+    let storage = storage.below(&[at("link")], Vec::new()).unwrap();
+    storage.upload_artifact(&at("real/a"), "f", once("x")).await.unwrap();
+    assert_eq!(read(&storage, &at("link/a"), "f", None).await, b"x");
+    let error = storage.open_artifact(&at("real2"), "f", None).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::PermissionDenied, "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn no_root_goes_with_the_folder_that_it_really_is_in() {
+    use std::os::unix::fs::symlink;
+
+    let Fixture { directory, storage } = fixture();
+    let at = |name: &str| directory.path().join("mlartifacts").join(name);
+    std::fs::create_dir_all(at("above/real")).unwrap();
+    std::fs::create_dir(at("links")).unwrap();
+    symlink("../above/real", at("links/root")).unwrap();
+    std::fs::write(at("above/real/users"), "private").unwrap();
+    symlink("../above/real/users", at("links/users")).unwrap();
+    let private = vec![at("links/users")];
+    let storage = storage.below(&[at("links/root").display().to_string()], private).unwrap();
+    let whole = "mlflow-artifacts:/";
+    for path in ["above/real", "above", "links/root", "links/users", "links", "links/root/users"] {
+        let error = storage.delete_artifact(whole, path).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidParameterValue, "{path}: {error}");
+    }
+    // Another symlink to it goes alone, and what is in the root goes.
+    symlink("above/real", at("other")).unwrap();
+    storage.upload_artifact(whole, "links/root/f", once("x")).await.unwrap();
+    storage.delete_artifact(whole, "other").await.unwrap();
+    assert!(!at("other").exists() && at("above/real/f").exists());
+    storage.delete_artifact(whole, "above/real/f").await.unwrap();
+    assert!(!at("above/real/f").exists() && at("links/users").exists());
 }
 
 #[cfg(unix)]
@@ -231,6 +301,42 @@ async fn a_server_goes_only_below_its_roots() {
     for root in [whole, &at("mlruns"), &at("mlartifacts")] {
         assert!(storage.delete_artifact(root, "").await.is_err(), "{root}");
     }
+}
+
+/// Upstream makes locations of a root as it was written.
+#[tokio::test]
+async fn a_root_may_climb_and_what_is_below_it_not() {
+    let Fixture { directory, storage } = fixture();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::create_dir(at("project")).unwrap();
+    std::fs::create_dir(at("shared")).unwrap();
+    std::fs::write(at("secret"), "s").unwrap();
+    let written = at("project/../shared");
+    let storage = storage.below(std::slice::from_ref(&written), Vec::new()).unwrap();
+    for root in [format!("{written}/1/abc"), at("shared/1/abc")] {
+        storage.upload_artifact(&root, "f", once("x")).await.unwrap();
+        assert_eq!(read(&storage, &at("shared/1/abc"), "f", None).await, b"x", "{root}");
+        storage.delete_artifact(&root, "f").await.unwrap();
+    }
+    assert!(storage.delete_artifact(&written, "").await.is_err());
+    for root in [
+        format!("{written}/.."),
+        format!("{written}/../shared"),
+        format!("{written}/1/../.."),
+        format!("{written}.."),
+        format!("{written}2"),
+        at("project/.."),
+        at("project/../project"),
+        at("shared/.."),
+        format!("file://{}/%2e%2e", at("shared")),
+    ] {
+        for path in ["secret", "shared/f"] {
+            let error = storage.upload_artifact(&root, path, once("x")).await.unwrap_err();
+            assert_eq!(error.code(), ErrorCode::PermissionDenied, "{root}: {error}");
+            assert!(storage.open_artifact(&root, path, None).await.is_err(), "{root}");
+        }
+    }
+    assert_eq!(std::fs::read_to_string(at("secret")).unwrap(), "s");
 }
 
 #[tokio::test]

@@ -90,7 +90,9 @@ impl SqlStore {
                 .map_err(|error| trainyard_mlflow::Error::io(folder, error))?;
         }
         let uri = format!("sqlite:///{}", path.display());
-        let database = Sqlite::open(path, options.limits.clone(), |connection| {
+        let named =
+            std::path::absolute(path).map_err(|error| trainyard_mlflow::Error::io(path, error))?;
+        let database = Sqlite::open(&named, options.limits.clone(), |connection| {
             schema::prepare(connection, &uri, &options.artifact_root)
         })?;
         Ok(Self::new(Database::Sqlite(database), artifacts, options))
@@ -195,7 +197,7 @@ impl Drop for TemporaryFile {
     }
 }
 
-/// The files of an SQLite database: itself, and what SQLite keeps beside it.
+/// The files of an SQLite database that is no symlink: itself, and what SQLite keeps beside it.
 pub(crate) fn files_of(path: &Path) -> impl Iterator<Item = PathBuf> {
     ["", "-wal", "-shm", "-journal"].into_iter().map(move |end| {
         let mut name = path.as_os_str().to_owned();

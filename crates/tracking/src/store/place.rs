@@ -16,6 +16,9 @@ type Identity = (u64, u64);
 /// The files of a database as they were opened.
 #[derive(Debug)]
 pub(crate) struct Place {
+    /// As its owner calls it, which may be a symlink.
+    named: PathBuf,
+    /// The file itself. SQLite keeps its log beside it, not beside a symlink.
     database: PathBuf,
     log: PathBuf,
     opened: Identity,
@@ -24,19 +27,20 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The files of a database that was just opened.
-    pub(crate) fn of(database: &Path) -> Result<Self> {
+    /// The files of a database that was just opened: `database` is what `named` leads to.
+    pub(crate) fn of(named: &Path, database: &Path) -> Result<Self> {
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
         let opened = identity(database).ok_or(Error::Moved)?;
         let log = PathBuf::from(log);
         let opened_log = identity(&log);
-        Ok(Self { database: database.to_owned(), log, opened, opened_log })
+        Ok(Self { named: named.to_owned(), database: database.to_owned(), log, opened, opened_log })
     }
 
     /// Refuses when another file is there now, or none.
     pub(crate) fn check(&self) -> Result<()> {
-        let is_same = identity(&self.database) == Some(self.opened);
+        let is_opened = |name: &Path| identity(name) == Some(self.opened);
+        let is_same = is_opened(&self.named) && is_opened(&self.database);
         let same_log = self.opened_log.is_none() || identity(&self.log) == self.opened_log;
         if is_same && same_log { Ok(()) } else { Err(Error::Moved) }
     }

@@ -17,6 +17,7 @@ use super::database::{Connection, Dialect, Row, Value};
 use super::permits::{Permits, Reading};
 use super::place::Place;
 use super::sqlite_connection::{Access, SqliteConnection};
+use crate::artifacts::real_path;
 use crate::error::{Error, Result};
 
 /// Jobs in one commit: bounds how long the first of them waits for the last.
@@ -54,14 +55,17 @@ impl fmt::Debug for Sqlite {
 }
 
 impl Sqlite {
-    /// Opens or creates the file; `prepare` may create or check the schema with the connection
-    /// that will write.
+    /// Opens or creates the file (an absolute path); `prepare` may create or check the schema with
+    /// the connection that will write.
     pub(crate) fn open(
         path: &Path,
         limits: ReadLimits,
         prepare: impl FnOnce(&mut SqliteConnection) -> Result<()>,
     ) -> Result<Self> {
-        let prepared = SqliteConnection::open(path, Access::Write).and_then(|mut connection| {
+        // SQLite would follow a symlink, too: whoever watches its files must know where they lie.
+        let file = real_path(path)
+            .ok_or_else(|| Error::database(format!("{} cannot be a file", path.display())))?;
+        let prepared = SqliteConnection::open(&file, Access::Write).and_then(|mut connection| {
             prepare(&mut connection)?;
             Ok(connection)
         });
@@ -69,12 +73,9 @@ impl Sqlite {
             Error::ReadOnly => Error::OpenedReadOnly { path: path.display().to_string() },
             error => error,
         })?;
-        let condition = Arc::new(Condition::of(path)?);
-        let readers = Readers {
-            path: path.to_owned(),
-            idle: Mutex::new(Vec::new()),
-            condition: Arc::clone(&condition),
-        };
+        let condition = Arc::new(Condition::of(path, &file)?);
+        let readers =
+            Readers { path: file, idle: Mutex::new(Vec::new()), condition: Arc::clone(&condition) };
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let observed = Arc::clone(&condition);
         let writer = std::thread::Builder::new()
@@ -253,8 +254,8 @@ struct Condition {
 }
 
 impl Condition {
-    fn of(path: &Path) -> Result<Self> {
-        Ok(Self { place: Mutex::new(Place::of(path)?), failure: Mutex::new(None) })
+    fn of(named: &Path, file: &Path) -> Result<Self> {
+        Ok(Self { place: Mutex::new(Place::of(named, file)?), failure: Mutex::new(None) })
     }
 
     fn place(&self) -> std::sync::MutexGuard<'_, Place> {

@@ -7,9 +7,13 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use trainyard_mlflow::ErrorCode;
+use trainyard_tracking::server::ServerOptions;
+use trainyard_tracking::{Lending, share};
 
 use crate::attack::{Target, encoded};
 use crate::http::{Answer, Request, get, post, send};
+use crate::served::Served;
+use crate::store::{options, uri};
 
 const API: &str = "/api/2.0/mlflow";
 const FILES: &str = "/api/2.0/mlflow-artifacts";
@@ -791,6 +795,41 @@ fn own_files(target: &Target) -> Vec<Answer> {
     let listed = target.get(&format!("{FILES}/artifacts"));
     assert!(!listed.text().contains("users"), "{}", listed.text());
     answers
+}
+
+/// What SQLite keeps beside databases that are symlinks lies among the artifacts.
+#[test]
+fn files_of_symlinked_databases_are_no_artifacts() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("mlartifacts")).unwrap();
+    for name in ["mlflow.db", "models.db"] {
+        std::os::unix::fs::symlink(format!("mlartifacts/real-{name}"), at(name)).unwrap();
+    }
+    let registry_uri = Some(format!("sqlite:///{}", at("models.db").display()));
+    let lending = Lending { registry_uri, ..Lending::default() };
+    let shared = share(&uri(&folder), options(&folder), &lending).unwrap();
+    let server = Served::over(shared.lent, ServerOptions::default());
+    for kind in ["experiments", "registered-models"] {
+        let made = post(&server.url, &format!("{API}/{kind}/create"), &json!({ "name": "n" }));
+        assert_eq!(made.status, 200, "{}", made.text());
+    }
+    for name in ["real-mlflow.db", "real-models.db"] {
+        assert!(at(&format!("mlartifacts/{name}-wal")).exists(), "{name}");
+        for end in ["", "-wal", "-shm", "-journal"] {
+            let path = format!("{FILES}/artifacts/{name}{end}");
+            for method in ["GET", "PUT", "DELETE"] {
+                let body = (method == "PUT").then_some(b"planted".as_slice());
+                let request = Request { method, path: &path, headers: Vec::new(), body };
+                let answer = send(&server.url, &request);
+                assert_eq!(answer.status, 400, "{method} {path}: {}", answer.text());
+            }
+        }
+        assert!(at(&format!("mlartifacts/{name}-wal")).exists(), "{name}");
+    }
+    let listed = get(&server.url, &format!("{FILES}/artifacts"));
+    assert!(!listed.text().contains("real-"), "{}", listed.text());
+    assert_eq!(get(&server.url, "/health").text(), "OK");
 }
 
 #[test]

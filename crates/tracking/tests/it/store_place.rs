@@ -53,6 +53,28 @@ async fn nothing_is_acknowledged_into_a_file_that_is_gone() {
     }
 }
 
+/// SQLite keeps its log beside what a symlink leads to.
+#[tokio::test]
+async fn a_database_behind_a_symlink_is_watched_under_both_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("real")).unwrap();
+    std::os::unix::fs::symlink("real/data.db", at("mlflow.db")).unwrap();
+    let store = open(&uri(&folder), options(&folder)).unwrap();
+    let run_id = create_run(&*store, "0", 1).await;
+    for name in ["real/data.db-wal", "real/data.db", "mlflow.db"] {
+        std::fs::rename(at(name), at("elsewhere")).unwrap();
+        refuses(&*store, &run_id).await;
+        std::fs::rename(at("elsewhere"), at(name)).unwrap();
+        store.log_metric(&run_id, Metric::new("m", 2.0, 2, 2)).await.unwrap();
+    }
+    // Another database under the owner's name is not it.
+    std::fs::write(at("other.db"), "").unwrap();
+    std::fs::remove_file(at("mlflow.db")).unwrap();
+    std::os::unix::fs::symlink("other.db", at("mlflow.db")).unwrap();
+    refuses(&*store, &run_id).await;
+}
+
 #[tokio::test]
 async fn many_at_once_are_all_refused() {
     let store = Store::new();
