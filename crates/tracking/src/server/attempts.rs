@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Wrong answers that an address has at first: people mistype, and tools start in parallel.
@@ -42,9 +42,9 @@ impl Wrong {
 }
 
 impl Attempts {
-    /// Takes one try, which is given back if it turns out right: requests that come at once must not all
+    /// Takes one try before it is known whether it is right: requests that come at once must not all
     /// pass because none of them is answered yet. `Err` is how long to wait.
-    pub(super) fn take(&self, address: IpAddr) -> Result<(), Duration> {
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Result<Try, Duration> {
         let now = Instant::now();
         let address = subscriber(address);
         let mut addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,14 +61,38 @@ impl Attempts {
             return Err(WRONG_PERIOD.saturating_sub(elapsed));
         }
         wrong.count += 1;
-        Ok(())
+        Ok(Try { attempts: Arc::clone(self), address, is_wrong: false })
     }
 
-    /// The try was right.
-    pub(super) fn give_back(&self, address: IpAddr) {
+    fn give_back(&self, address: IpAddr) {
         let mut addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(wrong) = addresses.get_mut(&subscriber(address)) {
+        if let Some(wrong) = addresses.get_mut(&address) {
             wrong.count = wrong.count.saturating_sub(1);
+        }
+    }
+}
+
+/// One try of an address. It is given back when this is dropped, unless it was wrong: also when the
+/// client went away before anything was computed.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Try {
+    attempts: Arc<Attempts>,
+    address: IpAddr,
+    is_wrong: bool,
+}
+
+impl Try {
+    /// It was wrong, so it stays taken.
+    pub(super) fn was_wrong(mut self) {
+        self.is_wrong = true;
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        if !self.is_wrong {
+            self.attempts.give_back(self.address);
         }
     }
 }
@@ -89,28 +113,26 @@ mod tests {
 
     #[test]
     fn an_address_has_a_few_wrong_answers() {
-        let attempts = Attempts::default();
+        let attempts = Arc::new(Attempts::default());
         let guesser: IpAddr = "10.0.0.1".parse().unwrap();
         for _try in 0..WRONG_MAX {
-            attempts.take(guesser).unwrap();
+            attempts.take(guesser).unwrap().was_wrong();
+            drop(attempts.take("10.0.0.2".parse().unwrap()).unwrap());
         }
         let wait = attempts.take(guesser).unwrap_err();
         assert!(wait <= WRONG_PERIOD);
-        attempts.take("10.0.0.2".parse().unwrap()).unwrap();
-        attempts.give_back(guesser);
-        attempts.take(guesser).unwrap();
-        attempts.take(guesser).unwrap_err();
+        drop(attempts.take("10.0.0.2".parse().unwrap()).unwrap());
     }
 
     #[test]
     fn one_subscriber_is_one_address() {
-        let attempts = Attempts::default();
+        let attempts = Arc::new(Attempts::default());
         for host in 0..u128::from(WRONG_MAX) {
             let address = Ipv6Addr::from_bits((0x2001_0db8 << 96) | host);
-            attempts.take(address.into()).unwrap();
+            attempts.take(address.into()).unwrap().was_wrong();
         }
         attempts.take("2001:db8::ffff".parse().unwrap()).unwrap_err();
-        attempts.take("2001:db8:0:1::".parse().unwrap()).unwrap();
+        drop(attempts.take("2001:db8:0:1::".parse().unwrap()).unwrap());
     }
 
     #[test]
@@ -123,9 +145,9 @@ mod tests {
 
     #[test]
     fn many_addresses_take_no_more_memory() {
-        let attempts = Attempts::default();
+        let attempts = Arc::new(Attempts::default());
         for host in 0..30_000_u32 {
-            attempts.take(std::net::Ipv4Addr::from_bits(host).into()).unwrap();
+            attempts.take(std::net::Ipv4Addr::from_bits(host).into()).unwrap().was_wrong();
         }
         assert!(attempts.0.lock().unwrap().len() <= ADDRESSES_MAX);
     }

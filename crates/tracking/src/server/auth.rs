@@ -5,8 +5,8 @@
 //! send. Who is in the file may do everything; there is no entry that the program comes with.
 //!
 //! A password's hash costs tens of milliseconds and 19 MiB on purpose, also when a stranger asks for it.
-//! So few are computed at a time, few requests wait for one, an address has few wrong answers
-//! ([`super::attempts`]), and what was right or wrong is remembered for a while, as a digest under a
+//! So few are computed at a time, few requests wait for one, those that present the same share it
+//! ([`super::turns`]), an address has few wrong answers ([`super::attempts`]), and what was right or wrong is remembered for a while, as a digest under a
 //! key that only this process has.
 
 use std::collections::HashMap;
@@ -27,10 +27,11 @@ use tokio::sync::Semaphore;
 use trainyard_mlflow::{Error, ErrorCode, Result};
 
 use super::Authorize;
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Try};
 use super::auth_file::{Entries, SECRET_BYTES_MAX, Stamp, load, stamp};
 pub use super::auth_file::{Kind, entry};
 use super::connections::Peer;
+use super::turns::{Turn, Turns};
 use crate::api::error_answer;
 
 /// Passwords checked at a time: each takes a core and 19 MiB for a while.
@@ -123,6 +124,12 @@ impl State {
         // The guarded lists are whole between any two operations, so a panic elsewhere is no harm.
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What is remembered of a digest.
+    fn known(&self, digest: &[u8; 32]) -> Option<Verdict> {
+        let is_right = self.remembered().of(digest)?;
+        Some(Verdict::of(is_right))
+    }
 }
 
 /// The file as it was read last.
@@ -142,11 +149,18 @@ enum Verdict {
     Busy,
 }
 
+impl Verdict {
+    fn of(is_right: bool) -> Self {
+        if is_right { Self::Right } else { Self::Wrong }
+    }
+}
+
 /// Lets only those through who are in a file.
 pub struct AuthFile {
     path: PathBuf,
     loaded: RwLock<Loaded>,
-    attempts: Attempts,
+    attempts: Arc<Attempts>,
+    turns: Turns,
     waiting: Arc<Semaphore>,
     checks: Arc<Semaphore>,
     /// Tokens with a hash are compared one after the other, and passwords do not wait for them.
@@ -170,7 +184,8 @@ impl AuthFile {
         Ok(Self {
             path: path.to_owned(),
             loaded: RwLock::new(loaded),
-            attempts: Attempts::default(),
+            attempts: Arc::default(),
+            turns: Turns::default(),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
             token_checks: Arc::new(Semaphore::new(1)),
@@ -216,39 +231,43 @@ impl AuthFile {
             return Verdict::Right;
         }
         let digest = self.digest(value);
-        match state.remembered().of(&digest) {
-            Some(true) => return Verdict::Right,
-            Some(false) => return Verdict::Wrong,
-            None => {}
+        if let Some(verdict) = state.known(&digest) {
+            return verdict;
         }
-        if let Err(wait) = self.attempts.take(address) {
-            return Verdict::Wait(wait);
+        let turn = self.turns.of(digest).await;
+        // Who had the turn before may have found out.
+        if let Some(verdict) = state.known(&digest) {
+            return verdict;
         }
+        let attempt = match self.attempts.take(address) {
+            Ok(attempt) => attempt,
+            Err(wait) => return Verdict::Wait(wait),
+        };
         let kind = presented.kind;
         let is_right = if state.entries.has_hashes(kind) {
-            let Some(is_right) = self.check(&state, presented, digest).await else {
-                self.attempts.give_back(address);
+            let Some(is_right) = self.check(&state, presented, digest, attempt, turn).await else {
                 return Verdict::Busy;
             };
             is_right
         } else {
+            state.remembered().add(digest, false);
+            attempt.was_wrong();
             false
         };
-        state.remembered().add(digest, is_right);
-        if is_right {
-            self.attempts.give_back(address);
-            return Verdict::Right;
+        if !is_right {
+            tracing::warn!(kind = kind.word(), %address, "refused wrong credentials");
         }
-        tracing::warn!(kind = kind.word(), %address, "refused wrong credentials");
-        Verdict::Wrong
+        Verdict::of(is_right)
     }
 
-    /// Computes hashes, when it is this request's turn; none if too many wait.
+    /// Computes hashes, when there is room for it; none if too many wait.
     async fn check(
         &self,
         state: &Arc<State>,
         presented: Presented,
         digest: [u8; 32],
+        attempt: Try,
+        turn: Turn,
     ) -> Option<bool> {
         let _waiting = self.waiting.try_acquire().ok()?;
         let checks = match presented.kind {
@@ -256,15 +275,16 @@ impl AuthFile {
             Kind::Token => &self.token_checks,
         };
         let permit = Arc::clone(checks).acquire_owned().await.ok()?;
-        // Several requests of one client wait together; the first one has the answer for all.
-        if let Some(is_right) = state.remembered().of(&digest) {
-            return Some(is_right);
-        }
         let state = Arc::clone(state);
+        // Ends, and is remembered, also when the client goes away.
         let checked = tokio::task::spawn_blocking(move || {
             let Presented { kind, name, secret } = presented;
             let is_right = state.entries.verify(kind, &name, &secret);
-            drop(permit);
+            state.remembered().add(digest, is_right);
+            if !is_right {
+                attempt.was_wrong();
+            }
+            drop((permit, turn));
             is_right
         });
         Some(checked.await.unwrap_or(false))
@@ -334,6 +354,28 @@ mod tests {
             assert_eq!(read(bad), None, "{bad}");
         }
         assert_eq!(read(&format!("Bearer {}", "x".repeat(1025))), None);
+    }
+
+    #[tokio::test]
+    async fn what_is_presented_many_times_at_once_is_one_try() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users");
+        std::fs::write(&file, entry(Kind::User, "ada", "difference").unwrap()).unwrap();
+        let guard = AuthFile::open(&file).unwrap();
+        let address = Ipv4Addr::LOCALHOST.into();
+        for (password, is_right) in [("engine", false), ("difference", true)] {
+            let basic = format!("Basic {}", STANDARD.encode(format!("ada:{password}")));
+            let basic = HeaderValue::from_str(&basic).unwrap();
+            let verdicts =
+                futures::future::join_all((0..100).map(|_| guard.judge(&basic, address)));
+            for verdict in verdicts.await {
+                match verdict {
+                    Verdict::Right => assert!(is_right, "{password}"),
+                    Verdict::Wrong => assert!(!is_right, "{password}"),
+                    Verdict::Wait(_) | Verdict::Busy => panic!("{password} was not looked at"),
+                }
+            }
+        }
     }
 
     #[test]

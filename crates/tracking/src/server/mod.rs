@@ -15,6 +15,7 @@ mod cors;
 mod guard;
 mod hosts;
 mod metrics;
+mod turns;
 pub mod ui;
 
 use std::fmt;
