@@ -79,7 +79,8 @@ pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Share
         lending.registry_uri.as_deref().map(str::parse).transpose()?;
     let registry = registry.filter(|registry| *registry != uri);
     let destination = options.artifacts_destination.as_deref().unwrap_or(DEFAULT_DESTINATION);
-    let storage = ArtifactStorage::open(&tidied(destination)?)?;
+    let storage = ArtifactStorage::open(&tidied(destination)?)?
+        .with_memory(Arc::clone(&options.limits.memory));
     let artifact_root =
         tidied(options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT))?;
 

@@ -9,6 +9,7 @@
 mod direct;
 mod local;
 mod location;
+mod memory;
 mod path;
 mod reach;
 mod transfer;
@@ -25,8 +26,10 @@ use trainyard_mlflow::{Error, Result};
 use direct::DirectObject;
 pub(crate) use local::real_path;
 use location::{Location, location_error};
+use memory::Memory;
 pub use path::ArtifactPath;
 use reach::Reach;
+use trainyard_base::Budget;
 pub(crate) use trainyard_storage::scheme;
 use trainyard_storage::{Address, Stores};
 
@@ -41,6 +44,7 @@ pub struct ArtifactStorage {
     stores: Arc<Stores>,
     /// None for who may go wherever a location says.
     reach: Option<Reach>,
+    memory: Memory,
 }
 
 impl ArtifactStorage {
@@ -54,7 +58,14 @@ impl ArtifactStorage {
     /// The same, with the keys and endpoints that `stores` have.
     pub fn with_stores(destination: &str, stores: Stores) -> Result<Self> {
         let address = Address::parse(destination).map_err(location_error)?;
-        Self::reaching(address, Arc::new(stores), &[], Vec::new())
+        let memory = Memory::new(Budget::of_process(None));
+        Self::reaching(address, Arc::new(stores), &[], Vec::new(), memory)
+    }
+
+    /// The same, with a budget for all uploads and listings that it shares with others.
+    #[must_use]
+    pub fn with_memory(self, budget: Arc<Budget>) -> Self {
+        Self { memory: Memory::new(budget), ..self }
     }
 
     /// The same, for a program that acts for its own user: it goes wherever a location says.
@@ -66,7 +77,8 @@ impl ArtifactStorage {
     /// The same, for requests of others: it goes also below `roots` (paths and URIs), and never to
     /// `private` files.
     pub fn below(&self, roots: &[String], private: Vec<PathBuf>) -> Result<Self> {
-        Self::reaching(self.destination_address.clone(), Arc::clone(&self.stores), roots, private)
+        let (destination, stores) = (self.destination_address.clone(), Arc::clone(&self.stores));
+        Self::reaching(destination, stores, roots, private, self.memory.clone())
     }
 
     fn reaching(
@@ -74,6 +86,7 @@ impl ArtifactStorage {
         stores: Arc<Stores>,
         roots: &[String],
         private: Vec<PathBuf>,
+        memory: Memory,
     ) -> Result<Self> {
         let more = roots.iter().map(|root| Address::parse(root).map_err(location_error));
         let roots = std::iter::once(Ok(destination.clone())).chain(more).collect::<Result<_>>()?;
@@ -83,6 +96,7 @@ impl ArtifactStorage {
             destination_address: destination,
             stores,
             reach: Some(reach),
+            memory,
         })
     }
 
@@ -194,7 +208,7 @@ impl Artifacts for ArtifactStorage {
 
     async fn upload_artifact(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()> {
         let (location, place, _name) = self.file_place(root_uri, path).await?;
-        transfer::write(&location, &place, body).await
+        transfer::write(&location, &place, body, &self.memory).await
     }
 
     async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()> {
