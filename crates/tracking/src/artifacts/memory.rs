@@ -1,27 +1,38 @@
-//! What uploads hold of the memory that all requests share.
+//! What uploads and listings hold of the memory that all requests share.
 
 use std::sync::Arc;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trainyard_base::{Budget, Full, Share};
 use trainyard_mlflow::{Error, ErrorCode, Result};
 
-/// Bytes that are not counted: small files pass also when the memory is used up.
+/// Bytes that are not counted: small files and folders pass also when the memory is used up.
 const UNCOUNTED: u64 = 16 << 10;
+
+/// Listings at a time: each keeps the disk and a thread busy for as long as the folder is large.
+const LISTINGS_MAX: usize = 8;
 
 /// The memory of one storage.
 #[derive(Debug, Clone)]
 pub(super) struct Memory {
     budget: Arc<Budget>,
+    listings: Arc<Semaphore>,
 }
 
 impl Memory {
     pub(super) fn new(budget: Arc<Budget>) -> Self {
-        Self { budget }
+        Self { budget, listings: Arc::new(Semaphore::new(LISTINGS_MAX)) }
     }
 
     /// Bytes of all of it.
     pub(super) fn bytes_max(&self) -> u64 {
         self.budget.bytes_max()
+    }
+
+    /// Waits until a listing may begin; the next one may when this is dropped.
+    pub(super) async fn turn_to_list(&self) -> Result<OwnedSemaphorePermit> {
+        let turn = Arc::clone(&self.listings).acquire_owned().await;
+        turn.map_err(|closed| Error::internal(format!("listing of artifacts: {closed}")))
     }
 
     /// What one call holds: nothing yet.

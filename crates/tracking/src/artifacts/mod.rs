@@ -7,6 +7,7 @@
 //! Every call goes through [`ArtifactStorage::place`], which asks [`reach`] where it may go.
 
 mod direct;
+mod listing;
 mod local;
 mod location;
 mod memory;
@@ -144,39 +145,7 @@ impl Artifacts for ArtifactStorage {
     async fn list_artifacts(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
         let path = ArtifactPath::parse(path)?;
         let (location, place) = self.place(root_uri, &path).await?;
-        let folder = location::local_path(&place);
-        if let Some(listed) = location.on_disk(move |bounds| bounds.list(&folder)).await? {
-            let mut entries = listed?;
-            if !path.is_root() {
-                for entry in &mut entries {
-                    entry.path = format!("{path}/{}", entry.path);
-                }
-            }
-            entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-            return Ok(entries);
-        }
-        let listed = location
-            .store
-            .list_with_delimiter(Some(&place))
-            .await
-            .map_err(|error| transfer::storage(&place, &error))?;
-        let relative = |found: &StorePath| {
-            let name = found.filename().unwrap_or_default();
-            if path.is_root() { name.to_owned() } else { format!("{path}/{name}") }
-        };
-        let directories = listed.common_prefixes.iter().map(|directory| FileInfo {
-            path: relative(directory),
-            is_dir: true,
-            file_size: None,
-        });
-        let files = listed.objects.iter().map(|object| FileInfo {
-            path: relative(&object.location),
-            is_dir: false,
-            file_size: i64::try_from(object.size).ok(),
-        });
-        let mut entries: Vec<FileInfo> = directories.chain(files).collect();
-        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(entries)
+        listing::list(&location, &place, &path, &self.memory).await
     }
 
     async fn download_artifact(&self, root_uri: &str, path: &str) -> Result<ByteStream> {

@@ -73,6 +73,7 @@ async fn write_parts(
         loop {
             if part.bytes >= part_bytes(location, memory, parts) {
                 upload.put_part(part.take()).await.map_err(|error| storage(path, &error))?;
+                part.held.resize(0)?;
                 parts += 1;
             }
             match body.next().await {
@@ -248,7 +249,7 @@ struct Part {
     bytes: usize,
     /// Those of them that came in for this upload.
     counted: usize,
-    /// What they take of the memory. It stays taken while they are written: until the next chunk comes.
+    /// What they take of the memory, until they are written.
     held: Held,
 }
 
