@@ -239,7 +239,7 @@ impl AuthFile {
         if let Some(verdict) = state.known(&digest) {
             return verdict;
         }
-        let attempt = match self.attempts.take(address) {
+        let attempt = match self.attempts.take(address, &presented.name) {
             Ok(attempt) => attempt,
             Err(wait) => return Verdict::Wait(wait),
         };
@@ -362,7 +362,7 @@ mod tests {
         let file = folder.path().join("users");
         std::fs::write(&file, entry(Kind::User, "ada", "difference").unwrap()).unwrap();
         let guard = AuthFile::open(&file).unwrap();
-        let address = Ipv4Addr::LOCALHOST.into();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         for (password, is_right) in [("engine", false), ("difference", true)] {
             let basic = format!("Basic {}", STANDARD.encode(format!("ada:{password}")));
             let basic = HeaderValue::from_str(&basic).unwrap();

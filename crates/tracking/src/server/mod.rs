@@ -17,6 +17,7 @@ mod hosts;
 mod metrics;
 mod turns;
 pub mod ui;
+mod wrong;
 
 use std::fmt;
 use std::sync::Arc;
