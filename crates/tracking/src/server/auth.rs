@@ -41,7 +41,7 @@ const WAITING_MAX: usize = 64;
 /// Credentials remembered; entries have one each, unless somebody plays.
 const REMEMBERED_MAX: usize = 4096;
 /// How long what was right is remembered after it was last used.
-const RIGHT_FOR: Duration = Duration::from_mins(10);
+const RIGHT_FOR: Duration = Duration::from_hours(24);
 /// How long what was wrong is remembered: a tool with an old password asks again and again.
 const WRONG_FOR: Duration = Duration::from_secs(10);
 /// How often the file is looked at for changes.
@@ -75,10 +75,18 @@ impl Presented {
     }
 }
 
+/// What was presented and is right.
+#[derive(Clone)]
+struct Right {
+    /// Whose password it is; none for a token.
+    user: Option<String>,
+    used: Instant,
+}
+
 /// Digests of what was presented, and when they were looked at last.
 #[derive(Default)]
 struct Remembered {
-    right: HashMap<[u8; 32], Instant>,
+    right: HashMap<[u8; 32], Right>,
     wrong: HashMap<[u8; 32], Instant>,
 }
 
@@ -86,26 +94,34 @@ impl Remembered {
     /// Whether this was right or wrong a while ago; none if nothing is known.
     fn of(&mut self, digest: &[u8; 32]) -> Option<bool> {
         let now = Instant::now();
-        if let Some(used) = self.right.get_mut(digest)
-            && now.saturating_duration_since(*used) < RIGHT_FOR
+        if let Some(right) = self.right.get_mut(digest)
+            && now.saturating_duration_since(right.used) < RIGHT_FOR
         {
-            *used = now;
+            right.used = now;
             return Some(true);
         }
         let wrong = self.wrong.get(digest)?;
         (now.saturating_duration_since(*wrong) < WRONG_FOR).then_some(false)
     }
 
-    fn add(&mut self, digest: [u8; 32], is_right: bool) {
-        let (list, time) =
-            if is_right { (&mut self.right, RIGHT_FOR) } else { (&mut self.wrong, WRONG_FOR) };
-        if list.len() >= REMEMBERED_MAX {
-            list.retain(|_, used| used.elapsed() < time);
-        }
-        if list.len() >= REMEMBERED_MAX {
-            list.clear();
-        }
-        list.insert(digest, Instant::now());
+    fn add_right(&mut self, digest: [u8; 32], user: Option<String>) {
+        make_room(&mut self.right, |right| right.used.elapsed() < RIGHT_FOR);
+        self.right.insert(digest, Right { user, used: Instant::now() });
+    }
+
+    fn add_wrong(&mut self, digest: [u8; 32]) {
+        make_room(&mut self.wrong, |used| used.elapsed() < WRONG_FOR);
+        self.wrong.insert(digest, Instant::now());
+    }
+}
+
+/// Forgets what is no use any more, and if that is not enough, everything: it is only asked again.
+fn make_room<T>(list: &mut HashMap<[u8; 32], T>, is_of_use: impl Fn(&T) -> bool) {
+    if list.len() >= REMEMBERED_MAX {
+        list.retain(|_, entry| is_of_use(entry));
+    }
+    if list.len() >= REMEMBERED_MAX {
+        list.clear();
     }
 }
 
@@ -118,6 +134,17 @@ struct State {
 impl State {
     fn new(entries: Entries) -> Arc<Self> {
         Arc::new(Self { entries, remembered: Mutex::default() })
+    }
+
+    /// The state after this one. Who is still there with the same password need not show it again.
+    fn with(&self, entries: Entries) -> Arc<Self> {
+        let is_same = |right: &Right| {
+            right.user.as_deref().is_some_and(|user| entries.has_same_user(user, &self.entries))
+        };
+        let mut right = self.remembered().right.clone();
+        right.retain(|_, right| is_same(right));
+        let remembered = Mutex::new(Remembered { right, wrong: HashMap::new() });
+        Arc::new(Self { entries, remembered })
     }
 
     fn remembered(&self) -> MutexGuard<'_, Remembered> {
@@ -209,7 +236,7 @@ impl AuthFile {
         match load(&self.path) {
             Ok((entries, stamp)) => {
                 tracing::info!(file = %self.path.display(), "read the users again");
-                loaded.state = State::new(entries);
+                loaded.state = loaded.state.with(entries);
                 loaded.stamp = stamp;
             }
             Err(error) => tracing::error!(%error, "the users stay as they were"),
@@ -250,7 +277,7 @@ impl AuthFile {
             };
             is_right
         } else {
-            state.remembered().add(digest, false);
+            state.remembered().add_wrong(digest);
             attempt.was_wrong();
             false
         };
@@ -280,8 +307,10 @@ impl AuthFile {
         let checked = tokio::task::spawn_blocking(move || {
             let Presented { kind, name, secret } = presented;
             let is_right = state.entries.verify(kind, &name, &secret);
-            state.remembered().add(digest, is_right);
-            if !is_right {
+            if is_right {
+                state.remembered().add_right(digest, (kind == Kind::User).then_some(name));
+            } else {
+                state.remembered().add_wrong(digest);
                 attempt.was_wrong();
             }
             drop((permit, turn));
@@ -379,12 +408,56 @@ mod tests {
     }
 
     #[test]
+    fn a_changed_file_forgets_only_whom_it_changes() {
+        let entries = |lines: &[&String]| {
+            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            Entries::parse(&text, Path::new("users")).unwrap()
+        };
+        let ada = entry(Kind::User, "ada", "difference").unwrap();
+        let bob = entry(Kind::User, "bob", "correct horse").unwrap();
+        let other = entry(Kind::User, "bob", "battery staple").unwrap();
+        let before = State::new(entries(&[&ada, &bob]));
+        before.remembered().add_right([1; 32], Some("ada".to_owned()));
+        before.remembered().add_right([2; 32], Some("bob".to_owned()));
+        before.remembered().add_right([3; 32], None);
+        before.remembered().add_wrong([4; 32]);
+        for (lines, known) in [(vec![&ada, &other], 1), (vec![&ada], 1), (vec![&bob], 2)] {
+            let after = before.with(entries(&lines));
+            for digest in 1..=4 {
+                let is_known = after.remembered().of(&[digest; 32]) == Some(true);
+                assert_eq!(is_known, digest == known, "{digest} after {lines:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn guesses_keep_nobody_else_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users");
+        std::fs::write(&file, entry(Kind::User, "ada", "difference").unwrap()).unwrap();
+        let guard = AuthFile::open(&file).unwrap();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        for number in 0..20 {
+            let basic = format!("Basic {}", STANDARD.encode(format!("bob:{number}")));
+            let guess = guard.judge(&HeaderValue::from_str(&basic).unwrap(), address).await;
+            assert!(matches!(guess, Verdict::Wrong), "{number}");
+        }
+        let basic = format!("Basic {}", STANDARD.encode("ada:difference"));
+        let ada = guard.judge(&HeaderValue::from_str(&basic).unwrap(), address).await;
+        assert!(matches!(ada, Verdict::Right));
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
         let mut remembered = Remembered::default();
         for number in 0..10_000_u32 {
             let mut digest = [0; 32];
             digest[..4].copy_from_slice(&number.to_le_bytes());
-            remembered.add(digest, number == 0);
+            if number == 0 {
+                remembered.add_right(digest, None);
+            } else {
+                remembered.add_wrong(digest);
+            }
             assert_eq!(remembered.of(&digest), Some(number == 0));
         }
         assert!(remembered.wrong.len() <= REMEMBERED_MAX);
