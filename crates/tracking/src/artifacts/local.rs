@@ -9,12 +9,11 @@ use std::path::{Path, PathBuf};
 use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{Error, Result};
 
+use super::listing::Listing;
 use super::reach::Reach;
 
 /// Symlinks followed one after the other: Linux' own limit.
 const LINKS_MAX: usize = 40;
-/// Most entries of one folder that are listed: an answer of some 10 MB.
-const ENTRIES_MAX: usize = 100_000;
 
 /// What files must be inside of.
 #[derive(Debug, Clone)]
@@ -54,7 +53,7 @@ impl Bounds {
 
     /// Files and folders directly in a folder, with names only; none if it is not one. Left out are what
     /// leads out of the bounds, and what is neither: reading a pipe would never end.
-    pub(super) fn list(&self, folder: &Path) -> Result<Vec<FileInfo>> {
+    pub(super) fn list(&self, folder: &Path, listing: &mut Listing) -> Result<Vec<FileInfo>> {
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,
             Err(error) if is_nowhere(error.kind()) => return Ok(Vec::new()),
@@ -64,6 +63,7 @@ impl Bounds {
         let private: Vec<PathBuf> = self.reach.iter().flat_map(Reach::private_files).collect();
         let mut found = Vec::new();
         for entry in entries {
+            listing.check_awaited()?;
             let entry = entry.map_err(|error| Error::io(folder, error))?;
             let name = entry.file_name();
             let Some(name) = name.to_str().filter(|name| !is_unfinished(name)) else { continue };
@@ -79,12 +79,8 @@ impl Bounds {
                 continue;
             }
             let file_size = (!is_dir).then(|| i64::try_from(metadata.len()).unwrap_or(i64::MAX));
+            listing.add(name)?;
             found.push(FileInfo { path: name.to_owned(), is_dir, file_size });
-            if found.len() > ENTRIES_MAX {
-                return Err(Error::invalid(format!(
-                    "the folder has more than {ENTRIES_MAX} entries and cannot be listed"
-                )));
-            }
         }
         Ok(found)
     }

@@ -7,8 +7,10 @@
 //! Every call goes through [`ArtifactStorage::place`], which asks [`reach`] where it may go.
 
 mod direct;
+mod listing;
 mod local;
 mod location;
+mod memory;
 mod path;
 mod reach;
 mod transfer;
@@ -25,8 +27,10 @@ use trainyard_mlflow::{Error, Result};
 use direct::DirectObject;
 pub(crate) use local::real_path;
 use location::{Location, location_error};
+use memory::Memory;
 pub use path::ArtifactPath;
 use reach::Reach;
+use trainyard_base::Budget;
 pub(crate) use trainyard_storage::scheme;
 use trainyard_storage::{Address, Stores};
 
@@ -41,6 +45,7 @@ pub struct ArtifactStorage {
     stores: Arc<Stores>,
     /// None for who may go wherever a location says.
     reach: Option<Reach>,
+    memory: Memory,
 }
 
 impl ArtifactStorage {
@@ -54,7 +59,14 @@ impl ArtifactStorage {
     /// The same, with the keys and endpoints that `stores` have.
     pub fn with_stores(destination: &str, stores: Stores) -> Result<Self> {
         let address = Address::parse(destination).map_err(location_error)?;
-        Self::reaching(address, Arc::new(stores), &[], Vec::new())
+        let memory = Memory::new(Budget::of_process(None));
+        Self::reaching(address, Arc::new(stores), &[], Vec::new(), memory)
+    }
+
+    /// The same, with a budget for all uploads and listings that it shares with others.
+    #[must_use]
+    pub fn with_memory(self, budget: Arc<Budget>) -> Self {
+        Self { memory: Memory::new(budget), ..self }
     }
 
     /// The same, for a program that acts for its own user: it goes wherever a location says.
@@ -66,7 +78,8 @@ impl ArtifactStorage {
     /// The same, for requests of others: it goes also below `roots` (paths and URIs as locations begin
     /// with them), and never to `private` files.
     pub fn below(&self, roots: &[String], private: Vec<PathBuf>) -> Result<Self> {
-        Self::reaching(self.destination_address.clone(), Arc::clone(&self.stores), roots, private)
+        let (destination, stores) = (self.destination_address.clone(), Arc::clone(&self.stores));
+        Self::reaching(destination, stores, roots, private, self.memory.clone())
     }
 
     fn reaching(
@@ -74,6 +87,7 @@ impl ArtifactStorage {
         stores: Arc<Stores>,
         roots: &[String],
         private: Vec<PathBuf>,
+        memory: Memory,
     ) -> Result<Self> {
         let mut reach = Reach::new(private);
         reach.add(destination.clone());
@@ -85,6 +99,7 @@ impl ArtifactStorage {
             destination_address: destination,
             stores,
             reach: Some(reach),
+            memory,
         })
     }
 
@@ -132,39 +147,7 @@ impl Artifacts for ArtifactStorage {
     async fn list_artifacts(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
         let path = ArtifactPath::parse(path)?;
         let (location, place) = self.place(root_uri, &path).await?;
-        let folder = location::local_path(&place);
-        if let Some(listed) = location.on_disk(move |bounds| bounds.list(&folder)).await? {
-            let mut entries = listed?;
-            if !path.is_root() {
-                for entry in &mut entries {
-                    entry.path = format!("{path}/{}", entry.path);
-                }
-            }
-            entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-            return Ok(entries);
-        }
-        let listed = location
-            .store
-            .list_with_delimiter(Some(&place))
-            .await
-            .map_err(|error| transfer::storage(&place, &error))?;
-        let relative = |found: &StorePath| {
-            let name = found.filename().unwrap_or_default();
-            if path.is_root() { name.to_owned() } else { format!("{path}/{name}") }
-        };
-        let directories = listed.common_prefixes.iter().map(|directory| FileInfo {
-            path: relative(directory),
-            is_dir: true,
-            file_size: None,
-        });
-        let files = listed.objects.iter().map(|object| FileInfo {
-            path: relative(&object.location),
-            is_dir: false,
-            file_size: i64::try_from(object.size).ok(),
-        });
-        let mut entries: Vec<FileInfo> = directories.chain(files).collect();
-        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(entries)
+        listing::list(&location, &place, &path, &self.memory).await
     }
 
     async fn download_artifact(&self, root_uri: &str, path: &str) -> Result<ByteStream> {
@@ -196,7 +179,7 @@ impl Artifacts for ArtifactStorage {
 
     async fn upload_artifact(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()> {
         let (location, place, _name) = self.file_place(root_uri, path).await?;
-        transfer::write(&location, &place, body).await
+        transfer::write(&location, &place, body, &self.memory).await
     }
 
     async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()> {

@@ -95,6 +95,51 @@ async fn a_broken_upload_leaves_the_old_file_and_no_litter() {
 }
 
 #[tokio::test]
+async fn uploads_share_the_memory() {
+    let Fixture { directory: _directory, storage } = fixture();
+    let budget = Budget::new(4 << 20);
+    let storage = storage.with_memory(Arc::clone(&budget));
+    let chunk = Bytes::from(vec![7_u8; 200_000]);
+    let body = || {
+        let chunk = chunk.clone();
+        stream::iter((0..30).map(move |_| Ok(chunk.clone()))).boxed()
+    };
+    let others = budget.take(3 << 20).unwrap();
+    let error = storage.upload_artifact(ROOT, "large", body()).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::TemporarilyUnavailable, "{error}");
+    assert!(storage.list_artifacts(ROOT, "").await.unwrap().is_empty(), "nothing is left of it");
+    storage.upload_artifact(ROOT, "small", once("x")).await.unwrap();
+    assert_eq!(budget.used(), 3 << 20);
+    drop(others);
+    storage.upload_artifact(ROOT, "large", body()).await.unwrap();
+    assert_eq!(read(&storage, ROOT, "large", None).await.len(), 6_000_000);
+    // What is whole in memory already is not counted twice.
+    storage.upload_artifact(ROOT, "whole", once(vec![7_u8; 9 << 20])).await.unwrap();
+    assert_eq!(budget.used(), 0);
+}
+
+#[tokio::test]
+async fn listings_share_the_memory() {
+    let Fixture { directory, storage } = fixture();
+    let budget = Budget::new(1 << 20);
+    let storage = storage.with_memory(Arc::clone(&budget));
+    let root = directory.path().join("mlartifacts/1/run/artifacts");
+    std::fs::create_dir_all(root.join("small")).unwrap();
+    std::fs::create_dir_all(root.join("large")).unwrap();
+    std::fs::write(root.join("small/f"), "").unwrap();
+    for number in 0..300 {
+        std::fs::write(root.join(format!("large/{number}")), "").unwrap();
+    }
+    let others = budget.take(1 << 20).unwrap();
+    let error = storage.list_artifacts(ROOT, "large").await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::TemporarilyUnavailable, "{error}");
+    assert_eq!(storage.list_artifacts(ROOT, "small").await.unwrap().len(), 1);
+    drop(others);
+    assert_eq!(storage.list_artifacts(ROOT, "large").await.unwrap().len(), 300);
+    assert_eq!(budget.used(), 0);
+}
+
+#[tokio::test]
 async fn deleting_takes_files_and_trees_and_nothing_twice() {
     let Fixture { directory, storage } = fixture();
     storage.upload_artifact(ROOT, "tree/a/b", once("x")).await.unwrap();

@@ -17,6 +17,7 @@ use trainyard_mlflow::{Error, Result};
 
 use super::local::is_nowhere;
 use super::location::{Location, local_path};
+use super::memory::{Held, Memory};
 
 /// Bytes read from a local file at a time: object_store's own 8 KiB cost a thread hop each.
 const READ_BYTES: usize = 256 << 10;
@@ -25,18 +26,32 @@ const READ_BYTES: usize = 256 << 10;
 const SMALL_PARTS_MAX: usize = 8000;
 /// How much larger the parts after those are: room for another 125 GiB.
 const LARGE_PART_FACTOR: usize = 8;
+/// What a larger part may take of all the memory, at most.
+const LARGE_PART_OF_MEMORY: u64 = 8;
+
+/// Bytes of the parts that come after so many.
+fn part_bytes(location: &Location, memory: &Memory, parts: usize) -> usize {
+    let usual = location.part_bytes;
+    if parts < SMALL_PARTS_MAX {
+        return usual;
+    }
+    // Stores count parts: a very large file gets larger ones, if they fit.
+    let fits = memory.bytes_max() / LARGE_PART_OF_MEMORY;
+    usize::try_from(fits).unwrap_or(usize::MAX).clamp(usual, usual * LARGE_PART_FACTOR)
+}
 
 /// Writes or replaces one object; readers see the old one until the new one is whole.
 pub(super) async fn write(
     location: &Location,
     path: &StorePath,
     mut body: ByteStream,
+    memory: &Memory,
 ) -> Result<()> {
-    let mut part = Part::default();
+    let mut part = Part::new(memory)?;
     while let Some(chunk) = body.next().await {
-        part.push(chunk?);
+        part.push(chunk?)?;
         if part.bytes >= location.part_bytes {
-            return write_parts(location, path, part, body).await;
+            return write_parts(location, path, part, body, memory).await;
         }
     }
     location.store.put(path, part.take()).await.map_err(|error| storage(path, &error))?;
@@ -49,20 +64,20 @@ async fn write_parts(
     path: &StorePath,
     mut part: Part,
     mut body: ByteStream,
+    memory: &Memory,
 ) -> Result<()> {
     let mut upload =
         location.store.put_multipart(path).await.map_err(|error| storage(path, &error))?;
     let sent: Result<()> = async {
         let mut parts = 0_usize;
         loop {
-            // Stores count parts: a very large file gets larger ones.
-            let factor = if parts < SMALL_PARTS_MAX { 1 } else { LARGE_PART_FACTOR };
-            if part.bytes >= location.part_bytes * factor {
+            if part.bytes >= part_bytes(location, memory, parts) {
                 upload.put_part(part.take()).await.map_err(|error| storage(path, &error))?;
+                part.held.resize(0)?;
                 parts += 1;
             }
             match body.next().await {
-                Some(chunk) => part.push(chunk?),
+                Some(chunk) => part.push(chunk?)?,
                 None => break,
             }
         }
@@ -229,24 +244,42 @@ pub(super) fn storage(path: &StorePath, error: &object_store::Error) -> Error {
 }
 
 /// Chunks on their way to becoming one write.
-#[derive(Default)]
 struct Part {
     chunks: Vec<Bytes>,
     bytes: usize,
+    /// Those of them that came in for this upload.
+    counted: usize,
+    /// What they take of the memory, until they are written.
+    held: Held,
 }
 
 impl Part {
     /// Chunks smaller than this are copied together: a vector of tiny slices would keep the much
     /// larger buffers alive that they point into.
     const COPY_BELOW: usize = 64 << 10;
+    /// No chunk that comes over a network is so large. One that is was whole in this process before,
+    /// where it is counted by whoever made it.
+    const OWN_CHUNK_BYTES: usize = 1 << 20;
+    /// What a byte takes: itself and its copy.
+    const COST: u64 = 2;
 
-    fn push(&mut self, chunk: Bytes) {
+    fn new(memory: &Memory) -> Result<Self> {
+        Ok(Self { chunks: Vec::new(), bytes: 0, counted: 0, held: memory.hold()? })
+    }
+
+    fn push(&mut self, chunk: Bytes) -> Result<()> {
+        if chunk.len() < Self::OWN_CHUNK_BYTES {
+            self.counted += chunk.len();
+        }
+        self.held.resize((self.counted as u64).saturating_mul(Self::COST))?;
         self.bytes += chunk.len();
         self.chunks.push(chunk);
+        Ok(())
     }
 
     fn take(&mut self) -> PutPayload {
         self.bytes = 0;
+        self.counted = 0;
         let chunks = std::mem::take(&mut self.chunks);
         if chunks.iter().all(|chunk| chunk.len() >= Self::COPY_BELOW) {
             return chunks.into_iter().collect();

@@ -1,74 +1,107 @@
 //! How often an address may present what is wrong.
 //!
 //! Each wrong password costs the server a hash, and the guesser a try. So an address has a few wrong
-//! answers, and gets them back with time; beyond them it is told to wait and nothing is computed. Who is
-//! known already is not asked.
+//! answers for each user name, and some more for all names together, because behind one address there may
+//! be many people. They come back with time; beyond them it is told to wait and nothing is computed. Who
+//! is known already is not asked.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Wrong answers that an address has at first: people mistype, and tools start in parallel.
-const WRONG_MAX: u32 = 20;
-/// Time in which one of them comes back: 8,640 guesses a day.
-const WRONG_PERIOD: Duration = Duration::from_secs(10);
-/// Addresses that are remembered. When there are more, those that have all theirs are forgotten first.
-const ADDRESSES_MAX: usize = 10_000;
+use super::wrong::{Counts, Rule};
+
+/// For one user name from one address: people mistype. 8,640 guesses a day.
+const OF_NAME: Rule = Rule { max: 20, period: Duration::from_secs(10) };
+/// For one address, which may be that of a proxy.
+const OF_ADDRESS: Rule = Rule { max: 60, period: Duration::from_secs(3) };
+/// For a /48 of IPv6, which is what a site has: 65,536 addresses by the rule above.
+const OF_SITE: Rule = Rule { max: 240, period: Duration::from_secs(1) };
 
 /// What is known of addresses that presented something wrong.
 #[derive(Debug, Default)]
-pub(super) struct Attempts(Mutex<HashMap<IpAddr, Wrong>>);
-
-/// Wrong answers of one address.
-#[derive(Debug, Clone, Copy)]
-struct Wrong {
-    count: u32,
-    /// When the last of them came back.
-    since: Instant,
+pub(super) struct Attempts {
+    counted: Mutex<Counted>,
+    /// Names are as long as whoever sends them likes, so only hashes of them are kept.
+    hashes: RandomState,
 }
 
-impl Wrong {
-    /// What is left of them by now.
-    fn at(self, now: Instant) -> Self {
-        let elapsed = now.saturating_duration_since(self.since);
-        let back = elapsed.as_secs() / WRONG_PERIOD.as_secs();
-        let back = u32::try_from(back).unwrap_or(u32::MAX);
-        if back >= self.count {
-            return Self { count: 0, since: now };
+#[derive(Debug)]
+struct Counted {
+    names: Counts<(IpAddr, u64)>,
+    addresses: Counts<IpAddr>,
+    sites: Counts<Ipv6Addr>,
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self {
+            names: Counts::new(OF_NAME),
+            addresses: Counts::new(OF_ADDRESS),
+            sites: Counts::new(OF_SITE),
         }
-        Self { count: self.count - back, since: self.since + WRONG_PERIOD * back }
     }
 }
 
 impl Attempts {
-    /// Takes one try, which is given back if it turns out right: requests that come at once must not all
+    /// Takes one try before it is known whether it is right: requests that come at once must not all
     /// pass because none of them is answered yet. `Err` is how long to wait.
-    pub(super) fn take(&self, address: IpAddr) -> Result<(), Duration> {
-        let now = Instant::now();
-        let address = subscriber(address);
-        let mut addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if addresses.len() >= ADDRESSES_MAX && !addresses.contains_key(&address) {
-            addresses.retain(|_, wrong| wrong.at(now).count > 0);
-            if addresses.len() >= ADDRESSES_MAX {
-                addresses.clear();
-            }
-        }
-        let wrong = addresses.entry(address).or_insert(Wrong { count: 0, since: now });
-        *wrong = wrong.at(now);
-        if wrong.count >= WRONG_MAX {
-            let elapsed = now.saturating_duration_since(wrong.since);
-            return Err(WRONG_PERIOD.saturating_sub(elapsed));
-        }
-        wrong.count += 1;
-        Ok(())
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr, name: &str) -> Result<Try, Duration> {
+        self.take_at(address, name, Instant::now())
     }
 
-    /// The try was right.
-    pub(super) fn give_back(&self, address: IpAddr) {
-        let mut addresses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(wrong) = addresses.get_mut(&subscriber(address)) {
-            wrong.count = wrong.count.saturating_sub(1);
+    fn take_at(
+        self: &Arc<Self>,
+        address: IpAddr,
+        name: &str,
+        now: Instant,
+    ) -> Result<Try, Duration> {
+        let address = subscriber(address);
+        let name = (address, self.hashes.hash_one(name));
+        let site = site(address);
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.names.check(&name, now)?;
+        counted.addresses.check(&address, now)?;
+        if let Some(site) = site {
+            counted.sites.check(&site, now)?;
+            counted.sites.add(site, now);
+        }
+        counted.names.add(name, now);
+        counted.addresses.add(address, now);
+        drop(counted);
+        Ok(Try { attempts: Arc::clone(self), name, site, is_wrong: false })
+    }
+}
+
+/// One try of an address. It is given back when this is dropped, unless it was wrong: also when the
+/// client went away before anything was computed.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Try {
+    attempts: Arc<Attempts>,
+    name: (IpAddr, u64),
+    site: Option<Ipv6Addr>,
+    is_wrong: bool,
+}
+
+impl Try {
+    /// It was wrong, so it stays taken.
+    pub(super) fn was_wrong(mut self) {
+        self.is_wrong = true;
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        if self.is_wrong {
+            return;
+        }
+        let mut counted = self.attempts.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.names.give_back(&self.name);
+        counted.addresses.give_back(&self.name.0);
+        if let Some(site) = &self.site {
+            counted.sites.give_back(site);
         }
     }
 }
@@ -76,57 +109,81 @@ impl Attempts {
 /// What one subscriber has: an address of IPv4, a /64 of IPv6.
 fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(address) => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
-        }
+        IpAddr::V6(address) => IpAddr::V6(network(address, 64)),
         address @ IpAddr::V4(_) => address,
     }
+}
+
+/// The /48 of an address of IPv6.
+fn site(address: IpAddr) -> Option<Ipv6Addr> {
+    match address {
+        IpAddr::V6(address) => Some(network(address, 48)),
+        IpAddr::V4(_) => None,
+    }
+}
+
+/// An address without what comes after its first bits, which are fewer than 128.
+fn network(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(address.to_bits() & !(u128::MAX >> bits))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_address_has_a_few_wrong_answers() {
-        let attempts = Attempts::default();
-        let guesser: IpAddr = "10.0.0.1".parse().unwrap();
-        for _try in 0..WRONG_MAX {
-            attempts.take(guesser).unwrap();
+    /// Tries that are all made at one instant.
+    struct Tries(Arc<Attempts>, Instant);
+
+    impl Tries {
+        fn new() -> Self {
+            Self(Arc::default(), Instant::now())
         }
-        let wait = attempts.take(guesser).unwrap_err();
-        assert!(wait <= WRONG_PERIOD);
-        attempts.take("10.0.0.2".parse().unwrap()).unwrap();
-        attempts.give_back(guesser);
-        attempts.take(guesser).unwrap();
-        attempts.take(guesser).unwrap_err();
+
+        fn take(&self, address: IpAddr, name: &str) -> Result<Try, Duration> {
+            self.0.take_at(address, name, self.1)
+        }
+
+        fn wrong(&self, address: IpAddr, name: &str) {
+            self.take(address, name).unwrap().was_wrong();
+        }
+    }
+
+    #[test]
+    fn a_name_has_a_few_wrong_answers_and_an_address_some_more() {
+        let tries = Tries::new();
+        let [guesser, other]: [IpAddr; 2] = ["10.0.0.1", "10.0.0.2"].map(|a| a.parse().unwrap());
+        for _try in 0..OF_NAME.max {
+            tries.wrong(guesser, "ada");
+            drop(tries.take(other, "ada").unwrap());
+        }
+        assert!(tries.take(guesser, "ada").unwrap_err() <= OF_NAME.period);
+        drop(tries.take(other, "ada").unwrap());
+        for number in OF_NAME.max..OF_ADDRESS.max {
+            tries.wrong(guesser, &format!("name {number}"));
+        }
+        assert!(tries.take(guesser, "bob").unwrap_err() <= OF_ADDRESS.period);
+        drop(tries.take(other, "bob").unwrap());
     }
 
     #[test]
     fn one_subscriber_is_one_address() {
-        let attempts = Attempts::default();
-        for host in 0..u128::from(WRONG_MAX) {
+        let tries = Tries::new();
+        for host in 0..u128::from(OF_NAME.max) {
             let address = Ipv6Addr::from_bits((0x2001_0db8 << 96) | host);
-            attempts.take(address.into()).unwrap();
+            tries.wrong(address.into(), "ada");
         }
-        attempts.take("2001:db8::ffff".parse().unwrap()).unwrap_err();
-        attempts.take("2001:db8:0:1::".parse().unwrap()).unwrap();
+        tries.take("2001:db8::ffff".parse().unwrap(), "ada").unwrap_err();
+        drop(tries.take("2001:db8:0:1::".parse().unwrap(), "ada").unwrap());
     }
 
     #[test]
-    fn they_come_back_with_time() {
-        let start = Instant::now();
-        let wrong = Wrong { count: 5, since: start };
-        assert_eq!(wrong.at(start + WRONG_PERIOD * 2 + Duration::from_secs(3)).count, 3);
-        assert_eq!(wrong.at(start + WRONG_PERIOD * 50).count, 0);
-    }
-
-    #[test]
-    fn many_addresses_take_no_more_memory() {
-        let attempts = Attempts::default();
-        for host in 0..30_000_u32 {
-            attempts.take(std::net::Ipv4Addr::from_bits(host).into()).unwrap();
+    fn one_site_is_not_thousands_of_addresses() {
+        let tries = Tries::new();
+        for subnet in 0..u128::from(OF_SITE.max) {
+            let address = Ipv6Addr::from_bits((0x2001_0db8 << 96) | (subnet << 64));
+            tries.wrong(address.into(), "ada");
         }
-        assert!(attempts.0.lock().unwrap().len() <= ADDRESSES_MAX);
+        tries.take("2001:db8:0:ffff::".parse().unwrap(), "ada").unwrap_err();
+        drop(tries.take("2001:db8:1::".parse().unwrap(), "ada").unwrap());
     }
 }

@@ -5,8 +5,8 @@
 //! send. Who is in the file may do everything; there is no entry that the program comes with.
 //!
 //! A password's hash costs tens of milliseconds and 19 MiB on purpose, also when a stranger asks for it.
-//! So few are computed at a time, few requests wait for one, an address has few wrong answers
-//! ([`super::attempts`]), and what was right or wrong is remembered for a while, as a digest under a
+//! So few are computed at a time, few requests wait for one, those that present the same share it
+//! ([`super::turns`]), an address has few wrong answers ([`super::attempts`]), and what was right or wrong is remembered for a while, as a digest under a
 //! key that only this process has.
 
 use std::collections::HashMap;
@@ -27,10 +27,11 @@ use tokio::sync::Semaphore;
 use trainyard_mlflow::{Error, ErrorCode, Result};
 
 use super::Authorize;
-use super::attempts::Attempts;
+use super::attempts::{Attempts, Try};
 use super::auth_file::{Entries, SECRET_BYTES_MAX, Stamp, load, stamp};
 pub use super::auth_file::{Kind, entry};
 use super::connections::Peer;
+use super::turns::{Turn, Turns};
 use crate::api::error_answer;
 
 /// Passwords checked at a time: each takes a core and 19 MiB for a while.
@@ -40,7 +41,7 @@ const WAITING_MAX: usize = 64;
 /// Credentials remembered; entries have one each, unless somebody plays.
 const REMEMBERED_MAX: usize = 4096;
 /// How long what was right is remembered after it was last used.
-const RIGHT_FOR: Duration = Duration::from_mins(10);
+const RIGHT_FOR: Duration = Duration::from_hours(24);
 /// How long what was wrong is remembered: a tool with an old password asks again and again.
 const WRONG_FOR: Duration = Duration::from_secs(10);
 /// How often the file is looked at for changes.
@@ -74,10 +75,18 @@ impl Presented {
     }
 }
 
+/// What was presented and is right.
+#[derive(Clone)]
+struct Right {
+    /// Whose password it is; none for a token.
+    user: Option<String>,
+    used: Instant,
+}
+
 /// Digests of what was presented, and when they were looked at last.
 #[derive(Default)]
 struct Remembered {
-    right: HashMap<[u8; 32], Instant>,
+    right: HashMap<[u8; 32], Right>,
     wrong: HashMap<[u8; 32], Instant>,
 }
 
@@ -85,26 +94,34 @@ impl Remembered {
     /// Whether this was right or wrong a while ago; none if nothing is known.
     fn of(&mut self, digest: &[u8; 32]) -> Option<bool> {
         let now = Instant::now();
-        if let Some(used) = self.right.get_mut(digest)
-            && now.saturating_duration_since(*used) < RIGHT_FOR
+        if let Some(right) = self.right.get_mut(digest)
+            && now.saturating_duration_since(right.used) < RIGHT_FOR
         {
-            *used = now;
+            right.used = now;
             return Some(true);
         }
         let wrong = self.wrong.get(digest)?;
         (now.saturating_duration_since(*wrong) < WRONG_FOR).then_some(false)
     }
 
-    fn add(&mut self, digest: [u8; 32], is_right: bool) {
-        let (list, time) =
-            if is_right { (&mut self.right, RIGHT_FOR) } else { (&mut self.wrong, WRONG_FOR) };
-        if list.len() >= REMEMBERED_MAX {
-            list.retain(|_, used| used.elapsed() < time);
-        }
-        if list.len() >= REMEMBERED_MAX {
-            list.clear();
-        }
-        list.insert(digest, Instant::now());
+    fn add_right(&mut self, digest: [u8; 32], user: Option<String>) {
+        make_room(&mut self.right, |right| right.used.elapsed() < RIGHT_FOR);
+        self.right.insert(digest, Right { user, used: Instant::now() });
+    }
+
+    fn add_wrong(&mut self, digest: [u8; 32]) {
+        make_room(&mut self.wrong, |used| used.elapsed() < WRONG_FOR);
+        self.wrong.insert(digest, Instant::now());
+    }
+}
+
+/// Forgets what is no use any more, and if that is not enough, everything: it is only asked again.
+fn make_room<T>(list: &mut HashMap<[u8; 32], T>, is_of_use: impl Fn(&T) -> bool) {
+    if list.len() >= REMEMBERED_MAX {
+        list.retain(|_, entry| is_of_use(entry));
+    }
+    if list.len() >= REMEMBERED_MAX {
+        list.clear();
     }
 }
 
@@ -119,9 +136,26 @@ impl State {
         Arc::new(Self { entries, remembered: Mutex::default() })
     }
 
+    /// The state after this one. Who is still there with the same password need not show it again.
+    fn with(&self, entries: Entries) -> Arc<Self> {
+        let is_same = |right: &Right| {
+            right.user.as_deref().is_some_and(|user| entries.has_same_user(user, &self.entries))
+        };
+        let mut right = self.remembered().right.clone();
+        right.retain(|_, right| is_same(right));
+        let remembered = Mutex::new(Remembered { right, wrong: HashMap::new() });
+        Arc::new(Self { entries, remembered })
+    }
+
     fn remembered(&self) -> MutexGuard<'_, Remembered> {
         // The guarded lists are whole between any two operations, so a panic elsewhere is no harm.
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is remembered of a digest.
+    fn known(&self, digest: &[u8; 32]) -> Option<Verdict> {
+        let is_right = self.remembered().of(digest)?;
+        Some(Verdict::of(is_right))
     }
 }
 
@@ -142,11 +176,18 @@ enum Verdict {
     Busy,
 }
 
+impl Verdict {
+    fn of(is_right: bool) -> Self {
+        if is_right { Self::Right } else { Self::Wrong }
+    }
+}
+
 /// Lets only those through who are in a file.
 pub struct AuthFile {
     path: PathBuf,
     loaded: RwLock<Loaded>,
-    attempts: Attempts,
+    attempts: Arc<Attempts>,
+    turns: Turns,
     waiting: Arc<Semaphore>,
     checks: Arc<Semaphore>,
     /// Tokens with a hash are compared one after the other, and passwords do not wait for them.
@@ -170,7 +211,8 @@ impl AuthFile {
         Ok(Self {
             path: path.to_owned(),
             loaded: RwLock::new(loaded),
-            attempts: Attempts::default(),
+            attempts: Arc::default(),
+            turns: Turns::default(),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
             token_checks: Arc::new(Semaphore::new(1)),
@@ -194,7 +236,7 @@ impl AuthFile {
         match load(&self.path) {
             Ok((entries, stamp)) => {
                 tracing::info!(file = %self.path.display(), "read the users again");
-                loaded.state = State::new(entries);
+                loaded.state = loaded.state.with(entries);
                 loaded.stamp = stamp;
             }
             Err(error) => tracing::error!(%error, "the users stay as they were"),
@@ -216,39 +258,43 @@ impl AuthFile {
             return Verdict::Right;
         }
         let digest = self.digest(value);
-        match state.remembered().of(&digest) {
-            Some(true) => return Verdict::Right,
-            Some(false) => return Verdict::Wrong,
-            None => {}
+        if let Some(verdict) = state.known(&digest) {
+            return verdict;
         }
-        if let Err(wait) = self.attempts.take(address) {
-            return Verdict::Wait(wait);
+        let turn = self.turns.of(digest).await;
+        // Who had the turn before may have found out.
+        if let Some(verdict) = state.known(&digest) {
+            return verdict;
         }
+        let attempt = match self.attempts.take(address, &presented.name) {
+            Ok(attempt) => attempt,
+            Err(wait) => return Verdict::Wait(wait),
+        };
         let kind = presented.kind;
         let is_right = if state.entries.has_hashes(kind) {
-            let Some(is_right) = self.check(&state, presented, digest).await else {
-                self.attempts.give_back(address);
+            let Some(is_right) = self.check(&state, presented, digest, attempt, turn).await else {
                 return Verdict::Busy;
             };
             is_right
         } else {
+            state.remembered().add_wrong(digest);
+            attempt.was_wrong();
             false
         };
-        state.remembered().add(digest, is_right);
-        if is_right {
-            self.attempts.give_back(address);
-            return Verdict::Right;
+        if !is_right {
+            tracing::warn!(kind = kind.word(), %address, "refused wrong credentials");
         }
-        tracing::warn!(kind = kind.word(), %address, "refused wrong credentials");
-        Verdict::Wrong
+        Verdict::of(is_right)
     }
 
-    /// Computes hashes, when it is this request's turn; none if too many wait.
+    /// Computes hashes, when there is room for it; none if too many wait.
     async fn check(
         &self,
         state: &Arc<State>,
         presented: Presented,
         digest: [u8; 32],
+        attempt: Try,
+        turn: Turn,
     ) -> Option<bool> {
         let _waiting = self.waiting.try_acquire().ok()?;
         let checks = match presented.kind {
@@ -256,15 +302,18 @@ impl AuthFile {
             Kind::Token => &self.token_checks,
         };
         let permit = Arc::clone(checks).acquire_owned().await.ok()?;
-        // Several requests of one client wait together; the first one has the answer for all.
-        if let Some(is_right) = state.remembered().of(&digest) {
-            return Some(is_right);
-        }
         let state = Arc::clone(state);
+        // Ends, and is remembered, also when the client goes away.
         let checked = tokio::task::spawn_blocking(move || {
             let Presented { kind, name, secret } = presented;
             let is_right = state.entries.verify(kind, &name, &secret);
-            drop(permit);
+            if is_right {
+                state.remembered().add_right(digest, (kind == Kind::User).then_some(name));
+            } else {
+                state.remembered().add_wrong(digest);
+                attempt.was_wrong();
+            }
+            drop((permit, turn));
             is_right
         });
         Some(checked.await.unwrap_or(false))
@@ -336,13 +385,79 @@ mod tests {
         assert_eq!(read(&format!("Bearer {}", "x".repeat(1025))), None);
     }
 
+    #[tokio::test]
+    async fn what_is_presented_many_times_at_once_is_one_try() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users");
+        std::fs::write(&file, entry(Kind::User, "ada", "difference").unwrap()).unwrap();
+        let guard = AuthFile::open(&file).unwrap();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        for (password, is_right) in [("engine", false), ("difference", true)] {
+            let basic = format!("Basic {}", STANDARD.encode(format!("ada:{password}")));
+            let basic = HeaderValue::from_str(&basic).unwrap();
+            let verdicts =
+                futures::future::join_all((0..100).map(|_| guard.judge(&basic, address)));
+            for verdict in verdicts.await {
+                match verdict {
+                    Verdict::Right => assert!(is_right, "{password}"),
+                    Verdict::Wrong => assert!(!is_right, "{password}"),
+                    Verdict::Wait(_) | Verdict::Busy => panic!("{password} was not looked at"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_file_forgets_only_whom_it_changes() {
+        let entries = |lines: &[&String]| {
+            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            Entries::parse(&text, Path::new("users")).unwrap()
+        };
+        let ada = entry(Kind::User, "ada", "difference").unwrap();
+        let bob = entry(Kind::User, "bob", "correct horse").unwrap();
+        let other = entry(Kind::User, "bob", "battery staple").unwrap();
+        let before = State::new(entries(&[&ada, &bob]));
+        before.remembered().add_right([1; 32], Some("ada".to_owned()));
+        before.remembered().add_right([2; 32], Some("bob".to_owned()));
+        before.remembered().add_right([3; 32], None);
+        before.remembered().add_wrong([4; 32]);
+        for (lines, known) in [(vec![&ada, &other], 1), (vec![&ada], 1), (vec![&bob], 2)] {
+            let after = before.with(entries(&lines));
+            for digest in 1..=4 {
+                let is_known = after.remembered().of(&[digest; 32]) == Some(true);
+                assert_eq!(is_known, digest == known, "{digest} after {lines:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn guesses_keep_nobody_else_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users");
+        std::fs::write(&file, entry(Kind::User, "ada", "difference").unwrap()).unwrap();
+        let guard = AuthFile::open(&file).unwrap();
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        for number in 0..20 {
+            let basic = format!("Basic {}", STANDARD.encode(format!("bob:{number}")));
+            let guess = guard.judge(&HeaderValue::from_str(&basic).unwrap(), address).await;
+            assert!(matches!(guess, Verdict::Wrong), "{number}");
+        }
+        let basic = format!("Basic {}", STANDARD.encode("ada:difference"));
+        let ada = guard.judge(&HeaderValue::from_str(&basic).unwrap(), address).await;
+        assert!(matches!(ada, Verdict::Right));
+    }
+
     #[test]
     fn what_is_remembered_is_bounded() {
         let mut remembered = Remembered::default();
         for number in 0..10_000_u32 {
             let mut digest = [0; 32];
             digest[..4].copy_from_slice(&number.to_le_bytes());
-            remembered.add(digest, number == 0);
+            if number == 0 {
+                remembered.add_right(digest, None);
+            } else {
+                remembered.add_wrong(digest);
+            }
             assert_eq!(remembered.of(&digest), Some(number == 0));
         }
         assert!(remembered.wrong.len() <= REMEMBERED_MAX);

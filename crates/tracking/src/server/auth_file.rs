@@ -209,6 +209,11 @@ impl Entries {
         self.tokens.contains_key(&digest(secret))
     }
 
+    /// Whether this user is there, with the same hash as before.
+    pub(super) fn has_same_user(&self, name: &str, before: &Self) -> bool {
+        self.users.get(name).is_some_and(|hash| before.users.get(name) == Some(hash))
+    }
+
     /// Whether there is anything that takes a hash to compare with.
     pub(super) fn has_hashes(&self, kind: Kind) -> bool {
         match kind {

@@ -15,7 +15,9 @@ mod cors;
 mod guard;
 mod hosts;
 mod metrics;
+mod turns;
 pub mod ui;
+mod wrong;
 
 use std::fmt;
 use std::sync::Arc;

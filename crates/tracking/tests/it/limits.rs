@@ -14,6 +14,7 @@ use trainyard_mlflow::{
     CreateRun, ErrorCode, LogBatch, MetricHistoryPage, SearchExperiments, SearchLoggedModels,
     SearchModelVersions, SearchRegisteredModels, SearchRuns, Tracking,
 };
+use trainyard_tracking::artifacts::ArtifactStorage;
 use trainyard_tracking::server::ServerOptions;
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{OpenOptions, open};
@@ -366,6 +367,31 @@ fn bodies_are_bounded_one_by_one_and_together() {
     }
     assert_eq!(memory.used(), 0);
     assert_eq!(get(&server.url, "/health").status, 200);
+}
+
+#[test]
+fn uploads_are_bounded_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let memory = Budget::new(32 << 20);
+    let artifacts = ArtifactStorage::open(&folder.path().to_string_lossy()).unwrap();
+    let artifacts = Arc::new(artifacts.with_memory(Arc::clone(&memory)));
+    let server = Served::with_artifacts(ServerOptions::default(), artifacts);
+    let put = |name: &str, body: &[u8]| {
+        let path = format!("/api/2.0/mlflow-artifacts/artifacts/{name}");
+        let request =
+            Request { method: "PUT", path: &path, body: Some(body), ..Request::default() };
+        send(&server.url, &request)
+    };
+    let others = memory.take(32 << 20).unwrap();
+    // Just more than is not counted: all of it is read before the server answers.
+    let large = vec![b'x'; 9 << 10];
+    let answer = put("large", &large);
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(put("small", b"x").status, 200);
+    drop(others);
+    assert_eq!(put("large", &large).status, 200);
+    assert_eq!(memory.used(), 0);
 }
 
 #[test]
