@@ -79,17 +79,11 @@ pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Share
         lending.registry_uri.as_deref().map(str::parse).transpose()?;
     let registry = registry.filter(|registry| *registry != uri);
     let destination = options.artifacts_destination.as_deref().unwrap_or(DEFAULT_DESTINATION);
-<<<<<<< HEAD
-    let storage = ArtifactStorage::open(&tidied(destination)?)?;
+    let storage = ArtifactStorage::open(&tidied(destination)?)?
+        .with_memory(Arc::clone(&options.limits.memory));
     let artifact_root = options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT);
     let written_root = written(artifact_root)?;
     let artifact_root = tidied(artifact_root)?;
-=======
-    let storage = ArtifactStorage::open(&tidied(destination)?)?
-        .with_memory(Arc::clone(&options.limits.memory));
-    let artifact_root =
-        tidied(options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT))?;
->>>>>>> wt-limits
 
     let mut roots = usual_roots(&uri)?;
     // Below `mlflow-artifacts:` it is in the destination; `hdfs:` and the like are the clients' own.
