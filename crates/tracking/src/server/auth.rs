@@ -6,8 +6,8 @@
 //!
 //! A password's hash costs tens of milliseconds and 19 MiB on purpose, also when a stranger asks for it.
 //! So few are computed at a time, few requests wait for one, those that present the same share it
-//! ([`super::turns`]), an address has few wrong answers ([`super::attempts`]), and what was right or wrong is remembered for a while, as a digest under a
-//! key that only this process has.
+//! ([`super::turns`]), an address has few wrong answers ([`super::attempts`]), and what was right or
+//! wrong is remembered for a while, as a digest under a key that only this process has.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -409,23 +409,20 @@ mod tests {
 
     #[test]
     fn a_changed_file_forgets_only_whom_it_changes() {
-        let entries = |lines: &[&String]| {
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            Entries::parse(&text, Path::new("users")).unwrap()
-        };
+        let entries = |text: &str| Entries::parse(text, Path::new("users")).unwrap();
         let ada = entry(Kind::User, "ada", "difference").unwrap();
         let bob = entry(Kind::User, "bob", "correct horse").unwrap();
         let other = entry(Kind::User, "bob", "battery staple").unwrap();
-        let before = State::new(entries(&[&ada, &bob]));
+        let before = State::new(entries(&format!("{ada}\n{bob}")));
         before.remembered().add_right([1; 32], Some("ada".to_owned()));
         before.remembered().add_right([2; 32], Some("bob".to_owned()));
         before.remembered().add_right([3; 32], None);
         before.remembered().add_wrong([4; 32]);
-        for (lines, known) in [(vec![&ada, &other], 1), (vec![&ada], 1), (vec![&bob], 2)] {
-            let after = before.with(entries(&lines));
+        for (text, known) in [(&format!("{ada}\n{other}"), 1), (&ada, 1), (&bob, 2)] {
+            let after = before.with(entries(text));
             for digest in 1..=4 {
                 let is_known = after.remembered().of(&[digest; 32]) == Some(true);
-                assert_eq!(is_known, digest == known, "{digest} after {lines:?}");
+                assert_eq!(is_known, digest == known, "{digest} after {text}");
             }
         }
     }
