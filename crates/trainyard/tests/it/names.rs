@@ -70,7 +70,7 @@ fn foreign<'t>(file: &str, text: &'t str) -> Vec<&'t str> {
     };
     let uses_other = |line: &str| {
         let action = line.trim_start().trim_start_matches("- ").strip_prefix("uses: ");
-        let extension = std::path::Path::new(file).extension();
+        let extension = Path::new(file).extension();
         let is_yaml = extension.is_some_and(|extension| extension == "yaml" || extension == "yml");
         is_yaml
             && action.is_some_and(|action| {
