@@ -2,6 +2,7 @@
 //! taken apart by its own reader, so that every format is damaged in the same way.
 
 mod lengths;
-#[cfg_attr(not(clippy), expect(dead_code, reason = "the other tests use the rest"))]
+#[expect(clippy::allow_attributes, reason = "what dead code is expected of counts as used")]
+#[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../../tests/it/support.rs"]
 mod support;
