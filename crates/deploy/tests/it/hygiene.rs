@@ -40,6 +40,11 @@ impl Witness {
     }
 }
 
+/// The status of an answer, of either version of HTTP/1.
+fn status_of(head: &str) -> &str {
+    head.get(9..12).unwrap_or_default()
+}
+
 /// `(request, status)`. `…` stands for `Host: a` and the end of its line.
 const ATTACKS: &[(&str, u16)] = &[
     // Whom it is for.
@@ -141,7 +146,7 @@ async fn no_odd_head_reaches_an_instance() {
         // By itself, and behind a request that is fine.
         let behind = format!("GET /honest HTTP/1.1\r\nHost: a\r\n\r\n{attack}");
         let head = raw_head(witness.address(), attack.as_bytes()).await;
-        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{attack:?}:\n{head}");
+        assert_eq!(status_of(&head), status.to_string(), "{attack:?}:\n{head}");
         let head = raw_head(witness.address(), behind.as_bytes()).await;
         assert!(head.starts_with("HTTP/1.1 200 "), "{behind:?}:\n{head}");
     }
@@ -173,8 +178,9 @@ async fn a_body_hides_no_request() {
         let head = raw_head(witness.address(), attack.as_bytes()).await;
         // A body that is whole before the garbage is answered; the garbage is not.
         let is_fine = body.starts_with("0\r\n\r\n");
-        let wanted = if is_fine { "HTTP/1.1 200 " } else { "HTTP/1.1 400 " };
-        assert!(head.starts_with(wanted), "{body:?}:\n{head}");
+        // Of trailers that do not end, the end is waited for.
+        let wanted: &[&str] = if is_fine { &["200"] } else { &["400", "408"] };
+        assert!(wanted.contains(&status_of(&head)), "{body:?}:\n{head}");
     }
     assert_eq!(witness.heard().await, Vec::<String>::new());
 }
@@ -190,10 +196,7 @@ async fn what_is_usual_reaches_an_instance() {
         "POST /honest HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
     ] {
         let head = raw_head(witness.address(), request.as_bytes()).await;
-        assert!(
-            head.starts_with("HTTP/1.1 200 ") || head.starts_with("HTTP/1.1 100 "),
-            "{request:?}:\n{head}"
-        );
+        assert!(["200", "100"].contains(&status_of(&head)), "{request:?}:\n{head}");
     }
     let (_, seen) = ask(witness.address(), Method::POST, "/headers", "x").await.unwrap();
     assert_eq!(seen.matches("\"host\"").count(), 1, "{seen}");
