@@ -1,7 +1,6 @@
 //! Any bytes as a CSV file: an error or a table, and what was typed is written and typed the same again.
 //!
 
-
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

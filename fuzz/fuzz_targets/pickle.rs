@@ -2,7 +2,6 @@
 
 #![no_main]
 
-
 use libfuzzer_sys::fuzz_target;
 use trainyard_models::Format;
 
