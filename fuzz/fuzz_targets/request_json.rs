@@ -5,8 +5,8 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use trainyard_mlflow::enforce::{Casting, Enforced, Enforcer, Limits, Protocol, Rejection};
-use trainyard_mlflow::model::Signature;
+use trainyard_signature::enforce::{Casting, Enforced, Enforcer, Limits, Protocol, Rejection};
+use trainyard_signature::model::Signature;
 
 /// Signatures by their JSON, and none.
 static ENFORCERS: LazyLock<Vec<Enforcer>> = LazyLock::new(|| {

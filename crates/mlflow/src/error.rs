@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The result of a call on [`Tracking`](crate::Tracking) or of reading MLflow's files.
+/// The result of a call on [`Tracking`](crate::Tracking).
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// `error_code` of MLflow's JSON error body (`mlflow.protos.databricks_pb2.ErrorCode`).
@@ -119,9 +119,9 @@ pub enum Error {
         /// What was wrong with the answer.
         reason: String,
     },
-    /// A model folder or one of its files is not as MLflow writes it.
+    /// A file that the client was told to use (a certificate) is not what it should be.
     #[error("{path}: {reason}")]
-    ModelFile {
+    BadFile {
         /// The file.
         path: String,
         /// What is wrong, with the value.
@@ -174,7 +174,7 @@ impl Error {
         match self {
             Self::Api { code, .. } | Self::Store { code, .. } => *code,
             Self::Unreachable { .. } => ErrorCode::TemporarilyUnavailable,
-            Self::ModelFile { .. } => ErrorCode::InvalidParameterValue,
+            Self::BadFile { .. } => ErrorCode::InvalidParameterValue,
             Self::UnexpectedAnswer { .. } | Self::Io { .. } => ErrorCode::InternalError,
         }
     }

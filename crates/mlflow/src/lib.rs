@@ -3,8 +3,6 @@
 //! - [`entities`]: experiments, runs, logged models, registered models, as they travel as JSON;
 //! - [`Tracking`]: what a tracking server and registry does, as one trait. The SQL store and the
 //!   REST client both implement it, so nothing else in the program asks which one it talks to;
-//! - [`model`]: the `MLmodel` file, signatures and input examples of a model folder;
-//! - [`enforce`]: a request checked against a signature, straight into Arrow columns;
 //! - [`resolve`]: which version and folder a model URI means, and fetching it;
 //! - [`secrets`]: credentials out of text that somebody will read;
 //! - [`uri`]: `models:/`, `runs:/`, `mlflow-artifacts:/` and tracking URIs;
@@ -12,11 +10,9 @@
 
 pub mod artifacts;
 pub mod client;
-pub mod enforce;
 pub mod entities;
 mod error;
 pub mod metadata_hosts;
-pub mod model;
 pub mod resolve;
 pub mod secrets;
 mod tracking;

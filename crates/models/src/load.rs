@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use trainyard_mlflow::model::{Flavors, MlModel, read_file};
+use trainyard_signature::model::{Flavors, MlModel, read_file};
 
 use crate::lightgbm::LightgbmModel;
 use crate::onnx::OnnxModel;

@@ -31,7 +31,7 @@ pub enum Error {
     Input(String),
     /// MLmodel or another file of the folder could not be read.
     #[error(transparent)]
-    ModelFile(#[from] trainyard_mlflow::Error),
+    ModelFile(#[from] trainyard_signature::Error),
 }
 
 /// What a model answered, one entry a row of the input.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use trainyard_deploy::{Outcome, Probe, ReleaseSpec, Service};
-use trainyard_mlflow::model::InputExample;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::{Tracking, entities::ModelVersion};
+use trainyard_signature::model::InputExample;
 
 use crate::container;
 use crate::deploy_config::RuntimeName;

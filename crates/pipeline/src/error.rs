@@ -108,6 +108,9 @@ pub enum Error {
     /// The tracking server or registry refused or cannot be reached.
     #[error(transparent)]
     Mlflow(#[from] trainyard_mlflow::Error),
+    /// A model folder is not as MLflow writes it.
+    #[error(transparent)]
+    Signature(#[from] trainyard_signature::Error),
     /// The tracking database cannot be opened.
     #[error(transparent)]
     Tracking(#[from] trainyard_tracking::Error),

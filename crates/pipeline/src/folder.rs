@@ -1,9 +1,9 @@
 //! A version's model folder, fetched for as long as it is looked at.
 
 use trainyard_mlflow::entities::ModelVersion;
-use trainyard_mlflow::model::{InputExample, MlModel};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
+use trainyard_signature::model::{InputExample, MlModel};
 
 use crate::temporary::TemporaryFolder;
 use crate::{Project, Result};

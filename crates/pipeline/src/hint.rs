@@ -26,6 +26,7 @@ impl Error {
             | Self::Missing { .. }
             | Self::Profile { .. }
             | Self::Data(_)
+            | Self::Signature(_)
             | Self::Model(_) => INPUT,
             Self::Train(error) => train_exit_code(error),
             Self::Mlflow(error) => mlflow_exit_code(error),
@@ -85,6 +86,7 @@ impl Error {
             }
             Self::Profile { .. }
             | Self::Data(_)
+            | Self::Signature(_)
             | Self::Serve(_) | Self::Deploy(_) | Self::Tracking(_) => return None,
         })
     }
@@ -155,7 +157,7 @@ fn mlflow_hint(error: &trainyard_mlflow::Error) -> Option<String> {
             _ => return None,
         },
         trainyard_mlflow::Error::Store { .. }
-        | trainyard_mlflow::Error::ModelFile { .. }
+        | trainyard_mlflow::Error::BadFile { .. }
         | trainyard_mlflow::Error::Io { .. } => return None,
     };
     Some(hint.to_owned())
@@ -164,7 +166,6 @@ fn mlflow_hint(error: &trainyard_mlflow::Error) -> Option<String> {
 fn model_hint(error: &trainyard_models::Error) -> Option<String> {
     match error {
         trainyard_models::Error::Unsupported { hint, .. } => Some(hint.clone()),
-        trainyard_models::Error::ModelFile(error) => mlflow_hint(error),
         _ => None,
     }
 }

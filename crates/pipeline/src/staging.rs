@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::ModelVersion;
-use trainyard_mlflow::model::InputExample;
 use trainyard_serve::{ModelSource, ServeOptions};
+use trainyard_signature::model::InputExample;
 
 use crate::folder::input_example;
 use crate::promote::STAGING;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
-use trainyard_mlflow::model::InputExample;
+use trainyard_signature::model::InputExample;
 
 use crate::event::{Event, Step, Watcher};
 use crate::{Error, Result};

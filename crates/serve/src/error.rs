@@ -104,7 +104,7 @@ impl Error {
     pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Model(trainyard_models::Error::ModelFile(error)) => {
-                !matches!(error, trainyard_mlflow::Error::Io { .. })
+                !matches!(error, trainyard_signature::Error::Io { .. })
             }
             Self::Model(_)
             | Self::Verification { .. }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use trainyard_mlflow::entities::ModelVersion;
-use trainyard_mlflow::model::{open_file, read_file};
+use trainyard_signature::model::{open_file, read_file};
 
 use crate::error::{Error, Result};
 
@@ -31,7 +31,7 @@ fn broken(reason: String) -> Error {
 /// Compares the folder with what is written down about it.
 pub(crate) fn check(folder: &Path, version: Option<&ModelVersion>) -> Result<()> {
     let tag = version.and_then(|version| version.tags.iter().find(|tag| tag.key == TAG));
-    let unreadable = |error: trainyard_mlflow::Error| broken(format!("{FILE}: {error}"));
+    let unreadable = |error: trainyard_signature::Error| broken(format!("{FILE}: {error}"));
     let Some(list) = read_file(folder, FILE, LIST_BYTES_MAX).map_err(unreadable)? else {
         return match tag {
             Some(_) => Err(broken(format!("the version has the tag {TAG}, but no {FILE}"))),

@@ -4,7 +4,7 @@
 //! what its alias means, loads a new version beside the old, lets it predict its own input
 //! example, and swaps one pointer; requests in flight finish on the version they began with. A
 //! request is read by the model's signature straight into Arrow columns
-//! ([`trainyard_mlflow::enforce`]), predicted ([`trainyard_models`]), answered and logged.
+//! ([`trainyard_signature::enforce`]), predicted ([`trainyard_models`]), answered and logged.
 
 mod answer;
 mod clock;

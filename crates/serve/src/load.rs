@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use trainyard_mlflow::enforce::{Casting, Enforcer};
-use trainyard_mlflow::model::{InputExample, MlModel};
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, uri};
 use trainyard_models::LoadedModel;
+use trainyard_signature::enforce::{Casting, Enforcer};
+use trainyard_signature::model::{InputExample, MlModel};
 
 use crate::error::{Error, Result};
 use crate::options::{ModelSource, PythonOptions, ServeOptions};
@@ -123,7 +123,7 @@ fn read(folder: &Path, options: &ServeOptions) -> Result<Read> {
         Err(trainyard_models::Error::Unsupported { what, hint }) => (what, hint),
         Err(error) => return Err(error.into()),
     };
-    let mlmodel = MlModel::read(folder)?;
+    let mlmodel = MlModel::read(folder).map_err(trainyard_models::Error::from)?;
     if mlmodel.flavors.python_function.is_none() {
         return Err(trainyard_models::Error::Unsupported { what, hint }.into());
     }

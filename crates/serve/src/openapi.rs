@@ -1,7 +1,7 @@
 //! OpenAPI 3.1 of the server, drawn from the model's signature and input example.
 
 use serde_json::{Map, Value, json};
-use trainyard_mlflow::model::{ColSpec, DataType, Schema, Signature, TensorSpec};
+use trainyard_signature::model::{ColSpec, DataType, Schema, Signature, TensorSpec};
 
 use crate::slot::{Served, Slot};
 
@@ -106,7 +106,7 @@ fn invocations_path(
         }
     }
     if let Some(params) = signature.and_then(|signature| signature.params.as_ref()) {
-        let param = |spec: &trainyard_mlflow::model::ParamSpec| {
+        let param = |spec: &trainyard_signature::model::ParamSpec| {
             let mut schema = type_schema(&spec.data_type);
             if spec.shape.is_some() {
                 schema = json!({ "type": "array", "items": schema });

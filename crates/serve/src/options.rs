@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
-use trainyard_mlflow::enforce;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_models::LoadedModel;
+use trainyard_signature::enforce;
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

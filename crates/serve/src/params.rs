@@ -4,8 +4,8 @@
 //! its scikit-learn and ONNX flavors ignore them, and so does this server. What would change a
 //! prediction and is not passed on here must not be ignored in silence: such a model needs Python.
 
-use trainyard_mlflow::model::MlModel;
 use trainyard_models::{Error, Result};
+use trainyard_signature::model::MlModel;
 
 /// Params of `xgboost.Booster.predict` and `XGBModel.predict` that change what is predicted.
 const XGBOOST: [&str; 9] = [

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
-use trainyard_mlflow::enforce::Enforcer;
-use trainyard_mlflow::model::MlModel;
 use trainyard_mlflow::resolve::ResolvedModel;
 use trainyard_models::Predictor;
+use trainyard_signature::enforce::Enforcer;
+use trainyard_signature::model::MlModel;
 
 use crate::options::ModelSource;
 use crate::python::Pool;

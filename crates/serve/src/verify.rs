@@ -13,9 +13,9 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array as _, ArrayRef};
 use serde_json::Value;
-use trainyard_mlflow::enforce::{Casting, Enforced, Enforcer, Protocol};
-use trainyard_mlflow::model::InputExample;
 use trainyard_models::{Prediction, Predictor};
+use trainyard_signature::enforce::{Casting, Enforced, Enforcer, Protocol};
+use trainyard_signature::model::InputExample;
 
 use crate::answer;
 use crate::error::{Error, Result};

@@ -188,7 +188,7 @@ impl Watcher {
         // A registered version is whole when it is registered; a folder may still be written.
         let is_incomplete = matches!(
             error,
-            Error::Model(trainyard_models::Error::ModelFile(trainyard_mlflow::Error::Io { .. }))
+            Error::Model(trainyard_models::Error::ModelFile(trainyard_signature::Error::Io { .. }))
         );
         status.is_final = error.is_final() || (is_incomplete && identity.version.is_some());
         Checked::Failed(message)

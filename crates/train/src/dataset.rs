@@ -7,8 +7,8 @@ use arrow_array::RecordBatch;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use trainyard_mlflow::entities::{Dataset, DatasetInput, Tag};
-use trainyard_mlflow::model::infer_schema;
 use trainyard_mlflow::uri::without_credentials;
+use trainyard_signature::model::infer_schema;
 
 use crate::Result;
 use crate::column::Column;

@@ -263,6 +263,9 @@ pub enum Error {
     /// A tracking call failed.
     #[error(transparent)]
     Tracking(#[from] trainyard_mlflow::Error),
+    /// A model folder could not be written, or no signature can be made from the data.
+    #[error(transparent)]
+    Signature(#[from] trainyard_signature::Error),
     /// The exported model could not be loaded or run.
     #[error("the exported model does not load: {0}")]
     Model(#[from] trainyard_models::Error),

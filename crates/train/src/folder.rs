@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_cast::cast;
-use trainyard_mlflow::model::{ColSpec, DataType, InputExample, ModelFolder, Schema, Signature};
+use trainyard_signature::model::{ColSpec, DataType, InputExample, ModelFolder, Schema, Signature};
 
 use crate::Result;
 use crate::column::Column;

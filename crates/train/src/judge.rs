@@ -7,8 +7,8 @@ use arrow_array::types::Float64Type;
 use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_cast::cast;
 use arrow_schema::DataType;
-use trainyard_mlflow::model::Signature;
 use trainyard_models::{LoadedModel, Prediction};
+use trainyard_signature::model::Signature;
 
 use crate::column::Column;
 use crate::config::Task;

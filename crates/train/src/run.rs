@@ -9,10 +9,10 @@ use trainyard_mlflow::entities::{
     LifecycleStage, LoggedModel, LoggedModelStatus, Metric, ModelOutput, ModelVersion, Param, Run,
     RunStatus, Tag,
 };
-use trainyard_mlflow::model::ModelFolder;
 use trainyard_mlflow::{
     CreateLoggedModel, CreateModelVersion, CreateRun, ErrorCode, LogBatch, Tracking, UpdateRun,
 };
+use trainyard_signature::model::ModelFolder;
 
 use crate::artifacts::{self, File};
 use crate::config::{Task, TrainConfig};

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use futures::StreamExt as _;
 use maud::{Markup, html};
-use trainyard_mlflow::model::{MlModel, Schema};
 use trainyard_mlflow::{Error, Result, Tracking};
+use trainyard_signature::model::{MlModel, Schema};
 
 /// Largest `MLmodel` that is read for a page.
 const BYTES_MAX: usize = 4 << 20;
@@ -22,7 +22,9 @@ pub(crate) async fn read(tracking: &dyn Tracking, root_uri: &str) -> Result<MlMo
             return Err(Error::invalid(format!("MLmodel is larger than {BYTES_MAX} bytes")));
         }
     }
+    // What is wrong in the file is the reader's business; the path in the message is the file's name alone.
     MlModel::parse(&String::from_utf8_lossy(&bytes), Path::new("MLmodel"))
+        .map_err(|error| Error::invalid(error.to_string()))
 }
 
 /// Flavors and signature; a file that cannot be read is told, not hidden.
@@ -31,10 +33,6 @@ pub(crate) fn show(model: &Result<MlModel>) -> Markup {
         Ok(model) => model,
         Err(error) if error.is_not_found() => {
             return html! { p.soft { "There is no MLmodel file at the model's place." } };
-        }
-        // What is wrong in the file is the reader's business, where it lies on the server's disk is not.
-        Err(error @ Error::ModelFile { .. }) => {
-            return html! { p.notice.bad { (error.to_string()) } };
         }
         Err(error) => return html! { p.notice.bad { (error.for_clients()) } },
     };

@@ -342,14 +342,15 @@ fn client(settings: &Settings, uses_tls: bool) -> Result<Client> {
     }
     if let Some(path) = settings.server_certificates.as_ref().filter(|_| uses_tls) {
         let pem = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| {
-            Error::ModelFile { path: path.display().to_string(), reason: innermost(&error) }
+        let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| Error::BadFile {
+            path: path.display().to_string(),
+            reason: innermost(&error),
         })?;
         builder = builder.tls_certs_merge(certificates);
     }
     if let Some(path) = &settings.client_certificate {
         let pem = std::fs::read(path).map_err(|error| Error::io(path, error))?;
-        let identity = Identity::from_pem(&pem).map_err(|error| Error::ModelFile {
+        let identity = Identity::from_pem(&pem).map_err(|error| Error::BadFile {
             path: path.display().to_string(),
             reason: innermost(&error),
         })?;

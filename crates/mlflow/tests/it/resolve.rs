@@ -1,9 +1,9 @@
 //! Models that real Python logged and registered, found by every kind of URI and fetched.
 
 use trainyard_mlflow::client::{Credentials, RestClient};
-use trainyard_mlflow::model::{InputExample, MlModel};
 use trainyard_mlflow::resolve::{fetch, resolve, resolve_stage};
 use trainyard_mlflow::uri::ModelUri;
+use trainyard_signature::model::{InputExample, MlModel};
 use trainyard_testkit::tracking_suite::unique;
 
 use crate::upstream::server;

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use serde_json::json;
-use trainyard_mlflow::model::Schema;
+use trainyard_signature::model::Schema;
 
 use crate::http::{HTML, Response, response};
 use crate::openapi;

@@ -7,7 +7,7 @@ use http::StatusCode;
 use http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use trainyard_mlflow::ErrorCode;
-use trainyard_mlflow::enforce::{Rejection, Step, Violation};
+use trainyard_signature::enforce::{Rejection, Step, Violation};
 
 use crate::python::Failed;
 
@@ -120,7 +120,7 @@ impl Refusal {
             Self::Content(rejection) => body(
                 StatusCode::BAD_REQUEST,
                 &Body {
-                    error_code: rejection.step.error_code(),
+                    error_code: code_of(rejection.step),
                     message: &rejection.message,
                     sqlstate: rejection.step.sqlstate(),
                     error_class: rejection.step.error_class(),
@@ -214,6 +214,14 @@ impl Refusal {
                 plain(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::InternalError, reason)
             }
         }
+    }
+}
+
+/// MLflow's code for a request that was refused at this step.
+fn code_of(step: Step) -> ErrorCode {
+    match step {
+        Step::Parse | Step::Cast => ErrorCode::BadRequest,
+        Step::Schema | Step::Params => ErrorCode::InvalidParameterValue,
     }
 }
 

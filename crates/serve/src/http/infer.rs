@@ -9,9 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
-use trainyard_mlflow::enforce::Enforced;
-use trainyard_mlflow::model::{DataType, Schema};
 use trainyard_models::Prediction;
+use trainyard_signature::enforce::Enforced;
+use trainyard_signature::model::{DataType, Schema};
 
 use super::error::Refusal;
 use super::predict::{aside, done, predict_rows, question};
@@ -101,12 +101,12 @@ pub(crate) fn metadata(slot: &Slot, served: &Served) -> Value {
         match schema {
             Some(Schema::Columns(columns)) => {
                 let names = schema.map(Schema::names).unwrap_or_default();
-                let column = |(name, column): (String, &trainyard_mlflow::model::ColSpec)| json!({ "name": name, "datatype": datatype(&column.data_type), "shape": [-1] });
+                let column = |(name, column): (String, &trainyard_signature::model::ColSpec)| json!({ "name": name, "datatype": datatype(&column.data_type), "shape": [-1] });
                 names.into_iter().zip(columns).map(column).collect()
             }
             Some(Schema::Tensors(tensors)) => {
                 let names = schema.map(Schema::names).unwrap_or_default();
-                let tensor = |(name, tensor): (String, &trainyard_mlflow::model::TensorSpec)| {
+                let tensor = |(name, tensor): (String, &trainyard_signature::model::TensorSpec)| {
                     let datatype =
                         tensor.element_type().map_or("BYTES", |kind| answer::datatype(&kind));
                     json!({ "name": name, "datatype": datatype, "shape": tensor.shape })

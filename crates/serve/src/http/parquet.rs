@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use trainyard_base::Share;
 use trainyard_data::{BodyError, BodyLimits, read_parquet_body};
-use trainyard_mlflow::enforce::{Enforced, Enforcer};
+use trainyard_signature::enforce::{Enforced, Enforcer};
 
 use super::error::Refusal;
 

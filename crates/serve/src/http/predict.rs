@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
-use trainyard_mlflow::enforce::{Enforced, Protocol};
 use trainyard_models::{Prediction, Predictor};
+use trainyard_signature::enforce::{Enforced, Protocol};
 
 use super::body::Format;
 use super::error::Refusal;

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use trainyard_mlflow::enforce::Enforced;
-use trainyard_mlflow::model::{ColSpec, Schema};
 use trainyard_models::Prediction;
+use trainyard_signature::enforce::Enforced;
+use trainyard_signature::model::{ColSpec, Schema};
 
 /// Bytes of a message's head: names of columns and params.
 const HEAD_BYTES_MAX: u32 = 4 << 20;

@@ -23,7 +23,7 @@ pub(crate) use pool::{Failed, Pool};
 use environment::Requirements;
 use process::Launch;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-use trainyard_mlflow::model::MlModel;
+use trainyard_signature::model::MlModel;
 
 use crate::error::{Error, Result};
 use crate::options::PythonOptions;

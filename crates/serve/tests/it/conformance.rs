@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use arrow_array::{Int64Array, RecordBatch};
 use serde_json::Value;
-use trainyard_mlflow::model::MlModel;
 use trainyard_models::{LoadedModel, Prediction, Predictor};
 use trainyard_serve::{Loader, ServeOptions};
+use trainyard_signature::model::MlModel;
 
 use crate::support::{Answer, Running, folder};
 

@@ -12,9 +12,9 @@ use parquet::arrow::ArrowWriter;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use trainyard_mlflow::model::MlModel;
 use trainyard_models::{LoadedModel, Prediction, Predictor};
 use trainyard_serve::{Loader, ServeOptions};
+use trainyard_signature::model::MlModel;
 
 use crate::support::{Running, folder};
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use arrow_array::{Int64Array, RecordBatch};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use trainyard_mlflow::model::MlModel;
 use trainyard_models::{LoadedModel, Prediction, Predictor};
 use trainyard_serve::Loader;
+use trainyard_signature::model::MlModel;
 
 use crate::support::{Running, folder};
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use arrow_array::{Float64Array, Int64Array, RecordBatch};
 use serde_json::Value;
-use trainyard_mlflow::model::MlModel;
 use trainyard_models::{Error, LoadedModel, Prediction, Predictor};
 use trainyard_serve::{Loader, ModelSource, ServeOptions};
+use trainyard_signature::model::MlModel;
 
 use crate::support::{Running, model};
 

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use trainyard_mlflow::model::MlModel;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
 use trainyard_serve::{LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions};
+use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
 
 use super::{listen, shutdown_signal};
@@ -300,16 +300,22 @@ fn read_token(path: &Path) -> Result<String, Failure> {
 /// say so in its health.
 async fn find(source: &ModelSource, tracking: Option<&dyn Tracking>) -> Result<(), Failure> {
     let found = match (source, tracking) {
-        (ModelSource::Uri(ModelUri::Folder(folder)), _) => MlModel::read(folder).map(drop),
+        (ModelSource::Uri(ModelUri::Folder(folder)), _) => return find_folder(folder),
         (ModelSource::Uri(uri), Some(tracking)) => resolve::resolve(tracking, uri).await.map(drop),
         (ModelSource::Registry { name, stage }, Some(tracking)) => {
             resolve::resolve_stage(tracking, name, stage).await.map(drop)
         }
         (_, None) => Ok(()),
     };
-    found.map_err(|error| match error {
-        trainyard_mlflow::Error::Io { path, source } => Failure::input(format!("{path}: {source}"))
-            .hint("give the folder of a model, the one with the file MLmodel in it"),
+    found.map_err(|error| trainyard_pipeline::Error::from(error).into())
+}
+
+fn find_folder(folder: &Path) -> Result<(), Failure> {
+    MlModel::read(folder).map(drop).map_err(|error| match error {
+        trainyard_signature::Error::Io { path, source } => {
+            Failure::input(format!("{path}: {source}"))
+                .hint("give the folder of a model, the one with the file MLmodel in it")
+        }
         other => trainyard_pipeline::Error::from(other).into(),
     })
 }

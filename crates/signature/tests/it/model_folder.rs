@@ -8,7 +8,7 @@ use arrow_array::{
     TimestampMicrosecondArray, TimestampNanosecondArray,
 };
 use chrono::{TimeZone as _, Utc};
-use trainyard_mlflow::model::{
+use trainyard_signature::model::{
     InputExample, MlModel, ModelFolder, Schema, Signature, TensorSpec, infer_schema,
 };
 

@@ -8,8 +8,8 @@ use arrow_array::types::{Float32Type, Float64Type, Int32Type, Int64Type, Timesta
 use arrow_array::{Array as _, ArrayRef};
 use arrow_schema::DataType as ArrowType;
 use serde_json::{Map, Value, json};
-use trainyard_mlflow::enforce::{Casting, Enforced, Enforcer, Limits, Protocol, Rejection};
-use trainyard_mlflow::model::{DataType, ParamSpec, Schema, Signature};
+use trainyard_signature::enforce::{Casting, Enforced, Enforcer, Limits, Protocol, Rejection};
+use trainyard_signature::model::{DataType, ParamSpec, Schema, Signature};
 use trainyard_testkit::run_python;
 
 const SCRIPT: &str = include_str!("enforcement.py");
@@ -199,7 +199,7 @@ fn random_requests_are_taken_and_refused_as_mlflow_does() {
         let schema = case.signature.inputs.as_ref().unwrap();
         let lenient = ask(case, Casting::Upstream);
         let lossless = ask(case, Casting::Lossless);
-        let text = format!("{} {}", trainyard_mlflow::enforce::schema_text(schema), case.body);
+        let text = format!("{} {}", trainyard_signature::enforce::schema_text(schema), case.body);
         match (&case.expected, &lenient) {
             (Ok((expected, params)), Ok(enforced)) => {
                 taken += 1;

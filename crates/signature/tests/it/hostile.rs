@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use trainyard_mlflow::enforce::{Casting, Enforcer, Limits, Protocol, Rejection};
-use trainyard_mlflow::model::{ParamSpec, Schema, Signature};
+use trainyard_signature::enforce::{Casting, Enforcer, Limits, Protocol, Rejection};
+use trainyard_signature::model::{ParamSpec, Schema, Signature};
 
 /// Every kind of signature, and none.
 fn enforcers() -> Vec<Enforcer> {

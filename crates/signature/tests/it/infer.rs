@@ -8,7 +8,7 @@ use arrow_array::{
     TimestampNanosecondArray, UInt16Array, UInt32Array, UInt64Array,
     types::{Float64Type, Int32Type, Int64Type},
 };
-use trainyard_mlflow::model::{infer_schema, infer_signature};
+use trainyard_signature::model::{infer_schema, infer_signature};
 
 fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()

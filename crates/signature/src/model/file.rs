@@ -94,7 +94,7 @@ pub(super) fn inside(folder: &Path, relative: &str) -> Result<PathBuf> {
 
 /// What is wrong with `path`.
 pub(super) fn bad(path: &Path, reason: impl Into<String>) -> Error {
-    Error::ModelFile { path: path.display().to_string(), reason: reason.into() }
+    Error::File { path: path.display().to_string(), reason: reason.into() }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, and what it says to itself")]
 
-use trainyard_mlflow::enforce::{Casting, Enforcer, Limits, Protocol};
-use trainyard_mlflow::model::{Schema, Signature};
+use trainyard_signature::enforce::{Casting, Enforcer, Limits, Protocol};
+use trainyard_signature::model::{Schema, Signature};
 
 /// Bytes of each body. What it takes grows with it, so the limit of the server would show no more.
 const BODY_BYTES: usize = 2 << 20;

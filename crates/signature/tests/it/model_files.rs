@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use trainyard_mlflow::Error;
-use trainyard_mlflow::model::{DataType, InputExample, MlModel, ParamSpec, Schema};
+use trainyard_signature::Error;
+use trainyard_signature::model::{DataType, InputExample, MlModel, ParamSpec, Schema};
 
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models")
@@ -209,7 +209,7 @@ fn bad_files_are_refused_with_the_path() {
         ["flavors: [", "flavors: 3", "- a", &bomb, &deep, "run_id: [1]", "signature: {inputs: '{'}"]
     {
         let error = MlModel::parse(text, Path::new("x/MLmodel")).unwrap_err();
-        assert!(matches!(error, Error::ModelFile { .. }), "{error:?}");
+        assert!(matches!(error, Error::File { .. }), "{error:?}");
         assert!(error.to_string().starts_with("x/MLmodel: "), "{error}");
     }
     let error = MlModel::read("/no/such/folder").unwrap_err();

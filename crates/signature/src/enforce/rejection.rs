@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::ErrorCode;
-
 /// One thing that does not fit the signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
@@ -59,14 +57,6 @@ pub enum Step {
 }
 
 impl Step {
-    /// `error_code` of the body.
-    pub fn error_code(self) -> ErrorCode {
-        match self {
-            Self::Parse | Self::Cast => ErrorCode::BadRequest,
-            Self::Schema | Self::Params => ErrorCode::InvalidParameterValue,
-        }
-    }
-
     /// `error_class` of the body.
     pub fn error_class(self) -> &'static str {
         match self {

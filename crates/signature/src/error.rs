@@ -1,0 +1,51 @@
+//! Why a model folder, a signature or an example cannot be used.
+
+use std::path::Path;
+
+/// The result of reading or writing what a model folder holds.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What is wrong with a model folder, a signature or data that one is made from.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A model folder or one of its files is not as MLflow writes it.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong, with the value.
+        reason: String,
+    },
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: String,
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A schema, a signature or an example that cannot be: what, which value, what is allowed.
+    #[error("{0}")]
+    Invalid(String),
+    /// A value of ours that has no form in JSON or YAML: a mistake of the program, not of its user.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// What cannot be, said by a caller's data or file.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid(message.into())
+    }
+
+    /// A mistake of the program.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::Internal(message.into())
+    }
+
+    /// An I/O error on `path`.
+    pub(crate) fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().display().to_string(), source }
+    }
+}
