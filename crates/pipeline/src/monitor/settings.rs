@@ -9,10 +9,10 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, de};
+use trainyard_base::{ByteSize, duration};
 use trainyard_data::RowFilter;
 use trainyard_drift::{Bins, Compat, Correction, Kind, Method, Options};
 
-use super::bytes::Bytes;
 use super::log;
 use crate::{Error, Result, toml_error};
 
@@ -46,7 +46,7 @@ pub struct Settings {
     #[serde(rename = "where")]
     pub conditions: Vec<String>,
     /// Memory to spend on data, about; half of what is free if none.
-    pub memory: Option<Bytes>,
+    pub memory: Option<ByteSize>,
 
     #[serde(deserialize_with = "name")]
     pub method: Option<Method>,
@@ -203,7 +203,7 @@ impl Settings {
     /// Which rows of current count.
     pub fn rows(&self, now: DateTime<Utc>) -> RowFilter {
         let time = |text: &Option<String>| {
-            text.as_ref().map(|text| match humantime::parse_duration(text.trim()) {
+            text.as_ref().map(|text| match duration::parse(text) {
                 Ok(ago) => log::time(now - ago),
                 Err(_) => text.clone(),
             })

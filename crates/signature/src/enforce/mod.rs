@@ -18,7 +18,6 @@ mod csv;
 mod datetime;
 mod infer;
 mod inference;
-mod json;
 mod names;
 mod params;
 mod plan;
@@ -31,12 +30,12 @@ mod tensor_table;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use serde_json::{Map, Value};
+use trainyard_base::json::{Kind, Reader};
 
 pub use context::{Casting, Limits};
 pub use names::schema_text;
 pub use rejection::{Rejection, Step, Violation};
 
-use json::{Kind, Reader};
 use plan::{Plan, Slot};
 use request::{Request, Stop};
 

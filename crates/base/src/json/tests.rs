@@ -1,7 +1,8 @@
-//! JSON requests of every form, and random ones.
+//! JSON of every form, and random one.
 
 use proptest::prelude::*;
 
+use super::reader::{Result, TOO_DEEP};
 use super::*;
 
 fn tree(text: &str) -> Result<serde_json::Value> {

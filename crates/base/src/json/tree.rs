@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::{Kind, Number, OUT_OF_RANGE, Reader, Result};
+use super::number::Number;
+use super::reader::{Kind, OUT_OF_RANGE, Reader, Result};
 
 impl<'a> Reader<'a> {
     /// Reads past a value and returns its text.
-    pub(crate) fn skip(&mut self) -> Result<&'a str> {
+    pub fn skip(&mut self) -> Result<&'a str> {
         self.skip_space();
         let start = self.at;
         self.skip_value(0)?;
@@ -42,7 +43,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a value into a tree: for params and examples, never for columns. `NaN` and the infinities,
     /// which a tree cannot hold, become null; digits beyond a double are refused.
-    pub(crate) fn value(&mut self) -> Result<Value> {
+    pub fn value(&mut self) -> Result<Value> {
         self.value_at(0)
     }
 
