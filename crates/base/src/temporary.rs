@@ -6,6 +6,9 @@ use std::io::Result;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+/// How often a folder is removed in which other threads still make files.
+const ATTEMPTS_MAX: usize = 10;
+
 /// A folder that is removed when the value is dropped.
 #[derive(Debug)]
 pub struct TemporaryFolder(PathBuf);
@@ -42,8 +45,14 @@ fn make(prefix: &str, parent: &Path) -> Result<TemporaryFolder> {
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, path = %self.0.display(), "a temporary folder stays behind");
+        for attempt in 1..=ATTEMPTS_MAX {
+            match std::fs::remove_dir_all(&self.0) {
+                Ok(()) => return,
+                Err(error) if attempt == ATTEMPTS_MAX => {
+                    tracing::warn!(%error, path = %self.0.display(), "a temporary folder stays behind");
+                }
+                Err(_other_threads_make_files_in_it) => {}
+            }
         }
     }
 }
