@@ -21,5 +21,4 @@ pub mod temporary;
 pub mod words;
 
 pub use budget::{Budget, Full, Share};
-pub use size::ByteSize;
 pub use temporary::TemporaryFolder;

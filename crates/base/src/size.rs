@@ -19,14 +19,14 @@ const BYTES_MAX: u64 = i64::MAX as u64;
 
 /// A number of bytes, one at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ByteSize(pub u64);
+pub struct Bytes(pub u64);
 
 /// A text is no size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no size; write 512MB, 1.5GiB or a number of bytes")]
 pub struct NoSize(String);
 
-/// The bytes that a text means: [`ByteSize`] for those who hold a plain number.
+/// The bytes that a text means: [`Bytes`] for those who hold a plain number.
 pub fn parse(text: &str) -> Result<u64, NoSize> {
     bytes(text).ok_or_else(|| NoSize(text.to_owned()))
 }
@@ -63,7 +63,7 @@ fn factor(unit: &str) -> Option<u64> {
     }
 }
 
-impl FromStr for ByteSize {
+impl FromStr for Bytes {
     type Err = NoSize;
 
     fn from_str(text: &str) -> Result<Self, NoSize> {
@@ -71,7 +71,7 @@ impl FromStr for ByteSize {
     }
 }
 
-impl<'de> Deserialize<'de> for ByteSize {
+impl<'de> Deserialize<'de> for Bytes {
     /// From a text, or a bare number of bytes.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(SizeVisitor)
@@ -81,21 +81,21 @@ impl<'de> Deserialize<'de> for ByteSize {
 struct SizeVisitor;
 
 impl Visitor<'_> for SizeVisitor {
-    type Value = ByteSize;
+    type Value = Bytes;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a size such as \"512MB\" or a number of bytes")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<ByteSize, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
         text.parse().map_err(E::custom)
     }
 
-    fn visit_i64<E: Error>(self, bytes: i64) -> Result<ByteSize, E> {
+    fn visit_i64<E: Error>(self, bytes: i64) -> Result<Bytes, E> {
         self.visit_str(&bytes.to_string())
     }
 
-    fn visit_u64<E: Error>(self, bytes: u64) -> Result<ByteSize, E> {
+    fn visit_u64<E: Error>(self, bytes: u64) -> Result<Bytes, E> {
         self.visit_str(&bytes.to_string())
     }
 }
@@ -161,9 +161,9 @@ mod tests {
 
     #[test]
     fn files_hold_texts_and_numbers() {
-        let read = |json: &str| serde_json::from_str::<ByteSize>(json).map_err(|e| e.to_string());
-        assert_eq!(read("\"1.5GiB\""), Ok(ByteSize(3 << 29)));
-        assert_eq!(read("4096"), Ok(ByteSize(4096)));
+        let read = |json: &str| serde_json::from_str::<Bytes>(json).map_err(|e| e.to_string());
+        assert_eq!(read("\"1.5GiB\""), Ok(Bytes(3 << 29)));
+        assert_eq!(read("4096"), Ok(Bytes(4096)));
         for wrong in ["-1", "0", "1.5", "\"much\"", "[1]"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }

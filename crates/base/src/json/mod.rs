@@ -10,3 +10,4 @@ mod tree;
 
 pub use number::Number;
 pub use reader::{Kind, Reader, Syntax};
+pub use tree::parse;

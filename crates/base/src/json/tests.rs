@@ -54,6 +54,15 @@ fn what_is_not_json_is_refused_where_it_happens() {
 }
 
 #[test]
+fn a_list_is_passed_without_a_look() {
+    let mut reader = Reader::new(" [1, {\"a\": \"]\"}, [x]] , 2", 64);
+    reader.pass_list().unwrap();
+    assert!(reader.array_next().unwrap());
+    assert_eq!(reader.number().unwrap(), Number::Int(2));
+    Reader::new("[1, [2]", 64).pass_list().unwrap_err();
+}
+
+#[test]
 fn depth_is_limited() {
     let deep = "[".repeat(100_000);
     assert_eq!(tree(&deep).unwrap_err().what, TOO_DEEP);

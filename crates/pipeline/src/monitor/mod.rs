@@ -1,5 +1,6 @@
 //! The monitor step: production data against reference data.
 
+mod bytes;
 mod log;
 mod project;
 mod record;
@@ -14,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use rayon::prelude::*;
-use trainyard_base::ByteSize;
 use trainyard_data::write_atomically;
 use trainyard_drift::{
     Compat, DatasetDrift, Options, Profile, column_names, compare_columns, conclude, unreadable,
@@ -25,6 +25,7 @@ use trainyard_report::drift::{self as report, Meta};
 
 use crate::{Error, Result};
 
+pub use bytes::Bytes;
 pub use log::LogFilter;
 pub use project::{monitor_project, options, report, served_version};
 pub use record::log_run;
@@ -56,15 +57,9 @@ pub struct Monitored {
 /// the sort's second copy.
 const BYTES_A_VALUE: u64 = 24;
 
-/// What is taken for free where nothing says how much is: what a small machine has to spare.
-const FREE_UNKNOWN: u64 = 1 << 30;
-
-/// Bytes to spend on data: what was asked for, or half of what is free, in this machine and this container.
-pub fn memory(asked: Option<ByteSize>) -> u64 {
-    asked.map_or_else(
-        || trainyard_base::memory::available(None).unwrap_or(FREE_UNKNOWN) / 2,
-        |bytes| bytes.0,
-    )
+/// Bytes to spend on data: what was asked for, or half of what is free.
+pub fn memory(asked: Option<Bytes>) -> u64 {
+    asked.map_or_else(bytes::half_of_free, |bytes| bytes.0)
 }
 
 /// Compares the sides column by column, as many at once as the memory allows, and draws the page.

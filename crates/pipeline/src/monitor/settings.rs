@@ -9,10 +9,11 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, de};
-use trainyard_base::{ByteSize, duration};
+use trainyard_base::duration;
 use trainyard_data::RowFilter;
 use trainyard_drift::{Bins, Compat, Correction, Kind, Method, Options};
 
+use super::bytes::Bytes;
 use super::log;
 use crate::{Error, Result, toml_error};
 
@@ -46,7 +47,7 @@ pub struct Settings {
     #[serde(rename = "where")]
     pub conditions: Vec<String>,
     /// Memory to spend on data, about; half of what is free if none.
-    pub memory: Option<ByteSize>,
+    pub memory: Option<Bytes>,
 
     #[serde(deserialize_with = "name")]
     pub method: Option<Method>,

@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use trainyard_base::json::Number;
 
 use super::context::Casting;
+use super::json::Number;
 
 /// Why a value does not become what the signature says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

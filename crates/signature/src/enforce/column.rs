@@ -8,11 +8,11 @@ use arrow_array::{
 };
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType as ArrowType, Field, Fields};
-use trainyard_base::json::{Kind, Number, Reader, Syntax};
 
 use super::cast::{self, Refusal};
 use super::context::{Casting, Context};
 use super::datetime::{self, Datetime};
+use super::json::{Kind, Number, Reader, Syntax};
 use super::rejection::shorten;
 use crate::model::DataType;
 

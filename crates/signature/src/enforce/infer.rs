@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use indexmap::IndexMap;
-use trainyard_base::json::{Kind, Number, Reader};
 
+use super::json::{Kind, Number, Reader};
 use super::request::{Result, Stop, UNKNOWN_COLUMNS_MAX, column_names};
 use super::{FORMATS, Protocol, Rejection};
 use crate::model::{ColSpec, DataType, Schema, TensorSpec};

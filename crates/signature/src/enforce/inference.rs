@@ -7,9 +7,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use trainyard_base::json::{Kind, Number, Reader};
-
 use super::infer;
+use super::json::{Kind, Number, Reader};
 use super::plan::{Plan, Slot};
 use super::request::{Request, Result, Stop, UNKNOWN_COLUMNS_MAX};
 use super::{Rejection, Schema};

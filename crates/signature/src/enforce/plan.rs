@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef};
-use trainyard_base::json::{Reader, Syntax};
 
 use super::column::Column;
 use super::context::Context;
+use super::json::{Reader, Syntax};
 use super::names::{schema_text, shape_text};
 use super::request::UNKNOWN_COLUMNS_MAX;
 use super::tensor::Tensor;

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use trainyard_base::ByteSize;
 use trainyard_drift::{Compat, Correction, Kind, Method};
-use trainyard_pipeline::monitor::Settings;
+use trainyard_pipeline::monitor::{Bytes, Settings};
 
 use crate::failure::Failure;
 
@@ -30,7 +29,7 @@ pub(super) struct DataArguments {
     time_column: Option<String>,
     /// Memory to spend on data, about: 512MB, 2GiB [default: half of what is free]
     #[arg(long, value_name = "SIZE")]
-    memory: Option<ByteSize>,
+    memory: Option<Bytes>,
 }
 
 /// How columns are compared.

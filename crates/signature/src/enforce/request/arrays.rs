@@ -1,8 +1,7 @@
 //! Columns, `{"a": [1, 3], "b": [2, 4]}`, and values without names, `[[1, 2], …]`.
 
-use trainyard_base::json::{Kind, Reader};
-
 use super::{Request, Result, Stop, refuse};
+use crate::enforce::json::{Kind, Reader};
 use crate::enforce::names::numpy_name;
 use crate::enforce::plan::{Content, Slot};
 use crate::model::DataType;

@@ -8,9 +8,8 @@ pub(super) use split::column_names;
 
 use std::collections::HashMap;
 
-use trainyard_base::json::Syntax;
-
 use super::context::{Casting, Context, Limits};
+use super::json::Syntax;
 use super::names::list_text;
 use super::plan::{Plan, Slot};
 use super::rejection::{Rejection, Step, Violation, shorten};

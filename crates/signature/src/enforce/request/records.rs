@@ -2,11 +2,10 @@
 
 use std::collections::hash_map::Entry;
 
-use trainyard_base::json::{Kind, Reader};
-
 use super::{Request, Result, refuse};
 use crate::enforce::column::Column;
 use crate::enforce::context::Casting;
+use crate::enforce::json::{Kind, Reader};
 use crate::enforce::plan::{Content, Slot};
 use crate::enforce::rejection::{Violation, shorten};
 

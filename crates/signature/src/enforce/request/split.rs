@@ -1,9 +1,8 @@
 //! Rows of values with the names apart: `{"columns": ["a", "b"], "data": [[1, 2], …]}`.
 
-use trainyard_base::json::{Kind, Reader};
-
 use super::arrays::first_length;
 use super::{EXTRA_MAX, Request, Result, refuse};
+use crate::enforce::json::{Kind, Reader};
 use crate::enforce::names::list_text;
 use crate::enforce::plan::Slot;
 
