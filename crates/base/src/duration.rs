@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, Error};
+use serde::de::{Deserialize as _, Deserializer, Error as _};
 
 /// A century: nobody waits longer, and a point in time to which more is added may not be one.
 const DURATION_MAX: Duration = Duration::from_hours(36_525 * 24);

@@ -73,7 +73,7 @@ impl Page {
             (format!("{name}_bucket"), format!("{name}_sum"), format!("{name}_count"));
         let mut below = 0;
         let bounds = histogram.bounds.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
-        for (bound, counter) in bounds.zip(&histogram.counts) {
+        for (bound, counter) in bounds.zip(histogram.counts.iter()) {
             below += counter.load(Ordering::Relaxed);
             self.sample(&bucket, &[labels, &[("le", bound.as_str())]].concat(), below);
         }

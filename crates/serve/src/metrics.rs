@@ -68,7 +68,10 @@ struct RouteMetrics {
 
 impl Default for RouteMetrics {
     fn default() -> Self {
-        Self { by_status: Default::default(), latency: Histogram::new(&BUCKETS) }
+        Self {
+            by_status: std::array::from_fn(|_| AtomicU64::new(0)),
+            latency: Histogram::new(&BUCKETS),
+        }
     }
 }
 
