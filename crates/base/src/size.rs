@@ -9,16 +9,16 @@
 //!
 //! Capitals do not matter, and there may be a space before the unit.
 
-use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::Deserialize;
 
 /// No size is larger: databases and configuration files hold 63 bits.
 const BYTES_MAX: u64 = i64::MAX as u64;
 
 /// A number of bytes, one at least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct Bytes(pub u64);
 
 /// A text is no size.
@@ -71,32 +71,22 @@ impl FromStr for Bytes {
     }
 }
 
-impl<'de> Deserialize<'de> for Bytes {
-    /// From a text, or a bare number of bytes.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SizeVisitor)
-    }
+/// How files hold a size.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a size is a text such as \"512MB\", or a number of bytes")]
+enum Written {
+    Number(u64),
+    Text(String),
 }
 
-struct SizeVisitor;
+impl TryFrom<Written> for Bytes {
+    type Error = NoSize;
 
-impl Visitor<'_> for SizeVisitor {
-    type Value = Bytes;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a size such as \"512MB\" or a number of bytes")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
-        text.parse().map_err(E::custom)
-    }
-
-    fn visit_i64<E: Error>(self, bytes: i64) -> Result<Bytes, E> {
-        self.visit_str(&bytes.to_string())
-    }
-
-    fn visit_u64<E: Error>(self, bytes: u64) -> Result<Bytes, E> {
-        self.visit_str(&bytes.to_string())
+    fn try_from(written: Written) -> Result<Self, NoSize> {
+        match written {
+            Written::Number(bytes) => bytes.to_string().parse(),
+            Written::Text(text) => text.parse(),
+        }
     }
 }
 
