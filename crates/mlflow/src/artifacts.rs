@@ -26,23 +26,23 @@ pub type ByteStream = BoxStream<'static, Result<Bytes>>;
 pub trait Artifacts: Send + Sync {
     /// Files and directories directly below `path` ("" for the root), sorted; paths are relative
     /// to `root_uri`. A missing directory, and a file, list nothing.
-    async fn list_artifacts(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>>;
+    async fn list(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>>;
 
     /// The file's bytes; `RESOURCE_DOES_NOT_EXIST` if there is none.
-    async fn download_artifact(&self, root_uri: &str, path: &str) -> Result<ByteStream>;
+    async fn download(&self, root_uri: &str, path: &str) -> Result<ByteStream>;
 
     /// The file's size and age, and the bytes of it that `range` asks for (all if none).
     ///
     /// This default reads the whole file and cuts the range out as it passes by; a storage that
     /// can seek overrides it.
-    async fn open_artifact(
+    async fn open(
         &self,
         root_uri: &str,
         path: &str,
         range: Option<ByteRange>,
     ) -> Result<ArtifactFile> {
         let directory = path.rsplit_once('/').map_or("", |(directory, _name)| directory);
-        let listed = self.list_artifacts(root_uri, directory).await?;
+        let listed = self.list(root_uri, directory).await?;
         let size = listed
             .iter()
             .find(|entry| entry.path == path && !entry.is_dir)
@@ -50,17 +50,17 @@ pub trait Artifacts: Send + Sync {
             .ok_or_else(|| Error::not_found(format!("No such artifact: '{path}'")))?;
         let wanted = range.map_or(Some(0..size), |range| range.resolve(size));
         let body = match &wanted {
-            Some(bytes) => cut(self.download_artifact(root_uri, path).await?, bytes.clone()),
+            Some(bytes) => cut(self.download(root_uri, path).await?, bytes.clone()),
             None => Box::pin(futures::stream::empty()),
         };
         Ok(ArtifactFile { size, modified_ms: None, etag: None, range: wanted, body })
     }
 
     /// Writes or replaces the file, all or nothing.
-    async fn upload_artifact(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()>;
+    async fn upload(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()>;
 
     /// Removes a file or directory; removing nothing is no error.
-    async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()>;
+    async fn delete(&self, root_uri: &str, path: &str) -> Result<()>;
 
     /// The file for clients that transfer it themselves; None where its storage has no such way.
     async fn direct_file(
@@ -165,7 +165,7 @@ pub async fn download_tree(
         if depth > DEPTH_MAX {
             return Err(Error::invalid(format!("{root_uri} is more than {DEPTH_MAX} levels deep")));
         }
-        for entry in artifacts.list_artifacts(root_uri, &directory).await? {
+        for entry in artifacts.list(root_uri, &directory).await? {
             if entry.is_dir {
                 pending.push((entry.path, depth + 1));
                 continue;
@@ -178,7 +178,7 @@ pub async fn download_tree(
             }
             let mut file =
                 tokio::fs::File::create(&path).await.map_err(|error| Error::io(&path, error))?;
-            let mut body = artifacts.download_artifact(root_uri, &entry.path).await?;
+            let mut body = artifacts.download(root_uri, &entry.path).await?;
             while let Some(chunk) = body.next().await {
                 file.write_all(&chunk?).await.map_err(|error| Error::io(&path, error))?;
             }
@@ -219,7 +219,7 @@ pub async fn upload_tree(
                     tokio_util::io::ReaderStream::new(file),
                     move |chunk| chunk.map_err(|error| Error::io(&local, error)),
                 );
-                artifacts.upload_artifact(root_uri, &path, Box::pin(body)).await?;
+                artifacts.upload(root_uri, &path, Box::pin(body)).await?;
                 files += 1;
             }
         }

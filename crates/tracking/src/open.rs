@@ -49,10 +49,10 @@ pub struct Lending {
 /// A database that a process uses itself, and in which it does what others ask of it.
 pub struct Shared {
     /// With the rights of the process: artifacts are wherever experiments and versions say.
-    pub own: Arc<dyn Tracking>,
+    pub own: Tracking,
     /// For requests of others: artifacts are read and written below the roots, wherever experiments
     /// and versions say, and nowhere else.
-    pub lent: Arc<dyn Tracking>,
+    pub lent: Tracking,
 }
 
 impl fmt::Debug for Shared {
@@ -64,7 +64,7 @@ impl fmt::Debug for Shared {
 /// Opens the store that a tracking URI names, for this process: `sqlite:///…` (created if there is none),
 /// `postgresql://…` over a database server, `http(s)://…` over the REST API. Whoever answers others takes
 /// [`share`].
-pub fn open(uri: &str, options: OpenOptions) -> Result<Arc<dyn Tracking>> {
+pub fn open(uri: &str, options: OpenOptions) -> Result<Tracking> {
     let tracking_uri: TrackingUri = uri.parse()?;
     if matches!(tracking_uri, TrackingUri::Http(_)) {
         return Ok(Arc::new(RestClient::from_env(&tracking_uri)?));

@@ -35,7 +35,7 @@ async fn transient_failures_are_repeated() {
             Answer::Bytes(Vec::new()),
             json("200 OK", EXPERIMENT),
         ]);
-        let experiment = client(&server).get_experiment("7").await.unwrap();
+        let experiment = client(&server).experiments.get("7").await.unwrap();
         assert_eq!(experiment.name, "x", "{status}");
         assert_eq!(server.requests().len(), 3, "{status}");
         assert_eq!(
@@ -49,7 +49,7 @@ async fn transient_failures_are_repeated() {
 async fn repeats_end_and_the_last_error_is_told() {
     let body = r#"{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "database is locked"}"#;
     let server = FakeServer::start(vec![json("503 x", body)]);
-    let error = client(&server).get_experiment("7").await.unwrap_err();
+    let error = client(&server).experiments.get("7").await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::TemporarilyUnavailable);
     assert_eq!(error.to_string(), "database is locked");
     assert_eq!(server.requests().len(), 4);
@@ -65,13 +65,13 @@ async fn what_makes_something_new_is_not_sent_twice_unless_the_server_did_nothin
         (json("429 x", "{}"), 2),
     ] {
         let server = FakeServer::start(vec![answer, json("200 OK", RUN)]);
-        let created = client(&server).create_run(CreateRun::default()).await;
+        let created = client(&server).runs.create(CreateRun::default()).await;
         assert_eq!(created.is_ok(), times == 2);
         assert_eq!(server.requests().len(), times);
     }
     // Logging the same value again changes nothing, so it is repeated.
     let server = FakeServer::start(vec![Answer::Bytes(Vec::new()), json("200 OK", "{}")]);
-    client(&server).log_metric("r", Metric::new("acc", f64::NAN, 5, 6)).await.unwrap();
+    client(&server).runs.log_metric("r", Metric::new("acc", f64::NAN, 5, 6)).await.unwrap();
     let bodies: Vec<serde_json::Value> = server
         .requests()
         .iter()
@@ -87,7 +87,7 @@ async fn what_makes_something_new_is_not_sent_twice_unless_the_server_did_nothin
 async fn the_users_mistakes_are_not_repeated() {
     let body = r#"{"error_code": "INVALID_PARAMETER_VALUE", "message": "no", "sqlstate": "KAM00"}"#;
     let server = FakeServer::start(vec![json("400 Bad Request", body)]);
-    let error = client(&server).get_experiment("7").await.unwrap_err();
+    let error = client(&server).experiments.get("7").await.unwrap_err();
     assert_eq!(
         (error.code(), error.to_string().as_str()),
         (ErrorCode::InvalidParameterValue, "no")
@@ -95,7 +95,7 @@ async fn the_users_mistakes_are_not_repeated() {
     assert_eq!(server.requests().len(), 1);
     let body = r#"{"error_code": "SOMETHING_NEW", "message": "m"}"#;
     let server = FakeServer::start(vec![json("400 Bad Request", body)]);
-    let error = client(&server).get_experiment("7").await.unwrap_err();
+    let error = client(&server).experiments.get("7").await.unwrap_err();
     assert_eq!((error.code(), error.to_string().as_str()), (ErrorCode::Unknown, "m"));
 }
 
@@ -106,7 +106,7 @@ async fn retry_after_is_heeded() {
         json("200 OK", EXPERIMENT),
     ]);
     let start = Instant::now();
-    client(&server).get_experiment("7").await.unwrap();
+    client(&server).experiments.get("7").await.unwrap();
     assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
@@ -126,7 +126,7 @@ async fn credentials_are_sent_and_never_shown() {
         (server.url.clone(), Credentials::None, None),
     ] {
         let client = RestClient::with_settings(&url, credentials, &quick()).unwrap();
-        let error = client.get_experiment("7").await.unwrap_err();
+        let error = client.experiments.get("7").await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::Unauthenticated);
         let shown = format!("{client:?} {error} {error:?} {}", client.base_url());
         for secret in ["s3cret", "p%40ss", "p@ss", "YTpz", "bWU6"] {
@@ -150,7 +150,7 @@ async fn credentials_do_not_go_to_other_hosts() {
         format!("mlflow-artifacts://{host}/1/x"),
         format!("{}/api/2.0/mlflow-artifacts/artifacts/1/x", other.url),
     ] {
-        client.list_artifacts(&root, "a").await.unwrap();
+        client.artifacts.list(&root, "a").await.unwrap();
         let request = other.requests().last().unwrap().clone();
         assert_eq!(
             request.line(),
@@ -158,7 +158,7 @@ async fn credentials_do_not_go_to_other_hosts() {
         );
         assert_eq!(request.header("authorization"), None);
     }
-    client.list_artifacts("mlflow-artifacts:/1/x", "a").await.unwrap();
+    client.artifacts.list("mlflow-artifacts:/1/x", "a").await.unwrap();
     assert_eq!(tracking.requests()[0].header("authorization"), Some("Bearer s3cret"));
 }
 
@@ -167,8 +167,8 @@ async fn a_base_path_is_kept() {
     let server = FakeServer::start(vec![json("200 OK", "{}")]);
     let url = format!("{}/team/mlflow/", server.url);
     let client = RestClient::with_settings(&url, Credentials::None, &quick()).unwrap();
-    client.set_experiment_tag("7", Tag::new("k", "v")).await.unwrap();
-    client.upload_artifact("mlflow-artifacts:/1", "a b/ü?#%.txt", once("x")).await.unwrap();
+    client.experiments.set_tag("7", Tag::new("k", "v")).await.unwrap();
+    client.artifacts.upload("mlflow-artifacts:/1", "a b/ü?#%.txt", once("x")).await.unwrap();
     let lines: Vec<String> =
         server.requests().iter().map(|request| request.line().to_owned()).collect();
     assert_eq!(
@@ -187,7 +187,7 @@ async fn an_unreachable_server_is_told_at_once() {
         // The defaults, which repeat for minutes once a server is known.
         let client = RestClient::new(&url, Credentials::None).unwrap();
         let start = Instant::now();
-        let error = client.get_experiment("7").await.unwrap_err();
+        let error = client.experiments.get("7").await.unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
         assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
         assert!(
@@ -227,7 +227,7 @@ async fn hostile_answers_are_errors() {
         let server = FakeServer::start(vec![answer]);
         let client = RestClient::with_settings(&server.url, Credentials::None, &limit).unwrap();
         let start = Instant::now();
-        let error = client.get_experiment("7").await.unwrap_err().to_string();
+        let error = client.experiments.get("7").await.unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
         assert!(error.len() < 600 && !error.contains("secret"), "{error}");
         assert!(start.elapsed() < Duration::from_secs(20), "{error}: {:?}", start.elapsed());
@@ -239,13 +239,13 @@ async fn artifact_names_that_lead_elsewhere_are_refused() {
     for name in ["../../etc/passwd", "/etc/passwd", "..", "a\\\\b", ""] {
         let body = format!(r#"{{"files": [{{"path": "{name}", "is_dir": false}}]}}"#);
         let server = FakeServer::start(vec![json("200 OK", &body)]);
-        let error = client(&server).list_artifacts("mlflow-artifacts:/1", "").await.unwrap_err();
+        let error = client(&server).artifacts.list("mlflow-artifacts:/1", "").await.unwrap_err();
         assert!(matches!(error, Error::UnexpectedAnswer { .. }), "{name}: {error}");
     }
     let server = FakeServer::start(vec![json("200 OK", "{}")]);
     for root in ["s3://bucket/x", "dbfs:/x", "ftp://h/x", "http://h/x", "mlflow-artifacts://5000/x"]
     {
-        let error = client(&server).list_artifacts(root, "").await.unwrap_err();
+        let error = client(&server).artifacts.list(root, "").await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidParameterValue, "{root}: {error}");
     }
     assert_eq!(server.requests().len(), 0);
@@ -255,7 +255,7 @@ async fn artifact_names_that_lead_elsewhere_are_refused() {
 async fn downloads_that_break_off_are_errors() {
     let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nhalf".to_vec();
     let server = FakeServer::start(vec![Answer::Bytes(cut)]);
-    let body = client(&server).download_artifact("mlflow-artifacts:/1", "a").await.unwrap();
+    let body = client(&server).artifacts.download("mlflow-artifacts:/1", "a").await.unwrap();
     let chunks: Vec<_> = body.collect().await;
     assert!(chunks.last().unwrap().is_err(), "{chunks:?}");
 
@@ -263,8 +263,8 @@ async fn downloads_that_break_off_are_errors() {
     let settings = Settings { retries: 0, ..quick() };
     let client = RestClient::with_settings(&silent.url, Credentials::None, &settings).unwrap();
     let start = Instant::now();
-    assert!(client.download_artifact("mlflow-artifacts:/1", "a").await.is_err());
+    assert!(client.artifacts.download("mlflow-artifacts:/1", "a").await.is_err());
     let stream = futures::stream::repeat_with(|| Ok(bytes::Bytes::from(vec![0; 1 << 20]))).take(64);
-    assert!(client.upload_artifact("mlflow-artifacts:/1", "a", Box::pin(stream)).await.is_err());
+    assert!(client.artifacts.upload("mlflow-artifacts:/1", "a", Box::pin(stream)).await.is_err());
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

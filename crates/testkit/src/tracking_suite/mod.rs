@@ -27,7 +27,7 @@ pub use registry::{model_versions, registered_models, registry_search};
 pub use runs::{datasets, run_search, runs};
 
 /// Every step, one after the other.
-pub async fn all(tracking: &dyn Tracking) {
+pub async fn all(tracking: &Tracking) {
     experiments(tracking).await;
     experiment_search(tracking).await;
     runs(tracking).await;
@@ -51,12 +51,12 @@ pub fn unique(stem: &str) -> String {
 }
 
 /// A new experiment's id.
-pub async fn new_experiment(tracking: &dyn Tracking) -> String {
-    tracking.create_experiment(&unique("suite"), None, &[]).await.unwrap()
+pub async fn new_experiment(tracking: &Tracking) -> String {
+    tracking.experiments.create(&unique("suite"), None, &[]).await.unwrap()
 }
 
 /// A new run in that experiment.
-pub async fn new_run(tracking: &dyn Tracking, experiment_id: &str) -> Run {
+pub async fn new_run(tracking: &Tracking, experiment_id: &str) -> Run {
     let run = CreateRun {
         experiment_id: experiment_id.to_owned(),
         user_id: "tester".to_owned(),
@@ -64,7 +64,7 @@ pub async fn new_run(tracking: &dyn Tracking, experiment_id: &str) -> Run {
         start_time: 1_700_000_000_000,
         tags: Vec::new(),
     };
-    tracking.create_run(run).await.unwrap()
+    tracking.runs.create(run).await.unwrap()
 }
 
 fn pair(key: &str, value: &str) -> KeyValue {
