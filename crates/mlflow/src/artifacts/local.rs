@@ -9,7 +9,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
-use super::{Artifacts, ByteStream};
+use super::files::Artifacts;
+use super::stream::ByteStream;
 use crate::entities::FileInfo;
 use crate::{Error, Result, uri};
 

@@ -317,6 +317,32 @@ pub(super) fn page<T>(items: Vec<T>, next_page_token: Option<String>) -> Page<T>
     Page { items, next_page_token: next_page_token.filter(|token| !token.is_empty()) }
 }
 
+/// The query of a search of the registry; empty fields are left out.
+pub(super) fn search_query(
+    filter: String,
+    max_results: Option<i64>,
+    order_by: Vec<String>,
+    page_token: Option<String>,
+) -> Vec<(&'static str, String)> {
+    let mut query = Vec::new();
+    query.extend(Some(filter).filter(|filter| !filter.is_empty()).map(|text| ("filter", text)));
+    query.extend(max_results.map(|max| ("max_results", max.to_string())));
+    query.extend(order_by.into_iter().map(|clause| ("order_by", clause)));
+    query.extend(page_token.map(|token| ("page_token", token)));
+    query
+}
+
+/// A body with a description, if there is one.
+pub(super) fn described(
+    mut body: serde_json::Value,
+    description: Option<&str>,
+) -> serde_json::Value {
+    if let (Some(description), Some(body)) = (description, body.as_object_mut()) {
+        body.insert("description".to_owned(), description.into());
+    }
+    body
+}
+
 /// An answer that is there but empty of interest: `{}`.
 #[derive(serde::Deserialize)]
 pub(super) struct Ignored {}

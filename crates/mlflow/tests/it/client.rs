@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use trainyard_mlflow::artifacts::{Artifacts as _, once};
+use trainyard_mlflow::artifacts::once;
 use trainyard_mlflow::client::{Credentials, RestClient, Settings};
 use trainyard_mlflow::entities::{Metric, Tag};
-use trainyard_mlflow::{CreateRun, Error, ErrorCode, Tracking as _};
+use trainyard_mlflow::{CreateRun, Error, ErrorCode, Tracking};
 
 use crate::fake_server::{Answer, FakeServer, json, with_headers};
 
@@ -23,8 +23,12 @@ fn quick() -> Settings {
     }
 }
 
-fn client(server: &FakeServer) -> RestClient {
-    RestClient::with_settings(&server.url, Credentials::None, &quick()).unwrap()
+fn client(server: &FakeServer) -> Tracking {
+    client_at(&server.url, Credentials::None, &quick())
+}
+
+fn client_at(url: &str, credentials: Credentials, settings: &Settings) -> Tracking {
+    RestClient::with_settings(url, credentials, settings).unwrap().into()
 }
 
 #[tokio::test]
@@ -126,9 +130,10 @@ async fn credentials_are_sent_and_never_shown() {
         (server.url.clone(), Credentials::None, None),
     ] {
         let client = RestClient::with_settings(&url, credentials, &quick()).unwrap();
-        let error = client.experiments.get("7").await.unwrap_err();
+        let shown = format!("{client:?} {}", client.base_url());
+        let error = Tracking::from(client).experiments.get("7").await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::Unauthenticated);
-        let shown = format!("{client:?} {error} {error:?} {}", client.base_url());
+        let shown = format!("{shown} {error} {error:?}");
         for secret in ["s3cret", "p%40ss", "p@ss", "YTpz", "bWU6"] {
             assert!(!shown.contains(secret), "{shown}");
         }
@@ -144,7 +149,7 @@ async fn credentials_do_not_go_to_other_hosts() {
     let tracking = FakeServer::start(vec![json("200 OK", "{}")]);
     let other = FakeServer::start(vec![json("200 OK", "{}")]);
     let token = Credentials::Token("s3cret".into());
-    let client = RestClient::with_settings(&tracking.url, token, &quick()).unwrap();
+    let client = client_at(&tracking.url, token, &quick());
     let host = other.url.strip_prefix("http://").unwrap();
     for root in [
         format!("mlflow-artifacts://{host}/1/x"),
@@ -166,7 +171,7 @@ async fn credentials_do_not_go_to_other_hosts() {
 async fn a_base_path_is_kept() {
     let server = FakeServer::start(vec![json("200 OK", "{}")]);
     let url = format!("{}/team/mlflow/", server.url);
-    let client = RestClient::with_settings(&url, Credentials::None, &quick()).unwrap();
+    let client = client_at(&url, Credentials::None, &quick());
     client.experiments.set_tag("7", Tag::new("k", "v")).await.unwrap();
     client.artifacts.upload("mlflow-artifacts:/1", "a b/ü?#%.txt", once("x")).await.unwrap();
     let lines: Vec<String> =
@@ -185,7 +190,7 @@ async fn an_unreachable_server_is_told_at_once() {
     let port = trainyard_testkit::free_port();
     for url in [format!("http://127.0.0.1:{port}"), "http://no-such-host.invalid:5000".to_owned()] {
         // The defaults, which repeat for minutes once a server is known.
-        let client = RestClient::new(&url, Credentials::None).unwrap();
+        let client = client_at(&url, Credentials::None, &Settings::default());
         let start = Instant::now();
         let error = client.experiments.get("7").await.unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
@@ -225,7 +230,7 @@ async fn hostile_answers_are_errors() {
         (Answer::Endless("HTTP/1.1 500 Oops\r\n\r\n"), "failed"),
     ] {
         let server = FakeServer::start(vec![answer]);
-        let client = RestClient::with_settings(&server.url, Credentials::None, &limit).unwrap();
+        let client = client_at(&server.url, Credentials::None, &limit);
         let start = Instant::now();
         let error = client.experiments.get("7").await.unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
@@ -261,7 +266,7 @@ async fn downloads_that_break_off_are_errors() {
 
     let silent = FakeServer::start(vec![Answer::Silence(Duration::from_mins(1))]);
     let settings = Settings { retries: 0, ..quick() };
-    let client = RestClient::with_settings(&silent.url, Credentials::None, &settings).unwrap();
+    let client = client_at(&silent.url, Credentials::None, &settings);
     let start = Instant::now();
     assert!(client.artifacts.download("mlflow-artifacts:/1", "a").await.is_err());
     let stream = futures::stream::repeat_with(|| Ok(bytes::Bytes::from(vec![0; 1 << 20]))).take(64);

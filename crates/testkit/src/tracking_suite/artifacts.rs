@@ -6,7 +6,8 @@ use trainyard_mlflow::artifacts::{download_tree, once, upload_tree};
 use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{CreateLoggedModel, ErrorCode, Tracking};
 
-use super::{assert_refused, new_experiment, new_run};
+use super::assertions::assert_refused;
+use super::fixtures::{new_experiment, new_run};
 
 async fn read(tracking: &Tracking, root: &str, path: &str) -> Vec<u8> {
     let mut body = tracking.artifacts.download(root, path).await.unwrap();

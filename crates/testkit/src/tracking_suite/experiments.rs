@@ -3,7 +3,8 @@
 use trainyard_mlflow::entities::{LifecycleStage, ViewType};
 use trainyard_mlflow::{ErrorCode, SearchExperiments, Tracking};
 
-use super::{assert_refused, own, pair, unique};
+use super::assertions::{assert_refused, own};
+use super::fixtures::{pair, unique};
 
 /// Create, get, rename, tag, delete, restore; and what is refused.
 pub async fn experiments(tracking: &Tracking) {

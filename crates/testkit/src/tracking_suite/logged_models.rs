@@ -1,9 +1,12 @@
 //! Logged models: life, params, tags, metrics, search.
 
 use trainyard_mlflow::entities::{LoggedModelStatus, Metric, ModelInput, ModelOutput};
-use trainyard_mlflow::{CreateLoggedModel, ErrorCode, LogBatch, SearchLoggedModels, Tracking};
+use trainyard_mlflow::{
+    CreateLoggedModel, ErrorCode, LogBatch, OrderLoggedModels, SearchLoggedModels, Tracking,
+};
 
-use super::{assert_refused, new_experiment, new_run, own, pair};
+use super::assertions::{assert_refused, own};
+use super::fixtures::{new_experiment, new_run, pair};
 
 /// Everything about logged models.
 pub async fn logged_models(tracking: &Tracking) {
@@ -121,7 +124,12 @@ async fn search(tracking: &Tracking, experiment_id: &str, model_id: &str) {
     }
     let mut paged = search("");
     paged.max_results = Some(1);
-    paged.order_by = vec![("metrics.acc".to_owned(), false, None, None)];
+    paged.order_by = vec![OrderLoggedModels {
+        field_name: "metrics.acc".to_owned(),
+        ascending: false,
+        dataset_name: None,
+        dataset_digest: None,
+    }];
     let first = tracking.logged_models.search(paged.clone()).await.unwrap();
     assert_eq!(first.items[0].info.model_id, model_id);
     paged.page_token = first.next_page_token;

@@ -3,7 +3,8 @@
 use trainyard_mlflow::entities::Metric;
 use trainyard_mlflow::{ErrorCode, LogBatch, MetricHistoryPage, Tracking};
 
-use super::{assert_refused, new_experiment, new_run};
+use super::assertions::assert_refused;
+use super::fixtures::{new_experiment, new_run};
 
 /// Which value is the latest, NaN and the infinities, what is refused.
 pub async fn metrics(tracking: &Tracking) {

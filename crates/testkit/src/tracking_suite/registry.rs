@@ -6,7 +6,8 @@ use trainyard_mlflow::{
     SearchRegisteredModels, Tracking, VersionId,
 };
 
-use super::{assert_refused, new_experiment, new_run, own, pair, unique};
+use super::assertions::{assert_refused, own};
+use super::fixtures::{new_experiment, new_run, pair, unique};
 
 /// Models: create, rename, describe, tag, delete.
 pub async fn registered_models(tracking: &Tracking) {

@@ -5,7 +5,8 @@ use trainyard_mlflow::entities::{
 };
 use trainyard_mlflow::{CreateRun, ErrorCode, LogBatch, SearchRuns, Tracking, UpdateRun};
 
-use super::{assert_refused, new_experiment, new_run, own, pair, unique};
+use super::assertions::{assert_refused, own};
+use super::fixtures::{new_experiment, new_run, pair, unique};
 
 /// Create, log, update, delete, restore; and what is refused.
 pub async fn runs(tracking: &Tracking) {

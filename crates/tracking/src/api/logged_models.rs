@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::routing::{delete, get, patch, post};
 use serde_json::json;
 use trainyard_mlflow::entities::LoggedModelStatus;
-use trainyard_mlflow::{CreateLoggedModel, SearchLoggedModels};
+use trainyard_mlflow::{CreateLoggedModel, DatasetFilter, OrderLoggedModels, SearchLoggedModels};
 
 use super::Api;
 use super::error::{Result, empty, json};
@@ -158,18 +158,19 @@ async fn search(State(api): State<Api>, request: Request) -> Result {
     let datasets = fields
         .messages("datasets")
         .iter_mut()
-        .map(|dataset| (dataset.text("dataset_name"), dataset.filled_text("dataset_digest")))
+        .map(|dataset| DatasetFilter {
+            dataset_name: dataset.text("dataset_name"),
+            dataset_digest: dataset.filled_text("dataset_digest"),
+        })
         .collect();
     let order_by = fields
         .messages("order_by")
         .iter_mut()
-        .map(|order| {
-            (
-                order.text("field_name"),
-                order.bool("ascending").unwrap_or(true),
-                order.filled_text("dataset_name"),
-                order.filled_text("dataset_digest"),
-            )
+        .map(|order| OrderLoggedModels {
+            field_name: order.text("field_name"),
+            ascending: order.bool("ascending").unwrap_or(true),
+            dataset_name: order.filled_text("dataset_name"),
+            dataset_digest: order.filled_text("dataset_digest"),
         })
         .collect();
     let page = api

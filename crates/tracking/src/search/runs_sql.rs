@@ -8,8 +8,8 @@ use super::runs::{Condition, Field, PREFIX, Test, column, resolve};
 use super::sql::Sql;
 use super::syntax::Expression;
 use crate::error::Result;
-use crate::store::inputs::CONTEXT;
-use crate::store::runs::RUN_NAME;
+use crate::store::datasets::CONTEXT;
+use crate::store::run_tags::RUN_NAME;
 
 /// Appends the test of a column.
 fn push_test(sql: &mut Sql, column: &str, test: &Test) {

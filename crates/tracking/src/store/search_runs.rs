@@ -8,7 +8,8 @@ use trainyard_mlflow::entities::{Run, ViewType};
 use trainyard_mlflow::{Error, Page, SearchRuns};
 
 use super::database::Connection;
-use super::{page, runs, validate};
+use super::page::{self, check_max_results};
+use super::{run_data, run_rows, validate};
 use crate::error::Result;
 use crate::search::runs::{Condition, Field, OrderBy, Test, order};
 use crate::search::runs_sql::{
@@ -24,25 +25,6 @@ const COUNTED_SHARE: i64 = 20;
 const COUNTED_MAX: i64 = 5_000;
 /// Experiments of one search: each is a placeholder.
 const EXPERIMENTS_MAX: usize = 10_000;
-
-/// Refuses numbers of results that no search gives.
-pub(crate) fn check_max_results(max_results: i64, at_most: i64) -> Result<()> {
-    if max_results < 1 {
-        return Err(Error::invalid(format!(
-            "Invalid value {max_results} for parameter 'max_results' supplied. It must be a \
-             positive integer"
-        ))
-        .into());
-    }
-    if max_results > at_most {
-        return Err(Error::invalid(format!(
-            "Invalid value {max_results} for parameter 'max_results' supplied. It must be at most \
-             {at_most}"
-        ))
-        .into());
-    }
-    Ok(())
-}
 
 /// Experiments that a search looks into.
 pub(crate) fn experiment_ids(texts: &[String]) -> Result<Vec<i64>> {
@@ -74,7 +56,7 @@ pub(crate) fn search(connection: &mut dyn Connection, request: &SearchRuns) -> R
     }
     let found = search.read(connection, max_results + 1, offset)?;
     let page = page::cut(found, offset, max_results);
-    let fill = |runs: &mut [Run]| runs::fill(connection, runs);
+    let fill = |runs: &mut [Run]| run_data::fill(connection, runs);
     let (items, next_page_token) = page::fill(page, offset, fill, size)?;
     Ok(Page { items, next_page_token })
 }
@@ -261,11 +243,11 @@ impl Search {
         offset: i64,
     ) -> Result<Vec<Run>> {
         let mut sql = Sql::new(connection.dialect());
-        sql.push("SELECT ").push(runs::COLUMNS);
+        sql.push("SELECT ").push(run_rows::COLUMNS);
         self.push_from(&mut sql, driver)?;
         self.push_order(&mut sql, driver);
         sql.push(" LIMIT ").push_value(limit).push(" OFFSET ").push_value(offset);
-        connection.rows(&sql.text, &sql.values, runs::read)
+        connection.rows(&sql.text, &sql.values, run_rows::read)
     }
 
     /// Appends FROM and WHERE. CROSS JOIN makes SQLite take the tables in this order: the one that

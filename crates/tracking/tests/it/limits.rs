@@ -402,7 +402,7 @@ fn large_pages_come_in_parts() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let client = trainyard_mlflow::client::RestClient::from_env(&server.url.parse().unwrap());
-    let client = client.unwrap();
+    let client = Tracking::from(client.unwrap());
     runtime.block_on(async {
         for start in 0..250 {
             let run = CreateRun {
@@ -411,7 +411,7 @@ fn large_pages_come_in_parts() {
                 tags: (0..40).map(|n| Tag::new(format!("k{n}"), "x".repeat(8000))).collect(),
                 ..CreateRun::default()
             };
-            client.create_run(run).await.unwrap();
+            client.runs.create(run).await.unwrap();
         }
     });
     let (mut found, mut pages, mut token) = (0, 0, Value::Null);

@@ -43,12 +43,12 @@ async fn models_lie_in_one_database_and_runs_in_the_other() {
     assert_eq!(files, model.info.artifact_uri);
     drop(store);
 
-    let runs = open(&uri(&folder), options(&folder)).unwrap();
-    runs.runs.get(&run_id).await.unwrap();
-    runs.registered_models.get("elsewhere").await.unwrap_err();
-    let models = open(&uri(&registry), options(&registry)).unwrap();
-    models.registered_models.get("elsewhere").await.unwrap();
-    models.runs.get(&run_id).await.unwrap_err();
+    let store = open(&uri(&folder), options(&folder)).unwrap();
+    store.runs.get(&run_id).await.unwrap();
+    store.registered_models.get("elsewhere").await.unwrap_err();
+    let registry = open(&uri(&registry), options(&registry)).unwrap();
+    registry.registered_models.get("elsewhere").await.unwrap();
+    registry.runs.get(&run_id).await.unwrap_err();
 }
 
 #[test]

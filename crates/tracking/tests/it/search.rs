@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use trainyard_mlflow::entities::{Dataset, Metric, Param, Tag, ViewType};
 use trainyard_mlflow::{
-    CreateLoggedModel, CreateModelVersion, CreateRun, Error, LogBatch, SearchExperiments,
-    SearchLoggedModels, SearchModelVersions, SearchRegisteredModels, SearchRuns, Tracking,
-    VersionId,
+    CreateLoggedModel, CreateModelVersion, CreateRun, DatasetFilter, Error, LogBatch,
+    OrderLoggedModels, SearchExperiments, SearchLoggedModels, SearchModelVersions,
+    SearchRegisteredModels, SearchRuns, Tracking, VersionId,
 };
 
 use crate::store::Store;
@@ -326,13 +326,14 @@ async fn logged_models_as_upstream() {
     };
     for search in recording().logged_model_searches {
         let datasets = search.datasets.iter().map(|dataset| {
-            let name = text(dataset, "dataset_name").unwrap_or_default();
-            (name, text(dataset, "dataset_digest"))
+            let dataset_name = text(dataset, "dataset_name").unwrap_or_default();
+            DatasetFilter { dataset_name, dataset_digest: text(dataset, "dataset_digest") }
         });
         let order_by = search.order_by.iter().map(|by| {
             let ascending =
                 by.get("ascending").and_then(serde_json::Value::as_bool).unwrap_or(true);
-            (text(by, "field_name").unwrap(), ascending, None, None)
+            let field_name = text(by, "field_name").unwrap();
+            OrderLoggedModels { field_name, ascending, dataset_name: None, dataset_digest: None }
         });
         let request = SearchLoggedModels {
             experiment_ids: vec![experiment.clone()],

@@ -122,6 +122,6 @@ fn store(directory: &Path, artifacts: Arc<ArtifactStorage>) -> Tracking {
         truncate_long_values: true,
         limits: ReadLimits::default(),
     };
-    let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), artifacts, options);
-    Arc::new(store.expect("a new database"))
+    let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), options);
+    Tracking::new(Arc::new(store.expect("a new database")), artifacts)
 }

@@ -1,7 +1,6 @@
 //! What the pages say, and that nothing in them is more than text.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use axum::http::StatusCode;
 use trainyard_mlflow::client::{Credentials, RestClient, Settings};
@@ -239,7 +238,7 @@ async fn links_respect_the_mount_point_and_failures_are_told() {
     let settings = Settings { retries: 0, ..Settings::default() };
     let url = format!("http://me:s3cret@127.0.0.1:{port}");
     let client = RestClient::with_settings(&url, Credentials::None, &settings).unwrap();
-    let page = get(trainyard_web::router(Arc::new(client)), "/").await;
+    let page = get(trainyard_web::router(client.into()), "/").await;
     assert_eq!(page.status, StatusCode::BAD_GATEWAY);
     assert!(page.text.contains("The tracking server does not answer"), "{}", page.text);
     assert!(!page.text.contains("s3cret"), "{}", page.text);
