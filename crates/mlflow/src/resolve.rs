@@ -31,11 +31,11 @@ pub struct ResolvedModel {
 pub async fn resolve(tracking: &Tracking, uri: &ModelUri) -> Result<ResolvedModel> {
     let mut resolved = match uri {
         ModelUri::Alias { name, alias } => {
-            let version =
-                match tracking.registered_models.get_by_alias(AliasId { name, alias }).await {
-                    Ok(version) => version,
-                    Err(error) => return Err(unknown_alias(tracking, name, alias, error).await),
-                };
+            let id = AliasId { name, alias };
+            let version = match tracking.registered_models.get_by_alias(id).await {
+                Ok(version) => version,
+                Err(error) => return Err(unknown_alias(tracking, id, error).await),
+            };
             of_version(tracking, version, Some(alias.clone())).await?
         }
         ModelUri::Version { name, version } => {
@@ -97,7 +97,8 @@ pub async fn resolve_stage(tracking: &Tracking, name: &str, stage: &str) -> Resu
 }
 
 /// "No such alias" is a 400 on the wire; here it is "not found", with the aliases there are.
-async fn unknown_alias(tracking: &Tracking, name: &str, alias: &str, error: Error) -> Error {
+async fn unknown_alias(tracking: &Tracking, id: AliasId<'_>, error: Error) -> Error {
+    let AliasId { name, alias } = id;
     if error.code() != ErrorCode::InvalidParameterValue {
         return error;
     }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use trainyard_mlflow::entities::{LoggedModel, LoggedModelStatus, ModelVersion, Run, RunStatus};
-use trainyard_mlflow::{CreateRun, SearchModelVersions, Tracking, UpdateRun};
+use trainyard_mlflow::{CreateModelVersion, CreateRun, SearchModelVersions, Tracking, UpdateRun};
 
 use crate::progress::{OnProgress, Progress};
 use crate::run::{Context, Outcome, end_failed_run, end_run, experiment, now, register};
@@ -281,7 +281,14 @@ async fn collect(tracking: &Tracking, config: &CommandRun, run_id: &str) -> Resu
     let model_id = model_id.or_else(|| model.map(|model| model.info.model_id));
     let registered = match (registered, &config.registered_model_name) {
         (None, Some(name)) => {
-            Some(register(tracking, name, &source, run_id, model_id.as_deref(), Vec::new()).await?)
+            let version = CreateModelVersion {
+                name: name.clone(),
+                source: source.clone(),
+                run_id: Some(run_id.to_owned()),
+                model_id: model_id.clone(),
+                ..CreateModelVersion::default()
+            };
+            Some(register(tracking, version).await?)
         }
         (registered, _) => registered,
     };

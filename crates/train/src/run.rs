@@ -258,7 +258,15 @@ async fn train_in_run(
         Some(name) => {
             progress(Progress::Step(format!("registering {name}")));
             let tags = vec![Tag::new(proof::CHECKSUMS_TAG, checksums)];
-            Some(register(tracking, name, &model_uri, &run_id, Some(&model_id), tags).await?)
+            let version = CreateModelVersion {
+                name: name.clone(),
+                source: model_uri.clone(),
+                run_id: Some(run_id.clone()),
+                model_id: Some(model_id.clone()),
+                tags,
+                ..CreateModelVersion::default()
+            };
+            Some(register(tracking, version).await?)
         }
     };
     end_run(tracking, &run_id, RunStatus::Finished).await?;
@@ -383,29 +391,18 @@ async fn store_model(
 /// logged model, as MLflow's client does.
 pub(crate) async fn register(
     tracking: &Tracking,
-    name: &str,
-    source: &str,
-    run_id: &str,
-    model_id: Option<&str>,
-    tags: Vec<Tag>,
+    version: CreateModelVersion,
 ) -> Result<ModelVersion> {
-    match tracking.registered_models.create(name, &[], None).await {
+    match tracking.registered_models.create(&version.name, &[], None).await {
         Err(error) if error.code() != ErrorCode::ResourceAlreadyExists => return Err(error.into()),
         _ => {}
     }
-    let version = CreateModelVersion {
-        name: name.to_owned(),
-        source: source.to_owned(),
-        run_id: Some(run_id.to_owned()),
-        model_id: model_id.map(str::to_owned),
-        tags,
-        ..CreateModelVersion::default()
-    };
+    let model_id = version.model_id.clone();
     let version = tracking.model_versions.create(version).await?;
     if let Some(model_id) = model_id {
-        let versions = json!([{ "name": name, "version": version.version }]).to_string();
+        let versions = json!([{ "name": version.name, "version": version.version }]).to_string();
         let tag = Tag::new("mlflow.modelVersions", versions);
-        tracking.logged_models.set_tags(model_id, vec![tag]).await?;
+        tracking.logged_models.set_tags(&model_id, vec![tag]).await?;
     }
     Ok(version)
 }

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::http::{Ignored, described, page, search_query};
+use super::http::{Ignored, page};
+use super::registry::{described, search_query};
 use super::rest::RestClient;
 use crate::entities::{ModelVersion, Tag};
 use crate::{CreateModelVersion, ModelVersions, Page, Result, SearchModelVersions, VersionId};

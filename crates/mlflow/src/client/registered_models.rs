@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::http::{Ignored, described, page, search_query};
+use super::http::{Ignored, page};
 use super::model_versions::Found as FoundVersion;
+use super::registry::{described, search_query};
 use super::rest::RestClient;
 use crate::entities::{ModelVersion, RegisteredModel, Tag};
 use crate::{AliasId, Page, RegisteredModels, Result, SearchRegisteredModels, VersionId};
