@@ -26,6 +26,7 @@ pub(crate) fn read(row: &dyn Row) -> Result<Experiment> {
     })
 }
 
+/// The stage that a table holds as text.
 pub(crate) fn lifecycle(text: Option<&str>) -> LifecycleStage {
     if text == Some("deleted") { LifecycleStage::Deleted } else { LifecycleStage::Active }
 }
@@ -60,10 +61,12 @@ pub(crate) fn fill_tags(
     Ok(())
 }
 
+/// The answer for an experiment that is not there.
 pub(crate) fn not_found(id: i64) -> crate::Error {
     Error::not_found(format!("No Experiment with id={id} exists")).into()
 }
 
+/// An experiment without its tags, deleted or not.
 pub(crate) fn find(connection: &mut dyn Connection, id: i64) -> Result<Experiment> {
     let sql = format!("SELECT {COLUMNS} FROM experiments e WHERE e.experiment_id = ?1");
     connection.first(&sql, &[id.into()], read)?.ok_or_else(|| not_found(id))
@@ -99,6 +102,7 @@ pub(crate) fn get_active(connection: &mut dyn Connection, id: &str) -> Result<Ex
     Ok(experiment)
 }
 
+/// Refuses an experiment that is deleted.
 pub(crate) fn check_active(experiment: &Experiment) -> Result<()> {
     if experiment.lifecycle_stage == LifecycleStage::Active {
         return Ok(());

@@ -60,6 +60,7 @@ pub(crate) enum Deleted {
     Shown,
 }
 
+/// A logged model without params, tags and metrics.
 pub(crate) fn find(
     connection: &mut dyn Connection,
     model_id: &str,

@@ -7,6 +7,7 @@
 
 mod call;
 mod clock;
+mod condition;
 pub(crate) mod database;
 pub(crate) mod datasets;
 mod engine;
@@ -43,6 +44,8 @@ mod search_runs;
 mod sql_store;
 mod sqlite;
 mod sqlite_connection;
+mod sqlite_readers;
+mod sqlite_writer;
 pub(crate) mod validate;
 mod version_source;
 

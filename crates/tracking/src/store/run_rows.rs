@@ -43,6 +43,7 @@ fn read_status(text: Option<&str>) -> RunStatus {
     }
 }
 
+/// The text that the table holds for a status.
 pub(crate) fn status_text(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Running => "RUNNING",

@@ -17,8 +17,8 @@ use crate::search::runs_sql::{
 };
 use crate::search::{Sql, Style, parse};
 
-const MAX_RESULTS_DEFAULT: i64 = 1_000;
-const MAX_RESULTS_MAX: i64 = 50_000;
+const RESULTS_DEFAULT: i64 = 1_000;
+const RESULTS_MAX: i64 = 50_000;
 /// Rows that are counted to choose a plan: a share of all runs, as a wrong choice among few costs
 /// little, and so many at most, which takes a quarter of a millisecond.
 const COUNTED_SHARE: i64 = 20;
@@ -40,8 +40,8 @@ pub(crate) fn experiment_ids(texts: &[String]) -> Result<Vec<i64>> {
 
 /// One page of the runs that match.
 pub(crate) fn search(connection: &mut dyn Connection, request: &SearchRuns) -> Result<Page<Run>> {
-    let max_results = request.max_results.unwrap_or(MAX_RESULTS_DEFAULT);
-    check_max_results(max_results, MAX_RESULTS_MAX)?;
+    let max_results = request.max_results.unwrap_or(RESULTS_DEFAULT);
+    check_max_results(max_results, RESULTS_MAX)?;
     let expression = parse(&request.filter, Style::Runs)?;
     let orders = order(&request.order_by)?;
     let search = Search {
