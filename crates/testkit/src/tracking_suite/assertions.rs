@@ -1,7 +1,7 @@
 //! How steps look at answers.
 
 use trainyard_mlflow::entities::KeyValue;
-use trainyard_mlflow::{Error, ErrorCode, Result};
+use trainyard_mlflow::{ErrorCode, Result};
 
 /// The pairs without those that MLflow adds by itself, sorted.
 pub(super) fn own(pairs: &[KeyValue]) -> Vec<(String, String)> {
@@ -15,10 +15,10 @@ pub(super) fn own(pairs: &[KeyValue]) -> Vec<(String, String)> {
 #[track_caller]
 pub(super) fn assert_refused<T: std::fmt::Debug>(result: Result<T>, code: ErrorCode, part: &str) {
     match result {
-        Err(Error::Api { code: found, message }) => {
-            assert_eq!(found, code, "{message}");
-            assert!(message.contains(part), "{message:?} does not hold {part:?}");
+        Err(error) => {
+            assert_eq!(error.code(), code, "{error:?}");
+            assert!(error.to_string().contains(part), "{error:?} does not hold {part:?}");
         }
-        other => panic!("expected {code} with {part:?}, found {other:?}"),
+        Ok(answer) => panic!("expected {code} with {part:?}, found {answer:?}"),
     }
 }

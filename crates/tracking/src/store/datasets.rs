@@ -7,9 +7,8 @@ use super::database::{Connection, Value};
 use super::placeholders::placeholders;
 use super::validate;
 use crate::error::Result;
+use crate::search::runs_sql::CONTEXT;
 
-/// The tag of a dataset input that says what for (`train`, `eval`).
-pub(crate) const CONTEXT: &str = "mlflow.data.context";
 /// Experiments of one dataset search.
 const SEARCH_EXPERIMENTS_MAX: usize = 20;
 /// Lines of one dataset search.

@@ -8,9 +8,7 @@ use super::placeholders::{row_groups, row_placeholders};
 use super::run_rows::find_active;
 use super::validate::{self, LongValues};
 use crate::error::Result;
-
-/// The tag that is a run's name as well.
-pub(crate) const RUN_NAME: &str = "mlflow.runName";
+use crate::search::runs_sql::RUN_NAME;
 
 /// Sets or replaces tags, of which no two have one key: a statement writes a row once.
 pub(crate) fn upsert(connection: &mut dyn Connection, run_id: &str, tags: &[Tag]) -> Result<()> {

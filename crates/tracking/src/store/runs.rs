@@ -16,10 +16,10 @@ use super::experiment_rows::get_active;
 use super::names::{new_id, random_name};
 use super::permits::Reading;
 use super::run_rows::{find, find_active, status_text};
-use super::run_tags::RUN_NAME;
 use super::sql_store::SqlStore;
 use super::{inputs, metrics, params, run_data, run_tags, search_runs, validate};
 use crate::error::Result;
+use crate::search::runs_sql::RUN_NAME;
 
 #[async_trait]
 impl Runs for SqlStore {
