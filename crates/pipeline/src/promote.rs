@@ -94,16 +94,10 @@ pub(crate) async fn demote(
     if now.is_none_or(|version| version.version != promoted.version) {
         return Ok(());
     }
+    let models = &tracking.registered_models;
     match &promoted.replaced {
-        Some(before) => {
-            tracking
-                .registered_models
-                .set_alias(VersionId { name, version: before }, PRODUCTION)
-                .await?
-        }
-        None => {
-            tracking.registered_models.delete_alias(AliasId { name, alias: PRODUCTION }).await?
-        }
+        Some(before) => models.set_alias(VersionId { name, version: before }, PRODUCTION).await?,
+        None => models.delete_alias(AliasId { name, alias: PRODUCTION }).await?,
     }
     Ok(())
 }
