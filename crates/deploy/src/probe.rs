@@ -9,16 +9,61 @@ use http::Request;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
 use crate::gateway::REQUEST_ID;
-use crate::spec::Probe;
 
 /// Bytes of an answer that are read: more than a health report needs.
-const MAX_ANSWER: usize = 64 << 10;
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// Characters of an answer that are shown.
-const SHOWN: usize = 500;
+const SHOWN_CHARS_MAX: usize = 500;
+
+/// One request whose answer tells whether an instance works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// `POST` for a prediction.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Sent as `Content-Type` when there is a body.
+    pub content_type: String,
+    /// The body.
+    pub body: String,
+    /// What the answer's body must contain; any 2xx answer will do when empty.
+    pub expect: String,
+    /// Sent as `X-Request-Id` unless it is empty. A model server that was told of it does not log what
+    /// nobody needs but the release; so only the release may know it.
+    #[serde(default)]
+    pub request_id: String,
+}
+
+impl Probe {
+    /// A JSON request that must be answered with 2xx.
+    pub fn post_json(path: impl Into<String>, body: impl Into<String>) -> Self {
+        Self {
+            method: "POST".to_owned(),
+            path: path.into(),
+            content_type: "application/json".to_owned(),
+            body: body.into(),
+            expect: String::new(),
+            request_id: String::new(),
+        }
+    }
+
+    /// A GET that must be answered with 2xx.
+    pub(crate) fn get(path: &str) -> Self {
+        Self {
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            content_type: String::new(),
+            body: String::new(),
+            expect: String::new(),
+            request_id: String::new(),
+        }
+    }
+}
 
 /// What a probe got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +97,7 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status { status, body } => {
-                let shown: String = body.trim().chars().take(SHOWN).collect();
+                let shown: String = body.trim().chars().take(SHOWN_CHARS_MAX).collect();
                 write!(f, "{status}")?;
                 if shown.is_empty() { Ok(()) } else { write!(f, ": {shown}") }
             }
@@ -105,7 +150,7 @@ async fn exchange(address: SocketAddr, probe: &Probe) -> Result<Answer, String> 
     let talk = async {
         let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), MAX_ANSWER)
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
             .collect()
             .await
             .map_err(|error| format!("{status}, then {error}"))?

@@ -17,10 +17,10 @@ use rustix::net::{
 };
 use tokio::net::UnixListener;
 
-use super::{End, Shared};
-use crate::control::reachable;
+use super::control::socket::{accept, reachable};
+use super::shared::Shared;
 use crate::error::{Error, Result};
-use crate::layout::Layout;
+use crate::state::folder::Folder;
 
 /// How long either side may take for its part.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -38,7 +38,7 @@ const YOURS: &[u8; 1] = b"y";
 #[derive(Debug)]
 pub(super) struct Inherited {
     pub(super) clients: std::net::TcpListener,
-    pub(super) control: std::os::unix::net::UnixListener,
+    pub(super) commands: std::os::unix::net::UnixListener,
     pub(super) lock: std::fs::File,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Inherited {
 #[derive(Debug)]
 pub(super) struct Estate {
     pub(super) clients: OwnedFd,
-    pub(super) control: OwnedFd,
+    pub(super) commands: OwnedFd,
     pub(super) lock: OwnedFd,
 }
 
@@ -54,14 +54,7 @@ pub(super) struct Estate {
 pub(super) async fn serve(listener: UnixListener, estate: Estate, shared: Arc<Shared>) {
     let estate = Arc::new(estate);
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a successor");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
+        let stream = accept(&listener).await;
         match give(stream, Arc::clone(&estate), &shared).await {
             Ok(()) => return,
             Err(error) => tracing::warn!(%error, "the successor did not take over; serving on"),
@@ -79,7 +72,7 @@ async fn give(
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
     let given = tokio::task::spawn_blocking(move || -> std::io::Result<UnixStream> {
-        let sockets = [estate.clients.as_fd(), estate.control.as_fd(), estate.lock.as_fd()];
+        let sockets = [estate.clients.as_fd(), estate.commands.as_fd(), estate.lock.as_fd()];
         send(&stream, &sockets)?;
         let mut answer = [0];
         (&stream).read_exact(&mut answer)?;
@@ -87,7 +80,7 @@ async fn give(
     });
     let mut stream = given.await.map_err(std::io::Error::other)??;
     // From here on the successor is the gateway. It starts when this one has stopped accepting.
-    shared.end.send_replace(Some(End { limit: shared.limits.shutdown_limit, handed_over: true }));
+    shared.end(shared.limits.shutdown_limit, true);
     let mut accepting = shared.accepting.subscribe();
     // An error means that the acceptor is gone, which is what is waited for.
     let _gone = accepting.wait_for(|accepting| !accepting).await;
@@ -107,15 +100,15 @@ fn send(stream: &UnixStream, sockets: &[BorrowedFd<'_>; SENT]) -> std::io::Resul
 }
 
 /// Takes over from the running gateway. Blocks until that one has stopped accepting.
-pub(super) fn take_over(layout: &Layout) -> Result<Inherited> {
-    let socket = layout.handover_socket();
+pub(super) fn take_over(folder: &Folder) -> Result<Inherited> {
+    let socket = folder.handover_socket();
     let failed = |source| Error::io("cannot take over from the gateway behind", &socket, source);
     let (address, _folder) = reachable(&socket).map_err(failed)?;
     let mut stream = UnixStream::connect(address).map_err(failed)?;
     stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
     let inherited = receive(&stream).map_err(failed)?;
     inherited.clients.set_nonblocking(true).map_err(failed)?;
-    inherited.control.set_nonblocking(true).map_err(failed)?;
+    inherited.commands.set_nonblocking(true).map_err(failed)?;
     stream.write_all(READY).map_err(failed)?;
     let mut answer = [0];
     match stream.read_exact(&mut answer) {
@@ -144,6 +137,6 @@ fn receive(stream: &UnixStream) -> std::io::Result<Inherited> {
         }
     }
     let wrong = || std::io::Error::other(format!("it sent {} bytes and no sockets", got.bytes));
-    let [clients, control, lock] = <[OwnedFd; SENT]>::try_from(sockets).map_err(|_| wrong())?;
-    Ok(Inherited { clients: clients.into(), control: control.into(), lock: lock.into() })
+    let [clients, commands, lock] = <[OwnedFd; SENT]>::try_from(sockets).map_err(|_| wrong())?;
+    Ok(Inherited { clients: clients.into(), commands: commands.into(), lock: lock.into() })
 }

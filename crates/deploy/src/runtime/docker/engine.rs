@@ -123,11 +123,16 @@ impl Engine {
 
 /// What the engine said against a request.
 pub(super) fn refused(doing: String, refusal: &Refusal) -> Error {
-    let reason = match refusal {
+    let hint = "the daemon's own log says more".to_owned();
+    Error::Docker { doing, reason: reason(refusal), hint }
+}
+
+/// A refusal in the engine's own words.
+pub(super) fn reason(refusal: &Refusal) -> String {
+    match refusal {
         Refusal::DockerResponseServerError { message, .. } => message.clone(),
         other => other.to_string(),
-    };
-    Error::Docker { doing, reason, hint: "the daemon's own log says more".to_owned() }
+    }
 }
 
 /// The status of a refusal; `None` when the engine did not answer.

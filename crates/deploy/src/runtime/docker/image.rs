@@ -5,9 +5,9 @@ use futures::StreamExt as _;
 use http::HeaderValue;
 
 use super::auth;
-use super::engine::{Engine, refused, status};
+use super::engine::{Engine, reason, refused, status};
 use crate::error::{Error, Result};
-use crate::spec::{ContainerSpec, Pull};
+use crate::workload::{ContainerSpec, Pull};
 
 /// Makes sure that the image is there; what was done, for a person.
 pub(super) async fn provide(engine: &Engine, container: &ContainerSpec) -> Result<Option<String>> {
@@ -61,10 +61,7 @@ async fn pull(engine: &Engine, image: &str) -> Result<String> {
     let mut progress = Box::pin(docker.create_image(Some(options), None, None));
     let mut last = String::new();
     while let Some(step) = progress.next().await {
-        let step = step.map_err(|refusal| match refused(String::new(), &refusal) {
-            Error::Docker { reason, .. } => failed(reason),
-            other => other,
-        })?;
+        let step = step.map_err(|refusal| failed(reason(&refusal)))?;
         if let Some(status) = step.status {
             last = status;
         }

@@ -1,0 +1,16 @@
+//! Releases: what they are told, their steps, and what they tell.
+
+mod bake;
+mod event;
+mod recovery;
+mod retire;
+mod rollback;
+mod rollout;
+mod spec;
+mod verify;
+
+pub use event::ReleaseEvent;
+pub use rollback::rollback;
+pub use rollout::{Released, release};
+pub(crate) use spec::HEALTH_PATH;
+pub use spec::{BakeLimits, ReleaseSpec};
