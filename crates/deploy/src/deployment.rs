@@ -1,5 +1,7 @@
 //! One change of a service under its lock: what release, rollback, upgrade and stop have in common.
 
+use std::time::Duration;
+
 use crate::error::Result;
 use crate::gateway::control::Control;
 use crate::release::ReleaseEvent;
@@ -62,6 +64,22 @@ impl<'a> Deployment<'a> {
     /// Tells something that needs no journal line.
     pub(crate) fn tell(&self, event: ReleaseEvent) {
         (self.progress)(event);
+    }
+
+    /// Takes an instance out of the gateway, lets its requests finish within a limit, and stops it.
+    pub(crate) async fn retire(
+        &self,
+        instance: &Instance,
+        drain_limit: Duration,
+        stop_grace: Duration,
+    ) -> Result<()> {
+        let id = &instance.id;
+        let left = self.control.retire(id, drain_limit).await?;
+        self.step(ReleaseEvent::Drained { id: id.clone(), left })?;
+        self.runtimes.stop(instance, stop_grace).await?;
+        // Children that outlived their parent bear the same label.
+        self.runtimes.remove(&self.folder.root, id, stop_grace).await?;
+        self.step(ReleaseEvent::Stopped { id: id.clone() })
     }
 
     /// The last log lines of an instance, for a message.

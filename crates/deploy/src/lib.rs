@@ -12,6 +12,7 @@
 mod clock;
 mod deployment;
 mod error;
+mod exchange;
 pub mod gateway;
 mod gateway_process;
 mod probe;

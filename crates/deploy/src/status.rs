@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GatewayStatus};
-use crate::probe::{self, Answer, Probe};
+use crate::probe::{self, Look};
 use crate::release::{HEALTH_PATH, ReleaseSpec};
 use crate::runtime::{Instance, InstanceStatus, Runtimes};
 use crate::service::{Service, url};
@@ -103,11 +103,11 @@ impl ServiceStatus {
 
 /// Asks an instance for its health.
 async fn health(instance: &Instance, spec: Option<&ReleaseSpec>) -> Health {
-    let probe = Probe::get(spec.map_or(HEALTH_PATH, |spec| &spec.health_path));
-    match probe::ask(instance.address, &probe, HEALTH_TIMEOUT).await {
-        Answer::Status { status, .. } if (200..300).contains(&status) => Health::Well,
-        answer @ Answer::Status { .. } => Health::Sick(answer.to_string()),
-        silence => Health::Silent(silence.to_string()),
+    let path = spec.map_or(HEALTH_PATH, |spec| &spec.health_path);
+    match probe::look(instance.address, path, HEALTH_TIMEOUT).await {
+        Look::Well => Health::Well,
+        Look::Sick(said) => Health::Sick(said),
+        Look::Nothing(how) | Look::Gone(how) => Health::Silent(how),
     }
 }
 

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::health_check::{Look, look};
 use super::route::Route;
 use super::shared::Shared;
 use super::target::Target;
+use crate::probe::Look;
 
 /// Time between two looks while a standby is warm.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -78,7 +78,7 @@ impl Watched {
             };
             // From bad to worse would be no help.
             if let Some(reason) = reason
-                && look(standby).await.is_well()
+                && standby.look().await == Look::Well
             {
                 go_back(shared, &self.target, &reason);
             }
@@ -97,7 +97,7 @@ impl Watched {
 
     /// Looks at the target; why it should not serve, if that has become clear.
     async fn look(&mut self) -> Option<String> {
-        let look = look(&self.target).await;
+        let look = self.target.look().await;
         self.listen(&look);
         match look {
             Look::Well => {

@@ -9,7 +9,6 @@ mod failover;
 mod failure;
 mod handover;
 mod headers;
-mod health_check;
 mod judge;
 mod listeners;
 mod log_rotation;

@@ -12,6 +12,10 @@ use super::drain::Gate;
 use super::failure::Fault;
 use super::record::{Counted, Record};
 use super::upstream::{Links, Upstream};
+use crate::probe::{self, Look};
+
+/// An answer to a health check takes no longer than this.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An instance as the gateway sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +130,11 @@ impl Target {
             errors: self.errors.load(Ordering::Relaxed),
             late: self.late.load(Ordering::Relaxed),
         }
+    }
+
+    /// Asks it for its health.
+    pub(super) async fn look(&self) -> Look {
+        probe::look(self.spec.address, &self.spec.health_path, LOOK_TIMEOUT).await
     }
 
     /// Whether nothing is to be expected of it now.

@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::event::ReleaseEvent;
-use super::retire::retire;
 use super::spec::ReleaseSpec;
 use crate::deployment::Deployment;
 use crate::error::{Error, Result, Unhealthy, indent};
@@ -112,7 +111,7 @@ async fn back_to_blue(
         reason: went_back.reason.clone(),
     })?;
     let log = indent(&deployment.log_lines(green).await);
-    retire(deployment, green, spec.drain_limit, spec.stop_grace).await?;
+    deployment.retire(green, spec.drain_limit, spec.stop_grace).await?;
     Ok(Error::WentBack {
         green: green.id.clone(),
         blue: blue.id.clone(),

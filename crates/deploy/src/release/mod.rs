@@ -3,7 +3,6 @@
 mod bake;
 mod event;
 mod recovery;
-mod retire;
 mod rollback;
 mod rollout;
 mod spec;

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use super::bake::watch_green;
 use super::event::ReleaseEvent;
 use super::recovery::recover;
-use super::retire::retire;
 use super::spec::ReleaseSpec;
 use super::verify::wait_healthy;
 use crate::clock::now_ms;
@@ -126,7 +125,7 @@ impl Rollout<'_> {
         self.switch(&green, blue_spec).await?;
         if let Some(blue) = blue {
             watch_green(deployment, spec, &green, blue).await?;
-            retire(deployment, blue, spec.drain_limit, blue_spec.stop_grace).await?;
+            deployment.retire(blue, spec.drain_limit, blue_spec.stop_grace).await?;
         }
         deployment.runtimes.keep(&green).await?;
         Ok(green)

@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::docker::DockerRuntime;
-use super::instance::{Instance, InstanceSpec, InstanceStatus, RuntimeHealth};
-use super::interface::Runtime;
+use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth};
 use super::process::ProcessRuntime;
 use crate::error::Result;
 use crate::release::ReleaseSpec;

@@ -4,7 +4,6 @@
 mod dispatch;
 mod docker;
 mod instance;
-mod interface;
 mod process;
 mod procfs;
 

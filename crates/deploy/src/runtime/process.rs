@@ -15,8 +15,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::instance::{Instance, InstanceSpec, InstanceStatus, fill, free_address};
-use super::interface::Runtime;
+use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, fill, free_address};
 use super::procfs::{ProcessFacts, facts, find_by_environment, to_pid};
 use crate::error::{Error, Result};
 use crate::state::file::{open_log, tail};

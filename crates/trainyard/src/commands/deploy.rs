@@ -172,17 +172,9 @@ async fn unless_interrupted<T>(release: impl Future<Output = T>) -> Result<T, Fa
     }
 }
 
-/// The project alone: what is done to a deployment needs no registry.
-fn project(arguments: &ActionArguments) -> Result<Project, Failure> {
-    let uri = arguments.project.tracking.tracking_uri.as_deref();
-    Ok(Project::open(&arguments.project.folder, uri)?)
-}
-
 async fn status(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
-    let project = project(arguments)?;
-    let status = trainyard_deploy::status(&service(&project))
-        .await
-        .map_err(trainyard_pipeline::Error::from)?;
+    let project = arguments.project.open_project()?;
+    let status = trainyard_deploy::status(&service(&project)).await?;
     if arguments.json {
         printer::json(&status)?;
     } else {
@@ -290,9 +282,8 @@ fn report(deployed: &Deployed, json: bool) -> Result<ExitCode, Failure> {
 }
 
 fn history(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
-    let project = project(arguments)?;
-    let entries =
-        trainyard_deploy::history(&service(&project)).map_err(trainyard_pipeline::Error::from)?;
+    let project = arguments.project.open_project()?;
+    let entries = trainyard_deploy::history(&service(&project))?;
     if arguments.json {
         printer::json(&entries)?;
     } else {
@@ -304,11 +295,8 @@ fn history(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
 }
 
 async fn logs(arguments: &LogsArguments) -> Result<ExitCode, Failure> {
-    let uri = arguments.project.tracking.tracking_uri.as_deref();
-    let project = Project::open(&arguments.project.folder, uri)?;
-    let lines = trainyard_deploy::logs(&service(&project), arguments.lines)
-        .await
-        .map_err(trainyard_pipeline::Error::from)?;
+    let project = arguments.project.open_project()?;
+    let lines = trainyard_deploy::logs(&service(&project), arguments.lines).await?;
     for line in lines {
         printer::line(&line);
     }
@@ -316,9 +304,7 @@ async fn logs(arguments: &LogsArguments) -> Result<ExitCode, Failure> {
 }
 
 async fn stop(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
-    let project = project(arguments)?;
-    trainyard_deploy::stop(&service(&project), &|_event| {})
-        .await
-        .map_err(trainyard_pipeline::Error::from)?;
+    let project = arguments.project.open_project()?;
+    trainyard_deploy::stop(&service(&project), &|_event| {}).await?;
     Ok(ExitCode::SUCCESS)
 }

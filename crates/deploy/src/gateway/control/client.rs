@@ -6,8 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{Method, Request};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -15,6 +14,7 @@ use tokio::net::UnixStream;
 use super::message::{GatewayStatus, GoBack, Retire, Retired, Shutdown, Switch};
 use super::socket::reachable;
 use crate::error::{Error, Result};
+use crate::exchange::exchange;
 use crate::gateway::pause::Mode;
 
 /// Bytes of an answer: a status is small, the metrics page is some kilobytes.
@@ -91,7 +91,7 @@ impl Control {
         body: Option<&impl Serialize>,
         limit: Duration,
     ) -> Result<T, Failed> {
-        tokio::time::timeout(limit, self.exchange(method, path, body)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(limit, self.json(method, path, body)).await.unwrap_or_else(|_| {
             Err(Failed::Refused(format!("no answer within {} s", limit.as_secs())))
         })
     }
@@ -103,7 +103,7 @@ impl Control {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    async fn exchange<T: DeserializeOwned>(
+    async fn json<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
@@ -128,10 +128,6 @@ impl Control {
             }
             _ => broken(&error),
         })?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| broken(&error))?;
-        let driver = tokio::spawn(connection);
         let body = body.map(serde_json::to_vec).transpose().map_err(|error| broken(&error))?;
         let request = Request::builder()
             .method(method)
@@ -140,21 +136,12 @@ impl Control {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body.unwrap_or_default())))
             .map_err(|error| broken(&error))?;
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|error| Failed::BrokenOff(error.to_string()))?;
-        let status = response.status();
-        let answer = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
-            .collect()
-            .await
-            .map_err(|error| Failed::BrokenOff(error.to_string()))?
-            .to_bytes();
-        driver.abort();
-        if !status.is_success() {
-            return Err(Failed::Refused(String::from_utf8_lossy(&answer).into_owned()));
+        let answer =
+            exchange(stream, request, ANSWER_BYTES_MAX).await.map_err(Failed::BrokenOff)?;
+        if !answer.status().is_success() {
+            return Err(Failed::Refused(String::from_utf8_lossy(answer.body()).into_owned()));
         }
-        Ok(answer)
+        Ok(answer.into_body())
     }
 }
 

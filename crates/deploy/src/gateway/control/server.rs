@@ -19,12 +19,12 @@ use tokio::sync::Semaphore;
 use super::message::{GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch};
 use super::socket::accept;
 use crate::error::Error;
-use crate::gateway::health_check::look;
 use crate::gateway::judge;
 use crate::gateway::pause::Mode;
 use crate::gateway::route::RetireRefused;
 use crate::gateway::shared::Shared;
 use crate::gateway::target::Target;
+use crate::probe::Look;
 
 /// Bytes of a control request.
 const REQUEST_BYTES_MAX: usize = 1 << 20;
@@ -95,7 +95,7 @@ async fn go_back(shared: &Shared, request: Request<Incoming>) -> Result<Answer, 
     if let (Some(current), Some(standby)) = (&route.current, &route.standby)
         && current.spec.id == from
         // From bad to worse would be no help.
-        && look(standby).await.is_well()
+        && standby.look().await == Look::Well
     {
         judge::go_back(shared, current, &reason);
     }

@@ -9,7 +9,7 @@ use bollard::query_parameters::{
     StartContainerOptions, StopContainerOptions,
 };
 
-use super::engine::{Engine, refused, status};
+use super::engine::{Engine, status};
 use super::labels::{INSTANCE_LABEL, service_filter};
 use super::output;
 use crate::error::Result;
@@ -58,11 +58,9 @@ pub(super) async fn inspect(
     container: &str,
 ) -> Result<Option<(String, ContainerState)>> {
     let request = || engine.docker.inspect_container(container, None::<InspectContainerOptions>);
-    match engine.ask(request).await {
-        Ok(found) => Ok(Some((found.id.unwrap_or_default(), found.state.unwrap_or_default()))),
-        Err(refusal) if status(&refusal) == Some(404) => Ok(None),
-        Err(refusal) => Err(refused(format!("cannot inspect container {container}"), &refusal)),
-    }
+    let doing = || format!("cannot inspect container {container}");
+    let found = engine.call_unless(&[404], doing, request).await?;
+    Ok(found.map(|found| (found.id.unwrap_or_default(), found.state.unwrap_or_default())))
 }
 
 /// Stops a container, keeps its output in a file and removes it.
@@ -75,14 +73,10 @@ pub(super) async fn end(
     let seconds = i32::try_from(grace.as_secs().max(1)).unwrap_or(i32::MAX);
     let options = StopContainerOptions { t: Some(seconds), signal: None };
     let patient = engine.docker.clone().with_timeout(grace + Duration::from_mins(1));
-    match engine.ask(|| patient.stop_container(container, Some(options.clone()))).await {
-        Ok(()) => {}
-        // Gone, or ended before.
-        Err(refusal) if matches!(status(&refusal), Some(304 | 404)) => {}
-        Err(refusal) => {
-            return Err(refused(format!("cannot stop container {container}"), &refusal));
-        }
-    }
+    // Gone, or ended before.
+    let request = || patient.stop_container(container, Some(options.clone()));
+    let doing = || format!("cannot stop container {container}");
+    engine.call_unless(&[304, 404], doing, request).await?;
     // The container must go even where its last words cannot be kept.
     if let Err(error) = output::keep(engine, container, log).await {
         tracing::warn!(%error, container, "the log of a container is lost");
@@ -94,10 +88,8 @@ pub(super) async fn end(
 pub(super) async fn discard(engine: &Engine, container: &str) -> Result<()> {
     let options = RemoveContainerOptions { force: true, v: true, link: false };
     let request = || engine.docker.remove_container(container, Some(options.clone()));
-    match engine.ask(request).await {
-        Ok(()) => Ok(()),
-        // Gone, or somebody else is removing it.
-        Err(refusal) if matches!(status(&refusal), Some(404 | 409)) => Ok(()),
-        Err(refusal) => Err(refused(format!("cannot remove container {container}"), &refusal)),
-    }
+    // Gone, or somebody else is removing it.
+    let doing = || format!("cannot remove container {container}");
+    engine.call_unless(&[404, 409], doing, request).await?;
+    Ok(())
 }

@@ -5,7 +5,7 @@ use futures::StreamExt as _;
 use http::HeaderValue;
 
 use super::auth;
-use super::engine::{Engine, reason, refused, status};
+use super::engine::{Engine, reason};
 use crate::error::{Error, Result};
 use crate::workload::{ContainerSpec, Pull};
 
@@ -25,11 +25,10 @@ pub(super) async fn provide(engine: &Engine, container: &ContainerSpec) -> Resul
 }
 
 async fn exists(engine: &Engine, image: &str) -> Result<bool> {
-    match engine.ask(|| engine.docker.inspect_image(image)).await {
-        Ok(_) => Ok(true),
-        Err(refusal) if status(&refusal) == Some(404) => Ok(false),
-        Err(refusal) => Err(refused(format!("cannot look for image {image}"), &refusal)),
-    }
+    let request = || engine.docker.inspect_image(image);
+    let doing = || format!("cannot look for image {image}");
+    let found = engine.call_unless(&[404], doing, request).await?;
+    Ok(found.is_some())
 }
 
 async fn pull(engine: &Engine, image: &str) -> Result<String> {

@@ -12,7 +12,7 @@ use std::path::Path;
 use bollard::models::{EndpointResource, Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect};
 use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptions};
 
-use super::engine::{Engine, refused, status};
+use super::engine::Engine;
 use super::labels::{labels, service_filter, service_name};
 use crate::error::{Error, Result};
 
@@ -80,12 +80,11 @@ pub(super) async fn provide(engine: &Engine, service_root: &Path) -> Result<Rang
 
 /// Removes a network, if it is there and nobody is in it.
 pub(super) async fn remove(engine: &Engine, name: &str) -> Result<()> {
-    match engine.ask(|| engine.docker.remove_network(name)).await {
-        Ok(()) => Ok(()),
-        // Gone, or somebody else's container joined it: then it is in use.
-        Err(refusal) if matches!(status(&refusal), Some(403 | 404)) => Ok(()),
-        Err(refusal) => Err(refused(format!("cannot remove network {name}"), &refusal)),
-    }
+    // Gone, or somebody else's container joined it: then it is in use.
+    let request = || engine.docker.remove_network(name);
+    let doing = || format!("cannot remove network {name}");
+    engine.call_unless(&[403, 404], doing, request).await?;
+    Ok(())
 }
 
 async fn create(
@@ -108,12 +107,10 @@ async fn create(
         ipam,
         ..NetworkCreateRequest::default()
     };
-    match engine.ask(|| engine.docker.create_network(request.clone())).await {
-        Ok(_) => Ok(()),
-        // Asked again after the daemon went away with the answer.
-        Err(refusal) if status(&refusal) == Some(409) => Ok(()),
-        Err(refusal) => Err(refused(format!("cannot create network {name}"), &refusal)),
-    }
+    let doing = || format!("cannot create network {name}");
+    // It is there when this is asked again after the daemon went away with the answer.
+    engine.call_unless(&[409], doing, || engine.docker.create_network(request.clone())).await?;
+    Ok(())
 }
 
 /// Whether a container in a network has this address.
@@ -139,11 +136,7 @@ async fn range_of(engine: &Engine, name: &str) -> Result<Option<(Range, bool)>> 
 
 async fn inspect(engine: &Engine, name: &str) -> Result<Option<NetworkInspect>> {
     let request = || engine.docker.inspect_network(name, None::<InspectNetworkOptions>);
-    match engine.ask(request).await {
-        Ok(network) => Ok(Some(network)),
-        Err(refusal) if status(&refusal) == Some(404) => Ok(None),
-        Err(refusal) => Err(refused(format!("cannot inspect network {name}"), &refusal)),
-    }
+    engine.call_unless(&[404], || format!("cannot inspect network {name}"), request).await
 }
 
 #[cfg(test)]

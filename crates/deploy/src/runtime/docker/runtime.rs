@@ -19,9 +19,8 @@ use super::{container, create, image, network, output};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::runtime::instance::{
-    HealthVerdict, Instance, InstanceSpec, InstanceStatus, RuntimeHealth, free_address,
+    HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, free_address,
 };
-use crate::runtime::interface::Runtime;
 use crate::state::file::tail as tail_of;
 use crate::state::instances::log_path;
 use crate::workload::{ContainerSpec, Network, RuntimeKind};
