@@ -23,7 +23,7 @@ use crate::state::lock::{self, Holder};
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What an instance is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Requests go to it.
@@ -155,11 +155,7 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
             label: spec.map(|spec| spec.label).unwrap_or_default(),
         });
     }
-    instances.sort_by_key(|report| match report.role {
-        Role::Current => 0,
-        Role::Standby => 1,
-        Role::Other => 2,
-    });
+    instances.sort_by_key(|report| report.role);
     Ok(ServiceStatus {
         url: gateway.as_ref().map(|gateway| url(gateway.listen)),
         gateway,

@@ -1,6 +1,7 @@
 //! Whose fault it is that a request gets no good answer. Said once, here: what may be sent again, what
 //! the metrics and the access log say, and what the judge of a new version counts all follow from it.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -73,20 +74,61 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Who is to blame, the status of the answer, and what the client reads: nothing of addresses, paths or
+    /// the operating system's words.
+    fn verdict(&self) -> (Fault, StatusCode, Cow<'static, str>) {
+        use Fault::{Client, Gateway, Instance};
+        let (fault, status, message) = match self {
+            Self::Refused(status, reason) => (Client, *status, *reason),
+            Self::TooLarge => {
+                (Client, StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large")
+            }
+            Self::BodyBroken => {
+                (Client, StatusCode::BAD_REQUEST, "the request body is malformed or broke off")
+            }
+            Self::BodyTooSlow => {
+                (Client, StatusCode::REQUEST_TIMEOUT, "the request body came too slowly")
+            }
+            Self::Abandoned => (Client, ABANDONED, "the client gave up"),
+            Self::Crowded => (Gateway, StatusCode::SERVICE_UNAVAILABLE, "too many connections"),
+            Self::NoInstance => {
+                (Gateway, StatusCode::SERVICE_UNAVAILABLE, "no instance is deployed")
+            }
+            Self::Exhausted(_) => (
+                Gateway,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the gateway has no room for another connection",
+            ),
+            Self::Connect(_) => {
+                (Instance, StatusCode::BAD_GATEWAY, "the instance cannot be reached")
+            }
+            Self::Broken(_) => {
+                (Instance, StatusCode::BAD_GATEWAY, "the instance broke off before it answered")
+            }
+            Self::Timeout(limit) => {
+                let message = format!("the instance did not answer within {} s", limit.as_secs());
+                return (Instance, StatusCode::GATEWAY_TIMEOUT, message.into());
+            }
+            Self::Silent => {
+                (Instance, StatusCode::SERVICE_UNAVAILABLE, "the instance does not respond")
+            }
+            Self::FellSilent => {
+                (Instance, StatusCode::GATEWAY_TIMEOUT, "the instance does not respond")
+            }
+        };
+        (fault, status, message.into())
+    }
+
     pub(super) fn fault(&self) -> Fault {
-        match self {
-            Self::Refused(..)
-            | Self::TooLarge
-            | Self::BodyBroken
-            | Self::BodyTooSlow
-            | Self::Abandoned => Fault::Client,
-            Self::Crowded | Self::NoInstance | Self::Exhausted(_) => Fault::Gateway,
-            Self::Connect(_)
-            | Self::Broken(_)
-            | Self::Timeout(_)
-            | Self::Silent
-            | Self::FellSilent => Fault::Instance,
-        }
+        self.verdict().0
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.verdict().1
+    }
+
+    pub(super) fn message(&self) -> Cow<'static, str> {
+        self.verdict().2
     }
 
     /// What a failed connection means: where this side is out of something, the instance is not to blame.
@@ -103,41 +145,6 @@ impl Failure {
     /// Whether no byte of the request reached an instance.
     pub(super) fn is_unsent(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Silent | Self::Exhausted(_))
-    }
-
-    pub(super) fn status(&self) -> StatusCode {
-        match self {
-            Self::Refused(status, _) => *status,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyBroken => StatusCode::BAD_REQUEST,
-            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Abandoned => ABANDONED,
-            Self::Crowded | Self::NoInstance | Self::Exhausted(_) | Self::Silent => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Self::Connect(_) | Self::Broken(_) => StatusCode::BAD_GATEWAY,
-            Self::Timeout(_) | Self::FellSilent => StatusCode::GATEWAY_TIMEOUT,
-        }
-    }
-
-    /// What the client reads: nothing of addresses, paths or the operating system's words.
-    pub(super) fn message(&self) -> String {
-        match self {
-            Self::Refused(_, reason) => (*reason).to_owned(),
-            Self::TooLarge => "the request body is too large".to_owned(),
-            Self::BodyBroken => "the request body is malformed or broke off".to_owned(),
-            Self::BodyTooSlow => "the request body came too slowly".to_owned(),
-            Self::Abandoned => "the client gave up".to_owned(),
-            Self::Crowded => "too many connections".to_owned(),
-            Self::NoInstance => "no instance is deployed".to_owned(),
-            Self::Exhausted(_) => "the gateway has no room for another connection".to_owned(),
-            Self::Connect(_) => "the instance cannot be reached".to_owned(),
-            Self::Broken(_) => "the instance broke off before it answered".to_owned(),
-            Self::Timeout(limit) => {
-                format!("the instance did not answer within {} s", limit.as_secs())
-            }
-            Self::Silent | Self::FellSilent => "the instance does not respond".to_owned(),
-        }
     }
 
     /// What the operator reads beside it, in the log.

@@ -13,7 +13,7 @@ use trainyard_net::{Open, Protocols};
 
 use super::access_log::AccessLog;
 use super::control::{self, socket};
-use super::handover::{self, Estate, Inherited};
+use super::handover::{self, Estate};
 use super::metrics::Metrics;
 use super::options::GatewayOptions;
 use super::paths::{Audience, Paths};
@@ -148,22 +148,20 @@ async fn inherit(folder: &Folder) -> Result<Held> {
         let folder = folder.clone();
         move || handover::take_over(&folder)
     });
-    let Inherited { clients, commands, lock } =
+    // That they do not block is a property of the sockets, and the other gateway's did not.
+    let [clients, commands, lock] =
         taken.await.map_err(|error| failed(std::io::Error::other(error)))??;
     Ok(Held {
-        clients: TcpListener::from_std(clients).map_err(failed)?,
-        commands: UnixListener::from_std(commands).map_err(failed)?,
-        lock: Lock::inherited(lock, &folder.gateway_lock(), "gateway")?,
+        clients: TcpListener::from_std(clients.into()).map_err(failed)?,
+        commands: UnixListener::from_std(commands.into()).map_err(failed)?,
+        lock: Lock::inherited(lock.into(), &folder.gateway_lock(), "gateway")?,
     })
 }
 
 /// What a successor would get.
 fn estate(clients: &TcpListener, commands: &UnixListener, lock: &Lock) -> std::io::Result<Estate> {
-    Ok(Estate {
-        clients: clients.as_fd().try_clone_to_owned()?,
-        commands: commands.as_fd().try_clone_to_owned()?,
-        lock: lock.share()?.into(),
-    })
+    let (clients, commands) = (clients.as_fd(), commands.as_fd());
+    Ok([clients.try_clone_to_owned()?, commands.try_clone_to_owned()?, lock.share()?.into()])
 }
 
 /// Accepts connections until the gateway is to end.

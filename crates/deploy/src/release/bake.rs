@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use super::event::ReleaseEvent;
 use super::spec::ReleaseSpec;
+use super::verify::{Seen, explain};
 use crate::deployment::Deployment;
-use crate::error::{Error, Result, Unhealthy, indent};
+use crate::error::{Error, Result, indent};
 use crate::gateway::WentBack;
 use crate::gateway::control::GoBack;
 use crate::runtime::{HealthVerdict, Instance, InstanceStatus};
@@ -68,19 +69,9 @@ pub(crate) async fn watch_green(
                 return Ok(());
             }
         } else if ended_since.get_or_insert_with(Instant::now).elapsed() > NOTICE_LIMIT {
-            return Err(Error::Unhealthy(Box::new(Unhealthy {
-                instance: green.id.clone(),
-                probe: "after the switch".to_owned(),
-                answer: "neither instance answers".to_owned(),
-                successes: (0, spec.successes_in_row),
-                waited: start.elapsed(),
-                exit: ended,
-                health_log: Vec::new(),
-                events: deployment.runtimes.events(green).await.unwrap_or_default(),
-                log: deployment.log_lines(green).await,
-                log_path: green.log_path.clone(),
-                serving: None,
-            })));
+            let seen = Seen::new("after the switch", "neither instance answers");
+            let unhealthy = explain(deployment, spec, green, start, 0, seen).await;
+            return Err(Error::Unhealthy(Box::new(unhealthy)));
         }
         tokio::time::sleep(WATCH_INTERVAL).await;
     }

@@ -32,10 +32,15 @@ enum Round {
 }
 
 /// A question and its answer.
-#[derive(Clone)]
-struct Seen {
+pub(super) struct Seen {
     question: String,
     answer: String,
+}
+
+impl Seen {
+    pub(super) fn new(question: impl Into<String>, answer: impl Into<String>) -> Self {
+        Self { question: question.into(), answer: answer.into() }
+    }
 }
 
 /// Checks until enough successes in a row, or until the deadline. `serving` goes on serving if green is no
@@ -126,8 +131,7 @@ impl Checks<'_> {
     }
 
     fn seen(&self, probe: &Probe, answer: String) -> Seen {
-        let question = format!("{} http://{}{}", probe.method, self.green.address, probe.path);
-        Seen { question, answer }
+        Seen::new(format!("{} http://{}{}", probe.method, self.green.address, probe.path), answer)
     }
 
     /// Tells an answer unless it is the one before.
@@ -148,7 +152,7 @@ fn unexpected(answer: &Answer, prediction: &Probe) -> String {
 }
 
 /// Everything that is known about an instance that failed.
-async fn explain(
+pub(super) async fn explain(
     deployment: &Deployment<'_>,
     spec: &ReleaseSpec,
     green: &Instance,
