@@ -103,7 +103,7 @@ impl ServiceStatus {
 
 /// Asks an instance for its health.
 async fn health(instance: &Instance, spec: Option<&ReleaseSpec>) -> Health {
-    let path = spec.map_or(HEALTH_PATH, |spec| &spec.health_path);
+    let path = spec.map_or(HEALTH_PATH, |spec| spec.health_path.as_str());
     match probe::look(instance.address, path, HEALTH_TIMEOUT).await {
         Look::Well => Health::Well,
         Look::Sick(said) => Health::Sick(said),

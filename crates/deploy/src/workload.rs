@@ -259,9 +259,10 @@ mod tests {
 
     #[test]
     fn names_are_those_of_users() {
-        let runtimes = RuntimeKind::ALL.map(|runtime| runtime.name().parse().unwrap());
+        let runtimes =
+            RuntimeKind::ALL.map(|runtime| runtime.name().parse::<RuntimeKind>().unwrap());
         assert_eq!(runtimes, RuntimeKind::ALL);
-        let pulls = Pull::NAMES.map(|name| name.parse().unwrap());
+        let pulls = Pull::NAMES.map(|name| name.parse::<Pull>().unwrap());
         assert_eq!(pulls, [Pull::Always, Pull::Missing, Pull::Never]);
         assert!("podman".parse::<RuntimeKind>().is_err());
         let networks = ["own", "host", "shop"].map(Network::from);

@@ -77,14 +77,14 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
 type Refused = (StatusCode, String);
 
 /// A command that could not be carried out.
-fn failed(error: Error) -> Refused {
+fn failed(error: &Error) -> Refused {
     (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
 async fn switch(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
     let Switch { current, standby, bake_limits } = parse(request).await?;
     let id = current.id.clone();
-    shared.routes.switch(current, standby, bake_limits).map_err(failed)?;
+    shared.routes.switch(current, standby, bake_limits).map_err(|error| failed(&error))?;
     tracing::info!(instance = id, "switched");
     Ok(json(&()))
 }
@@ -105,7 +105,7 @@ async fn go_back(shared: &Shared, request: Request<Incoming>) -> Result<Answer, 
 async fn mode(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
     let mode: Mode = parse(request).await?;
     tracing::info!(?mode, "the mode changes");
-    shared.pause.set(mode).map_err(failed)?;
+    shared.pause.set(mode).map_err(|error| failed(&error))?;
     Ok(json(&()))
 }
 
@@ -115,7 +115,7 @@ async fn retire(shared: &Shared, request: Request<Incoming>) -> Result<Answer, R
         RetireRefused::Current => {
             (StatusCode::CONFLICT, format!("{id} is where requests go; switch first"))
         }
-        RetireRefused::State(error) => failed(error),
+        RetireRefused::State(error) => failed(&error),
     })?;
     let left = match target {
         Some(target) => target.drained(Duration::from_millis(limit_ms)).await,
