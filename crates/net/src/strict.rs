@@ -297,10 +297,11 @@ mod tests {
     #[test]
     fn trailers_are_spoilt_so_that_nobody_waits_for_their_end() {
         let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
-        for trailers in ["a: b\n\r\n", "\n", "a: b\r\n\n"] {
+        // A line that is empty has no room for both carriage returns: whatever comes next is the second.
+        for trailers in ["a: b\n", "a: b\n\r\n", "a: b\r\n\n\r\n"] {
             let spoilt = seen(format!("{head}{trailers}").as_bytes()).unwrap();
             let tail = spoilt.strip_prefix(head.as_bytes()).unwrap();
-            assert!(tail.ends_with(b"\r") && !tail.ends_with(b"\n"), "{tail:?}");
+            assert!(tail.ends_with(b"\r\r"), "{tail:?}");
         }
     }
 
