@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
+use trainyard_base::words::HEALTH_PATH;
 
 use crate::error::Result;
 use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GatewayStatus};
 use crate::probe::{self, Look};
-use crate::release::{HEALTH_PATH, ReleaseSpec};
+use crate::release::ReleaseSpec;
 use crate::runtime::{Instance, InstanceStatus, Runtimes};
 use crate::service::{Service, url};
 use crate::state::file::{read_json, tail};

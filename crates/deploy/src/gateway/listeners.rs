@@ -9,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::net::TcpListener;
+use trainyard_base::prometheus;
 use trainyard_net::{Limits, Paced, Protocols};
 
 use super::paths::Audience;
@@ -61,7 +62,7 @@ fn page(shared: &Shared, request: &Request<Paced>) -> Response<Full<Bytes>> {
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    let kind = HeaderValue::from_static(prometheus::MEDIA_TYPE);
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }

@@ -11,5 +11,4 @@ mod verify;
 pub use event::ReleaseEvent;
 pub use rollback::rollback;
 pub use rollout::{Released, release};
-pub(crate) use spec::HEALTH_PATH;
 pub use spec::{BakeLimits, ReleaseSpec};

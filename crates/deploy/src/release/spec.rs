@@ -7,12 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use trainyard_base::words::HEALTH_PATH;
 
 use crate::probe::Probe;
 use crate::workload::Workload;
-
-/// Where instances say whether they are well, unless the release says otherwise.
-pub(crate) const HEALTH_PATH: &str = "/health";
 
 /// What to release and when it counts as good.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
