@@ -299,8 +299,9 @@ async fn an_address_that_somebody_took_is_passed_over() {
     let blue: Ipv4Addr = given.trim().split('/').next().unwrap().parse().unwrap();
     let after = |number: u32| Ipv4Addr::from_bits(blue.to_bits() + number).to_string();
     // Green's turn would be the next.
-    let stranger = ["run", "-d", "--network", network, "--ip", &after(1), &yard.image];
-    let stranger = yard.engine.docker(&[&stranger[..], &["backend", "--port", "8080"]].concat());
+    let next = after(1);
+    let run = ["run", "-d", "--network", network, "--ip", next.as_str(), yard.image.as_str()];
+    let stranger = yard.engine.docker(&[&run[..], &["backend", "--port", "8080"]].concat());
     let said = yard.deployed("green", &[]).await;
     assert!(said.contains(&format!("started r2 on {}:8080", after(2))), "{said}");
     serves(&yard, "green").await;
