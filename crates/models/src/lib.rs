@@ -22,3 +22,4 @@ mod tests;
 
 pub use load::{Format, LoadedModel, load, load_bytes};
 pub use predictor::{Error, Prediction, Predictor, Result};
+pub use sklearn::estimators_table;

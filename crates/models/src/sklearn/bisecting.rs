@@ -6,7 +6,11 @@
 use super::data::{Output, Table};
 use super::estimator::{Estimator, Fields};
 use super::projection::Centres;
+use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] =
+    &[Reader::new(&["BisectingKMeans"], |fields, _| bisecting(fields))];
 
 /// Levels of the tree. Each level parts a cluster, so that only a chain of outliers goes deep.
 const MAX_DEPTH: usize = 1_000;
@@ -24,7 +28,7 @@ enum Node {
     Pair { centres: [Vec<f64>; 2], norms: [f64; 2], children: [usize; 2] },
 }
 
-pub(super) fn bisecting(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn bisecting(fields: Fields<'_>) -> Result<Boxed> {
     let centres = Centres::read(fields)?;
     let features = centres.0.columns;
     let mean = fields.optional_numbers("_X_mean")?.unwrap_or_else(|| vec![0.0; features]);

@@ -5,8 +5,25 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both};
+use super::reader::{Boxed, Reader};
 use crate::python::{Node, Value};
 use crate::{Error, Result, lightgbm, xgboost};
+
+pub(super) const READERS: &[Reader] = &[Reader::new(
+    &[
+        "XGBModel",
+        "XGBClassifier",
+        "XGBRegressor",
+        "XGBRanker",
+        "XGBRFClassifier",
+        "XGBRFRegressor",
+        "LGBMModel",
+        "LGBMClassifier",
+        "LGBMRegressor",
+        "LGBMRanker",
+    ],
+    |fields, _| load(fields),
+)];
 
 #[derive(Debug)]
 struct Boosted {
@@ -26,7 +43,7 @@ enum Booster {
     Lightgbm(lightgbm::Booster),
 }
 
-pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn load(fields: Fields<'_>) -> Result<Boxed> {
     let classifier = fields.name().ends_with("Classifier");
     let own = fields.value("_Booster")?;
     let handle = own

@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max, expit, softmax};
-use super::members::{Boxed, places};
+use super::members::places;
+use super::reader::{Boxed, Names, Nested, Reader};
 use crate::Result;
 use crate::numeric::interpolation::interpolate;
 use crate::python::Value;
 
+pub(super) const READERS: &[Reader] = &[Reader::new(&["CalibratedClassifierCV"], Calibrated::read)
+    .note("sigmoid, isotonic, temperature")
+    .names(Names::Inner(&["calibrated_classifiers_", "estimator"]))];
+
 /// `CalibratedClassifierCV`: the mean of classifiers whose scores go through fitted curves.
 #[derive(Debug)]
-pub(super) struct Calibrated {
+struct Calibrated {
     parts: Vec<(Boxed, Vec<Curve>, Vec<usize>)>,
     classes: Arc<Classes>,
 }
@@ -60,15 +65,13 @@ impl Curve {
 }
 
 impl Calibrated {
-    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
+    fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         let classes = fields.classes("classes_")?;
         let mut parts = Vec::new();
         for part in fields.items("calibrated_classifiers_")? {
             let part = Fields(part);
-            let member = super::load(
-                part.value("estimator").or_else(|_| part.value("base_estimator"))?,
-                depth + 1,
-            )?;
+            let member =
+                nested.load(part.value("estimator").or_else(|_| part.value("base_estimator"))?)?;
             let curves = part
                 .items("calibrators")?
                 .into_iter()
@@ -80,7 +83,7 @@ impl Calibrated {
             }
             parts.push((member, curves, places));
         }
-        Ok(Self { parts, classes })
+        Ok(Box::new(Self { parts, classes }))
     }
 }
 
@@ -126,8 +129,8 @@ impl Estimator for Calibrated {
         true
     }
 
-    fn size_bytes(&self) -> usize {
-        self.parts.iter().map(|(member, _, _)| member.size_bytes()).sum()
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        self.parts.iter().map(|(member, _, _)| &**member).collect()
     }
 }
 

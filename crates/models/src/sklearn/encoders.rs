@@ -4,8 +4,15 @@ use std::collections::HashMap;
 
 use super::data::{Column, Matrix, Sparse, Table};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Reader};
 use crate::python::{Elements, Value};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new(&["OneHotEncoder"], |fields, _| one_hot(fields)),
+    Reader::new(&["OrdinalEncoder"], |fields, _| ordinal(fields)),
+    Reader::new(&["LabelEncoder"], |fields, _| label(fields)),
+];
 
 /// A category: text, a number by its bits, or missing (`None` and NaN alike).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -170,7 +177,7 @@ struct OneHot {
     sparse: bool,
 }
 
-pub(super) fn one_hot(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn one_hot(fields: Fields<'_>) -> Result<Boxed> {
     let columns = columns(fields)?;
     let drop = fields.optional("_drop_idx_after_grouping").or_else(|| fields.optional("drop_idx_"));
     let dropped = match drop {
@@ -233,6 +240,10 @@ impl Estimator for OneHot {
         }
         Ok(Table::Matrix(result.filled(0, x.rows())?))
     }
+
+    fn takes_frame(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]
@@ -244,7 +255,7 @@ struct Ordinal {
     saw_nan: Vec<bool>,
 }
 
-pub(super) fn ordinal(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn ordinal(fields: Fields<'_>) -> Result<Boxed> {
     let unknown = match fields.text("handle_unknown", "error") {
         "error" => Unknown::Error,
         "use_encoded_value" => Unknown::Value(fields.float("unknown_value").unwrap_or(f64::NAN)),
@@ -289,13 +300,17 @@ impl Estimator for Ordinal {
         }
         Ok(Table::Matrix(result))
     }
+
+    fn takes_frame(&self) -> bool {
+        true
+    }
 }
 
 /// `LabelEncoder`: the numbers of classes.
 #[derive(Debug)]
 struct Label(Encoded);
 
-pub(super) fn label(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn label(fields: Fields<'_>) -> Result<Boxed> {
     let keys = categories(fields, fields.value("classes_")?)?;
     let width = keys.len();
     let place = keys.into_iter().enumerate().map(|(at, key)| (key, at)).collect();
@@ -309,5 +324,9 @@ impl Estimator for Label {
             self.0.codes(&x.column(0)?, Unknown::Error).map_err(|row| unseen(&x, 0, row))?;
         let values = codes.into_iter().map(|code| code.map_or(f64::NAN, |code| code as f64));
         Ok(Table::Matrix(Matrix::new(x.rows(), 1, values.collect())))
+    }
+
+    fn takes_frame(&self) -> bool {
+        true
     }
 }

@@ -45,8 +45,19 @@ pub(crate) trait Estimator: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether it looks at the names or the text of columns; all others take their input as numbers.
+    fn takes_frame(&self) -> bool {
+        self.parts().iter().any(|part| part.takes_frame())
+    }
+
+    /// The estimators that it hands its input on to, or what it made of that.
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        Vec::new()
+    }
+
+    /// Bytes held, roughly.
     fn size_bytes(&self) -> usize {
-        0
+        self.parts().iter().map(|part| part.size_bytes()).sum()
     }
 }
 

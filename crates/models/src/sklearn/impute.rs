@@ -3,8 +3,14 @@
 use super::data::{Column, Frame, Matrix, Table};
 use super::encoders::{Key, check_width, keys};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Reader};
 use crate::python::Elements;
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new(&["SimpleImputer"], |fields, _| imputer(fields)),
+    Reader::new(&["MissingIndicator"], |fields, _| indicator(fields)),
+];
 
 /// `SimpleImputer`
 #[derive(Debug)]
@@ -22,7 +28,7 @@ enum Fill {
     Text(String),
 }
 
-pub(super) fn imputer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn imputer(fields: Fields<'_>) -> Result<Boxed> {
     let statistics = fields.value("statistics_")?;
     let keep_empty =
         fields.flag("keep_empty_features", false) || fields.text("strategy", "mean") == "constant";
@@ -90,6 +96,10 @@ impl Estimator for Imputer {
         }
         Table::beside(vec![Table::Frame(frame)], rows)
     }
+
+    fn takes_frame(&self) -> bool {
+        true
+    }
 }
 
 impl Fill {
@@ -134,7 +144,7 @@ pub(super) struct Indicator {
     strict: bool,
 }
 
-pub(super) fn indicator(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn indicator(fields: Fields<'_>) -> Result<Boxed> {
     Ok(Box::new(Indicator::read(fields)?))
 }
 
@@ -186,6 +196,10 @@ impl Indicator {
 impl Estimator for Indicator {
     fn transform(&self, x: Table) -> Result<Table> {
         Ok(Table::Matrix(self.mask(&x)?))
+    }
+
+    fn takes_frame(&self) -> bool {
+        true
     }
 }
 

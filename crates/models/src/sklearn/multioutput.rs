@@ -1,18 +1,31 @@
-//! `MultiOutput*` and chains: an estimator for each output.
+//! `MultiOutput*`: an estimator for each output.
 
 use super::data::{Matrix, Output, Table};
-use super::estimator::Estimator;
-use super::members::{Boxed, total_size};
+use super::estimator::{Estimator, Fields};
+use super::members::{members, parts};
+use super::reader::{Boxed, Names, Nested, Reader};
 use crate::Result;
 
+pub(super) const READERS: &[Reader] =
+    &[Reader::new(&["MultiOutputClassifier", "MultiOutputRegressor"], MultiOutput::read)
+        .names(Names::Inner(&["estimators_"]))];
+
 #[derive(Debug)]
-pub(super) struct MultiOutput(pub(super) Vec<Boxed>);
+struct MultiOutput {
+    members: Vec<Boxed>,
+}
+
+impl MultiOutput {
+    fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
+        Ok(Box::new(Self { members: members(fields, "estimators_", nested)? }))
+    }
+}
 
 impl Estimator for MultiOutput {
     fn predict(&self, x: &Table) -> Result<Output> {
         let mut columns = Vec::new();
         let mut labels = Vec::new();
-        for member in &self.0 {
+        for member in &self.members {
             match member.predict(x)? {
                 Output::Labels(chosen, classes) => labels.push((chosen, classes)),
                 other => columns.push(other.numbers()?),
@@ -24,7 +37,7 @@ impl Estimator for MultiOutput {
         Ok(Output::Table(Matrix::beside(&columns, x.rows())?))
     }
 
-    fn size_bytes(&self) -> usize {
-        total_size(&self.0)
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        parts(&self.members)
     }
 }

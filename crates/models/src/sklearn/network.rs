@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both, expit, labels_of_scores, softmax};
+use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] =
+    &[Reader::new(&["MLPClassifier", "MLPRegressor"], |fields, _| network(fields))];
 
 /// `MLP*`
 #[derive(Debug)]
@@ -55,7 +59,7 @@ impl Activation {
     }
 }
 
-pub(super) fn network(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn network(fields: Fields<'_>) -> Result<Boxed> {
     let classes =
         if fields.name() == "MLPClassifier" { Some(fields.classes("classes_")?) } else { None };
     let mut layers = Vec::new();

@@ -2,11 +2,18 @@
 
 use super::super::data::{Matrix, Table};
 use super::super::estimator::{Estimator, Fields, numbers};
+use super::super::reader::{Boxed, Nested, Reader};
 use super::link::{Link, Linked, RawScores};
-use super::{build, feature_count};
+use super::raw::{build, feature_count};
 use crate::python::{Elements, Value};
 use crate::tree::{CategorySet, Forest, NodeSpec, Split, Test, TreeSpec};
 use crate::{Error, Result};
+
+pub(in super::super) const READERS: &[Reader] = &[Reader::new(
+    &["HistGradientBoostingClassifier", "HistGradientBoostingRegressor"],
+    hist_boosted,
+)
+.note("categories, missing values")];
 
 /// `HistGradientBoosting*`
 #[derive(Debug)]
@@ -14,13 +21,10 @@ struct HistBoosted {
     forest: Forest<f64, f64>,
     features: usize,
     baseline: Vec<f64>,
-    preprocessor: Option<Box<dyn Estimator>>,
+    preprocessor: Option<Boxed>,
 }
 
-pub(in super::super) fn hist_boosted(
-    fields: Fields<'_>,
-    depth: usize,
-) -> Result<Box<dyn Estimator>> {
+fn hist_boosted(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let classes = if fields.name().ends_with("Classifier") {
         Some(fields.classes("classes_")?)
     } else {
@@ -65,10 +69,8 @@ pub(in super::super) fn hist_boosted(
             specs.push(spec);
         }
     }
-    let preprocessor = fields
-        .optional("_preprocessor")
-        .map(|value| super::super::load(value, depth + 1))
-        .transpose()?;
+    let preprocessor =
+        fields.optional("_preprocessor").map(|value| nested.load(value)).transpose()?;
     let features = feature_count(fields)?;
     // Encoded categories stand before the other columns; there are as many.
     let scores = HistBoosted {
@@ -197,6 +199,10 @@ impl RawScores for HistBoosted {
         raw.each_row_mut().for_each(|row| row.copy_from_slice(&self.baseline));
         self.forest.add_to(&x.values, x.columns, &mut raw.values);
         Ok(raw)
+    }
+
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        self.preprocessor.as_deref().into_iter().collect()
     }
 
     fn size_bytes(&self) -> usize {

@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use super::data::{Matrix, Table};
 use super::encoders::{Key, categories, check_width, keys};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Reader};
 use crate::Result;
+
+pub(super) const READERS: &[Reader] =
+    &[Reader::new(&["TargetEncoder"], |fields, _| target(fields)).note("also several classes")];
 
 /// `TargetEncoder`: each category becomes the mean of the target that training saw.
 #[derive(Debug)]
@@ -16,7 +20,7 @@ struct Target {
     means: Vec<f64>,
 }
 
-pub(super) fn target(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn target(fields: Fields<'_>) -> Result<Boxed> {
     let columns = fields
         .items("categories_")?
         .into_iter()
@@ -64,5 +68,9 @@ impl Estimator for Target {
             }
         }
         Ok(Table::Matrix(result))
+    }
+
+    fn takes_frame(&self) -> bool {
+        true
     }
 }
