@@ -10,6 +10,7 @@ mod numeric;
 pub mod onnx;
 mod predictor;
 mod python;
+mod refusal;
 mod sklearn;
 pub mod tree;
 mod xgboost;

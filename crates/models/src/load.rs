@@ -11,7 +11,7 @@ use crate::xgboost::XgboostModel;
 use crate::{Error, Predictor, Result};
 
 /// Bytes of one model file. The largest forests people serve are a few gigabytes in memory.
-const MAX_FILE_BYTES: u64 = 2 << 30;
+const FILE_BYTES_MAX: u64 = 2 << 30;
 
 /// A model folder in memory.
 #[derive(Debug)]
@@ -112,9 +112,9 @@ fn object(folder: &Path, file: &str, predict_fn: &str) -> Result<Box<dyn Predict
     Ok(Box::new(SklearnModel::new(heap.value(root), predict_fn)?))
 }
 
-/// Reads a file of the folder, which must lie within it and within [`MAX_FILE_BYTES`].
+/// Reads a file of the folder, which must lie within it and within [`FILE_BYTES_MAX`].
 fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
-    let bytes = read_file(folder, name, MAX_FILE_BYTES)?;
+    let bytes = read_file(folder, name, FILE_BYTES_MAX)?;
     bytes.ok_or_else(|| Error::Malformed {
         file: name.to_owned(),
         reason: "the model folder has no such file".to_owned(),

@@ -1,9 +1,10 @@
 //! JSON as Python writes it: with `NaN`, `Infinity` and `-Infinity`.
 
-use super::{Document, MAX_DEPTH};
+use super::value::{DEPTH_MAX, Document};
+use crate::refusal::{Refusal, Result};
 
 /// Parses a whole text.
-pub(crate) fn parse(text: &str) -> Result<Document, String> {
+pub(crate) fn parse(text: &str) -> Result<Document> {
     let mut parser = Parser { text, at: 0 };
     let document = parser.value(0)?;
     parser.skip_space();
@@ -27,8 +28,8 @@ impl<'a> Parser<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn error(&self, what: &str) -> String {
-        format!("JSON: {what} at byte {}", self.at)
+    fn error(&self, what: &str) -> Refusal {
+        format!("JSON: {what} at byte {}", self.at).into()
     }
 
     fn skip_space(&mut self) {
@@ -45,9 +46,9 @@ impl<'a> Parser<'a> {
         found
     }
 
-    fn value(&mut self, depth: usize) -> Result<Document, String> {
-        if depth > MAX_DEPTH {
-            return Err(format!("JSON: values nest deeper than {MAX_DEPTH}"));
+    fn value(&mut self, depth: usize) -> Result<Document> {
+        if depth > DEPTH_MAX {
+            return Err(format!("JSON: values nest deeper than {DEPTH_MAX}").into());
         }
         self.skip_space();
         match self.peek() {
@@ -65,7 +66,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Document, String> {
+    fn number(&mut self) -> Result<Document> {
         let len = self
             .rest()
             .bytes()
@@ -80,7 +81,7 @@ impl<'a> Parser<'a> {
         Ok(number)
     }
 
-    fn list(&mut self, depth: usize) -> Result<Document, String> {
+    fn list(&mut self, depth: usize) -> Result<Document> {
         self.at += 1;
         let mut items = Vec::new();
         self.skip_space();
@@ -99,7 +100,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<Document, String> {
+    fn map(&mut self, depth: usize) -> Result<Document> {
         self.at += 1;
         let mut entries = Vec::new();
         self.skip_space();
@@ -124,7 +125,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn string(&mut self) -> Result<String, String> {
+    fn string(&mut self) -> Result<String> {
         if !self.eat("\"") {
             return Err(self.error("no text"));
         }
@@ -156,7 +157,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Four digits, or two times four for characters beyond the basic plane.
-    fn unicode(&mut self) -> Result<char, String> {
+    fn unicode(&mut self) -> Result<char> {
         let first = self.hex()?;
         let code = if (0xd800..0xdc00).contains(&first) && self.eat("\\u") {
             let second = self.hex()?;
@@ -167,7 +168,7 @@ impl<'a> Parser<'a> {
         Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
     }
 
-    fn hex(&mut self) -> Result<u32, String> {
+    fn hex(&mut self) -> Result<u32> {
         let digits = self.rest().get(..4).ok_or_else(|| self.error("a cut escape"))?;
         let code = u32::from_str_radix(digits, 16).map_err(|_| self.error("a bad escape"))?;
         self.at += 4;
@@ -209,6 +210,6 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
-        assert!(parse(&"[".repeat(100_000)).unwrap_err().contains("deeper"));
+        assert!(parse(&"[".repeat(100_000)).unwrap_err().to_string().contains("deeper"));
     }
 }

@@ -6,8 +6,8 @@ use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 
 use super::linear::LinearLeaves;
 use super::objective::Objective;
-use super::text::Text;
-use super::{malformed, tree};
+use super::text::{Text, malformed};
+use super::tree;
 use crate::input::Input;
 use crate::tree::Forest;
 use crate::{Error, Prediction, Predictor, Result};

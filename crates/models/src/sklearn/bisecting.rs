@@ -13,7 +13,7 @@ pub(super) const READERS: &[Reader] =
     &[Reader::new(&["BisectingKMeans"], |fields, _| bisecting(fields))];
 
 /// Levels of the tree. Each level parts a cluster, so that only a chain of outliers goes deep.
-const MAX_DEPTH: usize = 1_000;
+const DEPTH_MAX: usize = 1_000;
 
 #[derive(Debug)]
 struct Bisecting {
@@ -45,7 +45,7 @@ fn bisecting(fields: Fields<'_>) -> Result<Boxed> {
                 clusters += 1;
                 Node::Cluster(node.count("label")? as i64)
             }
-            [Some(left), Some(right)] if depth < MAX_DEPTH && nodes.len() < 2 * centres.0.rows => {
+            [Some(left), Some(right)] if depth < DEPTH_MAX && nodes.len() < 2 * centres.0.rows => {
                 let centre = |side| {
                     let mut centre = Fields(side).numbers("center")?;
                     if centre.len() != features {

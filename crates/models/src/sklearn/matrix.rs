@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 
 /// Cells of one intermediate result, 1 GiB; a one-hot encoding of a large batch is the largest.
-const MAX_CELLS: usize = 1 << 27;
+const CELLS_MAX: usize = 1 << 27;
 
 /// Numbers, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +20,7 @@ impl Matrix {
     }
 
     pub(crate) fn zeros(rows: usize, columns: usize) -> Result<Self> {
-        let cells = rows.checked_mul(columns).filter(|&cells| cells <= MAX_CELLS);
+        let cells = rows.checked_mul(columns).filter(|&cells| cells <= CELLS_MAX);
         let cells = cells.ok_or_else(|| {
             Error::Input(format!(
                 "{rows} rows of {columns} columns are too much at once; send fewer rows"

@@ -10,6 +10,7 @@ use super::families::{load, reader};
 use super::reader::{Boxed, Names};
 use crate::input::Input;
 use crate::python::{self, Heap, Id, Value};
+use crate::refusal::Refusal;
 use crate::{Error, Prediction, Predictor, Result};
 
 /// A scikit-learn estimator with the method that answers.
@@ -36,14 +37,12 @@ pub(crate) fn read_object(bytes: &[u8], file: &str) -> Result<(Heap, Id)> {
     // A zip archive is skops; everything else is taken for a pickle.
     let read =
         if bytes.starts_with(b"PK\x03\x04") { python::skops::read } else { python::pickle::read };
-    read(bytes).map_err(|reason| {
-        if reason.contains("models are made of here") {
-            return Error::Unsupported {
-                what: format!("{file}: {reason}, and"),
-                hint: "models of your own classes and functions run in Python workers".to_owned(),
-            };
-        }
-        Error::Malformed { file: file.to_owned(), reason }
+    read(bytes).map_err(|refusal| match refusal {
+        Refusal::Foreign(what) => Error::Unsupported {
+            what: format!("{file}: {what}, and"),
+            hint: "models of your own classes and functions run in Python workers".to_owned(),
+        },
+        Refusal::Malformed(reason) => Error::Malformed { file: file.to_owned(), reason },
     })
 }
 

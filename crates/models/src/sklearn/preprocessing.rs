@@ -214,7 +214,7 @@ struct Polynomial {
 }
 
 /// Terms of one expansion.
-const MAX_TERMS: usize = 1_000_000;
+const TERMS_MAX: usize = 1_000_000;
 
 fn polynomial(fields: Fields<'_>) -> Result<Boxed> {
     let from = fields.count("n_features_in_")?;
@@ -236,8 +236,8 @@ fn polynomial(fields: Fields<'_>) -> Result<Boxed> {
             for column in first..from {
                 next.push(product.iter().copied().chain([column]).collect());
             }
-            if next.len() > MAX_TERMS {
-                return Err(fields.malformed(format!("more than {MAX_TERMS} terms")));
+            if next.len() > TERMS_MAX {
+                return Err(fields.malformed(format!("more than {TERMS_MAX} terms")));
             }
         }
         level = next;

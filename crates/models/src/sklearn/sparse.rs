@@ -7,7 +7,7 @@ use super::matrix::Matrix;
 use crate::{Error, Result};
 
 /// Cells other than zero of one batch: 1.5 GiB. A document of a thousand words has a thousand of them.
-const MAX_ENTRIES: usize = 1 << 27;
+const ENTRIES_MAX: usize = 1 << 27;
 
 /// A matrix by rows, with the places of what is not zero in ascending order.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,7 @@ impl Sparse {
             self.places.push(place);
             self.values.push(value);
         }
-        if self.values.len() > MAX_ENTRIES {
+        if self.values.len() > ENTRIES_MAX {
             return Err(Error::Input(format!(
                 "{} rows of text are too much at once; send fewer rows",
                 self.rows() + 1

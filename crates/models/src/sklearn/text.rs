@@ -18,7 +18,7 @@ pub(super) const READERS: &[Reader] = &[
 ];
 
 /// Terms of one vocabulary; word and character n-grams of large corpora stay below.
-const MAX_TERMS: usize = 50_000_000;
+const TERMS_MAX: usize = 50_000_000;
 
 /// How a term finds its column.
 #[derive(Debug)]
@@ -116,8 +116,8 @@ fn vectorizer(fields: Fields<'_>) -> Result<Boxed> {
 fn vocabulary(fields: Fields<'_>) -> Result<Terms> {
     let entries = fields.value("vocabulary_")?.entries();
     let entries = entries.ok_or_else(|| fields.malformed("vocabulary_ is no dict"))?;
-    if entries.len() > MAX_TERMS {
-        return Err(fields.malformed(format!("more than {MAX_TERMS} terms")));
+    if entries.len() > TERMS_MAX {
+        return Err(fields.malformed(format!("more than {TERMS_MAX} terms")));
     }
     let columns = entries.len();
     let mut places = HashMap::with_capacity(columns);

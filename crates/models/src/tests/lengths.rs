@@ -149,14 +149,14 @@ const FREE: [&str; 0] = [];
 #[test]
 fn no_list_of_an_estimator_may_be_of_another_length() {
     /// Bytes of a file; larger ones are of the same kinds.
-    const LARGEST: usize = 40_000;
+    const BYTES_MAX: usize = 40_000;
     /// Lists of one path that are damaged.
     const EACH: usize = 2;
     let mut failures: HashMap<String, String> = HashMap::new();
     let mut tried = 0;
     for (entry, bytes) in corpus("sklearn-1.7.gz") {
         if !matches!(entry["file"].as_str(), Some("model.pkl" | "model.skops"))
-            || bytes.len() > LARGEST
+            || bytes.len() > BYTES_MAX
         {
             continue;
         }
