@@ -69,6 +69,9 @@ fn load(fields: Fields<'_>) -> Result<Boxed> {
     let best = own.get("best_iteration").and_then(Value::int).filter(|&best| best > 0);
     let booster = lightgbm::Booster::parse(text, best.map(|best| best as usize))?;
     let classes = if classifier { Some(fields.classes("_classes")?) } else { None };
+    if let (Some(classes), Some(_)) = (&classes, fields.optional("_n_classes")) {
+        fields.check_length("_classes", classes.len(), fields.count("_n_classes")?)?;
+    }
     // The attribute came with the same version as the method.
     let has_decision = classifier && fields.0.get("_fitted_with_feature_names").is_some();
     Ok(Box::new(Boosted { booster: Booster::Lightgbm(booster), classes, has_decision }))

@@ -77,14 +77,37 @@ impl Calibrated {
                 .into_iter()
                 .map(Curve::read)
                 .collect::<Result<Vec<_>>>()?;
+            if member.classes().is_some_and(|inner| inner.len() > classes.len()) {
+                return Err(fields.malformed("classes_ are fewer than those of a member"));
+            }
             let places = places(&*member, &classes, false);
             if curves.len() != 1 {
                 fields.check_length("calibrators", curves.len(), places.len())?;
             }
             parts.push((member, curves, places));
         }
+        if let Some(expected) = expected_parts(fields) {
+            fields.check_length("calibrated_classifiers_", parts.len(), expected)?;
+        }
         Ok(Box::new(Self { parts, classes }))
     }
+}
+
+/// How many classifiers there are by the parameters: one for each fold, or one of all rows.
+fn expected_parts(fields: Fields<'_>) -> Option<usize> {
+    let cv = fields.optional("cv");
+    let estimator = fields.optional("estimator");
+    let is_frozen = estimator.is_some_and(|it| Fields(it).name() == "FrozenEstimator");
+    let ensemble = match fields.text("ensemble", "") {
+        "auto" => !is_frozen,
+        _ => fields.flag("ensemble", true),
+    };
+    if !ensemble || cv.and_then(Value::text) == Some("prefit") {
+        return Some(1);
+    }
+    // Five without a number of folds, as everywhere in scikit-learn; splitters may say theirs.
+    let folds = cv.map_or(Some(5), |cv| cv.int().or_else(|| cv.get("n_splits")?.int()))?;
+    usize::try_from(folds).ok()
 }
 
 impl Estimator for Calibrated {

@@ -1,12 +1,13 @@
 //! Estimators made of steps: pipelines, column transformers, unions.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Names, Nested, Reader};
 use crate::input::is_place;
-use crate::python::Value;
+use crate::python::{Elements, Node, Value};
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[
@@ -24,9 +25,15 @@ struct Pipeline {
 
 fn pipeline(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let mut steps = Vec::new();
+    let mut names = HashSet::new();
     for step in fields.items("steps")? {
         let parts = step.items().unwrap_or_default();
-        let [_, step] = parts.as_slice() else { return Err(fields.malformed("a step is no pair")) };
+        let [name, step] = parts.as_slice() else {
+            return Err(fields.malformed("a step is no pair"));
+        };
+        if name.text().is_some_and(|name| !names.insert(name)) {
+            return Err(fields.malformed("two steps have one name"));
+        }
         steps.push(part(*step, nested)?);
     }
     let last = steps.pop().ok_or_else(|| fields.malformed("no steps"))?;
@@ -120,19 +127,13 @@ struct Columns {
 
 fn column_transformer(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let width = fields.count("n_features_in_").or_else(|_| fields.count("_n_features"))?;
-    let names = match fields.optional("feature_names_in_") {
-        Some(_) => match &*fields.classes("feature_names_in_")? {
-            Classes::Text(names) => Some(names.clone()),
-            _ => None,
-        },
-        None => None,
-    };
+    let names = fields.column_names();
     let places = fields.value("_transformer_to_input_indices")?;
     let weights = fields.optional("transformer_weights");
     let mut parts = Vec::new();
     for entry in fields.items("transformers_")? {
         let entry = entry.items().unwrap_or_default();
-        let [name, transformer, ..] = entry.as_slice() else {
+        let [name, transformer, chosen @ ..] = entry.as_slice() else {
             return Err(fields.malformed("a transformer is no triple"));
         };
         let columns =
@@ -145,11 +146,30 @@ fn column_transformer(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         if let Some(column) = columns.iter().find(|&&column| column >= width) {
             return Err(fields.malformed(format!("column {column} of {width}")));
         }
+        if let Some(chosen) = chosen.first().copied().and_then(chosen_count) {
+            fields.check_length("_transformer_to_input_indices", columns.len(), chosen)?;
+        }
         let weight = weight(fields, weights, *name)?;
         parts.push(Part { columns, transformer: part(*transformer, nested)?, weight });
     }
     let sparse = fields.flag("sparse_output_", false);
     Ok(Box::new(Columns { parts, names, width, sparse }))
+}
+
+/// How many columns a part was given: a name, or a list of names, places or marks. Slices do not say it.
+fn chosen_count(chosen: Value<'_>) -> Option<usize> {
+    if chosen.text().is_some() {
+        return Some(1);
+    }
+    if let Some(Elements::Bool(marks)) = chosen.array().map(|array| &array.elements) {
+        return Some(marks.iter().filter(|mark| **mark).count());
+    }
+    let Some(items) = chosen.items() else {
+        return chosen.array().map(|array| array.elements.len());
+    };
+    let is_mark = |item: &Value<'_>| matches!(item.node(), Node::Bool(_));
+    let unmarked = items.iter().filter(|item| matches!(item.node(), Node::Bool(false))).count();
+    Some(if items.iter().all(is_mark) { items.len() - unmarked } else { items.len() })
 }
 
 impl Estimator for Columns {

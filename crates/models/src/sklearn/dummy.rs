@@ -20,7 +20,11 @@ struct Dummy {
 }
 
 fn regressor(fields: Fields<'_>) -> Result<Boxed> {
-    Ok(Box::new(Dummy { values: fields.numbers("constant_")?, classes: None }))
+    let values = fields.numbers("constant_")?;
+    if fields.optional("n_outputs_").is_some() {
+        fields.check_length("constant_", values.len(), fields.count("n_outputs_")?)?;
+    }
+    Ok(Box::new(Dummy { values, classes: None }))
 }
 
 fn classifier(fields: Fields<'_>) -> Result<Boxed> {
@@ -33,7 +37,9 @@ fn classifier(fields: Fields<'_>) -> Result<Boxed> {
         }
         other => return Err(fields.unsupported(format!("strategy {other:?}"))),
     }
-    Ok(Box::new(Dummy { values, classes: Some(fields.classes("classes_")?) }))
+    let classes = fields.classes("classes_")?;
+    fields.check_length("class_prior_", values.len(), classes.len())?;
+    Ok(Box::new(Dummy { values, classes: Some(classes) }))
 }
 
 impl Estimator for Dummy {

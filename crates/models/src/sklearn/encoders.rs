@@ -1,6 +1,6 @@
 //! Encoders of categories: one-hot, ordinal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::data::{Column, Matrix, Sparse, Table};
 use super::estimator::{Estimator, Fields};
@@ -63,7 +63,16 @@ pub(super) fn categories(fields: Fields<'_>, value: Value<'_>) -> Result<Vec<Key
         Elements::Objects(v) => v.iter().map(|&id| Key::of(value.sibling(id))).collect(),
         other => other.to_f64().map(|v| v.into_iter().map(Key::number).collect()),
     };
-    keys.ok_or_else(|| fields.unsupported("categories of this type"))
+    let keys: Vec<Key> = keys.ok_or_else(|| fields.unsupported("categories of this type"))?;
+    // None and NaN can be categories beside each other.
+    let has_twins = {
+        let mut seen = HashSet::new();
+        keys.iter().any(|key| *key != Key::Missing && !seen.insert(key))
+    };
+    if has_twins {
+        return Err(fields.malformed("a category is there twice"));
+    }
+    Ok(keys)
 }
 
 /// One column of an encoder.

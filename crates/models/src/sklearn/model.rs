@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use arrow_array::RecordBatch;
 
-use super::data::{Classes, Output, Table, matrix_prediction};
+use super::data::{Output, Table, matrix_prediction};
 use super::estimator::Fields;
 use super::families::{load, reader};
 use super::reader::{Boxed, Names};
@@ -136,11 +136,7 @@ fn fitted_names(value: Value<'_>, depth: usize) -> Option<Vec<String>> {
     if !inner.is_empty() || matches!(names, Names::Steps) {
         return inner.into_iter().find_map(|inner| fitted_names(inner, depth + 1));
     }
-    fields.optional("feature_names_in_")?;
-    match &*fields.classes("feature_names_in_").ok()? {
-        Classes::Text(names) => Some(names.clone()),
-        _ => None,
-    }
+    fields.column_names()
 }
 
 /// The first step of a pipeline that looks at names.

@@ -5,6 +5,7 @@ use super::estimator::{Estimator, Fields};
 use super::members::{members, parts};
 use super::reader::{Boxed, Names, Nested, Reader};
 use crate::Result;
+use crate::python::Value;
 
 pub(super) const READERS: &[Reader] =
     &[Reader::new(&["MultiOutputClassifier", "MultiOutputRegressor"], MultiOutput::read)
@@ -17,7 +18,11 @@ struct MultiOutput {
 
 impl MultiOutput {
     fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
-        Ok(Box::new(Self { members: members(fields, "estimators_", nested)? }))
+        let members = members(fields, "estimators_", nested)?;
+        if let Some(classes) = fields.optional("classes_").and_then(Value::items) {
+            fields.check_length("estimators_", members.len(), classes.len())?;
+        }
+        Ok(Box::new(Self { members }))
     }
 }
 

@@ -51,6 +51,12 @@ impl Voting {
         } else {
             None
         };
+        // All members saw all classes.
+        for inner in members.iter().filter_map(|member| member.classes()) {
+            if let Some(classes) = &classes {
+                fields.check_length("classes_", classes.len(), inner.len())?;
+            }
+        }
         let soft = fields.text("voting", "hard") == "soft";
         Ok(Box::new(Self { members, weights, classes, soft }))
     }

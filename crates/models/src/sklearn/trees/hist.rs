@@ -58,6 +58,10 @@ fn hist_boosted(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
             );
         }
     }
+    // Only early stopping ends before the last round.
+    if !fields.flag("do_early_stopping_", true) {
+        fields.check_length("_predictors", iterations.len(), fields.count("max_iter")?)?;
+    }
     for iteration in iterations {
         let trees = iteration.items().unwrap_or_default();
         if trees.len() != expected {
