@@ -7,14 +7,14 @@ use arrow_array::RecordBatch;
 use prost::Message as _;
 use serde_json::Value as Json;
 
-use super::support::{cells, inputs, json, models};
+use super::support::{inputs, json, models, values};
 use crate::document::{Document, parse_json, parse_ubjson};
 use crate::onnx::OnnxModel;
 use crate::onnx::proto::{GraphProto, ModelProto};
 use crate::python::{Elements, Heap, Id, Node};
 use crate::sklearn::{SklearnModel, read_object};
 use crate::xgboost::{Booster, XgboostModel};
-use crate::{Prediction, Predictor, Result};
+use crate::{Predictor, Result};
 
 /// Shortens a list by its last item or repeats that.
 #[derive(Debug, Clone, Copy)]
@@ -34,19 +34,6 @@ impl Damage {
             Self::Longer => list.extend_from_within(first..),
         }
         true
-    }
-}
-
-/// All values of a prediction, bit by bit; NaN is one value.
-fn values(prediction: &Prediction) -> String {
-    match prediction {
-        Prediction::Column(values)
-        | Prediction::Matrix { values, .. }
-        | Prediction::Maps { values, .. } => format!("{:?}", cells(values)),
-        Prediction::Named(outputs) => {
-            let shown = outputs.iter().map(|(name, output)| format!("{name}: {}", values(output)));
-            shown.collect::<Vec<_>>().join("\n")
-        }
     }
 }
 
