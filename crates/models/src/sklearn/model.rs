@@ -75,7 +75,7 @@ impl SklearnModel {
                     .to_owned(),
             });
         }
-        Ok(Self { estimator, method, names: fitted_names(root, 0) })
+        Ok(Self { estimator, method, names: fitted_names(root) })
     }
 }
 
@@ -123,29 +123,26 @@ impl Predictor for SklearnModel {
 
 /// Names of the columns that the estimator was fitted to which looks at them: the model itself, or one that it
 /// hands its input on to.
-fn fitted_names(value: Value<'_>, depth: usize) -> Option<Vec<String>> {
-    let fields = Fields(value);
-    let names = reader(value.class()?).map_or(Names::Own, |reader| reader.names);
-    let inner = match names {
-        _ if depth > DEPTH_MAX => return None,
-        Names::Picked | Names::Unseen => return None,
-        Names::Own => Vec::new(),
-        Names::Steps => first_to_look(fields).into_iter().collect(),
-        Names::Inner(path) => inner(value, path),
-    };
-    if !inner.is_empty() || matches!(names, Names::Steps) {
-        return inner.into_iter().find_map(|inner| fitted_names(inner, depth + 1));
+fn fitted_names(value: Value<'_>) -> Option<Vec<String>> {
+    let own = || Fields(value).column_names();
+    match reader(value.class()?)?.names {
+        Names::Own => own(),
+        Names::Picked | Names::Unseen => None,
+        Names::Steps => fitted_names(first_to_look(value)?),
+        Names::Inner(path) => match inner(value, path).as_slice() {
+            [] => own(),
+            several => several.iter().copied().find_map(fitted_names),
+        },
     }
-    fields.column_names()
 }
 
 /// The first step of a pipeline that looks at names.
-fn first_to_look(pipeline: Fields<'_>) -> Option<Value<'_>> {
-    let steps = pipeline.items("steps").ok()?.into_iter();
+fn first_to_look(pipeline: Value<'_>) -> Option<Value<'_>> {
+    let steps = pipeline.get("steps")?.items()?.into_iter();
     let mut steps = steps.filter_map(|step| step.items()?.get(1).copied());
     steps.find(|step| {
-        let reader = step.class().map(reader);
-        reader.is_some_and(|reader| !reader.is_some_and(|it| matches!(it.names, Names::Unseen)))
+        let names = step.class().and_then(reader).map(|reader| reader.names);
+        names.is_some_and(|names| !matches!(names, Names::Unseen))
     })
 }
 
