@@ -167,9 +167,12 @@ fn chosen_count(chosen: Value<'_>) -> Option<usize> {
     let Some(items) = chosen.items() else {
         return chosen.array().map(|array| array.elements.len());
     };
-    let is_mark = |item: &Value<'_>| matches!(item.node(), Node::Bool(_));
-    let unmarked = items.iter().filter(|item| matches!(item.node(), Node::Bool(false))).count();
-    Some(if items.iter().all(is_mark) { items.len() - unmarked } else { items.len() })
+    let mark = |item: &Value<'_>| match item.node() {
+        Node::Bool(mark) => Some(*mark),
+        _ => None,
+    };
+    let marks: Option<Vec<bool>> = items.iter().map(mark).collect();
+    Some(marks.map_or(items.len(), |marks| marks.into_iter().filter(|mark| *mark).count()))
 }
 
 impl Estimator for Columns {
