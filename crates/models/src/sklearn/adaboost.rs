@@ -9,8 +9,8 @@ use super::reader::{Boxed, Nested, Reader};
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(&["AdaBoostClassifier"], AdaBoost::read),
-    Reader::new(&["AdaBoostRegressor"], AdaBoostRegressor::read),
+    Reader::new("AdaBoostClassifier", AdaBoost::read),
+    Reader::new("AdaBoostRegressor", AdaBoostRegressor::read),
 ];
 
 #[derive(Debug)]

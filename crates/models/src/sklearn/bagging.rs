@@ -9,7 +9,7 @@ use super::reader::{Boxed, Nested, Reader};
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] =
-    &[Reader::new(&["BaggingClassifier", "BaggingRegressor"], Bagging::read)];
+    &[Reader::new("BaggingClassifier BaggingRegressor", Bagging::read)];
 
 /// Each member with the columns it sees.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::reader::{Boxed, Reader};
 use crate::Result;
 
 pub(super) const READERS: &[Reader] =
-    &[Reader::new(&["GaussianNB", "BernoulliNB", "MultinomialNB", "ComplementNB"], |fields, _| {
+    &[Reader::new("GaussianNB BernoulliNB MultinomialNB ComplementNB", |fields, _| {
         naive_bayes(fields)
     })];
 

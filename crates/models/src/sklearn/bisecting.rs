@@ -10,7 +10,7 @@ use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] =
-    &[Reader::new(&["BisectingKMeans"], |fields, _| bisecting(fields))];
+    &[Reader::new("BisectingKMeans", |fields, _| bisecting(fields))];
 
 /// Levels of the tree. Each level parts a cluster, so that only a chain of outliers goes deep.
 const DEPTH_MAX: usize = 1_000;

@@ -10,18 +10,8 @@ use crate::python::{Node, Value};
 use crate::{Error, Result, lightgbm, xgboost};
 
 pub(super) const READERS: &[Reader] = &[Reader::new(
-    &[
-        "XGBModel",
-        "XGBClassifier",
-        "XGBRegressor",
-        "XGBRanker",
-        "XGBRFClassifier",
-        "XGBRFRegressor",
-        "LGBMModel",
-        "LGBMClassifier",
-        "LGBMRegressor",
-        "LGBMRanker",
-    ],
+    "XGBModel XGBClassifier XGBRegressor XGBRanker XGBRFClassifier XGBRFRegressor \
+         LGBMModel LGBMClassifier LGBMRegressor LGBMRanker",
     |fields, _| load(fields),
 )];
 

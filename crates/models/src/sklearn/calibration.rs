@@ -10,7 +10,7 @@ use crate::Result;
 use crate::numeric::interpolation::interpolate;
 use crate::python::Value;
 
-pub(super) const READERS: &[Reader] = &[Reader::new(&["CalibratedClassifierCV"], Calibrated::read)
+pub(super) const READERS: &[Reader] = &[Reader::new("CalibratedClassifierCV", Calibrated::read)
     .note("sigmoid, isotonic, temperature")
     .names(Names::Inner(&["calibrated_classifiers_", "estimator"]))];
 

@@ -11,9 +11,9 @@ use crate::python::{Elements, Node, Value};
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(&["Pipeline"], pipeline).names(Names::Steps),
-    Reader::new(&["ColumnTransformer"], column_transformer).names(Names::Picked),
-    Reader::new(&["FeatureUnion"], feature_union).note("weights"),
+    Reader::new("Pipeline", pipeline).names(Names::Steps),
+    Reader::new("ColumnTransformer", column_transformer).names(Names::Picked),
+    Reader::new("FeatureUnion", feature_union).note("weights"),
 ];
 
 /// `Pipeline`

@@ -8,8 +8,8 @@ use super::reader::{Boxed, Reader};
 use crate::Result;
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(&["DummyClassifier"], |fields, _| classifier(fields)).note("prior, most frequent"),
-    Reader::new(&["DummyRegressor"], |fields, _| regressor(fields)),
+    Reader::new("DummyClassifier", |fields, _| classifier(fields)).note("prior, most frequent"),
+    Reader::new("DummyRegressor", |fields, _| regressor(fields)),
 ];
 
 /// `DummyClassifier` and `DummyRegressor`, as far as they do not draw at random.

@@ -9,9 +9,9 @@ use crate::python::{Elements, Value};
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(&["OneHotEncoder"], |fields, _| one_hot(fields)),
-    Reader::new(&["OrdinalEncoder"], |fields, _| ordinal(fields)),
-    Reader::new(&["LabelEncoder"], |fields, _| label(fields)),
+    Reader::new("OneHotEncoder", |fields, _| one_hot(fields)),
+    Reader::new("OrdinalEncoder", |fields, _| ordinal(fields)),
+    Reader::new("LabelEncoder", |fields, _| label(fields)),
 ];
 
 /// A category: text, a number by its bits, or missing (`None` and NaN alike).

@@ -73,7 +73,7 @@ pub(super) fn reader(class: &str) -> Option<&'static Reader> {
     }
     let name = class.rsplit('.').next().unwrap_or_default();
     let mut readers = KINDS.iter().flat_map(|kind| kind.families).copied().flatten();
-    readers.find(|reader| reader.classes.contains(&name))
+    readers.find(|reader| reader.classes.split(' ').any(|class| class == name))
 }
 
 /// Reads a fitted estimator of any class.
@@ -100,19 +100,20 @@ pub fn estimators_table() -> String {
 impl Kind {
     fn entries(&self) -> String {
         let readers = || self.families.iter().copied().flatten();
-        let is_there = |name: &str| readers().any(|reader| reader.classes.contains(&name));
-        let shown = |name: &&str| -> Option<String> {
+        let classes = || readers().flat_map(|reader| reader.classes.split(' '));
+        let is_there = |name: String| classes().any(|class| class == name);
+        let shown = |name: &str| -> Option<String> {
             if let Some(stem) = name.strip_suffix("Classifier")
-                && is_there(&format!("{stem}Regressor"))
+                && is_there(format!("{stem}Regressor"))
             {
                 return Some(format!("{stem}*"));
             }
             let stem = name.strip_suffix("Regressor");
-            let is_second = stem.is_some_and(|stem| is_there(&format!("{stem}Classifier")));
-            (!is_second && !name.starts_with('_')).then(|| (*name).to_owned())
+            let is_second = stem.is_some_and(|stem| is_there(format!("{stem}Classifier")));
+            (!is_second && !name.starts_with('_')).then(|| name.to_owned())
         };
         let entries = readers().filter_map(|reader| {
-            let names: Vec<String> = reader.classes.iter().filter_map(shown).collect();
+            let names: Vec<String> = reader.classes.split(' ').filter_map(shown).collect();
             let note =
                 if reader.note.is_empty() { String::new() } else { format!(" ({})", reader.note) };
             (!names.is_empty()).then(|| names.join(", ") + &note)

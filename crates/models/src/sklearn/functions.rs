@@ -11,7 +11,7 @@ use crate::python::Value;
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] =
-    &[Reader::new(&["FunctionTransformer"], |fields, _| transformer(fields))
+    &[Reader::new("FunctionTransformer", |fields, _| transformer(fields))
         .note("without a function, or one of NumPy's: `log1p`, `sqrt`, …")
         .names(Names::Unseen)];
 

@@ -8,8 +8,8 @@ use crate::python::Elements;
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(&["SimpleImputer"], |fields, _| imputer(fields)),
-    Reader::new(&["MissingIndicator"], |fields, _| indicator(fields)),
+    Reader::new("SimpleImputer", |fields, _| imputer(fields)),
+    Reader::new("MissingIndicator", |fields, _| indicator(fields)),
 ];
 
 /// `SimpleImputer`

@@ -10,7 +10,7 @@ use super::impute::{Indicator, missing_values};
 use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
 
-pub(super) const READERS: &[Reader] = &[Reader::new(&["KNNImputer"], |fields, _| load(fields))];
+pub(super) const READERS: &[Reader] = &[Reader::new("KNNImputer", |fields, _| load(fields))];
 
 #[derive(Debug)]
 struct KnnImputer {

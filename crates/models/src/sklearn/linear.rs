@@ -9,51 +9,19 @@ use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[
     Reader::new(
-        &[
-            "LinearRegression",
-            "Ridge",
-            "RidgeCV",
-            "Lasso",
-            "LassoCV",
-            "ElasticNet",
-            "ElasticNetCV",
-            "SGDRegressor",
-            "LinearSVR",
-            "HuberRegressor",
-            "BayesianRidge",
-            "ARDRegression",
-            "Lars",
-            "LarsCV",
-            "LassoLars",
-            "LassoLarsCV",
-            "LassoLarsIC",
-            "OrthogonalMatchingPursuit",
-            "TheilSenRegressor",
-            "QuantileRegressor",
-            "PassiveAggressiveRegressor",
-            "MultiTaskLasso",
-            "MultiTaskElasticNet",
-            "PoissonRegressor",
-            "GammaRegressor",
-            "TweedieRegressor",
-        ],
+        "LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV SGDRegressor \
+         LinearSVR HuberRegressor BayesianRidge ARDRegression Lars LarsCV LassoLars \
+         LassoLarsCV LassoLarsIC OrthogonalMatchingPursuit TheilSenRegressor \
+         QuantileRegressor PassiveAggressiveRegressor MultiTaskLasso MultiTaskElasticNet \
+         PoissonRegressor GammaRegressor TweedieRegressor",
         |fields, _| regressor(fields),
     ),
     Reader::new(
-        &[
-            "LogisticRegression",
-            "LogisticRegressionCV",
-            "RidgeClassifier",
-            "RidgeClassifierCV",
-            "Perceptron",
-            "PassiveAggressiveClassifier",
-            "LinearSVC",
-            "SGDClassifier",
-            "LinearDiscriminantAnalysis",
-        ],
+        "LogisticRegression LogisticRegressionCV RidgeClassifier RidgeClassifierCV Perceptron \
+         PassiveAggressiveClassifier LinearSVC SGDClassifier LinearDiscriminantAnalysis",
         |fields, _| classifier(fields),
     ),
-    Reader::new(&["SGDOneClassSVM"], |fields, _| one_class(fields)),
+    Reader::new("SGDOneClassSVM", |fields, _| one_class(fields)),
 ];
 
 /// `X w + b`, perhaps through `exp`.

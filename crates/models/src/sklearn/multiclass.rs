@@ -9,11 +9,11 @@ use super::reader::{Boxed, Names, Nested, Reader};
 use crate::Result;
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(&["OneVsRestClassifier"], OneVsRest::read)
+    Reader::new("OneVsRestClassifier", OneVsRest::read)
         .note("also several labels")
         .names(Names::Inner(&["estimators_"])),
-    Reader::new(&["OneVsOneClassifier"], OneVsOne::read),
-    Reader::new(&["_ConstantPredictor"], |fields, _| Constant::read(fields)),
+    Reader::new("OneVsOneClassifier", OneVsOne::read),
+    Reader::new("_ConstantPredictor", |fields, _| Constant::read(fields)),
 ];
 
 /// A class that was always or never there.

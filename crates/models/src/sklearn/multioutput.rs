@@ -8,7 +8,7 @@ use crate::Result;
 use crate::python::Value;
 
 pub(super) const READERS: &[Reader] =
-    &[Reader::new(&["MultiOutputClassifier", "MultiOutputRegressor"], MultiOutput::read)
+    &[Reader::new("MultiOutputClassifier MultiOutputRegressor", MultiOutput::read)
         .names(Names::Inner(&["estimators_"]))];
 
 #[derive(Debug)]

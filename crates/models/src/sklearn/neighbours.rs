@@ -13,7 +13,7 @@ use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[Reader::new(
-    &["KNeighborsClassifier", "KNeighborsRegressor"],
+    "KNeighborsClassifier KNeighborsRegressor",
     |fields, _| load(fields),
 )
 .note(

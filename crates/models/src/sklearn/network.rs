@@ -8,7 +8,7 @@ use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] =
-    &[Reader::new(&["MLPClassifier", "MLPRegressor"], |fields, _| network(fields))];
+    &[Reader::new("MLPClassifier MLPRegressor", |fields, _| network(fields))];
 
 /// `MLP*`
 #[derive(Debug)]

@@ -5,8 +5,7 @@ use super::preprocessing::{ByRow, Rows};
 use super::reader::{Boxed, Reader};
 use crate::Result;
 
-pub(super) const READERS: &[Reader] =
-    &[Reader::new(&["PowerTransformer"], |fields, _| power(fields))];
+pub(super) const READERS: &[Reader] = &[Reader::new("PowerTransformer", |fields, _| power(fields))];
 
 /// `PowerTransformer`, with the scaling that follows.
 #[derive(Debug)]

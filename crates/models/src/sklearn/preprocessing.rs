@@ -6,13 +6,12 @@ use super::reader::{Boxed, Reader};
 use crate::Result;
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(
-        &["StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"],
-        |fields, _| scaler(fields),
-    ),
-    Reader::new(&["Normalizer"], |fields, _| normalizer(fields)),
-    Reader::new(&["Binarizer"], |fields, _| binarizer(fields)),
-    Reader::new(&["PolynomialFeatures"], |fields, _| polynomial(fields)),
+    Reader::new("StandardScaler MinMaxScaler MaxAbsScaler RobustScaler", |fields, _| {
+        scaler(fields)
+    }),
+    Reader::new("Normalizer", |fields, _| normalizer(fields)),
+    Reader::new("Binarizer", |fields, _| binarizer(fields)),
+    Reader::new("PolynomialFeatures", |fields, _| polynomial(fields)),
 ];
 
 /// A transformer of matrices, by a function of each row.

@@ -6,8 +6,8 @@ use super::reader::{Boxed, Reader};
 use crate::Result;
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(&["PCA", "IncrementalPCA", "TruncatedSVD"], |fields, _| projection(fields)),
-    Reader::new(&["KMeans", "MiniBatchKMeans"], |fields, _| centres(fields)),
+    Reader::new("PCA IncrementalPCA TruncatedSVD", |fields, _| projection(fields)),
+    Reader::new("KMeans MiniBatchKMeans", |fields, _| centres(fields)),
 ];
 
 /// `PCA`, `TruncatedSVD`: a projection.

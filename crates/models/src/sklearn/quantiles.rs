@@ -9,8 +9,8 @@ use crate::numeric::distribution::normal_quantile;
 use crate::numeric::interpolation::interpolate;
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(&["QuantileTransformer"], |fields, _| transformer(fields)),
-    Reader::new(&["KBinsDiscretizer"], |fields, _| discretizer(fields)),
+    Reader::new("QuantileTransformer", |fields, _| transformer(fields)),
+    Reader::new("KBinsDiscretizer", |fields, _| discretizer(fields)),
 ];
 
 /// Values this near to the ends of the training data count as beyond them for a normal target.

@@ -15,8 +15,8 @@ type Read = fn(Fields<'_>, Nested) -> Result<Boxed>;
 
 /// Reads the estimators of some classes.
 pub(super) struct Reader {
-    /// Names of the classes, without their modules.
-    pub(super) classes: &'static [&'static str],
+    /// Names of the classes, without their modules, a space between them.
+    pub(super) classes: &'static str,
     /// What of them is evaluated, where that is not all; docs/models.md says it.
     pub(super) note: &'static str,
     pub(super) names: Names,
@@ -39,7 +39,7 @@ pub(super) enum Names {
 }
 
 impl Reader {
-    pub(super) const fn new(classes: &'static [&'static str], read: Read) -> Self {
+    pub(super) const fn new(classes: &'static str, read: Read) -> Self {
         Self { classes, note: "", names: Names::Own, read }
     }
 

@@ -4,10 +4,10 @@ use super::reader::{Names, Reader};
 
 pub(super) const READERS: &[Reader] = &[
     Reader::new(
-        &["GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV"],
+        "GridSearchCV RandomizedSearchCV HalvingGridSearchCV HalvingRandomSearchCV",
         |fields, nested| nested.load(fields.value("best_estimator_")?),
     )
     .names(Names::Inner(&["best_estimator_"])),
-    Reader::new(&["FrozenEstimator"], |fields, nested| nested.load(fields.value("estimator")?))
+    Reader::new("FrozenEstimator", |fields, nested| nested.load(fields.value("estimator")?))
         .names(Names::Inner(&["estimator"])),
 ];

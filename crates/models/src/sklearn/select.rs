@@ -8,17 +8,8 @@ use super::reader::{Boxed, Nested, Reader};
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[Reader::new(
-    &[
-        "VarianceThreshold",
-        "SelectKBest",
-        "SelectPercentile",
-        "SelectFpr",
-        "SelectFwe",
-        "SelectFromModel",
-        "RFE",
-        "RFECV",
-        "SequentialFeatureSelector",
-    ],
+    "VarianceThreshold SelectKBest SelectPercentile SelectFpr SelectFwe SelectFromModel \
+         RFE RFECV SequentialFeatureSelector",
     selector,
 )];
 

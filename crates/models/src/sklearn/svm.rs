@@ -9,7 +9,7 @@ use crate::numeric::kernels::{KernelFunction, couple_probabilities, one_against_
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] =
-    &[Reader::new(&["SVC", "NuSVC", "SVR", "NuSVR", "OneClassSVM"], |fields, _| load(fields))
+    &[Reader::new("SVC NuSVC SVR NuSVR OneClassSVM", |fields, _| load(fields))
         .note("linear, poly, rbf and sigmoid kernels")];
 
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::reader::{Boxed, Reader};
 use crate::Result;
 
 pub(super) const READERS: &[Reader] =
-    &[Reader::new(&["TargetEncoder"], |fields, _| target(fields)).note("also several classes")];
+    &[Reader::new("TargetEncoder", |fields, _| target(fields)).note("also several classes")];
 
 /// `TargetEncoder`: each category becomes the mean of the target that training saw.
 #[derive(Debug)]

@@ -10,11 +10,11 @@ use crate::python::Value;
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(&["CountVectorizer", "TfidfVectorizer", "HashingVectorizer"], |fields, _| {
+    Reader::new("CountVectorizer TfidfVectorizer HashingVectorizer", |fields, _| {
         vectorizer(fields)
     })
     .note("words, characters, runs, stop words, patterns without `\\b`"),
-    Reader::new(&["TfidfTransformer"], |fields, _| weights(fields)),
+    Reader::new("TfidfTransformer", |fields, _| weights(fields)),
 ];
 
 /// Terms of one vocabulary; word and character n-grams of large corpora stay below.

@@ -8,7 +8,7 @@ use super::reader::{Boxed, Names, Nested, Reader};
 use crate::Result;
 
 pub(super) const READERS: &[Reader] =
-    &[Reader::new(&["TransformedTargetRegressor"], transformed_target)
+    &[Reader::new("TransformedTargetRegressor", transformed_target)
         .note("functions, no transformer")
         .names(Names::Inner(&["regressor_"]))];
 

@@ -10,9 +10,9 @@ use crate::python::Value;
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[
-    Reader::new(&["VotingClassifier", "VotingRegressor"], Voting::read)
+    Reader::new("VotingClassifier VotingRegressor", Voting::read)
         .names(Names::Inner(&["estimators_"])),
-    Reader::new(&["StackingClassifier", "StackingRegressor"], Stacking::read)
+    Reader::new("StackingClassifier StackingRegressor", Stacking::read)
         .names(Names::Inner(&["estimators_"])),
 ];
 

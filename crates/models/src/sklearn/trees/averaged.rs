@@ -10,16 +10,9 @@ use crate::tree::Forest;
 use crate::{Error, Result};
 
 pub(in super::super) const READERS: &[Reader] = &[Reader::new(
-    &[
-        "DecisionTreeClassifier",
-        "DecisionTreeRegressor",
-        "ExtraTreeClassifier",
-        "ExtraTreeRegressor",
-        "RandomForestClassifier",
-        "RandomForestRegressor",
-        "ExtraTreesClassifier",
-        "ExtraTreesRegressor",
-    ],
+    "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor \
+         RandomForestClassifier RandomForestRegressor ExtraTreesClassifier \
+         ExtraTreesRegressor",
     |fields, _| averaged(fields),
 )
 .note("several outputs")];

@@ -10,7 +10,7 @@ use crate::python::Value;
 use crate::tree::Forest;
 
 pub(in super::super) const READERS: &[Reader] =
-    &[Reader::new(&["GradientBoostingClassifier", "GradientBoostingRegressor"], boosted)];
+    &[Reader::new("GradientBoostingClassifier GradientBoostingRegressor", boosted)];
 
 /// `GradientBoosting*`
 #[derive(Debug)]

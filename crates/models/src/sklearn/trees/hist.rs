@@ -9,11 +9,9 @@ use crate::python::{Elements, Value};
 use crate::tree::{CategorySet, Forest, NodeSpec, Split, Test, TreeSpec};
 use crate::{Error, Result};
 
-pub(in super::super) const READERS: &[Reader] = &[Reader::new(
-    &["HistGradientBoostingClassifier", "HistGradientBoostingRegressor"],
-    hist_boosted,
-)
-.note("categories, missing values")];
+pub(in super::super) const READERS: &[Reader] =
+    &[Reader::new("HistGradientBoostingClassifier HistGradientBoostingRegressor", hist_boosted)
+        .note("categories, missing values")];
 
 /// `HistGradientBoosting*`
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use crate::python::Value;
 use crate::tree::{Forest, NodeSpec};
 
 pub(in super::super) const READERS: &[Reader] =
-    &[Reader::new(&["IsolationForest"], |fields, _| isolation(fields))];
+    &[Reader::new("IsolationForest", |fields, _| isolation(fields))];
 
 /// `IsolationForest`: 1 for inliers, -1 for outliers.
 #[derive(Debug)]
