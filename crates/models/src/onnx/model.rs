@@ -13,7 +13,7 @@ use super::kernel::{MapKeys, Value};
 use super::proto::ModelProto;
 use super::runtime::RuntimeSession;
 use super::tensor::{Data, Tensor, Type};
-use crate::input::{Input, width};
+use crate::input::{Input, check_width, width};
 use crate::{Error, Prediction, Predictor, Result};
 
 /// A loaded ONNX model.
@@ -66,11 +66,7 @@ impl OnnxModel {
         if let [only] = self.inputs() {
             if let Some(columns) = only.columns {
                 let given: usize = input.columns().iter().map(width).sum();
-                if given != columns {
-                    return Err(Error::Input(format!(
-                        "the model takes {columns} columns, the input has {given}"
-                    )));
-                }
+                check_width(given, columns)?;
             }
             return Ok(vec![tensor_of(&Input::new(input), only, input.num_rows())?]);
         }

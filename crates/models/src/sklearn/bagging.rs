@@ -27,11 +27,7 @@ impl Bagging {
             (!columns.iter().copied().eq(0..width)).then_some(columns)
         });
         let columns: Vec<_> = columns.collect();
-        let classes = if fields.name() == "BaggingClassifier" {
-            Some(fields.classes("classes_")?)
-        } else {
-            None
-        };
+        let classes = fields.classes_if_any()?;
         let members = members(fields, "estimators_", nested)?;
         fields.check_length("estimators_features_", columns.len(), members.len())?;
         if fields.optional("n_estimators").is_some() {

@@ -222,13 +222,7 @@ impl Columns {
                 return Ok(by_name);
             }
         }
-        if x.width() != self.width {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {}",
-                self.width,
-                x.width()
-            )));
-        }
+        x.check_width(self.width)?;
         Ok((0..self.width).map(Some).collect())
     }
 }

@@ -169,14 +169,6 @@ fn unseen(x: &Table, at: usize, row: usize) -> Error {
     ))
 }
 
-/// Refuses an input that is not as wide as the model.
-pub(super) fn check_width(x: &Table, columns: usize) -> Result<()> {
-    if x.width() == columns {
-        return Ok(());
-    }
-    Err(Error::Input(format!("the model takes {columns} columns, the input has {}", x.width())))
-}
-
 #[derive(Debug)]
 struct OneHot {
     columns: Vec<Encoded>,
@@ -215,7 +207,7 @@ fn one_hot(fields: Fields<'_>) -> Result<Boxed> {
 
 impl Estimator for OneHot {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, self.columns.len())?;
+        x.check_width(self.columns.len())?;
         let dropped = |at: usize| self.dropped.get(at).copied().flatten();
         let width = self
             .columns
@@ -287,7 +279,7 @@ fn has_nan(categories: Value<'_>) -> bool {
 
 impl Estimator for Ordinal {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, self.columns.len())?;
+        x.check_width(self.columns.len())?;
         let mut result = Matrix::zeros(x.rows(), self.columns.len())?;
         for (at, encoded) in self.columns.iter().enumerate() {
             let column = x.column(at)?;
@@ -328,7 +320,7 @@ fn label(fields: Fields<'_>) -> Result<Boxed> {
 
 impl Estimator for Label {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, 1)?;
+        x.check_width(1)?;
         let codes =
             self.0.codes(&x.column(0)?, Unknown::Error).map_err(|row| unseen(&x, 0, row))?;
         let values = codes.into_iter().map(|code| code.map_or(f64::NAN, |code| code as f64));

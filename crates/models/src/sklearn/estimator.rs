@@ -251,6 +251,12 @@ impl<'a> Fields<'a> {
         Ok(Arc::new(classes))
     }
 
+    /// `classes_` of a classifier; none of a regressor.
+    pub(crate) fn classes_if_any(self) -> Result<Option<Arc<Classes>>> {
+        let is_classifier = self.name().ends_with("Classifier");
+        is_classifier.then(|| self.classes("classes_")).transpose()
+    }
+
     /// Refuses other numbers of classes, by output, than `n_classes_` says where that is there.
     fn check_class_counts(self, found: &[usize]) -> Result<()> {
         let said = self.optional_numbers("n_classes_")?;

@@ -1,7 +1,7 @@
 //! What stands in for missing values: `SimpleImputer`, and `MissingIndicator`, which says where they were.
 
 use super::data::{Column, Frame, Matrix, Table};
-use super::encoders::{Key, check_width, keys};
+use super::encoders::{Key, keys};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Reader};
 use crate::python::Elements;
@@ -71,7 +71,7 @@ fn imputer(fields: Fields<'_>) -> Result<Boxed> {
 
 impl Estimator for Imputer {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, self.fill.len())?;
+        x.check_width(self.fill.len())?;
         let rows = x.rows();
         let mut frame = Frame { rows, names: Vec::new(), columns: Vec::new() };
         let mut indicators = Vec::new();
@@ -167,7 +167,7 @@ impl Indicator {
 
     /// Ones where values of the chosen columns are missing.
     pub(super) fn mask(&self, x: &Table) -> Result<Matrix> {
-        check_width(x, self.width)?;
+        x.check_width(self.width)?;
         let mut mask = Matrix::zeros(x.rows(), self.columns.len())?;
         for at in 0..self.width {
             let place = self.columns.iter().position(|&column| column == at);

@@ -1,5 +1,6 @@
 //! Numbers, row-major.
 
+use crate::input::check_width;
 use crate::{Error, Result};
 
 /// Cells of one intermediate result, 1 GiB; a one-hot encoding of a large batch is the largest.
@@ -94,12 +95,6 @@ impl Matrix {
 
     /// Refuses an input that is not as wide as the model.
     pub(crate) fn check_width(&self, columns: usize) -> Result<()> {
-        if self.columns == columns {
-            return Ok(());
-        }
-        Err(Error::Input(format!(
-            "the model takes {columns} columns, the input has {}",
-            self.columns
-        )))
+        check_width(self.columns, columns)
     }
 }

@@ -60,8 +60,7 @@ impl Activation {
 }
 
 fn network(fields: Fields<'_>) -> Result<Boxed> {
-    let classes =
-        if fields.name() == "MLPClassifier" { Some(fields.classes("classes_")?) } else { None };
+    let classes = fields.classes_if_any()?;
     let mut layers = Vec::new();
     let (coefs, intercepts) = (fields.items("coefs_")?, fields.items("intercepts_")?);
     fields.check_length("intercepts_", intercepts.len(), coefs.len())?;

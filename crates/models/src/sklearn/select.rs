@@ -24,13 +24,7 @@ struct Select {
 
 impl Select {
     fn kept(&self, x: &Table) -> Result<Table> {
-        if x.width() != self.from {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {}",
-                self.from,
-                x.width()
-            )));
-        }
+        x.check_width(self.from)?;
         x.select(&self.columns)
     }
 

@@ -4,6 +4,7 @@
 //! are from the vectorizer to the model; only models that cannot take them see them filled up, in blocks.
 
 use super::matrix::Matrix;
+use crate::input::check_width;
 use crate::{Error, Result};
 
 /// Cells other than zero of one batch: 1.5 GiB. A document of a thousand words has a thousand of them.
@@ -136,12 +137,7 @@ impl Sparse {
 
     /// Rows times `weights` (outputs x columns, row-major), plus `bias` by output.
     pub(crate) fn times_transposed(&self, weights: &Matrix, bias: &[f64]) -> Result<Matrix> {
-        if weights.columns != self.columns {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {}",
-                weights.columns, self.columns
-            )));
-        }
+        check_width(self.columns, weights.columns)?;
         let mut result = Matrix::zeros(self.rows(), weights.rows)?;
         for (row, sums) in result.each_row_mut().enumerate() {
             for (at, (sum, weights)) in sums.iter_mut().zip(weights.each_row()).enumerate() {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::data::{Matrix, Table};
-use super::encoders::{Key, categories, check_width, keys};
+use super::encoders::{Key, categories, keys};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Reader};
 use crate::Result;
@@ -45,7 +45,7 @@ fn target(fields: Fields<'_>) -> Result<Boxed> {
 
 impl Estimator for Target {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, self.columns.len())?;
+        x.check_width(self.columns.len())?;
         // More than two classes give a column for each, for every column of the input.
         let each = self.encodings.len() / self.columns.len().max(1);
         let mut result = Matrix::zeros(x.rows(), self.encodings.len())?;

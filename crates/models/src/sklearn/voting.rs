@@ -46,11 +46,7 @@ impl Voting {
             weights.retain(|_| dropped.next() != Some(true));
             fields.check_length("weights", weights.len(), members.len())?;
         }
-        let classes = if fields.name() == "VotingClassifier" {
-            Some(fields.classes("classes_")?)
-        } else {
-            None
-        };
+        let classes = fields.classes_if_any()?;
         // All members saw all classes.
         for inner in members.iter().filter_map(|member| member.classes()) {
             if let Some(classes) = &classes {
@@ -150,11 +146,7 @@ impl Stacking {
         let methods = methods.collect::<Result<Vec<_>>>()?;
         let members = members(fields, "estimators_", nested)?;
         fields.check_length("stack_method_", methods.len(), members.len())?;
-        let classes = if fields.name() == "StackingClassifier" {
-            Some(fields.classes("classes_")?)
-        } else {
-            None
-        };
+        let classes = fields.classes_if_any()?;
         let last = nested.load(fields.value("final_estimator_")?)?;
         if let (Some(classes), Some(inner)) = (&classes, last.classes()) {
             fields.check_length("classes_", classes.len(), inner.len())?;

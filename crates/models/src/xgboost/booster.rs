@@ -4,6 +4,7 @@ use super::fields::{count, malformed, missing};
 use super::objective::Objective;
 use super::trees::{self, Shape};
 use crate::document::{Document, parse_json, parse_ubjson};
+use crate::input::check_width;
 use crate::tree::Forest;
 use crate::{Error, Result};
 
@@ -163,12 +164,7 @@ impl Booster {
 
     /// What the trees or weights add up to, before the objective makes predictions of it.
     fn sums(&self, rows: &[f32], width: usize) -> Result<Vec<f32>> {
-        if width != self.features {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {width}",
-                self.features
-            )));
-        }
+        check_width(width, self.features)?;
         let mut sums: Vec<f32> =
             std::iter::repeat_n(&self.base, rows.len() / width.max(1)).flatten().copied().collect();
         match &self.learner {

@@ -31,11 +31,7 @@ enum Start {
 }
 
 fn boosted(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
-    let classes = if fields.name().ends_with("Classifier") {
-        Some(fields.classes("classes_")?)
-    } else {
-        None
-    };
+    let classes = fields.classes_if_any()?;
     let link = match &classes {
         None => Link::Identity,
         Some(classes) if classes.len() > 2 => Link::Softmax,

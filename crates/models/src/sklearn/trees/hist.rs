@@ -23,11 +23,7 @@ struct HistBoosted {
 }
 
 fn hist_boosted(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
-    let classes = if fields.name().ends_with("Classifier") {
-        Some(fields.classes("classes_")?)
-    } else {
-        None
-    };
+    let classes = fields.classes_if_any()?;
     let link = match &classes {
         Some(classes) if classes.len() > 2 => Link::Softmax,
         Some(_) => Link::Logit,
@@ -181,13 +177,7 @@ fn predictor_tree(
 
 impl RawScores for HistBoosted {
     fn raw(&self, x: &Table) -> Result<Matrix> {
-        if x.width() != self.features {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {}",
-                self.features,
-                x.width()
-            )));
-        }
+        x.check_width(self.features)?;
         let prepared;
         let x = match &self.preprocessor {
             Some(preprocessor) => {
