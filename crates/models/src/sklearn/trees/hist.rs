@@ -5,9 +5,9 @@ use super::super::estimator::{Estimator, Fields, numbers};
 use super::super::reader::{Boxed, Nested, Reader};
 use super::link::{Link, Linked, RawScores};
 use super::raw::{build, feature_count};
+use crate::Result;
 use crate::python::{Elements, Value};
 use crate::tree::{CategorySet, Forest, NodeSpec, Split, Test, TreeSpec};
-use crate::{Error, Result};
 
 pub(in super::super) const READERS: &[Reader] =
     &[Reader::new("HistGradientBoostingClassifier HistGradientBoostingRegressor", hist_boosted)
