@@ -87,7 +87,7 @@ impl Heap {
     pub(crate) fn push(&mut self, node: Node) -> Result<Id> {
         self.charge(size_of::<Node>() + node.bytes())?;
         if self.nodes.len() >= NODES_MAX {
-            return Err(format!("more than {} objects", NODES_MAX).into());
+            return Err(format!("more than {NODES_MAX} objects").into());
         }
         self.nodes.push(node);
         Ok(self.nodes.len() as Id - 1)
