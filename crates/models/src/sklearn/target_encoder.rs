@@ -3,9 +3,13 @@
 use std::collections::HashMap;
 
 use super::data::{Matrix, Table};
-use super::encoders::{Key, categories, check_width, keys};
+use super::encoders::{Key, categories, keys};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Reader};
 use crate::Result;
+
+pub(super) const READERS: &[Reader] =
+    &[Reader::new("TargetEncoder", |fields, _| target(fields)).note("also several classes")];
 
 /// `TargetEncoder`: each category becomes the mean of the target that training saw.
 #[derive(Debug)]
@@ -16,7 +20,7 @@ struct Target {
     means: Vec<f64>,
 }
 
-pub(super) fn target(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn target(fields: Fields<'_>) -> Result<Boxed> {
     let columns = fields
         .items("categories_")?
         .into_iter()
@@ -41,7 +45,7 @@ pub(super) fn target(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
 
 impl Estimator for Target {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, self.columns.len())?;
+        x.check_width(self.columns.len())?;
         // More than two classes give a column for each, for every column of the input.
         let each = self.encodings.len() / self.columns.len().max(1);
         let mut result = Matrix::zeros(x.rows(), self.encodings.len())?;
@@ -64,5 +68,9 @@ impl Estimator for Target {
             }
         }
         Ok(Table::Matrix(result))
+    }
+
+    fn takes_frame(&self) -> bool {
+        true
     }
 }

@@ -1,9 +1,18 @@
 //! The heap of objects, and looking at it.
 
-use super::array::{Array, Elements};
+use super::array::{Array, Elements, Id};
+use super::dtype::Dtype;
+use crate::refusal::Result;
 
-/// Number of a node in its heap.
-pub(crate) type Id = u32;
+/// Objects of one file; a forest of 1000 trees has some 50 000, a vocabulary two for each term.
+const NODES_MAX: usize = 8_000_000;
+
+/// Bytes in memory for each byte of a file: a byte of a pickle can make an empty list, and an element of
+/// one byte becomes one of eight.
+const EXPANSION_MAX: usize = 64;
+
+/// Bytes in memory that any file may take.
+const FREE_BYTES: usize = 64 << 20;
 
 /// All objects of one file.
 #[derive(Debug)]
@@ -28,7 +37,7 @@ pub(crate) enum Node {
     Set(Vec<Id>),
     Array(Array),
     /// An element type; the pickle reader uses it, models rarely do.
-    Dtype(super::dtype::Dtype),
+    Dtype(Dtype),
     /// A class or function by its full name.
     Global(String),
     Object(Object),
@@ -62,12 +71,12 @@ impl Node {
 impl Heap {
     /// A heap for a file of this size: what it may grow to is in proportion.
     pub(crate) fn for_file(file_bytes: usize) -> Self {
-        let left = file_bytes.saturating_mul(super::EXPANSION).saturating_add(super::FREE_BYTES);
+        let left = file_bytes.saturating_mul(EXPANSION_MAX).saturating_add(FREE_BYTES);
         Self { nodes: Vec::new(), left }
     }
 
     /// Counts bytes that are about to be taken; an error once they are out of proportion to the file.
-    pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), String> {
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<()> {
         self.left = self.left.checked_sub(bytes).ok_or(
             "the file asks for memory out of all proportion to its size; it is taken for a bomb",
         )?;
@@ -75,10 +84,10 @@ impl Heap {
     }
 
     /// Adds an object.
-    pub(crate) fn push(&mut self, node: Node) -> Result<Id, String> {
+    pub(crate) fn push(&mut self, node: Node) -> Result<Id> {
         self.charge(size_of::<Node>() + node.bytes())?;
-        if self.nodes.len() >= super::MAX_NODES {
-            return Err(format!("more than {} objects", super::MAX_NODES));
+        if self.nodes.len() >= NODES_MAX {
+            return Err(format!("more than {NODES_MAX} objects").into());
         }
         self.nodes.push(node);
         Ok(self.nodes.len() as Id - 1)
