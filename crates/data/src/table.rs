@@ -12,8 +12,8 @@ use crate::csv::Pieces;
 use crate::csv::input::Input;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
+use crate::schema::{Found, NOTHING, column_order, common_type};
 use crate::source::{Content, Format, Source, SourceFile, files, open};
-use crate::unify::{Found, NOTHING, column_order, common_type};
 use crate::{csv, parquet};
 
 /// A table and where it came from.

@@ -15,7 +15,7 @@ use ::parquet::basic::{Compression, Type};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::ChunkReader;
 
-use crate::parquet_thrift::{Compact, wire};
+use super::thrift::{Compact, wire};
 
 /// Bytes of a batch of rows that repeat long values: small beside what a process has, large beside a page.
 const BATCH_BYTES: u64 = 64 << 20;

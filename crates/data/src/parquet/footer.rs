@@ -6,14 +6,14 @@
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::ChunkReader;
 
-use crate::options::MAX_COLUMNS;
-use crate::parquet_thrift::{Compact, wire};
+use super::thrift::{Compact, wire};
+use crate::options::COLUMNS_MAX;
 
 /// Groups in groups. Lists of structs of maps are six deep; the decoder needs some kilobytes of stack for each.
 const DEPTH_MAX: usize = 32;
 
-/// Elements of the schema: columns of [`MAX_COLUMNS`] that are lists.
-const ELEMENTS_MAX: usize = 4 * MAX_COLUMNS;
+/// Elements of the schema: columns of [`COLUMNS_MAX`] that are lists.
+const ELEMENTS_MAX: usize = 4 * COLUMNS_MAX;
 
 /// Bytes of a footer. Fifty thousand columns in ten row groups are some fifty megabytes.
 const FOOTER_BYTES_MAX: u64 = 256 << 20;

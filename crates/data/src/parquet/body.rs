@@ -11,8 +11,8 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 use trainyard_base::{Full, Share};
 
-use crate::options::MAX_COLUMNS;
-use crate::{parquet_footer, parquet_pages};
+use super::{decode, footer, pages};
+use crate::options::COLUMNS_MAX;
 
 /// Rows that are decoded at a time, where nothing repeats.
 const BATCH_ROWS: usize = 64 << 10;
@@ -34,7 +34,7 @@ pub enum BodyError {
         bytes_max: u64,
     },
     /// It has more columns than anything reads.
-    #[error("it has {columns} columns, more than {MAX_COLUMNS}")]
+    #[error("it has {columns} columns, more than {COLUMNS_MAX}")]
     TooWide {
         /// Columns of the file.
         columns: usize,
@@ -84,21 +84,20 @@ fn read(
     let damaged = |error: &dyn std::fmt::Display| BodyError::Damaged(error.to_string());
     let too_large = BodyError::TooLarge { bytes_max: limits.bytes_max };
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let footer_bytes = parquet_footer::check(body).map_err(|error| damaged(&error))?;
+    let footer_bytes = footer::check(body).map_err(|error| damaged(&error))?;
     share.grow(footer_bytes.saturating_mul(FOOTER_FACTOR))?;
     let metadata = ArrowReaderMetadata::load(body, options).map_err(|error| damaged(&error))?;
     let schema = metadata.schema();
-    if schema.fields().len() > MAX_COLUMNS {
+    if schema.fields().len() > COLUMNS_MAX {
         return Err(BodyError::TooWide { columns: schema.fields().len() });
     }
-    let rows = metadata.metadata().file_metadata().num_rows();
-    if usize::try_from(rows).map_or(true, |rows| rows > limits.rows_max) {
+    if decode::rows(&metadata) > limits.rows_max {
         return Err(BodyError::TooManyRows { rows_max: limits.rows_max });
     }
     let fields = schema.fields().iter().enumerate();
     let roots: Vec<usize> =
         fields.filter(|(_, field)| wanted(field.name())).map(|(index, _)| index).collect();
-    let held = parquet_pages::held(body, &metadata, &roots, limits.bytes_max);
+    let held = pages::held(body, &metadata, &roots, limits.bytes_max);
     let Some(held) = held.map_err(|error| damaged(&error))? else { return Err(too_large) };
     share.grow(held.bytes)?;
     let mask = ProjectionMask::roots(
