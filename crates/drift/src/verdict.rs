@@ -1,6 +1,12 @@
 //! What a comparison answers: by column and for the dataset.
 
-use crate::{Compat, Correction, Finding, FindingKind, Kind, Method, ScoreKind};
+use crate::compat::Compat;
+use crate::distribution::Distribution;
+use crate::finding::{Finding, FindingKind};
+use crate::kind::Kind;
+use crate::method::{Method, ScoreKind};
+use crate::options::Correction;
+use crate::side::{Scale, Side};
 
 /// The verdict on a dataset.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,21 +76,15 @@ pub enum Role {
     Prediction,
 }
 
-/// How the numbers of a column are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    /// Numbers with fractions.
-    Continuous,
-    /// Whole numbers.
-    Integer,
-    /// 0 and 1 for false and true.
-    Boolean,
-    /// Microseconds since 1970-01-01.
-    Instant,
-    /// Microseconds.
-    Interval,
-    /// No numbers: text.
-    Text,
+impl Role {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Feature => "feature",
+            Self::Target => "target",
+            Self::Prediction => "prediction",
+        }
+    }
 }
 
 /// The verdict on one column.
@@ -240,102 +240,4 @@ impl EffectSize {
             Self::Large => "large",
         }
     }
-}
-
-/// One side of a column in numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Side {
-    /// Type, for people.
-    pub data_type: String,
-    /// Rows, missing values included.
-    pub rows: u64,
-    /// Nulls and NaN.
-    pub missing: u64,
-    /// Infinite values.
-    pub infinite: u64,
-    /// Values that were used.
-    pub values: u64,
-    /// Distinct values among them.
-    pub distinct: u64,
-    /// Statistics of numbers; of text lengths (in characters) for text.
-    pub numbers: Option<NumberSummary>,
-}
-
-impl Side {
-    /// Share of missing values; 0 for no rows.
-    pub fn missing_share(&self) -> f64 {
-        if self.rows == 0 { 0.0 } else { self.missing as f64 / self.rows as f64 }
-    }
-}
-
-/// Statistics of one side's numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NumberSummary {
-    /// Arithmetic mean.
-    pub mean: f64,
-    /// Standard deviation, population form.
-    pub deviation: f64,
-    /// Quantiles at [`QUANTILES`]: minimum first, maximum last.
-    pub quantiles: Vec<f64>,
-}
-
-/// Where quantiles are taken.
-pub const QUANTILES: [f64; 9] = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0];
-
-/// Both sides in few numbers, for charts.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Distribution {
-    /// Of numbers.
-    Numbers {
-        /// Shares in common bins, in order. Outer bins take what lies beyond.
-        bins: Vec<Bin>,
-        /// Points of both cumulative distributions.
-        cumulative: Vec<CumulativePoint>,
-    },
-    /// Of labels.
-    Categories {
-        /// The most frequent values, by the larger of both shares.
-        top: Vec<Category>,
-        /// Values that are not in `top`.
-        others: u64,
-        /// Their share in the reference.
-        others_reference: f64,
-        /// Their share in current.
-        others_current: f64,
-    },
-}
-
-/// Shares of both sides in one bin.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bin {
-    /// Lower edge; equal to `high` when the bin is a single value.
-    pub low: f64,
-    /// Upper edge.
-    pub high: f64,
-    /// Share of the reference in it.
-    pub reference: f64,
-    /// Share of current in it.
-    pub current: f64,
-}
-
-/// Shares of values up to and including `value`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CumulativePoint {
-    /// The value.
-    pub value: f64,
-    /// Share of the reference.
-    pub reference: f64,
-    /// Share of current.
-    pub current: f64,
-}
-
-/// Shares of one label.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Category {
-    /// The label as text, cut after a few hundred characters.
-    pub label: String,
-    /// Share of the reference.
-    pub reference: f64,
-    /// Share of current.
-    pub current: f64,
 }

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use arrow_array::{Array, ArrayRef};
 
-use super::disk::Trouble;
-use super::{Column, Values, read};
+use crate::Column;
+use crate::values::disk::Trouble;
+use crate::values::{Numbers, Values};
 
 /// Bytes that a value takes while it is sorted, beside those of the array that it comes in.
 const SORT_BYTES: usize = 16;
@@ -74,13 +75,13 @@ impl ColumnBuilder {
                 ..left
             }));
         }
-        parts.pop_front().unwrap_or_else(|| read::column(&[]))
+        parts.pop_front().unwrap_or_else(|| Column::new(&[]))
     }
 
     /// Makes a part of the pieces.
     fn sort(&mut self) {
         let pieces: Vec<&dyn Array> = self.pieces.iter().map(AsRef::as_ref).collect();
-        let mut part = read::column(&pieces);
+        let mut part = Column::new(&pieces);
         let is_all = self.parts.is_empty() && self.bytes <= self.memory;
         self.pieces.clear();
         self.bytes = 0;
@@ -97,7 +98,7 @@ impl ColumnBuilder {
 
 /// Bytes of memory that the numbers of a part take.
 fn held(part: &Column) -> usize {
-    part.numbers().map_or(0, super::Numbers::bytes)
+    part.numbers().map_or(0, Numbers::bytes)
 }
 
 #[cfg(test)]

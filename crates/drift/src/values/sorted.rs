@@ -5,13 +5,13 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use super::disk::{OnDisk, Trouble, Writer};
-use super::held::Held;
-use super::number::Number;
+use super::memory::InMemory;
+use super::native::Native;
 
 /// Finite values in ascending order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Sorted<T> {
-    Held(Held<T>),
+    InMemory(InMemory<T>),
     /// Of a column that is larger than the memory to spend on it.
     OnDisk(Arc<OnDisk<T>>),
 }
@@ -20,26 +20,26 @@ pub(crate) enum Sorted<T> {
 macro_rules! on_values {
     ($sorted:expr, $values:ident => $body:expr) => {
         match $sorted {
-            Sorted::Held($values) => $body,
+            Sorted::InMemory($values) => $body,
             Sorted::OnDisk($values) => $body,
         }
     };
 }
 
-impl<T: Number> Sorted<T> {
+impl<T: Native> Sorted<T> {
     /// Takes values that are already in ascending order.
     pub(crate) fn from_ordered(values: Vec<T>) -> Self {
-        Self::Held(Held::from_ordered(values))
+        Self::InMemory(InMemory::from_ordered(values))
     }
 
     /// Takes distinct values in ascending order with how often each occurs (more than zero times).
     pub(crate) fn from_runs(runs: impl IntoIterator<Item = (T, u32)>) -> Self {
-        Self::Held(Held::from_runs(runs))
+        Self::InMemory(InMemory::from_runs(runs))
     }
 
     /// Takes values in any order, each with how often it occurs; equal values are counted together.
     pub(crate) fn from_weighted(weighted: Vec<(T, u64)>) -> Self {
-        Self::Held(Held::from_weighted(weighted))
+        Self::InMemory(InMemory::from_weighted(weighted))
     }
 
     /// How many values there are.
@@ -50,7 +50,7 @@ impl<T: Number> Sorted<T> {
     /// Bytes of memory that the values take.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Held(held) => held.bytes(),
+            Self::InMemory(held) => held.bytes(),
             Self::OnDisk(_) => 0,
         }
     }
@@ -88,9 +88,9 @@ impl<T: Number> Sorted<T> {
     }
 
     /// The same values in another type, in the same place; `convert` must keep their order.
-    pub(crate) fn map<U: Number>(&self, convert: impl Fn(T) -> U) -> Sorted<U> {
+    pub(crate) fn map<U: Native>(&self, convert: impl Fn(T) -> U) -> Sorted<U> {
         match self {
-            Self::Held(held) => Sorted::Held(held.map(convert)),
+            Self::InMemory(held) => Sorted::InMemory(held.map(convert)),
             Self::OnDisk(file) => {
                 let runs = file.runs().map(|(value, count)| (convert(value), count));
                 Sorted::OnDisk(Arc::new(OnDisk::new(runs, file.trouble())))
@@ -99,10 +99,10 @@ impl<T: Number> Sorted<T> {
     }
 
     /// The values in memory.
-    pub(crate) fn held(&self) -> Cow<'_, Held<T>> {
+    pub(crate) fn in_memory(&self) -> Cow<'_, InMemory<T>> {
         match self {
-            Self::Held(held) => Cow::Borrowed(held),
-            Self::OnDisk(file) => Cow::Owned(Held::from_ordered(
+            Self::InMemory(held) => Cow::Borrowed(held),
+            Self::OnDisk(file) => Cow::Owned(InMemory::from_ordered(
                 file.runs()
                     .flat_map(|(value, count)| std::iter::repeat_n(value, count as usize))
                     .collect(),
@@ -113,7 +113,7 @@ impl<T: Number> Sorted<T> {
     /// The values in a temporary file; see [`OnDisk`] about what may go wrong.
     pub(crate) fn spilled(&self, trouble: &Trouble) -> Self {
         match self {
-            Self::Held(held) => Self::OnDisk(Arc::new(OnDisk::new(held.runs(), trouble))),
+            Self::InMemory(held) => Self::OnDisk(Arc::new(OnDisk::new(held.runs(), trouble))),
             Self::OnDisk(_) => self.clone(),
         }
     }
@@ -121,7 +121,7 @@ impl<T: Number> Sorted<T> {
     /// What goes wrong with the temporary file is noted here.
     pub(crate) fn trouble(&self) -> Trouble {
         match self {
-            Self::Held(_) => Trouble::default(),
+            Self::InMemory(_) => Trouble::default(),
             Self::OnDisk(file) => file.trouble().clone(),
         }
     }
@@ -148,7 +148,7 @@ impl<T: Number> Sorted<T> {
 
     /// Both sets of values together, in memory if they take at most `memory` bytes there.
     pub(crate) fn merged(&self, other: &Self, memory: usize, trouble: &Trouble) -> Self {
-        let is_small = |sorted: &Self| matches!(sorted, Self::Held(_));
+        let is_small = |sorted: &Self| matches!(sorted, Self::InMemory(_));
         if is_small(self) && is_small(other) && self.bytes() + other.bytes() <= memory {
             let mut runs = Vec::new();
             merge(self, other, |value, left, right| runs.push((value, (left + right) as u32)));
@@ -161,11 +161,11 @@ impl<T: Number> Sorted<T> {
 }
 
 /// Walks two ordered sets of values together: every distinct value with its count in each.
-pub(crate) fn merge<T: Number>(left: &Sorted<T>, right: &Sorted<T>, each: impl FnMut(T, u64, u64)) {
+pub(crate) fn merge<T: Native>(left: &Sorted<T>, right: &Sorted<T>, each: impl FnMut(T, u64, u64)) {
     on_values!(left, left => on_values!(right, right => merge_runs(left.runs(), right.runs(), each)));
 }
 
-fn merge_runs<T: Number>(
+fn merge_runs<T: Native>(
     mut left: impl Iterator<Item = (T, u64)>,
     mut right: impl Iterator<Item = (T, u64)>,
     mut each: impl FnMut(T, u64, u64),
@@ -205,7 +205,7 @@ fn merge_runs<T: Number>(
 mod tests {
     use super::*;
 
-    fn sorted<T: Number>(values: &[T]) -> Sorted<T> {
+    fn sorted<T: Native>(values: &[T]) -> Sorted<T> {
         Sorted::from_ordered(values.to_vec())
     }
 
@@ -243,9 +243,9 @@ mod tests {
         let (left, right) = (sorted(&[1.0, 2.0, 2.0]), sorted(&[2.0, 3.0]));
         for memory in [0, 1000] {
             let both = left.merged(&right, memory, &Trouble::default());
-            assert_eq!(matches!(both, Sorted::Held(_)), memory > 0);
+            assert_eq!(matches!(both, Sorted::InMemory(_)), memory > 0);
             assert_eq!((both.len(), both.distinct(), both.at_rank(3)), (5, 3, Some(2.0)));
-            assert_eq!(both.held().runs().collect::<Vec<_>>(), [(1.0, 1), (2.0, 3), (3.0, 1)]);
+            assert_eq!(both.in_memory().runs().collect::<Vec<_>>(), [(1.0, 1), (2.0, 3), (3.0, 1)]);
         }
     }
 }

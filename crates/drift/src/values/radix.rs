@@ -5,11 +5,11 @@
 //! Those are put in order by comparing.
 
 /// Below this size comparing is faster than counting digits.
-const SMALL: usize = 2048;
+const COMPARED_MAX: usize = 2048;
 /// Bits of a digit: its 2048 counters stay in the cache.
 const DIGIT: u32 = 11;
 /// Digits that are sorted by.
-const MAX_PASSES: u32 = 4;
+const PASSES_MAX: u32 = 4;
 
 /// A bit pattern whose order as an unsigned number is the order of the values.
 trait Key: Copy + Ord + Default {
@@ -75,14 +75,14 @@ pub(crate) fn sort_u64(values: Vec<u64>) -> Vec<u64> {
 }
 
 fn sort<K: Key>(mut keys: Vec<K>) -> Vec<K> {
-    if keys.len() < SMALL || u32::try_from(keys.len()).is_err() {
+    if keys.len() < COMPARED_MAX || u32::try_from(keys.len()).is_err() {
         keys.sort_unstable();
         return keys;
     }
     let first = keys[0].bits();
     let differing = keys.iter().fold(0, |differing, key| differing | (key.bits() ^ first));
     let bits = u64::BITS - differing.leading_zeros();
-    let passes = bits.div_ceil(DIGIT).min(MAX_PASSES);
+    let passes = bits.div_ceil(DIGIT).min(PASSES_MAX);
     let ignored = bits.saturating_sub(passes * DIGIT);
     let digit = |key: K, pass: u32| {
         ((key.bits() >> (ignored + pass * DIGIT)) & ((1 << DIGIT) - 1)) as usize
@@ -126,7 +126,7 @@ mod tests {
 
     /// Repeats a short list with small changes until it is long enough for the byte sort.
     fn stretched<T: Copy>(short: &[T], change: impl Fn(T, usize) -> T) -> Vec<T> {
-        (0..SMALL + 500).map(|index| change(short[index * 7 % short.len()], index)).collect()
+        (0..COMPARED_MAX + 500).map(|index| change(short[index * 7 % short.len()], index)).collect()
     }
 
     #[test]

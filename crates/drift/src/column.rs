@@ -3,64 +3,26 @@
 //! A [`Column`] is all that later steps need; the Arrow arrays can be dropped. Missing values are
 //! nulls and NaN; infinities are set apart and counted, because no statistic here can use them.
 
-mod builder;
-mod disk;
-mod held;
-mod number;
-mod numbers;
-mod radix;
-mod read;
-mod sorted;
-mod stored;
-mod strings;
-
 use arrow_array::Array;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::DataType;
 
-pub use builder::ColumnBuilder;
-use disk::Trouble;
-pub(crate) use numbers::{CompensatedSum, Numbers, Pair, Precision};
-pub(crate) use sorted::Sorted;
-pub(crate) use stored::Head;
-pub(crate) use strings::{Strings, merge as merge_strings};
+use crate::values::arrow::read;
+use crate::values::disk::Trouble;
+use crate::values::family::{Family, family};
+use crate::values::rows::rows_in_order;
+use crate::values::{Infinities, Numbers, Strings, Values};
 
 /// One column of one dataset, ready to be compared.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
-    data_type: DataType,
-    rows: u64,
-    missing: u64,
-    negative_infinities: u64,
-    positive_infinities: u64,
-    values: Values,
+    pub(crate) data_type: DataType,
+    pub(crate) rows: u64,
+    pub(crate) missing: u64,
+    pub(crate) negative_infinities: u64,
+    pub(crate) positive_infinities: u64,
+    pub(crate) values: Values,
     /// Which distinct value each usable row holds, for tests that regroup rows.
-    rows_in_order: Option<Vec<u32>>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Values {
-    Numbers(Numbers),
-    Strings(Strings),
-    /// Lists, structs, binary and the like: nothing here compares them.
-    Other,
-}
-
-/// What a type is, beyond its width.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Family {
-    Float,
-    Integer,
-    Unsigned,
-    Decimal,
-    Boolean,
-    String,
-    Dictionary,
-    /// Points in time: dates and timestamps.
-    Instant,
-    /// Times of day and durations.
-    Interval,
-    Null,
-    Nested,
+    pub(crate) rows_in_order: Option<Vec<u32>>,
 }
 
 impl Column {
@@ -74,15 +36,34 @@ impl Column {
     /// assert_eq!((column.rows(), column.missing(), column.len()), (4, 2, 2));
     /// ```
     pub fn new(chunks: &[&dyn Array]) -> Self {
-        read::column(chunks)
+        let data_type = chunks.first().map_or(DataType::Null, |chunk| chunk.data_type().clone());
+        let rows: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+        let same: Vec<&dyn Array> =
+            chunks.iter().copied().filter(|chunk| *chunk.data_type() == data_type).collect();
+        let mut infinities = Infinities::default();
+        let values = read(&data_type, &same, &mut infinities);
+        let mut column = Self {
+            data_type,
+            rows: rows as u64,
+            missing: 0,
+            negative_infinities: infinities.negative,
+            positive_infinities: infinities.positive,
+            values,
+            rows_in_order: None,
+        };
+        column.missing = match column.values {
+            Values::Other => same.iter().map(|chunk| chunk.logical_null_count() as u64).sum(),
+            _ => column.rows - column.len() - column.infinite(),
+        };
+        column
     }
 
     /// Reads a column and remembers the order of its rows. Permutation tests (`TVD`, `empirical_mmd`)
     /// then regroup the rows as numpy would; without it they regroup the sorted values, which is as good
     /// a test with other random numbers. See [`crate::Options::needs_rows`].
     pub fn with_rows(chunks: &[&dyn Array]) -> Self {
-        let mut column = read::column(chunks);
-        column.rows_in_order = Some(read::rows_in_order(chunks, &column.values));
+        let mut column = Self::new(chunks);
+        column.rows_in_order = Some(rows_in_order(chunks, &column.values));
         column
     }
 
@@ -137,7 +118,12 @@ impl Column {
     }
 
     /// The same, in memory if the numbers take at most `memory` bytes there.
-    fn merged_within(&self, other: &Self, memory: usize, trouble: &Trouble) -> Option<Self> {
+    pub(crate) fn merged_within(
+        &self,
+        other: &Self,
+        memory: usize,
+        trouble: &Trouble,
+    ) -> Option<Self> {
         let values = match (&self.values, &other.values) {
             (Values::Numbers(a), Values::Numbers(b)) => {
                 Values::Numbers(a.merged(b, memory, trouble))
@@ -246,54 +232,15 @@ fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
     }
 }
 
-pub(crate) fn family(data_type: &DataType) -> Family {
-    match data_type {
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => Family::Float,
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Family::Integer,
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
-            Family::Unsigned
-        }
-        DataType::Decimal32(..)
-        | DataType::Decimal64(..)
-        | DataType::Decimal128(..)
-        | DataType::Decimal256(..) => Family::Decimal,
-        DataType::Boolean => Family::Boolean,
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Family::String,
-        DataType::Dictionary(_, values) => match family(values) {
-            Family::Nested => Family::Nested,
-            Family::Null => Family::Null,
-            _ => Family::Dictionary,
-        },
-        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => Family::Instant,
-        DataType::Time32(_) | DataType::Time64(_) | DataType::Duration(_) => Family::Interval,
-        DataType::Null => Family::Null,
-        _ => Family::Nested,
-    }
-}
-
-/// A short name of a type for people: `int64`, `string`, `timestamp`.
-pub(crate) fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "string".to_owned(),
-        DataType::Dictionary(_, values) => format!("category of {}", type_name(values)),
-        DataType::Date32 | DataType::Date64 => "date".to_owned(),
-        DataType::Timestamp(_, None) => "timestamp".to_owned(),
-        DataType::Timestamp(_, Some(zone)) => format!("timestamp in {zone}"),
-        DataType::Time32(_) | DataType::Time64(_) => "time".to_owned(),
-        DataType::Duration(
-            TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond | TimeUnit::Nanosecond,
-        ) => "duration".to_owned(),
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
-            "list".to_owned()
-        }
-        DataType::Struct(_) => "struct".to_owned(),
-        other => other.to_string().to_lowercase(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use arrow_array::{Float32Array, Int32Array, Int64Array, StringArray, UInt8Array, UInt64Array};
+    use std::sync::Arc;
+
+    use arrow_array::types::Int32Type;
+    use arrow_array::{
+        BooleanArray, Decimal128Array, DictionaryArray, Float32Array, Float64Array, Int32Array,
+        Int64Array, StringArray, UInt8Array, UInt64Array,
+    };
 
     use super::*;
 
@@ -320,5 +267,58 @@ mod tests {
             }
         }
         assert_eq!(int.merged(&text), None);
+    }
+
+    #[test]
+    fn floats_lose_what_cannot_be_used_and_say_so() {
+        let array = Float64Array::from(vec![
+            Some(2.0),
+            None,
+            Some(f64::NAN),
+            Some(f64::INFINITY),
+            Some(-0.0),
+            Some(0.0),
+        ]);
+        let column = Column::new(&[&array, &array]);
+        assert_eq!(
+            (column.rows(), column.missing(), column.infinite(), column.len()),
+            (12, 4, 2, 6)
+        );
+        assert_eq!(column.distinct(), 2);
+        let with = column.with_infinities();
+        assert_eq!(with.len(), 8);
+        assert_eq!(with.numbers().unwrap().max(), Some(f64::INFINITY));
+    }
+
+    #[test]
+    fn dictionaries_count_only_used_entries() {
+        let array: DictionaryArray<Int32Type> =
+            vec![Some("a"), None, Some("b"), Some("a")].into_iter().collect();
+        let column = Column::new(&[&array.slice(0, 2), &array.slice(3, 1)]);
+        assert_eq!((column.rows(), column.missing(), column.distinct()), (3, 1, 1));
+        let keys = arrow_array::Int8Array::from(vec![0, 1, 1, 0, 0]);
+        let numbers = DictionaryArray::new(keys, Arc::new(Int64Array::from(vec![7, 3, 9])));
+        let column = Column::new(&[&numbers]);
+        assert_eq!(column.numbers().unwrap().min(), Some(3.0));
+        assert_eq!((column.len(), column.distinct()), (5, 2));
+    }
+
+    #[test]
+    fn other_types_become_numbers() {
+        let column =
+            Column::new(&[&BooleanArray::from(vec![Some(true), None, Some(false), Some(true)])]);
+        assert_eq!((column.len(), column.distinct(), column.missing()), (3, 2, 1));
+        let decimal =
+            Decimal128Array::from(vec![10_i128, -25]).with_precision_and_scale(10, 2).unwrap();
+        assert_eq!(Column::new(&[&decimal]).numbers().unwrap().min(), Some(-0.25));
+        let column = Column::new(&[&UInt64Array::from(vec![u64::MAX, 1])]);
+        assert_eq!(column.numbers().unwrap().max(), Some(u64::MAX as f64));
+    }
+
+    #[test]
+    fn a_chunk_of_another_type_is_missing() {
+        let column = Column::new(&[&Int64Array::from(vec![1]), &StringArray::from(vec!["x"])]);
+        assert_eq!((column.rows(), column.missing(), column.len()), (2, 1, 1));
+        assert_eq!(Column::new(&[]).rows(), 0);
     }
 }

@@ -3,11 +3,8 @@
 use arrow_schema::DataType;
 use serde::{Deserialize, Serialize};
 
-use super::held::Held;
-use super::numbers::Numbers;
-use super::sorted::Sorted;
-use super::strings::Strings;
-use super::{Column, Values};
+use crate::Column;
+use crate::values::{InMemory, Native, Numbers, Sorted, Strings, Values};
 
 /// What a stored column is, beside its body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,26 +128,26 @@ impl Column {
 }
 
 /// Appends values and, for runs, where each ends.
-fn put<T: super::number::Number, const N: usize>(
+fn put<T: Native, const N: usize>(
     sorted: &Sorted<T>,
     bytes: impl Fn(T) -> [u8; N],
     body: &mut Vec<u8>,
 ) -> (usize, bool) {
-    let held = sorted.held();
+    let held = sorted.in_memory();
     let (values, ends) = held.parts();
     body.extend(values.iter().flat_map(|value| bytes(*value)));
     body.extend(ends.iter().flat_map(|ends| ends.iter()).flat_map(|end| end.to_le_bytes()));
     (values.len(), ends.is_some())
 }
 
-fn take<T: super::number::Number, const N: usize>(
+fn take<T: Native, const N: usize>(
     head: &Head,
     body: &[u8],
     value: impl Fn([u8; N]) -> T,
 ) -> Option<Sorted<T>> {
     let (values, ends) = body.split_at_checked(head.items.checked_mul(N)?)?;
     let ends = head.counted.then(|| each(ends, u32::from_le_bytes).collect());
-    Held::from_parts(each(values, value).collect(), ends).map(Sorted::Held)
+    InMemory::from_parts(each(values, value).collect(), ends).map(Sorted::InMemory)
 }
 
 fn each<T, const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> T) -> impl Iterator<Item = T> {

@@ -4,8 +4,8 @@
 //! particular library's stochastic gradient descent and takes seconds; these features are exact, quick,
 //! and say in words what changed.
 
-use crate::column::{Numbers, Pair, Sorted, Strings};
 use crate::statistics::{distance, ks};
+use crate::values::{Numbers, Pair, Sorted, Strings};
 
 /// One countable property of texts, on both sides.
 #[derive(Debug)]

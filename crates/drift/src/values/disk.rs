@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, OnceLock};
 
-use super::number::Number;
+use super::native::Native;
 
 /// Values that are read at once.
 const BLOCK: usize = 8192;
@@ -20,7 +20,7 @@ const BLOCK: usize = 8192;
 pub(crate) struct Trouble(Arc<OnceLock<String>>);
 
 impl Trouble {
-    pub(super) fn note(&self, error: &io::Error) {
+    pub(crate) fn note(&self, error: &io::Error) {
         self.0.get_or_init(|| error.to_string());
     }
 
@@ -49,7 +49,7 @@ impl<T> PartialEq for OnDisk<T> {
     }
 }
 
-impl<T: Number> OnDisk<T> {
+impl<T: Native> OnDisk<T> {
     /// Writes values in ascending order, each with how often it occurs.
     pub(crate) fn new(runs: impl Iterator<Item = (T, u64)>, trouble: &Trouble) -> Self {
         let mut writer = Writer::new(trouble);
@@ -134,7 +134,7 @@ pub(crate) struct Writer<T> {
     buffer: Vec<u8>,
 }
 
-impl<T: Number> Writer<T> {
+impl<T: Native> Writer<T> {
     pub(crate) fn new(trouble: &Trouble) -> Self {
         let file = tempfile::tempfile().inspect_err(|error| trouble.note(error)).ok();
         let trouble = trouble.clone();
@@ -174,13 +174,13 @@ impl<T: Number> Writer<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::held::Held;
+    use crate::values::memory::InMemory;
 
     #[test]
     fn values_are_found_as_in_memory() {
         // Some runs go across the ends of blocks, one fills several of them.
         let value = |i: i64| if i < 40_000 { i * i / 1000 } else { 3_000_000 };
-        let held = Held::from_ordered((0..70_000).map(value).collect());
+        let held = InMemory::from_ordered((0..70_000).map(value).collect());
         let file = OnDisk::new(held.runs(), &Trouble::default());
         assert_eq!((file.len(), file.distinct()), (held.len(), held.distinct()));
         assert_eq!((file.first(), file.last()), (held.first(), held.last()));

@@ -5,7 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Kind, UnknownName};
+use crate::Kind;
+use crate::choice::UnknownName;
 
 /// A statistical method that compares two columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,15 +67,26 @@ pub enum ScoreKind {
     Distance,
 }
 
+/// Which scores are drift: those on one side of the threshold, which is the one used when none is given.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// P-values up to it.
+    AtMost(f64),
+    /// P-values under it.
+    Below(f64),
+    /// Distances from it on.
+    AtLeast(f64),
+    /// Distances over it.
+    Above(f64),
+}
+
 struct Description {
     method: Method,
     id: &'static str,
     display_name: &'static str,
-    score: ScoreKind,
-    threshold: f64,
-    /// A score equal to the threshold is drift.
-    inclusive: bool,
+    rule: Rule,
     kinds: &'static [Kind],
+    meaning: &'static str,
 }
 
 const NUM: &[Kind] = &[Kind::Numerical, Kind::Datetime];
@@ -86,96 +98,193 @@ const fn describe(
     method: Method,
     id: &'static str,
     display_name: &'static str,
-    score: ScoreKind,
-    threshold: f64,
-    inclusive: bool,
+    rule: Rule,
     kinds: &'static [Kind],
+    meaning: &'static str,
 ) -> Description {
-    Description { method, id, display_name, score, threshold, inclusive, kinds }
+    Description { method, id, display_name, rule, kinds, meaning }
 }
 
 use Method as M;
-use ScoreKind::{Distance, PValue};
+use Rule::{Above, AtLeast, AtMost, Below};
 
 /// One row a method, in the order of the enum.
 const METHODS: &[Description] = &[
-    describe(M::KolmogorovSmirnov, "ks", "K-S p_value", PValue, 0.05, true, NUM),
-    describe(M::ChiSquare, "chisquare", "chi-square p_value", PValue, 0.05, false, CAT),
-    describe(M::ZTest, "z", "Z-test p_value", PValue, 0.05, false, CAT),
+    describe(
+        M::KolmogorovSmirnov,
+        "ks",
+        "K-S p_value",
+        AtMost(0.05),
+        NUM,
+        "The probability of seeing a largest gap between the two cumulative distributions at least this wide if both came from one distribution.",
+    ),
+    describe(
+        M::ChiSquare,
+        "chisquare",
+        "chi-square p_value",
+        Below(0.05),
+        CAT,
+        "The probability of counts at least this far from the reference shares if nothing had changed; the reference is taken as exact.",
+    ),
+    describe(
+        M::ZTest,
+        "z",
+        "Z-test p_value",
+        Below(0.05),
+        CAT,
+        "The probability of two proportions at least this far apart if they were equal.",
+    ),
     describe(
         M::Wasserstein,
         "wasserstein",
         "Wasserstein distance (normed)",
-        Distance,
-        0.1,
-        true,
+        AtLeast(0.1),
         NUM,
+        "How far, on average, a value has to move to turn the reference into the current distribution, in standard deviations of the reference.",
     ),
     describe(
         M::JensenShannon,
         "jensenshannon",
         "Jensen-Shannon distance",
-        Distance,
-        0.1,
-        true,
+        AtLeast(0.1),
         BOTH,
+        "How different the two sets of shares are: 0 is equal, 0.83 is no value in common.",
     ),
-    describe(M::Psi, "psi", "PSI", Distance, 0.1, true, BOTH),
+    describe(
+        M::Psi,
+        "psi",
+        "PSI",
+        AtLeast(0.1),
+        BOTH,
+        "The population stability index: under 0.1 is usually called stable, over 0.25 a large shift.",
+    ),
     describe(
         M::KullbackLeibler,
         "kl_div",
         "Kullback-Leibler divergence",
-        Distance,
-        0.1,
-        true,
+        AtLeast(0.1),
         BOTH,
+        "The information lost when the current shares stand in for the reference shares: 0 is equal, there is no upper limit.",
     ),
-    describe(M::Hellinger, "hellinger", "Hellinger distance", Distance, 0.1, true, BOTH),
-    describe(M::AndersonDarling, "anderson", "Anderson-Darling", PValue, 0.1, false, NUM),
-    describe(M::CramerVonMises, "cramer_von_mises", "Cramer-von Mises", PValue, 0.1, true, NUM),
-    describe(M::Energy, "ed", "Energy-distance", Distance, 0.1, false, NUM),
-    describe(M::EppsSingleton, "es", "Epps-Singleton", PValue, 0.05, false, NUM),
-    describe(M::MannWhitney, "mannw", "Mann-Whitney U-rank test", PValue, 0.05, false, NUM),
-    describe(M::TTest, "t_test", "t_test", PValue, 0.05, false, NUM),
-    describe(M::EmpiricalMmd, "empirical_mmd", "empirical_mmd", PValue, 0.1, false, NUM),
-    describe(M::FisherExact, "fisher_exact", "Fisher's Exact test", PValue, 0.1, false, CAT),
-    describe(M::GTest, "g_test", "g_test", PValue, 0.1, false, CAT),
-    describe(M::TotalVariation, "TVD", "Total-Variation-Distance", PValue, 0.1, false, CAT),
+    describe(
+        M::Hellinger,
+        "hellinger",
+        "Hellinger distance",
+        AtLeast(0.1),
+        BOTH,
+        "How little the two distributions overlap: 0 is equal, 1 is no overlap.",
+    ),
+    describe(
+        M::AndersonDarling,
+        "anderson",
+        "Anderson-Darling",
+        Below(0.1),
+        NUM,
+        "The probability of distributions at least this different, with weight on the tails; reported between 0.001 and 0.25 only.",
+    ),
+    describe(
+        M::CramerVonMises,
+        "cramer_von_mises",
+        "Cramer-von Mises",
+        AtMost(0.1),
+        NUM,
+        "The probability of cumulative distributions at least this far apart over their whole length if both came from one distribution.",
+    ),
+    describe(
+        M::Energy,
+        "ed",
+        "Energy-distance",
+        Above(0.1),
+        NUM,
+        "The distance between the two cumulative distributions in the square root of the column's unit; it depends on the scale of the values.",
+    ),
+    describe(
+        M::EppsSingleton,
+        "es",
+        "Epps-Singleton",
+        Below(0.05),
+        NUM,
+        "The probability of characteristic functions at least this different if both samples came from one distribution.",
+    ),
+    describe(
+        M::MannWhitney,
+        "mannw",
+        "Mann-Whitney U-rank test",
+        Below(0.05),
+        NUM,
+        "The probability of ranks at least this much higher in current if nothing had changed; a shift downwards is not seen.",
+    ),
+    describe(
+        M::TTest,
+        "t_test",
+        "t_test",
+        Below(0.05),
+        NUM,
+        "The probability of means at least this far apart if they were equal.",
+    ),
+    describe(
+        M::EmpiricalMmd,
+        "empirical_mmd",
+        "empirical_mmd",
+        Below(0.1),
+        NUM,
+        "The share of random regroupings of the values that differ at least as much as reference and current.",
+    ),
+    describe(
+        M::FisherExact,
+        "fisher_exact",
+        "Fisher's Exact test",
+        Below(0.1),
+        CAT,
+        "The probability of a two-by-two table at least this uneven if the proportions were equal.",
+    ),
+    describe(
+        M::GTest,
+        "g_test",
+        "g_test",
+        Below(0.1),
+        CAT,
+        "The probability of counts at least this far from the reference counts if nothing had changed.",
+    ),
+    describe(
+        M::TotalVariation,
+        "TVD",
+        "Total-Variation-Distance",
+        Below(0.1),
+        CAT,
+        "The share of random regroupings of the values whose shares differ at least as much as reference and current.",
+    ),
     describe(
         M::TextFeaturesTest,
         "text_features",
         "Text features p_value",
-        PValue,
-        0.05,
-        true,
+        AtMost(0.05),
         TEXT,
+        "The probability of texts at least this different in length, words, letters or digits if nothing had changed.",
     ),
     describe(
         M::TextFeaturesDistance,
         "text_features_distance",
         "Text features distance",
-        Distance,
-        0.1,
-        true,
+        AtLeast(0.1),
         TEXT,
+        "The largest move of a text feature (length, words, letters, digits), in standard deviations of the reference.",
     ),
     describe(
         M::PercTextContent,
         "perc_text_content_drift",
         "Percentile text content drift",
-        Distance,
-        0.95,
-        false,
+        Above(0.95),
         TEXT,
+        "The ROC AUC of a classifier that tells current from reference texts.",
     ),
     describe(
         M::AbsTextContent,
         "abs_text_content_drift",
         "Absolute text content drift",
-        Distance,
-        0.55,
-        false,
+        Above(0.55),
         TEXT,
+        "The ROC AUC of a classifier that tells current from reference texts.",
     ),
 ];
 
@@ -202,12 +311,17 @@ impl Method {
 
     /// Whether small or large scores mean drift.
     pub fn score_kind(self) -> ScoreKind {
-        self.row().score
+        match self.row().rule {
+            AtMost(_) | Below(_) => ScoreKind::PValue,
+            AtLeast(_) | Above(_) => ScoreKind::Distance,
+        }
     }
 
     /// The threshold used when none is given.
     pub fn default_threshold(self) -> f64 {
-        self.row().threshold
+        let (AtMost(threshold) | Below(threshold) | AtLeast(threshold) | Above(threshold)) =
+            self.row().rule;
+        threshold
     }
 
     /// Whether the method may be asked for on a column of this kind.
@@ -229,80 +343,17 @@ impl Method {
     /// assert!(Method::Psi.is_drift(0.1, 0.1)); // distance >= threshold
     /// ```
     pub fn is_drift(self, score: f64, threshold: f64) -> bool {
-        let row = self.row();
-        match (row.score, row.inclusive) {
-            (PValue, true) => score <= threshold,
-            (PValue, false) => score < threshold,
-            (Distance, true) => score >= threshold,
-            (Distance, false) => score > threshold,
+        match self.row().rule {
+            AtMost(_) => score <= threshold,
+            Below(_) => score < threshold,
+            AtLeast(_) => score >= threshold,
+            Above(_) => score > threshold,
         }
     }
 
     /// One sentence on what the score says, for people.
     pub fn meaning(self) -> &'static str {
-        match self {
-            M::KolmogorovSmirnov => {
-                "The probability of seeing a largest gap between the two cumulative distributions at least this wide if both came from one distribution."
-            }
-            M::ChiSquare => {
-                "The probability of counts at least this far from the reference shares if nothing had changed; the reference is taken as exact."
-            }
-            M::ZTest => {
-                "The probability of two proportions at least this far apart if they were equal."
-            }
-            M::Wasserstein => {
-                "How far, on average, a value has to move to turn the reference into the current distribution, in standard deviations of the reference."
-            }
-            M::JensenShannon => {
-                "How different the two sets of shares are: 0 is equal, 0.83 is no value in common."
-            }
-            M::Psi => {
-                "The population stability index: under 0.1 is usually called stable, over 0.25 a large shift."
-            }
-            M::KullbackLeibler => {
-                "The information lost when the current shares stand in for the reference shares: 0 is equal, there is no upper limit."
-            }
-            M::Hellinger => {
-                "How little the two distributions overlap: 0 is equal, 1 is no overlap."
-            }
-            M::AndersonDarling => {
-                "The probability of distributions at least this different, with weight on the tails; reported between 0.001 and 0.25 only."
-            }
-            M::CramerVonMises => {
-                "The probability of cumulative distributions at least this far apart over their whole length if both came from one distribution."
-            }
-            M::Energy => {
-                "The distance between the two cumulative distributions in the square root of the column's unit; it depends on the scale of the values."
-            }
-            M::EppsSingleton => {
-                "The probability of characteristic functions at least this different if both samples came from one distribution."
-            }
-            M::MannWhitney => {
-                "The probability of ranks at least this much higher in current if nothing had changed; a shift downwards is not seen."
-            }
-            M::TTest => "The probability of means at least this far apart if they were equal.",
-            M::EmpiricalMmd => {
-                "The share of random regroupings of the values that differ at least as much as reference and current."
-            }
-            M::FisherExact => {
-                "The probability of a two-by-two table at least this uneven if the proportions were equal."
-            }
-            M::GTest => {
-                "The probability of counts at least this far from the reference counts if nothing had changed."
-            }
-            M::TotalVariation => {
-                "The share of random regroupings of the values whose shares differ at least as much as reference and current."
-            }
-            M::TextFeaturesTest => {
-                "The probability of texts at least this different in length, words, letters or digits if nothing had changed."
-            }
-            M::TextFeaturesDistance => {
-                "The largest move of a text feature (length, words, letters, digits), in standard deviations of the reference."
-            }
-            M::PercTextContent | M::AbsTextContent => {
-                "The ROC AUC of a classifier that tells current from reference texts."
-            }
-        }
+        self.row().meaning
     }
 }
 

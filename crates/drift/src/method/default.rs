@@ -1,10 +1,14 @@
 //! The default choice of a method, and its words.
 
-use crate::options::SMALL_SAMPLE;
-use crate::{Kind, Method};
+use super::catalogue::Method;
+use crate::Kind;
+
+/// Rows (after dropping missing values) in the reference up to which tests with p-values are the default:
+/// Evidently's number.
+pub const SMALL_SAMPLE_MAX: u64 = 1000;
 
 /// Numerical columns with at most this many distinct values are compared value by value.
-const FEW_VALUES: u64 = 5;
+const FEW_VALUES_MAX: u64 = 5;
 
 /// Chooses by the size of the reference and the number of distinct values on both sides together,
 /// as Evidently 0.7 does. `distinct` is only needed up to 6. With `evidently`, its own text methods.
@@ -14,11 +18,11 @@ pub(crate) fn default_method(
     distinct: u64,
     evidently: bool,
 ) -> (Method, String) {
-    let small = reference_values <= SMALL_SAMPLE;
+    let small = reference_values <= SMALL_SAMPLE_MAX;
     let size = if small {
-        format!("{reference_values} reference values (at most {SMALL_SAMPLE})")
+        format!("{reference_values} reference values (at most {SMALL_SAMPLE_MAX})")
     } else {
-        format!("{reference_values} reference values (more than {SMALL_SAMPLE})")
+        format!("{reference_values} reference values (more than {SMALL_SAMPLE_MAX})")
     };
     if kind == Kind::Text {
         let method = match (small, evidently) {
@@ -31,14 +35,14 @@ pub(crate) fn default_method(
     }
     let numerical = matches!(kind, Kind::Numerical | Kind::Datetime);
     let values = match (numerical, distinct) {
-        (true, distinct) if distinct > FEW_VALUES => {
-            format!("more than {FEW_VALUES} distinct values")
+        (true, distinct) if distinct > FEW_VALUES_MAX => {
+            format!("more than {FEW_VALUES_MAX} distinct values")
         }
         (false, distinct) if distinct > 2 => "more than 2 distinct values".to_owned(),
         (_, distinct) if distinct > 2 => format!("{distinct} distinct values"),
         _ => "at most 2 distinct values".to_owned(),
     };
-    let method = if numerical && distinct > FEW_VALUES {
+    let method = if numerical && distinct > FEW_VALUES_MAX {
         if small { Method::KolmogorovSmirnov } else { Method::Wasserstein }
     } else if !small {
         Method::JensenShannon

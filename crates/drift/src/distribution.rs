@@ -1,70 +1,80 @@
-//! Columns in few numbers, for charts and tables.
+//! Both sides of a column in few numbers, for charts.
 
-use crate::column::{Column, Family, Numbers, Pair, Values, merge_strings, type_name};
-use crate::finding::OneSided;
+use crate::column::Column;
+use crate::labels::for_each_label;
 use crate::statistics::counts::Frequencies;
-use crate::verdict::{
-    Bin, Category, CumulativePoint, Distribution, NumberSummary, QUANTILES, Scale, Side,
-};
-use crate::{Kind, text};
+use crate::values::{Numbers, Pair};
 
 /// Bins of a chart; more do not show on a sparkline.
-const CHART_BINS: usize = 24;
+const CHART_BINS_MAX: usize = 24;
 /// What a chart's inner bins leave to the outer ones on each side.
 const CHART_TAIL: f64 = 0.005;
 /// Quantiles of each side whose values become points of the cumulative curves.
 const CURVE_POINTS: usize = 24;
 /// Labels that a chart shows.
-const TOP_LABELS: usize = 15;
-/// Characters of a label that are kept.
-const LABEL_CHARS: usize = 200;
+const TOP_LABELS_MAX: usize = 15;
 
-pub(crate) fn scale(column: &Column) -> Scale {
-    match column.family() {
-        Family::Integer | Family::Unsigned => Scale::Integer,
-        Family::Boolean => Scale::Boolean,
-        Family::Instant => Scale::Instant,
-        Family::Interval => Scale::Interval,
-        Family::Float | Family::Decimal => Scale::Continuous,
-        _ => match column.values() {
-            Values::Numbers(numbers) if numbers.is_integer() => Scale::Integer,
-            Values::Numbers(_) => Scale::Continuous,
-            _ => Scale::Text,
-        },
-    }
+/// Both sides in few numbers, for charts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Distribution {
+    /// Of numbers.
+    Numbers {
+        /// Shares in common bins, in order. Outer bins take what lies beyond.
+        bins: Vec<Bin>,
+        /// Points of both cumulative distributions.
+        cumulative: Vec<CumulativePoint>,
+    },
+    /// Of labels.
+    Categories {
+        /// The most frequent values, by the larger of both shares.
+        top: Vec<Category>,
+        /// Values that are not in `top`.
+        others: u64,
+        /// Their share in the reference.
+        others_reference: f64,
+        /// Their share in current.
+        others_current: f64,
+    },
 }
 
-/// The type of one side, for people.
-pub(crate) fn side_type(column: &Column) -> String {
-    type_name(column.data_type())
+/// Shares of both sides in one bin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bin {
+    /// Lower edge; equal to `high` when the bin is a single value.
+    pub low: f64,
+    /// Upper edge.
+    pub high: f64,
+    /// Share of the reference in it.
+    pub reference: f64,
+    /// Share of current in it.
+    pub current: f64,
 }
 
-pub(crate) fn side(column: &Column, kind: Kind) -> Side {
-    let numbers = match (column.values(), kind) {
-        (Values::Numbers(numbers), Kind::Numerical | Kind::Datetime) => number_summary(numbers),
-        (Values::Strings(strings), Kind::Text) => number_summary(&text::lengths(strings)),
-        _ => None,
-    };
-    Side {
-        data_type: type_name(column.data_type()),
-        rows: column.rows(),
-        missing: column.missing(),
-        infinite: column.infinite(),
-        values: column.len(),
-        distinct: column.distinct(),
-        numbers,
-    }
+/// Shares of values up to and including `value`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CumulativePoint {
+    /// The value.
+    pub value: f64,
+    /// Share of the reference.
+    pub reference: f64,
+    /// Share of current.
+    pub current: f64,
 }
 
-fn number_summary(numbers: &Numbers) -> Option<NumberSummary> {
-    let quantiles = QUANTILES.iter().map(|p| numbers.quantile(*p)).collect::<Option<Vec<f64>>>()?;
-    let (mean, variance) = numbers.moments();
-    Some(NumberSummary { mean, deviation: variance.sqrt(), quantiles })
+/// Shares of one label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Category {
+    /// The label as text, cut after a few hundred characters.
+    pub label: String,
+    /// Share of the reference.
+    pub reference: f64,
+    /// Share of current.
+    pub current: f64,
 }
 
 /// Both sides of a numerical column.
 pub(crate) fn of_numbers(pair: &Pair<'_>) -> Option<Distribution> {
-    let bins = if pair.distinct_up_to(CHART_BINS) <= CHART_BINS {
+    let bins = if pair.distinct_up_to(CHART_BINS_MAX) <= CHART_BINS_MAX {
         bins_by_value(pair)
     } else {
         bins_by_width(pair)?
@@ -114,12 +124,14 @@ fn bins_by_width(pair: &Pair<'_>) -> Option<Vec<Bin>> {
     if high <= low || !(high - low).is_finite() {
         (low, high) = (smallest, largest);
     }
-    let mut width = (high / CHART_BINS as f64) - (low / CHART_BINS as f64);
+    let mut width = (high / CHART_BINS_MAX as f64) - (low / CHART_BINS_MAX as f64);
     if reference.is_integer() && current.is_integer() {
         (low, width) = (low.floor(), width.ceil());
     }
-    let mut edges: Vec<f64> =
-        (0..CHART_BINS).map(|i| low + width * i as f64).take_while(|edge| *edge < high).collect();
+    let mut edges: Vec<f64> = (0..CHART_BINS_MAX)
+        .map(|i| low + width * i as f64)
+        .take_while(|edge| *edge < high)
+        .collect();
     if let Some(first) = edges.first_mut() {
         *first = smallest;
     }
@@ -137,82 +149,6 @@ fn bins_by_width(pair: &Pair<'_>) -> Option<Vec<Bin>> {
     )
 }
 
-/// Calls `each` with every label of both sides in order: its counts and how to write it.
-pub(crate) fn for_each_label(
-    reference: &Column,
-    current: &Column,
-    mut each: impl FnMut(u64, u64, &dyn Fn() -> String),
-) {
-    let number_label = |column: &Column| {
-        let scale = scale(column);
-        move |value: f64| label_of_number(value, scale)
-    };
-    match (reference.values(), current.values()) {
-        (Values::Numbers(before), Values::Numbers(after)) => {
-            let label = number_label(current);
-            Pair::new(before, after)
-                .for_each(|step| each(step.reference, step.current, &|| label(step.value)));
-        }
-        (Values::Strings(before), Values::Strings(after)) => {
-            merge_strings(before, after, |text, a, b| each(a, b, &|| cut(text)));
-        }
-        // A number never equals a text: each side keeps its own labels.
-        _ => {
-            for (column, is_reference) in [(reference, true), (current, false)] {
-                let mut add = |count: u64, label: &dyn Fn() -> String| {
-                    let (before, after) = if is_reference { (count, 0) } else { (0, count) };
-                    each(before, after, label);
-                };
-                match column.values() {
-                    Values::Numbers(numbers) => {
-                        let label = number_label(column);
-                        numbers.for_each_run(|value, count| add(count, &|| label(value)));
-                    }
-                    Values::Strings(strings) => {
-                        strings.iter().for_each(|(text, count)| add(count, &|| cut(text)));
-                    }
-                    Values::Other => {}
-                }
-            }
-        }
-    }
-}
-
-fn label_of_number(value: f64, scale: Scale) -> String {
-    match scale {
-        Scale::Boolean if value == 0.0 => "false".to_owned(),
-        Scale::Boolean if value == 1.0 => "true".to_owned(),
-        _ => value.to_string(),
-    }
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LABEL_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-/// Counts of every label of both sides.
-pub(crate) fn frequencies(reference: &Column, current: &Column) -> Frequencies {
-    let mut frequencies = Frequencies::default();
-    for_each_label(reference, current, |before, after, _| frequencies.push(before, after));
-    frequencies
-}
-
-/// Labels that are on one side only: new in current, vanished from the reference.
-pub(crate) fn one_sided(reference: &Column, current: &Column) -> (OneSided, OneSided) {
-    let (mut new, mut vanished) = (OneSided::default(), OneSided::default());
-    for_each_label(reference, current, |before, after, label| {
-        if before == 0 && after > 0 {
-            new.add(after, label);
-        } else if after == 0 && before > 0 {
-            vanished.add(before, label);
-        }
-    });
-    (new, vanished)
-}
-
 /// Both sides of a categorical column: the labels with the largest share on either side.
 pub(crate) fn of_labels(
     reference: &Column,
@@ -223,9 +159,9 @@ pub(crate) fn of_labels(
     let mut order: Vec<usize> = (0..shares.len()).collect();
     let weight = |index: usize| shares.get(index).map_or(0.0, |(p, q)| p.max(*q));
     let by_weight = |a: &usize, b: &usize| weight(*b).total_cmp(&weight(*a)).then(a.cmp(b));
-    if order.len() > TOP_LABELS {
-        order.select_nth_unstable_by(TOP_LABELS, by_weight);
-        order.truncate(TOP_LABELS);
+    if order.len() > TOP_LABELS_MAX {
+        order.select_nth_unstable_by(TOP_LABELS_MAX, by_weight);
+        order.truncate(TOP_LABELS_MAX);
     }
     order.sort_unstable_by(by_weight);
     let mut labels = vec![String::new(); order.len()];
@@ -259,9 +195,10 @@ pub(crate) fn of_labels(
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{BooleanArray, Float64Array, Int64Array, StringArray};
+    use arrow_array::{Float64Array, Int64Array, StringArray};
 
     use super::*;
+    use crate::labels::{frequencies, one_sided};
 
     fn total(bins: &[Bin]) -> (f64, f64) {
         (bins.iter().map(|bin| bin.reference).sum(), bins.iter().map(|bin| bin.current).sum())
@@ -277,10 +214,10 @@ mod tests {
         let Some(Distribution::Numbers { bins, cumulative }) = of_numbers(&pair) else {
             panic!("no bins")
         };
-        assert_eq!(bins.len(), CHART_BINS);
+        assert_eq!(bins.len(), CHART_BINS_MAX);
         let (before, after) = total(&bins);
         assert!((before - 1.0).abs() < 1e-12 && (after - 1.0).abs() < 1e-12);
-        assert_eq!((bins[0].low, bins[CHART_BINS - 1].high), (0.0, 1e6));
+        assert_eq!((bins[0].low, bins[CHART_BINS_MAX - 1].high), (0.0, 1e6));
         let last = cumulative.last().unwrap();
         assert_eq!((last.reference, last.current), (1.0, 1.0));
     }
@@ -308,16 +245,9 @@ mod tests {
             panic!("no labels")
         };
         assert_eq!((top[0].label.as_str(), top[0].current), ("label 07", 1.0));
-        assert_eq!(top[1].label.chars().count(), LABEL_CHARS + 1);
+        assert_eq!(top[1].label.chars().count(), 200 + 1);
         assert_eq!((top.len() as u64 + others, others_current), (31, 0.0));
         let (new, vanished) = one_sided(&reference, &current);
         assert_eq!((new.count, vanished.count), (0, 30));
-    }
-
-    #[test]
-    fn a_text_and_a_number_are_never_equal() {
-        let reference = Column::new(&[&BooleanArray::from(vec![true, false])]);
-        let current = Column::new(&[&StringArray::from(vec!["true", "1"])]);
-        assert_eq!(frequencies(&reference, &current).distinct(), 4);
     }
 }

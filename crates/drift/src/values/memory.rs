@@ -5,11 +5,11 @@
 
 use std::cmp::Ordering;
 
-use super::number::Number;
+use super::native::Native;
 
 /// Finite values in ascending order.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Held<T> {
+pub(crate) struct InMemory<T> {
     values: Vec<T>,
     /// For runs: how many values there are up to and including each run. `None`: each value is itself.
     ends: Option<Vec<u32>>,
@@ -20,7 +20,7 @@ pub(crate) struct Held<T> {
 /// half as much again as a value.
 const RUN_PAYS: usize = 2;
 
-impl<T: Number> Held<T> {
+impl<T: Native> InMemory<T> {
     /// Takes values that are already in ascending order.
     pub(crate) fn from_ordered(values: Vec<T>) -> Self {
         debug_assert!(values.is_sorted());
@@ -147,12 +147,14 @@ impl<T: Number> Held<T> {
     }
 
     /// The same values in another type; `convert` must keep their order.
-    pub(crate) fn map<U: Number>(&self, convert: impl Fn(T) -> U) -> Held<U> {
+    pub(crate) fn map<U: Native>(&self, convert: impl Fn(T) -> U) -> InMemory<U> {
         // Distinct integers may become one double, so runs are made anew.
         if self.ends.is_none() {
-            return Held::from_ordered(self.values.iter().map(|value| convert(*value)).collect());
+            return InMemory::from_ordered(
+                self.values.iter().map(|value| convert(*value)).collect(),
+            );
         }
-        Held::from_weighted(self.runs().map(|(value, count)| (convert(value), count)).collect())
+        InMemory::from_weighted(self.runs().map(|(value, count)| (convert(value), count)).collect())
     }
 
     /// The values or runs, and for runs where each ends.
@@ -160,7 +162,7 @@ impl<T: Number> Held<T> {
         (&self.values, self.ends.as_deref())
     }
 
-    /// Puts together what [`Held::parts`] took apart; `None` when it is not in order.
+    /// Puts together what [`InMemory::parts`] took apart; `None` when it is not in order.
     pub(crate) fn from_parts(values: Vec<T>, ends: Option<Vec<u32>>) -> Option<Self> {
         // NaN compares as neither, so it is out of order too.
         let ordered = |strictly: bool| {
@@ -198,8 +200,8 @@ mod tests {
     #[test]
     fn ranks_and_counts_agree_in_both_forms() {
         let values = vec![1_i64, 1, 1, 5, 5, 5, 9, 9];
-        let runs = Held::from_ordered(values.clone());
-        let plain = Held { values: values.clone(), ends: None, distinct: 3 };
+        let runs = InMemory::from_ordered(values.clone());
+        let plain = InMemory { values: values.clone(), ends: None, distinct: 3 };
         assert!(runs.ends.is_some());
         for bound in [0.0, 1.0, 3.0, 5.0, 9.0, 10.0] {
             assert_eq!(runs.count_below(bound), plain.count_below(bound));
@@ -215,16 +217,16 @@ mod tests {
 
     #[test]
     fn parts_out_of_order_are_refused() {
-        let runs = Held::from_ordered(vec![1_i64, 1, 1, 5]);
+        let runs = InMemory::from_ordered(vec![1_i64, 1, 1, 5]);
         let (values, ends) = runs.parts();
         assert_eq!(
-            Held::from_parts(values.to_vec(), ends.map(<[u32]>::to_vec)),
+            InMemory::from_parts(values.to_vec(), ends.map(<[u32]>::to_vec)),
             Some(runs.clone())
         );
-        assert_eq!(Held::from_parts(vec![2_i64, 1], None), None);
-        assert_eq!(Held::from_parts(vec![1.0, f64::NAN], None), None);
-        assert_eq!(Held::from_parts(vec![1_i64, 1], Some(vec![1, 2])), None);
-        assert_eq!(Held::from_parts(vec![1_i64, 2], Some(vec![0, 2])), None);
-        assert_eq!(Held::from_parts(vec![1_i64, 2], Some(vec![3])), None);
+        assert_eq!(InMemory::from_parts(vec![2_i64, 1], None), None);
+        assert_eq!(InMemory::from_parts(vec![1.0, f64::NAN], None), None);
+        assert_eq!(InMemory::from_parts(vec![1_i64, 1], Some(vec![1, 2])), None);
+        assert_eq!(InMemory::from_parts(vec![1_i64, 2], Some(vec![0, 2])), None);
+        assert_eq!(InMemory::from_parts(vec![1_i64, 2], Some(vec![3])), None);
     }
 }

@@ -5,7 +5,8 @@
 
 use serde::Deserialize;
 
-use crate::{Kind, Options};
+use crate::kind::Kind;
+use crate::options::Options;
 
 /// Types of pandas that Evidently leaves out.
 const NULLABLE: [&str; 11] = [

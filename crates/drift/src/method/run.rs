@@ -1,21 +1,14 @@
 //! Runs one method on one column.
 
-use std::cell::OnceCell;
-
-use crate::column::{Column, Pair};
+use super::catalogue::Method;
+use super::effect::{GAP_SIZES, cohens_h, cohens_w, effect, gap_effect};
+use crate::Kind;
+use crate::options::{Bins, Options};
+use crate::sides::Sides;
 use crate::statistics::binned::{self, Edges, Shares, VALUE_BY_VALUE_MAX};
-use crate::statistics::counts::{self, Frequencies};
-use crate::statistics::{distance, ks, moments, permutation, ranks};
-use crate::verdict::{Effect, EffectSize};
-use crate::{Bins, Kind, Method, Options, summary, text};
-
-/// Both sides of a column, with what several methods need computed once.
-pub(crate) struct Sides<'a> {
-    pub(crate) reference: &'a Column,
-    pub(crate) current: &'a Column,
-    pair: Option<Pair<'a>>,
-    frequencies: OnceCell<Frequencies>,
-}
+use crate::statistics::{counts, distance, ks, moments, permutation, ranks};
+use crate::text_features::{self, TextFeature};
+use crate::verdict::Effect;
 
 /// What a method answered.
 #[derive(Debug)]
@@ -24,62 +17,6 @@ pub(crate) struct Outcome {
     pub(crate) effect: Option<Effect>,
     /// What the score is about, when the method looks at several things.
     pub(crate) detail: Option<String>,
-}
-
-impl<'a> Sides<'a> {
-    pub(crate) fn new(reference: &'a Column, current: &'a Column) -> Self {
-        let pair = match (reference.numbers(), current.numbers()) {
-            (Some(reference), Some(current)) => Some(Pair::new(reference, current)),
-            _ => None,
-        };
-        Self { reference, current, pair, frequencies: OnceCell::new() }
-    }
-
-    /// Both sides as numbers.
-    pub(crate) fn numbers(&self) -> Result<&Pair<'a>, String> {
-        self.pair.as_ref().ok_or_else(|| {
-            let (before, after) =
-                (summary::side_type(self.reference), summary::side_type(self.current));
-            format!(
-                "numbers are needed on both sides; the reference is {before}, current is {after}"
-            )
-        })
-    }
-
-    pub(crate) fn pair(&self) -> Option<&Pair<'a>> {
-        self.pair.as_ref()
-    }
-
-    /// Counts of every value.
-    pub(crate) fn frequencies(&self) -> &Frequencies {
-        self.frequencies.get_or_init(|| summary::frequencies(self.reference, self.current))
-    }
-
-    /// Distinct values of both sides together, at most `limit` + 1.
-    pub(crate) fn distinct_up_to(&self, limit: usize) -> usize {
-        match &self.pair {
-            Some(pair) => pair.distinct_up_to(limit),
-            None => self.frequencies().distinct().min(limit + 1),
-        }
-    }
-
-    /// Shares in bins (numerical, many values) or by value.
-    fn shares(&self, kind: Kind, options: &Options) -> Result<Shares, String> {
-        if kind == Kind::Categorical {
-            return Ok(Shares::of_values(self.frequencies()));
-        }
-        let pair = self.numbers()?;
-        if let Bins::ReferenceQuantiles(bins) = options.bins {
-            let bins = bins.clamp(2, Bins::MAX);
-            return Ok(Shares::of_bins(pair, &Edges::reference_quantiles(pair.reference(), bins)));
-        }
-        // Only the reference decides, so that new values in current do not change the way of counting.
-        if self.reference.distinct() > VALUE_BY_VALUE_MAX as u64 {
-            Ok(Shares::of_bins(pair, &Edges::of_pooled(pair)?))
-        } else {
-            Ok(Shares::of_values(self.frequencies()))
-        }
-    }
 }
 
 /// Runs the method. Both sides hold at least one usable value.
@@ -91,7 +28,7 @@ pub(crate) fn run(
 ) -> Result<Outcome, String> {
     let plain = |score: f64, effect: Option<Effect>| Ok(Outcome { score, effect, detail: None });
     let on_shares =
-        |distance: fn(&Shares) -> f64| plain(distance(&sides.shares(kind, options)?), None);
+        |distance: fn(&Shares) -> f64| plain(distance(&shares(sides, kind, options)?), None);
     match method {
         Method::KolmogorovSmirnov => {
             let outcome = ks::test(sides.numbers()?);
@@ -144,8 +81,8 @@ pub(crate) fn run(
             )
         }
         Method::TextFeaturesTest => {
-            let features = text_features(sides)?;
-            let (score, gap, name) = text::test(&features);
+            let features = features(sides)?;
+            let (score, gap, name) = text_features::test(&features);
             Ok(Outcome {
                 score,
                 effect: Some(gap_effect(gap)),
@@ -153,7 +90,7 @@ pub(crate) fn run(
             })
         }
         Method::TextFeaturesDistance => {
-            let (score, name) = text::largest_distance(&text_features(sides)?);
+            let (score, name) = text_features::largest_distance(&features(sides)?);
             Ok(Outcome { score, effect: None, detail: Some(format!("most different: {name}")) })
         }
         Method::PercTextContent | Method::AbsTextContent => Err(format!(
@@ -162,9 +99,9 @@ pub(crate) fn run(
     }
 }
 
-fn text_features(sides: &Sides<'_>) -> Result<Vec<text::TextFeature>, String> {
+fn features(sides: &Sides<'_>) -> Result<Vec<TextFeature>, String> {
     match (sides.reference.strings(), sides.current.strings()) {
-        (Some(reference), Some(current)) => Ok(text::features(reference, current)),
+        (Some(reference), Some(current)) => Ok(text_features::features(reference, current)),
         _ => Err("text is needed on both sides".to_owned()),
     }
 }
@@ -207,33 +144,20 @@ fn with_gap(score: f64, sides: &Sides<'_>) -> Result<Outcome, String> {
     Ok(Outcome { score, effect: Some(gap_effect(gap)), detail: None })
 }
 
-/// Gaps of cumulative distributions that normal distributions have at Cohen's d of 0.2, 0.5 and 0.8.
-const GAP_SIZES: [f64; 3] = [0.08, 0.2, 0.31];
-
-fn gap_effect(gap: f64) -> Effect {
-    effect("largest gap of the cumulative distributions", gap, GAP_SIZES)
-}
-
-fn cohens_w(frequencies: &Frequencies) -> Effect {
-    effect("Cohen's w", counts::cohens_w(frequencies), [0.1, 0.3, 0.5])
-}
-
-/// Cohen's h of two proportions; `None` unless the values are binary.
-fn cohens_h(frequencies: &Frequencies) -> Option<Effect> {
-    if frequencies.distinct() > 2 {
-        return None;
+/// Shares in bins (numerical, many values) or by value.
+fn shares(sides: &Sides<'_>, kind: Kind, options: &Options) -> Result<Shares, String> {
+    if kind == Kind::Categorical {
+        return Ok(Shares::of_values(sides.frequencies()));
     }
-    let (p1, p2) = frequencies.shares().next()?;
-    let angle = |share: f64| 2.0 * share.clamp(0.0, 1.0).sqrt().asin();
-    Some(effect("Cohen's h", (angle(p2) - angle(p1)).abs(), [0.2, 0.5, 0.8]))
-}
-
-fn effect(name: &'static str, value: f64, sizes: [f64; 3]) -> Effect {
-    let size = match sizes.iter().filter(|bound| value.abs() >= **bound).count() {
-        0 => EffectSize::Negligible,
-        1 => EffectSize::Small,
-        2 => EffectSize::Medium,
-        _ => EffectSize::Large,
-    };
-    Effect { name, value, size }
+    let pair = sides.numbers()?;
+    if let Bins::ReferenceQuantiles(bins) = options.bins {
+        let bins = bins.clamp(2, Bins::MAX);
+        return Ok(Shares::of_bins(pair, &Edges::reference_quantiles(pair.reference(), bins)));
+    }
+    // Only the reference decides, so that new values in current do not change the way of counting.
+    if sides.reference.distinct() > VALUE_BY_VALUE_MAX as u64 {
+        Ok(Shares::of_bins(pair, &Edges::of_pooled(pair)?))
+    } else {
+        Ok(Shares::of_values(sides.frequencies()))
+    }
 }

@@ -1,20 +1,20 @@
 //! The numeric types that columns are kept in.
 
 /// A numeric type that columns are kept in.
-pub(crate) trait Number: Copy + PartialOrd + Send + Sync + 'static {
+pub(crate) trait Native: Copy + PartialOrd + Send + Sync + 'static {
     /// Bytes of a value in a file.
     const BYTES: usize = size_of::<Self>();
     /// The value as statistics see it.
     fn to_f64(self) -> f64;
     /// Appends the value in little-endian order.
     fn put(self, bytes: &mut Vec<u8>);
-    /// The value that [`Number::put`] wrote; `None` when there are not that many bytes.
+    /// The value that [`Native::put`] wrote; `None` when there are not that many bytes.
     fn get(bytes: &[u8]) -> Option<Self>;
 }
 
-macro_rules! number {
+macro_rules! native {
     ($type:ty, $value:ident => $to_f64:expr) => {
-        impl Number for $type {
+        impl Native for $type {
             fn to_f64(self) -> f64 {
                 let $value = self;
                 $to_f64
@@ -31,7 +31,7 @@ macro_rules! number {
     };
 }
 
-number!(f64, value => value);
-number!(f32, value => f64::from(value));
-number!(i64, value => value as f64);
-number!(u64, value => value as f64);
+native!(f64, value => value);
+native!(f32, value => f64::from(value));
+native!(i64, value => value as f64);
+native!(u64, value => value as f64);
