@@ -52,4 +52,6 @@ pub use pandas_note::with_pandas_types;
 pub use profile::{Pin, Profile};
 pub use profile_file::{MAGIC as PROFILE_MAGIC, ProfileError, VERSION as PROFILE_VERSION};
 pub use side::{NumberSummary, QUANTILES, Scale, Side};
-pub use verdict::{ColumnDrift, DatasetDrift, Effect, EffectSize, Role, Status, Verdict};
+pub use verdict::{
+    ColumnDrift, DatasetDrift, DatasetVerdict, Effect, EffectSize, Role, Status, Verdict,
+};

@@ -2,13 +2,41 @@
 
 use crate::compat::Compat;
 use crate::distribution::Distribution;
-use crate::finding::{Finding, FindingKind};
+use crate::finding::{Finding, FindingKind, Severity};
 use crate::kind::Kind;
 use crate::method::{Method, ScoreKind};
 use crate::options::Correction;
 use crate::side::{Scale, Side};
 
-/// The verdict on a dataset.
+/// The verdict on a dataset in one word, from drift and from its schema and quality together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DatasetVerdict {
+    /// Nothing to look at.
+    Stable,
+    /// Some columns drifted, or something is to be looked at.
+    Warning,
+    /// At least the share of columns that counts as drift has drifted.
+    Drift,
+    /// Nobody can tell: nothing could be tested, or columns are gone, empty or unreadable.
+    Broken,
+}
+
+impl DatasetVerdict {
+    /// Every verdict, the best first.
+    pub const ALL: [Self; 4] = [Self::Stable, Self::Warning, Self::Drift, Self::Broken];
+
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Warning => "warning",
+            Self::Drift => "drift",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// A comparison of two datasets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatasetDrift {
     /// Rows of the reference.
@@ -45,13 +73,38 @@ impl DatasetDrift {
         columns
     }
 
+    /// The verdict in one word. It is never [`DatasetVerdict::Stable`] while there is a drifted column, a
+    /// column that was not compared though both sides should have it, or a warning.
+    pub fn verdict(&self) -> DatasetVerdict {
+        let is_serious = |finding: &Finding| finding.severity == Severity::Serious;
+        let is_warning = |finding: &Finding| finding.severity >= Severity::Warning;
+        let failed = |column: &ColumnDrift| matches!(column.status, Status::Failed(_));
+        let nobody_knows = self.tested == 0 || self.unknown().next().is_some();
+        if nobody_knows || self.findings.iter().any(is_serious) {
+            DatasetVerdict::Broken
+        } else if self.dataset_drift {
+            DatasetVerdict::Drift
+        } else if self.drifted > 0
+            || self.columns.iter().any(failed)
+            || self.all_findings().any(|(_, finding)| is_warning(finding))
+        {
+            DatasetVerdict::Warning
+        } else {
+            DatasetVerdict::Stable
+        }
+    }
+
     /// Columns of which nobody knows whether they drifted: they could not be read, or current does not
-    /// have them (which Evidently ignores). As long as there are some, no drift is not good news.
+    /// have them, or no value in them (which Evidently ignores). As long as there are some, no drift is
+    /// not good news.
     pub fn unknown(&self) -> impl Iterator<Item = &ColumnDrift> {
         let ignores_missing = self.compat == Compat::Evidently;
         self.columns.iter().filter(move |column| {
-            let is_missing = |finding: &Finding| finding.kind == FindingKind::MissingColumn;
-            column.is_unreadable() || !ignores_missing && column.findings.iter().any(is_missing)
+            let is_gone = |finding: &Finding| {
+                finding.kind == FindingKind::MissingColumn
+                    || finding.kind == FindingKind::Empty && finding.severity == Severity::Serious
+            };
+            column.is_unreadable() || !ignores_missing && column.findings.iter().any(is_gone)
         })
     }
 

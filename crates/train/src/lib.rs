@@ -7,7 +7,6 @@
 //! - [`train`] does all of it and logs it to a run; [`judge`] judges any model on the same holdout.
 
 mod artifacts;
-mod charts;
 mod column;
 mod command;
 mod config;

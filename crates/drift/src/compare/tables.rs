@@ -93,7 +93,7 @@ mod tests {
     use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray, UInt32Array};
 
     use super::*;
-    use crate::{ColumnDrift, Compat, Correction, FindingKind, Method, Status};
+    use crate::{ColumnDrift, Compat, Correction, DatasetVerdict, FindingKind, Method, Status};
 
     fn numbers(from: i32, to: i32) -> ArrayRef {
         Arc::new(Float64Array::from_iter_values((from..to).map(f64::from)))
@@ -236,5 +236,30 @@ mod tests {
         assert!(
             matches!(&drift.columns[0].status, Status::Skipped(reason) if reason.contains("9 usable values"))
         );
+    }
+
+    #[test]
+    fn the_verdict_is_never_green_where_something_is_wrong() {
+        let none: ArrayRef = Arc::new(Float64Array::from(vec![None; 100]));
+        let verdict = |columns: &[(&str, ArrayRef)], compat| {
+            let reference =
+                table(&[("a", numbers(0, 100)), ("b", numbers(0, 100)), ("c", numbers(0, 100))]);
+            compare(&reference, &table(columns), &Options { compat, ..Options::default() })
+                .verdict()
+        };
+        let ours = |columns: &[(&str, ArrayRef)]| verdict(columns, Compat::Trainyard);
+        let (same, moved) = (numbers(0, 100), numbers(60, 160));
+        let of = |b: &ArrayRef, c: &ArrayRef| {
+            [("a", numbers(0, 100)), ("b", Arc::clone(b)), ("c", Arc::clone(c))]
+        };
+        assert_eq!(ours(&of(&same, &same)), DatasetVerdict::Stable);
+        assert_eq!(ours(&of(&same, &moved)), DatasetVerdict::Warning);
+        assert_eq!(ours(&of(&moved, &moved)), DatasetVerdict::Drift);
+        assert_eq!(ours(&of(&moved, &none)), DatasetVerdict::Broken);
+        assert_eq!(ours(&[("a", numbers(0, 100)), ("b", numbers(0, 100))]), DatasetVerdict::Broken);
+        assert_eq!(ours(&[("a", numbers(0, 0)), ("b", numbers(0, 0))]), DatasetVerdict::Broken);
+        // Evidently does not look at what is not there.
+        let gone = [("a", numbers(0, 100)), ("b", numbers(0, 100))];
+        assert_ne!(verdict(&gone, Compat::Evidently), DatasetVerdict::Broken);
     }
 }

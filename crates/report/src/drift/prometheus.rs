@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use trainyard_drift::{DatasetDrift, Severity, Status};
 
-use super::Meta;
+use super::meta::Meta;
 
 /// Bytes of a label that are kept: names of columns may be of any length.
 const LABEL_CHARS: usize = 200;

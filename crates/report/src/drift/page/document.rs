@@ -4,39 +4,39 @@
 //! sorting and opens the details for printing. Its hash is the only script the page's own policy allows.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use trainyard_chart::histogram;
 use trainyard_drift::{ColumnDrift, DatasetDrift, Distribution, Finding, Role, Severity, Status};
 
-use super::Meta;
-use super::detail::detail;
-use super::json::role;
-use super::words::{Counts, State, decision, headline, summary};
-use crate::chart;
+use super::column::detail;
+use crate::drift::meta::Meta;
+use crate::drift::sentences::{decision, headline, summary};
+use crate::drift::state::{Counts, State, sign};
 use crate::number::{count, short};
 
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
 /// SHA-256 of [`SCRIPT`] in base 64; a test computes it.
 const SCRIPT_HASH: &str = "Aa6BmX2FOgW1TKcCoZAn657G99MfS7ueTjkDNje29Dc=";
 
 /// Rows of the table. A thousand columns stay under 2 MB; beyond, the JSON has them all.
-const MAX_ROWS: usize = 2000;
+const ROWS_MAX: usize = 2000;
 /// Bytes of details; the columns that need attention come first.
-const MAX_DETAIL_BYTES: usize = 900_000;
+const DETAIL_BYTES_MAX: usize = 900_000;
 /// Findings shown at once; the rest is folded.
-const OPEN_FINDINGS: usize = 12;
+const OPEN_FINDINGS_MAX: usize = 12;
 /// Findings shown at all on the overview; each column's details have its own.
-const MAX_FINDINGS: usize = 200;
+const FINDINGS_MAX: usize = 200;
 
 /// The result as one HTML page.
 pub fn page(drift: &DatasetDrift, meta: &Meta) -> String {
     let columns = drift.by_severity();
-    let shown = columns.get(..MAX_ROWS.min(columns.len())).unwrap_or_default();
+    let shown = columns.get(..ROWS_MAX.min(columns.len())).unwrap_or_default();
     let mut details = Vec::new();
     let mut bytes = 0;
     for (index, column) in shown.iter().enumerate() {
         let markup = detail(index, column);
         bytes += markup.0.len();
-        if bytes > MAX_DETAIL_BYTES {
+        if bytes > DETAIL_BYTES_MAX {
             break;
         }
         details.push(markup);
@@ -77,19 +77,12 @@ pub fn page(drift: &DatasetDrift, meta: &Meta) -> String {
 }
 
 fn verdict(drift: &DatasetDrift, meta: &Meta) -> Markup {
-    let class = if drift.dataset_drift {
-        "verdict drift"
-    } else if drift.drifted > 0 || drift.tested == 0 {
-        "verdict some"
-    } else {
-        "verdict"
-    };
-    let sign = State::of_dataset(drift).sign();
+    let verdict = drift.verdict();
     let counts = Counts::of(drift);
     html! {
         h1 { (meta.title()) }
-        section class=(class) aria-label="Verdict" {
-            strong { (sign) " " (headline(drift)) }
+        section class={ "verdict " (verdict.name()) } aria-label="Verdict" {
+            strong { (sign(verdict)) " " (headline(drift)) }
             p { (summary(drift)) }
             @if let Some(error) = &drift.evidently_error {
                 p { "Evidently gives no report on these data: " (error) }
@@ -121,7 +114,7 @@ fn findings(drift: &DatasetDrift) -> Markup {
         return html! {};
     }
     all.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
-    let (open, folded) = all.split_at(OPEN_FINDINGS.min(all.len()));
+    let (open, folded) = all.split_at(OPEN_FINDINGS_MAX.min(all.len()));
     let list = |part: &[(Option<&str>, &Finding)]| {
         html! {
             ul.findings {
@@ -142,8 +135,8 @@ fn findings(drift: &DatasetDrift) -> Markup {
             details {
                 summary { (folded.len()) " more findings" }
                 .in {
-                    (list(folded.get(..MAX_FINDINGS.min(folded.len())).unwrap_or_default()))
-                    @if folded.len() > MAX_FINDINGS { p.why { "and " (folded.len() - MAX_FINDINGS) " more in the JSON output" } }
+                    (list(folded.get(..FINDINGS_MAX.min(folded.len())).unwrap_or_default()))
+                    @if folded.len() > FINDINGS_MAX { p.why { "and " (folded.len() - FINDINGS_MAX) " more in the JSON output" } }
                 }
             }
         }
@@ -190,7 +183,7 @@ fn row(index: usize, column: &ColumnDrift, linked: bool, effects: bool) -> Marku
         tr data-i=(index) data-s=(state.word()) data-v=[score] data-e=[effect.map(|effect| format!("{:.4}", effect.value.abs()))] {
             td.name {
                 @if linked { a href={ "#c" (index) } { (column.name) } } @else { (column.name) }
-                @if column.role != Role::Feature { " " span.tag { (role(column.role)) } }
+                @if column.role != Role::Feature { " " span.tag { (column.role.name()) } }
             }
             td.k { (column.kind.name()) }
             td.spark { @if let Some(distribution) = &column.distribution { (spark(distribution, &column.name)) } }
@@ -215,7 +208,7 @@ fn spark(distribution: &Distribution, name: &str) -> Markup {
             top.iter().map(|label| (label.reference, label.current)).unzip()
         }
     };
-    PreEscaped(chart::sparkline(&reference, &current, &format!("distributions of {name}")).0)
+    PreEscaped(histogram::small(&reference, &current, &format!("distributions of {name}")).0)
 }
 
 fn footer() -> Markup {

@@ -1,14 +1,15 @@
 //! All there is to know about one column.
 
 use maud::{Markup, PreEscaped, html};
+use trainyard_chart::pairs::Pair;
+use trainyard_chart::{Svg, cumulative, histogram, pairs, quantiles};
 use trainyard_drift::{
-    Bin, ColumnDrift, Distribution, FindingKind, Kind, Method, NumberSummary, QUANTILES, Role,
-    Scale, ScoreKind, Side, Status, Verdict,
+    Bin, ColumnDrift, CumulativePoint, Distribution, FindingKind, Kind, Method, NumberSummary,
+    QUANTILES, Role, Scale, ScoreKind, Side, Status, Verdict,
 };
 
-use super::json::role;
-use super::words::{State, decision};
-use crate::chart::{self, Bar, Curve};
+use crate::drift::sentences::decision;
+use crate::drift::state::State;
 use crate::number::{count, percent, short, value};
 
 pub(super) fn detail(index: usize, column: &ColumnDrift) -> Markup {
@@ -27,7 +28,7 @@ pub(super) fn detail(index: usize, column: &ColumnDrift) -> Markup {
                 }
                 p.why {
                     (column.kind.name()) ", because: " (column.kind_reason) "."
-                    @if column.role != Role::Feature { " It is the " (role(column.role)) "." }
+                    @if column.role != Role::Feature { " It is the " (column.role.name()) "." }
                     @if column.kind == Kind::Datetime { " It does not count in the share of drifted columns: later data have later times." }
                 }
                 @if !column.findings.is_empty() {
@@ -53,7 +54,7 @@ fn tested(verdict: &Verdict, column: &ColumnDrift) -> Markup {
             @if let Some(effect) = &verdict.effect { " · " (effect.name) " " (short(effect.value)) " (" (effect.size.name()) ")" }
         }
         p { (verdict.method.meaning()) }
-        @if counts && unseen { p { "A value that the reference does not have is impossible under it, so a single one makes p zero." } }
+        @if counts && unseen { p { "A value that the reference does not have is impossible under it, so a single one makes p as small as can be." } }
         @if verdict.score_kind == ScoreKind::PValue && verdict.drifted
             && verdict.effect.as_ref().is_some_and(|effect| effect.size == trainyard_drift::EffectSize::Negligible) {
             p { "The difference is certain but tiny: with this many rows even differences without consequence are found." }
@@ -70,62 +71,57 @@ fn charts(column: &ColumnDrift, distribution: &Distribution) -> Markup {
             let what =
                 if column.kind == Kind::Text { "Length in characters" } else { "Distribution" };
             let shares = |side: fn(&Bin) -> f64| bins.iter().map(side).collect::<Vec<f64>>();
-            let histogram = chart::overlay(
+            let histogram = histogram::large(
                 &shares(|bin| bin.reference),
                 &shares(|bin| bin.current),
                 &ticks(bins, scale),
                 &format!("histogram of {}", column.name),
             );
-            let before: Vec<(f64, f64)> =
-                cumulative.iter().map(|point| (point.value, point.reference)).collect();
-            let after: Vec<(f64, f64)> =
-                cumulative.iter().map(|point| (point.value, point.current)).collect();
-            let end = |point: Option<&(f64, f64)>| {
-                point.map(|point| value(point.0, scale)).unwrap_or_default()
+            let points = |side: fn(&CumulativePoint) -> f64| {
+                cumulative.iter().map(|point| (point.value, side(point))).collect::<Vec<_>>()
             };
-            let ends = [end(before.first()), end(before.last())];
-            let curves = chart::curves(
-                &[
-                    Curve { points: &before, current: false },
-                    Curve { points: &after, current: true },
-                ],
-                [&ends[0], &ends[1]],
+            let end = |point: Option<&CumulativePoint>| {
+                point.map(|point| value(point.value, scale)).unwrap_or_default()
+            };
+            let curves = cumulative::curves(
+                &points(|point| point.reference),
+                &points(|point| point.current),
+                [&end(cumulative.first()), &end(cumulative.last())],
                 &format!("cumulative distribution of {}", column.name),
             );
             html! {
                 .charts {
-                    (figure(what, "", &histogram.0))
-                    (figure("Cumulative: share of values up to …", "", &curves.0))
+                    (figure(what, "", &histogram))
+                    (figure("Cumulative: share of values up to …", "", &curves))
                     @if let Some(quantiles) = quantile_plot(column, scale) { (figure("Quantiles: reference across, current up", "qq", &quantiles)) }
                 }
             }
         }
         Distribution::Categories { top, others, others_reference, others_current } => {
             let rest = format!("{others} others");
-            let mut bars: Vec<Bar<'_>> = top
+            let mut shares: Vec<Pair<'_>> = top
                 .iter()
-                .map(|label| Bar {
+                .map(|label| Pair {
                     label: &label.label,
                     reference: label.reference,
                     current: label.current,
                 })
                 .collect();
             if *others > 0 {
-                bars.push(Bar {
+                shares.push(Pair {
                     label: &rest,
                     reference: *others_reference,
                     current: *others_current,
                 });
             }
-            let drawing =
-                chart::paired_bars(&bars, &format!("shares of the values of {}", column.name));
-            html! { .charts { (figure("Shares; the number is the change in percentage points", "", &drawing.0)) } }
+            let drawing = pairs::bars(&shares, &format!("shares of the values of {}", column.name));
+            html! { .charts { (figure("Shares; the number is the change in percentage points", "", &drawing)) } }
         }
     }
 }
 
-fn figure(title: &str, class: &str, drawing: &str) -> Markup {
-    html! { figure { h3 { (title) } div class=[(!class.is_empty()).then_some(class)] { (PreEscaped(drawing)) } } }
+fn figure(title: &str, class: &str, drawing: &Svg) -> Markup {
+    html! { figure { h3 { (title) } div class=[(!class.is_empty()).then_some(class)] { (PreEscaped(&drawing.0)) } } }
 }
 
 /// Labels under the bins: the ends, and two inner edges where there is room.
@@ -154,7 +150,7 @@ fn ticks(bins: &[Bin], scale: Scale) -> Vec<(f64, String)> {
         .collect()
 }
 
-fn quantile_plot(column: &ColumnDrift, scale: Scale) -> Option<String> {
+fn quantile_plot(column: &ColumnDrift, scale: Scale) -> Option<Svg> {
     let before = column.reference.as_ref()?.numbers.as_ref()?;
     let after = column.current.as_ref()?.numbers.as_ref()?;
     // The extremes would squeeze everything else into a corner.
@@ -169,7 +165,7 @@ fn quantile_plot(column: &ColumnDrift, scale: Scale) -> Option<String> {
         return None;
     }
     let label = format!("quantile-quantile plot of {}", column.name);
-    Some(chart::quantile_pairs(&pairs, [&value(low, scale), &value(high, scale)], &label).0)
+    Some(quantiles::points(&pairs, [&value(low, scale), &value(high, scale)], &label))
 }
 
 fn numbers(column: &ColumnDrift) -> Markup {

@@ -2,18 +2,19 @@
 
 use std::fmt::Write as _;
 
-use trainyard_drift::{ColumnDrift, DatasetDrift, Distribution, Severity, Status};
+use trainyard_drift::{ColumnDrift, DatasetDrift, DatasetVerdict, Distribution, Severity, Status};
 
-use super::Meta;
-use super::words::{State, decision, headline, summary};
+use super::meta::Meta;
+use super::sentences::{decision, headline, summary};
+use super::state::{State, sign};
 use crate::number::{count, short};
 
 /// Characters of a column's name that are shown.
-const NAME_WIDTH: usize = 28;
+const NAME_CHARS_MAX: usize = 28;
 /// Columns listed; the rest is counted.
-const MAX_ROWS: usize = 100;
+const ROWS_MAX: usize = 100;
 /// Findings listed.
-const MAX_FINDINGS: usize = 20;
+const FINDINGS_MAX: usize = 20;
 
 /// The verdict, a line a column by severity, the findings.
 pub fn text(drift: &DatasetDrift, meta: &Meta) -> String {
@@ -27,9 +28,8 @@ pub fn coloured_text(drift: &DatasetDrift, meta: &Meta) -> String {
 
 fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
     let mut out = String::new();
-    let state = State::of_dataset(drift);
-    let _infallible =
-        writeln!(out, "{} {}", paint.state(state, state.sign()), paint.bold(headline(drift)));
+    let sign = paint.verdict(drift.verdict());
+    let _infallible = writeln!(out, "{sign} {}", paint.bold(headline(drift)));
     let _infallible = writeln!(out, "  {}", summary(drift));
     let _infallible = writeln!(
         out,
@@ -40,7 +40,7 @@ fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
         count(drift.current_rows)
     );
     let columns = drift.by_severity();
-    let shown = columns.get(..MAX_ROWS.min(columns.len())).unwrap_or_default();
+    let shown = columns.get(..ROWS_MAX.min(columns.len())).unwrap_or_default();
     let width = shown.iter().map(|column| width(&fit(&column.name))).max().unwrap_or(0).max(6);
     for column in shown {
         out.push_str(&row(column, width, paint));
@@ -52,13 +52,13 @@ fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
         drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).collect();
     if !findings.is_empty() {
         let _infallible = writeln!(out, "\n{}", paint.bold("Findings"));
-        for (column, finding) in findings.iter().take(MAX_FINDINGS) {
+        for (column, finding) in findings.iter().take(FINDINGS_MAX) {
             let column = column.map(|name| format!("{}: ", plain(name))).unwrap_or_default();
             let _infallible =
                 writeln!(out, "  {} {column}{}", finding.severity.name(), plain(&finding.message));
         }
-        if findings.len() > MAX_FINDINGS {
-            let _infallible = writeln!(out, "  and {} more", findings.len() - MAX_FINDINGS);
+        if findings.len() > FINDINGS_MAX {
+            let _infallible = writeln!(out, "  and {} more", findings.len() - FINDINGS_MAX);
         }
     }
     out
@@ -130,6 +130,15 @@ impl Paint {
         self.wrap(code, text)
     }
 
+    fn verdict(&self, verdict: DatasetVerdict) -> String {
+        let code = match verdict {
+            DatasetVerdict::Stable => "32",
+            DatasetVerdict::Warning | DatasetVerdict::Drift => "33",
+            DatasetVerdict::Broken => "31",
+        };
+        self.wrap(code, sign(verdict))
+    }
+
     fn bold(&self, text: &str) -> String {
         self.wrap("1", text)
     }
@@ -141,10 +150,10 @@ impl Paint {
 
 fn fit(name: &str) -> String {
     let name = plain(name);
-    if name.chars().count() <= NAME_WIDTH {
+    if name.chars().count() <= NAME_CHARS_MAX {
         return name;
     }
-    name.chars().take(NAME_WIDTH - 1).chain(['…']).collect()
+    name.chars().take(NAME_CHARS_MAX - 1).chain(['…']).collect()
 }
 
 fn width(text: &str) -> usize {
@@ -165,6 +174,6 @@ mod tests {
     #[test]
     fn names_cannot_steer_the_terminal() {
         assert_eq!(plain("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
-        assert_eq!(fit(&"x".repeat(99)).chars().count(), NAME_WIDTH);
+        assert_eq!(fit(&"x".repeat(99)).chars().count(), NAME_CHARS_MAX);
     }
 }

@@ -2,94 +2,25 @@
 
 use std::fmt::Write as _;
 
-use trainyard_drift::{ColumnDrift, Correction, DatasetDrift, ScoreKind, Status, Verdict};
+use trainyard_drift::{Correction, DatasetDrift, DatasetVerdict, ScoreKind, Verdict};
 
 use crate::number::{percent, short};
 
-/// A column's state in a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    Drift,
-    Stable,
-    Skipped,
-    Failed,
-}
-
-impl State {
-    pub(super) fn of(column: &ColumnDrift) -> Self {
-        match &column.status {
-            Status::Tested(verdict) if verdict.drifted => Self::Drift,
-            Status::Tested(_) => Self::Stable,
-            Status::Skipped(_) => Self::Skipped,
-            Status::Failed(_) => Self::Failed,
-        }
-    }
-
-    /// Of the dataset: it is not stable as long as nobody knows of some of its columns.
-    pub(super) fn of_dataset(drift: &DatasetDrift) -> Self {
-        match () {
-            () if drift.dataset_drift => Self::Drift,
-            () if drift.tested == 0 || drift.unknown().next().is_some() => Self::Failed,
-            () => Self::Stable,
-        }
-    }
-
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Drift => "drift",
-            Self::Stable => "stable",
-            Self::Skipped => "skipped",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// A sign that differs in form, not only in colour.
-    pub(super) fn sign(self) -> &'static str {
-        match self {
-            Self::Drift => "▲",
-            Self::Stable => "●",
-            Self::Skipped => "–",
-            Self::Failed => "✕",
-        }
-    }
-}
-
-/// How many columns are in each state.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counts {
-    pub(super) drift: usize,
-    pub(super) stable: usize,
-    pub(super) skipped: usize,
-    pub(super) failed: usize,
-}
-
-impl Counts {
-    pub(super) fn of(drift: &DatasetDrift) -> Self {
-        let mut counts = Self::default();
-        for column in &drift.columns {
-            match State::of(column) {
-                State::Drift => counts.drift += 1,
-                State::Stable => counts.stable += 1,
-                State::Skipped => counts.skipped += 1,
-                State::Failed => counts.failed += 1,
-            }
-        }
-        counts
-    }
-}
-
 /// The verdict in a few words.
 pub(super) fn headline(drift: &DatasetDrift) -> &'static str {
-    if drift.tested == 0 {
-        "Nothing could be tested"
-    } else if drift.dataset_drift {
-        "The data have drifted"
-    } else if drift.drifted > 0 {
-        "Some columns have drifted"
-    } else if drift.unknown().next().is_some() {
-        "No drift in what could be compared"
-    } else {
-        "No drift"
+    match drift.verdict() {
+        DatasetVerdict::Stable => "No drift",
+        DatasetVerdict::Warning if drift.drifted > 0 => "Some columns have drifted",
+        DatasetVerdict::Warning => "No drift, but there are findings",
+        DatasetVerdict::Drift => "The data have drifted",
+        DatasetVerdict::Broken if drift.tested == 0 => "Nothing could be tested",
+        DatasetVerdict::Broken if drift.dataset_drift => {
+            "The data have drifted, and not all could be compared"
+        }
+        DatasetVerdict::Broken if drift.drifted > 0 => {
+            "Some columns have drifted, others could not be compared"
+        }
+        DatasetVerdict::Broken => "No drift in what could be compared",
     }
 }
 
@@ -126,13 +57,20 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
     text
 }
 
+/// P-values below this are not told apart: no test is that exact, and zero is not a probability that
+/// anything has.
+const P_VALUE_MIN: f64 = 1e-300;
+
 /// The score as people read it, with the adjusted p-value when there is one.
 pub(super) fn score(verdict: &Verdict) -> String {
+    let p_value = |value: f64| {
+        if value < P_VALUE_MIN { "< 1e-300".to_owned() } else { short(value) }
+    };
     match (verdict.score_kind, verdict.adjusted_score) {
         (ScoreKind::PValue, Some(adjusted)) => {
-            format!("p {} (adjusted {})", short(verdict.score), short(adjusted))
+            format!("p {} (adjusted {})", p_value(verdict.score), p_value(adjusted))
         }
-        (ScoreKind::PValue, None) => format!("p {}", short(verdict.score)),
+        (ScoreKind::PValue, None) => format!("p {}", p_value(verdict.score)),
         (ScoreKind::Distance, _) => short(verdict.score),
     }
 }
@@ -173,5 +111,15 @@ mod tests {
         assert!(decide(Method::Wasserstein, 0.1).ends_with("≥ 0.1"));
         assert!(decide(Method::Wasserstein, 99.0).ends_with("< 99"));
         assert!(decide(Method::Energy, 99.0).ends_with("≤ 99"));
+    }
+
+    #[test]
+    fn no_probability_is_zero() {
+        let before = Float64Array::from_iter_values((0..1000).map(f64::from));
+        let after = Float64Array::from_iter_values((5000..6000).map(f64::from));
+        let options = Options { method: Some(Method::TTest), ..Options::default() };
+        let drift = compare_arrays("x", &before, &after, &options);
+        assert!(drift.verdict().unwrap().score < P_VALUE_MIN);
+        assert_eq!(decision(drift.verdict().unwrap()), "p < 1e-300 < 0.05");
     }
 }
