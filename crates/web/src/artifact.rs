@@ -12,11 +12,12 @@ use maud::{Markup, html};
 use trainyard_mlflow::Error;
 use trainyard_mlflow::artifacts::ByteStream;
 
-use crate::Web;
+use crate::artifact_kind::{Kind, extension};
 use crate::error::Result;
 use crate::links::{Links, part};
 use crate::page::{self, Section};
-use crate::tree;
+use crate::sandbox::{POLICY, frame};
+use crate::site::Web;
 
 /// Largest text that is shown; the file itself is a click away.
 const TEXT_BYTES_MAX: usize = 150_000;
@@ -83,61 +84,12 @@ pub(crate) async fn raw_of_model(
     raw(&web, &owner, &path).await
 }
 
-/// The name's extension, in lower case.
-fn extension(path: &str) -> Option<String> {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase())
-}
-
-/// How a file is shown, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Image(&'static str),
-    Page,
-    Text,
-    Other,
-}
-
-impl Kind {
-    fn of(path: &str) -> Self {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        match extension(path).as_deref() {
-            Some("png") => Self::Image("image/png"),
-            Some("jpg" | "jpeg") => Self::Image("image/jpeg"),
-            Some("gif") => Self::Image("image/gif"),
-            Some("webp") => Self::Image("image/webp"),
-            Some("svg") => Self::Image("image/svg+xml"),
-            Some("html" | "htm") => Self::Page,
-            Some(
-                "txt" | "log" | "md" | "json" | "jsonl" | "yaml" | "yml" | "toml" | "csv" | "tsv"
-                | "py" | "rs" | "r" | "sql" | "sh" | "ini" | "cfg" | "xml" | "lgb",
-            ) => Self::Text,
-            None if matches!(name, "MLmodel" | "Dockerfile" | "Makefile") => Self::Text,
-            _ => Self::Other,
-        }
-    }
-
-    /// Whether it is a web page.
-    pub(crate) fn is_page(path: &str) -> bool {
-        Self::of(path) == Self::Page
-    }
-
-    fn content_type(self) -> &'static str {
-        match self {
-            Self::Image(kind) => kind,
-            Self::Page => "text/html; charset=utf-8",
-            Self::Text => "text/plain; charset=utf-8",
-            Self::Other => "application/octet-stream",
-        }
-    }
-}
-
 async fn show(web: &Web, owner: Owner, path: &str) -> Result {
     let body = web.tracking.download_artifact(&owner.root_uri, path).await?;
     let raw = Links::raw(&owner.address, path);
     let content = match Kind::of(path) {
         Kind::Image(_) => html! { img.file src=(raw) alt=(path); },
-        Kind::Page => tree::sandbox(&owner.address, path),
+        Kind::Page => frame(&owner.address, path),
         Kind::Text => text(body, path).await?,
         Kind::Other => html! { p { "This kind of file is not shown here." } },
     };
@@ -173,19 +125,13 @@ async fn text(mut body: ByteStream, path: &str) -> Result<Markup> {
     })
 }
 
-/// Scripts of a logged page may run, in an origin of their own, with nothing to load and nowhere
-/// to send anything.
-const SANDBOX: &str = "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; \
-                       script-src 'unsafe-inline'; img-src data: blob:; font-src data:; \
-                       form-action 'none'; base-uri 'none'; frame-ancestors 'self'";
-
 async fn raw(web: &Web, owner: &Owner, path: &str) -> Result {
     let body = web.tracking.download_artifact(&owner.root_uri, path).await?;
     let kind = Kind::of(path);
     let mut response = Body::from_stream(body).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind.content_type()));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if kind == Kind::Other {
         let name = path.rsplit('/').next().unwrap_or_default();
@@ -195,24 +141,4 @@ async fn raw(web: &Web, owner: &Owner, path: &str) -> Result {
         headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
     Ok(response)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds_follow_the_name() {
-        for (path, kind) in [
-            ("plots/roc.SVG", Kind::Image("image/svg+xml")),
-            ("a/report.html", Kind::Page),
-            ("model/MLmodel", Kind::Text),
-            ("x.csv", Kind::Text),
-            ("model.onnx", Kind::Other),
-            ("html", Kind::Other),
-            ("a.html/b", Kind::Other),
-        ] {
-            assert_eq!(Kind::of(path), kind, "{path}");
-        }
-    }
 }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::{FileInfo, Tag};
 
-use crate::files::Kind;
+use crate::artifact_kind::Kind;
 use crate::format;
 use crate::links::Links;
 use crate::page;
@@ -108,11 +108,4 @@ impl Tree {
 
 fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
-}
-
-/// A page that users logged, where it can do nothing to this one.
-pub(crate) fn sandbox(owner: &str, path: &str) -> Markup {
-    html! {
-        iframe.report src=(Links::raw(owner, path)) title=(path) sandbox="allow-scripts" referrerpolicy="no-referrer" {}
-    }
 }

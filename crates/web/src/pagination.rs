@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 /// Rows of a part. Values have some thousand characters at most, so a part has a few megabytes.
-const SHOWN: usize = 500;
+const ROWS_MAX: usize = 500;
 
 /// Which parts of a page's tables were asked for: `?params=2&tags=3`.
 #[derive(Debug, Clone, Copy)]
@@ -34,10 +34,10 @@ impl<'a> Asked<'a> {
             let (key, value) = pair.split_once('=')?;
             (key == name).then(|| value.parse::<usize>().ok())?
         });
-        let last = items.len().saturating_sub(1) / SHOWN;
+        let last = items.len().saturating_sub(1) / ROWS_MAX;
         let part = number.unwrap_or(1).saturating_sub(1).min(last);
-        let first = part * SHOWN;
-        let end = items.len().min(first + SHOWN);
+        let first = part * ROWS_MAX;
+        let end = items.len().min(first + ROWS_MAX);
         let shown = items.get(first..end).unwrap_or_default();
         Rows { items: shown, address: self.address, name, first, total: items.len() }
     }
@@ -46,7 +46,7 @@ impl<'a> Asked<'a> {
 impl<T> Rows<'_, T> {
     /// Which rows are shown, and ways to the others; nothing if these are all.
     pub(crate) fn others(&self) -> Markup {
-        let part = self.first / SHOWN + 1;
+        let part = self.first / ROWS_MAX + 1;
         let end = self.first + self.items.len();
         let link = |part: usize| format!("{0}?{1}={part}#{1}", self.address, self.name);
         html! {
