@@ -9,10 +9,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse as _;
 use futures::StreamExt as _;
 use maud::{Markup, html};
+use trainyard_base::media_type::extension;
 use trainyard_mlflow::Error;
 use trainyard_mlflow::artifacts::ByteStream;
 
-use crate::artifact_kind::{Kind, extension};
+use crate::artifact_kind::Kind;
 use crate::error::Result;
 use crate::links::{Links, part};
 use crate::page::{self, Section};

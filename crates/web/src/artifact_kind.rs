@@ -1,10 +1,6 @@
 //! How a file is shown, by its name.
 
-/// The name's extension, in lower case.
-pub(crate) fn extension(path: &str) -> Option<String> {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase())
-}
+use trainyard_base::media_type::{self, extension};
 
 /// How a file is shown, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +15,9 @@ impl Kind {
     pub(crate) fn of(path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default();
         match extension(path).as_deref() {
-            Some("png") => Self::Image("image/png"),
-            Some("jpg" | "jpeg") => Self::Image("image/jpeg"),
-            Some("gif") => Self::Image("image/gif"),
-            Some("webp") => Self::Image("image/webp"),
-            Some("svg") => Self::Image("image/svg+xml"),
+            Some("png" | "jpg" | "jpeg" | "gif" | "webp" | "svg") => {
+                Self::Image(media_type::of(path))
+            }
             Some("html" | "htm") => Self::Page,
             Some(
                 "txt" | "log" | "md" | "json" | "jsonl" | "yaml" | "yml" | "toml" | "csv" | "tsv"
