@@ -2,7 +2,7 @@
 
 use arrow_array::Array;
 
-use super::tested::test;
+use super::judge::judge;
 use crate::checks;
 use crate::column::Column;
 use crate::distribution::{self, Distribution};
@@ -125,7 +125,7 @@ fn both_sides(name: &str, reference: &Column, current: &Column, options: &Option
     let kind = inferred.kind;
     let mut findings = checks::on_values(reference, current, kind, options);
     let sides = Sides::new(reference, current);
-    let status = test(name, &inferred, &sides, options);
+    let status = judge(name, &inferred, &sides, options);
     let usable = !reference.is_empty() && !current.is_empty();
     let mut distribution = None;
     if usable {

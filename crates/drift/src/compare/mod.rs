@@ -3,8 +3,8 @@
 mod columns;
 mod correction;
 mod dataset;
+mod judge;
 mod tables;
-mod tested;
 
 pub use columns::{compare_arrays, compare_columns, unreadable};
 pub use dataset::conclude;

@@ -1,4 +1,4 @@
-//! The test of one column: which method, which threshold, and what came out.
+//! Judges one column: which method, which threshold, and what came out.
 
 use crate::column::Column;
 use crate::kind::{Inferred, Kind};
@@ -7,7 +7,7 @@ use crate::options::Options;
 use crate::sides::Sides;
 use crate::verdict::{Status, Verdict};
 
-pub(super) fn test(
+pub(super) fn judge(
     name: &str,
     inferred: &Inferred,
     sides: &Sides<'_>,
