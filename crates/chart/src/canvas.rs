@@ -88,44 +88,25 @@ impl Canvas {
 
     /// A straight line.
     pub(crate) fn line(&mut self, look: &str, from: (f64, f64), to: (f64, f64)) {
-        let _infallible = write!(
-            self.body,
-            "<line {look} x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\"/>",
-            coordinate(from.0),
-            coordinate(from.1),
-            coordinate(to.0),
-            coordinate(to.1)
-        );
+        self.element("line", look, &[("x1", from.0), ("y1", from.1), ("x2", to.0), ("y2", to.1)]);
+        self.body.push_str("/>");
     }
 
     pub(crate) fn rect(&mut self, look: &str, corner: (f64, f64), width: f64, height: f64) {
-        let _infallible = write!(
-            self.body,
-            "<rect {look} x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
-            coordinate(corner.0),
-            coordinate(corner.1),
-            coordinate(width),
-            coordinate(height)
-        );
+        let places = [("x", corner.0), ("y", corner.1), ("width", width), ("height", height)];
+        self.element("rect", look, &places);
+        self.body.push_str("/>");
     }
 
     pub(crate) fn circle(&mut self, look: &str, centre: (f64, f64), radius: f64) {
-        let (x, y) = (coordinate(centre.0), coordinate(centre.1));
-        let _infallible = write!(
-            self.body,
-            "<circle {look} cx=\"{x}\" cy=\"{y}\" r=\"{}\"/>",
-            coordinate(radius)
-        );
+        self.element("circle", look, &[("cx", centre.0), ("cy", centre.1), ("r", radius)]);
+        self.body.push_str("/>");
     }
 
     /// A circle that says what it stands for when it is pointed at.
     pub(crate) fn titled_circle(&mut self, centre: (f64, f64), radius: f64, title: &str) {
-        let (x, y, title) = (coordinate(centre.0), coordinate(centre.1), escape(title));
-        let _infallible = write!(
-            self.body,
-            "<circle cx=\"{x}\" cy=\"{y}\" r=\"{}\"><title>{title}</title></circle>",
-            coordinate(radius)
-        );
+        self.element("circle", "", &[("cx", centre.0), ("cy", centre.1), ("r", radius)]);
+        let _infallible = write!(self.body, "><title>{}</title></circle>", escape(title));
     }
 
     pub(crate) fn text(&mut self, look: &str, at: (f64, f64), anchor: Anchor, text: &str) {
@@ -134,11 +115,16 @@ impl Canvas {
             Anchor::Middle => "middle",
             Anchor::End => "end",
         };
-        let (x, y, text) = (coordinate(at.0), coordinate(at.1), escape(text));
-        let _infallible = write!(
-            self.body,
-            "<text {look} x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>"
-        );
+        self.element("text", look, &[("x", at.0), ("y", at.1)]);
+        let _infallible = write!(self.body, " text-anchor=\"{anchor}\">{}</text>", escape(text));
+    }
+
+    /// Begins an element: its look, and where it lies.
+    fn element(&mut self, name: &str, look: &str, places: &[(&str, f64)]) {
+        let _infallible = write!(self.body, "<{name} {look}");
+        for (attribute, place) in places {
+            let _infallible = write!(self.body, " {attribute}=\"{}\"", coordinate(*place));
+        }
     }
 
     pub(crate) fn finish(mut self) -> Svg {

@@ -64,20 +64,13 @@ fn empty_side(reference: &Column, current: &Column) -> Option<Finding> {
     if matches!(reference.family(), Family::Nested) || matches!(current.family(), Family::Nested) {
         return None;
     }
-    match (reference.is_empty(), current.is_empty()) {
-        (false, true) => {
-            Some(Finding::new(FindingKind::Empty, Severity::Serious, "no usable value in current"))
-        }
-        (true, false) => Some(Finding::new(
-            FindingKind::Empty,
-            Severity::Warning,
-            "no usable value in the reference",
-        )),
-        (true, true) => {
-            Some(Finding::new(FindingKind::Empty, Severity::Note, "no usable value on either side"))
-        }
-        (false, false) => None,
-    }
+    let (severity, message) = match (reference.is_empty(), current.is_empty()) {
+        (false, true) => (Severity::Serious, "no usable value in current"),
+        (true, false) => (Severity::Warning, "no usable value in the reference"),
+        (true, true) => (Severity::Note, "no usable value on either side"),
+        (false, false) => return None,
+    };
+    Some(Finding::new(FindingKind::Empty, severity, message))
 }
 
 fn missing_share(reference: &Column, current: &Column, options: &Options) -> Option<Finding> {

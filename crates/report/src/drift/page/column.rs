@@ -174,12 +174,10 @@ fn numbers(column: &ColumnDrift) -> Markup {
         sides.map(|side| side.map_or_else(|| "–".to_owned(), show))
     };
     let scale = if column.kind == Kind::Text { Scale::Continuous } else { column.scale };
-    let of_numbers = |pick: &dyn Fn(&NumberSummary) -> Option<f64>| {
+    let of_numbers = |scale: Scale, pick: &dyn Fn(&NumberSummary) -> Option<f64>| {
         cells(&|side| {
-            side.numbers
-                .as_ref()
-                .and_then(pick)
-                .map_or_else(|| "–".to_owned(), |number| value(number, scale))
+            let number = side.numbers.as_ref().and_then(pick);
+            number.map_or_else(|| "–".to_owned(), |number| value(number, scale))
         })
     };
     let mut rows = vec![
@@ -200,23 +198,9 @@ fn numbers(column: &ColumnDrift) -> Markup {
         let deviation_scale =
             if scale == Scale::Instant { Scale::Interval } else { Scale::Continuous };
         let mean_scale = if scale == Scale::Integer { Scale::Continuous } else { scale };
-        rows.push((
-            format!("mean{of}"),
-            cells(&|side| {
-                side.numbers
-                    .as_ref()
-                    .map_or_else(|| "–".to_owned(), |numbers| value(numbers.mean, mean_scale))
-            }),
-        ));
-        rows.push((
-            format!("standard deviation{of}"),
-            cells(&|side| {
-                side.numbers.as_ref().map_or_else(
-                    || "–".to_owned(),
-                    |numbers| value(numbers.deviation, deviation_scale),
-                )
-            }),
-        ));
+        rows.push((format!("mean{of}"), of_numbers(mean_scale, &|numbers| Some(numbers.mean))));
+        let deviation = of_numbers(deviation_scale, &|numbers| Some(numbers.deviation));
+        rows.push((format!("standard deviation{of}"), deviation));
         for (index, probability) in QUANTILES.iter().enumerate() {
             let name = match *probability {
                 0.0 => "minimum".to_owned(),
@@ -224,10 +208,8 @@ fn numbers(column: &ColumnDrift) -> Markup {
                 1.0 => "maximum".to_owned(),
                 other => format!("{} quantile", percent(other)),
             };
-            rows.push((
-                format!("{name}{of}"),
-                of_numbers(&|numbers| numbers.quantiles.get(index).copied()),
-            ));
+            let quantile = of_numbers(scale, &|numbers| numbers.quantiles.get(index).copied());
+            rows.push((format!("{name}{of}"), quantile));
         }
     }
     html! {
