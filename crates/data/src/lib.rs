@@ -31,7 +31,6 @@ mod schema;
 mod source;
 mod spill;
 mod table;
-
 mod write;
 
 pub use arrow_array;
@@ -43,31 +42,5 @@ pub use filter::RowFilter;
 pub use options::{COLUMNS_MAX, FILE_BYTES_MAX, FILES_MAX, RECORD_BYTES_MAX, ReadOptions};
 pub use parquet::{BodyError, BodyLimits, read_parquet_body};
 pub use source::{Format, STDIN, Source, SourceFile, files, has_table_name};
-pub use table::{Table, read_table};
+pub use table::{Table, read, read_csv_text, read_table};
 pub use write::{write_atomically, write_csv, write_parquet};
-
-/// Reads a table: a CSV or Parquet file, a folder, a pattern, or `-` for standard input.
-///
-/// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("train.csv");
-/// std::fs::write(&path, "x,label\n1.5,a\n,b\n")?;
-/// let table = trainyard_data::read(&path.to_string_lossy(), &Default::default())?;
-/// assert_eq!(table.num_rows(), 2);
-/// assert_eq!(table.column(0).null_count(), 1);
-/// # Ok(())
-/// # }
-/// ```
-pub fn read(source: &str, options: &ReadOptions) -> Result<arrow_array::RecordBatch> {
-    Ok(read_table(source, options)?.batch)
-}
-
-/// Reads a table from the text of a CSV file that is in memory; `name` stands for the file in errors.
-pub fn read_csv_text(
-    name: &str,
-    text: &[u8],
-    options: &ReadOptions,
-) -> Result<arrow_array::RecordBatch> {
-    table::read_csv_text(std::path::Path::new(name), text, options)
-}
