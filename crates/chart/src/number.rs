@@ -35,7 +35,7 @@ pub(crate) fn at_step(value: f64, step: f64, largest: f64) -> String {
         return "0".to_owned();
     }
     let exponent = |value: f64| value.abs().log10().floor() as i32;
-    if largest >= PLAIN_MAX || largest < 1.0 / PLAIN_MAX {
+    if !(1.0 / PLAIN_MAX..PLAIN_MAX).contains(&largest) {
         let digits = (exponent(value) - exponent(step)).clamp(0, 16) as usize;
         return signed(&format!("{value:.digits$e}"));
     }
