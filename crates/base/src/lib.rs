@@ -7,6 +7,7 @@
 //! - [`json`]: JSON as Python reads it;
 //! - [`prometheus`]: counters, and the page of them;
 //! - [`media_type`]: what a file is, by its name;
+//! - [`pandas`]: what pandas takes for missing;
 //! - [`words`]: what one room writes and another reads.
 
 pub mod budget;
@@ -15,6 +16,7 @@ pub mod file;
 pub mod json;
 pub mod media_type;
 pub mod memory;
+pub mod pandas;
 pub mod prometheus;
 pub mod size;
 pub mod temporary;

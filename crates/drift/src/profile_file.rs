@@ -9,8 +9,8 @@ use std::io::{Read, Write};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::Column;
-use crate::column::Head;
+use crate::column::Column;
+use crate::column_file::Head;
 use crate::profile::{Pin, Profile};
 
 /// The first bytes of a profile. The line break shows a transfer that changed them.

@@ -3,6 +3,7 @@
 //! Cells are read one by one into one buffer: a line of nothing but commas costs no more than a line.
 
 use csv_core::ReadFieldResult;
+use trainyard_base::pandas::is_missing;
 
 use super::context::{Casting, Limits};
 use super::infer::{INFERRED_MAX, too_wide};
@@ -10,12 +11,6 @@ use super::plan::{Plan, Slot};
 use super::rejection::Rejection;
 use super::request::{Request, Stop};
 use crate::model::{ColSpec, DataType, Schema};
-
-/// What pandas reads as a missing value.
-const MISSING: [&str; 17] = [
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "None", "n/a", "nan", "null",
-];
 
 /// The cells of a text, one after the other.
 struct Cells<'t> {
@@ -111,7 +106,7 @@ pub(crate) fn read<'e>(
         let slot = target.and_then(|index| request.slots.get_mut(index));
         if let (Some(input), Some(Slot::Column(column))) = (input, slot) {
             request.context.enter(input);
-            let cell = if MISSING.contains(&cell) { "" } else { cell };
+            let cell = if is_missing(cell.as_bytes()) { "" } else { cell };
             column.read_text(cell, &mut request.context);
         }
         place += 1;
@@ -151,7 +146,7 @@ pub(crate) fn infer(text: &str) -> Result<Schema, Rejection> {
     while let Some((cell, ends)) = cells.next()? {
         if let Some(found) = types.get_mut(place) {
             // What is text once stays text.
-            if *found != Some(DataType::String) && !MISSING.contains(&cell) {
+            if *found != Some(DataType::String) && !is_missing(cell.as_bytes()) {
                 *found = Some(common(found.take(), of(cell)));
             }
         }

@@ -1,0 +1,14 @@
+//! What every page needs.
+
+use std::sync::Arc;
+
+use trainyard_mlflow::Tracking;
+
+use crate::links::Links;
+
+/// What every page needs.
+#[derive(Clone)]
+pub(crate) struct Web {
+    pub(crate) tracking: Tracking,
+    pub(crate) links: Links,
+}
