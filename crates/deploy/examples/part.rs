@@ -31,6 +31,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use trainyard_base::Advise as _;
 use trainyard_deploy::gateway::{GatewayOptions, Limits};
 use trainyard_deploy::{ContainerSpec, Network, Probe, Pull, ReleaseEvent, ReleaseSpec, Service};
 
@@ -187,7 +188,9 @@ async fn release(arguments: &[String]) -> Fallible<()> {
             let _either_way = std::io::stdin().read_line(&mut String::new());
         }
     };
-    let released = trainyard_deploy::release(&service, &spec, &progress).await?;
+    let released = trainyard_deploy::release(&service, &spec, &progress)
+        .await
+        .map_err(|error| error.with_hint())?;
     println!("released {}", released.instance);
     Ok(())
 }

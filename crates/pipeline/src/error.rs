@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use trainyard_base::{Advice, Advise, Fault};
+use trainyard_mlflow::secrets::hide;
+
 use crate::gate::Verdict;
 
 /// The result of a step.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a step failed. A user's mistake has a hint and exit code 2.
+/// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no `trainyard.toml`.
@@ -72,6 +75,20 @@ pub enum Error {
         /// How to get it.
         hint: String,
     },
+    /// The deployment has not predicted anything that counts.
+    #[error("version {version} has predicted nothing yet")]
+    NothingPredicted {
+        /// The version in production.
+        version: String,
+    },
+    /// The prediction log lacks what was answered.
+    #[error("{answered} requests were answered, but {seen} are in the prediction log")]
+    LogLacks {
+        /// Requests that were answered.
+        answered: usize,
+        /// Rows that the log has after a while.
+        seen: usize,
+    },
     /// A request of the example's traffic failed.
     #[error("request {request} of {total} failed: {reason}")]
     Traffic {
@@ -125,7 +142,70 @@ pub enum Error {
     Deploy(#[from] trainyard_deploy::Error),
 }
 
+impl Advise for Error {
+    fn advice(&self) -> Advice {
+        match self {
+            Self::NoProject { .. } => {
+                Advice::input("`trainyard init` writes a project, or name the folder of one")
+            }
+            Self::Config { .. } => {
+                Advice::input("docs/pipeline.md lists the keys of trainyard.toml")
+            }
+            Self::AlreadyAProject { .. } => Advice::input("choose another folder"),
+            Self::Io { .. } => {
+                Advice::environment("check that the folder exists and may be written")
+            }
+            Self::Gate(_) => Advice::input(
+                "Production is as it was; train a better model, or change [gate] in trainyard.toml",
+            ),
+            Self::Staging { .. } => Advice::environment(
+                "Production is as it was; `trainyard serve --model-uri` with this version shows more",
+            ),
+            Self::Listen { .. } => Advice::environment(
+                "stop what listens there (`ss -ltnp` names it), or change `listen` in trainyard.toml",
+            ),
+            Self::Missing { hint, .. } => Advice::input(hint),
+            Self::NothingPredicted { .. } => {
+                Advice::input("send requests to the deployment, or give --current FILE")
+            }
+            Self::LogLacks { .. } => Advice::environment(
+                "`trainyard deploy logs` says what the server could not write",
+            ),
+            Self::Traffic { .. } => {
+                Advice::environment("`trainyard deploy logs` shows what the server said")
+            }
+            Self::Remote { .. } => Advice::environment(
+                "keys and endpoints come from the environment: AWS_ACCESS_KEY_ID, \
+                 AWS_SECRET_ACCESS_KEY, MLFLOW_S3_ENDPOINT_URL, …",
+            ),
+            Self::Profile { source, .. } => source.advice(),
+            Self::Data(error) => error.advice(),
+            Self::Train(error) => error.advice(),
+            Self::Mlflow(error) => error.advice(),
+            Self::Signature(error) => error.advice(),
+            Self::Tracking(error) => error.advice(),
+            Self::Model(error) => error.advice(),
+            Self::Serve(error) => error.advice(),
+            Self::Deploy(error) => error.advice(),
+        }
+    }
+}
+
 impl Error {
+    /// What failed, without credentials.
+    pub fn message(&self) -> String {
+        hide(&self.to_string()).into_owned()
+    }
+
+    /// Exit code of the process: 1 failed on the way, 2 wrong input, 3 refused by the gate.
+    pub fn exit_code(&self) -> u8 {
+        match (self, self.fault()) {
+            (Self::Gate(_), _) => 3,
+            (_, Fault::Input) => 2,
+            (_, Fault::Environment | Fault::Program) => 1,
+        }
+    }
+
     pub(crate) fn config(path: &Path, reason: impl Into<String>) -> Self {
         Self::Config { path: path.to_owned(), reason: reason.into() }
     }

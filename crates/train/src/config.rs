@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use trainyard_base::Advise as _;
 
 use crate::parameters::{self, Estimator};
 use crate::{Error, Result};
@@ -60,10 +61,7 @@ impl TryFrom<String> for Algorithm {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
-        name.parse().map_err(|error: Error| match error.hint() {
-            Some(hint) => format!("{error}; {hint}"),
-            None => error.to_string(),
-        })
+        name.parse().map_err(|error: Error| error.sentence())
     }
 }
 

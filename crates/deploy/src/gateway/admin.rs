@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
+use trainyard_base::Advise as _;
 
 use super::door::Mode;
 use super::route::RetireRefused;
@@ -85,7 +86,7 @@ async fn switch(shared: &Shared, request: Request<Incoming>) -> Result<Answer, R
     shared
         .routes
         .switch(current, standby, bake_limits)
-        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.with_hint()))?;
     tracing::info!(instance = id, "switched");
     Ok(json(&()))
 }
@@ -109,7 +110,7 @@ async fn mode(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Ref
     shared
         .door
         .set(mode)
-        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.with_hint()))?;
     Ok(json(&()))
 }
 
@@ -119,7 +120,7 @@ async fn retire(shared: &Shared, request: Request<Incoming>) -> Result<Answer, R
         RetireRefused::Current => {
             (StatusCode::CONFLICT, format!("{id} is where requests go; switch first"))
         }
-        RetireRefused::State(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        RetireRefused::State(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.with_hint()),
     })?;
     let left = match target {
         Some(target) => target.drained(Duration::from_millis(limit_ms)).await,
