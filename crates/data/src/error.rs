@@ -55,15 +55,13 @@ pub enum Error {
         path: PathBuf,
     },
     /// Columns but no rows.
-    #[error(
-        "{path} has a header but no rows")]
+    #[error("{path} has a header but no rows")]
     NoRows {
         /// The file, or all that was read.
         path: PathBuf,
     },
     /// Filters that leave nothing.
-    #[error(
-        "none of the {read} rows of {source_name} satisfies the filters")]
+    #[error("none of the {read} rows of {source_name} satisfies the filters")]
     NoRowsKept {
         /// What was read.
         source_name: String,
@@ -71,8 +69,7 @@ pub enum Error {
         read: usize,
     },
     /// A file that is neither CSV nor Parquet.
-    #[error(
-        "{path} is not a table that can be read: {reason}")]
+    #[error("{path} is not a table that can be read: {reason}")]
     Format {
         /// The file.
         path: PathBuf,
@@ -94,8 +91,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// A quoted field that is never closed.
-    #[error(
-        "{path}, line {line}: the quoted field that starts here is never closed")]
+    #[error("{path}, line {line}: the quoted field that starts here is never closed")]
     OpenQuote {
         /// The file.
         path: PathBuf,
@@ -115,8 +111,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// A NUL byte in text.
-    #[error(
-        "{path}, line {line}: a NUL byte in the text")]
+    #[error("{path}, line {line}: a NUL byte in the text")]
     Nul {
         /// The file.
         path: PathBuf,
@@ -148,8 +143,7 @@ pub enum Error {
         available: String,
     },
     /// Two columns of the same name in a Parquet file.
-    #[error(
-        "{path} has two columns named {column:?}")]
+    #[error("{path} has two columns named {column:?}")]
     DuplicateColumn {
         /// The file.
         path: PathBuf,
@@ -157,8 +151,7 @@ pub enum Error {
         column: String,
     },
     /// Files of one table whose columns differ.
-    #[error(
-        "{path} does not have the columns of {first}: {difference}")]
+    #[error("{path} does not have the columns of {first}: {difference}")]
     MixedColumns {
         /// The file that differs.
         path: PathBuf,
@@ -168,8 +161,7 @@ pub enum Error {
         difference: String,
     },
     /// The same column with types that have no common one.
-    #[error(
-        "column {column:?} is {found} in {path} and {expected} before")]
+    #[error("column {column:?} is {found} in {path} and {expected} before")]
     MixedTypes {
         /// The column.
         column: String,
@@ -181,8 +173,7 @@ pub enum Error {
         found: DataType,
     },
     /// A value that is not of the type that was asked for.
-    #[error(
-        "{path}, line {line}, column {column:?}: {value:?} is not {expected}")]
+    #[error("{path}, line {line}, column {column:?}: {value:?} is not {expected}")]
     Value {
         /// The file.
         path: PathBuf,
@@ -216,8 +207,7 @@ pub enum Error {
         hint: String,
     },
     /// A table that cannot be written in this format.
-    #[error(
-        "cannot write column {column:?} ({data_type}) as {format}")]
+    #[error("cannot write column {column:?} ({data_type}) as {format}")]
     Unwritable {
         /// The column.
         column: String,

@@ -24,9 +24,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A state file is not what this version writes.
-    #[error(
-        "{path} is not a state file of this program: {reason}"
-    )]
+    #[error("{path} is not a state file of this program: {reason}")]
     State {
         /// The file.
         path: PathBuf,
@@ -34,9 +32,7 @@ pub enum Error {
         reason: String,
     },
     /// Another deployment of the same service is going on.
-    #[error(
-        "{service} is being changed by process {pid} ({what}, for {seconds} s)"
-    )]
+    #[error("{service} is being changed by process {pid} ({what}, for {seconds} s)")]
     Locked {
         /// The service.
         service: String,
@@ -48,9 +44,7 @@ pub enum Error {
         seconds: u64,
     },
     /// The gateway could not take its address.
-    #[error(
-        "the gateway cannot listen on {listen}: {reason}"
-    )]
+    #[error("the gateway cannot listen on {listen}: {reason}")]
     Listen {
         /// The address wanted.
         listen: SocketAddr,
@@ -68,9 +62,7 @@ pub enum Error {
         log_path: PathBuf,
     },
     /// The running gateway listens elsewhere.
-    #[error(
-        "{service} already runs on {running}, not on {wanted}"
-    )]
+    #[error("{service} already runs on {running}, not on {wanted}")]
     GatewayAddress {
         /// The service.
         service: String,
@@ -96,9 +88,7 @@ pub enum Error {
         reason: String,
     },
     /// The program of a release could not be started at all.
-    #[error(
-        "cannot start {command}: {reason}"
-    )]
+    #[error("cannot start {command}: {reason}")]
     Start {
         /// The program.
         command: PathBuf,
@@ -119,10 +109,7 @@ pub enum Error {
     #[error("{0}")]
     Unhealthy(Box<Unhealthy>),
     /// The new instance turned bad after the switch; the one before it serves again.
-    #[error(
-        "{green} turned bad after the switch ({reason}); {blue} serves again{}",
-        below(log)
-    )]
+    #[error("{green} turned bad after the switch ({reason}); {blue} serves again{}", below(log))]
     WentBack {
         /// The new instance.
         green: String,
@@ -136,9 +123,7 @@ pub enum Error {
         log_path: PathBuf,
     },
     /// Nothing is deployed under this name, or not any more.
-    #[error(
-        "nothing is deployed: no gateway runs for {path}"
-    )]
+    #[error("nothing is deployed: no gateway runs for {path}")]
     NotDeployed {
         /// The service.
         service: String,
@@ -152,14 +137,10 @@ pub enum Error {
         service: String,
     },
     /// A path that cannot be let through the gateway.
-    #[error(
-        "{0:?} is no path that can be exposed"
-    )]
+    #[error("{0:?} is no path that can be exposed")]
     Path(String),
     /// A name that cannot name a folder and a label.
-    #[error(
-        "{name:?} cannot name a service"
-    )]
+    #[error("{name:?} cannot name a service")]
     Name {
         /// As given.
         name: String,
@@ -240,9 +221,9 @@ impl Advise for Error {
             Self::GatewayStart { log_path, .. } => {
                 Advice::environment(format!("its whole log is {}", log_path.display()))
             }
-            Self::GatewayAddress { running, .. } => Advice::environment(format!(
-                "stop it first, or set deploy.listen to {running}"
-            )),
+            Self::GatewayAddress { running, .. } => {
+                Advice::environment(format!("stop it first, or set deploy.listen to {running}"))
+            }
             Self::GatewayRuns { .. } => Advice::environment("stop the service first"),
             Self::Control { .. } => Fault::Environment.into(),
             Self::Start { .. } => {
@@ -252,10 +233,9 @@ impl Advise for Error {
             Self::Unhealthy(unhealthy) => {
                 Advice::environment(format!("the whole log is {}", unhealthy.log_path.display()))
             }
-            Self::WentBack { green, log_path, .. } => Advice::environment(format!(
-                "the whole log of {green} is {}",
-                log_path.display()
-            )),
+            Self::WentBack { green, log_path, .. } => {
+                Advice::environment(format!("the whole log of {green} is {}", log_path.display()))
+            }
             Self::NotDeployed { .. } => Advice::input("`trainyard deploy` brings it up"),
             Self::NoPrevious { .. } => Advice::input("deploy the version you want"),
             Self::Path(_) => Advice::input(

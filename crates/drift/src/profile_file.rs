@@ -35,9 +35,7 @@ pub enum ProfileError {
     #[error("this is no profile")]
     NotAProfile,
     /// Written by a later version of this program.
-    #[error(
-        "the profile has version {found}, this program reads up to {VERSION}"
-    )]
+    #[error("the profile has version {found}, this program reads up to {VERSION}")]
     Version {
         /// Version of the file.
         found: u32,
@@ -54,9 +52,7 @@ impl Advise for ProfileError {
     fn advice(&self) -> Advice {
         match self {
             Self::NotAProfile => Advice::input("`trainyard profile` writes one"),
-            Self::Version { .. } => {
-                Advice::input("update trainyard, or write the profile again")
-            }
+            Self::Version { .. } => Advice::input("update trainyard, or write the profile again"),
             Self::Damaged(_) => Advice::input("write it again with `trainyard profile`"),
             Self::Io(_) => Fault::Environment.into(),
         }

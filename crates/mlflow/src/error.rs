@@ -152,10 +152,12 @@ impl Advise for Error {
                 ErrorCode::ResourceDoesNotExist => {
                     Advice::input("the tracking pages (`trainyard server`) list what is there")
                 }
-                ErrorCode::Unauthenticated | ErrorCode::CustomerUnauthorized => Advice::environment(
-                    "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or \
+                ErrorCode::Unauthenticated | ErrorCode::CustomerUnauthorized => {
+                    Advice::environment(
+                        "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or \
                      MLFLOW_TRACKING_TOKEN",
-                ),
+                    )
+                }
                 code => fault(*code).into(),
             },
             Self::Store { code, .. } => fault(*code).into(),

@@ -30,6 +30,9 @@ pub enum Error {
         /// Line, key and what is wrong.
         reason: String,
     },
+    /// Flags of `monitor`, or they and its settings together, are wrong.
+    #[error("{0}")]
+    Settings(String),
     /// `init` would overwrite something.
     #[error("{} is already there", path.display())]
     AlreadyAProject {
@@ -151,6 +154,7 @@ impl Advise for Error {
             Self::Config { .. } => {
                 Advice::input("docs/pipeline.md lists the keys of trainyard.toml")
             }
+            Self::Settings(_) => Fault::Input.into(),
             Self::AlreadyAProject { .. } => Advice::input("choose another folder"),
             Self::Io { .. } => {
                 Advice::environment("check that the folder exists and may be written")
@@ -168,9 +172,9 @@ impl Advise for Error {
             Self::NothingPredicted { .. } => {
                 Advice::input("send requests to the deployment, or give --current FILE")
             }
-            Self::LogLacks { .. } => Advice::environment(
-                "`trainyard deploy logs` says what the server could not write",
-            ),
+            Self::LogLacks { .. } => {
+                Advice::environment("`trainyard deploy logs` says what the server could not write")
+            }
             Self::Traffic { .. } => {
                 Advice::environment("`trainyard deploy logs` shows what the server said")
             }

@@ -1,53 +1,42 @@
 //! The check of a staged version: it is served, here and now, and asked its own input example.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use trainyard_mlflow::Tracking;
-use trainyard_mlflow::entities::ModelVersion;
-use trainyard_serve::{ModelSource, ServeOptions};
+use trainyard_serve::ServeOptions;
 use trainyard_signature::model::InputExample;
 
-use crate::folder::input_example;
-use crate::promote::STAGING;
-use crate::{Error, Project, Result};
+use crate::candidate::Candidate;
+use crate::{Error, Result};
 
-/// Loading takes milliseconds, fetching from a far registry a while.
+/// Loading takes milliseconds; a large model is read from a slow disk for a while.
 const DEADLINE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
 /// Most characters of an answer that an error quotes.
 const QUOTED_CHARACTERS: usize = 400;
 
-/// Serves the version labelled `Staging` on a port of its own, waits until it is healthy and sends
-/// it its input example.
-pub(crate) async fn check(
-    project: &Project,
-    tracking: &Arc<dyn Tracking>,
-    candidate: &ModelVersion,
-) -> Result<()> {
-    let example = input_example(project, tracking.as_ref(), candidate).await?;
+/// Serves the version on a port of its own, waits until it is healthy and sends it its input example.
+pub(crate) async fn check(candidate: &Candidate) -> Result<()> {
+    let example = candidate.input_example()?;
+    let version = &candidate.version;
     let failed = |reason: String| Error::Staging {
-        model: candidate.name.clone(),
-        version: candidate.version.clone(),
+        model: version.name.clone(),
+        version: version.version.clone(),
         reason,
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .map_err(|error| failed(format!("no port to serve it on: {error}")))?;
     let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
-    let options = ServeOptions::new(ModelSource::Registry {
-        name: candidate.name.clone(),
-        stage: STAGING.to_owned(),
-    });
+    let options = ServeOptions::new(candidate.source());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = trainyard_serve::serve(listener, Some(Arc::clone(tracking)), options, async {
+    let server = trainyard_serve::serve(listener, None, options, async {
         // An error means that the sender is gone: stop as well.
         let _told_or_dropped = stopped.await;
     });
     let asked = async {
-        let outcome = ask(address, &candidate.version, example).await;
+        let outcome = ask(address, &version.version, example).await;
         let _server_ended = stop.send(());
         outcome
     };

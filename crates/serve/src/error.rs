@@ -11,9 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The source of a model needs a tracking server and none is given.
-    #[error(
-        "{uri} is looked up in a registry, and no tracking server is set"
-    )]
+    #[error("{uri} is looked up in a registry, and no tracking server is set")]
     NoTracking {
         /// The model URI.
         uri: String,
@@ -63,9 +61,7 @@ pub enum Error {
         reason: String,
     },
     /// There is no room for the model.
-    #[error(
-        "loading the model may take {needed} bytes of memory, {available} are left"
-    )]
+    #[error("loading the model may take {needed} bytes of memory, {available} are left")]
     Memory {
         /// Bytes that loading may take.
         needed: u64,

@@ -79,9 +79,7 @@ pub enum Error {
     )]
     Moved,
     /// The database can only be read, which is of no use to who opens it.
-    #[error(
-        "the database {path} can only be read, but what is logged must be stored"
-    )]
+    #[error("the database {path} can only be read, but what is logged must be stored")]
     OpenedReadOnly {
         /// The file.
         path: String,
