@@ -74,3 +74,37 @@ pub trait Advise: Display {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Error {
+        #[error("{0} is no size")]
+        Size(&'static str),
+        #[error("a bug")]
+        Bug,
+    }
+
+    impl Advise for Error {
+        fn advice(&self) -> Advice {
+            match self {
+                Self::Size(_) => Advice::input("write 512MB"),
+                Self::Bug => Fault::Program.into(),
+            }
+        }
+    }
+
+    #[test]
+    fn a_hint_stands_where_it_is_wanted() {
+        let size = Error::Size("lots");
+        assert_eq!((size.fault(), size.hint().as_deref()), (Fault::Input, Some("write 512MB")));
+        assert_eq!(size.sentence(), "lots is no size; write 512MB");
+        assert_eq!(size.with_hint(), "lots is no size\nhint: write 512MB");
+        assert_eq!(
+            (Error::Bug.fault(), Error::Bug.with_hint()),
+            (Fault::Program, "a bug".to_owned())
+        );
+    }
+}

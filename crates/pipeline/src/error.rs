@@ -218,3 +218,44 @@ impl Error {
         Self::Io { path: path.into(), source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use trainyard_mlflow::ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn the_exit_code_follows_from_whose_fault_it_is() {
+        let refused = || std::io::Error::other("no");
+        let csv = PathBuf::from("t.csv");
+        let read = trainyard_data::Error::Io { doing: "cannot read", path: csv, source: refused() };
+        for (error, code) in [
+            (Error::Gate(Verdict { checks: Vec::new() }), 3),
+            (Error::config(Path::new("trainyard.toml"), "line 1"), 2),
+            (Error::io("t", refused()), 1),
+            (trainyard_data::Error::EmptyFile { path: "t.csv".into() }.into(), 2),
+            (read.into(), 1),
+            (trainyard_train::Error::EmptyTable.into(), 2),
+            (trainyard_train::Error::Internal("a bug".to_owned()).into(), 1),
+            (trainyard_mlflow::Error::not_found("none").into(), 2),
+            (trainyard_mlflow::Error::api(ErrorCode::Unauthenticated, "who?").into(), 1),
+            (trainyard_serve::Error::NoTracking { uri: "models:/a/1".to_owned() }.into(), 2),
+            (trainyard_deploy::Error::NoPrevious { service: "a".to_owned() }.into(), 2),
+        ] {
+            assert_eq!(error.exit_code(), code, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_text_holds_neither_hints_nor_credentials() {
+        let hint = "a model of this kind needs Python workers".to_owned();
+        let unsupported =
+            trainyard_models::Error::Unsupported { what: "catboost".to_owned(), hint };
+        let error = Error::from(trainyard_train::Error::from(unsupported));
+        assert_eq!(error.message(), "the exported model does not load: catboost is not supported");
+        assert_eq!(error.hint().unwrap(), "a model of this kind needs Python workers");
+        let error = Error::Settings("http://me:secret@host".to_owned());
+        assert!(!error.message().contains("secret"), "{}", error.message());
+    }
+}

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 const DEADLINE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
 /// Most characters of an answer that an error quotes.
-const QUOTED_CHARACTERS: usize = 400;
+const QUOTED_CHARACTERS_MAX: usize = 400;
 
 /// Serves the version on a port of its own, waits until it is healthy and sends it its input example.
 pub(crate) async fn check(candidate: &Candidate) -> Result<()> {
@@ -97,5 +97,5 @@ async fn ask(
 }
 
 fn quoted(body: &str) -> String {
-    body.trim().chars().take(QUOTED_CHARACTERS).collect()
+    body.trim().chars().take(QUOTED_CHARACTERS_MAX).collect()
 }

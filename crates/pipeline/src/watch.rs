@@ -21,7 +21,7 @@ use crate::{DriftSummary, Error, Project, Result, Summary};
 const EVERY: Duration = Duration::from_hours(1);
 
 /// Trainings that are remembered: more than can be in a day.
-const REMEMBERED: usize = 1000;
+const TRAININGS_MAX: usize = 1000;
 
 /// What one look led to.
 #[derive(Debug)]
@@ -176,7 +176,7 @@ impl Memory {
 
     /// Written beside and renamed, so that it is whole or not there.
     fn write(&mut self, project: &Project) -> Result<()> {
-        let old = self.trainings_ms.len().saturating_sub(REMEMBERED);
+        let old = self.trainings_ms.len().saturating_sub(TRAININGS_MAX);
         self.trainings_ms.drain(..old);
         let path = Self::path(project);
         let temporary = path.with_extension("tmp");

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 const INTERRUPTED: u8 = 130;
 
 /// How often a folder is removed in which other threads still make files.
-const ATTEMPTS: usize = 10;
+const ATTEMPTS_MAX: usize = 10;
 
 /// Does work whose temporary files lie in a folder of their own. It is gone afterwards, also when the
 /// work is interrupted: data larger than memory would fill a disk in a few nights.
@@ -36,7 +36,7 @@ pub(super) async fn within(
 }
 
 fn remove(folder: &Path) {
-    for _ in 0..ATTEMPTS {
+    for _ in 0..ATTEMPTS_MAX {
         if std::fs::remove_dir_all(folder).is_ok() {
             return;
         }
