@@ -15,6 +15,7 @@ mod event;
 mod gate;
 mod init;
 mod install_from;
+mod loopback;
 mod markdown;
 pub mod monitor;
 mod notify;

@@ -8,13 +8,14 @@ use trainyard_serve::ServeOptions;
 use trainyard_signature::model::InputExample;
 
 use crate::candidate::Candidate;
+use crate::loopback::{client, quoted};
 use crate::{Error, Result};
 
 /// Loading takes milliseconds; a large model is read from a slow disk for a while.
 const DEADLINE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
-/// Most characters of an answer that an error quotes.
-const QUOTED_CHARACTERS_MAX: usize = 400;
+/// A prediction takes microseconds; one that takes this long is a failure.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves the version on a port of its own, waits until it is healthy and sends it its input example.
 pub(crate) async fn check(candidate: &Candidate) -> Result<()> {
@@ -51,12 +52,7 @@ async fn ask(
     version: &str,
     example: Option<InputExample>,
 ) -> Result<(), String> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(10))
-        .no_proxy()
-        .tls_certs_only([])
-        .build()
-        .map_err(|error| error.to_string())?;
+    let client = client(REQUEST_TIMEOUT).map_err(|error| error.to_string())?;
     let health = format!("http://{address}/health");
     let started = Instant::now();
     let healthy = loop {
@@ -94,8 +90,4 @@ async fn ask(
     }
     let body = answer.text().await.unwrap_or_default();
     Err(format!("its input example is answered with {status}: {}", quoted(&body)))
-}
-
-fn quoted(body: &str) -> String {
-    body.trim().chars().take(QUOTED_CHARACTERS_MAX).collect()
 }

@@ -2,7 +2,7 @@
 //! process and fetches for itself.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
