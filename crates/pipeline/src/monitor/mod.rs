@@ -12,6 +12,7 @@ mod settings;
 mod source;
 mod starter;
 
+pub use bytes::Bytes;
 pub use comparison::Monitored;
 pub use job::MonitorJob;
 pub use profile::{profile_of, write_profile};

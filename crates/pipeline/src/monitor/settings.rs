@@ -23,6 +23,7 @@ use crate::{Error, Result, toml_error};
 /// `[monitor]`, or the flags that were given.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Args)]
 #[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Method")]
 pub struct Settings {
     /// Reference: CSV or Parquet file, folder, glob, s3://…, - for stdin, a profile, or models:/Name@alias
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
@@ -52,67 +53,67 @@ pub struct Settings {
 
     /// Method for all columns, by Evidently's name (ks, wasserstein, psi, …)
     #[serde(deserialize_with = "name")]
-    #[arg(long, value_name = "METHOD", help_heading = "Method")]
+    #[arg(long, value_name = "METHOD")]
     pub method: Option<Method>,
     /// Method for numerical columns
     #[serde(deserialize_with = "name")]
-    #[arg(long, value_name = "METHOD", help_heading = "Method")]
+    #[arg(long, value_name = "METHOD")]
     pub num_method: Option<Method>,
     /// Method for categorical columns
     #[serde(deserialize_with = "name")]
-    #[arg(long, value_name = "METHOD", help_heading = "Method")]
+    #[arg(long, value_name = "METHOD")]
     pub cat_method: Option<Method>,
     /// Method for text columns
     #[serde(deserialize_with = "name")]
-    #[arg(long, value_name = "METHOD", help_heading = "Method")]
+    #[arg(long, value_name = "METHOD")]
     pub text_method: Option<Method>,
     /// Method for one column; may be repeated
     #[serde(deserialize_with = "by_column")]
-    #[arg(long, value_name = "COLUMN=METHOD", value_parser = pair::<Method>, help_heading = "Method")]
+    #[arg(long, value_name = "COLUMN=METHOD", value_parser = pair::<Method>)]
     pub per_column_method: Vec<(String, Method)>,
     /// Threshold for all columns
-    #[arg(long, value_name = "NUMBER", help_heading = "Method")]
+    #[arg(long, value_name = "NUMBER")]
     pub threshold: Option<f64>,
     /// Threshold for numerical columns
-    #[arg(long, value_name = "NUMBER", help_heading = "Method")]
+    #[arg(long, value_name = "NUMBER")]
     pub num_threshold: Option<f64>,
     /// Threshold for categorical columns
-    #[arg(long, value_name = "NUMBER", help_heading = "Method")]
+    #[arg(long, value_name = "NUMBER")]
     pub cat_threshold: Option<f64>,
     /// Threshold for text columns
-    #[arg(long, value_name = "NUMBER", help_heading = "Method")]
+    #[arg(long, value_name = "NUMBER")]
     pub text_threshold: Option<f64>,
     /// Threshold for one column; may be repeated
     #[serde(deserialize_with = "numbers_by_column")]
-    #[arg(long, value_name = "COLUMN=NUMBER", value_parser = pair::<f64>, help_heading = "Method")]
+    #[arg(long, value_name = "COLUMN=NUMBER", value_parser = pair::<f64>)]
     pub per_column_threshold: Vec<(String, f64)>,
     /// What a column is (numerical, categorical, text, datetime, unknown); may be repeated
     #[serde(deserialize_with = "by_column")]
-    #[arg(long = "kind", value_name = "COLUMN=KIND", value_parser = pair::<Kind>, help_heading = "Method")]
+    #[arg(long = "kind", value_name = "COLUMN=KIND", value_parser = pair::<Kind>)]
     pub kinds: Vec<(String, Kind)>,
 
     /// Share of drifted columns that makes the data set drifted [default: 0.5]
-    #[arg(long, value_name = "SHARE", help_heading = "Method")]
+    #[arg(long, value_name = "SHARE")]
     pub drift_share: Option<f64>,
     /// Adjust p-values for the number of columns: none, bh (Benjamini–Hochberg), bonferroni
     #[serde(deserialize_with = "name")]
-    #[arg(long, value_name = "HOW", help_heading = "Method")]
+    #[arg(long, value_name = "HOW")]
     pub correct: Option<Correction>,
     /// Bins with equal shares of the reference, so that days compare
-    #[arg(long, value_name = "COUNT", help_heading = "Method")]
+    #[arg(long, value_name = "COUNT")]
     pub bins: Option<usize>,
     /// Skip columns with fewer values on either side [default: 1]
-    #[arg(long, value_name = "COUNT", help_heading = "Method")]
+    #[arg(long, value_name = "COUNT")]
     pub min_samples: Option<u64>,
     /// Change of the share of missing values that is a finding [default: 0.05]
-    #[arg(long, value_name = "SHARE", help_heading = "Method")]
+    #[arg(long, value_name = "SHARE")]
     pub missing_share_change: Option<f64>,
     /// Seed of tests that regroup rows at random [default: 0]
-    #[arg(long, value_name = "NUMBER", help_heading = "Method")]
+    #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u32>,
     /// Do as another tool does where it is defective: evidently
     #[serde(deserialize_with = "name")]
-    #[arg(long, value_name = "TOOL", help_heading = "Method")]
+    #[arg(long, value_name = "TOOL")]
     pub compat: Option<Compat>,
 
     /// A file of metrics for Prometheus' textfile collector

@@ -1,6 +1,6 @@
 //! What the verbs that work on a project share: its folder, its tracking store.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -29,27 +29,24 @@ pub(crate) struct TrackingArguments {
 }
 
 impl ProjectArguments {
+    /// Opens the project alone.
+    pub(crate) fn project(&self) -> Result<Project, Failure> {
+        Ok(Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?)
+    }
+
     /// Opens the project and its tracking store.
     pub(crate) fn open(&self) -> Result<(Project, Arc<dyn Tracking>), Failure> {
-        open(&self.folder, self.tracking.tracking_uri.as_deref())
+        let project = self.project()?;
+        let tracking = project.tracking()?;
+        Ok((project, tracking))
     }
 
     /// The same for those who show the store to others.
     pub(crate) fn open_shared(&self) -> Result<(Project, Shared), Failure> {
-        let project = Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?;
+        let project = self.project()?;
         let tracking = project.shared_tracking()?;
         Ok((project, tracking))
     }
-}
-
-/// Opens a project and its tracking store.
-pub(crate) fn open(
-    folder: &Path,
-    tracking_uri: Option<&str>,
-) -> Result<(Project, Arc<dyn Tracking>), Failure> {
-    let project = Project::open(folder, tracking_uri)?;
-    let tracking = project.tracking()?;
-    Ok((project, tracking))
 }
 
 /// The binary that serves and proxies: this one.
