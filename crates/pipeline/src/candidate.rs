@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use trainyard_base::TemporaryFolder;
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
@@ -10,7 +11,7 @@ use trainyard_serve::ModelSource;
 use trainyard_signature::model::{InputExample, MlModel};
 
 use crate::alias::in_production;
-use crate::temporary::TemporaryFolder;
+use crate::temporary::temporary;
 use crate::{Error, Project, Result};
 
 /// A version of the project's model, and a copy of its folder that goes away with the value.
@@ -60,7 +61,7 @@ impl Candidate {
         resolved: ResolvedModel,
         version: ModelVersion,
     ) -> Result<Self> {
-        let folder = TemporaryFolder::new(&project.state_folder())?;
+        let folder = temporary(&project.state_folder())?;
         resolve::fetch(tracking, &resolved, folder.path()).await?;
         Ok(Self { version, resolved, folder })
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use trainyard_base::words::log_columns::PREDICTION;
 use trainyard_data::write_atomically;
 use trainyard_drift::{Compat, Options, Status};
 use trainyard_mlflow::Tracking;
@@ -197,7 +198,7 @@ impl MonitorJob {
         match &self.project {
             Some(project) => Options {
                 target: project.config.train.target.clone(),
-                prediction: Some("prediction".to_owned()),
+                prediction: Some(PREDICTION.to_owned()),
                 ..options
             },
             None => options,
