@@ -40,7 +40,7 @@ pub async fn run(
     options: RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
-    let outcome = steps(project, tracking, options, watcher).await;
+    let outcome = Box::pin(steps(project, tracking, options, watcher)).await;
     match &outcome {
         Ok(summary) => notify(project, &Happened::of(summary)).await,
         Err(error) => notify(project, Happened::of_failure(error).as_slice()).await,

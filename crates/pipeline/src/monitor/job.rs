@@ -137,29 +137,23 @@ impl MonitorJob {
     ) -> Result<Sides> {
         let now = Utc::now();
         let (resolved, version) = in_production(tracking, &project.config.model.name).await?;
-        let (reference, reference_name) = match &self.settings.reference {
-            Some(source) => (self.reference(&project.source(source)).await?, source.clone()),
-            None => {
-                let model = format!("models:/{}@{PRODUCTION}", version.name);
-                let name = format!("{model} (version {})", version.version);
-                let (state, reading) = (self.temporary(), self.reading());
-                (reference_of(tracking, &resolved, &model, &state, &reading).await?, name)
-            }
+        let (reference, reference_name) = if let Some(source) = &self.settings.reference {
+            (self.reference(&project.source(source)).await?, source.clone())
+        } else {
+            let model = format!("models:/{}@{PRODUCTION}", version.name);
+            let name = format!("{model} (version {})", version.version);
+            let (state, reading) = (self.temporary(), self.reading());
+            (reference_of(tracking, &resolved, &model, &state, &reading).await?, name)
         };
         let filter = LogFilter { version: Some(version.version.clone()), since };
         let rows = self.settings.rows(now);
-        let (current, current_name) = match &self.settings.current {
-            Some(source) => {
-                let path = project.source(source);
-                let reading = Reading { rows, ..self.reading() };
-                (self.current(&path, reading, &filter).await?, source.clone())
-            }
-            None => {
-                let log = served_log(project, &filter, &rows)
-                    .await?
-                    .ok_or_else(|| Error::NothingPredicted { version: version.version.clone() })?;
-                (Data::from(log), "prediction log".to_owned())
-            }
+        let (current, current_name) = if let Some(source) = &self.settings.current {
+            let reading = Reading { rows, ..self.reading() };
+            (self.current(&project.source(source), reading, &filter).await?, source.clone())
+        } else {
+            let log = served_log(project, &filter, &rows).await?;
+            let nothing = || Error::NothingPredicted { version: version.version.clone() };
+            (Data::from(log.ok_or_else(nothing)?), "prediction log".to_owned())
         };
         let meta = meta(&version.name, &reference_name, &current_name, now);
         Ok(Sides { reference, current, meta, version: Some(version.version) })
