@@ -1,8 +1,8 @@
 //! The aliases that versions earn, and who has them.
 
-use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
+use trainyard_mlflow::{Tracking, VersionId};
 
 use crate::{Error, Result};
 
@@ -13,7 +13,7 @@ pub const PRODUCTION: &str = "Production";
 
 /// The version labelled `Production`, or the legacy stage of that name; it is an error if there is none.
 pub(crate) async fn in_production(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     name: &str,
 ) -> Result<(ResolvedModel, ModelVersion)> {
     let missing = || Error::Missing {
@@ -30,13 +30,10 @@ pub(crate) async fn in_production(
 }
 
 /// The version with exactly the alias `Production`, if there is one.
-pub(crate) async fn production(
-    tracking: &dyn Tracking,
-    name: &str,
-) -> Result<Option<ModelVersion>> {
-    let registered = tracking.get_registered_model(name).await?;
+pub(crate) async fn production(tracking: &Tracking, name: &str) -> Result<Option<ModelVersion>> {
+    let registered = tracking.registered_models.get(name).await?;
     let Some(alias) = registered.aliases.iter().find(|alias| alias.alias == PRODUCTION) else {
         return Ok(None);
     };
-    Ok(Some(tracking.get_model_version(name, &alias.version).await?))
+    Ok(Some(tracking.model_versions.get(VersionId { name, version: &alias.version }).await?))
 }

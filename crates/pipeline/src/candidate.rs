@@ -26,7 +26,7 @@ impl Candidate {
     /// The version of this number, or the newest.
     pub(crate) async fn find(
         project: &Project,
-        tracking: &dyn Tracking,
+        tracking: &Tracking,
         version: Option<&str>,
     ) -> Result<Self> {
         let name = project.config.model.name.clone();
@@ -50,14 +50,14 @@ impl Candidate {
     }
 
     /// The version labelled `Production`.
-    pub(crate) async fn in_production(project: &Project, tracking: &dyn Tracking) -> Result<Self> {
+    pub(crate) async fn in_production(project: &Project, tracking: &Tracking) -> Result<Self> {
         let (resolved, version) = in_production(tracking, &project.config.model.name).await?;
         Self::fetch(project, tracking, resolved, version).await
     }
 
     async fn fetch(
         project: &Project,
-        tracking: &dyn Tracking,
+        tracking: &Tracking,
         resolved: ResolvedModel,
         version: ModelVersion,
     ) -> Result<Self> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use trainyard_base::words::PROBE_ID_VARIABLE;
 use trainyard_deploy::{Outcome, Probe, ReleaseSpec, Service};
-use trainyard_mlflow::{Tracking, entities::ModelVersion};
+use trainyard_mlflow::{Tracking, VersionId, entities::ModelVersion};
 use trainyard_signature::model::InputExample;
 
 use crate::alias::{PRODUCTION, in_production};
@@ -61,7 +61,7 @@ pub fn service(project: &Project) -> Service {
 /// Releases the version labelled `Production`. `program` is the binary that serves.
 pub async fn deploy(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
@@ -87,7 +87,7 @@ pub(crate) async fn deploy_candidate(
 /// it: the alias says what is served, so going back means moving it.
 pub async fn rollback(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
@@ -104,7 +104,7 @@ pub async fn rollback(
             what: format!("{name} has no earlier release than version {}", current.version),
             hint: "`trainyard promote --version N` labels any version".to_owned(),
         })?;
-    tracking.set_registered_model_alias(name, PRODUCTION, previous).await?;
+    tracking.registered_models.set_alias(VersionId { name, version: previous }, PRODUCTION).await?;
     deploy(project, tracking, program, watcher).await
 }
 

@@ -1,7 +1,6 @@
 //! A project folder: its configuration, where it tracks, where it keeps state.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use trainyard_data::{ReadOptions, Table};
 use trainyard_mlflow::Tracking;
@@ -42,7 +41,7 @@ impl Project {
     }
 
     /// The project's tracking store or server.
-    pub fn tracking(&self) -> Result<Arc<dyn Tracking>> {
+    pub fn tracking(&self) -> Result<Tracking> {
         Ok(trainyard_tracking::open(&self.tracking_uri, self.open_options())?)
     }
 
@@ -51,7 +50,7 @@ impl Project {
     pub fn shared_tracking(&self) -> Result<Shared> {
         if self.tracks_by_http() {
             let tracking = self.tracking()?;
-            return Ok(Shared { own: Arc::clone(&tracking), lent: tracking });
+            return Ok(Shared { own: tracking.clone(), lent: tracking });
         }
         let lending = Lending::default();
         Ok(trainyard_tracking::share(&self.tracking_uri, self.open_options(), &lending)?)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::ModelVersion;
+use trainyard_mlflow::{AliasId, Tracking, VersionId};
 
 use crate::alias::{PRODUCTION, STAGING, production};
 use crate::candidate::Candidate;
@@ -29,7 +29,7 @@ pub struct Promoted {
 /// Puts a version (the newest if none is named) through the gate and labels it `Production`.
 pub async fn promote(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     version: Option<&str>,
     watcher: Watcher<'_>,
 ) -> Result<Promoted> {
@@ -40,7 +40,7 @@ pub async fn promote(
 /// The same for a version that was fetched already.
 pub(crate) async fn promote_candidate(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     candidate: &Candidate,
     watcher: Watcher<'_>,
 ) -> Result<Promoted> {
@@ -65,30 +65,31 @@ pub(crate) async fn promote_candidate(
 
 /// Gives the alias back to the version that had it before, because the promoted one could not be
 /// deployed: what `Production` names is what is served.
-pub(crate) async fn demote(tracking: &dyn Tracking, promoted: &Promoted) -> Result<()> {
+pub(crate) async fn demote(tracking: &Tracking, promoted: &Promoted) -> Result<()> {
     let name = &promoted.name;
     let now = production(tracking, name).await?;
     // Somebody else may have moved it meanwhile.
     if now.is_none_or(|version| version.version != promoted.version) {
         return Ok(());
     }
+    let models = &tracking.registered_models;
     match &promoted.replaced {
-        Some(before) => tracking.set_registered_model_alias(name, PRODUCTION, before).await?,
-        None => tracking.delete_registered_model_alias(name, PRODUCTION).await?,
+        Some(before) => models.set_alias(VersionId { name, version: before }, PRODUCTION).await?,
+        None => models.delete_alias(AliasId { name, alias: PRODUCTION }).await?,
     }
     Ok(())
 }
 
 /// `Staging`, the check, `Production`.
 async fn move_aliases(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     candidate: &Candidate,
     watcher: Watcher<'_>,
 ) -> Result<()> {
-    let ModelVersion { name, version, .. } = &candidate.version;
-    tracking.set_registered_model_alias(name, STAGING, version).await?;
-    Step::Promote.tell(watcher, format!("serving version {version} as {STAGING}"));
+    let id = candidate.version.id();
+    tracking.registered_models.set_alias(id, STAGING).await?;
+    Step::Promote.tell(watcher, format!("serving version {} as {STAGING}", id.version));
     staging::check(candidate).await?;
-    tracking.set_registered_model_alias(name, PRODUCTION, version).await?;
+    tracking.registered_models.set_alias(id, PRODUCTION).await?;
     Ok(())
 }

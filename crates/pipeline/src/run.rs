@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -36,7 +35,7 @@ pub struct RunOptions {
 /// project names how that ended.
 pub async fn run(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     options: RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
@@ -50,23 +49,22 @@ pub async fn run(
 
 async fn steps(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     options: RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
     preflight(project).await?;
-    let trained =
-        train(project, tracking.as_ref(), options.tracking_url.as_deref(), watcher).await?;
+    let trained = train(project, tracking, options.tracking_url.as_deref(), watcher).await?;
     for (key, value) in options.tags {
-        tracking.set_tag(&trained.run_id, KeyValue::new(key, value)).await?;
+        tracking.runs.set_tag(&trained.run_id, KeyValue::new(key, value)).await?;
     }
-    let candidate = Candidate::find(project, tracking.as_ref(), Some(&trained.version)).await?;
-    let promoted = promote_candidate(project, tracking.as_ref(), &candidate, watcher).await?;
+    let candidate = Candidate::find(project, tracking, Some(&trained.version)).await?;
+    let promoted = promote_candidate(project, tracking, &candidate, watcher).await?;
     let deployed = deploy_candidate(project, &candidate, options.program, watcher).await;
     let deployed = match deployed {
         Ok(deployed) => deployed,
         Err(error) => {
-            if let Err(stays) = demote(tracking.as_ref(), &promoted).await {
+            if let Err(stays) = demote(tracking, &promoted).await {
                 tracing::error!(error = %stays, "{PRODUCTION} stays on a version that is not served");
             }
             return Err(error);
@@ -149,7 +147,7 @@ async fn send_requests(
 /// Compares what this run's requests looked like with the training data.
 async fn monitor_deployment(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     deployed: &Deployed,
     sent: usize,
     since: DateTime<Utc>,

@@ -2,7 +2,6 @@
 //! that is not too often. What it did last is kept in the project, so a restart forgets nothing.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -48,7 +47,7 @@ pub enum Turn {
 /// Only when the times themselves cannot be had: a look that fails is told and followed by the next.
 pub async fn watch(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     options: &RunOptions,
     watcher: Watcher<'_>,
     told: &(dyn Fn(&Turn) + Send + Sync),
@@ -96,7 +95,7 @@ impl Times {
 /// One look and what follows from it.
 async fn turn(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     options: &RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<Turn> {

@@ -20,7 +20,7 @@ use crate::{clock, folder, integrity, memory, panics, params, python, verify};
 /// Asks what the source means now.
 pub(crate) async fn resolve(
     source: &ModelSource,
-    tracking: Option<&dyn Tracking>,
+    tracking: Option<&Tracking>,
 ) -> Result<ResolvedModel> {
     Ok(match (source, tracking) {
         (ModelSource::Fetched(resolved), _) => resolved.as_ref().clone(),
@@ -39,7 +39,7 @@ pub(crate) async fn resolve(
 /// Fetches, checks, loads, verifies and warms the model. Nothing of what serves is touched.
 pub(crate) async fn load(
     resolved: ResolvedModel,
-    tracking: Option<&dyn Tracking>,
+    tracking: Option<&Tracking>,
     options: &Arc<ServeOptions>,
 ) -> Result<Served> {
     let local = uri::local_path(&resolved.artifact_uri)?;

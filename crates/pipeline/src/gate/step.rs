@@ -14,7 +14,7 @@ use crate::{Error, Project, Result};
 /// Judges the candidate and writes the verdict to its tags; it is an error if a rule does not hold.
 pub(crate) async fn gate(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     candidate: &Candidate,
     production: Option<&ModelVersion>,
     watcher: Watcher<'_>,
@@ -33,9 +33,8 @@ pub(crate) async fn gate(
         _ => None,
     };
     let verdict = judge(rules, &logged, compared.as_ref());
-    let ModelVersion { name, version, .. } = &candidate.version;
     for tag in tags_of(&verdict) {
-        tracking.set_model_version_tag(name, version, tag).await?;
+        tracking.model_versions.set_tag(candidate.version.id(), tag).await?;
     }
     if verdict.passed() { Ok(verdict) } else { Err(Error::Gate(verdict)) }
 }

@@ -1,9 +1,7 @@
 //! A comparison that is asked for: which settings count, where both sides come from, what is kept of the
 //! result, and what it means.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use trainyard_base::words::log_columns::PREDICTION;
@@ -31,18 +29,13 @@ use crate::{Error, FILE_NAME, Project, Result};
 const EXPERIMENT: &str = "/monitoring";
 
 /// What is compared, and by which settings.
+#[derive(Debug)]
 pub struct MonitorJob {
     project: Option<Project>,
-    tracking: Option<Arc<dyn Tracking>>,
+    tracking: Option<Tracking>,
     settings: Settings,
     /// Whether the user named both sides: they are no affair of the project's then.
     names_sides: bool,
-}
-
-impl fmt::Debug for MonitorJob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MonitorJob").field("settings", &self.settings).finish_non_exhaustive()
-    }
 }
 
 impl MonitorJob {
@@ -83,10 +76,10 @@ impl MonitorJob {
     }
 
     /// The deployment of a project against what its model learned from.
-    pub(crate) fn of_project(project: &Project, tracking: &Arc<dyn Tracking>) -> Self {
+    pub(crate) fn of_project(project: &Project, tracking: &Tracking) -> Self {
         Self {
             project: Some(project.clone()),
-            tracking: Some(Arc::clone(tracking)),
+            tracking: Some(tracking.clone()),
             settings: project.config.monitor.clone(),
             names_sides: false,
         }
@@ -101,7 +94,7 @@ impl MonitorJob {
     ) -> Result<Monitored> {
         let sides = match (&self.project, &self.tracking) {
             (Some(project), Some(tracking)) if !self.names_sides => {
-                self.deployment(project, tracking.as_ref(), since).await?
+                self.deployment(project, tracking, since).await?
             }
             _ => self.named().await?,
         };
@@ -132,7 +125,7 @@ impl MonitorJob {
     async fn deployment(
         &self,
         project: &Project,
-        tracking: &dyn Tracking,
+        tracking: &Tracking,
         since: Option<DateTime<Utc>>,
     ) -> Result<Sides> {
         let now = Utc::now();
@@ -171,7 +164,7 @@ impl MonitorJob {
     }
 
     async fn reference(&self, source: &str) -> Result<Data> {
-        let tracking = self.tracking.as_deref();
+        let tracking = self.tracking.as_ref();
         open_reference(tracking, source, &self.temporary(), &self.reading()).await
     }
 
@@ -231,7 +224,7 @@ impl MonitorJob {
 
     /// Logs the comparison as a run, where there is a tracking store; returns the run's id.
     pub async fn log(&self, monitored: &Monitored) -> Result<Option<String>> {
-        let Some(tracking) = self.tracking.as_deref() else { return Ok(None) };
+        let Some(tracking) = self.tracking.as_ref() else { return Ok(None) };
         let config = self.project.as_ref().map(|project| &project.config);
         let model = config.map(|config| KeyValue::new("trainyard.model", &config.model.name));
         let version = monitored.version.as_ref();

@@ -1,7 +1,6 @@
 //! What the verbs that work on a project share: its folder, its tracking store.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 use trainyard_mlflow::Tracking;
@@ -35,7 +34,7 @@ impl ProjectArguments {
     }
 
     /// Opens the project and its tracking store.
-    pub(crate) fn open(&self) -> Result<(Project, Arc<dyn Tracking>), Failure> {
+    pub(crate) fn open(&self) -> Result<(Project, Tracking), Failure> {
         let project = self.project()?;
         let tracking = project.tracking()?;
         Ok((project, tracking))

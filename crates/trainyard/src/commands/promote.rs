@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let progress = Progress::new();
     let version = arguments.version.as_deref();
     let watch = |event| progress.show(&event);
-    let outcome = trainyard_pipeline::promote(&project, tracking.as_ref(), version, &watch).await;
+    let outcome = trainyard_pipeline::promote(&project, &tracking, version, &watch).await;
     if let Some(path) = &arguments.summary {
         write_markdown(path, &outcome, Promoted::to_markdown)?;
     }
