@@ -6,7 +6,6 @@
 mod alias;
 mod candidate;
 mod config;
-mod container;
 mod cron;
 mod deploy;
 mod deploy_config;
@@ -31,12 +30,13 @@ mod traffic;
 mod train;
 mod watch;
 mod watch_config;
+mod workload;
 
 pub use alias::{PRODUCTION, STAGING};
 pub use config::{Config, FILE_NAME, Model, Train};
 pub use cron::Cron;
 pub use deploy::{Deployed, deploy, rollback, service};
-pub use deploy_config::{Deploy, RuntimeName};
+pub use deploy_config::Deploy;
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
 pub use gate::{Bounds, Check, Compared, Gate, Metrics, Verdict, judge};

@@ -28,21 +28,21 @@ pub(crate) struct TrackingArguments {
 }
 
 impl ProjectArguments {
-    /// Opens the project alone.
-    pub(crate) fn project(&self) -> Result<Project, Failure> {
-        Ok(Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?)
-    }
-
     /// Opens the project and its tracking store.
     pub(crate) fn open(&self) -> Result<(Project, Tracking), Failure> {
-        let project = self.project()?;
+        let project = self.open_project()?;
         let tracking = project.tracking()?;
         Ok((project, tracking))
     }
 
+    /// The project alone: what is done to a deployment needs no registry.
+    pub(crate) fn open_project(&self) -> Result<Project, Failure> {
+        Ok(Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?)
+    }
+
     /// The same for those who show the store to others.
     pub(crate) fn open_shared(&self) -> Result<(Project, Shared), Failure> {
-        let project = self.project()?;
+        let project = self.open_project()?;
         let tracking = project.shared_tracking()?;
         Ok((project, tracking))
     }
