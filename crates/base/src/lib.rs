@@ -1,5 +1,6 @@
 //! The ground floor: small things that every room needs, with few dependencies and no network.
 //!
+//! - [`advice`]: what to do about an error, and whose fault it is;
 //! - [`size`] and [`duration`]: bytes and times as users write them;
 //! - [`memory`]: what this process may still take, by the machine and by its control groups;
 //! - [`budget`]: bytes that all requests together may hold;
@@ -10,6 +11,7 @@
 //! - [`pandas`]: what pandas takes for missing;
 //! - [`words`]: what one room writes and another reads.
 
+pub mod advice;
 pub mod budget;
 pub mod duration;
 pub mod file;
@@ -22,5 +24,6 @@ pub mod size;
 pub mod temporary;
 pub mod words;
 
+pub use advice::{Advice, Advise, Fault};
 pub use budget::{Budget, Full, Share};
 pub use temporary::TemporaryFolder;

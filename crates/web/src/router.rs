@@ -1,7 +1,5 @@
 //! Which page is where, and what every answer carries.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};

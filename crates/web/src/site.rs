@@ -1,7 +1,5 @@
 //! What every page needs.
 
-use std::sync::Arc;
-
 use trainyard_mlflow::Tracking;
 
 use crate::links::Links;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use trainyard_base::Advise as _;
 use trainyard_data::arrow_schema::DataType;
 use trainyard_data::{COLUMNS_MAX, Error, RECORD_BYTES_MAX, ReadOptions, read, read_table};
 
@@ -18,7 +19,7 @@ fn file(name: &str, content: &[u8]) -> (tempfile::TempDir, String) {
 fn message_with(name: &str, content: &[u8], options: &ReadOptions) -> String {
     let (folder, path) = file(name, content);
     let error = read(&path, options).unwrap_err();
-    error.to_string().replace(&format!("{}/", folder.path().display()), "")
+    error.with_hint().replace(&format!("{}/", folder.path().display()), "")
 }
 
 fn message(content: &[u8]) -> String {
@@ -30,7 +31,7 @@ fn a_missing_file_is_named() {
     let error = read("no/such.csv", &ReadOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Missing { .. }));
     assert!(
-        error.to_string().starts_with("no such file or folder: no/such.csv\nhint: "),
+        error.with_hint().starts_with("no such file or folder: no/such.csv\nhint: "),
         "{error}"
     );
 }

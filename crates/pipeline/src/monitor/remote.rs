@@ -10,7 +10,7 @@ use trainyard_base::TemporaryFolder;
 use trainyard_data::{FILE_BYTES_MAX, FILES_MAX, has_table_name};
 use trainyard_storage::{Place, cloud, scheme};
 
-use crate::folder::temporary;
+use crate::temporary::temporary;
 use crate::{Error, Result};
 
 /// Whether the source lies in an object store: `s3://…`, `gs://…`, `abfss://…`.

@@ -1,12 +1,12 @@
 //! What a version scores on the project's holdout, today.
 
-use arrow_array::RecordBatch;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_train::Split;
 
-use crate::folder::model_folder;
-use crate::gate::{Compared, Metrics};
+use super::judge::Compared;
+use super::verdict::Metrics;
+use crate::candidate::Candidate;
 use crate::{Error, Project, Result};
 
 /// Metrics of both versions on one holdout. The data may have changed since either was trained, so
@@ -15,21 +15,21 @@ use crate::{Error, Project, Result};
 pub(crate) async fn compare(
     project: &Project,
     tracking: &Tracking,
-    candidate: &ModelVersion,
+    candidate: &Candidate,
     production: &ModelVersion,
 ) -> Result<Compared> {
     let train = &project.config.train;
     if train.command.is_none() && train.data.is_some() && train.target.is_some() {
-        let table: RecordBatch = project.training_data()?.batch;
+        let table = project.training_data()?.batch;
         let split = trainyard_train::split(&table, &project.config.train_config())?;
-        let candidate_scores = score(project, tracking, candidate, &split).await?;
-        let production_scores = score(project, tracking, production, &split).await?;
-        if let (Some(candidate), Some(production)) = (candidate_scores, production_scores) {
+        let production = Candidate::find(project, tracking, Some(&production.version)).await?;
+        let scores = (score(candidate, &split)?, score(&production, &split)?);
+        if let (Some(candidate), Some(production)) = scores {
             return Ok(Compared { candidate, production });
         }
     }
     Ok(Compared {
-        candidate: logged_metrics(tracking, candidate).await?,
+        candidate: logged_metrics(tracking, &candidate.version).await?,
         production: logged_metrics(tracking, production).await?,
     })
 }
@@ -44,14 +44,8 @@ pub(crate) async fn logged_metrics(tracking: &Tracking, version: &ModelVersion) 
 }
 
 /// Metrics of a version on this split; none where the model cannot be evaluated here.
-async fn score(
-    project: &Project,
-    tracking: &Tracking,
-    version: &ModelVersion,
-    split: &Split,
-) -> Result<Option<Metrics>> {
-    let folder = model_folder(project, tracking, version).await?;
-    let judged = trainyard_models::load(folder.path())
+fn score(candidate: &Candidate, split: &Split) -> Result<Option<Metrics>> {
+    let judged = trainyard_models::load(candidate.path())
         .map_err(Error::from)
         .and_then(|model| Ok(trainyard_train::judge(&model, split)?));
     match judged {
@@ -59,7 +53,7 @@ async fn score(
         Err(error @ (Error::Model(_) | Error::Train(_))) => {
             tracing::warn!(
                 %error,
-                version = version.version,
+                version = candidate.version.version,
                 "this version cannot be evaluated here; logged metrics are compared"
             );
             Ok(None)
