@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::slot::Slot;
+use crate::endpoint::Endpoint;
 
 /// What a request asked for; a path that is none of these counts as [`Route::Other`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     Predict,
     Invocations,
-    Infer,
+    OpenInference,
     Health,
     Ping,
     Version,
@@ -30,7 +30,7 @@ pub(crate) enum Route {
 const ROUTES: [(Route, &str); 13] = [
     (Route::Predict, "/predict"),
     (Route::Invocations, "/invocations"),
-    (Route::Infer, "/v2/models/infer"),
+    (Route::OpenInference, "/v2/models/infer"),
     (Route::Health, "/health"),
     (Route::Ping, "/ping"),
     (Route::Version, "/version"),
@@ -111,17 +111,17 @@ impl Metrics {
     }
 
     /// The page.
-    pub(crate) fn render(&self, slots: &[Arc<Slot>]) -> String {
+    pub(crate) fn render(&self, endpoints: &[Arc<Endpoint>]) -> String {
         let mut page = Page::default();
         self.render_requests(&mut page);
         self.render_counts(&mut page);
         page.head("trainyard_model_info", "gauge", "Model versions that serve now.");
-        for slot in slots {
-            let Some(served) = slot.current() else { continue };
+        for endpoint in endpoints {
+            let Some(served) = endpoint.current() else { continue };
             let alias = served.resolved.alias.as_deref().unwrap_or_default();
             let run_id = served.resolved.run_id.as_deref().unwrap_or_default();
             let labels = [
-                ("model", slot.name.as_str()),
+                ("model", endpoint.name.as_str()),
                 ("version", &served.version),
                 ("alias", alias),
                 ("run_id", run_id),
@@ -129,9 +129,9 @@ impl Metrics {
             page.line("trainyard_model_info", &labels, "1");
         }
         page.head("trainyard_model_ready", "gauge", "Whether the model serves.");
-        for slot in slots {
-            let ready = if slot.current().is_some() { "1" } else { "0" };
-            page.line("trainyard_model_ready", &[("model", &slot.name)], ready);
+        for endpoint in endpoints {
+            let ready = if endpoint.current().is_some() { "1" } else { "0" };
+            page.line("trainyard_model_ready", &[("model", &endpoint.name)], ready);
         }
         page.0
     }
@@ -254,9 +254,9 @@ mod tests {
         let metrics = Metrics::default();
         metrics.answered(Route::Predict, 200, Duration::from_micros(200));
         metrics.answered(Route::Predict, 400, Duration::from_secs(100));
-        let (slot, _reloads) =
-            Slot::new("a\"b".to_owned(), crate::ModelSource::Uri("m".parse().unwrap()));
-        let page = metrics.render(&[slot]);
+        let (endpoint, _reloads) =
+            Endpoint::new("a\"b".to_owned(), crate::ModelSource::Uri("m".parse().unwrap()));
+        let page = metrics.render(&[endpoint]);
         for line in [
             "trainyard_http_requests_total{route=\"/predict\",status=\"200\"} 1",
             "trainyard_http_request_duration_seconds_bucket{route=\"/predict\",le=\"0.0001\"} 0",

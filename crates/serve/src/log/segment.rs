@@ -19,8 +19,8 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use trainyard_models::Prediction;
 
-use super::Entry;
-use crate::{answer, private};
+use super::entry::Entry;
+use crate::{answer, private_files};
 
 /// Why a segment is not written.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ impl Segment {
         let random = uuid::Uuid::new_v4().as_fields().0;
         let name = format!("predictions-{now:013}-{process}-{random:08x}-{number:06}.parquet");
         let hidden = dir.join(format!(".{name}{UNFINISHED}"));
-        let file = private::file(&hidden)
+        let file = private_files::file(&hidden)
             .map_err(|source| Failure::Io { path: hidden.clone(), source })?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use arrow_array::RecordBatch;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::file;
-use super::mlmodel::MlModel;
+use super::mlmodel::{InputExampleInfo, MlModel};
 use super::python_json;
 use super::row_json::cell;
-use crate::enforce::read_json;
+use crate::enforce::json;
 use crate::{Error, Result};
 
 const EXAMPLE_FILE: &str = "input_example.json";
@@ -22,23 +22,6 @@ const BYTES_MAX: u64 = 16 << 20;
 const RECORDED_BYTES_MAX: u64 = 16 << 20;
 /// Most rows that [`InputExample::from_batch`] takes.
 const ROWS_MAX: usize = 10_000;
-
-/// `saved_input_example_info` of `MLmodel`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct InputExampleInfo {
-    pub artifact_path: String,
-    /// `split`, `records` or `values`, for a DataFrame.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pandas_orient: Option<String>,
-    /// `"true"` if the example has inference params beside the data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub params: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serving_input_path: Option<String>,
-    /// `dataframe`, `ndarray`, `json_object` or a kind of sparse matrix.
-    #[serde(rename = "type")]
-    pub kind: String,
-}
 
 /// An example as the body of a scoring request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +44,7 @@ impl InputExample {
         let path = file::inside(folder, &info.artifact_path)?;
         let text = file::read_text(folder, &info.artifact_path, BYTES_MAX)?;
         let value =
-            read_json(&text).map_err(|error| file::bad(&path, format!("not JSON: {error}")))?;
+            json::parse(&text).map_err(|error| file::bad(&path, format!("not JSON: {error}")))?;
         let (data, params) = match value {
             Value::Object(mut map) if info.params.is_some() => {
                 (map.remove("inputs").unwrap_or_default(), map.remove("params"))
@@ -116,7 +99,7 @@ impl InputExample {
     /// The example as JSON, which `payload` is not where Python wrote a missing value as `NaN`: those are
     /// null here. None if it is no JSON at all.
     pub fn to_json(&self) -> Option<Value> {
-        read_json(&self.payload).ok()
+        json::parse(&self.payload).ok()
     }
 
     /// An example of the rows of `batch` (a few; at most 10,000), in the `dataframe_split` form.
@@ -129,13 +112,13 @@ impl InputExample {
     /// Writes both files into `folder` and returns what `MLmodel` says of them.
     pub(super) fn write(&self, folder: &Path) -> Result<InputExampleInfo> {
         let value: Value = serde_json::from_str(&self.payload)
-            .map_err(|error| Error::invalid(format!("the input example is not JSON: {error}")))?;
+            .map_err(|error| Error::data(format!("the input example is not JSON: {error}")))?;
         let part = |key: &str| value.get(key).filter(|_| value.get("params").is_none());
         let (kind, pandas_orient, data) = match (part("dataframe_split"), part("inputs")) {
             (Some(split), _) => ("dataframe", Some("split".to_owned()), split),
             (None, Some(inputs)) => ("ndarray", None, inputs),
             (None, None) => {
-                return Err(Error::invalid(
+                return Err(Error::data(
                     "an input example that is written has dataframe_split or inputs, and no params",
                 ));
             }
@@ -167,7 +150,7 @@ struct Split {
 
 fn split(batch: &RecordBatch) -> Result<Split> {
     if batch.num_rows() == 0 || batch.num_rows() > ROWS_MAX {
-        return Err(Error::invalid(format!(
+        return Err(Error::data(format!(
             "an input example has 1 to {ROWS_MAX} rows, not {}",
             batch.num_rows()
         )));

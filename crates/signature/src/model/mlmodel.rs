@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::environment::to_yaml;
 use super::file;
 use super::flavors::Flavors;
-use super::input_example::InputExampleInfo;
 use super::signature::Signature;
 use super::signature_json::SignatureTexts;
 use crate::Result;
@@ -22,6 +21,23 @@ const BYTES_MAX: u64 = 64 << 20;
 const DEPTH_MAX: usize = 64;
 /// Most YAML nodes; MLflow's own files have a hundred (a signature is one node).
 const NODES_MAX: usize = 250_000;
+
+/// `saved_input_example_info` of `MLmodel`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InputExampleInfo {
+    pub artifact_path: String,
+    /// `split`, `records` or `values`, for a DataFrame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pandas_orient: Option<String>,
+    /// `"true"` if the example has inference params beside the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving_input_path: Option<String>,
+    /// `dataframe`, `ndarray`, `json_object` or a kind of sparse matrix.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
 
 /// What the `MLmodel` file says of a model folder. Fields are MLflow's own.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -26,6 +26,6 @@ pub use flavors::{
 };
 pub use folder::ModelFolder;
 pub use infer::{infer_schema, infer_signature};
-pub use input_example::{InputExample, InputExampleInfo};
-pub use mlmodel::{MLMODEL_FILE, MlModel};
+pub use input_example::InputExample;
+pub use mlmodel::{InputExampleInfo, MLMODEL_FILE, MlModel};
 pub use signature::{ColSpec, DataType, ParamSpec, Schema, Signature, TensorSpec};

@@ -1,6 +1,6 @@
 //! Numbers, read as they are written: which are whole, which overflow, and to the nearest double.
 
-use super::{EXPECTED_COMMA, EXPECTED_VALUE, Reader, Result};
+use super::reader::{EXPECTED_COMMA, EXPECTED_VALUE, Reader, Result};
 
 /// A number as it was written.
 #[derive(Debug, Clone, Copy, PartialEq)]

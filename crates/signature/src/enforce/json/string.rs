@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{EXPECTED_VALUE, Reader, Result};
+use super::reader::{EXPECTED_VALUE, Reader, Result};
 
 impl<'a> Reader<'a> {
     /// Reads a string; borrowed from the request unless it holds escapes.

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::reader::{Result, TOO_DEEP};
 use super::*;
 
 fn tree(text: &str) -> Result<serde_json::Value> {

@@ -6,10 +6,11 @@ use arrow_array::{Array as _, RecordBatch};
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::{ParamSpec, Schema, Signature};
 
 mod csv;
-mod inference;
 mod missing;
+mod open_inference;
 mod tensors;
 mod width;
 
