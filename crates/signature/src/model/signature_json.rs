@@ -21,18 +21,40 @@ const JSON_BYTES_MAX: usize = 32 << 20;
 const DIMENSIONS_MAX: usize = 64;
 
 /// The `signature` mapping of `MLmodel`: each part a JSON text.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct SignatureTexts {
-    #[serde(default)]
-    pub(super) inputs: Option<String>,
-    #[serde(default)]
-    pub(super) outputs: Option<String>,
-    #[serde(default)]
-    pub(super) params: Option<String>,
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct SignatureTexts {
+    inputs: Option<String>,
+    outputs: Option<String>,
+    params: Option<String>,
+}
+
+/// The signature of an `MLmodel` that may have none, for serde's `with`.
+pub(super) mod optional {
+    use serde::de::{Deserialize as _, Deserializer, Error as _};
+    use serde::ser::{Error as _, Serialize as _, Serializer};
+
+    use super::{Signature, SignatureTexts};
+
+    #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+    pub(in crate::model) fn serialize<S: Serializer>(
+        signature: &Option<Signature>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let texts = signature.as_ref().map(SignatureTexts::of).transpose();
+        texts.map_err(S::Error::custom)?.serialize(serializer)
+    }
+
+    pub(in crate::model) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Signature>, D::Error> {
+        let texts = Option::<SignatureTexts>::deserialize(deserializer)?;
+        texts.as_ref().map(SignatureTexts::parse).transpose().map_err(D::Error::custom)
+    }
 }
 
 impl SignatureTexts {
-    pub(super) fn of(signature: &Signature) -> Result<Self> {
+    fn of(signature: &Signature) -> Result<Self> {
         Ok(Self {
             inputs: signature.inputs.as_ref().map(Schema::to_json).transpose()?,
             outputs: signature.outputs.as_ref().map(Schema::to_json).transpose()?,
@@ -40,7 +62,7 @@ impl SignatureTexts {
         })
     }
 
-    pub(super) fn parse(&self) -> Result<Signature> {
+    fn parse(&self) -> Result<Signature> {
         let schema = |part: &str, text: &Option<String>| -> Result<Option<Schema>> {
             text.as_deref().map(Schema::from_json).transpose().map_err(|error| within(part, &error))
         };

@@ -97,8 +97,18 @@ impl Datatype {
         }
     }
 
-    /// The first value that is not of the type, of the one that comes next or of a list of them. Null
-    /// is a missing value, of every type.
+    /// Whether a value that is neither a number nor a list is of the type. Null is a missing value, of
+    /// every type.
+    pub(crate) fn takes(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Null => true,
+            Kind::Boolean => self == Self::Bool,
+            Kind::Text => self == Self::Bytes,
+            Kind::Number | Kind::Array | Kind::Object => false,
+        }
+    }
+
+    /// The first value that is not of the type, of the one that comes next or of a list of them.
     pub(crate) fn misfit<'t>(
         self,
         reader: &mut Reader<'t>,
@@ -121,13 +131,7 @@ impl Datatype {
             }
             _ => {
                 reader.skip()?;
-                let fits = match kind {
-                    Kind::Null => true,
-                    Kind::Boolean => self == Self::Bool,
-                    Kind::Text => self == Self::Bytes,
-                    _ => false,
-                };
-                if fits { Ok(()) } else { Err(Refusal::Type) }
+                if self.takes(kind) { Ok(()) } else { Err(Refusal::Type) }
             }
         };
         Ok(outcome.err().map(|refusal| (kind, reader.since(start), refusal)))

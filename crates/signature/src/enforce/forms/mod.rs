@@ -4,6 +4,7 @@ mod arrays;
 pub(super) mod body;
 pub(super) mod csv;
 mod datatype;
+mod input_tensor;
 pub(super) mod open_inference;
 mod records;
 pub(super) mod split;
