@@ -34,7 +34,6 @@ mod serve;
 mod served_model;
 mod server;
 mod signature_probe;
-mod temporary;
 mod verify;
 mod watch;
 mod webhook;

@@ -9,6 +9,7 @@
 pub mod api;
 pub mod artifacts;
 mod error;
+mod metrics;
 mod open;
 mod registry;
 pub mod search;

@@ -8,6 +8,8 @@ use http::header::{CONNECTION, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::Full;
 use hyper::Request;
+use trainyard_base::prometheus;
+use trainyard_base::words::MLFLOW_VERSION;
 use trainyard_net::Paced;
 use trainyard_signature::enforce::Protocol;
 
@@ -23,9 +25,6 @@ use crate::endpoint::Endpoint;
 use crate::metrics::Route;
 use crate::server::Server;
 use crate::{docs, health, openapi, panics};
-
-/// MLflow whose scoring protocol is spoken; what `/version` answers.
-pub(crate) const MLFLOW_VERSION: &str = "3.17.2";
 
 /// Answers a request; never fails. On a connection beyond the limit only probes are.
 pub(crate) async fn handle(
@@ -126,7 +125,7 @@ async fn dispatch(
         Route::Metrics => {
             only_get(&request)?;
             let page = server.metrics.render(&server.endpoints);
-            let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            let text = HeaderValue::from_static(prometheus::MEDIA_TYPE);
             Ok(response(StatusCode::OK, text, page))
         }
         Route::Reload => {

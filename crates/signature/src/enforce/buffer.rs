@@ -2,10 +2,10 @@
 
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
+use trainyard_base::json::{Reader, Syntax};
 
 use super::column::Column;
 use super::context::Context;
-use super::json::{Reader, Syntax};
 use super::plan::{Content, Plan};
 use super::tensor::Tensor;
 

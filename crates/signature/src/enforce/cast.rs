@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use trainyard_base::json::Number;
 
-use super::json::Number;
 use crate::model::DataType;
 
 /// How far a value may be from its type.

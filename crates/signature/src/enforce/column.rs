@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, ListArray, MapArray, StructArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType as ArrowType, Field, Fields};
+use trainyard_base::json::{Kind, Number, Reader, Syntax};
 
 use super::cast::{Casting, Refusal, takes_null};
 use super::context::Context;
-use super::json::{Kind, Number, Reader, Syntax};
 use super::rejection::described;
 use super::scalars::{Cell, Runs, Scalars, offsets};
 use crate::model::DataType;

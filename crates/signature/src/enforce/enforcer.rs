@@ -3,13 +3,13 @@
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 use serde_json::{Map, Value};
+use trainyard_base::json::Reader;
 
 use super::buffer::Buffer;
 use super::cast::Casting;
 use super::context::Limits;
 use super::forms::open_inference::InferenceRequest;
 use super::forms::{body, csv};
-use super::json::Reader;
 use super::plan::Plan;
 use super::protocol::Protocol;
 use super::rejection::Rejection;

@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 
 use indexmap::IndexMap;
+use trainyard_base::json::{Kind, Number, Reader};
 
 use super::forms::body::FORMATS;
 use super::forms::split::column_names;
-use super::json::{Kind, Number, Reader};
 use super::plan::UNKNOWN_COLUMNS_MAX;
 use super::protocol::Protocol;
 use super::rejection::Rejection;

@@ -21,7 +21,6 @@ mod datetime;
 mod enforcer;
 mod forms;
 mod inferred_schema;
-pub(crate) mod json;
 mod names;
 mod params;
 mod plan;

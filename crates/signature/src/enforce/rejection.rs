@@ -3,8 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-
-use super::json::Kind;
+use trainyard_base::json::Kind;
 
 /// One thing that does not fit the signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
+use trainyard_base::json::Syntax;
+
 use super::buffer::Buffer;
 use super::cast::Casting;
 use super::context::{Context, Limits};
-use super::json::Syntax;
 use super::names::list_text;
 use super::plan::Plan;
 use super::rejection::{Rejection, Step, Violation, shorten};

@@ -8,11 +8,11 @@ use arrow_array::{
 };
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::ArrowError;
+use trainyard_base::json::{Kind, Number, Reader, Syntax};
 
 use super::cast::{self, Casting, Refusal};
 use super::context::Context;
 use super::datetime::{self, Datetime};
-use super::json::{Kind, Number, Reader, Syntax};
 use crate::model::DataType;
 
 /// Reading one value: pushed, or refused (nothing is pushed then), or not JSON.

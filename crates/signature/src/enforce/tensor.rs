@@ -12,10 +12,10 @@ use arrow_array::{
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{ArrowError, DataType as ArrowType, Field};
+use trainyard_base::json::{Kind, Reader, Syntax};
 
 use super::column::Column;
 use super::context::Context;
-use super::json::{Kind, Reader, Syntax};
 use super::names::shape_text;
 use crate::model::DataType;
 

@@ -5,12 +5,12 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use serde::Serialize;
 use serde_json::Value;
+use trainyard_base::json;
 
 use super::file;
 use super::mlmodel::{InputExampleInfo, MlModel};
 use super::python_json;
 use super::row_json::cell;
-use crate::enforce::json;
 use crate::{Error, Result};
 
 const EXAMPLE_FILE: &str = "input_example.json";

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use trainyard_base::media_type;
 use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange};
 
 use super::error::Result;
@@ -36,32 +37,6 @@ const TEXT_EXTENSIONS: &[&str] = &[
     "xml",
     "yaml",
     "yml",
-];
-
-/// Types that a page shows or plays; everything else is bytes.
-const OTHER_TYPES: &[(&str, &str)] = &[
-    ("avif", "image/avif"),
-    ("bmp", "image/bmp"),
-    ("css", "text/css"),
-    ("gif", "image/gif"),
-    ("gz", "application/gzip"),
-    ("htm", "text/html"),
-    ("html", "text/html"),
-    ("ico", "image/vnd.microsoft.icon"),
-    ("jpeg", "image/jpeg"),
-    ("jpg", "image/jpeg"),
-    ("mp3", "audio/mpeg"),
-    ("mp4", "video/mp4"),
-    ("pdf", "application/pdf"),
-    ("png", "image/png"),
-    ("svg", "image/svg+xml"),
-    ("tar", "application/x-tar"),
-    ("tif", "image/tiff"),
-    ("tiff", "image/tiff"),
-    ("wav", "audio/x-wav"),
-    ("webm", "video/webm"),
-    ("webp", "image/webp"),
-    ("zip", "application/zip"),
 ];
 
 /// If a browser shows a file in spite of all: with no origin, and nothing to load or to run.
@@ -171,14 +146,10 @@ fn parse_range(value: &str) -> Option<ByteRange> {
     }
 }
 
+/// As upstream finds it.
 pub(super) fn content_type(name: &str) -> &'static str {
     let extension = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
-    if TEXT_EXTENSIONS.contains(&extension) {
-        return "text/plain";
-    }
-    let lower = extension.to_ascii_lowercase();
-    let known = OTHER_TYPES.iter().find(|(known, _)| *known == lower);
-    known.map_or("application/octet-stream", |(_, kind)| kind)
+    if TEXT_EXTENSIONS.contains(&extension) { "text/plain" } else { media_type::of(name) }
 }
 
 /// RFC 6266: an ASCII name, and the real one beside it if it is not ASCII.

@@ -41,7 +41,6 @@ use trainyard_mlflow::entities::ViewType;
 
 use error::ApiError;
 pub use host_policy::HostPolicy;
-pub use misc::MLFLOW_VERSION;
 use request::{Fields, JsonBody};
 use shape::Shape;
 

@@ -14,7 +14,6 @@ mod connections;
 mod cors;
 mod guard;
 mod hosts;
-mod metrics;
 mod turns;
 pub mod ui;
 mod wrong;
@@ -28,17 +27,18 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use http::header;
 use http::request::Parts;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
-use trainyard_base::Budget;
+use trainyard_base::{Budget, prometheus};
 use trainyard_mlflow::{Error, Result, Tracking};
 pub use trainyard_net::Limits;
 
 pub use crate::api::HostPolicy;
 use crate::api::{self, ApiOptions, ApiState};
+use crate::metrics::METRICS;
 use guard::Guard;
 
 /// Decides whether a request may pass: the layer between HTTP and the trait.
@@ -86,8 +86,6 @@ pub struct ServerOptions {
     pub shutdown_grace: Duration,
     /// Guards the whole server.
     pub authorize: Option<Arc<dyn Authorize>>,
-    /// What `/metrics` shows, if the process has a recorder already.
-    pub prometheus: Option<PrometheusHandle>,
 }
 
 impl Default for ServerOptions {
@@ -107,7 +105,6 @@ impl Default for ServerOptions {
             connections: Limits::new(CONNECTIONS_MAX),
             shutdown_grace: Duration::from_secs(10),
             authorize: None,
-            prometheus: None,
         }
     }
 }
@@ -165,8 +162,7 @@ fn build(
         hosts: options.hosts.clone(),
     };
     let state = Arc::new(ApiState::new(tracking, api_options));
-    let prometheus = options.prometheus.clone().or_else(metrics::recorder);
-    let routes = api::router(Arc::clone(&state)).merge(metrics_route(prometheus));
+    let routes = api::router(Arc::clone(&state)).route("/metrics", get(metrics));
     let app = if prefix.is_empty() {
         routes.fallback(move |request: Request| elsewhere(pages.clone(), request))
     } else {
@@ -191,9 +187,8 @@ fn probes(prefix: &str) -> [String; 2] {
     [format!("{prefix}/health"), format!("{prefix}/version")]
 }
 
-fn metrics_route(prometheus: Option<PrometheusHandle>) -> Router {
-    let Some(handle) = prometheus else { return Router::new() };
-    Router::new().route("/metrics", get(async move || handle.render()))
+async fn metrics() -> Response {
+    ([(header::CONTENT_TYPE, prometheus::MEDIA_TYPE)], METRICS.page()).into_response()
 }
 
 /// API paths that are not there are answered here, everything else by the pages.

@@ -19,6 +19,7 @@ use super::place::Place;
 use super::sqlite_connection::{Access, SqliteConnection};
 use crate::artifacts::real_path;
 use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 
 /// Jobs in one commit: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 256;
@@ -154,8 +155,7 @@ impl Sqlite {
         });
         let jobs = self.jobs.as_ref().ok_or(Error::Stopped)?;
         jobs.send(job).await.map_err(|_closed| Error::Stopped)?;
-        metrics::gauge!("trainyard_store_queue_depth")
-            .set((jobs.max_capacity() - jobs.capacity()) as f64);
+        METRICS.queued(jobs.max_capacity() - jobs.capacity());
         result.await.map_err(|_dropped| Error::database("the change broke off"))?
     }
 }
@@ -292,7 +292,7 @@ fn write_loop(
         {
             batch.push(job);
         }
-        metrics::histogram!("trainyard_store_commit_jobs").record(batch.len() as f64);
+        METRICS.commits(batch.len());
         run_batch(&mut connection, &mut batch, condition);
     }
 }

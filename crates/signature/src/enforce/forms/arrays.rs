@@ -1,7 +1,8 @@
 //! Columns, `{"a": [1, 3], "b": [2, 4]}`, and values without names, `[[1, 2], …]`.
 
+use trainyard_base::json::{Kind, Reader};
+
 use crate::enforce::buffer::Buffer;
-use crate::enforce::json::{Kind, Reader};
 use crate::enforce::names::numpy_name;
 use crate::enforce::plan::Content;
 use crate::enforce::request::{Request, Result, Stop, refuse};

@@ -1,8 +1,8 @@
 //! JSON bodies of MLflow's scoring protocol and of `/predict`: which form the data has, and the params.
 
 use serde_json::Value;
+use trainyard_base::json::{Kind, Reader};
 
-use crate::enforce::json::{Kind, Reader};
 use crate::enforce::protocol::Protocol;
 use crate::enforce::request::{Request, Result, refuse};
 use crate::enforce::{names, params};

@@ -1,7 +1,8 @@
 //! The datatypes of the Open Inference Protocol, and which values are of them.
 
+use trainyard_base::json::{Kind, Number, Reader, Syntax};
+
 use crate::enforce::cast::{self, Casting, Refusal};
-use crate::enforce::json::{Kind, Number, Reader, Syntax};
 use crate::model::DataType;
 
 /// The largest number of 16 bits and half a step: what is below rounds to a finite one.

@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 
+use trainyard_base::json::{Kind, Number, Reader, Syntax};
+
 use super::datatype::Datatype;
 use crate::enforce::buffer::Buffer;
 use crate::enforce::cast::Refusal;
 use crate::enforce::column::Column;
 use crate::enforce::context::Context;
 use crate::enforce::inferred_schema;
-use crate::enforce::json::{Kind, Number, Reader, Syntax};
 use crate::enforce::plan::{Content, Input};
 use crate::enforce::rejection::{Violation, described, shorten};
 use crate::enforce::request::{Request, Result, refuse};

@@ -10,8 +10,9 @@
 
 use std::collections::HashSet;
 
+use trainyard_base::json::{Kind, Reader};
+
 use super::input_tensor::{InputTensor, invalid, not_one};
-use crate::enforce::json::{Kind, Reader};
 use crate::enforce::plan::UNKNOWN_COLUMNS_MAX;
 use crate::enforce::request::{Request, Result};
 use crate::model::{ColSpec, Schema, TensorSpec};

@@ -2,9 +2,10 @@
 
 use std::collections::hash_map::Entry;
 
+use trainyard_base::json::{Kind, Reader};
+
 use crate::enforce::buffer::Buffer;
 use crate::enforce::cast::{Casting, holds_missing};
-use crate::enforce::json::{Kind, Reader};
 use crate::enforce::plan::Content;
 use crate::enforce::rejection::{Violation, shorten};
 use crate::enforce::request::{Request, Result, refuse};

@@ -1,8 +1,9 @@
 //! Rows of values with the names apart: `{"columns": ["a", "b"], "data": [[1, 2], …]}`.
 
+use trainyard_base::json::{Kind, Reader};
+
 use super::arrays::first_length;
 use crate::enforce::buffer::Buffer;
-use crate::enforce::json::{Kind, Reader};
 use crate::enforce::names::list_text;
 use crate::enforce::request::{EXTRA_MAX, Request, Result, refuse};
 

@@ -8,8 +8,9 @@ use super::reader::{EXPECTED_COMMA, Kind, OUT_OF_RANGE, Reader, Result};
 /// Nesting of JSON that is not a request.
 const DEPTH_MAX: usize = 64;
 
-/// Reads JSON as Python's `json` does, with missing values for `NaN` and the infinities.
-pub(crate) fn parse(text: &str) -> std::result::Result<Value, String> {
+/// Reads JSON as Python's `json` does, with missing values for `NaN` and the infinities. The error is the
+/// text of Python's.
+pub fn parse(text: &str) -> std::result::Result<Value, String> {
     let mut reader = Reader::new(text, DEPTH_MAX);
     let value = reader.value().and_then(|value| reader.end().map(|()| value));
     value.map_err(|syntax| syntax.describe(text))
@@ -18,7 +19,7 @@ pub(crate) fn parse(text: &str) -> std::result::Result<Value, String> {
 impl<'a> Reader<'a> {
     /// Goes past a list without looking at what is in it, for whoever comes back and reads it: only
     /// then is it known to be JSON. A list that is JSON ends where this stops.
-    pub(crate) fn pass_list(&mut self) -> Result<()> {
+    pub fn pass_list(&mut self) -> Result<()> {
         self.skip_space();
         let mut depth = 0_usize;
         loop {
@@ -43,7 +44,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads past a value and returns its text.
-    pub(crate) fn skip(&mut self) -> Result<&'a str> {
+    pub fn skip(&mut self) -> Result<&'a str> {
         self.skip_space();
         let start = self.at;
         self.skip_value(0)?;
@@ -79,7 +80,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a value into a tree: for params and examples, never for columns. `NaN` and the infinities,
     /// which a tree cannot hold, become null; digits beyond a double are refused.
-    pub(crate) fn value(&mut self) -> Result<Value> {
+    pub fn value(&mut self) -> Result<Value> {
         self.value_at(0)
     }
 
