@@ -1,7 +1,7 @@
 //! A signature, ready to read requests of every form.
 
 use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::ArrowError;
 use serde_json::{Map, Value};
 use trainyard_base::json::Reader;
 
@@ -47,8 +47,6 @@ pub struct Enforcer {
     limits: Limits,
 }
 
-const NO_ROWS: &str = "Invalid input. The request holds no rows.";
-
 impl Enforcer {
     /// Prepares to read requests for `signature`.
     pub fn new(signature: Option<&Signature>, casting: Casting, limits: Limits) -> Self {
@@ -61,11 +59,6 @@ impl Enforcer {
             casting => casting,
         };
         Self { plan: inputs.map(Plan::new), params: params.unwrap_or_default(), casting, limits }
-    }
-
-    /// The columns of every batch; none without a signature.
-    pub fn arrow_schema(&self) -> Option<SchemaRef> {
-        Some(self.plan.as_ref()?.arrow.clone())
     }
 
     /// Names of the columns that are read, where a signature names them: all others are read past.
@@ -134,10 +127,6 @@ impl Enforcer {
     }
 
     fn read_table(&self, table: &RecordBatch) -> Result<Enforced> {
-        self.check_row_count(table.num_rows())?;
-        if table.num_rows() == 0 {
-            return Err(Rejection::parse(NO_ROWS).into());
-        }
         let infer = || infer_schema(table).map_err(|error| Rejection::invalid(&error).into());
         self.by_plan(infer, |plan| {
             let mut request = Request::new(plan, self.casting, &self.limits, 0);
@@ -166,25 +155,12 @@ impl Enforcer {
         Ok(Enforced { schema: Some(schema), ..enforced })
     }
 
-    /// Refuses a request of more rows than the limit, before it is read.
-    pub fn check_row_count(&self, rows: usize) -> Result<(), Rejection> {
-        let max = self.limits.rows_max;
-        if rows <= max {
-            return Ok(());
-        }
-        Err(Rejection::parse(format!(
-            "Invalid input. The request has more than {max} rows; send it in parts."
-        )))
-    }
-
     fn finish(&self, request: Request<'_>, params: Option<Value>) -> Result<Enforced> {
         if !request.context.is_clean() {
             return Err(request.context.into_rejection().into());
         }
         request.check_schema().map_err(|rejection| *rejection)?;
-        if request.rows == 0 {
-            return Err(Rejection::parse(NO_ROWS).into());
-        }
+        request.check_rows()?;
         let params = params::enforce(&self.params, params)?;
         let absent = request.absent_optional();
         let Request { plan, buffers, rows, extra, frame, .. } = request;

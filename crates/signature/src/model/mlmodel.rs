@@ -9,7 +9,7 @@ use super::environment::to_yaml;
 use super::file;
 use super::flavors::Flavors;
 use super::signature::Signature;
-use super::signature_json;
+use super::signature_texts;
 use crate::Result;
 
 /// Name of the file in the model folder.
@@ -65,7 +65,7 @@ pub struct MlModel {
     pub run_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saved_input_example_info: Option<InputExampleInfo>,
-    #[serde(skip_serializing_if = "Option::is_none", with = "signature_json::optional")]
+    #[serde(skip_serializing_if = "Option::is_none", with = "signature_texts")]
     pub signature: Option<Signature>,
     pub type_hint_from_example: bool,
     /// `YYYY-mm-dd HH:MM:SS.ffffff`, UTC.

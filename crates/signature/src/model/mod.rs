@@ -17,6 +17,7 @@ mod python_json;
 mod row_json;
 mod signature;
 mod signature_json;
+mod signature_texts;
 
 pub use environment::Environment;
 pub use file::{open_file, read_file};

@@ -20,65 +20,6 @@ const JSON_BYTES_MAX: usize = 32 << 20;
 /// Most dimensions of a tensor; numpy allows 64.
 const DIMENSIONS_MAX: usize = 64;
 
-/// The `signature` mapping of `MLmodel`: each part a JSON text.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct SignatureTexts {
-    inputs: Option<String>,
-    outputs: Option<String>,
-    params: Option<String>,
-}
-
-/// The signature of an `MLmodel` that may have none, for serde's `with`.
-pub(super) mod optional {
-    use serde::de::{Deserialize as _, Deserializer, Error as _};
-    use serde::ser::{Error as _, Serialize as _, Serializer};
-
-    use super::{Signature, SignatureTexts};
-
-    #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
-    pub(in crate::model) fn serialize<S: Serializer>(
-        signature: &Option<Signature>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let texts = signature.as_ref().map(SignatureTexts::of).transpose();
-        texts.map_err(S::Error::custom)?.serialize(serializer)
-    }
-
-    pub(in crate::model) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Signature>, D::Error> {
-        let texts = Option::<SignatureTexts>::deserialize(deserializer)?;
-        texts.as_ref().map(SignatureTexts::parse).transpose().map_err(D::Error::custom)
-    }
-}
-
-impl SignatureTexts {
-    fn of(signature: &Signature) -> Result<Self> {
-        Ok(Self {
-            inputs: signature.inputs.as_ref().map(Schema::to_json).transpose()?,
-            outputs: signature.outputs.as_ref().map(Schema::to_json).transpose()?,
-            params: signature.params.as_deref().map(ParamSpec::list_to_json).transpose()?,
-        })
-    }
-
-    fn parse(&self) -> Result<Signature> {
-        let schema = |part: &str, text: &Option<String>| -> Result<Option<Schema>> {
-            text.as_deref().map(Schema::from_json).transpose().map_err(|error| within(part, &error))
-        };
-        let params = self.params.as_deref().map(ParamSpec::list_from_json).transpose();
-        Ok(Signature {
-            inputs: schema("inputs", &self.inputs)?,
-            outputs: schema("outputs", &self.outputs)?,
-            params: params.map_err(|error| within("params", &error))?,
-        })
-    }
-}
-
-fn within(part: &str, error: &Error) -> Error {
-    Error::schema(format!("signature {part}: {error}"))
-}
-
 impl Schema {
     /// Reads MLflow's JSON: a list of columns or of tensors.
     pub fn from_json(text: &str) -> Result<Self> {
