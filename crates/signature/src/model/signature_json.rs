@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::python_json;
-use super::signature::{ColSpec, DataType, ParamSpec, Schema, Signature, TensorSpec};
+use super::signature::{ColSpec, DataType, ParamSpec, Schema, TensorSpec};
 use crate::{Error, Result};
 
 /// Deepest type: an array of objects of arrays is 3. Real signatures stay below 5.
