@@ -13,7 +13,7 @@ use super::forms::{body, csv};
 use super::plan::Plan;
 use super::protocol::Protocol;
 use super::rejection::Rejection;
-use super::request::{Request, Result, Stop};
+use super::request::{Request, Result};
 use super::{inferred_schema, params, table};
 use crate::model::{ParamSpec, Schema, Signature, infer_schema};
 

@@ -4,6 +4,7 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampNanosecondType};
 use arrow_array::{Array as _, RecordBatch};
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
 use crate::model::{ParamSpec, Schema, Signature};
