@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use trainyard_signature::enforce::{Casting, Enforced, Enforcer, Limits, Protocol, Rejection};
-use trainyard_signature::model::Signature;
+use trainyard_signature::model::{Schema, Signature};
 
 /// Signatures by their JSON, and none.
 static ENFORCERS: LazyLock<Vec<Enforcer>> = LazyLock::new(|| {
@@ -16,7 +16,8 @@ static ENFORCERS: LazyLock<Vec<Enforcer>> = LazyLock::new(|| {
         {"type": "binary", "name": "f", "required": false}]"#;
     let tensor = r#"[{"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 3]}}]"#;
     let signature = |inputs: &str| -> Signature {
-        serde_json::from_value(serde_json::json!({ "inputs": inputs })).expect("a signature")
+        let inputs = Some(Schema::from_json(inputs).expect("a schema"));
+        Signature { inputs, ..Signature::default() }
     };
     let mut enforcers = vec![Enforcer::new(None, Casting::Lossless, Limits::default())];
     for inputs in [columns, tensor] {
@@ -36,7 +37,7 @@ fn check(enforced: Result<Enforced, Rejection>) {
 fuzz_target!(|data: &[u8]| {
     let Some((first, body)) = data.split_first() else { return };
     let enforcer = &ENFORCERS[usize::from(*first) % ENFORCERS.len()];
-    for protocol in [Protocol::Invocations, Protocol::Predict] {
+    for protocol in [Protocol::Invocations, Protocol::Predict, Protocol::OpenInference] {
         check(enforcer.json(body, protocol));
     }
     check(enforcer.csv(body));

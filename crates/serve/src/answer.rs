@@ -123,15 +123,15 @@ pub(crate) fn plain(prediction: &Prediction, bytes_max: usize) -> Result<Vec<u8>
 
 /// What an answer of the Open Inference Protocol says beside its tensors.
 #[derive(Debug)]
-pub(crate) struct Inferred<'a> {
+pub(crate) struct About<'a> {
     pub(crate) model: &'a str,
     pub(crate) version: &'a str,
     pub(crate) id: &'a str,
 }
 
 /// The answer of the Open Inference Protocol: each output as a tensor, its values in one flat list.
-pub(crate) fn inference(
-    about: &Inferred<'_>,
+pub(crate) fn open_inference(
+    about: &About<'_>,
     prediction: &Prediction,
     bytes_max: usize,
 ) -> Result<Vec<u8>, TooLarge> {
@@ -489,11 +489,11 @@ mod tests {
     #[test]
     fn an_answer_is_given_up_when_it_is_too_large() {
         let many = Prediction::Column(Arc::new(Int64Array::from(vec![7; 100_000])));
-        let about = Inferred { model: "m", version: "1", id: "x" };
+        let about = About { model: "m", version: "1", id: "x" };
         for bytes_max in [0, 1000, 299_999] {
             assert_eq!(super::scoring(&many, true, bytes_max), Err(TooLarge { bytes_max }));
             assert_eq!(super::plain(&many, bytes_max), Err(TooLarge { bytes_max }));
-            assert_eq!(inference(&about, &many, bytes_max), Err(TooLarge { bytes_max }));
+            assert_eq!(open_inference(&about, &many, bytes_max), Err(TooLarge { bytes_max }));
         }
         assert!(super::plain(&many, 301_000).is_ok());
         let one = labels();

@@ -34,6 +34,12 @@ pub enum Error {
         /// What happened instead.
         reason: String,
     },
+    /// The model refuses every row that is as its signature says.
+    #[error("the model does not take what its signature says: {reason}")]
+    Signature {
+        /// What it says of such a row.
+        reason: String,
+    },
     /// The model was to be tried before it serves, and could not be.
     #[error("the model cannot be verified, which --require-verified asks for: {reason}")]
     Unverified {
@@ -134,6 +140,7 @@ impl Error {
             }
             Self::Model(_)
             | Self::Verification { .. }
+            | Self::Signature { .. }
             | Self::Unverified { .. }
             | Self::Panicked { .. }
             | Self::Integrity { .. }

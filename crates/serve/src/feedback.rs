@@ -10,9 +10,9 @@ use object_store::ObjectStoreExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::disk_quota::{DiskQuota, Full};
 use crate::feedback_file::FeedbackFile;
 use crate::options::{LogOptions, LogStore};
-use crate::room::{Full, Room};
 
 /// Bytes of a request: some ten thousand facts, as many as a small service answers in a day.
 pub(crate) const BODY_BYTES_MAX: usize = 1 << 20;
@@ -75,7 +75,7 @@ pub(crate) enum NotKept {
 #[derive(Debug)]
 pub(crate) enum FeedbackLog {
     /// A file of this process, made when the first feedback comes.
-    Folder { file: Arc<FeedbackFile>, room: Arc<Room> },
+    Folder { file: Arc<FeedbackFile>, quota: Arc<DiskQuota> },
     /// An object a request: objects cannot be appended to.
     Store(LogStore),
 }
@@ -85,21 +85,21 @@ const FOLDER: &str = "_feedback";
 
 impl FeedbackLog {
     /// Feedback beside the prediction log. Files of servers that were killed are mended.
-    pub(crate) fn new(log: &LogOptions, room: Arc<Room>) -> Self {
+    pub(crate) fn new(log: &LogOptions, quota: Arc<DiskQuota>) -> Self {
         if let Some(store) = &log.store {
             return Self::Store(store.clone());
         }
-        Self::Folder { file: Arc::new(FeedbackFile::new(log.dir.join(FOLDER))), room }
+        Self::Folder { file: Arc::new(FeedbackFile::new(log.dir.join(FOLDER))), quota }
     }
 
     /// Appends facts; they are on the disk, or in the store, when this returns, or none of them is.
     pub(crate) async fn append(&self, lines: Lines) -> Result<(), NotKept> {
         let Lines { time, text, .. } = lines;
         match self {
-            Self::Folder { file, room } => {
-                let (file, room) = (Arc::clone(file), Arc::clone(room));
+            Self::Folder { file, quota } => {
+                let (file, quota) = (Arc::clone(file), Arc::clone(quota));
                 let append = move || {
-                    room.take(text.len() as u64)?;
+                    quota.take(text.len() as u64)?;
                     Ok(file.append(&text)?)
                 };
                 tokio::task::spawn_blocking(append).await.map_err(std::io::Error::other)?

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::private;
+use crate::private_files;
 
 /// Bytes that are looked through at once for the end of the last whole line.
 const BLOCK: u64 = 64 << 10;
@@ -41,8 +41,8 @@ impl FeedbackFile {
 
     /// Appends lines. They are on the disk when this returns, or not in the file.
     pub(crate) fn append(&self, lines: &[u8]) -> std::io::Result<()> {
-        let mut slot = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = match &mut *slot {
+        let mut current = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = match &mut *current {
             Some(open) => open,
             none => none.insert(Open::create(&self.dir)?),
         };
@@ -52,11 +52,11 @@ impl FeedbackFile {
 
 impl Open {
     fn create(dir: &Path) -> std::io::Result<Self> {
-        private::folder(dir)?;
+        private_files::folder(dir)?;
         // The random part sets processes of other machines and containers apart.
         let random = uuid::Uuid::new_v4().simple().to_string();
         let path = dir.join(format!("feedback-{}-{random}.jsonl", std::process::id()));
-        let file = private::file(&path)?;
+        let file = private_files::file(&path)?;
         // Says that the file is in use. Some network disks have no locks, and mend nothing then.
         let _has_no_locks = file.try_lock();
         // The file itself must survive what its lines survive.

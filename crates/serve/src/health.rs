@@ -6,45 +6,46 @@ use chrono::SecondsFormat;
 use http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::http::{Response, json};
+use crate::endpoint::Endpoint;
+use crate::http::response::{Response, json};
+use crate::served_model::Engine;
 use crate::server::Server;
-use crate::slot::{Engine, Slot};
 
 /// Whether predictions are answered and the server is not about to stop.
-pub(crate) fn is_ready(server: &Server, slot: &Slot) -> bool {
-    slot.current().is_some() && !server.draining.load(Ordering::Relaxed)
+pub(crate) fn is_ready(server: &Server, endpoint: &Endpoint) -> bool {
+    endpoint.current().is_some() && !server.draining.load(Ordering::Relaxed)
 }
 
 /// 200 when [`is_ready`], else 503, with the same body.
-pub(crate) fn health(server: &Server, slot: &Slot) -> Response {
+pub(crate) fn health(server: &Server, endpoint: &Endpoint) -> Response {
     let status =
-        if is_ready(server, slot) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &Value::Object(describe(server, slot)))
+        if is_ready(server, endpoint) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &Value::Object(describe(server, endpoint)))
 }
 
-/// Everything that is known of the model in the slot.
+/// Everything that is known of the endpoint's model.
 ///
 /// `status` is `loading` while a model may still come, `ok`, `draining`, or `failed`: nothing
 /// serves, and what the source means now can never be served by this server, so waiting is of no
 /// use. It still looks, and recovers when the alias moves or the folder is replaced and reloaded.
-pub(crate) fn describe(server: &Server, slot: &Slot) -> Map<String, Value> {
+pub(crate) fn describe(server: &Server, endpoint: &Endpoint) -> Map<String, Value> {
     let mut body = Map::new();
     let mut put = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
             body.insert(key.to_owned(), value);
         }
     };
-    let served = slot.current();
+    let served = endpoint.current();
     let state = match &served {
         _ if server.draining.load(Ordering::Relaxed) => "draining",
         Some(_) => "ok",
-        None if slot.status().is_final => "failed",
+        None if endpoint.status().is_final => "failed",
         None => "loading",
     };
     put("status", Some(state.into()));
-    put("model", Some(slot.name.as_str().into()));
-    put("source", Some(slot.source.describe().into()));
-    let status = slot.status().clone();
+    put("model", Some(endpoint.name.as_str().into()));
+    put("source", Some(endpoint.source.describe().into()));
+    let status = endpoint.status().clone();
     let time = |when: chrono::DateTime<chrono::Utc>| {
         Value::from(when.to_rfc3339_opts(SecondsFormat::Millis, true))
     };

@@ -1,14 +1,18 @@
 //! The model server: hot swap, alias watcher, protocols, prediction log.
 //!
-//! [`serve`] answers predictions of one or several models. Each sits in a slot: a watcher looks up
+//! [`serve()`] answers predictions of one or several models. Each has an endpoint: a watcher looks up
 //! what its alias means, loads a new version beside the old, lets it predict its own input
 //! example, and swaps one pointer; requests in flight finish on the version they began with. A
 //! request is read by the model's signature straight into Arrow columns
 //! ([`trainyard_signature::enforce`]), predicted ([`trainyard_models`]), answered and logged.
 
 mod answer;
+mod blocking;
 mod clock;
+mod compare;
+mod disk_quota;
 mod docs;
+mod endpoint;
 mod error;
 mod feedback;
 mod feedback_file;
@@ -24,11 +28,12 @@ mod openapi;
 mod options;
 mod panics;
 mod params;
-mod private;
+mod private_files;
 mod python;
-mod room;
+mod serve;
+mod served_model;
 mod server;
-mod slot;
+mod signature_probe;
 mod verify;
 mod watch;
 mod webhook;
@@ -37,4 +42,4 @@ pub use error::{Error, Result};
 pub use options::{
     Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions,
 };
-pub use server::serve;
+pub use serve::serve;

@@ -13,9 +13,9 @@ use trainyard_signature::model::{InputExample, MlModel};
 
 use crate::error::{Error, Result};
 use crate::options::{ModelSource, PythonOptions, ServeOptions};
-use crate::slot::{Engine, Served};
+use crate::served_model::{Engine, ServedModel};
 use crate::verify::{Examples, Silent};
-use crate::{clock, folder, integrity, memory, panics, params, python, verify};
+use crate::{blocking, clock, folder, integrity, memory, params, python, verify};
 
 /// Asks what the source means now.
 pub(crate) async fn resolve(
@@ -41,7 +41,7 @@ pub(crate) async fn load(
     resolved: ResolvedModel,
     tracking: Option<&Tracking>,
     options: &Arc<ServeOptions>,
-) -> Result<Served> {
+) -> Result<ServedModel> {
     let local = uri::local_path(&resolved.artifact_uri)?;
     let (folder, temporary) = match (local, tracking) {
         (Some(folder), _) if resolved.version.is_none() => (folder, None),
@@ -66,12 +66,7 @@ pub(crate) async fn load(
             read(&folder, &options)
         }
     };
-    let read = tokio::task::spawn_blocking(move || panics::caught(work));
-    let read = read.await.map_err(|_stopping| Error::Broken("loading a model"))?;
-    let read = read.map_err(|panicked| Error::Panicked {
-        what: "loading the model",
-        place: panicked.to_string(),
-    })??;
+    let read = blocking::run(work).await.map_err(|ended| ended.during("loading the model"))??;
     let (mlmodel, examples, engine) = match read {
         Read::Native { loaded, examples } => {
             // The folder is read by now.
@@ -142,7 +137,7 @@ fn served(
     engine: Engine,
     resolved: ResolvedModel,
     options: &ServeOptions,
-) -> Served {
+) -> ServedModel {
     let signature = mlmodel.signature.as_ref();
     let enforcer = |casting| {
         let casting = if options.lenient { Casting::Upstream } else { casting };
@@ -154,7 +149,7 @@ fn served(
         (None, Some(id), _) | (None, None, Some(id)) => id,
         (None, None, None) => mlmodel.model_uuid.as_deref().unwrap_or_default(),
     };
-    Served {
+    ServedModel {
         name: Arc::default(),
         version: Arc::from(version),
         resolved,

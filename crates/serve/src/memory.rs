@@ -7,14 +7,14 @@ use crate::error::{Error, Result};
 
 /// Bytes in memory for each byte of a model's files: compressed trees grow, and while a file is
 /// parsed its text and its values are there together. What a loaded model takes is less.
-const FACTOR: u64 = 3;
+const FACTOR_MAX: u64 = 3;
 
 /// Refuses a model folder for which there is no room.
 pub(crate) fn check(folder: &Path, available: Option<u64>) -> Result<()> {
     let Some(available) = available else { return Ok(()) };
     let needed = folder_bytes(folder, 0)
         .map_err(|source| Error::Io { path: folder.to_owned(), source })?
-        .saturating_mul(FACTOR);
+        .saturating_mul(FACTOR_MAX);
     if needed > available {
         return Err(Error::Memory { needed, available });
     }

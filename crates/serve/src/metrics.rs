@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use trainyard_base::prometheus::{Histogram, Kind, Page};
 
-use crate::slot::Slot;
+use crate::endpoint::Endpoint;
 
 /// What a request asked for; a path that is none of these counts as [`Route::Other`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     Predict,
     Invocations,
-    Infer,
+    OpenInference,
     Health,
     Ping,
     Version,
@@ -31,7 +31,7 @@ pub(crate) enum Route {
 const ROUTES: [(Route, &str); 13] = [
     (Route::Predict, "/predict"),
     (Route::Invocations, "/invocations"),
-    (Route::Infer, "/v2/models/infer"),
+    (Route::OpenInference, "/v2/models/infer"),
     (Route::Health, "/health"),
     (Route::Ping, "/ping"),
     (Route::Version, "/version"),
@@ -104,17 +104,17 @@ impl Metrics {
     }
 
     /// The page.
-    pub(crate) fn render(&self, slots: &[Arc<Slot>]) -> String {
+    pub(crate) fn render(&self, endpoints: &[Arc<Endpoint>]) -> String {
         let mut page = Page::new("trainyard_");
         self.render_requests(&mut page);
         self.render_counts(&mut page);
         page.head(INFO, Kind::Gauge, "Model versions that serve now.");
-        for slot in slots {
-            let Some(served) = slot.current() else { continue };
+        for endpoint in endpoints {
+            let Some(served) = endpoint.current() else { continue };
             let alias = served.resolved.alias.as_deref().unwrap_or_default();
             let run_id = served.resolved.run_id.as_deref().unwrap_or_default();
             let labels = [
-                ("model", slot.name.as_str()),
+                ("model", endpoint.name.as_str()),
                 ("version", &served.version),
                 ("alias", alias),
                 ("run_id", run_id),
@@ -122,9 +122,9 @@ impl Metrics {
             page.sample(INFO, &labels, 1);
         }
         page.head(READY, Kind::Gauge, "Whether the model serves.");
-        for slot in slots {
-            let ready = u8::from(slot.current().is_some());
-            page.sample(READY, &[("model", &slot.name)], ready);
+        for endpoint in endpoints {
+            let ready = u8::from(endpoint.current().is_some());
+            page.sample(READY, &[("model", &endpoint.name)], ready);
         }
         page.into_text()
     }
@@ -204,9 +204,9 @@ mod tests {
         let metrics = Metrics::default();
         metrics.answered(Route::Predict, 200, Duration::from_micros(200));
         metrics.answered(Route::Predict, 400, Duration::from_secs(100));
-        let (slot, _reloads) =
-            Slot::new("a\"b".to_owned(), crate::ModelSource::Uri("m".parse().unwrap()));
-        let page = metrics.render(&[slot]);
+        let (endpoint, _reloads) =
+            Endpoint::new("a\"b".to_owned(), crate::ModelSource::Uri("m".parse().unwrap()));
+        let page = metrics.render(&[endpoint]);
         for line in [
             "trainyard_http_requests_total{route=\"/predict\",status=\"200\"} 1",
             "trainyard_http_request_duration_seconds_bucket{route=\"/predict\",le=\"0.0001\"} 0",

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 use trainyard_signature::model::{ColSpec, DataType, Schema, Signature, TensorSpec};
 
-use crate::slot::{Served, Slot};
+use crate::endpoint::Endpoint;
+use crate::served_model::ServedModel;
 
-/// The document for the model in the slot; `prefix` is where it answers (`` or `/models/<name>`).
-pub(crate) fn document(slot: &Slot, served: &Served, prefix: &str) -> Value {
+/// The document for the endpoint's model; `prefix` is where it answers (`` or `/models/<name>`).
+pub(crate) fn document(endpoint: &Endpoint, served: &ServedModel, prefix: &str) -> Value {
     let signature = served.mlmodel.signature.as_ref();
     let inputs = signature.and_then(|signature| signature.inputs.as_ref());
     let record = inputs.and_then(Schema::columns).and_then(record_schema);
@@ -27,7 +28,7 @@ pub(crate) fn document(slot: &Slot, served: &Served, prefix: &str) -> Value {
     }
     json!({
         "openapi": "3.1.0",
-        "info": { "title": slot.name, "version": &*served.version },
+        "info": { "title": endpoint.name, "version": &*served.version },
         "paths": paths,
         "components": { "schemas": { "Error": error_schema() } },
     })
@@ -55,7 +56,7 @@ fn responses(predictions: &Value) -> Value {
     })
 }
 
-fn predict_path(record: &Value, served: &Served) -> Value {
+fn predict_path(record: &Value, served: &ServedModel) -> Value {
     let mut media = json!({ "schema": { "type": "array", "items": record, "minItems": 1 } });
     if let (Some(example), Some(media)) = (example_records(served), media.as_object_mut()) {
         media.insert("example".to_owned(), example);
@@ -72,7 +73,7 @@ fn predict_path(record: &Value, served: &Served) -> Value {
 fn invocations_path(
     signature: Option<&Signature>,
     record: Option<&Value>,
-    served: &Served,
+    served: &ServedModel,
 ) -> Value {
     let mut properties = Map::new();
     let tensors = signature.and_then(|s| s.inputs.as_ref()).and_then(Schema::tensors);
@@ -221,7 +222,7 @@ fn error_schema() -> Value {
 }
 
 /// The input example as records, when it is a data frame.
-pub(crate) fn example_records(served: &Served) -> Option<Value> {
+pub(crate) fn example_records(served: &ServedModel) -> Option<Value> {
     let example: Value = serde_json::from_str(served.example.as_deref()?).ok()?;
     if let Some(records) = example.get("dataframe_records") {
         return Some(records.clone());

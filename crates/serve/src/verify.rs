@@ -7,7 +7,8 @@
 //!
 //! A model that fails at what its signature promises is refused. An example that says nothing about
 //! the model (it cannot be read, is not what the signature takes, or there is no signature that would
-//! say so) is no reason not to serve: the model serves unverified, which the log and `/health` say.
+//! say so) is no reason not to serve: where the model takes rows of its signature's columns at all
+//! ([`signature_probe`]), it serves unverified, which the log and `/health` say.
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float32Type, Float64Type};
@@ -17,19 +18,16 @@ use trainyard_models::{Prediction, Predictor};
 use trainyard_signature::enforce::{Casting, Enforced, Enforcer, Protocol};
 use trainyard_signature::model::InputExample;
 
-use crate::answer;
+use crate::compare::compare;
 use crate::error::{Error, Result};
 use crate::options::ServeOptions;
-use crate::panics;
 use crate::python::{Failed, Pool, Question, Wanted};
-use crate::slot::{Engine, Served};
+use crate::served_model::{Engine, ServedModel};
+use crate::{answer, blocking, signature_probe};
 
 /// Predictions of the input example before a model takes requests: the first ones fault in its
 /// pages and fill its caches, so that no request has to wait for that.
 const WARM_UP_RUNS: usize = 8;
-
-/// How far a number may be from the recorded one: libraries compute in 32 bits, in another order.
-const TOLERANCE: f64 = 1e-5;
 
 /// Bytes of an example that is shown. People log whole tables as examples; a page holds some rows.
 const SHOWN_BYTES_MAX: usize = 256 << 10;
@@ -71,10 +69,10 @@ impl From<Error> for Failure {
 
 /// Lets the model predict its own input example; gives it back unless it failed.
 pub(crate) async fn verify(
-    served: Served,
+    served: ServedModel,
     examples: Examples,
     options: &ServeOptions,
-) -> Result<Served> {
+) -> Result<ServedModel> {
     let Examples { request, answer: recorded } = examples;
     let has_recorded = recorded.is_some();
     let (mut served, tried) = match request {
@@ -100,6 +98,7 @@ pub(crate) async fn verify(
     if options.require_verified {
         return Err(Error::Unverified { reason: reason() });
     }
+    let mut served = signature_probe::check(served).await?;
     tracing::warn!(
         what = silent.what,
         detail = silent.detail,
@@ -112,19 +111,19 @@ pub(crate) async fn verify(
 }
 
 /// The model with its example to show, unless that is large.
-fn shown(served: Served, example: String) -> Served {
+fn shown(served: ServedModel, example: String) -> ServedModel {
     let example = (example.len() <= SHOWN_BYTES_MAX).then_some(example);
     // Python writes missing values in a way that browsers do not read.
     let example = example.map(|payload| InputExample { payload }).and_then(|e| e.to_json());
-    Served { example: example.map(|example| example.to_string()), ..served }
+    ServedModel { example: example.map(|example| example.to_string()), ..served }
 }
 
 async fn try_out(
-    served: Served,
+    served: ServedModel,
     example: &str,
     recorded: Option<Value>,
     options: &ServeOptions,
-) -> Result<(Served, Result<(), Failure>)> {
+) -> Result<(ServedModel, Result<(), Failure>)> {
     let request = match read(&served, example, options) {
         Ok(request) => request,
         Err(silent) => return Ok((served, Err(Failure::Silent(silent)))),
@@ -135,24 +134,20 @@ async fn try_out(
         let tried = answer.and_then(|answer| Ok(compare(&answer, recorded.as_ref())?));
         return Ok((served, tried));
     }
-    let task = tokio::task::spawn_blocking(move || {
-        let tried = panics::caught(|| match &served.engine {
+    let work = move || {
+        let tried = match &served.engine {
             Engine::Native(predictor) => native(&served, &**predictor, &request, bytes_max)
                 .and_then(|answer| Ok(compare(&answer, recorded.as_ref())?)),
-            Engine::Python(_) => Err(Error::Broken("verifying a model").into()),
-        });
+            Engine::Python(_) => Err(Error::Broken("predicting the input example").into()),
+        };
         (served, tried)
-    });
-    let (served, tried) = task.await.map_err(|_stopping| Error::Broken("verifying a model"))?;
-    let tried = tried.map_err(|panicked| Error::Panicked {
-        what: "predicting the input example",
-        place: panicked.to_string(),
-    })?;
-    Ok((served, tried))
+    };
+    let tried = blocking::run(work).await;
+    tried.map_err(|ended| ended.during("predicting the input example"))
 }
 
 /// The example as a request. It was written by MLflow, so what MLflow casts is no mistake in it.
-fn read(served: &Served, example: &str, options: &ServeOptions) -> Result<Enforced, Silent> {
+fn read(served: &ServedModel, example: &str, options: &ServeOptions) -> Result<Enforced, Silent> {
     let request = served.scoring.json(example.as_bytes(), Protocol::Invocations);
     let request = request.or_else(|_strictly| {
         let (signature, limits) = (served.mlmodel.signature.as_ref(), &options.limits.content);
@@ -166,9 +161,8 @@ fn read(served: &Served, example: &str, options: &ServeOptions) -> Result<Enforc
 }
 
 /// What it means that the model did not predict the example, which fits the signature if there is one.
-fn refused(served: &Served, reason: String) -> Failure {
-    let signature = served.mlmodel.signature.as_ref();
-    if signature.is_some_and(|signature| signature.inputs.is_some()) {
+fn refused(served: &ServedModel, reason: String) -> Failure {
+    if served.inputs().is_some() {
         return broken(reason).into();
     }
     Failure::Silent(Silent {
@@ -179,7 +173,7 @@ fn refused(served: &Served, reason: String) -> Failure {
 
 /// The answer to the example, which must be the same each time.
 fn native(
-    served: &Served,
+    served: &ServedModel,
     predictor: &dyn Predictor,
     request: &Enforced,
     bytes_max: usize,
@@ -240,10 +234,10 @@ fn numbers(values: &ArrayRef) -> usize {
 }
 
 /// The answer of a Python model; it may well be another each time.
-async fn python(pool: &Pool, served: &Served, request: &Enforced) -> Result<Vec<u8>, Failure> {
-    let schema = served.mlmodel.signature.as_ref().and_then(|signature| signature.inputs.as_ref());
+async fn python(pool: &Pool, served: &ServedModel, request: &Enforced) -> Result<Vec<u8>, Failure> {
     let wanted = Wanted { scoring: true, columns: true };
-    let question = Question::new(request, schema, wanted).map_err(|e| broken(e.to_string()))?;
+    let question =
+        Question::new(request, served.inputs(), wanted).map_err(|e| broken(e.to_string()))?;
     match pool.ask(question).await {
         Ok(answered) => Ok(answered.scoring.to_vec()),
         Err(Failed::Refused { body, .. }) => {
@@ -253,67 +247,5 @@ async fn python(pool: &Pool, served: &Served, request: &Enforced) -> Result<Vec<
             Err(Error::Python { reason, is_final: false }.into())
         }
         Err(other) => Err(broken(format!("{other:?}")).into()),
-    }
-}
-
-fn compare(answer: &[u8], recorded: Option<&Value>) -> Result<()> {
-    let Some(recorded) = recorded else { return Ok(()) };
-    let answer: Value = serde_json::from_slice(answer)
-        .map_err(|error| broken(format!("its answer cannot be compared: {error}")))?;
-    difference(&answer, recorded, "").map_or(Ok(()), |difference| {
-        Err(broken(format!(
-            "the answer is not the one in serving_output_example.json: {difference}"
-        )))
-    })
-}
-
-/// The first place at which two answers differ, if they do.
-fn difference(ours: &Value, recorded: &Value, at: &str) -> Option<String> {
-    let differ = || Some(format!("{at} is {ours}, recorded is {recorded}"));
-    match (ours, recorded) {
-        (Value::Number(left), Value::Number(right)) => {
-            let (left, right) = (left.as_f64()?, right.as_f64()?);
-            let close = (left - right).abs() <= TOLERANCE * right.abs().max(1e-6);
-            if close { None } else { differ() }
-        }
-        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
-            left.iter().zip(right).enumerate().find_map(|(index, (left, right))| {
-                difference(left, right, &format!("{at}[{index}]"))
-            })
-        }
-        (Value::Object(left), Value::Object(right)) if left.len() == right.len() => {
-            left.iter().find_map(|(key, value)| match right.get(key) {
-                Some(other) => difference(value, other, &format!("{at}.{key}")),
-                None => differ(),
-            })
-        }
-        (left, right) if left == right => None,
-        _ => differ(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn answers_are_compared_value_by_value() {
-        let recorded = json!({ "predictions": [{ "label": "a", "p": [0.25, 0.0] }, 3] });
-        let close = json!({ "predictions": [{ "label": "a", "p": [0.250_000_1, 1e-12] }, 3.0] });
-        assert_eq!(difference(&close, &recorded, ""), None);
-        for other in [
-            json!({ "predictions": [{ "label": "b", "p": [0.25, 0.0] }, 3] }),
-            json!({ "predictions": [{ "label": "a", "p": [0.2501, 0.0] }, 3] }),
-            json!({ "predictions": [{ "label": "a", "p": [0.25, 0.0] }] }),
-            json!({ "predictions": [{ "label": "a", "q": [0.25, 0.0] }, 3] }),
-            json!({ "predictions": null }),
-        ] {
-            assert!(difference(&other, &recorded, "").is_some(), "{other}");
-        }
-        let other = json!({ "predictions": [{ "label": "a", "p": [0.25, 1] }, 3] });
-        let found = difference(&other, &recorded, "").unwrap();
-        assert_eq!(found, ".predictions[0].p[1] is 1, recorded is 0.0");
     }
 }

@@ -13,23 +13,23 @@ use trainyard_mlflow::resolve::ResolvedModel;
 use trainyard_mlflow::secrets::hide;
 
 use crate::clock;
+use crate::endpoint::{Checked, Endpoint, Reload};
 use crate::error::Error;
 use crate::load;
 use crate::metrics::Metrics;
 use crate::options::ServeOptions;
-use crate::slot::{Checked, Reload, Slot};
 
 /// Between attempts to load the first model: soon at first, then not more often than this.
-const FIRST_RETRY: Duration = Duration::from_millis(250);
+const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// A version that failed is tried again after this, or at once when it is asked for: it is
 /// probably broken, but a download may also have been cut off.
-const FAILED_RETRY: Duration = Duration::from_mins(1);
+const RETRY_FAILED_MIN: Duration = Duration::from_mins(1);
 
-/// Watches one slot until the server stops.
+/// Watches one endpoint until the server stops.
 pub(crate) struct Watcher {
-    pub(crate) slot: Arc<Slot>,
+    pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) tracking: Option<Tracking>,
     pub(crate) options: Arc<ServeOptions>,
     pub(crate) metrics: Arc<Metrics>,
@@ -57,7 +57,7 @@ impl Identity {
 
 impl Watcher {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let mut retry = FIRST_RETRY;
+        let mut retry = RETRY_MIN;
         let mut waiting: Option<Reload> = None;
         loop {
             let forced = waiting.is_some();
@@ -69,19 +69,19 @@ impl Watcher {
                 // Whoever asked may have gone.
                 let _gone = waiting.send(checked.clone());
             }
-            let pause = if self.slot.current().is_none() {
+            let pause = if self.endpoint.current().is_none() {
                 let pause = retry;
                 retry = (retry * 2).min(RETRY_MAX);
                 Some(pause)
             } else {
-                self.slot.source.can_move().then(|| jittered(self.options.poll_interval))
+                self.endpoint.source.can_move().then(|| jittered(self.options.poll_interval))
             };
             waiting = tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep_or_forever(pause) => None,
                 reload = self.reloads.recv() => match reload {
                     Some(reload) => Some(reload),
-                    // The slot is gone, and with it the server.
+                    // The endpoint is gone, and with it the server.
                     None => return,
                 },
             };
@@ -91,17 +91,17 @@ impl Watcher {
     /// One look: what should serve, and if it is something new, does it work?
     async fn check(&mut self, forced: bool) -> Checked {
         let tracking = self.tracking.as_ref();
-        let resolved = match load::resolve(&self.slot.source, tracking).await {
+        let resolved = match load::resolve(&self.endpoint.source, tracking).await {
             Ok(resolved) => resolved,
             Err(error) => return self.cannot_ask(&error),
         };
-        let current = self.slot.current();
+        let current = self.endpoint.current();
         let identity = Identity::of(&resolved);
         let serves =
             current.as_ref().is_some_and(|current| Identity::of(&current.resolved) == identity);
         let is_folder = resolved.version.is_none();
         if serves && !(forced && is_folder) {
-            let mut status = self.slot.status();
+            let mut status = self.endpoint.status();
             // The alias may have been moved back from a version that failed.
             status.last_error = None;
             status.last_error_at = None;
@@ -114,20 +114,20 @@ impl Watcher {
             && *failed == identity
             && !forced
             && current.is_some()
-            && when.elapsed() < FAILED_RETRY
+            && when.elapsed() < RETRY_FAILED_MIN
         {
-            let error = self.slot.status().last_error.clone();
+            let error = self.endpoint.status().last_error.clone();
             return Checked::Failed(error.unwrap_or_default());
         }
         let started = Instant::now();
         match load::load(resolved, tracking, &self.options).await {
             Ok(served) => {
                 let version = Arc::clone(&served.version);
-                self.slot.swap(served);
+                self.endpoint.swap(served);
                 self.failed = None;
                 self.metrics.swaps_succeeded.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(
-                    model = self.slot.name,
+                    model = self.endpoint.name,
                     version = &*version,
                     seconds = started.elapsed().as_secs_f64(),
                     "serving"
@@ -146,18 +146,18 @@ impl Watcher {
 
     fn cannot_ask(&self, error: &Error) -> Checked {
         let message = hide(&error.with_hint()).into_owned();
-        let serving = self.slot.current().is_some();
+        let serving = self.endpoint.current().is_some();
         tracing::warn!(
-            model = self.slot.name,
+            model = self.endpoint.name,
             serving,
             error = message,
             "the registry cannot be asked"
         );
-        let mut status = self.slot.status();
+        let mut status = self.endpoint.status();
         if serving {
             status.warning = Some(format!(
                 "cannot ask the registry for {}, the model served may be out of date: {message}",
-                self.slot.source.describe()
+                self.endpoint.source.describe()
             ));
         } else {
             status.last_error = Some(message.clone());
@@ -174,15 +174,15 @@ impl Watcher {
             None => identity.artifact_uri.clone(),
         };
         let message = hide(&format!("{what} cannot be served: {}", error.with_hint())).into_owned();
-        let keeps = self.slot.current().map(|served| Arc::clone(&served.version));
+        let keeps = self.endpoint.current().map(|served| Arc::clone(&served.version));
         tracing::error!(
-            model = self.slot.name,
+            model = self.endpoint.name,
             error = message,
             keeps = keeps.as_deref(),
             "not swapped"
         );
         self.metrics.swaps_failed.fetch_add(1, Ordering::Relaxed);
-        let mut status = self.slot.status();
+        let mut status = self.endpoint.status();
         status.warning = None;
         status.last_error = Some(message.clone());
         status.last_error_at = Some(clock::now());

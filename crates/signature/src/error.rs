@@ -27,9 +27,13 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// A schema, a signature or an example that cannot be: what, which value, what is allowed.
+    /// A schema or a signature that cannot be: what, which value, what is allowed. Whoever wrote it down
+    /// has to change it.
     #[error("{0}")]
-    Invalid(String),
+    Schema(String),
+    /// Data for which MLflow has no type, or no form in a request: which column or value.
+    #[error("{0}")]
+    Data(String),
     /// A value of ours that has no form in JSON or YAML: a mistake of the program, not of its user.
     #[error("{0}")]
     Internal(String),
@@ -47,9 +51,14 @@ impl Advise for Error {
 }
 
 impl Error {
-    /// What cannot be, said by a caller's data or file.
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::Invalid(message.into())
+    /// A schema that cannot be.
+    pub(crate) fn schema(message: impl Into<String>) -> Self {
+        Self::Schema(message.into())
+    }
+
+    /// Data that has no place in a schema or a request.
+    pub(crate) fn data(message: impl Into<String>) -> Self {
+        Self::Data(message.into())
     }
 
     /// A mistake of the program.

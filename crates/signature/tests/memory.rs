@@ -37,9 +37,11 @@ fn tensor() -> Enforcer {
     Enforcer::new(Some(&signature), Casting::Lossless, Limits::default())
 }
 
-/// `head`, then `part` as often as the body's length allows, then `tail`.
+/// `head`, then `part` as often as the body's length allows, then `tail`. `COUNT` in the head becomes the
+/// number of values, one more than there are parts.
 fn filled(head: &str, part: &str, tail: &str) -> String {
     let count = (BODY_BYTES - head.len() - tail.len()) / part.len();
+    let head = head.replace("COUNT", &(count + 1).to_string());
     format!("{head}{}{tail}", part.repeat(count))
 }
 
@@ -49,13 +51,13 @@ enum As {
     Json,
     Predict,
     Csv,
-    Inference,
+    OpenInference,
 }
 
 type Body = (&'static str, &'static str, &'static str);
 
 /// Head, repeated part and tail of each body, and how it is read.
-const BODIES: [(As, Body); 27] = [
+const BODIES: [(As, Body); 34] = [
     (As::Csv, ("", ",", "\n")),
     (As::Csv, ("c0,c1\n1,2\n", ",", "\n")),
     (As::Csv, ("c0\n", "1\n", "")),
@@ -81,11 +83,69 @@ const BODIES: [(As, Body); 27] = [
     (As::Json, ("{\"unknown\": [", "[],", "0], \"inputs\": {\"c0\": [1]}}")),
     (As::Predict, ("[", "{\"c0\":1},", "{\"c0\":1}]")),
     (
-        As::Inference,
+        As::OpenInference,
         ("{\"inputs\": [{\"name\": \"c0\", \"shape\": [1], \"data\": [", "0,", "0]}]}"),
     ),
-    (As::Inference, ("{\"inputs\": [", "{},", "{}]}")),
-    (As::Inference, ("{\"inputs\": [{\"name\": \"c0\", \"shape\": [", "0,", "0], \"data\": []}]}")),
+    // Datatypes that are kept, and shapes that are true.
+    (
+        As::OpenInference,
+        (
+            "{\"inputs\": [{\"name\": \"c0\", \"shape\": [COUNT], \"datatype\": \"FP32\", \"data\": [",
+            "0,",
+            "0]}]}",
+        ),
+    ),
+    (
+        As::OpenInference,
+        (
+            "{\"inputs\": [{\"name\": \"c0\", \"shape\": [COUNT, 1], \"datatype\": \"BYTES\", \"data\": [",
+            "\"\",",
+            "\"\"]}]}",
+        ),
+    ),
+    (
+        As::OpenInference,
+        (
+            "{\"inputs\": [{\"name\": \"c0\", \"shape\": [COUNT, 1], \"datatype\": \"INT64\", \"data\": [",
+            "[0],",
+            "[0]]}]}",
+        ),
+    ),
+    // Values that are none of the datatype, and shapes that are not true.
+    (
+        As::OpenInference,
+        (
+            "{\"inputs\": [{\"name\": \"c0\", \"shape\": [COUNT], \"datatype\": \"INT64\", \"data\": [",
+            "\"\",",
+            "\"\"]}]}",
+        ),
+    ),
+    (
+        As::OpenInference,
+        (
+            "{\"inputs\": [{\"name\": \"t\", \"shape\": [1000000, 1000], \"datatype\": \"FP64\", \"data\": [",
+            "[],",
+            "[]]}]}",
+        ),
+    ),
+    // Many inputs.
+    (
+        As::OpenInference,
+        (
+            "{\"inputs\": [",
+            "{\"name\":\"\",\"shape\":[1],\"data\":[1]},",
+            "{\"name\": \"c0\", \"shape\": [1], \"data\": [1]}]}",
+        ),
+    ),
+    (
+        As::OpenInference,
+        ("{\"inputs\": [{\"name\": \"c0\", \"shape\": [1], \"data\": [", "[[[[[[", "]]]]]]]}]}"),
+    ),
+    (As::OpenInference, ("{\"inputs\": [", "{},", "{}]}")),
+    (
+        As::OpenInference,
+        ("{\"inputs\": [{\"name\": \"c0\", \"shape\": [", "0,", "0], \"data\": []}]}"),
+    ),
 ];
 
 /// The highest memory of this process so far.
@@ -114,7 +174,9 @@ fn attack(number: usize) {
             enforcer.json(body.as_bytes(), Protocol::Predict).map(|e| e.batch.num_rows())
         }
         As::Csv => enforcer.csv(body.as_bytes()).map(|e| e.batch.num_rows()),
-        As::Inference => enforcer.inference(body.as_bytes()).map(|(_, e)| e.batch.num_rows()),
+        As::OpenInference => {
+            enforcer.json(body.as_bytes(), Protocol::OpenInference).map(|e| e.batch.num_rows())
+        }
     };
     println!("TOOK {} {rows:?}", peak_bytes() - before);
 }

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use trainyard_net::{Arrival, Protocols};
 
-use super::handle;
+use super::handle::handle;
 use crate::server::Server;
 
 /// Serves connections until `stop`, then lets requests in flight finish.

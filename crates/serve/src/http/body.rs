@@ -61,12 +61,12 @@ pub(crate) fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
     }
 }
 
-/// All bytes of the body, unless there are more than `limit`. What is held meanwhile is added to `share`.
+/// All bytes of the body, unless there are more than `limit`. What is held meanwhile is added to `memory`.
 pub(crate) async fn read(
     headers: &HeaderMap,
     mut body: Paced,
     limit: usize,
-    share: &mut Share,
+    memory: &mut Share,
 ) -> Result<Bytes, Refusal> {
     let claimed = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if claimed.is_some_and(|length: usize| length > limit) {
@@ -85,7 +85,7 @@ pub(crate) async fn read(
             return Err(Refusal::TooLarge { limit });
         }
         if length > SMALL_BYTES_MAX {
-            share.resize(length as u64)?;
+            memory.resize(length as u64)?;
         }
         // A small body is one frame, which needs no copy.
         if first.is_empty() && more.is_none() {

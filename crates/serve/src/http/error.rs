@@ -9,9 +9,10 @@ use serde::Serialize;
 use trainyard_mlflow::ErrorCode;
 use trainyard_signature::enforce::{Rejection, Step, Violation};
 
+use super::response::{JSON, Response, TEXT, response};
+use crate::answer::TooLarge;
+use crate::blocking::Ended;
 use crate::python::Failed;
-
-use super::{JSON, Response, TEXT, response};
 
 /// A refused request.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(crate) enum Refusal {
     Broken(String),
     /// The body came more slowly than it may; the sentence says how slowly.
     TooSlow(String),
-    /// No place for the connection: it is only there for probes.
+    /// The connection is beyond the limit: it is only there for probes.
     Crowded,
     /// The body did not arrive, or the answer was not ready, in time.
     Timeout(Duration),
@@ -75,6 +76,22 @@ fn is_zero(count: &usize) -> bool {
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
         Self::Content(Box::new(rejection))
+    }
+}
+
+impl From<TooLarge> for Refusal {
+    fn from(too_large: TooLarge) -> Self {
+        Self::bad(too_large.to_string())
+    }
+}
+
+impl From<Ended> for Refusal {
+    /// What broke off on a thread of its own breaks off here as well: whoever answers the request waits for it.
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Panicked(panicked) => panicked.go_on(),
+            Ended::Stopping => Self::Internal("the server is stopping"),
+        }
     }
 }
 

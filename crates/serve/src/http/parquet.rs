@@ -14,16 +14,16 @@ use super::error::Refusal;
 const UNPACKED_BYTES_MAX: u64 = 256 << 20;
 
 /// Reads a Parquet file as a data frame. Only the columns of the signature are decoded; what they take
-/// is added to `share`.
+/// is added to `memory`.
 pub(crate) fn read(
     enforcer: &Enforcer,
     body: &Bytes,
-    share: &mut Share,
+    memory: &mut Share,
 ) -> Result<Enforced, Refusal> {
     let known: Option<HashSet<&str>> = enforcer.column_names().map(Iterator::collect);
     let wanted = |name: &str| known.as_ref().is_none_or(|known| known.contains(name));
     let limits = BodyLimits { bytes_max: UNPACKED_BYTES_MAX, rows_max: enforcer.rows_max() };
-    let table = read_parquet_body(body, wanted, limits, share).map_err(|error| match error {
+    let table = read_parquet_body(body, wanted, limits, memory).map_err(|error| match error {
         BodyError::NoRoom(full) => full.into(),
         error => Refusal::bad(format!("Failed to parse input as Parquet: {error}")),
     })?;

@@ -21,7 +21,7 @@ use trainyard_base::file::{Access, NewFile, UNFINISHED};
 use trainyard_base::words::log_columns;
 use trainyard_models::Prediction;
 
-use super::Entry;
+use super::entry::Entry;
 use crate::answer;
 
 /// Why a segment is not written.

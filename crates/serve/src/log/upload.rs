@@ -23,7 +23,7 @@ use crate::options::LogStore;
 const WAITING_MAX: usize = 64;
 
 /// Attempts for one segment, the pause before the second, and how long one may take.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS_MAX: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(250);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -105,7 +105,7 @@ async fn upload(path: &FilePath, store: &LogStore) -> Result<(), Failure> {
                 source: std::io::Error::other("the object store takes too long"),
             },
         };
-        if attempt == ATTEMPTS {
+        if attempt == ATTEMPTS_MAX {
             return Err(error);
         }
         tracing::warn!(%error, attempt, "a segment of predictions is not uploaded yet");

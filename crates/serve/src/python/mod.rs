@@ -7,71 +7,16 @@
 
 mod environment;
 mod exchange;
+mod failed;
 mod group;
 mod pool;
 mod process;
 mod queue;
 mod requirements;
+mod start;
 mod variables;
 
-use std::path::Path;
-use std::time::Duration;
-
 pub(crate) use exchange::{Question, Wanted};
-pub(crate) use pool::{Failed, Pool};
-
-use environment::Requirements;
-use process::Launch;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-use trainyard_base::TemporaryFolder;
-use trainyard_signature::model::MlModel;
-
-use crate::error::{Error, Result};
-use crate::options::PythonOptions;
-
-/// Importing MLflow and the model's libraries takes seconds, on a busy machine tens of them.
-const START_TIMEOUT: Duration = Duration::from_mins(3);
-
-/// Starts workers for a model folder. `fetched` is the folder when it is a temporary one: workers
-/// that are started later read it again.
-pub(crate) async fn start(
-    folder: &Path,
-    fetched: Option<TemporaryFolder>,
-    mlmodel: &MlModel,
-    options: &PythonOptions,
-) -> Result<Pool> {
-    // Otherwise workers, which are of the same user, could read the environment and the memory of this
-    // process, and the passwords in them. Against one that runs as root it is no help.
-    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(%error, "Python workers may read this process");
-    }
-    let interpreter = if let Some(interpreter) = &options.interpreter {
-        interpreter.clone()
-    } else {
-        let flavor = mlmodel.flavors.python_function.as_ref();
-        let version = flavor.and_then(|flavor| flavor.python_version.as_deref());
-        let interpreter = async {
-            let requirements = Requirements::read(folder, version)?;
-            environment::interpreter(&requirements, &options.cache_dir).await
-        };
-        interpreter.await.map_err(|reason| Error::Environment { reason })?
-    };
-    let directory = TemporaryFolder::create("python").map_err(Error::temporary)?;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let launch = Launch {
-        interpreter,
-        // Workers run elsewhere, so a relative path would mean another folder to them.
-        folder: std::path::absolute(folder)
-            .map_err(|source| Error::Io { path: folder.to_owned(), source })?,
-        directory: directory.path().to_owned(),
-        memory_bytes_max: options.memory_bytes_max.unwrap_or(0),
-        threads: (cores / options.workers.max(1)).max(1),
-        start_timeout: START_TIMEOUT,
-        variables: variables::for_workers(&options.variables),
-    };
-    launch.prepare().map_err(|source| Error::Io { path: directory.path().to_owned(), source })?;
-    let kept = fetched.into_iter().chain([directory]).collect();
-    Pool::start(options, launch, kept)
-        .await
-        .map_err(|failure| Error::Python { reason: failure.reason, is_final: failure.is_final })
-}
+pub(crate) use failed::Failed;
+pub(crate) use pool::Pool;
+pub(crate) use start::start;

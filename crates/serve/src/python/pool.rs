@@ -9,36 +9,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
 use trainyard_base::TemporaryFolder;
 
 use super::exchange::{Answered, Outcome, Question};
+use super::failed::Failed;
 use super::process::{Failure, Launch, Worker, resident_bytes};
 use super::queue::{Job, Queue};
 use crate::options::PythonOptions;
 
 /// Pause before a worker that died is started again, at first and at most.
-const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-
-/// Why there are no predictions.
-#[derive(Debug, Clone)]
-pub(crate) enum Failed {
-    /// The model raised; MLflow's status and body.
-    Refused { status: u16, body: Bytes },
-    /// Too many requests wait.
-    Overloaded,
-    /// It took longer than allowed.
-    Timeout(Duration),
-    /// It needed more memory than allowed.
-    OutOfMemory { bytes_max: u64 },
-    /// Two workers died over it.
-    Died(String),
-    /// No worker runs, and none can be started.
-    NoWorkers(String),
-}
 
 /// Workers of one model version. They end when it is dropped.
 #[derive(Debug)]
@@ -168,7 +151,7 @@ enum End {
 
 /// Keeps one worker alive until the queue is closed.
 async fn keep(shared: Arc<Shared>, mut first: Option<Worker>) {
-    let mut pause = PAUSE_FIRST;
+    let mut pause = PAUSE_MIN;
     loop {
         let worker = match first.take() {
             Some(worker) => worker,
@@ -257,14 +240,14 @@ async fn answer(shared: &Shared, worker: &mut Worker, job: Job, pause: &mut Dura
     let asked = tokio::time::timeout(limit, worker.ask(&job.question)).await;
     let (answer, usable) = match asked {
         Ok(Ok((Outcome::Answered { scoring, kind, width }, body))) => {
-            *pause = PAUSE_FIRST;
+            *pause = PAUSE_MIN;
             match Answered::parse(&body, scoring, kind, width) {
                 Ok(answered) => (Ok(answered), true),
                 Err(error) => (Err(Failed::Died(format!("not understood: {error}"))), false),
             }
         }
         Ok(Ok((Outcome::Refused { status }, body))) => {
-            *pause = PAUSE_FIRST;
+            *pause = PAUSE_MIN;
             (Err(Failed::Refused { status, body }), true)
         }
         Ok(Ok((Outcome::OutOfMemory, _))) => {

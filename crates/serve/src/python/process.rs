@@ -24,8 +24,8 @@ use super::variables::Variables;
 const SCRIPT: &str = include_str!("worker.py");
 
 /// Lines of standard error that are kept for error messages, and how much of each.
-const TAIL_LINES: usize = 30;
-const TAIL_LINE_BYTES: usize = 400;
+const TAIL_LINES_MAX: usize = 30;
+const TAIL_LINE_BYTES_MAX: usize = 400;
 
 /// How a worker is started.
 #[derive(Debug)]
@@ -68,9 +68,9 @@ pub(crate) struct Tail(Arc<Mutex<VecDeque<String>>>);
 
 impl Tail {
     fn push(&self, line: &str) {
-        let end = line.floor_char_boundary(TAIL_LINE_BYTES);
+        let end = line.floor_char_boundary(TAIL_LINE_BYTES_MAX);
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() == TAIL_LINES {
+        if lines.len() == TAIL_LINES_MAX {
             lines.pop_front();
         }
         lines.push_back(line.get(..end).unwrap_or_default().to_owned());

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::exchange::{Answered, Question};
-use super::pool::Failed;
+use super::failed::Failed;
 
 /// A request that waits for a worker.
 #[derive(Debug)]

@@ -20,6 +20,8 @@ const RECORDED: &str = "serving_output_example.json";
 enum Does {
     Zeros,
     Refuses,
+    /// Unless there are none.
+    RefusesRows,
     NoNumbers,
 }
 
@@ -28,7 +30,12 @@ impl Predictor for Does {
         let rows = input.num_rows();
         match self {
             Self::Zeros => Ok(Prediction::Column(Arc::new(Int64Array::from(vec![0; rows])))),
-            Self::Refuses => Err(Error::Input("no such rows, please".to_owned())),
+            Self::RefusesRows if rows == 0 => {
+                Ok(Prediction::Column(Arc::new(Int64Array::from(vec![0; rows]))))
+            }
+            Self::Refuses | Self::RefusesRows => {
+                Err(Error::Input("no such rows, please".to_owned()))
+            }
             Self::NoNumbers => {
                 Ok(Prediction::Column(Arc::new(Float64Array::from(vec![f64::NAN; rows]))))
             }
@@ -145,6 +152,19 @@ async fn a_model_that_fails_at_what_its_signature_promises_is_refused() {
     let health = verdict(folder.path(), Does::Refuses, false).await;
     assert_eq!((&health["status"], &health["verified"]), (&"ok".into(), &false.into()));
     assert!(health["unverified_reason"].as_str().unwrap().contains("no signature"), "{health}");
+}
+
+#[tokio::test]
+async fn a_model_that_takes_nothing_of_its_signature_is_refused_without_an_example() {
+    let folder = copied();
+    std::fs::remove_file(folder.path().join(EXAMPLE)).unwrap();
+    let health = verdict(folder.path(), Does::Refuses, false).await;
+    assert_eq!(health["status"], "failed", "{health}");
+    let said = health["reason"].as_str().unwrap();
+    assert!(said.contains("does not take what its signature says: no such rows"), "{said}");
+    // One that only minds the values that were made up is not known to refuse those of requests.
+    let health = verdict(folder.path(), Does::RefusesRows, false).await;
+    assert_eq!((&health["status"], &health["verified"]), (&"ok".into(), &false.into()), "{health}");
 }
 
 #[tokio::test]

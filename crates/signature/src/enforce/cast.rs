@@ -2,9 +2,21 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use trainyard_base::json::Number;
 
-use super::context::Casting;
-use super::json::Number;
+use crate::model::DataType;
+
+/// How far a value may be from its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Casting {
+    /// The JSON type must be the signature's: no text for a number, no `true` for 1.
+    Strict,
+    /// What upstream casts, as long as nothing is lost: `"5.1"` is 5.1, `1.5` is not an integer.
+    #[default]
+    Lossless,
+    /// What upstream casts, as it casts it: 1.5 becomes 1, overflows wrap.
+    Upstream,
+}
 
 /// Why a value does not become what the signature says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +55,28 @@ impl Refusal {
 }
 
 type Result<T> = std::result::Result<T, Refusal>;
+
+/// Whether a column of this type has a value for "missing" even when it is required: a missing number is a
+/// NaN to every library, a missing date a NaT.
+pub(crate) fn holds_missing(data_type: &DataType) -> bool {
+    use DataType::{Any, Datetime, Double, Float, String};
+    matches!(data_type, Float | Double | Datetime | String | Any)
+}
+
+/// Whether a value of a column may be null; `nested` are values within arrays, objects and maps.
+pub(crate) fn takes_null(
+    data_type: &DataType,
+    required: bool,
+    nested: bool,
+    casting: Casting,
+) -> bool {
+    match data_type {
+        DataType::Any => true,
+        DataType::Boolean => !required || casting == Casting::Upstream,
+        _ if holds_missing(data_type) => !required || !nested,
+        _ => !required,
+    }
+}
 
 /// The largest whole number up to which a double holds every one.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;

@@ -1,21 +1,10 @@
 //! What one request is read with: its rules, and what was found wrong so far.
 
+use super::cast::Casting;
 use super::names::numpy_name;
 use super::plan::{Content, Input};
 use super::rejection::{Rejection, Step, Violation, shorten};
 use crate::model::DataType;
-
-/// How far a value may be from its type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Casting {
-    /// The JSON type must be the signature's: no text for a number, no `true` for 1.
-    Strict,
-    /// What upstream casts, as long as nothing is lost: `"5.1"` is 5.1, `1.5` is not an integer.
-    #[default]
-    Lossless,
-    /// What upstream casts, as it casts it: 1.5 becomes 1, overflows wrap.
-    Upstream,
-}
 
 /// What a request may be at most. The size of the body is the caller's to limit.
 #[derive(Debug, Clone)]
@@ -85,53 +74,53 @@ impl<'e> Context<'e> {
 
     /// Notes that a value does not become its type.
     #[cold]
-    pub(crate) fn report_cast(&mut self, value: &str, data_type: &DataType, problem: String) {
+    pub(crate) fn report_cast(
+        &mut self,
+        value: &str,
+        data_type: &DataType,
+        problem: impl FnOnce() -> String,
+    ) {
         // Upstream names columns, not tensors.
-        if let (None, Some(column_type)) = (&self.first_cast, self.column_type) {
+        if let (None, Some(column_type), false) =
+            (&self.first_cast, self.column_type, self.is_full())
+        {
             self.first_cast = Some((self.column.to_owned(), numpy_name(column_type)));
         }
-        self.report(Violation {
-            column: (!self.column.is_empty()).then(|| self.column.to_owned()),
-            row: Some(self.row),
+        let (column, row) = (self.column, self.row);
+        self.report(|| Violation {
+            column: (!column.is_empty()).then(|| column.to_owned()),
+            row: Some(row),
             value: Some(shorten(value)),
             expected: Some(data_type.to_string()),
-            problem,
+            problem: problem(),
         });
     }
 
-    /// Notes anything else that is wrong.
+    /// Notes anything else that is wrong. What is only counted, as much was told already, nobody puts
+    /// into words.
     #[cold]
-    pub(crate) fn report(&mut self, violation: Violation) {
-        self.total += 1;
-        if self.violations.len() < self.limits.violations_max {
-            self.violations.push(violation);
+    pub(crate) fn report(&mut self, violation: impl FnOnce() -> Violation) {
+        if !self.is_full() {
+            self.violations.push(violation());
         }
-    }
-
-    /// Whether more violations are only counted, so that nobody needs to put them into words.
-    pub(crate) fn is_full(&self) -> bool {
-        self.violations.len() >= self.limits.violations_max
-    }
-
-    /// Counts a violation that is not told.
-    pub(crate) fn count(&mut self) {
         self.total += 1;
+    }
+
+    fn is_full(&self) -> bool {
+        self.violations.len() >= self.limits.violations_max
     }
 
     /// Notes something wrong with a row as a whole.
     #[cold]
     pub(crate) fn report_row(&mut self, problem: impl FnOnce() -> String) {
-        if self.is_full() {
-            return self.count();
-        }
-        let violation = Violation {
+        let row = Some(self.row);
+        self.report(|| Violation {
             column: None,
-            row: Some(self.row),
+            row,
             value: None,
             expected: None,
             problem: problem(),
-        };
-        self.report(violation);
+        });
     }
 
     /// Nothing wrong so far.

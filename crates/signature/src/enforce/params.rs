@@ -1,8 +1,8 @@
 //! Inference params against their part of the signature.
 
 use serde_json::{Map, Value};
+use trainyard_base::json::{Kind, Reader};
 
-use super::json::{Kind, Reader};
 use super::rejection::{Rejection, Step, Violation, shorten};
 use super::request::{Result as Read, Stop};
 use crate::model::{DataType, ParamSpec};

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema as ArrowSchema, SchemaRef};
 
-use super::column::Column;
-use super::context::Context;
-use super::json::{Reader, Syntax};
 use super::names::{schema_text, shape_text};
-use super::request::UNKNOWN_COLUMNS_MAX;
-use super::tensor::Tensor;
+use super::rejection::Rejection;
 use crate::model::{ColSpec, DataType, Schema, TensorSpec};
+
+/// Columns beyond those of the model that a request may have. They are read past, so they are
+/// nobody's data; but their names must be held to find the others.
+pub(crate) const UNKNOWN_COLUMNS_MAX: usize = 10_000;
 
 /// Up to this many columns a walk over the names is faster than a hash.
 const WALK_MAX: usize = 8;
@@ -54,7 +55,7 @@ impl Input {
 pub(crate) struct Plan {
     pub(crate) inputs: Vec<Input>,
     pub(crate) named: bool,
-    /// Columns that are known by their place: they have no names, or those that pandas gives to
+    /// Columns that are known by their position: they have no names, or those that pandas gives to
     /// columns without, 0, 1, 2, ….
     pub(crate) by_position: bool,
     pub(crate) tensors: bool,
@@ -95,8 +96,8 @@ impl Plan {
         };
         let by_name =
             inputs.iter().enumerate().map(|(index, input)| (input.name.clone(), index)).collect();
-        let places =
-            inputs.iter().enumerate().all(|(place, input)| input.name == place.to_string());
+        let are_positions =
+            inputs.iter().enumerate().all(|(position, input)| input.name == position.to_string());
         let tensors = matches!(schema, Schema::Tensors(_));
         let width = inputs.iter().map(Input::width).fold(0, usize::saturating_add);
         // Every column is nullable here: a missing number is a null over a NaN even where the
@@ -105,7 +106,7 @@ impl Plan {
         let arrow = schema.arrow_schema();
         let fields: Vec<Field> = arrow.fields().iter().map(nullable).collect();
         Self {
-            by_position: !tensors && places,
+            by_position: !tensors && are_positions,
             tensors,
             width,
             named,
@@ -114,6 +115,17 @@ impl Plan {
             arrow: SchemaRef::new(ArrowSchema::new(fields)),
             inputs,
         }
+    }
+
+    /// The batch of these arrays, one an input.
+    pub(crate) fn batch(
+        &self,
+        arrays: Vec<ArrayRef>,
+        rows: usize,
+    ) -> Result<RecordBatch, Rejection> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(self.arrow.clone(), arrays, &options)
+            .map_err(|error| Rejection::invalid(&error))
     }
 
     /// Most columns of a request, known and unknown.
@@ -143,50 +155,5 @@ impl Plan {
                 format!("Tensor('{dtype}', {})", shape_text(shape))
             }
         })
-    }
-
-    /// Empty buffers for all inputs.
-    pub(crate) fn slots(&self, capacity: usize) -> Vec<Slot<'_>> {
-        self.inputs
-            .iter()
-            .map(|input| match &input.content {
-                Content::Column { data_type, required } => {
-                    Slot::Column(Column::new(data_type, *required, capacity))
-                }
-                Content::Tensor { dtype, shape } => {
-                    Slot::Tensor(Tensor::new(dtype, shape, capacity))
-                }
-            })
-            .collect()
-    }
-}
-
-/// The buffer of one input.
-#[derive(Debug)]
-pub(crate) enum Slot<'s> {
-    Column(Column<'s>),
-    Tensor(Tensor<'s>),
-}
-
-impl Slot<'_> {
-    #[inline]
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Column(column) => column.len(),
-            Self::Tensor(tensor) => tensor.len(),
-        }
-    }
-
-    /// Reads the next JSON value as the next row.
-    #[inline]
-    pub(crate) fn read_row(
-        &mut self,
-        reader: &mut Reader<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<(), Syntax> {
-        match self {
-            Self::Column(column) => column.read(reader, context),
-            Self::Tensor(tensor) => tensor.read_row(reader, context),
-        }
     }
 }

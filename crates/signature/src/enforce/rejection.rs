@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use trainyard_base::json::Kind;
 
 /// One thing that does not fit the signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,6 +42,19 @@ pub(crate) fn shorten(value: &str) -> String {
         Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
         None => value.to_owned(),
     }
+}
+
+/// A value of this kind, as a message names it: `string "x"`, `1.5`.
+pub(crate) fn described(kind: Kind, value: &str) -> String {
+    let what = match kind {
+        Kind::Null | Kind::Number => "",
+        Kind::Text => "string ",
+        Kind::Boolean => "boolean ",
+        Kind::Array => "list ",
+        Kind::Object => "object ",
+    };
+    let shown = if value.is_empty() { "nothing".to_owned() } else { shorten(value) };
+    format!("{what}{shown}")
 }
 
 /// At which step a request was refused, which decides the codes of MLflow's error body.
@@ -112,6 +126,11 @@ impl Rejection {
             }
         }
         self
+    }
+
+    /// A refusal of a body that is not what it should be.
+    pub(crate) fn invalid(error: &dyn fmt::Display) -> Self {
+        Self::parse(format!("Invalid input. {error}"))
     }
 
     /// A refusal of the body as a whole.

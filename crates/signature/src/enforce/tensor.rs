@@ -12,10 +12,10 @@ use arrow_array::{
 };
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{ArrowError, DataType as ArrowType, Field};
+use trainyard_base::json::{Kind, Reader, Syntax};
 
 use super::column::Column;
 use super::context::Context;
-use super::json::{Kind, Reader, Syntax};
 use super::names::shape_text;
 use crate::model::DataType;
 
@@ -146,13 +146,9 @@ impl<'s> Tensor<'s> {
         Ok(())
     }
 
-    /// Reads one value; the shape is told after the last, with [`Self::shape_as`].
-    pub(crate) fn read_leaf(
-        &mut self,
-        reader: &mut Reader<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<(), Syntax> {
-        self.values.read(reader, context)
+    /// The values, to be read one by one; the shape is told after the last, with [`Self::shape_as`].
+    pub(crate) fn values(&mut self) -> &mut Column<'s> {
+        &mut self.values
     }
 
     /// The values read so far fill this shape.

@@ -7,9 +7,9 @@ use arrow_array::{Array as _, ArrayRef, FixedSizeListArray, RecordBatch};
 use arrow_schema::{ArrowError, DataType as ArrowType, Field};
 use arrow_select::interleave::interleave;
 
+use super::convert::{Misfit, exact};
 use super::names::shape_text;
 use super::plan::{Content, Plan};
-use super::table::{Misfit, exact};
 use crate::model::TensorSpec;
 
 /// All columns of the table as the rows of the one unnamed tensor; none where the signature is
@@ -45,9 +45,9 @@ fn rows(dtype: &str, shape: &[i64], table: &RecordBatch) -> Result<ArrayRef, Str
         }
     }
     let columns: Vec<_> = table.columns().iter().map(AsRef::as_ref).collect();
-    let places: Vec<(usize, usize)> =
+    let cells: Vec<(usize, usize)> =
         (0..table.num_rows()).flat_map(|row| (0..width).map(move |column| (column, row))).collect();
-    let flat = interleave(&columns, &places).map_err(|error| error.to_string())?;
+    let flat = interleave(&columns, &cells).map_err(|error| error.to_string())?;
     nested(flat, shape).map_err(|error| error.to_string())
 }
 

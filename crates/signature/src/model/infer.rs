@@ -24,7 +24,7 @@ pub fn infer_signature(inputs: &RecordBatch, outputs: Option<&RecordBatch>) -> R
 pub fn infer_schema(batch: &RecordBatch) -> Result<Schema> {
     let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, column)| {
         infer_column(field.name(), column.as_ref())
-            .map_err(|error| Error::invalid(format!("column {:?}: {error}", field.name())))
+            .map_err(|error| Error::data(format!("column {:?}: {error}", field.name())))
     });
     let schema = Schema::Columns(columns.collect::<Result<_>>()?);
     schema.check()?;
@@ -110,7 +110,7 @@ fn infer_type(kind: &ArrowType) -> Result<DataType> {
 }
 
 fn unsupported(kind: &ArrowType) -> Error {
-    Error::invalid(format!(
+    Error::data(format!(
         "MLflow's signatures have no type for {kind}; convert it to a signed integer, a double, \
          a string or a timestamp"
     ))

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use arrow_array::RecordBatch;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
+use trainyard_base::json;
 
 use super::file;
-use super::mlmodel::MlModel;
+use super::mlmodel::{InputExampleInfo, MlModel};
 use super::python_json;
 use super::row_json::cell;
-use crate::enforce::json;
 use crate::{Error, Result};
 
 const EXAMPLE_FILE: &str = "input_example.json";
@@ -22,23 +22,6 @@ const BYTES_MAX: u64 = 16 << 20;
 const RECORDED_BYTES_MAX: u64 = 16 << 20;
 /// Most rows that [`InputExample::from_batch`] takes.
 const ROWS_MAX: usize = 10_000;
-
-/// `saved_input_example_info` of `MLmodel`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct InputExampleInfo {
-    pub artifact_path: String,
-    /// `split`, `records` or `values`, for a DataFrame.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pandas_orient: Option<String>,
-    /// `"true"` if the example has inference params beside the data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub params: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serving_input_path: Option<String>,
-    /// `dataframe`, `ndarray`, `json_object` or a kind of sparse matrix.
-    #[serde(rename = "type")]
-    pub kind: String,
-}
 
 /// An example as the body of a scoring request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,13 +112,13 @@ impl InputExample {
     /// Writes both files into `folder` and returns what `MLmodel` says of them.
     pub(super) fn write(&self, folder: &Path) -> Result<InputExampleInfo> {
         let value: Value = serde_json::from_str(&self.payload)
-            .map_err(|error| Error::invalid(format!("the input example is not JSON: {error}")))?;
+            .map_err(|error| Error::data(format!("the input example is not JSON: {error}")))?;
         let part = |key: &str| value.get(key).filter(|_| value.get("params").is_none());
         let (kind, pandas_orient, data) = match (part("dataframe_split"), part("inputs")) {
             (Some(split), _) => ("dataframe", Some("split".to_owned()), split),
             (None, Some(inputs)) => ("ndarray", None, inputs),
             (None, None) => {
-                return Err(Error::invalid(
+                return Err(Error::data(
                     "an input example that is written has dataframe_split or inputs, and no params",
                 ));
             }
@@ -167,7 +150,7 @@ struct Split {
 
 fn split(batch: &RecordBatch) -> Result<Split> {
     if batch.num_rows() == 0 || batch.num_rows() > ROWS_MAX {
-        return Err(Error::invalid(format!(
+        return Err(Error::data(format!(
             "an input example has 1 to {ROWS_MAX} rows, not {}",
             batch.num_rows()
         )));

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::environment::to_yaml;
 use super::file;
 use super::flavors::Flavors;
-use super::input_example::InputExampleInfo;
 use super::signature::Signature;
-use super::signature_json::SignatureTexts;
+use super::signature_texts;
 use crate::Result;
 
 /// Name of the file in the model folder.
@@ -23,59 +22,54 @@ const DEPTH_MAX: usize = 64;
 /// Most YAML nodes; MLflow's own files have a hundred (a signature is one node).
 const NODES_MAX: usize = 250_000;
 
-/// What the `MLmodel` file says of a model folder. Fields are MLflow's own.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// `saved_input_example_info` of `MLmodel`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct InputExampleInfo {
+    pub artifact_path: String,
+    /// `split`, `records` or `values`, for a DataFrame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pandas_orient: Option<String>,
+    /// `"true"` if the example has inference params beside the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving_input_path: Option<String>,
+    /// `dataframe`, `ndarray`, `json_object` or a kind of sparse matrix.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// What the `MLmodel` file says of a model folder. Fields are MLflow's own; keys stand in the order in which
+/// PyYAML sorts them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MlModel {
     /// Artifact URI that the model was logged to; none in a folder that was only saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_path: Option<String>,
     pub flavors: Flavors,
     pub is_signature_from_type_hint: bool,
     /// What the user attached.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BTreeMap<String, serde_json::Value>>,
     /// MLflow that wrote it, or the one it was written for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mlflow_version: Option<String>,
     /// `m-…` of the logged model.
     pub model_id: Option<String>,
     /// Bytes of all files but `MLmodel` itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model_size_bytes: Option<u64>,
     pub model_uuid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub saved_input_example_info: Option<InputExampleInfo>,
+    #[serde(skip_serializing_if = "Option::is_none", with = "signature_texts")]
     pub signature: Option<Signature>,
     pub type_hint_from_example: bool,
     /// `YYYY-mm-dd HH:MM:SS.ffffff`, UTC.
     pub utc_time_created: Option<String>,
-}
-
-/// The file as it lies on disk; keys in the order in which PyYAML sorts them.
-#[derive(Serialize, Deserialize)]
-struct MlModelFile {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    artifact_path: Option<String>,
-    #[serde(default)]
-    flavors: Flavors,
-    #[serde(default)]
-    is_signature_from_type_hint: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    metadata: Option<BTreeMap<String, serde_json::Value>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mlflow_version: Option<String>,
-    #[serde(default)]
-    model_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    model_size_bytes: Option<u64>,
-    #[serde(default)]
-    model_uuid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    run_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    saved_input_example_info: Option<InputExampleInfo>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    signature: Option<SignatureTexts>,
-    #[serde(default)]
-    type_hint_from_example: bool,
-    #[serde(default)]
-    utc_time_created: Option<String>,
 }
 
 impl MlModel {
@@ -94,28 +88,8 @@ impl MlModel {
             underscored_numbers_as_strings: true,
         };
         // Without the line: the message is shown to whoever asks for `/health`.
-        let file: MlModelFile = serde_saphyr::from_str_with_options(text, options)
-            .map_err(|error| file::bad(path, error.without_snippet().to_string()))?;
-        let signature = file
-            .signature
-            .map(|texts| texts.parse())
-            .transpose()
-            .map_err(|error| file::bad(path, error.to_string()))?;
-        Ok(Self {
-            artifact_path: file.artifact_path,
-            flavors: file.flavors,
-            is_signature_from_type_hint: file.is_signature_from_type_hint,
-            metadata: file.metadata,
-            mlflow_version: file.mlflow_version,
-            model_id: file.model_id,
-            model_size_bytes: file.model_size_bytes,
-            model_uuid: file.model_uuid,
-            run_id: file.run_id,
-            saved_input_example_info: file.saved_input_example_info,
-            signature,
-            type_hint_from_example: file.type_hint_from_example,
-            utc_time_created: file.utc_time_created,
-        })
+        serde_saphyr::from_str_with_options(text, options)
+            .map_err(|error| file::bad(path, error.without_snippet().to_string()))
     }
 
     /// Writes `MLmodel` into a model folder, whole or not at all.
@@ -125,20 +99,6 @@ impl MlModel {
 
     /// The text of the file.
     pub fn to_yaml(&self) -> Result<String> {
-        to_yaml(&MlModelFile {
-            artifact_path: self.artifact_path.clone(),
-            flavors: self.flavors.clone(),
-            is_signature_from_type_hint: self.is_signature_from_type_hint,
-            metadata: self.metadata.clone(),
-            mlflow_version: self.mlflow_version.clone(),
-            model_id: self.model_id.clone(),
-            model_size_bytes: self.model_size_bytes,
-            model_uuid: self.model_uuid.clone(),
-            run_id: self.run_id.clone(),
-            saved_input_example_info: self.saved_input_example_info.clone(),
-            signature: self.signature.as_ref().map(SignatureTexts::of).transpose()?,
-            type_hint_from_example: self.type_hint_from_example,
-            utc_time_created: self.utc_time_created.clone(),
-        })
+        to_yaml(self)
     }
 }

@@ -17,6 +17,7 @@ mod python_json;
 mod row_json;
 mod signature;
 mod signature_json;
+mod signature_texts;
 
 pub use environment::Environment;
 pub use file::{open_file, read_file};
@@ -26,6 +27,6 @@ pub use flavors::{
 };
 pub use folder::ModelFolder;
 pub use infer::{infer_schema, infer_signature};
-pub use input_example::{InputExample, InputExampleInfo};
-pub use mlmodel::{MLMODEL_FILE, MlModel};
+pub use input_example::InputExample;
+pub use mlmodel::{InputExampleInfo, MLMODEL_FILE, MlModel};
 pub use signature::{ColSpec, DataType, ParamSpec, Schema, Signature, TensorSpec};

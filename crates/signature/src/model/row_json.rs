@@ -102,8 +102,7 @@ fn time(column: &dyn Array, row: usize) -> Result<Value> {
         }
         other => return Err(unsupported(other)),
     };
-    let time =
-        time.ok_or_else(|| Error::invalid(format!("row {row}: the time is out of range")))?;
+    let time = time.ok_or_else(|| Error::data(format!("row {row}: the time is out of range")))?;
     // One format for a whole column, because pandas takes it from the first value.
     let format = match column.data_type() {
         DataType::Timestamp(TimeUnit::Nanosecond, _) => "%Y-%m-%dT%H:%M:%S%.9f",
@@ -119,5 +118,5 @@ fn list(values: &ArrayRef) -> Result<Value> {
 }
 
 fn unsupported(kind: &DataType) -> Error {
-    Error::invalid(format!("values of type {kind} have no form in MLflow's scoring protocol"))
+    Error::data(format!("values of type {kind} have no form in MLflow's scoring protocol"))
 }

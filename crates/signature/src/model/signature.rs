@@ -111,26 +111,26 @@ impl Schema {
     /// columns only with names; and no name twice, which it leaves open.
     pub fn check(&self) -> Result<()> {
         if self.is_empty() {
-            return Err(Error::invalid("a schema needs at least one column or tensor"));
+            return Err(Error::schema("a schema needs at least one column or tensor"));
         }
         let named = match self {
             Self::Columns(columns) => columns.iter().filter(|column| column.name.is_some()).count(),
             Self::Tensors(tensors) => tensors.iter().filter(|tensor| tensor.name.is_some()).count(),
         };
         if named != 0 && named != self.len() {
-            return Err(Error::invalid(format!(
+            return Err(Error::schema(format!(
                 "a schema has names for all of its {} inputs or for none, this one has {named}",
                 self.len()
             )));
         }
         match self {
             Self::Tensors(tensors) if named == 0 && tensors.len() > 1 => {
-                return Err(Error::invalid("several tensors in one schema need names"));
+                return Err(Error::schema("several tensors in one schema need names"));
             }
             Self::Columns(columns)
                 if named == 0 && columns.iter().any(|column| !column.required) =>
             {
-                return Err(Error::invalid("a column without a name cannot be optional"));
+                return Err(Error::schema("a column without a name cannot be optional"));
             }
             _ => {}
         }
@@ -138,7 +138,7 @@ impl Schema {
         names.sort_unstable();
         for (name, next) in names.iter().zip(names.iter().skip(1)) {
             if name == next {
-                return Err(Error::invalid(format!("a schema has the name {name:?} twice")));
+                return Err(Error::schema(format!("a schema has the name {name:?} twice")));
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::python_json;
-use super::signature::{ColSpec, DataType, ParamSpec, Schema, Signature, TensorSpec};
+use super::signature::{ColSpec, DataType, ParamSpec, Schema, TensorSpec};
 use crate::{Error, Result};
 
 /// Deepest type: an array of objects of arrays is 3. Real signatures stay below 5.
@@ -20,43 +20,6 @@ const JSON_BYTES_MAX: usize = 32 << 20;
 /// Most dimensions of a tensor; numpy allows 64.
 const DIMENSIONS_MAX: usize = 64;
 
-/// The `signature` mapping of `MLmodel`: each part a JSON text.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct SignatureTexts {
-    #[serde(default)]
-    pub(super) inputs: Option<String>,
-    #[serde(default)]
-    pub(super) outputs: Option<String>,
-    #[serde(default)]
-    pub(super) params: Option<String>,
-}
-
-impl SignatureTexts {
-    pub(super) fn of(signature: &Signature) -> Result<Self> {
-        Ok(Self {
-            inputs: signature.inputs.as_ref().map(Schema::to_json).transpose()?,
-            outputs: signature.outputs.as_ref().map(Schema::to_json).transpose()?,
-            params: signature.params.as_deref().map(ParamSpec::list_to_json).transpose()?,
-        })
-    }
-
-    pub(super) fn parse(&self) -> Result<Signature> {
-        let schema = |part: &str, text: &Option<String>| -> Result<Option<Schema>> {
-            text.as_deref().map(Schema::from_json).transpose().map_err(|error| within(part, &error))
-        };
-        let params = self.params.as_deref().map(ParamSpec::list_from_json).transpose();
-        Ok(Signature {
-            inputs: schema("inputs", &self.inputs)?,
-            outputs: schema("outputs", &self.outputs)?,
-            params: params.map_err(|error| within("params", &error))?,
-        })
-    }
-}
-
-fn within(part: &str, error: &Error) -> Error {
-    Error::invalid(format!("signature {part}: {error}"))
-}
-
 impl Schema {
     /// Reads MLflow's JSON: a list of columns or of tensors.
     pub fn from_json(text: &str) -> Result<Self> {
@@ -67,7 +30,7 @@ impl Schema {
         } else if tensors == entries.len() {
             Self::Tensors(entries.iter().map(read_tensor).collect::<Result<_>>()?)
         } else {
-            return Err(Error::invalid("a schema holds columns or tensors, not both"));
+            return Err(Error::schema("a schema holds columns or tensors, not both"));
         };
         schema.check()?;
         Ok(schema)
@@ -98,7 +61,7 @@ impl ParamSpec {
         names.sort_unstable();
         for (name, next) in names.iter().zip(names.iter().skip(1)) {
             if name == next {
-                return Err(Error::invalid(format!("the param {name:?} is there twice")));
+                return Err(Error::schema(format!("the param {name:?} is there twice")));
             }
         }
         Ok(params)
@@ -112,18 +75,18 @@ impl ParamSpec {
 
 fn read_list(text: &str) -> Result<Vec<Value>> {
     if text.len() > JSON_BYTES_MAX {
-        return Err(Error::invalid(format!(
+        return Err(Error::schema(format!(
             "{} bytes of JSON, the limit is {JSON_BYTES_MAX}",
             text.len()
         )));
     }
     let value: Value =
-        serde_json::from_str(text).map_err(|error| Error::invalid(format!("not JSON: {error}")))?;
+        serde_json::from_str(text).map_err(|error| Error::schema(format!("not JSON: {error}")))?;
     let Value::Array(entries) = value else {
-        return Err(Error::invalid(format!("expected a JSON list, found {}", brief(&value))));
+        return Err(Error::schema(format!("expected a JSON list, found {}", brief(&value))));
     };
     if entries.len() > COLUMNS_MAX {
-        return Err(Error::invalid(format!(
+        return Err(Error::schema(format!(
             "{} entries, the limit is {COLUMNS_MAX}",
             entries.len()
         )));
@@ -142,11 +105,11 @@ fn read_column(value: &Value) -> Result<ColSpec> {
         // Python writes the integer names of a DataFrame's default columns as numbers.
         Some(Value::Number(number)) => Some(number.to_string()),
         Some(other) => {
-            return Err(Error::invalid(format!("a column's name is text, found {}", brief(other))));
+            return Err(Error::schema(format!("a column's name is text, found {}", brief(other))));
         }
     };
     let data_type = read_type(value, 0).map_err(|error| match &name {
-        Some(name) => Error::invalid(format!("column {name:?}: {error}")),
+        Some(name) => Error::schema(format!("column {name:?}: {error}")),
         None => error,
     })?;
     Ok(ColSpec { name, data_type, required: read_required(value)? })
@@ -159,20 +122,20 @@ fn read_required(value: &Value) -> Result<bool> {
         // Python's reader passes None on for arrays and objects that do not say.
         Some(Value::Null) => Ok(false),
         Some(other) => {
-            Err(Error::invalid(format!("\"required\" is true or false, found {}", brief(other))))
+            Err(Error::schema(format!("\"required\" is true or false, found {}", brief(other))))
         }
     }
 }
 
 fn read_type(value: &Value, depth: usize) -> Result<DataType> {
     if depth > NESTING_MAX {
-        return Err(Error::invalid(format!("types are nested more than {NESTING_MAX} deep")));
+        return Err(Error::schema(format!("types are nested more than {NESTING_MAX} deep")));
     }
     let Some(name) = type_name(value) else {
-        return Err(Error::invalid(format!("no \"type\" in {}", brief(value))));
+        return Err(Error::schema(format!("no \"type\" in {}", brief(value))));
     };
     let part = |key: &str| {
-        value.get(key).ok_or_else(|| Error::invalid(format!("no {key:?} in {} type", brief(value))))
+        value.get(key).ok_or_else(|| Error::schema(format!("no {key:?} in {} type", brief(value))))
     };
     Ok(match name {
         "array" => DataType::Array(Box::new(read_type(part("items")?, depth + 1)?)),
@@ -182,22 +145,22 @@ fn read_type(value: &Value, depth: usize) -> Result<DataType> {
         "sparkml_vector" => DataType::Array(Box::new(DataType::Double)),
         "object" => {
             let Value::Object(properties) = part("properties")? else {
-                return Err(Error::invalid("\"properties\" of an object type is not an object"));
+                return Err(Error::schema("\"properties\" of an object type is not an object"));
             };
             if properties.is_empty() {
-                return Err(Error::invalid("an object type needs at least one property"));
+                return Err(Error::schema("an object type needs at least one property"));
             }
             // Sorted by name, as upstream's constructor does.
             let sorted: BTreeMap<&String, &Value> = properties.iter().collect();
             let properties = sorted.into_iter().map(|(name, property)| {
                 let kind = read_type(property, depth + 1)
-                    .map_err(|error| Error::invalid(format!("property {name:?}: {error}")))?;
+                    .map_err(|error| Error::schema(format!("property {name:?}: {error}")))?;
                 Ok((name.clone(), kind, read_required(property)?))
             });
             DataType::Object(properties.collect::<Result<_>>()?)
         }
         scalar => DataType::from_scalar_name(scalar).ok_or_else(|| {
-            Error::invalid(format!(
+            Error::schema(format!(
                 "unknown type {scalar:?}; known are boolean, integer, long, float, double, \
                  string, binary, datetime, array, object, map, any, tensor"
             ))
@@ -219,47 +182,47 @@ fn read_tensor(value: &Value) -> Result<TensorSpec> {
         shape: Vec<i64>,
     }
     let entry = Entry::deserialize(value)
-        .map_err(|error| Error::invalid(format!("tensor {}: {error}", brief(value))))?;
+        .map_err(|error| Error::schema(format!("tensor {}: {error}", brief(value))))?;
     if entry.tensor.shape.len() > DIMENSIONS_MAX {
-        return Err(Error::invalid(format!(
+        return Err(Error::schema(format!(
             "a tensor has {} dimensions, the limit is {DIMENSIONS_MAX}",
             entry.tensor.shape.len()
         )));
     }
     if let Some(bad) = entry.tensor.shape.iter().find(|&&dimension| dimension < -1) {
-        return Err(Error::invalid(format!("a tensor has the dimension {bad}; -1 means any")));
+        return Err(Error::schema(format!("a tensor has the dimension {bad}; -1 means any")));
     }
     Ok(TensorSpec { name: entry.name, dtype: entry.tensor.dtype, shape: entry.tensor.shape })
 }
 
 fn read_param(value: &Value) -> Result<ParamSpec> {
     let Some(name) = value.get("name").and_then(Value::as_str) else {
-        return Err(Error::invalid(format!("no \"name\" in param {}", brief(value))));
+        return Err(Error::schema(format!("no \"name\" in param {}", brief(value))));
     };
-    let within = |error: Error| Error::invalid(format!("param {name:?}: {error}"));
+    let within = |error: Error| Error::schema(format!("param {name:?}: {error}"));
     let Some(default) = value.get("default") else {
-        return Err(within(Error::invalid("no \"default\"")));
+        return Err(within(Error::schema("no \"default\"")));
     };
     // Older versions wrote "dtype".
     let data_type = match (value.get("type"), value.get("dtype").and_then(Value::as_str)) {
         (None, Some(kind)) => DataType::from_scalar_name(kind)
-            .ok_or_else(|| Error::invalid(format!("unknown type {kind:?}"))),
+            .ok_or_else(|| Error::schema(format!("unknown type {kind:?}"))),
         _ => read_type(value, 0),
     }
     .map_err(within)?;
     if matches!(data_type, DataType::Array(_) | DataType::Map(_) | DataType::Any | DataType::Binary)
     {
-        return Err(within(Error::invalid(format!("a param cannot be of type {data_type}"))));
+        return Err(within(Error::schema(format!("a param cannot be of type {data_type}"))));
     }
     let shape: Option<Vec<i64>> = match value.get("shape") {
         None | Some(Value::Null) => None,
         Some(shape) => Some(
             Vec::deserialize(shape)
-                .map_err(|error| within(Error::invalid(format!("shape: {error}"))))?,
+                .map_err(|error| within(Error::schema(format!("shape: {error}"))))?,
         ),
     };
     if shape.as_deref().is_some_and(|shape| shape != [-1]) {
-        return Err(within(Error::invalid("the shape of a param is null or [-1]")));
+        return Err(within(Error::schema("the shape of a param is null or [-1]")));
     }
     Ok(ParamSpec { name: name.to_owned(), data_type, default: default.clone(), shape })
 }

@@ -45,7 +45,7 @@ fn check(rejection: &Rejection) {
 
 fn throw(enforcers: &[Enforcer], body: &[u8]) {
     for enforcer in enforcers {
-        for protocol in [Protocol::Invocations, Protocol::Predict] {
+        for protocol in [Protocol::Invocations, Protocol::Predict, Protocol::OpenInference] {
             match enforcer.json(body, protocol) {
                 Ok(enforced) => assert!(enforced.batch.num_rows() > 0),
                 Err(rejection) => check(&rejection),
@@ -57,7 +57,11 @@ fn throw(enforcers: &[Enforcer], body: &[u8]) {
     }
 }
 
-const GOOD: [&str; 8] = [
+const GOOD: [&str; 10] = [
+    r#"{"id": "7", "inputs": [{"name": "a", "shape": [2], "datatype": "FP64", "data": [1.5, null]},
+        {"name": "c", "shape": [2, 1], "datatype": "BYTES", "data": [["x"], ["y"]]}]}"#,
+    r#"{"inputs": [{"name": "t", "shape": [2, 2], "datatype": "INT8", "data": [[1, 2], [3, 4]],
+        "parameters": {"content_type": "base64"}}]}"#,
     r#"{"dataframe_split": {"columns": ["a", "b", "c", "h"], "data": [[1.5, 2, "x", [1.0, 2.0]], [null, null, "y", []]]}}"#,
     r#"{"dataframe_records": [{"a": 1, "c": "é\n", "e": "2024-01-02T03:04:05", "f": "aGk=", "i": {"x": 1}, "j": {"k": "v"}}]}"#,
     r#"{"inputs": {"a": [1, 2], "c": ["x", "y"], "d": [true, false]}, "params": {"n": 3}}"#,
@@ -108,7 +112,7 @@ proptest! {
             prop::sample::select(vec![
                 "{", "}", "[", "]", ",", ":", "\"dataframe_split\"", "\"dataframe_records\"", "\"inputs\"",
                 "\"instances\"", "\"columns\"", "\"data\"", "\"index\"", "\"params\"", "\"a\"", "\"c\"", "\"n\"",
-                "1", "1.5", "null", "true", "NaN", "\"x\"", "1e400", "-9223372036854775809",
+                "\"name\"", "\"shape\"", "\"datatype\"", "\"INT64\"", "1", "1.5", "null", "true", "NaN", "\"x\"", "1e400", "-9223372036854775809",
             ]),
             0..30,
         ),
@@ -175,6 +179,10 @@ fn rows_over_the_limit_are_refused_in_every_form() {
         let rejection = enforcer.json(body.as_bytes(), Protocol::Invocations).unwrap_err();
         assert!(rejection.message.contains("more than 10 rows"), "{body}: {rejection}");
     }
+    let tensor =
+        format!(r#"{{"inputs": [{{"name": "a", "shape": [11], "data": [{}]}}]}}"#, many("1"));
+    let rejection = enforcer.json(tensor.as_bytes(), Protocol::OpenInference).unwrap_err();
+    assert!(rejection.message.contains("more than 10 rows"), "{rejection}");
     let rejection = enforcer.csv(format!("a\n{}", "1\n".repeat(11)).as_bytes()).unwrap_err();
     assert!(rejection.message.contains("more than 10 rows"), "{rejection}");
 }

@@ -179,7 +179,13 @@ fn whole_numbers_beyond_a_double_are_refused_with_their_place() {
     let v2 = format!(
         r#"{{"inputs": [{{"name": "a", "shape": [1], "datatype": "FP64", "data": [{digits}]}}]}}"#
     );
-    assert!(free().inference(v2.as_bytes()).unwrap_err().message.contains("out of its range"));
+    assert!(
+        free()
+            .json(v2.as_bytes(), Protocol::OpenInference)
+            .unwrap_err()
+            .message
+            .contains("out of its range")
+    );
     let params = r#"[{"name": "p", "default": 0.5, "shape": null, "type": "double"}]"#;
     let signature = Signature {
         inputs: Some(Schema::from_json(IRIS).unwrap()),

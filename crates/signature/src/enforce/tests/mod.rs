@@ -4,12 +4,14 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampNanosecondType};
 use arrow_array::{Array as _, RecordBatch};
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
+use crate::model::{ParamSpec, Schema, Signature};
 
 mod csv;
-mod inference;
 mod missing;
+mod open_inference;
 mod tensors;
 mod width;
 

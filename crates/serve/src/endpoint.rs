@@ -1,59 +1,13 @@
-//! The place of one model: what serves now, and what is known about its successor.
+//! One model by its name: which version serves now, and what is known about its successor.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
-use trainyard_mlflow::resolve::ResolvedModel;
-use trainyard_models::Predictor;
-use trainyard_signature::enforce::Enforcer;
-use trainyard_signature::model::MlModel;
 
 use crate::options::ModelSource;
-use crate::python::Pool;
-
-/// What predicts.
-#[derive(Debug)]
-pub(crate) enum Engine {
-    /// In this process.
-    Native(Box<dyn Predictor>),
-    /// In worker processes.
-    Python(Pool),
-}
-
-impl Engine {
-    /// Bytes held in memory, roughly.
-    pub(crate) fn size_bytes(&self) -> u64 {
-        match self {
-            Self::Native(predictor) => predictor.size_bytes() as u64,
-            Self::Python(pool) => pool.size_bytes(),
-        }
-    }
-}
-
-/// A model that has shown that it works.
-#[derive(Debug)]
-pub(crate) struct Served {
-    /// The name of the slot that it serves in, which gives it.
-    pub(crate) name: Arc<str>,
-    /// What the folder says of itself.
-    pub(crate) mlmodel: MlModel,
-    pub(crate) engine: Engine,
-    /// Where it came from.
-    pub(crate) resolved: ResolvedModel,
-    /// Version number, or the model id, or nothing for a plain folder.
-    pub(crate) version: Arc<str>,
-    pub(crate) loaded_at: DateTime<Utc>,
-    /// Reads bodies of `/predict`.
-    pub(crate) strict: Enforcer,
-    /// Reads bodies of `/invocations`.
-    pub(crate) scoring: Enforcer,
-    /// The input example as a scoring request, to show; none if the folder has none, or a large one.
-    pub(crate) example: Option<String>,
-    /// Why the model was not tried before it serves; none if it predicted its input example.
-    pub(crate) unverified: Option<&'static str>,
-}
+use crate::served_model::ServedModel;
 
 /// What `/health` tells beside the model itself.
 #[derive(Debug, Clone, Default)]
@@ -87,35 +41,35 @@ pub(crate) type Reload = oneshot::Sender<Checked>;
 const RELOADS_MAX: usize = 16;
 
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct Endpoint {
     pub(crate) name: String,
     pub(crate) source: ModelSource,
-    current: ArcSwapOption<Served>,
+    current: ArcSwapOption<ServedModel>,
     status: Mutex<Status>,
     reload: mpsc::Sender<Reload>,
 }
 
-impl Slot {
-    /// An empty slot, and the receiving end of its reload requests.
+impl Endpoint {
+    /// An endpoint without a model, and the receiving end of its reload requests.
     pub(crate) fn new(name: String, source: ModelSource) -> (Arc<Self>, mpsc::Receiver<Reload>) {
         let (reload, reloads) = mpsc::channel(RELOADS_MAX);
-        let slot = Self {
+        let endpoint = Self {
             name,
             source,
             current: ArcSwapOption::empty(),
             status: Mutex::default(),
             reload,
         };
-        (Arc::new(slot), reloads)
+        (Arc::new(endpoint), reloads)
     }
 
     /// The model that serves now; stays whole for as long as the guard lives.
-    pub(crate) fn current(&self) -> Option<Arc<Served>> {
+    pub(crate) fn current(&self) -> Option<Arc<ServedModel>> {
         self.current.load_full()
     }
 
     /// Replaces what serves. Requests in flight finish on the old one, which goes with the last.
-    pub(crate) fn swap(&self, mut served: Served) {
+    pub(crate) fn swap(&self, mut served: ServedModel) {
         served.name = Arc::from(self.name.as_str());
         let first = self.current.swap(Some(Arc::new(served))).is_none();
         let mut status = self.status();
@@ -127,11 +81,17 @@ impl Slot {
     }
 
     /// Takes the model out, at the end of the server.
-    pub(crate) fn take(&self) -> Option<Arc<Served>> {
+    pub(crate) fn take(&self) -> Option<Arc<ServedModel>> {
         self.current.swap(None)
     }
 
-    /// Status of the slot. A panic elsewhere cannot leave it half-written.
+    /// Why no model serves.
+    pub(crate) fn not_ready(&self) -> String {
+        let reason = self.status().last_error.clone();
+        reason.unwrap_or_else(|| format!("{} is being loaded", self.source.describe()))
+    }
+
+    /// What is known beside the model. A panic elsewhere cannot leave it half-written.
     pub(crate) fn status(&self) -> MutexGuard<'_, Status> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,10 +6,14 @@
 use std::borrow::Cow;
 
 use indexmap::IndexMap;
+use trainyard_base::json::{Kind, Number, Reader};
 
-use super::json::{Kind, Number, Reader};
-use super::request::{Result, Stop, UNKNOWN_COLUMNS_MAX, column_names};
-use super::{FORMATS, Protocol, Rejection};
+use super::forms::body::FORMATS;
+use super::forms::split::column_names;
+use super::plan::UNKNOWN_COLUMNS_MAX;
+use super::protocol::Protocol;
+use super::rejection::Rejection;
+use super::request::{Result, Stop};
 use crate::model::{ColSpec, DataType, Schema, TensorSpec};
 
 /// Columns, and properties of objects in them, of a request for a model without signature. Each is a
@@ -135,7 +139,7 @@ fn value(reader: &mut Reader<'_>, frame: bool) -> Result<Schema> {
 struct Columns<'a>(IndexMap<Cow<'a, str>, (Seen, usize)>);
 
 impl<'a> Columns<'a> {
-    /// Adds a value of a column, which is probably the one at `hint`; returns its place.
+    /// Adds a value of a column, which is probably the one at `hint`; returns its position.
     fn add(&mut self, name: Cow<'a, str>, hint: usize, seen: Seen) -> Result<usize> {
         let expected = self.0.get_index_mut(hint).filter(|(known, _)| **known == name);
         if let Some((_, (known, count))) = expected {
@@ -145,11 +149,11 @@ impl<'a> Columns<'a> {
         }
         check_width(self.0.len())?;
         let entry = self.0.entry(name);
-        let place = entry.index();
+        let position = entry.index();
         let (known, count) = entry.or_default();
         known.add(seen);
         *count += 1;
-        Ok(place)
+        Ok(position)
     }
 
     /// The schema; columns with fewer values than `rows` are optional.
@@ -245,18 +249,18 @@ fn rows(reader: &mut Reader<'_>, seen: &mut Vec<Seen>) -> Result<()> {
     let mut more = reader.array_start()?;
     while more {
         if reader.kind()? == Kind::Array {
-            let mut place = 0;
+            let mut position = 0;
             let mut more = reader.array_start()?;
             while more {
                 let value = cell(reader, 2)?;
-                if place == seen.len() {
-                    check_width(place)?;
+                if position == seen.len() {
+                    check_width(position)?;
                     seen.push(Seen::default());
                 }
-                if let Some(seen) = seen.get_mut(place) {
+                if let Some(seen) = seen.get_mut(position) {
                     seen.add(value);
                 }
-                place += 1;
+                position += 1;
                 more = reader.array_next()?;
             }
         } else {

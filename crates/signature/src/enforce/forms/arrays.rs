@@ -1,9 +1,11 @@
 //! Columns, `{"a": [1, 3], "b": [2, 4]}`, and values without names, `[[1, 2], …]`.
 
-use super::{Request, Result, Stop, refuse};
-use crate::enforce::json::{Kind, Reader};
+use trainyard_base::json::{Kind, Reader};
+
+use crate::enforce::buffer::Buffer;
 use crate::enforce::names::numpy_name;
-use crate::enforce::plan::{Content, Slot};
+use crate::enforce::plan::Content;
+use crate::enforce::request::{Request, Result, Stop, refuse};
 use crate::model::DataType;
 
 impl Request<'_> {
@@ -21,15 +23,15 @@ impl Request<'_> {
         self.context.row = 0;
         self.context.enter(input);
         let rows_max = self.rows_max;
-        let Some(slot) = self.slots.get_mut(index) else { return Ok(()) };
-        if slot.len() > 0 {
+        let Some(buffer) = self.buffers.get_mut(index) else { return Ok(()) };
+        if buffer.len() > 0 {
             let raw = reader.skip()?;
             self.report_twice(raw);
             return Ok(());
         }
-        match (slot, &input.content) {
-            (Slot::Tensor(tensor), _) => tensor.read_whole(reader, &mut self.context)?,
-            (Slot::Column(column), Content::Column { data_type, .. })
+        match (buffer, &input.content) {
+            (Buffer::Tensor(tensor), _) => tensor.read_whole(reader, &mut self.context)?,
+            (Buffer::Column(column), Content::Column { data_type, .. })
                 if is_list_of(data_type, reader)? =>
             {
                 let mut more = reader.array_start()?;
@@ -40,24 +42,24 @@ impl Request<'_> {
                     more = reader.array_next()?;
                 }
             }
-            (Slot::Column(column), _) => column.read(reader, &mut self.context)?,
+            (Buffer::Column(column), _) => column.read(reader, &mut self.context)?,
         }
-        self.rows = self.rows.max(self.slots.get(index).map_or(0, Slot::len));
+        self.rows = self.rows.max(self.buffers.get(index).map_or(0, Buffer::len));
         self.check_rows()
     }
 
     /// After all columns: they must be equally long, absent ones become nulls.
     pub(crate) fn columns_end(&mut self) -> Result<()> {
-        for index in 0..self.slots.len() {
-            match self.slots.get_mut(index) {
-                Some(slot) if slot.len() == self.rows => {}
-                Some(Slot::Column(column)) if column.len() == 0 => {
+        for index in 0..self.buffers.len() {
+            match self.buffers.get_mut(index) {
+                Some(buffer) if buffer.len() == self.rows => {}
+                Some(Buffer::Column(column)) if column.len() == 0 => {
                     (0..self.rows).for_each(|_| column.push_missing());
                     if let Some(absent) = self.absent.get_mut(index) {
                         *absent = self.rows;
                     }
                 }
-                Some(Slot::Tensor(tensor)) if tensor.len() == 0 => {
+                Some(Buffer::Tensor(tensor)) if tensor.len() == 0 => {
                     if let Some(absent) = self.absent.get_mut(index) {
                         *absent = self.rows;
                     }
@@ -77,13 +79,13 @@ impl Request<'_> {
     pub(crate) fn array(&mut self, reader: &mut Reader<'_>) -> Result<()> {
         self.frame = false;
         let plan = self.plan;
-        match self.slots.as_mut_slice() {
-            [Slot::Tensor(tensor)] => {
+        match self.buffers.as_mut_slice() {
+            [Buffer::Tensor(tensor)] => {
                 tensor.read_whole(reader, &mut self.context)?;
                 self.rows = tensor.len();
                 self.check_rows()
             }
-            [Slot::Column(_)] => {
+            [Buffer::Column(_)] => {
                 let name = plan.inputs.first().map_or("", |input| &input.name);
                 let rows_of_one = plan.by_position && is_list_of_lists(reader)?;
                 if rows_of_one { self.split_data(reader, None) } else { self.column(name, reader) }

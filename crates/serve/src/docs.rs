@@ -5,11 +5,12 @@ use http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use serde_json::json;
 use trainyard_signature::model::Schema;
 
-use crate::http::{HTML, Response, response};
+use crate::endpoint::Endpoint;
+use crate::http::response::{HTML, Response, response};
 use crate::openapi;
-use crate::slot::{Served, Slot};
+use crate::served_model::ServedModel;
 
-const PAGE: &str = include_str!("page.html");
+const PAGE: &str = include_str!("docs/page.html");
 
 /// Nothing is loaded from anywhere; the script in the page may only talk to this server.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -17,8 +18,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// The page of the model in the slot; `prefix` is where it answers.
-pub(crate) fn page(slot: &Slot, served: &Served, prefix: &str) -> Response {
+/// The page of the endpoint's model; `prefix` is where it answers.
+pub(crate) fn page(endpoint: &Endpoint, served: &ServedModel, prefix: &str) -> Response {
     let signature = served.mlmodel.signature.as_ref();
     let inputs = signature.and_then(|signature| signature.inputs.as_ref());
     let columns: Vec<_> = inputs
@@ -34,7 +35,7 @@ pub(crate) fn page(slot: &Slot, served: &Served, prefix: &str) -> Response {
     let scoring: Option<serde_json::Value> =
         served.example.as_deref().and_then(|example| serde_json::from_str(example).ok());
     let data = json!({
-        "model": slot.name,
+        "model": endpoint.name,
         "version": &*served.version,
         "alias": served.resolved.alias,
         "prefix": prefix,

@@ -5,11 +5,13 @@
 use csv_core::ReadFieldResult;
 use trainyard_base::pandas::is_missing;
 
-use super::context::{Casting, Limits};
-use super::infer::{INFERRED_MAX, too_wide};
-use super::plan::{Plan, Slot};
-use super::rejection::Rejection;
-use super::request::{Request, Stop};
+use crate::enforce::buffer::Buffer;
+use crate::enforce::cast::Casting;
+use crate::enforce::context::Limits;
+use crate::enforce::inferred_schema::{INFERRED_MAX, too_wide};
+use crate::enforce::plan::Plan;
+use crate::enforce::rejection::Rejection;
+use crate::enforce::request::{Request, Result as Read, Stop};
 use crate::model::{ColSpec, DataType, Schema};
 
 /// The cells of a text, one after the other.
@@ -98,34 +100,30 @@ pub(crate) fn read<'e>(
         Stop::Syntax(syntax) => refused(syntax.describe(text)),
     };
     let targets = request.targets(&header).map_err(rejected)?;
-    let mut place = 0;
+    let mut position = 0;
     request.context.row = 0;
     while let Some((cell, ends)) = cells.next()? {
-        let target = targets.get(place).copied().flatten();
+        let target = targets.get(position).copied().flatten();
         let input = target.and_then(|index| plan.inputs.get(index));
-        let slot = target.and_then(|index| request.slots.get_mut(index));
-        if let (Some(input), Some(Slot::Column(column))) = (input, slot) {
+        let buffer = target.and_then(|index| request.buffers.get_mut(index));
+        if let (Some(input), Some(Buffer::Column(column))) = (input, buffer) {
             request.context.enter(input);
             let cell = if is_missing(cell.as_bytes()) { "" } else { cell };
             column.read_text(cell, &mut request.context);
         }
-        place += 1;
+        position += 1;
         if ends {
-            end_of_line(&mut request, place, targets.len()).map_err(rejected)?;
-            place = 0;
+            end_of_line(&mut request, position, targets.len()).map_err(rejected)?;
+            position = 0;
         }
     }
-    if place > 0 {
-        end_of_line(&mut request, place, targets.len()).map_err(rejected)?;
+    if position > 0 {
+        end_of_line(&mut request, position, targets.len()).map_err(rejected)?;
     }
     Ok(request)
 }
 
-fn end_of_line(
-    request: &mut Request<'_>,
-    cells: usize,
-    named: usize,
-) -> super::request::Result<()> {
+fn end_of_line(request: &mut Request<'_>, cells: usize, named: usize) -> Read<()> {
     if cells != named {
         request
             .context
@@ -142,15 +140,15 @@ pub(crate) fn infer(text: &str) -> Result<Schema, Rejection> {
     let mut cells = Cells::new(text);
     let header = cells.header(INFERRED_MAX, too_wide)?;
     let mut types: Vec<Option<DataType>> = vec![None; header.len()];
-    let mut place = 0;
+    let mut position = 0;
     while let Some((cell, ends)) = cells.next()? {
-        if let Some(found) = types.get_mut(place) {
+        if let Some(found) = types.get_mut(position) {
             // What is text once stays text.
             if *found != Some(DataType::String) && !is_missing(cell.as_bytes()) {
                 *found = Some(common(found.take(), of(cell)));
             }
         }
-        place = if ends { 0 } else { place + 1 };
+        position = if ends { 0 } else { position + 1 };
     }
     let column = |(name, data_type): (String, Option<DataType>)| ColSpec {
         name: Some(name),

@@ -2,12 +2,13 @@
 
 use std::collections::hash_map::Entry;
 
-use super::{Request, Result, refuse};
-use crate::enforce::column::Column;
-use crate::enforce::context::Casting;
-use crate::enforce::json::{Kind, Reader};
-use crate::enforce::plan::{Content, Slot};
+use trainyard_base::json::{Kind, Reader};
+
+use crate::enforce::buffer::Buffer;
+use crate::enforce::cast::{Casting, holds_missing};
+use crate::enforce::plan::Content;
 use crate::enforce::rejection::{Violation, shorten};
+use crate::enforce::request::{Request, Result, refuse};
 
 impl Request<'_> {
     /// `[{"a": 1, "b": 2}, …]`
@@ -53,16 +54,16 @@ impl Request<'_> {
         while more {
             let key = reader.key()?;
             let index = plan.lookup(&key, hint);
-            if let Some((index, slot)) = index.and_then(|i| Some((i, self.slots.get_mut(i)?))) {
+            if let Some((index, buffer)) = index.and_then(|i| Some((i, self.buffers.get_mut(i)?))) {
                 hint = index + 1;
                 if let Some(input) = plan.inputs.get(index) {
                     self.context.enter(input);
                 }
-                if slot.len() > self.rows {
+                if buffer.len() > self.rows {
                     let raw = reader.skip()?;
                     self.report_twice(raw);
                 } else {
-                    slot.read_row(reader, &mut self.context)?;
+                    buffer.read_row(reader, &mut self.context)?;
                     found += 1;
                 }
             } else {
@@ -79,20 +80,20 @@ impl Request<'_> {
 
     #[cold]
     pub(super) fn report_twice(&mut self, value: &str) {
-        if self.context.is_full() {
-            return self.context.count();
-        }
-        let column = Some(self.context.column.to_owned());
-        let row = Some(self.context.row);
-        let value = Some(shorten(value));
-        let problem = format!("column '{}' is given twice", self.context.column);
-        self.context.report(Violation { column, row, value, expected: None, problem });
+        let (column, row) = (self.context.column, self.context.row);
+        self.context.report(|| Violation {
+            column: Some(column.to_owned()),
+            row: Some(row),
+            value: Some(shorten(value)),
+            expected: None,
+            problem: format!("column '{column}' is given twice"),
+        });
     }
 
     /// Fills what the record just read did not have.
     pub(crate) fn fill_row(&mut self) {
-        for index in 0..self.slots.len() {
-            let missing = self.slots.get(index).is_some_and(|slot| slot.len() <= self.rows);
+        for index in 0..self.buffers.len() {
+            let missing = self.buffers.get(index).is_some_and(|buffer| buffer.len() <= self.rows);
             if !missing {
                 continue;
             }
@@ -105,9 +106,9 @@ impl Request<'_> {
             } else {
                 self.report_absent(index, self.rows);
             }
-            match self.slots.get_mut(index) {
-                Some(Slot::Column(column)) => column.push_missing(),
-                Some(Slot::Tensor(tensor)) => tensor.push_missing(),
+            match self.buffers.get_mut(index) {
+                Some(Buffer::Column(column)) => column.push_missing(),
+                Some(Buffer::Tensor(tensor)) => tensor.push_missing(),
                 None => {}
             }
         }
@@ -120,31 +121,27 @@ impl Request<'_> {
         let lenient = self.context.casting != Casting::Strict;
         let tolerated = match &input.content {
             Content::Column { required: false, .. } => true,
-            Content::Column { data_type, .. } => lenient && Column::holds_missing(data_type),
+            Content::Column { data_type, .. } => lenient && holds_missing(data_type),
             Content::Tensor { .. } => false,
         };
         // Upstream turns the rows of `instances` into columns, which must then be equally long.
         if tolerated && (self.frame || !input.is_required()) {
             return;
         }
-        if self.context.is_full() {
-            return self.context.count();
-        }
-        let problem = if self.frame {
-            format!("column '{}' is missing in this record", input.name)
-        } else {
-            format!(
-                "The length of values for each input/column name are not the same: '{}' is \
-                 missing in this record",
-                input.name
-            )
-        };
-        self.context.report(Violation {
-            column: Some(input.name.clone()),
+        let (name, frame) = (&input.name, self.frame);
+        self.context.report(|| Violation {
+            column: Some(name.clone()),
             row: Some(row),
             value: None,
             expected: None,
-            problem,
+            problem: if frame {
+                format!("column '{name}' is missing in this record")
+            } else {
+                format!(
+                    "The length of values for each input/column name are not the same: '{name}' is \
+                     missing in this record"
+                )
+            },
         });
     }
 
@@ -208,16 +205,17 @@ impl Request<'_> {
 
     /// Reads cells at known positions into the columns, or into the one tensor, in order.
     fn cells(&mut self, reader: &mut Reader<'_>, positions: &[usize]) -> Result<()> {
-        if let [Slot::Tensor(tensor)] = self.slots.as_mut_slice() {
+        if let [Buffer::Tensor(tensor)] = self.buffers.as_mut_slice() {
             return Ok(tensor.read_cells(reader, &mut self.context, positions)?);
         }
         let plan = self.plan;
-        for ((slot, input), position) in self.slots.iter_mut().zip(&plan.inputs).zip(positions) {
+        for ((buffer, input), position) in self.buffers.iter_mut().zip(&plan.inputs).zip(positions)
+        {
             reader.seek(*position);
             self.context.enter(input);
-            slot.read_row(reader, &mut self.context)?;
+            buffer.read_row(reader, &mut self.context)?;
         }
-        if positions.len() < self.slots.len() {
+        if positions.len() < self.buffers.len() {
             self.fill_row();
         }
         Ok(())

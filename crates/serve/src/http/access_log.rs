@@ -21,6 +21,21 @@ pub(crate) struct Line<'r> {
     pub(crate) elapsed: Duration,
 }
 
+/// A line at a level, which tracing wants to know when it is compiled.
+macro_rules! write_line {
+    ($level:ident, $line:expr, $what:literal) => {
+        tracing::$level!(
+            target: "access",
+            method = %$line.method,
+            path = $line.path,
+            status = $line.status,
+            request_id = $line.request_id,
+            milliseconds = $line.elapsed.as_secs_f64() * 1e3,
+            $what
+        )
+    };
+}
+
 /// Decides which requests are written down.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
@@ -39,37 +54,11 @@ impl AccessLog {
         // A probe of a server that is not ready is answered as it should be.
         let is_probe = matches!(line.route, Route::Health | Route::Ping);
         if line.status >= 500 && !is_probe {
-            return line.warn();
+            return write_line!(warn, line, "request failed");
         }
         if self.sample > 0 && self.count.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.sample)
         {
-            line.info();
+            write_line!(info, line, "request");
         }
-    }
-}
-
-impl Line<'_> {
-    fn info(&self) {
-        tracing::info!(
-            target: "access",
-            method = %self.method,
-            path = self.path,
-            status = self.status,
-            request_id = self.request_id,
-            milliseconds = self.elapsed.as_secs_f64() * 1e3,
-            "request"
-        );
-    }
-
-    fn warn(&self) {
-        tracing::warn!(
-            target: "access",
-            method = %self.method,
-            path = self.path,
-            status = self.status,
-            request_id = self.request_id,
-            milliseconds = self.elapsed.as_secs_f64() * 1e3,
-            "request failed"
-        );
     }
 }

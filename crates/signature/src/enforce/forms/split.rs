@@ -1,10 +1,11 @@
 //! Rows of values with the names apart: `{"columns": ["a", "b"], "data": [[1, 2], …]}`.
 
+use trainyard_base::json::{Kind, Reader};
+
 use super::arrays::first_length;
-use super::{EXTRA_MAX, Request, Result, refuse};
-use crate::enforce::json::{Kind, Reader};
+use crate::enforce::buffer::Buffer;
 use crate::enforce::names::list_text;
-use crate::enforce::plan::Slot;
+use crate::enforce::request::{EXTRA_MAX, Request, Result, refuse};
 
 impl Request<'_> {
     /// `{"columns": ["a", "b"], "data": [[1, 2], …]}`; `index` is read past.
@@ -76,7 +77,7 @@ impl Request<'_> {
         if reader.kind()? != Kind::Array {
             return refuse("Invalid input. The 'data' of dataframe_split must be a list of rows.");
         }
-        if let [Slot::Tensor(tensor)] = self.slots.as_mut_slice()
+        if let [Buffer::Tensor(tensor)] = self.buffers.as_mut_slice()
             && !self.plan.named
         {
             tensor.read_whole(reader, &mut self.context)?;
@@ -114,11 +115,11 @@ impl Request<'_> {
         while more {
             let target = targets.get(count).copied().flatten();
             match target
-                .and_then(|index| Some((self.slots.get_mut(index)?, plan.inputs.get(index)?)))
+                .and_then(|index| Some((self.buffers.get_mut(index)?, plan.inputs.get(index)?)))
             {
-                Some((slot, input)) => {
+                Some((buffer, input)) => {
                     self.context.enter(input);
-                    slot.read_row(reader, &mut self.context)?;
+                    buffer.read_row(reader, &mut self.context)?;
                 }
                 None => {
                     reader.skip()?;
@@ -140,7 +141,7 @@ impl Request<'_> {
         Ok(())
     }
 
-    /// Which slot each named column of a split goes to.
+    /// Which buffer each named column of a split goes to.
     pub(crate) fn targets(&mut self, columns: &[String]) -> Result<Vec<Option<usize>>> {
         let plan = self.plan;
         let mut targets = Vec::with_capacity(columns.len());

@@ -1,17 +1,15 @@
-//! The forms a JSON request may have, each read straight into the buffers of a [`Plan`].
-
-mod arrays;
-mod records;
-mod split;
-
-pub(super) use split::column_names;
+//! A request while it is read: the buffers of a [`Plan`], and what was found on the way. What its text may
+//! look like is in [`super::forms`].
 
 use std::collections::HashMap;
 
-use super::context::{Casting, Context, Limits};
-use super::json::Syntax;
+use trainyard_base::json::Syntax;
+
+use super::buffer::Buffer;
+use super::cast::Casting;
+use super::context::{Context, Limits};
 use super::names::list_text;
-use super::plan::{Plan, Slot};
+use super::plan::Plan;
 use super::rejection::{Rejection, Step, Violation, shorten};
 
 /// Why reading stopped before the end.
@@ -27,25 +25,42 @@ impl From<Syntax> for Stop {
     }
 }
 
-pub(crate) type Result<T> = std::result::Result<T, Stop>;
+impl From<Rejection> for Stop {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
 
-fn refuse<T>(message: impl Into<String>) -> Result<T> {
+impl Stop {
+    /// The refusal of a request of this text, with nothing in it that is longer than somebody reads.
+    pub(crate) fn into_rejection(self, text: &str) -> Rejection {
+        let rejection = match self {
+            Self::Rejected(rejection) => rejection,
+            Self::Syntax(syntax) => Rejection::parse(format!(
+                "Invalid input. Ensure that input is a valid JSON formatted string. Error: '{}'",
+                syntax.describe(text)
+            )),
+        };
+        rejection.bounded()
+    }
+}
+
+pub(crate) type Result<T, E = Stop> = std::result::Result<T, E>;
+
+/// Refuses the body as a whole.
+pub(crate) fn refuse<T>(message: impl Into<String>) -> Result<T> {
     Err(Stop::Rejected(Rejection::parse(message)))
 }
 
 /// Names of extra columns that are kept for the message; a request may hold a million.
-const EXTRA_MAX: usize = 20;
+pub(crate) const EXTRA_MAX: usize = 20;
 
 /// Cells that any request may take, however short it is: 8 MB of numbers.
-const CELLS_FREE: usize = 1 << 20;
-
-/// Columns beyond those of the model that a request may have. They are read past, so they are
-/// nobody's data; but their names must be held to find the others.
-pub(super) const UNKNOWN_COLUMNS_MAX: usize = 10_000;
+const CELLS_FREE_MAX: usize = 1 << 20;
 
 /// Rows that a text of so many bytes may have: a value takes a byte at least, and a comma most often.
 fn rows_max(plan: &Plan, limits: &Limits, bytes: usize) -> usize {
-    let cells_max = bytes.saturating_add(CELLS_FREE);
+    let cells_max = bytes.saturating_add(CELLS_FREE_MAX);
     limits.rows_max.min(cells_max / plan.inputs.len().max(1))
 }
 
@@ -53,23 +68,23 @@ fn rows_max(plan: &Plan, limits: &Limits, bytes: usize) -> usize {
 #[derive(Debug)]
 pub(crate) struct Request<'e> {
     pub(crate) plan: &'e Plan,
-    pub(crate) slots: Vec<Slot<'e>>,
+    pub(crate) buffers: Vec<Buffer<'e>>,
     pub(crate) context: Context<'e>,
     /// Rows of the request; for columns, the length of the longest.
     pub(crate) rows: usize,
     /// Names that the signature does not know.
     pub(crate) extra: Vec<String>,
     /// Values beyond the signature in a request without names.
-    extra_positions: usize,
+    pub(crate) extra_positions: usize,
     /// For each input, how many of the first records did not have it.
-    absent: Vec<usize>,
+    pub(crate) absent: Vec<usize>,
     /// Where each name of the first record stands, for unnamed signatures.
-    positions: HashMap<String, usize>,
+    pub(crate) positions: HashMap<String, usize>,
     /// Whether the input had the form of a data frame, not of arrays.
     pub(crate) frame: bool,
     /// Rows that the request may have: each fills a cell of every column, also of those that it lacks,
     /// so a short text of many rows would take a hundred times its bytes.
-    rows_max: usize,
+    pub(crate) rows_max: usize,
 }
 
 impl<'e> Request<'e> {
@@ -78,7 +93,7 @@ impl<'e> Request<'e> {
         let capacity = (bytes / 10 / plan.inputs.len().max(1)).clamp(1, 4096);
         Self {
             rows_max: rows_max(plan, limits, bytes),
-            slots: plan.slots(capacity),
+            buffers: Buffer::all(plan, capacity),
             context: Context::new(casting, limits),
             rows: 0,
             extra: Vec::new(),
@@ -171,8 +186,8 @@ impl<'e> Request<'e> {
         if !missing.is_empty() {
             return Err(Box::new(self.missing_rejection(&missing)));
         }
-        for slot in &self.slots {
-            if let Slot::Tensor(tensor) = slot
+        for buffer in &self.buffers {
+            if let Buffer::Tensor(tensor) = buffer
                 && let Some(problem) = tensor.shape_problem()
             {
                 return Err(Box::new(self.schema_rejection(&problem)));
@@ -221,7 +236,7 @@ impl<'e> Request<'e> {
     fn missing(&self) -> Vec<&'e str> {
         let absent = |index: usize| {
             let never = self.absent.get(index).is_some_and(|absent| *absent >= self.rows);
-            never || self.slots.get(index).is_none_or(|slot| slot.len() == 0)
+            never || self.buffers.get(index).is_none_or(|buffer| buffer.len() == 0)
         };
         self.plan
             .inputs

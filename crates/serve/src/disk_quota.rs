@@ -1,4 +1,4 @@
-//! Room on the disk for what is logged. A server that fills its disk takes others with it: the database beside
+//! How much of the disk may be taken by what is logged. A server that fills its disk takes others with it: the database beside
 //! it, its own next deployment. So predictions and feedback stop before, and say so.
 
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::options::LogOptions;
 
 /// Left free of every disk: enough for others to go on until somebody looks.
-const FREE_MIN: u64 = 1 << 30;
+const FREE_BYTES_MIN: u64 = 1 << 30;
 
 /// Of a small disk, one part in so many is left free instead.
 const FREE_SHARE: u64 = 20;
@@ -30,9 +30,9 @@ pub(crate) enum Full {
     Disk { free: u64, wanted: u64 },
 }
 
-/// The room of one folder.
+/// What one folder may take.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct DiskQuota {
     dir: PathBuf,
     bytes_max: Option<u64>,
     state: Mutex<State>,
@@ -45,7 +45,7 @@ struct State {
     is_full: bool,
 }
 
-impl Room {
+impl DiskQuota {
     pub(crate) fn new(log: &LogOptions) -> Self {
         // In an object store nothing is limited here but what waits in the folder.
         Self { dir: log.dir.clone(), bytes_max: log.bytes_max, state: Mutex::default() }
@@ -76,7 +76,7 @@ impl Room {
         // A folder that is not there is the writer's to report.
         let Ok(disk) = rustix::fs::statvfs(&self.dir) else { return Ok(()) };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let wanted = FREE_MIN.min(disk.f_blocks.saturating_mul(disk.f_frsize) / FREE_SHARE);
+        let wanted = FREE_BYTES_MIN.min(disk.f_blocks.saturating_mul(disk.f_frsize) / FREE_SHARE);
         if free < wanted.saturating_add(bytes) { Err(Full::Disk { free, wanted }) } else { Ok(()) }
     }
 
@@ -120,13 +120,13 @@ mod tests {
         std::fs::write(folder.path().join("_feedback/a"), [0; 600]).unwrap();
         std::fs::write(folder.path().join("b"), [0; 300]).unwrap();
         let mut log = LogOptions::new(folder.path());
-        assert_eq!(Room::new(&log).take(1000), Ok(()));
-        assert!(matches!(Room::new(&log).take(u64::MAX), Err(Full::Disk { .. })));
+        assert_eq!(DiskQuota::new(&log).take(1000), Ok(()));
+        assert!(matches!(DiskQuota::new(&log).take(u64::MAX), Err(Full::Disk { .. })));
         log.bytes_max = Some(1000);
-        let room = Room::new(&log);
-        assert_eq!(room.take(60), Ok(()));
-        assert_eq!(room.take(60), Err(Full::Folder { used: 960, limit: 1000 }));
-        assert_eq!(room.take(40), Ok(()));
-        assert!(Room::new(&LogOptions::new("/no/such/folder")).take(1000).is_ok());
+        let quota = DiskQuota::new(&log);
+        assert_eq!(quota.take(60), Ok(()));
+        assert_eq!(quota.take(60), Err(Full::Folder { used: 960, limit: 1000 }));
+        assert_eq!(quota.take(40), Ok(()));
+        assert!(DiskQuota::new(&LogOptions::new("/no/such/folder")).take(1000).is_ok());
     }
 }

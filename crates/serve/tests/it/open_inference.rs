@@ -81,3 +81,74 @@ async fn a_tensor_is_predicted() {
     assert_eq!(answer["outputs"][1]["parameters"], json!({"labels": "0,1,2"}));
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_answer_is_that_of_predict_in_other_words() {
+    let server = Running::ready(folder("iris_columns")).await;
+    let names = ["sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)"];
+    let columns: Vec<String> = names.iter().map(|name| format!("\"{name}\": [5.1, NaN]")).collect();
+    let plain = server.post("/predict", format!("{{{}}}", columns.join(", "))).await;
+    let tensors: Vec<String> = names
+        .iter()
+        .map(|name| {
+            format!(r#"{{"name": "{name}", "shape": [2], "datatype": "FP64", "data": [5.1, NaN]}}"#)
+        })
+        .collect();
+    let body = format!(r#"{{"inputs": [{}]}}"#, tensors.join(", "));
+    let tensor = server.post("/v2/models/model/infer", body).await;
+    assert_eq!(tensor.status, plain.status, "{plain:?}\n{tensor:?}");
+    if plain.status == 200 {
+        assert_eq!(tensor.json()["outputs"][0]["data"], plain.json()["predictions"]);
+    }
+    // Which version answered is told in the same place.
+    let row: Vec<String> = names.iter().map(|name| format!("\"{name}\": 5")).collect();
+    let plain = server.post("/predict", format!("{{{}}}", row.join(", "))).await;
+    let table = r#"{"inputs": [{"name": "t", "shape": [1, 4], "datatype": "INT64", "data": [5, 5, 5, 5]}]}"#;
+    let tensor = server.post("/v2/models/model/infer", table).await;
+    assert_eq!((plain.status, tensor.status), (200, 200));
+    assert_eq!(tensor.json()["outputs"][0]["data"], plain.json()["predictions"]);
+    let version = plain.header("x-model-version");
+    assert!(!version.is_empty());
+    assert_eq!(tensor.header("x-model-version"), version);
+    assert_eq!(tensor.json()["model_version"], version);
+    // Without an id of its own the request has the server's.
+    assert_eq!(tensor.json()["id"], tensor.header("x-request-id"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn values_that_are_not_of_their_datatype_are_400() {
+    let server = Running::ready(folder("iris_columns")).await;
+    for (datatype, value) in [
+        ("BOOL", "1"),
+        ("UINT8", "256"),
+        ("UINT16", "-1"),
+        ("UINT32", "0.5"),
+        ("UINT64", "-1"),
+        ("INT8", "-129"),
+        ("INT16", "40000"),
+        ("INT32", "true"),
+        ("INT64", "\"5.1\""),
+        ("FP16", "70000"),
+        ("FP32", "1e39"),
+        ("FP64", "\"5.1\""),
+        ("BYTES", "5.1"),
+    ] {
+        let body = format!(
+            r#"{{"inputs": [{{"name": "rows", "shape": [1, 4], "datatype": "{datatype}", "data": [{value}, 1, 1, 1]}}]}}"#
+        );
+        let answer = server.post("/v2/models/model/infer", body).await;
+        assert_eq!(answer.status, 400, "{datatype}: {answer:?}");
+        let said = answer.json();
+        let message = said["message"].as_str().unwrap();
+        assert!(message.contains(&format!("input 'rows' is of the datatype {datatype}")), "{said}");
+        assert!(message.contains(value), "{said}");
+        let violation = &said["violations"][0];
+        assert_eq!((&violation["column"], &violation["row"]), (&json!("rows"), &json!(0)));
+        assert_eq!(
+            (&violation["expected"], &violation["value"]),
+            (&json!(datatype), &json!(value))
+        );
+    }
+    server.stop().await;
+}
