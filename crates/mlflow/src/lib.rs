@@ -18,7 +18,7 @@ pub mod secrets;
 mod tracking;
 pub mod uri;
 
-pub use error::{Error, ErrorCode, Result};
+pub use error::{Detail, Error, ErrorCode, Result};
 pub use tracking::{
     CreateLoggedModel, CreateModelVersion, CreateRun, LogBatch, MetricHistoryPage, Page,
     SearchExperiments, SearchLoggedModels, SearchModelVersions, SearchRegisteredModels, SearchRuns,

@@ -147,7 +147,7 @@ fn mlflow_hint(error: &trainyard_mlflow::Error) -> Option<String> {
         trainyard_mlflow::Error::UnexpectedAnswer { .. } => {
             "does MLFLOW_TRACKING_URI point at an MLflow server?"
         }
-        trainyard_mlflow::Error::Api { code, .. } => match code {
+        error if error.is_answer() => match error.code() {
             ErrorCode::Unauthenticated | ErrorCode::CustomerUnauthorized => {
                 "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
             }
@@ -156,9 +156,7 @@ fn mlflow_hint(error: &trainyard_mlflow::Error) -> Option<String> {
             }
             _ => return None,
         },
-        trainyard_mlflow::Error::Store { .. }
-        | trainyard_mlflow::Error::BadFile { .. }
-        | trainyard_mlflow::Error::Io { .. } => return None,
+        _ => return None,
     };
     Some(hint.to_owned())
 }

@@ -83,9 +83,9 @@ fn own(pairs: &[KeyValue]) -> Vec<(String, String)> {
 #[track_caller]
 fn assert_refused<T: std::fmt::Debug>(result: Result<T>, code: ErrorCode, part: &str) {
     match result {
-        Err(Error::Api { code: found, message }) => {
-            assert_eq!(found, code, "{message}");
-            assert!(message.contains(part), "{message:?} does not hold {part:?}");
+        Err(error) if error.is_answer() => {
+            assert_eq!(error.code(), code, "{error}");
+            assert!(error.to_string().contains(part), "{error:?} does not hold {part:?}");
         }
         other => panic!("expected {code} with {part:?}, found {other:?}"),
     }

@@ -9,14 +9,16 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use trainyard_mlflow::artifacts::{ByteStream, once};
 use trainyard_mlflow::entities::FileInfo;
-use trainyard_mlflow::{Error, ErrorCode};
+use trainyard_mlflow::{Detail, Error, ErrorCode};
 
 use super::body::{BodyError, Received, receive};
 use super::error::{ApiError, Result, empty, json, json_text};
-use super::request::from_query;
-use super::shape::{Check, Field, Kind, Shape};
+use super::fields::Check::Required;
+use super::files;
+use super::message::message;
+use super::request::{Fields, Query};
+use super::state::{Api, ApiState};
 use super::wire::PageWire;
-use super::{Api, ApiState, direct, files};
 use crate::artifacts::ArtifactPath;
 
 /// Root of all proxied artifacts.
@@ -26,7 +28,6 @@ pub(super) const PROXIED_ROOT: &str = "mlflow-artifacts:/";
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/artifacts/list", get(list_of_run))
-        .merge(direct::routes())
         .route("/logged-models/{model_id}/artifacts/directories", get(list_of_model))
         .route("/logged-models/{model_id}/artifacts/files", get(file_of_model))
 }
@@ -36,7 +37,6 @@ pub(super) fn proxied_routes() -> Router<Api> {
     Router::new()
         .route("/artifacts", get(list))
         .route("/artifacts/{*path}", get(download).put(upload).delete(delete))
-        .merge(direct::proxied_routes())
 }
 
 /// Routes at the root, which upstream's pages use.
@@ -63,11 +63,14 @@ pub(super) fn proxied_path(api: &ApiState, raw: &str) -> Result<ArtifactPath> {
     Ok(ArtifactPath::from_request(raw)?)
 }
 
-static LIST: Shape = Shape(&[Field::new("path", Kind::Text, &[])]);
+message! {
+    struct List {
+        path: String,
+    }
+}
 
-async fn list(State(api): State<Api>, request: Request) -> Result {
-    let raw = from_query(request.uri().query().unwrap_or_default(), &LIST)?.text("path");
-    let path = proxied_path(&api, &raw)?;
+async fn list(State(api): State<Api>, Query(asked): Query<List>) -> Result {
+    let path = proxied_path(&api, &asked.path)?;
     let mut items = api.tracking.list_artifacts(PROXIED_ROOT, path.as_str()).await?;
     // Entries carry their own names here, not paths.
     for entry in &mut items {
@@ -81,7 +84,7 @@ async fn list(State(api): State<Api>, request: Request) -> Result {
 async fn download(State(api): State<Api>, Path(raw): Path<String>, headers: HeaderMap) -> Result {
     let path = proxied_path(&api, &raw)?;
     match files::send(&*api.tracking, PROXIED_ROOT, path.as_str(), &headers).await {
-        Err(error) if error.message().starts_with("Artifact path refers to a directory") => {
+        Err(error) if error.detail() == Some(Detail::Directory) => {
             // The one answer of these routes that is not in MLflow's own form.
             Ok(json_text(StatusCode::BAD_REQUEST, &json!({ "detail": error.message() })))
         }
@@ -116,12 +119,14 @@ async fn delete(State(api): State<Api>, Path(raw): Path<String>) -> Result {
 
 // Artifacts of runs, versions and logged models
 
-static LIST_OF_RUN: Shape = Shape(&[
-    Field::new("run_id", Kind::Text, &[Check::Text, Check::Required]),
-    Field::new("run_uuid", Kind::Text, &[]),
-    Field::text("path"),
-    Field::text("page_token"),
-]);
+message! {
+    pub(super) struct ListOfRun {
+        run_id: String [Required],
+        _run_uuid as run_uuid: String,
+        path: String,
+        _page_token as page_token: String,
+    }
+}
 
 /// The files below a root, and the root.
 pub(super) struct Listing {
@@ -130,10 +135,10 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Files of a run below `raw_path`.
-    pub(super) async fn of_run(api: &ApiState, run_id: &str, raw_path: &str) -> Result<Self> {
-        let path = ArtifactPath::from_request(raw_path)?;
-        let root_uri = api.tracking.get_run(run_id).await?.info.artifact_uri;
+    /// Files of a run.
+    pub(super) async fn of_run(api: &ApiState, asked: &ListOfRun) -> Result<Self> {
+        let path = ArtifactPath::from_request(&asked.path)?;
+        let root_uri = api.tracking.get_run(&asked.run_id).await?.info.artifact_uri;
         let files = api.tracking.list_artifacts(&root_uri, path.as_str()).await?;
         Ok(Self { root_uri, files })
     }
@@ -147,76 +152,101 @@ impl Listing {
     }
 }
 
-async fn list_of_run(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &LIST_OF_RUN).await?;
-    let run_id = fields.run_id();
-    Ok(Listing::of_run(&api, &run_id, &fields.text("path")).await?.answer())
+async fn list_of_run(State(api): State<Api>, Fields(asked, ..): Fields<ListOfRun>) -> Result {
+    Ok(Listing::of_run(&api, &asked).await?.answer())
 }
 
-static LIST_OF_MODEL: Shape =
-    Shape(&[Field::text("artifact_directory_path"), Field::new("page_token", Kind::Text, &[])]);
+message! {
+    struct ListOfModel {
+        artifact_directory_path: String,
+        _page_token as page_token: String,
+    }
+}
 
 async fn list_of_model(
     State(api): State<Api>,
     Path(model_id): Path<String>,
-    request: Request,
+    Query(asked): Query<ListOfModel>,
 ) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &LIST_OF_MODEL)?;
-    let path = ArtifactPath::from_request(&fields.text("artifact_directory_path"))?;
+    let path = ArtifactPath::from_request(&asked.artifact_directory_path)?;
     let root_uri = api.tracking.get_logged_model(&model_id).await?.info.artifact_uri;
     let files = api.tracking.list_artifacts(&root_uri, path.as_str()).await?;
     Ok(Listing { root_uri, files }.answer())
 }
 
-static FILE_OF_MODEL: Shape = Shape(&[Field::required("artifact_file_path")]);
+message! {
+    struct FileOfModel {
+        artifact_file_path: String [Required],
+    }
+}
 
 async fn file_of_model(
     State(api): State<Api>,
     Path(model_id): Path<String>,
-    request: Request,
+    Query(asked): Query<FileOfModel>,
+    headers: HeaderMap,
 ) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_MODEL)?;
-    let path = ArtifactPath::from_request(&fields.text("artifact_file_path"))?;
+    let path = ArtifactPath::from_request(&asked.artifact_file_path)?;
     let root_uri = api.tracking.get_logged_model(&model_id).await?.info.artifact_uri;
-    files::send(&*api.tracking, &root_uri, path.as_str(), request.headers()).await
+    files::send(&*api.tracking, &root_uri, path.as_str(), &headers).await
 }
 
-static FILE_OF_RUN: Shape = Shape(&[
-    Field::required("run_id"),
-    Field::new("run_uuid", Kind::Text, &[]),
-    Field::required("path"),
-]);
-
-async fn file_of_run(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_RUN)?;
-    let path = ArtifactPath::from_request(&fields.text("path"))?;
-    let root_uri = api.tracking.get_run(&fields.run_id()).await?.info.artifact_uri;
-    files::send(&*api.tracking, &root_uri, path.as_str(), request.headers()).await
+message! {
+    struct FileOfRun {
+        run_id: String [Required],
+        _run_uuid as run_uuid: String,
+        path: String [Required],
+    }
 }
 
-static FILE_OF_VERSION: Shape =
-    Shape(&[Field::required("name"), Field::required("version"), Field::required("path")]);
+async fn file_of_run(
+    State(api): State<Api>,
+    Query(asked): Query<FileOfRun>,
+    headers: HeaderMap,
+) -> Result {
+    let path = ArtifactPath::from_request(&asked.path)?;
+    let root_uri = api.tracking.get_run(&asked.run_id).await?.info.artifact_uri;
+    files::send(&*api.tracking, &root_uri, path.as_str(), &headers).await
+}
 
-async fn file_of_version(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_VERSION)?;
-    let path = ArtifactPath::from_request(&fields.text("path"))?;
-    let (name, version) = (fields.text("name"), fields.text("version"));
+message! {
+    struct FileOfVersion {
+        name: String [Required],
+        version: String [Required],
+        path: String [Required],
+    }
+}
+
+async fn file_of_version(
+    State(api): State<Api>,
+    Query(asked): Query<FileOfVersion>,
+    headers: HeaderMap,
+) -> Result {
+    let FileOfVersion { name, version, path } = asked;
+    let path = ArtifactPath::from_request(&path)?;
     let root_uri = api.tracking.get_model_version_download_uri(&name, &version).await?;
-    files::send(&*api.tracking, &root_uri, path.as_str(), request.headers()).await
+    files::send(&*api.tracking, &root_uri, path.as_str(), &headers).await
 }
 
 /// Most bytes of one file uploaded by a page.
 const PAGE_UPLOAD_BYTES_MAX: usize = 10 << 20;
 
-static UPLOAD_TO_RUN: Shape =
-    Shape(&[Field::new("run_uuid", Kind::Text, &[]), Field::new("path", Kind::Text, &[])]);
+message! {
+    struct UploadToRun {
+        run_uuid: Option<String>,
+        path: Option<String>,
+    }
+}
 
-async fn upload_to_run(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &UPLOAD_TO_RUN)?;
-    let Some(run_id) = fields.filled_text("run_uuid") else {
+async fn upload_to_run(
+    State(api): State<Api>,
+    Query(asked): Query<UploadToRun>,
+    request: Request,
+) -> Result {
+    let Some(run_id) = asked.run_uuid else {
         return Err(Error::invalid("Request must specify run_uuid.").into());
     };
-    let Some(raw) = fields.filled_text("path") else {
+    let Some(raw) = asked.path else {
         return Err(Error::invalid("Request must specify path.").into());
     };
     let path = ArtifactPath::from_request(&raw)?;

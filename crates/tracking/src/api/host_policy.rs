@@ -33,7 +33,7 @@ impl HostPolicy {
 
     /// Refuses a location on another host: this server would connect to whatever a client names.
     pub(super) fn check(&self, uri: &str, field: &str) -> Result<()> {
-        let scheme = super::locations::scheme(uri);
+        let scheme = scheme(uri);
         let no_host = scheme == "mlflow-artifacts"
             && (!uri.contains("://")
                 || uri.to_ascii_lowercase().starts_with("mlflow-artifacts:///"));
@@ -59,6 +59,11 @@ impl HostPolicy {
              allow it."
         )))
     }
+}
+
+/// Scheme in lower case; "" for a path.
+pub(super) fn scheme(uri: &str) -> String {
+    crate::artifacts::scheme(uri).unwrap_or_default().to_ascii_lowercase()
 }
 
 /// The host that a URI says, as it is written there.

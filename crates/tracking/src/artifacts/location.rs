@@ -9,7 +9,8 @@ use object_store::path::Path as StorePath;
 use trainyard_mlflow::{Error, Result};
 use trainyard_storage::{Address, DirectStore, Place, Stores};
 
-use super::local::Bounds;
+use super::bounds::Bounds;
+use super::error::location_error;
 use super::path::ArtifactPath;
 use super::reach::Reach;
 
@@ -97,15 +98,6 @@ impl Location {
     /// Whether this is a folder of this machine.
     pub(super) fn is_local(&self) -> bool {
         self.bounds.is_some()
-    }
-}
-
-/// Why a place cannot be opened.
-pub(super) fn location_error(error: trainyard_storage::Error) -> Error {
-    match error {
-        // What the operator set wrong is not the client's business.
-        error @ trainyard_storage::Error::Settings { .. } => Error::internal(error.to_string()),
-        error => Error::invalid(error.to_string()),
     }
 }
 

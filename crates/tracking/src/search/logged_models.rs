@@ -1,6 +1,6 @@
 //! Search of logged models.
 
-use trainyard_mlflow::Error;
+use trainyard_mlflow::{Detail, Error};
 
 use super::sql::Sql;
 use super::syntax::{Comparison, Literal, Operand, Operator};
@@ -257,7 +257,10 @@ pub(crate) fn order_field(name: &str) -> Result<OrderField> {
             Some(("CAST(l.experiment_id AS TEXT)", _)) => Ok(OrderField::Column("l.experiment_id")),
             Some(("CAST(l.status AS TEXT)", _)) => Ok(OrderField::Column("l.status")),
             Some((column, _)) => Ok(OrderField::Column(column)),
-            None => Err(Error::invalid(format!("Invalid order by field name: {name}")).into()),
+            None => {
+                let message = format!("Invalid order by field name: {name}");
+                Err(Error::Detailed { detail: Detail::UnknownAttribute, message }.into())
+            }
         };
     };
     if entity == "metrics" {

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use trainyard_net::{Arrival, Paced, Protocols};
 
-use super::ServerOptions;
+use super::options::ServerOptions;
 
 /// The other side of a request's connection.
 #[derive(Debug, Clone, Copy)]

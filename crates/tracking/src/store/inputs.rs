@@ -10,9 +10,8 @@ use trainyard_mlflow::entities::{
 use super::database::{Connection, Value};
 use super::{Chunk, new_id, placeholders, runs, validate};
 use crate::error::Result;
+use crate::search::runs_sql::CONTEXT;
 
-/// The tag of a dataset input that says what for (`train`, `eval`).
-pub(crate) const CONTEXT: &str = "mlflow.data.context";
 /// Experiments of one dataset search.
 const SEARCH_EXPERIMENTS_MAX: usize = 20;
 /// Lines of one dataset search.

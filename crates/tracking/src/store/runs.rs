@@ -15,9 +15,7 @@ use super::{
     placeholders, python, row_groups, row_placeholders,
 };
 use crate::error::Result;
-
-/// The tag that is a run's name as well.
-pub(crate) const RUN_NAME: &str = "mlflow.runName";
+use crate::search::runs_sql::RUN_NAME;
 
 /// Columns that [`read`] expects, in its order.
 pub(crate) const COLUMNS: &str = "r.run_uuid, r.name, r.user_id, r.status, r.start_time, \

@@ -8,7 +8,8 @@ use http::header;
 use serde_json::json;
 
 use super::error::{ApiError, json};
-use super::{Api, direct};
+use super::presigned;
+use super::state::Api;
 
 /// The MLflow version whose behaviour this server has; clients choose features by it.
 pub const MLFLOW_VERSION: &str = "3.17.2";
@@ -44,7 +45,7 @@ async fn version() -> Response {
 }
 
 async fn server_info(State(api): State<Api>) -> Response {
-    let is_direct = direct::is_offered(&api).await;
+    let is_direct = presigned::is_offered(&api).await;
     json(&json!({
         "store_type": "SqlStore",
         "workspaces_enabled": false,

@@ -1,0 +1,84 @@
+//! Enums of MLflow's messages: the name or number of one of their values.
+
+use serde_json::Value;
+use trainyard_mlflow::Result;
+use trainyard_mlflow::entities::{LoggedModelStatus, RunStatus, ViewType};
+
+use super::fields::{Kind, int, invalid_value};
+use super::message::FieldType;
+
+/// Names, numbers and values.
+type Values<T> = [(&'static str, i64, T)];
+
+const VIEW_TYPES: &Values<ViewType> = &[
+    ("ACTIVE_ONLY", 1, ViewType::ActiveOnly),
+    ("DELETED_ONLY", 2, ViewType::DeletedOnly),
+    ("ALL", 3, ViewType::All),
+];
+
+const RUN_STATUSES: &Values<RunStatus> = &[
+    ("RUNNING", 1, RunStatus::Running),
+    ("SCHEDULED", 2, RunStatus::Scheduled),
+    ("FINISHED", 3, RunStatus::Finished),
+    ("FAILED", 4, RunStatus::Failed),
+    ("KILLED", 5, RunStatus::Killed),
+];
+
+const LOGGED_MODEL_STATUSES: &Values<LoggedModelStatus> = &[
+    ("LOGGED_MODEL_STATUS_UNSPECIFIED", 0, LoggedModelStatus::Unspecified),
+    ("LOGGED_MODEL_PENDING", 1, LoggedModelStatus::Pending),
+    ("LOGGED_MODEL_READY", 2, LoggedModelStatus::Ready),
+    ("LOGGED_MODEL_UPLOAD_FAILED", 3, LoggedModelStatus::UploadFailed),
+];
+
+/// The value that is meant; none if nobody knows it, which counts as unset, as upstream has it.
+fn known<T: Copy>(value: &Value, values: &Values<T>) -> Option<T> {
+    let named = value.as_str().and_then(|text| values.iter().find(|(name, ..)| *name == text));
+    let found = named.or_else(|| {
+        let wanted = int(value)?;
+        values.iter().find(|(_, number, _)| *number == wanted)
+    });
+    found.map(|(.., value)| *value)
+}
+
+impl FieldType for ViewType {
+    const KIND: Kind = Kind::Enum;
+
+    fn read(_name: &str, value: Option<Value>) -> Result<Self> {
+        Ok(value.and_then(|value| known(&value, VIEW_TYPES)).unwrap_or_default())
+    }
+}
+
+impl FieldType for LoggedModelStatus {
+    const KIND: Kind = Kind::Enum;
+
+    fn read(_name: &str, value: Option<Value>) -> Result<Self> {
+        Ok(value.and_then(|value| known(&value, LOGGED_MODEL_STATUSES)).unwrap_or_default())
+    }
+}
+
+impl FieldType for Option<RunStatus> {
+    const KIND: Kind = Kind::Enum;
+
+    /// A number that no status has is refused; only names that nobody knows count as unset.
+    fn read(name: &str, value: Option<Value>) -> Result<Self> {
+        let Some(value) = value else { return Ok(None) };
+        let status = known(&value, RUN_STATUSES);
+        if status.is_none() && value.is_number() {
+            return Err(invalid_value(name, &value));
+        }
+        Ok(status)
+    }
+}
+
+/// The name of a value of an enum that is not known here; empty for a number.
+#[derive(Debug)]
+pub(super) struct EnumName(pub(super) String);
+
+impl FieldType for EnumName {
+    const KIND: Kind = Kind::Enum;
+
+    fn read(name: &str, value: Option<Value>) -> Result<Self> {
+        Ok(Self(String::read(name, value)?))
+    }
+}
