@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use trainyard_mlflow::entities::{KeyValue, Run};
-use trainyard_mlflow::{CreateRun, Error, ErrorCode, Result, Tracking};
+use trainyard_mlflow::{CreateRun, ErrorCode, Result, Tracking};
 
 pub use artifacts::{artifacts, artifacts_in_bulk};
 pub use experiments::{experiment_search, experiments};

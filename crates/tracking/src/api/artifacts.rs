@@ -1,10 +1,11 @@
 //! Artifacts of runs, versions and logged models, and the proxied `mlflow-artifacts` routes.
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use futures::StreamExt as _;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use trainyard_mlflow::artifacts::{ByteStream, once};
@@ -53,7 +54,7 @@ pub(super) fn ajax_routes() -> Router<Api> {
 
 // Proxied artifacts
 
-pub(super) fn proxied_path(api: &ApiState, raw: &str) -> Result<ArtifactPath> {
+fn proxied_path(api: &ApiState, raw: &str) -> Result<ArtifactPath> {
     if !api.options.serve_artifacts {
         return Err(ApiError::from(Error::api(
             ErrorCode::TemporarilyUnavailable,
@@ -63,11 +64,21 @@ pub(super) fn proxied_path(api: &ApiState, raw: &str) -> Result<ArtifactPath> {
     Ok(ArtifactPath::from_request(raw)?)
 }
 
-message! {
-    struct List {
-        path: String,
+/// The path of a proxied artifact, in the URL, where such are served.
+pub(super) struct ProxiedPath(pub(super) ArtifactPath);
+
+impl FromRequestParts<Api> for ProxiedPath {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Response> {
+        let Path(raw) = Path::<String>::from_request_parts(parts, api)
+            .await
+            .map_err(|no| no.into_response())?;
+        proxied_path(api, &raw).map(Self).map_err(|error| error.into_response())
     }
 }
+
+message! { struct List { path: String } }
 
 async fn list(State(api): State<Api>, Query(asked): Query<List>) -> Result {
     let path = proxied_path(&api, &asked.path)?;
@@ -81,8 +92,11 @@ async fn list(State(api): State<Api>, Query(asked): Query<List>) -> Result {
     Ok(json(&PageWire { name: "files", items, token: None }))
 }
 
-async fn download(State(api): State<Api>, Path(raw): Path<String>, headers: HeaderMap) -> Result {
-    let path = proxied_path(&api, &raw)?;
+async fn download(
+    State(api): State<Api>,
+    ProxiedPath(path): ProxiedPath,
+    headers: HeaderMap,
+) -> Result {
     match files::send(&*api.tracking, PROXIED_ROOT, path.as_str(), &headers).await {
         Err(error) if error.detail() == Some(Detail::Directory) => {
             // The one answer of these routes that is not in MLflow's own form.
@@ -92,8 +106,12 @@ async fn download(State(api): State<Api>, Path(raw): Path<String>, headers: Head
     }
 }
 
-async fn upload(State(api): State<Api>, Path(raw): Path<String>, request: Request) -> Result {
-    let path = proxied_path(&api, &raw)?;
+async fn upload(
+    State(api): State<Api>,
+    ProxiedPath(path): ProxiedPath,
+    Path(raw): Path<String>,
+    request: Request,
+) -> Result {
     if raw.ends_with('/') || path.is_root() {
         let detail = "Artifact path must include a filename (cannot end with '/').";
         return Ok(json_text(StatusCode::BAD_REQUEST, &json!({ "detail": detail })));
@@ -111,8 +129,7 @@ async fn upload(State(api): State<Api>, Path(raw): Path<String>, request: Reques
     Ok(StatusCode::OK.into_response())
 }
 
-async fn delete(State(api): State<Api>, Path(raw): Path<String>) -> Result {
-    let path = proxied_path(&api, &raw)?;
+async fn delete(State(api): State<Api>, ProxiedPath(path): ProxiedPath) -> Result {
     api.tracking.delete_artifact(PROXIED_ROOT, path.as_str()).await?;
     Ok(empty())
 }
@@ -157,10 +174,7 @@ async fn list_of_run(State(api): State<Api>, Fields(asked, ..): Fields<ListOfRun
 }
 
 message! {
-    struct ListOfModel {
-        artifact_directory_path: String,
-        _page_token as page_token: String,
-    }
+    struct ListOfModel { artifact_directory_path: String, _page_token as page_token: String }
 }
 
 async fn list_of_model(
@@ -174,11 +188,7 @@ async fn list_of_model(
     Ok(Listing { root_uri, files }.answer())
 }
 
-message! {
-    struct FileOfModel {
-        artifact_file_path: String [Required],
-    }
-}
+message! { struct FileOfModel { artifact_file_path: String [Required] } }
 
 async fn file_of_model(
     State(api): State<Api>,
@@ -231,12 +241,7 @@ async fn file_of_version(
 /// Most bytes of one file uploaded by a page.
 const PAGE_UPLOAD_BYTES_MAX: usize = 10 << 20;
 
-message! {
-    struct UploadToRun {
-        run_uuid: Option<String>,
-        path: Option<String>,
-    }
-}
+message! { struct UploadToRun { run_uuid: Option<String>, path: Option<String> } }
 
 async fn upload_to_run(
     State(api): State<Api>,

@@ -5,7 +5,7 @@ use trainyard_mlflow::Result;
 use trainyard_mlflow::entities::{LoggedModelStatus, RunStatus, ViewType};
 
 use super::fields::{Kind, int, invalid_value};
-use super::message::FieldType;
+use super::message::{FieldType, field_type};
 
 /// Names, numbers and values.
 type Values<T> = [(&'static str, i64, T)];
@@ -32,7 +32,8 @@ const LOGGED_MODEL_STATUSES: &Values<LoggedModelStatus> = &[
 ];
 
 /// The value that is meant; none if nobody knows it, which counts as unset, as upstream has it.
-fn known<T: Copy>(value: &Value, values: &Values<T>) -> Option<T> {
+fn known<T: Copy>(value: Option<&Value>, values: &Values<T>) -> Option<T> {
+    let value = value?;
     let named = value.as_str().and_then(|text| values.iter().find(|(name, ..)| *name == text));
     let found = named.or_else(|| {
         let wanted = int(value)?;
@@ -41,33 +42,22 @@ fn known<T: Copy>(value: &Value, values: &Values<T>) -> Option<T> {
     found.map(|(.., value)| *value)
 }
 
-impl FieldType for ViewType {
-    const KIND: Kind = Kind::Enum;
-
-    fn read(_name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(value.and_then(|value| known(&value, VIEW_TYPES)).unwrap_or_default())
-    }
-}
-
-impl FieldType for LoggedModelStatus {
-    const KIND: Kind = Kind::Enum;
-
-    fn read(_name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(value.and_then(|value| known(&value, LOGGED_MODEL_STATUSES)).unwrap_or_default())
-    }
-}
+field_type!(ViewType, Enum, value => known(value.as_ref(), VIEW_TYPES).unwrap_or_default());
+field_type!(
+    LoggedModelStatus,
+    Enum,
+    value => known(value.as_ref(), LOGGED_MODEL_STATUSES).unwrap_or_default()
+);
 
 impl FieldType for Option<RunStatus> {
     const KIND: Kind = Kind::Enum;
 
     /// A number that no status has is refused; only names that nobody knows count as unset.
     fn read(name: &str, value: Option<Value>) -> Result<Self> {
-        let Some(value) = value else { return Ok(None) };
-        let status = known(&value, RUN_STATUSES);
-        if status.is_none() && value.is_number() {
-            return Err(invalid_value(name, &value));
+        match (known(value.as_ref(), RUN_STATUSES), value) {
+            (None, Some(value)) if value.is_number() => Err(invalid_value(name, &value)),
+            (status, _) => Ok(status),
         }
-        Ok(status)
     }
 }
 
@@ -75,10 +65,4 @@ impl FieldType for Option<RunStatus> {
 #[derive(Debug)]
 pub(super) struct EnumName(pub(super) String);
 
-impl FieldType for EnumName {
-    const KIND: Kind = Kind::Enum;
-
-    fn read(name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(Self(String::read(name, value)?))
-    }
-}
+field_type!(EnumName, Enum, value => Self(String::read("", value)?));

@@ -47,22 +47,14 @@ async fn create(State(api): State<Api>, Fields(asked, ..): Fields<Create>) -> Re
     Ok(json(&json!({ "experiment_id": experiment_id })))
 }
 
-message! {
-    pub(super) struct ById {
-        pub(super) experiment_id: String [Required],
-    }
-}
+message! { pub(super) struct ById { pub(super) experiment_id: String [Required] } }
 
 async fn get_by_id(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Result {
     let experiment = api.tracking.get_experiment(&asked.experiment_id).await?;
     Ok(json(&json!({ "experiment": ExperimentWire::from(&experiment) })))
 }
 
-message! {
-    struct ByName {
-        experiment_name: String [Required],
-    }
-}
+message! { struct ByName { experiment_name: String [Required] } }
 
 async fn get_by_name(State(api): State<Api>, Fields(asked, ..): Fields<ByName>) -> Result {
     let experiment = api.tracking.get_experiment_by_name(&asked.experiment_name).await?;
@@ -89,12 +81,7 @@ async fn search(
     Ok(json(&PageWire::of::<_, ExperimentWire<'_>>("experiments", &page)))
 }
 
-message! {
-    struct Update {
-        experiment_id: String [Required],
-        new_name: String [Required],
-    }
-}
+message! { struct Update { experiment_id: String [Required], new_name: String [Required] } }
 
 async fn update(State(api): State<Api>, Fields(asked, ..): Fields<Update>) -> Result {
     api.tracking.rename_experiment(&asked.experiment_id, &asked.new_name).await?;
@@ -112,11 +99,7 @@ async fn restore(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Res
 }
 
 message! {
-    struct SetTag {
-        experiment_id: String [Required],
-        key: String [Required],
-        value: String,
-    }
+    struct SetTag { experiment_id: String [Required], key: String [Required], value: String }
 }
 
 async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<SetTag>) -> Result {
@@ -125,12 +108,7 @@ async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<SetTag>) -> R
     Ok(empty())
 }
 
-message! {
-    struct DeleteTag {
-        experiment_id: String [Required],
-        key: String [Required],
-    }
-}
+message! { struct DeleteTag { experiment_id: String [Required], key: String [Required] } }
 
 async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>) -> Result {
     api.tracking.delete_experiment_tag(&asked.experiment_id, &asked.key).await?;
@@ -140,11 +118,7 @@ async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>
 /// Most experiments of one dataset search.
 const DATASET_EXPERIMENTS_MAX: usize = 20;
 
-message! {
-    pub(super) struct SearchDatasets {
-        pub(super) experiment_ids: Vec<String>,
-    }
-}
+message! { pub(super) struct SearchDatasets { pub(super) experiment_ids: Vec<String> } }
 
 async fn search_datasets(
     State(api): State<Api>,

@@ -46,11 +46,7 @@ async fn create(State(api): State<Api>, Fields(asked, ..): Fields<CreateLoggedMo
     Ok(answer(&model))
 }
 
-message! {
-    struct Get {
-        allow_deleted: bool,
-    }
-}
+message! { struct Get { allow_deleted: bool } }
 
 async fn get_model(
     State(api): State<Api>,
@@ -65,12 +61,7 @@ async fn get_model(
     Ok(answer(&model))
 }
 
-message! {
-    struct Finalize {
-        model_id: String [Required],
-        status: LoggedModelStatus [Required],
-    }
-}
+message! { struct Finalize { model_id: String [Required], status: LoggedModelStatus [Required] } }
 
 async fn finalize(State(api): State<Api>, Fields(asked, ..): Fields<Finalize>) -> Result {
     let model = api.tracking.finalize_logged_model(&asked.model_id, asked.status).await?;
@@ -82,11 +73,7 @@ async fn delete_model(State(api): State<Api>, Path(model_id): Path<String>) -> R
     Ok(empty())
 }
 
-message! {
-    struct SetTags {
-        tags: Vec<KeyValue>,
-    }
-}
+message! { struct SetTags { tags: Vec<KeyValue> } }
 
 async fn set_tags(
     State(api): State<Api>,
@@ -122,12 +109,7 @@ async fn log_params(
     Ok(empty())
 }
 
-message! {
-    struct SearchedDataset {
-        dataset_name: String,
-        dataset_digest: Option<String>,
-    }
-}
+message! { struct SearchedDataset { dataset_name: String, dataset_digest: Option<String> } }
 
 message! {
     struct OrderBy {

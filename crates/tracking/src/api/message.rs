@@ -1,6 +1,6 @@
 //! Messages of the API: structs that read themselves out of the members of a request.
 //!
-//! [`message!`] takes the fields in the order in which upstream checks them, each with its type, which
+//! `message!` takes the fields in the order in which upstream checks them, each with its type, which
 //! also says what it is on the wire, and the rules beyond that. It makes a struct, or reads one that is
 //! there already, such as the arguments of a method of the trait:
 //!
@@ -141,82 +141,40 @@ pub(super) fn read_nested<T: Message>(value: Option<Value>) -> Result<T> {
     T::of_checked(members_of(value))
 }
 
-message! {
-    KeyValue {
-        key: String,
-        value: String,
-    }
+message! { KeyValue { key: String, value: String } }
+
+/// Reads a type out of any value, which is of the kind.
+macro_rules! field_type {
+    ($type:ty, $kind:ident, $value:ident => $read:expr) => {
+        impl $crate::api::message::FieldType for $type {
+            const KIND: $crate::api::fields::Kind = $crate::api::fields::Kind::$kind;
+
+            fn read(
+                _name: &str,
+                $value: Option<serde_json::Value>,
+            ) -> trainyard_mlflow::Result<Self> {
+                Ok($read)
+            }
+        }
+    };
 }
 
-impl FieldType for String {
-    const KIND: Kind = Kind::Text;
+pub(super) use field_type;
 
-    fn read(_name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(text(value).unwrap_or_default())
-    }
-}
-
-/// None also if it is empty: proto cannot tell them apart everywhere.
-impl FieldType for Option<String> {
-    const KIND: Kind = Kind::Text;
-
-    fn read(_name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(text(value).filter(|text| !text.is_empty()))
-    }
-}
-
-impl FieldType for Given {
-    const KIND: Kind = Kind::Text;
-
-    fn read(_name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(Self(text(value)))
-    }
-}
+field_type!(String, Text, value => text(value).unwrap_or_default());
+// None also if it is empty: proto cannot tell them apart everywhere.
+field_type!(Option<String>, Text, value => text(value).filter(|text| !text.is_empty()));
+field_type!(Given, Text, value => Self(text(value)));
+field_type!(Option<i64>, Int64, value => value.as_ref().and_then(int));
+field_type!(i64, Int64, value => value.as_ref().and_then(int).unwrap_or_default());
+field_type!(f64, Double, value => value.as_ref().and_then(double).unwrap_or_default());
+field_type!(Option<bool>, Bool, value => value.as_ref().and_then(Value::as_bool));
+field_type!(bool, Bool, value => value.as_ref().and_then(Value::as_bool).unwrap_or_default());
 
 fn text(value: Option<Value>) -> Option<String> {
     match value {
         Some(Value::String(text)) => Some(text),
         _ => None,
-    }
-}
-
-impl FieldType for Option<i64> {
-    const KIND: Kind = Kind::Int64;
-
-    fn read(_name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(value.as_ref().and_then(int))
-    }
-}
-
-impl FieldType for i64 {
-    const KIND: Kind = Kind::Int64;
-
-    fn read(name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(Option::<Self>::read(name, value)?.unwrap_or_default())
-    }
-}
-
-impl FieldType for f64 {
-    const KIND: Kind = Kind::Double;
-
-    fn read(_name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(value.as_ref().and_then(double).unwrap_or_default())
-    }
-}
-
-impl FieldType for Option<bool> {
-    const KIND: Kind = Kind::Bool;
-
-    fn read(_name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(value.as_ref().and_then(Value::as_bool))
-    }
-}
-
-impl FieldType for bool {
-    const KIND: Kind = Kind::Bool;
-
-    fn read(name: &str, value: Option<Value>) -> Result<Self> {
-        Ok(Option::<Self>::read(name, value)?.unwrap_or_default())
     }
 }
 

@@ -83,12 +83,7 @@ async fn tag_model(api: &Api, model_id: &str, version: &ModelVersion) -> Result<
     Ok(())
 }
 
-message! {
-    struct ByVersion {
-        name: String [Required],
-        version: String [Required],
-    }
-}
+message! { struct ByVersion { name: String [Required], version: String [Required] } }
 
 async fn get_version(State(api): State<Api>, Fields(asked, ..): Fields<ByVersion>) -> Result {
     let version = api.tracking.get_model_version(&asked.name, &asked.version).await?;
@@ -96,11 +91,7 @@ async fn get_version(State(api): State<Api>, Fields(asked, ..): Fields<ByVersion
 }
 
 message! {
-    struct Update {
-        name: String [Required],
-        version: String [Required],
-        description: Given,
-    }
+    struct Update { name: String [Required], version: String [Required], description: Given }
 }
 
 async fn update(State(api): State<Api>, Fields(asked, ..): Fields<Update>) -> Result {
@@ -158,12 +149,7 @@ async fn search(State(api): State<Api>, Fields(asked, ..): Fields<Search>) -> Re
     Ok(json(&PageWire::of::<_, ModelVersionWire<'_>>("model_versions", &page)))
 }
 
-message! {
-    struct DownloadUri {
-        name: String,
-        version: String,
-    }
-}
+message! { struct DownloadUri { name: String, version: String } }
 
 async fn download_uri(State(api): State<Api>, Fields(asked, ..): Fields<DownloadUri>) -> Result {
     let DownloadUri { name, version } = asked;

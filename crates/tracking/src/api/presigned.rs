@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{FromRequest as _, Path, Request, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use trainyard_mlflow::artifacts::{DirectFile, PARTS_MAX, SignedRequest};
 use trainyard_mlflow::{Error, ErrorCode};
 
-use super::artifacts::{PROXIED_ROOT, proxied_path};
+use super::artifacts::{PROXIED_ROOT, ProxiedPath};
 use super::error::{ApiError, Result, empty, json};
 use super::fields::Check::Required;
 use super::files::content_type;
@@ -55,20 +55,13 @@ fn unsupported(what: &str) -> ApiError {
 
 // Uploads in parts
 
-message! {
-    struct CreateMultipart {
-        path: String [Required],
-        num_parts: Option<i64>,
-    }
-}
+message! { struct CreateMultipart { path: String [Required], num_parts: Option<i64> } }
 
 async fn create_multipart(
     State(api): State<Api>,
-    Path(raw): Path<String>,
-    request: Request,
+    ProxiedPath(directory): ProxiedPath,
+    Fields(asked, ..): Fields<CreateMultipart>,
 ) -> Result {
-    let directory = proxied_path(&api, &raw)?;
-    let Fields(asked, _share) = Fields::<CreateMultipart>::from_request(request, &api).await?;
     let file = file_of_parts(&api, &directory, &asked.path).await?;
     let wanted = asked.num_parts.unwrap_or(1);
     let parts = u32::try_from(wanted).ok().filter(|parts| (1..=PARTS_MAX).contains(parts));
@@ -81,13 +74,7 @@ async fn create_multipart(
     Ok(json(&json!({ "upload_id": upload_id, "credentials": credentials })))
 }
 
-message! {
-    struct Part {
-        part_number: Option<i64>,
-        etag: String,
-        _url as url: String,
-    }
-}
+message! { struct Part { part_number: Option<i64>, etag: String, _url as url: String } }
 
 message! {
     struct CompleteMultipart {
@@ -99,11 +86,9 @@ message! {
 
 async fn complete_multipart(
     State(api): State<Api>,
-    Path(raw): Path<String>,
-    request: Request,
+    ProxiedPath(directory): ProxiedPath,
+    Fields(asked, ..): Fields<CompleteMultipart>,
 ) -> Result {
-    let directory = proxied_path(&api, &raw)?;
-    let Fields(asked, _share) = Fields::<CompleteMultipart>::from_request(request, &api).await?;
     let file = file_of_parts(&api, &directory, &asked.path).await?;
     let mut parts = asked.parts;
     parts.sort_by_key(|part| part.part_number);
@@ -121,20 +106,13 @@ async fn complete_multipart(
     Ok(empty())
 }
 
-message! {
-    struct AbortMultipart {
-        path: String [Required],
-        upload_id: String,
-    }
-}
+message! { struct AbortMultipart { path: String [Required], upload_id: String } }
 
 async fn abort_multipart(
     State(api): State<Api>,
-    Path(raw): Path<String>,
-    request: Request,
+    ProxiedPath(directory): ProxiedPath,
+    Fields(asked, ..): Fields<AbortMultipart>,
 ) -> Result {
-    let directory = proxied_path(&api, &raw)?;
-    let Fields(asked, _share) = Fields::<AbortMultipart>::from_request(request, &api).await?;
     let file = file_of_parts(&api, &directory, &asked.path).await?;
     file.abort_parts(&asked.upload_id).await?;
     Ok(empty())
@@ -155,8 +133,7 @@ async fn file_of_parts(
 
 // Signed URLs
 
-async fn presigned(State(api): State<Api>, Path(raw): Path<String>) -> Result {
-    let path = proxied_path(&api, &raw)?;
+async fn presigned(State(api): State<Api>, ProxiedPath(path): ProxiedPath) -> Result {
     let file = api.tracking.direct_file(PROXIED_ROOT, path.as_str()).await?;
     let file = file.ok_or_else(|| unsupported("Multipart download"))?;
     let (request, size) =

@@ -41,13 +41,7 @@ fn answer(model: &RegisteredModel) -> Response {
     json(&json!({ "registered_model": RegisteredModelWire::from(model) }))
 }
 
-message! {
-    struct Create {
-        name: String [Required],
-        tags: Vec<KeyValue>,
-        description: String,
-    }
-}
+message! { struct Create { name: String [Required], tags: Vec<KeyValue>, description: String } }
 
 async fn create(State(api): State<Api>, Fields(asked, ..): Fields<Create>) -> Result {
     let Create { name, tags, description } = asked;
@@ -56,35 +50,21 @@ async fn create(State(api): State<Api>, Fields(asked, ..): Fields<Create>) -> Re
     Ok(answer(&model))
 }
 
-message! {
-    struct ByName {
-        name: String [Required],
-    }
-}
+message! { struct ByName { name: String [Required] } }
 
 async fn get_model(State(api): State<Api>, Fields(asked, ..): Fields<ByName>) -> Result {
     let model = api.tracking.get_registered_model(&asked.name).await?;
     Ok(answer(&model))
 }
 
-message! {
-    struct Rename {
-        name: String [Required],
-        new_name: String [Required],
-    }
-}
+message! { struct Rename { name: String [Required], new_name: String [Required] } }
 
 async fn rename(State(api): State<Api>, Fields(asked, ..): Fields<Rename>) -> Result {
     let model = api.tracking.rename_registered_model(&asked.name, &asked.new_name).await?;
     Ok(answer(&model))
 }
 
-message! {
-    struct Update {
-        name: String [Required],
-        description: Given,
-    }
-}
+message! { struct Update { name: String [Required], description: Given } }
 
 async fn update(State(api): State<Api>, Fields(asked, ..): Fields<Update>) -> Result {
     let description = asked.description.0.as_deref();
@@ -118,12 +98,7 @@ async fn search(
     Ok(json(&PageWire::of::<_, RegisteredModelWire<'_>>("registered_models", &page)))
 }
 
-message! {
-    struct Latest {
-        name: String [Required],
-        stages: Vec<String>,
-    }
-}
+message! { struct Latest { name: String [Required], stages: Vec<String> } }
 
 async fn latest_versions(State(api): State<Api>, Fields(asked, ..): Fields<Latest>) -> Result {
     let versions = api.tracking.get_latest_versions(&asked.name, &asked.stages).await?;
@@ -131,13 +106,7 @@ async fn latest_versions(State(api): State<Api>, Fields(asked, ..): Fields<Lates
     Ok(json(&PageWire { name: "model_versions", items, token: None }))
 }
 
-message! {
-    struct SetTag {
-        name: String [Required],
-        key: String [Required],
-        value: String,
-    }
-}
+message! { struct SetTag { name: String [Required], key: String [Required], value: String } }
 
 async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<SetTag>) -> Result {
     let tag = KeyValue { key: asked.key, value: asked.value };
@@ -145,24 +114,14 @@ async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<SetTag>) -> R
     Ok(empty())
 }
 
-message! {
-    struct DeleteTag {
-        name: String [Required],
-        key: String [Required],
-    }
-}
+message! { struct DeleteTag { name: String [Required], key: String [Required] } }
 
 async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>) -> Result {
     api.tracking.delete_registered_model_tag(&asked.name, &asked.key).await?;
     Ok(empty())
 }
 
-message! {
-    struct Alias {
-        name: String [Required],
-        alias: String [Required],
-    }
-}
+message! { struct Alias { name: String [Required], alias: String [Required] } }
 
 async fn version_by_alias(State(api): State<Api>, Fields(asked, ..): Fields<Alias>) -> Result {
     let version = api.tracking.get_model_version_by_alias(&asked.name, &asked.alias).await?;

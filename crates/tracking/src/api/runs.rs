@@ -155,12 +155,7 @@ async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<LogKeyValue>)
     Ok(truncated.tell(empty()))
 }
 
-message! {
-    struct DeleteTag {
-        run_id: String [Required],
-        key: String [Required],
-    }
-}
+message! { struct DeleteTag { run_id: String [Required], key: String [Required] } }
 
 async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>) -> Result {
     api.tracking.delete_tag(&asked.run_id, &asked.key).await?;
@@ -239,19 +234,9 @@ message! {
     }
 }
 
-message! {
-    DatasetInput {
-        tags: Vec<KeyValue>,
-        dataset: Dataset,
-    }
-}
+message! { DatasetInput { tags: Vec<KeyValue>, dataset: Dataset } }
 
-message! {
-    ModelOutput {
-        model_id: String,
-        step: i64,
-    }
-}
+message! { ModelOutput { model_id: String, step: i64 } }
 
 message! {
     struct LogInputs {
@@ -268,12 +253,7 @@ async fn log_inputs(State(api): State<Api>, Fields(asked, ..): Fields<LogInputs>
     Ok(empty())
 }
 
-message! {
-    struct LogOutputs {
-        run_id: String [Required],
-        models: Vec<ModelOutput> [Required],
-    }
-}
+message! { struct LogOutputs { run_id: String [Required], models: Vec<ModelOutput> [Required] } }
 
 async fn log_outputs(State(api): State<Api>, Fields(asked, ..): Fields<LogOutputs>) -> Result {
     api.tracking.log_outputs(&asked.run_id, asked.models).await?;
@@ -283,12 +263,7 @@ async fn log_outputs(State(api): State<Api>, Fields(asked, ..): Fields<LogOutput
 /// Tag that holds what `runs/log-model` was given, as a JSON list.
 const LOG_MODEL_HISTORY_TAG: &str = "mlflow.log-model.history";
 
-message! {
-    struct LogModel {
-        run_id: String [Required],
-        model_json: String [Required],
-    }
-}
+message! { struct LogModel { run_id: String [Required], model_json: String [Required] } }
 
 /// Clients before MLflow 3 report their models this way.
 async fn log_model(State(api): State<Api>, Fields(asked, ..): Fields<LogModel>) -> Result {

@@ -32,12 +32,7 @@ async fn unknown(Path(webhook_id): Path<String>) -> ApiError {
     Error::not_found(format!("Webhook with ID {webhook_id} not found.")).into()
 }
 
-message! {
-    struct Event {
-        entity: EnumName,
-        action: EnumName,
-    }
-}
+message! { struct Event { entity: EnumName, action: EnumName } }
 
 message! {
     struct Create {

@@ -3,7 +3,7 @@
 use trainyard_mlflow::Error;
 
 use super::identifier::{Field, field};
-use super::order::{check_unique, parse_all};
+use super::order::order_by;
 use super::runs::{quoted, quoted_list};
 use super::sql::Sql;
 use super::syntax::{Comparison, Literal, LiteralKind, Operand, Operator};
@@ -166,23 +166,18 @@ fn bad_time(name: &str, value: &str) -> crate::Error {
 
 /// The ORDER BY of a search.
 pub(crate) fn order(clauses: &[String]) -> Result<String> {
-    let mut terms = Vec::new();
-    let mut by_id = false;
     let default = ["creation_time DESC".to_owned(), "experiment_id ASC".to_owned()];
     let clauses = if clauses.is_empty() { &default } else { clauses };
-    let mut names = Vec::new();
-    for clause in parse_all(clauses)? {
-        let Field::Attribute(name) = field(&clause.identifier, ATTRIBUTES)? else {
+    let column = |identifier: &str| -> Result<&'static str> {
+        let Field::Attribute(name) = field(identifier, ATTRIBUTES)? else {
             return Err(Error::invalid("Invalid order_by entity: tag").into());
         };
-        by_id |= name == "experiment_id";
-        let direction = if clause.ascending { "ASC" } else { "DESC" };
-        terms.push(format!("e.{name} {direction}"));
-        names.push(name);
-    }
-    check_unique(&names, clauses)?;
-    if !by_id {
-        terms.push("e.experiment_id DESC".to_owned());
-    }
-    Ok(terms.join(", "))
+        Ok(match name.as_str() {
+            "name" => "e.name",
+            "experiment_id" => "e.experiment_id",
+            "creation_time" => "e.creation_time",
+            _ => "e.last_update_time",
+        })
+    };
+    order_by(clauses, column, &[("e.experiment_id", "DESC")])
 }

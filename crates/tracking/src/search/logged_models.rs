@@ -95,11 +95,7 @@ pub(crate) fn push_condition(
         }
         Entity::Metric => {
             *met_metric = true;
-            sql.push(
-                "EXISTS (SELECT 1 FROM logged_model_metrics x WHERE x.model_id = l.model_id \
-                 AND x.metric_name = ",
-            );
-            sql.push_value(key.clone()).push(" AND ");
+            push_exists(sql, "logged_model_metrics", "metric_name", &key);
             push_value(sql, "x.metric_value", true, "metrics", &key, comparison)?;
             push_datasets(sql, datasets, true);
             sql.push(")");
@@ -107,11 +103,7 @@ pub(crate) fn push_condition(
         }
         Entity::Param => {
             let numeric = has_bare_number(comparison);
-            sql.push(
-                "EXISTS (SELECT 1 FROM logged_model_params x WHERE x.model_id = l.model_id \
-                 AND x.param_key = ",
-            );
-            sql.push_value(key.clone()).push(" AND ");
+            push_exists(sql, "logged_model_params", "param_key", &key);
             // A number without quotes compares as one, as with the params of runs.
             let column = if numeric {
                 sql.dialect().number("x.param_value")
@@ -123,16 +115,20 @@ pub(crate) fn push_condition(
             Ok(())
         }
         Entity::Tag => {
-            sql.push(
-                "EXISTS (SELECT 1 FROM logged_model_tags x WHERE x.model_id = l.model_id \
-                 AND x.tag_key = ",
-            );
-            sql.push_value(key.clone()).push(" AND ");
+            push_exists(sql, "logged_model_tags", "tag_key", &key);
             push_value(sql, "x.tag_value", false, "tags", &key, comparison)?;
             sql.push(")");
             Ok(())
         }
     }
+}
+
+/// Opens a condition on the rows of a model that have a key.
+fn push_exists(sql: &mut Sql, table: &str, column: &str, key: &str) {
+    sql.push(&format!(
+        "EXISTS (SELECT 1 FROM {table} x WHERE x.model_id = l.model_id AND x.{column} = "
+    ));
+    sql.push_value(key.to_owned()).push(" AND ");
 }
 
 fn has_bare_number(comparison: &Comparison) -> bool {

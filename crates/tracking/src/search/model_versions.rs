@@ -3,7 +3,7 @@
 use trainyard_mlflow::Error;
 
 use super::identifier::{Field, field};
-use super::order::{check_unique, parse_all};
+use super::order::order_by;
 use super::registered_models::{asks_for_no_prompt, push_text, tag_value};
 use super::sql::Sql;
 use super::syntax::{Comparison, Literal, LiteralKind, Operand, Operator};
@@ -104,27 +104,16 @@ pub(crate) fn order(clauses: &[String]) -> Result<String> {
     let default =
         ["last_updated_timestamp DESC", "name ASC", "version_number DESC"].map(str::to_owned);
     let clauses = if clauses.is_empty() { default.as_slice() } else { clauses };
-    let mut terms = Vec::new();
-    let mut columns = Vec::new();
-    for clause in parse_all(clauses)? {
-        let Field::Attribute(name) = field(&clause.identifier, ORDER_ATTRIBUTES)? else {
+    let column = |identifier: &str| -> Result<&'static str> {
+        let Field::Attribute(name) = field(identifier, ORDER_ATTRIBUTES)? else {
             return Err(Error::invalid("Invalid order_by entity: tag").into());
         };
-        let column = match name.as_str() {
+        Ok(match name.as_str() {
             "name" => "v.name",
             "version_number" => "v.version",
             "creation_timestamp" => "v.creation_time",
             _ => "v.last_updated_time",
-        };
-        columns.push(column);
-        terms.push(format!("{column} {}", if clause.ascending { "ASC" } else { "DESC" }));
-    }
-    check_unique(&columns, clauses)?;
-    if !columns.contains(&"v.name") {
-        terms.push("v.name ASC".to_owned());
-    }
-    if !columns.contains(&"v.version") {
-        terms.push("v.version DESC".to_owned());
-    }
-    Ok(terms.join(", "))
+        })
+    };
+    order_by(clauses, column, &[("v.name", "ASC"), ("v.version", "DESC")])
 }

@@ -86,6 +86,28 @@ fn split(clause: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
+/// The ORDER BY of `column`s that clauses name, and after them the `last` ones that no clause names.
+pub(super) fn order_by(
+    clauses: &[String],
+    column: impl Fn(&str) -> Result<&'static str>,
+    last: &[(&'static str, &str)],
+) -> Result<String> {
+    let mut terms = Vec::new();
+    let mut columns = Vec::new();
+    for clause in parse_all(clauses)? {
+        let column = column(&clause.identifier)?;
+        columns.push(column);
+        terms.push(format!("{column} {}", if clause.ascending { "ASC" } else { "DESC" }));
+    }
+    check_unique(&columns, clauses)?;
+    for (column, direction) in last {
+        if !columns.contains(column) {
+            terms.push(format!("{column} {direction}"));
+        }
+    }
+    Ok(terms.join(", "))
+}
+
 /// Refuses a field that is ordered by twice.
 pub(super) fn check_unique<T: PartialEq>(fields: &[T], clauses: &[String]) -> Result<()> {
     let twice = fields

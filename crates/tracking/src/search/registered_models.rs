@@ -3,7 +3,7 @@
 use trainyard_mlflow::Error;
 
 use super::identifier::{Field, field};
-use super::order::{check_unique, parse_all};
+use super::order::order_by;
 use super::runs::{quoted, quoted_list};
 use super::sql::Sql;
 use super::syntax::{Comparison, Expression, LiteralKind, Operand, Operator};
@@ -140,26 +140,16 @@ pub(super) fn push_text(
 
 /// The ORDER BY of a search.
 pub(crate) fn order(clauses: &[String]) -> Result<String> {
-    let mut terms = Vec::new();
-    let mut columns = Vec::new();
-    for clause in parse_all(clauses)? {
-        let column = match clause.identifier.as_str() {
-            "name" => "m.name",
-            "timestamp" | "last_updated_timestamp" => "m.last_updated_time",
-            other => {
-                return Err(Error::invalid(format!(
-                    "Invalid order by key '{other}' specified. Valid keys are '{}'",
-                    python::repr_set(&["name", "timestamp"])
-                ))
-                .into());
-            }
-        };
-        columns.push(column);
-        terms.push(format!("{column} {}", if clause.ascending { "ASC" } else { "DESC" }));
-    }
-    check_unique(&columns, clauses)?;
-    if !columns.contains(&"m.name") {
-        terms.push("m.name ASC".to_owned());
-    }
-    Ok(terms.join(", "))
+    let column = |identifier: &str| -> Result<&'static str> {
+        match identifier {
+            "name" => Ok("m.name"),
+            "timestamp" | "last_updated_timestamp" => Ok("m.last_updated_time"),
+            other => Err(Error::invalid(format!(
+                "Invalid order by key '{other}' specified. Valid keys are '{}'",
+                python::repr_set(&["name", "timestamp"])
+            ))
+            .into()),
+        }
+    };
+    order_by(clauses, column, &[("m.name", "ASC")])
 }

@@ -24,17 +24,8 @@ const ATTRIBUTES: &[&str] = &[
     "Run name",
     "Run Name",
 ];
-const ORDER_ATTRIBUTES: &[&str] = &[
-    "run_id",
-    "run_name",
-    "status",
-    "user_id",
-    "artifact_uri",
-    "start_time",
-    "end_time",
-    "created",
-    "Created",
-];
+/// Without the names that only filters know, which come last.
+const ORDER_ATTRIBUTES: &[&str] = ATTRIBUTES.split_at(ATTRIBUTES.len() - 3).0;
 const DATASET_KEYS: &[&str] = &["name", "digest", "context"];
 const NUMBER_OPERATORS: &[&str] = &["<", "<=", ">", ">=", "=", "!="];
 const TEXT_OPERATORS: &[&str] = &["!=", "=", "LIKE", "ILIKE", "IS NULL", "IS NOT NULL"];

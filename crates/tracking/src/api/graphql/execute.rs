@@ -56,7 +56,7 @@ async fn run(
             variables.insert(name.clone(), value);
         }
     }
-    let root = if operation.mutation { &schema::MUTATION } else { &schema::QUERY };
+    let root = if operation.mutation { &schema::Mutation } else { &schema::Query };
     let mut projection = Projection::new(&document, &variables);
     let selections: Vec<&Selection> = operation.selections.iter().collect();
     let fields = projection.fields(&selections)?;
