@@ -1,10 +1,11 @@
 //! Where a client says that a new experiment keeps its files.
 
+use trainyard_mlflow::Result;
 use trainyard_mlflow::uri::without_credentials;
-use trainyard_mlflow::{Error, Result};
 
 use super::host_policy::{HostPolicy, scheme};
 use crate::artifacts::percent_decoded;
+use crate::error::invalid;
 
 /// Longest location of an experiment, in characters.
 const LOCATION_CHARS_MAX: usize = 2048;
@@ -18,23 +19,23 @@ pub(super) fn check(location: &str, hosts: &HostPolicy) -> Result<()> {
     let has_params =
         PARAM_SCHEMES.contains(&scheme(location).as_str()) && last_segment.contains(';');
     if location.contains('#') || has_params {
-        return Err(Error::invalid("'artifact_location' URL can't include fragments or params."));
+        return invalid!("'artifact_location' URL can't include fragments or params.");
     }
     if percent_decoded(query).is_none_or(|query| query.contains("..")) {
-        return Err(Error::invalid("Invalid query string"));
+        return invalid!("Invalid query string");
     }
     hosts.check(location, "artifact_location")?;
     if location.starts_with("runs:") {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Artifact location cannot be a runs:/ URI. Given: '{}'",
             without_credentials(location)
-        )));
+        );
     }
     if location.chars().count() > LOCATION_CHARS_MAX {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid artifact path length. The length of the artifact path cannot be greater than \
              {LOCATION_CHARS_MAX} characters."
-        )));
+        );
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ use super::request::{Fields, Query};
 use super::state::{Api, ApiState};
 use super::wire::PageWire;
 use crate::artifacts::ArtifactPath;
+use crate::error::invalid;
 
 /// Root of all proxied artifacts.
 pub(super) const PROXIED_ROOT: &str = "mlflow-artifacts:/";
@@ -249,10 +250,10 @@ async fn upload_to_run(
     request: Request,
 ) -> Result {
     let Some(run_id) = asked.run_uuid else {
-        return Err(Error::invalid("Request must specify run_uuid.").into());
+        return invalid!("Request must specify run_uuid.");
     };
     let Some(raw) = asked.path else {
-        return Err(Error::invalid("Request must specify path.").into());
+        return invalid!("Request must specify path.");
     };
     let path = ArtifactPath::from_request(&raw)?;
     let Received { bytes: data, share: _share } =
@@ -265,7 +266,7 @@ async fn upload_to_run(
             }
         })?;
     if data.is_empty() {
-        return Err(Error::invalid("Request must specify data.").into());
+        return invalid!("Request must specify data.");
     }
     let root_uri = api.tracking.get_run(&run_id).await?.info.artifact_uri;
     api.tracking.upload_artifact(&root_uri, path.as_str(), once(data)).await?;

@@ -4,8 +4,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde_json::json;
+use trainyard_mlflow::SearchExperiments;
 use trainyard_mlflow::entities::{KeyValue, ViewType};
-use trainyard_mlflow::{Error, SearchExperiments};
 
 use super::artifact_location;
 use super::error::{Result, empty, json};
@@ -14,6 +14,7 @@ use super::message::message;
 use super::request::Fields;
 use super::state::Api;
 use super::wire::{ExperimentWire, PageWire};
+use crate::error::invalid;
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -126,18 +127,14 @@ async fn search_datasets(
 ) -> Result {
     let ids = asked.experiment_ids;
     if ids.is_empty() {
-        return Err(Error::invalid(
-            "SearchDatasets request must specify at least one experiment_id.",
-        )
-        .into());
+        return invalid!("SearchDatasets request must specify at least one experiment_id.");
     }
     if ids.len() > DATASET_EXPERIMENTS_MAX {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "SearchDatasets request cannot specify more than {DATASET_EXPERIMENTS_MAX} \
              experiment_ids. Received {} experiment_ids.",
             ids.len()
-        ))
-        .into());
+        );
     }
     let items = api.tracking.search_datasets(&ids).await?;
     Ok(json(&PageWire { name: "dataset_summaries", items, token: None }))

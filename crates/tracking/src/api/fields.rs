@@ -7,6 +7,8 @@
 use serde_json::{Map, Value};
 use trainyard_mlflow::{Error, Result};
 
+use crate::error::invalid;
+
 /// One field.
 #[derive(Debug)]
 pub(super) struct Field {
@@ -71,9 +73,9 @@ fn rename(fields: &[Field], members: &mut Map<String, Value>) -> Result<()> {
             continue;
         }
         if members.contains_key(&snake) {
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "Request specifies both '{snake}' and '{key}'; provide only one of them."
-            )));
+            );
         }
         if let Some(value) = members.remove(&key) {
             members.insert(snake, value);

@@ -12,6 +12,7 @@ use trainyard_base::{Full, Share};
 use trainyard_mlflow::{Error, ErrorCode, Result};
 
 use super::json_error::Cause;
+use crate::error::invalid;
 
 /// Most values of one body: fifty times what the largest batch has.
 const VALUES_MAX: usize = 500_000;
@@ -42,7 +43,7 @@ pub(super) fn value(text: &[u8], share: &mut Share) -> Result<Option<Value>> {
         Err(error) => error,
     };
     if std::str::from_utf8(text).is_err() {
-        return Err(Error::invalid("The request body is not UTF-8."));
+        return invalid!("The request body is not UTF-8.");
     }
     match Cause::of(text, &error) {
         Cause::TooLarge(number) => {

@@ -16,6 +16,7 @@ use super::request::{Fields, JsonBody, Query};
 use super::sample;
 use super::state::{Api, ApiState};
 use super::wire::{MetricWithRunId, PageWire, RunHistory};
+use crate::error::invalid;
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -77,11 +78,10 @@ message! {
 async fn history(State(api): State<Api>, Fields(asked, ..): Fields<History>) -> Result {
     let History { run_id, metric_key, page_token, max_results, .. } = asked;
     if let Some(count) = max_results.filter(|count| *count <= 0) {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid value {count} for parameter 'max_results' supplied. It must be a positive \
              integer."
-        ))
-        .into());
+        );
     }
     let page = MetricHistoryPage { max_results, page_token };
     let page = api.tracking.get_metric_history(&run_id, &metric_key, page).await?;
@@ -108,23 +108,17 @@ message! {
 async fn history_bulk(State(api): State<Api>, Query(asked): Query<HistoryBulk>) -> Result {
     let HistoryBulk { mut run_ids, metric_key: Given(metric_key), max_results } = asked;
     if run_ids.is_empty() {
-        return Err(Error::invalid(
-            "GetMetricHistoryBulk request must specify at least one run_id.",
-        )
-        .into());
+        return invalid!("GetMetricHistoryBulk request must specify at least one run_id.");
     }
     if run_ids.len() > BULK_RUNS_MAX {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "GetMetricHistoryBulk request cannot specify more than {BULK_RUNS_MAX} run_ids. \
              Received {} run_ids.",
             run_ids.len()
-        ))
-        .into());
+        );
     }
     let Some(key) = metric_key else {
-        return Err(
-            Error::invalid("GetMetricHistoryBulk request must specify a metric_key.").into()
-        );
+        return invalid!("GetMetricHistoryBulk request must specify a metric_key.");
     };
     let rows_max = max_results.unwrap_or(BULK_ROWS_MAX).clamp(0, BULK_ROWS_MAX);
     run_ids.sort_unstable();
@@ -166,19 +160,17 @@ impl Interval {
     pub(super) async fn rows(&self, api: &ApiState) -> Result<Vec<RunHistory>> {
         let steps = match (self.start_step, self.end_step) {
             (Some(start), Some(end)) if start > end => {
-                return Err(Error::invalid(format!(
+                return invalid!(
                     "end_step must be greater than start_step. Found start_step={start} and \
                      end_step={end}."
-                ))
-                .into());
+                );
             }
             (Some(start), Some(end)) => Some(start..=end),
             (None, None) => None,
             _ => {
-                return Err(Error::invalid(
-                    "If either start step or end step are specified, both must be specified.",
-                )
-                .into());
+                return invalid!(
+                    "If either start step or end step are specified, both must be specified."
+                );
             }
         };
         let points_max = self.points_max.unwrap_or(INTERVAL_POINTS_MAX);

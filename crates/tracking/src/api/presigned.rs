@@ -18,6 +18,7 @@ use super::message::message;
 use super::request::Fields;
 use super::state::{Api, ApiState};
 use crate::artifacts::ArtifactPath;
+use crate::error::invalid;
 
 /// Longest life of a signed URL, in seconds: 7 days, as the clouds have it.
 const EXPIRATION_SECONDS_MAX: i64 = 604_800;
@@ -95,10 +96,9 @@ async fn complete_multipart(
     let mut etags = Vec::with_capacity(parts.len());
     for (number, part) in (1..).zip(parts) {
         if part.part_number != Some(number) {
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "parts must be numbered from 1 without a gap; part {number} is missing"
-            ))
-            .into());
+            );
         }
         etags.push(part.etag);
     }
@@ -156,7 +156,7 @@ async fn presigned_upload(
 ) -> Result {
     let owner = (asked.run_id, asked.model_id);
     if owner.0.is_some() == owner.1.is_some() {
-        return Err(Error::invalid("Exactly one of run_id and model_id must be provided.").into());
+        return invalid!("Exactly one of run_id and model_id must be provided.");
     }
     let path = ArtifactPath::from_request(&asked.path)?;
     let root_uri = match owner {

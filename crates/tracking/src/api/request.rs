@@ -7,7 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use serde_json::{Map, Value};
 use trainyard_base::Share;
-use trainyard_mlflow::{Error, Result};
+use trainyard_mlflow::Result;
 
 use super::body::{Received, bytes_max, receive};
 use super::error::ApiError;
@@ -15,6 +15,7 @@ use super::fields::{Field, Kind};
 use super::json;
 use super::message::Message;
 use super::state::Api;
+use crate::error::invalid;
 
 /// The message of a request, from its query or its body, whichever its method has it in.
 ///
@@ -118,9 +119,7 @@ fn members_of_query(fields: &[Field], query: &str) -> Result<Map<String, Value>>
             (Kind::Bool, "true") => Value::Bool(true),
             (Kind::Bool, "false") => Value::Bool(false),
             (Kind::Bool, _) => {
-                return Err(Error::invalid(format!(
-                    "Invalid boolean value: {value}, must be 'true' or 'false'."
-                )));
+                return invalid!("Invalid boolean value: {value}, must be 'true' or 'false'.");
             }
             _ => Value::from(value),
         };
@@ -135,13 +134,13 @@ fn check_content_type(method: &Method, headers: &HeaderMap) -> Result<()> {
         return Ok(());
     }
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
-        return Err(Error::invalid("Bad Request. Content-Type header is missing."));
+        return invalid!("Bad Request. Content-Type header is missing.");
     };
     let kind = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     if kind.trim().eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
-    Err(Error::invalid("Bad Request. Content-Type must be one of ['application/json']."))
+    invalid!("Bad Request. Content-Type must be one of ['application/json'].")
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use super::request::{Fields, JsonBody};
 use super::state::Api;
 use super::truncation::Truncated;
 use super::wire::{PageWire, RunWire};
+use crate::error::invalid;
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -278,11 +279,7 @@ async fn log_model(State(api): State<Api>, Fields(asked, ..): Fields<LogModel>) 
         .map(|key| format!("'{key}'"))
         .collect();
     if !missing.is_empty() {
-        return Err(Error::invalid(format!(
-            "Model json is missing mandatory fields: {{{}}}",
-            missing.join(", ")
-        ))
-        .into());
+        return invalid!("Model json is missing mandatory fields: {{{}}}", missing.join(", "));
     }
     let run = api.tracking.get_run(&run_id).await?;
     let history = KeyValue::find(&run.data.tags, LOG_MODEL_HISTORY_TAG);

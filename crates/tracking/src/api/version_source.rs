@@ -10,6 +10,7 @@ use url::Url;
 
 use super::host_policy::{HostPolicy, scheme};
 use crate::artifacts::percent_decoded;
+use crate::error::invalid;
 use crate::search::registered_models::IS_PROMPT;
 
 /// What stands for the source of a prompt: upstream's client writes the first, its store the second.
@@ -31,10 +32,10 @@ pub(super) async fn check_source(
         if PROMPT_SOURCES.contains(&request.source.as_str()) {
             return Ok(request);
         }
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid prompt source: '{}'. Prompt sources must use an MLflow placeholder.",
             without_credentials(&request.source)
-        )));
+        );
     }
     hosts.check(&request.source, "source")?;
     if let Some(name) = copied_model(&request.source)? {
@@ -138,12 +139,12 @@ async fn check_local(tracking: &dyn Tracking, source: &str, owner: &Owner) -> Re
         return Ok(());
     }
     let field = owner.field();
-    Err(Error::invalid(format!(
+    invalid!(
         "Invalid model version source: '{}'. To use a local path as a model version source, \
          the {field} request parameter has to be specified and the local path has to be contained \
          within the artifact directory of the run specified by the {field}.",
         without_credentials(source)
-    )))
+    )
 }
 
 /// Name and version or alias of `models:/name/version`, `models:/name@alias`; none if the source is
@@ -153,11 +154,11 @@ fn copied_model(source: &str) -> Result<Option<String>> {
         return Ok(None);
     }
     let Some(path) = source.strip_prefix("models:/").filter(|path| !path.starts_with('/')) else {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid model version source: '{}'. Registered model sources must use the \
              active model registry.",
             without_credentials(source)
-        )));
+        );
     };
     Ok((path.contains('/') || path.contains('@')).then(|| path.to_owned()))
 }
@@ -170,21 +171,21 @@ async fn copy(
 ) -> Result<CreateModelVersion> {
     let source = named_version(tracking, path).await?;
     if is_prompt(&tracking.get_registered_model(&source.name).await?.tags) {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid model version source: '{}'. Prompt versions cannot be used as model version \
              sources.",
             without_credentials(&request.source)
-        )));
+        );
     }
     let differs = |given: &Option<String>, own: &Option<String>| {
         given.as_deref().is_some_and(|given| given != own.as_deref().unwrap_or_default())
     };
     if differs(&request.run_id, &source.run_id) || differs(&request.model_id, &source.model_id) {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid model version source: '{}'. The run_id and model_id request parameters must \
              match the referenced model version.",
             without_credentials(&request.source)
-        )));
+        );
     }
     request.source = format!("models:/{}/{}", source.name, source.version);
     request.run_id = request.run_id.or(source.run_id).filter(|id| !id.is_empty());
@@ -222,12 +223,12 @@ fn refuse_climbing(source: &str) -> Result<()> {
     });
     let refused = refused || leads_nowhere(source);
     if refused {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid model version source: '{}'. If supplying a source as an http, https, \
              local file path, ftp, objectstore, or mlflow-artifacts uri, an absolute path must be \
              provided without relative path references present. Please provide an absolute path.",
             without_credentials(source)
-        )));
+        );
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use super::fields::Check::Required;
 use super::message::message;
 use super::request::Fields;
 use super::state::Api;
+use crate::error::invalid;
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -58,18 +59,17 @@ async fn create(Fields(asked, ..): Fields<Create>) -> Result {
         if !actions.contains(&action.as_str()) {
             let valid: Vec<String> =
                 actions.iter().map(|action| format!("'{}'", action.to_lowercase())).collect();
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "Invalid action '{}' for entity '{}'. Valid actions are: [{}]",
                 action.to_lowercase(),
                 entity.to_lowercase(),
                 valid.join(", ")
-            ))
-            .into());
+            );
         }
     }
     check_scheme(&asked.url)?;
     // The code is the one that upstream answers where it cannot resolve the host.
-    Err(Error::invalid("This server has no webhooks yet.").into())
+    invalid!("This server has no webhooks yet.")
 }
 
 fn check_scheme(text: &str) -> Result<(), Error> {
@@ -77,7 +77,5 @@ fn check_scheme(text: &str) -> Result<(), Error> {
     if scheme == "https" {
         return Ok(());
     }
-    Err(Error::invalid(format!(
-        "Invalid webhook URL scheme: '{scheme}'. Allowed schemes are: https."
-    )))
+    invalid!("Invalid webhook URL scheme: '{scheme}'. Allowed schemes are: https.")
 }

@@ -17,6 +17,7 @@ use super::location::{Location, local_path};
 use super::memory::{Held, Memory};
 use super::path::ArtifactPath;
 use super::reach::Reach;
+use crate::error::invalid;
 
 /// Most entries of one folder that are listed: an answer of some 10 MB.
 const ENTRIES_MAX: usize = 100_000;
@@ -150,9 +151,7 @@ impl Listing {
     fn add(&mut self, name: &str) -> Result<()> {
         self.entries += 1;
         if self.entries > ENTRIES_MAX {
-            return Err(Error::invalid(format!(
-                "the folder has more than {ENTRIES_MAX} entries and cannot be listed"
-            )));
+            return invalid!("the folder has more than {ENTRIES_MAX} entries and cannot be listed");
         }
         self.bytes += ENTRY_BYTES + self.prefix + name.len();
         self.held.resize(self.bytes as u64)

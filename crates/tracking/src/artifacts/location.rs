@@ -13,6 +13,7 @@ use super::bounds::Bounds;
 use super::error::location_error;
 use super::path::ArtifactPath;
 use super::reach::Reach;
+use crate::error::invalid;
 
 /// Bytes buffered before they are written: large enough that a disk is busy, small enough that a
 /// hundred uploads at once fit in memory.
@@ -67,7 +68,7 @@ impl Location {
     pub(super) async fn check_inside(&self, path: &StorePath) -> Result<()> {
         let target = local_path(path);
         match self.on_disk(move |bounds| bounds.hold(&target)).await? {
-            Some(false) => Err(Error::invalid("Invalid path: it is outside of the artifact roots")),
+            Some(false) => invalid!("Invalid path: it is outside of the artifact roots"),
             _ => Ok(()),
         }
     }

@@ -18,6 +18,7 @@ use super::path::ArtifactPath;
 use super::presigned::PresignedObject;
 use super::reach::Reach;
 use super::{listing, transfer};
+use crate::error::invalid;
 
 /// Where artifacts go if nobody says otherwise, below the working directory, as upstream.
 pub const DESTINATION: &str = "./mlartifacts";
@@ -114,7 +115,7 @@ impl ArtifactStorage {
     ) -> Result<(Location, StorePath, String)> {
         let path = ArtifactPath::parse(path)?;
         if path.is_root() {
-            return Err(Error::invalid("Artifact path must include a filename."));
+            return invalid!("Artifact path must include a filename.");
         }
         let (location, place) = self.place(root_uri, &path).await?;
         let name = match scheme(root_uri) {
@@ -176,7 +177,7 @@ impl Artifacts for ArtifactStorage {
             None => address.contains(&self.destination_address),
         };
         if needed {
-            return Err(Error::invalid("Invalid path"));
+            return invalid!("Invalid path");
         }
         transfer::remove(&location, &place).await
     }

@@ -4,7 +4,7 @@ use trainyard_mlflow::{Detail, Error};
 
 use super::sql::Sql;
 use super::syntax::{Comparison, Literal, Operand, Operator};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::store::python;
 
 const NUMBER_OPERATORS: &[&str] = &["<", "<=", ">", ">=", "=", "!="];
@@ -63,12 +63,11 @@ fn split(identifier: &str) -> Result<(Entity, String)> {
         "params" => Entity::Param,
         "tags" => Entity::Tag,
         other => {
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "Invalid entity type: {}. Expected one of ['attributes', 'metrics', 'params', \
                  'tags'].",
                 python::repr(other)
-            ))
-            .into());
+            );
         }
     };
     Ok((entity, plain(key)))
@@ -86,10 +85,7 @@ pub(crate) fn push_condition(
         Entity::Attribute => {
             let Some((column, numeric)) = column(&key) else {
                 // Upstream answers 500 here, which clients would repeat for minutes.
-                return Err(Error::invalid(format!(
-                    "Invalid attribute key '{key}' specified for a logged model"
-                ))
-                .into());
+                return invalid!("Invalid attribute key '{key}' specified for a logged model");
             };
             push_value(sql, column, numeric, "attributes", &key, comparison)
         }
@@ -187,12 +183,11 @@ fn push_value(
     let operators = if numeric { NUMBER_OPERATORS } else { TEXT_OPERATORS };
     if !ranged && !operators.contains(&operator) {
         let expected: Vec<String> = operators.iter().map(|known| python::repr(known)).collect();
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid comparison operator for {entity}.{key}: {}. Expected one of ({}).",
             python::repr(operator),
             expected.join(", ")
-        ))
-        .into());
+        );
     }
     let number = |literal: &Literal| {
         literal.number().ok_or_else(|| {
@@ -212,10 +207,7 @@ fn push_value(
             sql.push_text_comparison(column, operator, text(literal));
         }
         Operand::List { items, .. } if items.is_empty() => {
-            return Err(Error::invalid(format!(
-                "Expected a list that is not empty to compare {entity}.{key} with"
-            ))
-            .into());
+            return invalid!("Expected a list that is not empty to compare {entity}.{key} with");
         }
         Operand::List { items, .. } if numeric => {
             let values = items.iter().map(number).collect::<Result<Vec<_>>>()?;
@@ -231,9 +223,7 @@ fn push_value(
             sql.push(" AND ").push_value(high);
         }
         Operand::None => {
-            return Err(
-                Error::invalid(format!("Expected a value to compare {entity}.{key} with")).into()
-            );
+            return invalid!("Expected a value to compare {entity}.{key} with");
         }
     }
     Ok(())
@@ -262,6 +252,5 @@ pub(crate) fn order_field(name: &str) -> Result<OrderField> {
     if entity == "metrics" {
         return Ok(OrderField::Metric(key.to_owned()));
     }
-    Err(Error::invalid(format!("Invalid order by field name: {name}. Only metrics are supported."))
-        .into())
+    invalid!("Invalid order by field name: {name}. Only metrics are supported.")
 }

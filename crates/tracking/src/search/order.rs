@@ -2,7 +2,7 @@
 
 use trainyard_mlflow::Error;
 
-use crate::error::Result;
+use crate::error::{Result, invalid};
 
 /// One clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +18,10 @@ const CLAUSES_MAX: usize = 20;
 /// Reads clauses.
 pub(super) fn parse_all(clauses: &[String]) -> Result<Vec<Order>> {
     if clauses.len() > CLAUSES_MAX {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "order_by has {} clauses, at most {CLAUSES_MAX} are allowed",
             clauses.len()
-        ))
-        .into());
+        );
     }
     clauses.iter().map(|clause| parse(clause)).collect()
 }
@@ -38,10 +37,7 @@ fn parse(clause: &str) -> Result<Order> {
                 "asc" => true,
                 "desc" => false,
                 _ => {
-                    return Err(Error::invalid(format!(
-                        "Invalid ordering key in order_by clause '{clause}'."
-                    ))
-                    .into());
+                    return invalid!("Invalid ordering key in order_by clause '{clause}'.");
                 }
             };
             Ok(Order { identifier: identifier.clone(), ascending })
@@ -118,9 +114,5 @@ pub(super) fn check_unique<T: PartialEq>(fields: &[T], clauses: &[String]) -> Re
         return Ok(());
     }
     // Upstream answers 500, which clients would repeat for minutes.
-    Err(Error::invalid(format!(
-        "`order_by` contains duplicate fields: {}",
-        crate::store::python::repr_list(clauses)
-    ))
-    .into())
+    invalid!("`order_by` contains duplicate fields: {}", crate::store::python::repr_list(clauses))
 }

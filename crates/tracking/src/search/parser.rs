@@ -15,7 +15,7 @@ use trainyard_mlflow::Error;
 
 use super::lexer::{Token, TokenKind, error_at, tokens};
 use super::syntax::{Comparison, Expression, Literal, LiteralKind, Operand, Operator};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::store::python;
 
 /// Deepest nesting of parentheses and NOT: keeps the stack and SQLite's expressions small.
@@ -178,11 +178,10 @@ impl<'a> Parser<'a> {
             TokenKind::Literal(_)
                 if self.peek().is_some_and(|token| token.kind == TokenKind::Operator) =>
             {
-                return Err(Error::invalid(format!(
+                return invalid!(
                     "Invalid comparison clause. Expected 'Identifier' found '{}'",
                     first.text
-                ))
-                .into());
+                );
             }
             TokenKind::Close => {
                 return Err(error_at(self.filter, first.start, "expected a comparison"));

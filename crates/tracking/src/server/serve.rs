@@ -10,12 +10,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
-use trainyard_mlflow::{Error, Result, Tracking};
+use trainyard_mlflow::{Result, Tracking};
 
 use super::guard::{self, Guard, probes};
 use super::options::ServerOptions;
 use super::{connections, metrics};
 use crate::api::{self, ApiOptions, ApiState};
+use crate::error::invalid;
 
 /// Serves MLflow's API over `tracking`, and `pages` for every other path, until `shutdown`
 /// completes; running requests then have [`ServerOptions::shutdown_grace`] to finish. `tracking` acts for
@@ -110,8 +111,8 @@ fn checked_prefix(prefix: &str) -> Result<&str> {
     if prefix.starts_with('/') && !prefix.ends_with('/') && plain {
         return Ok(prefix);
     }
-    Err(Error::invalid(format!(
+    invalid!(
         "the static prefix must start with '/' and not end with one, and hold only letters, \
          digits and -_.~: '{prefix}'"
-    )))
+    )
 }
