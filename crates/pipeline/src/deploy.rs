@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use trainyard_deploy::{Outcome, Probe, ReleaseSpec, Service};
 use trainyard_mlflow::resolve::{self, ResolvedModel};
-use trainyard_mlflow::{Tracking, entities::ModelVersion};
+use trainyard_mlflow::{Tracking, VersionId, entities::ModelVersion};
 use trainyard_signature::model::InputExample;
 
 use crate::container;
@@ -64,7 +64,7 @@ pub fn service(project: &Project) -> Service {
 /// Releases the version labelled `Production`. `program` is the binary that serves.
 pub async fn deploy(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
@@ -92,7 +92,7 @@ pub async fn deploy(
 /// it: the alias says what is served, so going back means moving it.
 pub async fn rollback(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
@@ -109,13 +109,13 @@ pub async fn rollback(
             what: format!("{name} has no earlier release than version {}", current.version),
             hint: "`trainyard promote --version N` labels any version".to_owned(),
         })?;
-    tracking.set_registered_model_alias(name, PRODUCTION, previous).await?;
+    tracking.registered_models.set_alias(VersionId { name, version: previous }, PRODUCTION).await?;
     deploy(project, tracking, program, watcher).await
 }
 
 async fn release(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
@@ -140,7 +140,7 @@ async fn release(
 
 /// The version labelled `Production`.
 pub(crate) async fn in_production(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     name: &str,
 ) -> Result<(ResolvedModel, ModelVersion)> {
     let missing = || Error::Missing {

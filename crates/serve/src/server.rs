@@ -47,7 +47,7 @@ pub(crate) struct Server {
 /// is no reason to stop; a source that can never be loaded here is an error.
 pub async fn serve(
     listener: TcpListener,
-    tracking: Option<Arc<dyn Tracking>>,
+    tracking: Option<Tracking>,
     options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {

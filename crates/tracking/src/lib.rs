@@ -10,7 +10,6 @@ pub mod api;
 pub mod artifacts;
 mod error;
 mod open;
-mod registry;
 pub mod search;
 pub mod server;
 pub mod store;

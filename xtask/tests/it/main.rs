@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
+mod circles;
 mod floors;
 mod limits_table;
+mod network;
 mod tidy;

@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use trainyard_mlflow::artifacts::{ByteStream, once};
 use trainyard_mlflow::entities::FileInfo;
-use trainyard_mlflow::{Detail, Error, ErrorCode};
+use trainyard_mlflow::{Detail, Error, ErrorCode, VersionId};
 
 use super::body::{BodyError, Received, receive};
 use super::error::{ApiError, Result, empty, json, json_text};
@@ -83,7 +83,7 @@ message! { struct List { path: String } }
 
 async fn list(State(api): State<Api>, Query(asked): Query<List>) -> Result {
     let path = proxied_path(&api, &asked.path)?;
-    let mut items = api.tracking.list_artifacts(PROXIED_ROOT, path.as_str()).await?;
+    let mut items = api.tracking.artifacts.list(PROXIED_ROOT, path.as_str()).await?;
     // Entries carry their own names here, not paths.
     for entry in &mut items {
         if let Some((_, name)) = entry.path.rsplit_once('/') {
@@ -98,7 +98,7 @@ async fn download(
     ProxiedPath(path): ProxiedPath,
     headers: HeaderMap,
 ) -> Result {
-    match files::send(&*api.tracking, PROXIED_ROOT, path.as_str(), &headers).await {
+    match files::send(&*api.tracking.artifacts, PROXIED_ROOT, path.as_str(), &headers).await {
         Err(error) if error.detail() == Some(Detail::Directory) => {
             // The one answer of these routes that is not in MLflow's own form.
             Ok(json_text(StatusCode::BAD_REQUEST, &json!({ "detail": error.message() })))
@@ -126,12 +126,12 @@ async fn upload(
             })
         })
         .boxed();
-    api.tracking.upload_artifact(PROXIED_ROOT, path.as_str(), body).await?;
+    api.tracking.artifacts.upload(PROXIED_ROOT, path.as_str(), body).await?;
     Ok(StatusCode::OK.into_response())
 }
 
 async fn delete(State(api): State<Api>, ProxiedPath(path): ProxiedPath) -> Result {
-    api.tracking.delete_artifact(PROXIED_ROOT, path.as_str()).await?;
+    api.tracking.artifacts.delete(PROXIED_ROOT, path.as_str()).await?;
     Ok(empty())
 }
 
@@ -156,8 +156,8 @@ impl Listing {
     /// Files of a run.
     pub(super) async fn of_run(api: &ApiState, asked: &ListOfRun) -> Result<Self> {
         let path = ArtifactPath::from_request(&asked.path)?;
-        let root_uri = api.tracking.get_run(&asked.run_id).await?.info.artifact_uri;
-        let files = api.tracking.list_artifacts(&root_uri, path.as_str()).await?;
+        let root_uri = api.tracking.runs.get(&asked.run_id).await?.info.artifact_uri;
+        let files = api.tracking.artifacts.list(&root_uri, path.as_str()).await?;
         Ok(Self { root_uri, files })
     }
 
@@ -184,8 +184,8 @@ async fn list_of_model(
     Query(asked): Query<ListOfModel>,
 ) -> Result {
     let path = ArtifactPath::from_request(&asked.artifact_directory_path)?;
-    let root_uri = api.tracking.get_logged_model(&model_id).await?.info.artifact_uri;
-    let files = api.tracking.list_artifacts(&root_uri, path.as_str()).await?;
+    let root_uri = api.tracking.logged_models.get(&model_id).await?.info.artifact_uri;
+    let files = api.tracking.artifacts.list(&root_uri, path.as_str()).await?;
     Ok(Listing { root_uri, files }.answer())
 }
 
@@ -198,8 +198,8 @@ async fn file_of_model(
     headers: HeaderMap,
 ) -> Result {
     let path = ArtifactPath::from_request(&asked.artifact_file_path)?;
-    let root_uri = api.tracking.get_logged_model(&model_id).await?.info.artifact_uri;
-    files::send(&*api.tracking, &root_uri, path.as_str(), &headers).await
+    let root_uri = api.tracking.logged_models.get(&model_id).await?.info.artifact_uri;
+    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), &headers).await
 }
 
 message! {
@@ -216,8 +216,8 @@ async fn file_of_run(
     headers: HeaderMap,
 ) -> Result {
     let path = ArtifactPath::from_request(&asked.path)?;
-    let root_uri = api.tracking.get_run(&asked.run_id).await?.info.artifact_uri;
-    files::send(&*api.tracking, &root_uri, path.as_str(), &headers).await
+    let root_uri = api.tracking.runs.get(&asked.run_id).await?.info.artifact_uri;
+    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), &headers).await
 }
 
 message! {
@@ -233,10 +233,10 @@ async fn file_of_version(
     Query(asked): Query<FileOfVersion>,
     headers: HeaderMap,
 ) -> Result {
-    let FileOfVersion { name, version, path } = asked;
-    let path = ArtifactPath::from_request(&path)?;
-    let root_uri = api.tracking.get_model_version_download_uri(&name, &version).await?;
-    files::send(&*api.tracking, &root_uri, path.as_str(), &headers).await
+    let path = ArtifactPath::from_request(&asked.path)?;
+    let id = VersionId { name: &asked.name, version: &asked.version };
+    let root_uri = api.tracking.model_versions.download_uri(id).await?;
+    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), &headers).await
 }
 
 /// Most bytes of one file uploaded by a page.
@@ -268,7 +268,7 @@ async fn upload_to_run(
     if data.is_empty() {
         return invalid!("Request must specify data.");
     }
-    let root_uri = api.tracking.get_run(&run_id).await?.info.artifact_uri;
-    api.tracking.upload_artifact(&root_uri, path.as_str(), once(data)).await?;
+    let root_uri = api.tracking.runs.get(&run_id).await?.info.artifact_uri;
+    api.tracking.artifacts.upload(&root_uri, path.as_str(), once(data)).await?;
     Ok(([(http::header::CONTENT_TYPE, "application/json")], "").into_response())
 }

@@ -44,21 +44,21 @@ async fn create(State(api): State<Api>, Fields(asked, ..): Fields<Create>) -> Re
     if let Some(location) = location {
         artifact_location::check(location, &api.options.hosts)?;
     }
-    let experiment_id = api.tracking.create_experiment(&asked.name, location, &asked.tags).await?;
+    let experiment_id = api.tracking.experiments.create(&asked.name, location, &asked.tags).await?;
     Ok(json(&json!({ "experiment_id": experiment_id })))
 }
 
 message! { pub(super) struct ById { pub(super) experiment_id: String [Required] } }
 
 async fn get_by_id(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Result {
-    let experiment = api.tracking.get_experiment(&asked.experiment_id).await?;
+    let experiment = api.tracking.experiments.get(&asked.experiment_id).await?;
     Ok(json(&json!({ "experiment": ExperimentWire::from(&experiment) })))
 }
 
 message! { struct ByName { experiment_name: String [Required] } }
 
 async fn get_by_name(State(api): State<Api>, Fields(asked, ..): Fields<ByName>) -> Result {
-    let experiment = api.tracking.get_experiment_by_name(&asked.experiment_name).await?;
+    let experiment = api.tracking.experiments.get_by_name(&asked.experiment_name).await?;
     Ok(json(&json!({ "experiment": ExperimentWire::from(&experiment) })))
 }
 
@@ -78,24 +78,24 @@ async fn search(
 ) -> Result {
     // Required on the wire: absent is zero, which the store refuses.
     search.max_results.get_or_insert(0);
-    let page = api.tracking.search_experiments(search).await?;
+    let page = api.tracking.experiments.search(search).await?;
     Ok(json(&PageWire::of::<_, ExperimentWire<'_>>("experiments", &page)))
 }
 
 message! { struct Update { experiment_id: String [Required], new_name: String [Required] } }
 
 async fn update(State(api): State<Api>, Fields(asked, ..): Fields<Update>) -> Result {
-    api.tracking.rename_experiment(&asked.experiment_id, &asked.new_name).await?;
+    api.tracking.experiments.rename(&asked.experiment_id, &asked.new_name).await?;
     Ok(empty())
 }
 
 async fn delete(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Result {
-    api.tracking.delete_experiment(&asked.experiment_id).await?;
+    api.tracking.experiments.delete(&asked.experiment_id).await?;
     Ok(empty())
 }
 
 async fn restore(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Result {
-    api.tracking.restore_experiment(&asked.experiment_id).await?;
+    api.tracking.experiments.restore(&asked.experiment_id).await?;
     Ok(empty())
 }
 
@@ -105,14 +105,14 @@ message! {
 
 async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<SetTag>) -> Result {
     let tag = KeyValue { key: asked.key, value: asked.value };
-    api.tracking.set_experiment_tag(&asked.experiment_id, tag).await?;
+    api.tracking.experiments.set_tag(&asked.experiment_id, tag).await?;
     Ok(empty())
 }
 
 message! { struct DeleteTag { experiment_id: String [Required], key: String [Required] } }
 
 async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>) -> Result {
-    api.tracking.delete_experiment_tag(&asked.experiment_id, &asked.key).await?;
+    api.tracking.experiments.delete_tag(&asked.experiment_id, &asked.key).await?;
     Ok(empty())
 }
 
@@ -136,6 +136,6 @@ async fn search_datasets(
             ids.len()
         );
     }
-    let items = api.tracking.search_datasets(&ids).await?;
+    let items = api.tracking.experiments.search_datasets(&ids).await?;
     Ok(json(&PageWire { name: "dataset_summaries", items, token: None }))
 }

@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
 use serde_json::json;
 use trainyard_mlflow::entities::{KeyValue, LoggedModel, LoggedModelStatus};
-use trainyard_mlflow::{CreateLoggedModel, SearchLoggedModels};
+use trainyard_mlflow::{CreateLoggedModel, DatasetFilter, OrderLoggedModels, SearchLoggedModels};
 
 use super::error::{Result, empty, json};
 use super::fields::Check::{Int32, Required, Type};
@@ -42,7 +42,7 @@ message! {
 }
 
 async fn create(State(api): State<Api>, Fields(asked, ..): Fields<CreateLoggedModel>) -> Result {
-    let model = api.tracking.create_logged_model(asked).await?;
+    let model = api.tracking.logged_models.create(asked).await?;
     Ok(answer(&model))
 }
 
@@ -54,9 +54,9 @@ async fn get_model(
     Query(asked): Query<Get>,
 ) -> Result {
     let model = if asked.allow_deleted {
-        api.tracking.get_logged_model_or_deleted(&model_id).await?
+        api.tracking.logged_models.get_or_deleted(&model_id).await?
     } else {
-        api.tracking.get_logged_model(&model_id).await?
+        api.tracking.logged_models.get(&model_id).await?
     };
     Ok(answer(&model))
 }
@@ -64,12 +64,12 @@ async fn get_model(
 message! { struct Finalize { model_id: String [Required], status: LoggedModelStatus [Required] } }
 
 async fn finalize(State(api): State<Api>, Fields(asked, ..): Fields<Finalize>) -> Result {
-    let model = api.tracking.finalize_logged_model(&asked.model_id, asked.status).await?;
+    let model = api.tracking.logged_models.finalize(&asked.model_id, asked.status).await?;
     Ok(answer(&model))
 }
 
 async fn delete_model(State(api): State<Api>, Path(model_id): Path<String>) -> Result {
-    api.tracking.delete_logged_model(&model_id).await?;
+    api.tracking.logged_models.delete(&model_id).await?;
     Ok(empty())
 }
 
@@ -80,7 +80,7 @@ async fn set_tags(
     Path(model_id): Path<String>,
     Fields(asked, ..): Fields<SetTags>,
 ) -> Result {
-    api.tracking.set_logged_model_tags(&model_id, asked.tags).await?;
+    api.tracking.logged_models.set_tags(&model_id, asked.tags).await?;
     Ok(empty())
 }
 
@@ -88,7 +88,7 @@ async fn delete_tag(
     State(api): State<Api>,
     Path((model_id, key)): Path<(String, String)>,
 ) -> Result {
-    api.tracking.delete_logged_model_tag(&model_id, &key).await?;
+    api.tracking.logged_models.delete_tag(&model_id, &key).await?;
     Ok(empty())
 }
 
@@ -105,11 +105,11 @@ async fn log_params(
     Path(model_id): Path<String>,
     Fields(asked, ..): Fields<LogParams>,
 ) -> Result {
-    api.tracking.log_logged_model_params(&model_id, asked.params).await?;
+    api.tracking.logged_models.log_params(&model_id, asked.params).await?;
     Ok(empty())
 }
 
-message! { struct SearchedDataset { dataset_name: String, dataset_digest: Option<String> } }
+message! { DatasetFilter { dataset_name: String, dataset_digest: Option<String> } }
 
 message! {
     struct OrderBy {
@@ -124,7 +124,7 @@ message! {
     struct Search {
         experiment_ids: Vec<String> [Type, Required],
         filter: String,
-        datasets: Vec<SearchedDataset>,
+        datasets: Vec<DatasetFilter>,
         max_results: Option<i64> [Int32],
         order_by: Vec<OrderBy>,
         page_token: Option<String>,
@@ -133,13 +133,17 @@ message! {
 
 async fn search(State(api): State<Api>, Fields(asked, ..): Fields<Search>) -> Result {
     let Search { experiment_ids, filter, datasets, max_results, order_by, page_token } = asked;
-    let datasets = datasets.into_iter().map(|d| (d.dataset_name, d.dataset_digest)).collect();
     let order_by = order_by
         .into_iter()
-        .map(|by| (by.field_name, by.ascending.unwrap_or(true), by.dataset_name, by.dataset_digest))
+        .map(|by| OrderLoggedModels {
+            field_name: by.field_name,
+            ascending: by.ascending.unwrap_or(true),
+            dataset_name: by.dataset_name,
+            dataset_digest: by.dataset_digest,
+        })
         .collect();
     let search =
         SearchLoggedModels { experiment_ids, filter, datasets, max_results, order_by, page_token };
-    let page = api.tracking.search_logged_models(search).await?;
+    let page = api.tracking.logged_models.search(search).await?;
     Ok(json(&PageWire::of::<_, LoggedModelWire<'_>>("models", &page)))
 }

@@ -61,7 +61,7 @@ async fn log_metric(State(api): State<Api>, body: JsonBody) -> Result {
         dataset_digest: filled(asked.dataset_digest),
         ..Metric::new(key, value, timestamp, step)
     };
-    api.tracking.log_metric(&run_id, metric).await?;
+    api.tracking.runs.log_metric(&run_id, metric).await?;
     Ok(empty())
 }
 
@@ -84,7 +84,7 @@ async fn history(State(api): State<Api>, Fields(asked, ..): Fields<History>) -> 
         );
     }
     let page = MetricHistoryPage { max_results, page_token };
-    let page = api.tracking.get_metric_history(&run_id, &metric_key, page).await?;
+    let page = api.tracking.runs.metric_history(&run_id, &metric_key, page).await?;
     Ok(json(&PageWire {
         name: "metrics",
         items: page.items,
@@ -206,7 +206,7 @@ async fn histories(
 ) -> Result<Vec<RunHistory>> {
     let each = run_ids.iter().map(|run_id| async move {
         let page = MetricHistoryPage { max_results, page_token: None };
-        let page = api.tracking.get_metric_history(run_id, key, page).await?;
+        let page = api.tracking.runs.metric_history(run_id, key, page).await?;
         Ok::<_, Error>((run_id.clone(), then(page.items)))
     });
     Ok(try_join_all(each).await?)

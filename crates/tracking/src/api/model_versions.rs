@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
 use serde_json::{Value, json};
 use trainyard_mlflow::entities::{KeyValue, ModelVersion};
-use trainyard_mlflow::{CreateModelVersion, SearchModelVersions};
+use trainyard_mlflow::{CreateModelVersion, SearchModelVersions, VersionId};
 
 use super::error::{ApiError, Result, empty, json};
 use super::fields::Check::{AtMost, Required};
@@ -50,13 +50,13 @@ message! {
 }
 
 async fn create(State(api): State<Api>, Fields(asked, ..): Fields<CreateModelVersion>) -> Result {
-    let mut version = check_source(&*api.tracking, &api.options.hosts, asked).await?;
+    let mut version = check_source(&api.tracking, &api.options.hosts, asked).await?;
     // What is not given is kept as empty text, which is how upstream's filters find it.
     for text in [&mut version.run_id, &mut version.run_link, &mut version.description] {
         text.get_or_insert_default();
     }
     let model_id = version.model_id.clone();
-    let version = api.tracking.create_model_version(version).await?;
+    let version = api.tracking.model_versions.create(version).await?;
     if let Some(model_id) = model_id {
         tag_model(&api, &model_id, &version).await?;
     }
@@ -68,7 +68,7 @@ const MODEL_VERSIONS_TAG: &str = "mlflow.modelVersions";
 
 /// Notes on a logged model that a version is made of it.
 async fn tag_model(api: &Api, model_id: &str, version: &ModelVersion) -> Result<(), ApiError> {
-    let model = api.tracking.get_logged_model(model_id).await?;
+    let model = api.tracking.logged_models.get(model_id).await?;
     let known = KeyValue::find(&model.info.tags, MODEL_VERSIONS_TAG).unwrap_or("[]");
     let mut versions: Vec<Value> = serde_json::from_str(known).unwrap_or_default();
     // As text: so the Python client, which does the same once more, finds it.
@@ -79,14 +79,18 @@ async fn tag_model(api: &Api, model_id: &str, version: &ModelVersion) -> Result<
     versions.push(this);
     let value = Value::Array(versions).to_string();
     let tag = KeyValue { key: MODEL_VERSIONS_TAG.to_owned(), value };
-    api.tracking.set_logged_model_tags(model_id, vec![tag]).await?;
+    api.tracking.logged_models.set_tags(model_id, vec![tag]).await?;
     Ok(())
 }
 
 message! { struct ByVersion { name: String [Required], version: String [Required] } }
 
+fn id<'a>(name: &'a str, version: &'a str) -> VersionId<'a> {
+    VersionId { name, version }
+}
+
 async fn get_version(State(api): State<Api>, Fields(asked, ..): Fields<ByVersion>) -> Result {
-    let version = api.tracking.get_model_version(&asked.name, &asked.version).await?;
+    let version = api.tracking.model_versions.get(id(&asked.name, &asked.version)).await?;
     Ok(answer(&version))
 }
 
@@ -97,7 +101,7 @@ message! {
 async fn update(State(api): State<Api>, Fields(asked, ..): Fields<Update>) -> Result {
     let Update { name, version, description: Given(description) } = asked;
     let version =
-        api.tracking.update_model_version(&name, &version, description.as_deref()).await?;
+        api.tracking.model_versions.update(id(&name, &version), description.as_deref()).await?;
     Ok(answer(&version))
 }
 
@@ -113,12 +117,12 @@ message! {
 async fn transition(State(api): State<Api>, Fields(asked, ..): Fields<Transition>) -> Result {
     let Transition { name, version, stage, archive_existing_versions: archive } = asked;
     let version =
-        api.tracking.transition_model_version_stage(&name, &version, &stage, archive).await?;
+        api.tracking.model_versions.transition_stage(id(&name, &version), &stage, archive).await?;
     Ok(answer(&version))
 }
 
 async fn delete_version(State(api): State<Api>, Fields(asked, ..): Fields<ByVersion>) -> Result {
-    api.tracking.delete_model_version(&asked.name, &asked.version).await?;
+    api.tracking.model_versions.delete(id(&asked.name, &asked.version)).await?;
     Ok(empty())
 }
 
@@ -142,7 +146,7 @@ impl From<Search> for SearchModelVersions {
 
 async fn search(State(api): State<Api>, Fields(asked, ..): Fields<Search>) -> Result {
     let with_aliases = asked.include_aliases.unwrap_or(api.options.aliases_in_search);
-    let mut page = api.tracking.search_model_versions(asked.into()).await?;
+    let mut page = api.tracking.model_versions.search(asked.into()).await?;
     if !with_aliases {
         page.items.iter_mut().for_each(|version| version.aliases.clear());
     }
@@ -153,7 +157,7 @@ message! { struct DownloadUri { name: String, version: String } }
 
 async fn download_uri(State(api): State<Api>, Fields(asked, ..): Fields<DownloadUri>) -> Result {
     let DownloadUri { name, version } = asked;
-    let uri = api.tracking.get_model_version_download_uri(&name, &version).await?;
+    let uri = api.tracking.model_versions.download_uri(id(&name, &version)).await?;
     Ok(json(&json!({ "artifact_uri": uri })))
 }
 
@@ -168,7 +172,7 @@ message! {
 
 async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<SetTag>) -> Result {
     let tag = KeyValue { key: asked.key, value: asked.value };
-    api.tracking.set_model_version_tag(&asked.name, &asked.version, tag).await?;
+    api.tracking.model_versions.set_tag(id(&asked.name, &asked.version), tag).await?;
     Ok(empty())
 }
 
@@ -182,6 +186,6 @@ message! {
 
 async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>) -> Result {
     let DeleteTag { name, version, key } = asked;
-    api.tracking.delete_model_version_tag(&name, &version, &key).await?;
+    api.tracking.model_versions.delete_tag(id(&name, &version), &key).await?;
     Ok(empty())
 }

@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
 use serde_json::json;
-use trainyard_mlflow::SearchRegisteredModels;
 use trainyard_mlflow::entities::{KeyValue, RegisteredModel};
+use trainyard_mlflow::{AliasId, SearchRegisteredModels, VersionId};
 
 use super::error::{Result, empty, json};
 use super::fields::Check::{AtMost, Required};
@@ -46,21 +46,21 @@ message! { struct Create { name: String [Required], tags: Vec<KeyValue>, descrip
 async fn create(State(api): State<Api>, Fields(asked, ..): Fields<Create>) -> Result {
     let Create { name, tags, description } = asked;
     // A description that is not given is kept as empty text, as upstream does.
-    let model = api.tracking.create_registered_model(&name, &tags, Some(&description)).await?;
+    let model = api.tracking.registered_models.create(&name, &tags, Some(&description)).await?;
     Ok(answer(&model))
 }
 
 message! { struct ByName { name: String [Required] } }
 
 async fn get_model(State(api): State<Api>, Fields(asked, ..): Fields<ByName>) -> Result {
-    let model = api.tracking.get_registered_model(&asked.name).await?;
+    let model = api.tracking.registered_models.get(&asked.name).await?;
     Ok(answer(&model))
 }
 
 message! { struct Rename { name: String [Required], new_name: String [Required] } }
 
 async fn rename(State(api): State<Api>, Fields(asked, ..): Fields<Rename>) -> Result {
-    let model = api.tracking.rename_registered_model(&asked.name, &asked.new_name).await?;
+    let model = api.tracking.registered_models.rename(&asked.name, &asked.new_name).await?;
     Ok(answer(&model))
 }
 
@@ -68,12 +68,12 @@ message! { struct Update { name: String [Required], description: Given } }
 
 async fn update(State(api): State<Api>, Fields(asked, ..): Fields<Update>) -> Result {
     let description = asked.description.0.as_deref();
-    let model = api.tracking.update_registered_model(&asked.name, description).await?;
+    let model = api.tracking.registered_models.update(&asked.name, description).await?;
     Ok(answer(&model))
 }
 
 async fn delete_model(State(api): State<Api>, Fields(asked, ..): Fields<ByName>) -> Result {
-    api.tracking.delete_registered_model(&asked.name).await?;
+    api.tracking.registered_models.delete(&asked.name).await?;
     Ok(empty())
 }
 
@@ -90,7 +90,7 @@ async fn search(
     State(api): State<Api>,
     Fields(search, ..): Fields<SearchRegisteredModels>,
 ) -> Result {
-    let mut page = api.tracking.search_registered_models(search).await?;
+    let mut page = api.tracking.registered_models.search(search).await?;
     // Searches answer with the stages in the order of their names, `get` in that of the versions.
     for model in &mut page.items {
         model.latest_versions.sort_by(|a, b| a.current_stage.cmp(&b.current_stage));
@@ -101,7 +101,8 @@ async fn search(
 message! { struct Latest { name: String [Required], stages: Vec<String> } }
 
 async fn latest_versions(State(api): State<Api>, Fields(asked, ..): Fields<Latest>) -> Result {
-    let versions = api.tracking.get_latest_versions(&asked.name, &asked.stages).await?;
+    let versions =
+        api.tracking.registered_models.get_latest_versions(&asked.name, &asked.stages).await?;
     let items: Vec<ModelVersionWire<'_>> = all(&versions);
     Ok(json(&PageWire { name: "model_versions", items, token: None }))
 }
@@ -110,21 +111,27 @@ message! { struct SetTag { name: String [Required], key: String [Required], valu
 
 async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<SetTag>) -> Result {
     let tag = KeyValue { key: asked.key, value: asked.value };
-    api.tracking.set_registered_model_tag(&asked.name, tag).await?;
+    api.tracking.registered_models.set_tag(&asked.name, tag).await?;
     Ok(empty())
 }
 
 message! { struct DeleteTag { name: String [Required], key: String [Required] } }
 
 async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>) -> Result {
-    api.tracking.delete_registered_model_tag(&asked.name, &asked.key).await?;
+    api.tracking.registered_models.delete_tag(&asked.name, &asked.key).await?;
     Ok(empty())
 }
 
 message! { struct Alias { name: String [Required], alias: String [Required] } }
 
+impl Alias {
+    fn id(&self) -> AliasId<'_> {
+        AliasId { name: &self.name, alias: &self.alias }
+    }
+}
+
 async fn version_by_alias(State(api): State<Api>, Fields(asked, ..): Fields<Alias>) -> Result {
-    let version = api.tracking.get_model_version_by_alias(&asked.name, &asked.alias).await?;
+    let version = api.tracking.registered_models.get_by_alias(asked.id()).await?;
     Ok(model_versions::answer(&version))
 }
 
@@ -138,11 +145,14 @@ message! {
 
 async fn set_alias(State(api): State<Api>, Fields(asked, ..): Fields<SetAlias>) -> Result {
     let SetAlias { name, alias, version } = asked;
-    api.tracking.set_registered_model_alias(&name, &alias, &version).await?;
+    api.tracking
+        .registered_models
+        .set_alias(VersionId { name: &name, version: &version }, &alias)
+        .await?;
     Ok(empty())
 }
 
 async fn delete_alias(State(api): State<Api>, Fields(asked, ..): Fields<Alias>) -> Result {
-    api.tracking.delete_registered_model_alias(&asked.name, &asked.alias).await?;
+    api.tracking.registered_models.delete_alias(asked.id()).await?;
     Ok(empty())
 }

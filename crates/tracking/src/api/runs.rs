@@ -60,7 +60,7 @@ async fn create(State(api): State<Api>, Fields(asked, ..): Fields<CreateRun>) ->
         )
         .into());
     }
-    let run = api.tracking.create_run(asked).await?;
+    let run = api.tracking.runs.create(asked).await?;
     Ok(json(&json!({ "run": run })))
 }
 
@@ -72,7 +72,7 @@ message! {
 }
 
 async fn get_run(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Result {
-    let run = api.tracking.get_run(&asked.run_id).await?;
+    let run = api.tracking.runs.get(&asked.run_id).await?;
     Ok(json(&RunAnswer { run: RunWire::from(&run) }))
 }
 
@@ -94,17 +94,17 @@ message! {
 async fn update(State(api): State<Api>, Fields(asked, ..): Fields<Update>) -> Result {
     let Update { run_id, end_time, status, run_name: Given(run_name), .. } = asked;
     let update = UpdateRun { run_id, status, end_time, run_name };
-    let run_info = api.tracking.update_run(update).await?;
+    let run_info = api.tracking.runs.update(update).await?;
     Ok(json(&json!({ "run_info": run_info })))
 }
 
 async fn delete(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Result {
-    api.tracking.delete_run(&asked.run_id).await?;
+    api.tracking.runs.delete(&asked.run_id).await?;
     Ok(empty())
 }
 
 async fn restore(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Result {
-    api.tracking.restore_run(&asked.run_id).await?;
+    api.tracking.runs.restore(&asked.run_id).await?;
     Ok(empty())
 }
 
@@ -123,13 +123,13 @@ message! {
 }
 
 async fn search(State(api): State<Api>, Fields(search, ..): Fields<SearchRuns>) -> Result {
-    let page = api.tracking.search_runs(search).await?;
+    let page = api.tracking.runs.search(search).await?;
     Ok(json(&PageWire::of::<_, RunWire<'_>>("runs", &page)))
 }
 
 /// How many runs a search would find; upstream has no such thing, so clients page through them.
 async fn count(State(api): State<Api>, Fields(search, ..): Fields<SearchRuns>) -> Result {
-    let count = api.tracking.count_runs(search).await?;
+    let count = api.tracking.runs.count(search).await?;
     Ok(json(&json!({ "count": count })))
 }
 
@@ -145,21 +145,21 @@ message! {
 async fn log_param(State(api): State<Api>, Fields(asked, ..): Fields<LogKeyValue>) -> Result {
     let param = KeyValue { key: asked.key, value: asked.value };
     let truncated = Truncated::param(&param);
-    api.tracking.log_param(&asked.run_id, param).await?;
+    api.tracking.runs.log_param(&asked.run_id, param).await?;
     Ok(truncated.tell(empty()))
 }
 
 async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<LogKeyValue>) -> Result {
     let tag = KeyValue { key: asked.key, value: asked.value };
     let truncated = Truncated::tag(&tag);
-    api.tracking.set_tag(&asked.run_id, tag).await?;
+    api.tracking.runs.set_tag(&asked.run_id, tag).await?;
     Ok(truncated.tell(empty()))
 }
 
 message! { struct DeleteTag { run_id: String [Required], key: String [Required] } }
 
 async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>) -> Result {
-    api.tracking.delete_tag(&asked.run_id, &asked.key).await?;
+    api.tracking.runs.delete_tag(&asked.run_id, &asked.key).await?;
     Ok(empty())
 }
 
@@ -220,7 +220,7 @@ async fn log_batch(State(api): State<Api>, body: JsonBody) -> Result {
     let metrics = asked.metrics.into_iter().map(Metric::from).collect();
     let batch = LogBatch { metrics, params: asked.params, tags: asked.tags };
     let truncated = Truncated::batch(&batch);
-    api.tracking.log_batch(&asked.run_id, batch).await?;
+    api.tracking.runs.log_batch(&asked.run_id, batch).await?;
     Ok(truncated.tell(empty()))
 }
 
@@ -250,14 +250,14 @@ message! {
 async fn log_inputs(State(api): State<Api>, Fields(asked, ..): Fields<LogInputs>) -> Result {
     let LogInputs { run_id, datasets, models } = asked;
     let models = models.into_iter().map(|model| ModelInput { model_id: model.model_id }).collect();
-    api.tracking.log_inputs(&run_id, datasets, models).await?;
+    api.tracking.runs.log_inputs(&run_id, datasets, models).await?;
     Ok(empty())
 }
 
 message! { struct LogOutputs { run_id: String [Required], models: Vec<ModelOutput> [Required] } }
 
 async fn log_outputs(State(api): State<Api>, Fields(asked, ..): Fields<LogOutputs>) -> Result {
-    api.tracking.log_outputs(&asked.run_id, asked.models).await?;
+    api.tracking.runs.log_outputs(&asked.run_id, asked.models).await?;
     Ok(empty())
 }
 
@@ -281,12 +281,12 @@ async fn log_model(State(api): State<Api>, Fields(asked, ..): Fields<LogModel>) 
     if !missing.is_empty() {
         return invalid!("Model json is missing mandatory fields: {{{}}}", missing.join(", "));
     }
-    let run = api.tracking.get_run(&run_id).await?;
+    let run = api.tracking.runs.get(&run_id).await?;
     let history = KeyValue::find(&run.data.tags, LOG_MODEL_HISTORY_TAG);
     let mut history: Vec<Value> =
         history.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     history.push(model);
     let tag = KeyValue::new(LOG_MODEL_HISTORY_TAG, Value::Array(history).to_string());
-    api.tracking.set_tag(&run_id, tag).await?;
+    api.tracking.runs.set_tag(&run_id, tag).await?;
     Ok(empty())
 }

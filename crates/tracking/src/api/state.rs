@@ -32,7 +32,7 @@ pub struct ApiOptions {
 
 /// What is asked, and how the API behaves.
 pub struct ApiState {
-    pub(super) tracking: Arc<dyn Tracking>,
+    pub(super) tracking: Tracking,
     pub(super) options: ApiOptions,
 }
 
@@ -41,7 +41,7 @@ pub(super) type Api = Arc<ApiState>;
 
 impl ApiState {
     /// An API over `tracking`.
-    pub fn new(tracking: Arc<dyn Tracking>, options: ApiOptions) -> Self {
+    pub fn new(tracking: Tracking, options: ApiOptions) -> Self {
         Self { tracking, options }
     }
 }

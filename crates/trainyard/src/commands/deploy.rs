@@ -171,7 +171,7 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.container.apply(&mut project)?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let deploying = trainyard_pipeline::deploy(&project, tracking.as_ref(), program()?, &watch);
+    let deploying = trainyard_pipeline::deploy(&project, &tracking, program()?, &watch);
     let outcome = unless_interrupted(deploying).await?;
     if let Err(error) = &outcome {
         let happened = Happened::of_failure(error);
@@ -288,7 +288,7 @@ async fn rollback(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
     let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let releasing = trainyard_pipeline::rollback(&project, tracking.as_ref(), program()?, &watch);
+    let releasing = trainyard_pipeline::rollback(&project, &tracking, program()?, &watch);
     let deployed = unless_interrupted(releasing).await??;
     let happened = Happened::RolledBack {
         version: Some(deployed.version.clone()),

@@ -1,7 +1,6 @@
 //! What the verbs that work on a project share: its folder, its tracking store.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use trainyard_mlflow::Tracking;
@@ -30,7 +29,7 @@ pub(crate) struct TrackingArguments {
 
 impl ProjectArguments {
     /// Opens the project and its tracking store.
-    pub(crate) fn open(&self) -> Result<(Project, Arc<dyn Tracking>), Failure> {
+    pub(crate) fn open(&self) -> Result<(Project, Tracking), Failure> {
         open(&self.folder, self.tracking.tracking_uri.as_deref())
     }
 
@@ -46,7 +45,7 @@ impl ProjectArguments {
 pub(crate) fn open(
     folder: &Path,
     tracking_uri: Option<&str>,
-) -> Result<(Project, Arc<dyn Tracking>), Failure> {
+) -> Result<(Project, Tracking), Failure> {
     let project = Project::open(folder, tracking_uri)?;
     let tracking = project.tracking()?;
     Ok((project, tracking))

@@ -26,6 +26,10 @@ const ATTACKERS_PATIENCE: Duration = Duration::from_secs(5);
 /// Waiting time of a good request, in the long form.
 const P99_MAX: Duration = Duration::from_millis(250);
 
+/// What a process may hold more in the second half than in the first, in bytes: attacks meet by chance,
+/// and one of them takes up to twelve times its 16 MiB.
+const GROWTH_MAX: u64 = 128 << 20;
+
 fn long() -> bool {
     std::env::var_os("TRAINYARD_TEST_LONG").is_some()
 }
@@ -265,6 +269,8 @@ fn all_attacks_at_once_keep_no_good_client_out() {
     );
     let run_id = create_run(tracking_port);
     let stop = AtomicBool::new(false);
+    // What each process holds, second by second.
+    let mut over_time = [Vec::new(), Vec::new()];
     let got = std::thread::scope(|scope| {
         let silent = &stop;
         for port in [models_port, tracking_port] {
@@ -284,7 +290,13 @@ fn all_attacks_at_once_keep_no_good_client_out() {
         let clients: Vec<_> = (0..3)
             .map(|_| scope.spawn(|| good_clients(models_port, tracking_port, &run_id, &stop)))
             .collect();
-        std::thread::sleep(length);
+        let started = Instant::now();
+        while started.elapsed() < length {
+            std::thread::sleep(Duration::from_secs(1));
+            for (child, held) in [&models, &tracking].into_iter().zip(&mut over_time) {
+                held.push(memory(child.0.id()).1);
+            }
+        }
         stop.store(true, Ordering::Relaxed);
         let mut got = Got::default();
         for client in clients {
@@ -310,6 +322,13 @@ fn all_attacks_at_once_keep_no_good_client_out() {
     }
     if long() {
         assert!(p99 < P99_MAX, "p99 {p99:?}");
+        for (seconds, (_peak, afterwards)) in over_time.iter().zip(&held) {
+            let (first, second) = seconds.split_at(seconds.len() / 2);
+            let first = first.iter().max().unwrap();
+            let later = second.iter().max().unwrap();
+            assert!(*later <= first + GROWTH_MAX, "memory grows: {first}, then {later} bytes");
+            assert!(*afterwards <= first + GROWTH_MAX, "{afterwards} bytes stay, {first} before");
+        }
     }
     for mut child in [models, tracking] {
         assert!(child.0.try_wait().unwrap().is_none(), "a server ended");

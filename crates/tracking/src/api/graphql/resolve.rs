@@ -51,12 +51,12 @@ pub(super) async fn resolve(
         "test" | "testMutation" => Ok(json!({ "output": input })),
         "mlflowGetExperiment" => {
             let asked = experiments::ById::of_value(input)?;
-            let experiment = api.tracking.get_experiment(&asked.experiment_id).await?;
+            let experiment = api.tracking.experiments.get(&asked.experiment_id).await?;
             Ok(json!({ "experiment": ExperimentWire::from(&experiment) }))
         }
         "mlflowGetRun" => {
             let asked = runs::ById::of_value(input)?;
-            let run = api.tracking.get_run(&asked.run_id).await?;
+            let run = api.tracking.runs.get(&asked.run_id).await?;
             Ok(json!({ "run": whole_run(api, &run, wanted).await? }))
         }
         "mlflowListArtifacts" => {
@@ -65,13 +65,13 @@ pub(super) async fn resolve(
         }
         "mlflowSearchModelVersions" => {
             let search = model_versions::Search::of_value(input)?;
-            let page = api.tracking.search_model_versions(search.into()).await?;
+            let page = api.tracking.model_versions.search(search.into()).await?;
             Ok(json!(PageWire::of::<_, ModelVersionWire<'_>>("model_versions", &page)))
         }
         "mlflowSearchRuns" => search_runs(api, input, wanted, share).await,
         "mlflowSearchDatasets" => {
             let asked = experiments::SearchDatasets::of_value(input)?;
-            let summaries = api.tracking.search_datasets(&asked.experiment_ids).await?;
+            let summaries = api.tracking.experiments.search_datasets(&asked.experiment_ids).await?;
             Ok(json!({ "dataset_summaries": summaries }))
         }
         "mlflowGetMetricHistoryBulkInterval" => history(api, input).await,
@@ -85,7 +85,7 @@ async fn search_runs(
     wanted: Wanted,
     share: &mut Share,
 ) -> Result<Value, ApiError> {
-    let page = api.tracking.search_runs(SearchRuns::of_value(input)?).await?;
+    let page = api.tracking.runs.search(SearchRuns::of_value(input)?).await?;
     let mut items = Vec::with_capacity(page.items.len());
     for run in &page.items {
         let whole = whole_run(api, run, wanted).await?;
@@ -119,7 +119,7 @@ fn weight(value: &Value) -> u64 {
 async fn whole_run(api: &ApiState, run: &Run, wanted: Wanted) -> Result<Value, ApiError> {
     let mut whole = json!(RunWire::from(run));
     if wanted.experiment {
-        let experiment = api.tracking.get_experiment(&run.info.experiment_id).await?;
+        let experiment = api.tracking.experiments.get(&run.info.experiment_id).await?;
         whole["experiment"] = json!(ExperimentWire::from(&experiment));
     }
     if wanted.model_versions {
@@ -127,7 +127,7 @@ async fn whole_run(api: &ApiState, run: &Run, wanted: Wanted) -> Result<Value, A
             filter: format!("run_id='{}'", run.info.run_id),
             ..SearchModelVersions::default()
         };
-        let page = api.tracking.search_model_versions(search).await?;
+        let page = api.tracking.model_versions.search(search).await?;
         whole["model_versions"] = json!(all::<_, ModelVersionWire<'_>>(&page.items));
     }
     Ok(whole)
