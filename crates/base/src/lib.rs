@@ -1,9 +1,24 @@
 //! The ground floor: small things that every room needs, with few dependencies and no network.
 //!
+//! - [`size`] and [`duration`]: bytes and times as users write them;
 //! - [`memory`]: what this process may still take, by the machine and by its control groups;
-//! - [`budget`]: bytes that all requests together may hold.
+//! - [`budget`]: bytes that all requests together may hold;
+//! - [`file`]: files that are replaced as a whole and stay, and [`temporary`]: folders that do not;
+//! - [`json`]: JSON as Python reads and writes it;
+//! - [`prometheus`]: counters, and the page of them;
+//! - [`media_type`]: what a file is, by its name;
+//! - [`words`]: what one room writes and another reads.
 
 pub mod budget;
+pub mod duration;
+pub mod file;
+pub mod json;
+pub mod media_type;
 pub mod memory;
+pub mod prometheus;
+pub mod size;
+pub mod temporary;
+pub mod words;
 
 pub use budget::{Budget, Full, Share};
+pub use temporary::TemporaryFolder;

@@ -89,7 +89,7 @@ impl Source {
             hasher.update(file.sha256.as_ref()?);
             hasher.update(b"\n");
         }
-        Some(hex(&hasher.finalize()))
+        Some(hex::encode(hasher.finalize()))
     }
 }
 
@@ -248,7 +248,7 @@ pub(crate) fn open(path: &Path, digest: bool) -> Result<Opened> {
     let reading = |error| Error::read(path, error);
     if path == Path::new(STDIN) {
         let stored = read_limited(path, std::io::stdin().lock(), 0)?;
-        let sha256 = digest.then(|| hex(&Sha256::digest(&stored)));
+        let sha256 = digest.then(|| hex::encode(Sha256::digest(&stored)));
         let stored_bytes = stored.len() as u64;
         let content = decode(path, stored)?;
         return Ok(Opened { content, stored_bytes, sha256 });
@@ -270,7 +270,7 @@ pub(crate) fn open(path: &Path, digest: bool) -> Result<Opened> {
         return Ok(Opened { content, stored_bytes, sha256 });
     }
     let stored = read_limited(path, head.as_slice().chain(file), stored_bytes)?;
-    let sha256 = digest.then(|| hex(&Sha256::digest(&stored)));
+    let sha256 = digest.then(|| hex::encode(Sha256::digest(&stored)));
     let content = decode(path, stored)?;
     Ok(Opened { content, stored_bytes, sha256 })
 }
@@ -368,14 +368,5 @@ fn file_sha256(path: &Path, file: &File, length: u64) -> Result<String> {
         hasher.update(&*part);
         at += wanted as u64;
     }
-    Ok(hex(&hasher.finalize()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+    Ok(hex::encode(hasher.finalize()))
 }

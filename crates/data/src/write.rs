@@ -1,8 +1,6 @@
 //! Writes tables: Parquet for machines, CSV for people and pandas. A file appears whole or not at all.
 
-use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +12,7 @@ use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::DataType;
+use trainyard_base::file::{Access, NewFile};
 
 use crate::error::{Error, Result};
 
@@ -114,8 +113,7 @@ impl<'a> CsvColumn<'a> {
     }
 }
 
-/// Writes through a temporary file in the same folder, which replaces `path` when it is complete. What
-/// is no file (a device, a pipe) is written to as it is.
+/// Replaces `path` when what is written is complete, durably; makes its folder. What is no file (a device, a pipe) is written to as it is.
 pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> std::io::Result<()>,
@@ -125,23 +123,13 @@ pub fn write_atomically(
         let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
         return write(&mut file).map_err(failed);
     }
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    // The usual rights of a new file; the umask takes its part.
-    let mut file = tempfile::Builder::new()
-        .prefix(".")
-        .suffix(".tmp")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    let mut buffered = std::io::BufWriter::with_capacity(1 << 18, file.as_file_mut());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut new = NewFile::beside(path, Access::Usual).map_err(failed)?;
+    let mut buffered = std::io::BufWriter::with_capacity(1 << 18, new.file());
     write(&mut buffered).map_err(failed)?;
     buffered.flush().map_err(failed)?;
     drop(buffered);
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    new.put_in_place().map_err(failed)
 }

@@ -23,6 +23,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use trainyard_base::file::{self, Access};
 
 use crate::error::{Error, Result};
 use crate::spec::Service;
@@ -122,32 +123,11 @@ pub(crate) fn now_ms() -> u64 {
         .map_or(0, |elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Replaces a file: written beside it, synced, renamed, the folder synced. Readable by the owner alone.
+/// Replaces a state file, durably. Readable by the owner alone.
 pub(crate) fn replace_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let failed = |source| Error::io("cannot write", path, source);
     let bytes = serde_json::to_vec_pretty(value).map_err(|error| failed(error.into()))?;
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = write_synced(&temporary, &bytes).and_then(|()| std::fs::rename(&temporary, path));
-    if let Err(error) = written {
-        // On a full disk it would take room for nothing.
-        let _as_good_as_gone = std::fs::remove_file(&temporary);
-        return Err(failed(error));
-    }
-    sync_folder(path)
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_folder(path: &Path) -> Result<()> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| Error::io("cannot sync", folder, source))
+    file::replace(path, &bytes, Access::Private).map_err(failed)
 }
 
 /// Reads a state file; `None` when it is not there.

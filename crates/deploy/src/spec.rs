@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use trainyard_base::words::HEALTH_PATH;
 
 use crate::error::{Error, Result};
 
@@ -232,7 +233,7 @@ impl ReleaseSpec {
             env: Vec::new(),
             working_dir: None,
             port_env: Some("PORT".to_owned()),
-            health_path: "/health".to_owned(),
+            health_path: HEALTH_PATH.to_owned(),
             prediction: None,
             deadline: Duration::from_mins(1),
             successes_in_row: 2,

@@ -28,7 +28,7 @@ use crate::watched::Watched;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a connection without a place may say nothing.
-const CROWD_IDLE: Duration = Duration::from_secs(3);
+const CROWD_IDLE_MAX: Duration = Duration::from_secs(3);
 
 /// Time between two lines that say the same of the door.
 const SAID_AGAIN: Duration = Duration::from_secs(30);
@@ -132,7 +132,7 @@ where
         let arrival =
             Arrival { peer, is_crowded, marks: Arc::clone(&marks), _place: place.clone() };
         let service = service_of(arrival.clone());
-        let idle = if is_crowded { CROWD_IDLE.min(limits.idle) } else { limits.idle };
+        let idle = if is_crowded { CROWD_IDLE_MAX.min(limits.idle) } else { limits.idle };
         let stream = Watched::new(stream, Arc::clone(&marks), idle);
         let stream = TokioIo::new(Strict::new(stream, Arc::clone(&marks), limits.is_strict));
         let pace = Pace::of(limits);

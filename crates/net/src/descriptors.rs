@@ -3,17 +3,17 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// No more are asked for: children inherit the limit, and some programs walk over all that it allows.
-const WANTED: u64 = 65_536;
+const DESCRIPTORS_MAX: u64 = 65_536;
 
 /// Descriptors for all else: listeners, logs, databases, models that are being loaded.
-const OTHERS: u64 = 128;
+const OTHERS_MAX: u64 = 128;
 
 /// Raises this process' limit to what it may have, up to 65,536; how many it has then.
 pub fn raise() -> u64 {
     let now = getrlimit(Resource::Nofile);
     let hard = now.maximum.unwrap_or(u64::MAX);
     let soft = now.current.unwrap_or(u64::MAX);
-    let wanted = WANTED.min(hard);
+    let wanted = DESCRIPTORS_MAX.min(hard);
     if soft >= wanted {
         return soft;
     }
@@ -44,7 +44,7 @@ pub fn connections(wanted: usize, per_connection: u64) -> usize {
 
 /// A quarter of few descriptors is for the rest of the process, but no more than it needs.
 fn possible(descriptors: u64, per_connection: u64) -> usize {
-    let left = descriptors - OTHERS.min(descriptors / 4);
+    let left = descriptors - OTHERS_MAX.min(descriptors / 4);
     // The crowd at the door is beside the connections that are counted.
     let left = left.saturating_sub(crate::places::CROWD_MAX as u64 / 2);
     usize::try_from(left / per_connection.max(1)).unwrap_or(usize::MAX).max(1)

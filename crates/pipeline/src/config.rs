@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use trainyard_train::{Algorithm, MissingValues, Task, TrainConfig};
 
 use crate::deploy_config::Deploy;
@@ -256,14 +255,6 @@ impl Config {
     }
 }
 
-/// Reads `"30s"`, `"500ms"`, `"2m"`.
-pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(|error| {
-        de::Error::custom(format!("{text:?} is no duration ({error}), try \"30s\""))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,7 +293,7 @@ mod tests {
             ("[monitor]\ndrift_share = 3.0\n", "share"),
             ("[deploy]\nruntime = \"docker\"\n", "needs `image`"),
             ("[deploy]\nmemory = \"1g\"\n", "runtime = \"docker\""),
-            ("[deploy]\nruntime = \"docker\"\nimage = \"a\"\nmemory = \"lots\"\n", "512m"),
+            ("[deploy]\nruntime = \"docker\"\nimage = \"a\"\nmemory = \"lots\"\n", "512MiB"),
             ("[deploy]\nruntime = \"docker\"\nimage = \"a\"\ncpus = 0.0\n", "cpus"),
             ("[watch]\nevery = \"1h\"\ncron = \"0 3 * * *\"\n", "keep one"),
             ("[watch]\ncron = \"0 25 * * *\"\n", "hour"),

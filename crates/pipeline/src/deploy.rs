@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use trainyard_base::words::PROBE_ID_VARIABLE;
 use trainyard_deploy::{Outcome, Probe, ReleaseSpec, Service};
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::{Tracking, VersionId, entities::ModelVersion};
@@ -34,9 +35,6 @@ pub struct Deployed {
     #[serde(skip)]
     pub took: Duration,
 }
-
-/// The variable that tells a model server the request id of its release's predictions.
-const PROBE_ID: &str = "TRAINYARD_PROBE_ID";
 
 /// The project's deployment.
 pub fn service(project: &Project) -> Service {
@@ -176,7 +174,7 @@ fn release_spec(
     // By this the instance knows what it is asked for the release alone, and does not log that. It is new
     // with every release, so that nobody else can keep requests out of the log.
     let probe_id = format!("probe-{}", uuid::Uuid::new_v4().simple());
-    spec.env.push((PROBE_ID.to_owned(), probe_id.clone()));
+    spec.env.push((PROBE_ID_VARIABLE.to_owned(), probe_id.clone()));
     // An embedded store keeps its artifacts beside the project.
     spec.working_dir = Some(project.folder.clone());
     spec.port_env = None;

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use trainyard_base::{duration, size};
 use trainyard_deploy::gateway::check_rule;
 use trainyard_deploy::{BakeLimits, Network, Pull};
-
-use crate::config::duration;
 
 /// `[deploy]`
 #[derive(Debug, Clone, Deserialize)]
@@ -20,18 +19,18 @@ pub struct Deploy {
     /// of it outlives a checkout that is made anew.
     pub state: PathBuf,
     /// How long a new instance may take until it is healthy.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "duration::deserialize")]
     pub deadline: Duration,
     /// How long requests in flight may take to finish on the old instance.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "duration::deserialize")]
     pub drain: Duration,
     /// How long the old instance is kept warm after the switch.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "duration::deserialize")]
     pub bake: Duration,
     /// Answers out of a hundred that may be 5xx while the old instance is warm, beyond what it had.
     pub bake_errors_percent: u32,
     /// Time within which 95 of a hundred answers must begin while the old instance is warm.
-    #[serde(deserialize_with = "some_duration")]
+    #[serde(deserialize_with = "duration::deserialize_some")]
     pub bake_latency: Option<Duration>,
     /// Successful rounds of checks in a row before a new instance gets traffic.
     pub successes: u32,
@@ -44,7 +43,7 @@ pub struct Deploy {
     /// Where the gateway passes all paths on, for operators; nowhere if none.
     pub operator_listen: Option<SocketAddr>,
     /// How long an instance may take to begin an answer once it has the request.
-    #[serde(deserialize_with = "some_duration")]
+    #[serde(deserialize_with = "duration::deserialize_some")]
     pub response_timeout: Option<Duration>,
     /// Connections of clients at a time.
     pub max_connections: Option<usize>,
@@ -58,7 +57,7 @@ pub struct Deploy {
     pub pull: Option<Pull>,
     /// `own`, `host`, or the name of a network that is there.
     pub network: Option<String>,
-    /// Memory of a container: `"512m"`, `"2g"`.
+    /// Memory of a container: `"512MiB"`, `"2GB"`.
     pub memory: Option<String>,
     /// Processors of a container.
     pub cpus: Option<f64>,
@@ -102,13 +101,6 @@ impl Default for Deploy {
             cpus: None,
         }
     }
-}
-
-/// Reads a duration that may be left out.
-fn some_duration<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    duration(deserializer).map(Some)
 }
 
 /// No machine has more.
@@ -161,20 +153,12 @@ impl Deploy {
     /// Memory of a container in bytes.
     pub fn memory_bytes(&self) -> Result<Option<u64>, String> {
         let Some(text) = &self.memory else { return Ok(None) };
-        let wrong =
-            || format!("deploy.memory = {text:?}: a size like \"512m\" or \"2g\", 6m at least");
-        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let unit = text.get(digits.len()..).unwrap_or_default().to_ascii_lowercase();
-        let factor: u64 = match unit.as_str() {
-            "" | "b" => 1,
-            "k" | "kb" => 1 << 10,
-            "m" | "mb" => 1 << 20,
-            "g" | "gb" => 1 << 30,
-            _ => return Err(wrong()),
+        let wrong = || {
+            format!("deploy.memory = {text:?}: a size like \"512MiB\" or \"2GB\", 6MiB at least")
         };
-        let number: u64 = digits.trim().parse().map_err(|_| wrong())?;
+        let bytes = size::parse(text).ok();
         // What Docker itself wants at least.
-        number.checked_mul(factor).filter(|bytes| *bytes >= 6 << 20).map(Some).ok_or_else(wrong)
+        bytes.filter(|bytes| *bytes >= 6 << 20).map(Some).ok_or_else(wrong)
     }
 
     /// Processor time of a container, in nanoseconds a second.
@@ -208,9 +192,10 @@ mod tests {
     fn sizes_and_shares() {
         let memory = |text: &str| with(&format!("memory = {text:?}")).memory_bytes();
         assert_eq!(memory("512m"), Ok(Some(512 << 20)));
+        assert_eq!(memory("512MB"), Ok(Some(512_000_000)));
         assert_eq!(memory("2G"), Ok(Some(2 << 30)));
         assert_eq!(memory("8388608"), Ok(Some(8 << 20)));
-        for wrong in ["", "m", "1m", "2t", "-1g", "99999999999999g"] {
+        for wrong in ["", "m", "1m", "2x", "-1g", "99999999999999g"] {
             assert!(memory(wrong).is_err(), "{wrong}");
         }
         assert_eq!(with("cpus = 0.5").nano_cpus(), Ok(Some(500_000_000)));

@@ -1,12 +1,19 @@
 //! A version's model folder, fetched for as long as it is looked at.
 
+use std::path::Path;
+
+use trainyard_base::TemporaryFolder;
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
 use trainyard_signature::model::{InputExample, MlModel};
 
-use crate::temporary::TemporaryFolder;
-use crate::{Project, Result};
+use crate::{Error, Project, Result};
+
+/// A temporary folder in the state of a project.
+pub(crate) fn temporary(state: &Path) -> Result<TemporaryFolder> {
+    TemporaryFolder::below(state).map_err(|source| Error::io(state, source))
+}
 
 /// Fetches the version's model; the folder goes away with the value.
 pub(crate) async fn model_folder(
@@ -16,7 +23,7 @@ pub(crate) async fn model_folder(
 ) -> Result<TemporaryFolder> {
     let uri = ModelUri::Version { name: version.name.clone(), version: version.version.clone() };
     let resolved = resolve::resolve(tracking, &uri).await?;
-    let folder = TemporaryFolder::new(&project.state_folder())?;
+    let folder = temporary(&project.state_folder())?;
     resolve::fetch(tracking, &resolved, folder.path()).await?;
     Ok(folder)
 }

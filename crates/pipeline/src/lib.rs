@@ -25,7 +25,6 @@ mod promote;
 mod run;
 mod staging;
 mod summary;
-mod temporary;
 mod toml_error;
 mod traffic;
 mod train;

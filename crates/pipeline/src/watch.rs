@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use trainyard_base::file::{self, Access};
 use trainyard_mlflow::Tracking;
 
 use crate::cron::Cron;
@@ -175,17 +176,15 @@ impl Memory {
         }
     }
 
-    /// Written beside and renamed, so that it is whole or not there.
+    /// Durable: what is forgotten is trained once more.
     fn write(&mut self, project: &Project) -> Result<()> {
         let old = self.trainings_ms.len().saturating_sub(REMEMBERED);
         self.trainings_ms.drain(..old);
         let path = Self::path(project);
-        let temporary = path.with_extension("tmp");
         let failed = |source| Error::io(&path, source);
         let bytes = serde_json::to_vec(self).map_err(|error| failed(error.into()))?;
         std::fs::create_dir_all(project.state_folder()).map_err(failed)?;
-        std::fs::write(&temporary, bytes).map_err(failed)?;
-        std::fs::rename(&temporary, &path).map_err(failed)
+        file::replace(&path, &bytes, Access::Usual).map_err(failed)
     }
 
     /// Why no training may begin now.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use trainyard_base::duration;
 
-use crate::config::duration;
 use crate::cron::Cron;
 
 /// `[watch]`
@@ -12,12 +12,12 @@ use crate::cron::Cron;
 #[serde(deny_unknown_fields, default)]
 pub struct Watch {
     /// Time between two looks; an hour if neither this nor `cron` is given.
-    #[serde(deserialize_with = "some_duration")]
+    #[serde(deserialize_with = "duration::deserialize_some")]
     pub every: Option<Duration>,
     /// When to look, in cron's words (UTC).
     pub cron: Option<String>,
     /// Time after a training in which none follows.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "duration::deserialize")]
     pub cool_down: Duration,
     /// Trainings in 24 hours.
     pub max_per_day: u32,
@@ -35,10 +35,6 @@ impl Default for Watch {
             min_requests: 100,
         }
     }
-}
-
-fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    duration(deserializer).map(Some)
 }
 
 /// Looks more often than this would only find the same.

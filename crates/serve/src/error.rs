@@ -99,6 +99,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// No temporary folder can be made.
+    pub(crate) fn temporary(source: std::io::Error) -> Self {
+        Self::Io { path: std::env::temp_dir(), source }
+    }
+
     /// Whether the same model must fail again on this server: it is unsupported, damaged, or does
     /// not do what it says. Everything else may be the network, the disk or another process.
     pub(crate) fn is_final(&self) -> bool {

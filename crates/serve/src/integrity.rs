@@ -40,7 +40,7 @@ pub(crate) fn check(folder: &Path, version: Option<&ModelVersion>) -> Result<()>
     };
     let list = String::from_utf8(list).map_err(|_| broken(format!("{FILE} is not UTF-8")))?;
     if let Some(tag) = tag {
-        let found = hex(&Sha256::digest(list.as_bytes()));
+        let found = hex::encode(Sha256::digest(list.as_bytes()));
         if !found.eq_ignore_ascii_case(tag.value.trim()) {
             return Err(broken(format!("{FILE} is {found}, the version's tag says {}", tag.value)));
         }
@@ -67,20 +67,10 @@ fn digest(folder: &Path, name: &str) -> Result<String> {
     loop {
         let count = file.read(&mut buffer).map_err(|error| unreadable(&error))?;
         if count == 0 {
-            return Ok(hex(&digest.finalize()));
+            return Ok(hex::encode(digest.finalize()));
         }
         digest.update(buffer.get(..count).unwrap_or_default());
     }
-}
-
-/// Lowercase hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

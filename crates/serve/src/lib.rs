@@ -29,7 +29,6 @@ mod python;
 mod room;
 mod server;
 mod slot;
-mod temporary;
 mod verify;
 mod watch;
 mod webhook;

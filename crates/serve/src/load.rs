@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use trainyard_base::TemporaryFolder;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, uri};
@@ -13,7 +14,6 @@ use trainyard_signature::model::{InputExample, MlModel};
 use crate::error::{Error, Result};
 use crate::options::{ModelSource, PythonOptions, ServeOptions};
 use crate::slot::{Engine, Served};
-use crate::temporary::TemporaryFolder;
 use crate::verify::{Examples, Silent};
 use crate::{clock, folder, integrity, memory, panics, params, python, verify};
 
@@ -45,9 +45,9 @@ pub(crate) async fn load(
     let (folder, temporary) = match (local, tracking) {
         (Some(folder), _) if resolved.version.is_none() => (folder, None),
         (_, Some(tracking)) => {
-            let temporary = TemporaryFolder::create("model")?;
-            resolve::fetch(tracking, &resolved, &temporary.0).await?;
-            (temporary.0.clone(), Some(temporary))
+            let temporary = TemporaryFolder::create("model").map_err(Error::temporary)?;
+            resolve::fetch(tracking, &resolved, temporary.path()).await?;
+            (temporary.path().to_owned(), Some(temporary))
         }
         (Some(folder), None) => (folder, None),
         (None, None) => {

@@ -2,10 +2,11 @@
 //!
 //! Plain atomics: a request touches five of them and takes no lock.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
+
+use trainyard_base::prometheus::{Histogram, Kind, Page};
 
 use crate::slot::Slot;
 
@@ -47,9 +48,11 @@ const ROUTES: [(Route, &str); 13] = [
 const STATUSES: [u16; 17] =
     [200, 202, 302, 400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 502, 503, 504, 507];
 
-const REQUESTS: &str = "trainyard_http_requests_total";
-const LATENCY: &str = "trainyard_http_request_duration_seconds";
-const LOADS: &str = "trainyard_model_loads_total";
+const REQUESTS: &str = "http_requests_total";
+const LATENCY: &str = "http_request_duration_seconds";
+const LOADS: &str = "model_loads_total";
+const INFO: &str = "model_info";
+const READY: &str = "model_ready";
 
 /// Upper bounds in seconds: from a tenth of a millisecond, where single rows are, to a minute.
 const BUCKETS: [f64; 15] = [
@@ -57,29 +60,19 @@ const BUCKETS: [f64; 15] = [
     30.0,
 ];
 
-#[derive(Debug, Default)]
-struct Histogram {
-    /// Counts of each bucket and, last, of what is beyond.
-    counts: [AtomicU64; BUCKETS.len() + 1],
-    nanoseconds: AtomicU64,
-}
-
-impl Histogram {
-    fn observe(&self, elapsed: Duration) {
-        let seconds = elapsed.as_secs_f64();
-        let bucket = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
-        if let Some(count) = self.counts.get(bucket) {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
-    }
-}
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct RouteMetrics {
     by_status: [AtomicU64; STATUSES.len()],
     latency: Histogram,
+}
+
+impl Default for RouteMetrics {
+    fn default() -> Self {
+        Self {
+            by_status: std::array::from_fn(|_| AtomicU64::new(0)),
+            latency: Histogram::new(&BUCKETS),
+        }
+    }
 }
 
 /// All counters of a server.
@@ -112,10 +105,10 @@ impl Metrics {
 
     /// The page.
     pub(crate) fn render(&self, slots: &[Arc<Slot>]) -> String {
-        let mut page = Page::default();
+        let mut page = Page::new("trainyard_");
         self.render_requests(&mut page);
         self.render_counts(&mut page);
-        page.head("trainyard_model_info", "gauge", "Model versions that serve now.");
+        page.head(INFO, Kind::Gauge, "Model versions that serve now.");
         for slot in slots {
             let Some(served) = slot.current() else { continue };
             let alias = served.resolved.alias.as_deref().unwrap_or_default();
@@ -126,115 +119,72 @@ impl Metrics {
                 ("alias", alias),
                 ("run_id", run_id),
             ];
-            page.line("trainyard_model_info", &labels, "1");
+            page.sample(INFO, &labels, 1);
         }
-        page.head("trainyard_model_ready", "gauge", "Whether the model serves.");
+        page.head(READY, Kind::Gauge, "Whether the model serves.");
         for slot in slots {
-            let ready = if slot.current().is_some() { "1" } else { "0" };
-            page.line("trainyard_model_ready", &[("model", &slot.name)], ready);
+            let ready = u8::from(slot.current().is_some());
+            page.sample(READY, &[("model", &slot.name)], ready);
         }
-        page.0
+        page.into_text()
     }
 
     fn render_requests(&self, page: &mut Page) {
-        page.head(REQUESTS, "counter", "Requests by route and status.");
+        page.head(REQUESTS, Kind::Counter, "Requests by route and status.");
         for ((_, route), metrics) in ROUTES.iter().zip(&self.routes) {
             for (status, count) in STATUSES.iter().zip(&metrics.by_status) {
                 let count = count.load(Ordering::Relaxed);
                 if count > 0 {
                     let status = status.to_string();
-                    page.line(
-                        REQUESTS,
-                        &[("route", route), ("status", &status)],
-                        &count.to_string(),
-                    );
+                    page.sample(REQUESTS, &[("route", route), ("status", &status)], count);
                 }
             }
         }
-        page.head(LATENCY, "histogram", "From the headers of a request to its answer.");
+        page.head(LATENCY, Kind::Histogram, "From the headers of a request to its answer.");
         for ((_, route), metrics) in ROUTES.iter().zip(&self.routes) {
-            let counts: Vec<u64> =
-                metrics.latency.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
-            let total: u64 = counts.iter().sum();
-            if total == 0 {
-                continue;
+            if !metrics.latency.is_empty() {
+                page.histogram(LATENCY, &[("route", route)], &metrics.latency);
             }
-            let mut below = 0;
-            let bounds = BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
-            for (bound, count) in bounds.zip(&counts) {
-                below += count;
-                let labels = [("route", *route), ("le", bound.as_str())];
-                page.line(&format!("{LATENCY}_bucket"), &labels, &below.to_string());
-            }
-            let seconds = metrics.latency.nanoseconds.load(Ordering::Relaxed) as f64 / 1e9;
-            page.line(&format!("{LATENCY}_sum"), &[("route", route)], &seconds.to_string());
-            page.line(&format!("{LATENCY}_count"), &[("route", route)], &total.to_string());
         }
     }
 
     fn render_counts(&self, page: &mut Page) {
         let counters = [
-            ("trainyard_prediction_rows_total", "Rows predicted.", &self.rows),
+            ("prediction_rows_total", "Rows predicted.", &self.rows),
             (
-                "trainyard_panics_total",
+                "panics_total",
                 "Requests and models that broke off because of a mistake in the server.",
                 &self.panics,
             ),
+            ("prediction_log_rows_total", "Rows written to the prediction log.", &self.log_rows),
             (
-                "trainyard_prediction_log_rows_total",
-                "Rows written to the prediction log.",
-                &self.log_rows,
-            ),
-            (
-                "trainyard_prediction_log_dropped_total",
+                "prediction_log_dropped_total",
                 "Rows not logged because the queue or the disk was full.",
                 &self.log_dropped,
             ),
             (
-                "trainyard_prediction_log_failed_total",
+                "prediction_log_failed_total",
                 "Rows not logged because a segment could not be written.",
                 &self.log_failed,
             ),
         ];
         for (name, help, value) in counters {
-            page.head(name, "counter", help);
-            page.line(name, &[], &value.load(Ordering::Relaxed).to_string());
+            page.single(name, Kind::Counter, help, value.load(Ordering::Relaxed));
         }
         let gauges = [
-            ("trainyard_http_requests_in_flight", "Requests being answered.", &self.in_flight),
-            ("trainyard_http_connections", "Open connections.", &self.connections),
-            ("trainyard_prediction_log_queue", "Requests waiting to be logged.", &self.log_queued),
+            ("http_requests_in_flight", "Requests being answered.", &self.in_flight),
+            ("http_connections", "Open connections.", &self.connections),
+            ("prediction_log_queue", "Requests waiting to be logged.", &self.log_queued),
         ];
         for (name, help, value) in gauges {
-            page.head(name, "gauge", help);
-            page.line(name, &[], &value.load(Ordering::Relaxed).to_string());
+            page.single(name, Kind::Gauge, help, value.load(Ordering::Relaxed));
         }
-        page.head(LOADS, "counter", "Versions loaded to serve, by result.");
+        page.head(LOADS, Kind::Counter, "Versions loaded to serve, by result.");
         for (result, value) in
             [("succeeded", &self.swaps_succeeded), ("failed", &self.swaps_failed)]
         {
-            page.line(LOADS, &[("result", result)], &value.load(Ordering::Relaxed).to_string());
+            page.sample(LOADS, &[("result", result)], value.load(Ordering::Relaxed));
         }
-    }
-}
-
-#[derive(Debug, Default)]
-struct Page(String);
-
-impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _infallible = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: &str) {
-        self.0.push_str(name);
-        for (index, (label, text)) in labels.iter().enumerate() {
-            let open = if index == 0 { "{" } else { "," };
-            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            let _infallible = write!(self.0, "{open}{label}=\"{text}\"");
-        }
-        let close = if labels.is_empty() { "" } else { "}" };
-        let _infallible = writeln!(self.0, "{close} {value}");
     }
 }
 

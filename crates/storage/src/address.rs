@@ -2,12 +2,13 @@
 //! read and write, and what is shown of a URI, for it holds no keys.
 
 use std::fmt;
-use std::path::{Component, PathBuf};
+use std::path::PathBuf;
 
 use object_store::path::Path;
 use url::Url;
 
-use crate::{Error, Result, cloud, local, scheme};
+use crate::error::{Error, Result};
+use crate::{cloud, local};
 
 /// A folder of this machine, or a path in a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,9 +72,13 @@ fn object_path(uri: &str) -> &str {
     path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/')
 }
 
-/// Whether each part of a path is a name.
-pub(crate) fn is_plain(path: &std::path::Path) -> bool {
-    path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+/// `scheme` of `scheme:…`; none for a path, on which a colon may be anywhere after a slash.
+pub fn scheme(uri: &str) -> Option<&str> {
+    let (scheme, _rest) = uri.split_once(':')?;
+    let mut chars = scheme.chars();
+    let named = chars.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    named.then_some(scheme)
 }
 
 #[cfg(test)]
@@ -82,6 +87,15 @@ mod tests {
 
     fn address(uri: &str) -> Address {
         Address::parse(uri).unwrap()
+    }
+
+    #[test]
+    fn schemes_are_told_from_paths() {
+        assert_eq!(scheme("s3://bucket/x"), Some("s3"));
+        assert_eq!(scheme("mlflow-artifacts:/1"), Some("mlflow-artifacts"));
+        assert_eq!(scheme("/a/b:c"), None);
+        assert_eq!(scheme("./mlartifacts"), None);
+        assert_eq!(scheme("mlartifacts"), None);
     }
 
     #[test]

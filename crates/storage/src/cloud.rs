@@ -6,9 +6,7 @@
 //! and `AZURE_STORAGE_CONNECTION_STRING`.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +16,9 @@ use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder, GoogleConfigKe
 use object_store::{ClientOptions, RetryConfig, StaticCredentialProvider};
 use url::Url;
 
-use crate::{Client, Error, Result};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::place::Client;
 
 /// Longest wait for the next bytes. There is no limit on a whole transfer: files may be of any
 /// size, lines of any speed.
@@ -29,50 +29,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 const RETRIES_MAX: usize = 4;
 /// S3's own default, which its command line tools take as well.
-const DEFAULT_REGION: &str = "us-east-1";
-
-/// Names and values that clients are set up from.
-#[derive(Clone, Default)]
-pub struct Environment(HashMap<String, String>);
-
-impl fmt::Debug for Environment {
-    /// Names only: values are keys and passwords.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-impl Environment {
-    /// The environment of this process, as it is now.
-    pub fn of_process() -> Self {
-        Self(std::env::vars().collect())
-    }
-
-    /// These variables and no others.
-    pub fn of<K: Into<String>, V: Into<String>>(
-        variables: impl IntoIterator<Item = (K, V)>,
-    ) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
-    }
-
-    /// A variable that is there and not empty.
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    fn is_true(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| matches!(&*value.to_ascii_lowercase(), "true" | "1"))
-    }
-
-    /// The variables that begin with `prefix`, as settings of a client.
-    fn settings<'a, K: FromStr>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl Iterator<Item = (K, &'a str)> + 'a {
-        let named = self.0.iter().filter(move |(name, _)| name.starts_with(prefix));
-        named.filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, &**value)))
-    }
-}
+const REGION_DEFAULT: &str = "us-east-1";
 
 /// Whether a scheme is one of a cloud's.
 pub fn is_known(scheme: &str) -> bool {
@@ -127,7 +84,7 @@ fn retry() -> RetryConfig {
 
 fn s3(bucket: &str, environment: &Environment) -> object_store::Result<Client> {
     let mut options = client_options();
-    let mut builder = AmazonS3Builder::new().with_region(DEFAULT_REGION);
+    let mut builder = AmazonS3Builder::new().with_region(REGION_DEFAULT);
     if let Some(region) = environment.get("AWS_DEFAULT_REGION") {
         builder = builder.with_region(region);
     }

@@ -1,14 +1,14 @@
 //! Folders of this machine.
 
-use std::path::{Path as FilePath, PathBuf};
+use std::path::{Component, Path as FilePath, PathBuf};
 use std::sync::Arc;
 
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use percent_encoding::percent_decode_str;
 
-use crate::address::is_plain;
-use crate::{Error, Place, Result};
+use crate::error::{Error, Result};
+use crate::place::Place;
 
 /// The path from the root of the disk. What climbs is refused: a path that is compared with a root must
 /// mean what it says.
@@ -25,6 +25,11 @@ pub(crate) fn absolute(path: &FilePath) -> Result<PathBuf> {
     } else {
         Err(Error::uri(&shown(), "'..' is in the path"))
     }
+}
+
+/// Whether each part of a path is a name.
+fn is_plain(path: &FilePath) -> bool {
+    path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
 }
 
 pub(crate) fn place(local: PathBuf) -> Result<Place> {

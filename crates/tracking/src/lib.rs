@@ -9,6 +9,7 @@
 pub mod api;
 pub mod artifacts;
 mod error;
+mod metrics;
 mod open;
 pub mod search;
 pub mod server;

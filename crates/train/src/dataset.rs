@@ -1,6 +1,5 @@
 //! What a run says of the data it read.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -63,11 +62,7 @@ pub fn digest(table: &RecordBatch) -> Result<String> {
         hash.update(field.name().as_bytes());
         Column::read(field.name(), array)?.hash_into(&mut hash);
     }
-    let hexadecimal = |mut text: String, byte: &u8| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    };
-    Ok(hash.finalize().iter().fold(String::with_capacity(64), hexadecimal))
+    Ok(hex::encode(hash.finalize()))
 }
 
 /// The part of a digest that MLflow shows: as long as its own.

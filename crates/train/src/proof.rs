@@ -78,19 +78,12 @@ pub(crate) fn write_checksums(folder: &Path) -> Result<String> {
     for name in names.iter().filter(|name| **name != Path::new(CHECKSUMS_FILE)) {
         let path = folder.join(name);
         let content = std::fs::read(&path).map_err(|error| Error::io(&path, error))?;
-        list.push_str(&hex(&Sha256::digest(&content)));
+        list.push_str(&hex::encode(Sha256::digest(&content)));
         let _infallible = writeln!(list, "  {}", name.display());
     }
     let path = folder.join(CHECKSUMS_FILE);
     std::fs::write(&path, &list).map_err(|error| Error::io(&path, error))?;
-    Ok(hex(&Sha256::digest(list.as_bytes())))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+    Ok(hex::encode(Sha256::digest(list.as_bytes())))
 }
 
 #[cfg(test)]

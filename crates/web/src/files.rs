@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse as _;
 use futures::StreamExt as _;
 use maud::{Markup, html};
+use trainyard_base::media_type::{self, extension};
 use trainyard_mlflow::Error;
 use trainyard_mlflow::artifacts::ByteStream;
 
@@ -83,12 +84,6 @@ pub(crate) async fn raw_of_model(
     raw(&web, &owner, &path).await
 }
 
-/// The name's extension, in lower case.
-fn extension(path: &str) -> Option<String> {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase())
-}
-
 /// How a file is shown, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -102,11 +97,9 @@ impl Kind {
     fn of(path: &str) -> Self {
         let name = path.rsplit('/').next().unwrap_or_default();
         match extension(path).as_deref() {
-            Some("png") => Self::Image("image/png"),
-            Some("jpg" | "jpeg") => Self::Image("image/jpeg"),
-            Some("gif") => Self::Image("image/gif"),
-            Some("webp") => Self::Image("image/webp"),
-            Some("svg") => Self::Image("image/svg+xml"),
+            Some("png" | "jpg" | "jpeg" | "gif" | "webp" | "svg") => {
+                Self::Image(media_type::of(path))
+            }
             Some("html" | "htm") => Self::Page,
             Some(
                 "txt" | "log" | "md" | "json" | "jsonl" | "yaml" | "yml" | "toml" | "csv" | "tsv"

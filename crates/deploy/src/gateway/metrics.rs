@@ -1,8 +1,10 @@
 //! Counters of the gateway, in Prometheus' text format.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+
+use trainyard_base::prometheus::Kind::{self, Counter, Gauge};
+use trainyard_base::prometheus::{Histogram, Page};
 
 use super::outcome::Fault;
 
@@ -32,8 +34,17 @@ pub(super) struct Metrics {
     pub(super) upgrades: AtomicU64,
     /// Requests that were held or turned away because the gateway is not open.
     pub(super) held: AtomicU64,
-    buckets: [AtomicU64; BOUNDS.len()],
-    duration_us: AtomicU64,
+    latency: Latency,
+}
+
+/// Time until the head of an answer.
+#[derive(Debug)]
+struct Latency(Histogram);
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self(Histogram::new(&BOUNDS))
+    }
 }
 
 impl Metrics {
@@ -47,14 +58,7 @@ impl Metrics {
         if let Some(counter) = self.by_class.get(class) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
-        let seconds = duration.as_secs_f64();
-        if let Some(index) = BOUNDS.iter().position(|bound| seconds <= *bound)
-            && let Some(bucket) = self.buckets.get(index)
-        {
-            bucket.fetch_add(1, Ordering::Relaxed);
-        }
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        self.duration_us.fetch_add(micros, Ordering::Relaxed);
+        self.latency.0.observe(duration);
     }
 
     /// The page; `targets` are `(id, role, in flight, requests, failures)`.
@@ -64,88 +68,73 @@ impl Metrics {
         targets: &[(String, &str, usize, u64, u64)],
         dropped: u64,
     ) -> String {
-        let mut page = Page(String::new());
+        let mut page = Page::new("trainyard_gateway_");
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        page.one("connections", "gauge", "Open client connections.", read(&self.connections));
-        page.one(
-            "connections_accepted_total",
-            "counter",
-            "Client connections.",
-            read(&self.accepted),
-        );
-        page.one(
-            "own_errors_total",
-            "counter",
-            "Answers without an instance.",
-            read(&self.own_errors),
-        );
-        page.one(
-            "connect_failures_total",
-            "counter",
-            "Failed connections to instances.",
-            read(&self.connect_failures),
-        );
-        page.one(
-            "failovers_total",
-            "counter",
-            "Requests another instance took over.",
-            read(&self.failovers),
-        );
-        page.one("went_back_total", "counter", "Switches back.", read(&self.went_back));
-        page.one("upgrades_total", "counter", "Upgraded connections.", read(&self.upgrades));
-        page.one("held_total", "counter", "Requests that met a pause.", read(&self.held));
-        page.one("access_lines_dropped_total", "counter", "Lines not logged.", dropped);
-        page.head("responses_total", "counter", "Answers by status class.");
+        page.single("connections", Gauge, "Open client connections.", read(&self.connections));
+        for (name, help, value) in [
+            ("connections_accepted_total", "Client connections.", read(&self.accepted)),
+            ("own_errors_total", "Answers without an instance.", read(&self.own_errors)),
+            (
+                "connect_failures_total",
+                "Failed connections to instances.",
+                read(&self.connect_failures),
+            ),
+            ("failovers_total", "Requests another instance took over.", read(&self.failovers)),
+            ("went_back_total", "Switches back.", read(&self.went_back)),
+            ("upgrades_total", "Upgraded connections.", read(&self.upgrades)),
+            ("held_total", "Requests that met a pause.", read(&self.held)),
+            ("access_lines_dropped_total", "Lines not logged.", dropped),
+        ] {
+            page.single(name, Counter, help, value);
+        }
+        page.head("responses_total", Counter, "Answers by status class.");
         for (class, counter) in (1..).zip(&self.by_class) {
-            page.line(&format!("responses_total{{class=\"{class}xx\"}}"), read(counter));
+            page.sample("responses_total", &[("class", &format!("{class}xx"))], read(counter));
         }
-        page.head("faults_total", "counter", "Answers that were no good, by who is to blame.");
+        page.head("faults_total", Counter, "Answers that were no good, by who is to blame.");
         for (fault, counter) in Fault::ALL.iter().zip(&self.by_fault) {
-            page.line(&format!("faults_total{{of=\"{}\"}}", fault.name()), read(counter));
+            page.sample("faults_total", &[("of", fault.name())], read(counter));
         }
-        page.head("request_seconds", "histogram", "Time until the head of the answer.");
-        let mut sum = 0;
-        for (bound, bucket) in BOUNDS.iter().zip(&self.buckets) {
-            sum += read(bucket);
-            page.line(&format!("request_seconds_bucket{{le=\"{bound}\"}}"), sum);
-        }
-        let count: u64 = self.by_class.iter().map(read).sum();
-        page.line("request_seconds_bucket{le=\"+Inf\"}", count);
-        page.line("request_seconds_count", count);
-        page.line("request_seconds_sum", read(&self.duration_us) as f64 / 1e6);
-        page.head("target_in_flight", "gauge", "Requests an instance works on.");
+        page.head("request_seconds", Kind::Histogram, "Time until the head of the answer.");
+        page.histogram("request_seconds", &[], &self.latency.0);
+        page.head("target_in_flight", Gauge, "Requests an instance works on.");
         for (id, role, in_flight, ..) in targets {
-            page.line(&format!("target_in_flight{{id=\"{id}\",role=\"{role}\"}}"), in_flight);
+            page.sample("target_in_flight", &labels(id, role), in_flight);
         }
-        page.head("target_requests_total", "counter", "Requests sent to an instance.");
+        page.head("target_requests_total", Counter, "Requests sent to an instance.");
         for (id, role, _, requests, _) in targets {
-            page.line(&format!("target_requests_total{{id=\"{id}\",role=\"{role}\"}}"), requests);
+            page.sample("target_requests_total", &labels(id, role), requests);
         }
-        page.head("target_failures_total", "counter", "Requests an instance failed to answer.");
+        page.head("target_failures_total", Counter, "Requests an instance failed to answer.");
         for (id, role, _, _, failures) in targets {
-            page.line(&format!("target_failures_total{{id=\"{id}\",role=\"{role}\"}}"), failures);
+            page.sample("target_failures_total", &labels(id, role), failures);
         }
-        page.0
+        page.into_text()
     }
 }
 
-/// Text under construction; writing to a String cannot fail.
-struct Page(String);
+fn labels<'a>(id: &'a str, role: &'a str) -> [(&'static str, &'a str); 2] {
+    [("id", id), ("role", role)]
+}
 
-impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _infallible = writeln!(
-            self.0,
-            "# HELP trainyard_gateway_{name} {help}\n# TYPE trainyard_gateway_{name} {kind}"
-        );
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn line(&mut self, name: &str, value: impl std::fmt::Display) {
-        let _infallible = writeln!(self.0, "trainyard_gateway_{name} {value}");
-    }
-
-    fn one(&mut self, name: &str, kind: &str, help: &str, value: u64) {
-        self.head(name, kind, help);
-        self.line(name, value);
+    #[test]
+    fn names_of_instances_are_escaped() {
+        let metrics = Metrics::default();
+        metrics.answered(200, Duration::from_millis(2), None);
+        let page = metrics.render(&[("r\"1".to_owned(), "current", 1, 2, 3)], 4);
+        for line in [
+            "trainyard_gateway_responses_total{class=\"2xx\"} 1",
+            "trainyard_gateway_request_seconds_bucket{le=\"0.001\"} 0",
+            "trainyard_gateway_request_seconds_bucket{le=\"0.0025\"} 1",
+            "trainyard_gateway_request_seconds_count 1",
+            "trainyard_gateway_access_lines_dropped_total 4",
+            "trainyard_gateway_target_failures_total{id=\"r\\\"1\",role=\"current\"} 3",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! read as another path is refused, not mended.
 
 use http::StatusCode;
+use trainyard_base::words::PROBE_PATHS;
 
 use super::outcome::Failure;
 use super::proxy::Way;
@@ -41,7 +42,7 @@ const PUBLIC: [&str; 25] = [
 
 /// Whether a path asks how the service is: that is answered whatever the crowd.
 pub(super) fn is_probe(path: &str) -> bool {
-    ["/health", "/ping", "/v2/health/live", "/v2/health/ready"].contains(&path)
+    PROBE_PATHS.contains(&path)
 }
 
 /// The rules of a gateway.

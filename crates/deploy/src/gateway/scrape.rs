@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
+use trainyard_base::prometheus;
 use trainyard_net::{Limits, Paced, Protocols};
 
 use super::{Shared, admin, socket};
@@ -34,7 +35,7 @@ fn answer(shared: &Shared, request: &Request<Paced>) -> Response<Full<Bytes>> {
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    let kind = HeaderValue::from_static(prometheus::MEDIA_TYPE);
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }

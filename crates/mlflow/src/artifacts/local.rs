@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
-use uuid::Uuid;
+use trainyard_base::file::{Access, NewFile};
 
 use super::files::Artifacts;
 use super::stream::ByteStream;
@@ -134,27 +134,14 @@ impl Artifacts for LocalArtifacts {
 
     async fn upload(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()> {
         let target = Self::inside(root_uri, path).await?;
-        let Some((parent, name)) = target.parent().zip(target.file_name()) else {
+        let Some(parent) = target.parent().filter(|_| target.file_name().is_some()) else {
             return Err(Error::invalid(format!("not the path of a file: {path:?}")));
         };
         if relative(path)?.as_os_str().is_empty() {
             return Err(Error::invalid("an artifact needs a path below its root"));
         }
         tokio::fs::create_dir_all(parent).await.map_err(|error| Error::io(parent, error))?;
-        let partial =
-            parent.join(format!(".{}.{}", name.to_string_lossy(), Uuid::new_v4().simple()));
-        let written = write(&partial, body).await;
-        let renamed = match written {
-            Ok(()) => tokio::fs::rename(&partial, &target)
-                .await
-                .map_err(|error| Error::io(&target, error)),
-            Err(error) => Err(error),
-        };
-        if renamed.is_err() {
-            // The first error is the one to report; this only tidies up.
-            let _gone = tokio::fs::remove_file(&partial).await;
-        }
-        renamed
+        write(&target, body).await
     }
 
     async fn delete(&self, root_uri: &str, path: &str) -> Result<()> {
@@ -171,12 +158,15 @@ impl Artifacts for LocalArtifacts {
     }
 }
 
+/// The file is there when the body is whole, and durable then.
 async fn write(path: &Path, mut body: ByteStream) -> Result<()> {
     let io = |error| Error::io(path, error);
-    let mut file = tokio::fs::File::create(path).await.map_err(io)?;
+    let mut new = NewFile::beside(path, Access::Usual).map_err(io)?;
+    let mut file = tokio::fs::File::from_std(new.file().try_clone().map_err(io)?);
     while let Some(chunk) = body.next().await {
         file.write_all(&chunk?).await.map_err(io)?;
     }
     file.flush().await.map_err(io)?;
-    file.sync_all().await.map_err(io)
+    let placed = tokio::task::spawn_blocking(move || new.put_in_place()).await;
+    placed.map_err(|_stopping| Error::internal("an upload broke off"))?.map_err(io)
 }

@@ -5,13 +5,10 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use chrono::{DateTime, SecondsFormat, Utc};
+use trainyard_base::words::log_columns::{MODEL_VERSION, TIME};
 use trainyard_data::{ReadOptions, RowFilter};
 
 use crate::{Error, Result};
-
-/// Columns that a prediction log has beside the model's own.
-const VERSION: &str = "trainyard.model_version";
-const TIME: &str = "trainyard.time";
 
 /// Which rows of a prediction log count.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +21,7 @@ pub struct LogFilter {
 
 /// Whether a table with these columns was written by a model server.
 pub(super) fn is_prediction_log<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
-    names.any(|name| name == VERSION)
+    names.any(|name| name == MODEL_VERSION)
 }
 
 /// A time as row filters take it.
@@ -37,7 +34,7 @@ impl LogFilter {
     pub(super) fn over(&self, rows: &RowFilter) -> RowFilter {
         let mut rows = rows.clone();
         if let Some(version) = &self.version {
-            rows.conditions.push(format!("\"{VERSION}\" = \"{version}\""));
+            rows.conditions.push(format!("\"{MODEL_VERSION}\" = \"{version}\""));
         }
         if rows.since.is_none() {
             rows.since = self.since.map(time);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
 use chrono::Utc;
+use trainyard_base::words::log_columns::PREDICTION;
 use trainyard_data::RowFilter;
 use trainyard_deploy::Role;
 use trainyard_drift::{Compat, Options};
@@ -157,7 +158,7 @@ pub async fn served_version(project: &Project, tracking: &Tracking) -> Result<St
 pub fn options(project: &Project, settings: &Settings) -> Options {
     Options {
         target: project.config.train.target.clone(),
-        prediction: Some("prediction".to_owned()),
+        prediction: Some(PREDICTION.to_owned()),
         ..settings.options()
     }
 }

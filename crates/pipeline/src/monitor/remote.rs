@@ -6,10 +6,11 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path as StorePath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use tokio::io::AsyncWriteExt as _;
+use trainyard_base::TemporaryFolder;
 use trainyard_data::{MAX_FILE_BYTES, MAX_FILES, has_table_name};
 use trainyard_storage::{Place, cloud, scheme};
 
-use crate::temporary::TemporaryFolder;
+use crate::folder::temporary;
 use crate::{Error, Result};
 
 /// Whether the source lies in an object store: `s3://…`, `gs://…`, `abfss://…`.
@@ -27,7 +28,7 @@ pub(super) async fn fetch(source: &str, state: &Path) -> Result<(TemporaryFolder
     let (root, pattern) = split_pattern(source);
     let Place { store, path, .. } =
         trainyard_storage::open(root).map_err(|error| failed(&error))?;
-    let folder = TemporaryFolder::new(state)?;
+    let folder = temporary(state)?;
     if pattern.is_none() {
         match store.head(&path).await {
             Ok(meta) => {

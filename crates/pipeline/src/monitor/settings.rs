@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, de};
+use trainyard_base::duration;
 use trainyard_data::RowFilter;
 use trainyard_drift::{Bins, Compat, Correction, Kind, Method, Options};
 
@@ -203,7 +204,7 @@ impl Settings {
     /// Which rows of current count.
     pub fn rows(&self, now: DateTime<Utc>) -> RowFilter {
         let time = |text: &Option<String>| {
-            text.as_ref().map(|text| match humantime::parse_duration(text.trim()) {
+            text.as_ref().map(|text| match duration::parse(text) {
                 Ok(ago) => log::time(now - ago),
                 Err(_) => text.clone(),
             })

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::{Array, RecordBatch};
 use futures::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
+use trainyard_base::TemporaryFolder;
 use trainyard_data::{Columns, ReadOptions, RowFilter};
 use trainyard_drift::{Column, ColumnBuilder, Options, PROFILE_MAGIC, Profile};
 use trainyard_mlflow::Tracking;
@@ -14,7 +15,7 @@ use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
 
 use super::{log, remote};
-use crate::temporary::TemporaryFolder;
+use crate::folder::temporary;
 use crate::{Error, Result};
 
 /// Where training puts the data it learned from, below the run's artifacts: as a profile, which is
@@ -218,7 +219,7 @@ pub(super) async fn reference_of(
     let run_id = model.run_id.as_deref().filter(|id| !id.is_empty()).ok_or_else(missing)?;
     let run = tracking.runs.get(run_id).await?;
     let root = &run.info.artifact_uri;
-    let folder = TemporaryFolder::new(state)?;
+    let folder = temporary(state)?;
     let artifacts: &[&str] =
         if reading.table_only { &[REFERENCE_TABLE] } else { &[REFERENCE_PROFILE, REFERENCE_TABLE] };
     for artifact in artifacts {

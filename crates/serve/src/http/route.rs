@@ -10,7 +10,8 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::Full;
 use hyper::Request;
 use sha2::{Digest as _, Sha256};
-use trainyard_base::Share;
+use trainyard_base::words::MLFLOW_VERSION;
+use trainyard_base::{Share, prometheus};
 use trainyard_net::Paced;
 
 use super::access;
@@ -25,9 +26,6 @@ use crate::server::Server;
 use crate::slot::{Checked, Slot};
 use crate::webhook::Unfit;
 use crate::{clock, docs, feedback, health, openapi, panics, webhook};
-
-/// MLflow whose scoring protocol is spoken; what `/version` answers.
-pub(crate) const MLFLOW_VERSION: &str = "3.17.2";
 
 /// Answers a request; never fails. On a connection for which there was no place, only probes are.
 pub(crate) async fn handle(
@@ -196,7 +194,7 @@ async fn dispatch(
         Route::Metrics => {
             only_get(&request)?;
             let page = server.metrics.render(&server.slots);
-            let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            let text = HeaderValue::from_static(prometheus::MEDIA_TYPE);
             Ok(response(StatusCode::OK, text, page))
         }
         Route::Reload => {

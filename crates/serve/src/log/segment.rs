@@ -17,10 +17,12 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use trainyard_base::file::{Access, NewFile, UNFINISHED};
+use trainyard_base::words::log_columns;
 use trainyard_models::Prediction;
 
 use super::Entry;
-use crate::{answer, private};
+use crate::answer;
 
 /// Why a segment is not written.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +37,6 @@ pub(crate) enum Failure {
 
 /// A hidden file so old belongs to a server that was killed.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
-const UNFINISHED: &str = ".unfinished";
 
 /// Segments of this process so far.
 static SEQUENCE: AtomicU64 = AtomicU64::new(0);
@@ -43,12 +44,11 @@ static SEQUENCE: AtomicU64 = AtomicU64::new(0);
 /// A segment that is being written.
 pub(crate) struct Segment {
     writer: ArrowWriter<File>,
-    hidden: PathBuf,
+    file: NewFile,
     path: PathBuf,
     schema: SchemaRef,
     rows: usize,
     pub(crate) opened: Instant,
-    closed: bool,
 }
 
 impl Segment {
@@ -59,20 +59,20 @@ impl Segment {
         // The random part sets processes of other machines and containers apart.
         let random = uuid::Uuid::new_v4().as_fields().0;
         let name = format!("predictions-{now:013}-{process}-{random:08x}-{number:06}.parquet");
-        let hidden = dir.join(format!(".{name}{UNFINISHED}"));
-        let file = private::file(&hidden)
-            .map_err(|source| Failure::Io { path: hidden.clone(), source })?;
+        let path = dir.join(name);
+        let io = |source| Failure::Io { path: path.clone(), source };
+        let mut file = NewFile::beside(&path, Access::Private).map_err(io)?;
+        let written = file.file().try_clone().map_err(io)?;
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
             .build();
         Ok(Self {
-            writer: ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))?,
-            path: dir.join(name),
-            hidden,
+            writer: ArrowWriter::try_new(written, Arc::clone(&schema), Some(properties))?,
+            file,
+            path,
             schema,
             rows: 0,
             opened: Instant::now(),
-            closed: false,
         })
     }
 
@@ -97,19 +97,10 @@ impl Segment {
     /// Makes the segment whole and visible, and says where it is.
     pub(crate) fn close(mut self) -> Result<PathBuf, Failure> {
         self.writer.finish()?;
-        let io = |path: &Path, source| Failure::Io { path: path.to_path_buf(), source };
-        self.writer.inner().sync_all().map_err(|error| io(&self.hidden, error))?;
-        std::fs::rename(&self.hidden, &self.path).map_err(|error| io(&self.path, error))?;
-        self.closed = true;
-        Ok(self.path.clone())
-    }
-}
-
-impl Drop for Segment {
-    fn drop(&mut self) {
-        if !self.closed {
-            // Half a file helps nobody; if it stays, it is removed a day later.
-            let _stays = std::fs::remove_file(&self.hidden);
+        let Self { file, path, .. } = self;
+        match file.put_in_place() {
+            Ok(()) => Ok(path),
+            Err(source) => Err(Failure::Io { path, source }),
         }
     }
 }
@@ -178,14 +169,14 @@ pub(crate) fn batch(entries: &[Entry]) -> Result<RecordBatch, Failure> {
     }
     let times = TimestampMillisecondArray::from(times).with_timezone("UTC");
     let mut fields = vec![
-        Field::new("trainyard.request_id", DataType::Utf8, false),
+        Field::new(log_columns::REQUEST_ID, DataType::Utf8, false),
         Field::new(
-            "trainyard.time",
+            log_columns::TIME,
             DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
             false,
         ),
-        Field::new("trainyard.model", DataType::Utf8, false),
-        Field::new("trainyard.model_version", DataType::Utf8, false),
+        Field::new(log_columns::MODEL, DataType::Utf8, false),
+        Field::new(log_columns::MODEL_VERSION, DataType::Utf8, false),
     ];
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from(ids)),
@@ -207,10 +198,10 @@ pub(crate) fn batch(entries: &[Entry]) -> Result<RecordBatch, Failure> {
     let name = |plain: &str| {
         if is_input(plain) { format!("trainyard.{plain}") } else { plain.to_owned() }
     };
-    fields.push(Field::new(name("prediction"), predictions.data_type().clone(), true));
+    fields.push(Field::new(name(log_columns::PREDICTION), predictions.data_type().clone(), true));
     columns.push(predictions);
     if let Some(probabilities) = probabilities {
-        fields.push(Field::new(name("probability"), DataType::Float64, true));
+        fields.push(Field::new(name(log_columns::PROBABILITY), DataType::Float64, true));
         columns.push(probabilities);
     }
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)

@@ -19,13 +19,12 @@ use rustix::process::Signal;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
+use trainyard_base::TemporaryFolder;
 use trainyard_mlflow::secrets::hide;
 
 use super::group::Group;
 use super::requirements;
 use super::variables::{self, Variables};
-use crate::integrity::hex;
-use crate::temporary::TemporaryFolder;
 
 /// Bytes of `requirements.txt` or `python_env.yaml`: a few hundred pinned packages.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -114,7 +113,7 @@ impl Requirements {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part.as_bytes());
         }
-        hex(digest.finalize().get(..16).unwrap_or_default())
+        hex::encode(digest.finalize().get(..16).unwrap_or_default())
     }
 }
 
@@ -180,7 +179,7 @@ async fn interpreter_by(
             .map_err(|error| format!("{}: {error}", directory.display()))?;
     }
     let folder = TemporaryFolder::create("environment").map_err(|error| error.to_string())?;
-    let list = folder.0.join(LIST);
+    let list = folder.path().join(LIST);
     std::fs::write(&list, &requirements.text)
         .map_err(|error| format!("{}: {error}", list.display()))?;
     let workshop = Workshop { folder, variables, requirements };
@@ -266,7 +265,7 @@ impl Workshop<'_> {
     fn command(&self, program: &OsStr) -> Command {
         let mut command = Command::new(program);
         command
-            .current_dir(&self.folder.0)
+            .current_dir(self.folder.path())
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

@@ -23,11 +23,11 @@ pub(crate) use pool::{Failed, Pool};
 use environment::Requirements;
 use process::Launch;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use trainyard_base::TemporaryFolder;
 use trainyard_signature::model::MlModel;
 
 use crate::error::{Error, Result};
 use crate::options::PythonOptions;
-use crate::temporary::TemporaryFolder;
 
 /// Importing MLflow and the model's libraries takes seconds, on a busy machine tens of them.
 const START_TIMEOUT: Duration = Duration::from_mins(3);
@@ -56,20 +56,20 @@ pub(crate) async fn start(
         };
         interpreter.await.map_err(|reason| Error::Environment { reason })?
     };
-    let directory = TemporaryFolder::create("python")?;
+    let directory = TemporaryFolder::create("python").map_err(Error::temporary)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let launch = Launch {
         interpreter,
         // Workers run elsewhere, so a relative path would mean another folder to them.
         folder: std::path::absolute(folder)
             .map_err(|source| Error::Io { path: folder.to_owned(), source })?,
-        directory: directory.0.clone(),
+        directory: directory.path().to_owned(),
         memory_bytes_max: options.memory_bytes_max.unwrap_or(0),
         threads: (cores / options.workers.max(1)).max(1),
         start_timeout: START_TIMEOUT,
         variables: variables::for_workers(&options.variables),
     };
-    launch.prepare().map_err(|source| Error::Io { path: directory.0.clone(), source })?;
+    launch.prepare().map_err(|source| Error::Io { path: directory.path().to_owned(), source })?;
     let kept = fetched.into_iter().chain([directory]).collect();
     Pool::start(options, launch, kept)
         .await

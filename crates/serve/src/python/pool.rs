@@ -12,12 +12,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::TaskTracker;
+use trainyard_base::TemporaryFolder;
 
 use super::exchange::{Answered, Outcome, Question};
 use super::process::{Failure, Launch, Worker, resident_bytes};
 use super::queue::{Job, Queue};
 use crate::options::PythonOptions;
-use crate::temporary::TemporaryFolder;
 
 /// Pause before a worker that died is started again, at first and at most.
 const PAUSE_FIRST: Duration = Duration::from_millis(50);

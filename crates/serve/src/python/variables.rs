@@ -75,6 +75,8 @@ fn chosen(
 
 #[cfg(test)]
 mod tests {
+    use trainyard_base::words::PROBE_ID_VARIABLE;
+
     use super::*;
 
     #[test]
@@ -94,7 +96,7 @@ mod tests {
             "UV_INDEX_URL",
             "HTTPS_PROXY",
             "HF_TOKEN",
-            "TRAINYARD_PROBE_ID",
+            PROBE_ID_VARIABLE,
             "MY_SECRET",
         ] {
             assert!(!is_allowed(name), "{name}");

@@ -18,7 +18,6 @@ mod csv;
 mod datetime;
 mod infer;
 mod inference;
-mod json;
 mod names;
 mod params;
 mod plan;
@@ -31,6 +30,8 @@ mod tensor_table;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use serde_json::{Map, Value};
+
+pub(crate) use trainyard_base::json;
 
 pub use context::{Casting, Limits};
 pub use names::schema_text;
@@ -255,16 +256,6 @@ impl Enforcer {
             .map_err(|error| Rejection::parse(format!("Invalid input. {error}")))?;
         Ok(Enforced { batch, params, ignored: extra, absent, schema: None, frame })
     }
-}
-
-/// Nesting of JSON that is not a request.
-const DEPTH_MAX: usize = 64;
-
-/// Reads JSON as Python's `json` does, with missing values for `NaN` and the infinities.
-pub(crate) fn read_json(text: &str) -> Result<Value, String> {
-    let mut reader = Reader::new(text, DEPTH_MAX);
-    let value = reader.value().and_then(|value| reader.end().map(|()| value));
-    value.map_err(|syntax| syntax.describe(text))
 }
 
 fn utf8(body: &[u8]) -> Result<&str, Rejection> {

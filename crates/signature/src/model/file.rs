@@ -70,13 +70,9 @@ pub fn open_file(folder: &Path, relative: &str) -> Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// Writes the file through a neighbour, so that it is there whole or not at all.
+/// Writes a file of a folder that is being made: it is a model when its MLmodel, the last of them, is there.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    std::fs::write(&partial, content).map_err(|error| Error::io(&partial, error))?;
-    std::fs::rename(&partial, path).map_err(|error| Error::io(path, error))
+    std::fs::write(path, content).map_err(|error| Error::io(path, error))
 }
 
 /// `folder` joined with a path that a file of the folder names; it must stay inside.

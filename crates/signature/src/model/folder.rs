@@ -4,6 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use trainyard_base::words::MLFLOW_VERSION;
 
 use super::environment::{CONDA_FILE, Environment, PYTHON_ENV_FILE};
 use super::file;
@@ -12,9 +13,6 @@ use super::input_example::InputExample;
 use super::mlmodel::MlModel;
 use super::signature::Signature;
 use crate::{Error, Result};
-
-/// MLflow whose layout is written.
-const MLFLOW_VERSION: &str = "3.17.2";
 
 /// Everything that goes into a model folder. Start with [`ModelFolder::onnx`] or from the fields.
 #[derive(Debug, Clone)]

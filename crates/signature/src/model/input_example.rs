@@ -10,7 +10,7 @@ use super::file;
 use super::mlmodel::MlModel;
 use super::python_json;
 use super::row_json::cell;
-use crate::enforce::read_json;
+use crate::enforce::json;
 use crate::{Error, Result};
 
 const EXAMPLE_FILE: &str = "input_example.json";
@@ -61,7 +61,7 @@ impl InputExample {
         let path = file::inside(folder, &info.artifact_path)?;
         let text = file::read_text(folder, &info.artifact_path, BYTES_MAX)?;
         let value =
-            read_json(&text).map_err(|error| file::bad(&path, format!("not JSON: {error}")))?;
+            json::parse(&text).map_err(|error| file::bad(&path, format!("not JSON: {error}")))?;
         let (data, params) = match value {
             Value::Object(mut map) if info.params.is_some() => {
                 (map.remove("inputs").unwrap_or_default(), map.remove("params"))
@@ -116,7 +116,7 @@ impl InputExample {
     /// The example as JSON, which `payload` is not where Python wrote a missing value as `NaN`: those are
     /// null here. None if it is no JSON at all.
     pub fn to_json(&self) -> Option<Value> {
-        read_json(&self.payload).ok()
+        json::parse(&self.payload).ok()
     }
 
     /// An example of the rows of `batch` (a few; at most 10,000), in the `dataframe_split` form.

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use trainyard_base::media_type;
 use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange};
 
 use super::error::Result;
@@ -12,32 +13,6 @@ use super::error::Result;
 /// Extensions that upstream sends as text, whatever they are.
 const TEXT_EXTENSIONS: &str = "MLmodel MLproject cf cfg cnf conf csv err hocon ini ipynb js json log \
                                md prop properties py py3 rst toml tsv txt xml yaml yml";
-
-/// Types that a page shows or plays; everything else is bytes.
-const OTHER_TYPES: &[(&str, &str)] = &[
-    ("avif", "image/avif"),
-    ("bmp", "image/bmp"),
-    ("css", "text/css"),
-    ("gif", "image/gif"),
-    ("gz", "application/gzip"),
-    ("htm", "text/html"),
-    ("html", "text/html"),
-    ("ico", "image/vnd.microsoft.icon"),
-    ("jpeg", "image/jpeg"),
-    ("jpg", "image/jpeg"),
-    ("mp3", "audio/mpeg"),
-    ("mp4", "video/mp4"),
-    ("pdf", "application/pdf"),
-    ("png", "image/png"),
-    ("svg", "image/svg+xml"),
-    ("tar", "application/x-tar"),
-    ("tif", "image/tiff"),
-    ("tiff", "image/tiff"),
-    ("wav", "audio/x-wav"),
-    ("webm", "video/webm"),
-    ("webp", "image/webp"),
-    ("zip", "application/zip"),
-];
 
 /// If a browser shows a file in spite of all: with no origin, and nothing to load or to run.
 const SANDBOX: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
@@ -146,14 +121,11 @@ fn parse_range(value: &str) -> Option<ByteRange> {
     }
 }
 
+/// As upstream finds it.
 pub(super) fn content_type(name: &str) -> &'static str {
     let extension = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
-    if TEXT_EXTENSIONS.split(' ').any(|known| known == extension) {
-        return "text/plain";
-    }
-    let lower = extension.to_ascii_lowercase();
-    let known = OTHER_TYPES.iter().find(|(known, _)| *known == lower);
-    known.map_or("application/octet-stream", |(_, kind)| kind)
+    let is_text = TEXT_EXTENSIONS.split(' ').any(|known| known == extension);
+    if is_text { "text/plain" } else { media_type::of(name) }
 }
 
 /// What is no part of a token (RFC 9110).

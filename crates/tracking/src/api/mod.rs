@@ -37,5 +37,4 @@ mod wire;
 pub(crate) use error::error_answer;
 pub use host_policy::HostPolicy;
 pub use routes::{artifact_router, not_found, router};
-pub use server_info::MLFLOW_VERSION;
 pub use state::{ApiOptions, ApiState, JSON_BYTES_MAX};

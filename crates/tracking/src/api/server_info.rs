@@ -6,13 +6,11 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::header;
 use serde_json::json;
+use trainyard_base::words::MLFLOW_VERSION;
 
 use super::error::{ApiError, json};
 use super::presigned;
 use super::state::Api;
-
-/// The MLflow version whose behaviour this server has; clients choose features by it.
-pub const MLFLOW_VERSION: &str = "3.17.2";
 
 /// Routes at the root.
 pub(super) fn routes() -> Router<Api> {

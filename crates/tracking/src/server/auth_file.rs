@@ -12,7 +12,6 @@
 //! wrote, go on working; each costs a hash for every wrong token.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -68,7 +67,7 @@ pub fn entry(kind: Kind, name: &str, secret: &str) -> Result<String> {
         );
     }
     if kind == Kind::Token && characters >= RANDOM_CHARACTERS_MIN {
-        return Ok(format!("{} {name} {DIGEST_MARK}{}", kind.word(), hex(&digest(secret))));
+        return Ok(format!("{} {name} {DIGEST_MARK}{}", kind.word(), hex::encode(digest(secret))));
     }
     let hash = Argon2::default()
         .hash_password(secret.as_bytes())
@@ -78,26 +77,6 @@ pub fn entry(kind: Kind, name: &str, secret: &str) -> Result<String> {
 
 fn digest(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
-}
-
-fn hex(digest: &[u8; 32]) -> String {
-    let mut text = String::with_capacity(2 * digest.len());
-    for byte in digest {
-        // Writing to a string cannot fail.
-        let _infallible = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    if text.len() != 2 * digest.len() || !text.is_ascii() {
-        return None;
-    }
-    for (place, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
-    }
-    Some(digest)
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -182,9 +161,10 @@ impl Entries {
         }
         match (kind, kept.strip_prefix(DIGEST_MARK)) {
             (Kind::Token, Some(digest)) => {
-                let digest = unhex(digest)
-                    .ok_or_else(|| format!("the digest of '{name}' is not 64 hex digits"))?;
-                self.tokens.insert(digest, name.to_owned());
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(digest, &mut bytes)
+                    .map_err(|_| format!("the digest of '{name}' is not 64 hex digits"))?;
+                self.tokens.insert(bytes, name.to_owned());
             }
             (Kind::User, Some(_digest)) => {
                 return Err(format!(
@@ -322,7 +302,7 @@ mod tests {
     fn the_digest_is_what_everybody_computes() {
         // printf %s … | sha256sum
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(hex(&digest("abc")), abc);
+        assert_eq!(hex::encode(digest("abc")), abc);
         assert!(entries(&format!("token t $sha256${abc}")).unwrap().has_token("abc"));
     }
 

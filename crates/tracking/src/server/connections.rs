@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,6 +14,7 @@ use tower::ServiceExt as _;
 use trainyard_net::{Arrival, Paced, Protocols};
 
 use super::options::ServerOptions;
+use crate::metrics::METRICS;
 
 /// The other side of a request's connection.
 #[derive(Debug, Clone, Copy)]
@@ -78,13 +80,13 @@ struct Counted;
 
 impl Counted {
     fn new() -> Self {
-        metrics::gauge!("trainyard_http_connections").increment(1.0);
+        METRICS.connections.fetch_add(1, Ordering::Relaxed);
         Self
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        metrics::gauge!("trainyard_http_connections").decrement(1.0);
+        METRICS.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

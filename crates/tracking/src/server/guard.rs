@@ -12,10 +12,11 @@ use trainyard_mlflow::{Error, Result};
 use uuid::Uuid;
 
 use super::allowed_hosts::AllowedHosts;
+use super::answer_memory;
 use super::connections::Peer;
 use super::cors::{Cors, plain};
 use super::options::{Authorize, ServerOptions};
-use super::{answer_memory, metrics};
+use crate::metrics::METRICS;
 
 /// Names one request, in answers and logs. A client's own is kept.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -134,7 +135,7 @@ pub(super) async fn watch(
     response.headers_mut().insert(REQUEST_ID, id.clone());
     let elapsed = start.elapsed();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
-    metrics::observe(&method, route, response.status(), elapsed);
+    METRICS.answered(&method, route, response.status(), elapsed);
     tracing::info!(
         target: "trainyard_tracking::http",
         %method,

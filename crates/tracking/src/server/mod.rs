@@ -16,7 +16,6 @@ mod guard;
 mod keyed_lock;
 mod leaky_bucket;
 mod login_limit;
-mod metrics;
 mod options;
 mod serve;
 pub mod ui;

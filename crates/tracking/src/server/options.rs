@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::response::Response;
 use http::request::Parts;
-use metrics_exporter_prometheus::PrometheusHandle;
 use trainyard_base::Budget;
 use trainyard_net::Limits;
 
@@ -58,8 +57,6 @@ pub struct ServerOptions {
     pub shutdown_grace: Duration,
     /// Guards the whole server.
     pub authorize: Option<Arc<dyn Authorize>>,
-    /// What `/metrics` shows, if the process has a recorder already.
-    pub prometheus: Option<PrometheusHandle>,
 }
 
 impl Default for ServerOptions {
@@ -79,7 +76,6 @@ impl Default for ServerOptions {
             connections: Limits::new(CONNECTIONS_MAX),
             shutdown_grace: Duration::from_secs(10),
             authorize: None,
-            prometheus: None,
         }
     }
 }

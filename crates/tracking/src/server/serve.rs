@@ -6,17 +6,19 @@ use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use metrics_exporter_prometheus::PrometheusHandle;
+use http::header;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
+use trainyard_base::prometheus;
 use trainyard_mlflow::{Result, Tracking};
 
+use super::connections;
 use super::guard::{self, Guard, probes};
 use super::options::ServerOptions;
-use super::{connections, metrics};
 use crate::api::{self, ApiOptions, ApiState};
 use crate::error::invalid;
+use crate::metrics::METRICS;
 
 /// Serves MLflow's API over `tracking`, and `pages` for every other path, until `shutdown`
 /// completes; running requests then have [`ServerOptions::shutdown_grace`] to finish. `tracking` acts for
@@ -57,8 +59,7 @@ fn build(
         hosts: options.hosts.clone(),
     };
     let state = Arc::new(ApiState::new(tracking, api_options));
-    let prometheus = options.prometheus.clone().or_else(metrics::recorder);
-    let routes = api::router(Arc::clone(&state)).merge(metrics_route(prometheus));
+    let routes = api::router(Arc::clone(&state)).route("/metrics", get(metrics));
     let app = if prefix.is_empty() {
         routes.fallback(move |request: Request| elsewhere(pages.clone(), request))
     } else {
@@ -78,9 +79,8 @@ fn build(
         .layer(axum::middleware::from_fn_with_state(guard, guard::watch)))
 }
 
-fn metrics_route(prometheus: Option<PrometheusHandle>) -> Router {
-    let Some(handle) = prometheus else { return Router::new() };
-    Router::new().route("/metrics", get(async move || handle.render()))
+async fn metrics() -> Response {
+    ([(header::CONTENT_TYPE, prometheus::MEDIA_TYPE)], METRICS.page()).into_response()
 }
 
 /// API paths that are not there are answered here, everything else by the pages.

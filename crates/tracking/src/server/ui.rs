@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
 use tokio_util::io::ReaderStream;
+use trainyard_base::media_type;
 use trainyard_mlflow::{Error, Result};
 
 use crate::api::not_found;
@@ -66,29 +67,16 @@ async fn file(path: &Path, cache: &'static str) -> Response {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let mut response = Body::from_stream(ReaderStream::new(file)).into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
+    headers.insert(header::CONTENT_TYPE, content_type(name));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(metadata.len()));
     response
 }
 
 /// Browsers run scripts and apply styles only under their own types.
-fn content_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "html" => "text/html; charset=utf-8",
-        "js" | "mjs" => "text/javascript; charset=utf-8",
-        "css" => "text/css; charset=utf-8",
-        "json" | "map" => "application/json",
-        "svg" => "image/svg+xml",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "gif" => "image/gif",
-        "ico" => "image/vnd.microsoft.icon",
-        "woff" => "font/woff",
-        "woff2" => "font/woff2",
-        "ttf" => "font/ttf",
-        "wasm" => "application/wasm",
-        "txt" => "text/plain; charset=utf-8",
-        _ => "application/octet-stream",
-    }
+fn content_type(name: &str) -> HeaderValue {
+    let kind = media_type::of(name);
+    let text = kind.starts_with("text/").then(|| format!("{kind}; charset=utf-8"));
+    let with_charset = text.and_then(|kind| HeaderValue::try_from(kind).ok());
+    with_charset.unwrap_or(HeaderValue::from_static(kind))
 }

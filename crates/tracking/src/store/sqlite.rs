@@ -20,6 +20,7 @@ use super::sqlite_readers::Readers;
 use super::sqlite_writer::{Job, Outcome, write_loop};
 use crate::artifacts::real_path;
 use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 
 /// Jobs that wait; beyond that callers wait before they queue, which bounds memory.
 const QUEUE_MAX: usize = 1024;
@@ -142,8 +143,7 @@ impl Sqlite {
         });
         let jobs = self.jobs.as_ref().ok_or(Error::Stopped)?;
         jobs.send(job).await.map_err(|_closed| Error::Stopped)?;
-        metrics::gauge!("trainyard_store_queue_depth")
-            .set((jobs.max_capacity() - jobs.capacity()) as f64);
+        METRICS.queued(jobs.max_capacity() - jobs.capacity());
         result.await.map_err(|_dropped| Error::database("the change broke off"))?
     }
 }

@@ -8,6 +8,7 @@ use super::condition::{Condition, copy};
 use super::database::{Connection, Dialect, Row, Value};
 use super::sqlite_connection::SqliteConnection;
 use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 
 /// Jobs in one commit: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 256;
@@ -38,7 +39,7 @@ pub(super) fn write_loop(
         {
             batch.push(job);
         }
-        metrics::histogram!("trainyard_store_commit_jobs").record(batch.len() as f64);
+        METRICS.commits(batch.len());
         run_batch(&mut connection, &mut batch, condition);
     }
 }

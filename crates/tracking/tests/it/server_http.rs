@@ -326,9 +326,9 @@ fn metrics_count_requests_by_route() {
     }
     let metrics = get(&server.url, "/metrics").text();
     for part in [
-        "trainyard_http_requests_total{method=\"GET\",route=\"/api/2.0/mlflow/experiments/get\",status=\"404\"}",
-        "trainyard_http_request_duration_seconds_bucket{method=\"GET\",route=\"/api/2.0/mlflow/experiments/get\"",
-        "trainyard_http_connections",
+        "trainyard_tracking_http_requests_total{method=\"GET\",route=\"/api/2.0/mlflow/experiments/get\",status=\"404\"}",
+        "trainyard_tracking_http_request_duration_seconds_bucket{method=\"GET\",route=\"/api/2.0/mlflow/experiments/get\"",
+        "trainyard_tracking_http_connections",
     ] {
         assert!(metrics.contains(part), "{part} is not in:\n{metrics}");
     }

@@ -47,7 +47,7 @@ struct ContainerArguments {
     /// own, host, or a network that is there
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
-    /// Memory the container may use, like 512m
+    /// Memory the container may use, like 512MiB
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
     /// Processors the container may use, like 0.5

@@ -33,10 +33,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     expose: Vec<String>,
     /// How long an instance may take to begin an answer once it has the request
-    #[arg(long, default_value = "2m", value_parser = humantime::parse_duration, value_name = "TIME")]
+    #[arg(long, default_value = "2m", value_parser = trainyard_base::duration::parse, value_name = "TIME")]
     response_timeout: Duration,
     /// How long a client may say nothing
-    #[arg(long, default_value = "1m", value_parser = humantime::parse_duration, value_name = "TIME")]
+    #[arg(long, default_value = "1m", value_parser = trainyard_base::duration::parse, value_name = "TIME")]
     idle_timeout: Duration,
     /// Connections of clients at a time, as far as there are file descriptors
     #[arg(long, default_value_t = Limits::default().max_connections, value_name = "COUNT")]

@@ -17,7 +17,7 @@ pub(super) struct PauseArguments {
     #[command(flatten)]
     project: ProjectArguments,
     /// How long a request waits before it is answered with 503
-    #[arg(long, default_value = "30s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    #[arg(long, default_value = "30s", value_parser = trainyard_base::duration::parse, value_name = "TIME")]
     hold: Duration,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct MaintenanceArguments {
     #[arg(long, default_value = "This service is being maintained.", value_name = "TEXT")]
     message: String,
     /// When clients are told to come back
-    #[arg(long, default_value = "1m", value_parser = humantime::parse_duration, value_name = "TIME")]
+    #[arg(long, default_value = "1m", value_parser = trainyard_base::duration::parse, value_name = "TIME")]
     retry_after: Duration,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     #[arg(long, env = "TRAINYARD_PORT", default_value_t = 8080, value_name = "PORT")]
     port: u16,
     /// Give up after this long
-    #[arg(long, default_value = "2s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    #[arg(long, default_value = "2s", value_parser = trainyard_base::duration::parse, value_name = "TIME")]
     timeout: Duration,
 }
 

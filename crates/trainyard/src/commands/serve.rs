@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use trainyard_base::{size, words};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
 use trainyard_serve::{LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions};
@@ -51,7 +52,7 @@ pub(crate) struct Arguments {
     )]
     tracking_uri: String,
     /// How often the alias is looked up
-    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration, value_name = "TIME", help_heading = "Model")]
+    #[arg(long, default_value = "5s", value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Model")]
     poll: Duration,
     /// Start even if the model or the registry is not there yet, and keep looking
     #[arg(long, help_heading = "Model")]
@@ -69,7 +70,7 @@ pub(crate) struct Arguments {
     #[arg(long, short, env = "TRAINYARD_PORT", default_value_t = 8080, help_heading = "Listening")]
     port: u16,
     /// After SIGTERM, go on accepting for so long while /health already says 503
-    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration, value_name = "TIME", help_heading = "Listening")]
+    #[arg(long, default_value = "0s", value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Listening")]
     drain_delay: Duration,
     /// File with the bearer token that requests must carry
     #[arg(long, env = "TRAINYARD_TOKEN_FILE", value_name = "FILE", help_heading = "Listening")]
@@ -83,7 +84,7 @@ pub(crate) struct Arguments {
     )]
     webhook_secret_file: Option<PathBuf>,
     /// Memory the server may take, as in 512MiB; a model that does not fit below is not loaded
-    #[arg(long, value_parser = bytes, value_name = "BYTES", help_heading = "Model")]
+    #[arg(long, value_parser = size::parse, value_name = "BYTES", help_heading = "Model")]
     memory_limit: Option<u64>,
     #[command(flatten)]
     limits: LimitArguments,
@@ -95,10 +96,10 @@ pub(crate) struct Arguments {
     /// Disk that the prediction log and its feedback may take, as in 10GiB: beyond it predictions are
     /// dropped and counted, and feedback gets 507. In any case a twentieth of the disk is left free, or
     /// 1 GiB of a large one
-    #[arg(long, value_parser = bytes, value_name = "BYTES", help_heading = "Logging")]
+    #[arg(long, value_parser = size::parse, value_name = "BYTES", help_heading = "Logging")]
     prediction_log_max: Option<u64>,
     /// Request id of a release's own predictions; set by `deploy`
-    #[arg(long, env = "TRAINYARD_PROBE_ID", hide = true)]
+    #[arg(long, env = words::PROBE_ID_VARIABLE, hide = true)]
     probe_id: Option<String>,
     /// Write one request in so many to the log (with -v); 0 for none
     #[arg(long, default_value_t = 0, value_name = "N", help_heading = "Logging")]
@@ -120,11 +121,11 @@ struct LimitArguments {
     #[arg(long, default_value_t = 512, value_name = "N")]
     max_requests: usize,
     /// Body of a request, as in 16MiB; larger ones get 413
-    #[arg(long, default_value = "16MiB", value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, default_value = "16MiB", value_parser = size::parse, value_name = "BYTES")]
     max_body: u64,
     /// Memory of all requests together, as in 256MiB; at the limit they get 429 [default: a quarter of
     /// what the process may take]
-    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, value_parser = size::parse, value_name = "BYTES")]
     max_request_memory: Option<u64>,
 }
 
@@ -151,10 +152,10 @@ struct PythonArguments {
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
     /// A worker that takes longer over a request is killed, and the answer is 504
-    #[arg(long, default_value = "30s", value_parser = humantime::parse_duration, value_name = "TIME")]
+    #[arg(long, default_value = "30s", value_parser = trainyard_base::duration::parse, value_name = "TIME")]
     python_timeout: Duration,
     /// Address space of a worker, as in 4GiB
-    #[arg(long, value_parser = bytes, value_name = "BYTES")]
+    #[arg(long, value_parser = size::parse, value_name = "BYTES")]
     python_memory: Option<u64>,
     /// Requests that may wait for a worker; further ones get 429
     #[arg(long, default_value_t = 64, value_name = "N")]
@@ -198,27 +199,6 @@ fn interpreter(path: &Path) -> Result<PathBuf, Failure> {
     }
     std::path::absolute(path)
         .map_err(|error| Failure::input(format!("{}: {error}", path.display())))
-}
-
-/// Bytes, with a unit of 1000 or 1024 if there is one: `512MiB`, `4GB`, `1000000`.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 7] = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("kB", 1000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("B", 1),
-    ];
-    let text = text.trim();
-    let (number, unit) = UNITS
-        .iter()
-        .find_map(|(name, unit)| Some((text.strip_suffix(name)?.trim(), *unit)))
-        .unwrap_or((text, 1));
-    let number: u64 =
-        number.parse().map_err(|_error| format!("{text:?} is no number of bytes, as in 512MiB"))?;
-    number.checked_mul(unit).ok_or_else(|| format!("{text:?} is too much"))
 }
 
 /// A token is a line of text; more is not a token file.
@@ -351,23 +331,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_have_units() {
-        for (text, expected) in [
-            ("1000", 1000),
-            ("4 GiB", 4 << 30),
-            ("512MiB", 512 << 20),
-            ("2kB", 2000),
-            ("7B", 7),
-            ("1GB", 1_000_000_000),
-        ] {
-            assert_eq!(bytes(text), Ok(expected), "{text}");
-        }
-        for text in ["", "GiB", "-1", "1.5GiB", "99999999999GiB", "4 apples"] {
-            assert!(bytes(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn models_may_be_named() {

@@ -14,7 +14,6 @@ use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits,
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions};
 
-use super::serve::bytes;
 use super::{hash_password, listen, shutdown_signal};
 use crate::failure::Failure;
 use crate::printer;
@@ -188,7 +187,7 @@ pub(crate) struct Arguments {
     /// by default. They may hold a quarter of it
     #[arg(
         long,
-        value_parser = bytes,
+        value_parser = trainyard_base::size::parse,
         value_name = "BYTES",
         help_heading = "Limits"
     )]

@@ -1,7 +1,8 @@
 //! Temporary files that do not outlive their command.
 
-use std::path::Path;
 use std::process::ExitCode;
+
+use trainyard_base::TemporaryFolder;
 
 use super::shutdown_signal;
 use crate::failure::Failure;
@@ -9,17 +10,12 @@ use crate::failure::Failure;
 /// What shells say of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
 
-/// How often a folder is removed in which other threads still make files.
-const ATTEMPTS: usize = 10;
-
 /// Does work whose temporary files lie in a folder of their own. It is gone afterwards, also when the
 /// work is interrupted: data larger than memory would fill a disk in a few nights.
 pub(super) async fn within(
     work: impl Future<Output = Result<ExitCode, Failure>> + Send + 'static,
 ) -> Result<ExitCode, Failure> {
-    let folder = tempfile::Builder::new()
-        .prefix("trainyard-")
-        .tempdir()
+    let folder = TemporaryFolder::create("data")
         .map_err(|error| Failure::runtime(format!("no room for temporary files: {error}")))?;
     if tempfile::env::override_temp_dir(folder.path()).is_err() {
         return work.await;
@@ -28,17 +24,6 @@ pub(super) async fn within(
     let work = tokio::spawn(work);
     tokio::select! {
         outcome = work => outcome.map_err(|error| Failure::runtime(error.to_string()))?,
-        () = shutdown_signal() => {
-            remove(folder.path());
-            Ok(ExitCode::from(INTERRUPTED))
-        }
-    }
-}
-
-fn remove(folder: &Path) {
-    for _ in 0..ATTEMPTS {
-        if std::fs::remove_dir_all(folder).is_ok() {
-            return;
-        }
+        () = shutdown_signal() => Ok(ExitCode::from(INTERRUPTED)),
     }
 }

@@ -1,10 +1,10 @@
 //! Numbers, read as they are written: which are whole, which overflow, and to the nearest double.
 
-use super::{EXPECTED_COMMA, EXPECTED_VALUE, Reader, Result};
+use super::reader::{EXPECTED_COMMA, EXPECTED_VALUE, Reader, Result};
 
 /// A number as it was written.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Number<'a> {
+pub enum Number<'a> {
     /// Written without point and exponent, and within 64 bits.
     Int(i64),
     /// Written without point and exponent, beyond 64 bits with sign.
@@ -17,7 +17,7 @@ pub(crate) enum Number<'a> {
 
 impl Number<'_> {
     /// The nearest double; infinite when it is beyond.
-    pub(crate) fn as_f64(self) -> f64 {
+    pub fn as_f64(self) -> f64 {
         match self {
             Self::Int(value) => value as f64,
             // Digits always parse.
@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a number, or one of `NaN`, `Infinity`, `-Infinity`.
     #[inline]
-    pub(crate) fn number(&mut self) -> Result<Number<'a>> {
+    pub fn number(&mut self) -> Result<Number<'a>> {
         self.skip_space();
         let start = self.at;
         let negative = self.byte() == Some(b'-');

@@ -1,7 +1,8 @@
-//! JSON requests of every form, and random ones.
+//! JSON of every form, and random one.
 
 use proptest::prelude::*;
 
+use super::reader::{Result, TOO_DEEP};
 use super::*;
 
 fn tree(text: &str) -> Result<serde_json::Value> {
@@ -50,6 +51,15 @@ fn what_is_not_json_is_refused_where_it_happens() {
     ] {
         assert_eq!(tree(text).unwrap_err().describe(text), message, "{text}");
     }
+}
+
+#[test]
+fn a_list_is_passed_without_a_look() {
+    let mut reader = Reader::new(" [1, {\"a\": \"]\"}, [x]] , 2", 64);
+    reader.pass_list().unwrap();
+    assert!(reader.array_next().unwrap());
+    assert_eq!(reader.number().unwrap(), Number::Int(2));
+    Reader::new("[1, [2]", 64).pass_list().unwrap_err();
 }
 
 #[test]

@@ -2,11 +2,49 @@
 
 use serde_json::{Map, Value};
 
-use super::{Kind, Number, OUT_OF_RANGE, Reader, Result};
+use super::number::Number;
+use super::reader::{EXPECTED_COMMA, Kind, OUT_OF_RANGE, Reader, Result};
+
+/// Nesting of JSON that is not a request.
+const DEPTH_MAX: usize = 64;
+
+/// Reads JSON as Python's `json` does, with missing values for `NaN` and the infinities. The error is the
+/// text of Python's.
+pub fn parse(text: &str) -> std::result::Result<Value, String> {
+    let mut reader = Reader::new(text, DEPTH_MAX);
+    let value = reader.value().and_then(|value| reader.end().map(|()| value));
+    value.map_err(|syntax| syntax.describe(text))
+}
 
 impl<'a> Reader<'a> {
+    /// Goes past a list without looking at what is in it, for whoever comes back and reads it: only
+    /// then is it known to be JSON. A list that is JSON ends where this stops.
+    pub fn pass_list(&mut self) -> Result<()> {
+        self.skip_space();
+        let mut depth = 0_usize;
+        loop {
+            match self.byte() {
+                Some(b'[' | b'{') => depth += 1,
+                Some(b']' | b'}') => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        self.at += 1;
+                        return Ok(());
+                    }
+                }
+                Some(b'"') => {
+                    self.string()?;
+                    continue;
+                }
+                Some(_) => {}
+                None => return self.error(EXPECTED_COMMA),
+            }
+            self.at += 1;
+        }
+    }
+
     /// Reads past a value and returns its text.
-    pub(crate) fn skip(&mut self) -> Result<&'a str> {
+    pub fn skip(&mut self) -> Result<&'a str> {
         self.skip_space();
         let start = self.at;
         self.skip_value(0)?;
@@ -42,7 +80,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a value into a tree: for params and examples, never for columns. `NaN` and the infinities,
     /// which a tree cannot hold, become null; digits beyond a double are refused.
-    pub(crate) fn value(&mut self) -> Result<Value> {
+    pub fn value(&mut self) -> Result<Value> {
         self.value_at(0)
     }
 

@@ -1,31 +1,22 @@
-//! A JSON reader that walks the request once and never builds a tree.
+//! A cursor that walks a text once and never builds a tree.
 //!
-//! It accepts what Python's `json` module accepts: JSON, and the literals `NaN`, `Infinity` and
-//! `-Infinity`, which MLflow's clients write. Values nobody asked for are skipped, but still
-//! checked, so that what this reader takes is always whole JSON.
-
-mod number;
-mod string;
-#[cfg(test)]
-mod tests;
-mod tree;
+//! Values nobody asked for are skipped, but still checked, so that what is read to its end is always whole
+//! JSON.
 
 use std::borrow::Cow;
-
-pub(crate) use number::Number;
 
 /// Why a text is not JSON. The phrases are those of Python's `json.JSONDecodeError`, because
 /// people search for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Syntax {
-    what: &'static str,
+pub struct Syntax {
+    pub(super) what: &'static str,
     /// Byte at which it happened.
     at: usize,
 }
 
 impl Syntax {
     /// The message with line and column (from 1) and character (from 0), as Python counts them.
-    pub(crate) fn describe(&self, text: &str) -> String {
+    pub fn describe(&self, text: &str) -> String {
         let before = text.get(..self.at).unwrap_or(text);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
@@ -36,18 +27,24 @@ impl Syntax {
 
 /// What a value starts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Boolean,
+    /// Digits, or one of the three literals.
     Number,
+    /// A string.
     Text,
+    /// `[…]`.
     Array,
+    /// `{…}`.
     Object,
 }
 
 impl Kind {
     /// The name Python gives the type, as in upstream's messages.
-    pub(crate) fn python(self) -> &'static str {
+    pub fn python(self) -> &'static str {
         match self {
             Self::Null => "NoneType",
             Self::Boolean => "bool",
@@ -59,55 +56,56 @@ impl Kind {
     }
 }
 
-/// A cursor over the text of a request.
+/// A cursor over a text.
 #[derive(Debug, Clone)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     text: &'a str,
-    bytes: &'a [u8],
-    at: usize,
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
     depth_max: usize,
 }
 
-type Result<T> = std::result::Result<T, Syntax>;
+pub(super) type Result<T> = std::result::Result<T, Syntax>;
 
-const EXPECTED_VALUE: &str = "Expecting value";
-const EXPECTED_COMMA: &str = "Expecting ',' delimiter";
+pub(super) const EXPECTED_VALUE: &str = "Expecting value";
+pub(super) const EXPECTED_COMMA: &str = "Expecting ',' delimiter";
 const EXPECTED_KEY: &str = "Expecting property name enclosed in double quotes";
 const EXPECTED_COLON: &str = "Expecting ':' delimiter";
-const OUT_OF_RANGE: &str = "A number is out of range";
-const TOO_DEEP: &str = "too many nested arrays and objects";
+pub(super) const OUT_OF_RANGE: &str = "A number is out of range";
+pub(super) const TOO_DEEP: &str = "too many nested arrays and objects";
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(text: &'a str, depth_max: usize) -> Self {
+    /// A reader of `text`, whose arrays and objects nest to a depth of at most `depth_max`.
+    pub fn new(text: &'a str, depth_max: usize) -> Self {
         Self { text, bytes: text.as_bytes(), at: 0, depth_max }
     }
 
     /// Where the reader stands, to come back to with [`Self::seek`].
-    pub(crate) fn position(&self) -> usize {
+    pub fn position(&self) -> usize {
         self.at
     }
 
     /// Goes back to a position that [`Self::position`] gave.
-    pub(crate) fn seek(&mut self, position: usize) {
+    pub fn seek(&mut self, position: usize) {
         self.at = position;
     }
 
     /// The text from `start` to where the reader stands.
-    pub(crate) fn since(&self, start: usize) -> &'a str {
+    pub fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
 
-    fn error<T>(&self, what: &'static str) -> Result<T> {
+    pub(super) fn error<T>(&self, what: &'static str) -> Result<T> {
         Err(Syntax { what, at: self.at })
     }
 
     #[inline]
-    fn byte(&self) -> Option<u8> {
+    pub(super) fn byte(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
     #[inline]
-    fn skip_space(&mut self) {
+    pub(super) fn skip_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte() {
             self.at += 1;
         }
@@ -115,7 +113,7 @@ impl<'a> Reader<'a> {
 
     /// The kind of the value that comes next.
     #[inline]
-    pub(crate) fn kind(&mut self) -> Result<Kind> {
+    pub fn kind(&mut self) -> Result<Kind> {
         self.skip_space();
         match self.byte() {
             Some(b'-' | b'0'..=b'9' | b'N' | b'I') => Ok(Kind::Number),
@@ -128,7 +126,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn literal(&mut self, word: &str) -> bool {
+    pub(super) fn literal(&mut self, word: &str) -> bool {
         let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes()));
         if found {
             self.at += word.len();
@@ -136,12 +134,14 @@ impl<'a> Reader<'a> {
         found
     }
 
-    pub(crate) fn null(&mut self) -> Result<()> {
+    /// Reads `null`.
+    pub fn null(&mut self) -> Result<()> {
         self.skip_space();
         if self.literal("null") { Ok(()) } else { self.error(EXPECTED_VALUE) }
     }
 
-    pub(crate) fn boolean(&mut self) -> Result<bool> {
+    /// Reads `true` or `false`.
+    pub fn boolean(&mut self) -> Result<bool> {
         self.skip_space();
         if self.literal("true") {
             Ok(true)
@@ -154,25 +154,25 @@ impl<'a> Reader<'a> {
 
     /// Enters an array; false when it is empty (and then it is already left).
     #[inline]
-    pub(crate) fn array_start(&mut self) -> Result<bool> {
+    pub fn array_start(&mut self) -> Result<bool> {
         self.enter(b'[', b']')
     }
 
     /// After an element: true when another follows, false when the array ended.
     #[inline]
-    pub(crate) fn array_next(&mut self) -> Result<bool> {
+    pub fn array_next(&mut self) -> Result<bool> {
         self.next(b']')
     }
 
     /// Enters an object; false when it is empty (and then it is already left).
     #[inline]
-    pub(crate) fn object_start(&mut self) -> Result<bool> {
+    pub fn object_start(&mut self) -> Result<bool> {
         self.enter(b'{', b'}')
     }
 
     /// After a value: true when another key follows, false when the object ended.
     #[inline]
-    pub(crate) fn object_next(&mut self) -> Result<bool> {
+    pub fn object_next(&mut self) -> Result<bool> {
         self.next(b'}')
     }
 
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a key and its colon.
     #[inline]
-    pub(crate) fn key(&mut self) -> Result<Cow<'a, str>> {
+    pub fn key(&mut self) -> Result<Cow<'a, str>> {
         self.skip_space();
         if self.byte() != Some(b'"') {
             return self.error(EXPECTED_KEY);
@@ -222,12 +222,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Refuses to go as deep as this.
-    pub(crate) fn check_depth(&self, depth: usize) -> Result<()> {
+    pub fn check_depth(&self, depth: usize) -> Result<()> {
         if depth > self.depth_max { self.error(TOO_DEEP) } else { Ok(()) }
     }
 
     /// Nothing but white space may follow.
-    pub(crate) fn end(&mut self) -> Result<()> {
+    pub fn end(&mut self) -> Result<()> {
         self.skip_space();
         if self.at == self.bytes.len() { Ok(()) } else { self.error("Extra data") }
     }

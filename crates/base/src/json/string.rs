@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::{EXPECTED_VALUE, Reader, Result};
+use super::reader::{EXPECTED_VALUE, Reader, Result};
 
 impl<'a> Reader<'a> {
-    /// Reads a string; borrowed from the request unless it holds escapes.
+    /// Reads a string; borrowed from the text unless it holds escapes.
     #[inline]
-    pub(crate) fn string(&mut self) -> Result<Cow<'a, str>> {
+    pub fn string(&mut self) -> Result<Cow<'a, str>> {
         self.skip_space();
         if self.byte() != Some(b'"') {
             return self.error(EXPECTED_VALUE);

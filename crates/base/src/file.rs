@@ -1,0 +1,170 @@
+//! Files that are there whole or not at all, and stay when the machine loses its power.
+//!
+//! A file is written beside its place under a hidden name, synced, renamed into its place, and the folder
+//! is synced: only then is the name on the disk too. Whoever is killed on the way leaves the old file as
+//! it was, and at worst a hidden one beside it that nobody reads.
+
+use std::fs::{File, Permissions};
+use std::io::{Result, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+/// How hidden files in the making end.
+pub const UNFINISHED: &str = ".tmp";
+
+/// Characters of the final name that the hidden one begins with: names have 255 bytes at most.
+const NAME_CHARS_MAX: usize = 48;
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// This user alone.
+    Private,
+    /// Whoever the umask lets.
+    Usual,
+}
+
+/// Replaces a file by these bytes, durably. Its folder must be there.
+pub fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    let mut new = NewFile::beside(path, access)?;
+    new.file().write_all(bytes)?;
+    new.put_in_place()
+}
+
+/// A file in the making. It is removed if it is dropped before it is [put in place](Self::put_in_place).
+#[derive(Debug)]
+pub struct NewFile {
+    hidden: NamedTempFile,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// An empty file in the folder of `path`, which is to become `path`.
+    pub fn beside(path: &Path, access: Access) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+        let mode = match access {
+            Access::Private => 0o600,
+            Access::Usual => 0o666,
+        };
+        let hidden = tempfile::Builder::new()
+            .prefix(&format!(".{name}."))
+            .suffix(UNFINISHED)
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(folder_of(path))?;
+        Ok(Self { hidden, path: path.to_owned() })
+    }
+
+    /// The file, to be written.
+    pub fn file(&mut self) -> &mut File {
+        self.hidden.as_file_mut()
+    }
+
+    /// Makes it durable under its name, in the place of what was there.
+    pub fn put_in_place(self) -> Result<()> {
+        self.hidden.as_file().sync_all()?;
+        self.hidden.persist(&self.path).map_err(|error| error.error)?;
+        sync_folder(folder_of(&self.path))
+    }
+}
+
+/// Makes durable which names a folder has.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        replace(&path, b"old", Access::Usual).unwrap();
+        replace(&path, b"new", Access::Private).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!((names(folder.path()), mode(&path)), (vec!["state.json".to_owned()], 0o600));
+        // As long a name as there may be.
+        replace(&folder.path().join("ä".repeat(127)), b"", Access::Usual).unwrap();
+    }
+
+    #[test]
+    fn what_fails_on_the_way_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        replace(&path, b"old", Access::Usual).unwrap();
+        let mut half = NewFile::beside(&path, Access::Usual).unwrap();
+        half.file().write_all(b"ne").unwrap();
+        assert_eq!(names(folder.path()).len(), 2);
+        drop(half);
+        // A rename that fails: a folder with something in it is in the way.
+        let taken = folder.path().join("taken");
+        std::fs::create_dir_all(taken.join("x")).unwrap();
+        replace(&taken, b"new", Access::Usual).unwrap_err();
+        replace(&folder.path().join("none/x"), b"new", Access::Usual).unwrap_err();
+        let mut left = names(folder.path());
+        left.sort();
+        assert_eq!(left, ["state.json", "taken"]);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    }
+
+    /// The file that a child of [`a_killed_process_leaves_a_whole_file`] replaces until it is killed.
+    const VICTIM: &str = "TRAINYARD_TEST_REPLACED_FILE";
+    const LENGTH: usize = 300_000;
+
+    #[test]
+    fn a_child_replaces_until_it_is_killed() {
+        let Some(path) = std::env::var_os(VICTIM) else { return };
+        for letter in (b'a'..=b'z').cycle() {
+            replace(Path::new(&path), &vec![letter; LENGTH], Access::Usual).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_killed_process_leaves_a_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        replace(&path, &vec![b'-'; LENGTH], Access::Usual).unwrap();
+        for round in 0..8 {
+            let mut child = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "file::tests::a_child_replaces_until_it_is_killed"])
+                .env(VICTIM, &path)
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+            // Killed wherever it is, after it has begun.
+            let before = std::fs::metadata(&path).unwrap().modified().unwrap();
+            while std::fs::metadata(&path).unwrap().modified().unwrap() == before {
+                assert!(child.try_wait().unwrap().is_none(), "the child ended by itself");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            std::thread::sleep(Duration::from_millis(round));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            assert_eq!(bytes.len(), LENGTH);
+            assert!(bytes.iter().all(|byte| *byte == bytes[0]), "two states in one file");
+            let hidden = |name: &String| name.starts_with(".state.") && name.ends_with(UNFINISHED);
+            assert!(names(folder.path()).iter().all(|name| name == "state" || hidden(name)));
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Words that one room writes and another reads: held once, for twins drift apart in silence.
+
+/// The release of MLflow whose API, model folders and scoring protocol ours are. Clients ask for it, and
+/// model folders carry it.
+pub const MLFLOW_VERSION: &str = "3.17.2";
+
+/// Where a model server says how it is. It is answered whatever the crowd, without a token.
+pub const HEALTH_PATH: &str = "/health";
+
+/// Every path that asks a model server at its root how it is.
+pub const PROBE_PATHS: [&str; 4] = [HEALTH_PATH, "/ping", "/v2/health/live", "/v2/health/ready"];
+
+/// The variable with the id of the request by which a deployer tries an instance: what it predicts is not
+/// logged, as no client asked.
+pub const PROBE_ID_VARIABLE: &str = "TRAINYARD_PROBE_ID";
+
+/// Columns of the prediction log. Between them are the model's own.
+pub mod log_columns {
+    /// The id of the request, which feedback names.
+    pub const REQUEST_ID: &str = "trainyard.request_id";
+    /// When the request came.
+    pub const TIME: &str = "trainyard.time";
+    /// The registered model, or the name it is served under.
+    pub const MODEL: &str = "trainyard.model";
+    /// The version that answered.
+    pub const MODEL_VERSION: &str = "trainyard.model_version";
+    /// What the model said; with `trainyard.` before it where an input has the name.
+    pub const PREDICTION: &str = "prediction";
+    /// The probability of it, likewise.
+    pub const PROBABILITY: &str = "probability";
+}

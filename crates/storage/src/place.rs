@@ -1,0 +1,41 @@
+//! Where something lies: an object store and a path in it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use object_store::signer::Signer;
+
+/// What a URI names.
+#[derive(Clone)]
+pub struct Place {
+    /// Where it lies.
+    pub store: Arc<dyn ObjectStore>,
+    /// The same store, if others can be let in by signed URLs.
+    pub direct: Option<Arc<dyn DirectStore>>,
+    /// The path in `store`; empty for its root.
+    pub path: Path,
+    /// The same as a path of this machine, if it is there.
+    pub local: Option<PathBuf>,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.store, self.path)
+    }
+}
+
+/// A store that signs requests to it, which need no other credentials then.
+pub trait DirectStore: ObjectStore + MultipartStore + Signer {}
+
+impl<T: ObjectStore + MultipartStore + Signer> DirectStore for T {}
+
+/// A bucket's client.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) direct: Option<Arc<dyn DirectStore>>,
+}

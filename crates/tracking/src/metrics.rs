@@ -1,0 +1,127 @@
+//! What this process counts, and the page of it that Prometheus reads.
+//!
+//! There is one for the process, as that is what is scraped: servers and stores count into it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use trainyard_base::prometheus::{Histogram, Kind, Page};
+
+// The model server counts its own requests, by other labels: names say whose they are.
+const REQUESTS: &str = "tracking_http_requests_total";
+const SECONDS: &str = "tracking_http_request_duration_seconds";
+const CONNECTIONS: &str = "tracking_http_connections";
+
+/// Upper bounds in seconds, from an in-memory lookup to a client's timeout.
+const BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// The numbers of this process.
+pub(crate) static METRICS: Metrics = Metrics {
+    connections: AtomicUsize::new(0),
+    queued: AtomicUsize::new(0),
+    commits: AtomicU64::new(0),
+    commit_jobs: AtomicU64::new(0),
+    requests: Mutex::new(BTreeMap::new()),
+};
+
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    /// Open connections.
+    pub(crate) connections: AtomicUsize,
+    queued: AtomicUsize,
+    commits: AtomicU64,
+    commit_jobs: AtomicU64,
+    /// By method, then by route.
+    requests: Mutex<BTreeMap<&'static str, BTreeMap<String, Answers>>>,
+}
+
+#[derive(Debug)]
+struct Answers {
+    by_status: BTreeMap<u16, u64>,
+    latency: Histogram,
+}
+
+impl Metrics {
+    /// Counts one answer. Routes are the server's, so there are few.
+    pub(crate) fn answered(
+        &self,
+        method: &Method,
+        route: &str,
+        status: StatusCode,
+        elapsed: Duration,
+    ) {
+        // Counts are whole between any two operations, so a panic elsewhere is no harm.
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let routes = requests.entry(method_name(method)).or_default();
+        let answers = match routes.get_mut(route) {
+            Some(answers) => answers,
+            None => routes.entry(route.to_owned()).or_insert_with(|| Answers {
+                by_status: BTreeMap::new(),
+                latency: Histogram::new(&BUCKETS),
+            }),
+        };
+        *answers.by_status.entry(status.as_u16()).or_default() += 1;
+        answers.latency.observe(elapsed);
+    }
+
+    /// So many writes wait for the store.
+    pub(crate) fn queued(&self, writes: usize) {
+        self.queued.store(writes, Ordering::Relaxed);
+    }
+
+    /// The store is about to commit so many writes at once.
+    pub(crate) fn commits(&self, writes: usize) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.commit_jobs.fetch_add(writes as u64, Ordering::Relaxed);
+    }
+
+    /// The page.
+    pub(crate) fn page(&self) -> String {
+        let mut page = Page::new("trainyard_");
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = || {
+            requests.iter().flat_map(|(method, routes)| {
+                routes.iter().map(move |(route, answers)| {
+                    ([("method", *method), ("route", route.as_str())], answers)
+                })
+            })
+        };
+        page.head(REQUESTS, Kind::Counter, "Requests answered, by route, method and status.");
+        for ([method, route], answers) in each() {
+            for (status, count) in &answers.by_status {
+                page.sample(REQUESTS, &[method, route, ("status", &status.to_string())], count);
+            }
+        }
+        let help = "Seconds from the head of a request to the head of its answer.";
+        page.head(SECONDS, Kind::Histogram, help);
+        for (labels, answers) in each() {
+            page.histogram(SECONDS, &labels, &answers.latency);
+        }
+        let read = |number: &AtomicUsize| number.load(Ordering::Relaxed);
+        page.single(CONNECTIONS, Kind::Gauge, "Open connections.", read(&self.connections));
+        let help = "Writes that wait for the database.";
+        page.single("store_queue_depth", Kind::Gauge, help, read(&self.queued));
+        page.head("store_commit_jobs", Kind::Summary, "Writes of a commit.");
+        page.sample("store_commit_jobs_sum", &[], self.commit_jobs.load(Ordering::Relaxed));
+        page.sample("store_commit_jobs_count", &[], self.commits.load(Ordering::Relaxed));
+        page.into_text()
+    }
+}
+
+/// Labels come from a fixed set, whatever clients send.
+fn method_name(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
