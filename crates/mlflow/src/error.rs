@@ -82,6 +82,24 @@ impl fmt::Display for ErrorCode {
     }
 }
 
+/// What MLflow tells beside the code of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// An artifact that was asked for as a file is a directory.
+    Directory,
+    /// A search orders by an attribute that there is not.
+    UnknownAttribute,
+}
+
+impl Detail {
+    fn code(self) -> ErrorCode {
+        match self {
+            Self::Directory => ErrorCode::ResourceDoesNotExist,
+            Self::UnknownAttribute => ErrorCode::InvalidParameterValue,
+        }
+    }
+}
+
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -144,24 +162,6 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-}
-
-/// What MLflow tells beside the code of an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    /// An artifact that was asked for as a file is a directory.
-    Directory,
-    /// A search orders by an attribute that there is not.
-    UnknownAttribute,
-}
-
-impl Detail {
-    fn code(self) -> ErrorCode {
-        match self {
-            Self::Directory => ErrorCode::ResourceDoesNotExist,
-            Self::UnknownAttribute => ErrorCode::InvalidParameterValue,
-        }
-    }
 }
 
 impl Error {

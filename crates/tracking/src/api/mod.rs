@@ -28,9 +28,10 @@ mod routes;
 mod runs;
 mod sample;
 mod server_info;
+mod source_policy;
 mod state;
 mod truncation;
-mod version_source;
+
 mod webhooks;
 mod wire;
 

@@ -12,8 +12,8 @@ use super::error::{ApiError, Result, empty, json};
 use super::fields::Check::{AtMost, Required};
 use super::message::{Given, message};
 use super::request::Fields;
+use super::source_policy::check_source;
 use super::state::Api;
-use super::version_source::check_source;
 use super::wire::{ModelVersionWire, PageWire};
 
 /// Routes below `/api/2.0/mlflow`.
