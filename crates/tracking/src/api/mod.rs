@@ -31,7 +31,6 @@ mod server_info;
 mod source_policy;
 mod state;
 mod truncation;
-
 mod webhooks;
 mod wire;
 
