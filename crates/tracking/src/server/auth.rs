@@ -187,7 +187,7 @@ pub struct AuthFile {
     path: PathBuf,
     loaded: RwLock<Loaded>,
     login_limit: Arc<LoginLimit>,
-    checks: KeyedLock,
+    turns: KeyedLock,
     waiting: Arc<Semaphore>,
     checks: Arc<Semaphore>,
     /// Tokens with a hash are compared one after the other, and passwords do not wait for them.
@@ -212,7 +212,7 @@ impl AuthFile {
             path: path.to_owned(),
             loaded: RwLock::new(loaded),
             login_limit: Arc::default(),
-            checks: KeyedLock::default(),
+            turns: KeyedLock::default(),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
             token_checks: Arc::new(Semaphore::new(1)),
@@ -261,7 +261,7 @@ impl AuthFile {
         if let Some(verdict) = state.known(&digest) {
             return verdict;
         }
-        let turn = self.checks.lock(digest).await;
+        let turn = self.turns.lock(digest).await;
         // Who had the turn before may have found out.
         if let Some(verdict) = state.known(&digest) {
             return verdict;

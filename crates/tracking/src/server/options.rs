@@ -16,7 +16,7 @@ use crate::api::{HostPolicy, JSON_BYTES_MAX};
 #[async_trait]
 pub trait Authorize: Send + Sync {
     /// `Err` is the answer that the client gets instead. Never asked for `/health` and `/version`.
-    async fn check(&self, request: &Parts) -> std::result::Result<(), Box<Response>>;
+    async fn check(&self, request: &Parts) -> Result<(), Box<Response>>;
 }
 
 /// Connections open at once, unless somebody says otherwise: a few hundred training jobs with a pool
