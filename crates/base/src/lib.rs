@@ -4,7 +4,7 @@
 //! - [`memory`]: what this process may still take, by the machine and by its control groups;
 //! - [`budget`]: bytes that all requests together may hold;
 //! - [`file`]: files that are replaced as a whole and stay, and [`temporary`]: folders that do not;
-//! - [`json`]: JSON as Python reads and writes it;
+//! - [`json`]: JSON as Python reads it;
 //! - [`prometheus`]: counters, and the page of them;
 //! - [`media_type`]: what a file is, by its name;
 //! - [`words`]: what one room writes and another reads.

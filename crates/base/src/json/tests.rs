@@ -1,4 +1,4 @@
-//! JSON of every form, and random one.
+//! JSON of every form, and random texts.
 
 use proptest::prelude::*;
 
