@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::{FromRequestParts, Path, Request, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::StreamExt as _;
 use http::request::Parts;
@@ -74,8 +74,8 @@ impl FromRequestParts<Api> for ProxiedPath {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Response> {
         let Path(raw) = Path::<String>::from_request_parts(parts, api)
             .await
-            .map_err(|no| no.into_response())?;
-        proxied_path(api, &raw).map(Self).map_err(|error| error.into_response())
+            .map_err(IntoResponse::into_response)?;
+        proxied_path(api, &raw).map(Self).map_err(IntoResponse::into_response)
     }
 }
 
