@@ -11,12 +11,10 @@ use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::{Tracking, VersionId, entities::ModelVersion};
 use trainyard_signature::model::InputExample;
 
-use crate::container;
-use crate::deploy_config::RuntimeName;
 use crate::event::{Event, Step, Watcher};
 use crate::folder::input_example;
 use crate::promote::PRODUCTION;
-use crate::{Error, Project, Result};
+use crate::{Error, Project, Result, workload};
 
 /// What a release did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -161,22 +159,19 @@ fn release_spec(
     example: Option<InputExample>,
 ) -> Result<ReleaseSpec> {
     let config = &project.config.deploy;
-    let mut spec = ReleaseSpec::new(program);
-    // With -v its log says what it loaded, which is what one looks for when something is wrong.
-    spec.args =
-        ["-v", "serve", "--host", "127.0.0.1", "--port", "{port}"].map(str::to_owned).to_vec();
-    spec.env = vec![
-        ("MLFLOW_TRACKING_URI".to_owned(), project.tracking_uri.clone()),
-        ("MODEL_NAME".to_owned(), version.name.clone()),
-        ("MODEL_STAGE".to_owned(), PRODUCTION.to_owned()),
-        ("TRAINYARD_PREDICTION_LOG".to_owned(), project.prediction_log().display().to_string()),
+    let mut spec = workload::release(project, program)?;
+    let log = project.prediction_log().display().to_string();
+    let told = [
+        ("MLFLOW_TRACKING_URI", project.tracking_uri.clone()),
+        ("MODEL_NAME", version.name.clone()),
+        ("MODEL_STAGE", PRODUCTION.to_owned()),
+        ("TRAINYARD_PREDICTION_LOG", log),
     ];
+    spec.env.extend(told.map(|(name, value)| (name.to_owned(), value)));
     // By this the instance knows what it is asked for the release alone, and does not log that. It is new
     // with every release, so that nobody else can keep requests out of the log.
     let probe_id = format!("probe-{}", uuid::Uuid::new_v4().simple());
     spec.env.push((PROBE_ID_VARIABLE.to_owned(), probe_id.clone()));
-    // An embedded store keeps its artifacts beside the project.
-    spec.working_dir = Some(project.folder.clone());
     spec.port_env = None;
     spec.deadline = config.deadline;
     spec.drain_limit = config.drain;
@@ -192,8 +187,5 @@ fn release_spec(
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.clone()))
         .collect();
-    if config.runtime == RuntimeName::Docker {
-        container::put_in(project, &mut spec)?;
-    }
     Ok(spec)
 }

@@ -33,9 +33,14 @@ impl ProjectArguments {
         open(&self.folder, self.tracking.tracking_uri.as_deref())
     }
 
+    /// The project alone: what is done to a deployment needs no registry.
+    pub(crate) fn open_project(&self) -> Result<Project, Failure> {
+        Ok(Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?)
+    }
+
     /// The same for those who show the store to others.
     pub(crate) fn open_shared(&self) -> Result<(Project, Shared), Failure> {
-        let project = Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?;
+        let project = self.open_project()?;
         let tracking = project.shared_tracking()?;
         Ok((project, tracking))
     }
