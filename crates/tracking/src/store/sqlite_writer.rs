@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use super::condition::{Condition, copy};
 use super::database::{Connection, Dialect, Row, Value};
 use super::sqlite_connection::SqliteConnection;
-use crate::metrics::METRICS;
 use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 use crate::metrics::METRICS;
 
 /// Jobs in one commit: bounds how long the first of them waits for the last.
