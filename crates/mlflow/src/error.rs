@@ -174,7 +174,7 @@ impl Advise for Error {
             Self::UnexpectedAnswer { .. } => {
                 Advice::environment("does MLFLOW_TRACKING_URI point at an MLflow server?")
             }
-            Self::Api { code, .. } => match code {
+            Self::Api { .. } | Self::Detailed { .. } => match self.code() {
                 ErrorCode::ResourceDoesNotExist => {
                     Advice::input("the tracking pages (`trainyard server`) list what is there")
                 }
@@ -184,7 +184,7 @@ impl Advise for Error {
                      MLFLOW_TRACKING_TOKEN",
                     )
                 }
-                code => fault(*code).into(),
+                code => fault(code).into(),
             },
             Self::Store { code, .. } => fault(*code).into(),
             Self::BadFile { .. } => Fault::Input.into(),

@@ -43,7 +43,7 @@ impl Advise for Error {
     fn advice(&self) -> Advice {
         match self {
             // A folder that lacks a file of a model, or whose files may not be read: another one was meant.
-            Self::File { .. } | Self::Invalid(_) | Self::Io { .. } => Fault::Input,
+            Self::File { .. } | Self::Schema(_) | Self::Data(_) | Self::Io { .. } => Fault::Input,
             Self::Internal(_) => Fault::Program,
         }
         .into()

@@ -141,7 +141,7 @@ impl Crate {
     }
 
     /// A path as it is written in a module, from the root of the crate; nothing where it leads out of it.
-    fn from_root(&self, module: &Module, path: &[String]) -> Option<Vec<String>> {
+    fn rooted(&self, module: &Module, path: &[String]) -> Option<Vec<String>> {
         let (first, rest) = path.split_first()?;
         let mut at = match first.as_str() {
             "crate" => Vec::new(),
@@ -157,7 +157,7 @@ impl Crate {
                     if taken.first() == Some(first) {
                         return None;
                     }
-                    self.from_root(module, taken)?
+                    self.rooted(module, taken)?
                 }
             }
         };
@@ -176,17 +176,17 @@ impl Crate {
         let length = (0..=path.len()).rev().find(|end| self.0.contains_key(&path[..*end]))?;
         let (module, said) = self.0.get_key_value(&path[..length])?;
         let rest = &path[length..];
-        let Some(name) = rest.first() else { return None };
+        let name = rest.first()?;
         if said.own.contains(name) || depth == 0 {
             return Some(module);
         }
         if let Some(taken) = said.taken.get(name) {
-            let mut further = self.from_root(module, taken)?;
+            let mut further = self.rooted(module, taken)?;
             further.extend_from_slice(&rest[1..]);
             return self.home(&further, depth - 1);
         }
         let through = said.globs.iter().find_map(|glob| {
-            let mut further = self.from_root(module, glob)?;
+            let mut further = self.rooted(module, glob)?;
             further.extend_from_slice(rest);
             self.home(&further, depth - 1)
         });
@@ -200,7 +200,7 @@ impl Crate {
             let from = arrows.entry(module).or_default();
             let code = said.paths.iter().filter(|path| path.len() > 1);
             for path in said.taken.values().chain(code) {
-                let Some(path) = self.from_root(module, path) else { continue };
+                let Some(path) = self.rooted(module, path) else { continue };
                 if let Some(home) = self.home(&path, 8)
                     && home != module
                 {

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, fill, free_address};
 use super::procfs::{ProcessFacts, facts, find_by_environment, to_pid};
 use crate::error::{Error, Result};
-use crate::state::file::{open_log, tail};
+use crate::state::file::{self, open_log};
 use crate::state::instances::log_path;
 use crate::workload::{ProcessSpec, RuntimeKind};
 
@@ -109,7 +109,7 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>> {
-        tail(&instance.log_path, tail)
+        file::tail(&instance.log_path, tail)
     }
 
     async fn stop(&self, instance: &Instance, grace: Duration) -> Result<()> {
