@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
@@ -12,7 +12,7 @@ use trainyard_mlflow::{
 };
 use trainyard_tracking::{OpenOptions, open};
 
-static STORE: LazyLock<Arc<dyn Tracking>> =
+static STORE: LazyLock<Tracking> =
     LazyLock::new(|| open("sqlite://", OpenOptions::default()).expect("a store in memory"));
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
@@ -30,7 +30,8 @@ fuzz_target!(|text: &str| {
         let experiment_ids = vec!["0".to_owned()];
         check(
             STORE
-                .search_runs(SearchRuns {
+                .runs
+                .search(SearchRuns {
                     experiment_ids: experiment_ids.clone(),
                     filter: filter(),
                     order_by: order_by.clone(),
@@ -40,7 +41,8 @@ fuzz_target!(|text: &str| {
         );
         check(
             STORE
-                .search_experiments(SearchExperiments {
+                .experiments
+                .search(SearchExperiments {
                     filter: filter(),
                     order_by: order_by.clone(),
                     ..SearchExperiments::default()
@@ -49,7 +51,8 @@ fuzz_target!(|text: &str| {
         );
         check(
             STORE
-                .search_registered_models(SearchRegisteredModels {
+                .registered_models
+                .search(SearchRegisteredModels {
                     filter: filter(),
                     order_by: order_by.clone(),
                     ..SearchRegisteredModels::default()
@@ -58,7 +61,8 @@ fuzz_target!(|text: &str| {
         );
         check(
             STORE
-                .search_model_versions(SearchModelVersions {
+                .model_versions
+                .search(SearchModelVersions {
                     filter: filter(),
                     order_by,
                     ..SearchModelVersions::default()
@@ -67,7 +71,8 @@ fuzz_target!(|text: &str| {
         );
         check(
             STORE
-                .search_logged_models(SearchLoggedModels {
+                .logged_models
+                .search(SearchLoggedModels {
                     experiment_ids,
                     filter: filter(),
                     ..SearchLoggedModels::default()

@@ -7,37 +7,32 @@
 //! A deployer may be killed at any step: the next one finds out from the gateway where traffic goes and
 //! removes everything else.
 //!
-//! Where instances run is behind [`Runtime`]: plain processes are [`ProcessRuntime`], containers
-//! [`DockerRuntime`]. A release says which by having a [`ContainerSpec`] or none.
+//! What an instance runs is its [`Workload`]: a plain process, or a container of a Docker Engine.
 
-mod bake;
-mod control;
+mod clock;
 mod deployment;
 mod error;
-mod event;
+mod exchange;
 pub mod gateway;
-mod layout;
-mod lock;
-mod manage;
+mod gateway_process;
 mod probe;
 mod release;
-pub mod runtime;
-mod spec;
-mod verify;
+mod runtime;
+mod service;
+mod state;
+mod status;
+mod stop;
+mod workload;
 
-pub use control::GatewayStatus;
 pub use deployment::Progress;
 pub use error::{Error, Result, Unhealthy};
-pub use event::{HistoryEntry, Outcome, ReleaseEvent};
-pub use lock::Holder;
-pub use manage::{
-    Health, InstanceReport, Role, ServiceStatus, history, logs, metrics, rollback, set_mode,
-    status, stop, upgrade,
-};
-pub use release::{Released, release, release_on};
-pub use runtime::docker::DockerRuntime;
-pub use runtime::process::ProcessRuntime;
-pub use runtime::{
-    HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, RuntimeKind,
-};
-pub use spec::{BakeLimits, BindMount, ContainerSpec, Network, Probe, Pull, ReleaseSpec, Service};
+pub use gateway::control::GatewayStatus;
+pub use gateway_process::{metrics, set_mode, upgrade};
+pub use probe::Probe;
+pub use release::{BakeLimits, ReleaseEvent, ReleaseSpec, Released, release, rollback};
+pub use service::Service;
+pub use state::history::{HistoryEntry, Outcome, history};
+pub use state::lock::Holder;
+pub use status::{Health, InstanceReport, Role, ServiceStatus, logs, status};
+pub use stop::stop;
+pub use workload::{BindMount, ContainerSpec, Network, ProcessSpec, Pull, RuntimeKind, Workload};

@@ -7,18 +7,55 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 
+use crate::exchange::exchange;
 use crate::gateway::REQUEST_ID;
-use crate::spec::Probe;
 
 /// Bytes of an answer that are read: more than a health report needs.
-const MAX_ANSWER: usize = 64 << 10;
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// Characters of an answer that are shown.
-const SHOWN: usize = 500;
+const SHOWN_CHARS_MAX: usize = 500;
+
+/// One request whose answer tells whether an instance works.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Probe {
+    /// `POST` for a prediction.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Sent as `Content-Type` when there is a body.
+    pub content_type: String,
+    /// The body.
+    pub body: String,
+    /// What the answer's body must contain; any 2xx answer will do when empty.
+    pub expect: String,
+    /// Sent as `X-Request-Id` unless it is empty. A model server that was told of it does not log what
+    /// nobody needs but the release; so only the release may know it.
+    #[serde(default)]
+    pub request_id: String,
+}
+
+impl Probe {
+    /// A JSON request that must be answered with 2xx.
+    pub fn post_json(path: impl Into<String>, body: impl Into<String>) -> Self {
+        Self {
+            method: "POST".to_owned(),
+            path: path.into(),
+            content_type: "application/json".to_owned(),
+            body: body.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A GET that must be answered with 2xx.
+    pub(crate) fn get(path: &str) -> Self {
+        Self { method: "GET".to_owned(), path: path.to_owned(), ..Self::default() }
+    }
+}
 
 /// What a probe got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +89,7 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status { status, body } => {
-                let shown: String = body.trim().chars().take(SHOWN).collect();
+                let shown: String = body.trim().chars().take(SHOWN_CHARS_MAX).collect();
                 write!(f, "{status}")?;
                 if shown.is_empty() { Ok(()) } else { write!(f, ": {shown}") }
             }
@@ -64,16 +101,39 @@ impl fmt::Display for Answer {
     }
 }
 
+/// What an instance's health check says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// It is well.
+    Well,
+    /// It answers that it is not.
+    Sick(String),
+    /// Nothing came back.
+    Nothing(String),
+    /// Nobody listens there at all.
+    Gone(String),
+}
+
+/// Asks an instance for its health.
+pub(crate) async fn look(address: SocketAddr, health_path: &str, limit: Duration) -> Look {
+    match ask(address, &Probe::get(health_path), limit).await {
+        Answer::Status { status, .. } if (200..300).contains(&status) => Look::Well,
+        answer @ Answer::Status { .. } => Look::Sick(answer.to_string()),
+        answer @ (Answer::Refused | Answer::Unreachable) => Look::Gone(answer.to_string()),
+        answer @ (Answer::Timeout(_) | Answer::Broken(_)) => Look::Nothing(answer.to_string()),
+    }
+}
+
 /// Sends the probe once.
 pub(crate) async fn ask(address: SocketAddr, probe: &Probe, limit: Duration) -> Answer {
-    match tokio::time::timeout(limit, exchange(address, probe)).await {
+    match tokio::time::timeout(limit, send(address, probe)).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(reason)) => Answer::Broken(reason),
         Err(_elapsed) => Answer::Timeout(limit),
     }
 }
 
-async fn exchange(address: SocketAddr, probe: &Probe) -> Result<Answer, String> {
+async fn send(address: SocketAddr, probe: &Probe) -> Result<Answer, String> {
     let stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
@@ -85,9 +145,6 @@ async fn exchange(address: SocketAddr, probe: &Probe) -> Result<Answer, String> 
         }
         Err(error) => return Err(error.to_string()),
     };
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| error.to_string())?;
     let mut request = Request::builder()
         .method(probe.method.as_str())
         .uri(&probe.path)
@@ -102,23 +159,7 @@ async fn exchange(address: SocketAddr, probe: &Probe) -> Result<Answer, String> 
     let request = request
         .body(Full::new(Bytes::from(probe.body.clone())))
         .map_err(|error| format!("the probe is no valid request: {error}"))?;
-    let talk = async {
-        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), MAX_ANSWER)
-            .collect()
-            .await
-            .map_err(|error| format!("{status}, then {error}"))?
-            .to_bytes();
-        Ok(Answer::Status { status, body: String::from_utf8_lossy(&body).into_owned() })
-    };
-    // The connection must be driven while the answer is awaited, and ends with it.
-    tokio::pin!(talk);
-    tokio::select! {
-        answer = &mut talk => answer,
-        ended = connection => match ended {
-            Ok(()) => talk.await,
-            Err(error) => Err(error.to_string()),
-        },
-    }
+    let answer = exchange(stream, request, ANSWER_BYTES_MAX).await?;
+    let body = String::from_utf8_lossy(answer.body()).into_owned();
+    Ok(Answer::Status { status: answer.status().as_u16(), body })
 }

@@ -1,8 +1,10 @@
 //! MLflow's contract: what every other room and every MLflow client agrees on.
 //!
 //! - [`entities`]: experiments, runs, logged models, registered models, as they travel as JSON;
-//! - [`Tracking`]: what a tracking server and registry does, as one trait. The SQL store and the
-//!   REST client both implement it, so nothing else in the program asks which one it talks to;
+//! - [`Tracking`]: what a tracking server and registry does, with a member and a file for each resource:
+//!   [`Experiments`], [`Runs`], [`LoggedModels`], [`RegisteredModels`], [`ModelVersions`],
+//!   [`artifacts`]. The SQL store and the REST client both implement them, so nothing else in the
+//!   program asks which one it talks to;
 //! - [`resolve`]: which version and folder a model URI means, and fetching it;
 //! - [`secrets`]: credentials out of text that somebody will read;
 //! - [`uri`]: `models:/`, `runs:/`, `mlflow-artifacts:/` and tracking URIs;
@@ -12,15 +14,27 @@ pub mod artifacts;
 pub mod client;
 pub mod entities;
 mod error;
+mod experiments;
+mod ids;
+mod logged_models;
 pub mod metadata_hosts;
+mod model_versions;
+mod page;
+mod registered_models;
 pub mod resolve;
+mod runs;
 pub mod secrets;
 mod tracking;
 pub mod uri;
 
 pub use error::{Error, ErrorCode, Result};
-pub use tracking::{
-    CreateLoggedModel, CreateModelVersion, CreateRun, LogBatch, MetricHistoryPage, Page,
-    SearchExperiments, SearchLoggedModels, SearchModelVersions, SearchRegisteredModels, SearchRuns,
-    Tracking, UpdateRun,
+pub use experiments::{Experiments, SearchExperiments};
+pub use ids::{AliasId, VersionId};
+pub use logged_models::{
+    CreateLoggedModel, DatasetFilter, LoggedModels, OrderLoggedModels, SearchLoggedModels,
 };
+pub use model_versions::{CreateModelVersion, ModelVersions, SearchModelVersions};
+pub use page::Page;
+pub use registered_models::{RegisteredModels, SearchRegisteredModels};
+pub use runs::{CreateRun, LogBatch, MetricHistoryPage, Runs, SearchRuns, UpdateRun};
+pub use tracking::Tracking;

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::entities::{ModelVersion, RegisteredModel};
 use crate::uri::{self, ModelUri};
-use crate::{Error, ErrorCode, Result, SearchLoggedModels, Tracking, artifacts};
+use crate::{
+    AliasId, Error, ErrorCode, Result, SearchLoggedModels, Tracking, VersionId, artifacts,
+};
 
 /// Registered sources may point at each other (`models:/m-…` behind a version); this many steps
 /// are followed.
@@ -26,22 +28,23 @@ pub struct ResolvedModel {
 }
 
 /// Asks the registry what `uri` means.
-pub async fn resolve(tracking: &dyn Tracking, uri: &ModelUri) -> Result<ResolvedModel> {
+pub async fn resolve(tracking: &Tracking, uri: &ModelUri) -> Result<ResolvedModel> {
     let mut resolved = match uri {
         ModelUri::Alias { name, alias } => {
-            let version = match tracking.get_model_version_by_alias(name, alias).await {
+            let id = AliasId { name, alias };
+            let version = match tracking.registered_models.get_by_alias(id).await {
                 Ok(version) => version,
-                Err(error) => return Err(unknown_alias(tracking, name, alias, error).await),
+                Err(error) => return Err(unknown_alias(tracking, id, error).await),
             };
             of_version(tracking, version, Some(alias.clone())).await?
         }
         ModelUri::Version { name, version } => {
-            let version = tracking.get_model_version(name, version).await?;
+            let version = tracking.model_versions.get(VersionId { name, version }).await?;
             of_version(tracking, version, None).await?
         }
         ModelUri::Stage { name, stage } => resolve_stage(tracking, name, stage).await?,
         ModelUri::Latest { name } => {
-            let versions = tracking.get_latest_versions(name, &[]).await?;
+            let versions = tracking.registered_models.get_latest_versions(name, &[]).await?;
             let version = highest(versions).ok_or_else(|| {
                 Error::not_found(format!("the registered model {name:?} has no versions"))
             })?;
@@ -63,18 +66,15 @@ pub async fn resolve(tracking: &dyn Tracking, uri: &ModelUri) -> Result<Resolved
 
 /// The version that a stage means: the alias of that name, exactly; else the alias that differs
 /// only in case; else the latest version in the (deprecated) stage.
-pub async fn resolve_stage(
-    tracking: &dyn Tracking,
-    name: &str,
-    stage: &str,
-) -> Result<ResolvedModel> {
-    let model = tracking.get_registered_model(name).await?;
+pub async fn resolve_stage(tracking: &Tracking, name: &str, stage: &str) -> Result<ResolvedModel> {
+    let model = tracking.registered_models.get(name).await?;
     let exact = model.aliases.iter().find(|alias| alias.alias == stage);
     let lowered = stage.to_lowercase();
     let alias =
         exact.or_else(|| model.aliases.iter().find(|alias| alias.alias.to_lowercase() == lowered));
     if let Some(alias) = alias {
-        let version = tracking.get_model_version(name, &alias.version).await?;
+        let version =
+            tracking.model_versions.get(VersionId { name, version: &alias.version }).await?;
         let mut resolved = of_version(tracking, version, Some(alias.alias.clone())).await?;
         follow(tracking, &mut resolved).await?;
         return Ok(resolved);
@@ -82,7 +82,8 @@ pub async fn resolve_stage(
     let known = ["None", "Staging", "Production", "Archived"];
     let legacy = known.into_iter().find(|known| known.to_lowercase() == lowered);
     if let Some(legacy) = legacy {
-        let versions = tracking.get_latest_versions(name, &[legacy.to_owned()]).await?;
+        let versions =
+            tracking.registered_models.get_latest_versions(name, &[legacy.to_owned()]).await?;
         if let Some(version) = highest(versions) {
             let mut resolved = of_version(tracking, version, Some(legacy.to_owned())).await?;
             follow(tracking, &mut resolved).await?;
@@ -96,11 +97,12 @@ pub async fn resolve_stage(
 }
 
 /// "No such alias" is a 400 on the wire; here it is "not found", with the aliases there are.
-async fn unknown_alias(tracking: &dyn Tracking, name: &str, alias: &str, error: Error) -> Error {
+async fn unknown_alias(tracking: &Tracking, id: AliasId<'_>, error: Error) -> Error {
+    let AliasId { name, alias } = id;
     if error.code() != ErrorCode::InvalidParameterValue {
         return error;
     }
-    match tracking.get_registered_model(name).await {
+    match tracking.registered_models.get(name).await {
         Ok(model) if model.aliases.iter().all(|known| known.alias != alias) => Error::not_found(
             format!("the registered model {name:?} has no alias {alias:?}; {}", aliases_of(&model)),
         ),
@@ -118,15 +120,11 @@ fn aliases_of(model: &RegisteredModel) -> String {
 }
 
 /// Copies the model's folder to `target` (created) and returns the number of files.
-pub async fn fetch(
-    tracking: &dyn Tracking,
-    resolved: &ResolvedModel,
-    target: &Path,
-) -> Result<usize> {
+pub async fn fetch(tracking: &Tracking, resolved: &ResolvedModel, target: &Path) -> Result<usize> {
     let root = &resolved.artifact_uri;
     let files = match uri::local_path(root)? {
         Some(folder) => fetch_local(folder, target).await?,
-        None => artifacts::download_tree(tracking, root, target).await?,
+        None => artifacts::download_tree(&*tracking.artifacts, root, target).await?,
     };
     if files == 0 {
         return Err(Error::not_found(format!(
@@ -143,13 +141,16 @@ async fn fetch_local(folder: PathBuf, target: &Path) -> Result<usize> {
 }
 
 /// Replaces `models:/m-…` and `runs:/…` as artifact URI by what they mean.
-async fn follow(tracking: &dyn Tracking, resolved: &mut ResolvedModel) -> Result<()> {
+async fn follow(tracking: &Tracking, resolved: &mut ResolvedModel) -> Result<()> {
     for _step in 0..STEPS_MAX {
         let next = match resolved.artifact_uri.parse()? {
             ModelUri::LoggedModel { model_id } => of_logged_model(tracking, &model_id).await?,
             ModelUri::Run { run_id, path } => of_run(tracking, &run_id, &path).await?,
             ModelUri::Version { name, version } => {
-                let uri = tracking.get_model_version_download_uri(&name, &version).await?;
+                let uri = tracking
+                    .model_versions
+                    .download_uri(VersionId { name: &name, version: &version })
+                    .await?;
                 ResolvedModel { artifact_uri: uri, ..ResolvedModel::default() }
             }
             _ => return Ok(()),
@@ -165,12 +166,11 @@ async fn follow(tracking: &dyn Tracking, resolved: &mut ResolvedModel) -> Result
 }
 
 async fn of_version(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     version: ModelVersion,
     alias: Option<String>,
 ) -> Result<ResolvedModel> {
-    let artifact_uri =
-        tracking.get_model_version_download_uri(&version.name, &version.version).await?;
+    let artifact_uri = tracking.model_versions.download_uri(version.id()).await?;
     let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     // Upstream's registry keeps the logged model's id only in the source.
     let of_source = match version.source.parse() {
@@ -187,8 +187,8 @@ async fn of_version(
     })
 }
 
-async fn of_logged_model(tracking: &dyn Tracking, model_id: &str) -> Result<ResolvedModel> {
-    let info = tracking.get_logged_model(model_id).await?.info;
+async fn of_logged_model(tracking: &Tracking, model_id: &str) -> Result<ResolvedModel> {
+    let info = tracking.logged_models.get(model_id).await?.info;
     Ok(ResolvedModel {
         run_id: info.source_run_id.filter(|run_id| !run_id.is_empty()),
         model_id: Some(info.model_id),
@@ -198,12 +198,13 @@ async fn of_logged_model(tracking: &dyn Tracking, model_id: &str) -> Result<Reso
 }
 
 /// Since MLflow 3 a run's models lie outside of its artifacts; before, inside. Both are tried.
-async fn of_run(tracking: &dyn Tracking, run_id: &str, path: &str) -> Result<ResolvedModel> {
-    let run = tracking.get_run(run_id).await?;
-    let files = tracking.list_artifacts(&run.info.artifact_uri, path).await?;
+async fn of_run(tracking: &Tracking, run_id: &str, path: &str) -> Result<ResolvedModel> {
+    let run = tracking.runs.get(run_id).await?;
+    let files = tracking.artifacts.list(&run.info.artifact_uri, path).await?;
     if files.is_empty() {
         let models = tracking
-            .search_logged_models(SearchLoggedModels {
+            .logged_models
+            .search(SearchLoggedModels {
                 experiment_ids: vec![run.info.experiment_id.clone()],
                 // A run id has no quotes; the path is compared below, so that it needs no quoting.
                 filter: format!("source_run_id = '{}'", run.info.run_id),

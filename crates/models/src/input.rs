@@ -39,6 +39,14 @@ pub(crate) fn is_place(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Refuses an input that is not as wide as the model.
+pub(crate) fn check_width(given: usize, taken: usize) -> Result<()> {
+    if given == taken {
+        return Ok(());
+    }
+    Err(Error::Input(format!("the model takes {taken} columns, the input has {given}")))
+}
+
 fn has_lists(batch: &RecordBatch) -> bool {
     batch.columns().iter().any(|column| column.data_type().is_nested())
 }

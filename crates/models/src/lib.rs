@@ -10,6 +10,7 @@ mod numeric;
 pub mod onnx;
 mod predictor;
 mod python;
+mod refusal;
 mod sklearn;
 pub mod tree;
 mod xgboost;
@@ -22,3 +23,4 @@ mod tests;
 
 pub use load::{Format, LoadedModel, load, load_bytes};
 pub use predictor::{Error, Prediction, Predictor, Result};
+pub use sklearn::estimators_table;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use trainyard_signature::model::{Flavors, MlModel, read_file};
+use trainyard_signature::model::{DataType, Flavors, MlModel, Schema, read_file};
 
 use crate::lightgbm::LightgbmModel;
 use crate::onnx::OnnxModel;
@@ -11,7 +11,7 @@ use crate::xgboost::XgboostModel;
 use crate::{Error, Predictor, Result};
 
 /// Bytes of one model file. The largest forests people serve are a few gigabytes in memory.
-const MAX_FILE_BYTES: u64 = 2 << 30;
+const FILE_BYTES_MAX: u64 = 2 << 30;
 
 /// A model folder in memory.
 #[derive(Debug)]
@@ -26,7 +26,28 @@ pub struct LoadedModel {
 pub fn load(folder: &Path) -> Result<LoadedModel> {
     let mlmodel = MlModel::read(folder)?;
     let predictor = predictor(folder, &mlmodel.flavors)?;
+    if !predictor.takes_text() {
+        check_numbers(&mlmodel)?;
+    }
     Ok(LoadedModel { mlmodel, predictor })
+}
+
+/// Refuses a signature that promises text to a model of numbers: each request would be refused.
+fn check_numbers(mlmodel: &MlModel) -> Result<()> {
+    let inputs = mlmodel.signature.as_ref().and_then(|signature| signature.inputs.as_ref());
+    let columns = inputs.and_then(Schema::columns).unwrap_or_default();
+    let text =
+        columns.iter().find(|column| column.required && column.data_type == DataType::String);
+    text.map_or(Ok(()), |text| {
+        Err(Error::Unsupported {
+            what: format!(
+                "the text of column {:?} for an estimator that takes numbers",
+                text.name.as_deref().unwrap_or_default()
+            ),
+            hint: "encode it in the model's own pipeline, or serve the model with Python workers"
+                .to_owned(),
+        })
+    })
 }
 
 /// What a model file is.
@@ -91,9 +112,9 @@ fn object(folder: &Path, file: &str, predict_fn: &str) -> Result<Box<dyn Predict
     Ok(Box::new(SklearnModel::new(heap.value(root), predict_fn)?))
 }
 
-/// Reads a file of the folder, which must lie within it and within [`MAX_FILE_BYTES`].
+/// Reads a file of the folder, which must lie within it and within [`FILE_BYTES_MAX`].
 fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
-    let bytes = read_file(folder, name, MAX_FILE_BYTES)?;
+    let bytes = read_file(folder, name, FILE_BYTES_MAX)?;
     bytes.ok_or_else(|| Error::Malformed {
         file: name.to_owned(),
         reason: "the model folder has no such file".to_owned(),

@@ -62,6 +62,11 @@ pub trait Predictor: Send + Sync + fmt::Debug {
     /// Predicts every row of `input`, whose columns are those of the signature, in its order.
     fn predict(&self, input: &RecordBatch) -> Result<Prediction>;
 
+    /// Whether it may take columns of text; `false` where it is known to take numbers alone.
+    fn takes_text(&self) -> bool {
+        true
+    }
+
     /// Bytes held in memory, roughly; for limits and `/health`.
     fn size_bytes(&self) -> usize;
 }

@@ -1,4 +1,7 @@
 //! Bodies with a clock: a request's must come on, and an answer's keeps its connection busy.
+//!
+//! A request's body also knows whose turn it is. As long as the client owes bytes, nobody who waits for the
+//! answer can blame whoever is to give it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -36,6 +39,10 @@ pub struct Paced {
     /// Made when the first wait begins: most bodies are there with their head.
     clock: Option<Clock>,
     bytes: u64,
+    /// When the last part came; the head is one.
+    last: Instant,
+    /// More was asked for, and the client has not sent it yet.
+    is_owed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +70,12 @@ struct Clock {
 
 impl Paced {
     pub(crate) fn new(incoming: Incoming, pace: Pace) -> Self {
-        Self { incoming, pace, clock: None, bytes: 0 }
+        Self { incoming, pace, clock: None, bytes: 0, last: Instant::now(), is_owed: false }
+    }
+
+    /// Since when whoever reads it has had all that there is; `None` while the client owes more.
+    pub fn up_to_date_since(&self) -> Option<std::time::Instant> {
+        (!self.is_owed).then(|| self.last.into_std())
     }
 
     /// Ready when the time for what came is over.
@@ -94,15 +106,20 @@ impl Body for Paced {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, PacedError>>> {
         let me = self.get_mut();
-        match Pin::new(&mut me.incoming).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                me.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                Poll::Ready(Some(Ok(frame)))
+        let frame = Pin::new(&mut me.incoming).poll_frame(cx);
+        let frame = match frame {
+            Poll::Pending => {
+                me.is_owed = true;
+                std::task::ready!(me.poll_late(cx).map(|error| Some(Err(error))))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(PacedError::Broken(error)))),
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => me.poll_late(cx).map(|error| Some(Err(error))),
+            Poll::Ready(frame) => frame.map(|frame| frame.map_err(PacedError::Broken)),
+        };
+        me.is_owed = false;
+        me.last = Instant::now();
+        if let Some(Ok(frame)) = &frame {
+            me.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

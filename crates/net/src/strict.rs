@@ -2,9 +2,9 @@
 //! with a bare line feed, a length beside an encoding, and the same length said twice. Each is harmless
 //! to us, but a sign of somebody who wants two programs to read one request in two ways.
 //!
-//! What is refused is spoilt on its way, so that the parser answers it as any other malformed head. To
-//! find where heads begin, bodies are counted by the same rules; where they are malformed the parser
-//! ends the connection, and there is nothing more to watch.
+//! What is refused is spoilt on its way, so that the parser refuses it at once as any other malformed head
+//! or body. To find where heads begin, bodies are counted by the same rules; where they are malformed the
+//! parser ends the connection, and there is nothing more to watch.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -49,8 +49,8 @@ enum Place {
     /// The line break after a chunk.
     ChunkEnd,
     Trailers,
-    /// Refused.
-    Spoilt,
+    /// Refused; all that follows becomes this byte.
+    Spoilt(u8),
     /// No requests, or none that the parser will still read.
     Unwatched,
 }
@@ -75,8 +75,8 @@ impl Watch {
         while !bytes.is_empty() {
             let taken = match &mut self.place {
                 Place::Unwatched => return,
-                Place::Spoilt => {
-                    bytes.fill(b'\n');
+                Place::Spoilt(with) => {
+                    bytes.fill(*with);
                     return;
                 }
                 Place::Body(left) | Place::Chunk(left) => {
@@ -121,14 +121,16 @@ impl Watch {
             Next::Stay => {}
             Next::Go(place) => self.place = place,
             Next::Spoil => {
-                // No head has a NUL; the empty line lets the parser look at once.
+                // In a head, the empty line lets the parser look at once. After a body it looks at each
+                // byte, and a carriage return is never followed by another.
+                let with = if matches!(self.place, Place::Trailers) { b'\r' } else { b'\n' };
                 match line {
-                    [.., nul, first, second] => {
-                        (*nul, *first, *second) = (0, b'\n', b'\n');
-                    }
+                    // Neither has a NUL.
+                    [.., nul, first, second] => (*nul, *first, *second) = (0, with, with),
+                    short if with == b'\r' => short.fill(with),
                     short => short.fill(0),
                 }
-                self.place = Place::Spoilt;
+                self.place = Place::Spoilt(with);
             }
         }
     }
@@ -289,6 +291,17 @@ mod tests {
                 let spoilt = seen(bytes.as_bytes()).unwrap_or_else(|| panic!("{bytes:?} passed"));
                 assert!(spoilt.contains(&0), "{spoilt:?}");
             }
+        }
+    }
+
+    #[test]
+    fn trailers_are_spoilt_so_that_nobody_waits_for_their_end() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+        // A line that is empty has no room for both carriage returns: whatever comes next is the second.
+        for trailers in ["a: b\n", "a: b\n\r\n", "a: b\r\n\n\r\n"] {
+            let spoilt = seen(format!("{head}{trailers}").as_bytes()).unwrap();
+            let tail = spoilt.strip_prefix(head.as_bytes()).unwrap();
+            assert!(tail.ends_with(b"\r\r"), "{tail:?}");
         }
     }
 

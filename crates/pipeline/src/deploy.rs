@@ -8,15 +8,13 @@ use serde::Serialize;
 use trainyard_base::words::PROBE_ID_VARIABLE;
 use trainyard_deploy::{Outcome, Probe, ReleaseSpec, Service};
 use trainyard_mlflow::resolve::{self, ResolvedModel};
-use trainyard_mlflow::{Tracking, entities::ModelVersion};
+use trainyard_mlflow::{Tracking, VersionId, entities::ModelVersion};
 use trainyard_signature::model::InputExample;
 
-use crate::container;
-use crate::deploy_config::RuntimeName;
 use crate::event::{Event, Step, Watcher};
 use crate::folder::input_example;
 use crate::promote::PRODUCTION;
-use crate::{Error, Project, Result};
+use crate::{Error, Project, Result, workload};
 
 /// What a release did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -62,7 +60,7 @@ pub fn service(project: &Project) -> Service {
 /// Releases the version labelled `Production`. `program` is the binary that serves.
 pub async fn deploy(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
@@ -90,7 +88,7 @@ pub async fn deploy(
 /// it: the alias says what is served, so going back means moving it.
 pub async fn rollback(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
@@ -107,13 +105,13 @@ pub async fn rollback(
             what: format!("{name} has no earlier release than version {}", current.version),
             hint: "`trainyard promote --version N` labels any version".to_owned(),
         })?;
-    tracking.set_registered_model_alias(name, PRODUCTION, previous).await?;
+    tracking.registered_models.set_alias(VersionId { name, version: previous }, PRODUCTION).await?;
     deploy(project, tracking, program, watcher).await
 }
 
 async fn release(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
@@ -138,7 +136,7 @@ async fn release(
 
 /// The version labelled `Production`.
 pub(crate) async fn in_production(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     name: &str,
 ) -> Result<(ResolvedModel, ModelVersion)> {
     let missing = || Error::Missing {
@@ -161,22 +159,19 @@ fn release_spec(
     example: Option<InputExample>,
 ) -> Result<ReleaseSpec> {
     let config = &project.config.deploy;
-    let mut spec = ReleaseSpec::new(program);
-    // With -v its log says what it loaded, which is what one looks for when something is wrong.
-    spec.args =
-        ["-v", "serve", "--host", "127.0.0.1", "--port", "{port}"].map(str::to_owned).to_vec();
-    spec.env = vec![
-        ("MLFLOW_TRACKING_URI".to_owned(), project.tracking_uri.clone()),
-        ("MODEL_NAME".to_owned(), version.name.clone()),
-        ("MODEL_STAGE".to_owned(), PRODUCTION.to_owned()),
-        ("TRAINYARD_PREDICTION_LOG".to_owned(), project.prediction_log().display().to_string()),
+    let mut spec = workload::release(project, program)?;
+    let log = project.prediction_log().display().to_string();
+    let told = [
+        ("MLFLOW_TRACKING_URI", project.tracking_uri.clone()),
+        ("MODEL_NAME", version.name.clone()),
+        ("MODEL_STAGE", PRODUCTION.to_owned()),
+        ("TRAINYARD_PREDICTION_LOG", log),
     ];
+    spec.env.extend(told.map(|(name, value)| (name.to_owned(), value)));
     // By this the instance knows what it is asked for the release alone, and does not log that. It is new
     // with every release, so that nobody else can keep requests out of the log.
     let probe_id = format!("probe-{}", uuid::Uuid::new_v4().simple());
     spec.env.push((PROBE_ID_VARIABLE.to_owned(), probe_id.clone()));
-    // An embedded store keeps its artifacts beside the project.
-    spec.working_dir = Some(project.folder.clone());
     spec.port_env = None;
     spec.deadline = config.deadline;
     spec.drain_limit = config.drain;
@@ -192,8 +187,5 @@ fn release_spec(
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.clone()))
         .collect();
-    if config.runtime == RuntimeName::Docker {
-        container::put_in(project, &mut spec)?;
-    }
     Ok(spec)
 }

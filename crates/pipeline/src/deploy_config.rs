@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use trainyard_base::{duration, size};
 use trainyard_deploy::gateway::check_rule;
-use trainyard_deploy::{BakeLimits, Network, Pull};
+use trainyard_deploy::{BakeLimits, Network, Pull, RuntimeKind};
 
 /// `[deploy]`
 #[derive(Debug, Clone, Deserialize)]
@@ -50,7 +50,7 @@ pub struct Deploy {
     /// Connections of one address at a time; a proxy in front is one address.
     pub max_per_address: Option<usize>,
     /// Where instances run.
-    pub runtime: RuntimeName,
+    pub runtime: RuntimeKind,
     /// Image with this program; `runtime = "docker"` needs it.
     pub image: Option<String>,
     /// When the image is fetched: `always`, `missing`, `never`.
@@ -61,17 +61,6 @@ pub struct Deploy {
     pub memory: Option<String>,
     /// Processors of a container.
     pub cpus: Option<f64>,
-}
-
-/// Where instances run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RuntimeName {
-    /// As processes of this machine.
-    #[default]
-    Process,
-    /// As containers.
-    Docker,
 }
 
 impl Default for Deploy {
@@ -93,7 +82,7 @@ impl Default for Deploy {
             response_timeout: None,
             max_connections: None,
             max_per_address: None,
-            runtime: RuntimeName::Process,
+            runtime: RuntimeKind::Process,
             image: None,
             pull: None,
             network: None,
@@ -116,18 +105,15 @@ impl Deploy {
             ("memory", self.memory.is_some()),
             ("cpus", self.cpus.is_some()),
         ];
-        match self.runtime {
-            RuntimeName::Process => {
-                if let Some((key, _)) = container_keys.iter().find(|(_, given)| *given) {
-                    return Err(format!(
-                        "[deploy] has `{key}`, which is for containers; set runtime = \"docker\""
-                    ));
-                }
+        if self.runtime.runs_images() {
+            if self.image.is_none() {
+                let name = self.runtime.name();
+                return Err(format!("[deploy] with runtime = \"{name}\" needs `image`"));
             }
-            RuntimeName::Docker if self.image.is_none() => {
-                return Err("[deploy] with runtime = \"docker\" needs `image`".to_owned());
-            }
-            RuntimeName::Docker => {}
+        } else if let Some((key, _)) = container_keys.iter().find(|(_, given)| *given) {
+            return Err(format!(
+                "[deploy] has `{key}`, which is for containers; set runtime = \"docker\""
+            ));
         }
         if self.bake_errors_percent > 100 {
             return Err("deploy.bake_errors_percent is out of a hundred".to_owned());
@@ -172,11 +158,7 @@ impl Deploy {
 
     /// The network of a container.
     pub fn network(&self) -> Network {
-        match self.network.as_deref() {
-            None | Some("own") => Network::Own,
-            Some("host") => Network::Host,
-            Some(name) => Network::Named(name.to_owned()),
-        }
+        self.network.as_deref().map(Network::from).unwrap_or_default()
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn temporary(state: &Path) -> Result<TemporaryFolder> {
 /// Fetches the version's model; the folder goes away with the value.
 pub(crate) async fn model_folder(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     version: &ModelVersion,
 ) -> Result<TemporaryFolder> {
     let uri = ModelUri::Version { name: version.name.clone(), version: version.version.clone() };
@@ -31,7 +31,7 @@ pub(crate) async fn model_folder(
 /// The request that a server of this version must be able to answer.
 pub(crate) async fn input_example(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     version: &ModelVersion,
 ) -> Result<Option<InputExample>> {
     let folder = model_folder(project, tracking, version).await?;

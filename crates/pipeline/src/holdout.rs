@@ -14,7 +14,7 @@ use crate::{Error, Project, Result};
 /// names no data, or a model cannot be evaluated here), both are what was logged.
 pub(crate) async fn compare(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     candidate: &ModelVersion,
     production: &ModelVersion,
 ) -> Result<Compared> {
@@ -35,21 +35,18 @@ pub(crate) async fn compare(
 }
 
 /// What was logged with the version's run, on its own holdout.
-pub(crate) async fn logged_metrics(
-    tracking: &dyn Tracking,
-    version: &ModelVersion,
-) -> Result<Metrics> {
+pub(crate) async fn logged_metrics(tracking: &Tracking, version: &ModelVersion) -> Result<Metrics> {
     let Some(run_id) = version.run_id.as_deref().filter(|run_id| !run_id.is_empty()) else {
         return Ok(Metrics::new());
     };
-    let run = tracking.get_run(run_id).await?;
+    let run = tracking.runs.get(run_id).await?;
     Ok(run.data.metrics.into_iter().map(|metric| (metric.key, metric.value)).collect())
 }
 
 /// Metrics of a version on this split; none where the model cannot be evaluated here.
 async fn score(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     version: &ModelVersion,
     split: &Split,
 ) -> Result<Option<Metrics>> {

@@ -4,7 +4,6 @@
 //! registry through [`trainyard_mlflow::Tracking`] and tell a [`Watcher`] what they do.
 
 mod config;
-mod container;
 mod cron;
 mod deploy;
 mod deploy_config;
@@ -30,11 +29,12 @@ mod traffic;
 mod train;
 mod watch;
 mod watch_config;
+mod workload;
 
 pub use config::{Bounds, Config, FILE_NAME, Gate, Model, Train};
 pub use cron::Cron;
 pub use deploy::{Deployed, deploy, rollback, service};
-pub use deploy_config::{Deploy, RuntimeName};
+pub use deploy_config::Deploy;
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
 pub use gate::{Check, Compared, Metrics, Verdict, judge};

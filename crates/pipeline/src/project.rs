@@ -1,7 +1,6 @@
 //! A project folder: its configuration, where it tracks, where it keeps state.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use trainyard_data::{ReadOptions, Table};
 use trainyard_mlflow::Tracking;
@@ -43,7 +42,7 @@ impl Project {
     }
 
     /// The project's tracking store or server.
-    pub fn tracking(&self) -> Result<Arc<dyn Tracking>> {
+    pub fn tracking(&self) -> Result<Tracking> {
         Ok(trainyard_tracking::open(&self.tracking_uri, self.open_options())?)
     }
 
@@ -52,7 +51,7 @@ impl Project {
     pub fn shared_tracking(&self) -> Result<Shared> {
         if self.tracks_by_http() {
             let tracking = self.tracking()?;
-            return Ok(Shared { own: Arc::clone(&tracking), lent: tracking });
+            return Ok(Shared { own: tracking.clone(), lent: tracking });
         }
         let lending = Lending::default();
         Ok(trainyard_tracking::share(&self.tracking_uri, self.open_options(), &lending)?)
@@ -102,7 +101,7 @@ impl Project {
     /// Opens reference data: `models:/…`, or a table or profile whose path is relative to the project.
     pub(crate) async fn open_reference(
         &self,
-        tracking: &dyn Tracking,
+        tracking: &Tracking,
         source: &str,
         reading: &Reading,
     ) -> Result<Data> {

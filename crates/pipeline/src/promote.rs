@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use trainyard_mlflow::entities::{KeyValue, ModelVersion, Tag};
 use trainyard_mlflow::uri::ModelUri;
-use trainyard_mlflow::{Tracking, resolve};
+use trainyard_mlflow::{AliasId, Tracking, VersionId, resolve};
 
 use crate::event::{Event, Step, Watcher};
 use crate::gate::{Verdict, judge};
@@ -33,17 +33,17 @@ pub struct Promoted {
 /// Puts a version (the newest if none is named) through the gate and labels it `Production`.
 pub async fn promote(
     project: &Project,
-    tracking: &std::sync::Arc<dyn Tracking>,
+    tracking: &Tracking,
     version: Option<&str>,
     watcher: Watcher<'_>,
 ) -> Result<Promoted> {
     let name = &project.config.model.name;
-    let candidate = candidate(tracking.as_ref(), name, version).await?;
-    let production = production(tracking.as_ref(), name).await?;
+    let candidate = candidate(tracking, name, version).await?;
+    let production = production(tracking, name).await?;
 
     let started = Instant::now();
     watcher(Event::Started(Step::Gate));
-    let verdict = gate(project, tracking.as_ref(), &candidate, production.as_ref(), watcher).await;
+    let verdict = gate(project, tracking, &candidate, production.as_ref(), watcher).await;
     let gate_took = started.elapsed();
     let verdict = match verdict {
         Ok(verdict) if verdict.passed() => verdict,
@@ -85,7 +85,7 @@ pub async fn promote(
 /// deployed: what `Production` names is what is served.
 pub(crate) async fn demote(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     promoted: &Promoted,
 ) -> Result<()> {
     let name = &project.config.model.name;
@@ -94,19 +94,16 @@ pub(crate) async fn demote(
     if now.is_none_or(|version| version.version != promoted.version) {
         return Ok(());
     }
+    let models = &tracking.registered_models;
     match &promoted.replaced {
-        Some(before) => tracking.set_registered_model_alias(name, PRODUCTION, before).await?,
-        None => tracking.delete_registered_model_alias(name, PRODUCTION).await?,
+        Some(before) => models.set_alias(VersionId { name, version: before }, PRODUCTION).await?,
+        None => models.delete_alias(AliasId { name, alias: PRODUCTION }).await?,
     }
     Ok(())
 }
 
 /// The version asked for, or the newest.
-async fn candidate(
-    tracking: &dyn Tracking,
-    name: &str,
-    version: Option<&str>,
-) -> Result<ModelVersion> {
+async fn candidate(tracking: &Tracking, name: &str, version: Option<&str>) -> Result<ModelVersion> {
     let uri = match version {
         Some(version) => ModelUri::Version { name: name.to_owned(), version: version.to_owned() },
         None => ModelUri::Latest { name: name.to_owned() },
@@ -130,18 +127,18 @@ async fn candidate(
 }
 
 /// The version in production, if there is one.
-async fn production(tracking: &dyn Tracking, name: &str) -> Result<Option<ModelVersion>> {
-    let registered = tracking.get_registered_model(name).await?;
+async fn production(tracking: &Tracking, name: &str) -> Result<Option<ModelVersion>> {
+    let registered = tracking.registered_models.get(name).await?;
     let Some(alias) = registered.aliases.iter().find(|alias| alias.alias == PRODUCTION) else {
         return Ok(None);
     };
-    Ok(Some(tracking.get_model_version(name, &alias.version).await?))
+    Ok(Some(tracking.model_versions.get(VersionId { name, version: &alias.version }).await?))
 }
 
 /// Judges the candidate and writes the verdict to its tags.
 async fn gate(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     candidate: &ModelVersion,
     production: Option<&ModelVersion>,
     watcher: Watcher<'_>,
@@ -163,7 +160,7 @@ async fn gate(
     };
     let verdict = judge(rules, &logged, compared.as_ref());
     for tag in tags_of(&verdict) {
-        tracking.set_model_version_tag(&candidate.name, &candidate.version, tag).await?;
+        tracking.model_versions.set_tag(candidate.id(), tag).await?;
     }
     Ok(verdict)
 }
@@ -185,18 +182,24 @@ fn tags_of(verdict: &Verdict) -> Vec<Tag> {
 /// `Staging`, the check, `Production`.
 async fn move_aliases(
     project: &Project,
-    tracking: &std::sync::Arc<dyn Tracking>,
+    tracking: &Tracking,
     candidate: &ModelVersion,
     watcher: Watcher<'_>,
 ) -> Result<()> {
     let name = &candidate.name;
-    tracking.set_registered_model_alias(name, STAGING, &candidate.version).await?;
+    tracking
+        .registered_models
+        .set_alias(VersionId { name, version: &candidate.version }, STAGING)
+        .await?;
     watcher(Event::Progress {
         step: Step::Promote,
         message: format!("serving version {} as {STAGING}", candidate.version),
         share: None,
     });
     staging::check(project, tracking, candidate).await?;
-    tracking.set_registered_model_alias(name, PRODUCTION, &candidate.version).await?;
+    tracking
+        .registered_models
+        .set_alias(VersionId { name, version: &candidate.version }, PRODUCTION)
+        .await?;
     Ok(())
 }

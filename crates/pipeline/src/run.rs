@@ -1,7 +1,6 @@
 //! All steps in order.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -33,7 +32,7 @@ pub struct RunOptions {
 /// project names how that ended.
 pub async fn run(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     options: RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
@@ -47,22 +46,21 @@ pub async fn run(
 
 async fn steps(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     options: RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
     preflight(project).await?;
-    let trained =
-        train(project, tracking.as_ref(), options.tracking_url.as_deref(), watcher).await?;
+    let trained = train(project, tracking, options.tracking_url.as_deref(), watcher).await?;
     for (key, value) in options.tags {
-        tracking.set_tag(&trained.run_id, KeyValue::new(key, value)).await?;
+        tracking.runs.set_tag(&trained.run_id, KeyValue::new(key, value)).await?;
     }
     let promoted = promote(project, tracking, Some(&trained.version), watcher).await?;
-    let deployed = deploy::deploy(project, tracking.as_ref(), options.program, watcher).await;
+    let deployed = deploy::deploy(project, tracking, options.program, watcher).await;
     let deployed = match deployed {
         Ok(deployed) => deployed,
         Err(error) => {
-            if let Err(stays) = demote(project, tracking.as_ref(), &promoted).await {
+            if let Err(stays) = demote(project, tracking, &promoted).await {
                 tracing::error!(error = %stays, "{PRODUCTION} stays on a version that is not served");
             }
             return Err(error);
@@ -82,7 +80,7 @@ async fn steps(
     let (sent, took) = send_requests(project, &deployed, watcher).await?;
     seconds.insert(Step::Traffic, took.as_secs_f64());
     let started = Instant::now();
-    let drift = monitor_deployment(project, tracking.as_ref(), &deployed, sent, since, watcher);
+    let drift = monitor_deployment(project, tracking, &deployed, sent, since, watcher);
     let drift = drift.await?;
     seconds.insert(Step::Monitor, started.elapsed().as_secs_f64());
 
@@ -157,7 +155,7 @@ async fn send_requests(
 /// Compares what this run's requests looked like with the training data.
 async fn monitor_deployment(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     deployed: &Deployed,
     sent: usize,
     since: DateTime<Utc>,

@@ -1,7 +1,6 @@
 //! The check of a staged version: it is served, here and now, and asked its own input example.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
@@ -24,10 +23,10 @@ const QUOTED_CHARACTERS: usize = 400;
 /// it its input example.
 pub(crate) async fn check(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     candidate: &ModelVersion,
 ) -> Result<()> {
-    let example = input_example(project, tracking.as_ref(), candidate).await?;
+    let example = input_example(project, tracking, candidate).await?;
     let failed = |reason: String| Error::Staging {
         model: candidate.name.clone(),
         version: candidate.version.clone(),
@@ -42,7 +41,7 @@ pub(crate) async fn check(
         stage: STAGING.to_owned(),
     });
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = trainyard_serve::serve(listener, Some(Arc::clone(tracking)), options, async {
+    let server = trainyard_serve::serve(listener, Some(tracking.clone()), options, async {
         // An error means that the sender is gone: stop as well.
         let _told_or_dropped = stopped.await;
     });

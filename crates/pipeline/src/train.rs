@@ -29,7 +29,7 @@ pub struct Trained {
 /// of the project's own reaches the tracking server.
 pub async fn train(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     tracking_url: Option<&str>,
     watcher: Watcher<'_>,
 ) -> Result<Trained> {
@@ -68,7 +68,7 @@ fn headline(metrics: &Metrics) -> String {
 
 async fn fit_and_register(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     tracking_url: Option<&str>,
     watcher: Watcher<'_>,
 ) -> Result<Trained> {
@@ -96,7 +96,7 @@ async fn fit_and_register(
         hint: "log the model with registered_model_name, or check [model] name".to_owned(),
     })?;
     for tag in provenance(project, digest) {
-        tracking.set_model_version_tag(&version.name, &version.version, tag).await?;
+        tracking.model_versions.set_tag(version.id(), tag).await?;
     }
     Ok(Trained {
         run_id: outcome.run_id,

@@ -2,7 +2,6 @@
 //! that is not too often. What it did last is kept in the project, so a restart forgets nothing.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -48,7 +47,7 @@ pub enum Turn {
 /// Only when the times themselves cannot be had: a look that fails is told and followed by the next.
 pub async fn watch(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     options: &RunOptions,
     watcher: Watcher<'_>,
     told: &(dyn Fn(&Turn) + Send + Sync),
@@ -96,16 +95,16 @@ impl Times {
 /// One look and what follows from it.
 async fn turn(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     options: &RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<Turn> {
     let config = &project.config.watch;
     let mut memory = Memory::read(project)?;
-    let version = served_version(project, tracking.as_ref()).await?;
+    let version = served_version(project, tracking).await?;
     let since = memory.trainings_ms.last().copied().and_then(DateTime::from_timestamp_millis);
     let filter = LogFilter { version: Some(version.clone()), since };
-    let monitored = match monitor_project(project, tracking.as_ref(), &filter, &|_, _| {}).await {
+    let monitored = match monitor_project(project, tracking, &filter, &|_, _| {}).await {
         Ok(monitored) => monitored,
         // Nothing was predicted yet.
         Err(Error::Missing { .. }) => {
@@ -117,7 +116,7 @@ async fn turn(
     if rows < config.min_requests {
         return Ok(Turn::TooFew { rows, wanted: config.min_requests });
     }
-    let drift = report(project, tracking.as_ref(), &monitored, &version).await?;
+    let drift = report(project, tracking, &monitored, &version).await?;
     if !drift.drifted {
         return Ok(Turn::Steady(drift));
     }

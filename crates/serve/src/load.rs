@@ -20,7 +20,7 @@ use crate::{blocking, clock, folder, integrity, memory, params, python, verify};
 /// Asks what the source means now.
 pub(crate) async fn resolve(
     source: &ModelSource,
-    tracking: Option<&dyn Tracking>,
+    tracking: Option<&Tracking>,
 ) -> Result<ResolvedModel> {
     if let ModelSource::Uri(ModelUri::Folder(folder)) = source {
         let artifact_uri = folder.to_string_lossy().into_owned();
@@ -38,7 +38,7 @@ pub(crate) async fn resolve(
 /// Fetches, checks, loads, verifies and warms the model. Nothing of what serves is touched.
 pub(crate) async fn load(
     resolved: ResolvedModel,
-    tracking: Option<&dyn Tracking>,
+    tracking: Option<&Tracking>,
     options: &Arc<ServeOptions>,
 ) -> Result<ServedModel> {
     let local = uri::local_path(&resolved.artifact_uri)?;

@@ -33,7 +33,7 @@ use crate::watch::Watcher;
 /// is no reason to stop; a source that can never be loaded here is an error.
 pub async fn serve(
     listener: TcpListener,
-    tracking: Option<Arc<dyn Tracking>>,
+    tracking: Option<Tracking>,
     options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {

@@ -29,7 +29,7 @@ const RETRY_FAILED_MIN: Duration = Duration::from_mins(1);
 /// Watches one endpoint until the server stops.
 pub(crate) struct Watcher {
     pub(crate) endpoint: Arc<Endpoint>,
-    pub(crate) tracking: Option<Arc<dyn Tracking>>,
+    pub(crate) tracking: Option<Tracking>,
     pub(crate) options: Arc<ServeOptions>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) reloads: mpsc::Receiver<Reload>,
@@ -89,7 +89,7 @@ impl Watcher {
 
     /// One look: what should serve, and if it is something new, does it work?
     async fn check(&mut self, forced: bool) -> Checked {
-        let tracking = self.tracking.as_deref();
+        let tracking = self.tracking.as_ref();
         let resolved = match load::resolve(&self.endpoint.source, tracking).await {
             Ok(resolved) => resolved,
             Err(error) => return self.cannot_ask(&error),

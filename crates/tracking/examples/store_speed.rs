@@ -7,12 +7,12 @@
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use trainyard_mlflow::entities::{Metric, Tag};
 use trainyard_mlflow::{
-    CreateModelVersion, CreateRun, LogBatch, MetricHistoryPage, SearchRuns, Tracking,
+    AliasId, CreateModelVersion, CreateRun, LogBatch, MetricHistoryPage, SearchRuns, Tracking,
+    VersionId,
 };
 use trainyard_tracking::{OpenOptions, open};
 
@@ -41,19 +41,19 @@ async fn measure() -> Outcome {
     let store = open(&uri, options.clone())?;
     println!("open: {:?}", start.elapsed());
     let experiment = if fresh {
-        let experiment = store.create_experiment("filled", None, &[]).await?;
+        let experiment = store.experiments.create("filled", None, &[]).await?;
         drop(store);
         fill(&path, &experiment, runs)?;
         experiment
     } else {
-        let experiment = store.get_experiment_by_name("filled").await?.experiment_id;
+        let experiment = store.experiments.get_by_name("filled").await?.experiment_id;
         drop(store);
         experiment
     };
     let start = Instant::now();
     let store = open(&uri, options)?;
     println!("open with {runs} runs: {:?}", start.elapsed());
-    searches(&*store, &experiment).await?;
+    searches(&store, &experiment).await?;
     reads(&store).await?;
     writes(&store).await
 }
@@ -117,7 +117,7 @@ fn fill(path: &Path, experiment: &str, runs: u64) -> Outcome {
     Ok(())
 }
 
-async fn searches(store: &dyn Tracking, experiment: &str) -> Outcome {
+async fn searches(store: &Tracking, experiment: &str) -> Outcome {
     for (filter, order) in [
         ("metrics.accuracy > 0.5", "metrics.accuracy DESC"),
         ("metrics.accuracy > 0.5 AND params.depth = '3'", "metrics.accuracy DESC"),
@@ -145,7 +145,7 @@ async fn searches(store: &dyn Tracking, experiment: &str) -> Outcome {
         let mut found = 0;
         for _time in 0..7 {
             let start = Instant::now();
-            found = store.search_runs(search()).await?.items.len();
+            found = store.runs.search(search()).await?.items.len();
             times.push(start.elapsed());
         }
         times.sort_unstable();
@@ -155,17 +155,20 @@ async fn searches(store: &dyn Tracking, experiment: &str) -> Outcome {
     Ok(())
 }
 
-async fn reads(store: &Arc<dyn Tracking>) -> Outcome {
-    if store.get_registered_model("m").await.is_err() {
-        store.create_registered_model("m", &[], None).await?;
+async fn reads(store: &Tracking) -> Outcome {
+    if store.registered_models.get("m").await.is_err() {
+        store.registered_models.create("m", &[], None).await?;
         let version = CreateModelVersion {
             name: "m".to_owned(),
             source: "s3://bucket/m".to_owned(),
             tags: vec![Tag::new("a", "b")],
             ..CreateModelVersion::default()
         };
-        store.create_model_version(version).await?;
-        store.set_registered_model_alias("m", "Production", "1").await?;
+        store.model_versions.create(version).await?;
+        store
+            .registered_models
+            .set_alias(VersionId { name: "m", version: "1" }, "Production")
+            .await?;
     }
     for clients in [1, 8] {
         rate(
@@ -174,41 +177,45 @@ async fn reads(store: &Arc<dyn Tracking>) -> Outcome {
             Duration::from_secs(2),
             store,
             |store, _client, _time| async move {
-                store.get_model_version_by_alias("m", "Production").await.map(|_version| ())
+                store
+                    .registered_models
+                    .get_by_alias(AliasId { name: "m", alias: "Production" })
+                    .await
+                    .map(|_version| ())
             },
         )
         .await?;
     }
-    let run_id = new_run(&**store).await?;
+    let run_id = new_run(store).await?;
     for part in 0..10 {
         let metrics = (0..1000).map(|step| Metric::new("m", 0.5, 1, part * 1000 + step)).collect();
-        store.log_batch(&run_id, LogBatch { metrics, ..LogBatch::default() }).await?;
+        store.runs.log_batch(&run_id, LogBatch { metrics, ..LogBatch::default() }).await?;
     }
     for _time in 0..3 {
         let start = Instant::now();
         let page = MetricHistoryPage { max_results: Some(25_000), page_token: None };
-        let history = store.get_metric_history(&run_id, "m", page).await?;
+        let history = store.runs.metric_history(&run_id, "m", page).await?;
         println!("history of {}: {:?}", history.items.len(), start.elapsed());
     }
     let start = Instant::now();
     for _time in 0..1000 {
-        store.get_run(&run_id).await?;
+        store.runs.get(&run_id).await?;
     }
     println!("get_run: {:?} each", start.elapsed() / 1000);
     Ok(())
 }
 
-async fn new_run(store: &dyn Tracking) -> Result<String, trainyard_mlflow::Error> {
+async fn new_run(store: &Tracking) -> Result<String, trainyard_mlflow::Error> {
     let run = CreateRun { experiment_id: "0".to_owned(), start_time: 1, ..CreateRun::default() };
-    Ok(store.create_run(run).await?.info.run_id)
+    Ok(store.runs.create(run).await?.info.run_id)
 }
 
-async fn writes(store: &Arc<dyn Tracking>) -> Outcome {
-    let run_id = new_run(&**store).await?;
+async fn writes(store: &Tracking) -> Outcome {
+    let run_id = new_run(store).await?;
     for clients in [1, 8] {
         let time = Duration::from_secs(3);
         rate("create_run", clients, time, store, |store, _client, _time| async move {
-            new_run(&*store).await.map(|_id| ())
+            new_run(&store).await.map(|_id| ())
         })
         .await?;
         let id = run_id.clone();
@@ -216,7 +223,7 @@ async fn writes(store: &Arc<dyn Tracking>) -> Outcome {
             let id = id.clone();
             async move {
                 let metric = Metric::new(format!("m{client}"), time as f64, 1, time);
-                store.log_metric(&id, metric).await
+                store.runs.log_metric(&id, metric).await
             }
         })
         .await?;
@@ -230,7 +237,7 @@ async fn writes(store: &Arc<dyn Tracking>) -> Outcome {
                     let metrics = (0..size)
                         .map(|step| Metric::new(key.clone(), 0.5, 1, time * size + step))
                         .collect();
-                    store.log_batch(&id, LogBatch { metrics, ..LogBatch::default() }).await
+                    store.runs.log_batch(&id, LogBatch { metrics, ..LogBatch::default() }).await
                 }
             })
             .await?;
@@ -244,23 +251,23 @@ async fn rate<F, C>(
     name: &str,
     clients: i64,
     duration: Duration,
-    store: &Arc<dyn Tracking>,
+    store: &Tracking,
     call: F,
 ) -> Outcome
 where
-    F: Fn(Arc<dyn Tracking>, i64, i64) -> C + Clone + Send + 'static,
+    F: Fn(Tracking, i64, i64) -> C + Clone + Send + 'static,
     C: Future<Output = trainyard_mlflow::Result<()>> + Send,
 {
     let start = Instant::now();
     let mut tasks = Vec::new();
     for client in 0..clients {
-        let (store, call) = (Arc::clone(store), call.clone());
+        let (store, call) = (store.clone(), call.clone());
         tasks.push(tokio::spawn(async move {
             let mut times = Vec::new();
             let mut number = 0;
             while start.elapsed() < duration {
                 let begun = Instant::now();
-                call(Arc::clone(&store), client, number).await?;
+                call(store.clone(), client, number).await?;
                 times.push(begun.elapsed());
                 number += 1;
             }

@@ -11,7 +11,6 @@ pub mod artifacts;
 mod error;
 mod metrics;
 mod open;
-mod registry;
 pub mod search;
 pub mod server;
 pub mod store;

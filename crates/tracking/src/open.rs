@@ -12,7 +12,6 @@ use trainyard_storage::Address;
 
 use crate::artifacts::{ArtifactStorage, DEFAULT_DESTINATION, real_path, scheme};
 use crate::error::Result;
-use crate::registry::WithRegistry;
 use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
@@ -49,10 +48,10 @@ pub struct Lending {
 /// A database that a process uses itself, and in which it does what others ask of it.
 pub struct Shared {
     /// With the rights of the process: artifacts are wherever experiments and versions say.
-    pub own: Arc<dyn Tracking>,
+    pub own: Tracking,
     /// For requests of others: artifacts are read and written below the roots, wherever experiments
     /// and versions say, and nowhere else.
-    pub lent: Arc<dyn Tracking>,
+    pub lent: Tracking,
 }
 
 impl fmt::Debug for Shared {
@@ -64,10 +63,10 @@ impl fmt::Debug for Shared {
 /// Opens the store that a tracking URI names, for this process: `sqlite:///…` (created if there is none),
 /// `postgresql://…` over a database server, `http(s)://…` over the REST API. Whoever answers others takes
 /// [`share`].
-pub fn open(uri: &str, options: OpenOptions) -> Result<Arc<dyn Tracking>> {
+pub fn open(uri: &str, options: OpenOptions) -> Result<Tracking> {
     let tracking_uri: TrackingUri = uri.parse()?;
     if matches!(tracking_uri, TrackingUri::Http(_)) {
-        return Ok(Arc::new(RestClient::from_env(&tracking_uri)?));
+        return Ok(RestClient::from_env(&tracking_uri)?.into());
     }
     Ok(share(uri, options, &Lending::default())?.own)
 }
@@ -110,27 +109,22 @@ pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Share
     let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
         .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
     let options = StoreOptions { artifact_root, truncate_long_values, limits: options.limits };
-    let store = database(&uri, Arc::clone(&own), options.clone())?;
-    let Some(registry) = registry else {
-        let lent = Arc::new(store.with_artifacts(lent));
-        return Ok(Shared { own: Arc::new(store), lent });
-    };
-    let store = WithRegistry::new(store, database(&registry, own, options)?);
-    let lent = Arc::new(store.with_artifacts(&lent));
-    Ok(Shared { own: Arc::new(store), lent })
+    let mut own = Tracking::new(Arc::new(database(&uri, options.clone())?), own);
+    if let Some(registry) = registry {
+        let registry = database(&registry, options)?;
+        let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
+        own.registered_models = Arc::clone(&registry) as _;
+        own.model_versions = registry;
+    }
+    let lent = Tracking { artifacts: lent, ..own.clone() };
+    Ok(Shared { own, lent })
 }
 
-fn database(
-    uri: &TrackingUri,
-    artifacts: Arc<dyn Artifacts>,
-    options: StoreOptions,
-) -> Result<SqlStore> {
+fn database(uri: &TrackingUri, options: StoreOptions) -> Result<SqlStore> {
     match uri {
-        TrackingUri::Sqlite(path) => SqlStore::open_sqlite(path, artifacts, options),
-        TrackingUri::SqliteMemory => SqlStore::open_temporary(artifacts, options),
-        TrackingUri::Postgres(_) => {
-            SqlStore::open_postgres(&uri.connection_url(), artifacts, options)
-        }
+        TrackingUri::Sqlite(path) => SqlStore::open_sqlite(path, options),
+        TrackingUri::SqliteMemory => SqlStore::open_temporary(options),
+        TrackingUri::Postgres(_) => SqlStore::open_postgres(&uri.connection_url(), options),
         TrackingUri::Http(_) => Err(trainyard_mlflow::Error::invalid(
             "a server's store is a database (sqlite:/// or postgresql://), and so is a registry of its own: \
              another server has both",

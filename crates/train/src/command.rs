@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use trainyard_mlflow::entities::{LoggedModel, LoggedModelStatus, ModelVersion, Run, RunStatus};
-use trainyard_mlflow::{CreateRun, SearchModelVersions, Tracking, UpdateRun};
+use trainyard_mlflow::{CreateModelVersion, CreateRun, SearchModelVersions, Tracking, UpdateRun};
 
 use crate::progress::{OnProgress, Progress};
 use crate::run::{Context, Outcome, end_failed_run, end_run, experiment, now, register};
@@ -51,7 +51,7 @@ pub struct CommandRun {
 ///
 /// If the future is dropped, the program and all it started are killed at once.
 pub async fn run_command(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     config: &CommandRun,
     progress: OnProgress<'_>,
 ) -> Result<Outcome> {
@@ -61,7 +61,7 @@ pub async fn run_command(
 /// The same, but when `cancel` completes first, the program and all it started are asked to end,
 /// then killed, and the run is marked killed.
 pub async fn run_command_until(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     config: &CommandRun,
     progress: OnProgress<'_>,
     cancel: impl Future<Output = ()> + Send,
@@ -75,7 +75,7 @@ pub async fn run_command_until(
         start_time: now(),
         tags: context.tags(&config.command, "PROJECT"),
     };
-    let run = tracking.create_run(create).await?;
+    let run = tracking.runs.create(create).await?;
     let run_id = run.info.run_id.clone();
     progress(Progress::Step(format!("running {}", config.command)));
     match execute(config, &run, progress, cancel).await {
@@ -243,8 +243,8 @@ async fn read_lines(
 }
 
 /// Finds the version, the model and the metrics of a run that has ended well.
-async fn collect(tracking: &dyn Tracking, config: &CommandRun, run_id: &str) -> Result<Outcome> {
-    let run = tracking.get_run(run_id).await?;
+async fn collect(tracking: &Tracking, config: &CommandRun, run_id: &str) -> Result<Outcome> {
+    let run = tracking.runs.get(run_id).await?;
     match run.info.status {
         // `mlflow.start_run()` as a context manager ends the run itself.
         RunStatus::Running | RunStatus::Scheduled => {
@@ -256,7 +256,7 @@ async fn collect(tracking: &dyn Tracking, config: &CommandRun, run_id: &str) -> 
                 end_time: Some(now()),
                 ..UpdateRun::default()
             };
-            tracking.update_run(update).await?;
+            tracking.runs.update(update).await?;
         }
         _ => {}
     }
@@ -281,7 +281,14 @@ async fn collect(tracking: &dyn Tracking, config: &CommandRun, run_id: &str) -> 
     let model_id = model_id.or_else(|| model.map(|model| model.info.model_id));
     let registered = match (registered, &config.registered_model_name) {
         (None, Some(name)) => {
-            Some(register(tracking, name, &source, run_id, model_id.as_deref(), Vec::new()).await?)
+            let version = CreateModelVersion {
+                name: name.clone(),
+                source: source.clone(),
+                run_id: Some(run_id.to_owned()),
+                model_id: model_id.clone(),
+                ..CreateModelVersion::default()
+            };
+            Some(register(tracking, version).await?)
         }
         (registered, _) => registered,
     };
@@ -303,7 +310,7 @@ async fn collect(tracking: &dyn Tracking, config: &CommandRun, run_id: &str) -> 
 
 /// The newest version that the run registered, of the wanted name if there is one.
 async fn registered(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     config: &CommandRun,
     run_id: &str,
 ) -> Result<Option<ModelVersion>> {
@@ -311,7 +318,7 @@ async fn registered(
         filter: format!("run_id = '{run_id}'"),
         ..SearchModelVersions::default()
     };
-    let page = tracking.search_model_versions(search).await?;
+    let page = tracking.model_versions.search(search).await?;
     let wanted = |version: &ModelVersion| {
         config.registered_model_name.as_ref().is_none_or(|name| *name == version.name)
     };
@@ -322,10 +329,10 @@ async fn registered(
 }
 
 /// The newest finished model among the run's outputs.
-async fn logged_model(tracking: &dyn Tracking, run: &Run) -> Result<Option<LoggedModel>> {
+async fn logged_model(tracking: &Tracking, run: &Run) -> Result<Option<LoggedModel>> {
     let mut newest: Option<LoggedModel> = None;
     for output in &run.outputs.model_outputs {
-        let model = tracking.get_logged_model(&output.model_id).await?;
+        let model = tracking.logged_models.get(&output.model_id).await?;
         let created = model.info.creation_timestamp_ms;
         let newer = newest.as_ref().is_none_or(|best| created >= best.info.creation_timestamp_ms);
         if model.info.status == LoggedModelStatus::Ready && newer {
@@ -336,12 +343,12 @@ async fn logged_model(tracking: &dyn Tracking, run: &Run) -> Result<Option<Logge
 }
 
 /// A model folder among the run's own artifacts: where clients before MLflow 3 put it.
-async fn model_folder(tracking: &dyn Tracking, run: &Run) -> Result<Option<String>> {
-    for entry in tracking.list_artifacts(&run.info.artifact_uri, "").await? {
+async fn model_folder(tracking: &Tracking, run: &Run) -> Result<Option<String>> {
+    for entry in tracking.artifacts.list(&run.info.artifact_uri, "").await? {
         if !entry.is_dir {
             continue;
         }
-        let files = tracking.list_artifacts(&run.info.artifact_uri, &entry.path).await?;
+        let files = tracking.artifacts.list(&run.info.artifact_uri, &entry.path).await?;
         if files.iter().any(|file| file.path.rsplit('/').next() == Some(MLMODEL_FILE)) {
             return Ok(Some(entry.path));
         }

@@ -1,77 +1,13 @@
 //! What to train: the settings of a project file, checked.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::algorithm::Algorithm;
 use crate::parameters::{self, Estimator};
 use crate::{Error, Result};
-
-/// How a model is trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
-pub enum Algorithm {
-    /// Many decision trees on bootstrap samples; classification and regression.
-    #[default]
-    RandomForest,
-    /// Multinomial logistic regression with L2 penalty; classification.
-    LogisticRegression,
-    /// Ordinary least squares; regression.
-    LinearRegression,
-}
-
-impl Algorithm {
-    /// Names as they are written in a project file.
-    pub const NAMES: [&'static str; 3] =
-        ["random_forest", "logistic_regression", "linear_regression"];
-
-    /// The name as it is written in a project file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RandomForest => "random_forest",
-            Self::LogisticRegression => "logistic_regression",
-            Self::LinearRegression => "linear_regression",
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Algorithm {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "random_forest" => Ok(Self::RandomForest),
-            "logistic_regression" => Ok(Self::LogisticRegression),
-            "linear_regression" => Ok(Self::LinearRegression),
-            _ => Err(Error::UnknownAlgorithm { given: name.to_owned() }),
-        }
-    }
-}
-
-impl TryFrom<String> for Algorithm {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        name.parse().map_err(|error: Error| match error.hint() {
-            Some(hint) => format!("{error}; {hint}"),
-            None => error.to_string(),
-        })
-    }
-}
-
-impl From<Algorithm> for &'static str {
-    fn from(algorithm: Algorithm) -> Self {
-        algorithm.name()
-    }
-}
 
 /// What kind of value is predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -187,6 +123,30 @@ impl TrainConfig {
     /// The algorithm with its hyper-parameters, checked.
     pub fn estimator(&self) -> Result<Estimator> {
         parameters::read(self.algorithm, &self.params)
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "random_forest" => Ok(Self::RandomForest),
+            "logistic_regression" => Ok(Self::LogisticRegression),
+            "linear_regression" => Ok(Self::LinearRegression),
+            _ => Err(Error::UnknownAlgorithm { given: name.to_owned() }),
+        }
+    }
+}
+
+impl TryFrom<String> for Algorithm {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        name.parse().map_err(|error: Error| match error.hint() {
+            Some(hint) => format!("{error}; {hint}"),
+            None => error.to_string(),
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a training cannot be done, and what would help.
 
-use crate::config::Algorithm;
+use crate::algorithm::Algorithm;
 
 /// The result of anything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

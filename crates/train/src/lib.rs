@@ -6,6 +6,7 @@
 //! - [`run_command`] runs a program that trains by itself and finds what it made.
 //! - [`train`] does all of it and logs it to a run; [`judge`] judges any model on the same holdout.
 
+mod algorithm;
 mod artifacts;
 mod charts;
 mod column;
@@ -32,8 +33,9 @@ mod split;
 mod target;
 mod tree;
 
+pub use algorithm::Algorithm;
 pub use command::{CommandRun, run_command, run_command_until};
-pub use config::{AUTO_CLASSES_MAX, Algorithm, MissingValues, Task, TrainConfig};
+pub use config::{AUTO_CLASSES_MAX, MissingValues, Task, TrainConfig};
 pub use dataset::{DataSource, digest};
 pub use error::{Error, Result};
 pub use export::{Export, LABEL, PROBABILITY_PREFIX, VARIABLE, export};

@@ -50,4 +50,19 @@ impl Matrix {
         target.clear();
         target.extend((0..self.columns()).map(|column| self.at(row, column)));
     }
+
+    /// Mean and standard deviation of each column (1 for constant columns), in 64 bits.
+    pub(crate) fn moments(&self) -> Vec<(f64, f64)> {
+        let rows = self.rows() as f64;
+        (0..self.columns())
+            .map(|feature| {
+                let column = self.column(feature);
+                let mean = column.iter().map(|&value| f64::from(value)).sum::<f64>() / rows;
+                let squares: f64 =
+                    column.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>();
+                let deviation = (squares / rows).sqrt();
+                (mean, if deviation > 1e-12 * mean.abs().max(1e-300) { deviation } else { 1.0 })
+            })
+            .collect()
+    }
 }

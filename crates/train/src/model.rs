@@ -11,7 +11,7 @@ use crate::forest::{self, Forest, Targets, balanced};
 use crate::linear::{LinearModel, least_squares, logistic};
 use crate::matrix::Matrix;
 use crate::metrics::{Predictions, Probabilities};
-use crate::parameters::{ClassWeight, Estimator};
+use crate::parameters::{ClassWeight, Estimator, SplitCriterion};
 use crate::split::Split;
 use crate::target::{self, Classes, Target};
 use crate::{Error, Result};
@@ -75,10 +75,7 @@ fn fit_classes(
 ) -> Result<Fitted> {
     match estimator {
         Estimator::RandomForest(params) => {
-            if params
-                .criterion
-                .is_some_and(|c| c == crate::parameters::SplitCriterion::SquaredError)
-            {
+            if params.criterion == Some(SplitCriterion::SquaredError) {
                 return Err(wrong_criterion("squared_error", "gini or entropy"));
             }
             let weights = class_weights(&params.class_weight, classes, labels)?;
@@ -111,10 +108,7 @@ fn fit_quantities(
 ) -> Result<Fitted> {
     match estimator {
         Estimator::RandomForest(params) => {
-            if params
-                .criterion
-                .is_some_and(|c| c != crate::parameters::SplitCriterion::SquaredError)
-            {
+            if params.criterion.is_some_and(|c| c != SplitCriterion::SquaredError) {
                 return Err(wrong_criterion("gini or entropy", "squared_error"));
             }
             if params.class_weight != ClassWeight::Equal {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::config::Algorithm;
+use crate::algorithm::Algorithm;
 use crate::{Error, Result};
 
 /// Most trees of a forest: ten times what is ever useful, and a model of bearable size.

@@ -60,7 +60,7 @@ pub struct Outcome {
 /// What is wrong with the table or the settings is found before anything is logged. If the training
 /// fails later, the run is marked failed and no version is registered.
 pub async fn train(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     config: &TrainConfig,
     table: &RecordBatch,
     source: &DataSource,
@@ -158,11 +158,7 @@ impl Context {
     }
 }
 
-async fn start_run(
-    tracking: &dyn Tracking,
-    config: &TrainConfig,
-    context: &Context,
-) -> Result<Run> {
+async fn start_run(tracking: &Tracking, config: &TrainConfig, context: &Context) -> Result<Run> {
     let experiment_id = experiment(tracking, &config.experiment).await?;
     let mut tags = context.tags("trainyard train", "LOCAL");
     tags.extend(config.run_name.iter().map(|name| Tag::new("mlflow.runName", name)));
@@ -174,18 +170,18 @@ async fn start_run(
         start_time: now(),
         tags,
     };
-    Ok(tracking.create_run(run).await?)
+    Ok(tracking.runs.create(run).await?)
 }
 
 /// Id of the experiment of this name, which is created if there is none.
-pub async fn experiment(tracking: &dyn Tracking, name: &str) -> Result<String> {
-    let existing = match tracking.get_experiment_by_name(name).await {
+pub async fn experiment(tracking: &Tracking, name: &str) -> Result<String> {
+    let existing = match tracking.experiments.get_by_name(name).await {
         Err(error) if error.is_not_found() => {
-            match tracking.create_experiment(name, None, &[]).await {
+            match tracking.experiments.create(name, None, &[]).await {
                 Ok(id) => return Ok(id),
                 // Another training was faster.
                 Err(error) if error.code() == ErrorCode::ResourceAlreadyExists => {
-                    tracking.get_experiment_by_name(name).await?
+                    tracking.experiments.get_by_name(name).await?
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -199,7 +195,7 @@ pub async fn experiment(tracking: &dyn Tracking, name: &str) -> Result<String> {
 }
 
 async fn train_in_run(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     config: &TrainConfig,
     source: &DataSource,
     progress: OnProgress<'_>,
@@ -212,14 +208,14 @@ async fn train_in_run(
     let params = params(config, &split)?;
     for chunk in params.chunks(PARAMS_MAX) {
         let batch = LogBatch { params: chunk.to_vec(), ..LogBatch::default() };
-        tracking.log_batch(&run_id, batch).await?;
+        tracking.runs.log_batch(&run_id, batch).await?;
     }
     let holdout_name = format!("{}_holdout", source.name);
     let inputs = vec![
         dataset::input(source, &source.name, &split.train, &train_digest, "training")?,
         dataset::input(source, &holdout_name, &split.holdout, &holdout_digest, "eval")?,
     ];
-    tracking.log_inputs(&run_id, inputs, Vec::new()).await?;
+    tracking.runs.log_inputs(&run_id, inputs, Vec::new()).await?;
 
     let trained = {
         let config = config.clone();
@@ -239,7 +235,7 @@ async fn train_in_run(
         params,
         tags: context.tags("trainyard train", "LOCAL"),
     };
-    let logged = tracking.create_logged_model(create).await?;
+    let logged = tracking.logged_models.create(create).await?;
     let model_id = logged.info.model_id.clone();
     let holdout = (holdout_name, dataset::short(&holdout_digest));
     let stored = store_model(tracking, &run, &logged, trained.folder, &trained.metrics, holdout);
@@ -247,14 +243,14 @@ async fn train_in_run(
         Ok(checksums) => checksums,
         Err(error) => {
             let failed = LoggedModelStatus::UploadFailed;
-            if let Err(second) = tracking.finalize_logged_model(&model_id, failed).await {
+            if let Err(second) = tracking.logged_models.finalize(&model_id, failed).await {
                 tracing::warn!(model_id, error = %second, "cannot mark the model as failed");
             }
             return Err(error);
         }
     };
     for (name, content) in trained.files {
-        tracking.upload_artifact(&run.info.artifact_uri, &name, once(content)).await?;
+        tracking.artifacts.upload(&run.info.artifact_uri, &name, once(content)).await?;
     }
     let model_uri = format!("models:/{model_id}");
     let registered = match &config.registered_model_name {
@@ -262,7 +258,15 @@ async fn train_in_run(
         Some(name) => {
             progress(Progress::Step(format!("registering {name}")));
             let tags = vec![Tag::new(proof::CHECKSUMS_TAG, checksums)];
-            Some(register(tracking, name, &model_uri, &run_id, Some(&model_id), tags).await?)
+            let version = CreateModelVersion {
+                name: name.clone(),
+                source: model_uri.clone(),
+                run_id: Some(run_id.clone()),
+                model_id: Some(model_id.clone()),
+                tags,
+                ..CreateModelVersion::default()
+            };
+            Some(register(tracking, version).await?)
         }
     };
     end_run(tracking, &run_id, RunStatus::Finished).await?;
@@ -344,7 +348,7 @@ fn fit_and_judge(split: &Split, config: &TrainConfig, reporter: &Reporter) -> Re
 /// Links the model to the run, logs its metrics, uploads its files and declares it ready. Answers the
 /// digest of the list of its digests.
 async fn store_model(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     run: &Run,
     logged: &LoggedModel,
     mut folder: ModelFolder,
@@ -353,7 +357,7 @@ async fn store_model(
 ) -> Result<String> {
     let (run_id, model_id) = (&run.info.run_id, &logged.info.model_id);
     let output = ModelOutput { model_id: model_id.clone(), step: 0 };
-    tracking.log_outputs(run_id, vec![output]).await?;
+    tracking.runs.log_outputs(run_id, vec![output]).await?;
     let timestamp = now();
     let metrics = metrics
         .iter()
@@ -364,7 +368,7 @@ async fn store_model(
             ..Metric::new(name, *value, timestamp, 0)
         })
         .collect();
-    tracking.log_batch(run_id, LogBatch { metrics, ..LogBatch::default() }).await?;
+    tracking.runs.log_batch(run_id, LogBatch { metrics, ..LogBatch::default() }).await?;
 
     folder.run_id = Some(run_id.clone());
     folder.model_id = Some(model_id.clone());
@@ -378,60 +382,45 @@ async fn store_model(
     let (place, checksums) = tokio::task::spawn_blocking(write)
         .await
         .map_err(|error| Error::Internal(error.to_string()))??;
-    upload_tree(tracking, place.path(), &logged.info.artifact_uri, "").await?;
-    tracking.finalize_logged_model(model_id, LoggedModelStatus::Ready).await?;
+    upload_tree(&*tracking.artifacts, place.path(), &logged.info.artifact_uri, "").await?;
+    tracking.logged_models.finalize(model_id, LoggedModelStatus::Ready).await?;
     Ok(checksums)
 }
 
 /// Makes a version of a registered model, which is created if there is none, and notes it on the
 /// logged model, as MLflow's client does.
 pub(crate) async fn register(
-    tracking: &dyn Tracking,
-    name: &str,
-    source: &str,
-    run_id: &str,
-    model_id: Option<&str>,
-    tags: Vec<Tag>,
+    tracking: &Tracking,
+    version: CreateModelVersion,
 ) -> Result<ModelVersion> {
-    match tracking.create_registered_model(name, &[], None).await {
+    match tracking.registered_models.create(&version.name, &[], None).await {
         Err(error) if error.code() != ErrorCode::ResourceAlreadyExists => return Err(error.into()),
         _ => {}
     }
-    let version = CreateModelVersion {
-        name: name.to_owned(),
-        source: source.to_owned(),
-        run_id: Some(run_id.to_owned()),
-        model_id: model_id.map(str::to_owned),
-        tags,
-        ..CreateModelVersion::default()
-    };
-    let version = tracking.create_model_version(version).await?;
+    let model_id = version.model_id.clone();
+    let version = tracking.model_versions.create(version).await?;
     if let Some(model_id) = model_id {
-        let versions = json!([{ "name": name, "version": version.version }]).to_string();
+        let versions = json!([{ "name": version.name, "version": version.version }]).to_string();
         let tag = Tag::new("mlflow.modelVersions", versions);
-        tracking.set_logged_model_tags(model_id, vec![tag]).await?;
+        tracking.logged_models.set_tags(&model_id, vec![tag]).await?;
     }
     Ok(version)
 }
 
-pub(crate) async fn end_run(
-    tracking: &dyn Tracking,
-    run_id: &str,
-    status: RunStatus,
-) -> Result<()> {
+pub(crate) async fn end_run(tracking: &Tracking, run_id: &str, status: RunStatus) -> Result<()> {
     let update = UpdateRun {
         run_id: run_id.to_owned(),
         status: Some(status),
         end_time: Some(now()),
         run_name: None,
     };
-    tracking.update_run(update).await?;
+    tracking.runs.update(update).await?;
     Ok(())
 }
 
 /// Marks a run as failed (or killed, if it was cancelled). The training's own error is the one that
 /// is reported, so a second one is only noted.
-pub(crate) async fn end_failed_run(tracking: &dyn Tracking, run_id: &str, error: &Error) {
+pub(crate) async fn end_failed_run(tracking: &Tracking, run_id: &str, error: &Error) {
     let status =
         if matches!(error, Error::Cancelled) { RunStatus::Killed } else { RunStatus::Failed };
     if let Err(second) = end_run(tracking, run_id, status).await {

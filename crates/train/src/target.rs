@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Int64Array, StringArray};
 
+use crate::algorithm::Algorithm;
 use crate::column::Column;
-use crate::config::{AUTO_CLASSES_MAX, Algorithm, Task, TrainConfig};
+use crate::config::{AUTO_CLASSES_MAX, Task, TrainConfig};
 use crate::{Error, Result};
 
 /// Most classes of a target. More are an identifier or a quantity.

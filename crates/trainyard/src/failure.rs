@@ -36,6 +36,12 @@ impl Failure {
     }
 }
 
+impl From<trainyard_deploy::Error> for Failure {
+    fn from(error: trainyard_deploy::Error) -> Self {
+        trainyard_pipeline::Error::from(error).into()
+    }
+}
+
 impl From<trainyard_pipeline::Error> for Failure {
     fn from(error: trainyard_pipeline::Error) -> Self {
         Self { message: error.message(), hint: error.hint(), code: error.exit_code() }

@@ -23,7 +23,7 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> R
     let ids = run_ids(&query);
     let only_differences = query.split('&').any(|pair| pair == "differences=1");
     let is_cut = ids.len() > RUNS_MAX;
-    let asked = ids.iter().take(RUNS_MAX).map(|id| web.tracking.get_run(id));
+    let asked = ids.iter().take(RUNS_MAX).map(|id| web.tracking.runs.get(id));
     let runs = try_join_all(asked).await?;
     let body = html! {
         h1 { "Compare " small { (runs.len()) " runs" } }
@@ -39,7 +39,7 @@ pub(crate) async fn show(State(web): State<Web>, RawQuery(query): RawQuery) -> R
     let experiments: BTreeSet<&str> =
         runs.iter().map(|run| run.info.experiment_id.as_str()).collect();
     if let (1, Some(id)) = (experiments.len(), experiments.first()) {
-        trail.push((web.links.experiment(id), web.tracking.get_experiment(id).await?.name));
+        trail.push((web.links.experiment(id), web.tracking.experiments.get(id).await?.name));
     }
     let page = page::layout(&web.links, "Compare runs", Some(Section::Experiments), &trail, &body);
     Ok(page::respond(StatusCode::OK, &page))

@@ -42,7 +42,7 @@ pub(crate) async fn show(
     Query(asked): Query<Asked>,
     RawQuery(raw): RawQuery,
 ) -> Result {
-    let experiment = web.tracking.get_experiment(&experiment_id).await?;
+    let experiment = web.tracking.experiments.get(&experiment_id).await?;
     let search = SearchRuns {
         experiment_ids: vec![experiment.experiment_id.clone()],
         filter: asked.q.trim().to_owned(),
@@ -55,7 +55,7 @@ pub(crate) async fn show(
         order_by: Some(asked.order.clone()).filter(|order| !order.is_empty()).into_iter().collect(),
         page_token: Some(asked.page.clone()).filter(|token| !token.is_empty()),
     };
-    let (code, runs) = match web.tracking.search_runs(search).await {
+    let (code, runs) = match web.tracking.runs.search(search).await {
         Ok(found) => (StatusCode::OK, runs(&web, &experiment, &asked, &found)),
         Err(error) if status(&error) == StatusCode::BAD_REQUEST => {
             (StatusCode::BAD_REQUEST, refused(error.for_clients()))

@@ -37,7 +37,7 @@ pub(crate) async fn list(
         order_by: vec!["last_update_time DESC".to_owned()],
         page_token: Some(asked.page.clone()).filter(|token| !token.is_empty()),
     };
-    let (code, body) = match web.tracking.search_experiments(search).await {
+    let (code, body) = match web.tracking.experiments.search(search).await {
         Ok(found) => (StatusCode::OK, experiments(&web, &asked, &found, &headers).await?),
         Err(error) if !asked.q.is_empty() && status(&error) == StatusCode::BAD_REQUEST => {
             (StatusCode::BAD_REQUEST, html! { p.notice.bad { (error.for_clients()) } })
@@ -119,7 +119,7 @@ async fn only_the_default(web: &Web, found: &Page<Experiment>) -> Result<bool> {
         max_results: Some(1),
         ..SearchRuns::default()
     };
-    Ok(web.tracking.search_runs(runs).await?.items.is_empty())
+    Ok(web.tracking.runs.search(runs).await?.items.is_empty())
 }
 
 fn first_steps(headers: &HeaderMap) -> Markup {

@@ -30,7 +30,7 @@ struct Owner {
 }
 
 async fn run_owner(web: &Web, run_id: &str) -> Result<Owner> {
-    let info = web.tracking.get_run(run_id).await?.info;
+    let info = web.tracking.runs.get(run_id).await?.info;
     let address = web.links.run(&info.run_id);
     let name = page::run_name(&info.run_name, &info.run_id).to_owned();
     let trail = vec![
@@ -42,7 +42,7 @@ async fn run_owner(web: &Web, run_id: &str) -> Result<Owner> {
 }
 
 async fn model_owner(web: &Web, model_id: &str) -> Result<Owner> {
-    let info = web.tracking.get_logged_model(model_id).await?.info;
+    let info = web.tracking.logged_models.get(model_id).await?.info;
     let address = web.links.logged_model(&info.model_id);
     let trail = vec![
         (web.links.home(), "Experiments".to_owned()),
@@ -126,7 +126,7 @@ impl Kind {
 }
 
 async fn show(web: &Web, owner: Owner, path: &str) -> Result {
-    let body = web.tracking.download_artifact(&owner.root_uri, path).await?;
+    let body = web.tracking.artifacts.download(&owner.root_uri, path).await?;
     let raw = Links::raw(&owner.address, path);
     let content = match Kind::of(path) {
         Kind::Image(_) => html! { img.file src=(raw) alt=(path); },
@@ -173,7 +173,7 @@ const SANDBOX: &str = "sandbox allow-scripts; default-src 'none'; style-src 'uns
                        form-action 'none'; base-uri 'none'; frame-ancestors 'self'";
 
 async fn raw(web: &Web, owner: &Owner, path: &str) -> Result {
-    let body = web.tracking.download_artifact(&owner.root_uri, path).await?;
+    let body = web.tracking.artifacts.download(&owner.root_uri, path).await?;
     let kind = Kind::of(path);
     let mut response = Body::from_stream(body).into_response();
     let headers = response.headers_mut();

@@ -21,8 +21,6 @@ mod run;
 mod signature;
 mod tree;
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -36,18 +34,18 @@ use crate::links::Links;
 /// What every page needs.
 #[derive(Clone)]
 struct Web {
-    tracking: Arc<dyn Tracking>,
+    tracking: Tracking,
     links: Links,
 }
 
 /// All pages, to be mounted at `/`.
-pub fn router(tracking: Arc<dyn Tracking>) -> Router {
+pub fn router(tracking: Tracking) -> Router {
     router_below(tracking, "")
 }
 
 /// All pages, with links that start with `prefix` (`/mlflow`), for a server that is mounted below
 /// a path. The caller nests the router there.
-pub fn router_below(tracking: Arc<dyn Tracking>, prefix: &str) -> Router {
+pub fn router_below(tracking: Tracking, prefix: &str) -> Router {
     let web = Web { tracking, links: Links::new(prefix) };
     Router::new()
         .route("/", get(experiments::list))

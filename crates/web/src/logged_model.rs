@@ -16,10 +16,10 @@ pub(crate) async fn show(
     Path(model_id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result {
-    let model = web.tracking.get_logged_model(&model_id).await?;
+    let model = web.tracking.logged_models.get(&model_id).await?;
     let root = &model.info.artifact_uri;
-    let file = signature::read(web.tracking.as_ref(), root).await;
-    let tree = Tree::read(web.tracking.as_ref(), root).await;
+    let file = signature::read(&web.tracking, root).await;
+    let tree = Tree::read(&web.tracking, root).await;
     let owner = web.links.logged_model(&model.info.model_id);
     let asked = Asked::new(&owner, query.as_deref());
     let body = html! {

@@ -30,7 +30,7 @@ pub(crate) async fn show(
     Path((run_id, key)): Path<(String, String)>,
     Query(asked): Query<Asked>,
 ) -> Result {
-    let run = web.tracking.get_run(&run_id).await?;
+    let run = web.tracking.runs.get(&run_id).await?;
     let history = history(&web, &run_id, &key).await?;
     if history.is_empty() {
         return Err(Error::not_found(format!("the run has no metric {key:?}")).into());
@@ -82,7 +82,7 @@ async fn history(web: &Web, run_id: &str, key: &str) -> Result<Vec<Metric>> {
     let mut history = Vec::new();
     let mut page = MetricHistoryPage { max_results: Some(PAGE_SIZE), page_token: None };
     loop {
-        let found = web.tracking.get_metric_history(run_id, key, page.clone()).await?;
+        let found = web.tracking.runs.metric_history(run_id, key, page.clone()).await?;
         history.extend(found.items);
         page.page_token = found.next_page_token;
         if page.page_token.is_none() || history.len() >= VALUES_MAX {

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Tag};
 use trainyard_mlflow::uri::{ModelUri, without_credentials};
-use trainyard_mlflow::{Page, SearchModelVersions, SearchRegisteredModels};
+use trainyard_mlflow::{Page, SearchModelVersions, SearchRegisteredModels, VersionId};
 
 use crate::error::{Result, status};
 use crate::links::query;
@@ -40,7 +40,7 @@ pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> 
         order_by: vec!["name ASC".to_owned()],
         page_token: Some(asked.page.clone()).filter(|token| !token.is_empty()),
     };
-    let (code, content) = match web.tracking.search_registered_models(search).await {
+    let (code, content) = match web.tracking.registered_models.search(search).await {
         Ok(found) => (StatusCode::OK, models(&web, &asked, &found)),
         Err(error) if !text.is_empty() && status(&error) == StatusCode::BAD_REQUEST => {
             (StatusCode::BAD_REQUEST, html! { p.notice.bad { (error.for_clients()) } })
@@ -103,7 +103,7 @@ pub(crate) async fn show(
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
 ) -> Result {
-    let model = web.tracking.get_registered_model(&name).await?;
+    let model = web.tracking.registered_models.get(&name).await?;
     // A name may hold one kind of quote; the grammar has two, and no escapes.
     let quote = if model.name.contains('\'') { '"' } else { '\'' };
     let search = SearchModelVersions {
@@ -112,7 +112,7 @@ pub(crate) async fn show(
         order_by: vec!["version_number DESC".to_owned()],
         page_token: Some(asked.page).filter(|token| !token.is_empty()),
     };
-    let versions = web.tracking.search_model_versions(search).await?;
+    let versions = web.tracking.model_versions.search(search).await?;
     let body = html! {
         h1 { (model.name) }
         @if let Some(text) = model.description.as_deref().filter(|text| !text.is_empty()) { p { (page::value(text)) } }
@@ -194,10 +194,15 @@ pub(crate) async fn show_version(
     RawQuery(query): RawQuery,
 ) -> Result {
     let address = web.links.version(&name, &version);
-    let found = web.tracking.get_model_version(&name, &version).await?;
-    let model = web.tracking.get_registered_model(&name).await?;
-    let root = web.tracking.get_model_version_download_uri(&name, &version).await?;
-    let file = signature::read(web.tracking.as_ref(), &root).await;
+    let found =
+        web.tracking.model_versions.get(VersionId { name: &name, version: &version }).await?;
+    let model = web.tracking.registered_models.get(&name).await?;
+    let root = web
+        .tracking
+        .model_versions
+        .download_uri(VersionId { name: &name, version: &version })
+        .await?;
+    let file = signature::read(&web.tracking, &root).await;
     let mut tags: Vec<Tag> = found.tags.clone();
     tags.sort_by(|left, right| left.key.cmp(&right.key));
     let body = html! {

@@ -35,11 +35,11 @@ pub(crate) async fn show(
     Path(run_id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result {
-    let run = web.tracking.get_run(&run_id).await?;
-    let experiment = web.tracking.get_experiment(&run.info.experiment_id).await?;
+    let run = web.tracking.runs.get(&run_id).await?;
+    let experiment = web.tracking.experiments.get(&run.info.experiment_id).await?;
     let histories = histories(&web, &run).await;
     let versions = versions(&web, &run).await?;
-    let tree = Tree::read(web.tracking.as_ref(), &run.info.artifact_uri).await;
+    let tree = Tree::read(&web.tracking, &run.info.artifact_uri).await;
     let owner = web.links.run(&run.info.run_id);
     let asked = Asked::new(&owner, query.as_deref());
     let params = sorted(&run.data.params);
@@ -86,7 +86,7 @@ async fn histories(web: &Web, run: &Run) -> Vec<(String, Vec<Metric>)> {
     keys.sort_unstable();
     let asked = keys.into_iter().take(SPARKLINES_MAX).map(|key| async move {
         let page = MetricHistoryPage { max_results: Some(SPARKLINE_POINTS), page_token: None };
-        match web.tracking.get_metric_history(&run.info.run_id, key, page).await {
+        match web.tracking.runs.metric_history(&run.info.run_id, key, page).await {
             Ok(history) => (key.to_owned(), history.items),
             Err(error) => {
                 tracing::warn!(%error, key, "the history of a metric cannot be drawn");
@@ -104,7 +104,7 @@ async fn versions(web: &Web, run: &Run) -> Result<Vec<ModelVersion>> {
         max_results: Some(VERSIONS_MAX),
         ..SearchModelVersions::default()
     };
-    Ok(web.tracking.search_model_versions(search).await?.items)
+    Ok(web.tracking.model_versions.search(search).await?.items)
 }
 
 fn sorted(pairs: &[Tag]) -> Vec<Tag> {

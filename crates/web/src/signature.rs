@@ -13,8 +13,8 @@ const BYTES_MAX: usize = 4 << 20;
 const COLUMNS_SHOWN: usize = 200;
 
 /// The `MLmodel` of the folder at `root_uri`.
-pub(crate) async fn read(tracking: &dyn Tracking, root_uri: &str) -> Result<MlModel> {
-    let mut body = tracking.download_artifact(root_uri, "MLmodel").await?;
+pub(crate) async fn read(tracking: &Tracking, root_uri: &str) -> Result<MlModel> {
+    let mut body = tracking.artifacts.download(root_uri, "MLmodel").await?;
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await {
         bytes.extend_from_slice(&chunk?);

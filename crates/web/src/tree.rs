@@ -30,7 +30,7 @@ pub(crate) struct Tree {
 impl Tree {
     /// Lists, widest first, so that a cut takes the deepest files. A root that cannot be read is
     /// shown as such: the rest of the page is still worth seeing.
-    pub(crate) async fn read(tracking: &dyn Tracking, root_uri: &str) -> Self {
+    pub(crate) async fn read(tracking: &Tracking, root_uri: &str) -> Self {
         let mut tree = Self::default();
         let mut pending = VecDeque::from([(String::new(), 0)]);
         while let Some((directory, depth)) = pending.pop_front() {
@@ -38,7 +38,7 @@ impl Tree {
                 tree.is_cut = true;
                 break;
             }
-            match tracking.list_artifacts(root_uri, &directory).await {
+            match tracking.artifacts.list(root_uri, &directory).await {
                 Ok(entries) => {
                     for entry in entries {
                         if entry.is_dir {

@@ -17,16 +17,13 @@ use rustix::net::{
 };
 use tokio::net::UnixListener;
 
-use super::{End, Shared};
-use crate::control::reachable;
+use super::control::socket::{accept, reachable};
+use super::shared::Shared;
 use crate::error::{Error, Result};
-use crate::layout::Layout;
+use crate::state::folder::Folder;
 
 /// How long either side may take for its part.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// The listener for clients, the control listener, the lock.
-const SENT: usize = 3;
 
 /// What the old gateway sends with its sockets, what the new one says when it has them, and what the old
 /// one says when it has let go.
@@ -34,34 +31,14 @@ const TAKE: &[u8; 1] = b"t";
 const READY: &[u8; 1] = b"r";
 const YOURS: &[u8; 1] = b"y";
 
-/// What a new gateway gets from the old one.
-#[derive(Debug)]
-pub(super) struct Inherited {
-    pub(super) clients: std::net::TcpListener,
-    pub(super) control: std::os::unix::net::UnixListener,
-    pub(super) lock: std::fs::File,
-}
-
-/// What the old gateway has to give.
-#[derive(Debug)]
-pub(super) struct Estate {
-    pub(super) clients: OwnedFd,
-    pub(super) control: OwnedFd,
-    pub(super) lock: OwnedFd,
-}
+/// What goes over: the listener for clients, the control listener, the lock.
+pub(super) type Estate = [OwnedFd; 3];
 
 /// Waits for a successor, and ends this gateway when one has taken over.
 pub(super) async fn serve(listener: UnixListener, estate: Estate, shared: Arc<Shared>) {
     let estate = Arc::new(estate);
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a successor");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
+        let stream = accept(&listener).await;
         match give(stream, Arc::clone(&estate), &shared).await {
             Ok(()) => return,
             Err(error) => tracing::warn!(%error, "the successor did not take over; serving on"),
@@ -79,15 +56,14 @@ async fn give(
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
     let given = tokio::task::spawn_blocking(move || -> std::io::Result<UnixStream> {
-        let sockets = [estate.clients.as_fd(), estate.control.as_fd(), estate.lock.as_fd()];
-        send(&stream, &sockets)?;
+        send(&stream, &estate.each_ref().map(OwnedFd::as_fd))?;
         let mut answer = [0];
         (&stream).read_exact(&mut answer)?;
         if &answer == READY { Ok(stream) } else { Err(std::io::ErrorKind::InvalidData.into()) }
     });
     let mut stream = given.await.map_err(std::io::Error::other)??;
     // From here on the successor is the gateway. It starts when this one has stopped accepting.
-    shared.end.send_replace(Some(End { limit: shared.limits.shutdown_limit, handed_over: true }));
+    shared.end(shared.limits.shutdown_limit, true);
     let mut accepting = shared.accepting.subscribe();
     // An error means that the acceptor is gone, which is what is waited for.
     let _gone = accepting.wait_for(|accepting| !accepting).await;
@@ -96,8 +72,8 @@ async fn give(
     Ok(())
 }
 
-fn send(stream: &UnixStream, sockets: &[BorrowedFd<'_>; SENT]) -> std::io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SENT))];
+fn send(stream: &UnixStream, sockets: &[BorrowedFd<'_>]) -> std::io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !ancillary.push(SendAncillaryMessage::ScmRights(sockets)) {
         return Err(std::io::Error::other("no room for the sockets"));
@@ -107,15 +83,13 @@ fn send(stream: &UnixStream, sockets: &[BorrowedFd<'_>; SENT]) -> std::io::Resul
 }
 
 /// Takes over from the running gateway. Blocks until that one has stopped accepting.
-pub(super) fn take_over(layout: &Layout) -> Result<Inherited> {
-    let socket = layout.handover_socket();
+pub(super) fn take_over(folder: &Folder) -> Result<Estate> {
+    let socket = folder.handover_socket();
     let failed = |source| Error::io("cannot take over from the gateway behind", &socket, source);
     let (address, _folder) = reachable(&socket).map_err(failed)?;
     let mut stream = UnixStream::connect(address).map_err(failed)?;
     stream.set_read_timeout(Some(LIMIT)).map_err(failed)?;
     let inherited = receive(&stream).map_err(failed)?;
-    inherited.clients.set_nonblocking(true).map_err(failed)?;
-    inherited.control.set_nonblocking(true).map_err(failed)?;
     stream.write_all(READY).map_err(failed)?;
     let mut answer = [0];
     match stream.read_exact(&mut answer) {
@@ -127,9 +101,9 @@ pub(super) fn take_over(layout: &Layout) -> Result<Inherited> {
     }
 }
 
-fn receive(stream: &UnixStream) -> std::io::Result<Inherited> {
+fn receive(stream: &UnixStream) -> std::io::Result<Estate> {
     let mut byte = [0];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SENT))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let got = recvmsg(
         stream,
@@ -137,13 +111,12 @@ fn receive(stream: &UnixStream) -> std::io::Result<Inherited> {
         &mut ancillary,
         RecvFlags::CMSG_CLOEXEC,
     )?;
-    let mut sockets: Vec<OwnedFd> = Vec::with_capacity(SENT);
+    let mut sockets = Vec::new();
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = message {
             sockets.extend(received);
         }
     }
-    let wrong = || std::io::Error::other(format!("it sent {} bytes and no sockets", got.bytes));
-    let [clients, control, lock] = <[OwnedFd; SENT]>::try_from(sockets).map_err(|_| wrong())?;
-    Ok(Inherited { clients: clients.into(), control: control.into(), lock: lock.into() })
+    Estate::try_from(sockets)
+        .map_err(|_| std::io::Error::other(format!("it sent {} bytes and no sockets", got.bytes)))
 }

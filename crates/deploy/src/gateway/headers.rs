@@ -18,7 +18,7 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
 /// A longer id is not one that a client made on purpose.
-const MAX_REQUEST_ID: usize = 128;
+const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Removes headers that concern one connection only, also those that `Connection` names.
 ///
@@ -112,7 +112,7 @@ pub(super) fn add_forwarded(
 pub(super) fn request_id(headers: &mut HeaderMap) -> HeaderValue {
     if let Some(id) = headers.get(&REQUEST_ID)
         && !id.is_empty()
-        && id.len() <= MAX_REQUEST_ID
+        && id.len() <= REQUEST_ID_BYTES_MAX
         && id.as_bytes().iter().all(u8::is_ascii_graphic)
     {
         return id.clone();

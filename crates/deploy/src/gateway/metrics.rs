@@ -6,7 +6,7 @@ use std::time::Duration;
 use trainyard_base::prometheus::Kind::{self, Counter, Gauge};
 use trainyard_base::prometheus::{Histogram, Page};
 
-use super::outcome::Fault;
+use super::failure::Fault;
 
 /// Upper bounds of the duration histogram in seconds: a proxy's answers take milliseconds.
 const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];

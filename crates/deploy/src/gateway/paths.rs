@@ -7,8 +7,7 @@
 use http::StatusCode;
 use trainyard_base::words::PROBE_PATHS;
 
-use super::outcome::Failure;
-use super::proxy::Way;
+use super::failure::Failure;
 use crate::error::{Error, Result};
 
 /// What the public may do with a model server. `*` is any one segment.
@@ -45,6 +44,15 @@ pub(super) fn is_probe(path: &str) -> bool {
     PROBE_PATHS.contains(&path)
 }
 
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Anybody.
+    Public,
+    /// Whoever reaches the operators' listener.
+    Operators,
+}
+
 /// The rules of a gateway.
 #[derive(Debug)]
 pub(super) struct Paths {
@@ -58,15 +66,15 @@ impl Paths {
         Ok(Self { exposed: exposed.iter().map(|rule| rule.parse()).collect::<Result<_>>()? })
     }
 
-    /// Whether a path is let through. A path that is not in its normal form is refused on every way.
-    pub(super) fn lets(&self, way: Way, path: &str) -> Result<bool, Failure> {
+    /// Whether a path is let through. A path that is not in its normal form is refused to all.
+    pub(super) fn lets(&self, audience: Audience, path: &str) -> Result<bool, Failure> {
         if !is_normal(path) {
             return Err(Failure::Refused(
                 StatusCode::BAD_REQUEST,
                 "the path is not in its normal form",
             ));
         }
-        Ok(way == Way::Operator
+        Ok(audience == Audience::Operators
             || PUBLIC.iter().any(|rule| matches(rule, path))
             || self.exposed.iter().any(|rule| rule.lets(path)))
     }
@@ -151,7 +159,7 @@ mod tests {
 
     fn public(path: &str) -> Option<bool> {
         let exposed = ["/feedback".to_owned(), "/static/**".to_owned()];
-        Paths::new(&exposed).unwrap().lets(Way::Public, path).ok()
+        Paths::new(&exposed).unwrap().lets(Audience::Public, path).ok()
     }
 
     #[test]
@@ -222,10 +230,10 @@ mod tests {
             "/predict\u{7f}",
         ] {
             assert_eq!(public(path), None, "{path}");
-            let operator = Paths::new(&[]).unwrap().lets(Way::Operator, path);
+            let operator = Paths::new(&[]).unwrap().lets(Audience::Operators, path);
             assert!(operator.is_err(), "{path}");
         }
         assert!(matches!(Paths::new(&["feedback".to_owned()]), Err(Error::Path(_))));
-        assert!(Paths::new(&[]).unwrap().lets(Way::Operator, "/metrics").unwrap());
+        assert!(Paths::new(&[]).unwrap().lets(Audience::Operators, "/metrics").unwrap());
     }
 }

@@ -14,40 +14,33 @@ use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use trainyard_net::{Arrival, Paced};
 
-use super::Shared;
-use super::access::Entry;
-use super::body::{RequestBody, ResponseBody};
+use super::access_log::Entry;
+use super::failover::{Outgoing, send};
+use super::failure::{Failure, Fault};
 use super::headers::{
     REQUEST_ID, add_forwarded, request_id, set_upgrade, strip_hop_by_hop, upgrade_wanted,
 };
-use super::outcome::{Failure, Fault};
-use super::send::{Outgoing, send};
+use super::paths::{self, Audience};
+use super::request_body::RequestBody;
+use super::response_body::ResponseBody;
+use super::shared::Shared;
 use super::target::{InFlight, Target};
 use super::upstream::Answer;
-use super::{hygiene, own, paths};
-
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// Anybody.
-    Public,
-    /// Whoever reaches the operators' listener.
-    Operator,
-}
+use super::{error_response, smuggling};
 
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Client {
     shared: Arc<Shared>,
-    way: Way,
+    audience: Audience,
     arrival: Arrival,
 }
 
 impl Client {
-    pub(super) fn new(shared: &Arc<Shared>, way: Way, arrival: Arrival) -> Arc<Self> {
+    pub(super) fn new(shared: &Arc<Shared>, audience: Audience, arrival: Arrival) -> Arc<Self> {
         shared.metrics.connections.fetch_add(1, Ordering::Relaxed);
         shared.metrics.accepted.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { shared: Arc::clone(shared), way, arrival })
+        Arc::new(Self { shared: Arc::clone(shared), audience, arrival })
     }
 }
 
@@ -97,13 +90,13 @@ async fn answer(
 ) -> Result<(Response<ResponseBody>, Arc<Target>), Unanswered> {
     let shared = &client.shared;
     let failed = |failure: Failure| Unanswered {
-        response: own::failed(shared, &failure, id),
+        response: error_response::failed(shared, &failure, id),
         fault: failure.fault(),
     };
     check(client, &request).map_err(failed)?;
-    if let Err(closed) = shared.door.enter().await {
+    if let Err(closed) = shared.pause.enter().await {
         shared.metrics.held.fetch_add(1, Ordering::Relaxed);
-        let response = own::turned_away(shared, &closed, request.headers(), id);
+        let response = error_response::turned_away(shared, &closed, request.headers(), id);
         return Err(Unanswered { response, fault: Fault::Gateway });
     }
     pass(client, request).await.map_err(failed)
@@ -112,9 +105,9 @@ async fn answer(
 /// Whether this is a request that is passed on at all.
 fn check(client: &Client, request: &Request<Paced>) -> Result<(), Failure> {
     let shared = &client.shared;
-    hygiene::check(request)?;
+    smuggling::check(request)?;
     let path = request.uri().path();
-    if !shared.paths.lets(client.way, path)? {
+    if !shared.paths.lets(client.audience, path)? {
         return Err(Failure::Refused(StatusCode::NOT_FOUND, "nothing public is here"));
     }
     if client.arrival.is_crowded && !paths::is_probe(path) {

@@ -2,18 +2,19 @@
 //! read the route without locks.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::judge::Trial;
 use super::target::{InFlight, Target, TargetSpec};
+use super::trial::Trial;
 use super::upstream::Links;
-use crate::error::Result;
-use crate::layout::{now_ms, read_json, replace_json};
-use crate::spec::BakeLimits;
+use crate::clock::now_ms;
+use crate::error::{Error, Result};
+use crate::release::BakeLimits;
+use crate::state::file::{read_json, replace_json};
 
 /// A switch back that the gateway made on its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,7 +242,7 @@ impl RouteTable {
         }
     }
 
-    fn writer(&self) -> std::sync::MutexGuard<'_, Writer> {
+    fn writer(&self) -> MutexGuard<'_, Writer> {
         // The data behind the lock is whole between any two statements that could panic.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -298,7 +299,7 @@ pub(super) enum RetireRefused {
     /// Traffic goes to it.
     Current,
     /// The new state could not be written.
-    State(crate::error::Error),
+    State(Error),
 }
 
 #[cfg(test)]

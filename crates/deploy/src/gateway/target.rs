@@ -1,23 +1,21 @@
 //! An instance as the gateway sees it: its connections, its requests in flight, and what it did with
 //! those it got.
-//!
-//! A request that enters is counted in the same atomic word that closes the target, so a closed target
-//! with a count of zero has no request and never gets one: only then may its instance be stopped.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
 
-use super::judge::{Counted, Record};
-use super::outcome::Fault;
+use super::drain::Gate;
+use super::failure::Fault;
+use super::record::{Counted, Record};
 use super::upstream::{Links, Upstream};
+use crate::probe::{self, Look};
 
-/// The top bit closes a target; the others count its requests.
-const CLOSED: usize = 1 << (usize::BITS - 1);
+/// An answer to a health check takes no longer than this.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// An instance as the gateway sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +33,7 @@ pub struct TargetSpec {
 pub(super) struct Target {
     pub(super) spec: TargetSpec,
     pub(super) upstream: Upstream,
-    gate: AtomicUsize,
-    idle: Notify,
+    gate: Gate,
     /// Requests sent to it, whatever came of them.
     pub(super) sent: AtomicU64,
     /// Requests that it failed to answer.
@@ -60,8 +57,7 @@ impl Target {
         Arc::new(Self {
             upstream: Upstream::new(spec.address, links),
             spec,
-            gate: AtomicUsize::new(0),
-            idle: Notify::new(),
+            gate: Gate::default(),
             sent: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             answers: AtomicU64::new(0),
@@ -136,6 +132,11 @@ impl Target {
         }
     }
 
+    /// Asks it for its health.
+    pub(super) async fn look(&self) -> Look {
+        probe::look(self.spec.address, &self.spec.health_path, LOOK_TIMEOUT).await
+    }
+
     /// Whether nothing is to be expected of it now.
     pub(super) fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
@@ -148,48 +149,34 @@ impl Target {
 
     /// Counts a request in, unless the target is closed.
     pub(super) fn enter(self: &Arc<Self>) -> Option<InFlight> {
-        let before = self.gate.fetch_add(1, Ordering::SeqCst);
+        let is_open = self.gate.enter();
         let guard = InFlight(Arc::clone(self));
         // A closed target counts the guard out again when it is dropped here.
-        (before & CLOSED == 0).then_some(guard)
+        is_open.then_some(guard)
     }
 
     /// Counts a request in even so: the standby helps out while it is still warm.
     pub(super) fn enter_standby(self: &Arc<Self>) -> InFlight {
-        self.gate.fetch_add(1, Ordering::SeqCst);
+        self.gate.enter();
         InFlight(Arc::clone(self))
     }
 
     pub(super) fn close(&self) {
-        self.gate.fetch_or(CLOSED, Ordering::SeqCst);
+        self.gate.close();
     }
 
     pub(super) fn open(&self) {
-        self.gate.fetch_and(!CLOSED, Ordering::SeqCst);
+        self.gate.open();
     }
 
     /// Requests this target works on.
     pub(super) fn in_flight(&self) -> usize {
-        self.gate.load(Ordering::SeqCst) & !CLOSED
+        self.gate.inside()
     }
 
     /// Waits until no request is left, up to a limit; how many are left then.
     pub(super) async fn drained(&self, limit: Duration) -> usize {
-        let wait = async {
-            loop {
-                let idle = self.idle.notified();
-                tokio::pin!(idle);
-                // Registered before looking, so that a change in between is not missed.
-                idle.as_mut().enable();
-                if self.in_flight() == 0 {
-                    return;
-                }
-                idle.await;
-            }
-        };
-        // What is left is counted anew, whether the limit was reached or not.
-        let _elapsed = tokio::time::timeout(limit, wait).await;
-        self.in_flight()
+        self.gate.drained(limit).await
     }
 }
 
@@ -205,10 +192,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let before = self.0.gate.fetch_sub(1, Ordering::SeqCst);
-        if before & !CLOSED == 1 {
-            self.0.idle.notify_waiters();
-        }
+        self.0.gate.leave();
     }
 }
 

@@ -21,26 +21,15 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Shared;
-use super::body::RequestBody;
-use super::outcome::Failure;
+use super::failure::Failure;
+use super::request_body::RequestBody;
 
 /// Idle connections are closed by us first: common servers close theirs after 5 s, and a request sent
 /// into a closing connection is lost.
-const IDLE: Duration = Duration::from_secs(4);
+pub(super) const IDLE: Duration = Duration::from_secs(4);
 
 /// Idle connections kept.
-const MAX_IDLE: usize = 256;
-
-/// Closes connections that were idle for too long, until the gateway ends.
-pub(super) async fn sweep(shared: Arc<Shared>) {
-    loop {
-        tokio::time::sleep(IDLE).await;
-        for target in shared.routes.targets() {
-            target.upstream.sweep();
-        }
-    }
-}
+const IDLE_MAX: usize = 256;
 
 /// What the connections to all instances share.
 #[derive(Debug, Clone)]
@@ -117,7 +106,8 @@ impl Upstream {
         self.lock().clear();
     }
 
-    fn sweep(&self) {
+    /// Closes those that were idle for too long.
+    pub(super) fn sweep(&self) {
         let mut idle = self.lock();
         let old = idle.partition_point(|(_link, since)| since.elapsed() > IDLE);
         idle.drain(..old);
@@ -184,7 +174,7 @@ impl Upstream {
 
     fn put(&self, link: Link) {
         let mut idle = self.lock();
-        if idle.len() < MAX_IDLE {
+        if idle.len() < IDLE_MAX {
             idle.push((link, Instant::now()));
         }
     }

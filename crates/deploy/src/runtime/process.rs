@@ -5,7 +5,6 @@
 //! even when the deployer died between starting it and writing that down.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
@@ -16,12 +15,12 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::procfs::{ProcessFacts, facts, find_by_environment};
-use super::{
-    Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeKind, fill, free_address, log_path,
-};
+use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, fill, free_address};
+use super::procfs::{ProcessFacts, facts, find_by_environment, to_pid};
 use crate::error::{Error, Result};
-use crate::layout;
+use crate::state::file::{open_log, tail};
+use crate::state::instances::log_path;
+use crate::workload::{ProcessSpec, RuntimeKind};
 
 /// The label: folder of the service.
 pub(crate) const DEPLOYMENT_VARIABLE: &str = "TRAINYARD_DEPLOYMENT";
@@ -36,40 +35,30 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Runs instances as processes.
 #[derive(Debug, Default)]
-pub struct ProcessRuntime {
+pub(super) struct ProcessRuntime {
     /// Those this program started: their exit status is known here, and they are reaped.
     children: Mutex<HashMap<String, Child>>,
 }
 
-#[async_trait]
-impl Runtime for ProcessRuntime {
-    fn name(&self) -> &'static str {
-        "process"
-    }
-
-    async fn start(&self, spec: &InstanceSpec) -> Result<Instance> {
-        let log_path = log_path(&spec.service_root, &spec.id);
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&log_path)
-            .map_err(|source| Error::io("cannot open", &log_path, source))?;
-        let errors =
-            log.try_clone().map_err(|source| Error::io("cannot open", &log_path, source))?;
+impl ProcessRuntime {
+    /// Starts a process that outlives this program, on an address nobody uses.
+    pub(super) fn start(&self, spec: &InstanceSpec<'_>, process: &ProcessSpec) -> Result<Instance> {
+        let log_path = log_path(spec.service_root, spec.id);
+        let (output, errors) = open_log(&log_path)?;
         let failed = |reason: std::io::Error| Error::Start {
-            command: spec.release.command.clone(),
+            command: process.command.clone(),
             reason: reason.to_string(),
         };
         let address = free_address().map_err(failed)?;
         let fill = |text: &str| fill(text, address);
-        let mut command = Command::new(&spec.release.command);
+        let mut command = Command::new(&process.command);
         command
             .args(spec.release.args.iter().map(|argument| fill(argument)))
             .envs(spec.release.env.iter().map(|(name, value)| (name, fill(value))))
-            .env(DEPLOYMENT_VARIABLE, &spec.service_root)
-            .env(INSTANCE_VARIABLE, &spec.id)
+            .env(DEPLOYMENT_VARIABLE, spec.service_root)
+            .env(INSTANCE_VARIABLE, spec.id)
             .stdin(Stdio::null())
-            .stdout(log)
+            .stdout(output)
             .stderr(errors)
             .process_group(0);
         if let Some(variable) = &spec.release.port_env {
@@ -83,10 +72,10 @@ impl Runtime for ProcessRuntime {
         // A process that already ended has no start time; its status says so at the first look.
         let started = to_pid(pid).and_then(facts).map_or(0, |facts| facts.started);
         if let Ok(mut children) = self.children.lock() {
-            children.insert(spec.id.clone(), child);
+            children.insert(spec.id.to_owned(), child);
         }
         Ok(Instance {
-            id: spec.id.clone(),
+            id: spec.id.to_owned(),
             address,
             runtime: RuntimeKind::Process,
             handle: pid.to_string(),
@@ -94,7 +83,10 @@ impl Runtime for ProcessRuntime {
             log_path,
         })
     }
+}
 
+#[async_trait]
+impl Runtime for ProcessRuntime {
     async fn status(&self, instance: &Instance) -> Result<InstanceStatus> {
         if let Ok(mut children) = self.children.lock()
             && let Some(child) = children.get_mut(&instance.id)
@@ -117,7 +109,7 @@ impl Runtime for ProcessRuntime {
     }
 
     async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>> {
-        layout::tail(&instance.log_path, tail)
+        tail(&instance.log_path, tail)
     }
 
     async fn stop(&self, instance: &Instance, grace: Duration) -> Result<()> {
@@ -159,10 +151,6 @@ impl Runtime for ProcessRuntime {
 fn labelled(service_root: &Path) -> Vec<(Pid, String)> {
     let label = format!("{DEPLOYMENT_VARIABLE}={}", service_root.display());
     find_by_environment(&label, &format!("{INSTANCE_VARIABLE}="))
-}
-
-fn to_pid(raw: u32) -> Option<Pid> {
-    i32::try_from(raw).ok().and_then(Pid::from_raw)
 }
 
 fn to_raw(pid: Pid) -> i32 {

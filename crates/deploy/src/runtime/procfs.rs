@@ -19,6 +19,16 @@ pub(super) fn facts(pid: Pid) -> Option<ProcessFacts> {
     parse_stat(&stat)
 }
 
+/// Whether a process runs; a zombie does not.
+pub(crate) fn runs(pid: u32) -> bool {
+    to_pid(pid).and_then(facts).is_some()
+}
+
+/// A process id as the kernel's calls want it.
+pub(super) fn to_pid(raw: u32) -> Option<Pid> {
+    i32::try_from(raw).ok().and_then(Pid::from_raw)
+}
+
 /// The name in parentheses may contain anything, so fields are counted from its end.
 fn parse_stat(stat: &str) -> Option<ProcessFacts> {
     let (_, rest) = stat.rsplit_once(')')?;

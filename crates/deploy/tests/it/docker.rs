@@ -1,6 +1,7 @@
 //! Releases as containers on a real engine: nothing is lost, whatever goes wrong nothing is left, and the
 //! message says why.
 
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -283,6 +284,28 @@ async fn a_daemon_restarted_in_the_middle() {
     let seen = load.finish().await;
     assert!(seen.failures.is_empty(), "{:?}", &seen.failures[..seen.failures.len().min(5)]);
     yard.deployed("last", &[]).await;
+    yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_somebody_took_is_passed_over() {
+    let test = "an_address_that_somebody_took_is_passed_over";
+    let Some(yard) = Yard::new(test).await else { return };
+    yard.deployed("blue", &[]).await;
+    let networks = yard.networks();
+    let network = networks[0].as_str();
+    let format = "{{range .Containers}}{{.IPv4Address}}{{end}}";
+    let given = yard.engine.docker(&["network", "inspect", network, "--format", format]);
+    let blue: Ipv4Addr = given.trim().split('/').next().unwrap().parse().unwrap();
+    let after = |number: u32| Ipv4Addr::from_bits(blue.to_bits() + number).to_string();
+    // Green's turn would be the next.
+    let next = after(1);
+    let run = ["run", "-d", "--network", network, "--ip", next.as_str(), yard.image.as_str()];
+    let stranger = yard.engine.docker(&[&run[..], &["backend", "--port", "8080"]].concat());
+    let said = yard.deployed("green", &[]).await;
+    assert!(said.contains(&format!("started r2 on {}:8080", after(2))), "{said}");
+    serves(&yard, "green").await;
+    yard.engine.docker(&["rm", "-f", stranger.trim()]);
     yard.stop().await;
 }
 

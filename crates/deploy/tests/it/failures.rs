@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use trainyard_deploy::{Error, Outcome, history, status};
+use trainyard_deploy::{Error, Outcome, Workload, history, status};
 
 use crate::client::{Load, get};
 use crate::stage::Stage;
@@ -81,7 +81,7 @@ async fn green_that_cannot_predict() {
 async fn green_that_does_not_exist() {
     let stage = Stage::new();
     let mut spec = Stage::spec("green");
-    spec.command = "/no/such/program".into();
+    spec.workload = Workload::process("/no/such/program");
     let text = stage.release(&spec).await.unwrap_err().to_string();
     assert!(text.starts_with("cannot start /no/such/program: No such file"), "{text}");
 }

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use trainyard_deploy::{
-    Probe, ReleaseEvent, ReleaseSpec, Released, Result, Service, metrics, release, status,
+    Probe, ReleaseEvent, ReleaseSpec, Released, Result, Service, Workload, metrics, release, status,
 };
 
 /// The program with the parts of these tests. `cargo test` builds it as an example, but not when it is
@@ -19,22 +19,25 @@ pub(crate) fn part() -> PathBuf {
         "{} is missing\nhint: cargo build -p trainyard-deploy --examples",
         part.display()
     );
-    let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).unwrap();
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = ["src", "src/gateway", "src/runtime", "src/runtime/docker", "examples"]
-        .map(|folder| home.join(folder));
-    let newest = sources
-        .iter()
-        .flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten())
-        .filter(|entry| entry.path().is_file())
-        .map(|entry| changed(&entry.path()))
-        .max();
+    let newest = ["src", "examples"].map(|folder| newest(&home.join(folder))).into_iter().max();
     assert!(
         newest <= Some(changed(&part)),
         "{} is older than its sources\nhint: cargo build -p trainyard-deploy --examples",
         part.display()
     );
     part
+}
+
+fn changed(path: &Path) -> SystemTime {
+    std::fs::metadata(path).and_then(|file| file.modified()).unwrap()
+}
+
+/// When any file below a folder was last changed.
+fn newest(folder: &Path) -> SystemTime {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let times = entries.map(|path| if path.is_dir() { newest(&path) } else { changed(&path) });
+    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// Time between two looks at something that a test waits for.
@@ -72,7 +75,7 @@ impl Stage {
 
     /// A backend that answers its name.
     pub(crate) fn spec(name: &str) -> ReleaseSpec {
-        let mut spec = ReleaseSpec::new(part());
+        let mut spec = ReleaseSpec::new(Workload::process(part()));
         spec.args = vec!["backend".to_owned(), "--port".to_owned(), "{port}".to_owned()];
         spec.env = vec![("NAME".to_owned(), name.to_owned())];
         spec.prediction =

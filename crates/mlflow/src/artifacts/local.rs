@@ -9,7 +9,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 use trainyard_base::file::{Access, NewFile};
 
-use super::{Artifacts, ByteStream};
+use super::files::Artifacts;
+use super::stream::ByteStream;
 use crate::entities::FileInfo;
 use crate::{Error, Result, uri};
 
@@ -70,7 +71,7 @@ fn relative(path: &str) -> Result<PathBuf> {
 
 #[async_trait]
 impl Artifacts for LocalArtifacts {
-    async fn list_artifacts(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
+    async fn list(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
         let directory = Self::inside(root_uri, path).await?;
         let mut entries = match tokio::fs::read_dir(&directory).await {
             Ok(entries) => entries,
@@ -111,7 +112,7 @@ impl Artifacts for LocalArtifacts {
         Ok(files)
     }
 
-    async fn download_artifact(&self, root_uri: &str, path: &str) -> Result<ByteStream> {
+    async fn download(&self, root_uri: &str, path: &str) -> Result<ByteStream> {
         let file_path = Self::inside(root_uri, path).await?;
         let missing = || Error::not_found(format!("no such artifact: {path:?}"));
         // Opening a pipe would wait for ever.
@@ -131,7 +132,7 @@ impl Artifacts for LocalArtifacts {
         Ok(Box::pin(chunks.map(move |chunk| chunk.map_err(|error| Error::io(&file_path, error)))))
     }
 
-    async fn upload_artifact(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()> {
+    async fn upload(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()> {
         let target = Self::inside(root_uri, path).await?;
         let Some(parent) = target.parent().filter(|_| target.file_name().is_some()) else {
             return Err(Error::invalid(format!("not the path of a file: {path:?}")));
@@ -143,7 +144,7 @@ impl Artifacts for LocalArtifacts {
         write(&target, body).await
     }
 
-    async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()> {
+    async fn delete(&self, root_uri: &str, path: &str) -> Result<()> {
         let target = Self::inside(root_uri, path).await?;
         let deleted = match tokio::fs::symlink_metadata(&target).await {
             Ok(metadata) if metadata.is_dir() => tokio::fs::remove_dir_all(&target).await,

@@ -19,8 +19,8 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
 
-use super::RestClient;
 use super::http::{Http, Ignored};
+use super::rest::RestClient;
 use super::retry::Repeat;
 use crate::artifacts::{Artifacts, ByteStream, LocalArtifacts};
 use crate::entities::FileInfo;
@@ -172,14 +172,14 @@ impl RestClient {
 
 #[async_trait]
 impl Artifacts for RestClient {
-    async fn list_artifacts(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
+    async fn list(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(default)]
             files: Vec<FileInfo>,
         }
         let Root::Remote { service, prefix, authorised } = Root::of(&self.http, root_uri)? else {
-            return LocalArtifacts.list_artifacts(root_uri, path).await;
+            return LocalArtifacts.list(root_uri, path).await;
         };
         let query = [("path", below(&prefix, path)?)];
         let request = self.http.request(Method::GET, &service, authorised).query(&query);
@@ -203,9 +203,9 @@ impl Artifacts for RestClient {
         Ok(files)
     }
 
-    async fn download_artifact(&self, root_uri: &str, path: &str) -> Result<ByteStream> {
+    async fn download(&self, root_uri: &str, path: &str) -> Result<ByteStream> {
         let Root::Remote { service, prefix, authorised } = Root::of(&self.http, root_uri)? else {
-            return LocalArtifacts.download_artifact(root_uri, path).await;
+            return LocalArtifacts.download(root_uri, path).await;
         };
         let request = self.artifact(Method::GET, &service, &prefix, path, authorised)?;
         let response = self.http.stream(request).await;
@@ -224,14 +224,9 @@ impl Artifacts for RestClient {
         Ok(Box::pin(watched))
     }
 
-    async fn upload_artifact(
-        &self,
-        root_uri: &str,
-        path: &str,
-        mut body: ByteStream,
-    ) -> Result<()> {
+    async fn upload(&self, root_uri: &str, path: &str, mut body: ByteStream) -> Result<()> {
         let Root::Remote { service, prefix, authorised } = Root::of(&self.http, root_uri)? else {
-            return LocalArtifacts.upload_artifact(root_uri, path, body).await;
+            return LocalArtifacts.upload(root_uri, path, body).await;
         };
         let request = self
             .artifact(Method::PUT, &service, &prefix, path, authorised)?
@@ -249,9 +244,9 @@ impl Artifacts for RestClient {
         self.upload_stream(request, Box::pin(head.chain(body))).await
     }
 
-    async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()> {
+    async fn delete(&self, root_uri: &str, path: &str) -> Result<()> {
         let Root::Remote { service, prefix, authorised } = Root::of(&self.http, root_uri)? else {
-            return LocalArtifacts.delete_artifact(root_uri, path).await;
+            return LocalArtifacts.delete(root_uri, path).await;
         };
         let request = self.artifact(Method::DELETE, &service, &prefix, path, authorised)?;
         match self.http.json(request, Repeat::Harmless).await {

@@ -61,7 +61,9 @@ pub mod int64 {
             deserializer: D,
         ) -> Result<Option<i64>, D::Error> {
             #[derive(Deserialize)]
-            struct Wrapped(#[serde(deserialize_with = "super::deserialize")] i64);
+            struct Wrapped(
+                #[serde(deserialize_with = "crate::entities::number::int64::deserialize")] i64,
+            );
             Ok(Option::<Wrapped>::deserialize(deserializer)?.map(|wrapped| wrapped.0))
         }
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Metric, Tag, number};
+use crate::VersionId;
 
 /// A named line of model versions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -70,6 +71,13 @@ pub struct ModelVersion {
     pub model_params: Vec<ModelParam>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub model_metrics: Vec<Metric>,
+}
+
+impl ModelVersion {
+    /// Which version this is.
+    pub fn id(&self) -> VersionId<'_> {
+        VersionId { name: &self.name, version: &self.version }
+    }
 }
 
 /// Param of the logged model behind a version.

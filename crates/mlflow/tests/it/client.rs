@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use trainyard_mlflow::artifacts::{Artifacts as _, once};
+use trainyard_mlflow::artifacts::once;
 use trainyard_mlflow::client::{Credentials, RestClient, Settings};
 use trainyard_mlflow::entities::{Metric, Tag};
-use trainyard_mlflow::{CreateRun, Error, ErrorCode, Tracking as _};
+use trainyard_mlflow::{CreateRun, Error, ErrorCode, Tracking};
 
 use crate::fake_server::{Answer, FakeServer, json, with_headers};
 
@@ -23,8 +23,12 @@ fn quick() -> Settings {
     }
 }
 
-fn client(server: &FakeServer) -> RestClient {
-    RestClient::with_settings(&server.url, Credentials::None, &quick()).unwrap()
+fn client(server: &FakeServer) -> Tracking {
+    client_at(&server.url, Credentials::None, &quick())
+}
+
+fn client_at(url: &str, credentials: Credentials, settings: &Settings) -> Tracking {
+    RestClient::with_settings(url, credentials, settings).unwrap().into()
 }
 
 #[tokio::test]
@@ -35,7 +39,7 @@ async fn transient_failures_are_repeated() {
             Answer::Bytes(Vec::new()),
             json("200 OK", EXPERIMENT),
         ]);
-        let experiment = client(&server).get_experiment("7").await.unwrap();
+        let experiment = client(&server).experiments.get("7").await.unwrap();
         assert_eq!(experiment.name, "x", "{status}");
         assert_eq!(server.requests().len(), 3, "{status}");
         assert_eq!(
@@ -49,7 +53,7 @@ async fn transient_failures_are_repeated() {
 async fn repeats_end_and_the_last_error_is_told() {
     let body = r#"{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "database is locked"}"#;
     let server = FakeServer::start(vec![json("503 x", body)]);
-    let error = client(&server).get_experiment("7").await.unwrap_err();
+    let error = client(&server).experiments.get("7").await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::TemporarilyUnavailable);
     assert_eq!(error.to_string(), "database is locked");
     assert_eq!(server.requests().len(), 4);
@@ -65,13 +69,13 @@ async fn what_makes_something_new_is_not_sent_twice_unless_the_server_did_nothin
         (json("429 x", "{}"), 2),
     ] {
         let server = FakeServer::start(vec![answer, json("200 OK", RUN)]);
-        let created = client(&server).create_run(CreateRun::default()).await;
+        let created = client(&server).runs.create(CreateRun::default()).await;
         assert_eq!(created.is_ok(), times == 2);
         assert_eq!(server.requests().len(), times);
     }
     // Logging the same value again changes nothing, so it is repeated.
     let server = FakeServer::start(vec![Answer::Bytes(Vec::new()), json("200 OK", "{}")]);
-    client(&server).log_metric("r", Metric::new("acc", f64::NAN, 5, 6)).await.unwrap();
+    client(&server).runs.log_metric("r", Metric::new("acc", f64::NAN, 5, 6)).await.unwrap();
     let bodies: Vec<serde_json::Value> = server
         .requests()
         .iter()
@@ -87,7 +91,7 @@ async fn what_makes_something_new_is_not_sent_twice_unless_the_server_did_nothin
 async fn the_users_mistakes_are_not_repeated() {
     let body = r#"{"error_code": "INVALID_PARAMETER_VALUE", "message": "no", "sqlstate": "KAM00"}"#;
     let server = FakeServer::start(vec![json("400 Bad Request", body)]);
-    let error = client(&server).get_experiment("7").await.unwrap_err();
+    let error = client(&server).experiments.get("7").await.unwrap_err();
     assert_eq!(
         (error.code(), error.to_string().as_str()),
         (ErrorCode::InvalidParameterValue, "no")
@@ -95,7 +99,7 @@ async fn the_users_mistakes_are_not_repeated() {
     assert_eq!(server.requests().len(), 1);
     let body = r#"{"error_code": "SOMETHING_NEW", "message": "m"}"#;
     let server = FakeServer::start(vec![json("400 Bad Request", body)]);
-    let error = client(&server).get_experiment("7").await.unwrap_err();
+    let error = client(&server).experiments.get("7").await.unwrap_err();
     assert_eq!((error.code(), error.to_string().as_str()), (ErrorCode::Unknown, "m"));
 }
 
@@ -106,7 +110,7 @@ async fn retry_after_is_heeded() {
         json("200 OK", EXPERIMENT),
     ]);
     let start = Instant::now();
-    client(&server).get_experiment("7").await.unwrap();
+    client(&server).experiments.get("7").await.unwrap();
     assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
@@ -126,9 +130,10 @@ async fn credentials_are_sent_and_never_shown() {
         (server.url.clone(), Credentials::None, None),
     ] {
         let client = RestClient::with_settings(&url, credentials, &quick()).unwrap();
-        let error = client.get_experiment("7").await.unwrap_err();
+        let shown = format!("{client:?} {}", client.base_url());
+        let error = Tracking::from(client).experiments.get("7").await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::Unauthenticated);
-        let shown = format!("{client:?} {error} {error:?} {}", client.base_url());
+        let shown = format!("{shown} {error} {error:?}");
         for secret in ["s3cret", "p%40ss", "p@ss", "YTpz", "bWU6"] {
             assert!(!shown.contains(secret), "{shown}");
         }
@@ -144,13 +149,13 @@ async fn credentials_do_not_go_to_other_hosts() {
     let tracking = FakeServer::start(vec![json("200 OK", "{}")]);
     let other = FakeServer::start(vec![json("200 OK", "{}")]);
     let token = Credentials::Token("s3cret".into());
-    let client = RestClient::with_settings(&tracking.url, token, &quick()).unwrap();
+    let client = client_at(&tracking.url, token, &quick());
     let host = other.url.strip_prefix("http://").unwrap();
     for root in [
         format!("mlflow-artifacts://{host}/1/x"),
         format!("{}/api/2.0/mlflow-artifacts/artifacts/1/x", other.url),
     ] {
-        client.list_artifacts(&root, "a").await.unwrap();
+        client.artifacts.list(&root, "a").await.unwrap();
         let request = other.requests().last().unwrap().clone();
         assert_eq!(
             request.line(),
@@ -158,7 +163,7 @@ async fn credentials_do_not_go_to_other_hosts() {
         );
         assert_eq!(request.header("authorization"), None);
     }
-    client.list_artifacts("mlflow-artifacts:/1/x", "a").await.unwrap();
+    client.artifacts.list("mlflow-artifacts:/1/x", "a").await.unwrap();
     assert_eq!(tracking.requests()[0].header("authorization"), Some("Bearer s3cret"));
 }
 
@@ -166,9 +171,9 @@ async fn credentials_do_not_go_to_other_hosts() {
 async fn a_base_path_is_kept() {
     let server = FakeServer::start(vec![json("200 OK", "{}")]);
     let url = format!("{}/team/mlflow/", server.url);
-    let client = RestClient::with_settings(&url, Credentials::None, &quick()).unwrap();
-    client.set_experiment_tag("7", Tag::new("k", "v")).await.unwrap();
-    client.upload_artifact("mlflow-artifacts:/1", "a b/ü?#%.txt", once("x")).await.unwrap();
+    let client = client_at(&url, Credentials::None, &quick());
+    client.experiments.set_tag("7", Tag::new("k", "v")).await.unwrap();
+    client.artifacts.upload("mlflow-artifacts:/1", "a b/ü?#%.txt", once("x")).await.unwrap();
     let lines: Vec<String> =
         server.requests().iter().map(|request| request.line().to_owned()).collect();
     assert_eq!(
@@ -185,9 +190,9 @@ async fn an_unreachable_server_is_told_at_once() {
     let port = trainyard_testkit::free_port();
     for url in [format!("http://127.0.0.1:{port}"), "http://no-such-host.invalid:5000".to_owned()] {
         // The defaults, which repeat for minutes once a server is known.
-        let client = RestClient::new(&url, Credentials::None).unwrap();
+        let client = client_at(&url, Credentials::None, &Settings::default());
         let start = Instant::now();
-        let error = client.get_experiment("7").await.unwrap_err();
+        let error = client.experiments.get("7").await.unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
         assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
         assert!(
@@ -225,9 +230,9 @@ async fn hostile_answers_are_errors() {
         (Answer::Endless("HTTP/1.1 500 Oops\r\n\r\n"), "failed"),
     ] {
         let server = FakeServer::start(vec![answer]);
-        let client = RestClient::with_settings(&server.url, Credentials::None, &limit).unwrap();
+        let client = client_at(&server.url, Credentials::None, &limit);
         let start = Instant::now();
-        let error = client.get_experiment("7").await.unwrap_err().to_string();
+        let error = client.experiments.get("7").await.unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
         assert!(error.len() < 600 && !error.contains("secret"), "{error}");
         assert!(start.elapsed() < Duration::from_secs(20), "{error}: {:?}", start.elapsed());
@@ -239,13 +244,13 @@ async fn artifact_names_that_lead_elsewhere_are_refused() {
     for name in ["../../etc/passwd", "/etc/passwd", "..", "a\\\\b", ""] {
         let body = format!(r#"{{"files": [{{"path": "{name}", "is_dir": false}}]}}"#);
         let server = FakeServer::start(vec![json("200 OK", &body)]);
-        let error = client(&server).list_artifacts("mlflow-artifacts:/1", "").await.unwrap_err();
+        let error = client(&server).artifacts.list("mlflow-artifacts:/1", "").await.unwrap_err();
         assert!(matches!(error, Error::UnexpectedAnswer { .. }), "{name}: {error}");
     }
     let server = FakeServer::start(vec![json("200 OK", "{}")]);
     for root in ["s3://bucket/x", "dbfs:/x", "ftp://h/x", "http://h/x", "mlflow-artifacts://5000/x"]
     {
-        let error = client(&server).list_artifacts(root, "").await.unwrap_err();
+        let error = client(&server).artifacts.list(root, "").await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidParameterValue, "{root}: {error}");
     }
     assert_eq!(server.requests().len(), 0);
@@ -255,16 +260,16 @@ async fn artifact_names_that_lead_elsewhere_are_refused() {
 async fn downloads_that_break_off_are_errors() {
     let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\nhalf".to_vec();
     let server = FakeServer::start(vec![Answer::Bytes(cut)]);
-    let body = client(&server).download_artifact("mlflow-artifacts:/1", "a").await.unwrap();
+    let body = client(&server).artifacts.download("mlflow-artifacts:/1", "a").await.unwrap();
     let chunks: Vec<_> = body.collect().await;
     assert!(chunks.last().unwrap().is_err(), "{chunks:?}");
 
     let silent = FakeServer::start(vec![Answer::Silence(Duration::from_mins(1))]);
     let settings = Settings { retries: 0, ..quick() };
-    let client = RestClient::with_settings(&silent.url, Credentials::None, &settings).unwrap();
+    let client = client_at(&silent.url, Credentials::None, &settings);
     let start = Instant::now();
-    assert!(client.download_artifact("mlflow-artifacts:/1", "a").await.is_err());
+    assert!(client.artifacts.download("mlflow-artifacts:/1", "a").await.is_err());
     let stream = futures::stream::repeat_with(|| Ok(bytes::Bytes::from(vec![0; 1 << 20]))).take(64);
-    assert!(client.upload_artifact("mlflow-artifacts:/1", "a", Box::pin(stream)).await.is_err());
+    assert!(client.artifacts.upload("mlflow-artifacts:/1", "a", Box::pin(stream)).await.is_err());
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

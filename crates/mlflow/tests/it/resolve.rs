@@ -1,5 +1,6 @@
 //! Models that real Python logged and registered, found by every kind of URI and fetched.
 
+use trainyard_mlflow::Tracking;
 use trainyard_mlflow::client::{Credentials, RestClient};
 use trainyard_mlflow::resolve::{fetch, resolve, resolve_stage};
 use trainyard_mlflow::uri::ModelUri;
@@ -37,7 +38,7 @@ async fn every_uri_finds_the_model_that_python_logged() {
         &[("MLFLOW_TRACKING_URI", &server.url()), ("GIT_PYTHON_REFRESH", "quiet")],
     );
     let (run_id, model_id) = out.lines().last().unwrap().split_once(' ').unwrap();
-    let client = RestClient::new(&server.url(), Credentials::None).unwrap();
+    let client = Tracking::from(RestClient::new(&server.url(), Credentials::None).unwrap());
     for (uri, version, alias) in [
         (format!("models:/{name}@Production"), Some("1"), Some("Production")),
         (format!("models:/{name}/Production"), Some("1"), Some("Production")),

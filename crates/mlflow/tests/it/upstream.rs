@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
+use trainyard_mlflow::Tracking;
 use trainyard_mlflow::client::{Credentials, RestClient};
 use trainyard_testkit::tracking_suite;
 use trainyard_testkit::upstream::UpstreamServer;
@@ -24,7 +25,7 @@ macro_rules! steps {
         async fn $step() {
             let server = server();
             let client = RestClient::new(&server.url(), Credentials::None).unwrap();
-            tracking_suite::$step(&client).await;
+            tracking_suite::$step(&Tracking::from(client)).await;
         }
     )*};
 }

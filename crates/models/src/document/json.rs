@@ -2,13 +2,14 @@
 
 use trainyard_base::json::{Kind, Number, Reader, Syntax};
 
-use super::{Document, MAX_DEPTH};
+use super::value::{DEPTH_MAX, Document};
+use crate::refusal::Result;
 
 /// Parses a whole text.
-pub(crate) fn parse(text: &str) -> Result<Document, String> {
-    let mut reader = Reader::new(text, MAX_DEPTH);
+pub(crate) fn parse(text: &str) -> Result<Document> {
+    let mut reader = Reader::new(text, DEPTH_MAX);
     let document = value(&mut reader, 0).and_then(|document| reader.end().map(|()| document));
-    document.map_err(|syntax| format!("JSON: {}", syntax.describe(text)))
+    document.map_err(|syntax| format!("JSON: {}", syntax.describe(text)).into())
 }
 
 fn value(reader: &mut Reader<'_>, depth: usize) -> Result<Document, Syntax> {

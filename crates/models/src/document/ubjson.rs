@@ -1,12 +1,13 @@
 //! UBJSON, draft 12, as XGBoost writes it: big-endian numbers, typed arrays with a count.
 
-use super::{Document, MAX_DEPTH};
+use super::value::{DEPTH_MAX, Document};
+use crate::refusal::{Refusal, Result};
 
 /// Items of lists whose elements take no bytes (`[$Z#…`); others are bounded by the file.
-const MAX_EMPTY_ITEMS: usize = 1_000;
+const EMPTY_ITEMS_MAX: usize = 1_000;
 
 /// Parses a whole file.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Document, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Document> {
     let mut parser = Parser { bytes, at: 0 };
     let marker = parser.marker()?;
     let document = parser.value(marker, 0)?;
@@ -22,11 +23,11 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn error(&self, what: &str) -> String {
-        format!("UBJSON: {what} at byte {}", self.at)
+    fn error(&self, what: &str) -> Refusal {
+        format!("UBJSON: {what} at byte {}", self.at).into()
     }
 
-    fn marker(&mut self) -> Result<u8, String> {
+    fn marker(&mut self) -> Result<u8> {
         loop {
             let byte = *self.bytes.get(self.at).ok_or_else(|| self.error("the file is cut"))?;
             self.at += 1;
@@ -40,16 +41,16 @@ impl Parser<'_> {
         self.bytes.get(self.at).copied()
     }
 
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N]> {
         let bytes = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<N>());
         let bytes = *bytes.ok_or_else(|| self.error("the file is cut"))?;
         self.at += N;
         Ok(bytes)
     }
 
-    fn value(&mut self, marker: u8, depth: usize) -> Result<Document, String> {
-        if depth > MAX_DEPTH {
-            return Err(format!("UBJSON: values nest deeper than {MAX_DEPTH}"));
+    fn value(&mut self, marker: u8, depth: usize) -> Result<Document> {
+        if depth > DEPTH_MAX {
+            return Err(format!("UBJSON: values nest deeper than {DEPTH_MAX}").into());
         }
         Ok(match marker {
             b'Z' => Document::Null,
@@ -66,7 +67,7 @@ impl Parser<'_> {
         })
     }
 
-    fn integer(&mut self, marker: u8) -> Result<i64, String> {
+    fn integer(&mut self, marker: u8) -> Result<i64> {
         Ok(match marker {
             b'i' => i64::from(i8::from_be_bytes(self.take()?)),
             b'U' => i64::from(u8::from_be_bytes(self.take()?)),
@@ -79,13 +80,13 @@ impl Parser<'_> {
         })
     }
 
-    fn length(&mut self) -> Result<usize, String> {
+    fn length(&mut self) -> Result<usize> {
         let marker = self.marker()?;
         let length = self.integer(marker)?;
         usize::try_from(length).map_err(|_| self.error("a negative length"))
     }
 
-    fn text(&mut self) -> Result<String, String> {
+    fn text(&mut self) -> Result<String> {
         let length = self.length()?;
         let bytes = self.at.checked_add(length).and_then(|end| self.bytes.get(self.at..end));
         let bytes = bytes.ok_or_else(|| self.error("the file is cut"))?;
@@ -94,7 +95,7 @@ impl Parser<'_> {
     }
 
     /// `$type` and `#count` before the items.
-    fn header(&mut self) -> Result<(Option<u8>, Option<usize>), String> {
+    fn header(&mut self) -> Result<(Option<u8>, Option<usize>)> {
         let mut kind = None;
         if self.peek() == Some(b'$') {
             self.at += 1;
@@ -108,13 +109,13 @@ impl Parser<'_> {
         if kind.is_some() && count.is_none() {
             return Err(self.error("a type without a count"));
         }
-        if matches!(kind, Some(b'Z' | b'T' | b'F' | b'N')) && count > Some(MAX_EMPTY_ITEMS) {
+        if matches!(kind, Some(b'Z' | b'T' | b'F' | b'N')) && count > Some(EMPTY_ITEMS_MAX) {
             return Err(self.error("a list of nothing"));
         }
         Ok((kind, count))
     }
 
-    fn list(&mut self, depth: usize) -> Result<Document, String> {
+    fn list(&mut self, depth: usize) -> Result<Document> {
         let (kind, count) = self.header()?;
         if let (Some(kind), Some(count)) = (kind, count)
             && let Some(numbers) = self.numbers(kind, count)?
@@ -139,7 +140,7 @@ impl Parser<'_> {
     }
 
     /// Typed numbers; `None` for other types.
-    fn numbers(&mut self, kind: u8, count: usize) -> Result<Option<Vec<f64>>, String> {
+    fn numbers(&mut self, kind: u8, count: usize) -> Result<Option<Vec<f64>>> {
         let size = match kind {
             b'i' | b'U' => 1,
             b'I' | b'u' => 2,
@@ -161,7 +162,7 @@ impl Parser<'_> {
         Ok(Some(numbers))
     }
 
-    fn map(&mut self, depth: usize) -> Result<Document, String> {
+    fn map(&mut self, depth: usize) -> Result<Document> {
         let (kind, count) = self.header()?;
         let mut entries = Vec::new();
         loop {
@@ -215,6 +216,6 @@ mod tests {
         ] {
             assert!(parse(bytes).is_err(), "{bytes:?}");
         }
-        assert!(parse(&b"[".repeat(100_000)).unwrap_err().contains("deeper"));
+        assert!(parse(&b"[".repeat(100_000)).unwrap_err().to_string().contains("deeper"));
     }
 }

@@ -6,9 +6,9 @@ use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 
 use super::linear::LinearLeaves;
 use super::objective::Objective;
-use super::text::Text;
-use super::{malformed, tree};
-use crate::input::Input;
+use super::text::{Text, malformed};
+use super::tree;
+use crate::input::{Input, check_width};
 use crate::tree::Forest;
 use crate::{Error, Prediction, Predictor, Result};
 
@@ -67,12 +67,7 @@ impl Booster {
 
     /// The same before the objective makes predictions of the sums.
     pub(crate) fn raw_rows(&self, rows: &[f64], width: usize) -> Result<(Vec<f64>, usize)> {
-        if width != self.features {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {width}",
-                self.features
-            )));
-        }
+        check_width(width, self.features)?;
         let is_tiny = |x: f64| x != 0.0 && x.abs() <= ZERO;
         let cleaned: Vec<f64>;
         let rows = if rows.iter().any(|&x| is_tiny(x)) {

@@ -1,7 +1,6 @@
 //! Linear trees: leaves that are a linear model each.
 
-use super::malformed;
-use super::text::Section;
+use super::text::{Section, malformed};
 use crate::Result;
 use crate::tree::TreeSpec;
 

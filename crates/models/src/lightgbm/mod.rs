@@ -10,7 +10,3 @@ mod text;
 mod tree;
 
 pub(crate) use booster::{Booster, LightgbmModel};
-
-fn malformed(reason: impl std::fmt::Display) -> crate::Error {
-    crate::Error::Malformed { file: "the LightGBM model".to_owned(), reason: reason.to_string() }
-}

@@ -1,6 +1,6 @@
 //! How sums become predictions.
 
-use super::malformed;
+use super::text::malformed;
 use crate::{Error, Result};
 
 #[derive(Debug, Clone, Copy)]

@@ -5,12 +5,17 @@
 //! without, a file that was cut anywhere would be a smaller model.
 
 use std::collections::HashMap;
+use std::fmt;
 
-use super::malformed;
-use crate::Result;
+use crate::{Error, Result};
 
 /// Classes of one model.
-const MAX_OUTPUTS: usize = 100_000;
+const OUTPUTS_MAX: usize = 100_000;
+
+/// A model of which something is wrong.
+pub(super) fn malformed(reason: impl fmt::Display) -> Error {
+    Error::Malformed { file: "the LightGBM model".to_owned(), reason: reason.to_string() }
+}
 
 /// A model file, in its parts.
 pub(super) struct Text<'a> {
@@ -195,7 +200,7 @@ fn check_header(header: &Section<'_>, trees: usize) -> Result<(usize, usize)> {
         Some(_) => header.count("num_tree_per_iteration")?,
         None => classes,
     };
-    if outputs == 0 || outputs > MAX_OUTPUTS {
+    if outputs == 0 || outputs > OUTPUTS_MAX {
         return Err(malformed(format!("{outputs} trees in a round")));
     }
     if classes != outputs {

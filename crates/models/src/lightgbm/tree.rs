@@ -1,7 +1,6 @@
 //! One tree of the text.
 
-use super::malformed;
-use super::text::Section;
+use super::text::{Section, malformed};
 use crate::Result;
 use crate::tree::{CategorySet, NodeSpec, Split, Test, TreeSpec};
 
@@ -13,7 +12,7 @@ const MISSING_ZERO: u8 = 1;
 const MISSING_NAN: u8 = 2;
 
 /// Leaves of one tree; LightGBM's own limit is 131,072.
-const MAX_LEAVES: usize = 1 << 24;
+const LEAVES_MAX: usize = 1 << 24;
 
 /// What LightGBM writes about inner nodes and about leaves beyond what predicts.
 const OF_SPLITS: [&str; 4] = ["split_gain", "internal_value", "internal_weight", "internal_count"];
@@ -22,7 +21,7 @@ const OF_LEAVES: [&str; 2] = ["leaf_weight", "leaf_count"];
 /// Reads a tree; every list must be as long as `num_leaves` and `num_cat` say.
 pub(super) fn read(tree: &Section<'_>) -> Result<TreeSpec<f64>> {
     let leaves = tree.count("num_leaves")?;
-    if leaves == 0 || leaves > MAX_LEAVES {
+    if leaves == 0 || leaves > LEAVES_MAX {
         return Err(malformed(format!("{leaves} leaves")));
     }
     let splits = leaves - 1;

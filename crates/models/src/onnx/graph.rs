@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::kernel::{Inputs, Kernel, Value};
-use super::ops::{self, Context};
+use super::ops::operators::{self, Context};
 use super::proto::{GraphProto, ModelProto, ValueInfoProto, type_proto};
 use super::tensor::{Outcome, Tensor, Type};
 use crate::{Error, Result};
 
 /// Nodes of a graph; converters of tabular models emit tens, one-vs-rest of many classes thousands.
-const MAX_STEPS: usize = 100_000;
+const STEPS_MAX: usize = 100_000;
 
 /// A graph that can be run any number of times, from any number of threads.
 #[derive(Debug)]
@@ -86,9 +86,9 @@ impl Graph {
         let malformed = |reason: String| Error::Malformed { file: file.to_owned(), reason };
         let graph =
             model.graph.as_ref().ok_or_else(|| malformed("the model has no graph".into()))?;
-        if graph.node.len() > MAX_STEPS {
+        if graph.node.len() > STEPS_MAX {
             return Err(malformed(format!(
-                "{} nodes are more than the limit of {MAX_STEPS}",
+                "{} nodes are more than the limit of {STEPS_MAX}",
                 graph.node.len()
             )));
         }
@@ -116,7 +116,7 @@ impl Graph {
             } else {
                 format!("node {} ({})", node.name, node.op_type)
             };
-            let kernel = ops::kernel(node, context)
+            let kernel = operators::kernel(node, context)
                 .map_err(|reason| malformed(format!("{what}: {reason}")))?;
             let Some(kernel) = kernel else {
                 let domain = if node.domain.is_empty() { "ai.onnx" } else { &node.domain };

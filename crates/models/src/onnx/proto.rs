@@ -235,7 +235,7 @@ pub struct TypeProto {
 
 /// Types that belong to [`TypeProto`].
 pub mod type_proto {
-    use super::{TensorShapeProto, TypeProto};
+    use crate::onnx::proto::{TensorShapeProto, TypeProto};
 
     /// Which type it is.
     #[derive(Clone, PartialEq, ::prost::Oneof)]

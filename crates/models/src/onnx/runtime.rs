@@ -50,7 +50,7 @@ impl RuntimeSession {
                 "ONNX Runtime evaluates it: set ORT_DYLIB_PATH to the path of {LIBRARY} ({reason})"
             ),
         })?;
-        let open = || -> std::result::Result<Session, String> {
+        let open = || -> Outcome<Session> {
             let builder = Session::builder(environment).map_err(|error| error.to_string())?;
             // Requests are many and small: threads of their own would only wait for each other.
             let mut builder = builder.with_intra_threads(1).map_err(|error| error.to_string())?;
@@ -97,8 +97,8 @@ impl RuntimeSession {
 }
 
 /// The one environment of the process, made when the first model needs it.
-fn environment() -> std::result::Result<&'static Environment, String> {
-    static ENVIRONMENT: OnceLock<std::result::Result<Environment, String>> = OnceLock::new();
+fn environment() -> Outcome<&'static Environment> {
+    static ENVIRONMENT: OnceLock<Outcome<Environment>> = OnceLock::new();
     let made = ENVIRONMENT.get_or_init(|| {
         let library = library()?;
         let builder = ort::environment::init_from(&library)
@@ -113,7 +113,7 @@ fn environment() -> std::result::Result<&'static Environment, String> {
 }
 
 /// The library that the user named, or one from the usual places.
-fn library() -> std::result::Result<PathBuf, String> {
+fn library() -> Outcome<PathBuf> {
     if let Some(path) = std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
         let path = PathBuf::from(path);
         return if path.is_file() {

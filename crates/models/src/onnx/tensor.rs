@@ -3,7 +3,7 @@
 use super::proto::TensorProto;
 
 /// Elements of one tensor. A model whose constants or results are larger than this is refused.
-pub(crate) const MAX_ELEMENTS: usize = 1 << 28;
+pub(crate) const ELEMENTS_MAX: usize = 1 << 28;
 
 /// A result inside the evaluator; the text says what is wrong and the caller adds which node it was.
 pub(crate) type Outcome<T> = Result<T, String>;
@@ -230,14 +230,14 @@ pub(crate) fn text(bytes: &[u8]) -> Outcome<String> {
     String::from_utf8(bytes.to_vec()).map_err(|_| "text is not UTF-8".into())
 }
 
-/// Product of the dimensions, within [`MAX_ELEMENTS`].
+/// Product of the dimensions, within [`ELEMENTS_MAX`].
 pub(crate) fn element_count(shape: &[usize]) -> Outcome<usize> {
     shape
         .iter()
         .try_fold(1_usize, |product, &dim| product.checked_mul(dim))
-        .filter(|&product| product <= MAX_ELEMENTS)
+        .filter(|&product| product <= ELEMENTS_MAX)
         .ok_or_else(|| {
-            format!("shape {shape:?} is larger than the limit of {MAX_ELEMENTS} elements")
+            format!("shape {shape:?} is larger than the limit of {ELEMENTS_MAX} elements")
         })
 }
 

@@ -1,9 +1,13 @@
 //! NumPy's element types, and elements from bytes.
 
 use super::array::{Array, Elements};
+use crate::refusal::Result;
 
 /// Fields of a structured type; trees have eight.
-const MAX_FIELDS: usize = 64;
+const FIELDS_MAX: usize = 64;
+
+/// Elements without bytes (empty text) of one array.
+const EMPTY_MAX: usize = 8_000_000;
 
 /// An element type.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +34,7 @@ pub(crate) enum Kind {
 
 impl Dtype {
     /// From a type string such as `<f8`, `|b1`, `<U12` or, as in `numpy.dtype("f8")`, `f8`.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let bad = || format!("element type {text:?} is not known");
         let (order, rest) = match text.chars().next() {
             Some(c @ ('<' | '>' | '|' | '=')) => (c, text.get(1..).unwrap_or_default()),
@@ -49,17 +53,14 @@ impl Dtype {
             ('S' | 'a', 0..=1_000_000) => (Kind::Bytes, count),
             ('V', 0..=1_000_000) => (Kind::Struct(Vec::new()), count),
             ('O', _) => (Kind::Object, 8),
-            _ => return Err(bad()),
+            _ => return Err(bad().into()),
         };
         Ok(Self { kind, size, big_endian: order == '>' })
     }
 
     /// A structured type; fields without a name are padding.
-    pub(crate) fn structure(
-        fields: Vec<(String, Self, usize)>,
-        size: usize,
-    ) -> Result<Self, String> {
-        if fields.len() > MAX_FIELDS
+    pub(crate) fn structure(fields: Vec<(String, Self, usize)>, size: usize) -> Result<Self> {
+        if fields.len() > FIELDS_MAX
             || fields.iter().any(|(_, dtype, offset)| offset.saturating_add(dtype.size) > size)
         {
             return Err("a structured element type does not fit its size".into());
@@ -68,13 +69,7 @@ impl Dtype {
     }
 
     /// Elements of `count` values that lie `stride` bytes apart from `offset` on.
-    fn read(
-        &self,
-        bytes: &[u8],
-        count: usize,
-        offset: usize,
-        stride: usize,
-    ) -> Result<Elements, String> {
+    fn read(&self, bytes: &[u8], count: usize, offset: usize, stride: usize) -> Result<Elements> {
         let at = |n: usize| {
             bytes.get(n * stride + offset..n * stride + offset + self.size).unwrap_or_default()
         };
@@ -118,12 +113,12 @@ impl Dtype {
                     .map(|(name, dtype, inner)| {
                         Ok((name.clone(), dtype.read(bytes, count, offset + inner, stride)?))
                     })
-                    .collect::<Result<_, String>>()?,
+                    .collect::<Result<_>>()?,
             ),
         })
     }
 
-    fn text(&self, bytes: &[u8]) -> Result<String, String> {
+    fn text(&self, bytes: &[u8]) -> Result<String> {
         let (chunks, _) = bytes.as_chunks::<4>();
         let code = |chunk: &[u8; 4]| {
             if self.big_endian { u32::from_be_bytes(*chunk) } else { u32::from_le_bytes(*chunk) }
@@ -137,12 +132,7 @@ impl Dtype {
     }
 
     /// An array of this type in row-major order; `fortran` says that the bytes are column-major.
-    pub(crate) fn array(
-        &self,
-        bytes: &[u8],
-        shape: Vec<usize>,
-        fortran: bool,
-    ) -> Result<Array, String> {
+    pub(crate) fn array(&self, bytes: &[u8], shape: Vec<usize>, fortran: bool) -> Result<Array> {
         let count = shape
             .iter()
             .try_fold(1_usize, |n, &dim| n.checked_mul(dim))
@@ -152,11 +142,12 @@ impl Dtype {
                 "an array of shape {shape:?} and {} bytes an element has {} bytes",
                 self.size,
                 bytes.len()
-            ));
+            )
+            .into());
         }
         // Elements without bytes (empty text) would let a small file ask for any number of them.
-        if self.size == 0 && count > super::MAX_NODES {
-            return Err(format!("an array of shape {shape:?} is too large"));
+        if self.size == 0 && count > EMPTY_MAX {
+            return Err(format!("an array of shape {shape:?} is too large").into());
         }
         let elements = self.read(bytes, count, 0, self.size)?;
         let bits = if matches!(self.kind, Kind::Int | Kind::Unsigned | Kind::Float) {

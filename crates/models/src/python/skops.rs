@@ -2,17 +2,23 @@
 
 use std::collections::HashMap;
 
-use super::array::{Array, Elements};
+use super::array::{Array, Elements, Id};
+use super::globals::is_known_global;
+use super::heap::{Heap, Node, Object};
+use super::npy;
 use super::zip::Zip;
-use super::{Heap, Id, MAX_DEPTH, Node, Object, is_known_global};
 use crate::document::{Document, parse_json};
+use crate::refusal::{Refusal, Result};
+
+/// Depth to which objects nest; pipelines of ensembles of pipelines stay below 40.
+const DEPTH_MAX: usize = 150;
 
 /// Reads a file into a heap; gives the root object.
-pub(crate) fn read(bytes: &[u8]) -> Result<(Heap, Id), String> {
+pub(crate) fn read(bytes: &[u8]) -> Result<(Heap, Id)> {
     let zip = Zip::new(bytes)?;
     let schema = zip.read("schema.json")?;
     let schema = String::from_utf8(schema).map_err(|_| "schema.json is not UTF-8")?;
-    let schema = parse_json(&schema).map_err(|error| format!("schema.json: {error}"))?;
+    let schema = parse_json(&schema).map_err(|refusal| refusal.within("schema.json"))?;
     // Names are short; what counts is what the archive unpacks to.
     let unpacked = zip.unpacked_bytes();
     let mut reader = Reader { zip, heap: Heap::for_file(unpacked), arrays: HashMap::new() };
@@ -28,9 +34,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn node(&mut self, json: &Document, depth: usize) -> Result<Id, String> {
-        if depth > MAX_DEPTH {
-            return Err(format!("objects nest deeper than {MAX_DEPTH}"));
+    fn node(&mut self, json: &Document, depth: usize) -> Result<Id> {
+        if depth > DEPTH_MAX {
+            return Err(format!("objects nest deeper than {DEPTH_MAX}").into());
         }
         let map = json;
         let loader = text(map, "__loader__")?;
@@ -85,11 +91,12 @@ impl Reader<'_> {
         map: &Document,
         content: Option<&Document>,
         depth: usize,
-    ) -> Result<Object, String> {
+    ) -> Result<Object> {
         let class = class(map)?;
         let (module, name) = class.rsplit_once('.').unwrap_or(("", &class));
         if !is_known_global(module, name) {
-            return Err(format!("{class} is not a class that models are made of here"));
+            let what = format!("{class} is not a class that models are made of here");
+            return Err(Refusal::Foreign(what));
         }
         let arguments = match map.get("__reduce__").and_then(|reduce| reduce.get("args")) {
             Some(arguments) => {
@@ -109,12 +116,12 @@ impl Reader<'_> {
     }
 
     /// A sparse matrix: an archive of arrays within the archive.
-    fn sparse(&mut self, map: &Document) -> Result<Object, String> {
+    fn sparse(&mut self, map: &Document) -> Result<Object> {
         let bytes = self.zip.read(text(map, "file")?)?;
         let inner = Zip::new(&bytes)?;
         let mut entries = Vec::new();
         for name in inner.names() {
-            let array = Array::from_npy(&inner.read(&name)?)?;
+            let array = npy::read(&inner.read(&name)?)?;
             let node = match &array.elements {
                 // The format is a name, kept as an array of one.
                 Elements::Text(names) if names.len() == 1 => {
@@ -129,7 +136,7 @@ impl Reader<'_> {
         Ok(Object { class: class(map)?, arguments: Vec::new(), state })
     }
 
-    fn list(&mut self, content: Option<&Document>, depth: usize) -> Result<Vec<Id>, String> {
+    fn list(&mut self, content: Option<&Document>, depth: usize) -> Result<Vec<Id>> {
         let items = content.and_then(Document::list).ok_or("a list without items")?;
         items.iter().map(|item| self.node(item, depth + 1)).collect()
     }
@@ -139,7 +146,7 @@ impl Reader<'_> {
         map: &Document,
         content: Option<&Document>,
         depth: usize,
-    ) -> Result<Vec<(Id, Id)>, String> {
+    ) -> Result<Vec<(Id, Id)>> {
         let entries = content.and_then(Document::map).ok_or("a dict without content")?;
         // JSON keys are text; the schema says which were numbers.
         let kinds =
@@ -163,12 +170,7 @@ impl Reader<'_> {
             .collect()
     }
 
-    fn array(
-        &mut self,
-        map: &Document,
-        content: Option<&Document>,
-        depth: usize,
-    ) -> Result<Id, String> {
+    fn array(&mut self, map: &Document, content: Option<&Document>, depth: usize) -> Result<Id> {
         if text(map, "type")? == "json" {
             let items = self.list(content, depth)?;
             let shape = map.get("shape").ok_or("an array without a shape")?;
@@ -187,16 +189,15 @@ impl Reader<'_> {
         if let Some(&id) = self.arrays.get(file) {
             return Ok(id);
         }
-        let array =
-            Array::from_npy(&self.zip.read(file)?).map_err(|reason| format!("{file}: {reason}"))?;
+        let array = npy::read(&self.zip.read(file)?).map_err(|refusal| refusal.within(file))?;
         let id = self.heap.push(Node::Array(array))?;
         self.arrays.insert(file.to_owned(), id);
         Ok(id)
     }
 
-    fn json(&mut self, json: &Document, depth: usize) -> Result<Id, String> {
-        if depth > MAX_DEPTH {
-            return Err(format!("objects nest deeper than {MAX_DEPTH}"));
+    fn json(&mut self, json: &Document, depth: usize) -> Result<Id> {
+        if depth > DEPTH_MAX {
+            return Err(format!("objects nest deeper than {DEPTH_MAX}").into());
         }
         let node = match json {
             Document::Null => Node::None,
@@ -214,17 +215,19 @@ impl Reader<'_> {
                     .map(|(key, value)| {
                         Ok((self.heap.push(Node::Text(key.clone()))?, self.json(value, depth + 1)?))
                     })
-                    .collect::<Result<_, String>>()?,
+                    .collect::<Result<_>>()?,
             ),
         };
         self.heap.push(node)
     }
 }
 
-fn text<'a>(map: &'a Document, key: &str) -> Result<&'a str, String> {
-    map.get(key).and_then(Document::text).ok_or_else(|| format!("a schema node without {key}"))
+fn text<'a>(map: &'a Document, key: &str) -> Result<&'a str> {
+    map.get(key)
+        .and_then(Document::text)
+        .ok_or_else(|| format!("a schema node without {key}").into())
 }
 
-fn class(map: &Document) -> Result<String, String> {
+fn class(map: &Document) -> Result<String> {
     Ok(format!("{}.{}", text(map, "__module__")?, text(map, "__class__")?))
 }

@@ -6,14 +6,16 @@ use std::io::Read as _;
 
 use flate2::read::DeflateDecoder;
 
+use crate::refusal::Result;
+
 /// Files of one archive.
-const MAX_ENTRIES: usize = 4_000_000;
+const ENTRIES_MAX: usize = 4_000_000;
 
 /// Bytes of all entries together once unpacked.
-const MAX_UNPACKED: u64 = 4 << 30;
+const UNPACKED_BYTES_MAX: u64 = 4 << 30;
 
 /// Bytes that an archive may unpack to for each of its own; trees of whole numbers reach 20, a bomb 1000.
-const MAX_RATIO: u64 = 100;
+const RATIO_MAX: u64 = 100;
 
 /// Bytes that any archive may unpack to.
 const FREE_BYTES: u64 = 64 << 20;
@@ -40,7 +42,7 @@ struct Entry {
 
 impl<'a> Zip<'a> {
     /// Reads the directory.
-    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, String> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self> {
         // The end record is 22 bytes and a comment of up to 64 KiB.
         let first = bytes.len().saturating_sub(22 + 65_535);
         let tail = bytes.get(first..).unwrap_or_default();
@@ -61,10 +63,11 @@ impl<'a> Zip<'a> {
             count = u64_at(bytes, record + 32)?;
             directory = u64_at(bytes, record + 48)?;
         }
-        if count > MAX_ENTRIES as u64 {
+        if count > ENTRIES_MAX as u64 {
             return Err(format!(
-                "{count} files in a zip archive are more than the limit of {MAX_ENTRIES}"
-            ));
+                "{count} files in a zip archive are more than the limit of {ENTRIES_MAX}"
+            )
+            .into());
         }
         let mut entries = HashMap::new();
         let mut at = usize::try_from(directory).map_err(|_| "a damaged zip archive")?;
@@ -96,7 +99,7 @@ impl<'a> Zip<'a> {
     pub(crate) fn unpacked_bytes(&self) -> usize {
         let said =
             self.entries.values().fold(0_u64, |sum, entry| sum.saturating_add(entry.unpacked));
-        let limit = (self.bytes.len() as u64 * MAX_RATIO + FREE_BYTES).min(MAX_UNPACKED);
+        let limit = (self.bytes.len() as u64 * RATIO_MAX + FREE_BYTES).min(UNPACKED_BYTES_MAX);
         usize::try_from(said.min(limit)).unwrap_or(usize::MAX)
     }
 
@@ -108,17 +111,19 @@ impl<'a> Zip<'a> {
     }
 
     /// Unpacks one file.
-    pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+    pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>> {
         let entry = self.entries.get(name).ok_or_else(|| format!("the archive has no {name:?}"))?;
         let total = self.unpacked.get().saturating_add(entry.unpacked);
-        let limit = (self.bytes.len() as u64 * MAX_RATIO + FREE_BYTES).min(MAX_UNPACKED);
+        let limit = (self.bytes.len() as u64 * RATIO_MAX + FREE_BYTES).min(UNPACKED_BYTES_MAX);
         if total > limit {
-            return Err(format!("the archive unpacks to more than the limit of {limit} bytes"));
+            return Err(
+                format!("the archive unpacks to more than the limit of {limit} bytes").into()
+            );
         }
         self.unpacked.set(total);
         let header = usize::try_from(entry.header).map_err(|_| "a damaged zip archive")?;
         if self.bytes.get(header..header.saturating_add(4)) != Some(b"PK\x03\x04") {
-            return Err(format!("{name:?} is not where the archive says"));
+            return Err(format!("{name:?} is not where the archive says").into());
         }
         let start = header
             + 30
@@ -141,19 +146,21 @@ impl<'a> Zip<'a> {
             other => {
                 return Err(format!(
                     "{name:?} is packed by method {other}; stored and deflated files are read"
-                ));
+                )
+                .into());
             }
         };
         if unpacked.len() as u64 != entry.unpacked {
             return Err(format!(
                 "{name:?} does not unpack to the {} bytes that the archive says",
                 entry.unpacked
-            ));
+            )
+            .into());
         }
         let mut checksum = flate2::Crc::new();
         checksum.update(&unpacked);
         if CHECK && checksum.sum() != entry.checksum {
-            return Err(format!("{name:?} is damaged: its checksum is another"));
+            return Err(format!("{name:?} is damaged: its checksum is another").into());
         }
         Ok(unpacked)
     }
@@ -184,22 +191,22 @@ impl Entry {
     }
 }
 
-fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], String> {
+fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N]> {
     bytes
         .get(at..)
         .and_then(|rest| rest.first_chunk::<N>())
         .copied()
-        .ok_or_else(|| "a cut zip archive".to_owned())
+        .ok_or_else(|| "a cut zip archive".into())
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Result<u16, String> {
+fn u16_at(bytes: &[u8], at: usize) -> Result<u16> {
     bytes_at(bytes, at).map(u16::from_le_bytes)
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Result<u32, String> {
+fn u32_at(bytes: &[u8], at: usize) -> Result<u32> {
     bytes_at(bytes, at).map(u32::from_le_bytes)
 }
 
-fn u64_at(bytes: &[u8], at: usize) -> Result<u64, String> {
+fn u64_at(bytes: &[u8], at: usize) -> Result<u64> {
     bytes_at(bytes, at).map(u64::from_le_bytes)
 }

@@ -4,11 +4,17 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, labels_of_scores, softmax};
-use super::members::{Boxed, members, places, total_size};
+use super::members::{members, parts, places};
+use super::reader::{Boxed, Nested, Reader};
 use crate::{Error, Result};
 
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("AdaBoostClassifier", AdaBoost::read),
+    Reader::new("AdaBoostRegressor", AdaBoostRegressor::read),
+];
+
 #[derive(Debug)]
-pub(super) struct AdaBoost {
+struct AdaBoost {
     members: Vec<Boxed>,
     weights: Vec<f64>,
     classes: Arc<Classes>,
@@ -30,16 +36,16 @@ fn weights(fields: Fields<'_>, members: usize) -> Result<Vec<f64>> {
 }
 
 impl AdaBoost {
-    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
-        let members = members(fields, "estimators_", depth)?;
+    fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
+        let members = members(fields, "estimators_", nested)?;
         let weights = weights(fields, members.len())?;
         // Since 1.6 there is only SAMME, and the parameter is kept as "deprecated".
-        Ok(Self {
+        Ok(Box::new(Self {
             members,
             weights,
             classes: fields.classes("classes_")?,
             real: fields.text("algorithm", "SAMME") == "SAMME.R",
-        })
+        }))
     }
 
     /// A column for each class.
@@ -129,23 +135,23 @@ impl Estimator for AdaBoost {
         true
     }
 
-    fn size_bytes(&self) -> usize {
-        total_size(&self.members)
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        parts(&self.members)
     }
 }
 
 /// The weighted median of the members.
 #[derive(Debug)]
-pub(super) struct AdaBoostRegressor {
+struct AdaBoostRegressor {
     members: Vec<Boxed>,
     weights: Vec<f64>,
 }
 
 impl AdaBoostRegressor {
-    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
-        let members = members(fields, "estimators_", depth)?;
+    fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
+        let members = members(fields, "estimators_", nested)?;
         let weights = weights(fields, members.len())?;
-        Ok(Self { members, weights })
+        Ok(Box::new(Self { members, weights }))
     }
 }
 
@@ -177,7 +183,7 @@ impl Estimator for AdaBoostRegressor {
         Ok(Output::Values((0..x.rows()).map(median).collect()))
     }
 
-    fn size_bytes(&self) -> usize {
-        total_size(&self.members)
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        parts(&self.members)
     }
 }

@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max, numbers};
-use super::members::{Boxed, members, places};
+use super::members::{members, places};
+use super::reader::{Boxed, Nested, Reader};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] =
+    &[Reader::new("BaggingClassifier BaggingRegressor", Bagging::read)];
 
 /// Each member with the columns it sees.
 #[derive(Debug)]
-pub(super) struct Bagging {
+struct Bagging {
     members: Vec<(Boxed, Option<Vec<usize>>)>,
     classes: Option<Arc<Classes>>,
 }
 
 impl Bagging {
-    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
+    fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         let width = fields.count("n_features_in_")?;
         let columns = fields.items("estimators_features_")?.into_iter().map(|value| {
             let columns: Vec<usize> =
@@ -23,17 +27,13 @@ impl Bagging {
             (!columns.iter().copied().eq(0..width)).then_some(columns)
         });
         let columns: Vec<_> = columns.collect();
-        let classes = if fields.name() == "BaggingClassifier" {
-            Some(fields.classes("classes_")?)
-        } else {
-            None
-        };
-        let members = members(fields, "estimators_", depth)?;
+        let classes = fields.classes_if_any()?;
+        let members = members(fields, "estimators_", nested)?;
         fields.check_length("estimators_features_", columns.len(), members.len())?;
         if fields.optional("n_estimators").is_some() {
             fields.check_length("estimators_", members.len(), fields.count("n_estimators")?)?;
         }
-        Ok(Self { members: members.into_iter().zip(columns).collect(), classes })
+        Ok(Box::new(Self { members: members.into_iter().zip(columns).collect(), classes }))
     }
 
     fn each<T>(
@@ -129,7 +129,7 @@ impl Estimator for Bagging {
         self.classes.is_some() && self.members.iter().all(|(member, _)| member.has_decision())
     }
 
-    fn size_bytes(&self) -> usize {
-        self.members.iter().map(|(member, _)| member.size_bytes()).sum()
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        self.members.iter().map(|(member, _)| &**member).collect()
     }
 }

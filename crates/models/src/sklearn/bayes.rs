@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Sparse, Table};
 use super::estimator::{Estimator, Fields, arg_max};
+use super::reader::{Boxed, Reader};
 use crate::Result;
+
+pub(super) const READERS: &[Reader] =
+    &[Reader::new("GaussianNB BernoulliNB MultinomialNB ComplementNB", |fields, _| {
+        naive_bayes(fields)
+    })];
 
 /// Naive Bayes: the joint log likelihood of each class.
 #[derive(Debug)]
@@ -27,7 +33,7 @@ struct NaiveBayes {
     classes: Arc<Classes>,
 }
 
-pub(super) fn naive_bayes(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn naive_bayes(fields: Fields<'_>) -> Result<Boxed> {
     let classes = fields.classes("classes_")?;
     let model = match fields.name() {
         "GaussianNB" => NaiveBayes {

@@ -6,10 +6,14 @@
 use super::data::{Output, Table};
 use super::estimator::{Estimator, Fields};
 use super::projection::Centres;
+use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
 
+pub(super) const READERS: &[Reader] =
+    &[Reader::new("BisectingKMeans", |fields, _| bisecting(fields))];
+
 /// Levels of the tree. Each level parts a cluster, so that only a chain of outliers goes deep.
-const MAX_DEPTH: usize = 1_000;
+const DEPTH_MAX: usize = 1_000;
 
 #[derive(Debug)]
 struct Bisecting {
@@ -24,7 +28,7 @@ enum Node {
     Pair { centres: [Vec<f64>; 2], norms: [f64; 2], children: [usize; 2] },
 }
 
-pub(super) fn bisecting(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn bisecting(fields: Fields<'_>) -> Result<Boxed> {
     let centres = Centres::read(fields)?;
     let features = centres.0.columns;
     let mean = fields.optional_numbers("_X_mean")?.unwrap_or_else(|| vec![0.0; features]);
@@ -41,7 +45,7 @@ pub(super) fn bisecting(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
                 clusters += 1;
                 Node::Cluster(node.count("label")? as i64)
             }
-            [Some(left), Some(right)] if depth < MAX_DEPTH && nodes.len() < 2 * centres.0.rows => {
+            [Some(left), Some(right)] if depth < DEPTH_MAX && nodes.len() < 2 * centres.0.rows => {
                 let centre = |side| {
                     let mut centre = Fields(side).numbers("center")?;
                     if centre.len() != features {

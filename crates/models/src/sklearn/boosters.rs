@@ -5,8 +5,15 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both};
+use super::reader::{Boxed, Reader};
 use crate::python::{Node, Value};
 use crate::{Error, Result, lightgbm, xgboost};
+
+pub(super) const READERS: &[Reader] = &[Reader::new(
+    "XGBModel XGBClassifier XGBRegressor XGBRanker XGBRFClassifier XGBRFRegressor \
+         LGBMModel LGBMClassifier LGBMRegressor LGBMRanker",
+    |fields, _| load(fields),
+)];
 
 #[derive(Debug)]
 struct Boosted {
@@ -26,7 +33,7 @@ enum Booster {
     Lightgbm(lightgbm::Booster),
 }
 
-pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn load(fields: Fields<'_>) -> Result<Boxed> {
     let classifier = fields.name().ends_with("Classifier");
     let own = fields.value("_Booster")?;
     let handle = own
@@ -52,6 +59,9 @@ pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
     let best = own.get("best_iteration").and_then(Value::int).filter(|&best| best > 0);
     let booster = lightgbm::Booster::parse(text, best.map(|best| best as usize))?;
     let classes = if classifier { Some(fields.classes("_classes")?) } else { None };
+    if let (Some(classes), Some(_)) = (&classes, fields.optional("_n_classes")) {
+        fields.check_length("_classes", classes.len(), fields.count("_n_classes")?)?;
+    }
     // The attribute came with the same version as the method.
     let has_decision = classifier && fields.0.get("_fitted_with_feature_names").is_some();
     Ok(Box::new(Boosted { booster: Booster::Lightgbm(booster), classes, has_decision }))

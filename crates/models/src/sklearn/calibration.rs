@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max, expit, softmax};
-use super::members::{Boxed, places};
+use super::members::places;
+use super::reader::{Boxed, Names, Nested, Reader};
 use crate::Result;
 use crate::numeric::interpolation::interpolate;
 use crate::python::Value;
 
+pub(super) const READERS: &[Reader] = &[Reader::new("CalibratedClassifierCV", Calibrated::read)
+    .note("sigmoid, isotonic, temperature")
+    .names(Names::Inner(&["calibrated_classifiers_", "estimator"]))];
+
 /// `CalibratedClassifierCV`: the mean of classifiers whose scores go through fitted curves.
 #[derive(Debug)]
-pub(super) struct Calibrated {
+struct Calibrated {
     parts: Vec<(Boxed, Vec<Curve>, Vec<usize>)>,
     classes: Arc<Classes>,
 }
@@ -60,28 +65,49 @@ impl Curve {
 }
 
 impl Calibrated {
-    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
+    fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         let classes = fields.classes("classes_")?;
         let mut parts = Vec::new();
         for part in fields.items("calibrated_classifiers_")? {
             let part = Fields(part);
-            let member = super::load(
-                part.value("estimator").or_else(|_| part.value("base_estimator"))?,
-                depth + 1,
-            )?;
+            let member =
+                nested.load(part.value("estimator").or_else(|_| part.value("base_estimator"))?)?;
             let curves = part
                 .items("calibrators")?
                 .into_iter()
                 .map(Curve::read)
                 .collect::<Result<Vec<_>>>()?;
+            if member.classes().is_some_and(|inner| inner.len() > classes.len()) {
+                return Err(fields.malformed("classes_ are fewer than those of a member"));
+            }
             let places = places(&*member, &classes, false);
             if curves.len() != 1 {
                 fields.check_length("calibrators", curves.len(), places.len())?;
             }
             parts.push((member, curves, places));
         }
-        Ok(Self { parts, classes })
+        if let Some(expected) = expected_parts(fields) {
+            fields.check_length("calibrated_classifiers_", parts.len(), expected)?;
+        }
+        Ok(Box::new(Self { parts, classes }))
     }
+}
+
+/// How many classifiers there are by the parameters: one for each fold, or one of all rows.
+fn expected_parts(fields: Fields<'_>) -> Option<usize> {
+    let cv = fields.optional("cv");
+    let estimator = fields.optional("estimator");
+    let is_frozen = estimator.is_some_and(|it| Fields(it).name() == "FrozenEstimator");
+    let ensemble = match fields.text("ensemble", "") {
+        "auto" => !is_frozen,
+        _ => fields.flag("ensemble", true),
+    };
+    if !ensemble || cv.and_then(Value::text) == Some("prefit") {
+        return Some(1);
+    }
+    // Five without a number of folds, as everywhere in scikit-learn; splitters may say theirs.
+    let folds = cv.map_or(Some(5), |cv| cv.int().or_else(|| cv.get("n_splits")?.int()))?;
+    usize::try_from(folds).ok()
 }
 
 impl Estimator for Calibrated {
@@ -126,8 +152,8 @@ impl Estimator for Calibrated {
         true
     }
 
-    fn size_bytes(&self) -> usize {
-        self.parts.iter().map(|(member, _, _)| member.size_bytes()).sum()
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        self.parts.iter().map(|(member, _, _)| &**member).collect()
     }
 }
 

@@ -1,37 +1,51 @@
 //! Estimators made of steps: pipelines, column transformers, unions.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Names, Nested, Reader};
 use crate::input::is_place;
-use crate::python::Value;
+use crate::python::{Elements, Node, Value};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("Pipeline", pipeline).names(Names::Steps),
+    Reader::new("ColumnTransformer", column_transformer).names(Names::Picked),
+    Reader::new("FeatureUnion", feature_union).note("weights"),
+];
 
 /// `Pipeline`
 #[derive(Debug)]
 struct Pipeline {
-    steps: Vec<Box<dyn Estimator>>,
-    last: Box<dyn Estimator>,
+    steps: Vec<Boxed>,
+    last: Boxed,
 }
 
-pub(super) fn pipeline(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+fn pipeline(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let mut steps = Vec::new();
+    let mut names = HashSet::new();
     for step in fields.items("steps")? {
         let parts = step.items().unwrap_or_default();
-        let [_, step] = parts.as_slice() else { return Err(fields.malformed("a step is no pair")) };
-        steps.push(part(*step, depth)?);
+        let [name, step] = parts.as_slice() else {
+            return Err(fields.malformed("a step is no pair"));
+        };
+        if name.text().is_some_and(|name| !names.insert(name)) {
+            return Err(fields.malformed("two steps have one name"));
+        }
+        steps.push(part(*step, nested)?);
     }
     let last = steps.pop().ok_or_else(|| fields.malformed("no steps"))?;
     Ok(Box::new(Pipeline { steps, last }))
 }
 
 /// A step: an estimator, `passthrough` or `None`.
-fn part(value: Value<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+fn part(value: Value<'_>, nested: Nested) -> Result<Boxed> {
     if value.is_none() || value.text() == Some("passthrough") {
         return Ok(Box::new(Identity));
     }
-    super::load(value, depth + 1)
+    nested.load(value)
 }
 
 impl Pipeline {
@@ -73,8 +87,8 @@ impl Estimator for Pipeline {
         self.last.has_decision()
     }
 
-    fn size_bytes(&self) -> usize {
-        self.last.size_bytes() + self.steps.iter().map(|step| step.size_bytes()).sum::<usize>()
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        self.steps.iter().chain([&self.last]).map(|step| &**step).collect()
     }
 }
 
@@ -86,13 +100,17 @@ impl Estimator for Identity {
     fn transform(&self, x: Table) -> Result<Table> {
         Ok(x)
     }
+
+    fn takes_frame(&self) -> bool {
+        true
+    }
 }
 
 /// Columns, what happens to them, and what the answer is multiplied by.
 #[derive(Debug)]
 struct Part {
     columns: Vec<usize>,
-    transformer: Box<dyn Estimator>,
+    transformer: Boxed,
     weight: f64,
 }
 
@@ -107,21 +125,15 @@ struct Columns {
     sparse: bool,
 }
 
-pub(super) fn column_transformer(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+fn column_transformer(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let width = fields.count("n_features_in_").or_else(|_| fields.count("_n_features"))?;
-    let names = match fields.optional("feature_names_in_") {
-        Some(_) => match &*fields.classes("feature_names_in_")? {
-            Classes::Text(names) => Some(names.clone()),
-            _ => None,
-        },
-        None => None,
-    };
+    let names = fields.column_names();
     let places = fields.value("_transformer_to_input_indices")?;
     let weights = fields.optional("transformer_weights");
     let mut parts = Vec::new();
     for entry in fields.items("transformers_")? {
         let entry = entry.items().unwrap_or_default();
-        let [name, transformer, ..] = entry.as_slice() else {
+        let [name, transformer, chosen @ ..] = entry.as_slice() else {
             return Err(fields.malformed("a transformer is no triple"));
         };
         let columns =
@@ -134,11 +146,33 @@ pub(super) fn column_transformer(fields: Fields<'_>, depth: usize) -> Result<Box
         if let Some(column) = columns.iter().find(|&&column| column >= width) {
             return Err(fields.malformed(format!("column {column} of {width}")));
         }
+        if let Some(chosen) = chosen.first().copied().and_then(chosen_count) {
+            fields.check_length("_transformer_to_input_indices", columns.len(), chosen)?;
+        }
         let weight = weight(fields, weights, *name)?;
-        parts.push(Part { columns, transformer: part(*transformer, depth)?, weight });
+        parts.push(Part { columns, transformer: part(*transformer, nested)?, weight });
     }
     let sparse = fields.flag("sparse_output_", false);
     Ok(Box::new(Columns { parts, names, width, sparse }))
+}
+
+/// How many columns a part was given: a name, or a list of names, places or marks. Slices do not say it.
+fn chosen_count(chosen: Value<'_>) -> Option<usize> {
+    if chosen.text().is_some() {
+        return Some(1);
+    }
+    if let Some(Elements::Bool(marks)) = chosen.array().map(|array| &array.elements) {
+        return Some(marks.iter().filter(|mark| **mark).count());
+    }
+    let Some(items) = chosen.items() else {
+        return chosen.array().map(|array| array.elements.len());
+    };
+    let mark = |item: &Value<'_>| match item.node() {
+        Node::Bool(mark) => Some(*mark),
+        _ => None,
+    };
+    let marks: Option<Vec<bool>> = items.iter().map(mark).collect();
+    Some(marks.map_or(items.len(), |marks| marks.into_iter().filter(|mark| *mark).count()))
 }
 
 impl Estimator for Columns {
@@ -164,8 +198,12 @@ impl Estimator for Columns {
         }
     }
 
-    fn size_bytes(&self) -> usize {
-        self.parts.iter().map(|part| part.transformer.size_bytes()).sum()
+    fn takes_frame(&self) -> bool {
+        true
+    }
+
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        self.parts.iter().map(|part| &*part.transformer).collect()
     }
 }
 
@@ -184,13 +222,7 @@ impl Columns {
                 return Ok(by_name);
             }
         }
-        if x.width() != self.width {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {}",
-                self.width,
-                x.width()
-            )));
-        }
+        x.check_width(self.width)?;
         Ok((0..self.width).map(Some).collect())
     }
 }
@@ -219,9 +251,9 @@ fn times(table: Table, weight: f64) -> Result<Table> {
 
 /// `FeatureUnion`: parts side by side, each perhaps times a weight.
 #[derive(Debug)]
-struct Union(Vec<(Box<dyn Estimator>, f64)>);
+struct Union(Vec<(Boxed, f64)>);
 
-pub(super) fn feature_union(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+fn feature_union(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let weights = fields.optional("transformer_weights");
     let mut parts = Vec::new();
     for entry in fields.items("transformer_list")? {
@@ -232,7 +264,7 @@ pub(super) fn feature_union(fields: Fields<'_>, depth: usize) -> Result<Box<dyn 
         if transformer.text() == Some("drop") {
             continue;
         }
-        parts.push((part(*transformer, depth)?, weight(fields, weights, *name)?));
+        parts.push((part(*transformer, nested)?, weight(fields, weights, *name)?));
     }
     Ok(Box::new(Union(parts)))
 }
@@ -245,7 +277,7 @@ impl Estimator for Union {
         Table::beside(parts.collect::<Result<_>>()?, x.rows())
     }
 
-    fn size_bytes(&self) -> usize {
-        self.0.iter().map(|(part, _)| part.size_bytes()).sum()
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        self.0.iter().map(|(part, _)| &**part).collect()
     }
 }

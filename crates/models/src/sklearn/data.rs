@@ -10,7 +10,7 @@ pub(crate) use super::matrix::Matrix;
 pub(crate) use super::output::{Classes, Output, matrix_prediction};
 pub(crate) use super::sparse::Sparse;
 pub(crate) use crate::input::Cells as Column;
-use crate::input::Input;
+use crate::input::{Input, check_width};
 use crate::{Error, Prediction, Result};
 
 /// Columns under names.
@@ -56,6 +56,11 @@ impl Table {
             Self::Sparse(sparse) => sparse.columns,
             Self::Frame(frame) => frame.columns.len(),
         }
+    }
+
+    /// Refuses an input that is not as wide as the model.
+    pub(crate) fn check_width(&self, columns: usize) -> Result<()> {
+        check_width(self.width(), columns)
     }
 
     /// All columns as numbers.

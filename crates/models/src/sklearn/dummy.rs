@@ -4,7 +4,13 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max};
+use super::reader::{Boxed, Reader};
 use crate::Result;
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("DummyClassifier", |fields, _| classifier(fields)).note("prior, most frequent"),
+    Reader::new("DummyRegressor", |fields, _| regressor(fields)),
+];
 
 /// `DummyClassifier` and `DummyRegressor`, as far as they do not draw at random.
 #[derive(Debug)]
@@ -13,23 +19,27 @@ struct Dummy {
     classes: Option<Arc<Classes>>,
 }
 
-pub(super) fn dummy(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    if fields.name() == "DummyRegressor" {
-        return Ok(Box::new(Dummy { values: fields.numbers("constant_")?, classes: None }));
+fn regressor(fields: Fields<'_>) -> Result<Boxed> {
+    let values = fields.numbers("constant_")?;
+    if fields.optional("n_outputs_").is_some() {
+        fields.check_length("constant_", values.len(), fields.count("n_outputs_")?)?;
     }
+    Ok(Box::new(Dummy { values, classes: None }))
+}
+
+fn classifier(fields: Fields<'_>) -> Result<Boxed> {
+    let mut values = fields.numbers("class_prior_")?;
     match fields.text("strategy", "prior") {
-        "prior" => Ok(Box::new(Dummy {
-            values: fields.numbers("class_prior_")?,
-            classes: Some(fields.classes("classes_")?),
-        })),
+        "prior" => {}
         "most_frequent" => {
-            let prior = fields.numbers("class_prior_")?;
-            let most = arg_max(&prior);
-            let values = (0..prior.len()).map(|at| f64::from(u8::from(at == most))).collect();
-            Ok(Box::new(Dummy { values, classes: Some(fields.classes("classes_")?) }))
+            let most = arg_max(&values);
+            values = (0..values.len()).map(|at| f64::from(u8::from(at == most))).collect();
         }
-        other => Err(fields.unsupported(format!("strategy {other:?}"))),
+        other => return Err(fields.unsupported(format!("strategy {other:?}"))),
     }
+    let classes = fields.classes("classes_")?;
+    fields.check_length("class_prior_", values.len(), classes.len())?;
+    Ok(Box::new(Dummy { values, classes: Some(classes) }))
 }
 
 impl Estimator for Dummy {
@@ -57,5 +67,9 @@ impl Estimator for Dummy {
 
     fn has_proba(&self) -> bool {
         self.classes.is_some()
+    }
+
+    fn takes_frame(&self) -> bool {
+        true
     }
 }

@@ -1,11 +1,18 @@
 //! Encoders of categories: one-hot, ordinal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::data::{Column, Matrix, Sparse, Table};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Reader};
 use crate::python::{Elements, Value};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("OneHotEncoder", |fields, _| one_hot(fields)),
+    Reader::new("OrdinalEncoder", |fields, _| ordinal(fields)),
+    Reader::new("LabelEncoder", |fields, _| label(fields)),
+];
 
 /// A category: text, a number by its bits, or missing (`None` and NaN alike).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,7 +63,16 @@ pub(super) fn categories(fields: Fields<'_>, value: Value<'_>) -> Result<Vec<Key
         Elements::Objects(v) => v.iter().map(|&id| Key::of(value.sibling(id))).collect(),
         other => other.to_f64().map(|v| v.into_iter().map(Key::number).collect()),
     };
-    keys.ok_or_else(|| fields.unsupported("categories of this type"))
+    let keys: Vec<Key> = keys.ok_or_else(|| fields.unsupported("categories of this type"))?;
+    // None and NaN can be categories beside each other.
+    let has_twins = {
+        let mut seen = HashSet::new();
+        keys.iter().any(|key| *key != Key::Missing && !seen.insert(key))
+    };
+    if has_twins {
+        return Err(fields.malformed("a category is there twice"));
+    }
+    Ok(keys)
 }
 
 /// One column of an encoder.
@@ -153,14 +169,6 @@ fn unseen(x: &Table, at: usize, row: usize) -> Error {
     ))
 }
 
-/// Refuses an input that is not as wide as the model.
-pub(super) fn check_width(x: &Table, columns: usize) -> Result<()> {
-    if x.width() == columns {
-        return Ok(());
-    }
-    Err(Error::Input(format!("the model takes {columns} columns, the input has {}", x.width())))
-}
-
 #[derive(Debug)]
 struct OneHot {
     columns: Vec<Encoded>,
@@ -170,7 +178,7 @@ struct OneHot {
     sparse: bool,
 }
 
-pub(super) fn one_hot(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn one_hot(fields: Fields<'_>) -> Result<Boxed> {
     let columns = columns(fields)?;
     let drop = fields.optional("_drop_idx_after_grouping").or_else(|| fields.optional("drop_idx_"));
     let dropped = match drop {
@@ -199,7 +207,7 @@ pub(super) fn one_hot(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
 
 impl Estimator for OneHot {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, self.columns.len())?;
+        x.check_width(self.columns.len())?;
         let dropped = |at: usize| self.dropped.get(at).copied().flatten();
         let width = self
             .columns
@@ -233,6 +241,10 @@ impl Estimator for OneHot {
         }
         Ok(Table::Matrix(result.filled(0, x.rows())?))
     }
+
+    fn takes_frame(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug)]
@@ -244,7 +256,7 @@ struct Ordinal {
     saw_nan: Vec<bool>,
 }
 
-pub(super) fn ordinal(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn ordinal(fields: Fields<'_>) -> Result<Boxed> {
     let unknown = match fields.text("handle_unknown", "error") {
         "error" => Unknown::Error,
         "use_encoded_value" => Unknown::Value(fields.float("unknown_value").unwrap_or(f64::NAN)),
@@ -267,7 +279,7 @@ fn has_nan(categories: Value<'_>) -> bool {
 
 impl Estimator for Ordinal {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, self.columns.len())?;
+        x.check_width(self.columns.len())?;
         let mut result = Matrix::zeros(x.rows(), self.columns.len())?;
         for (at, encoded) in self.columns.iter().enumerate() {
             let column = x.column(at)?;
@@ -289,13 +301,17 @@ impl Estimator for Ordinal {
         }
         Ok(Table::Matrix(result))
     }
+
+    fn takes_frame(&self) -> bool {
+        true
+    }
 }
 
 /// `LabelEncoder`: the numbers of classes.
 #[derive(Debug)]
 struct Label(Encoded);
 
-pub(super) fn label(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn label(fields: Fields<'_>) -> Result<Boxed> {
     let keys = categories(fields, fields.value("classes_")?)?;
     let width = keys.len();
     let place = keys.into_iter().enumerate().map(|(at, key)| (key, at)).collect();
@@ -304,10 +320,14 @@ pub(super) fn label(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
 
 impl Estimator for Label {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, 1)?;
+        x.check_width(1)?;
         let codes =
             self.0.codes(&x.column(0)?, Unknown::Error).map_err(|row| unseen(&x, 0, row))?;
         let values = codes.into_iter().map(|code| code.map_or(f64::NAN, |code| code as f64));
         Ok(Table::Matrix(Matrix::new(x.rows(), 1, values.collect())))
+    }
+
+    fn takes_frame(&self) -> bool {
+        true
     }
 }

@@ -45,8 +45,19 @@ pub(crate) trait Estimator: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether it looks at the names or the text of columns; all others take their input as numbers.
+    fn takes_frame(&self) -> bool {
+        self.parts().iter().any(|part| part.takes_frame())
+    }
+
+    /// The estimators that it hands its input on to, or what it made of that.
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        Vec::new()
+    }
+
+    /// Bytes held, roughly.
     fn size_bytes(&self) -> usize {
-        0
+        self.parts().iter().map(|part| part.size_bytes()).sum()
     }
 }
 
@@ -223,15 +234,44 @@ impl<'a> Fields<'a> {
         Ok(given)
     }
 
-    /// `classes_`, or the attribute of another name.
+    /// `classes_`, or the attribute of another name: no class twice, and as many as `n_classes_` says.
     pub(crate) fn classes(self, name: &str) -> Result<Arc<Classes>> {
         let array = self.array(name).map_err(|error| {
             // Several outputs have a list of arrays.
             if self.items(name).is_ok() { self.unsupported("several outputs") } else { error }
         })?;
-        classes(array, self.0)
-            .map(Arc::new)
-            .ok_or_else(|| self.unsupported(format!("classes {:?}", array.shape)))
+        let classes = classes(array, self.0)
+            .ok_or_else(|| self.unsupported(format!("classes {:?}", array.shape)))?;
+        if name == "classes_" {
+            self.check_class_counts(&[classes.len()])?;
+        }
+        if classes.has_twins() {
+            return Err(self.malformed(format!("{name} holds a class twice")));
+        }
+        Ok(Arc::new(classes))
+    }
+
+    /// `classes_` of a classifier; none of a regressor.
+    pub(crate) fn classes_if_any(self) -> Result<Option<Arc<Classes>>> {
+        let is_classifier = self.name().ends_with("Classifier");
+        is_classifier.then(|| self.classes("classes_")).transpose()
+    }
+
+    /// Refuses other numbers of classes, by output, than `n_classes_` says where that is there.
+    fn check_class_counts(self, found: &[usize]) -> Result<()> {
+        let said = self.optional_numbers("n_classes_")?;
+        if said.is_none_or(|said| found.iter().map(|&count| count as f64).eq(said)) {
+            return Ok(());
+        }
+        Err(self.malformed(format!("classes_ are {found:?}, which n_classes_ does not say")))
+    }
+
+    /// Names of the columns that it was fitted to, if they had names.
+    pub(crate) fn column_names(self) -> Option<Vec<String>> {
+        match classes(self.optional("feature_names_in_")?.array()?, self.0)? {
+            Classes::Text(names) => Some(names),
+            _ => None,
+        }
     }
 }
 
@@ -240,15 +280,15 @@ pub(crate) fn class_lists(fields: Fields<'_>) -> Result<Vec<Arc<Classes>>> {
     if fields.array("classes_").is_ok() {
         return Ok(vec![fields.classes("classes_")?]);
     }
-    let lists = fields.items("classes_")?.into_iter();
-    lists
-        .map(|list| {
-            list.array()
-                .and_then(|array| classes(array, list))
-                .map(Arc::new)
-                .ok_or_else(|| fields.unsupported(format!("classes of type {}", list.describe())))
-        })
-        .collect()
+    let lists = fields.items("classes_")?.into_iter().map(|list| {
+        list.array()
+            .and_then(|array| classes(array, list))
+            .map(Arc::new)
+            .ok_or_else(|| fields.unsupported(format!("classes of type {}", list.describe())))
+    });
+    let lists: Vec<Arc<Classes>> = lists.collect::<Result<_>>()?;
+    fields.check_class_counts(&lists.iter().map(|list| list.len()).collect::<Vec<_>>())?;
+    Ok(lists)
 }
 
 pub(crate) fn classes(array: &Array, heap_of: Value<'_>) -> Option<Classes> {

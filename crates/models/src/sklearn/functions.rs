@@ -4,21 +4,27 @@
 //! ours, and every other name is refused.
 
 use super::compose::Identity;
-use super::data::{Column, Frame, Matrix, Output, Table};
+use super::data::{Column, Frame, Table};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Names, Reader};
 use crate::python::Value;
 use crate::{Error, Result};
 
+pub(super) const READERS: &[Reader] =
+    &[Reader::new("FunctionTransformer", |fields, _| transformer(fields))
+        .note("without a function, or one of NumPy's: `log1p`, `sqrt`, …")
+        .names(Names::Unseen)];
+
 /// A function of each value.
 #[derive(Debug, Clone, Copy)]
-enum Function {
+pub(super) enum Function {
     Identity,
     Each(fn(f64) -> f64),
 }
 
 impl Function {
     /// By name: `numpy.log1p`, or a ufunc as pickles of older versions rebuild it from module and name.
-    fn read(value: Value<'_>) -> Option<Self> {
+    pub(super) fn read(value: Value<'_>) -> Option<Self> {
         let name = match (value.global(), value.class()) {
             (Some(name), _) => name,
             (None, Some(class)) if class.ends_with("._ufunc_reconstruct") => {
@@ -63,7 +69,7 @@ impl Function {
 }
 
 /// `FunctionTransformer`
-pub(super) fn transformer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn transformer(fields: Fields<'_>) -> Result<Boxed> {
     let Some(function) = fields.optional("func") else { return Ok(Box::new(Identity)) };
     if fields
         .optional("kw_args")
@@ -105,44 +111,8 @@ impl Estimator for Each {
         matrix.values.iter_mut().for_each(|x| *x = (self.0)(*x));
         Ok(Table::Matrix(matrix))
     }
-}
 
-/// `TransformedTargetRegressor`: what a regressor answers, through the inverse of what its target went
-/// through.
-#[derive(Debug)]
-struct Inverse {
-    model: Box<dyn Estimator>,
-    function: fn(f64) -> f64,
-}
-
-pub(super) fn transformed_target(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
-    let model = super::load(fields.value("regressor_")?, depth + 1)?;
-    if fields.optional("transformer").is_some() {
-        return Err(fields.unsupported("a transformer of the target"));
-    }
-    let Some(function) = fields.optional("inverse_func") else {
-        return if fields.optional("func").is_none() {
-            Ok(model)
-        } else {
-            Err(fields.unsupported("a function without its inverse"))
-        };
-    };
-    match Function::read(function) {
-        Some(Function::Each(function)) => Ok(Box::new(Inverse { model, function })),
-        _ => Err(fields.unsupported(format!("function {}", function.describe()))),
-    }
-}
-
-impl Estimator for Inverse {
-    fn predict(&self, x: &Table) -> Result<Output> {
-        let answers = self.model.predict(x)?;
-        let many = matches!(answers, Output::Table(_));
-        let mut numbers: Matrix = answers.numbers()?;
-        numbers.values.iter_mut().for_each(|x| *x = (self.function)(*x));
-        Ok(if many { Output::Table(numbers) } else { Output::Values(numbers.values) })
-    }
-
-    fn size_bytes(&self) -> usize {
-        self.model.size_bytes()
+    fn takes_frame(&self) -> bool {
+        true
     }
 }

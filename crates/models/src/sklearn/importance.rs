@@ -2,7 +2,7 @@
 
 use super::data::Matrix;
 use super::estimator::Fields;
-use super::trees::RawTree;
+use super::trees::raw::RawTree;
 use crate::Result;
 use crate::python::Value;
 

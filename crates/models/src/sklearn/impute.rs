@@ -1,10 +1,16 @@
 //! What stands in for missing values: `SimpleImputer`, and `MissingIndicator`, which says where they were.
 
 use super::data::{Column, Frame, Matrix, Table};
-use super::encoders::{Key, check_width, keys};
+use super::encoders::{Key, keys};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Reader};
 use crate::python::Elements;
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("SimpleImputer", |fields, _| imputer(fields)),
+    Reader::new("MissingIndicator", |fields, _| indicator(fields)),
+];
 
 /// `SimpleImputer`
 #[derive(Debug)]
@@ -22,7 +28,7 @@ enum Fill {
     Text(String),
 }
 
-pub(super) fn imputer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn imputer(fields: Fields<'_>) -> Result<Boxed> {
     let statistics = fields.value("statistics_")?;
     let keep_empty =
         fields.flag("keep_empty_features", false) || fields.text("strategy", "mean") == "constant";
@@ -65,7 +71,7 @@ pub(super) fn imputer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
 
 impl Estimator for Imputer {
     fn transform(&self, x: Table) -> Result<Table> {
-        check_width(&x, self.fill.len())?;
+        x.check_width(self.fill.len())?;
         let rows = x.rows();
         let mut frame = Frame { rows, names: Vec::new(), columns: Vec::new() };
         let mut indicators = Vec::new();
@@ -89,6 +95,10 @@ impl Estimator for Imputer {
             ));
         }
         Table::beside(vec![Table::Frame(frame)], rows)
+    }
+
+    fn takes_frame(&self) -> bool {
+        true
     }
 }
 
@@ -134,7 +144,7 @@ pub(super) struct Indicator {
     strict: bool,
 }
 
-pub(super) fn indicator(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn indicator(fields: Fields<'_>) -> Result<Boxed> {
     Ok(Box::new(Indicator::read(fields)?))
 }
 
@@ -157,7 +167,7 @@ impl Indicator {
 
     /// Ones where values of the chosen columns are missing.
     pub(super) fn mask(&self, x: &Table) -> Result<Matrix> {
-        check_width(x, self.width)?;
+        x.check_width(self.width)?;
         let mut mask = Matrix::zeros(x.rows(), self.columns.len())?;
         for at in 0..self.width {
             let place = self.columns.iter().position(|&column| column == at);
@@ -186,6 +196,10 @@ impl Indicator {
 impl Estimator for Indicator {
     fn transform(&self, x: Table) -> Result<Table> {
         Ok(Table::Matrix(self.mask(&x)?))
+    }
+
+    fn takes_frame(&self) -> bool {
+        true
     }
 }
 

@@ -7,7 +7,10 @@ use super::data::{Column, Matrix, Table};
 use super::encoders::{Key, keys};
 use super::estimator::{Estimator, Fields};
 use super::impute::{Indicator, missing_values};
+use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] = &[Reader::new("KNNImputer", |fields, _| load(fields))];
 
 #[derive(Debug)]
 struct KnnImputer {
@@ -24,7 +27,7 @@ struct KnnImputer {
     indicator: Option<Indicator>,
 }
 
-pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn load(fields: Fields<'_>) -> Result<Boxed> {
     if fields.text("metric", "nan_euclidean") != "nan_euclidean" {
         return Err(fields.unsupported("a metric of its own"));
     }

@@ -4,7 +4,25 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both, expit, labels_of_scores, softmax};
+use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new(
+        "LinearRegression Ridge RidgeCV Lasso LassoCV ElasticNet ElasticNetCV SGDRegressor \
+         LinearSVR HuberRegressor BayesianRidge ARDRegression Lars LarsCV LassoLars \
+         LassoLarsCV LassoLarsIC OrthogonalMatchingPursuit TheilSenRegressor \
+         QuantileRegressor PassiveAggressiveRegressor MultiTaskLasso MultiTaskElasticNet \
+         PoissonRegressor GammaRegressor TweedieRegressor",
+        |fields, _| regressor(fields),
+    ),
+    Reader::new(
+        "LogisticRegression LogisticRegressionCV RidgeClassifier RidgeClassifierCV Perceptron \
+         PassiveAggressiveClassifier LinearSVC SGDClassifier LinearDiscriminantAnalysis",
+        |fields, _| classifier(fields),
+    ),
+    Reader::new("SGDOneClassSVM", |fields, _| one_class(fields)),
+];
 
 /// `X w + b`, perhaps through `exp`.
 #[derive(Debug)]
@@ -16,7 +34,7 @@ struct Regressor {
     table: bool,
 }
 
-pub(super) fn regressor(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn regressor(fields: Fields<'_>) -> Result<Boxed> {
     let exponential = match fields.name() {
         "PoissonRegressor" | "GammaRegressor" => true,
         "TweedieRegressor" => match fields.text("link", "auto") {
@@ -56,7 +74,7 @@ struct OneClass {
     intercept: Vec<f64>,
 }
 
-pub(super) fn one_class(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn one_class(fields: Fields<'_>) -> Result<Boxed> {
     let intercept = fields.numbers("offset_")?.into_iter().map(|offset| -offset).collect();
     Ok(Box::new(OneClass { coefficients: fields.matrix("coef_")?, intercept }))
 }
@@ -122,7 +140,7 @@ impl Directions {
     }
 }
 
-pub(super) fn classifier(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn classifier(fields: Fields<'_>) -> Result<Boxed> {
     // Ridge classifiers before 1.8 keep their classes in the binarizer alone.
     let classes = match fields.optional("_label_binarizer").map(Fields) {
         Some(binarizer) if fields.optional("classes_").is_none() => {

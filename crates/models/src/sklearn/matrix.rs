@@ -1,9 +1,10 @@
 //! Numbers, row-major.
 
+use crate::input::check_width;
 use crate::{Error, Result};
 
 /// Cells of one intermediate result, 1 GiB; a one-hot encoding of a large batch is the largest.
-const MAX_CELLS: usize = 1 << 27;
+const CELLS_MAX: usize = 1 << 27;
 
 /// Numbers, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +21,7 @@ impl Matrix {
     }
 
     pub(crate) fn zeros(rows: usize, columns: usize) -> Result<Self> {
-        let cells = rows.checked_mul(columns).filter(|&cells| cells <= MAX_CELLS);
+        let cells = rows.checked_mul(columns).filter(|&cells| cells <= CELLS_MAX);
         let cells = cells.ok_or_else(|| {
             Error::Input(format!(
                 "{rows} rows of {columns} columns are too much at once; send fewer rows"
@@ -94,12 +95,6 @@ impl Matrix {
 
     /// Refuses an input that is not as wide as the model.
     pub(crate) fn check_width(&self, columns: usize) -> Result<()> {
-        if self.columns == columns {
-            return Ok(());
-        }
-        Err(Error::Input(format!(
-            "the model takes {columns} columns, the input has {}",
-            self.columns
-        )))
+        check_width(self.columns, columns)
     }
 }

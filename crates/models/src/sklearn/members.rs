@@ -2,21 +2,21 @@
 
 use super::data::Classes;
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Nested};
 use crate::Result;
 
-pub(super) type Boxed = Box<dyn Estimator>;
-
-pub(super) fn members(fields: Fields<'_>, name: &str, depth: usize) -> Result<Vec<Boxed>> {
+pub(super) fn members(fields: Fields<'_>, name: &str, nested: Nested) -> Result<Vec<Boxed>> {
     fields
         .items(name)?
         .into_iter()
         .filter(|value| value.text() != Some("drop"))
-        .map(|value| super::load(value, depth + 1))
+        .map(|value| nested.load(value))
         .collect()
 }
 
-pub(super) fn total_size(members: &[Boxed]) -> usize {
-    members.iter().map(|member| member.size_bytes()).sum()
+/// The members as parts of the whole.
+pub(super) fn parts(members: &[Boxed]) -> Vec<&dyn Estimator> {
+    members.iter().map(|member| &**member).collect()
 }
 
 /// Where each class of a member is among the classes of the whole. Members are trained on the classes

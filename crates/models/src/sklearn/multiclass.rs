@@ -4,15 +4,24 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both, confidences_and_votes, labels_of_scores};
-use super::members::{Boxed, members, total_size};
+use super::members::{members, parts};
+use super::reader::{Boxed, Names, Nested, Reader};
 use crate::Result;
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("OneVsRestClassifier", OneVsRest::read)
+        .note("also several labels")
+        .names(Names::Inner(&["estimators_"])),
+    Reader::new("OneVsOneClassifier", OneVsOne::read),
+    Reader::new("_ConstantPredictor", |fields, _| Constant::read(fields)),
+];
 
 /// A class that was always or never there.
 #[derive(Debug)]
-pub(super) struct Constant(f64);
+struct Constant(f64);
 
 impl Constant {
-    pub(super) fn read(fields: Fields<'_>) -> Result<Boxed> {
+    fn read(fields: Fields<'_>) -> Result<Boxed> {
         Ok(Box::new(Self(fields.float("y_")?)))
     }
 }
@@ -45,7 +54,7 @@ fn score(member: &dyn Estimator, x: &Table) -> Result<Matrix> {
 }
 
 #[derive(Debug)]
-pub(super) struct OneVsRest {
+struct OneVsRest {
     members: Vec<Boxed>,
     classes: Arc<Classes>,
     /// Each class is a label of its own, and a row can have any number of them.
@@ -53,15 +62,15 @@ pub(super) struct OneVsRest {
 }
 
 impl OneVsRest {
-    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
+    fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         let binarizer = Fields(fields.value("label_binarizer_")?);
-        let members = members(fields, "estimators_", depth)?;
+        let members = members(fields, "estimators_", nested)?;
         let classes = binarizer.classes("classes_")?;
         let multilabel = binarizer.text("y_type_", "multiclass").starts_with("multilabel");
         // Of two classes one member says both.
         let expected = if classes.len() == 2 && !multilabel { 1 } else { classes.len() };
         fields.check_length("estimators_", members.len(), expected)?;
-        Ok(Self { members, classes, multilabel })
+        Ok(Box::new(Self { members, classes, multilabel }))
     }
 
     /// One column for each member.
@@ -121,25 +130,25 @@ impl Estimator for OneVsRest {
         self.members.iter().all(|member| member.has_decision())
     }
 
-    fn size_bytes(&self) -> usize {
-        total_size(&self.members)
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        parts(&self.members)
     }
 }
 
 /// `OneVsOneClassifier`
 #[derive(Debug)]
-pub(super) struct OneVsOne {
+struct OneVsOne {
     members: Vec<Boxed>,
     classes: Arc<Classes>,
 }
 
 impl OneVsOne {
-    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
+    fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         if fields.optional("pairwise_indices_").is_some() {
             return Err(fields.unsupported("a precomputed kernel"));
         }
         let classes = fields.classes("classes_")?;
-        let members = members(fields, "estimators_", depth)?;
+        let members = members(fields, "estimators_", nested)?;
         if members.len() != classes.len() * classes.len().saturating_sub(1) / 2 {
             return Err(fields.malformed(format!(
                 "{} members for {} classes",
@@ -147,7 +156,7 @@ impl OneVsOne {
                 classes.len()
             )));
         }
-        Ok(Self { members, classes })
+        Ok(Box::new(Self { members, classes }))
     }
 }
 
@@ -191,7 +200,7 @@ impl Estimator for OneVsOne {
         true
     }
 
-    fn size_bytes(&self) -> usize {
-        total_size(&self.members)
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        parts(&self.members)
     }
 }

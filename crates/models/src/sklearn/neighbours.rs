@@ -9,7 +9,16 @@ use std::sync::Arc;
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max, class_lists};
 use super::nearest::{KdTree, Metric, Nearest};
+use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] = &[Reader::new(
+    "KNeighborsClassifier KNeighborsRegressor",
+    |fields, _| load(fields),
+)
+.note(
+    "euclidean, manhattan, chebyshev, minkowski; the order of ties is that of the fitted k-d tree",
+)];
 
 #[derive(Debug)]
 #[expect(
@@ -58,7 +67,7 @@ fn metric(fields: Fields<'_>) -> Result<Metric> {
     })
 }
 
-pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn load(fields: Fields<'_>) -> Result<Boxed> {
     if fields.optional("metric_params").is_some() {
         return Err(fields.unsupported("metric_params"));
     }

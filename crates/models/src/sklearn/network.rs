@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both, expit, labels_of_scores, softmax};
+use super::reader::{Boxed, Reader};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] =
+    &[Reader::new("MLPClassifier MLPRegressor", |fields, _| network(fields))];
 
 /// `MLP*`
 #[derive(Debug)]
@@ -55,9 +59,8 @@ impl Activation {
     }
 }
 
-pub(super) fn network(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
-    let classes =
-        if fields.name() == "MLPClassifier" { Some(fields.classes("classes_")?) } else { None };
+fn network(fields: Fields<'_>) -> Result<Boxed> {
+    let classes = fields.classes_if_any()?;
     let mut layers = Vec::new();
     let (coefs, intercepts) = (fields.items("coefs_")?, fields.items("intercepts_")?);
     fields.check_length("intercepts_", intercepts.len(), coefs.len())?;

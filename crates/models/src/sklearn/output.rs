@@ -1,5 +1,7 @@
 //! What estimators answer: classes, numbers, several of either.
 
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, StringArray};
@@ -26,11 +28,29 @@ impl Classes {
         }
     }
 
-    fn labels(&self, chosen: &[usize]) -> ArrayRef {
+    /// Whether a class is there more than once.
+    pub(crate) fn has_twins(&self) -> bool {
+        fn twins<T, K: Eq + Hash>(values: &[T], key: impl Fn(&T) -> K) -> bool {
+            let mut seen = HashSet::with_capacity(values.len());
+            !values.iter().all(|value| seen.insert(key(value)))
+        }
+        match self {
+            Self::Integers(v, _) => twins(v, |x| *x),
+            Self::Floats(v) => twins(v, |x| x.to_bits()),
+            Self::Booleans(v) => twins(v, |x| *x),
+            Self::Text(v) => twins(v, String::clone),
+        }
+    }
+
+    /// The classes of these numbers. One beyond the last would be an answer less than there are rows.
+    fn labels(&self, chosen: &[usize]) -> Result<ArrayRef> {
         fn pick<T: Clone>(values: &[T], chosen: &[usize]) -> Vec<T> {
             chosen.iter().filter_map(|&at| values.get(at).cloned()).collect()
         }
-        match self {
+        if let Some(beyond) = chosen.iter().find(|at| **at >= self.len()) {
+            return Err(Error::Input(format!("class {beyond} of a model of {}", self.len())));
+        }
+        Ok(match self {
             Self::Integers(v, 32) => Arc::new(Int32Array::from_iter_values(
                 pick(v, chosen).into_iter().map(|x| x as i32),
             )),
@@ -38,7 +58,7 @@ impl Classes {
             Self::Floats(v) => Arc::new(Float64Array::from(pick(v, chosen))),
             Self::Booleans(v) => Arc::new(BooleanArray::from(pick(v, chosen))),
             Self::Text(v) => Arc::new(StringArray::from(pick(v, chosen))),
-        }
+        })
     }
 
     /// Whether a class is the same as one of another list.
@@ -88,7 +108,7 @@ impl Output {
 
     pub(crate) fn prediction(self) -> Result<Prediction> {
         Ok(match self {
-            Self::Labels(chosen, classes) => Prediction::Column(classes.labels(&chosen)),
+            Self::Labels(chosen, classes) => Prediction::Column(classes.labels(&chosen)?),
             Self::Values(values) => Prediction::Column(Arc::new(Float64Array::from(values))),
             Self::Integers(values) => Prediction::Column(Arc::new(Int64Array::from(values))),
             Self::Table(matrix) => matrix_prediction(matrix),

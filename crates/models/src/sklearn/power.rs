@@ -1,8 +1,11 @@
 //! `PowerTransformer`: Yeo-Johnson and Box-Cox.
 
-use super::estimator::{Estimator, Fields};
+use super::estimator::Fields;
 use super::preprocessing::{ByRow, Rows};
+use super::reader::{Boxed, Reader};
 use crate::Result;
+
+pub(super) const READERS: &[Reader] = &[Reader::new("PowerTransformer", |fields, _| power(fields))];
 
 /// `PowerTransformer`, with the scaling that follows.
 #[derive(Debug)]
@@ -13,7 +16,7 @@ struct Power {
     scale: Vec<f64>,
 }
 
-pub(super) fn power(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn power(fields: Fields<'_>) -> Result<Boxed> {
     let scaler = if fields.flag("standardize", true) {
         fields.optional("_scaler").map(Fields)
     } else {

@@ -2,7 +2,17 @@
 
 use super::data::{Matrix, Sparse, Table};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Reader};
 use crate::Result;
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("StandardScaler MinMaxScaler MaxAbsScaler RobustScaler", |fields, _| {
+        scaler(fields)
+    }),
+    Reader::new("Normalizer", |fields, _| normalizer(fields)),
+    Reader::new("Binarizer", |fields, _| binarizer(fields)),
+    Reader::new("PolynomialFeatures", |fields, _| polynomial(fields)),
+];
 
 /// A transformer of matrices, by a function of each row.
 pub(super) trait Rows: Send + Sync + std::fmt::Debug {
@@ -99,7 +109,7 @@ impl Rows for Affine {
     }
 }
 
-pub(super) fn scaler(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn scaler(fields: Fields<'_>) -> Result<Boxed> {
     let when = |flag: &str, name: &str| {
         if fields.flag(flag, true) { fields.optional_numbers(name) } else { Ok(None) }
     };
@@ -168,7 +178,7 @@ impl Rows for Norm {
     }
 }
 
-pub(super) fn normalizer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn normalizer(fields: Fields<'_>) -> Result<Boxed> {
     Ok(Box::new(ByRow(match fields.text("norm", "l2") {
         "l1" => Norm::L1,
         "l2" => Norm::L2,
@@ -191,7 +201,7 @@ impl Rows for Threshold {
     }
 }
 
-pub(super) fn binarizer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn binarizer(fields: Fields<'_>) -> Result<Boxed> {
     Ok(Box::new(ByRow(Threshold(fields.float("threshold")?))))
 }
 
@@ -203,9 +213,9 @@ struct Polynomial {
 }
 
 /// Terms of one expansion.
-const MAX_TERMS: usize = 1_000_000;
+const TERMS_MAX: usize = 1_000_000;
 
-pub(super) fn polynomial(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn polynomial(fields: Fields<'_>) -> Result<Boxed> {
     let from = fields.count("n_features_in_")?;
     let (low, high) = match fields.optional_numbers("degree")?.as_deref() {
         Some(&[degree]) => (0, degree as usize),
@@ -225,8 +235,8 @@ pub(super) fn polynomial(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
             for column in first..from {
                 next.push(product.iter().copied().chain([column]).collect());
             }
-            if next.len() > MAX_TERMS {
-                return Err(fields.malformed(format!("more than {MAX_TERMS} terms")));
+            if next.len() > TERMS_MAX {
+                return Err(fields.malformed(format!("more than {TERMS_MAX} terms")));
             }
         }
         level = next;

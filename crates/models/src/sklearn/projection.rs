@@ -2,7 +2,13 @@
 
 use super::data::{Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max};
+use super::reader::{Boxed, Reader};
 use crate::Result;
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("PCA IncrementalPCA TruncatedSVD", |fields, _| projection(fields)),
+    Reader::new("KMeans MiniBatchKMeans", |fields, _| centres(fields)),
+];
 
 /// `PCA`, `TruncatedSVD`: a projection.
 #[derive(Debug)]
@@ -12,7 +18,7 @@ struct Projection {
     divide: Option<Vec<f64>>,
 }
 
-pub(super) fn projection(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn projection(fields: Fields<'_>) -> Result<Boxed> {
     let whiten = fields.flag("whiten", false);
     Ok(Box::new(Projection {
         mean: fields.optional_numbers("mean_")?,
@@ -56,7 +62,7 @@ impl Estimator for Projection {
 #[derive(Debug)]
 pub(super) struct Centres(pub(super) Matrix);
 
-pub(super) fn centres(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn centres(fields: Fields<'_>) -> Result<Boxed> {
     Ok(Box::new(Centres::read(fields)?))
 }
 

@@ -3,9 +3,15 @@
 use super::data::{Matrix, Sparse, Table};
 use super::estimator::{Estimator, Fields, numbers};
 use super::preprocessing::{ByRow, Rows};
+use super::reader::{Boxed, Reader};
 use crate::Result;
 use crate::numeric::distribution::normal_quantile;
 use crate::numeric::interpolation::interpolate;
+
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("QuantileTransformer", |fields, _| transformer(fields)),
+    Reader::new("KBinsDiscretizer", |fields, _| discretizer(fields)),
+];
 
 /// Values this near to the ends of the training data count as beyond them for a normal target.
 const BOUNDS_THRESHOLD: f64 = 1e-7;
@@ -27,7 +33,7 @@ struct Column {
     shares_from_above: Vec<f64>,
 }
 
-pub(super) fn transformer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn transformer(fields: Fields<'_>) -> Result<Boxed> {
     let normal = match fields.text("output_distribution", "uniform") {
         "uniform" => false,
         "normal" => true,
@@ -110,7 +116,7 @@ struct Bins {
     sparse: bool,
 }
 
-pub(super) fn discretizer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn discretizer(fields: Fields<'_>) -> Result<Boxed> {
     let one_hot = match fields.text("encode", "onehot") {
         "onehot" | "onehot-dense" => true,
         "ordinal" => false,

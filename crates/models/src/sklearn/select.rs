@@ -4,7 +4,14 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Nested, Reader};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] = &[Reader::new(
+    "VarianceThreshold SelectKBest SelectPercentile SelectFpr SelectFwe SelectFromModel \
+         RFE RFECV SequentialFeatureSelector",
+    selector,
+)];
 
 /// Columns that are kept, by number.
 #[derive(Debug)]
@@ -12,18 +19,12 @@ struct Select {
     from: usize,
     columns: Vec<usize>,
     /// What `RFE` and `RFECV` fitted to the columns that they kept, and predict with.
-    model: Option<Box<dyn Estimator>>,
+    model: Option<Boxed>,
 }
 
 impl Select {
     fn kept(&self, x: &Table) -> Result<Table> {
-        if x.width() != self.from {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {}",
-                self.from,
-                x.width()
-            )));
-        }
+        x.check_width(self.from)?;
         x.select(&self.columns)
     }
 
@@ -61,13 +62,13 @@ impl Estimator for Select {
         self.model.as_deref().is_some_and(Estimator::has_decision)
     }
 
-    fn size_bytes(&self) -> usize {
-        self.model.as_deref().map_or(0, Estimator::size_bytes)
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        self.model.as_deref().into_iter().collect()
     }
 }
 
 /// `VarianceThreshold`, `SelectKBest` and their like, as which columns they keep.
-pub(super) fn selector(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
+fn selector(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let keep: Vec<bool> = match fields.name() {
         "VarianceThreshold" => {
             let threshold = fields.float("threshold")?;
@@ -103,7 +104,7 @@ pub(super) fn selector(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estim
     };
     let columns = keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(at, _)| at).collect();
     let model = match fields.name() {
-        "RFE" | "RFECV" => Some(super::load(fields.value("estimator_")?, depth + 1)?),
+        "RFE" | "RFECV" => Some(nested.load(fields.value("estimator_")?)?),
         _ => None,
     };
     Ok(Box::new(Select { from: keep.len(), columns, model }))

@@ -4,10 +4,11 @@
 //! are from the vectorizer to the model; only models that cannot take them see them filled up, in blocks.
 
 use super::matrix::Matrix;
+use crate::input::check_width;
 use crate::{Error, Result};
 
 /// Cells other than zero of one batch: 1.5 GiB. A document of a thousand words has a thousand of them.
-const MAX_ENTRIES: usize = 1 << 27;
+const ENTRIES_MAX: usize = 1 << 27;
 
 /// A matrix by rows, with the places of what is not zero in ascending order.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +36,7 @@ impl Sparse {
             self.places.push(place);
             self.values.push(value);
         }
-        if self.values.len() > MAX_ENTRIES {
+        if self.values.len() > ENTRIES_MAX {
             return Err(Error::Input(format!(
                 "{} rows of text are too much at once; send fewer rows",
                 self.rows() + 1
@@ -136,12 +137,7 @@ impl Sparse {
 
     /// Rows times `weights` (outputs x columns, row-major), plus `bias` by output.
     pub(crate) fn times_transposed(&self, weights: &Matrix, bias: &[f64]) -> Result<Matrix> {
-        if weights.columns != self.columns {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {}",
-                weights.columns, self.columns
-            )));
-        }
+        check_width(self.columns, weights.columns)?;
         let mut result = Matrix::zeros(self.rows(), weights.rows)?;
         for (row, sums) in result.each_row_mut().enumerate() {
             for (at, (sum, weights)) in sums.iter_mut().zip(weights.each_row()).enumerate() {

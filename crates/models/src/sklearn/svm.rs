@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max, confidences_and_votes, labels_of_scores};
+use super::reader::{Boxed, Reader};
 use crate::numeric::kernels::{KernelFunction, couple_probabilities, one_against_one};
 use crate::{Error, Result};
+
+pub(super) const READERS: &[Reader] =
+    &[Reader::new("SVC NuSVC SVR NuSVR OneClassSVM", |fields, _| load(fields))
+        .note("linear, poly, rbf and sigmoid kernels")];
 
 #[derive(Debug)]
 struct Machine {
@@ -33,7 +38,7 @@ struct Classifier {
     break_ties: bool,
 }
 
-pub(super) fn load(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn load(fields: Fields<'_>) -> Result<Boxed> {
     let gamma = fields.float("_gamma")?;
     let (coef0, degree) = (fields.float("coef0")?, fields.float("degree")?);
     let kernel = match fields.text("kernel", "rbf") {

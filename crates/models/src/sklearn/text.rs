@@ -4,12 +4,21 @@ use std::collections::HashMap;
 
 use super::data::{Column, Sparse, Table};
 use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Reader};
 use super::tokens::Analyzer;
 use crate::python::Value;
 use crate::{Error, Result};
 
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("CountVectorizer TfidfVectorizer HashingVectorizer", |fields, _| {
+        vectorizer(fields)
+    })
+    .note("words, characters, runs, stop words, patterns without `\\b`"),
+    Reader::new("TfidfTransformer", |fields, _| weights(fields)),
+];
+
 /// Terms of one vocabulary; word and character n-grams of large corpora stay below.
-const MAX_TERMS: usize = 50_000_000;
+const TERMS_MAX: usize = 50_000_000;
 
 /// How a term finds its column.
 #[derive(Debug)]
@@ -75,7 +84,7 @@ struct Vectorizer {
     weights: Option<Weights>,
 }
 
-pub(super) fn vectorizer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn vectorizer(fields: Fields<'_>) -> Result<Boxed> {
     let analyzer = Analyzer::read(fields)?;
     let weights = match fields.name() {
         "TfidfVectorizer" => Some(Weights::read(Fields(fields.value("_tfidf")?))?),
@@ -107,8 +116,8 @@ pub(super) fn vectorizer(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
 fn vocabulary(fields: Fields<'_>) -> Result<Terms> {
     let entries = fields.value("vocabulary_")?.entries();
     let entries = entries.ok_or_else(|| fields.malformed("vocabulary_ is no dict"))?;
-    if entries.len() > MAX_TERMS {
-        return Err(fields.malformed(format!("more than {MAX_TERMS} terms")));
+    if entries.len() > TERMS_MAX {
+        return Err(fields.malformed(format!("more than {TERMS_MAX} terms")));
     }
     let columns = entries.len();
     let mut places = HashMap::with_capacity(columns);
@@ -173,6 +182,10 @@ impl Estimator for Vectorizer {
             Terms::Hash { .. } => 0,
         }
     }
+
+    fn takes_frame(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -210,7 +223,7 @@ struct Weights {
     sublinear: bool,
 }
 
-pub(super) fn weights(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn weights(fields: Fields<'_>) -> Result<Boxed> {
     Ok(Box::new(Weights::read(fields)?))
 }
 

@@ -13,10 +13,10 @@ use crate::python::Value;
 const ENGLISH: &str = include_str!("english_stop_words.txt");
 
 /// Length of the longest run; beyond this a run is a document.
-const MAX_RUN: usize = 100;
+const RUN_MAX: usize = 100;
 
 /// Bytes that a compiled pattern may take.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
+const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 /// How documents are taken apart.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl Analyzer {
         let &[low, high] = runs.as_slice() else {
             return Err(fields.malformed("ngram_range is no pair"));
         };
-        if !(1.0..=MAX_RUN as f64).contains(&high) || !(1.0..=high).contains(&low) {
+        if !(1.0..=RUN_MAX as f64).contains(&high) || !(1.0..=high).contains(&low) {
             return Err(fields.unsupported(format!("ngram_range ({low}, {high})")));
         }
         Ok(Self {
@@ -192,7 +192,7 @@ impl Words {
             other => {
                 let translated = other.replace(r"\w", r"[\p{L}\p{N}_]");
                 let regex =
-                    regex::RegexBuilder::new(&translated).size_limit(MAX_PATTERN_BYTES).build();
+                    regex::RegexBuilder::new(&translated).size_limit(PATTERN_BYTES_MAX).build();
                 match regex {
                     // One group at most, which then is the word.
                     Ok(regex) if regex.captures_len() <= 2 => Self::Pattern(regex),

@@ -4,12 +4,20 @@ use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, arg_max};
-use super::members::{Boxed, members, total_size};
+use super::members::{members, parts};
+use super::reader::{Boxed, Names, Nested, Reader};
 use crate::python::Value;
 use crate::{Error, Result};
 
+pub(super) const READERS: &[Reader] = &[
+    Reader::new("VotingClassifier VotingRegressor", Voting::read)
+        .names(Names::Inner(&["estimators_"])),
+    Reader::new("StackingClassifier StackingRegressor", Stacking::read)
+        .names(Names::Inner(&["estimators_"])),
+];
+
 #[derive(Debug)]
-pub(super) struct Voting {
+struct Voting {
     members: Vec<Boxed>,
     weights: Vec<f64>,
     classes: Option<Arc<Classes>>,
@@ -17,8 +25,8 @@ pub(super) struct Voting {
 }
 
 impl Voting {
-    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
-        let members = members(fields, "estimators_", depth)?;
+    fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
+        let members = members(fields, "estimators_", nested)?;
         let mut weights = fields.optional_numbers("weights")?.unwrap_or_default();
         // Weights are given for all estimators, also those that are dropped.
         let dropped: Vec<bool> = fields
@@ -38,12 +46,15 @@ impl Voting {
             weights.retain(|_| dropped.next() != Some(true));
             fields.check_length("weights", weights.len(), members.len())?;
         }
-        let classes = if fields.name() == "VotingClassifier" {
-            Some(fields.classes("classes_")?)
-        } else {
-            None
-        };
-        Ok(Self { members, weights, classes, soft: fields.text("voting", "hard") == "soft" })
+        let classes = fields.classes_if_any()?;
+        // All members saw all classes.
+        for inner in members.iter().filter_map(|member| member.classes()) {
+            if let Some(classes) = &classes {
+                fields.check_length("classes_", classes.len(), inner.len())?;
+            }
+        }
+        let soft = fields.text("voting", "hard") == "soft";
+        Ok(Box::new(Self { members, weights, classes, soft }))
     }
 }
 
@@ -102,13 +113,13 @@ impl Estimator for Voting {
         self.soft && self.classes.is_some()
     }
 
-    fn size_bytes(&self) -> usize {
-        total_size(&self.members)
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        parts(&self.members)
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Stacking {
+struct Stacking {
     members: Vec<(Boxed, Ask)>,
     last: Boxed,
     passthrough: bool,
@@ -124,7 +135,7 @@ enum Ask {
 }
 
 impl Stacking {
-    pub(super) fn read(fields: Fields<'_>, depth: usize) -> Result<Self> {
+    fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         let methods =
             fields.items("stack_method_")?.into_iter().map(|method| match method.text() {
                 Some("predict") => Ok(Ask::Predict),
@@ -133,23 +144,19 @@ impl Stacking {
                 _ => Err(fields.unsupported(format!("stack method {}", method.describe()))),
             });
         let methods = methods.collect::<Result<Vec<_>>>()?;
-        let members = members(fields, "estimators_", depth)?;
+        let members = members(fields, "estimators_", nested)?;
         fields.check_length("stack_method_", methods.len(), members.len())?;
-        let classes = if fields.name() == "StackingClassifier" {
-            Some(fields.classes("classes_")?)
-        } else {
-            None
-        };
-        let last = super::load(fields.value("final_estimator_")?, depth + 1)?;
+        let classes = fields.classes_if_any()?;
+        let last = nested.load(fields.value("final_estimator_")?)?;
         if let (Some(classes), Some(inner)) = (&classes, last.classes()) {
             fields.check_length("classes_", classes.len(), inner.len())?;
         }
-        Ok(Self {
+        Ok(Box::new(Self {
             members: members.into_iter().zip(methods).collect(),
             last,
             passthrough: fields.flag("passthrough", false),
             classes,
-        })
+        }))
     }
 
     fn answers(&self, x: &Table) -> Result<Table> {
@@ -208,8 +215,12 @@ impl Estimator for Stacking {
         self.last.has_decision()
     }
 
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        // The last one sees numbers: what the members answer.
+        self.members.iter().map(|(member, _)| &**member).collect()
+    }
+
     fn size_bytes(&self) -> usize {
-        self.last.size_bytes()
-            + self.members.iter().map(|(member, _)| member.size_bytes()).sum::<usize>()
+        self.last.size_bytes() + self.parts().iter().map(|part| part.size_bytes()).sum::<usize>()
     }
 }

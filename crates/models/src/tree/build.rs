@@ -2,24 +2,30 @@
 
 use std::collections::VecDeque;
 
+use super::forest::{
+    Forest, General, Kind, Leaves, Narrow, Nodes, TreeHead, Wide, left_bits, padded_width,
+};
+use super::scalar::Scalar;
 use super::spec::{NodeSpec, Split, Test, TreeSpec};
 use super::walk::lanes;
-use super::{
-    Forest, General, Kind, Leaves, MAX_DEPTH, MAX_NODES, Narrow, Nodes, Scalar, TreeHead, Wide,
-    left_bits, padded_width,
-};
+
+/// Nodes of one ensemble. A forest of this size holds about 200 MB; larger ones are taken for damage.
+pub const NODES_MAX: usize = 10_000_000;
+
+/// Depth of one tree. Leaf-wise growers can make chains, but none this long on data that fits a machine.
+pub(super) const DEPTH_MAX: u32 = 10_000;
 
 /// Why an ensemble was refused; the numbers are those of the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// More nodes than any real model has.
-    #[error("{count} nodes are more than the limit of {MAX_NODES}")]
+    #[error("{count} nodes are more than the limit of {NODES_MAX}")]
     TooManyNodes {
         /// Nodes of the file.
         count: usize,
     },
     /// A chain of splits that no learner makes.
-    #[error("tree {tree} is deeper than the limit of {MAX_DEPTH}")]
+    #[error("tree {tree} is deeper than the limit of {DEPTH_MAX}")]
     TooDeep {
         /// Tree of the file.
         tree: usize,
@@ -76,7 +82,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         outputs: usize,
     ) -> Result<Self, BuildError> {
         let node_count = specs.iter().map(|spec| spec.nodes.len()).fold(0, usize::saturating_add);
-        if node_count > MAX_NODES {
+        if node_count > NODES_MAX {
             return Err(BuildError::TooManyNodes { count: node_count });
         }
         let needs = needs(specs, feature_count)?;
@@ -202,7 +208,7 @@ fn breadth_first<V>(
         if std::mem::replace(reached, true) {
             return Err(BuildError::NotATree { tree, node: number });
         }
-        if depth > MAX_DEPTH {
+        if depth > DEPTH_MAX {
             return Err(BuildError::TooDeep { tree });
         }
         match node {

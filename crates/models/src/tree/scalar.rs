@@ -30,24 +30,31 @@ pub trait Scalar: Copy + PartialOrd + AddAssign + Default + Debug + Send + Sync 
     fn below(value: f64) -> Self;
 }
 
+/// What both types do bit by bit.
+macro_rules! keys {
+    ($key:ty) => {
+        type Key = $key;
+
+        const MISSING: $key = <$key>::MAX;
+        const INFINITY: Self = Self::INFINITY;
+        const NAN: Self = Self::NAN;
+
+        #[inline]
+        fn key(self) -> $key {
+            const SIGN: $key = 1 << (<$key>::BITS - 1);
+            let bits = (self + 0.0).to_bits(); // of -0.0 this is 0.0
+            let key = if bits & SIGN == 0 { bits | SIGN } else { !bits };
+            if self.is_nan() { Self::MISSING } else { key }
+        }
+
+        fn is_nan(self) -> bool {
+            self.is_nan()
+        }
+    };
+}
+
 impl Scalar for f32 {
-    type Key = u32;
-
-    const MISSING: u32 = u32::MAX;
-    const INFINITY: Self = Self::INFINITY;
-    const NAN: Self = Self::NAN;
-
-    #[inline]
-    fn key(self) -> u32 {
-        const SIGN: u32 = 1 << (u32::BITS - 1);
-        let bits = (self + 0.0).to_bits(); // of -0.0 this is 0.0
-        let key = if bits & SIGN == 0 { bits | SIGN } else { !bits };
-        if self.is_nan() { Self::MISSING } else { key }
-    }
-
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
+    keys!(u32);
 
     fn nearest(value: f64) -> Self {
         value as Self
@@ -75,23 +82,7 @@ impl Scalar for f32 {
 }
 
 impl Scalar for f64 {
-    type Key = u64;
-
-    const MISSING: u64 = u64::MAX;
-    const INFINITY: Self = Self::INFINITY;
-    const NAN: Self = Self::NAN;
-
-    #[inline]
-    fn key(self) -> u64 {
-        const SIGN: u64 = 1 << (u64::BITS - 1);
-        let bits = (self + 0.0).to_bits(); // of -0.0 this is 0.0
-        let key = if bits & SIGN == 0 { bits | SIGN } else { !bits };
-        if self.is_nan() { Self::MISSING } else { key }
-    }
-
-    fn is_nan(self) -> bool {
-        self.is_nan()
-    }
+    keys!(u64);
 
     fn nearest(value: f64) -> Self {
         value

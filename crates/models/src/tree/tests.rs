@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::build::DEPTH_MAX;
 use super::*;
 
 /// Follows the specification of one tree, node by node.
@@ -196,7 +197,7 @@ fn what_is_not_a_tree_is_refused() {
 #[test]
 fn chains_beyond_the_limit_are_refused() {
     let mut nodes = Vec::new();
-    for level in 0..=MAX_DEPTH {
+    for level in 0..=DEPTH_MAX {
         nodes.push(split(0, 2 * level + 2, 2 * level + 1));
         nodes.push(NodeSpec::Leaf(0));
     }

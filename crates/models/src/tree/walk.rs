@@ -1,8 +1,10 @@
 //! The walks: many independent chains of loads at once, no branch that depends on the data.
 
-use super::{
-    Forest, General, Kind, Leaves, Narrow, Nodes, Scalar, TreeHead, Wide, left_bits, padded_width,
+use super::forest::{
+    Forest, General, Kind, Leaves, Narrow, Nodes, TreeHead, Wide, left_bits, padded_width,
 };
+use super::scalar::Scalar;
+use super::spec::CategorySet;
 
 /// Walks in lockstep: as many as the registers of x86-64 hold. More would spill, fewer would wait for L1.
 const LANES: usize = 10;
@@ -400,7 +402,7 @@ impl<K> Narrow<K> {
 }
 
 impl<X: Scalar> General<X> {
-    fn goes_left(&self, row: &[X], sets: &[super::CategorySet]) -> bool {
+    fn goes_left(&self, row: &[X], sets: &[CategorySet]) -> bool {
         let x = row.get(self.feature as usize).copied().unwrap_or(X::NAN);
         if x.is_nan() || (self.zero_is_missing && x.to_f64().abs() <= ZERO) {
             return self.missing_left;

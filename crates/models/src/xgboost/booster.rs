@@ -1,14 +1,15 @@
 //! The booster: trees or weights, and what their sums mean.
 
+use super::fields::{count, malformed, missing};
 use super::objective::Objective;
 use super::trees::{self, Shape};
-use super::{count, malformed, missing};
 use crate::document::{Document, parse_json, parse_ubjson};
+use crate::input::check_width;
 use crate::tree::Forest;
 use crate::{Error, Result};
 
 /// Outputs of one model: classes times targets.
-const MAX_OUTPUTS: usize = 100_000;
+const OUTPUTS_MAX: usize = 100_000;
 
 /// A booster.
 #[derive(Debug)]
@@ -60,30 +61,30 @@ impl Booster {
     fn read(learner: &Document, version: (usize, usize), best_only: bool) -> Result<Self> {
         let parameters =
             learner.get("learner_model_param").ok_or_else(|| missing("learner_model_param"))?;
-        let count = |name: &str| count(parameters, name).map_err(malformed);
-        let classes = count("num_class")?.max(1);
+        let said = |name: &str| count(parameters, name).map_err(malformed);
+        let classes = said("num_class")?.max(1);
         // Before 1.6 there was one target.
         let targets = match parameters.get("num_target") {
-            Some(_) => count("num_target")?.max(1),
+            Some(_) => said("num_target")?.max(1),
             None => 1,
         };
         let objective = Objective::read(learner.get("objective"), classes, targets, version)?;
         let outputs = classes
             .checked_mul(targets)
-            .filter(|&outputs| outputs <= MAX_OUTPUTS)
+            .filter(|&outputs| outputs <= OUTPUTS_MAX)
             .ok_or_else(|| malformed("too many outputs"))?;
         let base = parameters.get("base_score").ok_or_else(|| missing("base_score"))?;
         let mut base = objective.margins(&base_scores(base, outputs, version)?);
         if base.iter().any(|x| x.is_nan()) {
             return Err(malformed("base_score is none of this objective"));
         }
-        let features = count("num_feature")?;
+        let features = said("num_feature")?;
         let names = texts(learner, "feature_names", features)?;
         texts(learner, "feature_types", features)?;
         let booster = learner.get("gradient_booster").ok_or_else(|| missing("gradient_booster"))?;
         let best = learner.get("attributes").filter(|_| best_only);
         let rounds = match best.filter(|attributes| attributes.get("best_iteration").is_some()) {
-            Some(best) => Some(super::count(best, "best_iteration").map_err(malformed)? + 1),
+            Some(best) => Some(count(best, "best_iteration").map_err(malformed)? + 1),
             None => None,
         };
         let shape = Shape { features, outputs, rounds };
@@ -163,12 +164,7 @@ impl Booster {
 
     /// What the trees or weights add up to, before the objective makes predictions of it.
     fn sums(&self, rows: &[f32], width: usize) -> Result<Vec<f32>> {
-        if width != self.features {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {width}",
-                self.features
-            )));
-        }
+        check_width(width, self.features)?;
         let mut sums: Vec<f32> =
             std::iter::repeat_n(&self.base, rows.len() / width.max(1)).flatten().copied().collect();
         match &self.learner {

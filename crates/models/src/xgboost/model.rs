@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch};
 
-use super::Booster;
+use super::booster::Booster;
 use crate::input::Input;
 use crate::{Prediction, Predictor, Result};
 

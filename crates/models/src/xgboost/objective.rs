@@ -1,6 +1,6 @@
 //! How sums become predictions.
 
-use super::malformed;
+use super::fields::{count, malformed};
 use crate::document::Document;
 use crate::{Error, Result};
 
@@ -41,8 +41,7 @@ impl Objective {
             Err(malformed(format!("{name} holds {count} levels for {targets} outputs")))
         };
         if name.starts_with("multi:") {
-            let said =
-                get("softmax_multiclass_param").map(|group| super::count(group, "num_class"));
+            let said = get("softmax_multiclass_param").map(|group| count(group, "num_class"));
             if said.transpose().map_err(malformed)?.is_some_and(|said| said.max(1) != classes) {
                 return Err(malformed(format!("the objective is not of {classes} classes")));
             }

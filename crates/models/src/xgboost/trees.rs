@@ -1,8 +1,10 @@
 //! The trees of a booster, and what its file says of them all.
 
-use super::{count, malformed, missing, tree};
+use super::fields::{count, malformed, missing};
+use super::tree;
 use crate::Result;
 use crate::document::Document;
+use crate::refusal::Refusal;
 use crate::tree::Forest;
 
 /// What is known of a booster before its trees are read.
@@ -38,21 +40,21 @@ pub(super) fn read(
     let mut leaf_width = 1;
     let mut specs = Vec::with_capacity(trees.len());
     for (number, tree) in trees.iter().enumerate() {
-        let in_tree = |reason: String| malformed(format!("tree {number}: {reason}"));
+        let in_tree = |reason: Refusal| malformed(format!("tree {number}: {reason}"));
         // XGBoost puts trees where their numbers say.
         if tree.get("id").is_some() && count(tree, "id") != Ok(number) {
-            return Err(in_tree("its id is another".to_owned()));
+            return Err(in_tree("its id is another".into()));
         }
         let weight = weights.and_then(|weights| weights.get(number)).map_or(1.0, |&x| x as f32);
         let (mut spec, width) = tree::read(tree, weight, shape.features).map_err(in_tree)?;
         if width != 1 && width != shape.outputs || number > 0 && width != leaf_width {
-            return Err(in_tree(format!("its leaves have {width} values")));
+            return Err(in_tree(format!("its leaves have {width} values").into()));
         }
         leaf_width = width;
         let target = targets.get(number).copied().unwrap_or_default();
         let groups = if width == 1 { shape.outputs } else { 1 };
         if target.fract() != 0.0 || !(0.0..groups as f64).contains(&target) {
-            return Err(in_tree(format!("tree_info says output {target} of {groups}")));
+            return Err(in_tree(format!("tree_info says output {target} of {groups}").into()));
         }
         spec.target = target as u32;
         specs.push(spec);

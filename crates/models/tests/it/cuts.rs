@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use arrow_array::RecordBatch;
-use trainyard_models::{Format, Prediction, load_bytes};
+use trainyard_models::{Format, load_bytes};
 
 use crate::old_versions::corpus;
-use crate::support::{cells, inputs, json, models};
+use crate::support::{inputs, json, models, values};
 
 /// A file with rows to ask it.
 struct Sample {
@@ -14,19 +14,6 @@ struct Sample {
     format: Format,
     bytes: Vec<u8>,
     input: RecordBatch,
-}
-
-/// All values of a prediction, bit by bit.
-fn values(prediction: &Prediction) -> String {
-    match prediction {
-        Prediction::Column(values)
-        | Prediction::Matrix { values, .. }
-        | Prediction::Maps { values, .. } => format!("{:?}", cells(values)),
-        Prediction::Named(outputs) => {
-            let shown = outputs.iter().map(|(name, output)| format!("{name}: {}", values(output)));
-            shown.collect::<Vec<_>>().join("\n")
-        }
-    }
 }
 
 /// What a file answers; `None` if it is refused when it is loaded.

@@ -107,6 +107,22 @@ fn what_is_no_file_of_the_folder_is_not_read() {
     }
 }
 
+/// A signature of text before a model of numbers would be a healthy server that refuses each request.
+#[test]
+fn text_for_a_model_of_numbers_is_found_when_it_is_loaded() {
+    let scratch = tempfile::tempdir().unwrap();
+    let original = models().join("sk_logreg");
+    std::fs::copy(original.join("model.skops"), scratch.path().join("model.skops")).unwrap();
+    let mlmodel = std::fs::read_to_string(original.join("MLmodel")).unwrap();
+    let text = mlmodel.replacen("\"type\": \"double\"", "\"type\": \"string\"", 1);
+    assert_ne!(text, mlmodel);
+    std::fs::write(scratch.path().join("MLmodel"), text).unwrap();
+    match load(scratch.path()) {
+        Err(Error::Unsupported { what, .. }) => assert!(what.contains("sepal length"), "{what}"),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn python_models_are_refused_with_a_hint() {
     for name in ["pyfunc_params", "pyfunc_types", "pyfunc_nosig"] {

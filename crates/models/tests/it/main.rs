@@ -5,6 +5,7 @@
 mod bombs;
 mod cuts;
 mod damage;
+mod documents;
 mod estimators;
 mod folders;
 mod old_versions;

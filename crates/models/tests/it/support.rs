@@ -136,6 +136,19 @@ pub(crate) fn cells(array: &ArrayRef) -> Vec<Cell> {
     }
 }
 
+/// All values of a prediction, bit by bit; NaN is one value.
+pub(crate) fn values(prediction: &Prediction) -> String {
+    match prediction {
+        Prediction::Column(values)
+        | Prediction::Matrix { values, .. }
+        | Prediction::Maps { values, .. } => format!("{:?}", cells(values)),
+        Prediction::Named(outputs) => {
+            let shown = outputs.iter().map(|(name, output)| format!("{name}: {}", values(output)));
+            shown.collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
 /// Says where the prediction differs from what Python answered by more than `tolerance` (relative to
 /// the larger of 1 and the value).
 pub(crate) fn difference(

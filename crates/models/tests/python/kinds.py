@@ -1,6 +1,8 @@
 """Every estimator on every kind of data: frames with integers and booleans, missing values, classes of all types, several outputs."""
 
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine, make_multilabel_classification
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.multiclass import OneVsOneClassifier
 
 
@@ -134,11 +136,53 @@ def boosters_behind_encoders():
     save("encoded_alone", alone, frame[["city"]].iloc[:30], ("cloudpickle",), 2e-6)
 
 
+def frames_held():
+    """A pipeline that takes names and text, in everything that hands its input on: alone and nested."""
+    n = 120
+    frame = pd.DataFrame({"city": RNG.choice(["a", "b", "c"], n), "age": RNG.normal(40, 9, n), "x": RNG.normal(size=n)})
+    y = 2 + (frame.city == "a") + 0.1 * frame.age + frame.x.abs()
+    labels = np.array(["no", "yes", "böse"])[np.digitize(y, y.quantile([0.3, 0.7]))]
+    both = np.column_stack([y, -y])
+
+    def pre():
+        return ColumnTransformer([("c", OneHotEncoder(handle_unknown="ignore"), ["city"]), ("n", StandardScaler(), ["age", "x"])], sparse_threshold=0)
+
+    def sorter(last=None):
+        return make_pipeline(pre(), last or LogisticRegression())
+
+    def measure(last=None):
+        return make_pipeline(pre(), last or Ridge())
+
+    calibrated = CalibratedClassifierCV(sorter(), cv=2)
+    searched = GridSearchCV(sorter(), {"logisticregression__C": [0.1, 1]}, cv=2)
+    two = [("a", measure()), ("b", measure(DecisionTreeRegressor(max_depth=3)))]
+    held = {
+        "target": (TransformedTargetRegressor(measure()), y), "target_log": (TransformedTargetRegressor(measure(), func=np.log1p, inverse_func=np.expm1), y),
+        "search": (searched, labels), "calibrated": (calibrated, labels), "frozen": (FrozenEstimator(sorter().fit(frame, labels)), labels),
+        "voting": (VotingClassifier([("a", sorter()), ("b", sorter(GaussianNB()))], voting="soft"), labels), "voting_reg": (VotingRegressor(two), y),
+        "stacking": (StackingClassifier([("a", sorter()), ("b", sorter(GaussianNB()))], cv=2), labels), "stacking_reg": (StackingRegressor(two, cv=2), y),
+        "one_vs_rest": (OneVsRestClassifier(sorter()), labels), "multi": (MultiOutputRegressor(measure()), both),
+        "voting_of_all": (VotingClassifier([("a", calibrated), ("b", searched), ("c", OneVsRestClassifier(sorter()))], voting="soft"), labels),
+        "target_of_search": (TransformedTargetRegressor(GridSearchCV(measure(), {"ridge__alpha": [0.1, 1]}, cv=2), func=np.log, inverse_func=np.exp), y),
+        "target_of_voting": (TransformedTargetRegressor(VotingRegressor(two)), y), "search_of_target": (GridSearchCV(TransformedTargetRegressor(measure()), {"regressor__ridge__alpha": [0.1, 1]}, cv=2), y),
+        "calibrated_search": (CalibratedClassifierCV(searched, cv=2), labels),
+    }
+    rows = frame.iloc[:40]
+    for name, (model, target) in held.items():
+        model.fit(frame, target)
+        save(f"held_{name}", model, rows, tolerance=1e-10)
+        # Columns are picked by name: in any order, beside others.
+        save(f"held_{name}_wide", model, rows.assign(other=1.5)[["other", "x", "city", "age"]], ("cloudpickle",), tolerance=1e-10)
+    union = FeatureUnion([("p", pre()), ("q", ColumnTransformer([("c", OrdinalEncoder(), ["city"])]))]).fit(frame)
+    save("held_union", union, rows)
+
+
 def main():
     kinds_of_data()
     known_data()
     several_outputs()
     boosters_behind_encoders()
+    frames_held()
     done()
 
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use trainyard_net::{Limits, Protocols};
 
-use crate::support::{IDLE, Server, rest, send};
+use crate::support::{IDLE, PATIENCE, Server, rest, send};
 
 const HEAD: &str = "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ";
 
@@ -36,4 +36,18 @@ async fn a_slow_body_above_the_least_rate_is_read() {
         send(&mut stream, byte).await;
     }
     assert!(rest(&mut stream).await.ends_with("hello"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trailers_that_are_refused_are_answered_at_once() {
+    let mut limits = Limits::new(10);
+    limits.is_strict = true;
+    limits.body_grace = 2 * PATIENCE;
+    let server = Server::start(limits, Protocols::Both).await;
+    let mut stream = server.connect().await;
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    // The client goes on waiting, and says no more.
+    send(&mut stream, &format!("{head}1\r\nx\r\n0\r\na: b\n\r\n")).await;
+    let answer = rest(&mut stream).await;
+    assert!(answer.ends_with("the body broke off"), "{answer}");
 }

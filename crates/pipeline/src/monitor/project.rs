@@ -92,7 +92,7 @@ async fn served_log(
 /// Compares the project's production data with its reference.
 pub async fn monitor_project(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     filter: &LogFilter,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Monitored> {
@@ -149,7 +149,7 @@ async fn open_current(
 }
 
 /// The version labelled `Production`.
-pub async fn served_version(project: &Project, tracking: &dyn Tracking) -> Result<String> {
+pub async fn served_version(project: &Project, tracking: &Tracking) -> Result<String> {
     let (_, version) = deploy::in_production(tracking, &project.config.model.name).await?;
     Ok(version.version)
 }
@@ -166,7 +166,7 @@ pub fn options(project: &Project, settings: &Settings) -> Options {
 /// Writes the page and logs the comparison.
 pub async fn report(
     project: &Project,
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     monitored: &Monitored,
     version: &str,
 ) -> Result<DriftSummary> {

@@ -12,7 +12,7 @@ use crate::Result;
 /// Logs a comparison as a run: scores as metrics, the page and the JSON as artifacts. Returns the
 /// run's id.
 pub async fn log_run(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     experiment: &str,
     monitored: &Monitored,
     tags: Vec<KeyValue>,
@@ -21,7 +21,8 @@ pub async fn log_run(
     let experiment_id = trainyard_train::experiment(tracking, experiment).await?;
     let time = now.timestamp_millis();
     let run = tracking
-        .create_run(CreateRun {
+        .runs
+        .create(CreateRun {
             experiment_id,
             user_id: "trainyard".to_owned(),
             run_name: Some(format!("monitor-{}", now.format("%Y%m%d-%H%M%S"))),
@@ -36,15 +37,16 @@ pub async fn log_run(
     let metrics = metrics_of(&monitored.drift, time);
     for chunk in metrics.chunks(BATCH_MAX) {
         let batch = LogBatch { metrics: chunk.to_vec(), ..LogBatch::default() };
-        tracking.log_batch(&run_id, batch).await?;
+        tracking.runs.log_batch(&run_id, batch).await?;
     }
     let json = report::json(&monitored.drift, &monitored.meta);
     for (name, body) in [("drift.html", monitored.page.clone()), ("drift.json", json)] {
         let body = artifacts::once(body);
-        tracking.upload_artifact(&run.info.artifact_uri, name, body).await?;
+        tracking.artifacts.upload(&run.info.artifact_uri, name, body).await?;
     }
     tracking
-        .update_run(UpdateRun {
+        .runs
+        .update(UpdateRun {
             run_id: run_id.clone(),
             status: Some(RunStatus::Finished),
             end_time: Some(time),

@@ -187,7 +187,7 @@ pub fn read_profile(path: &Path) -> Result<Profile> {
 /// Reads reference data: what [`open`] reads, or `models:/…` and `runs:/…`, which mean the
 /// data that the model's run logged.
 pub async fn open_reference(
-    tracking: Option<&dyn Tracking>,
+    tracking: Option<&Tracking>,
     source: &str,
     state: &Path,
     reading: &Reading,
@@ -206,7 +206,7 @@ pub async fn open_reference(
 
 /// The reference data that the run of a model logged.
 pub(super) async fn reference_of(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     model: &ResolvedModel,
     name: &str,
     state: &Path,
@@ -217,7 +217,7 @@ pub(super) async fn reference_of(
         hint: format!("log {REFERENCE_TABLE} with its run, or give --reference FILE"),
     };
     let run_id = model.run_id.as_deref().filter(|id| !id.is_empty()).ok_or_else(missing)?;
-    let run = tracking.get_run(run_id).await?;
+    let run = tracking.runs.get(run_id).await?;
     let root = &run.info.artifact_uri;
     let folder = temporary(state)?;
     let artifacts: &[&str] =
@@ -236,8 +236,8 @@ pub(super) async fn reference_of(
     Err(missing())
 }
 
-async fn download(tracking: &dyn Tracking, root: &str, path: &str, target: &PathBuf) -> Result<()> {
-    let mut body = tracking.download_artifact(root, path).await?;
+async fn download(tracking: &Tracking, root: &str, path: &str, target: &PathBuf) -> Result<()> {
+    let mut body = tracking.artifacts.download(root, path).await?;
     let failed = |source| Error::io(target, source);
     let mut file = tokio::fs::File::create(target).await.map_err(failed)?;
     while let Some(chunk) = body.next().await {

@@ -91,7 +91,7 @@ async fn bad_requests(server: Arc<Running>, counts: Arc<Counts>, stop: Cancellat
 }
 
 async fn swaps(
-    tracking: Arc<dyn Tracking>,
+    tracking: Tracking,
     versions: [String; 2],
     counts: Arc<Counts>,
     stop: CancellationToken,
@@ -101,7 +101,7 @@ async fn swaps(
             () = stop.cancelled() => return,
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
-        point(&*tracking, version).await;
+        point(&tracking, version).await;
         add(&counts.swaps);
     }
 }
@@ -129,14 +129,14 @@ async fn nothing_fails_and_memory_stays_where_it_is() {
     let length = Duration::from_secs(seconds.unwrap_or(20));
     let directory = tempfile::tempdir().unwrap();
     let tracking = registry(directory.path());
-    let first = register(&*tracking, &model("onnx_rf")).await;
-    let second = register(&*tracking, &model("onnx_rf_nozipmap")).await;
-    point(&*tracking, &first).await;
+    let first = register(&tracking, &model("onnx_rf")).await;
+    let second = register(&tracking, &model("onnx_rf_nozipmap")).await;
+    point(&tracking, &first).await;
     let mut options = options();
     options.python = Some(workers(2));
     let folder = crate::python::model("obedient").display().to_string();
     options.more.push(("py".to_owned(), ModelSource::Uri(folder.parse().unwrap())));
-    let server = Arc::new(Running::start(options, Some(Arc::clone(&tracking))).await);
+    let server = Arc::new(Running::start(options, Some(tracking.clone())).await);
     server.wait_healthy().await;
     let started = Instant::now();
     while pids(&server.get("/models/py/health").await.json()).len() < 2 {

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -56,7 +55,7 @@ pub(crate) fn client() -> reqwest::Client {
 
 impl Running {
     /// Starts a server without waiting for its model.
-    pub(crate) async fn start(options: ServeOptions, tracking: Option<Arc<dyn Tracking>>) -> Self {
+    pub(crate) async fn start(options: ServeOptions, tracking: Option<Tracking>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, stopped) = oneshot::channel::<()>();

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use trainyard_mlflow::AliasId;
 
 use serde_json::json;
 use trainyard_serve::{ModelSource, ServeOptions};
@@ -18,10 +19,10 @@ use crate::support::{Running, model};
 async fn versions_are_swapped_under_load_without_a_failed_request() {
     let directory = tempfile::tempdir().unwrap();
     let tracking = registry(directory.path());
-    let first = register(&*tracking, &model("onnx_rf")).await;
-    let second = register(&*tracking, &model("onnx_rf_nozipmap")).await;
-    point(&*tracking, &first).await;
-    let server = Arc::new(Running::start(options(), Some(Arc::clone(&tracking))).await);
+    let first = register(&tracking, &model("onnx_rf")).await;
+    let second = register(&tracking, &model("onnx_rf_nozipmap")).await;
+    point(&tracking, &first).await;
+    let server = Arc::new(Running::start(options(), Some(tracking.clone())).await);
     server.wait_healthy().await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut clients = Vec::new();
@@ -40,7 +41,7 @@ async fn versions_are_swapped_under_load_without_a_failed_request() {
     }
     for round in 0..6 {
         let version = if round % 2 == 0 { &second } else { &first };
-        point(&*tracking, version).await;
+        point(&tracking, version).await;
         let health = server.wait_for("swap", |health| health["version"] == version.as_str()).await;
         assert_eq!(
             (&health["alias"], &health["swaps"]),
@@ -74,9 +75,9 @@ fn leftovers() -> usize {
 async fn a_version_that_does_not_work_leaves_the_old_one_serving() {
     let directory = tempfile::tempdir().unwrap();
     let tracking = registry(directory.path());
-    let good = register(&*tracking, &model("onnx_rf")).await;
+    let good = register(&tracking, &model("onnx_rf")).await;
     // One that cannot be read, and one whose example says nothing about it.
-    let unsupported = register(&*tracking, &model("sk_logreg")).await;
+    let unsupported = register(&tracking, &model("sk_logreg")).await;
     let broken = directory.path().join("broken");
     std::fs::create_dir(&broken).unwrap();
     for file in ["MLmodel", "model.onnx", "input_example.json"] {
@@ -84,13 +85,13 @@ async fn a_version_that_does_not_work_leaves_the_old_one_serving() {
     }
     std::fs::write(broken.join("serving_input_example.json"), r#"{"inputs": [[1, 2, 3]]}"#)
         .unwrap();
-    let unverified = register(&*tracking, &broken).await;
-    point(&*tracking, &good).await;
+    let unverified = register(&tracking, &broken).await;
+    point(&tracking, &good).await;
     let options = ServeOptions { require_verified: true, ..options() };
-    let server = Running::start(options, Some(Arc::clone(&tracking))).await;
+    let server = Running::start(options, Some(tracking.clone())).await;
     server.wait_healthy().await;
     for (bad, reason) in [(&unsupported, "sk"), (&unverified, "does not fit its signature")] {
-        point(&*tracking, bad).await;
+        point(&tracking, bad).await;
         let name = format!("{NAME} version {bad} cannot be served");
         let health = server
             .wait_for("error", |health| {
@@ -108,7 +109,7 @@ async fn a_version_that_does_not_work_leaves_the_old_one_serving() {
     assert_eq!((reload.status, &reload.json()["reload"]), (502, &"failed".into()));
     assert_eq!(server.metric("trainyard_model_loads_total{result=\"failed\"}").await, 3.0);
     // Back to the good one: nothing is wrong any more.
-    point(&*tracking, &good).await;
+    point(&tracking, &good).await;
     let reload = server.post("/reload", "").await;
     assert_eq!((reload.status, &reload.json()["reload"]), (200, &"unchanged".into()));
     assert_eq!(reload.json().get("last_error"), None);
@@ -119,18 +120,22 @@ async fn a_version_that_does_not_work_leaves_the_old_one_serving() {
 async fn an_alias_that_comes_later_is_waited_for_and_one_that_goes_is_a_warning() {
     let directory = tempfile::tempdir().unwrap();
     let tracking = registry(directory.path());
-    let server = Running::start(options(), Some(Arc::clone(&tracking))).await;
+    let server = Running::start(options(), Some(tracking.clone())).await;
     server
         .wait_for("reason", |health| health["reason"].as_str().is_some_and(|r| r.contains(NAME)))
         .await;
-    let version = register(&*tracking, &model("onnx_rf")).await;
-    point(&*tracking, &version).await;
+    let version = register(&tracking, &model("onnx_rf")).await;
+    point(&tracking, &version).await;
     server.wait_healthy().await;
-    tracking.delete_registered_model_alias(NAME, "Production").await.unwrap();
+    tracking
+        .registered_models
+        .delete_alias(AliasId { name: NAME, alias: "Production" })
+        .await
+        .unwrap();
     let health = server.wait_for("warning", |health| health.get("warning").is_some()).await;
     assert_eq!(health["status"], "ok", "{health}");
     assert_eq!(server.get("/health").await.status, 200);
-    point(&*tracking, &version).await;
+    point(&tracking, &version).await;
     server.wait_for("no warning", |health| health.get("warning").is_none()).await;
     server.stop().await;
 }
@@ -139,8 +144,8 @@ async fn an_alias_that_comes_later_is_waited_for_and_one_that_goes_is_a_warning(
 async fn a_tracking_server_that_goes_away_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let tracking = registry(directory.path());
-    let version = register(&*tracking, &model("onnx_rf")).await;
-    point(&*tracking, &version).await;
+    let version = register(&tracking, &model("onnx_rf")).await;
+    point(&tracking, &version).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let over_http = tokio::spawn(serve_tracking(
@@ -202,9 +207,9 @@ fn copy(from: &str, to: &Path, files: &[(&str, &str)]) {
 async fn a_version_that_is_not_what_was_registered_or_predicts_something_else_is_not_taken() {
     let directory = tempfile::tempdir().unwrap();
     let tracking = registry(directory.path());
-    let good = register(&*tracking, &model("onnx_rf")).await;
-    point(&*tracking, &good).await;
-    let server = Running::start(options(), Some(Arc::clone(&tracking))).await;
+    let good = register(&tracking, &model("onnx_rf")).await;
+    point(&tracking, &good).await;
+    let server = Running::start(options(), Some(tracking.clone())).await;
     server.wait_healthy().await;
     // The recorded answer of a model that predicts as it did when it was logged.
     let example = std::fs::read_to_string(model("onnx_rf").join("serving_input_example.json"));
@@ -226,8 +231,8 @@ async fn a_version_that_is_not_what_was_registered_or_predicts_something_else_is
     {
         let folder = directory.path().join(format!("model-{index}"));
         copy("onnx_rf", &folder, &files);
-        let version = register(&*tracking, &folder).await;
-        point(&*tracking, &version).await;
+        let version = register(&tracking, &folder).await;
+        point(&tracking, &version).await;
         let reload = server.post("/reload", "").await;
         match reason {
             None => assert_eq!(reload.json()["version"], version.as_str(), "{reload:?}"),
@@ -248,11 +253,11 @@ async fn a_version_that_is_not_what_was_registered_or_predicts_something_else_is
 async fn a_version_without_room_is_not_loaded() {
     let directory = tempfile::tempdir().unwrap();
     let tracking = registry(directory.path());
-    let version = register(&*tracking, &model("onnx_rf")).await;
-    point(&*tracking, &version).await;
+    let version = register(&tracking, &model("onnx_rf")).await;
+    point(&tracking, &version).await;
     let mut options = options();
     options.memory_bytes_max = Some(1);
-    let server = Running::start(options, Some(Arc::clone(&tracking))).await;
+    let server = Running::start(options, Some(tracking.clone())).await;
     let health = server.wait_for("error", |health| health.get("last_error").is_some()).await;
     assert!(health["reason"].as_str().unwrap().contains("bytes of memory, 0 are left"), "{health}");
     // There may be room later.
@@ -271,14 +276,14 @@ print(sign("shared", "delivery-1", sys.argv[1], sys.argv[2]))
 async fn a_signed_webhook_of_the_registry_swaps_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let tracking = registry(directory.path());
-    let first = register(&*tracking, &model("onnx_rf")).await;
-    let second = register(&*tracking, &model("onnx_rf_nozipmap")).await;
-    point(&*tracking, &first).await;
+    let first = register(&tracking, &model("onnx_rf")).await;
+    let second = register(&tracking, &model("onnx_rf_nozipmap")).await;
+    point(&tracking, &first).await;
     let mut options = options();
     options.poll_interval = Duration::from_hours(1);
     options.webhook_secret = Some("shared".to_owned());
     options.token = Some("for requests, not for webhooks".to_owned());
-    let server = Running::start(options, Some(Arc::clone(&tracking))).await;
+    let server = Running::start(options, Some(tracking.clone())).await;
     server.wait_healthy().await;
     let alias = |name: &str| {
         json!({ "entity": "model_version_alias", "action": "created",
@@ -293,7 +298,7 @@ async fn a_signed_webhook_of_the_registry_swaps_at_once() {
         let request = request.header("x-mlflow-timestamp", &now);
         server.send(request.header("x-mlflow-delivery-id", "delivery-1")).await
     };
-    point(&*tracking, &second).await;
+    point(&tracking, &second).await;
     let forged = send(&alias(NAME), "v1,AAAA").await;
     assert_eq!((forged.status, &forged.json()["error_code"]), (403, &"PERMISSION_DENIED".into()));
     let other = alias("Another");

@@ -3,16 +3,17 @@
 use trainyard_mlflow::entities::Metric;
 use trainyard_mlflow::{ErrorCode, LogBatch, MetricHistoryPage, Tracking};
 
-use super::{assert_refused, new_experiment, new_run};
+use super::assertions::assert_refused;
+use super::fixtures::{new_experiment, new_run};
 
 /// Which value is the latest, NaN and the infinities, what is refused.
-pub async fn metrics(tracking: &dyn Tracking) {
+pub async fn metrics(tracking: &Tracking) {
     let experiment_id = new_experiment(tracking).await;
     let run_id = new_run(tracking, &experiment_id).await.info.run_id;
     let log = |key: &str, value: f64, timestamp: i64, step: i64| {
         let metric = Metric::new(key, value, timestamp, step);
         let run_id = run_id.clone();
-        async move { tracking.log_metric(&run_id, metric).await }
+        async move { tracking.runs.log_metric(&run_id, metric).await }
     };
     // The higher step wins over the later time, then the later time, then the greater value.
     for (key, values, latest) in [
@@ -30,11 +31,11 @@ pub async fn metrics(tracking: &dyn Tracking) {
         for (value, timestamp, step) in values {
             log(key, value, timestamp, step).await.unwrap();
         }
-        let run = tracking.get_run(&run_id).await.unwrap();
+        let run = tracking.runs.get(&run_id).await.unwrap();
         assert_eq!(run.data.metric(key), Some(latest), "{key}");
     }
     log("nan", f64::NAN, 7, 3).await.unwrap();
-    let run = tracking.get_run(&run_id).await.unwrap();
+    let run = tracking.runs.get(&run_id).await.unwrap();
     let nan = run.data.metrics.iter().find(|metric| metric.key == "nan").unwrap();
     assert!(nan.value.is_nan(), "{nan:?}");
     assert_eq!((nan.timestamp, nan.step), (7, 3));
@@ -44,25 +45,25 @@ pub async fn metrics(tracking: &dyn Tracking) {
     assert_refused(log("../up", 1.0, 1, 1).await, invalid, "../up");
     assert_refused(log("", 1.0, 1, 1).await, invalid, "");
     assert_refused(log("t", 1.0, -1, 1).await, invalid, "");
-    let nowhere = tracking.log_metric(&"f".repeat(32), Metric::new("a", 1.0, 1, 1)).await;
+    let nowhere = tracking.runs.log_metric(&"f".repeat(32), Metric::new("a", 1.0, 1, 1)).await;
     assert_refused(nowhere, ErrorCode::ResourceDoesNotExist, &"f".repeat(32));
 }
 
 /// Order, duplicates and pages of a metric's history.
-pub async fn metric_history(tracking: &dyn Tracking) {
+pub async fn metric_history(tracking: &Tracking) {
     let experiment_id = new_experiment(tracking).await;
     let run_id = new_run(tracking, &experiment_id).await.info.run_id;
     let metrics: Vec<Metric> = (0..25)
         .map(|n| Metric::new("loss", f64::from(n), 100 - i64::from(n % 5), i64::from(n / 5)))
         .collect();
-    tracking.log_batch(&run_id, LogBatch { metrics, ..LogBatch::default() }).await.unwrap();
+    tracking.runs.log_batch(&run_id, LogBatch { metrics, ..LogBatch::default() }).await.unwrap();
     // The same row again is no second row.
-    tracking.log_metric(&run_id, Metric::new("loss", 24.0, 96, 4)).await.unwrap();
+    tracking.runs.log_metric(&run_id, Metric::new("loss", 24.0, 96, 4)).await.unwrap();
     let nan = Metric::new("loss", f64::NAN, 200, 0);
-    tracking.log_metric(&run_id, nan).await.unwrap();
+    tracking.runs.log_metric(&run_id, nan).await.unwrap();
 
     let everything = MetricHistoryPage::default();
-    let history = tracking.get_metric_history(&run_id, "loss", everything).await.unwrap();
+    let history = tracking.runs.metric_history(&run_id, "loss", everything).await.unwrap();
     assert_eq!(history.items.len(), 26);
     assert_eq!(history.next_page_token, None);
     let order: Vec<(i64, i64)> =
@@ -73,7 +74,7 @@ pub async fn metric_history(tracking: &dyn Tracking) {
     let mut page = MetricHistoryPage { max_results: Some(10), page_token: None };
     let mut sizes = Vec::new();
     loop {
-        let answer = tracking.get_metric_history(&run_id, "loss", page.clone()).await.unwrap();
+        let answer = tracking.runs.metric_history(&run_id, "loss", page.clone()).await.unwrap();
         sizes.push(answer.items.len());
         let Some(token) = answer.next_page_token else { break };
         page.page_token = Some(token);
@@ -81,6 +82,6 @@ pub async fn metric_history(tracking: &dyn Tracking) {
     assert_eq!(sizes, [10, 10, 6]);
 
     let everything = MetricHistoryPage::default();
-    let none = tracking.get_metric_history(&run_id, "no such", everything).await.unwrap();
+    let none = tracking.runs.metric_history(&run_id, "no such", everything).await.unwrap();
     assert_eq!(none.items, []);
 }

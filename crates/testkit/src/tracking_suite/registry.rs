@@ -2,55 +2,57 @@
 
 use trainyard_mlflow::entities::{LoggedModelStatus, ModelVersionStatus};
 use trainyard_mlflow::{
-    CreateLoggedModel, CreateModelVersion, ErrorCode, SearchModelVersions, SearchRegisteredModels,
-    Tracking,
+    AliasId, CreateLoggedModel, CreateModelVersion, ErrorCode, SearchModelVersions,
+    SearchRegisteredModels, Tracking, VersionId,
 };
 
-use super::{assert_refused, new_experiment, new_run, own, pair, unique};
+use super::assertions::{assert_refused, own};
+use super::fixtures::{new_experiment, new_run, pair, unique};
 
 /// Models: create, rename, describe, tag, delete.
-pub async fn registered_models(tracking: &dyn Tracking) {
+pub async fn registered_models(tracking: &Tracking) {
     let name = unique("Iris é");
     let model =
-        tracking.create_registered_model(&name, &[pair("k", "v")], Some("first")).await.unwrap();
+        tracking.registered_models.create(&name, &[pair("k", "v")], Some("first")).await.unwrap();
     assert_eq!(model.name, name);
     assert_eq!(model.description.as_deref(), Some("first"));
-    let again = tracking.create_registered_model(&name, &[], None).await;
+    let again = tracking.registered_models.create(&name, &[], None).await;
     assert_refused(again, ErrorCode::ResourceAlreadyExists, &name);
     for bad in ["", "a/b", "a:b"] {
-        let refused = tracking.create_registered_model(bad, &[], None).await;
+        let refused = tracking.registered_models.create(bad, &[], None).await;
         assert_refused(refused, ErrorCode::InvalidParameterValue, "");
     }
-    tracking.set_registered_model_tag(&name, pair("k", "w")).await.unwrap();
-    tracking.set_registered_model_tag(&name, pair("x", "")).await.unwrap();
-    tracking.delete_registered_model_tag(&name, "x").await.unwrap();
-    tracking.delete_registered_model_tag(&name, "x").await.unwrap();
-    let updated = tracking.update_registered_model(&name, Some("second")).await.unwrap();
+    tracking.registered_models.set_tag(&name, pair("k", "w")).await.unwrap();
+    tracking.registered_models.set_tag(&name, pair("x", "")).await.unwrap();
+    tracking.registered_models.delete_tag(&name, "x").await.unwrap();
+    tracking.registered_models.delete_tag(&name, "x").await.unwrap();
+    let updated = tracking.registered_models.update(&name, Some("second")).await.unwrap();
     assert_eq!(updated.description.as_deref(), Some("second"));
-    let model = tracking.get_registered_model(&name).await.unwrap();
+    let model = tracking.registered_models.get(&name).await.unwrap();
     assert_eq!(own(&model.tags), own(&[pair("k", "w")]));
     assert_eq!((model.aliases.len(), model.latest_versions.len()), (0, 0));
     assert!(model.last_updated_timestamp >= model.creation_timestamp);
 
     let renamed = unique("renamed");
-    let model = tracking.rename_registered_model(&name, &renamed).await.unwrap();
+    let model = tracking.registered_models.rename(&name, &renamed).await.unwrap();
     assert_eq!(model.name, renamed);
-    let old = tracking.get_registered_model(&name).await;
+    let old = tracking.registered_models.get(&name).await;
     assert_refused(old, ErrorCode::ResourceDoesNotExist, &name);
-    tracking.delete_registered_model(&renamed).await.unwrap();
-    let gone = tracking.delete_registered_model(&renamed).await;
+    tracking.registered_models.delete(&renamed).await.unwrap();
+    let gone = tracking.registered_models.delete(&renamed).await;
     assert_refused(gone, ErrorCode::ResourceDoesNotExist, &renamed);
 }
 
 /// Registers a model with versions from logged models of a new run, and returns their ids.
-async fn versions(tracking: &dyn Tracking, name: &str, count: usize) -> Vec<String> {
-    tracking.create_registered_model(name, &[], None).await.unwrap();
+async fn versions(tracking: &Tracking, name: &str, count: usize) -> Vec<String> {
+    tracking.registered_models.create(name, &[], None).await.unwrap();
     let experiment_id = new_experiment(tracking).await;
     let run_id = new_run(tracking, &experiment_id).await.info.run_id;
     let mut model_ids = Vec::new();
     for n in 1..=count {
         let model = tracking
-            .create_logged_model(CreateLoggedModel {
+            .logged_models
+            .create(CreateLoggedModel {
                 experiment_id: experiment_id.clone(),
                 source_run_id: Some(run_id.clone()),
                 ..CreateLoggedModel::default()
@@ -58,9 +60,10 @@ async fn versions(tracking: &dyn Tracking, name: &str, count: usize) -> Vec<Stri
             .await
             .unwrap();
         let model_id = model.info.model_id;
-        tracking.finalize_logged_model(&model_id, LoggedModelStatus::Ready).await.unwrap();
+        tracking.logged_models.finalize(&model_id, LoggedModelStatus::Ready).await.unwrap();
         let version = tracking
-            .create_model_version(CreateModelVersion {
+            .model_versions
+            .create(CreateModelVersion {
                 name: name.to_owned(),
                 source: format!("models:/{model_id}"),
                 run_id: Some(run_id.clone()),
@@ -74,7 +77,11 @@ async fn versions(tracking: &dyn Tracking, name: &str, count: usize) -> Vec<Stri
         assert_eq!(version.version, n.to_string());
         assert_eq!(version.run_id.as_deref(), Some(run_id.as_str()));
         assert_eq!(version.status, ModelVersionStatus::Ready);
-        let version = tracking.get_model_version(name, &version.version).await.unwrap();
+        let version = tracking
+            .model_versions
+            .get(VersionId { name, version: &version.version })
+            .await
+            .unwrap();
         assert_eq!(version.source, format!("models:/{model_id}"));
         // Upstream's SQL registry does not keep the id by itself: the source has it.
         assert!(version.model_id.as_ref().is_none_or(|found| *found == model_id), "{version:?}");
@@ -85,12 +92,12 @@ async fn versions(tracking: &dyn Tracking, name: &str, count: usize) -> Vec<Stri
 }
 
 /// Versions, aliases, stages.
-pub async fn model_versions(tracking: &dyn Tracking) {
+pub async fn model_versions(tracking: &Tracking) {
     let name = unique("Versions");
     let model_ids = versions(tracking, &name, 3).await;
-    let missing = tracking.get_model_version(&name, "9").await;
+    let missing = tracking.model_versions.get(VersionId { name: &name, version: "9" }).await;
     assert_refused(missing, ErrorCode::ResourceDoesNotExist, "9");
-    let odd = tracking.get_model_version(&name, "one").await;
+    let odd = tracking.model_versions.get(VersionId { name: &name, version: "one" }).await;
     assert_refused(odd, ErrorCode::InvalidParameterValue, "");
     let nowhere = CreateModelVersion {
         name: unique("none"),
@@ -98,97 +105,160 @@ pub async fn model_versions(tracking: &dyn Tracking) {
         model_id: Some(model_ids[0].clone()),
         ..CreateModelVersion::default()
     };
-    let nowhere = tracking.create_model_version(nowhere).await;
+    let nowhere = tracking.model_versions.create(nowhere).await;
     assert_refused(nowhere, ErrorCode::ResourceDoesNotExist, "none");
 
-    let uri = tracking.get_model_version_download_uri(&name, "1").await.unwrap();
-    assert_eq!(uri, tracking.get_logged_model(&model_ids[0]).await.unwrap().info.artifact_uri);
+    let uri = tracking
+        .model_versions
+        .download_uri(VersionId { name: &name, version: "1" })
+        .await
+        .unwrap();
+    assert_eq!(uri, tracking.logged_models.get(&model_ids[0]).await.unwrap().info.artifact_uri);
 
     aliases(tracking, &name).await;
     stages(tracking, &name).await;
 
-    tracking.set_model_version_tag(&name, "1", pair("gate", "passed")).await.unwrap();
-    tracking.set_model_version_tag(&name, "1", pair("n", "one")).await.unwrap();
-    tracking.delete_model_version_tag(&name, "1", "absent").await.unwrap();
-    let updated = tracking.update_model_version(&name, "1", Some("text")).await.unwrap();
+    tracking
+        .model_versions
+        .set_tag(VersionId { name: &name, version: "1" }, pair("gate", "passed"))
+        .await
+        .unwrap();
+    tracking
+        .model_versions
+        .set_tag(VersionId { name: &name, version: "1" }, pair("n", "one"))
+        .await
+        .unwrap();
+    tracking
+        .model_versions
+        .delete_tag(VersionId { name: &name, version: "1" }, "absent")
+        .await
+        .unwrap();
+    let updated = tracking
+        .model_versions
+        .update(VersionId { name: &name, version: "1" }, Some("text"))
+        .await
+        .unwrap();
     assert_eq!(updated.description.as_deref(), Some("text"));
-    let version = tracking.get_model_version(&name, "1").await.unwrap();
+    let version =
+        tracking.model_versions.get(VersionId { name: &name, version: "1" }).await.unwrap();
     assert_eq!(own(&version.tags), own(&[pair("gate", "passed"), pair("n", "one")]));
-    tracking.delete_model_version_tag(&name, "1", "gate").await.unwrap();
-    let version = tracking.get_model_version(&name, "1").await.unwrap();
+    tracking
+        .model_versions
+        .delete_tag(VersionId { name: &name, version: "1" }, "gate")
+        .await
+        .unwrap();
+    let version =
+        tracking.model_versions.get(VersionId { name: &name, version: "1" }).await.unwrap();
     assert_eq!(own(&version.tags), own(&[pair("n", "one")]));
 
     // A number is never given twice, even when its version is gone.
-    tracking.delete_model_version(&name, "3").await.unwrap();
-    let again = tracking.delete_model_version(&name, "3").await;
+    tracking.model_versions.delete(VersionId { name: &name, version: "3" }).await.unwrap();
+    let again = tracking.model_versions.delete(VersionId { name: &name, version: "3" }).await;
     assert_refused(again, ErrorCode::ResourceDoesNotExist, "3");
     let copy = CreateModelVersion {
         name: name.clone(),
         source: format!("models:/{name}/1"),
         ..CreateModelVersion::default()
     };
-    let copy = tracking.create_model_version(copy).await.unwrap();
+    let copy = tracking.model_versions.create(copy).await.unwrap();
     assert_eq!(copy.version, "4");
-    let copied = tracking.get_model_version_download_uri(&name, "4").await.unwrap();
+    let copied = tracking
+        .model_versions
+        .download_uri(VersionId { name: &name, version: "4" })
+        .await
+        .unwrap();
     assert_eq!(copied, uri);
 }
 
-async fn aliases(tracking: &dyn Tracking, name: &str) {
-    tracking.set_registered_model_alias(name, "Production", "1").await.unwrap();
-    tracking.set_registered_model_alias(name, "Production", "2").await.unwrap();
-    tracking.set_registered_model_alias(name, "champ-ion_1", "2").await.unwrap();
-    let version = tracking.get_model_version_by_alias(name, "Production").await.unwrap();
+async fn aliases(tracking: &Tracking, name: &str) {
+    tracking
+        .registered_models
+        .set_alias(VersionId { name, version: "1" }, "Production")
+        .await
+        .unwrap();
+    tracking
+        .registered_models
+        .set_alias(VersionId { name, version: "2" }, "Production")
+        .await
+        .unwrap();
+    tracking
+        .registered_models
+        .set_alias(VersionId { name, version: "2" }, "champ-ion_1")
+        .await
+        .unwrap();
+    let version = tracking
+        .registered_models
+        .get_by_alias(AliasId { name, alias: "Production" })
+        .await
+        .unwrap();
     assert_eq!(version.version, "2");
     let mut aliases = version.aliases.clone();
     aliases.sort();
     assert_eq!(aliases, ["Production", "champ-ion_1"]);
-    let model = tracking.get_registered_model(name).await.unwrap();
+    let model = tracking.registered_models.get(name).await.unwrap();
     let mut pairs: Vec<_> =
         model.aliases.iter().map(|alias| (alias.alias.as_str(), alias.version.as_str())).collect();
     pairs.sort_unstable();
     assert_eq!(pairs, [("Production", "2"), ("champ-ion_1", "2")]);
 
-    let unknown = tracking.get_model_version_by_alias(name, "nobody").await;
+    let unknown = tracking.registered_models.get_by_alias(AliasId { name, alias: "nobody" }).await;
     assert_refused(unknown, ErrorCode::InvalidParameterValue, "nobody");
-    let other_case = tracking.get_model_version_by_alias(name, "production").await;
+    let other_case =
+        tracking.registered_models.get_by_alias(AliasId { name, alias: "production" }).await;
     assert_refused(other_case, ErrorCode::InvalidParameterValue, "production");
     for bad in ["latest", "v1", "a b", ""] {
-        let refused = tracking.set_registered_model_alias(name, bad, "1").await;
+        let refused =
+            tracking.registered_models.set_alias(VersionId { name, version: "1" }, bad).await;
         assert_refused(refused, ErrorCode::InvalidParameterValue, "");
     }
-    let missing = tracking.set_registered_model_alias(name, "x", "99").await;
+    let missing =
+        tracking.registered_models.set_alias(VersionId { name, version: "99" }, "x").await;
     assert_refused(missing, ErrorCode::ResourceDoesNotExist, "99");
-    tracking.delete_registered_model_alias(name, "champ-ion_1").await.unwrap();
-    tracking.delete_registered_model_alias(name, "champ-ion_1").await.unwrap();
-    let version = tracking.get_model_version(name, "2").await.unwrap();
+    tracking.registered_models.delete_alias(AliasId { name, alias: "champ-ion_1" }).await.unwrap();
+    tracking.registered_models.delete_alias(AliasId { name, alias: "champ-ion_1" }).await.unwrap();
+    let version = tracking.model_versions.get(VersionId { name, version: "2" }).await.unwrap();
     assert_eq!(version.aliases, ["Production"]);
 }
 
-async fn stages(tracking: &dyn Tracking, name: &str) {
+async fn stages(tracking: &Tracking, name: &str) {
     for (version, stage) in [("1", "Production"), ("2", "staging"), ("3", "None")] {
-        let moved = tracking.transition_model_version_stage(name, version, stage, false).await;
+        let moved = tracking
+            .model_versions
+            .transition_stage(VersionId { name, version }, stage, false)
+            .await;
         let moved = moved.unwrap();
         assert!(moved.current_stage.eq_ignore_ascii_case(stage), "{moved:?}");
     }
-    let latest = tracking.get_latest_versions(name, &["Production".to_owned()]).await.unwrap();
+    let latest = tracking
+        .registered_models
+        .get_latest_versions(name, &["Production".to_owned()])
+        .await
+        .unwrap();
     assert_eq!(latest.iter().map(|found| found.version.as_str()).collect::<Vec<_>>(), ["1"]);
-    let all = tracking.get_latest_versions(name, &[]).await.unwrap();
+    let all = tracking.registered_models.get_latest_versions(name, &[]).await.unwrap();
     assert_eq!(all.len(), 3, "one a stage: {all:?}");
-    tracking.transition_model_version_stage(name, "2", "Production", true).await.unwrap();
-    let archived = tracking.get_model_version(name, "1").await.unwrap();
+    tracking
+        .model_versions
+        .transition_stage(VersionId { name, version: "2" }, "Production", true)
+        .await
+        .unwrap();
+    let archived = tracking.model_versions.get(VersionId { name, version: "1" }).await.unwrap();
     assert_eq!(archived.current_stage, "Archived");
-    let bad = tracking.transition_model_version_stage(name, "1", "Nowhere", false).await;
+    let bad = tracking
+        .model_versions
+        .transition_stage(VersionId { name, version: "1" }, "Nowhere", false)
+        .await;
     assert_refused(bad, ErrorCode::InvalidParameterValue, "Nowhere");
 }
 
 /// Search over models and versions.
-pub async fn registry_search(tracking: &dyn Tracking) {
+pub async fn registry_search(tracking: &Tracking) {
     let stem = unique("Search");
     let names = ["a", "b", "c"].map(|letter| format!("{stem}-{letter}"));
     for (position, name) in names.iter().enumerate() {
         versions(tracking, name, position + 1).await;
         let letter = &name[name.len() - 1..];
-        tracking.set_registered_model_tag(name, pair("letter", letter)).await.unwrap();
+        tracking.registered_models.set_tag(name, pair("letter", letter)).await.unwrap();
     }
     let search = |filter: String, order_by: &[&str]| SearchRegisteredModels {
         filter,
@@ -202,7 +272,7 @@ pub async fn registry_search(tracking: &dyn Tracking) {
         (format!("name ILIKE '{}%' AND tags.letter = 'c'", stem.to_uppercase()), vec![], vec![2]),
         (format!("name LIKE '{stem}%' AND tags.letter != 'c'"), vec!["name"], vec![0, 1]),
     ] {
-        let found = tracking.search_registered_models(search(filter.clone(), &order_by)).await;
+        let found = tracking.registered_models.search(search(filter.clone(), &order_by)).await;
         let found: Vec<usize> = found
             .unwrap()
             .items
@@ -213,10 +283,10 @@ pub async fn registry_search(tracking: &dyn Tracking) {
     }
     let mut paged = search(format!("name LIKE '{stem}%'"), &[]);
     paged.max_results = Some(2);
-    let first = tracking.search_registered_models(paged.clone()).await.unwrap();
+    let first = tracking.registered_models.search(paged.clone()).await.unwrap();
     paged.page_token = first.next_page_token;
     assert!(paged.page_token.is_some());
-    let second = tracking.search_registered_models(paged).await.unwrap();
+    let second = tracking.registered_models.search(paged).await.unwrap();
     assert_eq!((first.items.len(), second.items.len()), (2, 1));
 
     let search = |filter: String| SearchModelVersions {
@@ -224,7 +294,13 @@ pub async fn registry_search(tracking: &dyn Tracking) {
         order_by: vec!["version_number ASC".to_owned()],
         ..SearchModelVersions::default()
     };
-    let run_id = tracking.get_model_version(&names[2], "1").await.unwrap().run_id.unwrap();
+    let run_id = tracking
+        .model_versions
+        .get(VersionId { name: &names[2], version: "1" })
+        .await
+        .unwrap()
+        .run_id
+        .unwrap();
     for (filter, expected) in [
         (format!("name = '{}'", names[2]), vec!["1", "2", "3"]),
         (format!("name = '{}' AND version_number > 1", names[2]), vec!["2", "3"]),
@@ -232,14 +308,14 @@ pub async fn registry_search(tracking: &dyn Tracking) {
         (format!("run_id = '{run_id}'"), vec!["1", "2", "3"]),
         (format!("name = '{stem}'"), vec![]),
     ] {
-        let found = tracking.search_model_versions(search(filter.clone())).await.unwrap();
+        let found = tracking.model_versions.search(search(filter.clone())).await.unwrap();
         let found: Vec<&str> = found.items.iter().map(|item| item.version.as_str()).collect();
         assert_eq!(found, expected, "{filter}");
     }
-    let bad = tracking.search_model_versions(search("stage = 'x'".to_owned())).await;
+    let bad = tracking.model_versions.search(search("stage = 'x'".to_owned())).await;
     assert_refused(bad, ErrorCode::InvalidParameterValue, "stage");
     let bad = search_nonsense();
-    let bad = tracking.search_registered_models(bad).await;
+    let bad = tracking.registered_models.search(bad).await;
     assert_refused(bad, ErrorCode::InvalidParameterValue, "");
 }
 

@@ -5,13 +5,15 @@ use trainyard_mlflow::entities::{
 };
 use trainyard_mlflow::{CreateRun, ErrorCode, LogBatch, SearchRuns, Tracking, UpdateRun};
 
-use super::{assert_refused, new_experiment, new_run, own, pair, unique};
+use super::assertions::{assert_refused, own};
+use super::fixtures::{new_experiment, new_run, pair, unique};
 
 /// Create, log, update, delete, restore; and what is refused.
-pub async fn runs(tracking: &dyn Tracking) {
+pub async fn runs(tracking: &Tracking) {
     let experiment_id = new_experiment(tracking).await;
     let created = tracking
-        .create_run(CreateRun {
+        .runs
+        .create(CreateRun {
             experiment_id: experiment_id.clone(),
             user_id: "tester".to_owned(),
             run_name: Some("first".to_owned()),
@@ -31,19 +33,19 @@ pub async fn runs(tracking: &dyn Tracking) {
     assert_eq!(Tag::find(&created.data.tags, "mlflow.runName"), Some("first"));
     assert_eq!(own(&created.data.tags), own(&[pair("k", "v")]));
 
-    tracking.log_param(&run_id, pair("depth", "3")).await.unwrap();
-    tracking.log_param(&run_id, pair("depth", "3")).await.unwrap();
-    let changed = tracking.log_param(&run_id, pair("depth", "4")).await;
+    tracking.runs.log_param(&run_id, pair("depth", "3")).await.unwrap();
+    tracking.runs.log_param(&run_id, pair("depth", "3")).await.unwrap();
+    let changed = tracking.runs.log_param(&run_id, pair("depth", "4")).await;
     assert_refused(changed, ErrorCode::InvalidParameterValue, "depth");
-    tracking.log_param(&run_id, pair("long", &"x".repeat(7000))).await.unwrap();
-    tracking.set_tag(&run_id, pair("k", "w")).await.unwrap();
-    tracking.set_tag(&run_id, pair("mlflow.runName", "second")).await.unwrap();
-    tracking.set_tag(&run_id, pair("gone", "x")).await.unwrap();
-    tracking.delete_tag(&run_id, "gone").await.unwrap();
-    let absent = tracking.delete_tag(&run_id, "gone").await;
+    tracking.runs.log_param(&run_id, pair("long", &"x".repeat(7000))).await.unwrap();
+    tracking.runs.set_tag(&run_id, pair("k", "w")).await.unwrap();
+    tracking.runs.set_tag(&run_id, pair("mlflow.runName", "second")).await.unwrap();
+    tracking.runs.set_tag(&run_id, pair("gone", "x")).await.unwrap();
+    tracking.runs.delete_tag(&run_id, "gone").await.unwrap();
+    let absent = tracking.runs.delete_tag(&run_id, "gone").await;
     assert_refused(absent, ErrorCode::ResourceDoesNotExist, "gone");
 
-    let run = tracking.get_run(&run_id).await.unwrap();
+    let run = tracking.runs.get(&run_id).await.unwrap();
     assert_eq!(run.info.run_name, "second");
     assert_eq!(own(&run.data.tags), own(&[pair("k", "w")]));
     assert_eq!(Param::find(&run.data.params, "depth"), Some("3"));
@@ -51,7 +53,8 @@ pub async fn runs(tracking: &dyn Tracking) {
     assert_eq!(Param::find(&run.data.params, "long").map(str::len), Some(6000));
 
     let info = tracking
-        .update_run(UpdateRun {
+        .runs
+        .update(UpdateRun {
             run_id: run_id.clone(),
             status: Some(RunStatus::Finished),
             end_time: Some(1_700_000_001_000),
@@ -62,27 +65,27 @@ pub async fn runs(tracking: &dyn Tracking) {
     assert_eq!(info.status, RunStatus::Finished);
     assert_eq!(info.end_time, Some(1_700_000_001_000));
     assert_eq!(info.run_name, "third");
-    let run = tracking.get_run(&run_id).await.unwrap();
+    let run = tracking.runs.get(&run_id).await.unwrap();
     assert_eq!(Tag::find(&run.data.tags, "mlflow.runName"), Some("third"));
 
-    tracking.delete_run(&run_id).await.unwrap();
-    tracking.delete_run(&run_id).await.unwrap();
-    let deleted = tracking.get_run(&run_id).await.unwrap();
+    tracking.runs.delete(&run_id).await.unwrap();
+    tracking.runs.delete(&run_id).await.unwrap();
+    let deleted = tracking.runs.get(&run_id).await.unwrap();
     assert_eq!(deleted.info.lifecycle_stage, LifecycleStage::Deleted);
-    let logged = tracking.log_param(&run_id, pair("a", "b")).await;
+    let logged = tracking.runs.log_param(&run_id, pair("a", "b")).await;
     assert_refused(logged, ErrorCode::InvalidParameterValue, "active");
-    tracking.restore_run(&run_id).await.unwrap();
-    tracking.log_param(&run_id, pair("a", "b")).await.unwrap();
+    tracking.runs.restore(&run_id).await.unwrap();
+    tracking.runs.log_param(&run_id, pair("a", "b")).await.unwrap();
 
-    let missing = tracking.get_run(&"0".repeat(32)).await;
+    let missing = tracking.runs.get(&"0".repeat(32)).await;
     assert_refused(missing, ErrorCode::ResourceDoesNotExist, &"0".repeat(32));
-    let odd = tracking.log_param(&run_id, pair("a$b", "1")).await;
+    let odd = tracking.runs.log_param(&run_id, pair("a$b", "1")).await;
     assert_refused(odd, ErrorCode::InvalidParameterValue, "a$b");
     batches(tracking, &run_id).await;
     deletion_with_the_experiment(tracking).await;
 }
 
-async fn batches(tracking: &dyn Tracking, run_id: &str) {
+async fn batches(tracking: &Tracking, run_id: &str) {
     let batch = LogBatch {
         metrics: (0..100)
             .map(|step| Metric::new("loss", 1.0 / f64::from(step + 1), 5, i64::from(step)))
@@ -90,50 +93,55 @@ async fn batches(tracking: &dyn Tracking, run_id: &str) {
         params: (0..50).map(|n| pair(&format!("p{n}"), "1")).collect(),
         tags: vec![pair("batch", "yes")],
     };
-    tracking.log_batch(run_id, batch.clone()).await.unwrap();
+    tracking.runs.log_batch(run_id, batch.clone()).await.unwrap();
     // The second time changes nothing: that is what makes it safe to repeat.
-    tracking.log_batch(run_id, batch).await.unwrap();
-    let run = tracking.get_run(run_id).await.unwrap();
+    tracking.runs.log_batch(run_id, batch).await.unwrap();
+    let run = tracking.runs.get(run_id).await.unwrap();
     assert_eq!(run.data.metric("loss"), Some(0.01));
     assert_eq!(Param::find(&run.data.params, "p49"), Some("1"));
     assert_eq!(Tag::find(&run.data.tags, "batch"), Some("yes"));
-    tracking.log_batch(run_id, LogBatch::default()).await.unwrap();
+    tracking.runs.log_batch(run_id, LogBatch::default()).await.unwrap();
 
     let metrics: Vec<Metric> = (0..1001).map(|step| Metric::new("m", 0.0, 1, step)).collect();
     let large = LogBatch { metrics, ..LogBatch::default() };
     assert_refused(
-        tracking.log_batch(run_id, large).await,
+        tracking.runs.log_batch(run_id, large).await,
         ErrorCode::InvalidParameterValue,
         "1000",
     );
     let params = (0..101).map(|n| pair(&format!("q{n}"), "1")).collect();
     let large = LogBatch { params, ..LogBatch::default() };
     assert_refused(
-        tracking.log_batch(run_id, large).await,
+        tracking.runs.log_batch(run_id, large).await,
         ErrorCode::InvalidParameterValue,
         "100",
     );
     let twice = LogBatch { params: vec![pair("q", "1"), pair("q", "2")], ..LogBatch::default() };
-    assert_refused(tracking.log_batch(run_id, twice).await, ErrorCode::InvalidParameterValue, "q");
+    assert_refused(
+        tracking.runs.log_batch(run_id, twice).await,
+        ErrorCode::InvalidParameterValue,
+        "q",
+    );
 }
 
-async fn deletion_with_the_experiment(tracking: &dyn Tracking) {
+async fn deletion_with_the_experiment(tracking: &Tracking) {
     let experiment_id = new_experiment(tracking).await;
     let run_id = new_run(tracking, &experiment_id).await.info.run_id;
-    tracking.delete_experiment(&experiment_id).await.unwrap();
-    let run = tracking.get_run(&run_id).await.unwrap();
+    tracking.experiments.delete(&experiment_id).await.unwrap();
+    let run = tracking.runs.get(&run_id).await.unwrap();
     assert_eq!(run.info.lifecycle_stage, LifecycleStage::Deleted);
     let refused = tracking
-        .create_run(CreateRun { experiment_id: experiment_id.clone(), ..CreateRun::default() })
+        .runs
+        .create(CreateRun { experiment_id: experiment_id.clone(), ..CreateRun::default() })
         .await;
     assert_refused(refused, ErrorCode::InvalidParameterValue, "active");
-    tracking.restore_experiment(&experiment_id).await.unwrap();
-    let run = tracking.get_run(&run_id).await.unwrap();
+    tracking.experiments.restore(&experiment_id).await.unwrap();
+    let run = tracking.runs.get(&run_id).await.unwrap();
     assert_eq!(run.info.lifecycle_stage, LifecycleStage::Active);
 }
 
 /// Inputs of runs, and the search over them.
-pub async fn datasets(tracking: &dyn Tracking) {
+pub async fn datasets(tracking: &Tracking) {
     let experiment_id = new_experiment(tracking).await;
     let run_id = new_run(tracking, &experiment_id).await.info.run_id;
     let input = |name: &str, context: &str| DatasetInput {
@@ -148,9 +156,9 @@ pub async fn datasets(tracking: &dyn Tracking) {
         },
     };
     let inputs = vec![input("train", "training"), input("test", "eval")];
-    tracking.log_inputs(&run_id, inputs.clone(), Vec::new()).await.unwrap();
-    tracking.log_inputs(&run_id, inputs, Vec::new()).await.unwrap();
-    let run = tracking.get_run(&run_id).await.unwrap();
+    tracking.runs.log_inputs(&run_id, inputs.clone(), Vec::new()).await.unwrap();
+    tracking.runs.log_inputs(&run_id, inputs, Vec::new()).await.unwrap();
+    let run = tracking.runs.get(&run_id).await.unwrap();
     let mut found = run.inputs.dataset_inputs.clone();
     found.sort_by(|left, right| left.dataset.name.cmp(&right.dataset.name));
     assert_eq!(found.len(), 2, "{found:?}");
@@ -159,7 +167,7 @@ pub async fn datasets(tracking: &dyn Tracking) {
     assert_eq!(Tag::find(&found[0].tags, "mlflow.data.context"), Some("eval"));
 
     let mut summaries =
-        tracking.search_datasets(std::slice::from_ref(&experiment_id)).await.unwrap();
+        tracking.experiments.search_datasets(std::slice::from_ref(&experiment_id)).await.unwrap();
     summaries.sort_by(|left, right| left.name.cmp(&right.name));
     assert_eq!(summaries.len(), 2);
     assert_eq!(summaries[0].name, "test");
@@ -177,19 +185,20 @@ pub async fn datasets(tracking: &dyn Tracking) {
         ("dataset.context = 'eval'", 1),
         ("dataset.name = 'other'", 0),
     ] {
-        let found = tracking.search_runs(search(filter)).await.unwrap();
+        let found = tracking.runs.search(search(filter)).await.unwrap();
         assert_eq!(found.items.len(), count, "{filter}");
     }
 }
 
 /// The filter grammar, orders, views and pages.
-pub async fn run_search(tracking: &dyn Tracking) {
+pub async fn run_search(tracking: &Tracking) {
     let experiment_id = new_experiment(tracking).await;
     let group = unique("g");
     let mut ids = Vec::new();
     for n in 0..6_i32 {
         let run = tracking
-            .create_run(CreateRun {
+            .runs
+            .create(CreateRun {
                 experiment_id: experiment_id.clone(),
                 user_id: "tester".to_owned(),
                 run_name: Some(format!("run {n}")),
@@ -202,19 +211,19 @@ pub async fn run_search(tracking: &dyn Tracking) {
         let value = if n == 5 { f64::NAN } else { f64::from(n) / 10.0 };
         // Run 4 has no metric; run 5 has NaN.
         if n != 4 {
-            tracking.log_metric(&run_id, Metric::new("acc", value, 1, 0)).await.unwrap();
+            tracking.runs.log_metric(&run_id, Metric::new("acc", value, 1, 0)).await.unwrap();
         }
-        tracking.log_param(&run_id, pair("depth", &n.to_string())).await.unwrap();
+        tracking.runs.log_param(&run_id, pair("depth", &n.to_string())).await.unwrap();
         ids.push(run_id);
     }
-    tracking.delete_run(&ids[0]).await.unwrap();
+    tracking.runs.delete(&ids[0]).await.unwrap();
     let status = UpdateRun {
         run_id: ids[1].clone(),
         status: Some(RunStatus::Finished),
         end_time: Some(2_000),
         run_name: None,
     };
-    tracking.update_run(status).await.unwrap();
+    tracking.runs.update(status).await.unwrap();
 
     let search = |filter: &str, order_by: &[&str], view_type| SearchRuns {
         experiment_ids: vec![experiment_id.clone()],
@@ -252,7 +261,7 @@ pub async fn run_search(tracking: &dyn Tracking) {
         ("", vec!["metrics.`acc` ASC"], active, vec![1, 2, 3, 5, 4]),
         ("", vec!["attributes.end_time ASC", "start_time DESC"], active, vec![1, 5, 4, 3, 2]),
     ] {
-        let found = tracking.search_runs(search(filter, &order_by, view)).await.unwrap();
+        let found = tracking.runs.search(search(filter, &order_by, view)).await.unwrap();
         let found: Vec<usize> = found
             .items
             .iter()
@@ -270,30 +279,30 @@ pub async fn run_search(tracking: &dyn Tracking) {
         ("params.depth", ""),
         ("'a' = params.depth", ""),
     ] {
-        let answer = tracking.search_runs(search(filter, &[], active)).await;
+        let answer = tracking.runs.search(search(filter, &[], active)).await;
         assert_refused(answer, ErrorCode::InvalidParameterValue, part);
     }
     for order_by in ["metrics.acc foo", "nonsense", "foo.bar ASC"] {
-        let answer = tracking.search_runs(search("", &[order_by], active)).await;
+        let answer = tracking.runs.search(search("", &[order_by], active)).await;
         assert_refused(answer, ErrorCode::InvalidParameterValue, "");
     }
     let nowhere =
         SearchRuns { experiment_ids: vec!["999999999".to_owned()], ..SearchRuns::default() };
-    assert_eq!(tracking.search_runs(nowhere).await.unwrap().items, []);
-    assert_eq!(tracking.search_runs(SearchRuns::default()).await.unwrap().items, []);
+    assert_eq!(tracking.runs.search(nowhere).await.unwrap().items, []);
+    assert_eq!(tracking.runs.search(SearchRuns::default()).await.unwrap().items, []);
 }
 
-async fn run_pages(tracking: &dyn Tracking, mut paged: SearchRuns, ids: &[String]) {
+async fn run_pages(tracking: &Tracking, mut paged: SearchRuns, ids: &[String]) {
     paged.max_results = Some(4);
-    let first = tracking.search_runs(paged.clone()).await.unwrap();
+    let first = tracking.runs.search(paged.clone()).await.unwrap();
     assert_eq!(first.items.len(), 4);
     paged.page_token = first.next_page_token;
     assert!(paged.page_token.is_some());
-    let second = tracking.search_runs(paged.clone()).await.unwrap();
+    let second = tracking.runs.search(paged.clone()).await.unwrap();
     assert_eq!((second.items.len(), second.next_page_token), (2, None));
     assert_eq!(second.items[1].info.run_id, ids[0]);
     // A page that is exactly full is the last one.
     paged.max_results = Some(6);
     paged.page_token = None;
-    assert_eq!(tracking.search_runs(paged).await.unwrap().next_page_token, None);
+    assert_eq!(tracking.runs.search(paged).await.unwrap().next_page_token, None);
 }

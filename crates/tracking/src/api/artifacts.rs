@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use trainyard_mlflow::artifacts::{ByteStream, once};
 use trainyard_mlflow::entities::FileInfo;
-use trainyard_mlflow::{Error, ErrorCode};
+use trainyard_mlflow::{Error, ErrorCode, VersionId};
 
 use super::body::{BodyError, Received, receive};
 use super::error::{ApiError, Result, empty, json, json_text};
@@ -68,7 +68,7 @@ static LIST: Shape = Shape(&[Field::new("path", Kind::Text, &[])]);
 async fn list(State(api): State<Api>, request: Request) -> Result {
     let raw = from_query(request.uri().query().unwrap_or_default(), &LIST)?.text("path");
     let path = proxied_path(&api, &raw)?;
-    let mut items = api.tracking.list_artifacts(PROXIED_ROOT, path.as_str()).await?;
+    let mut items = api.tracking.artifacts.list(PROXIED_ROOT, path.as_str()).await?;
     // Entries carry their own names here, not paths.
     for entry in &mut items {
         if let Some((_, name)) = entry.path.rsplit_once('/') {
@@ -80,7 +80,7 @@ async fn list(State(api): State<Api>, request: Request) -> Result {
 
 async fn download(State(api): State<Api>, Path(raw): Path<String>, headers: HeaderMap) -> Result {
     let path = proxied_path(&api, &raw)?;
-    match files::send(&*api.tracking, PROXIED_ROOT, path.as_str(), &headers).await {
+    match files::send(&*api.tracking.artifacts, PROXIED_ROOT, path.as_str(), &headers).await {
         Err(error) if error.message().starts_with("Artifact path refers to a directory") => {
             // The one answer of these routes that is not in MLflow's own form.
             Ok(json_text(StatusCode::BAD_REQUEST, &json!({ "detail": error.message() })))
@@ -104,13 +104,13 @@ async fn upload(State(api): State<Api>, Path(raw): Path<String>, request: Reques
             })
         })
         .boxed();
-    api.tracking.upload_artifact(PROXIED_ROOT, path.as_str(), body).await?;
+    api.tracking.artifacts.upload(PROXIED_ROOT, path.as_str(), body).await?;
     Ok(StatusCode::OK.into_response())
 }
 
 async fn delete(State(api): State<Api>, Path(raw): Path<String>) -> Result {
     let path = proxied_path(&api, &raw)?;
-    api.tracking.delete_artifact(PROXIED_ROOT, path.as_str()).await?;
+    api.tracking.artifacts.delete(PROXIED_ROOT, path.as_str()).await?;
     Ok(empty())
 }
 
@@ -133,8 +133,8 @@ impl Listing {
     /// Files of a run below `raw_path`.
     pub(super) async fn of_run(api: &ApiState, run_id: &str, raw_path: &str) -> Result<Self> {
         let path = ArtifactPath::from_request(raw_path)?;
-        let root_uri = api.tracking.get_run(run_id).await?.info.artifact_uri;
-        let files = api.tracking.list_artifacts(&root_uri, path.as_str()).await?;
+        let root_uri = api.tracking.runs.get(run_id).await?.info.artifact_uri;
+        let files = api.tracking.artifacts.list(&root_uri, path.as_str()).await?;
         Ok(Self { root_uri, files })
     }
 
@@ -163,8 +163,8 @@ async fn list_of_model(
 ) -> Result {
     let mut fields = from_query(request.uri().query().unwrap_or_default(), &LIST_OF_MODEL)?;
     let path = ArtifactPath::from_request(&fields.text("artifact_directory_path"))?;
-    let root_uri = api.tracking.get_logged_model(&model_id).await?.info.artifact_uri;
-    let files = api.tracking.list_artifacts(&root_uri, path.as_str()).await?;
+    let root_uri = api.tracking.logged_models.get(&model_id).await?.info.artifact_uri;
+    let files = api.tracking.artifacts.list(&root_uri, path.as_str()).await?;
     Ok(Listing { root_uri, files }.answer())
 }
 
@@ -177,8 +177,8 @@ async fn file_of_model(
 ) -> Result {
     let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_MODEL)?;
     let path = ArtifactPath::from_request(&fields.text("artifact_file_path"))?;
-    let root_uri = api.tracking.get_logged_model(&model_id).await?.info.artifact_uri;
-    files::send(&*api.tracking, &root_uri, path.as_str(), request.headers()).await
+    let root_uri = api.tracking.logged_models.get(&model_id).await?.info.artifact_uri;
+    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), request.headers()).await
 }
 
 static FILE_OF_RUN: Shape = Shape(&[
@@ -190,8 +190,8 @@ static FILE_OF_RUN: Shape = Shape(&[
 async fn file_of_run(State(api): State<Api>, request: Request) -> Result {
     let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_RUN)?;
     let path = ArtifactPath::from_request(&fields.text("path"))?;
-    let root_uri = api.tracking.get_run(&fields.run_id()).await?.info.artifact_uri;
-    files::send(&*api.tracking, &root_uri, path.as_str(), request.headers()).await
+    let root_uri = api.tracking.runs.get(&fields.run_id()).await?.info.artifact_uri;
+    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), request.headers()).await
 }
 
 static FILE_OF_VERSION: Shape =
@@ -201,8 +201,12 @@ async fn file_of_version(State(api): State<Api>, request: Request) -> Result {
     let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_VERSION)?;
     let path = ArtifactPath::from_request(&fields.text("path"))?;
     let (name, version) = (fields.text("name"), fields.text("version"));
-    let root_uri = api.tracking.get_model_version_download_uri(&name, &version).await?;
-    files::send(&*api.tracking, &root_uri, path.as_str(), request.headers()).await
+    let root_uri = api
+        .tracking
+        .model_versions
+        .download_uri(VersionId { name: &name, version: &version })
+        .await?;
+    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), request.headers()).await
 }
 
 /// Most bytes of one file uploaded by a page.
@@ -232,7 +236,7 @@ async fn upload_to_run(State(api): State<Api>, request: Request) -> Result {
     if data.is_empty() {
         return Err(Error::invalid("Request must specify data.").into());
     }
-    let root_uri = api.tracking.get_run(&run_id).await?.info.artifact_uri;
-    api.tracking.upload_artifact(&root_uri, path.as_str(), once(data)).await?;
+    let root_uri = api.tracking.runs.get(&run_id).await?.info.artifact_uri;
+    api.tracking.artifacts.upload(&root_uri, path.as_str(), once(data)).await?;
     Ok(([(http::header::CONTENT_TYPE, "application/json")], "").into_response())
 }

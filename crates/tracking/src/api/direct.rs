@@ -41,7 +41,7 @@ pub(super) fn routes() -> Router<Api> {
 
 /// Whether the proxied artifacts' storage lets clients in.
 pub(super) async fn is_offered(api: &ApiState) -> bool {
-    let file = api.tracking.direct_file(PROXIED_ROOT, "any").await;
+    let file = api.tracking.artifacts.direct_file(PROXIED_ROOT, "any").await;
     api.options.serve_artifacts && matches!(file, Ok(Some(_)))
 }
 
@@ -133,7 +133,7 @@ async fn part_of(
     let local_file = fields.text("path");
     let name = local_file.rsplit(['/', '\\']).next().unwrap_or_default();
     let path = directory.join(&ArtifactPath::from_request(name)?);
-    let file = api.tracking.direct_file(PROXIED_ROOT, path.as_str()).await?;
+    let file = api.tracking.artifacts.direct_file(PROXIED_ROOT, path.as_str()).await?;
     Ok((file.ok_or_else(|| unsupported("Multipart upload"))?, fields))
 }
 
@@ -141,7 +141,7 @@ async fn part_of(
 
 async fn presigned(State(api): State<Api>, Path(raw): Path<String>) -> Result {
     let path = proxied_path(&api, &raw)?;
-    let file = api.tracking.direct_file(PROXIED_ROOT, path.as_str()).await?;
+    let file = api.tracking.artifacts.direct_file(PROXIED_ROOT, path.as_str()).await?;
     let file = file.ok_or_else(|| unsupported("Multipart download"))?;
     let (request, size) =
         file.sign_download(lifetime(api.options.presigned_download_seconds)?).await?;
@@ -163,10 +163,10 @@ async fn presigned_upload(State(api): State<Api>, request: Request) -> Result {
     }
     let path = ArtifactPath::from_request(&fields.text("path"))?;
     let root_uri = match owner {
-        (Some(run_id), _) => api.tracking.get_run(&run_id).await?.info.artifact_uri,
+        (Some(run_id), _) => api.tracking.runs.get(&run_id).await?.info.artifact_uri,
         (None, model_id) => {
             let model_id = model_id.unwrap_or_default();
-            api.tracking.get_logged_model(&model_id).await?.info.artifact_uri
+            api.tracking.logged_models.get(&model_id).await?.info.artifact_uri
         }
     };
     refuse_proxied(
@@ -175,7 +175,7 @@ async fn presigned_upload(State(api): State<Api>, request: Request) -> Result {
         "proxied artifact storage",
         "a direct cloud storage artifact URI",
     )?;
-    let file = api.tracking.direct_file(&root_uri, path.as_str()).await?;
+    let file = api.tracking.artifacts.direct_file(&root_uri, path.as_str()).await?;
     let file = file.ok_or_else(|| unsupported("Presigned upload"))?;
     let lifetime = lifetime(fields.int("expiration").unwrap_or(UPLOAD_SECONDS))?;
     let request = file.sign_upload(lifetime, content_type(path.as_str())).await?;
@@ -193,14 +193,14 @@ async fn presigned_download(State(api): State<Api>, request: Request) -> Result 
     let path = ArtifactPath::from_request(&fields.text("path"))?;
     let seconds = fields.int("expiration").unwrap_or(api.options.presigned_download_seconds);
     let lifetime = lifetime(seconds)?;
-    let root_uri = api.tracking.get_run(&fields.run_id()).await?.info.artifact_uri;
+    let root_uri = api.tracking.runs.get(&fields.run_id()).await?.info.artifact_uri;
     refuse_proxied(
         &root_uri,
         "download",
         "runs with proxied artifact storage",
         "a run with a direct cloud storage artifact URI",
     )?;
-    let file = api.tracking.direct_file(&root_uri, path.as_str()).await?;
+    let file = api.tracking.artifacts.direct_file(&root_uri, path.as_str()).await?;
     let file = file.ok_or_else(|| unsupported("Presigned download"))?;
     let (request, size) = file.sign_download(lifetime).await?;
     Ok(json(

@@ -42,7 +42,7 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
         check_experiment_location(location, &api.options.hosts)?;
     }
     let tags = fields.key_values("tags");
-    let experiment_id = api.tracking.create_experiment(&name, location.as_deref(), &tags).await?;
+    let experiment_id = api.tracking.experiments.create(&name, location.as_deref(), &tags).await?;
     Ok(json(&json!({ "experiment_id": experiment_id })))
 }
 
@@ -50,7 +50,7 @@ static BY_ID: Shape = Shape(&[Field::required("experiment_id")]);
 
 async fn get_by_id(State(api): State<Api>, request: Request) -> Result {
     let id = api.read(request, &BY_ID).await?.text("experiment_id");
-    let experiment = api.tracking.get_experiment(&id).await?;
+    let experiment = api.tracking.experiments.get(&id).await?;
     Ok(json(&json!({ "experiment": ExperimentWire::from(&experiment) })))
 }
 
@@ -58,7 +58,7 @@ static BY_NAME: Shape = Shape(&[Field::required("experiment_name")]);
 
 async fn get_by_name(State(api): State<Api>, request: Request) -> Result {
     let name = api.read(request, &BY_NAME).await?.text("experiment_name");
-    let experiment = api.tracking.get_experiment_by_name(&name).await?;
+    let experiment = api.tracking.experiments.get_by_name(&name).await?;
     Ok(json(&json!({ "experiment": ExperimentWire::from(&experiment) })))
 }
 
@@ -82,7 +82,7 @@ async fn search(State(api): State<Api>, request: Request) -> Result {
         order_by: fields.texts("order_by"),
         page_token: fields.filled_text("page_token"),
     };
-    let page = api.tracking.search_experiments(search).await?;
+    let page = api.tracking.experiments.search(search).await?;
     Ok(json(&PageWire {
         name: "experiments",
         items: all::<_, ExperimentWire<'_>>(&page.items),
@@ -95,19 +95,19 @@ static UPDATE: Shape = Shape(&[Field::required("experiment_id"), Field::required
 async fn update(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &UPDATE).await?;
     let id = fields.text("experiment_id");
-    api.tracking.rename_experiment(&id, &fields.text("new_name")).await?;
+    api.tracking.experiments.rename(&id, &fields.text("new_name")).await?;
     Ok(empty())
 }
 
 async fn delete(State(api): State<Api>, request: Request) -> Result {
     let id = api.read(request, &BY_ID).await?.text("experiment_id");
-    api.tracking.delete_experiment(&id).await?;
+    api.tracking.experiments.delete(&id).await?;
     Ok(empty())
 }
 
 async fn restore(State(api): State<Api>, request: Request) -> Result {
     let id = api.read(request, &BY_ID).await?.text("experiment_id");
-    api.tracking.restore_experiment(&id).await?;
+    api.tracking.experiments.restore(&id).await?;
     Ok(empty())
 }
 
@@ -118,7 +118,7 @@ async fn set_tag(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &SET_TAG).await?;
     let id = fields.text("experiment_id");
     let tag: Tag = fields.key_value();
-    api.tracking.set_experiment_tag(&id, tag).await?;
+    api.tracking.experiments.set_tag(&id, tag).await?;
     Ok(empty())
 }
 
@@ -127,7 +127,7 @@ static DELETE_TAG: Shape = Shape(&[Field::required("experiment_id"), Field::requ
 async fn delete_tag(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &DELETE_TAG).await?;
     let id = fields.text("experiment_id");
-    api.tracking.delete_experiment_tag(&id, &fields.text("key")).await?;
+    api.tracking.experiments.delete_tag(&id, &fields.text("key")).await?;
     Ok(empty())
 }
 
@@ -152,6 +152,6 @@ async fn search_datasets(State(api): State<Api>, request: Request) -> Result {
         ))
         .into());
     }
-    let items = api.tracking.search_datasets(&ids).await?;
+    let items = api.tracking.experiments.search_datasets(&ids).await?;
     Ok(json(&PageWire { name: "dataset_summaries", items, token: None }))
 }

@@ -51,12 +51,12 @@ pub(super) async fn send(
 ) -> Result {
     let range =
         headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(parse_range);
-    let mut file = artifacts.open_artifact(root_uri, path, range).await?;
+    let mut file = artifacts.open(root_uri, path, range).await?;
     let changed =
         headers.get(header::IF_RANGE).is_some_and(|value| !matches_validator(value, &file));
     let partial = range.is_some() && !changed;
     if range.is_some() && changed {
-        file = artifacts.open_artifact(root_uri, path, None).await?;
+        file = artifacts.open(root_uri, path, None).await?;
     }
     if not_modified(headers, &file) {
         let mut response = StatusCode::NOT_MODIFIED.into_response();

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 use trainyard_mlflow::entities::{KeyValue, ModelVersion};
-use trainyard_mlflow::{CreateModelVersion, Error, Result, Tracking};
+use trainyard_mlflow::{AliasId, CreateModelVersion, Error, Result, Tracking, VersionId};
 use url::Url;
 
 use super::host_policy::HostPolicy;
@@ -57,7 +57,7 @@ fn is_prompt(tags: &[KeyValue]) -> bool {
 
 /// Checks the source of a new model version, and fills in what a copied version says.
 pub(super) async fn check_source(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     hosts: &HostPolicy,
     mut request: CreateModelVersion,
 ) -> Result<CreateModelVersion> {
@@ -106,11 +106,11 @@ impl Owner {
     }
 
     /// Where the owner's files lie; none if nobody has this id.
-    async fn root(&self, tracking: &dyn Tracking) -> Result<Option<String>> {
+    async fn root(&self, tracking: &Tracking) -> Result<Option<String>> {
         let found = match self {
-            Self::Run(id) => tracking.get_run(id).await.map(|run| run.info.artifact_uri),
+            Self::Run(id) => tracking.runs.get(id).await.map(|run| run.info.artifact_uri),
             Self::Model(id) => {
-                tracking.get_logged_model(id).await.map(|model| model.info.artifact_uri)
+                tracking.logged_models.get(id).await.map(|model| model.info.artifact_uri)
             }
         };
         match found {
@@ -130,7 +130,7 @@ impl Owner {
     }
 }
 
-async fn check_contained(tracking: &dyn Tracking, source: &str, owner: &Owner) -> Result<()> {
+async fn check_contained(tracking: &Tracking, source: &str, owner: &Owner) -> Result<()> {
     if is_local(source) {
         return check_local(tracking, source, owner).await;
     }
@@ -160,7 +160,7 @@ async fn check_contained(tracking: &dyn Tracking, source: &str, owner: &Owner) -
     }
 }
 
-async fn check_local(tracking: &dyn Tracking, source: &str, owner: &Owner) -> Result<()> {
+async fn check_local(tracking: &Tracking, source: &str, owner: &Owner) -> Result<()> {
     let root = if owner.id().is_empty() { None } else { owner.root(tracking).await? };
     let inside = root.filter(|root| is_local(root)).is_some_and(|root| {
         match (local_path(source), local_path(&root)) {
@@ -198,12 +198,12 @@ fn copied_model(source: &str) -> Result<Option<String>> {
 
 /// A copy names the version it was made of by number, and has its run and model.
 async fn copy(
-    tracking: &dyn Tracking,
+    tracking: &Tracking,
     mut request: CreateModelVersion,
     path: &str,
 ) -> Result<CreateModelVersion> {
     let source = named_version(tracking, path).await?;
-    if is_prompt(&tracking.get_registered_model(&source.name).await?.tags) {
+    if is_prompt(&tracking.registered_models.get(&source.name).await?.tags) {
         return Err(Error::invalid(format!(
             "Invalid model version source: '{}'. Prompt versions cannot be used as model version \
              sources.",
@@ -227,20 +227,21 @@ async fn copy(
 }
 
 /// The version that `name/version`, `name/latest`, `name/stage` or `name@alias` names.
-async fn named_version(tracking: &dyn Tracking, path: &str) -> Result<ModelVersion> {
+async fn named_version(tracking: &Tracking, path: &str) -> Result<ModelVersion> {
     if let Some((name, alias)) = path.split_once('@') {
-        return tracking.get_model_version_by_alias(name, alias).await;
+        return tracking.registered_models.get_by_alias(AliasId { name, alias }).await;
     }
     let (name, version) = path.split_once('/').unwrap_or((path, ""));
     // An unknown model is told apart from an unknown version of it.
-    tracking.get_registered_model(name).await?;
+    tracking.registered_models.get(name).await?;
     if version.eq_ignore_ascii_case("latest") {
-        return tracking.get_model_version_by_alias(name, "latest").await;
+        return tracking.registered_models.get_by_alias(AliasId { name, alias: "latest" }).await;
     }
     if version.bytes().all(|byte| byte.is_ascii_digit()) {
-        return tracking.get_model_version(name, version).await;
+        return tracking.model_versions.get(VersionId { name, version }).await;
     }
-    let of_stage = tracking.get_latest_versions(name, &[version.to_owned()]).await?;
+    let of_stage =
+        tracking.registered_models.get_latest_versions(name, &[version.to_owned()]).await?;
     of_stage.into_iter().next().ok_or_else(|| {
         Error::invalid(format!(
             "No versions of model with name '{name}' and stage '{version}' found"

@@ -5,7 +5,7 @@ use axum::extract::{Path, Request, State};
 use axum::routing::{delete, get, patch, post};
 use serde_json::json;
 use trainyard_mlflow::entities::LoggedModelStatus;
-use trainyard_mlflow::{CreateLoggedModel, SearchLoggedModels};
+use trainyard_mlflow::{CreateLoggedModel, DatasetFilter, OrderLoggedModels, SearchLoggedModels};
 
 use super::Api;
 use super::error::{Result, empty, json};
@@ -53,7 +53,8 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &CREATE).await?;
     let model = api
         .tracking
-        .create_logged_model(CreateLoggedModel {
+        .logged_models
+        .create(CreateLoggedModel {
             experiment_id: fields.text("experiment_id"),
             name: fields.filled_text("name"),
             model_type: fields.filled_text("model_type"),
@@ -74,9 +75,9 @@ async fn get_model(
 ) -> Result {
     let fields = from_query(request.uri().query().unwrap_or_default(), &GET)?;
     let model = if fields.bool("allow_deleted").unwrap_or(false) {
-        api.tracking.get_logged_model_or_deleted(&model_id).await?
+        api.tracking.logged_models.get_or_deleted(&model_id).await?
     } else {
-        api.tracking.get_logged_model(&model_id).await?
+        api.tracking.logged_models.get(&model_id).await?
     };
     Ok(json(&json!({ "model": LoggedModelWire::from(&model) })))
 }
@@ -89,12 +90,12 @@ static FINALIZE: Shape = Shape(&[
 async fn finalize(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &FINALIZE).await?;
     let status = fields.number_of("status", STATUSES).map(status).unwrap_or_default();
-    let model = api.tracking.finalize_logged_model(&fields.text("model_id"), status).await?;
+    let model = api.tracking.logged_models.finalize(&fields.text("model_id"), status).await?;
     Ok(json(&json!({ "model": LoggedModelWire::from(&model) })))
 }
 
 async fn delete_model(State(api): State<Api>, Path(model_id): Path<String>) -> Result {
-    api.tracking.delete_logged_model(&model_id).await?;
+    api.tracking.logged_models.delete(&model_id).await?;
     Ok(empty())
 }
 
@@ -106,7 +107,7 @@ async fn set_tags(
     request: Request,
 ) -> Result {
     let tags = api.read(request, &SET_TAGS).await?.key_values("tags");
-    api.tracking.set_logged_model_tags(&model_id, tags).await?;
+    api.tracking.logged_models.set_tags(&model_id, tags).await?;
     Ok(empty())
 }
 
@@ -114,7 +115,7 @@ async fn delete_tag(
     State(api): State<Api>,
     Path((model_id, key)): Path<(String, String)>,
 ) -> Result {
-    api.tracking.delete_logged_model_tag(&model_id, &key).await?;
+    api.tracking.logged_models.delete_tag(&model_id, &key).await?;
     Ok(empty())
 }
 
@@ -130,7 +131,7 @@ async fn log_params(
 ) -> Result {
     // The body must name a model, and the path decides: as upstream.
     let params = api.read(request, &LOG_PARAMS).await?.key_values("params");
-    api.tracking.log_logged_model_params(&model_id, params).await?;
+    api.tracking.logged_models.log_params(&model_id, params).await?;
     Ok(empty())
 }
 
@@ -157,23 +158,25 @@ async fn search(State(api): State<Api>, request: Request) -> Result {
     let datasets = fields
         .messages("datasets")
         .iter_mut()
-        .map(|dataset| (dataset.text("dataset_name"), dataset.filled_text("dataset_digest")))
+        .map(|dataset| DatasetFilter {
+            dataset_name: dataset.text("dataset_name"),
+            dataset_digest: dataset.filled_text("dataset_digest"),
+        })
         .collect();
     let order_by = fields
         .messages("order_by")
         .iter_mut()
-        .map(|order| {
-            (
-                order.text("field_name"),
-                order.bool("ascending").unwrap_or(true),
-                order.filled_text("dataset_name"),
-                order.filled_text("dataset_digest"),
-            )
+        .map(|order| OrderLoggedModels {
+            field_name: order.text("field_name"),
+            ascending: order.bool("ascending").unwrap_or(true),
+            dataset_name: order.filled_text("dataset_name"),
+            dataset_digest: order.filled_text("dataset_digest"),
         })
         .collect();
     let page = api
         .tracking
-        .search_logged_models(SearchLoggedModels {
+        .logged_models
+        .search(SearchLoggedModels {
             experiment_ids: fields.texts("experiment_ids"),
             filter: fields.text("filter"),
             datasets,

@@ -42,7 +42,7 @@ async fn log_metric(State(api): State<Api>, request: Request) -> Result {
         let mut fields = body.read(&LOG_METRIC)?;
         (fields.run_id(), fields.metric())
     };
-    api.tracking.log_metric(&run_id, metric).await?;
+    api.tracking.runs.log_metric(&run_id, metric).await?;
     Ok(empty())
 }
 
@@ -66,7 +66,7 @@ async fn history(State(api): State<Api>, request: Request) -> Result {
     }
     let run_id = fields.run_id();
     let page = MetricHistoryPage { max_results, page_token: fields.filled_text("page_token") };
-    let page = api.tracking.get_metric_history(&run_id, &fields.text("metric_key"), page).await?;
+    let page = api.tracking.runs.metric_history(&run_id, &fields.text("metric_key"), page).await?;
     Ok(json(&PageWire {
         name: "metrics",
         items: page.items,
@@ -232,7 +232,7 @@ async fn histories(
 ) -> Result<Vec<Vec<Metric>>> {
     let each = run_ids.iter().map(|run_id| async move {
         let page = MetricHistoryPage { max_results, page_token: None };
-        api.tracking.get_metric_history(run_id, key, page).await.map(|page| then(page.items))
+        api.tracking.runs.metric_history(run_id, key, page).await.map(|page| then(page.items))
     });
     Ok(try_join_all(each).await?)
 }

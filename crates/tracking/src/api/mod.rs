@@ -68,7 +68,7 @@ pub struct ApiOptions {
 
 /// What all handlers share.
 pub struct ApiState {
-    tracking: Arc<dyn Tracking>,
+    tracking: Tracking,
     options: ApiOptions,
 }
 
@@ -76,7 +76,7 @@ type Api = Arc<ApiState>;
 
 impl ApiState {
     /// An API over `tracking`.
-    pub fn new(tracking: Arc<dyn Tracking>, options: ApiOptions) -> Self {
+    pub fn new(tracking: Tracking, options: ApiOptions) -> Self {
         Self { tracking, options }
     }
 

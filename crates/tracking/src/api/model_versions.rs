@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::routing::{delete, get, patch, post};
 use serde_json::{Value, json};
 use trainyard_mlflow::entities::{KeyValue, ModelVersion};
-use trainyard_mlflow::{CreateModelVersion, SearchModelVersions};
+use trainyard_mlflow::{CreateModelVersion, SearchModelVersions, VersionId};
 
 use super::Api;
 use super::error::{ApiError, Result, empty, json};
@@ -56,13 +56,13 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
         description: fields.filled_text("description"),
         tags: fields.key_values("tags"),
     };
-    let mut request = check_source(&*api.tracking, &api.options.hosts, request).await?;
+    let mut request = check_source(&api.tracking, &api.options.hosts, request).await?;
     // What is not given is kept as empty text, which is how upstream's filters find it.
     for text in [&mut request.run_id, &mut request.run_link, &mut request.description] {
         text.get_or_insert_default();
     }
     let model_id = request.model_id.clone();
-    let version = api.tracking.create_model_version(request).await?;
+    let version = api.tracking.model_versions.create(request).await?;
     if let Some(model_id) = model_id {
         tag_model(&api, &model_id, &version).await?;
     }
@@ -74,7 +74,7 @@ const MODEL_VERSIONS_TAG: &str = "mlflow.modelVersions";
 
 /// Notes on a logged model that a version is made of it.
 async fn tag_model(api: &Api, model_id: &str, version: &ModelVersion) -> Result<(), ApiError> {
-    let model = api.tracking.get_logged_model(model_id).await?;
+    let model = api.tracking.logged_models.get(model_id).await?;
     let known = KeyValue::find(&model.info.tags, MODEL_VERSIONS_TAG).unwrap_or("[]");
     let mut versions: Vec<Value> = serde_json::from_str(known).unwrap_or_default();
     // As text: so the Python client, which does the same once more, finds it.
@@ -85,7 +85,7 @@ async fn tag_model(api: &Api, model_id: &str, version: &ModelVersion) -> Result<
     versions.push(this);
     let value = Value::Array(versions).to_string();
     let tag = KeyValue { key: MODEL_VERSIONS_TAG.to_owned(), value };
-    api.tracking.set_logged_model_tags(model_id, vec![tag]).await?;
+    api.tracking.logged_models.set_tags(model_id, vec![tag]).await?;
     Ok(())
 }
 
@@ -97,7 +97,8 @@ fn name_and_version(fields: &mut Fields) -> (String, String) {
 
 async fn get_version(State(api): State<Api>, request: Request) -> Result {
     let (name, version) = name_and_version(&mut api.read(request, &BY_VERSION).await?);
-    let version = api.tracking.get_model_version(&name, &version).await?;
+    let version =
+        api.tracking.model_versions.get(VersionId { name: &name, version: &version }).await?;
     Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
 }
 
@@ -107,8 +108,11 @@ async fn update(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &UPDATE).await?;
     let (name, version) = name_and_version(&mut fields);
     let description = fields.optional_text("description");
-    let version =
-        api.tracking.update_model_version(&name, &version, description.as_deref()).await?;
+    let version = api
+        .tracking
+        .model_versions
+        .update(VersionId { name: &name, version: &version }, description.as_deref())
+        .await?;
     Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
 }
 
@@ -124,14 +128,17 @@ async fn transition(State(api): State<Api>, request: Request) -> Result {
     let (name, version) = name_and_version(&mut fields);
     let stage = fields.text("stage");
     let archive = fields.bool("archive_existing_versions").unwrap_or(false);
-    let version =
-        api.tracking.transition_model_version_stage(&name, &version, &stage, archive).await?;
+    let version = api
+        .tracking
+        .model_versions
+        .transition_stage(VersionId { name: &name, version: &version }, &stage, archive)
+        .await?;
     Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
 }
 
 async fn delete_version(State(api): State<Api>, request: Request) -> Result {
     let (name, version) = name_and_version(&mut api.read(request, &BY_VERSION).await?);
-    api.tracking.delete_model_version(&name, &version).await?;
+    api.tracking.model_versions.delete(VersionId { name: &name, version: &version }).await?;
     Ok(empty())
 }
 
@@ -157,7 +164,7 @@ pub(super) fn search_of(fields: &mut Fields) -> SearchModelVersions {
 async fn search(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &SEARCH).await?;
     let with_aliases = fields.bool("include_aliases").unwrap_or(api.options.aliases_in_search);
-    let mut page = api.tracking.search_model_versions(search_of(&mut fields)).await?;
+    let mut page = api.tracking.model_versions.search(search_of(&mut fields)).await?;
     if !with_aliases {
         page.items.iter_mut().for_each(|version| version.aliases.clear());
     }
@@ -172,7 +179,11 @@ static DOWNLOAD_URI: Shape = Shape(&[Field::text("name"), Field::text("version")
 
 async fn download_uri(State(api): State<Api>, request: Request) -> Result {
     let (name, version) = name_and_version(&mut api.read(request, &DOWNLOAD_URI).await?);
-    let uri = api.tracking.get_model_version_download_uri(&name, &version).await?;
+    let uri = api
+        .tracking
+        .model_versions
+        .download_uri(VersionId { name: &name, version: &version })
+        .await?;
     Ok(json(&json!({ "artifact_uri": uri })))
 }
 
@@ -182,7 +193,10 @@ static SET_TAG: Shape =
 async fn set_tag(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &SET_TAG).await?;
     let (name, version) = name_and_version(&mut fields);
-    api.tracking.set_model_version_tag(&name, &version, fields.key_value()).await?;
+    api.tracking
+        .model_versions
+        .set_tag(VersionId { name: &name, version: &version }, fields.key_value())
+        .await?;
     Ok(empty())
 }
 
@@ -191,6 +205,9 @@ static DELETE_TAG: Shape = Shape(&[NAME, VERSION, Field::new("key", Kind::Text, 
 async fn delete_tag(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &DELETE_TAG).await?;
     let (name, version) = name_and_version(&mut fields);
-    api.tracking.delete_model_version_tag(&name, &version, &fields.text("key")).await?;
+    api.tracking
+        .model_versions
+        .delete_tag(VersionId { name: &name, version: &version }, &fields.text("key"))
+        .await?;
     Ok(empty())
 }

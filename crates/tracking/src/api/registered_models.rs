@@ -4,7 +4,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::routing::{delete, get, patch, post};
 use serde_json::json;
-use trainyard_mlflow::SearchRegisteredModels;
+use trainyard_mlflow::{AliasId, SearchRegisteredModels, VersionId};
 
 use super::Api;
 use super::error::{Result, empty, json};
@@ -47,7 +47,7 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
     let tags = fields.key_values("tags");
     // Not given is kept as empty text, as upstream does.
     let description = fields.text("description");
-    let model = api.tracking.create_registered_model(&name, &tags, Some(&description)).await?;
+    let model = api.tracking.registered_models.create(&name, &tags, Some(&description)).await?;
     Ok(json(&json!({ "registered_model": RegisteredModelWire::from(&model) })))
 }
 
@@ -55,7 +55,7 @@ static BY_NAME: Shape = Shape(&[Field::new("name", Kind::Text, TEXT_REQUIRED)]);
 
 async fn get_model(State(api): State<Api>, request: Request) -> Result {
     let name = api.read(request, &BY_NAME).await?.text("name");
-    let model = api.tracking.get_registered_model(&name).await?;
+    let model = api.tracking.registered_models.get(&name).await?;
     Ok(json(&json!({ "registered_model": RegisteredModelWire::from(&model) })))
 }
 
@@ -67,7 +67,7 @@ static RENAME: Shape = Shape(&[
 async fn rename(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &RENAME).await?;
     let name = fields.text("name");
-    let model = api.tracking.rename_registered_model(&name, &fields.text("new_name")).await?;
+    let model = api.tracking.registered_models.rename(&name, &fields.text("new_name")).await?;
     Ok(json(&json!({ "registered_model": RegisteredModelWire::from(&model) })))
 }
 
@@ -78,13 +78,13 @@ async fn update(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &UPDATE).await?;
     let name = fields.text("name");
     let description = fields.optional_text("description");
-    let model = api.tracking.update_registered_model(&name, description.as_deref()).await?;
+    let model = api.tracking.registered_models.update(&name, description.as_deref()).await?;
     Ok(json(&json!({ "registered_model": RegisteredModelWire::from(&model) })))
 }
 
 async fn delete_model(State(api): State<Api>, request: Request) -> Result {
     let name = api.read(request, &BY_NAME).await?.text("name");
-    api.tracking.delete_registered_model(&name).await?;
+    api.tracking.registered_models.delete(&name).await?;
     Ok(empty())
 }
 
@@ -99,7 +99,8 @@ async fn search(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &SEARCH).await?;
     let mut page = api
         .tracking
-        .search_registered_models(SearchRegisteredModels {
+        .registered_models
+        .search(SearchRegisteredModels {
             filter: fields.text("filter"),
             max_results: fields.int("max_results"),
             order_by: fields.texts("order_by"),
@@ -123,7 +124,8 @@ static LATEST: Shape =
 async fn latest_versions(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &LATEST).await?;
     let name = fields.text("name");
-    let versions = api.tracking.get_latest_versions(&name, &fields.texts("stages")).await?;
+    let versions =
+        api.tracking.registered_models.get_latest_versions(&name, &fields.texts("stages")).await?;
     Ok(json(&PageWire {
         name: "model_versions",
         items: all::<_, ModelVersionWire<'_>>(&versions),
@@ -140,7 +142,7 @@ static SET_TAG: Shape = Shape(&[
 async fn set_tag(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &SET_TAG).await?;
     let name = fields.text("name");
-    api.tracking.set_registered_model_tag(&name, fields.key_value()).await?;
+    api.tracking.registered_models.set_tag(&name, fields.key_value()).await?;
     Ok(empty())
 }
 
@@ -152,7 +154,7 @@ static DELETE_TAG: Shape = Shape(&[
 async fn delete_tag(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &DELETE_TAG).await?;
     let name = fields.text("name");
-    api.tracking.delete_registered_model_tag(&name, &fields.text("key")).await?;
+    api.tracking.registered_models.delete_tag(&name, &fields.text("key")).await?;
     Ok(empty())
 }
 
@@ -170,7 +172,11 @@ static SET_ALIAS: Shape = Shape(&[
 async fn version_by_alias(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &ALIAS).await?;
     let name = fields.text("name");
-    let version = api.tracking.get_model_version_by_alias(&name, &fields.text("alias")).await?;
+    let version = api
+        .tracking
+        .registered_models
+        .get_by_alias(AliasId { name: &name, alias: &fields.text("alias") })
+        .await?;
     Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
 }
 
@@ -178,13 +184,19 @@ async fn set_alias(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &SET_ALIAS).await?;
     let name = fields.text("name");
     let alias = fields.text("alias");
-    api.tracking.set_registered_model_alias(&name, &alias, &fields.text("version")).await?;
+    api.tracking
+        .registered_models
+        .set_alias(VersionId { name: &name, version: &fields.text("version") }, &alias)
+        .await?;
     Ok(empty())
 }
 
 async fn delete_alias(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &ALIAS).await?;
     let name = fields.text("name");
-    api.tracking.delete_registered_model_alias(&name, &fields.text("alias")).await?;
+    api.tracking
+        .registered_models
+        .delete_alias(AliasId { name: &name, alias: &fields.text("alias") })
+        .await?;
     Ok(empty())
 }

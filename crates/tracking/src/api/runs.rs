@@ -71,7 +71,8 @@ async fn create(State(api): State<Api>, request: Request) -> Result {
     };
     let run = api
         .tracking
-        .create_run(CreateRun {
+        .runs
+        .create(CreateRun {
             experiment_id,
             user_id: fields.text("user_id"),
             run_name: fields.filled_text("run_name"),
@@ -86,7 +87,7 @@ static BY_ID: Shape = Shape(&[Field::required("run_id"), Field::new("run_uuid", 
 
 async fn get_run(State(api): State<Api>, request: Request) -> Result {
     let run_id = api.read(request, &BY_ID).await?.run_id();
-    let run = api.tracking.get_run(&run_id).await?;
+    let run = api.tracking.runs.get(&run_id).await?;
     Ok(json(&RunAnswer { run: RunWire::from(&run) }))
 }
 
@@ -108,7 +109,8 @@ async fn update(State(api): State<Api>, request: Request) -> Result {
     fields.refuse_unknown_number("status", RUN_STATUSES)?;
     let run_info = api
         .tracking
-        .update_run(UpdateRun {
+        .runs
+        .update(UpdateRun {
             run_id: fields.run_id(),
             status: fields.number_of("status", RUN_STATUSES).and_then(run_status),
             end_time: fields.int("end_time"),
@@ -120,13 +122,13 @@ async fn update(State(api): State<Api>, request: Request) -> Result {
 
 async fn delete(State(api): State<Api>, request: Request) -> Result {
     let run_id = api.read(request, &BY_ID).await?.run_id();
-    api.tracking.delete_run(&run_id).await?;
+    api.tracking.runs.delete(&run_id).await?;
     Ok(empty())
 }
 
 async fn restore(State(api): State<Api>, request: Request) -> Result {
     let run_id = api.read(request, &BY_ID).await?.run_id();
-    api.tracking.restore_run(&run_id).await?;
+    api.tracking.runs.restore(&run_id).await?;
     Ok(empty())
 }
 
@@ -158,7 +160,7 @@ pub(super) fn search_of(fields: &mut Fields) -> SearchRuns {
 
 async fn search(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &SEARCH).await?;
-    let page = api.tracking.search_runs(search_of(&mut fields)).await?;
+    let page = api.tracking.runs.search(search_of(&mut fields)).await?;
     Ok(json(&PageWire {
         name: "runs",
         items: all::<_, RunWire<'_>>(&page.items),
@@ -169,7 +171,7 @@ async fn search(State(api): State<Api>, request: Request) -> Result {
 /// How many runs a search would find; upstream has no such thing, so clients page through them.
 async fn count(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &SEARCH).await?;
-    let count = api.tracking.count_runs(search_of(&mut fields)).await?;
+    let count = api.tracking.runs.count(search_of(&mut fields)).await?;
     Ok(json(&json!({ "count": count })))
 }
 
@@ -184,7 +186,7 @@ async fn log_param(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &KEY_AND_VALUE).await?;
     let (run_id, param) = (fields.run_id(), fields.key_value());
     let truncated = Truncated::param(&param);
-    api.tracking.log_param(&run_id, param).await?;
+    api.tracking.runs.log_param(&run_id, param).await?;
     Ok(truncated.tell(empty()))
 }
 
@@ -192,7 +194,7 @@ async fn set_tag(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &KEY_AND_VALUE).await?;
     let (run_id, tag) = (fields.run_id(), fields.key_value());
     let truncated = Truncated::tag(&tag);
-    api.tracking.set_tag(&run_id, tag).await?;
+    api.tracking.runs.set_tag(&run_id, tag).await?;
     Ok(truncated.tell(empty()))
 }
 
@@ -201,7 +203,7 @@ static DELETE_TAG: Shape = Shape(&[Field::required("run_id"), Field::required("k
 async fn delete_tag(State(api): State<Api>, request: Request) -> Result {
     let mut fields = api.read(request, &DELETE_TAG).await?;
     let run_id = fields.run_id();
-    api.tracking.delete_tag(&run_id, &fields.text("key")).await?;
+    api.tracking.runs.delete_tag(&run_id, &fields.text("key")).await?;
     Ok(empty())
 }
 
@@ -244,7 +246,7 @@ async fn log_batch(State(api): State<Api>, request: Request) -> Result {
         (fields.run_id(), batch_of(&mut fields))
     };
     let truncated = Truncated::batch(&batch);
-    api.tracking.log_batch(&run_id, batch).await?;
+    api.tracking.runs.log_batch(&run_id, batch).await?;
     Ok(truncated.tell(empty()))
 }
 
@@ -295,7 +297,7 @@ async fn log_inputs(State(api): State<Api>, request: Request) -> Result {
         .iter_mut()
         .map(|model| ModelInput { model_id: model.text("model_id") })
         .collect();
-    api.tracking.log_inputs(&run_id, datasets, models).await?;
+    api.tracking.runs.log_inputs(&run_id, datasets, models).await?;
     Ok(empty())
 }
 
@@ -315,7 +317,7 @@ async fn log_outputs(State(api): State<Api>, request: Request) -> Result {
             step: model.int("step").unwrap_or_default(),
         })
         .collect();
-    api.tracking.log_outputs(&run_id, models).await?;
+    api.tracking.runs.log_outputs(&run_id, models).await?;
     Ok(empty())
 }
 
@@ -348,12 +350,12 @@ async fn log_model(State(api): State<Api>, request: Request) -> Result {
         ))
         .into());
     }
-    let run = api.tracking.get_run(&run_id).await?;
+    let run = api.tracking.runs.get(&run_id).await?;
     let history = KeyValue::find(&run.data.tags, LOG_MODEL_HISTORY_TAG);
     let mut history: Vec<Value> =
         history.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     history.push(model);
     let tag = KeyValue::new(LOG_MODEL_HISTORY_TAG, Value::Array(history).to_string());
-    api.tracking.set_tag(&run_id, tag).await?;
+    api.tracking.runs.set_tag(&run_id, tag).await?;
     Ok(empty())
 }

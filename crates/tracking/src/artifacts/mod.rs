@@ -144,17 +144,17 @@ impl ArtifactStorage {
 
 #[async_trait]
 impl Artifacts for ArtifactStorage {
-    async fn list_artifacts(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
+    async fn list(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
         let path = ArtifactPath::parse(path)?;
         let (location, place) = self.place(root_uri, &path).await?;
         listing::list(&location, &place, &path, &self.memory).await
     }
 
-    async fn download_artifact(&self, root_uri: &str, path: &str) -> Result<ByteStream> {
-        Ok(self.open_artifact(root_uri, path, None).await?.body)
+    async fn download(&self, root_uri: &str, path: &str) -> Result<ByteStream> {
+        Ok(self.open(root_uri, path, None).await?.body)
     }
 
-    async fn open_artifact(
+    async fn open(
         &self,
         root_uri: &str,
         path: &str,
@@ -177,12 +177,12 @@ impl Artifacts for ArtifactStorage {
         transfer::open(&location, &place, &name, range).await
     }
 
-    async fn upload_artifact(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()> {
+    async fn upload(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()> {
         let (location, place, _name) = self.file_place(root_uri, path).await?;
         transfer::write(&location, &place, body, &self.memory).await
     }
 
-    async fn delete_artifact(&self, root_uri: &str, path: &str) -> Result<()> {
+    async fn delete(&self, root_uri: &str, path: &str) -> Result<()> {
         let path = ArtifactPath::parse(path)?;
         let (location, place) = self.place(root_uri, &path).await?;
         let address = location.address(&place);

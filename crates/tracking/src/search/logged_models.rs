@@ -1,6 +1,6 @@
 //! Search of logged models.
 
-use trainyard_mlflow::Error;
+use trainyard_mlflow::{DatasetFilter, Error};
 
 use super::sql::Sql;
 use super::syntax::{Comparison, Literal, Operand, Operator};
@@ -9,9 +9,6 @@ use crate::store::python;
 
 const NUMBER_OPERATORS: &[&str] = &["<", "<=", ">", ">=", "=", "!="];
 const TEXT_OPERATORS: &[&str] = &["=", "!=", "LIKE", "ILIKE", "IN", "NOT IN"];
-
-/// A name and digest that metrics must have been computed on.
-pub(crate) type DatasetFilter = (String, Option<String>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Entity {
@@ -155,12 +152,12 @@ pub(crate) fn push_datasets(sql: &mut Sql, datasets: &[DatasetFilter], strict: b
         return;
     }
     sql.push(" AND (");
-    for (index, (name, digest)) in datasets.iter().enumerate() {
+    for (index, DatasetFilter { dataset_name, dataset_digest }) in datasets.iter().enumerate() {
         if index > 0 {
             sql.push(" OR ");
         }
-        sql.push("(x.dataset_name = ").push_value(name.clone());
-        match digest {
+        sql.push("(x.dataset_name = ").push_value(dataset_name.clone());
+        match dataset_digest {
             Some(digest) => {
                 sql.push(" AND x.dataset_digest = ").push_value(digest.clone());
             }

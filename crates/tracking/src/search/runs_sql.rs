@@ -8,8 +8,11 @@ use super::runs::{Condition, Field, PREFIX, Test, column, resolve};
 use super::sql::Sql;
 use super::syntax::Expression;
 use crate::error::Result;
-use crate::store::inputs::CONTEXT;
-use crate::store::runs::RUN_NAME;
+
+/// The tag that is a run's name as well.
+pub(crate) const RUN_NAME: &str = "mlflow.runName";
+/// The tag of a dataset input that says what for (`train`, `eval`).
+pub(crate) const CONTEXT: &str = "mlflow.data.context";
 
 /// Appends the test of a column.
 fn push_test(sql: &mut Sql, column: &str, test: &Test) {

@@ -128,7 +128,7 @@ impl fmt::Debug for ServerOptions {
 /// whoever asks: it is one that was [lent](crate::Shared).
 pub async fn serve(
     listener: TcpListener,
-    tracking: Arc<dyn Tracking>,
+    tracking: Tracking,
     options: ServerOptions,
     pages: Router,
     shutdown: impl Future<Output = ()> + Send,
@@ -142,12 +142,12 @@ pub async fn serve(
 
 /// The whole server as a router, for those who bring their own connections. Whoever they come from, it
 /// answers as a server that others reach.
-pub fn app(tracking: Arc<dyn Tracking>, options: &ServerOptions, pages: Router) -> Result<Router> {
+pub fn app(tracking: Tracking, options: &ServerOptions, pages: Router) -> Result<Router> {
     build(tracking, options, pages, false)
 }
 
 fn build(
-    tracking: Arc<dyn Tracking>,
+    tracking: Tracking,
     options: &ServerOptions,
     pages: Router,
     loopback: bool,

@@ -1,112 +1,104 @@
 //! Experiments and their tags.
 
-use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag};
-use trainyard_mlflow::{Error, ErrorCode};
+use async_trait::async_trait;
+use trainyard_mlflow::entities::{DatasetSummary, Experiment, LifecycleStage, Tag};
+use trainyard_mlflow::{
+    self as mlflow, Error, ErrorCode, Experiments, Page, SearchExperiments, uri,
+};
 
-use super::database::{Connection, Row, Value};
+use super::clock::{creation_millis, now_millis};
+use super::database::Connection;
+use super::experiment_rows::{check_active, find, get, get_by_name, not_found};
+use super::permits::Reading;
 use super::schema::WORKSPACE;
-use super::{chunks, creation_millis, join_uri, lifecycle, now_millis, placeholders, validate};
+use super::sql_store::SqlStore;
+use super::{datasets, search_experiments, validate};
 use crate::error::Result;
 
-/// Columns that [`read`] expects, in its order.
-pub(crate) const COLUMNS: &str = "e.experiment_id, e.name, e.artifact_location, \
-     e.lifecycle_stage, e.last_update_time, e.creation_time";
-
-/// An experiment without its tags.
-pub(crate) fn read(row: &dyn Row) -> Result<Experiment> {
-    Ok(Experiment {
-        experiment_id: row.need_int(0)?.to_string(),
-        name: row.text_or_empty(1)?,
-        artifact_location: row.text_or_empty(2)?,
-        lifecycle_stage: lifecycle(row.text(3)?),
-        last_update_time: row.int(4)?,
-        creation_time: row.int(5)?,
-        tags: Vec::new(),
-    })
-}
-
-/// Adds their tags to experiments.
-pub(crate) fn fill_tags(
-    connection: &mut dyn Connection,
-    experiments: &mut [Experiment],
-) -> Result<()> {
-    let order = connection.dialect().insertion_order("t");
-    for chunk in chunks(experiments) {
-        let sql = format!(
-            "SELECT t.experiment_id, t.\"key\", t.value FROM experiment_tags t \
-             WHERE t.experiment_id IN ({}) ORDER BY {order}",
-            placeholders(1, chunk.padded)
-        );
-        let mut ids = Vec::with_capacity(chunk.padded);
-        for experiment in chunk.items.iter() {
-            ids.push(Value::Int(validate::experiment_id(&experiment.experiment_id)?));
-        }
-        chunk.pad(&mut ids);
-        connection.query(&sql, &ids, &mut |row| {
-            let id = row.need_int(0)?.to_string();
-            let tag = Tag::new(row.need_text(1)?, row.text_or_empty(2)?);
-            // A page of experiments is short, and tags on them are few.
-            if let Some(owner) = chunk.items.iter_mut().find(|owner| owner.experiment_id == id) {
-                owner.tags.push(tag);
-            }
-            Ok(())
-        })?;
+#[async_trait]
+impl Experiments for SqlStore {
+    async fn health(&self) -> mlflow::Result<()> {
+        self.condition()
     }
-    Ok(())
-}
 
-fn not_found(id: i64) -> crate::Error {
-    Error::not_found(format!("No Experiment with id={id} exists")).into()
-}
-
-fn find(connection: &mut dyn Connection, id: i64) -> Result<Experiment> {
-    let sql = format!("SELECT {COLUMNS} FROM experiments e WHERE e.experiment_id = ?1");
-    connection.first(&sql, &[id.into()], read)?.ok_or_else(|| not_found(id))
-}
-
-/// An experiment with its tags, deleted or not.
-pub(crate) fn get(connection: &mut dyn Connection, id: &str) -> Result<Experiment> {
-    let mut experiment = [find(connection, validate::experiment_id(id)?)?];
-    fill_tags(connection, &mut experiment)?;
-    let [experiment] = experiment;
-    Ok(experiment)
-}
-
-/// The experiment of that name with its tags, deleted or not.
-pub(crate) fn get_by_name(connection: &mut dyn Connection, name: &str) -> Result<Experiment> {
-    let sql = format!("SELECT {COLUMNS} FROM experiments e WHERE e.workspace = ?1 AND e.name = ?2");
-    let found = connection.first(&sql, &[WORKSPACE.into(), name.into()], read)?;
-    let Some(experiment) = found else {
-        return Err(
-            Error::not_found(format!("Could not find experiment with name '{name}'")).into()
-        );
-    };
-    let mut experiment = [experiment];
-    fill_tags(connection, &mut experiment)?;
-    let [experiment] = experiment;
-    Ok(experiment)
-}
-
-/// An experiment in which something is to be made.
-pub(crate) fn get_active(connection: &mut dyn Connection, id: &str) -> Result<Experiment> {
-    let experiment = find(connection, validate::experiment_id(id)?)?;
-    check_active(&experiment)?;
-    Ok(experiment)
-}
-
-fn check_active(experiment: &Experiment) -> Result<()> {
-    if experiment.lifecycle_stage == LifecycleStage::Active {
-        return Ok(());
+    async fn create(
+        &self,
+        name: &str,
+        artifact_location: Option<&str>,
+        tags: &[Tag],
+    ) -> mlflow::Result<String> {
+        validate::experiment_name(name)?;
+        let location = artifact_location.filter(|location| !location.is_empty());
+        let location = location.map(absolute).transpose()?;
+        tags.iter().try_for_each(validate::experiment_tag)?;
+        let (name, tags) = (name.to_owned(), tags.to_vec());
+        let root = self.artifact_root.clone();
+        self.write(move |connection| create(connection, &name, location.as_deref(), &tags, &root))
+            .await
     }
-    Err(Error::invalid(format!(
-        "The experiment {} must be in the 'active' state. Current state is deleted.",
-        experiment.experiment_id
-    ))
-    .into())
+
+    async fn get(&self, experiment_id: &str) -> mlflow::Result<Experiment> {
+        let id = experiment_id.to_owned();
+        self.read(move |connection| get(connection, &id)).await
+    }
+
+    async fn get_by_name(&self, name: &str) -> mlflow::Result<Experiment> {
+        let name = name.to_owned();
+        self.read(move |connection| get_by_name(connection, &name)).await
+    }
+
+    async fn search(&self, search: SearchExperiments) -> mlflow::Result<Page<Experiment>> {
+        let reading = Reading::of(&search.filter);
+        self.read_many(reading, move |connection| search_experiments::search(connection, &search))
+            .await
+    }
+
+    async fn rename(&self, experiment_id: &str, new_name: &str) -> mlflow::Result<()> {
+        let (id, name) = (experiment_id.to_owned(), new_name.to_owned());
+        self.write(move |connection| rename(connection, &id, &name)).await
+    }
+
+    async fn delete(&self, experiment_id: &str) -> mlflow::Result<()> {
+        let id = experiment_id.to_owned();
+        self.write(move |connection| delete(connection, &id)).await
+    }
+
+    async fn restore(&self, experiment_id: &str) -> mlflow::Result<()> {
+        let id = experiment_id.to_owned();
+        self.write(move |connection| restore(connection, &id)).await
+    }
+
+    async fn set_tag(&self, experiment_id: &str, tag: Tag) -> mlflow::Result<()> {
+        let id = experiment_id.to_owned();
+        self.write(move |connection| set_tag(connection, &id, &tag)).await
+    }
+
+    async fn delete_tag(&self, experiment_id: &str, key: &str) -> mlflow::Result<()> {
+        let (id, key) = (experiment_id.to_owned(), key.to_owned());
+        self.write(move |connection| delete_tag(connection, &id, &key)).await
+    }
+
+    async fn search_datasets(
+        &self,
+        experiment_ids: &[String],
+    ) -> mlflow::Result<Vec<DatasetSummary>> {
+        let ids = experiment_ids.to_vec();
+        self.read_many(Reading::Listing, move |connection| datasets::search(connection, &ids)).await
+    }
+}
+
+/// A local path of an experiment's files holds wherever the program runs next.
+fn absolute(location: &str) -> Result<String> {
+    validate::artifact_location(location)?;
+    if uri::scheme(location).is_some() {
+        return Ok(location.to_owned());
+    }
+    let path = std::path::absolute(location).map_err(|error| Error::io(location, error))?;
+    Ok(path.display().to_string())
 }
 
 /// Makes an experiment and returns its id.
-pub(crate) fn create(
+fn create(
     connection: &mut dyn Connection,
     name: &str,
     artifact_location: Option<&str>,
@@ -128,7 +120,7 @@ pub(crate) fn create(
         Err(error) => return Err(error),
     };
     if artifact_location.is_none() {
-        let location = join_uri(artifact_root, &id.to_string());
+        let location = uri::join(artifact_root, &id.to_string());
         connection.execute(
             "UPDATE experiments SET artifact_location = ?1 WHERE experiment_id = ?2",
             &[location.into(), id.into()],
@@ -154,7 +146,7 @@ fn upsert_tag(connection: &mut dyn Connection, id: i64, tag: &Tag) -> Result<()>
 }
 
 /// Gives an active experiment another name.
-pub(crate) fn rename(connection: &mut dyn Connection, id: &str, name: &str) -> Result<()> {
+fn rename(connection: &mut dyn Connection, id: &str, name: &str) -> Result<()> {
     validate::experiment_name(name)?;
     let id = validate::experiment_id(id)?;
     let experiment = find(connection, id)?;
@@ -179,7 +171,7 @@ pub(crate) fn rename(connection: &mut dyn Connection, id: &str, name: &str) -> R
 }
 
 /// Marks an experiment and all its runs as deleted.
-pub(crate) fn delete(connection: &mut dyn Connection, id: &str) -> Result<()> {
+fn delete(connection: &mut dyn Connection, id: &str) -> Result<()> {
     let now = now_millis();
     let id = move_to(connection, id, LifecycleStage::Active, "deleted", now)?;
     connection.execute(
@@ -190,7 +182,7 @@ pub(crate) fn delete(connection: &mut dyn Connection, id: &str) -> Result<()> {
 }
 
 /// Brings an experiment and all its runs back.
-pub(crate) fn restore(connection: &mut dyn Connection, id: &str) -> Result<()> {
+fn restore(connection: &mut dyn Connection, id: &str) -> Result<()> {
     let id = move_to(connection, id, LifecycleStage::Deleted, "active", now_millis())?;
     connection.execute(
         "UPDATE runs SET lifecycle_stage = 'active', deleted_time = NULL WHERE experiment_id = ?1",
@@ -219,7 +211,7 @@ fn move_to(
 }
 
 /// Sets or replaces a tag.
-pub(crate) fn set_tag(connection: &mut dyn Connection, id: &str, tag: &Tag) -> Result<()> {
+fn set_tag(connection: &mut dyn Connection, id: &str, tag: &Tag) -> Result<()> {
     validate::experiment_tag(tag)?;
     let id = validate::experiment_id(id)?;
     check_active(&find(connection, id)?)?;
@@ -227,7 +219,7 @@ pub(crate) fn set_tag(connection: &mut dyn Connection, id: &str, tag: &Tag) -> R
 }
 
 /// Removes a tag.
-pub(crate) fn delete_tag(connection: &mut dyn Connection, id: &str, key: &str) -> Result<()> {
+fn delete_tag(connection: &mut dyn Connection, id: &str, key: &str) -> Result<()> {
     let number = validate::experiment_id(id)?;
     check_active(&find(connection, number)?)?;
     let removed = connection.execute(

@@ -2,21 +2,13 @@
 
 use std::collections::HashMap;
 
-use trainyard_mlflow::Error;
-use trainyard_mlflow::entities::{
-    Dataset, DatasetInput, DatasetSummary, ModelInput, ModelOutput, Run, Tag,
-};
+use trainyard_mlflow::entities::{Dataset, DatasetInput, ModelInput, ModelOutput, Run, Tag};
 
 use super::database::{Connection, Value};
-use super::{Chunk, new_id, placeholders, runs, validate};
+use super::names::new_id;
+use super::placeholders::{Chunk, placeholders};
+use super::{run_rows, validate};
 use crate::error::Result;
-
-/// The tag of a dataset input that says what for (`train`, `eval`).
-pub(crate) const CONTEXT: &str = "mlflow.data.context";
-/// Experiments of one dataset search.
-const SEARCH_EXPERIMENTS_MAX: usize = 20;
-/// Lines of one dataset search.
-const SUMMARIES_MAX: i64 = 1000;
 
 /// Logs datasets and models that a run reads; what is logged already is not added again.
 pub(crate) fn log(
@@ -27,7 +19,7 @@ pub(crate) fn log(
 ) -> Result<()> {
     validate::run_id(run_id)?;
     validate::dataset_inputs(datasets)?;
-    let run = runs::find_active(connection, run_id)?;
+    let run = run_rows::find_active(connection, run_id)?;
     let experiment_id = validate::experiment_id(&run.info.experiment_id)?;
     for input in datasets {
         let dataset = dataset_id(connection, experiment_id, &input.dataset)?;
@@ -96,7 +88,7 @@ pub(crate) fn log_outputs(
     run_id: &str,
     models: &[ModelOutput],
 ) -> Result<()> {
-    runs::find_active(connection, run_id)?;
+    run_rows::find_active(connection, run_id)?;
     for model in models {
         // Upstream fails when a model is logged twice to one run; the later step is kept here.
         connection.execute(
@@ -156,7 +148,7 @@ pub(crate) fn fill(
          AND i.destination_type = 'MODEL_OUTPUT' ORDER BY {order}"
     );
     connection.query(&sql, ids, &mut |row| {
-        if let Some(run) = runs::owner(chunk, places, row)? {
+        if let Some(run) = run_rows::owner(chunk, places, row)? {
             let output = ModelOutput { model_id: row.need_text(1)?, step: row.need_int(2)? };
             run.outputs.model_outputs.push(output);
         }
@@ -201,45 +193,4 @@ pub(crate) fn model_inputs(
         &[run_id.into()],
         |row| Ok(ModelInput { model_id: row.need_text(0)? }),
     )
-}
-
-/// Datasets that runs of the experiments read, each with what for.
-pub(crate) fn search_datasets(
-    connection: &mut dyn Connection,
-    experiment_ids: &[String],
-) -> Result<Vec<DatasetSummary>> {
-    if experiment_ids.is_empty() {
-        return Err(Error::invalid(
-            "SearchDatasets request must specify at least one experiment_id.",
-        )
-        .into());
-    }
-    if experiment_ids.len() > SEARCH_EXPERIMENTS_MAX {
-        return Err(Error::invalid(format!(
-            "SearchDatasets request cannot specify more than {SEARCH_EXPERIMENTS_MAX} \
-             experiment_ids. Received {} experiment_ids.",
-            experiment_ids.len()
-        ))
-        .into());
-    }
-    let mut parameters: Vec<Value<'_>> = vec![CONTEXT.into(), SUMMARIES_MAX.into()];
-    for id in experiment_ids {
-        parameters.push(validate::experiment_id(id)?.into());
-    }
-    let sql = format!(
-        "SELECT DISTINCT d.experiment_id, d.name, d.digest, t.value FROM datasets d \
-         JOIN inputs i ON i.source_id = d.dataset_uuid \
-         LEFT JOIN input_tags t ON t.input_uuid = i.input_uuid AND t.name = ?1 \
-         WHERE d.experiment_id IN ({}) \
-         ORDER BY d.experiment_id, d.name, d.digest, t.value LIMIT ?2",
-        placeholders(3, experiment_ids.len())
-    );
-    connection.rows(&sql, &parameters, |row| {
-        Ok(DatasetSummary {
-            experiment_id: row.need_int(0)?.to_string(),
-            name: row.text_or_empty(1)?,
-            digest: row.text_or_empty(2)?,
-            context: row.optional_text(3)?,
-        })
-    })
 }

@@ -1,171 +1,80 @@
 //! Logged models: model folders as entities of their own.
 
-use std::collections::HashMap;
-
-use trainyard_mlflow::entities::{
-    LoggedModel, LoggedModelInfo, LoggedModelStatus, Metric, Param, Tag,
+use async_trait::async_trait;
+use trainyard_mlflow::entities::{LoggedModel, LoggedModelStatus, Param, Tag};
+use trainyard_mlflow::{
+    self as mlflow, CreateLoggedModel, Error, LoggedModels, Page, SearchLoggedModels, uri,
 };
-use trainyard_mlflow::{CreateLoggedModel, Error};
 
-use super::database::{Connection, Row, Value};
-use super::names::random_name;
-use super::{
-    Chunk, chunks, creation_millis, experiments, join_uri, new_id, now_millis, placeholders,
-    python, validate,
-};
+use super::clock::{creation_millis, now_millis};
+use super::database::Connection;
+use super::logged_model_rows::{Deleted, find, get, status_number};
+use super::names::{new_id, random_name};
+use super::permits::Reading;
+use super::sql_store::SqlStore;
+use super::{experiment_rows, python, search_logged_models, validate};
 use crate::error::Result;
 
-/// Columns that [`read`] expects, in its order.
-pub(crate) const COLUMNS: &str = "l.model_id, l.experiment_id, l.name, l.artifact_location, \
-     l.creation_timestamp_ms, l.last_updated_timestamp_ms, l.status, l.model_type, \
-     l.source_run_id, l.status_message";
-
-/// A logged model without params, tags and metrics.
-pub(crate) fn read(row: &dyn Row) -> Result<LoggedModel> {
-    let info = LoggedModelInfo {
-        model_id: row.need_text(0)?,
-        experiment_id: row.need_int(1)?.to_string(),
-        name: row.text_or_empty(2)?,
-        artifact_uri: row.text_or_empty(3)?,
-        creation_timestamp_ms: row.need_int(4)?,
-        last_updated_timestamp_ms: row.need_int(5)?,
-        status: match row.need_int(6)? {
-            1 => LoggedModelStatus::Pending,
-            2 => LoggedModelStatus::Ready,
-            3 => LoggedModelStatus::UploadFailed,
-            _ => LoggedModelStatus::Unspecified,
-        },
-        model_type: row.optional_text(7)?,
-        source_run_id: row.optional_text(8)?,
-        status_message: row.optional_text(9)?,
-        ..LoggedModelInfo::default()
-    };
-    Ok(LoggedModel { info, ..LoggedModel::default() })
-}
-
-/// The number that the table holds for a status.
-pub(crate) fn status_number(status: LoggedModelStatus) -> i64 {
-    match status {
-        LoggedModelStatus::Unspecified => 0,
-        LoggedModelStatus::Pending => 1,
-        LoggedModelStatus::Ready => 2,
-        LoggedModelStatus::UploadFailed => 3,
+#[async_trait]
+impl LoggedModels for SqlStore {
+    async fn create(&self, model: CreateLoggedModel) -> mlflow::Result<LoggedModel> {
+        self.write(move |connection| create(connection, &model)).await
     }
-}
 
-fn not_found(model_id: &str) -> crate::Error {
-    Error::not_found(format!("Logged model with ID '{model_id}' not found.")).into()
-}
-
-/// Whether a deleted model is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deleted {
-    Hidden,
-    Shown,
-}
-
-fn find(connection: &mut dyn Connection, model_id: &str, deleted: Deleted) -> Result<LoggedModel> {
-    let stage = match deleted {
-        Deleted::Hidden => " AND l.lifecycle_stage <> 'deleted'",
-        Deleted::Shown => "",
-    };
-    let sql = format!("SELECT {COLUMNS} FROM logged_models l WHERE l.model_id = ?1{stage}");
-    connection.first(&sql, &[model_id.into()], read)?.ok_or_else(|| not_found(model_id))
-}
-
-/// A logged model with params, tags and metrics.
-pub(crate) fn get(
-    connection: &mut dyn Connection,
-    model_id: &str,
-    deleted: Deleted,
-) -> Result<LoggedModel> {
-    let mut model = [find(connection, model_id, deleted)?];
-    fill(connection, &mut model)?;
-    let [model] = model;
-    Ok(model)
-}
-
-/// Adds params, tags and metrics to logged models.
-pub(crate) fn fill(connection: &mut dyn Connection, models: &mut [LoggedModel]) -> Result<()> {
-    for mut chunk in chunks(models) {
-        let places: HashMap<String, usize> = chunk
-            .items
-            .iter()
-            .enumerate()
-            .map(|(place, model)| (model.info.model_id.clone(), place))
-            .collect();
-        let mut ids: Vec<Value<'_>> =
-            chunk.items.iter().map(|model| Value::from(model.info.model_id.clone())).collect();
-        chunk.pad(&mut ids);
-        let order = connection.dialect().insertion_order("t");
-        let list = placeholders(1, chunk.padded);
-        let select = |columns: &str, table: &str| {
-            format!(
-                "SELECT t.model_id, {columns} FROM {table} t WHERE t.model_id IN ({list}) \
-                 ORDER BY t.model_id, {order}"
-            )
-        };
-        connection.query(
-            &select("t.param_key, t.param_value", "logged_model_params"),
-            &ids,
-            &mut |row| {
-                if let Some(model) = owner(&mut chunk, &places, row)? {
-                    model.data.params.push(Param::new(row.need_text(1)?, row.text_or_empty(2)?));
-                }
-                Ok(())
-            },
-        )?;
-        connection.query(
-            &select("t.tag_key, t.tag_value", "logged_model_tags"),
-            &ids,
-            &mut |row| {
-                if let Some(model) = owner(&mut chunk, &places, row)? {
-                    model.info.tags.push(Tag::new(row.need_text(1)?, row.text_or_empty(2)?));
-                }
-                Ok(())
-            },
-        )?;
-        let columns = "t.metric_name, t.metric_value, t.metric_timestamp_ms, t.metric_step, \
-                       t.dataset_name, t.dataset_digest, t.run_id";
-        connection.query(&select(columns, "logged_model_metrics"), &ids, &mut |row| {
-            if let Some(model) = owner(&mut chunk, &places, row)? {
-                let metric = Metric {
-                    key: row.need_text(1)?,
-                    value: row.real(2)?.unwrap_or(f64::NAN),
-                    timestamp: row.need_int(3)?,
-                    step: row.need_int(4)?,
-                    dataset_name: row.optional_text(5)?,
-                    dataset_digest: row.optional_text(6)?,
-                    run_id: row.optional_text(7)?,
-                    model_id: Some(model.info.model_id.clone()),
-                };
-                model.data.metrics.push(metric);
-            }
-            Ok(())
-        })?;
+    async fn get(&self, model_id: &str) -> mlflow::Result<LoggedModel> {
+        let id = model_id.to_owned();
+        self.read(move |connection| get(connection, &id, Deleted::Hidden)).await
     }
-    Ok(())
-}
 
-fn owner<'a>(
-    chunk: &'a mut Chunk<'_, LoggedModel>,
-    places: &HashMap<String, usize>,
-    row: &dyn Row,
-) -> Result<Option<&'a mut LoggedModel>> {
-    let place = row.text(0)?.and_then(|id| places.get(id).copied());
-    Ok(place.and_then(|place| chunk.items.get_mut(place)))
+    async fn get_or_deleted(&self, model_id: &str) -> mlflow::Result<LoggedModel> {
+        let id = model_id.to_owned();
+        self.read(move |connection| get(connection, &id, Deleted::Shown)).await
+    }
+
+    async fn finalize(
+        &self,
+        model_id: &str,
+        status: LoggedModelStatus,
+    ) -> mlflow::Result<LoggedModel> {
+        let id = model_id.to_owned();
+        self.write(move |connection| finalize(connection, &id, status)).await
+    }
+
+    async fn delete(&self, model_id: &str) -> mlflow::Result<()> {
+        let id = model_id.to_owned();
+        self.write(move |connection| delete(connection, &id)).await
+    }
+
+    async fn set_tags(&self, model_id: &str, tags: Vec<Tag>) -> mlflow::Result<()> {
+        let id = model_id.to_owned();
+        self.write(move |connection| set_tags(connection, &id, &tags)).await
+    }
+
+    async fn delete_tag(&self, model_id: &str, key: &str) -> mlflow::Result<()> {
+        let (id, key) = (model_id.to_owned(), key.to_owned());
+        self.write(move |connection| delete_tag(connection, &id, &key)).await
+    }
+
+    async fn log_params(&self, model_id: &str, params: Vec<Param>) -> mlflow::Result<()> {
+        let id = model_id.to_owned();
+        self.write(move |connection| log_params(connection, &id, &params)).await
+    }
+
+    async fn search(&self, search: SearchLoggedModels) -> mlflow::Result<Page<LoggedModel>> {
+        let reading = Reading::of(&search.filter);
+        self.read_many(reading, move |connection| search_logged_models::search(connection, &search))
+            .await
+    }
 }
 
 /// Makes a logged model whose files are still to come.
-pub(crate) fn create(
-    connection: &mut dyn Connection,
-    model: &CreateLoggedModel,
-) -> Result<LoggedModel> {
+fn create(connection: &mut dyn Connection, model: &CreateLoggedModel) -> Result<LoggedModel> {
     validate::logged_model_name(model.name.as_deref())?;
-    let experiment = experiments::get_active(connection, &model.experiment_id)?;
+    let experiment = experiment_rows::get_active(connection, &model.experiment_id)?;
     let experiment_id = validate::experiment_id(&experiment.experiment_id)?;
     let model_id = format!("m-{}", new_id());
-    let location = join_uri(&experiment.artifact_location, &format!("models/{model_id}/artifacts"));
+    let location =
+        uri::join(&experiment.artifact_location, &format!("models/{model_id}/artifacts"));
     let name = model.name.clone().unwrap_or_else(random_name);
     let now = creation_millis();
     connection.execute(
@@ -204,7 +113,7 @@ fn insert_params(
             // The code is upstream's, whose message is the database's.
             Err(error) if error.is_unique() => {
                 return Err(Error::api(
-                    trainyard_mlflow::ErrorCode::BadRequest,
+                    mlflow::ErrorCode::BadRequest,
                     format!(
                         "Param with key {} was already logged for model with ID '{model_id}'.",
                         python::repr(&param.key)
@@ -240,7 +149,7 @@ fn experiment_of(connection: &mut dyn Connection, model_id: &str) -> Result<i64>
 }
 
 /// Says whether the files are all there.
-pub(crate) fn finalize(
+fn finalize(
     connection: &mut dyn Connection,
     model_id: &str,
     status: LoggedModelStatus,
@@ -254,7 +163,7 @@ pub(crate) fn finalize(
 }
 
 /// Marks a logged model as deleted.
-pub(crate) fn delete(connection: &mut dyn Connection, model_id: &str) -> Result<()> {
+fn delete(connection: &mut dyn Connection, model_id: &str) -> Result<()> {
     find(connection, model_id, Deleted::Shown)?;
     connection.execute(
         "UPDATE logged_models SET lifecycle_stage = 'deleted', last_updated_timestamp_ms = ?1 \
@@ -265,17 +174,13 @@ pub(crate) fn delete(connection: &mut dyn Connection, model_id: &str) -> Result<
 }
 
 /// Sets or replaces tags.
-pub(crate) fn set_tags(
-    connection: &mut dyn Connection,
-    model_id: &str,
-    tags: &[Tag],
-) -> Result<()> {
+fn set_tags(connection: &mut dyn Connection, model_id: &str, tags: &[Tag]) -> Result<()> {
     let experiment_id = experiment_of(connection, model_id)?;
     upsert_tags(connection, model_id, experiment_id, tags)
 }
 
 /// Removes a tag.
-pub(crate) fn delete_tag(connection: &mut dyn Connection, model_id: &str, key: &str) -> Result<()> {
+fn delete_tag(connection: &mut dyn Connection, model_id: &str, key: &str) -> Result<()> {
     find(connection, model_id, Deleted::Shown)?;
     let removed = connection.execute(
         "DELETE FROM logged_model_tags WHERE model_id = ?1 AND tag_key = ?2",
@@ -293,11 +198,7 @@ pub(crate) fn delete_tag(connection: &mut dyn Connection, model_id: &str, key: &
 }
 
 /// Adds params, each once.
-pub(crate) fn log_params(
-    connection: &mut dyn Connection,
-    model_id: &str,
-    params: &[Param],
-) -> Result<()> {
+fn log_params(connection: &mut dyn Connection, model_id: &str, params: &[Param]) -> Result<()> {
     let experiment_id = experiment_of(connection, model_id)?;
     insert_params(connection, model_id, experiment_id, params)
 }

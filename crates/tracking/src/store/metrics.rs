@@ -6,7 +6,8 @@ use trainyard_mlflow::entities::{Metric, RunInfo};
 use trainyard_mlflow::{Error, MetricHistoryPage, Page};
 
 use super::database::{Connection, Dialect, Row, Value};
-use super::{page, row_groups, row_placeholders, runs, validate};
+use super::placeholders::{row_groups, row_placeholders};
+use super::{page, run_rows, validate};
 use crate::error::Result;
 
 /// A value as the tables hold it: NaN is a zero with a mark, infinities are the largest numbers.
@@ -34,7 +35,7 @@ pub(crate) fn log_one(
     metric: &Metric,
 ) -> Result<()> {
     validate::metric(metric, "")?;
-    let run = runs::find_active(connection, run_id)?;
+    let run = run_rows::find_active(connection, run_id)?;
     log(connection, &run.info, std::slice::from_ref(metric))
 }
 

@@ -1,4 +1,4 @@
-//! Names for runs and models that were given none: `quiet-otter-417`.
+//! What is made up: ids, and names for runs and models that were given none (`quiet-otter-417`).
 
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
@@ -36,6 +36,11 @@ pub(crate) fn random_name() -> String {
     let animal = ANIMALS.choose(&mut rng).copied().unwrap_or("otter");
     let number: u16 = rng.random_range(0..1000);
     format!("{quality}-{animal}-{number}")
+}
+
+/// A random id of 32 hex digits.
+pub(crate) fn new_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 #[cfg(test)]

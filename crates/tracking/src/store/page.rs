@@ -1,4 +1,4 @@
-//! Page tokens: base64 of `{"offset": N}`, as upstream writes them.
+//! Pages: how large they may be, and their tokens, which are base64 of `{"offset": N}` as upstream writes them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,9 +7,29 @@ use trainyard_mlflow::entities::KeyValue;
 
 use super::python;
 use crate::error::Result;
+use crate::search::Sql;
 
 /// Longest token: a number of 19 digits and what is around it, with room for other writers' spaces.
 const TOKEN_BYTES_MAX: usize = 1024;
+
+/// Refuses numbers of results that no search gives.
+pub(crate) fn check_max_results(max_results: i64, at_most: i64) -> Result<()> {
+    if max_results < 1 {
+        return Err(Error::invalid(format!(
+            "Invalid value {max_results} for parameter 'max_results' supplied. It must be a \
+             positive integer"
+        ))
+        .into());
+    }
+    if max_results > at_most {
+        return Err(Error::invalid(format!(
+            "Invalid value {max_results} for parameter 'max_results' supplied. It must be at most \
+             {at_most}"
+        ))
+        .into());
+    }
+    Ok(())
+}
 
 /// The token of the page that starts at `offset`.
 pub(crate) fn token(offset: i64) -> String {
@@ -52,6 +72,11 @@ pub(crate) fn offset(token: Option<&str>) -> Result<i64> {
         Some(offset) if offset > 0 => Ok(offset),
         _ => Err(Error::invalid(format!("Invalid page token, parsed value={value}")).into()),
     }
+}
+
+/// Reads a page, and one row more to see whether there is another one.
+pub(crate) fn push(sql: &mut Sql, max_results: i64, offset: i64) {
+    sql.push(" LIMIT ").push_value(max_results + 1).push(" OFFSET ").push_value(offset);
 }
 
 /// Splits off the row that was read beyond the page, and tells where the next page starts.

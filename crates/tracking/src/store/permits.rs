@@ -20,6 +20,13 @@ pub(crate) enum Reading {
     Searching,
 }
 
+impl Reading {
+    /// What a search with this filter does.
+    pub(crate) fn of(filter: &str) -> Self {
+        if filter.trim().is_empty() { Self::Listing } else { Self::Searching }
+    }
+}
+
 /// Reads that may run at a time.
 #[derive(Debug)]
 pub(crate) struct Permits {

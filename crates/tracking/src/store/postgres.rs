@@ -5,12 +5,10 @@
 //! different kinds of text.
 
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use postgres::error::SqlState;
 use postgres::fallible_iterator::FallibleIterator as _;
 use postgres::types::private::BytesMut;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -19,8 +17,9 @@ use postgres::{CancelToken, Client, Config, Statement};
 use super::call::{Call, Meter, ReadLimits};
 use super::database::{Connection, Dialect, List, Row, Value};
 use super::permits::{Permits, Reading};
+use super::postgres_error::convert;
 use super::postgres_tls::{self, MakeTls};
-use crate::error::{Constraint, Error, Result};
+use crate::error::{Error, Result};
 
 /// Connections at a time; PostgreSQL allows 100 by default, for all its clients.
 const CONNECTIONS_MAX: usize = 16;
@@ -432,35 +431,5 @@ impl Row for postgres::Row {
 
     fn text(&self, column: usize) -> Result<Option<&str>> {
         self.try_get(column).map_err(convert)
-    }
-}
-
-/// PostgreSQL's error as ours.
-#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-pub(super) fn convert(error: postgres::Error) -> Error {
-    let Some(details) = error.as_db_error() else {
-        // The client's own message leaves the cause to its source.
-        let reason = match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        };
-        return Error::Unreachable { reason };
-    };
-    let message = details.message().to_owned();
-    let code = details.code();
-    let constraint = |constraint| Error::Constraint { constraint, message: message.clone() };
-    match code.code().get(..2) {
-        _ if *code == SqlState::UNIQUE_VIOLATION => constraint(Constraint::Unique),
-        _ if *code == SqlState::FOREIGN_KEY_VIOLATION => constraint(Constraint::ForeignKey),
-        _ if *code == SqlState::DISK_FULL => Error::Full,
-        _ if *code == SqlState::QUERY_CANCELED => Error::TimedOut { seconds: 0 },
-        _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Error::ReadOnly,
-        // A value that is too long, too large or holds a NUL, and the other rules.
-        Some("22" | "23") => constraint(Constraint::Other),
-        // Conflicts between transactions, of which trying again gets rid.
-        Some("40" | "55") => Error::Busy,
-        // Too many connections, the server is going down, starting up, or refuses the login.
-        Some("53" | "57" | "28" | "3D") => Error::Unreachable { reason: message },
-        _ => Error::database(message),
     }
 }

@@ -32,6 +32,7 @@ use tokio_rustls::TlsConnector;
 use trainyard_mlflow::Error as MlflowError;
 use url::Url;
 
+use super::postgres_error::convert;
 use crate::error::{Error, Result};
 
 /// A PostgreSQL URI with what it says about TLS taken out: the driver does not know all of it.
@@ -72,7 +73,7 @@ pub(super) fn read(uri: &str) -> Result<(Config, MakeTls)> {
             .into());
         }
     };
-    let mut config: Config = url.as_str().parse().map_err(super::postgres::convert)?;
+    let mut config: Config = url.as_str().parse().map_err(convert)?;
     config.ssl_mode(ssl_mode);
     Ok((config, MakeTls::new(check, roots.as_deref())?))
 }

@@ -1,88 +1,119 @@
 //! Registered models, their tags and aliases.
 
-use trainyard_mlflow::Error;
-use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, RegisteredModelAlias, Tag};
+use async_trait::async_trait;
+use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Tag};
+use trainyard_mlflow::{
+    self as mlflow, AliasId, Error, Page, RegisteredModels, SearchRegisteredModels, VersionId,
+};
 
-use super::database::{Connection, Row, Value};
+use super::clock::{creation_millis, now_millis};
+use super::database::Connection;
+use super::permits::Reading;
+use super::registered_model_rows::{find, get, get_by_alias, latest_versions};
 use super::schema::WORKSPACE;
-use super::{creation_millis, model_versions, now_millis, validate};
+use super::sql_store::SqlStore;
+use super::{model_version_rows, search_registry, validate};
 use crate::error::Result;
 
-/// Columns that [`read`] expects, in its order.
-pub(crate) const COLUMNS: &str = "m.name, m.creation_time, m.last_updated_time, m.description";
-
-/// A registered model without tags, aliases and versions.
-pub(crate) fn read(row: &dyn Row) -> Result<RegisteredModel> {
-    Ok(RegisteredModel {
-        name: row.need_text(0)?,
-        creation_timestamp: row.int(1)?.unwrap_or_default(),
-        last_updated_timestamp: row.int(2)?.unwrap_or_default(),
-        description: row.optional_text(3)?,
-        ..RegisteredModel::default()
-    })
-}
-
-/// The model's row.
-pub(crate) fn find(connection: &mut dyn Connection, name: &str) -> Result<RegisteredModel> {
-    validate::model_name(name)?;
-    let sql =
-        format!("SELECT {COLUMNS} FROM registered_models m WHERE m.workspace = ?1 AND m.name = ?2");
-    connection.first(&sql, &[WORKSPACE.into(), name.into()], read)?.ok_or_else(|| {
-        Error::not_found(format!("Registered Model with name={name} not found")).into()
-    })
-}
-
-/// A registered model with tags, aliases and the newest version of each stage.
-pub(crate) fn get(connection: &mut dyn Connection, name: &str) -> Result<RegisteredModel> {
-    let mut model = find(connection, name)?;
-    fill(connection, &mut model)?;
-    Ok(model)
-}
-
-/// Adds tags, aliases and the newest version of each stage.
-pub(crate) fn fill(connection: &mut dyn Connection, model: &mut RegisteredModel) -> Result<()> {
-    let order = connection.dialect().insertion_order("t");
-    let key: [Value<'_>; 2] = [WORKSPACE.into(), model.name.clone().into()];
-    let sql = format!(
-        "SELECT t.\"key\", t.value FROM registered_model_tags t \
-         WHERE t.workspace = ?1 AND t.name = ?2 ORDER BY {order}"
-    );
-    model.tags = connection
-        .rows(&sql, &key, |row| Ok(Tag::new(row.need_text(0)?, row.text_or_empty(1)?)))?;
-    model.aliases = connection.rows(
-        "SELECT alias, version FROM registered_model_aliases \
-         WHERE workspace = ?1 AND name = ?2 ORDER BY alias",
-        &key,
-        |row| {
-            Ok(RegisteredModelAlias {
-                alias: row.need_text(0)?,
-                version: row.need_int(1)?.to_string(),
-            })
-        },
-    )?;
-    model.latest_versions = latest_versions(connection, &model.name)?;
-    Ok(())
-}
-
-/// The newest version of each stage, by version.
-fn latest_versions(connection: &mut dyn Connection, name: &str) -> Result<Vec<ModelVersion>> {
-    let sql = format!(
-        "SELECT {} FROM model_versions v WHERE v.workspace = ?1 AND v.name = ?2 \
-         AND v.current_stage <> 'Deleted_Internal' AND v.version IN (\
-         SELECT max(w.version) FROM model_versions w WHERE w.workspace = ?1 AND w.name = ?2 \
-         GROUP BY w.current_stage) ORDER BY v.version",
-        model_versions::COLUMNS
-    );
-    let mut versions =
-        connection.rows(&sql, &[WORKSPACE.into(), name.into()], model_versions::read)?;
-    for version in &mut versions {
-        model_versions::fill_tags(connection, version)?;
+#[async_trait]
+impl RegisteredModels for SqlStore {
+    async fn health(&self) -> mlflow::Result<()> {
+        self.condition()
     }
-    Ok(versions)
+
+    async fn create(
+        &self,
+        name: &str,
+        tags: &[Tag],
+        description: Option<&str>,
+    ) -> mlflow::Result<RegisteredModel> {
+        let (name, tags) = (name.to_owned(), tags.to_vec());
+        let description = description.map(str::to_owned);
+        self.write(move |connection| create(connection, &name, &tags, description.as_deref())).await
+    }
+
+    async fn get(&self, name: &str) -> mlflow::Result<RegisteredModel> {
+        let name = name.to_owned();
+        self.read(move |connection| get(connection, &name)).await
+    }
+
+    async fn rename(&self, name: &str, new_name: &str) -> mlflow::Result<RegisteredModel> {
+        let (name, new_name) = (name.to_owned(), new_name.to_owned());
+        self.write(move |connection| rename(connection, &name, &new_name)).await
+    }
+
+    async fn update(
+        &self,
+        name: &str,
+        description: Option<&str>,
+    ) -> mlflow::Result<RegisteredModel> {
+        let (name, description) = (name.to_owned(), description.map(str::to_owned));
+        self.write(move |connection| update(connection, &name, description.as_deref())).await
+    }
+
+    async fn delete(&self, name: &str) -> mlflow::Result<()> {
+        let name = name.to_owned();
+        self.write(move |connection| delete(connection, &name)).await
+    }
+
+    async fn search(
+        &self,
+        search: SearchRegisteredModels,
+    ) -> mlflow::Result<Page<RegisteredModel>> {
+        let reading = Reading::of(&search.filter);
+        self.read_many(reading, move |connection| {
+            search_registry::registered_models(connection, &search)
+        })
+        .await
+    }
+
+    async fn set_tag(&self, name: &str, tag: Tag) -> mlflow::Result<()> {
+        let name = name.to_owned();
+        self.write(move |connection| set_tag(connection, &name, &tag)).await
+    }
+
+    async fn delete_tag(&self, name: &str, key: &str) -> mlflow::Result<()> {
+        let (name, key) = (name.to_owned(), key.to_owned());
+        self.write(move |connection| delete_tag(connection, &name, &key)).await
+    }
+
+    async fn set_alias(&self, id: VersionId<'_>, alias: &str) -> mlflow::Result<()> {
+        let (name, version) = (id.name.to_owned(), id.version.to_owned());
+        let alias = alias.to_owned();
+        self.write(move |connection| {
+            set_alias(connection, VersionId { name: &name, version: &version }, &alias)
+        })
+        .await
+    }
+
+    async fn delete_alias(&self, id: AliasId<'_>) -> mlflow::Result<()> {
+        let (name, alias) = (id.name.to_owned(), id.alias.to_owned());
+        self.write(move |connection| {
+            delete_alias(connection, AliasId { name: &name, alias: &alias })
+        })
+        .await
+    }
+
+    async fn get_by_alias(&self, id: AliasId<'_>) -> mlflow::Result<ModelVersion> {
+        let (name, alias) = (id.name.to_owned(), id.alias.to_owned());
+        self.read(move |connection| {
+            get_by_alias(connection, AliasId { name: &name, alias: &alias })
+        })
+        .await
+    }
+
+    async fn get_latest_versions(
+        &self,
+        name: &str,
+        stages: &[String],
+    ) -> mlflow::Result<Vec<ModelVersion>> {
+        let (name, stages) = (name.to_owned(), stages.to_vec());
+        self.read(move |connection| get_latest_versions(connection, &name, &stages)).await
+    }
 }
 
 /// The newest version of each of the stages; of all stages if none are named.
-pub(crate) fn get_latest_versions(
+fn get_latest_versions(
     connection: &mut dyn Connection,
     name: &str,
     stages: &[String],
@@ -96,13 +127,13 @@ pub(crate) fn get_latest_versions(
     versions
         .retain(|version| wanted.is_empty() || wanted.contains(&version.current_stage.as_str()));
     for version in &mut versions {
-        model_versions::fill_aliases(connection, version)?;
+        model_version_rows::fill_aliases(connection, version)?;
     }
     Ok(versions)
 }
 
 /// Makes a registered model.
-pub(crate) fn create(
+fn create(
     connection: &mut dyn Connection,
     name: &str,
     tags: &[Tag],
@@ -134,11 +165,7 @@ fn exists(name: &str) -> crate::Error {
 }
 
 /// Gives a registered model another name; versions, tags and aliases move with it.
-pub(crate) fn rename(
-    connection: &mut dyn Connection,
-    name: &str,
-    new_name: &str,
-) -> Result<RegisteredModel> {
+fn rename(connection: &mut dyn Connection, name: &str, new_name: &str) -> Result<RegisteredModel> {
     validate::new_model_name(new_name)?;
     find(connection, name)?;
     let now = now_millis();
@@ -160,7 +187,7 @@ pub(crate) fn rename(
 }
 
 /// Replaces the description.
-pub(crate) fn update(
+fn update(
     connection: &mut dyn Connection,
     name: &str,
     description: Option<&str>,
@@ -174,17 +201,8 @@ pub(crate) fn update(
     get(connection, name)
 }
 
-/// Notes that something of the model has changed.
-pub(crate) fn touch(connection: &mut dyn Connection, name: &str, now: i64) -> Result<()> {
-    connection.execute(
-        "UPDATE registered_models SET last_updated_time = ?1 WHERE workspace = ?2 AND name = ?3",
-        &[now.into(), WORKSPACE.into(), name.into()],
-    )?;
-    Ok(())
-}
-
 /// Removes a registered model with its versions, tags and aliases, for good.
-pub(crate) fn delete(connection: &mut dyn Connection, name: &str) -> Result<()> {
+fn delete(connection: &mut dyn Connection, name: &str) -> Result<()> {
     find(connection, name)?;
     for table in [
         "registered_model_aliases",
@@ -212,7 +230,7 @@ fn upsert_tag(connection: &mut dyn Connection, name: &str, tag: &Tag) -> Result<
 }
 
 /// Sets or replaces a tag.
-pub(crate) fn set_tag(connection: &mut dyn Connection, name: &str, tag: &Tag) -> Result<()> {
+fn set_tag(connection: &mut dyn Connection, name: &str, tag: &Tag) -> Result<()> {
     validate::model_name(name)?;
     validate::registry_tag(tag)?;
     find(connection, name)?;
@@ -220,7 +238,7 @@ pub(crate) fn set_tag(connection: &mut dyn Connection, name: &str, tag: &Tag) ->
 }
 
 /// Removes a tag; removing nothing is no error.
-pub(crate) fn delete_tag(connection: &mut dyn Connection, name: &str, key: &str) -> Result<()> {
+fn delete_tag(connection: &mut dyn Connection, name: &str, key: &str) -> Result<()> {
     validate::tag_key(key)?;
     find(connection, name)?;
     connection.execute(
@@ -231,26 +249,24 @@ pub(crate) fn delete_tag(connection: &mut dyn Connection, name: &str, key: &str)
 }
 
 /// Points an alias at a version, wherever it pointed before.
-pub(crate) fn set_alias(
-    connection: &mut dyn Connection,
-    name: &str,
-    alias: &str,
-    version: &str,
-) -> Result<()> {
-    validate::model_name(name)?;
+fn set_alias(connection: &mut dyn Connection, id: VersionId<'_>, alias: &str) -> Result<()> {
+    validate::model_name(id.name)?;
     validate::new_alias(alias)?;
-    let number = model_versions::find(connection, name, version)?.number;
+    let number = model_version_rows::find(connection, id)?.number;
     connection.execute(
         "INSERT INTO registered_model_aliases (workspace, name, alias, version) \
          VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT (workspace, name, alias) DO UPDATE SET version = excluded.version",
-        &[WORKSPACE.into(), name.into(), alias.into(), number.into()],
+        &[WORKSPACE.into(), id.name.into(), alias.into(), number.into()],
     )?;
     Ok(())
 }
 
 /// Removes an alias; removing nothing is no error.
-pub(crate) fn delete_alias(connection: &mut dyn Connection, name: &str, alias: &str) -> Result<()> {
+fn delete_alias(
+    connection: &mut dyn Connection,
+    AliasId { name, alias }: AliasId<'_>,
+) -> Result<()> {
     validate::alias(alias)?;
     find(connection, name)?;
     connection.execute(
@@ -259,44 +275,4 @@ pub(crate) fn delete_alias(connection: &mut dyn Connection, name: &str, alias: &
         &[WORKSPACE.into(), name.into(), alias.into()],
     )?;
     Ok(())
-}
-
-/// The version that an alias points at; `latest` is the highest version.
-pub(crate) fn get_by_alias(
-    connection: &mut dyn Connection,
-    name: &str,
-    alias: &str,
-) -> Result<ModelVersion> {
-    validate::model_name(name)?;
-    validate::alias(alias)?;
-    let by_alias = format!(
-        "SELECT {} FROM registered_model_aliases a JOIN model_versions v \
-         ON v.workspace = a.workspace AND v.name = a.name AND v.version = a.version \
-         WHERE a.workspace = ?1 AND a.name = ?2 AND a.alias = ?3 \
-         AND v.current_stage <> 'Deleted_Internal'",
-        model_versions::COLUMNS
-    );
-    let parameters = [WORKSPACE.into(), name.into(), alias.into()];
-    let mut found = if alias.to_lowercase() == "latest" {
-        let sql = format!(
-            "SELECT {} FROM model_versions v WHERE v.workspace = ?1 AND v.name = ?2 \
-             AND v.current_stage <> 'Deleted_Internal' ORDER BY v.version DESC LIMIT 1",
-            model_versions::COLUMNS
-        );
-        connection.first(&sql, &parameters[..2], model_versions::read)?
-    } else {
-        connection.first(&by_alias, &parameters, model_versions::read)?
-    };
-    let Some(version) = found.as_mut() else {
-        find(connection, name)?;
-        if alias.to_lowercase() == "latest" {
-            let message = format!("Latest version not found for model {name}.");
-            return Err(Error::not_found(message).into());
-        }
-        // Upstream's code for it, too.
-        return Err(Error::invalid(format!("Registered model alias {alias} not found.")).into());
-    };
-    model_versions::fill_tags(connection, version)?;
-    model_versions::fill_aliases(connection, version)?;
-    Ok(found.unwrap_or_default())
 }

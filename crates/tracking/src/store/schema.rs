@@ -4,8 +4,8 @@
 //! that an upstream server opens a database made here. A database of another schema version is
 //! never touched.
 
+use super::clock::now_millis;
 use super::database::{Connection, Dialect, Value};
-use super::now_millis;
 use crate::error::{Error, Result};
 
 /// `alembic_version.version_num` of MLflow 3.17.
@@ -109,7 +109,7 @@ fn create_default_experiment(connection: &mut dyn Connection, root: &str) -> Res
     connection.execute(
         "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, \
          creation_time, last_update_time, workspace) VALUES (0, 'Default', ?1, 'active', ?2, ?2, ?3)",
-        &[Value::from(super::join_uri(root, "0")), now.into(), WORKSPACE.into()],
+        &[Value::from(trainyard_mlflow::uri::join(root, "0")), now.into(), WORKSPACE.into()],
     )?;
     Ok(())
 }

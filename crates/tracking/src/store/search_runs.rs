@@ -8,7 +8,8 @@ use trainyard_mlflow::entities::{Run, ViewType};
 use trainyard_mlflow::{Error, Page, SearchRuns};
 
 use super::database::Connection;
-use super::{page, runs, validate};
+use super::page::{self, check_max_results};
+use super::{run_data, run_rows, validate};
 use crate::error::Result;
 use crate::search::runs::{Condition, Field, OrderBy, Test, order};
 use crate::search::runs_sql::{
@@ -16,33 +17,14 @@ use crate::search::runs_sql::{
 };
 use crate::search::{Sql, Style, parse};
 
-const MAX_RESULTS_DEFAULT: i64 = 1_000;
-const MAX_RESULTS_MAX: i64 = 50_000;
+const RESULTS_DEFAULT: i64 = 1_000;
+const RESULTS_MAX: i64 = 50_000;
 /// Rows that are counted to choose a plan: a share of all runs, as a wrong choice among few costs
 /// little, and so many at most, which takes a quarter of a millisecond.
 const COUNTED_SHARE: i64 = 20;
 const COUNTED_MAX: i64 = 5_000;
 /// Experiments of one search: each is a placeholder.
 const EXPERIMENTS_MAX: usize = 10_000;
-
-/// Refuses numbers of results that no search gives.
-pub(crate) fn check_max_results(max_results: i64, at_most: i64) -> Result<()> {
-    if max_results < 1 {
-        return Err(Error::invalid(format!(
-            "Invalid value {max_results} for parameter 'max_results' supplied. It must be a \
-             positive integer"
-        ))
-        .into());
-    }
-    if max_results > at_most {
-        return Err(Error::invalid(format!(
-            "Invalid value {max_results} for parameter 'max_results' supplied. It must be at most \
-             {at_most}"
-        ))
-        .into());
-    }
-    Ok(())
-}
 
 /// Experiments that a search looks into.
 pub(crate) fn experiment_ids(texts: &[String]) -> Result<Vec<i64>> {
@@ -58,8 +40,8 @@ pub(crate) fn experiment_ids(texts: &[String]) -> Result<Vec<i64>> {
 
 /// One page of the runs that match.
 pub(crate) fn search(connection: &mut dyn Connection, request: &SearchRuns) -> Result<Page<Run>> {
-    let max_results = request.max_results.unwrap_or(MAX_RESULTS_DEFAULT);
-    check_max_results(max_results, MAX_RESULTS_MAX)?;
+    let max_results = request.max_results.unwrap_or(RESULTS_DEFAULT);
+    check_max_results(max_results, RESULTS_MAX)?;
     let expression = parse(&request.filter, Style::Runs)?;
     let orders = order(&request.order_by)?;
     let search = Search {
@@ -74,7 +56,7 @@ pub(crate) fn search(connection: &mut dyn Connection, request: &SearchRuns) -> R
     }
     let found = search.read(connection, max_results + 1, offset)?;
     let page = page::cut(found, offset, max_results);
-    let fill = |runs: &mut [Run]| runs::fill(connection, runs);
+    let fill = |runs: &mut [Run]| run_data::fill(connection, runs);
     let (items, next_page_token) = page::fill(page, offset, fill, size)?;
     Ok(Page { items, next_page_token })
 }
@@ -261,11 +243,11 @@ impl Search {
         offset: i64,
     ) -> Result<Vec<Run>> {
         let mut sql = Sql::new(connection.dialect());
-        sql.push("SELECT ").push(runs::COLUMNS);
+        sql.push("SELECT ").push(run_rows::COLUMNS);
         self.push_from(&mut sql, driver)?;
         self.push_order(&mut sql, driver);
         sql.push(" LIMIT ").push_value(limit).push(" OFFSET ").push_value(offset);
-        connection.rows(&sql.text, &sql.values, runs::read)
+        connection.rows(&sql.text, &sql.values, run_rows::read)
     }
 
     /// Appends FROM and WHERE. CROSS JOIN makes SQLite take the tables in this order: the one that

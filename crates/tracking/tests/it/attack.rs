@@ -11,6 +11,7 @@ use std::time::Duration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use trainyard_mlflow::Tracking;
 use trainyard_storage::{Environment, Stores};
 use trainyard_tracking::artifacts::ArtifactStorage;
 use trainyard_tracking::server::auth::{self, AuthFile};
@@ -133,9 +134,9 @@ impl Target {
             truncate_long_values: true,
             limits: ReadLimits::default(),
         };
-        let store =
-            SqlStore::open_sqlite(&at("mlflow.db"), Arc::new(storage), store_options).unwrap();
-        let server = Served::at(listen, Arc::new(store), options);
+        let store = SqlStore::open_sqlite(&at("mlflow.db"), store_options).unwrap();
+        let tracking = Tracking::new(Arc::new(store), Arc::new(storage));
+        let server = Served::at(listen, tracking, options);
         Self { server, folder, internal, names: AtomicUsize::new(0), _users: None }
     }
 

@@ -216,12 +216,13 @@ fn the_real_client_signs_in_by_its_variables() {
 
 #[test]
 fn the_own_client_signs_in_too() {
+    use trainyard_mlflow::Tracking;
     use trainyard_mlflow::client::RestClient;
 
     let guarded = Guarded::start();
     let with_user = guarded.server.url.replace("http://", "http://ada:difference@");
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let client = RestClient::from_env(&with_user.parse().unwrap()).unwrap();
-    let experiment = runtime.block_on(trainyard_mlflow::Tracking::get_experiment(&client, "0"));
+    let client = Tracking::from(RestClient::from_env(&with_user.parse().unwrap()).unwrap());
+    let experiment = runtime.block_on(client.experiments.get("0"));
     assert_eq!(json!(experiment.unwrap().name), "Default");
 }

@@ -35,12 +35,12 @@ fn store(time: Option<Duration>) -> Store {
 }
 
 /// Runs with tags that are as long as tags may be, of one letter.
-async fn with_long_tags(store: &dyn Tracking, runs: i64) -> String {
+async fn with_long_tags(store: &Tracking, runs: i64) -> String {
     let mut last = String::new();
     for start in 0..runs {
         last = create_run(store, "0", start).await;
         let tags = (0..20).map(|place| Tag::new(format!("k{place}"), "a".repeat(8000))).collect();
-        store.log_batch(&last, LogBatch { tags, ..LogBatch::default() }).await.unwrap();
+        store.runs.log_batch(&last, LogBatch { tags, ..LogBatch::default() }).await.unwrap();
     }
     last
 }
@@ -73,7 +73,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pattern_with_many_wildcards_is_answered() {
     let Store { store, folder: _folder } = store(None);
-    with_long_tags(&*store, 20).await;
+    with_long_tags(&store, 20).await;
     for (pattern, found) in [
         (format!("{}b", "%a".repeat(900)), 0),
         (format!("%{}b%", "a".repeat(7000)), 0),
@@ -82,7 +82,7 @@ async fn a_pattern_with_many_wildcards_is_answered() {
     ] {
         for operator in ["LIKE", "ILIKE"] {
             let filter = format!("tags.k1 {operator} '{pattern}'");
-            let runs = soon(store.search_runs(search(&filter))).await.unwrap();
+            let runs = soon(store.runs.search(search(&filter))).await.unwrap();
             assert_eq!(runs.items.len(), found, "{operator} {pattern:.30}");
         }
     }
@@ -91,47 +91,47 @@ async fn a_pattern_with_many_wildcards_is_answered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_that_takes_too_long_is_stopped() {
     let Store { store, folder: _folder } = store(Some(Duration::from_millis(300)));
-    with_long_tags(&*store, 20).await;
-    let error = soon(store.search_runs(endless())).await.unwrap_err();
+    with_long_tags(&store, 20).await;
+    let error = soon(store.runs.search(endless())).await.unwrap_err();
     // Clients repeat a 5xx for minutes.
     assert_eq!(error.code(), ErrorCode::BadRequest, "{error}");
     assert!(error.to_string().contains("--query-timeout"), "{error}");
-    assert_eq!(soon(store.search_runs(search("tags.k1 LIKE 'a%'"))).await.unwrap().items.len(), 20);
+    assert_eq!(soon(store.runs.search(search("tags.k1 LIKE 'a%'"))).await.unwrap().items.len(), 20);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_searches_leave_readers_for_others_and_end_when_nobody_waits() {
     let Store { store, folder: _folder } = store(None);
-    let run_id = with_long_tags(&*store, 20).await;
-    store.log_metric(&run_id, Metric::new("m", 1.0, 1, 1)).await.unwrap();
+    let run_id = with_long_tags(&store, 20).await;
+    store.runs.log_metric(&run_id, Metric::new("m", 1.0, 1, 1)).await.unwrap();
     let slow: Vec<_> = (0..16)
         .map(|_| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move { store.search_runs(endless()).await })
+            let store = store.clone();
+            tokio::spawn(async move { store.runs.search(endless()).await })
         })
         .collect();
     // All of them run or wait: the first ones hold what searches may have.
     tokio::time::sleep(Duration::from_millis(200)).await;
-    soon(store.get_run(&run_id)).await.unwrap();
+    soon(store.runs.get(&run_id)).await.unwrap();
     let page = MetricHistoryPage::default();
-    assert_eq!(soon(store.get_metric_history(&run_id, "m", page)).await.unwrap().items.len(), 1);
+    assert_eq!(soon(store.runs.metric_history(&run_id, "m", page)).await.unwrap().items.len(), 1);
     let all = SearchExperiments { max_results: Some(10), ..SearchExperiments::default() };
-    assert_eq!(soon(store.search_experiments(all)).await.unwrap().items.len(), 1);
-    soon(store.log_metric(&run_id, Metric::new("m", 2.0, 2, 2))).await.unwrap();
+    assert_eq!(soon(store.experiments.search(all)).await.unwrap().items.len(), 1);
+    soon(store.runs.log_metric(&run_id, Metric::new("m", 2.0, 2, 2))).await.unwrap();
     assert!(slow.iter().all(|search| !search.is_finished()), "the searches are endless");
     for search in &slow {
         search.abort();
     }
     // They would run for hours; their places come back because they are stopped.
-    assert_eq!(soon(store.search_runs(search("tags.k1 LIKE 'a%'"))).await.unwrap().items.len(), 20);
+    assert_eq!(soon(store.runs.search(search("tags.k1 LIKE 'a%'"))).await.unwrap().items.len(), 20);
 }
 
 #[test]
 fn a_search_ends_when_its_client_hangs_up() {
     let Store { store, folder: _folder } = store(None);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(with_long_tags(&*store, 20));
-    let server = Served::over(Arc::clone(&store), ServerOptions::default());
+    runtime.block_on(with_long_tags(&store, 20));
+    let server = Served::over(store.clone(), ServerOptions::default());
     let body = json!({"experiment_ids": ["0"], "filter": endless().filter}).to_string();
     let address = server.url.strip_prefix("http://").unwrap();
     for _client in 0..16 {
@@ -153,7 +153,7 @@ fn a_search_ends_when_its_client_hangs_up() {
 
 /// The filter in each of the five searches, with what a name and a number are called there.
 async fn everywhere(
-    store: &dyn Tracking,
+    store: &Tracking,
     filter: impl Fn(&str, &str) -> String,
 ) -> Vec<(&'static str, trainyard_mlflow::Result<()>)> {
     let experiment_ids = vec!["0".to_owned()];
@@ -179,11 +179,11 @@ async fn everywhere(
         ..SearchModelVersions::default()
     };
     vec![
-        ("runs", soon(store.search_runs(runs)).await.map(drop)),
-        ("experiments", soon(store.search_experiments(experiments)).await.map(drop)),
-        ("logged models", soon(store.search_logged_models(logged)).await.map(drop)),
-        ("registered models", soon(store.search_registered_models(registered)).await.map(drop)),
-        ("model versions", soon(store.search_model_versions(versions)).await.map(drop)),
+        ("runs", soon(store.runs.search(runs)).await.map(drop)),
+        ("experiments", soon(store.experiments.search(experiments)).await.map(drop)),
+        ("logged models", soon(store.logged_models.search(logged)).await.map(drop)),
+        ("registered models", soon(store.registered_models.search(registered)).await.map(drop)),
+        ("model versions", soon(store.model_versions.search(versions)).await.map(drop)),
     ]
 }
 
@@ -209,30 +209,30 @@ async fn filters_of_any_size_are_answered_or_refused() {
     };
     for values in [3_000, 32_766, 32_767, 100_000] {
         let ids = list(values, "'");
-        for (kind, result) in everywhere(&*store, |id, _| format!("{id} IN ({ids})")).await {
+        for (kind, result) in everywhere(&store, |id, _| format!("{id} IN ({ids})")).await {
             result.unwrap_or_else(|error| panic!("{values}, {kind}: {error:.200}"));
         }
         let ids = list(values, "'");
-        everywhere(&*store, |id, _| format!("{id} NOT IN ({ids})")).await;
+        everywhere(&store, |id, _| format!("{id} NOT IN ({ids})")).await;
     }
     let numbers = list(40_000, "");
     for filter in ["metrics.m", "params.p"] {
-        soon(store.search_runs(search(&format!("{filter} IN ({numbers})")))).await.unwrap();
+        soon(store.runs.search(search(&format!("{filter} IN ({numbers})")))).await.unwrap();
     }
     let ids = list(100_001, "'");
-    refused(everywhere(&*store, |id, _| format!("{id} IN ({ids})")).await, "too many values");
+    refused(everywhere(&store, |id, _| format!("{id} IN ({ids})")).await, "too many values");
     let pattern = "a".repeat(50_000);
-    for (kind, result) in everywhere(&*store, |_, _| format!("tags.k LIKE '{pattern}'")).await {
+    for (kind, result) in everywhere(&store, |_, _| format!("tags.k LIKE '{pattern}'")).await {
         result.unwrap_or_else(|error| panic!("{kind}: {error:.200}"));
     }
     let pattern = "a".repeat(50_001);
     for operator in ["LIKE", "ILIKE"] {
         let filter = format!("tags.k {operator} '{pattern}'");
-        refused(everywhere(&*store, |_, _| filter.clone()).await, "a long pattern");
+        refused(everywhere(&store, |_, _| filter.clone()).await, "a long pattern");
     }
     let pattern = "a%".repeat(1_001);
     refused(
-        everywhere(&*store, |_, _| format!("tags.k LIKE '{pattern}'")).await,
+        everywhere(&store, |_, _| format!("tags.k LIKE '{pattern}'")).await,
         "a pattern of gaps",
     );
     let term = "tags.k = 'x'";
@@ -246,15 +246,14 @@ async fn filters_of_any_size_are_answered_or_refused() {
         ("length", format!("tags.k = '{}'", "x".repeat(5 << 20))),
         ("semicolons", ";".repeat(1_000_000)),
     ] {
-        refused(everywhere(&*store, |_, _| filter.clone()).await, case);
+        refused(everywhere(&store, |_, _| filter.clone()).await, case);
     }
-    for (kind, result) in everywhere(&*store, |_, _| vec![term; 300].join(" OR ")).await {
+    for (kind, result) in everywhere(&store, |_, _| vec![term; 300].join(" OR ")).await {
         result.unwrap_or_else(|error| panic!("300 terms, {kind}: {error}"));
     }
     let digits = "7".repeat(310);
     for operator in ["=", "<", "!="] {
-        let results =
-            everywhere(&*store, |_, number| format!("{number} {operator} {digits}")).await;
+        let results = everywhere(&store, |_, number| format!("{number} {operator} {digits}")).await;
         for (kind, result) in results {
             let error = result.expect_err(kind);
             let text = error.to_string();
@@ -269,19 +268,19 @@ async fn many_runs_are_fetched_by_their_ids() {
     let Store { store, folder: _folder } = store(None);
     let mut ids = Vec::new();
     for start in 0..60 {
-        ids.push(create_run(&*store, "0", start).await);
+        ids.push(create_run(&store, "0", start).await);
     }
     let mut names: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
     names.extend((0..3000).map(|number| format!("'{number:032x}'")));
-    let found = store.search_runs(search(&format!("run_id IN ({})", names.join(",")))).await;
+    let found = store.runs.search(search(&format!("run_id IN ({})", names.join(",")))).await;
     assert_eq!(found.unwrap().items.len(), 60);
-    let others = store.search_runs(search(&format!("run_id NOT IN ({})", names[1..].join(","))));
+    let others = store.runs.search(search(&format!("run_id NOT IN ({})", names[1..].join(","))));
     assert_eq!(others.await.unwrap().items.len(), 1);
     let numbers = list(200, "");
-    store.log_param(&ids[0], Param::new("p", "199")).await.unwrap();
-    store.log_metric(&ids[1], Metric::new("m", 17.0, 1, 1)).await.unwrap();
+    store.runs.log_param(&ids[0], Param::new("p", "199")).await.unwrap();
+    store.runs.log_metric(&ids[1], Metric::new("m", 17.0, 1, 1)).await.unwrap();
     for (filter, expect) in [("params.p", 0), ("metrics.m", 1)] {
-        let found = store.search_runs(search(&format!("{filter} IN ({numbers})"))).await.unwrap();
+        let found = store.runs.search(search(&format!("{filter} IN ({numbers})"))).await.unwrap();
         assert_eq!(found.items.len(), 1, "{filter}");
         assert_eq!(found.items[0].info.run_id, ids[expect]);
     }
@@ -290,14 +289,14 @@ async fn many_runs_are_fetched_by_their_ids() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_of_any_size_is_read_without_holding_up_others() {
     let Store { store, folder: _folder } = store(None);
-    let run_id = create_run(&*store, "0", 1).await;
+    let run_id = create_run(&store, "0", 1).await;
     for part in 0..100 {
         let params = (0..100)
             .map(|place| Param::new(format!("p{part}-{place}"), "x".repeat(1000)))
             .collect();
-        store.log_batch(&run_id, LogBatch { params, ..LogBatch::default() }).await.unwrap();
+        store.runs.log_batch(&run_id, LogBatch { params, ..LogBatch::default() }).await.unwrap();
     }
-    assert_eq!(store.get_run(&run_id).await.unwrap().data.params.len(), 10_000);
+    assert_eq!(store.runs.get(&run_id).await.unwrap().data.params.len(), 10_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -306,19 +305,19 @@ async fn what_reads_hold_is_bounded_together() {
     let memory = Budget::new(8 << 20);
     let limits = ReadLimits { time: None, memory: Arc::clone(&memory) };
     let store = open(&uri(&folder), OpenOptions { limits, ..options(&folder) }).unwrap();
-    let run_id = create_run(&*store, "0", 1).await;
+    let run_id = create_run(&store, "0", 1).await;
     for part in 0..20 {
         let params = (0..100)
             .map(|place| Param::new(format!("p{part}-{place}"), "x".repeat(6000)))
             .collect();
-        store.log_batch(&run_id, LogBatch { params, ..LogBatch::default() }).await.unwrap();
+        store.runs.log_batch(&run_id, LogBatch { params, ..LogBatch::default() }).await.unwrap();
     }
-    let error = store.get_run(&run_id).await.unwrap_err();
+    let error = store.runs.get(&run_id).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::BadRequest, "it would never fit: {error}");
     assert_eq!(memory.used(), 0);
-    let other = create_run(&*store, "0", 2).await;
+    let other = create_run(&store, "0", 2).await;
     let _held = memory.take(8 << 20).unwrap();
-    store.get_run(&other).await.unwrap();
+    store.runs.get(&other).await.unwrap();
 }
 
 #[test]
@@ -403,7 +402,7 @@ fn large_pages_come_in_parts() {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let client = trainyard_mlflow::client::RestClient::from_env(&server.url.parse().unwrap());
-    let client = client.unwrap();
+    let client = Tracking::from(client.unwrap());
     runtime.block_on(async {
         for start in 0..250 {
             let run = CreateRun {
@@ -412,7 +411,7 @@ fn large_pages_come_in_parts() {
                 tags: (0..40).map(|n| Tag::new(format!("k{n}"), "x".repeat(8000))).collect(),
                 ..CreateRun::default()
             };
-            client.create_run(run).await.unwrap();
+            client.runs.create(run).await.unwrap();
         }
     });
     let (mut found, mut pages, mut token) = (0, 0, Value::Null);

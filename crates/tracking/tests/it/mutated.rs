@@ -4,7 +4,6 @@
 //! pieces. `TRAINYARD_TEST_MUTATIONS` asks for another number of requests, `_SEED` for others.
 //! `fuzz/` has the same as targets with coverage.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -162,7 +161,7 @@ fn number(name: &str, default: usize) -> usize {
 async fn damaged_requests_are_never_the_servers_fault() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&uri(&folder), options(&folder)).unwrap();
-    let app = app(Arc::clone(&store), &ServerOptions::default(), Router::new()).unwrap();
+    let app = app(store.clone(), &ServerOptions::default(), Router::new()).unwrap();
     let seeds = seeds();
     // What the damaged ones ask for should be there.
     for seed in &seeds {

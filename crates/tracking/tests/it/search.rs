@@ -1,12 +1,11 @@
 //! All searches against a recording of upstream's answers, and what goes beyond upstream.
 
-use std::sync::Arc;
-
 use serde::Deserialize;
 use trainyard_mlflow::entities::{Dataset, Metric, Param, Tag, ViewType};
 use trainyard_mlflow::{
-    CreateLoggedModel, CreateModelVersion, CreateRun, Error, LogBatch, SearchExperiments,
-    SearchLoggedModels, SearchModelVersions, SearchRegisteredModels, SearchRuns, Tracking,
+    CreateLoggedModel, CreateModelVersion, CreateRun, DatasetFilter, Error, LogBatch,
+    OrderLoggedModels, SearchExperiments, SearchLoggedModels, SearchModelVersions,
+    SearchRegisteredModels, SearchRuns, Tracking, VersionId,
 };
 
 use crate::store::Store;
@@ -116,8 +115,8 @@ fn recording() -> Recording {
 }
 
 /// The recorded runs in an experiment of their own, and their ids.
-async fn log_runs(store: &dyn Tracking, recording: &Recording) -> (String, Vec<String>) {
-    let experiment = store.create_experiment("searched", None, &[]).await.unwrap();
+async fn log_runs(store: &Tracking, recording: &Recording) -> (String, Vec<String>) {
+    let experiment = store.experiments.create("searched", None, &[]).await.unwrap();
     let mut ids = Vec::new();
     for run in &recording.runs {
         let created = CreateRun {
@@ -127,13 +126,13 @@ async fn log_runs(store: &dyn Tracking, recording: &Recording) -> (String, Vec<S
             start_time: run.create.start_time,
             tags: Vec::new(),
         };
-        let id = store.create_run(created).await.unwrap().info.run_id;
+        let id = store.runs.create(created).await.unwrap().info.run_id;
         let batch = LogBatch {
             metrics: run.batch.metrics.clone(),
             params: run.batch.params.clone(),
             tags: run.batch.tags.clone(),
         };
-        store.log_batch(&id, batch).await.unwrap();
+        store.runs.log_batch(&id, batch).await.unwrap();
         ids.push(id);
     }
     (experiment, ids)
@@ -149,7 +148,7 @@ fn with_ids(filter: &str, ids: &[String]) -> String {
 async fn runs_as_upstream() {
     let Store { store, folder: _folder } = Store::new();
     let recording = recording();
-    let (experiment, ids) = log_runs(&*store, &recording).await;
+    let (experiment, ids) = log_runs(&store, &recording).await;
     for search in &recording.run_searches {
         let request = SearchRuns {
             experiment_ids: vec![experiment.clone()],
@@ -158,7 +157,7 @@ async fn runs_as_upstream() {
             max_results: search.max_results,
             ..SearchRuns::default()
         };
-        let answer = store.search_runs(request).await;
+        let answer = store.runs.search(request).await;
         search.check(
             answer.map(|page| page.items.into_iter().map(|run| run.info.run_name).collect()),
         );
@@ -179,7 +178,7 @@ async fn experiments_as_upstream() {
         ("search-2", vec![Tag::new("t", "2")]),
     ] {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        store.create_experiment(name, None, &tags).await.unwrap();
+        store.experiments.create(name, None, &tags).await.unwrap();
     }
     for search in recording().experiment_searches {
         let request = SearchExperiments {
@@ -190,7 +189,7 @@ async fn experiments_as_upstream() {
             order_by: search.order(),
             page_token: search.page_token.clone(),
         };
-        let answer = store.search_experiments(request).await;
+        let answer = store.experiments.search(request).await;
         if let Ok(page) = &answer
             && search.found.is_some()
         {
@@ -202,9 +201,9 @@ async fn experiments_as_upstream() {
     }
 }
 
-async fn registry(store: &dyn Tracking, run_id: &str) {
-    store.create_registered_model("m1", &[Tag::new("a", "1")], Some("d")).await.unwrap();
-    store.create_registered_model("modèle 1", &[], None).await.unwrap();
+async fn registry(store: &Tracking, run_id: &str) {
+    store.registered_models.create("m1", &[Tag::new("a", "1")], Some("d")).await.unwrap();
+    store.registered_models.create("modèle 1", &[], None).await.unwrap();
     for (source, run_id, tags) in [
         ("s3://b/x", "", vec![Tag::new("q", "1")]),
         ("runs:/r/model", run_id, vec![]),
@@ -220,23 +219,31 @@ async fn registry(store: &dyn Tracking, run_id: &str) {
             tags,
             ..CreateModelVersion::default()
         };
-        store.create_model_version(version).await.unwrap();
+        store.model_versions.create(version).await.unwrap();
     }
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    store.transition_model_version_stage("m1", "2", "Production", false).await.unwrap();
+    store
+        .model_versions
+        .transition_stage(VersionId { name: "m1", version: "2" }, "Production", false)
+        .await
+        .unwrap();
     // Both are updated at once, so the later version comes first.
-    store.transition_model_version_stage("m1", "1", "Production", true).await.unwrap();
+    store
+        .model_versions
+        .transition_stage(VersionId { name: "m1", version: "1" }, "Production", true)
+        .await
+        .unwrap();
     for number in 0..3 {
         tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         let tags = [Tag::new("t", number.to_string())];
-        store.create_registered_model(&format!("Srch{number}"), &tags, None).await.unwrap();
+        store.registered_models.create(&format!("Srch{number}"), &tags, None).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn registered_models_as_upstream() {
     let Store { store, folder: _folder } = Store::new();
-    registry(&*store, "r").await;
+    registry(&store, "r").await;
     for search in recording().registered_model_searches {
         let request = SearchRegisteredModels {
             filter: search.filter.clone(),
@@ -244,7 +251,7 @@ async fn registered_models_as_upstream() {
             order_by: search.order(),
             page_token: search.page_token.clone(),
         };
-        let answer = store.search_registered_models(request).await;
+        let answer = store.registered_models.search(request).await;
         if let Ok(page) = &answer
             && search.found.is_some()
             && search.max_results != Some(0)
@@ -263,7 +270,7 @@ async fn registered_models_as_upstream() {
 async fn model_versions_as_upstream() {
     let Store { store, folder: _folder } = Store::new();
     let run_id = "0123456789abcdef0123456789abcdef".to_owned();
-    registry(&*store, &run_id).await;
+    registry(&store, &run_id).await;
     for search in recording().model_version_searches {
         let request = SearchModelVersions {
             filter: with_ids(&search.filter, std::slice::from_ref(&run_id)),
@@ -271,7 +278,7 @@ async fn model_versions_as_upstream() {
             order_by: search.order(),
             page_token: search.page_token.clone(),
         };
-        let answer = store.search_model_versions(request).await;
+        let answer = store.model_versions.search(request).await;
         if let Ok(page) = &answer
             && search.found.is_some()
         {
@@ -281,9 +288,9 @@ async fn model_versions_as_upstream() {
     }
 }
 
-async fn logged_models(store: &Arc<dyn Tracking>) -> String {
-    let experiment = store.create_experiment("models", None, &[]).await.unwrap();
-    let run_id = crate::store::create_run(&**store, &experiment, 1).await;
+async fn logged_models(store: &Tracking) -> String {
+    let experiment = store.experiments.create("models", None, &[]).await.unwrap();
+    let run_id = crate::store::create_run(store, &experiment, 1).await;
     let model = CreateLoggedModel {
         experiment_id: experiment.clone(),
         name: Some("mod".to_owned()),
@@ -292,21 +299,21 @@ async fn logged_models(store: &Arc<dyn Tracking>) -> String {
         params: vec![Param::new("a", "1")],
         tags: vec![Tag::new("t", "1")],
     };
-    let model = store.create_logged_model(model).await.unwrap();
+    let model = store.logged_models.create(model).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     let other = CreateLoggedModel {
         experiment_id: experiment.clone(),
         name: Some("other".to_owned()),
         ..CreateLoggedModel::default()
     };
-    store.create_logged_model(other).await.unwrap();
+    store.logged_models.create(other).await.unwrap();
     let metric = Metric {
         model_id: Some(model.info.model_id),
         dataset_name: Some("ds".to_owned()),
         dataset_digest: Some("d1".to_owned()),
         ..Metric::new("acc", 0.7, 20, 1)
     };
-    store.log_metric(&run_id, metric).await.unwrap();
+    store.runs.log_metric(&run_id, metric).await.unwrap();
     experiment
 }
 
@@ -319,13 +326,14 @@ async fn logged_models_as_upstream() {
     };
     for search in recording().logged_model_searches {
         let datasets = search.datasets.iter().map(|dataset| {
-            let name = text(dataset, "dataset_name").unwrap_or_default();
-            (name, text(dataset, "dataset_digest"))
+            let dataset_name = text(dataset, "dataset_name").unwrap_or_default();
+            DatasetFilter { dataset_name, dataset_digest: text(dataset, "dataset_digest") }
         });
         let order_by = search.order_by.iter().map(|by| {
             let ascending =
                 by.get("ascending").and_then(serde_json::Value::as_bool).unwrap_or(true);
-            (text(by, "field_name").unwrap(), ascending, None, None)
+            let field_name = text(by, "field_name").unwrap();
+            OrderLoggedModels { field_name, ascending, dataset_name: None, dataset_digest: None }
         });
         let request = SearchLoggedModels {
             experiment_ids: vec![experiment.clone()],
@@ -335,7 +343,7 @@ async fn logged_models_as_upstream() {
             order_by: order_by.collect(),
             page_token: None,
         };
-        let answer = store.search_logged_models(request).await;
+        let answer = store.logged_models.search(request).await;
         let answer =
             answer.map(|page| page.items.into_iter().map(|model| model.info.name).collect());
         if search.order_by.is_empty() || search.found.is_some() {
@@ -357,34 +365,34 @@ async fn a_page_token_of_logged_models_belongs_to_its_request() {
         page_token,
         ..SearchLoggedModels::default()
     };
-    let first = store.search_logged_models(request("", None)).await.unwrap();
+    let first = store.logged_models.search(request("", None)).await.unwrap();
     let token = first.next_page_token.clone();
-    let second = store.search_logged_models(request("", token.clone())).await.unwrap();
+    let second = store.logged_models.search(request("", token.clone())).await.unwrap();
     assert_eq!(second.items.first().unwrap().info.name, "mod");
     assert_eq!(second.next_page_token, None);
-    let error = store.search_logged_models(request("name = 'mod'", token)).await.unwrap_err();
+    let error = store.logged_models.search(request("name = 'mod'", token)).await.unwrap_err();
     assert_eq!(error.code().http_status(), 400);
     let broken = Some("xx".to_owned());
-    let error = store.search_logged_models(request("", broken)).await.unwrap_err();
+    let error = store.logged_models.search(request("", broken)).await.unwrap_err();
     assert_eq!(error.code().http_status(), 400);
 }
 
 /// Names of the recorded runs that a filter finds, by name.
-async fn found(store: &dyn Tracking, experiment: &str, filter: &str) -> Vec<String> {
+async fn found(store: &Tracking, experiment: &str, filter: &str) -> Vec<String> {
     let request = SearchRuns {
         experiment_ids: vec![experiment.to_owned()],
         filter: filter.to_owned(),
         order_by: vec!["run_name".to_owned()],
         ..SearchRuns::default()
     };
-    let page = store.search_runs(request).await.unwrap_or_else(|error| panic!("{filter}: {error}"));
+    let page = store.runs.search(request).await.unwrap_or_else(|error| panic!("{filter}: {error}"));
     page.items.into_iter().map(|run| run.info.run_name.replace("run", "")).collect()
 }
 
 #[tokio::test]
 async fn beyond_upstream() {
     let Store { store, folder: _folder } = Store::new();
-    let (experiment, _ids) = log_runs(&*store, &recording()).await;
+    let (experiment, _ids) = log_runs(&store, &recording()).await;
     for (filter, expected) in [
         ("metrics.acc < 0.15 OR metrics.acc >= 0.5", "0 1 5"),
         ("metrics.acc < 0.05 OR metrics.acc > 0.1 AND metrics.acc < 0.3", "0 2"),
@@ -411,7 +419,7 @@ async fn beyond_upstream() {
         ("NOT end_time > 0", "0 1 2 3 4 5"),
         ("((((metrics.acc = 0.3))))", "3"),
     ] {
-        let found = found(&*store, &experiment, filter).await.join(" ");
+        let found = found(&store, &experiment, filter).await.join(" ");
         assert_eq!(found, expected, "{filter}");
     }
 }
@@ -420,14 +428,14 @@ async fn beyond_upstream() {
 async fn errors_of_our_own_point_at_the_character() {
     let Store { store, folder: _folder } = Store::new();
     let error = |filter: String| {
-        let store = Arc::clone(&store);
+        let store = store.clone();
         async move {
             let request = SearchRuns {
                 experiment_ids: vec!["0".to_owned()],
                 filter,
                 ..SearchRuns::default()
             };
-            store.search_runs(request).await.map(|page| page.items.len()).unwrap_err().to_string()
+            store.runs.search(request).await.map(|page| page.items.len()).unwrap_err().to_string()
         }
     };
     for (filter, expected) in [
@@ -470,27 +478,27 @@ async fn errors_of_our_own_point_at_the_character() {
 #[tokio::test]
 async fn as_many_comparisons_as_allowed_still_run() {
     let Store { store, folder: _folder } = Store::new();
-    let (experiment, _ids) = log_runs(&*store, &recording()).await;
+    let (experiment, _ids) = log_runs(&store, &recording()).await;
     let all = vec!["metrics.acc >= 0"; 300].join(" AND ");
-    assert_eq!(found(&*store, &experiment, &all).await.len(), 6);
+    assert_eq!(found(&store, &experiment, &all).await.len(), 6);
     let any = vec!["params.lr = '0.1'"; 300].join(" OR ");
-    assert_eq!(found(&*store, &experiment, &any).await, ["1"]);
+    assert_eq!(found(&store, &experiment, &any).await, ["1"]);
 }
 
 /// A page must not depend on which table a search starts from.
 #[tokio::test]
 async fn pages_by_metric_are_whole_however_they_are_cut() {
     let Store { store, folder: _folder } = Store::new();
-    let experiment = store.create_experiment("pages", None, &[]).await.unwrap();
+    let experiment = store.experiments.create("pages", None, &[]).await.unwrap();
     for number in 0..40_i64 {
-        let id = crate::store::create_run(&*store, &experiment, number % 7).await;
+        let id = crate::store::create_run(&store, &experiment, number % 7).await;
         let value = match number % 4 {
             0 => Some(f64::NAN),
             1 => None,
             _ => Some((number % 5) as f64),
         };
         if let Some(value) = value {
-            store.log_metric(&id, Metric::new("m", value, 1, 0)).await.unwrap();
+            store.runs.log_metric(&id, Metric::new("m", value, 1, 0)).await.unwrap();
         }
     }
     for (filter, order) in [
@@ -509,12 +517,12 @@ async fn pages_by_metric_are_whole_however_they_are_cut() {
             page_token,
             ..SearchRuns::default()
         };
-        let whole = store.search_runs(page(1000, None)).await.unwrap().items;
+        let whole = store.runs.search(page(1000, None)).await.unwrap().items;
         for size in [1, 3, 7, 39] {
             let mut cut = Vec::new();
             let mut token = None;
             loop {
-                let answer = store.search_runs(page(size, token)).await.unwrap();
+                let answer = store.runs.search(page(size, token)).await.unwrap();
                 assert!(answer.items.len() <= usize::try_from(size).unwrap());
                 cut.extend(answer.items);
                 token = answer.next_page_token;
@@ -533,7 +541,7 @@ async fn pages_by_metric_are_whole_however_they_are_cut() {
 #[tokio::test]
 async fn datasets_are_searched_and_summed_up() {
     let Store { store, folder: _folder } = Store::new();
-    let (experiment, ids) = log_runs(&*store, &recording()).await;
+    let (experiment, ids) = log_runs(&store, &recording()).await;
     let input = trainyard_mlflow::entities::DatasetInput {
         tags: vec![Tag::new("mlflow.data.context", "train")],
         dataset: Dataset {
@@ -547,10 +555,10 @@ async fn datasets_are_searched_and_summed_up() {
     for id in ids.iter().take(2) {
         // Twice, which is once.
         for _time in 0..2 {
-            store.log_inputs(id, vec![input.clone()], vec![]).await.unwrap();
+            store.runs.log_inputs(id, vec![input.clone()], vec![]).await.unwrap();
         }
     }
-    let run = store.get_run(ids.first().unwrap()).await.unwrap();
+    let run = store.runs.get(ids.first().unwrap()).await.unwrap();
     assert_eq!(run.inputs.dataset_inputs, [input]);
     for (filter, expected) in [
         ("datasets.name = 'iris'", "0 1"),
@@ -559,9 +567,9 @@ async fn datasets_are_searched_and_summed_up() {
         ("NOT datasets.name = 'iris'", "2 3 4 5"),
         ("datasets.context = 'eval'", ""),
     ] {
-        assert_eq!(found(&*store, &experiment, filter).await.join(" "), expected, "{filter}");
+        assert_eq!(found(&store, &experiment, filter).await.join(" "), expected, "{filter}");
     }
-    let summaries = store.search_datasets(&[experiment]).await.unwrap();
+    let summaries = store.experiments.search_datasets(&[experiment]).await.unwrap();
     assert_eq!(summaries.len(), 1);
     assert_eq!(summaries.first().unwrap().context.as_deref(), Some("train"));
 }

@@ -48,20 +48,20 @@ impl Served {
     }
 
     /// A server over a store of the caller's.
-    pub(crate) fn over(tracking: Arc<dyn Tracking>, options: ServerOptions) -> Self {
+    pub(crate) fn over(tracking: Tracking, options: ServerOptions) -> Self {
         let directory = tempfile::tempdir().expect("a throwaway folder");
         Self::run(directory, tracking, options, Router::new())
     }
 
     /// The same, listening at an address.
-    pub(crate) fn at(address: &str, tracking: Arc<dyn Tracking>, options: ServerOptions) -> Self {
+    pub(crate) fn at(address: &str, tracking: Tracking, options: ServerOptions) -> Self {
         let directory = tempfile::tempdir().expect("a throwaway folder");
         Self::listening(address, directory, tracking, options, Router::new())
     }
 
     fn run(
         directory: tempfile::TempDir,
-        tracking: Arc<dyn Tracking>,
+        tracking: Tracking,
         options: ServerOptions,
         pages: Router,
     ) -> Self {
@@ -71,7 +71,7 @@ impl Served {
     fn listening(
         address: &str,
         directory: tempfile::TempDir,
-        tracking: Arc<dyn Tracking>,
+        tracking: Tracking,
         options: ServerOptions,
         pages: Router,
     ) -> Self {
@@ -116,12 +116,12 @@ impl Drop for Served {
     }
 }
 
-fn store(directory: &Path, artifacts: Arc<ArtifactStorage>) -> Arc<dyn Tracking> {
+fn store(directory: &Path, artifacts: Arc<ArtifactStorage>) -> Tracking {
     let options = StoreOptions {
         artifact_root: "mlflow-artifacts:/".to_owned(),
         truncate_long_values: true,
         limits: ReadLimits::default(),
     };
-    let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), artifacts, options);
-    Arc::new(store.expect("a new database"))
+    let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), options);
+    Tracking::new(Arc::new(store.expect("a new database")), artifacts)
 }

@@ -45,35 +45,29 @@ async fn check_storage(storage: &ArtifactStorage, direct: &str) {
     const ROOT: &str = "mlflow-artifacts:/1/run/artifacts";
     let size = BYTES as u64;
     let (data, body) = counted(BYTES);
-    storage.upload_artifact(ROOT, "model/big.bin", body).await.unwrap();
+    storage.upload(ROOT, "model/big.bin", body).await.unwrap();
     for name in ["model/MLmodel", "a b%20c/é.txt", "top.txt"] {
-        storage.upload_artifact(ROOT, name, once(name.as_bytes().to_vec())).await.unwrap();
+        storage.upload(ROOT, name, once(name.as_bytes().to_vec())).await.unwrap();
     }
-    let listed = storage.list_artifacts(ROOT, "").await.unwrap();
+    let listed = storage.list(ROOT, "").await.unwrap();
     let names: Vec<(&str, bool)> =
         listed.iter().map(|file| (file.path.as_str(), file.is_dir)).collect();
     assert_eq!(names, [("a b%20c", true), ("model", true), ("top.txt", false)]);
-    let below = storage.list_artifacts(ROOT, "model").await.unwrap();
+    let below = storage.list(ROOT, "model").await.unwrap();
     let sizes: Vec<(&str, Option<i64>)> =
         below.iter().map(|file| (file.path.as_str(), file.file_size)).collect();
     assert_eq!(sizes, [("model/MLmodel", Some(13)), ("model/big.bin", Some(size as i64))]);
 
-    assert_eq!(
-        collect(storage.download_artifact(ROOT, "model/big.bin").await.unwrap()).await,
-        data
-    );
+    assert_eq!(collect(storage.download(ROOT, "model/big.bin").await.unwrap()).await, data);
     let name = "a b%20c/é.txt";
-    assert_eq!(
-        collect(storage.download_artifact(ROOT, name).await.unwrap()).await,
-        name.as_bytes()
-    );
+    assert_eq!(collect(storage.download(ROOT, name).await.unwrap()).await, name.as_bytes());
     for (range, expected) in [
         (ByteRange::Between(10, 19), Some(10..20)),
         (ByteRange::From(size - 5), Some(size - 5..size)),
         (ByteRange::Last(3), Some(size - 3..size)),
         (ByteRange::From(size), None),
     ] {
-        let file = storage.open_artifact(ROOT, "model/big.bin", Some(range)).await.unwrap();
+        let file = storage.open(ROOT, "model/big.bin", Some(range)).await.unwrap();
         assert_eq!((file.size, &file.range), (size, &expected));
         let bytes = expected
             .map_or(0..0, |range: std::ops::Range<u64>| range.start as usize..range.end as usize);
@@ -81,20 +75,20 @@ async fn check_storage(storage: &ArtifactStorage, direct: &str) {
     }
     // The same file by the URI of the bucket.
     let direct = format!("{direct}/1/run/artifacts");
-    let file = storage.open_artifact(&direct, "model/MLmodel", None).await.unwrap();
+    let file = storage.open(&direct, "model/MLmodel", None).await.unwrap();
     assert_eq!(collect(file.body).await, b"model/MLmodel");
 
-    let missing = storage.open_artifact(ROOT, "none", None).await.unwrap_err();
+    let missing = storage.open(ROOT, "none", None).await.unwrap_err();
     assert_eq!(missing.code().http_status(), 404, "{missing}");
-    assert_eq!(storage.list_artifacts(ROOT, "none").await.unwrap(), []);
-    storage.delete_artifact(ROOT, "model").await.unwrap();
-    storage.delete_artifact(ROOT, "model").await.unwrap();
-    let left = storage.list_artifacts(ROOT, "").await.unwrap();
+    assert_eq!(storage.list(ROOT, "none").await.unwrap(), []);
+    storage.delete(ROOT, "model").await.unwrap();
+    storage.delete(ROOT, "model").await.unwrap();
+    let left = storage.list(ROOT, "").await.unwrap();
     assert_eq!(
         left.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
         ["a b%20c", "top.txt"]
     );
-    assert!(storage.delete_artifact("mlflow-artifacts:/", "").await.is_err());
+    assert!(storage.delete("mlflow-artifacts:/", "").await.is_err());
 }
 
 /// An upload that breaks off leaves nothing.
@@ -103,8 +97,8 @@ async fn check_broken_upload(storage: &ArtifactStorage) {
     let (_, whole) = counted(BYTES);
     let cut = futures::stream::once(async { Err(trainyard_mlflow::Error::internal("cut")) });
     let body = whole.chain(cut).boxed();
-    assert!(storage.upload_artifact(ROOT, "big.bin", body).await.is_err());
-    assert_eq!(storage.list_artifacts(ROOT, "").await.unwrap(), []);
+    assert!(storage.upload(ROOT, "big.bin", body).await.is_err());
+    assert_eq!(storage.list(ROOT, "").await.unwrap(), []);
 }
 
 /// The server passes files on; and the bucket is the client's own, with the server listing it.
@@ -243,7 +237,7 @@ fn a_storage_that_is_not_there_is_an_error_in_seconds() {
     let storage = ArtifactStorage::with_stores("s3://models", stores).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let start = std::time::Instant::now();
-    let error = runtime.block_on(storage.list_artifacts("mlflow-artifacts:/1", "")).unwrap_err();
+    let error = runtime.block_on(storage.list("mlflow-artifacts:/1", "")).unwrap_err();
     assert!(error.code().http_status() >= 500 && !error.to_string().contains("secret"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
 }

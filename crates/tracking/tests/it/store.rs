@@ -1,18 +1,16 @@
 //! The embedded store, called as a program calls it.
 
-use std::sync::Arc;
-
 use tempfile::TempDir;
 use trainyard_mlflow::entities::{Metric, Param, RunStatus, Tag, ViewType};
 use trainyard_mlflow::{
-    CreateModelVersion, CreateRun, ErrorCode, LogBatch, MetricHistoryPage, SearchRuns, Tracking,
-    UpdateRun,
+    AliasId, CreateModelVersion, CreateRun, ErrorCode, LogBatch, MetricHistoryPage, SearchRuns,
+    Tracking, UpdateRun, VersionId,
 };
 use trainyard_tracking::{OpenOptions, open};
 
 /// A store in a folder of its own, which goes away with it.
 pub(crate) struct Store {
-    pub(crate) store: Arc<dyn Tracking>,
+    pub(crate) store: Tracking,
     pub(crate) folder: TempDir,
 }
 
@@ -37,22 +35,22 @@ pub(crate) fn options(folder: &TempDir) -> OpenOptions {
     }
 }
 
-pub(crate) async fn create_run(store: &dyn Tracking, experiment: &str, start_time: i64) -> String {
+pub(crate) async fn create_run(store: &Tracking, experiment: &str, start_time: i64) -> String {
     let run = CreateRun {
         experiment_id: experiment.to_owned(),
         user_id: "ada".to_owned(),
         start_time,
         ..CreateRun::default()
     };
-    store.create_run(run).await.unwrap().info.run_id
+    store.runs.create(run).await.unwrap().info.run_id
 }
 
 #[tokio::test]
 async fn a_run_keeps_what_was_logged_across_reopening() {
     let Store { store, folder } = Store::new();
     let experiment =
-        store.create_experiment("e", None, &[Tag::new("team", "vision")]).await.unwrap();
-    let run_id = create_run(&*store, &experiment, 1_700_000_000_000).await;
+        store.experiments.create("e", None, &[Tag::new("team", "vision")]).await.unwrap();
+    let run_id = create_run(&store, &experiment, 1_700_000_000_000).await;
     let batch = LogBatch {
         metrics: (0..10)
             .map(|step| Metric::new("loss", 1.0 / (step as f64 + 1.0), 5, step))
@@ -60,28 +58,28 @@ async fn a_run_keeps_what_was_logged_across_reopening() {
         params: vec![Param::new("lr", "0.1")],
         tags: vec![Tag::new("note", "first")],
     };
-    store.log_batch(&run_id, batch).await.unwrap();
+    store.runs.log_batch(&run_id, batch).await.unwrap();
     let update = UpdateRun {
         run_id: run_id.clone(),
         status: Some(RunStatus::Finished),
         end_time: Some(1_700_000_000_500),
         run_name: Some("renamed".to_owned()),
     };
-    store.update_run(update).await.unwrap();
+    store.runs.update(update).await.unwrap();
     drop(store);
 
     let store = open(&uri(&folder), options(&folder)).unwrap();
-    let run = store.get_run(&run_id).await.unwrap();
+    let run = store.runs.get(&run_id).await.unwrap();
     assert_eq!(run.info.run_name, "renamed");
     assert_eq!(run.info.status, RunStatus::Finished);
     assert_eq!(run.data.metric("loss"), Some(0.1));
     assert_eq!(run.data.params, [Param::new("lr", "0.1")]);
     assert_eq!(Tag::find(&run.data.tags, "mlflow.runName"), Some("renamed"));
     let page = MetricHistoryPage { max_results: Some(4), page_token: None };
-    let history = store.get_metric_history(&run_id, "loss", page).await.unwrap();
+    let history = store.runs.metric_history(&run_id, "loss", page).await.unwrap();
     assert_eq!(history.items.len(), 4);
     let next = MetricHistoryPage { max_results: Some(100), page_token: history.next_page_token };
-    let rest = store.get_metric_history(&run_id, "loss", next).await.unwrap();
+    let rest = store.runs.metric_history(&run_id, "loss", next).await.unwrap();
     assert_eq!(rest.items.first().unwrap().step, 4);
     assert_eq!((rest.items.len(), rest.next_page_token), (6, None));
 }
@@ -89,14 +87,14 @@ async fn a_run_keeps_what_was_logged_across_reopening() {
 #[tokio::test]
 async fn a_failed_batch_leaves_nothing() {
     let Store { store, folder: _folder } = Store::new();
-    let run_id = create_run(&*store, "0", 1).await;
-    store.log_param(&run_id, Param::new("lr", "0.1")).await.unwrap();
+    let run_id = create_run(&store, "0", 1).await;
+    store.runs.log_param(&run_id, Param::new("lr", "0.1")).await.unwrap();
     let batch = LogBatch {
         metrics: vec![Metric::new("m", 1.0, 1, 0)],
         params: vec![Param::new("new", "1"), Param::new("lr", "0.2")],
         tags: vec![Tag::new("t", "1")],
     };
-    let error = store.log_batch(&run_id, batch).await.unwrap_err();
+    let error = store.runs.log_batch(&run_id, batch).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
@@ -104,7 +102,7 @@ async fn a_failed_batch_leaves_nothing() {
              'old_value': '0.1', 'new_value': '0.2'}}]' for run ID='{run_id}'."
         )
     );
-    let run = store.get_run(&run_id).await.unwrap();
+    let run = store.runs.get(&run_id).await.unwrap();
     assert_eq!(run.data.params, [Param::new("lr", "0.1")]);
     assert_eq!(run.data.metrics, []);
     assert_eq!(Tag::find(&run.data.tags, "t"), None);
@@ -113,16 +111,16 @@ async fn a_failed_batch_leaves_nothing() {
 #[tokio::test]
 async fn the_latest_value_is_that_of_the_highest_step_then_time_then_value() {
     let Store { store, folder: _folder } = Store::new();
-    let run_id = create_run(&*store, "0", 1).await;
+    let run_id = create_run(&store, "0", 1).await;
     for (value, timestamp, step) in
         [(1.5, 1, 0), (1.5, 1, 0), (9.0, 5, -1), (2.0, 2, 0), (3.0, 2, 0), (2.5, 2, 0)]
     {
-        store.log_metric(&run_id, Metric::new("m", value, timestamp, step)).await.unwrap();
+        store.runs.log_metric(&run_id, Metric::new("m", value, timestamp, step)).await.unwrap();
     }
-    let run = store.get_run(&run_id).await.unwrap();
+    let run = store.runs.get(&run_id).await.unwrap();
     assert_eq!(run.data.metrics, [Metric::new("m", 3.0, 2, 0)]);
     let history =
-        store.get_metric_history(&run_id, "m", MetricHistoryPage::default()).await.unwrap();
+        store.runs.metric_history(&run_id, "m", MetricHistoryPage::default()).await.unwrap();
     let values: Vec<f64> = history.items.iter().map(|metric| metric.value).collect();
     assert_eq!(values, [1.5, 2.0, 2.5, 3.0, 9.0]);
 }
@@ -130,11 +128,11 @@ async fn the_latest_value_is_that_of_the_highest_step_then_time_then_value() {
 #[tokio::test]
 async fn deleted_runs_and_experiments_come_back() {
     let Store { store, folder: _folder } = Store::new();
-    let experiment = store.create_experiment("e", None, &[]).await.unwrap();
-    let run_id = create_run(&*store, &experiment, 1).await;
-    store.delete_experiment(&experiment).await.unwrap();
+    let experiment = store.experiments.create("e", None, &[]).await.unwrap();
+    let run_id = create_run(&store, &experiment, 1).await;
+    store.experiments.delete(&experiment).await.unwrap();
     let error =
-        store.log_metric(&run_id, Metric::new("m", 1.0, 1, 0)).await.unwrap_err().to_string();
+        store.runs.log_metric(&run_id, Metric::new("m", 1.0, 1, 0)).await.unwrap_err().to_string();
     assert_eq!(
         error,
         format!("The run {run_id} must be in the 'active' state. Current state is deleted.")
@@ -144,20 +142,20 @@ async fn deleted_runs_and_experiments_come_back() {
         view_type,
         ..SearchRuns::default()
     };
-    assert_eq!(store.search_runs(search(ViewType::ActiveOnly)).await.unwrap().items.len(), 0);
-    assert_eq!(store.search_runs(search(ViewType::DeletedOnly)).await.unwrap().items.len(), 1);
-    assert_eq!(store.search_runs(search(ViewType::All)).await.unwrap().items.len(), 1);
-    let error = store.delete_experiment(&experiment).await.unwrap_err();
+    assert_eq!(store.runs.search(search(ViewType::ActiveOnly)).await.unwrap().items.len(), 0);
+    assert_eq!(store.runs.search(search(ViewType::DeletedOnly)).await.unwrap().items.len(), 1);
+    assert_eq!(store.runs.search(search(ViewType::All)).await.unwrap().items.len(), 1);
+    let error = store.experiments.delete(&experiment).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::ResourceDoesNotExist);
-    store.restore_experiment(&experiment).await.unwrap();
-    store.log_metric(&run_id, Metric::new("m", 1.0, 1, 0)).await.unwrap();
+    store.experiments.restore(&experiment).await.unwrap();
+    store.runs.log_metric(&run_id, Metric::new("m", 1.0, 1, 0)).await.unwrap();
 }
 
 #[tokio::test]
 async fn versions_aliases_and_stages() {
     let Store { store, folder: _folder } = Store::new();
-    store.create_registered_model("m", &[Tag::new("a", "1")], Some("d")).await.unwrap();
-    let error = store.create_registered_model("m", &[], None).await.unwrap_err();
+    store.registered_models.create("m", &[Tag::new("a", "1")], Some("d")).await.unwrap();
+    let error = store.registered_models.create("m", &[], None).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::ResourceAlreadyExists);
     let version = || CreateModelVersion {
         name: "m".to_owned(),
@@ -165,20 +163,45 @@ async fn versions_aliases_and_stages() {
         ..CreateModelVersion::default()
     };
     for number in ["1", "2", "3"] {
-        assert_eq!(store.create_model_version(version()).await.unwrap().version, number);
+        assert_eq!(store.model_versions.create(version()).await.unwrap().version, number);
     }
-    store.set_registered_model_alias("m", "Production", "1").await.unwrap();
-    store.set_registered_model_alias("m", "Production", "3").await.unwrap();
-    let found = store.get_model_version_by_alias("m", "Production").await.unwrap();
+    store
+        .registered_models
+        .set_alias(VersionId { name: "m", version: "1" }, "Production")
+        .await
+        .unwrap();
+    store
+        .registered_models
+        .set_alias(VersionId { name: "m", version: "3" }, "Production")
+        .await
+        .unwrap();
+    let found = store
+        .registered_models
+        .get_by_alias(AliasId { name: "m", alias: "Production" })
+        .await
+        .unwrap();
     assert_eq!((found.version.as_str(), found.aliases), ("3", vec!["Production".to_owned()]));
-    store.delete_model_version("m", "3").await.unwrap();
-    let error = store.get_model_version_by_alias("m", "Production").await.unwrap_err();
+    store.model_versions.delete(VersionId { name: "m", version: "3" }).await.unwrap();
+    let error = store
+        .registered_models
+        .get_by_alias(AliasId { name: "m", alias: "Production" })
+        .await
+        .unwrap_err();
     assert_eq!(error.to_string(), "Registered model alias Production not found.");
     // Numbers are not used again.
-    assert_eq!(store.create_model_version(version()).await.unwrap().version, "4");
-    store.transition_model_version_stage("m", "1", "production", false).await.unwrap();
-    store.transition_model_version_stage("m", "2", "Production", true).await.unwrap();
+    assert_eq!(store.model_versions.create(version()).await.unwrap().version, "4");
+    store
+        .model_versions
+        .transition_stage(VersionId { name: "m", version: "1" }, "production", false)
+        .await
+        .unwrap();
+    store
+        .model_versions
+        .transition_stage(VersionId { name: "m", version: "2" }, "Production", true)
+        .await
+        .unwrap();
     let stages: Vec<(String, String)> = store
+        .registered_models
         .get_latest_versions("m", &[])
         .await
         .unwrap()
@@ -187,32 +210,39 @@ async fn versions_aliases_and_stages() {
         .collect();
     let expected = [("1", "Archived"), ("2", "Production"), ("4", "None")];
     assert_eq!(stages, expected.map(|(version, stage)| (version.to_owned(), stage.to_owned())));
-    store.rename_registered_model("m", "n").await.unwrap();
-    assert_eq!(store.get_model_version("n", "4").await.unwrap().name, "n");
-    store.delete_registered_model("n").await.unwrap();
-    let error = store.get_model_version("n", "4").await.unwrap_err();
+    store.registered_models.rename("m", "n").await.unwrap();
+    assert_eq!(
+        store.model_versions.get(VersionId { name: "n", version: "4" }).await.unwrap().name,
+        "n"
+    );
+    store.registered_models.delete("n").await.unwrap();
+    let error = store.model_versions.get(VersionId { name: "n", version: "4" }).await.unwrap_err();
     assert_eq!(error.to_string(), "Model Version (name=n, version=4) not found");
 }
 
 #[tokio::test]
 async fn a_copy_of_a_version_has_the_files_of_the_original() {
     let Store { store, folder: _folder } = Store::new();
-    store.create_registered_model("m", &[], None).await.unwrap();
+    store.registered_models.create("m", &[], None).await.unwrap();
     let original = CreateModelVersion {
         name: "m".to_owned(),
         source: "s3://bucket/model".to_owned(),
         ..CreateModelVersion::default()
     };
-    store.create_model_version(original).await.unwrap();
-    store.set_registered_model_alias("m", "best", "1").await.unwrap();
+    store.model_versions.create(original).await.unwrap();
+    store.registered_models.set_alias(VersionId { name: "m", version: "1" }, "best").await.unwrap();
     for (number, source) in [("2", "models:/m/1"), ("3", "models:/m@best")] {
         let copy = CreateModelVersion {
             name: "m".to_owned(),
             source: source.to_owned(),
             ..CreateModelVersion::default()
         };
-        store.create_model_version(copy).await.unwrap();
-        let uri = store.get_model_version_download_uri("m", number).await.unwrap();
+        store.model_versions.create(copy).await.unwrap();
+        let uri = store
+            .model_versions
+            .download_uri(VersionId { name: "m", version: number })
+            .await
+            .unwrap();
         assert_eq!(uri, "s3://bucket/model");
     }
 }

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use trainyard_mlflow::entities::{Metric, Param};
@@ -22,7 +21,7 @@ const SMALL_DISK: &str = "TRAINYARD_TEST_SMALL_DISK";
 const WRITERS: i64 = 8;
 const KILLS: u64 = 15;
 
-fn store(folder: &Path) -> Arc<dyn Tracking> {
+fn store(folder: &Path) -> Tracking {
     let options = OpenOptions {
         default_artifact_root: Some(folder.join("mlruns").display().to_string()),
         artifacts_destination: None,
@@ -60,10 +59,10 @@ async fn write_until_killed(folder: &Path) {
     let first: i64 = std::fs::read_to_string(folder.join("first")).unwrap().parse().unwrap();
     let mut tasks = Vec::new();
     for writer in 0..WRITERS {
-        let (store, run_id) = (Arc::clone(&store), run_id.clone());
+        let (store, run_id) = (store.clone(), run_id.clone());
         tasks.push(tokio::spawn(async move {
             for number in first.. {
-                store.log_batch(&run_id, batch(writer, number)).await.unwrap();
+                store.runs.log_batch(&run_id, batch(writer, number)).await.unwrap();
                 let mut out = std::io::stdout().lock();
                 writeln!(out, "acknowledged {writer} {number}").unwrap();
                 out.flush().unwrap();
@@ -81,7 +80,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         return write_until_killed(Path::new(&folder)).await;
     }
     let folder = tempfile::tempdir().unwrap();
-    let run_id = crate::store::create_run(&*store(folder.path()), "0", 1).await;
+    let run_id = crate::store::create_run(&store(folder.path()), "0", 1).await;
     std::fs::write(folder.path().join("run"), &run_id).unwrap();
     let mut acknowledged: HashSet<(i64, i64)> = HashSet::new();
     for kill in 0..KILLS {
@@ -89,7 +88,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
         std::fs::write(folder.path().join("first"), first.to_string()).unwrap();
         acknowledged.extend(kill_a_writer(folder.path(), 30 + 17 * (kill % 7)));
         let store = store(folder.path());
-        check(&*store, &run_id, &acknowledged).await;
+        check(&store, &run_id, &acknowledged).await;
     }
     assert!(acknowledged.len() > 50, "only {} writes in all", acknowledged.len());
 }
@@ -128,9 +127,10 @@ fn kill_a_writer(folder: &Path, milliseconds: u64) -> Vec<(i64, i64)> {
 }
 
 /// Everything acknowledged is there once, in order, and nothing is there in part.
-async fn check(store: &dyn Tracking, run_id: &str, acknowledged: &HashSet<(i64, i64)>) {
+async fn check(store: &Tracking, run_id: &str, acknowledged: &HashSet<(i64, i64)>) {
     let params: HashMap<String, String> = store
-        .get_run(run_id)
+        .runs
+        .get(run_id)
         .await
         .unwrap()
         .data
@@ -142,7 +142,7 @@ async fn check(store: &dyn Tracking, run_id: &str, acknowledged: &HashSet<(i64, 
     for writer in 0..WRITERS {
         let key = format!("m{writer}");
         let page = MetricHistoryPage::default();
-        let history = store.get_metric_history(run_id, &key, page).await.unwrap().items;
+        let history = store.runs.metric_history(run_id, &key, page).await.unwrap().items;
         let mut parts: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
         let places: Vec<(i64, i64)> =
             history.iter().map(|metric| (metric.timestamp, metric.step)).collect();
@@ -168,12 +168,12 @@ async fn fill_the_disk(folder: &Path) {
     let filler = folder.join("filler");
     std::fs::write(&filler, vec![1; 512 * 1024]).unwrap();
     let store = store(folder);
-    let run_id = crate::store::create_run(&*store, "0", 1).await;
+    let run_id = crate::store::create_run(&store, "0", 1).await;
     let mut acknowledged = HashSet::new();
     let mut refused = None;
     'full: for number in 0..5_000 {
         for writer in 0..WRITERS {
-            match store.log_batch(&run_id, batch(writer, number)).await {
+            match store.runs.log_batch(&run_id, batch(writer, number)).await {
                 Ok(()) => {
                     acknowledged.insert((writer, number));
                 }
@@ -188,13 +188,13 @@ async fn fill_the_disk(folder: &Path) {
     assert_eq!(error.code(), ErrorCode::TemporarilyUnavailable, "{error}");
     assert!(error.to_string().contains("no space left"), "{error}");
     // What is there can be read although the disk is full.
-    check(&*store, &run_id, &acknowledged).await;
+    check(&store, &run_id, &acknowledged).await;
     std::fs::remove_file(&filler).unwrap();
-    store.log_metric(&run_id, Metric::new("after", 1.0, 1, 1)).await.unwrap();
+    store.runs.log_metric(&run_id, Metric::new("after", 1.0, 1, 1)).await.unwrap();
     drop(store);
     let store = self::store(folder);
-    check(&*store, &run_id, &acknowledged).await;
-    assert_eq!(store.get_run(&run_id).await.unwrap().data.metric("after"), Some(1.0));
+    check(&store, &run_id, &acknowledged).await;
+    assert_eq!(store.runs.get(&run_id).await.unwrap().data.metric("after"), Some(1.0));
     let connection = rusqlite::Connection::open(folder.join("mlflow.db")).unwrap();
     let verdict: String =
         connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();

@@ -1,7 +1,7 @@
 //! One database, two programs: upstream's package and this store take turns.
 
 use trainyard_mlflow::entities::{Metric, Param, Tag};
-use trainyard_mlflow::{LogBatch, SearchModelVersions, SearchRuns};
+use trainyard_mlflow::{AliasId, LogBatch, SearchModelVersions, SearchRuns, VersionId};
 use trainyard_testkit::run_python;
 use trainyard_tracking::open;
 
@@ -55,10 +55,10 @@ async fn a_database_that_upstream_made_opens_in_place() {
     let [experiment_id, run_id] = ids.as_slice() else { panic!("printed {printed:?}") };
 
     let store = open(&uri(&folder), options(&folder)).unwrap();
-    let experiment = store.get_experiment_by_name("upstream").await.unwrap();
+    let experiment = store.experiments.get_by_name("upstream").await.unwrap();
     assert_eq!(&experiment.experiment_id, experiment_id);
     assert_eq!(experiment.tags, [Tag::new("k", "v")]);
-    let run = store.get_run(run_id).await.unwrap();
+    let run = store.runs.get(run_id).await.unwrap();
     assert_eq!(run.info.run_name, "by upstream");
     assert_eq!(run.data.metric("acc"), Some(0.7));
     assert!(run.data.metric("bad").unwrap().is_nan());
@@ -67,18 +67,23 @@ async fn a_database_that_upstream_made_opens_in_place() {
         filter: "metrics.acc >= 0.7 AND params.lr = '0.5' AND tags.t = '1'".to_owned(),
         ..SearchRuns::default()
     };
-    assert_eq!(store.search_runs(search).await.unwrap().items.len(), 1);
-    let version = store.get_model_version_by_alias("up", "Production").await.unwrap();
+    assert_eq!(store.runs.search(search).await.unwrap().items.len(), 1);
+    let version = store
+        .registered_models
+        .get_by_alias(AliasId { name: "up", alias: "Production" })
+        .await
+        .unwrap();
     assert_eq!((version.version.as_str(), version.tags), ("1", vec![Tag::new("c", "d")]));
-    store.log_metric(run_id, Metric::new("acc", 0.9, 7, 7)).await.unwrap();
+    store.runs.log_metric(run_id, Metric::new("acc", 0.9, 7, 7)).await.unwrap();
 }
 
 #[tokio::test]
 async fn upstream_opens_a_database_that_this_store_made() {
     let Store { store, folder } = Store::new();
-    let experiment = store.create_experiment("mine", None, &[]).await.unwrap();
-    let run_id = create_run(&*store, &experiment, 1_700_000_000_000).await;
+    let experiment = store.experiments.create("mine", None, &[]).await.unwrap();
+    let run_id = create_run(&store, &experiment, 1_700_000_000_000).await;
     store
+        .runs
         .log_batch(
             &run_id,
             LogBatch {
@@ -89,14 +94,18 @@ async fn upstream_opens_a_database_that_this_store_made() {
         )
         .await
         .unwrap();
-    store.create_registered_model("ours", &[], None).await.unwrap();
+    store.registered_models.create("ours", &[], None).await.unwrap();
     let version = trainyard_mlflow::CreateModelVersion {
         name: "ours".to_owned(),
         source: "s3://bucket/ours".to_owned(),
         ..trainyard_mlflow::CreateModelVersion::default()
     };
-    store.create_model_version(version).await.unwrap();
-    store.set_registered_model_alias("ours", "Production", "1").await.unwrap();
+    store.model_versions.create(version).await.unwrap();
+    store
+        .registered_models
+        .set_alias(VersionId { name: "ours", version: "1" }, "Production")
+        .await
+        .unwrap();
     // Upstream reads and writes while this store has the database open.
     let printed = run_python(READ, &[&uri(&folder), &run_id], &[]);
     let seen: serde_json::Value = serde_json::from_str(printed.trim()).unwrap();
@@ -108,13 +117,13 @@ async fn upstream_opens_a_database_that_this_store_made() {
             "experiments": ["Default", "mine"],
         })
     );
-    let run = store.get_run(&run_id).await.unwrap();
+    let run = store.runs.get(&run_id).await.unwrap();
     assert_eq!(run.data.metric("acc"), Some(0.75));
     let search = SearchModelVersions {
         filter: "tags.seen = 'yes'".to_owned(),
         ..SearchModelVersions::default()
     };
-    let found = store.search_model_versions(search).await.unwrap();
+    let found = store.model_versions.search(search).await.unwrap();
     assert_eq!(found.items.len(), 1);
-    store.get_registered_model("after").await.unwrap();
+    store.registered_models.get("after").await.unwrap();
 }

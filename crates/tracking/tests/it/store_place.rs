@@ -21,9 +21,10 @@ fn file(store: &Store) -> PathBuf {
     store.folder.path().join("mlflow.db")
 }
 
-async fn refuses(store: &dyn Tracking, run_id: &str) {
+async fn refuses(store: &Tracking, run_id: &str) {
     for step in 0..3 {
-        let error = store.log_metric(run_id, Metric::new("m", 1.0, 1, step)).await.unwrap_err();
+        let error =
+            store.runs.log_metric(run_id, Metric::new("m", 1.0, 1, step)).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::TemporarilyUnavailable, "{error}");
         assert!(error.to_string().contains("removed or replaced"), "{error}");
     }
@@ -34,21 +35,21 @@ async fn refuses(store: &dyn Tracking, run_id: &str) {
 async fn nothing_is_acknowledged_into_a_file_that_is_gone() {
     for name in ["mlflow.db", "mlflow.db-wal"] {
         let Store { store, folder } = Store::new();
-        let run_id = create_run(&*store, "0", 1).await;
+        let run_id = create_run(&store, "0", 1).await;
         store.health().await.unwrap();
         let (here, there) = (folder.path().join(name), folder.path().join("elsewhere"));
         std::fs::rename(&here, &there).unwrap();
-        refuses(&*store, &run_id).await;
+        refuses(&store, &run_id).await;
         // Another file in its place is not it.
         std::fs::copy(&there, &here).unwrap();
-        refuses(&*store, &run_id).await;
+        refuses(&store, &run_id).await;
         std::fs::remove_file(&here).unwrap();
         std::fs::rename(&there, &here).unwrap();
-        store.log_metric(&run_id, Metric::new("m", 2.0, 2, 2)).await.unwrap();
+        store.runs.log_metric(&run_id, Metric::new("m", 2.0, 2, 2)).await.unwrap();
         store.health().await.unwrap();
         drop(store);
         let store = open(&uri(&folder), options(&folder)).unwrap();
-        let run = store.get_run(&run_id).await.unwrap();
+        let run = store.runs.get(&run_id).await.unwrap();
         assert_eq!(run.data.metric("m"), Some(2.0), "what was acknowledged, and nothing else");
     }
 }
@@ -61,27 +62,27 @@ async fn a_database_behind_a_symlink_is_watched_under_both_names() {
     std::fs::create_dir(at("real")).unwrap();
     std::os::unix::fs::symlink("real/data.db", at("mlflow.db")).unwrap();
     let store = open(&uri(&folder), options(&folder)).unwrap();
-    let run_id = create_run(&*store, "0", 1).await;
+    let run_id = create_run(&store, "0", 1).await;
     for name in ["real/data.db-wal", "real/data.db", "mlflow.db"] {
         std::fs::rename(at(name), at("elsewhere")).unwrap();
-        refuses(&*store, &run_id).await;
+        refuses(&store, &run_id).await;
         std::fs::rename(at("elsewhere"), at(name)).unwrap();
-        store.log_metric(&run_id, Metric::new("m", 2.0, 2, 2)).await.unwrap();
+        store.runs.log_metric(&run_id, Metric::new("m", 2.0, 2, 2)).await.unwrap();
     }
     // Another database under the owner's name is not it.
     std::fs::write(at("other.db"), "").unwrap();
     std::fs::remove_file(at("mlflow.db")).unwrap();
     std::os::unix::fs::symlink("other.db", at("mlflow.db")).unwrap();
-    refuses(&*store, &run_id).await;
+    refuses(&store, &run_id).await;
 }
 
 #[tokio::test]
 async fn many_at_once_are_all_refused() {
     let store = Store::new();
-    let run_id = create_run(&*store.store, "0", 1).await;
+    let run_id = create_run(&store.store, "0", 1).await;
     std::fs::remove_file(file(&store)).unwrap();
     let writes =
-        (0..50).map(|step| store.store.log_metric(&run_id, Metric::new("m", 1.0, 1, step)));
+        (0..50).map(|step| store.store.runs.log_metric(&run_id, Metric::new("m", 1.0, 1, step)));
     for written in futures::future::join_all(writes).await {
         written.unwrap_err();
     }
@@ -91,7 +92,7 @@ async fn many_at_once_are_all_refused() {
 fn health_says_what_is_wrong_without_saying_where() {
     let store = Store::new();
     let path = file(&store);
-    let server = Served::over(std::sync::Arc::clone(&store.store), ServerOptions::default());
+    let server = Served::over(store.store.clone(), ServerOptions::default());
     assert_eq!(get(&server.url, "/health").text(), "OK");
     std::fs::remove_file(&path).unwrap();
     let answer = get(&server.url, "/health");
@@ -108,7 +109,7 @@ fn health_says_what_is_wrong_without_saying_where() {
 fn a_broken_database_does_not_speak_of_its_tables() {
     let store = Store::new();
     let path = file(&store);
-    let server = Served::over(std::sync::Arc::clone(&store.store), ServerOptions::default());
+    let server = Served::over(store.store.clone(), ServerOptions::default());
     let run = post(&server.url, "/api/2.0/mlflow/runs/create", &json!({"experiment_id": "0"}));
     let run_id = run.json()["run"]["info"]["run_id"].as_str().unwrap().to_owned();
     let connection = rusqlite::Connection::open(&path).unwrap();

@@ -1,9 +1,7 @@
 //! The same store over a PostgreSQL server, which the tests start for themselves.
 
-use std::sync::Arc;
-
 use trainyard_mlflow::entities::{Metric, Param};
-use trainyard_mlflow::{LogBatch, MetricHistoryPage, SearchRuns, Tracking};
+use trainyard_mlflow::{AliasId, LogBatch, MetricHistoryPage, SearchRuns, Tracking};
 use trainyard_testkit::postgres::PostgresServer;
 use trainyard_testkit::{run_python, tracking_suite};
 use trainyard_tracking::{OpenOptions, open};
@@ -42,22 +40,22 @@ fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let store = open(&ours, artifacts.clone()).unwrap();
-        tracking_suite::all(&*store).await;
+        tracking_suite::all(&store).await;
         writes_at_the_same_time(&store).await;
-        params_compare_as_numbers(&*store).await;
+        params_compare_as_numbers(&store).await;
         // Upstream opens the database that this store made, and writes to it.
-        let run_id = crate::store::create_run(&*store, "0", 1).await;
-        store.log_metric(&run_id, Metric::new("m", 0.5, 1, 0)).await.unwrap();
+        let run_id = crate::store::create_run(&store, "0", 1).await;
+        store.runs.log_metric(&run_id, Metric::new("m", 0.5, 1, 0)).await.unwrap();
         let printed = run_python(UPSTREAM, &[&ours, &run_id], &[]);
         assert_eq!(printed.trim(), "0.5");
-        assert_eq!(store.get_run(&run_id).await.unwrap().data.metric("m"), Some(0.75));
+        assert_eq!(store.runs.get(&run_id).await.unwrap().data.metric("m"), Some(0.75));
 
         // And this store opens one that upstream made.
         let printed = run_python(UPSTREAM_NEW, &[&upstream], &[]);
         let store = open(&upstream, artifacts.clone()).unwrap();
-        let run = store.get_run(printed.trim()).await.unwrap();
+        let run = store.runs.get(printed.trim()).await.unwrap();
         assert_eq!(run.data.metric("acc"), Some(0.25));
-        tracking_suite::all(&*store).await;
+        tracking_suite::all(&store).await;
     });
 }
 
@@ -79,12 +77,12 @@ print(run.info.run_id)
 "#;
 
 /// Eight writers on one run, each value once; versions are numbered without gaps.
-async fn writes_at_the_same_time(store: &Arc<dyn Tracking>) {
-    let run_id = crate::store::create_run(&**store, "0", 1).await;
-    store.create_registered_model("busy", &[], None).await.unwrap();
+async fn writes_at_the_same_time(store: &Tracking) {
+    let run_id = crate::store::create_run(store, "0", 1).await;
+    store.registered_models.create("busy", &[], None).await.unwrap();
     let mut tasks = Vec::new();
     for writer in 0..8_i64 {
-        let (store, run_id) = (Arc::clone(store), run_id.clone());
+        let (store, run_id) = (store.clone(), run_id.clone());
         tasks.push(tokio::spawn(async move {
             for number in 0..5_i64 {
                 let key = |part: i64| format!("k{}", (part + writer) % 4);
@@ -92,13 +90,13 @@ async fn writes_at_the_same_time(store: &Arc<dyn Tracking>) {
                     (0..4).map(|part| Metric::new(key(part), 1.0, writer, number)).collect();
                 let params = vec![Param::new(format!("p{writer}-{number}"), "x")];
                 let batch = LogBatch { metrics, params, tags: vec![] };
-                store.log_batch(&run_id, batch).await.unwrap();
+                store.runs.log_batch(&run_id, batch).await.unwrap();
                 let version = trainyard_mlflow::CreateModelVersion {
                     name: "busy".to_owned(),
                     source: "s3://b/m".to_owned(),
                     ..trainyard_mlflow::CreateModelVersion::default()
                 };
-                store.create_model_version(version).await.unwrap();
+                store.model_versions.create(version).await.unwrap();
             }
         }));
     }
@@ -106,18 +104,22 @@ async fn writes_at_the_same_time(store: &Arc<dyn Tracking>) {
         task.await.unwrap();
     }
     let history =
-        store.get_metric_history(&run_id, "k0", MetricHistoryPage::default()).await.unwrap();
+        store.runs.metric_history(&run_id, "k0", MetricHistoryPage::default()).await.unwrap();
     assert_eq!(history.items.len(), 40);
-    assert_eq!(store.get_run(&run_id).await.unwrap().data.params.len(), 40);
-    let latest = store.get_model_version_by_alias("busy", "latest").await.unwrap();
+    assert_eq!(store.runs.get(&run_id).await.unwrap().data.params.len(), 40);
+    let latest = store
+        .registered_models
+        .get_by_alias(AliasId { name: "busy", alias: "latest" })
+        .await
+        .unwrap();
     assert_eq!(latest.version, "40");
 }
 
-async fn params_compare_as_numbers(store: &dyn Tracking) {
-    let experiment = store.create_experiment("numbers", None, &[]).await.unwrap();
+async fn params_compare_as_numbers(store: &Tracking) {
+    let experiment = store.experiments.create("numbers", None, &[]).await.unwrap();
     for value in ["9", "10", "1e3", " 2.5 ", "ten", "1e999", ""] {
         let run_id = crate::store::create_run(store, &experiment, 1).await;
-        store.log_param(&run_id, Param::new("n", value)).await.unwrap();
+        store.runs.log_param(&run_id, Param::new("n", value)).await.unwrap();
     }
     for (filter, expected) in
         [("params.n > 9.5", 2), ("params.n BETWEEN 2 AND 9", 2), ("NOT params.n > 0", 3)]
@@ -127,7 +129,7 @@ async fn params_compare_as_numbers(store: &dyn Tracking) {
             filter: filter.to_owned(),
             ..SearchRuns::default()
         };
-        assert_eq!(store.search_runs(search).await.unwrap().items.len(), expected, "{filter}");
+        assert_eq!(store.runs.search(search).await.unwrap().items.len(), expected, "{filter}");
     }
 }
 
@@ -136,17 +138,17 @@ fn a_server_that_breaks_off_is_an_error_and_comes_back() {
     with_server(async |server: &PostgresServer| {
         let url = format!("postgresql://postgres@127.0.0.1:{}/postgres", server.port());
         let store = open(&url, options(server)).unwrap();
-        let run_id = crate::store::create_run(&*store, "0", 1).await;
-        store.log_metric(&run_id, Metric::new("m", 1.0, 1, 1)).await.unwrap();
+        let run_id = crate::store::create_run(&store, "0", 1).await;
+        store.runs.log_metric(&run_id, Metric::new("m", 1.0, 1, 1)).await.unwrap();
         server.down();
-        let error = store.get_run(&run_id).await.unwrap_err();
+        let error = store.runs.get(&run_id).await.unwrap_err();
         assert_eq!(error.code().http_status(), 503, "{error}");
         server.up();
         // A connection that died while nobody used it is not the next caller's trouble.
-        store.get_run(&run_id).await.unwrap();
+        store.runs.get(&run_id).await.unwrap();
         server.down();
         server.up();
-        assert_eq!(store.get_run(&run_id).await.unwrap().data.metric("m"), Some(1.0));
+        assert_eq!(store.runs.get(&run_id).await.unwrap().data.metric("m"), Some(1.0));
     });
 }
 
@@ -163,7 +165,7 @@ fn connections_are_encrypted_as_sslmode_says() {
     let encrypted = |uri: &str| {
         runtime.block_on(async {
             let store = open(uri, options(&server)).map_err(|error| error.to_string())?;
-            store.get_experiment("0").await.map_err(|error| error.to_string())?;
+            store.experiments.get("0").await.map_err(|error| error.to_string())?;
             Ok::<String, String>(server.sql(
                 "tls",
                 "SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) \

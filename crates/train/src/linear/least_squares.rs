@@ -1,7 +1,7 @@
 //! Ordinary least squares by Householder QR with column pivoting; the solution of least norm when
 //! columns depend on each other, as `numpy.linalg.lstsq` and scikit-learn give it.
 
-use crate::linear::{LinearModel, moments};
+use super::model::LinearModel;
 use crate::matrix::Matrix;
 use crate::parameters::LinearParams;
 
@@ -13,7 +13,7 @@ pub(crate) fn fit(matrix: &Matrix, targets: &[f64], params: &LinearParams) -> Li
     let features = matrix.columns();
     let rows = matrix.rows();
     let (centres, target_mean) = if params.fit_intercept {
-        let centres = moments(matrix).into_iter().map(|(mean, _)| mean).collect();
+        let centres = matrix.moments().into_iter().map(|(mean, _)| mean).collect();
         (centres, targets.iter().sum::<f64>() / rows as f64)
     } else {
         (vec![0.0; features], 0.0)

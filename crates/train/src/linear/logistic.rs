@@ -9,7 +9,8 @@
 
 use rayon::prelude::*;
 
-use crate::linear::{LinearModel, lbfgs, moments};
+use super::lbfgs;
+use super::model::{LinearModel, sigmoid, softmax};
 use crate::matrix::Matrix;
 use crate::parameters::LogisticParams;
 
@@ -32,7 +33,7 @@ pub(crate) fn fit(
     params: &LogisticParams,
 ) -> LinearModel {
     let features = matrix.columns();
-    let moments = moments(matrix);
+    let moments = matrix.moments();
     let total_weight: f64 = weights.iter().sum();
     let penalty = 1.0 / (params.c * total_weight);
     let centre = |&(mean, _): &(f64, f64)| if params.fit_intercept { mean } else { 0.0 };
@@ -209,28 +210,7 @@ fn residuals(scores: &mut [f64], label: usize) -> f64 {
     loss
 }
 
-pub(crate) fn sigmoid(score: f64) -> f64 {
-    if score >= 0.0 {
-        1.0 / (1.0 + (-score).exp())
-    } else {
-        let exp = score.exp();
-        exp / (1.0 + exp)
-    }
-}
-
 /// ln(1 + exp(score)) without overflow.
 fn softplus(score: f64) -> f64 {
     score.max(0.0) + (-score.abs()).exp().ln_1p()
-}
-
-pub(crate) fn softmax(scores: &mut [f64]) {
-    let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut sum = 0.0;
-    for score in scores.iter_mut() {
-        *score = (*score - highest).exp();
-        sum += *score;
-    }
-    for score in scores.iter_mut() {
-        *score /= sum;
-    }
 }

@@ -1,6 +1,6 @@
 //! Metrics of probabilities: log loss and the area under the ROC curve.
 
-use crate::metrics::Probabilities;
+use super::predictions::Probabilities;
 use crate::{Error, Result};
 
 /// Log loss and ROC AUC. Log loss is left out when a row is of a class the model does not know,

@@ -8,7 +8,7 @@ use crate::matrix::Matrix;
 use crate::random::FastRandom;
 
 use super::criterion::Criterion;
-use super::{LEAF, Node, Tree};
+use super::node::{LEAF, Node, Tree};
 
 /// Values closer than this are one value, as in scikit-learn.
 const FEATURE_THRESHOLD: f32 = 1e-7;

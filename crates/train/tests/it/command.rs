@@ -3,8 +3,8 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use trainyard_mlflow::SearchRuns;
 use trainyard_mlflow::entities::{Run, RunStatus};
+use trainyard_mlflow::{SearchRuns, VersionId};
 use trainyard_train::{CommandRun, Error, Progress, run_command, run_command_until};
 
 use crate::support::{Store, quiet};
@@ -20,10 +20,10 @@ fn command(store: &Store, line: &str) -> CommandRun {
 }
 
 async fn only_run(store: &Store) -> Run {
-    let experiment = store.tracking.get_experiment_by_name("/command").await.unwrap();
+    let experiment = store.tracking.experiments.get_by_name("/command").await.unwrap();
     let search =
         SearchRuns { experiment_ids: vec![experiment.experiment_id], ..SearchRuns::default() };
-    let runs = store.tracking.search_runs(search).await.unwrap().items;
+    let runs = store.tracking.runs.search(search).await.unwrap().items;
     assert_eq!(runs.len(), 1);
     runs.into_iter().next().unwrap()
 }
@@ -52,7 +52,7 @@ async fn a_python_program_continues_the_run_and_its_version_is_found() {
     let config = command(&store, &format!("{} train.py Mine", python.display()));
     let news = Mutex::new(Vec::new());
     let listen = |progress| news.lock().unwrap().push(progress);
-    let outcome = run_command(store.tracking.as_ref(), &config, &listen).await.unwrap();
+    let outcome = run_command(&store.tracking, &config, &listen).await.unwrap();
 
     let run = only_run(&store).await;
     assert_eq!(run.info.run_id, outcome.run_id);
@@ -72,8 +72,9 @@ async fn a_model_that_is_only_logged_is_registered() {
     let store = Store::new();
     std::fs::write(store.folder.path().join("train.py"), TRAIN).unwrap();
     let config = command(&store, &format!("{} train.py", trainyard_testkit::python().display()));
-    let outcome = run_command(store.tracking.as_ref(), &config, &quiet).await.unwrap();
-    let version = store.tracking.get_model_version("Mine", "1").await.unwrap();
+    let outcome = run_command(&store.tracking, &config, &quiet).await.unwrap();
+    let version =
+        store.tracking.model_versions.get(VersionId { name: "Mine", version: "1" }).await.unwrap();
     assert_eq!(version.source, outcome.model_uri);
     assert_eq!(version.run_id.as_deref(), Some(outcome.run_id.as_str()));
 }
@@ -82,17 +83,17 @@ async fn a_model_that_is_only_logged_is_registered() {
 async fn a_failing_program_fails_its_run_and_is_quoted() {
     let store = Store::new();
     let config = command(&store, "echo fine; echo 'no such column' >&2; exit 3");
-    let error = run_command(store.tracking.as_ref(), &config, &quiet).await.unwrap_err();
+    let error = run_command(&store.tracking, &config, &quiet).await.unwrap_err();
     assert!(error.to_string().ends_with("ended with exit code 3"), "{error}");
     assert!(error.hint().unwrap().contains("no such column"));
     assert_eq!(only_run(&store).await.info.status, RunStatus::Failed);
-    assert!(store.tracking.get_registered_model("Mine").await.is_err());
+    assert!(store.tracking.registered_models.get("Mine").await.is_err());
 }
 
 #[tokio::test]
 async fn unknown_programs_and_folders_are_named() {
     let store = Store::new();
-    let tracking = store.tracking.as_ref();
+    let tracking = &store.tracking;
     let config = command(&store, "no-such-program-anywhere");
     let error = run_command(tracking, &config, &quiet).await.unwrap_err();
     assert!(error.to_string().contains("no such program"), "{error}");
@@ -106,7 +107,7 @@ async fn unknown_programs_and_folders_are_named() {
 async fn a_program_that_logs_nothing_is_told_what_to_do() {
     let store = Store::new();
     let config = command(&store, "true");
-    let error = run_command(store.tracking.as_ref(), &config, &quiet).await.unwrap_err();
+    let error = run_command(&store.tracking, &config, &quiet).await.unwrap_err();
     assert!(matches!(error, Error::CommandLoggedNoModel { .. }), "{error}");
     assert!(error.hint().unwrap().contains("log_model"));
 }
@@ -124,8 +125,7 @@ async fn cancelling_ends_the_whole_group() {
         }
     };
     let begin = Instant::now();
-    let error =
-        run_command_until(store.tracking.as_ref(), &config, &quiet, started).await.unwrap_err();
+    let error = run_command_until(&store.tracking, &config, &quiet, started).await.unwrap_err();
     assert!(matches!(error, Error::Cancelled), "{error}");
     assert!(begin.elapsed() < Duration::from_secs(20));
     let pid = std::fs::read_to_string(&file).unwrap();
@@ -141,7 +141,7 @@ async fn output_is_passed_on_in_lines_of_bearable_length() {
         command(&store, "printf 'a\\rb\\n\\nlast'; head -c 40000 /dev/zero | tr '\\0' x >&2");
     let news = Mutex::new(Vec::new());
     let listen = |progress| news.lock().unwrap().push(progress);
-    let _no_model = run_command(store.tracking.as_ref(), &config, &listen).await;
+    let _no_model = run_command(&store.tracking, &config, &listen).await;
     let news = news.into_inner().unwrap();
     let lines = |wanted: bool| -> Vec<String> {
         news.iter()

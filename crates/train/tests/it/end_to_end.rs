@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use serde_json::json;
+use trainyard_mlflow::VersionId;
 use trainyard_mlflow::entities::{KeyValue, LoggedModelStatus, RunStatus};
 use trainyard_train::{DataSource, Progress, train};
 
@@ -21,7 +22,7 @@ fn iris_config() -> trainyard_train::TrainConfig {
 #[tokio::test]
 async fn iris_is_trained_logged_and_registered() {
     let store = Store::new();
-    let tracking = store.tracking.as_ref();
+    let tracking = &store.tracking;
     let news = Mutex::new(Vec::new());
     let listen = |progress| news.lock().unwrap().push(progress);
     let source = DataSource::new("examples/iris/data/train.csv");
@@ -32,7 +33,7 @@ async fn iris_is_trained_logged_and_registered() {
     let news = news.into_inner().unwrap();
     assert!(news.contains(&Progress::Fraction { done: 100, total: 100 }));
 
-    let run = tracking.get_run(&outcome.run_id).await.unwrap();
+    let run = tracking.runs.get(&outcome.run_id).await.unwrap();
     assert_eq!(run.info.status, RunStatus::Finished);
     assert!(run.info.end_time.is_some());
     assert_eq!(run.info.run_name, "first");
@@ -59,18 +60,22 @@ async fn iris_is_trained_logged_and_registered() {
 
     let model_id = outcome.model_id.clone().unwrap();
     assert_eq!(run.outputs.model_outputs[0].model_id, model_id);
-    let model = tracking.get_logged_model(&model_id).await.unwrap();
+    let model = tracking.logged_models.get(&model_id).await.unwrap();
     assert_eq!(model.info.status, LoggedModelStatus::Ready);
     let metric = model.data.metrics.iter().find(|metric| metric.key == "f1_macro").unwrap();
     assert_eq!(metric.dataset_name.as_deref(), Some("train_holdout"));
 
     let version = outcome.registered.unwrap();
     assert_eq!((version.name.as_str(), version.version.as_str()), ("IrisClassifier", "1"));
-    let stored = tracking.get_model_version("IrisClassifier", "1").await.unwrap();
+    let stored = tracking
+        .model_versions
+        .get(VersionId { name: "IrisClassifier", version: "1" })
+        .await
+        .unwrap();
     assert_eq!(stored.run_id.as_deref(), Some(outcome.run_id.as_str()));
     assert_eq!(stored.source, outcome.model_uri);
 
-    let listed = tracking.list_artifacts(&outcome.artifact_uri, "").await.unwrap();
+    let listed = tracking.artifacts.list(&outcome.artifact_uri, "").await.unwrap();
     let names: Vec<&str> = listed.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(
         names,
@@ -87,9 +92,13 @@ async fn iris_is_trained_logged_and_registered() {
         ]
     );
     let reference = store.folder.path().join("reference");
-    trainyard_mlflow::artifacts::download_tree(tracking, &outcome.artifact_uri, &reference)
-        .await
-        .unwrap();
+    trainyard_mlflow::artifacts::download_tree(
+        &*tracking.artifacts,
+        &outcome.artifact_uri,
+        &reference,
+    )
+    .await
+    .unwrap();
     let table = read(&reference.join("train_reference.parquet"));
     assert_eq!((table.num_rows(), table.num_columns()), (96, 6));
     assert_eq!(table.schema().field(5).name(), "prediction");
@@ -100,7 +109,7 @@ async fn iris_is_trained_logged_and_registered() {
 async fn the_same_settings_give_the_same_model() {
     let store = Store::new();
     let source = DataSource::new("train.csv");
-    let tracking = store.tracking.as_ref();
+    let tracking = &store.tracking;
     let first = train(tracking, &iris_config(), &iris(), &source, &quiet).await.unwrap();
     let second = train(tracking, &iris_config(), &iris(), &source, &quiet).await.unwrap();
     assert_eq!(first.metrics, second.metrics);
@@ -113,9 +122,13 @@ async fn the_same_settings_give_the_same_model() {
 async fn python_loads_the_registered_version() {
     let store = Store::new();
     let source = DataSource::new("train.csv");
-    let tracking = store.tracking.as_ref();
+    let tracking = &store.tracking;
     let outcome = train(tracking, &iris_config(), &iris(), &source, &quiet).await.unwrap();
-    tracking.set_registered_model_alias("IrisClassifier", "Production", "1").await.unwrap();
+    tracking
+        .registered_models
+        .set_alias(VersionId { name: "IrisClassifier", version: "1" }, "Production")
+        .await
+        .unwrap();
     let answer = python_json(
         r#"
 import sys, json, mlflow, pandas as pd

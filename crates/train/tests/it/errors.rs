@@ -18,11 +18,11 @@ async fn refused(csv: &str, settings: Value) -> (String, String) {
     settings["experiment"] = json!("/refused");
     settings["registered_model_name"] = json!("Refused");
     let config = config(settings);
-    let tracking = store.tracking.as_ref();
+    let tracking = &store.tracking;
     let error = train(tracking, &config, &table, &source, &quiet).await.unwrap_err();
-    let experiments = tracking.search_experiments(SearchExperiments::default()).await.unwrap();
+    let experiments = tracking.experiments.search(SearchExperiments::default()).await.unwrap();
     assert!(experiments.items.iter().all(|found| found.name != "/refused"), "{error}");
-    assert!(tracking.get_registered_model("Refused").await.is_err(), "{error}");
+    assert!(tracking.registered_models.get("Refused").await.is_err(), "{error}");
     (error.to_string(), error.hint().unwrap_or_default())
 }
 
@@ -130,7 +130,7 @@ async fn tables_that_cannot_be_learnt_from() {
 #[tokio::test]
 async fn a_training_that_breaks_off_fails_its_run_and_registers_nothing() {
     let store = Store::new();
-    let tracking = store.tracking.as_ref();
+    let tracking = &store.tracking;
     let table = read_csv_text("t.csv", SMALL.as_bytes(), &ReadOptions::default()).unwrap();
     // Regression parameters for classes: found when the forest is fitted, in the run.
     let config = config(json!({
@@ -140,17 +140,17 @@ async fn a_training_that_breaks_off_fails_its_run_and_registers_nothing() {
     let source = DataSource::new("t.csv");
     let error = train(tracking, &config, &table, &source, &quiet).await.unwrap_err();
     assert!(error.to_string().contains("gini or entropy"), "{error}");
-    let experiment = tracking.get_experiment_by_name("/breaks").await.unwrap();
+    let experiment = tracking.experiments.get_by_name("/breaks").await.unwrap();
     let search = SearchRuns {
         experiment_ids: vec![experiment.experiment_id],
         view_type: ViewType::ActiveOnly,
         ..SearchRuns::default()
     };
-    let runs = tracking.search_runs(search).await.unwrap().items;
+    let runs = tracking.runs.search(search).await.unwrap().items;
     assert_eq!(runs.len(), 1);
     assert_eq!(runs[0].info.status, RunStatus::Failed);
     assert!(runs[0].outputs.model_outputs.is_empty());
-    assert!(tracking.get_registered_model("Broken").await.is_err());
+    assert!(tracking.registered_models.get("Broken").await.is_err());
 }
 
 #[tokio::test]
@@ -160,16 +160,16 @@ async fn rows_without_a_target_are_left_out_and_counted() {
     let table = read_csv_text("t.csv", csv.as_bytes(), &ReadOptions::default()).unwrap();
     let config = config(json!({"target": "y", "params": {"n_estimators": 5}}));
     let source = DataSource::new("t.csv");
-    let outcome = train(store.tracking.as_ref(), &config, &table, &source, &quiet).await.unwrap();
+    let outcome = train(&store.tracking, &config, &table, &source, &quiet).await.unwrap();
     assert_eq!(outcome.warnings, ["2 rows without a value of \"y\" were left out"]);
 }
 
 #[tokio::test]
 async fn a_deleted_experiment_is_named_with_the_way_out() {
     let store = Store::new();
-    let tracking = store.tracking.as_ref();
-    let id = tracking.create_experiment("/gone", None, &[]).await.unwrap();
-    tracking.delete_experiment(&id).await.unwrap();
+    let tracking = &store.tracking;
+    let id = tracking.experiments.create("/gone", None, &[]).await.unwrap();
+    tracking.experiments.delete(&id).await.unwrap();
     let table = read_csv_text("t.csv", SMALL.as_bytes(), &ReadOptions::default()).unwrap();
     let config = config(json!({"target": "y", "experiment": "/gone"}));
     let source = DataSource::new("t.csv");

@@ -138,7 +138,7 @@ print(json.dumps(answers))
 #[tokio::test]
 async fn pyfunc_predicts_what_we_predict() {
     let store = Store::new();
-    let tracking = store.tracking.as_ref();
+    let tracking = &store.tracking;
     let table = table();
     let source = DataSource::new("houses.csv");
     let mut arguments = vec![store.uri.clone()];
@@ -149,9 +149,9 @@ async fn pyfunc_predicts_what_we_predict() {
         let path = store.folder.path().join(format!("{index}.parquet"));
         trainyard_data::write_parquet(&path, &parts.holdout).unwrap();
         let model_id = outcome.model_id.unwrap();
-        let uri = tracking.get_logged_model(&model_id).await.unwrap().info.artifact_uri;
+        let uri = tracking.logged_models.get(&model_id).await.unwrap().info.artifact_uri;
         let folder = store.folder.path().join(format!("model-{index}"));
-        download_tree(tracking, &uri, &folder).await.unwrap();
+        download_tree(&*tracking.artifacts, &uri, &folder).await.unwrap();
         let model = trainyard_models::load(&folder).unwrap();
         let ours = predict(&model, &parts.holdout, &parts.classes()).unwrap();
         arguments.extend([outcome.model_uri, path.display().to_string()]);

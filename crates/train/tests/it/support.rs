@@ -1,7 +1,6 @@
 //! Stores, tables and Python helpers that the tests share.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use tempfile::TempDir;
@@ -13,7 +12,7 @@ use trainyard_tracking::OpenOptions;
 pub(crate) struct Store {
     pub(crate) folder: TempDir,
     pub(crate) uri: String,
-    pub(crate) tracking: Arc<dyn Tracking>,
+    pub(crate) tracking: Tracking,
 }
 
 impl Store {

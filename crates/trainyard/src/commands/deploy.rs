@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, Subcommand};
 use trainyard_deploy::gateway::Mode;
-use trainyard_deploy::{Health, HistoryEntry, Outcome, Pull, Role, ServiceStatus};
-use trainyard_pipeline::{Deployed, Happened, Project, RuntimeName, service};
+use trainyard_deploy::{Health, HistoryEntry, Outcome, Pull, Role, RuntimeKind, ServiceStatus};
+use trainyard_pipeline::{Deployed, Happened, Project, service};
 
 use super::gateway_actions::{self, MaintenanceArguments, PauseArguments};
 use super::project::{ProjectArguments, program};
@@ -36,14 +37,16 @@ pub(crate) struct Arguments {
 #[command(next_help_heading = "Containers")]
 struct ContainerArguments {
     /// Where instances run
-    #[arg(long, value_enum)]
-    runtime: Option<RuntimeChoice>,
+    #[arg(long, value_parser = PossibleValuesParser::new(RuntimeKind::ALL.map(RuntimeKind::name))
+        .try_map(|name| name.parse::<RuntimeKind>()))]
+    runtime: Option<RuntimeKind>,
     /// Image with this program
     #[arg(long, value_name = "NAME:TAG")]
     image: Option<String>,
     /// When the image is fetched
-    #[arg(long, value_enum)]
-    pull: Option<PullChoice>,
+    #[arg(long, value_parser = PossibleValuesParser::new(Pull::NAMES)
+        .try_map(|name| name.parse::<Pull>()))]
+    pull: Option<Pull>,
     /// own, host, or a network that is there
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
@@ -55,34 +58,17 @@ struct ContainerArguments {
     cpus: Option<f64>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RuntimeChoice {
-    Process,
-    Docker,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum PullChoice {
-    Always,
-    Missing,
-    Never,
-}
-
 impl ContainerArguments {
     /// Puts what was given over what the project file says.
     fn apply(&self, project: &mut Project) -> Result<(), Failure> {
         let config = &mut project.config.deploy;
-        match self.runtime {
-            Some(RuntimeChoice::Docker) => config.runtime = RuntimeName::Docker,
-            Some(RuntimeChoice::Process) => {
-                config.runtime = RuntimeName::Process;
-                config.image = None;
-                config.pull = None;
-                config.network = None;
-                config.memory = None;
-                config.cpus = None;
-            }
-            None => {}
+        config.runtime = self.runtime.unwrap_or(config.runtime);
+        if self.runtime.is_some_and(|runtime| !runtime.runs_images()) {
+            config.image = None;
+            config.pull = None;
+            config.network = None;
+            config.memory = None;
+            config.cpus = None;
         }
         let given = |flag: &Option<String>, key: &mut Option<String>| {
             if flag.is_some() {
@@ -93,12 +79,7 @@ impl ContainerArguments {
         given(&self.network, &mut config.network);
         given(&self.memory, &mut config.memory);
         config.cpus = self.cpus.or(config.cpus);
-        let pull = self.pull.map(|pull| match pull {
-            PullChoice::Always => Pull::Always,
-            PullChoice::Missing => Pull::Missing,
-            PullChoice::Never => Pull::Never,
-        });
-        config.pull = pull.or(config.pull);
+        config.pull = self.pull.or(config.pull);
         config.check().map_err(|reason| {
             Failure::input(reason)
                 .hint("give --runtime docker and --image, or set them in [deploy]")
@@ -171,7 +152,7 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
     arguments.container.apply(&mut project)?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let deploying = trainyard_pipeline::deploy(&project, tracking.as_ref(), program()?, &watch);
+    let deploying = trainyard_pipeline::deploy(&project, &tracking, program()?, &watch);
     let outcome = unless_interrupted(deploying).await?;
     if let Err(error) = &outcome {
         let happened = Happened::of_failure(error);
@@ -191,17 +172,9 @@ async fn unless_interrupted<T>(release: impl Future<Output = T>) -> Result<T, Fa
     }
 }
 
-/// The project alone: what is done to a deployment needs no registry.
-fn project(arguments: &ActionArguments) -> Result<Project, Failure> {
-    let uri = arguments.project.tracking.tracking_uri.as_deref();
-    Ok(Project::open(&arguments.project.folder, uri)?)
-}
-
 async fn status(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
-    let project = project(arguments)?;
-    let status = trainyard_deploy::status(&service(&project))
-        .await
-        .map_err(trainyard_pipeline::Error::from)?;
+    let project = arguments.project.open_project()?;
+    let status = trainyard_deploy::status(&service(&project)).await?;
     if arguments.json {
         printer::json(&status)?;
     } else {
@@ -288,7 +261,7 @@ async fn rollback(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
     let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let releasing = trainyard_pipeline::rollback(&project, tracking.as_ref(), program()?, &watch);
+    let releasing = trainyard_pipeline::rollback(&project, &tracking, program()?, &watch);
     let deployed = unless_interrupted(releasing).await??;
     let happened = Happened::RolledBack {
         version: Some(deployed.version.clone()),
@@ -309,9 +282,8 @@ fn report(deployed: &Deployed, json: bool) -> Result<ExitCode, Failure> {
 }
 
 fn history(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
-    let project = project(arguments)?;
-    let entries =
-        trainyard_deploy::history(&service(&project)).map_err(trainyard_pipeline::Error::from)?;
+    let project = arguments.project.open_project()?;
+    let entries = trainyard_deploy::history(&service(&project))?;
     if arguments.json {
         printer::json(&entries)?;
     } else {
@@ -323,11 +295,8 @@ fn history(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
 }
 
 async fn logs(arguments: &LogsArguments) -> Result<ExitCode, Failure> {
-    let uri = arguments.project.tracking.tracking_uri.as_deref();
-    let project = Project::open(&arguments.project.folder, uri)?;
-    let lines = trainyard_deploy::logs(&service(&project), arguments.lines)
-        .await
-        .map_err(trainyard_pipeline::Error::from)?;
+    let project = arguments.project.open_project()?;
+    let lines = trainyard_deploy::logs(&service(&project), arguments.lines).await?;
     for line in lines {
         printer::line(&line);
     }
@@ -335,9 +304,7 @@ async fn logs(arguments: &LogsArguments) -> Result<ExitCode, Failure> {
 }
 
 async fn stop(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
-    let project = project(arguments)?;
-    trainyard_deploy::stop(&service(&project), &|_event| {})
-        .await
-        .map_err(trainyard_pipeline::Error::from)?;
+    let project = arguments.project.open_project()?;
+    trainyard_deploy::stop(&service(&project), &|_event| {}).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -67,8 +67,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         exposed: arguments.expose,
         take_over: arguments.take_over,
     };
-    trainyard_deploy::gateway::run(options, shutdown_signal())
-        .await
-        .map_err(trainyard_pipeline::Error::from)?;
+    trainyard_deploy::gateway::run(options, shutdown_signal()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use trainyard_deploy::gateway::Mode;
-use trainyard_pipeline::{Project, service};
+use trainyard_pipeline::service;
 
 use super::project::ProjectArguments;
 use crate::failure::Failure;
@@ -51,34 +51,23 @@ pub(super) async fn set_mode(
     arguments: &ProjectArguments,
     mode: &Mode,
 ) -> Result<ExitCode, Failure> {
-    let project = open(arguments)?;
-    trainyard_deploy::set_mode(&service(&project), mode)
-        .await
-        .map_err(trainyard_pipeline::Error::from)?;
+    let project = arguments.open_project()?;
+    trainyard_deploy::set_mode(&service(&project), mode).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn upgrade(arguments: &ProjectArguments) -> Result<ExitCode, Failure> {
-    let project = open(arguments)?;
+    let project = arguments.open_project()?;
     trainyard_deploy::upgrade(&service(&project), &|event| {
         printer::terminal_hint(&event.to_string());
     })
-    .await
-    .map_err(trainyard_pipeline::Error::from)?;
+    .await?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn metrics(arguments: &ProjectArguments) -> Result<ExitCode, Failure> {
-    let project = open(arguments)?;
-    let page = trainyard_deploy::metrics(&service(&project))
-        .await
-        .map_err(trainyard_pipeline::Error::from)?;
+    let project = arguments.open_project()?;
+    let page = trainyard_deploy::metrics(&service(&project)).await?;
     printer::line(page.trim_end());
     Ok(ExitCode::SUCCESS)
-}
-
-/// The project alone: what is done to a gateway needs no registry.
-fn open(arguments: &ProjectArguments) -> Result<Project, Failure> {
-    let uri = arguments.tracking.tracking_uri.as_deref();
-    Ok(Project::open(&arguments.folder, uri)?)
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 use trainyard_drift::{ColumnDrift, Compat, DatasetDrift, Profile, Status};
@@ -74,11 +73,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let settings = arguments.settings(project.as_ref())?;
     let tracking = arguments.open_tracking(project.as_ref())?;
     if arguments.print_config {
-        return print_config(&settings, project.as_ref(), tracking.as_deref()).await;
+        return print_config(&settings, project.as_ref(), tracking.as_ref()).await;
     }
     let progress = Columns::new();
     let (monitored, version) =
-        compare(&arguments, &settings, project.as_ref(), tracking.as_deref(), &progress).await?;
+        compare(&arguments, &settings, project.as_ref(), tracking.as_ref(), &progress).await?;
     progress.finish();
 
     let page = match (&arguments.output, &project) {
@@ -94,7 +93,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     if let Some(path) = metrics {
         monitor::write_metrics(&path, &monitored)?;
     }
-    if let Some(tracking) = tracking.as_deref().filter(|_| !arguments.no_log) {
+    if let Some(tracking) = tracking.as_ref().filter(|_| !arguments.no_log) {
         let experiment = project.as_ref().map_or_else(
             || "/monitoring".to_owned(),
             |project| project.config.monitoring_experiment(),
@@ -180,7 +179,7 @@ async fn compare(
     arguments: &Arguments,
     settings: &Settings,
     project: Option<&Project>,
-    tracking: Option<&dyn Tracking>,
+    tracking: Option<&Tracking>,
     progress: &Columns,
 ) -> Result<(Monitored, Option<String>), Failure> {
     let tell = |done: usize, total: usize| progress.show(done, total);
@@ -230,7 +229,7 @@ async fn open_reference(
     source: &str,
     settings: &Settings,
     project: Option<&Project>,
-    tracking: Option<&dyn Tracking>,
+    tracking: Option<&Tracking>,
 ) -> Result<Data, Failure> {
     let state = state_folder(project);
     Ok(monitor::open_reference(tracking, source, &state, &reading(settings)).await?)
@@ -245,7 +244,7 @@ fn state_folder(project: Option<&Project>) -> PathBuf {
 async fn print_config(
     settings: &Settings,
     project: Option<&Project>,
-    tracking: Option<&dyn Tracking>,
+    tracking: Option<&Tracking>,
 ) -> Result<ExitCode, Failure> {
     let source = settings.reference.as_deref().ok_or_else(|| {
         Failure::input("--print-config needs a reference")
@@ -293,10 +292,7 @@ impl Arguments {
 
     /// The tracking store: needed in a project, for `models:/…`, and to log the result where the
     /// user has one.
-    fn open_tracking(
-        &self,
-        project: Option<&Project>,
-    ) -> Result<Option<Arc<dyn Tracking>>, Failure> {
+    fn open_tracking(&self, project: Option<&Project>) -> Result<Option<Tracking>, Failure> {
         if let Some(project) = project {
             return Ok(Some(project.tracking()?));
         }

@@ -1,7 +1,6 @@
 //! What the verbs that work on a project share: its folder, its tracking store.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use trainyard_mlflow::Tracking;
@@ -30,13 +29,18 @@ pub(crate) struct TrackingArguments {
 
 impl ProjectArguments {
     /// Opens the project and its tracking store.
-    pub(crate) fn open(&self) -> Result<(Project, Arc<dyn Tracking>), Failure> {
+    pub(crate) fn open(&self) -> Result<(Project, Tracking), Failure> {
         open(&self.folder, self.tracking.tracking_uri.as_deref())
+    }
+
+    /// The project alone: what is done to a deployment needs no registry.
+    pub(crate) fn open_project(&self) -> Result<Project, Failure> {
+        Ok(Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?)
     }
 
     /// The same for those who show the store to others.
     pub(crate) fn open_shared(&self) -> Result<(Project, Shared), Failure> {
-        let project = Project::open(&self.folder, self.tracking.tracking_uri.as_deref())?;
+        let project = self.open_project()?;
         let tracking = project.shared_tracking()?;
         Ok((project, tracking))
     }
@@ -46,7 +50,7 @@ impl ProjectArguments {
 pub(crate) fn open(
     folder: &Path,
     tracking_uri: Option<&str>,
-) -> Result<(Project, Arc<dyn Tracking>), Failure> {
+) -> Result<(Project, Tracking), Failure> {
     let project = Project::open(folder, tracking_uri)?;
     let tracking = project.tracking()?;
     Ok((project, tracking))

@@ -278,7 +278,7 @@ fn read_token(path: &Path) -> Result<String, Failure> {
 
 /// Fails at once where the model cannot be found: a server that starts all the same would only
 /// say so in its health.
-async fn find(source: &ModelSource, tracking: Option<&dyn Tracking>) -> Result<(), Failure> {
+async fn find(source: &ModelSource, tracking: Option<&Tracking>) -> Result<(), Failure> {
     let found = match (source, tracking) {
         (ModelSource::Uri(ModelUri::Folder(folder)), _) => return find_folder(folder),
         (ModelSource::Uri(uri), Some(tracking)) => resolve::resolve(tracking, uri).await.map(drop),
@@ -315,7 +315,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     };
     if !arguments.wait {
         for source in sources() {
-            find(source, tracking.as_deref()).await?;
+            find(source, tracking.as_ref()).await?;
         }
     }
     printer::terminal_hint(&format!(

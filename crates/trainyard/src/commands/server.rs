@@ -273,7 +273,7 @@ impl Arguments {
         limits
     }
 
-    fn open(&self, memory: &Arc<Budget>) -> Result<Arc<dyn Tracking>, Failure> {
+    fn open(&self, memory: &Arc<Budget>) -> Result<Tracking, Failure> {
         let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
             limits: ReadLimits { time, memory: Arc::clone(memory) },
@@ -355,7 +355,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(folder) => trainyard_tracking::server::ui::pages(folder)
             .map_err(trainyard_pipeline::Error::from)?,
         None => trainyard_web::router_below(
-            Arc::clone(&tracking),
+            tracking.clone(),
             arguments.static_prefix.as_deref().unwrap_or_default(),
         ),
     };

@@ -1,7 +1,5 @@
 //! A tracking server inside this process, for pages and for training programs that speak HTTP.
 
-use std::sync::Arc;
-
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -25,14 +23,14 @@ pub(crate) struct TrackingPages {
 impl TrackingPages {
     /// Starts it on MLflow's usual port, or a free one where that is taken. Everybody on this machine can
     /// ask it, so `tracking` is one that was [lent](trainyard_tracking::Shared).
-    pub(crate) async fn start(tracking: Arc<dyn Tracking>) -> Result<Self, Failure> {
+    pub(crate) async fn start(tracking: Tracking) -> Result<Self, Failure> {
         let listener = match TcpListener::bind(("127.0.0.1", USUAL_PORT)).await {
             Ok(listener) => listener,
             Err(_taken) => listen("127.0.0.1", 0).await?,
         };
         let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
         let (stop, stopped) = oneshot::channel();
-        let pages = trainyard_web::router(Arc::clone(&tracking));
+        let pages = trainyard_web::router(tracking.clone());
         let server = tokio::spawn(async move {
             let until = async {
                 // A dropped sender stops the server too.

@@ -30,8 +30,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     };
     let url = pages.as_ref().map(|pages| pages.url.as_str());
     let trained =
-        trainyard_pipeline::train(&project, tracking.as_ref(), url, &|event| progress.show(&event))
-            .await;
+        trainyard_pipeline::train(&project, &tracking, url, &|event| progress.show(&event)).await;
     if let Some(pages) = pages {
         pages.stop().await;
     }

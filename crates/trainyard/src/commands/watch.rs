@@ -1,7 +1,5 @@
 //! The part of `trainyard run --watch` that goes on until Ctrl-C.
 
-use std::sync::Arc;
-
 use trainyard_mlflow::Tracking;
 use trainyard_pipeline::{DriftSummary, Project, RunOptions, Turn};
 
@@ -11,7 +9,7 @@ use crate::printer;
 /// Looks for drift and trains anew until `shutdown`.
 pub(super) async fn until_stopped(
     project: &Project,
-    tracking: &Arc<dyn Tracking>,
+    tracking: &Tracking,
     options: &RunOptions,
     progress: &(dyn Fn(trainyard_pipeline::Event) + Send + Sync),
     shutdown: impl Future<Output = ()>,

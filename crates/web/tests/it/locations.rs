@@ -18,21 +18,21 @@ async fn files_outside_of_the_roots_are_nobodys_but_their_users() {
     let uri = format!("sqlite:///{}", path("mlflow.db"));
     let Shared { own, lent } = share(&uri, options, &Lending::default()).unwrap();
     let outside = path("outside");
-    let experiment = own.create_experiment("e", Some(&outside), &[]).await.unwrap();
+    let experiment = own.experiments.create("e", Some(&outside), &[]).await.unwrap();
     let run = CreateRun { experiment_id: experiment.clone(), ..CreateRun::default() };
-    let run = own.create_run(run).await.unwrap().info;
+    let run = own.runs.create(run).await.unwrap().info;
     let model = CreateLoggedModel { experiment_id: experiment, ..CreateLoggedModel::default() };
-    let model = own.create_logged_model(model).await.unwrap().info;
+    let model = own.logged_models.create(model).await.unwrap().info;
     for root in [&run.artifact_uri, &model.artifact_uri] {
-        own.upload_artifact(root, "MLmodel", once("run_id: SECRET")).await.unwrap();
+        own.artifacts.upload(root, "MLmodel", once("run_id: SECRET")).await.unwrap();
     }
-    own.create_registered_model("m", &[], None).await.unwrap();
+    own.registered_models.create("m", &[], None).await.unwrap();
     let version = CreateModelVersion {
         name: "m".to_owned(),
         source: run.artifact_uri.clone(),
         ..CreateModelVersion::default()
     };
-    own.create_model_version(version).await.unwrap();
+    own.model_versions.create(version).await.unwrap();
 
     let pages = trainyard_web::router(lent);
     for (address, status) in [
@@ -49,6 +49,6 @@ async fn files_outside_of_the_roots_are_nobodys_but_their_users() {
         assert!(page.text.contains("outside of its artifact roots"), "{address}: {}", page.text);
     }
     // With the rights of the user who runs the program they are where they were said to be.
-    let listed = own.list_artifacts(&run.artifact_uri, "").await.unwrap();
+    let listed = own.artifacts.list(&run.artifact_uri, "").await.unwrap();
     assert_eq!(listed.len(), 1);
 }

@@ -1,7 +1,6 @@
 //! What the pages say, and that nothing in them is more than text.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 
 use axum::http::StatusCode;
 use trainyard_mlflow::client::{Credentials, RestClient, Settings};
@@ -107,8 +106,8 @@ async fn what_is_not_there_is_a_404_page() {
 #[tokio::test]
 async fn runs_sort_filter_and_page() {
     let site = Site::empty();
-    let tracking = site.tracking.as_ref();
-    let id = tracking.create_experiment("many", None, &[]).await.unwrap();
+    let tracking = &site.tracking;
+    let id = tracking.experiments.create("many", None, &[]).await.unwrap();
     for n in 0..120_i32 {
         let run = CreateRun {
             experiment_id: id.clone(),
@@ -116,7 +115,7 @@ async fn runs_sort_filter_and_page() {
             start_time: i64::from(n),
             ..CreateRun::default()
         };
-        let run_id = tracking.create_run(run).await.unwrap().info.run_id;
+        let run_id = tracking.runs.create(run).await.unwrap().info.run_id;
         let batch = LogBatch {
             metrics: (0..12)
                 .map(|m| Metric::new(format!("m{m:02}"), f64::from(n * m), 1, 1))
@@ -126,7 +125,7 @@ async fn runs_sort_filter_and_page() {
                 .collect(),
             tags: Vec::new(),
         };
-        tracking.log_batch(&run_id, batch).await.unwrap();
+        tracking.runs.log_batch(&run_id, batch).await.unwrap();
     }
     let page = site.get(&format!("/experiments/{id}")).await;
     assert!(page.text.len() < 200_000, "{} bytes", page.text.len());
@@ -195,7 +194,7 @@ async fn a_run_page_shows_everything_that_was_logged() {
 #[tokio::test]
 async fn comparison_marks_what_differs() {
     let site = Site::empty();
-    let tracking = site.tracking.as_ref();
+    let tracking = &site.tracking;
     let mut ids = Vec::new();
     for (name, depth) in [("one", "3"), ("two", "4")] {
         let run = CreateRun {
@@ -203,10 +202,11 @@ async fn comparison_marks_what_differs() {
             run_name: Some(name.to_owned()),
             ..CreateRun::default()
         };
-        let run_id = tracking.create_run(run).await.unwrap().info.run_id;
-        tracking.log_param(&run_id, Tag::new("depth", depth)).await.unwrap();
-        tracking.log_param(&run_id, Tag::new("seed", "7")).await.unwrap();
+        let run_id = tracking.runs.create(run).await.unwrap().info.run_id;
+        tracking.runs.log_param(&run_id, Tag::new("depth", depth)).await.unwrap();
+        tracking.runs.log_param(&run_id, Tag::new("seed", "7")).await.unwrap();
         tracking
+            .runs
             .log_metric(&run_id, Metric::new("acc", depth.parse().unwrap(), 1, 1))
             .await
             .unwrap();
@@ -224,7 +224,7 @@ async fn comparison_marks_what_differs() {
 #[tokio::test]
 async fn links_respect_the_mount_point_and_failures_are_told() {
     let site = Site::empty();
-    let below = trainyard_web::router_below(Arc::clone(&site.tracking), "/team/");
+    let below = trainyard_web::router_below(site.tracking.clone(), "/team/");
     let page = get(below.clone(), "/").await;
     assert!(
         page.links().iter().all(|link| link.starts_with("/team/") || link == "#main"),
@@ -238,7 +238,7 @@ async fn links_respect_the_mount_point_and_failures_are_told() {
     let settings = Settings { retries: 0, ..Settings::default() };
     let url = format!("http://me:s3cret@127.0.0.1:{port}");
     let client = RestClient::with_settings(&url, Credentials::None, &settings).unwrap();
-    let page = get(trainyard_web::router(Arc::new(client)), "/").await;
+    let page = get(trainyard_web::router(client.into()), "/").await;
     assert_eq!(page.status, StatusCode::BAD_GATEWAY);
     assert!(page.text.contains("The tracking server does not answer"), "{}", page.text);
     assert!(!page.text.contains("s3cret"), "{}", page.text);
@@ -248,7 +248,7 @@ async fn links_respect_the_mount_point_and_failures_are_told() {
 async fn a_run_of_any_size_is_shown_in_parts() {
     let site = Site::empty();
     let run = CreateRun { experiment_id: "0".to_owned(), ..CreateRun::default() };
-    let run_id = site.tracking.create_run(run).await.unwrap().info.run_id;
+    let run_id = site.tracking.runs.create(run).await.unwrap().info.run_id;
     for part in 0..21 {
         let batch = LogBatch {
             params: (0..100)
@@ -257,7 +257,7 @@ async fn a_run_of_any_size_is_shown_in_parts() {
             metrics: (0..100).map(|n| Metric::new(format!("m{part}-{n}"), 1.0, 1, 1)).collect(),
             tags: (0..100).map(|n| Tag::new(format!("t{part}-{n}"), "y".repeat(5000))).collect(),
         };
-        site.tracking.log_batch(&run_id, batch).await.unwrap();
+        site.tracking.runs.log_batch(&run_id, batch).await.unwrap();
     }
     let mut shown = BTreeSet::new();
     let mut address = format!("/runs/{run_id}");
@@ -284,7 +284,7 @@ async fn a_run_of_any_size_is_shown_in_parts() {
     let page = site.get(&format!("/compare?run={run_id}&run={run_id}x")).await;
     assert_eq!(page.status, StatusCode::NOT_FOUND);
     let other = CreateRun { experiment_id: "0".to_owned(), ..CreateRun::default() };
-    let other = site.tracking.create_run(other).await.unwrap().info.run_id;
+    let other = site.tracking.runs.create(other).await.unwrap().info.run_id;
     let page = site.get(&format!("/compare?run={run_id}&run={other}")).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains("The first 500 of 2100"), "a long table says that it is cut");

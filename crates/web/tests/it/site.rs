@@ -1,7 +1,5 @@
 //! A store with something in it, and its pages.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -10,7 +8,7 @@ use tower::ServiceExt as _;
 use trainyard_mlflow::artifacts::once;
 use trainyard_mlflow::entities::{Dataset, DatasetInput, Metric, RunStatus, Tag};
 use trainyard_mlflow::{
-    CreateLoggedModel, CreateModelVersion, CreateRun, LogBatch, Tracking, UpdateRun,
+    CreateLoggedModel, CreateModelVersion, CreateRun, LogBatch, Tracking, UpdateRun, VersionId,
 };
 use trainyard_tracking::OpenOptions;
 
@@ -18,7 +16,7 @@ use trainyard_tracking::OpenOptions;
 pub(crate) const NASTY: &str = "<script>alert('x')</script>\"'&<b>";
 
 pub(crate) struct Site {
-    pub(crate) tracking: Arc<dyn Tracking>,
+    pub(crate) tracking: Tracking,
     _folder: TempDir,
 }
 
@@ -44,7 +42,7 @@ impl Site {
     }
 
     pub(crate) fn router(&self) -> Router {
-        trainyard_web::router(Arc::clone(&self.tracking))
+        trainyard_web::router(self.tracking.clone())
     }
 
     pub(crate) async fn get(&self, address: &str) -> Page {
@@ -53,10 +51,10 @@ impl Site {
 
     /// A run with a little of everything, all of it as nasty as it may be.
     pub(crate) async fn nasty_run(&self) -> String {
-        let tracking = self.tracking.as_ref();
+        let tracking = &self.tracking;
         let tag = |key: &str| Tag::new(key, NASTY);
         let tags = [tag("mlflow.note.content")];
-        let experiment = tracking.create_experiment(NASTY, None, &tags);
+        let experiment = tracking.experiments.create(NASTY, None, &tags);
         let experiment_id = experiment.await.unwrap();
         let run = CreateRun {
             experiment_id: experiment_id.clone(),
@@ -65,7 +63,7 @@ impl Site {
             start_time: 1_700_000_000_000,
             tags: vec![tag("own"), tag("mlflow.source.name"), tag("mlflow.note.content")],
         };
-        let info = tracking.create_run(run).await.unwrap().info;
+        let info = tracking.runs.create(run).await.unwrap().info;
         let batch = LogBatch {
             metrics: (0..30)
                 .map(|n| {
@@ -75,8 +73,8 @@ impl Site {
             params: vec![Tag::new("depth", NASTY)],
             tags: vec![],
         };
-        tracking.log_batch(&info.run_id, batch).await.unwrap();
-        tracking.log_metric(&info.run_id, Metric::new("nan", f64::NAN, 1, 1)).await.unwrap();
+        tracking.runs.log_batch(&info.run_id, batch).await.unwrap();
+        tracking.runs.log_metric(&info.run_id, Metric::new("nan", f64::NAN, 1, 1)).await.unwrap();
         let dataset = Dataset {
             name: NASTY.to_owned(),
             digest: "d1".to_owned(),
@@ -86,7 +84,7 @@ impl Site {
             profile: None,
         };
         let input = DatasetInput { tags: vec![tag("mlflow.data.context")], dataset };
-        tracking.log_inputs(&info.run_id, vec![input], Vec::new()).await.unwrap();
+        tracking.runs.log_inputs(&info.run_id, vec![input], Vec::new()).await.unwrap();
         let page = "<script>document.title='ran'</script><h1>Report</h1>";
         for (path, content) in [
             ("drift.html", page),
@@ -98,7 +96,7 @@ impl Site {
             ("notes/a.json", "{\"a\":[1,2]}"),
             ("model.bin", "\u{1}\u{2}"),
         ] {
-            tracking.upload_artifact(&info.artifact_uri, path, once(content)).await.unwrap();
+            tracking.artifacts.upload(&info.artifact_uri, path, once(content)).await.unwrap();
         }
         let done = UpdateRun {
             run_id: info.run_id.clone(),
@@ -106,14 +104,14 @@ impl Site {
             end_time: Some(1_700_000_065_000),
             run_name: None,
         };
-        tracking.update_run(done).await.unwrap();
+        tracking.runs.update(done).await.unwrap();
         info.run_id
     }
 
     /// A registered model with one version, as nasty as it may be; its logged model's id.
     pub(crate) async fn nasty_model(&self, run_id: &str, name: &str) -> String {
-        let tracking = self.tracking.as_ref();
-        let run = tracking.get_run(run_id).await.unwrap();
+        let tracking = &self.tracking;
+        let run = tracking.runs.get(run_id).await.unwrap();
         let model = CreateLoggedModel {
             experiment_id: run.info.experiment_id,
             name: Some("model".to_owned()),
@@ -121,11 +119,15 @@ impl Site {
             params: vec![Tag::new("p", NASTY)],
             ..CreateLoggedModel::default()
         };
-        let info = tracking.create_logged_model(model).await.unwrap().info;
+        let info = tracking.logged_models.create(model).await.unwrap().info;
         let file = "flavors:\n  python_function: {loader_module: mlflow.onnx}\nsignature:\n  \
                     inputs: '[{\"type\": \"double\", \"name\": \"<i>a</i>\", \"required\": false}]'\n";
-        tracking.upload_artifact(&info.artifact_uri, "MLmodel", once(file)).await.unwrap();
-        tracking.create_registered_model(name, &[Tag::new("k", NASTY)], Some(NASTY)).await.unwrap();
+        tracking.artifacts.upload(&info.artifact_uri, "MLmodel", once(file)).await.unwrap();
+        tracking
+            .registered_models
+            .create(name, &[Tag::new("k", NASTY)], Some(NASTY))
+            .await
+            .unwrap();
         let version = CreateModelVersion {
             name: name.to_owned(),
             source: format!("models:/{}", info.model_id),
@@ -135,8 +137,12 @@ impl Site {
             description: Some(NASTY.to_owned()),
             tags: vec![Tag::new("gate.accuracy", NASTY)],
         };
-        tracking.create_model_version(version).await.unwrap();
-        tracking.set_registered_model_alias(name, "Production", "1").await.unwrap();
+        tracking.model_versions.create(version).await.unwrap();
+        tracking
+            .registered_models
+            .set_alias(VersionId { name, version: "1" }, "Production")
+            .await
+            .unwrap();
         info.model_id
     }
 }

@@ -1,8 +1,6 @@
 //! From a release to what the engine is asked to create.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig,
@@ -10,16 +8,12 @@ use bollard::models::{
     RestartPolicyNameEnum,
 };
 
-use crate::runtime::{InstanceSpec, fill};
-use crate::spec::{ContainerSpec, Network};
-
-/// The label: folder of the service.
-pub(super) const SERVICE_LABEL: &str = "trainyard.service";
-/// The label: id of the instance.
-pub(super) const INSTANCE_LABEL: &str = "trainyard.instance";
+use super::labels::{INSTANCE_LABEL, labels, service_name};
+use crate::runtime::instance::{InstanceSpec, fill};
+use crate::workload::{ContainerSpec, Network};
 
 /// Processes and threads of a container: more is a runaway.
-const MAX_PROCESSES: i64 = 4096;
+const PROCESSES_MAX: i64 = 4096;
 
 /// A container's output is kept by the engine in files of this size, this many of them.
 const LOG_FILE_SIZE: &str = "10m";
@@ -31,55 +25,26 @@ const START_INTERVAL_SINCE: usize = 44;
 /// Nanoseconds between two health checks of a container that is starting.
 const START_INTERVAL: i64 = 500_000_000;
 
-/// The name of everything of a service: readable, and its own for each folder.
-pub(super) fn service_name(service_root: &Path) -> String {
-    let name = service_root.file_name().unwrap_or_default().to_string_lossy();
-    // FNV-1a: the name must stay the same from one program to the next.
-    let hash = service_root
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    format!("trainyard-{name}-{:08x}", hash >> 32)
-}
-
-/// The name of an instance's container.
-pub(super) fn container_name(service_root: &Path, id: &str) -> String {
-    format!("{}-{id}", service_name(service_root))
-}
-
-/// The filter for everything that belongs to a service.
-pub(super) fn service_filter(service_root: &Path) -> String {
-    format!("{SERVICE_LABEL}={}", service_root.display())
-}
-
-/// The labels of everything that belongs to a service.
-pub(super) fn labels(service_root: &Path) -> HashMap<String, String> {
-    [(SERVICE_LABEL.to_owned(), service_root.display().to_string())].into_iter().collect()
-}
-
 /// What to create. `address` is where the instance answers on this machine.
 pub(super) fn body(
-    spec: &InstanceSpec,
+    spec: &InstanceSpec<'_>,
     container: &ContainerSpec,
     address: SocketAddr,
     api_minor: usize,
 ) -> ContainerCreateBody {
-    let release = &spec.release;
+    let release = spec.release;
     let published = matches!(container.network, Network::Named(_));
     // What the program itself listens on.
     let inside = if published { SocketAddr::from(([0, 0, 0, 0], container.port)) } else { address };
-    let name = service_name(&spec.service_root);
+    let name = service_name(spec.service_root);
     let fill = |text: &str| fill(text, inside);
     let mut env: Vec<String> =
         release.env.iter().map(|(name, value)| format!("{name}={}", fill(value))).collect();
     if let Some(variable) = &release.port_env {
         env.push(format!("{variable}={}", inside.port()));
     }
-    let mut labels = labels(&spec.service_root);
-    labels.insert(INSTANCE_LABEL.to_owned(), spec.id.clone());
+    let mut labels = labels(spec.service_root);
+    labels.insert(INSTANCE_LABEL.to_owned(), spec.id.to_owned());
     for (key, value) in &release.label {
         labels.insert(format!("trainyard.{key}"), value.clone());
     }
@@ -122,14 +87,14 @@ fn temporary_folder(memory: Option<i64>) -> String {
 }
 
 fn host_config(
-    spec: &InstanceSpec,
+    spec: &InstanceSpec<'_>,
     container: &ContainerSpec,
     address: SocketAddr,
     published: Option<String>,
 ) -> HostConfig {
     let network = match &container.network {
         Network::Host => "host".to_owned(),
-        Network::Own => service_name(&spec.service_root),
+        Network::Own => service_name(spec.service_root),
         Network::Named(name) => name.clone(),
     };
     let ports = published.map(|port| {
@@ -157,7 +122,7 @@ fn host_config(
         // The same as memory: no swap, a model server that swaps is as good as dead.
         memory_swap: bytes,
         nano_cpus: container.nano_cpus.and_then(|cpus| i64::try_from(cpus).ok()),
-        pids_limit: Some(MAX_PROCESSES),
+        pids_limit: Some(PROCESSES_MAX),
         readonly_rootfs: Some(true),
         tmpfs: Some([("/tmp".to_owned(), temporary_folder(bytes))].into()),
         cap_drop: Some(vec!["ALL".to_owned()]),
@@ -179,10 +144,16 @@ fn host_config(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::spec::{BindMount, ReleaseSpec};
+    use std::path::Path;
 
-    fn instance(network: Network) -> (InstanceSpec, ContainerSpec) {
+    use super::super::labels::SERVICE_LABEL;
+    use super::*;
+    use crate::release::ReleaseSpec;
+    use crate::workload::{BindMount, Workload};
+
+    const SERVICE: &str = "/s/iris";
+
+    fn created(network: Network, address: ([u8; 4], u16), api_minor: usize) -> ContainerCreateBody {
         let mut container = ContainerSpec::new("iris:1");
         container.network = network;
         container.memory_bytes = Some(64 << 20);
@@ -192,18 +163,17 @@ mod tests {
             target: "/models".into(),
             read_only: true,
         });
-        let mut release = ReleaseSpec::new("/trainyard");
+        let mut release = ReleaseSpec::new(Workload::Container(container.clone()));
         release.env.push(("TRAINYARD_PORT".to_owned(), "{port}".to_owned()));
         release.label.insert("version".to_owned(), "3".to_owned());
-        release.container = Some(container.clone());
-        let spec = InstanceSpec { id: "r1".to_owned(), service_root: "/s/iris".into(), release };
-        (spec, container)
+        let service_root = Path::new(SERVICE);
+        let spec = InstanceSpec { id: "r1", service_root, release: &release };
+        body(&spec, &container, address.into(), api_minor)
     }
 
     #[test]
     fn a_container_is_locked_down_and_labelled() {
-        let (spec, container) = instance(Network::Named("shop".to_owned()));
-        let body = body(&spec, &container, ([127, 0, 0, 1], 4711).into(), 41);
+        let body = created(Network::Named("shop".to_owned()), ([127, 0, 0, 1], 4711), 41);
         let labels = body.labels.unwrap();
         assert_eq!(labels[SERVICE_LABEL], "/s/iris");
         assert_eq!(labels[INSTANCE_LABEL], "r1");
@@ -224,10 +194,9 @@ mod tests {
 
     #[test]
     fn in_its_own_network_its_address_stays() {
-        let (spec, container) = instance(Network::Own);
-        let body = body(&spec, &container, ([172, 18, 0, 3], 8080).into(), 41);
+        let body = created(Network::Own, ([172, 18, 0, 3], 8080), 41);
         assert!(body.env.unwrap().contains(&"TRAINYARD_PORT=8080".to_owned()));
-        let network = service_name(&spec.service_root);
+        let network = service_name(Path::new(SERVICE));
         assert!(network.starts_with("trainyard-iris-"));
         let endpoint = &body.networking_config.unwrap().endpoints_config.unwrap()[&network];
         let address = endpoint.ipam_config.as_ref().unwrap().ipv4_address.as_deref();
@@ -239,20 +208,12 @@ mod tests {
 
     #[test]
     fn on_the_hosts_network_the_program_takes_the_port_itself() {
-        let (spec, container) = instance(Network::Host);
-        let body = body(&spec, &container, ([127, 0, 0, 1], 4711).into(), 51);
+        let body = created(Network::Host, ([127, 0, 0, 1], 4711), 51);
         assert!(body.env.unwrap().contains(&"TRAINYARD_PORT=4711".to_owned()));
         assert!(body.exposed_ports.is_none());
         assert_eq!(body.healthcheck.unwrap().start_interval, Some(START_INTERVAL));
         let host = body.host_config.unwrap();
         assert!(host.port_bindings.is_none());
         assert_eq!(host.network_mode.as_deref(), Some("host"));
-    }
-
-    #[test]
-    fn names_differ_by_folder_and_stay_the_same() {
-        assert_eq!(service_name(Path::new("/a/iris")), service_name(Path::new("/a/iris")));
-        assert_ne!(service_name(Path::new("/a/iris")), service_name(Path::new("/b/iris")));
-        assert!(container_name(Path::new("/a/iris"), "r7").ends_with("-r7"));
     }
 }

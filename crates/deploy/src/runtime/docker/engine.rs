@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use bollard::errors::Error as Refusal;
 use bollard::{ClientVersion, Docker};
-use bytes::Bytes;
 use http::Request;
 use http::header::HOST;
-use http_body_util::Empty;
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::exchange::exchange;
 
 /// The newest version of the API that this program was written for.
 const NEWEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 51 };
@@ -33,6 +32,9 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// An answer to the first question takes no longer than this.
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of an answer to the first question: it is `OK`.
+const PING_BYTES_MAX: usize = 64 << 10;
 
 /// Time for one request; stopping a container takes up to its grace in addition.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
@@ -99,6 +101,26 @@ impl Engine {
         self.ask(request).await.map_err(|refusal| refused(doing(), &refusal))
     }
 
+    /// [`Engine::call`] where some statuses are no failure (not there, done already): `None` then.
+    pub(super) async fn call_unless<T, F>(
+        &self,
+        fine: &[u16],
+        doing: impl Fn() -> String + Send,
+        request: impl Fn() -> F + Send,
+    ) -> Result<Option<T>>
+    where
+        F: Future<Output = std::result::Result<T, Refusal>> + Send,
+        T: Send,
+    {
+        match self.ask(request).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(refusal) if status(&refusal).is_some_and(|status| fine.contains(&status)) => {
+                Ok(None)
+            }
+            Err(refusal) => Err(refused(doing(), &refusal)),
+        }
+    }
+
     /// [`Engine::call`] with the engine's own refusal.
     pub(super) async fn ask<T, F>(
         &self,
@@ -123,11 +145,16 @@ impl Engine {
 
 /// What the engine said against a request.
 pub(super) fn refused(doing: String, refusal: &Refusal) -> Error {
-    let reason = match refusal {
+    let hint = "the daemon's own log says more".to_owned();
+    Error::Docker { doing, reason: reason(refusal), hint }
+}
+
+/// A refusal in the engine's own words.
+pub(super) fn reason(refusal: &Refusal) -> String {
+    match refusal {
         Refusal::DockerResponseServerError { message, .. } => message.clone(),
         other => other.to_string(),
-    };
-    Error::Docker { doing, reason, hint: "the daemon's own log says more".to_owned() }
+    }
 }
 
 /// The status of a refusal; `None` when the engine did not answer.
@@ -187,17 +214,11 @@ async fn ping_over(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     host: &str,
 ) -> Result<String, String> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| error.to_string())?;
-    let driver = tokio::spawn(connection);
     let request = Request::get("/_ping")
         .header(HOST, host)
-        .body(Empty::<Bytes>::new())
+        .body(Full::default())
         .map_err(|error| error.to_string())?;
-    let answer = sender.send_request(request).await.map_err(|error| error.to_string());
-    driver.abort();
-    let answer = answer?;
+    let answer = exchange(stream, request, PING_BYTES_MAX).await?;
     let version = answer.headers().get("api-version").and_then(|version| version.to_str().ok());
     version.map(str::to_owned).ok_or_else(|| {
         format!("{} without an API version: this is no Docker Engine", answer.status())

@@ -5,9 +5,9 @@ use futures::StreamExt as _;
 use http::HeaderValue;
 
 use super::auth;
-use super::engine::{Engine, refused, status};
+use super::engine::{Engine, reason};
 use crate::error::{Error, Result};
-use crate::spec::{ContainerSpec, Pull};
+use crate::workload::{ContainerSpec, Pull};
 
 /// Makes sure that the image is there; what was done, for a person.
 pub(super) async fn provide(engine: &Engine, container: &ContainerSpec) -> Result<Option<String>> {
@@ -25,11 +25,10 @@ pub(super) async fn provide(engine: &Engine, container: &ContainerSpec) -> Resul
 }
 
 async fn exists(engine: &Engine, image: &str) -> Result<bool> {
-    match engine.ask(|| engine.docker.inspect_image(image)).await {
-        Ok(_) => Ok(true),
-        Err(refusal) if status(&refusal) == Some(404) => Ok(false),
-        Err(refusal) => Err(refused(format!("cannot look for image {image}"), &refusal)),
-    }
+    let request = || engine.docker.inspect_image(image);
+    let doing = || format!("cannot look for image {image}");
+    let found = engine.call_unless(&[404], doing, request).await?;
+    Ok(found.is_some())
 }
 
 async fn pull(engine: &Engine, image: &str) -> Result<String> {
@@ -61,10 +60,7 @@ async fn pull(engine: &Engine, image: &str) -> Result<String> {
     let mut progress = Box::pin(docker.create_image(Some(options), None, None));
     let mut last = String::new();
     while let Some(step) = progress.next().await {
-        let step = step.map_err(|refusal| match refused(String::new(), &refusal) {
-            Error::Docker { reason, .. } => failed(reason),
-            other => other,
-        })?;
+        let step = step.map_err(|refusal| failed(reason(&refusal)))?;
         if let Some(status) = step.status {
             last = status;
         }

@@ -9,11 +9,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
+use bollard::models::{EndpointResource, Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect};
 use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptions};
 
-use super::create::{labels, service_filter, service_name};
-use super::engine::{Engine, refused, status};
+use super::engine::Engine;
+use super::labels::{labels, service_filter, service_name};
 use crate::error::{Error, Result};
 
 /// The label of a network whose range was named.
@@ -80,12 +80,11 @@ pub(super) async fn provide(engine: &Engine, service_root: &Path) -> Result<Rang
 
 /// Removes a network, if it is there and nobody is in it.
 pub(super) async fn remove(engine: &Engine, name: &str) -> Result<()> {
-    match engine.ask(|| engine.docker.remove_network(name)).await {
-        Ok(()) => Ok(()),
-        // Gone, or somebody else's container joined it: then it is in use.
-        Err(refusal) if matches!(status(&refusal), Some(403 | 404)) => Ok(()),
-        Err(refusal) => Err(refused(format!("cannot remove network {name}"), &refusal)),
-    }
+    // Gone, or somebody else's container joined it: then it is in use.
+    let request = || engine.docker.remove_network(name);
+    let doing = || format!("cannot remove network {name}");
+    engine.call_unless(&[403, 404], doing, request).await?;
+    Ok(())
 }
 
 async fn create(
@@ -108,26 +107,36 @@ async fn create(
         ipam,
         ..NetworkCreateRequest::default()
     };
-    match engine.ask(|| engine.docker.create_network(request.clone())).await {
-        Ok(_) => Ok(()),
-        // Asked again after the daemon went away with the answer.
-        Err(refusal) if status(&refusal) == Some(409) => Ok(()),
-        Err(refusal) => Err(refused(format!("cannot create network {name}"), &refusal)),
-    }
+    let doing = || format!("cannot create network {name}");
+    // It is there when this is asked again after the daemon went away with the answer.
+    engine.call_unless(&[409], doing, || engine.docker.create_network(request.clone())).await?;
+    Ok(())
+}
+
+/// Whether a container in a network has this address.
+pub(super) async fn has(engine: &Engine, name: &str, address: Ipv4Addr) -> Result<bool> {
+    let Some(network) = inspect(engine, name).await? else { return Ok(false) };
+    let address = address.to_string();
+    let is_it = |endpoint: &EndpointResource| {
+        // With the length of the range's prefix: `172.18.0.3/16`.
+        let given = endpoint.ipv4_address.as_deref().and_then(|given| given.split('/').next());
+        given == Some(address.as_str())
+    };
+    Ok(network.containers.is_some_and(|containers| containers.values().any(is_it)))
 }
 
 /// The range of a network and whether it was named; `None` when the network is not there.
 async fn range_of(engine: &Engine, name: &str) -> Result<Option<(Range, bool)>> {
-    let request = || engine.docker.inspect_network(name, None::<InspectNetworkOptions>);
-    let network = match engine.ask(request).await {
-        Ok(network) => network,
-        Err(refusal) if status(&refusal) == Some(404) => return Ok(None),
-        Err(refusal) => return Err(refused(format!("cannot inspect network {name}"), &refusal)),
-    };
+    let Some(network) = inspect(engine, name).await? else { return Ok(None) };
     let named = network.labels.is_some_and(|labels| labels.contains_key(RANGE_LABEL));
     let configs = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
     let range = configs.iter().find_map(|config| Range::parse(config.subnet.as_deref()?));
     Ok(range.map(|range| (range, named)))
+}
+
+async fn inspect(engine: &Engine, name: &str) -> Result<Option<NetworkInspect>> {
+    let request = || engine.docker.inspect_network(name, None::<InspectNetworkOptions>);
+    engine.call_unless(&[404], || format!("cannot inspect network {name}"), request).await
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Numbers and text, in the words of protocol 0 and in bytes.
 
-use super::Machine;
+use super::machine::Machine;
 use crate::python::Node;
+use crate::refusal::Result;
 
 impl Machine<'_> {
-    pub(super) fn number(&mut self, code: u8) -> Result<(), String> {
+    pub(super) fn number(&mut self, code: u8) -> Result<()> {
         let node = match code {
             b'I' => match self.line()?.as_str() {
                 "01" => Node::Bool(true),
@@ -33,7 +34,7 @@ impl Machine<'_> {
         self.push(node)
     }
 
-    pub(super) fn text(&mut self, code: u8) -> Result<(), String> {
+    pub(super) fn text(&mut self, code: u8) -> Result<()> {
         let len = match code {
             b'V' => {
                 let text = unescape_unicode(&self.line()?)?;
@@ -74,7 +75,7 @@ fn long(bytes: &[u8]) -> Node {
 }
 
 /// `\uXXXX` and `\UXXXXXXXX` of protocol 0.
-fn unescape_unicode(line: &str) -> Result<String, String> {
+fn unescape_unicode(line: &str) -> Result<String> {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
     while let Some(at) = rest.find("\\u").into_iter().chain(rest.find("\\U")).min() {
@@ -90,7 +91,7 @@ fn unescape_unicode(line: &str) -> Result<String, String> {
 }
 
 /// The escapes of a quoted byte text of protocol 0.
-fn unescape_bytes(text: &str) -> Result<Vec<u8>, String> {
+fn unescape_bytes(text: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -1,12 +1,13 @@
 //! Classes, what their calls would have made, and the states of objects; NumPy's arrays and types.
 
-use super::Machine;
-use crate::python::array::{Array, Elements};
+use super::machine::Machine;
 use crate::python::dtype::{Dtype, Kind};
-use crate::python::{Id, Node, Object, Value, is_known_global};
+use crate::python::globals::is_known_global;
+use crate::python::{Array, Elements, Id, Node, Object, Value};
+use crate::refusal::{Refusal, Result};
 
 impl Machine<'_> {
-    pub(super) fn object(&mut self, code: u8) -> Result<(), String> {
+    pub(super) fn object(&mut self, code: u8) -> Result<()> {
         match code {
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
@@ -52,24 +53,25 @@ impl Machine<'_> {
         }
     }
 
-    fn items(&self, id: Id) -> Result<Vec<Id>, String> {
+    fn items(&self, id: Id) -> Result<Vec<Id>> {
         match self.heap.value(id).node() {
             Node::Tuple(items) | Node::List(items) => Ok(items.clone()),
             _ => Err("arguments that are no tuple".into()),
         }
     }
 
-    fn global(&mut self, module: &str, name: &str) -> Result<(), String> {
+    fn global(&mut self, module: &str, name: &str) -> Result<()> {
         if !is_known_global(module, name) {
-            return Err(format!("{module}.{name} is not something that models are made of here"));
+            let what = format!("{module}.{name} is not something that models are made of here");
+            return Err(Refusal::Foreign(what));
         }
         self.push(Node::Global(format!("{module}.{name}")))
     }
 
     /// What a call would have made.
-    fn call(&mut self, class: Id, arguments: Vec<Id>) -> Result<(), String> {
+    fn call(&mut self, class: Id, arguments: Vec<Id>) -> Result<()> {
         let Node::Global(name) = self.heap.value(class).node() else {
-            return Err(format!("{} is called", self.heap.value(class).describe()));
+            return Err(format!("{} is called", self.heap.value(class).describe()).into());
         };
         let name = name.clone();
         let argument = |at: usize| {
@@ -143,7 +145,7 @@ impl Machine<'_> {
     }
 
     /// What `__setstate__` would have done.
-    fn build(&mut self, object: Id, state: Id) -> Result<(), String> {
+    fn build(&mut self, object: Id, state: Id) -> Result<()> {
         let filled = match self.heap.value(object).node() {
             Node::Array(_) => {
                 let array = self.array_state(state)?;
@@ -153,7 +155,11 @@ impl Machine<'_> {
             Node::Dtype(dtype) => Some(Node::Dtype(self.dtype_state(dtype.clone(), state)?)),
             // Random states say nothing of predictions; all other objects are filled below, in place.
             Node::Dict(_) | Node::Object(_) => None,
-            _ => return Err(format!("{} is given a state", self.heap.value(object).describe())),
+            _ => {
+                return Err(
+                    format!("{} is given a state", self.heap.value(object).describe()).into()
+                );
+            }
         };
         if let Some(Node::Object(object)) = self.heap.nodes.get_mut(object as usize)
             && !object.class.ends_with("RandomState")
@@ -168,7 +174,7 @@ impl Machine<'_> {
     }
 
     /// `(version, shape, dtype, is_fortran, bytes or list)`
-    fn array_state(&self, state: Id) -> Result<Array, String> {
+    fn array_state(&self, state: Id) -> Result<Array> {
         let parts = self.heap.value(state).items().ok_or("an array with an odd state")?;
         let [.., shape, dtype, fortran, data] = parts.as_slice() else {
             return Err("an array with an odd state".into());
@@ -186,7 +192,7 @@ impl Machine<'_> {
     }
 
     /// `(version, byte order, subtype, names, fields, size, alignment, flags)`
-    fn dtype_state(&self, dtype: Dtype, state: Id) -> Result<Dtype, String> {
+    fn dtype_state(&self, dtype: Dtype, state: Id) -> Result<Dtype> {
         let parts = self.heap.value(state).items().ok_or("a dtype with an odd state")?;
         let big_endian = parts.get(1).and_then(|order| order.text()) == Some(">");
         let size =
@@ -222,14 +228,14 @@ impl Machine<'_> {
     }
 }
 
-fn dimensions(shape: Value<'_>) -> Result<Vec<usize>, String> {
+fn dimensions(shape: Value<'_>) -> Result<Vec<usize>> {
     let dims = match shape.items() {
         Some(items) => items.into_iter().map(Value::int).collect(),
         None => shape.int().map(|dim| vec![Some(dim)]).unwrap_or_default(),
     };
     dims.into_iter()
         .map(|dim| {
-            dim.and_then(|dim| usize::try_from(dim).ok()).ok_or_else(|| "an odd shape".to_owned())
+            dim.and_then(|dim| usize::try_from(dim).ok()).ok_or_else(|| "an odd shape".into())
         })
         .collect()
 }

@@ -4,9 +4,18 @@ use std::sync::Arc;
 
 use super::super::data::{Classes, Matrix, Output, Table};
 use super::super::estimator::{Estimator, Fields, arg_max, class_lists};
-use super::{RawTree, build, check_members, feature_count, singles};
+use super::super::reader::{Boxed, Reader};
+use super::raw::{RawTree, build, check_members, feature_count, singles};
 use crate::tree::Forest;
 use crate::{Error, Result};
+
+pub(in super::super) const READERS: &[Reader] = &[Reader::new(
+    "DecisionTreeClassifier DecisionTreeRegressor ExtraTreeClassifier ExtraTreeRegressor \
+         RandomForestClassifier RandomForestRegressor ExtraTreesClassifier \
+         ExtraTreesRegressor",
+    |fields, _| averaged(fields),
+)
+.note("several outputs")];
 
 /// One output has one list of classes, several outputs have several.
 #[derive(Debug)]
@@ -21,7 +30,7 @@ struct Averaged {
     trees: f64,
 }
 
-pub(in super::super) fn averaged(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn averaged(fields: Fields<'_>) -> Result<Boxed> {
     let is_classifier = fields.name().ends_with("Classifier");
     let classes = if is_classifier { class_lists(fields)? } else { Vec::new() };
     let members = match fields.optional("estimators_") {

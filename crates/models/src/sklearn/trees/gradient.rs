@@ -1,12 +1,16 @@
 //! `GradientBoosting*`: trees that add to what a first model says.
 
 use super::super::data::{Matrix, Table};
-use super::super::estimator::{Estimator, Fields};
+use super::super::estimator::Fields;
+use super::super::reader::{Boxed, Nested, Reader};
 use super::link::{Link, Linked, RawScores};
-use super::{RawTree, build, check_members, feature_count, singles};
+use super::raw::{RawTree, build, check_members, feature_count, singles};
 use crate::Result;
 use crate::python::Value;
 use crate::tree::Forest;
+
+pub(in super::super) const READERS: &[Reader] =
+    &[Reader::new("GradientBoostingClassifier GradientBoostingRegressor", boosted)];
 
 /// `GradientBoosting*`
 #[derive(Debug)]
@@ -23,15 +27,11 @@ struct Boosted {
 #[derive(Debug)]
 enum Start {
     Zero,
-    Model(Box<dyn Estimator>),
+    Model(Boxed),
 }
 
-pub(in super::super) fn boosted(fields: Fields<'_>, depth: usize) -> Result<Box<dyn Estimator>> {
-    let classes = if fields.name().ends_with("Classifier") {
-        Some(fields.classes("classes_")?)
-    } else {
-        None
-    };
+fn boosted(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
+    let classes = fields.classes_if_any()?;
     let link = match &classes {
         None => Link::Identity,
         Some(classes) if classes.len() > 2 => Link::Softmax,
@@ -62,7 +62,7 @@ pub(in super::super) fn boosted(fields: Fields<'_>, depth: usize) -> Result<Box<
         Some(init) if init.text() == Some("zero") => Start::Zero,
         Some(init) => {
             check_first_model(fields, init)?;
-            Start::Model(super::super::load(init, depth + 1)?)
+            Start::Model(nested.load(init)?)
         }
     };
     let features = feature_count(fields)?;

@@ -2,11 +2,16 @@
 
 use super::super::data::{Matrix, Table};
 use super::super::estimator::{Estimator, Fields, numbers};
+use super::super::reader::{Boxed, Nested, Reader};
 use super::link::{Link, Linked, RawScores};
-use super::{build, feature_count};
+use super::raw::{build, feature_count};
+use crate::Result;
 use crate::python::{Elements, Value};
 use crate::tree::{CategorySet, Forest, NodeSpec, Split, Test, TreeSpec};
-use crate::{Error, Result};
+
+pub(in super::super) const READERS: &[Reader] =
+    &[Reader::new("HistGradientBoostingClassifier HistGradientBoostingRegressor", hist_boosted)
+        .note("categories, missing values")];
 
 /// `HistGradientBoosting*`
 #[derive(Debug)]
@@ -14,18 +19,11 @@ struct HistBoosted {
     forest: Forest<f64, f64>,
     features: usize,
     baseline: Vec<f64>,
-    preprocessor: Option<Box<dyn Estimator>>,
+    preprocessor: Option<Boxed>,
 }
 
-pub(in super::super) fn hist_boosted(
-    fields: Fields<'_>,
-    depth: usize,
-) -> Result<Box<dyn Estimator>> {
-    let classes = if fields.name().ends_with("Classifier") {
-        Some(fields.classes("classes_")?)
-    } else {
-        None
-    };
+fn hist_boosted(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
+    let classes = fields.classes_if_any()?;
     let link = match &classes {
         Some(classes) if classes.len() > 2 => Link::Softmax,
         Some(_) => Link::Logit,
@@ -54,6 +52,10 @@ pub(in super::super) fn hist_boosted(
             );
         }
     }
+    // Only early stopping ends before the last round.
+    if !fields.flag("do_early_stopping_", true) {
+        fields.check_length("_predictors", iterations.len(), fields.count("max_iter")?)?;
+    }
     for iteration in iterations {
         let trees = iteration.items().unwrap_or_default();
         if trees.len() != expected {
@@ -65,10 +67,8 @@ pub(in super::super) fn hist_boosted(
             specs.push(spec);
         }
     }
-    let preprocessor = fields
-        .optional("_preprocessor")
-        .map(|value| super::super::load(value, depth + 1))
-        .transpose()?;
+    let preprocessor =
+        fields.optional("_preprocessor").map(|value| nested.load(value)).transpose()?;
     let features = feature_count(fields)?;
     // Encoded categories stand before the other columns; there are as many.
     let scores = HistBoosted {
@@ -177,13 +177,7 @@ fn predictor_tree(
 
 impl RawScores for HistBoosted {
     fn raw(&self, x: &Table) -> Result<Matrix> {
-        if x.width() != self.features {
-            return Err(Error::Input(format!(
-                "the model takes {} columns, the input has {}",
-                self.features,
-                x.width()
-            )));
-        }
+        x.check_width(self.features)?;
         let prepared;
         let x = match &self.preprocessor {
             Some(preprocessor) => {
@@ -197,6 +191,10 @@ impl RawScores for HistBoosted {
         raw.each_row_mut().for_each(|row| row.copy_from_slice(&self.baseline));
         self.forest.add_to(&x.values, x.columns, &mut raw.values);
         Ok(raw)
+    }
+
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        self.preprocessor.as_deref().into_iter().collect()
     }
 
     fn size_bytes(&self) -> usize {

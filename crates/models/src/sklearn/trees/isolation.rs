@@ -2,10 +2,14 @@
 
 use super::super::data::{Matrix, Output, Table};
 use super::super::estimator::{Estimator, Fields, numbers};
-use super::{RawTree, build, check_members, feature_count, singles};
+use super::super::reader::{Boxed, Reader};
+use super::raw::{RawTree, build, check_members, feature_count, singles};
 use crate::Result;
 use crate::python::Value;
 use crate::tree::{Forest, NodeSpec};
+
+pub(in super::super) const READERS: &[Reader] =
+    &[Reader::new("IsolationForest", |fields, _| isolation(fields))];
 
 /// `IsolationForest`: 1 for inliers, -1 for outliers.
 #[derive(Debug)]
@@ -28,7 +32,7 @@ fn average_path_length(n: f64) -> f64 {
     }
 }
 
-pub(in super::super) fn isolation(fields: Fields<'_>) -> Result<Box<dyn Estimator>> {
+fn isolation(fields: Fields<'_>) -> Result<Boxed> {
     let members = fields.items("estimators_")?;
     let features = feature_count(fields)?;
     check_members(fields, "n_estimators", members.len())?;

@@ -63,6 +63,11 @@ impl Link {
 pub(super) trait RawScores: Send + Sync + std::fmt::Debug {
     fn raw(&self, x: &Table) -> Result<Matrix>;
 
+    /// The estimators that it hands its input on to.
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        Vec::new()
+    }
+
     fn size_bytes(&self) -> usize;
 }
 
@@ -100,6 +105,10 @@ impl<R: RawScores> Estimator for Linked<R> {
 
     fn has_decision(&self) -> bool {
         self.classes.is_some()
+    }
+
+    fn parts(&self) -> Vec<&dyn Estimator> {
+        self.scores.parts()
     }
 
     fn size_bytes(&self) -> usize {

@@ -190,12 +190,12 @@ async fn resolve(
         "test" | "testMutation" => Ok(json!({ "output": input })),
         "mlflowGetExperiment" => {
             let id = Fields::from_value(input, &EXPERIMENT)?.text("experiment_id");
-            let experiment = api.tracking.get_experiment(&id).await?;
+            let experiment = api.tracking.experiments.get(&id).await?;
             Ok(json!({ "experiment": ExperimentWire::from(&experiment) }))
         }
         "mlflowGetRun" => {
             let run_id = Fields::from_value(input, &RUN)?.run_id();
-            let run = api.tracking.get_run(&run_id).await?;
+            let run = api.tracking.runs.get(&run_id).await?;
             Ok(json!({ "run": whole_run(api, &run, wanted).await? }))
         }
         "mlflowListArtifacts" => {
@@ -207,7 +207,7 @@ async fn resolve(
         "mlflowSearchModelVersions" => {
             let mut fields = Fields::from_value(input, &model_versions::SEARCH)?;
             let page =
-                api.tracking.search_model_versions(model_versions::search_of(&mut fields)).await?;
+                api.tracking.model_versions.search(model_versions::search_of(&mut fields)).await?;
             Ok(json!(PageWire {
                 name: "model_versions",
                 items: all::<_, ModelVersionWire<'_>>(&page.items),
@@ -217,7 +217,7 @@ async fn resolve(
         "mlflowSearchRuns" => search_runs(api, input, wanted, share).await,
         "mlflowSearchDatasets" => {
             let ids = Fields::from_value(input, &DATASETS)?.texts("experiment_ids");
-            let summaries = api.tracking.search_datasets(&ids).await?;
+            let summaries = api.tracking.experiments.search_datasets(&ids).await?;
             Ok(json!({ "dataset_summaries": summaries }))
         }
         "mlflowGetMetricHistoryBulkInterval" => history(api, input).await,
@@ -232,7 +232,7 @@ async fn search_runs(
     share: &mut Share,
 ) -> Result<Value, ApiError> {
     let mut fields = Fields::from_value(input, &runs::SEARCH)?;
-    let page = api.tracking.search_runs(runs::search_of(&mut fields)).await?;
+    let page = api.tracking.runs.search(runs::search_of(&mut fields)).await?;
     let mut items = Vec::with_capacity(page.items.len());
     for run in &page.items {
         let whole = whole_run(api, run, wanted).await?;
@@ -273,7 +273,7 @@ fn weight(value: &Value) -> u64 {
 async fn whole_run(api: &ApiState, run: &Run, wanted: Wanted) -> Result<Value, ApiError> {
     let mut whole = json!(RunWire::from(run));
     if wanted.experiment {
-        let experiment = api.tracking.get_experiment(&run.info.experiment_id).await?;
+        let experiment = api.tracking.experiments.get(&run.info.experiment_id).await?;
         whole["experiment"] = json!(ExperimentWire::from(&experiment));
     }
     if wanted.model_versions {
@@ -281,7 +281,7 @@ async fn whole_run(api: &ApiState, run: &Run, wanted: Wanted) -> Result<Value, A
             filter: format!("run_id='{}'", run.info.run_id),
             ..SearchModelVersions::default()
         };
-        let page = api.tracking.search_model_versions(search).await?;
+        let page = api.tracking.model_versions.search(search).await?;
         whole["model_versions"] = json!(all::<_, ModelVersionWire<'_>>(&page.items));
     }
     Ok(whole)

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::{Aggregate, Branch, Classifier, Ensemble, MAX_LEAF_VALUES, Regressor};
+use super::ensemble::{Aggregate, Branch, Classifier, Ensemble, LEAF_VALUES_MAX, Regressor};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::kernel::Kernel;
 use crate::onnx::ops::scores::{Labels, PostTransform};
 use crate::onnx::tensor::Outcome;
-use crate::tree::{MAX_NODES, NodeSpec, Test, TreeSpec};
+use crate::tree::{NODES_MAX, NodeSpec, Test, TreeSpec};
 
 /// Reads `TreeEnsembleRegressor`, versions 1 and 3.
 pub(crate) fn regressor(attributes: Attributes<'_>, double: bool) -> Outcome<Box<dyn Kernel>> {
@@ -138,8 +138,8 @@ impl Weights {
                 spec.nodes.push(node);
             }
             leaf_values = leaf_values.saturating_add(spec.values.len());
-            if leaf_values > MAX_LEAF_VALUES {
-                return Err(format!("leaf values exceed the limit of {MAX_LEAF_VALUES}"));
+            if leaf_values > LEAF_VALUES_MAX {
+                return Err(format!("leaf values exceed the limit of {LEAF_VALUES_MAX}"));
             }
             trees.push(spec);
         }
@@ -195,8 +195,8 @@ impl<'a> FlatNodes<'a> {
             tree_order: Vec::new(),
         };
         let count = tree_ids.len();
-        if count > MAX_NODES {
-            return Err(format!("{count} nodes are more than the limit of {MAX_NODES}"));
+        if count > NODES_MAX {
+            return Err(format!("{count} nodes are more than the limit of {NODES_MAX}"));
         }
         let lengths = [
             node_ids.len(),

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::{Aggregate, Branch, Ensemble, MAX_LEAF_VALUES, Regressor};
+use super::ensemble::{Aggregate, Branch, Ensemble, LEAF_VALUES_MAX, Regressor};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::kernel::Kernel;
 use crate::onnx::ops::scores::PostTransform;
 use crate::onnx::tensor::Outcome;
-use crate::tree::{CategorySet, MAX_NODES, NodeSpec, Test, TreeSpec};
+use crate::tree::{CategorySet, NODES_MAX, NodeSpec, Test, TreeSpec};
 
 /// Reads `TreeEnsemble` of version 5, where leaves are numbered apart from the inner nodes.
 pub(crate) fn ensemble(attributes: Attributes<'_>, double: bool) -> Outcome<Box<dyn Kernel>> {
@@ -35,8 +35,8 @@ pub(crate) fn ensemble(attributes: Attributes<'_>, double: bool) -> Outcome<Box<
         let tree = nodes.tree(root, outputs)?;
         total += tree.values.len();
         used += tree.nodes.iter().filter(|node| matches!(node, NodeSpec::Split(_))).count();
-        if total > MAX_LEAF_VALUES {
-            return Err(format!("leaf values exceed the limit of {MAX_LEAF_VALUES}"));
+        if total > LEAF_VALUES_MAX {
+            return Err(format!("leaf values exceed the limit of {LEAF_VALUES_MAX}"));
         }
         trees.push(tree);
     }
@@ -148,7 +148,7 @@ impl<'a> NumberedNodes<'a> {
                     from.get(at).copied().ok_or_else(|| format!("node {at} has no {what}"))
                 };
                 let left = tree.nodes.len();
-                if left + 2 > MAX_NODES.min(2 * self.modes.len() + 2) {
+                if left + 2 > NODES_MAX.min(2 * self.modes.len() + 2) {
                     return Err("nodes are shared or in a circle; this is not a tree".into());
                 }
                 tree.nodes.extend([NodeSpec::Leaf(0), NodeSpec::Leaf(0)]);

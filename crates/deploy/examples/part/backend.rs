@@ -1,0 +1,255 @@
+//! A small model server with bad habits on demand.
+//!
+//! It obeys these variables: `NAME` (what it answers), `START_AFTER_MS` (time until it listens),
+//! `HEALTHY_AFTER_MS` (time until `/health` is 200), `SICK` (`/health` is always 503), `UNHEALTHY` (for
+//! `part health` alone), `CRASH` (ends at once), `LOG_FILE` (gets a line per request), `WRONG` (`/predict`
+//! answers 500). From the first request that comes through a gateway count `DIE_AFTER_MS`,
+//! `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS` and `FAIL_AFTER_MS` (as `WRONG`). `EAT` (bytes of memory that it
+//! takes), `FILL` (file that it writes to until there is no more room), `HOST` (address it listens on).
+//! When it is told to end it says how many requests it served and when the last one came.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::{Fallible, option, terminated};
+
+/// The health check inside a container: asks the port that the program was given.
+pub(crate) async fn health() -> Fallible<()> {
+    let port = std::env::var("PORT")?;
+    let mut stream = tokio::net::TcpStream::connect(format!("127.0.0.1:{port}")).await?;
+    stream.write_all(b"GET /health?own HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    println!("{}", answer.lines().next().unwrap_or_default());
+    if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err("not healthy".into()) }
+}
+
+struct Habits {
+    name: String,
+    started: Instant,
+    healthy_after: Duration,
+    sick: bool,
+    unhealthy: bool,
+    wrong: bool,
+    log_file: Option<String>,
+    die_after: Option<Duration>,
+    sick_after: Option<Duration>,
+    fail_after: Option<Duration>,
+    unhealthy_after: Option<Duration>,
+    /// When the first request came through a gateway.
+    traffic_since: OnceLock<Instant>,
+    served: AtomicU64,
+    last_ms: AtomicU64,
+}
+
+fn now_ms() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn milliseconds(variable: &str) -> Fallible<Option<Duration>> {
+    let Ok(value) = std::env::var(variable) else { return Ok(None) };
+    Ok(Some(Duration::from_millis(value.parse()?)))
+}
+
+pub(crate) async fn backend(arguments: &[String]) -> Fallible<()> {
+    if std::env::var_os("CRASH").is_some() {
+        eprintln!("model file not found: model.onnx");
+        return Err("cannot load the model".into());
+    }
+    let port: u16 = option(arguments, "--port")?.parse()?;
+    if let Some(delay) = milliseconds("START_AFTER_MS")? {
+        tokio::time::sleep(delay).await;
+    }
+    let habits = Arc::new(Habits {
+        name: std::env::var("NAME").unwrap_or_default(),
+        started: Instant::now(),
+        healthy_after: milliseconds("HEALTHY_AFTER_MS")?.unwrap_or_default(),
+        sick: std::env::var_os("SICK").is_some(),
+        unhealthy: std::env::var_os("UNHEALTHY").is_some(),
+        wrong: std::env::var_os("WRONG").is_some(),
+        log_file: std::env::var("LOG_FILE").ok(),
+        die_after: milliseconds("DIE_AFTER_MS")?,
+        sick_after: milliseconds("SICK_AFTER_MS")?,
+        fail_after: milliseconds("FAIL_AFTER_MS")?,
+        unhealthy_after: milliseconds("UNHEALTHY_AFTER_MS")?,
+        traffic_since: OnceLock::new(),
+        served: AtomicU64::new(0),
+        last_ms: AtomicU64::new(0),
+    });
+    if let Ok(path) = std::env::var("FILL") {
+        fill(&path).map_err(|error| format!("cannot write {path}: {error}"))?;
+    }
+    let eaten: usize = std::env::var("EAT").map_or(Ok(0), |bytes| bytes.parse())?;
+    // Written to, or the kernel would not give the memory.
+    let eaten = vec![1_u8; eaten];
+    let host = std::env::var("HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
+    let listener = tokio::net::TcpListener::bind(SocketAddr::new(host.parse()?, port)).await?;
+    if !eaten.is_empty() {
+        println!("{} holds {} bytes", habits.name, eaten.len());
+    }
+    println!("{} listens on {port}", habits.name);
+    let all = Arc::clone(&habits);
+    let accept = async {
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let habits = Arc::clone(&all);
+            tokio::spawn(async move {
+                let service = service_fn(move |request| answer(Arc::clone(&habits), request));
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades();
+                if let Err(error) = connection.await {
+                    println!("connection: {error}");
+                }
+            });
+        }
+    };
+    tokio::select! {
+        () = accept => {}
+        // Rude on purpose: whoever stops it must have drained it before.
+        () = terminated() => println!(
+            "{} terminated, served {} last {}",
+            habits.name,
+            habits.served.load(Ordering::SeqCst),
+            habits.last_ms.load(Ordering::SeqCst)
+        ),
+    }
+    Ok(())
+}
+
+/// Writes until that fails.
+fn fill(path: &str) -> std::io::Result<()> {
+    let mut file = std::fs::File::create(path)?;
+    let block = vec![7; 64 << 10];
+    loop {
+        file.write_all(&block)?;
+    }
+}
+
+fn die() {
+    let me = rustix::process::getpid();
+    let _never_returns = rustix::process::kill_process(me, rustix::process::Signal::KILL);
+    // The first process of a container is deaf to signals of its own.
+    std::process::abort()
+}
+
+fn passed(limit: Option<Duration>, habits: &Habits) -> bool {
+    let traffic = habits.traffic_since.get();
+    limit.is_some_and(|limit| traffic.is_some_and(|since| since.elapsed() > limit))
+}
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+fn text(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(text)).boxed_unsync());
+    *response.status_mut() = status;
+    response
+}
+
+async fn answer(
+    habits: Arc<Habits>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let path = request.uri().path().to_owned();
+    if let Some(file) = &habits.log_file
+        && let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(file)
+    {
+        let _best_effort = writeln!(file, "{} {path}", habits.name);
+    }
+    if path != "/health" {
+        habits.served.fetch_add(1, Ordering::SeqCst);
+        habits.last_ms.store(now_ms(), Ordering::SeqCst);
+    }
+    if request.headers().contains_key("x-forwarded-for") {
+        habits.traffic_since.get_or_init(Instant::now);
+    }
+    if passed(habits.die_after, &habits) {
+        die();
+    }
+    Ok(match path.as_str() {
+        "/health"
+            if habits.sick
+                || habits.started.elapsed() < habits.healthy_after
+                || passed(habits.sick_after, &habits) =>
+        {
+            text(StatusCode::SERVICE_UNAVAILABLE, "model is loading".to_owned())
+        }
+        "/health"
+            if request.uri().query() == Some("own")
+                && (habits.unhealthy || passed(habits.unhealthy_after, &habits)) =>
+        {
+            text(StatusCode::SERVICE_UNAVAILABLE, "the model forgot its columns".to_owned())
+        }
+        "/health" => text(StatusCode::OK, "ok".to_owned()),
+        "/predict" if habits.wrong || passed(habits.fail_after, &habits) => {
+            text(StatusCode::INTERNAL_SERVER_ERROR, "ValueError: no such column".to_owned())
+        }
+        "/slow" => {
+            let wait = request.uri().query().and_then(|query| query.parse().ok()).unwrap_or(2000);
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            text(StatusCode::OK, habits.name.clone())
+        }
+        "/teapot" => text(StatusCode::IM_A_TEAPOT, habits.name.clone()),
+        "/headers" => text(StatusCode::OK, format!("{:#?}", request.headers())),
+        // Never answers where it is told to.
+        "/stuck" => {
+            if request.uri().query() == Some(habits.name.as_str()) {
+                std::future::pending::<()>().await;
+            }
+            text(StatusCode::OK, habits.name.clone())
+        }
+        // What comes goes back at once.
+        "/mirror" => {
+            let frames = futures::stream::unfold(request.into_body(), |mut body| async {
+                let frame = body.frame().await?.ok()?;
+                Some((Ok(frame), body))
+            });
+            Response::new(StreamBody::new(frames.boxed()).boxed_unsync())
+        }
+        // Answers before it has read the body, which it reads all the same.
+        "/early" => {
+            tokio::spawn(request.into_body().collect());
+            text(StatusCode::OK, "early".to_owned())
+        }
+        "/count" => {
+            let mut bytes = 0;
+            while let Some(Ok(frame)) = request.body_mut().frame().await {
+                bytes += frame.data_ref().map_or(0, Bytes::len);
+            }
+            text(StatusCode::OK, format!("{} {bytes}", habits.name))
+        }
+        "/echo" => {
+            let mut response = text(StatusCode::SWITCHING_PROTOCOLS, String::new());
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            response.headers_mut().insert(UPGRADE, HeaderValue::from_static("echo"));
+            tokio::spawn(async move {
+                let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+                let mut stream = TokioIo::new(upgraded);
+                let mut buffer = [0; 1024];
+                while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+                    if stream.write_all(buffer.get(..count).unwrap_or_default()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            response
+        }
+        _ => text(StatusCode::OK, habits.name.clone()),
+    })
+}

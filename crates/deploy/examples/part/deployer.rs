@@ -1,0 +1,84 @@
+//! A deployer that can be told to die, and the end of what it deployed.
+
+use std::time::Duration;
+
+use trainyard_deploy::{
+    ContainerSpec, Network, Probe, ReleaseEvent, ReleaseSpec, Service, Workload,
+};
+
+use crate::{Fallible, option};
+
+fn service(arguments: &[String]) -> Fallible<Service> {
+    let mut service = Service::new(
+        "test",
+        option(arguments, "--state-dir")?,
+        option(arguments, "--listen")?.parse()?,
+    );
+    service.gateway_command = Some(vec![std::env::current_exe()?.into(), "gateway".into()]);
+    service.lock_wait = Duration::from_mins(1);
+    // The backends have paths of their own.
+    service.exposed = vec!["/**".to_owned()];
+    Ok(service)
+}
+
+pub(crate) async fn stop(arguments: &[String]) -> Fallible<()> {
+    let tell = |event: ReleaseEvent| println!("{}: {event}", event.step());
+    Ok(trainyard_deploy::stop(&service(arguments)?, &tell).await?)
+}
+
+/// `--image` and what belongs to it.
+fn container(arguments: &[String]) -> Fallible<Option<ContainerSpec>> {
+    let Ok(image) = option(arguments, "--image") else { return Ok(None) };
+    let mut container = ContainerSpec::new(image);
+    container.network = Network::from(option(arguments, "--network").unwrap_or("own"));
+    container.pull = option(arguments, "--pull").unwrap_or("missing").parse()?;
+    container.memory_bytes = option(arguments, "--memory").ok().map(str::parse).transpose()?;
+    Ok(Some(container))
+}
+
+/// `part release --state-dir D --listen A --name N [--die-at STEP] [--pause-at STEP] [--image I …]`:
+/// releases this program's backend. It kills itself with SIGKILL at the given step; at the other it
+/// waits for a line on its standard input.
+pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
+    let program = std::env::current_exe()?;
+    let service = service(arguments)?;
+    let container = container(arguments)?;
+    let is_container = container.is_some();
+    let mut spec =
+        ReleaseSpec::new(container.map_or(Workload::process(program), Workload::Container));
+    spec.args = vec!["backend".to_owned(), "--port".to_owned(), "{port}".to_owned()];
+    spec.env = vec![("NAME".to_owned(), option(arguments, "--name")?.to_owned())];
+    if is_container {
+        spec.env.push(("HOST".to_owned(), "0.0.0.0".to_owned()));
+    }
+    for pair in arguments.windows(2) {
+        if let [flag, value] = pair
+            && flag == "--env"
+        {
+            let (name, value) = value.split_once('=').ok_or("--env NAME=VALUE")?;
+            spec.env.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    spec.prediction = Some(Probe::post_json("/predict", "[1]"));
+    let milliseconds = |name: &str, usual: u64| -> Fallible<Duration> {
+        Ok(Duration::from_millis(option(arguments, name).map_or(Ok(usual), str::parse)?))
+    };
+    spec.bake = milliseconds("--bake-ms", 200)?;
+    spec.deadline = milliseconds("--deadline-ms", 30_000)?;
+    spec.stop_grace = Duration::from_secs(5);
+    let die_at = option(arguments, "--die-at").unwrap_or("nothing");
+    let pause_at = option(arguments, "--pause-at").unwrap_or("nothing");
+    let progress = |event: ReleaseEvent| {
+        println!("{}: {event}", event.step());
+        if event.step() == die_at {
+            let me = rustix::process::getpid();
+            let _never_returns = rustix::process::kill_process(me, rustix::process::Signal::KILL);
+        }
+        if event.step() == pause_at {
+            let _either_way = std::io::stdin().read_line(&mut String::new());
+        }
+    };
+    let released = trainyard_deploy::release(&service, &spec, &progress).await?;
+    println!("released {}", released.instance);
+    Ok(())
+}

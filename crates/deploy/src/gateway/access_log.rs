@@ -1,0 +1,126 @@
+//! The access log: a line for each answer, written by a thread of its own so that a slow disk delays
+//! nobody. When it cannot keep up, lines are left out and counted.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use http::Method;
+
+use super::failure::Fault;
+use crate::clock::now_ms;
+use crate::error::{Error, Result};
+
+/// Lines that wait for the disk: a second at full speed.
+const QUEUED_LINES_MAX: usize = 16_384;
+
+/// One answered request.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) peer: SocketAddr,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) status: u16,
+    pub(super) took: Duration,
+    /// Who is to blame where it is no good answer.
+    pub(super) fault: Option<Fault>,
+    pub(super) instance: Option<String>,
+    pub(super) request_id: String,
+}
+
+/// The way to the writing thread.
+#[derive(Debug)]
+pub(super) struct AccessLog {
+    sender: SyncSender<String>,
+    /// Lines left out.
+    pub(super) dropped: AtomicU64,
+}
+
+impl AccessLog {
+    /// Appends to a file.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(|source| Error::io("cannot open", path, source))?;
+        let (sender, receiver) = sync_channel(QUEUED_LINES_MAX);
+        std::thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || write(file, &receiver))
+            .map_err(|source| Error::io("cannot start the writer of", path, source))?;
+        Ok(Self { sender, dropped: AtomicU64::new(0) })
+    }
+
+    /// Queues a line; never waits.
+    pub(super) fn log(&self, entry: &Entry) {
+        match self.sender.try_send(line(entry, now_ms())) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// JSON, because paths and ids are the clients' and may hold anything.
+fn line(entry: &Entry, at_ms: u64) -> String {
+    let mut line = serde_json::json!({
+        "at_ms": at_ms,
+        "peer": entry.peer.to_string(),
+        "method": entry.method.as_str(),
+        "path": entry.path,
+        "status": entry.status,
+        "fault": entry.fault.map(Fault::name),
+        "ms": (entry.took.as_secs_f64() * 1e6).round() / 1e3,
+        "instance": entry.instance,
+        "request_id": entry.request_id,
+    })
+    .to_string();
+    line.push('\n');
+    line
+}
+
+fn write(mut file: std::fs::File, receiver: &Receiver<String>) {
+    let mut buffer = String::new();
+    while let Ok(first) = receiver.recv() {
+        buffer.clear();
+        buffer.push_str(&first);
+        // What has piled up meanwhile goes in the same write.
+        while buffer.len() < 1 << 16
+            && let Ok(next) = receiver.try_recv()
+        {
+            buffer.push_str(&next);
+        }
+        if let Err(error) = file.write_all(buffer.as_bytes()) {
+            tracing::warn!(%error, "lines of the access log are lost");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_json_whatever_a_client_sends() {
+        let entry = Entry {
+            peer: ([127, 0, 0, 1], 9).into(),
+            method: Method::POST,
+            path: "/a\"\n".to_owned(),
+            status: 200,
+            took: Duration::from_micros(1500),
+            fault: None,
+            instance: Some("r1".to_owned()),
+            request_id: "x".to_owned(),
+        };
+        let line = line(&entry, 7);
+        assert_eq!(line.matches('\n').count(), 1);
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((value["ms"].as_f64(), value["instance"].as_str()), (Some(1.5), Some("r1")));
+        assert_eq!(value["path"], "/a\"\n");
+    }
+}

@@ -1,0 +1,78 @@
+//! What a deployer and the gateway say to each other.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::gateway::pause::Mode;
+use crate::gateway::route::RouteState;
+use crate::gateway::target::TargetSpec;
+use crate::release::BakeLimits;
+
+/// Version of what is said here; a gateway may be older than the deployer.
+pub(crate) const PROTOCOL: u32 = 1;
+
+/// What the gateway says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayStatus {
+    /// Version of the control protocol.
+    pub protocol: u32,
+    /// Its process.
+    pub pid: u32,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Since when it runs, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// Version of its program.
+    #[serde(default)]
+    pub version: String,
+    /// Whether requests come in.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Where requests go.
+    pub route: RouteState,
+    /// Requests that the current target works on.
+    pub in_flight: usize,
+    /// Requests that the standby works on.
+    pub standby_in_flight: usize,
+    /// Open client connections.
+    pub connections: u64,
+}
+
+/// Sends all new requests to `current`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Switch {
+    pub(crate) current: TargetSpec,
+    pub(crate) standby: Option<TargetSpec>,
+    /// What is not accepted of `current` while the standby is warm.
+    #[serde(default)]
+    pub(crate) bake_limits: Option<BakeLimits>,
+}
+
+/// Asks to go back to the standby, because whoever asks knows that the current target is bad.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct GoBack {
+    /// Nothing happens when this is not the current target any more.
+    pub(crate) from: String,
+    pub(crate) reason: String,
+}
+
+/// Gives a standby up and waits for its requests.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Retire {
+    pub(crate) id: String,
+    pub(crate) limit_ms: u64,
+}
+
+/// What is left after [`Retire`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Retired {
+    /// Requests that were still running at the limit.
+    pub(crate) left: usize,
+}
+
+/// Ends the gateway.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Shutdown {
+    pub(crate) limit_ms: u64,
+}

@@ -1,0 +1,204 @@
+//! The gateway's process as a deployer sees it: started, replaced by one of this program, ended.
+
+use std::ffi::OsString;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::Instant;
+
+use crate::deployment::{Deployment, LOG_LINES, Progress};
+use crate::error::{Error, Result, indent};
+use crate::gateway::Mode;
+use crate::gateway::control::{Control, GatewayStatus, PROTOCOL};
+use crate::release::ReleaseEvent;
+use crate::runtime::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE, runs};
+use crate::service::Service;
+use crate::state::file::{open_log, tail};
+use crate::state::folder::Folder;
+use crate::state::lock;
+
+/// How long a gateway may take to come up or to go.
+const GATEWAY_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long requests of a gateway that was replaced may take.
+const UPGRADE_LIMIT: Duration = Duration::from_mins(1);
+
+/// How often a process that comes or goes is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Replaces the running gateway by one of this program, without a gap for clients.
+pub async fn upgrade(service: &Service, progress: Progress<'_>) -> Result<()> {
+    let folder = Folder::open(service)?;
+    let deployment = Deployment::begin(service, folder, "upgrade", progress).await?;
+    let running = deployment.control.status().await?;
+    let status = running.ok_or_else(|| deployment.folder.not_deployed(service))?;
+    deployment.upgrade_gateway(&status).await?;
+    deployment.step(ReleaseEvent::Finished)
+}
+
+/// Opens the gateway, pauses it (requests wait), or closes it for maintenance.
+pub async fn set_mode(service: &Service, mode: &Mode) -> Result<()> {
+    running(service).await?.set_mode(mode).await
+}
+
+/// The gateway's counters in Prometheus' text format.
+pub async fn metrics(service: &Service) -> Result<String> {
+    running(service).await?.metrics().await
+}
+
+/// The way to the gateway, which must run.
+async fn running(service: &Service) -> Result<Control> {
+    let folder = Folder::open(service)?;
+    let control = Control::new(folder.gateway_socket());
+    match control.status().await? {
+        Some(_) => Ok(control),
+        None => Err(folder.not_deployed(service)),
+    }
+}
+
+impl Deployment<'_> {
+    /// Makes sure that the gateway runs, and says where requests go.
+    pub(crate) async fn ensure_gateway(&self) -> Result<GatewayStatus> {
+        if let Some(mut status) = self.control.status().await? {
+            self.check_gateway(&status)?;
+            // One of before this program's version; where it cannot be replaced without a gap, it stays.
+            if !status.version.is_empty() && status.version != env!("CARGO_PKG_VERSION") {
+                status = self.upgrade_gateway(&status).await?;
+            }
+            self.step(ReleaseEvent::GatewayReady { listen: status.listen, started: false })?;
+            return Ok(status);
+        }
+        // Said here in one sentence rather than in the log of a process that ends at once.
+        std::net::TcpListener::bind(self.service.listen).map_err(|error| Error::Listen {
+            listen: self.service.listen,
+            reason: error.to_string(),
+        })?;
+        let status = self.start_gateway(None).await?;
+        self.step(ReleaseEvent::GatewayReady { listen: status.listen, started: true })?;
+        Ok(status)
+    }
+
+    /// Replaces the running gateway by one of this program. Clients notice nothing; returns when the old
+    /// one has finished its last request.
+    pub(crate) async fn upgrade_gateway(&self, before: &GatewayStatus) -> Result<GatewayStatus> {
+        let status = self.start_gateway(Some(before.pid)).await?;
+        let start = Instant::now();
+        // What it still works on is in no count of the new one.
+        while runs(before.pid) {
+            if start.elapsed() > GATEWAY_LIMIT + UPGRADE_LIMIT {
+                return Err(Error::Control {
+                    request: "upgrade",
+                    reason: format!("the old gateway (process {}) still runs", before.pid),
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.step(ReleaseEvent::GatewayUpgraded { from: before.pid, to: status.pid })?;
+        Ok(status)
+    }
+
+    fn check_gateway(&self, status: &GatewayStatus) -> Result<()> {
+        if status.protocol != PROTOCOL {
+            return Err(Error::Control {
+                request: "status",
+                reason: format!(
+                    "it speaks protocol {} and this program {PROTOCOL}; stop the service with the \
+                     program that started it",
+                    status.protocol
+                ),
+            });
+        }
+        let wanted = self.service.listen;
+        if wanted.port() != 0 && wanted != status.listen {
+            return Err(Error::GatewayAddress {
+                service: self.service.name.clone(),
+                running: status.listen,
+                wanted,
+            });
+        }
+        Ok(())
+    }
+
+    /// Starts a gateway, as the successor of another process if there is one.
+    async fn start_gateway(&self, predecessor: Option<u32>) -> Result<GatewayStatus> {
+        let log_path = self.folder.gateway_log();
+        let failed = |reason: String| Error::GatewayStart {
+            reason,
+            log: tail(&log_path, LOG_LINES).map(|lines| indent(&lines)).unwrap_or_default(),
+            log_path: log_path.clone(),
+        };
+        let (output, errors) = open_log(&log_path)?;
+        let mut arguments = self.gateway_command()?.into_iter();
+        let program = arguments.next().unwrap_or_default();
+        let mut child = Command::new(&program)
+            .args(arguments)
+            .arg("--state-dir")
+            .arg(&self.folder.root)
+            .arg("--listen")
+            .arg(self.service.listen.to_string())
+            .args(self.service.gateway_arguments())
+            .args(predecessor.map(|_| "--take-over"))
+            // The gateway is no instance, whoever starts it.
+            .env_remove(DEPLOYMENT_VARIABLE)
+            .env_remove(INSTANCE_VARIABLE)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .map_err(|error| failed(format!("{}: {error}", program.display())))?;
+        let start = Instant::now();
+        loop {
+            // While the old one hands over, a question may be cut off.
+            let status = match self.control.status().await {
+                Err(_) if predecessor.is_some() => None,
+                answered => answered?,
+            };
+            if let Some(status) = status.filter(|status| Some(status.pid) != predecessor) {
+                return Ok(status);
+            }
+            // Where there is no predecessor, one that was started by a deployer that died may be coming up.
+            let comes_another =
+                predecessor.is_none() && lock::holder(&self.folder.gateway_lock()).is_some();
+            if let Ok(Some(status)) = child.try_wait()
+                && !comes_another
+            {
+                return Err(failed(format!("it ended with {status}")));
+            }
+            if start.elapsed() > GATEWAY_LIMIT {
+                return Err(failed(format!("no answer within {} s", GATEWAY_LIMIT.as_secs())));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn gateway_command(&self) -> Result<Vec<OsString>> {
+        if let Some(command) = &self.service.gateway_command {
+            return Ok(command.clone());
+        }
+        let program = std::env::current_exe()
+            .map_err(|source| Error::io("cannot find", "this program".as_ref(), source))?;
+        Ok(vec![program.into_os_string(), "gateway".into()])
+    }
+
+    /// Ends the gateway; requests in flight may finish within the limit.
+    pub(crate) async fn stop_gateway(&self, limit: Duration) -> Result<()> {
+        if self.control.status().await?.is_none() {
+            return Ok(());
+        }
+        self.control.shutdown(limit).await?;
+        let start = Instant::now();
+        // It lets go of its lock as the last thing.
+        while lock::holder(&self.folder.gateway_lock()).is_some() {
+            if start.elapsed() > limit + GATEWAY_LIMIT {
+                return Err(Error::Control {
+                    request: "shutdown",
+                    reason: "it still runs".to_owned(),
+                });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.step(ReleaseEvent::GatewayStopped)
+    }
+}

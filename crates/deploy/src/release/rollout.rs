@@ -1,0 +1,195 @@
+//! A release: bring the new instance up beside the old one, let health decide, move the traffic, and
+//! stop the old one last.
+//!
+//! Each step is in the journal before the next begins, and none leaves a state that the next release
+//! cannot go on from: where traffic goes is what the gateway says (and has on disk); every other
+//! instance is a leftover and is removed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::bake::watch_green;
+use super::event::ReleaseEvent;
+use super::recovery::recover;
+use super::spec::ReleaseSpec;
+use super::verify::wait_healthy;
+use crate::clock::now_ms;
+use crate::deployment::{Deployment, Progress};
+use crate::error::Result;
+use crate::gateway::TargetSpec;
+use crate::gateway::control::Switch;
+use crate::runtime::{Instance, InstanceSpec};
+use crate::service::{Service, url};
+use crate::state::folder::Folder;
+use crate::state::history::{HistoryEntry, Outcome};
+
+/// A release that took over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Released {
+    /// Where clients find the service.
+    pub url: String,
+    /// The instance that serves now.
+    pub instance: String,
+    /// Where that instance answers itself.
+    pub address: SocketAddr,
+    /// The instance that served before.
+    pub switched_from: Option<String>,
+    /// Time from the lock to the end.
+    pub took: Duration,
+}
+
+/// Releases a workload under a service.
+///
+/// On failure before the switch the old instance goes on serving and the new one is removed; on failure
+/// after it the gateway goes back to the old one. Dropping the future (or killing the program) at any
+/// point is safe: the next release tidies up.
+pub async fn release(
+    service: &Service,
+    spec: &ReleaseSpec,
+    progress: Progress<'_>,
+) -> Result<Released> {
+    let folder = Folder::create(service)?;
+    let deployment = Deployment::begin(service, folder, "release", progress).await?;
+    run(deployment, spec).await
+}
+
+/// A release under a lock that is held.
+pub(crate) async fn run(mut deployment: Deployment<'_>, spec: &ReleaseSpec) -> Result<Released> {
+    let start = Instant::now();
+    let gateway = deployment.ensure_gateway().await?;
+    let blue = recover(&deployment, &gateway).await?;
+    let id = deployment.folder.new_instance(spec)?;
+    deployment.release.clone_from(&id);
+    let rollout = Rollout { deployment: &deployment, spec, id: &id, blue: blue.as_ref() };
+    let outcome = rollout.run().await;
+    let took = start.elapsed();
+    match outcome {
+        Ok(green) => {
+            rollout.finish(took, Outcome::Released)?;
+            deployment.step(ReleaseEvent::Finished)?;
+            Ok(Released {
+                url: url(gateway.listen),
+                address: green.address,
+                switched_from: blue.map(|blue| blue.id),
+                instance: id,
+                took,
+            })
+        }
+        Err(error) => {
+            let first = error.to_string().lines().next().unwrap_or_default().to_owned();
+            // What went wrong is the message; what cannot be tidied up now is by the next release.
+            if let Err(error) = rollout.discard().await {
+                tracing::warn!(%error, "{id} may be left");
+            }
+            if blue.is_none()
+                && let Err(error) = deployment.runtimes.clean(&deployment.folder.root).await
+            {
+                tracing::warn!(%error, "a network may be left");
+            }
+            if let Err(error) = rollout.finish(took, Outcome::Failed(first)) {
+                tracing::warn!(%error, "the history lacks {id}");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// A release on its way: the new instance (green) is to replace the one that serves (blue).
+struct Rollout<'a> {
+    deployment: &'a Deployment<'a>,
+    spec: &'a ReleaseSpec,
+    /// Of green.
+    id: &'a str,
+    blue: Option<&'a Instance>,
+}
+
+impl Rollout<'_> {
+    /// All steps from the start of green to the end of blue.
+    async fn run(&self) -> Result<Instance> {
+        let &Self { deployment, spec, blue, .. } = self;
+        if let Some(what) = deployment.runtimes.prepare(spec).await? {
+            deployment.step(ReleaseEvent::Prepared { what })?;
+        }
+        deployment.step(ReleaseEvent::Starting { id: self.id.to_owned() })?;
+        let start = Instant::now();
+        let green = self.start().await?;
+        wait_healthy(deployment, spec, &green, start, blue).await?;
+        let blue_spec = match blue {
+            Some(blue) => deployment.folder.read_spec(&blue.id)?,
+            None => None,
+        };
+        let blue_spec = blue_spec.as_ref().unwrap_or(spec);
+        self.switch(&green, blue_spec).await?;
+        if let Some(blue) = blue {
+            watch_green(deployment, spec, &green, blue).await?;
+            deployment.retire(blue, spec.drain_limit, blue_spec.stop_grace).await?;
+        }
+        deployment.runtimes.keep(&green).await?;
+        Ok(green)
+    }
+
+    async fn start(&self) -> Result<Instance> {
+        let deployment = self.deployment;
+        let service_root = &deployment.folder.root;
+        let instance = InstanceSpec { id: self.id, service_root, release: self.spec };
+        let green = deployment.runtimes.start(&instance).await?;
+        deployment.folder.write_instance(&green)?;
+        let id = self.id.to_owned();
+        deployment.step(ReleaseEvent::Started { id, address: green.address })?;
+        Ok(green)
+    }
+
+    /// Sends requests to green; blue stays warm.
+    async fn switch(&self, green: &Instance, blue_spec: &ReleaseSpec) -> Result<()> {
+        let switch = Switch {
+            current: target(green, self.spec),
+            standby: self.blue.map(|blue| target(blue, blue_spec)),
+            bake_limits: self.blue.map(|_| self.spec.bake_limits),
+        };
+        self.deployment.control.switch(&switch).await?;
+        let from = self.blue.map(|blue| blue.id.clone());
+        self.deployment.step(ReleaseEvent::Switched { from, to: self.id.to_owned() })
+    }
+
+    /// Removes green after a failure, unless requests go to it.
+    async fn discard(&self) -> Result<()> {
+        let Deployment { control, runtimes, folder, .. } = self.deployment;
+        let status = control.status().await?;
+        let mut serving =
+            status.iter().flat_map(|status| [&status.route.current, &status.route.standby]);
+        if serving.any(|target| target.as_ref().is_some_and(|target| target.id == self.id)) {
+            return Ok(());
+        }
+        let is_there = runtimes.list(&folder.root).await?.iter().any(|found| found == self.id);
+        runtimes.remove(&folder.root, self.id, self.spec.stop_grace).await?;
+        let stopped = ReleaseEvent::Stopped { id: self.id.to_owned() };
+        if is_there { self.deployment.step(stopped) } else { Ok(()) }
+    }
+
+    /// Writes how the release ended, and removes the folders of instances long gone.
+    fn finish(&self, took: Duration, outcome: Outcome) -> Result<()> {
+        let from = self.blue.map(|blue| blue.id.as_str());
+        let folder = &self.deployment.folder;
+        folder.write_history(&HistoryEntry {
+            id: self.id.to_owned(),
+            at_ms: now_ms(),
+            took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            outcome,
+            from: from.map(str::to_owned),
+            label: self.spec.label.clone(),
+        })?;
+        folder.forget_old_instances(from)
+    }
+}
+
+/// What the gateway needs to know of an instance.
+fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
+    TargetSpec {
+        id: instance.id.clone(),
+        address: instance.address,
+        health_path: spec.health_path.clone(),
+    }
+}

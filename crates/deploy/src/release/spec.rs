@@ -1,0 +1,137 @@
+//! What a release is told: what to run, and when the new instance counts as good. It is kept with the
+//! instance, for the release after it and for a rollback.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use trainyard_base::words::HEALTH_PATH;
+
+use crate::probe::Probe;
+use crate::workload::Workload;
+
+/// What to release and when it counts as good.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseSpec {
+    /// What runs, and in what.
+    #[serde(flatten)]
+    pub workload: Workload,
+    /// Arguments of the program; `{port}` and `{address}` (`127.0.0.1:port`) are replaced.
+    pub args: Vec<String>,
+    /// Variables added to the environment; `{port}` and `{address}` are replaced in values.
+    /// Kept in the service's folder (readable by its owner alone) for a rollback.
+    pub env: Vec<(String, String)>,
+    /// Working folder of the program; `None` is the deployer's.
+    pub working_dir: Option<PathBuf>,
+    /// Variable that carries the port as well; `None` for none.
+    pub port_env: Option<String>,
+    /// Answers 2xx when the instance can serve.
+    pub health_path: String,
+    /// One real request that must succeed before traffic comes.
+    pub prediction: Option<Probe>,
+    /// Time from the start until the instance must have passed all probes.
+    pub deadline: Duration,
+    /// Health probes that must succeed in a row.
+    pub successes_in_row: u32,
+    /// How long requests that the old instance is working on may take after the switch.
+    pub drain_limit: Duration,
+    /// How long the old instance is kept warm after the switch; it takes over again if the new one fails.
+    pub bake: Duration,
+    /// How long an instance may take to end after SIGTERM before it is killed.
+    pub stop_grace: Duration,
+    /// When the new instance counts as bad while the old one is still warm.
+    #[serde(default)]
+    pub bake_limits: BakeLimits,
+    /// What is being released, for people (`model`, `version`, …).
+    pub label: BTreeMap<String, String>,
+}
+
+/// What the gateway does not accept of a new instance while the old one is still warm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BakeLimits {
+    /// Answers out of a hundred that may be 5xx or missing, beyond what the old instance had.
+    pub errors_percent: u32,
+    /// Time within which 95 of a hundred answers must begin; `None` for any time.
+    pub latency: Option<Duration>,
+    /// Requests before either is judged: one bad answer of two says nothing.
+    pub min_requests: u64,
+}
+
+impl Default for BakeLimits {
+    fn default() -> Self {
+        Self { errors_percent: 10, latency: None, min_requests: 20 }
+    }
+}
+
+impl ReleaseSpec {
+    /// A release with the usual limits.
+    pub fn new(workload: Workload) -> Self {
+        Self {
+            workload,
+            args: Vec::new(),
+            env: Vec::new(),
+            working_dir: None,
+            port_env: Some("PORT".to_owned()),
+            health_path: HEALTH_PATH.to_owned(),
+            prediction: None,
+            deadline: Duration::from_mins(1),
+            successes_in_row: 2,
+            drain_limit: Duration::from_secs(30),
+            bake: Duration::from_secs(1),
+            stop_grace: Duration::from_secs(10),
+            bake_limits: BakeLimits::default(),
+            label: BTreeMap::new(),
+        }
+    }
+}
+
+/// Values of variables may be secrets: only their names are shown.
+impl fmt::Debug for ReleaseSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.env.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ReleaseSpec")
+            .field("workload", &self.workload)
+            .field("args", &self.args)
+            .field("env (names)", &names)
+            .field("health_path", &self.health_path)
+            .field("prediction", &self.prediction)
+            .field("deadline", &self.deadline)
+            .field("successes_in_row", &self.successes_in_row)
+            .field("drain_limit", &self.drain_limit)
+            .field("bake", &self.bake)
+            .field("label", &self.label)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let mut spec = ReleaseSpec::new(Workload::process("/bin/true"));
+        spec.env.push(("TOKEN".to_owned(), "hunter2".to_owned()));
+        let text = format!("{spec:?}");
+        assert!(text.contains("TOKEN") && !text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_release_of_before_is_read() {
+        let text = r#"{"command": "/bin/true", "args": ["serve"], "env": [["A", "1"]],
+            "working_dir": null, "port_env": "PORT", "health_path": "/health", "prediction": null,
+            "deadline": {"secs": 60, "nanos": 0}, "successes_in_row": 2,
+            "drain_limit": {"secs": 30, "nanos": 0}, "bake": {"secs": 1, "nanos": 0},
+            "stop_grace": {"secs": 10, "nanos": 0}, "label": {"version": "3"}}"#;
+        let mut expected = ReleaseSpec::new(Workload::process("/bin/true"));
+        expected.args = vec!["serve".to_owned()];
+        expected.env = vec![("A".to_owned(), "1".to_owned())];
+        expected.label.insert("version".to_owned(), "3".to_owned());
+        assert_eq!(serde_json::from_str::<ReleaseSpec>(text).unwrap(), expected);
+        let written = serde_json::to_string(&expected).unwrap();
+        assert_eq!(serde_json::from_str::<ReleaseSpec>(&written).unwrap(), expected);
+    }
+}

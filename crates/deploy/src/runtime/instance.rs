@@ -1,0 +1,120 @@
+//! An instance: what is started, what was started, and what every runtime can do with it. How one is started
+//! is each runtime's own: they take different workloads.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::release::ReleaseSpec;
+use crate::workload::RuntimeKind;
+
+/// What to start.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InstanceSpec<'a> {
+    /// Unique in the service.
+    pub(crate) id: &'a str,
+    /// Folder of the service: the label by which its instances are found again.
+    pub(crate) service_root: &'a Path,
+    /// Program, environment, limits.
+    pub(crate) release: &'a ReleaseSpec,
+}
+
+/// An instance that was started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Instance {
+    /// Unique in the service.
+    pub(crate) id: String,
+    /// Where it answers.
+    pub(crate) address: SocketAddr,
+    /// Where it runs.
+    #[serde(default)]
+    pub(crate) runtime: RuntimeKind,
+    /// What the runtime knows it by: a process id, a container id.
+    pub(crate) handle: String,
+    /// Tells a later process with the same id apart: the start time in clock ticks since boot.
+    pub(crate) started: u64,
+    /// Its output. A container's is here once the container is gone.
+    pub(crate) log_path: PathBuf,
+}
+
+/// Whether an instance runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum InstanceStatus {
+    /// It runs.
+    Running,
+    /// It ended; how, if that is known (`exit code 1`, `signal 9`).
+    Ended(String),
+}
+
+/// What a runtime's own health check says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RuntimeHealth {
+    /// Its verdict.
+    pub(crate) verdict: HealthVerdict,
+    /// What its last checks printed, oldest first.
+    pub(crate) log: Vec<String>,
+}
+
+/// The verdict of a runtime's own health check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HealthVerdict {
+    /// Not decided yet.
+    Starting,
+    /// The check passes.
+    Healthy,
+    /// It failed as often as it may.
+    Unhealthy,
+}
+
+/// A way to run instances. All methods are idempotent.
+#[async_trait]
+pub(crate) trait Runtime: Send + Sync + std::fmt::Debug {
+    /// Whether it runs.
+    async fn status(&self, instance: &Instance) -> Result<InstanceStatus>;
+
+    /// What the runtime's own health check says; `None` where there is none.
+    async fn health(&self, _instance: &Instance) -> Result<Option<RuntimeHealth>> {
+        Ok(None)
+    }
+
+    /// What happened to the instance since its start (`oom`, `die (exit code 137)`), oldest first.
+    async fn events(&self, _instance: &Instance) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// The last lines of its output.
+    async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>>;
+
+    /// The instance serves for good: from now on the runtime brings it back if it can.
+    async fn keep(&self, _instance: &Instance) -> Result<()> {
+        Ok(())
+    }
+
+    /// Asks it to end, and ends it when it has not after `grace`. Returns when it is gone.
+    async fn stop(&self, instance: &Instance, grace: Duration) -> Result<()>;
+
+    /// Ids of all instances of a service that are there, also of those whose start was not recorded.
+    async fn list(&self, service_root: &Path) -> Result<Vec<String>>;
+
+    /// Ends an instance known by its id alone (its start was not recorded).
+    async fn remove(&self, service_root: &Path, id: &str, grace: Duration) -> Result<()>;
+
+    /// Removes what instances of a service shared (a network), when no instance is left.
+    async fn clean(&self, _service_root: &Path) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// An address of this machine that nobody listens on now.
+pub(crate) fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+/// Arguments and values with `{port}` and `{address}` replaced.
+pub(crate) fn fill(text: &str, address: SocketAddr) -> String {
+    text.replace("{port}", &address.port().to_string()).replace("{address}", &address.to_string())
+}

@@ -1,0 +1,53 @@
+//! The history: how each release ended.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::file::{append_json, read_lines};
+use super::folder::Folder;
+use crate::error::Result;
+use crate::service::Service;
+
+/// How a release ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It took over.
+    Released,
+    /// It did not; why.
+    Failed(String),
+}
+
+/// A finished release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// Id of the instance.
+    pub id: String,
+    /// When it finished, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The instance that served before.
+    pub from: Option<String>,
+    /// What was released, for people.
+    pub label: BTreeMap<String, String>,
+}
+
+/// Finished releases, oldest first.
+pub fn history(service: &Service) -> Result<Vec<HistoryEntry>> {
+    Folder::open(service)?.read_history()
+}
+
+impl Folder {
+    /// Finished releases, oldest first.
+    pub(crate) fn read_history(&self) -> Result<Vec<HistoryEntry>> {
+        read_lines(&self.history())
+    }
+
+    pub(crate) fn write_history(&self, entry: &HistoryEntry) -> Result<()> {
+        append_json(&self.history(), entry)
+    }
+}

@@ -1,0 +1,8 @@
+//! What a service leaves on the disk.
+
+pub(crate) mod file;
+pub(crate) mod folder;
+pub(crate) mod history;
+pub(crate) mod instances;
+pub(crate) mod journal;
+pub(crate) mod lock;

@@ -1,0 +1,79 @@
+//! Logged models: model folders as entities of their own (MLflow 3).
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use crate::entities::{LoggedModel, LoggedModelStatus, Param, Tag};
+use crate::{Page, Result};
+
+/// Arguments of [`LoggedModels::create`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CreateLoggedModel {
+    pub experiment_id: String,
+    /// A random name if none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_run_id: Option<String>,
+    pub params: Vec<Param>,
+    pub tags: Vec<Tag>,
+}
+
+/// Arguments of [`LoggedModels::search`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SearchLoggedModels {
+    pub experiment_ids: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub filter: String,
+    /// Narrow which metrics the filter looks at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub datasets: Vec<DatasetFilter>,
+    /// 50 if none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub order_by: Vec<OrderLoggedModels>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_token: Option<String>,
+}
+
+/// A dataset that metrics must have been computed on.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DatasetFilter {
+    pub dataset_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_digest: Option<String>,
+}
+
+/// One term of an order: an attribute, or a metric, which may be that of a dataset.
+#[derive(Debug, Clone, Serialize)]
+pub struct OrderLoggedModels {
+    pub field_name: String,
+    pub ascending: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_digest: Option<String>,
+}
+
+/// What is done with logged models.
+#[async_trait]
+pub trait LoggedModels: Send + Sync {
+    /// Makes a logged model whose files are still to come.
+    async fn create(&self, model: CreateLoggedModel) -> Result<LoggedModel>;
+    async fn get(&self, model_id: &str) -> Result<LoggedModel>;
+    /// The same for a model that may have been deleted, where deleted ones can still be seen.
+    async fn get_or_deleted(&self, model_id: &str) -> Result<LoggedModel> {
+        self.get(model_id).await
+    }
+    /// Says whether the files are all there.
+    async fn finalize(&self, model_id: &str, status: LoggedModelStatus) -> Result<LoggedModel>;
+    async fn delete(&self, model_id: &str) -> Result<()>;
+    async fn set_tags(&self, model_id: &str, tags: Vec<Tag>) -> Result<()>;
+    async fn delete_tag(&self, model_id: &str, key: &str) -> Result<()>;
+    /// Adds params, each once.
+    async fn log_params(&self, model_id: &str, params: Vec<Param>) -> Result<()>;
+    async fn search(&self, search: SearchLoggedModels) -> Result<Page<LoggedModel>>;
+}

@@ -1,0 +1,114 @@
+//! Runs, and what is logged to them: metrics, params, tags, datasets, models.
+
+use async_trait::async_trait;
+use serde::Serialize;
+
+use crate::entities::{
+    DatasetInput, Metric, ModelInput, ModelOutput, Param, Run, RunInfo, RunStatus, Tag, ViewType,
+};
+use crate::{Page, Result};
+
+/// Arguments of [`Runs::create`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CreateRun {
+    pub experiment_id: String,
+    pub user_id: String,
+    /// A random name if none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_name: Option<String>,
+    /// Milliseconds since the Unix epoch.
+    pub start_time: i64,
+    pub tags: Vec<Tag>,
+}
+
+/// Arguments of [`Runs::update`]; what is none stays.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct UpdateRun {
+    pub run_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<RunStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_name: Option<String>,
+}
+
+/// Arguments of [`Runs::log_batch`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LogBatch {
+    pub metrics: Vec<Metric>,
+    pub params: Vec<Param>,
+    pub tags: Vec<Tag>,
+}
+
+/// Arguments of [`Runs::search`].
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SearchRuns {
+    pub experiment_ids: Vec<String>,
+    pub filter: String,
+    #[serde(rename = "run_view_type")]
+    pub view_type: ViewType,
+    /// 1 to 50,000; 1,000 if none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i64>,
+    pub order_by: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page_token: Option<String>,
+}
+
+/// Which part of a metric's history to return.
+#[derive(Debug, Clone, Default)]
+pub struct MetricHistoryPage {
+    /// Everything if none.
+    pub max_results: Option<i64>,
+    pub page_token: Option<String>,
+}
+
+/// What is done with runs.
+#[async_trait]
+pub trait Runs: Send + Sync {
+    async fn create(&self, run: CreateRun) -> Result<Run>;
+    /// The run with everything that was logged to it, deleted or not.
+    async fn get(&self, run_id: &str) -> Result<Run>;
+    async fn update(&self, update: UpdateRun) -> Result<RunInfo>;
+    async fn delete(&self, run_id: &str) -> Result<()>;
+    async fn restore(&self, run_id: &str) -> Result<()>;
+    async fn search(&self, search: SearchRuns) -> Result<Page<Run>>;
+    /// Number of the runs that a search would find, whatever its page. This default pages through
+    /// all of them.
+    async fn count(&self, search: SearchRuns) -> Result<i64> {
+        let mut count = 0;
+        let mut page_token = None;
+        loop {
+            let page = SearchRuns { max_results: Some(50_000), page_token, ..search.clone() };
+            let found = self.search(page).await?;
+            count += i64::try_from(found.items.len()).unwrap_or(i64::MAX);
+            page_token = found.next_page_token;
+            if page_token.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+    async fn log_metric(&self, run_id: &str, metric: Metric) -> Result<()>;
+    async fn log_param(&self, run_id: &str, param: Param) -> Result<()>;
+    async fn set_tag(&self, run_id: &str, tag: Tag) -> Result<()>;
+    async fn delete_tag(&self, run_id: &str, key: &str) -> Result<()>;
+    /// Logs metrics, params and tags, all or nothing.
+    async fn log_batch(&self, run_id: &str, batch: LogBatch) -> Result<()>;
+    /// Logs what the run reads.
+    async fn log_inputs(
+        &self,
+        run_id: &str,
+        datasets: Vec<DatasetInput>,
+        models: Vec<ModelInput>,
+    ) -> Result<()>;
+    /// Logs models that the run made.
+    async fn log_outputs(&self, run_id: &str, models: Vec<ModelOutput>) -> Result<()>;
+    /// Ordered by timestamp, step, value. An unknown run or key has no history.
+    async fn metric_history(
+        &self,
+        run_id: &str,
+        key: &str,
+        page: MetricHistoryPage,
+    ) -> Result<Page<Metric>>;
+}

@@ -1,0 +1,123 @@
+//! All families of estimators, by the kinds under which docs/models.md lists them.
+
+use super::estimator::Fields;
+use super::reader::{Boxed, Nested, Reader};
+use super::{
+    adaboost, bagging, bayes, bisecting, boosters, calibration, compose, dummy, encoders,
+    functions, impute, knn_imputer, linear, multiclass, multioutput, neighbours, network, power,
+    preprocessing, projection, quantiles, search, select, svm, target_encoder, text,
+    transformed_target, trees, voting,
+};
+use crate::python::Value;
+use crate::{Error, Result};
+
+/// A kind of estimators.
+struct Kind {
+    name: &'static str,
+    families: &'static [&'static [Reader]],
+}
+
+const KINDS: &[Kind] = &[
+    Kind { name: "linear", families: &[linear::READERS] },
+    Kind { name: "support vectors", families: &[svm::READERS] },
+    Kind {
+        name: "Bayes, neighbours, networks",
+        families: &[bayes::READERS, neighbours::READERS, network::READERS],
+    },
+    Kind {
+        name: "trees",
+        families: &[
+            trees::averaged::READERS,
+            trees::gradient::READERS,
+            trees::hist::READERS,
+            trees::isolation::READERS,
+        ],
+    },
+    Kind {
+        name: "made of others",
+        families: &[
+            adaboost::READERS,
+            bagging::READERS,
+            voting::READERS,
+            calibration::READERS,
+            multioutput::READERS,
+            multiclass::READERS,
+            transformed_target::READERS,
+            search::READERS,
+        ],
+    },
+    Kind { name: "steps", families: &[compose::READERS, functions::READERS] },
+    Kind {
+        name: "numbers",
+        families: &[
+            preprocessing::READERS,
+            quantiles::READERS,
+            power::READERS,
+            impute::READERS,
+            knn_imputer::READERS,
+            projection::READERS,
+            bisecting::READERS,
+        ],
+    },
+    Kind { name: "categories", families: &[encoders::READERS, target_encoder::READERS] },
+    Kind { name: "selection", families: &[select::READERS] },
+    Kind { name: "text", families: &[text::READERS] },
+    Kind { name: "others", families: &[dummy::READERS, boosters::READERS] },
+];
+
+/// The reader of a class, which has its module before its name.
+pub(super) fn reader(class: &str) -> Option<&'static Reader> {
+    let package = class.split('.').next().unwrap_or_default();
+    if !matches!(package, "sklearn" | "xgboost" | "lightgbm") {
+        return None;
+    }
+    let name = class.rsplit('.').next().unwrap_or_default();
+    let mut readers = KINDS.iter().flat_map(|kind| kind.families).copied().flatten();
+    readers.find(|reader| reader.classes.split(' ').any(|class| class == name))
+}
+
+/// Reads a fitted estimator of any class.
+pub(super) fn load(value: Value<'_>) -> Result<Boxed> {
+    Nested::new(read).load(value)
+}
+
+fn read(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
+    let class = fields.0.class().unwrap_or_default();
+    let reader = reader(class).ok_or_else(|| Error::Unsupported {
+        what: format!("estimator {class}"),
+        hint: "serve the model with Python workers, or log it as ONNX".to_owned(),
+    })?;
+    (reader.read)(fields, nested)
+}
+
+/// The estimators that are evaluated here as the table of docs/models.md, in Markdown. `*` stands for
+/// Classifier and Regressor where there are both.
+pub fn estimators_table() -> String {
+    let rows = KINDS.iter().map(|kind| format!("| {} | {} |\n", kind.name, kind.entries()));
+    format!("| kind | estimators |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+impl Kind {
+    fn entries(&self) -> String {
+        let readers = || self.families.iter().copied().flatten();
+        let classes = || readers().flat_map(|reader| reader.classes.split(' '));
+        let is_there = |name: String| classes().any(|class| class == name);
+        let shown = |name: &str| -> Option<String> {
+            if let Some(stem) = name.strip_suffix("Classifier")
+                && is_there(format!("{stem}Regressor"))
+            {
+                return Some(format!("{stem}*"));
+            }
+            let stem = name.strip_suffix("Regressor");
+            let is_second = stem.is_some_and(|stem| is_there(format!("{stem}Classifier")));
+            (!is_second && !name.starts_with('_')).then(|| name.to_owned())
+        };
+        let entries = readers().filter_map(|reader| {
+            let names: Vec<String> = reader.classes.split(' ').filter_map(shown).collect();
+            let note =
+                if reader.note.is_empty() { String::new() } else { format!(" ({})", reader.note) };
+            (!names.is_empty()).then(|| names.join(", ") + &note)
+        });
+        entries.collect::<Vec<_>>().join("; ")
+    }
+}

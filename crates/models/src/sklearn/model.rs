@@ -1,0 +1,155 @@
+//! A model folder of the `sklearn` flavor: an estimator and the method that answers.
+
+use std::borrow::Cow;
+
+use arrow_array::RecordBatch;
+
+use super::data::{Output, Table, matrix_prediction};
+use super::estimator::Fields;
+use super::families::{load, reader};
+use super::reader::{Boxed, Names};
+use crate::input::Input;
+use crate::python::{self, Heap, Id, Value};
+use crate::refusal::Refusal;
+use crate::{Error, Prediction, Predictor, Result};
+
+/// A scikit-learn estimator with the method that answers.
+#[derive(Debug)]
+pub(crate) struct SklearnModel {
+    estimator: Boxed,
+    method: Method,
+    /// Names of the columns that it was fitted to, if they had names.
+    names: Option<Vec<String>>,
+}
+
+/// `predict_fn` of the flavor.
+#[derive(Debug, Clone, Copy)]
+enum Method {
+    Predict,
+    PredictProba,
+    PredictLogProba,
+    DecisionFunction,
+    Transform,
+}
+
+/// Bytes of a model file to its root object.
+pub(crate) fn read_object(bytes: &[u8], file: &str) -> Result<(Heap, Id)> {
+    // A zip archive is skops; everything else is taken for a pickle.
+    let read =
+        if bytes.starts_with(b"PK\x03\x04") { python::skops::read } else { python::pickle::read };
+    read(bytes).map_err(|refusal| match refusal {
+        Refusal::Foreign(what) => Error::Unsupported {
+            what: format!("{file}: {what}, and"),
+            hint: "models of your own classes and functions run in Python workers".to_owned(),
+        },
+        Refusal::Malformed(reason) => Error::Malformed { file: file.to_owned(), reason },
+    })
+}
+
+impl SklearnModel {
+    /// The estimator of a heap; `predict_fn` names its method.
+    pub(crate) fn new(root: Value<'_>, predict_fn: &str) -> Result<Self> {
+        let method = match predict_fn {
+            "predict" => Method::Predict,
+            "predict_proba" => Method::PredictProba,
+            "predict_log_proba" => Method::PredictLogProba,
+            "decision_function" => Method::DecisionFunction,
+            "transform" => Method::Transform,
+            other => {
+                return Err(Error::Unsupported {
+                    what: format!("predict_fn {other:?}"),
+                    hint: "predict, predict_proba, predict_log_proba, decision_function and transform are".to_owned(),
+                });
+            }
+        };
+        let estimator = load(root)?;
+        let has_method = match method {
+            Method::PredictProba | Method::PredictLogProba => estimator.has_proba(),
+            Method::DecisionFunction => estimator.has_decision(),
+            Method::Predict | Method::Transform => true,
+        };
+        if !has_method {
+            return Err(Error::Unsupported {
+                what: format!("predict_fn {predict_fn:?} of {}", root.describe()),
+                hint: "the model has no such method, or one that answers no single table"
+                    .to_owned(),
+            });
+        }
+        Ok(Self { estimator, method, names: fitted_names(root) })
+    }
+}
+
+impl Predictor for SklearnModel {
+    fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
+        let input = match &self.names {
+            Some(names) => Input::arranged(input, names)?,
+            None => Cow::Borrowed(input),
+        };
+        let x = Table::from_batch(&input, self.estimator.takes_frame())?;
+        match self.method {
+            Method::Predict => self.estimator.predict(&x)?.prediction(),
+            Method::PredictProba => Ok(matrix_prediction(self.estimator.predict_proba(&x)?)),
+            Method::PredictLogProba => {
+                let mut answers = self.estimator.predict_proba(&x)?;
+                answers.values.iter_mut().for_each(|x| *x = x.ln());
+                Ok(matrix_prediction(answers))
+            }
+            Method::DecisionFunction => {
+                let answers = self.estimator.decision_function(&x)?;
+                if answers.columns == 1 {
+                    Output::Values(answers.values).prediction()
+                } else {
+                    Ok(matrix_prediction(answers))
+                }
+            }
+            Method::Transform => {
+                let answers = self.estimator.transform(x)?;
+                match answers.all_text() {
+                    Some(text) => Ok(text),
+                    None => Ok(matrix_prediction(answers.matrix()?.into_owned())),
+                }
+            }
+        }
+    }
+
+    fn takes_text(&self) -> bool {
+        self.estimator.takes_frame()
+    }
+
+    fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.estimator.size_bytes()
+    }
+}
+
+/// Names of the columns that the estimator was fitted to which looks at them: the model itself, or one that it
+/// hands its input on to.
+fn fitted_names(value: Value<'_>) -> Option<Vec<String>> {
+    let own = || Fields(value).column_names();
+    match reader(value.class()?)?.names {
+        Names::Own => own(),
+        Names::Picked | Names::Unseen => None,
+        Names::Steps => fitted_names(first_to_look(value)?),
+        Names::Inner(path) => match inner(value, path).as_slice() {
+            [] => own(),
+            several => several.iter().copied().find_map(fitted_names),
+        },
+    }
+}
+
+/// The first step of a pipeline that looks at names.
+fn first_to_look(pipeline: Value<'_>) -> Option<Value<'_>> {
+    let steps = pipeline.get("steps")?.items()?.into_iter();
+    let mut steps = steps.filter_map(|step| step.items()?.get(1).copied());
+    steps.find(|step| {
+        let names = step.class().and_then(reader).map(|reader| reader.names);
+        names.is_some_and(|names| !matches!(names, Names::Unseen))
+    })
+}
+
+/// What the attributes of this path lead to, through lists to each of their items.
+fn inner<'a>(value: Value<'a>, path: &[&str]) -> Vec<Value<'a>> {
+    path.iter().fold(vec![value], |found, name| {
+        let next = found.into_iter().filter_map(|value| value.get(name));
+        next.flat_map(|value| value.items().unwrap_or_else(|| vec![value])).collect()
+    })
+}

@@ -1,0 +1,76 @@
+//! `TargetEncoder`: each category becomes the mean of the target that training saw.
+
+use std::collections::HashMap;
+
+use super::data::{Matrix, Table};
+use super::encoders::{Key, categories, keys};
+use super::estimator::{Estimator, Fields};
+use super::reader::{Boxed, Reader};
+use crate::Result;
+
+pub(super) const READERS: &[Reader] =
+    &[Reader::new("TargetEncoder", |fields, _| target(fields)).note("also several classes")];
+
+/// `TargetEncoder`: each category becomes the mean of the target that training saw.
+#[derive(Debug)]
+struct Target {
+    columns: Vec<HashMap<Key, usize>>,
+    /// By column and class: the value of each category.
+    encodings: Vec<Vec<f64>>,
+    means: Vec<f64>,
+}
+
+fn target(fields: Fields<'_>) -> Result<Boxed> {
+    let columns = fields
+        .items("categories_")?
+        .into_iter()
+        .map(|value| {
+            Ok(categories(fields, value)?
+                .into_iter()
+                .enumerate()
+                .map(|(at, key)| (key, at))
+                .collect())
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let encodings = fields
+        .items("encodings_")?
+        .into_iter()
+        .map(|value| {
+            super::estimator::numbers(value)
+                .ok_or_else(|| fields.malformed("encodings_ are no numbers"))
+        })
+        .collect::<Result<_>>()?;
+    Ok(Box::new(Target { columns, encodings, means: fields.numbers("target_mean_")? }))
+}
+
+impl Estimator for Target {
+    fn transform(&self, x: Table) -> Result<Table> {
+        x.check_width(self.columns.len())?;
+        // More than two classes give a column for each, for every column of the input.
+        let each = self.encodings.len() / self.columns.len().max(1);
+        let mut result = Matrix::zeros(x.rows(), self.encodings.len())?;
+        for (at, column) in self.columns.iter().enumerate() {
+            let keys = keys(&x.column(at)?);
+            for (row, key) in result.each_row_mut().zip(&keys) {
+                for class in 0..each {
+                    let encoding = self.encodings.get(at * each + class);
+                    let mean =
+                        self.means.get(class).or(self.means.first()).copied().unwrap_or(f64::NAN);
+                    let value = column
+                        .get(key)
+                        .and_then(|&place| encoding?.get(place))
+                        .copied()
+                        .unwrap_or(mean);
+                    if let Some(slot) = row.get_mut(at * each + class) {
+                        *slot = value;
+                    }
+                }
+            }
+        }
+        Ok(Table::Matrix(result))
+    }
+
+    fn takes_frame(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,54 @@
+//! Whether what is written to an SQLite file is kept.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::place::Place;
+use crate::error::{Error, Result};
+
+/// Where the file is, and how its last commit went.
+#[derive(Debug)]
+pub(super) struct Condition {
+    place: Mutex<Place>,
+    /// Why the last commit failed, if it did.
+    failure: Mutex<Option<Error>>,
+}
+
+impl Condition {
+    /// Of a file that was just opened.
+    pub(super) fn of(named: &Path, file: &Path) -> Result<Self> {
+        Ok(Self { place: Mutex::new(Place::of(named, file)?), failure: Mutex::new(None) })
+    }
+
+    /// Where the file is.
+    pub(super) fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses when the file is gone, or the last commit failed.
+    pub(super) fn check(&self) -> Result<()> {
+        self.place().check()?;
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.as_ref().map_or(Ok(()), |error| Err(copy(error)))
+    }
+
+    /// Remembers how a commit went. That somebody else writes for long is not this file's condition.
+    pub(super) fn note(&self, failure: Option<&Error>) {
+        let failure = failure.filter(|error| !matches!(error, Error::Busy));
+        if let Some(error) = failure {
+            tracing::error!(%error, "a change to the tracking store could not be committed");
+        }
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure.map(copy);
+    }
+}
+
+/// The same failure for another caller.
+pub(super) fn copy(error: &Error) -> Error {
+    match error {
+        Error::Busy => Error::Busy,
+        Error::Full => Error::Full,
+        Error::Moved => Error::Moved,
+        Error::ReadOnly => Error::ReadOnly,
+        other => Error::database(other.to_string()),
+    }
+}

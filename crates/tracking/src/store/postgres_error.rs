@@ -1,0 +1,37 @@
+//! PostgreSQL's errors as ours.
+
+use std::error::Error as _;
+
+use postgres::error::SqlState;
+
+use crate::error::{Constraint, Error};
+
+/// PostgreSQL's error as ours.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+pub(super) fn convert(error: postgres::Error) -> Error {
+    let Some(details) = error.as_db_error() else {
+        // The client's own message leaves the cause to its source.
+        let reason = match error.source() {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        };
+        return Error::Unreachable { reason };
+    };
+    let message = details.message().to_owned();
+    let code = details.code();
+    let constraint = |constraint| Error::Constraint { constraint, message: message.clone() };
+    match code.code().get(..2) {
+        _ if *code == SqlState::UNIQUE_VIOLATION => constraint(Constraint::Unique),
+        _ if *code == SqlState::FOREIGN_KEY_VIOLATION => constraint(Constraint::ForeignKey),
+        _ if *code == SqlState::DISK_FULL => Error::Full,
+        _ if *code == SqlState::QUERY_CANCELED => Error::TimedOut { seconds: 0 },
+        _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Error::ReadOnly,
+        // A value that is too long, too large or holds a NUL, and the other rules.
+        Some("22" | "23") => constraint(Constraint::Other),
+        // Conflicts between transactions, of which trying again gets rid.
+        Some("40" | "55") => Error::Busy,
+        // Too many connections, the server is going down, starting up, or refuses the login.
+        Some("53" | "57" | "28" | "3D") => Error::Unreachable { reason: message },
+        _ => Error::database(message),
+    }
+}

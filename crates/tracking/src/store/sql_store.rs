@@ -1,0 +1,156 @@
+//! The store: one database, opened, which does everything of
+//! [`Tracking`](trainyard_mlflow::Tracking) but the artifacts.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use trainyard_mlflow::{self as mlflow, LoggedModels};
+
+use super::call::ReadLimits;
+use super::database::Connection;
+use super::engine::Database;
+use super::names::new_id;
+use super::permits::Reading;
+use super::postgres::Postgres;
+use super::schema;
+use super::sqlite::Sqlite;
+use super::validate::LongValues;
+use crate::error::Result;
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Experiments without a location of their own keep their files below this URI or path.
+    pub artifact_root: String,
+    /// Whether params and tags that are too long are cut (upstream's default) or refused.
+    pub truncate_long_values: bool,
+    /// What reads may take.
+    pub limits: ReadLimits,
+}
+
+/// MLflow's tracking and registry in an SQL database.
+pub struct SqlStore {
+    database: Database,
+    pub(super) artifact_root: String,
+    pub(super) long_values: LongValues,
+    /// Where logged models are that versions are made of, if they are not in this database.
+    pub(super) logged_models: Option<Arc<dyn LoggedModels>>,
+    /// The file of a store that nobody keeps; it goes after the database was closed.
+    _temporary: Option<TemporaryFile>,
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlStore")
+            .field("database", &self.database)
+            .field("artifact_root", &self.artifact_root)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SqlStore {
+    /// Opens or creates an SQLite file; its folder is created, too. A file of another schema
+    /// version, or of another program, is refused and left as it is.
+    pub fn open_sqlite(path: &Path, options: StoreOptions) -> Result<Self> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| mlflow::Error::io(folder, error))?;
+        }
+        let uri = format!("sqlite:///{}", path.display());
+        let named = std::path::absolute(path).map_err(|error| mlflow::Error::io(path, error))?;
+        let database = Sqlite::open(&named, options.limits.clone(), |connection| {
+            schema::prepare(connection, &uri, &options.artifact_root)
+        })?;
+        Ok(Self::new(Database::Sqlite(database), options))
+    }
+
+    /// Opens a PostgreSQL database (`postgresql://user:password@host:port/database`), and makes
+    /// the tables in one that is empty. Another schema version is refused, and left as it is.
+    pub fn open_postgres(url: &str, options: StoreOptions) -> Result<Self> {
+        let uri = mlflow::uri::without_credentials(url);
+        let database = Postgres::open(url, options.limits.clone(), |connection| {
+            schema::prepare(connection, &uri, &options.artifact_root)
+        })?;
+        Ok(Self::new(Database::Postgres(database), options))
+    }
+
+    /// A store that is gone when it is dropped.
+    pub fn open_temporary(options: StoreOptions) -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("trainyard-{}.db", new_id()));
+        let store = Self::open_sqlite(&path, options)?;
+        Ok(Self { _temporary: Some(TemporaryFile(path)), ..store })
+    }
+
+    fn new(database: Database, options: StoreOptions) -> Self {
+        Self {
+            database,
+            artifact_root: options.artifact_root,
+            long_values: if options.truncate_long_values {
+                LongValues::Truncate
+            } else {
+                LongValues::Refuse
+            },
+            logged_models: None,
+            _temporary: None,
+        }
+    }
+
+    /// A registry of models that are logged elsewhere.
+    #[must_use]
+    pub fn with_logged_models(self, elsewhere: Arc<dyn LoggedModels>) -> Self {
+        Self { logged_models: Some(elsewhere), ..self }
+    }
+
+    /// Whether writes would be kept, as far as is known without asking the database.
+    pub(super) fn condition(&self) -> mlflow::Result<()> {
+        Ok(self.database.health()?)
+    }
+
+    /// A read of a few rows.
+    pub(super) async fn read<T, F>(&self, work: F) -> mlflow::Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
+    {
+        Ok(self.database.read(work).await?)
+    }
+
+    /// A read of any size.
+    pub(super) async fn read_many<T, F>(&self, reading: Reading, work: F) -> mlflow::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+    {
+        Ok(self.database.read_many(reading, work).await?)
+    }
+
+    /// One change, all or nothing; it may be run again after a conflict.
+    pub(super) async fn write<T, F>(&self, work: F) -> mlflow::Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
+    {
+        Ok(self.database.write(work).await?)
+    }
+}
+
+/// A database file that is removed.
+struct TemporaryFile(PathBuf);
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        // There is no one to tell.
+        for file in files_of(&self.0) {
+            let _missing = std::fs::remove_file(file);
+        }
+    }
+}
+
+/// The files of an SQLite database that is no symlink: itself, and what SQLite keeps beside it.
+pub(crate) fn files_of(path: &Path) -> impl Iterator<Item = PathBuf> {
+    ["", "-wal", "-shm", "-journal"].into_iter().map(move |end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    })
+}
