@@ -1,5 +1,6 @@
 //! The ground floor: small things that every room needs, with few dependencies and no network.
 //!
+//! - [`advice`]: what to do about an error, and whose fault it is;
 //! - [`size`] and [`duration`]: bytes and times as users write them;
 //! - [`memory`]: what this process may still take, by the machine and by its control groups;
 //! - [`budget`]: bytes that all requests together may hold;
@@ -7,18 +8,22 @@
 //! - [`json`]: JSON as Python reads it;
 //! - [`prometheus`]: counters, and the page of them;
 //! - [`media_type`]: what a file is, by its name;
+//! - [`pandas`]: what pandas takes for missing;
 //! - [`words`]: what one room writes and another reads.
 
+pub mod advice;
 pub mod budget;
 pub mod duration;
 pub mod file;
 pub mod json;
 pub mod media_type;
 pub mod memory;
+pub mod pandas;
 pub mod prometheus;
 pub mod size;
 pub mod temporary;
 pub mod words;
 
+pub use advice::{Advice, Advise, Fault};
 pub use budget::{Budget, Full, Share};
 pub use temporary::TemporaryFolder;

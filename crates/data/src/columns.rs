@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::parquet::ParquetFile;
+use crate::schema::{Found, NOTHING, column_order, common_type};
 use crate::source::{Format, Source, SourceFile, files, is_parquet_file};
 use crate::spill::{Types, spill, text_bytes as text_bytes_of};
 use crate::table::{read_csv_pieces, read_table, with_filter_columns};
-use crate::unify::{Found, NOTHING, column_order, common_type};
 
 /// CSV text takes about as much memory again once it is typed, and both are there at once.
 const TEXT_FACTOR: u64 = 3;

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use arrow_schema::DataType;
+use trainyard_base::{Advice, Advise, Fault};
 
 /// The result of reading or writing a table.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a table could not be read or written.
 ///
-/// The text is complete for a person: what failed, on which value, where, and a `hint:` line.
+/// The text says what failed, on which value and where; [`Advise::hint`] what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing is there.
-    #[error("no such file or folder: {path}\nhint: check the path; it is relative to {base}")]
+    #[error("no such file or folder: {path}")]
     Missing {
         /// As the user wrote it.
         path: String,
@@ -21,7 +22,7 @@ pub enum Error {
         base: String,
     },
     /// A pattern or a folder that leads to no table.
-    #[error("no tables found in {source_name}\nhint: {hint}")]
+    #[error("no tables found in {source_name}")]
     NoFiles {
         /// The folder or pattern, as the user wrote it.
         source_name: String,
@@ -48,23 +49,19 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file without any content.
-    #[error("{path} is empty\nhint: a CSV file needs a header line and at least one row")]
+    #[error("{path} is empty")]
     EmptyFile {
         /// The file.
         path: PathBuf,
     },
     /// Columns but no rows.
-    #[error(
-        "{path} has a header but no rows\nhint: check what wrote it, or the filters that were applied"
-    )]
+    #[error("{path} has a header but no rows")]
     NoRows {
         /// The file, or all that was read.
         path: PathBuf,
     },
     /// Filters that leave nothing.
-    #[error(
-        "none of the {read} rows of {source_name} satisfies the filters\nhint: widen the window of time or the conditions"
-    )]
+    #[error("none of the {read} rows of {source_name} satisfies the filters")]
     NoRowsKept {
         /// What was read.
         source_name: String,
@@ -72,9 +69,7 @@ pub enum Error {
         read: usize,
     },
     /// A file that is neither CSV nor Parquet.
-    #[error(
-        "{path} is not a table that can be read: {reason}\nhint: CSV and Parquet files are read, also compressed as .gz or .zst"
-    )]
+    #[error("{path} is not a table that can be read: {reason}")]
     Format {
         /// The file.
         path: PathBuf,
@@ -82,7 +77,7 @@ pub enum Error {
         reason: String,
     },
     /// A record with more or fewer fields than the header.
-    #[error("{path}, line {line}: {found} fields where the header has {expected}\nhint: {hint}")]
+    #[error("{path}, line {line}: {found} fields where the header has {expected}")]
     Ragged {
         /// The file.
         path: PathBuf,
@@ -96,9 +91,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// A quoted field that is never closed.
-    #[error(
-        "{path}, line {line}: the quoted field that starts here is never closed\nhint: double a quote inside a quoted field (\"\") and close the field with one"
-    )]
+    #[error("{path}, line {line}: the quoted field that starts here is never closed")]
     OpenQuote {
         /// The file.
         path: PathBuf,
@@ -106,7 +99,7 @@ pub enum Error {
         line: usize,
     },
     /// Text that is not UTF-8.
-    #[error("{path}, line {line}: not UTF-8 text (byte 0x{byte:02x})\nhint: {hint}")]
+    #[error("{path}, line {line}: not UTF-8 text (byte 0x{byte:02x})")]
     Utf8 {
         /// The file.
         path: PathBuf,
@@ -118,9 +111,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// A NUL byte in text.
-    #[error(
-        "{path}, line {line}: a NUL byte in the text\nhint: the file is damaged, or it is not a CSV file"
-    )]
+    #[error("{path}, line {line}: a NUL byte in the text")]
     Nul {
         /// The file.
         path: PathBuf,
@@ -128,7 +119,7 @@ pub enum Error {
         line: usize,
     },
     /// A size beyond the limits of this reader.
-    #[error("{path}{place}: {what} exceeds the limit of {limit}\nhint: {hint}")]
+    #[error("{path}{place}: {what} exceeds the limit of {limit}")]
     Limit {
         /// The file.
         path: PathBuf,
@@ -142,7 +133,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// A column that was asked for and is not there.
-    #[error("{path} has no column {column:?}\nhint: its columns are {available}")]
+    #[error("{path} has no column {column:?}")]
     NoColumn {
         /// The file.
         path: PathBuf,
@@ -152,9 +143,7 @@ pub enum Error {
         available: String,
     },
     /// Two columns of the same name in a Parquet file.
-    #[error(
-        "{path} has two columns named {column:?}\nhint: rename one of them, columns are found by name"
-    )]
+    #[error("{path} has two columns named {column:?}")]
     DuplicateColumn {
         /// The file.
         path: PathBuf,
@@ -162,9 +151,7 @@ pub enum Error {
         column: String,
     },
     /// Files of one table whose columns differ.
-    #[error(
-        "{path} does not have the columns of {first}: {difference}\nhint: choose columns that all files have, or allow missing columns to be filled with nulls"
-    )]
+    #[error("{path} does not have the columns of {first}: {difference}")]
     MixedColumns {
         /// The file that differs.
         path: PathBuf,
@@ -174,9 +161,7 @@ pub enum Error {
         difference: String,
     },
     /// The same column with types that have no common one.
-    #[error(
-        "column {column:?} is {found} in {path} and {expected} before\nhint: convert one of them, or read without this column"
-    )]
+    #[error("column {column:?} is {found} in {path} and {expected} before")]
     MixedTypes {
         /// The column.
         column: String,
@@ -188,9 +173,7 @@ pub enum Error {
         found: DataType,
     },
     /// A value that is not of the type that was asked for.
-    #[error(
-        "{path}, line {line}, column {column:?}: {value:?} is not {expected}\nhint: correct the value or read the column as text"
-    )]
+    #[error("{path}, line {line}, column {column:?}: {value:?} is not {expected}")]
     Value {
         /// The file.
         path: PathBuf,
@@ -204,7 +187,7 @@ pub enum Error {
         expected: DataType,
     },
     /// A Parquet file that cannot be decoded.
-    #[error("{path} is not a readable Parquet file: {reason}\nhint: {hint}")]
+    #[error("{path} is not a readable Parquet file: {reason}")]
     Parquet {
         /// The file.
         path: PathBuf,
@@ -214,7 +197,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// A condition that cannot be understood or applied.
-    #[error("condition {condition:?}: {reason}\nhint: {hint}")]
+    #[error("condition {condition:?}: {reason}")]
     Condition {
         /// As the user wrote it.
         condition: String,
@@ -224,9 +207,7 @@ pub enum Error {
         hint: String,
     },
     /// A table that cannot be written in this format.
-    #[error(
-        "cannot write column {column:?} ({data_type}) as {format}\nhint: write Parquet, or convert the column"
-    )]
+    #[error("cannot write column {column:?} ({data_type}) as {format}")]
     Unwritable {
         /// The column.
         column: String,
@@ -276,6 +257,43 @@ impl Error {
     /// Arrow refused.
     pub(crate) fn arrow(path: &Path, source: arrow_schema::ArrowError) -> Self {
         Self::Arrow { path: path.to_owned(), source }
+    }
+}
+
+impl Advise for Error {
+    fn advice(&self) -> Advice {
+        Advice::input(match self {
+            Self::Missing { base, .. } => format!("check the path; it is relative to {base}"),
+            Self::NoFiles { hint, .. } | Self::Condition { hint, .. } => hint.clone(),
+            Self::Ragged { hint, .. }
+            | Self::Utf8 { hint, .. }
+            | Self::Limit { hint, .. }
+            | Self::Parquet { hint, .. } => (*hint).to_owned(),
+            Self::EmptyFile { .. } => "a CSV file needs a header line and at least one row".into(),
+            Self::NoRows { .. } => "check what wrote it, or the filters that were applied".into(),
+            Self::NoRowsKept { .. } => "widen the window of time or the conditions".into(),
+            Self::Format { .. } => {
+                "CSV and Parquet files are read, also compressed as .gz or .zst".into()
+            }
+            Self::OpenQuote { .. } => {
+                "double a quote inside a quoted field (\"\") and close the field with one".into()
+            }
+            Self::Nul { .. } => "the file is damaged, or it is not a CSV file".into(),
+            Self::NoColumn { available, .. } => format!("its columns are {available}"),
+            Self::DuplicateColumn { .. } => {
+                "rename one of them, columns are found by name".into()
+            }
+            Self::MixedColumns { .. } => {
+                "choose columns that all files have, or allow missing columns to be filled with nulls"
+                    .into()
+            }
+            Self::MixedTypes { .. } => "convert one of them, or read without this column".into(),
+            Self::Value { .. } => "correct the value or read the column as text".into(),
+            Self::Unwritable { .. } => "write Parquet, or convert the column".into(),
+            Self::Pattern { .. } => return Fault::Input.into(),
+            Self::Io { .. } => return Fault::Environment.into(),
+            Self::Arrow { .. } => return Fault::Program.into(),
+        })
     }
 }
 

@@ -314,6 +314,8 @@ fn text_times(array: &ArrayRef, condition: &Condition<'_>) -> Result<Vec<Option<
 
 #[cfg(test)]
 mod tests {
+    use trainyard_base::Advise as _;
+
     use super::*;
     use crate::{ReadOptions, read_csv_text};
 
@@ -368,7 +370,7 @@ mod tests {
         let fails = |condition: &str, part: &str| {
             let filter =
                 RowFilter { conditions: vec![condition.to_owned()], ..RowFilter::default() };
-            let text = kept(&filter).unwrap_err().to_string();
+            let text = kept(&filter).unwrap_err().with_hint();
             assert!(text.contains(part) && text.contains("\nhint: "), "{condition}: {text}");
         };
         fails("x", "it has no comparison");

@@ -14,7 +14,8 @@
 //! [`ReadOptions::fill_short_records`] is set, because a cut line is damage more often than intent.
 //!
 //! **Parquet** types stay what they are (an Int64 column with nulls stays Int64: pandas would make
-//! floats of it); only large and view strings become Utf8, and dictionary keys Int32.
+//! floats of it); only large and view strings become Utf8, and dictionary keys Int32. Bytes that the
+//! writer did not mark as text (Impala, old versions of Spark) are Utf8 where all of them are UTF-8.
 //!
 //! Text is plain Utf8, not dictionaries: counting categories hashes each value once either way, and all
 //! users have one form to deal with. Dictionaries come only from Parquet files that hold them, where they
@@ -26,14 +27,10 @@ mod error;
 mod filter;
 mod options;
 mod parquet;
-mod parquet_body;
-mod parquet_footer;
-mod parquet_pages;
-mod parquet_thrift;
+mod schema;
 mod source;
 mod spill;
 mod table;
-mod unify;
 mod write;
 
 pub use arrow_array;
@@ -42,34 +39,8 @@ pub use arrow_schema;
 pub use columns::Columns;
 pub use error::{Error, Result};
 pub use filter::RowFilter;
-pub use options::{MAX_COLUMNS, MAX_FILE_BYTES, MAX_FILES, MAX_RECORD_BYTES, ReadOptions};
-pub use parquet_body::{BodyError, BodyLimits, read_parquet_body};
+pub use options::{COLUMNS_MAX, FILE_BYTES_MAX, FILES_MAX, RECORD_BYTES_MAX, ReadOptions};
+pub use parquet::{BodyError, BodyLimits, read_parquet_body};
 pub use source::{Format, STDIN, Source, SourceFile, files, has_table_name};
-pub use table::{Table, read_table};
+pub use table::{Table, read, read_csv_text, read_table};
 pub use write::{write_atomically, write_csv, write_parquet};
-
-/// Reads a table: a CSV or Parquet file, a folder, a pattern, or `-` for standard input.
-///
-/// ```
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("train.csv");
-/// std::fs::write(&path, "x,label\n1.5,a\n,b\n")?;
-/// let table = trainyard_data::read(&path.to_string_lossy(), &Default::default())?;
-/// assert_eq!(table.num_rows(), 2);
-/// assert_eq!(table.column(0).null_count(), 1);
-/// # Ok(())
-/// # }
-/// ```
-pub fn read(source: &str, options: &ReadOptions) -> Result<arrow_array::RecordBatch> {
-    Ok(read_table(source, options)?.batch)
-}
-
-/// Reads a table from the text of a CSV file that is in memory; `name` stands for the file in errors.
-pub fn read_csv_text(
-    name: &str,
-    text: &[u8],
-    options: &ReadOptions,
-) -> Result<arrow_array::RecordBatch> {
-    table::read_csv_text(std::path::Path::new(name), text, options)
-}

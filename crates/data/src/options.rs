@@ -1,22 +1,24 @@
 //! What to read, and the limits of reading.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use arrow_schema::DataType;
 
+use crate::error::{Error, Result, list_names};
 use crate::filter::RowFilter;
 
 /// Columns a table may have. A table of 100,000 columns is a transposed or broken file.
-pub const MAX_COLUMNS: usize = 50_000;
+pub const COLUMNS_MAX: usize = 50_000;
 
 /// Bytes of one CSV record (line). Long texts fit; a file without line breaks does not.
-pub const MAX_RECORD_BYTES: usize = 64 << 20;
+pub const RECORD_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of one file after decompression. Stops what a compressed bomb would do to memory.
-pub const MAX_FILE_BYTES: u64 = 16 << 30;
+pub const FILE_BYTES_MAX: u64 = 16 << 30;
 
 /// Files of one folder or pattern: more are a mistaken pattern.
-pub const MAX_FILES: usize = 100_000;
+pub const FILES_MAX: usize = 100_000;
 
 /// How to read a table. `ReadOptions::default()` reads every column as pandas would.
 #[derive(Debug, Clone, Default)]
@@ -46,5 +48,25 @@ impl ReadOptions {
     /// Reads only these columns, in this order.
     pub fn with_columns<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
         Self { columns: Some(columns.into_iter().map(Into::into).collect()), ..Self::default() }
+    }
+    /// Indices of the chosen columns of a file that has these, in the chosen order; of all of them where
+    /// none are chosen.
+    pub(crate) fn choose(&self, path: &Path, names: &[impl AsRef<str>]) -> Result<Vec<usize>> {
+        let Some(columns) = &self.columns else { return Ok((0..names.len()).collect()) };
+        let mut chosen = Vec::with_capacity(columns.len());
+        for column in columns {
+            match names.iter().position(|name| name.as_ref() == column) {
+                Some(index) => chosen.push(index),
+                None if self.fill_missing_columns || self.skip_missing_columns => {}
+                None => {
+                    return Err(Error::NoColumn {
+                        path: path.to_owned(),
+                        column: column.clone(),
+                        available: list_names(names.iter().map(AsRef::as_ref)),
+                    });
+                }
+            }
+        }
+        Ok(chosen)
     }
 }

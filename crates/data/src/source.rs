@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::csv::input::Input;
 use crate::error::{Error, Result, working_folder};
-use crate::options::{MAX_FILE_BYTES, MAX_FILES};
+use crate::options::{FILE_BYTES_MAX, FILES_MAX};
 
 /// The name of standard input as a source.
 pub const STDIN: &str = "-";
@@ -22,7 +22,7 @@ const PARQUET: &[u8] = b"PAR1";
 const HEAD_BYTES: u64 = 6;
 
 /// How deep folders are searched: partitioned logs are two or three levels deep.
-const MAX_DEPTH: usize = 16;
+const DEPTH_MAX: usize = 16;
 
 /// File formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +149,7 @@ fn matches(pattern: &str) -> Result<Vec<PathBuf>> {
 }
 
 fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
-    if depth > MAX_DEPTH {
+    if depth > DEPTH_MAX {
         return Ok(());
     }
     for entry in std::fs::read_dir(folder).map_err(|error| Error::read(folder, error))? {
@@ -170,12 +170,12 @@ fn collect(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> 
 }
 
 fn push_limited(found: &mut Vec<PathBuf>, path: PathBuf) -> Result<()> {
-    if found.len() >= MAX_FILES {
+    if found.len() >= FILES_MAX {
         return Err(Error::Limit {
             path,
             place: String::new(),
             what: "the number of files".to_owned(),
-            limit: MAX_FILES.to_string(),
+            limit: FILES_MAX.to_string(),
             hint: "name a folder or pattern with fewer files",
         });
     }
@@ -330,11 +330,11 @@ fn damaged(path: &Path, method: &str, error: Error) -> Error {
     }
 }
 
-/// Reads to the end, but not beyond [`MAX_FILE_BYTES`].
+/// Reads to the end, but not beyond [`FILE_BYTES_MAX`].
 fn read_limited(path: &Path, reader: impl Read, expected: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(expected.min(MAX_FILE_BYTES) as usize + 1);
+    let mut bytes = Vec::with_capacity(expected.min(FILE_BYTES_MAX) as usize + 1);
     let count = reader
-        .take(MAX_FILE_BYTES + 1)
+        .take(FILE_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| Error::read(path, error))?;
     check_size(path, count as u64)?;
@@ -342,12 +342,12 @@ fn read_limited(path: &Path, reader: impl Read, expected: u64) -> Result<Vec<u8>
 }
 
 fn check_size(path: &Path, bytes: u64) -> Result<()> {
-    if bytes > MAX_FILE_BYTES {
+    if bytes > FILE_BYTES_MAX {
         return Err(Error::Limit {
             path: path.to_owned(),
             place: String::new(),
             what: "the file".to_owned(),
-            limit: format!("{} GiB", MAX_FILE_BYTES >> 30),
+            limit: format!("{} GiB", FILE_BYTES_MAX >> 30),
             hint: "write it as Parquet, or in several files",
         });
     }

@@ -14,9 +14,9 @@ use crate::csv::input::Input;
 use crate::csv::segments::Segments;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
+use crate::schema::{Found, NOTHING, common_type};
 use crate::source::{Format, GZIP, SourceFile, ZSTD, head};
 use crate::table::with_filter_columns;
-use crate::unify::{Found, NOTHING, common_type};
 use crate::write::write_parquet;
 
 /// Text of one piece: what is typed at once. Smaller pieces than this cost more than they save.

@@ -12,8 +12,8 @@ use crate::csv::Pieces;
 use crate::csv::input::Input;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
+use crate::schema::{Found, NOTHING, column_order, common_type};
 use crate::source::{Content, Format, Source, SourceFile, files, open};
-use crate::unify::{Found, NOTHING, column_order, common_type};
 use crate::{csv, parquet};
 
 /// A table and where it came from.
@@ -31,7 +31,24 @@ struct Part {
     batch: RecordBatch,
 }
 
-/// Reads a table: a CSV or Parquet file, a folder, a pattern, or `-`. See [`crate::read`].
+/// Reads a table: a CSV or Parquet file, a folder, a pattern, or `-` for standard input.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("train.csv");
+/// std::fs::write(&path, "x,label\n1.5,a\n,b\n")?;
+/// let table = trainyard_data::read(&path.to_string_lossy(), &Default::default())?;
+/// assert_eq!(table.num_rows(), 2);
+/// assert_eq!(table.column(0).null_count(), 1);
+/// # Ok(())
+/// # }
+/// ```
+pub fn read(source: &str, options: &ReadOptions) -> Result<RecordBatch> {
+    Ok(read_table(source, options)?.batch)
+}
+
+/// Reads a table, and says where it came from. See [`read`].
 pub fn read_table(source: &str, options: &ReadOptions) -> Result<Table> {
     if options.rows.is_empty() {
         return read_all(source, options);
@@ -217,12 +234,9 @@ fn join_column(name: &str, target: &DataType, parts: &[Part]) -> Result<ArrayRef
     arrow_select::concat::concat(&views).map_err(|source| Error::arrow(first_path(parts), source))
 }
 
-/// Reads CSV text that is in memory.
-pub(crate) fn read_csv_text(
-    path: &Path,
-    text: &[u8],
-    options: &ReadOptions,
-) -> Result<RecordBatch> {
+/// Reads a table from the text of a CSV file that is in memory; `name` stands for the file in errors.
+pub fn read_csv_text(name: &str, text: &[u8], options: &ReadOptions) -> Result<RecordBatch> {
+    let path = Path::new(name);
     let batch =
         csv::read(&Input::memory(path, text), options, &BTreeMap::new())?.into_batch(path)?;
     if batch.num_rows() == 0 && !options.allow_no_rows {

@@ -4,14 +4,16 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use trainyard_base::{Advice, Advise, Fault};
+
 /// The result of a deployment operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a deployment operation failed. The text is complete: what, on which value, and a `hint:` line.
+/// Why a deployment operation failed. The text says what, on which value; [`Advise::hint`] what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused.
-    #[error("{doing} {path}: {source}{}", hint(source))]
+    #[error("{doing} {path}: {source}")]
     Io {
         /// `"cannot read"` and the like.
         doing: &'static str,
@@ -22,9 +24,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A state file is not what this version writes.
-    #[error(
-        "{path} is not a state file of this program: {reason}\nhint: if another version wrote it, use that one to stop the service, then remove the folder"
-    )]
+    #[error("{path} is not a state file of this program: {reason}")]
     State {
         /// The file.
         path: PathBuf,
@@ -32,9 +32,7 @@ pub enum Error {
         reason: String,
     },
     /// Another deployment of the same service is going on.
-    #[error(
-        "{service} is being changed by process {pid} ({what}, for {seconds} s)\nhint: wait for it to finish; it is safe to end it, the next deployment tidies up"
-    )]
+    #[error("{service} is being changed by process {pid} ({what}, for {seconds} s)")]
     Locked {
         /// The service.
         service: String,
@@ -46,9 +44,7 @@ pub enum Error {
         seconds: u64,
     },
     /// The gateway could not take its address.
-    #[error(
-        "the gateway cannot listen on {listen}: {reason}\nhint: another program may use the port (see: ss -ltnp); choose another address"
-    )]
+    #[error("the gateway cannot listen on {listen}: {reason}")]
     Listen {
         /// The address wanted.
         listen: SocketAddr,
@@ -56,7 +52,7 @@ pub enum Error {
         reason: String,
     },
     /// The gateway process did not come up.
-    #[error("the gateway did not start: {reason}\n{log}hint: its whole log is {log_path}")]
+    #[error("the gateway did not start: {reason}{}", below(log))]
     GatewayStart {
         /// What was seen.
         reason: String,
@@ -66,9 +62,7 @@ pub enum Error {
         log_path: PathBuf,
     },
     /// The running gateway listens elsewhere.
-    #[error(
-        "{service} already runs on {running}, not on {wanted}\nhint: stop it first, or set deploy.listen to {running}"
-    )]
+    #[error("{service} already runs on {running}, not on {wanted}")]
     GatewayAddress {
         /// The service.
         service: String,
@@ -78,7 +72,7 @@ pub enum Error {
         wanted: SocketAddr,
     },
     /// Another gateway serves the same state folder.
-    #[error("another gateway (process {pid}) already serves {path}\nhint: stop the service first")]
+    #[error("another gateway (process {pid}) already serves {path}")]
     GatewayRuns {
         /// Its process; 0 when unknown.
         pid: u32,
@@ -94,9 +88,7 @@ pub enum Error {
         reason: String,
     },
     /// The program of a release could not be started at all.
-    #[error(
-        "cannot start {command}: {reason}\nhint: check that the program exists and may be executed"
-    )]
+    #[error("cannot start {command}: {reason}")]
     Start {
         /// The program.
         command: PathBuf,
@@ -104,7 +96,7 @@ pub enum Error {
         reason: String,
     },
     /// The Docker Engine refused, or cannot be reached.
-    #[error("{doing}: {reason}\nhint: {hint}")]
+    #[error("{doing}: {reason}")]
     Docker {
         /// What was wanted (`cannot pull image iris:3`).
         doing: String,
@@ -117,9 +109,7 @@ pub enum Error {
     #[error("{0}")]
     Unhealthy(Box<Unhealthy>),
     /// The new instance turned bad after the switch; the one before it serves again.
-    #[error(
-        "{green} turned bad after the switch ({reason}); {blue} serves again\n{log}hint: the whole log of {green} is {log_path}"
-    )]
+    #[error("{green} turned bad after the switch ({reason}); {blue} serves again{}", below(log))]
     WentBack {
         /// The new instance.
         green: String,
@@ -133,9 +123,7 @@ pub enum Error {
         log_path: PathBuf,
     },
     /// Nothing is deployed under this name, or not any more.
-    #[error(
-        "nothing is deployed: no gateway runs for {path}\nhint: `trainyard deploy` brings it up"
-    )]
+    #[error("nothing is deployed: no gateway runs for {path}")]
     NotDeployed {
         /// The service.
         service: String,
@@ -143,20 +131,16 @@ pub enum Error {
         path: PathBuf,
     },
     /// There is no earlier release to go back to.
-    #[error("{service} has no earlier release to go back to\nhint: deploy the version you want")]
+    #[error("{service} has no earlier release to go back to")]
     NoPrevious {
         /// The service.
         service: String,
     },
     /// A path that cannot be let through the gateway.
-    #[error(
-        "{0:?} is no path that can be exposed\nhint: write /feedback, /models/*/feedback (any one name) or /static/** (all below), without //, .., ; or needless %"
-    )]
+    #[error("{0:?} is no path that can be exposed")]
     Path(String),
     /// A name that cannot name a folder and a label.
-    #[error(
-        "{name:?} cannot name a service\nhint: use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"
-    )]
+    #[error("{name:?} cannot name a service")]
     Name {
         /// As given.
         name: String,
@@ -217,22 +201,72 @@ impl std::fmt::Display for Unhealthy {
             }
             None => write!(f, "\nnothing is serving; {} was removed", self.instance)?,
         }
-        write!(f, "\nhint: the whole log is {}", self.log_path.display())
+        Ok(())
+    }
+}
+
+impl Advise for Error {
+    fn advice(&self) -> Advice {
+        match self {
+            Self::Io { source, .. } => Advice { fault: Fault::Environment, hint: hint(source) },
+            Self::State { .. } => Advice::environment(
+                "if another version wrote it, use that one to stop the service, then remove the folder",
+            ),
+            Self::Locked { .. } => Advice::environment(
+                "wait for it to finish; it is safe to end it, the next deployment tidies up",
+            ),
+            Self::Listen { .. } => Advice::environment(
+                "another program may use the port (see: ss -ltnp); choose another address",
+            ),
+            Self::GatewayStart { log_path, .. } => {
+                Advice::environment(format!("its whole log is {}", log_path.display()))
+            }
+            Self::GatewayAddress { running, .. } => {
+                Advice::environment(format!("stop it first, or set deploy.listen to {running}"))
+            }
+            Self::GatewayRuns { .. } => Advice::environment("stop the service first"),
+            Self::Control { .. } => Fault::Environment.into(),
+            Self::Start { .. } => {
+                Advice::environment("check that the program exists and may be executed")
+            }
+            Self::Docker { hint, .. } => Advice::environment(hint),
+            Self::Unhealthy(unhealthy) => {
+                Advice::environment(format!("the whole log is {}", unhealthy.log_path.display()))
+            }
+            Self::WentBack { green, log_path, .. } => {
+                Advice::environment(format!("the whole log of {green} is {}", log_path.display()))
+            }
+            Self::NotDeployed { .. } => Advice::input("`trainyard deploy` brings it up"),
+            Self::NoPrevious { .. } => Advice::input("deploy the version you want"),
+            Self::Path(_) => Advice::input(
+                "write /feedback, /models/*/feedback (any one name) or /static/** (all below), \
+                 without //, .., ; or needless %",
+            ),
+            Self::Name { .. } => Advice::input(
+                "use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit",
+            ),
+        }
     }
 }
 
 /// What helps against a refusal of the operating system, where that is known.
-fn hint(error: &std::io::Error) -> &'static str {
+fn hint(error: &std::io::Error) -> Option<String> {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-    match error.kind() {
+    let hint = match error.kind() {
         StorageFull | QuotaExceeded => {
-            "\nhint: make room there (see: df -h), then deploy again: it tidies up"
+            "make room there (see: df -h), then deploy again: it tidies up"
         }
         PermissionDenied | ReadOnlyFilesystem => {
-            "\nhint: deploy as the user that owns this folder, or choose another with `state` under [deploy]"
+            "deploy as the user that owns this folder, or choose another with `state` under [deploy]"
         }
-        _ => "",
-    }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Log lines below a sentence.
+fn below(log: &str) -> String {
+    if log.is_empty() { String::new() } else { format!("\n{}", log.trim_end()) }
 }
 
 /// Log lines for a message.

@@ -1,8 +1,10 @@
 //! Where Evidently stops with an error, for those who asked for its behaviour.
 
+use crate::kind::Kind;
+use crate::method::Method;
+use crate::side::Side;
 use crate::statistics::binned::VALUE_BY_VALUE_MAX;
-use crate::verdict::{ColumnDrift, Side, Status};
-use crate::{Kind, Method};
+use crate::verdict::{ColumnDrift, Status};
 
 /// The error with which Evidently stops: the first in its order of checks and columns.
 pub(crate) fn error(

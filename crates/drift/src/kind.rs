@@ -6,9 +6,12 @@
 //! unless its behaviour was asked for.
 
 use std::fmt;
+use std::str::FromStr;
 
-use crate::Compat;
-use crate::column::{Column, Family, type_name};
+use crate::choice::{UnknownName, find};
+use crate::column::Column;
+use crate::compat::Compat;
+use crate::values::family::{Family, type_name};
 
 /// Integers with at most this many distinct values are categories.
 pub(crate) const INTEGER_CATEGORIES_MAX: u64 = 10;
@@ -47,6 +50,15 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let kinds = [Self::Numerical, Self::Categorical, Self::Text, Self::Datetime, Self::Unknown];
+        find("kind of column", name, &kinds.map(|kind| (kind.name(), kind)))
     }
 }
 

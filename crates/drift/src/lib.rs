@@ -12,37 +12,46 @@
 //!   after the other, so that a dataset need not be in memory as a whole.
 //! - [`ColumnBuilder`] reads a column piece by piece; what does not fit in memory goes to temporary files.
 
+mod checks;
+mod choice;
 mod column;
+mod column_builder;
+mod column_file;
 mod compare;
+mod compat;
+mod distribution;
 mod evidently;
 mod finding;
 mod kind;
+mod labels;
 mod method;
-mod name;
 mod options;
-mod pandas;
+mod pandas_note;
 mod profile;
 mod profile_file;
-mod select;
+mod side;
+mod sides;
 mod statistics;
-mod summary;
-mod test;
-mod text;
+mod text_features;
+mod values;
 mod verdict;
 
-pub use column::{Column, ColumnBuilder};
+pub use choice::UnknownName;
+pub use column::Column;
+pub use column_builder::ColumnBuilder;
 pub use compare::{
     IGNORED_PREFIX, column_names, compare, compare_arrays, compare_columns, conclude, unreadable,
 };
+pub use compat::Compat;
+pub use distribution::{Bin, Category, CumulativePoint, Distribution};
 pub use finding::{Finding, FindingKind, Severity};
 pub use kind::Kind;
-pub use method::{Method, ScoreKind};
-pub use name::UnknownName;
-pub use options::{Bins, Compat, Correction, Options, SMALL_SAMPLE};
-pub use pandas::with_pandas_types;
+pub use method::{Method, SMALL_SAMPLE_MAX, ScoreKind};
+pub use options::{Bins, Correction, Options};
+pub use pandas_note::with_pandas_types;
 pub use profile::{Pin, Profile};
 pub use profile_file::{MAGIC as PROFILE_MAGIC, ProfileError, VERSION as PROFILE_VERSION};
+pub use side::{NumberSummary, QUANTILES, Scale, Side};
 pub use verdict::{
-    Bin, Category, ColumnDrift, CumulativePoint, DatasetDrift, Distribution, Effect, EffectSize,
-    NumberSummary, QUANTILES, Role, Scale, Side, Status, Verdict,
+    ColumnDrift, DatasetDrift, DatasetVerdict, Effect, EffectSize, Role, Status, Verdict,
 };

@@ -1,21 +1,12 @@
 //! What a user may choose. Names are Evidently's where it has them.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use crate::{Kind, Method};
-
-/// Rows (after dropping missing values) in the reference up to which tests with p-values are the default.
-pub const SMALL_SAMPLE: u64 = 1000;
-
-/// Whose behaviour to follow where Evidently's is a defect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compat {
-    /// Test every column that can be tested, clean infinities always, keep going past a bad column.
-    #[default]
-    Trainyard,
-    /// What Evidently 0.7.23 does, with the columns it ignores, its two ways of cleaning and its errors.
-    Evidently,
-}
+use crate::choice::{UnknownName, find};
+use crate::compat::Compat;
+use crate::kind::Kind;
+use crate::method::Method;
 
 /// Adjustment of p-values for the number of columns tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +18,26 @@ pub enum Correction {
     BenjaminiHochberg,
     /// Bonferroni: limits the chance of any false alarm.
     Bonferroni,
+}
+
+impl Correction {
+    /// The word that users write.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::BenjaminiHochberg => "bh",
+            Self::Bonferroni => "bonferroni",
+        }
+    }
+}
+
+impl FromStr for Correction {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let all = [Self::None, Self::BenjaminiHochberg, Self::Bonferroni];
+        find("correction", name, &all.map(|one| (one.name(), one)))
+    }
 }
 
 /// How values are put in bins for psi, kl_div, jensenshannon and hellinger on numerical columns.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use arrow_array::RecordBatch;
 use rayon::prelude::*;
 
+use crate::column::Column;
 use crate::compare::{column_names, compare_columns, conclude};
-use crate::kind::infer;
-use crate::select::default_method;
+use crate::kind::{Kind, infer};
+use crate::method::{Method, default_method};
+use crate::options::Options;
 use crate::verdict::DatasetDrift;
-use crate::{Column, Kind, Method, Options};
 
 /// Every column of a dataset, sorted or counted. The rows are not needed any more.
 ///

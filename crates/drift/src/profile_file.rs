@@ -8,9 +8,10 @@ use std::io::{Read, Write};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use trainyard_base::{Advice, Advise, Fault};
 
-use crate::Column;
-use crate::column::Head;
+use crate::column::Column;
+use crate::column_file::Head;
 use crate::profile::{Pin, Profile};
 
 /// The first bytes of a profile. The line break shows a transfer that changed them.
@@ -31,22 +32,31 @@ const LEVEL: i32 = 3;
 #[non_exhaustive]
 pub enum ProfileError {
     /// Something else.
-    #[error("this is no profile\nhint: `trainyard profile` writes one")]
+    #[error("this is no profile")]
     NotAProfile,
     /// Written by a later version of this program.
-    #[error(
-        "the profile has version {found}, this program reads up to {VERSION}\nhint: update trainyard, or write the profile again"
-    )]
+    #[error("the profile has version {found}, this program reads up to {VERSION}")]
     Version {
         /// Version of the file.
         found: u32,
     },
     /// Cut off or changed.
-    #[error("the profile is damaged: {0}\nhint: write it again with `trainyard profile`")]
+    #[error("the profile is damaged: {0}")]
     Damaged(String),
     /// The operating system refused.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl Advise for ProfileError {
+    fn advice(&self) -> Advice {
+        match self {
+            Self::NotAProfile => Advice::input("`trainyard profile` writes one"),
+            Self::Version { .. } => Advice::input("update trainyard, or write the profile again"),
+            Self::Damaged(_) => Advice::input("write it again with `trainyard profile`"),
+            Self::Io(_) => Fault::Environment.into(),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,8 +1,42 @@
 //! What a comparison answers: by column and for the dataset.
 
-use crate::{Compat, Correction, Finding, FindingKind, Kind, Method, ScoreKind};
+use crate::compat::Compat;
+use crate::distribution::Distribution;
+use crate::finding::{Finding, FindingKind, Severity};
+use crate::kind::Kind;
+use crate::method::{Method, ScoreKind};
+use crate::options::Correction;
+use crate::side::{Scale, Side};
 
-/// The verdict on a dataset.
+/// The verdict on a dataset in one word, from drift and from its schema and quality together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DatasetVerdict {
+    /// Nothing to look at.
+    Stable,
+    /// Some columns drifted, or something is to be looked at.
+    Warning,
+    /// At least the share of columns that counts as drift has drifted.
+    Drift,
+    /// Nobody can tell: nothing could be tested, or columns are gone, empty or unreadable.
+    Broken,
+}
+
+impl DatasetVerdict {
+    /// Every verdict, the best first.
+    pub const ALL: [Self; 4] = [Self::Stable, Self::Warning, Self::Drift, Self::Broken];
+
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stable => "stable",
+            Self::Warning => "warning",
+            Self::Drift => "drift",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// A comparison of two datasets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatasetDrift {
     /// Rows of the reference.
@@ -39,13 +73,38 @@ impl DatasetDrift {
         columns
     }
 
+    /// The verdict in one word. It is never [`DatasetVerdict::Stable`] while there is a drifted column, a
+    /// column that was not compared though both sides should have it, or a warning.
+    pub fn verdict(&self) -> DatasetVerdict {
+        let is_serious = |finding: &Finding| finding.severity == Severity::Serious;
+        let is_warning = |finding: &Finding| finding.severity >= Severity::Warning;
+        let failed = |column: &ColumnDrift| matches!(column.status, Status::Failed(_));
+        let nobody_knows = self.tested == 0 || self.unknown().next().is_some();
+        if nobody_knows || self.findings.iter().any(is_serious) {
+            DatasetVerdict::Broken
+        } else if self.dataset_drift {
+            DatasetVerdict::Drift
+        } else if self.drifted > 0
+            || self.columns.iter().any(failed)
+            || self.all_findings().any(|(_, finding)| is_warning(finding))
+        {
+            DatasetVerdict::Warning
+        } else {
+            DatasetVerdict::Stable
+        }
+    }
+
     /// Columns of which nobody knows whether they drifted: they could not be read, or current does not
-    /// have them (which Evidently ignores). As long as there are some, no drift is not good news.
+    /// have them, or no value in them (which Evidently ignores). As long as there are some, no drift is
+    /// not good news.
     pub fn unknown(&self) -> impl Iterator<Item = &ColumnDrift> {
         let ignores_missing = self.compat == Compat::Evidently;
         self.columns.iter().filter(move |column| {
-            let is_missing = |finding: &Finding| finding.kind == FindingKind::MissingColumn;
-            column.is_unreadable() || !ignores_missing && column.findings.iter().any(is_missing)
+            let is_gone = |finding: &Finding| {
+                finding.kind == FindingKind::MissingColumn
+                    || finding.kind == FindingKind::Empty && finding.severity == Severity::Serious
+            };
+            column.is_unreadable() || !ignores_missing && column.findings.iter().any(is_gone)
         })
     }
 
@@ -70,21 +129,15 @@ pub enum Role {
     Prediction,
 }
 
-/// How the numbers of a column are to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scale {
-    /// Numbers with fractions.
-    Continuous,
-    /// Whole numbers.
-    Integer,
-    /// 0 and 1 for false and true.
-    Boolean,
-    /// Microseconds since 1970-01-01.
-    Instant,
-    /// Microseconds.
-    Interval,
-    /// No numbers: text.
-    Text,
+impl Role {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Feature => "feature",
+            Self::Target => "target",
+            Self::Prediction => "prediction",
+        }
+    }
 }
 
 /// The verdict on one column.
@@ -240,102 +293,4 @@ impl EffectSize {
             Self::Large => "large",
         }
     }
-}
-
-/// One side of a column in numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Side {
-    /// Type, for people.
-    pub data_type: String,
-    /// Rows, missing values included.
-    pub rows: u64,
-    /// Nulls and NaN.
-    pub missing: u64,
-    /// Infinite values.
-    pub infinite: u64,
-    /// Values that were used.
-    pub values: u64,
-    /// Distinct values among them.
-    pub distinct: u64,
-    /// Statistics of numbers; of text lengths (in characters) for text.
-    pub numbers: Option<NumberSummary>,
-}
-
-impl Side {
-    /// Share of missing values; 0 for no rows.
-    pub fn missing_share(&self) -> f64 {
-        if self.rows == 0 { 0.0 } else { self.missing as f64 / self.rows as f64 }
-    }
-}
-
-/// Statistics of one side's numbers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NumberSummary {
-    /// Arithmetic mean.
-    pub mean: f64,
-    /// Standard deviation, population form.
-    pub deviation: f64,
-    /// Quantiles at [`QUANTILES`]: minimum first, maximum last.
-    pub quantiles: Vec<f64>,
-}
-
-/// Where quantiles are taken.
-pub const QUANTILES: [f64; 9] = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0];
-
-/// Both sides in few numbers, for charts.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Distribution {
-    /// Of numbers.
-    Numbers {
-        /// Shares in common bins, in order. Outer bins take what lies beyond.
-        bins: Vec<Bin>,
-        /// Points of both cumulative distributions.
-        cumulative: Vec<CumulativePoint>,
-    },
-    /// Of labels.
-    Categories {
-        /// The most frequent values, by the larger of both shares.
-        top: Vec<Category>,
-        /// Values that are not in `top`.
-        others: u64,
-        /// Their share in the reference.
-        others_reference: f64,
-        /// Their share in current.
-        others_current: f64,
-    },
-}
-
-/// Shares of both sides in one bin.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bin {
-    /// Lower edge; equal to `high` when the bin is a single value.
-    pub low: f64,
-    /// Upper edge.
-    pub high: f64,
-    /// Share of the reference in it.
-    pub reference: f64,
-    /// Share of current in it.
-    pub current: f64,
-}
-
-/// Shares of values up to and including `value`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CumulativePoint {
-    /// The value.
-    pub value: f64,
-    /// Share of the reference.
-    pub reference: f64,
-    /// Share of current.
-    pub current: f64,
-}
-
-/// Shares of one label.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Category {
-    /// The label as text, cut after a few hundred characters.
-    pub label: String,
-    /// Share of the reference.
-    pub reference: f64,
-    /// Share of current.
-    pub current: f64,
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use trainyard_base::{Advice, Advise, Fault};
 
 /// The result of a call on [`Tracking`](crate::Tracking).
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -136,6 +137,45 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl Advise for Error {
+    fn advice(&self) -> Advice {
+        match self {
+            Self::Unreachable { .. } => Advice::environment(
+                "is the server running, and MLFLOW_TRACKING_URI right? `trainyard server` starts one",
+            ),
+            Self::UnexpectedAnswer { .. } => {
+                Advice::environment("does MLFLOW_TRACKING_URI point at an MLflow server?")
+            }
+            Self::Api { code, .. } => match code {
+                ErrorCode::ResourceDoesNotExist => {
+                    Advice::input("the tracking pages (`trainyard server`) list what is there")
+                }
+                ErrorCode::Unauthenticated | ErrorCode::CustomerUnauthorized => {
+                    Advice::environment(
+                        "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or \
+                     MLFLOW_TRACKING_TOKEN",
+                    )
+                }
+                code => fault(*code).into(),
+            },
+            Self::Store { code, .. } => fault(*code).into(),
+            Self::BadFile { .. } => Fault::Input.into(),
+            Self::Io { .. } => Fault::Environment.into(),
+        }
+    }
+}
+
+/// Whose turn it is after an answer with this code.
+fn fault(code: ErrorCode) -> Fault {
+    match code {
+        ErrorCode::InvalidParameterValue
+        | ErrorCode::ResourceDoesNotExist
+        | ErrorCode::ResourceAlreadyExists
+        | ErrorCode::BadRequest => Fault::Input,
+        _ => Fault::Environment,
+    }
 }
 
 impl Error {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use arrow_array::{ArrayRef, RecordBatch};
+use trainyard_base::{Advice, Advise, Fault};
 
 /// The result of loading or running a model.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -11,7 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The folder holds a flavor, estimator or operator that cannot be evaluated here.
-    #[error("{what} is not supported\nhint: {hint}")]
+    #[error("{what} is not supported")]
     Unsupported {
         /// Flavor, estimator or operator, by its own name.
         what: String,
@@ -32,6 +33,16 @@ pub enum Error {
     /// MLmodel or another file of the folder could not be read.
     #[error(transparent)]
     ModelFile(#[from] trainyard_signature::Error),
+}
+
+impl Advise for Error {
+    fn advice(&self) -> Advice {
+        match self {
+            Self::Unsupported { hint, .. } => Advice::input(hint),
+            Self::Malformed { .. } | Self::Input(_) => Fault::Input.into(),
+            Self::ModelFile(error) => error.advice(),
+        }
+    }
 }
 
 /// What a model answered, one entry a row of the input.

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use trainyard_base::Advise as _;
 use trainyard_train::{Algorithm, MissingValues, Task, TrainConfig};
 
 use crate::deploy_config::Deploy;
+use crate::gate::Gate;
 use crate::monitor::Settings;
 use crate::notify_config::Notify;
 use crate::watch_config::Watch;
@@ -17,23 +19,6 @@ use crate::{Error, Result, toml_error};
 
 /// Name of the file in a project's folder.
 pub const FILE_NAME: &str = "trainyard.toml";
-
-/// Metrics that the built-in algorithms log.
-const METRICS: [&str; 13] = [
-    "accuracy",
-    "f1_macro",
-    "f1_weighted",
-    "log_loss",
-    "precision_macro",
-    "precision_weighted",
-    "recall_macro",
-    "recall_weighted",
-    "roc_auc",
-    "mae",
-    "mape",
-    "r2",
-    "rmse",
-];
 
 /// A project file is written by hand: larger than this, it is something else.
 const BYTES_MAX: u64 = 1 << 20;
@@ -119,25 +104,6 @@ impl Train {
     }
 }
 
-/// `[gate]`: a version must pass all of it to get an alias.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Gate {
-    /// Metric and the bounds it must keep.
-    pub thresholds: BTreeMap<String, Bounds>,
-    /// Metrics on which the version must not be worse than the one in production, on the same
-    /// holdout, by more than the number given.
-    pub not_worse_than_production: BTreeMap<String, f64>,
-}
-
-/// Bounds of one metric, both inclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Bounds {
-    pub min: Option<f64>,
-    pub max: Option<f64>,
-}
-
 impl Config {
     /// Reads and checks `trainyard.toml` of a project folder.
     pub fn read(project: &Path) -> Result<Self> {
@@ -180,37 +146,10 @@ impl Config {
             return Err("[train] has both `command` and `algorithm`; keep one".to_owned());
         }
         if train.command.is_none() {
-            self.train_config().validate().map_err(|error| match error.hint() {
-                Some(hint) => format!("[train] {error}; {hint}"),
-                None => format!("[train] {error}"),
-            })?;
+            let checked = self.train_config().validate();
+            checked.map_err(|error| format!("[train] {}", error.sentence()))?;
         }
-        if train.command.is_none() {
-            let rules = self.gate.thresholds.keys();
-            let relative = self.gate.not_worse_than_production.keys();
-            if let Some(metric) =
-                rules.chain(relative).find(|metric| !METRICS.contains(&metric.as_str()))
-            {
-                return Err(format!(
-                    "[gate] names the metric {metric:?}; training logs {}",
-                    METRICS.join(", ")
-                ));
-            }
-        }
-        for (metric, bounds) in &self.gate.thresholds {
-            match (bounds.min, bounds.max) {
-                (None, None) => {
-                    return Err(format!("gate.thresholds.{metric} needs `min` or `max`"));
-                }
-                (min, max) if min.into_iter().chain(max).any(f64::is_nan) => {
-                    return Err(format!("gate.thresholds.{metric}: nothing is above or below nan"));
-                }
-                (Some(min), Some(max)) if min > max => {
-                    return Err(format!("gate.thresholds.{metric}: min {min} is above max {max}"));
-                }
-                _ => {}
-            }
-        }
+        self.gate.check(train.command.is_none())?;
         self.deploy.check()?;
         self.watch.check()?;
         self.notify.check()?;
@@ -271,7 +210,7 @@ mod tests {
         assert_eq!(config.experiment(), "/iris_staging");
         assert_eq!(config.train.seed, 42);
         assert_eq!(config.deploy.listen.port(), 8080);
-        assert_eq!(config.monitor.drift_share, 0.5);
+        assert_eq!(config.monitor.options().drift_share, 0.5);
     }
 
     #[test]

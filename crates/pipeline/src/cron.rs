@@ -26,7 +26,7 @@ const MONTHS: [&str; 12] =
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// A day that fits is looked for this far: 29 February comes again after eight years at most.
-const DAYS_AHEAD: u64 = 366 * 9;
+const DAYS_AHEAD_MAX: u64 = 366 * 9;
 
 impl FromStr for Cron {
     type Err = String;
@@ -97,7 +97,7 @@ impl Cron {
     pub fn after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let has = |bits: u64, value: u32| bits & (1 << value) != 0;
         let first = time.date_naive();
-        for ahead in 0..DAYS_AHEAD {
+        for ahead in 0..DAYS_AHEAD_MAX {
             let day = first.checked_add_days(Days::new(ahead))?;
             let of_month = has(self.days, day.day());
             let of_week = has(self.weekdays, day.weekday().num_days_from_sunday());

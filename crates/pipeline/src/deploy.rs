@@ -2,18 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use trainyard_base::words::PROBE_ID_VARIABLE;
 use trainyard_deploy::{Outcome, Probe, ReleaseSpec, Service};
-use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::{Tracking, VersionId, entities::ModelVersion};
 use trainyard_signature::model::InputExample;
 
-use crate::event::{Event, Step, Watcher};
-use crate::folder::input_example;
-use crate::promote::PRODUCTION;
+use crate::alias::{PRODUCTION, in_production};
+use crate::candidate::Candidate;
+use crate::event::{Step, Watcher};
 use crate::{Error, Project, Result, workload};
 
 /// What a release did.
@@ -64,24 +63,22 @@ pub async fn deploy(
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
-    let started = Instant::now();
-    watcher(Event::Started(Step::Deploy));
-    let outcome = release(project, tracking, program, watcher).await;
-    let took = started.elapsed();
-    match outcome {
-        Ok(deployed) => {
-            watcher(Event::Done {
-                step: Step::Deploy,
-                message: format!("version {} at {}", deployed.version, deployed.url),
-                took,
-            });
-            Ok(Deployed { took, ..deployed })
-        }
-        Err(error) => {
-            watcher(Event::Failed { step: Step::Deploy, took });
-            Err(error)
-        }
-    }
+    let candidate = Candidate::in_production(project, tracking).await?;
+    deploy_candidate(project, &candidate, program, watcher).await
+}
+
+/// Releases a version that was fetched already; it must be the one labelled `Production`, which is what
+/// the instance looks up.
+pub(crate) async fn deploy_candidate(
+    project: &Project,
+    candidate: &Candidate,
+    program: PathBuf,
+    watcher: Watcher<'_>,
+) -> Result<Deployed> {
+    let releasing = release(project, candidate, program, watcher);
+    let done = |deployed: &Deployed| format!("version {} at {}", deployed.version, deployed.url);
+    let (deployed, took) = Step::Deploy.watched(watcher, releasing, done).await?;
+    Ok(Deployed { took, ..deployed })
 }
 
 /// Moves `Production` back to the version that was released before the current one, and releases
@@ -111,45 +108,25 @@ pub async fn rollback(
 
 async fn release(
     project: &Project,
-    tracking: &Tracking,
+    candidate: &Candidate,
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
-    let name = &project.config.model.name;
-    let (_, version) = in_production(tracking, name).await?;
-    let example = input_example(project, tracking, &version).await?;
-    let spec = release_spec(project, program, &version, example)?;
+    let version = &candidate.version;
+    let spec = release_spec(project, program, version, candidate.input_example()?)?;
     let progress = |event: trainyard_deploy::ReleaseEvent| {
-        watcher(Event::Progress { step: Step::Deploy, message: event.to_string(), share: None });
+        Step::Deploy.tell(watcher, event.to_string());
     };
     let released = trainyard_deploy::release(&service(project), &spec, &progress).await?;
     Ok(Deployed {
-        name: name.clone(),
-        version: version.version,
+        name: version.name.clone(),
+        version: version.version.clone(),
         url: released.url,
         instance: released.instance,
         address: released.address,
         replaced: released.switched_from,
         took: released.took,
     })
-}
-
-/// The version labelled `Production`.
-pub(crate) async fn in_production(
-    tracking: &Tracking,
-    name: &str,
-) -> Result<(ResolvedModel, ModelVersion)> {
-    let missing = || Error::Missing {
-        what: format!("no version of {name} has the alias {PRODUCTION}"),
-        hint: "`trainyard promote` gives it to a version that passes the gate".to_owned(),
-    };
-    let resolved = match resolve::resolve_stage(tracking, name, PRODUCTION).await {
-        Ok(resolved) => resolved,
-        Err(error) if error.is_not_found() => return Err(missing()),
-        Err(error) => return Err(error.into()),
-    };
-    let version = resolved.version.clone().ok_or_else(missing)?;
-    Ok((resolved, version))
 }
 
 fn release_spec(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
-use trainyard_base::{duration, size};
+use trainyard_base::{Advise as _, duration, size};
 use trainyard_deploy::gateway::check_rule;
 use trainyard_deploy::{BakeLimits, Network, Pull, RuntimeKind};
 
@@ -119,7 +119,7 @@ impl Deploy {
             return Err("deploy.bake_errors_percent is out of a hundred".to_owned());
         }
         for path in &self.expose {
-            check_rule(path).map_err(|error| format!("deploy.expose: {error}"))?;
+            check_rule(path).map_err(|error| format!("deploy.expose: {}", error.sentence()))?;
         }
         if self.response_timeout.is_some_and(|limit| limit.is_zero()) {
             return Err("deploy.response_timeout = \"0s\" lets nobody answer".to_owned());

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use trainyard_base::{Advice, Advise, Fault};
+use trainyard_mlflow::secrets::hide;
+
 use crate::gate::Verdict;
 
 /// The result of a step.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a step failed. A user's mistake has a hint and exit code 2.
+/// Why a step failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no `trainyard.toml`.
@@ -27,6 +30,9 @@ pub enum Error {
         /// Line, key and what is wrong.
         reason: String,
     },
+    /// Flags of `monitor`, or they and its settings together, are wrong.
+    #[error("{0}")]
+    Settings(String),
     /// `init` would overwrite something.
     #[error("{} is already there", path.display())]
     AlreadyAProject {
@@ -71,6 +77,20 @@ pub enum Error {
         what: String,
         /// How to get it.
         hint: String,
+    },
+    /// The deployment has not predicted anything that counts.
+    #[error("version {version} has predicted nothing yet")]
+    NothingPredicted {
+        /// The version in production.
+        version: String,
+    },
+    /// The prediction log lacks what was answered.
+    #[error("{answered} requests were answered, but {seen} are in the prediction log")]
+    LogLacks {
+        /// Requests that were answered.
+        answered: usize,
+        /// Rows that the log has after a while.
+        seen: usize,
     },
     /// A request of the example's traffic failed.
     #[error("request {request} of {total} failed: {reason}")]
@@ -125,12 +145,117 @@ pub enum Error {
     Deploy(#[from] trainyard_deploy::Error),
 }
 
+impl Advise for Error {
+    fn advice(&self) -> Advice {
+        match self {
+            Self::NoProject { .. } => {
+                Advice::input("`trainyard init` writes a project, or name the folder of one")
+            }
+            Self::Config { .. } => {
+                Advice::input("docs/pipeline.md lists the keys of trainyard.toml")
+            }
+            Self::Settings(_) => Fault::Input.into(),
+            Self::AlreadyAProject { .. } => Advice::input("choose another folder"),
+            Self::Io { .. } => {
+                Advice::environment("check that the folder exists and may be written")
+            }
+            Self::Gate(_) => Advice::input(
+                "Production is as it was; train a better model, or change [gate] in trainyard.toml",
+            ),
+            Self::Staging { .. } => Advice::environment(
+                "Production is as it was; `trainyard serve --model-uri` with this version shows more",
+            ),
+            Self::Listen { .. } => Advice::environment(
+                "stop what listens there (`ss -ltnp` names it), or change `listen` in trainyard.toml",
+            ),
+            Self::Missing { hint, .. } => Advice::input(hint),
+            Self::NothingPredicted { .. } => {
+                Advice::input("send requests to the deployment, or give --current FILE")
+            }
+            Self::LogLacks { .. } => {
+                Advice::environment("`trainyard deploy logs` says what the server could not write")
+            }
+            Self::Traffic { .. } => {
+                Advice::environment("`trainyard deploy logs` shows what the server said")
+            }
+            Self::Remote { .. } => Advice::environment(
+                "keys and endpoints come from the environment: AWS_ACCESS_KEY_ID, \
+                 AWS_SECRET_ACCESS_KEY, MLFLOW_S3_ENDPOINT_URL, …",
+            ),
+            Self::Profile { source, .. } => source.advice(),
+            Self::Data(error) => error.advice(),
+            Self::Train(error) => error.advice(),
+            Self::Mlflow(error) => error.advice(),
+            Self::Signature(error) => error.advice(),
+            Self::Tracking(error) => error.advice(),
+            Self::Model(error) => error.advice(),
+            Self::Serve(error) => error.advice(),
+            Self::Deploy(error) => error.advice(),
+        }
+    }
+}
+
 impl Error {
+    /// What failed, without credentials.
+    pub fn message(&self) -> String {
+        hide(&self.to_string()).into_owned()
+    }
+
+    /// Exit code of the process: 1 failed on the way, 2 wrong input, 3 refused by the gate.
+    pub fn exit_code(&self) -> u8 {
+        match (self, self.fault()) {
+            (Self::Gate(_), _) => 3,
+            (_, Fault::Input) => 2,
+            (_, Fault::Environment | Fault::Program) => 1,
+        }
+    }
+
     pub(crate) fn config(path: &Path, reason: impl Into<String>) -> Self {
         Self::Config { path: path.to_owned(), reason: reason.into() }
     }
 
     pub(crate) fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::Io { path: path.into(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trainyard_mlflow::ErrorCode;
+
+    use super::*;
+
+    #[test]
+    fn the_exit_code_follows_from_whose_fault_it_is() {
+        let refused = || std::io::Error::other("no");
+        let csv = PathBuf::from("t.csv");
+        let read = trainyard_data::Error::Io { doing: "cannot read", path: csv, source: refused() };
+        for (error, code) in [
+            (Error::Gate(Verdict { checks: Vec::new() }), 3),
+            (Error::config(Path::new("trainyard.toml"), "line 1"), 2),
+            (Error::io("t", refused()), 1),
+            (trainyard_data::Error::EmptyFile { path: "t.csv".into() }.into(), 2),
+            (read.into(), 1),
+            (trainyard_train::Error::EmptyTable.into(), 2),
+            (trainyard_train::Error::Internal("a bug".to_owned()).into(), 1),
+            (trainyard_mlflow::Error::not_found("none").into(), 2),
+            (trainyard_mlflow::Error::api(ErrorCode::Unauthenticated, "who?").into(), 1),
+            (trainyard_serve::Error::NoTracking { uri: "models:/a/1".to_owned() }.into(), 2),
+            (trainyard_deploy::Error::NoPrevious { service: "a".to_owned() }.into(), 2),
+        ] {
+            assert_eq!(error.exit_code(), code, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_text_holds_neither_hints_nor_credentials() {
+        let hint = "a model of this kind needs Python workers".to_owned();
+        let unsupported =
+            trainyard_models::Error::Unsupported { what: "catboost".to_owned(), hint };
+        let error = Error::from(trainyard_train::Error::from(unsupported));
+        assert_eq!(error.message(), "the exported model does not load: catboost is not supported");
+        assert_eq!(error.hint().unwrap(), "a model of this kind needs Python workers");
+        let error = Error::Settings("http://me:secret@host".to_owned());
+        assert!(!error.message().contains("secret"), "{}", error.message());
     }
 }

@@ -1,8 +1,10 @@
 //! What a pipeline tells whoever watches it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
+
+use crate::Result;
 
 /// The steps of a pipeline, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -49,3 +51,29 @@ pub enum Event {
 
 /// Whoever watches: a progress bar, a log, a test.
 pub type Watcher<'a> = &'a (dyn Fn(Event) + Send + Sync);
+
+impl Step {
+    /// Does the step, tells the watcher how it went, and returns how long it took; `done` says what a step
+    /// that went well did.
+    pub(crate) async fn watched<T>(
+        self,
+        watcher: Watcher<'_>,
+        work: impl Future<Output = Result<T>>,
+        done: impl FnOnce(&T) -> String,
+    ) -> Result<(T, Duration)> {
+        let started = Instant::now();
+        watcher(Event::Started(self));
+        let outcome = work.await;
+        let took = started.elapsed();
+        watcher(match &outcome {
+            Ok(value) => Event::Done { step: self, message: done(value), took },
+            Err(_) => Event::Failed { step: self, took },
+        });
+        outcome.map(|value| (value, took))
+    }
+
+    /// Tells the watcher what the step does now.
+    pub(crate) fn tell(self, watcher: Watcher<'_>, message: impl Into<String>) {
+        watcher(Event::Progress { step: self, message: message.into(), share: None });
+    }
+}

@@ -3,18 +3,18 @@
 //! Each step is one file and can be run alone; [`run`] is all of them in order. Steps talk to the
 //! registry through [`trainyard_mlflow::Tracking`] and tell a [`Watcher`] what they do.
 
+mod alias;
+mod candidate;
 mod config;
 mod cron;
 mod deploy;
 mod deploy_config;
 mod error;
 mod event;
-mod folder;
 mod gate;
-mod hint;
-mod holdout;
 mod init;
 mod install_from;
+mod loopback;
 mod markdown;
 pub mod monitor;
 mod notify;
@@ -24,6 +24,7 @@ mod promote;
 mod run;
 mod staging;
 mod summary;
+mod temporary;
 mod toml_error;
 mod traffic;
 mod train;
@@ -31,19 +32,20 @@ mod watch;
 mod watch_config;
 mod workload;
 
-pub use config::{Bounds, Config, FILE_NAME, Gate, Model, Train};
+pub use alias::{PRODUCTION, STAGING};
+pub use config::{Config, FILE_NAME, Model, Train};
 pub use cron::Cron;
 pub use deploy::{Deployed, deploy, rollback, service};
 pub use deploy_config::Deploy;
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
-pub use gate::{Check, Compared, Metrics, Verdict, judge};
+pub use gate::{Bounds, Check, Compared, Gate, Metrics, Verdict, judge};
 pub use init::{FILES, init};
 pub use install_from::InstallFrom;
 pub use notify::{Happened, notify};
 pub use notify_config::{Notify, Occasion};
 pub use project::Project;
-pub use promote::{PRODUCTION, Promoted, STAGING, promote};
+pub use promote::{Promoted, promote};
 pub use run::{RunOptions, run};
 pub use summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 pub use train::{Trained, train};

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use trainyard_base::Advise as _;
+
 use crate::gate::Verdict;
 use crate::promote::Promoted;
 use crate::{DriftSummary, Error, Summary};

@@ -16,7 +16,7 @@ use crate::notify_config::{Notify, Occasion};
 use crate::{DriftSummary, Error, Project, Summary};
 
 /// Each delivery is tried this often.
-const TRIES: u32 = 3;
+const TRIES_MAX: u32 = 3;
 
 /// Pause after the first failure; it doubles.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -188,7 +188,7 @@ async fn deliver(url: &str, headers: &[(&str, String)], body: String) -> Result<
         .map_err(|error| error.without_url().to_string())?;
     let mut pause = PAUSE;
     let mut last = String::new();
-    for attempt in 1..=TRIES {
+    for attempt in 1..=TRIES_MAX {
         let mut request =
             client.post(url).header("content-type", "application/json").body(body.clone());
         for (name, value) in headers {
@@ -205,7 +205,7 @@ async fn deliver(url: &str, headers: &[(&str, String)], body: String) -> Result<
             }
             Err(error) => last = error.without_url().to_string(),
         }
-        if attempt < TRIES {
+        if attempt < TRIES_MAX {
             tokio::time::sleep(pause).await;
             pause *= 2;
         }

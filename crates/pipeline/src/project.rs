@@ -6,7 +6,6 @@ use trainyard_data::{ReadOptions, Table};
 use trainyard_mlflow::Tracking;
 use trainyard_tracking::{Lending, OpenOptions, Shared};
 
-use crate::monitor::{self, Data, Reading};
 use crate::{Config, Error, Result};
 
 /// Root of artifacts that a tracking server passes on, which an embedded store resolves itself.
@@ -96,17 +95,6 @@ impl Project {
     pub fn read(&self, source: &str, options: &ReadOptions) -> Result<Table> {
         let path = self.path(source);
         Ok(trainyard_data::read_table(&path.to_string_lossy(), options)?)
-    }
-
-    /// Opens reference data: `models:/…`, or a table or profile whose path is relative to the project.
-    pub(crate) async fn open_reference(
-        &self,
-        tracking: &Tracking,
-        source: &str,
-        reading: &Reading,
-    ) -> Result<Data> {
-        let state = self.state_folder();
-        monitor::open_reference(Some(tracking), &self.source(source), &state, reading).await
     }
 
     /// A source as one reads it from anywhere: paths are relative to the project, URIs are not.

@@ -1,20 +1,16 @@
 //! Gate and promotion: a version gets `Staging`, proves itself, gets `Production`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
-use trainyard_mlflow::entities::{KeyValue, ModelVersion, Tag};
-use trainyard_mlflow::uri::ModelUri;
-use trainyard_mlflow::{AliasId, Tracking, VersionId, resolve};
+use trainyard_mlflow::entities::ModelVersion;
+use trainyard_mlflow::{AliasId, Tracking, VersionId};
 
-use crate::event::{Event, Step, Watcher};
-use crate::gate::{Verdict, judge};
-use crate::{Error, Project, Result, holdout, staging};
-
-/// Alias of the version that is being checked.
-pub const STAGING: &str = "Staging";
-/// Alias of the version that is served.
-pub const PRODUCTION: &str = "Production";
+use crate::alias::{PRODUCTION, STAGING, production};
+use crate::candidate::Candidate;
+use crate::event::{Step, Watcher};
+use crate::gate::{Verdict, gate};
+use crate::{Project, Result, staging};
 
 /// What promotion did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,43 +33,29 @@ pub async fn promote(
     version: Option<&str>,
     watcher: Watcher<'_>,
 ) -> Result<Promoted> {
-    let name = &project.config.model.name;
-    let candidate = candidate(tracking, name, version).await?;
+    let candidate = Candidate::find(project, tracking, version).await?;
+    promote_candidate(project, tracking, &candidate, watcher).await
+}
+
+/// The same for a version that was fetched already.
+pub(crate) async fn promote_candidate(
+    project: &Project,
+    tracking: &Tracking,
+    candidate: &Candidate,
+    watcher: Watcher<'_>,
+) -> Result<Promoted> {
+    let ModelVersion { name, version, .. } = &candidate.version;
     let production = production(tracking, name).await?;
+    let gating = gate(project, tracking, candidate, production.as_ref(), watcher);
+    let done = |verdict: &Verdict| format!("{} rules hold", verdict.checks.len());
+    let (verdict, gate_took) = Step::Gate.watched(watcher, gating, done).await?;
 
-    let started = Instant::now();
-    watcher(Event::Started(Step::Gate));
-    let verdict = gate(project, tracking, &candidate, production.as_ref(), watcher).await;
-    let gate_took = started.elapsed();
-    let verdict = match verdict {
-        Ok(verdict) if verdict.passed() => verdict,
-        other => {
-            watcher(Event::Failed { step: Step::Gate, took: gate_took });
-            return Err(other.map_or_else(|error| error, Error::Gate));
-        }
-    };
-    watcher(Event::Done {
-        step: Step::Gate,
-        message: format!("{} rules hold", verdict.checks.len()),
-        took: gate_took,
-    });
-
-    let started = Instant::now();
-    watcher(Event::Started(Step::Promote));
-    let moved = move_aliases(project, tracking, &candidate, watcher).await;
-    let promote_took = started.elapsed();
-    if let Err(error) = moved {
-        watcher(Event::Failed { step: Step::Promote, took: promote_took });
-        return Err(error);
-    }
-    watcher(Event::Done {
-        step: Step::Promote,
-        message: format!("{name} version {} is {PRODUCTION}", candidate.version),
-        took: promote_took,
-    });
+    let moving = move_aliases(tracking, candidate, watcher);
+    let done = |(): &()| format!("{name} version {version} is {PRODUCTION}");
+    let ((), promote_took) = Step::Promote.watched(watcher, moving, done).await?;
     Ok(Promoted {
         name: name.clone(),
-        version: candidate.version,
+        version: version.clone(),
         replaced: production.map(|version| version.version),
         gate: verdict,
         gate_took,
@@ -83,12 +65,8 @@ pub async fn promote(
 
 /// Gives the alias back to the version that had it before, because the promoted one could not be
 /// deployed: what `Production` names is what is served.
-pub(crate) async fn demote(
-    project: &Project,
-    tracking: &Tracking,
-    promoted: &Promoted,
-) -> Result<()> {
-    let name = &project.config.model.name;
+pub(crate) async fn demote(tracking: &Tracking, promoted: &Promoted) -> Result<()> {
+    let name = &promoted.name;
     let now = production(tracking, name).await?;
     // Somebody else may have moved it meanwhile.
     if now.is_none_or(|version| version.version != promoted.version) {
@@ -102,104 +80,16 @@ pub(crate) async fn demote(
     Ok(())
 }
 
-/// The version asked for, or the newest.
-async fn candidate(tracking: &Tracking, name: &str, version: Option<&str>) -> Result<ModelVersion> {
-    let uri = match version {
-        Some(version) => ModelUri::Version { name: name.to_owned(), version: version.to_owned() },
-        None => ModelUri::Latest { name: name.to_owned() },
-    };
-    let missing = |error: trainyard_mlflow::Error| {
-        if error.is_not_found() {
-            let what = match version {
-                Some(version) => format!("{name} has no version {version}"),
-                None => format!("{name} has no version yet"),
-            };
-            Error::Missing { what, hint: "`trainyard train` registers one".to_owned() }
-        } else {
-            error.into()
-        }
-    };
-    let resolved = resolve::resolve(tracking, &uri).await.map_err(missing)?;
-    resolved.version.ok_or_else(|| Error::Missing {
-        what: format!("{name} has no version yet"),
-        hint: "`trainyard train` registers one".to_owned(),
-    })
-}
-
-/// The version in production, if there is one.
-async fn production(tracking: &Tracking, name: &str) -> Result<Option<ModelVersion>> {
-    let registered = tracking.registered_models.get(name).await?;
-    let Some(alias) = registered.aliases.iter().find(|alias| alias.alias == PRODUCTION) else {
-        return Ok(None);
-    };
-    Ok(Some(tracking.model_versions.get(VersionId { name, version: &alias.version }).await?))
-}
-
-/// Judges the candidate and writes the verdict to its tags.
-async fn gate(
-    project: &Project,
-    tracking: &Tracking,
-    candidate: &ModelVersion,
-    production: Option<&ModelVersion>,
-    watcher: Watcher<'_>,
-) -> Result<Verdict> {
-    let rules = &project.config.gate;
-    let progress = |message: &str| {
-        watcher(Event::Progress { step: Step::Gate, message: message.to_owned(), share: None });
-    };
-    let logged = holdout::logged_metrics(tracking, candidate).await?;
-    let compared = match production {
-        Some(production)
-            if !rules.not_worse_than_production.is_empty()
-                && production.version != candidate.version =>
-        {
-            progress(&format!("version {} on the same holdout", production.version));
-            Some(holdout::compare(project, tracking, candidate, production).await?)
-        }
-        _ => None,
-    };
-    let verdict = judge(rules, &logged, compared.as_ref());
-    for tag in tags_of(&verdict) {
-        tracking.model_versions.set_tag(candidate.id(), tag).await?;
-    }
-    Ok(verdict)
-}
-
-fn tags_of(verdict: &Verdict) -> Vec<Tag> {
-    let outcome = if verdict.passed() { "passed" } else { "failed" };
-    let mut tags = vec![KeyValue::new("trainyard.gate", outcome)];
-    for check in &verdict.checks {
-        let key = format!("trainyard.gate.{}", check.metric);
-        // Two rules about one metric share its tag.
-        match tags.iter_mut().find(|tag| tag.key == key) {
-            Some(tag) => tag.value = format!("{}; {}", tag.value, check),
-            None => tags.push(KeyValue::new(key, check.to_string())),
-        }
-    }
-    tags
-}
-
 /// `Staging`, the check, `Production`.
 async fn move_aliases(
-    project: &Project,
     tracking: &Tracking,
-    candidate: &ModelVersion,
+    candidate: &Candidate,
     watcher: Watcher<'_>,
 ) -> Result<()> {
-    let name = &candidate.name;
-    tracking
-        .registered_models
-        .set_alias(VersionId { name, version: &candidate.version }, STAGING)
-        .await?;
-    watcher(Event::Progress {
-        step: Step::Promote,
-        message: format!("serving version {} as {STAGING}", candidate.version),
-        share: None,
-    });
-    staging::check(project, tracking, candidate).await?;
-    tracking
-        .registered_models
-        .set_alias(VersionId { name, version: &candidate.version }, PRODUCTION)
-        .await?;
+    let id = candidate.version.id();
+    tracking.registered_models.set_alias(id, STAGING).await?;
+    Step::Promote.tell(watcher, format!("serving version {} as {STAGING}", id.version));
+    staging::check(candidate).await?;
+    tracking.registered_models.set_alias(id, PRODUCTION).await?;
     Ok(())
 }

@@ -1,18 +1,21 @@
 //! All steps in order.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use trainyard_data::ReadOptions;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
 
-use crate::deploy::{self, Deployed};
+use crate::alias::PRODUCTION;
+use crate::candidate::Candidate;
+use crate::deploy::{self, Deployed, deploy_candidate};
 use crate::event::{Event, Step, Watcher};
-use crate::monitor::{self, LogFilter};
+use crate::monitor::{LogFilter, MonitorJob, wait_for_log};
 use crate::notify::{Happened, notify};
-use crate::promote::{PRODUCTION, demote, promote};
+use crate::promote::{demote, promote_candidate};
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 use crate::train::train;
 use crate::{Error, Project, Result, traffic};
@@ -36,7 +39,7 @@ pub async fn run(
     options: RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
-    let outcome = steps(project, tracking, options, watcher).await;
+    let outcome = Box::pin(steps(project, tracking, options, watcher)).await;
     match &outcome {
         Ok(summary) => notify(project, &Happened::of(summary)).await,
         Err(error) => notify(project, Happened::of_failure(error).as_slice()).await,
@@ -55,17 +58,19 @@ async fn steps(
     for (key, value) in options.tags {
         tracking.runs.set_tag(&trained.run_id, KeyValue::new(key, value)).await?;
     }
-    let promoted = promote(project, tracking, Some(&trained.version), watcher).await?;
-    let deployed = deploy::deploy(project, tracking, options.program, watcher).await;
+    let candidate = Candidate::find(project, tracking, Some(&trained.version)).await?;
+    let promoted = promote_candidate(project, tracking, &candidate, watcher).await?;
+    let deployed = deploy_candidate(project, &candidate, options.program, watcher).await;
     let deployed = match deployed {
         Ok(deployed) => deployed,
         Err(error) => {
-            if let Err(stays) = demote(project, tracking, &promoted).await {
+            if let Err(stays) = demote(tracking, &promoted).await {
                 tracing::error!(error = %stays, "{PRODUCTION} stays on a version that is not served");
             }
             return Err(error);
         }
     };
+    drop(candidate);
     let mut seconds = [
         (Step::Train, trained.took),
         (Step::Gate, promoted.gate_took),
@@ -74,15 +79,14 @@ async fn steps(
     ]
     .map(|(step, took)| (step, took.as_secs_f64()))
     .into_iter()
-    .collect::<std::collections::BTreeMap<_, _>>();
+    .collect::<BTreeMap<_, _>>();
 
     let since = Utc::now();
     let (sent, took) = send_requests(project, &deployed, watcher).await?;
     seconds.insert(Step::Traffic, took.as_secs_f64());
-    let started = Instant::now();
-    let drift = monitor_deployment(project, tracking, &deployed, sent, since, watcher);
-    let drift = drift.await?;
-    seconds.insert(Step::Monitor, started.elapsed().as_secs_f64());
+    let monitoring = monitor_deployment(project, tracking, &deployed, sent, since, watcher);
+    let (drift, took) = monitoring.await?;
+    seconds.insert(Step::Monitor, took.as_secs_f64());
 
     Ok(Summary {
         run_id: trained.run_id,
@@ -132,24 +136,12 @@ async fn send_requests(
         watcher(Event::Skipped { step: Step::Traffic, reason });
         return Ok((0, Duration::ZERO));
     };
-    let started = Instant::now();
-    watcher(Event::Started(Step::Traffic));
-    let sent = match project.read(&source, &ReadOptions::default()) {
-        Ok(table) => traffic::send(&deployed.url, &table.batch, watcher).await,
-        Err(error) => Err(error),
+    let sending = async {
+        let table = project.read(&source, &ReadOptions::default())?;
+        traffic::send(&deployed.url, &table.batch, watcher).await
     };
-    let took = started.elapsed();
-    match sent {
-        Ok(sent) => {
-            let message = format!("{sent} requests answered");
-            watcher(Event::Done { step: Step::Traffic, message, took });
-            Ok((sent, took))
-        }
-        Err(error) => {
-            watcher(Event::Failed { step: Step::Traffic, took });
-            Err(error)
-        }
-    }
+    let done = |sent: &usize| format!("{sent} requests answered");
+    Step::Traffic.watched(watcher, sending, done).await
 }
 
 /// Compares what this run's requests looked like with the training data.
@@ -160,40 +152,31 @@ async fn monitor_deployment(
     sent: usize,
     since: DateTime<Utc>,
     watcher: Watcher<'_>,
-) -> Result<Option<DriftSummary>> {
+) -> Result<(Option<DriftSummary>, Duration)> {
     let own_log = project.config.monitor.current.is_none();
     if own_log && sent == 0 {
         let reason = "nothing was predicted yet".to_owned();
         watcher(Event::Skipped { step: Step::Monitor, reason });
-        return Ok(None);
+        return Ok((None, Duration::ZERO));
     }
-    let started = Instant::now();
-    watcher(Event::Started(Step::Monitor));
-    let filter = LogFilter { version: Some(deployed.version.clone()), since: Some(since) };
-    let outcome = async {
+    let monitoring = async {
         if own_log {
-            monitor::wait_for_log(project, deployed, &filter, sent).await?;
+            let version = Some(deployed.version.clone());
+            let filter = LogFilter { version, since: Some(since) };
+            wait_for_log(project, deployed, &filter, sent).await?;
         }
         let progress = |done: usize, total: usize| {
             let share = Some(done as f64 / total.max(1) as f64);
             let message = format!("{done} of {total} columns");
             watcher(Event::Progress { step: Step::Monitor, message, share });
         };
-        let monitored = monitor::monitor_project(project, tracking, &filter, &progress).await?;
-        monitor::report(project, tracking, &monitored, &deployed.version).await
-    }
-    .await;
-    let took = started.elapsed();
-    match outcome {
-        Ok(summary) => {
-            let message =
-                format!("{} of {} columns drifted", summary.drifted_columns, summary.columns);
-            watcher(Event::Done { step: Step::Monitor, message, took });
-            Ok(Some(summary))
-        }
-        Err(error) => {
-            watcher(Event::Failed { step: Step::Monitor, took });
-            Err(error)
-        }
-    }
+        let job = MonitorJob::of_project(project, tracking);
+        let monitored = job.compare(Some(since), &progress).await?;
+        job.report(&monitored).await
+    };
+    let done = |drift: &DriftSummary| {
+        format!("{} of {} columns drifted", drift.drifted_columns, drift.columns)
+    };
+    let (drift, took) = Step::Monitor.watched(watcher, monitoring, done).await?;
+    Ok((Some(drift), took))
 }

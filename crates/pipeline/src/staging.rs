@@ -4,49 +4,40 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use trainyard_mlflow::Tracking;
-use trainyard_mlflow::entities::ModelVersion;
-use trainyard_serve::{ModelSource, ServeOptions};
+use trainyard_serve::ServeOptions;
 use trainyard_signature::model::InputExample;
 
-use crate::folder::input_example;
-use crate::promote::STAGING;
-use crate::{Error, Project, Result};
+use crate::candidate::Candidate;
+use crate::loopback::{client, quoted};
+use crate::{Error, Result};
 
-/// Loading takes milliseconds, fetching from a far registry a while.
+/// Loading takes milliseconds; a large model is read from a slow disk for a while.
 const DEADLINE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_millis(20);
-/// Most characters of an answer that an error quotes.
-const QUOTED_CHARACTERS: usize = 400;
+/// A prediction takes microseconds; one that takes this long is a failure.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves the version labelled `Staging` on a port of its own, waits until it is healthy and sends
-/// it its input example.
-pub(crate) async fn check(
-    project: &Project,
-    tracking: &Tracking,
-    candidate: &ModelVersion,
-) -> Result<()> {
-    let example = input_example(project, tracking, candidate).await?;
+/// Serves the version on a port of its own, waits until it is healthy and sends it its input example.
+pub(crate) async fn check(candidate: &Candidate) -> Result<()> {
+    let example = candidate.input_example()?;
+    let version = &candidate.version;
     let failed = |reason: String| Error::Staging {
-        model: candidate.name.clone(),
-        version: candidate.version.clone(),
+        model: version.name.clone(),
+        version: version.version.clone(),
         reason,
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .map_err(|error| failed(format!("no port to serve it on: {error}")))?;
     let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
-    let options = ServeOptions::new(ModelSource::Registry {
-        name: candidate.name.clone(),
-        stage: STAGING.to_owned(),
-    });
+    let options = ServeOptions::new(candidate.source());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = trainyard_serve::serve(listener, Some(tracking.clone()), options, async {
+    let server = trainyard_serve::serve(listener, None, options, async {
         // An error means that the sender is gone: stop as well.
         let _told_or_dropped = stopped.await;
     });
     let asked = async {
-        let outcome = ask(address, &candidate.version, example).await;
+        let outcome = ask(address, &version.version, example).await;
         let _server_ended = stop.send(());
         outcome
     };
@@ -61,12 +52,7 @@ async fn ask(
     version: &str,
     example: Option<InputExample>,
 ) -> Result<(), String> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(10))
-        .no_proxy()
-        .tls_certs_only([])
-        .build()
-        .map_err(|error| error.to_string())?;
+    let client = client(REQUEST_TIMEOUT).map_err(|error| error.to_string())?;
     let health = format!("http://{address}/health");
     let started = Instant::now();
     let healthy = loop {
@@ -104,8 +90,4 @@ async fn ask(
     }
     let body = answer.text().await.unwrap_or_default();
     Err(format!("its input example is answered with {status}: {}", quoted(&body)))
-}
-
-fn quoted(body: &str) -> String {
-    body.trim().chars().take(QUOTED_CHARACTERS).collect()
 }

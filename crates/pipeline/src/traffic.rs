@@ -7,20 +7,18 @@ use arrow_array::RecordBatch;
 use trainyard_signature::model::InputExample;
 
 use crate::event::{Event, Step, Watcher};
+use crate::loopback::{client, quoted};
 use crate::{Error, Result};
 
 /// A prediction takes microseconds; one that takes this long is a failure.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Most characters of an answer that an error quotes.
-const QUOTED_CHARACTERS: usize = 300;
 
 /// Sends every row of `requests` to `url`/predict, one request each, and returns how many.
 pub(crate) async fn send(url: &str, requests: &RecordBatch, watcher: Watcher<'_>) -> Result<usize> {
     let total = requests.num_rows();
     let failed =
         |request: usize, reason: String| Error::Traffic { request: request + 1, total, reason };
-    let client = client().map_err(|error| failed(0, error.to_string()))?;
+    let client = client(REQUEST_TIMEOUT).map_err(|error| failed(0, error.to_string()))?;
     let endpoint = format!("{}/predict", url.trim_end_matches('/'));
     for row in 0..total {
         let body = InputExample::from_batch(&requests.slice(row, 1))?.payload;
@@ -34,8 +32,7 @@ pub(crate) async fn send(url: &str, requests: &RecordBatch, watcher: Watcher<'_>
         let status = answer.status();
         if !status.is_success() {
             let text = answer.text().await.unwrap_or_default();
-            let quoted: String = text.trim().chars().take(QUOTED_CHARACTERS).collect();
-            return Err(failed(row, format!("{status}: {quoted}")));
+            return Err(failed(row, format!("{status}: {}", quoted(&text))));
         }
         watcher(Event::Progress {
             step: Step::Traffic,
@@ -51,20 +48,11 @@ pub(crate) async fn send(url: &str, requests: &RecordBatch, watcher: Watcher<'_>
 pub(crate) async fn flush_log(server: SocketAddr) -> Result<()> {
     let failed = |reason: String| Error::Traffic { request: 1, total: 1, reason };
     let endpoint = format!("http://{server}/flush");
-    let client = client().map_err(|error| failed(error.to_string()))?;
+    let client = client(REQUEST_TIMEOUT).map_err(|error| failed(error.to_string()))?;
     let answer = client.post(endpoint).send().await.map_err(|error| failed(error.to_string()))?;
     let status = answer.status();
     if status.is_success() {
         return Ok(());
     }
     Err(failed(format!("the log cannot be flushed: {status}")))
-}
-
-fn client() -> reqwest::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .timeout(REQUEST_TIMEOUT)
-        // The deployment is on this host: a proxy for the outside must not see it.
-        .no_proxy()
-        .tls_certs_only([])
-        .build()
 }

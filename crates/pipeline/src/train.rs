@@ -1,6 +1,6 @@
 //! The train step: a run, a logged model, a registered version.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use trainyard_mlflow::Tracking;
@@ -33,29 +33,12 @@ pub async fn train(
     tracking_url: Option<&str>,
     watcher: Watcher<'_>,
 ) -> Result<Trained> {
-    let started = Instant::now();
-    watcher(Event::Started(Step::Train));
-    let outcome = fit_and_register(project, tracking, tracking_url, watcher).await;
-    let took = started.elapsed();
-    match outcome {
-        Ok(trained) => {
-            watcher(Event::Done {
-                step: Step::Train,
-                message: format!(
-                    "version {} of {}{}",
-                    trained.version,
-                    trained.name,
-                    headline(&trained.metrics)
-                ),
-                took,
-            });
-            Ok(Trained { took, ..trained })
-        }
-        Err(error) => {
-            watcher(Event::Failed { step: Step::Train, took });
-            Err(error)
-        }
-    }
+    let fitting = fit_and_register(project, tracking, tracking_url, watcher);
+    let done = |trained: &Trained| {
+        format!("version {} of {}{}", trained.version, trained.name, headline(&trained.metrics))
+    };
+    let (trained, took) = Step::Train.watched(watcher, fitting, done).await?;
+    Ok(Trained { took, ..trained })
 }
 
 /// The metric people look at first.

@@ -11,7 +11,7 @@ use trainyard_mlflow::Tracking;
 
 use crate::cron::Cron;
 use crate::event::Watcher;
-use crate::monitor::{LogFilter, monitor_project, report, served_version};
+use crate::monitor::MonitorJob;
 use crate::notify::{Happened, notify};
 use crate::run::{RunOptions, run};
 use crate::watch_config::Watch;
@@ -21,7 +21,7 @@ use crate::{DriftSummary, Error, Project, Result, Summary};
 const EVERY: Duration = Duration::from_hours(1);
 
 /// Trainings that are remembered: more than can be in a day.
-const REMEMBERED: usize = 1000;
+const TRAININGS_MAX: usize = 1000;
 
 /// What one look led to.
 #[derive(Debug)]
@@ -101,13 +101,11 @@ async fn turn(
 ) -> Result<Turn> {
     let config = &project.config.watch;
     let mut memory = Memory::read(project)?;
-    let version = served_version(project, tracking).await?;
     let since = memory.trainings_ms.last().copied().and_then(DateTime::from_timestamp_millis);
-    let filter = LogFilter { version: Some(version.clone()), since };
-    let monitored = match monitor_project(project, tracking, &filter, &|_, _| {}).await {
+    let job = MonitorJob::of_project(project, tracking);
+    let monitored = match job.compare(since, &|_, _| {}).await {
         Ok(monitored) => monitored,
-        // Nothing was predicted yet.
-        Err(Error::Missing { .. }) => {
+        Err(Error::NothingPredicted { .. }) => {
             return Ok(Turn::TooFew { rows: 0, wanted: config.min_requests });
         }
         Err(error) => return Err(error),
@@ -116,7 +114,7 @@ async fn turn(
     if rows < config.min_requests {
         return Ok(Turn::TooFew { rows, wanted: config.min_requests });
     }
-    let drift = report(project, tracking, &monitored, &version).await?;
+    let drift = job.report(&monitored).await?;
     if !drift.drifted {
         return Ok(Turn::Steady(drift));
     }
@@ -129,7 +127,7 @@ async fn turn(
     memory.trainings_ms.push(now.timestamp_millis());
     memory.write(project)?;
     let mut options = options.clone();
-    options.tags = tags(&drift, &version);
+    options.tags = tags(&drift, monitored.version.as_deref().unwrap_or_default());
     match run(project, tracking, options, watcher).await {
         Ok(summary) => Ok(Turn::Retrained { drift, summary: Box::new(summary) }),
         Err(error) => Ok(Turn::Refused { drift, error }),
@@ -178,7 +176,7 @@ impl Memory {
 
     /// Durable: what is forgotten is trained once more.
     fn write(&mut self, project: &Project) -> Result<()> {
-        let old = self.trainings_ms.len().saturating_sub(REMEMBERED);
+        let old = self.trainings_ms.len().saturating_sub(TRAININGS_MAX);
         self.trainings_ms.drain(..old);
         let path = Self::path(project);
         let failed = |source| Error::io(&path, source);

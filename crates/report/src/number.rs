@@ -1,32 +1,7 @@
 //! Numbers and times as people read them.
 
+pub(crate) use trainyard_chart::short;
 use trainyard_drift::Scale;
-
-/// About four significant digits, without trailing zeros: `0.04158`, `1250`, `3.2e-7`.
-pub(crate) fn short(value: f64) -> String {
-    if value.is_nan() {
-        return "not a number".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "∞" } else { "−∞" }.to_owned();
-    }
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    let magnitude = value.abs();
-    let text = if (1e-4..1e7).contains(&magnitude) {
-        let digits = (3 - magnitude.log10().floor() as i32).clamp(0, 8) as usize;
-        let text = format!("{value:.digits$}");
-        if text.contains('.') {
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        } else {
-            text
-        }
-    } else {
-        format!("{value:.2e}")
-    };
-    text.replacen('-', "−", usize::from(value < 0.0))
-}
 
 /// A share as a percentage: `28 %`, `0.3 %`, `under 0.1 %`.
 pub(crate) fn percent(share: f64) -> String {
@@ -110,21 +85,6 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let cases = [
-            (0.041_586_078, "0.04159"),
-            (1250.0, "1250"),
-            (0.1, "0.1"),
-            (-2.5, "−2.5"),
-            (3.2e-7, "3.20e-7"),
-            (123_456.7, "123457"),
-            (0.0, "0"),
-            (1e300, "1.00e300"),
-            (99.995, "100"),
-            (f64::INFINITY, "∞"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(short(value), text);
-        }
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(
             (percent(0.28).as_str(), percent(0.003).as_str(), percent(1e-5).as_str()),

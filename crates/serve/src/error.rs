@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use trainyard_base::{Advice, Advise, Fault};
+
 /// The result of starting the server or loading a model.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -9,9 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The source of a model needs a tracking server and none is given.
-    #[error(
-        "{uri} is looked up in a registry, and no tracking server is set\nhint: set MLFLOW_TRACKING_URI"
-    )]
+    #[error("{uri} is looked up in a registry, and no tracking server is set")]
     NoTracking {
         /// The model URI.
         uri: String,
@@ -67,9 +67,7 @@ pub enum Error {
         reason: String,
     },
     /// There is no room for the model.
-    #[error(
-        "loading the model may take {needed} bytes of memory, {available} are left\nhint: give the server more memory, or a smaller model"
-    )]
+    #[error("loading the model may take {needed} bytes of memory, {available} are left")]
     Memory {
         /// Bytes that loading may take.
         needed: u64,
@@ -102,6 +100,30 @@ pub enum Error {
     /// A thread of the server broke off.
     #[error("{0} broke off; this is a bug")]
     Broken(&'static str),
+}
+
+impl Advise for Error {
+    fn advice(&self) -> Advice {
+        match self {
+            Self::NoTracking { .. } => Advice::input("set MLFLOW_TRACKING_URI"),
+            Self::Tracking(error) => error.advice(),
+            Self::Model(error) => error.advice(),
+            Self::Memory { .. } => {
+                Advice::environment("give the server more memory, or a smaller model")
+            }
+            Self::SameName { .. }
+            | Self::Verification { .. }
+            | Self::Signature { .. }
+            | Self::Unverified { .. }
+            | Self::Integrity { .. }
+            | Self::Folder { .. }
+            | Self::Python { is_final: true, .. } => Fault::Input.into(),
+            Self::Environment { .. } | Self::Python { .. } | Self::Io { .. } => {
+                Fault::Environment.into()
+            }
+            Self::Panicked { .. } | Self::Broken(_) => Fault::Program.into(),
+        }
+    }
 }
 
 impl Error {

@@ -22,14 +22,15 @@ pub(crate) async fn resolve(
     source: &ModelSource,
     tracking: Option<&Tracking>,
 ) -> Result<ResolvedModel> {
-    if let ModelSource::Uri(ModelUri::Folder(folder)) = source {
-        let artifact_uri = folder.to_string_lossy().into_owned();
-        return Ok(ResolvedModel { artifact_uri, ..ResolvedModel::default() });
-    }
-    let Some(tracking) = tracking else { return Err(Error::NoTracking { uri: source.describe() }) };
-    Ok(match source {
-        ModelSource::Uri(uri) => resolve::resolve(tracking, uri).await?,
-        ModelSource::Registry { name, stage } => {
+    Ok(match (source, tracking) {
+        (ModelSource::Fetched(resolved), _) => resolved.as_ref().clone(),
+        (ModelSource::Uri(ModelUri::Folder(folder)), _) => {
+            let artifact_uri = folder.to_string_lossy().into_owned();
+            ResolvedModel { artifact_uri, ..ResolvedModel::default() }
+        }
+        (_, None) => return Err(Error::NoTracking { uri: source.describe() }),
+        (ModelSource::Uri(uri), Some(tracking)) => resolve::resolve(tracking, uri).await?,
+        (ModelSource::Registry { name, stage }, Some(tracking)) => {
             resolve::resolve_stage(tracking, name, stage).await?
         }
     })

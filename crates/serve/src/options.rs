@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
+use trainyard_mlflow::resolve::ResolvedModel;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_models::LoadedModel;
 use trainyard_signature::enforce;
 
 /// Where a model comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ModelSource {
     /// A folder, `runs:/…`, `models:/Name/3`, `models:/Name@alias`, …
     Uri(ModelUri),
@@ -22,6 +23,9 @@ pub enum ModelSource {
         /// Alias (exactly, then in any case), else legacy stage.
         stage: String,
     },
+    /// What somebody has resolved and fetched already: `artifact_uri` is a folder of this machine, which
+    /// stays theirs.
+    Fetched(Box<ResolvedModel>),
 }
 
 impl ModelSource {
@@ -30,6 +34,7 @@ impl ModelSource {
         match self {
             Self::Uri(uri) => uri.to_string(),
             Self::Registry { name, stage } => format!("models:/{name}@{stage}"),
+            Self::Fetched(resolved) => resolved.artifact_uri.clone(),
         }
     }
 
@@ -49,18 +54,20 @@ impl ModelSource {
                 | ModelUri::Latest { name },
             ) => Some(name),
             Self::Uri(_) => None,
+            Self::Fetched(resolved) => resolved.name.as_deref(),
         }
     }
 
     /// Whether a registry must be asked to find it.
     pub(crate) fn needs_tracking(&self) -> bool {
-        !matches!(self, Self::Uri(ModelUri::Folder(_)))
+        !matches!(self, Self::Uri(ModelUri::Folder(_)) | Self::Fetched(_))
     }
 
     /// Whether it can mean another version tomorrow.
     pub(crate) fn can_move(&self) -> bool {
         match self {
             Self::Registry { .. } => true,
+            Self::Fetched(_) => false,
             Self::Uri(uri) => matches!(
                 uri,
                 ModelUri::Alias { .. } | ModelUri::Stage { .. } | ModelUri::Latest { .. }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use trainyard_base::Advise as _;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::resolve::ResolvedModel;
 use trainyard_mlflow::secrets::hide;
@@ -144,7 +145,7 @@ impl Watcher {
     }
 
     fn cannot_ask(&self, error: &Error) -> Checked {
-        let message = hide(&error.to_string()).into_owned();
+        let message = hide(&error.with_hint()).into_owned();
         let serving = self.endpoint.current().is_some();
         tracing::warn!(
             model = self.endpoint.name,
@@ -172,7 +173,7 @@ impl Watcher {
             Some((name, version)) => format!("{name} version {version}"),
             None => identity.artifact_uri.clone(),
         };
-        let message = hide(&format!("{what} cannot be served: {error}")).into_owned();
+        let message = hide(&format!("{what} cannot be served: {}", error.with_hint())).into_owned();
         let keeps = self.endpoint.current().map(|served| Arc::clone(&served.version));
         tracing::error!(
             model = self.endpoint.name,

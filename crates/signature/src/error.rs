@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use trainyard_base::{Advice, Advise, Fault};
+
 /// The result of reading or writing what a model folder holds.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -35,6 +37,17 @@ pub enum Error {
     /// A value of ours that has no form in JSON or YAML: a mistake of the program, not of its user.
     #[error("{0}")]
     Internal(String),
+}
+
+impl Advise for Error {
+    fn advice(&self) -> Advice {
+        match self {
+            // A folder that lacks a file of a model, or whose files may not be read: another one was meant.
+            Self::File { .. } | Self::Schema(_) | Self::Data(_) | Self::Io { .. } => Fault::Input,
+            Self::Internal(_) => Fault::Program,
+        }
+        .into()
+    }
 }
 
 impl Error {

@@ -1,5 +1,6 @@
 //! Why the tracking store refused or failed.
 
+use trainyard_base::{Advice, Advise, Fault};
 use trainyard_mlflow as mlflow;
 use trainyard_mlflow::ErrorCode;
 
@@ -78,10 +79,7 @@ pub enum Error {
     )]
     Moved,
     /// The database can only be read, which is of no use to who opens it.
-    #[error(
-        "the database {path} can only be read, but what is logged must be stored\nhint: is its disk \
-         mounted read-only, or does the file belong to another user?"
-    )]
+    #[error("the database {path} can only be read, but what is logged must be stored")]
     OpenedReadOnly {
         /// The file.
         path: String,
@@ -92,7 +90,7 @@ pub enum Error {
     /// The database was made by another version of MLflow; it was not touched.
     #[error(
         "the tracking database has schema version {found}, this program works with {expected} \
-         (MLflow 3.17)\nhint: `mlflow db upgrade {uri}` with MLflow 3.17 upgrades an older one"
+         (MLflow 3.17)"
     )]
     SchemaVersion {
         /// Version found in the database.
@@ -108,6 +106,35 @@ pub enum Error {
         /// The store's URI, without a password.
         uri: String,
     },
+}
+
+impl Advise for Error {
+    fn advice(&self) -> Advice {
+        match self {
+            Self::Mlflow(error) => error.advice(),
+            Self::SchemaVersion { uri, .. } => Advice::input(format!(
+                "`mlflow db upgrade {uri}` with MLflow 3.17 upgrades an older one"
+            )),
+            Self::NotMlflow { .. } => Fault::Input.into(),
+            Self::OpenedReadOnly { .. } => Advice::environment(
+                "is its disk mounted read-only, or does the file belong to another user?",
+            ),
+            Self::Unreachable { .. } => Advice::environment(
+                "is the database running, and host, port, user and database in the URI right?",
+            ),
+            Self::NotShort => Fault::Program.into(),
+            Self::Constraint { .. }
+            | Self::Busy
+            | Self::Full
+            | Self::Database { .. }
+            | Self::Stopped
+            | Self::TimedOut { .. }
+            | Self::Crowded
+            | Self::Memory(_)
+            | Self::Moved
+            | Self::ReadOnly => Fault::Environment.into(),
+        }
+    }
 }
 
 impl Error {

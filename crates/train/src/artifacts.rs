@@ -8,9 +8,9 @@ use arrow_array::types::Float64Type;
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema};
 use serde_json::json;
+use trainyard_chart as chart;
 use trainyard_drift::{Options, Profile};
 
-use crate::charts;
 use crate::column::Column;
 use crate::config::Task;
 use crate::metrics::Predictions;
@@ -37,7 +37,7 @@ pub(crate) fn evaluation(
             };
             let pairs: Vec<(f64, f64)> =
                 doubles(truth)?.into_iter().zip(doubles(&predictions.values)?).collect();
-            vec![("residuals.svg".to_owned(), charts::residuals(&pairs).into_bytes())]
+            vec![("residuals.svg".to_owned(), chart::residuals::scatter(&pairs).0.into_bytes())]
         }
         Task::Classification | Task::Auto => {
             let texts = |array| {
@@ -63,8 +63,10 @@ fn classification(
         "columns": "predicted class",
         "counts": confusion.counts,
     });
+    let note = format!("{} holdout rows, accuracy {:.3}", confusion.rows(), confusion.accuracy());
+    let drawing = chart::confusion::matrix(&confusion.labels, &confusion.counts, &note);
     let mut files = vec![
-        ("confusion_matrix.svg".to_owned(), charts::confusion_matrix(&confusion).into_bytes()),
+        ("confusion_matrix.svg".to_owned(), drawing.0.into_bytes()),
         ("confusion_matrix.json".to_owned(), pretty(&matrix)?),
         ("classification_report.txt".to_owned(), confusion.report().into_bytes()),
     ];
@@ -72,7 +74,7 @@ fn classification(
         let width = probabilities.classes.len();
         // Of two classes the second says it all.
         let first = usize::from(width == 2);
-        let lines: Vec<charts::Line> = (first..width)
+        let lines: Vec<chart::roc::Line> = (first..width)
             .filter_map(|class| {
                 let name = &probabilities.classes[class];
                 let scores = truth
@@ -81,14 +83,14 @@ fn classification(
                     .map(|(truth, row)| (row[class], truth == name));
                 let curve = Curve::new(scores.collect());
                 let area = curve.area();
-                area.is_finite().then(|| charts::Line {
+                area.is_finite().then(|| chart::roc::Line {
                     name: format!("{name} (area {area:.3})"),
                     points: curve.rates(),
                 })
             })
             .collect();
         if !lines.is_empty() {
-            files.push(("roc_curve.svg".to_owned(), charts::roc(&lines).into_bytes()));
+            files.push(("roc_curve.svg".to_owned(), chart::roc::curves(&lines).0.into_bytes()));
         }
     }
     Ok(files)
@@ -109,7 +111,10 @@ fn importance(model: &FittedModel) -> Result<Vec<File>> {
         .collect();
     let all = json!({ "kind": kind, "features": features });
     Ok(vec![
-        ("feature_importance.svg".to_owned(), charts::importance(&importances, title).into_bytes()),
+        (
+            "feature_importance.svg".to_owned(),
+            chart::importance::bars(&importances, title).0.into_bytes(),
+        ),
         ("feature_importance.json".to_owned(), pretty(&all)?),
     ])
 }

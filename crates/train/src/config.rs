@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use trainyard_base::Advise as _;
 
 use crate::algorithm::Algorithm;
 use crate::parameters::{self, Estimator};
@@ -143,10 +144,7 @@ impl TryFrom<String> for Algorithm {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
-        name.parse().map_err(|error: Error| match error.hint() {
-            Some(hint) => format!("{error}; {hint}"),
-            None => error.to_string(),
-        })
+        name.parse().map_err(|error: Error| error.sentence())
     }
 }
 

@@ -1,11 +1,13 @@
 //! Why a training cannot be done, and what would help.
 
+use trainyard_base::{Advice, Advise, Fault};
+
 use crate::algorithm::Algorithm;
 
 /// The result of anything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, with the value; [`Error::hint`] says what to do about it.
+/// What went wrong, with the value; [`Advise::hint`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No algorithm of this name.
@@ -289,29 +291,26 @@ pub enum Error {
     Internal(String),
 }
 
-impl Error {
-    /// What the reader can do about it.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::UnknownAlgorithm { .. } => {
-                format!("use one of {}", Algorithm::NAMES.join(", "))
-            }
+impl Advise for Error {
+    fn advice(&self) -> Advice {
+        Advice::input(match self {
+            Self::UnknownAlgorithm { .. } => format!("use one of {}", Algorithm::NAMES.join(", ")),
             Self::UnknownParameter { known, .. } => format!("it has {}", known.join(", ")),
-            Self::WrongTask { task, .. } => match *task {
-                "regression" => "use random_forest or linear_regression".to_owned(),
-                _ => "use random_forest or logistic_regression".to_owned(),
-            },
-            Self::EmptyTable => "check that the file has lines below its header".to_owned(),
+            Self::WrongTask { task: "regression", .. } => {
+                "use random_forest or linear_regression".into()
+            }
+            Self::WrongTask { .. } => "use random_forest or logistic_regression".into(),
+            Self::EmptyTable => "check that the file has lines below its header".into(),
             Self::MissingColumn { nearest: Some(nearest), .. } => {
                 format!("did you mean {nearest:?}?")
             }
             Self::MissingColumn { columns, .. } => format!("the table has {}", columns.join(", ")),
-            Self::DuplicateColumn { .. } => "rename one of them".to_owned(),
-            Self::NoFeatures { .. } => "check `features` and `exclude`".to_owned(),
+            Self::DuplicateColumn { .. } => "rename one of them".into(),
+            Self::NoFeatures { .. } => "check `features` and `exclude`".into(),
             Self::NotANumber { column, .. } => format!(
                 "correct the value, leave it empty, or list {column:?} under `categorical` or `exclude`"
             ),
-            Self::OutOfRange { .. } => "correct the value or leave it empty".to_owned(),
+            Self::OutOfRange { .. } => "correct the value or leave it empty".into(),
             Self::ColumnType { column, .. } => {
                 format!("list {column:?} under `exclude`, or turn it into numbers or text")
             }
@@ -327,42 +326,59 @@ impl Error {
                 format!("list {column:?} under `exclude` if it is an identifier or free text")
             }
             Self::TooLarge { .. } => {
-                "exclude columns with many categories, or train on a sample".to_owned()
+                "exclude columns with many categories, or train on a sample".into()
             }
-            Self::OneClass { .. } => "check that the table holds rows of every class".to_owned(),
+            Self::OneClass { .. } => "check that the table holds rows of every class".into(),
             Self::TooManyClasses { .. } | Self::FractionalClass { .. } => {
-                "set task = \"regression\" if the target is a quantity".to_owned()
+                "set task = \"regression\" if the target is a quantity".into()
             }
-            Self::TooFewOfClass { .. } => {
-                "add rows of this class, or set stratify = false".to_owned()
-            }
-            Self::TooFewRows { .. } => "add rows or change test_size".to_owned(),
+            Self::TooFewOfClass { .. } => "add rows of this class, or set stratify = false".into(),
+            Self::TooFewRows { .. } => "add rows or change test_size".into(),
             Self::ModelTooLarge { .. } => {
                 "train fewer or smaller trees: lower n_estimators, set max_depth, raise \
                  min_samples_leaf"
-                    .to_owned()
-            }
-            Self::ExportDiffers { .. } => {
-                "this is a fault of trainyard; please report it".to_owned()
+                    .into()
             }
             Self::DeletedExperiment { id, .. } => {
                 format!("restore it (mlflow experiments restore -x {id}) or name another one")
             }
             Self::CommandNotStarted { .. } => {
-                "check that the folder exists and that there is a shell (sh)".to_owned()
+                "check that the folder exists and that there is a shell (sh)".into()
             }
+            Self::BadParameter { .. } => return Fault::Input.into(),
+            // The project's own program is not this one: it may have failed for any reason.
             Self::CommandFailed { last_lines, .. } if !last_lines.is_empty() => {
-                format!("its last lines were:\n{}", last_lines.join("\n"))
+                return Advice::environment(format!(
+                    "its last lines were:\n{}",
+                    last_lines.join("\n")
+                ));
             }
             Self::CommandLoggedNoModel { .. } => {
-                "let the program log one with mlflow.<flavor>.log_model(…) in the run it is given \
-                 (mlflow.start_run() resumes it)"
-                    .to_owned()
+                return Advice::environment(
+                    "let the program log one with mlflow.<flavor>.log_model(…) in the run it is \
+                     given (mlflow.start_run() resumes it)",
+                );
             }
-            _ => return None,
+            Self::CommandFailed { .. } | Self::Cancelled | Self::Io { .. } => {
+                return Fault::Environment.into();
+            }
+            Self::Tracking(error) => return error.advice(),
+            Self::Signature(error) => return error.advice(),
+            Self::Data(error) => return error.advice(),
+            // It is the one that was just written.
+            Self::Model(error) => return Advice { fault: Fault::Program, hint: error.hint() },
+            Self::ExportDiffers { .. } => {
+                let hint = "this is a fault of trainyard; please report it".to_owned();
+                return Advice { fault: Fault::Program, hint: Some(hint) };
+            }
+            Self::Evaluation(_) | Self::Arrow(_) | Self::Internal(_) => {
+                return Fault::Program.into();
+            }
         })
     }
+}
 
+impl Error {
     /// An I/O error on `path`.
     pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::Io { path: path.display().to_string(), source }

@@ -8,7 +8,6 @@
 
 mod algorithm;
 mod artifacts;
-mod charts;
 mod column;
 mod command;
 mod config;

@@ -1,26 +1,26 @@
 //! A verb's failure as the user sees it: one paragraph, a hint, an exit code.
 
-use std::process::ExitCode;
+use trainyard_base::Advise as _;
 
-use crate::printer;
+use crate::exit::{FAILED, INPUT};
 
 /// Why a verb failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    message: String,
-    hint: Option<String>,
-    code: u8,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+    pub(crate) code: u8,
 }
 
 impl Failure {
-    /// Something went wrong on the way (exit code 1).
+    /// Something went wrong on the way.
     pub(crate) fn runtime(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 1 }
+        Self { message: message.into(), hint: None, code: FAILED }
     }
 
-    /// What the user gave is wrong (exit code 2).
+    /// What the user gave is wrong.
     pub(crate) fn input(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: 2 }
+        Self { message: message.into(), hint: None, code: INPUT }
     }
 
     /// Adds what to do.
@@ -28,22 +28,12 @@ impl Failure {
         self.hint = Some(hint.into());
         self
     }
-
-    /// Prints the failure and gives the exit code.
-    pub(crate) fn report(self) -> ExitCode {
-        printer::failure(&self.message, self.hint.as_deref());
-        ExitCode::from(self.code)
-    }
 }
 
-impl From<trainyard_deploy::Error> for Failure {
-    fn from(error: trainyard_deploy::Error) -> Self {
-        trainyard_pipeline::Error::from(error).into()
-    }
-}
-
-impl From<trainyard_pipeline::Error> for Failure {
-    fn from(error: trainyard_pipeline::Error) -> Self {
+/// What the rooms below say, each in its own words.
+impl<E: Into<trainyard_pipeline::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error = error.into();
         Self { message: error.message(), hint: error.hint(), code: error.exit_code() }
     }
 }

@@ -3,7 +3,9 @@
 //! The binary is thin: each verb is one file in `commands/`, which reads its flags, calls a room
 //! and prints the result. Data goes to stdout, everything else to stderr.
 
+mod cli;
 mod commands;
+mod exit;
 mod failure;
 mod logging;
 mod printer;
@@ -11,35 +13,21 @@ mod printer;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Command, CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 use mimalloc::MiMalloc;
+
+use crate::cli::Cli;
+use crate::failure::Failure;
 
 // Serving allocates many small column buffers per request from several threads; mimalloc keeps
 // them local to the thread.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// The command line. A variable that is empty counts as unset: compose files and CI write it so. Help names
-/// variables and never shows what is in them, which may be a password.
-fn command() -> Command {
-    fn with_careful_variables(command: Command) -> Command {
-        let command = command.mut_args(|argument| {
-            let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
-            if argument.get_env().is_some_and(is_empty) {
-                argument.env(None)
-            } else {
-                argument.hide_env_values(true)
-            }
-        });
-        command.mut_subcommands(with_careful_variables)
-    }
-    with_careful_variables(commands::Cli::command())
-}
-
 /// What was asked for; else the exit code, after help or the mistake was printed.
-fn parse() -> Result<commands::Cli, ExitCode> {
-    let parsed = command().try_get_matches();
-    parsed.and_then(|matches| commands::Cli::from_arg_matches(&matches)).map_err(|error| {
+fn parse() -> Result<Cli, ExitCode> {
+    let parsed = cli::command().try_get_matches();
+    parsed.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         if error.use_stderr() {
             printer::mistake(&error.render().ansi().to_string());
         } else {
@@ -58,21 +46,26 @@ fn main() -> ExitCode {
     logging::start(cli.verbose, cli.log_format);
     if SystemTime::now() < UNIX_EPOCH {
         // Dates of HTTP, certificates and logs begin there: what cannot be written is not begun.
-        return failure::Failure::runtime("the clock of this machine stands before 1970")
-            .hint("set it, or wait until the machine has asked for the time")
-            .report();
+        let failure = Failure::runtime("the clock of this machine stands before 1970");
+        return end(&failure.hint("set it, or wait until the machine has asked for the time"));
     }
     // A second call would only fail because a provider is already there, which is what we want.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return failure::Failure::runtime(error.to_string()).report(),
+        Err(error) => return end(&Failure::runtime(error.to_string())),
     };
-    let outcome = runtime.block_on(commands::dispatch(cli));
+    let outcome = runtime.block_on(cli::dispatch(cli));
     // Blocking work that nobody waits for any more must not hold up the exit.
     runtime.shutdown_background();
     match outcome {
         Ok(code) => code,
-        Err(failure) => failure.report(),
+        Err(failure) => end(&failure),
     }
+}
+
+/// Prints why a verb failed.
+fn end(failure: &Failure) -> ExitCode {
+    printer::failure(&failure.message, failure.hint.as_deref());
+    ExitCode::from(failure.code)
 }

@@ -51,31 +51,6 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses a file that could not be written, before the work that it is to tell of.
-pub(crate) fn check_folder(path: Option<&std::path::Path>) -> Result<(), Failure> {
-    let folder =
-        path.and_then(std::path::Path::parent).filter(|folder| !folder.as_os_str().is_empty());
-    match folder.filter(|folder| !folder.is_dir()) {
-        Some(folder) => Err(Failure::input(format!("there is no folder {}", folder.display()))
-            .hint("make it, or choose another file for --summary")),
-        None => Ok(()),
-    }
-}
-
-/// Writes an outcome as Markdown into a file, the failed one too.
-pub(crate) fn write_markdown<T>(
-    path: &std::path::Path,
-    outcome: &Result<T, trainyard_pipeline::Error>,
-    page: impl Fn(&T) -> String,
-) -> Result<(), Failure> {
-    let text = match outcome {
-        Ok(result) => page(result),
-        Err(error) => error.to_markdown(),
-    };
-    std::fs::write(path, text)
-        .map_err(|error| Failure::runtime(format!("cannot write {}: {error}", path.display())))
-}
-
 /// Something to know, on stderr.
 pub(crate) fn note(text: &str) {
     anstream::eprintln!("{}", hide(text));

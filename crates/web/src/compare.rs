@@ -10,8 +10,9 @@ use percent_encoding::percent_decode_str;
 use trainyard_mlflow::entities::{Run, Tag};
 
 use crate::error::Result;
+use crate::format;
 use crate::page::{self, Section};
-use crate::{Web, format};
+use crate::site::Web;
 
 /// Lines of one kind that are shown: with as many columns as there may be, ten thousand cells.
 const LINES_MAX: usize = 500;

@@ -8,10 +8,11 @@ use trainyard_mlflow::entities::{Experiment, LifecycleStage, Run, Tag, ViewType}
 use trainyard_mlflow::{Page, SearchRuns};
 
 use crate::error::{Result, status};
+use crate::format;
 use crate::links::query;
 use crate::page::{self, Section};
-use crate::rows::Asked as AskedRows;
-use crate::{Web, format};
+use crate::pagination::Asked as AskedRows;
+use crate::site::Web;
 
 /// Runs a page.
 const PAGE_SIZE: i64 = 100;

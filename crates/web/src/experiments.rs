@@ -8,9 +8,10 @@ use trainyard_mlflow::entities::{Experiment, LifecycleStage, Tag, ViewType};
 use trainyard_mlflow::{Page, SearchExperiments, SearchRuns};
 
 use crate::error::{Result, status};
+use crate::format;
 use crate::links::query;
 use crate::page::{self, Section};
-use crate::{Web, format};
+use crate::site::Web;
 
 const PAGE_SIZE: i64 = 100;
 

@@ -5,11 +5,12 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 use trainyard_mlflow::entities::{LoggedModel, LoggedModelStatus, Tag};
 
+use crate::artifact_tree::Tree;
 use crate::error::Result;
 use crate::page::{self, Section};
-use crate::rows::Asked;
-use crate::tree::Tree;
-use crate::{Web, format, signature};
+use crate::pagination::Asked;
+use crate::site::Web;
+use crate::{format, signature};
 
 pub(crate) async fn show(
     State(web): State<Web>,

@@ -8,14 +8,16 @@ use trainyard_mlflow::entities::Metric;
 use trainyard_mlflow::{Error, MetricHistoryPage};
 
 use crate::error::Result;
+use crate::format;
+use crate::history;
 use crate::page::{self, Section};
-use crate::{Web, chart, format};
+use crate::site::Web;
 
 /// Most values that are read for the chart.
 const VALUES_MAX: usize = 100_000;
 const PAGE_SIZE: i64 = 25_000;
 /// Values in the table, at a time.
-const ROWS: usize = 200;
+const ROWS_MAX: usize = 200;
 
 /// What the address may ask for.
 #[derive(Debug, Default, Deserialize)]
@@ -39,15 +41,15 @@ pub(crate) async fn show(
     let (low, high) =
         (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
     let address = web.links.metric(&run_id, &key);
-    let rows = history.iter().skip(asked.from).take(ROWS);
-    let end = asked.from.saturating_add(ROWS);
+    let rows = history.iter().skip(asked.from).take(ROWS_MAX);
+    let end = asked.from.saturating_add(ROWS_MAX);
     let body = html! {
         h1 { (key) }
         p.soft {
             (history.len()) @if history.len() == 1 { " value" } @else { " values" }
             @if low < high { ", from " (format::number(low)) " to " (format::number(high)) }
         }
-        @if history.len() > 1 { (chart::line_chart(&key, &history)) }
+        @if history.len() > 1 { (history::large(&key, &history)) }
         h2 { "Values" }
         div.scroll {
             table {
@@ -64,7 +66,7 @@ pub(crate) async fn show(
             }
         }
         div.actions {
-            @if asked.from > 0 { a href={ (address) "?from=" (asked.from.saturating_sub(ROWS)) } rel="prev" { "Earlier values" } }
+            @if asked.from > 0 { a href={ (address) "?from=" (asked.from.saturating_sub(ROWS_MAX)) } rel="prev" { "Earlier values" } }
             @if end < history.len() { a href={ (address) "?from=" (end) } rel="next" { "Later values" } }
         }
     };

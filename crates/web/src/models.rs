@@ -11,8 +11,9 @@ use trainyard_mlflow::{Page, SearchModelVersions, SearchRegisteredModels, Versio
 use crate::error::{Result, status};
 use crate::links::query;
 use crate::page::{self, Section};
-use crate::rows::Asked as AskedRows;
-use crate::{Web, format, signature};
+use crate::pagination::Asked as AskedRows;
+use crate::site::Web;
+use crate::{format, signature};
 
 const PAGE_SIZE: i64 = 100;
 /// Tags of a version that its line in the table shows.

@@ -7,7 +7,7 @@ use trainyard_mlflow::entities::{RunStatus, Tag};
 
 use crate::format;
 use crate::links::Links;
-use crate::rows::Asked;
+use crate::pagination::Asked;
 
 /// Entry of the navigation that a page belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

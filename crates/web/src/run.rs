@@ -8,12 +8,14 @@ use maud::{Markup, html};
 use trainyard_mlflow::entities::{DatasetInput, LifecycleStage, Metric, ModelVersion, Run, Tag};
 use trainyard_mlflow::{MetricHistoryPage, SearchModelVersions};
 
+use crate::artifact_tree::Tree;
 use crate::error::Result;
 use crate::links::Links;
 use crate::page::{self, Section};
-use crate::rows::Asked;
-use crate::tree::{self, Tree};
-use crate::{Web, chart, format};
+use crate::pagination::Asked;
+use crate::sandbox;
+use crate::site::Web;
+use crate::{format, history};
 
 /// Histories that are drawn; the others are a click away.
 const SPARKLINES_MAX: usize = 40;
@@ -182,7 +184,7 @@ fn metrics(web: &Web, run: &Run, histories: &[(String, Vec<Metric>)], asked: Ask
                             tr {
                                 td { a href=(web.links.metric(&run.info.run_id, &metric.key)) { (metric.key) } }
                                 td.number title=(metric.value.to_string()) { (format::number(metric.value)) }
-                                td { @if let Some(history) = history { (chart::sparkline(history)) } }
+                                td { @if let Some(history) = history { (history::small(history)) } }
                             }
                         }
                     }
@@ -242,6 +244,6 @@ fn tags(tags: &[Tag], asked: Asked<'_>) -> Markup {
 fn report_frame(owner: &str, path: &str) -> Markup {
     html! {
         h2 { "Report " small { a href=(Links::file(owner, path)) { (path) } } }
-        (tree::sandbox(owner, path))
+        (sandbox::frame(owner, path))
     }
 }

@@ -6,9 +6,10 @@ use arrow_array::{Array as _, new_null_array};
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
 use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder, OffsetBufferBuilder};
 use arrow_schema::{ArrowError, DataType};
+use trainyard_base::pandas::is_missing;
 
 use super::split::Cell;
-use super::value::{Number, boolean, float, is_null, number};
+use super::value::{Number, boolean, float, number};
 
 /// What a column of a block holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +112,7 @@ pub(super) struct Parsed {
 
 /// Types the cells of a column as far as this block tells. `block` must be UTF-8.
 pub(super) fn infer(block: &[u8], cells: &[Cell]) -> Result<Parsed, ArrowError> {
-    let first = cells.iter().find(|cell| !is_null(&cell.text(block)));
+    let first = cells.iter().find(|cell| !is_missing(&cell.text(block)));
     let Some(first) = first else {
         let facts = Facts { has_nulls: !cells.is_empty(), ..Facts::NONE };
         return Ok(Parsed { facts, values: new_null_array(&DataType::Null, cells.len()) });
@@ -159,7 +160,7 @@ fn numbers(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
                 floats.push(number.as_f64());
                 break floats;
             }
-            None if is_null(&text) => {
+            None if is_missing(&text) => {
                 ints.push(0);
                 nulls.append_null();
             }
@@ -178,7 +179,7 @@ fn numbers(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
             facts.see(number);
             floats.push(number.as_f64());
             nulls.append_non_null();
-        } else if is_null(&text) {
+        } else if is_missing(&text) {
             floats.push(0.0);
             nulls.append_null();
         } else {
@@ -196,7 +197,7 @@ fn booleans(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
     for cell in cells {
         let text = cell.text(block);
         let value = boolean(&text);
-        if value.is_none() && !is_null(&text) {
+        if value.is_none() && !is_missing(&text) {
             return None;
         }
         values.append(value.unwrap_or_default());
@@ -213,7 +214,7 @@ fn texts(block: &[u8], cells: &[Cell]) -> Result<ArrayRef, ArrowError> {
     let mut bytes = Vec::new();
     for cell in cells {
         let text = cell.text(block);
-        if is_null(&text) {
+        if is_missing(&text) {
             nulls.append_null();
             offsets.push_length(0);
         } else {
@@ -249,7 +250,7 @@ pub(super) fn read_as(
             .iter()
             .map(|cell| {
                 let text = cell.text(block);
-                if is_null(&text) {
+                if is_missing(&text) {
                     return Ok(None);
                 }
                 read(&text).map(Some).ok_or(Refused::Cell(*cell))

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::damage::{broken, check_text, touches_end};
 use super::input::Input;
 use super::split::{Cell, Splitter, Step};
-use super::{broken, check_text, touches_end};
 use crate::error::{Error, Result};
-use crate::options::{MAX_COLUMNS, MAX_RECORD_BYTES};
+use crate::options::{COLUMNS_MAX, RECORD_BYTES_MAX};
 
 /// Bytes in which the header is looked for first.
 const HEADER_BYTES: usize = 64 << 10;
@@ -24,7 +24,7 @@ pub(super) fn read(input: &Input<'_>, delimiter: u8) -> Result<(Vec<String>, usi
             let hint = "the file is UTF-16; convert it: iconv -f UTF-16 -t UTF-8";
             return Err(Error::Utf8 { path: path.to_owned(), line: 1, byte, hint });
         }
-        let mut splitter = Splitter::new(text, delimiter, 0, MAX_RECORD_BYTES);
+        let mut splitter = Splitter::new(text, delimiter, 0, RECORD_BYTES_MAX);
         let step = splitter.next_record(&mut cells);
         let body = splitter.position;
         if size < input.len() && touches_end(step, body, text) {
@@ -37,12 +37,12 @@ pub(super) fn read(input: &Input<'_>, delimiter: u8) -> Result<(Vec<String>, usi
             step => return Err(broken(input, 0, step)),
         }
         check_text(input, 0, text.get(..body).unwrap_or_default())?;
-        if cells.len() > MAX_COLUMNS {
+        if cells.len() > COLUMNS_MAX {
             return Err(Error::Limit {
                 path: path.to_owned(),
                 place: String::new(),
                 what: format!("a header of {} columns", cells.len()),
-                limit: format!("{MAX_COLUMNS} columns"),
+                limit: format!("{COLUMNS_MAX} columns"),
                 hint: "is the table transposed? rows are lines, columns are fields",
             });
         }

@@ -3,11 +3,12 @@
 use std::io::Read;
 use std::path::Path;
 
+use super::damage::broken;
+use super::delimiter::default_delimiter;
 use super::input::Input;
 use super::split::{Splitter, Step};
-use super::{broken, default_delimiter};
 use crate::error::{Error, Result};
-use crate::options::MAX_RECORD_BYTES;
+use crate::options::RECORD_BYTES_MAX;
 
 /// Whole records with the file's header before them: a CSV file of its own.
 #[derive(Debug)]
@@ -103,7 +104,7 @@ impl<'a, R: Read> Segments<'a, R> {
     fn whole_records(&mut self, limit: usize) -> Result<usize> {
         loop {
             let mut cells = Vec::new();
-            let mut splitter = Splitter::new(&self.pending, self.delimiter, 0, MAX_RECORD_BYTES);
+            let mut splitter = Splitter::new(&self.pending, self.delimiter, 0, RECORD_BYTES_MAX);
             let mut end = 0;
             let mut found = 0;
             while found < limit {

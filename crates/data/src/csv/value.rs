@@ -1,21 +1,4 @@
-//! What one field is: a null, a number, a truth value or text, by pandas' rules.
-
-/// The words that pandas 3 reads as missing (`pandas._libs.parsers.STR_NA_VALUES`).
-pub(crate) const NULL_WORDS: [&str; 19] = [
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
-    "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
-];
-
-/// Whether pandas reads the field as missing. Blanks are not trimmed.
-pub(crate) fn is_null(text: &[u8]) -> bool {
-    match text {
-        [] | b"#N/A N/A" => true,
-        [b'#' | b'-' | b'1' | b'<' | b'N' | b'n', ..] if text.len() <= 8 => {
-            NULL_WORDS.iter().any(|word| word.as_bytes() == text)
-        }
-        _ => false,
-    }
-}
+//! What one field is: a number or a truth value, by pandas' rules.
 
 /// A field that is a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -280,16 +263,6 @@ mod tests {
         ] {
             assert_eq!(number(text.as_bytes()), None, "{text:?}");
             assert_eq!(float(text.as_bytes()), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn nulls_are_exactly_pandas_words() {
-        for word in NULL_WORDS {
-            assert!(is_null(word.as_bytes()), "{word:?}");
-        }
-        for word in [" ", "NAN", "Nan", " NA", "none", "NIL", "-", "1.#INF", "#N/A N/A "] {
-            assert!(!is_null(word.as_bytes()), "{word:?}");
         }
     }
 }

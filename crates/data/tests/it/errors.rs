@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use trainyard_base::Advise as _;
 use trainyard_data::arrow_schema::DataType;
-use trainyard_data::{Error, MAX_COLUMNS, MAX_RECORD_BYTES, ReadOptions, read, read_table};
+use trainyard_data::{COLUMNS_MAX, Error, RECORD_BYTES_MAX, ReadOptions, read, read_table};
 
 /// A file in a folder of its own.
 fn file(name: &str, content: &[u8]) -> (tempfile::TempDir, String) {
@@ -18,7 +19,7 @@ fn file(name: &str, content: &[u8]) -> (tempfile::TempDir, String) {
 fn message_with(name: &str, content: &[u8], options: &ReadOptions) -> String {
     let (folder, path) = file(name, content);
     let error = read(&path, options).unwrap_err();
-    error.to_string().replace(&format!("{}/", folder.path().display()), "")
+    error.with_hint().replace(&format!("{}/", folder.path().display()), "")
 }
 
 fn message(content: &[u8]) -> String {
@@ -30,7 +31,7 @@ fn a_missing_file_is_named() {
     let error = read("no/such.csv", &ReadOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Missing { .. }));
     assert!(
-        error.to_string().starts_with("no such file or folder: no/such.csv\nhint: "),
+        error.with_hint().starts_with("no such file or folder: no/such.csv\nhint: "),
         "{error}"
     );
 }
@@ -78,14 +79,14 @@ fn text_that_is_none() {
 
 #[test]
 fn limits_hold() {
-    let line = vec![b'x'; MAX_RECORD_BYTES + 10];
+    let line = vec![b'x'; RECORD_BYTES_MAX + 10];
     assert!(
         message(&line)
             .starts_with("t.csv, line 1: a record (line) exceeds the limit of 64 MiB\nhint: ")
     );
     let quoted = [b"a\n\"".as_slice(), &line].concat();
     assert!(message(&quoted).starts_with("t.csv, line 2: a record (line) exceeds the limit"));
-    let header = vec![b','; MAX_COLUMNS];
+    let header = vec![b','; COLUMNS_MAX];
     assert!(message(&[&header, b"\n1".as_slice()].concat()).contains("a header of 50001 columns"));
 }
 

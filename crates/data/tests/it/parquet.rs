@@ -1,10 +1,15 @@
 //! Parquet files that the real pandas and pyarrow write, and ours read by them.
 
-use trainyard_data::arrow_array::Array as _;
+use std::path::Path;
+use std::sync::Arc;
+
 use trainyard_data::arrow_array::cast::AsArray as _;
 use trainyard_data::arrow_array::types::{Int32Type, Int64Type};
+use trainyard_data::arrow_array::{
+    Array as _, ArrayRef, BinaryArray, Int64Array, LargeBinaryArray, RecordBatch,
+};
 use trainyard_data::arrow_schema::{DataType, TimeUnit};
-use trainyard_data::{ReadOptions, read, read_csv_text, write_csv, write_parquet};
+use trainyard_data::{Columns, ReadOptions, read, read_csv_text, write_csv, write_parquet};
 use trainyard_testkit::run_python;
 
 const WRITE: &str = r#"
@@ -101,4 +106,59 @@ fn csv_and_parquet_join_by_name() {
     let joined = read(folder.path().to_str().unwrap(), &ReadOptions::default()).unwrap();
     assert_eq!(*joined.column(0).data_type(), DataType::Float64);
     assert_eq!(joined.column(1).as_string::<i32>().value(1), "5");
+}
+
+/// A file of these columns, and its path.
+fn written(folder: &Path, columns: Vec<(&str, ArrayRef)>) -> String {
+    let path = folder.join("table.parquet");
+    write_parquet(&path, &RecordBatch::try_from_iter(columns).unwrap()).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn bytes_without_the_mark_of_text_are_text_where_all_of_them_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = [Some(b"red".as_slice()), None, Some("grün".as_bytes())];
+    let path = written(
+        folder.path(),
+        vec![
+            ("text", Arc::new(BinaryArray::from_iter(texts)) as ArrayRef),
+            ("large", Arc::new(LargeBinaryArray::from_iter(texts))),
+            (
+                "bytes",
+                Arc::new(BinaryArray::from_iter([Some(b"red".as_slice()), None, Some(b"\xff")])),
+            ),
+        ],
+    );
+    let whole = read(&path, &ReadOptions::default()).unwrap();
+    let columns = Columns::open(&path, &ReadOptions::default(), None).unwrap();
+    for name in ["text", "large"] {
+        for array in [whole.column_by_name(name).unwrap(), &columns.read(name).unwrap().unwrap()[0]]
+        {
+            let text = array.as_string::<i32>();
+            assert_eq!((text.value(0), text.value(2)), ("red", "grün"), "{name}");
+            assert!(text.is_null(1), "{name}");
+        }
+    }
+    let bytes = &columns.read("bytes").unwrap().unwrap()[0];
+    assert_eq!(*bytes.data_type(), DataType::Binary);
+    assert_eq!(*whole.column_by_name("bytes").unwrap().data_type(), DataType::Binary);
+}
+
+/// The footer has the number of rows twice: for each row group, which the decoder goes by, and beside
+/// them, where a writer may leave anything.
+#[test]
+fn rows_are_those_of_the_row_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers = Int64Array::from_iter_values(0..100);
+    let path = written(folder.path(), vec![("x", Arc::new(numbers) as ArrayRef)]);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Field 3, an i64 of 100 in zigzag; then field 4, the list of row groups.
+    let count = [0x16, 0xc8, 0x01, 0x19];
+    let at = bytes.windows(count.len()).rposition(|window| window == count).unwrap();
+    bytes[at + 1] = 0xc6;
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(read(&path, &ReadOptions::default()).unwrap().num_rows(), 100);
+    let columns = Columns::open(&path, &ReadOptions::default(), None).unwrap();
+    assert_eq!((columns.rows(), columns.source().rows()), (100, 100));
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use trainyard_base::Advise as _;
 use trainyard_deploy::{
     ContainerSpec, Network, Probe, ReleaseEvent, ReleaseSpec, Service, Workload,
 };
@@ -78,7 +79,9 @@ pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
             let _either_way = std::io::stdin().read_line(&mut String::new());
         }
     };
-    let released = trainyard_deploy::release(&service, &spec, &progress).await?;
+    let released = trainyard_deploy::release(&service, &spec, &progress)
+        .await
+        .map_err(|error| error.with_hint())?;
     println!("released {}", released.instance);
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use http::StatusCode;
 use tempfile::TempDir;
+use trainyard_base::Advise as _;
 use trainyard_deploy::history;
 use trainyard_testkit::docker::SKIPPED;
 
@@ -77,7 +78,7 @@ async fn a_full_disk_refuses_releases_and_no_request() {
             Ok(_) => finished += 1,
             Err(error) => {
                 refused += 1;
-                let text = error.to_string();
+                let text = error.with_hint();
                 let is_said = text.contains("No space left on device")
                     && text.contains("hint: make room there");
                 // Or it was the new instance that could not even say what it wanted to.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use trainyard_base::Advise as _;
 use trainyard_deploy::{Error, Outcome, Workload, history, status};
 
 use crate::client::{Load, get};
@@ -21,7 +22,7 @@ async fn green_that_is_never_healthy() {
     spec.env.push(("SICK".to_owned(), "1".to_owned()));
     spec.deadline = Duration::from_secs(5);
     let error = stage.release(&spec).await.unwrap_err();
-    let text = error.to_string();
+    let text = error.with_hint();
     for part in [
         "r2 was not healthy within ",
         "(0 of 2 probes in a row)",
@@ -144,7 +145,7 @@ async fn a_port_in_use_is_said_before_anything_starts() {
     let stage = Stage::new();
     let _taken = std::net::TcpListener::bind(stage.address()).unwrap();
     let error = stage.release(&Stage::spec("blue")).await.unwrap_err();
-    let text = error.to_string();
+    let text = error.with_hint();
     assert!(
         text.starts_with(&format!(
             "the gateway cannot listen on {}: Address already in use",

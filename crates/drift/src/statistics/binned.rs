@@ -2,7 +2,7 @@
 //! numerical columns are put in for them.
 
 use super::counts::Frequencies;
-use crate::column::{Numbers, Pair, Precision};
+use crate::values::{Numbers, Pair, Precision};
 
 /// A numerical reference with at most this many distinct values is compared value by value.
 pub(crate) const VALUE_BY_VALUE_MAX: usize = 20;
@@ -116,7 +116,7 @@ pub(crate) fn hellinger_binned(pair: &Pair<'_>) -> Result<f64, String> {
 
 impl Edges {
     /// More bins than this are refused: they can only come from a range that has no finite bins.
-    const MAX_BINS: f64 = 100_000.0;
+    const BINS_MAX: f64 = 100_000.0;
 
     /// Sturges' rule over the pooled values: k = ⌈range / (range / (log₂ n + 1))⌉ equal-width bins.
     pub(crate) fn of_pooled(pair: &Pair<'_>) -> Result<Self, String> {
@@ -145,7 +145,7 @@ impl Edges {
             }
             bins = round(range / width).ceil();
         }
-        if !(1.0..=Self::MAX_BINS).contains(&bins) {
+        if !(1.0..=Self::BINS_MAX).contains(&bins) {
             return Err(format!("the range {low:e} to {high:e} cannot be divided into bins"));
         }
         let step = round(range / bins);
@@ -205,7 +205,7 @@ fn half(value: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::Sorted;
+    use crate::values::Sorted;
 
     fn shares(reference: &[f64], current: &[f64]) -> Shares {
         Shares { reference: reference.to_vec(), current: current.to_vec() }

@@ -1,6 +1,6 @@
 //! Distances between two cumulative distributions.
 
-use crate::column::{CompensatedSum, Pair, Precision};
+use crate::values::{CompensatedSum, Pair, Precision};
 
 /// A reference that hardly varies is divided by this instead of its standard deviation.
 const SMALLEST_SCALE: f64 = 0.001;
@@ -48,7 +48,7 @@ pub(crate) fn energy(pair: &Pair<'_>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::{Numbers, Sorted};
+    use crate::values::{Numbers, Sorted};
 
     #[test]
     fn the_scale_is_in_the_references_precision_whatever_current_is() {

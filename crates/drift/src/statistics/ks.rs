@@ -2,7 +2,7 @@
 //! asymptotic distribution.
 
 use super::kolmogorov;
-use crate::column::Pair;
+use crate::values::Pair;
 
 /// Up to this size of the larger sample the p-value is exact.
 const EXACT_MAX: u64 = 10_000;
@@ -110,7 +110,7 @@ pub(crate) fn gcd(mut a: u64, mut b: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::{Numbers, Sorted};
+    use crate::values::{Numbers, Sorted};
 
     fn p_value(reference: &[f64], current: &[f64]) -> KolmogorovSmirnov {
         let sorted = |values: &[f64]| {

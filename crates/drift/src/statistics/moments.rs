@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use super::special::chi_square_sf;
-use crate::column::{Numbers, Pair};
+use crate::values::{Numbers, Pair};
 
 /// Student's t test with pooled variance, two-sided. NaN when a side has one value or nothing varies
 /// and the means are equal.
@@ -65,12 +65,12 @@ fn half_step_gamma_ratio(a: f64) -> f64 {
 fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
     const TINY: f64 = 1e-300;
     // The number of terms grows with the root of the larger parameter; this is enough for 10⁹.
-    const MAX_TERMS: u32 = 100_000;
+    const TERMS_MAX: u32 = 100_000;
     let away_from_zero = |value: f64| if value.abs() < TINY { TINY } else { value };
     let mut c = 1.0;
     let mut d = 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0));
     let mut fraction = d;
-    for term in 1..=MAX_TERMS {
+    for term in 1..=TERMS_MAX {
         let m = f64::from(term);
         let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
         d = 1.0 / away_from_zero(1.0 + even * d);
@@ -194,13 +194,13 @@ fn pooled_quantile(pair: &Pair<'_>, probability: f64) -> f64 {
 const INVERSE_CUTOFF: f64 = 1e-15;
 const RANK_CUTOFF: f64 = 4.0 * f64::EPSILON;
 /// Jacobi's method on four rows converges in about six sweeps.
-const MAX_SWEEPS: usize = 50;
+const SWEEPS_MAX: usize = 50;
 
 /// Moore–Penrose inverse of a symmetric matrix by Jacobi's eigenvalue method, and its rank.
 fn pseudo_inverse(mut matrix: Matrix) -> (Matrix, u32) {
     let mut vectors: Matrix =
         std::array::from_fn(|i| std::array::from_fn(|j| f64::from(u8::from(i == j))));
-    for _ in 0..MAX_SWEEPS {
+    for _ in 0..SWEEPS_MAX {
         let off: f64 = (0..4)
             .flat_map(|i| (0..i).map(move |j| (i, j)))
             .map(|(i, j)| matrix[i][j].powi(2))
@@ -263,7 +263,7 @@ fn rotate(matrix: &mut Matrix, vectors: &mut Matrix, p: usize, q: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::column::Sorted;
+    use crate::values::Sorted;
 
     #[test]
     fn student_tails() {

@@ -5,12 +5,12 @@ use std::f64::consts::PI;
 
 use super::ks::gcd;
 use super::special::normal_sf;
-use crate::column::Pair;
+use crate::values::Pair;
 
 /// Up to this size of the smaller sample, and without ties, U has its exact distribution.
-const MANN_WHITNEY_EXACT: u128 = 8;
+const MANN_WHITNEY_EXACT_MAX: u128 = 8;
 /// Sizes of the larger sample up to which the exact counts fit 128 bits.
-const MANN_WHITNEY_LARGEST: u128 = 200_000;
+const MANN_WHITNEY_SIZE_MAX: u128 = 200_000;
 
 /// The Mann–Whitney U test with the alternative "the reference is stochastically smaller".
 /// Returns the p-value and U of the reference.
@@ -28,15 +28,16 @@ pub(crate) fn mann_whitney(pair: &Pair<'_>) -> (f64, f64) {
     let twice_u1 = twice_rank_sum - n1 * (n1 + 1);
     let twice_u = 2 * n1 * n2 - twice_u1;
     let (size, u) = ((n1 + n2) as f64, twice_u as f64 / 2.0);
-    let p_value = if !ties && n1.min(n2) <= MANN_WHITNEY_EXACT && n1.max(n2) <= MANN_WHITNEY_LARGEST
-    {
-        mann_whitney_exact(n1.min(n2) as usize, n1.max(n2) as usize, (twice_u / 2) as usize)
-    } else {
-        let product = n1 as f64 * n2 as f64;
-        let deviation = (product / 12.0 * ((size + 1.0) - tie_term / (size * (size - 1.0)))).sqrt();
-        let gap = u - product / 2.0 - 0.5;
-        normal_sf(if deviation == 0.0 { gap.signum() * f64::INFINITY } else { gap / deviation })
-    };
+    let p_value =
+        if !ties && n1.min(n2) <= MANN_WHITNEY_EXACT_MAX && n1.max(n2) <= MANN_WHITNEY_SIZE_MAX {
+            mann_whitney_exact(n1.min(n2) as usize, n1.max(n2) as usize, (twice_u / 2) as usize)
+        } else {
+            let product = n1 as f64 * n2 as f64;
+            let deviation =
+                (product / 12.0 * ((size + 1.0) - tie_term / (size * (size - 1.0)))).sqrt();
+            let gap = u - product / 2.0 - 0.5;
+            normal_sf(if deviation == 0.0 { gap.signum() * f64::INFINITY } else { gap / deviation })
+        };
     (p_value, twice_u1 as f64 / 2.0)
 }
 

@@ -7,7 +7,7 @@ use super::ks::{exact, gcd};
 use super::moments::student_two_sided;
 use super::special::{chi_square_sf, normal_sf};
 use super::{kolmogorov, ranks};
-use crate::column::{Numbers, Pair, Sorted};
+use crate::values::{Numbers, Pair, Sorted};
 
 /// Smaller values have left the range that SciPy keeps exact.
 const SMALLEST: f64 = 1e-300;

@@ -12,11 +12,11 @@ use crate::{Error, Result};
 
 /// Which rows of a prediction log count.
 #[derive(Debug, Clone, Default)]
-pub struct LogFilter {
+pub(crate) struct LogFilter {
     /// Only what this version predicted.
-    pub version: Option<String>,
+    pub(crate) version: Option<String>,
     /// Only what was predicted at this time or later.
-    pub since: Option<DateTime<Utc>>,
+    pub(crate) since: Option<DateTime<Utc>>,
 }
 
 /// Whether a table with these columns was written by a model server.

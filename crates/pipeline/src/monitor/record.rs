@@ -6,12 +6,12 @@ use trainyard_mlflow::entities::{KeyValue, Metric, RunStatus};
 use trainyard_mlflow::{CreateRun, LogBatch, Tracking, UpdateRun, artifacts};
 use trainyard_report::drift as report;
 
-use super::Monitored;
+use super::comparison::Monitored;
 use crate::Result;
 
 /// Logs a comparison as a run: scores as metrics, the page and the JSON as artifacts. Returns the
 /// run's id.
-pub async fn log_run(
+pub(super) async fn log_run(
     tracking: &Tracking,
     experiment: &str,
     monitored: &Monitored,

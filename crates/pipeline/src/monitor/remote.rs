@@ -7,10 +7,10 @@ use object_store::path::Path as StorePath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use tokio::io::AsyncWriteExt as _;
 use trainyard_base::TemporaryFolder;
-use trainyard_data::{MAX_FILE_BYTES, MAX_FILES, has_table_name};
+use trainyard_data::{FILE_BYTES_MAX, FILES_MAX, has_table_name};
 use trainyard_storage::{Place, cloud, scheme};
 
-use crate::folder::temporary;
+use crate::temporary::temporary;
 use crate::{Error, Result};
 
 /// Whether the source lies in an object store: `s3://…`, `gs://…`, `abfss://…`.
@@ -93,8 +93,8 @@ async fn matching(
         if !is_wanted || relative.is_empty() {
             continue;
         }
-        if found.len() >= MAX_FILES {
-            return Err(failed(format!("more than {MAX_FILES} objects")));
+        if found.len() >= FILES_MAX {
+            return Err(failed(format!("more than {FILES_MAX} objects")));
         }
         found.push((relative, meta));
     }
@@ -109,7 +109,7 @@ async fn download(
     source: &str,
 ) -> Result<()> {
     let remote = |reason: String| Error::Remote { uri: source.to_owned(), reason };
-    if meta.size > MAX_FILE_BYTES {
+    if meta.size > FILE_BYTES_MAX {
         return Err(remote(format!("{} has {} bytes", meta.location, meta.size)));
     }
     let local = |source| Error::io(target, source);

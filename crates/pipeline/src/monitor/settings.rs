@@ -1,6 +1,9 @@
-//! `[monitor]` of `trainyard.toml`: what is compared, how, and what counts as drift.
+//! `[monitor]` of `trainyard.toml` and the flags of `trainyard monitor`: what is compared, how, and what
+//! counts as drift.
 //!
-//! Keys have the names of the flags of `trainyard monitor`, which are Evidently's where it has them.
+//! Keys and flags have one name each, Evidently's where it has one, and stand in one struct: a field is a key
+//! of the file, a flag with its help, and a line of [`Settings::over`], which puts flags over files. Defaults
+//! are those of [`Options`].
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -8,120 +11,143 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use clap::Args;
 use serde::{Deserialize, Deserializer, de};
 use trainyard_base::duration;
 use trainyard_data::RowFilter;
 use trainyard_drift::{Bins, Compat, Correction, Kind, Method, Options};
 
-use super::bytes::Bytes;
+use super::bytes::{Bytes, half_of_free};
 use super::log;
 use crate::{Error, Result, toml_error};
 
-/// `[monitor]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// `[monitor]`, or the flags that were given.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Args)]
 #[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Method")]
 pub struct Settings {
-    /// What production data is compared with: a table, a profile or `models:/…`; in a project the
-    /// training data logged with the served version if none.
+    /// Reference: CSV or Parquet file, folder, glob, s3://…, - for stdin, a profile, or models:/Name@alias
+    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub reference: Option<String>,
-    /// Production data; in a project the prediction log of the deployment if none.
+    /// Current: CSV or Parquet file, folder (also of a prediction log), glob, s3://…, - for stdin, or a profile
+    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub current: Option<String>,
-    /// Requests that `trainyard run` sends to the new deployment before it monitors.
-    pub requests: Option<String>,
-    /// End with exit code 4 when the data set has drifted.
-    pub fail_on_drift: bool,
-    /// The page that `trainyard run` writes, relative to the project.
-    pub report: PathBuf,
-    /// A file of metrics for Prometheus' textfile collector.
-    pub prometheus: Option<PathBuf>,
-
-    /// Columns to compare; all if none.
+    /// Only these columns, separated by commas
+    #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Data")]
     pub columns: Option<Vec<String>>,
-    /// Column of current that holds the time, for `since` and `until`; a prediction log's own if none.
-    pub time_column: Option<String>,
-    /// Earliest time of current: `2026-01-31`, `2026-01-31T12:00:00Z`, or how long ago: `7d`.
-    pub since: Option<String>,
-    /// First time of current that does not count any more.
-    pub until: Option<String>,
-    /// Comparisons that every row of current must satisfy: `country = "NL"`, `amount >= 10`.
+    /// Only rows of current that satisfy this, such as 'country = "NL"' or 'amount >= 10'; may be repeated
     #[serde(rename = "where")]
-    pub conditions: Vec<String>,
-    /// Memory to spend on data, about; half of what is free if none.
+    #[arg(long = "where", value_name = "COMPARISON", help_heading = "Data")]
+    pub conditions: Option<Vec<String>>,
+    /// Only rows of current from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or how long ago: 7d
+    #[arg(long, value_name = "TIME", help_heading = "Data")]
+    pub since: Option<String>,
+    /// Only rows of current before this time
+    #[arg(long, value_name = "TIME", help_heading = "Data")]
+    pub until: Option<String>,
+    /// Column of current that holds the time [default: that of a prediction log]
+    #[arg(long, value_name = "NAME", help_heading = "Data")]
+    pub time_column: Option<String>,
+    /// Memory to spend on data, about: 512MB, 2GiB [default: half of what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "Data")]
     pub memory: Option<Bytes>,
 
+    /// Method for all columns, by Evidently's name (ks, wasserstein, psi, …)
     #[serde(deserialize_with = "name")]
+    #[arg(long, value_name = "METHOD")]
     pub method: Option<Method>,
+    /// Method for numerical columns
     #[serde(deserialize_with = "name")]
+    #[arg(long, value_name = "METHOD")]
     pub num_method: Option<Method>,
+    /// Method for categorical columns
     #[serde(deserialize_with = "name")]
+    #[arg(long, value_name = "METHOD")]
     pub cat_method: Option<Method>,
+    /// Method for text columns
     #[serde(deserialize_with = "name")]
+    #[arg(long, value_name = "METHOD")]
     pub text_method: Option<Method>,
-    #[serde(deserialize_with = "names")]
-    pub per_column_method: BTreeMap<String, Method>,
+    /// Method for one column; may be repeated
+    #[serde(deserialize_with = "by_column")]
+    #[arg(long, value_name = "COLUMN=METHOD", value_parser = pair::<Method>)]
+    pub per_column_method: Vec<(String, Method)>,
+    /// Threshold for all columns
+    #[arg(long, value_name = "NUMBER")]
     pub threshold: Option<f64>,
+    /// Threshold for numerical columns
+    #[arg(long, value_name = "NUMBER")]
     pub num_threshold: Option<f64>,
+    /// Threshold for categorical columns
+    #[arg(long, value_name = "NUMBER")]
     pub cat_threshold: Option<f64>,
+    /// Threshold for text columns
+    #[arg(long, value_name = "NUMBER")]
     pub text_threshold: Option<f64>,
-    pub per_column_threshold: BTreeMap<String, f64>,
-    /// Kinds by column, instead of those that are inferred; `unknown` leaves a column out.
-    #[serde(deserialize_with = "names")]
-    pub kinds: BTreeMap<String, Kind>,
-    /// Share of drifted columns from which the data set counts as drifted.
-    pub drift_share: f64,
-    /// Adjustment of p-values: `none`, `bh`, `bonferroni`.
+    /// Threshold for one column; may be repeated
+    #[serde(deserialize_with = "numbers_by_column")]
+    #[arg(long, value_name = "COLUMN=NUMBER", value_parser = pair::<f64>)]
+    pub per_column_threshold: Vec<(String, f64)>,
+    /// What a column is (numerical, categorical, text, datetime, unknown); may be repeated
+    #[serde(deserialize_with = "by_column")]
+    #[arg(long = "kind", value_name = "COLUMN=KIND", value_parser = pair::<Kind>)]
+    pub kinds: Vec<(String, Kind)>,
+
+    /// Share of drifted columns that makes the data set drifted [default: 0.5]
+    #[arg(long, value_name = "SHARE")]
+    pub drift_share: Option<f64>,
+    /// Adjust p-values for the number of columns: none, bh (Benjamini–Hochberg), bonferroni
     #[serde(deserialize_with = "name")]
+    #[arg(long, value_name = "HOW")]
     pub correct: Option<Correction>,
-    /// Bins with equal shares of the reference, so that days compare.
+    /// Bins with equal shares of the reference, so that days compare
+    #[arg(long, value_name = "COUNT")]
     pub bins: Option<usize>,
-    /// Columns with fewer values on either side are skipped.
-    pub min_samples: u64,
-    /// Change of the share of missing values that is a finding.
-    pub missing_share_change: f64,
-    /// Seed of tests that regroup rows at random.
-    pub seed: u32,
-    /// `evidently`: do as Evidently does where it is defective.
+    /// Skip columns with fewer values on either side [default: 1]
+    #[arg(long, value_name = "COUNT")]
+    pub min_samples: Option<u64>,
+    /// Change of the share of missing values that is a finding [default: 0.05]
+    #[arg(long, value_name = "SHARE")]
+    pub missing_share_change: Option<f64>,
+    /// Seed of tests that regroup rows at random [default: 0]
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u32>,
+    /// Do as another tool does where it is defective: evidently
     #[serde(deserialize_with = "name")]
+    #[arg(long, value_name = "TOOL")]
     pub compat: Option<Compat>,
+
+    /// A file of metrics for Prometheus' textfile collector
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub prometheus: Option<PathBuf>,
+    /// End with exit code 4 when the data has drifted
+    #[arg(long, help_heading = "Output")]
+    pub fail_on_drift: bool,
+    /// The page, relative to the project; the flag is `--output`, which `profile` has for another file.
+    #[arg(skip)]
+    pub report: Option<PathBuf>,
+    /// Requests that `trainyard run` sends to the new deployment before it monitors.
+    #[arg(skip)]
+    pub requests: Option<String>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        let options = Options::default();
-        Self {
-            reference: None,
-            current: None,
-            requests: None,
-            fail_on_drift: false,
-            report: PathBuf::from("reports/drift.html"),
-            prometheus: None,
-            columns: None,
-            time_column: None,
-            since: None,
-            until: None,
-            conditions: Vec::new(),
-            memory: None,
-            method: None,
-            num_method: None,
-            cat_method: None,
-            text_method: None,
-            per_column_method: BTreeMap::new(),
-            threshold: None,
-            num_threshold: None,
-            cat_threshold: None,
-            text_threshold: None,
-            per_column_threshold: BTreeMap::new(),
-            kinds: BTreeMap::new(),
-            drift_share: options.drift_share,
-            correct: None,
-            bins: None,
-            min_samples: options.min_samples,
-            missing_share_change: options.missing_share_change,
-            seed: options.seed,
-            compat: None,
-        }
-    }
-}
+/// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
+pub const COMPARISON_FLAGS: [&str; 11] = [
+    "reference",
+    "current",
+    "drift_share",
+    "correct",
+    "bins",
+    "min_samples",
+    "missing_share_change",
+    "seed",
+    "compat",
+    "prometheus",
+    "fail_on_drift",
+];
+
+/// Where the page is written if nothing else is said.
+const REPORT: &str = "reports/drift.html";
 
 /// A file of settings alone.
 #[derive(Deserialize)]
@@ -148,6 +174,45 @@ impl Settings {
         Ok(file.monitor)
     }
 
+    /// These settings over those: what is given here counts, else what is given there. Settings by column
+    /// are given for each column alone.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        Self {
+            reference: self.reference.or(below.reference),
+            current: self.current.or(below.current),
+            columns: self.columns.or(below.columns),
+            conditions: self.conditions.or(below.conditions),
+            since: self.since.or(below.since),
+            until: self.until.or(below.until),
+            time_column: self.time_column.or(below.time_column),
+            memory: self.memory.or(below.memory),
+            method: self.method.or(below.method),
+            num_method: self.num_method.or(below.num_method),
+            cat_method: self.cat_method.or(below.cat_method),
+            text_method: self.text_method.or(below.text_method),
+            // Of two for one column the last counts.
+            per_column_method: [below.per_column_method, self.per_column_method].concat(),
+            threshold: self.threshold.or(below.threshold),
+            num_threshold: self.num_threshold.or(below.num_threshold),
+            cat_threshold: self.cat_threshold.or(below.cat_threshold),
+            text_threshold: self.text_threshold.or(below.text_threshold),
+            per_column_threshold: [below.per_column_threshold, self.per_column_threshold].concat(),
+            kinds: [below.kinds, self.kinds].concat(),
+            drift_share: self.drift_share.or(below.drift_share),
+            correct: self.correct.or(below.correct),
+            bins: self.bins.or(below.bins),
+            min_samples: self.min_samples.or(below.min_samples),
+            missing_share_change: self.missing_share_change.or(below.missing_share_change),
+            seed: self.seed.or(below.seed),
+            compat: self.compat.or(below.compat),
+            prometheus: self.prometheus.or(below.prometheus),
+            fail_on_drift: self.fail_on_drift || below.fail_on_drift,
+            report: self.report.or(below.report),
+            requests: self.requests.or(below.requests),
+        }
+    }
+
     /// Rules that types do not hold; the error names key and value.
     pub fn check(&self) -> Result<(), String> {
         let shares = [
@@ -155,7 +220,9 @@ impl Settings {
             ("missing_share_change", self.missing_share_change),
         ];
         for (key, share) in shares {
-            if !(0.0..=1.0).contains(&share) {
+            if let Some(share) = share
+                && !(0.0..=1.0).contains(&share)
+            {
                 return Err(format!("monitor.{key} = {share}: a share between 0 and 1"));
             }
         }
@@ -166,8 +233,8 @@ impl Settings {
         }
         let thresholds =
             [self.threshold, self.num_threshold, self.cat_threshold, self.text_threshold];
-        let mut thresholds =
-            thresholds.into_iter().flatten().chain(self.per_column_threshold.values().copied());
+        let by_column = self.per_column_threshold.iter().map(|(_, threshold)| *threshold);
+        let mut thresholds = thresholds.into_iter().flatten().chain(by_column);
         match thresholds.find(|threshold| !(threshold.is_finite() && *threshold >= 0.0)) {
             Some(wrong) => Err(format!("monitor: {wrong} is no threshold; 0 or more")),
             None => Ok(()),
@@ -176,29 +243,40 @@ impl Settings {
 
     /// How columns are compared.
     pub fn options(&self) -> Options {
+        let usual = Options::default();
         Options {
             columns: self.columns.clone(),
             method: self.method,
             num_method: self.num_method,
             cat_method: self.cat_method,
             text_method: self.text_method,
-            per_column_method: self.per_column_method.clone(),
+            per_column_method: self.per_column_method.iter().cloned().collect(),
             threshold: self.threshold,
             num_threshold: self.num_threshold,
             cat_threshold: self.cat_threshold,
             text_threshold: self.text_threshold,
-            per_column_threshold: self.per_column_threshold.clone(),
-            drift_share: self.drift_share,
-            kinds: self.kinds.clone(),
-            correction: self.correct.unwrap_or_default(),
-            bins: self.bins.map_or(Bins::Pooled, Bins::ReferenceQuantiles),
-            min_samples: self.min_samples,
-            missing_share_change: self.missing_share_change,
-            seed: self.seed,
-            compat: self.compat.unwrap_or_default(),
+            per_column_threshold: self.per_column_threshold.iter().cloned().collect(),
+            kinds: self.kinds.iter().cloned().collect(),
+            drift_share: self.drift_share.unwrap_or(usual.drift_share),
+            correction: self.correct.unwrap_or(usual.correction),
+            bins: self.bins.map_or(usual.bins, Bins::ReferenceQuantiles),
+            min_samples: self.min_samples.unwrap_or(usual.min_samples),
+            missing_share_change: self.missing_share_change.unwrap_or(usual.missing_share_change),
+            seed: self.seed.unwrap_or(usual.seed),
+            compat: self.compat.unwrap_or(usual.compat),
             target: None,
             prediction: None,
         }
+    }
+
+    /// Where the page is written.
+    pub fn report(&self) -> &Path {
+        self.report.as_deref().unwrap_or_else(|| Path::new(REPORT))
+    }
+
+    /// Bytes to spend on data: what was asked for, or half of what is free.
+    pub fn memory(&self) -> u64 {
+        self.memory.map_or_else(half_of_free, |bytes| bytes.0)
     }
 
     /// Which rows of current count.
@@ -213,7 +291,7 @@ impl Settings {
             time_column: self.time_column.clone(),
             since: time(&self.since),
             until: time(&self.until),
-            conditions: self.conditions.clone(),
+            conditions: self.conditions.clone().unwrap_or_default(),
         }
     }
 }
@@ -226,13 +304,28 @@ fn name<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
 }
 
 /// Reads choices by name, one a column.
-fn names<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+fn by_column<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
     deserializer: D,
-) -> Result<BTreeMap<String, T>, D::Error> {
+) -> Result<Vec<(String, T)>, D::Error> {
     BTreeMap::<String, String>::deserialize(deserializer)?
         .into_iter()
         .map(|(column, name)| Ok((column, name.parse().map_err(de::Error::custom)?)))
         .collect()
+}
+
+/// Reads numbers, one a column.
+fn numbers_by_column<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(String, f64)>, D::Error> {
+    Ok(BTreeMap::deserialize(deserializer)?.into_iter().collect())
+}
+
+/// Reads `column=value`; the name may hold `=` itself.
+fn pair<T: FromStr<Err: Display>>(text: &str) -> Result<(String, T), String> {
+    let (column, value) =
+        text.rsplit_once('=').ok_or_else(|| format!("{text:?} is not COLUMN=VALUE"))?;
+    let value = value.parse().map_err(|error: T::Err| error.to_string())?;
+    Ok((column.to_owned(), value))
 }
 
 #[cfg(test)]
@@ -275,6 +368,27 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn flags_go_over_files() {
+        let file = read(
+            "[monitor]\nseed = 1\ndrift_share = 0.3\nwhere = [\"x > 1\"]\n[monitor.per_column_method]\na = \"ks\"\nb = \"ks\"\n",
+        )
+        .unwrap();
+        let flags = Settings {
+            seed: Some(2),
+            conditions: Some(vec!["y > 1".to_owned()]),
+            per_column_method: vec![("b".to_owned(), Method::Psi)],
+            ..Settings::default()
+        };
+        let both = flags.over(file);
+        assert_eq!(both.rows(DateTime::UNIX_EPOCH).conditions, ["y > 1"]);
+        let options = both.options();
+        assert_eq!((options.seed, options.drift_share), (2, 0.3));
+        assert_eq!(options.per_column_method["a"], Method::KolmogorovSmirnov);
+        assert_eq!(options.per_column_method["b"], Method::Psi);
+        assert_eq!(options.min_samples, Options::default().min_samples);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
 
 use super::{log, remote};
-use crate::folder::temporary;
+use crate::temporary::temporary;
 use crate::{Error, Result};
 
 /// Where training puts the data it learned from, below the run's artifacts: as a profile, which is
@@ -25,7 +25,7 @@ const REFERENCE_TABLE: &str = "train_reference.parquet";
 
 /// One side of a comparison.
 #[derive(Debug)]
-pub struct Data {
+pub(crate) struct Data {
     columns: Stored,
     /// Files that were fetched for it.
     _folder: Option<TemporaryFolder>,
@@ -39,20 +39,20 @@ enum Stored {
 
 /// How a side is read.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// Only these columns.
-    pub columns: Option<Vec<String>>,
+    pub(crate) columns: Option<Vec<String>>,
     /// Only these rows.
-    pub rows: RowFilter,
+    pub(crate) rows: RowFilter,
     /// Bytes of memory to spend on it, about.
-    pub memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// Whether a table is wanted even where there is a profile, which has no rows.
-    pub table_only: bool,
+    pub(crate) table_only: bool,
 }
 
 impl Data {
     /// Reads a file, folder or pattern, or a profile.
-    pub fn open(source: &str, reading: &Reading) -> Result<Self> {
+    pub(crate) fn open(source: &str, reading: &Reading) -> Result<Self> {
         if is_profile(source) {
             if reading.rows != RowFilter::default() {
                 return Err(Error::Missing {
@@ -84,7 +84,7 @@ impl Data {
     }
 
     /// Names of the columns.
-    pub fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         match &self.columns {
             Stored::Table(columns) => columns.names().iter().map(String::as_str).collect(),
             Stored::Profile(profile) => {
@@ -94,7 +94,7 @@ impl Data {
     }
 
     /// Rows.
-    pub fn rows(&self) -> u64 {
+    pub(crate) fn rows(&self) -> u64 {
         match &self.columns {
             Stored::Table(columns) => columns.rows() as u64,
             Stored::Profile(profile) => profile.rows(),
@@ -102,7 +102,7 @@ impl Data {
     }
 
     /// The profile, if it is one.
-    pub fn profile(&self) -> Option<&Profile> {
+    pub(crate) fn profile(&self) -> Option<&Profile> {
         match &self.columns {
             Stored::Table(_) => None,
             Stored::Profile(profile) => Some(profile),
@@ -161,7 +161,7 @@ impl From<Profile> for Data {
 }
 
 /// Reads what [`Data::open`] reads, also from an object store; `state` is where temporary files go.
-pub async fn open(source: &str, state: &Path, reading: &Reading) -> Result<Data> {
+pub(crate) async fn open(source: &str, state: &Path, reading: &Reading) -> Result<Data> {
     if !remote::is_remote(source) {
         return Data::open(source, reading);
     }
@@ -178,7 +178,7 @@ fn is_profile(source: &str) -> bool {
 }
 
 /// Reads a profile from a file.
-pub fn read_profile(path: &Path) -> Result<Profile> {
+fn read_profile(path: &Path) -> Result<Profile> {
     let file = File::open(path).map_err(|source| Error::io(path, source))?;
     Profile::read(&mut BufReader::new(file))
         .map_err(|source| Error::Profile { path: path.to_owned(), source })
@@ -186,7 +186,7 @@ pub fn read_profile(path: &Path) -> Result<Profile> {
 
 /// Reads reference data: what [`open`] reads, or `models:/…` and `runs:/…`, which mean the
 /// data that the model's run logged.
-pub async fn open_reference(
+pub(crate) async fn open_reference(
     tracking: Option<&Tracking>,
     source: &str,
     state: &Path,

@@ -6,11 +6,11 @@ use toml::Value;
 use trainyard_drift::{Column, Profile};
 use trainyard_mlflow::uri::without_credentials;
 
-use super::Settings;
+use super::settings::Settings;
 
 /// The text of a `[monitor]` table that pins kind, method and threshold of every column of the
 /// reference, as these settings decide them. It can be put into `trainyard.toml` or given as a file.
-pub fn starter(reference: &Profile, source: &str, settings: &Settings) -> String {
+pub(super) fn starter(reference: &Profile, source: &str, settings: &Settings) -> String {
     let options = settings.options();
     let pinned = reference.clone().pin(&options);
     let mut text = String::from("[monitor]\n");
@@ -104,9 +104,10 @@ mod tests {
         let path = folder.path().join("monitor.toml");
         std::fs::write(&path, &text).unwrap();
         let read = Settings::read(&path).unwrap_or_else(|error| panic!("{error}\n{text}"));
-        assert_eq!(read.per_column_method["town"], Method::Psi);
-        assert_eq!(read.per_column_method["a \"b\""], Method::KolmogorovSmirnov);
-        assert_eq!(read.per_column_threshold["town"], 0.1);
+        let options = read.options();
+        assert_eq!(options.per_column_method["town"], Method::Psi);
+        assert_eq!(options.per_column_method["a \"b\""], Method::KolmogorovSmirnov);
+        assert_eq!(options.per_column_threshold["town"], 0.1);
         assert_eq!(read.reference.as_deref(), Some("data/train.csv"));
     }
 }

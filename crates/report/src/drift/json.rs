@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 use trainyard_drift::{
-    ColumnDrift, Compat, Correction, DatasetDrift, Distribution, Finding, QUANTILES, Role,
-    ScoreKind, Side, Status,
+    ColumnDrift, DatasetDrift, Distribution, Finding, QUANTILES, ScoreKind, Side, Status,
 };
 
-use super::Meta;
-use super::words::State;
+use super::meta::Meta;
+use super::state::State;
 
 /// Goes up when a field changes its meaning or goes away; new fields do not count.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -22,20 +21,14 @@ pub fn json(drift: &DatasetDrift, meta: &Meta) -> String {
         reference: Source { name: &meta.reference, rows: drift.reference_rows },
         current: Source { name: &meta.current, rows: drift.current_rows },
         dataset: Dataset {
+            verdict: drift.verdict().name(),
             drift: drift.dataset_drift,
             tested_columns: drift.tested,
             drifted_columns: drift.drifted,
             share: drift.share,
             drift_share: drift.drift_share,
-            correction: match drift.correction {
-                Correction::None => "none",
-                Correction::BenjaminiHochberg => "bh",
-                Correction::Bonferroni => "bonferroni",
-            },
-            compat: match drift.compat {
-                Compat::Trainyard => "trainyard",
-                Compat::Evidently => "evidently",
-            },
+            correction: drift.correction.name(),
+            compat: drift.compat.name(),
             evidently_error: drift.evidently_error.as_deref(),
         },
         findings: findings(&drift.findings),
@@ -66,6 +59,7 @@ struct Source<'a> {
 
 #[derive(Serialize)]
 struct Dataset<'a> {
+    verdict: &'static str,
     drift: bool,
     tested_columns: usize,
     drifted_columns: usize,
@@ -209,7 +203,7 @@ fn column(column: &ColumnDrift) -> ColumnJson<'_> {
     });
     ColumnJson {
         name: &column.name,
-        role: role(column.role),
+        role: column.role.name(),
         kind: column.kind.name(),
         kind_reason: &column.kind_reason,
         status: match State::of(column) {
@@ -224,14 +218,6 @@ fn column(column: &ColumnDrift) -> ColumnJson<'_> {
         current: column.current.as_ref().map(side),
         distribution: column.distribution.as_ref().map(distribution),
         findings: findings(&column.findings),
-    }
-}
-
-pub(super) fn role(role: Role) -> &'static str {
-    match role {
-        Role::Feature => "feature",
-        Role::Target => "target",
-        Role::Prediction => "prediction",
     }
 }
 

@@ -4,19 +4,20 @@ use std::fmt::Write as _;
 
 use trainyard_drift::{ColumnDrift, DatasetDrift, Severity, Status};
 
-use super::Meta;
-use super::words::{State, decision, headline, summary};
-use crate::number::count;
+use super::meta::Meta;
+use super::sentences::{decision, headline, summary};
+use super::state::{State, sign};
+use crate::number::{count, short};
 
 /// Rows of the table; a pull request comment is cut at 65,536 characters.
-const MAX_ROWS: usize = 200;
+const ROWS_MAX: usize = 200;
 /// Findings listed.
-const MAX_FINDINGS: usize = 50;
+const FINDINGS_MAX: usize = 50;
 
 /// The verdict, the columns by severity and the findings.
 pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
     let mut out = String::new();
-    let sign = State::of_dataset(drift).sign();
+    let sign = sign(drift.verdict());
     let _infallible = writeln!(out, "## {sign} {}: {}\n", cell(meta.title()), headline(drift));
     let _infallible = writeln!(out, "{}\n", summary(drift));
     for (side, name, rows) in [
@@ -29,18 +30,18 @@ pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
         "\n| Column | Kind | Verdict | Method | Score | Effect |\n|---|---|---|---|---|---|\n",
     );
     let columns = drift.by_severity();
-    for column in columns.iter().take(MAX_ROWS) {
+    for column in columns.iter().take(ROWS_MAX) {
         out.push_str(&row(column));
     }
-    if columns.len() > MAX_ROWS {
+    if columns.len() > ROWS_MAX {
         let _infallible =
-            writeln!(out, "\n{} more columns are left out here.", columns.len() - MAX_ROWS);
+            writeln!(out, "\n{} more columns are left out here.", columns.len() - ROWS_MAX);
     }
     let worth_listing: Vec<_> =
         drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).collect();
     if !worth_listing.is_empty() {
         out.push_str("\n### Findings\n\n");
-        for (column, finding) in worth_listing.iter().take(MAX_FINDINGS) {
+        for (column, finding) in worth_listing.iter().take(FINDINGS_MAX) {
             let column = column.map(|name| format!("{}: ", code(name))).unwrap_or_default();
             let _infallible = writeln!(
                 out,
@@ -49,8 +50,8 @@ pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
                 cell(&finding.message)
             );
         }
-        if worth_listing.len() > MAX_FINDINGS {
-            let _infallible = writeln!(out, "- and {} more", worth_listing.len() - MAX_FINDINGS);
+        if worth_listing.len() > FINDINGS_MAX {
+            let _infallible = writeln!(out, "- and {} more", worth_listing.len() - FINDINGS_MAX);
         }
     }
     out
@@ -63,9 +64,7 @@ fn row(column: &ColumnDrift) -> String {
             let effect = verdict
                 .effect
                 .as_ref()
-                .map(|effect| {
-                    format!("{} ({})", crate::number::short(effect.value), effect.size.name())
-                })
+                .map(|effect| format!("{} ({})", short(effect.value), effect.size.name()))
                 .unwrap_or_default();
             (verdict.method.id(), decision(verdict), effect)
         }

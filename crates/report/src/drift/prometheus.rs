@@ -1,9 +1,9 @@
 //! Metrics for Prometheus' textfile collector.
 
 use trainyard_base::prometheus::{Kind, Page, number};
-use trainyard_drift::{DatasetDrift, Severity, Status};
+use trainyard_drift::{DatasetDrift, DatasetVerdict, Severity, Status};
 
-use super::Meta;
+use super::meta::Meta;
 
 /// Characters of a label that are kept: names of columns may be of any length.
 const LABEL_CHARS_MAX: usize = 200;
@@ -15,6 +15,11 @@ pub fn prometheus(drift: &DatasetDrift, meta: &Meta) -> String {
     let flag = |value: bool| f64::from(u8::from(value));
     text.gauge("dataset_drift", "1 when the data set has drifted", |add| {
         add(&[], flag(drift.dataset_drift));
+    });
+    text.gauge("verdict", "1 for the verdict on the data set", |add| {
+        for verdict in DatasetVerdict::ALL {
+            add(&[("verdict", verdict.name())], flag(verdict == drift.verdict()));
+        }
     });
     text.gauge("drifted_columns", "Columns that have drifted", |add| {
         add(&[], drift.drifted as f64);

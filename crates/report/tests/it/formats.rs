@@ -12,7 +12,7 @@ use crate::samples::{drift, meta};
 fn text_has_the_verdict_and_a_line_a_column() {
     let drift = drift(3, "odd");
     let plain = text(&drift, &meta());
-    assert!(plain.starts_with("● Some columns have drifted\n"), "{plain}");
+    assert!(plain.starts_with("◆ Some columns have drifted\n"), "{plain}");
     for column in &drift.columns {
         assert!(
             plain.lines().any(|line| line.contains(&format!(" {} ", column.name))),
@@ -78,6 +78,7 @@ fn json_is_valid_and_has_every_column() {
     assert_eq!(parsed["schema_version"], SCHEMA_VERSION);
     assert_eq!(parsed["columns"].as_array().unwrap().len(), 5);
     assert_eq!(parsed["dataset"]["tested_columns"], 5);
+    assert_eq!(parsed["dataset"]["verdict"], "warning");
     let x0 = &parsed["columns"][0];
     assert_eq!(x0["test"]["method"], "ks");
     assert_eq!(x0["test"]["score_is"], "p_value");

@@ -117,8 +117,8 @@ impl Entries {
         if entries.users.is_empty() && entries.tokens.is_empty() && entries.hashed_tokens.is_empty()
         {
             return Err(Error::invalid(format!(
-                "{} has no entry, so nobody could use the server\nhint: trainyard server \
-                 hash-password --user NAME >> {}",
+                "{} has no entry, so nobody could use the server; `trainyard server hash-password \
+                 --user NAME >> {}` writes one",
                 source.display(),
                 source.display()
             )));

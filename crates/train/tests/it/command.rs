@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use trainyard_base::Advise as _;
 use trainyard_mlflow::entities::{Run, RunStatus};
 use trainyard_mlflow::{SearchRuns, VersionId};
 use trainyard_train::{CommandRun, Error, Progress, run_command, run_command_until};

@@ -1,6 +1,7 @@
 //! What is wrong with data or settings: said before anything is logged, with what would help.
 
 use serde_json::{Value, json};
+use trainyard_base::Advise as _;
 use trainyard_data::{ReadOptions, read_csv_text};
 use trainyard_mlflow::entities::{RunStatus, ViewType};
 use trainyard_mlflow::{SearchExperiments, SearchRuns};

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         (None, None) => return Err(Failure::input("--user or --token is missing")),
     };
     let secret = read_secret().map_err(|error| Failure::runtime(format!("stdin: {error}")))?;
-    let line = auth::entry(kind, name, &secret).map_err(trainyard_pipeline::Error::from)?;
+    let line = auth::entry(kind, name, &secret)?;
     printer::line(&line);
     Ok(ExitCode::SUCCESS)
 }

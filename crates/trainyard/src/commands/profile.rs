@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
-use trainyard_drift::Profile;
-use trainyard_pipeline::monitor::{self, Reading, Settings};
+use clap::{Args, Command};
+use trainyard_pipeline::monitor::{COMPARISON_FLAGS, Settings, profile_of, write_profile};
 
-use super::monitor_arguments::{DataArguments, MethodArguments, over};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -31,72 +29,34 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(100..))]
     quantise: Option<u32>,
     #[command(flatten)]
-    data: DataArguments,
-    #[command(flatten)]
-    method: MethodArguments,
+    settings: Settings,
+    /// A file with a [monitor] table, as in trainyard.toml; flags go over it
+    #[arg(long, value_name = "FILE", help_heading = "Method")]
+    config: Option<PathBuf>,
+}
+
+/// Takes the flags out of sight that say how two sides are compared: there is one side here.
+pub(crate) fn narrowed(command: Command) -> Command {
+    command.mut_args(|argument| {
+        if COMPARISON_FLAGS.contains(&argument.get_id().as_str()) {
+            argument.hide(true).conflicts_with("sources")
+        } else {
+            argument
+        }
+    })
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let from_file = match &arguments.method.config {
-        Some(path) => Settings::read(path)?,
-        None => Settings::default(),
-    };
-    let settings = over(from_file, &arguments.data, &arguments.method, None)?;
-    let options = settings.options();
-    let reading = Reading {
-        columns: settings.columns.clone(),
-        rows: settings.rows(chrono::Utc::now()),
-        memory: Some(monitor::memory(settings.memory)),
-        table_only: false,
-    };
-    let state = tempfile::env::temp_dir().join("trainyard");
-    let mut merged: Option<Profile> = None;
-    for source in &arguments.sources {
-        let profile = monitor::profile(&monitor::open(source, &state, &reading).await?, &options)?;
-        merged = Some(match merged {
-            None => profile,
-            Some(before) => {
-                before.merged(&profile).ok_or_else(|| unlike(&before, &profile, source))?
-            }
-        });
-    }
-    let mut profile = merged.unwrap_or_default().pin(&options);
-    if let Some(points) = arguments.quantise {
-        profile = profile.quantised(points as usize);
-    }
-    let missing = settings.columns.iter().flatten().find(|name| profile.column(name).is_none());
-    if let Some(name) = missing {
-        return Err(Failure::input(format!("there is no column {name:?}"))
-            .hint("check the spelling in --columns"));
-    }
-    let bytes = monitor::write_profile(&arguments.output, &profile)?;
+    let Arguments { sources, output, quantise, settings, config } = arguments;
+    let points = quantise.map(|points| points as usize);
+    let profile = profile_of(&sources, settings, config.as_deref(), points).await?;
+    let bytes = write_profile(&output, &profile)?;
     printer::line(&format!(
         "{}: {} rows, {} columns, {} KB",
-        arguments.output.display(),
+        output.display(),
         profile.rows(),
         profile.columns().len(),
         bytes.div_ceil(1000)
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Why a source cannot be added to those before it.
-fn unlike(before: &Profile, profile: &Profile, source: &str) -> Failure {
-    let new = |(name, _): &&(String, _)| before.column(name).is_none();
-    if let Some((name, _)) = profile.columns().iter().find(new) {
-        return Failure::input(format!("the sources before {source} have no column {name:?}"))
-            .hint("choose the columns that all have with --columns");
-    }
-    for (name, column) in before.columns() {
-        let Some(other) = profile.column(name) else {
-            return Failure::input(format!("{source} has no column {name:?}"))
-                .hint("choose the columns that all have with --columns");
-        };
-        if column.merged(other).is_none() {
-            let (was, is) = (column.data_type(), other.data_type());
-            return Failure::input(format!("{name:?} is {is} in {source}, and {was} before"))
-                .hint("correct the source, or leave the column out with --columns");
-        }
-    }
-    Failure::input(format!("{source} has columns of the same name"))
 }

@@ -1,6 +1,6 @@
 //! What the verbs that work on a project share: its folder, its tracking store.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use trainyard_mlflow::Tracking;
@@ -30,7 +30,9 @@ pub(crate) struct TrackingArguments {
 impl ProjectArguments {
     /// Opens the project and its tracking store.
     pub(crate) fn open(&self) -> Result<(Project, Tracking), Failure> {
-        open(&self.folder, self.tracking.tracking_uri.as_deref())
+        let project = self.open_project()?;
+        let tracking = project.tracking()?;
+        Ok((project, tracking))
     }
 
     /// The project alone: what is done to a deployment needs no registry.
@@ -44,16 +46,6 @@ impl ProjectArguments {
         let tracking = project.shared_tracking()?;
         Ok((project, tracking))
     }
-}
-
-/// Opens a project and its tracking store.
-pub(crate) fn open(
-    folder: &Path,
-    tracking_uri: Option<&str>,
-) -> Result<(Project, Tracking), Failure> {
-    let project = Project::open(folder, tracking_uri)?;
-    let tracking = project.tracking()?;
-    Ok((project, tracking))
 }
 
 /// The binary that serves and proxies: this one.

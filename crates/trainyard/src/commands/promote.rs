@@ -7,6 +7,7 @@ use clap::Args;
 use trainyard_pipeline::{Happened, Promoted};
 
 use super::project::ProjectArguments;
+use super::summary::{check_folder, write_markdown};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
 
@@ -28,14 +29,14 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    printer::check_folder(arguments.summary.as_deref())?;
+    check_folder(arguments.summary.as_deref())?;
     let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let version = arguments.version.as_deref();
     let watch = |event| progress.show(&event);
     let outcome = trainyard_pipeline::promote(&project, &tracking, version, &watch).await;
     if let Some(path) = &arguments.summary {
-        printer::write_markdown(path, &outcome, Promoted::to_markdown)?;
+        write_markdown(path, &outcome, Promoted::to_markdown)?;
     }
     let happened = match &outcome {
         Ok(promoted) => Some(Happened::Promoted { version: promoted.version.clone(), url: None }),

@@ -9,7 +9,9 @@ use trainyard_tracking::Shared;
 
 use super::project::{ProjectArguments, program};
 use super::shutdown_signal;
+use super::summary::{check_folder, write_markdown};
 use super::tracking_pages::TrackingPages;
+use crate::exit::DRIFT;
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
 
@@ -39,11 +41,8 @@ pub(crate) struct Arguments {
     watch: bool,
 }
 
-/// Exit code for drift.
-pub(super) const DRIFT: u8 = 4;
-
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    printer::check_folder(arguments.summary.as_deref())?;
+    check_folder(arguments.summary.as_deref())?;
     let (project, Shared { own: tracking, lent }) = arguments.project.open_shared()?;
     let was_deployed = is_deployed(&project).await;
     let needs_pages = arguments.keep || arguments.watch || project.config.train.command.is_some();
@@ -69,7 +68,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         )),
         outcome = running => {
             if let Some(path) = &arguments.summary {
-                printer::write_markdown(path, &outcome, Summary::to_markdown)?;
+                write_markdown(path, &outcome, Summary::to_markdown)?;
             }
             outcome.map_err(Failure::from)
         }
@@ -106,7 +105,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         if let Err(error) = stopped
             && outcome.is_ok()
         {
-            return Err(trainyard_pipeline::Error::from(error).into());
+            return Err(error.into());
         }
     }
     if let Some(pages) = pages {

@@ -250,7 +250,7 @@ fn named_source(text: &str) -> Result<(Option<String>, ModelSource), Failure> {
         Some((name, uri)) if is_name(name) => (Some(name.to_owned()), uri),
         _ => (None, text),
     };
-    let uri = uri.parse::<ModelUri>().map_err(trainyard_pipeline::Error::from)?;
+    let uri = uri.parse::<ModelUri>()?;
     Ok((name, ModelSource::Uri(uri)))
 }
 
@@ -285,9 +285,9 @@ async fn find(source: &ModelSource, tracking: Option<&Tracking>) -> Result<(), F
         (ModelSource::Registry { name, stage }, Some(tracking)) => {
             resolve::resolve_stage(tracking, name, stage).await.map(drop)
         }
-        (_, None) => Ok(()),
+        (ModelSource::Fetched(_), _) | (_, None) => Ok(()),
     };
-    found.map_err(|error| trainyard_pipeline::Error::from(error).into())
+    found.map_err(Failure::from)
 }
 
 fn find_folder(folder: &Path) -> Result<(), Failure> {
@@ -296,7 +296,7 @@ fn find_folder(folder: &Path) -> Result<(), Failure> {
             Failure::input(format!("{path}: {source}"))
                 .hint("give the folder of a model, the one with the file MLmodel in it")
         }
-        other => trainyard_pipeline::Error::from(other).into(),
+        other => other.into(),
     })
 }
 
@@ -309,9 +309,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let tracking = if sources().all(is_folder) {
         None
     } else {
-        let tracking = trainyard_tracking::open(&arguments.tracking_uri, OpenOptions::default())
-            .map_err(trainyard_pipeline::Error::from)?;
-        Some(tracking)
+        Some(trainyard_tracking::open(&arguments.tracking_uri, OpenOptions::default())?)
     };
     if !arguments.wait {
         for source in sources() {
@@ -322,9 +320,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         "{} at http://{address}, Ctrl-C stops it",
         options.source.describe()
     ));
-    trainyard_serve::serve(listener, tracking, options, shutdown_signal())
-        .await
-        .map_err(trainyard_pipeline::Error::from)?;
+    trainyard_serve::serve(listener, tracking, options, shutdown_signal()).await?;
     Ok(ExitCode::SUCCESS)
 }
 

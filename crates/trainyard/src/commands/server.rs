@@ -289,9 +289,7 @@ impl Arguments {
             artifact_roots: self.named_roots().cloned().collect(),
             private_files: self.auth_file.iter().cloned().collect(),
         };
-        let shared = trainyard_tracking::share(&self.backend_store_uri, options, &lending)
-            .map_err(trainyard_pipeline::Error::from)?;
-        Ok(shared.lent)
+        Ok(trainyard_tracking::share(&self.backend_store_uri, options, &lending)?.lent)
     }
 
     fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
@@ -302,7 +300,7 @@ impl Arguments {
         let authorize = match &self.auth_file {
             None => None,
             Some(path) => {
-                let file = AuthFile::open(path).map_err(trainyard_pipeline::Error::from)?;
+                let file = AuthFile::open(path)?;
                 Some(Arc::new(file) as Arc<dyn Authorize>)
             }
         };
@@ -352,8 +350,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         printer::terminal_hint(&ready);
     }
     let pages = match &arguments.ui_dir {
-        Some(folder) => trainyard_tracking::server::ui::pages(folder)
-            .map_err(trainyard_pipeline::Error::from)?,
+        Some(folder) => trainyard_tracking::server::ui::pages(folder)?,
         None => trainyard_web::router_below(
             tracking.clone(),
             arguments.static_prefix.as_deref().unwrap_or_default(),

@@ -12,7 +12,7 @@ const INTERRUPTED: u8 = 130;
 
 /// Does work whose temporary files lie in a folder of their own. It is gone afterwards, also when the
 /// work is interrupted: data larger than memory would fill a disk in a few nights.
-pub(super) async fn within(
+pub(crate) async fn within(
     work: impl Future<Output = Result<ExitCode, Failure>> + Send + 'static,
 ) -> Result<ExitCode, Failure> {
     let folder = TemporaryFolder::create("data")

@@ -6,6 +6,7 @@ mod attacked;
 mod bad_input;
 mod command;
 mod container;
+mod downloads;
 mod gateway;
 mod help;
 mod monitor;

@@ -368,6 +368,7 @@ rows = numpy.arange(5000)
 table = pa.table({"a": rows * 0.5, "b": rows % 7, "c": rows * 1.5})
 pq.write_table(table, f"{folder}/good.parquet", use_dictionary=False, compression="snappy")
 pq.write_table(table.drop_columns(["c"]), f"{folder}/short.parquet")
+pq.write_table(table.set_column(2, "c", pa.nulls(5000, pa.float64())), f"{folder}/empty.parquet")
 column = pq.ParquetFile(f"{folder}/good.parquet").metadata.row_group(0).column(1)
 data = bytearray(open(f"{folder}/good.parquet", "rb").read())
 start = column.data_page_offset + 40
@@ -400,11 +401,13 @@ fn a_column_that_nobody_could_read_or_that_is_gone_is_not_green() {
             "{error}"
         );
     }
-    let said = stdout_of(&monitor("short.parquet", &[]), 0);
-    assert!(said.contains("✕ No drift in what could be compared\n"), "{said}");
-    let error = monitor("short.parquet", &["--fail-on-drift"]);
-    assert_eq!(error.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&error.stderr).contains("\"c\" could not be compared"));
+    for current in ["short.parquet", "empty.parquet"] {
+        let said = stdout_of(&monitor(current, &[]), 0);
+        assert!(said.contains("✕ No drift in what could be compared\n"), "{said}");
+        let error = monitor(current, &["--fail-on-drift"]);
+        assert_eq!(error.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&error.stderr).contains("\"c\" could not be compared"));
+    }
     // What is left out on purpose is no riddle.
     stdout_of(&monitor("short.parquet", &["--fail-on-drift", "--columns", "a,b"]), 0);
 }

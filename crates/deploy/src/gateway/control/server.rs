@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
+use trainyard_base::Advise as _;
 
 use super::message::{GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch};
 use super::socket::accept;
@@ -78,7 +79,7 @@ type Refused = (StatusCode, String);
 
 /// A command that could not be carried out.
 fn failed(error: &Error) -> Refused {
-    (StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+    (StatusCode::INTERNAL_SERVER_ERROR, error.with_hint())
 }
 
 async fn switch(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {

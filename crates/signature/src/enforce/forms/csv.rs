@@ -3,6 +3,7 @@
 //! Cells are read one by one into one buffer: a line of nothing but commas costs no more than a line.
 
 use csv_core::ReadFieldResult;
+use trainyard_base::pandas::is_missing;
 
 use crate::enforce::buffer::Buffer;
 use crate::enforce::cast::Casting;
@@ -12,12 +13,6 @@ use crate::enforce::plan::Plan;
 use crate::enforce::rejection::Rejection;
 use crate::enforce::request::{Request, Result as Read, Stop};
 use crate::model::{ColSpec, DataType, Schema};
-
-/// What pandas reads as a missing value.
-const MISSING: [&str; 17] = [
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "None", "n/a", "nan", "null",
-];
 
 /// The cells of a text, one after the other.
 struct Cells<'t> {
@@ -113,7 +108,7 @@ pub(crate) fn read<'e>(
         let buffer = target.and_then(|index| request.buffers.get_mut(index));
         if let (Some(input), Some(Buffer::Column(column))) = (input, buffer) {
             request.context.enter(input);
-            let cell = if MISSING.contains(&cell) { "" } else { cell };
+            let cell = if is_missing(cell.as_bytes()) { "" } else { cell };
             column.read_text(cell, &mut request.context);
         }
         position += 1;
@@ -149,7 +144,7 @@ pub(crate) fn infer(text: &str) -> Result<Schema, Rejection> {
     while let Some((cell, ends)) = cells.next()? {
         if let Some(found) = types.get_mut(position) {
             // What is text once stays text.
-            if *found != Some(DataType::String) && !MISSING.contains(&cell) {
+            if *found != Some(DataType::String) && !is_missing(cell.as_bytes()) {
                 *found = Some(common(found.take(), of(cell)));
             }
         }

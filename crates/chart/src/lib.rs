@@ -1,0 +1,24 @@
+//! SVG charts in a few hundred bytes each, without scripts or fonts: numbers in, an `<svg>` element out.
+//!
+//! Charts of pages ([`histogram`], [`cumulative`], [`quantiles`], [`pairs`], [`history`]) leave their colours
+//! to the page's style sheet, so that one chart serves light, dark and paper (`canvas::page` has the
+//! classes). The two sides of a comparison also differ in form: the reference is a filled area, current
+//! a line. Charts that are files of their own ([`confusion`], [`roc`], [`residuals`], [`importance`])
+//! bring their colours along.
+
+mod axis;
+mod canvas;
+pub mod confusion;
+pub mod cumulative;
+mod frame;
+pub mod histogram;
+pub mod history;
+pub mod importance;
+mod number;
+pub mod pairs;
+pub mod quantiles;
+pub mod residuals;
+pub mod roc;
+
+pub use canvas::Svg;
+pub use number::short;

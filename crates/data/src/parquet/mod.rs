@@ -1,0 +1,13 @@
+//! Parquet: files of ours and bodies of strangers.
+
+mod body;
+mod decode;
+mod file;
+mod footer;
+mod pages;
+mod table;
+mod thrift;
+
+pub use body::{BodyError, BodyLimits, read_parquet_body};
+pub(crate) use file::ParquetFile;
+pub(crate) use table::{read_bytes, read_file};

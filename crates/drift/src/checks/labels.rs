@@ -1,0 +1,49 @@
+//! Labels that are new, and labels that are gone.
+
+use super::numbers::percent;
+use crate::finding::{Finding, FindingKind, Severity};
+use crate::labels::OneSided;
+
+/// Findings on new and vanished labels.
+pub(crate) fn on_labels(
+    new: &OneSided,
+    vanished: &OneSided,
+    reference: u64,
+    current: u64,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if new.count > 0 {
+        let share = new.values as f64 / current as f64;
+        let message =
+            format!("values not in the reference ({} of current): {}", percent(share), new.named());
+        findings.push(Finding::new(FindingKind::NewCategories, Severity::of_share(share), message));
+    }
+    if vanished.count > 0 {
+        let share = vanished.values as f64 / reference as f64;
+        let message = format!(
+            "values no longer in current ({} of the reference): {}",
+            percent(share),
+            vanished.named()
+        );
+        findings.push(Finding::new(
+            FindingKind::VanishedCategories,
+            Severity::of_share(share),
+            message,
+        ));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_a_few_labels() {
+        let mut new = OneSided::default();
+        (0..9).for_each(|index| new.add(1, || format!("label {index}")));
+        let findings = on_labels(&new, &OneSided::default(), 10, 1000);
+        assert!(findings[0].message.ends_with("\"label 4\" and 4 more"), "{}", findings[0].message);
+        assert_eq!(findings[0].severity, Severity::Note);
+    }
+}

@@ -1,0 +1,72 @@
+//! Columns that are gone, new, or of another type.
+
+use crate::column::Column;
+use crate::finding::{Finding, FindingKind, Severity};
+use crate::values::family::{Family, type_name};
+
+/// Finding on a column that only the reference has.
+pub(crate) fn missing_column() -> Finding {
+    Finding::new(
+        FindingKind::MissingColumn,
+        Severity::Serious,
+        "the reference has this column, current does not",
+    )
+}
+
+/// Finding on a column that only current has.
+pub(crate) fn new_column() -> Finding {
+    Finding::new(
+        FindingKind::NewColumn,
+        Severity::Warning,
+        "current has this column, the reference does not",
+    )
+}
+
+/// Finding on a column that Evidently leaves out.
+pub(crate) fn beyond_evidently(column: &Column) -> Finding {
+    let name = type_name(column.data_type());
+    Finding::new(
+        FindingKind::BeyondEvidently,
+        Severity::Note,
+        format!("Evidently does not test {name} columns; it is tested here"),
+    )
+}
+
+/// Finding on a column whose type is another one now.
+pub(super) fn type_change(reference: &Column, current: &Column) -> Option<Finding> {
+    let (before, after) = (group(reference.family()), group(current.family()));
+    let message = || {
+        format!(
+            "the type changed from {} to {}",
+            type_name(reference.data_type()),
+            type_name(current.data_type())
+        )
+    };
+    if before != after && before != Group::Nothing && after != Group::Nothing {
+        return Some(Finding::new(FindingKind::TypeChanged, Severity::Serious, message()));
+    }
+    (reference.data_type() != current.data_type() && reference.family() != current.family())
+        .then(|| Finding::new(FindingKind::TypeChanged, Severity::Note, message()))
+}
+
+/// Types that carry the same sort of value.
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Group {
+    Number,
+    Text,
+    Time,
+    Nested,
+    Nothing,
+}
+
+fn group(family: Family) -> Group {
+    match family {
+        Family::Float | Family::Integer | Family::Unsigned | Family::Decimal | Family::Boolean => {
+            Group::Number
+        }
+        Family::String | Family::Dictionary => Group::Text,
+        Family::Instant | Family::Interval => Group::Time,
+        Family::Nested => Group::Nested,
+        Family::Null => Group::Nothing,
+    }
+}

@@ -1,0 +1,125 @@
+//! The values of a column that both sides have.
+
+use super::numbers::percent;
+use super::range::out_of_range;
+use super::schema::type_change;
+use crate::column::Column;
+use crate::finding::{Finding, FindingKind, Severity};
+use crate::kind::Kind;
+use crate::options::Options;
+use crate::values::family::Family;
+
+/// A handful of rows is distinct by chance.
+const UNIQUE_ROWS_MIN: u64 = 100;
+
+/// Findings on the values of a column that both sides have.
+pub(crate) fn on_values(
+    reference: &Column,
+    current: &Column,
+    kind: Kind,
+    options: &Options,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    findings.extend(type_change(reference, current));
+    findings.extend(empty_side(reference, current));
+    findings.extend(missing_share(reference, current, options));
+    if current.infinite() > 0 || reference.infinite() > 0 {
+        let message = format!(
+            "{} infinite values in the reference, {} in current; they are left out of the test",
+            reference.infinite(),
+            current.infinite()
+        );
+        let severity = if current.infinite() > 0 && reference.infinite() == 0 {
+            Severity::Warning
+        } else {
+            Severity::Note
+        };
+        findings.push(Finding::new(FindingKind::Infinite, severity, message));
+    }
+    if reference.distinct() > 1 && current.distinct() == 1 && current.len() > 1 {
+        let message =
+            format!("one single value in current; the reference has {}", reference.distinct());
+        findings.push(Finding::new(FindingKind::BecameConstant, Severity::Warning, message));
+    }
+    let unique = |column: &Column| column.distinct() == column.len();
+    if matches!(kind, Kind::Text)
+        && reference.len() >= UNIQUE_ROWS_MIN
+        && unique(reference)
+        && !unique(current)
+    {
+        let message = format!(
+            "every reference value is different; {} of {} in current repeat one",
+            current.len() - current.distinct(),
+            current.len()
+        );
+        findings.push(Finding::new(FindingKind::LostUniqueness, Severity::Warning, message));
+    }
+    if kind == Kind::Numerical {
+        findings.extend(out_of_range(reference, current));
+    }
+    findings
+}
+
+fn empty_side(reference: &Column, current: &Column) -> Option<Finding> {
+    if matches!(reference.family(), Family::Nested) || matches!(current.family(), Family::Nested) {
+        return None;
+    }
+    let (severity, message) = match (reference.is_empty(), current.is_empty()) {
+        (false, true) => (Severity::Serious, "no usable value in current"),
+        (true, false) => (Severity::Warning, "no usable value in the reference"),
+        (true, true) => (Severity::Note, "no usable value on either side"),
+        (false, false) => return None,
+    };
+    Some(Finding::new(FindingKind::Empty, severity, message))
+}
+
+fn missing_share(reference: &Column, current: &Column, options: &Options) -> Option<Finding> {
+    let share = |column: &Column| column.missing() as f64 / column.rows().max(1) as f64;
+    let (before, after) = (share(reference), share(current));
+    let change = (after - before).abs();
+    if change == 0.0 || change < options.missing_share_change {
+        return None;
+    }
+    let message =
+        format!("{} missing in the reference, {} in current", percent(before), percent(after));
+    Some(Finding::new(FindingKind::MissingShare, Severity::Warning, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Float64Array, StringArray};
+
+    use super::*;
+
+    fn kinds(reference: &Column, current: &Column, kind: Kind) -> Vec<FindingKind> {
+        on_values(reference, current, kind, &Options::default())
+            .iter()
+            .map(|finding| finding.kind)
+            .collect()
+    }
+
+    #[test]
+    fn numbers_tell_range_missing_and_infinite() {
+        let reference = Column::new(&[&Float64Array::from(vec![1.0, 2.0, 3.0])]);
+        let current = Column::new(&[&Float64Array::from(vec![
+            Some(2.0),
+            None,
+            Some(9.0),
+            Some(f64::INFINITY),
+        ])]);
+        assert_eq!(
+            kinds(&reference, &current, Kind::Numerical),
+            vec![FindingKind::MissingShare, FindingKind::Infinite, FindingKind::OutOfRange]
+        );
+    }
+
+    #[test]
+    fn a_number_that_becomes_text_is_serious() {
+        let reference = Column::new(&[&Float64Array::from(vec![1.0])]);
+        let current = Column::new(&[&StringArray::from(vec!["1"])]);
+        let findings = on_values(&reference, &current, Kind::Categorical, &Options::default());
+        assert_eq!(findings[0].kind, FindingKind::TypeChanged);
+        assert_eq!(findings[0].severity, Severity::Serious);
+        assert!(findings[0].message.contains("float64 to string"), "{}", findings[0].message);
+    }
+}

@@ -1,0 +1,11 @@
+//! From two datasets to a verdict.
+
+mod columns;
+mod correction;
+mod dataset;
+mod judge;
+mod tables;
+
+pub use columns::{compare_arrays, compare_columns, unreadable};
+pub use dataset::conclude;
+pub use tables::{IGNORED_PREFIX, column_names, compare};

@@ -1,0 +1,54 @@
+//! The gate step: what a version logged and what it scores, judged by the rules; the verdict becomes tags of
+//! the version.
+
+use trainyard_mlflow::Tracking;
+use trainyard_mlflow::entities::{KeyValue, ModelVersion, Tag};
+
+use super::holdout::{compare, logged_metrics};
+use super::judge::judge;
+use super::verdict::Verdict;
+use crate::candidate::Candidate;
+use crate::event::{Step, Watcher};
+use crate::{Error, Project, Result};
+
+/// Judges the candidate and writes the verdict to its tags; it is an error if a rule does not hold.
+pub(crate) async fn gate(
+    project: &Project,
+    tracking: &Tracking,
+    candidate: &Candidate,
+    production: Option<&ModelVersion>,
+    watcher: Watcher<'_>,
+) -> Result<Verdict> {
+    let rules = &project.config.gate;
+    let logged = logged_metrics(tracking, &candidate.version).await?;
+    let compared = match production {
+        Some(production)
+            if !rules.not_worse_than_production.is_empty()
+                && production.version != candidate.version.version =>
+        {
+            let message = format!("version {} on the same holdout", production.version);
+            Step::Gate.tell(watcher, message);
+            Some(compare(project, tracking, candidate, production).await?)
+        }
+        _ => None,
+    };
+    let verdict = judge(rules, &logged, compared.as_ref());
+    for tag in tags_of(&verdict) {
+        tracking.model_versions.set_tag(candidate.version.id(), tag).await?;
+    }
+    if verdict.passed() { Ok(verdict) } else { Err(Error::Gate(verdict)) }
+}
+
+fn tags_of(verdict: &Verdict) -> Vec<Tag> {
+    let outcome = if verdict.passed() { "passed" } else { "failed" };
+    let mut tags = vec![KeyValue::new("trainyard.gate", outcome)];
+    for check in &verdict.checks {
+        let key = format!("trainyard.gate.{}", check.metric);
+        // Two rules about one metric share its tag.
+        match tags.iter_mut().find(|tag| tag.key == key) {
+            Some(tag) => tag.value = format!("{}; {}", tag.value, check),
+            None => tags.push(KeyValue::new(key, check.to_string())),
+        }
+    }
+    tags
+}

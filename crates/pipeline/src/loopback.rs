@@ -1,0 +1,16 @@
+//! HTTP to servers of this machine: what is staged, what was just deployed.
+
+use std::time::Duration;
+
+/// Most characters of an answer that an error quotes.
+const QUOTED_CHARACTERS_MAX: usize = 400;
+
+/// A client that goes past proxies, which are for the outside, and needs no certificates.
+pub(crate) fn client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().timeout(timeout).no_proxy().tls_certs_only([]).build()
+}
+
+/// The beginning of an answer.
+pub(crate) fn quoted(body: &str) -> String {
+    body.trim().chars().take(QUOTED_CHARACTERS_MAX).collect()
+}

@@ -1,0 +1,87 @@
+//! Two sides, compared column by column in the memory that there is.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+use trainyard_drift::{
+    Compat, DatasetDrift, Options, column_names, compare_columns, conclude, unreadable,
+    with_pandas_types,
+};
+use trainyard_report::drift::{self as report, Meta};
+
+use super::log;
+use super::source::Data;
+use crate::{Error, Result};
+
+/// Two sides to compare.
+#[derive(Debug)]
+pub(super) struct Sides {
+    pub(super) reference: Data,
+    pub(super) current: Data,
+    pub(super) meta: Meta,
+    /// Version in production whose predictions are current, if they are.
+    pub(super) version: Option<String>,
+}
+
+/// A comparison and its reports.
+#[derive(Debug, Clone)]
+pub struct Monitored {
+    pub drift: DatasetDrift,
+    pub meta: Meta,
+    /// The page, HTML.
+    pub page: String,
+    /// Version in production whose predictions were compared, if they were.
+    pub version: Option<String>,
+}
+
+/// Bytes that one row of one column takes while it is compared: as it is read, as it is sorted, and
+/// the sort's second copy.
+const BYTES_A_VALUE: u64 = 24;
+
+/// Compares the sides column by column, as many at once as the memory allows, and draws the page.
+/// `progress` is told how many columns of how many are done.
+///
+/// A prediction log holds no truth: columns that only the reference has (the target) are left out
+/// then, not reported missing. A column that cannot be read fails; the others go on.
+pub(super) fn compare(
+    sides: Sides,
+    options: &Options,
+    memory: u64,
+    progress: &(dyn Fn(usize, usize) + Sync),
+) -> Result<Monitored> {
+    let Sides { reference, current, meta, version } = sides;
+    let mut options = with_pandas_types(options, current.pandas());
+    let (before, after) = (reference.names(), current.names());
+    if log::is_prediction_log(after.iter().copied()) && options.columns.is_none() {
+        let both = before.iter().filter(|name| after.contains(name));
+        options.columns = Some(both.map(|name| (*name).to_owned()).collect());
+    }
+    if let Some(profile) = reference.profile()
+        && options.compat != Compat::Evidently
+    {
+        options = profile.pinned(&options);
+    }
+    let names = column_names(before, after, &options);
+    let rows = reference.rows() + current.rows();
+    let threads = (memory / (rows * BYTES_A_VALUE).max(1))
+        .clamp(1, rayon::current_num_threads() as u64) as usize;
+    let memory = memory / threads as u64 / 2;
+    let done = AtomicUsize::new(0);
+    let column = |name: &String| {
+        let read = |side: &Data| side.column(name, &options, memory);
+        let drift = match rayon::join(|| read(&reference), || read(&current)) {
+            (Ok(old), Ok(new)) => compare_columns(name, old.as_ref(), new.as_ref(), &options),
+            (Err(error), _) | (_, Err(error)) => unreadable(name, &error.message(), &options),
+        };
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len());
+        drift
+    };
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| Error::io("threads", std::io::Error::other(error)))?;
+    let columns = pool.install(|| names.par_iter().map(column).collect());
+    let drift = conclude(columns, reference.rows(), current.rows(), &options);
+    let page = report::page(&drift, &meta);
+    Ok(Monitored { drift, meta, page, version })
+}

@@ -1,0 +1,320 @@
+//! A comparison that is asked for: which settings count, where both sides come from, what is kept of the
+//! result, and what it means.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use trainyard_base::words::log_columns::PREDICTION;
+use trainyard_data::write_atomically;
+use trainyard_drift::{Compat, Options, Status};
+use trainyard_mlflow::Tracking;
+use trainyard_mlflow::entities::KeyValue;
+use trainyard_mlflow::uri::without_credentials;
+use trainyard_report::drift::{self as report, Meta};
+use trainyard_tracking::OpenOptions;
+
+use super::comparison::{Monitored, Sides, compare};
+use super::log::{LogFilter, is_prediction_log};
+use super::profile::profile;
+use super::record::log_run;
+use super::served::served_log;
+use super::settings::Settings;
+use super::source::{Data, Reading, open, open_reference, reference_of};
+use super::starter::starter;
+use crate::alias::{PRODUCTION, in_production};
+use crate::summary::DriftSummary;
+use crate::{Error, FILE_NAME, Project, Result};
+
+/// Where comparisons outside of projects are logged.
+const EXPERIMENT: &str = "/monitoring";
+
+/// What is compared, and by which settings.
+#[derive(Debug)]
+pub struct MonitorJob {
+    project: Option<Project>,
+    tracking: Option<Tracking>,
+    settings: Settings,
+    /// Whether the user named both sides: they are no affair of the project's then.
+    names_sides: bool,
+}
+
+impl MonitorJob {
+    /// What `trainyard monitor` is asked: the project in `folder`, unless a side or a file of settings is
+    /// named and there is none; flags over the file, or else over the project's own settings.
+    pub fn open(
+        folder: &Path,
+        tracking_uri: Option<&str>,
+        config: Option<&Path>,
+        flags: Settings,
+    ) -> Result<Self> {
+        let needs_none = flags.reference.is_some() || flags.current.is_some() || config.is_some();
+        let project = if needs_none && !folder.join(FILE_NAME).is_file() {
+            None
+        } else {
+            Some(Project::open(folder, tracking_uri)?)
+        };
+        let mut settings = match (config, &project) {
+            (Some(path), _) => Settings::read(path)?,
+            (None, Some(project)) => project.config.monitor.clone(),
+            (None, None) => Settings::default(),
+        };
+        if let Some(project) = &project {
+            // Files that a flag names are where the user stands.
+            settings.report = Some(project.path(settings.report()));
+            settings.prometheus = settings.prometheus.map(|path| project.path(path));
+        }
+        let names_sides =
+            project.is_none() || (flags.reference.is_some() && flags.current.is_some());
+        let settings = flags.over(settings);
+        settings.check().map_err(Error::Settings)?;
+        let tracking = match (&project, tracking_uri) {
+            (Some(project), _) => Some(project.tracking()?),
+            (None, Some(uri)) => Some(trainyard_tracking::open(uri, OpenOptions::default())?),
+            (None, None) => None,
+        };
+        Ok(Self { project, tracking, settings, names_sides })
+    }
+
+    /// The deployment of a project against what its model learned from.
+    pub(crate) fn of_project(project: &Project, tracking: &Tracking) -> Self {
+        Self {
+            project: Some(project.clone()),
+            tracking: Some(tracking.clone()),
+            settings: project.config.monitor.clone(),
+            names_sides: false,
+        }
+    }
+
+    /// Reads both sides and compares them; of a prediction log, what the version in production predicted,
+    /// since then if a time is given. `progress` is told how many columns of how many are done.
+    pub async fn compare(
+        &self,
+        since: Option<DateTime<Utc>>,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Monitored> {
+        let sides = match (&self.project, &self.tracking) {
+            (Some(project), Some(tracking)) if !self.names_sides => {
+                self.deployment(project, tracking, since).await?
+            }
+            _ => self.named().await?,
+        };
+        compare(sides, &self.options(), self.settings.memory(), progress)
+    }
+
+    /// Both sides as the user named them.
+    async fn named(&self) -> Result<Sides> {
+        let (Some(reference), Some(current)) = (&self.settings.reference, &self.settings.current)
+        else {
+            return Err(Error::Missing {
+                what: "--reference and --current are both needed outside a project".to_owned(),
+                hint: "trainyard monitor --reference FILE --current FILE".to_owned(),
+            });
+        };
+        let now = Utc::now();
+        let title = self.project.as_ref().map_or("", |project| project.config.model.name.as_str());
+        let rows = Reading { rows: self.settings.rows(now), ..self.reading() };
+        Ok(Sides {
+            reference: self.reference(reference).await?,
+            current: open(current, &self.temporary(), &rows).await?,
+            meta: meta(title, reference, current, now),
+            version: None,
+        })
+    }
+
+    /// What the version in production learned from and predicts, where the settings name nothing else.
+    async fn deployment(
+        &self,
+        project: &Project,
+        tracking: &Tracking,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Sides> {
+        let now = Utc::now();
+        let (resolved, version) = in_production(tracking, &project.config.model.name).await?;
+        let (reference, reference_name) = if let Some(source) = &self.settings.reference {
+            (self.reference(&project.source(source)).await?, source.clone())
+        } else {
+            let model = format!("models:/{}@{PRODUCTION}", version.name);
+            let name = format!("{model} (version {})", version.version);
+            let (state, reading) = (self.temporary(), self.reading());
+            (reference_of(tracking, &resolved, &model, &state, &reading).await?, name)
+        };
+        let filter = LogFilter { version: Some(version.version.clone()), since };
+        let rows = self.settings.rows(now);
+        let (current, current_name) = if let Some(source) = &self.settings.current {
+            let reading = Reading { rows, ..self.reading() };
+            (self.current(&project.source(source), reading, &filter).await?, source.clone())
+        } else {
+            let log = served_log(project, &filter, &rows).await?;
+            let nothing = || Error::NothingPredicted { version: version.version.clone() };
+            (Data::from(log.ok_or_else(nothing)?), "prediction log".to_owned())
+        };
+        let meta = meta(&version.name, &reference_name, &current_name, now);
+        Ok(Sides { reference, current, meta, version: Some(version.version) })
+    }
+
+    /// The data that the project names; of a prediction log, what the filter wants.
+    async fn current(&self, path: &str, reading: Reading, filter: &LogFilter) -> Result<Data> {
+        let state = self.temporary();
+        let data = open(path, &state, &reading).await?;
+        if !is_prediction_log(data.names().into_iter()) {
+            return Ok(data);
+        }
+        let reading = Reading { rows: filter.over(&reading.rows), ..reading };
+        open(path, &state, &reading).await
+    }
+
+    async fn reference(&self, source: &str) -> Result<Data> {
+        let tracking = self.tracking.as_ref();
+        open_reference(tracking, source, &self.temporary(), &self.reading()).await
+    }
+
+    /// How sides are read, without their rows being chosen.
+    fn reading(&self) -> Reading {
+        let options = self.settings.options();
+        Reading {
+            columns: self.settings.columns.clone(),
+            memory: Some(self.settings.memory()),
+            table_only: options.compat == Compat::Evidently || options.needs_rows(),
+            ..Reading::default()
+        }
+    }
+
+    /// How columns are compared: target and predictions of a project are known.
+    fn options(&self) -> Options {
+        let options = self.settings.options();
+        match &self.project {
+            Some(project) => Options {
+                target: project.config.train.target.clone(),
+                prediction: Some(PREDICTION.to_owned()),
+                ..options
+            },
+            None => options,
+        }
+    }
+
+    /// Where temporary files go.
+    fn temporary(&self) -> PathBuf {
+        match &self.project {
+            Some(project) => project.state_folder(),
+            None => tempfile::env::temp_dir().join("trainyard"),
+        }
+    }
+
+    /// The text of a `[monitor]` table that says how the reference would be compared.
+    pub async fn starter(&self) -> Result<String> {
+        let source = self.settings.reference.as_deref().ok_or_else(|| Error::Missing {
+            what: "--print-config needs a reference".to_owned(),
+            hint: "trainyard monitor --reference data/train.csv --print-config".to_owned(),
+        })?;
+        let profile = profile(&self.reference(source).await?, &self.settings.options())?;
+        Ok(starter(&profile, source, &self.settings))
+    }
+
+    /// Writes the page and, where the settings want them, the metrics. Returns where the page is.
+    pub fn write(&self, monitored: &Monitored) -> Result<&Path> {
+        let page = self.settings.report();
+        write_page(page, &monitored.page)?;
+        if let Some(path) = &self.settings.prometheus {
+            // Prometheus' textfile collector must never see half a file.
+            let metrics = report::prometheus(&monitored.drift, &monitored.meta);
+            write_atomically(path, |file| file.write_all(metrics.as_bytes()))?;
+        }
+        Ok(page)
+    }
+
+    /// Logs the comparison as a run, where there is a tracking store; returns the run's id.
+    pub async fn log(&self, monitored: &Monitored) -> Result<Option<String>> {
+        let Some(tracking) = self.tracking.as_ref() else { return Ok(None) };
+        let config = self.project.as_ref().map(|project| &project.config);
+        let model = config.map(|config| KeyValue::new("trainyard.model", &config.model.name));
+        let version = monitored.version.as_ref();
+        let version = version.map(|version| KeyValue::new("trainyard.model_version", version));
+        let experiment = match config {
+            Some(config) => config.monitoring_experiment(),
+            None => EXPERIMENT.to_owned(),
+        };
+        let tags = model.into_iter().chain(version).collect();
+        log_run(tracking, &experiment, monitored, tags, Utc::now()).await.map(Some)
+    }
+
+    /// Writes the page of a project and logs the comparison.
+    pub(crate) async fn report(&self, monitored: &Monitored) -> Result<DriftSummary> {
+        let page = self.settings.report();
+        let folder = self.project.as_ref().map(|project| project.path(page));
+        write_page(folder.as_deref().unwrap_or(page), &monitored.page)?;
+        Ok(DriftSummary {
+            drifted: monitored.drift.dataset_drift,
+            drifted_columns: monitored.drift.drifted,
+            columns: monitored.drift.tested,
+            rows: usize::try_from(monitored.drift.current_rows).unwrap_or(usize::MAX),
+            report: page.display().to_string(),
+            run_id: self.log(monitored).await?,
+        })
+    }
+
+    /// Whether the data has drifted and that is to fail. It is an error if nobody knows whether a column
+    /// drifted: always for one that could not be read, and where drift counts also for one that current
+    /// does not have: a broken export must not pass for one that did not drift.
+    pub fn fails(&self, monitored: &Monitored) -> Result<bool> {
+        let (drift, counts) = (&monitored.drift, self.settings.fail_on_drift);
+        if counts && drift.dataset_drift {
+            return Ok(true);
+        }
+        if counts && drift.columns.iter().all(|column| column.verdict().is_none()) {
+            return Err(Error::Missing {
+                what: "no column could be compared, so nobody knows whether it drifted".to_owned(),
+                hint: "the page says of each column why".to_owned(),
+            });
+        }
+        let columns: Vec<_> =
+            drift.unknown().filter(|column| counts || column.is_unreadable()).collect();
+        let Some(first) = columns.first() else { return Ok(false) };
+        let reason = match &first.status {
+            Status::Failed(reason) | Status::Skipped(reason) => reason.as_str(),
+            Status::Tested(_) => "it was tested",
+        };
+        let others = match columns.len() - 1 {
+            0 => String::new(),
+            others => format!(", and {others} more"),
+        };
+        Err(Error::Missing {
+            what: format!(
+                "the column {:?}{others} could not be compared, so nobody knows whether it drifted: \
+                 {reason}",
+                first.name
+            ),
+            hint: "the page says of each column why; leave columns out with --columns".to_owned(),
+        })
+    }
+
+    /// Columns that there are settings for but no data: a misspelt name would go unnoticed.
+    pub fn unknown_columns(&self, monitored: &Monitored) -> Vec<String> {
+        let Options { per_column_method, per_column_threshold, kinds, .. } =
+            self.settings.options();
+        let mut names: Vec<String> = per_column_method.into_keys().collect();
+        names.extend(per_column_threshold.into_keys());
+        names.extend(kinds.into_keys());
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| monitored.drift.columns.iter().all(|column| column.name != *name));
+        names
+    }
+}
+
+/// The head of a report.
+fn meta(title: &str, reference: &str, current: &str, time: DateTime<Utc>) -> Meta {
+    Meta {
+        title: title.to_owned(),
+        reference: without_credentials(reference),
+        current: without_credentials(current),
+        time: time.format("%Y-%m-%d %H:%M UTC").to_string(),
+    }
+}
+
+/// Writes a page, with the folder it lies in.
+fn write_page(path: &Path, page: &str) -> Result<()> {
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
+    }
+    std::fs::write(path, page).map_err(|source| Error::io(path, source))
+}

@@ -1,0 +1,103 @@
+//! A reference read once: all of it, sorted or counted, as a file.
+
+use std::path::Path;
+
+use chrono::Utc;
+use rayon::prelude::*;
+use trainyard_data::write_atomically;
+use trainyard_drift::{Options, Profile, column_names};
+
+use super::settings::Settings;
+use super::source::{Data, Reading, open};
+use crate::{Error, Result};
+
+/// One profile of all sources, tables or profiles, with how columns are compared as flags and file say:
+/// decided now, so that days compare. With `points` it keeps at most so many distinct numbers a column.
+pub async fn profile_of(
+    sources: &[String],
+    flags: Settings,
+    config: Option<&Path>,
+    points: Option<usize>,
+) -> Result<Profile> {
+    let file = config.map(Settings::read).transpose()?;
+    let settings = flags.over(file.unwrap_or_default());
+    settings.check().map_err(Error::Settings)?;
+    let options = settings.options();
+    let reading = Reading {
+        columns: settings.columns.clone(),
+        rows: settings.rows(Utc::now()),
+        memory: Some(settings.memory()),
+        table_only: false,
+    };
+    let temporary = tempfile::env::temp_dir().join("trainyard");
+    let mut merged: Option<Profile> = None;
+    for source in sources {
+        let profile = profile(&open(source, &temporary, &reading).await?, &options)?;
+        merged = Some(match merged {
+            None => profile,
+            Some(before) => {
+                before.merged(&profile).ok_or_else(|| unlike(&before, &profile, source))?
+            }
+        });
+    }
+    let mut profile = merged.unwrap_or_default().pin(&options);
+    if let Some(points) = points {
+        profile = profile.quantised(points);
+    }
+    match settings.columns.iter().flatten().find(|name| profile.column(name).is_none()) {
+        None => Ok(profile),
+        Some(name) => Err(Error::Missing {
+            what: format!("there is no column {name:?}"),
+            hint: "check the spelling in --columns".to_owned(),
+        }),
+    }
+}
+
+/// Why a source cannot be added to those before it.
+fn unlike(before: &Profile, profile: &Profile, source: &str) -> Error {
+    const CHOOSE: &str = "choose the columns that all have with --columns";
+    let wrong = |what: String, hint: &str| Error::Missing { what, hint: hint.to_owned() };
+    let new = |(name, _): &&(String, _)| before.column(name).is_none();
+    if let Some((name, _)) = profile.columns().iter().find(new) {
+        return wrong(format!("the sources before {source} have no column {name:?}"), CHOOSE);
+    }
+    for (name, column) in before.columns() {
+        let Some(other) = profile.column(name) else {
+            return wrong(format!("{source} has no column {name:?}"), CHOOSE);
+        };
+        if column.merged(other).is_none() {
+            let (was, is) = (column.data_type(), other.data_type());
+            return wrong(
+                format!("{name:?} is {is} in {source}, and {was} before"),
+                "correct the source, or leave the column out with --columns",
+            );
+        }
+    }
+    wrong(format!("{source} has columns of the same name"), "rename one of them")
+}
+
+/// All of a side, sorted or counted; of a profile, what it holds already.
+pub(super) fn profile(data: &Data, options: &Options) -> Result<Profile> {
+    if let Some(profile) = data.profile() {
+        return Ok(profile.clone());
+    }
+    let names: Vec<&str> = data.names();
+    let columns = column_names(names.iter().copied(), [], options);
+    let columns = columns
+        .into_par_iter()
+        .filter(|name| names.contains(&name.as_str()))
+        .filter_map(|name| match data.column(&name, &Options::default(), u64::MAX) {
+            Ok(column) => column.map(|column| Ok((name, column))),
+            Err(error) => Some(Err(error)),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Profile::from_columns(data.rows(), columns))
+}
+
+/// Writes a profile; it appears whole or not at all. Returns its bytes.
+pub fn write_profile(path: &Path, profile: &Profile) -> Result<u64> {
+    let mut bytes = Vec::new();
+    profile.write(&mut bytes).map_err(|source| Error::Profile { path: path.to_owned(), source })?;
+    write_atomically(path, |file| file.write_all(&bytes))?;
+    Ok(bytes.len() as u64)
+}

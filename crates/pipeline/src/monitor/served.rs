@@ -1,0 +1,77 @@
+//! What a project's deployment predicted: its log, waited for where the last predictions are still on the way.
+
+use std::time::{Duration, Instant};
+
+use arrow_array::RecordBatch;
+use trainyard_data::RowFilter;
+use trainyard_deploy::Role;
+
+use super::log::{self, LogFilter};
+use crate::deploy::{self, Deployed};
+use crate::{Error, Project, Result, traffic};
+
+/// How long a served prediction may take until the log's readers see it.
+const LOG_DEADLINE: Duration = Duration::from_secs(20);
+const LOG_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a model server may take from being asked for its log until readers see it.
+const LOG_DELAY: Duration = Duration::from_secs(2);
+
+/// Predictions are logged beside the answers, not before them: waits until the last is there.
+pub(crate) async fn wait_for_log(
+    project: &Project,
+    deployed: &Deployed,
+    filter: &LogFilter,
+    rows: usize,
+) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        // Each time: what was still queued at one flush is visible after the next.
+        traffic::flush_log(deployed.address).await?;
+        let seen =
+            read_log(project, filter, &RowFilter::default())?.map_or(0, |table| table.num_rows());
+        if seen >= rows {
+            return Ok(());
+        }
+        if started.elapsed() > LOG_DEADLINE {
+            return Err(Error::LogLacks { answered: rows, seen });
+        }
+        tokio::time::sleep(LOG_PAUSE).await;
+    }
+}
+
+/// What the deployment's servers logged, as far as the filters want it; none if that is nothing.
+fn read_log(
+    project: &Project,
+    filter: &LogFilter,
+    rows: &RowFilter,
+) -> Result<Option<RecordBatch>> {
+    log::read(&project.prediction_log(), &filter.over(rows))
+}
+
+/// What was predicted, with the last predictions of a deployment that is up: it is asked for them, and
+/// where they are all that there is they are waited for.
+pub(super) async fn served_log(
+    project: &Project,
+    filter: &LogFilter,
+    rows: &RowFilter,
+) -> Result<Option<RecordBatch>> {
+    let status = trainyard_deploy::status(&deploy::service(project)).await;
+    let serving = status.ok().and_then(|status| {
+        let all = status.instances.into_iter();
+        all.filter(|one| one.role == Role::Current && one.running).find_map(|one| one.address)
+    });
+    let is_up = match serving {
+        // One that cannot be asked has written its log all the same.
+        Some(address) => traffic::flush_log(address).await.is_ok(),
+        None => false,
+    };
+    let started = Instant::now();
+    loop {
+        let log = read_log(project, filter, rows)?;
+        if log.is_some() || !is_up || started.elapsed() > LOG_DELAY {
+            return Ok(log);
+        }
+        tokio::time::sleep(LOG_PAUSE).await;
+    }
+}

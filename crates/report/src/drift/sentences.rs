@@ -1,0 +1,125 @@
+//! The sentences that all outputs share.
+
+use std::fmt::Write as _;
+
+use trainyard_drift::{Correction, DatasetDrift, DatasetVerdict, ScoreKind, Verdict};
+
+use crate::number::{percent, short};
+
+/// The verdict in a few words.
+pub(super) fn headline(drift: &DatasetDrift) -> &'static str {
+    match drift.verdict() {
+        DatasetVerdict::Stable => "No drift",
+        DatasetVerdict::Warning if drift.drifted > 0 => "Some columns have drifted",
+        DatasetVerdict::Warning => "No drift, but there are findings",
+        DatasetVerdict::Drift => "The data have drifted",
+        DatasetVerdict::Broken if drift.tested == 0 => "Nothing could be tested",
+        DatasetVerdict::Broken if drift.dataset_drift => {
+            "The data have drifted, and not all could be compared"
+        }
+        DatasetVerdict::Broken if drift.drifted > 0 => {
+            "Some columns have drifted, others could not be compared"
+        }
+        DatasetVerdict::Broken => "No drift in what could be compared",
+    }
+}
+
+/// Columns that a sentence names.
+const NAMED_MAX: usize = 5;
+
+/// The verdict with its numbers.
+pub(super) fn summary(drift: &DatasetDrift) -> String {
+    if drift.tested == 0 {
+        return "No column of the two datasets could be compared.".to_owned();
+    }
+    let mut text = format!(
+        "{} of {} tested columns drifted ({}). The dataset counts as drifted from {} on.",
+        drift.drifted,
+        drift.tested,
+        percent(drift.share),
+        percent(drift.drift_share)
+    );
+    let unknown: Vec<&str> = drift.unknown().map(|column| column.name.as_str()).collect();
+    if !unknown.is_empty() {
+        let named = unknown.get(..NAMED_MAX.min(unknown.len())).unwrap_or_default().join(", ");
+        let more = if unknown.len() > NAMED_MAX { ", …" } else { "" };
+        let _infallible = write!(text, " {} could not be compared ({named}{more}).", unknown.len());
+    }
+    match drift.correction {
+        Correction::None => {}
+        Correction::BenjaminiHochberg => {
+            text.push_str(" p-values are adjusted for the number of columns (Benjamini–Hochberg).");
+        }
+        Correction::Bonferroni => {
+            text.push_str(" p-values are adjusted for the number of columns (Bonferroni).");
+        }
+    }
+    text
+}
+
+/// P-values below this are not told apart: no test is that exact, and zero is not a probability that
+/// anything has.
+const P_VALUE_MIN: f64 = 1e-300;
+
+/// The score as people read it, with the adjusted p-value when there is one.
+pub(super) fn score(verdict: &Verdict) -> String {
+    let p_value = |value: f64| {
+        if value < P_VALUE_MIN { "< 1e-300".to_owned() } else { short(value) }
+    };
+    match (verdict.score_kind, verdict.adjusted_score) {
+        (ScoreKind::PValue, Some(adjusted)) => {
+            format!("p {} (adjusted {})", p_value(verdict.score), p_value(adjusted))
+        }
+        (ScoreKind::PValue, None) => format!("p {}", p_value(verdict.score)),
+        (ScoreKind::Distance, _) => short(verdict.score),
+    }
+}
+
+/// The comparison that decided, as a formula: `p 0.012 ≤ 0.05`.
+pub(super) fn decision(verdict: &Verdict) -> String {
+    let (decisive, threshold) = (verdict.decisive_score(), verdict.threshold);
+    if decisive.is_nan() {
+        return "the score is not a number, which never counts as drift".to_owned();
+    }
+    let inclusive = verdict.method.is_drift(threshold, threshold);
+    let sign = match (verdict.score_kind, inclusive, verdict.drifted) {
+        (ScoreKind::PValue, true, true) | (ScoreKind::Distance, false, false) => "≤",
+        (ScoreKind::PValue, false, true) | (ScoreKind::Distance, true, false) => "<",
+        (ScoreKind::PValue, true, false) | (ScoreKind::Distance, false, true) => ">",
+        (ScoreKind::PValue, false, false) | (ScoreKind::Distance, true, true) => "≥",
+    };
+    format!("{} {sign} {}", score(verdict), short(threshold))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::Float64Array;
+    use trainyard_drift::{Method, Options, compare_arrays};
+
+    use super::*;
+
+    #[test]
+    fn decisions_use_the_sign_that_decided() {
+        let before = Float64Array::from_iter_values((0..50).map(f64::from));
+        let after = Float64Array::from_iter_values((30..80).map(f64::from));
+        let decide = |method: Method, threshold: f64| {
+            let options =
+                Options { method: Some(method), threshold: Some(threshold), ..Options::default() };
+            decision(compare_arrays("x", &before, &after, &options).verdict().unwrap())
+        };
+        assert!(decide(Method::KolmogorovSmirnov, 0.05).ends_with("≤ 0.05"));
+        assert!(decide(Method::Wasserstein, 0.1).ends_with("≥ 0.1"));
+        assert!(decide(Method::Wasserstein, 99.0).ends_with("< 99"));
+        assert!(decide(Method::Energy, 99.0).ends_with("≤ 99"));
+    }
+
+    #[test]
+    fn no_probability_is_zero() {
+        let before = Float64Array::from_iter_values((0..1000).map(f64::from));
+        let after = Float64Array::from_iter_values((5000..6000).map(f64::from));
+        let options = Options { method: Some(Method::TTest), ..Options::default() };
+        let drift = compare_arrays("x", &before, &after, &options);
+        assert!(drift.verdict().unwrap().score < P_VALUE_MIN);
+        assert_eq!(decision(drift.verdict().unwrap()), "p < 1e-300 < 0.05");
+    }
+}

@@ -1,0 +1,109 @@
+//! The command line: all verbs and the flags they share.
+
+use std::process::ExitCode;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::commands::{
+    deploy, gateway, health, init, monitor, profile, promote, run, serve, server, temporary, train,
+};
+use crate::exit::EXIT_CODES;
+use crate::failure::Failure;
+use crate::logging::LogFormat;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// From a training script to a governed, schema-enforced, monitored production API.
+#[derive(Debug, Parser)]
+#[command(
+    name = "trainyard",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    /// Say more on stderr (-v info, -vv debug)
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Logging")]
+    pub(crate) verbose: u8,
+    /// How log lines are written
+    #[arg(
+        long,
+        value_enum,
+        default_value = "text",
+        global = true,
+        env = "TRAINYARD_LOG_FORMAT",
+        help_heading = "Logging"
+    )]
+    pub(crate) log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a working project into a folder
+    Init(init::Arguments),
+    /// Do it all: train, gate, promote, deploy, monitor
+    Run(run::Arguments),
+    /// Train, log and register a version
+    Train(train::Arguments),
+    /// Put a version through the gate and label it Production
+    Promote(promote::Arguments),
+    /// Bring the Production version up beside the old one and switch when it is healthy
+    Deploy(deploy::Arguments),
+    /// Compare production data with reference data and report drift
+    Monitor(monitor::Arguments),
+    /// Read a reference once and store what monitoring needs of it
+    Profile(profile::Arguments),
+    /// Serve a model over HTTP and follow its alias
+    Serve(serve::Arguments),
+    /// Run the MLflow-compatible tracking server and registry
+    Server(server::Arguments),
+    /// Ask a server whether it is ready (for HEALTHCHECK)
+    Health(health::Arguments),
+    /// Run the gateway of a deployment (started by `deploy`)
+    #[command(hide = true)]
+    Gateway(gateway::Arguments),
+}
+
+/// The command line. A variable that is empty counts as unset: compose files and CI write it so. Help names
+/// variables and never shows what is in them, which may be a password.
+pub(crate) fn command() -> clap::Command {
+    fn with_careful_variables(command: clap::Command) -> clap::Command {
+        let command = command.mut_args(|argument| {
+            let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
+            if argument.get_env().is_some_and(is_empty) {
+                argument.env(None)
+            } else {
+                argument.hide_env_values(true)
+            }
+        });
+        command.mut_subcommands(with_careful_variables)
+    }
+    with_careful_variables(Cli::command().mut_subcommand("profile", profile::narrowed))
+}
+
+/// Runs the verb.
+pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
+    match cli.command {
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Run(arguments) => Box::pin(run::run(arguments)).await,
+        Command::Train(arguments) => Box::pin(train::run(arguments)).await,
+        Command::Promote(arguments) => Box::pin(promote::run(arguments)).await,
+        Command::Deploy(arguments) => Box::pin(deploy::run(arguments)).await,
+        Command::Monitor(arguments) => Box::pin(temporary::within(monitor::run(arguments))).await,
+        Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
+        Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
+        Command::Server(arguments) => Box::pin(server::run(arguments)).await,
+        Command::Health(arguments) => health::run(&arguments).await,
+        Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
+    }
+}

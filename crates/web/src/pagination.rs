@@ -1,0 +1,87 @@
+//! Long tables, a part at a time: a run may have any number of params, and a browser has not.
+
+use maud::{Markup, html};
+
+/// Rows of a part. Values have some thousand characters at most, so a part has a few megabytes.
+const ROWS_MAX: usize = 500;
+
+/// Which parts of a page's tables were asked for: `?params=2&tags=3`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// The page's own address.
+    address: &'a str,
+    query: &'a str,
+}
+
+/// A part of a table.
+pub(crate) struct Rows<'a, T> {
+    /// What is shown.
+    pub(crate) items: &'a [T],
+    address: &'a str,
+    name: &'static str,
+    first: usize,
+    total: usize,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn new(address: &'a str, query: Option<&'a str>) -> Self {
+        Self { address, query: query.unwrap_or_default() }
+    }
+
+    /// The part of the table called `name`; the first if nothing else was asked for.
+    pub(crate) fn rows<T>(self, name: &'static str, items: &'a [T]) -> Rows<'a, T> {
+        let number = self.query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            (key == name).then(|| value.parse::<usize>().ok())?
+        });
+        let last = items.len().saturating_sub(1) / ROWS_MAX;
+        let part = number.unwrap_or(1).saturating_sub(1).min(last);
+        let first = part * ROWS_MAX;
+        let end = items.len().min(first + ROWS_MAX);
+        let shown = items.get(first..end).unwrap_or_default();
+        Rows { items: shown, address: self.address, name, first, total: items.len() }
+    }
+}
+
+impl<T> Rows<'_, T> {
+    /// Which rows are shown, and ways to the others; nothing if these are all.
+    pub(crate) fn others(&self) -> Markup {
+        let part = self.first / ROWS_MAX + 1;
+        let end = self.first + self.items.len();
+        let link = |part: usize| format!("{0}?{1}={part}#{1}", self.address, self.name);
+        html! {
+            @if self.items.len() < self.total {
+                div.actions id=(self.name) {
+                    span.soft { (self.first + 1) "–" (end) " of " (self.total) " " (self.name) }
+                    @if part > 1 { a href=(link(part - 1)) rel="prev" { "Previous" } }
+                    @if end < self.total { a href=(link(part + 1)) rel="next" { "Next" } }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_follow_each_other_and_end() {
+        let items: Vec<usize> = (0..1200).collect();
+        let rows = |query| Asked::new("/runs/r", Some(query)).rows("params", &items);
+        assert_eq!(rows("").items, &items[..500]);
+        assert_eq!(rows("tags=2&params=3").items, &items[1000..]);
+        for odd in ["params=0", "params=x", "params", "params=-1"] {
+            assert_eq!(rows(odd).items, &items[..500], "{odd}");
+        }
+        assert_eq!(rows("params=99999999999999999").items, &items[1000..]);
+        let links = rows("params=2").others().0;
+        assert!(links.contains("501–1000 of 1200 params"), "{links}");
+        assert!(links.contains("/runs/r?params=1#params") && links.contains("?params=3#params"));
+        assert!(!rows("params=3").others().0.contains("Next"));
+        let few = [1, 2];
+        assert_eq!(Asked::new("/r", None).rows("params", &few).others().0, "");
+        let none: [u8; 0] = [];
+        assert!(Asked::new("/r", None).rows("params", &none).items.is_empty());
+    }
+}

@@ -1,0 +1,87 @@
+//! Which page is where, and what every answer carries.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use trainyard_mlflow::Tracking;
+
+use crate::links::Links;
+use crate::site::Web;
+use crate::{artifact, compare, error, experiment, experiments, logged_model, metric, models, run};
+
+/// All pages, to be mounted at `/`.
+pub fn router(tracking: Tracking) -> Router {
+    router_below(tracking, "")
+}
+
+/// All pages, with links that start with `prefix` (`/mlflow`), for a server that is mounted below
+/// a path. The caller nests the router there.
+pub fn router_below(tracking: Tracking, prefix: &str) -> Router {
+    let web = Web { tracking, links: Links::new(prefix) };
+    Router::new()
+        .route("/", get(experiments::list))
+        .route("/experiments", get(experiments::list))
+        .route("/experiments/{experiment_id}", get(experiment::show))
+        .route("/experiments/{experiment_id}/runs/{run_id}", get(run::show_in_experiment))
+        .route("/runs/{run_id}", get(run::show))
+        .route("/runs/{run_id}/metrics/{*key}", get(metric::show))
+        .route("/runs/{run_id}/files/{*path}", get(artifact::show_of_run))
+        .route("/runs/{run_id}/raw/{*path}", get(artifact::raw_of_run))
+        .route("/compare", get(compare::show))
+        .route("/logged-models/{model_id}", get(logged_model::show))
+        .route("/logged-models/{model_id}/files/{*path}", get(artifact::show_of_model))
+        .route("/logged-models/{model_id}/raw/{*path}", get(artifact::raw_of_model))
+        .route("/models", get(models::list))
+        .route("/models/{name}", get(models::show))
+        .route("/models/{name}/versions/{version}", get(models::show_version))
+        .route("/assets/trainyard.css", get(style))
+        .route("/assets/trainyard.js", get(script))
+        .route("/assets/icon.svg", get(icon))
+        .layer(middleware::from_fn_with_state(web.clone(), finish))
+        .with_state(web)
+}
+
+async fn style() -> Response {
+    asset("text/css; charset=utf-8", include_str!("assets/style.css"))
+}
+
+async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", include_str!("assets/script.js"))
+}
+
+async fn icon() -> Response {
+    asset("image/svg+xml", include_str!("assets/icon.svg"))
+}
+
+fn asset(content_type: &'static str, text: &'static str) -> Response {
+    // An hour: short enough that a new version of the program shows soon.
+    let headers =
+        [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, text).into_response()
+}
+
+/// Nothing from elsewhere, no inline script or style, no foreign frames.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+                      frame-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'self'";
+
+/// Draws failures as pages, and adds the headers that browsers protect users by; an answer that
+/// set its own keeps it.
+async fn finish(State(web): State<Web>, request: Request, next: Next) -> Response {
+    let mut response = error::draw(&web.links, next.run(request).await);
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "SAMEORIGIN"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
