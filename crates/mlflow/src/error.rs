@@ -83,6 +83,24 @@ impl fmt::Display for ErrorCode {
     }
 }
 
+/// What MLflow tells beside the code of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// An artifact that was asked for as a file is a directory.
+    Directory,
+    /// A search orders by an attribute that there is not.
+    UnknownAttribute,
+}
+
+impl Detail {
+    fn code(self) -> ErrorCode {
+        match self {
+            Self::Directory => ErrorCode::ResourceDoesNotExist,
+            Self::UnknownAttribute => ErrorCode::InvalidParameterValue,
+        }
+    }
+}
+
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -91,6 +109,14 @@ pub enum Error {
     Api {
         /// What clients act on.
         code: ErrorCode,
+        /// What people read.
+        message: String,
+    },
+    /// The same, where clients are told more than the code.
+    #[error("{message}")]
+    Detailed {
+        /// What is told, which also has the code.
+        detail: Detail,
         /// What people read.
         message: String,
     },
@@ -213,6 +239,7 @@ impl Error {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Api { code, .. } | Self::Store { code, .. } => *code,
+            Self::Detailed { detail, .. } => detail.code(),
             Self::Unreachable { .. } => ErrorCode::TemporarilyUnavailable,
             Self::BadFile { .. } => ErrorCode::InvalidParameterValue,
             Self::UnexpectedAnswer { .. } | Self::Io { .. } => ErrorCode::InternalError,
@@ -225,9 +252,14 @@ impl Error {
     pub fn for_clients(&self) -> &str {
         match self {
             Self::Api { code, message } if code.http_status() != 500 => message,
-            Self::Store { message, .. } => message,
+            Self::Detailed { message, .. } | Self::Store { message, .. } => message,
             _ => "the server could not complete the request; its log says why",
         }
+    }
+
+    /// Whether this is what a store or server answered, as opposed to a failure to answer.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Api { .. } | Self::Detailed { .. })
     }
 
     /// Whether the thing asked for is not there (as opposed to any other failure).

@@ -27,7 +27,7 @@ pub mod secrets;
 mod tracking;
 pub mod uri;
 
-pub use error::{Error, ErrorCode, Result};
+pub use error::{Detail, Error, ErrorCode, Result};
 pub use experiments::{Experiments, SearchExperiments};
 pub use ids::{AliasId, VersionId};
 pub use logged_models::{

@@ -7,6 +7,15 @@ use trainyard_mlflow::ErrorCode;
 /// The result of an operation of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// `Err` of whatever a caller's mistake is here (`INVALID_PARAMETER_VALUE`), in the words of `format!`.
+macro_rules! invalid {
+    ($($words:tt)*) => {
+        Err(trainyard_mlflow::Error::invalid(format!($($words)*)).into())
+    };
+}
+
+pub(crate) use invalid;
+
 /// Which rule of the database a statement broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Constraint {

@@ -10,7 +10,7 @@ use trainyard_mlflow::client::RestClient;
 use trainyard_mlflow::uri::{TrackingUri, without_credentials};
 use trainyard_storage::Address;
 
-use crate::artifacts::{ArtifactStorage, DEFAULT_DESTINATION, real_path, scheme};
+use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
 use crate::error::Result;
 use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
 
@@ -77,7 +77,7 @@ pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Share
     let registry: Option<TrackingUri> =
         lending.registry_uri.as_deref().map(str::parse).transpose()?;
     let registry = registry.filter(|registry| *registry != uri);
-    let destination = options.artifacts_destination.as_deref().unwrap_or(DEFAULT_DESTINATION);
+    let destination = options.artifacts_destination.as_deref().unwrap_or(DESTINATION);
     let storage = ArtifactStorage::open(&tidied(destination)?)?
         .with_memory(Arc::clone(&options.limits.memory));
     let artifact_root = options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT);

@@ -37,7 +37,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let Self::Store(error) = self;
         let status = status(&error);
-        if status.is_server_error() || !matches!(error, StoreError::Api { .. }) {
+        if status.is_server_error() || !error.is_answer() {
             tracing::error!(%error, "a page could not be shown");
         }
         let mut response = status.into_response();

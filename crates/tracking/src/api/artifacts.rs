@@ -1,23 +1,27 @@
 //! Artifacts of runs, versions and logged models, and the proxied `mlflow-artifacts` routes.
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::StreamExt as _;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use trainyard_mlflow::artifacts::{ByteStream, once};
 use trainyard_mlflow::entities::FileInfo;
-use trainyard_mlflow::{Error, ErrorCode, VersionId};
+use trainyard_mlflow::{Detail, Error, ErrorCode, VersionId};
 
 use super::body::{BodyError, Received, receive};
 use super::error::{ApiError, Result, empty, json, json_text};
-use super::request::from_query;
-use super::shape::{Check, Field, Kind, Shape};
+use super::fields::Check::Required;
+use super::files;
+use super::message::message;
+use super::request::{Fields, Query};
+use super::state::{Api, ApiState};
 use super::wire::PageWire;
-use super::{Api, ApiState, direct, files};
 use crate::artifacts::ArtifactPath;
+use crate::error::invalid;
 
 /// Root of all proxied artifacts.
 pub(super) const PROXIED_ROOT: &str = "mlflow-artifacts:/";
@@ -26,7 +30,6 @@ pub(super) const PROXIED_ROOT: &str = "mlflow-artifacts:/";
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/artifacts/list", get(list_of_run))
-        .merge(direct::routes())
         .route("/logged-models/{model_id}/artifacts/directories", get(list_of_model))
         .route("/logged-models/{model_id}/artifacts/files", get(file_of_model))
 }
@@ -36,7 +39,6 @@ pub(super) fn proxied_routes() -> Router<Api> {
     Router::new()
         .route("/artifacts", get(list))
         .route("/artifacts/{*path}", get(download).put(upload).delete(delete))
-        .merge(direct::proxied_routes())
 }
 
 /// Routes at the root, which upstream's pages use.
@@ -53,7 +55,7 @@ pub(super) fn ajax_routes() -> Router<Api> {
 
 // Proxied artifacts
 
-pub(super) fn proxied_path(api: &ApiState, raw: &str) -> Result<ArtifactPath> {
+fn proxied_path(api: &ApiState, raw: &str) -> Result<ArtifactPath> {
     if !api.options.serve_artifacts {
         return Err(ApiError::from(Error::api(
             ErrorCode::TemporarilyUnavailable,
@@ -63,11 +65,24 @@ pub(super) fn proxied_path(api: &ApiState, raw: &str) -> Result<ArtifactPath> {
     Ok(ArtifactPath::from_request(raw)?)
 }
 
-static LIST: Shape = Shape(&[Field::new("path", Kind::Text, &[])]);
+/// The path of a proxied artifact, in the URL, where such are served.
+pub(super) struct ProxiedPath(pub(super) ArtifactPath);
 
-async fn list(State(api): State<Api>, request: Request) -> Result {
-    let raw = from_query(request.uri().query().unwrap_or_default(), &LIST)?.text("path");
-    let path = proxied_path(&api, &raw)?;
+impl FromRequestParts<Api> for ProxiedPath {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Response> {
+        let Path(raw) = Path::<String>::from_request_parts(parts, api)
+            .await
+            .map_err(IntoResponse::into_response)?;
+        proxied_path(api, &raw).map(Self).map_err(IntoResponse::into_response)
+    }
+}
+
+message! { struct List { path: String } }
+
+async fn list(State(api): State<Api>, Query(asked): Query<List>) -> Result {
+    let path = proxied_path(&api, &asked.path)?;
     let mut items = api.tracking.artifacts.list(PROXIED_ROOT, path.as_str()).await?;
     // Entries carry their own names here, not paths.
     for entry in &mut items {
@@ -78,10 +93,13 @@ async fn list(State(api): State<Api>, request: Request) -> Result {
     Ok(json(&PageWire { name: "files", items, token: None }))
 }
 
-async fn download(State(api): State<Api>, Path(raw): Path<String>, headers: HeaderMap) -> Result {
-    let path = proxied_path(&api, &raw)?;
+async fn download(
+    State(api): State<Api>,
+    ProxiedPath(path): ProxiedPath,
+    headers: HeaderMap,
+) -> Result {
     match files::send(&*api.tracking.artifacts, PROXIED_ROOT, path.as_str(), &headers).await {
-        Err(error) if error.message().starts_with("Artifact path refers to a directory") => {
+        Err(error) if error.detail() == Some(Detail::Directory) => {
             // The one answer of these routes that is not in MLflow's own form.
             Ok(json_text(StatusCode::BAD_REQUEST, &json!({ "detail": error.message() })))
         }
@@ -89,8 +107,12 @@ async fn download(State(api): State<Api>, Path(raw): Path<String>, headers: Head
     }
 }
 
-async fn upload(State(api): State<Api>, Path(raw): Path<String>, request: Request) -> Result {
-    let path = proxied_path(&api, &raw)?;
+async fn upload(
+    State(api): State<Api>,
+    ProxiedPath(path): ProxiedPath,
+    Path(raw): Path<String>,
+    request: Request,
+) -> Result {
     if raw.ends_with('/') || path.is_root() {
         let detail = "Artifact path must include a filename (cannot end with '/').";
         return Ok(json_text(StatusCode::BAD_REQUEST, &json!({ "detail": detail })));
@@ -108,20 +130,21 @@ async fn upload(State(api): State<Api>, Path(raw): Path<String>, request: Reques
     Ok(StatusCode::OK.into_response())
 }
 
-async fn delete(State(api): State<Api>, Path(raw): Path<String>) -> Result {
-    let path = proxied_path(&api, &raw)?;
+async fn delete(State(api): State<Api>, ProxiedPath(path): ProxiedPath) -> Result {
     api.tracking.artifacts.delete(PROXIED_ROOT, path.as_str()).await?;
     Ok(empty())
 }
 
 // Artifacts of runs, versions and logged models
 
-static LIST_OF_RUN: Shape = Shape(&[
-    Field::new("run_id", Kind::Text, &[Check::Text, Check::Required]),
-    Field::new("run_uuid", Kind::Text, &[]),
-    Field::text("path"),
-    Field::text("page_token"),
-]);
+message! {
+    pub(super) struct ListOfRun {
+        run_id: String [Required],
+        _run_uuid as run_uuid: String,
+        path: String,
+        _page_token as page_token: String,
+    }
+}
 
 /// The files below a root, and the root.
 pub(super) struct Listing {
@@ -130,10 +153,10 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Files of a run below `raw_path`.
-    pub(super) async fn of_run(api: &ApiState, run_id: &str, raw_path: &str) -> Result<Self> {
-        let path = ArtifactPath::from_request(raw_path)?;
-        let root_uri = api.tracking.runs.get(run_id).await?.info.artifact_uri;
+    /// Files of a run.
+    pub(super) async fn of_run(api: &ApiState, asked: &ListOfRun) -> Result<Self> {
+        let path = ArtifactPath::from_request(&asked.path)?;
+        let root_uri = api.tracking.runs.get(&asked.run_id).await?.info.artifact_uri;
         let files = api.tracking.artifacts.list(&root_uri, path.as_str()).await?;
         Ok(Self { root_uri, files })
     }
@@ -147,81 +170,90 @@ impl Listing {
     }
 }
 
-async fn list_of_run(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &LIST_OF_RUN).await?;
-    let run_id = fields.run_id();
-    Ok(Listing::of_run(&api, &run_id, &fields.text("path")).await?.answer())
+async fn list_of_run(State(api): State<Api>, Fields(asked, ..): Fields<ListOfRun>) -> Result {
+    Ok(Listing::of_run(&api, &asked).await?.answer())
 }
 
-static LIST_OF_MODEL: Shape =
-    Shape(&[Field::text("artifact_directory_path"), Field::new("page_token", Kind::Text, &[])]);
+message! {
+    struct ListOfModel { artifact_directory_path: String, _page_token as page_token: String }
+}
 
 async fn list_of_model(
     State(api): State<Api>,
     Path(model_id): Path<String>,
-    request: Request,
+    Query(asked): Query<ListOfModel>,
 ) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &LIST_OF_MODEL)?;
-    let path = ArtifactPath::from_request(&fields.text("artifact_directory_path"))?;
+    let path = ArtifactPath::from_request(&asked.artifact_directory_path)?;
     let root_uri = api.tracking.logged_models.get(&model_id).await?.info.artifact_uri;
     let files = api.tracking.artifacts.list(&root_uri, path.as_str()).await?;
     Ok(Listing { root_uri, files }.answer())
 }
 
-static FILE_OF_MODEL: Shape = Shape(&[Field::required("artifact_file_path")]);
+message! { struct FileOfModel { artifact_file_path: String [Required] } }
 
 async fn file_of_model(
     State(api): State<Api>,
     Path(model_id): Path<String>,
-    request: Request,
+    Query(asked): Query<FileOfModel>,
+    headers: HeaderMap,
 ) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_MODEL)?;
-    let path = ArtifactPath::from_request(&fields.text("artifact_file_path"))?;
+    let path = ArtifactPath::from_request(&asked.artifact_file_path)?;
     let root_uri = api.tracking.logged_models.get(&model_id).await?.info.artifact_uri;
-    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), request.headers()).await
+    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), &headers).await
 }
 
-static FILE_OF_RUN: Shape = Shape(&[
-    Field::required("run_id"),
-    Field::new("run_uuid", Kind::Text, &[]),
-    Field::required("path"),
-]);
-
-async fn file_of_run(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_RUN)?;
-    let path = ArtifactPath::from_request(&fields.text("path"))?;
-    let root_uri = api.tracking.runs.get(&fields.run_id()).await?.info.artifact_uri;
-    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), request.headers()).await
+message! {
+    struct FileOfRun {
+        run_id: String [Required],
+        _run_uuid as run_uuid: String,
+        path: String [Required],
+    }
 }
 
-static FILE_OF_VERSION: Shape =
-    Shape(&[Field::required("name"), Field::required("version"), Field::required("path")]);
+async fn file_of_run(
+    State(api): State<Api>,
+    Query(asked): Query<FileOfRun>,
+    headers: HeaderMap,
+) -> Result {
+    let path = ArtifactPath::from_request(&asked.path)?;
+    let root_uri = api.tracking.runs.get(&asked.run_id).await?.info.artifact_uri;
+    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), &headers).await
+}
 
-async fn file_of_version(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &FILE_OF_VERSION)?;
-    let path = ArtifactPath::from_request(&fields.text("path"))?;
-    let (name, version) = (fields.text("name"), fields.text("version"));
-    let root_uri = api
-        .tracking
-        .model_versions
-        .download_uri(VersionId { name: &name, version: &version })
-        .await?;
-    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), request.headers()).await
+message! {
+    struct FileOfVersion {
+        name: String [Required],
+        version: String [Required],
+        path: String [Required],
+    }
+}
+
+async fn file_of_version(
+    State(api): State<Api>,
+    Query(asked): Query<FileOfVersion>,
+    headers: HeaderMap,
+) -> Result {
+    let path = ArtifactPath::from_request(&asked.path)?;
+    let id = VersionId { name: &asked.name, version: &asked.version };
+    let root_uri = api.tracking.model_versions.download_uri(id).await?;
+    files::send(&*api.tracking.artifacts, &root_uri, path.as_str(), &headers).await
 }
 
 /// Most bytes of one file uploaded by a page.
 const PAGE_UPLOAD_BYTES_MAX: usize = 10 << 20;
 
-static UPLOAD_TO_RUN: Shape =
-    Shape(&[Field::new("run_uuid", Kind::Text, &[]), Field::new("path", Kind::Text, &[])]);
+message! { struct UploadToRun { run_uuid: Option<String>, path: Option<String> } }
 
-async fn upload_to_run(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &UPLOAD_TO_RUN)?;
-    let Some(run_id) = fields.filled_text("run_uuid") else {
-        return Err(Error::invalid("Request must specify run_uuid.").into());
+async fn upload_to_run(
+    State(api): State<Api>,
+    Query(asked): Query<UploadToRun>,
+    request: Request,
+) -> Result {
+    let Some(run_id) = asked.run_uuid else {
+        return invalid!("Request must specify run_uuid.");
     };
-    let Some(raw) = fields.filled_text("path") else {
-        return Err(Error::invalid("Request must specify path.").into());
+    let Some(raw) = asked.path else {
+        return invalid!("Request must specify path.");
     };
     let path = ArtifactPath::from_request(&raw)?;
     let Received { bytes: data, share: _share } =
@@ -234,7 +266,7 @@ async fn upload_to_run(State(api): State<Api>, request: Request) -> Result {
             }
         })?;
     if data.is_empty() {
-        return Err(Error::invalid("Request must specify data.").into());
+        return invalid!("Request must specify data.");
     }
     let root_uri = api.tracking.runs.get(&run_id).await?.info.artifact_uri;
     api.tracking.artifacts.upload(&root_uri, path.as_str(), once(data)).await?;

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
-use trainyard_mlflow::{Error, ErrorCode};
+use trainyard_mlflow::{Detail, Error, ErrorCode};
 
 use super::body::BodyError;
 use super::json::no_memory;
@@ -20,6 +20,14 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
+    /// What is told beside the code, if anything is.
+    pub(super) fn detail(&self) -> Option<Detail> {
+        match self.error {
+            Error::Detailed { detail, .. } => Some(detail),
+            _ => None,
+        }
+    }
+
     /// What people read.
     pub(super) fn message(&self) -> String {
         shortened(self.error.for_clients())
@@ -45,6 +53,11 @@ impl From<BodyError> for ApiError {
     }
 }
 
+/// An error as the API answers it.
+pub(crate) fn error_answer(error: Error) -> Response {
+    ApiError::from(error).into_response()
+}
+
 /// The body that clients read.
 #[derive(Serialize)]
 struct Body<'a> {
@@ -63,10 +76,10 @@ impl IntoResponse for ApiError {
             StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
         });
         let message = self.message();
-        if status.is_server_error() || !matches!(self.error, Error::Api { .. }) {
+        if status.is_server_error() || !self.error.is_answer() {
             tracing::error!(%code, error = %self.error, "request failed");
         }
-        let (sqlstate, error_class) = classify(code, &message);
+        let (sqlstate, error_class) = classify(code, self.detail());
         let body = Body { error_code: code, message: &message, sqlstate, error_class };
         let mut answer = json_text(status, &body);
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
@@ -91,15 +104,14 @@ fn shortened(message: &str) -> String {
 }
 
 /// SQLSTATE and class that MLflow 3.1x adds to the code, where it has them.
-fn classify(code: ErrorCode, message: &str) -> (Option<&'static str>, Option<&'static str>) {
+fn classify(
+    code: ErrorCode,
+    detail: Option<Detail>,
+) -> (Option<&'static str>, Option<&'static str>) {
+    if detail == Some(Detail::UnknownAttribute) {
+        return (Some("KAM04"), Some("ATTRIBUTE_NOT_FOUND"));
+    }
     match code {
-        // Upstream tells an unknown order_by attribute of logged models from other mistakes.
-        ErrorCode::InvalidParameterValue
-            if message.starts_with("Invalid order by field name: ")
-                && !message.ends_with("supported.") =>
-        {
-            (Some("KAM04"), Some("ATTRIBUTE_NOT_FOUND"))
-        }
         ErrorCode::InvalidParameterValue | ErrorCode::BadRequest => {
             (Some("KAM00"), Some("INVALID_PARAMETER_VALUE"))
         }

@@ -1,17 +1,20 @@
 //! `experiments/*`.
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use serde_json::json;
-use trainyard_mlflow::entities::{Tag, ViewType};
-use trainyard_mlflow::{Error, SearchExperiments};
+use trainyard_mlflow::SearchExperiments;
+use trainyard_mlflow::entities::{KeyValue, ViewType};
 
+use super::artifact_location;
 use super::error::{Result, empty, json};
-use super::locations::check_experiment_location;
-use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
-use super::wire::{ExperimentWire, PageWire, all};
-use super::{Api, VIEW_TYPES, view_type};
+use super::fields::Check::Required;
+use super::message::message;
+use super::request::Fields;
+use super::state::Api;
+use super::wire::{ExperimentWire, PageWire};
+use crate::error::invalid;
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -28,129 +31,110 @@ pub(super) fn routes() -> Router<Api> {
         .route("/experiments/search-datasets", post(search_datasets))
 }
 
-static CREATE: Shape = Shape(&[
-    Field::required("name"),
-    Field::text("artifact_location"),
-    Field::messages("tags", &KEY_VALUE),
-]);
-
-async fn create(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &CREATE).await?;
-    let name = fields.text("name");
-    let location = fields.filled_text("artifact_location");
-    if let Some(location) = &location {
-        check_experiment_location(location, &api.options.hosts)?;
+message! {
+    struct Create {
+        name: String [Required],
+        artifact_location: Option<String>,
+        tags: Vec<KeyValue>,
     }
-    let tags = fields.key_values("tags");
-    let experiment_id = api.tracking.experiments.create(&name, location.as_deref(), &tags).await?;
+}
+
+async fn create(State(api): State<Api>, Fields(asked, ..): Fields<Create>) -> Result {
+    let location = asked.artifact_location.as_deref();
+    if let Some(location) = location {
+        artifact_location::check(location, &api.options.hosts)?;
+    }
+    let experiment_id = api.tracking.experiments.create(&asked.name, location, &asked.tags).await?;
     Ok(json(&json!({ "experiment_id": experiment_id })))
 }
 
-static BY_ID: Shape = Shape(&[Field::required("experiment_id")]);
+message! { pub(super) struct ById { pub(super) experiment_id: String [Required] } }
 
-async fn get_by_id(State(api): State<Api>, request: Request) -> Result {
-    let id = api.read(request, &BY_ID).await?.text("experiment_id");
-    let experiment = api.tracking.experiments.get(&id).await?;
+async fn get_by_id(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Result {
+    let experiment = api.tracking.experiments.get(&asked.experiment_id).await?;
     Ok(json(&json!({ "experiment": ExperimentWire::from(&experiment) })))
 }
 
-static BY_NAME: Shape = Shape(&[Field::required("experiment_name")]);
+message! { struct ByName { experiment_name: String [Required] } }
 
-async fn get_by_name(State(api): State<Api>, request: Request) -> Result {
-    let name = api.read(request, &BY_NAME).await?.text("experiment_name");
-    let experiment = api.tracking.experiments.get_by_name(&name).await?;
+async fn get_by_name(State(api): State<Api>, Fields(asked, ..): Fields<ByName>) -> Result {
+    let experiment = api.tracking.experiments.get_by_name(&asked.experiment_name).await?;
     Ok(json(&json!({ "experiment": ExperimentWire::from(&experiment) })))
 }
 
-static SEARCH: Shape = Shape(&[
-    Field::new("view_type", Kind::Enum, &[Check::IntLike]),
-    Field::new("max_results", Kind::Int64, &[Check::IntLike]),
-    Field::list("order_by", Kind::Text, &[Check::Array]),
-    Field::text("filter"),
-    Field::text("page_token"),
-]);
+message! {
+    SearchExperiments {
+        view_type: ViewType,
+        max_results: Option<i64>,
+        order_by: Vec<String>,
+        filter: String,
+        page_token: Option<String>,
+    }
+}
 
-async fn search(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &SEARCH).await?;
-    let search = SearchExperiments {
-        view_type: fields
-            .number_of("view_type", VIEW_TYPES)
-            .map_or(ViewType::ActiveOnly, view_type),
-        // Required on the wire: absent is zero, which the store refuses.
-        max_results: Some(fields.int("max_results").unwrap_or(0)),
-        filter: fields.text("filter"),
-        order_by: fields.texts("order_by"),
-        page_token: fields.filled_text("page_token"),
-    };
+async fn search(
+    State(api): State<Api>,
+    Fields(mut search, ..): Fields<SearchExperiments>,
+) -> Result {
+    // Required on the wire: absent is zero, which the store refuses.
+    search.max_results.get_or_insert(0);
     let page = api.tracking.experiments.search(search).await?;
-    Ok(json(&PageWire {
-        name: "experiments",
-        items: all::<_, ExperimentWire<'_>>(&page.items),
-        token: page.next_page_token.as_deref(),
-    }))
+    Ok(json(&PageWire::of::<_, ExperimentWire<'_>>("experiments", &page)))
 }
 
-static UPDATE: Shape = Shape(&[Field::required("experiment_id"), Field::required("new_name")]);
+message! { struct Update { experiment_id: String [Required], new_name: String [Required] } }
 
-async fn update(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &UPDATE).await?;
-    let id = fields.text("experiment_id");
-    api.tracking.experiments.rename(&id, &fields.text("new_name")).await?;
+async fn update(State(api): State<Api>, Fields(asked, ..): Fields<Update>) -> Result {
+    api.tracking.experiments.rename(&asked.experiment_id, &asked.new_name).await?;
     Ok(empty())
 }
 
-async fn delete(State(api): State<Api>, request: Request) -> Result {
-    let id = api.read(request, &BY_ID).await?.text("experiment_id");
-    api.tracking.experiments.delete(&id).await?;
+async fn delete(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Result {
+    api.tracking.experiments.delete(&asked.experiment_id).await?;
     Ok(empty())
 }
 
-async fn restore(State(api): State<Api>, request: Request) -> Result {
-    let id = api.read(request, &BY_ID).await?.text("experiment_id");
-    api.tracking.experiments.restore(&id).await?;
+async fn restore(State(api): State<Api>, Fields(asked, ..): Fields<ById>) -> Result {
+    api.tracking.experiments.restore(&asked.experiment_id).await?;
     Ok(empty())
 }
 
-static SET_TAG: Shape =
-    Shape(&[Field::required("experiment_id"), Field::required("key"), Field::text("value")]);
+message! {
+    struct SetTag { experiment_id: String [Required], key: String [Required], value: String }
+}
 
-async fn set_tag(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &SET_TAG).await?;
-    let id = fields.text("experiment_id");
-    let tag: Tag = fields.key_value();
-    api.tracking.experiments.set_tag(&id, tag).await?;
+async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<SetTag>) -> Result {
+    let tag = KeyValue { key: asked.key, value: asked.value };
+    api.tracking.experiments.set_tag(&asked.experiment_id, tag).await?;
     Ok(empty())
 }
 
-static DELETE_TAG: Shape = Shape(&[Field::required("experiment_id"), Field::required("key")]);
+message! { struct DeleteTag { experiment_id: String [Required], key: String [Required] } }
 
-async fn delete_tag(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &DELETE_TAG).await?;
-    let id = fields.text("experiment_id");
-    api.tracking.experiments.delete_tag(&id, &fields.text("key")).await?;
+async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>) -> Result {
+    api.tracking.experiments.delete_tag(&asked.experiment_id, &asked.key).await?;
     Ok(empty())
 }
 
 /// Most experiments of one dataset search.
 const DATASET_EXPERIMENTS_MAX: usize = 20;
 
-static SEARCH_DATASETS: Shape = Shape(&[Field::list("experiment_ids", Kind::Text, &[])]);
+message! { pub(super) struct SearchDatasets { pub(super) experiment_ids: Vec<String> } }
 
-async fn search_datasets(State(api): State<Api>, request: Request) -> Result {
-    let ids = api.read(request, &SEARCH_DATASETS).await?.texts("experiment_ids");
+async fn search_datasets(
+    State(api): State<Api>,
+    Fields(asked, ..): Fields<SearchDatasets>,
+) -> Result {
+    let ids = asked.experiment_ids;
     if ids.is_empty() {
-        return Err(Error::invalid(
-            "SearchDatasets request must specify at least one experiment_id.",
-        )
-        .into());
+        return invalid!("SearchDatasets request must specify at least one experiment_id.");
     }
     if ids.len() > DATASET_EXPERIMENTS_MAX {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "SearchDatasets request cannot specify more than {DATASET_EXPERIMENTS_MAX} \
              experiment_ids. Received {} experiment_ids.",
             ids.len()
-        ))
-        .into());
+        );
     }
     let items = api.tracking.experiments.search_datasets(&ids).await?;
     Ok(json(&PageWire { name: "dataset_summaries", items, token: None }))

@@ -4,40 +4,15 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use trainyard_base::media_type;
 use trainyard_mlflow::artifacts::{ArtifactFile, Artifacts, ByteRange};
 
 use super::error::Result;
 
 /// Extensions that upstream sends as text, whatever they are.
-const TEXT_EXTENSIONS: &[&str] = &[
-    "MLmodel",
-    "MLproject",
-    "cf",
-    "cfg",
-    "cnf",
-    "conf",
-    "csv",
-    "err",
-    "hocon",
-    "ini",
-    "ipynb",
-    "js",
-    "json",
-    "log",
-    "md",
-    "prop",
-    "properties",
-    "py",
-    "py3",
-    "rst",
-    "toml",
-    "tsv",
-    "txt",
-    "xml",
-    "yaml",
-    "yml",
-];
+const TEXT_EXTENSIONS: &str = "MLmodel MLproject cf cfg cnf conf csv err hocon ini ipynb js json log \
+                               md prop properties py py3 rst toml tsv txt xml yaml yml";
 
 /// If a browser shows a file in spite of all: with no origin, and nothing to load or to run.
 const SANDBOX: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
@@ -149,32 +124,38 @@ fn parse_range(value: &str) -> Option<ByteRange> {
 /// As upstream finds it.
 pub(super) fn content_type(name: &str) -> &'static str {
     let extension = name.rsplit_once('.').map_or(name, |(_, extension)| extension);
-    if TEXT_EXTENSIONS.contains(&extension) { "text/plain" } else { media_type::of(name) }
+    let is_text = TEXT_EXTENSIONS.split(' ').any(|known| known == extension);
+    if is_text { "text/plain" } else { media_type::of(name) }
 }
+
+/// What is no part of a token (RFC 9110).
+const NOT_TOKEN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
 
 /// RFC 6266: an ASCII name, and the real one beside it if it is not ASCII.
 fn attachment(name: &str) -> String {
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$&+-.^_`|~".contains(c);
+    let encoded = |text: &str| utf8_percent_encode(text, NOT_TOKEN).to_string();
     let ascii: String = name.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).collect();
     let plain = match ascii.as_str() {
         "" => "download".to_owned(),
-        ascii if ascii.chars().all(token) => ascii.to_owned(),
+        ascii if encoded(ascii) == ascii => ascii.to_owned(),
         ascii => format!("\"{}\"", ascii.replace('\\', "\\\\").replace('"', "\\\"")),
     };
     if name.is_ascii() {
         return format!("attachment; filename={plain}");
     }
-    let encoded: String = name
-        .bytes()
-        .map(|byte| {
-            if token(char::from(byte)) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect();
-    format!("attachment; filename={plain}; filename*=UTF-8''{encoded}")
+    format!("attachment; filename={plain}; filename*=UTF-8''{}", encoded(name))
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Which hosts a client's location may make this server connect to, as MLflow 3.17's host policy has it.
 
+use trainyard_mlflow::Result;
 use trainyard_mlflow::metadata_hosts::is_metadata_host;
-use trainyard_mlflow::{Error, Result};
 use url::Url;
+
+use crate::error::invalid;
 
 /// Schemes whose URIs name the host to connect to.
 const HOST_SCHEMES: &[&str] =
@@ -33,7 +35,7 @@ impl HostPolicy {
 
     /// Refuses a location on another host: this server would connect to whatever a client names.
     pub(super) fn check(&self, uri: &str, field: &str) -> Result<()> {
-        let scheme = super::locations::scheme(uri);
+        let scheme = scheme(uri);
         let no_host = scheme == "mlflow-artifacts"
             && (!uri.contains("://")
                 || uri.to_ascii_lowercase().starts_with("mlflow-artifacts:///"));
@@ -41,24 +43,29 @@ impl HostPolicy {
             return Ok(());
         }
         if named_host(uri).is_some_and(is_metadata_host) {
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "'{field}' names a host that keeps secrets of the machine that asks it; it is never \
                  asked."
-            )));
+            );
         }
         if self.allowed_schemes.contains(&scheme)
             || target(uri).is_some_and(|target| self.trusted.contains(&target))
         {
             return Ok(());
         }
-        Err(Error::invalid(format!(
+        invalid!(
             "'{field}' cannot use the '{scheme}' scheme: the '{scheme}' scheme addresses a host \
              other than the tracking server's configured artifact storage, so the server would \
              connect to the host named in the URI. Set the \
              MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES environment variable on the server to \
              allow it."
-        )))
+        )
     }
+}
+
+/// Scheme in lower case; "" for a path.
+pub(super) fn scheme(uri: &str) -> String {
+    crate::artifacts::scheme(uri).unwrap_or_default().to_ascii_lowercase()
 }
 
 /// The host that a URI says, as it is written there.

@@ -11,20 +11,17 @@ use serde_json::{Map, Number, Value};
 use trainyard_base::{Full, Share};
 use trainyard_mlflow::{Error, ErrorCode, Result};
 
+use super::json_error::Cause;
+use crate::error::invalid;
+
 /// Most values of one body: fifty times what the largest batch has.
 const VALUES_MAX: usize = 500_000;
 /// What a value takes, in bytes: an entry of an object with a short name, with what maps keep free.
 const VALUE_BYTES: u64 = 112;
 /// Values for which memory is taken at a time; fewer are not counted.
-const STEP: usize = 1024;
-
-/// What the parser says of text that no client sends by mistake: nested too deeply, and escapes that
-/// are half a character.
-const REFUSED: [&str; 3] = ["recursion limit", "surrogate", "hex escape"];
-/// What it says of a number that no double holds.
-const OUT_OF_RANGE: &str = "out of range";
-/// Bytes of such a number that are repeated.
-const SHOWN_BYTES: usize = 20;
+const VALUES_STEP: usize = 1024;
+/// Deepest value: below the parser's own limit of 128, whose error is not told apart from others.
+const DEPTH_MAX: usize = 126;
 
 /// The members of a JSON object. Anything else, malformed text included, has none; an object in a
 /// JSON string (old clients encode twice) is unpacked. What no client sends by mistake is refused.
@@ -46,20 +43,17 @@ pub(super) fn value(text: &[u8], share: &mut Share) -> Result<Option<Value>> {
         Err(error) => error,
     };
     if std::str::from_utf8(text).is_err() {
-        return Err(Error::invalid("The request body is not UTF-8."));
+        return invalid!("The request body is not UTF-8.");
     }
-    let said = error.to_string();
-    if said.contains(OUT_OF_RANGE) {
-        let number = number_before(text, &error);
-        return Err(Error::invalid(format!(
-            "The request body cannot be read: the number {number} is too large for a double (line \
-             {}, column {})",
-            error.line(),
-            error.column()
-        )));
-    }
-    if REFUSED.iter().any(|part| said.contains(part)) {
-        return Err(Error::invalid(format!("The request body cannot be read: {said}")));
+    match Cause::of(text, &error) {
+        Cause::TooLarge(number) => {
+            let (line, column) = (error.line(), error.column());
+            return Err(unreadable(&format!(
+                "the number {number} is too large for a double (line {line}, column {column})"
+            )));
+        }
+        Cause::HalfCharacter => return Err(unreadable(&error)),
+        Cause::Malformed => {}
     }
     match quote_non_finite(text) {
         Some(quoted) => Ok(bounded(&quoted, share)?.ok()),
@@ -72,36 +66,24 @@ fn bounded(text: &[u8], share: &mut Share) -> Result<serde_json::Result<Value>> 
     let count =
         Count { values: Cell::new(0), share: RefCell::new(share), refused: Cell::new(None) };
     let mut parser = serde_json::Deserializer::from_slice(text);
-    let read = Counted(&count).deserialize(&mut parser);
+    let read = Counted { count: &count, depth: 0 }.deserialize(&mut parser);
     let read = read.and_then(|value| parser.end().map(|()| value));
     match count.refused.take() {
         None => Ok(read),
-        Some(Refused::Values) => Err(Error::invalid(format!(
-            "The request body cannot be read: it has more than {VALUES_MAX} values"
-        ))),
+        Some(Refused::Values) => Err(unreadable(&format!("it has more than {VALUES_MAX} values"))),
+        Some(Refused::Depth) => Err(unreadable(&"recursion limit exceeded")),
         Some(Refused::Memory(full)) => Err(no_memory(full)),
     }
+}
+
+fn unreadable(why: &dyn fmt::Display) -> Error {
+    Error::invalid(format!("The request body cannot be read: {why}"))
 }
 
 /// What a client is told when a request does not fit beside the others.
 pub(super) fn no_memory(full: Full) -> Error {
     let code = if full.never { ErrorCode::BadRequest } else { ErrorCode::TemporarilyUnavailable };
     Error::api(code, format!("the request is too large for the memory that is left: {full}"))
-}
-
-/// The start of the number at which the parser gave up.
-fn number_before(text: &[u8], error: &serde_json::Error) -> String {
-    let line = text.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1));
-    let line = line.unwrap_or_default();
-    let end = error.column().min(line.len());
-    let is_of_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-    let before = line.get(..end).unwrap_or_default();
-    let start = before.iter().rposition(|byte| !is_of_number(byte)).map_or(0, |place| place + 1);
-    let rest = line.get(start..).unwrap_or_default();
-    let length = rest.iter().take_while(|byte| is_of_number(byte)).count();
-    let shown = rest.get(..length.min(SHOWN_BYTES)).unwrap_or_default();
-    let end = if length > SHOWN_BYTES { "…" } else { "" };
-    format!("{}{end}", String::from_utf8_lossy(shown))
 }
 
 /// How many values there are.
@@ -113,6 +95,7 @@ struct Count<'a> {
 
 enum Refused {
     Values,
+    Depth,
     Memory(Full),
 }
 
@@ -124,8 +107,8 @@ impl Count<'_> {
             self.refused.set(Some(Refused::Values));
             return Err(E::custom("too many values"));
         }
-        if values.is_multiple_of(STEP)
-            && let Err(full) = self.share.borrow_mut().grow(STEP as u64 * VALUE_BYTES)
+        if values.is_multiple_of(VALUES_STEP)
+            && let Err(full) = self.share.borrow_mut().grow(VALUES_STEP as u64 * VALUE_BYTES)
         {
             self.refused.set(Some(Refused::Memory(full)));
             return Err(E::custom("no memory is left"));
@@ -136,13 +119,27 @@ impl Count<'_> {
 
 /// Reads a value, and counts it and those within.
 #[derive(Clone, Copy)]
-struct Counted<'a, 'b>(&'a Count<'b>);
+struct Counted<'a, 'b> {
+    count: &'a Count<'b>,
+    /// Lists and objects around it.
+    depth: usize,
+}
+
+impl Counted<'_, '_> {
+    fn within(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Counted<'_, '_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.0.add()?;
+        if self.depth > DEPTH_MAX {
+            self.count.refused.set(Some(Refused::Depth));
+            return Err(serde::de::Error::custom("nested too deeply"));
+        }
+        self.count.add()?;
         deserializer.deserialize_any(self)
     }
 }
@@ -184,7 +181,7 @@ impl<'de> Visitor<'de> for Counted<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(self)? {
+        while let Some(item) = items.next_element_seed(self.within())? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -193,7 +190,7 @@ impl<'de> Visitor<'de> for Counted<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let member = entries.next_value_seed(self)?;
+            let member = entries.next_value_seed(self.within())?;
             members.insert(key, member);
         }
         Ok(Value::Object(members))
@@ -256,6 +253,15 @@ mod tests {
         object(b"{\"a\": \"\xff\"}", &mut Budget::new(100).take(0).unwrap()).unwrap_err();
         let members = read(r#"{"v": [NaN, -Infinity, "NaN \" Infinity"]}"#).unwrap();
         assert_eq!(members["v"].to_string(), r#"["NaN","-Infinity","NaN \" Infinity"]"#);
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_is_refused() {
+        let nested =
+            |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(read(&nested(DEPTH_MAX - 1)).unwrap().len(), 1);
+        let error = read(&nested(DEPTH_MAX)).unwrap_err().to_string();
+        assert!(error.contains("recursion limit exceeded"), "{error}");
     }
 
     #[test]

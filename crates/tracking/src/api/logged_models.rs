@@ -1,17 +1,19 @@
 //! `logged-models/*` but for their artifacts.
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
+use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
 use serde_json::json;
-use trainyard_mlflow::entities::LoggedModelStatus;
+use trainyard_mlflow::entities::{KeyValue, LoggedModel, LoggedModelStatus};
 use trainyard_mlflow::{CreateLoggedModel, DatasetFilter, OrderLoggedModels, SearchLoggedModels};
 
-use super::Api;
 use super::error::{Result, empty, json};
-use super::request::from_query;
-use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
-use super::wire::{LoggedModelWire, PageWire, all};
+use super::fields::Check::{Int32, Required, Type};
+use super::message::message;
+use super::request::{Fields, Query};
+use super::state::Api;
+use super::wire::{LoggedModelWire, PageWire};
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -24,74 +26,46 @@ pub(super) fn routes() -> Router<Api> {
         .route("/logged-models/{model_id}/params", post(log_params))
 }
 
-const STATUSES: &[(&str, i64)] = &[
-    ("LOGGED_MODEL_STATUS_UNSPECIFIED", 0),
-    ("LOGGED_MODEL_PENDING", 1),
-    ("LOGGED_MODEL_READY", 2),
-    ("LOGGED_MODEL_UPLOAD_FAILED", 3),
-];
+fn answer(model: &LoggedModel) -> Response {
+    json(&json!({ "model": LoggedModelWire::from(model) }))
+}
 
-fn status(number: i64) -> LoggedModelStatus {
-    match number {
-        1 => LoggedModelStatus::Pending,
-        2 => LoggedModelStatus::Ready,
-        3 => LoggedModelStatus::UploadFailed,
-        _ => LoggedModelStatus::Unspecified,
+message! {
+    CreateLoggedModel {
+        experiment_id: String [Required],
+        name: Option<String>,
+        model_type: Option<String>,
+        source_run_id: Option<String>,
+        params: Vec<KeyValue>,
+        tags: Vec<KeyValue>,
     }
 }
 
-static CREATE: Shape = Shape(&[
-    Field::new("experiment_id", Kind::Text, &[Check::Text, Check::Required]),
-    Field::text("name"),
-    Field::text("model_type"),
-    Field::text("source_run_id"),
-    Field::messages("params", &KEY_VALUE),
-    Field::messages("tags", &KEY_VALUE),
-]);
-
-async fn create(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &CREATE).await?;
-    let model = api
-        .tracking
-        .logged_models
-        .create(CreateLoggedModel {
-            experiment_id: fields.text("experiment_id"),
-            name: fields.filled_text("name"),
-            model_type: fields.filled_text("model_type"),
-            source_run_id: fields.filled_text("source_run_id"),
-            params: fields.key_values("params"),
-            tags: fields.key_values("tags"),
-        })
-        .await?;
-    Ok(json(&json!({ "model": LoggedModelWire::from(&model) })))
+async fn create(State(api): State<Api>, Fields(asked, ..): Fields<CreateLoggedModel>) -> Result {
+    let model = api.tracking.logged_models.create(asked).await?;
+    Ok(answer(&model))
 }
 
-static GET: Shape = Shape(&[Field::new("allow_deleted", Kind::Bool, &[])]);
+message! { struct Get { allow_deleted: bool } }
 
 async fn get_model(
     State(api): State<Api>,
     Path(model_id): Path<String>,
-    request: Request,
+    Query(asked): Query<Get>,
 ) -> Result {
-    let fields = from_query(request.uri().query().unwrap_or_default(), &GET)?;
-    let model = if fields.bool("allow_deleted").unwrap_or(false) {
+    let model = if asked.allow_deleted {
         api.tracking.logged_models.get_or_deleted(&model_id).await?
     } else {
         api.tracking.logged_models.get(&model_id).await?
     };
-    Ok(json(&json!({ "model": LoggedModelWire::from(&model) })))
+    Ok(answer(&model))
 }
 
-static FINALIZE: Shape = Shape(&[
-    Field::new("model_id", Kind::Text, &[Check::Text, Check::Required]),
-    Field::new("status", Kind::Enum, &[Check::IntLike, Check::Required]),
-]);
+message! { struct Finalize { model_id: String [Required], status: LoggedModelStatus [Required] } }
 
-async fn finalize(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &FINALIZE).await?;
-    let status = fields.number_of("status", STATUSES).map(status).unwrap_or_default();
-    let model = api.tracking.logged_models.finalize(&fields.text("model_id"), status).await?;
-    Ok(json(&json!({ "model": LoggedModelWire::from(&model) })))
+async fn finalize(State(api): State<Api>, Fields(asked, ..): Fields<Finalize>) -> Result {
+    let model = api.tracking.logged_models.finalize(&asked.model_id, asked.status).await?;
+    Ok(answer(&model))
 }
 
 async fn delete_model(State(api): State<Api>, Path(model_id): Path<String>) -> Result {
@@ -99,15 +73,14 @@ async fn delete_model(State(api): State<Api>, Path(model_id): Path<String>) -> R
     Ok(empty())
 }
 
-static SET_TAGS: Shape = Shape(&[Field::messages("tags", &KEY_VALUE)]);
+message! { struct SetTags { tags: Vec<KeyValue> } }
 
 async fn set_tags(
     State(api): State<Api>,
     Path(model_id): Path<String>,
-    request: Request,
+    Fields(asked, ..): Fields<SetTags>,
 ) -> Result {
-    let tags = api.read(request, &SET_TAGS).await?.key_values("tags");
-    api.tracking.logged_models.set_tags(&model_id, tags).await?;
+    api.tracking.logged_models.set_tags(&model_id, asked.tags).await?;
     Ok(empty())
 }
 
@@ -119,75 +92,58 @@ async fn delete_tag(
     Ok(empty())
 }
 
-static LOG_PARAMS: Shape = Shape(&[
-    Field::new("model_id", Kind::Text, &[Check::Text, Check::Required]),
-    Field::messages("params", &KEY_VALUE),
-]);
+message! {
+    struct LogParams {
+        /// The body must name a model, and the path decides: as upstream.
+        _model_id as model_id: String [Required],
+        params: Vec<KeyValue>,
+    }
+}
 
 async fn log_params(
     State(api): State<Api>,
     Path(model_id): Path<String>,
-    request: Request,
+    Fields(asked, ..): Fields<LogParams>,
 ) -> Result {
-    // The body must name a model, and the path decides: as upstream.
-    let params = api.read(request, &LOG_PARAMS).await?.key_values("params");
-    api.tracking.logged_models.log_params(&model_id, params).await?;
+    api.tracking.logged_models.log_params(&model_id, asked.params).await?;
     Ok(empty())
 }
 
-static DATASET: Shape = Shape(&[Field::text("dataset_name"), Field::text("dataset_digest")]);
+message! { DatasetFilter { dataset_name: String, dataset_digest: Option<String> } }
 
-static ORDER_BY: Shape = Shape(&[
-    Field::text("field_name"),
-    Field::new("ascending", Kind::Bool, &[]),
-    Field::text("dataset_name"),
-    Field::text("dataset_digest"),
-]);
+message! {
+    struct OrderBy {
+        field_name: String,
+        ascending: Option<bool>,
+        dataset_name: Option<String>,
+        dataset_digest: Option<String>,
+    }
+}
 
-static SEARCH: Shape = Shape(&[
-    Field::list("experiment_ids", Kind::Text, &[Check::Array, Check::TextItems, Check::Required]),
-    Field::text("filter"),
-    Field::messages("datasets", &DATASET),
-    Field::new("max_results", Kind::Int32, &[Check::IntLike]),
-    Field::messages("order_by", &ORDER_BY),
-    Field::text("page_token"),
-]);
+message! {
+    struct Search {
+        experiment_ids: Vec<String> [Type, Required],
+        filter: String,
+        datasets: Vec<DatasetFilter>,
+        max_results: Option<i64> [Int32],
+        order_by: Vec<OrderBy>,
+        page_token: Option<String>,
+    }
+}
 
-async fn search(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &SEARCH).await?;
-    let datasets = fields
-        .messages("datasets")
-        .iter_mut()
-        .map(|dataset| DatasetFilter {
-            dataset_name: dataset.text("dataset_name"),
-            dataset_digest: dataset.filled_text("dataset_digest"),
+async fn search(State(api): State<Api>, Fields(asked, ..): Fields<Search>) -> Result {
+    let Search { experiment_ids, filter, datasets, max_results, order_by, page_token } = asked;
+    let order_by = order_by
+        .into_iter()
+        .map(|by| OrderLoggedModels {
+            field_name: by.field_name,
+            ascending: by.ascending.unwrap_or(true),
+            dataset_name: by.dataset_name,
+            dataset_digest: by.dataset_digest,
         })
         .collect();
-    let order_by = fields
-        .messages("order_by")
-        .iter_mut()
-        .map(|order| OrderLoggedModels {
-            field_name: order.text("field_name"),
-            ascending: order.bool("ascending").unwrap_or(true),
-            dataset_name: order.filled_text("dataset_name"),
-            dataset_digest: order.filled_text("dataset_digest"),
-        })
-        .collect();
-    let page = api
-        .tracking
-        .logged_models
-        .search(SearchLoggedModels {
-            experiment_ids: fields.texts("experiment_ids"),
-            filter: fields.text("filter"),
-            datasets,
-            max_results: fields.int("max_results"),
-            order_by,
-            page_token: fields.filled_text("page_token"),
-        })
-        .await?;
-    Ok(json(&PageWire {
-        name: "models",
-        items: all::<_, LoggedModelWire<'_>>(&page.items),
-        token: page.next_page_token.as_deref(),
-    }))
+    let search =
+        SearchLoggedModels { experiment_ids, filter, datasets, max_results, order_by, page_token };
+    let page = api.tracking.logged_models.search(search).await?;
+    Ok(json(&PageWire::of::<_, LoggedModelWire<'_>>("models", &page)))
 }

@@ -1,17 +1,22 @@
 //! `runs/log-metric` and `metrics/*`.
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use futures::future::try_join_all;
+use serde::Deserialize;
 use trainyard_mlflow::entities::Metric;
 use trainyard_mlflow::{Error, MetricHistoryPage};
 
 use super::error::{Result, empty, json};
-use super::request::{Fields, from_query};
-use super::shape::{Check, Field, Kind, Shape};
-use super::wire::{MetricWithRunId, PageWire};
-use super::{Api, ApiState, sample, usual};
+use super::fast_path::{self, filled};
+use super::fields::Check::{Int32, ItemsAtMost, Required, Type, Within};
+use super::message::{Given, message};
+use super::request::{Fields, JsonBody, Query};
+use super::sample;
+use super::state::{Api, ApiState};
+use super::wire::{MetricWithRunId, PageWire, RunHistory};
+use crate::error::invalid;
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -22,51 +27,64 @@ pub(super) fn routes() -> Router<Api> {
         .route("/metrics/get-history-bulk-interval", get(history_bulk_interval))
 }
 
-pub(super) static LOG_METRIC: Shape = Shape(&[
-    Field::required("run_id"),
-    Field::new("run_uuid", Kind::Text, &[]),
-    Field::required("key"),
-    Field::new("value", Kind::Double, &[Check::Required, Check::FloatLike]),
-    Field::new("timestamp", Kind::Int64, &[Check::IntLike, Check::Required]),
-    Field::new("step", Kind::Int64, &[Check::IntLike]),
-    Field::text("model_id"),
-    Field::text("dataset_name"),
-    Field::text("dataset_digest"),
-]);
+message! {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct LogMetric {
+        run_id: String [Required],
+        #[serde(rename = "run_uuid")]
+        _run_uuid as run_uuid: Option<String>,
+        key: String [Required],
+        #[serde(deserialize_with = "fast_path::double")]
+        value: f64 [Required],
+        timestamp: i64 [Type, Required],
+        #[serde(default)]
+        step: i64,
+        model_id: Option<String>,
+        dataset_name: Option<String>,
+        dataset_digest: Option<String>,
+    }
+}
 
-async fn log_metric(State(api): State<Api>, request: Request) -> Result {
-    let body = api.body(request).await?;
-    let (run_id, metric) = if let Some(usual) = usual::log_metric(body.bytes()) {
-        usual
-    } else {
-        let mut fields = body.read(&LOG_METRIC)?;
-        (fields.run_id(), fields.metric())
+impl fast_path::Named for LogMetric {
+    fn is_named(&self) -> bool {
+        !self.run_id.is_empty() && !self.key.is_empty()
+    }
+}
+
+async fn log_metric(State(api): State<Api>, body: JsonBody) -> Result {
+    let Fields(asked, _share) = fast_path::read::<LogMetric>(body)?;
+    let LogMetric { run_id, key, value, timestamp, step, .. } = asked;
+    let metric = Metric {
+        model_id: filled(asked.model_id),
+        dataset_name: filled(asked.dataset_name),
+        dataset_digest: filled(asked.dataset_digest),
+        ..Metric::new(key, value, timestamp, step)
     };
     api.tracking.runs.log_metric(&run_id, metric).await?;
     Ok(empty())
 }
 
-static HISTORY: Shape = Shape(&[
-    Field::new("run_id", Kind::Text, &[Check::Text, Check::Required]),
-    Field::new("run_uuid", Kind::Text, &[]),
-    Field::new("metric_key", Kind::Text, &[Check::Text, Check::Required]),
-    Field::text("page_token"),
-    Field::new("max_results", Kind::Int32, &[Check::IntLike]),
-]);
+message! {
+    struct History {
+        run_id: String [Required],
+        _run_uuid as run_uuid: String,
+        metric_key: String [Required],
+        page_token: Option<String>,
+        max_results: Option<i64> [Int32],
+    }
+}
 
-async fn history(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &HISTORY).await?;
-    let max_results = fields.int("max_results");
+async fn history(State(api): State<Api>, Fields(asked, ..): Fields<History>) -> Result {
+    let History { run_id, metric_key, page_token, max_results, .. } = asked;
     if let Some(count) = max_results.filter(|count| *count <= 0) {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid value {count} for parameter 'max_results' supplied. It must be a positive \
              integer."
-        ))
-        .into());
+        );
     }
-    let run_id = fields.run_id();
-    let page = MetricHistoryPage { max_results, page_token: fields.filled_text("page_token") };
-    let page = api.tracking.runs.metric_history(&run_id, &fields.text("metric_key"), page).await?;
+    let page = MetricHistoryPage { max_results, page_token };
+    let page = api.tracking.runs.metric_history(&run_id, &metric_key, page).await?;
     Ok(json(&PageWire {
         name: "metrics",
         items: page.items,
@@ -79,46 +97,35 @@ const BULK_RUNS_MAX: usize = 100;
 /// Most rows of one `get-history-bulk`.
 const BULK_ROWS_MAX: i64 = 25_000;
 
-static HISTORY_BULK: Shape = Shape(&[
-    Field::list("run_id", Kind::Text, &[]),
-    Field::new("metric_key", Kind::Text, &[]),
-    Field::new("max_results", Kind::Int64, &[Check::IntLike]),
-]);
+message! {
+    struct HistoryBulk {
+        run_ids as run_id: Vec<String>,
+        metric_key: Given,
+        max_results: Option<i64>,
+    }
+}
 
-async fn history_bulk(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = from_query(request.uri().query().unwrap_or_default(), &HISTORY_BULK)?;
-    let mut run_ids = fields.texts("run_id");
+async fn history_bulk(State(api): State<Api>, Query(asked): Query<HistoryBulk>) -> Result {
+    let HistoryBulk { mut run_ids, metric_key: Given(metric_key), max_results } = asked;
     if run_ids.is_empty() {
-        return Err(Error::invalid(
-            "GetMetricHistoryBulk request must specify at least one run_id.",
-        )
-        .into());
+        return invalid!("GetMetricHistoryBulk request must specify at least one run_id.");
     }
     if run_ids.len() > BULK_RUNS_MAX {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "GetMetricHistoryBulk request cannot specify more than {BULK_RUNS_MAX} run_ids. \
              Received {} run_ids.",
             run_ids.len()
-        ))
-        .into());
-    }
-    let Some(key) = fields.optional_text("metric_key") else {
-        return Err(
-            Error::invalid("GetMetricHistoryBulk request must specify a metric_key.").into()
         );
+    }
+    let Some(key) = metric_key else {
+        return invalid!("GetMetricHistoryBulk request must specify a metric_key.");
     };
-    let rows_max = fields.int("max_results").unwrap_or(BULK_ROWS_MAX).clamp(0, BULK_ROWS_MAX);
+    let rows_max = max_results.unwrap_or(BULK_ROWS_MAX).clamp(0, BULK_ROWS_MAX);
     run_ids.sort_unstable();
     run_ids.dedup();
-    let histories = histories(&api, &run_ids, &key, Some(rows_max), |history| history).await?;
-    let rows: Vec<MetricWithRunId<'_>> = run_ids
-        .iter()
-        .zip(&histories)
-        .flat_map(|(run_id, history)| {
-            history.iter().map(move |metric| MetricWithRunId::new(metric, run_id))
-        })
-        .take(usize::try_from(rows_max).unwrap_or(0))
-        .collect();
+    let runs = histories(&api, &run_ids, &key, Some(rows_max), |history| history).await?;
+    let rows: Vec<_> =
+        MetricWithRunId::all(&runs).take(usize::try_from(rows_max).unwrap_or(0)).collect();
     // Not a proto answer: the list is there when it is empty.
     Ok(json(&serde_json::json!({ "metrics": rows })))
 }
@@ -126,73 +133,44 @@ async fn history_bulk(State(api): State<Api>, request: Request) -> Result {
 /// Most points per run of one `get-history-bulk-interval`, and the default.
 const INTERVAL_POINTS_MAX: i64 = 2500;
 
-pub(super) static HISTORY_INTERVAL: Shape = Shape(&[
-    Field::list(
-        "run_ids",
-        Kind::Text,
-        &[
-            Check::Required,
-            Check::Array,
-            Check::TextItems,
-            Check::ItemsAtMost(
+message! {
+    /// Asks for rows of several runs' histories, thinned out evenly.
+    pub(super) struct Interval {
+        run_ids: Vec<String> [
+            Required,
+            Type,
+            ItemsAtMost(
                 BULK_RUNS_MAX,
                 "GetMetricHistoryBulkInterval request must specify at most 100 run_ids. \
-                 Received {} run_ids.",
-            ),
+                 Received {} run_ids."
+            )
         ],
-    ),
-    Field::required("metric_key"),
-    Field::new("start_step", Kind::Int32, &[Check::IntLike]),
-    Field::new("end_step", Kind::Int32, &[Check::IntLike]),
-    Field::new(
-        "max_results",
-        Kind::Int32,
-        &[
-            Check::IntLike,
-            Check::Within(1, INTERVAL_POINTS_MAX, "max_results must be between 1 and 2500."),
+        metric_key: String [Required],
+        start_step: Option<i64> [Int32],
+        end_step: Option<i64> [Int32],
+        points_max as max_results: Option<i64> [
+            Within(1, INTERVAL_POINTS_MAX, "max_results must be between 1 and 2500."),
+            Int32
         ],
-    ),
-]);
-
-/// Rows of several runs' histories, thinned out evenly.
-#[derive(Debug)]
-pub(super) struct Interval {
-    pub(super) run_ids: Vec<String>,
-    pub(super) metric_key: String,
-    pub(super) start_step: Option<i64>,
-    pub(super) end_step: Option<i64>,
-    pub(super) points_max: Option<i64>,
+    }
 }
 
 impl Interval {
-    /// The fields of [`HISTORY_INTERVAL`].
-    pub(super) fn read(fields: &mut Fields) -> Self {
-        Self {
-            run_ids: fields.texts("run_ids"),
-            metric_key: fields.text("metric_key"),
-            start_step: fields.int("start_step"),
-            end_step: fields.int("end_step"),
-            points_max: fields.int("max_results"),
-        }
-    }
-
     /// The rows, in the order of the runs given. Runs that are not there have none.
-    pub(super) async fn rows(&self, api: &ApiState) -> Result<Vec<(String, Vec<Metric>)>> {
+    pub(super) async fn rows(&self, api: &ApiState) -> Result<Vec<RunHistory>> {
         let steps = match (self.start_step, self.end_step) {
             (Some(start), Some(end)) if start > end => {
-                return Err(Error::invalid(format!(
+                return invalid!(
                     "end_step must be greater than start_step. Found start_step={start} and \
                      end_step={end}."
-                ))
-                .into());
+                );
             }
             (Some(start), Some(end)) => Some(start..=end),
             (None, None) => None,
             _ => {
-                return Err(Error::invalid(
-                    "If either start step or end step are specified, both must be specified.",
-                )
-                .into());
+                return invalid!(
+                    "If either start step or end step are specified, both must be specified."
+                );
             }
         };
         let points_max = self.points_max.unwrap_or(INTERVAL_POINTS_MAX);
@@ -205,34 +183,31 @@ impl Interval {
             sampled.shrink_to_fit();
             sampled
         };
-        let sampled = histories(api, &self.run_ids, &self.metric_key, None, sample).await?;
-        Ok(self.run_ids.iter().cloned().zip(sampled).collect())
+        histories(api, &self.run_ids, &self.metric_key, None, sample).await
     }
 }
 
-async fn history_bulk_interval(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &HISTORY_INTERVAL).await?;
-    let interval = Interval::read(&mut fields);
+async fn history_bulk_interval(
+    State(api): State<Api>,
+    Fields(interval, ..): Fields<Interval>,
+) -> Result {
     let runs = interval.rows(&api).await?;
-    let items: Vec<MetricWithRunId<'_>> = runs
-        .iter()
-        .flat_map(|(run_id, history)| {
-            history.iter().map(move |metric| MetricWithRunId::new(metric, run_id))
-        })
-        .collect();
+    let items = MetricWithRunId::all(&runs).collect();
     Ok(json(&PageWire { name: "metrics", items, token: None }))
 }
 
+/// The histories of several runs in their order.
 async fn histories(
     api: &ApiState,
     run_ids: &[String],
     key: &str,
     max_results: Option<i64>,
     then: impl Fn(Vec<Metric>) -> Vec<Metric> + Copy,
-) -> Result<Vec<Vec<Metric>>> {
+) -> Result<Vec<RunHistory>> {
     let each = run_ids.iter().map(|run_id| async move {
         let page = MetricHistoryPage { max_results, page_token: None };
-        api.tracking.runs.metric_history(run_id, key, page).await.map(|page| then(page.items))
+        let page = api.tracking.runs.metric_history(run_id, key, page).await?;
+        Ok::<_, Error>((run_id.clone(), then(page.items)))
     });
     Ok(try_join_all(each).await?)
 }

@@ -1,18 +1,20 @@
 //! `model-versions/*`.
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::State;
+use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
 use serde_json::{Value, json};
 use trainyard_mlflow::entities::{KeyValue, ModelVersion};
 use trainyard_mlflow::{CreateModelVersion, SearchModelVersions, VersionId};
 
-use super::Api;
 use super::error::{ApiError, Result, empty, json};
-use super::locations::check_source;
+use super::fields::Check::{AtMost, Required};
+use super::message::{Given, message};
 use super::request::Fields;
-use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
-use super::wire::{ModelVersionWire, PageWire, all};
+use super::source_policy::check_source;
+use super::state::Api;
+use super::wire::{ModelVersionWire, PageWire};
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -31,42 +33,34 @@ pub(super) fn routes() -> Router<Api> {
 /// Most results of one search, and the default.
 const SEARCH_RESULTS_MAX: i64 = 200_000;
 
-const TEXT_REQUIRED: &[Check] = &[Check::Text, Check::Required];
-const NAME: Field = Field::new("name", Kind::Text, TEXT_REQUIRED);
-const VERSION: Field = Field::new("version", Kind::Text, TEXT_REQUIRED);
+pub(super) fn answer(version: &ModelVersion) -> Response {
+    json(&json!({ "model_version": ModelVersionWire::from(version) }))
+}
 
-static CREATE: Shape = Shape(&[
-    NAME,
-    Field::new("source", Kind::Text, TEXT_REQUIRED),
-    Field::text("run_id"),
-    Field::messages("tags", &KEY_VALUE),
-    Field::text("run_link"),
-    Field::text("description"),
-    Field::text("model_id"),
-]);
+message! {
+    CreateModelVersion {
+        name: String [Required],
+        source: String [Required],
+        run_id: Option<String>,
+        tags: Vec<KeyValue>,
+        run_link: Option<String>,
+        description: Option<String>,
+        model_id: Option<String>,
+    }
+}
 
-async fn create(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &CREATE).await?;
-    let request = CreateModelVersion {
-        name: fields.text("name"),
-        source: fields.text("source"),
-        run_id: fields.filled_text("run_id"),
-        model_id: fields.filled_text("model_id"),
-        run_link: fields.filled_text("run_link"),
-        description: fields.filled_text("description"),
-        tags: fields.key_values("tags"),
-    };
-    let mut request = check_source(&api.tracking, &api.options.hosts, request).await?;
+async fn create(State(api): State<Api>, Fields(asked, ..): Fields<CreateModelVersion>) -> Result {
+    let mut version = check_source(&api.tracking, &api.options.hosts, asked).await?;
     // What is not given is kept as empty text, which is how upstream's filters find it.
-    for text in [&mut request.run_id, &mut request.run_link, &mut request.description] {
+    for text in [&mut version.run_id, &mut version.run_link, &mut version.description] {
         text.get_or_insert_default();
     }
-    let model_id = request.model_id.clone();
-    let version = api.tracking.model_versions.create(request).await?;
+    let model_id = version.model_id.clone();
+    let version = api.tracking.model_versions.create(version).await?;
     if let Some(model_id) = model_id {
         tag_model(&api, &model_id, &version).await?;
     }
-    Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
+    Ok(answer(&version))
 }
 
 /// Tag of logged models: the versions made of them, as JSON.
@@ -89,125 +83,109 @@ async fn tag_model(api: &Api, model_id: &str, version: &ModelVersion) -> Result<
     Ok(())
 }
 
-static BY_VERSION: Shape = Shape(&[NAME, VERSION]);
+message! { struct ByVersion { name: String [Required], version: String [Required] } }
 
-fn name_and_version(fields: &mut Fields) -> (String, String) {
-    (fields.text("name"), fields.text("version"))
+fn id<'a>(name: &'a str, version: &'a str) -> VersionId<'a> {
+    VersionId { name, version }
 }
 
-async fn get_version(State(api): State<Api>, request: Request) -> Result {
-    let (name, version) = name_and_version(&mut api.read(request, &BY_VERSION).await?);
+async fn get_version(State(api): State<Api>, Fields(asked, ..): Fields<ByVersion>) -> Result {
+    let version = api.tracking.model_versions.get(id(&asked.name, &asked.version)).await?;
+    Ok(answer(&version))
+}
+
+message! {
+    struct Update { name: String [Required], version: String [Required], description: Given }
+}
+
+async fn update(State(api): State<Api>, Fields(asked, ..): Fields<Update>) -> Result {
+    let Update { name, version, description: Given(description) } = asked;
     let version =
-        api.tracking.model_versions.get(VersionId { name: &name, version: &version }).await?;
-    Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
+        api.tracking.model_versions.update(id(&name, &version), description.as_deref()).await?;
+    Ok(answer(&version))
 }
 
-static UPDATE: Shape = Shape(&[NAME, VERSION, Field::text("description")]);
-
-async fn update(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &UPDATE).await?;
-    let (name, version) = name_and_version(&mut fields);
-    let description = fields.optional_text("description");
-    let version = api
-        .tracking
-        .model_versions
-        .update(VersionId { name: &name, version: &version }, description.as_deref())
-        .await?;
-    Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
-}
-
-static TRANSITION: Shape = Shape(&[
-    NAME,
-    VERSION,
-    Field::new("stage", Kind::Text, TEXT_REQUIRED),
-    Field::new("archive_existing_versions", Kind::Bool, &[Check::Bool]),
-]);
-
-async fn transition(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &TRANSITION).await?;
-    let (name, version) = name_and_version(&mut fields);
-    let stage = fields.text("stage");
-    let archive = fields.bool("archive_existing_versions").unwrap_or(false);
-    let version = api
-        .tracking
-        .model_versions
-        .transition_stage(VersionId { name: &name, version: &version }, &stage, archive)
-        .await?;
-    Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
-}
-
-async fn delete_version(State(api): State<Api>, request: Request) -> Result {
-    let (name, version) = name_and_version(&mut api.read(request, &BY_VERSION).await?);
-    api.tracking.model_versions.delete(VersionId { name: &name, version: &version }).await?;
-    Ok(empty())
-}
-
-pub(super) static SEARCH: Shape = Shape(&[
-    Field::text("filter"),
-    Field::new("max_results", Kind::Int64, &[Check::IntLike, Check::AtMost(SEARCH_RESULTS_MAX)]),
-    Field::texts("order_by"),
-    Field::text("page_token"),
-    // Only here: upstream's searches leave aliases out, whoever asks.
-    Field::new("include_aliases", Kind::Bool, &[Check::Bool]),
-]);
-
-/// The search that a request asks for.
-pub(super) fn search_of(fields: &mut Fields) -> SearchModelVersions {
-    SearchModelVersions {
-        filter: fields.text("filter"),
-        max_results: fields.int("max_results"),
-        order_by: fields.texts("order_by"),
-        page_token: fields.filled_text("page_token"),
+message! {
+    struct Transition {
+        name: String [Required],
+        version: String [Required],
+        stage: String [Required],
+        archive_existing_versions: bool,
     }
 }
 
-async fn search(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &SEARCH).await?;
-    let with_aliases = fields.bool("include_aliases").unwrap_or(api.options.aliases_in_search);
-    let mut page = api.tracking.model_versions.search(search_of(&mut fields)).await?;
+async fn transition(State(api): State<Api>, Fields(asked, ..): Fields<Transition>) -> Result {
+    let Transition { name, version, stage, archive_existing_versions: archive } = asked;
+    let version =
+        api.tracking.model_versions.transition_stage(id(&name, &version), &stage, archive).await?;
+    Ok(answer(&version))
+}
+
+async fn delete_version(State(api): State<Api>, Fields(asked, ..): Fields<ByVersion>) -> Result {
+    api.tracking.model_versions.delete(id(&asked.name, &asked.version)).await?;
+    Ok(empty())
+}
+
+message! {
+    pub(super) struct Search {
+        filter: String,
+        max_results: Option<i64> [AtMost(SEARCH_RESULTS_MAX)],
+        order_by: Vec<String>,
+        page_token: Option<String>,
+        /// Only here: upstream's searches leave aliases out, whoever asks.
+        include_aliases: Option<bool>,
+    }
+}
+
+impl From<Search> for SearchModelVersions {
+    fn from(search: Search) -> Self {
+        let Search { filter, max_results, order_by, page_token, include_aliases: _ } = search;
+        Self { filter, max_results, order_by, page_token }
+    }
+}
+
+async fn search(State(api): State<Api>, Fields(asked, ..): Fields<Search>) -> Result {
+    let with_aliases = asked.include_aliases.unwrap_or(api.options.aliases_in_search);
+    let mut page = api.tracking.model_versions.search(asked.into()).await?;
     if !with_aliases {
         page.items.iter_mut().for_each(|version| version.aliases.clear());
     }
-    Ok(json(&PageWire {
-        name: "model_versions",
-        items: all::<_, ModelVersionWire<'_>>(&page.items),
-        token: page.next_page_token.as_deref(),
-    }))
+    Ok(json(&PageWire::of::<_, ModelVersionWire<'_>>("model_versions", &page)))
 }
 
-static DOWNLOAD_URI: Shape = Shape(&[Field::text("name"), Field::text("version")]);
+message! { struct DownloadUri { name: String, version: String } }
 
-async fn download_uri(State(api): State<Api>, request: Request) -> Result {
-    let (name, version) = name_and_version(&mut api.read(request, &DOWNLOAD_URI).await?);
-    let uri = api
-        .tracking
-        .model_versions
-        .download_uri(VersionId { name: &name, version: &version })
-        .await?;
+async fn download_uri(State(api): State<Api>, Fields(asked, ..): Fields<DownloadUri>) -> Result {
+    let DownloadUri { name, version } = asked;
+    let uri = api.tracking.model_versions.download_uri(id(&name, &version)).await?;
     Ok(json(&json!({ "artifact_uri": uri })))
 }
 
-static SET_TAG: Shape =
-    Shape(&[NAME, VERSION, Field::new("key", Kind::Text, TEXT_REQUIRED), Field::text("value")]);
+message! {
+    struct SetTag {
+        name: String [Required],
+        version: String [Required],
+        key: String [Required],
+        value: String,
+    }
+}
 
-async fn set_tag(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &SET_TAG).await?;
-    let (name, version) = name_and_version(&mut fields);
-    api.tracking
-        .model_versions
-        .set_tag(VersionId { name: &name, version: &version }, fields.key_value())
-        .await?;
+async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<SetTag>) -> Result {
+    let tag = KeyValue { key: asked.key, value: asked.value };
+    api.tracking.model_versions.set_tag(id(&asked.name, &asked.version), tag).await?;
     Ok(empty())
 }
 
-static DELETE_TAG: Shape = Shape(&[NAME, VERSION, Field::new("key", Kind::Text, TEXT_REQUIRED)]);
+message! {
+    struct DeleteTag {
+        name: String [Required],
+        version: String [Required],
+        key: String [Required],
+    }
+}
 
-async fn delete_tag(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &DELETE_TAG).await?;
-    let (name, version) = name_and_version(&mut fields);
-    api.tracking
-        .model_versions
-        .delete_tag(VersionId { name: &name, version: &version }, &fields.text("key"))
-        .await?;
+async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>) -> Result {
+    let DeleteTag { name, version, key } = asked;
+    api.tracking.model_versions.delete_tag(id(&name, &version), &key).await?;
     Ok(empty())
 }

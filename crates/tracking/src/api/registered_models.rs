@@ -1,14 +1,19 @@
 //! `registered-models/*`.
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::State;
+use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
 use serde_json::json;
+use trainyard_mlflow::entities::{KeyValue, RegisteredModel};
 use trainyard_mlflow::{AliasId, SearchRegisteredModels, VersionId};
 
-use super::Api;
 use super::error::{Result, empty, json};
-use super::shape::{Check, Field, KEY_VALUE, Kind, Shape};
+use super::fields::Check::{AtMost, Required};
+use super::message::{Given, message};
+use super::model_versions;
+use super::request::Fields;
+use super::state::Api;
 use super::wire::{ModelVersionWire, PageWire, RegisteredModelWire, all};
 
 /// Routes below `/api/2.0/mlflow`.
@@ -32,171 +37,122 @@ pub(super) fn routes() -> Router<Api> {
 /// Most results of one search.
 const SEARCH_RESULTS_MAX: i64 = 1000;
 
-/// Registry endpoints ask for the type before they ask whether it is there.
-const TEXT_REQUIRED: &[Check] = &[Check::Text, Check::Required];
+fn answer(model: &RegisteredModel) -> Response {
+    json(&json!({ "registered_model": RegisteredModelWire::from(model) }))
+}
 
-static CREATE: Shape = Shape(&[
-    Field::new("name", Kind::Text, TEXT_REQUIRED),
-    Field::messages("tags", &KEY_VALUE),
-    Field::text("description"),
-]);
+message! { struct Create { name: String [Required], tags: Vec<KeyValue>, description: String } }
 
-async fn create(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &CREATE).await?;
-    let name = fields.text("name");
-    let tags = fields.key_values("tags");
-    // Not given is kept as empty text, as upstream does.
-    let description = fields.text("description");
+async fn create(State(api): State<Api>, Fields(asked, ..): Fields<Create>) -> Result {
+    let Create { name, tags, description } = asked;
+    // A description that is not given is kept as empty text, as upstream does.
     let model = api.tracking.registered_models.create(&name, &tags, Some(&description)).await?;
-    Ok(json(&json!({ "registered_model": RegisteredModelWire::from(&model) })))
+    Ok(answer(&model))
 }
 
-static BY_NAME: Shape = Shape(&[Field::new("name", Kind::Text, TEXT_REQUIRED)]);
+message! { struct ByName { name: String [Required] } }
 
-async fn get_model(State(api): State<Api>, request: Request) -> Result {
-    let name = api.read(request, &BY_NAME).await?.text("name");
-    let model = api.tracking.registered_models.get(&name).await?;
-    Ok(json(&json!({ "registered_model": RegisteredModelWire::from(&model) })))
+async fn get_model(State(api): State<Api>, Fields(asked, ..): Fields<ByName>) -> Result {
+    let model = api.tracking.registered_models.get(&asked.name).await?;
+    Ok(answer(&model))
 }
 
-static RENAME: Shape = Shape(&[
-    Field::new("name", Kind::Text, TEXT_REQUIRED),
-    Field::new("new_name", Kind::Text, TEXT_REQUIRED),
-]);
+message! { struct Rename { name: String [Required], new_name: String [Required] } }
 
-async fn rename(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &RENAME).await?;
-    let name = fields.text("name");
-    let model = api.tracking.registered_models.rename(&name, &fields.text("new_name")).await?;
-    Ok(json(&json!({ "registered_model": RegisteredModelWire::from(&model) })))
+async fn rename(State(api): State<Api>, Fields(asked, ..): Fields<Rename>) -> Result {
+    let model = api.tracking.registered_models.rename(&asked.name, &asked.new_name).await?;
+    Ok(answer(&model))
 }
 
-static UPDATE: Shape =
-    Shape(&[Field::new("name", Kind::Text, TEXT_REQUIRED), Field::text("description")]);
+message! { struct Update { name: String [Required], description: Given } }
 
-async fn update(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &UPDATE).await?;
-    let name = fields.text("name");
-    let description = fields.optional_text("description");
-    let model = api.tracking.registered_models.update(&name, description.as_deref()).await?;
-    Ok(json(&json!({ "registered_model": RegisteredModelWire::from(&model) })))
+async fn update(State(api): State<Api>, Fields(asked, ..): Fields<Update>) -> Result {
+    let description = asked.description.0.as_deref();
+    let model = api.tracking.registered_models.update(&asked.name, description).await?;
+    Ok(answer(&model))
 }
 
-async fn delete_model(State(api): State<Api>, request: Request) -> Result {
-    let name = api.read(request, &BY_NAME).await?.text("name");
-    api.tracking.registered_models.delete(&name).await?;
+async fn delete_model(State(api): State<Api>, Fields(asked, ..): Fields<ByName>) -> Result {
+    api.tracking.registered_models.delete(&asked.name).await?;
     Ok(empty())
 }
 
-static SEARCH: Shape = Shape(&[
-    Field::text("filter"),
-    Field::new("max_results", Kind::Int64, &[Check::IntLike, Check::AtMost(SEARCH_RESULTS_MAX)]),
-    Field::texts("order_by"),
-    Field::text("page_token"),
-]);
+message! {
+    SearchRegisteredModels {
+        filter: String,
+        max_results: Option<i64> [AtMost(SEARCH_RESULTS_MAX)],
+        order_by: Vec<String>,
+        page_token: Option<String>,
+    }
+}
 
-async fn search(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &SEARCH).await?;
-    let mut page = api
-        .tracking
-        .registered_models
-        .search(SearchRegisteredModels {
-            filter: fields.text("filter"),
-            max_results: fields.int("max_results"),
-            order_by: fields.texts("order_by"),
-            page_token: fields.filled_text("page_token"),
-        })
-        .await?;
+async fn search(
+    State(api): State<Api>,
+    Fields(search, ..): Fields<SearchRegisteredModels>,
+) -> Result {
+    let mut page = api.tracking.registered_models.search(search).await?;
     // Searches answer with the stages in the order of their names, `get` in that of the versions.
     for model in &mut page.items {
         model.latest_versions.sort_by(|a, b| a.current_stage.cmp(&b.current_stage));
     }
-    Ok(json(&PageWire {
-        name: "registered_models",
-        items: all::<_, RegisteredModelWire<'_>>(&page.items),
-        token: page.next_page_token.as_deref(),
-    }))
+    Ok(json(&PageWire::of::<_, RegisteredModelWire<'_>>("registered_models", &page)))
 }
 
-static LATEST: Shape =
-    Shape(&[Field::new("name", Kind::Text, TEXT_REQUIRED), Field::texts("stages")]);
+message! { struct Latest { name: String [Required], stages: Vec<String> } }
 
-async fn latest_versions(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &LATEST).await?;
-    let name = fields.text("name");
+async fn latest_versions(State(api): State<Api>, Fields(asked, ..): Fields<Latest>) -> Result {
     let versions =
-        api.tracking.registered_models.get_latest_versions(&name, &fields.texts("stages")).await?;
-    Ok(json(&PageWire {
-        name: "model_versions",
-        items: all::<_, ModelVersionWire<'_>>(&versions),
-        token: None,
-    }))
+        api.tracking.registered_models.get_latest_versions(&asked.name, &asked.stages).await?;
+    let items: Vec<ModelVersionWire<'_>> = all(&versions);
+    Ok(json(&PageWire { name: "model_versions", items, token: None }))
 }
 
-static SET_TAG: Shape = Shape(&[
-    Field::new("name", Kind::Text, TEXT_REQUIRED),
-    Field::new("key", Kind::Text, TEXT_REQUIRED),
-    Field::text("value"),
-]);
+message! { struct SetTag { name: String [Required], key: String [Required], value: String } }
 
-async fn set_tag(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &SET_TAG).await?;
-    let name = fields.text("name");
-    api.tracking.registered_models.set_tag(&name, fields.key_value()).await?;
+async fn set_tag(State(api): State<Api>, Fields(asked, ..): Fields<SetTag>) -> Result {
+    let tag = KeyValue { key: asked.key, value: asked.value };
+    api.tracking.registered_models.set_tag(&asked.name, tag).await?;
     Ok(empty())
 }
 
-static DELETE_TAG: Shape = Shape(&[
-    Field::new("name", Kind::Text, TEXT_REQUIRED),
-    Field::new("key", Kind::Text, TEXT_REQUIRED),
-]);
+message! { struct DeleteTag { name: String [Required], key: String [Required] } }
 
-async fn delete_tag(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &DELETE_TAG).await?;
-    let name = fields.text("name");
-    api.tracking.registered_models.delete_tag(&name, &fields.text("key")).await?;
+async fn delete_tag(State(api): State<Api>, Fields(asked, ..): Fields<DeleteTag>) -> Result {
+    api.tracking.registered_models.delete_tag(&asked.name, &asked.key).await?;
     Ok(empty())
 }
 
-static ALIAS: Shape = Shape(&[
-    Field::new("name", Kind::Text, TEXT_REQUIRED),
-    Field::new("alias", Kind::Text, TEXT_REQUIRED),
-]);
+message! { struct Alias { name: String [Required], alias: String [Required] } }
 
-static SET_ALIAS: Shape = Shape(&[
-    Field::new("name", Kind::Text, TEXT_REQUIRED),
-    Field::new("alias", Kind::Text, TEXT_REQUIRED),
-    Field::new("version", Kind::Text, TEXT_REQUIRED),
-]);
-
-async fn version_by_alias(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &ALIAS).await?;
-    let name = fields.text("name");
-    let version = api
-        .tracking
-        .registered_models
-        .get_by_alias(AliasId { name: &name, alias: &fields.text("alias") })
-        .await?;
-    Ok(json(&json!({ "model_version": ModelVersionWire::from(&version) })))
+impl Alias {
+    fn id(&self) -> AliasId<'_> {
+        AliasId { name: &self.name, alias: &self.alias }
+    }
 }
 
-async fn set_alias(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &SET_ALIAS).await?;
-    let name = fields.text("name");
-    let alias = fields.text("alias");
+async fn version_by_alias(State(api): State<Api>, Fields(asked, ..): Fields<Alias>) -> Result {
+    let version = api.tracking.registered_models.get_by_alias(asked.id()).await?;
+    Ok(model_versions::answer(&version))
+}
+
+message! {
+    struct SetAlias {
+        name: String [Required],
+        alias: String [Required],
+        version: String [Required],
+    }
+}
+
+async fn set_alias(State(api): State<Api>, Fields(asked, ..): Fields<SetAlias>) -> Result {
+    let SetAlias { name, alias, version } = asked;
     api.tracking
         .registered_models
-        .set_alias(VersionId { name: &name, version: &fields.text("version") }, &alias)
+        .set_alias(VersionId { name: &name, version: &version }, &alias)
         .await?;
     Ok(empty())
 }
 
-async fn delete_alias(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &ALIAS).await?;
-    let name = fields.text("name");
-    api.tracking
-        .registered_models
-        .delete_alias(AliasId { name: &name, alias: &fields.text("alias") })
-        .await?;
+async fn delete_alias(State(api): State<Api>, Fields(asked, ..): Fields<Alias>) -> Result {
+    api.tracking.registered_models.delete_alias(asked.id()).await?;
     Ok(empty())
 }

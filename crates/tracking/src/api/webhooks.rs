@@ -3,15 +3,19 @@
 //! strangers which hosts there are in the server's network.
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
 use trainyard_mlflow::Error;
 use url::Url;
 
-use super::Api;
+use super::enums::EnumName;
 use super::error::{ApiError, Result, empty};
-use super::shape::{Check, Field, Kind, Shape};
+use super::fields::Check::Required;
+use super::message::message;
+use super::request::Fields;
+use super::state::Api;
+use crate::error::invalid;
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -29,14 +33,15 @@ async fn unknown(Path(webhook_id): Path<String>) -> ApiError {
     Error::not_found(format!("Webhook with ID {webhook_id} not found.")).into()
 }
 
-static EVENT: Shape =
-    Shape(&[Field::new("entity", Kind::Enum, &[]), Field::new("action", Kind::Enum, &[])]);
+message! { struct Event { entity: EnumName, action: EnumName } }
 
-static CREATE: Shape = Shape(&[
-    Field::new("name", Kind::Text, &[Check::Required, Check::Text]),
-    Field::new("url", Kind::Text, &[Check::Required, Check::Text]),
-    Field::list("events", Kind::Message(&EVENT), &[Check::Array]),
-]);
+message! {
+    struct Create {
+        _name as name: String [Required],
+        url: String [Required],
+        events: Vec<Event>,
+    }
+}
 
 /// Entities of webhooks and the actions on them that can be told.
 const ACTIONS: &[(&str, &[&str])] = &[
@@ -46,28 +51,25 @@ const ACTIONS: &[(&str, &[&str])] = &[
     ("MODEL_VERSION_ALIAS", &["CREATED", "DELETED"]),
 ];
 
-async fn create(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &CREATE).await?;
-    for event in &mut fields.messages("events") {
-        let (entity, action) = (event.text("entity"), event.text("action"));
+async fn create(Fields(asked, ..): Fields<Create>) -> Result {
+    for Event { entity: EnumName(entity), action: EnumName(action) } in asked.events {
         let Some((_, actions)) = ACTIONS.iter().find(|(known, _)| *known == entity) else {
             continue;
         };
         if !actions.contains(&action.as_str()) {
             let valid: Vec<String> =
                 actions.iter().map(|action| format!("'{}'", action.to_lowercase())).collect();
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "Invalid action '{}' for entity '{}'. Valid actions are: [{}]",
                 action.to_lowercase(),
                 entity.to_lowercase(),
                 valid.join(", ")
-            ))
-            .into());
+            );
         }
     }
-    check_scheme(&fields.text("url"))?;
+    check_scheme(&asked.url)?;
     // The code is the one that upstream answers where it cannot resolve the host.
-    Err(Error::invalid("This server has no webhooks yet.").into())
+    invalid!("This server has no webhooks yet.")
 }
 
 fn check_scheme(text: &str) -> Result<(), Error> {
@@ -75,7 +77,5 @@ fn check_scheme(text: &str) -> Result<(), Error> {
     if scheme == "https" {
         return Ok(());
     }
-    Err(Error::invalid(format!(
-        "Invalid webhook URL scheme: '{scheme}'. Allowed schemes are: https."
-    )))
+    invalid!("Invalid webhook URL scheme: '{scheme}'. Allowed schemes are: https.")
 }

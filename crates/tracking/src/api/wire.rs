@@ -1,6 +1,7 @@
 //! Answers where the wire has more, or less optional, fields than the entities.
 
 use serde::{Serialize, Serializer};
+use trainyard_mlflow::Page;
 use trainyard_mlflow::entities::{
     Experiment, LoggedModel, LoggedModelData, LoggedModelInfo, Metric, ModelVersion,
     RegisteredModel, RegisteredModelAlias, Run, RunData, RunInfo, RunInputs, RunOutputs, Tag,
@@ -141,6 +142,13 @@ pub(super) struct PageWire<'a, T> {
     pub(super) token: Option<&'a str>,
 }
 
+impl<'a> PageWire<'a, ()> {
+    /// A page whose items are written as `W`.
+    pub(super) fn of<T, W: From<&'a T>>(name: &'static str, page: &'a Page<T>) -> PageWire<'a, W> {
+        PageWire { name, items: all(&page.items), token: page.next_page_token.as_deref() }
+    }
+}
+
 impl<T: Serialize> Serialize for PageWire<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap as _;
@@ -156,6 +164,9 @@ impl<T: Serialize> Serialize for PageWire<'_, T> {
     }
 }
 
+/// A run's id, and rows of the history of one of its metrics.
+pub(super) type RunHistory = (String, Vec<Metric>);
+
 /// A metric where several runs are mixed.
 #[derive(Serialize)]
 pub(super) struct MetricWithRunId<'a> {
@@ -168,7 +179,14 @@ pub(super) struct MetricWithRunId<'a> {
 }
 
 impl<'a> MetricWithRunId<'a> {
-    pub(super) fn new(metric: &'a Metric, run_id: &'a str) -> Self {
+    /// The rows of the histories of several runs.
+    pub(super) fn all(histories: &'a [RunHistory]) -> impl Iterator<Item = Self> {
+        histories
+            .iter()
+            .flat_map(|(run_id, rows)| rows.iter().map(move |row| Self::new(row, run_id)))
+    }
+
+    fn new(metric: &'a Metric, run_id: &'a str) -> Self {
         Self {
             key: &metric.key,
             value: metric.value,

@@ -9,9 +9,11 @@ use object_store::path::Path as StorePath;
 use trainyard_mlflow::{Error, Result};
 use trainyard_storage::{Address, DirectStore, Place, Stores};
 
-use super::local::Bounds;
+use super::bounds::Bounds;
+use super::error::location_error;
 use super::path::ArtifactPath;
 use super::reach::Reach;
+use crate::error::invalid;
 
 /// Bytes buffered before they are written: large enough that a disk is busy, small enough that a
 /// hundred uploads at once fit in memory.
@@ -66,7 +68,7 @@ impl Location {
     pub(super) async fn check_inside(&self, path: &StorePath) -> Result<()> {
         let target = local_path(path);
         match self.on_disk(move |bounds| bounds.hold(&target)).await? {
-            Some(false) => Err(Error::invalid("Invalid path: it is outside of the artifact roots")),
+            Some(false) => invalid!("Invalid path: it is outside of the artifact roots"),
             _ => Ok(()),
         }
     }
@@ -97,15 +99,6 @@ impl Location {
     /// Whether this is a folder of this machine.
     pub(super) fn is_local(&self) -> bool {
         self.bounds.is_some()
-    }
-}
-
-/// Why a place cannot be opened.
-pub(super) fn location_error(error: trainyard_storage::Error) -> Error {
-    match error {
-        // What the operator set wrong is not the client's business.
-        error @ trainyard_storage::Error::Settings { .. } => Error::internal(error.to_string()),
-        error => Error::invalid(error.to_string()),
     }
 }
 

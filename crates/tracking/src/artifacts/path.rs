@@ -7,7 +7,7 @@ use trainyard_mlflow::{Error, Result};
 
 /// Longest path accepted, in bytes: PATH_MAX of Linux.
 const PATH_BYTES_MAX: usize = 4096;
-/// How often a path is percent-decoded before it counts as an attempt to hide something.
+/// How often a text is percent-decoded before it counts as an attempt to hide something.
 const DECODE_ROUNDS_MAX: usize = 10;
 
 /// A relative path with `/` that cannot leave the root it is joined to.
@@ -43,18 +43,7 @@ impl ArtifactPath {
     /// Reads a path of an HTTP request. As upstream, it is percent-decoded until nothing changes,
     /// so that `%252e%252e` hides nothing.
     pub fn from_request(raw: &str) -> Result<Self> {
-        let mut decoded = raw.to_owned();
-        for _round in 0..DECODE_ROUNDS_MAX {
-            let next = percent_decode_str(&decoded)
-                .decode_utf8()
-                .map_err(|_not_utf8| invalid_path())?
-                .into_owned();
-            if next == decoded {
-                return Self::parse(&decoded);
-            }
-            decoded = next;
-        }
-        Err(invalid_path())
+        Self::parse(&percent_decoded(raw).ok_or_else(invalid_path)?)
     }
 
     /// The path, without leading or trailing `/`; "" is the root.
@@ -87,6 +76,19 @@ impl fmt::Display for ArtifactPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A text without any layer of percent-encoding; none if that does not end, or is not UTF-8.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    let mut text = text.to_owned();
+    for _round in 0..DECODE_ROUNDS_MAX {
+        let next = percent_decode_str(&text).decode_utf8().ok()?.into_owned();
+        if next == text {
+            return Some(text);
+        }
+        text = next;
+    }
+    None
 }
 
 /// Upstream's words for every path that could leave its root.

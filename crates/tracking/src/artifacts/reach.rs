@@ -8,8 +8,8 @@ use trainyard_mlflow::uri::without_credentials;
 use trainyard_mlflow::{Error, ErrorCode, Result};
 use trainyard_storage::{Address, scheme};
 
-use super::local::real_path;
-use super::location::location_error;
+use super::error::location_error;
+use super::real_path::real_path;
 
 /// Roots of artifacts, and what is no artifact wherever it lies.
 #[derive(Debug, Clone)]

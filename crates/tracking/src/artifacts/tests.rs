@@ -1,11 +1,15 @@
 //! Uploads, listings and downloads below a root, and paths that try to leave it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use trainyard_mlflow::ErrorCode;
+use trainyard_base::Budget;
 use trainyard_mlflow::artifacts::{Artifacts as _, ByteRange, once};
+use trainyard_mlflow::entities::FileInfo;
+use trainyard_mlflow::{Error, ErrorCode};
 
-use super::*;
+use super::ArtifactStorage;
 
 const ROOT: &str = "mlflow-artifacts:/1/run/artifacts";
 

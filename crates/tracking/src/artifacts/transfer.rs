@@ -1,6 +1,6 @@
 //! Bytes in and out of a location, a few parts at a time.
 
-use std::io::{ErrorKind, SeekFrom};
+use std::io::SeekFrom;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +15,7 @@ use tokio_util::io::ReaderStream;
 use trainyard_mlflow::artifacts::{ArtifactFile, ByteRange, ByteStream};
 use trainyard_mlflow::{Error, Result};
 
-use super::local::is_nowhere;
+use super::error::{is_missing, is_nowhere, no_such_artifact, storage};
 use super::location::{Location, local_path};
 use super::memory::{Held, Memory};
 
@@ -192,54 +192,6 @@ fn ignore_missing<T>(path: &StorePath, result: object_store::Result<T>) -> Resul
     match result {
         Err(error) if !is_missing(&error) => Err(storage(path, &error)),
         _ => Ok(()),
-    }
-}
-
-/// Upstream's 404 for a file.
-pub(super) fn no_such_artifact(name: &str) -> Error {
-    Error::not_found(format!("No such artifact: '{name}'"))
-}
-
-fn is_missing(error: &object_store::Error) -> bool {
-    matches!(error, object_store::Error::NotFound { .. })
-        || disk_error(error).is_some_and(|error| is_nowhere(error.kind()))
-}
-
-/// What the disk said, below what the store makes of it.
-fn disk_error(error: &object_store::Error) -> Option<&std::io::Error> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    let mut found = None;
-    while let Some(error) = cause {
-        found = error.downcast_ref().or(found);
-        cause = error.source();
-    }
-    found
-}
-
-/// What a storage refuses is never the caller's fault, except a path that cannot be one.
-pub(super) fn storage(path: &StorePath, error: &object_store::Error) -> Error {
-    match error {
-        object_store::Error::InvalidPath { .. } => return Error::invalid("Invalid path"),
-        object_store::Error::NotFound { .. } => return no_such_artifact(path.as_ref()),
-        _ => {}
-    }
-    let Some(disk) = disk_error(error) else {
-        // `Internal`: what a cloud or its metadata service answered is not for clients.
-        return Error::internal(format!("artifact storage: {error}"));
-    };
-    match disk.kind() {
-        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            Error::invalid("Invalid path: a part of it is a file")
-        }
-        ErrorKind::IsADirectory | ErrorKind::DirectoryNotEmpty => {
-            Error::invalid("Invalid path: it is a directory")
-        }
-        ErrorKind::InvalidFilename => Error::invalid("Invalid path: a name in it is too long"),
-        _ => {
-            // The log says where; clients need not know how the server's disk looks.
-            tracing::error!(%path, %error, "artifact storage failed");
-            Error::internal(format!("artifact storage: {disk}"))
-        }
     }
 }
 

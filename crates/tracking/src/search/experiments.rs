@@ -3,11 +3,11 @@
 use trainyard_mlflow::Error;
 
 use super::identifier::{Field, field};
-use super::order::{check_unique, parse_all};
+use super::order::order_by;
 use super::runs::{quoted, quoted_list};
 use super::sql::Sql;
 use super::syntax::{Comparison, Literal, LiteralKind, Operand, Operator};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::store::{python, validate};
 
 const ATTRIBUTES: &[&str] = &["name", "experiment_id", "creation_time", "last_update_time"];
@@ -20,10 +20,9 @@ pub(crate) fn push_condition(sql: &mut Sql, comparison: &Comparison) -> Result<(
         Field::Tag(key) => push_tag(sql, &key, comparison),
         Field::Attribute(name) => {
             if comparison.value == Operand::None {
-                return Err(Error::invalid(format!(
+                return invalid!(
                     "IS NULL / IS NOT NULL is only supported for tags, not for attribute '{name}'"
-                ))
-                .into());
+                );
             }
             match name.as_str() {
                 "experiment_id" => push_id(sql, comparison),
@@ -45,7 +44,7 @@ fn push_tag(sql: &mut Sql, key: &str, comparison: &Comparison) -> Result<()> {
         let value = text_value(comparison, "tag")?;
         let operator = comparison.operator.text();
         if !TEXT_OPERATORS.contains(&operator) {
-            return Err(Error::invalid(format!("Invalid comparator for tag: {operator}")).into());
+            return invalid!("Invalid comparator for tag: {operator}");
         }
         sql.push(" AND ").push_text_comparison("x.value", operator, value);
     }
@@ -56,35 +55,30 @@ fn push_tag(sql: &mut Sql, key: &str, comparison: &Comparison) -> Result<()> {
 fn text_value(comparison: &Comparison, kind: &str) -> Result<String> {
     match &comparison.value {
         Operand::One(literal) if literal.number().is_none() => quoted(literal),
-        value if kind == "tag" => Err(Error::invalid(format!(
+        value if kind == "tag" => invalid!(
             "Expected a quoted string value for tag (e.g. 'my-value'). Got value {}",
             value.text()
-        ))
-        .into()),
-        value => Err(Error::invalid(format!(
-            "Expected a quoted string value for attributes. Got value {}",
-            value.text()
-        ))
-        .into()),
+        ),
+        value => {
+            invalid!("Expected a quoted string value for attributes. Got value {}", value.text())
+        }
     }
 }
 
 fn push_name(sql: &mut Sql, comparison: &Comparison) -> Result<()> {
     if let Operand::List { .. } = comparison.value {
-        return Err(Error::invalid(
+        return invalid!(
             "Only ['experiment_id'] attributes support comparison with a list of quoted string \
-             values.",
-        )
-        .into());
+             values."
+        );
     }
     let value = text_value(comparison, "attribute")?;
     let operator = comparison.operator.text();
     if !TEXT_OPERATORS.contains(&operator) {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid comparator '{operator}' not one of '{}'",
             python::repr_set(&["!=", "=", "LIKE", "ILIKE", "IN", "NOT IN"])
-        ))
-        .into());
+        );
     }
     sql.push_text_comparison("e.name", operator, value);
     Ok(())
@@ -93,9 +87,7 @@ fn push_name(sql: &mut Sql, comparison: &Comparison) -> Result<()> {
 fn push_id(sql: &mut Sql, comparison: &Comparison) -> Result<()> {
     let operator = comparison.operator.text();
     if !["=", "!=", "IN", "NOT IN"].contains(&operator) {
-        return Err(
-            Error::invalid(format!("Invalid comparator for experiment_id: {operator}")).into()
-        );
+        return invalid!("Invalid comparator for experiment_id: {operator}");
     }
     sql.push(&format!("e.experiment_id {operator} "));
     match &comparison.value {
@@ -120,11 +112,10 @@ fn push_time(sql: &mut Sql, name: &str, comparison: &Comparison) -> Result<()> {
                 literal.text.parse().map_err(|_too_large| bad_time(name, &literal.text))
             }
             LiteralKind::Float => Err(bad_time(name, &python::repr(&literal.text))),
-            LiteralKind::Quoted | LiteralKind::Word => Err(Error::invalid(format!(
+            LiteralKind::Quoted | LiteralKind::Word => invalid!(
                 "Expected numeric value type for numeric attribute: {name}. Found {}",
                 literal.text
-            ))
-            .into()),
+            ),
         }
     };
     let column = format!("e.{name}");
@@ -142,19 +133,15 @@ fn push_time(sql: &mut Sql, name: &str, comparison: &Comparison) -> Result<()> {
         (_, Operand::One(literal)) => {
             let value = number(literal)?;
             if !NUMBER_OPERATORS.contains(&operator) {
-                return Err(Error::invalid(format!(
-                    "Invalid comparator for numeric attribute: {operator}"
-                ))
-                .into());
+                return invalid!("Invalid comparator for numeric attribute: {operator}");
             }
             sql.push(&format!("{column} {operator} ")).push_value(value);
         }
         (_, value) => {
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "Expected numeric value type for numeric attribute: {name}. Found {}",
                 value.text()
-            ))
-            .into());
+            );
         }
     }
     Ok(())
@@ -166,23 +153,18 @@ fn bad_time(name: &str, value: &str) -> crate::Error {
 
 /// The ORDER BY of a search.
 pub(crate) fn order(clauses: &[String]) -> Result<String> {
-    let mut terms = Vec::new();
-    let mut by_id = false;
     let default = ["creation_time DESC".to_owned(), "experiment_id ASC".to_owned()];
     let clauses = if clauses.is_empty() { &default } else { clauses };
-    let mut names = Vec::new();
-    for clause in parse_all(clauses)? {
-        let Field::Attribute(name) = field(&clause.identifier, ATTRIBUTES)? else {
-            return Err(Error::invalid("Invalid order_by entity: tag").into());
+    let column = |identifier: &str| -> Result<&'static str> {
+        let Field::Attribute(name) = field(identifier, ATTRIBUTES)? else {
+            return invalid!("Invalid order_by entity: tag");
         };
-        by_id |= name == "experiment_id";
-        let direction = if clause.ascending { "ASC" } else { "DESC" };
-        terms.push(format!("e.{name} {direction}"));
-        names.push(name);
-    }
-    check_unique(&names, clauses)?;
-    if !by_id {
-        terms.push("e.experiment_id DESC".to_owned());
-    }
-    Ok(terms.join(", "))
+        Ok(match name.as_str() {
+            "name" => "e.name",
+            "experiment_id" => "e.experiment_id",
+            "creation_time" => "e.creation_time",
+            _ => "e.last_update_time",
+        })
+    };
+    order_by(clauses, column, &[("e.experiment_id", "DESC")])
 }

@@ -1,8 +1,6 @@
 //! `entity.key`, with the quotes that a key may have.
 
-use trainyard_mlflow::Error;
-
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::store::python;
 
 /// The text without the quotes around it, if it has any.
@@ -38,11 +36,10 @@ pub(super) fn check_attribute(key: &str, valid: &[&str]) -> Result<()> {
     if valid.contains(&key) {
         return Ok(());
     }
-    Err(Error::invalid(format!(
+    invalid!(
         "Invalid attribute key '{key}' specified. Valid keys are '{}'",
         python::repr_set(valid)
-    ))
-    .into())
+    )
 }
 
 /// What an identifier of experiments, registered models and versions names.
@@ -61,9 +58,8 @@ pub(super) fn field(text: &str, attributes: &[&str]) -> Result<Field> {
             Ok(Field::Attribute(key))
         }
         Some("tag" | "tags") => Ok(Field::Tag(key)),
-        Some(other) => Err(Error::invalid(format!(
+        Some(other) => invalid!(
             "Invalid entity type '{other}'. Valid entity types are ('attribute', 'tag', 'tags')"
-        ))
-        .into()),
+        ),
     }
 }

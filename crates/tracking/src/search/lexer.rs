@@ -3,7 +3,7 @@
 use trainyard_mlflow::Error;
 
 use super::syntax::LiteralKind;
-use crate::error::Result;
+use crate::error::{Result, invalid};
 
 /// Longest filter, in bytes: holds a list of a hundred thousand run ids.
 const LENGTH_MAX: usize = 4 << 20;
@@ -72,11 +72,10 @@ pub(super) fn error_at(filter: &str, at: usize, message: &str) -> crate::Error {
 /// All tokens of a filter.
 pub(super) fn tokens(filter: &str) -> Result<Vec<Token<'_>>> {
     if filter.len() > LENGTH_MAX {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid filter string: it has {} bytes, at most {LENGTH_MAX} are allowed",
             filter.len()
-        ))
-        .into());
+        );
     }
     let mut tokens = Vec::new();
     let mut start = 0;

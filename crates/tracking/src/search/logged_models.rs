@@ -1,10 +1,10 @@
 //! Search of logged models.
 
-use trainyard_mlflow::{DatasetFilter, Error};
+use trainyard_mlflow::{DatasetFilter, Detail, Error};
 
 use super::sql::Sql;
 use super::syntax::{Comparison, Literal, Operand, Operator};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::store::python;
 
 const NUMBER_OPERATORS: &[&str] = &["<", "<=", ">", ">=", "=", "!="];
@@ -60,12 +60,11 @@ fn split(identifier: &str) -> Result<(Entity, String)> {
         "params" => Entity::Param,
         "tags" => Entity::Tag,
         other => {
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "Invalid entity type: {}. Expected one of ['attributes', 'metrics', 'params', \
                  'tags'].",
                 python::repr(other)
-            ))
-            .into());
+            );
         }
     };
     Ok((entity, plain(key)))
@@ -83,20 +82,13 @@ pub(crate) fn push_condition(
         Entity::Attribute => {
             let Some((column, numeric)) = column(&key) else {
                 // Upstream answers 500 here, which clients would repeat for minutes.
-                return Err(Error::invalid(format!(
-                    "Invalid attribute key '{key}' specified for a logged model"
-                ))
-                .into());
+                return invalid!("Invalid attribute key '{key}' specified for a logged model");
             };
             push_value(sql, column, numeric, "attributes", &key, comparison)
         }
         Entity::Metric => {
             *met_metric = true;
-            sql.push(
-                "EXISTS (SELECT 1 FROM logged_model_metrics x WHERE x.model_id = l.model_id \
-                 AND x.metric_name = ",
-            );
-            sql.push_value(key.clone()).push(" AND ");
+            push_exists(sql, "logged_model_metrics", "metric_name", &key);
             push_value(sql, "x.metric_value", true, "metrics", &key, comparison)?;
             push_datasets(sql, datasets, true);
             sql.push(")");
@@ -104,11 +96,7 @@ pub(crate) fn push_condition(
         }
         Entity::Param => {
             let numeric = has_bare_number(comparison);
-            sql.push(
-                "EXISTS (SELECT 1 FROM logged_model_params x WHERE x.model_id = l.model_id \
-                 AND x.param_key = ",
-            );
-            sql.push_value(key.clone()).push(" AND ");
+            push_exists(sql, "logged_model_params", "param_key", &key);
             // A number without quotes compares as one, as with the params of runs.
             let column = if numeric {
                 sql.dialect().number("x.param_value")
@@ -120,16 +108,20 @@ pub(crate) fn push_condition(
             Ok(())
         }
         Entity::Tag => {
-            sql.push(
-                "EXISTS (SELECT 1 FROM logged_model_tags x WHERE x.model_id = l.model_id \
-                 AND x.tag_key = ",
-            );
-            sql.push_value(key.clone()).push(" AND ");
+            push_exists(sql, "logged_model_tags", "tag_key", &key);
             push_value(sql, "x.tag_value", false, "tags", &key, comparison)?;
             sql.push(")");
             Ok(())
         }
     }
+}
+
+/// Opens a condition on the rows of a model that have a key.
+fn push_exists(sql: &mut Sql, table: &str, column: &str, key: &str) {
+    sql.push(&format!(
+        "EXISTS (SELECT 1 FROM {table} x WHERE x.model_id = l.model_id AND x.{column} = "
+    ));
+    sql.push_value(key.to_owned()).push(" AND ");
 }
 
 fn has_bare_number(comparison: &Comparison) -> bool {
@@ -188,12 +180,11 @@ fn push_value(
     let operators = if numeric { NUMBER_OPERATORS } else { TEXT_OPERATORS };
     if !ranged && !operators.contains(&operator) {
         let expected: Vec<String> = operators.iter().map(|known| python::repr(known)).collect();
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid comparison operator for {entity}.{key}: {}. Expected one of ({}).",
             python::repr(operator),
             expected.join(", ")
-        ))
-        .into());
+        );
     }
     let number = |literal: &Literal| {
         literal.number().ok_or_else(|| {
@@ -213,10 +204,7 @@ fn push_value(
             sql.push_text_comparison(column, operator, text(literal));
         }
         Operand::List { items, .. } if items.is_empty() => {
-            return Err(Error::invalid(format!(
-                "Expected a list that is not empty to compare {entity}.{key} with"
-            ))
-            .into());
+            return invalid!("Expected a list that is not empty to compare {entity}.{key} with");
         }
         Operand::List { items, .. } if numeric => {
             let values = items.iter().map(number).collect::<Result<Vec<_>>>()?;
@@ -232,9 +220,7 @@ fn push_value(
             sql.push(" AND ").push_value(high);
         }
         Operand::None => {
-            return Err(
-                Error::invalid(format!("Expected a value to compare {entity}.{key} with")).into()
-            );
+            return invalid!("Expected a value to compare {entity}.{key} with");
         }
     }
     Ok(())
@@ -254,12 +240,14 @@ pub(crate) fn order_field(name: &str) -> Result<OrderField> {
             Some(("CAST(l.experiment_id AS TEXT)", _)) => Ok(OrderField::Column("l.experiment_id")),
             Some(("CAST(l.status AS TEXT)", _)) => Ok(OrderField::Column("l.status")),
             Some((column, _)) => Ok(OrderField::Column(column)),
-            None => Err(Error::invalid(format!("Invalid order by field name: {name}")).into()),
+            None => {
+                let message = format!("Invalid order by field name: {name}");
+                Err(Error::Detailed { detail: Detail::UnknownAttribute, message }.into())
+            }
         };
     };
     if entity == "metrics" {
         return Ok(OrderField::Metric(key.to_owned()));
     }
-    Err(Error::invalid(format!("Invalid order by field name: {name}. Only metrics are supported."))
-        .into())
+    invalid!("Invalid order by field name: {name}. Only metrics are supported.")
 }

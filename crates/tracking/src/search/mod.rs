@@ -21,23 +21,6 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use parser::{Style, parse};
 pub(crate) use sql::Sql;
 pub(crate) use syntax::Expression;
-
-use crate::error::Result;
-
-/// Parses a filter; none if it is empty.
-pub(crate) fn parse(filter: &str, style: Style) -> Result<Option<Expression>> {
-    parser::parse(filter, style)
-}
-
-/// How a search words what it cannot read: upstream has three ways.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
-    /// Each piece in quotes.
-    Runs,
-    /// Pieces as they are.
-    Plain,
-    /// The whole filter.
-    LoggedModels,
-}

@@ -3,11 +3,11 @@
 use trainyard_mlflow::Error;
 
 use super::identifier::{Field, field};
-use super::order::{check_unique, parse_all};
+use super::order::order_by;
 use super::registered_models::{asks_for_no_prompt, push_text, tag_value};
 use super::sql::Sql;
 use super::syntax::{Comparison, Literal, LiteralKind, Operand, Operator};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::store::python;
 
 const ATTRIBUTES: &[&str] = &["name", "version_number", "run_id", "source_path"];
@@ -44,15 +44,14 @@ pub(crate) fn push_condition(sql: &mut Sql, comparison: &Comparison) -> Result<(
             if let Operand::One(literal) = &comparison.value
                 && literal.number().is_some()
             {
-                return Err(Error::invalid(format!(
+                return invalid!(
                     "Only the '{}' attributes support comparison with numeric values.",
                     python::repr_set(&[
                         "version_number",
                         "creation_timestamp",
                         "last_updated_timestamp"
                     ])
-                ))
-                .into());
+                );
             }
             push_text(sql, column, &name, &["name", "run_id"], comparison)
         }
@@ -65,10 +64,7 @@ fn push_number(sql: &mut Sql, comparison: &Comparison) -> Result<()> {
         (_, Operand::One(literal)) => {
             let value = number(literal)?;
             if !NUMBER_OPERATORS.contains(&operator) {
-                return Err(Error::invalid(format!(
-                    "Invalid comparator for attribute version_number: {operator}"
-                ))
-                .into());
+                return invalid!("Invalid comparator for attribute version_number: {operator}");
             }
             sql.push(&format!("v.version {operator} ")).push_value(value);
         }
@@ -104,27 +100,16 @@ pub(crate) fn order(clauses: &[String]) -> Result<String> {
     let default =
         ["last_updated_timestamp DESC", "name ASC", "version_number DESC"].map(str::to_owned);
     let clauses = if clauses.is_empty() { default.as_slice() } else { clauses };
-    let mut terms = Vec::new();
-    let mut columns = Vec::new();
-    for clause in parse_all(clauses)? {
-        let Field::Attribute(name) = field(&clause.identifier, ORDER_ATTRIBUTES)? else {
-            return Err(Error::invalid("Invalid order_by entity: tag").into());
+    let column = |identifier: &str| -> Result<&'static str> {
+        let Field::Attribute(name) = field(identifier, ORDER_ATTRIBUTES)? else {
+            return invalid!("Invalid order_by entity: tag");
         };
-        let column = match name.as_str() {
+        Ok(match name.as_str() {
             "name" => "v.name",
             "version_number" => "v.version",
             "creation_timestamp" => "v.creation_time",
             _ => "v.last_updated_time",
-        };
-        columns.push(column);
-        terms.push(format!("{column} {}", if clause.ascending { "ASC" } else { "DESC" }));
-    }
-    check_unique(&columns, clauses)?;
-    if !columns.contains(&"v.name") {
-        terms.push("v.name ASC".to_owned());
-    }
-    if !columns.contains(&"v.version") {
-        terms.push("v.version DESC".to_owned());
-    }
-    Ok(terms.join(", "))
+        })
+    };
+    order_by(clauses, column, &[("v.name", "ASC"), ("v.version", "DESC")])
 }

@@ -2,7 +2,7 @@
 
 use trainyard_mlflow::Error;
 
-use crate::error::Result;
+use crate::error::{Result, invalid};
 
 /// One clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,11 +18,10 @@ const CLAUSES_MAX: usize = 20;
 /// Reads clauses.
 pub(super) fn parse_all(clauses: &[String]) -> Result<Vec<Order>> {
     if clauses.len() > CLAUSES_MAX {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "order_by has {} clauses, at most {CLAUSES_MAX} are allowed",
             clauses.len()
-        ))
-        .into());
+        );
     }
     clauses.iter().map(|clause| parse(clause)).collect()
 }
@@ -38,10 +37,7 @@ fn parse(clause: &str) -> Result<Order> {
                 "asc" => true,
                 "desc" => false,
                 _ => {
-                    return Err(Error::invalid(format!(
-                        "Invalid ordering key in order_by clause '{clause}'."
-                    ))
-                    .into());
+                    return invalid!("Invalid ordering key in order_by clause '{clause}'.");
                 }
             };
             Ok(Order { identifier: identifier.clone(), ascending })
@@ -86,6 +82,28 @@ fn split(clause: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
+/// The ORDER BY of `column`s that clauses name, and after them the `last` ones that no clause names.
+pub(super) fn order_by(
+    clauses: &[String],
+    column: impl Fn(&str) -> Result<&'static str>,
+    last: &[(&'static str, &str)],
+) -> Result<String> {
+    let mut terms = Vec::new();
+    let mut columns = Vec::new();
+    for clause in parse_all(clauses)? {
+        let column = column(&clause.identifier)?;
+        columns.push(column);
+        terms.push(format!("{column} {}", if clause.ascending { "ASC" } else { "DESC" }));
+    }
+    check_unique(&columns, clauses)?;
+    for (column, direction) in last {
+        if !columns.contains(column) {
+            terms.push(format!("{column} {direction}"));
+        }
+    }
+    Ok(terms.join(", "))
+}
+
 /// Refuses a field that is ordered by twice.
 pub(super) fn check_unique<T: PartialEq>(fields: &[T], clauses: &[String]) -> Result<()> {
     let twice = fields
@@ -96,9 +114,5 @@ pub(super) fn check_unique<T: PartialEq>(fields: &[T], clauses: &[String]) -> Re
         return Ok(());
     }
     // Upstream answers 500, which clients would repeat for minutes.
-    Err(Error::invalid(format!(
-        "`order_by` contains duplicate fields: {}",
-        crate::store::python::repr_list(clauses)
-    ))
-    .into())
+    invalid!("`order_by` contains duplicate fields: {}", crate::store::python::repr_list(clauses))
 }

@@ -13,10 +13,9 @@
 
 use trainyard_mlflow::Error;
 
-use super::Style;
 use super::lexer::{Token, TokenKind, error_at, tokens};
 use super::syntax::{Comparison, Expression, Literal, LiteralKind, Operand, Operator};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::store::python;
 
 /// Deepest nesting of parentheses and NOT: keeps the stack and SQLite's expressions small.
@@ -30,8 +29,19 @@ const PATTERN_BYTES_MAX: usize = 50_000;
 /// Most `%` of a pattern that stand apart: PostgreSQL calls itself once for each.
 const PATTERN_GAPS_MAX: usize = 1_000;
 
+/// How a search words what it cannot read: upstream has three ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Each piece in quotes.
+    Runs,
+    /// Pieces as they are.
+    Plain,
+    /// The whole filter.
+    LoggedModels,
+}
+
 /// Parses a filter; none if it is empty.
-pub(super) fn parse(filter: &str, style: Style) -> Result<Option<Expression>> {
+pub(crate) fn parse(filter: &str, style: Style) -> Result<Option<Expression>> {
     let tokens = tokens(filter)?;
     if let Some(position) = tokens.iter().position(|token| token.kind == TokenKind::Semicolon)
         && position + 1 < tokens.len()
@@ -168,11 +178,10 @@ impl<'a> Parser<'a> {
             TokenKind::Literal(_)
                 if self.peek().is_some_and(|token| token.kind == TokenKind::Operator) =>
             {
-                return Err(Error::invalid(format!(
+                return invalid!(
                     "Invalid comparison clause. Expected 'Identifier' found '{}'",
                     first.text
-                ))
-                .into());
+                );
             }
             TokenKind::Close => {
                 return Err(error_at(self.filter, first.start, "expected a comparison"));

@@ -3,11 +3,11 @@
 use trainyard_mlflow::Error;
 
 use super::identifier::{Field, field};
-use super::order::{check_unique, parse_all};
+use super::order::order_by;
 use super::runs::{quoted, quoted_list};
 use super::sql::Sql;
 use super::syntax::{Comparison, Expression, LiteralKind, Operand, Operator};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::store::python;
 
 /// The tag that makes a registered model a prompt; prompts are found only when asked for.
@@ -69,16 +69,15 @@ pub(super) fn tag_value(comparison: &Comparison) -> Result<String> {
         Operand::One(literal) if literal.number().is_none() => quoted(literal)?,
         Operand::None => return Err(clause(2)),
         value => {
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "Expected a quoted string value for tag (e.g. 'my-value'). Got value {}",
                 value.text()
-            ))
-            .into());
+            );
         }
     };
     let operator = comparison.operator.text();
     if !TEXT_OPERATORS.contains(&operator) {
-        return Err(Error::invalid(format!("Invalid comparator for tag: {operator}")).into());
+        return invalid!("Invalid comparator for tag: {operator}");
     }
     Ok(value)
 }
@@ -102,64 +101,45 @@ pub(super) fn push_text(
         {
             let value = quoted(literal)?;
             if !TEXT_OPERATORS.contains(&operator) {
-                return Err(Error::invalid(format!(
-                    "Invalid comparator for attribute: {operator}"
-                ))
-                .into());
+                return invalid!("Invalid comparator for attribute: {operator}");
             }
             sql.push_text_comparison(column, operator, value);
             Ok(())
         }
         Operand::List { items, .. } => {
             if !listed.contains(&attribute) {
-                return Err(Error::invalid(format!(
+                return invalid!(
                     "Only {} attributes support comparison with a list of quoted string values.",
                     python::repr_list(listed)
-                ))
-                .into());
+                );
             }
             if !matches!(comparison.operator, Operator::In | Operator::NotIn) {
-                return Err(Error::invalid(format!(
-                    "Invalid comparator for attribute: {operator}"
-                ))
-                .into());
+                return invalid!("Invalid comparator for attribute: {operator}");
             }
             let values = quoted_list(items)?;
             sql.push(&format!("{column} {operator} ")).push_list(values);
             Ok(())
         }
         Operand::None => Err(clause(2)),
-        value => Err(Error::invalid(format!(
+        value => invalid!(
             "Expected a quoted string value or a list of quoted string values for attributes. Got \
              value {}",
             value.text()
-        ))
-        .into()),
+        ),
     }
 }
 
 /// The ORDER BY of a search.
 pub(crate) fn order(clauses: &[String]) -> Result<String> {
-    let mut terms = Vec::new();
-    let mut columns = Vec::new();
-    for clause in parse_all(clauses)? {
-        let column = match clause.identifier.as_str() {
-            "name" => "m.name",
-            "timestamp" | "last_updated_timestamp" => "m.last_updated_time",
-            other => {
-                return Err(Error::invalid(format!(
-                    "Invalid order by key '{other}' specified. Valid keys are '{}'",
-                    python::repr_set(&["name", "timestamp"])
-                ))
-                .into());
-            }
-        };
-        columns.push(column);
-        terms.push(format!("{column} {}", if clause.ascending { "ASC" } else { "DESC" }));
-    }
-    check_unique(&columns, clauses)?;
-    if !columns.contains(&"m.name") {
-        terms.push("m.name ASC".to_owned());
-    }
-    Ok(terms.join(", "))
+    let column = |identifier: &str| -> Result<&'static str> {
+        match identifier {
+            "name" => Ok("m.name"),
+            "timestamp" | "last_updated_timestamp" => Ok("m.last_updated_time"),
+            other => invalid!(
+                "Invalid order by key '{other}' specified. Valid keys are '{}'",
+                python::repr_set(&["name", "timestamp"])
+            ),
+        }
+    };
+    order_by(clauses, column, &[("m.name", "ASC")])
 }

@@ -6,7 +6,7 @@ use trainyard_mlflow::Error;
 use super::identifier::{check_attribute, split};
 use super::order::{check_unique, parse_all};
 use super::syntax::{Comparison, Literal, LiteralKind, Operand, Operator};
-use crate::error::Result;
+use crate::error::{Result, invalid};
 use crate::store::python;
 
 const ENTITIES: &[&str] = &["metric", "parameter", "tag", "attribute", "dataset"];
@@ -24,17 +24,8 @@ const ATTRIBUTES: &[&str] = &[
     "Run name",
     "Run Name",
 ];
-const ORDER_ATTRIBUTES: &[&str] = &[
-    "run_id",
-    "run_name",
-    "status",
-    "user_id",
-    "artifact_uri",
-    "start_time",
-    "end_time",
-    "created",
-    "Created",
-];
+/// Without the names that only filters know, which come last.
+const ORDER_ATTRIBUTES: &[&str] = ATTRIBUTES.split_at(ATTRIBUTES.len() - 3).0;
 const DATASET_KEYS: &[&str] = &["name", "digest", "context"];
 const NUMBER_OPERATORS: &[&str] = &["<", "<=", ">", ">=", "=", "!="];
 const TEXT_OPERATORS: &[&str] = &["!=", "=", "LIKE", "ILIKE", "IS NULL", "IS NOT NULL"];
@@ -67,11 +58,10 @@ fn entity(name: &str) -> Result<&'static str> {
         // Ours: upstream knows no experiments here.
         "experiment" | "experiments" => "experiment",
         other => {
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "Invalid entity type '{other}'. Valid values are {}",
                 python::repr_list(ENTITIES)
-            ))
-            .into());
+            );
         }
     })
 }
@@ -84,20 +74,18 @@ fn field(identifier: &str, attributes: &[&str]) -> Result<Field> {
         "tag" => Field::Tag(key),
         "dataset" => {
             if !DATASET_KEYS.contains(&key.as_str()) {
-                return Err(Error::invalid(format!(
+                return invalid!(
                     "Invalid dataset key '{key}' specified. Valid keys are '{}'",
                     python::repr_set(DATASET_KEYS)
-                ))
-                .into());
+                );
             }
             Field::Dataset(key)
         }
         "experiment" if key == "name" => Field::Attribute(EXPERIMENT_NAME),
         "experiment" => {
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "Invalid experiment key '{key}' specified. Valid keys are '{{'name'}}'"
-            ))
-            .into());
+            );
         }
         "attribute" if key == EXPERIMENT_NAME => Field::Attribute(EXPERIMENT_NAME),
         _ => {
@@ -188,10 +176,9 @@ pub(crate) fn resolve(comparison: &Comparison) -> Result<Condition> {
 
 fn refuse_null_test(comparison: &Comparison, kind: &str, key: &str) -> Result<()> {
     if matches!(comparison.operator, Operator::IsNull | Operator::IsNotNull) {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "IS NULL / IS NOT NULL is only supported for tags and params, not for '{kind}' '{key}'"
-        ))
-        .into());
+        );
     }
     Ok(())
 }
@@ -254,21 +241,19 @@ pub(super) fn quoted(literal: &Literal) -> Result<String> {
 /// The texts of a list.
 pub(super) fn quoted_list(items: &[Literal]) -> Result<Vec<String>> {
     if items.is_empty() {
-        return Err(Error::invalid(
+        return invalid!(
             "While parsing a list in the query, expected a non-empty list of string values, but \
-             got empty list",
-        )
-        .into());
+             got empty list"
+        );
     }
     if items.iter().any(|item| item.kind != LiteralKind::Quoted) {
         let shown: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
         let end = if items.len() == 1 { "," } else { "" };
         let list = format!("({}{end})", shown.join(", "));
-        return Err(Error::invalid(format!(
+        return invalid!(
             "While parsing a list in the query, expected string value, punctuation, or \
              whitespace, but got different type in list: {list}"
-        ))
-        .into());
+        );
     }
     Ok(items.iter().filter_map(|item| item.unquoted().map(str::to_owned)).collect())
 }
@@ -293,27 +278,21 @@ fn attribute_test(comparison: &Comparison, name: &str) -> Result<Test> {
         }
         Operand::List { items, .. } => {
             if !["run_id", EXPERIMENT_NAME].contains(&name) {
-                return Err(Error::invalid(
+                return invalid!(
                     "Only ['run_id'] attributes support comparison with a list of quoted string \
-                     values.",
-                )
-                .into());
+                     values."
+                );
             }
             let values = quoted_list(items)?;
             match comparison.operator {
                 Operator::In => Ok(Test::TextIn { negated: false, values }),
                 Operator::NotIn => Ok(Test::TextIn { negated: true, values }),
-                _ => Err(Error::invalid(format!(
-                    "a list can only be compared by IN and NOT IN, not by {operator}"
-                ))
-                .into()),
+                _ => invalid!("a list can only be compared by IN and NOT IN, not by {operator}"),
             }
         }
-        value => Err(Error::invalid(format!(
-            "Expected a quoted string value for attributes. Got value {}",
-            value.text()
-        ))
-        .into()),
+        value => {
+            invalid!("Expected a quoted string value for attributes. Got value {}", value.text())
+        }
     }
 }
 
@@ -381,11 +360,10 @@ fn dataset_test(comparison: &Comparison, key: &str) -> Result<Test> {
             let negated = comparison.operator == Operator::NotIn;
             Ok(Test::TextIn { negated, values: quoted_list(items)? })
         }
-        value => Err(Error::invalid(format!(
+        value => invalid!(
             "Expected a quoted string value for dataset attributes. Got value {}",
             value.text()
-        ))
-        .into()),
+        ),
     }
 }
 
@@ -422,7 +400,7 @@ pub(crate) fn order(clauses: &[String]) -> Result<Vec<OrderBy>> {
     for clause in parse_all(clauses)? {
         let field = field(&clause.identifier, ORDER_ATTRIBUTES)?;
         if let Field::Dataset(_) = field {
-            return Err(Error::invalid("Invalid identifier type 'dataset'").into());
+            return invalid!("Invalid identifier type 'dataset'");
         }
         orders.push(OrderBy { field, ascending: clause.ascending });
     }

@@ -6,7 +6,7 @@
 //!
 //! A password's hash costs tens of milliseconds and 19 MiB on purpose, also when a stranger asks for it.
 //! So few are computed at a time, few requests wait for one, those that present the same share it
-//! ([`super::turns`]), an address has few wrong answers ([`super::attempts`]), and what was right or
+//! ([`super::keyed_lock`]), an address has few wrong answers ([`super::login_limit`]), and what was right or
 //! wrong is remembered for a while, as a digest under a key that only this process has.
 
 use std::collections::HashMap;
@@ -26,12 +26,12 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use trainyard_mlflow::{Error, ErrorCode, Result};
 
-use super::Authorize;
-use super::attempts::{Attempts, Try};
 use super::auth_file::{Entries, SECRET_BYTES_MAX, Stamp, load, stamp};
 pub use super::auth_file::{Kind, entry};
 use super::connections::Peer;
-use super::turns::{Turn, Turns};
+use super::keyed_lock::{KeyedGuard, KeyedLock};
+use super::login_limit::{LoginLimit, Try};
+use super::options::Authorize;
 use crate::api::error_answer;
 
 /// Passwords checked at a time: each takes a core and 19 MiB for a while.
@@ -186,8 +186,8 @@ impl Verdict {
 pub struct AuthFile {
     path: PathBuf,
     loaded: RwLock<Loaded>,
-    attempts: Arc<Attempts>,
-    turns: Turns,
+    login_limit: Arc<LoginLimit>,
+    turns: KeyedLock,
     waiting: Arc<Semaphore>,
     checks: Arc<Semaphore>,
     /// Tokens with a hash are compared one after the other, and passwords do not wait for them.
@@ -211,8 +211,8 @@ impl AuthFile {
         Ok(Self {
             path: path.to_owned(),
             loaded: RwLock::new(loaded),
-            attempts: Arc::default(),
-            turns: Turns::default(),
+            login_limit: Arc::default(),
+            turns: KeyedLock::default(),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             checks: Arc::new(Semaphore::new(CHECKS_MAX)),
             token_checks: Arc::new(Semaphore::new(1)),
@@ -261,12 +261,12 @@ impl AuthFile {
         if let Some(verdict) = state.known(&digest) {
             return verdict;
         }
-        let turn = self.turns.of(digest).await;
+        let turn = self.turns.lock(digest).await;
         // Who had the turn before may have found out.
         if let Some(verdict) = state.known(&digest) {
             return verdict;
         }
-        let attempt = match self.attempts.take(address, &presented.name) {
+        let attempt = match self.login_limit.take(address, &presented.name) {
             Ok(attempt) => attempt,
             Err(wait) => return Verdict::Wait(wait),
         };
@@ -294,7 +294,7 @@ impl AuthFile {
         presented: Presented,
         digest: [u8; 32],
         attempt: Try,
-        turn: Turn,
+        turn: KeyedGuard,
     ) -> Option<bool> {
         let _waiting = self.waiting.try_acquire().ok()?;
         let checks = match presented.kind {

@@ -21,6 +21,8 @@ use argon2::{Argon2, Params};
 use sha2::{Digest as _, Sha256};
 use trainyard_mlflow::{Error, Result};
 
+use crate::error::invalid;
+
 /// Largest file: some ten thousand entries.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Shortest password or token that gets a line, in characters.
@@ -59,10 +61,10 @@ pub fn entry(kind: Kind, name: &str, secret: &str) -> Result<String> {
     check_name(name)?;
     let characters = secret.chars().count();
     if characters < SECRET_CHARACTERS_MIN || secret.len() > SECRET_BYTES_MAX {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "a password or token has {SECRET_CHARACTERS_MIN} characters or more and at most \
              {SECRET_BYTES_MAX} bytes; this one has {characters}"
-        )));
+        );
     }
     if kind == Kind::Token && characters >= RANDOM_CHARACTERS_MIN {
         return Ok(format!("{} {name} {DIGEST_MARK}{}", kind.word(), hex::encode(digest(secret))));
@@ -85,10 +87,10 @@ fn check_name(name: &str) -> Result<()> {
     if plain {
         return Ok(());
     }
-    Err(Error::invalid(format!(
+    invalid!(
         "the name of a user or token has no space, colon or control character and does not begin \
          with '#': {name:?}"
-    )))
+    )
 }
 
 /// All lines of a file, by how they are looked for.
@@ -116,12 +118,12 @@ impl Entries {
         }
         if entries.users.is_empty() && entries.tokens.is_empty() && entries.hashed_tokens.is_empty()
         {
-            return Err(Error::invalid(format!(
+            return invalid!(
                 "{} has no entry, so nobody could use the server; `trainyard server hash-password \
                  --user NAME >> {}` writes one",
                 source.display(),
                 source.display()
-            )));
+            );
         }
         if !entries.hashed_tokens.is_empty() {
             tracing::info!(
@@ -251,10 +253,7 @@ pub(super) fn load(path: &Path) -> Result<(Entries, Option<Stamp>)> {
     // Taken first: a change while the file is read is noticed the next time.
     let stamp = stamp(path);
     if stamp.is_some_and(|(_, bytes)| bytes > FILE_BYTES_MAX) {
-        return Err(Error::invalid(format!(
-            "{} is larger than {FILE_BYTES_MAX} bytes",
-            path.display()
-        )));
+        return invalid!("{} is larger than {FILE_BYTES_MAX} bytes", path.display());
     }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
     Ok((Entries::parse(&text, path)?, stamp))

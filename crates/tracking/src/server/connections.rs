@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use trainyard_net::{Arrival, Paced, Protocols};
 
-use super::ServerOptions;
+use super::options::ServerOptions;
 use crate::metrics::METRICS;
 
 /// The other side of a request's connection.

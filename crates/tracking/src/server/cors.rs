@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::hosts::{glob, is_local_host, is_local_origin, is_own_origin};
+use super::allowed_hosts::{glob, is_local_host, is_local_origin, is_own_origin};
 
 const METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS, PATCH";
 /// Seconds a browser may remember a preflight, as upstream's library answers.

@@ -11,10 +11,11 @@ use trainyard_base::Budget;
 use trainyard_mlflow::{Error, Result};
 use uuid::Uuid;
 
+use super::allowed_hosts::AllowedHosts;
+use super::answer_memory;
 use super::connections::Peer;
 use super::cors::{Cors, plain};
-use super::hosts::AllowedHosts;
-use super::{Authorize, ServerOptions, answers, probes};
+use super::options::{Authorize, ServerOptions};
 use crate::metrics::METRICS;
 
 /// Names one request, in answers and logs. A client's own is kept.
@@ -101,6 +102,11 @@ impl Guard {
     }
 }
 
+/// What load balancers ask, by address and without signing in: paths below the prefix.
+pub(super) fn probes(prefix: &str) -> [String; 2] {
+    [format!("{prefix}/health"), format!("{prefix}/version")]
+}
+
 /// The middleware.
 pub(super) async fn watch(
     State(guard): State<Arc<Guard>>,
@@ -123,7 +129,7 @@ pub(super) async fn watch(
         Ok(request) => next.run(request).await,
         Err(answer) => *answer,
     };
-    let mut response = answers::hold(&guard.memory, response, is_read);
+    let mut response = answer_memory::hold(&guard.memory, response, is_read);
 
     guard.add_headers(origin.as_ref(), &host, response.headers_mut());
     response.headers_mut().insert(REQUEST_ID, id.clone());

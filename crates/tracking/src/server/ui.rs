@@ -22,7 +22,7 @@ const ASSET_CACHE: &str = "max-age=2419200";
 /// The page names the assets of its own version: it is asked for every time.
 const PAGE_CACHE: &str = "no-cache";
 
-/// Pages for [`super::serve`]: `/` and `/static-files/…` from `directory`.
+/// Pages for [`super::serve()`]: `/` and `/static-files/…` from `directory`.
 pub fn pages(directory: &Path) -> Result<Router> {
     let index = directory.join("index.html");
     let directory = directory.canonicalize().map_err(|error| Error::io(directory, error))?;

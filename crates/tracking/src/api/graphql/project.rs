@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::schema::{Kind, Object};
 use super::syntax::{Directive, Document, Selection};
+use crate::api::fields::snake_case;
 
 /// Most aliases in one selection.
 const ALIASES_MAX: usize = 10;
@@ -182,15 +183,4 @@ pub(super) fn check_selections(field: &Selected<'_>, kind: Kind) -> Result<(), S
         (Kind::Object(_) | Kind::Never(_), false) | (_, true) => Ok(()),
         (_, false) => Err(format!("Field '{name}' must not have a selection.")),
     }
-}
-
-fn snake_case(camel: &str) -> String {
-    let mut snake = String::with_capacity(camel.len() + 4);
-    for c in camel.chars() {
-        if c.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
 }

@@ -1,5 +1,7 @@
 //! The types that queries may select from: MLflow's messages in camelCase.
 
+#![expect(non_upper_case_globals, reason = "types have the names that clients know")]
+
 /// Type of a field. Unset values have protobuf's defaults.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
@@ -36,224 +38,129 @@ impl Object {
     }
 }
 
-const fn one(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind, list: false }
+macro_rules! schema {
+    ($($(#[$doc:meta])* type $name:ident {
+        $($field:ident: $kind:tt $(($argument:tt))?),+ $(,)?
+    })+) => {$(
+        $(#[$doc])*
+        pub(super) static $name: Object = Object {
+            name: stringify!($name),
+            fields: &[$(schema!(@field $field $kind $(($argument))?)),+],
+        };
+    )+};
+    (@field $field:ident [$kind:ident]) => {
+        Field { name: stringify!($field), kind: schema!(@kind $kind), list: true }
+    };
+    (@field $field:ident $kind:ident $(($argument:tt))?) => {
+        Field {
+            name: stringify!($field),
+            kind: schema!(@kind $kind $(($argument))?),
+            list: false,
+        }
+    };
+    (@kind Text) => { Kind::Text };
+    (@kind Long) => { Kind::Long };
+    (@kind Float) => { Kind::Float };
+    (@kind Bool) => { Kind::Bool };
+    (@kind Enum($default:tt)) => { Kind::Enum($default) };
+    (@kind Never($object:tt)) => { Kind::Never(&$object) };
+    (@kind $object:ident) => { Kind::Object(&$object) };
 }
 
-const fn list(name: &'static str, kind: Kind) -> Field {
-    Field { name, kind, list: true }
+schema! {
+    type ApiError { code: Text, message: Text, helpUrl: Text }
+
+    type MlflowExperimentTag { key: Text, value: Text }
+    type MlflowExperiment {
+        experimentId: Text, name: Text, artifactLocation: Text, lifecycleStage: Text,
+        lastUpdateTime: Long, creationTime: Long, tags: [MlflowExperimentTag],
+        effectiveTraceArchivalRetention: Text, workspace: Text,
+    }
+    type MlflowGetExperimentResponse { experiment: MlflowExperiment, apiError: Never(ApiError) }
+
+    type MlflowRunInfo {
+        runId: Text, runUuid: Text, runName: Text, experimentId: Text, userId: Text,
+        status: Enum("RUNNING"), startTime: Long, endTime: Long, artifactUri: Text,
+        lifecycleStage: Text,
+    }
+    type MlflowMetricExtension {
+        key: Text, value: Float, timestamp: Long, step: Long, datasetName: Text,
+        datasetDigest: Text, modelId: Text, runId: Text,
+    }
+    type MlflowParam { key: Text, value: Text }
+    type MlflowRunTag { key: Text, value: Text }
+    type MlflowRunData {
+        metrics: [MlflowMetricExtension], params: [MlflowParam], tags: [MlflowRunTag],
+    }
+    type MlflowDataset {
+        name: Text, digest: Text, sourceType: Text, source: Text, schema: Text, profile: Text,
+    }
+    type MlflowInputTag { key: Text, value: Text }
+    type MlflowDatasetInput { tags: [MlflowInputTag], dataset: MlflowDataset }
+    type MlflowModelInput { modelId: Text }
+    type MlflowModelOutput { modelId: Text, step: Long }
+    type MlflowRunInputs { datasetInputs: [MlflowDatasetInput], modelInputs: [MlflowModelInput] }
+    type MlflowRunOutputs { modelOutputs: [MlflowModelOutput] }
+    type MlflowRunExtension {
+        info: MlflowRunInfo, data: MlflowRunData, inputs: MlflowRunInputs,
+        outputs: MlflowRunOutputs, experiment: MlflowExperiment,
+        modelVersions: [MlflowModelVersion],
+    }
+    type MlflowGetRunResponse { run: MlflowRunExtension, apiError: Never(ApiError) }
+    type MlflowSearchRunsResponse {
+        runs: [MlflowRunExtension], nextPageToken: Text, apiError: Never(ApiError),
+    }
+
+    type MlflowModelVersionTag { key: Text, value: Text }
+    type MlflowModelParam { name: Text, value: Text }
+    type MlflowModelMetric {
+        key: Text, value: Float, timestamp: Long, step: Long, datasetName: Text,
+        datasetDigest: Text, modelId: Text, runId: Text,
+    }
+    type MlflowModelVersion {
+        name: Text, version: Text, creationTimestamp: Long, lastUpdatedTimestamp: Long,
+        userId: Text, currentStage: Text, description: Text, source: Text, runId: Text,
+        status: Enum("PENDING_REGISTRATION"), statusMessage: Text, tags: [MlflowModelVersionTag],
+        runLink: Text, aliases: [Text], modelId: Text, modelParams: [MlflowModelParam],
+        modelMetrics: [MlflowModelMetric],
+    }
+    type MlflowSearchModelVersionsResponse {
+        modelVersions: [MlflowModelVersion], nextPageToken: Text, apiError: Never(ApiError),
+    }
+
+    type MlflowMetricWithRunId { key: Text, value: Float, timestamp: Long, step: Long, runId: Text }
+    type MlflowGetMetricHistoryBulkIntervalResponse {
+        metrics: [MlflowMetricWithRunId], apiError: Never(ApiError),
+    }
+
+    type MlflowFileInfo { path: Text, isDir: Bool, fileSize: Long }
+    type MlflowListArtifactsResponse {
+        rootUri: Text, files: [MlflowFileInfo], nextPageToken: Text, apiError: Never(ApiError),
+    }
+
+    type MlflowDatasetSummary { experimentId: Text, name: Text, digest: Text, context: Text }
+    type MlflowSearchDatasetsResponse {
+        datasetSummaries: [MlflowDatasetSummary], apiError: Never(ApiError),
+    }
+
+    type Test { output: Text }
+    type TestMutation { output: Text }
+
+    /// What `query` selects from.
+    type Query {
+        mlflowGetExperiment: MlflowGetExperimentResponse,
+        mlflowGetMetricHistoryBulkInterval: MlflowGetMetricHistoryBulkIntervalResponse,
+        mlflowGetRun: MlflowGetRunResponse,
+        mlflowListArtifacts: MlflowListArtifactsResponse,
+        mlflowSearchModelVersions: MlflowSearchModelVersionsResponse,
+        mlflowSearchRuns: MlflowSearchRunsResponse,
+        test: Test,
+    }
+
+    /// What `mutation` selects from; searches are there because they are POSTed.
+    type Mutation {
+        mlflowSearchDatasets: MlflowSearchDatasetsResponse,
+        mlflowSearchRuns: MlflowSearchRunsResponse,
+        testMutation: TestMutation,
+    }
 }
-
-const fn text(name: &'static str) -> Field {
-    one(name, Kind::Text)
-}
-
-const fn long(name: &'static str) -> Field {
-    one(name, Kind::Long)
-}
-
-static API_ERROR: Object =
-    Object { name: "ApiError", fields: &[text("code"), text("message"), text("helpUrl")] };
-const NO_ERROR: Field = one("apiError", Kind::Never(&API_ERROR));
-
-static EXPERIMENT_TAG: Object =
-    Object { name: "MlflowExperimentTag", fields: &[text("key"), text("value")] };
-static EXPERIMENT: Object = Object {
-    name: "MlflowExperiment",
-    fields: &[
-        text("experimentId"),
-        text("name"),
-        text("artifactLocation"),
-        text("lifecycleStage"),
-        long("lastUpdateTime"),
-        long("creationTime"),
-        list("tags", Kind::Object(&EXPERIMENT_TAG)),
-        text("effectiveTraceArchivalRetention"),
-        text("workspace"),
-    ],
-};
-static GET_EXPERIMENT: Object = Object {
-    name: "MlflowGetExperimentResponse",
-    fields: &[one("experiment", Kind::Object(&EXPERIMENT)), NO_ERROR],
-};
-
-static RUN_INFO: Object = Object {
-    name: "MlflowRunInfo",
-    fields: &[
-        text("runId"),
-        text("runUuid"),
-        text("runName"),
-        text("experimentId"),
-        text("userId"),
-        one("status", Kind::Enum("RUNNING")),
-        long("startTime"),
-        long("endTime"),
-        text("artifactUri"),
-        text("lifecycleStage"),
-    ],
-};
-const METRIC_FIELDS: &[Field] = &[
-    text("key"),
-    one("value", Kind::Float),
-    long("timestamp"),
-    long("step"),
-    text("datasetName"),
-    text("datasetDigest"),
-    text("modelId"),
-    text("runId"),
-];
-static METRIC: Object = Object { name: "MlflowMetricExtension", fields: METRIC_FIELDS };
-static PARAM: Object = Object { name: "MlflowParam", fields: &[text("key"), text("value")] };
-static RUN_TAG: Object = Object { name: "MlflowRunTag", fields: &[text("key"), text("value")] };
-static RUN_DATA: Object = Object {
-    name: "MlflowRunData",
-    fields: &[
-        list("metrics", Kind::Object(&METRIC)),
-        list("params", Kind::Object(&PARAM)),
-        list("tags", Kind::Object(&RUN_TAG)),
-    ],
-};
-static DATASET: Object = Object {
-    name: "MlflowDataset",
-    fields: &[
-        text("name"),
-        text("digest"),
-        text("sourceType"),
-        text("source"),
-        text("schema"),
-        text("profile"),
-    ],
-};
-static INPUT_TAG: Object = Object { name: "MlflowInputTag", fields: &[text("key"), text("value")] };
-static DATASET_INPUT: Object = Object {
-    name: "MlflowDatasetInput",
-    fields: &[list("tags", Kind::Object(&INPUT_TAG)), one("dataset", Kind::Object(&DATASET))],
-};
-static MODEL_INPUT: Object = Object { name: "MlflowModelInput", fields: &[text("modelId")] };
-static MODEL_OUTPUT: Object =
-    Object { name: "MlflowModelOutput", fields: &[text("modelId"), long("step")] };
-static RUN_INPUTS: Object = Object {
-    name: "MlflowRunInputs",
-    fields: &[
-        list("datasetInputs", Kind::Object(&DATASET_INPUT)),
-        list("modelInputs", Kind::Object(&MODEL_INPUT)),
-    ],
-};
-static RUN_OUTPUTS: Object = Object {
-    name: "MlflowRunOutputs",
-    fields: &[list("modelOutputs", Kind::Object(&MODEL_OUTPUT))],
-};
-static RUN: Object = Object {
-    name: "MlflowRunExtension",
-    fields: &[
-        one("info", Kind::Object(&RUN_INFO)),
-        one("data", Kind::Object(&RUN_DATA)),
-        one("inputs", Kind::Object(&RUN_INPUTS)),
-        one("outputs", Kind::Object(&RUN_OUTPUTS)),
-        one("experiment", Kind::Object(&EXPERIMENT)),
-        list("modelVersions", Kind::Object(&MODEL_VERSION)),
-    ],
-};
-static GET_RUN: Object =
-    Object { name: "MlflowGetRunResponse", fields: &[one("run", Kind::Object(&RUN)), NO_ERROR] };
-static SEARCH_RUNS: Object = Object {
-    name: "MlflowSearchRunsResponse",
-    fields: &[list("runs", Kind::Object(&RUN)), text("nextPageToken"), NO_ERROR],
-};
-
-static MODEL_VERSION_TAG: Object =
-    Object { name: "MlflowModelVersionTag", fields: &[text("key"), text("value")] };
-static MODEL_PARAM: Object =
-    Object { name: "MlflowModelParam", fields: &[text("name"), text("value")] };
-static MODEL_METRIC: Object = Object { name: "MlflowModelMetric", fields: METRIC_FIELDS };
-static MODEL_VERSION: Object = Object {
-    name: "MlflowModelVersion",
-    fields: &[
-        text("name"),
-        text("version"),
-        long("creationTimestamp"),
-        long("lastUpdatedTimestamp"),
-        text("userId"),
-        text("currentStage"),
-        text("description"),
-        text("source"),
-        text("runId"),
-        one("status", Kind::Enum("PENDING_REGISTRATION")),
-        text("statusMessage"),
-        list("tags", Kind::Object(&MODEL_VERSION_TAG)),
-        text("runLink"),
-        list("aliases", Kind::Text),
-        text("modelId"),
-        list("modelParams", Kind::Object(&MODEL_PARAM)),
-        list("modelMetrics", Kind::Object(&MODEL_METRIC)),
-    ],
-};
-static SEARCH_MODEL_VERSIONS: Object = Object {
-    name: "MlflowSearchModelVersionsResponse",
-    fields: &[list("modelVersions", Kind::Object(&MODEL_VERSION)), text("nextPageToken"), NO_ERROR],
-};
-
-static METRIC_WITH_RUN_ID: Object = Object {
-    name: "MlflowMetricWithRunId",
-    fields: &[
-        text("key"),
-        one("value", Kind::Float),
-        long("timestamp"),
-        long("step"),
-        text("runId"),
-    ],
-};
-static HISTORY: Object = Object {
-    name: "MlflowGetMetricHistoryBulkIntervalResponse",
-    fields: &[list("metrics", Kind::Object(&METRIC_WITH_RUN_ID)), NO_ERROR],
-};
-
-static FILE_INFO: Object = Object {
-    name: "MlflowFileInfo",
-    fields: &[text("path"), one("isDir", Kind::Bool), long("fileSize")],
-};
-static LIST_ARTIFACTS: Object = Object {
-    name: "MlflowListArtifactsResponse",
-    fields: &[
-        text("rootUri"),
-        list("files", Kind::Object(&FILE_INFO)),
-        text("nextPageToken"),
-        NO_ERROR,
-    ],
-};
-
-static DATASET_SUMMARY: Object = Object {
-    name: "MlflowDatasetSummary",
-    fields: &[text("experimentId"), text("name"), text("digest"), text("context")],
-};
-static SEARCH_DATASETS: Object = Object {
-    name: "MlflowSearchDatasetsResponse",
-    fields: &[list("datasetSummaries", Kind::Object(&DATASET_SUMMARY)), NO_ERROR],
-};
-
-static TEST: Object = Object { name: "Test", fields: &[text("output")] };
-static TEST_MUTATION: Object = Object { name: "TestMutation", fields: &[text("output")] };
-
-/// What `query` selects from.
-pub(super) static QUERY: Object = Object {
-    name: "Query",
-    fields: &[
-        one("mlflowGetExperiment", Kind::Object(&GET_EXPERIMENT)),
-        one("mlflowGetMetricHistoryBulkInterval", Kind::Object(&HISTORY)),
-        one("mlflowGetRun", Kind::Object(&GET_RUN)),
-        one("mlflowListArtifacts", Kind::Object(&LIST_ARTIFACTS)),
-        one("mlflowSearchModelVersions", Kind::Object(&SEARCH_MODEL_VERSIONS)),
-        one("mlflowSearchRuns", Kind::Object(&SEARCH_RUNS)),
-        one("test", Kind::Object(&TEST)),
-    ],
-};
-
-/// What `mutation` selects from; searches are there because they are POSTed.
-pub(super) static MUTATION: Object = Object {
-    name: "Mutation",
-    fields: &[
-        one("mlflowSearchDatasets", Kind::Object(&SEARCH_DATASETS)),
-        one("mlflowSearchRuns", Kind::Object(&SEARCH_RUNS)),
-        one("testMutation", Kind::Object(&TEST_MUTATION)),
-    ],
-};

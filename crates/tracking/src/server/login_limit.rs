@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::wrong::{Counts, Rule};
+use super::leaky_bucket::{Buckets, Rule};
 
 /// For one user name from one address: people mistype. 8,640 guesses a day.
 const OF_NAME: Rule = Rule { max: 20, period: Duration::from_secs(10) };
@@ -21,7 +21,7 @@ const OF_SITE: Rule = Rule { max: 240, period: Duration::from_secs(1) };
 
 /// What is known of addresses that presented something wrong.
 #[derive(Debug, Default)]
-pub(super) struct Attempts {
+pub(super) struct LoginLimit {
     counted: Mutex<Counted>,
     /// Names are as long as whoever sends them likes, so only hashes of them are kept.
     hashes: RandomState,
@@ -29,22 +29,22 @@ pub(super) struct Attempts {
 
 #[derive(Debug)]
 struct Counted {
-    names: Counts<(IpAddr, u64)>,
-    addresses: Counts<IpAddr>,
-    sites: Counts<Ipv6Addr>,
+    names: Buckets<(IpAddr, u64)>,
+    addresses: Buckets<IpAddr>,
+    sites: Buckets<Ipv6Addr>,
 }
 
 impl Default for Counted {
     fn default() -> Self {
         Self {
-            names: Counts::new(OF_NAME),
-            addresses: Counts::new(OF_ADDRESS),
-            sites: Counts::new(OF_SITE),
+            names: Buckets::new(OF_NAME),
+            addresses: Buckets::new(OF_ADDRESS),
+            sites: Buckets::new(OF_SITE),
         }
     }
 }
 
-impl Attempts {
+impl LoginLimit {
     /// Takes one try before it is known whether it is right: requests that come at once must not all
     /// pass because none of them is answered yet. `Err` is how long to wait.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, name: &str) -> Result<Try, Duration> {
@@ -70,7 +70,7 @@ impl Attempts {
         counted.names.add(name, now);
         counted.addresses.add(address, now);
         drop(counted);
-        Ok(Try { attempts: Arc::clone(self), name, site, is_wrong: false })
+        Ok(Try { limit: Arc::clone(self), name, site, is_wrong: false })
     }
 }
 
@@ -79,7 +79,7 @@ impl Attempts {
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Try {
-    attempts: Arc<Attempts>,
+    limit: Arc<LoginLimit>,
     name: (IpAddr, u64),
     site: Option<Ipv6Addr>,
     is_wrong: bool,
@@ -97,7 +97,7 @@ impl Drop for Try {
         if self.is_wrong {
             return;
         }
-        let mut counted = self.attempts.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = self.limit.counted.lock().unwrap_or_else(PoisonError::into_inner);
         counted.names.give_back(&self.name);
         counted.addresses.give_back(&self.name.0);
         if let Some(site) = &self.site {
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     /// Tries that are all made at one instant.
-    struct Tries(Arc<Attempts>, Instant);
+    struct Tries(Arc<LoginLimit>, Instant);
 
     impl Tries {
         fn new() -> Self {

@@ -9,7 +9,8 @@ use serde_json::json;
 use trainyard_base::words::MLFLOW_VERSION;
 
 use super::error::{ApiError, json};
-use super::{Api, direct};
+use super::presigned;
+use super::state::Api;
 
 /// Routes at the root.
 pub(super) fn routes() -> Router<Api> {
@@ -42,7 +43,7 @@ async fn version() -> Response {
 }
 
 async fn server_info(State(api): State<Api>) -> Response {
-    let is_direct = direct::is_offered(&api).await;
+    let is_direct = presigned::is_offered(&api).await;
     json(&json!({
         "store_type": "SqlStore",
         "workspaces_enabled": false,

@@ -13,18 +13,18 @@ use trainyard_mlflow::artifacts::{DirectFile, SignedRequest};
 use trainyard_mlflow::{Error, Result};
 use trainyard_storage::DirectStore;
 
-use super::transfer::storage;
+use super::error::storage;
 
 /// How long the requests of an upload in parts are good for: as AWS' own tools sign them.
 const PARTS_LIFETIME: Duration = Duration::from_hours(1);
 
 /// One object.
-pub(super) struct DirectObject {
+pub(super) struct PresignedObject {
     pub(super) store: Arc<dyn DirectStore>,
     pub(super) place: StorePath,
 }
 
-impl DirectObject {
+impl PresignedObject {
     async fn sign(
         &self,
         method: Method,
@@ -48,7 +48,7 @@ impl DirectObject {
 }
 
 #[async_trait]
-impl DirectFile for DirectObject {
+impl DirectFile for PresignedObject {
     async fn sign_download(&self, lifetime: Duration) -> Result<(SignedRequest, u64)> {
         let found = object_store::ObjectStoreExt::head(&*self.store, &self.place).await;
         let size = found.map_err(|error| storage(&self.place, &error))?.size;
@@ -91,10 +91,16 @@ impl DirectFile for DirectObject {
 
 /// What a store says to an upload or to parts that it does not know is the client's mistake.
 fn refused(place: &StorePath, error: &object_store::Error) -> Error {
-    let text = error.to_string();
-    let clients = ["NoSuchUpload", "InvalidPart", "EntityTooSmall", "MalformedXML"];
-    match clients.iter().find(|code| text.contains(*code)) {
-        Some(code) => Error::invalid(format!("the upload in parts was refused: {code}")),
-        None => storage(place, error),
+    match s3_code(&error.to_string()) {
+        Some(code @ ("NoSuchUpload" | "InvalidPart" | "EntityTooSmall" | "MalformedXML")) => {
+            Error::invalid(format!("the upload in parts was refused: {code}"))
+        }
+        _ => storage(place, error),
     }
+}
+
+/// The code in the XML of S3's answer. The library keeps the answer to itself, except in its text.
+fn s3_code(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("<Code>")?;
+    rest.split_once("</Code>").map(|(code, _)| code)
 }

@@ -1,4 +1,4 @@
-//! Whose turn it is to check what several requests present at once.
+//! A lock for each key: whose turn it is to check what several requests present at once.
 //!
 //! A job starts with dozens of workers that all send the same password before the first of them is
 //! answered. One of them computes the hash, and the others wait for what comes out.
@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{Mutex as Queue, OwnedMutexGuard};
 
 /// Held by the request that checks; the next one's turn comes when it is dropped.
-pub(super) type Turn = OwnedMutexGuard<()>;
+pub(super) type KeyedGuard = OwnedMutexGuard<()>;
 
 /// One queue for each digest that is being checked.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<HashMap<[u8; 32], Weak<Queue<()>>>>);
+pub(super) struct KeyedLock(Mutex<HashMap<[u8; 32], Weak<Queue<()>>>>);
 
-impl Turns {
+impl KeyedLock {
     /// Waits until nobody else checks what has this digest.
-    pub(super) async fn of(&self, digest: [u8; 32]) -> Turn {
+    pub(super) async fn lock(&self, digest: [u8; 32]) -> KeyedGuard {
         self.queue(digest).lock_owned().await
     }
 
@@ -42,13 +42,13 @@ mod tests {
 
     #[tokio::test]
     async fn one_checks_at_a_time_and_nothing_is_left_behind() {
-        let turns = Turns::default();
-        let first = turns.of([1; 32]).await;
-        assert!(turns.of([1; 32]).now_or_never().is_none());
-        assert!(turns.of([2; 32]).now_or_never().is_some(), "another digest waits for nobody");
+        let lock = KeyedLock::default();
+        let first = lock.lock([1; 32]).await;
+        assert!(lock.lock([1; 32]).now_or_never().is_none());
+        assert!(lock.lock([2; 32]).now_or_never().is_some(), "another digest waits for nobody");
         drop(first);
-        assert!(turns.of([1; 32]).now_or_never().is_some());
-        let _third = turns.of([3; 32]).await;
-        assert_eq!(turns.0.lock().unwrap().len(), 1);
+        assert!(lock.lock([1; 32]).now_or_never().is_some());
+        let _third = lock.lock([3; 32]).await;
+        assert_eq!(lock.0.lock().unwrap().len(), 1);
     }
 }

@@ -1,15 +1,13 @@
-//! The shape of a request message, and upstream's rules for fields that do not fit.
+//! Fields of messages, and upstream's rules for what does not fit them.
 //!
 //! Upstream first parses the body as proto3 JSON. Only a field that does not parse is checked
 //! again by hand-written validators, whose sentences clients know; required fields are always
-//! checked. [`Shape::read`] does both in one pass, in the order in which upstream lists the fields.
+//! checked. [`check`] does both in one pass, in the order in which upstream lists the fields.
 
 use serde_json::{Map, Value};
 use trainyard_mlflow::{Error, Result};
 
-/// Fields of a message in the order in which they are checked.
-#[derive(Debug)]
-pub(super) struct Shape(pub(super) &'static [Field]);
+use crate::error::invalid;
 
 /// One field.
 #[derive(Debug)]
@@ -24,26 +22,24 @@ pub(super) struct Field {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Text,
-    Int32,
     Int64,
     Double,
     Bool,
-    /// The name or number of one of the values, which the handler knows.
+    /// The name or number of one of the values, which the reader knows.
     Enum,
-    Message(&'static Shape),
+    Message(&'static [Field]),
 }
 
-/// A rule on the raw value of a field.
+/// A rule on the raw value of a field, beyond that it has the type of the field. That is asked last where it
+/// is not among the rules.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Check {
     /// Neither absent nor null nor "".
     Required,
-    Text,
-    IntLike,
-    FloatLike,
-    Array,
-    Bool,
-    TextItems,
+    /// Of the type of the field, asked before other rules.
+    Type,
+    /// An int32.
+    Int32,
     AtMost(i64),
     /// Inclusive, with the sentence that says so.
     Within(i64, i64, &'static str),
@@ -53,119 +49,93 @@ pub(super) enum Check {
     ItemsHave(&'static [&'static str]),
 }
 
-impl Field {
-    pub(super) const fn new(name: &'static str, kind: Kind, checks: &'static [Check]) -> Self {
-        Self { name, kind, repeated: false, checks }
+/// Checks the members of a request and gives every field its snake_case name. What this lets through, the
+/// readers in [`super::message`] can convert.
+pub(super) fn check(fields: &[Field], members: &mut Map<String, Value>) -> Result<()> {
+    rename(fields, members)?;
+    take_old_run_id(fields, members);
+    for field in fields {
+        field.check(members)?;
     }
-
-    pub(super) const fn list(name: &'static str, kind: Kind, checks: &'static [Check]) -> Self {
-        Self { name, kind, repeated: true, checks }
-    }
-
-    /// An optional text that is checked.
-    pub(super) const fn text(name: &'static str) -> Self {
-        Self::new(name, Kind::Text, &[Check::Text])
-    }
-
-    /// A required text, asked for before its type.
-    pub(super) const fn required(name: &'static str) -> Self {
-        Self::new(name, Kind::Text, &[Check::Required, Check::Text])
-    }
-
-    /// A list of messages.
-    pub(super) const fn messages(name: &'static str, shape: &'static Shape) -> Self {
-        Self::list(name, Kind::Message(shape), &[Check::Array])
-    }
-
-    /// A list of texts.
-    pub(super) const fn texts(name: &'static str) -> Self {
-        Self::list(name, Kind::Text, &[Check::Array, Check::TextItems])
-    }
+    Ok(())
 }
 
-/// `key` and `value`.
-pub(super) static KEY_VALUE: Shape = Shape(&[Field::text("key"), Field::text("value")]);
-
-impl Shape {
-    /// Checks the members of a request and gives every field its snake_case name.
-    /// What this returns, the readers of [`super::request::Fields`] can convert.
-    pub(super) fn read(&self, members: &mut Map<String, Value>) -> Result<()> {
-        self.rename(members)?;
-        for field in self.0 {
-            field.check(members)?;
+/// camelCase members become snake_case; a field spelled both ways is refused.
+fn rename(fields: &[Field], members: &mut Map<String, Value>) -> Result<()> {
+    let camel: Vec<String> = members
+        .keys()
+        .filter(|key| key.bytes().any(|byte| byte.is_ascii_uppercase()))
+        .cloned()
+        .collect();
+    for key in camel {
+        let snake = snake_case(&key);
+        if !fields.iter().any(|field| field.name == snake) {
+            continue;
         }
-        Ok(())
+        if members.contains_key(&snake) {
+            return invalid!(
+                "Request specifies both '{snake}' and '{key}'; provide only one of them."
+            );
+        }
+        if let Some(value) = members.remove(&key) {
+            members.insert(snake, value);
+        }
     }
-
-    /// camelCase members become snake_case; a field spelled both ways is refused.
-    fn rename(&self, members: &mut Map<String, Value>) -> Result<()> {
-        let camel: Vec<String> = members
-            .keys()
-            .filter(|key| key.bytes().any(|byte| byte.is_ascii_uppercase()))
-            .cloned()
-            .collect();
-        for key in camel {
-            let snake = snake_case(&key);
-            if !self.0.iter().any(|field| field.name == snake) {
-                continue;
-            }
-            if members.contains_key(&snake) {
-                return Err(Error::invalid(format!(
-                    "Request specifies both '{snake}' and '{key}'; provide only one of them."
-                )));
-            }
-            if let Some(value) = members.remove(&key) {
-                members.insert(snake, value);
-            }
-        }
-        for field in self.0 {
-            let Kind::Message(shape) = field.kind else { continue };
-            match members.get_mut(field.name) {
-                Some(Value::Array(items)) => {
-                    for item in items {
-                        if let Value::Object(item) = item {
-                            shape.rename(item)?;
-                        }
+    for field in fields {
+        let Kind::Message(fields) = field.kind else { continue };
+        match members.get_mut(field.name) {
+            Some(Value::Array(items)) => {
+                for item in items {
+                    if let Value::Object(item) = item {
+                        rename(fields, item)?;
                     }
                 }
-                Some(Value::Object(item)) => shape.rename(item)?,
-                _ => {}
             }
+            Some(Value::Object(item)) => rename(fields, item)?,
+            _ => {}
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    fn fits(&self, members: &Map<String, Value>) -> bool {
-        self.0.iter().all(|field| members.get(field.name).is_none_or(|value| field.fits(value)))
+/// Old clients know the id of a run by another name, which counts where the new one is not said.
+fn take_old_run_id(fields: &[Field], members: &mut Map<String, Value>) {
+    let is_asked = fields.iter().any(|field| field.name == "run_id" && field.is_required());
+    if is_asked
+        && members.get("run_id").is_none_or(Value::is_null)
+        && let Some(old) = members.get("run_uuid").cloned()
+    {
+        members.insert("run_id".to_owned(), old);
     }
 }
 
+fn fit(fields: &[Field], members: &Map<String, Value>) -> bool {
+    fields.iter().all(|field| members.get(field.name).is_none_or(|value| field.fits(value)))
+}
+
 impl Field {
+    fn is_required(&self) -> bool {
+        self.checks.iter().any(|check| matches!(check, Check::Required))
+    }
+
     fn check(&self, members: &mut Map<String, Value>) -> Result<()> {
-        let value = members.get(self.name);
-        let value = match (self.name, value) {
-            // The old name of the field counts where both exist.
-            ("run_id", None | Some(Value::Null)) => members.get("run_uuid"),
-            (_, value) => value,
+        let Some(value) = members.get(self.name) else {
+            return if self.is_required() { Err(missing(self.name)) } else { Ok(()) };
         };
-        let Some(value) = value else {
-            let required = self.checks.iter().any(|check| matches!(check, Check::Required));
-            return if required { Err(missing(self.name)) } else { Ok(()) };
-        };
-        let fits = self.fits(value);
+        // Upstream's validators let 1.5 through and its parser then drops the field.
+        let is_dropped = matches!(self.kind, Kind::Int64) && is_fraction(value);
+        let fits = is_dropped || self.fits(value);
         for check in self.checks {
             check.run(self.name, value, fits)?;
         }
-        if fits {
-            return Ok(());
+        if !fits {
+            // Upstream drops such a field in silence; what was sent is never lost here without a word.
+            return Err(invalid_value(self.name, value));
         }
-        if matches!(self.kind, Kind::Int32 | Kind::Int64) && is_fraction(value) {
-            // Upstream's validators let 1.5 through and its parser then drops the field.
+        if is_dropped {
             members.remove(self.name);
-            return Ok(());
         }
-        // Upstream drops such a field in silence; what was sent is never lost here without a word.
-        Err(invalid_value(self.name, value))
+        Ok(())
     }
 
     fn fits(&self, value: &Value) -> bool {
@@ -184,30 +154,23 @@ impl Kind {
             Self::Text => value.is_string(),
             Self::Bool => value.is_boolean(),
             Self::Int64 => int(value).is_some(),
-            Self::Int32 => int(value).is_some_and(|number| i32::try_from(number).is_ok()),
             Self::Double => double(value).is_some(),
             // Names and numbers that nobody knows are ignored, as upstream ignores them.
             Self::Enum => value.is_string() || int(value).is_some(),
-            Self::Message(shape) => value.as_object().is_some_and(|members| shape.fits(members)),
+            Self::Message(fields) => value.as_object().is_some_and(|members| fit(fields, members)),
         }
     }
 }
 
 impl Check {
-    /// `fits`: whether the value parses as its field, in which case types are not asked again.
+    /// `fits`: whether the value is of the type of its field, or one that is dropped.
     fn run(self, name: &str, value: &Value, fits: bool) -> Result<()> {
         let passes = match self {
             Self::Required => {
                 return if value.is_null() || value == "" { Err(missing(name)) } else { Ok(()) };
             }
-            Self::Text => fits || value.is_string(),
-            Self::IntLike => fits || int_like(value),
-            Self::FloatLike => fits || float_like(value),
-            Self::Bool => fits || value.is_boolean(),
-            Self::Array => fits || value.is_array(),
-            Self::TextItems => {
-                fits || value.as_array().is_some_and(|items| items.iter().all(Value::is_string))
-            }
+            Self::Type => fits,
+            Self::Int32 => int(value).is_none_or(|number| i32::try_from(number).is_ok()),
             Self::AtMost(maximum) => int(value).is_none_or(|number| number <= maximum),
             Self::Within(minimum, maximum, sentence) => {
                 let inside = int(value).is_none_or(|n| (minimum..=maximum).contains(&n));
@@ -280,22 +243,6 @@ fn is_fraction(value: &Value) -> bool {
     }
 }
 
-fn int_like(value: &Value) -> bool {
-    match value {
-        Value::Number(_) | Value::Bool(_) => true,
-        Value::String(text) => text.trim().parse::<i64>().is_ok(),
-        _ => false,
-    }
-}
-
-fn float_like(value: &Value) -> bool {
-    match value {
-        Value::Number(_) | Value::Bool(_) => true,
-        Value::String(text) => text.trim().parse::<f64>().is_ok(),
-        _ => false,
-    }
-}
-
 fn missing(name: &str) -> Error {
     Error::invalid(with_docs(&format!("Missing value for required parameter '{name}'.")))
 }
@@ -348,15 +295,14 @@ fn ascii_json(value: &Value) -> String {
     text
 }
 
-fn snake_case(camel: &str) -> String {
+/// The name of a field that is spelt in camelCase.
+pub(super) fn snake_case(camel: &str) -> String {
     let mut snake = String::with_capacity(camel.len() + 4);
     for c in camel.chars() {
         if c.is_ascii_uppercase() {
             snake.push('_');
-            snake.push(c.to_ascii_lowercase());
-        } else {
-            snake.push(c);
         }
+        snake.push(c.to_ascii_lowercase());
     }
     snake
 }
@@ -364,22 +310,28 @@ fn snake_case(camel: &str) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use trainyard_mlflow::entities::KeyValue;
 
+    use super::super::message::{Message as _, message};
+    use super::Check::{AtMost, Int32, ItemsHave, Required, Type};
     use super::*;
 
-    static METRIC: Shape = Shape(&[
-        Field::required("run_id"),
-        Field::new("value", Kind::Double, &[Check::Required, Check::FloatLike]),
-        Field::new("step", Kind::Int64, &[Check::IntLike]),
-        Field::texts("order_by"),
-        Field::new("max_results", Kind::Int32, &[Check::IntLike, Check::AtMost(10)]),
-        Field::list("tags", Kind::Message(&KEY_VALUE), &[Check::Array, Check::ItemsHave(&["key"])]),
-        Field::new("user_id", Kind::Text, &[]),
-    ]);
+    message! {
+        struct Logged {
+            _run_id as run_id: String [Required],
+            _value as value: f64 [Required],
+            _timestamp as timestamp: i64 [Type, Required],
+            _step as step: i64,
+            _order_by as order_by: Vec<String>,
+            _max_results as max_results: Option<i64> [Int32, AtMost(10)],
+            _tags as tags: Vec<KeyValue> [ItemsHave(&["key"])],
+            _user_id as user_id: String,
+        }
+    }
 
     fn check(body: &Value, expect: Result<Value, &str>) {
         let Value::Object(mut members) = body.clone() else { panic!("not an object: {body}") };
-        let read = METRIC.read(&mut members).map(|()| Value::Object(members));
+        let read = super::check(Logged::FIELDS, &mut members).map(|()| Value::Object(members));
         let read = read.map_err(|error| error.to_string());
         match expect {
             Ok(expect) => assert_eq!(read, Ok(expect), "{body}"),
@@ -390,7 +342,7 @@ mod tests {
     }
 
     fn with(extra: &Value) -> Value {
-        let mut body = json!({"run_id": "r", "value": 1});
+        let mut body = json!({"run_id": "r", "value": 1, "timestamp": 1});
         for (key, value) in extra.as_object().unwrap() {
             body[key] = value.clone();
         }
@@ -405,7 +357,10 @@ mod tests {
         check(&with(&json!({"value": "NaN"})), Ok(with(&json!({"value": "NaN"}))));
         check(&with(&json!({"value": true})), Ok(with(&json!({"value": true}))));
         check(&with(&json!({"step": 1.5})), Ok(with(&json!({}))));
-        check(&json!({"run_uuid": "r", "value": 1}), Ok(json!({"run_uuid": "r", "value": 1})));
+        check(
+            &with(&json!({"run_id": null, "run_uuid": "r"})),
+            Ok(with(&json!({"run_uuid": "r"}))),
+        );
     }
 
     #[test]
@@ -418,6 +373,12 @@ mod tests {
                 "Invalid value \"abc\" for parameter 'value' supplied:  Hint: Value was of type 'str'. See",
             ),
         );
+        check(&with(&json!({"value": ""})), Err("Missing value for required parameter 'value'."));
+        check(
+            &with(&json!({"timestamp": ""})),
+            Err("Invalid value \"\" for parameter 'timestamp'"),
+        );
+        check(&with(&json!({"max_results": 3e9})), Err("for parameter 'max_results'"));
         check(&with(&json!({"value": null})), Err("Missing value for required parameter 'value'."));
         check(
             &with(&json!({"order_by": "x"})),

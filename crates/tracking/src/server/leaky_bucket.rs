@@ -1,4 +1,4 @@
-//! Counts of wrong answers that shrink with time, in bounded memory.
+//! Leaky buckets: counts of wrong answers that shrink with time, in bounded memory.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -43,12 +43,12 @@ impl Wrong {
 
 /// Wrong answers by what gave them.
 #[derive(Debug)]
-pub(super) struct Counts<K> {
+pub(super) struct Buckets<K> {
     rule: Rule,
     wrong: HashMap<K, Wrong>,
 }
 
-impl<K: Hash + Eq> Counts<K> {
+impl<K: Hash + Eq> Buckets<K> {
     pub(super) fn new(rule: Rule) -> Self {
         Self { rule, wrong: HashMap::new() }
     }
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten_first() {
         let start = Instant::now();
-        let mut counts = Counts::new(RULE);
+        let mut counts = Buckets::new(RULE);
         let guesser = u32::MAX;
         for key in 0..30_000_u32 {
             // All within a period: none of them comes back.
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn those_of_one_instant_are_not_forgotten_together() {
         let now = Instant::now();
-        let mut counts = Counts::new(RULE);
+        let mut counts = Buckets::new(RULE);
         for key in 0..20_000_u32 {
             counts.add(key, now);
         }

@@ -1,50 +1,17 @@
-//! Locations that remote clients name: where an experiment keeps its files, and what a model
-//! version is made of. Neither may point this server at other hosts or at files of its disk.
+//! What a client says that a new model version is made of. It may not point this server at other hosts or at
+//! files of its disk.
 
 use std::path::{Component, Path, PathBuf};
 
-use percent_encoding::percent_decode_str;
 use trainyard_mlflow::entities::{KeyValue, ModelVersion};
+use trainyard_mlflow::uri::without_credentials;
 use trainyard_mlflow::{AliasId, CreateModelVersion, Error, Result, Tracking, VersionId};
 use url::Url;
 
-use super::host_policy::HostPolicy;
+use super::host_policy::{HostPolicy, scheme};
+use crate::artifacts::percent_decoded;
+use crate::error::invalid;
 use crate::search::registered_models::IS_PROMPT;
-
-/// Longest location of an experiment, in characters.
-const LOCATION_CHARS_MAX: usize = 2048;
-/// Schemes in whose last segment Python's `urlparse` sees params behind a semicolon.
-const PARAM_SCHEMES: [&str; 7] = ["", "ftp", "hdl", "http", "https", "sftp", "mms"];
-/// How often a source is percent-decoded before it counts as an attempt to hide something.
-const DECODE_ROUNDS_MAX: usize = 10;
-
-/// Checks `artifact_location` of a new experiment.
-pub(super) fn check_experiment_location(location: &str, hosts: &HostPolicy) -> Result<()> {
-    let (before_query, query) = location.split_once('?').unwrap_or((location, ""));
-    let last_segment = before_query.rsplit('/').next().unwrap_or_default();
-    let has_params =
-        PARAM_SCHEMES.contains(&scheme(location).as_str()) && last_segment.contains(';');
-    if location.contains('#') || has_params {
-        return Err(Error::invalid("'artifact_location' URL can't include fragments or params."));
-    }
-    if decoded(query).is_none_or(|query| query.contains("..")) {
-        return Err(Error::invalid("Invalid query string"));
-    }
-    hosts.check(location, "artifact_location")?;
-    if location.starts_with("runs:") {
-        return Err(Error::invalid(format!(
-            "Artifact location cannot be a runs:/ URI. Given: '{}'",
-            shown(location)
-        )));
-    }
-    if location.chars().count() > LOCATION_CHARS_MAX {
-        return Err(Error::invalid(format!(
-            "Invalid artifact path length. The length of the artifact path cannot be greater than \
-             {LOCATION_CHARS_MAX} characters."
-        )));
-    }
-    Ok(())
-}
 
 /// What stands for the source of a prompt: upstream's client writes the first, its store the second.
 const PROMPT_SOURCES: [&str; 2] = ["dummy-source", "prompt-template"];
@@ -65,10 +32,10 @@ pub(super) async fn check_source(
         if PROMPT_SOURCES.contains(&request.source.as_str()) {
             return Ok(request);
         }
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid prompt source: '{}'. Prompt sources must use an MLflow placeholder.",
-            shown(&request.source)
-        )));
+            without_credentials(&request.source)
+        );
     }
     hosts.check(&request.source, "source")?;
     if let Some(name) = copied_model(&request.source)? {
@@ -124,7 +91,7 @@ impl Owner {
         Error::invalid(format!(
             "Invalid model version source: '{}'. The {} request parameter must identify the \
              resource that contains the source.",
-            shown(source),
+            without_credentials(source),
             self.field()
         ))
     }
@@ -172,12 +139,12 @@ async fn check_local(tracking: &Tracking, source: &str, owner: &Owner) -> Result
         return Ok(());
     }
     let field = owner.field();
-    Err(Error::invalid(format!(
+    invalid!(
         "Invalid model version source: '{}'. To use a local path as a model version source, \
          the {field} request parameter has to be specified and the local path has to be contained \
          within the artifact directory of the run specified by the {field}.",
-        shown(source)
-    )))
+        without_credentials(source)
+    )
 }
 
 /// Name and version or alias of `models:/name/version`, `models:/name@alias`; none if the source is
@@ -187,11 +154,11 @@ fn copied_model(source: &str) -> Result<Option<String>> {
         return Ok(None);
     }
     let Some(path) = source.strip_prefix("models:/").filter(|path| !path.starts_with('/')) else {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid model version source: '{}'. Registered model sources must use the \
              active model registry.",
-            shown(source)
-        )));
+            without_credentials(source)
+        );
     };
     Ok((path.contains('/') || path.contains('@')).then(|| path.to_owned()))
 }
@@ -204,21 +171,21 @@ async fn copy(
 ) -> Result<CreateModelVersion> {
     let source = named_version(tracking, path).await?;
     if is_prompt(&tracking.registered_models.get(&source.name).await?.tags) {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid model version source: '{}'. Prompt versions cannot be used as model version \
              sources.",
-            shown(&request.source)
-        )));
+            without_credentials(&request.source)
+        );
     }
     let differs = |given: &Option<String>, own: &Option<String>| {
         given.as_deref().is_some_and(|given| given != own.as_deref().unwrap_or_default())
     };
     if differs(&request.run_id, &source.run_id) || differs(&request.model_id, &source.model_id) {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid model version source: '{}'. The run_id and model_id request parameters must \
              match the referenced model version.",
-            shown(&request.source)
-        )));
+            without_credentials(&request.source)
+        );
     }
     request.source = format!("models:/{}/{}", source.name, source.version);
     request.run_id = request.run_id.or(source.run_id).filter(|id| !id.is_empty());
@@ -249,25 +216,20 @@ async fn named_version(tracking: &Tracking, path: &str) -> Result<ModelVersion> 
     })
 }
 
-/// A location as it stands in an answer: whoever reads it in a log need not learn the keys in it.
-fn shown(location: &str) -> String {
-    trainyard_mlflow::uri::without_credentials(location)
-}
-
 /// Refuses `..` and NUL however they are encoded.
 fn refuse_climbing(source: &str) -> Result<()> {
-    let refused = decoded(source).is_none_or(|plain| {
+    let refused = percent_decoded(source).is_none_or(|plain| {
         let path = plain.split_once(':').map_or(plain.as_str(), |(_, path)| path);
         plain.contains('\0') || path.split('/').any(|part| part == ".." || part == ".")
     });
     let refused = refused || leads_nowhere(source);
     if refused {
-        return Err(Error::invalid(format!(
+        return invalid!(
             "Invalid model version source: '{}'. If supplying a source as an http, https, \
              local file path, ftp, objectstore, or mlflow-artifacts uri, an absolute path must be \
              provided without relative path references present. Please provide an absolute path.",
-            shown(source)
-        )));
+            without_credentials(source)
+        );
     }
     Ok(())
 }
@@ -283,24 +245,6 @@ fn leads_nowhere(source: &str) -> bool {
         None => rest,
     };
     !path.starts_with('/') || path.trim_matches('/').is_empty()
-}
-
-/// The text with every layer of percent-encoding taken off; none if that does not end.
-fn decoded(text: &str) -> Option<String> {
-    let mut text = text.to_owned();
-    for _round in 0..DECODE_ROUNDS_MAX {
-        let next = percent_decode_str(&text).decode_utf8().ok()?.into_owned();
-        if next == text {
-            return Some(text);
-        }
-        text = next;
-    }
-    None
-}
-
-/// Scheme in lower case; "" for a path.
-pub(super) fn scheme(uri: &str) -> String {
-    crate::artifacts::scheme(uri).unwrap_or_default().to_ascii_lowercase()
 }
 
 fn is_local(uri: &str) -> bool {
@@ -325,8 +269,11 @@ fn is_below(source: &str, root: &str) -> bool {
             Some(rest) => rest.split_once('/').unwrap_or((rest, "")),
             None => ("", path),
         };
-        let segments =
-            path.split('/').filter(|part| !part.is_empty()).map(decoded).collect::<Option<_>>()?;
+        let segments = path
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .map(percent_decoded)
+            .collect::<Option<_>>()?;
         Some((format!("{scheme}//{authority}").to_ascii_lowercase(), segments))
     };
     match (parts(source), parts(root)) {
@@ -340,33 +287,6 @@ fn is_below(source: &str, root: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn experiment_locations() {
-        for good in [
-            "s3://b/p",
-            "s3://b/p;x",
-            "mlflow-artifacts:/x",
-            "/data/x",
-            "file:///x",
-            "gs://b?versions=1",
-            "dbfs:/x",
-        ] {
-            assert!(check_experiment_location(good, &HostPolicy::default()).is_ok(), "{good}");
-        }
-        for bad in [
-            "s3://b/p#f",
-            "/data/p;x",
-            "s3://b?x=../..",
-            "s3://b?x=%2e%2e",
-            "runs:/x/y",
-            "http://h/x",
-            "HTTPS://h/x",
-            "ftp://h/x",
-        ] {
-            assert!(check_experiment_location(bad, &HostPolicy::default()).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn sources_that_climb() {

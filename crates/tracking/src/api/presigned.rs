@@ -4,19 +4,21 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use trainyard_mlflow::artifacts::{DirectFile, PARTS_MAX, SignedRequest};
 use trainyard_mlflow::{Error, ErrorCode};
 
-use super::artifacts::{PROXIED_ROOT, proxied_path};
+use super::artifacts::{PROXIED_ROOT, ProxiedPath};
 use super::error::{ApiError, Result, empty, json};
+use super::fields::Check::Required;
 use super::files::content_type;
+use super::message::message;
 use super::request::Fields;
-use super::shape::{Check, Field, Kind, Shape};
-use super::{Api, ApiState};
+use super::state::{Api, ApiState};
 use crate::artifacts::ArtifactPath;
+use crate::error::invalid;
 
 /// Longest life of a signed URL, in seconds: 7 days, as the clouds have it.
 const EXPIRATION_SECONDS_MAX: i64 = 604_800;
@@ -54,16 +56,15 @@ fn unsupported(what: &str) -> ApiError {
 
 // Uploads in parts
 
-static CREATE_MULTIPART: Shape =
-    Shape(&[Field::required("path"), Field::new("num_parts", Kind::Int64, &[Check::IntLike])]);
+message! { struct CreateMultipart { path: String [Required], num_parts: Option<i64> } }
 
 async fn create_multipart(
     State(api): State<Api>,
-    Path(raw): Path<String>,
-    request: Request,
+    ProxiedPath(directory): ProxiedPath,
+    Fields(asked, ..): Fields<CreateMultipart>,
 ) -> Result {
-    let (file, fields) = part_of(&api, &raw, request, &CREATE_MULTIPART).await?;
-    let wanted = fields.int("num_parts").unwrap_or(1);
+    let file = file_of_parts(&api, &directory, &asked.path).await?;
+    let wanted = asked.num_parts.unwrap_or(1);
     let parts = u32::try_from(wanted).ok().filter(|parts| (1..=PARTS_MAX).contains(parts));
     let parts = parts.ok_or_else(|| {
         Error::invalid(format!("num_parts must be between 1 and {PARTS_MAX} (got {wanted})."))
@@ -74,73 +75,65 @@ async fn create_multipart(
     Ok(json(&json!({ "upload_id": upload_id, "credentials": credentials })))
 }
 
-static MULTIPART_PART: Shape = Shape(&[
-    Field::new("part_number", Kind::Int64, &[]),
-    Field::new("etag", Kind::Text, &[]),
-    Field::new("url", Kind::Text, &[]),
-]);
+message! { struct Part { part_number: Option<i64>, etag: String, _url as url: String } }
 
-static COMPLETE_MULTIPART: Shape = Shape(&[
-    Field::required("path"),
-    Field::text("upload_id"),
-    Field::list("parts", Kind::Message(&MULTIPART_PART), &[Check::Required]),
-]);
+message! {
+    struct CompleteMultipart {
+        path: String [Required],
+        upload_id: String,
+        parts: Vec<Part> [Required],
+    }
+}
 
 async fn complete_multipart(
     State(api): State<Api>,
-    Path(raw): Path<String>,
-    request: Request,
+    ProxiedPath(directory): ProxiedPath,
+    Fields(asked, ..): Fields<CompleteMultipart>,
 ) -> Result {
-    let (file, mut fields) = part_of(&api, &raw, request, &COMPLETE_MULTIPART).await?;
-    let mut parts = fields.messages("parts");
-    parts.sort_by_key(|part| part.int("part_number"));
+    let file = file_of_parts(&api, &directory, &asked.path).await?;
+    let mut parts = asked.parts;
+    parts.sort_by_key(|part| part.part_number);
     let mut etags = Vec::with_capacity(parts.len());
-    for (number, mut part) in (1..).zip(parts) {
-        if part.int("part_number") != Some(number) {
-            return Err(Error::invalid(format!(
+    for (number, part) in (1..).zip(parts) {
+        if part.part_number != Some(number) {
+            return invalid!(
                 "parts must be numbered from 1 without a gap; part {number} is missing"
-            ))
-            .into());
+            );
         }
-        etags.push(part.text("etag"));
+        etags.push(part.etag);
     }
-    file.complete_parts(&fields.text("upload_id"), etags).await?;
+    file.complete_parts(&asked.upload_id, etags).await?;
     Ok(empty())
 }
 
-static ABORT_MULTIPART: Shape = Shape(&[Field::required("path"), Field::text("upload_id")]);
+message! { struct AbortMultipart { path: String [Required], upload_id: String } }
 
 async fn abort_multipart(
     State(api): State<Api>,
-    Path(raw): Path<String>,
-    request: Request,
+    ProxiedPath(directory): ProxiedPath,
+    Fields(asked, ..): Fields<AbortMultipart>,
 ) -> Result {
-    let (file, mut fields) = part_of(&api, &raw, request, &ABORT_MULTIPART).await?;
-    file.abort_parts(&fields.text("upload_id")).await?;
+    let file = file_of_parts(&api, &directory, &asked.path).await?;
+    file.abort_parts(&asked.upload_id).await?;
     Ok(empty())
 }
 
 /// The file of a request about parts: its directory is in the URL, its name at the end of the field
 /// `path`.
-async fn part_of(
+async fn file_of_parts(
     api: &ApiState,
-    raw: &str,
-    request: Request,
-    shape: &'static Shape,
-) -> Result<(Box<dyn DirectFile>, Fields)> {
-    let directory = proxied_path(api, raw)?;
-    let mut fields = api.read(request, shape).await?;
-    let local_file = fields.text("path");
+    directory: &ArtifactPath,
+    local_file: &str,
+) -> Result<Box<dyn DirectFile>> {
     let name = local_file.rsplit(['/', '\\']).next().unwrap_or_default();
     let path = directory.join(&ArtifactPath::from_request(name)?);
     let file = api.tracking.artifacts.direct_file(PROXIED_ROOT, path.as_str()).await?;
-    Ok((file.ok_or_else(|| unsupported("Multipart upload"))?, fields))
+    file.ok_or_else(|| unsupported("Multipart upload"))
 }
 
 // Signed URLs
 
-async fn presigned(State(api): State<Api>, Path(raw): Path<String>) -> Result {
-    let path = proxied_path(&api, &raw)?;
+async fn presigned(State(api): State<Api>, ProxiedPath(path): ProxiedPath) -> Result {
     let file = api.tracking.artifacts.direct_file(PROXIED_ROOT, path.as_str()).await?;
     let file = file.ok_or_else(|| unsupported("Multipart download"))?;
     let (request, size) =
@@ -148,20 +141,24 @@ async fn presigned(State(api): State<Api>, Path(raw): Path<String>) -> Result {
     Ok(json(&json!({ "url": request.url, "headers": request.headers, "file_size": size })))
 }
 
-static PRESIGNED_UPLOAD: Shape = Shape(&[
-    Field::text("run_id"),
-    Field::text("model_id"),
-    Field::required("path"),
-    Field::new("expiration", Kind::Int64, &[Check::IntLike]),
-]);
-
-async fn presigned_upload(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &PRESIGNED_UPLOAD).await?;
-    let owner = (fields.filled_text("run_id"), fields.filled_text("model_id"));
-    if owner.0.is_some() == owner.1.is_some() {
-        return Err(Error::invalid("Exactly one of run_id and model_id must be provided.").into());
+message! {
+    struct PresignedUpload {
+        run_id: Option<String>,
+        model_id: Option<String>,
+        path: String [Required],
+        expiration: Option<i64>,
     }
-    let path = ArtifactPath::from_request(&fields.text("path"))?;
+}
+
+async fn presigned_upload(
+    State(api): State<Api>,
+    Fields(asked, ..): Fields<PresignedUpload>,
+) -> Result {
+    let owner = (asked.run_id, asked.model_id);
+    if owner.0.is_some() == owner.1.is_some() {
+        return invalid!("Exactly one of run_id and model_id must be provided.");
+    }
+    let path = ArtifactPath::from_request(&asked.path)?;
     let root_uri = match owner {
         (Some(run_id), _) => api.tracking.runs.get(&run_id).await?.info.artifact_uri,
         (None, model_id) => {
@@ -177,23 +174,27 @@ async fn presigned_upload(State(api): State<Api>, request: Request) -> Result {
     )?;
     let file = api.tracking.artifacts.direct_file(&root_uri, path.as_str()).await?;
     let file = file.ok_or_else(|| unsupported("Presigned upload"))?;
-    let lifetime = lifetime(fields.int("expiration").unwrap_or(UPLOAD_SECONDS))?;
+    let lifetime = lifetime(asked.expiration.unwrap_or(UPLOAD_SECONDS))?;
     let request = file.sign_upload(lifetime, content_type(path.as_str())).await?;
     Ok(json(&json!({ "presigned_url": request.url, "headers": request.headers })))
 }
 
-static PRESIGNED_DOWNLOAD: Shape = Shape(&[
-    Field::required("run_id"),
-    Field::required("path"),
-    Field::new("expiration", Kind::Int64, &[Check::IntLike]),
-]);
+message! {
+    struct PresignedDownload {
+        run_id: String [Required],
+        path: String [Required],
+        expiration: Option<i64>,
+    }
+}
 
-async fn presigned_download(State(api): State<Api>, request: Request) -> Result {
-    let mut fields = api.read(request, &PRESIGNED_DOWNLOAD).await?;
-    let path = ArtifactPath::from_request(&fields.text("path"))?;
-    let seconds = fields.int("expiration").unwrap_or(api.options.presigned_download_seconds);
+async fn presigned_download(
+    State(api): State<Api>,
+    Fields(asked, ..): Fields<PresignedDownload>,
+) -> Result {
+    let path = ArtifactPath::from_request(&asked.path)?;
+    let seconds = asked.expiration.unwrap_or(api.options.presigned_download_seconds);
     let lifetime = lifetime(seconds)?;
-    let root_uri = api.tracking.runs.get(&fields.run_id()).await?.info.artifact_uri;
+    let root_uri = api.tracking.runs.get(&asked.run_id).await?.info.artifact_uri;
     refuse_proxied(
         &root_uri,
         "download",

@@ -1,0 +1,68 @@
+//! Enums of MLflow's messages: the name or number of one of their values.
+
+use serde_json::Value;
+use trainyard_mlflow::Result;
+use trainyard_mlflow::entities::{LoggedModelStatus, RunStatus, ViewType};
+
+use super::fields::{Kind, int, invalid_value};
+use super::message::{FieldType, field_type};
+
+/// Names, numbers and values.
+type Values<T> = [(&'static str, i64, T)];
+
+const VIEW_TYPES: &Values<ViewType> = &[
+    ("ACTIVE_ONLY", 1, ViewType::ActiveOnly),
+    ("DELETED_ONLY", 2, ViewType::DeletedOnly),
+    ("ALL", 3, ViewType::All),
+];
+
+const RUN_STATUSES: &Values<RunStatus> = &[
+    ("RUNNING", 1, RunStatus::Running),
+    ("SCHEDULED", 2, RunStatus::Scheduled),
+    ("FINISHED", 3, RunStatus::Finished),
+    ("FAILED", 4, RunStatus::Failed),
+    ("KILLED", 5, RunStatus::Killed),
+];
+
+const LOGGED_MODEL_STATUSES: &Values<LoggedModelStatus> = &[
+    ("LOGGED_MODEL_STATUS_UNSPECIFIED", 0, LoggedModelStatus::Unspecified),
+    ("LOGGED_MODEL_PENDING", 1, LoggedModelStatus::Pending),
+    ("LOGGED_MODEL_READY", 2, LoggedModelStatus::Ready),
+    ("LOGGED_MODEL_UPLOAD_FAILED", 3, LoggedModelStatus::UploadFailed),
+];
+
+/// The value that is meant; none if nobody knows it, which counts as unset, as upstream has it.
+fn known<T: Copy>(value: Option<&Value>, values: &Values<T>) -> Option<T> {
+    let value = value?;
+    let named = value.as_str().and_then(|text| values.iter().find(|(name, ..)| *name == text));
+    let found = named.or_else(|| {
+        let wanted = int(value)?;
+        values.iter().find(|(_, number, _)| *number == wanted)
+    });
+    found.map(|(.., value)| *value)
+}
+
+field_type!(ViewType, Enum, value => known(value.as_ref(), VIEW_TYPES).unwrap_or_default());
+field_type!(
+    LoggedModelStatus,
+    Enum,
+    value => known(value.as_ref(), LOGGED_MODEL_STATUSES).unwrap_or_default()
+);
+
+impl FieldType for Option<RunStatus> {
+    const KIND: Kind = Kind::Enum;
+
+    /// A number that no status has is refused; only names that nobody knows count as unset.
+    fn read(name: &str, value: Option<Value>) -> Result<Self> {
+        match (known(value.as_ref(), RUN_STATUSES), value) {
+            (None, Some(value)) if value.is_number() => Err(invalid_value(name, &value)),
+            (status, _) => Ok(status),
+        }
+    }
+}
+
+/// The name of a value of an enum that is not known here; empty for a number.
+#[derive(Debug)]
+pub(super) struct EnumName(pub(super) String);
+
+field_type!(EnumName, Enum, value => Self(String::read("", value)?));

@@ -1,0 +1,76 @@
+//! Every route of the API, and the answers of those that are not there.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse as _, Response};
+use http::{StatusCode, header};
+
+use super::state::{Api, ApiState};
+use super::{
+    artifacts, experiments, graphql, logged_models, metrics, model_versions, presigned,
+    registered_models, runs, server_info, webhooks,
+};
+
+/// Every route of the API, without a fallback for what is not there.
+pub fn router(state: Arc<ApiState>) -> Router {
+    let mlflow = || {
+        Router::new()
+            .merge(experiments::routes())
+            .merge(runs::routes())
+            .merge(metrics::routes())
+            .merge(logged_models::routes())
+            .merge(registered_models::routes())
+            .merge(model_versions::routes())
+            .merge(artifacts::routes())
+            .merge(presigned::routes())
+            .merge(webhooks::routes())
+    };
+    Router::new()
+        .merge(server_info::routes())
+        .merge(graphql::routes())
+        .merge(artifacts::page_routes())
+        .nest("/api/2.0/mlflow", mlflow())
+        .nest("/ajax-api/2.0/mlflow", mlflow().merge(artifacts::ajax_routes()))
+        .merge(proxied())
+        .nest("/api/3.0", server_info::routes_3())
+        .nest("/ajax-api/3.0", server_info::routes_3())
+        .nest("/ajax-api", server_info::ajax_routes())
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(state)
+}
+
+/// Only the proxied artifacts, which clients ask without a static prefix.
+pub fn artifact_router(state: Arc<ApiState>) -> Router {
+    proxied().with_state(state)
+}
+
+fn proxied() -> Router<Api> {
+    let routes = || artifacts::proxied_routes().merge(presigned::proxied_routes());
+    Router::new()
+        .nest("/api/2.0/mlflow-artifacts", routes())
+        .nest("/ajax-api/2.0/mlflow-artifacts", routes())
+}
+
+/// The 404 of a route that is not there: clients that probe for newer endpoints take it as "this
+/// server is older" and fall back.
+pub fn not_found() -> Response {
+    html(
+        StatusCode::NOT_FOUND,
+        "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n\
+         <p>The requested URL was not found on the server. If you entered the URL manually please \
+         check your spelling and try again.</p>\n",
+    )
+}
+
+async fn method_not_allowed() -> Response {
+    html(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "<!doctype html>\n<html lang=en>\n<title>405 Method Not Allowed</title>\n\
+         <h1>Method Not Allowed</h1>\n<p>The method is not allowed for the requested URL.</p>\n",
+    )
+}
+
+fn html(status: StatusCode, page: &'static str) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+}

@@ -1,0 +1,118 @@
+//! Puts the server together: API, pages, guard and connections.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use http::header;
+use tokio::net::TcpListener;
+use tower::ServiceExt as _;
+use tower_http::catch_panic::CatchPanicLayer;
+use trainyard_base::prometheus;
+use trainyard_mlflow::{Result, Tracking};
+
+use super::connections;
+use super::guard::{self, Guard, probes};
+use super::options::ServerOptions;
+use crate::api::{self, ApiOptions, ApiState};
+use crate::error::invalid;
+use crate::metrics::METRICS;
+
+/// Serves MLflow's API over `tracking`, and `pages` for every other path, until `shutdown`
+/// completes; running requests then have [`ServerOptions::shutdown_grace`] to finish. `tracking` acts for
+/// whoever asks: it is one that was [lent](crate::Shared).
+pub async fn serve(
+    listener: TcpListener,
+    tracking: Tracking,
+    options: ServerOptions,
+    pages: Router,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<()> {
+    let loopback = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let app = build(tracking, &options, pages, loopback)?;
+    let probes = probes(checked_prefix(&options.static_prefix)?);
+    connections::accept(listener, app, probes, &options, shutdown).await;
+    Ok(())
+}
+
+/// The whole server as a router, for those who bring their own connections. Whoever they come from, it
+/// answers as a server that others reach.
+pub fn app(tracking: Tracking, options: &ServerOptions, pages: Router) -> Result<Router> {
+    build(tracking, options, pages, false)
+}
+
+fn build(
+    tracking: Tracking,
+    options: &ServerOptions,
+    pages: Router,
+    loopback: bool,
+) -> Result<Router> {
+    let prefix = checked_prefix(&options.static_prefix)?;
+    let api_options = ApiOptions {
+        serve_artifacts: options.serve_artifacts,
+        json_bytes_max: options.json_bytes_max,
+        memory: Arc::clone(&options.memory),
+        aliases_in_search: options.aliases_in_search,
+        presigned_download_seconds: options.presigned_download_seconds,
+        hosts: options.hosts.clone(),
+    };
+    let state = Arc::new(ApiState::new(tracking, api_options));
+    let routes = api::router(Arc::clone(&state)).route("/metrics", get(metrics));
+    let app = if prefix.is_empty() {
+        routes.fallback(move |request: Request| elsewhere(pages.clone(), request))
+    } else {
+        // A nested router never sees the bare prefix with its slash, which is where browsers go.
+        let front = pages.clone();
+        let front = get(move |request: Request| elsewhere(front.clone(), at_root(request)));
+        let nested = routes.fallback(move |request: Request| elsewhere(pages.clone(), request));
+        // Clients find the proxied artifacts without the prefix, as with upstream.
+        api::artifact_router(state)
+            .route(&format!("{prefix}/"), front)
+            .nest(prefix, nested)
+            .fallback(async || api::not_found())
+    };
+    let guard = Arc::new(Guard::new(options, prefix, loopback)?);
+    Ok(app
+        .layer(CatchPanicLayer::new())
+        .layer(axum::middleware::from_fn_with_state(guard, guard::watch)))
+}
+
+async fn metrics() -> Response {
+    ([(header::CONTENT_TYPE, prometheus::MEDIA_TYPE)], METRICS.page()).into_response()
+}
+
+/// API paths that are not there are answered here, everything else by the pages.
+async fn elsewhere(pages: Router, request: Request) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/api/") || path.starts_with("/ajax-api/") {
+        return api::not_found();
+    }
+    match pages.oneshot(request).await {
+        Ok(response) => response.into_response(),
+        Err(never) => match never {},
+    }
+}
+
+fn at_root(mut request: Request) -> Request {
+    let query = request.uri().query().map(|query| format!("/?{query}"));
+    if let Ok(uri) = query.as_deref().unwrap_or("/").parse() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn checked_prefix(prefix: &str) -> Result<&str> {
+    if prefix.is_empty() {
+        return Ok(prefix);
+    }
+    let plain = prefix.chars().all(|c| c.is_ascii_alphanumeric() || "-_./~".contains(c));
+    if prefix.starts_with('/') && !prefix.ends_with('/') && plain {
+        return Ok(prefix);
+    }
+    invalid!(
+        "the static prefix must start with '/' and not end with one, and hold only letters, \
+         digits and -_.~: '{prefix}'"
+    )
+}
