@@ -113,6 +113,7 @@ impl Advise for Error {
             }
             Self::SameName { .. }
             | Self::Verification { .. }
+            | Self::Signature { .. }
             | Self::Unverified { .. }
             | Self::Integrity { .. }
             | Self::Folder { .. }
