@@ -75,7 +75,8 @@ pub(crate) async fn deploy_candidate(
     program: PathBuf,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
-    let releasing = release(project, candidate, program, watcher);
+    // A release is long: its future is large, and lies on the heap so that its callers stay small.
+    let releasing = Box::pin(release(project, candidate, program, watcher));
     let done = |deployed: &Deployed| format!("version {} at {}", deployed.version, deployed.url);
     let (deployed, took) = Step::Deploy.watched(watcher, releasing, done).await?;
     Ok(Deployed { took, ..deployed })

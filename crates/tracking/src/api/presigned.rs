@@ -75,13 +75,13 @@ async fn create_multipart(
     Ok(json(&json!({ "upload_id": upload_id, "credentials": credentials })))
 }
 
-message! { struct Part { part_number: Option<i64>, etag: String, _url as url: String } }
+message! { struct Uploaded { part_number: Option<i64>, etag: String, _url as url: String } }
 
 message! {
     struct CompleteMultipart {
         path: String [Required],
         upload_id: String,
-        parts: Vec<Part> [Required],
+        parts: Vec<Uploaded> [Required],
     }
 }
 

@@ -20,6 +20,7 @@ use super::sqlite_readers::Readers;
 use super::sqlite_writer::{Job, Outcome, write_loop};
 use crate::artifacts::real_path;
 use crate::error::{Error, Result};
+use crate::metrics::METRICS;
 
 /// Jobs that wait; beyond that callers wait before they queue, which bounds memory.
 const QUEUE_MAX: usize = 1024;

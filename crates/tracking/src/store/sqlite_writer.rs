@@ -9,7 +9,6 @@ use super::database::{Connection, Dialect, Row, Value};
 use super::sqlite_connection::SqliteConnection;
 use crate::error::{Error, Result};
 use crate::metrics::METRICS;
-use crate::metrics::METRICS;
 
 /// Jobs in one commit: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 256;

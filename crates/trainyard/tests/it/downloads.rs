@@ -38,7 +38,7 @@ fn listener_before(server: u16) -> (u16, Sent) {
 }
 
 fn pass_on(mut from: TcpStream, mut to: TcpStream, seen: impl Fn(&[u8])) {
-    let mut buffer = [0; 1 << 16];
+    let mut buffer = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
         seen(&buffer[..count]);
         if to.write_all(&buffer[..count]).is_err() {

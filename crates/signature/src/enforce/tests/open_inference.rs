@@ -109,7 +109,9 @@ fn what_does_not_fit_is_said() {
 }
 
 /// What each datatype takes, and what it does not: values as JSON, and what is said of the last.
-const DATATYPES: [(&str, &str, &[(&str, &str)]); 13] = [
+type Datatype = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const DATATYPES: [Datatype; 13] = [
     ("BOOL", "true", &[("1", "got 1"), ("\"true\"", "got string \"true\""), ("0.0", "got 0.0")]),
     (
         "UINT8",
