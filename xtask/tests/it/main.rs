@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must say where")]
 
+mod architecture;
 mod circles;
 mod floors;
 mod limits_table;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::reach::Reach;
+use super::allowed_roots::Reach;
 use super::real_path::real_path;
 
 /// What files must be inside of.

@@ -11,12 +11,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{Error, ErrorCode, Result};
 
+use super::allowed_roots::Reach;
 use super::bounds::Bounds;
 use super::error::{is_nowhere, storage};
 use super::location::{Location, local_path};
 use super::memory::{Held, Memory};
 use super::path::ArtifactPath;
-use super::reach::Reach;
 use crate::error::invalid;
 
 /// Most entries of one folder that are listed: an answer of some 10 MB.

@@ -9,10 +9,10 @@ use object_store::path::Path as StorePath;
 use trainyard_mlflow::{Error, Result};
 use trainyard_storage::{Address, DirectStore, Place, Stores};
 
+use super::allowed_roots::Reach;
 use super::bounds::Bounds;
 use super::error::location_error;
 use super::path::ArtifactPath;
-use super::reach::Reach;
 use crate::error::invalid;
 
 /// Bytes buffered before they are written: large enough that a disk is busy, small enough that a

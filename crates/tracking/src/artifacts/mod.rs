@@ -6,6 +6,7 @@
 //!
 //! Every call goes through [`ArtifactStorage::place`], which asks [`reach`] where it may go.
 
+mod allowed_roots;
 mod bounds;
 mod error;
 mod listing;
@@ -13,7 +14,6 @@ mod location;
 mod memory;
 mod path;
 mod presigned;
-mod reach;
 mod real_path;
 mod storage;
 #[cfg(test)]

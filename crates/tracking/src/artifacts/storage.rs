@@ -11,12 +11,12 @@ use trainyard_mlflow::entities::FileInfo;
 use trainyard_mlflow::{Detail, Error, Result};
 use trainyard_storage::{Address, Stores, scheme};
 
+use super::allowed_roots::Reach;
 use super::error::{location_error, no_such_artifact};
 use super::location::{Location, local_path, proxied_path};
 use super::memory::Memory;
 use super::path::ArtifactPath;
 use super::presigned::PresignedObject;
-use super::reach::Reach;
 use super::{listing, transfer};
 use crate::error::invalid;
 
