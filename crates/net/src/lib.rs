@@ -29,3 +29,12 @@ pub use accept::{Arrival, Open, accept};
 pub use body::{Held, Paced, PacedError};
 pub use limits::{Limits, Protocols};
 pub use marks::Busy;
+
+/// A stream whose heads are watched as those of the gateway's connections are: for its fuzz target.
+#[cfg(fuzzing)]
+pub fn strict<I>(stream: I) -> impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin
+where
+    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    strict::Strict::new(stream, std::sync::Arc::new(marks::Marks::default()), true)
+}

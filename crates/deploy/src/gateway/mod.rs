@@ -34,4 +34,6 @@ pub use paths::check_rule;
 pub use pause::Mode;
 pub use process::run;
 pub use route::{RouteState, WentBack};
+#[cfg(fuzzing)]
+pub use smuggling::passes_on;
 pub use target::TargetSpec;
