@@ -9,6 +9,8 @@
 //!
 //! What an instance runs is its [`Workload`]: a plain process, or a container of a Docker Engine.
 
+#![expect(unexpected_cfgs, reason = "`cargo xtask fuzz` sets `fuzzing`")]
+
 mod clock;
 mod deployment;
 mod error;

@@ -16,6 +16,8 @@
 //!   probes are answered, so that `/health` never waits behind those who say nothing. Where
 //!   [`Limits::silent_give_way`] is set, whoever has been silent for longest makes room for them.
 
+#![expect(unexpected_cfgs, reason = "`cargo xtask fuzz` sets `fuzzing`")]
+
 mod accept;
 mod body;
 pub mod descriptors;
