@@ -380,7 +380,7 @@ mod tests {
         fails("\"x = 1", "not closed");
         fails("x =", "a value is missing");
         let filter = RowFilter { since: Some("2026".to_owned()), ..RowFilter::default() };
-        assert!(kept(&filter).unwrap_err().to_string().contains("time column"));
+        assert!(kept(&filter).unwrap_err().with_hint().contains("time column"));
         let filter = RowFilter {
             time_column: Some("name".to_owned()),
             since: Some("2026-01-01".to_owned()),

@@ -168,5 +168,5 @@ fn files_that_do_not_fit_together() {
     assert!(error.to_string().starts_with("no tables found in "), "{error}");
     let error =
         read(&format!("{}/*.csv", empty.path().display()), &ReadOptions::default()).unwrap_err();
-    assert!(error.to_string().contains("no file matches"), "{error}");
+    assert!(error.with_hint().contains("no file matches"), "{}", error.with_hint());
 }

@@ -1,7 +1,7 @@
 //! The deployer's side of the control socket: JSON over HTTP.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
@@ -23,6 +23,12 @@ const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// How long the gateway may take for an answer, beside the time that the request itself allows.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long it may take to say how it is.
+const STATUS_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A process that is killed closes its sockets some milliseconds after it has stopped.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Talks to the gateway of one service.
 #[derive(Debug, Clone)]
 pub(crate) struct Control {
@@ -36,10 +42,18 @@ impl Control {
 
     /// What the gateway says about itself; `None` when none runs.
     pub(crate) async fn status(&self) -> Result<Option<GatewayStatus>> {
-        match self.call(Method::GET, "/status", None::<&()>, Duration::from_secs(5)).await {
-            Ok(status) => Ok(Some(status)),
-            Err(Failed::NotRunning) => Ok(None),
-            Err(failed) => Err(failed.of("status")),
+        let until = Instant::now() + STATUS_PATIENCE;
+        loop {
+            return match self.call(Method::GET, "/status", None::<&()>, STATUS_PATIENCE).await {
+                Ok(status) => Ok(Some(status)),
+                Err(Failed::NotRunning) => Ok(None),
+                // It ended while it was asked: soon nobody is there, or another one.
+                Err(Failed::BrokenOff(_)) if Instant::now() < until => {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                    continue;
+                }
+                Err(failed) => Err(failed.of("status")),
+            };
         }
     }
 
