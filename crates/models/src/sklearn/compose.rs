@@ -138,6 +138,11 @@ fn column_transformer(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         };
         let columns =
             name.text().and_then(|name| places.get(name)).and_then(super::estimator::numbers);
+        if let Some(columns) = &columns
+            && let Some(chosen) = chosen.first().copied().and_then(chosen_count)
+        {
+            fields.check_length("_transformer_to_input_indices", columns.len(), chosen)?;
+        }
         let columns: Vec<usize> =
             columns.unwrap_or_default().into_iter().map(|x| x as usize).collect();
         if columns.is_empty() || transformer.text() == Some("drop") {
@@ -145,9 +150,6 @@ fn column_transformer(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         }
         if let Some(column) = columns.iter().find(|&&column| column >= width) {
             return Err(fields.malformed(format!("column {column} of {width}")));
-        }
-        if let Some(chosen) = chosen.first().copied().and_then(chosen_count) {
-            fields.check_length("_transformer_to_input_indices", columns.len(), chosen)?;
         }
         let weight = weight(fields, weights, *name)?;
         parts.push(Part { columns, transformer: part(*transformer, nested)?, weight });
