@@ -80,7 +80,7 @@ fn objects_nested_without_end_are_refused() {
     deep.push(b'.');
     assert!(refused(&deep, Format::Estimator).contains("a list"));
     assert!(refused(&b"[".repeat(1_000_000), Format::Xgboost).contains("format"));
-    assert!(refused(&b"{\"a\":".repeat(1_000_000), Format::Xgboost).contains("deeper"));
+    assert!(refused(&b"{\"a\":".repeat(1_000_000), Format::Xgboost).contains("too many nested"));
     assert!(refused(&b"{i\x01a".repeat(1_000_000), Format::Xgboost).contains("deeper"));
 }
 
