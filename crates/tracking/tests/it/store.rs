@@ -1,6 +1,7 @@
 //! The embedded store, called as a program calls it.
 
 use tempfile::TempDir;
+use trainyard_base::Advise as _;
 use trainyard_mlflow::entities::{Metric, Param, RunStatus, Tag, ViewType};
 use trainyard_mlflow::{
     AliasId, CreateModelVersion, CreateRun, ErrorCode, LogBatch, MetricHistoryPage, SearchRuns,
@@ -272,7 +273,7 @@ async fn another_schema_version_is_refused_with_the_command_that_upgrades() {
         )
         .unwrap();
     drop(other);
-    let error = open(&uri(&folder), options(&folder)).map(|_store| ()).unwrap_err().to_string();
+    let error = open(&uri(&folder), options(&folder)).map(|_store| ()).unwrap_err().with_hint();
     assert!(error.contains("schema version 451aebb31d03"), "{error}");
     assert!(error.contains(&format!("`mlflow db upgrade {}`", uri(&folder))), "{error}");
     assert_eq!(tables(&path), ["alembic_version"]);
