@@ -1,19 +1,24 @@
 //! A table that is read one column at a time, so that it need not be in memory as a whole.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow_schema::DataType;
 use tempfile::TempDir;
 
+use crate::csv::lines::lines_of;
 use crate::error::{Error, Result};
-use crate::options::ReadOptions;
+use crate::options::{Natural, ReadOptions};
 use crate::parquet::ParquetFile;
+use crate::reading::{Reading, Survey, convert};
+use crate::remarks::Remark;
 use crate::schema::{Found, NOTHING, column_order, common_type};
 use crate::source::{Format, Source, SourceFile, files, is_parquet_file};
-use crate::spill::{Types, spill, text_bytes as text_bytes_of};
+use crate::spill::{Types, reader, spill, text_bytes as text_bytes_of};
 use crate::table::{read_csv_pieces, read_table, with_filter_columns};
 
 /// CSV text takes about as much memory again once it is typed, and both are there at once.
@@ -42,6 +47,9 @@ pub struct Columns {
     rows: usize,
     pandas: Option<String>,
     store: Store,
+    options: ReadOptions,
+    /// What columns of text say, found out when it is asked for.
+    readings: HashMap<String, OnceLock<Option<Reading>>>,
 }
 
 #[derive(Debug)]
@@ -67,6 +75,17 @@ impl Columns {
     /// Opens a source; see [`crate::read`]. `memory` is how many bytes reading may take, about;
     /// without it CSV is read at once, whatever its size.
     pub fn open(source: &str, options: &ReadOptions, memory: Option<u64>) -> Result<Self> {
+        let columns = Self::open_as_written(source, options, memory)?;
+        let Some(Natural { labels, .. }) = &options.natural else { return Ok(columns) };
+        let is_text = |name: &&String| {
+            !labels.contains(*name) && columns.written_type(name) == Some(&DataType::Utf8)
+        };
+        let texts = columns.names.iter().filter(is_text);
+        let readings = texts.map(|name| (name.clone(), OnceLock::new())).collect();
+        Ok(Self { options: options.clone(), readings, ..columns })
+    }
+
+    fn open_as_written(source: &str, options: &ReadOptions, memory: Option<u64>) -> Result<Self> {
         let paths = files(source)?;
         let mut all_parquet = true;
         let mut text_bytes = 0;
@@ -80,6 +99,7 @@ impl Columns {
             Self::of_parquet(source, &paths, options)?
         } else if let Some(memory) = memory
             && text_bytes > memory / TEXT_FACTOR
+            && options.encoding.is_none()
             && paths.iter().all(|path| path != Path::new(crate::STDIN))
         {
             Self::of_large_text(source, &paths, options, memory)?
@@ -127,19 +147,116 @@ impl Columns {
     /// Calls `each` with the pieces that [`Columns::read`] returns, one after the other; `false` if
     /// there is no such column.
     pub fn for_each_piece(&self, name: &str, mut each: impl FnMut(ArrayRef)) -> Result<bool> {
+        let form = self.reading(name).map(|reading| &reading.form);
+        self.walk(name, |piece| {
+            let read = form.and_then(|form| Some(convert(piece.as_string_opt::<i32>()?, form)));
+            each(read.unwrap_or(piece));
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Calls `each` with the pieces of a column as they are written, whatever its text says.
+    pub fn for_each_written_piece(
+        &self,
+        name: &str,
+        mut each: impl FnMut(ArrayRef),
+    ) -> Result<bool> {
+        self.walk(name, |piece| {
+            each(piece);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Calls `each` with the pieces of a column until it breaks off.
+    fn walk(&self, name: &str, mut each: impl FnMut(ArrayRef) -> ControlFlow<()>) -> Result<bool> {
         match &self.store {
             Store::Memory(columns) => {
                 let Some(pieces) = columns.get(name) else { return Ok(false) };
-                pieces.iter().cloned().for_each(each);
+                let _ended = pieces.iter().cloned().try_for_each(each);
             }
             Store::Files { parts, types, .. } => {
                 let Some(target) = types.get(name) else { return Ok(false) };
                 for part in parts {
-                    part.read(name, target, &mut each)?;
+                    if part.read(name, target, &mut each)?.is_break() {
+                        break;
+                    }
                 }
             }
         }
         Ok(true)
+    }
+
+    /// What the text of a column says, if it is more than text: it is read so then. `None` without
+    /// [`ReadOptions::natural`].
+    pub fn reading(&self, name: &str) -> Option<&Reading> {
+        self.readings.get(name)?.get_or_init(|| self.survey(name)).as_ref()
+    }
+
+    /// The type of a column as it is read.
+    pub fn data_type(&self, name: &str) -> Option<DataType> {
+        match self.reading(name) {
+            Some(reading) => Some(reading.form.data_type()),
+            None => self.written_type(name).cloned(),
+        }
+    }
+
+    /// The type of a column as it is written.
+    pub fn written_type(&self, name: &str) -> Option<&DataType> {
+        match &self.store {
+            Store::Memory(columns) => Some(columns.get(name)?.first()?.data_type()),
+            Store::Files { types, .. } => types.get(name),
+        }
+    }
+
+    /// Whether text was read as people mean it.
+    pub fn is_natural(&self) -> bool {
+        self.options.natural.is_some()
+    }
+
+    /// What was guessed of the files.
+    pub fn remarks(&self) -> Vec<Remark> {
+        self.options.remarks.all()
+    }
+
+    /// The columns as they are written, whatever their text says.
+    #[must_use]
+    pub fn as_written(self) -> Self {
+        Self { readings: HashMap::new(), ..self }
+    }
+
+    /// Looks over a column of text. One that cannot be read says so to whoever reads it.
+    fn survey(&self, name: &str) -> Option<Reading> {
+        let natural = self.options.natural.as_ref()?;
+        let mut survey = Survey::new(self.rows, natural.decimal);
+        let walked = self.walk(name, |piece| {
+            if let Some(piece) = piece.as_string_opt::<i32>() {
+                survey.see(piece);
+            }
+            if survey.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        walked.ok()?;
+        let mut reading = survey.finish(natural.numbers.contains(name))?;
+        self.find_lines(&mut reading);
+        Some(reading)
+    }
+
+    /// Finds the lines of exceptions, where rows are lines of one file.
+    fn find_lines(&self, reading: &mut Reading) {
+        let [file] = self.source.files.as_slice() else { return };
+        let has_lines = file.format == Format::Csv
+            && file.path != Path::new(crate::STDIN)
+            && self.options.rows.is_empty()
+            && self.options.encoding.is_none();
+        if reading.examples.is_empty() || !has_lines {
+            return;
+        }
+        let rows = reading.examples.iter().map(|example| example.row);
+        let lines = reader(&file.path)
+            .and_then(|text| lines_of(&file.path, text, &self.options, rows))
+            .unwrap_or_default();
+        for (example, line) in reading.examples.iter_mut().zip(lines) {
+            example.line = Some(line);
+        }
     }
 
     fn of_parquet(source: &str, paths: &[PathBuf], options: &ReadOptions) -> Result<Self> {
@@ -194,6 +311,8 @@ impl Columns {
                 rows,
                 pandas: None,
                 store: Store::Memory(columns),
+                options: ReadOptions::default(),
+                readings: HashMap::new(),
             });
         }
         let table = read_table(source, options)?;
@@ -267,7 +386,8 @@ impl Columns {
         let pandas = parts.first().and_then(|(part, _)| part.file.pandas().map(str::to_owned));
         let parts = parts.into_iter().map(|(part, _)| part).collect();
         let store = Store::Files { parts, types, _folder: folder };
-        Ok(Self { source, names, rows, pandas, store })
+        let (options, readings) = (ReadOptions::default(), HashMap::new());
+        Ok(Self { source, names, rows, pandas, store, options, readings })
     }
 }
 
@@ -288,6 +408,8 @@ impl From<RecordBatch> for Columns {
                     .map(|(field, column)| (field.name().clone(), vec![Arc::clone(column)]))
                     .collect(),
             ),
+            options: ReadOptions::default(),
+            readings: HashMap::new(),
         }
     }
 }
@@ -297,10 +419,16 @@ impl Part {
         self.kept.as_ref().map_or_else(|| self.file.rows(), BooleanArray::true_count)
     }
 
-    /// Calls `each` with the part's pieces of a column, as `target`.
-    fn read(&self, name: &str, target: &DataType, each: &mut impl FnMut(ArrayRef)) -> Result<()> {
+    /// Calls `each` with the part's pieces of a column, as `target`, until it breaks off.
+    fn read(
+        &self,
+        name: &str,
+        target: &DataType,
+        each: &mut impl FnMut(ArrayRef) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
         let failed = |source| Error::arrow(&self.file.path, source);
         let mut row = 0;
+        let mut ended = ControlFlow::Continue(());
         let found = self.file.for_each_piece(name, |piece| {
             let rows = piece.len();
             let piece = match &self.kept {
@@ -310,16 +438,16 @@ impl Part {
                 None => piece,
             };
             row += rows;
-            each(if piece.data_type() == target {
+            ended = each(if piece.data_type() == target {
                 piece
             } else {
                 arrow_cast::cast(&piece, target).map_err(failed)?
             });
-            Ok(())
+            Ok(ended)
         })?;
         if !found {
-            each(new_null_array(target, self.rows()));
+            ended = each(new_null_array(target, self.rows()));
         }
-        Ok(())
+        Ok(ended)
     }
 }

@@ -1,14 +1,16 @@
 //! One side of a comparison: a table, read a column at a time, or a profile.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use futures::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 use trainyard_base::TemporaryFolder;
-use trainyard_data::{Columns, ReadOptions, RowFilter};
+use trainyard_data::arrow_schema::DataType;
+use trainyard_data::{Columns, ReadOptions, Reading as TextReading, Remark, Remarks, RowFilter};
 use trainyard_drift::{Column, ColumnBuilder, Options, PROFILE_MAGIC, Profile};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
@@ -48,6 +50,26 @@ pub(crate) struct Reading {
     pub(crate) memory: Option<u64>,
     /// Whether a table is wanted even where there is a profile, which has no rows.
     pub(crate) table_only: bool,
+    /// How text is read.
+    pub(crate) text: ReadOptions,
+}
+
+impl Reading {
+    /// Numbers of the reference are numbers here too, leading zeros or not.
+    #[must_use]
+    pub(super) fn like(mut self, reference: &Data) -> Self {
+        if let Some(natural) = &mut self.text.natural {
+            natural.numbers.extend(reference.numbers());
+        }
+        self
+    }
+
+    /// Text is read as training reads it.
+    #[must_use]
+    pub(super) fn as_trained(mut self) -> Self {
+        self.text.natural = None;
+        self
+    }
 }
 
 impl Data {
@@ -68,7 +90,8 @@ impl Data {
             // Segments of a prediction log may come from versions with different columns.
             fill_missing_columns: Path::new(source).is_dir(),
             rows: reading.rows.clone(),
-            ..ReadOptions::default()
+            remarks: Remarks::default(),
+            ..reading.text.clone()
         };
         if options.rows.time_column.is_none()
             && (options.rows.since.is_some() || options.rows.until.is_some())
@@ -80,7 +103,61 @@ impl Data {
                 options.rows = log::with_log_time(options.rows);
             }
         }
-        Ok(Columns::open(source, &options, reading.memory)?.into())
+        let columns = Columns::open(source, &options, reading.memory)?;
+        // What a model server logs has the types of the model's signature.
+        let is_log = log::is_prediction_log(columns.names().iter().map(String::as_str));
+        Ok(if is_log { columns.as_written() } else { columns }.into())
+    }
+
+    /// Whether a model server wrote it.
+    pub(super) fn is_prediction_log(&self) -> bool {
+        log::is_prediction_log(self.names().into_iter())
+    }
+
+    /// Columns that are numbers without a guess.
+    fn numbers(&self) -> BTreeSet<String> {
+        let is_number = |name: &&str| match &self.columns {
+            Stored::Table(columns) => columns.written_type(name).is_some_and(DataType::is_numeric),
+            Stored::Profile(profile) => {
+                profile.column(name).is_some_and(|column| column.data_type().is_numeric())
+            }
+        };
+        self.names().into_iter().filter(is_number).map(str::to_owned).collect()
+    }
+
+    /// Whether a column is text, and means no more than that.
+    pub(super) fn is_text(&self, name: &str) -> bool {
+        let data_type = match &self.columns {
+            Stored::Table(columns) => columns.data_type(name),
+            Stored::Profile(profile) => {
+                profile.column(name).map(|column| column.data_type().clone())
+            }
+        };
+        matches!(data_type, Some(DataType::Utf8 | DataType::Dictionary(..)))
+    }
+
+    /// What the text of a column was found to say.
+    pub(super) fn reading(&self, name: &str) -> Option<&TextReading> {
+        match &self.columns {
+            Stored::Table(columns) => columns.reading(name),
+            Stored::Profile(_) => None,
+        }
+    }
+
+    /// Whether its text may be read otherwise than in training.
+    pub(super) fn is_guessed(&self) -> bool {
+        match &self.columns {
+            Stored::Table(columns) => columns.is_natural(),
+            Stored::Profile(_) => false,
+        }
+    }
+
+    /// What was guessed when it was read.
+    pub(super) fn remarks(&self) -> Vec<Remark> {
+        match &self.columns {
+            Stored::Table(columns) => columns.remarks(),
+            Stored::Profile(_) => Vec::new(),
+        }
     }
 
     /// Names of the columns.
@@ -118,28 +195,44 @@ impl Data {
     }
 
     /// A column, sorted or counted in about so many bytes of memory; `None` if there is no such column.
+    /// `as_written`: text is text, whatever it says.
     pub(super) fn column(
         &self,
         name: &str,
         options: &Options,
         memory: u64,
+        as_written: bool,
     ) -> Result<Option<Column>> {
         match &self.columns {
             Stored::Profile(profile) => Ok(profile.column(name).cloned()),
             // Tests that regroup rows want them all at once.
             Stored::Table(columns) if options.needs_rows() => {
-                Ok(columns.read(name)?.map(|pieces| {
-                    let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-                    Column::with_rows(&pieces)
-                }))
+                let mut pieces = Vec::new();
+                let found = for_each_piece(columns, name, as_written, |piece| pieces.push(piece))?;
+                let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+                Ok(found.then(|| Column::with_rows(&pieces)))
             }
             Stored::Table(columns) => {
                 let mut builder = ColumnBuilder::new(memory);
-                let found = columns.for_each_piece(name, |piece| builder.push(piece))?;
+                let found = for_each_piece(columns, name, as_written, |piece| builder.push(piece))?;
                 Ok(found.then(|| builder.finish()))
             }
         }
     }
+}
+
+/// The pieces of a column, as its text is read or as it is written; `false` if there is no such column.
+fn for_each_piece(
+    columns: &Columns,
+    name: &str,
+    as_written: bool,
+    each: impl FnMut(ArrayRef),
+) -> Result<bool> {
+    Ok(if as_written {
+        columns.for_each_written_piece(name, each)?
+    } else {
+        columns.for_each_piece(name, each)?
+    })
 }
 
 impl From<Columns> for Data {
@@ -226,7 +319,7 @@ pub(super) async fn reference_of(
         let target = folder.path().join(artifact);
         match download(tracking, root, artifact, &target).await {
             Ok(()) => {
-                let data = Data::open(&target.to_string_lossy(), reading)?;
+                let data = Data::open(&target.to_string_lossy(), &reading.clone().as_trained())?;
                 return Ok(Data { _folder: Some(folder), ..data });
             }
             Err(Error::Mlflow(error)) if error.is_not_found() => {}
