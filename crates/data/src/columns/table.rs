@@ -5,20 +5,18 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use arrow_array::{Array as _, ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::DataType;
 use tempfile::TempDir;
 
-use crate::csv::lines::lines_of;
+use super::part::Part;
 use crate::error::{Error, Result};
-use crate::options::{Natural, ReadOptions};
+use crate::options::ReadOptions;
 use crate::parquet::ParquetFile;
-use crate::reading::{Reading, Survey, convert};
-use crate::remarks::Remark;
+use crate::reading::Reading;
 use crate::schema::{Found, NOTHING, column_order, common_type};
 use crate::source::{Format, Source, SourceFile, files, is_parquet_file};
-use crate::spill::{Types, reader, spill, text_bytes as text_bytes_of};
+use crate::spill::{Types, spill, text_bytes as text_bytes_of};
 use crate::table::{read_csv_pieces, read_table, with_filter_columns};
 
 /// CSV text takes about as much memory again once it is typed, and both are there at once.
@@ -42,14 +40,14 @@ const TEXT_FACTOR: u64 = 3;
 /// ```
 #[derive(Debug)]
 pub struct Columns {
-    source: Source,
-    names: Vec<String>,
-    rows: usize,
+    pub(super) source: Source,
+    pub(super) names: Vec<String>,
+    pub(super) rows: usize,
     pandas: Option<String>,
     store: Store,
-    options: ReadOptions,
+    pub(super) options: ReadOptions,
     /// What columns of text say, found out when it is asked for.
-    readings: HashMap<String, OnceLock<Option<Reading>>>,
+    pub(super) readings: HashMap<String, OnceLock<Option<Reading>>>,
 }
 
 #[derive(Debug)]
@@ -64,28 +62,13 @@ enum Store {
     },
 }
 
-#[derive(Debug)]
-struct Part {
-    file: ParquetFile,
-    /// Which rows the filter keeps; all of them if none.
-    kept: Option<BooleanArray>,
-}
-
 impl Columns {
-    /// Opens a source; see [`crate::read`]. `memory` is how many bytes reading may take, about;
-    /// without it CSV is read at once, whatever its size.
-    pub fn open(source: &str, options: &ReadOptions, memory: Option<u64>) -> Result<Self> {
-        let columns = Self::open_as_written(source, options, memory)?;
-        let Some(Natural { labels, .. }) = &options.natural else { return Ok(columns) };
-        let is_text = |name: &&String| {
-            !labels.contains(*name) && columns.written_type(name) == Some(&DataType::Utf8)
-        };
-        let texts = columns.names.iter().filter(is_text);
-        let readings = texts.map(|name| (name.clone(), OnceLock::new())).collect();
-        Ok(Self { options: options.clone(), readings, ..columns })
-    }
-
-    fn open_as_written(source: &str, options: &ReadOptions, memory: Option<u64>) -> Result<Self> {
+    /// Opens a source, and leaves text as it is.
+    pub(super) fn open_as_written(
+        source: &str,
+        options: &ReadOptions,
+        memory: Option<u64>,
+    ) -> Result<Self> {
         let paths = files(source)?;
         let mut all_parquet = true;
         let mut text_bytes = 0;
@@ -137,38 +120,12 @@ impl Columns {
         self.pandas.as_deref()
     }
 
-    /// Reads a column, in pieces of one type in the order of the rows; `None` if there is no such
-    /// column.
-    pub fn read(&self, name: &str) -> Result<Option<Vec<ArrayRef>>> {
-        let mut pieces = Vec::new();
-        Ok(self.for_each_piece(name, |piece| pieces.push(piece))?.then_some(pieces))
-    }
-
-    /// Calls `each` with the pieces that [`Columns::read`] returns, one after the other; `false` if
-    /// there is no such column.
-    pub fn for_each_piece(&self, name: &str, mut each: impl FnMut(ArrayRef)) -> Result<bool> {
-        let form = self.reading(name).map(|reading| &reading.form);
-        self.walk(name, |piece| {
-            let read = form.and_then(|form| Some(convert(piece.as_string_opt::<i32>()?, form)));
-            each(read.unwrap_or(piece));
-            ControlFlow::Continue(())
-        })
-    }
-
-    /// Calls `each` with the pieces of a column as they are written, whatever its text says.
-    pub fn for_each_written_piece(
+    /// Calls `each` with the pieces of a column until it breaks off.
+    pub(super) fn walk(
         &self,
         name: &str,
-        mut each: impl FnMut(ArrayRef),
+        mut each: impl FnMut(ArrayRef) -> ControlFlow<()>,
     ) -> Result<bool> {
-        self.walk(name, |piece| {
-            each(piece);
-            ControlFlow::Continue(())
-        })
-    }
-
-    /// Calls `each` with the pieces of a column until it breaks off.
-    fn walk(&self, name: &str, mut each: impl FnMut(ArrayRef) -> ControlFlow<()>) -> Result<bool> {
         match &self.store {
             Store::Memory(columns) => {
                 let Some(pieces) = columns.get(name) else { return Ok(false) };
@@ -186,76 +143,11 @@ impl Columns {
         Ok(true)
     }
 
-    /// What the text of a column says, if it is more than text: it is read so then. `None` without
-    /// [`ReadOptions::natural`].
-    pub fn reading(&self, name: &str) -> Option<&Reading> {
-        self.readings.get(name)?.get_or_init(|| self.survey(name)).as_ref()
-    }
-
-    /// The type of a column as it is read.
-    pub fn data_type(&self, name: &str) -> Option<DataType> {
-        match self.reading(name) {
-            Some(reading) => Some(reading.form.data_type()),
-            None => self.written_type(name).cloned(),
-        }
-    }
-
     /// The type of a column as it is written.
     pub fn written_type(&self, name: &str) -> Option<&DataType> {
         match &self.store {
             Store::Memory(columns) => Some(columns.get(name)?.first()?.data_type()),
             Store::Files { types, .. } => types.get(name),
-        }
-    }
-
-    /// Whether text was read as people mean it.
-    pub fn is_natural(&self) -> bool {
-        self.options.natural.is_some()
-    }
-
-    /// What was guessed of the files.
-    pub fn remarks(&self) -> Vec<Remark> {
-        self.options.remarks.all()
-    }
-
-    /// The columns as they are written, whatever their text says.
-    #[must_use]
-    pub fn as_written(self) -> Self {
-        Self { readings: HashMap::new(), ..self }
-    }
-
-    /// Looks over a column of text. One that cannot be read says so to whoever reads it.
-    fn survey(&self, name: &str) -> Option<Reading> {
-        let natural = self.options.natural.as_ref()?;
-        let mut survey = Survey::new(self.rows, natural.decimal);
-        let walked = self.walk(name, |piece| {
-            if let Some(piece) = piece.as_string_opt::<i32>() {
-                survey.see(piece);
-            }
-            if survey.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        walked.ok()?;
-        let mut reading = survey.finish(natural.numbers.contains(name))?;
-        self.find_lines(&mut reading);
-        Some(reading)
-    }
-
-    /// Finds the lines of exceptions, where rows are lines of one file.
-    fn find_lines(&self, reading: &mut Reading) {
-        let [file] = self.source.files.as_slice() else { return };
-        let has_lines = file.format == Format::Csv
-            && file.path != Path::new(crate::STDIN)
-            && self.options.rows.is_empty()
-            && self.options.encoding.is_none();
-        if reading.examples.is_empty() || !has_lines {
-            return;
-        }
-        let rows = reading.examples.iter().map(|example| example.row);
-        let lines = reader(&file.path)
-            .and_then(|text| lines_of(&file.path, text, &self.options, rows))
-            .unwrap_or_default();
-        for (example, line) in reading.examples.iter_mut().zip(lines) {
-            example.line = Some(line);
         }
     }
 
@@ -411,43 +303,5 @@ impl From<RecordBatch> for Columns {
             options: ReadOptions::default(),
             readings: HashMap::new(),
         }
-    }
-}
-
-impl Part {
-    fn rows(&self) -> usize {
-        self.kept.as_ref().map_or_else(|| self.file.rows(), BooleanArray::true_count)
-    }
-
-    /// Calls `each` with the part's pieces of a column, as `target`, until it breaks off.
-    fn read(
-        &self,
-        name: &str,
-        target: &DataType,
-        each: &mut impl FnMut(ArrayRef) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
-        let failed = |source| Error::arrow(&self.file.path, source);
-        let mut row = 0;
-        let mut ended = ControlFlow::Continue(());
-        let found = self.file.for_each_piece(name, |piece| {
-            let rows = piece.len();
-            let piece = match &self.kept {
-                Some(kept) => {
-                    arrow_select::filter::filter(&piece, &kept.slice(row, rows)).map_err(failed)?
-                }
-                None => piece,
-            };
-            row += rows;
-            ended = each(if piece.data_type() == target {
-                piece
-            } else {
-                arrow_cast::cast(&piece, target).map_err(failed)?
-            });
-            Ok(ended)
-        })?;
-        if !found {
-            ended = each(new_null_array(target, self.rows()));
-        }
-        Ok(ended)
     }
 }
