@@ -61,8 +61,10 @@ pub struct ReadOptions {
 pub struct Natural {
     /// How decimals are written; `None` is told by each column.
     pub decimal: Option<Decimal>,
-    /// Columns that are labels or text, whatever they look like.
+    /// Columns whose text is labels, whatever it says.
     pub labels: BTreeSet<String>,
+    /// Columns that are text as it is written, also where they look like numbers to pandas.
+    pub texts: BTreeSet<String>,
     /// Columns that are numbers, leading zeros or not.
     pub numbers: BTreeSet<String>,
 }

@@ -22,12 +22,13 @@ impl Columns {
     /// without it CSV is read at once, whatever its size.
     pub fn open(source: &str, options: &ReadOptions, memory: Option<u64>) -> Result<Self> {
         let mut columns = Self::open_as_written(source, options, memory)?;
-        let Some(Natural { labels, .. }) = &options.natural else { return Ok(columns) };
-        let is_text = |name: &&String| {
-            !labels.contains(*name) && columns.written_type(name) == Some(&DataType::Utf8)
+        let Some(Natural { labels, texts, .. }) = &options.natural else { return Ok(columns) };
+        let may_say_more = |name: &&String| {
+            let is_text = columns.written_type(name) == Some(&DataType::Utf8);
+            is_text && !labels.contains(*name) && !texts.contains(*name)
         };
-        let texts = columns.names.iter().filter(is_text);
-        let readings = texts.map(|name| (name.clone(), OnceLock::new())).collect();
+        let looked_at = columns.names.iter().filter(may_say_more);
+        let readings = looked_at.map(|name| (name.clone(), OnceLock::new())).collect();
         columns.readings = readings;
         columns.options = options.clone();
         Ok(columns)
@@ -47,18 +48,6 @@ impl Columns {
         self.walk(name, |piece| {
             let read = form.and_then(|form| Some(convert(piece.as_string_opt::<i32>()?, form)));
             each(read.unwrap_or(piece));
-            ControlFlow::Continue(())
-        })
-    }
-
-    /// Calls `each` with the pieces of a column as they are written, whatever its text says.
-    pub fn for_each_written_piece(
-        &self,
-        name: &str,
-        mut each: impl FnMut(ArrayRef),
-    ) -> Result<bool> {
-        self.walk(name, |piece| {
-            each(piece);
             ControlFlow::Continue(())
         })
     }

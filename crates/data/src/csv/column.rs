@@ -76,6 +76,11 @@ impl Facts {
         }
     }
 
+    /// Whether all is missing.
+    pub(super) fn is_nothing(self) -> bool {
+        self.kind == Kind::Null
+    }
+
     /// Whether the column is digits of which some have leading zeros: postal codes, not numbers.
     pub(super) fn are_padded_digits(self) -> bool {
         self.kind == Kind::Number && self.has_padded && !self.has_floats

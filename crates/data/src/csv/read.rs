@@ -133,10 +133,11 @@ fn finish_column(
     Ok((target, pieces))
 }
 
-/// Whether what pandas takes for numbers are labels, or numbers whose points do not stand before decimals.
+/// Whether what pandas takes for numbers is text, or numbers whose points do not stand before decimals.
 fn stays_text(facts: Facts, name: &str, options: &ReadOptions) -> bool {
     options.natural.as_ref().is_some_and(|natural| {
-        facts.are_padded_digits() && !natural.numbers.contains(name)
+        natural.texts.contains(name) && !facts.is_nothing()
+            || facts.are_padded_digits() && !natural.numbers.contains(name)
             || facts.are_floats() && natural.decimal == Some(Decimal::Comma)
     })
 }

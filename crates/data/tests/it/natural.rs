@@ -112,6 +112,10 @@ fn leading_zeros_make_labels_unless_the_column_is_known_to_be_numbers() {
     assert_eq!(folder.open(text, &options).unwrap().data_type("zip"), Some(DataType::Int64));
     let plain = folder.open(text, &ReadOptions::default()).unwrap();
     assert_eq!(plain.data_type("zip"), Some(DataType::Int64));
+    let mut known = Natural::default();
+    known.texts.insert("x".to_owned());
+    let options = ReadOptions { natural: Some(known), ..natural() };
+    assert_eq!(folder.open(text, &options).unwrap().data_type("x"), Some(DataType::Utf8));
     // One file of several decides for all.
     let several = Folder::new();
     several.write("a.csv", "zip\n94103\n");

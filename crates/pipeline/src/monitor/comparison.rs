@@ -68,16 +68,13 @@ pub(super) fn compare(
     let memory = memory / threads as u64 / 2;
     let done = AtomicUsize::new(0);
     let column = |name: &String| {
-        // What is text in the reference is text in current, whatever it looks like.
-        let is_text = reference.is_text(name);
-        let read = |side: &Data, as_written| side.column(name, &options, memory, as_written);
-        let mut drift = match rayon::join(|| read(&reference, false), || read(&current, is_text)) {
+        let read = |side: &Data| side.column(name, &options, memory);
+        let mut drift = match rayon::join(|| read(&reference), || read(&current)) {
             (Ok(old), Ok(new)) => compare_columns(name, old.as_ref(), new.as_ref(), &options),
             (Err(error), _) | (_, Err(error)) => unreadable(name, &error.message(), &options),
         };
-        let after = if is_text { None } else { current.reading(name) };
-        let read = read_as::on_column(&drift, reference.reading(name), after);
-        drift.findings.extend(read);
+        let findings = read_as::on_column(&drift, reference.reading(name), current.reading(name));
+        drift.findings.extend(findings);
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len());
         drift
     };

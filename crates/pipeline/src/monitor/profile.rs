@@ -98,7 +98,7 @@ pub(super) fn profile(data: &Data, options: &Options) -> Result<Profile> {
     let columns = columns
         .into_par_iter()
         .filter(|name| names.contains(&name.as_str()))
-        .filter_map(|name| match data.column(&name, &Options::default(), u64::MAX, false) {
+        .filter_map(|name| match data.column(&name, &Options::default(), u64::MAX) {
             Ok(column) => column.map(|column| Ok((name, column))),
             Err(error) => Some(Err(error)),
         })

@@ -311,6 +311,7 @@ impl Settings {
             decimal,
             labels: of_kinds(&[Kind::Categorical, Kind::Text]),
             numbers: of_kinds(&[Kind::Numerical]),
+            ..Natural::default()
         };
         ReadOptions {
             natural: (self.compat != Some(Compat::Evidently)).then_some(natural),

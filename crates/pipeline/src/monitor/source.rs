@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, RecordBatch};
 use futures::StreamExt as _;
+use rayon::prelude::*;
 use tokio::io::AsyncWriteExt as _;
 use trainyard_base::TemporaryFolder;
 use trainyard_data::arrow_schema::DataType;
@@ -55,11 +56,14 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Numbers of the reference are numbers here too, leading zeros or not.
+    /// What is text in the reference is text here, whatever it looks like, and numbers are numbers.
     #[must_use]
     pub(super) fn like(mut self, reference: &Data) -> Self {
         if let Some(natural) = &mut self.text.natural {
-            natural.numbers.extend(reference.numbers());
+            natural.numbers.extend(reference.columns_of(DataType::is_numeric));
+            natural.texts.extend(reference.columns_of(|data_type| {
+                matches!(data_type, DataType::Utf8 | DataType::Dictionary(..))
+            }));
         }
         self
     }
@@ -114,26 +118,17 @@ impl Data {
         log::is_prediction_log(self.names().into_iter())
     }
 
-    /// Columns that are numbers without a guess.
-    fn numbers(&self) -> BTreeSet<String> {
-        let is_number = |name: &&str| match &self.columns {
-            Stored::Table(columns) => columns.written_type(name).is_some_and(DataType::is_numeric),
+    /// The columns of a type, as they are read.
+    fn columns_of(&self, is_wanted: impl Fn(&DataType) -> bool + Sync) -> BTreeSet<String> {
+        let is_of_type = |name: &&str| match &self.columns {
+            Stored::Table(columns) => {
+                columns.data_type(name).is_some_and(|found| is_wanted(&found))
+            }
             Stored::Profile(profile) => {
-                profile.column(name).is_some_and(|column| column.data_type().is_numeric())
+                profile.column(name).is_some_and(|column| is_wanted(column.data_type()))
             }
         };
-        self.names().into_iter().filter(is_number).map(str::to_owned).collect()
-    }
-
-    /// Whether a column is text, and means no more than that.
-    pub(super) fn is_text(&self, name: &str) -> bool {
-        let data_type = match &self.columns {
-            Stored::Table(columns) => columns.data_type(name),
-            Stored::Profile(profile) => {
-                profile.column(name).map(|column| column.data_type().clone())
-            }
-        };
-        matches!(data_type, Some(DataType::Utf8 | DataType::Dictionary(..)))
+        self.names().into_par_iter().filter(is_of_type).map(str::to_owned).collect()
     }
 
     /// What the text of a column was found to say.
@@ -195,44 +190,28 @@ impl Data {
     }
 
     /// A column, sorted or counted in about so many bytes of memory; `None` if there is no such column.
-    /// `as_written`: text is text, whatever it says.
     pub(super) fn column(
         &self,
         name: &str,
         options: &Options,
         memory: u64,
-        as_written: bool,
     ) -> Result<Option<Column>> {
         match &self.columns {
             Stored::Profile(profile) => Ok(profile.column(name).cloned()),
             // Tests that regroup rows want them all at once.
             Stored::Table(columns) if options.needs_rows() => {
-                let mut pieces = Vec::new();
-                let found = for_each_piece(columns, name, as_written, |piece| pieces.push(piece))?;
-                let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-                Ok(found.then(|| Column::with_rows(&pieces)))
+                Ok(columns.read(name)?.map(|pieces| {
+                    let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+                    Column::with_rows(&pieces)
+                }))
             }
             Stored::Table(columns) => {
                 let mut builder = ColumnBuilder::new(memory);
-                let found = for_each_piece(columns, name, as_written, |piece| builder.push(piece))?;
+                let found = columns.for_each_piece(name, |piece| builder.push(piece))?;
                 Ok(found.then(|| builder.finish()))
             }
         }
     }
-}
-
-/// The pieces of a column, as its text is read or as it is written; `false` if there is no such column.
-fn for_each_piece(
-    columns: &Columns,
-    name: &str,
-    as_written: bool,
-    each: impl FnMut(ArrayRef),
-) -> Result<bool> {
-    Ok(if as_written {
-        columns.for_each_written_piece(name, each)?
-    } else {
-        columns.for_each_piece(name, each)?
-    })
 }
 
 impl From<Columns> for Data {
