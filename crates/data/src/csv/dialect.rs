@@ -80,12 +80,10 @@ fn guess(text: &[u8], is_all: bool, given: Option<u8>, usual: u8) -> Option<Dial
         let is_given = given == Some(delimiter);
         (is_given || look.is_table()).then_some((delimiter, look))
     });
-    let widest =
-        looks.reduce(
-            |best, other| {
-                if other.1.header.len() > best.1.header.len() { other } else { best }
-            },
-        );
+    let wider = |best: (u8, Look), other: (u8, Look)| {
+        if other.1.header.len() > best.1.header.len() { other } else { best }
+    };
+    let widest = looks.reduce(wider);
     // A single column beside the names of the rows.
     let named = || {
         let look = Look::at(text, is_all, usual)?;

@@ -35,6 +35,9 @@ pub(super) fn numeral(text: &str, decimal: Decimal) -> Option<Numeral> {
             return plain(found, is_padded(text.trim()));
         }
     }
+    if !text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
     let text = text.trim();
     // As accountants write what is below zero.
     let (text, in_brackets) = match text.strip_prefix('(').and_then(|inner| inner.strip_suffix(')'))
@@ -98,8 +101,10 @@ fn without_sign(text: &str) -> (&str, Option<bool>) {
 }
 
 fn without_currency(text: &str) -> (&str, Option<&'static str>) {
-    let sides = [text.bytes().next(), text.bytes().next_back()];
-    if sides.into_iter().flatten().all(|byte| byte.is_ascii_digit()) {
+    // Most texts are told by their ends.
+    let may_be = |byte: u8| byte == b'$' || byte.is_ascii_uppercase() || !byte.is_ascii();
+    let mut ends = [text.bytes().next(), text.bytes().next_back()].into_iter().flatten();
+    if !ends.any(may_be) {
         return (text, None);
     }
     CURRENCIES

@@ -6,8 +6,8 @@
 use arrow_array::{Array as _, StringArray};
 
 use super::form::{Decimal, Form};
-use super::numeral::numeral;
-use super::time::moment;
+use super::numeral::{Numeral, numeral};
+use super::time::{Moment, moment};
 
 /// Of so many values one may be an exception: 5 %. A person who sees twenty numbers and one `N.A.` sees
 /// numbers.
@@ -64,6 +64,35 @@ enum Shape {
     Time,
 }
 
+/// What one text says, as far as there are candidates for it.
+struct Said {
+    point: Option<Numeral>,
+    comma: Option<Numeral>,
+    moment: Option<Moment>,
+}
+
+impl Said {
+    fn of(text: &str, candidates: &[Candidate]) -> Self {
+        let number = |wanted| {
+            let is_wanted = |candidate: &Candidate| matches!(candidate.shape, Shape::Number { decimal, .. } if decimal == wanted);
+            candidates.iter().any(is_wanted).then(|| numeral(text, wanted)).flatten()
+        };
+        let is_time = |candidate: &Candidate| candidate.shape == Shape::Time;
+        Self {
+            point: number(Decimal::Point),
+            comma: number(Decimal::Comma),
+            moment: candidates.iter().any(is_time).then(|| moment(text)).flatten(),
+        }
+    }
+
+    fn numeral(&self, decimal: Decimal) -> Option<Numeral> {
+        match decimal {
+            Decimal::Point => self.point,
+            Decimal::Comma => self.comma,
+        }
+    }
+}
+
 /// A look over a column, piece by piece.
 #[derive(Debug)]
 pub(crate) struct Survey {
@@ -110,7 +139,8 @@ impl Survey {
             };
             self.values += 1;
             let row = self.seen + index;
-            self.candidates.iter_mut().for_each(|candidate| candidate.see(row, text));
+            let said = Said::of(text, &self.candidates);
+            self.candidates.iter_mut().for_each(|candidate| candidate.see(row, text, &said));
             self.candidates.retain(|candidate| candidate.exceptions <= most);
         }
         self.seen += piece.len();
@@ -168,12 +198,15 @@ impl Candidate {
         self.has_padded && self.all_simple
     }
 
-    fn see(&mut self, row: usize, text: &str) {
+    fn see(&mut self, row: usize, text: &str, said: &Said) {
         let is_hit = match self.shape {
-            Shape::Number { decimal, percent } => self.see_number(text, decimal, percent),
-            Shape::Time => self.see_time(text),
+            Shape::Number { decimal, percent } => {
+                let found = said.numeral(decimal).filter(|found| found.is_percent == percent);
+                found.map(|found| self.note_number(found)).is_some()
+            }
+            Shape::Time => said.moment.map(|found| self.note_time(found)).is_some(),
         };
-        if is_hit == Some(true) {
+        if is_hit {
             self.hits += 1;
             return;
         }
@@ -184,11 +217,7 @@ impl Candidate {
         }
     }
 
-    fn see_number(&mut self, text: &str, decimal: Decimal, percent: bool) -> Option<bool> {
-        let found = numeral(text, decimal)?;
-        if found.is_percent != percent {
-            return Some(false);
-        }
+    fn note_number(&mut self, found: Numeral) {
         self.all_simple &= found.integer.is_some();
         self.has_padded |= found.is_padded;
         self.is_grouped |= found.is_grouped;
@@ -196,14 +225,11 @@ impl Candidate {
             self.mixes_currencies |= self.currency.is_some() && self.currency != found.currency;
             self.currency = found.currency;
         }
-        Some(true)
     }
 
-    fn see_time(&mut self, text: &str) -> Option<bool> {
-        let found = moment(text)?;
+    fn note_time(&mut self, found: Moment) {
         self.all_simple &= found.is_date;
         self.is_zoned |= found.is_zoned;
-        Some(true)
     }
 }
 
