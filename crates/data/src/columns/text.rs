@@ -78,7 +78,7 @@ impl Columns {
 
     /// The columns as they are written, whatever their text says.
     #[must_use]
-    pub fn as_written(mut self) -> Self {
+    pub fn into_written(mut self) -> Self {
         self.readings.clear();
         self
     }

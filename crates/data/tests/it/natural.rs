@@ -95,7 +95,7 @@ fn numbers_and_times_are_seen_in_every_format() {
     assert_eq!(&joined(&large, "zip"), &joined(&whole, "zip"));
     assert_eq!(large.reading("amount").unwrap().examples[0].line, Some(30_002));
     // As it is written, it is what it was.
-    let written = whole.as_written();
+    let written = whole.into_written();
     assert_eq!(written.data_type("fee"), Some(DataType::Utf8));
 }
 

@@ -94,9 +94,9 @@ impl MonitorJob {
     ) -> Result<Monitored> {
         let sides = match (&self.project, &self.tracking) {
             (Some(project), Some(tracking)) if !self.names_sides => {
-                self.deployment(project, tracking, since).await?
+                Box::pin(self.deployment(project, tracking, since)).await?
             }
-            _ => self.named().await?,
+            _ => Box::pin(self.named()).await?,
         };
         compare(sides, &self.options(), self.settings.memory(), progress)
     }
@@ -180,7 +180,7 @@ impl MonitorJob {
         if source == STDIN || !current.is_prediction_log() || !reference.is_guessed() {
             return Ok(reference);
         }
-        let reading = self.reading().as_trained();
+        let reading = self.reading().trained();
         open_reference(self.tracking.as_ref(), source, &self.temporary(), &reading).await
     }
 
@@ -191,7 +191,7 @@ impl MonitorJob {
             columns: self.settings.columns.clone(),
             memory: Some(self.settings.memory()),
             table_only: options.compat == Compat::Evidently || options.needs_rows(),
-            text: self.settings.text(),
+            text: Box::new(self.settings.text()),
             ..Reading::default()
         }
     }

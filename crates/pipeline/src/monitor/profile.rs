@@ -36,7 +36,7 @@ pub async fn profile_of(
         rows: settings.rows(Utc::now()),
         memory: Some(settings.memory()),
         table_only: false,
-        text: settings.text(),
+        text: Box::new(settings.text()),
     };
     let temporary = tempfile::env::temp_dir().join("trainyard");
     let mut merged: Option<Profile> = None;

@@ -36,7 +36,7 @@ pub(crate) struct Data {
 
 #[derive(Debug)]
 enum Stored {
-    Table(Columns),
+    Table(Box<Columns>),
     Profile(Profile),
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Reading {
     /// Whether a table is wanted even where there is a profile, which has no rows.
     pub(crate) table_only: bool,
     /// How text is read.
-    pub(crate) text: ReadOptions,
+    pub(crate) text: Box<ReadOptions>,
 }
 
 impl Reading {
@@ -70,7 +70,7 @@ impl Reading {
 
     /// Text is read as training reads it.
     #[must_use]
-    pub(super) fn as_trained(mut self) -> Self {
+    pub(super) fn trained(mut self) -> Self {
         self.text.natural = None;
         self
     }
@@ -95,7 +95,7 @@ impl Data {
             fill_missing_columns: Path::new(source).is_dir(),
             rows: reading.rows.clone(),
             remarks: Remarks::default(),
-            ..reading.text.clone()
+            ..ReadOptions::clone(&reading.text)
         };
         if options.rows.time_column.is_none()
             && (options.rows.since.is_some() || options.rows.until.is_some())
@@ -110,7 +110,7 @@ impl Data {
         let columns = Columns::open(source, &options, reading.memory)?;
         // What a model server logs has the types of the model's signature.
         let is_log = log::is_prediction_log(columns.names().iter().map(String::as_str));
-        Ok(if is_log { columns.as_written() } else { columns }.into())
+        Ok(if is_log { columns.into_written() } else { columns }.into())
     }
 
     /// Whether a model server wrote it.
@@ -216,7 +216,7 @@ impl Data {
 
 impl From<Columns> for Data {
     fn from(columns: Columns) -> Self {
-        Self { columns: Stored::Table(columns), _folder: None }
+        Self { columns: Stored::Table(Box::new(columns)), _folder: None }
     }
 }
 
@@ -298,7 +298,7 @@ pub(super) async fn reference_of(
         let target = folder.path().join(artifact);
         match download(tracking, root, artifact, &target).await {
             Ok(()) => {
-                let data = Data::open(&target.to_string_lossy(), &reading.clone().as_trained())?;
+                let data = Data::open(&target.to_string_lossy(), &reading.clone().trained())?;
                 return Ok(Data { _folder: Some(folder), ..data });
             }
             Err(Error::Mlflow(error)) if error.is_not_found() => {}
