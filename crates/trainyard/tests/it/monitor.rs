@@ -418,7 +418,7 @@ fn text_is_read_as_people_mean_it() {
     let write = |name: &str, shift: f64, stray: bool| {
         let mut text = String::from("fee;rate;zip\n");
         for row in 0..2000 {
-            let noise = (row * 7919 % 1009) as f64 / 1009.0 + shift;
+            let noise = f64::from(row * 7919 % 1009) / 1009.0 + shift;
             let fee = if stray && row == 1000 { "N.A.".to_owned() } else { format!("${noise}") };
             writeln!(text, "{fee};{}%;{:05}", 100.0 * noise, 700 + row % 8).unwrap();
         }
