@@ -13,6 +13,9 @@
 //! digit is lost. Records with too few fields are refused unless
 //! [`ReadOptions::fill_short_records`] is set, because a cut line is damage more often than intent.
 //!
+//! **Text** stays what it is, unless [`ReadOptions::natural`] asks for what people mean by it: see
+//! [`Natural`], and [`Columns::reading`] for numbers and times.
+//!
 //! **Parquet** types stay what they are (an Int64 column with nulls stays Int64: pandas would make
 //! floats of it); only large and view strings become Utf8, and dictionary keys Int32. Bytes that the
 //! writer did not mark as text (Impala, old versions of Spark) are Utf8 where all of them are UTF-8.
@@ -23,10 +26,13 @@
 
 mod columns;
 mod csv;
+mod encoding;
 mod error;
 mod filter;
 mod options;
 mod parquet;
+mod reading;
+mod remarks;
 mod schema;
 mod source;
 mod spill;
@@ -39,8 +45,10 @@ pub use arrow_schema;
 pub use columns::Columns;
 pub use error::{Error, Result};
 pub use filter::RowFilter;
-pub use options::{COLUMNS_MAX, FILE_BYTES_MAX, FILES_MAX, RECORD_BYTES_MAX, ReadOptions};
+pub use options::{COLUMNS_MAX, FILE_BYTES_MAX, FILES_MAX, Natural, RECORD_BYTES_MAX, ReadOptions};
 pub use parquet::{BodyError, BodyLimits, read_parquet_body};
+pub use reading::{Decimal, Exception, Form, Reading};
+pub use remarks::{Remark, Remarks};
 pub use source::{Format, STDIN, Source, SourceFile, files, has_table_name};
 pub use table::{Table, read, read_csv_text, read_table};
 pub use write::{write_atomically, write_csv, write_parquet};

@@ -1,12 +1,14 @@
 //! What to read, and the limits of reading.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use arrow_schema::DataType;
 
 use crate::error::{Error, Result, list_names};
 use crate::filter::RowFilter;
+use crate::reading::Decimal;
+use crate::remarks::Remarks;
 
 /// Columns a table may have. A table of 100,000 columns is a transposed or broken file.
 pub const COLUMNS_MAX: usize = 50_000;
@@ -40,11 +42,45 @@ pub struct ReadOptions {
     pub allow_no_rows: bool,
     /// Which rows are kept; its columns are read even when they are not chosen.
     pub rows: RowFilter,
+    /// Read text as people mean it; `None` reads as pandas does.
+    pub natural: Option<Natural>,
+    /// Words of CSV that are read as missing, beside the empty field; `None` are those of pandas.
+    pub nulls: Option<Vec<String>>,
+    /// How CSV text is encoded (a label of the WHATWG, such as `windows-1252`); `None` is UTF-8.
+    pub encoding: Option<String>,
+    /// Where readers put what they guessed.
+    pub remarks: Remarks,
     /// Compute the SHA-256 of each file ([`crate::SourceFile::sha256`]).
     pub digest: bool,
 }
 
+/// Reads text as people mean it: separators are guessed, digits with leading zeros are labels, columns that
+/// name the rows are left out, and [`crate::Columns`] takes columns that are numbers or times for nearly all
+/// of their values for that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Natural {
+    /// How decimals are written; `None` is told by each column.
+    pub decimal: Option<Decimal>,
+    /// Columns whose text is labels, whatever it says.
+    pub labels: BTreeSet<String>,
+    /// Columns that are text as it is written, also where they look like numbers to pandas.
+    pub texts: BTreeSet<String>,
+    /// Columns that are numbers, leading zeros or not.
+    pub numbers: BTreeSet<String>,
+}
+
+/// Whether a column names the rows: pandas calls the first column so if it has no name in the header, and
+/// that is what R's and pandas' row names have not.
+pub(crate) fn is_row_name(column: &str) -> bool {
+    column == "Unnamed: 0" || column.starts_with("Unnamed: 0.")
+}
+
 impl ReadOptions {
+    /// Whether columns that name the rows are no data. One that is asked for is.
+    pub(crate) fn leaves_row_names_out(&self) -> bool {
+        self.natural.is_some() && self.columns.is_none()
+    }
+
     /// Reads only these columns, in this order.
     pub fn with_columns<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
         Self { columns: Some(columns.into_iter().map(Into::into).collect()), ..Self::default() }

@@ -10,10 +10,12 @@ use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
 
 use crate::csv;
+use crate::csv::Dialect;
 use crate::csv::input::Input;
 use crate::csv::segments::Segments;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
+use crate::remarks::Remarks;
 use crate::schema::{Found, NOTHING, common_type};
 use crate::source::{Format, GZIP, SourceFile, ZSTD, head};
 use crate::table::with_filter_columns;
@@ -59,9 +61,9 @@ pub(crate) fn spill(
     for (index, path) in paths.iter().enumerate() {
         let mut rows = 0;
         let mut spilled: Vec<Spilled> = Vec::new();
-        for_each_segment(path, &wider, size, |number, text| {
-            let batch = csv::read(&Input::memory(path, text), &wider, &BTreeMap::new())?
-                .into_batch(path)?;
+        for_each_segment(path, &wider, size, |number, text, dialect, wider| {
+            let input = Input::memory(path, text);
+            let batch = csv::read_as(&input, dialect, wider, &BTreeMap::new())?.into_batch(path)?;
             rows += batch.num_rows();
             let target = folder.join(format!("{index}-{number}.parquet"));
             let types = types_of(&batch, options);
@@ -83,12 +85,12 @@ pub(crate) fn spill(
         if !spilled.iter().any(again) {
             continue;
         }
-        for_each_segment(&file.path, &wider, size, |number, text| {
+        for_each_segment(&file.path, &wider, size, |number, text, dialect, wider| {
             let Some(piece) = spilled.get_mut(number).filter(|piece| again(piece)) else {
                 return Ok(());
             };
-            let batch = csv::read(&Input::memory(&file.path, text), &wider, &texts)?
-                .into_batch(&file.path)?;
+            let input = Input::memory(&file.path, text);
+            let batch = csv::read_as(&input, dialect, wider, &texts)?.into_batch(&file.path)?;
             piece.types = types_of(&batch, options);
             write(&piece.path, &batch, options)
         })?;
@@ -96,24 +98,29 @@ pub(crate) fn spill(
     Ok(files)
 }
 
-/// Calls `each` with the number and the text of every piece, header included.
+/// Calls `each` with the number and the text of every piece, header included, the dialect of the file, and
+/// the options to read the piece with.
 fn for_each_segment(
     path: &Path,
     options: &ReadOptions,
     size: usize,
-    mut each: impl FnMut(usize, &[u8]) -> Result<()>,
+    mut each: impl FnMut(usize, &[u8], Dialect, &ReadOptions) -> Result<()>,
 ) -> Result<()> {
-    let mut segments = Segments::new(path, reader(path)?, options.delimiter, size)?;
+    let mut segments = Segments::new(path, reader(path)?, options, size)?;
     let mut number = 0;
     while let Some(segment) = segments.next()? {
-        each(number, &segment.text).map_err(|error| error.below(segment.lines_before))?;
+        // A piece does not know its place in the file.
+        let own = ReadOptions { remarks: Remarks::default(), ..options.clone() };
+        each(number, &segment.text, segments.dialect, &own)
+            .map_err(|error| error.below(segment.lines_before))?;
+        options.remarks.add_below(&own.remarks, segment.lines_before);
         number += 1;
     }
     Ok(())
 }
 
 /// The file's text, decompressed.
-fn reader(path: &Path) -> Result<Box<dyn Read>> {
+pub(crate) fn reader(path: &Path) -> Result<Box<dyn Read>> {
     let failed = |error| Error::read(path, error);
     let head = head(path, &mut File::open(path).map_err(failed)?)?;
     let file = File::open(path).map_err(failed)?;

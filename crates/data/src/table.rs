@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::csv::Pieces;
 use crate::csv::input::Input;
+use crate::encoding::decoded;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::schema::{Found, NOTHING, column_order, common_type};
@@ -107,6 +108,7 @@ pub(crate) fn read_csv_pieces(
 ) -> Result<Option<(Pieces, SourceFile)>> {
     let opened = open(path, options.digest)?;
     let Content::Csv(text) = opened.content else { return Ok(None) };
+    let text = decoded(path, text, options)?;
     let pieces = csv::read(&text.input(path)?, options, &BTreeMap::new())?;
     let file = SourceFile {
         path: path.to_owned(),
@@ -126,6 +128,7 @@ fn read_part(
     let opened = open(path, options.digest)?;
     let (format, batch) = match opened.content {
         Content::Csv(text) => {
+            let text = decoded(path, text, options)?;
             let pieces = csv::read(&text.input(path)?, options, forced)?;
             (Format::Csv, pieces.into_batch(path)?)
         }

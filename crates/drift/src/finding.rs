@@ -45,6 +45,10 @@ pub enum FindingKind {
     LostUniqueness,
     /// Evidently would not test this column.
     BeyondEvidently,
+    /// What was guessed when the data were read.
+    ReadAs,
+    /// Values that are not what nearly all of their column are; they were read as missing.
+    Unread,
 }
 
 impl FindingKind {
@@ -63,6 +67,8 @@ impl FindingKind {
             Self::BecameConstant => "became_constant",
             Self::LostUniqueness => "lost_uniqueness",
             Self::BeyondEvidently => "beyond_evidently",
+            Self::ReadAs => "read_as",
+            Self::Unread => "unread",
         }
     }
 }

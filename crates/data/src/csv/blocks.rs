@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::column::{self, Parsed};
 use super::damage::{broken, check_text, touches_end};
 use super::input::Input;
+use super::nulls::Nulls;
 use super::split::{Cell, Splitter, Step};
 use crate::error::{Error, Result};
 use crate::options::RECORD_BYTES_MAX;
@@ -23,6 +24,11 @@ pub(super) struct File<'a> {
     pub(super) input: &'a Input<'a>,
     pub(super) delimiter: u8,
     pub(super) fill_short: bool,
+    /// Records may end in a separator with nothing behind it.
+    pub(super) trailing: bool,
+    /// Whether who asked for the file can choose to fill short records.
+    pub(super) has_choice: bool,
+    pub(super) nulls: Nulls<'a>,
     /// Columns of the header.
     pub(super) width: usize,
     /// Indices of the columns to read, ascending, without repetition.
@@ -41,6 +47,9 @@ pub(super) struct Block {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) rows: usize,
+    /// Rows with fewer fields than the header, and where the first begins.
+    pub(super) short: usize,
+    pub(super) first_short: Option<usize>,
     pub(super) columns: Vec<Parsed>,
 }
 
@@ -82,8 +91,10 @@ pub(super) fn read_blocks(file: &File<'_>, body: usize) -> Result<Vec<Block>> {
 /// Reads the records that begin in `start..end`.
 fn read_block(file: &File<'_>, start: usize, end: usize, scratch: &mut Scratch) -> Result<Block> {
     with_cells(file, start, end, scratch, |block, text, columns| {
-        let typed =
-            |cells| column::infer(text, cells).map_err(|source| Error::arrow(file.path(), source));
+        let typed = |cells| {
+            column::infer(text, cells, file.nulls)
+                .map_err(|source| Error::arrow(file.path(), source))
+        };
         let columns = columns.iter().map(|cells| typed(cells)).collect::<Result<_>>()?;
         Ok(Block { columns, ..block })
     })
@@ -130,7 +141,7 @@ fn split_block(
     columns.iter_mut().for_each(Vec::clear);
     let mut splitter =
         Splitter::new(text, file.delimiter, 0, RECORD_BYTES_MAX).stopping_at(end - start);
-    let mut rows = 0;
+    let (mut rows, mut short, mut first_short) = (0, 0, None);
     while splitter.position < end - start {
         let step = splitter.next_record(record);
         if !is_all && touches_end(step, splitter.position, text) {
@@ -141,19 +152,33 @@ fn split_block(
             Step::End => break,
             step => return Err(broken(file.input, start, step)),
         }
-        if record.len() != file.width && (record.len() > file.width || !file.fill_short) {
-            return Err(ragged(file, start + splitter.record_start, record.len()));
+        if record.len() != file.width {
+            let at = start + splitter.record_start;
+            if record.len() < file.width && file.fill_short {
+                short += 1;
+                first_short.get_or_insert(at);
+            } else if !(file.trailing && ends_empty(record, file.width, text)) {
+                return Err(ragged(file, at, record.len()));
+            }
         }
         for (column, &index) in columns.iter_mut().zip(&file.wanted) {
             column.push(record.get(index).copied().unwrap_or(Cell::MISSING));
         }
         rows += 1;
     }
-    Ok(Some(Block { start, end: start + splitter.position, rows, columns: Vec::new() }))
+    let end = start + splitter.position;
+    Ok(Some(Block { start, end, rows, short, first_short, columns: Vec::new() }))
+}
+
+/// Whether all that a record has beyond its columns is an empty field.
+fn ends_empty(record: &[Cell], width: usize, text: &[u8]) -> bool {
+    record.len() == width + 1 && record.last().is_some_and(|cell| cell.text(text).is_empty())
 }
 
 fn ragged(file: &File<'_>, at: usize, found: usize) -> Error {
-    let hint = if found < file.width {
+    let hint = if found < file.width && file.has_choice {
+        "the line is cut short; --short-rows fill takes what lacks for missing"
+    } else if found < file.width {
         "the line is cut short, or its separator differs from the header's"
     } else {
         "a field that contains the separator must be quoted"

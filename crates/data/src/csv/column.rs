@@ -6,8 +6,8 @@ use arrow_array::{Array as _, new_null_array};
 use arrow_array::{ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
 use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder, OffsetBufferBuilder};
 use arrow_schema::{ArrowError, DataType};
-use trainyard_base::pandas::is_missing;
 
+use super::nulls::Nulls;
 use super::split::Cell;
 use super::value::{Number, boolean, float, number};
 
@@ -38,6 +38,10 @@ pub(super) struct Facts {
     has_wide: bool,
     /// An integer beyond 64 bits without sign, or a negative wide one.
     has_huge: bool,
+    /// An integer written with zeros before it.
+    has_padded: bool,
+    /// A text column in which `NA` was taken for missing.
+    has_na: bool,
 }
 
 impl Facts {
@@ -48,6 +52,8 @@ impl Facts {
         has_negatives: false,
         has_wide: false,
         has_huge: false,
+        has_padded: false,
+        has_na: false,
     };
 
     /// The facts of both together.
@@ -65,7 +71,29 @@ impl Facts {
             has_negatives: self.has_negatives || other.has_negatives,
             has_wide: self.has_wide || other.has_wide,
             has_huge: self.has_huge || other.has_huge,
+            has_padded: self.has_padded || other.has_padded,
+            has_na: self.has_na || other.has_na,
         }
+    }
+
+    /// Whether all is missing.
+    pub(super) fn is_nothing(self) -> bool {
+        self.kind == Kind::Null
+    }
+
+    /// Whether the column is digits of which some have leading zeros: postal codes, not numbers.
+    pub(super) fn are_padded_digits(self) -> bool {
+        self.kind == Kind::Number && self.has_padded && !self.has_floats
+    }
+
+    /// Whether the column is numbers some of which have a decimal point.
+    pub(super) fn are_floats(self) -> bool {
+        self.kind == Kind::Number && self.has_floats
+    }
+
+    /// Whether the word `NA` was taken for a missing text.
+    pub(super) fn has_na(self) -> bool {
+        self.has_na
     }
 
     /// The type pandas gives the column: int64, uint64, float64, bool, then text.
@@ -89,9 +117,12 @@ impl Facts {
         }
     }
 
-    fn see(&mut self, number: Number) {
+    fn see(&mut self, number: Number, text: &[u8]) {
         match number {
-            Number::Int(value) => self.has_negatives |= value < 0,
+            Number::Int(value) => {
+                self.has_negatives |= value < 0;
+                self.has_padded |= matches!(text, [b'0', rest @ ..] if is_digits(rest));
+            }
             Number::Float(_) => self.has_floats = true,
             Number::Wide { nearest, unsigned } => {
                 self.has_wide = true;
@@ -100,6 +131,11 @@ impl Facts {
             }
         }
     }
+}
+
+/// Whether there are digits, and nothing else.
+fn is_digits(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
 /// The values of a column of one block, in the narrowest form that holds them.
@@ -111,30 +147,33 @@ pub(super) struct Parsed {
 }
 
 /// Types the cells of a column as far as this block tells. `block` must be UTF-8.
-pub(super) fn infer(block: &[u8], cells: &[Cell]) -> Result<Parsed, ArrowError> {
-    let first = cells.iter().find(|cell| !is_missing(&cell.text(block)));
+pub(super) fn infer(block: &[u8], cells: &[Cell], nulls: Nulls<'_>) -> Result<Parsed, ArrowError> {
+    let first = cells.iter().find(|cell| !nulls.has(&cell.text(block)));
     let Some(first) = first else {
         let facts = Facts { has_nulls: !cells.is_empty(), ..Facts::NONE };
         return Ok(Parsed { facts, values: new_null_array(&DataType::Null, cells.len()) });
     };
     let first = first.text(block);
     let parsed = if number(&first).is_some() {
-        numbers(block, cells)
+        numbers(block, cells, nulls)
     } else if boolean(&first).is_some() {
-        booleans(block, cells)
+        booleans(block, cells, nulls)
     } else {
         None
     };
     if let Some(parsed) = parsed {
         return Ok(parsed);
     }
-    let values = texts(block, cells)?;
-    let facts = Facts { kind: Kind::Text, has_nulls: values.null_count() > 0, ..Facts::NONE };
+    let values = texts(block, cells, nulls)?;
+    let has_nulls = values.null_count() > 0;
+    let is_na = |cell: &Cell| *cell.text(block) == *b"NA" && nulls.has(b"NA");
+    let has_na = has_nulls && cells.iter().any(is_na);
+    let facts = Facts { kind: Kind::Text, has_nulls, has_na, ..Facts::NONE };
     Ok(Parsed { facts, values })
 }
 
 /// Integers until the first float (or wide integer), then floats; `None` when a value is no number.
-fn numbers(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
+fn numbers(block: &[u8], cells: &[Cell], missing: Nulls<'_>) -> Option<Parsed> {
     let mut facts = Facts { kind: Kind::Number, ..Facts::NONE };
     let mut nulls = NullBufferBuilder::new(cells.len());
     let mut ints: Vec<i64> = Vec::with_capacity(cells.len());
@@ -148,19 +187,19 @@ fn numbers(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
         let text = cell.text(block);
         match number(&text) {
             Some(number @ Number::Int(value)) => {
-                facts.see(number);
+                facts.see(number, &text);
                 ints.push(value);
                 nulls.append_non_null();
             }
             Some(number) => {
-                facts.see(number);
+                facts.see(number, &text);
                 nulls.append_non_null();
                 let mut floats = Vec::with_capacity(cells.len());
                 floats.extend(ints.iter().map(|&value| value as f64));
                 floats.push(number.as_f64());
                 break floats;
             }
-            None if is_missing(&text) => {
+            None if missing.has(&text) => {
                 ints.push(0);
                 nulls.append_null();
             }
@@ -176,10 +215,10 @@ fn numbers(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
             floats.push(number);
             nulls.append_non_null();
         } else if let Some(number) = number(&text) {
-            facts.see(number);
+            facts.see(number, &text);
             floats.push(number.as_f64());
             nulls.append_non_null();
-        } else if is_missing(&text) {
+        } else if missing.has(&text) {
             floats.push(0.0);
             nulls.append_null();
         } else {
@@ -191,13 +230,13 @@ fn numbers(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
     Some(Parsed { facts, values: Arc::new(Float64Array::new(floats.into(), nulls)) })
 }
 
-fn booleans(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
+fn booleans(block: &[u8], cells: &[Cell], missing: Nulls<'_>) -> Option<Parsed> {
     let mut nulls = NullBufferBuilder::new(cells.len());
     let mut values = BooleanBufferBuilder::new(cells.len());
     for cell in cells {
         let text = cell.text(block);
         let value = boolean(&text);
-        if value.is_none() && !is_missing(&text) {
+        if value.is_none() && !missing.has(&text) {
             return None;
         }
         values.append(value.unwrap_or_default());
@@ -208,13 +247,13 @@ fn booleans(block: &[u8], cells: &[Cell]) -> Option<Parsed> {
     Some(Parsed { facts, values: Arc::new(BooleanArray::new(values.finish(), nulls)) })
 }
 
-fn texts(block: &[u8], cells: &[Cell]) -> Result<ArrayRef, ArrowError> {
+fn texts(block: &[u8], cells: &[Cell], missing: Nulls<'_>) -> Result<ArrayRef, ArrowError> {
     let mut nulls = NullBufferBuilder::new(cells.len());
     let mut offsets = OffsetBufferBuilder::<i32>::new(cells.len());
     let mut bytes = Vec::new();
     for cell in cells {
         let text = cell.text(block);
-        if is_missing(&text) {
+        if missing.has(&text) {
             nulls.append_null();
             offsets.push_length(0);
         } else {
@@ -240,17 +279,19 @@ pub(super) fn read_as(
     block: &[u8],
     cells: &[Cell],
     data_type: &DataType,
+    nulls: Nulls<'_>,
 ) -> Result<ArrayRef, Refused> {
     fn collect<'a, T, A: FromIterator<Option<T>>>(
         block: &'a [u8],
         cells: &'a [Cell],
+        nulls: Nulls<'_>,
         read: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<A, Refused> {
         cells
             .iter()
             .map(|cell| {
                 let text = cell.text(block);
-                if is_missing(&text) {
+                if nulls.has(&text) {
                     return Ok(None);
                 }
                 read(&text).map(Some).ok_or(Refused::Cell(*cell))
@@ -258,27 +299,31 @@ pub(super) fn read_as(
             .collect()
     }
     match data_type {
-        DataType::Int64 => {
-            Ok(Arc::new(collect::<_, Int64Array>(block, cells, |text| match number(text)? {
+        DataType::Int64 => Ok(Arc::new(collect::<_, Int64Array>(block, cells, nulls, |text| {
+            match number(text)? {
                 Number::Int(value) => Some(value),
                 _ => None,
-            })?))
-        }
-        DataType::UInt64 => {
-            Ok(Arc::new(collect::<_, UInt64Array>(block, cells, |text| match number(text)? {
+            }
+        })?)),
+        DataType::UInt64 => Ok(Arc::new(collect::<_, UInt64Array>(block, cells, nulls, |text| {
+            match number(text)? {
                 Number::Int(value) => u64::try_from(value).ok(),
                 Number::Wide { unsigned: true, .. } => {
                     let text = std::str::from_utf8(text).ok()?.trim_ascii();
                     text.trim_start_matches('+').trim_ascii().parse().ok()
                 }
                 _ => None,
+            }
+        })?)),
+        DataType::Float64 => {
+            Ok(Arc::new(collect::<_, Float64Array>(block, cells, nulls, |text| {
+                number(text).map(Number::as_f64)
             })?))
         }
-        DataType::Float64 => Ok(Arc::new(collect::<_, Float64Array>(block, cells, |text| {
-            number(text).map(Number::as_f64)
-        })?)),
-        DataType::Boolean => Ok(Arc::new(collect::<_, BooleanArray>(block, cells, boolean)?)),
+        DataType::Boolean => {
+            Ok(Arc::new(collect::<_, BooleanArray>(block, cells, nulls, boolean)?))
+        }
         DataType::Null => Ok(new_null_array(&DataType::Null, cells.len())),
-        _ => texts(block, cells).map_err(Refused::Arrow),
+        _ => texts(block, cells, nulls).map_err(Refused::Arrow),
     }
 }

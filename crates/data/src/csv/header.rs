@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::damage::{broken, check_text, touches_end};
+use super::dialect::{Dialect, Shape};
 use super::input::Input;
 use super::split::{Cell, Splitter, Step};
 use crate::error::{Error, Result};
@@ -12,7 +13,7 @@ use crate::options::{COLUMNS_MAX, RECORD_BYTES_MAX};
 const HEADER_BYTES: usize = 64 << 10;
 
 /// The column names, and where the records begin.
-pub(super) fn read(input: &Input<'_>, delimiter: u8) -> Result<(Vec<String>, usize)> {
+pub(super) fn read(input: &Input<'_>, dialect: Dialect) -> Result<(Vec<String>, usize)> {
     let path = input.path;
     let mut buffer = Vec::new();
     let mut cells = Vec::new();
@@ -24,7 +25,7 @@ pub(super) fn read(input: &Input<'_>, delimiter: u8) -> Result<(Vec<String>, usi
             let hint = "the file is UTF-16; convert it: iconv -f UTF-16 -t UTF-8";
             return Err(Error::Utf8 { path: path.to_owned(), line: 1, byte, hint });
         }
-        let mut splitter = Splitter::new(text, delimiter, 0, RECORD_BYTES_MAX);
+        let mut splitter = Splitter::new(text, dialect.delimiter, 0, RECORD_BYTES_MAX);
         let step = splitter.next_record(&mut cells);
         let body = splitter.position;
         if size < input.len() && touches_end(step, body, text) {
@@ -47,7 +48,16 @@ pub(super) fn read(input: &Input<'_>, delimiter: u8) -> Result<(Vec<String>, usi
             });
         }
         let name = |cell: &Cell| String::from_utf8_lossy(&cell.text(text)).into_owned();
-        return Ok((column_names(cells.iter().map(name).collect()), body));
+        let mut names: Vec<String> = cells.iter().map(name).collect();
+        match dialect.shape {
+            Shape::Even => {}
+            // The names of the rows have none.
+            Shape::RowNames => names.insert(0, String::new()),
+            Shape::Trailing => {
+                names.pop_if(|last| last.is_empty());
+            }
+        }
+        return Ok((column_names(names), body));
     }
 }
 

@@ -10,12 +10,15 @@ use rayon::prelude::*;
 
 use super::blocks::{Block, File, Scratch, read_blocks, with_cells};
 use super::column::{self, Facts, Refused};
-use super::delimiter::default_delimiter;
+use super::dialect::{Dialect, Shape};
 use super::header;
 use super::input::Input;
+use super::nulls::Nulls;
 use super::pieces::Pieces;
 use crate::error::{Error, Result, shorten};
-use crate::options::ReadOptions;
+use crate::options::{ReadOptions, is_row_name};
+use crate::reading::Decimal;
+use crate::remarks::Remark;
 
 /// Reads a whole CSV file.
 ///
@@ -25,16 +28,48 @@ pub(crate) fn read(
     options: &ReadOptions,
     forced: &BTreeMap<String, DataType>,
 ) -> Result<Pieces> {
+    read_as(input, Dialect::of(input, options)?, options, forced)
+}
+
+/// Reads a CSV file, or a part of one, of this dialect; see [`read`].
+pub(crate) fn read_as(
+    input: &Input<'_>,
+    dialect: Dialect,
+    options: &ReadOptions,
+    forced: &BTreeMap<String, DataType>,
+) -> Result<Pieces> {
     let path = input.path;
-    let delimiter = options.delimiter.unwrap_or_else(|| default_delimiter(path));
-    let (names, body) = header::read(input, delimiter)?;
-    let chosen = options.choose(path, &names)?;
+    let (names, body) = header::read(input, dialect)?;
+    let mut chosen = options.choose(path, &names)?;
+    if options.leaves_row_names_out() && chosen.len() > 1 {
+        chosen.retain(|&index| {
+            let Some(column) = names.get(index).filter(|name| is_row_name(name)) else {
+                return true;
+            };
+            let (path, column) = (path.to_owned(), column.clone());
+            options.remarks.add(Remark::RowNames { path, column });
+            false
+        });
+    }
     let mut wanted = chosen.clone();
     wanted.sort_unstable();
     wanted.dedup();
-    let fill_short = options.fill_short_records;
-    let file = File { input, delimiter, fill_short, width: names.len(), wanted };
+    let file = File {
+        input,
+        delimiter: dialect.delimiter,
+        fill_short: options.fill_short_records,
+        trailing: dialect.shape == Shape::Trailing,
+        has_choice: options.natural.is_some(),
+        nulls: options.nulls.as_deref().map_or(Nulls::Pandas, Nulls::Words),
+        width: names.len(),
+        wanted,
+    };
     let blocks = read_blocks(&file, body)?;
+    if let Some(at) = blocks.iter().find_map(|block| block.first_short) {
+        let count = blocks.iter().map(|block| block.short).sum();
+        let line = input.line_of(at);
+        options.remarks.add(Remark::ShortRecords { path: path.to_owned(), count, line });
+    }
     let rows = blocks.iter().map(|block| block.rows).sum();
 
     let columns: Vec<(DataType, Vec<ArrayRef>)> = file
@@ -44,7 +79,7 @@ pub(crate) fn read(
         .map(|(slot, &index)| {
             let name = names.get(index).map_or("", String::as_str);
             let given = forced.get(name).or_else(|| options.types.get(name));
-            finish_column(&file, &blocks, slot, name, given)
+            finish_column(&file, &blocks, slot, name, given, options)
         })
         .collect::<Result<_>>()?;
     let columns = chosen
@@ -65,10 +100,18 @@ fn finish_column(
     slot: usize,
     name: &str,
     given: Option<&DataType>,
+    options: &ReadOptions,
 ) -> Result<(DataType, Vec<ArrayRef>)> {
     let parsed = || blocks.iter().filter_map(|block| Some((block, block.columns.get(slot)?)));
     let facts = parsed().fold(Facts::NONE, |facts, (_, column)| facts.merge(column.facts));
-    let target = given.cloned().unwrap_or_else(|| facts.data_type());
+    let target = match given {
+        Some(given) => given.clone(),
+        None if stays_text(facts, name, options) => DataType::Utf8,
+        None => facts.data_type(),
+    };
+    if options.natural.is_some() && target == DataType::Utf8 && facts.has_na() {
+        options.remarks.add(Remark::NotAvailable { column: name.to_owned() });
+    }
     let mut scratch = Scratch::default();
     let pieces = parsed()
         .map(|(block, column)| {
@@ -90,6 +133,15 @@ fn finish_column(
     Ok((target, pieces))
 }
 
+/// Whether what pandas takes for numbers is text, or numbers whose points do not stand before decimals.
+fn stays_text(facts: Facts, name: &str, options: &ReadOptions) -> bool {
+    options.natural.as_ref().is_some_and(|natural| {
+        natural.texts.contains(name) && !facts.is_nothing()
+            || facts.are_padded_digits() && !natural.numbers.contains(name)
+            || facts.are_floats() && natural.decimal == Some(Decimal::Comma)
+    })
+}
+
 /// Reads one column of a block again, as a type that other blocks (or the caller) decided.
 fn reread(
     file: &File<'_>,
@@ -105,7 +157,7 @@ fn reread(
             return Err(Error::read(file.path(), changed));
         }
         let cells = columns.get(slot).map(Vec::as_slice).unwrap_or_default();
-        column::read_as(text, cells, target).map_err(|refused| match refused {
+        column::read_as(text, cells, target, file.nulls).map_err(|refused| match refused {
             Refused::Arrow(source) => Error::arrow(file.path(), source),
             Refused::Cell(cell) => Error::Value {
                 path: file.path().to_owned(),

@@ -4,11 +4,11 @@ use std::io::Read;
 use std::path::Path;
 
 use super::damage::broken;
-use super::delimiter::default_delimiter;
+use super::dialect::Dialect;
 use super::input::Input;
 use super::split::{Splitter, Step};
 use crate::error::{Error, Result};
-use crate::options::RECORD_BYTES_MAX;
+use crate::options::{RECORD_BYTES_MAX, ReadOptions};
 
 /// Whole records with the file's header before them: a CSV file of its own.
 #[derive(Debug)]
@@ -22,7 +22,8 @@ pub(crate) struct Segment {
 pub(crate) struct Segments<'a, R> {
     path: &'a Path,
     reader: R,
-    delimiter: u8,
+    /// How the file is written, as its beginning shows.
+    pub(crate) dialect: Dialect,
     /// Bytes of a segment, about.
     size: usize,
     header: Vec<u8>,
@@ -38,13 +39,13 @@ impl<'a, R: Read> Segments<'a, R> {
     pub(crate) fn new(
         path: &'a Path,
         reader: R,
-        delimiter: Option<u8>,
+        options: &ReadOptions,
         size: usize,
     ) -> Result<Self> {
         let mut segments = Self {
             path,
             reader,
-            delimiter: delimiter.unwrap_or_else(|| default_delimiter(path)),
+            dialect: Dialect::of(&Input::memory(path, &[]), options)?,
             size,
             header: Vec::new(),
             pending: Vec::new(),
@@ -56,6 +57,7 @@ impl<'a, R: Read> Segments<'a, R> {
         if let Some(text) = segments.pending.strip_prefix(b"\xef\xbb\xbf") {
             segments.pending = text.to_vec();
         }
+        segments.dialect = Dialect::of(&Input::memory(path, &segments.pending), options)?;
         let end = segments.whole_records(1)?;
         if end == 0 {
             return Err(Error::EmptyFile { path: path.to_owned() });
@@ -104,7 +106,8 @@ impl<'a, R: Read> Segments<'a, R> {
     fn whole_records(&mut self, limit: usize) -> Result<usize> {
         loop {
             let mut cells = Vec::new();
-            let mut splitter = Splitter::new(&self.pending, self.delimiter, 0, RECORD_BYTES_MAX);
+            let mut splitter =
+                Splitter::new(&self.pending, self.dialect.delimiter, 0, RECORD_BYTES_MAX);
             let mut end = 0;
             let mut found = 0;
             while found < limit {

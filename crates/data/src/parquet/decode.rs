@@ -23,7 +23,8 @@ use trainyard_base::pandas;
 use super::footer;
 use super::pages::{self, Held};
 use crate::error::{Error, Result};
-use crate::options::{COLUMNS_MAX, FILE_BYTES_MAX, ReadOptions};
+use crate::options::{COLUMNS_MAX, FILE_BYTES_MAX, ReadOptions, is_row_name};
+use crate::remarks::Remark;
 
 /// Rows decoded at a time: the decoder's buffers stay in cache.
 const BATCH_ROWS: usize = 32_768;
@@ -63,6 +64,16 @@ pub(super) fn choose(path: &Path, schema: &Schema, options: &ReadOptions) -> Res
     if options.columns.is_none() {
         // pandas stores its row labels as columns of their own; they are no data.
         chosen.retain(|&index| names.get(index).is_none_or(|name| !pandas::is_row_label(name)));
+    }
+    if options.leaves_row_names_out() && chosen.len() > 1 {
+        chosen.retain(|&index| {
+            let Some(column) = names.get(index).filter(|name| is_row_name(name)) else {
+                return true;
+            };
+            let (path, column) = (path.to_owned(), (*column).to_owned());
+            options.remarks.add(Remark::RowNames { path, column });
+            false
+        });
     }
     Ok(chosen)
 }

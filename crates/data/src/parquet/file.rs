@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ impl ParquetFile {
         let mut is_text = true;
         let looked = self.decode(index, |piece| {
             is_text &= text_of(&piece).is_some();
-            Ok(())
+            Ok(if is_text { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         });
         looked.is_ok() && is_text
     }
@@ -76,12 +77,12 @@ impl ParquetFile {
         plain_type(self.metadata.schema().field(index).data_type())
     }
 
-    /// Decodes one column and calls `each` with its pieces as they come; `false` if the file does not
-    /// have it.
+    /// Decodes one column and calls `each` with its pieces as they come, until it breaks off; `false` if
+    /// the file does not have it.
     pub(crate) fn for_each_piece(
         &self,
         name: &str,
-        mut each: impl FnMut(ArrayRef) -> Result<()>,
+        mut each: impl FnMut(ArrayRef) -> Result<ControlFlow<()>>,
     ) -> Result<bool> {
         let schema = self.metadata.schema();
         let Some(&index) = self.chosen.iter().find(|&&index| schema.field(index).name() == name)
@@ -106,14 +107,20 @@ impl ParquetFile {
     }
 
     /// The pieces of a column as the decoder gives them.
-    fn decode(&self, index: usize, mut each: impl FnMut(ArrayRef) -> Result<()>) -> Result<()> {
+    fn decode(
+        &self,
+        index: usize,
+        mut each: impl FnMut(ArrayRef) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
         let path = self.path.as_path();
         guarded(path, || {
             let file = File::open(path).map_err(|error| Error::read(path, error))?;
             let held = held(path, &file, &self.metadata, &[index])?;
             for batch in batches(path, file, &self.metadata, &[index], &held)? {
                 let batch = batch.map_err(|error| undecodable(path, &error.to_string()))?;
-                each(Arc::clone(batch.column(0)))?;
+                if each(Arc::clone(batch.column(0)))?.is_break() {
+                    break;
+                }
             }
             Ok(())
         })

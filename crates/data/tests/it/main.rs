@@ -6,6 +6,7 @@ mod blocks;
 mod columns;
 mod errors;
 mod files;
+mod natural;
 mod pandas;
 mod parquet;
 mod parquet_bombs;

@@ -9,8 +9,8 @@ use trainyard_drift::{
 };
 use trainyard_report::drift::{self as report, Meta};
 
-use super::log;
 use super::source::Data;
+use super::{log, read_as};
 use crate::{Error, Result};
 
 /// Two sides to compare.
@@ -69,10 +69,12 @@ pub(super) fn compare(
     let done = AtomicUsize::new(0);
     let column = |name: &String| {
         let read = |side: &Data| side.column(name, &options, memory);
-        let drift = match rayon::join(|| read(&reference), || read(&current)) {
+        let mut drift = match rayon::join(|| read(&reference), || read(&current)) {
             (Ok(old), Ok(new)) => compare_columns(name, old.as_ref(), new.as_ref(), &options),
             (Err(error), _) | (_, Err(error)) => unreadable(name, &error.message(), &options),
         };
+        let findings = read_as::on_column(&drift, reference.reading(name), current.reading(name));
+        drift.findings.extend(findings);
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len());
         drift
     };
@@ -81,7 +83,8 @@ pub(super) fn compare(
         .build()
         .map_err(|error| Error::io("threads", std::io::Error::other(error)))?;
     let columns = pool.install(|| names.par_iter().map(column).collect());
-    let drift = conclude(columns, reference.rows(), current.rows(), &options);
+    let mut drift = conclude(columns, reference.rows(), current.rows(), &options);
+    drift.findings.extend(read_as::on_files(&reference.remarks(), &current.remarks()));
     let page = report::page(&drift, &meta);
     Ok(Monitored { drift, meta, page, version })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use trainyard_base::words::log_columns::PREDICTION;
-use trainyard_data::write_atomically;
+use trainyard_data::{STDIN, write_atomically};
 use trainyard_drift::{Compat, Options, Status};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
@@ -94,9 +94,9 @@ impl MonitorJob {
     ) -> Result<Monitored> {
         let sides = match (&self.project, &self.tracking) {
             (Some(project), Some(tracking)) if !self.names_sides => {
-                self.deployment(project, tracking, since).await?
+                Box::pin(self.deployment(project, tracking, since)).await?
             }
-            _ => self.named().await?,
+            _ => Box::pin(self.named()).await?,
         };
         compare(sides, &self.options(), self.settings.memory(), progress)
     }
@@ -112,10 +112,12 @@ impl MonitorJob {
         };
         let now = Utc::now();
         let title = self.project.as_ref().map_or("", |project| project.config.model.name.as_str());
-        let rows = Reading { rows: self.settings.rows(now), ..self.reading() };
+        let before = self.reference(reference).await?;
+        let rows = Reading { rows: self.settings.rows(now), ..self.reading() }.like(&before);
+        let after = open(current, &self.temporary(), &rows).await?;
         Ok(Sides {
-            reference: self.reference(reference).await?,
-            current: open(current, &self.temporary(), &rows).await?,
+            reference: self.as_served(before, reference, &after).await?,
+            current: after,
             meta: meta(title, reference, current, now),
             version: None,
         })
@@ -141,12 +143,16 @@ impl MonitorJob {
         let filter = LogFilter { version: Some(version.version.clone()), since };
         let rows = self.settings.rows(now);
         let (current, current_name) = if let Some(source) = &self.settings.current {
-            let reading = Reading { rows, ..self.reading() };
+            let reading = Reading { rows, ..self.reading() }.like(&reference);
             (self.current(&project.source(source), reading, &filter).await?, source.clone())
         } else {
             let log = served_log(project, &filter, &rows).await?;
             let nothing = || Error::NothingPredicted { version: version.version.clone() };
             (Data::from(log.ok_or_else(nothing)?), "prediction log".to_owned())
+        };
+        let reference = match &self.settings.reference {
+            Some(source) => self.as_served(reference, &project.source(source), &current).await?,
+            None => reference,
         };
         let meta = meta(&version.name, &reference_name, &current_name, now);
         Ok(Sides { reference, current, meta, version: Some(version.version) })
@@ -168,6 +174,16 @@ impl MonitorJob {
         open_reference(tracking, source, &self.temporary(), &self.reading()).await
     }
 
+    /// The reference with the types that training gave it, where current is a prediction log, which has
+    /// those types. What came by standard input cannot be read again.
+    async fn as_served(&self, reference: Data, source: &str, current: &Data) -> Result<Data> {
+        if source == STDIN || !current.is_prediction_log() || !reference.is_guessed() {
+            return Ok(reference);
+        }
+        let reading = self.reading().trained();
+        open_reference(self.tracking.as_ref(), source, &self.temporary(), &reading).await
+    }
+
     /// How sides are read, without their rows being chosen.
     fn reading(&self) -> Reading {
         let options = self.settings.options();
@@ -175,6 +191,7 @@ impl MonitorJob {
             columns: self.settings.columns.clone(),
             memory: Some(self.settings.memory()),
             table_only: options.compat == Compat::Evidently || options.needs_rows(),
+            text: Box::new(self.settings.text()),
             ..Reading::default()
         }
     }

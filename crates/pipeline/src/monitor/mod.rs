@@ -5,18 +5,21 @@ mod comparison;
 mod job;
 mod log;
 mod profile;
+mod read_as;
 mod record;
 mod remote;
 mod served;
 mod settings;
 mod source;
 mod starter;
+mod text_options;
 
 pub use bytes::Bytes;
 pub use comparison::Monitored;
 pub use job::MonitorJob;
-pub use profile::{profile_of, write_profile};
+pub use profile::{Profiled, profile_of, write_profile};
 pub use settings::{COMPARISON_FLAGS, Settings};
+pub use text_options::{Delimiter, ShortRows};
 
 pub(crate) use log::LogFilter;
 pub(crate) use served::wait_for_log;

@@ -7,9 +7,17 @@ use rayon::prelude::*;
 use trainyard_data::write_atomically;
 use trainyard_drift::{Options, Profile, column_names};
 
+use super::read_as;
 use super::settings::Settings;
 use super::source::{Data, Reading, open};
 use crate::{Error, Result};
+
+/// A profile, and what was guessed when its sources were read, a sentence each.
+#[derive(Debug)]
+pub struct Profiled {
+    pub profile: Profile,
+    pub notes: Vec<String>,
+}
 
 /// One profile of all sources, tables or profiles, with how columns are compared as flags and file say:
 /// decided now, so that days compare. With `points` it keeps at most so many distinct numbers a column.
@@ -18,7 +26,7 @@ pub async fn profile_of(
     flags: Settings,
     config: Option<&Path>,
     points: Option<usize>,
-) -> Result<Profile> {
+) -> Result<Profiled> {
     let file = config.map(Settings::read).transpose()?;
     let settings = flags.over(file.unwrap_or_default());
     settings.check().map_err(Error::Settings)?;
@@ -28,11 +36,15 @@ pub async fn profile_of(
         rows: settings.rows(Utc::now()),
         memory: Some(settings.memory()),
         table_only: false,
+        text: Box::new(settings.text()),
     };
     let temporary = tempfile::env::temp_dir().join("trainyard");
     let mut merged: Option<Profile> = None;
+    let mut notes = Vec::new();
     for source in sources {
-        let profile = profile(&open(source, &temporary, &reading).await?, &options)?;
+        let data = open(source, &temporary, &reading).await?;
+        let profile = profile(&data, &options)?;
+        notes.extend(read_as::sentences(&data));
         merged = Some(match merged {
             None => profile,
             Some(before) => {
@@ -45,7 +57,7 @@ pub async fn profile_of(
         profile = profile.quantised(points);
     }
     match settings.columns.iter().flatten().find(|name| profile.column(name).is_none()) {
-        None => Ok(profile),
+        None => Ok(Profiled { profile, notes }),
         Some(name) => Err(Error::Missing {
             what: format!("there is no column {name:?}"),
             hint: "check the spelling in --columns".to_owned(),

@@ -5,7 +5,7 @@
 //! of the file, a flag with its help, and a line of [`Settings::over`], which puts flags over files. Defaults
 //! are those of [`Options`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,11 +14,12 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::{Deserialize, Deserializer, de};
 use trainyard_base::duration;
-use trainyard_data::RowFilter;
+use trainyard_data::{Decimal, Natural, ReadOptions, RowFilter};
 use trainyard_drift::{Bins, Compat, Correction, Kind, Method, Options};
 
 use super::bytes::{Bytes, half_of_free};
 use super::log;
+use super::text_options::{Delimiter, ShortRows};
 use crate::{Error, Result, toml_error};
 
 /// `[monitor]`, or the flags that were given.
@@ -48,6 +49,23 @@ pub struct Settings {
     /// Column of current that holds the time [default: that of a prediction log]
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     pub time_column: Option<String>,
+    /// What separates fields of CSV: a character, or tab [default: told by the file]
+    #[serde(deserialize_with = "name")]
+    #[arg(long, value_name = "CHARACTER", help_heading = "Data")]
+    pub delimiter: Option<Delimiter>,
+    /// What stands before decimals in text: . or , [default: told by the column]
+    #[arg(long, value_name = "CHARACTER", help_heading = "Data")]
+    pub decimal: Option<char>,
+    /// A word of CSV that is read as missing, instead of NA, NaN, null and their like; may be repeated
+    #[arg(long, value_name = "WORD", help_heading = "Data")]
+    pub null: Option<Vec<String>>,
+    /// Encoding of CSV, such as windows-1252 or utf-16 [default: utf-8]
+    #[arg(long, value_name = "NAME", help_heading = "Data")]
+    pub encoding: Option<String>,
+    /// Rows of CSV with fewer fields than the header: fill (what lacks is missing) or refuse [default: refuse]
+    #[serde(deserialize_with = "name")]
+    #[arg(long, value_name = "HOW", help_heading = "Data")]
+    pub short_rows: Option<ShortRows>,
     /// Memory to spend on data, about: 512MB, 2GiB [default: half of what is free]
     #[arg(long, value_name = "SIZE", help_heading = "Data")]
     pub memory: Option<Bytes>,
@@ -186,6 +204,11 @@ impl Settings {
             since: self.since.or(below.since),
             until: self.until.or(below.until),
             time_column: self.time_column.or(below.time_column),
+            delimiter: self.delimiter.or(below.delimiter),
+            decimal: self.decimal.or(below.decimal),
+            null: self.null.or(below.null),
+            encoding: self.encoding.or(below.encoding),
+            short_rows: self.short_rows.or(below.short_rows),
             memory: self.memory.or(below.memory),
             method: self.method.or(below.method),
             num_method: self.num_method.or(below.num_method),
@@ -225,6 +248,11 @@ impl Settings {
             {
                 return Err(format!("monitor.{key} = {share}: a share between 0 and 1"));
             }
+        }
+        if let Some(decimal) = self.decimal
+            && !matches!(decimal, '.' | ',')
+        {
+            return Err(format!("monitor.decimal = {decimal:?}: a point or a comma"));
         }
         if let Some(bins) = self.bins
             && !(2..=Bins::MAX).contains(&bins)
@@ -266,6 +294,32 @@ impl Settings {
             compat: self.compat.unwrap_or(usual.compat),
             target: None,
             prediction: None,
+        }
+    }
+
+    /// How text is read: as people mean it, or, where Evidently is followed, as pandas does.
+    pub fn text(&self) -> ReadOptions {
+        let of_kinds = |wanted: &[Kind]| -> BTreeSet<String> {
+            let of_kind = self.kinds.iter().filter(|(_, kind)| wanted.contains(kind));
+            of_kind.map(|(column, _)| column.clone()).collect()
+        };
+        let decimal = self.decimal.map(|sign| match sign {
+            ',' => Decimal::Comma,
+            _ => Decimal::Point,
+        });
+        let natural = Natural {
+            decimal,
+            labels: of_kinds(&[Kind::Categorical, Kind::Text]),
+            numbers: of_kinds(&[Kind::Numerical]),
+            ..Natural::default()
+        };
+        ReadOptions {
+            natural: (self.compat != Some(Compat::Evidently)).then_some(natural),
+            delimiter: self.delimiter.map(|delimiter| delimiter.0),
+            nulls: self.null.clone(),
+            encoding: self.encoding.clone(),
+            fill_short_records: self.short_rows == Some(ShortRows::Fill),
+            ..ReadOptions::default()
         }
     }
 

@@ -1,14 +1,17 @@
 //! One side of a comparison: a table, read a column at a time, or a profile.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use arrow_array::{Array, RecordBatch};
 use futures::StreamExt as _;
+use rayon::prelude::*;
 use tokio::io::AsyncWriteExt as _;
 use trainyard_base::TemporaryFolder;
-use trainyard_data::{Columns, ReadOptions, RowFilter};
+use trainyard_data::arrow_schema::DataType;
+use trainyard_data::{Columns, ReadOptions, Reading as TextReading, Remark, Remarks, RowFilter};
 use trainyard_drift::{Column, ColumnBuilder, Options, PROFILE_MAGIC, Profile};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
@@ -33,7 +36,7 @@ pub(crate) struct Data {
 
 #[derive(Debug)]
 enum Stored {
-    Table(Columns),
+    Table(Box<Columns>),
     Profile(Profile),
 }
 
@@ -48,6 +51,29 @@ pub(crate) struct Reading {
     pub(crate) memory: Option<u64>,
     /// Whether a table is wanted even where there is a profile, which has no rows.
     pub(crate) table_only: bool,
+    /// How text is read.
+    pub(crate) text: Box<ReadOptions>,
+}
+
+impl Reading {
+    /// What is text in the reference is text here, whatever it looks like, and numbers are numbers.
+    #[must_use]
+    pub(super) fn like(mut self, reference: &Data) -> Self {
+        if let Some(natural) = &mut self.text.natural {
+            natural.numbers.extend(reference.columns_of(DataType::is_numeric));
+            natural.texts.extend(reference.columns_of(|data_type| {
+                matches!(data_type, DataType::Utf8 | DataType::Dictionary(..))
+            }));
+        }
+        self
+    }
+
+    /// Text is read as training reads it.
+    #[must_use]
+    pub(super) fn trained(mut self) -> Self {
+        self.text.natural = None;
+        self
+    }
 }
 
 impl Data {
@@ -68,7 +94,8 @@ impl Data {
             // Segments of a prediction log may come from versions with different columns.
             fill_missing_columns: Path::new(source).is_dir(),
             rows: reading.rows.clone(),
-            ..ReadOptions::default()
+            remarks: Remarks::default(),
+            ..ReadOptions::clone(&reading.text)
         };
         if options.rows.time_column.is_none()
             && (options.rows.since.is_some() || options.rows.until.is_some())
@@ -80,7 +107,52 @@ impl Data {
                 options.rows = log::with_log_time(options.rows);
             }
         }
-        Ok(Columns::open(source, &options, reading.memory)?.into())
+        let columns = Columns::open(source, &options, reading.memory)?;
+        // What a model server logs has the types of the model's signature.
+        let is_log = log::is_prediction_log(columns.names().iter().map(String::as_str));
+        Ok(if is_log { columns.into_written() } else { columns }.into())
+    }
+
+    /// Whether a model server wrote it.
+    pub(super) fn is_prediction_log(&self) -> bool {
+        log::is_prediction_log(self.names().into_iter())
+    }
+
+    /// The columns of a type, as they are read.
+    fn columns_of(&self, is_wanted: impl Fn(&DataType) -> bool + Sync) -> BTreeSet<String> {
+        let is_of_type = |name: &&str| match &self.columns {
+            Stored::Table(columns) => {
+                columns.data_type(name).is_some_and(|found| is_wanted(&found))
+            }
+            Stored::Profile(profile) => {
+                profile.column(name).is_some_and(|column| is_wanted(column.data_type()))
+            }
+        };
+        self.names().into_par_iter().filter(is_of_type).map(str::to_owned).collect()
+    }
+
+    /// What the text of a column was found to say.
+    pub(super) fn reading(&self, name: &str) -> Option<&TextReading> {
+        match &self.columns {
+            Stored::Table(columns) => columns.reading(name),
+            Stored::Profile(_) => None,
+        }
+    }
+
+    /// Whether its text may be read otherwise than in training.
+    pub(super) fn is_guessed(&self) -> bool {
+        match &self.columns {
+            Stored::Table(columns) => columns.is_natural(),
+            Stored::Profile(_) => false,
+        }
+    }
+
+    /// What was guessed when it was read.
+    pub(super) fn remarks(&self) -> Vec<Remark> {
+        match &self.columns {
+            Stored::Table(columns) => columns.remarks(),
+            Stored::Profile(_) => Vec::new(),
+        }
     }
 
     /// Names of the columns.
@@ -144,7 +216,7 @@ impl Data {
 
 impl From<Columns> for Data {
     fn from(columns: Columns) -> Self {
-        Self { columns: Stored::Table(columns), _folder: None }
+        Self { columns: Stored::Table(Box::new(columns)), _folder: None }
     }
 }
 
@@ -226,7 +298,7 @@ pub(super) async fn reference_of(
         let target = folder.path().join(artifact);
         match download(tracking, root, artifact, &target).await {
             Ok(()) => {
-                let data = Data::open(&target.to_string_lossy(), reading)?;
+                let data = Data::open(&target.to_string_lossy(), &reading.clone().trained())?;
                 return Ok(Data { _folder: Some(folder), ..data });
             }
             Err(Error::Mlflow(error)) if error.is_not_found() => {}

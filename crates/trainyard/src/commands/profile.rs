@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Command};
-use trainyard_pipeline::monitor::{COMPARISON_FLAGS, Settings, profile_of, write_profile};
+use trainyard_pipeline::monitor::{
+    COMPARISON_FLAGS, Profiled, Settings, profile_of, write_profile,
+};
 
 use crate::failure::Failure;
 use crate::printer;
@@ -49,7 +51,8 @@ pub(crate) fn narrowed(command: Command) -> Command {
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { sources, output, quantise, settings, config } = arguments;
     let points = quantise.map(|points| points as usize);
-    let profile = profile_of(&sources, settings, config.as_deref(), points).await?;
+    let Profiled { profile, notes } =
+        profile_of(&sources, settings, config.as_deref(), points).await?;
     let bytes = write_profile(&output, &profile)?;
     printer::line(&format!(
         "{}: {} rows, {} columns, {} KB",
@@ -58,5 +61,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         profile.columns().len(),
         bytes.div_ceil(1000)
     ));
+    for note in notes {
+        printer::note(&note);
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -411,3 +411,90 @@ fn a_column_that_nobody_could_read_or_that_is_gone_is_not_green() {
     // What is left out on purpose is no riddle.
     stdout_of(&monitor("short.parquet", &["--fail-on-drift", "--columns", "a,b"]), 0);
 }
+
+#[test]
+fn text_is_read_as_people_mean_it() {
+    let files = Files::new();
+    let write = |name: &str, shift: f64, stray: bool| {
+        let mut text = String::from("fee;rate;zip\n");
+        for row in 0..2000 {
+            let noise = f64::from(row * 7919 % 1009) / 1009.0 + shift;
+            let fee = if stray && row == 1000 { "N.A.".to_owned() } else { format!("${noise}") };
+            writeln!(text, "{fee};{}%;{:05}", 100.0 * noise, 700 + row % 8).unwrap();
+        }
+        std::fs::write(files.folder.path().join(name), text).unwrap();
+    };
+    write("a.csv", 0.0, false);
+    write("b.csv", 0.0, true);
+    write("c.csv", 0.5, true);
+    let monitor = |current: &str, flags: &[&str]| -> Value {
+        let mut arguments = vec!["monitor", "--reference", "a.csv", "--current", current];
+        arguments.extend(["--json", "--no-log"]);
+        arguments.extend_from_slice(flags);
+        serde_json::from_str(&stdout_of(&files.run(&arguments), 0)).unwrap()
+    };
+    let findings = |of: &Value| of["findings"].to_string();
+
+    let same = monitor("b.csv", &[]);
+    assert_eq!(same["dataset"]["verdict"], "warning");
+    assert!(findings(&same).contains("fields are separated by ';'"), "{}", findings(&same));
+    let fee = column(&same, "fee");
+    assert_eq!(fee["kind"], "numerical");
+    assert_eq!(fee["current"]["missing"], 1);
+    assert_eq!(fee["test"]["drifted"], false);
+    let said = findings(fee);
+    assert!(said.contains("numbers, $ left off"), "{said}");
+    assert!(said.contains("1 of 2000 values of current is no number"), "{said}");
+    assert!(said.contains("in line 1002"), "{said}");
+    assert_eq!(column(&same, "rate")["kind"], "numerical");
+    let zip = column(&same, "zip");
+    assert_eq!(zip["kind"], "categorical");
+    assert!(zip["distribution"].to_string().contains("00700"), "{zip}");
+
+    // Against itself, nothing is new.
+    let own = serde_json::from_str::<Value>(&stdout_of(
+        &files.run(&[
+            "monitor",
+            "--reference",
+            "b.csv",
+            "--current",
+            "b.csv",
+            "--json",
+            "--no-log",
+        ]),
+        0,
+    ))
+    .unwrap();
+    assert_eq!(own["dataset"]["verdict"], "stable", "{own}");
+
+    let moved = monitor("c.csv", &[]);
+    assert_eq!(column(&moved, "fee")["test"]["drifted"], true);
+    assert_eq!(column(&moved, "rate")["test"]["drifted"], true);
+
+    // Profiles say what they guess, and give the same.
+    let profiled = files.run(&["profile", "a.csv", "-o", "a.profile"]);
+    stdout_of(&profiled, 0);
+    let said = String::from_utf8_lossy(&profiled.stderr);
+    assert!(said.contains("column \"fee\" is read as numbers, $ left off"), "{said}");
+    let by_profile: Value = serde_json::from_str(&stdout_of(
+        &files.run(&[
+            "monitor",
+            "--reference",
+            "a.profile",
+            "--current",
+            "c.csv",
+            "--json",
+            "--no-log",
+        ]),
+        0,
+    ))
+    .unwrap();
+    for name in ["fee", "rate", "zip"] {
+        assert_eq!(column(&by_profile, name)["test"], column(&moved, name)["test"], "{name}");
+    }
+    assert_eq!(by_profile["dataset"], moved["dataset"]);
+
+    // Evidently sees one column of labels.
+    let evidently = monitor("c.csv", &["--compat", "evidently"]);
+    assert_eq!(evidently["columns"].as_array().unwrap().len(), 1);
+}

@@ -1,16 +1,19 @@
 //! A table that is read one column at a time, so that it need not be in memory as a whole.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, new_null_array};
+use arrow_array::{Array as _, ArrayRef, RecordBatch, new_null_array};
 use arrow_schema::DataType;
 use tempfile::TempDir;
 
+use super::part::Part;
 use crate::error::{Error, Result};
 use crate::options::ReadOptions;
 use crate::parquet::ParquetFile;
+use crate::reading::Reading;
 use crate::schema::{Found, NOTHING, column_order, common_type};
 use crate::source::{Format, Source, SourceFile, files, is_parquet_file};
 use crate::spill::{Types, spill, text_bytes as text_bytes_of};
@@ -37,11 +40,14 @@ const TEXT_FACTOR: u64 = 3;
 /// ```
 #[derive(Debug)]
 pub struct Columns {
-    source: Source,
-    names: Vec<String>,
-    rows: usize,
+    pub(super) source: Source,
+    pub(super) names: Vec<String>,
+    pub(super) rows: usize,
     pandas: Option<String>,
     store: Store,
+    pub(super) options: ReadOptions,
+    /// What columns of text say, found out when it is asked for.
+    pub(super) readings: HashMap<String, OnceLock<Option<Reading>>>,
 }
 
 #[derive(Debug)]
@@ -56,17 +62,13 @@ enum Store {
     },
 }
 
-#[derive(Debug)]
-struct Part {
-    file: ParquetFile,
-    /// Which rows the filter keeps; all of them if none.
-    kept: Option<BooleanArray>,
-}
-
 impl Columns {
-    /// Opens a source; see [`crate::read`]. `memory` is how many bytes reading may take, about;
-    /// without it CSV is read at once, whatever its size.
-    pub fn open(source: &str, options: &ReadOptions, memory: Option<u64>) -> Result<Self> {
+    /// Opens a source, and leaves text as it is.
+    pub(super) fn open_as_written(
+        source: &str,
+        options: &ReadOptions,
+        memory: Option<u64>,
+    ) -> Result<Self> {
         let paths = files(source)?;
         let mut all_parquet = true;
         let mut text_bytes = 0;
@@ -80,6 +82,7 @@ impl Columns {
             Self::of_parquet(source, &paths, options)?
         } else if let Some(memory) = memory
             && text_bytes > memory / TEXT_FACTOR
+            && options.encoding.is_none()
             && paths.iter().all(|path| path != Path::new(crate::STDIN))
         {
             Self::of_large_text(source, &paths, options, memory)?
@@ -117,29 +120,35 @@ impl Columns {
         self.pandas.as_deref()
     }
 
-    /// Reads a column, in pieces of one type in the order of the rows; `None` if there is no such
-    /// column.
-    pub fn read(&self, name: &str) -> Result<Option<Vec<ArrayRef>>> {
-        let mut pieces = Vec::new();
-        Ok(self.for_each_piece(name, |piece| pieces.push(piece))?.then_some(pieces))
-    }
-
-    /// Calls `each` with the pieces that [`Columns::read`] returns, one after the other; `false` if
-    /// there is no such column.
-    pub fn for_each_piece(&self, name: &str, mut each: impl FnMut(ArrayRef)) -> Result<bool> {
+    /// Calls `each` with the pieces of a column until it breaks off.
+    pub(super) fn walk(
+        &self,
+        name: &str,
+        mut each: impl FnMut(ArrayRef) -> ControlFlow<()>,
+    ) -> Result<bool> {
         match &self.store {
             Store::Memory(columns) => {
                 let Some(pieces) = columns.get(name) else { return Ok(false) };
-                pieces.iter().cloned().for_each(each);
+                let _ended = pieces.iter().cloned().try_for_each(each);
             }
             Store::Files { parts, types, .. } => {
                 let Some(target) = types.get(name) else { return Ok(false) };
                 for part in parts {
-                    part.read(name, target, &mut each)?;
+                    if part.read(name, target, &mut each)?.is_break() {
+                        break;
+                    }
                 }
             }
         }
         Ok(true)
+    }
+
+    /// The type of a column as it is written.
+    pub fn written_type(&self, name: &str) -> Option<&DataType> {
+        match &self.store {
+            Store::Memory(columns) => Some(columns.get(name)?.first()?.data_type()),
+            Store::Files { types, .. } => types.get(name),
+        }
     }
 
     fn of_parquet(source: &str, paths: &[PathBuf], options: &ReadOptions) -> Result<Self> {
@@ -194,6 +203,8 @@ impl Columns {
                 rows,
                 pandas: None,
                 store: Store::Memory(columns),
+                options: ReadOptions::default(),
+                readings: HashMap::new(),
             });
         }
         let table = read_table(source, options)?;
@@ -267,7 +278,8 @@ impl Columns {
         let pandas = parts.first().and_then(|(part, _)| part.file.pandas().map(str::to_owned));
         let parts = parts.into_iter().map(|(part, _)| part).collect();
         let store = Store::Files { parts, types, _folder: folder };
-        Ok(Self { source, names, rows, pandas, store })
+        let (options, readings) = (ReadOptions::default(), HashMap::new());
+        Ok(Self { source, names, rows, pandas, store, options, readings })
     }
 }
 
@@ -288,38 +300,8 @@ impl From<RecordBatch> for Columns {
                     .map(|(field, column)| (field.name().clone(), vec![Arc::clone(column)]))
                     .collect(),
             ),
+            options: ReadOptions::default(),
+            readings: HashMap::new(),
         }
-    }
-}
-
-impl Part {
-    fn rows(&self) -> usize {
-        self.kept.as_ref().map_or_else(|| self.file.rows(), BooleanArray::true_count)
-    }
-
-    /// Calls `each` with the part's pieces of a column, as `target`.
-    fn read(&self, name: &str, target: &DataType, each: &mut impl FnMut(ArrayRef)) -> Result<()> {
-        let failed = |source| Error::arrow(&self.file.path, source);
-        let mut row = 0;
-        let found = self.file.for_each_piece(name, |piece| {
-            let rows = piece.len();
-            let piece = match &self.kept {
-                Some(kept) => {
-                    arrow_select::filter::filter(&piece, &kept.slice(row, rows)).map_err(failed)?
-                }
-                None => piece,
-            };
-            row += rows;
-            each(if piece.data_type() == target {
-                piece
-            } else {
-                arrow_cast::cast(&piece, target).map_err(failed)?
-            });
-            Ok(())
-        })?;
-        if !found {
-            each(new_null_array(target, self.rows()));
-        }
-        Ok(())
     }
 }

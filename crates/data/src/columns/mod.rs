@@ -1,0 +1,7 @@
+//! A table that is read one column at a time.
+
+mod part;
+mod table;
+mod text;
+
+pub use table::Columns;

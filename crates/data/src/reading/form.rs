@@ -1,0 +1,95 @@
+//! The forms in which text holds numbers or times.
+
+use std::fmt;
+
+/// What stands before the decimals of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Decimal {
+    /// `1,234.5`
+    Point,
+    /// `1.234,5`
+    Comma,
+}
+
+impl Decimal {
+    pub(super) fn sign(self) -> char {
+        match self {
+            Self::Point => '.',
+            Self::Comma => ',',
+        }
+    }
+
+    /// Whether the character may stand between groups of thousands: blanks (also those that do not break
+    /// a line), apostrophes, and the other of point and comma.
+    pub(super) fn groups(self, character: char) -> bool {
+        match character {
+            ' ' | '\u{a0}' | '\u{202f}' | '\'' | '\u{2019}' => true,
+            ',' => self == Self::Point,
+            '.' => self == Self::Comma,
+            _ => false,
+        }
+    }
+}
+
+/// What the text of a column says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// Numbers.
+    Numbers {
+        /// How decimals are written.
+        decimal: Decimal,
+        /// Each has a percent sign, which is left off: `12.3%` is 12.3.
+        percent: bool,
+        /// The currency with which some are written.
+        currency: Option<&'static str>,
+        /// Some have their thousands in groups.
+        grouped: bool,
+        /// All are integers, and none is missing: the column is Int64, else Float64.
+        integers: bool,
+    },
+    /// Dates without a time of day: Date32.
+    Dates,
+    /// Times in ISO 8601 (RFC 3339) or RFC 2822: Timestamp in microseconds.
+    Times {
+        /// Some say their distance from UTC; the others are taken for UTC.
+        zoned: bool,
+    },
+}
+
+impl Form {
+    /// What one value is: `number`, `date`, `time`.
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Numbers { .. } => "number",
+            Self::Dates => "date",
+            Self::Times { .. } => "time",
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    /// In words: `numbers, without their percent signs`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dates => f.write_str("dates"),
+            Self::Times { zoned: false } => f.write_str("times"),
+            Self::Times { zoned: true } => f.write_str("times in UTC"),
+            Self::Numbers { decimal, percent, currency, grouped, .. } => {
+                f.write_str("numbers")?;
+                if *decimal == Decimal::Comma {
+                    f.write_str(" with decimal commas")?;
+                }
+                if *percent {
+                    f.write_str(", percent signs left off")?;
+                }
+                if let Some(currency) = currency {
+                    write!(f, ", {currency} left off")?;
+                }
+                if *grouped {
+                    f.write_str(", thousands joined")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What text says beyond its letters: numbers as people write them, and times.
+
+mod convert;
+mod form;
+mod numeral;
+mod survey;
+mod time;
+
+pub(crate) use convert::convert;
+pub use form::{Decimal, Form};
+pub(crate) use survey::Survey;
+pub use survey::{Exception, Reading};

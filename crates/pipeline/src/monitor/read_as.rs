@@ -1,0 +1,119 @@
+//! What was made of text when it was read, as findings: each guess is said, and each value that did not fit.
+
+use trainyard_data::{Exception, Reading, Remark};
+use trainyard_drift::{ColumnDrift, Finding, FindingKind, Severity, Side};
+
+use super::source::Data;
+
+/// Findings on how a column of text was read.
+pub(super) fn on_column(
+    column: &ColumnDrift,
+    reference: Option<&Reading>,
+    current: Option<&Reading>,
+) -> Vec<Finding> {
+    let forms = [reference, current].map(|reading| reading.map(|reading| reading.form.to_string()));
+    let message = match forms {
+        [None, None] => return Vec::new(),
+        [Some(before), Some(after)] if before == after => format!("text is read as {after}"),
+        [Some(before), Some(after)] => {
+            format!("the reference's text is read as {before}, current's as {after}")
+        }
+        [Some(before), None] => format!("the reference's text is read as {before}"),
+        [None, Some(after)] => format!("current's text is read as {after}"),
+    };
+    let mut findings = vec![note(message)];
+    // What a profile keeps of exceptions is that they were missing.
+    let before = column.reference.as_ref().map_or(0.0, Side::missing_share);
+    findings.extend(reference.and_then(|reading| exceptions("the reference", reading, None)));
+    findings.extend(current.and_then(|reading| exceptions("current", reading, Some(before))));
+    findings
+}
+
+/// Finding on values that are not what their column is; a warning where they are more than was missing
+/// before.
+fn exceptions(side: &str, reading: &Reading, before: Option<f64>) -> Option<Finding> {
+    let (count, values) = (reading.exceptions, reading.values);
+    if count == 0 {
+        return None;
+    }
+    let share = count as f64 / values.max(1) as f64;
+    let is_more = before.is_some_and(|before| share > before);
+    let examples: Vec<String> = reading.examples.iter().map(example).collect();
+    let further = if count > examples.len() { ", …" } else { "" };
+    let message = format!(
+        "{count} of {values} values of {side} {} no {}, and missing: {}{further}",
+        if count == 1 { "is" } else { "are" },
+        reading.form.noun(),
+        examples.join(", ")
+    );
+    let severity = if is_more { Severity::Warning } else { Severity::Note };
+    Some(Finding { kind: FindingKind::Unread, severity, message })
+}
+
+fn example(exception: &Exception) -> String {
+    match exception.line {
+        Some(line) => format!("{:?} in line {line}", exception.text),
+        None => format!("{:?} in row {}", exception.text, exception.row + 1),
+    }
+}
+
+/// Findings on how the files of both sides were read.
+pub(super) fn on_files(reference: &[Remark], current: &[Remark]) -> Vec<Finding> {
+    let mut messages: Vec<String> =
+        reference.iter().chain(current).map(ToString::to_string).collect();
+    messages.sort_unstable();
+    messages.dedup();
+    messages.into_iter().map(note).collect()
+}
+
+/// What was guessed of one side, a sentence each.
+pub(super) fn sentences(data: &Data) -> Vec<String> {
+    let files = data.remarks().into_iter().map(|remark| remark.to_string());
+    let columns = data.names().into_iter().filter_map(|name| {
+        let reading = data.reading(name)?;
+        let exceptions = exceptions("it", reading, None).map(|finding| finding.message);
+        let further = exceptions.map(|message| format!("; {message}")).unwrap_or_default();
+        Some(format!("column {name:?} is read as {}{further}", reading.form))
+    });
+    files.chain(columns).collect()
+}
+
+fn note(message: String) -> Finding {
+    Finding { kind: FindingKind::ReadAs, severity: Severity::Note, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use trainyard_data::{Decimal, Form};
+    use trainyard_drift::{Options, compare_columns};
+
+    use super::*;
+
+    fn reading(exceptions: usize) -> Reading {
+        let form = Form::Numbers {
+            decimal: Decimal::Point,
+            percent: true,
+            currency: None,
+            grouped: false,
+            integers: false,
+        };
+        let text = "N.A.".to_owned();
+        let examples = vec![Exception { row: 4, line: Some(6), text }];
+        Reading { form, values: 2000, exceptions, examples }
+    }
+
+    #[test]
+    fn exceptions_are_said_with_their_line() {
+        let column = compare_columns("x", None, None, &Options::default());
+        let findings = on_column(&column, Some(&reading(0)), Some(&reading(1)));
+        assert_eq!(findings.len(), 2);
+        assert_eq!(findings[0].message, "text is read as numbers, percent signs left off");
+        assert_eq!(findings[0].severity, Severity::Note);
+        assert_eq!(
+            findings[1].message,
+            "1 of 2000 values of current is no number, and missing: \"N.A.\" in line 6"
+        );
+        assert_eq!(findings[1].severity, Severity::Warning);
+        assert!(on_column(&column, None, None).is_empty());
+    }
+}
