@@ -1,8 +1,7 @@
 //! Both sides of a column in few numbers, for charts.
 
-use crate::column::Column;
 use crate::labels::for_each_label;
-use crate::statistics::counts::Frequencies;
+use crate::sides::Sides;
 use crate::values::{Numbers, Pair};
 
 /// Bins of a chart; more do not show on a sparkline.
@@ -150,12 +149,8 @@ fn bins_by_width(pair: &Pair<'_>) -> Option<Vec<Bin>> {
 }
 
 /// Both sides of a categorical column: the labels with the largest share on either side.
-pub(crate) fn of_labels(
-    reference: &Column,
-    current: &Column,
-    frequencies: &Frequencies,
-) -> Distribution {
-    let shares: Vec<(f64, f64)> = frequencies.shares().collect();
+pub(crate) fn of_labels(sides: &Sides<'_>) -> Distribution {
+    let shares: Vec<(f64, f64)> = sides.frequencies().shares().collect();
     let mut order: Vec<usize> = (0..shares.len()).collect();
     let weight = |index: usize| shares.get(index).map_or(0.0, |(p, q)| p.max(*q));
     let by_weight = |a: &usize, b: &usize| weight(*b).total_cmp(&weight(*a)).then(a.cmp(b));
@@ -166,7 +161,7 @@ pub(crate) fn of_labels(
     order.sort_unstable_by(by_weight);
     let mut labels = vec![String::new(); order.len()];
     let mut index = 0;
-    for_each_label(reference, current, |_, _, label| {
+    for_each_label(sides.reference, sides.current, sides.compat, |_, _, label| {
         if let Some(place) = order.iter().position(|wanted| *wanted == index) {
             labels[place] = label();
         }
@@ -198,7 +193,9 @@ mod tests {
     use arrow_array::{Float64Array, Int64Array, StringArray};
 
     use super::*;
-    use crate::labels::{frequencies, one_sided};
+    use crate::column::Column;
+    use crate::compat::Compat;
+    use crate::labels::one_sided;
 
     fn total(bins: &[Bin]) -> (f64, f64) {
         (bins.iter().map(|bin| bin.reference).sum(), bins.iter().map(|bin| bin.current).sum())
@@ -238,16 +235,14 @@ mod tests {
         texts.extend([long.clone(), long]);
         let reference = Column::new(&[&StringArray::from(texts)]);
         let current = Column::new(&[&StringArray::from(vec!["label 07", "label 07"])]);
-        let counted = frequencies(&reference, &current);
-        let Distribution::Categories { top, others, others_current, .. } =
-            of_labels(&reference, &current, &counted)
-        else {
+        let sides = Sides::new(&reference, &current, Compat::Trainyard);
+        let Distribution::Categories { top, others, others_current, .. } = of_labels(&sides) else {
             panic!("no labels")
         };
         assert_eq!((top[0].label.as_str(), top[0].current), ("label 07", 1.0));
         assert_eq!(top[1].label.chars().count(), 200 + 1);
         assert_eq!((top.len() as u64 + others, others_current), (31, 0.0));
-        let (new, vanished) = one_sided(&reference, &current);
+        let (new, vanished) = one_sided(&reference, &current, Compat::Trainyard);
         assert_eq!((new.count, vanished.count), (0, 30));
     }
 }
