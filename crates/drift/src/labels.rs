@@ -50,10 +50,10 @@ pub(crate) fn for_each_label(
             let mut labels: BTreeMap<String, (u64, u64)> = BTreeMap::new();
             let (before, after) = (label_family(reference), label_family(current));
             for_each_own(reference, after, |label, count| {
-                labels.entry(label).or_default().0 += count
+                labels.entry(label).or_default().0 += count;
             });
             for_each_own(current, before, |label, count| {
-                labels.entry(label).or_default().1 += count
+                labels.entry(label).or_default().1 += count;
             });
             for (label, (before, after)) in &labels {
                 each(*before, *after, &|| cut(label));

@@ -28,7 +28,7 @@ fn named(words: &[Word]) -> String {
     let words: Vec<String> = words
         .iter()
         .map(|word| {
-            format!("{:?} ({} → {})", word.word, percent(word.reference), percent(word.current))
+            format!("{:?} ({} → {})", word.text, percent(word.reference), percent(word.current))
         })
         .collect();
     words.join(", ")

@@ -15,7 +15,7 @@ const ERRORS_MIN: f64 = 3.0;
 /// A word and the share of the texts of each side that it is in.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Word {
-    pub(crate) word: String,
+    pub(crate) text: String,
     pub(crate) reference: f64,
     pub(crate) current: f64,
 }
@@ -47,7 +47,7 @@ pub(crate) fn telling_words(reference: &Strings, current: &Strings) -> [Vec<Word
         let side = apart.iter().filter(|(errors, ..)| (*errors > 0.0) == is_new);
         side.take(WORDS_MAX)
             .map(|(_, word, counts)| Word {
-                word: (*word).to_owned(),
+                text: (*word).to_owned(),
                 reference: counts[0] as f64 / totals[0] as f64,
                 current: counts[1] as f64 / totals[1] as f64,
             })
@@ -69,7 +69,7 @@ mod tests {
             Strings::from_counts(texts.iter().map(|text| (text.as_str(), 1)).collect())
         };
         let [new, gone] = telling_words(&count(&parcels), &count(&letters));
-        assert_eq!(new, [Word { word: "letter".to_owned(), reference: 0.0, current: 1.0 }]);
-        assert_eq!(gone, [Word { word: "parcel".to_owned(), reference: 1.0, current: 0.0 }]);
+        assert_eq!(new, [Word { text: "letter".to_owned(), reference: 0.0, current: 1.0 }]);
+        assert_eq!(gone, [Word { text: "parcel".to_owned(), reference: 1.0, current: 0.0 }]);
     }
 }
