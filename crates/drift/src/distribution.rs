@@ -8,6 +8,9 @@ use crate::values::{Numbers, Pair};
 const CHART_BINS_MAX: usize = 24;
 /// What a chart's inner bins leave to the outer ones on each side.
 const CHART_TAIL: f64 = 0.005;
+/// Interquartile ranges beyond the quartiles of a side from which on values are outliers (Tukey's "far out"):
+/// they go into the outer bins, so that they do not squeeze the picture of the others.
+const FENCE_RANGES: f64 = 3.0;
 /// Quantiles of each side whose values become points of the cumulative curves.
 const CURVE_POINTS: usize = 24;
 /// Labels that a chart shows.
@@ -113,13 +116,16 @@ fn bins_by_value(pair: &Pair<'_>) -> Vec<Bin> {
     bins
 }
 
-/// Equal-width bins between the outermost half percents of both sides; the first and last bin reach
-/// to the smallest and largest value.
+/// Equal-width bins between the outermost half percents of both sides, or nearer where outliers begin; the
+/// first and last bin reach to the smallest and largest value.
 fn bins_by_width(pair: &Pair<'_>) -> Option<Vec<Bin>> {
     let (smallest, largest) = pair.range()?;
     let (reference, current) = (pair.reference(), pair.current());
     let mut low = reference.quantile(CHART_TAIL)?.min(current.quantile(CHART_TAIL)?);
     let mut high = reference.quantile(1.0 - CHART_TAIL)?.max(current.quantile(1.0 - CHART_TAIL)?);
+    if let Some((lowest, highest)) = fences(pair) {
+        (low, high) = (low.max(lowest), high.min(highest));
+    }
     if high <= low || !(high - low).is_finite() {
         (low, high) = (smallest, largest);
     }
@@ -146,6 +152,17 @@ fn bins_by_width(pair: &Pair<'_>) -> Option<Vec<Bin>> {
         bins.map(|((low, high), (reference, current))| Bin { low: *low, high, reference, current })
             .collect(),
     )
+}
+
+/// Where the bulk of both sides ends; `None` where half of a side is one value.
+fn fences(pair: &Pair<'_>) -> Option<(f64, f64)> {
+    let of = |numbers: &Numbers| {
+        let (low, high) = (numbers.quantile(0.25)?, numbers.quantile(0.75)?);
+        let reach = FENCE_RANGES * (high - low);
+        (reach > 0.0).then_some((low - reach, high + reach))
+    };
+    let (before, after) = (of(pair.reference())?, of(pair.current())?);
+    Some((before.0.min(after.0), before.1.max(after.1)))
 }
 
 /// Both sides of a categorical column: the labels with the largest share on either side.
@@ -217,6 +234,18 @@ mod tests {
         assert_eq!((bins[0].low, bins[CHART_BINS_MAX - 1].high), (0.0, 1e6));
         let last = cumulative.last().unwrap();
         assert_eq!((last.reference, last.current), (1.0, 1.0));
+    }
+
+    #[test]
+    fn outliers_do_not_squeeze_the_picture() {
+        let bulk = || (0..1000).map(|row| f64::from(row) / 25.0);
+        let reference = Column::new(&[&Float64Array::from_iter_values(bulk())]);
+        let sentinels = std::iter::repeat_n(-999.0, 50);
+        let current = Column::new(&[&Float64Array::from_iter_values(bulk().chain(sentinels))]);
+        let pair = Pair::new(reference.numbers().unwrap(), current.numbers().unwrap());
+        let Some(Distribution::Numbers { bins, .. }) = of_numbers(&pair) else { panic!("no bins") };
+        let filled = bins.iter().filter(|bin| bin.reference > 0.01).count();
+        assert!(bins[0].low == -999.0 && bins[0].current > 0.04 && filled > 6, "{bins:?}");
     }
 
     #[test]
