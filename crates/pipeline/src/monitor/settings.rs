@@ -231,8 +231,9 @@ impl Settings {
                 return Err(format!("monitor.{key} = {share}: a share between 0 and 1"));
             }
         }
+        let is_factor = |factor: f64| factor == 0.0 || (1.0..=f64::MAX).contains(&factor);
         if let Some(factor) = self.volume_factor
-            && !(factor == 0.0 || factor.is_finite() && factor >= 1.0)
+            && !is_factor(factor)
         {
             return Err(format!("monitor.volume_factor = {factor}: 1 or more, or 0 for never"));
         }
