@@ -1,14 +1,16 @@
 //! Both sides of a column in few numbers, for charts.
 
-use crate::column::Column;
 use crate::labels::for_each_label;
-use crate::statistics::counts::Frequencies;
+use crate::sides::Sides;
 use crate::values::{Numbers, Pair};
 
 /// Bins of a chart; more do not show on a sparkline.
 const CHART_BINS_MAX: usize = 24;
 /// What a chart's inner bins leave to the outer ones on each side.
 const CHART_TAIL: f64 = 0.005;
+/// Interquartile ranges beyond the quartiles of a side from which on values are outliers (Tukey's "far out"):
+/// they go into the outer bins, so that they do not squeeze the picture of the others.
+const FENCE_RANGES: f64 = 3.0;
 /// Quantiles of each side whose values become points of the cumulative curves.
 const CURVE_POINTS: usize = 24;
 /// Labels that a chart shows.
@@ -114,13 +116,16 @@ fn bins_by_value(pair: &Pair<'_>) -> Vec<Bin> {
     bins
 }
 
-/// Equal-width bins between the outermost half percents of both sides; the first and last bin reach
-/// to the smallest and largest value.
+/// Equal-width bins between the outermost half percents of both sides, or nearer where outliers begin; the
+/// first and last bin reach to the smallest and largest value.
 fn bins_by_width(pair: &Pair<'_>) -> Option<Vec<Bin>> {
     let (smallest, largest) = pair.range()?;
     let (reference, current) = (pair.reference(), pair.current());
     let mut low = reference.quantile(CHART_TAIL)?.min(current.quantile(CHART_TAIL)?);
     let mut high = reference.quantile(1.0 - CHART_TAIL)?.max(current.quantile(1.0 - CHART_TAIL)?);
+    if let Some((lowest, highest)) = fences(pair) {
+        (low, high) = (low.max(lowest), high.min(highest));
+    }
     if high <= low || !(high - low).is_finite() {
         (low, high) = (smallest, largest);
     }
@@ -149,13 +154,20 @@ fn bins_by_width(pair: &Pair<'_>) -> Option<Vec<Bin>> {
     )
 }
 
+/// Where the bulk of both sides ends; `None` where half of a side is one value.
+fn fences(pair: &Pair<'_>) -> Option<(f64, f64)> {
+    let of = |numbers: &Numbers| {
+        let (low, high) = (numbers.quantile(0.25)?, numbers.quantile(0.75)?);
+        let reach = FENCE_RANGES * (high - low);
+        (reach > 0.0).then_some((low - reach, high + reach))
+    };
+    let (before, after) = (of(pair.reference())?, of(pair.current())?);
+    Some((before.0.min(after.0), before.1.max(after.1)))
+}
+
 /// Both sides of a categorical column: the labels with the largest share on either side.
-pub(crate) fn of_labels(
-    reference: &Column,
-    current: &Column,
-    frequencies: &Frequencies,
-) -> Distribution {
-    let shares: Vec<(f64, f64)> = frequencies.shares().collect();
+pub(crate) fn of_labels(sides: &Sides<'_>) -> Distribution {
+    let shares: Vec<(f64, f64)> = sides.frequencies().shares().collect();
     let mut order: Vec<usize> = (0..shares.len()).collect();
     let weight = |index: usize| shares.get(index).map_or(0.0, |(p, q)| p.max(*q));
     let by_weight = |a: &usize, b: &usize| weight(*b).total_cmp(&weight(*a)).then(a.cmp(b));
@@ -166,7 +178,7 @@ pub(crate) fn of_labels(
     order.sort_unstable_by(by_weight);
     let mut labels = vec![String::new(); order.len()];
     let mut index = 0;
-    for_each_label(reference, current, |_, _, label| {
+    for_each_label(sides.reference, sides.current, sides.compat, |_, _, label| {
         if let Some(place) = order.iter().position(|wanted| *wanted == index) {
             labels[place] = label();
         }
@@ -198,7 +210,9 @@ mod tests {
     use arrow_array::{Float64Array, Int64Array, StringArray};
 
     use super::*;
-    use crate::labels::{frequencies, one_sided};
+    use crate::column::Column;
+    use crate::compat::Compat;
+    use crate::labels::one_sided;
 
     fn total(bins: &[Bin]) -> (f64, f64) {
         (bins.iter().map(|bin| bin.reference).sum(), bins.iter().map(|bin| bin.current).sum())
@@ -223,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn outliers_do_not_squeeze_the_picture() {
+        let bulk = || (0..1000).map(|row| f64::from(row) / 25.0);
+        let reference = Column::new(&[&Float64Array::from_iter_values(bulk())]);
+        let sentinels = std::iter::repeat_n(-999.0, 50);
+        let current = Column::new(&[&Float64Array::from_iter_values(bulk().chain(sentinels))]);
+        let pair = Pair::new(reference.numbers().unwrap(), current.numbers().unwrap());
+        let Some(Distribution::Numbers { bins, .. }) = of_numbers(&pair) else { panic!("no bins") };
+        let filled = bins.iter().filter(|bin| bin.reference > 0.01).count();
+        assert!(bins[0].low == -999.0 && bins[0].current > 0.04 && filled > 6, "{bins:?}");
+    }
+
+    #[test]
     fn few_values_get_a_bin_each() {
         let reference = Column::new(&[&Int64Array::from(vec![1, 1, 3])]);
         let current = Column::new(&[&Int64Array::from(vec![2, 3])]);
@@ -238,16 +264,14 @@ mod tests {
         texts.extend([long.clone(), long]);
         let reference = Column::new(&[&StringArray::from(texts)]);
         let current = Column::new(&[&StringArray::from(vec!["label 07", "label 07"])]);
-        let counted = frequencies(&reference, &current);
-        let Distribution::Categories { top, others, others_current, .. } =
-            of_labels(&reference, &current, &counted)
-        else {
+        let sides = Sides::new(&reference, &current, Compat::Trainyard);
+        let Distribution::Categories { top, others, others_current, .. } = of_labels(&sides) else {
             panic!("no labels")
         };
         assert_eq!((top[0].label.as_str(), top[0].current), ("label 07", 1.0));
         assert_eq!(top[1].label.chars().count(), 200 + 1);
         assert_eq!((top.len() as u64 + others, others_current), (31, 0.0));
-        let (new, vanished) = one_sided(&reference, &current);
+        let (new, vanished) = one_sided(&reference, &current, Compat::Trainyard);
         assert_eq!((new.count, vanished.count), (0, 30));
     }
 }

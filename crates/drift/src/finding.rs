@@ -43,6 +43,20 @@ pub enum FindingKind {
     BecameConstant,
     /// The column held distinct values only, and now repeats some.
     LostUniqueness,
+    /// Too few values to judge.
+    TooFew,
+    /// Far fewer or far more rows than the reference has.
+    Volume,
+    /// Rows that came several times.
+    DuplicateRows,
+    /// Two names of columns that differ by blanks or case alone.
+    SimilarNames,
+    /// A rare label that is much more or less frequent now.
+    RareLabelRate,
+    /// One value far from all others that many rows have: a stand-in for a missing one.
+    Sentinel,
+    /// Words that tell current texts from those of the reference.
+    TextContent,
     /// Evidently would not test this column.
     BeyondEvidently,
     /// What was guessed when the data were read.
@@ -66,6 +80,13 @@ impl FindingKind {
             Self::Infinite => "infinite",
             Self::BecameConstant => "became_constant",
             Self::LostUniqueness => "lost_uniqueness",
+            Self::TooFew => "too_few",
+            Self::Volume => "volume",
+            Self::DuplicateRows => "duplicate_rows",
+            Self::SimilarNames => "similar_names",
+            Self::RareLabelRate => "rare_label_rate",
+            Self::Sentinel => "sentinel",
+            Self::TextContent => "text_content",
             Self::BeyondEvidently => "beyond_evidently",
             Self::ReadAs => "read_as",
             Self::Unread => "unread",

@@ -1,9 +1,10 @@
 //! What kind of column it is, which decides the methods that apply.
 //!
 //! The rules are those of Evidently 0.7 on the pandas type that the Arrow type becomes, judged on the
-//! current data. Where Evidently leaves a column out because of its type (unsigned and nullable
-//! integers, booleans with missing values, decimals, dates), the column is tested all the same,
-//! unless its behaviour was asked for.
+//! reference: what a column is does not change with what comes in today, and a profile says the same as
+//! its table. With Evidently's behaviour the current data decide, as there. Where Evidently leaves a
+//! column out because of its type (unsigned and nullable integers, booleans with missing values,
+//! decimals, dates), the column is tested all the same, unless its behaviour was asked for.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,12 +12,16 @@ use std::str::FromStr;
 use crate::choice::{UnknownName, find};
 use crate::column::Column;
 use crate::compat::Compat;
+use crate::row_names::are_row_names;
 use crate::values::family::{Family, type_name};
 
 /// Integers with at most this many distinct values are categories.
 pub(crate) const INTEGER_CATEGORIES_MAX: u64 = 10;
 /// Strings with more distinct values than this share of the values are text.
 pub(crate) const TEXT_DISTINCT_SHARE: f64 = 0.5;
+
+/// Why a column without values is of no kind.
+const NO_VALUES: &str = "no usable value";
 
 /// What kind of values a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,11 +76,11 @@ pub(crate) struct Inferred {
     pub(crate) beyond_evidently: bool,
 }
 
-/// Infers the kind from the current side.
-pub(crate) fn infer(current: &Column, compat: Compat) -> Inferred {
-    let name = type_name(current.data_type());
-    let has_nulls = current.missing() > 0;
-    let distinct = current.distinct();
+/// Infers the kind of the column of this name from the side that decides.
+pub(crate) fn infer(column_name: &str, column: &Column, compat: Compat) -> Inferred {
+    let name = type_name(column.data_type());
+    let has_nulls = column.missing() > 0;
+    let distinct = column.distinct();
     let inferred = |kind, reason| Inferred { kind, reason, beyond_evidently: false };
     let beyond = |kind, reason: String| match compat {
         Compat::Trainyard => Inferred { kind, reason, beyond_evidently: true },
@@ -85,7 +90,13 @@ pub(crate) fn infer(current: &Column, compat: Compat) -> Inferred {
             beyond_evidently: true,
         },
     };
-    match current.family() {
+    if compat == Compat::Trainyard && column.is_empty() && column.family() != Family::Nested {
+        return inferred(Kind::Unknown, NO_VALUES.to_owned());
+    }
+    if compat == Compat::Trainyard && are_row_names(column_name, column) {
+        return inferred(Kind::Unknown, "names or numbers of rows, by its name".to_owned());
+    }
+    match column.family() {
         Family::Float => inferred(Kind::Numerical, name),
         // pandas holds integers with missing values as floats.
         Family::Integer | Family::Unsigned if has_nulls => {
@@ -104,13 +115,9 @@ pub(crate) fn infer(current: &Column, compat: Compat) -> Inferred {
             beyond(Kind::Categorical, format!("{name} with missing values"))
         }
         Family::Boolean | Family::Dictionary => inferred(Kind::Categorical, name),
-        Family::String if current.is_empty() => Inferred {
-            kind: Kind::Unknown,
-            reason: "no values in current".to_owned(),
-            beyond_evidently: false,
-        },
+        Family::String if column.is_empty() => inferred(Kind::Unknown, NO_VALUES.to_owned()),
         Family::String => {
-            let count = current.len();
+            let count = column.len();
             if distinct as f64 > TEXT_DISTINCT_SHARE * count as f64 {
                 inferred(
                     Kind::Text,
@@ -126,9 +133,9 @@ pub(crate) fn infer(current: &Column, compat: Compat) -> Inferred {
         Family::Instant => beyond(Kind::Datetime, name.clone()),
         // pandas reads a CSV column without values as floats, and Evidently then stops at it.
         Family::Null if compat == Compat::Evidently => {
-            inferred(Kind::Numerical, "no values in current".to_owned())
+            inferred(Kind::Numerical, NO_VALUES.to_owned())
         }
-        Family::Null => inferred(Kind::Unknown, "no values in current".to_owned()),
+        Family::Null => inferred(Kind::Unknown, NO_VALUES.to_owned()),
         Family::Nested => inferred(Kind::Unknown, format!("{name} values cannot be compared")),
     }
 }
@@ -154,8 +161,9 @@ mod tests {
 
     fn check(array: &dyn Array, trainyard: Kind, evidently: Kind) {
         let column = Column::new(&[array]);
-        assert_eq!(infer(&column, Compat::Trainyard).kind, trainyard, "{:?}", column.data_type());
-        assert_eq!(infer(&column, Compat::Evidently).kind, evidently, "{:?}", column.data_type());
+        for (compat, kind) in [(Compat::Trainyard, trainyard), (Compat::Evidently, evidently)] {
+            assert_eq!(infer("x", &column, compat).kind, kind, "{:?}", column.data_type());
+        }
     }
 
     #[test]
@@ -173,5 +181,7 @@ mod tests {
         check(&StringArray::from(vec!["a", "b", "b"]), Text, Text);
         check(&StringArray::from(vec![None::<&str>]), Unknown, Unknown);
         check(&Date32Array::from(vec![1, 2]), Datetime, Unknown);
+        // A CSV column without values comes as floats.
+        check(&Float64Array::from(vec![None]), Unknown, Numerical);
     }
 }

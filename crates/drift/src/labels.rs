@@ -1,8 +1,14 @@
 //! Labels of both sides: counted, listed, and those that only one side has.
 
+use std::collections::BTreeMap;
+
+use arrow_schema::DataType;
+
 use crate::column::Column;
-use crate::side::{Scale, scale};
+use crate::compat::Compat;
 use crate::statistics::counts::Frequencies;
+use crate::values::family::{Family, family};
+use crate::values::normal::{label_of_number, label_of_text};
 use crate::values::{Pair, Values, merge_strings};
 
 /// Labels that a message names.
@@ -12,51 +18,69 @@ const NAMED_LABELS_MAX: usize = 5;
 const LABEL_CHARS_MAX: usize = 200;
 
 /// Calls `each` with every label of both sides in order: its counts and how to write it.
+///
+/// Where one side has numbers or times and the other texts, labels meet in their normal form
+/// ([`crate::values::normal`]); for Evidently a number never equals a text.
 pub(crate) fn for_each_label(
     reference: &Column,
     current: &Column,
+    compat: Compat,
     mut each: impl FnMut(u64, u64, &dyn Fn() -> String),
 ) {
-    let number_label = |column: &Column| {
-        let scale = scale(column);
-        move |value: f64| label_of_number(value, scale)
-    };
     match (reference.values(), current.values()) {
         (Values::Numbers(before), Values::Numbers(after)) => {
-            let label = number_label(current);
+            let family =
+                label_family(if compat == Compat::Evidently { current } else { reference });
+            let label = |value| label_of_number(value, family);
             Pair::new(before, after)
                 .for_each(|step| each(step.reference, step.current, &|| label(step.value)));
         }
         (Values::Strings(before), Values::Strings(after)) => {
             merge_strings(before, after, |text, a, b| each(a, b, &|| cut(text)));
         }
-        // A number never equals a text: each side keeps its own labels.
+        _ if compat == Compat::Evidently => {
+            for_each_own(reference, label_family(reference), |label, count| {
+                each(count, 0, &|| cut(&label));
+            });
+            for_each_own(current, label_family(current), |label, count| {
+                each(0, count, &|| cut(&label));
+            });
+        }
         _ => {
-            for (column, is_reference) in [(reference, true), (current, false)] {
-                let mut add = |count: u64, label: &dyn Fn() -> String| {
-                    let (before, after) = if is_reference { (count, 0) } else { (0, count) };
-                    each(before, after, label);
-                };
-                match column.values() {
-                    Values::Numbers(numbers) => {
-                        let label = number_label(column);
-                        numbers.for_each_run(|value, count| add(count, &|| label(value)));
-                    }
-                    Values::Strings(strings) => {
-                        strings.iter().for_each(|(text, count)| add(count, &|| cut(text)));
-                    }
-                    Values::Other => {}
-                }
+            let mut labels: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+            let (before, after) = (label_family(reference), label_family(current));
+            for_each_own(reference, after, |label, count| {
+                labels.entry(label).or_default().0 += count;
+            });
+            for_each_own(current, before, |label, count| {
+                labels.entry(label).or_default().1 += count;
+            });
+            for (label, (before, after)) in &labels {
+                each(*before, *after, &|| cut(label));
             }
         }
     }
 }
 
-fn label_of_number(value: f64, scale: Scale) -> String {
-    match scale {
-        Scale::Boolean if value == 0.0 => "false".to_owned(),
-        Scale::Boolean if value == 1.0 => "true".to_owned(),
-        _ => value.to_string(),
+/// Calls `each` with the labels of one side in the form in which they meet a side of this family.
+fn for_each_own(column: &Column, other: Family, mut each: impl FnMut(String, u64)) {
+    match column.values() {
+        Values::Numbers(numbers) => {
+            let family = label_family(column);
+            numbers.for_each_run(|value, count| each(label_of_number(value, family), count));
+        }
+        Values::Strings(strings) => {
+            strings.iter().for_each(|(text, count)| each(label_of_text(text, other), count));
+        }
+        Values::Other => {}
+    }
+}
+
+/// What the values of a column are; of a dictionary, what its entries are.
+fn label_family(column: &Column) -> Family {
+    match column.data_type() {
+        DataType::Dictionary(_, values) => family(values),
+        other => family(other),
     }
 }
 
@@ -68,9 +92,9 @@ fn cut(text: &str) -> String {
 }
 
 /// Counts of every label of both sides.
-pub(crate) fn frequencies(reference: &Column, current: &Column) -> Frequencies {
+pub(crate) fn frequencies(reference: &Column, current: &Column, compat: Compat) -> Frequencies {
     let mut frequencies = Frequencies::default();
-    for_each_label(reference, current, |before, after, _| frequencies.push(before, after));
+    for_each_label(reference, current, compat, |before, after, _| frequencies.push(before, after));
     frequencies
 }
 
@@ -101,9 +125,13 @@ impl OneSided {
 }
 
 /// Labels that are on one side only: new in current, vanished from the reference.
-pub(crate) fn one_sided(reference: &Column, current: &Column) -> (OneSided, OneSided) {
+pub(crate) fn one_sided(
+    reference: &Column,
+    current: &Column,
+    compat: Compat,
+) -> (OneSided, OneSided) {
     let (mut new, mut vanished) = (OneSided::default(), OneSided::default());
-    for_each_label(reference, current, |before, after, label| {
+    for_each_label(reference, current, compat, |before, after, label| {
         if before == 0 && after > 0 {
             new.add(after, label);
         } else if after == 0 && before > 0 {
@@ -115,14 +143,37 @@ pub(crate) fn one_sided(reference: &Column, current: &Column) -> (OneSided, OneS
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::{BooleanArray, StringArray};
+    use arrow_array::{BooleanArray, Date32Array, Int64Array, StringArray};
 
     use super::*;
 
     #[test]
-    fn a_text_and_a_number_are_never_equal() {
-        let reference = Column::new(&[&BooleanArray::from(vec![true, false])]);
-        let current = Column::new(&[&StringArray::from(vec!["true", "1"])]);
-        assert_eq!(frequencies(&reference, &current).distinct(), 4);
+    fn labels_meet_in_one_form_and_for_evidently_never() {
+        let distinct = |reference: &Column, current: &Column, compat| {
+            frequencies(reference, current, compat).distinct()
+        };
+        let years = Column::new(&[&Int64Array::from(vec![1962, 1963])]);
+        let texts = Column::new(&[&StringArray::from(vec!["1962", "1963", "unknown"])]);
+        assert_eq!(distinct(&years, &texts, Compat::Trainyard), 3);
+        assert_eq!(distinct(&texts, &years, Compat::Trainyard), 3);
+        assert_eq!(distinct(&years, &texts, Compat::Evidently), 5);
+        let (new, vanished) = one_sided(&texts, &years, Compat::Trainyard);
+        assert_eq!((new.count, vanished.labels), (0, vec!["unknown".to_owned()]));
+
+        let flags = Column::new(&[&BooleanArray::from(vec![true, false])]);
+        let words = Column::new(&[&StringArray::from(vec!["True", "1"])]);
+        assert_eq!(distinct(&flags, &words, Compat::Trainyard), 3);
+        assert_eq!(distinct(&flags, &words, Compat::Evidently), 4);
+    }
+
+    #[test]
+    fn days_are_written_as_days() {
+        let days = Column::new(&[&Date32Array::from(vec![20_454])]);
+        let texts = Column::new(&[&StringArray::from(vec!["2026-01-02 00:00:00"])]);
+        let (new, vanished) = one_sided(&days, &texts, Compat::Trainyard);
+        assert_eq!(
+            (new.labels, vanished.labels),
+            (vec!["2026-01-02".to_owned()], vec!["2026-01-01".to_owned()])
+        );
     }
 }

@@ -56,6 +56,13 @@ impl Bins {
     pub const MAX: usize = 1000;
 }
 
+/// Usable values a side from which on a column is judged: with fewer, tests see hardly anything but
+/// chance, and the approximations that they rest on do not hold.
+pub const MIN_SAMPLES: u64 = 30;
+
+/// Times the rows of the reference that are a finding: more than days and weeks differ by.
+const VOLUME_FACTOR: f64 = 10.0;
+
 /// What to compare, how, and what counts as drift.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -93,10 +100,14 @@ pub struct Options {
     pub correction: Correction,
     /// Bins of numerical columns.
     pub bins: Bins,
-    /// Columns with fewer usable values on either side are skipped.
-    pub min_samples: u64,
+    /// Columns with fewer usable values on either side are not judged. [`MIN_SAMPLES`] when `None`, and 1
+    /// with Evidently's behaviour.
+    pub min_samples: Option<u64>,
     /// A finding is made when the share of missing values changes by at least this much.
     pub missing_share_change: f64,
+    /// A finding is made when current has this many times the rows of the reference, or one over it. 0 for
+    /// never.
+    pub volume_factor: f64,
     /// Seed of permutation tests.
     pub seed: u32,
     /// Whose behaviour to follow.
@@ -123,8 +134,9 @@ impl Default for Options {
             prediction: None,
             correction: Correction::None,
             bins: Bins::Pooled,
-            min_samples: 1,
+            min_samples: None,
             missing_share_change: 0.05,
+            volume_factor: VOLUME_FACTOR,
             seed: 0,
             compat: Compat::Trainyard,
         }
@@ -167,6 +179,11 @@ impl Options {
         asked
             .into_iter()
             .any(|method| matches!(method, Method::TotalVariation | Method::EmpiricalMmd))
+    }
+
+    /// Usable values that a side needs to be judged.
+    pub fn least_samples(&self) -> u64 {
+        self.min_samples.unwrap_or(if self.is_evidently() { 1 } else { MIN_SAMPLES })
     }
 
     pub(crate) fn is_evidently(&self) -> bool {

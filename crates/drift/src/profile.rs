@@ -67,13 +67,11 @@ impl Profile {
         self.pins = self
             .columns
             .iter()
-            .map(|(name, _)| {
+            .map(|(name, column)| {
                 let kind = pinned.kinds.get(name).copied().unwrap_or(Kind::Unknown);
-                let pin = Pin {
-                    kind,
-                    method: pinned.method_for(name, kind).map(|(method, _)| method),
-                    threshold: pinned.threshold_for(name, kind),
-                };
+                let asked = pinned.method_for(name, kind).map(|(method, _)| method);
+                let method = asked.or_else(|| usual_method(column, kind, options));
+                let pin = Pin { kind, method, threshold: pinned.threshold_for(name, kind) };
                 (name.clone(), pin)
             })
             .collect();
@@ -152,39 +150,39 @@ impl Profile {
         conclude(columns, self.rows, current.rows, options)
     }
 
-    /// The options with kind and method of every column fixed by this reference alone (as it was pinned,
-    /// else as it looks), where they are not given. Results of different days can then be compared:
-    /// nothing changes its method because current has an eleventh distinct value today.
+    /// The options with what this reference decided for every column (as it was pinned, else as it looks),
+    /// where they say nothing. Results of different days can then be compared: nothing becomes a label
+    /// because current has ten distinct values today. A method that is the usual one stays open, because
+    /// it depends on the values of both sides; so a profile says what its table says.
     pub fn pinned(&self, options: &Options) -> Options {
         let mut pinned = options.clone();
         for (name, column) in &self.columns {
-            if let Some(pin) = self.pins.get(name) {
-                let kind = *pinned.kinds.entry(name.clone()).or_insert(pin.kind);
-                if let Some(method) =
-                    pin.method.filter(|_| options.method_for(name, kind).is_none())
-                {
-                    pinned.per_column_method.insert(name.clone(), method);
-                    if let Some(threshold) =
-                        pin.threshold.filter(|_| options.threshold_for(name, kind).is_none())
-                    {
-                        pinned.per_column_threshold.insert(name.clone(), threshold);
-                    }
-                }
+            let pin = self.pins.get(name);
+            let kind = *pinned.kinds.entry(name.clone()).or_insert_with(|| {
+                pin.map_or_else(|| infer(name, column, options.compat).kind, |pin| pin.kind)
+            });
+            let Some(pin) = pin else { continue };
+            let Some(method) = pin.method else { continue };
+            if options.method_for(name, kind).is_some() {
                 continue;
             }
-            let kind = *pinned
-                .kinds
-                .entry(name.clone())
-                .or_insert_with(|| infer(column, options.compat).kind);
-            if kind == Kind::Unknown || options.method_for(name, kind).is_some() {
-                continue;
+            if usual_method(column, kind, options) != Some(method) {
+                pinned.per_column_method.insert(name.clone(), method);
             }
-            let (method, _) =
-                default_method(kind, column.len(), column.distinct(), options.is_evidently());
-            pinned.per_column_method.insert(name.clone(), method);
+            if let Some(threshold) = pin.threshold
+                && options.threshold_for(name, kind).is_none()
+            {
+                pinned.per_column_threshold.insert(name.clone(), threshold);
+            }
         }
         pinned
     }
+}
+
+/// The method that the default rule chooses by this side alone.
+fn usual_method(column: &Column, kind: Kind, options: &Options) -> Option<Method> {
+    (kind != Kind::Unknown)
+        .then(|| default_method(kind, column.len(), column.distinct(), options.is_evidently()).0)
 }
 
 #[cfg(test)]
@@ -224,8 +222,9 @@ mod tests {
     fn pinned_options_do_not_look_at_current() {
         let reference = Profile::new(&table(0..1500));
         let options = reference.pinned(&Options::default());
-        assert_eq!(options.per_column_method["number"], Method::Wasserstein);
+        assert_eq!(options.kinds["number"], Kind::Numerical);
         // Six rows of different labels would be text; the reference says they are categories.
+        let options = Options { min_samples: Some(1), ..options };
         let drift = reference.compare(&Profile::new(&table(0..6)), &options);
         let label = drift.columns.iter().find(|column| column.name == "label").unwrap();
         assert_eq!(

@@ -2,6 +2,7 @@
 
 use crate::column::Column;
 use crate::kind::Kind;
+use crate::repeats::repeats;
 use crate::text_features;
 use crate::values::family::{Family, type_name};
 use crate::values::{Numbers, Values};
@@ -38,6 +39,9 @@ pub struct Side {
     pub values: u64,
     /// Distinct values among them.
     pub distinct: u64,
+    /// The largest number that divides how often each value occurs, missing ones among them: 40 where every
+    /// row came 40 times, 0 where it is not known.
+    pub repeats: u64,
     /// Statistics of numbers; of text lengths (in characters) for text.
     pub numbers: Option<NumberSummary>,
 }
@@ -92,6 +96,7 @@ pub(crate) fn side(column: &Column, kind: Kind) -> Side {
         infinite: column.infinite(),
         values: column.len(),
         distinct: column.distinct(),
+        repeats: repeats(column),
         numbers,
     }
 }

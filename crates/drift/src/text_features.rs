@@ -1,8 +1,7 @@
 //! Free text, compared by what can be counted: length, words, letters, digits.
 //!
-//! Evidently trains a classifier on TF-IDF features to tell the two sides apart. Its score depends on a
-//! particular library's stochastic gradient descent and takes seconds; these features are exact, quick,
-//! and say in words what changed.
+//! These features do not see which words changed (`text_content` does), but are exact and quick, and what
+//! they find can be said in a word.
 
 use crate::statistics::{distance, ks};
 use crate::values::{Numbers, Pair, Sorted, Strings};

@@ -147,7 +147,7 @@ pub struct ColumnDrift {
     pub name: String,
     /// What it is to the model.
     pub role: Role,
-    /// Kind, as given or inferred on current.
+    /// Kind, as given or inferred from the reference (from current where only that has the column).
     pub kind: Kind,
     /// Why it is of that kind.
     pub kind_reason: String,

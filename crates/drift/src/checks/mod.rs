@@ -1,10 +1,21 @@
 //! Checks of schema and quality: what is to be said about the data beside the drift scores.
 
 mod labels;
+mod names;
 mod numbers;
 mod range;
+mod rare_labels;
+mod repeats;
 pub(crate) mod schema;
+mod sentinel;
+mod table;
+mod texts;
+mod uniqueness;
 mod values;
+mod volume;
 
 pub(crate) use labels::on_labels;
-pub(crate) use values::on_values;
+pub(crate) use rare_labels::on_rare_labels;
+pub(crate) use table::on_table;
+pub(crate) use texts::on_texts;
+pub(crate) use values::{on_few_values, on_values};

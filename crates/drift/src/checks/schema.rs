@@ -2,6 +2,7 @@
 
 use crate::column::Column;
 use crate::finding::{Finding, FindingKind, Severity};
+use crate::kind::Kind;
 use crate::values::family::{Family, type_name};
 
 /// Finding on a column that only the reference has.
@@ -33,7 +34,12 @@ pub(crate) fn beyond_evidently(column: &Column) -> Finding {
 }
 
 /// Finding on a column whose type is another one now.
-pub(super) fn type_change(reference: &Column, current: &Column) -> Option<Finding> {
+pub(super) fn type_change(reference: &Column, current: &Column, kind: Kind) -> Option<Finding> {
+    // The type of a column without values is a guess of whoever wrote it.
+    let is_empty = |column: &Column| column.is_empty() && column.family() != Family::Nested;
+    if is_empty(reference) || is_empty(current) {
+        return None;
+    }
     let (before, after) = (group(reference.family()), group(current.family()));
     let message = || {
         format!(
@@ -42,8 +48,12 @@ pub(super) fn type_change(reference: &Column, current: &Column) -> Option<Findin
             type_name(current.data_type())
         )
     };
-    if before != after && before != Group::Nothing && after != Group::Nothing {
-        return Some(Finding::new(FindingKind::TypeChanged, Severity::Serious, message()));
+    if before != after {
+        // Labels that happen to be all digits today are read as numbers; new ones are found as labels.
+        let are_digits =
+            kind == Kind::Categorical && before == Group::Text && after == Group::Number;
+        let severity = if are_digits { Severity::Note } else { Severity::Serious };
+        return Some(Finding::new(FindingKind::TypeChanged, severity, message()));
     }
     (reference.data_type() != current.data_type() && reference.family() != current.family())
         .then(|| Finding::new(FindingKind::TypeChanged, Severity::Note, message()))

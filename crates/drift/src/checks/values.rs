@@ -3,14 +3,14 @@
 use super::numbers::percent;
 use super::range::out_of_range;
 use super::schema::type_change;
+use super::sentinel::sentinel;
+use super::uniqueness::lost_uniqueness;
 use crate::column::Column;
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::kind::Kind;
 use crate::options::Options;
+use crate::too_few;
 use crate::values::family::Family;
-
-/// A handful of rows is distinct by chance.
-const UNIQUE_ROWS_MIN: u64 = 100;
 
 /// Findings on the values of a column that both sides have.
 pub(crate) fn on_values(
@@ -20,7 +20,7 @@ pub(crate) fn on_values(
     options: &Options,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    findings.extend(type_change(reference, current));
+    findings.extend(type_change(reference, current, kind));
     findings.extend(empty_side(reference, current));
     findings.extend(missing_share(reference, current, options));
     if current.infinite() > 0 || reference.infinite() > 0 {
@@ -41,23 +41,26 @@ pub(crate) fn on_values(
             format!("one single value in current; the reference has {}", reference.distinct());
         findings.push(Finding::new(FindingKind::BecameConstant, Severity::Warning, message));
     }
-    let unique = |column: &Column| column.distinct() == column.len();
-    if matches!(kind, Kind::Text)
-        && reference.len() >= UNIQUE_ROWS_MIN
-        && unique(reference)
-        && !unique(current)
-    {
-        let message = format!(
-            "every reference value is different; {} of {} in current repeat one",
-            current.len() - current.distinct(),
-            current.len()
-        );
-        findings.push(Finding::new(FindingKind::LostUniqueness, Severity::Warning, message));
-    }
+    findings.extend(lost_uniqueness(reference, current, kind, options));
     if kind == Kind::Numerical {
         findings.extend(out_of_range(reference, current));
+        if !options.is_evidently() {
+            findings.extend(sentinel(reference, current, options));
+        }
     }
     findings
+}
+
+/// Findings on a column with too few values to judge, for this reason: of a handful, labels that are gone and
+/// shares that changed say nothing.
+pub(crate) fn on_few_values(
+    reference: &Column,
+    current: &Column,
+    kind: Kind,
+    reason: &str,
+) -> Vec<Finding> {
+    let type_change = type_change(reference, current, kind);
+    type_change.into_iter().chain([too_few::finding(reason)]).collect()
 }
 
 fn empty_side(reference: &Column, current: &Column) -> Option<Finding> {
@@ -74,6 +77,10 @@ fn empty_side(reference: &Column, current: &Column) -> Option<Finding> {
 }
 
 fn missing_share(reference: &Column, current: &Column, options: &Options) -> Option<Finding> {
+    // An empty side has a finding of its own.
+    if reference.is_empty() || current.is_empty() {
+        return None;
+    }
     let share = |column: &Column| column.missing() as f64 / column.rows().max(1) as f64;
     let (before, after) = (share(reference), share(current));
     let change = (after - before).abs();

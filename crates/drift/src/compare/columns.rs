@@ -8,10 +8,12 @@ use crate::column::Column;
 use crate::distribution::{self, Distribution};
 use crate::kind::{Inferred, Kind, infer};
 use crate::labels;
+use crate::method::Method;
 use crate::options::Options;
 use crate::side::{Scale, scale, side};
 use crate::sides::Sides;
 use crate::text_features::lengths;
+use crate::too_few::too_few;
 use crate::values::Pair;
 use crate::verdict::{ColumnDrift, Role, Status};
 
@@ -21,8 +23,8 @@ use crate::verdict::{ColumnDrift, Role, Status};
 /// use arrow_array::StringArray;
 /// use trainyard_drift::{Options, compare_arrays};
 ///
-/// let before = StringArray::from(vec!["red", "red", "blue", "blue", "green", "green"]);
-/// let after = StringArray::from(vec!["red", "red", "blue", "blue", "green", "green", "pink", "pink"]);
+/// let before = StringArray::from(["red", "blue", "green"].repeat(20));
+/// let after = StringArray::from(["red", "blue", "green", "pink"].repeat(20));
 /// let drift = compare_arrays("colour", &before, &after, &Options::default());
 /// assert!(drift.drifted()); // "pink" was never seen
 /// assert_eq!(drift.findings[0].message, "values not in the reference (25.0 % of current): \"pink\"");
@@ -95,11 +97,17 @@ fn role(name: &str, options: &Options) -> Role {
     }
 }
 
-/// A kind that was asked for, or the inferred one.
-fn kind_of(name: &str, current: &Column, options: &Options) -> Inferred {
+/// The kind that was asked for, or the inferred one. A profile asks for what its table would give, and
+/// has the same reason then.
+fn kind_of(name: &str, column: &Column, options: &Options) -> Inferred {
+    let given = |kind| Inferred { kind, reason: "given".to_owned(), beyond_evidently: false };
     match options.kinds.get(name) {
-        Some(kind) => Inferred { kind: *kind, reason: "given".to_owned(), beyond_evidently: false },
-        None => infer(current, options.compat),
+        Some(kind) if options.is_evidently() => given(*kind),
+        Some(kind) => {
+            let inferred = infer(name, column, options.compat);
+            if inferred.kind == *kind { inferred } else { given(*kind) }
+        }
+        None => infer(name, column, options.compat),
     }
 }
 
@@ -121,36 +129,49 @@ fn one_side(name: &str, column: &Column, options: &Options, reason: &str) -> Col
 }
 
 fn both_sides(name: &str, reference: &Column, current: &Column, options: &Options) -> ColumnDrift {
-    let inferred = kind_of(name, current, options);
+    let decides = if options.is_evidently() { current } else { reference };
+    let inferred = kind_of(name, decides, options);
     let kind = inferred.kind;
-    let mut findings = checks::on_values(reference, current, kind, options);
-    let sides = Sides::new(reference, current);
-    let status = judge(name, &inferred, &sides, options);
     let usable = !reference.is_empty() && !current.is_empty();
+    let is_judged = usable && kind != Kind::Unknown && !options.is_evidently();
+    let few = if is_judged { too_few(reference, current, options) } else { None };
+    let mut findings = match &few {
+        Some(reason) => checks::on_few_values(reference, current, kind, reason),
+        None => checks::on_values(reference, current, kind, options),
+    };
+    let sides = Sides::new(reference, current, options.compat);
+    let status = judge(name, &inferred, &sides, options);
     let mut distribution = None;
     if usable {
         distribution = match kind {
             Kind::Numerical | Kind::Datetime => sides.pair().and_then(distribution::of_numbers),
-            Kind::Categorical => {
-                Some(distribution::of_labels(reference, current, sides.frequencies()))
-            }
+            Kind::Categorical => Some(distribution::of_labels(&sides)),
             Kind::Text => text_distribution(reference, current),
             Kind::Unknown => None,
         };
     }
-    if usable && kind == Kind::Categorical {
-        let (new, vanished) = labels::one_sided(reference, current);
+    if usable && kind == Kind::Categorical && few.is_none() {
+        let (new, vanished) = labels::one_sided(reference, current, options.compat);
         findings.extend(checks::on_labels(&new, &vanished, reference.len(), current.len()));
+        if !options.is_evidently() {
+            findings.extend(checks::on_rare_labels(&sides));
+        }
+    }
+    if let Status::Tested(verdict) = &status
+        && verdict.method == Method::TextContent
+        && verdict.drifted
+    {
+        findings.extend(checks::on_texts(&sides));
     }
     if inferred.beyond_evidently && matches!(status, Status::Tested(_)) {
-        findings.push(checks::schema::beyond_evidently(current));
+        findings.push(checks::schema::beyond_evidently(decides));
     }
     ColumnDrift {
         name: name.to_owned(),
         role: role(name, options),
         kind,
         kind_reason: inferred.reason,
-        scale: scale(current),
+        scale: scale(if decides.is_empty() { current } else { decides }),
         counted: kind != Kind::Datetime && matches!(status, Status::Tested(_)),
         status,
         reference: Some(side(reference, kind)),

@@ -1,8 +1,8 @@
 //! From the verdicts on columns to the one on the dataset.
 
 use super::correction::adjust;
+use crate::checks::on_table;
 use crate::evidently;
-use crate::finding::{Finding, FindingKind, Severity};
 use crate::options::Options;
 use crate::verdict::{ColumnDrift, DatasetDrift};
 
@@ -24,14 +24,7 @@ pub fn conclude(
     } else {
         None
     };
-    let empty = [(reference_rows, "the reference"), (current_rows, "current")];
-    let findings = empty
-        .iter()
-        .filter(|(rows, _)| *rows == 0)
-        .map(|(_, side)| {
-            Finding::new(FindingKind::Empty, Severity::Serious, format!("{side} has no rows"))
-        })
-        .collect();
+    let findings = on_table(&mut columns, reference_rows, current_rows, options);
     DatasetDrift {
         reference_rows,
         current_rows,

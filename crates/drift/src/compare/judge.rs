@@ -5,6 +5,8 @@ use crate::kind::{Inferred, Kind};
 use crate::method::{Method, Outcome, default_method, run};
 use crate::options::Options;
 use crate::sides::Sides;
+use crate::too_few::too_few;
+use crate::values::family::Family;
 use crate::verdict::{Status, Verdict};
 
 pub(super) fn judge(
@@ -15,20 +17,17 @@ pub(super) fn judge(
 ) -> Status {
     let kind = inferred.kind;
     let (reference, current) = (sides.reference, sides.current);
-    if kind == Kind::Unknown {
+    let both = [(reference, "the reference"), (current, "current")];
+    let empty = both.iter().find(|(column, _)| column.is_empty());
+    let is_nested = both.iter().any(|(column, _)| column.family() == Family::Nested);
+    if kind == Kind::Unknown && (empty.is_none() || is_nested) {
         return Status::Skipped(inferred.reason.clone());
     }
-    for (column, side) in [(reference, "the reference"), (current, "current")] {
-        if column.is_empty() {
-            return Status::Skipped(format!("no usable value in {side}"));
-        }
-        if column.len() < options.min_samples {
-            return Status::Skipped(format!(
-                "{} usable values in {side}, fewer than the {} asked for",
-                column.len(),
-                options.min_samples
-            ));
-        }
+    if let Some((_, side)) = empty {
+        return Status::Skipped(format!("no usable value in {side}"));
+    }
+    if let Some(reason) = too_few(reference, current, options) {
+        return Status::Skipped(reason);
     }
     let asked = options.method_for(name, kind);
     let chosen_by_default = asked.is_none();
@@ -102,7 +101,7 @@ fn table_verdict(
         if keeps_infinities(column) { column.with_infinities() } else { column.clone() }
     };
     let (reference, current) = (raw(sides.reference), raw(sides.current));
-    let sides = Sides::new(&reference, &current);
+    let sides = Sides::new(&reference, &current, options.compat);
     let method = options.method_for(name, kind).map_or_else(
         || default_method(kind, reference.len(), sides.distinct_up_to(5) as u64, true).0,
         |(method, _)| method,

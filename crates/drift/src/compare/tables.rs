@@ -93,7 +93,9 @@ mod tests {
     use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray, UInt32Array};
 
     use super::*;
-    use crate::{ColumnDrift, Compat, Correction, DatasetVerdict, FindingKind, Method, Status};
+    use crate::{
+        ColumnDrift, Compat, Correction, DatasetVerdict, FindingKind, Kind, Method, Status,
+    };
 
     fn numbers(from: i32, to: i32) -> ArrayRef {
         Arc::new(Float64Array::from_iter_values((from..to).map(f64::from)))
@@ -154,7 +156,10 @@ mod tests {
         assert_eq!(column(&drift, "gone").findings[0].kind, FindingKind::MissingColumn);
         assert_eq!(column(&drift, "new").findings[0].kind, FindingKind::NewColumn);
         assert_eq!(column(&drift, "t").findings[0].kind, FindingKind::TypeChanged);
-        assert_eq!((drift.tested, drift.drifted), (2, 1));
+        // What the reference knows as numbers is not compared as labels.
+        assert_eq!(column(&drift, "t").kind, Kind::Numerical);
+        assert!(matches!(column(&drift, "t").status, Status::Failed(_)));
+        assert_eq!((drift.tested, drift.drifted), (1, 0));
         let evidently = compare(
             &reference,
             &current,
@@ -231,11 +236,51 @@ mod tests {
 
     #[test]
     fn too_few_values_are_skipped() {
-        let both = table(&[("x", numbers(0, 9))]);
-        let drift = compare(&both, &both, &Options { min_samples: 10, ..Options::default() });
+        let (nine, others) = (table(&[("x", numbers(0, 9))]), table(&[("x", numbers(1, 10))]));
+        let drift = compare(&nine, &others, &Options::default());
         assert!(
             matches!(&drift.columns[0].status, Status::Skipped(reason) if reason.contains("9 usable values"))
         );
+        // Said once, of the table.
+        assert_eq!(drift.findings[0].kind, FindingKind::TooFew);
+        assert!(drift.columns[0].findings.is_empty(), "{:?}", drift.columns[0].findings);
+        // Equal tables are equal at any size.
+        let same = compare(&nine, &nine, &Options::default());
+        assert_eq!((same.tested, same.verdict()), (1, DatasetVerdict::Stable));
+        let asked = Options { min_samples: Some(9), ..Options::default() };
+        assert_eq!(compare(&nine, &others, &asked).tested, 1);
+    }
+
+    #[test]
+    fn the_reference_says_what_a_column_is() {
+        let many: ArrayRef = Arc::new(Int64Array::from_iter_values((0..500).map(|row| row % 40)));
+        let few: ArrayRef = Arc::new(Int64Array::from_iter_values((0..500).map(|row| row % 7)));
+        let index: ArrayRef = Arc::new(Int64Array::from_iter_values(0..500));
+        let empty: ArrayRef = Arc::new(Float64Array::from(vec![None; 500]));
+        let words: ArrayRef =
+            Arc::new(StringArray::from_iter_values((0..500).map(|i| format!("w{i}"))));
+        let side = |whole: &ArrayRef, half: &ArrayRef, filled: &ArrayRef| {
+            table(&[
+                ("whole", Arc::clone(whole)),
+                ("half", Arc::clone(half)),
+                ("filled", Arc::clone(filled)),
+                ("Unnamed: 0", Arc::clone(&index)),
+            ])
+        };
+        let whole: ArrayRef =
+            Arc::new(Float64Array::from_iter_values((0..500).map(|i| f64::from(i % 7))));
+        let (reference, current) = (side(&whole, &many, &empty), side(&few, &few, &words));
+        let by_table = compare(&reference, &current, &Options::default());
+        let kinds: Vec<Kind> = by_table.columns.iter().map(|column| column.kind).collect();
+        assert_eq!(kinds, [Kind::Numerical, Kind::Numerical, Kind::Unknown, Kind::Unknown]);
+        assert!(!column(&by_table, "whole").drifted());
+        let of_filled: Vec<FindingKind> =
+            column(&by_table, "filled").findings.iter().map(|finding| finding.kind).collect();
+        assert_eq!(of_filled, [FindingKind::Empty]);
+        // A profile says the same.
+        let profile = crate::Profile::new(&reference).pin(&Options::default());
+        let options = profile.pinned(&Options::default());
+        assert_eq!(profile.compare(&crate::Profile::new(&current), &options), by_table);
     }
 
     #[test]

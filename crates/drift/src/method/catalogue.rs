@@ -130,6 +130,10 @@ methods! {
     /// Largest normed Wasserstein distance of text features.
     TextFeaturesDistance: "text_features_distance", "Text features distance", AtLeast(0.1), TEXT,
         "The largest move of a text feature (length, words, letters, digits), in standard deviations of the reference.";
+    /// Area under the ROC curve of a classifier that tells current from reference texts by their words, less
+    /// its error.
+    TextContent: "text_content", "Text content ROC AUC", Above(0.55), TEXT,
+        "How often a classifier that has learned from other texts rates a current text as more current than one of the reference, less what chance may add: 0.5 is chance, 1 is always.";
     /// Evidently's domain classifier with a bootstrapped threshold; not computed here.
     PercTextContent: "perc_text_content_drift", "Percentile text content drift", Above(0.95), TEXT,
         "The ROC AUC of a classifier that tells current from reference texts.";

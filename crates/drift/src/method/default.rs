@@ -26,8 +26,7 @@ pub(crate) fn default_method(
     };
     if kind == Kind::Text {
         let method = match (small, evidently) {
-            (true, false) => Method::TextFeaturesTest,
-            (false, false) => Method::TextFeaturesDistance,
+            (_, false) => Method::TextContent,
             (true, true) => Method::PercTextContent,
             (false, true) => Method::AbsTextContent,
         };
@@ -69,7 +68,7 @@ mod tests {
         assert_eq!(choose(Kind::Categorical, 1000, 3), Method::ChiSquare);
         assert_eq!(choose(Kind::Categorical, 1000, 2), Method::ZTest);
         assert_eq!(choose(Kind::Categorical, 1001, 9), Method::JensenShannon);
-        assert_eq!(choose(Kind::Text, 1000, 900), Method::TextFeaturesTest);
+        assert_eq!(choose(Kind::Text, 1000, 900), Method::TextContent);
         assert_eq!(default_method(Kind::Text, 1001, 900, true).0, Method::AbsTextContent);
     }
 }

@@ -24,6 +24,13 @@ pub(super) fn cohens_h(frequencies: &Frequencies) -> Option<Effect> {
     Some(effect("Cohen's h", (angle(p2) - angle(p1)).abs(), [0.2, 0.5, 0.8]))
 }
 
+/// Areas under the ROC curve that normal distributions have at Cohen's d of 0.2, 0.5 and 0.8.
+const AREA_SIZES: [f64; 3] = [0.556, 0.638, 0.714];
+
+pub(super) fn area_effect(area: f64) -> Effect {
+    effect("ROC AUC", area, AREA_SIZES)
+}
+
 pub(super) fn effect(name: &'static str, value: f64, sizes: [f64; 3]) -> Effect {
     let size = match sizes.iter().filter(|bound| value.abs() >= **bound).count() {
         0 => EffectSize::Negligible,

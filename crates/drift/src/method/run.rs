@@ -1,7 +1,7 @@
 //! Runs one method on one column.
 
 use super::catalogue::Method;
-use super::effect::{GAP_SIZES, cohens_h, cohens_w, effect, gap_effect};
+use super::effect::{GAP_SIZES, area_effect, cohens_h, cohens_w, effect, gap_effect};
 use crate::Kind;
 use crate::options::{Bins, Options};
 use crate::sides::Sides;
@@ -93,8 +93,16 @@ pub(crate) fn run(
             let (score, name) = text_features::largest_distance(&features(sides)?);
             Ok(Outcome { score, effect: None, detail: Some(format!("most different: {name}")) })
         }
+        Method::TextContent => {
+            let content = sides.content().ok_or("text is needed on both sides")?;
+            Ok(Outcome {
+                score: content.score(),
+                effect: Some(area_effect(content.area)),
+                detail: Some(format!("area {:.3} ± {:.3}", content.area, content.error)),
+            })
+        }
         Method::PercTextContent | Method::AbsTextContent => Err(format!(
-            "{method} is the accuracy of a classifier that only scikit-learn trains the same way; use text_features or text_features_distance"
+            "{method} is the accuracy of a classifier that only scikit-learn trains the same way; use text_content"
         )),
     }
 }
@@ -107,6 +115,9 @@ fn features(sides: &Sides<'_>) -> Result<Vec<TextFeature>, String> {
 }
 
 fn total_variation(sides: &Sides<'_>, options: &Options) -> Result<f64, String> {
+    if sides.pair().is_none() && sides.strings().is_none() && !options.is_evidently() {
+        return Err("TVD needs labels of one type; use chisquare".to_owned());
+    }
     let frequencies = sides.frequencies();
     // From the distinct values of each side to those of both.
     let mut places = [Vec::new(), Vec::new()];

@@ -6,6 +6,7 @@ pub(crate) mod disk;
 pub(crate) mod family;
 mod memory;
 mod native;
+pub(crate) mod normal;
 mod numbers;
 mod pair;
 mod primitive;

@@ -83,7 +83,8 @@ impl Numbers {
         on_sorted!(self, sorted => sorted.count_up_to(bound))
     }
 
-    fn at_rank(&self, rank: usize) -> Option<f64> {
+    /// The value at a rank (0 is the smallest).
+    pub(crate) fn at_rank(&self, rank: usize) -> Option<f64> {
         on_sorted!(self, sorted => sorted.at_rank(rank).map(Native::to_f64))
     }
 

@@ -117,8 +117,11 @@ fn every_case_agrees_with_evidently() {
 fn the_default_differs_from_evidently_only_where_it_says_so() {
     let mut found = Vec::new();
     for (name, case) in cases() {
-        // SciPy's exact Cramér–von Mises rounds its table to half or single precision.
-        if name == "methods_cvm_exact" {
+        // SciPy's exact Cramér–von Mises rounds its table to half or single precision. Where the sides are of
+        // different kinds or types, current decides in Evidently and the reference here.
+        if ["methods_cvm_exact", "int_type_from_current", "dtype_mismatch_rev"]
+            .contains(&name.as_str())
+        {
             continue;
         }
         let Some(options) = case.options.build(Compat::Trainyard) else { continue };

@@ -53,6 +53,8 @@ impl CaseOptions {
             cat_threshold: self.cat_threshold,
             per_column_threshold: self.per_column_threshold.clone(),
             compat,
+            // Some cases are smaller than what is judged by default.
+            min_samples: Some(1),
             ..Options::default()
         };
         for (column, method) in &self.per_column_method {

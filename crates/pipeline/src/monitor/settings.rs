@@ -121,12 +121,15 @@ pub struct Settings {
     /// Bins with equal shares of the reference, so that days compare
     #[arg(long, value_name = "COUNT")]
     pub bins: Option<usize>,
-    /// Skip columns with fewer values on either side [default: 1]
+    /// Do not judge columns with fewer values on either side [default: 30]
     #[arg(long, value_name = "COUNT")]
     pub min_samples: Option<u64>,
     /// Change of the share of missing values that is a finding [default: 0.05]
     #[arg(long, value_name = "SHARE")]
     pub missing_share_change: Option<f64>,
+    /// Times the rows of the reference, or one over it, that are a finding; 0 for never [default: 10]
+    #[arg(long, value_name = "NUMBER")]
+    pub volume_factor: Option<f64>,
     /// Seed of tests that regroup rows at random [default: 0]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u32>,
@@ -150,7 +153,7 @@ pub struct Settings {
 }
 
 /// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
-pub const COMPARISON_FLAGS: [&str; 11] = [
+pub const COMPARISON_FLAGS: [&str; 12] = [
     "reference",
     "current",
     "drift_share",
@@ -158,6 +161,7 @@ pub const COMPARISON_FLAGS: [&str; 11] = [
     "bins",
     "min_samples",
     "missing_share_change",
+    "volume_factor",
     "seed",
     "compat",
     "prometheus",
@@ -227,6 +231,7 @@ impl Settings {
             bins: self.bins.or(below.bins),
             min_samples: self.min_samples.or(below.min_samples),
             missing_share_change: self.missing_share_change.or(below.missing_share_change),
+            volume_factor: self.volume_factor.or(below.volume_factor),
             seed: self.seed.or(below.seed),
             compat: self.compat.or(below.compat),
             prometheus: self.prometheus.or(below.prometheus),
@@ -253,6 +258,12 @@ impl Settings {
             && !matches!(decimal, '.' | ',')
         {
             return Err(format!("monitor.decimal = {decimal:?}: a point or a comma"));
+        }
+        let is_factor = |factor: f64| factor == 0.0 || (1.0..=f64::MAX).contains(&factor);
+        if let Some(factor) = self.volume_factor
+            && !is_factor(factor)
+        {
+            return Err(format!("monitor.volume_factor = {factor}: 1 or more, or 0 for never"));
         }
         if let Some(bins) = self.bins
             && !(2..=Bins::MAX).contains(&bins)
@@ -288,8 +299,9 @@ impl Settings {
             drift_share: self.drift_share.unwrap_or(usual.drift_share),
             correction: self.correct.unwrap_or(usual.correction),
             bins: self.bins.map_or(usual.bins, Bins::ReferenceQuantiles),
-            min_samples: self.min_samples.unwrap_or(usual.min_samples),
+            min_samples: self.min_samples,
             missing_share_change: self.missing_share_change.unwrap_or(usual.missing_share_change),
+            volume_factor: self.volume_factor.unwrap_or(usual.volume_factor),
             seed: self.seed.unwrap_or(usual.seed),
             compat: self.compat.unwrap_or(usual.compat),
             target: None,

@@ -34,9 +34,14 @@ pub(super) fn starter(reference: &Profile, source: &str, settings: &Settings) ->
         "change of the share of missing values that is a finding",
     );
     line(
+        "volume_factor",
+        options.volume_factor.into(),
+        "times the rows of the reference, or one over it, that are a finding",
+    );
+    line(
         "min_samples",
-        Value::Integer(i64::try_from(options.min_samples).unwrap_or(i64::MAX)),
-        "columns with fewer values are skipped",
+        Value::Integer(i64::try_from(options.least_samples()).unwrap_or(i64::MAX)),
+        "columns with fewer values are not judged",
     );
     line("fail_on_drift", settings.fail_on_drift.into(), "true: end with exit code 4");
 

@@ -1,0 +1,65 @@
+//! What current texts say that those of the reference do not.
+
+use super::numbers::percent;
+use crate::finding::{Finding, FindingKind, Severity};
+use crate::sides::Sides;
+use crate::text_content::{Word, telling_words};
+
+/// Finding that names the words by which the texts of both sides can be told apart.
+pub(crate) fn on_texts(sides: &Sides<'_>) -> Option<Finding> {
+    let (reference, current) = sides.strings()?;
+    let [new, gone] = telling_words(reference, current);
+    let parts: Vec<String> = [("current", &new), ("the reference", &gone)]
+        .into_iter()
+        .filter(|(_, words)| !words.is_empty())
+        .map(|(side, words)| format!("more often in {side}: {}", named(words)))
+        .collect();
+    let message = if parts.is_empty() {
+        "current texts differ in length, digits or sequences of characters; no word gives them away"
+            .to_owned()
+    } else {
+        format!("words that give current texts away; {}", parts.join("; "))
+    };
+    Some(Finding::new(FindingKind::TextContent, Severity::Note, message))
+}
+
+/// The words in quotes, with the share of the texts of both sides that they are in.
+fn named(words: &[Word]) -> String {
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| {
+            format!("{:?} ({} → {})", word.text, percent(word.reference), percent(word.current))
+        })
+        .collect();
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::StringArray;
+
+    use crate::{FindingKind, Method, Options, compare_arrays};
+
+    #[test]
+    fn drift_of_texts_names_words() {
+        let texts = |word: &str| {
+            StringArray::from_iter_values((0..200).map(|row| format!("{word} number {row}")))
+        };
+        let (parcels, letters) = (texts("parcel"), texts("letter"));
+        let drift = compare_arrays("t", &parcels, &letters, &Options::default());
+        let verdict = drift.verdict().unwrap();
+        assert_eq!(verdict.method, Method::TextContent);
+        assert!(verdict.drifted && verdict.score > 0.9, "{}", verdict.score);
+        let found = drift.findings.iter().find(|one| one.kind == FindingKind::TextContent).unwrap();
+        assert!(
+            found.message.contains(
+                "current: \"letter\" (0.0 % → 100.0 %); more often in the reference: \"parcel\""
+            ),
+            "{}",
+            found.message
+        );
+        let same = compare_arrays("t", &parcels, &parcels, &Options::default());
+        assert_eq!(same.verdict().unwrap().score, 0.5);
+        assert!(same.findings.is_empty(), "{:?}", same.findings);
+    }
+}

@@ -1,0 +1,10 @@
+//! Whether current texts say other things than those of the reference.
+
+mod auc;
+mod classifier;
+mod features;
+mod told_apart;
+mod words;
+
+pub(crate) use told_apart::TextContent;
+pub(crate) use words::{Word, telling_words};
