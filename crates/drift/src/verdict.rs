@@ -79,7 +79,8 @@ impl DatasetDrift {
         let is_serious = |finding: &Finding| finding.severity == Severity::Serious;
         let is_warning = |finding: &Finding| finding.severity >= Severity::Warning;
         let failed = |column: &ColumnDrift| matches!(column.status, Status::Failed(_));
-        let nobody_knows = self.tested == 0 || self.unknown().next().is_some();
+        let nobody_knows =
+            self.tested == 0 || self.unknown().next().is_some() || self.may_have_drifted();
         if nobody_knows || self.findings.iter().any(is_serious) {
             DatasetVerdict::Broken
         } else if self.dataset_drift {
@@ -92,6 +93,29 @@ impl DatasetDrift {
         } else {
             DatasetVerdict::Stable
         }
+    }
+
+    /// Whether the dataset would have drifted had the columns that could not be tested drifted, and has not
+    /// without them: they count against the share that they would have had. Evidently leaves them out.
+    fn may_have_drifted(&self) -> bool {
+        let untestable = self.untestable();
+        let share = (self.drifted + untestable) as f64 / (self.tested + untestable).max(1) as f64;
+        let counts = untestable > 0 && self.compat != Compat::Evidently;
+        counts && !self.dataset_drift && share >= self.drift_share
+    }
+
+    /// How many columns could not be tested though both sides should have them: they failed, or are gone or
+    /// empty in current. Not those of kinds that are never tested.
+    pub fn untestable(&self) -> usize {
+        let failed = |column: &&ColumnDrift| {
+            matches!(column.status, Status::Failed(_)) && !column.is_unreadable()
+        };
+        self.unknown().count() + self.columns.iter().filter(failed).count()
+    }
+
+    /// How many findings of the dataset and its columns are serious.
+    pub fn serious_findings(&self) -> usize {
+        self.all_findings().filter(|(_, finding)| finding.severity == Severity::Serious).count()
     }
 
     /// Columns of which nobody knows whether they drifted: they could not be read, or current does not
@@ -187,14 +211,15 @@ impl ColumnDrift {
         self.verdict().is_some_and(|verdict| verdict.drifted)
     }
 
-    /// How much attention the column needs: failed 300, drifted 200 to 300, gone or new 100 to 200, rest below.
+    /// How much attention the column needs: failed 400, gone or empty 300, drifted 200 to 300, rest below.
     pub fn severity(&self) -> f64 {
         let findings =
             self.findings.iter().map(|finding| finding.severity.weight()).fold(0.0, f64::max);
         match &self.status {
-            Status::Failed(_) => 300.0,
+            Status::Failed(_) => 400.0,
             Status::Tested(verdict) if verdict.drifted => 200.0 + 99.0 * verdict.strength(),
             Status::Tested(verdict) => findings + verdict.strength(),
+            Status::Skipped(_) if findings >= Severity::Serious.weight() => 300.0,
             Status::Skipped(_) => findings - 1.0,
         }
     }

@@ -258,6 +258,17 @@ mod tests {
         assert_eq!(ours(&of(&moved, &none)), DatasetVerdict::Broken);
         assert_eq!(ours(&[("a", numbers(0, 100)), ("b", numbers(0, 100))]), DatasetVerdict::Broken);
         assert_eq!(ours(&[("a", numbers(0, 0)), ("b", numbers(0, 0))]), DatasetVerdict::Broken);
+        // A method that applies to nothing but one column leaves too few to tell.
+        let options =
+            Options { per_column_method: [("b", Method::ChiSquare), ("c", Method::TotalVariation)]
+                .map(|(name, method)| (name.to_owned(), method))
+                .into(), ..Options::default() };
+        let all = table(&of(&same, &same));
+        let drift = compare(&all, &all, &options);
+        assert_eq!((drift.tested + drift.untestable(), drift.untestable()), (3, 1));
+        assert_eq!(drift.verdict(), DatasetVerdict::Warning);
+        let half = all.project(&[0, 2]).unwrap();
+        assert_eq!(compare(&half, &half, &options).verdict(), DatasetVerdict::Broken);
         // Evidently does not look at what is not there.
         let gone = [("a", numbers(0, 100)), ("b", numbers(0, 100))];
         assert_ne!(verdict(&gone, Compat::Evidently), DatasetVerdict::Broken);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use trainyard_base::words::log_columns::PREDICTION;
 use trainyard_data::write_atomically;
-use trainyard_drift::{Compat, Options, Status};
+use trainyard_drift::{Compat, Options};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
 use trainyard_mlflow::uri::without_credentials;
@@ -14,6 +14,7 @@ use trainyard_report::drift::{self as report, Meta};
 use trainyard_tracking::OpenOptions;
 
 use super::comparison::{Monitored, Sides, compare};
+use super::fail_on::{not_compared, reason};
 use super::log::{LogFilter, is_prediction_log};
 use super::profile::profile;
 use super::record::log_run;
@@ -242,49 +243,43 @@ impl MonitorJob {
         let page = self.settings.report();
         let folder = self.project.as_ref().map(|project| project.path(page));
         write_page(folder.as_deref().unwrap_or(page), &monitored.page)?;
+        let drift = &monitored.drift;
         Ok(DriftSummary {
-            drifted: monitored.drift.dataset_drift,
-            drifted_columns: monitored.drift.drifted,
-            columns: monitored.drift.tested,
-            rows: usize::try_from(monitored.drift.current_rows).unwrap_or(usize::MAX),
+            verdict: drift.verdict(),
+            drifted: drift.dataset_drift,
+            drifted_columns: drift.drifted,
+            columns: drift.tested,
+            untested_columns: drift.untestable(),
+            serious_findings: drift.serious_findings(),
+            rows: usize::try_from(drift.current_rows).unwrap_or(usize::MAX),
             report: page.display().to_string(),
             run_id: self.log(monitored).await?,
         })
     }
 
-    /// Whether the data has drifted and that is to fail. It is an error if nobody knows whether a column
-    /// drifted: always for one that could not be read, and where drift counts also for one that current
-    /// does not have: a broken export must not pass for one that did not drift.
-    pub fn fails(&self, monitored: &Monitored) -> Result<bool> {
-        let (drift, counts) = (&monitored.drift, self.settings.fail_on_drift);
-        if counts && drift.dataset_drift {
-            return Ok(true);
+    /// Why the comparison is to end with exit code 4, if its verdict is one that is not accepted.
+    ///
+    /// # Errors
+    ///
+    /// If a column could not be read and no verdict was named: a broken export must not pass for one that
+    /// did not drift.
+    pub fn fails(&self, monitored: &Monitored) -> Result<Option<String>> {
+        let drift = &monitored.drift;
+        let (verdict, serious) = (drift.verdict(), drift.serious_findings());
+        let fails_on = self.settings.fails_on(&[], false);
+        if fails_on.iter().any(|choice| choice.holds(verdict, serious)) {
+            return Ok(Some(reason(drift)));
         }
-        if counts && drift.columns.iter().all(|column| column.verdict().is_none()) {
-            return Err(Error::Missing {
-                what: "no column could be compared, so nobody knows whether it drifted".to_owned(),
-                hint: "the page says of each column why".to_owned(),
-            });
+        let unreadable: Vec<_> =
+            drift.unknown().filter(|column| column.is_unreadable()).collect();
+        match not_compared(&unreadable) {
+            None => Ok(None),
+            Some(what) => Err(Error::Missing {
+                what,
+                hint: "the page says of each column why; leave columns out with --columns"
+                    .to_owned(),
+            }),
         }
-        let columns: Vec<_> =
-            drift.unknown().filter(|column| counts || column.is_unreadable()).collect();
-        let Some(first) = columns.first() else { return Ok(false) };
-        let reason = match &first.status {
-            Status::Failed(reason) | Status::Skipped(reason) => reason.as_str(),
-            Status::Tested(_) => "it was tested",
-        };
-        let others = match columns.len() - 1 {
-            0 => String::new(),
-            others => format!(", and {others} more"),
-        };
-        Err(Error::Missing {
-            what: format!(
-                "the column {:?}{others} could not be compared, so nobody knows whether it drifted: \
-                 {reason}",
-                first.name
-            ),
-            hint: "the page says of each column why; leave columns out with --columns".to_owned(),
-        })
     }
 
     /// Columns that there are settings for but no data: a misspelt name would go unnoticed.

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod comparison;
+mod fail_on;
 mod job;
 mod log;
 mod profile;
@@ -14,6 +15,7 @@ mod starter;
 
 pub use bytes::Bytes;
 pub use comparison::Monitored;
+pub use fail_on::FailOn;
 pub use job::MonitorJob;
 pub use profile::{profile_of, write_profile};
 pub use settings::{COMPARISON_FLAGS, Settings};

@@ -27,10 +27,13 @@ pub(super) async fn log_run(
             user_id: "trainyard".to_owned(),
             run_name: Some(format!("monitor-{}", now.format("%Y%m%d-%H%M%S"))),
             start_time: time,
-            tags: [KeyValue::new("mlflow.source.name", "trainyard monitor")]
-                .into_iter()
-                .chain(tags)
-                .collect(),
+            tags: [
+                KeyValue::new("mlflow.source.name", "trainyard monitor"),
+                KeyValue::new("trainyard.verdict", monitored.drift.verdict().name()),
+            ]
+            .into_iter()
+            .chain(tags)
+            .collect(),
         })
         .await?;
     let run_id = run.info.run_id;
@@ -59,11 +62,16 @@ pub(super) async fn log_run(
 /// Metrics of one batch, as MLflow limits it.
 const BATCH_MAX: usize = 1000;
 
+/// Scores and counts. The verdict is a number as MLflow has no others: 0 stable, 1 warning, 2 drift,
+/// 3 broken, so that an alert is a threshold.
 fn metrics_of(drift: &DatasetDrift, time: i64) -> Vec<Metric> {
     let mut metrics = vec![
         Metric::new("drift_share", drift.share, time, 0),
         Metric::new("drifted_columns", drift.drifted as f64, time, 0),
         Metric::new("tested_columns", drift.tested as f64, time, 0),
+        Metric::new("verdict", f64::from(drift.verdict() as u8), time, 0),
+        Metric::new("untested_columns", drift.untestable() as f64, time, 0),
+        Metric::new("serious_findings", drift.serious_findings() as f64, time, 0),
         Metric::new("dataset_drift", f64::from(u8::from(drift.dataset_drift)), time, 0),
         Metric::new("current_rows", drift.current_rows as f64, time, 0),
     ];

@@ -18,6 +18,7 @@ use trainyard_data::RowFilter;
 use trainyard_drift::{Bins, Compat, Correction, Kind, Method, Options};
 
 use super::bytes::{Bytes, half_of_free};
+use super::fail_on::FailOn;
 use super::log;
 use crate::{Error, Result, toml_error};
 
@@ -120,7 +121,10 @@ pub struct Settings {
     /// A file of metrics for Prometheus' textfile collector
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub prometheus: Option<PathBuf>,
-    /// End with exit code 4 when the data has drifted
+    /// End with exit code 4 on this verdict; may be repeated
+    #[arg(long, value_name = "VERDICT", help_heading = "Output")]
+    pub fail_on: Vec<FailOn>,
+    /// The same as --fail-on drift
     #[arg(long, help_heading = "Output")]
     pub fail_on_drift: bool,
     /// The page, relative to the project; the flag is `--output`, which `profile` has for another file.
@@ -132,7 +136,7 @@ pub struct Settings {
 }
 
 /// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
-pub const COMPARISON_FLAGS: [&str; 11] = [
+pub const COMPARISON_FLAGS: [&str; 12] = [
     "reference",
     "current",
     "drift_share",
@@ -143,6 +147,7 @@ pub const COMPARISON_FLAGS: [&str; 11] = [
     "seed",
     "compat",
     "prometheus",
+    "fail_on",
     "fail_on_drift",
 ];
 
@@ -207,6 +212,7 @@ impl Settings {
             seed: self.seed.or(below.seed),
             compat: self.compat.or(below.compat),
             prometheus: self.prometheus.or(below.prometheus),
+            fail_on: if self.fail_on.is_empty() { below.fail_on } else { self.fail_on },
             fail_on_drift: self.fail_on_drift || below.fail_on_drift,
             report: self.report.or(below.report),
             requests: self.requests.or(below.requests),
@@ -267,6 +273,12 @@ impl Settings {
             target: None,
             prediction: None,
         }
+    }
+
+    /// The verdicts that are not accepted, with these that a command adds.
+    pub fn fails_on(&self, further: &[FailOn], drift: bool) -> Vec<FailOn> {
+        let drift = (drift || self.fail_on_drift).then_some(FailOn::Drift);
+        self.fail_on.iter().chain(further).copied().chain(drift).collect()
     }
 
     /// Where the page is written.
@@ -363,6 +375,7 @@ mod tests {
             ("[monitor]\nthreshold = -0.5\n", "-0.5"),
             ("[monitor]\ndrift_share = 2\n", "share"),
             ("[monitor]\nmemory = \"lots\"\n", "lots"),
+            ("[monitor]\nfail_on = [\"red\"]\n", "red"),
             ("[other]\n", "other"),
         ] {
             let error = read(text).unwrap_err();

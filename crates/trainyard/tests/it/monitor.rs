@@ -284,7 +284,7 @@ fn an_export_of_nothing_is_no_calm() {
     arguments.push("--fail-on-drift");
     let refused = files.run(&arguments);
     let error = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(2), "{error}");
+    assert_eq!(refused.status.code(), Some(4), "{error}");
     assert!(error.contains("no column could be compared"), "{error}");
 }
 
@@ -389,12 +389,20 @@ fn a_column_that_nobody_could_read_or_that_is_gone_is_not_green() {
         files.run(&arguments)
     };
     let said = stdout_of(&monitor("good.parquet", &["--fail-on-drift"]), 0);
-    assert!(said.contains("● No drift\n"), "{said}");
-    for flags in [&[][..], &["--fail-on-drift"], &["--compat", "evidently"]] {
+    assert!(said.contains("● Stable: no drift\n"), "{said}");
+    for (flags, code) in [
+        (&[][..], 2),
+        (&["--fail-on-drift"], 4),
+        (&["--fail-on", "broken"], 4),
+        (&["--fail-on", "warning", "--fail-on", "serious"], 4),
+        (&["--compat", "evidently"], 2),
+    ] {
         let output = monitor("damaged.parquet", flags);
-        let said = stdout_of(&output, 2);
-        assert!(said.contains("✕ No drift in what could be compared\n"), "{said}");
-        assert!(said.contains("1 could not be compared (b)"), "{said}");
+        let said = stdout_of(&output, code);
+        assert!(said.contains("✕ Broken: no drift in what could be compared\n"), "{said}");
+        // Lines are broken where they fit a terminal.
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("1 could not be compared (b)"), "{said}");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(
             error.contains("\"b\" could not be compared") && error.contains("hint:"),
@@ -403,9 +411,10 @@ fn a_column_that_nobody_could_read_or_that_is_gone_is_not_green() {
     }
     for current in ["short.parquet", "empty.parquet"] {
         let said = stdout_of(&monitor(current, &[]), 0);
-        assert!(said.contains("✕ No drift in what could be compared\n"), "{said}");
+        assert!(said.contains("✕ Broken: no drift in what could be compared\n"), "{said}");
+        stdout_of(&monitor(current, &["--fail-on", "serious"]), 4);
         let error = monitor(current, &["--fail-on-drift"]);
-        assert_eq!(error.status.code(), Some(2));
+        assert_eq!(error.status.code(), Some(4));
         assert!(String::from_utf8_lossy(&error.stderr).contains("\"c\" could not be compared"));
     }
     // What is left out on purpose is no riddle.
