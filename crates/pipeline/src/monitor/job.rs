@@ -137,6 +137,7 @@ impl MonitorJob {
             let model = format!("models:/{}@{PRODUCTION}", version.name);
             let name = format!("{model} (version {})", version.version);
             let (state, reading) = (self.temporary(), self.reading());
+            let reading = Reading { rows: self.settings.reference_rows()?, ..reading };
             (reference_of(tracking, &resolved, &model, &state, &reading).await?, name)
         };
         let filter = LogFilter { version: Some(version.version.clone()), since };
@@ -166,7 +167,8 @@ impl MonitorJob {
 
     async fn reference(&self, source: &str) -> Result<Data> {
         let tracking = self.tracking.as_ref();
-        open_reference(tracking, source, &self.temporary(), &self.reading()).await
+        let reading = Reading { rows: self.settings.reference_rows()?, ..self.reading() };
+        open_reference(tracking, source, &self.temporary(), &reading).await
     }
 
     /// How sides are read, without their rows being chosen.
@@ -175,7 +177,9 @@ impl MonitorJob {
         Reading {
             columns: self.settings.columns.clone(),
             memory: Some(self.settings.memory()),
-            table_only: options.compat == Compat::Evidently || options.needs_rows(),
+            table_only: options.compat == Compat::Evidently
+                || options.needs_rows()
+                || self.settings.conditions.is_some(),
             ..Reading::default()
         }
     }

@@ -15,7 +15,7 @@ use clap::Args;
 use serde::{Deserialize, Deserializer, de};
 use trainyard_base::duration;
 use trainyard_data::RowFilter;
-use trainyard_drift::{Bins, Compat, Correction, Kind, Method, Options};
+use trainyard_drift::{Bins, Compat, Correction, IGNORED_PREFIX, Kind, Method, Options};
 
 use super::bytes::{Bytes, half_of_free};
 use super::fail_on::FailOn;
@@ -36,7 +36,8 @@ pub struct Settings {
     /// Only these columns, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Data")]
     pub columns: Option<Vec<String>>,
-    /// Only rows of current that satisfy this, such as 'country = "NL"' or 'amount >= 10'; may be repeated
+    /// Only rows of both sides that satisfy this, such as 'country in ("NL", "BE") and not amount < 10'; may
+    /// be repeated
     #[serde(rename = "where")]
     #[arg(long = "where", value_name = "COMPARISON", help_heading = "Data")]
     pub conditions: Option<Vec<String>>,
@@ -291,6 +292,19 @@ impl Settings {
         self.memory.map_or_else(half_of_free, |bytes| bytes.0)
     }
 
+    /// Which rows of the reference count: those that conditions choose, which are about the data. Windows of
+    /// time are about current, as are conditions on what a prediction log alone has.
+    pub fn reference_rows(&self) -> Result<RowFilter> {
+        let mut rows = RowFilter::default();
+        for condition in self.conditions.iter().flatten() {
+            let one = RowFilter { conditions: vec![condition.clone()], ..RowFilter::default() };
+            if !one.columns()?.iter().any(|name| name.starts_with(IGNORED_PREFIX)) {
+                rows.conditions.extend(one.conditions);
+            }
+        }
+        Ok(rows)
+    }
+
     /// Which rows of current count.
     pub fn rows(&self, now: DateTime<Utc>) -> RowFilter {
         let time = |text: &Option<String>| {
@@ -397,11 +411,24 @@ mod tests {
         };
         let both = flags.over(file);
         assert_eq!(both.rows(DateTime::UNIX_EPOCH).conditions, ["y > 1"]);
+        assert_eq!(both.reference_rows().unwrap().conditions, ["y > 1"]);
         let options = both.options();
         assert_eq!((options.seed, options.drift_share), (2, 0.3));
         assert_eq!(options.per_column_method["a"], Method::KolmogorovSmirnov);
         assert_eq!(options.per_column_method["b"], Method::Psi);
         assert_eq!(options.min_samples, Options::default().min_samples);
+    }
+
+    #[test]
+    fn what_only_a_prediction_log_has_chooses_rows_of_current_alone() {
+        let settings = Settings {
+            since: Some("7d".to_owned()),
+            conditions: Some(vec!["\"trainyard.model\" = a and x > 1".to_owned(), "x > 2".to_owned()]),
+            ..Settings::default()
+        };
+        let rows = settings.reference_rows().unwrap();
+        assert_eq!((rows.conditions, rows.since), (vec!["x > 2".to_owned()], None));
+        assert_eq!(settings.rows(DateTime::UNIX_EPOCH).conditions.len(), 2);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Data {
             if reading.rows != RowFilter::default() {
                 return Err(Error::Missing {
                     what: format!("{source} is a profile: its rows cannot be chosen any more"),
-                    hint: "leave --since, --until and --where out, or give the table".to_owned(),
+                    hint: "leave --since, --until and --where out, give the table, or a profile of these rows (`trainyard profile --where`)".to_owned(),
                 });
             }
             return read_profile(Path::new(source)).map(Self::from);
