@@ -6,21 +6,22 @@ use trainyard_drift::{Correction, DatasetDrift, DatasetVerdict, ScoreKind, Verdi
 
 use crate::number::{percent, short};
 
-/// The verdict in a few words.
+/// The verdict in a few words, of which the first is its name.
 pub(super) fn headline(drift: &DatasetDrift) -> &'static str {
     match drift.verdict() {
-        DatasetVerdict::Stable => "No drift",
-        DatasetVerdict::Warning if drift.drifted > 0 => "Some columns have drifted",
-        DatasetVerdict::Warning => "No drift, but there are findings",
-        DatasetVerdict::Drift => "The data have drifted",
-        DatasetVerdict::Broken if drift.tested == 0 => "Nothing could be tested",
+        DatasetVerdict::Stable => "Stable: no drift",
+        DatasetVerdict::Warning if drift.drifted > 0 => "Warning: some columns have drifted",
+        DatasetVerdict::Warning => "Warning: no drift, but there are findings",
+        DatasetVerdict::Drift => "Drift: the data have drifted",
+        DatasetVerdict::Broken if drift.tested == 0 => "Broken: nothing could be tested",
+        DatasetVerdict::Broken if drift.untestable() == 0 => "Broken: a serious finding",
         DatasetVerdict::Broken if drift.dataset_drift => {
-            "The data have drifted, and not all could be compared"
+            "Broken: the data have drifted, and not all could be compared"
         }
         DatasetVerdict::Broken if drift.drifted > 0 => {
-            "Some columns have drifted, others could not be compared"
+            "Broken: some columns have drifted, others could not be compared"
         }
-        DatasetVerdict::Broken => "No drift in what could be compared",
+        DatasetVerdict::Broken => "Broken: no drift in what could be compared",
     }
 }
 

@@ -143,7 +143,7 @@ fn rows_of_current_are_chosen_by_time_and_by_value() {
         files.monitor(&files.reference, flags)["current"]["rows"].as_u64().unwrap()
     };
     assert_eq!(rows(&[]), 1500);
-    assert_eq!(rows(&["--where", "town in (new, t1) and id < 100"]), 10 + 11);
+    assert_eq!(rows(&["--where", "town in (new, t1) and id < 100"]), 10 + 13);
     // Both sides are of the same rows: of the reference too, a quarter has this `n`.
     let segment = files.monitor(&files.reference, &["--where", "not n in (0, 1, 2)"]);
     assert_eq!(segment["reference"]["rows"], 500);
