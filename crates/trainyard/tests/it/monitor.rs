@@ -415,6 +415,7 @@ fn a_column_that_nobody_could_read_or_that_is_gone_is_not_green() {
             error.contains("\"b\" could not be compared") && error.contains("hint:"),
             "{error}"
         );
+        assert!(!error.contains("panicked") && !error.contains("RUST_BACKTRACE"), "{error}");
     }
     for current in ["short.parquet", "empty.parquet"] {
         let said = stdout_of(&monitor(current, &[]), 0);
