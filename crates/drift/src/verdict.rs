@@ -63,6 +63,8 @@ pub struct DatasetDrift {
     pub compat: Compat,
     /// With [`Compat::Evidently`]: the error with which Evidently gives no report at all on these data.
     pub evidently_error: Option<String>,
+    /// Parts of the dataset, compared each by itself, in the order in which they were asked for.
+    pub segments: Vec<SegmentDrift>,
 }
 
 impl DatasetDrift {
@@ -74,8 +76,18 @@ impl DatasetDrift {
     }
 
     /// The verdict in one word. It is never [`DatasetVerdict::Stable`] while there is a drifted column, a
-    /// column that was not compared though both sides should have it, or a warning.
+    /// column that was not compared though both sides should have it, a warning, or a segment that is not
+    /// stable. A segment that drifted is drift; one that cannot be judged is often just small, and a warning.
     pub fn verdict(&self) -> DatasetVerdict {
+        let of_segments = self.segments.iter().map(|segment| match segment.drift.verdict() {
+            DatasetVerdict::Broken => DatasetVerdict::Warning,
+            verdict => verdict,
+        });
+        of_segments.fold(self.verdict_of_whole(), DatasetVerdict::max)
+    }
+
+    /// The verdict without that on segments.
+    fn verdict_of_whole(&self) -> DatasetVerdict {
         let is_serious = |finding: &Finding| finding.severity == Severity::Serious;
         let is_warning = |finding: &Finding| finding.severity >= Severity::Warning;
         let failed = |column: &ColumnDrift| matches!(column.status, Status::Failed(_));
@@ -140,6 +152,26 @@ impl DatasetDrift {
         self.findings.iter().map(|finding| (None, finding)).chain(of_columns)
     }
 }
+
+/// A part of a dataset and its comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentDrift {
+    /// The condition that makes it: `color = "green"`.
+    pub name: String,
+    /// Its comparison, as of a dataset of its own.
+    pub drift: DatasetDrift,
+}
+
+impl SegmentDrift {
+    /// The column that needs most attention; `None` where none needs any.
+    pub fn worst(&self) -> Option<&ColumnDrift> {
+        let worst = self.drift.by_severity().into_iter().next()?;
+        (worst.drifted() || worst.severity() >= WORTH_NAMING).then_some(worst)
+    }
+}
+
+/// [`ColumnDrift::severity`] from which on a column is worth a word: a warning on it.
+const WORTH_NAMING: f64 = 50.0;
 
 /// What a column is to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,7 +7,7 @@ use trainyard_drift::{
     Compat, DatasetDrift, Options, column_names, compare_columns, conclude, unreadable,
     with_pandas_types,
 };
-use trainyard_report::drift::{self as report, Meta};
+use trainyard_report::drift::Meta;
 
 use super::log;
 use super::source::Data;
@@ -38,18 +38,18 @@ pub struct Monitored {
 /// the sort's second copy.
 const BYTES_A_VALUE: u64 = 24;
 
-/// Compares the sides column by column, as many at once as the memory allows, and draws the page.
+/// Compares the sides column by column, as many at once as the memory allows.
 /// `progress` is told how many columns of how many are done.
 ///
 /// A prediction log holds no truth: columns that only the reference has (the target) are left out
 /// then, not reported missing. A column that cannot be read fails; the others go on.
 pub(super) fn compare(
-    sides: Sides,
+    sides: &Sides,
     options: &Options,
     memory: u64,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Monitored> {
-    let Sides { reference, current, meta, version } = sides;
+) -> Result<DatasetDrift> {
+    let Sides { reference, current, .. } = sides;
     let mut options = with_pandas_types(options, current.pandas());
     let (before, after) = (reference.names(), current.names());
     if log::is_prediction_log(after.iter().copied()) && options.columns.is_none() {
@@ -69,7 +69,7 @@ pub(super) fn compare(
     let done = AtomicUsize::new(0);
     let column = |name: &String| {
         let read = |side: &Data| side.column(name, &options, memory);
-        let drift = match rayon::join(|| read(&reference), || read(&current)) {
+        let drift = match rayon::join(|| read(reference), || read(current)) {
             (Ok(old), Ok(new)) => compare_columns(name, old.as_ref(), new.as_ref(), &options),
             (Err(error), _) | (_, Err(error)) => unreadable(name, &error.message(), &options),
         };
@@ -81,7 +81,5 @@ pub(super) fn compare(
         .build()
         .map_err(|error| Error::io("threads", std::io::Error::other(error)))?;
     let columns = pool.install(|| names.par_iter().map(column).collect());
-    let drift = conclude(columns, reference.rows(), current.rows(), &options);
-    let page = report::page(&drift, &meta);
-    Ok(Monitored { drift, meta, page, version })
+    Ok(conclude(columns, reference.rows(), current.rows(), &options))
 }

@@ -2,11 +2,14 @@
 //! result, and what it means.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow_array::RecordBatch;
+use trainyard_data::arrow_schema::Schema;
 use chrono::{DateTime, Utc};
 use trainyard_base::words::log_columns::PREDICTION;
 use trainyard_data::write_atomically;
-use trainyard_drift::{Compat, Options};
+use trainyard_drift::{Compat, Correction, Options, SegmentDrift};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
 use trainyard_mlflow::uri::without_credentials;
@@ -18,6 +21,7 @@ use super::fail_on::{not_compared, reason};
 use super::log::{LogFilter, is_prediction_log};
 use super::profile::profile;
 use super::record::log_run;
+use super::segments::conditions;
 use super::served::served_log;
 use super::settings::Settings;
 use super::source::{Data, Reading, open, open_reference, reference_of};
@@ -30,13 +34,15 @@ use crate::{Error, FILE_NAME, Project, Result};
 const EXPERIMENT: &str = "/monitoring";
 
 /// What is compared, and by which settings.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MonitorJob {
     project: Option<Project>,
     tracking: Option<Tracking>,
     settings: Settings,
     /// Whether the user named both sides: they are no affair of the project's then.
     names_sides: bool,
+    /// Whether it is a part of another: that may be empty.
+    is_segment: bool,
 }
 
 impl MonitorJob {
@@ -73,7 +79,7 @@ impl MonitorJob {
             (None, Some(uri)) => Some(trainyard_tracking::open(uri, OpenOptions::default())?),
             (None, None) => None,
         };
-        Ok(Self { project, tracking, settings, names_sides })
+        Ok(Self { project, tracking, settings, names_sides, is_segment: false })
     }
 
     /// The deployment of a project against what its model learned from.
@@ -83,23 +89,58 @@ impl MonitorJob {
             tracking: Some(tracking.clone()),
             settings: project.config.monitor.clone(),
             names_sides: false,
+            is_segment: false,
         }
     }
 
-    /// Reads both sides and compares them; of a prediction log, what the version in production predicted,
+    /// Reads both sides and compares them, as wholes and by segments; of a prediction log, what the version in production predicted,
     /// since then if a time is given. `progress` is told how many columns of how many are done.
     pub async fn compare(
         &self,
         since: Option<DateTime<Utc>>,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Monitored> {
-        let sides = match (&self.project, &self.tracking) {
-            (Some(project), Some(tracking)) if !self.names_sides => {
-                self.deployment(project, tracking, since).await?
+        let sides = self.sides(since).await?;
+        let memory = self.settings.memory();
+        let whole = compare(&sides, &self.options(), memory, progress)?;
+        let Sides { meta, version, .. } = sides;
+        let drift = match &self.settings.segments {
+            None => whole,
+            Some(asked) => {
+                let conditions = conditions(asked, &whole)?;
+                whole.with_segments(self.segments(conditions, since).await?)
             }
-            _ => self.named().await?,
         };
-        compare(sides, &self.options(), self.settings.memory(), progress)
+        let page = report::page(&drift, &meta);
+        Ok(Monitored { drift, meta, page, version })
+    }
+
+    /// Compares parts of both sides, as a job with one condition more each.
+    async fn segments(
+        &self,
+        conditions: Vec<String>,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Vec<SegmentDrift>> {
+        let mut segments = Vec::with_capacity(conditions.len());
+        for name in conditions {
+            let mut job = Self { is_segment: true, ..self.clone() };
+            job.settings.conditions.get_or_insert_default().push(name.clone());
+            let sides = job.sides(since).await?;
+            // Corrected is what all segments find, together.
+            let options = Options { correction: Correction::None, ..job.options() };
+            let drift = compare(&sides, &options, job.settings.memory(), &|_, _| {})?;
+            segments.push(SegmentDrift { name, drift });
+        }
+        Ok(segments)
+    }
+
+    async fn sides(&self, since: Option<DateTime<Utc>>) -> Result<Sides> {
+        match (&self.project, &self.tracking) {
+            (Some(project), Some(tracking)) if !self.names_sides => {
+                self.deployment(project, tracking, since).await
+            }
+            _ => self.named().await,
+        }
     }
 
     /// Both sides as the user named them.
@@ -147,8 +188,14 @@ impl MonitorJob {
             (self.current(&project.source(source), reading, &filter).await?, source.clone())
         } else {
             let log = served_log(project, &filter, &rows).await?;
-            let nothing = || Error::NothingPredicted { version: version.version.clone() };
-            (Data::from(log.ok_or_else(nothing)?), "prediction log".to_owned())
+            let log = match log {
+                None if self.is_segment => RecordBatch::new_empty(Arc::new(Schema::empty())),
+                None => {
+                    return Err(Error::NothingPredicted { version: version.version.clone() });
+                }
+                Some(log) => log,
+            };
+            (Data::from(log), "prediction log".to_owned())
         };
         let meta = meta(&version.name, &reference_name, &current_name, now);
         Ok(Sides { reference, current, meta, version: Some(version.version) })
@@ -177,6 +224,7 @@ impl MonitorJob {
         Reading {
             columns: self.settings.columns.clone(),
             memory: Some(self.settings.memory()),
+            allow_no_rows: self.is_segment,
             table_only: options.compat == Compat::Evidently
                 || options.needs_rows()
                 || self.settings.conditions.is_some(),

@@ -8,6 +8,7 @@ mod log;
 mod profile;
 mod record;
 mod remote;
+mod segments;
 mod served;
 mod settings;
 mod source;

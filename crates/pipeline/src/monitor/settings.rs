@@ -41,6 +41,11 @@ pub struct Settings {
     #[serde(rename = "where")]
     #[arg(long = "where", value_name = "COMPARISON", help_heading = "Data")]
     pub conditions: Option<Vec<String>>,
+    /// Compare parts of both sides by themselves too: a column, which is a part for each of its values, or a
+    /// condition such as 'color = "green"'; may be repeated
+    #[serde(rename = "segment")]
+    #[arg(long = "segment", value_name = "COLUMN|CONDITION", help_heading = "Data")]
+    pub segments: Option<Vec<String>>,
     /// Only rows of current from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or how long ago: 7d
     #[arg(long, value_name = "TIME", help_heading = "Data")]
     pub since: Option<String>,
@@ -137,9 +142,10 @@ pub struct Settings {
 }
 
 /// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
-pub const COMPARISON_FLAGS: [&str; 12] = [
+pub const COMPARISON_FLAGS: [&str; 13] = [
     "reference",
     "current",
+    "segments",
     "drift_share",
     "correct",
     "bins",
@@ -189,6 +195,7 @@ impl Settings {
             current: self.current.or(below.current),
             columns: self.columns.or(below.columns),
             conditions: self.conditions.or(below.conditions),
+            segments: self.segments.or(below.segments),
             since: self.since.or(below.since),
             until: self.until.or(below.until),
             time_column: self.time_column.or(below.time_column),
@@ -237,6 +244,14 @@ impl Settings {
             && !(2..=Bins::MAX).contains(&bins)
         {
             return Err(format!("monitor.bins = {bins}: from 2 to {}", Bins::MAX));
+        }
+        let sides = [("reference", &self.reference), ("current", &self.current)];
+        for (key, side) in sides {
+            if self.segments.is_some() && side.as_deref() == Some(trainyard_data::STDIN) {
+                return Err(format!(
+                    "monitor.segment reads both sides several times, and {key} is standard input"
+                ));
+            }
         }
         let thresholds =
             [self.threshold, self.num_threshold, self.cat_threshold, self.text_threshold];

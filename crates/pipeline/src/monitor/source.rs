@@ -46,6 +46,8 @@ pub(crate) struct Reading {
     pub(crate) rows: RowFilter,
     /// Bytes of memory to spend on it, about.
     pub(crate) memory: Option<u64>,
+    /// Whether no rows are an answer and not an error: of a segment.
+    pub(crate) allow_no_rows: bool,
     /// Whether a table is wanted even where there is a profile, which has no rows.
     pub(crate) table_only: bool,
 }
@@ -68,6 +70,7 @@ impl Data {
             // Segments of a prediction log may come from versions with different columns.
             fill_missing_columns: Path::new(source).is_dir(),
             rows: reading.rows.clone(),
+            allow_no_rows: reading.allow_no_rows,
             ..ReadOptions::default()
         };
         if options.rows.time_column.is_none()
