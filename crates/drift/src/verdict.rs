@@ -90,7 +90,6 @@ impl DatasetDrift {
     fn verdict_of_whole(&self) -> DatasetVerdict {
         let is_serious = |finding: &Finding| finding.severity == Severity::Serious;
         let is_warning = |finding: &Finding| finding.severity >= Severity::Warning;
-        let failed = |column: &ColumnDrift| matches!(column.status, Status::Failed(_));
         let nobody_knows =
             self.tested == 0 || self.unknown().next().is_some() || self.may_have_drifted();
         if nobody_knows || self.findings.iter().any(is_serious) {
@@ -98,7 +97,7 @@ impl DatasetDrift {
         } else if self.dataset_drift {
             DatasetVerdict::Drift
         } else if self.drifted > 0
-            || self.columns.iter().any(failed)
+            || self.untestable() > 0
             || self.all_findings().any(|(_, finding)| is_warning(finding))
         {
             DatasetVerdict::Warning
@@ -111,16 +110,21 @@ impl DatasetDrift {
     /// without them: they count against the share that they would have had. Evidently leaves them out.
     fn may_have_drifted(&self) -> bool {
         let untestable = self.untestable();
-        let share = (self.drifted + untestable) as f64 / (self.tested + untestable).max(1) as f64;
+        // These were tested, in vain.
+        let undecided =
+            self.columns.iter().filter(|column| column.counted && column.is_undecided()).count();
+        let all = self.tested + untestable - undecided;
+        let share = (self.drifted + untestable) as f64 / all.max(1) as f64;
         let counts = untestable > 0 && self.compat != Compat::Evidently;
         counts && !self.dataset_drift && share >= self.drift_share
     }
 
-    /// How many columns could not be tested though both sides should have them: they failed, or are gone or
-    /// empty in current. Not those of kinds that are never tested.
+    /// How many columns could not be tested though both sides should have them: they failed, are gone or empty
+    /// in current, or their score is not a number. Not those of kinds that are never tested.
     pub fn untestable(&self) -> usize {
         let failed = |column: &&ColumnDrift| {
-            matches!(column.status, Status::Failed(_)) && !column.is_unreadable()
+            let failed = matches!(column.status, Status::Failed(_)) && !column.is_unreadable();
+            failed || column.is_undecided()
         };
         self.unknown().count() + self.columns.iter().filter(failed).count()
     }
@@ -236,6 +240,14 @@ impl ColumnDrift {
     pub fn is_unreadable(&self) -> bool {
         let failed = matches!(self.status, Status::Failed(_));
         failed && self.reference.is_none() && self.current.is_none()
+    }
+
+    /// Its score is not a number, which no threshold decides on. That of one and the same value on both sides
+    /// is no riddle.
+    fn is_undecided(&self) -> bool {
+        let varies = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.distinct > 1);
+        self.verdict().is_some_and(|verdict| verdict.decisive_score().is_nan())
+            && (varies(&self.reference) || varies(&self.current))
     }
 
     /// Tested and drifted.

@@ -269,6 +269,18 @@ mod tests {
         assert_eq!(compare(&half, &half, &options).verdict(), DatasetVerdict::Broken);
         // Evidently does not look at what is not there.
         let gone = [("a", numbers(0, 100)), ("b", numbers(0, 100))];
-        assert_ne!(verdict(&gone, Compat::Evidently), DatasetVerdict::Broken);
+        assert_eq!(verdict(&gone, Compat::Evidently), DatasetVerdict::Warning);
+        // Whatever share counts as drift: a column that drifted is not green.
+        let options = Options { drift_share: 1.0, ..Options::default() };
+        let moved = table(&of(&same, &moved));
+        assert_eq!(compare(&all, &moved, &options).verdict(), DatasetVerdict::Warning);
+        // Nor is a column on which nothing decides.
+        let mut drift = compare(&all, &all, &Options::default());
+        for column in drift.columns.iter_mut().take(2) {
+            if let Status::Tested(verdict) = &mut column.status {
+                (verdict.score, verdict.drifted) = (f64::NAN, false);
+            }
+        }
+        assert_eq!((drift.untestable(), drift.verdict()), (2, DatasetVerdict::Broken));
     }
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use trainyard_drift::{
-    Compat, DatasetDrift, Options, column_names, compare_columns, conclude, unreadable,
-    with_pandas_types,
+    Compat, DatasetDrift, Finding, FindingKind, Options, Severity, column_names, compare_columns,
+    conclude, unreadable, with_pandas_types,
 };
 use trainyard_report::drift::Meta;
 
@@ -52,9 +52,12 @@ pub(super) fn compare(
     let Sides { reference, current, .. } = sides;
     let mut options = with_pandas_types(options, current.pandas());
     let (before, after) = (reference.names(), current.names());
+    let mut left_out = None;
     if log::is_prediction_log(after.iter().copied()) && options.columns.is_none() {
-        let both = before.iter().filter(|name| after.contains(name));
-        options.columns = Some(both.map(|name| (*name).to_owned()).collect());
+        let (both, lacking): (Vec<&str>, Vec<&str>) =
+            before.iter().partition(|name| after.contains(name));
+        left_out = lacks(&lacking, options.target.as_deref());
+        options.columns = Some(both.into_iter().map(str::to_owned).collect());
     }
     if let Some(profile) = reference.profile()
         && options.compat != Compat::Evidently
@@ -81,5 +84,41 @@ pub(super) fn compare(
         .build()
         .map_err(|error| Error::io("threads", std::io::Error::other(error)))?;
     let columns = pool.install(|| names.par_iter().map(column).collect());
-    Ok(conclude(columns, reference.rows(), current.rows(), &options))
+    let mut drift = conclude(columns, reference.rows(), current.rows(), &options);
+    drift.findings.extend(left_out);
+    Ok(drift)
+}
+
+/// Finding on columns that a prediction log lacks beside the target: of inputs of the model it would be that
+/// they are no longer logged. Where no target is known, one column may be it.
+fn lacks(columns: &[&str], target: Option<&str>) -> Option<Finding> {
+    let lacking: Vec<&str> =
+        columns.iter().copied().filter(|name| Some(*name) != target).collect();
+    let (first, others) = lacking.split_first()?;
+    if target.is_none() && others.is_empty() {
+        return None;
+    }
+    let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+    Some(Finding {
+        kind: FindingKind::MissingColumn,
+        severity: Severity::Warning,
+        message: format!(
+            "the prediction log lacks {first:?}{more}, which the reference has; left out"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_may_lack_the_target_and_nothing_else() {
+        assert_eq!(lacks(&["class"], Some("class")), None);
+        assert_eq!(lacks(&["class"], None), None);
+        assert_eq!(lacks(&[], None), None);
+        let said = |columns: &[&str], target| lacks(columns, target).unwrap().message;
+        assert!(said(&["class", "age"], Some("class")).contains("lacks \"age\", which"));
+        assert!(said(&["class", "age"], None).contains("lacks \"class\" and 1 more"));
+    }
 }

@@ -7,8 +7,8 @@ use trainyard_drift::{ColumnDrift, DatasetDrift, Status};
 use super::change::change;
 use super::grouped::grouped;
 use super::meta::Meta;
-use super::sentences::{decision, headline, summary};
-use super::state::{State, sign};
+use super::sentences::{decision, headline, segment_words, summary};
+use super::state::{State, sign as sign_of};
 use crate::number::{count, short};
 
 /// Rows of the table; a pull request comment is cut at 65,536 characters.
@@ -19,7 +19,7 @@ const FINDINGS_MAX: usize = 50;
 /// The verdict, the columns by severity and the findings.
 pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
     let mut out = String::new();
-    let sign = sign(drift.verdict());
+    let sign = sign_of(drift.verdict());
     let _infallible = writeln!(out, "## {sign} {}: {}\n", cell(meta.title()), headline(drift));
     let _infallible = writeln!(out, "{}\n", summary(drift));
     for (side, name, rows) in [
@@ -38,6 +38,20 @@ pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
     if columns.len() > ROWS_MAX {
         let _infallible =
             writeln!(out, "\n{} more columns are left out here.", columns.len() - ROWS_MAX);
+    }
+    if !drift.segments.is_empty() {
+        out.push_str("\n### Segments\n\n| Segment | Verdict | |\n|---|---|---|\n");
+        for segment in drift.segments_by_severity() {
+            let verdict = segment.drift.verdict();
+            let (sign, words) = (sign_of(verdict), segment_words(segment));
+            let _infallible = writeln!(
+                out,
+                "| {} | {sign} {} | {} |",
+                code(&segment.name),
+                verdict.name(),
+                cell(&words)
+            );
+        }
     }
     let worth_listing = grouped(drift);
     if !worth_listing.is_empty() {

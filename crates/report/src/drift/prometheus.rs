@@ -42,6 +42,17 @@ pub fn prometheus(drift: &DatasetDrift, meta: &Meta) -> String {
             add(&[("severity", severity.name())], found as f64);
         }
     });
+    if !drift.segments.is_empty() {
+        text.gauge("segment_verdict", "1 for the verdict on a segment", |add| {
+            for segment in &drift.segments {
+                let (name, its) = (label(&segment.name), segment.drift.verdict());
+                for verdict in DatasetVerdict::ALL {
+                    let labels = [("segment", name.as_str()), ("verdict", verdict.name())];
+                    add(&labels, flag(verdict == its));
+                }
+            }
+        });
+    }
     let columns = || drift.columns.iter().map(|column| (label(&column.name), column));
     let tested = || columns().filter_map(|(name, column)| Some((name, column.verdict()?)));
     text.gauge("column_score", "P-value or distance of a column", |add| {

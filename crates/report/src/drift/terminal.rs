@@ -7,7 +7,7 @@ use trainyard_drift::{ColumnDrift, DatasetDrift, DatasetVerdict, Status, Verdict
 use super::change::change;
 use super::grouped::grouped;
 use super::meta::Meta;
-use super::sentences::{decision, headline, summary};
+use super::sentences::{decision, headline, segment_words, summary};
 use super::state::{State, sign};
 use super::wrapped::{WIDTH, cut, fit, plain, width, wrap};
 use crate::number::count;
@@ -59,6 +59,18 @@ fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
     }
     if columns.len() > shown.len() {
         let _infallible = writeln!(out, "  and {} more columns", columns.len() - shown.len());
+    }
+    if !drift.segments.is_empty() {
+        let _infallible = writeln!(out, "\n{}", paint.bold("Segments"));
+        for segment in drift.segments_by_severity() {
+            let verdict = segment.drift.verdict();
+            let sign = sign(verdict);
+            let first = format!("  {sign} {:<7} ", verdict.name());
+            let mut lines = String::new();
+            let text = format!("{}: {}", segment.name, segment_words(segment));
+            wrap(&mut lines, &first, width(&first), &text);
+            out.push_str(&lines.replacen(sign, &paint.verdict(verdict), 1));
+        }
     }
     let findings = grouped(drift);
     if !findings.is_empty() {

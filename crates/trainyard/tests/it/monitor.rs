@@ -166,6 +166,45 @@ fn rows_of_current_are_chosen_by_time_and_by_value() {
 }
 
 #[test]
+fn segments_are_compared_with_their_own_reference() {
+    let files = Files::new();
+    // What moves in one town alone, and a town that is gone.
+    let town = |path: &Path, shift: f64, gone: &str| {
+        let mut text = String::from("x,town\n");
+        for row in 0..3000 {
+            let (town, noise) = (["a", "b", "c"][row % 3], (row * 7919 % 1009) as f64 / 1009.0);
+            let moved = if town == "b" { shift } else { 0.0 };
+            if town != gone {
+                writeln!(text, "{},{town}", noise + moved).unwrap();
+            }
+        }
+        std::fs::write(path, text).unwrap();
+    };
+    let [reference, current] = ["a.csv", "b.csv"].map(|name| files.folder.path().join(name));
+    town(&reference, 0.0, "");
+    town(&current, 0.3, "c");
+    let monitor = |further: &[&str], code: i32| {
+        let sides = ["monitor", "--reference", "a.csv", "--current", "b.csv", "--no-log"];
+        stdout_of(&files.run(&[&sides[..], further].concat()), code)
+    };
+    let text = monitor(&["--segment", "town", "--segment", "not town in (b, c)", "--json"], 0);
+    let result: Value = serde_json::from_str(&text).unwrap();
+    let segments = result["segments"].as_array().unwrap();
+    let of = |name: &str| segments.iter().find(|segment| segment["name"] == name).unwrap();
+    assert_eq!(segments.len(), 4);
+    assert_eq!(of("\"town\" = \"b\"")["dataset"]["drifted_columns"], 1);
+    assert_eq!(of("\"town\" = \"b\"")["reference_rows"], 1000);
+    assert_eq!(of("\"town\" = \"b\"")["dataset"]["correction"], "bh");
+    assert_eq!(of("\"town\" = \"c\"")["dataset"]["verdict"], "broken");
+    assert_eq!(of("not town in (b, c)")["dataset"]["verdict"], "stable");
+    let text = monitor(&["--segment", "town = b", "--fail-on", "drift"], 4);
+    assert!(text.contains("town = b: 1 of "), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let page = std::fs::read_to_string(files.folder.path().join("reports/drift.html")).unwrap();
+    assert!(page.contains("<h2>Segments</h2>") && page.contains("town = b"), "no segments");
+}
+
+#[test]
 fn little_memory_gives_the_same_scores() {
     let files = Files::new();
     let big = table(&files.folder.path().join("big.csv"), 200_000, 0.0);

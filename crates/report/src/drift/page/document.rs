@@ -11,7 +11,7 @@ use super::column::detail;
 use crate::drift::change::change;
 use crate::drift::grouped::{Group, grouped};
 use crate::drift::meta::Meta;
-use crate::drift::sentences::{decision, headline, summary};
+use crate::drift::sentences::{decision, headline, segment_words, summary};
 use crate::drift::state::{Counts, State, sign};
 use crate::number::{count, short};
 
@@ -60,6 +60,7 @@ pub fn page(drift: &DatasetDrift, meta: &Meta) -> String {
             body {
                 main {
                     (verdict(drift, meta))
+                    (segments(drift))
                     (findings(drift))
                     @if !shown.is_empty() {
                         (table(shown, columns.len(), details.len()))
@@ -107,6 +108,36 @@ fn verdict(drift: &DatasetDrift, meta: &Meta) -> Markup {
 
 fn fact(side: &str, name: &str, rows: u64) -> Markup {
     html! { div { dt { (side) } dd { (name) " " span.tag { (count(rows)) " rows" } } } }
+}
+
+/// Parts that were compared by themselves, the worst first.
+fn segments(drift: &DatasetDrift) -> Markup {
+    if drift.segments.is_empty() {
+        return html! {};
+    }
+    html! {
+        h2 { "Segments" }
+        p.key { "Each with the same part of the reference; p-values of all of them are adjusted together." }
+        .wide {
+            table {
+                thead { tr {
+                    th scope="col" { "Segment" }
+                    th scope="col" { "Verdict" }
+                    th scope="col" { "Drifted, and what changed most" }
+                } }
+                tbody {
+                    @for segment in drift.segments_by_severity() {
+                        @let verdict = segment.drift.verdict();
+                        tr {
+                            td.name { (segment.name) }
+                            td.n { span class={ "s " (verdict.name()) } { (sign(verdict)) " " (verdict.name()) } }
+                            td { (segment_words(segment)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn findings(drift: &DatasetDrift) -> Markup {
