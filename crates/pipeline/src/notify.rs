@@ -55,8 +55,9 @@ impl Happened {
             version: summary.model.version.clone(),
             url: Some(summary.url.clone()),
         }];
-        happened
-            .extend(summary.drift.iter().filter(|drift| drift.is_alarming()).cloned().map(Self::Drift));
+        happened.extend(
+            summary.drift.iter().filter(|drift| drift.is_alarming()).cloned().map(Self::Drift),
+        );
         happened
     }
 

@@ -160,7 +160,11 @@ fn compare_one(
     }
 }
 
-pub(super) fn cast(array: &ArrayRef, data_type: &DataType, target: &Target<'_>) -> Result<ArrayRef> {
+pub(super) fn cast(
+    array: &ArrayRef,
+    data_type: &DataType,
+    target: &Target<'_>,
+) -> Result<ArrayRef> {
     arrow_cast::cast(array, data_type).map_err(|_| target.not_comparable(array.data_type()))
 }
 

@@ -18,9 +18,10 @@ pub(super) fn parse(text: &str) -> Result<Condition> {
     let wrong = |reason: &'static str| Error::Condition {
         condition: crate::error::shorten(text),
         reason: reason.to_owned(),
-        hint: "write: column = value, with = != < <= > >=, or column in (a, b); join with and, or, \
+        hint:
+            "write: column = value, with = != < <= > >=, or column in (a, b); join with and, or, \
                not; names and values with signs in double quotes"
-            .to_owned(),
+                .to_owned(),
     };
     if text.len() > LENGTH_MAX {
         return Err(wrong("it is longer than 1 MiB"));
@@ -115,8 +116,7 @@ impl<'a> Parser<'a> {
             return Ok(negated(of(Operator::Equal, Operand::AnyOf(self.list()?))));
         }
         if self.take_word("is") {
-            let operator =
-                if self.take_word("not") { Operator::NotEqual } else { Operator::Equal };
+            let operator = if self.take_word("not") { Operator::NotEqual } else { Operator::Equal };
             if !self.take_word("null") {
                 return Err("`is` goes with null alone");
             }

@@ -65,8 +65,7 @@ impl RowFilter {
             if let Some(value) = bound {
                 let target = Target { condition: value, column: self.time_column()?, value };
                 let array = column_of(batch, value, target.column)?;
-                let bound =
-                    time(value).ok_or_else(|| target.not_comparable(array.data_type()))?;
+                let bound = time(value).ok_or_else(|| target.not_comparable(array.data_type()))?;
                 for (keep, found) in keep.iter_mut().zip(times(array, &target)?) {
                     *keep = *keep && found.is_some_and(|found| (found >= bound) == is_first);
                 }
@@ -152,8 +151,13 @@ mod tests {
         let check = |condition: &str, expected: usize| {
             let conditions = vec![condition.to_owned()];
             let kept = RowFilter { conditions, ..RowFilter::default() }.kept(&batch).unwrap();
-            let rows: Vec<usize> = kept.iter().flatten().enumerate().filter(|(_, keep)| *keep)
-                .map(|(row, _)| row + 1).collect();
+            let rows: Vec<usize> = kept
+                .iter()
+                .flatten()
+                .enumerate()
+                .filter(|(_, keep)| *keep)
+                .map(|(row, _)| row + 1)
+                .collect();
             assert_eq!(rows, [expected], "{condition}");
         };
         check("petal length <= 1", 1);

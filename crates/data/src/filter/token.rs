@@ -36,7 +36,8 @@ impl Token<'_> {
 
     /// The text within the quotes, a doubled quote once; as it is if there are none.
     pub(super) fn content(&self) -> String {
-        let Some(quote) = self.text.chars().next().filter(|_| self.kind == TokenKind::Quoted) else {
+        let Some(quote) = self.text.chars().next().filter(|_| self.kind == TokenKind::Quoted)
+        else {
             return self.text.to_owned();
         };
         let inner = self.text.get(1..self.text.len().saturating_sub(1)).unwrap_or_default();

@@ -153,8 +153,7 @@ pub(super) fn text_of(column: &ArrayRef) -> Option<ArrayRef> {
 
 /// A damaged file must be an error even where the decoder panics on it.
 pub(super) fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
-    caught(decode)
-        .unwrap_or_else(|| Err(undecodable(path, "the decoder gave up on damaged data")))
+    caught(decode).unwrap_or_else(|| Err(undecodable(path, "the decoder gave up on damaged data")))
 }
 
 pub(super) fn too_large(path: &Path, bytes: u64, limit: u64) -> Error {

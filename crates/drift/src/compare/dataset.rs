@@ -54,8 +54,7 @@ impl DatasetDrift {
         (self.tested, self.drifted) = verdicts.fold((0, 0), |(tested, drifted), verdict| {
             (tested + 1, drifted + usize::from(verdict.counts_as_drifted))
         });
-        self.share =
-            if self.tested == 0 { 0.0 } else { self.drifted as f64 / self.tested as f64 };
+        self.share = if self.tested == 0 { 0.0 } else { self.drifted as f64 / self.tested as f64 };
         self.dataset_drift = self.tested > 0 && self.share >= self.drift_share;
     }
 }

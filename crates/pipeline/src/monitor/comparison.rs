@@ -92,13 +92,13 @@ pub(super) fn compare(
 /// Finding on columns that a prediction log lacks beside the target: of inputs of the model it would be that
 /// they are no longer logged. Where no target is known, one column may be it.
 fn lacks(columns: &[&str], target: Option<&str>) -> Option<Finding> {
-    let lacking: Vec<&str> =
-        columns.iter().copied().filter(|name| Some(*name) != target).collect();
+    let lacking: Vec<&str> = columns.iter().copied().filter(|name| Some(*name) != target).collect();
     let (first, others) = lacking.split_first()?;
     if target.is_none() && others.is_empty() {
         return None;
     }
-    let more = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+    let more =
+        if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
     Some(Finding {
         kind: FindingKind::MissingColumn,
         severity: Severity::Warning,

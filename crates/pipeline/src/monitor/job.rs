@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use trainyard_data::arrow_schema::Schema;
 use chrono::{DateTime, Utc};
 use trainyard_base::words::log_columns::PREDICTION;
+use trainyard_data::arrow_schema::Schema;
 use trainyard_data::write_atomically;
 use trainyard_drift::{Compat, Correction, Options, SegmentDrift};
 use trainyard_mlflow::Tracking;
@@ -322,8 +322,7 @@ impl MonitorJob {
         if fails_on.iter().any(|choice| choice.holds(verdict, serious)) {
             return Ok(Some(reason(drift)));
         }
-        let unreadable: Vec<_> =
-            drift.unknown().filter(|column| column.is_unreadable()).collect();
+        let unreadable: Vec<_> = drift.unknown().filter(|column| column.is_unreadable()).collect();
         match not_compared(&unreadable) {
             None => Ok(None),
             Some(what) => Err(Error::Missing {

@@ -438,7 +438,10 @@ mod tests {
     fn what_only_a_prediction_log_has_chooses_rows_of_current_alone() {
         let settings = Settings {
             since: Some("7d".to_owned()),
-            conditions: Some(vec!["\"trainyard.model\" = a and x > 1".to_owned(), "x > 2".to_owned()]),
+            conditions: Some(vec![
+                "\"trainyard.model\" = a and x > 1".to_owned(),
+                "x > 2".to_owned(),
+            ]),
             ..Settings::default()
         };
         let rows = settings.reference_rows().unwrap();

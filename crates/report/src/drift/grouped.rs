@@ -48,10 +48,8 @@ pub(super) fn grouped(drift: &DatasetDrift) -> Vec<Group<'_>> {
             }
         }
     }
-    let mut all: Vec<Group<'_>> = of_dataset
-        .chain(groups)
-        .filter(|group| group.severity >= Severity::Warning)
-        .collect();
+    let mut all: Vec<Group<'_>> =
+        of_dataset.chain(groups).filter(|group| group.severity >= Severity::Warning).collect();
     all.sort_by_key(|group| Reverse(group.severity));
     all
 }
@@ -61,10 +59,8 @@ fn facts(column: &ColumnDrift) -> Vec<(Severity, String)> {
     let mut facts: Vec<(Severity, String)> = Vec::new();
     let mut labels = None;
     for finding in &column.findings {
-        let is_labels = matches!(
-            finding.kind,
-            FindingKind::NewCategories | FindingKind::VanishedCategories
-        );
+        let is_labels =
+            matches!(finding.kind, FindingKind::NewCategories | FindingKind::VanishedCategories);
         let before = labels.filter(|_| is_labels).and_then(|place: usize| facts.get_mut(place));
         if let Some((severity, message)) = before {
             *severity = finding.severity.max(*severity);

@@ -25,9 +25,13 @@ pub fn prometheus(drift: &DatasetDrift, meta: &Meta) -> String {
         add(&[], drift.drifted as f64);
     });
     text.gauge("tested_columns", "Columns that were tested", |add| add(&[], drift.tested as f64));
-    text.gauge("untested_columns", "Columns that should have been tested and could not be", |add| {
-        add(&[], drift.untestable() as f64);
-    });
+    text.gauge(
+        "untested_columns",
+        "Columns that should have been tested and could not be",
+        |add| {
+            add(&[], drift.untestable() as f64);
+        },
+    );
     text.gauge("share", "Drifted among tested columns", |add| add(&[], drift.share));
     text.gauge("share_threshold", "Share from which on the data set has drifted", |add| {
         add(&[], drift.drift_share);

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use trainyard_drift::{
-    Correction, DatasetDrift, DatasetVerdict, ScoreKind, SegmentDrift, Verdict,
-};
+use trainyard_drift::{Correction, DatasetDrift, DatasetVerdict, ScoreKind, SegmentDrift, Verdict};
 
 use super::change::change;
 use crate::number::{count, percent, short};
