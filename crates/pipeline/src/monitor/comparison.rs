@@ -55,7 +55,8 @@ pub(super) fn compare(
     let mut left_out = None;
     if log::is_prediction_log(after.iter().copied()) && options.columns.is_none() {
         let (both, lacking): (Vec<&str>, Vec<&str>) =
-            before.iter().partition(|name| after.contains(name));
+            before.iter().copied().partition(|name| after.contains(name));
+        let lacking = column_names(lacking, [], &Options::default());
         left_out = lacks(&lacking, options.target.as_deref());
         options.columns = Some(both.into_iter().map(str::to_owned).collect());
     }
@@ -91,8 +92,9 @@ pub(super) fn compare(
 
 /// Finding on columns that a prediction log lacks beside the target: of inputs of the model it would be that
 /// they are no longer logged. Where no target is known, one column may be it.
-fn lacks(columns: &[&str], target: Option<&str>) -> Option<Finding> {
-    let lacking: Vec<&str> = columns.iter().copied().filter(|name| Some(*name) != target).collect();
+fn lacks(columns: &[String], target: Option<&str>) -> Option<Finding> {
+    let lacking: Vec<&String> =
+        columns.iter().filter(|name| Some(name.as_str()) != target).collect();
     let (first, others) = lacking.split_first()?;
     if target.is_none() && others.is_empty() {
         return None;
@@ -114,6 +116,10 @@ mod tests {
 
     #[test]
     fn a_log_may_lack_the_target_and_nothing_else() {
+        let lacks = |columns: &[&str], target| {
+            let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+            lacks(&columns, target)
+        };
         assert_eq!(lacks(&["class"], Some("class")), None);
         assert_eq!(lacks(&["class"], None), None);
         assert_eq!(lacks(&[], None), None);

@@ -93,7 +93,8 @@ impl MonitorJob {
         }
     }
 
-    /// Reads both sides and compares them, as wholes and by segments; of a prediction log, what the version in production predicted,
+    /// Reads both sides and compares them as wholes and by segments; of a prediction log, what the version in
+    /// production predicted,
     /// since then if a time is given. `progress` is told how many columns of how many are done.
     pub async fn compare(
         &self,
@@ -103,7 +104,9 @@ impl MonitorJob {
         let sides = self.sides(since).await?;
         let memory = self.settings.memory();
         let whole = compare(&sides, &self.options(), memory, progress)?;
-        let Sides { meta, version, .. } = sides;
+        // What is open of the whole is not needed for its parts.
+        let Sides { meta, version, reference, current } = sides;
+        drop((reference, current));
         let drift = match &self.settings.segments {
             None => whole,
             Some(asked) => {

@@ -44,7 +44,9 @@ pub(super) fn grouped(drift: &DatasetDrift) -> Vec<Group<'_>> {
             let place = places.entry((severity.name(), message.clone())).or_insert(groups.len());
             match groups.get_mut(*place) {
                 Some(group) => group.columns.push(&column.name),
-                None => groups.push(Group { severity, columns: vec![&column.name], message }),
+                None => {
+                    groups.push(Group { severity, columns: vec![column.name.as_str()], message })
+                }
             }
         }
     }

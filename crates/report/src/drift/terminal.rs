@@ -33,8 +33,8 @@ pub fn coloured_text(drift: &DatasetDrift, meta: &Meta) -> String {
 
 fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
     let mut out = String::new();
-    let sign = paint.verdict(drift.verdict());
-    let _infallible = writeln!(out, "{sign} {}", paint.bold(headline(drift)));
+    let verdict = paint.verdict(drift.verdict());
+    let _infallible = writeln!(out, "{verdict} {}", paint.bold(headline(drift)));
     wrap(&mut out, "  ", 2, &summary(drift));
     for (side, name, rows) in [
         ("reference", &meta.reference, drift.reference_rows),
