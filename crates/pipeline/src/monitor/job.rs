@@ -94,8 +94,8 @@ impl MonitorJob {
     }
 
     /// Reads both sides and compares them as wholes and by segments; of a prediction log, what the version in
-    /// production predicted,
-    /// since then if a time is given. `progress` is told how many columns of how many are done.
+    /// production predicted, since then if a time is given. `progress` is told how many columns of how many
+    /// are done.
     pub async fn compare(
         &self,
         since: Option<DateTime<Utc>>,

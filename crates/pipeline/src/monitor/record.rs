@@ -93,3 +93,28 @@ fn metric_name(column: &str) -> String {
         .map(|c| if c.is_alphanumeric() || "_-. ".contains(c) { c } else { '_' })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+    use trainyard_drift::{Options, compare};
+
+    use super::*;
+
+    #[test]
+    fn what_is_broken_is_broken_in_the_metrics() {
+        let column =
+            || Arc::new(Float64Array::from_iter_values((0..50).map(f64::from))) as ArrayRef;
+        let both = RecordBatch::try_from_iter([("a", column()), ("b", column())]).unwrap();
+        let metric = |current: &RecordBatch, name: &str| {
+            let metrics = metrics_of(&compare(&both, current, &Options::default()), 1);
+            metrics.iter().find(|metric| metric.key == name).unwrap().value
+        };
+        let one = both.project(&[0]).unwrap();
+        assert_eq!((metric(&both, "verdict"), metric(&one, "verdict")), (0.0, 3.0));
+        assert_eq!((metric(&one, "dataset_drift"), metric(&one, "untested_columns")), (0.0, 1.0));
+        assert_eq!(metric(&one, "serious_findings"), 1.0);
+    }
+}
