@@ -312,19 +312,24 @@ impl Verdict {
         self.adjusted_score.unwrap_or(self.score)
     }
 
-    /// How far beyond (towards 1) or short of (towards 0) the threshold the score is.
+    /// How large the difference is, from 0 to 1, so that columns of different methods compare: by the size of
+    /// the effect, which p-values do not tell (those of large samples all vanish), or by how many times the
+    /// threshold a distance is.
     fn strength(&self) -> f64 {
-        let (score, threshold) = (self.decisive_score(), self.threshold);
-        let ratio = match self.score_kind {
-            ScoreKind::PValue => {
-                let effect = self.effect.as_ref().map_or(0.0, |effect| effect.value.abs().min(1.0));
-                // p-values of large samples all vanish; the effect tells them apart.
-                let strength = f64::midpoint(-score.max(1e-300).log10() / 300.0, effect);
-                return if strength.is_nan() { 0.0 } else { strength.clamp(0.0, 1.0) };
+        let (size, value) = match (self.score_kind, &self.effect) {
+            (ScoreKind::PValue, Some(effect)) => (effect.size, effect.value.abs()),
+            (ScoreKind::PValue, None) => {
+                let exponent = -self.decisive_score().max(1e-300).log10() / 300.0;
+                return if exponent.is_nan() { 0.0 } else { exponent.clamp(0.0, 1.0) };
             }
-            ScoreKind::Distance => score / threshold.max(1e-12),
+            (ScoreKind::Distance, _) => {
+                let ratio = self.decisive_score() / self.threshold.max(1e-12);
+                (EffectSize::of_ratio(ratio), ratio)
+            }
         };
-        if ratio.is_nan() { 0.0 } else { (ratio / (1.0 + ratio)).clamp(0.0, 1.0) }
+        let within = value / (1.0 + value);
+        let strength = (f64::from(size as u8) + within) / 4.0;
+        if strength.is_nan() { 0.0 } else { strength.clamp(0.0, 1.0) }
     }
 }
 
@@ -353,6 +358,17 @@ pub enum EffectSize {
 }
 
 impl EffectSize {
+    /// The word for so many times the usual threshold of a distance. For the mean distance in standard
+    /// deviations, whose threshold is 0.1, these are Cohen's words for d: 0.2, 0.5 and 0.8.
+    fn of_ratio(ratio: f64) -> Self {
+        match ratio {
+            ratio if ratio >= 8.0 => Self::Large,
+            ratio if ratio >= 5.0 => Self::Medium,
+            ratio if ratio >= 2.0 => Self::Small,
+            _ => Self::Negligible,
+        }
+    }
+
     /// The word.
     pub fn name(self) -> &'static str {
         match self {

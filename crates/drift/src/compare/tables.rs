@@ -230,6 +230,24 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_change_comes_first_whatever_the_method() {
+        let reference = table(&[("ks", numbers(0, 200)), ("distance", numbers(0, 200))]);
+        let order = |ks: i32, distance: i32| {
+            let current = table(&[
+                ("ks", numbers(ks, 200 + ks)),
+                ("distance", numbers(distance, 200 + distance)),
+            ]);
+            let per_column_method = [("distance".to_owned(), Method::Wasserstein)].into();
+            let options = Options { per_column_method, ..Options::default() };
+            let drift = compare(&reference, &current, &options);
+            assert_eq!(drift.drifted, 2);
+            drift.by_severity()[0].name.clone()
+        };
+        assert_eq!(order(120, 10), "ks");
+        assert_eq!(order(30, 180), "distance");
+    }
+
+    #[test]
     fn too_few_values_are_skipped() {
         let both = table(&[("x", numbers(0, 9))]);
         let drift = compare(&both, &both, &Options { min_samples: 10, ..Options::default() });
