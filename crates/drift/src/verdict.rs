@@ -327,7 +327,7 @@ impl Verdict {
                 (EffectSize::of_ratio(ratio), ratio)
             }
         };
-        let within = value / (1.0 + value);
+        let within = if value.is_infinite() { 1.0 } else { value / (1.0 + value) };
         let strength = (f64::from(size as u8) + within) / 4.0;
         if strength.is_nan() { 0.0 } else { strength.clamp(0.0, 1.0) }
     }
