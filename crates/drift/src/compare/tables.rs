@@ -93,7 +93,9 @@ mod tests {
     use arrow_array::{ArrayRef, Float64Array, Int64Array, StringArray, UInt32Array};
 
     use super::*;
-    use crate::{ColumnDrift, Compat, Correction, DatasetVerdict, FindingKind, Method, Status};
+    use crate::{
+        ColumnDrift, Compat, Correction, DatasetVerdict, FindingKind, Kind, Method, Status,
+    };
 
     fn numbers(from: i32, to: i32) -> ArrayRef {
         Arc::new(Float64Array::from_iter_values((from..to).map(f64::from)))
@@ -292,7 +294,11 @@ mod tests {
         let options = Options { drift_share: 1.0, ..Options::default() };
         let moved = table(&of(&same, &moved));
         assert_eq!(compare(&all, &moved, &options).verdict(), DatasetVerdict::Warning);
-        // Nor is a column on which nothing decides.
+        // What is left out on purpose is not looked at.
+        let kinds = [("c".to_owned(), Kind::Unknown)].into();
+        let options = Options { kinds, ..Options::default() };
+        assert_eq!(compare(&all, &moved, &options).verdict(), DatasetVerdict::Stable);
+        // Nor is a column green on which nothing decides.
         let mut drift = compare(&all, &all, &Options::default());
         for column in drift.columns.iter_mut().take(2) {
             if let Status::Tested(verdict) = &mut column.status {

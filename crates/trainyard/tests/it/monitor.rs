@@ -259,6 +259,14 @@ fn metrics_and_a_page_are_written() {
     assert!(page.contains("</html>"));
     let left: Vec<_> = std::fs::read_dir(files.folder.path().join("out")).unwrap().collect();
     assert_eq!(left.len(), 2, "{left:?}");
+    assert!(metrics.contains("trainyard_drift_verdict{"), "{metrics}");
+
+    // A comparison that ends early leaves the metrics of the last one, whose age says so.
+    let both = ["--reference", &files.reference, "--current", "gone.csv"];
+    let failed = files.run(&[&["monitor", "--prometheus", "out/drift.prom"], &both[..]].concat());
+    assert_eq!(failed.status.code(), Some(2));
+    let after = std::fs::read_to_string(files.folder.path().join("out/drift.prom")).unwrap();
+    assert_eq!(metrics, after);
 }
 
 #[test]
