@@ -70,7 +70,9 @@ impl Condition {
     pub(super) fn add_columns(&self, columns: &mut Vec<String>) {
         match self {
             Self::And(parts) | Self::Or(parts) => {
-                parts.iter().for_each(|part| part.add_columns(columns));
+                for part in parts {
+                    part.add_columns(columns);
+                }
             }
             Self::Not(inner) => inner.add_columns(columns),
             Self::Comparison(comparison) => {

@@ -88,8 +88,7 @@ mod tests {
         assert_eq!(said(&numbers(1.0, 0.0), &numbers(1.0, 7.0)), "median 0 → 7");
         assert_eq!(said(&numbers(1.0, 0.0), &numbers(2.0, 0.0)), "spread 29.15 → 58.31");
         assert_eq!(said(&numbers(1.0, 0.0), &numbers(1.0, 0.0)), "");
-        let gaps =
-            Float64Array::from_iter((-50..=50).map(|i| (i % 2 == 0).then_some(f64::from(i))));
+        let gaps: Float64Array = (-50..=50).map(|i| (i % 2 == 0).then_some(f64::from(i))).collect();
         let gaps = said(&numbers(1.0, 0.0), &gaps);
         assert!(gaps.ends_with("missing 0 % → 49.5 %"), "{gaps}");
     }

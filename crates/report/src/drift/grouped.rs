@@ -45,7 +45,7 @@ pub(super) fn grouped(drift: &DatasetDrift) -> Vec<Group<'_>> {
             match groups.get_mut(*place) {
                 Some(group) => group.columns.push(&column.name),
                 None => {
-                    groups.push(Group { severity, columns: vec![column.name.as_str()], message })
+                    groups.push(Group { severity, columns: vec![column.name.as_str()], message });
                 }
             }
         }

@@ -110,7 +110,7 @@ fn row(out: &mut String, column: &ColumnDrift, widths: Widths, paint: &Paint) {
             let padding = " ".repeat(widths.test.saturating_sub(width(&test)));
             let used = width(&head) + widths.test + 2;
             let change = cut(&change(column), WIDTH.saturating_sub(used));
-            line = format!("{head}{test}{padding}  {change}").trim_end().to_owned();
+            line.push_str(format!("{head}{test}{padding}  {change}").trim_end());
             line.push('\n');
         }
         Status::Skipped(reason) | Status::Failed(reason) => {
