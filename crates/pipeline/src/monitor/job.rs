@@ -111,7 +111,9 @@ impl MonitorJob {
             None => whole,
             Some(asked) => {
                 let conditions = conditions(asked, &whole)?;
-                whole.with_segments(self.segments(conditions, since).await?)
+                // On the heap: it holds a comparison like this one.
+                let segments = Box::pin(self.segments(conditions, since)).await?;
+                whole.with_segments(segments)
             }
         };
         let page = report::page(&drift, &meta);
