@@ -92,6 +92,7 @@ impl DriftSummary {
 }
 
 /// A verdict by its name.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn word<S: Serializer>(verdict: &DatasetVerdict, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(verdict.name())
 }
