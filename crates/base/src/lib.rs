@@ -4,6 +4,7 @@
 //! - [`size`] and [`duration`]: bytes and times as users write them;
 //! - [`memory`]: what this process may still take, by the machine and by its control groups;
 //! - [`budget`]: bytes that all requests together may hold;
+//! - [`mod@caught`]: panics of libraries that are no traces on the terminal;
 //! - [`file`]: files that are replaced as a whole and stay, and [`temporary`]: folders that do not;
 //! - [`json`]: JSON as Python reads it;
 //! - [`prometheus`]: counters, and the page of them;
@@ -13,6 +14,7 @@
 
 pub mod advice;
 pub mod budget;
+pub mod caught;
 pub mod duration;
 pub mod file;
 pub mod json;
@@ -26,4 +28,5 @@ pub mod words;
 
 pub use advice::{Advice, Advise, Fault};
 pub use budget::{Budget, Full, Share};
+pub use caught::caught;
 pub use temporary::TemporaryFolder;

@@ -40,6 +40,32 @@ pub fn bars(pairs: &[Pair<'_>], label: &str) -> Svg {
     canvas.finish()
 }
 
+/// Small bars for a table row, without labels: for each pair of shares the reference beside current.
+pub fn small(shares: &[(f64, f64)], label: &str) -> Svg {
+    const WIDTH: f64 = 120.0;
+    const HEIGHT: f64 = 28.0;
+    /// A bar of few labels is no wall.
+    const BAR_MAX: f64 = 12.0;
+    let mut canvas = Canvas::new(WIDTH, HEIGHT, label);
+    let largest = shares
+        .iter()
+        .map(|(reference, current)| reference.max(*current))
+        .fold(f64::MIN_POSITIVE, f64::max);
+    let place = WIDTH / shares.len().max(1) as f64;
+    let bar = (place * 0.4).min(BAR_MAX);
+    let y = Axis::new(0.0, largest, HEIGHT, 1.0);
+    for (index, (reference, current)) in shares.iter().enumerate() {
+        let left = place * index as f64;
+        for (look, left, share) in
+            [(page::REFERENCE, left, *reference), (page::CURRENT, left + bar, *current)]
+        {
+            let top = y.at(share);
+            canvas.rect(look, (left, top), bar, HEIGHT - top);
+        }
+    }
+    canvas.finish()
+}
+
 fn signed(value: f64) -> String {
     let text = coordinate(value.abs());
     match value {
@@ -52,6 +78,14 @@ fn signed(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_bars_stand_side_by_side() {
+        let svg = small(&[(0.5, 0.25), (0.5, 0.75)], "x").0;
+        assert_eq!(svg.matches("class=\"a\"").count(), 2, "{svg}");
+        assert_eq!(svg.matches("class=\"c\"").count(), 2, "{svg}");
+        assert!(!small(&[], "x").0.contains("NaN"));
+    }
 
     #[test]
     fn bars_carry_the_change() {

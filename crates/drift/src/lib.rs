@@ -57,5 +57,6 @@ pub use profile::{Pin, Profile};
 pub use profile_file::{MAGIC as PROFILE_MAGIC, ProfileError, VERSION as PROFILE_VERSION};
 pub use side::{NumberSummary, QUANTILES, Scale, Side};
 pub use verdict::{
-    ColumnDrift, DatasetDrift, DatasetVerdict, Effect, EffectSize, Role, Status, Verdict,
+    ColumnDrift, DatasetDrift, DatasetVerdict, Effect, EffectSize, Role, SegmentDrift, Status,
+    Verdict,
 };

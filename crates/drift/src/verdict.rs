@@ -63,6 +63,8 @@ pub struct DatasetDrift {
     pub compat: Compat,
     /// With [`Compat::Evidently`]: the error with which Evidently gives no report at all on these data.
     pub evidently_error: Option<String>,
+    /// Parts of the dataset, compared each by itself, in the order in which they were asked for.
+    pub segments: Vec<SegmentDrift>,
 }
 
 impl DatasetDrift {
@@ -74,24 +76,62 @@ impl DatasetDrift {
     }
 
     /// The verdict in one word. It is never [`DatasetVerdict::Stable`] while there is a drifted column, a
-    /// column that was not compared though both sides should have it, or a warning.
+    /// column that was not compared though both sides should have it, a warning, or a segment that is not
+    /// stable. A segment that drifted is drift; one that cannot be judged is often just small, and a warning.
     pub fn verdict(&self) -> DatasetVerdict {
+        let of_segments = self.segments.iter().map(|segment| match segment.drift.verdict() {
+            DatasetVerdict::Broken => DatasetVerdict::Warning,
+            verdict => verdict,
+        });
+        of_segments.fold(self.verdict_of_whole(), DatasetVerdict::max)
+    }
+
+    /// The verdict without that on segments.
+    fn verdict_of_whole(&self) -> DatasetVerdict {
         let is_serious = |finding: &Finding| finding.severity == Severity::Serious;
         let is_warning = |finding: &Finding| finding.severity >= Severity::Warning;
-        let failed = |column: &ColumnDrift| matches!(column.status, Status::Failed(_));
-        let nobody_knows = self.tested == 0 || self.unknown().next().is_some();
+        let nobody_knows =
+            self.tested == 0 || self.unknown().next().is_some() || self.may_have_drifted();
         if nobody_knows || self.findings.iter().any(is_serious) {
             DatasetVerdict::Broken
         } else if self.dataset_drift {
             DatasetVerdict::Drift
         } else if self.drifted > 0
-            || self.columns.iter().any(failed)
+            || self.untestable() > 0
             || self.all_findings().any(|(_, finding)| is_warning(finding))
         {
             DatasetVerdict::Warning
         } else {
             DatasetVerdict::Stable
         }
+    }
+
+    /// Whether the dataset would have drifted had the columns that could not be tested drifted, and has not
+    /// without them: they count against the share that they would have had. Evidently leaves them out.
+    fn may_have_drifted(&self) -> bool {
+        let untestable = self.untestable();
+        // These were tested, in vain.
+        let undecided =
+            self.columns.iter().filter(|column| column.counted && column.is_undecided()).count();
+        let all = self.tested + untestable - undecided;
+        let share = (self.drifted + untestable) as f64 / all.max(1) as f64;
+        let counts = untestable > 0 && self.compat != Compat::Evidently;
+        counts && !self.dataset_drift && share >= self.drift_share
+    }
+
+    /// How many columns could not be tested though both sides should have them: they failed, are gone or empty
+    /// in current, or their score is not a number. Not those of kinds that are never tested.
+    pub fn untestable(&self) -> usize {
+        let failed = |column: &&ColumnDrift| {
+            let failed = matches!(column.status, Status::Failed(_)) && !column.is_unreadable();
+            failed || column.is_undecided()
+        };
+        self.unknown().count() + self.columns.iter().filter(failed).count()
+    }
+
+    /// How many findings of the dataset and its columns are serious.
+    pub fn serious_findings(&self) -> usize {
+        self.all_findings().filter(|(_, finding)| finding.severity == Severity::Serious).count()
     }
 
     /// Columns of which nobody knows whether they drifted: they could not be read, or current does not
@@ -116,6 +156,26 @@ impl DatasetDrift {
         self.findings.iter().map(|finding| (None, finding)).chain(of_columns)
     }
 }
+
+/// A part of a dataset and its comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentDrift {
+    /// The condition that makes it: `color = "green"`.
+    pub name: String,
+    /// Its comparison, as of a dataset of its own.
+    pub drift: DatasetDrift,
+}
+
+impl SegmentDrift {
+    /// The column that needs most attention; `None` where none needs any.
+    pub fn worst(&self) -> Option<&ColumnDrift> {
+        let worst = self.drift.by_severity().into_iter().next()?;
+        (worst.drifted() || worst.severity() >= WORTH_NAMING).then_some(worst)
+    }
+}
+
+/// [`ColumnDrift::severity`] from which on a column is worth a word: a warning on it.
+const WORTH_NAMING: f64 = 50.0;
 
 /// What a column is to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -182,19 +242,28 @@ impl ColumnDrift {
         failed && self.reference.is_none() && self.current.is_none()
     }
 
+    /// Its score is not a number, which no threshold decides on. That of one and the same value on both sides
+    /// is no riddle.
+    fn is_undecided(&self) -> bool {
+        let varies = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.distinct > 1);
+        self.verdict().is_some_and(|verdict| verdict.decisive_score().is_nan())
+            && (varies(&self.reference) || varies(&self.current))
+    }
+
     /// Tested and drifted.
     pub fn drifted(&self) -> bool {
         self.verdict().is_some_and(|verdict| verdict.drifted)
     }
 
-    /// How much attention the column needs: failed 300, drifted 200 to 300, gone or new 100 to 200, rest below.
+    /// How much attention the column needs: failed 400, gone or empty 300, drifted 200 to 300, rest below.
     pub fn severity(&self) -> f64 {
         let findings =
             self.findings.iter().map(|finding| finding.severity.weight()).fold(0.0, f64::max);
         match &self.status {
-            Status::Failed(_) => 300.0,
+            Status::Failed(_) => 400.0,
             Status::Tested(verdict) if verdict.drifted => 200.0 + 99.0 * verdict.strength(),
             Status::Tested(verdict) => findings + verdict.strength(),
+            Status::Skipped(_) if findings >= Severity::Serious.weight() => 300.0,
             Status::Skipped(_) => findings - 1.0,
         }
     }
@@ -243,19 +312,24 @@ impl Verdict {
         self.adjusted_score.unwrap_or(self.score)
     }
 
-    /// How far beyond (towards 1) or short of (towards 0) the threshold the score is.
+    /// How large the difference is, from 0 to 1, so that columns of different methods compare: by the size of
+    /// the effect, which p-values do not tell (those of large samples all vanish), or by how many times the
+    /// threshold a distance is.
     fn strength(&self) -> f64 {
-        let (score, threshold) = (self.decisive_score(), self.threshold);
-        let ratio = match self.score_kind {
-            ScoreKind::PValue => {
-                let effect = self.effect.as_ref().map_or(0.0, |effect| effect.value.abs().min(1.0));
-                // p-values of large samples all vanish; the effect tells them apart.
-                let strength = f64::midpoint(-score.max(1e-300).log10() / 300.0, effect);
-                return if strength.is_nan() { 0.0 } else { strength.clamp(0.0, 1.0) };
+        let (size, value) = match (self.score_kind, &self.effect) {
+            (ScoreKind::PValue, Some(effect)) => (effect.size, effect.value.abs()),
+            (ScoreKind::PValue, None) => {
+                let exponent = -self.decisive_score().max(1e-300).log10() / 300.0;
+                return if exponent.is_nan() { 0.0 } else { exponent.clamp(0.0, 1.0) };
             }
-            ScoreKind::Distance => score / threshold.max(1e-12),
+            (ScoreKind::Distance, _) => {
+                let ratio = self.decisive_score() / self.threshold.max(1e-12);
+                (EffectSize::of_ratio(ratio), ratio)
+            }
         };
-        if ratio.is_nan() { 0.0 } else { (ratio / (1.0 + ratio)).clamp(0.0, 1.0) }
+        let within = if value.is_infinite() { 1.0 } else { value / (1.0 + value) };
+        let strength = (f64::from(size as u8) + within) / 4.0;
+        if strength.is_nan() { 0.0 } else { strength.clamp(0.0, 1.0) }
     }
 }
 
@@ -284,6 +358,17 @@ pub enum EffectSize {
 }
 
 impl EffectSize {
+    /// The word for so many times the usual threshold of a distance. For the mean distance in standard
+    /// deviations, whose threshold is 0.1, these are Cohen's words for d: 0.2, 0.5 and 0.8.
+    fn of_ratio(ratio: f64) -> Self {
+        match ratio {
+            ratio if ratio >= 8.0 => Self::Large,
+            ratio if ratio >= 5.0 => Self::Medium,
+            ratio if ratio >= 2.0 => Self::Small,
+            _ => Self::Negligible,
+        }
+    }
+
     /// The word.
     pub fn name(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use trainyard_base::Advise as _;
+use trainyard_drift::DatasetVerdict;
 
 use crate::gate::Verdict;
 use crate::promote::Promoted;
@@ -106,11 +107,13 @@ impl Page {
         match drift {
             None => self.line("Drift was not looked for: nothing was predicted yet."),
             Some(drift) => self.line(&format!(
-                "{} {} of {} columns drifted in {} requests (`{}`).",
-                if drift.drifted { "⚠️" } else { "✅" },
-                drift.drifted_columns,
-                drift.columns,
-                drift.rows,
+                "{} {} (`{}`).",
+                match drift.verdict {
+                    DatasetVerdict::Stable => "✅",
+                    DatasetVerdict::Warning | DatasetVerdict::Drift => "⚠️",
+                    DatasetVerdict::Broken => "❌",
+                },
+                drift.sentence(),
                 drift.report
             )),
         }

@@ -32,7 +32,7 @@ pub enum Happened {
     Promoted { version: String, url: Option<String> },
     /// An earlier version serves again.
     RolledBack { version: Option<String>, reason: String },
-    /// Production data has drifted.
+    /// Production data has drifted, or nobody can tell whether it has.
     Drift(DriftSummary),
     /// The gate refused a version.
     GateFailed { reason: String },
@@ -55,8 +55,9 @@ impl Happened {
             version: summary.model.version.clone(),
             url: Some(summary.url.clone()),
         }];
-        happened
-            .extend(summary.drift.iter().filter(|drift| drift.drifted).cloned().map(Self::Drift));
+        happened.extend(
+            summary.drift.iter().filter(|drift| drift.is_alarming()).cloned().map(Self::Drift),
+        );
         happened
     }
 
@@ -86,10 +87,7 @@ impl Happened {
             Self::RolledBack { version: None, reason } => {
                 format!("{model} went back to the version before: {reason}")
             }
-            Self::Drift(drift) => format!(
-                "{model}: {} of {} columns drifted in {} requests",
-                drift.drifted_columns, drift.columns, drift.rows
-            ),
+            Self::Drift(drift) => format!("{model}: {}", drift.sentence()),
             Self::GateFailed { reason } => format!("{model}: {reason}"),
         }
     }

@@ -25,7 +25,7 @@ pub enum Occasion {
     Promoted,
     /// An earlier version serves again.
     RolledBack,
-    /// Production data has drifted.
+    /// Production data has drifted, or nobody can tell whether it has.
     Drift,
     /// The gate refused a version.
     GateFailed,

@@ -174,9 +174,7 @@ async fn monitor_deployment(
         let monitored = job.compare(Some(since), &progress).await?;
         job.report(&monitored).await
     };
-    let done = |drift: &DriftSummary| {
-        format!("{} of {} columns drifted", drift.drifted_columns, drift.columns)
-    };
+    let done = DriftSummary::sentence;
     let (drift, took) = Step::Monitor.watched(watcher, monitoring, done).await?;
     Ok((Some(drift), took))
 }

@@ -1,8 +1,10 @@
 //! What a pipeline run ends with, for people and, as JSON, for machines.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use trainyard_drift::DatasetVerdict;
 
 use crate::{Metrics, Step, Verdict};
 
@@ -42,14 +44,85 @@ pub struct RequestsSummary {
 /// What monitoring found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DriftSummary {
+    /// The verdict in a word: `stable`, `warning`, `drift` or `broken`.
+    #[serde(serialize_with = "word")]
+    pub verdict: DatasetVerdict,
     /// Whether the share of drifted columns reached the limit.
     pub drifted: bool,
     pub drifted_columns: usize,
+    /// Columns that were tested.
     pub columns: usize,
+    /// Columns that could not be tested though both sides should have them.
+    pub untested_columns: usize,
+    pub serious_findings: usize,
     /// Rows of production data compared.
     pub rows: usize,
     /// The page.
     pub report: String,
     /// Run that the result was logged to.
     pub run_id: Option<String>,
+}
+
+impl DriftSummary {
+    /// Whether somebody is to be told: the data have drifted, or nobody can tell whether they have.
+    pub fn is_alarming(&self) -> bool {
+        self.verdict >= DatasetVerdict::Drift
+    }
+
+    /// What was found, in a line: the verdict, and what led to it.
+    pub fn sentence(&self) -> String {
+        let mut text = format!(
+            "{}: {} of {} columns drifted in {} requests",
+            self.verdict.name(),
+            self.drifted_columns,
+            self.columns,
+            self.rows
+        );
+        for (count, what) in [
+            (self.untested_columns, "columns could not be tested"),
+            (self.serious_findings, "serious findings"),
+        ] {
+            if count > 0 {
+                // Writing to a String cannot fail.
+                let _infallible = write!(text, ", {count} {what}");
+            }
+        }
+        text
+    }
+}
+
+/// A verdict by its name.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn word<S: Serializer>(verdict: &DatasetVerdict, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_broken_is_said_and_alarming_without_any_drift() {
+        let mut drift = DriftSummary {
+            verdict: DatasetVerdict::Broken,
+            drifted: false,
+            drifted_columns: 0,
+            columns: 1,
+            untested_columns: 3,
+            serious_findings: 3,
+            rows: 20,
+            report: "reports/drift.html".to_owned(),
+            run_id: None,
+        };
+        assert!(drift.is_alarming());
+        assert_eq!(
+            drift.sentence(),
+            "broken: 0 of 1 columns drifted in 20 requests, 3 columns could not be tested, \
+             3 serious findings"
+        );
+        let json = serde_json::to_value(&drift).unwrap();
+        assert_eq!(json["verdict"], "broken");
+        drift.verdict = DatasetVerdict::Warning;
+        assert!(!drift.is_alarming());
+    }
 }

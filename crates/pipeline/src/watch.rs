@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use trainyard_base::file::{self, Access};
+use trainyard_drift::DatasetVerdict;
 use trainyard_mlflow::Tracking;
 
 use crate::cron::Cron;
@@ -28,8 +29,11 @@ const TRAININGS_MAX: usize = 1000;
 pub enum Turn {
     /// Too little was predicted to say anything.
     TooFew { rows: usize, wanted: usize },
-    /// No drift.
+    /// No drift, perhaps a warning.
     Steady(DriftSummary),
+    /// Nobody can tell whether there is drift: columns are gone, empty or unreadable. Nothing is trained
+    /// on such data.
+    Broken(DriftSummary),
     /// Drift, but it is not time to train; why.
     Held { drift: DriftSummary, reason: String },
     /// Drift, and a training that went through the gate and serves.
@@ -115,10 +119,13 @@ async fn turn(
         return Ok(Turn::TooFew { rows, wanted: config.min_requests });
     }
     let drift = job.report(&monitored).await?;
-    if !drift.drifted {
+    if !drift.is_alarming() {
         return Ok(Turn::Steady(drift));
     }
     notify(project, &[Happened::Drift(drift.clone())]).await;
+    if drift.verdict == DatasetVerdict::Broken {
+        return Ok(Turn::Broken(drift));
+    }
     let now = Utc::now();
     if let Some(reason) = memory.held(config, now) {
         return Ok(Turn::Held { drift, reason });

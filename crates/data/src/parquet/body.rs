@@ -1,6 +1,5 @@
 //! A Parquet file that a stranger sent: read within limits that it cannot talk its way out of.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ::parquet::arrow::ProjectionMask;
@@ -9,7 +8,7 @@ use ::parquet::arrow::arrow_reader::{
 };
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
-use trainyard_base::{Full, Share};
+use trainyard_base::{Full, Share, caught};
 
 use super::{decode, footer, pages};
 use crate::options::COLUMNS_MAX;
@@ -70,7 +69,7 @@ pub fn read_parquet_body(
     share: &mut Share,
 ) -> Result<RecordBatch, BodyError> {
     // The decoder may panic on damaged data.
-    catch_unwind(AssertUnwindSafe(|| read(body, wanted, limits, share))).unwrap_or_else(|_panic| {
+    caught(|| read(body, wanted, limits, share)).unwrap_or_else(|| {
         Err(BodyError::Damaged("the decoder gave up on damaged data".to_owned()))
     })
 }

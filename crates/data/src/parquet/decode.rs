@@ -5,7 +5,6 @@
 //! dictionary keys `Int32`, so that readers have one form of text to deal with. Bytes without the mark
 //! of text (Impala and old versions of Spark leave it out) are text where all of them are UTF-8.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use ::parquet::file::reader::ChunkReader;
 use arrow_array::cast::AsArray as _;
 use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_schema::{DataType, Field, Schema};
-use trainyard_base::pandas;
+use trainyard_base::{caught, pandas};
 
 use super::footer;
 use super::pages::{self, Held};
@@ -165,8 +164,7 @@ pub(super) fn text_of(column: &ArrayRef) -> Option<ArrayRef> {
 
 /// A damaged file must be an error even where the decoder panics on it.
 pub(super) fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(decode))
-        .unwrap_or_else(|_| Err(undecodable(path, "the decoder gave up on damaged data")))
+    caught(decode).unwrap_or_else(|| Err(undecodable(path, "the decoder gave up on damaged data")))
 }
 
 pub(super) fn too_large(path: &Path, bytes: u64, limit: u64) -> Error {

@@ -5,12 +5,15 @@ use crate::options::Correction;
 use crate::verdict::{ColumnDrift, Status, Verdict};
 
 /// Adjusts the p-values of counted columns for their number, and the verdicts with them.
-pub(super) fn adjust(columns: &mut [ColumnDrift], correction: Correction) {
+pub(super) fn adjust<'a>(
+    columns: impl IntoIterator<Item = &'a mut ColumnDrift>,
+    correction: Correction,
+) {
     if correction == Correction::None {
         return;
     }
     let mut p_values: Vec<&mut Verdict> = columns
-        .iter_mut()
+        .into_iter()
         .filter_map(|column| match &mut column.status {
             Status::Tested(verdict)
                 if verdict.score_kind == ScoreKind::PValue && !verdict.score.is_nan() =>

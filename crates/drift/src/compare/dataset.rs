@@ -14,29 +14,40 @@ pub fn conclude(
     options: &Options,
 ) -> DatasetDrift {
     adjust(&mut columns, options.correction);
-    let counted = columns.iter().filter(|column| column.counted).filter_map(ColumnDrift::verdict);
-    let (tested, drifted) = counted.fold((0, 0), |(tested, drifted), verdict| {
-        (tested + 1, drifted + usize::from(verdict.counts_as_drifted))
-    });
-    let share = if tested == 0 { 0.0 } else { drifted as f64 / tested as f64 };
     let evidently_error = if options.is_evidently() {
         evidently::error(&columns, reference_rows, current_rows)
     } else {
         None
     };
     let findings = on_table(&mut columns, reference_rows, current_rows, options);
-    DatasetDrift {
+    let mut drift = DatasetDrift {
         reference_rows,
         current_rows,
         columns,
         findings,
-        tested,
-        drifted,
-        share,
+        tested: 0,
+        drifted: 0,
+        share: 0.0,
         drift_share: options.drift_share,
-        dataset_drift: tested > 0 && share >= options.drift_share,
+        dataset_drift: false,
         correction: options.correction,
         compat: options.compat,
         evidently_error,
+        segments: Vec::new(),
+    };
+    drift.count();
+    drift
+}
+
+impl DatasetDrift {
+    /// Counts the columns that were tested and those that drifted, and decides.
+    pub(super) fn count(&mut self) {
+        let counted = self.columns.iter().filter(|column| column.counted);
+        let verdicts = counted.filter_map(ColumnDrift::verdict);
+        (self.tested, self.drifted) = verdicts.fold((0, 0), |(tested, drifted), verdict| {
+            (tested + 1, drifted + usize::from(verdict.counts_as_drifted))
+        });
+        self.share = if self.tested == 0 { 0.0 } else { self.drifted as f64 / self.tested as f64 };
+        self.dataset_drift = self.tested > 0 && self.share >= self.drift_share;
     }
 }

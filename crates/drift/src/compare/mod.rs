@@ -4,6 +4,7 @@ mod columns;
 mod correction;
 mod dataset;
 mod judge;
+mod segments;
 mod tables;
 
 pub use columns::{compare_arrays, compare_columns, unreadable};

@@ -235,6 +235,24 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_change_comes_first_whatever_the_method() {
+        let reference = table(&[("ks", numbers(0, 200)), ("distance", numbers(0, 200))]);
+        let order = |ks: i32, distance: i32| {
+            let current = table(&[
+                ("ks", numbers(ks, 200 + ks)),
+                ("distance", numbers(distance, 200 + distance)),
+            ]);
+            let per_column_method = [("distance".to_owned(), Method::Wasserstein)].into();
+            let options = Options { per_column_method, ..Options::default() };
+            let drift = compare(&reference, &current, &options);
+            assert_eq!(drift.drifted, 2);
+            drift.by_severity()[0].name.clone()
+        };
+        assert_eq!(order(120, 10), "ks");
+        assert_eq!(order(30, 180), "distance");
+    }
+
+    #[test]
     fn too_few_values_are_skipped() {
         let (nine, others) = (table(&[("x", numbers(0, 9))]), table(&[("x", numbers(1, 10))]));
         let drift = compare(&nine, &others, &Options::default());
@@ -303,8 +321,33 @@ mod tests {
         assert_eq!(ours(&of(&moved, &none)), DatasetVerdict::Broken);
         assert_eq!(ours(&[("a", numbers(0, 100)), ("b", numbers(0, 100))]), DatasetVerdict::Broken);
         assert_eq!(ours(&[("a", numbers(0, 0)), ("b", numbers(0, 0))]), DatasetVerdict::Broken);
+        // A method that does not apply leaves one column untested, which may be too many to tell.
+        let per_column_method = [("c".to_owned(), Method::TotalVariation)].into();
+        let options = Options { per_column_method, ..Options::default() };
+        let all = table(&of(&same, &same));
+        let drift = compare(&all, &all, &options);
+        assert_eq!((drift.tested + drift.untestable(), drift.untestable()), (3, 1));
+        assert_eq!(drift.verdict(), DatasetVerdict::Warning);
+        let half = all.project(&[0, 2]).unwrap();
+        assert_eq!(compare(&half, &half, &options).verdict(), DatasetVerdict::Broken);
         // Evidently does not look at what is not there.
         let gone = [("a", numbers(0, 100)), ("b", numbers(0, 100))];
-        assert_ne!(verdict(&gone, Compat::Evidently), DatasetVerdict::Broken);
+        assert_eq!(verdict(&gone, Compat::Evidently), DatasetVerdict::Warning);
+        // Whatever share counts as drift: a column that drifted is not green.
+        let options = Options { drift_share: 1.0, ..Options::default() };
+        let moved = table(&of(&same, &moved));
+        assert_eq!(compare(&all, &moved, &options).verdict(), DatasetVerdict::Warning);
+        // What is left out on purpose is not looked at.
+        let kinds = [("c".to_owned(), Kind::Unknown)].into();
+        let options = Options { kinds, ..Options::default() };
+        assert_eq!(compare(&all, &moved, &options).verdict(), DatasetVerdict::Stable);
+        // Nor is a column green on which nothing decides.
+        let mut drift = compare(&all, &all, &Options::default());
+        for column in drift.columns.iter_mut().take(2) {
+            if let Status::Tested(verdict) = &mut column.status {
+                (verdict.score, verdict.drifted) = (f64::NAN, false);
+            }
+        }
+        assert_eq!((drift.untestable(), drift.verdict()), (2, DatasetVerdict::Broken));
     }
 }

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use trainyard_drift::{
-    Compat, DatasetDrift, Options, column_names, compare_columns, conclude, unreadable,
-    with_pandas_types,
+    Compat, DatasetDrift, Finding, FindingKind, Options, Severity, column_names, compare_columns,
+    conclude, unreadable, with_pandas_types,
 };
-use trainyard_report::drift::{self as report, Meta};
+use trainyard_report::drift::Meta;
 
 use super::source::Data;
 use super::{log, read_as};
@@ -38,23 +38,27 @@ pub struct Monitored {
 /// the sort's second copy.
 const BYTES_A_VALUE: u64 = 24;
 
-/// Compares the sides column by column, as many at once as the memory allows, and draws the page.
+/// Compares the sides column by column, as many at once as the memory allows.
 /// `progress` is told how many columns of how many are done.
 ///
 /// A prediction log holds no truth: columns that only the reference has (the target) are left out
 /// then, not reported missing. A column that cannot be read fails; the others go on.
 pub(super) fn compare(
-    sides: Sides,
+    sides: &Sides,
     options: &Options,
     memory: u64,
     progress: &(dyn Fn(usize, usize) + Sync),
-) -> Result<Monitored> {
-    let Sides { reference, current, meta, version } = sides;
+) -> Result<DatasetDrift> {
+    let Sides { reference, current, .. } = sides;
     let mut options = with_pandas_types(options, current.pandas());
     let (before, after) = (reference.names(), current.names());
+    let mut left_out = None;
     if log::is_prediction_log(after.iter().copied()) && options.columns.is_none() {
-        let both = before.iter().filter(|name| after.contains(name));
-        options.columns = Some(both.map(|name| (*name).to_owned()).collect());
+        let (both, lacking): (Vec<&str>, Vec<&str>) =
+            before.iter().copied().partition(|name| after.contains(name));
+        let lacking = column_names(lacking, [], &Options::default());
+        left_out = lacks(&lacking, options.target.as_deref());
+        options.columns = Some(both.into_iter().map(str::to_owned).collect());
     }
     if let Some(profile) = reference.profile()
         && options.compat != Compat::Evidently
@@ -69,7 +73,7 @@ pub(super) fn compare(
     let done = AtomicUsize::new(0);
     let column = |name: &String| {
         let read = |side: &Data| side.column(name, &options, memory);
-        let mut drift = match rayon::join(|| read(&reference), || read(&current)) {
+        let mut drift = match rayon::join(|| read(reference), || read(current)) {
             (Ok(old), Ok(new)) => compare_columns(name, old.as_ref(), new.as_ref(), &options),
             (Err(error), _) | (_, Err(error)) => unreadable(name, &error.message(), &options),
         };
@@ -84,7 +88,46 @@ pub(super) fn compare(
         .map_err(|error| Error::io("threads", std::io::Error::other(error)))?;
     let columns = pool.install(|| names.par_iter().map(column).collect());
     let mut drift = conclude(columns, reference.rows(), current.rows(), &options);
+    drift.findings.extend(left_out);
     drift.findings.extend(read_as::on_files(&reference.remarks(), &current.remarks()));
-    let page = report::page(&drift, &meta);
-    Ok(Monitored { drift, meta, page, version })
+    Ok(drift)
+}
+
+/// Finding on columns that a prediction log lacks beside the target: of inputs of the model it would be that
+/// they are no longer logged. Where no target is known, one column may be it.
+fn lacks(columns: &[String], target: Option<&str>) -> Option<Finding> {
+    let lacking: Vec<&String> =
+        columns.iter().filter(|name| Some(name.as_str()) != target).collect();
+    let (first, others) = lacking.split_first()?;
+    if target.is_none() && others.is_empty() {
+        return None;
+    }
+    let more =
+        if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+    Some(Finding {
+        kind: FindingKind::MissingColumn,
+        severity: Severity::Warning,
+        message: format!(
+            "the prediction log lacks {first:?}{more}, which the reference has; left out"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_may_lack_the_target_and_nothing_else() {
+        let lacks = |columns: &[&str], target| {
+            let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+            lacks(&columns, target)
+        };
+        assert_eq!(lacks(&["class"], Some("class")), None);
+        assert_eq!(lacks(&["class"], None), None);
+        assert_eq!(lacks(&[], None), None);
+        let said = |columns: &[&str], target| lacks(columns, target).unwrap().message;
+        assert!(said(&["class", "age"], Some("class")).contains("lacks \"age\", which"));
+        assert!(said(&["class", "age"], None).contains("lacks \"class\" and 1 more"));
+    }
 }

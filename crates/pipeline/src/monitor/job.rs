@@ -2,11 +2,14 @@
 //! result, and what it means.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use chrono::{DateTime, Utc};
 use trainyard_base::words::log_columns::PREDICTION;
+use trainyard_data::arrow_schema::Schema;
 use trainyard_data::{STDIN, write_atomically};
-use trainyard_drift::{Compat, Options, Status};
+use trainyard_drift::{Compat, Correction, Options, SegmentDrift};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
 use trainyard_mlflow::uri::without_credentials;
@@ -14,9 +17,11 @@ use trainyard_report::drift::{self as report, Meta};
 use trainyard_tracking::OpenOptions;
 
 use super::comparison::{Monitored, Sides, compare};
+use super::fail_on::{not_compared, reason};
 use super::log::{LogFilter, is_prediction_log};
 use super::profile::profile;
 use super::record::log_run;
+use super::segments::conditions;
 use super::served::served_log;
 use super::settings::Settings;
 use super::source::{Data, Reading, open, open_reference, reference_of};
@@ -29,13 +34,15 @@ use crate::{Error, FILE_NAME, Project, Result};
 const EXPERIMENT: &str = "/monitoring";
 
 /// What is compared, and by which settings.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct MonitorJob {
     project: Option<Project>,
     tracking: Option<Tracking>,
     settings: Settings,
     /// Whether the user named both sides: they are no affair of the project's then.
     names_sides: bool,
+    /// Whether it is a part of another: that may be empty.
+    is_segment: bool,
 }
 
 impl MonitorJob {
@@ -72,7 +79,7 @@ impl MonitorJob {
             (None, Some(uri)) => Some(trainyard_tracking::open(uri, OpenOptions::default())?),
             (None, None) => None,
         };
-        Ok(Self { project, tracking, settings, names_sides })
+        Ok(Self { project, tracking, settings, names_sides, is_segment: false })
     }
 
     /// The deployment of a project against what its model learned from.
@@ -82,23 +89,63 @@ impl MonitorJob {
             tracking: Some(tracking.clone()),
             settings: project.config.monitor.clone(),
             names_sides: false,
+            is_segment: false,
         }
     }
 
-    /// Reads both sides and compares them; of a prediction log, what the version in production predicted,
-    /// since then if a time is given. `progress` is told how many columns of how many are done.
+    /// Reads both sides and compares them as wholes and by segments; of a prediction log, what the version in
+    /// production predicted, since then if a time is given. `progress` is told how many columns of how many
+    /// are done.
     pub async fn compare(
         &self,
         since: Option<DateTime<Utc>>,
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<Monitored> {
-        let sides = match (&self.project, &self.tracking) {
-            (Some(project), Some(tracking)) if !self.names_sides => {
-                Box::pin(self.deployment(project, tracking, since)).await?
+        let sides = self.sides(since).await?;
+        let memory = self.settings.memory();
+        let whole = compare(&sides, &self.options(), memory, progress)?;
+        // What is open of the whole is not needed for its parts.
+        let Sides { meta, version, reference, current } = sides;
+        drop((reference, current));
+        let drift = match &self.settings.segments {
+            None => whole,
+            Some(asked) => {
+                let conditions = conditions(asked, &whole)?;
+                // On the heap: it holds a comparison like this one.
+                let segments = Box::pin(self.segments(conditions, since)).await?;
+                whole.with_segments(segments)
             }
-            _ => Box::pin(self.named()).await?,
         };
-        compare(sides, &self.options(), self.settings.memory(), progress)
+        let page = report::page(&drift, &meta);
+        Ok(Monitored { drift, meta, page, version })
+    }
+
+    /// Compares parts of both sides, as a job with one condition more each.
+    async fn segments(
+        &self,
+        conditions: Vec<String>,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Vec<SegmentDrift>> {
+        let mut segments = Vec::with_capacity(conditions.len());
+        for name in conditions {
+            let mut job = Self { is_segment: true, ..self.clone() };
+            job.settings.conditions.get_or_insert_default().push(name.clone());
+            let sides = job.sides(since).await?;
+            // Corrected is what all segments find, together.
+            let options = Options { correction: Correction::None, ..job.options() };
+            let drift = compare(&sides, &options, job.settings.memory(), &|_, _| {})?;
+            segments.push(SegmentDrift { name, drift });
+        }
+        Ok(segments)
+    }
+
+    async fn sides(&self, since: Option<DateTime<Utc>>) -> Result<Sides> {
+        match (&self.project, &self.tracking) {
+            (Some(project), Some(tracking)) if !self.names_sides => {
+                Box::pin(self.deployment(project, tracking, since)).await
+            }
+            _ => Box::pin(self.named()).await,
+        }
     }
 
     /// Both sides as the user named them.
@@ -138,6 +185,7 @@ impl MonitorJob {
             let model = format!("models:/{}@{PRODUCTION}", version.name);
             let name = format!("{model} (version {})", version.version);
             let (state, reading) = (self.temporary(), self.reading());
+            let reading = Reading { rows: self.settings.reference_rows()?, ..reading };
             (reference_of(tracking, &resolved, &model, &state, &reading).await?, name)
         };
         let filter = LogFilter { version: Some(version.version.clone()), since };
@@ -147,8 +195,14 @@ impl MonitorJob {
             (self.current(&project.source(source), reading, &filter).await?, source.clone())
         } else {
             let log = served_log(project, &filter, &rows).await?;
-            let nothing = || Error::NothingPredicted { version: version.version.clone() };
-            (Data::from(log.ok_or_else(nothing)?), "prediction log".to_owned())
+            let log = match log {
+                None if self.is_segment => RecordBatch::new_empty(Arc::new(Schema::empty())),
+                None => {
+                    return Err(Error::NothingPredicted { version: version.version.clone() });
+                }
+                Some(log) => log,
+            };
+            (Data::from(log), "prediction log".to_owned())
         };
         let reference = match &self.settings.reference {
             Some(source) => self.as_served(reference, &project.source(source), &current).await?,
@@ -171,7 +225,8 @@ impl MonitorJob {
 
     async fn reference(&self, source: &str) -> Result<Data> {
         let tracking = self.tracking.as_ref();
-        open_reference(tracking, source, &self.temporary(), &self.reading()).await
+        let reading = Reading { rows: self.settings.reference_rows()?, ..self.reading() };
+        open_reference(tracking, source, &self.temporary(), &reading).await
     }
 
     /// The reference with the types that training gave it, where current is a prediction log, which has
@@ -180,7 +235,8 @@ impl MonitorJob {
         if source == STDIN || !current.is_prediction_log() || !reference.is_guessed() {
             return Ok(reference);
         }
-        let reading = self.reading().trained();
+        let rows = self.settings.reference_rows()?;
+        let reading = Reading { rows, ..self.reading() }.trained();
         open_reference(self.tracking.as_ref(), source, &self.temporary(), &reading).await
     }
 
@@ -190,7 +246,10 @@ impl MonitorJob {
         Reading {
             columns: self.settings.columns.clone(),
             memory: Some(self.settings.memory()),
-            table_only: options.compat == Compat::Evidently || options.needs_rows(),
+            allow_no_rows: self.is_segment,
+            table_only: options.compat == Compat::Evidently
+                || options.needs_rows()
+                || self.settings.conditions.is_some(),
             text: Box::new(self.settings.text()),
             ..Reading::default()
         }
@@ -259,49 +318,42 @@ impl MonitorJob {
         let page = self.settings.report();
         let folder = self.project.as_ref().map(|project| project.path(page));
         write_page(folder.as_deref().unwrap_or(page), &monitored.page)?;
+        let drift = &monitored.drift;
         Ok(DriftSummary {
-            drifted: monitored.drift.dataset_drift,
-            drifted_columns: monitored.drift.drifted,
-            columns: monitored.drift.tested,
-            rows: usize::try_from(monitored.drift.current_rows).unwrap_or(usize::MAX),
+            verdict: drift.verdict(),
+            drifted: drift.dataset_drift,
+            drifted_columns: drift.drifted,
+            columns: drift.tested,
+            untested_columns: drift.untestable(),
+            serious_findings: drift.serious_findings(),
+            rows: usize::try_from(drift.current_rows).unwrap_or(usize::MAX),
             report: page.display().to_string(),
             run_id: self.log(monitored).await?,
         })
     }
 
-    /// Whether the data has drifted and that is to fail. It is an error if nobody knows whether a column
-    /// drifted: always for one that could not be read, and where drift counts also for one that current
-    /// does not have: a broken export must not pass for one that did not drift.
-    pub fn fails(&self, monitored: &Monitored) -> Result<bool> {
-        let (drift, counts) = (&monitored.drift, self.settings.fail_on_drift);
-        if counts && drift.dataset_drift {
-            return Ok(true);
+    /// Why the comparison is to end with exit code 4, if its verdict is one that is not accepted.
+    ///
+    /// # Errors
+    ///
+    /// If a column could not be read and no verdict was named: a broken export must not pass for one that
+    /// did not drift.
+    pub fn fails(&self, monitored: &Monitored) -> Result<Option<String>> {
+        let drift = &monitored.drift;
+        let (verdict, serious) = (drift.verdict(), drift.serious_findings());
+        let fails_on = self.settings.fails_on(&[], false);
+        if fails_on.iter().any(|choice| choice.holds(verdict, serious)) {
+            return Ok(Some(reason(drift)));
         }
-        if counts && drift.columns.iter().all(|column| column.verdict().is_none()) {
-            return Err(Error::Missing {
-                what: "no column could be compared, so nobody knows whether it drifted".to_owned(),
-                hint: "the page says of each column why".to_owned(),
-            });
+        let unreadable: Vec<_> = drift.unknown().filter(|column| column.is_unreadable()).collect();
+        match not_compared(&unreadable) {
+            None => Ok(None),
+            Some(what) => Err(Error::Missing {
+                what,
+                hint: "the page says of each column why; leave columns out with --columns"
+                    .to_owned(),
+            }),
         }
-        let columns: Vec<_> =
-            drift.unknown().filter(|column| counts || column.is_unreadable()).collect();
-        let Some(first) = columns.first() else { return Ok(false) };
-        let reason = match &first.status {
-            Status::Failed(reason) | Status::Skipped(reason) => reason.as_str(),
-            Status::Tested(_) => "it was tested",
-        };
-        let others = match columns.len() - 1 {
-            0 => String::new(),
-            others => format!(", and {others} more"),
-        };
-        Err(Error::Missing {
-            what: format!(
-                "the column {:?}{others} could not be compared, so nobody knows whether it drifted: \
-                 {reason}",
-                first.name
-            ),
-            hint: "the page says of each column why; leave columns out with --columns".to_owned(),
-        })
     }
 
     /// Columns that there are settings for but no data: a misspelt name would go unnoticed.

@@ -2,12 +2,14 @@
 
 mod bytes;
 mod comparison;
+mod fail_on;
 mod job;
 mod log;
 mod profile;
 mod read_as;
 mod record;
 mod remote;
+mod segments;
 mod served;
 mod settings;
 mod source;
@@ -16,6 +18,7 @@ mod text_options;
 
 pub use bytes::Bytes;
 pub use comparison::Monitored;
+pub use fail_on::FailOn;
 pub use job::MonitorJob;
 pub use profile::{Profiled, profile_of, write_profile};
 pub use settings::{COMPARISON_FLAGS, Settings};

@@ -35,8 +35,8 @@ pub async fn profile_of(
         columns: settings.columns.clone(),
         rows: settings.rows(Utc::now()),
         memory: Some(settings.memory()),
-        table_only: false,
         text: Box::new(settings.text()),
+        ..Reading::default()
     };
     let temporary = tempfile::env::temp_dir().join("trainyard");
     let mut merged: Option<Profile> = None;

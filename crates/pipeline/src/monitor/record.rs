@@ -27,10 +27,13 @@ pub(super) async fn log_run(
             user_id: "trainyard".to_owned(),
             run_name: Some(format!("monitor-{}", now.format("%Y%m%d-%H%M%S"))),
             start_time: time,
-            tags: [KeyValue::new("mlflow.source.name", "trainyard monitor")]
-                .into_iter()
-                .chain(tags)
-                .collect(),
+            tags: [
+                KeyValue::new("mlflow.source.name", "trainyard monitor"),
+                KeyValue::new("trainyard.verdict", monitored.drift.verdict().name()),
+            ]
+            .into_iter()
+            .chain(tags)
+            .collect(),
         })
         .await?;
     let run_id = run.info.run_id;
@@ -59,11 +62,16 @@ pub(super) async fn log_run(
 /// Metrics of one batch, as MLflow limits it.
 const BATCH_MAX: usize = 1000;
 
+/// Scores and counts. The verdict is a number as MLflow has no others: 0 stable, 1 warning, 2 drift,
+/// 3 broken, so that an alert is a threshold.
 fn metrics_of(drift: &DatasetDrift, time: i64) -> Vec<Metric> {
     let mut metrics = vec![
         Metric::new("drift_share", drift.share, time, 0),
         Metric::new("drifted_columns", drift.drifted as f64, time, 0),
         Metric::new("tested_columns", drift.tested as f64, time, 0),
+        Metric::new("verdict", f64::from(drift.verdict() as u8), time, 0),
+        Metric::new("untested_columns", drift.untestable() as f64, time, 0),
+        Metric::new("serious_findings", drift.serious_findings() as f64, time, 0),
         Metric::new("dataset_drift", f64::from(u8::from(drift.dataset_drift)), time, 0),
         Metric::new("current_rows", drift.current_rows as f64, time, 0),
     ];
@@ -84,4 +92,29 @@ fn metric_name(column: &str) -> String {
         .take(CHARACTERS_MAX)
         .map(|c| if c.is_alphanumeric() || "_-. ".contains(c) { c } else { '_' })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+    use trainyard_drift::{Options, compare};
+
+    use super::*;
+
+    #[test]
+    fn what_is_broken_is_broken_in_the_metrics() {
+        let column =
+            || Arc::new(Float64Array::from_iter_values((0..50).map(f64::from))) as ArrayRef;
+        let both = RecordBatch::try_from_iter([("a", column()), ("b", column())]).unwrap();
+        let metric = |current: &RecordBatch, name: &str| {
+            let metrics = metrics_of(&compare(&both, current, &Options::default()), 1);
+            metrics.iter().find(|metric| metric.key == name).unwrap().value
+        };
+        let one = both.project(&[0]).unwrap();
+        assert_eq!((metric(&both, "verdict"), metric(&one, "verdict")), (0.0, 3.0));
+        assert_eq!((metric(&one, "dataset_drift"), metric(&one, "untested_columns")), (0.0, 1.0));
+        assert_eq!(metric(&one, "serious_findings"), 1.0);
+    }
 }

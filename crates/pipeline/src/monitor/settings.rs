@@ -15,9 +15,10 @@ use clap::Args;
 use serde::{Deserialize, Deserializer, de};
 use trainyard_base::duration;
 use trainyard_data::{Decimal, Natural, ReadOptions, RowFilter};
-use trainyard_drift::{Bins, Compat, Correction, Kind, Method, Options};
+use trainyard_drift::{Bins, Compat, Correction, IGNORED_PREFIX, Kind, Method, Options};
 
 use super::bytes::{Bytes, half_of_free};
+use super::fail_on::FailOn;
 use super::log;
 use super::text_options::{Delimiter, ShortRows};
 use crate::{Error, Result, toml_error};
@@ -36,10 +37,16 @@ pub struct Settings {
     /// Only these columns, separated by commas
     #[arg(long, value_delimiter = ',', value_name = "NAMES", help_heading = "Data")]
     pub columns: Option<Vec<String>>,
-    /// Only rows of current that satisfy this, such as 'country = "NL"' or 'amount >= 10'; may be repeated
+    /// Only rows of both sides that satisfy this, such as 'country in ("NL", "BE") and not amount < 10'; may
+    /// be repeated
     #[serde(rename = "where")]
     #[arg(long = "where", value_name = "COMPARISON", help_heading = "Data")]
     pub conditions: Option<Vec<String>>,
+    /// Compare parts of both sides by themselves too: a column, which is a part for each of its values, or a
+    /// condition such as 'color = "green"'; may be repeated
+    #[serde(rename = "segment")]
+    #[arg(long = "segment", value_name = "COLUMN|CONDITION", help_heading = "Data")]
+    pub segments: Option<Vec<String>>,
     /// Only rows of current from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or how long ago: 7d
     #[arg(long, value_name = "TIME", help_heading = "Data")]
     pub since: Option<String>,
@@ -141,7 +148,10 @@ pub struct Settings {
     /// A file of metrics for Prometheus' textfile collector
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub prometheus: Option<PathBuf>,
-    /// End with exit code 4 when the data has drifted
+    /// End with exit code 4 on this verdict; may be repeated
+    #[arg(long, value_name = "VERDICT", help_heading = "Output")]
+    pub fail_on: Vec<FailOn>,
+    /// The same as --fail-on drift
     #[arg(long, help_heading = "Output")]
     pub fail_on_drift: bool,
     /// The page, relative to the project; the flag is `--output`, which `profile` has for another file.
@@ -153,9 +163,10 @@ pub struct Settings {
 }
 
 /// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
-pub const COMPARISON_FLAGS: [&str; 12] = [
+pub const COMPARISON_FLAGS: [&str; 14] = [
     "reference",
     "current",
+    "segments",
     "drift_share",
     "correct",
     "bins",
@@ -165,6 +176,7 @@ pub const COMPARISON_FLAGS: [&str; 12] = [
     "seed",
     "compat",
     "prometheus",
+    "fail_on",
     "fail_on_drift",
 ];
 
@@ -205,6 +217,7 @@ impl Settings {
             current: self.current.or(below.current),
             columns: self.columns.or(below.columns),
             conditions: self.conditions.or(below.conditions),
+            segments: self.segments.or(below.segments),
             since: self.since.or(below.since),
             until: self.until.or(below.until),
             time_column: self.time_column.or(below.time_column),
@@ -235,6 +248,7 @@ impl Settings {
             seed: self.seed.or(below.seed),
             compat: self.compat.or(below.compat),
             prometheus: self.prometheus.or(below.prometheus),
+            fail_on: if self.fail_on.is_empty() { below.fail_on } else { self.fail_on },
             fail_on_drift: self.fail_on_drift || below.fail_on_drift,
             report: self.report.or(below.report),
             requests: self.requests.or(below.requests),
@@ -269,6 +283,14 @@ impl Settings {
             && !(2..=Bins::MAX).contains(&bins)
         {
             return Err(format!("monitor.bins = {bins}: from 2 to {}", Bins::MAX));
+        }
+        let sides = [("reference", &self.reference), ("current", &self.current)];
+        for (key, side) in sides {
+            if self.segments.is_some() && side.as_deref() == Some(trainyard_data::STDIN) {
+                return Err(format!(
+                    "monitor.segment reads both sides several times, and {key} is standard input"
+                ));
+            }
         }
         let thresholds =
             [self.threshold, self.num_threshold, self.cat_threshold, self.text_threshold];
@@ -335,6 +357,12 @@ impl Settings {
         }
     }
 
+    /// The verdicts that are not accepted, with these that a command adds.
+    pub fn fails_on(&self, further: &[FailOn], drift: bool) -> Vec<FailOn> {
+        let drift = (drift || self.fail_on_drift).then_some(FailOn::Drift);
+        self.fail_on.iter().chain(further).copied().chain(drift).collect()
+    }
+
     /// Where the page is written.
     pub fn report(&self) -> &Path {
         self.report.as_deref().unwrap_or_else(|| Path::new(REPORT))
@@ -343,6 +371,19 @@ impl Settings {
     /// Bytes to spend on data: what was asked for, or half of what is free.
     pub fn memory(&self) -> u64 {
         self.memory.map_or_else(half_of_free, |bytes| bytes.0)
+    }
+
+    /// Which rows of the reference count: those that conditions choose, which are about the data. Windows of
+    /// time are about current, as are conditions on what a prediction log alone has.
+    pub fn reference_rows(&self) -> Result<RowFilter> {
+        let mut rows = RowFilter::default();
+        for condition in self.conditions.iter().flatten() {
+            let one = RowFilter { conditions: vec![condition.clone()], ..RowFilter::default() };
+            if !one.columns()?.iter().any(|name| name.starts_with(IGNORED_PREFIX)) {
+                rows.conditions.extend(one.conditions);
+            }
+        }
+        Ok(rows)
     }
 
     /// Which rows of current count.
@@ -429,6 +470,7 @@ mod tests {
             ("[monitor]\nthreshold = -0.5\n", "-0.5"),
             ("[monitor]\ndrift_share = 2\n", "share"),
             ("[monitor]\nmemory = \"lots\"\n", "lots"),
+            ("[monitor]\nfail_on = [\"red\"]\n", "red"),
             ("[other]\n", "other"),
         ] {
             let error = read(text).unwrap_err();
@@ -450,11 +492,27 @@ mod tests {
         };
         let both = flags.over(file);
         assert_eq!(both.rows(DateTime::UNIX_EPOCH).conditions, ["y > 1"]);
+        assert_eq!(both.reference_rows().unwrap().conditions, ["y > 1"]);
         let options = both.options();
         assert_eq!((options.seed, options.drift_share), (2, 0.3));
         assert_eq!(options.per_column_method["a"], Method::KolmogorovSmirnov);
         assert_eq!(options.per_column_method["b"], Method::Psi);
         assert_eq!(options.min_samples, Options::default().min_samples);
+    }
+
+    #[test]
+    fn what_only_a_prediction_log_has_chooses_rows_of_current_alone() {
+        let settings = Settings {
+            since: Some("7d".to_owned()),
+            conditions: Some(vec![
+                "\"trainyard.model\" = a and x > 1".to_owned(),
+                "x > 2".to_owned(),
+            ]),
+            ..Settings::default()
+        };
+        let rows = settings.reference_rows().unwrap();
+        assert_eq!((rows.conditions, rows.since), (vec!["x > 2".to_owned()], None));
+        assert_eq!(settings.rows(DateTime::UNIX_EPOCH).conditions.len(), 2);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub(crate) struct Reading {
     pub(crate) rows: RowFilter,
     /// Bytes of memory to spend on it, about.
     pub(crate) memory: Option<u64>,
+    /// Whether no rows are an answer and not an error: of a segment.
+    pub(crate) allow_no_rows: bool,
     /// Whether a table is wanted even where there is a profile, which has no rows.
     pub(crate) table_only: bool,
     /// How text is read.
@@ -83,7 +85,7 @@ impl Data {
             if reading.rows != RowFilter::default() {
                 return Err(Error::Missing {
                     what: format!("{source} is a profile: its rows cannot be chosen any more"),
-                    hint: "leave --since, --until and --where out, or give the table".to_owned(),
+                    hint: "leave --since, --until and --where out, give the table, or a profile of these rows (`trainyard profile --where`)".to_owned(),
                 });
             }
             return read_profile(Path::new(source)).map(Self::from);
@@ -94,6 +96,7 @@ impl Data {
             // Segments of a prediction log may come from versions with different columns.
             fill_missing_columns: Path::new(source).is_dir(),
             rows: reading.rows.clone(),
+            allow_no_rows: reading.allow_no_rows,
             remarks: Remarks::default(),
             ..ReadOptions::clone(&reading.text)
         };

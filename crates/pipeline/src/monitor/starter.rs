@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use clap::ValueEnum as _;
 use toml::Value;
 use trainyard_drift::{Column, Profile};
 use trainyard_mlflow::uri::without_credentials;
@@ -43,7 +44,16 @@ pub(super) fn starter(reference: &Profile, source: &str, settings: &Settings) ->
         Value::Integer(i64::try_from(options.least_samples()).unwrap_or(i64::MAX)),
         "columns with fewer values are not judged",
     );
-    line("fail_on_drift", settings.fail_on_drift.into(), "true: end with exit code 4");
+    let fail_on: Vec<Value> = settings
+        .fails_on(&[], false)
+        .iter()
+        .filter_map(|choice| Some(Value::from(choice.to_possible_value()?.get_name())))
+        .collect();
+    line(
+        "fail_on",
+        fail_on.into(),
+        "verdicts that end with exit code 4: warning, drift, serious, broken",
+    );
 
     let pins = || {
         let column = |name: &str| reference.column(name).map(describe);

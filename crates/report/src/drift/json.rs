@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 use trainyard_drift::{
-    ColumnDrift, DatasetDrift, Distribution, Finding, QUANTILES, ScoreKind, Side, Status,
+    ColumnDrift, DatasetDrift, Distribution, Finding, QUANTILES, ScoreKind, SegmentDrift, Side,
+    Status,
 };
 
+use super::change::change;
 use super::meta::Meta;
 use super::state::State;
 
@@ -20,19 +22,10 @@ pub fn json(drift: &DatasetDrift, meta: &Meta) -> String {
         time: &meta.time,
         reference: Source { name: &meta.reference, rows: drift.reference_rows },
         current: Source { name: &meta.current, rows: drift.current_rows },
-        dataset: Dataset {
-            verdict: drift.verdict().name(),
-            drift: drift.dataset_drift,
-            tested_columns: drift.tested,
-            drifted_columns: drift.drifted,
-            share: drift.share,
-            drift_share: drift.drift_share,
-            correction: drift.correction.name(),
-            compat: drift.compat.name(),
-            evidently_error: drift.evidently_error.as_deref(),
-        },
+        dataset: dataset(drift),
         findings: findings(&drift.findings),
         columns: drift.columns.iter().map(column).collect(),
+        segments: drift.segments.iter().map(segment).collect(),
     };
     // Strings, numbers and lists of them: there is nothing that could fail.
     serde_json::to_string_pretty(&document).unwrap_or_default()
@@ -49,6 +42,31 @@ struct Document<'a> {
     dataset: Dataset<'a>,
     findings: Vec<FindingJson<'a>>,
     columns: Vec<ColumnJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    segments: Vec<SegmentJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct SegmentJson<'a> {
+    name: &'a str,
+    reference_rows: u64,
+    current_rows: u64,
+    dataset: Dataset<'a>,
+    findings: Vec<FindingJson<'a>>,
+    columns: Vec<SegmentColumn<'a>>,
+}
+
+/// A column of a segment: what it is of is said by the whole.
+#[derive(Serialize)]
+struct SegmentColumn<'a> {
+    name: &'a str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<TestJson<'a>>,
+    change: String,
+    findings: Vec<FindingJson<'a>>,
 }
 
 #[derive(Serialize)]
@@ -63,6 +81,7 @@ struct Dataset<'a> {
     drift: bool,
     tested_columns: usize,
     drifted_columns: usize,
+    untested_columns: usize,
     share: f64,
     drift_share: f64,
     correction: &'static str,
@@ -178,12 +197,58 @@ fn findings(findings: &[Finding]) -> Vec<FindingJson<'_>> {
         .collect()
 }
 
-fn column(column: &ColumnDrift) -> ColumnJson<'_> {
-    let reason = match &column.status {
+fn dataset(drift: &DatasetDrift) -> Dataset<'_> {
+    Dataset {
+        verdict: drift.verdict().name(),
+        drift: drift.dataset_drift,
+        tested_columns: drift.tested,
+        drifted_columns: drift.drifted,
+        untested_columns: drift.untestable(),
+        share: drift.share,
+        drift_share: drift.drift_share,
+        correction: drift.correction.name(),
+        compat: drift.compat.name(),
+        evidently_error: drift.evidently_error.as_deref(),
+    }
+}
+
+fn segment(segment: &SegmentDrift) -> SegmentJson<'_> {
+    let drift = &segment.drift;
+    let columns = drift.columns.iter().map(|column| SegmentColumn {
+        name: &column.name,
+        status: status(column),
+        reason: reason(column),
+        test: test(column),
+        change: change(column),
+        findings: findings(&column.findings),
+    });
+    SegmentJson {
+        name: &segment.name,
+        reference_rows: drift.reference_rows,
+        current_rows: drift.current_rows,
+        dataset: dataset(drift),
+        findings: findings(&drift.findings),
+        columns: columns.collect(),
+    }
+}
+
+fn status(column: &ColumnDrift) -> &'static str {
+    match State::of(column) {
+        State::Drift | State::Stable => "tested",
+        State::Skipped => "skipped",
+        State::Failed => "failed",
+    }
+}
+
+fn reason(column: &ColumnDrift) -> Option<&str> {
+    match &column.status {
         Status::Skipped(reason) | Status::Failed(reason) => Some(reason.as_str()),
         Status::Tested(_) => None,
-    };
-    let test = column.verdict().map(|verdict| TestJson {
+    }
+}
+
+fn test(column: &ColumnDrift) -> Option<TestJson<'_>> {
+    column.verdict().map(|verdict| TestJson {
         method: verdict.method.id(),
         method_name: verdict.method.display_name(),
         method_reason: &verdict.method_reason,
@@ -200,19 +265,18 @@ fn column(column: &ColumnDrift) -> ColumnJson<'_> {
             value: effect.value,
             size: effect.size.name(),
         }),
-    });
+    })
+}
+
+fn column(column: &ColumnDrift) -> ColumnJson<'_> {
     ColumnJson {
         name: &column.name,
         role: column.role.name(),
         kind: column.kind.name(),
         kind_reason: &column.kind_reason,
-        status: match State::of(column) {
-            State::Drift | State::Stable => "tested",
-            State::Skipped => "skipped",
-            State::Failed => "failed",
-        },
-        reason,
-        test,
+        status: status(column),
+        reason: reason(column),
+        test: test(column),
         counted: column.counted,
         reference: column.reference.as_ref().map(side),
         current: column.current.as_ref().map(side),

@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
-use trainyard_drift::{ColumnDrift, DatasetDrift, Severity, Status};
+use trainyard_drift::{ColumnDrift, DatasetDrift, Status};
 
+use super::change::change;
+use super::grouped::grouped;
 use super::meta::Meta;
-use super::sentences::{decision, headline, summary};
-use super::state::{State, sign};
+use super::sentences::{decision, headline, segment_words, summary};
+use super::state::{State, sign as sign_of};
 use crate::number::{count, short};
 
 /// Rows of the table; a pull request comment is cut at 65,536 characters.
@@ -17,7 +19,7 @@ const FINDINGS_MAX: usize = 50;
 /// The verdict, the columns by severity and the findings.
 pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
     let mut out = String::new();
-    let sign = sign(drift.verdict());
+    let sign = sign_of(drift.verdict());
     let _infallible = writeln!(out, "## {sign} {}: {}\n", cell(meta.title()), headline(drift));
     let _infallible = writeln!(out, "{}\n", summary(drift));
     for (side, name, rows) in [
@@ -27,7 +29,7 @@ pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
         let _infallible = writeln!(out, "- {side}: {} ({} rows)", code(name), count(rows));
     }
     out.push_str(
-        "\n| Column | Kind | Verdict | Method | Score | Effect |\n|---|---|---|---|---|---|\n",
+        "\n| Column | Kind | Verdict | What changed | Method | Score | Effect |\n|---|---|---|---|---|---|---|\n",
     );
     let columns = drift.by_severity();
     for column in columns.iter().take(ROWS_MAX) {
@@ -37,18 +39,31 @@ pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
         let _infallible =
             writeln!(out, "\n{} more columns are left out here.", columns.len() - ROWS_MAX);
     }
-    let worth_listing: Vec<_> =
-        drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).collect();
-    if !worth_listing.is_empty() {
-        out.push_str("\n### Findings\n\n");
-        for (column, finding) in worth_listing.iter().take(FINDINGS_MAX) {
-            let column = column.map(|name| format!("{}: ", code(name))).unwrap_or_default();
+    if !drift.segments.is_empty() {
+        out.push_str("\n### Segments\n\n| Segment | Verdict | |\n|---|---|---|\n");
+        for segment in drift.segments_by_severity() {
+            let verdict = segment.drift.verdict();
+            let (sign, words) = (sign_of(verdict), segment_words(segment));
             let _infallible = writeln!(
                 out,
-                "- **{}** {column}{}",
-                finding.severity.name(),
-                cell(&finding.message)
+                "| {} | {sign} {} | {} |",
+                code(&segment.name),
+                verdict.name(),
+                cell(&words)
             );
+        }
+    }
+    let worth_listing = grouped(drift);
+    if !worth_listing.is_empty() {
+        out.push_str("\n### Findings\n\n");
+        for group in worth_listing.iter().take(FINDINGS_MAX) {
+            let names = match group.columns.as_slice() {
+                [] => String::new(),
+                [only] => format!("{}: ", code(only)),
+                _ => format!("{}: ", cell(&group.names())),
+            };
+            let _infallible =
+                writeln!(out, "- **{}** {names}{}", group.severity.name(), cell(&group.message));
         }
         if worth_listing.len() > FINDINGS_MAX {
             let _infallible = writeln!(out, "- and {} more", worth_listing.len() - FINDINGS_MAX);
@@ -71,11 +86,12 @@ fn row(column: &ColumnDrift) -> String {
         Status::Skipped(reason) | Status::Failed(reason) => ("", reason.clone(), String::new()),
     };
     format!(
-        "| {} | {} | {} {} | {method} | {} | {effect} |\n",
+        "| {} | {} | {} {} | {} | {method} | {} | {effect} |\n",
         code(&column.name),
         column.kind,
         state.sign(),
         state.word(),
+        cell(&change(column)),
         cell(&score)
     )
 }

@@ -1,6 +1,8 @@
 //! A drift result as a page, a table for the terminal, Markdown, JSON, and metrics.
 
+mod change;
 mod evidently;
+mod grouped;
 mod json;
 mod markdown;
 mod meta;
@@ -9,6 +11,7 @@ mod prometheus;
 mod sentences;
 mod state;
 mod terminal;
+mod wrapped;
 
 pub use evidently::evidently_json;
 pub use json::{SCHEMA_VERSION, json};

@@ -25,6 +25,13 @@ pub fn prometheus(drift: &DatasetDrift, meta: &Meta) -> String {
         add(&[], drift.drifted as f64);
     });
     text.gauge("tested_columns", "Columns that were tested", |add| add(&[], drift.tested as f64));
+    text.gauge(
+        "untested_columns",
+        "Columns that should have been tested and could not be",
+        |add| {
+            add(&[], drift.untestable() as f64);
+        },
+    );
     text.gauge("share", "Drifted among tested columns", |add| add(&[], drift.share));
     text.gauge("share_threshold", "Share from which on the data set has drifted", |add| {
         add(&[], drift.drift_share);
@@ -39,6 +46,17 @@ pub fn prometheus(drift: &DatasetDrift, meta: &Meta) -> String {
             add(&[("severity", severity.name())], found as f64);
         }
     });
+    if !drift.segments.is_empty() {
+        text.gauge("segment_verdict", "1 for the verdict on a segment", |add| {
+            for segment in &drift.segments {
+                let (name, its) = (label(&segment.name), segment.drift.verdict());
+                for verdict in DatasetVerdict::ALL {
+                    let labels = [("segment", name.as_str()), ("verdict", verdict.name())];
+                    add(&labels, flag(verdict == its));
+                }
+            }
+        });
+    }
     let columns = || drift.columns.iter().map(|column| (label(&column.name), column));
     let tested = || columns().filter_map(|(name, column)| Some((name, column.verdict()?)));
     text.gauge("column_score", "P-value or distance of a column", |add| {

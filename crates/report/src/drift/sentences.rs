@@ -2,25 +2,28 @@
 
 use std::fmt::Write as _;
 
-use trainyard_drift::{Correction, DatasetDrift, DatasetVerdict, ScoreKind, Verdict};
+use trainyard_drift::{Correction, DatasetDrift, DatasetVerdict, ScoreKind, SegmentDrift, Verdict};
 
-use crate::number::{percent, short};
+use super::change::change;
+use crate::number::{count, percent, short};
 
-/// The verdict in a few words.
+/// The verdict in a few words, of which the first is its name.
 pub(super) fn headline(drift: &DatasetDrift) -> &'static str {
     match drift.verdict() {
-        DatasetVerdict::Stable => "No drift",
-        DatasetVerdict::Warning if drift.drifted > 0 => "Some columns have drifted",
-        DatasetVerdict::Warning => "No drift, but there are findings",
-        DatasetVerdict::Drift => "The data have drifted",
-        DatasetVerdict::Broken if drift.tested == 0 => "Nothing could be tested",
+        DatasetVerdict::Stable => "Stable: no drift",
+        DatasetVerdict::Warning if drift.drifted > 0 => "Warning: some columns have drifted",
+        DatasetVerdict::Warning => "Warning: no drift, but there are findings",
+        DatasetVerdict::Drift if !drift.dataset_drift => "Drift: segments have drifted",
+        DatasetVerdict::Drift => "Drift: the data have drifted",
+        DatasetVerdict::Broken if drift.tested == 0 => "Broken: nothing could be tested",
+        DatasetVerdict::Broken if drift.untestable() == 0 => "Broken: a serious finding",
         DatasetVerdict::Broken if drift.dataset_drift => {
-            "The data have drifted, and not all could be compared"
+            "Broken: the data have drifted, and not all could be compared"
         }
         DatasetVerdict::Broken if drift.drifted > 0 => {
-            "Some columns have drifted, others could not be compared"
+            "Broken: some columns have drifted, others could not be compared"
         }
-        DatasetVerdict::Broken => "No drift in what could be compared",
+        DatasetVerdict::Broken => "Broken: no drift in what could be compared",
     }
 }
 
@@ -53,6 +56,32 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
         Correction::Bonferroni => {
             text.push_str(" p-values are adjusted for the number of columns (Bonferroni).");
         }
+    }
+    let drifted = drift
+        .segments
+        .iter()
+        .filter(|segment| segment.drift.verdict() == DatasetVerdict::Drift)
+        .count();
+    if !drift.segments.is_empty() {
+        let _infallible = write!(text, " {drifted} of {} segments drifted.", drift.segments.len());
+    }
+    text
+}
+
+/// What there is to say of a segment: rows, columns that drifted, and what changed most.
+pub(super) fn segment_words(segment: &SegmentDrift) -> String {
+    let drift = &segment.drift;
+    let mut text = format!(
+        "{} of {} columns drifted in {} rows against {}",
+        drift.drifted,
+        drift.tested,
+        count(drift.current_rows),
+        count(drift.reference_rows)
+    );
+    if let Some(worst) = segment.worst() {
+        let change = change(worst);
+        let change = if change.is_empty() { change } else { format!(" {change}") };
+        let _infallible = write!(text, "; most: {}{change}", worst.name);
     }
     text
 }

@@ -1,16 +1,21 @@
-//! A table for the terminal.
+//! A table for the terminal: 80 columns, in which nothing wraps.
 
 use std::fmt::Write as _;
 
-use trainyard_drift::{ColumnDrift, DatasetDrift, DatasetVerdict, Distribution, Severity, Status};
+use trainyard_drift::{ColumnDrift, DatasetDrift, DatasetVerdict, Status, Verdict};
 
+use super::change::change;
+use super::grouped::grouped;
 use super::meta::Meta;
-use super::sentences::{decision, headline, summary};
+use super::sentences::{decision, headline, segment_words, summary};
 use super::state::{State, sign};
-use crate::number::{count, short};
+use super::wrapped::{WIDTH, cut, fit, plain, width, wrap};
+use crate::number::count;
 
-/// Characters of a column's name that are shown.
-const NAME_CHARS_MAX: usize = 28;
+/// Columns of the terminal for a column's name: long enough for most, and leaves room for the rest.
+const NAME_WIDTH_MAX: usize = 24;
+/// Columns of the terminal for the test: the longest method with a usual p-value.
+const TEST_WIDTH_MAX: usize = 38;
 /// Columns listed; the rest is counted.
 const ROWS_MAX: usize = 100;
 /// Findings listed.
@@ -28,34 +33,53 @@ pub fn coloured_text(drift: &DatasetDrift, meta: &Meta) -> String {
 
 fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
     let mut out = String::new();
-    let sign = paint.verdict(drift.verdict());
-    let _infallible = writeln!(out, "{sign} {}", paint.bold(headline(drift)));
-    let _infallible = writeln!(out, "  {}", summary(drift));
-    let _infallible = writeln!(
-        out,
-        "  reference {} ({} rows), current {} ({} rows)\n",
-        plain(&meta.reference),
-        count(drift.reference_rows),
-        plain(&meta.current),
-        count(drift.current_rows)
-    );
+    let verdict = paint.verdict(drift.verdict());
+    let _infallible = writeln!(out, "{verdict} {}", paint.bold(headline(drift)));
+    wrap(&mut out, "  ", 2, &summary(drift));
+    for (side, name, rows) in [
+        ("reference", &meta.reference, drift.reference_rows),
+        ("current", &meta.current, drift.current_rows),
+    ] {
+        let rows = format!(" ({} rows)", count(rows));
+        let room = WIDTH - 12 - width(&rows);
+        let _infallible = writeln!(out, "  {side:<9} {}{rows}", fit(name, room));
+    }
+    out.push('\n');
     let columns = drift.by_severity();
     let shown = columns.get(..ROWS_MAX.min(columns.len())).unwrap_or_default();
-    let width = shown.iter().map(|column| width(&fit(&column.name))).max().unwrap_or(0).max(6);
+    let widest = |of: &dyn Fn(&ColumnDrift) -> usize, most: usize| {
+        shown.iter().map(|column| of(column)).max().unwrap_or(0).min(most)
+    };
+    let widths = Widths {
+        name: widest(&|column| width(&plain(&column.name)), NAME_WIDTH_MAX),
+        test: widest(&|column| column.verdict().map_or(0, |v| width(&test(v))), TEST_WIDTH_MAX),
+    };
     for column in shown {
-        out.push_str(&row(column, width, paint));
+        row(&mut out, column, widths, paint);
     }
     if columns.len() > shown.len() {
         let _infallible = writeln!(out, "  and {} more columns", columns.len() - shown.len());
     }
-    let findings: Vec<_> =
-        drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).collect();
+    if !drift.segments.is_empty() {
+        let _infallible = writeln!(out, "\n{}", paint.bold("Segments"));
+        for segment in drift.segments_by_severity() {
+            let verdict = segment.drift.verdict();
+            let sign = sign(verdict);
+            let first = format!("  {sign} {:<7} ", verdict.name());
+            let mut lines = String::new();
+            let text = format!("{}: {}", segment.name, segment_words(segment));
+            wrap(&mut lines, &first, width(&first), &text);
+            out.push_str(&lines.replacen(sign, &paint.verdict(verdict), 1));
+        }
+    }
+    let findings = grouped(drift);
     if !findings.is_empty() {
         let _infallible = writeln!(out, "\n{}", paint.bold("Findings"));
-        for (column, finding) in findings.iter().take(FINDINGS_MAX) {
-            let column = column.map(|name| format!("{}: ", plain(name))).unwrap_or_default();
-            let _infallible =
-                writeln!(out, "  {} {column}{}", finding.severity.name(), plain(&finding.message));
+        for group in findings.iter().take(FINDINGS_MAX) {
+            let names = group.names();
+            let names = if names.is_empty() { names } else { format!("{names}: ") };
+            let first = format!("  {} ", group.severity.name());
+            wrap(&mut out, &first, 4, &format!("{names}{}", group.message));
         }
         if findings.len() > FINDINGS_MAX {
             let _infallible = writeln!(out, "  and {} more", findings.len() - FINDINGS_MAX);
@@ -64,55 +88,42 @@ fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
     out
 }
 
-fn row(column: &ColumnDrift, name_width: usize, paint: &Paint) -> String {
-    let state = State::of(column);
-    let name = fit(&column.name);
-    let padding = " ".repeat(name_width.saturating_sub(width(&name)));
-    let spark = spark(column.distribution.as_ref());
-    let tail = match &column.status {
-        Status::Tested(verdict) => {
-            let effect = verdict
-                .effect
-                .as_ref()
-                .map(|effect| {
-                    format!("  {} {} ({})", effect.name, short(effect.value), effect.size.name())
-                })
-                .unwrap_or_default();
-            format!("{:<14} {}{effect}", verdict.method.id(), decision(verdict))
-        }
-        Status::Skipped(reason) | Status::Failed(reason) => plain(reason),
-    };
-    let word = format!("{} {:<7}", state.sign(), state.word());
-    format!(
-        "  {} {name}{padding}  {:<11} {spark} {tail}\n",
-        paint.state(state, &word),
-        column.kind.name()
-    )
+/// How wide the parts of a row are.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    name: usize,
+    test: usize,
 }
 
-/// Both distributions in eight characters each: the reference, an arrow, current.
-fn spark(distribution: Option<&Distribution>) -> String {
-    const WIDTH: usize = 8;
-    let Some(Distribution::Numbers { bins, .. }) = distribution else {
-        return " ".repeat(2 * WIDTH + 3);
-    };
-    let draw = |share: &dyn Fn(usize) -> f64| -> String {
-        let mut columns = [0.0; WIDTH];
-        for index in 0..bins.len() {
-            columns[(index * WIDTH / bins.len()).min(WIDTH - 1)] += share(index);
+/// A line: state, name, what decided, and what changed as far as there is room. A column that was not tested
+/// says why, in as many lines as it takes.
+fn row(out: &mut String, column: &ColumnDrift, widths: Widths, paint: &Paint) {
+    let state = State::of(column);
+    let word = format!("{} {:<7}", state.sign(), state.word());
+    let name = fit(&column.name, widths.name);
+    let name = format!("{name}{}", " ".repeat(widths.name.saturating_sub(width(&name))));
+    let head = format!("  {word} {name}  ");
+    let mut line = String::new();
+    match &column.status {
+        Status::Tested(verdict) => {
+            let test = cut(&test(verdict), widths.test);
+            let padding = " ".repeat(widths.test.saturating_sub(width(&test)));
+            let used = width(&head) + widths.test + 2;
+            let change = cut(&change(column), WIDTH.saturating_sub(used));
+            line.push_str(format!("{head}{test}{padding}  {change}").trim_end());
+            line.push('\n');
         }
-        let largest = columns.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        columns
-            .iter()
-            .map(|value| {
-                ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
-                    [((value / largest * 7.0).round() as usize).min(7)]
-            })
-            .collect()
-    };
-    let before = draw(&|index| bins.get(index).map_or(0.0, |bin| bin.reference));
-    let after = draw(&|index| bins.get(index).map_or(0.0, |bin| bin.current));
-    format!("{before} → {after}")
+        Status::Skipped(reason) | Status::Failed(reason) => {
+            wrap(&mut line, &head, width(&head), reason);
+        }
+    }
+    // Colours come last: they have no width.
+    out.push_str(&line.replacen(&word, &paint.state(state, &word), 1));
+}
+
+/// The method and the comparison that decided.
+fn test(verdict: &Verdict) -> String {
+    format!("{} {}", verdict.method.id(), decision(verdict))
 }
 
 struct Paint {
@@ -145,35 +156,5 @@ impl Paint {
 
     fn wrap(&self, code: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-}
-
-fn fit(name: &str) -> String {
-    let name = plain(name);
-    if name.chars().count() <= NAME_CHARS_MAX {
-        return name;
-    }
-    name.chars().take(NAME_CHARS_MAX - 1).chain(['…']).collect()
-}
-
-fn width(text: &str) -> usize {
-    text.chars().count()
-}
-
-/// Text without control characters, which could steer the terminal.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_cannot_steer_the_terminal() {
-        assert_eq!(plain("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
-        assert_eq!(fit(&"x".repeat(99)).chars().count(), NAME_CHARS_MAX);
     }
 }

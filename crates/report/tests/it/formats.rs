@@ -1,8 +1,9 @@
 //! Text, Markdown and both kinds of JSON.
 
 use serde_json::Value;
+use trainyard_drift::Status;
 use trainyard_report::drift::{
-    SCHEMA_VERSION, coloured_text, evidently_json, json, markdown, prometheus, text,
+    Meta, SCHEMA_VERSION, coloured_text, evidently_json, json, markdown, prometheus, text,
 };
 use trainyard_testkit::run_python;
 
@@ -12,7 +13,7 @@ use crate::samples::{drift, meta};
 fn text_has_the_verdict_and_a_line_a_column() {
     let drift = drift(3, "odd");
     let plain = text(&drift, &meta());
-    assert!(plain.starts_with("◆ Some columns have drifted\n"), "{plain}");
+    assert!(plain.starts_with("◆ Warning: some columns have drifted\n"), "{plain}");
     for column in &drift.columns {
         assert!(
             plain.lines().any(|line| line.contains(&format!(" {} ", column.name))),
@@ -31,14 +32,32 @@ fn text_has_the_verdict_and_a_line_a_column() {
 }
 
 #[test]
+fn text_fits_a_terminal_of_80_columns() {
+    let mut drift = drift(30, &"a very long label ".repeat(9));
+    for (index, column) in drift.columns.iter_mut().enumerate() {
+        column.name = format!("sensor_{}_temperature_{index:03}", "of_pump_".repeat(index));
+    }
+    drift.columns[3].status = Status::Failed("no reason is too long ".repeat(12));
+    let path = format!("s3://bucket/{}/current.parquet", "folder/".repeat(30));
+    let plain = text(&drift, &Meta { current: path, ..meta() });
+    for line in plain.lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    // Names that begin alike are told by their ends.
+    assert!(plain.contains("…") && plain.contains("_029  "), "{plain}");
+    assert!(plain.contains("median 0."), "{plain}");
+    assert!(plain.contains("current.parquet (500 rows)"), "{plain}");
+}
+
+#[test]
 fn markdown_escapes_what_comes_from_data() {
     let text = markdown(&drift(3, "<b>|@someone"), &meta());
-    assert!(text.contains("| `x0` | numerical | ▲ drift | ks |"), "{text}");
+    assert!(text.contains("| `x0` | numerical | ▲ drift | median "), "{text}");
     assert!(!text.contains("<b>") && !text.contains("|@someone"), "{text}");
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
     assert_eq!(rows.len(), 2 + 5);
     for row in rows {
-        assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{row}");
+        assert_eq!(row.replace("\\|", "").matches('|').count(), 8, "{row}");
     }
 }
 
@@ -79,6 +98,7 @@ fn json_is_valid_and_has_every_column() {
     assert_eq!(parsed["columns"].as_array().unwrap().len(), 5);
     assert_eq!(parsed["dataset"]["tested_columns"], 5);
     assert_eq!(parsed["dataset"]["verdict"], "warning");
+    assert_eq!(parsed["dataset"]["untested_columns"], 0);
     let x0 = &parsed["columns"][0];
     assert_eq!(x0["test"]["method"], "ks");
     assert_eq!(x0["test"]["score_is"], "p_value");

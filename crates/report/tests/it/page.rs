@@ -1,5 +1,6 @@
 //! The page: small, closed to the outside, and readable in a real browser.
 
+use trainyard_drift::Options;
 use trainyard_report::drift::page;
 use trainyard_testkit::browser;
 
@@ -26,6 +27,19 @@ fn what_comes_from_data_is_text() {
 }
 
 #[test]
+fn what_changed_is_said_and_what_is_gone_comes_first() {
+    let mut drift = drift(3, "odd");
+    let gone = drift.columns.iter_mut().find(|column| column.name == "x1").unwrap();
+    *gone = trainyard_drift::unreadable("x1", "page 3 is damaged", &Options::default());
+    let html = page(&drift, &meta());
+    assert!(html.contains("<h2>✕ Broken: some columns have drifted, others could not"), "{html}");
+    let rows: Vec<&str> = html.split("<tr data-i=").skip(1).collect();
+    assert!(rows[0].contains("x1") && rows[0].contains("page 3 is damaged"), "{}", rows[0]);
+    assert!(rows[1].contains("x0"), "{}", rows[1]);
+    assert!(rows[1].contains("<td class=\"h\">median 0."), "{}", rows[1]);
+}
+
+#[test]
 fn nothing_is_loaded_from_elsewhere() {
     let html = page(&drift(5, "odd"), &meta());
     assert!(html.contains("default-src 'none'"));
@@ -37,7 +51,7 @@ fn nothing_is_loaded_from_elsewhere() {
 #[test]
 fn the_script_adds_a_filter_and_the_page_is_whole_without_it() {
     let html = page(&drift(5, "odd"), &meta());
-    assert!(html.contains("Some columns have drifted"));
+    assert!(html.contains("<h2>◆ Warning: some columns have drifted</h2>"));
     assert!(html.contains("2 of 7 tested columns drifted"));
     assert!(
         html.contains("class=\"tools\" hidden"),

@@ -84,7 +84,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         ));
     }
     printer::note(&format!("page: {}", page.display()));
-    Ok(if job.fails(&monitored)? { ExitCode::from(DRIFT) } else { ExitCode::SUCCESS })
+    match job.fails(&monitored)? {
+        None => Ok(ExitCode::SUCCESS),
+        Some(reason) => {
+            printer::failure(&reason, Some("the page says of each column why"));
+            Ok(ExitCode::from(DRIFT))
+        }
+    }
 }
 
 fn print(monitored: &Monitored, format: Format) {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use trainyard_pipeline::monitor::FailOn;
 use trainyard_pipeline::{Project, RunOptions, Summary};
 use trainyard_tracking::Shared;
 
@@ -30,14 +31,17 @@ pub(crate) struct Arguments {
     /// Print the summary as one line of JSON
     #[arg(long)]
     json: bool,
-    /// End with exit code 4 when the data has drifted
+    /// End with exit code 4 on this verdict of the monitor; may be repeated
+    #[arg(long, value_name = "VERDICT")]
+    fail_on: Vec<FailOn>,
+    /// The same as --fail-on drift
     #[arg(long)]
     fail_on_drift: bool,
     /// File that gets the result as Markdown, also when the run fails
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
     /// Stay up, look for drift at the times of [watch], and train anew when there is some
-    #[arg(long, conflicts_with_all = ["fail_on_drift", "json"])]
+    #[arg(long, conflicts_with_all = ["fail_on", "fail_on_drift", "json"])]
     watch: bool,
 }
 
@@ -121,9 +125,11 @@ async fn is_deployed(project: &Project) -> bool {
 }
 
 fn exit_code(summary: &Summary, project: &Project, arguments: &Arguments) -> ExitCode {
-    let drifted = summary.drift.as_ref().is_some_and(|drift| drift.drifted);
-    let fails = arguments.fail_on_drift || project.config.monitor.fail_on_drift;
-    if drifted && fails { ExitCode::from(DRIFT) } else { ExitCode::SUCCESS }
+    let Some(drift) = &summary.drift else { return ExitCode::SUCCESS };
+    let settings = &project.config.monitor;
+    let fails_on = settings.fails_on(&arguments.fail_on, arguments.fail_on_drift);
+    let fails = |choice: &FailOn| choice.holds(drift.verdict, drift.serious_findings);
+    if fails_on.iter().any(fails) { ExitCode::from(DRIFT) } else { ExitCode::SUCCESS }
 }
 
 fn show(summary: &Summary, arguments: &Arguments) -> Result<(), Failure> {
@@ -144,10 +150,8 @@ fn show(summary: &Summary, arguments: &Arguments) -> Result<(), Failure> {
     }
     if let Some(drift) = &summary.drift {
         printer::line(&format!(
-            "drift      {} of {} columns drifted in {} requests: {}",
-            drift.drifted_columns,
-            drift.columns,
-            drift.rows,
+            "drift      {}: {}",
+            drift.sentence(),
             arguments.project.folder.join(&drift.report).display()
         ));
     }

@@ -25,17 +25,15 @@ pub(super) async fn until_stopped(
 /// A line for each look.
 fn tell(turn: &Turn) {
     let time = chrono::Local::now().format("%H:%M:%S");
-    let drifted = |drift: &DriftSummary| {
-        format!(
-            "{} of {} columns drifted in {} requests",
-            drift.drifted_columns, drift.columns, drift.rows
-        )
-    };
+    let drifted = DriftSummary::sentence;
     let text = match turn {
         Turn::TooFew { rows, wanted } => {
             format!("{rows} requests so far, {wanted} are needed to look for drift")
         }
         Turn::Steady(drift) => drifted(drift),
+        Turn::Broken(drift) => {
+            format!("{}; not trained: nobody can tell what changed", drifted(drift))
+        }
         Turn::Held { drift, reason } => format!("{}; not trained: {reason}", drifted(drift)),
         Turn::Retrained { drift, summary } => {
             format!("{}; version {} serves now", drifted(drift), summary.model.version)

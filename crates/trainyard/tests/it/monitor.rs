@@ -93,12 +93,16 @@ fn a_pinned_method_stays_when_the_data_look_different() {
     let mut arguments = vec!["profile", &files.reference, "-o", "r.profile"];
     arguments.extend_from_slice(&flags);
     stdout_of(&files.run(&arguments), 0);
-    let result = files.monitor("r.profile", &["--where", "id < 3", "--min-samples", "1"]);
+    let few = std::fs::read_to_string(&files.current).unwrap();
+    let few: Vec<&str> = few.lines().take(4).collect();
+    std::fs::write(&files.current, few.join("\n")).unwrap();
+    let result = files.monitor("r.profile", &["--min-samples", "1"]);
     assert_eq!(column(&result, "x")["test"]["method"], "psi");
     assert_eq!(column(&result, "x")["test"]["threshold"], 0.7);
     // Three rows of different towns are categories still.
     assert_eq!(column(&result, "town")["kind"], "categorical");
-    let overridden = files.monitor("r.profile", &["--per-column-method", "x=ks"]);
+    let overridden =
+        files.monitor("r.profile", &["--per-column-method", "x=ks", "--min-samples", "1"]);
     assert_eq!(column(&overridden, "x")["test"]["method"], "ks");
 }
 
@@ -140,7 +144,11 @@ fn rows_of_current_are_chosen_by_time_and_by_value() {
         files.monitor(&files.reference, flags)["current"]["rows"].as_u64().unwrap()
     };
     assert_eq!(rows(&[]), 1500);
-    assert_eq!(rows(&["--where", "town = new"]), 150);
+    assert_eq!(rows(&["--where", "town in (new, t1) and id < 100"]), 10 + 13);
+    // Both sides are of the same rows: of the reference too, a quarter has this `n`.
+    let segment = files.monitor(&files.reference, &["--where", "not n in (0, 1, 2)"]);
+    assert_eq!(segment["reference"]["rows"], 500);
+    assert_eq!(segment["current"]["rows"], 375);
     let week = ["--time-column", "day", "--since", "2026-02-08", "--until", "2026-02-15"];
     let in_week = rows(&week);
     assert!((370..380).contains(&in_week), "{in_week}");
@@ -156,6 +164,45 @@ fn rows_of_current_are_chosen_by_time_and_by_value() {
     let error = String::from_utf8_lossy(&result.stderr);
     assert_eq!(result.status.code(), Some(2), "{error}");
     assert!(error.contains("time column"), "{error}");
+}
+
+#[test]
+fn segments_are_compared_with_their_own_reference() {
+    let files = Files::new();
+    // What moves in one town alone, and a town that is gone.
+    let town = |path: &Path, shift: f64, gone: &str| {
+        let mut text = String::from("x,town\n");
+        for row in 0..3000 {
+            let (town, noise) = (["a", "b", "c"][row % 3], (row * 7919 % 1009) as f64 / 1009.0);
+            let moved = if town == "b" { shift } else { 0.0 };
+            if town != gone {
+                writeln!(text, "{},{town}", noise + moved).unwrap();
+            }
+        }
+        std::fs::write(path, text).unwrap();
+    };
+    let [reference, current] = ["a.csv", "b.csv"].map(|name| files.folder.path().join(name));
+    town(&reference, 0.0, "");
+    town(&current, 0.3, "c");
+    let monitor = |further: &[&str], code: i32| {
+        let sides = ["monitor", "--reference", "a.csv", "--current", "b.csv", "--no-log"];
+        stdout_of(&files.run(&[&sides[..], further].concat()), code)
+    };
+    let text = monitor(&["--segment", "town", "--segment", "not town in (b, c)", "--json"], 0);
+    let result: Value = serde_json::from_str(&text).unwrap();
+    let segments = result["segments"].as_array().unwrap();
+    let of = |name: &str| segments.iter().find(|segment| segment["name"] == name).unwrap();
+    assert_eq!(segments.len(), 4);
+    assert_eq!(of("\"town\" = \"b\"")["dataset"]["drifted_columns"], 1);
+    assert_eq!(of("\"town\" = \"b\"")["reference_rows"], 1000);
+    assert_eq!(of("\"town\" = \"b\"")["dataset"]["correction"], "bh");
+    assert_eq!(of("\"town\" = \"c\"")["dataset"]["verdict"], "broken");
+    assert_eq!(of("not town in (b, c)")["dataset"]["verdict"], "stable");
+    let text = monitor(&["--segment", "town = b", "--fail-on", "drift"], 4);
+    assert!(text.contains("town = b: 1 of "), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let page = std::fs::read_to_string(files.folder.path().join("reports/drift.html")).unwrap();
+    assert!(page.contains("<h2>Segments</h2>") && page.contains("town = b"), "no segments");
 }
 
 #[test]
@@ -213,6 +260,14 @@ fn metrics_and_a_page_are_written() {
     assert!(page.contains("</html>"));
     let left: Vec<_> = std::fs::read_dir(files.folder.path().join("out")).unwrap().collect();
     assert_eq!(left.len(), 2, "{left:?}");
+    assert!(metrics.contains("trainyard_drift_verdict{"), "{metrics}");
+
+    // A comparison that ends early leaves the metrics of the last one, whose age says so.
+    let both = ["--reference", &files.reference, "--current", "gone.csv"];
+    let failed = files.run(&[&["monitor", "--prometheus", "out/drift.prom"], &both[..]].concat());
+    assert_eq!(failed.status.code(), Some(2));
+    let after = std::fs::read_to_string(files.folder.path().join("out/drift.prom")).unwrap();
+    assert_eq!(metrics, after);
 }
 
 #[test]
@@ -284,7 +339,7 @@ fn an_export_of_nothing_is_no_calm() {
     arguments.push("--fail-on-drift");
     let refused = files.run(&arguments);
     let error = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(2), "{error}");
+    assert_eq!(refused.status.code(), Some(4), "{error}");
     assert!(error.contains("no column could be compared"), "{error}");
 }
 
@@ -389,23 +444,33 @@ fn a_column_that_nobody_could_read_or_that_is_gone_is_not_green() {
         files.run(&arguments)
     };
     let said = stdout_of(&monitor("good.parquet", &["--fail-on-drift"]), 0);
-    assert!(said.contains("● No drift\n"), "{said}");
-    for flags in [&[][..], &["--fail-on-drift"], &["--compat", "evidently"]] {
+    assert!(said.contains("● Stable: no drift\n"), "{said}");
+    for (flags, code) in [
+        (&[][..], 2),
+        (&["--fail-on-drift"], 4),
+        (&["--fail-on", "broken"], 4),
+        (&["--fail-on", "warning", "--fail-on", "serious"], 4),
+        (&["--compat", "evidently"], 2),
+    ] {
         let output = monitor("damaged.parquet", flags);
-        let said = stdout_of(&output, 2);
-        assert!(said.contains("✕ No drift in what could be compared\n"), "{said}");
-        assert!(said.contains("1 could not be compared (b)"), "{said}");
+        let said = stdout_of(&output, code);
+        assert!(said.contains("✕ Broken: no drift in what could be compared\n"), "{said}");
+        // Lines are broken where they fit a terminal.
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("1 could not be compared (b)"), "{said}");
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(
             error.contains("\"b\" could not be compared") && error.contains("hint:"),
             "{error}"
         );
+        assert!(!error.contains("panicked") && !error.contains("RUST_BACKTRACE"), "{error}");
     }
     for current in ["short.parquet", "empty.parquet"] {
         let said = stdout_of(&monitor(current, &[]), 0);
-        assert!(said.contains("✕ No drift in what could be compared\n"), "{said}");
+        assert!(said.contains("✕ Broken: no drift in what could be compared\n"), "{said}");
+        stdout_of(&monitor(current, &["--fail-on", "serious"]), 4);
         let error = monitor(current, &["--fail-on-drift"]);
-        assert_eq!(error.status.code(), Some(2));
+        assert_eq!(error.status.code(), Some(4));
         assert!(String::from_utf8_lossy(&error.stderr).contains("\"c\" could not be compared"));
     }
     // What is left out on purpose is no riddle.

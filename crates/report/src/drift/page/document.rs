@@ -4,19 +4,21 @@
 //! sorting and opens the details for printing. Its hash is the only script the page's own policy allows.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use trainyard_chart::histogram;
-use trainyard_drift::{ColumnDrift, DatasetDrift, Distribution, Finding, Role, Severity, Status};
+use trainyard_chart::{histogram, pairs};
+use trainyard_drift::{ColumnDrift, DatasetDrift, Distribution, Role, Status};
 
 use super::column::detail;
+use crate::drift::change::change;
+use crate::drift::grouped::{Group, grouped};
 use crate::drift::meta::Meta;
-use crate::drift::sentences::{decision, headline, summary};
+use crate::drift::sentences::{decision, headline, segment_words, summary};
 use crate::drift::state::{Counts, State, sign};
 use crate::number::{count, short};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 /// SHA-256 of [`SCRIPT`] in base 64; a test computes it.
-const SCRIPT_HASH: &str = "Aa6BmX2FOgW1TKcCoZAn657G99MfS7ueTjkDNje29Dc=";
+const SCRIPT_HASH: &str = "XHNU1+DgZHhsBrIlnQIgo/Vr5U89UZ1vtjj5xOqidm4=";
 
 /// Rows of the table. A thousand columns stay under 2 MB; beyond, the JSON has them all.
 const ROWS_MAX: usize = 2000;
@@ -58,6 +60,7 @@ pub fn page(drift: &DatasetDrift, meta: &Meta) -> String {
             body {
                 main {
                     (verdict(drift, meta))
+                    (segments(drift))
                     (findings(drift))
                     @if !shown.is_empty() {
                         (table(shown, columns.len(), details.len()))
@@ -82,7 +85,7 @@ fn verdict(drift: &DatasetDrift, meta: &Meta) -> Markup {
     html! {
         h1 { (meta.title()) }
         section class={ "verdict " (verdict.name()) } aria-label="Verdict" {
-            strong { (sign(verdict)) " " (headline(drift)) }
+            h2 { (sign(verdict)) " " (headline(drift)) }
             p { (summary(drift)) }
             @if let Some(error) = &drift.evidently_error {
                 p { "Evidently gives no report on these data: " (error) }
@@ -92,7 +95,7 @@ fn verdict(drift: &DatasetDrift, meta: &Meta) -> Markup {
             @for (number, word) in [(counts.drift, "drifted"), (counts.stable, "stable"), (counts.skipped, "skipped"), (counts.failed, "failed")] {
                 @if number > 0 || word == "drifted" { li { b { (number) } " " (word) } }
             }
-            @let findings = drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).count();
+            @let findings = grouped(drift).len();
             @if findings > 0 { li { b { (findings) } @if findings == 1 { " finding" } @else { " findings" } } }
         }
         dl.facts {
@@ -107,22 +110,50 @@ fn fact(side: &str, name: &str, rows: u64) -> Markup {
     html! { div { dt { (side) } dd { (name) " " span.tag { (count(rows)) " rows" } } } }
 }
 
+/// Parts that were compared by themselves, the worst first.
+fn segments(drift: &DatasetDrift) -> Markup {
+    if drift.segments.is_empty() {
+        return html! {};
+    }
+    html! {
+        h2 { "Segments" }
+        p.key { "Each with the same part of the reference; p-values of all of them are adjusted together." }
+        .wide {
+            table {
+                thead { tr {
+                    th scope="col" { "Segment" }
+                    th scope="col" { "Verdict" }
+                    th scope="col" { "Drifted, and what changed most" }
+                } }
+                tbody {
+                    @for segment in drift.segments_by_severity() {
+                        @let verdict = segment.drift.verdict();
+                        tr {
+                            td.name { (segment.name) }
+                            td.n { span class={ "s " (verdict.name()) } { (sign(verdict)) " " (verdict.name()) } }
+                            td { (segment_words(segment)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn findings(drift: &DatasetDrift) -> Markup {
-    let mut all: Vec<(Option<&str>, &Finding)> =
-        drift.all_findings().filter(|(_, finding)| finding.severity >= Severity::Warning).collect();
+    let all = grouped(drift);
     if all.is_empty() {
         return html! {};
     }
-    all.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.severity));
     let (open, folded) = all.split_at(OPEN_FINDINGS_MAX.min(all.len()));
-    let list = |part: &[(Option<&str>, &Finding)]| {
+    let list = |part: &[Group<'_>]| {
         html! {
             ul.findings {
-                @for (column, finding) in part {
-                    li class=(finding.severity.name()) {
-                        span.tag { (finding.severity.name()) } " "
-                        @if let Some(name) = column { b { (name) } ": " }
-                        (finding.message)
+                @for group in part {
+                    li class=(group.severity.name()) {
+                        span.tag { (group.severity.name()) } " "
+                        @if !group.columns.is_empty() { b { (group.names()) } ": " }
+                        (group.message)
                     }
                 }
             }
@@ -150,11 +181,11 @@ fn table(shown: &[&ColumnDrift], all: usize, detailed: usize) -> Markup {
         h2 { "Columns" }
         p.key {
             (PreEscaped("<svg viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path class=\"a\" d=\"M0 12V4H26V12Z\"/></svg>")) " reference (area) \u{2003}"
-            (PreEscaped("<svg viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path class=\"l\" d=\"M0 10H9V3H18V8H26\"/></svg>")) " current (line)"
+            (PreEscaped("<svg viewBox=\"0 0 26 12\" aria-hidden=\"true\"><path class=\"l\" d=\"M0 10H9V3H18V8H26\"/></svg>")) " current (line); of labels: reference and current side by side"
         }
         .tools hidden {
             label { "Filter " input type="search" placeholder="column name"; }
-            label { input type="checkbox"; " only drifted" }
+            label { input type="checkbox"; " only what is not stable" }
             output class="why" {}
         }
         .wide {
@@ -164,6 +195,7 @@ fn table(shown: &[&ColumnDrift], all: usize, detailed: usize) -> Markup {
                     th scope="col" data-k="kind" { "Kind" }
                     th scope="col" { "Distribution" }
                     th scope="col" data-k="s" { "Verdict" }
+                    th scope="col" { "What changed" }
                     th scope="col" data-k="v" { "Score" }
                     @if effects { th scope="col" data-k="e" { "Effect" } }
                 } }
@@ -188,6 +220,7 @@ fn row(index: usize, column: &ColumnDrift, linked: bool, effects: bool) -> Marku
             td.k { (column.kind.name()) }
             td.spark { @if let Some(distribution) = &column.distribution { (spark(distribution, &column.name)) } }
             td.n { span class={ "s " (state.word()) } { (state.sign()) " " (state.word()) } }
+            td.h { (change(column)) }
             td.w {
                 @match &column.status {
                     Status::Tested(verdict) => { span.tag { (verdict.method.id()) } " " (decision(verdict)) }
@@ -200,15 +233,21 @@ fn row(index: usize, column: &ColumnDrift, linked: bool, effects: bool) -> Marku
 }
 
 fn spark(distribution: &Distribution, name: &str) -> Markup {
-    let (reference, current): (Vec<f64>, Vec<f64>) = match distribution {
+    let title = format!("distributions of {name}");
+    let drawing = match distribution {
         Distribution::Numbers { bins, .. } => {
-            bins.iter().map(|bin| (bin.reference, bin.current)).unzip()
+            let (reference, current): (Vec<f64>, Vec<f64>) =
+                bins.iter().map(|bin| (bin.reference, bin.current)).unzip();
+            histogram::small(&reference, &current, &title)
         }
+        // Labels have no order, so a line over them would mean nothing.
         Distribution::Categories { top, .. } => {
-            top.iter().map(|label| (label.reference, label.current)).unzip()
+            let shares: Vec<(f64, f64)> =
+                top.iter().map(|label| (label.reference, label.current)).collect();
+            pairs::small(&shares, &title)
         }
     };
-    PreEscaped(histogram::small(&reference, &current, &format!("distributions of {name}")).0)
+    PreEscaped(drawing.0)
 }
 
 fn footer() -> Markup {

@@ -1,7 +1,7 @@
 (()=>{const d=document,q=(s,r=d)=>[...r.querySelectorAll(s)],t=d.querySelector("table.columns");if(!t)return;
 const body=t.tBodies[0],rows=q("tr",body),tools=d.querySelector(".tools");tools.hidden=false;
 const find=tools.querySelector("input[type=search]"),only=tools.querySelector("input[type=checkbox]"),said=tools.querySelector("output");
-const filter=()=>{const f=find.value.trim().toLowerCase();let n=0;for(const r of rows){const show=(!f||r.cells[0].textContent.toLowerCase().includes(f))&&(!only.checked||r.dataset.s==="drift"||r.dataset.s==="failed");r.hidden=!show;n+=show}said.textContent=n===rows.length?"":n+" of "+rows.length+" columns"};
+const filter=()=>{const f=find.value.trim().toLowerCase();let n=0;for(const r of rows){const show=(!f||r.cells[0].textContent.toLowerCase().includes(f))&&(!only.checked||r.dataset.s!=="stable");r.hidden=!show;n+=show}said.textContent=n===rows.length?"":n+" of "+rows.length+" columns"};
 find.addEventListener("input",filter);only.addEventListener("change",filter);
 q("th[data-k]",t).forEach(h=>{const b=d.createElement("button");b.type="button";b.textContent=h.textContent;h.textContent="";h.append(b);
 b.addEventListener("click",()=>{const up=h.getAttribute("aria-sort")!=="ascending";q("th",t).forEach(o=>o.removeAttribute("aria-sort"));h.setAttribute("aria-sort",up?"ascending":"descending");
