@@ -108,6 +108,9 @@ pub struct Options {
     /// A finding is made when current has this many times the rows of the reference, or one over it. 0 for
     /// never.
     pub volume_factor: f64,
+    /// Whether current is a window of time or a log: few rows of one are then no matter of worry, as the
+    /// reference is the data of much more time.
+    pub is_window: bool,
     /// Seed of permutation tests.
     pub seed: u32,
     /// Whose behaviour to follow.
@@ -137,6 +140,7 @@ impl Default for Options {
             min_samples: None,
             missing_share_change: 0.05,
             volume_factor: VOLUME_FACTOR,
+            is_window: false,
             seed: 0,
             compat: Compat::Trainyard,
         }

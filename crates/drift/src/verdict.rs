@@ -17,7 +17,8 @@ pub enum DatasetVerdict {
     Warning,
     /// At least the share of columns that counts as drift has drifted.
     Drift,
-    /// Nobody can tell: nothing could be tested, or columns are gone, empty or unreadable.
+    /// Nobody can tell: nothing could be tested, or columns are gone, empty or unreadable. Too few values to
+    /// judge are no such case: they are a warning.
     Broken,
 }
 
@@ -90,8 +91,9 @@ impl DatasetDrift {
     fn verdict_of_whole(&self) -> DatasetVerdict {
         let is_serious = |finding: &Finding| finding.severity == Severity::Serious;
         let is_warning = |finding: &Finding| finding.severity >= Severity::Warning;
+        let nothing_tested = self.tested == 0 && !self.is_too_small();
         let nobody_knows =
-            self.tested == 0 || self.unknown().next().is_some() || self.may_have_drifted();
+            nothing_tested || self.unknown().next().is_some() || self.may_have_drifted();
         if nobody_knows || self.findings.iter().any(is_serious) {
             DatasetVerdict::Broken
         } else if self.dataset_drift {
@@ -113,7 +115,7 @@ impl DatasetDrift {
         // These were tested, in vain.
         let undecided =
             self.columns.iter().filter(|column| column.counted && column.is_undecided()).count();
-        let all = self.tested + untestable - undecided;
+        let all = self.tested + untestable + self.too_few().count() - undecided;
         let share = (self.drifted + untestable) as f64 / all.max(1) as f64;
         let counts = untestable > 0 && self.compat != Compat::Evidently;
         counts && !self.dataset_drift && share >= self.drift_share
@@ -127,6 +129,17 @@ impl DatasetDrift {
             failed || column.is_undecided()
         };
         self.unknown().count() + self.columns.iter().filter(failed).count()
+    }
+
+    /// Whether no column was tested because there are too few values to judge: ordinary where little came, and
+    /// neither drift nor a defect.
+    pub fn is_too_small(&self) -> bool {
+        self.tested == 0 && self.too_few().next().is_some()
+    }
+
+    /// Columns that were left out because a side has too few values to judge them.
+    fn too_few(&self) -> impl Iterator<Item = &ColumnDrift> {
+        self.columns.iter().filter(|column| column.has_too_few())
     }
 
     /// How many findings of the dataset and its columns are serious.
@@ -240,6 +253,13 @@ impl ColumnDrift {
     pub fn is_unreadable(&self) -> bool {
         let failed = matches!(self.status, Status::Failed(_));
         failed && self.reference.is_none() && self.current.is_none()
+    }
+
+    /// It was left out though both sides have values of a kind that is tested: they are too few to judge.
+    fn has_too_few(&self) -> bool {
+        let has_values = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.values > 0);
+        let skipped = matches!(self.status, Status::Skipped(_)) && self.kind != Kind::Unknown;
+        skipped && has_values(&self.reference) && has_values(&self.current)
     }
 
     /// Its score is not a number, which no threshold decides on. That of one and the same value on both sides

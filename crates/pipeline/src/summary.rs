@@ -71,13 +71,14 @@ impl DriftSummary {
 
     /// What was found, in a line: the verdict, and what led to it.
     pub fn sentence(&self) -> String {
-        let mut text = format!(
-            "{}: {} of {} columns drifted in {} requests",
-            self.verdict.name(),
-            self.drifted_columns,
-            self.columns,
-            self.rows
-        );
+        let Self { drifted_columns: drifted, columns, rows, .. } = self;
+        // Nothing tested is broken, unless there is too little of it.
+        let what = if self.columns == 0 && !self.is_alarming() {
+            format!("too few values to judge in {rows} requests")
+        } else {
+            format!("{drifted} of {columns} columns drifted in {rows} requests")
+        };
+        let mut text = format!("{}: {what}", self.verdict.name());
         for (count, what) in [
             (self.untested_columns, "columns could not be tested"),
             (self.serious_findings, "serious findings"),
@@ -124,5 +125,7 @@ mod tests {
         assert_eq!(json["verdict"], "broken");
         drift.verdict = DatasetVerdict::Warning;
         assert!(!drift.is_alarming());
+        (drift.columns, drift.untested_columns, drift.serious_findings) = (0, 0, 0);
+        assert_eq!(drift.sentence(), "warning: too few values to judge in 20 requests");
     }
 }

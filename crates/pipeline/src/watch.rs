@@ -29,7 +29,7 @@ const TRAININGS_MAX: usize = 1000;
 pub enum Turn {
     /// Too little was predicted to say anything.
     TooFew { rows: usize, wanted: usize },
-    /// No drift, perhaps a warning.
+    /// No drift, perhaps a warning: also where too few values came to judge any column.
     Steady(DriftSummary),
     /// Nobody can tell whether there is drift: columns are gone, empty or unreadable. Nothing is trained
     /// on such data.

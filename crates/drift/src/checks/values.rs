@@ -21,7 +21,7 @@ pub(crate) fn on_values(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(type_change(reference, current, kind));
-    findings.extend(empty_side(reference, current));
+    findings.extend(empty_side(reference, current, options));
     findings.extend(missing_share(reference, current, options));
     if current.infinite() > 0 || reference.infinite() > 0 {
         let message = format!(
@@ -63,11 +63,19 @@ pub(crate) fn on_few_values(
     type_change.into_iter().chain([too_few::finding(reason)]).collect()
 }
 
-fn empty_side(reference: &Column, current: &Column) -> Option<Finding> {
+/// Chance from which on an empty side is one of many nights: of a column that is often missing, a handful of
+/// rows may have no value.
+const EMPTY_BY_CHANCE_MIN: f64 = 1e-3;
+
+fn empty_side(reference: &Column, current: &Column, options: &Options) -> Option<Finding> {
     if matches!(reference.family(), Family::Nested) || matches!(current.family(), Family::Nested) {
         return None;
     }
+    let by_chance = missing(reference).powf(current.rows() as f64) >= EMPTY_BY_CHANCE_MIN;
     let (severity, message) = match (reference.is_empty(), current.is_empty()) {
+        (false, true) if by_chance && !options.is_evidently() => {
+            (Severity::Warning, "no usable value in current, which may be chance")
+        }
         (false, true) => (Severity::Serious, "no usable value in current"),
         (true, false) => (Severity::Warning, "no usable value in the reference"),
         (true, true) => (Severity::Note, "no usable value on either side"),
@@ -81,8 +89,7 @@ fn missing_share(reference: &Column, current: &Column, options: &Options) -> Opt
     if reference.is_empty() || current.is_empty() {
         return None;
     }
-    let share = |column: &Column| column.missing() as f64 / column.rows().max(1) as f64;
-    let (before, after) = (share(reference), share(current));
+    let (before, after) = (missing(reference), missing(current));
     let change = (after - before).abs();
     if change == 0.0 || change < options.missing_share_change {
         return None;
@@ -90,6 +97,11 @@ fn missing_share(reference: &Column, current: &Column, options: &Options) -> Opt
     let message =
         format!("{} missing in the reference, {} in current", percent(before), percent(after));
     Some(Finding::new(FindingKind::MissingShare, Severity::Warning, message))
+}
+
+/// Share of missing values.
+fn missing(column: &Column) -> f64 {
+    column.missing() as f64 / column.rows().max(1) as f64
 }
 
 #[cfg(test)]
@@ -118,6 +130,21 @@ mod tests {
             kinds(&reference, &current, Kind::Numerical),
             vec![FindingKind::MissingShare, FindingKind::Infinite, FindingKind::OutOfRange]
         );
+    }
+
+    #[test]
+    fn a_column_that_is_often_missing_may_be_so_in_all_of_a_few_rows() {
+        let half: Float64Array = (0..100).map(|i| (i % 2 == 0).then_some(1.5)).collect();
+        let severity = |reference: Float64Array, rows: usize| {
+            let none = Float64Array::from(vec![None; rows]);
+            let (reference, none) = (Column::new(&[&reference]), Column::new(&[&none]));
+            let findings = on_values(&reference, &none, Kind::Numerical, &Options::default());
+            (findings[0].kind, findings[0].severity)
+        };
+        assert_eq!(severity(half.clone(), 3), (FindingKind::Empty, Severity::Warning));
+        assert_eq!(severity(half, 30), (FindingKind::Empty, Severity::Serious));
+        let full = Float64Array::from(vec![1.0; 100]);
+        assert_eq!(severity(full, 3), (FindingKind::Empty, Severity::Serious));
     }
 
     #[test]

@@ -1,4 +1,6 @@
 //! Far fewer or far more rows than the reference has.
+//!
+//! Between two deliveries of a table that is worth a look. A day of a log is smaller than a training set, though.
 
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::options::Options;
@@ -18,7 +20,8 @@ pub(super) fn on_volume(reference: u64, current: u64, options: &Options) -> Opti
         format!("one in {:.0}", 1.0 / times)
     };
     let message = format!("{current} rows in current, {reference} in the reference: {how}");
-    Some(Finding::new(FindingKind::Volume, Severity::Warning, message))
+    let severity = if options.is_window { Severity::Note } else { Severity::Warning };
+    Some(Finding::new(FindingKind::Volume, severity, message))
 }
 
 #[cfg(test)]
@@ -36,5 +39,14 @@ mod tests {
         assert!(said(500, 3).unwrap().ends_with("one in 167"));
         let off = Options { volume_factor: 0.0, ..Options::default() };
         assert_eq!(on_volume(500, 3, &off), None);
+    }
+
+    #[test]
+    fn a_window_is_smaller_than_a_training_set() {
+        let severity = |is_window| {
+            let options = Options { is_window, ..Options::default() };
+            on_volume(500, 3, &options).unwrap().severity
+        };
+        assert_eq!((severity(false), severity(true)), (Severity::Warning, Severity::Note));
     }
 }

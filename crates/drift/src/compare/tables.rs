@@ -270,6 +270,30 @@ mod tests {
     }
 
     #[test]
+    fn little_traffic_is_not_broken() {
+        let trained = || [("x", numbers(0, 500)), ("y", numbers(0, 500))];
+        let verdict = |current: &[(&str, ArrayRef)]| {
+            let drift = compare(&table(&trained()), &table(current), &Options::default());
+            (drift.is_too_small(), drift.verdict())
+        };
+        let few = [("x", numbers(7, 10)), ("y", numbers(0, 3))];
+        assert_eq!(verdict(&few), (true, DatasetVerdict::Warning));
+        // A column that is gone is gone, however few rows there are.
+        assert_eq!(verdict(&few[..1]), (true, DatasetVerdict::Broken));
+        // One of many that cannot be tested leaves the others unjudged, not broken.
+        let per_column_method = [("z".to_owned(), Method::TotalVariation)].into();
+        let options = Options { per_column_method, min_samples: Some(30), ..Options::default() };
+        let before = table(&[&trained()[..], &[("z", numbers(0, 500))]].concat());
+        let after = table(&[&few[..], &[("z", numbers(0, 3))]].concat());
+        assert_eq!(compare(&before, &after, &options).verdict(), DatasetVerdict::Warning);
+        // Nothing that is ever tested is another case than too little of it.
+        let kinds = [("x".to_owned(), Kind::Unknown), ("y".to_owned(), Kind::Unknown)].into();
+        let options = Options { kinds, ..Options::default() };
+        let drift = compare(&table(&trained()), &table(&few), &options);
+        assert_eq!(drift.verdict(), DatasetVerdict::Broken);
+    }
+
+    #[test]
     fn the_reference_says_what_a_column_is() {
         let many: ArrayRef = Arc::new(Int64Array::from_iter_values((0..500).map(|row| row % 40)));
         let few: ArrayRef = Arc::new(Int64Array::from_iter_values((0..500).map(|row| row % 7)));

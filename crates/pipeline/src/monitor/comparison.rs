@@ -53,7 +53,9 @@ pub(super) fn compare(
     let mut options = with_pandas_types(options, current.pandas());
     let (before, after) = (reference.names(), current.names());
     let mut left_out = None;
-    if log::is_prediction_log(after.iter().copied()) && options.columns.is_none() {
+    let is_log = log::is_prediction_log(after.iter().copied());
+    options.is_window |= is_log;
+    if is_log && options.columns.is_none() {
         let (both, lacking): (Vec<&str>, Vec<&str>) =
             before.iter().copied().partition(|name| after.contains(name));
         let lacking = column_names(lacking, [], &Options::default());

@@ -34,7 +34,9 @@ impl FailOn {
 pub(super) fn reason(drift: &DatasetDrift) -> String {
     let verdict = drift.verdict();
     let unknown: Vec<&ColumnDrift> = drift.unknown().collect();
-    let why = if drift.tested == 0 {
+    let why = if drift.is_too_small() && unknown.is_empty() {
+        "no column was judged, as there are too few values".to_owned()
+    } else if drift.tested == 0 {
         "no column could be compared, so nobody knows whether it drifted".to_owned()
     } else if let Some(unknown) = not_compared(&unknown) {
         unknown

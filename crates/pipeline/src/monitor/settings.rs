@@ -324,6 +324,7 @@ impl Settings {
             min_samples: self.min_samples,
             missing_share_change: self.missing_share_change.unwrap_or(usual.missing_share_change),
             volume_factor: self.volume_factor.unwrap_or(usual.volume_factor),
+            is_window: self.since.is_some() || self.until.is_some(),
             seed: self.seed.unwrap_or(usual.seed),
             compat: self.compat.unwrap_or(usual.compat),
             target: None,

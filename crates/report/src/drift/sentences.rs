@@ -12,9 +12,13 @@ pub(super) fn headline(drift: &DatasetDrift) -> &'static str {
     match drift.verdict() {
         DatasetVerdict::Stable => "Stable: no drift",
         DatasetVerdict::Warning if drift.drifted > 0 => "Warning: some columns have drifted",
+        DatasetVerdict::Warning if drift.tested == 0 => "Warning: too few values to judge",
         DatasetVerdict::Warning => "Warning: no drift, but there are findings",
         DatasetVerdict::Drift if !drift.dataset_drift => "Drift: segments have drifted",
         DatasetVerdict::Drift => "Drift: the data have drifted",
+        DatasetVerdict::Broken if drift.is_too_small() => {
+            "Broken: too few values to judge, and not all could be compared"
+        }
         DatasetVerdict::Broken if drift.tested == 0 => "Broken: nothing could be tested",
         DatasetVerdict::Broken if drift.untestable() == 0 => "Broken: a serious finding",
         DatasetVerdict::Broken if drift.dataset_drift => {
@@ -32,6 +36,10 @@ const NAMED_MAX: usize = 5;
 
 /// The verdict with its numbers.
 pub(super) fn summary(drift: &DatasetDrift) -> String {
+    if drift.is_too_small() {
+        return "No column of the two datasets has enough values on both sides to be judged."
+            .to_owned();
+    }
     if drift.tested == 0 {
         return "No column of the two datasets could be compared.".to_owned();
     }
