@@ -52,15 +52,20 @@ pub(crate) fn on_values(
 }
 
 /// Findings on a column with too few values to judge, for this reason: of a handful, labels that are gone and
-/// shares that changed say nothing.
+/// shares that changed say nothing. Where there are rows enough, how few of them have a value does.
 pub(crate) fn on_few_values(
     reference: &Column,
     current: &Column,
     kind: Kind,
     reason: &str,
+    options: &Options,
 ) -> Vec<Finding> {
-    let type_change = type_change(reference, current, kind);
-    type_change.into_iter().chain([too_few::finding(reason)]).collect()
+    let mut findings = vec![too_few::finding(reason)];
+    findings.extend(type_change(reference, current, kind));
+    if reference.rows().min(current.rows()) >= options.least_samples() {
+        findings.extend(missing_share(reference, current, options));
+    }
+    findings
 }
 
 /// Chance from which on an empty side is one of many nights: of a column that is often missing, a handful of
@@ -71,7 +76,8 @@ fn empty_side(reference: &Column, current: &Column, options: &Options) -> Option
     if matches!(reference.family(), Family::Nested) || matches!(current.family(), Family::Nested) {
         return None;
     }
-    let by_chance = missing(reference).powf(current.rows() as f64) >= EMPTY_BY_CHANCE_MIN;
+    let rows = current.rows();
+    let by_chance = rows > 0 && missing(reference).powf(rows as f64) >= EMPTY_BY_CHANCE_MIN;
     let (severity, message) = match (reference.is_empty(), current.is_empty()) {
         (false, true) if by_chance && !options.is_evidently() => {
             (Severity::Warning, "no usable value in current, which may be chance")

@@ -136,7 +136,7 @@ fn both_sides(name: &str, reference: &Column, current: &Column, options: &Option
     let is_judged = usable && kind != Kind::Unknown && !options.is_evidently();
     let few = if is_judged { too_few(reference, current, options) } else { None };
     let mut findings = match &few {
-        Some(reason) => checks::on_few_values(reference, current, kind, reason),
+        Some(reason) => checks::on_few_values(reference, current, kind, reason, options),
         None => checks::on_values(reference, current, kind, options),
     };
     let sides = Sides::new(reference, current, options.compat);

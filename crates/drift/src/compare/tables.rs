@@ -280,12 +280,20 @@ mod tests {
         assert_eq!(verdict(&few), (true, DatasetVerdict::Warning));
         // A column that is gone is gone, however few rows there are.
         assert_eq!(verdict(&few[..1]), (true, DatasetVerdict::Broken));
-        // One of many that cannot be tested leaves the others unjudged, not broken.
+        // Columns that are not judged are columns still: one that fails is one of three.
+        let sparse: Float64Array = (0..500).map(|row| (row < 3).then_some(1.5)).collect();
         let per_column_method = [("z".to_owned(), Method::TotalVariation)].into();
-        let options = Options { per_column_method, min_samples: Some(30), ..Options::default() };
+        let options = Options { per_column_method, ..Options::default() };
         let before = table(&[&trained()[..], &[("z", numbers(0, 500))]].concat());
-        let after = table(&[&few[..], &[("z", numbers(0, 3))]].concat());
-        assert_eq!(compare(&before, &after, &options).verdict(), DatasetVerdict::Warning);
+        let after =
+            [("x", numbers(0, 500)), ("y", Arc::new(sparse) as ArrayRef), ("z", numbers(0, 500))];
+        let drift = compare(&before, &table(&after), &options);
+        assert_eq!((drift.tested, drift.untestable()), (1, 1));
+        assert_eq!(drift.verdict(), DatasetVerdict::Warning);
+        // Of 500 rows 497 have no value now: that is said, too.
+        let kinds: Vec<FindingKind> =
+            column(&drift, "y").findings.iter().map(|finding| finding.kind).collect();
+        assert_eq!(kinds, [FindingKind::TooFew, FindingKind::MissingShare]);
         // Nothing that is ever tested is another case than too little of it.
         let kinds = [("x".to_owned(), Kind::Unknown), ("y".to_owned(), Kind::Unknown)].into();
         let options = Options { kinds, ..Options::default() };
