@@ -18,7 +18,7 @@ fn every_path_of_the_architecture_is_there() {
     for quoted in text.split('`').skip(1).step_by(2) {
         let is_path = quoted.contains('/')
             && !quoted.contains([' ', '<', ':'])
-            && (quoted.ends_with(".rs")
+            && (Path::new(quoted).extension().is_some_and(|extension| extension == "rs")
                 || quoted.contains("/src/")
                 || quoted.starts_with("crates/"));
         if !is_path {
