@@ -43,6 +43,8 @@ fn read(runtime: &Runtime, bytes: &[u8], length: usize) -> Vec<Seen> {
             }
         });
         let served = hyper::server::conn::http1::Builder::new()
+            // What was sent is read, though nothing comes after it.
+            .half_close(true)
             .serve_connection(TokioIo::new(trainyard_net::strict(server)), service);
         let sent = async {
             for part in bytes.chunks(length) {

@@ -27,7 +27,8 @@ impl Axis {
     /// With some room around the values; where all are equal they lie in its middle.
     pub(crate) fn widened(self, share: f64) -> Self {
         let room = if self.low < self.high {
-            (self.high / 2.0 - self.low / 2.0) * 2.0 * share
+            // In this order, so that the difference of huge values stays finite.
+            (self.high / 2.0 - self.low / 2.0) * share * 2.0
         } else if self.low == 0.0 {
             1.0
         } else {

@@ -56,7 +56,13 @@ pub fn large(title: &str, unit: &str, points: &[(f64, f64)]) -> Option<Svg> {
     canvas.path("", &polyline(points.iter().map(|point| (x.at(point.0), y.at(point.1)))));
     if points.len() <= DOTS_MAX {
         for point in &points {
-            let title = format!("{unit} {}: {}", short(point.0), short(point.1));
+            // A step is a whole number, and each is another one.
+            let place = if point.0.fract() == 0.0 && point.0.abs() < 1e15 {
+                format!("{:.0}", point.0)
+            } else {
+                short(point.0)
+            };
+            let title = format!("{unit} {place}: {}", short(point.1));
             canvas.titled_circle((x.at(point.0), y.at(point.1)), 3.0, &title);
         }
     }

@@ -1,7 +1,8 @@
-//! A version with its model folder: fetched once, and passed on to every step that looks at it.
+//! A version with its model folder: fetched when a step first looks at it, once, and passed on to the others.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use tokio::sync::OnceCell;
 use trainyard_base::TemporaryFolder;
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
@@ -19,7 +20,9 @@ use crate::{Error, Project, Result};
 pub(crate) struct Candidate {
     pub(crate) version: ModelVersion,
     resolved: ResolvedModel,
-    folder: TemporaryFolder,
+    tracking: Tracking,
+    state_folder: PathBuf,
+    folder: OnceCell<TemporaryFolder>,
 }
 
 impl Candidate {
@@ -46,40 +49,46 @@ impl Candidate {
         };
         let resolved = resolve::resolve(tracking, &uri).await.map_err(refused)?;
         let version = resolved.version.clone().ok_or_else(missing)?;
-        Self::fetch(project, tracking, resolved, version).await
+        Ok(Self::new(project, tracking, resolved, version))
     }
 
     /// The version labelled `Production`.
     pub(crate) async fn in_production(project: &Project, tracking: &Tracking) -> Result<Self> {
         let (resolved, version) = in_production(tracking, &project.config.model.name).await?;
-        Self::fetch(project, tracking, resolved, version).await
+        Ok(Self::new(project, tracking, resolved, version))
     }
 
-    async fn fetch(
+    fn new(
         project: &Project,
         tracking: &Tracking,
         resolved: ResolvedModel,
         version: ModelVersion,
-    ) -> Result<Self> {
-        let folder = temporary(&project.state_folder())?;
-        resolve::fetch(tracking, &resolved, folder.path()).await?;
-        Ok(Self { version, resolved, folder })
+    ) -> Self {
+        let (tracking, state_folder) = (tracking.clone(), project.state_folder());
+        Self { version, resolved, tracking, state_folder, folder: OnceCell::new() }
     }
 
-    /// The model folder.
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+    /// The model folder. A version that the gate refuses by what was logged is never fetched.
+    pub(crate) async fn path(&self) -> Result<&Path> {
+        let fetch = || async {
+            let folder = temporary(&self.state_folder)?;
+            resolve::fetch(&self.tracking, &self.resolved, folder.path()).await?;
+            Ok::<_, Error>(folder)
+        };
+        Ok(self.folder.get_or_try_init(fetch).await?.path())
     }
 
     /// The request that a server of this version must be able to answer.
-    pub(crate) fn input_example(&self) -> Result<Option<InputExample>> {
-        let mlmodel = MlModel::read(self.path())?;
-        Ok(InputExample::read(self.path(), &mlmodel)?)
+    pub(crate) async fn input_example(&self) -> Result<Option<InputExample>> {
+        let path = self.path().await?;
+        let mlmodel = MlModel::read(path)?;
+        Ok(InputExample::read(path, &mlmodel)?)
     }
 
     /// What a model server in this process loads: the folder as it was fetched.
-    pub(crate) fn source(&self) -> ModelSource {
-        let artifact_uri = self.path().to_string_lossy().into_owned();
-        ModelSource::Fetched(Box::new(ResolvedModel { artifact_uri, ..self.resolved.clone() }))
+    pub(crate) async fn source(&self) -> Result<ModelSource> {
+        let artifact_uri = self.path().await?.to_string_lossy().into_owned();
+        let fetched = ResolvedModel { artifact_uri, ..self.resolved.clone() };
+        Ok(ModelSource::Fetched(Box::new(fetched)))
     }
 }

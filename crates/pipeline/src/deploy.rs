@@ -114,7 +114,7 @@ async fn release(
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
     let version = &candidate.version;
-    let spec = release_spec(project, program, version, candidate.input_example()?)?;
+    let spec = release_spec(project, program, version, candidate.input_example().await?)?;
     let progress = |event: trainyard_deploy::ReleaseEvent| {
         Step::Deploy.tell(watcher, event.to_string());
     };

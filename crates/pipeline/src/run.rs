@@ -85,7 +85,8 @@ async fn steps(
     let (sent, took) = send_requests(project, &deployed, watcher).await?;
     seconds.insert(Step::Traffic, took.as_secs_f64());
     let monitoring = monitor_deployment(project, tracking, &deployed, sent, since, watcher);
-    let (drift, took) = monitoring.await?;
+    // Its future is large, and lies on the heap so that this one stays small.
+    let (drift, took) = Box::pin(monitoring).await?;
     seconds.insert(Step::Monitor, took.as_secs_f64());
 
     Ok(Summary {

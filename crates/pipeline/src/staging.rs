@@ -19,7 +19,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves the version on a port of its own, waits until it is healthy and sends it its input example.
 pub(crate) async fn check(candidate: &Candidate) -> Result<()> {
-    let example = candidate.input_example()?;
+    let example = candidate.input_example().await?;
     let version = &candidate.version;
     let failed = |reason: String| Error::Staging {
         model: version.name.clone(),
@@ -30,7 +30,7 @@ pub(crate) async fn check(candidate: &Candidate) -> Result<()> {
         .await
         .map_err(|error| failed(format!("no port to serve it on: {error}")))?;
     let address = listener.local_addr().map_err(|error| failed(error.to_string()))?;
-    let options = ServeOptions::new(candidate.source());
+    let options = ServeOptions::new(candidate.source().await?);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = trainyard_serve::serve(listener, None, options, async {
         // An error means that the sender is gone: stop as well.

@@ -23,7 +23,7 @@ pub(crate) async fn compare(
         let table = project.training_data()?.batch;
         let split = trainyard_train::split(&table, &project.config.train_config())?;
         let production = Candidate::find(project, tracking, Some(&production.version)).await?;
-        let scores = (score(candidate, &split)?, score(&production, &split)?);
+        let scores = (score(candidate, &split).await?, score(&production, &split).await?);
         if let (Some(candidate), Some(production)) = scores {
             return Ok(Compared { candidate, production });
         }
@@ -44,8 +44,8 @@ pub(crate) async fn logged_metrics(tracking: &Tracking, version: &ModelVersion) 
 }
 
 /// Metrics of a version on this split; none where the model cannot be evaluated here.
-fn score(candidate: &Candidate, split: &Split) -> Result<Option<Metrics>> {
-    let judged = trainyard_models::load(candidate.path())
+async fn score(candidate: &Candidate, split: &Split) -> Result<Option<Metrics>> {
+    let judged = trainyard_models::load(candidate.path().await?)
         .map_err(Error::from)
         .and_then(|model| Ok(trainyard_train::judge(&model, split)?));
     match judged {

@@ -111,7 +111,9 @@ pub(crate) fn remove_abandoned(dir: &Path) {
     for entry in entries.flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        let ours = name.starts_with(".predictions-") && name.ends_with(UNFINISHED);
+        // The second ending is that of earlier versions.
+        let is_unfinished = name.ends_with(UNFINISHED) || name.ends_with(".unfinished");
+        let ours = name.starts_with(".predictions-") && is_unfinished;
         let age =
             entry.metadata().and_then(|data| data.modified()).ok().and_then(|t| t.elapsed().ok());
         if ours && age.is_some_and(|age| age > ABANDONED_AFTER) {
