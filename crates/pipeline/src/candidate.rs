@@ -19,8 +19,8 @@ use crate::{Error, Project, Result};
 #[derive(Debug)]
 pub(crate) struct Candidate {
     pub(crate) version: ModelVersion,
-    resolved: ResolvedModel,
-    tracking: Tracking,
+    pub(crate) resolved: ResolvedModel,
+    pub(crate) tracking: Tracking,
     state_folder: PathBuf,
     folder: OnceCell<TemporaryFolder>,
 }

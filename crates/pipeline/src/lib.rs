@@ -4,6 +4,7 @@
 //! registry through [`trainyard_mlflow::Tracking`] and tell a [`Watcher`] what they do.
 
 mod alias;
+mod behaviour;
 mod candidate;
 mod config;
 mod cron;
@@ -11,6 +12,7 @@ mod deploy;
 mod deploy_config;
 mod error;
 mod event;
+mod folder_files;
 mod gate;
 mod init;
 mod install_from;
@@ -33,13 +35,16 @@ mod watch_config;
 mod workload;
 
 pub use alias::{PRODUCTION, STAGING};
+pub use behaviour::{
+    Behaviour, BehaviourRules, ChangedRow, ClassShare, Errors, Measure, Source, Spread,
+};
 pub use config::{Config, FILE_NAME, Model, Train};
 pub use cron::Cron;
 pub use deploy::{Deployed, deploy, rollback, service};
 pub use deploy_config::Deploy;
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
-pub use gate::{Bounds, Check, Compared, Gate, Metrics, Verdict, judge};
+pub use gate::{Bounds, Check, Compared, ContractRule, Gate, Metrics, Verdict, judge};
 pub use init::{FILES, init};
 pub use install_from::InstallFrom;
 pub use notify::{Happened, notify};

@@ -1,6 +1,7 @@
 //! The folders of instances, `r1`, `r2` and so on: what was to be released, what was started, what it
 //! printed. A number is never given twice.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::file::{read_json, replace_json};
@@ -37,6 +38,19 @@ impl Folder {
     /// What was to be released as this instance.
     pub(crate) fn read_spec(&self, id: &str) -> Result<Option<ReleaseSpec>> {
         read_json(&self.spec_file(id))
+    }
+
+    /// What was released as the instance that answers at this address: the newest that was started there.
+    pub(crate) fn spec_at(&self, address: SocketAddr) -> Result<Option<ReleaseSpec>> {
+        let mut numbers = self.instance_numbers()?;
+        numbers.sort_unstable();
+        for number in numbers.into_iter().rev() {
+            let id = format!("r{number}");
+            if self.read_instance(&id)?.is_some_and(|instance| instance.address == address) {
+                return self.read_spec(&id);
+            }
+        }
+        Ok(None)
     }
 
     /// What was to be released as any of the instances whose folders are there.

@@ -71,6 +71,7 @@ mod tests {
                 .map(|&(name, min, max)| (name.to_owned(), Bounds { min, max }))
                 .collect(),
             not_worse_than_production: metrics(relative),
+            ..Gate::default()
         }
     }
 

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::contract_rule::ContractRule;
+use crate::behaviour::BehaviourRules;
+
 /// Metrics that the built-in algorithms log.
 const METRICS: [&str; 13] = [
     "accuracy",
@@ -30,6 +33,13 @@ pub struct Gate {
     /// Metrics on which the version must not be worse than the one in production, on the same
     /// holdout, by more than the number given.
     pub not_worse_than_production: BTreeMap<String, f64>,
+    /// Whether the signature may break clients of the version in production.
+    pub contract: ContractRule,
+    /// Whether this call lets it break them (`promote --allow-break`).
+    #[serde(skip)]
+    pub allow_break: bool,
+    /// How far answers may differ from those of the version that serves.
+    pub behaviour: BehaviourRules,
 }
 
 /// Bounds of one metric, both inclusive.
@@ -64,6 +74,6 @@ impl Gate {
                 _ => {}
             }
         }
-        Ok(())
+        self.behaviour.check()
     }
 }

@@ -4,6 +4,7 @@
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::{KeyValue, ModelVersion, Tag};
 
+use super::contract;
 use super::holdout::{compare, logged_metrics};
 use super::judge::judge;
 use super::verdict::Verdict;
@@ -32,8 +33,15 @@ pub(crate) async fn gate(
         }
         _ => None,
     };
-    let verdict = judge(rules, &logged, compared.as_ref());
-    for tag in tags_of(&verdict) {
+    let mut verdict = judge(rules, &logged, compared.as_ref());
+    let contract = contract::judge(project, tracking, candidate, production, watcher).await?;
+    let mut tags = Vec::new();
+    if let Some(contract) = contract {
+        verdict.checks.push(contract.check);
+        tags.extend(contract.tags);
+    }
+    tags.extend(tags_of(&verdict));
+    for tag in tags {
         tracking.model_versions.set_tag(candidate.version.id(), tag).await?;
     }
     if verdict.passed() { Ok(verdict) } else { Err(Error::Gate(verdict)) }

@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// What the check of the signature is called, among metrics; it has no value.
+pub(crate) const CONTRACT: &str = "contract";
+
 /// Metric values by name.
 pub type Metrics = BTreeMap<String, f64>;
 
@@ -39,6 +42,7 @@ impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.value {
             Some(value) => write!(f, "{} is {value:.4}, must be {}", self.metric, self.rule),
+            None if self.metric == CONTRACT => write!(f, "{}: {}", self.metric, self.rule),
             None => write!(f, "{} was not logged, must be {}", self.metric, self.rule),
         }
     }

@@ -25,4 +25,4 @@ pub use settings::{COMPARISON_FLAGS, Settings};
 pub use text_options::{Delimiter, ShortRows};
 
 pub(crate) use log::LogFilter;
-pub(crate) use served::wait_for_log;
+pub(crate) use served::{last_predictions, wait_for_log};

@@ -1,0 +1,179 @@
+//! The last requests, asked both instances of a release.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use tokio::time::Instant;
+use trainyard_deploy::ReleaseSpec;
+use trainyard_mlflow::Tracking;
+use trainyard_signature::model::Schema;
+
+use super::ask::Side;
+use super::report::{Behaviour, Source};
+use super::requests::{self, Request};
+use super::tally::Tally;
+use crate::candidate::Candidate;
+use crate::event::{Event, Step, Watcher};
+use crate::folder_files::{input_example, mlmodel};
+use crate::monitor::{LogFilter, last_predictions};
+use crate::{Project, Result, deploy, gate};
+
+/// Requests under way at a time: one of the two instances is answering clients meanwhile.
+const CONCURRENT: usize = 4;
+
+/// Time for all requests; a release waits for them.
+const TIME_MAX: Duration = Duration::from_mins(1);
+
+/// Between two words on how far it is.
+const TOLD_EVERY: usize = 100;
+
+/// Compares the answers of the instance that serves (`blue`) and of the one that is to (`green`), which serves
+/// the candidate. Where they cannot be compared the report says why; that is no error.
+pub(crate) async fn compare(
+    project: &Project,
+    candidate: &Candidate,
+    blue: Option<SocketAddr>,
+    green: SocketAddr,
+    watcher: Watcher<'_>,
+) -> Result<Behaviour> {
+    let rules = &project.config.gate.behaviour;
+    let after = &candidate.version.version;
+    let mut report = Behaviour::new(after, rules.max_changed, rules.tolerance);
+    let Some(blue) = blue else { return Ok(report.without("nothing served before")) };
+    let service = deploy::service(project);
+    let spec = |address| trainyard_deploy::spec_at(&service, address);
+    let (Some(was), Some(is)) = (spec(blue)?, spec(green)?) else {
+        return Ok(report.without("it is not known what was released as the instances"));
+    };
+    let Some(before) = was.label.get("version") else {
+        return Ok(report.without("it is not known which version serves"));
+    };
+    report.before = Some(before.clone());
+    if before == after {
+        return Ok(report.without("the same version serves"));
+    }
+    report.contract = broken(project, &candidate.tracking, before, candidate).await;
+    for finding in &report.contract {
+        Step::Deploy.tell(watcher, format!("clients of version {before} break: {finding}"));
+    }
+    if rules.sample == 0 {
+        return Ok(report.without("[gate.behaviour] sample is 0"));
+    }
+    let (Some(blue), Some(green)) = (side(&was, blue), side(&is, green)) else {
+        return Ok(report.without("an instance cannot be asked without a trace in its prediction log"));
+    };
+    let (requests, source) = match sample(project, &candidate.tracking, before, &blue).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(report.without("there is neither a logged request nor an example")),
+        Err(error) => return Ok(report.without(format!("no requests: {}", error.message()))),
+    };
+    report.source = Some(source);
+    let asked = Asked { blue: blue.side, green: green.side, watcher };
+    let tally = Tally::new(report, rules.rows);
+    let report = asked.all(&requests, tally).await;
+    for line in report.lines() {
+        Step::Deploy.tell(watcher, line);
+    }
+    Ok(report)
+}
+
+/// What in the candidate's signature breaks clients of the version that serves. A release of a version that
+/// was approved is not refused for that: going back to an older one is often just this.
+async fn broken(
+    project: &Project,
+    tracking: &Tracking,
+    before: &str,
+    candidate: &Candidate,
+) -> Vec<String> {
+    match gate::between(project, tracking, before, candidate).await {
+        Ok(contract) => gate::listed(contract.breaks()).into_iter().collect(),
+        Err(error) => {
+            tracing::warn!(%error, "signatures are not compared");
+            Vec::new()
+        }
+    }
+}
+
+/// An instance, and where it is.
+struct Reached {
+    side: Side,
+    address: SocketAddr,
+}
+
+fn side(spec: &ReleaseSpec, address: SocketAddr) -> Option<Reached> {
+    let side = Side::new(address, spec.probe_id()?).ok()?;
+    Some(Reached { side, address })
+}
+
+/// The requests, and where they are from; none if there is nothing to ask.
+async fn sample(
+    project: &Project,
+    tracking: &Tracking,
+    before: &str,
+    blue: &Reached,
+) -> Result<Option<(Vec<Request>, Source)>> {
+    let served = Candidate::find(project, tracking, Some(before)).await?;
+    let mlmodel = mlmodel(&served).await?;
+    let inputs = mlmodel.signature.as_ref().and_then(|signature| signature.inputs.as_ref());
+    let logged = match logged(project, before, blue.address, inputs).await {
+        Ok(logged) => logged,
+        Err(error) => {
+            tracing::warn!(%error, "the prediction log cannot be asked again");
+            Vec::new()
+        }
+    };
+    if !logged.is_empty() {
+        return Ok(Some((logged, Source::Log)));
+    }
+    let example = input_example(project, &served, &mlmodel).await?;
+    let sample = project.config.gate.behaviour.sample;
+    Ok(example.map(|example| (requests::of_example(&example, sample), Source::Example)))
+}
+
+async fn logged(
+    project: &Project,
+    version: &str,
+    blue: SocketAddr,
+    inputs: Option<&Schema>,
+) -> Result<Vec<Request>> {
+    let filter = LogFilter { version: Some(version.to_owned()), since: None };
+    let tables =
+        last_predictions(project, blue, &filter, project.config.gate.behaviour.sample).await?;
+    requests::of_log(&tables, inputs)
+}
+
+/// Both instances, and whoever watches.
+struct Asked<'a> {
+    blue: Side,
+    green: Side,
+    watcher: Watcher<'a>,
+}
+
+impl Asked<'_> {
+    /// Asks all requests, or as many as there is time for.
+    async fn all(&self, requests: &[Request], mut tally: Tally) -> Behaviour {
+        let end = Instant::now() + TIME_MAX;
+        let both = |request: &Request| {
+            let request = request.clone();
+            async move {
+                let answers = futures::join!(self.blue.ask(&request), self.green.ask(&request));
+                (request, answers)
+            }
+        };
+        let mut answers = futures::stream::iter(requests).map(both).buffered(CONCURRENT);
+        let mut done = 0;
+        while let Ok(Some((request, (before, after)))) =
+            tokio::time::timeout_at(end, answers.next()).await
+        {
+            tally.add(&request, &before, &after);
+            done += 1;
+            if done % TOLD_EVERY == 0 {
+                let message = format!("{done} of {} requests asked of both", requests.len());
+                let share = Some(done as f64 / requests.len() as f64);
+                (self.watcher)(Event::Progress { step: Step::Deploy, message, share });
+            }
+        }
+        tally.finish()
+    }
+}
