@@ -172,7 +172,9 @@ pub async fn fetch_file(
         bytes.extend_from_slice(&chunk?);
         if bytes.len() > bytes_max {
             let root = uri::without_credentials(root);
-            return Err(Error::invalid(format!("{path} of {root} is larger than {bytes_max} bytes")));
+            return Err(Error::invalid(format!(
+                "{path} of {root} is larger than {bytes_max} bytes"
+            )));
         }
     }
     Ok(Some(bytes))

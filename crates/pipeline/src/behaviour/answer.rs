@@ -135,7 +135,10 @@ mod tests {
         assert_eq!(of(said(json!("a")), said(json!("a"))), (false, Measure::Label, 0.0));
         assert_eq!(of(said(json!("a")), said(json!("b"))), (true, Measure::Label, 1.0));
         assert_eq!(of(said(json!(100)), said(json!(101))), (true, Measure::Label, 1.0));
-        assert_eq!(of(said(json!(100.0)), said(json!(101.0))), (false, Measure::Relative, 0.009901));
+        assert_eq!(
+            of(said(json!(100.0)), said(json!(101.0))),
+            (false, Measure::Relative, 0.009901)
+        );
         assert_eq!(of(said(json!(100.0)), said(json!(80.0))), (true, Measure::Relative, 0.2));
         assert_eq!(of(said(json!(0.0)), said(json!(0))), (false, Measure::Relative, 0.0));
         assert_eq!(of(said(json!(1e-12)), said(json!(-1e-12))).0, false);
@@ -146,9 +149,7 @@ mod tests {
 
     #[test]
     fn probabilities_say_how_far() {
-        let said = |label: &str, probability: f64| {
-            json!({ "predictions": [label], "probabilities": [[probability, 1.0 - probability]] })
-        };
+        let said = |label: &str, probability: f64| json!({ "predictions": [label], "probabilities": [[probability, 1.0 - probability]] });
         assert_eq!(of(said("a", 0.9), said("a", 0.6)), (false, Measure::Probability, 0.3));
         assert_eq!(of(said("a", 0.51), said("b", 0.49)), (true, Measure::Probability, 0.02));
         let other = json!({ "predictions": ["a"], "probabilities": [[0.9, 0.05, 0.05]] });

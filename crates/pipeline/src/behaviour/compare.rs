@@ -25,6 +25,9 @@ const CONCURRENT: usize = 4;
 /// Time for all requests; a release waits for them.
 const TIME_MAX: Duration = Duration::from_mins(1);
 
+/// How long registry and log may take to be looked at: a release goes on without them.
+const LOOK_LIMIT: Duration = Duration::from_secs(30);
+
 /// Between two words on how far it is.
 const TOLD_EVERY: usize = 100;
 
@@ -53,46 +56,61 @@ pub(crate) async fn compare(
     if before == after {
         return Ok(report.without("the same version serves"));
     }
-    report.contract = broken(project, &candidate.tracking, before, candidate).await;
-    for finding in &report.contract {
-        Step::Deploy.tell(watcher, format!("clients of version {before} break: {finding}"));
-    }
+    report.contract = tell_breaks(project, &candidate.tracking, before, after, watcher)
+        .await
+        .into_iter()
+        .collect();
     if rules.sample == 0 {
         return Ok(report.without("[gate.behaviour] sample is 0"));
     }
     let (Some(blue), Some(green)) = (side(&was, blue), side(&is, green)) else {
-        return Ok(report.without("an instance cannot be asked without a trace in its prediction log"));
+        return Ok(
+            report.without("an instance cannot be asked without a trace in its prediction log")
+        );
     };
-    let (requests, source) = match sample(project, &candidate.tracking, before, &blue).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return Ok(report.without("there is neither a logged request nor an example")),
-        Err(error) => return Ok(report.without(format!("no requests: {}", error.message()))),
+    let sampling = sample(project, &candidate.tracking, before, &blue);
+    let (requests, source) = match tokio::time::timeout(LOOK_LIMIT, sampling).await {
+        Ok(Ok(Some(found))) => found,
+        Ok(Ok(None)) => {
+            return Ok(report.without("there is neither a logged request nor an example"));
+        }
+        Ok(Err(error)) => return Ok(report.without(format!("no requests: {}", error.message()))),
+        Err(_late) => return Ok(report.without("requests were not found in time")),
     };
     report.source = Some(source);
     let asked = Asked { blue: blue.side, green: green.side, watcher };
     let tally = Tally::new(report, rules.rows);
-    let report = asked.all(&requests, tally).await;
+    let report = asked.all(requests, tally).await;
     for line in report.lines() {
         Step::Deploy.tell(watcher, line);
     }
     Ok(report)
 }
 
-/// What in the candidate's signature breaks clients of the version that serves. A release of a version that
-/// was approved is not refused for that: going back to an older one is often just this.
-async fn broken(
+/// Tells, and returns, what in the signature of a version breaks clients of another one. Going back to an older
+/// version is often just this, so nothing is refused for it here.
+pub(crate) async fn tell_breaks(
     project: &Project,
     tracking: &Tracking,
     before: &str,
-    candidate: &Candidate,
-) -> Vec<String> {
-    match gate::between(project, tracking, before, candidate).await {
-        Ok(contract) => gate::listed(contract.breaks()).into_iter().collect(),
-        Err(error) => {
+    after: &str,
+    watcher: Watcher<'_>,
+) -> Option<String> {
+    let comparing = gate::between(project, tracking, before, after);
+    let broken = match tokio::time::timeout(LOOK_LIMIT, comparing).await {
+        Ok(Ok(contract)) => gate::listed(contract.breaks())?,
+        Ok(Err(error)) => {
             tracing::warn!(%error, "signatures are not compared");
-            Vec::new()
+            return None;
         }
-    }
+        Err(_late) => {
+            tracing::warn!("signatures are not compared: the registry does not answer");
+            return None;
+        }
+    };
+    Step::Deploy
+        .tell(watcher, format!("version {after} breaks clients of version {before}: {broken}"));
+    Some(broken)
 }
 
 /// An instance, and where it is.
@@ -152,14 +170,12 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     /// Asks all requests, or as many as there is time for.
-    async fn all(&self, requests: &[Request], mut tally: Tally) -> Behaviour {
+    async fn all(&self, requests: Vec<Request>, mut tally: Tally) -> Behaviour {
         let end = Instant::now() + TIME_MAX;
-        let both = |request: &Request| {
-            let request = request.clone();
-            async move {
-                let answers = futures::join!(self.blue.ask(&request), self.green.ask(&request));
-                (request, answers)
-            }
+        let total = requests.len();
+        let both = |request: Request| async move {
+            let answers = tokio::join!(self.blue.ask(&request), self.green.ask(&request));
+            (request, answers)
         };
         let mut answers = futures::stream::iter(requests).map(both).buffered(CONCURRENT);
         let mut done = 0;
@@ -169,8 +185,8 @@ impl Asked<'_> {
             tally.add(&request, &before, &after);
             done += 1;
             if done % TOLD_EVERY == 0 {
-                let message = format!("{done} of {} requests asked of both", requests.len());
-                let share = Some(done as f64 / requests.len() as f64);
+                let message = format!("{done} of {total} requests asked of both");
+                let share = Some(done as f64 / total as f64);
                 (self.watcher)(Event::Progress { step: Step::Deploy, message, share });
             }
         }

@@ -13,4 +13,4 @@ mod text;
 pub use report::{Behaviour, ChangedRow, ClassShare, Errors, Measure, Source, Spread};
 pub use rules::BehaviourRules;
 
-pub(crate) use compare::compare;
+pub(crate) use compare::{compare, tell_breaks};

@@ -1,6 +1,7 @@
 //! What was found: how many answers differ, by how much, on which rows most.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::Serialize;
 
@@ -150,7 +151,8 @@ impl Behaviour {
             max * 100.0
         );
         if self.errors.only_after > 0 {
-            text.push_str(&format!("; {} of them are errors now", self.errors.only_after));
+            // Writing to a String cannot fail.
+            let _infallible = write!(text, "; {} of them are errors now", self.errors.only_after);
         }
         Some(text)
     }

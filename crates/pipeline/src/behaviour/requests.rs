@@ -27,7 +27,7 @@ pub(super) fn of_log(tables: &[RecordBatch], inputs: Option<&Schema>) -> Result<
     for table in tables {
         let Some(table) = columns_of(table, inputs) else { continue };
         for features in rows(&InputExample::from_batch(&table)?, inputs) {
-            let body = body(&features, inputs);
+            let body = data(&features, inputs).to_string();
             bytes += body.len();
             if bytes > BYTES_MAX {
                 return Ok(requests);
@@ -51,7 +51,8 @@ fn columns_of(table: &RecordBatch, inputs: Option<&Schema>) -> Option<RecordBatc
             let is_input = |name: &str| {
                 let taken = schema.index_of(&format!("trainyard.{name}")).is_ok();
                 !name.starts_with("trainyard.")
-                    && (taken || ![log_columns::PREDICTION, log_columns::PROBABILITY].contains(&name))
+                    && (taken
+                        || ![log_columns::PREDICTION, log_columns::PROBABILITY].contains(&name))
             };
             let fields = schema.fields().iter().enumerate();
             fields.filter(|(_, field)| is_input(field.name())).map(|(at, _)| at).collect()
@@ -70,7 +71,9 @@ fn rows(example: &InputExample, inputs: Option<&Schema>) -> Vec<Vec<(String, Val
     let names: Vec<String> = names.iter().map(name).collect();
     let columns = inputs.and_then(Schema::columns);
     let is_any = |at: usize| {
-        columns.and_then(|columns| columns.get(at)).is_some_and(|one| one.data_type == DataType::Any)
+        columns
+            .and_then(|columns| columns.get(at))
+            .is_some_and(|one| one.data_type == DataType::Any)
     };
     let value = |(at, value): (usize, Value)| match value {
         // A value of any type is in the log as its JSON.
@@ -89,9 +92,9 @@ fn rows(example: &InputExample, inputs: Option<&Schema>) -> Vec<Vec<(String, Val
     data.into_iter().filter_map(row).collect()
 }
 
-/// A row as a request: tensors by name or alone, columns as a table of one row.
-fn body(features: &[(String, Value)], inputs: Option<&Schema>) -> String {
-    let request = match inputs {
+/// A row as the data of a request: tensors by name or alone, columns as a table of one row.
+fn data(features: &[(String, Value)], inputs: Option<&Schema>) -> Value {
+    match inputs {
         Some(inputs @ Schema::Tensors(_)) if inputs.is_named() => {
             let tensors: Map<String, Value> =
                 features.iter().map(|(name, value)| (name.clone(), json!([value]))).collect();
@@ -106,8 +109,7 @@ fn body(features: &[(String, Value)], inputs: Option<&Schema>) -> String {
                 features.iter().map(|(name, value)| (name.as_str(), value)).unzip();
             json!({ "dataframe_split": { "columns": names, "data": [values] } })
         }
-    };
-    request.to_string()
+    }
 }
 
 /// Requests of an input example: one a row where it is a table, else one.
@@ -120,13 +122,11 @@ pub(super) fn of_example(example: &InputExample, max: usize) -> Vec<Request> {
     }
     let params = example.to_json().and_then(|whole| whole.get("params").cloned());
     let request = |features: Vec<(String, Value)>| {
-        let mut body = body(&features, None);
-        if let Some(params) = &params {
-            // An object of one member gets another.
-            body.truncate(body.len() - 1);
-            body.push_str(&format!(",\"params\":{params}}}"));
+        let mut body = data(&features, None);
+        if let (Value::Object(members), Some(params)) = (&mut body, &params) {
+            members.insert("params".to_owned(), params.clone());
         }
-        Request { path, body, features }
+        Request { path, body: body.to_string(), features }
     };
     rows.into_iter().take(max).map(request).collect()
 }
@@ -198,14 +198,18 @@ mod tests {
 
     #[test]
     fn an_example_is_asked_row_by_row_with_its_params() {
-        let payload = r#"{"dataframe_split": {"columns": ["a"], "data": [[1], [2]]}, "params": {"k": 3}}"#;
+        let payload =
+            r#"{"dataframe_split": {"columns": ["a"], "data": [[1], [2]]}, "params": {"k": 3}}"#;
         let example = InputExample { payload: payload.to_owned() };
         let requests = of_example(&example, 10);
         assert_eq!(requests.len(), 2);
         let body: Value = serde_json::from_str(&requests[1].body).unwrap();
-        assert_eq!(body, json!({
-            "dataframe_split": { "columns": ["a"], "data": [[2]] }, "params": { "k": 3 },
-        }));
+        assert_eq!(
+            body,
+            json!({
+                "dataframe_split": { "columns": ["a"], "data": [[2]] }, "params": { "k": 3 },
+            })
+        );
         let payload = r#"{"inputs": [[1.0]]}"#.to_owned();
         let requests = of_example(&InputExample { payload: payload.clone() }, 10);
         assert_eq!((requests.len(), &requests[0].body), (1, &payload));

@@ -37,7 +37,10 @@ impl BehaviourRules {
             return Err(format!("{key}.max_changed = {share}: a share between 0 and 1, like 0.2"));
         }
         if !self.tolerance.is_finite() || self.tolerance < 0.0 {
-            return Err(format!("{key}.tolerance = {}: a number like 0.05, not below 0", self.tolerance));
+            return Err(format!(
+                "{key}.tolerance = {}: a number like 0.05, not below 0",
+                self.tolerance
+            ));
         }
         for (name, value, max) in
             [("sample", self.sample, SAMPLE_MAX), ("rows", self.rows, ROWS_MAX)]

@@ -26,8 +26,8 @@ pub(super) struct Tally {
     measure: Option<Measure>,
     /// How often each label was the answer of either version.
     labels: BTreeMap<String, [usize; 2]>,
-    /// Rows that changed, with their rank: errors first, then other answers, by size.
-    rows: Vec<((bool, bool, f64), ChangedRow)>,
+    /// Rows that changed: errors first, then by the size of the difference.
+    rows: Vec<ChangedRow>,
 }
 
 impl Tally {
@@ -54,7 +54,7 @@ impl Tally {
         let Some(is) = after.said() else {
             report.changed += 1;
             report.errors.only_after += 1;
-            return self.keep((true, true, 0.0), request, was, after, None);
+            return self.keep(request, was, after, None);
         };
         let Difference { is_changed, measure, size } =
             answer::compare(was, is, self.report.tolerance);
@@ -68,24 +68,15 @@ impl Tally {
             }
         }
         if is_changed {
-            self.keep((false, true, size), request, was, after, Some(size));
+            self.keep(request, was, after, Some(size));
         }
     }
 
-    /// Keeps a row if it is among those that changed most.
-    fn keep(
-        &mut self,
-        rank: (bool, bool, f64),
-        request: &Request,
-        before: &Value,
-        after: &Answer,
-        difference: Option<f64>,
-    ) {
-        let higher = |other: &(bool, bool, f64)| {
-            (other.0, other.1) > (rank.0, rank.1)
-                || ((other.0, other.1) == (rank.0, rank.1) && other.2.total_cmp(&rank.2).is_ge())
-        };
-        let at = self.rows.partition_point(|(other, _)| higher(other));
+    /// Keeps a row if it is among those that changed most. An error is no difference: it is more than any.
+    fn keep(&mut self, request: &Request, before: &Value, after: &Answer, difference: Option<f64>) {
+        let size = |difference: Option<f64>| difference.unwrap_or(f64::INFINITY);
+        let is_before = |row: &ChangedRow| size(row.difference) >= size(difference);
+        let at = self.rows.partition_point(is_before);
         if at >= self.rows_max {
             return;
         }
@@ -99,7 +90,7 @@ impl Tally {
             },
             difference,
         };
-        self.rows.insert(at, (rank, row));
+        self.rows.insert(at, row);
         self.rows.truncate(self.rows_max);
     }
 
@@ -117,7 +108,7 @@ impl Tally {
             _ => None,
         };
         report.classes = classes(self.labels, self.sizes.len());
-        report.rows = self.rows.into_iter().map(|(_, row)| row).collect();
+        report.rows = self.rows;
         report
     }
 }
@@ -165,7 +156,8 @@ mod tests {
     fn tally(pairs: &[(Answer, Answer)]) -> Behaviour {
         let mut tally = Tally::new(Behaviour::new("2", Some(0.5), 0.05), 2);
         for (number, (before, after)) in pairs.iter().enumerate() {
-            let features = vec![("x".to_owned(), json!(number)), ("text".to_owned(), json!("é".repeat(80)))];
+            let features =
+                vec![("x".to_owned(), json!(number)), ("text".to_owned(), json!("é".repeat(80)))];
             let request = Request { path: "/predict", body: String::new(), features };
             tally.add(&request, before, after);
         }
@@ -188,16 +180,28 @@ mod tests {
             (error(), error()),
         ]);
         assert_eq!((report.requests, report.compared, report.changed), (6, 4, 3));
-        assert_eq!((report.errors.before, report.errors.after, report.errors.only_after), (2, 2, 1));
+        assert_eq!(
+            (report.errors.before, report.errors.after, report.errors.only_after),
+            (2, 2, 1)
+        );
         assert_eq!(report.measure, Some(Measure::Probability));
         let spread = report.difference.unwrap();
-        assert!((spread.median - 0.5).abs() < 1e-9 && (spread.max - 0.8).abs() < 1e-9, "{spread:?}");
-        let shares: Vec<_> =
-            report.classes.iter().map(|class| (class.label.as_str(), class.before, class.after)).collect();
+        assert!(
+            (spread.median - 0.5).abs() < 1e-9 && (spread.max - 0.8).abs() < 1e-9,
+            "{spread:?}"
+        );
+        let shares: Vec<_> = report
+            .classes
+            .iter()
+            .map(|class| (class.label.as_str(), class.before, class.after))
+            .collect();
         assert_eq!(shares, [("a", 1.0, 1.0 / 3.0), ("b", 0.0, 2.0 / 3.0)]);
         // The error first, then the largest change.
         assert_eq!(report.rows.len(), 2);
-        assert_eq!((report.rows[0].input["x"].as_str(), report.rows[0].after.as_str()), ("3", "400: no"));
+        assert_eq!(
+            (report.rows[0].input["x"].as_str(), report.rows[0].after.as_str()),
+            ("3", "400: no")
+        );
         assert_eq!((report.rows[1].input["x"].as_str(), report.rows[1].after.as_str()), ("2", "b"));
         assert_eq!(report.rows[1].input["text"].chars().count(), SHOWN_MAX + 1);
     }

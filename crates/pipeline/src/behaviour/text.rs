@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Behaviour, ChangedRow, Measure, Source};
+use super::report::{Behaviour, ChangedRow, ClassShare, Errors, Measure, Source};
 
 /// Classes that a line lists.
 const CLASSES_SHOWN: usize = 5;
@@ -19,14 +19,13 @@ impl Behaviour {
             Some(Source::Example) | None => "rows of the input example",
         };
         let mut text = format!(
-            "{} of {} answers of version {before} change in version {} ({:.1} %; {} {source}",
+            "{} of {} answers of version {before} change in version {} ({:.1} %; {} {source})",
             self.changed,
             self.compared,
             self.after,
             self.changed_share().unwrap_or(0.0) * 100.0,
             self.requests,
         );
-        text.push(')');
         if self.is_too_few() {
             text.push_str(", too few for max_changed to judge");
         }
@@ -48,7 +47,7 @@ impl Behaviour {
                 spread.max
             ));
         }
-        if self.errors != super::report::Errors::default() {
+        if self.errors != Errors::default() {
             let errors = self.errors;
             lines.push(format!(
                 "errors: {} before, {} after, {} of them new",
@@ -56,7 +55,7 @@ impl Behaviour {
             ));
         }
         if !self.classes.is_empty() {
-            let share = |class: &super::report::ClassShare| {
+            let share = |class: &ClassShare| {
                 format!(
                     "{} {:.1} % → {:.1} %",
                     class.label,
@@ -64,21 +63,21 @@ impl Behaviour {
                     class.after * 100.0
                 )
             };
-            let shown: Vec<String> =
-                self.classes.iter().take(CLASSES_SHOWN).map(share).collect();
+            let shown: Vec<String> = self.classes.iter().take(CLASSES_SHOWN).map(share).collect();
             lines.push(format!("classes: {}", shown.join(", ")));
         }
-        lines.extend(self.rows.iter().map(|row| format!("{} → {} at {}", row.before, row.after, input(row))));
+        lines.extend(
+            self.rows.iter().map(|row| format!("{} → {} at {}", row.before, row.after, input(row))),
+        );
         lines
     }
 
     fn measured(&self, measure: Measure) -> String {
         match measure {
             Measure::Label => "another label".to_owned(),
-            Measure::Relative => format!(
-                "relative difference (another answer beyond {})",
-                self.tolerance
-            ),
+            Measure::Relative => {
+                format!("relative difference (another answer beyond {})", self.tolerance)
+            }
             Measure::Probability => "difference of probabilities".to_owned(),
         }
     }

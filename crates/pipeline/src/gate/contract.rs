@@ -38,22 +38,22 @@ pub(super) async fn judge(
     };
     let served = &production.version;
     Step::Gate.tell(watcher, format!("signatures of versions {served} and {version}"));
-    let contract = between(project, tracking, served, candidate).await?;
+    let contract = between(project, tracking, served, version).await?;
     for finding in contract.forms() {
         Step::Gate.tell(watcher, finding.to_string());
     }
     Ok(Some(verdict(&project.config.gate, served, &contract)))
 }
 
-/// What the candidate changes for clients of a version.
+/// What the signature of one version changes for clients of another.
 pub(crate) async fn between(
     project: &Project,
     tracking: &Tracking,
     served: &str,
-    candidate: &Candidate,
+    version: &str,
 ) -> Result<Contract> {
-    let served = Candidate::find(project, tracking, Some(served)).await?;
-    let (before, after) = (mlmodel(&served).await?, mlmodel(candidate).await?);
+    let before = mlmodel(&Candidate::find(project, tracking, Some(served)).await?).await?;
+    let after = mlmodel(&Candidate::find(project, tracking, Some(version)).await?).await?;
     Ok(contract::compare(before.signature.as_ref(), after.signature.as_ref()))
 }
 
@@ -80,7 +80,9 @@ fn verdict(rules: &Gate, served: &str, contract: &Contract) -> Judged {
                 None => (format!("it breaks clients of version {served}: {broken}"), false),
                 Some(how) => {
                     let said = format!("{how}, {}", who());
-                    let rule = format!("it breaks clients of version {served}, allowed by {said}: {broken}");
+                    let rule = format!(
+                        "it breaks clients of version {served}, allowed by {said}: {broken}"
+                    );
                     tags.push(KeyValue::new("trainyard.contract.allowed_by", said));
                     (rule, true)
                 }
@@ -93,7 +95,8 @@ fn verdict(rules: &Gate, served: &str, contract: &Contract) -> Judged {
 /// Who allows it, as far as this process knows.
 fn who() -> String {
     let names = ["GITHUB_ACTOR", "USER", "LOGNAME"].into_iter();
-    let mut known = names.filter_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty());
+    let mut known =
+        names.filter_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty());
     known.next().unwrap_or_else(|| "unknown".to_owned())
 }
 

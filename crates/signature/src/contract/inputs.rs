@@ -40,7 +40,8 @@ fn columns(before: &[ColSpec], after: &[ColSpec]) -> Vec<Finding> {
         pairs.filter_map(|(at, (before, after))| changed(&at.to_string(), before, after)).collect()
     } else {
         let (was, is) = (before.len(), after.len());
-        let reason = format!("{was} columns without names became {is}: which is which nobody knows");
+        let reason =
+            format!("{was} columns without names became {is}: which is which nobody knows");
         vec![whole(reason)]
     };
     let breaks = findings.iter().any(|finding| finding.effect == Effect::Break);

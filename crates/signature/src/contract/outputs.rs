@@ -59,7 +59,8 @@ impl Output for TensorSpec {
     }
 
     fn hindrance(&self, after: &Self) -> Option<&'static str> {
-        (!tensors::given(self, after)).then_some("readers get values or shapes that they did not get before")
+        (!tensors::given(self, after))
+            .then_some("readers get values or shapes that they did not get before")
     }
 }
 
@@ -75,12 +76,13 @@ fn by_name<O: Output>(before: &[O], after: &[O]) -> Option<Vec<Finding>> {
         }
         let pairs = before.iter().zip(after).enumerate();
         return Some(
-            pairs.filter_map(|(at, (before, after))| changed(&at.to_string(), before, after)).collect(),
+            pairs
+                .filter_map(|(at, (before, after))| changed(&at.to_string(), before, after))
+                .collect(),
         );
     }
-    let find = |outputs: &[O], name: Option<&str>| {
-        outputs.iter().position(|output| output.name() == name)
-    };
+    let find =
+        |outputs: &[O], name: Option<&str>| outputs.iter().position(|output| output.name() == name);
     let known = before.iter().filter_map(|output| {
         let name = output.name().unwrap_or_default();
         match find(after, output.name()).and_then(|at| after.get(at)) {

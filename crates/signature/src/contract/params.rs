@@ -6,9 +6,8 @@ use super::finding::{Finding, Part, param_text};
 use crate::model::{DataType, ParamSpec};
 
 pub(super) fn compare(before: &[ParamSpec], after: &[ParamSpec]) -> Vec<Finding> {
-    let find = |params: &[ParamSpec], name: &str| {
-        params.iter().find(|param| param.name == name).cloned()
-    };
+    let find =
+        |params: &[ParamSpec], name: &str| params.iter().find(|param| param.name == name).cloned();
     let known = before.iter().filter_map(|param| match find(after, &param.name) {
         Some(now) => changed(param, &now),
         None => {
@@ -34,9 +33,7 @@ fn changed(before: &ParamSpec, after: &ParamSpec) -> Option<Finding> {
     if before.default != after.default {
         let reason = "its default changed, for all who do not give it";
         let finding = Finding::of(Part::Param, &before.name, Effect::Harmless, reason);
-        return Some(
-            finding.before(before.default.to_string()).after(after.default.to_string()),
-        );
+        return Some(finding.before(before.default.to_string()).after(after.default.to_string()));
     }
     (before.data_type != after.data_type).then(|| {
         let finding = Finding::of(Part::Param, &before.name, Effect::Harmless, "it takes more");
@@ -48,7 +45,10 @@ fn changed(before: &ParamSpec, after: &ParamSpec) -> Option<Finding> {
 fn takes(before: &DataType, after: &DataType) -> bool {
     use DataType::{Double, Float, Integer, Long};
     before == after
-        || matches!((before, after), (Integer, Long) | (Integer | Long | Float, Double) | (Integer, Float))
+        || matches!(
+            (before, after),
+            (Integer, Long) | (Integer | Long | Float, Double) | (Integer, Float)
+        )
 }
 
 #[cfg(test)]

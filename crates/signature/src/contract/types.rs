@@ -125,8 +125,14 @@ mod tests {
         for (after, effect) in [
             (object(&[("b", String, false), ("a", Long, true)]), Effect::Harmless),
             (object(&[("a", Integer, false), ("b", String, false)]), Effect::Harmless),
-            (object(&[("a", Integer, true), ("b", String, false), ("c", Long, false)]), Effect::Harmless),
-            (object(&[("a", Integer, true), ("b", String, false), ("c", Long, true)]), Effect::Break),
+            (
+                object(&[("a", Integer, true), ("b", String, false), ("c", Long, false)]),
+                Effect::Harmless,
+            ),
+            (
+                object(&[("a", Integer, true), ("b", String, false), ("c", Long, true)]),
+                Effect::Break,
+            ),
             (object(&[("a", Integer, true), ("b", String, true)]), Effect::Break),
             (object(&[("a", Integer, true)]), Effect::Break),
             (object(&[("a", String, true), ("b", String, false)]), Effect::Break),

@@ -186,9 +186,20 @@ fn value(kind: &DataType, required: bool) -> BoxedStrategy<Value> {
 
 fn anything() -> BoxedStrategy<Value> {
     let values = [
-        json!(null), json!(true), json!(0), json!(1), json!(2.5), json!(3_000_000_000_i64),
-        json!(1e300), json!("7"), json!("1.5"), json!("x"), json!("2024-01-02"), json!("aGk="),
-        json!([1]), json!({ "p": 1 }),
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(1),
+        json!(2.5),
+        json!(3_000_000_000_i64),
+        json!(1e300),
+        json!("7"),
+        json!("1.5"),
+        json!("x"),
+        json!("2024-01-02"),
+        json!("aGk="),
+        json!([1]),
+        json!({ "p": 1 }),
     ];
     select(values.to_vec()).boxed()
 }
@@ -215,9 +226,8 @@ type Written = (Option<Form>, Protocol, String);
 
 /// The rows in every form that JSON has.
 fn bodies(columns: &[ColSpec], rows: &[Vec<Value>], left_out: &[bool]) -> Vec<Written> {
-    let given: Vec<usize> = (0..columns.len())
-        .filter(|at| columns[*at].required || !left_out[*at])
-        .collect();
+    let given: Vec<usize> =
+        (0..columns.len()).filter(|at| columns[*at].required || !left_out[*at]).collect();
     let name = |at: usize| columns[at].name.clone().unwrap();
     let cells = |row: &[Value]| -> Vec<Value> { given.iter().map(|at| row[*at].clone()).collect() };
     let column = |at: usize| -> Value { rows.iter().map(|row| row[at].clone()).collect() };
@@ -238,7 +248,11 @@ fn bodies(columns: &[ColSpec], rows: &[Vec<Value>], left_out: &[bool]) -> Vec<Wr
     let open = Protocol::OpenInference;
     vec![
         (None, scoring, json!({ "dataframe_records": records }).to_string()),
-        (None, scoring, json!({ "dataframe_split": { "columns": names, "data": data } }).to_string()),
+        (
+            None,
+            scoring,
+            json!({ "dataframe_split": { "columns": names, "data": data } }).to_string(),
+        ),
         (None, scoring, json!({ "inputs": by_column }).to_string()),
         (None, scoring, json!({ "instances": records }).to_string()),
         (None, open, json!({ "inputs": tensors }).to_string()),
@@ -370,19 +384,25 @@ proptest! {
 #[test]
 fn a_break_of_a_type_shows_in_a_request() {
     let values = [
-        json!(true), json!(2), json!(0), json!(3_000_000_000_i64), json!(1.5), json!(1e300), json!("x"),
-        json!("2024-01-02"), json!("aGk="), json!({ "a": 1 }),
+        json!(true),
+        json!(2),
+        json!(0),
+        json!(3_000_000_000_i64),
+        json!(1.5),
+        json!(1e300),
+        json!("x"),
+        json!("2024-01-02"),
+        json!("aGk="),
+        json!({ "a": 1 }),
     ];
     for before in &SCALARS {
         for after in &SCALARS {
-            let schema =
-                |kind: &DataType| Schema::Columns(vec![ColSpec::new("a", kind.clone())]);
+            let schema = |kind: &DataType| Schema::Columns(vec![ColSpec::new("a", kind.clone())]);
             let (was, is) = (schema(before), schema(after));
             if contract(&was, &is).is_kept() {
                 continue;
             }
-            let (was, is) =
-                (enforcer(&was, Casting::Lossless), enforcer(&is, Casting::Lossless));
+            let (was, is) = (enforcer(&was, Casting::Lossless), enforcer(&is, Casting::Lossless));
             let json = |enforcer: &Enforcer, value: &Value| {
                 let body = json!({ "dataframe_records": [{ "a": value }] }).to_string();
                 enforcer.json(body.as_bytes(), Protocol::Invocations).is_ok()

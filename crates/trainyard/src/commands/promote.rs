@@ -20,6 +20,10 @@ pub(crate) struct Arguments {
     /// Version to promote; the newest by default
     #[arg(long, value_name = "N")]
     version: Option<String>,
+    /// Let the version break clients of the one in production: the signature may change in ways that refuse
+    /// what they send. Recorded on the version
+    #[arg(long)]
+    allow_break: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -30,7 +34,8 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_folder(arguments.summary.as_deref())?;
-    let (project, tracking) = arguments.project.open()?;
+    let (mut project, tracking) = arguments.project.open()?;
+    project.config.gate.allow_break = arguments.allow_break;
     let progress = Progress::new();
     let version = arguments.version.as_deref();
     let watch = |event| progress.show(&event);

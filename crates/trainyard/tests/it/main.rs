@@ -4,8 +4,10 @@
 
 mod attacked;
 mod bad_input;
+mod behaviour;
 mod command;
 mod container;
+mod contract;
 mod downloads;
 mod gateway;
 mod help;
