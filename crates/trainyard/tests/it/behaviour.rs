@@ -68,6 +68,9 @@ fn swap_labels(project: &TestProject) {
 #[test]
 fn a_version_that_changes_answers_is_stopped_before_the_switch() {
     let project = TestProject::iris();
+    // How good they are is not what this is about.
+    project.edit("accuracy = { min = 0.9 }", "accuracy = { min = 0.3 }");
+    project.edit("log_loss = { max = 0.5 }", "log_loss = { max = 50.0 }");
     project.edit("accuracy = 0.02", "");
     project.edit("[deploy]\n", "[gate.behaviour]\nmax_changed = 0.2\n\n[deploy]\n");
     for verb in ["train", "promote"] {
