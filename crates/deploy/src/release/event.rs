@@ -58,6 +58,11 @@ pub enum ReleaseEvent {
     },
     /// The new instance answered the prediction.
     Predicted,
+    /// The service's owner agrees that the new instance gets requests.
+    Reviewed {
+        /// What was found of it, if anything was looked for.
+        found: Option<String>,
+    },
     /// Requests go to the new instance.
     Switched {
         /// The instance before.
@@ -120,6 +125,7 @@ impl ReleaseEvent {
             Self::Probed { .. } => "probed",
             Self::Healthy { .. } => "healthy",
             Self::Predicted => "predicted",
+            Self::Reviewed { .. } => "reviewed",
             Self::Switched { .. } => "switched",
             Self::Draining { .. } => "draining",
             Self::Drained { .. } => "drained",
@@ -148,6 +154,7 @@ impl fmt::Display for ReleaseEvent {
             Self::Probed { answer } => write!(f, "health: {answer}"),
             Self::Healthy { after } => write!(f, "healthy after {:.1} s", after.as_secs_f64()),
             Self::Predicted => f.write_str("answered a prediction"),
+            Self::Reviewed { found } => f.write_str(found.as_deref().unwrap_or("may get requests")),
             Self::Switched { from: Some(from), to } => write!(f, "switched from {from} to {to}"),
             Self::Switched { from: None, to } => write!(f, "switched to {to}"),
             Self::Draining { id, in_flight } => write!(f, "draining {id} ({in_flight} in flight)"),

@@ -14,11 +14,12 @@ use tokio::time::Instant;
 use super::bake::watch_green;
 use super::event::ReleaseEvent;
 use super::recovery::recover;
+use super::review::{Refusal, Review, Side, Sides};
 use super::spec::ReleaseSpec;
 use super::verify::wait_healthy;
 use crate::clock::now_ms;
 use crate::deployment::{Deployment, Progress};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gateway::TargetSpec;
 use crate::gateway::control::Switch;
 use crate::runtime::{Instance, InstanceSpec};
@@ -49,21 +50,26 @@ pub struct Released {
 pub async fn release(
     service: &Service,
     spec: &ReleaseSpec,
+    review: &dyn Review,
     progress: Progress<'_>,
 ) -> Result<Released> {
     let folder = Folder::create(service)?;
     let deployment = Deployment::begin(service, folder, "release", progress).await?;
-    run(deployment, spec).await
+    run(deployment, spec, review).await
 }
 
 /// A release under a lock that is held.
-pub(crate) async fn run(mut deployment: Deployment<'_>, spec: &ReleaseSpec) -> Result<Released> {
+pub(crate) async fn run(
+    mut deployment: Deployment<'_>,
+    spec: &ReleaseSpec,
+    review: &dyn Review,
+) -> Result<Released> {
     let start = Instant::now();
     let gateway = deployment.ensure_gateway().await?;
     let blue = recover(&deployment, &gateway).await?;
     let id = deployment.folder.new_instance(spec)?;
     deployment.release.clone_from(&id);
-    let rollout = Rollout { deployment: &deployment, spec, id: &id, blue: blue.as_ref() };
+    let rollout = Rollout { deployment: &deployment, spec, review, id: &id, blue: blue.as_ref() };
     let outcome = rollout.run().await;
     let took = start.elapsed();
     match outcome {
@@ -101,6 +107,7 @@ pub(crate) async fn run(mut deployment: Deployment<'_>, spec: &ReleaseSpec) -> R
 struct Rollout<'a> {
     deployment: &'a Deployment<'a>,
     spec: &'a ReleaseSpec,
+    review: &'a dyn Review,
     /// Of green.
     id: &'a str,
     blue: Option<&'a Instance>,
@@ -122,13 +129,29 @@ impl Rollout<'_> {
             None => None,
         };
         let blue_spec = blue_spec.as_ref().unwrap_or(spec);
+        let sides = Sides {
+            blue: blue.map(|blue| side(blue, blue_spec)),
+            green: side(&green, spec),
+        };
+        let reviewed = self.review.before_switch(&sides).await;
+        let found = reviewed.map_err(|refusal| self.refused(refusal))?;
+        deployment.step(ReleaseEvent::Reviewed { found })?;
         self.switch(&green, blue_spec).await?;
         if let Some(blue) = blue {
             watch_green(deployment, spec, &green, blue).await?;
+        }
+        let reviewed = self.review.before_blue_stops(&sides).await;
+        reviewed.map_err(|refusal| self.refused(refusal))?;
+        if let Some(blue) = blue {
             deployment.retire(blue, spec.drain_limit, blue_spec.stop_grace).await?;
         }
         deployment.runtimes.keep(&green).await?;
         Ok(green)
+    }
+
+    fn refused(&self, refusal: Refusal) -> Error {
+        let serving = self.blue.map(|blue| blue.id.clone());
+        Error::Refused { green: self.id.to_owned(), refusal, serving }
     }
 
     async fn start(&self) -> Result<Instance> {
@@ -183,6 +206,11 @@ impl Rollout<'_> {
         })?;
         folder.forget_old_instances(from)
     }
+}
+
+/// What a review needs to know of an instance.
+fn side(instance: &Instance, spec: &ReleaseSpec) -> Side {
+    Side { id: instance.id.clone(), address: instance.address, label: spec.label.clone() }
 }
 
 /// What the gateway needs to know of an instance.
