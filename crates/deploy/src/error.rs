@@ -148,6 +148,14 @@ pub enum Error {
         /// The service.
         service: String,
     },
+    /// The version that is to serve again never served here, or nothing was kept of it.
+    #[error("{service} keeps no release of version {version} to go back to")]
+    NotServed {
+        /// The service.
+        service: String,
+        /// As given.
+        version: String,
+    },
     /// A path that cannot be let through the gateway.
     #[error("{0:?} is no path that can be exposed")]
     Path(String),
@@ -251,6 +259,10 @@ impl Advise for Error {
             Self::Refused { refusal, .. } => refusal.advice(),
             Self::NotDeployed { .. } => Advice::input("`trainyard deploy` brings it up"),
             Self::NoPrevious { .. } => Advice::input("deploy the version you want"),
+            Self::NotServed { version, .. } => Advice::input(format!(
+                "`trainyard deploy history` shows what served; `trainyard deploy --version {version}` \
+                 releases it as the project says today"
+            )),
             Self::Path(_) => Advice::input(
                 "write /feedback, /models/*/feedback (any one name) or /static/** (all below), \
                  without //, .., ; or needless %",

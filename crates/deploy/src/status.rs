@@ -77,6 +77,9 @@ pub struct ServiceStatus {
     pub instances: Vec<InstanceReport>,
     /// Who changes the service now.
     pub holder: Option<Holder>,
+    /// The instance of a release that was broken off between its switch and its end, while nobody is at it:
+    /// the next change settles it.
+    pub unfinished: Option<String>,
     /// The release that finished last.
     pub last: Option<HistoryEntry>,
 }
@@ -157,11 +160,14 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
         });
     }
     instances.sort_by_key(|report| report.role);
+    let holder = lock::holder(&folder.lock());
+    let pending = folder.read_pending()?.filter(|_| holder.is_none());
     Ok(ServiceStatus {
         url: gateway.as_ref().map(|gateway| url(gateway.listen)),
         gateway,
         instances,
-        holder: lock::holder(&folder.lock()),
+        holder,
+        unfinished: pending.map(|pending| pending.green),
         last: folder.read_history()?.pop(),
     })
 }
