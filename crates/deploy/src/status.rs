@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use trainyard_base::words::HEALTH_PATH;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GatewayStatus};
 use crate::probe::{self, Look};
@@ -170,6 +170,30 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
         unfinished: pending.map(|pending| pending.green),
         last: folder.read_history()?.pop(),
     })
+}
+
+/// What requests go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serving {
+    /// The instance.
+    pub id: String,
+    /// What was released as it.
+    pub label: BTreeMap<String, String>,
+    /// Whether somebody changes the service now, so that this is not for long.
+    pub is_changing: bool,
+}
+
+/// What requests go to, without asking it; none where no gateway runs, or none of its instances was released.
+pub async fn serving(service: &Service) -> Result<Option<Serving>> {
+    let folder = match Folder::open(service) {
+        Err(Error::NotDeployed { .. }) => return Ok(None),
+        folder => folder?,
+    };
+    let is_changing = lock::holder(&folder.lock()).is_some();
+    let status = Control::new(folder.gateway_socket()).status().await?;
+    let Some(current) = status.and_then(|status| status.route.current) else { return Ok(None) };
+    let Some(spec) = folder.read_spec(&current.id)? else { return Ok(None) };
+    Ok(Some(Serving { id: current.id, label: spec.label, is_changing }))
 }
 
 /// Where requests go: the gateway's own word, or what it wrote down last.

@@ -12,6 +12,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use trainyard_base::{Advice, Advise};
 
+use super::cause::Cause;
+
 /// An instance that takes part in a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Side {
@@ -30,6 +32,8 @@ pub struct Sides {
     pub blue: Option<Side>,
     /// The new one.
     pub green: Side,
+    /// Who releases it, and why.
+    pub cause: Cause,
 }
 
 /// Why traffic went back to blue.

@@ -164,8 +164,11 @@ impl Rollout<'_> {
             None => None,
         };
         let blue_spec = blue_spec.as_ref().unwrap_or(spec);
-        let sides =
-            Sides { blue: blue.map(|blue| side(blue, blue_spec)), green: side(&green, spec) };
+        let sides = Sides {
+            blue: blue.map(|blue| side(blue, blue_spec)),
+            green: side(&green, spec),
+            cause: spec.cause.clone(),
+        };
         let found = review.before_switch(&sides).await;
         let found = found.map_err(|refusal| self.refused(refusal))?;
         self.verdicts.extend(found.clone());

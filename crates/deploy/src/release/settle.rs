@@ -118,7 +118,10 @@ fn sides(deployment: &Deployment<'_>, pending: &Pending) -> Result<Option<(Sides
         None => None,
     };
     let green = read(&pending.green)?;
-    Ok(green.map(|(green, spec)| (Sides { blue, green: side(&green, &spec) }, spec)))
+    Ok(green.map(|(green, spec)| {
+        let green = side(&green, &spec);
+        (Sides { blue, green, cause: spec.cause.clone() }, spec)
+    }))
 }
 
 async fn route(deployment: &Deployment<'_>) -> Result<RouteState> {
