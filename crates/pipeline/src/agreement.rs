@@ -13,11 +13,12 @@ use trainyard_mlflow::entities::{KeyValue, ModelVersion};
 use trainyard_mlflow::{Tracking, VersionId};
 
 use crate::alias::production;
-use crate::deploy::{DeployOptions, deploy, service, settle};
+use crate::deploy::{DeployOptions, deploy, settle};
 use crate::event::Watcher;
 use crate::notify::{Happened, notify};
 use crate::releases::deliver;
 use crate::review::version_of;
+use crate::service::service;
 use crate::states::tag;
 use crate::{Error, Project, Result};
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-use trainyard_deploy::{Cause, Service};
+use trainyard_deploy::Cause;
 use trainyard_mlflow::Tracking;
 
 use crate::actor::cause;
@@ -14,7 +14,8 @@ use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::promote::approve;
 use crate::releases::{FAILED, deliver};
-use crate::review::ReleaseReview;
+use crate::review::{ReleaseReview, version_of};
+use crate::service::service;
 use crate::states::State;
 use crate::{Error, Project, Result, workload};
 
@@ -45,29 +46,6 @@ pub struct Deployed {
     pub replaced: Option<String>,
     #[serde(skip)]
     pub took: Duration,
-}
-
-/// The project's deployment.
-pub fn service(project: &Project) -> Service {
-    // Registered models may have any name; a folder may not.
-    let name: String = project
-        .config
-        .model
-        .name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-        .collect();
-    let name = format!("m{}", name.get(..name.len().min(60)).unwrap_or_default());
-    let config = &project.config.deploy;
-    let mut service = Service::new(name, project.state_folder().join("deploy"), config.listen);
-    service.access_log = config.access_log;
-    service.metrics_listen = config.metrics_listen;
-    service.operator_listen = config.operator_listen;
-    service.exposed.clone_from(&config.expose);
-    service.response_timeout = config.response_timeout;
-    service.max_connections = config.max_connections;
-    service.max_per_address = config.max_per_address;
-    service
 }
 
 /// Releases a version. One that nobody judged, or that was rolled back, goes through the gate first.
@@ -135,7 +113,7 @@ async fn release(
 
 /// What a release of the service did to the project's model.
 pub(crate) fn deployed(project: &Project, released: trainyard_deploy::Released) -> Deployed {
-    let version = crate::review::version_of(&released.label).unwrap_or_default();
+    let version = version_of(&released.label).unwrap_or_default();
     Deployed {
         name: project.config.model.name.clone(),
         version: version.to_owned(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use trainyard_deploy::Cause;
-use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::ModelVersion;
+use trainyard_mlflow::{Tracking, VersionId};
 
 use crate::actor::cause;
 use crate::alias::{PRODUCTION, STAGING, production};
@@ -14,6 +14,8 @@ use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::gate::{Verdict, gate};
 use crate::releases::set_state;
+use crate::review::version_of;
+use crate::service::service;
 use crate::states::{State, Transition};
 use crate::{Project, Result, staging};
 
@@ -74,7 +76,8 @@ pub(crate) async fn approve(
 ) -> Result<Promoted> {
     let ModelVersion { name, version, .. } = &candidate.version;
     let production = production(tracking, name).await?;
-    let gating = gate(project, tracking, candidate, production.as_ref(), watcher);
+    let baseline = baseline(project, tracking, candidate, production.as_ref()).await?;
+    let gating = gate(project, tracking, candidate, baseline.as_ref(), watcher);
     let done = |verdict: &Verdict| format!("{} rules hold", verdict.checks.len());
     let (verdict, gate_took) = Step::Gate.watched(watcher, gating, done).await?;
 
@@ -102,6 +105,28 @@ pub(crate) async fn approve(
         gate_took,
         promote_took,
     })
+}
+
+/// What a candidate is compared with: the version in production. Where somebody moved the alias to the candidate
+/// itself, that is the version that serves.
+async fn baseline(
+    project: &Project,
+    tracking: &Tracking,
+    candidate: &Candidate,
+    production: Option<&ModelVersion>,
+) -> Result<Option<ModelVersion>> {
+    let candidate = &candidate.version;
+    if production.is_none_or(|production| production.version != candidate.version) {
+        return Ok(production.cloned());
+    }
+    let serving = trainyard_deploy::serving(&service(project)).await?;
+    match serving.as_ref().and_then(|serving| version_of(&serving.label)) {
+        Some(version) if version != candidate.version => {
+            let id = VersionId { name: &candidate.name, version };
+            Ok(Some(tracking.model_versions.get(id).await?))
+        }
+        _ => Ok(production.cloned()),
+    }
 }
 
 /// Moves `Production`, then says so on both versions.

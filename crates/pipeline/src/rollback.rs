@@ -6,10 +6,11 @@ use trainyard_deploy::{Cause, Kind, ReleaseSpec, Rollback};
 use trainyard_mlflow::Tracking;
 
 use crate::actor::cause;
-use crate::deploy::{Deployed, deployed, service};
+use crate::deploy::{Deployed, deployed};
 use crate::event::{Step, Watcher};
 use crate::releases::{FAILED, RELEASED};
 use crate::review::{ReleaseReview, VERSION_LABEL, version_of};
+use crate::service::service;
 use crate::{Error, Project, Result, workload};
 
 /// What is to serve again.

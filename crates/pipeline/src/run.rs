@@ -12,11 +12,12 @@ use trainyard_mlflow::entities::KeyValue;
 use crate::actor::cause;
 use crate::alias::PRODUCTION;
 use crate::candidate::Candidate;
-use crate::deploy::{self, Deployed, deploy_candidate};
+use crate::deploy::{Deployed, deploy_candidate};
 use crate::event::{Event, Step, Watcher};
 use crate::monitor::{LogFilter, MonitorJob, wait_for_log};
 use crate::notify::{Happened, notify};
 use crate::promote::approve;
+use crate::service::service;
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 use crate::train::train;
 use crate::{Error, Project, Result, traffic};
@@ -109,7 +110,7 @@ async fn preflight(project: &Project) -> Result<()> {
         project.read(&source, &ReadOptions::default())?;
     }
     let address = project.config.deploy.listen;
-    let is_up = trainyard_deploy::status(&deploy::service(project))
+    let is_up = trainyard_deploy::status(&service(project))
         .await
         .is_ok_and(|status| status.url.is_some());
     if is_up || address.port() == 0 {

@@ -184,10 +184,14 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Err(interrupted) => return Err(settled(&project, &tracking, interrupted).await),
         Ok(outcome) => outcome,
     };
-    if let Err(error) = &outcome {
-        let happened = Happened::of_failure(error);
-        trainyard_pipeline::notify(&project, happened.as_slice()).await;
-    }
+    let happened = match &outcome {
+        Ok(deployed) => {
+            let url = Some(deployed.url.clone());
+            Some(Happened::Promoted { version: deployed.version.clone(), url })
+        }
+        Err(error) => Happened::of_failure(error),
+    };
+    trainyard_pipeline::notify(&project, happened.as_slice()).await;
     report(&outcome?, arguments.json)
 }
 
