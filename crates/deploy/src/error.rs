@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use trainyard_base::{Advice, Advise, Fault};
 
+use crate::release::Refusal;
+
 /// The result of a deployment operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -122,6 +124,16 @@ pub enum Error {
         /// Where its log is.
         log_path: PathBuf,
     },
+    /// The service's owner does not agree to the new instance.
+    #[error("{green} is not released: {refusal}{}", goes_on(serving.as_ref()))]
+    Refused {
+        /// The new instance.
+        green: String,
+        /// Why not.
+        refusal: Refusal,
+        /// The one that serves.
+        serving: Option<String>,
+    },
     /// Nothing is deployed under this name, or not any more.
     #[error("nothing is deployed: no gateway runs for {path}")]
     NotDeployed {
@@ -135,6 +147,14 @@ pub enum Error {
     NoPrevious {
         /// The service.
         service: String,
+    },
+    /// The version that is to serve again never served here, or nothing was kept of it.
+    #[error("{service} keeps no release of version {version} to go back to")]
+    NotServed {
+        /// The service.
+        service: String,
+        /// As given.
+        version: String,
     },
     /// A path that cannot be let through the gateway.
     #[error("{0:?} is no path that can be exposed")]
@@ -236,8 +256,13 @@ impl Advise for Error {
             Self::WentBack { green, log_path, .. } => {
                 Advice::environment(format!("the whole log of {green} is {}", log_path.display()))
             }
+            Self::Refused { refusal, .. } => refusal.advice(),
             Self::NotDeployed { .. } => Advice::input("`trainyard deploy` brings it up"),
             Self::NoPrevious { .. } => Advice::input("deploy the version you want"),
+            Self::NotServed { version, .. } => Advice::input(format!(
+                "`trainyard deploy history` shows what served; `trainyard deploy --version {version}` \
+                 releases it as the project says today"
+            )),
             Self::Path(_) => Advice::input(
                 "write /feedback, /models/*/feedback (any one name) or /static/** (all below), \
                  without //, .., ; or needless %",
@@ -262,6 +287,11 @@ fn hint(error: &std::io::Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Who serves in spite of a failure.
+fn goes_on(serving: Option<&String>) -> String {
+    serving.map_or_else(String::new, |serving| format!("; {serving} goes on serving"))
 }
 
 /// Log lines below a sentence.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use trainyard_base::{Advice, Advise, Fault};
+use trainyard_deploy::Refusal;
 use trainyard_mlflow::secrets::hide;
 
 use crate::gate::Verdict;
@@ -205,6 +206,11 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match (self, self.fault()) {
             (Self::Gate(_), _) => 3,
+            (Self::Deploy(trainyard_deploy::Error::Refused { refusal, .. }), _)
+                if matches!(refusal, Refusal::Verdict { .. }) =>
+            {
+                3
+            }
             (_, Fault::Input) => 2,
             (_, Fault::Environment | Fault::Program) => 1,
         }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use trainyard_base::Advise as _;
 use trainyard_drift::DatasetVerdict;
 
+use crate::alias::PRODUCTION;
 use crate::gate::Verdict;
 use crate::promote::Promoted;
 use crate::{DriftSummary, Error, Summary};
@@ -35,14 +36,18 @@ impl Summary {
 impl Promoted {
     /// What promotion did.
     pub fn to_markdown(&self) -> String {
-        let replaced = match &self.replaced {
-            Some(version) => format!(", in place of version {version}"),
-            None => String::new(),
+        let Self { name, version, alias, replaced, .. } = self;
+        let title = match (alias == PRODUCTION, replaced) {
+            (true, Some(before)) => {
+                format!("✅ {name} version {version} is labelled Production, in place of version {before}")
+            }
+            (true, None) => format!("✅ {name} version {version} is labelled Production"),
+            (false, Some(serves)) => {
+                format!("✅ {name} version {version} is approved; version {serves} serves until its release")
+            }
+            (false, None) => format!("✅ {name} version {version} is approved"),
         };
-        let mut page = Page::new(&format!(
-            "✅ {} version {} is labelled Production{replaced}",
-            self.name, self.version
-        ));
+        let mut page = Page::new(&title);
         page.verdict(&self.gate);
         page.text
     }

@@ -63,6 +63,16 @@ impl ModelSource {
         !matches!(self, Self::Uri(ModelUri::Folder(_)) | Self::Fetched(_))
     }
 
+    /// The alias or stage that says which version it is; `latest` for the newest. None where it is one version.
+    pub(crate) fn follows(&self) -> Option<&str> {
+        match self {
+            Self::Registry { stage, .. } | Self::Uri(ModelUri::Stage { stage, .. }) => Some(stage),
+            Self::Uri(ModelUri::Alias { alias, .. }) => Some(alias),
+            Self::Uri(ModelUri::Latest { .. }) => Some("latest"),
+            Self::Uri(_) | Self::Fetched(_) => None,
+        }
+    }
+
     /// Whether it can mean another version tomorrow.
     pub(crate) fn can_move(&self) -> bool {
         match self {

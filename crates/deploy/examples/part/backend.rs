@@ -1,8 +1,9 @@
 //! A small model server with bad habits on demand.
 //!
 //! It obeys these variables: `NAME` (what it answers), `START_AFTER_MS` (time until it listens),
-//! `HEALTHY_AFTER_MS` (time until `/health` is 200), `SICK` (`/health` is always 503), `UNHEALTHY` (for
-//! `part health` alone), `CRASH` (ends at once), `LOG_FILE` (gets a line per request), `WRONG` (`/predict`
+//! `HEALTHY_AFTER_MS` (time until `/health` is 200), `SICK` (`/health` is always 503), `HOPELESS` (and says
+//! that this will not change), `UNHEALTHY` (for `part health` alone), `CRASH` (ends at once), `LOG_FILE` (gets
+//! a line per request), `WRONG` (`/predict`
 //! answers 500). From the first request that comes through a gateway count `DIE_AFTER_MS`,
 //! `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS` and `FAIL_AFTER_MS` (as `WRONG`). `EAT` (bytes of memory that it
 //! takes), `FILL` (file that it writes to until there is no more room), `HOST` (address it listens on).
@@ -44,6 +45,7 @@ struct Habits {
     started: Instant,
     healthy_after: Duration,
     sick: bool,
+    hopeless: bool,
     unhealthy: bool,
     wrong: bool,
     log_file: Option<String>,
@@ -81,6 +83,7 @@ pub(crate) async fn backend(arguments: &[String]) -> Fallible<()> {
         started: Instant::now(),
         healthy_after: milliseconds("HEALTHY_AFTER_MS")?.unwrap_or_default(),
         sick: std::env::var_os("SICK").is_some(),
+        hopeless: std::env::var_os("HOPELESS").is_some(),
         unhealthy: std::env::var_os("UNHEALTHY").is_some(),
         wrong: std::env::var_os("WRONG").is_some(),
         log_file: std::env::var("LOG_FILE").ok(),
@@ -183,6 +186,10 @@ async fn answer(
         die();
     }
     Ok(match path.as_str() {
+        "/health" if habits.hopeless => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            r#"{"status": "failed", "reason": "no such operator"}"#.to_owned(),
+        ),
         "/health"
             if habits.sick
                 || habits.started.elapsed() < habits.healthy_after

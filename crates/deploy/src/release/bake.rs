@@ -89,7 +89,7 @@ async fn tell_sickness(deployment: &Deployment<'_>, green: &Instance) -> Result<
 }
 
 /// The gateway went back: green is removed, blue stays.
-async fn back_to_blue(
+pub(super) async fn back_to_blue(
     deployment: &Deployment<'_>,
     spec: &ReleaseSpec,
     green: &Instance,

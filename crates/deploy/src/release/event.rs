@@ -24,6 +24,13 @@ pub enum ReleaseEvent {
         /// Whether it was started now.
         started: bool,
     },
+    /// A release that was broken off between its switch and its end was brought to one of them.
+    Settled {
+        /// Its new instance.
+        id: String,
+        /// Whether that one is what serves.
+        is_forward: bool,
+    },
     /// An instance that an interrupted deployment left was removed.
     Recovered {
         /// The instance.
@@ -58,12 +65,34 @@ pub enum ReleaseEvent {
     },
     /// The new instance answered the prediction.
     Predicted,
+    /// The service's owner agrees that the new instance gets requests.
+    Reviewed {
+        /// What was found of it, if anything was looked for.
+        found: Option<String>,
+    },
     /// Requests go to the new instance.
     Switched {
         /// The instance before.
         from: Option<String>,
         /// The new instance.
         to: String,
+    },
+    /// It is about to be made known that the new instance is the one.
+    Committing {
+        /// The new instance.
+        id: String,
+    },
+    /// It is known that the new instance is the one.
+    Committed {
+        /// The new instance.
+        id: String,
+    },
+    /// It could not be made known; the next change does it.
+    Uncommitted {
+        /// The new instance.
+        id: String,
+        /// Why not.
+        reason: String,
     },
     /// The old instance works on its last requests.
     Draining {
@@ -113,6 +142,7 @@ impl ReleaseEvent {
             Self::Waiting { .. } => "waiting",
             Self::Locked => "locked",
             Self::GatewayReady { .. } => "gateway-ready",
+            Self::Settled { .. } => "settled",
             Self::Recovered { .. } => "recovered",
             Self::Prepared { .. } => "prepared",
             Self::Starting { .. } => "starting",
@@ -120,7 +150,11 @@ impl ReleaseEvent {
             Self::Probed { .. } => "probed",
             Self::Healthy { .. } => "healthy",
             Self::Predicted => "predicted",
+            Self::Reviewed { .. } => "reviewed",
             Self::Switched { .. } => "switched",
+            Self::Committing { .. } => "committing",
+            Self::Committed { .. } => "committed",
+            Self::Uncommitted { .. } => "uncommitted",
             Self::Draining { .. } => "draining",
             Self::Drained { .. } => "drained",
             Self::Stopped { .. } => "stopped",
@@ -141,6 +175,12 @@ impl fmt::Display for ReleaseEvent {
                 write!(f, "gateway started on {listen}")
             }
             Self::GatewayReady { listen, started: false } => write!(f, "gateway runs on {listen}"),
+            Self::Settled { id, is_forward: true } => {
+                write!(f, "the interrupted release of {id} is finished")
+            }
+            Self::Settled { id, is_forward: false } => {
+                write!(f, "the interrupted release of {id} is taken back")
+            }
             Self::Recovered { id } => write!(f, "removed {id}, left by an interrupted deployment"),
             Self::Prepared { what } => f.write_str(what),
             Self::Starting { id } => write!(f, "starting {id}"),
@@ -148,8 +188,14 @@ impl fmt::Display for ReleaseEvent {
             Self::Probed { answer } => write!(f, "health: {answer}"),
             Self::Healthy { after } => write!(f, "healthy after {:.1} s", after.as_secs_f64()),
             Self::Predicted => f.write_str("answered a prediction"),
+            Self::Reviewed { found } => f.write_str(found.as_deref().unwrap_or("may get requests")),
             Self::Switched { from: Some(from), to } => write!(f, "switched from {from} to {to}"),
             Self::Switched { from: None, to } => write!(f, "switched to {to}"),
+            Self::Committing { id } => write!(f, "{id} is to be the released one"),
+            Self::Committed { id } => write!(f, "{id} is the released one"),
+            Self::Uncommitted { id, reason } => {
+                write!(f, "{id} serves, which could not be made known yet: {reason}")
+            }
             Self::Draining { id, in_flight } => write!(f, "draining {id} ({in_flight} in flight)"),
             Self::Drained { id, left: 0 } => write!(f, "drained {id}"),
             Self::Drained { id, left } => write!(f, "drained {id}, cutting off {left} requests"),

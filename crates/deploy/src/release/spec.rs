@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use trainyard_base::words::HEALTH_PATH;
 
+use super::cause::Cause;
 use crate::probe::Probe;
 use crate::workload::Workload;
 
@@ -44,7 +45,10 @@ pub struct ReleaseSpec {
     /// When the new instance counts as bad while the old one is still warm.
     #[serde(default)]
     pub bake_limits: BakeLimits,
-    /// What is being released, for people (`model`, `version`, …).
+    /// Who releases it, and why.
+    #[serde(default)]
+    pub cause: Cause,
+    /// What is being released, for people (`model`, `version`, …); what has another label is another release.
     pub label: BTreeMap<String, String>,
 }
 
@@ -83,6 +87,7 @@ impl ReleaseSpec {
             bake: Duration::from_secs(1),
             stop_grace: Duration::from_secs(10),
             bake_limits: BakeLimits::default(),
+            cause: Cause::default(),
             label: BTreeMap::new(),
         }
     }

@@ -7,6 +7,8 @@
     reason = "helpers of tests fail the test"
 )]
 
+#[path = "../../examples/part/alias_file.rs"]
+mod alias_file;
 mod client;
 mod crash;
 mod crowd;
@@ -19,7 +21,9 @@ mod operating;
 mod paths;
 mod registry;
 mod releases;
+mod rollbacks;
 mod silence;
 mod smuggling;
 mod stage;
+mod transaction;
 mod yard;

@@ -17,7 +17,8 @@ use crate::candidate::Candidate;
 use crate::event::{Event, Step, Watcher};
 use crate::folder_files::{input_example, mlmodel};
 use crate::monitor::{LogFilter, last_predictions};
-use crate::{Project, Result, deploy, gate};
+use crate::service::service;
+use crate::{Project, Result, gate};
 
 /// Requests under way at a time: one of the two instances is answering clients meanwhile.
 const CONCURRENT: usize = 4;
@@ -44,7 +45,7 @@ pub(crate) async fn compare(
     let after = &candidate.version.version;
     let mut report = Behaviour::new(after, rules.max_changed, rules.tolerance);
     let Some(blue) = blue else { return Ok(report.without("nothing served before")) };
-    let service = deploy::service(project);
+    let service = service(project);
     let spec = |address| trainyard_deploy::spec_at(&service, address);
     let (Some(was), Some(is)) = (spec(blue)?, spec(green)?) else {
         return Ok(report.without("it is not known what was released as the instances"));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use trainyard_mlflow::Tracking;
 use trainyard_pipeline::monitor::FailOn;
 use trainyard_pipeline::{Project, RunOptions, Summary};
 use trainyard_tracking::Shared;
@@ -67,9 +68,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut shutdown = std::pin::pin!(shutdown_signal());
     let outcome = tokio::select! {
         biased;
-        () = &mut shutdown => Err(Failure::runtime("interrupted").hint(
-            "Production is what it was or what was promoted; run again to go on",
-        )),
+        () = &mut shutdown => {
+            settle(&project, &tracking).await;
+            Err(Failure::runtime("interrupted").hint(
+                "Production is what it was, or the new version if its release was over; \
+                 run again to go on",
+            ))
+        }
         outcome = running => {
             if let Some(path) = &arguments.summary {
                 write_markdown(path, &outcome, Summary::to_markdown)?;
@@ -116,6 +121,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         pages.stop().await;
     }
     outcome
+}
+
+/// Traffic goes back to what served before, if the release that was interrupted had moved it already.
+async fn settle(project: &Project, tracking: &Tracking) {
+    if let Err(error) = trainyard_pipeline::settle(project, tracking, &|_event| {}).await {
+        tracing::warn!(error = error.message(), "the interrupted release is not settled");
+    }
 }
 
 /// Whether a deployment of the project is up already.

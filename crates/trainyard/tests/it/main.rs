@@ -15,6 +15,7 @@ mod monitor;
 mod names;
 mod pages;
 mod project;
+mod releases;
 mod run;
 mod secrets;
 mod serve;
