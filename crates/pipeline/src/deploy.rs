@@ -10,6 +10,7 @@ use trainyard_deploy::Cause;
 use trainyard_mlflow::Tracking;
 
 use crate::actor::cause;
+use crate::behaviour::Behaviour;
 use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::promote::approve;
@@ -44,6 +45,8 @@ pub struct Deployed {
     pub address: SocketAddr,
     /// Instance that served before.
     pub replaced: Option<String>,
+    /// How the answers of both versions compared before the switch.
+    pub behaviour: Option<Behaviour>,
     #[serde(skip)]
     pub took: Duration,
 }
@@ -101,7 +104,9 @@ async fn release(
     };
     let released = trainyard_deploy::release(&service(project), &spec, &review, &progress).await;
     match released.map_err(Error::from) {
-        Ok(released) => Ok(deployed(project, released)),
+        Ok(released) => {
+            Ok(Deployed { behaviour: review.behaviour(), ..deployed(project, released) })
+        }
         Err(error) => {
             let message = error.message();
             let first = message.lines().next().unwrap_or_default();
@@ -121,6 +126,7 @@ pub(crate) fn deployed(project: &Project, released: trainyard_deploy::Released) 
         instance: released.instance,
         address: released.address,
         replaced: released.switched_from,
+        behaviour: None,
         took: released.took,
     }
 }

@@ -8,7 +8,7 @@ use trainyard_drift::DatasetVerdict;
 use crate::alias::PRODUCTION;
 use crate::gate::Verdict;
 use crate::promote::Promoted;
-use crate::{DriftSummary, Error, Summary};
+use crate::{Behaviour, Deployed, DriftSummary, Error, Summary};
 
 /// By this, whoever comments finds the comment to update.
 const MARKER: &str = "<!-- trainyard:summary -->";
@@ -21,6 +21,7 @@ impl Summary {
             self.model.name, self.model.version
         ));
         page.verdict(&self.gate);
+        page.behaviour(self.behaviour.as_ref());
         page.drift(self.drift.as_ref());
         let metrics =
             self.metrics.iter().map(|(name, value)| (name.as_str(), format!("{value:.4}")));
@@ -39,16 +40,30 @@ impl Promoted {
         let Self { name, version, alias, replaced, .. } = self;
         let title = match (alias == PRODUCTION, replaced) {
             (true, Some(before)) => {
-                format!("✅ {name} version {version} is labelled Production, in place of version {before}")
+                format!(
+                    "✅ {name} version {version} is labelled Production, in place of version {before}"
+                )
             }
             (true, None) => format!("✅ {name} version {version} is labelled Production"),
             (false, Some(serves)) => {
-                format!("✅ {name} version {version} is approved; version {serves} serves until its release")
+                format!(
+                    "✅ {name} version {version} is approved; version {serves} serves until its release"
+                )
             }
             (false, None) => format!("✅ {name} version {version} is approved"),
         };
         let mut page = Page::new(&title);
         page.verdict(&self.gate);
+        page.text
+    }
+}
+
+impl Deployed {
+    /// What a release did.
+    pub fn to_markdown(&self) -> String {
+        let Self { name, version, .. } = self;
+        let mut page = Page::new(&format!("✅ {name} version {version} serves"));
+        page.behaviour(self.behaviour.as_ref());
         page.text
     }
 }
@@ -106,6 +121,12 @@ impl Page {
             let _infallible = writeln!(self.text, "| {metric} | {value} | {rule} | {mark} |");
         }
         self.text.push('\n');
+    }
+
+    fn behaviour(&mut self, behaviour: Option<&Behaviour>) {
+        if let Some(behaviour) = behaviour {
+            self.text.push_str(&behaviour.to_markdown());
+        }
     }
 
     fn drift(&mut self, drift: Option<&DriftSummary>) {

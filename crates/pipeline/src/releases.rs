@@ -11,10 +11,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use trainyard_base::file::{self, Access};
 use trainyard_deploy::{Cause, Kind};
+use trainyard_mlflow::artifacts;
 use trainyard_mlflow::entities::{KeyValue, Metric, RunStatus};
 use trainyard_mlflow::secrets::hide;
 use trainyard_mlflow::{CreateRun, LogBatch, Tracking, UpdateRun, VersionId};
 
+use crate::behaviour::Behaviour;
 use crate::states::Transition;
 use crate::{Error, Project, Result};
 
@@ -47,6 +49,9 @@ pub(crate) struct Record {
     pub(crate) at_ms: i64,
     pub(crate) took_seconds: Option<f64>,
     pub(crate) cause: Cause,
+    /// How the answers of both versions compared.
+    #[serde(default)]
+    pub(crate) behaviour: Option<Behaviour>,
 }
 
 /// The experiment of a model's releases.
@@ -165,6 +170,13 @@ async fn log_run(tracking: &Tracking, record: &Record) -> Result<()> {
     let is_released = record.outcome == RELEASED;
     let mut metrics = vec![Metric::new("released", f64::from(u8::from(is_released)), ended, 0)];
     metrics.extend(record.took_seconds.map(|took| Metric::new("took_seconds", took, ended, 0)));
+    if let Some(behaviour) = &record.behaviour {
+        let numbers = behaviour.metrics().into_iter();
+        metrics.extend(numbers.map(|(name, value)| Metric::new(name, value, ended, 0)));
+        let report = serde_json::to_vec_pretty(behaviour).unwrap_or_default();
+        let body = artifacts::once(report);
+        tracking.artifacts.upload(&run.info.artifact_uri, "behaviour.json", body).await?;
+    }
     let batch = LogBatch {
         params: params.map(|(key, value)| KeyValue::new(key, value)).to_vec(),
         metrics,
@@ -230,9 +242,10 @@ mod tests {
         for (number, entry) in entries.iter().enumerate() {
             write(folder.path(), number, entry).unwrap();
         }
-        let read = waiting(folder.path()).unwrap().into_iter().map(|path| {
-            serde_json::from_slice::<Entry>(&std::fs::read(path).unwrap()).unwrap()
-        });
+        let read = waiting(folder.path())
+            .unwrap()
+            .into_iter()
+            .map(|path| serde_json::from_slice::<Entry>(&std::fs::read(path).unwrap()).unwrap());
         assert_eq!(read.collect::<Vec<_>>(), entries);
     }
 }

@@ -5,6 +5,7 @@
 //! they need to know is in the labels of the two instances.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use trainyard_deploy::{Cause, GoneBack, Kind, Refusal, Review, Sides};
 use trainyard_mlflow::{Tracking, VersionId};
 
 use crate::alias::{PRODUCTION, number};
+use crate::behaviour::{self, Behaviour};
 use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::releases::{Entry, FAILED, RELEASED, Record, keep};
@@ -39,6 +41,8 @@ pub(crate) struct ReleaseReview<'a> {
     started: Option<Instant>,
     /// Whether it is written down how the release ended.
     is_recorded: AtomicBool,
+    /// How the answers of both versions compare, once that was looked at.
+    behaviour: Mutex<Option<Behaviour>>,
 }
 
 impl<'a> ReleaseReview<'a> {
@@ -51,7 +55,8 @@ impl<'a> ReleaseReview<'a> {
     ) -> Self {
         let is_recorded = AtomicBool::new(false);
         let started = Some(Instant::now());
-        Self { project, tracking, watcher, candidate, started, is_recorded }
+        let behaviour = Mutex::new(None);
+        Self { project, tracking, watcher, candidate, started, is_recorded, behaviour }
     }
 
     /// The review of a release that somebody else began.
@@ -77,6 +82,11 @@ impl<'a> ReleaseReview<'a> {
         }
     }
 
+    /// How the answers of both versions compare; none where nothing was compared.
+    pub(crate) fn behaviour(&self) -> Option<Behaviour> {
+        self.behaviour.lock().ok().and_then(|found| found.clone())
+    }
+
     fn record(
         &self,
         cause: &Cause,
@@ -94,6 +104,7 @@ impl<'a> ReleaseReview<'a> {
             at_ms: Utc::now().timestamp_millis(),
             took_seconds: self.started.map(|started| started.elapsed().as_secs_f64()),
             cause: cause.clone(),
+            behaviour: self.behaviour(),
         }))
     }
 
@@ -138,10 +149,33 @@ fn versions(sides: &Sides) -> (Option<&str>, &str) {
 
 #[async_trait]
 impl Review for ReleaseReview<'_> {
-    async fn before_switch(&self, _sides: &Sides) -> Result<Option<String>, Refusal> {
-        // What served before was looked at when it came.
-        let Some(_candidate) = self.candidate else { return Ok(None) };
-        Ok(None)
+    async fn before_switch(&self, sides: &Sides) -> Result<Option<String>, Refusal> {
+        let found = match (self.candidate, versions(sides)) {
+            (Some(candidate), _) => {
+                let blue = sides.blue.as_ref().map(|blue| blue.address);
+                let green = sides.green.address;
+                let comparing =
+                    behaviour::compare(self.project, candidate, blue, green, self.watcher);
+                comparing.await.map_err(|error| Refusal::failure(&error))?
+            }
+            // What served before was looked at when it came.
+            (None, (Some(blue), green)) => {
+                behaviour::going_back(self.project, self.tracking, blue, green, self.watcher).await
+            }
+            (None, (None, _)) => return Ok(None),
+        };
+        if let Ok(mut slot) = self.behaviour.lock() {
+            *slot = Some(found.clone());
+        }
+        match found.refusal() {
+            Some(reason) => Err(Refusal::Verdict {
+                reason,
+                hint: "the release's run in the tracking store has the report (behaviour.json); \
+                       `max_changed` under [gate.behaviour] says how much may change"
+                    .to_owned(),
+            }),
+            None => Ok(found.verdict()),
+        }
     }
 
     async fn before_blue_stops(&self, sides: &Sides) -> Result<(), Refusal> {

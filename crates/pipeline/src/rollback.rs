@@ -60,7 +60,7 @@ async fn roll(
             let from = before.and_then(|entry| version_of(&entry.label));
             let to = version_of(&released.label).unwrap_or_default();
             review.ended(&cause, (from, to), RELEASED, "traffic went back at once").await;
-            Ok(deployed(project, released))
+            Ok(Deployed { behaviour: review.behaviour(), ..deployed(project, released) })
         }
         Err(error) => {
             // What was never begun is no event.

@@ -21,10 +21,7 @@ use crate::state::pending::Pending;
 const BROKEN_OFF: &str = "its release was broken off";
 
 /// Brings a release that was broken off to an end, if there is one. The lock is held and the gateway runs.
-pub(super) async fn settle_pending(
-    deployment: &Deployment<'_>,
-    review: &dyn Review,
-) -> Result<()> {
+pub(super) async fn settle_pending(deployment: &Deployment<'_>, review: &dyn Review) -> Result<()> {
     let folder = &deployment.folder;
     let Some(mut pending) = folder.read_pending()? else { return Ok(()) };
     let Some((sides, spec)) = sides(deployment, &pending)? else {
@@ -130,9 +127,7 @@ async fn route(deployment: &Deployment<'_>) -> Result<RouteState> {
 
 /// Whether green has the traffic and blue could have it back.
 fn is_warm(route: &RouteState, pending: &Pending) -> bool {
-    let id = |target: &Option<TargetSpec>| {
-        target.as_ref().map(|target| target.id.clone())
-    };
+    let id = |target: &Option<TargetSpec>| target.as_ref().map(|target| target.id.clone());
     id(&route.current).as_ref() == Some(&pending.green)
         && pending.blue.is_some()
         && id(&route.standby) == pending.blue

@@ -15,8 +15,8 @@ use crate::loopback::{client, quoted};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of an answer to one row.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
-/// Characters of an error that are kept.
-const ERROR_CHARACTERS_MAX: usize = 200;
+/// Characters of an error that are kept: it names the whole schema before what is wrong.
+const ERROR_CHARACTERS_MAX: usize = 400;
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq)]

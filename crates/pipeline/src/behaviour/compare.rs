@@ -10,13 +10,14 @@ use trainyard_mlflow::Tracking;
 use trainyard_signature::model::Schema;
 
 use super::ask::Side;
+use super::last::last_predictions;
 use super::report::{Behaviour, Source};
 use super::requests::{self, Request};
 use super::tally::Tally;
 use crate::candidate::Candidate;
 use crate::event::{Event, Step, Watcher};
 use crate::folder_files::{input_example, mlmodel};
-use crate::monitor::{LogFilter, last_predictions};
+use crate::monitor::LogFilter;
 use crate::service::service;
 use crate::{Project, Result, gate};
 
@@ -28,6 +29,9 @@ const TIME_MAX: Duration = Duration::from_mins(1);
 
 /// How long registry and log may take to be looked at: a release goes on without them.
 const LOOK_LIMIT: Duration = Duration::from_secs(30);
+
+/// The same for two signatures, where often somebody waits for a rollback.
+const SIGNATURES_LIMIT: Duration = Duration::from_secs(5);
 
 /// Between two words on how far it is.
 const TOLD_EVERY: usize = 100;
@@ -57,10 +61,8 @@ pub(crate) async fn compare(
     if before == after {
         return Ok(report.without("the same version serves"));
     }
-    report.contract = tell_breaks(project, &candidate.tracking, before, after, watcher)
-        .await
-        .into_iter()
-        .collect();
+    let broken = breaks(project, &candidate.tracking, before, after, watcher).await;
+    report.contract = broken.into_iter().collect();
     if rules.sample == 0 {
         return Ok(report.without("[gate.behaviour] sample is 0"));
     }
@@ -88,9 +90,28 @@ pub(crate) async fn compare(
     Ok(report)
 }
 
-/// Tells, and returns, what in the signature of a version breaks clients of another one. Going back to an older
-/// version is often just this, so nothing is refused for it here.
-pub(crate) async fn tell_breaks(
+/// What becomes of clients of a version (`before`) where one that served earlier serves again: its answers were
+/// looked at when it came, its signature may be another one than they know now.
+pub(crate) async fn going_back(
+    project: &Project,
+    tracking: &Tracking,
+    before: &str,
+    after: &str,
+    watcher: Watcher<'_>,
+) -> Behaviour {
+    let rules = &project.config.gate.behaviour;
+    let mut report = Behaviour::new(after, rules.max_changed, rules.tolerance);
+    report.before = Some(before.to_owned());
+    if before != after {
+        let broken = breaks(project, tracking, before, after, watcher).await;
+        report.contract = broken.into_iter().collect();
+    }
+    report.without("what served before serves again")
+}
+
+/// Tells, and returns, what in the signature of a version breaks clients of another one. Nothing is refused for
+/// it here: the gate did that, and going back to an older version is often just this.
+async fn breaks(
     project: &Project,
     tracking: &Tracking,
     before: &str,
@@ -98,10 +119,11 @@ pub(crate) async fn tell_breaks(
     watcher: Watcher<'_>,
 ) -> Option<String> {
     let comparing = gate::between(project, tracking, before, after);
-    let broken = match tokio::time::timeout(LOOK_LIMIT, comparing).await {
+    let listed = match tokio::time::timeout(SIGNATURES_LIMIT, comparing).await {
         Ok(Ok(contract)) => gate::listed(contract.breaks())?,
         Ok(Err(error)) => {
-            tracing::warn!(%error, "signatures are not compared");
+            let error = error.message();
+            tracing::warn!(error, "signatures are not compared");
             return None;
         }
         Err(_late) => {
@@ -109,9 +131,9 @@ pub(crate) async fn tell_breaks(
             return None;
         }
     };
-    Step::Deploy
-        .tell(watcher, format!("version {after} breaks clients of version {before}: {broken}"));
-    Some(broken)
+    let text = format!("version {after} breaks clients of version {before}: {listed}");
+    Step::Deploy.tell(watcher, text.as_str());
+    Some(text)
 }
 
 /// An instance, and where it is.
@@ -138,7 +160,8 @@ async fn sample(
     let logged = match logged(project, before, blue.address, inputs).await {
         Ok(logged) => logged,
         Err(error) => {
-            tracing::warn!(%error, "the prediction log cannot be asked again");
+            let error = error.message();
+            tracing::warn!(error, "the prediction log cannot be asked again");
             Vec::new()
         }
     };

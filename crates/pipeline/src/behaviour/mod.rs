@@ -4,6 +4,7 @@
 mod answer;
 mod ask;
 mod compare;
+mod last;
 mod report;
 mod requests;
 mod rules;
@@ -13,4 +14,4 @@ mod text;
 pub use report::{Behaviour, ChangedRow, ClassShare, Errors, Measure, Source, Spread};
 pub use rules::BehaviourRules;
 
-pub(crate) use compare::{compare, tell_breaks};
+pub(crate) use compare::{compare, going_back};

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Requests below which a share says nothing: one of five is 20 %, and may be chance.
 const JUDGED_MIN: usize = 20;
 
 /// Where the requests came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The last ones of the prediction log.
@@ -19,7 +19,7 @@ pub enum Source {
 }
 
 /// What the size of a difference is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// 0 for the same label, 1 for another.
@@ -31,7 +31,7 @@ pub enum Measure {
 }
 
 /// How differences are spread over requests that both versions answered, by nearest rank.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     pub median: f64,
     pub p95: f64,
@@ -39,7 +39,7 @@ pub struct Spread {
 }
 
 /// Answers that were a class, of those to requests that both versions answered.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassShare {
     pub label: String,
     /// Share before, between 0 and 1.
@@ -49,7 +49,7 @@ pub struct ClassShare {
 }
 
 /// Requests that were not answered with 2xx.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Errors {
     /// By the version that serves.
     pub before: usize,
@@ -60,7 +60,7 @@ pub struct Errors {
 }
 
 /// A request whose answer changed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChangedRow {
     /// Values by feature, as texts that are cut.
     pub input: BTreeMap<String, String>,
@@ -73,7 +73,7 @@ pub struct ChangedRow {
 }
 
 /// The answers of two versions to the same requests.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Behaviour {
     /// Version that serves; none where nothing does.
     pub before: Option<String>,
@@ -154,7 +154,20 @@ impl Behaviour {
             // Writing to a String cannot fail.
             let _infallible = write!(text, "; {} of them are errors now", self.errors.only_after);
         }
+        if let Some(row) = self.rows.first() {
+            let _infallible = write!(text, "; most of all {} → {}", row.before, row.after);
+        }
         Some(text)
+    }
+
+    /// What the history keeps of it; none where there was nothing to look at.
+    pub(crate) fn verdict(&self) -> Option<String> {
+        let contract = self.contract.first().cloned();
+        if self.skipped.is_some() {
+            return contract;
+        }
+        let sentence = self.sentence();
+        Some(contract.map_or_else(|| sentence.clone(), |broken| format!("{sentence}; {broken}")))
     }
 
     /// Whether the project has a rule that so few answers say nothing about.

@@ -35,6 +35,7 @@ impl Behaviour {
     /// What was found, line by line.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.sentence()];
+        lines.extend(self.contract.iter().cloned());
         if self.skipped.is_some() {
             return lines;
         }
@@ -72,6 +73,11 @@ impl Behaviour {
         lines
     }
 
+    /// What is worth a word at the end of a release: all of it, or what breaks clients.
+    pub fn told(&self) -> Vec<String> {
+        if self.skipped.is_some() { self.contract.clone() } else { self.lines() }
+    }
+
     fn measured(&self, measure: Measure) -> String {
         match measure {
             Measure::Label => "another label".to_owned(),
@@ -97,9 +103,6 @@ impl Behaviour {
             let lead = if number == 0 { format!("{mark} ") } else { "- ".to_owned() };
             let gap = if number == 0 { "\n" } else { "" };
             let _infallible = writeln!(text, "{lead}{}{gap}", cell(line));
-        }
-        for broken in &self.contract {
-            let _infallible = writeln!(text, "- ⚠️ breaks clients: {}", cell(broken));
         }
         if rows > 0 {
             text.push_str("\n| changed most | before | after | difference |\n|---|---|---|---:|\n");

@@ -33,6 +33,11 @@ pub(super) fn time(time: DateTime<Utc>) -> String {
 }
 
 impl LogFilter {
+    /// The filter as one of rows.
+    pub(crate) fn rows(&self) -> RowFilter {
+        self.over(&RowFilter::default())
+    }
+
     /// Both filters together.
     pub(super) fn over(&self, rows: &RowFilter) -> RowFilter {
         let mut rows = rows.clone();
@@ -56,7 +61,7 @@ pub(super) fn with_log_time(mut rows: RowFilter) -> RowFilter {
 
 /// The last rows that model servers logged in this folder, at most so many, as tables from the newest on; no
 /// more of the folder is read than that takes.
-pub(super) fn last(folder: &Path, rows: &RowFilter, rows_max: usize) -> Result<Vec<RecordBatch>> {
+pub(crate) fn last(folder: &Path, rows: &RowFilter, rows_max: usize) -> Result<Vec<RecordBatch>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }

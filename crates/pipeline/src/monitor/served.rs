@@ -1,6 +1,5 @@
 //! What a project's deployment predicted: its log, waited for where the last predictions are still on the way.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
@@ -18,9 +17,6 @@ const LOG_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a model server may take from being asked for its log until readers see it.
 const LOG_DELAY: Duration = Duration::from_secs(2);
-
-/// How long a model server that may have predicted nothing is waited for: a few of its writer's ticks.
-const FLUSH_DELAY: Duration = Duration::from_millis(600);
 
 /// Predictions are logged beside the answers, not before them: waits until the last is there.
 pub(crate) async fn wait_for_log(
@@ -40,29 +36,6 @@ pub(crate) async fn wait_for_log(
         }
         if started.elapsed() > LOG_DEADLINE {
             return Err(Error::LogLacks { answered: rows, seen });
-        }
-        tokio::time::sleep(LOG_PAUSE).await;
-    }
-}
-
-/// The last rows that were predicted, at most so many, as tables from the newest on. The instance that serves
-/// is asked for what it has not written yet.
-pub(crate) async fn last_predictions(
-    project: &Project,
-    server: SocketAddr,
-    filter: &LogFilter,
-    rows_max: usize,
-) -> Result<Vec<RecordBatch>> {
-    // One that cannot be asked has written its log all the same.
-    let is_asked = traffic::flush_log(server).await.is_ok();
-    let rows = filter.over(&RowFilter::default());
-    let started = Instant::now();
-    loop {
-        let (folder, rows) = (project.prediction_log(), rows.clone());
-        let reading = tokio::task::spawn_blocking(move || log::last(&folder, &rows, rows_max));
-        let tables = reading.await.unwrap_or_else(|_panicked| Ok(Vec::new()))?;
-        if !tables.is_empty() || !is_asked || started.elapsed() > FLUSH_DELAY {
-            return Ok(tables);
         }
         tokio::time::sleep(LOG_PAUSE).await;
     }

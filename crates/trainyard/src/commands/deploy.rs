@@ -1,5 +1,6 @@
 //! `trainyard deploy` and what can be done to a deployment.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -7,10 +8,13 @@ use clap::{Args, Subcommand};
 use trainyard_deploy::gateway::Mode;
 use trainyard_deploy::{Pull, RuntimeKind};
 use trainyard_mlflow::Tracking;
-use trainyard_pipeline::{DeployOptions, Deployed, Happened, Project, RollbackOptions, service};
+use trainyard_pipeline::{
+    Behaviour, DeployOptions, Deployed, Happened, Project, RollbackOptions, service,
+};
 
 use super::gateway_actions::{self, MaintenanceArguments, PauseArguments};
 use super::project::{ProjectArguments, program};
+use super::summary::{check_folder, write_markdown};
 use super::{deploy_history, deploy_status, shutdown_signal};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
@@ -37,6 +41,9 @@ pub(crate) struct Arguments {
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    /// File that gets the result as Markdown, also when the release fails
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 }
 
 /// Where the new instance runs, before what the project file says.
@@ -170,6 +177,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    check_folder(arguments.summary.as_deref())?;
     let (mut project, tracking) = arguments.project.open()?;
     arguments.container.apply(&mut project)?;
     let progress = Progress::new();
@@ -184,6 +192,9 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Err(interrupted) => return Err(settled(&project, &tracking, interrupted).await),
         Ok(outcome) => outcome,
     };
+    if let Some(path) = &arguments.summary {
+        write_markdown(path, &outcome, Deployed::to_markdown)?;
+    }
     let happened = match &outcome {
         Ok(deployed) => {
             let url = Some(deployed.url.clone());
@@ -218,13 +229,15 @@ async fn rollback(arguments: &RollbackArguments) -> Result<ExitCode, Failure> {
     let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let options =
-        RollbackOptions { to: arguments.to.clone(), reason: arguments.reason.clone() };
+    let options = RollbackOptions { to: arguments.to.clone(), reason: arguments.reason.clone() };
     let rolling = trainyard_pipeline::rollback(&project, &tracking, options, &watch);
     let deployed = unless_interrupted(rolling).await??;
     let happened = Happened::RolledBack {
         version: Some(deployed.version.clone()),
-        reason: arguments.reason.clone().unwrap_or_else(|| "`trainyard deploy rollback`".to_owned()),
+        reason: arguments
+            .reason
+            .clone()
+            .unwrap_or_else(|| "`trainyard deploy rollback`".to_owned()),
     };
     trainyard_pipeline::notify(&project, &[happened]).await;
     report(&deployed, arguments.json)
@@ -236,6 +249,9 @@ fn report(deployed: &Deployed, json: bool) -> Result<ExitCode, Failure> {
     } else {
         printer::line(&format!("serving    {}/predict", deployed.url));
         printer::line(&format!("model      {} version {}", deployed.name, deployed.version));
+        for line in deployed.behaviour.iter().flat_map(Behaviour::told) {
+            printer::line(&format!("behaviour  {line}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

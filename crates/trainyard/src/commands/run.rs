@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use trainyard_mlflow::Tracking;
 use trainyard_pipeline::monitor::FailOn;
-use trainyard_pipeline::{Project, RunOptions, Summary};
+use trainyard_pipeline::{Behaviour, Project, RunOptions, Summary};
 use trainyard_tracking::Shared;
 
 use super::project::{ProjectArguments, program};
@@ -157,6 +157,9 @@ fn show(summary: &Summary, arguments: &Arguments) -> Result<(), Failure> {
         summary.model.name, summary.model.version, summary.model.alias
     ));
     printer::line(&format!("serving    {}/predict", summary.url));
+    for line in summary.behaviour.iter().flat_map(Behaviour::told) {
+        printer::line(&format!("behaviour  {line}"));
+    }
     if let Some(url) = &summary.tracking_url {
         printer::line(&format!("tracking   {url}"));
     }
