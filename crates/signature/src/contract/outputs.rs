@@ -85,14 +85,12 @@ fn by_name<O: Output>(before: &[O], after: &[O]) -> Option<Vec<Finding>> {
         |outputs: &[O], name: Option<&str>| outputs.iter().position(|output| output.name() == name);
     let known = before.iter().filter_map(|output| {
         let name = output.name().unwrap_or_default();
-        match find(after, output.name()).and_then(|at| after.get(at)) {
-            Some(now) => changed(name, output, now),
-            None => {
-                let reason = "answers do not have it any more";
-                let finding = Finding::of(Part::Output, name, Effect::Break, reason);
-                Some(finding.before(output.text()))
-            }
+        if let Some(now) = find(after, output.name()).and_then(|at| after.get(at)) {
+            return changed(name, output, now);
         }
+        let reason = "answers do not have it any more";
+        let finding = Finding::of(Part::Output, name, Effect::Break, reason);
+        Some(finding.before(output.text()))
     });
     let new = after.iter().filter(|output| find(before, output.name()).is_none()).map(|output| {
         let name = output.name().unwrap_or_default();

@@ -8,13 +8,13 @@ use crate::model::{DataType, ParamSpec};
 pub(super) fn compare(before: &[ParamSpec], after: &[ParamSpec]) -> Vec<Finding> {
     let find =
         |params: &[ParamSpec], name: &str| params.iter().find(|param| param.name == name).cloned();
-    let known = before.iter().filter_map(|param| match find(after, &param.name) {
-        Some(now) => changed(param, &now),
-        None => {
-            let reason = "what clients choose by it is not heard any more";
-            let finding = Finding::of(Part::Param, &param.name, Effect::Break, reason);
-            Some(finding.before(param_text(param)))
+    let known = before.iter().filter_map(|param| {
+        if let Some(now) = find(after, &param.name) {
+            return changed(param, &now);
         }
+        let reason = "what clients choose by it is not heard any more";
+        let finding = Finding::of(Part::Param, &param.name, Effect::Break, reason);
+        Some(finding.before(param_text(param)))
     });
     let new = after.iter().filter(|param| find(before, &param.name).is_none()).map(|param| {
         let reason = "it has a default";
@@ -45,10 +45,7 @@ fn changed(before: &ParamSpec, after: &ParamSpec) -> Option<Finding> {
 fn takes(before: &DataType, after: &DataType) -> bool {
     use DataType::{Double, Float, Integer, Long};
     before == after
-        || matches!(
-            (before, after),
-            (Integer, Long) | (Integer | Long | Float, Double) | (Integer, Float)
-        )
+        || matches!((before, after), (Integer, Long | Float) | (Integer | Long | Float, Double))
 }
 
 #[cfg(test)]
