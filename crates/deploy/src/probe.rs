@@ -83,7 +83,9 @@ impl Answer {
     pub(crate) fn is_final(&self) -> bool {
         let Self::Status { body, .. } = self else { return false };
         let said = serde_json::from_str::<serde_json::Value>(body);
-        said.is_ok_and(|said| said.get("status").and_then(|word| word.as_str()) == Some(HEALTH_FAILED))
+        said.is_ok_and(|said| {
+            said.get("status").and_then(|word| word.as_str()) == Some(HEALTH_FAILED)
+        })
     }
 
     /// Whether the answer is what the probe wants.

@@ -57,8 +57,7 @@ mod tests {
             };
             actor(&variable, uri)
         };
-        let all =
-            [("MLFLOW_TRACKING_USERNAME", "ana"), ("GITHUB_ACTOR", "octo"), ("USER", "root")];
+        let all = [("MLFLOW_TRACKING_USERNAME", "ana"), ("GITHUB_ACTOR", "octo"), ("USER", "root")];
         assert_eq!(of(&all, "https://ben:x@host/a"), "ana");
         assert_eq!(of(&all[1..], "https://ben:x@host/a"), "ben");
         assert_eq!(of(&all[1..], "https://host/a@b"), "octo");

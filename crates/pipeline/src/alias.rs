@@ -47,11 +47,7 @@ pub(crate) async fn labelled(
 }
 
 /// The number of the version with exactly this alias, if there is one.
-pub(crate) async fn number(
-    tracking: &Tracking,
-    name: &str,
-    alias: &str,
-) -> Result<Option<String>> {
+pub(crate) async fn number(tracking: &Tracking, name: &str, alias: &str) -> Result<Option<String>> {
     let registered = tracking.registered_models.get(name).await?;
     let found = registered.aliases.into_iter().find(|found| found.alias == alias);
     Ok(found.map(|found| found.version))

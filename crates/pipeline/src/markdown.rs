@@ -39,11 +39,15 @@ impl Promoted {
         let Self { name, version, alias, replaced, .. } = self;
         let title = match (alias == PRODUCTION, replaced) {
             (true, Some(before)) => {
-                format!("✅ {name} version {version} is labelled Production, in place of version {before}")
+                format!(
+                    "✅ {name} version {version} is labelled Production, in place of version {before}"
+                )
             }
             (true, None) => format!("✅ {name} version {version} is labelled Production"),
             (false, Some(serves)) => {
-                format!("✅ {name} version {version} is approved; version {serves} serves until its release")
+                format!(
+                    "✅ {name} version {version} is approved; version {serves} serves until its release"
+                )
             }
             (false, None) => format!("✅ {name} version {version} is approved"),
         };

@@ -230,9 +230,10 @@ mod tests {
         for (number, entry) in entries.iter().enumerate() {
             write(folder.path(), number, entry).unwrap();
         }
-        let read = waiting(folder.path()).unwrap().into_iter().map(|path| {
-            serde_json::from_slice::<Entry>(&std::fs::read(path).unwrap()).unwrap()
-        });
+        let read = waiting(folder.path())
+            .unwrap()
+            .into_iter()
+            .map(|path| serde_json::from_slice::<Entry>(&std::fs::read(path).unwrap()).unwrap());
         assert_eq!(read.collect::<Vec<_>>(), entries);
     }
 }

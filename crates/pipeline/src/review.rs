@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::Utc;
+use trainyard_base::{Advice, Advise as _};
 use trainyard_deploy::{Cause, GoneBack, Kind, Refusal, Review, Sides};
 use trainyard_mlflow::{Tracking, VersionId};
 
@@ -18,7 +19,7 @@ use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::releases::{Entry, FAILED, RELEASED, Record, keep};
 use crate::states::{State, Transition};
-use crate::{Error, Project, Result};
+use crate::{Project, Result};
 
 /// How long the registry may take to move an alias. Blue is warm meanwhile, and traffic goes back to it after.
 const MOVE_LIMIT: Duration = Duration::from_secs(30);
@@ -117,12 +118,14 @@ impl<'a> ReleaseReview<'a> {
 
 /// What the registry says within the limit.
 async fn in_time<T>(asking: impl Future<Output = Result<T>>) -> Result<T, Refusal> {
-    let late = |_elapsed| Error::Missing {
-        what: format!("the registry does not answer within {} s", MOVE_LIMIT.as_secs()),
-        hint: "see whether the tracking server is up, then deploy again".to_owned(),
-    };
-    let answered = tokio::time::timeout(MOVE_LIMIT, asking).await.map_err(late);
-    answered.flatten().map_err(|error| Refusal::failure(&error))
+    match tokio::time::timeout(MOVE_LIMIT, asking).await {
+        Ok(answered) => answered
+            .map_err(|error| Refusal::Failure { reason: error.message(), advice: error.advice() }),
+        Err(_elapsed) => Err(Refusal::Failure {
+            reason: format!("the registry does not answer within {} s", MOVE_LIMIT.as_secs()),
+            advice: Advice::environment("see whether the tracking server is up, then deploy again"),
+        }),
+    }
 }
 
 /// The version that an instance serves.

@@ -110,9 +110,8 @@ async fn preflight(project: &Project) -> Result<()> {
         project.read(&source, &ReadOptions::default())?;
     }
     let address = project.config.deploy.listen;
-    let is_up = trainyard_deploy::status(&service(project))
-        .await
-        .is_ok_and(|status| status.url.is_some());
+    let is_up =
+        trainyard_deploy::status(&service(project)).await.is_ok_and(|status| status.url.is_some());
     if is_up || address.port() == 0 {
         return Ok(());
     }

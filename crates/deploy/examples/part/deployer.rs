@@ -81,8 +81,8 @@ pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
             let _either_way = std::io::stdin().read_line(&mut String::new());
         }
     };
-    let alias = option(arguments, "--alias").map_or_else(|_none| "alias".into(), Into::into);
-    let alias = AliasFile(service.state_dir.join::<std::path::PathBuf>(alias));
+    let alias = option(arguments, "--alias").unwrap_or("alias");
+    let alias = AliasFile(service.state_dir.join(alias));
     let released = trainyard_deploy::release(&service, &spec, &alias, &progress)
         .await
         .map_err(|error| error.with_hint())?;

@@ -15,7 +15,12 @@ use crate::state::pending::Pending;
 
 impl Rollout<'_> {
     /// Makes it known that green is the one from now on; blue is still warm.
-    pub(super) async fn commit(&self, pending: &mut Pending, green: &Instance, sides: &Sides) -> Result<()> {
+    pub(super) async fn commit(
+        &self,
+        pending: &mut Pending,
+        green: &Instance,
+        sides: &Sides,
+    ) -> Result<()> {
         let deployment = self.deployment;
         let id = self.id.to_owned();
         deployment.step(ReleaseEvent::Committing { id: id.clone() })?;

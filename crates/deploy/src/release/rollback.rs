@@ -51,6 +51,11 @@ impl Rollback<'_> {
         self.to.iter().all(|(key, value)| label.get(key) == Some(value))
     }
 
+    /// Whether what serves now is what was wanted instead of `before`.
+    fn is_met(&self, now: &BTreeMap<String, String>, before: &BTreeMap<String, String>) -> bool {
+        if self.to.is_empty() { now != before } else { self.wants(now) }
+    }
+
     fn cause(&self) -> Cause {
         Cause { kind: Kind::Rollback, ..self.cause.clone() }
     }
@@ -89,7 +94,7 @@ pub async fn rollback(
     let current = label_at(&deployment.folder, &route)?;
     if let (Some(ended), Some(current), Some(went_back)) = (ended, &current, &route.went_back)
         && went_back.from == ended.id
-        && if order.to.is_empty() { *current != ended.label } else { order.wants(current) }
+        && order.is_met(current, &ended.label)
         && let Some(released) = gone_back(&deployment, order, review, start).await?
     {
         return Ok(released);

@@ -51,8 +51,8 @@ pub struct Released {
 /// Releases a workload under a service.
 ///
 /// On failure before the switch the old instance goes on serving and the new one is removed; on failure
-/// after it traffic goes back to the old one, and the review hears of that. Dropping the
-/// future (or killing the program) at any point is safe: the next release tidies up.
+/// after it traffic goes back to the old one, and the review hears of that. Dropping the future (or killing
+/// the program) at any point is safe: the next release tidies up.
 pub async fn release(
     service: &Service,
     spec: &ReleaseSpec,
@@ -111,13 +111,10 @@ pub(crate) async fn run(
         Err(error) => {
             let first = error.to_string().lines().next().unwrap_or_default().to_owned();
             // What went wrong is the message; what cannot be tidied up now is by the next release.
-            let ended = match taken_back(&deployment, review).await {
-                Ok(ended) => ended,
-                Err(error) => {
-                    tracing::warn!(%error, "that traffic went back from {id} is not made known yet");
-                    None
-                }
-            };
+            let ended = taken_back(&deployment, review, &first).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "that traffic went back from {id} is not made known yet");
+                None
+            });
             if let Err(error) = rollout.discard().await {
                 tracing::warn!(%error, "{id} may be left");
             }
@@ -126,6 +123,7 @@ pub(crate) async fn run(
             {
                 tracing::warn!(%error, "a network may be left");
             }
+            let ended = ended.filter(|ended| matches!(ended, Outcome::RolledBack(_)));
             if let Err(error) = rollout.finish(took, ended.unwrap_or(Outcome::Failed(first))) {
                 tracing::warn!(%error, "the history lacks {id}");
             }

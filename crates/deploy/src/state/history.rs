@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn a_history_of_before_is_read() {
-        let line = r#"{"id":"r1","at_ms":5,"took_ms":2,"outcome":"released","from":null,"label":{}}"#;
+        let line =
+            r#"{"id":"r1","at_ms":5,"took_ms":2,"outcome":"released","from":null,"label":{}}"#;
         let entry: HistoryEntry = serde_json::from_str(line).unwrap();
         assert_eq!((entry.cause.clone(), entry.verdicts.len()), (Cause::default(), 0));
         let again = serde_json::to_value(&entry).unwrap();

@@ -30,7 +30,9 @@ async fn rollbacks_go_further_back_each_time() {
     let told: Vec<_> = history(&stage.service).unwrap();
     let told: Vec<_> = told
         .iter()
-        .map(|entry| (entry.label["version"].as_str(), entry.cause.kind, entry.cause.actor.as_str()))
+        .map(|entry| {
+            (entry.label["version"].as_str(), entry.cause.kind, entry.cause.actor.as_str())
+        })
         .collect();
     let back = |version| (version, Kind::Rollback, "ana");
     assert_eq!(told[3..], [back("two"), back("one"), back("three")]);

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use trainyard_deploy::{
-    Cause, Probe, ReleaseEvent, ReleaseSpec, Released, Result, Rollback, Service, Workload, metrics,
-    release, rollback, status,
+    Cause, Probe, ReleaseEvent, ReleaseSpec, Released, Result, Rollback, Service, Workload,
+    metrics, release, rollback, status,
 };
 
 use crate::alias_file::AliasFile;

@@ -218,13 +218,15 @@ async fn rollback(arguments: &RollbackArguments) -> Result<ExitCode, Failure> {
     let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let options =
-        RollbackOptions { to: arguments.to.clone(), reason: arguments.reason.clone() };
+    let options = RollbackOptions { to: arguments.to.clone(), reason: arguments.reason.clone() };
     let rolling = trainyard_pipeline::rollback(&project, &tracking, options, &watch);
     let deployed = unless_interrupted(rolling).await??;
     let happened = Happened::RolledBack {
         version: Some(deployed.version.clone()),
-        reason: arguments.reason.clone().unwrap_or_else(|| "`trainyard deploy rollback`".to_owned()),
+        reason: arguments
+            .reason
+            .clone()
+            .unwrap_or_else(|| "`trainyard deploy rollback`".to_owned()),
     };
     trainyard_pipeline::notify(&project, &[happened]).await;
     report(&deployed, arguments.json)

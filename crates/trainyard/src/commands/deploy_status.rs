@@ -41,9 +41,7 @@ impl Registry {
         };
         match tokio::time::timeout(REGISTRY_LIMIT, asking).await {
             Ok(Ok(difference)) => Self { difference, registry_error: None },
-            Ok(Err(error)) => {
-                Self { difference: None, registry_error: Some(error.message()) }
-            }
+            Ok(Err(error)) => Self { difference: None, registry_error: Some(error.message()) },
             Err(_elapsed) => {
                 let error = format!("no answer within {} s", REGISTRY_LIMIT.as_secs());
                 Self { difference: None, registry_error: Some(error) }
@@ -57,15 +55,11 @@ impl Registry {
     }
 }
 
-pub(super) async fn status(
-    arguments: &ProjectArguments,
-    json: bool,
-) -> Result<ExitCode, Failure> {
+pub(super) async fn status(arguments: &ProjectArguments, json: bool) -> Result<ExitCode, Failure> {
     let project = arguments.open_project()?;
     let status = trainyard_deploy::status(&service(&project)).await?;
     let serves = status.instances.iter().any(|instance| instance.role == Role::Current);
-    let registry =
-        if serves { Registry::ask(&project).await } else { Registry::default() };
+    let registry = if serves { Registry::ask(&project).await } else { Registry::default() };
     if json {
         printer::json(&Told { status: &status, registry: &registry })?;
     } else {
