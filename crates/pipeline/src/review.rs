@@ -19,7 +19,7 @@ use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::releases::{Entry, FAILED, RELEASED, Record, keep};
 use crate::states::{State, Transition};
-use crate::{Project, Result};
+use crate::{Error, Project, Result};
 
 /// How long the registry may take to move an alias. Blue is warm meanwhile, and traffic goes back to it after.
 const MOVE_LIMIT: Duration = Duration::from_secs(30);
@@ -107,7 +107,7 @@ impl<'a> ReleaseReview<'a> {
     async fn move_alias(&self, version: &str) -> Result<(), Refusal> {
         let id = VersionId { name: &self.project.config.model.name, version };
         let moving = self.tracking.registered_models.set_alias(id, PRODUCTION);
-        in_time(async { Ok(moving.await?) }).await
+        in_time(async { moving.await.map_err(Error::from) }).await
     }
 
     async fn production(&self) -> Result<Option<String>, Refusal> {
