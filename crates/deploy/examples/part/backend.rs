@@ -40,6 +40,7 @@ pub(crate) async fn health() -> Fallible<()> {
     if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err("not healthy".into()) }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 struct Habits {
     name: String,
     started: Instant,
