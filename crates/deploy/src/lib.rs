@@ -31,7 +31,9 @@ pub use error::{Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
 pub use gateway_process::{metrics, set_mode, upgrade};
 pub use probe::Probe;
-pub use release::{BakeLimits, ReleaseEvent, ReleaseSpec, Released, release, rollback};
+pub use release::{
+    BakeLimits, CanaryStep, NoStep, ReleaseEvent, ReleaseSpec, Released, Share, release, rollback,
+};
 pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};
 pub use state::lock::Holder;

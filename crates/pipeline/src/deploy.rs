@@ -154,8 +154,10 @@ fn release_spec(
     spec.deadline = config.deadline;
     spec.drain_limit = config.drain;
     spec.bake = config.bake;
-    spec.bake_limits.errors_percent = config.bake_errors_percent;
-    spec.bake_limits.latency = config.bake_latency;
+    spec.bake_limits = config.bake_limits();
+    spec.shadow = config.shadow;
+    spec.canary = config.canary_steps().map_err(Error::Config)?;
+    spec.canary_header.clone_from(&config.canary_header);
     spec.successes_in_row = config.successes;
     spec.prediction = example.map(|example| Probe {
         request_id: probe_id,

@@ -12,8 +12,11 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::bake::watch_green;
+use super::canary::canary;
+use super::candidate::Candidacy;
 use super::event::ReleaseEvent;
 use super::recovery::recover;
+use super::shadow::shadow;
 use super::spec::ReleaseSpec;
 use super::verify::wait_healthy;
 use crate::clock::now_ms;
@@ -122,6 +125,12 @@ impl Rollout<'_> {
             None => None,
         };
         let blue_spec = blue_spec.as_ref().unwrap_or(spec);
+        if let Some(blue) = blue {
+            let target = target(&green, spec);
+            let candidacy = Candidacy { deployment, spec, green: &green, blue, target };
+            shadow(&candidacy).await?;
+            canary(&candidacy).await?;
+        }
         self.switch(&green, blue_spec).await?;
         if let Some(blue) = blue {
             watch_green(deployment, spec, &green, blue).await?;
@@ -163,6 +172,8 @@ impl Rollout<'_> {
         if serving.any(|target| target.as_ref().is_some_and(|target| target.id == self.id)) {
             return Ok(());
         }
+        // It may be a candidate still.
+        control.retire(self.id, self.spec.drain_limit).await?;
         let is_there = runtimes.list(&folder.root).await?.iter().any(|found| found == self.id);
         runtimes.remove(&folder.root, self.id, self.spec.stop_grace).await?;
         let stopped = ReleaseEvent::Stopped { id: self.id.to_owned() };
@@ -191,5 +202,6 @@ fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
         id: instance.id.clone(),
         address: instance.address,
         health_path: spec.health_path.clone(),
+        copy_id: spec.copy_id(),
     }
 }
