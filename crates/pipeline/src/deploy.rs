@@ -13,7 +13,7 @@ use trainyard_signature::model::InputExample;
 use crate::alias::{PRODUCTION, in_production};
 use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
-use crate::{Error, Project, Result, workload};
+use crate::{Error, FILE_NAME, Project, Result, workload};
 
 /// What a release did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -154,10 +154,8 @@ fn release_spec(
     spec.deadline = config.deadline;
     spec.drain_limit = config.drain;
     spec.bake = config.bake;
-    spec.bake_limits = config.bake_limits();
-    spec.shadow = config.shadow;
-    spec.canary = config.canary_steps().map_err(Error::Config)?;
-    spec.canary_header.clone_from(&config.canary_header);
+    let wrong = |reason: String| Error::config(&project.folder.join(FILE_NAME), reason);
+    config.judge(&mut spec).map_err(wrong)?;
     spec.successes_in_row = config.successes;
     spec.prediction = example.map(|example| Probe {
         request_id: probe_id,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use trainyard_base::{Advise as _, duration, size};
 use trainyard_deploy::gateway::{check_header, check_rule};
-use trainyard_deploy::{BakeLimits, CanaryStep, Network, Pull, RuntimeKind};
+use trainyard_deploy::{BakeLimits, CanaryStep, Network, Pull, ReleaseSpec, RuntimeKind};
 
 /// `[deploy]`
 #[derive(Debug, Clone, Deserialize)]
@@ -32,7 +32,7 @@ pub struct Deploy {
     /// Time within which 95 of a hundred answers must begin while the old instance is warm.
     #[serde(deserialize_with = "duration::deserialize_some")]
     pub bake_latency: Option<Duration>,
-    /// Whether what a new version predicts is judged beside what the old one would have.
+    /// Whether requests are asked of the old instance as well, to judge what the new one refuses and predicts.
     pub bake_answers: bool,
     /// Predictions out of a hundred that may be of other classes.
     pub bake_class_shift_percent: u32,
@@ -148,7 +148,9 @@ impl Deploy {
             check_header(header)
                 .map_err(|error| format!("deploy.canary_header: {}", error.sentence()))?;
             if self.canary.is_empty() {
-                return Err("deploy.canary_header is for a canary; set deploy.canary too".to_owned());
+                return Err(
+                    "deploy.canary_header is for a canary; set deploy.canary too".to_owned()
+                );
             }
         }
         for path in &self.expose {
@@ -169,20 +171,24 @@ impl Deploy {
         Ok(())
     }
 
-    /// What of a new version is not accepted while there is another to compare it with.
-    pub fn bake_limits(&self) -> BakeLimits {
-        BakeLimits {
+    /// Tells a release how the new version is judged on its way to all users.
+    pub fn judge(&self, spec: &mut ReleaseSpec) -> Result<(), String> {
+        spec.bake_limits = BakeLimits {
             errors_percent: self.bake_errors_percent,
             latency: self.bake_latency,
             answers: self.bake_answers,
             class_shift_percent: self.bake_class_shift_percent,
             score_shift_percent: self.bake_score_shift_percent,
             ..BakeLimits::default()
-        }
+        };
+        spec.shadow = self.shadow;
+        spec.canary = self.canary_steps()?;
+        spec.canary_header.clone_from(&self.canary_header);
+        Ok(())
     }
 
     /// The steps of the canary.
-    pub fn canary_steps(&self) -> Result<Vec<CanaryStep>, String> {
+    fn canary_steps(&self) -> Result<Vec<CanaryStep>, String> {
         CanaryStep::parse_all(&self.canary).map_err(|error| format!("deploy.canary: {error}"))
     }
 
@@ -214,6 +220,8 @@ impl Deploy {
 
 #[cfg(test)]
 mod tests {
+    use trainyard_deploy::Workload;
+
     use super::*;
 
     fn with(text: &str) -> Deploy {
@@ -255,8 +263,10 @@ mod tests {
             "shadow = \"10m\"\ncanary = [\"5% 10m\", \"25% 1h\"]\ncanary_header = \"X-User-Id\"",
         );
         assert_eq!(config.check(), Ok(()));
-        assert_eq!(config.canary_steps().unwrap().len(), 2);
-        assert_eq!(config.bake_limits(), BakeLimits::default());
+        let mut spec = ReleaseSpec::new(Workload::process("/bin/true"));
+        config.judge(&mut spec).unwrap();
+        assert_eq!((spec.shadow, spec.canary.len()), (Duration::from_mins(10), 2));
+        assert_eq!(spec.bake_limits, BakeLimits::default());
         for wrong in [
             "canary = [\"5%\"]",
             "canary = [\"5% 10m\", \"100% 1m\"]",

@@ -37,7 +37,8 @@ fn container(arguments: &[String]) -> Fallible<Option<ContainerSpec>> {
     Ok(Some(container))
 }
 
-/// `part release --state-dir D --listen A --name N [--die-at STEP] [--pause-at STEP] [--image I …]`:
+/// `part release --state-dir D --listen A --name N [--die-at STEP] [--pause-at STEP]
+/// [--shadow-ms N] [--canary STEP] [--image I …]`:
 /// releases this program's backend. It kills itself with SIGKILL at the given step; at the other it
 /// waits for a line on its standard input.
 pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
@@ -65,6 +66,10 @@ pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
         Ok(Duration::from_millis(option(arguments, name).map_or(Ok(usual), str::parse)?))
     };
     spec.bake = milliseconds("--bake-ms", 200)?;
+    spec.shadow = milliseconds("--shadow-ms", 0)?;
+    if let Ok(step) = option(arguments, "--canary") {
+        spec.canary = vec![step.parse()?];
+    }
     spec.deadline = milliseconds("--deadline-ms", 30_000)?;
     spec.stop_grace = Duration::from_secs(5);
     let die_at = option(arguments, "--die-at").unwrap_or("nothing");

@@ -239,9 +239,7 @@ fn too_many_errors(steps: &[StepSeen]) -> Option<String> {
     let last = steps.last()?;
     let shares = (last.green.bad(), last.blue.bad());
     is_worse(&errors(|seen| seen.errors), &errors(|seen| seen.refused), shares).then(|| {
-        let told = |seen: &SideSeen| {
-            format!("{} of {}", seen.errors + seen.refused, seen.requests)
-        };
+        let told = |seen: &SideSeen| format!("{} of {}", seen.errors + seen.refused, seen.requests);
         format!(
             "{} requests of the canary got an error, {} beside it",
             told(&last.green),

@@ -166,10 +166,10 @@ impl Comparison {
         let all = (blue.values + green.values) as f64;
         let (mut distance, mut g, mut classes) = (0.0, 0.0, 0_u32);
         let mut most: Option<(f64, &String, f64, f64)> = None;
-        let names: BTreeSet<&String> =
-            blue.classes.keys().chain(green.classes.keys()).collect();
+        let names: BTreeSet<&String> = blue.classes.keys().chain(green.classes.keys()).collect();
         for class in names {
-            let count = |side: &Answers| side.classes.get(class).copied().unwrap_or_default() as f64;
+            let count =
+                |side: &Answers| side.classes.get(class).copied().unwrap_or_default() as f64;
             let (in_blue, in_green) = (count(blue), count(green));
             for (count, values) in [(in_blue, blue.values), (in_green, green.values)] {
                 let expected = (in_blue + in_green) * values as f64 / all;

@@ -118,9 +118,10 @@ mod tests {
 
     #[test]
     fn equal_releases_are_seldom_stopped_under_constant_looking() {
-        for (share, rate) in [(0.05, 0.02), (0.25, 0.01), (0.5, 0.2), (0.05, 0.3)] {
-            let stopped =
-                Simulation { share, blue: rate, green: rate, requests: 10_000 }.stopped();
+        for (share, rate, requests) in
+            [(0.05, 0.02, 10_000), (0.25, 0.01, 10_000), (0.5, 0.2, 1_000), (0.05, 0.3, 1_000)]
+        {
+            let stopped = Simulation { share, blue: rate, green: rate, requests }.stopped();
             assert!(stopped <= 50, "{stopped} of 1000 at {share} with {rate}");
         }
     }

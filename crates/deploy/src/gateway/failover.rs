@@ -154,10 +154,12 @@ impl Kept {
     fn of(shared: &Shared, guard: &InFlight, outgoing: &Outgoing, is_candidate: bool) -> Self {
         let nothing = Self { bytes: None, tap: None, _memory: None };
         let Outgoing { method, path_and_query, headers, body, .. } = outgoing;
-        if *method != Method::POST || !is_prediction(path_and_query.path()) {
+        let mirror = shared.routes.mirror();
+        let is_nobodys = mirror.is_none() && !is_candidate;
+        if is_nobodys || *method != Method::POST || !is_prediction(path_and_query.path()) {
             return nothing;
         }
-        let mirror = shared.routes.mirror().filter(|mirror| mirror.wants(guard.target()));
+        let mirror = mirror.filter(|mirror| mirror.wants(guard.target()));
         if mirror.is_none() && !is_candidate {
             return nothing;
         }

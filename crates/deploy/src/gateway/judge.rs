@@ -93,7 +93,8 @@ impl Watched {
     }
 
     fn judge(&self, route: &Route, standby: &Target) -> Option<String> {
-        let of_requests = route.trial.as_ref().and_then(|trial| trial.too_bad(&self.target, standby));
+        let of_requests =
+            route.trial.as_ref().and_then(|trial| trial.too_bad(&self.target, standby));
         of_requests.or_else(|| route.mirror.as_ref().and_then(|mirror| mirror.too_bad()))
     }
 

@@ -137,7 +137,11 @@ fn page_of_canary(page: &mut Page, step: &StepSeen) {
 }
 
 fn page_of_copies(page: &mut Page, copies: &CopiesSeen) {
-    page.head("copies", Gauge, "Requests that were asked of both versions, and those that were not.");
+    page.head(
+        "copies",
+        Gauge,
+        "Requests that were asked of both versions, and those that were not.",
+    );
     for (what, count) in [
         ("asked", copies.pairs),
         ("green_failed", copies.green_failed),

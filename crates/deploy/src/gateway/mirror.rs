@@ -137,7 +137,8 @@ impl Mirror {
             return false;
         }
         // A version that does not know copies as such would take them for its users'.
-        if self.copied_to == Side::Blue && self.to.spec.copy_id.is_empty() {
+        let may_ask_blue = self.limits.answers && !self.to.spec.copy_id.is_empty();
+        if self.copied_to == Side::Blue && !may_ask_blue {
             return false;
         }
         let per_second = match self.copied_to {

@@ -75,7 +75,8 @@ pub(super) fn read(body: &[u8]) -> Option<Vec<Prediction>> {
 /// The rows of a tensor: `data` is flat, or nested as its shape says.
 fn rows(output: &Value) -> Option<Vec<Value>> {
     let data = output.get("data")?.as_array()?;
-    let shape: Option<Vec<u64>> = output.get("shape")?.as_array()?.iter().map(Value::as_u64).collect();
+    let shape: Option<Vec<u64>> =
+        output.get("shape")?.as_array()?.iter().map(Value::as_u64).collect();
     let is_flat = !data.first().is_some_and(Value::is_array);
     match shape?.as_slice() {
         [_rows, width] if is_flat && *width > 1 => {

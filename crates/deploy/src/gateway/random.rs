@@ -13,9 +13,7 @@ pub(super) fn mixed(number: u64) -> u64 {
 /// The hash of some bytes (FNV-1a, then mixed: its high bits are weak).
 pub(super) fn hash(salt: u64, bytes: &[u8]) -> u64 {
     let start = 0xcbf2_9ce4_8422_2325 ^ salt;
-    let step = |hash: u64, byte: &u8| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    };
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
     mixed(bytes.iter().fold(start, step))
 }
 

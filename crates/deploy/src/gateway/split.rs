@@ -100,7 +100,10 @@ mod tests {
             counts[0] += u32::from(lot.side == Side::Green);
             counts[1] += u32::from(later.side == Side::Green);
         }
-        assert!((140..=260).contains(&counts[0]) && (860..=1140).contains(&counts[1]), "{counts:?}");
+        assert!(
+            (140..=260).contains(&counts[0]) && (860..=1140).contains(&counts[1]),
+            "{counts:?}"
+        );
         assert_eq!(first.draw(&HeaderMap::new()), None);
         assert!(check_header("X User").is_err());
     }

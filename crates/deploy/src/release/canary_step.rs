@@ -95,7 +95,8 @@ impl CanaryStep {
     /// All steps of a canary, from texts like `"5% 10m"`.
     pub fn parse_all(texts: &[String]) -> Result<Vec<Self>, NoStep> {
         if let Some(text) = texts.get(STEPS_MAX) {
-            let reason = format!("there are {STEPS_MAX} steps before it, which is all there may be");
+            let reason =
+                format!("there are {STEPS_MAX} steps before it, which is all there may be");
             return Err(NoStep { text: text.clone(), reason });
         }
         texts.iter().map(|text| text.parse()).collect()

@@ -197,7 +197,11 @@ impl fmt::Display for ReleaseEvent {
             Self::CanaryStepped { id, seen, is_enough } => {
                 let green = seen.green;
                 let bad = green.errors + green.refused;
-                write!(f, "{id} answered {} requests, {bad} of them with an error", green.requests)?;
+                write!(
+                    f,
+                    "{id} answered {} requests, {bad} of them with an error",
+                    green.requests
+                )?;
                 if *is_enough { Ok(()) } else { f.write_str(": too few to say anything") }
             }
             Self::Switched { from: Some(from), to } => write!(f, "switched from {from} to {to}"),
@@ -222,7 +226,10 @@ impl fmt::Display for ReleaseEvent {
 fn shadowed(f: &mut fmt::Formatter<'_>, id: &str, copies: &CopiesSeen) -> fmt::Result {
     let CopiesSeen { pairs, green_failed, compared, differing, dropped, .. } = copies;
     if *pairs == 0 {
-        return write!(f, "{id} got no copy of a request: nothing is known of it ({dropped} not copied)");
+        return write!(
+            f,
+            "{id} got no copy of a request: nothing is known of it ({dropped} not copied)"
+        );
     }
     let mean_ms = |sum_us: u64| sum_us as f64 / 1000.0 / *pairs as f64;
     write!(

@@ -172,8 +172,10 @@ impl Rollout<'_> {
         if serving.any(|target| target.as_ref().is_some_and(|target| target.id == self.id)) {
             return Ok(());
         }
-        // It may be a candidate still.
-        control.retire(self.id, self.spec.drain_limit).await?;
+        let mut candidate = status.iter().filter_map(|status| status.route.candidate.as_ref());
+        if candidate.any(|candidate| candidate.target.id == self.id) {
+            control.retire(self.id, self.spec.drain_limit).await?;
+        }
         let is_there = runtimes.list(&folder.root).await?.iter().any(|found| found == self.id);
         runtimes.remove(&folder.root, self.id, self.spec.stop_grace).await?;
         let stopped = ReleaseEvent::Stopped { id: self.id.to_owned() };

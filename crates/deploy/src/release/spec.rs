@@ -68,7 +68,8 @@ pub struct BakeLimits {
     pub latency: Option<Duration>,
     /// Requests before either is judged: one bad answer of two says nothing.
     pub min_requests: u64,
-    /// Whether what it predicts is judged as well.
+    /// Whether requests are asked of the old instance as well, to judge what the new one refuses and
+    /// predicts.
     pub answers: bool,
     /// Predictions out of a hundred that may be of other classes than those of the old instance, by the
     /// shares of all classes.

@@ -7,6 +7,8 @@
     reason = "helpers of tests fail the test"
 )]
 
+mod bake;
+mod canary;
 mod client;
 mod crash;
 mod crowd;
@@ -19,6 +21,7 @@ mod operating;
 mod paths;
 mod registry;
 mod releases;
+mod shadow;
 mod silence;
 mod smuggling;
 mod stage;

@@ -242,9 +242,8 @@ fn show_candidate(gateway: &GatewayStatus) {
     match candidate.map(|candidate| (&candidate.gets, candidate.steps.last())) {
         Some((Gets::Share { share, header }, Some(seen))) => {
             let by = header.as_ref().map_or_else(String::new, |name| format!(" by {name}"));
-            let told = |side: &SideSeen| {
-                format!("{} of {}", side.errors + side.refused, side.requests)
-            };
+            let told =
+                |side: &SideSeen| format!("{} of {}", side.errors + side.refused, side.requests);
             printer::line(&format!(
                 "canary     {share} of the requests{by}: {} with an error, {} beside it",
                 told(&seen.green),

@@ -17,9 +17,7 @@ use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use trainyard_base::Advise as _;
 
-use super::message::{
-    GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch, Try,
-};
+use super::message::{GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch, Try};
 use super::socket::accept;
 use crate::error::Error;
 use crate::gateway::pause::Mode;
