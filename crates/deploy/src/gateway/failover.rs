@@ -202,7 +202,12 @@ impl Kept {
         if !has_failed {
             return None;
         }
-        let body = RequestBody::of(outgoing.body.kept(self.bytes?)?);
+        let bytes = self.bytes?;
+        let body = if outgoing.body.is_untouched() {
+            outgoing.body.clone()
+        } else {
+            RequestBody::of(outgoing.body.kept(bytes)?)
+        };
         Some(Outgoing {
             method: outgoing.method.clone(),
             path_and_query: outgoing.path_and_query.clone(),
