@@ -22,6 +22,9 @@ use crate::release::{BakeLimits, Share};
 /// them nothing more is counted.
 const KNOWN_MAX: usize = 131_072;
 
+/// No candidate is one for longer, whatever its file says.
+const TIME_MAX: Duration = Duration::from_hours(366 * 24);
+
 /// What a candidate gets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -146,7 +149,8 @@ impl Candidate {
         };
         target.set_late_after(state.limits.latency);
         Ok(Self {
-            until: Instant::now() + Duration::from_millis(state.until_ms.saturating_sub(now_ms())),
+            until: Instant::now()
+                + Duration::from_millis(state.until_ms.saturating_sub(now_ms())).min(TIME_MAX),
             trial: Trial::begin(&target, blue, state.limits),
             known: before.map(|before| Arc::clone(&before.known)).unwrap_or_default(),
             target,

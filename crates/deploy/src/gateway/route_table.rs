@@ -64,7 +64,10 @@ impl RouteTable {
         let candidate = match (state.candidate, &current) {
             (Some(state), Some(blue)) => {
                 let target = make(state.target.clone());
-                Some(Arc::new(Candidate::begin(state, target, blue, None)?))
+                let candidate = Candidate::begin(state, target, blue, None);
+                // Users have what they had without it.
+                let told = candidate.inspect_err(|error| tracing::warn!(%error, "no candidate"));
+                told.ok().map(Arc::new)
             }
             _ => None,
         };
