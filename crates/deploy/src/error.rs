@@ -123,15 +123,16 @@ pub enum Error {
         log_path: PathBuf,
     },
     /// The new instance turned out bad before the switch; the one before it goes on serving.
-    #[error("{green} was given up {during} ({reason}); {blue} goes on serving{}", below(log))]
+    #[error(
+        "{green} was given up before the switch ({reason}); {blue} goes on serving{}",
+        below(log)
+    )]
     Dropped {
         /// The new instance.
         green: String,
         /// The one that goes on serving.
         blue: String,
-        /// When: `in shadow`, `as a canary of 5 %`.
-        during: String,
-        /// What the gateway saw.
+        /// When, and what the gateway saw.
         reason: String,
         /// Last log lines of the new instance, each ending with a line break.
         log: String,

@@ -96,9 +96,12 @@ pub(super) struct Candidate {
     green: Counts,
     blue: Counts,
     /// Clients that asked, had an error or a refusal, where clients are known: many of one are one.
-    known: Arc<Mutex<HashSet<(u64, Option<Fault>)>>>,
+    known: Arc<Known>,
     trial: Trial,
 }
+
+/// Who asked, and with what fault.
+type Known = Mutex<HashSet<(u64, Option<Fault>)>>;
 
 #[derive(Debug, Default)]
 struct Counts {

@@ -94,8 +94,7 @@ impl Candidacy<'_> {
         Error::Dropped {
             green: self.green.id.clone(),
             blue: self.blue.id.clone(),
-            during: during.to_owned(),
-            reason: went_back.reason,
+            reason: format!("{during}: {}", went_back.reason),
             log: indent(&self.deployment.log_lines(self.green).await),
             log_path: self.green.log_path.clone(),
         }
