@@ -133,6 +133,10 @@ mod tests {
             let stopped = Simulation { share, blue, green, requests: 5_000 }.stopped();
             assert!(stopped >= 900, "{stopped} of 1000 at {share} from {blue}");
         }
+        // A small share of few requests is little to go by: 1,000 requests of green here.
+        let stopped =
+            Simulation { share: 0.05, blue: 0.01, green: 0.03, requests: 20_000 }.stopped();
+        assert!(stopped >= 900, "{stopped} of 1000");
     }
 
     #[test]
