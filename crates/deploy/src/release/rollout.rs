@@ -13,11 +13,14 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::bake::watch_green;
+use super::canary::canary;
+use super::candidate::Candidacy;
 use super::cause::Kind;
 use super::event::ReleaseEvent;
 use super::recovery::recover;
 use super::review::{Refusal, Review, Sides};
 use super::settle::{settle_pending, side, taken_back};
+use super::shadow::shadow;
 use super::spec::ReleaseSpec;
 use super::verify::wait_healthy;
 use crate::clock::now_ms;
@@ -171,6 +174,12 @@ impl Rollout<'_> {
         let found = found.map_err(|refusal| self.refused(refusal))?;
         self.verdicts.extend(found.clone());
         deployment.step(ReleaseEvent::Reviewed { found })?;
+        if let Some(blue) = blue {
+            let target = target(&green, spec);
+            let candidacy = Candidacy { deployment, spec, green: &green, blue, target };
+            shadow(&candidacy).await?;
+            canary(&candidacy).await?;
+        }
         // Written before: whatever happens from here on, the next change knows what is to be settled.
         let mut pending = self.pending();
         deployment.folder.write_pending(&pending)?;
@@ -234,6 +243,10 @@ impl Rollout<'_> {
         if serving.any(|target| target.as_ref().is_some_and(|target| target.id == self.id)) {
             return Ok(());
         }
+        let mut candidate = status.iter().filter_map(|status| status.route.candidate.as_ref());
+        if candidate.any(|candidate| candidate.target.id == self.id) {
+            control.retire(self.id, self.spec.drain_limit).await?;
+        }
         let is_there = runtimes.list(&folder.root).await?.iter().any(|found| found == self.id);
         runtimes.remove(&folder.root, self.id, self.spec.stop_grace).await?;
         let stopped = ReleaseEvent::Stopped { id: self.id.to_owned() };
@@ -264,5 +277,6 @@ fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
         id: instance.id.clone(),
         address: instance.address,
         health_path: spec.health_path.clone(),
+        copy_id: spec.copy_id(),
     }
 }
