@@ -64,6 +64,13 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// A failure as whoever met it tells it.
+    pub fn failure(error: &impl Advise) -> Self {
+        Self::Failure { reason: error.to_string(), advice: error.advice() }
+    }
+}
+
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
