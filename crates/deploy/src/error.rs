@@ -134,6 +134,23 @@ pub enum Error {
         /// The one that serves.
         serving: Option<String>,
     },
+    /// The new instance turned out bad before the switch; the one before it goes on serving.
+    #[error(
+        "{green} was given up before the switch ({reason}); {blue} goes on serving{}",
+        below(log)
+    )]
+    Dropped {
+        /// The new instance.
+        green: String,
+        /// The one that goes on serving.
+        blue: String,
+        /// When, and what the gateway saw.
+        reason: String,
+        /// Last log lines of the new instance, each ending with a line break.
+        log: String,
+        /// Where its log is.
+        log_path: PathBuf,
+    },
     /// Nothing is deployed under this name, or not any more.
     #[error("nothing is deployed: no gateway runs for {path}")]
     NotDeployed {
@@ -159,6 +176,9 @@ pub enum Error {
     /// A path that cannot be let through the gateway.
     #[error("{0:?} is no path that can be exposed")]
     Path(String),
+    /// A name that no header has.
+    #[error("{0:?} is no name of a header")]
+    Header(String),
     /// A name that cannot name a folder and a label.
     #[error("{name:?} cannot name a service")]
     Name {
@@ -253,7 +273,7 @@ impl Advise for Error {
             Self::Unhealthy(unhealthy) => {
                 Advice::environment(format!("the whole log is {}", unhealthy.log_path.display()))
             }
-            Self::WentBack { green, log_path, .. } => {
+            Self::WentBack { green, log_path, .. } | Self::Dropped { green, log_path, .. } => {
                 Advice::environment(format!("the whole log of {green} is {}", log_path.display()))
             }
             Self::Refused { refusal, .. } => refusal.advice(),
@@ -267,6 +287,7 @@ impl Advise for Error {
                 "write /feedback, /models/*/feedback (any one name) or /static/** (all below), \
                  without //, .., ; or needless %",
             ),
+            Self::Header(_) => Advice::input("write it as in canary_header = \"X-User-Id\""),
             Self::Name { .. } => Advice::input(
                 "use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit",
             ),

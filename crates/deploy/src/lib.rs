@@ -32,8 +32,8 @@ pub use gateway::control::GatewayStatus;
 pub use gateway_process::{metrics, set_mode, upgrade};
 pub use probe::Probe;
 pub use release::{
-    BakeLimits, Cause, GoneBack, Kind, Refusal, ReleaseEvent, ReleaseSpec, Released, Review,
-    Rollback, Side, Sides, Unreviewed, release, rollback, settle, spec_at,
+    BakeLimits, CanaryStep, Cause, GoneBack, Kind, NoStep, Refusal, ReleaseEvent, ReleaseSpec,
+    Released, Review, Rollback, Share, Side, Sides, Unreviewed, release, rollback, settle, spec_at,
 };
 pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};

@@ -29,6 +29,8 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 pub enum Role {
     /// Requests go to it.
     Current,
+    /// It gets copies of the requests, or a share of them.
+    Candidate,
     /// It is kept warm.
     Standby,
     /// A release in progress brings it up, or an interrupted one left it.
@@ -123,8 +125,9 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
     let route = route(gateway.as_ref(), &folder)?;
     let current = route.current.map(|target| target.id);
     let standby = route.standby.map(|target| target.id);
+    let candidate = route.candidate.map(|candidate| candidate.target.id);
     let mut ids = runtimes.list(&folder.root).await?;
-    for id in current.iter().chain(&standby) {
+    for id in current.iter().chain(&standby).chain(&candidate) {
         if !ids.contains(id) {
             ids.push(id.clone());
         }
@@ -146,6 +149,8 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
             Role::Current
         } else if Some(&id) == standby.as_ref() {
             Role::Standby
+        } else if Some(&id) == candidate.as_ref() {
+            Role::Candidate
         } else {
             Role::Other
         };

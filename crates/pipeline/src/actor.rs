@@ -29,12 +29,12 @@ fn actor(variable: &dyn Fn(&str) -> Option<String>, tracking_uri: &str) -> Strin
         .unwrap_or_default()
 }
 
-/// The user in `https://user:password@host`.
+/// The user in `https://user:password@host`. Without a password it may be a token, which is nobody's name.
 fn user_of(uri: &str) -> Option<&str> {
     let (scheme, rest) = uri.split_once("://")?;
     let (authority, _path) = rest.split_once('/').unwrap_or((rest, ""));
     let (credentials, _host) = authority.rsplit_once('@')?;
-    let user = credentials.split(':').next()?;
+    let (user, _password) = credentials.split_once(':')?;
     (scheme.starts_with("http") && !user.is_empty()).then_some(user)
 }
 
@@ -61,6 +61,7 @@ mod tests {
         assert_eq!(of(&all, "https://ben:x@host/a"), "ana");
         assert_eq!(of(&all[1..], "https://ben:x@host/a"), "ben");
         assert_eq!(of(&all[1..], "https://host/a@b"), "octo");
+        assert_eq!(of(&all[1..], "https://t0ken@host/a"), "octo");
         assert_eq!(of(&all[2..], "sqlite:////a/b@c.db"), "root");
         assert_eq!(of(&[("MLFLOW_TRACKING_USERNAME", " ")], "http://host"), "");
     }

@@ -153,7 +153,9 @@ fn is_verdict(error: &Error) -> bool {
         Error::Deploy(Deploy::Refused { refusal, .. }) => {
             matches!(refusal, Refusal::Verdict { .. })
         }
-        Error::Deploy(error) => matches!(error, Deploy::Unhealthy(_) | Deploy::WentBack { .. }),
+        Error::Deploy(error) => {
+            matches!(error, Deploy::Unhealthy(_) | Deploy::WentBack { .. } | Deploy::Dropped { .. })
+        }
         _ => false,
     }
 }

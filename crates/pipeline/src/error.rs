@@ -204,13 +204,10 @@ impl Error {
 
     /// Exit code of the process: 1 failed on the way, 2 wrong input, 3 refused by the gate.
     pub fn exit_code(&self) -> u8 {
+        use trainyard_deploy::Error::Refused;
         match (self, self.fault()) {
             (Self::Gate(_), _) => 3,
-            (Self::Deploy(trainyard_deploy::Error::Refused { refusal, .. }), _)
-                if matches!(refusal, Refusal::Verdict { .. }) =>
-            {
-                3
-            }
+            (Self::Deploy(Refused { refusal: Refusal::Verdict { .. }, .. }), _) => 3,
             (_, Fault::Input) => 2,
             (_, Fault::Environment | Fault::Program) => 1,
         }

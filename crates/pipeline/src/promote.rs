@@ -17,7 +17,7 @@ use crate::releases::set_state;
 use crate::review::version_of;
 use crate::service::service;
 use crate::states::{State, Transition};
-use crate::{Project, Result, staging};
+use crate::{Error, Project, Result, staging};
 
 /// What is to be promoted.
 #[derive(Debug, Clone, Default)]
@@ -92,7 +92,7 @@ pub(crate) async fn approve(
             set_state(tracking, &approved).await?;
         }
         tracking.registered_models.set_alias(candidate.version.id(), STAGING).await?;
-        Ok(())
+        Ok::<_, Error>(())
     };
     let done = |(): &()| format!("{name} version {version} is approved ({STAGING})");
     let ((), promote_took) = Step::Promote.watched(watcher, staging, done).await?;

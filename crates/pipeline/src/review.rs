@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::Utc;
+use trainyard_base::{Advice, Advise as _};
 use trainyard_deploy::{Cause, GoneBack, Kind, Refusal, Review, Sides};
 use trainyard_mlflow::{Tracking, VersionId};
 
@@ -117,7 +118,7 @@ impl<'a> ReleaseReview<'a> {
     async fn move_alias(&self, version: &str) -> Result<(), Refusal> {
         let id = VersionId { name: &self.project.config.model.name, version };
         let moving = self.tracking.registered_models.set_alias(id, PRODUCTION);
-        in_time(async { Ok(moving.await?) }).await
+        in_time(async { moving.await.map_err(Error::from) }).await
     }
 
     async fn production(&self) -> Result<Option<String>, Refusal> {
@@ -128,12 +129,14 @@ impl<'a> ReleaseReview<'a> {
 
 /// What the registry says within the limit.
 async fn in_time<T>(asking: impl Future<Output = Result<T>>) -> Result<T, Refusal> {
-    let late = |_elapsed| Error::Missing {
-        what: format!("the registry does not answer within {} s", MOVE_LIMIT.as_secs()),
-        hint: "see whether the tracking server is up, then deploy again".to_owned(),
-    };
-    let answered = tokio::time::timeout(MOVE_LIMIT, asking).await.map_err(late);
-    answered.flatten().map_err(|error| Refusal::failure(&error))
+    match tokio::time::timeout(MOVE_LIMIT, asking).await {
+        Ok(answered) => answered
+            .map_err(|error| Refusal::Failure { reason: error.message(), advice: error.advice() }),
+        Err(_elapsed) => Err(Refusal::Failure {
+            reason: format!("the registry does not answer within {} s", MOVE_LIMIT.as_secs()),
+            advice: Advice::environment("see whether the tracking server is up, then deploy again"),
+        }),
+    }
 }
 
 /// The version that an instance serves.

@@ -2,7 +2,7 @@
 //! had, and `Production` names it again.
 
 use trainyard_base::{Advise as _, Fault};
-use trainyard_deploy::{Cause, Kind, ReleaseSpec, Rollback};
+use trainyard_deploy::{Cause, Kind, Rollback};
 use trainyard_mlflow::Tracking;
 
 use crate::actor::cause;
@@ -42,10 +42,9 @@ async fn roll(
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
     let service = service(project);
-    let amend = |spec: &mut ReleaseSpec| workload::renew(spec);
     let to = options.to.iter().map(|to| (VERSION_LABEL.to_owned(), to.clone())).collect();
     let cause = cause(project, options.reason.as_deref());
-    let order = Rollback { to, cause, amend: &amend };
+    let order = Rollback { to, cause, amend: &workload::renew };
     let review = ReleaseReview::new(project, tracking, watcher, None);
     let progress = |event: trainyard_deploy::ReleaseEvent| {
         Step::Deploy.tell(watcher, event.to_string());

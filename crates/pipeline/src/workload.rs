@@ -47,8 +47,8 @@ pub(crate) fn release_of(
     spec.deadline = config.deadline;
     spec.drain_limit = config.drain;
     spec.bake = config.bake;
-    spec.bake_limits.errors_percent = config.bake_errors_percent;
-    spec.bake_limits.latency = config.bake_latency;
+    let wrong = |reason: String| Error::config(&project.folder.join(FILE_NAME), reason);
+    config.judge(&mut spec).map_err(wrong)?;
     spec.successes_in_row = config.successes;
     spec.prediction = example.map(|example| Probe::post_json("/invocations", example.payload));
     spec.label = [(MODEL_LABEL, &version.name), (VERSION_LABEL, &version.version)]

@@ -49,7 +49,7 @@ pub(crate) fn describe(server: &Server, endpoint: &Endpoint) -> Map<String, Valu
     put("status", Some(state.into()));
     put("model", Some(endpoint.name.as_str().into()));
     put("source", Some(endpoint.source.describe().into()));
-    put("pinned", Some((!endpoint.source.can_move()).into()));
+    put("pinned", Some(endpoint.source.is_pinned().into()));
     put("follows", endpoint.source.follows().map(Value::from));
     let status = endpoint.status().clone();
     let time = |when: chrono::DateTime<chrono::Utc>| {

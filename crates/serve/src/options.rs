@@ -73,6 +73,11 @@ impl ModelSource {
         }
     }
 
+    /// Whether it names one version or logged model, which never changes.
+    pub(crate) fn is_pinned(&self) -> bool {
+        matches!(self, Self::Uri(ModelUri::Version { .. } | ModelUri::LoggedModel { .. }))
+    }
+
     /// Whether it can mean another version tomorrow.
     pub(crate) fn can_move(&self) -> bool {
         match self {

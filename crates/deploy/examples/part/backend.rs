@@ -5,8 +5,10 @@
 //! that this will not change), `UNHEALTHY` (for `part health` alone), `CRASH` (ends at once), `LOG_FILE` (gets
 //! a line per request), `WRONG` (`/predict`
 //! answers 500). From the first request that comes through a gateway count `DIE_AFTER_MS`,
-//! `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS` and `FAIL_AFTER_MS` (as `WRONG`). `EAT` (bytes of memory that it
-//! takes), `FILL` (file that it writes to until there is no more room), `HOST` (address it listens on).
+//! `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS`, `FAIL_AFTER_MS` (as `WRONG`) and `REFUSE_AFTER_MS` (`/predict`
+//! answers 400). `CLASSES` (`yes,no`: `/predict` answers one of them, by the number in its body, and 400 where
+//! there is none). `IDS_FILE` (gets the id of each request that comes through a gateway). `EAT` (bytes of memory
+//! that it takes), `FILL` (file that it writes to until there is no more room), `HOST` (address it listens on).
 //! When it is told to end it says how many requests it served and when the last one came.
 
 use std::convert::Infallible;
@@ -21,7 +23,7 @@ use futures::StreamExt as _;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::{BodyExt as _, Collected, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -40,6 +42,7 @@ pub(crate) async fn health() -> Fallible<()> {
     if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err("not healthy".into()) }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 struct Habits {
     name: String,
     started: Instant,
@@ -52,6 +55,9 @@ struct Habits {
     die_after: Option<Duration>,
     sick_after: Option<Duration>,
     fail_after: Option<Duration>,
+    refuse_after: Option<Duration>,
+    classes: Vec<String>,
+    ids_file: Option<String>,
     unhealthy_after: Option<Duration>,
     /// When the first request came through a gateway.
     traffic_since: OnceLock<Instant>,
@@ -90,6 +96,11 @@ pub(crate) async fn backend(arguments: &[String]) -> Fallible<()> {
         die_after: milliseconds("DIE_AFTER_MS")?,
         sick_after: milliseconds("SICK_AFTER_MS")?,
         fail_after: milliseconds("FAIL_AFTER_MS")?,
+        refuse_after: milliseconds("REFUSE_AFTER_MS")?,
+        classes: std::env::var("CLASSES")
+            .map(|classes| classes.split(',').map(str::to_owned).collect())
+            .unwrap_or_default(),
+        ids_file: std::env::var("IDS_FILE").ok(),
         unhealthy_after: milliseconds("UNHEALTHY_AFTER_MS")?,
         traffic_since: OnceLock::new(),
         served: AtomicU64::new(0),
@@ -181,6 +192,11 @@ async fn answer(
     }
     if request.headers().contains_key("x-forwarded-for") {
         habits.traffic_since.get_or_init(Instant::now);
+        if let (Some(file), Some(id)) = (&habits.ids_file, request.headers().get("x-request-id"))
+            && let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(file)
+        {
+            let _best_effort = writeln!(file, "{}", id.to_str().unwrap_or_default());
+        }
     }
     if passed(habits.die_after, &habits) {
         die();
@@ -206,6 +222,21 @@ async fn answer(
         "/health" => text(StatusCode::OK, "ok".to_owned()),
         "/predict" if habits.wrong || passed(habits.fail_after, &habits) => {
             text(StatusCode::INTERNAL_SERVER_ERROR, "ValueError: no such column".to_owned())
+        }
+        "/predict" if passed(habits.refuse_after, &habits) => {
+            text(StatusCode::BAD_REQUEST, "column age is missing".to_owned())
+        }
+        "/predict" if !habits.classes.is_empty() => {
+            let body = request.into_body().collect().await.map(Collected::to_bytes);
+            let body = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
+            let number = body.trim_matches(['[', ']']).parse::<usize>();
+            let class = number
+                .ok()
+                .and_then(|number| habits.classes.get(number.checked_rem(habits.classes.len())?));
+            match class {
+                Some(class) => text(StatusCode::OK, format!("{{\"predictions\": [\"{class}\"]}}")),
+                None => text(StatusCode::BAD_REQUEST, "no number".to_owned()),
+            }
         }
         "/slow" => {
             let wait = request.uri().query().and_then(|query| query.parse().ok()).unwrap_or(2000);

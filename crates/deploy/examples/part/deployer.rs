@@ -39,7 +39,8 @@ fn container(arguments: &[String]) -> Fallible<Option<ContainerSpec>> {
 }
 
 /// `part release --state-dir D --listen A --name N [--die-at STEP] [--pause-at STEP] [--alias FILE]
-/// [--image I …]`: releases this program's backend. It kills itself with SIGKILL at the given step; at the other it
+/// [--shadow-ms N] [--canary STEP] [--image I …]`:
+/// releases this program's backend. It kills itself with SIGKILL at the given step; at the other it
 /// waits for a line on its standard input.
 pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
     let program = std::env::current_exe()?;
@@ -67,6 +68,10 @@ pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
         Ok(Duration::from_millis(option(arguments, name).map_or(Ok(usual), str::parse)?))
     };
     spec.bake = milliseconds("--bake-ms", 200)?;
+    spec.shadow = milliseconds("--shadow-ms", 0)?;
+    if let Ok(step) = option(arguments, "--canary") {
+        spec.canary = vec![step.parse()?];
+    }
     spec.deadline = milliseconds("--deadline-ms", 30_000)?;
     spec.stop_grace = Duration::from_secs(5);
     let die_at = option(arguments, "--die-at").unwrap_or("nothing");
@@ -81,8 +86,8 @@ pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
             let _either_way = std::io::stdin().read_line(&mut String::new());
         }
     };
-    let alias = option(arguments, "--alias").map_or_else(|_none| "alias".into(), Into::into);
-    let alias = AliasFile(service.state_dir.join::<std::path::PathBuf>(alias));
+    let alias = option(arguments, "--alias").unwrap_or("alias");
+    let alias = AliasFile(service.state_dir.join(alias));
     let released = trainyard_deploy::release(&service, &spec, &alias, &progress)
         .await
         .map_err(|error| error.with_hint())?;

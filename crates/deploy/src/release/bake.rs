@@ -78,7 +78,7 @@ pub(crate) async fn watch_green(
 }
 
 /// Tells the gateway when the runtime's own health check turned bad.
-async fn tell_sickness(deployment: &Deployment<'_>, green: &Instance) -> Result<()> {
+pub(super) async fn tell_sickness(deployment: &Deployment<'_>, green: &Instance) -> Result<()> {
     let Some(health) = deployment.runtimes.health(green).await? else { return Ok(()) };
     if health.verdict != HealthVerdict::Unhealthy {
         return Ok(());

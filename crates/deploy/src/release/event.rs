@@ -4,6 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::canary_step::Share;
+use crate::gateway::{CopiesSeen, StepSeen};
+
 /// One step of a deployment, as it happens. `Display` is a short line for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,6 +72,38 @@ pub enum ReleaseEvent {
     Reviewed {
         /// What was found of it, if anything was looked for.
         found: Option<String>,
+    },
+    /// Copies of requests go to the new instance.
+    Shadowing {
+        /// The new instance.
+        id: String,
+        /// For how long.
+        time: Duration,
+    },
+    /// What the new instance said to them.
+    Shadowed {
+        /// The new instance.
+        id: String,
+        /// What was seen.
+        copies: CopiesSeen,
+    },
+    /// A share of the requests goes to the new instance.
+    Canary {
+        /// The new instance.
+        id: String,
+        /// The share.
+        share: Share,
+        /// For how long.
+        time: Duration,
+    },
+    /// A step of a canary is over.
+    CanaryStepped {
+        /// The new instance.
+        id: String,
+        /// What was seen.
+        seen: StepSeen,
+        /// Whether that is enough to say anything.
+        is_enough: bool,
     },
     /// Requests go to the new instance.
     Switched {
@@ -151,6 +186,10 @@ impl ReleaseEvent {
             Self::Healthy { .. } => "healthy",
             Self::Predicted => "predicted",
             Self::Reviewed { .. } => "reviewed",
+            Self::Shadowing { .. } => "shadowing",
+            Self::Shadowed { .. } => "shadowed",
+            Self::Canary { .. } => "canary",
+            Self::CanaryStepped { .. } => "canary-stepped",
             Self::Switched { .. } => "switched",
             Self::Committing { .. } => "committing",
             Self::Committed { .. } => "committed",
@@ -189,6 +228,23 @@ impl fmt::Display for ReleaseEvent {
             Self::Healthy { after } => write!(f, "healthy after {:.1} s", after.as_secs_f64()),
             Self::Predicted => f.write_str("answered a prediction"),
             Self::Reviewed { found } => f.write_str(found.as_deref().unwrap_or("may get requests")),
+            Self::Shadowing { id, time } => {
+                write!(f, "copies of requests go to {id} for {:.0} s", time.as_secs_f64())
+            }
+            Self::Shadowed { id, copies } => shadowed(f, id, copies),
+            Self::Canary { id, share, time } => {
+                write!(f, "{share} of the requests go to {id} for {:.0} s", time.as_secs_f64())
+            }
+            Self::CanaryStepped { id, seen, is_enough } => {
+                let green = seen.green;
+                let bad = green.errors + green.refused;
+                write!(
+                    f,
+                    "{id} answered {} requests, {bad} of them with an error",
+                    green.requests
+                )?;
+                if *is_enough { Ok(()) } else { f.write_str(": too few to say anything") }
+            }
             Self::Switched { from: Some(from), to } => write!(f, "switched from {from} to {to}"),
             Self::Switched { from: None, to } => write!(f, "switched to {to}"),
             Self::Committing { id } => write!(f, "{id} is to be the released one"),
@@ -210,4 +266,23 @@ impl fmt::Display for ReleaseEvent {
             Self::Finished => f.write_str("finished"),
         }
     }
+}
+
+/// What was seen in shadow.
+fn shadowed(f: &mut fmt::Formatter<'_>, id: &str, copies: &CopiesSeen) -> fmt::Result {
+    let CopiesSeen { pairs, green_failed, compared, differing, dropped, .. } = copies;
+    if *pairs == 0 {
+        return write!(
+            f,
+            "{id} got no copy of a request: nothing is known of it ({dropped} not copied)"
+        );
+    }
+    let mean_ms = |sum_us: u64| sum_us as f64 / 1000.0 / *pairs as f64;
+    write!(
+        f,
+        "{id} got copies of {pairs} requests ({dropped} not copied): it alone failed at {green_failed}, \
+         {differing} of {compared} predictions differ, answers began after {:.1} ms ({:.1} ms before)",
+        mean_ms(copies.green_wait_us),
+        mean_ms(copies.blue_wait_us),
+    )
 }

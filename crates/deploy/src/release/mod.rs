@@ -1,6 +1,9 @@
 //! Releases: what they are told, their steps, and what they tell.
 
 mod bake;
+mod canary;
+mod canary_step;
+mod candidate;
 mod cause;
 mod commit;
 mod event;
@@ -9,10 +12,12 @@ mod review;
 mod rollback;
 mod rollout;
 mod settle;
+mod shadow;
 mod spec;
 mod spec_at;
 mod verify;
 
+pub use canary_step::{CanaryStep, NoStep, Share};
 pub use cause::{Cause, Kind};
 pub use event::ReleaseEvent;
 pub use recovery::settle;

@@ -51,6 +51,11 @@ impl Rollback<'_> {
         self.to.iter().all(|(key, value)| label.get(key) == Some(value))
     }
 
+    /// Whether what serves now is what was wanted instead of `before`.
+    fn is_met(&self, now: &BTreeMap<String, String>, before: &BTreeMap<String, String>) -> bool {
+        if self.to.is_empty() { now != before } else { self.wants(now) }
+    }
+
     fn cause(&self) -> Cause {
         Cause { kind: Kind::Rollback, ..self.cause.clone() }
     }
@@ -89,7 +94,7 @@ pub async fn rollback(
     let current = label_at(&deployment.folder, &route)?;
     if let (Some(ended), Some(current), Some(went_back)) = (ended, &current, &route.went_back)
         && went_back.from == ended.id
-        && if order.to.is_empty() { *current != ended.label } else { order.wants(current) }
+        && order.is_met(current, &ended.label)
         && let Some(released) = gone_back(&deployment, order, review, start).await?
     {
         return Ok(released);
@@ -97,6 +102,9 @@ pub async fn rollback(
     let mut spec = served(&deployment, order, current.as_ref())?;
     (order.amend)(&mut spec);
     spec.cause = order.cause();
+    // It was tried when it came; now it is wanted soon.
+    spec.shadow = Duration::ZERO;
+    spec.canary.clear();
     rollout::run(deployment, &spec, review).await
 }
 
@@ -124,9 +132,9 @@ fn served(
     folder.read_spec(&id)?.ok_or_else(none)
 }
 
-/// A bake that this rollback ended.
+/// A release that this rollback ended.
 struct Ended {
-    /// The instance that had the traffic.
+    /// Its new instance.
     id: String,
     /// What was released as it.
     label: BTreeMap<String, String>,
@@ -134,19 +142,25 @@ struct Ended {
     limit: Duration,
 }
 
-/// Sends traffic back to a warm instance, unless that is what an earlier rollback leaves.
+/// Sends all traffic back to where it was before a release that goes on, unless that is what an earlier rollback
+/// leaves.
 async fn end_bake(folder: &Folder, order: &Rollback<'_>) -> Result<Option<Ended>> {
     let control = Control::new(folder.gateway_socket());
     let route = route(&control).await?;
-    let (Some(current), Some(_warm)) = (route.current, route.standby) else { return Ok(None) };
-    let Some(spec) = folder.read_spec(&current.id)? else { return Ok(None) };
+    // Green: a candidate that some users get already, or what all of them get while blue is warm.
+    let green = match (route.candidate, route.current, route.standby) {
+        (Some(candidate), ..) => candidate.target,
+        (None, Some(current), Some(_warm)) => current,
+        _ => return Ok(None),
+    };
+    let Some(spec) = folder.read_spec(&green.id)? else { return Ok(None) };
     if spec.cause.kind == Kind::Rollback {
         return Ok(None);
     }
-    let go_back = GoBack { from: current.id.clone(), reason: order.sentence() };
+    let go_back = GoBack { from: green.id.clone(), reason: order.sentence() };
     control.go_back(&go_back).await?;
     let limit = spec.drain_limit + spec.stop_grace + DEPLOYER_ENDS;
-    Ok(Some(Ended { id: current.id, label: spec.label, limit }))
+    Ok(Some(Ended { id: green.id, label: spec.label, limit }))
 }
 
 /// Writes down that traffic is back where it was; none if what serves there has ended meanwhile.

@@ -13,11 +13,14 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::bake::watch_green;
+use super::canary::canary;
+use super::candidate::Candidacy;
 use super::cause::Kind;
 use super::event::ReleaseEvent;
 use super::recovery::recover;
 use super::review::{Refusal, Review, Sides};
 use super::settle::{settle_pending, side, taken_back};
+use super::shadow::shadow;
 use super::spec::ReleaseSpec;
 use super::verify::wait_healthy;
 use crate::clock::now_ms;
@@ -51,8 +54,8 @@ pub struct Released {
 /// Releases a workload under a service.
 ///
 /// On failure before the switch the old instance goes on serving and the new one is removed; on failure
-/// after it traffic goes back to the old one, and the review hears of that. Dropping the
-/// future (or killing the program) at any point is safe: the next release tidies up.
+/// after it traffic goes back to the old one, and the review hears of that. Dropping the future (or killing
+/// the program) at any point is safe: the next release tidies up.
 pub async fn release(
     service: &Service,
     spec: &ReleaseSpec,
@@ -111,13 +114,10 @@ pub(crate) async fn run(
         Err(error) => {
             let first = error.to_string().lines().next().unwrap_or_default().to_owned();
             // What went wrong is the message; what cannot be tidied up now is by the next release.
-            let ended = match taken_back(&deployment, review).await {
-                Ok(ended) => ended,
-                Err(error) => {
-                    tracing::warn!(%error, "that traffic went back from {id} is not made known yet");
-                    None
-                }
-            };
+            let ended = taken_back(&deployment, review, &first).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "that traffic went back from {id} is not made known yet");
+                None
+            });
             if let Err(error) = rollout.discard().await {
                 tracing::warn!(%error, "{id} may be left");
             }
@@ -126,6 +126,7 @@ pub(crate) async fn run(
             {
                 tracing::warn!(%error, "a network may be left");
             }
+            let ended = ended.filter(|ended| matches!(ended, Outcome::RolledBack(_)));
             if let Err(error) = rollout.finish(took, ended.unwrap_or(Outcome::Failed(first))) {
                 tracing::warn!(%error, "the history lacks {id}");
             }
@@ -173,6 +174,12 @@ impl Rollout<'_> {
         let found = found.map_err(|refusal| self.refused(refusal))?;
         self.verdicts.extend(found.clone());
         deployment.step(ReleaseEvent::Reviewed { found })?;
+        if let Some(blue) = blue {
+            let target = target(&green, spec);
+            let candidacy = Candidacy { deployment, spec, green: &green, blue, target };
+            shadow(&candidacy).await?;
+            canary(&candidacy).await?;
+        }
         // Written before: whatever happens from here on, the next change knows what is to be settled.
         let mut pending = self.pending();
         deployment.folder.write_pending(&pending)?;
@@ -236,6 +243,10 @@ impl Rollout<'_> {
         if serving.any(|target| target.as_ref().is_some_and(|target| target.id == self.id)) {
             return Ok(());
         }
+        let mut candidate = status.iter().filter_map(|status| status.route.candidate.as_ref());
+        if candidate.any(|candidate| candidate.target.id == self.id) {
+            control.retire(self.id, self.spec.drain_limit).await?;
+        }
         let is_there = runtimes.list(&folder.root).await?.iter().any(|found| found == self.id);
         runtimes.remove(&folder.root, self.id, self.spec.stop_grace).await?;
         let stopped = ReleaseEvent::Stopped { id: self.id.to_owned() };
@@ -266,5 +277,6 @@ fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
         id: instance.id.clone(),
         address: instance.address,
         health_path: spec.health_path.clone(),
+        copy_id: spec.copy_id(),
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn settle_pending(deployment: &Deployment<'_>, review: &dyn Rev
         }
         Outcome::Released
     } else {
-        take_back(deployment, review, &sides, &pending).await?
+        take_back(deployment, review, &sides, &pending, BROKEN_OFF).await?
     };
     let is_forward = outcome == Outcome::Released;
     let is_told = |entry: &HistoryEntry| {
@@ -67,16 +67,18 @@ pub(super) async fn settle_pending(deployment: &Deployment<'_>, review: &dyn Rev
 }
 
 /// Tells the review that traffic is not at green any more, if that is so; how the release ended, then.
+/// `failure` is what ended it where nobody sent traffic back.
 pub(super) async fn taken_back(
     deployment: &Deployment<'_>,
     review: &dyn Review,
+    failure: &str,
 ) -> Result<Option<Outcome>> {
     let Some(pending) = deployment.folder.read_pending()? else { return Ok(None) };
     if serves(deployment, &pending.green).await? {
         return Ok(None);
     }
     let Some((sides, _spec)) = sides(deployment, &pending)? else { return Ok(None) };
-    let outcome = take_back(deployment, review, &sides, &pending).await?;
+    let outcome = take_back(deployment, review, &sides, &pending, failure).await?;
     deployment.folder.clear_pending()?;
     Ok(Some(outcome))
 }
@@ -86,12 +88,13 @@ async fn take_back(
     review: &dyn Review,
     sides: &Sides,
     pending: &Pending,
+    failure: &str,
 ) -> Result<Outcome> {
     let seen = route(deployment).await?.went_back.filter(|seen| seen.from == pending.green);
     let why = match (&pending.gone_back, seen) {
         (Some(why), _) => why.clone(),
         (None, Some(seen)) => GoneBack { reason: seen.reason, is_verdict: true },
-        (None, None) => GoneBack { reason: BROKEN_OFF.to_owned(), is_verdict: false },
+        (None, None) => GoneBack { reason: failure.to_owned(), is_verdict: false },
     };
     let told = review.after_going_back(sides, &why).await;
     told.map_err(|refusal| refused(pending, refusal))?;

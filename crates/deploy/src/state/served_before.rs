@@ -100,6 +100,6 @@ mod tests {
         // What was not kept cannot be repeated.
         let kept = |id: &str| id != "r9";
         let found = served_before(&history, Some(&label(6)), None, &kept);
-        assert_eq!(found.as_deref(), Some("r6"));
+        assert_eq!(found.as_deref(), Some("r8"));
     }
 }

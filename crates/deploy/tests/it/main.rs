@@ -9,6 +9,8 @@
 
 #[path = "../../examples/part/alias_file.rs"]
 mod alias_file;
+mod bake;
+mod canary;
 mod client;
 mod crash;
 mod crowd;
@@ -22,6 +24,7 @@ mod paths;
 mod registry;
 mod releases;
 mod rollbacks;
+mod shadow;
 mod silence;
 mod smuggling;
 mod stage;

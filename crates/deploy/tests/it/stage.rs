@@ -92,6 +92,15 @@ impl Stage {
         spec
     }
 
+    /// A backend that answers one of some classes, by the number that it is asked. It knows copies.
+    pub(crate) fn classifier(name: &str, classes: &str) -> ReleaseSpec {
+        let mut spec = Self::spec(name);
+        spec.env.push(("CLASSES".to_owned(), classes.to_owned()));
+        spec.prediction =
+            Some(Probe { request_id: "copy-1".to_owned(), ..Probe::post_json("/predict", "[1]") });
+        spec
+    }
+
     pub(crate) async fn release(&self, spec: &ReleaseSpec) -> Result<Released> {
         let tell = |event| self.events.lock().unwrap().push(event);
         release(&self.service, spec, &self.alias(), &tell).await

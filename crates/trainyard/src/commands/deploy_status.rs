@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::Serialize;
-use trainyard_deploy::gateway::Mode;
-use trainyard_deploy::{Health, Role, ServiceStatus};
+use trainyard_deploy::gateway::{Gets, Mode, SideSeen};
+use trainyard_deploy::{GatewayStatus, Health, Role, ServiceStatus};
 use trainyard_pipeline::{Difference, Project, service};
 
 use super::project::ProjectArguments;
@@ -116,6 +116,9 @@ fn show(status: &ServiceStatus) {
             label.join(", ")
         ));
     }
+    if let Some(gateway) = &status.gateway {
+        show_candidate(gateway);
+    }
     match status.gateway.as_ref().map(|gateway| &gateway.mode) {
         Some(Mode::Paused { hold_ms }) => printer::line(&format!(
             "paused     requests wait up to {}",
@@ -131,11 +134,38 @@ fn show(status: &ServiceStatus) {
     }
 }
 
+/// What the new version of a release that goes on gets, and what was seen of it.
+fn show_candidate(gateway: &GatewayStatus) {
+    let candidate = gateway.route.candidate.as_ref();
+    match candidate.map(|candidate| (&candidate.gets, candidate.steps.last())) {
+        Some((Gets::Share { share, header }, Some(seen))) => {
+            let by = header.as_ref().map_or_else(String::new, |name| format!(" by {name}"));
+            let told =
+                |side: &SideSeen| format!("{} of {}", side.errors + side.refused, side.requests);
+            printer::line(&format!(
+                "canary     {share} of the requests{by}: {} with an error, {} beside it",
+                told(&seen.green),
+                told(&seen.blue)
+            ));
+        }
+        Some((Gets::Copies, _)) => printer::line("shadow     copies of the requests"),
+        _ => {}
+    }
+    if let Some(copies) = gateway.copies.filter(|copies| copies.pairs > 0) {
+        printer::line(&format!(
+            "compared   {} requests asked of both: the new version alone failed at {}, {} of {} \
+             predictions differ",
+            copies.pairs, copies.green_failed, copies.differing, copies.compared
+        ));
+    }
+}
+
 /// What an instance is for.
 fn role(role: Role) -> &'static str {
     match role {
         Role::Current => "serving",
         Role::Standby => "standby",
+        Role::Candidate => "candidate",
         Role::Other => "other",
     }
 }

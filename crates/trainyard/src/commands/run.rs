@@ -69,7 +69,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let outcome = tokio::select! {
         biased;
         () = &mut shutdown => {
-            settle(&project, &tracking).await;
+            // What this run brought up is about to end, and its release with it.
+            if was_deployed {
+                settle(&project, &tracking).await;
+            }
             Err(Failure::runtime("interrupted").hint(
                 "Production is what it was, or the new version if its release was over; \
                  run again to go on",

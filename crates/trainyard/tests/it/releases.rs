@@ -41,8 +41,8 @@ fn registry(project: &TestProject) -> Value {
         ids = [experiment.experiment_id] if experiment else []\n\
         runs = client.search_runs(ids, order_by=['attributes.start_time ASC']) if ids else []\n\
         print(json.dumps({\n\
-            'aliases': model.aliases,\n\
-            'tags': {v.version: v.tags for v in versions},\n\
+            'aliases': {alias: str(version) for alias, version in model.aliases.items()},\n\
+            'tags': {str(v.version): v.tags for v in versions},\n\
             'runs': [[r.data.params['kind'], r.data.params['from'], r.data.params['to'],\n\
                       r.data.params['actor'], r.data.tags['trainyard.outcome'],\n\
                       r.data.tags['trainyard.reason'], r.info.status,\n\

@@ -110,6 +110,8 @@ fn killed_at_any_moment_the_next_run_works() {
     }
     let after = summary(&project.run(&["run", "--json"]));
     assert!(after["metrics"]["accuracy"].is_number());
+    let version = after["model"]["version"].as_str().unwrap();
+    assert_eq!(production(&project), format!("[({version},)]"));
     // What the registry calls READY has all its files: every version can be loaded and asked.
     let checked = trainyard_testkit::run_python(
         r"
