@@ -28,6 +28,7 @@ mod temporary;
 mod toml_error;
 mod traffic;
 mod train;
+mod training_part;
 mod watch;
 mod watch_config;
 mod workload;
@@ -39,7 +40,9 @@ pub use deploy::{Deployed, deploy, rollback, service};
 pub use deploy_config::Deploy;
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
-pub use gate::{Bounds, Check, Compared, Gate, Metrics, Verdict, judge};
+pub use gate::{
+    Bounds, Check, Compared, Gate, Metrics, Source, Undecided, Verdict, Worth, judge,
+};
 pub use init::{FILES, init};
 pub use install_from::InstallFrom;
 pub use notify::{Happened, notify};

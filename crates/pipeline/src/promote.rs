@@ -47,7 +47,7 @@ pub(crate) async fn promote_candidate(
     let ModelVersion { name, version, .. } = &candidate.version;
     let production = production(tracking, name).await?;
     let gating = gate(project, tracking, candidate, production.as_ref(), watcher);
-    let done = |verdict: &Verdict| format!("{} rules hold", verdict.checks.len());
+    let done = Verdict::summary;
     let (verdict, gate_took) = Step::Gate.watched(watcher, gating, done).await?;
 
     let moving = move_aliases(tracking, candidate, watcher);

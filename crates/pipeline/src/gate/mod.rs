@@ -1,13 +1,14 @@
-//! The gate: the rules, the holdout, the judgement, the verdict.
+//! The gate: the rules, the rows that judge, what they show, the judgement, the verdict.
 
-mod holdout;
+mod evidence;
 mod judge;
+mod rows;
 mod rules;
 mod step;
 mod verdict;
 
-pub use judge::{Compared, judge};
-pub use rules::{Bounds, Gate};
+pub use judge::{Compared, Worth, judge};
+pub use rules::{Bounds, Gate, Source, Undecided};
 pub use verdict::{Check, Metrics, Verdict};
 
 pub(crate) use step::gate;
