@@ -40,9 +40,7 @@ pub use deploy::{Deployed, deploy, rollback, service};
 pub use deploy_config::Deploy;
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
-pub use gate::{
-    Bounds, Check, Compared, Gate, Metrics, Source, Undecided, Verdict, Worth, judge,
-};
+pub use gate::{Bounds, Check, Compared, Gate, Metrics, Source, Undecided, Verdict, Worth, judge};
 pub use init::{FILES, init};
 pub use install_from::InstallFrom;
 pub use notify::{Happened, notify};

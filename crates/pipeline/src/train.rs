@@ -116,8 +116,7 @@ fn check_metrics(project: &Project, table: &Table) -> Result<()> {
     }
     let train = project.train_config();
     let held_out = HeldOut::of(&table.batch, &train)?;
-    let checked =
-        config.gate.check_task(held_out.task, held_out.positive.is_some(), &train.target);
+    let checked = config.gate.check_task(held_out.task, held_out.positive.is_some(), &train.target);
     checked.map_err(|reason| Error::config(&project.path(crate::FILE_NAME), reason))
 }
 

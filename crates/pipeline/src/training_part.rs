@@ -69,9 +69,8 @@ fn input(
     table: &RecordBatch,
     context: &str,
 ) -> Option<DatasetInput> {
-    let described = trainyard_train::digest(table).and_then(|digest| {
-        trainyard_train::dataset_input(source, name, table, &digest, context)
-    });
+    let described = trainyard_train::digest(table)
+        .and_then(|digest| trainyard_train::dataset_input(source, name, table, &digest, context));
     described
         .map_err(|error| tracing::warn!(%error, name, "the run does not describe this table"))
         .ok()

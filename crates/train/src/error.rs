@@ -221,7 +221,9 @@ pub enum Error {
         value: String,
     },
     /// All rows of a class are in one part.
-    #[error("class {class:?} of target {target:?} has no row in {part}: its {count} are in the other part")]
+    #[error(
+        "class {class:?} of target {target:?} has no row in {part}: its {count} are in the other part"
+    )]
     ClassOnOneSide {
         /// The target column.
         target: String,
@@ -399,7 +401,8 @@ impl Advise for Error {
                 format!("name one of {}", classes.join(", "))
             }
             Self::RuleNotApplicable { .. } => {
-                "hold out by hash, by id, by time, or in a file of its own: docs/releasing.md".into()
+                "hold out by hash, by id, by time, or in a file of its own: docs/releasing.md"
+                    .into()
             }
             Self::ModelTooLarge { .. } => {
                 "train fewer or smaller trees: lower n_estimators, set max_depth, raise \

@@ -33,6 +33,7 @@ mod parameters;
 mod progress;
 mod proof;
 mod random;
+mod random_split;
 mod run;
 mod split;
 mod target;

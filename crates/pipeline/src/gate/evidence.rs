@@ -216,3 +216,23 @@ async fn blocking<T: Send + 'static>(
         .await
         .map_err(|error| Error::from(trainyard_train::Error::Internal(error.to_string())))?
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_data_is_taken_at_its_word_and_that_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let why = |rest: &str| {
+            let text = format!("[model]\nname = \"Churn\"\n[train]\ncommand = \"true\"\n{rest}");
+            std::fs::write(folder.path().join("trainyard.toml"), text).unwrap();
+            why_logged(&Project::open(folder.path(), None).unwrap())
+        };
+        let note = why("").unwrap();
+        assert!(note.contains("logged of itself") && note.contains("no holdout"), "{note}");
+        let data = "data = \"a.csv\"\ntarget = \"y\"\n";
+        assert_eq!(why(data), None);
+        assert!(why(&format!("{data}[gate]\nmetrics = \"logged\"\n")).unwrap().contains("[gate]"));
+    }
+}

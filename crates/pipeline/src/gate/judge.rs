@@ -142,7 +142,9 @@ fn sentence(difference: &Difference, margin: f64) -> String {
                 Some(rows) => format!("about {rows} rows decide {margin}"),
                 None => "no number of rows shows that two models are equal".to_owned(),
             };
-            format!("not decided: {difference}; {rows} rows tell differences from {seen:.4}, {needed}")
+            format!(
+                "not decided: {difference}; {rows} rows tell differences from {seen:.4}, {needed}"
+            )
         }
     }
 }
@@ -186,7 +188,7 @@ mod tests {
             worse_by,
             low: worse_by - half,
             high: worse_by + half,
-            standard_error: half / 1.645,
+            standard_error: half / 1.96,
             beyond_chance: worse_by > half,
             level: LEVEL,
             rows: 400,

@@ -1,6 +1,8 @@
 //! The gate: the rules, the rows that judge, what they show, the judgement, the verdict.
 
 mod evidence;
+#[cfg(test)]
+mod growth;
 mod judge;
 mod rows;
 mod rules;

@@ -101,7 +101,10 @@ mod tests {
     #[test]
     fn a_version_without_a_rule_is_not_compared_but_on_a_file() {
         let reason = unseen(today(1_000, "hash"), &[&version(None)]).unwrap_err();
-        assert!(reason.starts_with("version 3 does not say") && reason.contains("file"), "{reason}");
+        assert!(
+            reason.starts_with("version 3 does not say") && reason.contains("file"),
+            "{reason}"
+        );
     }
 
     #[test]

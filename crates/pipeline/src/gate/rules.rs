@@ -101,7 +101,9 @@ impl Gate {
             return Ok(());
         };
         let what = match (task, metrics_of(task, true).contains(&metric.as_str())) {
-            (_, true) => "is about one class of two, or the one that `positive` under [train] names",
+            (_, true) => {
+                "is about one class of two, or the one that `positive` under [train] names"
+            }
             (Task::Regression, false) => "is for classes, and the target is a quantity",
             (_, false) => "is for quantities, and the target is a class",
         };
@@ -126,7 +128,10 @@ mod tests {
         assert!(own.check(true).unwrap_err().contains("\"profit\""));
         assert_eq!(own.check(false), Ok(()));
         for metric in ["f1", "precision", "recall", "average_precision", "brier"] {
-            assert_eq!(gate(&format!("[thresholds]\n{metric} = {{ max = 1 }}")).check(true), Ok(()));
+            assert_eq!(
+                gate(&format!("[thresholds]\n{metric} = {{ max = 1 }}")).check(true),
+                Ok(())
+            );
         }
     }
 

@@ -68,8 +68,10 @@ fn midranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut start = 0;
     for run in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        let rank = start as f64 + (run.len() as f64 + 1.0) / 2.0;
-        run.iter().for_each(|&row| ranks[row] = rank);
+        let rank = start as f64 + f64::midpoint(run.len() as f64, 1.0);
+        for &row in run {
+            ranks[row] = rank;
+        }
         start += run.len();
     }
     ranks

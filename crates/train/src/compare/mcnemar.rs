@@ -22,7 +22,8 @@ pub(crate) fn p_worse(only_old: u64, only_new: u64) -> f64 {
         return upper_tail((2.0 * old - n - 1.0) / n.sqrt());
     }
     let n = differ as f64;
-    let ln_choose = |k: f64| libm::lgamma(n + 1.0) - libm::lgamma(k + 1.0) - libm::lgamma(n - k + 1.0);
+    let ln_choose =
+        |k: f64| libm::lgamma(n + 1.0) - libm::lgamma(k + 1.0) - libm::lgamma(n - k + 1.0);
     let chance = |k: u64| (ln_choose(k as f64) - n * std::f64::consts::LN_2).exp();
     (only_old..=differ).map(chance).sum::<f64>().min(1.0)
 }

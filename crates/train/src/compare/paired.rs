@@ -59,7 +59,8 @@ fn accuracy(pair: Pair<'_>, level: f64) -> Result<Comparison> {
     let count = |wanted: (bool, bool)| {
         new.iter().zip(&old).filter(|(new, old)| (**new, **old) == wanted).count() as u64
     };
-    let (only_new, only_old, both) = (count((true, false)), count((false, true)), count((true, true)));
+    let (only_new, only_old, both) =
+        (count((true, false)), count((false, true)), count((true, true)));
     let rows = truth.len() as f64;
     let (low, high, standard_error) =
         mcnemar::interval(only_old, only_new, truth.len() as u64, level);
@@ -237,7 +238,8 @@ mod tests {
     fn every_metric_is_what_evaluating_says_and_a_worse_model_is_worse() {
         let mut random = FastRandom::new(1, 0);
         let rows = truth(600, &mut random);
-        let (new, old) = (predictions(&rows, 0.1, &mut random), predictions(&rows, 0.4, &mut random));
+        let (new, old) =
+            (predictions(&rows, 0.1, &mut random), predictions(&rows, 0.4, &mut random));
         let truth = labels(rows.iter().copied());
         let positive = Some("yes");
         let task = Task::Classification;
@@ -262,9 +264,9 @@ mod tests {
         let truth: ArrayRef =
             Arc::new(Float64Array::from_iter_values((0..300).map(|row| f64::from(row % 17))));
         let off_by = |off: f64| Predictions {
-            values: Arc::new(Float64Array::from_iter_values((0..300).map(|row| {
-                f64::from(row % 17) + off * (f64::from(row * 7 % 11) - 5.0)
-            }))),
+            values: Arc::new(Float64Array::from_iter_values(
+                (0..300).map(|row| f64::from(row % 17) + off * (f64::from(row * 7 % 11) - 5.0)),
+            )),
             probabilities: None,
         };
         let (new, old) = (off_by(0.5), off_by(0.3));
@@ -295,7 +297,9 @@ mod tests {
         let few = truth.slice(0, 10);
         let cut = Predictions { values: model.values.slice(0, 10), probabilities: None };
         let pair = Pair { truth: &few, new: &cut, old: &cut, ..pair };
-        let Comparison::TooFew(reason) = compare("accuracy", pair, LEVEL).unwrap() else { panic!() };
+        let Comparison::TooFew(reason) = compare("accuracy", pair, LEVEL).unwrap() else {
+            panic!()
+        };
         assert_eq!(reason, "10 rows are left, 20 are needed");
     }
 

@@ -96,17 +96,20 @@ impl Scorer {
 
     /// On how many rows two models differ in what this metric looks at.
     pub(crate) fn differing(&self, other: &Self) -> usize {
-        let count = |differ: &mut dyn Iterator<Item = bool>| differ.filter(|differ| *differ).count();
+        let count =
+            |differ: &mut dyn Iterator<Item = bool>| differ.filter(|differ| *differ).count();
         match (self, other) {
-            (Self::Labels { cells, names, .. }, Self::Labels { cells: others, names: other, .. }) => {
+            (
+                Self::Labels { cells, names, .. },
+                Self::Labels { cells: others, names: other, .. },
+            ) => {
                 let both = cells.iter().zip(others);
                 count(&mut both.map(|(a, b)| predicted(names, *a) != predicted(other, *b)))
             }
             (Self::Mean { losses: a, .. }, Self::Mean { losses: b, .. })
-            | (
-                Self::Determination { squared: a, .. },
-                Self::Determination { squared: b, .. },
-            ) => count(&mut a.iter().zip(b).map(|(a, b)| a != b)),
+            | (Self::Determination { squared: a, .. }, Self::Determination { squared: b, .. }) => {
+                count(&mut a.iter().zip(b).map(|(a, b)| a != b))
+            }
             // Ranks have no rows of their own: each score takes part in all.
             (Self::Areas(_) | Self::Precision(_), _) => usize::MAX,
             _ => 0,
@@ -140,9 +143,7 @@ fn of_quantities(metric: &str, truth: &[f64], predicted: &[f64]) -> Option<Score
     match metric {
         "mae" => Some(mean(|t, p| (t - p).abs())),
         "mape" => Some(mean(|t, p| (p - t).abs() / t.abs().max(f64::EPSILON))),
-        "rmse" => {
-            Some(Scorer::Mean { losses: losses(|t, p| (t - p) * (t - p)), is_root: true })
-        }
+        "rmse" => Some(Scorer::Mean { losses: losses(|t, p| (t - p) * (t - p)), is_root: true }),
         "r2" => {
             let squared = losses(|t, p| (t - p) * (t - p));
             Some(Scorer::Determination { truth: truth.to_vec(), squared })

@@ -132,7 +132,8 @@ impl Rule {
             }
             Self::Id { share, column } => below(&columns(std::slice::from_ref(column))?, *share),
             Self::After { column, after } => {
-                let moments = Moments::read(table, column).map_err(|error| not(error.to_string()))?;
+                let moments =
+                    Moments::read(table, column).map_err(|error| not(error.to_string()))?;
                 let after = moments.parse(after).map_err(|error| not(error.to_string()))?;
                 Ok(moments.values.iter().map(|value| *value > after).collect())
             }

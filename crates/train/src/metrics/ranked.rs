@@ -74,7 +74,8 @@ mod tests {
         assert_eq!(ranked.roc_auc(&[1; 4]), 0.875);
         assert_eq!(ranked.roc_auc(&[0, 1, 1, 1]), 1.0);
         // A weight of three is three rows.
-        let thrice = [(0.5, true), (0.5, true), (0.5, true), (0.5, false), (0.9, true), (0.1, false)];
+        let thrice =
+            [(0.5, true), (0.5, true), (0.5, true), (0.5, false), (0.9, true), (0.1, false)];
         let thrice = Ranked::new(&thrice);
         assert_eq!(ranked.roc_auc(&[3, 1, 1, 1]), thrice.roc_auc(&[1; 6]));
         assert_eq!(ranked.average_precision(&[3, 1, 1, 1]), thrice.average_precision(&[1; 6]));

@@ -182,8 +182,7 @@ print(json.dumps(cases))
         });
         let predictions = Predictions { values: values(&case["predicted"]), probabilities };
         let positive = case["positive"].as_str();
-        let mut metrics =
-            evaluate(task, &values(&case["truth"]), &predictions, positive).unwrap();
+        let mut metrics = evaluate(task, &values(&case["truth"]), &predictions, positive).unwrap();
         let expected = case["values"].as_object().unwrap();
         for (name, expected) in expected {
             let (found, expected) = (metrics.remove(name).unwrap(), expected.as_f64().unwrap());
