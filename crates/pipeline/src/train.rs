@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use trainyard_data::Table;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
-use trainyard_train::{CommandRun, DataSource, HeldOut, Progress};
+use trainyard_train::{CommandRun, DataSource, Progress};
 
 use crate::event::{Event, Step, Watcher};
-use crate::gate::Metrics;
+use crate::gate::{Metrics, check_metrics};
 use crate::training_part::TrainingPart;
 use crate::{Error, Project, Result};
 
@@ -106,18 +105,6 @@ async fn fit_and_register(
         metrics: outcome.metrics,
         took: Duration::ZERO,
     })
-}
-
-/// Refuses rules of the gate about metrics that these data do not have, before they are trained on.
-fn check_metrics(project: &Project, table: &Table) -> Result<()> {
-    let config = &project.config;
-    if !config.knows_its_metrics() || config.gate.names().next().is_none() {
-        return Ok(());
-    }
-    let train = project.train_config();
-    let held_out = HeldOut::of(&table.batch, &train)?;
-    let checked = config.gate.check_task(held_out.task, held_out.positive.is_some(), &train.target);
-    checked.map_err(|reason| Error::config(&project.path(crate::FILE_NAME), reason))
 }
 
 /// Tags that say what a version was made of.

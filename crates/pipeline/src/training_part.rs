@@ -4,7 +4,7 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use trainyard_base::TemporaryFolder;
 use trainyard_data::{Format, Table};
-use trainyard_mlflow::entities::DatasetInput;
+use trainyard_mlflow::entities::{DatasetInput, Tag};
 use trainyard_train::{DataSource, Rule};
 
 use crate::temporary::temporary;
@@ -20,7 +20,7 @@ pub(crate) struct TrainingPart {
     /// Variables for the program.
     pub(crate) variables: Vec<(String, String)>,
     /// Tags for the run: the rule of the holdout.
-    pub(crate) tags: Vec<(String, String)>,
+    pub(crate) tags: Vec<Tag>,
     /// Both parts, as inputs of the run.
     pub(crate) inputs: Vec<DatasetInput>,
 }
@@ -56,7 +56,7 @@ impl TrainingPart {
         Ok(Self {
             _folder: folder,
             variables: vec![(VARIABLE.to_owned(), file.to_string_lossy().into_owned())],
-            tags: vec![(Rule::TAG.to_owned(), assigned.rule.to_tag())],
+            tags: vec![Tag::new(Rule::TAG, assigned.rule.to_tag())],
             inputs,
         })
     }
@@ -109,7 +109,7 @@ mod tests {
         let held_out = assigned.held_out.iter().filter(|held_out| **held_out).count();
         assert!(held_out > 20);
         assert_eq!((given.num_rows(), given.num_columns()), (200 - held_out, 3));
-        assert_eq!(Rule::from_tag(&part.tags[0].1), Some(assigned.rule));
+        assert_eq!(Rule::from_tag(&part.tags[0].value), Some(assigned.rule));
         assert_eq!(part.inputs.len(), 2);
         // What was held out is not in it, and training it anew holds nothing else out.
         let again = trainyard_train::assign(&given, &project.train_config()).unwrap();

@@ -49,8 +49,8 @@ pub struct CommandRun {
     pub registered_model_name: Option<String>,
     /// Variables that the program gets beside MLflow's.
     pub variables: Vec<(String, String)>,
-    /// Tags of the run, as names and values.
-    pub tags: Vec<(String, String)>,
+    /// Tags of the run beside those of who ran it.
+    pub tags: Vec<Tag>,
     /// Data that the program is given, for the run to say.
     pub inputs: Vec<DatasetInput>,
 }
@@ -77,7 +77,7 @@ pub async fn run_command_until(
     let context = Context::of_folders(Some(config.folder.clone()));
     let experiment_id = experiment(tracking, &config.experiment).await?;
     let mut tags = context.tags(&config.command, "PROJECT");
-    tags.extend(config.tags.iter().map(|(key, value)| Tag::new(key, value)));
+    tags.extend(config.tags.iter().cloned());
     let create = CreateRun {
         experiment_id,
         user_id: context.user().to_owned(),

@@ -1,5 +1,6 @@
 //! The gate: the rules, the rows that judge, what they show, the judgement, the verdict.
 
+mod before_training;
 mod evidence;
 #[cfg(test)]
 mod growth;
@@ -13,4 +14,5 @@ pub use judge::{Compared, Worth, judge};
 pub use rules::{Bounds, Gate, Source, Undecided};
 pub use verdict::{Check, Metrics, Verdict};
 
+pub(crate) use before_training::check_metrics;
 pub(crate) use step::gate;

@@ -19,14 +19,14 @@ pub(crate) async fn gate(
     watcher: Watcher<'_>,
 ) -> Result<Verdict> {
     let rules = &project.config.gate;
-    let production = production.filter(|production| {
+    let rival = production.filter(|production| {
         !rules.not_worse_than_production.is_empty()
             && production.version != candidate.version.version
     });
-    if let Some(production) = production {
-        Step::Gate.tell(watcher, format!("version {} on the same rows", production.version));
+    if let Some(rival) = rival {
+        Step::Gate.tell(watcher, format!("version {} on the same rows", rival.version));
     }
-    let evidence = Evidence::gather(project, tracking, candidate, production).await?;
+    let evidence = Evidence::gather(project, tracking, candidate, rival).await?;
     let verdict = judge(rules, &evidence.worth, &evidence.compared);
     for check in verdict.checks.iter().filter(|check| check.undecided) {
         watcher(Event::Output { line: format!("warning: {check}") });
