@@ -1,9 +1,10 @@
 //! The rows that judge versions: held out today, and by the rules that the versions were trained by.
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
 use trainyard_models::LoadedModel;
 
+use crate::column::Column;
 use crate::config::{Task, TrainConfig};
 use crate::error::Error;
 use crate::holdout::Rule;
@@ -87,8 +88,27 @@ impl HeldOut {
     }
 
     /// What a model says of the rows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Evaluation`] also if classes are wanted and not one answer is a class: a booster may answer the
+    /// chance of one, which no label can be read from.
     pub fn predict(&self, model: &LoadedModel) -> Result<Predictions> {
-        judge::predict(model, &self.rows, &self.classes)
+        let predictions = judge::predict(model, &self.rows, &self.classes)?;
+        self.refuse_no_classes(&predictions)?;
+        Ok(predictions)
+    }
+
+    fn refuse_no_classes(&self, predictions: &Predictions) -> Result<()> {
+        if self.task == Task::Regression || predictions.values.is_empty() {
+            return Ok(());
+        }
+        let answers = Column::read("prediction", &predictions.values)?;
+        if (0..answers.len()).any(|row| self.classes.contains(&answers.text(row))) {
+            return Ok(());
+        }
+        let (answer, target) = (answers.text(0), &self.target);
+        Err(Error::Evaluation(format!("it answers {answer:?}, which is no class of {target:?}")))
     }
 
     /// How good that is.
@@ -116,7 +136,7 @@ pub(crate) fn positive(config: &TrainConfig, classes: &[String]) -> Result<Optio
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_array::{ArrayRef, Float64Array, Int64Array};
     use serde_json::json;
 
     use super::*;
@@ -157,6 +177,17 @@ mod tests {
         assert!(before.also_held_out_by(&rule).is_ok());
         let error = held_out(120, "random").also_held_out_by(&rule).unwrap_err().to_string();
         assert!(error.contains("drawn anew"), "{error}");
+    }
+
+    #[test]
+    fn answers_that_are_no_classes_are_not_scored_as_wrong_ones() {
+        let rows = held_out(100, "hash");
+        let answers = |values: ArrayRef| Predictions { values, probabilities: None };
+        let chances: ArrayRef = Arc::new(Float64Array::from(vec![0.25, 0.5]));
+        let error = rows.refuse_no_classes(&answers(chances)).unwrap_err().to_string();
+        assert!(error.contains("\"0.25\", which is no class of \"y\""), "{error}");
+        let labels: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1.0]));
+        assert!(rows.refuse_no_classes(&answers(labels)).is_ok());
     }
 
     #[test]
