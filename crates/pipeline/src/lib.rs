@@ -37,6 +37,7 @@ mod temporary;
 mod toml_error;
 mod traffic;
 mod train;
+mod training_part;
 mod watch;
 mod watch_config;
 mod workload;
@@ -44,7 +45,7 @@ mod workload;
 pub use agreement::{Difference, difference};
 pub use alias::{PRODUCTION, STAGING};
 pub use behaviour::{
-    Behaviour, BehaviourRules, ChangedRow, ClassShare, Errors, Measure, Source, Spread,
+    Behaviour, BehaviourRules, ChangedRow, ClassShare, Errors, Measure, Sample, Spread,
 };
 pub use config::{Config, FILE_NAME, Model, Train};
 pub use cron::Cron;
@@ -52,7 +53,9 @@ pub use deploy::{DeployOptions, Deployed, deploy, settle};
 pub use deploy_config::Deploy;
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
-pub use gate::{Bounds, Check, Compared, ContractRule, Gate, Metrics, Verdict, judge};
+pub use gate::{
+    Bounds, Check, Compared, ContractRule, Gate, Metrics, Source, Undecided, Verdict, Worth, judge,
+};
 pub use init::{FILES, init};
 pub use install_from::InstallFrom;
 pub use notify::{Happened, notify};

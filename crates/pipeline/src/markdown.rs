@@ -116,8 +116,16 @@ impl Page {
         self.text.push_str("| gate | value | must be | |\n|---|---:|---|---|\n");
         for check in &verdict.checks {
             let value = check.value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
-            let mark = if check.passed { "✅" } else { "❌" };
-            let (metric, rule) = (cell(&check.metric), cell(&check.rule));
+            let mark = match (check.passed, check.undecided) {
+                (true, false) => "✅",
+                (true, true) => "⚠️",
+                (false, _) => "❌",
+            };
+            let rule = match &check.note {
+                Some(note) => format!("{}: {note}", check.rule),
+                None => check.rule.clone(),
+            };
+            let (metric, rule) = (cell(&check.metric), cell(&rule));
             let _infallible = writeln!(self.text, "| {metric} | {value} | {rule} | {mark} |");
         }
         self.text.push('\n');
@@ -163,6 +171,7 @@ mod tests {
             rule: "at least 0.9".to_owned(),
             value,
             passed,
+            ..Check::default()
         };
         let checks = vec![check("accuracy", Some(0.81234), false), check("a|b", None, false)];
         let text = Error::Gate(Verdict { checks }).to_markdown();
@@ -173,5 +182,21 @@ mod tests {
              | accuracy | 0.8123 | at least 0.9 | ❌ |\n| a\\|b | – | at least 0.9 | ❌ |\n\n\
              Production is as it was.\n\n"
         );
+    }
+
+    #[test]
+    fn what_the_rows_did_not_decide_is_a_warning_with_what_was_needed() {
+        let check = Check {
+            metric: "accuracy".to_owned(),
+            rule: "not worse".to_owned(),
+            value: Some(0.9),
+            passed: true,
+            undecided: true,
+            note: Some("not decided: 24 rows".to_owned()),
+            ..Check::default()
+        };
+        let text = Error::Gate(Verdict { checks: vec![check] }).to_markdown();
+        let row = "| accuracy | 0.9000 | not worse: not decided: 24 rows | ⚠️ |";
+        assert!(text.contains(row), "{text}");
     }
 }

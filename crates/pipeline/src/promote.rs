@@ -78,7 +78,7 @@ pub(crate) async fn approve(
     let production = production(tracking, name).await?;
     let baseline = baseline(project, tracking, candidate, production.as_ref()).await?;
     let gating = gate(project, tracking, candidate, baseline.as_ref(), watcher);
-    let done = |verdict: &Verdict| format!("{} rules hold", verdict.checks.len());
+    let done = Verdict::summary;
     let (verdict, gate_took) = Step::Gate.watched(watcher, gating, done).await?;
 
     let serves = production.as_ref().is_some_and(|production| production.version == *version);

@@ -11,7 +11,7 @@ use trainyard_signature::model::Schema;
 
 use super::ask::Side;
 use super::last::last_predictions;
-use super::report::{Behaviour, Source};
+use super::report::{Behaviour, Sample};
 use super::requests::{self, Request};
 use super::tally::Tally;
 use crate::candidate::Candidate;
@@ -153,7 +153,7 @@ async fn sample(
     tracking: &Tracking,
     before: &str,
     blue: &Reached,
-) -> Result<Option<(Vec<Request>, Source)>> {
+) -> Result<Option<(Vec<Request>, Sample)>> {
     let served = Candidate::find(project, tracking, Some(before)).await?;
     let mlmodel = mlmodel(&served).await?;
     let inputs = mlmodel.signature.as_ref().and_then(|signature| signature.inputs.as_ref());
@@ -166,11 +166,11 @@ async fn sample(
         }
     };
     if !logged.is_empty() {
-        return Ok(Some((logged, Source::Log)));
+        return Ok(Some((logged, Sample::Log)));
     }
     let example = input_example(project, &served, &mlmodel).await?;
     let sample = project.config.gate.behaviour.sample;
-    Ok(example.map(|example| (requests::of_example(&example, sample), Source::Example)))
+    Ok(example.map(|example| (requests::of_example(&example, sample), Sample::Example)))
 }
 
 async fn logged(

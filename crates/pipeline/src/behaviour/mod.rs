@@ -11,7 +11,7 @@ mod rules;
 mod tally;
 mod text;
 
-pub use report::{Behaviour, ChangedRow, ClassShare, Errors, Measure, Source, Spread};
+pub use report::{Behaviour, ChangedRow, ClassShare, Errors, Measure, Sample, Spread};
 pub use rules::BehaviourRules;
 
 pub(crate) use compare::{compare, going_back};

@@ -11,7 +11,7 @@ const JUDGED_MIN: usize = 20;
 /// Where the requests came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum Sample {
     /// The last ones of the prediction log.
     Log,
     /// The input example of the version that serves.
@@ -81,7 +81,7 @@ pub struct Behaviour {
     pub after: String,
     /// Why nothing was compared.
     pub skipped: Option<String>,
-    pub source: Option<Source>,
+    pub source: Option<Sample>,
     /// Requests that both were asked.
     pub requests: usize,
     /// Of them, those that the version which serves answered.

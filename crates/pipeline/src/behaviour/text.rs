@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Behaviour, ChangedRow, ClassShare, Errors, Measure, Source};
+use super::report::{Behaviour, ChangedRow, ClassShare, Errors, Measure, Sample};
 
 /// Classes that a line lists.
 const CLASSES_SHOWN: usize = 5;
@@ -15,8 +15,8 @@ impl Behaviour {
         }
         let before = self.before.as_deref().unwrap_or("?");
         let source = match self.source {
-            Some(Source::Log) => "logged requests",
-            Some(Source::Example) | None => "rows of the input example",
+            Some(Sample::Log) => "logged requests",
+            Some(Sample::Example) | None => "rows of the input example",
         };
         let mut text = format!(
             "{} of {} answers of version {before} change in version {} ({:.1} %; {} {source})",
@@ -138,7 +138,7 @@ mod tests {
     fn the_report_reads_as_a_page() {
         let mut found = Behaviour::new("2", Some(0.2), 0.05);
         found.before = Some("1".to_owned());
-        found.source = Some(Source::Log);
+        found.source = Some(Sample::Log);
         (found.requests, found.compared, found.changed) = (40, 40, 10);
         found.measure = Some(Measure::Relative);
         found.difference = Some(Spread { median: 0.01, p95: 0.2, max: 0.5 });

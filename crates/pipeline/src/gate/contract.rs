@@ -89,7 +89,8 @@ fn verdict(rules: &Gate, served: &str, contract: &Contract) -> Judged {
             }
         }
     };
-    Judged { check: Check { metric: CONTRACT.to_owned(), rule, value: None, passed }, tags }
+    let check = Check { metric: CONTRACT.to_owned(), rule, passed, ..Check::default() };
+    Judged { check, tags }
 }
 
 /// Who allows it, as far as this process knows.
