@@ -124,36 +124,41 @@ mod tests {
 
     use super::*;
 
-    fn of(before: Value, after: Value) -> (bool, Measure, f64) {
-        let found = compare(&before, &after, 0.05);
+    fn of(pair: &(Value, Value)) -> (bool, Measure, f64) {
+        let found = compare(&pair.0, &pair.1, 0.05);
         (found.is_changed, found.measure, (found.size * 1e6).round() / 1e6)
     }
 
     #[test]
     fn labels_differ_at_all_and_numbers_beyond_the_tolerance() {
-        let said = |value: Value| json!({ "predictions": [value] });
-        assert_eq!(of(said(json!("a")), said(json!("a"))), (false, Measure::Label, 0.0));
-        assert_eq!(of(said(json!("a")), said(json!("b"))), (true, Measure::Label, 1.0));
-        assert_eq!(of(said(json!(100)), said(json!(101))), (true, Measure::Label, 1.0));
-        assert_eq!(
-            of(said(json!(100.0)), said(json!(101.0))),
-            (false, Measure::Relative, 0.009901)
-        );
-        assert_eq!(of(said(json!(100.0)), said(json!(80.0))), (true, Measure::Relative, 0.2));
-        assert_eq!(of(said(json!(0.0)), said(json!(0))), (false, Measure::Relative, 0.0));
-        assert_eq!(of(said(json!(1e-12)), said(json!(-1e-12))).0, false);
-        assert_eq!(of(said(json!(2.0)), said(Value::Null)), (true, Measure::Label, 1.0));
-        assert_eq!(of(said(json!({ "a": 1.0 })), said(json!({ "b": 1.0 }))).0, true);
-        assert_eq!(of(said(json!([1.0, 2.0])), said(json!([1.0]))).0, true);
+        for (before, after, expected) in [
+            (json!("a"), json!("a"), (false, Measure::Label, 0.0)),
+            (json!("a"), json!("b"), (true, Measure::Label, 1.0)),
+            (json!(100), json!(101), (true, Measure::Label, 1.0)),
+            (json!(100.0), json!(101.0), (false, Measure::Relative, 0.009901)),
+            (json!(100.0), json!(80.0), (true, Measure::Relative, 0.2)),
+            (json!(0.0), json!(0), (false, Measure::Relative, 0.0)),
+            (json!(1e-12), json!(-1e-12), (false, Measure::Relative, 2e-6)),
+            (json!(2.0), Value::Null, (true, Measure::Label, 1.0)),
+            (json!({ "a": 1.0 }), json!({ "b": 1.0 }), (true, Measure::Label, 1.0)),
+            (json!([1.0, 2.0]), json!([1.0]), (true, Measure::Label, 1.0)),
+        ] {
+            let said = |value: &Value| json!({ "predictions": [value] });
+            assert_eq!(of(&(said(&before), said(&after))), expected, "{before} → {after}");
+        }
     }
 
     #[test]
     fn probabilities_say_how_far() {
         let said = |label: &str, probability: f64| json!({ "predictions": [label], "probabilities": [[probability, 1.0 - probability]] });
-        assert_eq!(of(said("a", 0.9), said("a", 0.6)), (false, Measure::Probability, 0.3));
-        assert_eq!(of(said("a", 0.51), said("b", 0.49)), (true, Measure::Probability, 0.02));
         let other = json!({ "predictions": ["a"], "probabilities": [[0.9, 0.05, 0.05]] });
-        assert_eq!(of(said("a", 0.9), other), (false, Measure::Probability, 1.0));
+        for (pair, expected) in [
+            ((said("a", 0.9), said("a", 0.6)), (false, Measure::Probability, 0.3)),
+            ((said("a", 0.51), said("b", 0.49)), (true, Measure::Probability, 0.02)),
+            ((said("a", 0.9), other), (false, Measure::Probability, 1.0)),
+        ] {
+            assert_eq!(of(&pair), expected, "{pair:?}");
+        }
     }
 
     #[test]
