@@ -10,6 +10,7 @@ use trainyard_signature::contract::{self, Contract, Finding};
 use super::contract_rule::ContractRule;
 use super::rules::Gate;
 use super::verdict::{CONTRACT, Check};
+use crate::actor::cause;
 use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::folder_files::mlmodel;
@@ -17,6 +18,9 @@ use crate::{Project, Result};
 
 /// Findings that a sentence lists; a signature may have thousands of columns.
 const LISTED_MAX: usize = 10;
+
+/// What a refusal says of the way out.
+const WAY_OUT: &str = "`trainyard promote --allow-break` lets it, and says so on the version";
 
 /// What the comparison came to, and what is to be written down of it.
 pub(super) struct Judged {
@@ -38,11 +42,20 @@ pub(super) async fn judge(
     };
     let served = &production.version;
     Step::Gate.tell(watcher, format!("signatures of versions {served} and {version}"));
-    let contract = between(project, tracking, served, version).await?;
+    let contract = match between(project, tracking, served, version).await {
+        Ok(contract) => contract,
+        // What cannot be read breaks whatever it does; whoever allows that may go on.
+        Err(error) if project.config.gate.allow_break => {
+            Step::Gate.tell(watcher, format!("signatures are not compared: {}", error.message()));
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
     for finding in contract.forms() {
         Step::Gate.tell(watcher, finding.to_string());
     }
-    Ok(Some(verdict(&project.config.gate, served, &contract)))
+    let actor = cause(project, None).actor;
+    Ok(Some(verdict(&project.config.gate, served, &contract, &actor)))
 }
 
 /// What the signature of one version changes for clients of another.
@@ -57,7 +70,8 @@ pub(crate) async fn between(
     Ok(contract::compare(before.signature.as_ref(), after.signature.as_ref()))
 }
 
-fn verdict(rules: &Gate, served: &str, contract: &Contract) -> Judged {
+/// `actor` is who runs this.
+fn verdict(rules: &Gate, served: &str, contract: &Contract, actor: &str) -> Judged {
     let allowed = match (rules.allow_break, rules.contract) {
         (true, _) => Some("`promote --allow-break`"),
         (false, ContractRule::MayBreak) => Some("[gate] contract = \"may_break\""),
@@ -77,9 +91,13 @@ fn verdict(rules: &Gate, served: &str, contract: &Contract) -> Judged {
                 KeyValue::new("trainyard.contract.breaks", broken.clone()),
             ];
             match allowed {
-                None => (format!("it breaks clients of version {served}: {broken}"), false),
+                None => {
+                    let rule =
+                        format!("it breaks clients of version {served}: {broken} ({WAY_OUT})");
+                    (rule, false)
+                }
                 Some(how) => {
-                    let said = format!("{how}, {}", who());
+                    let said = format!("{how}, {actor}");
                     let rule = format!(
                         "it breaks clients of version {served}, allowed by {said}: {broken}"
                     );
@@ -91,14 +109,6 @@ fn verdict(rules: &Gate, served: &str, contract: &Contract) -> Judged {
     };
     let check = Check { metric: CONTRACT.to_owned(), rule, passed, ..Check::default() };
     Judged { check, tags }
-}
-
-/// Who allows it, as far as this process knows.
-fn who() -> String {
-    let names = ["GITHUB_ACTOR", "USER", "LOGNAME"].into_iter();
-    let mut known =
-        names.filter_map(|name| std::env::var(name).ok()).filter(|name| !name.is_empty());
-    known.next().unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// The first findings as a sentence; none if there are none.
@@ -132,12 +142,12 @@ mod tests {
     #[test]
     fn a_break_is_refused_unless_somebody_allows_it() {
         let broken = contract(&["age"], &["age", "tenure"]);
-        let judged = verdict(&Gate::default(), "3", &broken);
+        let judged = verdict(&Gate::default(), "3", &broken, "ana");
         assert!(!judged.check.passed);
         assert_eq!(
             judged.check.to_string(),
             "contract: it breaks clients of version 3: input \"tenure\" (new: double, required): \
-             requests without it are refused"
+             requests without it are refused (`trainyard promote --allow-break` lets it, and says so on the version)"
         );
         let key = |judged: &Judged, key: &str| {
             judged.tags.iter().find(|tag| tag.key == key).map(|tag| tag.value.clone())
@@ -148,13 +158,13 @@ mod tests {
         let by_flag = Gate { allow_break: true, ..Gate::default() };
         let by_file = Gate { contract: ContractRule::MayBreak, ..Gate::default() };
         for (rules, how) in [(by_flag, "--allow-break"), (by_file, "may_break")] {
-            let judged = verdict(&rules, "3", &broken);
+            let judged = verdict(&rules, "3", &broken, "ana");
             assert!(judged.check.passed);
             let allowed = key(&judged, "trainyard.contract.allowed_by").unwrap();
-            assert!(allowed.contains(how), "{allowed}");
+            assert!(allowed.contains(how) && allowed.contains("ana"), "{allowed}");
             assert!(judged.check.to_string().contains("tenure"), "{}", judged.check);
         }
-        let kept = verdict(&Gate::default(), "3", &contract(&["age"], &["age"]));
+        let kept = verdict(&Gate::default(), "3", &contract(&["age"], &["age"]), "ana");
         assert!(kept.check.passed);
         assert_eq!(kept.check.to_string(), "contract: clients of version 3 go on");
     }
