@@ -120,7 +120,7 @@ pub enum Error {
         /// What the gateway saw.
         reason: String,
         /// Last log lines of the new instance, each ending with a line break.
-        log: String,
+        log: Box<str>,
         /// Where its log is.
         log_path: PathBuf,
     },
@@ -147,7 +147,7 @@ pub enum Error {
         /// When, and what the gateway saw.
         reason: String,
         /// Last log lines of the new instance, each ending with a line break.
-        log: String,
+        log: Box<str>,
         /// Where its log is.
         log_path: PathBuf,
     },

@@ -107,7 +107,7 @@ pub(super) async fn back_to_blue(
         green: green.id.clone(),
         blue: blue.id.clone(),
         reason: went_back.reason.clone(),
-        log,
+        log: log.into(),
         log_path: green.log_path.clone(),
     })
 }

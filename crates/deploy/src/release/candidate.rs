@@ -95,7 +95,7 @@ impl Candidacy<'_> {
             green: self.green.id.clone(),
             blue: self.blue.id.clone(),
             reason: format!("{during}: {}", went_back.reason),
-            log: indent(&self.deployment.log_lines(self.green).await),
+            log: indent(&self.deployment.log_lines(self.green).await).into(),
             log_path: self.green.log_path.clone(),
         }
     }

@@ -19,7 +19,7 @@ use super::{deploy_history, deploy_status, shutdown_signal};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
 
-/// Release the approved version: beside the old one, then instead of it; Production moves last.
+/// Release the approved version: beside the old one, then instead of it.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,

@@ -11,7 +11,7 @@ use super::summary::{check_folder, write_markdown};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
 
-/// Put a version through the gate; one that holds is approved (Staging), and `deploy` releases it.
+/// Approve a version that passes the gate (alias Staging); `deploy` releases it.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  trainyard promote examples/iris --version 3\n  trainyard promote examples/iris --to Production"
