@@ -122,7 +122,7 @@ impl ReleaseSpec {
     }
 
     /// The request id by which an instance knows what no user asked; empty if it knows none.
-    pub(crate) fn copy_id(&self) -> String {
+    pub fn copy_id(&self) -> String {
         let of_probe = self.prediction.as_ref().map(|probe| &probe.request_id);
         let of_variable =
             self.env.iter().find(|(name, _)| name == PROBE_ID_VARIABLE).map(|(_, value)| value);

@@ -46,6 +46,7 @@ pub(super) struct Side {
 }
 
 impl Side {
+    /// `probe_id` is the secret id; the instance logs requests with any other.
     pub(super) fn new(address: SocketAddr, probe_id: &str) -> reqwest::Result<Self> {
         Ok(Self { client: client(REQUEST_TIMEOUT)?, address, probe_id: probe_id.to_owned() })
     }

@@ -143,7 +143,8 @@ struct Reached {
 }
 
 fn side(spec: &ReleaseSpec, address: SocketAddr) -> Option<Reached> {
-    let side = Side::new(address, spec.probe_id()?).ok()?;
+    let id = Some(spec.copy_id()).filter(|id| !id.is_empty())?;
+    let side = Side::new(address, &id).ok()?;
     Some(Reached { side, address })
 }
 
