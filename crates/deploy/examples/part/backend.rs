@@ -189,6 +189,25 @@ fn illness(habits: &Habits, is_own: bool) -> Option<&'static str> {
     (is_own && is_unhealthy).then_some("the model forgot its columns")
 }
 
+/// Writes the id of a request down, where that is wanted.
+fn note_id(habits: &Habits, id: Option<&HeaderValue>) {
+    if let (Some(file), Some(id)) = (&habits.ids_file, id)
+        && let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(file)
+    {
+        let _best_effort = writeln!(file, "{}", id.to_str().unwrap_or_default());
+    }
+}
+
+/// The class of a number, as a model server says it.
+fn classified(habits: &Habits, body: &[u8]) -> Response<Body> {
+    let number = String::from_utf8_lossy(body).trim_matches(['[', ']']).parse::<usize>().ok();
+    let place = number.and_then(|number| number.checked_rem(habits.classes.len()));
+    match place.and_then(|place| habits.classes.get(place)) {
+        Some(class) => text(StatusCode::OK, format!("{{\"predictions\": [\"{class}\"]}}")),
+        None => text(StatusCode::BAD_REQUEST, "no number".to_owned()),
+    }
+}
+
 async fn answer(
     habits: Arc<Habits>,
     mut request: Request<Incoming>,
@@ -205,11 +224,7 @@ async fn answer(
     }
     if request.headers().contains_key("x-forwarded-for") {
         habits.traffic_since.get_or_init(Instant::now);
-        if let (Some(file), Some(id)) = (&habits.ids_file, request.headers().get("x-request-id"))
-            && let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(file)
-        {
-            let _best_effort = writeln!(file, "{}", id.to_str().unwrap_or_default());
-        }
+        note_id(&habits, request.headers().get("x-request-id"));
     }
     if passed(habits.die_after, &habits) {
         die();
@@ -227,15 +242,7 @@ async fn answer(
         }
         "/predict" if !habits.classes.is_empty() => {
             let body = request.into_body().collect().await.map(Collected::to_bytes);
-            let body = String::from_utf8_lossy(&body.unwrap_or_default()).into_owned();
-            let number = body.trim_matches(['[', ']']).parse::<usize>();
-            let class = number
-                .ok()
-                .and_then(|number| habits.classes.get(number.checked_rem(habits.classes.len())?));
-            match class {
-                Some(class) => text(StatusCode::OK, format!("{{\"predictions\": [\"{class}\"]}}")),
-                None => text(StatusCode::BAD_REQUEST, "no number".to_owned()),
-            }
+            classified(&habits, &body.unwrap_or_default())
         }
         "/slow" => {
             let wait = request.uri().query().and_then(|query| query.parse().ok()).unwrap_or(2000);

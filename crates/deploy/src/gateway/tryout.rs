@@ -53,12 +53,14 @@ pub(super) async fn watch(shared: Arc<Shared>) {
 struct Watched {
     candidate: Arc<Candidate>,
     bad_in_row: u32,
+    /// Its answers to anybody when its looks turned bad.
+    answers: u64,
     kept: Instant,
 }
 
 impl Watched {
     fn new(candidate: &Arc<Candidate>) -> Self {
-        Self { candidate: Arc::clone(candidate), bad_in_row: 0, kept: Instant::now() }
+        Self { candidate: Arc::clone(candidate), bad_in_row: 0, answers: 0, kept: Instant::now() }
     }
 
     /// One look, what follows from it, and the time until the next.
@@ -94,15 +96,27 @@ impl Watched {
 
     /// Looks at its health; why it should not go on, if that has become clear.
     async fn look(&mut self) -> Option<String> {
-        match self.candidate.target.look().await {
+        let target = &self.candidate.target;
+        let answers = target.answers.load(Ordering::Relaxed);
+        let look = target.look().await;
+        let is_nothing = matches!(look, Look::Nothing(_));
+        match look {
             Look::Well => {
                 self.bad_in_row = 0;
                 None
             }
             Look::Gone(reason) => Some(reason),
             Look::Sick(reason) | Look::Nothing(reason) => {
+                if self.bad_in_row == 0 {
+                    self.answers = answers;
+                }
                 self.bad_in_row += 1;
-                (self.bad_in_row >= BAD_IN_ROW).then_some(reason)
+                let is_enough = self.bad_in_row >= BAD_IN_ROW;
+                // Its requests need not wait for their time to be over.
+                if is_enough && is_nothing && answers == self.answers {
+                    target.set_silent(true);
+                }
+                is_enough.then_some(reason)
             }
         }
     }

@@ -243,8 +243,8 @@ impl Rollout<'_> {
         if serving.any(|target| target.as_ref().is_some_and(|target| target.id == self.id)) {
             return Ok(());
         }
-        let mut candidate = status.iter().filter_map(|status| status.route.candidate.as_ref());
-        if candidate.any(|candidate| candidate.target.id == self.id) {
+        if status.is_some() {
+            // Users of a canary may wait for it still.
             control.retire(self.id, self.spec.drain_limit).await?;
         }
         let is_there = runtimes.list(&folder.root).await?.iter().any(|found| found == self.id);

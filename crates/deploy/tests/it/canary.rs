@@ -11,7 +11,7 @@ use http_body_util::Full;
 use trainyard_deploy::{Error, status, upgrade};
 
 use crate::client::{Load, connect, get, predict_on, text};
-use crate::stage::{Stage, part};
+use crate::stage::{Stage, part, signal};
 
 /// Who answers some users, each asked once.
 async fn sides(stage: &Stage) -> Vec<String> {
@@ -94,6 +94,36 @@ async fn a_canary_that_is_killed_ends_at_once() {
     let seen = load.finish().await;
     assert!(seen.failures.is_empty(), "{:?}", &seen.failures[..seen.failures.len().min(5)]);
     assert!(seen.answers["blue"] > 0 && seen.answers["green"] > 0, "{:?}", seen.answers);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_of_a_canary_that_hangs_are_answered() {
+    let stage = Stage::new();
+    stage.release(&Stage::classifier("blue", "yes,no")).await.unwrap();
+    let blue = stage.backends();
+    let mut green = Stage::classifier("green", "yes,no");
+    green.canary = vec!["50% 10m".parse().unwrap()];
+    // It does not hear that it is to end.
+    green.stop_grace = Duration::from_millis(100);
+    let seen = Mutex::new(BTreeMap::new());
+    let users = async {
+        while status(&stage.service).await.unwrap().gateway.unwrap().route.candidate.is_none() {
+            tokio::task::yield_now().await;
+        }
+        for pid in stage.backends() {
+            if !blue.contains(&pid) {
+                signal(pid, rustix::process::Signal::STOP);
+            }
+        }
+        predict_on(stage.address(), &seen).await;
+    };
+    let released = tokio::select! {
+        released = stage.release(&green) => released,
+        () = users => unreachable!(),
+    };
+    let Err(Error::Dropped { .. }) = released else { panic!("{released:?}") };
+    let seen = seen.into_inner().unwrap();
+    assert!(seen.keys().all(|answer| answer.starts_with("200 ")), "{seen:?}");
 }
 
 /// Runs a deployer with all the steps that come before the switch; whether it was killed at one.
