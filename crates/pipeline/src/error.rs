@@ -206,8 +206,9 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         use trainyard_deploy::Error::Refused;
         match (self, self.fault()) {
-            (Self::Gate(_), _) => 3,
-            (Self::Deploy(Refused { refusal: Refusal::Verdict { .. }, .. }), _) => 3,
+            (Self::Gate(_) | Self::Deploy(Refused { refusal: Refusal::Verdict { .. }, .. }), _) => {
+                3
+            }
             (_, Fault::Input) => 2,
             (_, Fault::Environment | Fault::Program) => 1,
         }

@@ -176,6 +176,19 @@ fn text(status: StatusCode, text: String) -> Response<Body> {
     response
 }
 
+/// What is wrong with it, if anything is; its own health check knows more.
+fn illness(habits: &Habits, is_own: bool) -> Option<&'static str> {
+    if habits.hopeless {
+        return Some(r#"{"status": "failed", "reason": "no such operator"}"#);
+    }
+    let is_young = habits.started.elapsed() < habits.healthy_after;
+    if habits.sick || is_young || passed(habits.sick_after, habits) {
+        return Some("model is loading");
+    }
+    let is_unhealthy = habits.unhealthy || passed(habits.unhealthy_after, habits);
+    (is_own && is_unhealthy).then_some("the model forgot its columns")
+}
+
 /// Writes the id of a request down, where that is wanted.
 fn note_id(habits: &Habits, id: Option<&HeaderValue>) {
     if let (Some(file), Some(id)) = (&habits.ids_file, id)
@@ -217,24 +230,10 @@ async fn answer(
         die();
     }
     Ok(match path.as_str() {
-        "/health" if habits.hopeless => text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            r#"{"status": "failed", "reason": "no such operator"}"#.to_owned(),
-        ),
-        "/health"
-            if habits.sick
-                || habits.started.elapsed() < habits.healthy_after
-                || passed(habits.sick_after, &habits) =>
-        {
-            text(StatusCode::SERVICE_UNAVAILABLE, "model is loading".to_owned())
-        }
-        "/health"
-            if request.uri().query() == Some("own")
-                && (habits.unhealthy || passed(habits.unhealthy_after, &habits)) =>
-        {
-            text(StatusCode::SERVICE_UNAVAILABLE, "the model forgot its columns".to_owned())
-        }
-        "/health" => text(StatusCode::OK, "ok".to_owned()),
+        "/health" => match illness(&habits, request.uri().query() == Some("own")) {
+            Some(illness) => text(StatusCode::SERVICE_UNAVAILABLE, illness.to_owned()),
+            None => text(StatusCode::OK, "ok".to_owned()),
+        },
         "/predict" if habits.wrong || passed(habits.fail_after, &habits) => {
             text(StatusCode::INTERNAL_SERVER_ERROR, "ValueError: no such column".to_owned())
         }
