@@ -7,6 +7,10 @@ pub const MLFLOW_VERSION: &str = "3.17.2";
 /// Where a model server says how it is. It is answered whatever the crowd, without a token.
 pub const HEALTH_PATH: &str = "/health";
 
+/// What `status` of a model server's health says while nothing serves and waiting is of no use: what it is to
+/// serve can never be served by it.
+pub const HEALTH_FAILED: &str = "failed";
+
 /// Every path that asks a model server at its root how it is.
 pub const PROBE_PATHS: [&str; 4] = [HEALTH_PATH, "/ping", "/v2/health/live", "/v2/health/ready"];
 

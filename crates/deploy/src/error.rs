@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use trainyard_base::{Advice, Advise, Fault};
 
+use crate::release::Refusal;
+
 /// The result of a deployment operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -118,7 +120,34 @@ pub enum Error {
         /// What the gateway saw.
         reason: String,
         /// Last log lines of the new instance, each ending with a line break.
-        log: String,
+        log: Box<str>,
+        /// Where its log is.
+        log_path: PathBuf,
+    },
+    /// The service's owner does not agree to the new instance.
+    #[error("{green} is not released: {refusal}{}", goes_on(serving.as_ref()))]
+    Refused {
+        /// The new instance.
+        green: String,
+        /// Why not.
+        refusal: Refusal,
+        /// The one that serves.
+        serving: Option<String>,
+    },
+    /// The new instance turned out bad before the switch; the one before it goes on serving.
+    #[error(
+        "{green} was given up before the switch ({reason}); {blue} goes on serving{}",
+        below(log)
+    )]
+    Dropped {
+        /// The new instance.
+        green: String,
+        /// The one that goes on serving.
+        blue: String,
+        /// When, and what the gateway saw.
+        reason: String,
+        /// Last log lines of the new instance, each ending with a line break.
+        log: Box<str>,
         /// Where its log is.
         log_path: PathBuf,
     },
@@ -136,9 +165,20 @@ pub enum Error {
         /// The service.
         service: String,
     },
+    /// The version that is to serve again never served here, or nothing was kept of it.
+    #[error("{service} keeps no release of version {version} to go back to")]
+    NotServed {
+        /// The service.
+        service: String,
+        /// As given.
+        version: String,
+    },
     /// A path that cannot be let through the gateway.
     #[error("{0:?} is no path that can be exposed")]
     Path(String),
+    /// A name that no header has.
+    #[error("{0:?} is no name of a header")]
+    Header(String),
     /// A name that cannot name a folder and a label.
     #[error("{name:?} cannot name a service")]
     Name {
@@ -233,15 +273,21 @@ impl Advise for Error {
             Self::Unhealthy(unhealthy) => {
                 Advice::environment(format!("the whole log is {}", unhealthy.log_path.display()))
             }
-            Self::WentBack { green, log_path, .. } => {
+            Self::WentBack { green, log_path, .. } | Self::Dropped { green, log_path, .. } => {
                 Advice::environment(format!("the whole log of {green} is {}", log_path.display()))
             }
+            Self::Refused { refusal, .. } => refusal.advice(),
             Self::NotDeployed { .. } => Advice::input("`trainyard deploy` brings it up"),
             Self::NoPrevious { .. } => Advice::input("deploy the version you want"),
+            Self::NotServed { version, .. } => Advice::input(format!(
+                "`trainyard deploy history` shows what served; `trainyard deploy --version {version}` \
+                 releases it as the project says today"
+            )),
             Self::Path(_) => Advice::input(
                 "write /feedback, /models/*/feedback (any one name) or /static/** (all below), \
                  without //, .., ; or needless %",
             ),
+            Self::Header(_) => Advice::input("write it as in canary_header = \"X-User-Id\""),
             Self::Name { .. } => Advice::input(
                 "use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit",
             ),
@@ -262,6 +308,11 @@ fn hint(error: &std::io::Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Who serves in spite of a failure.
+fn goes_on(serving: Option<&String>) -> String {
+    serving.map_or_else(String::new, |serving| format!("; {serving} goes on serving"))
 }
 
 /// Log lines below a sentence.

@@ -31,10 +31,13 @@ pub use error::{Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
 pub use gateway_process::{metrics, set_mode, upgrade};
 pub use probe::Probe;
-pub use release::{BakeLimits, ReleaseEvent, ReleaseSpec, Released, release, rollback};
+pub use release::{
+    BakeLimits, CanaryStep, Cause, GoneBack, Kind, NoStep, Refusal, ReleaseEvent, ReleaseSpec,
+    Released, Review, Rollback, Share, Side, Sides, Unreviewed, release, rollback, settle, spec_at,
+};
 pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};
 pub use state::lock::Holder;
-pub use status::{Health, InstanceReport, Role, ServiceStatus, logs, status};
+pub use status::{Health, InstanceReport, Role, ServiceStatus, Serving, logs, serving, status};
 pub use stop::stop;
 pub use workload::{BindMount, ContainerSpec, Network, ProcessSpec, Pull, RuntimeKind, Workload};

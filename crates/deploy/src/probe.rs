@@ -10,6 +10,7 @@ use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
+use trainyard_base::words::HEALTH_FAILED;
 
 use crate::exchange::exchange;
 use crate::gateway::REQUEST_ID;
@@ -78,6 +79,15 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
+    /// Whether a health check says that waiting is of no use (`{"status": "failed", …}`).
+    pub(crate) fn is_final(&self) -> bool {
+        let Self::Status { body, .. } = self else { return false };
+        let said = serde_json::from_str::<serde_json::Value>(body);
+        said.is_ok_and(|said| {
+            said.get("status").and_then(|word| word.as_str()) == Some(HEALTH_FAILED)
+        })
+    }
+
     /// Whether the answer is what the probe wants.
     pub(crate) fn satisfies(&self, probe: &Probe) -> bool {
         matches!(self, Self::Status { status, body }

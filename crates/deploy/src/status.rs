@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use trainyard_base::words::HEALTH_PATH;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GatewayStatus};
 use crate::probe::{self, Look};
@@ -29,6 +29,8 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 pub enum Role {
     /// Requests go to it.
     Current,
+    /// It gets copies of the requests, or a share of them.
+    Candidate,
     /// It is kept warm.
     Standby,
     /// A release in progress brings it up, or an interrupted one left it.
@@ -77,6 +79,9 @@ pub struct ServiceStatus {
     pub instances: Vec<InstanceReport>,
     /// Who changes the service now.
     pub holder: Option<Holder>,
+    /// The instance of a release that was broken off between its switch and its end, while nobody is at it:
+    /// the next change settles it.
+    pub unfinished: Option<String>,
     /// The release that finished last.
     pub last: Option<HistoryEntry>,
 }
@@ -120,8 +125,9 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
     let route = route(gateway.as_ref(), &folder)?;
     let current = route.current.map(|target| target.id);
     let standby = route.standby.map(|target| target.id);
+    let candidate = route.candidate.map(|candidate| candidate.target.id);
     let mut ids = runtimes.list(&folder.root).await?;
-    for id in current.iter().chain(&standby) {
+    for id in current.iter().chain(&standby).chain(&candidate) {
         if !ids.contains(id) {
             ids.push(id.clone());
         }
@@ -143,6 +149,8 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
             Role::Current
         } else if Some(&id) == standby.as_ref() {
             Role::Standby
+        } else if Some(&id) == candidate.as_ref() {
+            Role::Candidate
         } else {
             Role::Other
         };
@@ -157,13 +165,40 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
         });
     }
     instances.sort_by_key(|report| report.role);
+    let holder = lock::holder(&folder.lock());
+    let pending = folder.read_pending()?.filter(|_| holder.is_none());
     Ok(ServiceStatus {
         url: gateway.as_ref().map(|gateway| url(gateway.listen)),
         gateway,
         instances,
-        holder: lock::holder(&folder.lock()),
+        holder,
+        unfinished: pending.map(|pending| pending.green),
         last: folder.read_history()?.pop(),
     })
+}
+
+/// What requests go to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Serving {
+    /// The instance.
+    pub id: String,
+    /// What was released as it.
+    pub label: BTreeMap<String, String>,
+    /// Whether somebody changes the service now, so that this is not for long.
+    pub is_changing: bool,
+}
+
+/// What requests go to, without asking it; none where no gateway runs, or none of its instances was released.
+pub async fn serving(service: &Service) -> Result<Option<Serving>> {
+    let folder = match Folder::open(service) {
+        Err(Error::NotDeployed { .. }) => return Ok(None),
+        folder => folder?,
+    };
+    let is_changing = lock::holder(&folder.lock()).is_some();
+    let status = Control::new(folder.gateway_socket()).status().await?;
+    let Some(current) = status.and_then(|status| status.route.current) else { return Ok(None) };
+    let Some(spec) = folder.read_spec(&current.id)? else { return Ok(None) };
+    Ok(Some(Serving { id: current.id, label: spec.label, is_changing }))
 }
 
 /// Where requests go: the gateway's own word, or what it wrote down last.

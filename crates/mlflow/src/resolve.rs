@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use futures::StreamExt as _;
+
+use crate::artifacts::Artifacts as _;
 use crate::entities::{ModelVersion, RegisteredModel};
 use crate::uri::{self, ModelUri};
 use crate::{
@@ -138,6 +141,43 @@ pub async fn fetch(tracking: &Tracking, resolved: &ResolvedModel, target: &Path)
 async fn fetch_local(folder: PathBuf, target: &Path) -> Result<usize> {
     let local = artifacts::LocalArtifacts;
     artifacts::download_tree(&local, &folder.to_string_lossy(), target).await
+}
+
+/// One file of the model's folder, without the others: a model may be large. None if there is no such file.
+///
+/// # Errors
+///
+/// Where the store cannot be asked, and where the file is larger than `bytes_max`.
+pub async fn fetch_file(
+    tracking: &Tracking,
+    resolved: &ResolvedModel,
+    path: &str,
+    bytes_max: usize,
+) -> Result<Option<Vec<u8>>> {
+    let root = &resolved.artifact_uri;
+    let body = match uri::local_path(root)? {
+        Some(folder) => {
+            let local = artifacts::LocalArtifacts;
+            local.download(&folder.to_string_lossy(), path).await
+        }
+        None => tracking.artifacts.download(root, path).await,
+    };
+    let mut body = match body {
+        Ok(body) => body,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk?);
+        if bytes.len() > bytes_max {
+            let root = uri::without_credentials(root);
+            return Err(Error::invalid(format!(
+                "{path} of {root} is larger than {bytes_max} bytes"
+            )));
+        }
+    }
+    Ok(Some(bytes))
 }
 
 /// Replaces `models:/m-…` and `runs:/…` as artifact URI by what they mean.

@@ -6,7 +6,7 @@ use trainyard_mlflow::{Tracking, VersionId};
 
 use crate::{Error, Result};
 
-/// Alias of the version that is being checked.
+/// Alias of the version that passed the gate last.
 pub const STAGING: &str = "Staging";
 /// Alias of the version that is served.
 pub const PRODUCTION: &str = "Production";
@@ -17,8 +17,10 @@ pub(crate) async fn in_production(
     name: &str,
 ) -> Result<(ResolvedModel, ModelVersion)> {
     let missing = || Error::Missing {
-        what: format!("no version of {name} has the alias {PRODUCTION}"),
-        hint: "`trainyard promote` gives it to a version that passes the gate".to_owned(),
+        what: format!("no version of {name} is approved, and none has the alias {PRODUCTION}"),
+        hint: "`trainyard promote` approves a version that passes the gate; `trainyard deploy` \
+               releases it"
+            .to_owned(),
     };
     let resolved = match resolve::resolve_stage(tracking, name, PRODUCTION).await {
         Ok(resolved) => resolved,
@@ -31,9 +33,22 @@ pub(crate) async fn in_production(
 
 /// The version with exactly the alias `Production`, if there is one.
 pub(crate) async fn production(tracking: &Tracking, name: &str) -> Result<Option<ModelVersion>> {
+    labelled(tracking, name, PRODUCTION).await
+}
+
+/// The version with exactly this alias, if there is one.
+pub(crate) async fn labelled(
+    tracking: &Tracking,
+    name: &str,
+    alias: &str,
+) -> Result<Option<ModelVersion>> {
+    let Some(version) = number(tracking, name, alias).await? else { return Ok(None) };
+    Ok(Some(tracking.model_versions.get(VersionId { name, version: &version }).await?))
+}
+
+/// The number of the version with exactly this alias, if there is one.
+pub(crate) async fn number(tracking: &Tracking, name: &str, alias: &str) -> Result<Option<String>> {
     let registered = tracking.registered_models.get(name).await?;
-    let Some(alias) = registered.aliases.iter().find(|alias| alias.alias == PRODUCTION) else {
-        return Ok(None);
-    };
-    Ok(Some(tracking.model_versions.get(VersionId { name, version: &alias.version }).await?))
+    let found = registered.aliases.into_iter().find(|found| found.alias == alias);
+    Ok(found.map(|found| found.version))
 }

@@ -11,7 +11,8 @@ use trainyard_mlflow::{Error as MlflowError, Tracking};
 use trainyard_serve::ModelSource;
 use trainyard_signature::model::{InputExample, MlModel};
 
-use crate::alias::in_production;
+use crate::alias::{STAGING, in_production, labelled};
+use crate::states::State;
 use crate::temporary::temporary;
 use crate::{Error, Project, Result};
 
@@ -19,8 +20,8 @@ use crate::{Error, Project, Result};
 #[derive(Debug)]
 pub(crate) struct Candidate {
     pub(crate) version: ModelVersion,
-    resolved: ResolvedModel,
-    tracking: Tracking,
+    pub(crate) resolved: ResolvedModel,
+    pub(crate) tracking: Tracking,
     state_folder: PathBuf,
     folder: OnceCell<TemporaryFolder>,
 }
@@ -52,9 +53,20 @@ impl Candidate {
         Ok(Self::new(project, tracking, resolved, version))
     }
 
-    /// The version labelled `Production`.
-    pub(crate) async fn in_production(project: &Project, tracking: &Tracking) -> Result<Self> {
-        let (resolved, version) = in_production(tracking, &project.config.model.name).await?;
+    /// The version of `Staging` if it is approved and waits for its release, else that of `Production`.
+    pub(crate) async fn to_release(project: &Project, tracking: &Tracking) -> Result<Self> {
+        let name = &project.config.model.name;
+        let staged = match labelled(tracking, name, STAGING).await {
+            // There is no such model yet; what is said of `Production` says how to get one.
+            Err(Error::Mlflow(error)) if error.is_not_found() => None,
+            staged => staged?,
+        };
+        if let Some(staged) = staged
+            && State::of(&staged) == Some(State::Approved)
+        {
+            return Self::find(project, tracking, Some(&staged.version)).await;
+        }
+        let (resolved, version) = in_production(tracking, name).await?;
         Ok(Self::new(project, tracking, resolved, version))
     }
 

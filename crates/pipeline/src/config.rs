@@ -8,10 +8,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 use trainyard_base::Advise as _;
-use trainyard_train::{Algorithm, MissingValues, Task, TrainConfig};
+use trainyard_train::{Algorithm, Holdout, MissingValues, Task, TrainConfig};
 
 use crate::deploy_config::Deploy;
-use crate::gate::Gate;
+use crate::gate::{Gate, Source};
 use crate::monitor::Settings;
 use crate::notify_config::Notify;
 use crate::watch_config::Watch;
@@ -81,11 +81,18 @@ pub struct Train {
     pub categorical: Vec<String>,
     #[serde(default)]
     pub task: Task,
+    /// How rows are held out. By hash unless told otherwise: rows that were held out once stay so.
+    #[serde(default = "Train::default_holdout")]
+    pub holdout: Holdout,
+    /// Column all of whose rows with one value are on one side.
+    pub id: Option<String>,
+    /// The class that metrics of one class are about; the second of two if none.
+    pub positive: Option<String>,
     #[serde(default = "Train::default_test_size")]
     pub test_size: f64,
     #[serde(default = "Train::default_seed")]
     pub seed: u32,
-    /// Whether both parts get the same share of every class; yes for classification if none.
+    /// Whether both parts of a random split get the same share of every class; yes for classification if none.
     pub stratify: Option<bool>,
     #[serde(default)]
     pub missing: MissingValues,
@@ -95,6 +102,10 @@ pub struct Train {
 }
 
 impl Train {
+    fn default_holdout() -> Holdout {
+        Holdout::Hash
+    }
+
     fn default_test_size() -> f64 {
         0.2
     }
@@ -145,20 +156,35 @@ impl Config {
         } else if train.algorithm.is_some() {
             return Err("[train] has both `command` and `algorithm`; keep one".to_owned());
         }
-        if train.command.is_none() {
+        if self.has_training_data() {
             let checked = self.train_config().validate();
             checked.map_err(|error| format!("[train] {}", error.sentence()))?;
         }
-        self.gate.check(train.command.is_none())?;
+        self.gate.check(self.knows_its_metrics())?;
         self.deploy.check()?;
         self.watch.check()?;
         self.notify.check()?;
         self.monitor.check()
     }
 
-    /// What the built-in algorithms are told.
+    /// Whether there are data to hold rows out of: a built-in algorithm has them, a command may.
+    pub(crate) fn has_training_data(&self) -> bool {
+        self.train.data.is_some() && self.train.target.is_some()
+    }
+
+    /// Whether it is known beforehand which metrics a version has.
+    pub(crate) fn knows_its_metrics(&self) -> bool {
+        self.train.command.is_none()
+            || (self.has_training_data() && self.gate.metrics == Source::Holdout)
+    }
+
+    /// What the built-in algorithms are told, and how rows are held out. Paths are as they are written:
+    /// [`crate::Project::train_config`] has them from the project.
     pub fn train_config(&self) -> TrainConfig {
         let train = &self.train;
+        // A command's hyper-parameters are its own affair.
+        let params =
+            if train.command.is_none() { train.params.clone() } else { BTreeMap::default() };
         TrainConfig {
             algorithm: train.algorithm.unwrap_or_default(),
             target: train.target.clone().unwrap_or_default(),
@@ -166,11 +192,14 @@ impl Config {
             exclude: train.exclude.clone(),
             categorical: train.categorical.clone(),
             task: train.task,
+            holdout: train.holdout.clone(),
+            id: train.id.clone(),
+            positive: train.positive.clone(),
             test_size: train.test_size,
             seed: train.seed,
             stratify: train.stratify,
             missing: train.missing,
-            params: train.params.clone(),
+            params,
             experiment: self.experiment(),
             run_name: None,
             registered_model_name: Some(self.model.name.clone()),
@@ -224,6 +253,11 @@ mod tests {
     fn rules_that_span_keys() {
         for (extra, expected) in [
             ("test_size = 1.5\n", "test_size"),
+            ("holdout = \"hashed\"\n", "newest = 0.2"),
+            ("holdout = \"random\"\nid = \"customer\"\n", "holdout = \"hash\""),
+            ("[gate]\nundecided = \"maybe\"\n", "`pass` or `refuse`"),
+            ("[gate]\nmetrics = \"mine\"\n", "`holdout` or `logged`"),
+            ("[gate.not_worse_than_production]\naccuracy = -0.1\n", "0 or more"),
             ("command = \"x\"\nalgorithm = \"random_forest\"\n", "keep one"),
             ("[gate.thresholds]\naccuracy = {}\n", "min"),
             ("[gate.thresholds]\nrmse = { min = 2, max = 1 }\n", "above"),
@@ -249,5 +283,28 @@ mod tests {
         let text = "[model]\nname = \"Iris\"\n[train]\ncommand = \"python src/train.py\"\n";
         assert!(Config::parse(text).is_ok());
         assert!(Config::parse("[model]\nname = \"Iris\"\n[train]\n").is_err());
+    }
+
+    #[test]
+    fn rows_are_held_out_by_what_they_are_unless_told_otherwise() {
+        assert_eq!(Config::parse(SMALLEST).unwrap().train_config().holdout, Holdout::Hash);
+        let date = "holdout = { column = \"date\", after = 2026-09-01 }\n";
+        let config = Config::parse(&format!("{SMALLEST}{date}")).unwrap();
+        let (column, after) = ("date".to_owned(), "2026-09-01".to_owned());
+        assert_eq!(config.train.holdout, Holdout::After { column, after });
+    }
+
+    #[test]
+    fn metrics_of_a_program_are_known_where_trainyard_finds_them() {
+        let parse = |train: &str, gate: &str| {
+            Config::parse(&format!(
+                "[model]\nname = \"Iris\"\n[train]\ncommand = \"x\"\n{train}[gate]\n{gate}\
+                 [gate.thresholds]\nprofit = {{ min = 1 }}\n"
+            ))
+        };
+        let data = "data = \"a.csv\"\ntarget = \"y\"\n";
+        assert!(parse(data, "").unwrap_err().contains("\"profit\""));
+        assert!(parse(data, "metrics = \"logged\"\n").is_ok());
+        assert!(parse("", "").is_ok());
     }
 }

@@ -1,19 +1,35 @@
-//! The deploy step: the version labelled `Production`, beside the old one, then instead of it.
+//! The deploy step: an approved version comes up beside the one that serves, then serves instead of it; the
+//! alias `Production` moves last.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-use trainyard_base::words::PROBE_ID_VARIABLE;
-use trainyard_deploy::{Outcome, Probe, ReleaseSpec, Service};
-use trainyard_mlflow::{Tracking, VersionId, entities::ModelVersion};
-use trainyard_signature::model::InputExample;
+use trainyard_deploy::Cause;
+use trainyard_mlflow::Tracking;
 
-use crate::alias::{PRODUCTION, in_production};
+use crate::actor::cause;
+use crate::behaviour::Behaviour;
 use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
+use crate::promote::approve;
+use crate::releases::{FAILED, deliver};
+use crate::review::{ReleaseReview, version_of};
+use crate::service::service;
+use crate::states::State;
 use crate::{Error, Project, Result, workload};
+
+/// What is to be released.
+#[derive(Debug, Clone, Default)]
+pub struct DeployOptions {
+    /// The binary that serves.
+    pub program: PathBuf,
+    /// The version; if none is named the one of `Staging` that is approved, else the one of `Production`.
+    pub version: Option<String>,
+    /// Why, for those who look at it later.
+    pub reason: Option<String>,
+}
 
 /// What a release did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,141 +45,98 @@ pub struct Deployed {
     pub address: SocketAddr,
     /// Instance that served before.
     pub replaced: Option<String>,
+    /// How the answers of both versions compared before the switch.
+    pub behaviour: Option<Behaviour>,
     #[serde(skip)]
     pub took: Duration,
 }
 
-/// The project's deployment.
-pub fn service(project: &Project) -> Service {
-    // Registered models may have any name; a folder may not.
-    let name: String = project
-        .config
-        .model
-        .name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-        .collect();
-    let name = format!("m{}", name.get(..name.len().min(60)).unwrap_or_default());
-    let config = &project.config.deploy;
-    let mut service = Service::new(name, project.state_folder().join("deploy"), config.listen);
-    service.access_log = config.access_log;
-    service.metrics_listen = config.metrics_listen;
-    service.operator_listen = config.operator_listen;
-    service.exposed.clone_from(&config.expose);
-    service.response_timeout = config.response_timeout;
-    service.max_connections = config.max_connections;
-    service.max_per_address = config.max_per_address;
-    service
-}
-
-/// Releases the version labelled `Production`. `program` is the binary that serves.
+/// Releases a version. One that nobody judged, or that was rolled back, goes through the gate first.
 pub async fn deploy(
     project: &Project,
     tracking: &Tracking,
-    program: PathBuf,
+    options: DeployOptions,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
-    let candidate = Candidate::in_production(project, tracking).await?;
-    deploy_candidate(project, &candidate, program, watcher).await
+    deliver(project, tracking).await;
+    let candidate = match &options.version {
+        Some(version) => Candidate::find(project, tracking, Some(version)).await?,
+        None => Candidate::to_release(project, tracking).await?,
+    };
+    let cause = cause(project, options.reason.as_deref());
+    if !State::is_good(&candidate.version) {
+        approve(project, tracking, &candidate, &cause, watcher).await?;
+    }
+    deploy_candidate(project, tracking, &candidate, options.program, cause, watcher).await
 }
 
-/// Releases a version that was fetched already; it must be the one labelled `Production`, which is what
-/// the instance looks up.
+/// Releases a version that was judged and fetched already.
 pub(crate) async fn deploy_candidate(
     project: &Project,
+    tracking: &Tracking,
     candidate: &Candidate,
     program: PathBuf,
+    cause: Cause,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
     // A release is long: its future is large, and lies on the heap so that its callers stay small.
-    let releasing = Box::pin(release(project, candidate, program, watcher));
+    let releasing = Box::pin(release(project, tracking, candidate, program, cause, watcher));
     let done = |deployed: &Deployed| format!("version {} at {}", deployed.version, deployed.url);
     let (deployed, took) = Step::Deploy.watched(watcher, releasing, done).await?;
     Ok(Deployed { took, ..deployed })
 }
 
-/// Moves `Production` back to the version that was released before the current one, and releases
-/// it: the alias says what is served, so going back means moving it.
-pub async fn rollback(
-    project: &Project,
-    tracking: &Tracking,
-    program: PathBuf,
-    watcher: Watcher<'_>,
-) -> Result<Deployed> {
-    let name = &project.config.model.name;
-    let (_, current) = in_production(tracking, name).await?;
-    let history = trainyard_deploy::history(&service(project))?;
-    let previous = history
-        .iter()
-        .rev()
-        .filter(|entry| entry.outcome == Outcome::Released)
-        .filter_map(|entry| entry.label.get("version"))
-        .find(|version| **version != current.version)
-        .ok_or_else(|| Error::Missing {
-            what: format!("{name} has no earlier release than version {}", current.version),
-            hint: "`trainyard promote --version N` labels any version".to_owned(),
-        })?;
-    tracking.registered_models.set_alias(VersionId { name, version: previous }, PRODUCTION).await?;
-    deploy(project, tracking, program, watcher).await
-}
-
 async fn release(
     project: &Project,
+    tracking: &Tracking,
     candidate: &Candidate,
     program: PathBuf,
+    cause: Cause,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
     let version = &candidate.version;
-    let spec = release_spec(project, program, version, candidate.input_example().await?)?;
+    let example = candidate.input_example().await?;
+    let mut spec = workload::release_of(project, program, version, example)?;
+    spec.cause = cause;
+    let review = ReleaseReview::new(project, tracking, watcher, Some(candidate));
     let progress = |event: trainyard_deploy::ReleaseEvent| {
         Step::Deploy.tell(watcher, event.to_string());
     };
-    let released = trainyard_deploy::release(&service(project), &spec, &progress).await?;
-    Ok(Deployed {
-        name: version.name.clone(),
-        version: version.version.clone(),
+    let released = trainyard_deploy::release(&service(project), &spec, &review, &progress).await;
+    match released.map_err(Error::from) {
+        Ok(released) => {
+            Ok(Deployed { behaviour: review.behaviour(), ..deployed(project, released) })
+        }
+        Err(error) => {
+            let message = error.message();
+            let first = message.lines().next().unwrap_or_default();
+            review.ended(&spec.cause, (None, &version.version), FAILED, first).await;
+            Err(error)
+        }
+    }
+}
+
+/// What a release of the service did to the project's model.
+pub(crate) fn deployed(project: &Project, released: trainyard_deploy::Released) -> Deployed {
+    let version = version_of(&released.label).unwrap_or_default();
+    Deployed {
+        name: project.config.model.name.clone(),
+        version: version.to_owned(),
         url: released.url,
         instance: released.instance,
         address: released.address,
         replaced: released.switched_from,
+        behaviour: None,
         took: released.took,
-    })
+    }
 }
 
-fn release_spec(
-    project: &Project,
-    program: PathBuf,
-    version: &ModelVersion,
-    example: Option<InputExample>,
-) -> Result<ReleaseSpec> {
-    let config = &project.config.deploy;
-    let mut spec = workload::release(project, program)?;
-    let log = project.prediction_log().display().to_string();
-    let told = [
-        ("MLFLOW_TRACKING_URI", project.tracking_uri.clone()),
-        ("MODEL_NAME", version.name.clone()),
-        ("MODEL_STAGE", PRODUCTION.to_owned()),
-        ("TRAINYARD_PREDICTION_LOG", log),
-    ];
-    spec.env.extend(told.map(|(name, value)| (name.to_owned(), value)));
-    // By this the instance knows what it is asked for the release alone, and does not log that. It is new
-    // with every release, so that nobody else can keep requests out of the log.
-    let probe_id = format!("probe-{}", uuid::Uuid::new_v4().simple());
-    spec.env.push((PROBE_ID_VARIABLE.to_owned(), probe_id.clone()));
-    spec.port_env = None;
-    spec.deadline = config.deadline;
-    spec.drain_limit = config.drain;
-    spec.bake = config.bake;
-    spec.bake_limits.errors_percent = config.bake_errors_percent;
-    spec.bake_limits.latency = config.bake_latency;
-    spec.successes_in_row = config.successes;
-    spec.prediction = example.map(|example| Probe {
-        request_id: probe_id,
-        ..Probe::post_json("/invocations", example.payload)
-    });
-    spec.label = [("model", &version.name), ("version", &version.version)]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.clone()))
-        .collect();
-    Ok(spec)
+/// Brings a release to an end whose deployer was interrupted between its switch and its end; whether there was
+/// one. Until then users are served by one of its two versions.
+pub async fn settle(project: &Project, tracking: &Tracking, watcher: Watcher<'_>) -> Result<bool> {
+    let review = ReleaseReview::of_the_past(project, tracking, watcher);
+    let progress = |event: trainyard_deploy::ReleaseEvent| {
+        Step::Deploy.tell(watcher, event.to_string());
+    };
+    Ok(Box::pin(trainyard_deploy::settle(&service(project), &review, &progress)).await?)
 }

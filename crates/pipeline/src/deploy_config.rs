@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use trainyard_base::{Advise as _, duration, size};
-use trainyard_deploy::gateway::check_rule;
-use trainyard_deploy::{BakeLimits, Network, Pull, RuntimeKind};
+use trainyard_deploy::gateway::{check_header, check_rule};
+use trainyard_deploy::{BakeLimits, CanaryStep, Network, Pull, ReleaseSpec, RuntimeKind};
 
 /// `[deploy]`
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +32,19 @@ pub struct Deploy {
     /// Time within which 95 of a hundred answers must begin while the old instance is warm.
     #[serde(deserialize_with = "duration::deserialize_some")]
     pub bake_latency: Option<Duration>,
+    /// Whether requests are asked of the old instance as well, to judge what the new one refuses and predicts.
+    pub bake_answers: bool,
+    /// Predictions out of a hundred that may be of other classes.
+    pub bake_class_shift_percent: u32,
+    /// How far in a hundred the distribution of scores may be away; any distance if none.
+    pub bake_score_shift_percent: Option<u32>,
+    /// How long a new version gets copies of the requests before it gets any; not at all if zero.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub shadow: Duration,
+    /// Shares of the requests that it gets before all, each for a time: `["5% 10m", "25% 10m"]`.
+    pub canary: Vec<String>,
+    /// Header by which a client stays on one side of the canary.
+    pub canary_header: Option<String>,
     /// Successful rounds of checks in a row before a new instance gets traffic.
     pub successes: u32,
     /// Whether the gateway writes a line for each request.
@@ -74,6 +87,12 @@ impl Default for Deploy {
             bake: Duration::from_secs(1),
             bake_errors_percent: limits.errors_percent,
             bake_latency: limits.latency,
+            bake_answers: limits.answers,
+            bake_class_shift_percent: limits.class_shift_percent,
+            bake_score_shift_percent: limits.score_shift_percent,
+            shadow: Duration::ZERO,
+            canary: Vec::new(),
+            canary_header: None,
             successes: 2,
             access_log: false,
             metrics_listen: None,
@@ -115,8 +134,24 @@ impl Deploy {
                 "[deploy] has `{key}`, which is for containers; set runtime = \"docker\""
             ));
         }
-        if self.bake_errors_percent > 100 {
-            return Err("deploy.bake_errors_percent is out of a hundred".to_owned());
+        for (key, percent) in [
+            ("bake_errors_percent", self.bake_errors_percent),
+            ("bake_class_shift_percent", self.bake_class_shift_percent),
+            ("bake_score_shift_percent", self.bake_score_shift_percent.unwrap_or_default()),
+        ] {
+            if percent > 100 {
+                return Err(format!("deploy.{key} is out of a hundred"));
+            }
+        }
+        self.canary_steps()?;
+        if let Some(header) = &self.canary_header {
+            check_header(header)
+                .map_err(|error| format!("deploy.canary_header: {}", error.sentence()))?;
+            if self.canary.is_empty() {
+                return Err(
+                    "deploy.canary_header is for a canary; set deploy.canary too".to_owned()
+                );
+            }
         }
         for path in &self.expose {
             check_rule(path).map_err(|error| format!("deploy.expose: {}", error.sentence()))?;
@@ -134,6 +169,27 @@ impl Deploy {
         self.memory_bytes()?;
         self.nano_cpus()?;
         Ok(())
+    }
+
+    /// Tells a release how the new version is judged on its way to all users.
+    pub fn judge(&self, spec: &mut ReleaseSpec) -> Result<(), String> {
+        spec.bake_limits = BakeLimits {
+            errors_percent: self.bake_errors_percent,
+            latency: self.bake_latency,
+            answers: self.bake_answers,
+            class_shift_percent: self.bake_class_shift_percent,
+            score_shift_percent: self.bake_score_shift_percent,
+            ..BakeLimits::default()
+        };
+        spec.shadow = self.shadow;
+        spec.canary = self.canary_steps()?;
+        spec.canary_header.clone_from(&self.canary_header);
+        Ok(())
+    }
+
+    /// The steps of the canary.
+    fn canary_steps(&self) -> Result<Vec<CanaryStep>, String> {
+        CanaryStep::parse_all(&self.canary).map_err(|error| format!("deploy.canary: {error}"))
     }
 
     /// Memory of a container in bytes.
@@ -164,6 +220,8 @@ impl Deploy {
 
 #[cfg(test)]
 mod tests {
+    use trainyard_deploy::Workload;
+
     use super::*;
 
     fn with(text: &str) -> Deploy {
@@ -196,6 +254,28 @@ mod tests {
             "max_per_address = 0",
         ] {
             assert!(check(wrong).unwrap_err().starts_with("deploy."), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shadow_and_canary() {
+        let config = with(
+            "shadow = \"10m\"\ncanary = [\"5% 10m\", \"25% 1h\"]\ncanary_header = \"X-User-Id\"",
+        );
+        assert_eq!(config.check(), Ok(()));
+        let mut spec = ReleaseSpec::new(Workload::process("/bin/true"));
+        config.judge(&mut spec).unwrap();
+        assert_eq!((spec.shadow, spec.canary.len()), (Duration::from_mins(10), 2));
+        assert_eq!(spec.bake_limits, BakeLimits::default());
+        for wrong in [
+            "canary = [\"5%\"]",
+            "canary = [\"5% 10m\", \"100% 1m\"]",
+            "canary_header = \"X-User-Id\"",
+            "canary = [\"5% 10m\"]\ncanary_header = \"X User\"",
+            "bake_class_shift_percent = 101",
+            "bake_score_shift_percent = 101",
+        ] {
+            assert!(with(wrong).check().unwrap_err().starts_with("deploy."), "{wrong}");
         }
     }
 

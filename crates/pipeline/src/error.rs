@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use trainyard_base::{Advice, Advise, Fault};
+use trainyard_deploy::Refusal;
 use trainyard_mlflow::secrets::hide;
 
 use crate::gate::Verdict;
@@ -203,8 +204,11 @@ impl Error {
 
     /// Exit code of the process: 1 failed on the way, 2 wrong input, 3 refused by the gate.
     pub fn exit_code(&self) -> u8 {
+        use trainyard_deploy::Error::Refused;
         match (self, self.fault()) {
-            (Self::Gate(_), _) => 3,
+            (Self::Gate(_) | Self::Deploy(Refused { refusal: Refusal::Verdict { .. }, .. }), _) => {
+                3
+            }
             (_, Fault::Input) => 2,
             (_, Fault::Environment | Fault::Program) => 1,
         }

@@ -3,7 +3,10 @@
 //! Each step is one file and can be run alone; [`run`] is all of them in order. Steps talk to the
 //! registry through [`trainyard_mlflow::Tracking`] and tell a [`Watcher`] what they do.
 
+mod actor;
+mod agreement;
 mod alias;
+mod behaviour;
 mod candidate;
 mod config;
 mod cron;
@@ -11,6 +14,7 @@ mod deploy;
 mod deploy_config;
 mod error;
 mod event;
+mod folder_files;
 mod gate;
 mod init;
 mod install_from;
@@ -21,32 +25,47 @@ mod notify;
 mod notify_config;
 mod project;
 mod promote;
+mod releases;
+mod review;
+mod rollback;
 mod run;
+mod service;
 mod staging;
+mod states;
 mod summary;
 mod temporary;
 mod toml_error;
 mod traffic;
 mod train;
+mod training_part;
 mod watch;
 mod watch_config;
 mod workload;
 
+pub use agreement::{Difference, difference};
 pub use alias::{PRODUCTION, STAGING};
+pub use behaviour::{
+    Behaviour, BehaviourRules, ChangedRow, ClassShare, Errors, Measure, Sample, Spread,
+};
 pub use config::{Config, FILE_NAME, Model, Train};
 pub use cron::Cron;
-pub use deploy::{Deployed, deploy, rollback, service};
+pub use deploy::{DeployOptions, Deployed, deploy, settle};
 pub use deploy_config::Deploy;
 pub use error::{Error, Result};
 pub use event::{Event, Step, Watcher};
-pub use gate::{Bounds, Check, Compared, Gate, Metrics, Verdict, judge};
+pub use gate::{
+    Bounds, Check, Compared, ContractRule, Gate, Metrics, Source, Undecided, Verdict, Worth, judge,
+};
 pub use init::{FILES, init};
 pub use install_from::InstallFrom;
 pub use notify::{Happened, notify};
 pub use notify_config::{Notify, Occasion};
 pub use project::Project;
-pub use promote::{Promoted, promote};
+pub use promote::{PromoteOptions, Promoted, promote};
+pub use rollback::{RollbackOptions, rollback};
 pub use run::{RunOptions, run};
+pub use service::service;
+pub use states::State;
 pub use summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 pub use train::{Trained, train};
 pub use watch::{Turn, watch};

@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use trainyard_base::Advise as _;
 use trainyard_drift::DatasetVerdict;
 
+use crate::alias::PRODUCTION;
 use crate::gate::Verdict;
 use crate::promote::Promoted;
-use crate::{DriftSummary, Error, Summary};
+use crate::{Behaviour, Deployed, DriftSummary, Error, Summary};
 
 /// By this, whoever comments finds the comment to update.
 const MARKER: &str = "<!-- trainyard:summary -->";
@@ -20,6 +21,7 @@ impl Summary {
             self.model.name, self.model.version
         ));
         page.verdict(&self.gate);
+        page.behaviour(self.behaviour.as_ref());
         page.drift(self.drift.as_ref());
         let metrics =
             self.metrics.iter().map(|(name, value)| (name.as_str(), format!("{value:.4}")));
@@ -35,15 +37,33 @@ impl Summary {
 impl Promoted {
     /// What promotion did.
     pub fn to_markdown(&self) -> String {
-        let replaced = match &self.replaced {
-            Some(version) => format!(", in place of version {version}"),
-            None => String::new(),
+        let Self { name, version, alias, replaced, .. } = self;
+        let title = match (alias == PRODUCTION, replaced) {
+            (true, Some(before)) => {
+                format!(
+                    "✅ {name} version {version} is labelled Production, in place of version {before}"
+                )
+            }
+            (true, None) => format!("✅ {name} version {version} is labelled Production"),
+            (false, Some(serves)) => {
+                format!(
+                    "✅ {name} version {version} is approved; version {serves} serves until its release"
+                )
+            }
+            (false, None) => format!("✅ {name} version {version} is approved"),
         };
-        let mut page = Page::new(&format!(
-            "✅ {} version {} is labelled Production{replaced}",
-            self.name, self.version
-        ));
+        let mut page = Page::new(&title);
         page.verdict(&self.gate);
+        page.text
+    }
+}
+
+impl Deployed {
+    /// What a release did.
+    pub fn to_markdown(&self) -> String {
+        let Self { name, version, .. } = self;
+        let mut page = Page::new(&format!("✅ {name} version {version} serves"));
+        page.behaviour(self.behaviour.as_ref());
         page.text
     }
 }
@@ -96,11 +116,25 @@ impl Page {
         self.text.push_str("| gate | value | must be | |\n|---|---:|---|---|\n");
         for check in &verdict.checks {
             let value = check.value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
-            let mark = if check.passed { "✅" } else { "❌" };
-            let (metric, rule) = (cell(&check.metric), cell(&check.rule));
+            let mark = match (check.passed, check.undecided) {
+                (true, false) => "✅",
+                (true, true) => "⚠️",
+                (false, _) => "❌",
+            };
+            let rule = match &check.note {
+                Some(note) => format!("{}: {note}", check.rule),
+                None => check.rule.clone(),
+            };
+            let (metric, rule) = (cell(&check.metric), cell(&rule));
             let _infallible = writeln!(self.text, "| {metric} | {value} | {rule} | {mark} |");
         }
         self.text.push('\n');
+    }
+
+    fn behaviour(&mut self, behaviour: Option<&Behaviour>) {
+        if let Some(behaviour) = behaviour {
+            self.text.push_str(&behaviour.to_markdown());
+        }
     }
 
     fn drift(&mut self, drift: Option<&DriftSummary>) {
@@ -137,6 +171,7 @@ mod tests {
             rule: "at least 0.9".to_owned(),
             value,
             passed,
+            ..Check::default()
         };
         let checks = vec![check("accuracy", Some(0.81234), false), check("a|b", None, false)];
         let text = Error::Gate(Verdict { checks }).to_markdown();
@@ -147,5 +182,21 @@ mod tests {
              | accuracy | 0.8123 | at least 0.9 | ❌ |\n| a\\|b | – | at least 0.9 | ❌ |\n\n\
              Production is as it was.\n\n"
         );
+    }
+
+    #[test]
+    fn what_the_rows_did_not_decide_is_a_warning_with_what_was_needed() {
+        let check = Check {
+            metric: "accuracy".to_owned(),
+            rule: "not worse".to_owned(),
+            value: Some(0.9),
+            passed: true,
+            undecided: true,
+            note: Some("not decided: 24 rows".to_owned()),
+            ..Check::default()
+        };
+        let text = Error::Gate(Verdict { checks: vec![check] }).to_markdown();
+        let row = "| accuracy | 0.9000 | not worse: not decided: 24 rows | ⚠️ |";
+        assert!(text.contains(row), "{text}");
     }
 }

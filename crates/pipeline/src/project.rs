@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use trainyard_data::{ReadOptions, Table};
 use trainyard_mlflow::Tracking;
 use trainyard_tracking::{Lending, OpenOptions, Shared};
+use trainyard_train::{Holdout, TrainConfig};
 
 use crate::{Config, Error, Result};
 
@@ -80,6 +81,15 @@ impl Project {
     /// A path of the project file, which is relative to the project.
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.folder.join(relative)
+    }
+
+    /// How the project trains and holds rows out, its paths made absolute.
+    pub fn train_config(&self) -> TrainConfig {
+        let mut config = self.config.train_config();
+        if let Holdout::File { file } = &mut config.holdout {
+            *file = self.source(file);
+        }
+        config
     }
 
     /// The training data, with the digest of its files.

@@ -1,23 +1,43 @@
-//! Gate and promotion: a version gets `Staging`, proves itself, gets `Production`.
+//! Gate and promotion: a version that passes the gate and answers its own input example is approved
+//! (`Staging`). `deploy` brings it to users; for those who serve elsewhere promotion moves `Production` itself.
 
 use std::time::Duration;
 
 use serde::Serialize;
+use trainyard_deploy::Cause;
 use trainyard_mlflow::entities::ModelVersion;
-use trainyard_mlflow::{AliasId, Tracking, VersionId};
+use trainyard_mlflow::{Tracking, VersionId};
 
+use crate::actor::cause;
 use crate::alias::{PRODUCTION, STAGING, production};
 use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::gate::{Verdict, gate};
-use crate::{Project, Result, staging};
+use crate::releases::set_state;
+use crate::review::version_of;
+use crate::service::service;
+use crate::states::{State, Transition};
+use crate::{Error, Project, Result, staging};
+
+/// What is to be promoted.
+#[derive(Debug, Clone, Default)]
+pub struct PromoteOptions {
+    /// The version; the newest if none is named.
+    pub version: Option<String>,
+    /// Whether the alias `Production` moves as well: for servers that follow it.
+    pub to_production: bool,
+    /// Why, for those who look at it later.
+    pub reason: Option<String>,
+}
 
 /// What promotion did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Promoted {
     pub name: String,
     pub version: String,
-    /// Version that had the alias before.
+    /// The alias that the version earned: `Staging` or `Production`.
+    pub alias: String,
+    /// Version that has `Production`, or had it before.
     pub replaced: Option<String>,
     pub gate: Verdict,
     #[serde(skip)]
@@ -26,36 +46,60 @@ pub struct Promoted {
     pub promote_took: Duration,
 }
 
-/// Puts a version (the newest if none is named) through the gate and labels it `Production`.
+/// Puts a version through the gate and approves it; labels it `Production` only where that is wanted.
 pub async fn promote(
     project: &Project,
     tracking: &Tracking,
-    version: Option<&str>,
+    options: PromoteOptions,
     watcher: Watcher<'_>,
 ) -> Result<Promoted> {
-    let candidate = Candidate::find(project, tracking, version).await?;
-    promote_candidate(project, tracking, &candidate, watcher).await
+    let candidate = Candidate::find(project, tracking, options.version.as_deref()).await?;
+    let cause = cause(project, options.reason.as_deref());
+    let approved = approve(project, tracking, &candidate, &cause, watcher).await?;
+    if !options.to_production {
+        return Ok(approved);
+    }
+    let moving = label_production(tracking, &candidate.version, &approved, &cause);
+    let done = |(): &()| format!("{} version {} is {PRODUCTION}", approved.name, approved.version);
+    let ((), took) = Step::Promote.watched(watcher, moving, done).await?;
+    let promote_took = approved.promote_took + took;
+    Ok(Promoted { alias: PRODUCTION.to_owned(), promote_took, ..approved })
 }
 
-/// The same for a version that was fetched already.
-pub(crate) async fn promote_candidate(
+/// The gate, the check as `Staging`, the alias.
+pub(crate) async fn approve(
     project: &Project,
     tracking: &Tracking,
     candidate: &Candidate,
+    cause: &Cause,
     watcher: Watcher<'_>,
 ) -> Result<Promoted> {
     let ModelVersion { name, version, .. } = &candidate.version;
     let production = production(tracking, name).await?;
-    let gating = gate(project, tracking, candidate, production.as_ref(), watcher);
-    let done = |verdict: &Verdict| format!("{} rules hold", verdict.checks.len());
+    let baseline = baseline(project, tracking, candidate, production.as_ref()).await?;
+    let gating = gate(project, tracking, candidate, baseline.as_ref(), watcher);
+    let done = Verdict::summary;
     let (verdict, gate_took) = Step::Gate.watched(watcher, gating, done).await?;
 
-    let moving = move_aliases(tracking, candidate, watcher);
-    let done = |(): &()| format!("{name} version {version} is {PRODUCTION}");
-    let ((), promote_took) = Step::Promote.watched(watcher, moving, done).await?;
+    let serves = production.as_ref().is_some_and(|production| production.version == *version);
+    let staging = async {
+        Step::Promote.tell(watcher, format!("serving version {version} as {STAGING}"));
+        staging::check(candidate).await?;
+        // A version that is in production is not on its way there.
+        if !serves {
+            let what = "the gate passed";
+            let approved = Transition::now(name, version, State::Approved, cause, what);
+            set_state(tracking, &approved).await?;
+        }
+        tracking.registered_models.set_alias(candidate.version.id(), STAGING).await?;
+        Ok::<_, Error>(())
+    };
+    let done = |(): &()| format!("{name} version {version} is approved ({STAGING})");
+    let ((), promote_took) = Step::Promote.watched(watcher, staging, done).await?;
     Ok(Promoted {
         name: name.clone(),
         version: version.clone(),
+        alias: STAGING.to_owned(),
         replaced: production.map(|version| version.version),
         gate: verdict,
         gate_took,
@@ -63,33 +107,42 @@ pub(crate) async fn promote_candidate(
     })
 }
 
-/// Gives the alias back to the version that had it before, because the promoted one could not be
-/// deployed: what `Production` names is what is served.
-pub(crate) async fn demote(tracking: &Tracking, promoted: &Promoted) -> Result<()> {
-    let name = &promoted.name;
-    let now = production(tracking, name).await?;
-    // Somebody else may have moved it meanwhile.
-    if now.is_none_or(|version| version.version != promoted.version) {
-        return Ok(());
-    }
-    let models = &tracking.registered_models;
-    match &promoted.replaced {
-        Some(before) => models.set_alias(VersionId { name, version: before }, PRODUCTION).await?,
-        None => models.delete_alias(AliasId { name, alias: PRODUCTION }).await?,
-    }
-    Ok(())
-}
-
-/// `Staging`, the check, `Production`.
-async fn move_aliases(
+/// What a candidate is compared with: the version in production. Where somebody moved the alias to the candidate
+/// itself, that is the version that serves.
+async fn baseline(
+    project: &Project,
     tracking: &Tracking,
     candidate: &Candidate,
-    watcher: Watcher<'_>,
+    production: Option<&ModelVersion>,
+) -> Result<Option<ModelVersion>> {
+    let candidate = &candidate.version;
+    if production.is_none_or(|production| production.version != candidate.version) {
+        return Ok(production.cloned());
+    }
+    let serving = trainyard_deploy::serving(&service(project)).await?;
+    match serving.as_ref().and_then(|serving| version_of(&serving.label)) {
+        Some(version) if version != candidate.version => {
+            let id = VersionId { name: &candidate.name, version };
+            Ok(Some(tracking.model_versions.get(id).await?))
+        }
+        _ => Ok(production.cloned()),
+    }
+}
+
+/// Moves `Production`, then says so on both versions.
+async fn label_production(
+    tracking: &Tracking,
+    version: &ModelVersion,
+    approved: &Promoted,
+    cause: &Cause,
 ) -> Result<()> {
-    let id = candidate.version.id();
-    tracking.registered_models.set_alias(id, STAGING).await?;
-    Step::Promote.tell(watcher, format!("serving version {} as {STAGING}", id.version));
-    staging::check(candidate).await?;
-    tracking.registered_models.set_alias(id, PRODUCTION).await?;
-    Ok(())
+    tracking.registered_models.set_alias(version.id(), PRODUCTION).await?;
+    let Promoted { name, version, replaced, .. } = approved;
+    if let Some(before) = replaced.as_ref().filter(|before| *before != version) {
+        let what = format!("version {version} replaced it");
+        let replaced = Transition::now(name, before, State::Replaced, cause, what);
+        set_state(tracking, &replaced).await?;
+    }
+    let what = format!("promoted to {PRODUCTION}");
+    set_state(tracking, &Transition::now(name, version, State::Released, cause, what)).await
 }

@@ -9,13 +9,15 @@ use trainyard_data::ReadOptions;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::KeyValue;
 
+use crate::actor::cause;
 use crate::alias::PRODUCTION;
 use crate::candidate::Candidate;
-use crate::deploy::{self, Deployed, deploy_candidate};
+use crate::deploy::{Deployed, deploy_candidate};
 use crate::event::{Event, Step, Watcher};
 use crate::monitor::{LogFilter, MonitorJob, wait_for_log};
 use crate::notify::{Happened, notify};
-use crate::promote::{demote, promote_candidate};
+use crate::promote::approve;
+use crate::service::service;
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 use crate::train::train;
 use crate::{Error, Project, Result, traffic};
@@ -59,22 +61,16 @@ async fn steps(
         tracking.runs.set_tag(&trained.run_id, KeyValue::new(key, value)).await?;
     }
     let candidate = Candidate::find(project, tracking, Some(&trained.version)).await?;
-    let promoted = promote_candidate(project, tracking, &candidate, watcher).await?;
-    let deployed = deploy_candidate(project, &candidate, options.program, watcher).await;
-    let deployed = match deployed {
-        Ok(deployed) => deployed,
-        Err(error) => {
-            if let Err(stays) = demote(tracking, &promoted).await {
-                tracing::error!(error = %stays, "{PRODUCTION} stays on a version that is not served");
-            }
-            return Err(error);
-        }
-    };
+    let cause = cause(project, None);
+    let approved = approve(project, tracking, &candidate, &cause, watcher).await?;
+    let deploying =
+        deploy_candidate(project, tracking, &candidate, options.program, cause, watcher);
+    let deployed = deploying.await?;
     drop(candidate);
     let mut seconds = [
         (Step::Train, trained.took),
-        (Step::Gate, promoted.gate_took),
-        (Step::Promote, promoted.promote_took),
+        (Step::Gate, approved.gate_took),
+        (Step::Promote, approved.promote_took),
         (Step::Deploy, deployed.took),
     ]
     .map(|(step, took)| (step, took.as_secs_f64()))
@@ -98,7 +94,8 @@ async fn steps(
             alias: PRODUCTION.to_owned(),
         },
         metrics: trained.metrics,
-        gate: promoted.gate,
+        gate: approved.gate,
+        behaviour: deployed.behaviour,
         url: deployed.url,
         tracking_url: options.tracking_url,
         requests: RequestsSummary { sent },
@@ -107,16 +104,15 @@ async fn steps(
     })
 }
 
-/// Finds what would stop the run after the alias has moved: requests that cannot be read, a port
+/// Finds what would stop the run after it has trained: requests that cannot be read, a port
 /// that another program has.
 async fn preflight(project: &Project) -> Result<()> {
     if let Some(source) = project.requests() {
         project.read(&source, &ReadOptions::default())?;
     }
     let address = project.config.deploy.listen;
-    let is_up = trainyard_deploy::status(&deploy::service(project))
-        .await
-        .is_ok_and(|status| status.url.is_some());
+    let is_up =
+        trainyard_deploy::status(&service(project)).await.is_ok_and(|status| status.url.is_some());
     if is_up || address.port() == 0 {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde::{Serialize, Serializer};
 use trainyard_drift::DatasetVerdict;
 
+use crate::behaviour::Behaviour;
 use crate::{Metrics, Step, Verdict};
 
 /// Result of `trainyard run`.
@@ -17,6 +18,8 @@ pub struct Summary {
     /// Metrics on the holdout.
     pub metrics: Metrics,
     pub gate: Verdict,
+    /// How the answers of both versions compared before the switch.
+    pub behaviour: Option<Behaviour>,
     /// Base URL of the gateway.
     pub url: String,
     /// Tracking pages, where a server shows them.

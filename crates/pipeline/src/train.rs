@@ -8,7 +8,8 @@ use trainyard_mlflow::entities::KeyValue;
 use trainyard_train::{CommandRun, DataSource, Progress};
 
 use crate::event::{Event, Step, Watcher};
-use crate::gate::Metrics;
+use crate::gate::{Metrics, check_metrics};
+use crate::training_part::TrainingPart;
 use crate::{Error, Project, Result};
 
 /// What training made.
@@ -56,23 +57,37 @@ async fn fit_and_register(
     watcher: Watcher<'_>,
 ) -> Result<Trained> {
     let progress = |news| tell(news, watcher);
-    let config = project.config.train_config();
-    let (outcome, digest) = if let Some(command) = &project.config.train.command {
+    let config = project.train_config();
+    let table = if project.config.has_training_data() {
+        let table = project.training_data()?;
+        check_metrics(project, &table)?;
+        Some(table)
+    } else {
+        None
+    };
+    let digest = table.as_ref().and_then(|table| table.source.digest());
+    let outcome = if let Some(command) = &project.config.train.command {
+        let part = table.map(|table| TrainingPart::write(project, &table)).transpose()?;
         let url = tracking_url.unwrap_or(&project.tracking_uri);
-        let run = CommandRun {
+        let mut run = CommandRun {
             command: command.clone(),
             folder: project.folder.clone(),
             tracking_uri: url.to_owned(),
             experiment: config.experiment.clone(),
             registered_model_name: Some(project.config.model.name.clone()),
+            ..CommandRun::default()
         };
-        (trainyard_train::run_command(tracking, &run, &progress).await?, None)
+        if let Some(part) = &part {
+            run.variables.clone_from(&part.variables);
+            run.tags.clone_from(&part.tags);
+            run.inputs.clone_from(&part.inputs);
+        }
+        trainyard_train::run_command(tracking, &run, &progress).await?
     } else {
-        let table = project.training_data()?;
+        // A built-in algorithm has its data: the configuration says so.
+        let table = table.map_or_else(|| project.training_data(), Ok)?;
         let source = DataSource::new(&table.source.name);
-        let outcome =
-            trainyard_train::train(tracking, &config, &table.batch, &source, &progress).await?;
-        (outcome, table.source.digest())
+        trainyard_train::train(tracking, &config, &table.batch, &source, &progress).await?
     };
     let version = outcome.registered.ok_or_else(|| Error::Missing {
         what: format!("run {} made no version of {}", outcome.run_id, project.config.model.name),

@@ -10,6 +10,7 @@ use trainyard_base::file::{self, Access};
 use trainyard_drift::DatasetVerdict;
 use trainyard_mlflow::Tracking;
 
+use crate::agreement::follow_for;
 use crate::cron::Cron;
 use crate::event::Watcher;
 use crate::monitor::MonitorJob;
@@ -63,7 +64,8 @@ pub async fn watch(
             what: "watch.cron has no next time".to_owned(),
             hint: "change `cron` under [watch]".to_owned(),
         })?;
-        tokio::time::sleep((next - now).to_std().unwrap_or_default()).await;
+        let pause = (next - now).to_std().unwrap_or_default();
+        follow_for(project, tracking, &options.program, watcher, pause).await;
         let turn = turn(project, tracking, options, watcher).await.unwrap_or_else(Turn::Failed);
         told(&turn);
     }

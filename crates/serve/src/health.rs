@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use chrono::SecondsFormat;
 use http::StatusCode;
 use serde_json::{Map, Value};
+use trainyard_base::words::HEALTH_FAILED;
 
 use crate::endpoint::Endpoint;
 use crate::http::response::{Response, json};
@@ -28,6 +29,9 @@ pub(crate) fn health(server: &Server, endpoint: &Endpoint) -> Response {
 /// `status` is `loading` while a model may still come, `ok`, `draining`, or `failed`: nothing
 /// serves, and what the source means now can never be served by this server, so waiting is of no
 /// use. It still looks, and recovers when the alias moves or the folder is replaced and reloaded.
+///
+/// `pinned` says whether it serves one version and never swaps; where not, `follows` names the alias or stage
+/// that it looks at.
 pub(crate) fn describe(server: &Server, endpoint: &Endpoint) -> Map<String, Value> {
     let mut body = Map::new();
     let mut put = |key: &str, value: Option<Value>| {
@@ -39,12 +43,14 @@ pub(crate) fn describe(server: &Server, endpoint: &Endpoint) -> Map<String, Valu
     let state = match &served {
         _ if server.draining.load(Ordering::Relaxed) => "draining",
         Some(_) => "ok",
-        None if endpoint.status().is_final => "failed",
+        None if endpoint.status().is_final => HEALTH_FAILED,
         None => "loading",
     };
     put("status", Some(state.into()));
     put("model", Some(endpoint.name.as_str().into()));
     put("source", Some(endpoint.source.describe().into()));
+    put("pinned", Some(endpoint.source.is_pinned().into()));
+    put("follows", endpoint.source.follows().map(Value::from));
     let status = endpoint.status().clone();
     let time = |when: chrono::DateTime<chrono::Utc>| {
         Value::from(when.to_rfc3339_opts(SecondsFormat::Millis, true))

@@ -63,6 +63,21 @@ impl ModelSource {
         !matches!(self, Self::Uri(ModelUri::Folder(_)) | Self::Fetched(_))
     }
 
+    /// The alias or stage that says which version it is; `latest` for the newest. None where it is one version.
+    pub(crate) fn follows(&self) -> Option<&str> {
+        match self {
+            Self::Registry { stage, .. } | Self::Uri(ModelUri::Stage { stage, .. }) => Some(stage),
+            Self::Uri(ModelUri::Alias { alias, .. }) => Some(alias),
+            Self::Uri(ModelUri::Latest { .. }) => Some("latest"),
+            Self::Uri(_) | Self::Fetched(_) => None,
+        }
+    }
+
+    /// Whether it names one version or logged model, which never changes.
+    pub(crate) fn is_pinned(&self) -> bool {
+        matches!(self, Self::Uri(ModelUri::Version { .. } | ModelUri::LoggedModel { .. }))
+    }
+
     /// Whether it can mean another version tomorrow.
     pub(crate) fn can_move(&self) -> bool {
         match self {

@@ -66,6 +66,14 @@ impl Column {
         })
     }
 
+    /// The same, but dates and times are texts: for whoever only asks which values are equal or missing.
+    pub(crate) fn read_as_written(name: &str, array: &ArrayRef) -> Result<Self> {
+        if array.data_type().is_temporal() {
+            return Self::read(name, &cast(array, &DataType::Utf8)?);
+        }
+        Self::read(name, array)
+    }
+
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -174,5 +182,7 @@ mod tests {
         let times: ArrayRef = Arc::new(TimestampSecondArray::from(vec![1]));
         let error = Column::read("when", &times).unwrap_err().to_string();
         assert!(error.contains("\"when\" holds Timestamp"), "{error}");
+        let written = Column::read_as_written("when", &times).unwrap();
+        assert_eq!(written.text(0), "1970-01-01T00:00:01");
     }
 }

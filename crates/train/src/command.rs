@@ -13,7 +13,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use trainyard_mlflow::entities::{LoggedModel, LoggedModelStatus, ModelVersion, Run, RunStatus};
+use trainyard_mlflow::entities::{
+    DatasetInput, LoggedModel, LoggedModelStatus, ModelVersion, Run, RunStatus, Tag,
+};
 use trainyard_mlflow::{CreateModelVersion, CreateRun, SearchModelVersions, Tracking, UpdateRun};
 
 use crate::progress::{OnProgress, Progress};
@@ -45,6 +47,12 @@ pub struct CommandRun {
     /// Registered model whose new version counts; a model that the program only logged is
     /// registered under this name. If none, any version counts and nothing is registered.
     pub registered_model_name: Option<String>,
+    /// Variables that the program gets beside MLflow's.
+    pub variables: Vec<(String, String)>,
+    /// Tags of the run beside those of who ran it.
+    pub tags: Vec<Tag>,
+    /// Data that the program is given, for the run to say.
+    pub inputs: Vec<DatasetInput>,
 }
 
 /// Runs a training program and finds what it made.
@@ -68,15 +76,20 @@ pub async fn run_command_until(
 ) -> Result<Outcome> {
     let context = Context::of_folders(Some(config.folder.clone()));
     let experiment_id = experiment(tracking, &config.experiment).await?;
+    let mut tags = context.tags(&config.command, "PROJECT");
+    tags.extend(config.tags.iter().cloned());
     let create = CreateRun {
         experiment_id,
         user_id: context.user().to_owned(),
         run_name: None,
         start_time: now(),
-        tags: context.tags(&config.command, "PROJECT"),
+        tags,
     };
     let run = tracking.runs.create(create).await?;
     let run_id = run.info.run_id.clone();
+    if !config.inputs.is_empty() {
+        tracking.runs.log_inputs(&run_id, config.inputs.clone(), Vec::new()).await?;
+    }
     progress(Progress::Step(format!("running {}", config.command)));
     match execute(config, &run, progress, cancel).await {
         Ok(()) => collect(tracking, config, &run_id).await,
@@ -152,6 +165,7 @@ impl Group {
             .arg("-c")
             .arg(&config.command)
             .current_dir(&config.folder)
+            .envs(config.variables.iter().map(|(name, value)| (name, value)))
             .env("MLFLOW_TRACKING_URI", &config.tracking_uri)
             .env("MLFLOW_EXPERIMENT_NAME", &config.experiment)
             .env("MLFLOW_EXPERIMENT_ID", &run.info.experiment_id)

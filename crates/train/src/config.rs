@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use trainyard_base::Advise as _;
 
 use crate::algorithm::Algorithm;
+use crate::holdout::Holdout;
 use crate::parameters::{self, Estimator};
 use crate::{Error, Result};
 
@@ -57,11 +58,18 @@ pub struct TrainConfig {
     pub categorical: Vec<String>,
     /// Classification or regression.
     pub task: Task,
-    /// Share of the rows that is held out, between 0 and 1.
+    /// How rows are held out.
+    pub holdout: Holdout,
+    /// Column all of whose rows with one value are on one side of [`Holdout::Hash`].
+    pub id: Option<String>,
+    /// The class that `precision`, `recall`, `f1`, `average_precision` and `brier` are about; the second of two
+    /// if none.
+    pub positive: Option<String>,
+    /// Share of the rows that is held out at random or by hash, between 0 and 1.
     pub test_size: f64,
-    /// Seed of the split and of the algorithm.
+    /// Seed of the random split and of the algorithm.
     pub seed: u32,
-    /// Whether both parts get the same share of every class; yes for classification if none.
+    /// Whether both parts of a random split get the same share of every class; yes for classification if none.
     pub stratify: Option<bool>,
     /// What to do about missing feature values.
     pub missing: MissingValues,
@@ -86,6 +94,9 @@ impl Default for TrainConfig {
             exclude: Vec::new(),
             categorical: Vec::new(),
             task: Task::Auto,
+            holdout: Holdout::default(),
+            id: None,
+            positive: None,
             test_size: 0.2,
             seed: 42,
             stratify: None,
@@ -110,6 +121,13 @@ impl TrainConfig {
                 allowed: "between 0 and 1, both excluded".to_owned(),
             });
         }
+        if let (Some(id), false) = (&self.id, self.holdout == Holdout::Hash) {
+            return Err(Error::BadParameter {
+                name: "id".to_owned(),
+                value: format!("{id:?}"),
+                allowed: "left out, or used with holdout = \"hash\"".to_owned(),
+            });
+        }
         match (self.algorithm, self.task) {
             (Algorithm::LogisticRegression, Task::Regression) => {
                 Err(Error::WrongTask { algorithm: self.algorithm, task: "regression" })
@@ -119,6 +137,17 @@ impl TrainConfig {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Columns that say on which side of the holdout a row is, and what each is configured as.
+    pub(crate) fn side_columns(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let id = self.id.as_deref().map(|name| (name, "id"));
+        id.into_iter().chain(self.holdout.column().map(|name| (name, "column of the holdout")))
+    }
+
+    /// Whether each part has the same share of every class.
+    pub(crate) fn is_stratified(&self) -> bool {
+        self.holdout == Holdout::Random && self.stratify.unwrap_or(true)
     }
 
     /// The algorithm with its hyper-parameters, checked.

@@ -60,7 +60,7 @@ pub fn digest(table: &RecordBatch) -> Result<String> {
     for (field, array) in table.schema_ref().fields().iter().zip(table.columns()) {
         hash.update((field.name().len() as u64).to_le_bytes());
         hash.update(field.name().as_bytes());
-        Column::read(field.name(), array)?.hash_into(&mut hash);
+        Column::read_as_written(field.name(), array)?.hash_into(&mut hash);
     }
     Ok(hex::encode(hash.finalize()))
 }
@@ -71,7 +71,7 @@ pub(crate) fn short(digest: &str) -> String {
 }
 
 /// The table as input of a run. `context` is `training` or `eval`.
-pub(crate) fn input(
+pub fn input(
     source: &DataSource,
     name: &str,
     table: &RecordBatch,

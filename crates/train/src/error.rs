@@ -199,6 +199,59 @@ pub enum Error {
         /// Rows it must have.
         needed: usize,
     },
+    /// A row of which nobody can say on which side of the holdout it is. Rows count from 1.
+    #[error(
+        "column {column:?}, which decides about the holdout, has {count} rows without a value, the first in \
+         row {row}"
+    )]
+    NoSide {
+        /// Column of the table.
+        column: String,
+        /// First row without a value, from 1.
+        row: usize,
+        /// How many rows have none.
+        count: usize,
+    },
+    /// A text that is no date or time where one is needed.
+    #[error("{what}: {value:?} is no moment")]
+    NoMoment {
+        /// The cell or setting.
+        what: String,
+        /// What it says.
+        value: String,
+    },
+    /// All rows of a class are in one part.
+    #[error(
+        "class {class:?} of target {target:?} has no row in {part}: its {count} are in the other part"
+    )]
+    ClassOnOneSide {
+        /// The target column.
+        target: String,
+        /// The class.
+        class: String,
+        /// `training` or `the holdout`.
+        part: &'static str,
+        /// Rows of the class.
+        count: usize,
+    },
+    /// The class named as positive is none.
+    #[error("positive = {positive:?} is no class of target {target:?}")]
+    UnknownPositive {
+        /// The target column.
+        target: String,
+        /// The name configured.
+        positive: String,
+        /// Classes there are.
+        classes: Vec<String>,
+    },
+    /// What a version was trained on cannot be told among today's rows.
+    #[error("its holdout ({rule}) cannot be found in these rows: {reason}")]
+    RuleNotApplicable {
+        /// The rule it was trained by.
+        rule: String,
+        /// Why not.
+        reason: String,
+    },
     /// Predictions and truth do not fit together.
     #[error("cannot compare predictions with the truth: {0}")]
     Evaluation(String),
@@ -334,6 +387,23 @@ impl Advise for Error {
             }
             Self::TooFewOfClass { .. } => "add rows of this class, or set stratify = false".into(),
             Self::TooFewRows { .. } => "add rows or change test_size".into(),
+            Self::NoSide { column, .. } => {
+                format!("fill {column:?} in, or leave these rows out of the data")
+            }
+            Self::NoMoment { .. } => {
+                "write 2026-09-01 or 2026-09-01T12:00:00, or numbers in all rows".into()
+            }
+            Self::ClassOnOneSide { .. } => "add rows of this class, raise test_size, give the \
+                holdout a file of its own, or set holdout = \"random\", which is stratified (and \
+                drawn anew as the data grow)"
+                .into(),
+            Self::UnknownPositive { classes, .. } => {
+                format!("name one of {}", classes.join(", "))
+            }
+            Self::RuleNotApplicable { .. } => {
+                "hold out by hash, by id, by time, or in a file of its own: docs/releasing.md"
+                    .into()
+            }
             Self::ModelTooLarge { .. } => {
                 "train fewer or smaller trees: lower n_estimators, set max_depth, raise \
                  min_samples_leaf"

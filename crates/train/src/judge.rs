@@ -1,4 +1,4 @@
-//! A model folder, ours or any other's, judged on a holdout.
+//! What a model folder, ours or any other's, says of the rows of a table.
 
 use std::sync::Arc;
 
@@ -13,22 +13,13 @@ use trainyard_signature::model::Signature;
 use crate::column::Column;
 use crate::config::Task;
 use crate::export::{LABEL, PROBABILITY_PREFIX, VARIABLE};
-use crate::metrics::{Metrics, Predictions, Probabilities, evaluate};
-use crate::split::Split;
+use crate::metrics::{Predictions, Probabilities};
 use crate::{Error, Result};
 
 /// Outputs that hold the prediction itself: ours, then skl2onnx's.
 const VALUE_OUTPUTS: [&str; 3] = [LABEL, VARIABLE, "output_label"];
 /// Outputs that hold all probabilities: as skl2onnx names them.
 const PROBABILITY_OUTPUTS: [&str; 2] = ["probabilities", "output_probability"];
-
-/// Predicts the holdout with a loaded model and compares with the truth: the metrics that a gate
-/// holds against those of another model on the same split.
-pub fn judge(model: &LoadedModel, split: &Split) -> Result<Metrics> {
-    let predictions = predict(model, &split.holdout, &split.classes())?;
-    let truth = split.holdout.columns().last().ok_or(Error::EmptyTable)?;
-    evaluate(split.task, truth, &predictions)
-}
 
 /// Predicts the rows of a table that has the model's columns. `classes` names the columns of a
 /// probability matrix that does not name its own; others are left out of the answer.

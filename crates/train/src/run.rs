@@ -18,6 +18,8 @@ use crate::artifacts::{self, File};
 use crate::config::{Task, TrainConfig};
 use crate::dataset::{self, DataSource};
 use crate::export::export;
+use crate::held_out::positive;
+use crate::holdout::Rule;
 use crate::metrics::{Metrics, evaluate};
 use crate::progress::{OnProgress, Progress, Reporter, on_thread};
 use crate::split::{Split, split};
@@ -75,7 +77,7 @@ pub async fn train(
         progress(Progress::Warning(warning.clone()));
     }
     let context = Context::new(source);
-    let run = start_run(tracking, config, &context).await?;
+    let run = start_run(tracking, config, &plan.split.rule, &context).await?;
     let run_id = run.info.run_id.clone();
     match train_in_run(tracking, config, source, progress, plan, run, &context).await {
         Ok(outcome) => Ok(outcome),
@@ -97,6 +99,7 @@ struct Plan {
 impl Plan {
     fn new(config: &TrainConfig, table: &RecordBatch) -> Result<Self> {
         let split = split(table, config)?;
+        positive(config, &split.classes())?;
         crate::features::refuse_stray_texts(table, &split.features(), config)?;
         // The encoder finds text among numbers, too many categories and the like: before a run is
         // made of it.
@@ -110,6 +113,10 @@ impl Plan {
         }
         if split.incomplete > 0 {
             warnings.push(format!("{} rows with missing values were left out", split.incomplete));
+        }
+        if split.in_holdout_file > 0 {
+            let rows = split.in_holdout_file;
+            warnings.push(format!("{rows} rows that are in the holdout's file too were left out"));
         }
         Ok(Self {
             train_digest: dataset::digest(&split.train)?,
@@ -158,9 +165,15 @@ impl Context {
     }
 }
 
-async fn start_run(tracking: &Tracking, config: &TrainConfig, context: &Context) -> Result<Run> {
+async fn start_run(
+    tracking: &Tracking,
+    config: &TrainConfig,
+    rule: &Rule,
+    context: &Context,
+) -> Result<Run> {
     let experiment_id = experiment(tracking, &config.experiment).await?;
     let mut tags = context.tags("trainyard train", "LOCAL");
+    tags.push(Tag::new(Rule::TAG, rule.to_tag()));
     tags.extend(config.run_name.iter().map(|name| Tag::new("mlflow.runName", name)));
     tags.extend(config.tags.iter().map(|(key, value)| Tag::new(key, value)));
     let run = CreateRun {
@@ -297,9 +310,10 @@ fn params(config: &TrainConfig, split: &Split) -> Result<Vec<Param>> {
         Param::new("n_features", split.features().len().to_string()),
         Param::new("train_rows", split.train.num_rows().to_string()),
         Param::new("holdout_rows", split.holdout.num_rows().to_string()),
+        Param::new("holdout", split.rule.to_string()),
         Param::new("test_size", format!("{:?}", config.test_size)),
         Param::new("random_state", config.seed.to_string()),
-        Param::new("stratify", python(classification && config.stratify.unwrap_or(true))),
+        Param::new("stratify", python(classification && config.is_stratified())),
         Param::new("missing", missing.as_str().unwrap_or_default()),
     ];
     let described = config.estimator()?.describe(classification);
@@ -338,7 +352,8 @@ fn fit_and_judge(split: &Split, config: &TrainConfig, reporter: &Reporter) -> Re
     let on_holdout = judge::predict(&loaded, &split.holdout, &classes)?;
     judge::compare(split.task, &fitted.predict(&split.holdout)?, &on_holdout)?;
     let truth = split.holdout.columns().last().ok_or(Error::EmptyTable)?;
-    let metrics = evaluate(split.task, truth, &on_holdout)?;
+    let positive = positive(config, &classes)?;
+    let metrics = evaluate(split.task, truth, &on_holdout, positive.as_deref())?;
     let mut files = artifacts::evaluation(&fitted, &split.holdout, &on_holdout)?;
     let on_train = judge::predict(&loaded, &split.train, &classes)?;
     files.extend(artifacts::reference(&split.train, &on_train)?);

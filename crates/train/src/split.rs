@@ -1,19 +1,21 @@
 //! Training rows and holdout: the same rows for the same table and settings, always.
 //!
-//! The holdout is the one that scikit-learn's `train_test_split(test_size, random_state=seed,
-//! stratify=…)` makes, to the row, so that a project can be compared with a notebook, and a gate
-//! can judge the model in production on exactly the rows its successor did not see either.
+//! By rules that look at one row at a time (`holdout/`) a row that was held out once stays held out as the
+//! table grows. [`Holdout::Random`] is the split that scikit-learn's `train_test_split(test_size,
+//! random_state=seed, stratify=…)` makes, to the row, so that a project can be compared with a notebook.
 
 use arrow_array::{BooleanArray, RecordBatch, UInt64Array};
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take_record_batch;
+use trainyard_data::ReadOptions;
 
 use crate::column::Column;
+use crate::columns::{named, select};
 use crate::config::{MissingValues, Task, TrainConfig};
-use crate::error::nearest;
-use crate::random::NumpyRandom;
+use crate::holdout::{self, Assigned, Holdout, Rule};
+use crate::random_split::{Sizes, at_random};
 use crate::target::{self, Target};
-use crate::{Error, Result};
+use crate::{Error, Result, dataset};
 
 /// A table cut in two. Both parts hold the feature columns and, last, the target.
 #[derive(Debug, Clone)]
@@ -28,6 +30,10 @@ pub struct Split {
     pub without_target: usize,
     /// Rows left out because a feature is missing ([`MissingValues::Drop`]).
     pub incomplete: usize,
+    /// Rows left out because they are in the holdout's own file too.
+    pub in_holdout_file: usize,
+    /// The rule, for the run.
+    pub rule: Rule,
 }
 
 impl Split {
@@ -65,73 +71,197 @@ impl Split {
 }
 
 /// Cuts a table in training rows and holdout.
+///
+/// # Errors
+///
+/// By a rule for single rows, a class may have no row in one of the parts: then nothing can be learnt of it, or
+/// nothing said, and [`Error::ClassOnOneSide`] names it.
 pub fn split(table: &RecordBatch, config: &TrainConfig) -> Result<Split> {
-    config.validate()?;
-    let table = select_columns(table, config)?;
-    if table.num_rows() == 0 {
-        return Err(Error::EmptyTable);
+    let cut = Cut::new(table, config)?;
+    refuse_empty_columns(&cut.learnt.table)?;
+    if let Target::Classes { classes, labels } = &cut.target
+        && cut.file.is_none()
+        && config.holdout != Holdout::Random
+    {
+        let sides = [("training", &cut.train), ("the holdout", &cut.holdout)];
+        both_have_all(&classes.names(), labels, sides, config)?;
     }
-    let (table, without_target) = drop_rows_without_target(&table, config)?;
-    let (table, incomplete) = treat_missing(&table, config)?;
-    let target = read_target(&table, config)?;
-    let task = target::resolve_task(config, &target)?;
-    let values = target::read(&config.target, &target, task)?;
-    let sizes = Sizes::of(table.num_rows(), config)?;
-    let (train, holdout) = match &values {
-        Target::Classes { classes, labels } if config.stratify.unwrap_or(true) => {
-            stratified(labels, &classes.names(), sizes, config)?
-        }
-        _ => {
-            let mut order = NumpyRandom::new(config.seed).permutation(table.num_rows());
-            let train = order.split_off(sizes.holdout);
-            (train, order)
-        }
+    let train = rows(&cut.learnt.table, &cut.train)?;
+    let holdout = match &cut.file {
+        Some(file) => file.learnt.table.clone(),
+        None => rows(&cut.learnt.table, &cut.holdout)?,
     };
-    let rows = |indices: Vec<usize>| {
-        take_record_batch(&table, &UInt64Array::from_iter_values(indices.iter().map(|&i| i as u64)))
-    };
-    Ok(Split { train: rows(train)?, holdout: rows(holdout)?, task, without_target, incomplete })
+    let in_holdout_file = cut.file.as_ref().map_or(0, |_| cut.holdout.len());
+    Ok(Split {
+        train,
+        holdout,
+        task: cut.task,
+        without_target: cut.learnt.without_target,
+        incomplete: cut.learnt.incomplete,
+        in_holdout_file,
+        rule: cut.rule,
+    })
 }
 
-/// The feature columns in the table's order, then the target.
-fn select_columns(table: &RecordBatch, config: &TrainConfig) -> Result<RecordBatch> {
-    let schema = table.schema_ref();
-    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    if let Some(name) = names.iter().enumerate().find_map(|(index, name)| {
-        names.iter().skip(index + 1).any(|other| other == name).then_some(*name)
-    }) {
-        return Err(Error::DuplicateColumn { name: name.to_owned() });
+/// On which side each row of a table is: for whoever adds rows or hands the training part on.
+///
+/// The answer has all rows of the table, also those that [`split`] leaves out for want of values.
+pub fn assign(table: &RecordBatch, config: &TrainConfig) -> Result<Assigned> {
+    let file = read_file(config)?;
+    if let Some(assigned) = holdout::assign(table, config, file.as_ref())? {
+        return Ok(assigned);
     }
-    let position = |name: &str, role| {
-        names.iter().position(|other| *other == name).ok_or_else(|| Error::MissingColumn {
-            name: name.to_owned(),
-            role,
-            nearest: nearest(name, names.iter().copied()),
-            columns: names.iter().map(ToString::to_string).collect(),
-        })
-    };
-    let target = position(&config.target, "target")?;
-    let mut wanted = match &config.features {
-        Some(features) => {
-            features.iter().map(|name| position(name, "feature")).collect::<Result<Vec<usize>>>()?
+    let cut = Cut::new(table, config)?;
+    let mut held_out = vec![false; table.num_rows()];
+    for &index in &cut.holdout {
+        held_out[cut.learnt.rows[index]] = true;
+    }
+    Ok(Assigned { rule: cut.rule, held_out })
+}
+
+/// A table, cut: positions of rows on both sides.
+pub(crate) struct Cut {
+    /// What is learnt from.
+    pub(crate) learnt: Learnt,
+    /// Positions in [`Self::learnt`] of the training rows.
+    pub(crate) train: Vec<usize>,
+    /// Positions in [`Self::learnt`] of the holdout; with a file, of rows that are in it too.
+    pub(crate) holdout: Vec<usize>,
+    /// The holdout's own file, if it has one.
+    pub(crate) file: Option<HoldoutFile>,
+    pub(crate) task: Task,
+    pub(crate) target: Target,
+    pub(crate) rule: Rule,
+}
+
+/// A file with the holdout.
+pub(crate) struct HoldoutFile {
+    /// All its columns.
+    pub(crate) table: RecordBatch,
+    pub(crate) learnt: Learnt,
+}
+
+impl Cut {
+    pub(crate) fn new(table: &RecordBatch, config: &TrainConfig) -> Result<Self> {
+        config.validate()?;
+        let learnt = Learnt::new(select(table, config)?, config)?;
+        let target = read_target(&learnt.table, config)?;
+        let task = target::resolve_task(config, &target)?;
+        let target = target::read(&config.target, &target, task)?;
+        let file = read_file(config)?;
+        let Some(assigned) = holdout::assign(table, config, file.as_ref())? else {
+            let (train, holdout) = at_random(&target, learnt.rows.len(), config)?;
+            let rule = Rule::Random {
+                share: config.test_size,
+                seed: config.seed,
+                stratify: task == Task::Classification && config.is_stratified(),
+                digest: dataset::digest(&learnt.table)?,
+            };
+            return Ok(Self { learnt, train, holdout, file: None, task, target, rule });
+        };
+        let (holdout, train): (Vec<usize>, Vec<usize>) =
+            (0..learnt.rows.len()).partition(|&index| assigned.held_out[learnt.rows[index]]);
+        let file = match file {
+            None => None,
+            Some(table) => {
+                let schema = learnt.table.schema();
+                let names: Vec<String> =
+                    schema.fields().iter().map(|field| field.name().clone()).collect();
+                let columns = named(&table, &names, "column of the holdout's file")?;
+                Some(HoldoutFile { table, learnt: Learnt::new(columns, config)? })
+            }
+        };
+        let held_out = file.as_ref().map_or(holdout.len(), |file| file.learnt.rows.len());
+        let sizes = Sizes { train: train.len(), holdout: held_out };
+        sizes.at_least(1, learnt.rows.len(), config)?;
+        Ok(Self { learnt, train, holdout, file, task, target, rule: assigned.rule })
+    }
+}
+
+/// The columns that are learnt from, in the rows that can be.
+pub(crate) struct Learnt {
+    pub(crate) table: RecordBatch,
+    /// Where each row was before any was left out.
+    pub(crate) rows: Vec<usize>,
+    without_target: usize,
+    incomplete: usize,
+}
+
+impl Learnt {
+    fn new(table: RecordBatch, config: &TrainConfig) -> Result<Self> {
+        if table.num_rows() == 0 {
+            return Err(Error::EmptyTable);
         }
-        None => (0..names.len()).collect(),
+        let mut learnt =
+            Self { rows: (0..table.num_rows()).collect(), table, without_target: 0, incomplete: 0 };
+        learnt.without_target = learnt.keep(&with_target(&learnt.table, config)?)?;
+        learnt.incomplete = learnt.keep(&complete(&learnt.table, config)?)?;
+        if learnt.rows.is_empty() { Err(Error::EmptyTable) } else { Ok(learnt) }
+    }
+
+    /// Leaves the other rows out, and says how many.
+    fn keep(&mut self, keep: &[bool]) -> Result<usize> {
+        let dropped = keep.iter().filter(|keep| !**keep).count();
+        if dropped > 0 {
+            self.table = filter_record_batch(&self.table, &BooleanArray::from(keep.to_vec()))?;
+            let mut kept = keep.iter();
+            self.rows.retain(|_| kept.next() == Some(&true));
+        }
+        Ok(dropped)
+    }
+}
+
+/// The rows at these positions.
+pub(crate) fn rows(table: &RecordBatch, positions: &[usize]) -> Result<RecordBatch> {
+    let positions = UInt64Array::from_iter_values(positions.iter().map(|&row| row as u64));
+    Ok(take_record_batch(table, &positions)?)
+}
+
+fn read_file(config: &TrainConfig) -> Result<Option<RecordBatch>> {
+    match &config.holdout {
+        Holdout::File { file } => Ok(Some(trainyard_data::read(file, &ReadOptions::default())?)),
+        _ => Ok(None),
+    }
+}
+
+/// Nothing can be learnt of a column without values, nor its gaps be filled.
+fn refuse_empty_columns(table: &RecordBatch) -> Result<()> {
+    for (field, array) in table.schema_ref().fields().iter().zip(table.columns()) {
+        let column = Column::read(field.name(), array)?;
+        if column.missing().count() == column.len() {
+            return Err(Error::NoValues { column: field.name().clone(), rows: column.len() });
+        }
+    }
+    Ok(())
+}
+
+/// A class without training rows cannot be learnt, one without held-out rows cannot be judged.
+fn both_have_all(
+    names: &[String],
+    labels: &[u32],
+    sides: [(&'static str, &Vec<usize>); 2],
+    config: &TrainConfig,
+) -> Result<()> {
+    let count = |rows: &mut dyn Iterator<Item = usize>| {
+        let mut counts = vec![0; names.len()];
+        rows.for_each(|row| counts[labels[row] as usize] += 1);
+        counts
     };
-    for name in &config.exclude {
-        let excluded = position(name, "exclude")?;
-        wanted.retain(|index| *index != excluded);
+    let all: Vec<usize> = count(&mut (0..labels.len()));
+    for (part, rows) in sides {
+        let here = count(&mut rows.iter().copied());
+        // A class that a boolean target could have but does not is no class here.
+        let lacking = (0..names.len()).find(|&class| here[class] == 0 && all[class] > 0);
+        if let Some(class) = lacking {
+            return Err(Error::ClassOnOneSide {
+                target: config.target.clone(),
+                class: names[class].clone(),
+                part,
+                count: all[class],
+            });
+        }
     }
-    for name in &config.categorical {
-        position(name, "categorical")?;
-    }
-    wanted.retain(|index| *index != target);
-    wanted.sort_unstable();
-    wanted.dedup();
-    if wanted.is_empty() {
-        return Err(Error::NoFeatures { target: config.target.clone() });
-    }
-    wanted.push(target);
-    Ok(table.project(&wanted)?)
+    Ok(())
 }
 
 fn read_target(table: &RecordBatch, config: &TrainConfig) -> Result<Column> {
@@ -144,25 +274,22 @@ fn read_target(table: &RecordBatch, config: &TrainConfig) -> Result<Column> {
 
 /// A row without a target teaches nothing: it is left out and counted, as every data team does by
 /// hand.
-fn drop_rows_without_target(
-    table: &RecordBatch,
-    config: &TrainConfig,
-) -> Result<(RecordBatch, usize)> {
+fn with_target(table: &RecordBatch, config: &TrainConfig) -> Result<Vec<bool>> {
     let target = read_target(table, config)?;
     let keep: Vec<bool> = (0..target.len()).map(|row| !target.is_missing(row)).collect();
     if !keep.contains(&true) {
         return Err(Error::NoValues { column: config.target.clone(), rows: table.num_rows() });
     }
-    filter_rows(table, keep)
+    Ok(keep)
 }
 
-fn treat_missing(table: &RecordBatch, config: &TrainConfig) -> Result<(RecordBatch, usize)> {
+fn complete(table: &RecordBatch, config: &TrainConfig) -> Result<Vec<bool>> {
     let mut keep = vec![true; table.num_rows()];
     for (field, array) in table.schema_ref().fields().iter().zip(table.columns()) {
-        let column = Column::read(field.name(), array)?;
+        let column = Column::read_as_written(field.name(), array)?;
         let missing: Vec<usize> = column.missing().collect();
         let Some(&first) = missing.first() else { continue };
-        if missing.len() == column.len() {
+        if missing.len() == column.len() && config.missing != MissingValues::Impute {
             return Err(Error::NoValues { column: field.name().clone(), rows: column.len() });
         }
         if config.missing == MissingValues::Refuse {
@@ -176,112 +303,5 @@ fn treat_missing(table: &RecordBatch, config: &TrainConfig) -> Result<(RecordBat
             keep[row] = config.missing == MissingValues::Impute;
         }
     }
-    let (table, dropped) = filter_rows(table, keep)?;
-    if table.num_rows() == 0 { Err(Error::EmptyTable) } else { Ok((table, dropped)) }
-}
-
-fn filter_rows(table: &RecordBatch, keep: Vec<bool>) -> Result<(RecordBatch, usize)> {
-    let dropped = keep.iter().filter(|keep| !**keep).count();
-    if dropped == 0 {
-        return Ok((table.clone(), 0));
-    }
-    Ok((filter_record_batch(table, &BooleanArray::from(keep))?, dropped))
-}
-
-#[derive(Clone, Copy)]
-struct Sizes {
-    train: usize,
-    holdout: usize,
-}
-
-impl Sizes {
-    fn of(rows: usize, config: &TrainConfig) -> Result<Self> {
-        let holdout = (config.test_size * rows as f64).ceil() as usize;
-        let sizes = Self { train: rows.saturating_sub(holdout), holdout };
-        sizes.at_least(1, rows, config)?;
-        Ok(sizes)
-    }
-
-    fn at_least(self, needed: usize, rows: usize, config: &TrainConfig) -> Result<()> {
-        for (part, got) in [("training", self.train), ("the holdout", self.holdout)] {
-            if got < needed {
-                return Err(Error::TooFewRows {
-                    rows,
-                    test_size: config.test_size,
-                    part,
-                    got,
-                    needed,
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// scikit-learn's `StratifiedShuffleSplit` with one split.
-fn stratified(
-    labels: &[u32],
-    names: &[String],
-    sizes: Sizes,
-    config: &TrainConfig,
-) -> Result<(Vec<usize>, Vec<usize>)> {
-    let mut members = vec![Vec::new(); names.len()];
-    for (row, &label) in labels.iter().enumerate() {
-        members[label as usize].push(row);
-    }
-    // A class that a boolean target could have but does not is no class here.
-    let (members, names): (Vec<Vec<usize>>, Vec<&String>) =
-        members.into_iter().zip(names).filter(|(rows, _)| !rows.is_empty()).unzip();
-    if let Some((rows, class)) = members.iter().zip(&names).find(|(rows, _)| rows.len() < 2) {
-        return Err(Error::TooFewOfClass {
-            class: (*class).clone(),
-            target: config.target.clone(),
-            count: rows.len(),
-        });
-    }
-    sizes.at_least(members.len(), labels.len(), config)?;
-
-    let mut random = NumpyRandom::new(config.seed);
-    let counts: Vec<usize> = members.iter().map(Vec::len).collect();
-    let train_counts = approximate_mode(&counts, sizes.train, &mut random);
-    let remaining: Vec<usize> = counts.iter().zip(&train_counts).map(|(all, n)| all - n).collect();
-    let holdout_counts = approximate_mode(&remaining, sizes.holdout, &mut random);
-
-    let (mut train, mut holdout) = (Vec::new(), Vec::new());
-    for (class, rows) in members.iter().enumerate() {
-        let order = random.permutation(rows.len());
-        let (first, rest) = order.split_at(train_counts[class]);
-        train.extend(first.iter().map(|&index| rows[index]));
-        holdout.extend(rest.iter().take(holdout_counts[class]).map(|&index| rows[index]));
-    }
-    random.shuffle(&mut train);
-    random.shuffle(&mut holdout);
-    Ok((train, holdout))
-}
-
-/// How many of `draws` each class gets: its share rounded down, what is left by largest remainder,
-/// ties drawn at random (`sklearn.utils.extmath._approximate_mode`).
-fn approximate_mode(counts: &[usize], draws: usize, random: &mut NumpyRandom) -> Vec<usize> {
-    let total: usize = counts.iter().sum();
-    let exact: Vec<f64> =
-        counts.iter().map(|&count| count as f64 / total as f64 * draws as f64).collect();
-    let mut given: Vec<usize> = exact.iter().map(|exact| exact.floor() as usize).collect();
-    let mut left = draws.saturating_sub(given.iter().sum());
-    let remainders: Vec<f64> = exact.iter().map(|exact| exact - exact.floor()).collect();
-    let mut levels = remainders.clone();
-    levels.sort_by(|a, b| b.total_cmp(a));
-    levels.dedup();
-    for level in levels {
-        if left == 0 {
-            break;
-        }
-        let tied: Vec<usize> =
-            (0..counts.len()).filter(|&class| remainders[class] == level).collect();
-        let now = tied.len().min(left);
-        for index in random.permutation(tied.len()).into_iter().take(now) {
-            given[tied[index]] += 1;
-        }
-        left -= now;
-    }
-    given
+    Ok(keep)
 }

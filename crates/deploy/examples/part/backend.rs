@@ -1,11 +1,14 @@
 //! A small model server with bad habits on demand.
 //!
 //! It obeys these variables: `NAME` (what it answers), `START_AFTER_MS` (time until it listens),
-//! `HEALTHY_AFTER_MS` (time until `/health` is 200), `SICK` (`/health` is always 503), `UNHEALTHY` (for
-//! `part health` alone), `CRASH` (ends at once), `LOG_FILE` (gets a line per request), `WRONG` (`/predict`
+//! `HEALTHY_AFTER_MS` (time until `/health` is 200), `SICK` (`/health` is always 503), `HOPELESS` (and says
+//! that this will not change), `UNHEALTHY` (for `part health` alone), `CRASH` (ends at once), `LOG_FILE` (gets
+//! a line per request), `WRONG` (`/predict`
 //! answers 500). From the first request that comes through a gateway count `DIE_AFTER_MS`,
-//! `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS` and `FAIL_AFTER_MS` (as `WRONG`). `EAT` (bytes of memory that it
-//! takes), `FILL` (file that it writes to until there is no more room), `HOST` (address it listens on).
+//! `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS`, `FAIL_AFTER_MS` (as `WRONG`) and `REFUSE_AFTER_MS` (`/predict`
+//! answers 400). `CLASSES` (`yes,no`: `/predict` answers one of them, by the number in its body, and 400 where
+//! there is none). `IDS_FILE` (gets the id of each request that comes through a gateway). `EAT` (bytes of memory
+//! that it takes), `FILL` (file that it writes to until there is no more room), `HOST` (address it listens on).
 //! When it is told to end it says how many requests it served and when the last one came.
 
 use std::convert::Infallible;
@@ -20,7 +23,7 @@ use futures::StreamExt as _;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::{BodyExt as _, Collected, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -39,17 +42,22 @@ pub(crate) async fn health() -> Fallible<()> {
     if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err("not healthy".into()) }
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 struct Habits {
     name: String,
     started: Instant,
     healthy_after: Duration,
     sick: bool,
+    hopeless: bool,
     unhealthy: bool,
     wrong: bool,
     log_file: Option<String>,
     die_after: Option<Duration>,
     sick_after: Option<Duration>,
     fail_after: Option<Duration>,
+    refuse_after: Option<Duration>,
+    classes: Vec<String>,
+    ids_file: Option<String>,
     unhealthy_after: Option<Duration>,
     /// When the first request came through a gateway.
     traffic_since: OnceLock<Instant>,
@@ -81,12 +89,18 @@ pub(crate) async fn backend(arguments: &[String]) -> Fallible<()> {
         started: Instant::now(),
         healthy_after: milliseconds("HEALTHY_AFTER_MS")?.unwrap_or_default(),
         sick: std::env::var_os("SICK").is_some(),
+        hopeless: std::env::var_os("HOPELESS").is_some(),
         unhealthy: std::env::var_os("UNHEALTHY").is_some(),
         wrong: std::env::var_os("WRONG").is_some(),
         log_file: std::env::var("LOG_FILE").ok(),
         die_after: milliseconds("DIE_AFTER_MS")?,
         sick_after: milliseconds("SICK_AFTER_MS")?,
         fail_after: milliseconds("FAIL_AFTER_MS")?,
+        refuse_after: milliseconds("REFUSE_AFTER_MS")?,
+        classes: std::env::var("CLASSES")
+            .map(|classes| classes.split(',').map(str::to_owned).collect())
+            .unwrap_or_default(),
+        ids_file: std::env::var("IDS_FILE").ok(),
         unhealthy_after: milliseconds("UNHEALTHY_AFTER_MS")?,
         traffic_since: OnceLock::new(),
         served: AtomicU64::new(0),
@@ -162,6 +176,38 @@ fn text(status: StatusCode, text: String) -> Response<Body> {
     response
 }
 
+/// What is wrong with it, if anything is; its own health check knows more.
+fn illness(habits: &Habits, is_own: bool) -> Option<&'static str> {
+    if habits.hopeless {
+        return Some(r#"{"status": "failed", "reason": "no such operator"}"#);
+    }
+    let is_young = habits.started.elapsed() < habits.healthy_after;
+    if habits.sick || is_young || passed(habits.sick_after, habits) {
+        return Some("model is loading");
+    }
+    let is_unhealthy = habits.unhealthy || passed(habits.unhealthy_after, habits);
+    (is_own && is_unhealthy).then_some("the model forgot its columns")
+}
+
+/// Writes the id of a request down, where that is wanted.
+fn note_id(habits: &Habits, id: Option<&HeaderValue>) {
+    if let (Some(file), Some(id)) = (&habits.ids_file, id)
+        && let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(file)
+    {
+        let _best_effort = writeln!(file, "{}", id.to_str().unwrap_or_default());
+    }
+}
+
+/// The class of a number, as a model server says it.
+fn classified(habits: &Habits, body: &[u8]) -> Response<Body> {
+    let number = String::from_utf8_lossy(body).trim_matches(['[', ']']).parse::<usize>().ok();
+    let place = number.and_then(|number| number.checked_rem(habits.classes.len()));
+    match place.and_then(|place| habits.classes.get(place)) {
+        Some(class) => text(StatusCode::OK, format!("{{\"predictions\": [\"{class}\"]}}")),
+        None => text(StatusCode::BAD_REQUEST, "no number".to_owned()),
+    }
+}
+
 async fn answer(
     habits: Arc<Habits>,
     mut request: Request<Incoming>,
@@ -178,27 +224,25 @@ async fn answer(
     }
     if request.headers().contains_key("x-forwarded-for") {
         habits.traffic_since.get_or_init(Instant::now);
+        note_id(&habits, request.headers().get("x-request-id"));
     }
     if passed(habits.die_after, &habits) {
         die();
     }
     Ok(match path.as_str() {
-        "/health"
-            if habits.sick
-                || habits.started.elapsed() < habits.healthy_after
-                || passed(habits.sick_after, &habits) =>
-        {
-            text(StatusCode::SERVICE_UNAVAILABLE, "model is loading".to_owned())
-        }
-        "/health"
-            if request.uri().query() == Some("own")
-                && (habits.unhealthy || passed(habits.unhealthy_after, &habits)) =>
-        {
-            text(StatusCode::SERVICE_UNAVAILABLE, "the model forgot its columns".to_owned())
-        }
-        "/health" => text(StatusCode::OK, "ok".to_owned()),
+        "/health" => match illness(&habits, request.uri().query() == Some("own")) {
+            Some(illness) => text(StatusCode::SERVICE_UNAVAILABLE, illness.to_owned()),
+            None => text(StatusCode::OK, "ok".to_owned()),
+        },
         "/predict" if habits.wrong || passed(habits.fail_after, &habits) => {
             text(StatusCode::INTERNAL_SERVER_ERROR, "ValueError: no such column".to_owned())
+        }
+        "/predict" if passed(habits.refuse_after, &habits) => {
+            text(StatusCode::BAD_REQUEST, "column age is missing".to_owned())
+        }
+        "/predict" if !habits.classes.is_empty() => {
+            let body = request.into_body().collect().await.map(Collected::to_bytes);
+            classified(&habits, &body.unwrap_or_default())
         }
         "/slow" => {
             let wait = request.uri().query().and_then(|query| query.parse().ok()).unwrap_or(2000);

@@ -7,6 +7,7 @@ use trainyard_deploy::{
     ContainerSpec, Network, Probe, ReleaseEvent, ReleaseSpec, Service, Workload,
 };
 
+use crate::alias_file::AliasFile;
 use crate::{Fallible, option};
 
 fn service(arguments: &[String]) -> Fallible<Service> {
@@ -37,7 +38,8 @@ fn container(arguments: &[String]) -> Fallible<Option<ContainerSpec>> {
     Ok(Some(container))
 }
 
-/// `part release --state-dir D --listen A --name N [--die-at STEP] [--pause-at STEP] [--image I …]`:
+/// `part release --state-dir D --listen A --name N [--die-at STEP] [--pause-at STEP] [--alias FILE]
+/// [--shadow-ms N] [--canary STEP] [--image I …]`:
 /// releases this program's backend. It kills itself with SIGKILL at the given step; at the other it
 /// waits for a line on its standard input.
 pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
@@ -60,11 +62,16 @@ pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
             spec.env.push((name.to_owned(), value.to_owned()));
         }
     }
+    spec.label.insert("version".to_owned(), option(arguments, "--name")?.to_owned());
     spec.prediction = Some(Probe::post_json("/predict", "[1]"));
     let milliseconds = |name: &str, usual: u64| -> Fallible<Duration> {
         Ok(Duration::from_millis(option(arguments, name).map_or(Ok(usual), str::parse)?))
     };
     spec.bake = milliseconds("--bake-ms", 200)?;
+    spec.shadow = milliseconds("--shadow-ms", 0)?;
+    if let Ok(step) = option(arguments, "--canary") {
+        spec.canary = vec![step.parse()?];
+    }
     spec.deadline = milliseconds("--deadline-ms", 30_000)?;
     spec.stop_grace = Duration::from_secs(5);
     let die_at = option(arguments, "--die-at").unwrap_or("nothing");
@@ -79,7 +86,9 @@ pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
             let _either_way = std::io::stdin().read_line(&mut String::new());
         }
     };
-    let released = trainyard_deploy::release(&service, &spec, &progress)
+    let alias = option(arguments, "--alias").unwrap_or("alias");
+    let alias = AliasFile(service.state_dir.join(alias));
+    let released = trainyard_deploy::release(&service, &spec, &alias, &progress)
         .await
         .map_err(|error| error.with_hint())?;
     println!("released {}", released.instance);

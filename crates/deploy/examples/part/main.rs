@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "output is what the tests look at")]
 
+mod alias_file;
 mod backend;
 mod deployer;
 mod gateway;

@@ -3,6 +3,9 @@
 //! What may be tried again: a request of which no byte was sent, because the connection could not be
 //! made (any method), and a request without side effects and without body that got no answer. Anything
 //! else is answered with 502, because it may have been done.
+//!
+//! A canary's users get a little more: a small prediction that the candidate failed at is asked of the
+//! version that all others have.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,10 +14,16 @@ use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use http_body::Body as _;
 
+use super::budget::Reserved;
+use super::candidate::Candidate;
 use super::failure::{Failure, Fault};
+use super::paths::is_prediction;
 use super::request_body::RequestBody;
 use super::shared::Shared;
+use super::split::{Lot, Side};
+use super::tap::Tap;
 use super::target::{InFlight, Target};
 use super::upstream::Answer;
 
@@ -52,14 +61,45 @@ impl Outgoing {
     }
 }
 
-/// Offers the request to the current target, and once more where that is harmless.
-pub(super) async fn send(
-    shared: &Shared,
-    outgoing: &Outgoing,
-) -> Result<(InFlight, Response<Answer>), Failure> {
-    let guard = shared.routes.enter().ok_or(Failure::NoInstance)?;
-    let failure = match send_to(shared, &guard, outgoing).await {
-        Ok(response) => return Ok((guard, response)),
+/// What came of a request: the answer, who gave it and to what.
+pub(super) struct Sent {
+    pub(super) guard: InFlight,
+    pub(super) response: Response<Answer>,
+    pub(super) body: RequestBody,
+    pub(super) tap: Option<Box<Tap>>,
+}
+
+/// A request of a canary: which side it fell to.
+struct Drawn {
+    candidate: Arc<Candidate>,
+    lot: Lot,
+}
+
+/// Offers the request to the current target or a candidate, and once more where that is harmless.
+pub(super) async fn send(shared: &Shared, outgoing: &Outgoing) -> Result<Sent, Failure> {
+    let (guard, drawn) = enter(shared, outgoing).ok_or(Failure::NoInstance)?;
+    let is_candidate = drawn.as_ref().is_some_and(|drawn| drawn.lot.side == Side::Green);
+    let mut kept = Kept::of(shared, &guard, outgoing, is_candidate);
+    let outcome = send_to(shared, &guard, outgoing).await;
+    if let Some(Drawn { candidate, lot }) = &drawn {
+        let status = outcome.as_ref().map(|(response, _waited)| response.status().as_u16());
+        candidate.count(*lot, status);
+    }
+    // Users of a canary need not pay for its faults.
+    let resent = if is_candidate { kept.resent(outgoing, &outcome) } else { None };
+    let failure = match outcome {
+        Ok((response, waited)) if resent.is_none() => {
+            let mut tap = kept.tap.take();
+            match &mut tap {
+                Some(tap) => {
+                    let status = response.status().as_u16();
+                    tap.begin_answer(status, waited, &response.body().incoming.size_hint());
+                }
+                None => outgoing.body.forget(),
+            }
+            return Ok(Sent { guard, response, body: outgoing.body.clone(), tap });
+        }
+        Ok(_) => Failure::Broken("the candidate answered with an error".to_owned()),
         Err(failure) => failure,
     };
     match &failure {
@@ -71,15 +111,112 @@ pub(super) async fn send(
         Failure::Broken(_) => shared.routes.doubted.notify_waiters(),
         _ => {}
     }
-    if !outgoing.again(&failure) {
+    if resent.is_none() && !outgoing.again(&failure) {
         return Err(failure);
     }
     let failed = Arc::clone(guard.target());
     drop(guard);
     let Some(guard) = another(shared, &failed) else { return Err(failure) };
     shared.metrics.failovers.fetch_add(1, Ordering::Relaxed);
-    let response = send_to(shared, &guard, outgoing).await?;
-    Ok((guard, response))
+    let again = resent.as_ref().unwrap_or(outgoing);
+    let (response, _waited) = send_to(shared, &guard, again).await?;
+    Ok(Sent { guard, response, body: again.body.clone(), tap: None })
+}
+
+/// The target for a request, counted in: the current one, or a candidate where the lot falls to it.
+fn enter(shared: &Shared, outgoing: &Outgoing) -> Option<(InFlight, Option<Drawn>)> {
+    let drawn = shared.routes.candidate().and_then(|candidate| {
+        let lot = candidate.draw(&outgoing.headers)?;
+        Some(Drawn { candidate, lot })
+    });
+    if let Some(Drawn { candidate, lot }) = &drawn
+        && lot.side == Side::Green
+    {
+        match candidate.target.enter() {
+            Some(guard) => return Some((guard, drawn)),
+            // Dropped between the two: this request is nobody's.
+            None => return Some((shared.routes.enter()?, None)),
+        }
+    }
+    Some((shared.routes.enter()?, drawn))
+}
+
+/// What is kept of a request as it passes: to be copied, or to be sent once more if a candidate fails.
+struct Kept {
+    /// Bytes of the body that are kept, if all of them are.
+    bytes: Option<usize>,
+    tap: Option<Box<Tap>>,
+    /// Memory for that, where no tap has it.
+    _memory: Option<Reserved>,
+}
+
+impl Kept {
+    fn of(shared: &Shared, guard: &InFlight, outgoing: &Outgoing, is_candidate: bool) -> Self {
+        let nothing = Self { bytes: None, tap: None, _memory: None };
+        let Outgoing { method, path_and_query, headers, body, .. } = outgoing;
+        let mirror = shared.routes.mirror();
+        let is_nobodys = mirror.is_none() && !is_candidate;
+        if is_nobodys || *method != Method::POST || !is_prediction(path_and_query.path()) {
+            return nothing;
+        }
+        let mirror = mirror.filter(|mirror| mirror.wants(guard.target()));
+        if mirror.is_none() && !is_candidate {
+            return nothing;
+        }
+        let room = shared.copies.budget.reserve(body.size_hint().exact());
+        let Some(memory) = room else {
+            if let Some(mirror) = mirror {
+                mirror.drop_one();
+            }
+            return nothing;
+        };
+        let bytes = memory.bytes();
+        body.keep(bytes);
+        match mirror {
+            Some(mirror) if shared.copies.has_room() => {
+                let head = (method.clone(), path_and_query.clone(), headers.clone());
+                let tap = Tap::new(&shared.copies, mirror, head, body.clone(), memory);
+                Self { bytes: Some(bytes), tap: Some(Box::new(tap)), _memory: None }
+            }
+            mirror => {
+                if let Some(mirror) = mirror {
+                    mirror.drop_one();
+                }
+                Self { bytes: Some(bytes), tap: None, _memory: Some(memory) }
+            }
+        }
+    }
+
+    /// The request once more, if it failed and is there as a whole.
+    fn resent(
+        &self,
+        outgoing: &Outgoing,
+        outcome: &Result<(Response<Answer>, Duration), Failure>,
+    ) -> Option<Outgoing> {
+        let has_failed = match outcome {
+            Ok((response, _waited)) => response.status().is_server_error(),
+            // One that takes too long has taken all the time there is.
+            Err(Failure::Timeout(_)) => false,
+            Err(failure) => failure.fault() == Fault::Instance,
+        };
+        if !has_failed {
+            return None;
+        }
+        let bytes = self.bytes?;
+        let body = if outgoing.body.is_untouched() {
+            outgoing.body.clone()
+        } else {
+            RequestBody::of(outgoing.body.kept(bytes)?)
+        };
+        Some(Outgoing {
+            method: outgoing.method.clone(),
+            path_and_query: outgoing.path_and_query.clone(),
+            headers: outgoing.headers.clone(),
+            body,
+            repeatable: false,
+            is_upgrade: false,
+        })
+    }
 }
 
 /// Who may do what one target did not: the route has changed already, the standby is still warm, or a
@@ -94,12 +231,13 @@ fn another(shared: &Shared, failed: &Arc<Target>) -> Option<InFlight> {
     }
 }
 
-/// Sends the request to one target, and counts what that says about it.
+/// Sends the request to one target, and counts what that says about it; the answer, and how long it took to
+/// begin.
 async fn send_to(
     shared: &Shared,
     guard: &InFlight,
     outgoing: &Outgoing,
-) -> Result<Response<Answer>, Failure> {
+) -> Result<(Response<Answer>, Duration), Failure> {
     let target = guard.target();
     if target.is_silent() {
         return Err(Failure::Silent);
@@ -110,8 +248,9 @@ async fn send_to(
     asked.is_over = true;
     match outcome {
         Ok(response) => {
-            target.answered(response.status().as_u16(), asked.waited());
-            Ok(response)
+            let waited = asked.waited();
+            target.answered(response.status().as_u16(), waited);
+            Ok((response, waited))
         }
         Err(failure) => {
             // A connection to an instance also breaks because the client's body did.

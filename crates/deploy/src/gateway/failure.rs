@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 /// Who is to blame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Fault {
     /// Whoever asked: the request is malformed, too large, too slow, or was given up. It says nothing
     /// about any instance.

@@ -1,7 +1,8 @@
 //! Judges the current target: goes back to a warm standby when that is better, and says when the
 //! target answers nobody.
 //!
-//! Better is: it answers its health check, and clients get fewer errors and shorter waits from it.
+//! Better is: it answers its health check, clients get fewer errors and shorter waits from it, and it answers
+//! what the target refuses.
 //! Without a standby there is nothing to go back to, but a target that is silent (a stopped process, a
 //! container on a host that is gone) must not hold its clients' requests until their time is up.
 
@@ -92,7 +93,9 @@ impl Watched {
     }
 
     fn judge(&self, route: &Route, standby: &Target) -> Option<String> {
-        route.trial.as_ref().and_then(|trial| trial.too_bad(&self.target, standby))
+        let of_requests =
+            route.trial.as_ref().and_then(|trial| trial.too_bad(&self.target, standby));
+        of_requests.or_else(|| route.mirror.as_ref().and_then(|mirror| mirror.too_bad()))
     }
 
     /// Looks at the target; why it should not serve, if that has become clear.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use trainyard_base::prometheus::Kind::{self, Counter, Gauge};
 use trainyard_base::prometheus::{Histogram, Page};
 
+use super::candidate::StepSeen;
 use super::failure::Fault;
+use super::mirror::CopiesSeen;
 
 /// Upper bounds of the duration histogram in seconds: a proxy's answers take milliseconds.
 const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -62,11 +64,14 @@ impl Metrics {
     }
 
     /// The page; `targets` are `(id, role, in flight, requests, failures)`.
-    /// `dropped` are lines that the access log left out.
+    /// `dropped` are lines that the access log left out; `canary` and `copies` are those of a release that
+    /// goes on.
     pub(super) fn render(
         &self,
         targets: &[(String, &str, usize, u64, u64)],
         dropped: u64,
+        canary: Option<StepSeen>,
+        copies: Option<CopiesSeen>,
     ) -> String {
         let mut page = Page::new("trainyard_gateway_");
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -109,7 +114,43 @@ impl Metrics {
         for (id, role, _, _, failures) in targets {
             page.sample("target_failures_total", &labels(id, role), failures);
         }
+        if let Some(step) = canary {
+            page_of_canary(&mut page, &step);
+        }
+        if let Some(copies) = copies {
+            page_of_copies(&mut page, &copies);
+        }
         page.into_text()
+    }
+}
+
+/// Gauges, for the next release begins anew.
+fn page_of_canary(page: &mut Page, step: &StepSeen) {
+    page.single("canary_share", Gauge, "Share of the requests.", step.share.as_fraction());
+    page.head("canary_requests", Gauge, "Requests in this step of the canary, by side.");
+    for (side, seen) in [("green", step.green), ("blue", step.blue)] {
+        let good = seen.requests.saturating_sub(seen.errors + seen.refused);
+        for (outcome, count) in [("good", good), ("error", seen.errors), ("4xx", seen.refused)] {
+            page.sample("canary_requests", &[("side", side), ("outcome", outcome)], count);
+        }
+    }
+}
+
+fn page_of_copies(page: &mut Page, copies: &CopiesSeen) {
+    page.head(
+        "copies",
+        Gauge,
+        "Requests that were asked of both versions, and those that were not.",
+    );
+    for (what, count) in [
+        ("asked", copies.pairs),
+        ("green_failed", copies.green_failed),
+        ("blue_failed", copies.blue_failed),
+        ("compared", copies.compared),
+        ("differing", copies.differing),
+        ("dropped", copies.dropped),
+    ] {
+        page.sample("copies", &[("what", what)], count);
     }
 }
 
@@ -125,7 +166,7 @@ mod tests {
     fn names_of_instances_are_escaped() {
         let metrics = Metrics::default();
         metrics.answered(200, Duration::from_millis(2), None);
-        let page = metrics.render(&[("r\"1".to_owned(), "current", 1, 2, 3)], 4);
+        let page = metrics.render(&[("r\"1".to_owned(), "current", 1, 2, 3)], 4, None, None);
         for line in [
             "trainyard_gateway_responses_total{class=\"2xx\"} 1",
             "trainyard_gateway_request_seconds_bucket{le=\"0.001\"} 0",

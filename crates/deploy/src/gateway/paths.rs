@@ -44,6 +44,21 @@ pub(super) fn is_probe(path: &str) -> bool {
     PROBE_PATHS.contains(&path)
 }
 
+/// What asks for predictions: nothing is done by it, so it may be asked again.
+const PREDICTIONS: [&str; 6] = [
+    "/predict",
+    "/invocations",
+    "/models/*/predict",
+    "/models/*/invocations",
+    "/v2/models/*/infer",
+    "/v2/models/*/versions/*/infer",
+];
+
+/// Whether a path asks for predictions.
+pub(super) fn is_prediction(path: &str) -> bool {
+    PREDICTIONS.iter().any(|rule| matches(rule, path))
+}
+
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Audience {

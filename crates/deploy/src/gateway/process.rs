@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use trainyard_net::{Open, Protocols};
 
 use super::access_log::AccessLog;
@@ -19,10 +19,11 @@ use super::options::GatewayOptions;
 use super::paths::{Audience, Paths};
 use super::pause::PauseControl;
 use super::proxy::{self, Client};
-use super::route::RouteTable;
+use super::route_table::RouteTable;
 use super::shared::{End, Shared};
+use super::tap::Copies;
 use super::upstream::{self, Links};
-use super::{judge, listeners, log_rotation};
+use super::{copies, judge, listeners, log_rotation, tryout};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::state::folder::Folder;
@@ -56,12 +57,14 @@ pub async fn run(
     let listen = clients.local_addr().map_err(failed)?;
     let limits = options.limits.possible();
     let (end, ended) = watch::channel(None);
+    let (queue, waiting) = mpsc::channel(copies::WAITING_MAX);
     let access = options.access_log.then(|| AccessLog::open(&folder.access_log())).transpose()?;
     let shared = Arc::new(Shared {
         routes: RouteTable::restore(
             folder.gateway_state(),
             Links::new(limits.max_connections, limits.connect_timeout),
         )?,
+        copies: Copies::new(queue),
         paths: Paths::new(&options.exposed)?,
         pause: PauseControl::restore(folder.gateway_mode())?,
         metrics: Metrics::default(),
@@ -78,6 +81,8 @@ pub async fn run(
     let mut tasks = vec![
         tokio::spawn(control::serve(commands, Arc::clone(&shared))),
         tokio::spawn(judge::watch(Arc::clone(&shared))),
+        tokio::spawn(tryout::watch(Arc::clone(&shared))),
+        tokio::spawn(copies::serve(waiting, Arc::clone(&shared))),
         tokio::spawn(log_rotation::watch(folder.clone())),
         tokio::spawn(sweep(Arc::clone(&shared))),
     ];

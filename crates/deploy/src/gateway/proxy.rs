@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use trainyard_net::{Arrival, Paced};
 
 use super::access_log::Entry;
-use super::failover::{Outgoing, send};
+use super::failover::{Outgoing, Sent, send};
 use super::failure::{Failure, Fault};
 use super::headers::{
     REQUEST_ID, add_forwarded, request_id, set_upgrade, strip_hop_by_hop, upgrade_wanted,
@@ -24,8 +24,7 @@ use super::paths::{self, Audience};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::shared::Shared;
-use super::target::{InFlight, Target};
-use super::upstream::Answer;
+use super::target::Target;
 use super::{error_response, smuggling};
 
 /// A connection.
@@ -205,22 +204,21 @@ async fn pass(
         headers,
         body: RequestBody::new(incoming, shared.limits.max_body_bytes),
     };
-    let (guard, response) = send(shared, &outgoing).await?;
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS && client_side.is_none() {
+    let sent = send(shared, &outgoing).await?;
+    if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS && client_side.is_none() {
         return Err(Failure::Broken("it changed the protocol unasked".to_owned()));
     }
-    let target = Arc::clone(guard.target());
-    Ok((passed(client, guard, response, outgoing.body, client_side), target))
+    let target = Arc::clone(sent.guard.target());
+    Ok((passed(client, sent, client_side), target))
 }
 
 /// The instance's answer, made fit for the client's connection.
 fn passed(
     client: &Arc<Client>,
-    guard: InFlight,
-    mut response: Response<Answer>,
-    request: RequestBody,
+    sent: Sent,
     client_side: Option<hyper::upgrade::OnUpgrade>,
 ) -> Response<ResponseBody> {
+    let Sent { guard, mut response, body: request, tap } = sent;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let protocol = upgrade_wanted(response.headers());
         let instance_side = hyper::upgrade::on(&mut response);
@@ -239,7 +237,7 @@ fn passed(
     let (mut parts, answer) = response.into_parts();
     strip_hop_by_hop(&mut parts.headers);
     parts.version = Version::HTTP_11;
-    Response::from_parts(parts, ResponseBody::Passed { answer, request, in_flight: guard })
+    Response::from_parts(parts, ResponseBody::Passed { answer, request, in_flight: guard, tap })
 }
 
 /// Copies bytes both ways until one side ends. What it keeps counts it: as in flight, and as connections.

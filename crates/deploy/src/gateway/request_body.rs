@@ -1,5 +1,6 @@
-//! The body of a request on its way to an instance: never collected, and able to be offered to another
-//! instance as long as nothing of it was read. What breaks it off is the client's doing.
+//! The body of a request on its way to an instance: passed on as it comes, and able to be offered to another
+//! instance as long as nothing of it was read. A small one can be kept as it passes, to be sent once more.
+//! What breaks it off is the client's doing.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,11 +24,22 @@ pub(super) struct RequestBody {
 
 #[derive(Debug)]
 struct Slot {
-    incoming: Paced,
+    source: Source,
+    /// What has passed, where it is kept.
+    kept: Option<Vec<u8>>,
     touched: bool,
     /// Bytes that may still come.
     allowance: u64,
     broken: Option<Broken>,
+}
+
+/// Where a body comes from.
+#[derive(Debug)]
+enum Source {
+    /// A client.
+    Client(Paced),
+    /// This gateway has it as a whole.
+    Whole { bytes: Option<Bytes>, since: Instant },
 }
 
 /// How a client spoilt its body.
@@ -41,8 +53,36 @@ enum Broken {
 
 impl RequestBody {
     pub(super) fn new(incoming: Paced, bytes_max: u64) -> Self {
-        let slot = Slot { incoming, touched: false, allowance: bytes_max, broken: None };
+        Self::with(Source::Client(incoming), bytes_max)
+    }
+
+    /// A body that is there as a whole.
+    pub(super) fn of(bytes: Bytes) -> Self {
+        let length = bytes.len() as u64;
+        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+        Self::with(Source::Whole { bytes, since: Instant::now() }, length)
+    }
+
+    fn with(source: Source, allowance: u64) -> Self {
+        let slot = Slot { source, kept: None, touched: false, allowance, broken: None };
         Self { shared: Arc::new(Mutex::new(slot)) }
+    }
+
+    /// Keeps so many bytes as they pass. Only of a body of which nothing was read.
+    pub(super) fn keep(&self, bytes: usize) {
+        self.slot().kept = Some(Vec::with_capacity(bytes));
+    }
+
+    /// The body, if so many bytes have passed and were kept.
+    pub(super) fn kept(&self, bytes: usize) -> Option<Bytes> {
+        let slot = self.slot();
+        let kept = slot.kept.as_ref().filter(|kept| kept.len() == bytes)?;
+        Some(Bytes::copy_from_slice(kept))
+    }
+
+    /// Gives back the memory of what was kept: it is not needed any more.
+    pub(super) fn forget(&self) {
+        self.slot().kept = None;
     }
 
     /// Whether nothing was read, so that the request can be sent somewhere else as a whole.
@@ -62,7 +102,10 @@ impl RequestBody {
     /// How long an instance that was asked at `asked` has had all bytes that there are; nothing as long as
     /// it is the client's turn.
     pub(super) fn waited(&self, asked: Instant) -> Duration {
-        let whole = self.slot().incoming.up_to_date_since();
+        let whole = match &self.slot().source {
+            Source::Client(incoming) => incoming.up_to_date_since(),
+            Source::Whole { since, .. } => Some(*since),
+        };
         whole.map_or(Duration::ZERO, |whole| whole.max(asked).elapsed())
     }
 
@@ -81,7 +124,10 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut slot = self.slot();
-        let frame = std::task::ready!(Pin::new(&mut slot.incoming).poll_frame(cx));
+        let frame = match &mut slot.source {
+            Source::Client(incoming) => std::task::ready!(Pin::new(incoming).poll_frame(cx)),
+            Source::Whole { bytes, .. } => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
+        };
         slot.touched = true;
         let frame = match frame {
             None => return Poll::Ready(None),
@@ -100,14 +146,27 @@ impl Body for RequestBody {
             return Poll::Ready(Some(Err("the request body is too large".into())));
         }
         slot.allowance -= length;
+        if let (Some(kept), Some(data)) = (&mut slot.kept, frame.data_ref())
+            && kept.len() + data.len() <= kept.capacity()
+        {
+            kept.extend_from_slice(data);
+        }
         Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.slot().incoming.is_end_stream()
+        match &self.slot().source {
+            Source::Client(incoming) => incoming.is_end_stream(),
+            Source::Whole { bytes, .. } => bytes.is_none(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.slot().incoming.size_hint()
+        match &self.slot().source {
+            Source::Client(incoming) => incoming.size_hint(),
+            Source::Whole { bytes, .. } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! The body of an answer on its way to the client: never collected, and the instance is in use until its
-//! end.
+//! The body of an answer on its way to the client: passed on as it comes, and the instance is in use
+//! until its end.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,6 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
 use super::request_body::{BodyError, RequestBody};
+use super::tap::Tap;
 use super::target::InFlight;
 use super::upstream::Answer;
 
@@ -26,6 +27,8 @@ pub(super) enum ResponseBody {
         request: RequestBody,
         /// Counts the request as in flight until the last byte.
         in_flight: InFlight,
+        /// Makes a copy of what is answered.
+        tap: Option<Box<Tap>>,
     },
 }
 
@@ -41,8 +44,17 @@ impl Body for ResponseBody {
             Self::Own(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|error: Infallible| match error {}))),
-            Self::Passed { answer, request, in_flight } => {
+            Self::Passed { answer, request, in_flight, tap } => {
                 let frame = answer.poll_frame(cx, &in_flight.target().upstream);
+                if let Some(tap) = tap {
+                    match &frame {
+                        Poll::Ready(Some(Ok(frame))) => {
+                            tap.pass(frame.data_ref().map(AsRef::as_ref).unwrap_or_default());
+                        }
+                        Poll::Ready(Some(Err(_))) => tap.break_off(),
+                        Poll::Ready(None) | Poll::Pending => {}
+                    }
+                }
                 if matches!(frame, Poll::Ready(Some(Err(_)))) && request.failure().is_none() {
                     in_flight.target().broke_off();
                 }

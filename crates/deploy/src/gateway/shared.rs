@@ -12,13 +12,15 @@ use super::metrics::Metrics;
 use super::options::Limits;
 use super::paths::Paths;
 use super::pause::PauseControl;
-use super::route::RouteTable;
+use super::route_table::RouteTable;
+use super::tap::Copies;
 use super::target::Target;
 
 /// What all connections share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) routes: RouteTable,
+    pub(super) copies: Copies,
     pub(super) paths: Paths,
     pub(super) pause: PauseControl,
     pub(super) metrics: Metrics,
@@ -62,8 +64,11 @@ impl Shared {
             .iter()
             .map(|target| row(target, "current"))
             .chain(route.standby.iter().map(|target| row(target, "standby")))
+            .chain(route.candidate.iter().map(|candidate| row(&candidate.target, "candidate")))
             .collect();
+        let canary = route.candidate.as_ref().and_then(|candidate| candidate.steps().pop());
+        let copies = route.mirror.as_ref().map(|mirror| mirror.copies());
         let dropped = self.access.as_ref().map_or(0, |log| log.dropped.load(Ordering::Relaxed));
-        self.metrics.render(&targets, dropped)
+        self.metrics.render(&targets, dropped, canary, copies)
     }
 }

@@ -26,6 +26,16 @@ pub struct TargetSpec {
     pub address: SocketAddr,
     /// Its health check.
     pub health_path: String,
+    /// Request id by which it knows what no user asked, and does not log it; none if empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub copy_id: String,
+}
+
+impl TargetSpec {
+    /// Whether both are one instance, whatever else is known of it.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (&self.id, self.address) == (&other.id, other.address)
+    }
 }
 
 /// A target with its connections and counters.
@@ -206,6 +216,7 @@ mod tests {
             id: "r1".to_owned(),
             address: ([127, 0, 0, 1], 9).into(),
             health_path: "/".to_owned(),
+            copy_id: String::new(),
         };
         let target = Target::new(spec, Links::new(1, Duration::from_secs(1)));
         let second = Duration::from_secs(1);

@@ -78,7 +78,7 @@ pub(crate) async fn watch_green(
 }
 
 /// Tells the gateway when the runtime's own health check turned bad.
-async fn tell_sickness(deployment: &Deployment<'_>, green: &Instance) -> Result<()> {
+pub(super) async fn tell_sickness(deployment: &Deployment<'_>, green: &Instance) -> Result<()> {
     let Some(health) = deployment.runtimes.health(green).await? else { return Ok(()) };
     if health.verdict != HealthVerdict::Unhealthy {
         return Ok(());
@@ -89,7 +89,7 @@ async fn tell_sickness(deployment: &Deployment<'_>, green: &Instance) -> Result<
 }
 
 /// The gateway went back: green is removed, blue stays.
-async fn back_to_blue(
+pub(super) async fn back_to_blue(
     deployment: &Deployment<'_>,
     spec: &ReleaseSpec,
     green: &Instance,
@@ -107,7 +107,7 @@ async fn back_to_blue(
         green: green.id.clone(),
         blue: blue.id.clone(),
         reason: went_back.reason.clone(),
-        log,
+        log: log.into(),
         log_path: green.log_path.clone(),
     })
 }

@@ -1,14 +1,28 @@
 //! Releases: what they are told, their steps, and what they tell.
 
 mod bake;
+mod canary;
+mod canary_step;
+mod candidate;
+mod cause;
+mod commit;
 mod event;
 mod recovery;
+mod review;
 mod rollback;
 mod rollout;
+mod settle;
+mod shadow;
 mod spec;
+mod spec_at;
 mod verify;
 
+pub use canary_step::{CanaryStep, NoStep, Share};
+pub use cause::{Cause, Kind};
 pub use event::ReleaseEvent;
-pub use rollback::rollback;
+pub use recovery::settle;
+pub use review::{GoneBack, Refusal, Review, Side, Sides, Unreviewed};
+pub use rollback::{Rollback, rollback};
 pub use rollout::{Released, release};
 pub use spec::{BakeLimits, ReleaseSpec};
+pub use spec_at::spec_at;

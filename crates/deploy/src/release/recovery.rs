@@ -3,23 +3,49 @@
 use std::time::Duration;
 
 use super::event::ReleaseEvent;
-use crate::deployment::Deployment;
-use crate::error::Result;
-use crate::gateway::control::GatewayStatus;
+use super::review::Review;
+use super::settle::settle_pending;
+use crate::deployment::{Deployment, Progress};
+use crate::error::{Error, Result};
 use crate::runtime::{Instance, InstanceStatus};
+use crate::service::Service;
+use crate::state::folder::Folder;
+use crate::state::lock;
 
 /// How long a leftover may take for its requests, and to end, where its release does not say.
 const USUAL: Duration = Duration::from_secs(10);
 
+/// Brings a release that was broken off to an end, if there is one and nobody is at it; whether there was.
+/// What it left running is removed.
+pub async fn settle(
+    service: &Service,
+    review: &dyn Review,
+    progress: Progress<'_>,
+) -> Result<bool> {
+    let folder = match Folder::open(service) {
+        Ok(folder) => folder,
+        Err(Error::NotDeployed { .. }) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if folder.read_pending()?.is_none() || lock::holder(&folder.lock()).is_some() {
+        return Ok(false);
+    }
+    let deployment = Deployment::begin(service, folder, "settle", progress).await?;
+    if deployment.control.status().await?.is_none() {
+        return Ok(false);
+    }
+    settle_pending(&deployment, review).await?;
+    recover(&deployment).await?;
+    Ok(true)
+}
+
 /// Ends every instance but the one that serves. Returns that one, if its process runs.
-pub(super) async fn recover(
-    deployment: &Deployment<'_>,
-    status: &GatewayStatus,
-) -> Result<Option<Instance>> {
+pub(super) async fn recover(deployment: &Deployment<'_>) -> Result<Option<Instance>> {
     let Deployment { runtimes, folder, control, .. } = deployment;
-    let current = status.route.current.as_ref().map(|target| &target.id);
+    let status = control.status().await?;
+    let current = status.and_then(|status| status.route.current).map(|target| target.id);
     for id in runtimes.list(&folder.root).await? {
-        if Some(&id) == current {
+        if Some(&id) == current.as_ref() {
             continue;
         }
         let spec = folder.read_spec(&id)?;
@@ -30,7 +56,7 @@ pub(super) async fn recover(
         deployment.step(ReleaseEvent::Recovered { id })?;
     }
     let Some(id) = current else { return Ok(None) };
-    let Some(instance) = folder.read_instance(id)? else { return Ok(None) };
+    let Some(instance) = folder.read_instance(&id)? else { return Ok(None) };
     match runtimes.status(&instance).await? {
         InstanceStatus::Running => {
             // The release that brought it up may have died before it said so.

@@ -3,8 +3,9 @@
 //!
 //! Each step is in the journal before the next begins, and none leaves a state that the next release
 //! cannot go on from: where traffic goes is what the gateway says (and has on disk); every other
-//! instance is a leftover and is removed.
+//! instance is a leftover and is removed; what is between its switch and its end is settled first.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,19 +13,26 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::bake::watch_green;
+use super::canary::canary;
+use super::candidate::Candidacy;
+use super::cause::Kind;
 use super::event::ReleaseEvent;
 use super::recovery::recover;
+use super::review::{Refusal, Review, Sides};
+use super::settle::{settle_pending, side, taken_back};
+use super::shadow::shadow;
 use super::spec::ReleaseSpec;
 use super::verify::wait_healthy;
 use crate::clock::now_ms;
 use crate::deployment::{Deployment, Progress};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gateway::TargetSpec;
 use crate::gateway::control::Switch;
 use crate::runtime::{Instance, InstanceSpec};
 use crate::service::{Service, url};
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
+use crate::state::pending::Pending;
 
 /// A release that took over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,6 +45,8 @@ pub struct Released {
     pub address: SocketAddr,
     /// The instance that served before.
     pub switched_from: Option<String>,
+    /// What serves now.
+    pub label: BTreeMap<String, String>,
     /// Time from the lock to the end.
     pub took: Duration,
 }
@@ -44,43 +54,70 @@ pub struct Released {
 /// Releases a workload under a service.
 ///
 /// On failure before the switch the old instance goes on serving and the new one is removed; on failure
-/// after it the gateway goes back to the old one. Dropping the future (or killing the program) at any
-/// point is safe: the next release tidies up.
+/// after it traffic goes back to the old one, and the review hears of that. Dropping the future (or killing
+/// the program) at any point is safe: the next release tidies up.
 pub async fn release(
     service: &Service,
     spec: &ReleaseSpec,
+    review: &dyn Review,
     progress: Progress<'_>,
 ) -> Result<Released> {
     let folder = Folder::create(service)?;
     let deployment = Deployment::begin(service, folder, "release", progress).await?;
-    run(deployment, spec).await
+    run(deployment, spec, review).await
 }
 
 /// A release under a lock that is held.
-pub(crate) async fn run(mut deployment: Deployment<'_>, spec: &ReleaseSpec) -> Result<Released> {
+pub(crate) async fn run(
+    mut deployment: Deployment<'_>,
+    spec: &ReleaseSpec,
+    review: &dyn Review,
+) -> Result<Released> {
     let start = Instant::now();
     let gateway = deployment.ensure_gateway().await?;
-    let blue = recover(&deployment, &gateway).await?;
+    let is_rollback = spec.cause.kind == Kind::Rollback;
+    match settle_pending(&deployment, review).await {
+        // Users come first: what cannot be made known now is by the next change.
+        Err(error) if is_rollback => tracing::warn!(%error, "an earlier release is not settled"),
+        settled => settled?,
+    }
+    let blue = recover(&deployment).await?;
     let id = deployment.folder.new_instance(spec)?;
     deployment.release.clone_from(&id);
-    let rollout = Rollout { deployment: &deployment, spec, id: &id, blue: blue.as_ref() };
+    let mut rollout = Rollout {
+        deployment: &deployment,
+        spec,
+        review,
+        id: &id,
+        blue: blue.as_ref(),
+        since_ms: now_ms(),
+        verdicts: Vec::new(),
+    };
     let outcome = rollout.run().await;
     let took = start.elapsed();
     match outcome {
-        Ok(green) => {
+        Ok((green, is_known)) => {
             rollout.finish(took, Outcome::Released)?;
+            if is_known {
+                deployment.folder.clear_pending()?;
+            }
             deployment.step(ReleaseEvent::Finished)?;
             Ok(Released {
                 url: url(gateway.listen),
                 address: green.address,
                 switched_from: blue.map(|blue| blue.id),
                 instance: id,
+                label: spec.label.clone(),
                 took,
             })
         }
         Err(error) => {
             let first = error.to_string().lines().next().unwrap_or_default().to_owned();
             // What went wrong is the message; what cannot be tidied up now is by the next release.
+            let ended = taken_back(&deployment, review, &first).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "that traffic went back from {id} is not made known yet");
+                None
+            });
             if let Err(error) = rollout.discard().await {
                 tracing::warn!(%error, "{id} may be left");
             }
@@ -89,7 +126,8 @@ pub(crate) async fn run(mut deployment: Deployment<'_>, spec: &ReleaseSpec) -> R
             {
                 tracing::warn!(%error, "a network may be left");
             }
-            if let Err(error) = rollout.finish(took, Outcome::Failed(first)) {
+            let ended = ended.filter(|ended| matches!(ended, Outcome::RolledBack(_)));
+            if let Err(error) = rollout.finish(took, ended.unwrap_or(Outcome::Failed(first))) {
                 tracing::warn!(%error, "the history lacks {id}");
             }
             Err(error)
@@ -98,18 +136,23 @@ pub(crate) async fn run(mut deployment: Deployment<'_>, spec: &ReleaseSpec) -> R
 }
 
 /// A release on its way: the new instance (green) is to replace the one that serves (blue).
-struct Rollout<'a> {
-    deployment: &'a Deployment<'a>,
-    spec: &'a ReleaseSpec,
+pub(super) struct Rollout<'a> {
+    pub(super) deployment: &'a Deployment<'a>,
+    pub(super) spec: &'a ReleaseSpec,
+    pub(super) review: &'a dyn Review,
     /// Of green.
-    id: &'a str,
-    blue: Option<&'a Instance>,
+    pub(super) id: &'a str,
+    pub(super) blue: Option<&'a Instance>,
+    /// When it began, in milliseconds since 1970.
+    since_ms: u64,
+    /// What was found of green, for the history.
+    verdicts: Vec<String>,
 }
 
 impl Rollout<'_> {
-    /// All steps from the start of green to the end of blue.
-    async fn run(&self) -> Result<Instance> {
-        let &Self { deployment, spec, blue, .. } = self;
+    /// All steps from the start of green to the end of blue; green, and whether it was made known.
+    async fn run(&mut self) -> Result<(Instance, bool)> {
+        let Self { deployment, spec, review, blue, .. } = *self;
         if let Some(what) = deployment.runtimes.prepare(spec).await? {
             deployment.step(ReleaseEvent::Prepared { what })?;
         }
@@ -122,13 +165,50 @@ impl Rollout<'_> {
             None => None,
         };
         let blue_spec = blue_spec.as_ref().unwrap_or(spec);
+        let sides = Sides {
+            blue: blue.map(|blue| side(blue, blue_spec)),
+            green: side(&green, spec),
+            cause: spec.cause.clone(),
+        };
+        let found = review.before_switch(&sides).await;
+        let found = found.map_err(|refusal| self.refused(refusal))?;
+        self.verdicts.extend(found.clone());
+        deployment.step(ReleaseEvent::Reviewed { found })?;
+        if let Some(blue) = blue {
+            let target = target(&green, spec);
+            let candidacy = Candidacy { deployment, spec, green: &green, blue, target };
+            shadow(&candidacy).await?;
+            canary(&candidacy).await?;
+        }
+        // Written before: whatever happens from here on, the next change knows what is to be settled.
+        let mut pending = self.pending();
+        deployment.folder.write_pending(&pending)?;
         self.switch(&green, blue_spec).await?;
         if let Some(blue) = blue {
             watch_green(deployment, spec, &green, blue).await?;
-            deployment.retire(blue, spec.drain_limit, blue_spec.stop_grace).await?;
+        }
+        self.commit(&mut pending, &green, &sides).await?;
+        if let Some(blue) = blue {
+            self.let_go(&green, blue, blue_spec).await?;
         }
         deployment.runtimes.keep(&green).await?;
-        Ok(green)
+        Ok((green, pending.committed))
+    }
+
+    fn pending(&self) -> Pending {
+        Pending {
+            green: self.id.to_owned(),
+            blue: self.blue.map(|blue| blue.id.clone()),
+            since_ms: self.since_ms,
+            verdicts: self.verdicts.clone(),
+            committed: false,
+            gone_back: None,
+        }
+    }
+
+    pub(super) fn refused(&self, refusal: Refusal) -> Error {
+        let serving = self.blue.map(|blue| blue.id.clone());
+        Error::Refused { green: self.id.to_owned(), refusal, serving }
     }
 
     async fn start(&self) -> Result<Instance> {
@@ -163,6 +243,10 @@ impl Rollout<'_> {
         if serving.any(|target| target.as_ref().is_some_and(|target| target.id == self.id)) {
             return Ok(());
         }
+        if status.is_some() {
+            // Users of a canary may wait for it still.
+            control.retire(self.id, self.spec.drain_limit).await?;
+        }
         let is_there = runtimes.list(&folder.root).await?.iter().any(|found| found == self.id);
         runtimes.remove(&folder.root, self.id, self.spec.stop_grace).await?;
         let stopped = ReleaseEvent::Stopped { id: self.id.to_owned() };
@@ -179,6 +263,8 @@ impl Rollout<'_> {
             took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             outcome,
             from: from.map(str::to_owned),
+            verdicts: self.verdicts.clone(),
+            cause: self.spec.cause.clone(),
             label: self.spec.label.clone(),
         })?;
         folder.forget_old_instances(from)
@@ -191,5 +277,6 @@ fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
         id: instance.id.clone(),
         address: instance.address,
         health_path: spec.health_path.clone(),
+        copy_id: spec.copy_id(),
     }
 }

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use trainyard_base::words::HEALTH_PATH;
+use trainyard_base::words::{HEALTH_PATH, PROBE_ID_VARIABLE};
 
+use super::canary_step::CanaryStep;
+use super::cause::Cause;
 use crate::probe::Probe;
 use crate::workload::Workload;
 
@@ -44,7 +46,19 @@ pub struct ReleaseSpec {
     /// When the new instance counts as bad while the old one is still warm.
     #[serde(default)]
     pub bake_limits: BakeLimits,
-    /// What is being released, for people (`model`, `version`, …).
+    /// How long green gets copies of the requests before it gets any itself; zero for not at all.
+    #[serde(default)]
+    pub shadow: Duration,
+    /// Shares of the requests that green gets before it gets all.
+    #[serde(default)]
+    pub canary: Vec<CanaryStep>,
+    /// The header by which a client stays on one side of the canary; each request on its own if none.
+    #[serde(default)]
+    pub canary_header: Option<String>,
+    /// Who releases it, and why.
+    #[serde(default)]
+    pub cause: Cause,
+    /// What is being released, for people (`model`, `version`, …); what has another label is another release.
     pub label: BTreeMap<String, String>,
 }
 
@@ -58,11 +72,27 @@ pub struct BakeLimits {
     pub latency: Option<Duration>,
     /// Requests before either is judged: one bad answer of two says nothing.
     pub min_requests: u64,
+    /// Whether requests are asked of the old instance as well, to judge what the new one refuses and
+    /// predicts.
+    pub answers: bool,
+    /// Predictions out of a hundred that may be of other classes than those of the old instance, by the
+    /// shares of all classes.
+    pub class_shift_percent: u32,
+    /// How far in a hundred the distribution of scores may be away; `None` for any distance.
+    pub score_shift_percent: Option<u32>,
 }
 
 impl Default for BakeLimits {
     fn default() -> Self {
-        Self { errors_percent: 10, latency: None, min_requests: 20 }
+        Self {
+            errors_percent: 10,
+            latency: None,
+            min_requests: 20,
+            answers: true,
+            class_shift_percent: 50,
+            // Scores that lie close together are all away after a small shift that is no harm.
+            score_shift_percent: None,
+        }
     }
 }
 
@@ -83,8 +113,21 @@ impl ReleaseSpec {
             bake: Duration::from_secs(1),
             stop_grace: Duration::from_secs(10),
             bake_limits: BakeLimits::default(),
+            shadow: Duration::ZERO,
+            canary: Vec::new(),
+            canary_header: None,
+            cause: Cause::default(),
             label: BTreeMap::new(),
         }
+    }
+
+    /// The request id by which an instance knows what no user asked; empty if it knows none.
+    pub fn copy_id(&self) -> String {
+        let of_probe = self.prediction.as_ref().map(|probe| &probe.request_id);
+        let of_variable =
+            self.env.iter().find(|(name, _)| name == PROBE_ID_VARIABLE).map(|(_, value)| value);
+        let known = of_probe.filter(|id| !id.is_empty()).or(of_variable);
+        known.cloned().unwrap_or_default()
     }
 }
 

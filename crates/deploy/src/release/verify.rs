@@ -108,6 +108,9 @@ impl Checks<'_> {
             let answer = format!("{answer}; the container's own health check says unhealthy");
             return Ok(Round::Hopeless(self.seen(&health, answer)));
         }
+        if answer.is_final() {
+            return Ok(Round::Hopeless(self.seen(&health, answer.to_string())));
+        }
         if !answer.satisfies(&health) {
             return Ok(Round::NotYet(self.seen(&health, answer.to_string())));
         }

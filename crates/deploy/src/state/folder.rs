@@ -5,6 +5,7 @@
 //!   lock               flock; who changes the service now
 //!   journal.jsonl      every step of every release, appended and synced
 //!   history.jsonl      one line per finished release
+//!   pending.json       the release that is between its switch and its end
 //!   gateway.json       where traffic goes (written by the gateway)
 //!   gateway-mode.json  whether requests are paused or turned away
 //!   gateway.sock       the gateway's control socket
@@ -68,6 +69,10 @@ impl Folder {
 
     pub(crate) fn history(&self) -> PathBuf {
         self.root.join("history.jsonl")
+    }
+
+    pub(crate) fn pending(&self) -> PathBuf {
+        self.root.join("pending.json")
     }
 
     pub(crate) fn gateway_state(&self) -> PathBuf {

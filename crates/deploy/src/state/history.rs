@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::file::{append_json, read_lines};
 use super::folder::Folder;
 use crate::error::Result;
+use crate::release::Cause;
 use crate::service::Service;
 
 /// How a release ended.
@@ -15,6 +16,8 @@ use crate::service::Service;
 pub enum Outcome {
     /// It took over.
     Released,
+    /// It got traffic, and was found bad: traffic went back; why.
+    RolledBack(String),
     /// It did not; why.
     Failed(String),
 }
@@ -32,6 +35,12 @@ pub struct HistoryEntry {
     pub outcome: Outcome,
     /// The instance that served before.
     pub from: Option<String>,
+    /// What was found of it, in the order in which it was looked at.
+    #[serde(default)]
+    pub verdicts: Vec<String>,
+    /// Whether it was a release or a rollback; who wanted it, with what, why.
+    #[serde(flatten)]
+    pub cause: Cause,
     /// What was released, for people.
     pub label: BTreeMap<String, String>,
 }
@@ -49,5 +58,21 @@ impl Folder {
 
     pub(crate) fn write_history(&self, entry: &HistoryEntry) -> Result<()> {
         append_json(&self.history(), entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_history_of_before_is_read() {
+        let line =
+            r#"{"id":"r1","at_ms":5,"took_ms":2,"outcome":"released","from":null,"label":{}}"#;
+        let entry: HistoryEntry = serde_json::from_str(line).unwrap();
+        assert_eq!((entry.cause.clone(), entry.verdicts.len()), (Cause::default(), 0));
+        let again = serde_json::to_value(&entry).unwrap();
+        assert_eq!((&again["kind"], &again["actor"]), (&"release".into(), &"".into()));
+        assert_eq!(serde_json::from_value::<HistoryEntry>(again).unwrap(), entry);
     }
 }

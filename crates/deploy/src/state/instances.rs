@@ -1,16 +1,21 @@
 //! The folders of instances, `r1`, `r2` and so on: what was to be released, what was started, what it
 //! printed. A number is never given twice.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::file::{read_json, replace_json};
 use super::folder::Folder;
+use super::history::{HistoryEntry, Outcome};
 use crate::error::{Error, Result};
 use crate::release::ReleaseSpec;
 use crate::runtime::Instance;
 
-/// Folders of old instances that are kept for rollbacks and logs.
+/// Folders of old instances that are kept for their logs.
 const KEPT: usize = 10;
+
+/// Versions whose last release is kept for rollbacks, however often another one was tried since.
+const RELEASES_KEPT: usize = 10;
 
 impl Folder {
     /// A new id with its folder.
@@ -39,20 +44,40 @@ impl Folder {
         read_json(&self.spec_file(id))
     }
 
+    /// What was released as the instance that answers at this address: the newest that was started there.
+    pub(crate) fn spec_at(&self, address: SocketAddr) -> Result<Option<ReleaseSpec>> {
+        let mut numbers = self.instance_numbers()?;
+        numbers.sort_unstable();
+        for number in numbers.into_iter().rev() {
+            let id = format!("r{number}");
+            if self.read_instance(&id)?.is_some_and(|instance| instance.address == address) {
+                return self.read_spec(&id);
+            }
+        }
+        Ok(None)
+    }
+
     /// What was to be released as any of the instances whose folders are there.
     pub(crate) fn read_specs(&self) -> Result<Vec<ReleaseSpec>> {
         let ids = self.instance_numbers()?.into_iter().map(|number| format!("r{number}"));
         ids.filter_map(|id| self.read_spec(&id).transpose()).collect()
     }
 
-    /// Removes the folders of instances long gone, but for one.
+    /// Removes the folders of instances long gone, but for one and for the last releases of what served.
     pub(crate) fn forget_old_instances(&self, kept: Option<&str>) -> Result<()> {
+        let history = self.read_history()?;
+        let mut last: Vec<&HistoryEntry> = Vec::new();
+        for entry in history.iter().rev().filter(|entry| entry.outcome == Outcome::Released) {
+            if last.iter().all(|newer| newer.label != entry.label) && last.len() < RELEASES_KEPT {
+                last.push(entry);
+            }
+        }
         let mut numbers = self.instance_numbers()?;
         numbers.sort_unstable();
         let old = numbers.len().saturating_sub(KEPT);
         for number in numbers.into_iter().take(old) {
             let id = format!("r{number}");
-            if kept == Some(id.as_str()) {
+            if kept == Some(id.as_str()) || last.iter().any(|entry| entry.id == id) {
                 continue;
             }
             let path = self.instance(&id);

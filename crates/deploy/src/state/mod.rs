@@ -6,3 +6,5 @@ pub(crate) mod history;
 pub(crate) mod instances;
 pub(crate) mod journal;
 pub(crate) mod lock;
+pub(crate) mod pending;
+pub(crate) mod served_before;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -78,6 +78,19 @@ pub(crate) async fn raw_head(address: SocketAddr, bytes: &[u8]) -> String {
     // Whoever refuses may close before it has read everything.
     let (_sent, head) = tokio::join!(writer.write_all(bytes), read);
     head
+}
+
+/// Asks for predictions of other rows again and again, one after the other, and counts answers by their
+/// status and text.
+pub(crate) async fn predict_on(address: SocketAddr, seen: &Mutex<BTreeMap<String, usize>>) {
+    for number in 0_u64.. {
+        let answer = ask(address, Method::POST, "/predict", format!("[{number}]")).await;
+        let told = match answer {
+            Ok((status, text)) => format!("{} {text}", status.as_u16()),
+            Err(error) => error,
+        };
+        *seen.lock().unwrap().entry(told).or_default() += 1;
+    }
 }
 
 /// What a load saw.

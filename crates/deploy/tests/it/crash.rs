@@ -21,7 +21,10 @@ const STEPS: &[&str] = &[
     "probed",
     "healthy",
     "predicted",
+    "reviewed",
     "switched",
+    "committing",
+    "committed",
     "drained",
     "stopped",
     "finished",
@@ -33,6 +36,8 @@ fn command(stage: &Stage, name: &str) -> Command {
         .args(["release", "--name", name, "--state-dir"])
         .arg(&stage.service.state_dir)
         .args(["--listen", &stage.address().to_string()])
+        .arg("--alias")
+        .arg(stage.alias().0)
         .stderr(Stdio::inherit());
     command
 }
@@ -60,11 +65,12 @@ fn deployer(stage: &Stage, name: &str, die_at: Option<&str>) -> (End, String) {
     (end, String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A deployer that is not killed: it must finish, serve, and leave nothing behind.
+/// A deployer that is not killed: it must finish, serve, be known as what serves, and leave nothing behind.
 async fn tidies_up(stage: &Stage, name: &str, after: &str) {
     let (end, told) = deployer(stage, name, None);
     assert_eq!(end, End::Finished, "after {after}:\n{told}");
     assert_eq!(get(stage.address(), "/").await.unwrap(), (StatusCode::OK, name.to_owned()));
+    assert_eq!(stage.alias().read(), name, "after {after}");
     assert_eq!(stage.backends().len(), 1, "after {after}: {:?}", stage.processes());
     assert_eq!(stage.gateways().len(), 1);
 }

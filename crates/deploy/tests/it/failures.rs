@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use trainyard_base::Advise as _;
-use trainyard_deploy::{Error, Outcome, Workload, history, status};
+use trainyard_deploy::{Error, Outcome, Unreviewed, Workload, history, status};
 
 use crate::client::{Load, get};
 use crate::stage::Stage;
@@ -163,8 +163,9 @@ async fn another_port_than_the_running_gateways() {
     stage.release(&Stage::spec("blue")).await.unwrap();
     let mut other = stage.service.clone();
     other.listen.set_port(trainyard_testkit::free_port());
-    let error =
-        trainyard_deploy::release(&other, &Stage::spec("green"), &|_| {}).await.unwrap_err();
+    let green = Stage::spec("green");
+    let released = trainyard_deploy::release(&other, &green, &Unreviewed, &|_| {}).await;
+    let error = released.unwrap_err();
     assert!(matches!(error, Error::GatewayAddress { .. }), "{error}");
     serves(&stage, "blue").await;
 }

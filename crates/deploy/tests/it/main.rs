@@ -7,6 +7,10 @@
     reason = "helpers of tests fail the test"
 )]
 
+#[path = "../../examples/part/alias_file.rs"]
+mod alias_file;
+mod bake;
+mod canary;
 mod client;
 mod crash;
 mod crowd;
@@ -19,7 +23,10 @@ mod operating;
 mod paths;
 mod registry;
 mod releases;
+mod rollbacks;
+mod shadow;
 mod silence;
 mod smuggling;
 mod stage;
+mod transaction;
 mod yard;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use trainyard_deploy::{Error, Outcome, Role, history, logs, rollback, status, stop};
+use trainyard_deploy::{Error, Outcome, Role, history, logs, status, stop};
 
 use crate::client::{Load, ask, get};
 use crate::stage::Stage;
@@ -15,11 +15,14 @@ use crate::stage::Stage;
 fn futures_can_move_between_threads(
     service: &trainyard_deploy::Service,
     spec: &trainyard_deploy::ReleaseSpec,
+    order: &trainyard_deploy::Rollback<'_>,
 ) {
     fn needs_send(_: impl Send) {}
-    needs_send(trainyard_deploy::release(service, spec, &|_| {}));
+    let review = &trainyard_deploy::Unreviewed;
+    needs_send(trainyard_deploy::release(service, spec, review, &|_| {}));
     needs_send(stop(service, &|_| {}));
-    needs_send(rollback(service, &|_| {}));
+    needs_send(trainyard_deploy::rollback(service, order, review, &|_| {}));
+    needs_send(trainyard_deploy::settle(service, review, &|_| {}));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,7 +75,18 @@ async fn a_slow_request_finishes_on_the_old_instance() {
     released.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("blue 4"), "{answer}");
     let steps = stage.take_events();
-    let order = ["healthy", "predicted", "switched", "draining", "drained", "stopped", "finished"];
+    let order = [
+        "healthy",
+        "predicted",
+        "reviewed",
+        "switched",
+        "draining",
+        "committing",
+        "committed",
+        "drained",
+        "stopped",
+        "finished",
+    ];
     let places: Vec<_> =
         order.iter().map(|step| steps.iter().position(|seen| seen == step).unwrap()).collect();
     assert!(places.is_sorted(), "{steps:?}");
@@ -133,7 +147,7 @@ async fn status_rollback_logs_and_stop() {
     let stage = Stage::new();
     assert!(matches!(status(&stage.service).await, Err(Error::NotDeployed { .. })));
     stage.release(&Stage::spec("one")).await.unwrap();
-    assert!(matches!(rollback(&stage.service, &|_| {}).await, Err(Error::NoPrevious { .. })));
+    assert!(matches!(stage.rollback(None).await, Err(Error::NoPrevious { .. })));
     stage.release(&Stage::spec("two")).await.unwrap();
 
     let now = status(&stage.service).await.unwrap();
@@ -148,12 +162,12 @@ async fn status_rollback_logs_and_stop() {
         format!("two listens on {}", only.address.unwrap().port())
     );
 
-    let back = rollback(&stage.service, &|_| {}).await.unwrap();
+    let back = stage.rollback(None).await.unwrap();
     assert_eq!(get(stage.address(), "/").await.unwrap().1, "one");
     assert_eq!(back.switched_from.as_deref(), Some("r2"));
-    // Going back from going back is going forward.
-    rollback(&stage.service, &|_| {}).await.unwrap();
-    assert_eq!(get(stage.address(), "/").await.unwrap().1, "two");
+    // What was gone back from is not gone back to.
+    assert!(matches!(stage.rollback(None).await, Err(Error::NoPrevious { .. })));
+    assert_eq!(get(stage.address(), "/").await.unwrap().1, "one");
 
     stop(&stage.service, &|_| {}).await.unwrap();
     assert_eq!(stage.processes(), []);

@@ -6,8 +6,11 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use trainyard_deploy::{
-    Probe, ReleaseEvent, ReleaseSpec, Released, Result, Service, Workload, metrics, release, status,
+    Cause, Probe, ReleaseEvent, ReleaseSpec, Released, Result, Rollback, Service, Workload,
+    metrics, release, rollback, status,
 };
+
+use crate::alias_file::AliasFile;
 
 /// The program with the parts of these tests. `cargo test` builds it as an example, but not when it is
 /// given a test's name; an old one would test old code, so it is refused.
@@ -45,6 +48,8 @@ const LOOK: Duration = Duration::from_millis(10);
 
 pub(crate) struct Stage {
     pub(crate) folder: tempfile::TempDir,
+    /// Not on the disk of the service.
+    registry: tempfile::TempDir,
     pub(crate) service: Service,
     pub(crate) events: Mutex<Vec<ReleaseEvent>>,
 }
@@ -62,7 +67,8 @@ impl Stage {
         service.lock_wait = Duration::from_mins(1);
         // The backends have paths of their own.
         service.exposed = vec!["/**".to_owned()];
-        Self { folder, service, events: Mutex::new(Vec::new()) }
+        let registry = tempfile::tempdir().unwrap();
+        Self { folder, registry, service, events: Mutex::new(Vec::new()) }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -86,8 +92,34 @@ impl Stage {
         spec
     }
 
+    /// A backend that answers one of some classes, by the number that it is asked. It knows copies.
+    pub(crate) fn classifier(name: &str, classes: &str) -> ReleaseSpec {
+        let mut spec = Self::spec(name);
+        spec.env.push(("CLASSES".to_owned(), classes.to_owned()));
+        spec.prediction =
+            Some(Probe { request_id: "copy-1".to_owned(), ..Probe::post_json("/predict", "[1]") });
+        spec
+    }
+
     pub(crate) async fn release(&self, spec: &ReleaseSpec) -> Result<Released> {
-        release(&self.service, spec, &|event| self.events.lock().unwrap().push(event)).await
+        let tell = |event| self.events.lock().unwrap().push(event);
+        release(&self.service, spec, &self.alias(), &tell).await
+    }
+
+    /// The registry of the service's owner.
+    pub(crate) fn alias(&self) -> AliasFile {
+        AliasFile(self.registry.path().join("alias"))
+    }
+
+    /// Goes back to what served before, or to a version.
+    pub(crate) async fn rollback(&self, to: Option<&str>) -> Result<Released> {
+        let order = Rollback {
+            to: to.map(|to| ("version".to_owned(), to.to_owned())).into_iter().collect(),
+            cause: Cause { actor: "ana".to_owned(), ..Cause::default() },
+            amend: &|_| {},
+        };
+        let tell = |event| self.events.lock().unwrap().push(event);
+        rollback(&self.service, &order, &self.alias(), &tell).await
     }
 
     /// Waits until the current instance works on so many requests.

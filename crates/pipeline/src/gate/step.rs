@@ -1,14 +1,14 @@
-//! The gate step: what a version logged and what it scores, judged by the rules; the verdict becomes tags of
-//! the version.
+//! The gate step: what is known of a version, judged by the rules; the verdict becomes tags of the version.
 
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::{KeyValue, ModelVersion, Tag};
 
-use super::holdout::{compare, logged_metrics};
+use super::contract;
+use super::evidence::Evidence;
 use super::judge::judge;
 use super::verdict::Verdict;
 use crate::candidate::Candidate;
-use crate::event::{Step, Watcher};
+use crate::event::{Event, Step, Watcher};
 use crate::{Error, Project, Result};
 
 /// Judges the candidate and writes the verdict to its tags; it is an error if a rule does not hold.
@@ -20,20 +20,26 @@ pub(crate) async fn gate(
     watcher: Watcher<'_>,
 ) -> Result<Verdict> {
     let rules = &project.config.gate;
-    let logged = logged_metrics(tracking, &candidate.version).await?;
-    let compared = match production {
-        Some(production)
-            if !rules.not_worse_than_production.is_empty()
-                && production.version != candidate.version.version =>
-        {
-            let message = format!("version {} on the same holdout", production.version);
-            Step::Gate.tell(watcher, message);
-            Some(compare(project, tracking, candidate, production).await?)
-        }
-        _ => None,
-    };
-    let verdict = judge(rules, &logged, compared.as_ref());
-    for tag in tags_of(&verdict) {
+    let rival = production.filter(|production| {
+        !rules.not_worse_than_production.is_empty()
+            && production.version != candidate.version.version
+    });
+    if let Some(rival) = rival {
+        Step::Gate.tell(watcher, format!("version {} on the same rows", rival.version));
+    }
+    let evidence = Evidence::gather(project, tracking, candidate, rival).await?;
+    let mut verdict = judge(rules, &evidence.worth, &evidence.compared);
+    let contract = contract::judge(project, tracking, candidate, production, watcher).await?;
+    let mut tags = Vec::new();
+    if let Some(contract) = contract {
+        verdict.checks.push(contract.check);
+        tags.extend(contract.tags);
+    }
+    for check in verdict.checks.iter().filter(|check| check.undecided) {
+        watcher(Event::Output { line: format!("warning: {check}") });
+    }
+    tags.extend(tags_of(&verdict));
+    for tag in tags {
         tracking.model_versions.set_tag(candidate.version.id(), tag).await?;
     }
     if verdict.passed() { Ok(verdict) } else { Err(Error::Gate(verdict)) }

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+use trainyard_train::Difference;
+
+/// What the check of the signature is called, among metrics; it has no value.
+pub(crate) const CONTRACT: &str = "contract";
 
 /// Metric values by name.
 pub type Metrics = BTreeMap<String, f64>;
@@ -16,16 +20,24 @@ pub struct Verdict {
 }
 
 /// One rule and both values.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Check {
     /// Metric the rule is about.
     pub metric: String,
-    /// The rule in words: `at least 0.9`, `not worse than production 0.95 by more than 0.02`.
+    /// The rule in words: `at least 0.9`, `not worse than production's 0.95 by more than 0.02`.
     pub rule: String,
     /// Value of the candidate; none if it has no such metric (which fails).
     pub value: Option<f64>,
     /// Whether the rule holds.
     pub passed: bool,
+    /// Whether nothing shows that the rule holds, nor that it does not: `passed` is then the project's choice.
+    pub undecided: bool,
+    /// What else is to know: the difference and its interval, what is missing, whose number it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The comparison with the version in production.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Difference>,
 }
 
 impl Verdict {
@@ -33,13 +45,31 @@ impl Verdict {
     pub fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.passed)
     }
+
+    /// What was decided, in a few words: `3 rules hold, 1 of them undecided`.
+    pub fn summary(&self) -> String {
+        let undecided = self.checks.iter().filter(|check| check.undecided).count();
+        let rules = self.checks.len();
+        match undecided {
+            0 => format!("{rules} rules hold"),
+            _ => format!("{rules} rules hold, {undecided} of them undecided"),
+        }
+    }
 }
 
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.value {
-            Some(value) => write!(f, "{} is {value:.4}, must be {}", self.metric, self.rule),
-            None => write!(f, "{} was not logged, must be {}", self.metric, self.rule),
+        match (self.value, &self.note) {
+            (Some(value), _) => write!(f, "{} is {value:.4}, must be {}", self.metric, self.rule)?,
+            (None, None) if self.metric == CONTRACT => {
+                write!(f, "{}: {}", self.metric, self.rule)?;
+            }
+            (None, None) => write!(f, "{} was not logged, must be {}", self.metric, self.rule)?,
+            (None, Some(_)) => write!(f, "{} has no value, must be {}", self.metric, self.rule)?,
+        }
+        match &self.note {
+            Some(note) => write!(f, ": {note}"),
+            None => Ok(()),
         }
     }
 }

@@ -10,6 +10,9 @@ use trainyard_data::{ReadOptions, RowFilter};
 
 use crate::{Error, Result};
 
+/// Segments that are looked through for the last rows: a quiet service closes one a minute, with a row each.
+const SEGMENTS_MAX: usize = 2_000;
+
 /// Which rows of a prediction log count.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LogFilter {
@@ -30,6 +33,11 @@ pub(super) fn time(time: DateTime<Utc>) -> String {
 }
 
 impl LogFilter {
+    /// The filter as one of rows.
+    pub(crate) fn rows(&self) -> RowFilter {
+        self.over(&RowFilter::default())
+    }
+
     /// Both filters together.
     pub(super) fn over(&self, rows: &RowFilter) -> RowFilter {
         let mut rows = rows.clone();
@@ -49,6 +57,40 @@ pub(super) fn with_log_time(mut rows: RowFilter) -> RowFilter {
         rows.time_column.get_or_insert_with(|| TIME.to_owned());
     }
     rows
+}
+
+/// The last rows that model servers logged in this folder, at most so many, as tables from the newest on; no
+/// more of the folder is read than that takes.
+pub(crate) fn last(folder: &Path, rows: &RowFilter, rows_max: usize) -> Result<Vec<RecordBatch>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut files = match trainyard_data::files(&folder.to_string_lossy()) {
+        Ok(files) => files,
+        Err(trainyard_data::Error::NoFiles { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    // A segment has the time of its beginning in its name.
+    files.sort_by(|left, right| right.file_name().cmp(&left.file_name()));
+    let options = ReadOptions { rows: rows.clone(), allow_no_rows: true, ..ReadOptions::default() };
+    let (mut tables, mut left) = (Vec::new(), rows_max);
+    for file in files.into_iter().take(SEGMENTS_MAX) {
+        if left == 0 {
+            break;
+        }
+        // Feedback is in the same folder.
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        if !name.starts_with("predictions-") {
+            continue;
+        }
+        let segment = trainyard_data::read(&file.to_string_lossy(), &options)?;
+        let taken = segment.num_rows().min(left);
+        if taken > 0 {
+            tables.push(segment.slice(segment.num_rows() - taken, taken));
+            left -= taken;
+        }
+    }
+    Ok(tables)
 }
 
 /// What model servers logged in this folder, as far as the filter wants it; none if that is nothing.

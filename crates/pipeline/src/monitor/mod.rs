@@ -24,5 +24,5 @@ pub use profile::{Profiled, profile_of, write_profile};
 pub use settings::{COMPARISON_FLAGS, Settings};
 pub use text_options::{Delimiter, ShortRows};
 
-pub(crate) use log::LogFilter;
+pub(crate) use log::{LogFilter, last as last_logged};
 pub(crate) use served::wait_for_log;

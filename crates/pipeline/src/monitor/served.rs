@@ -7,7 +7,8 @@ use trainyard_data::RowFilter;
 use trainyard_deploy::Role;
 
 use super::log::{self, LogFilter};
-use crate::deploy::{self, Deployed};
+use crate::deploy::Deployed;
+use crate::service::service;
 use crate::{Error, Project, Result, traffic};
 
 /// How long a served prediction may take until the log's readers see it.
@@ -56,7 +57,7 @@ pub(super) async fn served_log(
     filter: &LogFilter,
     rows: &RowFilter,
 ) -> Result<Option<RecordBatch>> {
-    let status = trainyard_deploy::status(&deploy::service(project)).await;
+    let status = trainyard_deploy::status(&service(project)).await;
     let serving = status.ok().and_then(|status| {
         let all = status.instances.into_iter();
         all.filter(|one| one.role == Role::Current && one.running).find_map(|one| one.address)

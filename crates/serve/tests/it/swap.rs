@@ -47,6 +47,7 @@ async fn versions_are_swapped_under_load_without_a_failed_request() {
             (&health["alias"], &health["swaps"]),
             (&"Production".into(), &(round + 1).into())
         );
+        assert_eq!((&health["pinned"], &health["follows"]), (&false.into(), &"production".into()));
     }
     stop.store(true, Ordering::Relaxed);
     let mut asked = 0;

@@ -38,5 +38,6 @@ pub use cast::Casting;
 pub use context::Limits;
 pub use enforcer::{Enforced, Enforcer};
 pub use names::schema_text;
+pub(crate) use names::shape_text;
 pub use protocol::Protocol;
 pub use rejection::{Rejection, Step, Violation};

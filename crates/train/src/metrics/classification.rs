@@ -68,14 +68,16 @@ impl Confusion {
             .collect()
     }
 
-    pub(crate) fn metrics(&self) -> Vec<(&'static str, f64)> {
+    /// All metrics; those of one class for `positive`, and none of them where neither truth nor predictions
+    /// know it.
+    pub(crate) fn metrics(&self, positive: Option<&str>) -> Vec<(&'static str, f64)> {
         let scores = self.scores();
         let of =
             |pick: fn(&ClassScore) -> f64| (macro_mean(&scores, pick), weighted(&scores, pick));
         let (precision_macro, precision_weighted) = of(|score| score.precision);
         let (recall_macro, recall_weighted) = of(|score| score.recall);
         let (f1_macro, f1_weighted) = of(|score| score.f1);
-        vec![
+        let mut metrics = vec![
             ("accuracy", self.accuracy()),
             ("precision_macro", precision_macro),
             ("precision_weighted", precision_weighted),
@@ -83,7 +85,14 @@ impl Confusion {
             ("recall_weighted", recall_weighted),
             ("f1_macro", f1_macro),
             ("f1_weighted", f1_weighted),
-        ]
+        ];
+        let class = positive.and_then(|class| self.labels.iter().position(|label| label == class));
+        if let Some(score) = class.and_then(|class| scores.get(class)) {
+            metrics.push(("precision", score.precision));
+            metrics.push(("recall", score.recall));
+            metrics.push(("f1", score.f1));
+        }
+        metrics
     }
 
     /// The table that scikit-learn's `classification_report` prints.

@@ -13,17 +13,19 @@ use crate::{Error, Result};
 
 /// Metrics by name. Classification: `accuracy`, `precision_macro`, `precision_weighted`,
 /// `recall_macro`, `recall_weighted`, `f1_macro`, `f1_weighted`, and with probabilities `log_loss`
-/// and `roc_auc` (one against the rest, macro average, for more than two classes). Regression:
+/// and `roc_auc` (one against the rest, macro average, for more than two classes); of the positive class
+/// `precision`, `recall`, `f1`, and with probabilities `average_precision` and `brier`. Regression:
 /// `rmse`, `mae`, `r2`, `mape`. A metric that is not defined on the rows given is left out.
 pub type Metrics = BTreeMap<String, f64>;
 
-/// Whether a larger value of this metric is better.
-pub fn greater_is_better(metric: &str) -> bool {
-    !matches!(metric, "log_loss" | "rmse" | "mae" | "mape")
-}
-
-/// Compares predictions with the truth. `task` is not [`Task::Auto`].
-pub fn evaluate(task: Task, truth: &ArrayRef, predictions: &Predictions) -> Result<Metrics> {
+/// Compares predictions with the truth. `task` is not [`Task::Auto`]; without a `positive` class there are no
+/// metrics of one.
+pub fn evaluate(
+    task: Task,
+    truth: &ArrayRef,
+    predictions: &Predictions,
+    positive: Option<&str>,
+) -> Result<Metrics> {
     if truth.len() != predictions.values.len() || truth.is_empty() {
         return Err(Error::Evaluation(format!(
             "{} true values, {} predictions",
@@ -42,9 +44,9 @@ pub fn evaluate(task: Task, truth: &ArrayRef, predictions: &Predictions) -> Resu
             let truth: Vec<String> = (0..truth.len()).map(|row| truth.text(row)).collect();
             let predicted: Vec<String> =
                 (0..predicted.len()).map(|row| predicted.text(row)).collect();
-            let mut metrics = Confusion::new(&truth, &predicted).metrics();
+            let mut metrics = Confusion::new(&truth, &predicted).metrics(positive);
             if let Some(probabilities) = &predictions.probabilities {
-                metrics.extend(ranking::evaluate(&truth, probabilities)?);
+                metrics.extend(ranking::evaluate(&truth, probabilities, positive)?);
             }
             metrics
         }
@@ -56,7 +58,8 @@ pub fn evaluate(task: Task, truth: &ArrayRef, predictions: &Predictions) -> Resu
         .collect())
 }
 
-fn numbers(column: &Column) -> Result<Vec<f64>> {
+/// The numbers of a column that has one in each row.
+pub(crate) fn numbers(column: &Column) -> Result<Vec<f64>> {
     (0..column.len())
         .map(|row| {
             column.number(row).ok_or_else(|| {

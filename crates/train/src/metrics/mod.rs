@@ -2,9 +2,13 @@
 
 pub(crate) mod classification;
 mod evaluation;
+mod names;
 mod predictions;
+pub(crate) mod ranked;
 pub(crate) mod ranking;
 pub(crate) mod regression;
 
-pub use evaluation::{Metrics, evaluate, greater_is_better};
+pub(crate) use evaluation::numbers;
+pub use evaluation::{Metrics, evaluate};
+pub use names::{METRICS, greater_is_better, metrics_of};
 pub use predictions::{Predictions, Probabilities};

@@ -22,3 +22,10 @@ pub struct Probabilities {
     /// that the model computes in (2^-23 for 32-bit floats), as scikit-learn does.
     pub epsilon: f64,
 }
+
+impl Probabilities {
+    /// Where a class stands.
+    pub(crate) fn position(&self, class: &str) -> Option<usize> {
+        self.classes.iter().position(|name| name == class)
+    }
+}

@@ -1,14 +1,34 @@
-//! Metrics of probabilities: log loss and the area under the ROC curve.
+//! Metrics of probabilities: log loss, the area under the ROC curve, average precision, the Brier score.
 
 use super::predictions::Probabilities;
+use super::ranked::Ranked;
 use crate::{Error, Result};
 
-/// Log loss and ROC AUC. Log loss is left out when a row is of a class the model does not know,
-/// ROC AUC when a class has no row.
+/// Log loss and ROC AUC, and of the positive class average precision and Brier score. All are left out when a
+/// row is of a class the model does not know, areas when a class has no row.
 pub(crate) fn evaluate(
     truth: &[String],
     probabilities: &Probabilities,
+    positive: Option<&str>,
 ) -> Result<Vec<(&'static str, f64)>> {
+    let mut metrics = Vec::new();
+    if let Some(labels) = labels(truth, probabilities)? {
+        metrics.push(("log_loss", mean(&log_losses(&labels, probabilities))));
+        metrics.push(("roc_auc", roc_auc(&labels, probabilities)));
+        if let Some(class) = positive.and_then(|class| probabilities.position(class)) {
+            let ranked = Ranked::new(&scores(class, &labels, probabilities));
+            metrics.push(("average_precision", ranked.average_precision(&vec![1; labels.len()])));
+            metrics.push(("brier", mean(&brier_losses(class, &labels, probabilities))));
+        }
+    }
+    Ok(metrics)
+}
+
+/// Each row's class as a position among those of the model; none if it does not know one of them.
+pub(crate) fn labels(
+    truth: &[String],
+    probabilities: &Probabilities,
+) -> Result<Option<Vec<usize>>> {
     let classes = probabilities.classes.len();
     if probabilities.values.len() != truth.len() * classes || classes < 2 {
         return Err(Error::Evaluation(format!(
@@ -26,41 +46,47 @@ pub(crate) fn evaluate(
             probabilities.values[position]
         )));
     }
-    let labels: Vec<Option<usize>> = truth
-        .iter()
-        .map(|label| probabilities.classes.iter().position(|class| class == label))
-        .collect();
-    let mut metrics = Vec::new();
-    if let Some(labels) = labels.iter().copied().collect::<Option<Vec<usize>>>() {
-        metrics.push(("log_loss", log_loss(&labels, probabilities)));
-        metrics.push(("roc_auc", roc_auc(&labels, probabilities)));
-    }
-    Ok(metrics)
+    Ok(truth.iter().map(|label| probabilities.position(label)).collect())
 }
 
-fn log_loss(labels: &[usize], probabilities: &Probabilities) -> f64 {
+/// Minus the logarithm of what was said of the true class, a row.
+pub(crate) fn log_losses(labels: &[usize], probabilities: &Probabilities) -> Vec<f64> {
     let classes = probabilities.classes.len();
     let epsilon = probabilities.epsilon;
-    let total: f64 = labels
-        .iter()
-        .zip(probabilities.values.chunks(classes))
-        .map(|(&label, row)| -row[label].clamp(epsilon, 1.0 - epsilon).ln())
-        .sum();
-    total / labels.len() as f64
+    let rows = labels.iter().zip(probabilities.values.chunks(classes));
+    rows.map(|(&label, row)| -row[label].clamp(epsilon, 1.0 - epsilon).ln()).collect()
+}
+
+/// The squared distance of a class' probability from what is true, a row (`sklearn.metrics.brier_score_loss`).
+pub(crate) fn brier_losses(
+    class: usize,
+    labels: &[usize],
+    probabilities: &Probabilities,
+) -> Vec<f64> {
+    let distance = |(score, is_class): (f64, bool)| score - f64::from(u8::from(is_class));
+    let scores = scores(class, labels, probabilities);
+    scores.into_iter().map(|row| distance(row).powi(2)).collect()
+}
+
+/// The probability of a class and whether it is true, a row.
+pub(crate) fn scores(
+    class: usize,
+    labels: &[usize],
+    probabilities: &Probabilities,
+) -> Vec<(f64, bool)> {
+    let rows = labels.iter().zip(probabilities.values.chunks(probabilities.classes.len()));
+    rows.map(|(&label, row)| (row[class], label == class)).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Area under the curve of the second class, or the mean over the classes, each against the rest.
 /// NaN if a class has no row.
 fn roc_auc(labels: &[usize], probabilities: &Probabilities) -> f64 {
     let classes = probabilities.classes.len();
-    let area = |class: usize| {
-        let scores: Vec<(f64, bool)> = labels
-            .iter()
-            .zip(probabilities.values.chunks(classes))
-            .map(|(&label, row)| (row[class], label == class))
-            .collect();
-        Curve::new(scores).area()
-    };
+    let area = |class: usize| Curve::new(scores(class, labels, probabilities)).area();
     if classes == 2 { area(1) } else { (0..classes).map(area).sum::<f64>() / classes as f64 }
 }
 
@@ -127,7 +153,7 @@ mod tests {
         let truth = ["a".to_owned()];
         let with = |values: Vec<f64>| {
             let classes = vec!["a".to_owned(), "b".to_owned()];
-            evaluate(&truth, &Probabilities { classes, values, epsilon: f64::EPSILON })
+            evaluate(&truth, &Probabilities { classes, values, epsilon: f64::EPSILON }, None)
         };
         assert!(with(vec![1.1, -0.1]).is_err());
         assert!(with(vec![f64::NAN, 0.5]).is_err());

@@ -45,6 +45,7 @@ async fn iris_is_trained_logged_and_registered() {
     let tag = |key| KeyValue::find(&run.data.tags, key);
     assert_eq!(tag("team"), Some("flowers"));
     assert_eq!(tag("mlflow.source.type"), Some("LOCAL"));
+    assert!(tag("trainyard.holdout").is_some_and(|rule| rule.contains("\"rule\":\"random\"")));
     assert!(tag("mlflow.source.git.commit").is_some_and(|commit| commit.len() == 40));
 
     let contexts: Vec<_> = run

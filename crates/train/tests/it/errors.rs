@@ -114,6 +114,30 @@ async fn tables_that_cannot_be_learnt_from() {
         ),
         (SMALL, json!({"target": "y", "test_size": 1.0}), "test_size = 1 is not possible", ""),
         (
+            "a,y\n1,p\n2,p\n3,p\n4,p\n5,p\n6,p\n7,p\n8,p\n9,p\n10,p\n11,q\n",
+            json!({"target": "y", "holdout": "hash", "test_size": 0.5}),
+            "class \"q\" of target \"y\" has no row in ",
+            "holdout = \"random\"",
+        ),
+        (
+            SMALL,
+            json!({"target": "y", "holdout": "hash", "id": "customer"}),
+            "there is no column \"customer\" (id)",
+            "the table has a, b, y",
+        ),
+        (
+            SMALL,
+            json!({"target": "y", "holdout": {"column": "a", "after": "2026-09-01"}}),
+            "the holdout by column \"a\": \"2026-09-01\" is no moment",
+            "numbers in all rows",
+        ),
+        (
+            SMALL,
+            json!({"target": "y", "positive": "w"}),
+            "positive = \"w\" is no class of target \"y\"",
+            "name one of x, z",
+        ),
+        (
             "a,d,y\n1,true,p\n2,,q\n3,false,p\n4,true,q\n5,true,p\n6,true,q\n7,,p\n8,true,q\n9,true,p\n10,true,q\n",
             json!({"target": "y"}),
             "of booleans has ",

@@ -59,7 +59,7 @@ x, y = part(train); xt, yt = part(holdout)
         let model = fit(&split, config, &|_, _| true).unwrap();
         let predictions = model.predict(&split.holdout).unwrap();
         let truth = split.holdout.columns().last().unwrap();
-        let metrics = evaluate(split.task, truth, &predictions).unwrap();
+        let metrics = evaluate(split.task, truth, &predictions, None).unwrap();
         (model, metrics)
     }
 }
@@ -120,6 +120,7 @@ cases = []
 def add(task, truth, predicted, proba, classes, values):
     values = {k: float(v) for k, v in values.items() if np.isfinite(v)}
     cases.append(dict(task=task, truth=truth, predicted=predicted, classes=classes,
+                      positive="c1" if classes and len(classes) == 2 else None,
                       probabilities=None if proba is None else proba.ravel().tolist(), values=values))
 for index in range(120):
     k = int(random.integers(2, 6)); n = int(random.integers(2, 60))
@@ -136,6 +137,14 @@ for index in range(120):
             score = getattr(m, f"{name}_score")
             values[f"{name}_{average}"] = score(truth, predicted, average=average, zero_division=0)
     values["log_loss"] = m.log_loss(truth, proba, labels=classes)
+    if k == 2:
+        if "c1" in truth or "c1" in predicted:
+            for name in ("precision", "recall", "f1"):
+                score = getattr(m, f"{name}_score")
+                values[name] = score(truth, predicted, pos_label="c1", zero_division=0)
+        if "c1" in truth:
+            values["average_precision"] = m.average_precision_score(truth == "c1", proba[:, 1])
+        values["brier"] = m.brier_score_loss(truth == "c1", proba[:, 1], pos_label=True)
     if len(set(truth)) == k:
         if k == 2:
             values["roc_auc"] = m.roc_auc_score(truth == "c1", proba[:, 1])
@@ -172,7 +181,8 @@ print(json.dumps(cases))
             epsilon: f64::EPSILON,
         });
         let predictions = Predictions { values: values(&case["predicted"]), probabilities };
-        let mut metrics = evaluate(task, &values(&case["truth"]), &predictions).unwrap();
+        let positive = case["positive"].as_str();
+        let mut metrics = evaluate(task, &values(&case["truth"]), &predictions, positive).unwrap();
         let expected = case["values"].as_object().unwrap();
         for (name, expected) in expected {
             let (found, expected) = (metrics.remove(name).unwrap(), expected.as_f64().unwrap());
@@ -332,7 +342,7 @@ fn forests_are_as_good_as_scikit_learns_across_seeds() {
                 let config = TrainConfig { seed, ..base.clone() };
                 let model = fit(&parts, &config, &|_, _| true).unwrap();
                 let predictions = model.predict(&parts.holdout).unwrap();
-                evaluate(parts.task, truth, &predictions).unwrap()[metric]
+                evaluate(parts.task, truth, &predictions, None).unwrap()[metric]
             })
             .collect();
         let theirs = data.python(

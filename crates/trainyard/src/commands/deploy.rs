@@ -1,20 +1,25 @@
 //! `trainyard deploy` and what can be done to a deployment.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Subcommand};
 use trainyard_deploy::gateway::Mode;
-use trainyard_deploy::{Health, HistoryEntry, Outcome, Pull, Role, RuntimeKind, ServiceStatus};
-use trainyard_pipeline::{Deployed, Happened, Project, service};
+use trainyard_deploy::{Pull, RuntimeKind};
+use trainyard_mlflow::Tracking;
+use trainyard_pipeline::{
+    Behaviour, DeployOptions, Deployed, Happened, Project, RollbackOptions, service,
+};
 
 use super::gateway_actions::{self, MaintenanceArguments, PauseArguments};
 use super::project::{ProjectArguments, program};
-use super::shutdown_signal;
+use super::summary::{check_folder, write_markdown};
+use super::{deploy_history, deploy_status, shutdown_signal};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
 
-/// Bring the Production version up beside the old one and switch when it is healthy.
+/// Release the approved version: beside the old one, then instead of it.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -25,11 +30,20 @@ pub(crate) struct Arguments {
     action: Option<Action>,
     #[command(flatten)]
     project: ProjectArguments,
+    /// Version to release; by default the approved one of Staging, else that of Production
+    #[arg(long, value_name = "N")]
+    version: Option<String>,
+    /// Why, for the history and the records of releases
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     #[command(flatten)]
     container: ContainerArguments,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+    /// File that gets the result as Markdown, also when the release fails
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 }
 
 /// Where the new instance runs, before what the project file says.
@@ -91,8 +105,8 @@ impl ContainerArguments {
 enum Action {
     /// Show what serves, and where
     Status(ActionArguments),
-    /// Label the version before Production again, and release it
-    Rollback(ActionArguments),
+    /// Bring back what served before, as it served then
+    Rollback(RollbackArguments),
     /// Show past releases
     History(ActionArguments),
     /// Show the last lines of the serving instance's log
@@ -121,6 +135,21 @@ pub(super) struct ActionArguments {
 }
 
 #[derive(Debug, Args)]
+struct RollbackArguments {
+    #[command(flatten)]
+    project: ProjectArguments,
+    /// Version to go back to; by default the one before that was not rolled back itself
+    #[arg(long, value_name = "N")]
+    to: Option<String>,
+    /// Why, for the history and the records of releases
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct LogsArguments {
     #[command(flatten)]
     project: ProjectArguments,
@@ -132,9 +161,9 @@ struct LogsArguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.action {
         None => deploy(&arguments).await,
-        Some(Action::Status(action)) => status(&action).await,
+        Some(Action::Status(action)) => deploy_status::status(&action.project, action.json).await,
         Some(Action::Rollback(action)) => rollback(&action).await,
-        Some(Action::History(action)) => history(&action),
+        Some(Action::History(action)) => deploy_history::history(&action.project, action.json),
         Some(Action::Logs(action)) => logs(&action).await,
         Some(Action::Pause(action)) => gateway_actions::pause(&action).await,
         Some(Action::Maintenance(action)) => gateway_actions::maintenance(&action).await,
@@ -148,16 +177,32 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    check_folder(arguments.summary.as_deref())?;
     let (mut project, tracking) = arguments.project.open()?;
     arguments.container.apply(&mut project)?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let deploying = trainyard_pipeline::deploy(&project, &tracking, program()?, &watch);
-    let outcome = unless_interrupted(deploying).await?;
-    if let Err(error) = &outcome {
-        let happened = Happened::of_failure(error);
-        trainyard_pipeline::notify(&project, happened.as_slice()).await;
+    let options = DeployOptions {
+        program: program()?,
+        version: arguments.version.clone(),
+        reason: arguments.reason.clone(),
+    };
+    let deploying = trainyard_pipeline::deploy(&project, &tracking, options, &watch);
+    let outcome = match unless_interrupted(deploying).await {
+        Err(interrupted) => return Err(settled(&project, &tracking, interrupted).await),
+        Ok(outcome) => outcome,
+    };
+    if let Some(path) = &arguments.summary {
+        write_markdown(path, &outcome, Deployed::to_markdown)?;
     }
+    let happened = match &outcome {
+        Ok(deployed) => {
+            let url = Some(deployed.url.clone());
+            Some(Happened::Promoted { version: deployed.version.clone(), url })
+        }
+        Err(error) => Happened::of_failure(error),
+    };
+    trainyard_pipeline::notify(&project, happened.as_slice()).await;
     report(&outcome?, arguments.json)
 }
 
@@ -172,100 +217,27 @@ async fn unless_interrupted<T>(release: impl Future<Output = T>) -> Result<T, Fa
     }
 }
 
-async fn status(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
-    let project = arguments.project.open_project()?;
-    let status = trainyard_deploy::status(&service(&project)).await?;
-    if arguments.json {
-        printer::json(&status)?;
-    } else {
-        show(&status);
-        if let Some(url) = &status.url
-            && let Some(served) = super::health::served(url).await
-        {
-            printer::line(&format!("model      {served}"));
-        }
+/// Traffic goes back to what served before, if the release that was interrupted had moved it already.
+async fn settled(project: &Project, tracking: &Tracking, interrupted: Failure) -> Failure {
+    if let Err(error) = trainyard_pipeline::settle(project, tracking, &|_event| {}).await {
+        tracing::warn!(error = error.message(), "the interrupted release is not settled");
     }
-    match status.outage() {
-        None => Ok(ExitCode::SUCCESS),
-        Some(outage) => Err(Failure::runtime(format!("nothing serves: {outage}"))
-            .hint("`trainyard deploy logs` says why; `trainyard deploy` brings it up again")),
-    }
+    interrupted
 }
 
-fn show(status: &ServiceStatus) {
-    match &status.url {
-        Some(url) => printer::line(&format!("gateway    {url}")),
-        None => printer::line("gateway    down"),
-    }
-    for instance in &status.instances {
-        let label: Vec<String> =
-            instance.label.iter().map(|(key, value)| format!("{key} {value}")).collect();
-        let address =
-            instance.address.map_or_else(String::new, |address| format!(" at http://{address}"));
-        let state = match &instance.health {
-            Some(Health::Well) => "running".to_owned(),
-            Some(Health::Sick(said)) => format!("not well ({said})"),
-            Some(Health::Silent(how)) => format!("not answering ({how})"),
-            None if instance.running => "running".to_owned(),
-            None => "stopped".to_owned(),
-        };
-        printer::line(&format!(
-            "{:<10} {} {state}{address} (released as {})",
-            role(instance.role),
-            instance.id,
-            label.join(", ")
-        ));
-    }
-    match status.gateway.as_ref().map(|gateway| &gateway.mode) {
-        Some(Mode::Paused { hold_ms }) => printer::line(&format!(
-            "paused     requests wait up to {}",
-            printer::took(std::time::Duration::from_millis(*hold_ms))
-        )),
-        Some(Mode::Maintenance { message, .. }) => {
-            printer::line(&format!("closed     for maintenance: {message}"));
-        }
-        Some(Mode::Open) | None => {}
-    }
-    if let Some(holder) = &status.holder {
-        printer::line(&format!("busy       process {} ({})", holder.pid, holder.what));
-    }
-}
-
-/// What an instance is for.
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::Current => "serving",
-        Role::Standby => "standby",
-        Role::Other => "other",
-    }
-}
-
-fn history_line(entry: &HistoryEntry) -> String {
-    let time = i64::try_from(entry.at_ms)
-        .ok()
-        .and_then(chrono::DateTime::from_timestamp_millis)
-        .map_or_else(String::new, |time| time.format("%Y-%m-%d %H:%M:%S").to_string());
-    let outcome = match &entry.outcome {
-        Outcome::Released => "released".to_owned(),
-        Outcome::Failed(reason) => {
-            format!("failed: {}", reason.lines().next().unwrap_or_default())
-        }
-    };
-    let label: Vec<String> =
-        entry.label.iter().map(|(key, value)| format!("{key} {value}")).collect();
-    let took = printer::took(std::time::Duration::from_millis(entry.took_ms));
-    format!("{time}  {}  {} in {took}  {outcome}", entry.id, label.join(", "))
-}
-
-async fn rollback(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
+async fn rollback(arguments: &RollbackArguments) -> Result<ExitCode, Failure> {
     let (project, tracking) = arguments.project.open()?;
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
-    let releasing = trainyard_pipeline::rollback(&project, &tracking, program()?, &watch);
-    let deployed = unless_interrupted(releasing).await??;
+    let options = RollbackOptions { to: arguments.to.clone(), reason: arguments.reason.clone() };
+    let rolling = trainyard_pipeline::rollback(&project, &tracking, options, &watch);
+    let deployed = unless_interrupted(rolling).await??;
     let happened = Happened::RolledBack {
         version: Some(deployed.version.clone()),
-        reason: "`trainyard deploy rollback`".to_owned(),
+        reason: arguments
+            .reason
+            .clone()
+            .unwrap_or_else(|| "`trainyard deploy rollback`".to_owned()),
     };
     trainyard_pipeline::notify(&project, &[happened]).await;
     report(&deployed, arguments.json)
@@ -277,18 +249,8 @@ fn report(deployed: &Deployed, json: bool) -> Result<ExitCode, Failure> {
     } else {
         printer::line(&format!("serving    {}/predict", deployed.url));
         printer::line(&format!("model      {} version {}", deployed.name, deployed.version));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn history(arguments: &ActionArguments) -> Result<ExitCode, Failure> {
-    let project = arguments.project.open_project()?;
-    let entries = trainyard_deploy::history(&service(&project))?;
-    if arguments.json {
-        printer::json(&entries)?;
-    } else {
-        for entry in entries {
-            printer::line(&history_line(&entry));
+        for line in deployed.behaviour.iter().flat_map(Behaviour::told) {
+            printer::line(&format!("behaviour  {line}"));
         }
     }
     Ok(ExitCode::SUCCESS)

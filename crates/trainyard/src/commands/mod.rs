@@ -1,6 +1,8 @@
 //! The verbs, one file each, and what they share.
 
 pub(crate) mod deploy;
+mod deploy_history;
+mod deploy_status;
 pub(crate) mod gateway;
 mod gateway_actions;
 mod hash_password;

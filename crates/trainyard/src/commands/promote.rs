@@ -4,22 +4,34 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_pipeline::{Happened, Promoted};
+use trainyard_pipeline::{Happened, PRODUCTION, PromoteOptions, Promoted, STAGING};
 
 use super::project::ProjectArguments;
 use super::summary::{check_folder, write_markdown};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
 
-/// Put a version through the gate; if it holds, check it as Staging and label it Production.
+/// Approve a version that passes the gate (alias Staging); `deploy` releases it.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  trainyard promote examples/iris --version 3")]
+#[command(
+    after_help = "Examples:\n  trainyard promote examples/iris --version 3\n  trainyard promote examples/iris --to Production"
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     project: ProjectArguments,
     /// Version to promote; the newest by default
     #[arg(long, value_name = "N")]
     version: Option<String>,
+    /// Let the version break clients of the one in production: the signature may change in ways that refuse
+    /// what they send. Recorded on the version
+    #[arg(long)]
+    allow_break: bool,
+    /// Alias that it gets; Production is for servers that follow it and that `deploy` does not run
+    #[arg(long, value_name = "ALIAS", default_value = STAGING, value_parser = [STAGING, PRODUCTION])]
+    to: String,
+    /// Why, for the tags of the version
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -30,16 +42,25 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_folder(arguments.summary.as_deref())?;
-    let (project, tracking) = arguments.project.open()?;
+    let (mut project, tracking) = arguments.project.open()?;
+    project.config.gate.allow_break = arguments.allow_break;
     let progress = Progress::new();
-    let version = arguments.version.as_deref();
     let watch = |event| progress.show(&event);
-    let outcome = trainyard_pipeline::promote(&project, &tracking, version, &watch).await;
+    let options = PromoteOptions {
+        version: arguments.version.clone(),
+        to_production: arguments.to == PRODUCTION,
+        reason: arguments.reason.clone(),
+    };
+    let outcome = trainyard_pipeline::promote(&project, &tracking, options, &watch).await;
     if let Some(path) = &arguments.summary {
         write_markdown(path, &outcome, Promoted::to_markdown)?;
     }
     let happened = match &outcome {
-        Ok(promoted) => Some(Happened::Promoted { version: promoted.version.clone(), url: None }),
+        Ok(promoted) if promoted.alias == PRODUCTION => {
+            Some(Happened::Promoted { version: promoted.version.clone(), url: None })
+        }
+        // Users see nothing of it yet.
+        Ok(_approved) => None,
         Err(error) => Happened::of_failure(error),
     };
     trainyard_pipeline::notify(&project, happened.as_slice()).await;
@@ -50,14 +71,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         for check in &promoted.gate.checks {
             printer::line(&format!("gate       {check}"));
         }
-        let replaced = match &promoted.replaced {
-            Some(version) => format!(", in place of version {version}"),
-            None => String::new(),
-        };
-        printer::line(&format!(
-            "Production {} version {}{replaced}",
-            promoted.name, promoted.version
-        ));
+        let Promoted { name, version, alias, replaced, .. } = &promoted;
+        if alias == PRODUCTION {
+            let before = match replaced {
+                Some(version) => format!(", in place of version {version}"),
+                None => String::new(),
+            };
+            printer::line(&format!("Production {name} version {version}{before}"));
+        } else {
+            let serves = match replaced {
+                Some(version) => format!("; Production is version {version}"),
+                None => String::new(),
+            };
+            printer::line(&format!("approved   {name} version {version} ({STAGING}){serves}"));
+            printer::terminal_hint("`trainyard deploy` releases it");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

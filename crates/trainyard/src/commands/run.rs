@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use trainyard_mlflow::Tracking;
 use trainyard_pipeline::monitor::FailOn;
-use trainyard_pipeline::{Project, RunOptions, Summary};
+use trainyard_pipeline::{Behaviour, Project, RunOptions, Summary};
 use trainyard_tracking::Shared;
 
 use super::project::{ProjectArguments, program};
@@ -67,9 +68,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut shutdown = std::pin::pin!(shutdown_signal());
     let outcome = tokio::select! {
         biased;
-        () = &mut shutdown => Err(Failure::runtime("interrupted").hint(
-            "Production is what it was or what was promoted; run again to go on",
-        )),
+        () = &mut shutdown => {
+            // What this run brought up is about to end, and its release with it.
+            if was_deployed {
+                settle(&project, &tracking).await;
+            }
+            Err(Failure::runtime("interrupted").hint(
+                "Production is what it was, or the new version if its release was over; \
+                 run again to go on",
+            ))
+        }
         outcome = running => {
             if let Some(path) = &arguments.summary {
                 write_markdown(path, &outcome, Summary::to_markdown)?;
@@ -118,6 +126,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     outcome
 }
 
+/// Traffic goes back to what served before, if the release that was interrupted had moved it already.
+async fn settle(project: &Project, tracking: &Tracking) {
+    if let Err(error) = trainyard_pipeline::settle(project, tracking, &|_event| {}).await {
+        tracing::warn!(error = error.message(), "the interrupted release is not settled");
+    }
+}
+
 /// Whether a deployment of the project is up already.
 async fn is_deployed(project: &Project) -> bool {
     let status = trainyard_deploy::status(&trainyard_pipeline::service(project)).await;
@@ -145,6 +160,9 @@ fn show(summary: &Summary, arguments: &Arguments) -> Result<(), Failure> {
         summary.model.name, summary.model.version, summary.model.alias
     ));
     printer::line(&format!("serving    {}/predict", summary.url));
+    for line in summary.behaviour.iter().flat_map(Behaviour::told) {
+        printer::line(&format!("behaviour  {line}"));
+    }
     if let Some(url) = &summary.tracking_url {
         printer::line(&format!("tracking   {url}"));
     }

@@ -4,22 +4,22 @@ use serde_json::Value;
 
 use crate::project::{TestProject, stdout_of};
 
+/// It says of itself what it likes, and is given no row that it is judged by.
 const PROGRAM: &str = r#"
-import mlflow, pandas as pd
+import os, mlflow, pandas as pd
 from mlflow.models import infer_signature
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
 
-data = pd.read_csv("data/train.csv")
+data = pd.read_csv(os.environ["TRAINYARD_TRAIN_DATA"])
+assert 60 < len(data) < len(pd.read_csv("data/train.csv")) - 20, len(data)
 X, y = data.drop(columns="species"), data["species"]
-X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0, stratify=y)
 with mlflow.start_run():
-    model = LogisticRegression(max_iter=1000).fit(X_train, y_train)
+    model = LogisticRegression(max_iter=1000).fit(X, y)
     mlflow.log_param("max_iter", 1000)
-    mlflow.log_metric("accuracy", model.score(X_test, y_test))
+    mlflow.log_metric("accuracy", 0.125)
     mlflow.sklearn.log_model(
-        model, name="model", signature=infer_signature(X_train, model.predict(X_train)),
-        input_example=X_train.head(3), registered_model_name="IrisClassifier",
+        model, name="model", signature=infer_signature(X, model.predict(X)),
+        input_example=X.head(3), registered_model_name="IrisClassifier",
     )
 print("trained by hand")
 "#;
@@ -45,7 +45,8 @@ fn a_python_program_is_gated_deployed_and_asked() {
     let summary: Value =
         serde_json::from_str(&stdout_of(&project.run(&["run", "--json"]), 0)).unwrap();
     assert_eq!(summary["model"]["version"], "1");
-    assert!(summary["metrics"]["accuracy"].as_f64().unwrap() > 0.9, "{summary}");
+    assert_eq!(summary["metrics"]["accuracy"], 0.125);
+    assert!(summary["gate"]["checks"][0]["value"].as_f64().unwrap() > 0.9, "{summary}");
     assert_eq!(summary["requests"]["sent"], summary["drift"]["rows"]);
 }
 

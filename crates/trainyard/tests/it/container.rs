@@ -86,6 +86,14 @@ fn a_project_in_containers_is_replaced_under_load() {
     assert!(status.contains("IrisClassifier version 2"), "{status}");
     let log = stdout_of(&project.run(&["deploy", "logs"]), 0);
     assert!(log.contains("IrisClassifier"), "{log}");
+    // What was deployed as a container comes back as one, though the project says nothing of containers.
+    let back = stdout_of(&project.run(&["deploy", "rollback", "--json"]), 0);
+    let back: Value = serde_json::from_str(&back).unwrap();
+    assert_eq!((back["version"].as_str(), back["instance"].as_str()), (Some("1"), Some("r3")));
+    let container = engine.docker(&["ps", "-q", "--filter", "label=trainyard.instance=r3"]);
+    let format = "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}";
+    let limits = engine.docker(&["inspect", "--format", format, &container]);
+    assert_eq!(limits, "536870912 1500000000");
     stdout_of(&project.run(&["deploy", "stop"]), 0);
     assert_eq!(engine.docker(&["ps", "-aq"]), "");
 

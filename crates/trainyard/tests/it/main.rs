@@ -4,8 +4,10 @@
 
 mod attacked;
 mod bad_input;
+mod behaviour;
 mod command;
 mod container;
+mod contract;
 mod downloads;
 mod gateway;
 mod help;
@@ -13,6 +15,7 @@ mod monitor;
 mod names;
 mod pages;
 mod project;
+mod releases;
 mod run;
 mod secrets;
 mod serve;

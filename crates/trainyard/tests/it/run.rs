@@ -80,12 +80,17 @@ fn a_failing_gate_stops_with_exit_code_3_and_leaves_production_alone() {
     assert_eq!(output.status.code(), Some(3), "{error}");
     assert!(error.contains("accuracy is") && error.contains("at least 1.1"), "{error}");
 
+    assert_eq!(production(&project), "[(1,)]");
+}
+
+/// The version with the alias `Production`, as the database has it.
+fn production(project: &TestProject) -> String {
     let versions = trainyard_testkit::run_python(
         "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute(\"select version from registered_model_aliases where alias = 'Production'\").fetchall())",
         &[project.file("mlflow.db").to_str().unwrap()],
         &[],
     );
-    assert_eq!(versions.trim(), "[(1,)]");
+    versions.trim().to_owned()
 }
 
 #[test]
@@ -105,6 +110,8 @@ fn killed_at_any_moment_the_next_run_works() {
     }
     let after = summary(&project.run(&["run", "--json"]));
     assert!(after["metrics"]["accuracy"].is_number());
+    let version = after["model"]["version"].as_str().unwrap();
+    assert_eq!(production(&project), format!("[({version},)]"));
     // What the registry calls READY has all its files: every version can be loaded and asked.
     let checked = trainyard_testkit::run_python(
         r"
@@ -133,7 +140,7 @@ fn each_step_can_be_run_alone() {
         serde_json::from_str(&stdout_of(&project.run(&["train", "--json"]), 0)).unwrap();
     assert_eq!(trained["version"], "1");
     let promoted = stdout_of(&project.run(&["promote", "--version", "1"]), 0);
-    assert!(promoted.contains("Production"), "{promoted}");
+    assert!(promoted.contains("IrisClassifier version 1 (Staging)"), "{promoted}");
     let deployed: Value =
         serde_json::from_str(&stdout_of(&project.run(&["deploy", "--json"]), 0)).unwrap();
     let url = deployed["url"].as_str().unwrap().to_owned();
@@ -156,43 +163,24 @@ fn each_step_can_be_run_alone() {
 }
 
 #[test]
-fn rolling_back_labels_and_serves_the_version_before() {
-    let project = TestProject::iris();
-    for _ in 0..2 {
-        stdout_of(&project.run(&["train"]), 0);
-        stdout_of(&project.run(&["promote"]), 0);
-        stdout_of(&project.run(&["deploy"]), 0);
-    }
-    let back: Value =
-        serde_json::from_str(&stdout_of(&project.run(&["deploy", "rollback", "--json"]), 0))
-            .unwrap();
-    assert_eq!(back["version"], "1");
-    let url = back["url"].as_str().unwrap();
-    let health: Value =
-        serde_json::from_str(&reqwest_get(&format!("{url}/health")).unwrap()).unwrap();
-    assert_eq!(health["version"], "1");
-    let status = stdout_of(&project.run(&["deploy", "status"]), 0);
-    assert!(status.contains("IrisClassifier version 1 (Production)"), "{status}");
-}
-
-#[test]
 fn a_run_that_cannot_deploy_leaves_production_on_what_serves() {
     let project = TestProject::iris();
     project.edit("deadline = \"30s\"", "deadline = \"1ms\"");
     let failed = project.run(&["run"]);
     assert_eq!(failed.status.code(), Some(1), "{failed:?}");
-    let nothing = project.run(&["deploy"]);
-    let error = String::from_utf8_lossy(&nothing.stderr);
-    assert!(error.contains("Production"), "no version is labelled: {error}");
+    assert_eq!(production(&project), "[]", "nothing serves, and nothing is labelled");
 
     project.edit("deadline = \"1ms\"", "deadline = \"30s\"");
     stdout_of(&project.run(&["run"]), 0);
+    assert_eq!(production(&project), "[(2,)]");
     project.edit("deadline = \"30s\"", "deadline = \"1ms\"");
     assert_eq!(project.run(&["run"]).status.code(), Some(1));
+    assert_eq!(production(&project), "[(2,)]");
     project.edit("deadline = \"1ms\"", "deadline = \"30s\"");
     let again: Value =
         serde_json::from_str(&stdout_of(&project.run(&["deploy", "--json"]), 0)).unwrap();
-    assert_eq!(again["version"], "2", "what the second run trained and the third did not replace");
+    assert_eq!(again["version"], "3", "it was approved, and waits for its release");
+    assert_eq!(production(&project), "[(3,)]");
 }
 
 #[test]
@@ -264,6 +252,8 @@ fn a_release_that_is_interrupted_says_so_and_the_next_tidies_up() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
     assert!(error.contains("interrupted") && error.contains("deploying again"), "{error}");
+    // What was not finished is taken back at once.
+    assert_eq!(instances(), ("r1".to_owned(), 1));
     project.edit("bake = \"5m\"", "bake = \"1s\"");
     stdout_of(&project.run(&["deploy"]), 0);
     assert_eq!(instances(), ("r3".to_owned(), 1));

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::message::{GatewayStatus, GoBack, Retire, Retired, Shutdown, Switch};
+use super::message::{GatewayStatus, GoBack, Retire, Retired, Shutdown, Switch, Try};
 use super::socket::reachable;
 use crate::error::{Error, Result};
 use crate::exchange::exchange;
@@ -59,6 +59,10 @@ impl Control {
 
     pub(crate) async fn switch(&self, switch: &Switch) -> Result<()> {
         self.post("switch", "/switch", switch, Duration::ZERO).await
+    }
+
+    pub(crate) async fn try_candidate(&self, candidate: &Try) -> Result<()> {
+        self.post("trial of a candidate", "/candidate", candidate, Duration::ZERO).await
     }
 
     pub(crate) async fn go_back(&self, go_back: &GoBack) -> Result<()> {

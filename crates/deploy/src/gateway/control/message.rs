@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gateway::candidate::CandidateState;
+use crate::gateway::mirror::CopiesSeen;
 use crate::gateway::pause::Mode;
 use crate::gateway::route::RouteState;
 use crate::gateway::target::TargetSpec;
@@ -37,6 +39,9 @@ pub struct GatewayStatus {
     pub standby_in_flight: usize,
     /// Open client connections.
     pub connections: u64,
+    /// What copies of requests say, while there are two versions to compare.
+    #[serde(default)]
+    pub copies: Option<CopiesSeen>,
 }
 
 /// Sends all new requests to `current`.
@@ -47,6 +52,14 @@ pub(crate) struct Switch {
     /// What is not accepted of `current` while the standby is warm.
     #[serde(default)]
     pub(crate) bake_limits: Option<BakeLimits>,
+}
+
+/// Gives a new version copies of the requests, or a share of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Try {
+    /// The version that users have. Nothing happens when it is another.
+    pub(crate) beside: String,
+    pub(crate) candidate: CandidateState,
 }
 
 /// Asks to go back to the standby, because whoever asks knows that the current target is bad.

@@ -7,5 +7,5 @@ pub(super) mod socket;
 
 pub(crate) use client::Control;
 pub use message::GatewayStatus;
-pub(crate) use message::{GoBack, PROTOCOL, Switch};
+pub(crate) use message::{GoBack, PROTOCOL, Switch, Try};
 pub(super) use server::serve;

@@ -17,14 +17,15 @@ use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use trainyard_base::Advise as _;
 
-use super::message::{GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch};
+use super::message::{GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown, Switch, Try};
 use super::socket::accept;
 use crate::error::Error;
-use crate::gateway::judge;
 use crate::gateway::pause::Mode;
-use crate::gateway::route::RetireRefused;
+use crate::gateway::route::RouteState;
+use crate::gateway::route_table::RetireRefused;
 use crate::gateway::shared::Shared;
-use crate::gateway::target::Target;
+use crate::gateway::target::{Target, TargetSpec};
+use crate::gateway::{judge, tryout};
 use crate::probe::Look;
 
 /// Bytes of a control request.
@@ -66,6 +67,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         (&Method::GET, "/status") => Ok(json(&status(&shared))),
         (&Method::GET, "/metrics") => Ok(text(StatusCode::OK, shared.metrics_page())),
         (&Method::POST, "/switch") => switch(&shared, request).await,
+        (&Method::POST, "/candidate") => try_candidate(&shared, request).await,
         (&Method::POST, "/go-back") => go_back(&shared, request).await,
         (&Method::POST, "/mode") => mode(&shared, request).await,
         (&Method::POST, "/retire") => retire(&shared, request).await,
@@ -90,6 +92,20 @@ async fn switch(shared: &Shared, request: Request<Incoming>) -> Result<Answer, R
     Ok(json(&()))
 }
 
+async fn try_candidate(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
+    let Try { beside, candidate } = parse(request).await?;
+    let id = candidate.target.id.clone();
+    let gets = candidate.gets.clone();
+    match shared.routes.try_candidate(candidate, &beside) {
+        Ok(true) => {
+            tracing::info!(candidate = id, ?gets, "a candidate is tried");
+            Ok(json(&()))
+        }
+        Ok(false) => Err((StatusCode::CONFLICT, format!("requests do not go to {beside}"))),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
 async fn go_back(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
     let GoBack { from, reason } = parse(request).await?;
     let route = shared.routes.load();
@@ -99,6 +115,11 @@ async fn go_back(shared: &Shared, request: Request<Incoming>) -> Result<Answer, 
         && standby.look().await == Look::Well
     {
         judge::go_back(shared, current, &reason);
+    }
+    if let Some(candidate) = &route.candidate
+        && candidate.target.spec.id == from
+    {
+        tryout::drop_candidate(shared, &candidate.target, &reason);
     }
     Ok(json(&()))
 }
@@ -142,11 +163,22 @@ fn status(shared: &Shared) -> GatewayStatus {
         started_ms: shared.started_ms,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         mode: shared.pause.mode(),
-        route: shared.routes.state(),
+        route: shown(shared.routes.state()),
         in_flight: in_flight(&route.current),
         standby_in_flight: in_flight(&route.standby),
         connections: shared.metrics.connections.load(Ordering::Relaxed),
+        copies: route.mirror.as_ref().map(|mirror| mirror.copies()),
     }
+}
+
+/// A route without what only the gateway and its instances may know.
+fn shown(mut route: RouteState) -> RouteState {
+    let candidate = route.candidate.as_mut().map(|candidate| &mut candidate.target);
+    let targets = route.current.iter_mut().chain(&mut route.standby).chain(candidate);
+    for TargetSpec { copy_id, .. } in targets {
+        copy_id.clear();
+    }
+    route
 }
 
 async fn parse<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Refused> {

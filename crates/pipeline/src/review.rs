@@ -1,0 +1,236 @@
+//! What the pipeline has to say in a release: the alias `Production` moves as its last step, and back where
+//! traffic goes back. The alias is what counts; tags and records of it are kept and told when they can be.
+//!
+//! The same methods bring a release to its end whose deployer was killed ([`trainyard_deploy::settle`]); what
+//! they need to know is in the labels of the two instances.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use chrono::Utc;
+use trainyard_base::{Advice, Advise as _};
+use trainyard_deploy::{Cause, GoneBack, Kind, Refusal, Review, Sides};
+use trainyard_mlflow::{Tracking, VersionId};
+
+use crate::alias::{PRODUCTION, number};
+use crate::behaviour::{self, Behaviour};
+use crate::candidate::Candidate;
+use crate::event::{Step, Watcher};
+use crate::releases::{Entry, FAILED, RELEASED, Record, keep};
+use crate::states::{State, Transition};
+use crate::{Error, Project, Result};
+
+/// How long the registry may take to move an alias. Blue is warm meanwhile, and traffic goes back to it after.
+const MOVE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Labels of an instance that serves a version.
+pub(crate) const MODEL_LABEL: &str = "model";
+pub(crate) const VERSION_LABEL: &str = "version";
+
+/// The review of one release.
+pub(crate) struct ReleaseReview<'a> {
+    project: &'a Project,
+    tracking: &'a Tracking,
+    watcher: Watcher<'a>,
+    /// The version that green serves; none where what served before serves again, or where an earlier release
+    /// is brought to its end.
+    candidate: Option<&'a Candidate>,
+    /// When the release began, where that was just now.
+    started: Option<Instant>,
+    /// Whether it is written down how the release ended.
+    is_recorded: AtomicBool,
+    /// How the answers of both versions compare, once that was looked at.
+    behaviour: Mutex<Option<Behaviour>>,
+}
+
+impl<'a> ReleaseReview<'a> {
+    /// The review of a release or rollback that begins now.
+    pub(crate) fn new(
+        project: &'a Project,
+        tracking: &'a Tracking,
+        watcher: Watcher<'a>,
+        candidate: Option<&'a Candidate>,
+    ) -> Self {
+        let is_recorded = AtomicBool::new(false);
+        let started = Some(Instant::now());
+        let behaviour = Mutex::new(None);
+        Self { project, tracking, watcher, candidate, started, is_recorded, behaviour }
+    }
+
+    /// The review of a release that somebody else began.
+    pub(crate) fn of_the_past(
+        project: &'a Project,
+        tracking: &'a Tracking,
+        watcher: Watcher<'a>,
+    ) -> Self {
+        Self { started: None, ..Self::new(project, tracking, watcher, None) }
+    }
+
+    /// Writes down how it ended, unless that was done on the way.
+    pub(crate) async fn ended(
+        &self,
+        cause: &Cause,
+        versions: (Option<&str>, &str),
+        outcome: &str,
+        verdict: &str,
+    ) {
+        if !self.is_recorded.load(Ordering::Relaxed) {
+            let entry = self.record(cause, versions, outcome, verdict);
+            keep(self.project, self.tracking, &[entry]).await;
+        }
+    }
+
+    /// How the answers of both versions compare; none where nothing was compared.
+    pub(crate) fn behaviour(&self) -> Option<Behaviour> {
+        self.behaviour.lock().ok().and_then(|found| found.clone())
+    }
+
+    fn record(
+        &self,
+        cause: &Cause,
+        (from, to): (Option<&str>, &str),
+        outcome: &str,
+        verdict: &str,
+    ) -> Entry {
+        self.is_recorded.store(true, Ordering::Relaxed);
+        Entry::Release(Box::new(Record {
+            model: self.project.config.model.name.clone(),
+            from: from.map(str::to_owned),
+            to: to.to_owned(),
+            outcome: outcome.to_owned(),
+            verdict: verdict.to_owned(),
+            at_ms: Utc::now().timestamp_millis(),
+            took_seconds: self.started.map(|started| started.elapsed().as_secs_f64()),
+            cause: cause.clone(),
+            behaviour: self.behaviour(),
+        }))
+    }
+
+    fn transition(&self, cause: &Cause, version: &str, state: State, what: String) -> Entry {
+        let name = &self.project.config.model.name;
+        Entry::State(Transition::now(name, version, state, cause, what))
+    }
+
+    /// Points `Production` at a version, wherever it pointed before.
+    async fn move_alias(&self, version: &str) -> Result<(), Refusal> {
+        let id = VersionId { name: &self.project.config.model.name, version };
+        let moving = self.tracking.registered_models.set_alias(id, PRODUCTION);
+        in_time(async { moving.await.map_err(Error::from) }).await
+    }
+
+    async fn production(&self) -> Result<Option<String>, Refusal> {
+        let name = &self.project.config.model.name;
+        in_time(number(self.tracking, name, PRODUCTION)).await
+    }
+}
+
+/// What the registry says within the limit.
+async fn in_time<T>(asking: impl Future<Output = Result<T>>) -> Result<T, Refusal> {
+    match tokio::time::timeout(MOVE_LIMIT, asking).await {
+        Ok(answered) => answered
+            .map_err(|error| Refusal::Failure { reason: error.message(), advice: error.advice() }),
+        Err(_elapsed) => Err(Refusal::Failure {
+            reason: format!("the registry does not answer within {} s", MOVE_LIMIT.as_secs()),
+            advice: Advice::environment("see whether the tracking server is up, then deploy again"),
+        }),
+    }
+}
+
+/// The version that an instance serves.
+pub(crate) fn version_of(label: &BTreeMap<String, String>) -> Option<&str> {
+    label.get(VERSION_LABEL).map(String::as_str)
+}
+
+/// The versions of blue and green; the first is none where nothing served before.
+fn versions(sides: &Sides) -> (Option<&str>, &str) {
+    let blue = sides.blue.as_ref().and_then(|blue| version_of(&blue.label));
+    (blue, version_of(&sides.green.label).unwrap_or_default())
+}
+
+#[async_trait]
+impl Review for ReleaseReview<'_> {
+    async fn before_switch(&self, sides: &Sides) -> Result<Option<String>, Refusal> {
+        let found = match (self.candidate, versions(sides)) {
+            (Some(candidate), _) => {
+                let blue = sides.blue.as_ref().map(|blue| blue.address);
+                let green = sides.green.address;
+                let comparing =
+                    behaviour::compare(self.project, candidate, blue, green, self.watcher);
+                comparing.await.map_err(|error| Refusal::failure(&error))?
+            }
+            // What served before was looked at when it came.
+            (None, (Some(blue), green)) => {
+                behaviour::going_back(self.project, self.tracking, blue, green, self.watcher).await
+            }
+            (None, (None, _)) => return Ok(None),
+        };
+        if let Ok(mut slot) = self.behaviour.lock() {
+            *slot = Some(found.clone());
+        }
+        match found.refusal() {
+            Some(reason) => Err(Refusal::Verdict {
+                reason,
+                hint: "the release's run in the tracking store has the report (behaviour.json); \
+                       `max_changed` under [gate.behaviour] says how much may change"
+                    .to_owned(),
+            }),
+            None => Ok(found.verdict()),
+        }
+    }
+
+    async fn before_blue_stops(&self, sides: &Sides) -> Result<(), Refusal> {
+        let (blue, green) = versions(sides);
+        let named = self.production().await?;
+        if let Some(named) = named.as_deref()
+            && named != green
+            && Some(named) != blue
+        {
+            let text = format!("{PRODUCTION} named version {named} meanwhile, which is not served");
+            Step::Deploy.tell(self.watcher, text);
+        }
+        if named.as_deref() != Some(green) {
+            self.move_alias(green).await?;
+        }
+        Step::Deploy.tell(self.watcher, format!("{PRODUCTION} is version {green}"));
+        let cause = &sides.cause;
+        let mut entries = Vec::new();
+        if let Some(blue) = blue.filter(|blue| *blue != green) {
+            let (state, what) = match cause.kind {
+                Kind::Release => (State::Replaced, format!("version {green} replaced it")),
+                Kind::Rollback => (State::RolledBack, format!("back to version {green}")),
+            };
+            entries.push(self.transition(cause, blue, state, what));
+        }
+        let what = "it passed all checks of the release".to_owned();
+        entries.push(self.transition(cause, green, State::Released, what));
+        entries.push(self.record(cause, (blue, green), RELEASED, "all checks passed"));
+        keep(self.project, self.tracking, &entries).await;
+        Ok(())
+    }
+
+    async fn after_going_back(&self, sides: &Sides, why: &GoneBack) -> Result<(), Refusal> {
+        let (blue, green) = versions(sides);
+        let GoneBack { reason, is_verdict } = why;
+        // Why it was released is not why it was taken back.
+        let taker = Cause { reason: None, ..sides.cause.clone() };
+        let mut entries = Vec::new();
+        if let Some(blue) = blue.filter(|blue| *blue != green) {
+            if self.production().await?.as_deref() == Some(green) {
+                self.move_alias(blue).await?;
+                Step::Deploy.tell(self.watcher, format!("{PRODUCTION} is version {blue} again"));
+                let what = format!("version {green} was taken back: {reason}");
+                entries.push(self.transition(&taker, blue, State::Released, what));
+            }
+            if *is_verdict {
+                entries.push(self.transition(&taker, green, State::RolledBack, reason.clone()));
+            }
+        }
+        let outcome = if *is_verdict { State::RolledBack.name() } else { FAILED };
+        entries.push(self.record(&sides.cause, (blue, green), outcome, reason));
+        keep(self.project, self.tracking, &entries).await;
+        Ok(())
+    }
+}
