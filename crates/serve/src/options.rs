@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
+use tokio::sync::watch;
 use trainyard_mlflow::resolve::ResolvedModel;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_models::LoadedModel;
@@ -286,6 +287,8 @@ pub struct ServeOptions {
     /// One request in so many is written to the access log (target `access`, level info); 0 for
     /// none. Server errors always are.
     pub access_log_sample: u64,
+    /// Whoever sends here asks for a look at the registry now, as `POST /reload` does.
+    pub reloads: Option<watch::Receiver<()>>,
     /// Reads model folders.
     pub loader: Loader,
 }
@@ -308,6 +311,7 @@ impl ServeOptions {
             webhook_secret: None,
             memory_bytes_max: None,
             access_log_sample: 0,
+            reloads: None,
             loader: Loader::default(),
         }
     }

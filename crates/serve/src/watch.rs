@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use trainyard_base::Advise as _;
 use trainyard_mlflow::Tracking;
@@ -59,6 +59,7 @@ impl Watcher {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut retry = RETRY_MIN;
         let mut waiting: Option<Reload> = None;
+        let mut signals = self.options.reloads.clone();
         loop {
             let forced = waiting.is_some();
             let checked = tokio::select! {
@@ -79,6 +80,8 @@ impl Watcher {
             waiting = tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep_or_forever(pause) => None,
+                // Nobody waits for what it comes to.
+                () = signal(&mut signals) => Some(oneshot::channel().0),
                 reload = self.reloads.recv() => match reload {
                     Some(reload) => Some(reload),
                     // The endpoint is gone, and with it the server.
@@ -193,6 +196,17 @@ impl Watcher {
         );
         status.is_final = error.is_final() || (is_incomplete && identity.version.is_some());
         Checked::Failed(message)
+    }
+}
+
+/// Waits for somebody outside to ask for a look.
+async fn signal(signals: &mut Option<watch::Receiver<()>>) {
+    let is_asked = match signals {
+        Some(signals) => signals.changed().await.is_ok(),
+        None => false,
+    };
+    if !is_asked {
+        std::future::pending().await
     }
 }
 

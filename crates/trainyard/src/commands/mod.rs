@@ -14,6 +14,7 @@ pub(crate) mod promote;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod server;
+mod server_signals;
 mod shutdown;
 mod summary;
 pub(crate) mod temporary;
@@ -22,4 +23,5 @@ pub(crate) mod train;
 mod watch;
 
 pub(crate) use listener::listen;
+pub(crate) use server_signals::server_signals;
 pub(crate) use shutdown::shutdown_signal;

@@ -12,7 +12,7 @@ use trainyard_serve::{LogOptions, LogStore, ModelSource, PythonOptions, ServeOpt
 use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
 
-use super::{listen, shutdown_signal};
+use super::{listen, server_signals};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -301,7 +301,9 @@ fn find_folder(folder: &Path) -> Result<(), Failure> {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let options = arguments.options()?;
+    let mut options = arguments.options()?;
+    let (reloads, end) = server_signals("looking up what is to be served");
+    options.reloads = Some(reloads);
     let listener = listen(&arguments.host, arguments.port).await?;
     let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
     let sources = || std::iter::once(&options.source).chain(options.more.iter().map(|(_, s)| s));
@@ -320,7 +322,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         "{} at http://{address}, Ctrl-C stops it",
         options.source.describe()
     ));
-    trainyard_serve::serve(listener, tracking, options, shutdown_signal()).await?;
+    trainyard_serve::serve(listener, tracking, options, end).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,7 +14,7 @@ use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits,
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions};
 
-use super::{hash_password, listen, shutdown_signal};
+use super::{hash_password, listen, server_signals};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -331,6 +331,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         return hash_password::run(&arguments);
     }
     arguments.unused.report();
+    let (_reloads, end) = server_signals("the file of users is read again when it has changed");
     let memory = Budget::of_process(arguments.memory_limit);
     let options = arguments.options(&memory)?;
     let listener = listen(&arguments.host, arguments.port).await?;
@@ -356,7 +357,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             arguments.static_prefix.as_deref().unwrap_or_default(),
         ),
     };
-    trainyard_tracking::server::serve(listener, tracking, options, pages, shutdown_signal())
+    trainyard_tracking::server::serve(listener, tracking, options, pages, end)
         .await
         .map_err(|error| Failure::runtime(error.to_string()))?;
     Ok(ExitCode::SUCCESS)

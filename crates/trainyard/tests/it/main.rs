@@ -18,6 +18,7 @@ mod secrets;
 mod serve;
 mod server;
 mod server_killed;
+mod signals;
 mod upstream;
 mod watch;
 mod workflow;
