@@ -12,6 +12,8 @@ use trainyard_mlflow::uri::ModelUri;
 use trainyard_models::LoadedModel;
 use trainyard_signature::enforce;
 
+use crate::model_cache::ModelCache;
+
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ModelSource {
@@ -270,6 +272,8 @@ pub struct ServeOptions {
     /// How often a movable alias is looked up; each wait differs by up to a tenth, so that many
     /// servers do not ask at the same moment.
     pub poll_interval: Duration,
+    /// Where the last good model is kept, to start from when the registry cannot be reached; none: nowhere.
+    pub model_cache: Option<ModelCache>,
     /// None: nothing is logged.
     pub log: Option<LogOptions>,
     /// Request id of the predictions that a release asks for before it lets anybody in: they are
@@ -304,6 +308,7 @@ impl ServeOptions {
             require_verified: false,
             limits: Limits::default(),
             poll_interval: Duration::from_secs(5),
+            model_cache: None,
             log: None,
             probe_id: None,
             token: None,

@@ -8,7 +8,7 @@ use clap::Args;
 use trainyard_base::{size, words};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
-use trainyard_serve::{LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions};
+use trainyard_serve::{LogOptions, LogStore, ModelCache, ModelSource, PythonOptions, ServeOptions};
 use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
 
@@ -54,6 +54,13 @@ pub(crate) struct Arguments {
     /// How often the alias is looked up
     #[arg(long, default_value = "5s", value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Model")]
     poll: Duration,
+    /// Folder where the model that serves is kept on this disk: it is started from when the registry cannot
+    /// be reached
+    #[arg(long, env = "TRAINYARD_MODEL_CACHE", value_name = "DIR", help_heading = "Model")]
+    model_cache: Option<PathBuf>,
+    /// Disk that all models kept there may take; a larger one is not kept
+    #[arg(long, default_value = "10GiB", value_parser = size::parse, value_name = "BYTES", help_heading = "Model")]
+    model_cache_max: u64,
     /// Start even if the model or the registry is not there yet, and keep looking
     #[arg(long, help_heading = "Model")]
     wait: bool,
@@ -228,6 +235,9 @@ impl Arguments {
         options.memory_bytes_max = self.memory_limit;
         options.access_log_sample = self.access_log_sample;
         options.webhook_secret = self.webhook_secret_file.as_deref().map(read_token).transpose()?;
+        let max = self.model_cache_max;
+        let cache = |dir: &PathBuf| ModelCache::new(dir, &self.tracking_uri, max);
+        options.model_cache = self.model_cache.as_ref().map(cache);
         options.lenient = self.lenient;
         options.require_verified = self.require_verified;
         options.poll_interval = self.poll;
@@ -276,18 +286,34 @@ fn read_token(path: &Path) -> Result<String, Failure> {
     Ok(token.to_owned())
 }
 
-/// Fails at once where the model cannot be found: a server that starts all the same would only
-/// say so in its health.
-async fn find(source: &ModelSource, tracking: Option<&Tracking>) -> Result<(), Failure> {
-    let found = match (source, tracking) {
-        (ModelSource::Uri(ModelUri::Folder(folder)), _) => return find_folder(folder),
-        (ModelSource::Uri(uri), Some(tracking)) => resolve::resolve(tracking, uri).await.map(drop),
-        (ModelSource::Registry { name, stage }, Some(tracking)) => {
-            resolve::resolve_stage(tracking, name, stage).await.map(drop)
+/// Fails at once where the model cannot be found: a server that starts all the same would only say so in its
+/// health. Where there is a copy to start from, a registry that does not answer is no reason to fail.
+async fn find(
+    source: &ModelSource,
+    tracking: Option<&Tracking>,
+    cache: Option<&ModelCache>,
+) -> Result<(), Failure> {
+    let asking = async {
+        match (source, tracking) {
+            (ModelSource::Uri(uri), Some(tracking)) => {
+                resolve::resolve(tracking, uri).await.map(drop)
+            }
+            (ModelSource::Registry { name, stage }, Some(tracking)) => {
+                resolve::resolve_stage(tracking, name, stage).await.map(drop)
+            }
+            (ModelSource::Fetched(_), _) | (_, None) => Ok(()),
         }
-        (ModelSource::Fetched(_), _) | (_, None) => Ok(()),
     };
-    found.map_err(Failure::from)
+    if let ModelSource::Uri(ModelUri::Folder(folder)) = source {
+        return find_folder(folder);
+    }
+    if !cache.is_some_and(|cache| cache.holds(&source.describe())) {
+        return asking.await.map_err(Failure::from);
+    }
+    match tokio::time::timeout(ModelCache::PATIENCE, asking).await {
+        Ok(Err(error)) if !error.is_outage() => Err(error.into()),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn find_folder(folder: &Path) -> Result<(), Failure> {
@@ -315,7 +341,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     };
     if !arguments.wait {
         for source in sources() {
-            find(source, tracking.as_ref()).await?;
+            find(source, tracking.as_ref(), options.model_cache.as_ref()).await?;
         }
     }
     printer::terminal_hint(&format!(
