@@ -75,6 +75,7 @@ pub async fn serve(
             metrics: Arc::clone(&metrics),
             reloads,
             failed: None,
+            unkept: None,
             refused_copy: None,
         };
         watchers.spawn(watcher.run(stop.clone()));

@@ -38,6 +38,8 @@ pub(crate) struct Watcher {
     pub(crate) reloads: mpsc::Receiver<Reload>,
     /// The version that failed last, and when.
     pub(crate) failed: Option<(Identity, Instant)>,
+    /// What serves and is not kept on this disk yet.
+    pub(crate) unkept: Option<(ResolvedModel, Folder)>,
     /// Why the copy on this disk is no use.
     pub(crate) refused_copy: Option<String>,
 }
@@ -73,6 +75,10 @@ impl Watcher {
             if let Some(waiting) = waiting.take() {
                 // Whoever asked may have gone.
                 let _gone = waiting.send(checked.clone());
+            }
+            // Not broken off: a server that ends has kept what served last.
+            if let Some((resolved, folder)) = self.unkept.take() {
+                self.keep_copy(resolved, folder).await;
             }
             let pause = if self.endpoint.current().is_none() {
                 let pause = retry;
@@ -148,7 +154,7 @@ impl Watcher {
                     seconds = started.elapsed().as_secs_f64(),
                     "serving"
                 );
-                self.keep_copy(resolved, folder).await;
+                self.unkept = Some((resolved, folder));
                 Checked::Swapped
             }
             Err(error) => {
