@@ -18,8 +18,10 @@ mod server_signals;
 mod shutdown;
 mod summary;
 pub(crate) mod temporary;
+mod tls;
 mod tracking_pages;
 pub(crate) mod train;
+mod upstream_tls;
 mod watch;
 
 pub(crate) use listener::listen;

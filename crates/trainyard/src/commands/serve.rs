@@ -12,6 +12,7 @@ use trainyard_serve::{LogOptions, LogStore, ModelCache, ModelSource, PythonOptio
 use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
 
+use super::tls::{self, TlsArguments};
 use super::{listen, server_signals};
 use crate::failure::Failure;
 use crate::printer;
@@ -76,6 +77,8 @@ pub(crate) struct Arguments {
     /// Port to listen on; 0 picks a free one
     #[arg(long, short, env = "TRAINYARD_PORT", default_value_t = 8080, help_heading = "Listening")]
     port: u16,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// After SIGTERM, go on accepting for so long while /health already says 503
     #[arg(long, default_value = "0s", value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Listening")]
     drain_delay: Duration,
@@ -329,9 +332,16 @@ fn find_folder(folder: &Path) -> Result<(), Failure> {
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let mut options = arguments.options()?;
     let (reloads, end) = server_signals("looking up what is to be served");
-    options.reloads = Some(reloads);
-    let listener = listen(&arguments.host, arguments.port).await?;
-    let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
+    options.reloads = Some(reloads.clone());
+    let files = arguments.tls.files();
+    let socket = listen(&arguments.host, arguments.port).await?;
+    let address = socket.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
+    let listener = tls::secured(socket, files.as_ref(), reloads)?;
+    // Instances of a release are behind its gateway, in a network of their own.
+    if options.probe_id.is_none() {
+        let asks = options.token.is_none().then_some("--token-file");
+        tls::warn_of_strangers(address, asks, files.as_ref());
+    }
     let sources = || std::iter::once(&options.source).chain(options.more.iter().map(|(_, s)| s));
     let is_folder = |source: &ModelSource| matches!(source, ModelSource::Uri(ModelUri::Folder(_)));
     let tracking = if sources().all(is_folder) {
@@ -344,10 +354,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             find(source, tracking.as_ref(), options.model_cache.as_ref()).await?;
         }
     }
-    printer::terminal_hint(&format!(
-        "{} at http://{address}, Ctrl-C stops it",
-        options.source.describe()
-    ));
+    let url = tls::url(address, files.as_ref());
+    printer::terminal_hint(&format!("{} at {url}, Ctrl-C stops it", options.source.describe()));
     trainyard_serve::serve(listener, tracking, options, end).await?;
     Ok(ExitCode::SUCCESS)
 }

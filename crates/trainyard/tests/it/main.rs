@@ -19,6 +19,7 @@ mod serve;
 mod server;
 mod server_killed;
 mod signals;
+mod tls;
 mod upstream;
 mod watch;
 mod workflow;
