@@ -100,7 +100,9 @@ mod tests {
 
     #[test]
     fn certificates_are_found_as_their_programs_find_them() {
-        let pair = |certificate: &str, key: &str| Ok(Some((certificate.into(), key.into())));
+        let pair = |certificate: &str, key: &str| -> Result<Option<(String, String)>, String> {
+            Ok(Some((certificate.to_owned(), key.to_owned())))
+        };
         assert_eq!(check("--certfile c.pem --keyfile k.pem"), pair("c.pem", "k.pem"));
         assert_eq!(
             check("--ssl-keyfile='a k' --timeout 60 --ssl-certfile=\"c\""),

@@ -109,7 +109,8 @@ fn killed_together_with_its_registry_it_comes_back_alone() {
         .unwrap();
     assert!(trained.status.success(), "{trained:?}");
     let cache = project.file("cache");
-    let flags = ["--model-cache", &cache.display().to_string(), "--poll", "50ms"];
+    let folder = cache.display().to_string();
+    let flags = ["--model-cache", folder.as_str(), "--poll", "50ms"];
     let variables = [("MLFLOW_TRACKING_URI", uri.as_str())];
     let start = || serving_with("models:/IrisClassifier/1", &flags, &variables);
     let health = |port| ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
