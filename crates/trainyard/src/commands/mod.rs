@@ -1,5 +1,6 @@
 //! The verbs, one file each, and what they share.
 
+mod backup;
 pub(crate) mod deploy;
 pub(crate) mod gateway;
 mod gateway_actions;

@@ -15,7 +15,7 @@ use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions};
 
 use super::tls::{self, TlsArguments, TlsFiles};
-use super::{hash_password, listen, server_signals, upstream_tls};
+use super::{backup, hash_password, listen, server_signals, upstream_tls};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -212,6 +212,10 @@ pub(crate) struct Arguments {
 enum Action {
     /// Make a line for --auth-file from a password or token on stdin
     HashPassword(hash_password::Arguments),
+    /// Copy database and artifacts into a new folder, while the server runs
+    Backup(backup::Arguments),
+    /// Put a backup back where no database and no artifacts are
+    Restore(backup::Arguments),
 }
 
 /// Flags of `mlflow server` about its Python processes: taken, so that its command lines work.
@@ -357,8 +361,11 @@ impl Arguments {
 }
 
 pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
-    if let Some(Action::HashPassword(arguments)) = arguments.action.take() {
-        return hash_password::run(&arguments);
+    match arguments.action.take() {
+        Some(Action::HashPassword(arguments)) => return hash_password::run(&arguments),
+        Some(Action::Backup(arguments)) => return backup::make(&arguments),
+        Some(Action::Restore(arguments)) => return backup::restore(&arguments),
+        None => {}
     }
     let certificate = arguments.certificate()?;
     arguments.unused.report(certificate.is_some());
