@@ -71,7 +71,8 @@ fn targets<'f>(places: &Places, files: &'f [Listed]) -> Result<Vec<(&'f Listed, 
         }
     }
     let artifacts = places.artifacts()?;
-    if let Some(folder) = &artifacts {
+    let has_artifacts = files.iter().any(|file| file.path.starts_with(ARTIFACTS));
+    if let Some(folder) = artifacts.as_ref().filter(|_| has_artifacts) {
         let is_empty =
             std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
         if !is_empty {

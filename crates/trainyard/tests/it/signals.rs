@@ -47,7 +47,8 @@ fn no_server_ends_when_it_is_told_to_read_again() {
     survives(folder.path(), port, &["serve", "--model-uri", &model, "--port", &number]);
     survives(folder.path(), port, &["server", "--port", &number]);
     let listen = format!("127.0.0.1:{port}");
-    survives(folder.path(), port, &["gateway", "--listen", &listen, "--state-dir", "."]);
+    let state = folder.path().display().to_string();
+    survives(folder.path(), port, &["gateway", "--listen", &listen, "--state-dir", &state]);
 }
 
 /// Starts a server in a terminal of its own, closes the terminal when it listens, and says how it ended.
