@@ -56,7 +56,7 @@ pub enum CertificateError {
 
 /// The certificate that clients are shown. Connections keep the one that they began with.
 pub struct Certificate {
-    certificate: PathBuf,
+    chain: PathBuf,
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
     looked: Mutex<Looked>,
@@ -65,7 +65,7 @@ pub struct Certificate {
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Certificate");
-        shown.field("certificate", &self.certificate).field("key", &self.key);
+        shown.field("chain", &self.chain).field("key", &self.key);
         shown.finish_non_exhaustive()
     }
 }
@@ -91,7 +91,7 @@ impl Certificate {
         let looked = Looked { at: Instant::now(), files: [stamp(certificate), stamp(key)] };
         let current = read(certificate, key)?;
         Ok(Arc::new(Self {
-            certificate: certificate.to_owned(),
+            chain: certificate.to_owned(),
             key: key.to_owned(),
             current: ArcSwap::from_pointee(current),
             looked: Mutex::new(looked),
@@ -100,14 +100,14 @@ impl Certificate {
 
     /// Reads the files now. What cannot be used leaves the certificate before in its place.
     pub fn reload(&self) -> Result<(), CertificateError> {
-        let files = [stamp(&self.certificate), stamp(&self.key)];
+        let files = [stamp(&self.chain), stamp(&self.key)];
         {
             let mut looked = self.looked();
             *looked = Looked { at: Instant::now(), files };
         }
-        let current = read(&self.certificate, &self.key)?;
+        let current = read(&self.chain, &self.key)?;
         self.current.store(Arc::new(current));
-        tracing::info!(certificate = %self.certificate.display(), "the certificate was read again");
+        tracing::info!(certificate = %self.chain.display(), "the certificate was read again");
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl Certificate {
                 return;
             }
             looked.at = Instant::now();
-            looked.files != [stamp(&self.certificate), stamp(&self.key)]
+            looked.files != [stamp(&self.chain), stamp(&self.key)]
         };
         if has_changed && let Err(error) = self.reload() {
             tracing::warn!(%error, "the certificate before is still shown");

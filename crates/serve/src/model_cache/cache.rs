@@ -115,7 +115,8 @@ impl ModelCache {
     fn shrink(&self, bytes_max: u64, place: &Path) {
         let Ok(places) = std::fs::read_dir(&self.dir) else { return };
         let mut others = Vec::new();
-        for other in places.flatten().map(|entry| entry.path()) {
+        for other in places.flatten() {
+            let other = other.path();
             // Whoever names a folder may have other things in it.
             if other == place || !is_place(&other) {
                 continue;
