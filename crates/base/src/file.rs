@@ -205,7 +205,7 @@ mod tests {
             for letter in [b'a', b'b', b'c'] {
                 let path = &path;
                 scope.spawn(move || {
-                    for _ in 0..50 {
+                    for _ in 0..20 {
                         replace(path, &[letter; 4096], Access::Usual).unwrap();
                     }
                 });
