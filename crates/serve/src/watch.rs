@@ -313,7 +313,7 @@ async fn signal(signals: &mut Option<watch::Receiver<()>>) {
         None => false,
     };
     if !is_asked {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -22,7 +22,7 @@ async fn whoever_makes_no_handshake_is_sent_away_and_gets_no_answer() {
         assert!(!answer.contains("HTTP/1") && !answer.contains("healthy"), "{answer:?}");
     }
     let open = server.stop().await;
-    assert_eq!(open.finish(std::time::Duration::from_secs(60)).await, 0);
+    assert_eq!(open.finish(std::time::Duration::from_mins(1)).await, 0);
 }
 
 #[test]
