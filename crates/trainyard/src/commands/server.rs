@@ -315,13 +315,12 @@ impl Arguments {
                 .or_else(|| self.serves_artifacts().then(|| "mlflow-artifacts:/".to_owned())),
             artifacts_destination: Some(self.artifacts_destination.clone()),
         };
+        let key = certificate.map(|files| &files.key);
+        let private_files = self.auth_file.iter().chain(key).cloned().collect();
         let lending = Lending {
             registry_uri: self.registry_store_uri.clone(),
             artifact_roots: self.named_roots().cloned().collect(),
-            private_files: (self.auth_file.iter())
-                .chain(certificate.map(|files| &files.key))
-                .cloned()
-                .collect(),
+            private_files,
         };
         Ok(trainyard_tracking::share(&self.backend_store_uri, options, &lending)?.lent)
     }

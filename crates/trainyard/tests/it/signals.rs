@@ -77,6 +77,6 @@ fn a_server_in_a_terminal_ends_in_order_when_that_is_closed() {
     let port = free_port().to_string();
     let program = env!("CARGO_BIN_EXE_trainyard");
     let model = model.display().to_string();
-    let arguments = [&port, program, "serve", "--model-uri", &model, "--port", &port];
+    let arguments = [port.as_str(), program, "serve", "--model-uri", &model, "--port", &port];
     assert_eq!(run_python(TERMINAL, &arguments, &[]).trim(), "0");
 }
