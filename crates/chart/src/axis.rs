@@ -34,7 +34,10 @@ impl Axis {
         } else {
             self.low.abs() / 2.0
         };
-        Self { low: self.low - room, high: self.high + room, ..self }
+        // Finite, or the largest values would be infinitely far from all others.
+        let low = (self.low - room).max(f64::MIN);
+        let high = (self.high + room).min(f64::MAX);
+        Self { low, high, ..self }
     }
 
     /// Where a value lies; outside of the range at its end.
@@ -63,21 +66,23 @@ impl Axis {
 }
 
 fn ticks(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {
-    let span = high - low;
-    if !(span.is_finite() && span > 0.0) {
+    let is_range = low.is_finite() && high.is_finite() && low < high;
+    // Each divided, so that the difference of huge values stays finite.
+    let rough = high / count as f64 - low / count as f64;
+    let power = 10_f64.powf(rough.log10().floor());
+    // Among the smallest numbers there are is no room for steps.
+    if !(is_range && power > 0.0) {
         return vec![(low, short(low))];
     }
-    let rough = span / count as f64;
-    let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]
         .into_iter()
         .map(|factor| factor * power)
-        .find(|step| *step >= rough)
+        .find(|step| step.is_finite() && *step >= rough)
         .unwrap_or(rough);
     let first = (low / step).ceil() as i64;
     (0..=2 * count as i64)
         .map(|index| first.saturating_add(index) as f64 * step)
-        .take_while(|tick| *tick <= high + step * 1e-9)
+        .take_while(|tick| tick.is_finite() && *tick <= high + step * 1e-9)
         .map(|tick| (tick, at_step(tick, step, low.abs().max(high.abs()))))
         .collect()
 }
@@ -112,6 +117,36 @@ mod tests {
         );
         check(1.0, 1.0, 5, &["1"]);
         check(f64::INFINITY, f64::NEG_INFINITY, 5, &["∞"]);
+    }
+
+    #[test]
+    fn the_largest_and_the_smallest_numbers_have_ticks_too() {
+        check(f64::MIN, f64::MAX, 5, &["−1e308", "0", "1e308"]);
+        check(0.0, f64::MAX, 2, &["0", "1e308"]);
+        check(0.0, f64::MIN_POSITIVE, 5, &["0", "5e-309", "1.0e-308", "1.5e-308", "2.0e-308"]);
+        // The smallest number of all.
+        check(0.0, 5e-324, 5, &["0"]);
+    }
+
+    #[test]
+    fn values_are_told_apart_however_large_or_small_they_are() {
+        let widened = |values: &[f64]| Axis::over(values.iter().copied(), 0.0, 10.0).widened(0.1);
+        let axis = widened(&[f64::MIN, 0.0, f64::MAX]);
+        assert_eq!((axis.at(f64::MIN), axis.at(0.0), axis.at(f64::MAX)), (0.0, 5.0, 10.0));
+        let axis = widened(&[0.0, f64::MIN_POSITIVE]);
+        assert!(axis.at(0.0) < 1.0 && axis.at(f64::MIN_POSITIVE) > 9.0, "{axis:?}");
+        for value in [f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324, 0.0, -3.0] {
+            for values in [&[value] as &[f64], &[value, value]] {
+                let axis = widened(values);
+                let (low, high) = axis.range();
+                assert!(low.is_finite() && high.is_finite() && low <= value && value <= high);
+                assert!((0.0..=10.0).contains(&axis.at(value)), "{axis:?}");
+                let ticks = axis.ticks(5);
+                assert!(!ticks.is_empty() && ticks.len() <= 11, "{ticks:?}");
+                let is_text = |(at, text): &(f64, String)| at.is_finite() && !text.contains('∞');
+                assert!(ticks.iter().all(is_text), "{ticks:?}");
+            }
+        }
     }
 
     #[test]

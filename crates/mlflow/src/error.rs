@@ -262,6 +262,18 @@ impl Error {
         matches!(self, Self::Api { .. } | Self::Detailed { .. })
     }
 
+    /// Whether nobody answered for the store or server, or only that it cannot answer now: nothing was learnt of
+    /// what was asked for.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::UnexpectedAnswer { .. } => true,
+            Self::Api { code, .. } | Self::Store { code, .. } => {
+                matches!(code.http_status(), 429 | 500 | 502..=504)
+            }
+            Self::Detailed { .. } | Self::BadFile { .. } | Self::Io { .. } => false,
+        }
+    }
+
     /// Whether the thing asked for is not there (as opposed to any other failure).
     pub fn is_not_found(&self) -> bool {
         matches!(self.code(), ErrorCode::ResourceDoesNotExist | ErrorCode::NotFound)

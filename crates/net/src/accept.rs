@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,13 +15,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
 
 use crate::body::{Held, Pace, Paced};
 use crate::limits::{Limits, Protocols};
+use crate::listener::{Acceptor, Listener};
 use crate::marks::{Busy, Marks};
 use crate::places::{Place, Places};
+use crate::stream::Stream;
 use crate::strict::Strict;
 use crate::watched::Watched;
 
@@ -80,9 +82,9 @@ impl Open {
 }
 
 /// Accepts connections until `stop`, and answers their requests with what `service_of` makes for each.
-/// The listener is closed on return.
+/// The listener is closed on return. Handshakes of TLS are made within the places of their connections.
 pub async fn accept<S, F, B>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     limits: &Limits,
     protocols: Protocols,
     mut service_of: impl FnMut(Arrival) -> S,
@@ -96,14 +98,17 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut stop = pin!(stop);
+    let listener = listener.into();
+    let acceptor = listener.acceptor(protocols);
     let places = Places::new(limits);
     let graceful = GracefulShutdown::new();
-    let builders = Builders::new(limits);
+    let builders = Arc::new(Builders::new(limits));
+    let is_strict = limits.is_strict;
     let (mut crowded, mut failed) = (Said::default(), Said::default());
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = listener.accept() => accepted,
+            accepted = listener.tcp.accept() => accepted,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -134,22 +139,34 @@ where
         let service = service_of(arrival.clone());
         let idle = if is_crowded { CROWD_IDLE_MAX.min(limits.idle) } else { limits.idle };
         let stream = Watched::new(stream, Arc::clone(&marks), idle);
-        let stream = TokioIo::new(Strict::new(stream, Arc::clone(&marks), limits.is_strict));
+        let handshake = acceptor.as_ref().map(Acceptor::current);
+        let opened = {
+            let marks = Arc::clone(&marks);
+            async move {
+                let stream = Stream::open(stream, handshake, peer).await?;
+                Some(TokioIo::new(Strict::new(stream, marks, is_strict)))
+            }
+        };
         let pace = Pace::of(limits);
         let service = service_fn(move |request: Request<Incoming>| {
             let busy = marks.hold();
             let answered = service(request.map(|body| Paced::new(body, pace)));
             async move { Ok::<_, Infallible>(answered.await.map(|body| Held::new(body, busy))) }
         });
+        let (builders, watcher) = (Arc::clone(&builders), graceful.watcher());
         let task = match protocols {
             Protocols::Http1 => {
-                let connection = builders.http1.serve_connection(stream, service);
-                tokio::spawn(run(graceful.watch(connection), arrival))
+                let connection =
+                    async move { Some(builders.http1.serve_connection(opened.await?, service)) };
+                tokio::spawn(run(connection, watcher, arrival))
             }
             Protocols::Both => {
-                let connection =
-                    builders.auto.serve_connection_with_upgrades(stream, service).into_owned();
-                tokio::spawn(run(graceful.watch(connection), arrival))
+                let connection = async move {
+                    let stream = opened.await?;
+                    let connection = builders.auto.serve_connection_with_upgrades(stream, service);
+                    Some(connection.into_owned())
+                };
+                tokio::spawn(run(connection, watcher, arrival))
             }
         };
         match place {
@@ -161,12 +178,14 @@ where
     Open { graceful, places }
 }
 
-/// Serves a connection to its end.
-async fn run<E: std::fmt::Display>(
-    connection: impl Future<Output = Result<(), E>>,
-    arrival: Arrival,
-) {
-    if let Err(error) = connection.await {
+/// Serves a connection to its end, if it comes to be one.
+async fn run<C>(connection: impl Future<Output = Option<C>>, watcher: Watcher, arrival: Arrival)
+where
+    C: GracefulConnection<Error: fmt::Display>,
+{
+    if let Some(connection) = connection.await
+        && let Err(error) = watcher.watch(connection).await
+    {
         // Clients break off all the time.
         tracing::debug!(%error, peer = %arrival.peer, "a connection broke off");
     }

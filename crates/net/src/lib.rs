@@ -4,11 +4,13 @@
 //! ```text
 //! listener ─► place (limit in all, share of an address)  ─► watched stream (silence, stalls)
 //!          └► crowd (a few more, probes only, the oldest goes)
+//!          ─► handshake, where TLS is spoken
 //!          ─► hyper ─► paced request body ─► service ─► held response body
 //! ```
 //!
 //! What can keep a connection open, and what ends it:
 //!
+//! - a handshake that takes ten seconds;
 //! - silence before the first request, between two requests, or in the middle of a head: [`Limits::idle`];
 //! - a body that comes slower than [`Limits::body_rate_min`];
 //! - an answer that is not read: nothing written for [`Limits::idle`];
@@ -20,16 +22,21 @@
 
 mod accept;
 mod body;
+mod certificate;
 pub mod descriptors;
 mod limits;
+mod listener;
 mod marks;
 mod places;
+mod stream;
 mod strict;
 mod watched;
 
 pub use accept::{Arrival, Open, accept};
 pub use body::{Held, Paced, PacedError};
+pub use certificate::{Certificate, CertificateError};
 pub use limits::{Limits, Protocols};
+pub use listener::Listener;
 pub use marks::Busy;
 
 /// A stream whose heads are watched as those of the gateway's connections are: for its fuzz target.

@@ -24,7 +24,7 @@ pub(crate) struct Strict<I> {
 impl<I> Strict<I> {
     pub(crate) fn new(io: I, marks: Arc<Marks>, is_strict: bool) -> Self {
         let place = if is_strict { Place::Head(Head::default()) } else { Place::Unwatched };
-        Self { io, watch: Watch { place, part: Vec::new(), marks } }
+        Self { io, watch: Watch { place, part: Vec::new(), owes: false, marks } }
     }
 }
 
@@ -33,6 +33,8 @@ struct Watch {
     place: Place,
     /// The beginning of a line whose end has not come yet. The parser's limit on a head is its limit.
     part: Vec<u8>,
+    /// What was spoilt had no room for all that the parser needs to refuse it: a byte is still to come.
+    owes: bool,
     marks: Arc<Marks>,
 }
 
@@ -127,7 +129,10 @@ impl Watch {
                 match line {
                     // Neither has a NUL.
                     [.., nul, first, second] => (*nul, *first, *second) = (0, with, with),
-                    short if with == b'\r' => short.fill(with),
+                    short if with == b'\r' => {
+                        self.owes = short.len() == 1;
+                        short.fill(with);
+                    }
                     short => short.fill(0),
                 }
                 self.place = Place::Spoilt(with);
@@ -208,6 +213,12 @@ impl<I: AsyncRead + Unpin> AsyncRead for Strict<I> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
+        if self.watch.owes && buffer.remaining() > 0 {
+            // Nobody waits for a client that may have said all it has to say.
+            self.watch.owes = false;
+            buffer.put_slice(b"\r");
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buffer))?;
         self.watch.see(buffer.filled_mut().get_mut(before..).unwrap_or_default());
@@ -247,6 +258,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Strict<I> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     /// What the parser sees of these bytes, however they are cut.
@@ -302,6 +315,23 @@ mod tests {
             let spoilt = seen(format!("{head}{trailers}").as_bytes()).unwrap();
             let tail = spoilt.strip_prefix(head.as_bytes()).unwrap();
             assert!(tail.ends_with(b"\r\r"), "{tail:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bare_line_feed_that_ends_a_request_is_refused_without_another_byte() {
+        let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+        // The line at once, and its end by itself.
+        for parts in [["", "\n"], ["a: b", "\n"], ["a: b\r\n", "\n"]] {
+            let (mut client, server) = tokio::io::duplex(1024);
+            let mut strict = Strict::new(server, Arc::default(), true);
+            let mut seen = Vec::with_capacity(256);
+            for part in [head, parts[0], parts[1]].into_iter().filter(|part| !part.is_empty()) {
+                client.write_all(part.as_bytes()).await.unwrap();
+                strict.read_buf(&mut seen).await.unwrap();
+            }
+            assert_eq!(strict.read_buf(&mut seen).await.unwrap(), 1);
+            assert!(seen.ends_with(b"\r\r"), "{:?}", String::from_utf8_lossy(&seen));
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Status {
     pub(crate) is_final: bool,
     /// The registry cannot be asked; the model goes on serving.
     pub(crate) warning: Option<String>,
+    /// When the copy was kept that the model was started from, until the registry has been asked.
+    pub(crate) from_copy: Option<DateTime<Utc>>,
     /// Swaps since the start.
     pub(crate) swaps: u64,
 }
@@ -68,6 +70,12 @@ impl Endpoint {
         self.current.load_full()
     }
 
+    /// Begins with a copy that was kept then.
+    pub(crate) fn start_from_copy(&self, served: ServedModel, kept_at: DateTime<Utc>) {
+        self.swap(served);
+        self.status().from_copy = Some(kept_at);
+    }
+
     /// Replaces what serves. Requests in flight finish on the old one, which goes with the last.
     pub(crate) fn swap(&self, mut served: ServedModel) {
         served.name = Arc::from(self.name.as_str());
@@ -77,6 +85,7 @@ impl Endpoint {
         status.last_error_at = None;
         status.is_final = false;
         status.warning = None;
+        status.from_copy = None;
         status.swaps += u64::from(!first);
     }
 

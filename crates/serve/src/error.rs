@@ -97,6 +97,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A copy of a model on this disk cannot be made, or is not what was kept.
+    #[error("the model cache {}: {source}", dir.display())]
+    ModelCache {
+        /// Its folder.
+        dir: PathBuf,
+        /// Which file, and what is wrong.
+        #[source]
+        source: std::io::Error,
+    },
     /// A thread of the server broke off.
     #[error("{0} broke off; this is a bug")]
     Broken(&'static str),
@@ -118,9 +127,10 @@ impl Advise for Error {
             | Self::Integrity { .. }
             | Self::Folder { .. }
             | Self::Python { is_final: true, .. } => Fault::Input.into(),
-            Self::Environment { .. } | Self::Python { .. } | Self::Io { .. } => {
-                Fault::Environment.into()
-            }
+            Self::Environment { .. }
+            | Self::Python { .. }
+            | Self::Io { .. }
+            | Self::ModelCache { .. } => Fault::Environment.into(),
             Self::Panicked { .. } | Self::Broken(_) => Fault::Program.into(),
         }
     }
@@ -130,6 +140,16 @@ impl Error {
     /// No temporary folder can be made.
     pub(crate) fn temporary(source: std::io::Error) -> Self {
         Self::Io { path: std::env::temp_dir(), source }
+    }
+
+    /// Whether nobody answered for the registry or the artifact store.
+    pub(crate) fn is_outage(&self) -> bool {
+        matches!(self, Self::Tracking(error) if error.is_outage())
+    }
+
+    /// Whether the registry answered that there is no such model, version or alias.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self, Self::Tracking(error) if error.is_answer() && error.is_not_found())
     }
 
     /// Whether the same model must fail again on this server: it is unsupported, damaged, or does

@@ -71,6 +71,7 @@ pub(crate) fn describe(server: &Server, endpoint: &Endpoint) -> Map<String, Valu
         put("verified", Some(served.unverified.is_none().into()));
         put("unverified_reason", served.unverified.map(Value::from));
         put("swaps", Some(status.swaps.into()));
+        put("from_copy_of", status.from_copy.map(time));
     } else {
         let reason = status.last_error.clone();
         let loading = || "the model is being loaded".to_owned();

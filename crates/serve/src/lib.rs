@@ -24,6 +24,7 @@ mod load;
 mod log;
 mod memory;
 mod metrics;
+mod model_cache;
 mod openapi;
 mod options;
 mod panics;
@@ -39,6 +40,7 @@ mod watch;
 mod webhook;
 
 pub use error::{Error, Result};
+pub use model_cache::ModelCache;
 pub use options::{
     Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions,
 };

@@ -1,8 +1,9 @@
 //! From a source to a model that has shown that it works.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use trainyard_base::TemporaryFolder;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
@@ -12,6 +13,7 @@ use trainyard_signature::enforce::{Casting, Enforcer};
 use trainyard_signature::model::{InputExample, MlModel};
 
 use crate::error::{Error, Result};
+use crate::model_cache::ModelCache;
 use crate::options::{ModelSource, PythonOptions, ServeOptions};
 use crate::served_model::{Engine, ServedModel};
 use crate::verify::{Examples, Silent};
@@ -36,28 +38,61 @@ pub(crate) async fn resolve(
     })
 }
 
-/// Fetches, checks, loads, verifies and warms the model. Nothing of what serves is touched.
-pub(crate) async fn load(
-    resolved: ResolvedModel,
-    tracking: Option<&Tracking>,
-    options: &Arc<ServeOptions>,
-) -> Result<ServedModel> {
+/// A model folder on this disk, which stays for as long as this is there.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+    temporary: Option<Arc<TemporaryFolder>>,
+}
+
+impl Folder {
+    fn temporary() -> Result<Self> {
+        let temporary = TemporaryFolder::create("model").map_err(Error::temporary)?;
+        Ok(Self { path: temporary.path().to_owned(), temporary: Some(Arc::new(temporary)) })
+    }
+}
+
+/// Brings the model folder to this disk, if it is elsewhere or may change.
+pub(crate) async fn fetch(resolved: &ResolvedModel, tracking: Option<&Tracking>) -> Result<Folder> {
     let local = uri::local_path(&resolved.artifact_uri)?;
-    let (folder, temporary) = match (local, tracking) {
-        (Some(folder), _) if resolved.version.is_none() => (folder, None),
+    match (local, tracking) {
+        (Some(path), _) if resolved.version.is_none() => Ok(Folder { path, temporary: None }),
         (_, Some(tracking)) => {
-            let temporary = TemporaryFolder::create("model").map_err(Error::temporary)?;
-            resolve::fetch(tracking, &resolved, temporary.path()).await?;
-            (temporary.path().to_owned(), Some(temporary))
+            let folder = Folder::temporary()?;
+            resolve::fetch(tracking, resolved, &folder.path).await?;
+            Ok(folder)
         }
-        (Some(folder), None) => (folder, None),
+        (Some(path), None) => Ok(Folder { path, temporary: None }),
         (None, None) => {
             let uri = uri::without_credentials(&resolved.artifact_uri);
-            return Err(Error::NoTracking { uri });
+            Err(Error::NoTracking { uri })
         }
-    };
+    }
+}
+
+/// The copy of the last good model of a source, checked, and when it was kept; none if there is no copy.
+pub(crate) async fn take(
+    cache: &ModelCache,
+    source: &ModelSource,
+) -> Result<Option<(ResolvedModel, Folder, DateTime<Utc>)>> {
+    let folder = Folder::temporary()?;
     let work = {
-        let (folder, version) = (folder.clone(), resolved.version.clone());
+        let (cache, source, target) = (cache.clone(), source.describe(), folder.path.clone());
+        move || cache.take(&source, &target)
+    };
+    let taken =
+        blocking::run(work).await.map_err(|ended| ended.during("reading the model cache"))??;
+    Ok(taken.map(|taken| (taken.resolved, folder, taken.kept_at)))
+}
+
+/// Checks, loads, verifies and warms the model of a folder. Nothing of what serves is touched.
+pub(crate) async fn load(
+    resolved: ResolvedModel,
+    folder: Folder,
+    options: &Arc<ServeOptions>,
+) -> Result<ServedModel> {
+    let work = {
+        let (folder, version) = (folder.path.clone(), resolved.version.clone());
         let options = Arc::clone(options);
         move || {
             folder::check(&folder)?;
@@ -69,12 +104,10 @@ pub(crate) async fn load(
     let read = blocking::run(work).await.map_err(|ended| ended.during("loading the model"))??;
     let (mlmodel, examples, engine) = match read {
         Read::Native { loaded, examples } => {
-            // The folder is read by now.
-            drop(temporary);
             (loaded.mlmodel, examples, Engine::Native(loaded.predictor))
         }
         Read::NeedsPython { mlmodel, examples, python } => {
-            let pool = python::start(&folder, temporary, &mlmodel, &python).await?;
+            let pool = python::start(&folder.path, folder.temporary, &mlmodel, &python).await?;
             (mlmodel, examples, Engine::Python(pool))
         }
     };

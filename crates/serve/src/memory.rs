@@ -24,7 +24,8 @@ pub(crate) fn check(folder: &Path, available: Option<u64>) -> Result<()> {
 /// Folders within folders; a model's are two or three deep.
 const DEPTH_MAX: usize = 32;
 
-fn folder_bytes(folder: &Path, depth: usize) -> std::io::Result<u64> {
+/// Bytes of the files of a folder that lies `depth` folders below that of the model.
+pub(crate) fn folder_bytes(folder: &Path, depth: usize) -> std::io::Result<u64> {
     let mut bytes = 0_u64;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

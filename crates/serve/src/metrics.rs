@@ -53,6 +53,7 @@ const LATENCY: &str = "http_request_duration_seconds";
 const LOADS: &str = "model_loads_total";
 const INFO: &str = "model_info";
 const READY: &str = "model_ready";
+const FROM_COPY: &str = "model_from_copy";
 
 /// Upper bounds in seconds: from a tenth of a millisecond, where single rows are, to a minute.
 const BUCKETS: [f64; 15] = [
@@ -125,6 +126,12 @@ impl Metrics {
         for endpoint in endpoints {
             let ready = u8::from(endpoint.current().is_some());
             page.sample(READY, &[("model", &endpoint.name)], ready);
+        }
+        let help = "Whether the model was started from the copy on this disk, and the registry not asked since.";
+        page.head(FROM_COPY, Kind::Gauge, help);
+        for endpoint in endpoints {
+            let is_copy = u8::from(endpoint.status().from_copy.is_some());
+            page.sample(FROM_COPY, &[("model", &endpoint.name)], is_copy);
         }
         page.into_text()
     }

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
+use tokio::sync::watch;
 use trainyard_mlflow::resolve::ResolvedModel;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_models::LoadedModel;
 use trainyard_signature::enforce;
+
+use crate::model_cache::ModelCache;
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -284,6 +287,8 @@ pub struct ServeOptions {
     /// How often a movable alias is looked up; each wait differs by up to a tenth, so that many
     /// servers do not ask at the same moment.
     pub poll_interval: Duration,
+    /// Where the last good model is kept, to start from when the registry cannot be reached; none: nowhere.
+    pub model_cache: Option<ModelCache>,
     /// None: nothing is logged.
     pub log: Option<LogOptions>,
     /// Request id of the predictions that a release asks for before it lets anybody in: they are
@@ -301,6 +306,8 @@ pub struct ServeOptions {
     /// One request in so many is written to the access log (target `access`, level info); 0 for
     /// none. Server errors always are.
     pub access_log_sample: u64,
+    /// Whoever sends here asks for a look at the registry now, as `POST /reload` does.
+    pub reloads: Option<watch::Receiver<()>>,
     /// Reads model folders.
     pub loader: Loader,
 }
@@ -316,6 +323,7 @@ impl ServeOptions {
             require_verified: false,
             limits: Limits::default(),
             poll_interval: Duration::from_secs(5),
+            model_cache: None,
             log: None,
             probe_id: None,
             token: None,
@@ -323,6 +331,7 @@ impl ServeOptions {
             webhook_secret: None,
             memory_bytes_max: None,
             access_log_sample: 0,
+            reloads: None,
             loader: Loader::default(),
         }
     }

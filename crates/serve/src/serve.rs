@@ -4,12 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use trainyard_base::Budget;
 use trainyard_mlflow::Tracking;
+use trainyard_net::Listener;
 
 use crate::disk_quota::DiskQuota;
 use crate::endpoint::{Endpoint, Reload};
@@ -32,11 +32,12 @@ use crate::watch::Watcher;
 /// has predicted its own input example. A registry that cannot be asked, at the start or later,
 /// is no reason to stop; a source that can never be loaded here is an error.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     tracking: Option<Tracking>,
     options: ServeOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
+    let listener = listener.into();
     panics::keep_quiet();
     let options = Arc::new(options);
     let metrics = Arc::new(Metrics::default());
@@ -75,6 +76,8 @@ pub async fn serve(
             metrics: Arc::clone(&metrics),
             reloads,
             failed: None,
+            unkept: None,
+            refused_copy: None,
         };
         watchers.spawn(watcher.run(stop.clone()));
     }

@@ -5,19 +5,21 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use trainyard_base::Advise as _;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::resolve::ResolvedModel;
 use trainyard_mlflow::secrets::hide;
 
-use crate::clock;
 use crate::endpoint::{Checked, Endpoint, Reload};
-use crate::error::Error;
-use crate::load;
+use crate::error::{Error, Result};
+use crate::load::{self, Folder};
 use crate::metrics::Metrics;
+use crate::model_cache::ModelCache;
 use crate::options::ServeOptions;
+use crate::served_model::ServedModel;
+use crate::{blocking, clock};
 
 /// Between attempts to load the first model: soon at first, then not more often than this.
 const RETRY_MIN: Duration = Duration::from_millis(250);
@@ -36,6 +38,10 @@ pub(crate) struct Watcher {
     pub(crate) reloads: mpsc::Receiver<Reload>,
     /// The version that failed last, and when.
     pub(crate) failed: Option<(Identity, Instant)>,
+    /// What serves and is not kept on this disk yet.
+    pub(crate) unkept: Option<(ResolvedModel, Folder)>,
+    /// Why the copy on this disk is no use.
+    pub(crate) refused_copy: Option<String>,
 }
 
 /// What makes two looks at the registry the same version.
@@ -59,6 +65,7 @@ impl Watcher {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut retry = RETRY_MIN;
         let mut waiting: Option<Reload> = None;
+        let mut signals = self.options.reloads.clone();
         loop {
             let forced = waiting.is_some();
             let checked = tokio::select! {
@@ -69,16 +76,25 @@ impl Watcher {
                 // Whoever asked may have gone.
                 let _gone = waiting.send(checked.clone());
             }
+            // Not broken off: a server that ends has kept what served last.
+            if let Some((resolved, folder)) = self.unkept.take() {
+                self.keep_copy(resolved, folder).await;
+            }
             let pause = if self.endpoint.current().is_none() {
                 let pause = retry;
                 retry = (retry * 2).min(RETRY_MAX);
                 Some(pause)
             } else {
-                self.endpoint.source.can_move().then(|| jittered(self.options.poll_interval))
+                // Of a copy it is not known yet whether the registry still means it.
+                let may_change =
+                    self.endpoint.source.can_move() || self.endpoint.status().from_copy.is_some();
+                may_change.then(|| jittered(self.options.poll_interval))
             };
             waiting = tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep_or_forever(pause) => None,
+                // Nobody waits for what it comes to.
+                () = signal(&mut signals) => Some(oneshot::channel().0),
                 reload = self.reloads.recv() => match reload {
                     Some(reload) => Some(reload),
                     // The endpoint is gone, and with it the server.
@@ -90,10 +106,15 @@ impl Watcher {
 
     /// One look: what should serve, and if it is something new, does it work?
     async fn check(&mut self, forced: bool) -> Checked {
-        let tracking = self.tracking.as_ref();
-        let resolved = match load::resolve(&self.endpoint.source, tracking).await {
+        let resolved = match self.ask().await {
             Ok(resolved) => resolved,
-            Err(error) => return self.cannot_ask(&error),
+            Err(error) => {
+                if error.is_gone() {
+                    self.forget_copy().await;
+                }
+                self.start_from_copy(&error).await;
+                return self.cannot_ask(&error);
+            }
         };
         let current = self.endpoint.current();
         let identity = Identity::of(&resolved);
@@ -107,6 +128,7 @@ impl Watcher {
             status.last_error_at = None;
             status.is_final = false;
             status.warning = None;
+            status.from_copy = None;
             self.failed = None;
             return Checked::Unchanged;
         }
@@ -120,8 +142,8 @@ impl Watcher {
             return Checked::Failed(error.unwrap_or_default());
         }
         let started = Instant::now();
-        match load::load(resolved, tracking, &self.options).await {
-            Ok(served) => {
+        match self.load(&resolved).await {
+            Ok((served, folder)) => {
                 let version = Arc::clone(&served.version);
                 self.endpoint.swap(served);
                 self.failed = None;
@@ -132,6 +154,7 @@ impl Watcher {
                     seconds = started.elapsed().as_secs_f64(),
                     "serving"
                 );
+                self.unkept = Some((resolved, folder));
                 Checked::Swapped
             }
             Err(error) => {
@@ -139,13 +162,100 @@ impl Watcher {
                     self.metrics.panics.fetch_add(1, Ordering::Relaxed);
                 }
                 self.failed = Some((identity.clone(), Instant::now()));
+                self.start_from_copy(&error).await;
                 self.cannot_load(&identity, &error)
             }
         }
     }
 
+    /// Asks the registry. Where there is a copy to start from, it is not waited for as long as its client would.
+    async fn ask(&self) -> Result<ResolvedModel> {
+        let source = &self.endpoint.source;
+        let asking = load::resolve(source, self.tracking.as_ref());
+        match &self.options.model_cache {
+            Some(cache) if self.endpoint.current().is_none() && cache.holds(&source.describe()) => {
+                match tokio::time::timeout(ModelCache::PATIENCE, asking).await {
+                    Ok(resolved) => resolved,
+                    Err(_elapsed) => Err(cache.no_answer().into()),
+                }
+            }
+            _ => asking.await,
+        }
+    }
+
+    /// Loads what the registry named.
+    async fn load(&self, resolved: &ResolvedModel) -> Result<(ServedModel, Folder)> {
+        let folder = load::fetch(resolved, self.tracking.as_ref()).await?;
+        let served = load::load(resolved.clone(), folder.clone(), &self.options).await?;
+        Ok((served, folder))
+    }
+
+    /// Keeps what serves now on this disk.
+    async fn keep_copy(&self, resolved: ResolvedModel, folder: Folder) {
+        let Some(cache) = self.options.model_cache.clone() else { return };
+        if !self.endpoint.source.needs_tracking() {
+            return;
+        }
+        let source = self.endpoint.source.describe();
+        let kept = blocking::run(move || cache.keep(&source, &resolved, &folder.path)).await;
+        if let Err(error) = kept.map_err(|ended| ended.during("keeping the model")).flatten() {
+            tracing::warn!(
+                model = self.endpoint.name,
+                %error,
+                "what serves is not kept on this disk: a start without the registry would fail"
+            );
+        }
+    }
+
+    /// The registry says that there is no such model any more: no later start may bring it back.
+    async fn forget_copy(&self) {
+        let Some(cache) = self.options.model_cache.clone() else { return };
+        let source = self.endpoint.source.describe();
+        if let Err(ended) = blocking::run(move || cache.forget(&source)).await {
+            tracing::warn!(error = %ended.during("forgetting a model"), "a copy stays on this disk");
+        }
+    }
+
+    /// Serves what served last, where nothing does yet and nobody answers for the registry.
+    async fn start_from_copy(&mut self, error: &Error) {
+        let Some(cache) = self.options.model_cache.clone() else { return };
+        let is_wanted = error.is_outage() && self.endpoint.current().is_none();
+        if !is_wanted || self.refused_copy.is_some() {
+            return;
+        }
+        let taken = load::take(&cache, &self.endpoint.source).await;
+        let started = match taken {
+            Ok(None) => return,
+            Ok(Some((resolved, folder, kept_at))) => {
+                let loaded = load::load(resolved, folder, &self.options).await;
+                loaded.map(|served| (served, kept_at))
+            }
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok((served, kept_at)) => {
+                tracing::warn!(
+                    model = self.endpoint.name,
+                    version = &*served.version,
+                    %kept_at,
+                    "serving the copy on this disk: the registry cannot be asked"
+                );
+                self.endpoint.start_from_copy(served, kept_at);
+                self.metrics.swaps_succeeded.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                let reason = hide(&error.with_hint()).into_owned();
+                tracing::error!(model = self.endpoint.name, error = reason, "the copy is refused");
+                self.refused_copy = Some(reason);
+            }
+        }
+    }
+
     fn cannot_ask(&self, error: &Error) -> Checked {
-        let message = hide(&error.with_hint()).into_owned();
+        let mut message = hide(&error.with_hint()).into_owned();
+        if let Some(reason) = &self.refused_copy {
+            message = format!("{message}\nthe copy on this disk is refused: {reason}");
+        }
         let serving = self.endpoint.current().is_some();
         tracing::warn!(
             model = self.endpoint.name,
@@ -193,6 +303,17 @@ impl Watcher {
         );
         status.is_final = error.is_final() || (is_incomplete && identity.version.is_some());
         Checked::Failed(message)
+    }
+}
+
+/// Waits for somebody outside to ask for a look.
+async fn signal(signals: &mut Option<watch::Receiver<()>>) {
+    let is_asked = match signals {
+        Some(signals) => signals.changed().await.is_ok(),
+        None => false,
+    };
+    if !is_asked {
+        std::future::pending::<()>().await;
     }
 }
 

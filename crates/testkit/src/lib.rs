@@ -6,6 +6,7 @@
 #![expect(clippy::panic, reason = "a test without its environment must fail, with the reason")]
 
 pub mod browser;
+pub mod certificate;
 pub mod docker;
 #[cfg(feature = "tracking")]
 pub mod postgres;

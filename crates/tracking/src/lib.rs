@@ -4,10 +4,12 @@
 //!   tables; [`search`] is the filter grammar that its searches share;
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
+//! - [`backup`]: a server's data in one folder, and back;
 //! - [`open`]: whatever a tracking URI names.
 
 pub mod api;
 pub mod artifacts;
+pub mod backup;
 mod error;
 mod metrics;
 mod open;

@@ -1,8 +1,10 @@
 //! The access log: a line for each answer, written by a thread of its own so that a slow disk delays
 //! nobody. When it cannot keep up, lines are left out and counted.
 
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -42,15 +44,14 @@ pub(super) struct AccessLog {
 impl AccessLog {
     /// Appends to a file.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .map_err(|source| Error::io("cannot open", path, source))?;
+        let file = append(path).map_err(|source| Error::io("cannot open", path, source))?;
         let (sender, receiver) = sync_channel(QUEUED_LINES_MAX);
         std::thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || write(file, &receiver))
+            .spawn({
+                let path = path.to_owned();
+                move || write(file, &path, &receiver)
+            })
             .map_err(|source| Error::io("cannot start the writer of", path, source))?;
         Ok(Self { sender, dropped: AtomicU64::new(0) })
     }
@@ -84,7 +85,17 @@ fn line(entry: &Entry, at_ms: u64) -> String {
     line
 }
 
-fn write(mut file: std::fs::File, receiver: &Receiver<String>) {
+fn append(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Whether the path still leads to this file. Log rotation moves it away, and expects another in its place.
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(file), Ok(there)) = (file.metadata(), std::fs::metadata(path)) else { return false };
+    (file.dev(), file.ino()) == (there.dev(), there.ino())
+}
+
+fn write(mut file: File, path: &Path, receiver: &Receiver<String>) {
     let mut buffer = String::new();
     while let Ok(first) = receiver.recv() {
         buffer.clear();
@@ -94,6 +105,12 @@ fn write(mut file: std::fs::File, receiver: &Receiver<String>) {
             && let Ok(next) = receiver.try_recv()
         {
             buffer.push_str(&next);
+        }
+        if !is_at(&file, path) {
+            match append(path) {
+                Ok(new) => file = new,
+                Err(error) => tracing::warn!(%error, "the access log cannot be begun anew"),
+            }
         }
         if let Err(error) = file.write_all(buffer.as_bytes()) {
             tracing::warn!(%error, "lines of the access log are lost");
@@ -105,9 +122,8 @@ fn write(mut file: std::fs::File, receiver: &Receiver<String>) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_line_is_json_whatever_a_client_sends() {
-        let entry = Entry {
+    fn entry() -> Entry {
+        Entry {
             peer: ([127, 0, 0, 1], 9).into(),
             method: Method::POST,
             path: "/a\"\n".to_owned(),
@@ -116,8 +132,33 @@ mod tests {
             fault: None,
             instance: Some("r1".to_owned()),
             request_id: "x".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_moved_away_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let log = AccessLog::open(&path).unwrap();
+        let wait = || {
+            let start = std::time::Instant::now();
+            while std::fs::read_to_string(&path).unwrap_or_default().lines().count() == 0 {
+                assert!(start.elapsed() < Duration::from_mins(1), "no line");
+                std::thread::sleep(Duration::from_millis(1));
+            }
         };
-        let line = line(&entry, 7);
+        log.log(&entry());
+        wait();
+        std::fs::rename(&path, folder.path().join("access.log.1")).unwrap();
+        log.log(&entry());
+        wait();
+        let before = std::fs::read_to_string(folder.path().join("access.log.1")).unwrap();
+        assert_eq!(before.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_line_is_json_whatever_a_client_sends() {
+        let line = line(&entry(), 7);
         assert_eq!(line.matches('\n').count(), 1);
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!((value["ms"].as_f64(), value["instance"].as_str()), (Some(1.5), Some("r1")));

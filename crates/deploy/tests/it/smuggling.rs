@@ -182,6 +182,11 @@ async fn a_body_hides_no_request() {
         let wanted = if is_fine { "200" } else { "400" };
         assert_eq!(status_of(&head), wanted, "{body:?}:\n{head}");
     }
+    // Nor does it wait for more where the bare line feed is the last byte of all.
+    for end in ["0\r\n\n", "0\r\nX: y\r\n\n", "0\r\nX: y\n", "1\r\na\r\n0\r\n\n"] {
+        let head = raw_head(witness.address(), format!("{chunked}{end}").as_bytes()).await;
+        assert_eq!(status_of(&head), "400", "{end:?}:\n{head}");
+    }
     assert_eq!(witness.heard().await, Vec::<String>::new());
 }
 

@@ -8,5 +8,6 @@
 
 mod bodies;
 mod crowd;
+mod handshake;
 mod silence;
 mod support;

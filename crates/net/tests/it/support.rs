@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use trainyard_net::{Arrival, Limits, Open, Paced, Protocols, accept};
+use trainyard_net::{Arrival, Limits, Listener, Open, Paced, Protocols, accept};
 
 /// For what must happen: long, because a test must not fail for want of time.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
@@ -29,7 +29,16 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(limits: Limits, protocols: Protocols) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(Listener::from, limits, protocols).await
+    }
+
+    /// The same on what `listener` makes of a socket.
+    pub(crate) async fn start_on(
+        listener: impl FnOnce(TcpListener) -> Listener,
+        limits: Limits,
+        protocols: Protocols,
+    ) -> Self {
+        let listener = listener(TcpListener::bind("127.0.0.1:0").await.unwrap());
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {

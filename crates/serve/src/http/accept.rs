@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use trainyard_net::{Arrival, Protocols};
+use trainyard_net::{Arrival, Listener, Protocols};
 
 use super::handle::handle;
 use crate::server::Server;
 
 /// Serves connections until `stop`, then lets requests in flight finish.
-pub(crate) async fn serve(listener: TcpListener, server: Arc<Server>, stop: CancellationToken) {
+pub(crate) async fn serve(listener: Listener, server: Arc<Server>, stop: CancellationToken) {
     let limits = server.options.limits.connections();
     let service_of = |arrival: Arrival| {
         let connection = Arc::new(Connection::new(&server, arrival.is_crowded));

@@ -43,7 +43,7 @@ struct Shared {
     /// Start one after the other: each loads the same files.
     turn: Semaphore,
     /// What must stay for as long as workers may be started: the model's files, the script.
-    _kept: Vec<TemporaryFolder>,
+    _kept: Vec<Arc<TemporaryFolder>>,
 }
 
 impl Pool {
@@ -51,7 +51,7 @@ impl Pool {
     pub(crate) async fn start(
         options: &PythonOptions,
         launch: Launch,
-        kept: Vec<TemporaryFolder>,
+        kept: Vec<Arc<TemporaryFolder>>,
     ) -> Result<Self, Failure> {
         let first = Worker::start(&launch).await?;
         let shared = Arc::new(Shared {

@@ -1,6 +1,7 @@
 //! From a model folder to workers that have loaded it.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
@@ -21,7 +22,7 @@ const START_TIMEOUT: Duration = Duration::from_mins(3);
 /// that are started later read it again.
 pub(crate) async fn start(
     folder: &Path,
-    fetched: Option<TemporaryFolder>,
+    fetched: Option<Arc<TemporaryFolder>>,
     mlmodel: &MlModel,
     options: &PythonOptions,
 ) -> Result<Pool> {
@@ -55,7 +56,7 @@ pub(crate) async fn start(
         variables: variables::for_workers(&options.variables),
     };
     launch.prepare().map_err(|source| Error::Io { path: directory.path().to_owned(), source })?;
-    let kept = fetched.into_iter().chain([directory]).collect();
+    let kept = fetched.into_iter().chain([Arc::new(directory)]).collect();
     Pool::start(options, launch, kept)
         .await
         .map_err(|failure| Error::Python { reason: failure.reason, is_final: failure.is_final })

@@ -93,6 +93,33 @@ async fn what_was_asked_and_answered_is_in_the_log() {
 }
 
 #[tokio::test]
+async fn what_killed_servers_left_is_removed_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let hours = |hours| std::time::SystemTime::now() - Duration::from_hours(hours);
+    let left = [
+        // Of earlier versions.
+        (".predictions-0001-7-0.parquet.unfinished", hours(25), true),
+        (".predictions-0001-7-1.parquet.x3fQ.tmp", hours(25), true),
+        // Somebody may still write it.
+        (".predictions-0001-7-2.parquet.unfinished", hours(1), false),
+        (".predictions-0001-7-3.parquet.x3fQ.tmp", hours(1), false),
+        // Not of the log, or whole.
+        (".notes.unfinished", hours(25), false),
+        ("predictions-0001-7-4.parquet", hours(25), false),
+    ];
+    for (name, modified, _) in left {
+        let file = std::fs::File::create(directory.path().join(name)).unwrap();
+        file.set_modified(modified).unwrap();
+    }
+    let mut options = folder("iris_columns");
+    options.log = Some(LogOptions::new(directory.path()));
+    Running::ready(options).await.stop().await;
+    for (name, _, is_removed) in left {
+        assert_eq!(!directory.path().join(name).exists(), is_removed, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn only_who_knows_the_releases_own_id_stays_out_of_the_log() {
     let directory = tempfile::tempdir().unwrap();
     let mut options = folder("iris_columns");

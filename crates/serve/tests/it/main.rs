@@ -7,6 +7,7 @@ mod cases;
 mod conformance;
 mod documentation;
 mod log;
+mod model_cache;
 mod open_inference;
 mod overload;
 mod panics;

@@ -65,6 +65,24 @@ async fn versions_are_swapped_under_load_without_a_failed_request() {
     Arc::into_inner(server).unwrap().stop().await;
 }
 
+#[tokio::test]
+async fn a_look_can_be_asked_for_from_outside() {
+    let directory = tempfile::tempdir().unwrap();
+    let tracking = registry(directory.path());
+    let first = register(&tracking, &model("onnx_rf")).await;
+    let second = register(&tracking, &model("onnx_rf")).await;
+    point(&tracking, &first).await;
+    let (ask, reloads) = tokio::sync::watch::channel(());
+    let poll_interval = Duration::from_hours(1);
+    let options = ServeOptions { poll_interval, reloads: Some(reloads), ..options() };
+    let server = Running::start(options, Some(tracking.clone())).await;
+    server.wait_for("first", |health| health["version"] == first.as_str()).await;
+    point(&tracking, &second).await;
+    ask.send_replace(());
+    server.wait_for("second", |health| health["version"] == second.as_str()).await;
+    server.stop().await;
+}
+
 /// Temporary model folders of this process's servers that nobody uses any more.
 fn leftovers() -> usize {
     let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();

@@ -9,9 +9,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, Request, StatusCode, header};
-use tokio::net::TcpListener;
 use tower::ServiceExt as _;
-use trainyard_net::{Arrival, Paced, Protocols};
+use trainyard_net::{Arrival, Listener, Paced, Protocols};
 
 use super::options::ServerOptions;
 use crate::metrics::METRICS;
@@ -23,7 +22,7 @@ pub(super) struct Peer(pub(super) SocketAddr);
 /// Serves `app` on every connection until `shutdown` completes. Connections beyond the limits are only
 /// answered for `probes`.
 pub(super) async fn accept(
-    listener: TcpListener,
+    listener: Listener,
     app: Router,
     probes: [String; 2],
     options: &ServerOptions,

@@ -7,11 +7,11 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::header;
-use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use trainyard_base::prometheus;
 use trainyard_mlflow::{Result, Tracking};
+use trainyard_net::Listener;
 
 use super::connections;
 use super::guard::{self, Guard, probes};
@@ -24,12 +24,13 @@ use crate::metrics::METRICS;
 /// completes; running requests then have [`ServerOptions::shutdown_grace`] to finish. `tracking` acts for
 /// whoever asks: it is one that was [lent](crate::Shared).
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     tracking: Tracking,
     options: ServerOptions,
     pages: Router,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
+    let listener = listener.into();
     let loopback = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let app = build(tracking, &options, pages, loopback)?;
     let probes = probes(checked_prefix(&options.static_prefix)?);

@@ -1,8 +1,14 @@
 //! The one thread that writes to an SQLite file.
+//!
+//! What is committed is in the write-ahead log first. When nothing is written for a while the log is folded into
+//! the file, so that whoever copies or mounts that one file has everything.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
+use tokio::runtime::Builder;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::condition::{Condition, copy};
 use super::database::{Connection, Dialect, Row, Value};
@@ -12,6 +18,9 @@ use crate::metrics::METRICS;
 
 /// Jobs in one commit: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 256;
+/// The log is folded into the file when nothing was written for so long. Each time costs two syncs of the disk,
+/// which must not come between writes that follow each other.
+const FOLD_AFTER: Duration = Duration::from_secs(1);
 
 /// A change, and what to do with its outcome once the commit is known.
 pub(super) type Job = Box<dyn FnOnce(&mut dyn Connection) -> Outcome + Send>;
@@ -32,7 +41,29 @@ pub(super) fn write_loop(
     condition: &Condition,
 ) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
-    while let Some(job) = queue.blocking_recv() {
+    // To wait in, for this thread alone. Without it the log is folded in when it is long, as ever.
+    let clock = Builder::new_current_thread().enable_time().build();
+    if let Err(error) = &clock {
+        tracing::warn!(%error, "the write-ahead log of the tracking store stays longer");
+    }
+    // A process that was killed has left a log.
+    let mut is_folded = false;
+    loop {
+        let waited = match &clock {
+            Ok(clock) if !is_folded => {
+                clock.block_on(async { timeout(FOLD_AFTER, queue.recv()).await })
+            }
+            _ => Ok(queue.blocking_recv()),
+        };
+        let job = match waited {
+            Ok(Some(job)) => job,
+            Ok(None) => return,
+            Err(_elapsed) => {
+                is_folded = fold(&mut connection, condition);
+                continue;
+            }
+        };
+        is_folded = false;
         batch.push(job);
         while batch.len() < BATCH_MAX
             && let Ok(job) = queue.try_recv()
@@ -41,6 +72,29 @@ pub(super) fn write_loop(
         }
         METRICS.commits(batch.len());
         run_batch(&mut connection, &mut batch, condition);
+    }
+}
+
+/// Copies the log into the file; whether there is nothing more to do until the next write. Nobody is waited for:
+/// what a reader still needs stays in the log, and the next time comes soon.
+fn fold(connection: &mut SqliteConnection, condition: &Condition) -> bool {
+    // Writes are refused then, and say why.
+    if condition.place().check().is_err() {
+        return true;
+    }
+    let mut is_whole = true;
+    let mut read = |row: &dyn Row| -> Result<()> {
+        let (busy, pages, copied) = (row.int(0)?, row.int(1)?, row.int(2)?);
+        is_whole = busy == Some(0) && pages == copied;
+        Ok(())
+    };
+    match connection.query("PRAGMA wal_checkpoint(PASSIVE)", &[], &mut read) {
+        Ok(()) => is_whole,
+        Err(error) => {
+            // The log has everything; the next write says what is wrong with the disk.
+            tracing::debug!(%error, "the write-ahead log is not folded into the tracking store");
+            true
+        }
     }
 }
 

@@ -226,3 +226,28 @@ async fn a_full_disk_is_an_error_and_leaves_a_whole_store() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+#[tokio::test]
+async fn soon_after_the_last_write_the_one_file_has_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let id = store.experiments.create("copied", None, &[]).await.unwrap();
+    let copy = folder.path().join("copy.db");
+    let start = std::time::Instant::now();
+    loop {
+        std::fs::copy(folder.path().join("mlflow.db"), &copy).unwrap();
+        let copied = rusqlite::Connection::open(&copy).unwrap();
+        let sql = "SELECT CAST(experiment_id AS TEXT) FROM experiments WHERE name = 'copied'";
+        let ask = |sql| copied.query_row(sql, [], |row| row.get::<_, String>(0));
+        // Before, there is not even a table; and a copy may meet the moment in which it is folded in.
+        let found = ask(sql).is_ok_and(|found| found == id);
+        if found && ask("PRAGMA integrity_check").is_ok_and(|verdict| verdict == "ok") {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_mins(1), "the file has not got what was written");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The store goes on, also beside what it has folded in.
+    store.experiments.create("after", None, &[]).await.unwrap();
+    assert!(folder.path().join("mlflow.db-wal").exists());
+}

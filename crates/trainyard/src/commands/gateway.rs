@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use trainyard_deploy::gateway::{GatewayOptions, Limits};
 
-use super::shutdown_signal;
+use super::server_signals;
 use crate::failure::Failure;
 
 /// Run the gateway of a deployment.
@@ -67,6 +67,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         exposed: arguments.expose,
         take_over: arguments.take_over,
     };
-    trainyard_deploy::gateway::run(options, shutdown_signal()).await?;
+    let (_reloads, end) =
+        server_signals("nothing to read again; logs that were moved are begun anew");
+    trainyard_deploy::gateway::run(options, end).await?;
     Ok(ExitCode::SUCCESS)
 }

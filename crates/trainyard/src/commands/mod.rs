@@ -1,5 +1,6 @@
 //! The verbs, one file each, and what they share.
 
+mod backup;
 pub(crate) mod deploy;
 mod deploy_history;
 mod deploy_status;
@@ -16,12 +17,16 @@ pub(crate) mod promote;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod server;
+mod server_signals;
 mod shutdown;
 mod summary;
 pub(crate) mod temporary;
+mod tls;
 mod tracking_pages;
 pub(crate) mod train;
+mod upstream_tls;
 mod watch;
 
 pub(crate) use listener::listen;
+pub(crate) use server_signals::server_signals;
 pub(crate) use shutdown::shutdown_signal;

@@ -8,11 +8,12 @@ use clap::Args;
 use trainyard_base::{size, words};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
-use trainyard_serve::{LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions};
+use trainyard_serve::{LogOptions, LogStore, ModelCache, ModelSource, PythonOptions, ServeOptions};
 use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
 
-use super::{listen, shutdown_signal};
+use super::tls::{self, TlsArguments};
+use super::{listen, server_signals};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -54,6 +55,13 @@ pub(crate) struct Arguments {
     /// How often the alias is looked up
     #[arg(long, default_value = "5s", value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Model")]
     poll: Duration,
+    /// Folder where the model that serves is kept on this disk: it is started from when the registry cannot
+    /// be reached
+    #[arg(long, env = "TRAINYARD_MODEL_CACHE", value_name = "DIR", help_heading = "Model")]
+    model_cache: Option<PathBuf>,
+    /// Disk that all models kept there may take; a larger one is not kept
+    #[arg(long, default_value = "10GiB", value_parser = size::parse, value_name = "BYTES", help_heading = "Model")]
+    model_cache_max: u64,
     /// Start even if the model or the registry is not there yet, and keep looking
     #[arg(long, help_heading = "Model")]
     wait: bool,
@@ -69,6 +77,8 @@ pub(crate) struct Arguments {
     /// Port to listen on; 0 picks a free one
     #[arg(long, short, env = "TRAINYARD_PORT", default_value_t = 8080, help_heading = "Listening")]
     port: u16,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// After SIGTERM, go on accepting for so long while /health already says 503
     #[arg(long, default_value = "0s", value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Listening")]
     drain_delay: Duration,
@@ -228,6 +238,9 @@ impl Arguments {
         options.memory_bytes_max = self.memory_limit;
         options.access_log_sample = self.access_log_sample;
         options.webhook_secret = self.webhook_secret_file.as_deref().map(read_token).transpose()?;
+        let max = self.model_cache_max;
+        let cache = |dir: &PathBuf| ModelCache::new(dir, &self.tracking_uri, max);
+        options.model_cache = self.model_cache.as_ref().map(cache);
         options.lenient = self.lenient;
         options.require_verified = self.require_verified;
         options.poll_interval = self.poll;
@@ -276,18 +289,34 @@ fn read_token(path: &Path) -> Result<String, Failure> {
     Ok(token.to_owned())
 }
 
-/// Fails at once where the model cannot be found: a server that starts all the same would only
-/// say so in its health.
-async fn find(source: &ModelSource, tracking: Option<&Tracking>) -> Result<(), Failure> {
-    let found = match (source, tracking) {
-        (ModelSource::Uri(ModelUri::Folder(folder)), _) => return find_folder(folder),
-        (ModelSource::Uri(uri), Some(tracking)) => resolve::resolve(tracking, uri).await.map(drop),
-        (ModelSource::Registry { name, stage }, Some(tracking)) => {
-            resolve::resolve_stage(tracking, name, stage).await.map(drop)
+/// Fails at once where the model cannot be found: a server that starts all the same would only say so in its
+/// health. Where there is a copy to start from, a registry that does not answer is no reason to fail.
+async fn find(
+    source: &ModelSource,
+    tracking: Option<&Tracking>,
+    cache: Option<&ModelCache>,
+) -> Result<(), Failure> {
+    let asking = async {
+        match (source, tracking) {
+            (ModelSource::Uri(uri), Some(tracking)) => {
+                resolve::resolve(tracking, uri).await.map(drop)
+            }
+            (ModelSource::Registry { name, stage }, Some(tracking)) => {
+                resolve::resolve_stage(tracking, name, stage).await.map(drop)
+            }
+            (ModelSource::Fetched(_), _) | (_, None) => Ok(()),
         }
-        (ModelSource::Fetched(_), _) | (_, None) => Ok(()),
     };
-    found.map_err(Failure::from)
+    if let ModelSource::Uri(ModelUri::Folder(folder)) = source {
+        return find_folder(folder);
+    }
+    if !cache.is_some_and(|cache| cache.holds(&source.describe())) {
+        return asking.await.map_err(Failure::from);
+    }
+    match tokio::time::timeout(ModelCache::PATIENCE, asking).await {
+        Ok(Err(error)) if !error.is_outage() => Err(error.into()),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn find_folder(folder: &Path) -> Result<(), Failure> {
@@ -301,9 +330,18 @@ fn find_folder(folder: &Path) -> Result<(), Failure> {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let options = arguments.options()?;
-    let listener = listen(&arguments.host, arguments.port).await?;
-    let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
+    let mut options = arguments.options()?;
+    let (reloads, end) = server_signals("looking up what is to be served");
+    options.reloads = Some(reloads.clone());
+    let files = arguments.tls.files();
+    let socket = listen(&arguments.host, arguments.port).await?;
+    let address = socket.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
+    let listener = tls::secured(socket, files.as_ref(), reloads)?;
+    // Instances of a release are behind its gateway, in a network of their own.
+    if options.probe_id.is_none() {
+        let asks = options.token.is_none().then_some("--token-file");
+        tls::warn_of_strangers(address, asks, files.as_ref());
+    }
     let sources = || std::iter::once(&options.source).chain(options.more.iter().map(|(_, s)| s));
     let is_folder = |source: &ModelSource| matches!(source, ModelSource::Uri(ModelUri::Folder(_)));
     let tracking = if sources().all(is_folder) {
@@ -313,14 +351,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     };
     if !arguments.wait {
         for source in sources() {
-            find(source, tracking.as_ref()).await?;
+            find(source, tracking.as_ref(), options.model_cache.as_ref()).await?;
         }
     }
-    printer::terminal_hint(&format!(
-        "{} at http://{address}, Ctrl-C stops it",
-        options.source.describe()
-    ));
-    trainyard_serve::serve(listener, tracking, options, shutdown_signal()).await?;
+    let url = tls::url(address, files.as_ref());
+    printer::terminal_hint(&format!("{} at {url}, Ctrl-C stops it", options.source.describe()));
+    trainyard_serve::serve(listener, tracking, options, end).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,7 +14,8 @@ use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits,
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions};
 
-use super::{hash_password, listen, shutdown_signal};
+use super::tls::{self, TlsArguments, TlsFiles};
+use super::{backup, hash_password, listen, server_signals, upstream_tls};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -36,6 +37,8 @@ pub(crate) struct Arguments {
     /// Port to listen on; 0 picks a free one
     #[arg(long, short, env = "MLFLOW_PORT", default_value_t = 5000, help_heading = "Listening")]
     port: u16,
+    #[command(flatten)]
+    tls: TlsArguments,
     /// Prefix of all paths
     #[arg(long, env = "MLFLOW_STATIC_PREFIX", value_name = "PATH", help_heading = "Listening")]
     static_prefix: Option<String>,
@@ -209,6 +212,10 @@ pub(crate) struct Arguments {
 enum Action {
     /// Make a line for --auth-file from a password or token on stdin
     HashPassword(hash_password::Arguments),
+    /// Copy database and artifacts into a new folder, while the server runs
+    Backup(backup::Arguments),
+    /// Put a backup back where no database and no artifacts are
+    Restore(backup::Arguments),
 }
 
 /// Flags of `mlflow server` about its Python processes: taken, so that its command lines work.
@@ -229,12 +236,20 @@ struct Unused {
 }
 
 impl Unused {
+    /// The certificate, which is the one thing of them that is honoured.
+    fn certificate(&self) -> Result<Option<TlsFiles>, Failure> {
+        upstream_tls::files(&[
+            ("--gunicorn-opts", self.gunicorn_opts.as_deref()),
+            ("--uvicorn-opts", self.uvicorn_opts.as_deref()),
+        ])
+    }
+
     /// Says of each that was given why it changes nothing.
-    fn report(&self) {
+    fn report(&self, has_certificate: bool) {
         let given = [
             ("--workers", self.workers.is_some()),
-            ("--gunicorn-opts", self.gunicorn_opts.is_some()),
-            ("--uvicorn-opts", self.uvicorn_opts.is_some()),
+            ("--gunicorn-opts", self.gunicorn_opts.is_some() && !has_certificate),
+            ("--uvicorn-opts", self.uvicorn_opts.is_some() && !has_certificate),
             ("--waitress-opts", self.waitress_opts.is_some()),
             ("--dev", self.dev),
         ];
@@ -273,7 +288,23 @@ impl Arguments {
         limits
     }
 
-    fn open(&self, memory: &Arc<Budget>) -> Result<Tracking, Failure> {
+    /// The certificate and its key, by our flags or upstream's.
+    fn certificate(&self) -> Result<Option<TlsFiles>, Failure> {
+        let upstreams = self.unused.certificate()?;
+        match (self.tls.files(), upstreams) {
+            (Some(ours), Some(upstreams)) if ours != upstreams => Err(Failure::input(
+                "--tls-cert and the options of upstream's servers name two certificates",
+            )
+            .hint("give one, by --tls-cert and --tls-key")),
+            (ours, upstreams) => Ok(ours.or(upstreams)),
+        }
+    }
+
+    fn open(
+        &self,
+        memory: &Arc<Budget>,
+        certificate: Option<&TlsFiles>,
+    ) -> Result<Tracking, Failure> {
         let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
             limits: ReadLimits { time, memory: Arc::clone(memory) },
@@ -284,10 +315,12 @@ impl Arguments {
                 .or_else(|| self.serves_artifacts().then(|| "mlflow-artifacts:/".to_owned())),
             artifacts_destination: Some(self.artifacts_destination.clone()),
         };
+        let key = certificate.map(|files| &files.key);
+        let private_files = self.auth_file.iter().chain(key).cloned().collect();
         let lending = Lending {
             registry_uri: self.registry_store_uri.clone(),
             artifact_roots: self.named_roots().cloned().collect(),
-            private_files: self.auth_file.iter().cloned().collect(),
+            private_files,
         };
         Ok(trainyard_tracking::share(&self.backend_store_uri, options, &lending)?.lent)
     }
@@ -327,22 +360,27 @@ impl Arguments {
 }
 
 pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
-    if let Some(Action::HashPassword(arguments)) = arguments.action.take() {
-        return hash_password::run(&arguments);
+    match arguments.action.take() {
+        Some(Action::HashPassword(arguments)) => return hash_password::run(&arguments),
+        Some(Action::Backup(arguments)) => return backup::make(&arguments),
+        Some(Action::Restore(arguments)) => return backup::restore(&arguments),
+        None => {}
     }
-    arguments.unused.report();
+    let certificate = arguments.certificate()?;
+    arguments.unused.report(certificate.is_some());
+    let (reloads, end) = server_signals(
+        "the file of users and the certificate are read again when they have changed",
+    );
     let memory = Budget::of_process(arguments.memory_limit);
     let options = arguments.options(&memory)?;
-    let listener = listen(&arguments.host, arguments.port).await?;
-    let address = listener.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
-    let tracking = arguments.open(&memory)?;
-    if !address.ip().is_loopback() && options.authorize.is_none() {
-        printer::warning(&format!(
-            "{address} can be reached from other machines and asks nobody for a password; \
-             --auth-file does"
-        ));
-    }
-    let ready = format!("tracking at http://{address}, Ctrl-C stops it");
+    let socket = listen(&arguments.host, arguments.port).await?;
+    let address = socket.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
+    let listener = tls::secured(socket, certificate.as_ref(), reloads)?;
+    let tracking = arguments.open(&memory, certificate.as_ref())?;
+    let asks = options.authorize.is_none().then_some("--auth-file");
+    tls::warn_of_strangers(address, asks, certificate.as_ref());
+    let url = tls::url(address, certificate.as_ref());
+    let ready = format!("tracking at {url}, Ctrl-C stops it");
     if arguments.port == 0 {
         // Nobody could know which it is, a script that reads the log included.
         printer::note(&ready);
@@ -356,7 +394,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             arguments.static_prefix.as_deref().unwrap_or_default(),
         ),
     };
-    trainyard_tracking::server::serve(listener, tracking, options, pages, shutdown_signal())
+    trainyard_tracking::server::serve(listener, tracking, options, pages, end)
         .await
         .map_err(|error| Failure::runtime(error.to_string()))?;
     Ok(ExitCode::SUCCESS)

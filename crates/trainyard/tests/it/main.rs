@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
 mod attacked;
+mod backup;
 mod bad_input;
 mod behaviour;
 mod command;
@@ -21,6 +22,8 @@ mod secrets;
 mod serve;
 mod server;
 mod server_killed;
+mod signals;
+mod tls;
 mod upstream;
 mod watch;
 mod workflow;

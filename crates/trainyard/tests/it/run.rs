@@ -206,6 +206,18 @@ fn a_staged_version_that_cannot_be_served_is_refused_at_once_and_says_why() {
     assert!(status.contains("version 1"), "{before} {status}");
 }
 
+#[test]
+fn what_its_metrics_refuse_is_refused_without_its_folder() {
+    let project = TestProject::iris();
+    stdout_of(&project.run(&["train"]), 0);
+    std::fs::remove_dir_all(project.file("mlartifacts")).unwrap();
+    project.edit("accuracy = { min = 0.9 }", "accuracy = { min = 1.1 }");
+    let output = project.run(&["promote"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("accuracy") && error.contains("at least 1.1"), "{error}");
+}
+
 /// Overwrites `model.onnx` of a logged model, wherever below `root` it lies.
 fn damage(root: &std::path::Path, model_id: &str) -> usize {
     let mut damaged = 0;

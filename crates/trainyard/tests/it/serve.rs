@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use trainyard_testkit::{KillOnDrop, free_port, python, run_python, workspace_root};
+use trainyard_testkit::{KillOnDrop, free_port, python, run_python, wait_for_port, workspace_root};
 
-use crate::project::trainyard;
+use crate::project::{TestProject, trainyard};
 
 /// A server of this model on a free port, when it is healthy.
 fn serving(model: &str, flags: &[&str]) -> (KillOnDrop, u16) {
@@ -86,6 +86,57 @@ fn sigterm_lets_requests_in_flight_finish() {
     let answer = rest(&mut slow);
     assert!(answer.contains("200 ok") && answer.contains("connection: close"), "{answer}");
     assert_eq!(server.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn killed_together_with_its_registry_it_comes_back_alone() {
+    let project = TestProject::iris();
+    let port = free_port();
+    let registry = || {
+        let mut command = trainyard();
+        command.current_dir(project.path()).args(["server", "--port", &port.to_string()]);
+        let child = KillOnDrop::spawn(command.stderr(Stdio::null()).stdout(Stdio::null()));
+        wait_for_port(port, Duration::from_mins(1));
+        child
+    };
+    let running = registry();
+    let uri = format!("http://127.0.0.1:{port}");
+    let trained = trainyard()
+        .current_dir(project.path())
+        .env("MLFLOW_TRACKING_URI", &uri)
+        .arg("train")
+        .output()
+        .unwrap();
+    assert!(trained.status.success(), "{trained:?}");
+    let cache = project.file("cache");
+    let folder = cache.display().to_string();
+    let flags = ["--model-cache", folder.as_str(), "--poll", "50ms"];
+    let variables = [("MLFLOW_TRACKING_URI", uri.as_str())];
+    let start = || serving_with("models:/IrisClassifier/1", &flags, &variables);
+    let health = |port| ask(port, "GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let (server, asked) = start();
+    assert!(!health(asked).contains("from_copy_of"), "{}", health(asked));
+    let started = Instant::now();
+    let is_kept = || {
+        let places = std::fs::read_dir(&cache).into_iter().flatten();
+        places.flatten().any(|place| place.path().join("entry").exists())
+    };
+    while !is_kept() {
+        assert!(started.elapsed() < Duration::from_mins(1), "nothing is kept");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Dropped is killed.
+    drop((server, running));
+    let (_server, asked) = start();
+    let said = health(asked);
+    assert!(said.contains("from_copy_of") && said.contains("\"version\":\"1\""), "{said}");
+    // Pinned to a version, it asks nevertheless until the registry has confirmed it.
+    let _running = registry();
+    let started = Instant::now();
+    while health(asked).contains("from_copy_of") {
+        assert!(started.elapsed() < Duration::from_mins(1), "{}", health(asked));
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// What a disk that is full, or a quota, does to a write: a part of it is there, then an error.

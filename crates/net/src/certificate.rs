@@ -1,0 +1,189 @@
+//! A certificate and its key, from files that are read again when they change: renewed certificates are put in
+//! place by programs that know nothing of who uses them.
+
+use std::fmt;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// Time between two looks at the files: as often as anybody renews, and not for each connection of a flood.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Bytes of a file: chains have some ten thousand.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Why files are no certificate and key.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{} holds no {what} in PEM form: {reason}", path.display())]
+    NotPem {
+        /// The file.
+        path: PathBuf,
+        /// `certificate` or `private key without a password`.
+        what: &'static str,
+        /// What was found instead.
+        reason: String,
+    },
+    /// The two do not go together, or are of a kind that is not known.
+    #[error("the key in {} does not go with the certificate in {}: {reason}", key.display(), certificate.display())]
+    Unusable {
+        /// The file of the certificate.
+        certificate: PathBuf,
+        /// The file of the key.
+        key: PathBuf,
+        /// What the TLS library says.
+        reason: rustls::Error,
+    },
+}
+
+/// The certificate that clients are shown. Connections keep the one that they began with.
+pub struct Certificate {
+    chain: PathBuf,
+    key: PathBuf,
+    current: ArcSwap<CertifiedKey>,
+    looked: Mutex<Looked>,
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Certificate");
+        shown.field("chain", &self.chain).field("key", &self.key);
+        shown.finish_non_exhaustive()
+    }
+}
+
+/// When the files were looked at, and what they were.
+struct Looked {
+    at: Instant,
+    files: [Option<Stamp>; 2],
+}
+
+/// What changes with a file: when it was written, its length, and which file it is.
+type Stamp = (SystemTime, u64, u64);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len(), about.ino()))
+}
+
+impl Certificate {
+    /// Reads a certificate (with those between it and its root behind it) and its key.
+    pub fn open(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
+        // Taken first: a change while the files are read is noticed the next time.
+        let looked = Looked { at: Instant::now(), files: [stamp(certificate), stamp(key)] };
+        let current = read(certificate, key)?;
+        Ok(Arc::new(Self {
+            chain: certificate.to_owned(),
+            key: key.to_owned(),
+            current: ArcSwap::from_pointee(current),
+            looked: Mutex::new(looked),
+        }))
+    }
+
+    /// Reads the files now. What cannot be used leaves the certificate before in its place.
+    pub fn reload(&self) -> Result<(), CertificateError> {
+        let files = [stamp(&self.chain), stamp(&self.key)];
+        {
+            let mut looked = self.looked();
+            *looked = Looked { at: Instant::now(), files };
+        }
+        let current = read(&self.chain, &self.key)?;
+        self.current.store(Arc::new(current));
+        tracing::info!(certificate = %self.chain.display(), "the certificate was read again");
+        Ok(())
+    }
+
+    /// Reads the files if they have changed, at most once in a while. Of the two, one is written before the other:
+    /// until they go together the certificate before is shown.
+    pub(crate) fn look(&self) {
+        let has_changed = {
+            let mut looked = self.looked();
+            if looked.at.elapsed() < LOOK_EVERY {
+                return;
+            }
+            looked.at = Instant::now();
+            looked.files != [stamp(&self.chain), stamp(&self.key)]
+        };
+        if has_changed && let Err(error) = self.reload() {
+            tracing::warn!(%error, "the certificate before is still shown");
+        }
+    }
+
+    fn looked(&self) -> MutexGuard<'_, Looked> {
+        // Replaced as a whole, so a panic elsewhere is no harm.
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
+    }
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
+    let not_pem = |path: &Path, what: &'static str, reason: String| CertificateError::NotPem {
+        path: path.to_owned(),
+        what,
+        reason,
+    };
+    let text = bytes(certificate)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let chain = match chain {
+        Ok(chain) if chain.is_empty() => Err("there is none".to_owned()),
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(error.to_string()),
+    };
+    let chain = chain.map_err(|reason| not_pem(certificate, "certificate", reason))?;
+    let secret = PrivateKeyDer::from_pem_slice(&bytes(key)?)
+        .map_err(|error| not_pem(key, "private key without a password", error.to_string()))?;
+    CertifiedKey::from_der(chain, secret, &ring::default_provider()).map_err(|reason| {
+        let (certificate, key) = (certificate.to_owned(), key.to_owned());
+        CertificateError::Unusable { certificate, key, reason }
+    })
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, CertificateError> {
+    let io = |source| CertificateError::Io { path: path.to_owned(), source };
+    let file = std::fs::File::open(path).map_err(io)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_none_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
+        let told = || Certificate::open(&certificate, &key).unwrap_err().to_string();
+        assert!(told().contains("c.pem: No such file"), "{}", told());
+        std::fs::write(&certificate, "no certificate").unwrap();
+        assert!(told().ends_with("c.pem holds no certificate in PEM form: there is none"));
+        let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        std::fs::write(&certificate, pem).unwrap();
+        std::fs::write(&key, pem).unwrap();
+        assert!(told().contains("k.pem holds no private key without a password"), "{}", told());
+    }
+}

@@ -1,0 +1,78 @@
+//! Where connections come in: a socket, and whether what is said on it is encrypted.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::certificate::Certificate;
+use crate::limits::Protocols;
+
+/// A socket that is listened on.
+#[derive(Debug)]
+pub struct Listener {
+    pub(crate) tcp: TcpListener,
+    tls: Option<Tls>,
+}
+
+#[derive(Debug)]
+struct Tls {
+    certificate: Arc<Certificate>,
+    config: ServerConfig,
+}
+
+impl From<TcpListener> for Listener {
+    /// Without encryption.
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None }
+    }
+}
+
+impl Listener {
+    /// Speaks TLS 1.2 and 1.3, and nothing else.
+    pub fn encrypted(
+        tcp: TcpListener,
+        certificate: Arc<Certificate>,
+    ) -> Result<Self, rustls::Error> {
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&certificate) as _);
+        Ok(Self { tcp, tls: Some(Tls { certificate, config }) })
+    }
+
+    /// The address that it has.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+
+    /// Makes handshakes for a server that speaks these protocols; none without encryption.
+    pub(crate) fn acceptor(&self, protocols: Protocols) -> Option<Acceptor> {
+        let tls = self.tls.as_ref()?;
+        let mut config = tls.config.clone();
+        // RFC 7301: of those that the client names, the first of ours is spoken.
+        config.alpn_protocols = match protocols {
+            Protocols::Http1 => vec![b"http/1.1".to_vec()],
+            Protocols::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Some(Acceptor { certificate: Arc::clone(&tls.certificate), acceptor })
+    }
+}
+
+/// Makes handshakes.
+pub(crate) struct Acceptor {
+    certificate: Arc<Certificate>,
+    acceptor: TlsAcceptor,
+}
+
+impl Acceptor {
+    /// For the next connection: with the certificate that is in the files.
+    pub(crate) fn current(&self) -> TlsAcceptor {
+        self.certificate.look();
+        self.acceptor.clone()
+    }
+}

@@ -1,0 +1,66 @@
+//! `trainyard server backup` and `restore`: a server's data in one folder, and back.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use trainyard_tracking::backup::{self, Made, Places};
+
+use crate::failure::Failure;
+use crate::printer;
+
+/// A backup, and what it is of.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Folder of the backup
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Database of experiments, runs and models: sqlite:///…
+    #[arg(
+        long,
+        env = "MLFLOW_BACKEND_STORE_URI",
+        default_value = "sqlite:///mlflow.db",
+        value_name = "URI"
+    )]
+    backend_store_uri: String,
+    /// Database of registered models and versions, if it is another one
+    #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI")]
+    registry_store_uri: Option<String>,
+    /// Folder of artifacts
+    #[arg(
+        long,
+        env = "MLFLOW_ARTIFACTS_DESTINATION",
+        default_value = "./mlartifacts",
+        value_name = "URI"
+    )]
+    artifacts_destination: String,
+    /// Leave artifacts out
+    #[arg(long)]
+    no_artifacts: bool,
+}
+
+impl Arguments {
+    fn places(&self) -> Places {
+        Places {
+            backend_store_uri: self.backend_store_uri.clone(),
+            registry_store_uri: self.registry_store_uri.clone(),
+            artifacts: (!self.no_artifacts).then(|| self.artifacts_destination.clone()),
+        }
+    }
+
+    fn tell(&self, done: &str, made: Made) -> ExitCode {
+        let Made { files, bytes } = made;
+        printer::line(&format!("{done} {}: {files} files, {bytes} bytes", self.folder.display()));
+        ExitCode::SUCCESS
+    }
+}
+
+pub(crate) fn make(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let made = backup::make(&arguments.places(), &arguments.folder)?;
+    Ok(arguments.tell("copied to", made))
+}
+
+pub(crate) fn restore(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let made = backup::restore(&arguments.places(), &arguments.folder)?;
+    Ok(arguments.tell("restored from", made))
+}
