@@ -352,6 +352,8 @@ fn an_interrupted_comparison_leaves_no_temporary_files() {
     let mut child = trainyard()
         .current_dir(files.folder.path())
         .env("TMPDIR", &temporary)
+        // As on a machine with one processor.
+        .env("TOKIO_WORKER_THREADS", "1")
         .args(["monitor", "--reference", &big, "--current", &big, "--memory", "1MB"])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
