@@ -254,7 +254,7 @@ fn footer() -> Markup {
     html! {
         footer {
             p { "A p-value below its threshold, or a distance above it, is drift. The sizes of effects (negligible, small, medium, large) follow Cohen and do not depend on the number of rows." }
-            p { "Made by Trainyard. Scores are those of Evidently 0.7." }
+            p { "Made by Trainyard. Scores are those of Evidently 0.7, but for text." }
         }
     }
 }
