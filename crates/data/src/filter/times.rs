@@ -6,12 +6,17 @@ use arrow_array::{Array as _, ArrayRef};
 use arrow_cast::parse::string_to_timestamp_nanos;
 use arrow_schema::{DataType, TimeUnit};
 
-use super::compare::{Target, cast};
+use super::values::{Target, cast};
 use crate::error::{Error, Result, shorten};
 
 /// Nanoseconds since 1970 of a time in ISO 8601.
 pub(super) fn time(text: &str) -> Option<i128> {
     string_to_timestamp_nanos(text.trim()).ok().map(i128::from)
+}
+
+/// Microseconds since 1970 of a time in ISO 8601, as filters take it: without a zone it is UTC.
+pub fn instant(text: &str) -> Option<i64> {
+    i64::try_from(time(text)?.div_euclid(1000)).ok()
 }
 
 /// Nanoseconds since 1970 of a column that holds times.
