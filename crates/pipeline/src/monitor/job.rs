@@ -218,9 +218,10 @@ impl MonitorJob {
         };
         let log = project.prediction_log().to_string_lossy().into_owned();
         let source = self.settings.current.as_deref().map_or(log, |source| project.source(source));
-        // What came in before is another version's, too.
+        let rows = self.settings.rows(now);
+        // What a log had before is another version's, too.
         let all = LogFilter { version: None, ..filter };
-        let rows = all.over(&self.settings.rows(now));
+        let rows = if current.is_prediction_log() { all.over(&rows) } else { rows };
         let windows = self.windows(&source, &Reading { rows, ..self.reading() }, now);
         let meta = meta(&version.name, &reference_name, &current_name, now);
         Ok(Sides { reference, current, meta, version: Some(version.version), windows })

@@ -94,7 +94,7 @@ impl Quality {
         let mut windows = self.windows.clone();
         windows.sort_unstable();
         let usual = *windows.get(windows.len() / 2)?;
-        if windows.len() < WINDOWS_MIN || self.window_factor <= 0.0 || usual == rows {
+        if windows.len() < WINDOWS_MIN || self.window_factor <= 0.0 || usual == 0 {
             return None;
         }
         let times = (rows.max(usual) as f64) / (rows.min(usual) as f64);
@@ -199,6 +199,7 @@ mod tests {
         assert!(said(&[100, 110, 90], 400).is_some());
         assert!(said(&[100, 110, 90], 0).is_some());
         assert_eq!(said(&[100, 110], 1), None);
+        assert_eq!(said(&[0, 0, 90], 1), None);
         assert_eq!(said(&[], 1), None);
     }
 }

@@ -7,6 +7,9 @@ use trainyard_drift::Options;
 use super::source::{Data, Reading};
 use super::{log, remote};
 
+/// Shorter windows have as many rows as chance has it, in microseconds: an hour.
+const LENGTH_MIN: i64 = 3_600_000_000;
+
 /// Rows in `count` windows as long as that which the reading chooses, the last first; fewer where the data begin
 /// later, none where no window is chosen or its source would have to be fetched again. One column is read for it.
 pub(super) fn earlier(source: &str, reading: &Reading, count: u32, now: DateTime<Utc>) -> Vec<u64> {
@@ -22,7 +25,7 @@ fn counts(source: &str, reading: &Reading, count: u32, now: DateTime<Utc>) -> Op
     let column = rows.time_column.clone()?;
     let start = instant(rows.since.as_deref()?)?;
     let end = rows.until.as_deref().map_or(Some(now.timestamp_micros()), instant)?;
-    let length = end.checked_sub(start).filter(|length| *length > 0)?;
+    let length = end.checked_sub(start).filter(|length| *length >= LENGTH_MIN)?;
     let first = start.checked_sub(length.checked_mul(i64::from(count))?)?;
     let text = |micros| DateTime::from_timestamp_micros(micros).map(log::time);
     let rows = RowFilter { since: Some(text(first)?), until: Some(text(start)?), ..rows };

@@ -6,5 +6,7 @@
     reason = "a test that cannot read its data must fail and say where"
 )]
 
+mod halves;
+mod same_answers;
 mod tables;
 mod tables_as_people_have_them;
