@@ -125,7 +125,7 @@ fn hashes(piece: &dyn Array, hasher: &RandomState) -> Option<Vec<u64>> {
         let bytes = data.buffers().first()?.as_slice().get(start..start + piece.len() * width)?;
         bytes.chunks_exact(width).map(|value| hasher.hash_one(value)).collect()
     } else if let Some(dictionary) = piece.as_any_dictionary_opt() {
-        let entries = self::hashes(dictionary.values().as_ref(), hasher)?;
+        let entries = hashes(dictionary.values().as_ref(), hasher)?;
         // Without an entry every row is missing.
         if entries.is_empty() {
             return Some(vec![MISSING; piece.len()]);
