@@ -3,7 +3,7 @@
 use crate::Svg;
 use crate::axis::Axis;
 use crate::canvas::{Anchor, Canvas, escape, polyline};
-use crate::number::{full, short};
+use crate::number::full;
 
 /// More points than this are thinned: no chart is wider in pixels.
 const POINTS_MAX: usize = 600;

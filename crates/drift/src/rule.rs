@@ -8,9 +8,9 @@ use regex::Regex;
 use crate::column::Column;
 use crate::finding::FindingKind;
 use crate::kind::Kind;
-use crate::labels::for_each_own_label;
-use crate::values::Values;
+use crate::labels::{for_each_own_label, label_beside};
 use crate::values::family::Family;
+use crate::values::{Numbers, Values};
 
 /// Labels up to which a column's set of values is learned: more are a list that grows.
 const LEARNED_LABELS_MAX: u64 = 20;
@@ -58,8 +58,8 @@ impl ColumnRule {
         }
         if kind == Kind::Numerical {
             let numbers = column.numbers();
-            rule.min = numbers.and_then(|numbers| numbers.min());
-            rule.max = numbers.and_then(|numbers| numbers.max());
+            rule.min = numbers.and_then(Numbers::min);
+            rule.max = numbers.and_then(Numbers::max);
         }
         let tells_rows_apart = match column.values() {
             Values::Numbers(numbers) => kind == Kind::Numerical && numbers.is_integer(),
@@ -86,7 +86,7 @@ impl ColumnRule {
     /// The labels that are right, in the form in which those of a column of this family are compared.
     pub(crate) fn labels(&self, family: Family) -> Option<BTreeSet<String>> {
         let allowed = self.allowed.as_ref()?;
-        Some(allowed.iter().map(|label| crate::labels::label_beside(label, family)).collect())
+        Some(allowed.iter().map(|label| label_beside(label, family)).collect())
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 use trainyard_data::{ReadOptions, read};
-use trainyard_drift::{DatasetVerdict, Method, Options, compare};
+use trainyard_drift::{ColumnDrift, DatasetVerdict, Method, Options, compare};
 use trainyard_testkit::run_python;
 
 /// Splits of each table. Columns of one table move together, so that a single split says little.
-const SPLITS: u64 = 40;
+const SPLITS: u64 = 30;
 /// Rows from which on a half is judged at all, twice.
 const ROWS_MIN: usize = 60;
 /// More are no faster to tell.
@@ -57,7 +57,7 @@ fn halves_of_real_tables_drift_in_no_more_columns_than_thresholds_allow() {
             // Pearson's test, which takes the reference's shares for the truth and not for a sample, calls halves
             // different more often: its p-values are Evidently's.
             let verdicts = drift.columns.iter().filter(|column| column.counted);
-            let verdicts = verdicts.filter_map(|column| column.verdict());
+            let verdicts = verdicts.filter_map(ColumnDrift::verdict);
             for verdict in verdicts.filter(|verdict| verdict.method != Method::ChiSquare) {
                 tested += 1;
                 drifted += usize::from(verdict.drifted);

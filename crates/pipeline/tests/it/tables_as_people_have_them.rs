@@ -63,9 +63,8 @@ async fn percentages_amounts_and_thousands_are_numbers() {
 
 #[tokio::test]
 async fn long_whole_numbers_are_written_whole() {
-    let compared =
-        compared(&case("long_ids_ref.csv"), &case("long_ids_cur.csv"), Settings::default());
-    let monitored = compared.await.unwrap();
+    let (reference, current) = (case("long_ids_ref.csv"), case("long_ids_cur.csv"));
+    let monitored = compared(&reference, &current, Settings::default()).await.unwrap();
     let said = said(&monitored.drift, FindingKind::OutOfRange);
     assert!(said[0].contains("range 3432670000 to 3432671999"), "{said:?}");
     assert!(said[0].contains("current 3432668000 to 3432669999"), "{said:?}");
