@@ -47,6 +47,14 @@ impl RowHashes {
         }
     }
 
+    /// The share of rows that repeat another one, by the columns that came so far: by more of them it is less.
+    pub fn repeated(&self) -> f64 {
+        let mut rows = self.rows.clone();
+        rows.sort_unstable();
+        rows.dedup();
+        1.0 - rows.len() as f64 / self.rows.len().max(1) as f64
+    }
+
     /// How often rows occur; `None` where values are of a type that is not compared.
     pub fn finish(mut self) -> Option<RowCounts> {
         if !self.is_complete {

@@ -119,7 +119,7 @@ fn row_counts(profile: &Profile, data: &Data) -> Option<RowCounts> {
         return Some(RowCounts::all_different(profile.rows()));
     }
     let names: Vec<&str> = compared.iter().map(|(name, _)| name.as_str()).collect();
-    data.row_counts(&names)
+    data.row_counts(&names, 0.0)
 }
 
 /// Writes a profile; it appears whole or not at all. Returns its bytes.

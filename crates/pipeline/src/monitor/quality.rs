@@ -1,9 +1,11 @@
 //! What is said of the quality of current beyond its columns: rules on rows, age, copies of rows, and how many
 //! rows came in windows of time before.
 
+use std::cmp::Reverse;
+
 use trainyard_data::{Error as DataError, RowRule};
 use trainyard_drift::{
-    Compat, DatasetDrift, Finding, FindingKind, Freshness, Kind, Options, Severity,
+    ColumnDrift, Compat, DatasetDrift, Finding, FindingKind, Freshness, Kind, Options, Severity,
 };
 
 use super::source::Data;
@@ -130,9 +132,13 @@ fn on_copies(
     if share < options.duplicate_share_change {
         return None;
     }
-    let names: Vec<&str> = columns().map(|column| column.name.as_str()).collect();
-    let (before, after) = (reference.row_counts(&names)?, current.row_counts(&names)?);
-    after.more_than(&before, options.duplicate_share_change)
+    // Those that tell most rows apart first, as few of them may be enough.
+    let distinct = |column: &&ColumnDrift| column.current.as_ref().map_or(0, |side| side.distinct);
+    let mut ordered: Vec<&ColumnDrift> = columns().collect();
+    ordered.sort_by_key(|column| Reverse(distinct(column)));
+    let names: Vec<&str> = ordered.iter().map(|column| column.name.as_str()).collect();
+    let after = current.row_counts(&names, options.duplicate_share_change)?;
+    after.more_than(&reference.row_counts(&names, 0.0)?, options.duplicate_share_change)
 }
 
 #[cfg(test)]

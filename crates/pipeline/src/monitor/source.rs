@@ -196,8 +196,9 @@ impl Data {
         }
     }
 
-    /// How often whole rows occur, by these columns as far as it has them. `None` where that cannot be told.
-    pub(super) fn row_counts(&self, names: &[&str]) -> Option<RowCounts> {
+    /// How often whole rows occur, by these columns as far as it has them. `None` where that cannot be told, or as
+    /// soon as some columns tell that less than the share `least` of the rows repeat another one.
+    pub(super) fn row_counts(&self, names: &[&str], least: f64) -> Option<RowCounts> {
         let columns = match &self.columns {
             Stored::Table(columns) => columns,
             Stored::Profile(profile) => return profile.row_counts().cloned(),
@@ -210,6 +211,11 @@ impl Data {
                 start += piece.len();
             });
             read.ok()?;
+            // Looked at after two columns, four, eight: each look costs about as much as a column.
+            let columns_read = number + 1;
+            if columns_read > 1 && columns_read.is_power_of_two() && hashes.repeated() < least {
+                return None;
+            }
         }
         hashes.finish()
     }
