@@ -4,10 +4,11 @@ use maud::{Markup, PreEscaped, html};
 use trainyard_chart::pairs::Pair;
 use trainyard_chart::{Svg, cumulative, histogram, pairs, quantiles};
 use trainyard_drift::{
-    Bin, ColumnDrift, CumulativePoint, Distribution, FindingKind, Kind, Method, NumberSummary,
+    ColumnDrift, CumulativePoint, Distribution, FindingKind, Kind, Method, NumberSummary,
     QUANTILES, Role, Scale, ScoreKind, Side, Status, Verdict,
 };
 
+use super::bins::{outliers, shares, ticks};
 use crate::drift::sentences::decision;
 use crate::drift::state::State;
 use crate::number::{count, percent, short, value};
@@ -72,10 +73,10 @@ fn charts(column: &ColumnDrift, distribution: &Distribution) -> Markup {
                 if column.kind == Kind::Text { "Length in characters" } else { "Distribution" };
             let beyond = if outliers(bins).contains(&true) { "; beyond ⋯ outliers" } else { "" };
             let what = format!("{what}{beyond}");
-            let shares = |side: fn(&Bin) -> f64| bins.iter().map(side).collect::<Vec<f64>>();
+            let (reference, current) = shares(bins);
             let histogram = histogram::large(
-                &shares(|bin| bin.reference),
-                &shares(|bin| bin.current),
+                &reference,
+                &current,
                 &ticks(bins, scale),
                 &format!("histogram of {}", column.name),
             );
@@ -124,46 +125,6 @@ fn charts(column: &ColumnDrift, distribution: &Distribution) -> Markup {
 
 fn figure(title: &str, class: &str, drawing: &Svg) -> Markup {
     html! { figure { h3 { (title) } div class=[(!class.is_empty()).then_some(class)] { (PreEscaped(&drawing.0)) } } }
-}
-
-/// Labels under the bins: the ends, and two inner edges where there is room. Beyond `⋯` are outliers.
-fn ticks(bins: &[Bin], scale: Scale) -> Vec<(f64, String)> {
-    let count = bins.len();
-    let (Some(first), Some(last)) = (bins.first(), bins.last()) else { return Vec::new() };
-    // Bins of single values are labelled in their middle.
-    if bins.iter().all(|bin| bin.low == bin.high) {
-        let places = if count <= 8 { (0..count).collect() } else { vec![0, count / 2, count - 1] };
-        let label = |place: usize| Some((place as f64 + 0.5, value(bins.get(place)?.low, scale)));
-        return places.into_iter().filter_map(label).collect();
-    }
-    let [below, above] = outliers(bins);
-    let (start, end) = (usize::from(below), count - usize::from(above));
-    let edge = |place: usize| {
-        let inner = bins.get(place).filter(|_| place < end).map(|bin| bin.low);
-        inner.or_else(|| Some(bins.get(place.checked_sub(1)?)?.high)).unwrap_or(last.high)
-    };
-    let third = (end - start) / 3;
-    [start, start + third, start + 2 * third, end]
-        .into_iter()
-        .map(|place| match value(edge(place), scale) {
-            text if place == start && below => {
-                (0.0, format!("{} ⋯ {text}", value(first.low, scale)))
-            }
-            text if place == end && above => {
-                (count as f64, format!("{text} ⋯ {}", value(last.high, scale)))
-            }
-            text => (place as f64, text),
-        })
-        .collect()
-}
-
-/// Whether the first and the last bin are those of outliers, which lie apart from the others.
-fn outliers(bins: &[Bin]) -> [bool; 2] {
-    let apart = |before: &Bin, after: &Bin| before.high < after.low;
-    match bins {
-        [first, second, .., before, last] => [apart(first, second), apart(before, last)],
-        _ => [false, false],
-    }
 }
 
 fn quantile_plot(column: &ColumnDrift, scale: Scale) -> Option<Svg> {
