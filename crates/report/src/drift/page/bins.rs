@@ -23,7 +23,7 @@ pub(super) fn shares(bins: &[Bin]) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// Whether the first and the last bin are those of outliers.
-pub(super) fn outliers(bins: &[Bin]) -> [bool; 2] {
+fn outliers(bins: &[Bin]) -> [bool; 2] {
     let apart = |before: &Bin, after: &Bin| before.high < after.low;
     match bins {
         // Bins of single values are all apart.
@@ -31,6 +31,14 @@ pub(super) fn outliers(bins: &[Bin]) -> [bool; 2] {
         [first, second, .., before, last] => [apart(first, second), apart(before, last)],
         _ => [false, false],
     }
+}
+
+/// From where to where the bulk lies, if there are outliers beyond it.
+pub(super) fn bulk(bins: &[Bin]) -> Option<[f64; 2]> {
+    let [below, above] = outliers(bins);
+    let first = bins.get(usize::from(below))?;
+    let last = bins.get(bins.len().checked_sub(1 + usize::from(above))?)?;
+    (below || above).then_some([first.low, last.high])
 }
 
 fn is_of_values(bins: &[Bin]) -> bool {
@@ -85,13 +93,13 @@ mod tests {
 
     #[test]
     fn outliers_stand_apart() {
-        let bulk = [bin(0.0, 1.0, 0.5), bin(1.0, 2.0, 0.3), bin(2.0, 3.0, 0.1)];
-        let plain = ticks(&bulk, Scale::Continuous);
-        assert_eq!(shares(&bulk).0, [0.5, 0.3, 0.1]);
+        let inner = [bin(0.0, 1.0, 0.5), bin(1.0, 2.0, 0.3), bin(2.0, 3.0, 0.1)];
+        let plain = ticks(&inner, Scale::Continuous);
+        assert_eq!(shares(&inner).0, [0.5, 0.3, 0.1]);
         assert_eq!((plain[0].0, plain[3].0, plain[3].1.as_str()), (0.0, 3.0, "3"));
         let bins: Vec<Bin> = [bin(-999.0, -999.0, 0.05)]
             .into_iter()
-            .chain(bulk)
+            .chain(inner)
             .chain([bin(50.0, 90.0, 0.05)])
             .collect();
         assert_eq!(shares(&bins).0, [0.05, 0.0, 0.5, 0.3, 0.1, 0.0, 0.05]);
@@ -102,6 +110,7 @@ mod tests {
         // Single values are far from each other, and none is an outlier.
         let values = [1.0, 2.0, 3.0, 9.0].map(|value| bin(value, value, 0.25));
         assert_eq!(outliers(&values), [false, false]);
+        assert_eq!((bulk(&bins), bulk(&values)), (Some([0.0, 3.0]), None));
         assert_eq!(ticks(&values, Scale::Integer)[3], (3.5, "9".to_owned()));
     }
 }

@@ -8,7 +8,7 @@ use trainyard_drift::{
     QUANTILES, Role, Scale, ScoreKind, Side, Status, Verdict,
 };
 
-use super::bins::{outliers, shares, ticks};
+use super::bins::{bulk, shares, ticks};
 use crate::drift::sentences::decision;
 use crate::drift::state::State;
 use crate::number::{count, percent, short, value};
@@ -71,32 +71,37 @@ fn charts(column: &ColumnDrift, distribution: &Distribution) -> Markup {
             let scale = if column.kind == Kind::Text { Scale::Integer } else { column.scale };
             let what =
                 if column.kind == Kind::Text { "Length in characters" } else { "Distribution" };
-            let beyond = if outliers(bins).contains(&true) { "; beyond ⋯ outliers" } else { "" };
+            let bulk = bulk(bins);
+            let beyond = if bulk.is_some() { "; beyond ⋯ outliers" } else { "" };
             let what = format!("{what}{beyond}");
             let (reference, current) = shares(bins);
+            let labels = ticks(bins, scale);
             let histogram = histogram::large(
                 &reference,
                 &current,
-                &ticks(bins, scale),
+                &labels,
                 &format!("histogram of {}", column.name),
             );
+            // Outliers lie at the ends of the bulk.
+            let inner = |x: f64| bulk.map_or(x, |[low, high]| x.max(low).min(high));
             let points = |side: fn(&CumulativePoint) -> f64| {
-                cumulative.iter().map(|point| (point.value, side(point))).collect::<Vec<_>>()
+                cumulative.iter().map(|point| (inner(point.value), side(point))).collect::<Vec<_>>()
             };
-            let end = |point: Option<&CumulativePoint>| {
-                point.map(|point| value(point.value, scale)).unwrap_or_default()
+            let end = |point: Option<&CumulativePoint>, label: Option<&(f64, String)>| match bulk {
+                Some(_) => label.map(|(_, text)| text.clone()).unwrap_or_default(),
+                None => point.map(|point| value(point.value, scale)).unwrap_or_default(),
             };
             let curves = cumulative::curves(
                 &points(|point| point.reference),
                 &points(|point| point.current),
-                [&end(cumulative.first()), &end(cumulative.last())],
+                [&end(cumulative.first(), labels.first()), &end(cumulative.last(), labels.last())],
                 &format!("cumulative distribution of {}", column.name),
             );
             html! {
                 .charts {
                     (figure(&what, "", &histogram))
                     (figure("Cumulative: share of values up to …", "", &curves))
-                    @if let Some(quantiles) = quantile_plot(column, scale) { (figure("Quantiles: reference across, current up", "qq", &quantiles)) }
+                    @if let Some(quantiles) = quantile_plot(column, bulk, scale) { (figure("Quantiles: reference across, current up", "qq", &quantiles)) }
                 }
             }
         }
@@ -127,14 +132,19 @@ fn figure(title: &str, class: &str, drawing: &Svg) -> Markup {
     html! { figure { h3 { (title) } div class=[(!class.is_empty()).then_some(class)] { (PreEscaped(&drawing.0)) } } }
 }
 
-fn quantile_plot(column: &ColumnDrift, scale: Scale) -> Option<Svg> {
+fn quantile_plot(column: &ColumnDrift, bulk: Option<[f64; 2]>, scale: Scale) -> Option<Svg> {
     let before = column.reference.as_ref()?.numbers.as_ref()?;
     let after = column.current.as_ref()?.numbers.as_ref()?;
     // The extremes would squeeze everything else into a corner.
     let inner = |numbers: &NumberSummary| {
         numbers.quantiles.get(1..QUANTILES.len() - 1).map(<[f64]>::to_vec)
     };
-    let pairs: Vec<(f64, f64)> = inner(before)?.into_iter().zip(inner(after)?).collect();
+    let is_inner = |x: f64| bulk.is_none_or(|[low, high]| (low..=high).contains(&x));
+    let pairs: Vec<(f64, f64)> = inner(before)?
+        .into_iter()
+        .zip(inner(after)?)
+        .filter(|(before, after)| is_inner(*before) && is_inner(*after))
+        .collect();
     let all = || pairs.iter().flat_map(|pair| [pair.0, pair.1]);
     let (low, high) =
         (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
