@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, FindingKind, Severity};
 
+/// Share of the reference's rows that repeat another one up to which a row that does so is a copy: where many rows
+/// are alike, as in a table of labels, more of them are a change of those labels.
+const USUAL_MAX: f64 = 0.1;
+
 /// Rows as numbers, while their columns come in.
 #[derive(Debug)]
 pub struct RowHashes {
@@ -99,7 +103,7 @@ impl RowCounts {
     pub fn more_than(&self, reference: &Self, change: f64) -> Option<Finding> {
         let sample = self.rows.min(reference.rows);
         let (before, after) = (reference.repeated_in(sample), self.repeated_in(sample));
-        if sample == 0 || after - before < change {
+        if sample == 0 || before > USUAL_MAX || after - before < change {
             return None;
         }
         let own = self.repeated_in(self.rows);
@@ -207,6 +211,8 @@ mod tests {
         };
         assert_eq!(kinds(6000).more_than(&kinds(600), 0.05), None);
         assert_eq!(kinds(600).more_than(&kinds(6000), 0.05), None);
+        // Fewer labels than there were are no copies either.
+        assert_eq!(kinds(60).more_than(&kinds(600), -1.0), None);
         let different = RowCounts::all_different(1000);
         let some_twice = RowCounts { rows: 1100, times: [(1, 900), (2, 100)].into() };
         let finding = some_twice.more_than(&different, 0.05).unwrap();
