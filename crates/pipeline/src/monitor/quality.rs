@@ -152,7 +152,7 @@ mod tests {
 
     fn table(pairs: impl IntoIterator<Item = (i64, i64)>) -> RecordBatch {
         let (a, b): (Vec<i64>, Vec<i64>) = pairs.into_iter().unzip();
-        let column = |values| Arc::new(Int64Array::from(values)) as ArrayRef;
+        let column = |values: Vec<i64>| Arc::new(Int64Array::from(values)) as ArrayRef;
         RecordBatch::try_from_iter([("a", column(a)), ("b", column(b))]).unwrap()
     }
 
