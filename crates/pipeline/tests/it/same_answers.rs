@@ -148,9 +148,10 @@ async fn csv_parquet_and_profiles_give_one_answer() {
         for ([old, new], table) in
             [([&reference[0], &current[0]], &csv), ([&reference[1], &current[1]], &parquet)]
         {
-            let profiled = profile_of(&[old.clone()], Settings::default(), None, None);
+            let sources = [old.clone()];
+            let profiled = profile_of(&sources, Settings::default(), None, None).await.unwrap();
             let path = folder.path().join(format!("{seed}.profile"));
-            write_profile(&path, &profiled.await.unwrap().profile).unwrap();
+            write_profile(&path, &profiled.profile).unwrap();
             let by_profile = drift(&path.to_string_lossy(), new).await;
             assert_eq!(answers(&by_profile), answers(table), "{old}");
         }
