@@ -6,8 +6,8 @@ use arrow_array::types::Float64Type;
 use arrow_schema::DataType;
 
 use super::condition::Operator;
+use super::target::{Target, cast, integers};
 use super::times::times;
-use super::values::{Target, cast, integers};
 use crate::error::Result;
 
 /// Of each row whether the comparison holds; `None` where one of both is missing.

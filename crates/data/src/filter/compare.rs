@@ -10,8 +10,8 @@ use arrow_schema::DataType;
 
 use super::between::between;
 use super::condition::{Comparison, Condition, Operand, Operator};
+use super::target::{Target, cast, column_of, integers};
 use super::times::{time, times};
-use super::values::{Target, cast, column_of, integers};
 use crate::csv::value::boolean;
 use crate::error::Result;
 use crate::reading::amount;

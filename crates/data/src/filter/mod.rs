@@ -6,9 +6,9 @@ mod condition;
 mod parse;
 mod rows;
 mod rule;
+mod target;
 mod times;
 mod token;
-mod values;
 
 pub use rows::RowFilter;
 pub use rule::{Kept, RowRule};

@@ -4,8 +4,8 @@ use arrow_array::{BooleanArray, RecordBatch};
 
 use super::compare::holds;
 use super::parse::parse;
+use super::target::{Target, column_of};
 use super::times::{time, times};
-use super::values::{Target, column_of};
 use crate::error::{Error, Result};
 
 /// Which rows are kept. The default keeps all.

@@ -1,8 +1,8 @@
-//! The values of the columns that conditions look at.
+//! What a condition is held to, and what is said where the two do not fit.
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int64Type, UInt64Type};
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
 use crate::error::{Error, Result, list_names, shorten};
@@ -49,7 +49,7 @@ pub(super) fn column_of<'a>(
     })
 }
 
-/// The column as another type.
+/// A column as values of another type.
 pub(super) fn cast(
     array: &ArrayRef,
     data_type: &DataType,
