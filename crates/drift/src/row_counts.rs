@@ -4,7 +4,6 @@
 //! the hash of its value. Of a hundred million rows two different ones are taken for one with a chance of 0.03 %.
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher as _;
 
 use ahash::RandomState;
 use arrow_array::Array;
