@@ -3,7 +3,7 @@
 use crate::Svg;
 use crate::axis::Axis;
 use crate::canvas::{Anchor, Canvas, escape, polyline};
-use crate::number::short;
+use crate::number::full;
 
 /// More points than this are thinned: no chart is wider in pixels.
 const POINTS_MAX: usize = 600;
@@ -37,7 +37,7 @@ pub fn large(title: &str, unit: &str, points: &[(f64, f64)]) -> Option<Svg> {
     const BOTTOM: f64 = HEIGHT - 34.0;
     let (first, last) = (points.first()?, points.last()?);
     let description =
-        format!("{title}: {} points, from {} to {}", points.len(), short(first.1), short(last.1));
+        format!("{title}: {} points, from {} to {}", points.len(), full(first.1), full(last.1));
     let attributes =
         format!("class=\"chart\" role=\"img\" aria-label=\"{}\"", escape(&description));
     let mut canvas = Canvas::with(WIDTH, HEIGHT, &attributes);
@@ -56,13 +56,7 @@ pub fn large(title: &str, unit: &str, points: &[(f64, f64)]) -> Option<Svg> {
     canvas.path("", &polyline(points.iter().map(|point| (x.at(point.0), y.at(point.1)))));
     if points.len() <= DOTS_MAX {
         for point in &points {
-            // A step is a whole number, and each is another one.
-            let place = if point.0.fract() == 0.0 && point.0.abs() < 1e15 {
-                format!("{:.0}", point.0)
-            } else {
-                short(point.0)
-            };
-            let title = format!("{unit} {place}: {}", short(point.1));
+            let title = format!("{unit} {}: {}", full(point.0), full(point.1));
             canvas.titled_circle((x.at(point.0), y.at(point.1)), 3.0, &title);
         }
     }

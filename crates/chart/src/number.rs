@@ -25,6 +25,25 @@ pub fn short(value: f64) -> String {
     signed(&text)
 }
 
+/// For text beside a single point: whole numbers whole, what is short with about four significant digits, huge
+/// and tiny ones with six.
+pub(crate) fn full(value: f64) -> String {
+    let size = value.abs();
+    if value.fract() == 0.0 && size < WHOLE_MAX {
+        // Zero has no sign.
+        return signed(&format!("{:.0}", value + 0.0));
+    }
+    if !size.is_finite() || (1e-4..PLAIN_MAX).contains(&size) {
+        return short(value);
+    }
+    let text = format!("{value:.5e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    signed(&format!("{}e{exponent}", trimmed(digits.to_owned())))
+}
+
+/// Whole numbers below this are written whole: a double holds all of their digits.
+const WHOLE_MAX: f64 = 1e15;
+
 /// From this size on, and below its inverse, ticks are written with an exponent.
 const PLAIN_MAX: f64 = 1e7;
 
@@ -80,6 +99,21 @@ mod tests {
         ];
         for (value, text) in cases {
             assert_eq!(short(value), text);
+        }
+    }
+
+    #[test]
+    fn a_point_is_told_from_its_neighbours() {
+        for (value, text) in [
+            (12_345_678.0, "12345678"),
+            (-12_345_678.9, "−1.23457e7"),
+            (1e300, "1e300"),
+            (3.21e-7, "3.21e-7"),
+            (0.041_586_078, "0.04159"),
+            (0.0, "0"),
+            (f64::NAN, "not a number"),
+        ] {
+            assert_eq!(full(value), text);
         }
     }
 }

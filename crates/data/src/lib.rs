@@ -24,6 +24,7 @@
 //! users have one form to deal with. Dictionaries come only from Parquet files that hold them, where they
 //! mean pandas' `category`.
 
+mod chosen;
 mod columns;
 mod csv;
 mod encoding;
@@ -44,7 +45,7 @@ pub use arrow_schema;
 
 pub use columns::Columns;
 pub use error::{Error, Result};
-pub use filter::RowFilter;
+pub use filter::{Kept, RowFilter, RowRule, instant};
 pub use options::{COLUMNS_MAX, FILE_BYTES_MAX, FILES_MAX, Natural, RECORD_BYTES_MAX, ReadOptions};
 pub use parquet::{BodyError, BodyLimits, read_parquet_body};
 pub use reading::{Decimal, Exception, Form, Reading};

@@ -176,7 +176,7 @@ fn is_reread(name: &str, kind: &DataType, texts: &BTreeMap<String, DataType>) ->
 /// Writes the rows and columns that are kept.
 fn write(target: &Path, batch: &RecordBatch, options: &ReadOptions) -> Result<()> {
     let failed = |source| Error::arrow(target, source);
-    let batch = if options.rows.is_empty() { batch.clone() } else { options.rows.apply(batch)? };
+    let batch = if options.rows.is_empty() { batch.clone() } else { options.keep(batch)? };
     let mut fields = Vec::new();
     let mut columns = Vec::new();
     for (name, kind) in types_of(&batch, options) {

@@ -55,7 +55,7 @@ pub fn read_table(source: &str, options: &ReadOptions) -> Result<Table> {
         return read_all(source, options);
     }
     let Table { batch, source } = read_all(source, &with_filter_columns(options)?)?;
-    let mut batch = options.rows.apply(&batch)?;
+    let mut batch = options.keep(&batch)?;
     if let Some(columns) = &options.columns {
         // The chosen columns come first; those behind them were only needed to decide.
         let chosen: Vec<usize> = (0..columns.len().min(batch.num_columns())).collect();

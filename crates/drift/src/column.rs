@@ -101,6 +101,13 @@ impl Column {
         self.len() == 0
     }
 
+    /// How many numbers are at least `from` and below `to`; of times in microseconds since 1970.
+    pub fn count_between(&self, from: f64, to: f64) -> u64 {
+        let count =
+            |numbers: &Numbers| numbers.count_below(to).saturating_sub(numbers.count_below(from));
+        self.numbers().map_or(0, count)
+    }
+
     /// Distinct usable values.
     pub fn distinct(&self) -> u64 {
         match &self.values {

@@ -9,7 +9,7 @@ const CHART_BINS_MAX: usize = 24;
 /// What a chart's inner bins leave to the outer ones on each side.
 const CHART_TAIL: f64 = 0.005;
 /// Interquartile ranges beyond the quartiles of a side from which on values are outliers (Tukey's "far out"):
-/// they go into the outer bins, so that they do not squeeze the picture of the others.
+/// they have bins of their own, so that they do not squeeze the picture of the others.
 const FENCE_RANGES: f64 = 3.0;
 /// Quantiles of each side whose values become points of the cumulative curves.
 const CURVE_POINTS: usize = 24;
@@ -21,7 +21,8 @@ const TOP_LABELS_MAX: usize = 15;
 pub enum Distribution {
     /// Of numbers.
     Numbers {
-        /// Shares in common bins, in order. Outer bins take what lies beyond.
+        /// Shares in common bins, in order. Each begins where the one before ends, but for a first or last bin
+        /// of outliers, which are far from the others.
         bins: Vec<Bin>,
         /// Points of both cumulative distributions.
         cumulative: Vec<CumulativePoint>,
@@ -116,45 +117,81 @@ fn bins_by_value(pair: &Pair<'_>) -> Vec<Bin> {
     bins
 }
 
-/// Equal-width bins between the outermost half percents of both sides, or nearer where outliers begin; the
-/// first and last bin reach to the smallest and largest value.
+/// Equal-width bins between the outermost half percents of both sides; the first and last reach to the ends of
+/// the bulk. Outliers on either side are in a bin of their own.
 fn bins_by_width(pair: &Pair<'_>) -> Option<Vec<Bin>> {
-    let (smallest, largest) = pair.range()?;
+    let Bulk { low: lowest, high: highest, below, above } = Bulk::of(pair)?;
     let (reference, current) = (pair.reference(), pair.current());
-    let mut low = reference.quantile(CHART_TAIL)?.min(current.quantile(CHART_TAIL)?);
-    let mut high = reference.quantile(1.0 - CHART_TAIL)?.max(current.quantile(1.0 - CHART_TAIL)?);
-    if let Some((lowest, highest)) = fences(pair) {
-        (low, high) = (low.max(lowest), high.min(highest));
-    }
+    let tails = [CHART_TAIL, 1.0 - CHART_TAIL];
+    let [before, after] = [reference, current].map(|numbers| tails.map(|p| numbers.quantile(p)));
+    let mut low = before[0]?.min(after[0]?).max(lowest);
+    let mut high = before[1]?.max(after[1]?).min(highest);
     if high <= low || !(high - low).is_finite() {
-        (low, high) = (smallest, largest);
+        (low, high) = (lowest, highest);
     }
-    let mut width = (high / CHART_BINS_MAX as f64) - (low / CHART_BINS_MAX as f64);
+    let count = CHART_BINS_MAX - usize::from(below.is_some()) - usize::from(above.is_some());
+    let mut width = (high / count as f64) - (low / count as f64);
     if reference.is_integer() && current.is_integer() {
         (low, width) = (low.floor(), width.ceil());
     }
-    let mut edges: Vec<f64> = (0..CHART_BINS_MAX)
-        .map(|i| low + width * i as f64)
-        .take_while(|edge| *edge < high)
-        .collect();
+    let mut edges: Vec<f64> =
+        (0..count).map(|i| low + width * i as f64).take_while(|edge| *edge < high).collect();
     if let Some(first) = edges.first_mut() {
-        *first = smallest;
+        *first = lowest;
     }
     let shares = |numbers: &Numbers| -> Vec<f64> {
         let mut below: Vec<u64> = edges.iter().map(|edge| numbers.count_below(*edge)).collect();
-        below.push(numbers.len() as u64);
+        below.push(numbers.count_up_to(highest));
         below.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / numbers.len() as f64).collect()
     };
     let (before, after) = (shares(reference), shares(current));
-    let highs = edges.iter().skip(1).copied().chain([largest]);
+    let highs = edges.iter().skip(1).copied().chain([highest]);
     let bins = edges.iter().zip(highs).zip(before.into_iter().zip(after));
-    Some(
-        bins.map(|((low, high), (reference, current))| Bin { low: *low, high, reference, current })
-            .collect(),
-    )
+    let bins =
+        bins.map(|((low, high), (reference, current))| Bin { low: *low, high, reference, current });
+    let outliers = |[low, high]: [f64; 2]| {
+        let share = |numbers: &Numbers| {
+            let count = numbers.count_up_to(high) - numbers.count_below(low);
+            count as f64 / numbers.len() as f64
+        };
+        Bin { low, high, reference: share(reference), current: share(current) }
+    };
+    Some(below.map(outliers).into_iter().chain(bins).chain(above.map(outliers)).collect())
 }
 
-/// Where the bulk of both sides ends; `None` where half of a side is one value.
+/// Where the bulk of both sides lies, and what is far out of it.
+struct Bulk {
+    /// The smallest and the largest value of the bulk.
+    low: f64,
+    high: f64,
+    /// The smallest and the largest value of the outliers on each side, where there are some.
+    below: Option<[f64; 2]>,
+    above: Option<[f64; 2]>,
+}
+
+impl Bulk {
+    fn of(pair: &Pair<'_>) -> Option<Self> {
+        let (smallest, largest) = pair.range()?;
+        let (lowest, highest) = fences(pair).unwrap_or((smallest, largest));
+        let at_ranks = |rank: &dyn Fn(&Numbers) -> Option<u64>| {
+            [pair.reference(), pair.current()]
+                .map(|numbers| numbers.at_rank(rank(numbers)? as usize))
+                .into_iter()
+                .flatten()
+        };
+        let below = at_ranks(&|numbers| numbers.count_below(lowest).checked_sub(1));
+        let above = at_ranks(&|numbers| Some(numbers.count_up_to(highest)));
+        Some(Self {
+            low: at_ranks(&|numbers| Some(numbers.count_below(lowest))).reduce(f64::min)?,
+            high: at_ranks(&|numbers| numbers.count_up_to(highest).checked_sub(1))
+                .reduce(f64::max)?,
+            below: below.reduce(f64::max).map(|end| [smallest, end]),
+            above: above.reduce(f64::min).map(|start| [start, largest]),
+        })
+    }
+}
+
+/// Beyond what values are outliers; `None` where half of a side is one value.
 fn fences(pair: &Pair<'_>) -> Option<(f64, f64)> {
     let of = |numbers: &Numbers| {
         let (low, high) = (numbers.quantile(0.25)?, numbers.quantile(0.75)?);
@@ -244,8 +281,11 @@ mod tests {
         let current = Column::new(&[&Float64Array::from_iter_values(bulk().chain(sentinels))]);
         let pair = Pair::new(reference.numbers().unwrap(), current.numbers().unwrap());
         let Some(Distribution::Numbers { bins, .. }) = of_numbers(&pair) else { panic!("no bins") };
-        let filled = bins.iter().filter(|bin| bin.reference > 0.01).count();
-        assert!(bins[0].low == -999.0 && bins[0].current > 0.04 && filled > 6, "{bins:?}");
+        assert_eq!((bins[0].low, bins[0].high, bins[0].reference), (-999.0, -999.0, 0.0));
+        assert!((bins[0].current - 50.0 / 1050.0).abs() < 1e-12, "{bins:?}");
+        // All others are for the bulk.
+        assert_eq!((bins.len(), bins[1].low, bins[23].high), (CHART_BINS_MAX, 0.0, 39.96));
+        assert!(bins[1..].iter().all(|bin| bin.reference > 0.01), "{bins:?}");
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub enum FindingKind {
     Sentinel,
     /// Words that tell current texts from those of the reference.
     TextContent,
+    /// A rule that a person wrote down is broken.
+    Rule,
+    /// Data that are too old, or whose age nobody can tell.
+    Stale,
     /// Evidently would not test this column.
     BeyondEvidently,
     /// What was guessed when the data were read.
@@ -87,6 +91,8 @@ impl FindingKind {
             Self::RareLabelRate => "rare_label_rate",
             Self::Sentinel => "sentinel",
             Self::TextContent => "text_content",
+            Self::Rule => "rule",
+            Self::Stale => "stale",
             Self::BeyondEvidently => "beyond_evidently",
             Self::ReadAs => "read_as",
             Self::Unread => "unread",

@@ -76,6 +76,19 @@ fn for_each_own(column: &Column, other: Family, mut each: impl FnMut(String, u64
     }
 }
 
+/// Calls `each` with the labels of one side as they are written, and how often each occurs.
+pub(crate) fn for_each_own_label(column: &Column, each: impl FnMut(String, u64)) {
+    for_each_own(column, Family::String, each);
+}
+
+/// A label that a person wrote, in the form in which it meets those of a column of this family.
+pub(crate) fn label_beside(text: &str, family: Family) -> String {
+    match family {
+        Family::Dictionary => text.to_owned(),
+        family => label_of_text(text, family),
+    }
+}
+
 /// What the values of a column are; of a dictionary, what its entries are.
 fn label_family(column: &Column) -> Family {
     match column.data_type() {

@@ -22,6 +22,7 @@ mod compat;
 mod distribution;
 mod evidently;
 mod finding;
+mod freshness;
 mod kind;
 mod labels;
 mod method;
@@ -30,7 +31,9 @@ mod pandas_note;
 mod profile;
 mod profile_file;
 mod repeats;
+mod row_counts;
 mod row_names;
+mod rule;
 mod side;
 mod sides;
 mod statistics;
@@ -49,12 +52,15 @@ pub use compare::{
 pub use compat::Compat;
 pub use distribution::{Bin, Category, CumulativePoint, Distribution};
 pub use finding::{Finding, FindingKind, Severity};
+pub use freshness::Freshness;
 pub use kind::Kind;
 pub use method::{Method, SMALL_SAMPLE_MAX, ScoreKind};
 pub use options::{Bins, Correction, MIN_SAMPLES, Options};
 pub use pandas_note::with_pandas_types;
 pub use profile::{Pin, Profile};
 pub use profile_file::{MAGIC as PROFILE_MAGIC, ProfileError, VERSION as PROFILE_VERSION};
+pub use row_counts::{RowCounts, RowHashes};
+pub use rule::{ColumnRule, Pattern};
 pub use side::{NumberSummary, QUANTILES, Scale, Side};
 pub use verdict::{
     ColumnDrift, DatasetDrift, DatasetVerdict, Effect, EffectSize, Role, SegmentDrift, Status,

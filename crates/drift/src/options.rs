@@ -7,6 +7,7 @@ use crate::choice::{UnknownName, find};
 use crate::compat::Compat;
 use crate::kind::Kind;
 use crate::method::Method;
+use crate::rule::ColumnRule;
 
 /// Adjustment of p-values for the number of columns tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,6 +93,8 @@ pub struct Options {
     pub drift_share: f64,
     /// Kind by column, instead of the inferred one. [`Kind::Unknown`] leaves a column out.
     pub kinds: BTreeMap<String, Kind>,
+    /// Rules by column, which current is held to; they take the place of what the reference says about the same.
+    pub rules: BTreeMap<String, ColumnRule>,
     /// The column that the model learns to predict, if any.
     pub target: Option<String>,
     /// The column that holds the model's predictions, if any.
@@ -105,6 +108,8 @@ pub struct Options {
     pub min_samples: Option<u64>,
     /// A finding is made when the share of missing values changes by at least this much.
     pub missing_share_change: f64,
+    /// A finding is made when the share of rows that repeat another one is larger by at least this much.
+    pub duplicate_share_change: f64,
     /// A finding is made when current has this many times the rows of the reference, or one over it. 0 for
     /// never.
     pub volume_factor: f64,
@@ -133,12 +138,14 @@ impl Default for Options {
             per_column_threshold: BTreeMap::new(),
             drift_share: 0.5,
             kinds: BTreeMap::new(),
+            rules: BTreeMap::new(),
             target: None,
             prediction: None,
             correction: Correction::None,
             bins: Bins::Pooled,
             min_samples: None,
             missing_share_change: 0.05,
+            duplicate_share_change: 0.05,
             volume_factor: VOLUME_FACTOR,
             is_window: false,
             seed: 0,

@@ -10,6 +10,7 @@ use crate::compare::{column_names, compare_columns, conclude};
 use crate::kind::{Kind, infer};
 use crate::method::{Method, default_method};
 use crate::options::Options;
+use crate::row_counts::RowCounts;
 use crate::verdict::DatasetDrift;
 
 /// Every column of a dataset, sorted or counted. The rows are not needed any more.
@@ -32,6 +33,7 @@ pub struct Profile {
     rows: u64,
     columns: Vec<(String, Column)>,
     pins: BTreeMap<String, Pin>,
+    row_counts: Option<RowCounts>,
 }
 
 /// How a column is compared, decided once.
@@ -52,12 +54,12 @@ impl Profile {
         let arrays: Vec<_> = names.zip(batch.columns()).collect();
         let columns =
             arrays.into_par_iter().map(|(name, array)| (name, Column::new(&[array]))).collect();
-        Self { rows: batch.num_rows() as u64, columns, pins: BTreeMap::new() }
+        Self::from_columns(batch.num_rows() as u64, columns)
     }
 
     /// Puts columns together that were read elsewhere.
     pub fn from_columns(rows: u64, columns: Vec<(String, Column)>) -> Self {
-        Self { rows, columns, pins: BTreeMap::new() }
+        Self { rows, columns, pins: BTreeMap::new(), row_counts: None }
     }
 
     /// Decides kind, method and threshold of every column by these options and this data alone.
@@ -88,6 +90,17 @@ impl Profile {
         self
     }
 
+    /// How often whole rows occur, if it is known.
+    pub fn row_counts(&self) -> Option<&RowCounts> {
+        self.row_counts.as_ref()
+    }
+
+    /// The profile with how often whole rows occur, which columns do not tell.
+    #[must_use]
+    pub fn with_row_counts(self, row_counts: Option<RowCounts>) -> Self {
+        Self { row_counts, ..self }
+    }
+
     /// The profile with at most this many distinct numbers a column; see [`Column::quantised`].
     #[must_use]
     pub fn quantised(&self, points: usize) -> Self {
@@ -116,7 +129,8 @@ impl Profile {
 
     /// This dataset and further rows of it. `None` when the columns are not the same.
     ///
-    /// What was decided for a column against its looks stays; what followed from fewer rows is open again.
+    /// What was decided for a column against its looks stays; what followed from fewer rows is open again. How
+    /// often whole rows occur is not known any more.
     pub fn merged(&self, other: &Self) -> Option<Self> {
         if self.columns.len() != other.columns.len() {
             return None;
@@ -129,7 +143,7 @@ impl Profile {
         let usual = Self { pins: BTreeMap::new(), ..self.clone() }.pin(&Options::default()).pins;
         let mut pins = self.pins.clone();
         pins.retain(|name, pin| usual.get(name) != Some(pin));
-        Some(Self { rows: self.rows + other.rows, columns, pins })
+        Some(Self { rows: self.rows + other.rows, columns, pins, row_counts: None })
     }
 
     /// Compares `current` with this reference.

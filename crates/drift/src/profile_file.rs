@@ -13,6 +13,7 @@ use trainyard_base::{Advice, Advise, Fault};
 use crate::column::Column;
 use crate::column_file::Head;
 use crate::profile::{Pin, Profile};
+use crate::row_counts::RowCounts;
 
 /// The first bytes of a profile. The line break shows a transfer that changed them.
 pub const MAGIC: [u8; 8] = *b"TYPROF\r\n";
@@ -63,6 +64,8 @@ impl Advise for ProfileError {
 struct FileHead {
     rows: u64,
     columns: Vec<ColumnHead>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    row_counts: Option<RowCounts>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,7 +100,8 @@ impl Profile {
             })
             .collect::<Result<_, ProfileError>>()?;
         let (columns, frames): (Vec<ColumnHead>, Vec<Vec<u8>>) = stored.into_iter().unzip();
-        let head = serde_json::to_vec(&FileHead { rows: self.rows(), columns })
+        let row_counts = self.row_counts().cloned();
+        let head = serde_json::to_vec(&FileHead { rows: self.rows(), columns, row_counts })
             .map_err(|error| ProfileError::Damaged(error.to_string()))?;
         target.write_all(&MAGIC)?;
         target.write_all(&VERSION.to_le_bytes())?;
@@ -162,7 +166,11 @@ impl Profile {
             }
             columns.push((name, column));
         }
-        Ok(Self::from_columns(head.rows, columns).with_pins(pins))
+        let row_counts = head.row_counts;
+        if row_counts.as_ref().is_some_and(|counts| !counts.is_of(head.rows)) {
+            return Err(ProfileError::Damaged("its counts of rows".to_owned()));
+        }
+        Ok(Self::from_columns(head.rows, columns).with_pins(pins).with_row_counts(row_counts))
     }
 }
 

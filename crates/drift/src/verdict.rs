@@ -89,7 +89,10 @@ impl DatasetDrift {
 
     /// The verdict without that on segments.
     fn verdict_of_whole(&self) -> DatasetVerdict {
-        let is_serious = |finding: &Finding| finding.severity == Severity::Serious;
+        // Rows that break a rule have been compared all the same.
+        let is_serious = |finding: &Finding| {
+            finding.severity == Severity::Serious && finding.kind != FindingKind::Rule
+        };
         let is_warning = |finding: &Finding| finding.severity >= Severity::Warning;
         let nothing_tested = self.tested == 0 && !self.is_too_small();
         let nobody_knows =

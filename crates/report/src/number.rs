@@ -36,10 +36,21 @@ pub(crate) fn value(value: f64, scale: Scale) -> String {
     match scale {
         Scale::Instant => instant(value),
         Scale::Interval => duration(value),
-        Scale::Integer if value.fract() == 0.0 && value.abs() < 1e15 => (value as i64).to_string(),
+        Scale::Integer if value.fract() == 0.0 && value.abs() < WHOLE_MAX => {
+            (value as i64).to_string()
+        }
+        // An identifier of ten digits says nothing with four of them, and neither does the mean of such.
+        _ if (PLAIN_MAX..WHOLE_MAX).contains(&value.abs()) => {
+            format!("{value:.0}").replace('-', "−")
+        }
         _ => short(value),
     }
 }
+
+/// From this size on [`short`] writes an exponent.
+const PLAIN_MAX: f64 = 1e7;
+/// Whole numbers below this are written whole: a double holds all of their digits.
+const WHOLE_MAX: f64 = 1e15;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -100,5 +111,7 @@ mod tests {
         assert_eq!(value(1_709_208_000.0 * 1e6, Scale::Instant), "2024-02-29 12:00");
         assert_eq!(value(5_400.0 * 1e6, Scale::Interval), "1.5 h");
         assert_eq!(value(7.0, Scale::Integer), "7");
+        assert_eq!(value(3_432_670_999.5, Scale::Integer), "3432671000");
+        assert_eq!(value(-12_345_678.25, Scale::Continuous), "−12345678");
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     deploy, gateway, health, init, monitor, profile, promote, run, serve, server, temporary, train,
@@ -76,7 +76,7 @@ enum Command {
 
 /// The command line. A variable that is empty counts as unset: compose files and CI write it so. Help names
 /// variables and never shows what is in them, which may be a password.
-pub(crate) fn command() -> clap::Command {
+fn command() -> clap::Command {
     fn with_careful_variables(command: clap::Command) -> clap::Command {
         let command = command.mut_args(|argument| {
             let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
@@ -89,6 +89,22 @@ pub(crate) fn command() -> clap::Command {
         command.mut_subcommands(with_careful_variables)
     }
     with_careful_variables(Cli::command().mut_subcommand("profile", profile::narrowed))
+}
+
+/// What was written on the command line.
+///
+/// # Errors
+///
+/// Help that was asked for, or what is wrong.
+pub(crate) fn matches() -> Result<ArgMatches, clap::Error> {
+    let mut command = command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    if let Some(given) = matches.subcommand_matches("profile")
+        && let Some(command) = command.find_subcommand_mut("profile")
+    {
+        profile::refuse_comparison(command, given)?;
+    }
+    Ok(matches)
 }
 
 /// Runs the verb.

@@ -26,8 +26,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What was asked for; else the exit code, after help or the mistake was printed.
 fn parse() -> Result<Cli, ExitCode> {
-    let parsed = cli::command().try_get_matches();
-    parsed.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+    let parsed = cli::matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| {
         if error.use_stderr() {
             printer::mistake(&error.render().ansi().to_string());
         } else {

@@ -1,6 +1,7 @@
 //! A table that is read one column at a time.
 
 mod part;
+mod rule;
 mod table;
 mod text;
 

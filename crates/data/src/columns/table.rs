@@ -162,7 +162,7 @@ impl Columns {
             } else {
                 let deciding =
                     ReadOptions { columns: Some(options.rows.columns()?), ..wider.clone() };
-                Some(options.rows.kept(&crate::parquet::read_file(path, &deciding)?)?)
+                Some(options.kept(&crate::parquet::read_file(path, &deciding)?)?)
             };
             files.push(SourceFile {
                 path: path.clone(),

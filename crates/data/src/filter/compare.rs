@@ -4,15 +4,17 @@
 //! it. Rows are kept of which the condition is true.
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float64Type, Int64Type, UInt64Type};
+use arrow_array::types::Float64Type;
 use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
+use super::between::between;
 use super::condition::{Comparison, Condition, Operand, Operator};
-use super::target::{Target, cast};
+use super::target::{Target, cast, column_of, integers};
 use super::times::{time, times};
 use crate::csv::value::boolean;
-use crate::error::{Error, Result, list_names, shorten};
+use crate::error::Result;
+use crate::reading::amount;
 
 /// Of each row whether the condition holds; `None` where a null decides.
 pub(super) fn holds(
@@ -77,24 +79,11 @@ fn compare(
             }
             Ok(rows)
         }
-    }
-}
-
-/// The column of a batch that a condition names.
-pub(super) fn column_of<'a>(
-    batch: &'a RecordBatch,
-    condition: &str,
-    column: &str,
-) -> Result<&'a ArrayRef> {
-    batch.column_by_name(column).ok_or_else(|| {
-        let schema = batch.schema();
-        let names = schema.fields().iter().map(|field| field.name().as_str());
-        Error::Condition {
-            condition: shorten(condition),
-            reason: format!("there is no column {column:?}"),
-            hint: format!("the columns are {}", list_names(names)),
+        Operand::Column(other) => {
+            let target = Target { condition, column, value: other };
+            between(array, column_of(batch, condition, other)?, *operator, &target)
         }
-    })
+    }
 }
 
 fn compare_one(
@@ -121,7 +110,8 @@ fn compare_one(
             Ok(integers(array, &target)?.into_iter().map(|found| found.map(holds)).collect())
         }
         _ if data_type.is_numeric() || matches!(data_type, DataType::Decimal128(..)) => {
-            let wanted: f64 = target.value.parse().map_err(|_| refused())?;
+            let plain = target.value.parse().ok();
+            let wanted: f64 = plain.or_else(|| amount(target.value)).ok_or_else(refused)?;
             let floats = cast(array, &DataType::Float64, &target)?;
             let holds = |found: f64| operator.holds(found.partial_cmp(&wanted));
             let floats = floats.as_primitive::<Float64Type>();
@@ -134,14 +124,4 @@ fn compare_one(
         }
         _ => Err(refused()),
     }
-}
-
-/// Integers of any width, exactly.
-fn integers(array: &ArrayRef, target: &Target<'_>) -> Result<Vec<Option<i128>>> {
-    if array.data_type().is_unsigned_integer() {
-        let wide = cast(array, &DataType::UInt64, target)?;
-        return Ok(wide.as_primitive::<UInt64Type>().iter().map(|v| v.map(i128::from)).collect());
-    }
-    let wide = cast(array, &DataType::Int64, target)?;
-    Ok(wide.as_primitive::<Int64Type>().iter().map(|v| v.map(i128::from)).collect())
 }

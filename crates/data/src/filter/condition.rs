@@ -26,6 +26,8 @@ pub(super) enum Operand {
     Null,
     /// Values of which one must do: those of `in`, or a single one.
     AnyOf(Vec<String>),
+    /// Another column, in rules.
+    Column(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,10 +77,39 @@ impl Condition {
                 }
             }
             Self::Not(inner) => inner.add_columns(columns),
-            Self::Comparison(comparison) => {
-                if !columns.contains(&comparison.column) {
-                    columns.push(comparison.column.clone());
+            Self::Comparison(Comparison { column, operand, .. }) => {
+                let other = match operand {
+                    Operand::Column(other) => Some(other),
+                    Operand::Null | Operand::AnyOf(_) => None,
+                };
+                for column in std::iter::once(column).chain(other) {
+                    if !columns.contains(column) {
+                        columns.push(column.clone());
+                    }
                 }
+            }
+        }
+    }
+
+    /// The condition with values that are names of columns as these.
+    pub(super) fn with_columns(self, names: &[String]) -> Self {
+        let all = |parts: Vec<Self>| -> Vec<Self> {
+            parts.into_iter().map(|part| part.with_columns(names)).collect()
+        };
+        match self {
+            Self::And(parts) => Self::And(all(parts)),
+            Self::Or(parts) => Self::Or(all(parts)),
+            Self::Not(inner) => Self::Not(Box::new(inner.with_columns(names))),
+            Self::Comparison(comparison) => {
+                let operand = match comparison.operand {
+                    Operand::AnyOf(mut values)
+                        if values.len() == 1 && names.contains(&values[0]) =>
+                    {
+                        Operand::Column(values.remove(0))
+                    }
+                    operand => operand,
+                };
+                Self::Comparison(Comparison { operand, ..comparison })
             }
         }
     }

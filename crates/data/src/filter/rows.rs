@@ -2,9 +2,9 @@
 
 use arrow_array::{BooleanArray, RecordBatch};
 
-use super::compare::{column_of, holds};
+use super::compare::holds;
 use super::parse::parse;
-use super::target::Target;
+use super::target::{Target, column_of};
 use super::times::{time, times};
 use crate::error::{Error, Result};
 
@@ -53,12 +53,6 @@ impl RowFilter {
         })
     }
 
-    /// Keeps the rows that satisfy everything.
-    pub(crate) fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        arrow_select::filter::filter_record_batch(batch, &self.kept(batch)?)
-            .map_err(|source| Error::arrow("the filtered table".as_ref(), source))
-    }
-
     /// Which rows satisfy everything.
     pub(crate) fn kept(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         let mut keep = vec![true; batch.num_rows()];
@@ -93,7 +87,8 @@ mod tests {
     fn kept(filter: &RowFilter) -> Result<String> {
         let text = b"id,x,name,ok,at,big\n1,0.5,a b,True,2026-01-01,9007199254740993\n2,,b,False,2026-01-02T12:00:00Z,9007199254740992\n3,-3,,True,2026-01-03 00:00:00,1\n";
         let batch = read_csv_text("t.csv", text, &ReadOptions::default())?;
-        let ids = filter.apply(&batch)?;
+        let kept = filter.kept(&batch)?;
+        let ids = arrow_select::filter::filter_record_batch(&batch, &kept).unwrap();
         let ids = ids.column(0).as_primitive::<Int64Type>();
         Ok(ids.values().iter().map(i64::to_string).collect::<Vec<_>>().join(","))
     }

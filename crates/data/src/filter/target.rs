@@ -1,9 +1,11 @@
 //! What a condition is held to, and what is said where the two do not fit.
 
-use arrow_array::{Array as _, ArrayRef};
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::{Int64Type, UInt64Type};
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
-use crate::error::{Error, Result, shorten};
+use crate::error::{Error, Result, list_names, shorten};
 
 /// What a condition is held to, for messages.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +32,23 @@ impl Target<'_> {
     }
 }
 
+/// The column of a batch that a condition names.
+pub(super) fn column_of<'a>(
+    batch: &'a RecordBatch,
+    condition: &str,
+    column: &str,
+) -> Result<&'a ArrayRef> {
+    batch.column_by_name(column).ok_or_else(|| {
+        let schema = batch.schema();
+        let names = schema.fields().iter().map(|field| field.name().as_str());
+        Error::Condition {
+            condition: shorten(condition),
+            reason: format!("there is no column {column:?}"),
+            hint: format!("the columns are {}", list_names(names)),
+        }
+    })
+}
+
 /// A column as values of another type.
 pub(super) fn cast(
     array: &ArrayRef,
@@ -37,4 +56,14 @@ pub(super) fn cast(
     target: &Target<'_>,
 ) -> Result<ArrayRef> {
     arrow_cast::cast(array, data_type).map_err(|_| target.not_comparable(array.data_type()))
+}
+
+/// Integers of any width, exactly.
+pub(super) fn integers(array: &ArrayRef, target: &Target<'_>) -> Result<Vec<Option<i128>>> {
+    if array.data_type().is_unsigned_integer() {
+        let wide = cast(array, &DataType::UInt64, target)?;
+        return Ok(wide.as_primitive::<UInt64Type>().iter().map(|v| v.map(i128::from)).collect());
+    }
+    let wide = cast(array, &DataType::Int64, target)?;
+    Ok(wide.as_primitive::<Int64Type>().iter().map(|v| v.map(i128::from)).collect())
 }

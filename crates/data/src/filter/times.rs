@@ -14,6 +14,11 @@ pub(super) fn time(text: &str) -> Option<i128> {
     string_to_timestamp_nanos(text.trim()).ok().map(i128::from)
 }
 
+/// Microseconds since 1970 of a time in ISO 8601, as filters take it: without a zone it is UTC.
+pub fn instant(text: &str) -> Option<i64> {
+    i64::try_from(time(text)?.div_euclid(1000)).ok()
+}
+
 /// Nanoseconds since 1970 of a column that holds times.
 pub(super) fn times(array: &ArrayRef, target: &Target<'_>) -> Result<Vec<Option<i128>>> {
     let scale: i128 = match array.data_type() {

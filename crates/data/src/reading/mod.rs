@@ -8,5 +8,6 @@ mod time;
 
 pub(crate) use convert::convert;
 pub use form::{Decimal, Form};
+pub(crate) use numeral::amount;
 pub(crate) use survey::Survey;
 pub use survey::{Exception, Reading};

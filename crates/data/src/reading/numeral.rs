@@ -69,6 +69,14 @@ pub(super) fn numeral(text: &str, decimal: Decimal) -> Option<Numeral> {
     })
 }
 
+/// The number that a text says on its own: `$1,200`, `12%`.
+pub(crate) fn amount(text: &str) -> Option<f64> {
+    [Decimal::Point, Decimal::Comma]
+        .into_iter()
+        .find_map(|decimal| numeral(text, decimal))
+        .map(|found| found.value)
+}
+
 fn plain(found: Number, is_padded: bool) -> Option<Numeral> {
     let integer = match found {
         Number::Int(value) => Some(value),

@@ -6,6 +6,7 @@ mod numbers;
 mod range;
 mod rare_labels;
 mod repeats;
+mod rules;
 pub(crate) mod schema;
 mod sentinel;
 mod table;
@@ -16,6 +17,7 @@ mod volume;
 
 pub(crate) use labels::on_labels;
 pub(crate) use rare_labels::on_rare_labels;
+pub(crate) use rules::on_rules;
 pub(crate) use table::on_table;
 pub(crate) use texts::on_texts;
 pub(crate) use values::{on_few_values, on_values};

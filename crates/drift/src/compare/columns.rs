@@ -45,7 +45,7 @@ pub fn compare_columns(
     current: Option<&Column>,
     options: &Options,
 ) -> ColumnDrift {
-    let drift = match (reference, current) {
+    let mut drift = match (reference, current) {
         (Some(reference), Some(current)) => both_sides(name, reference, current, options),
         (Some(reference), None) => {
             let mut column =
@@ -62,6 +62,10 @@ pub fn compare_columns(
         }
         (None, None) => unreadable(name, "neither side has this column", options),
     };
+    if let (Some(rule), Some(current)) = (options.rules.get(name), current) {
+        drift.findings.retain(|finding| !rule.replaces(finding.kind));
+        drift.findings.extend(checks::on_rules(current, rule));
+    }
     // Only now is it known whether all of it could be read.
     match reference.and_then(Column::trouble).or_else(|| current.and_then(Column::trouble)) {
         Some(trouble) => unreadable(name, &trouble, options),

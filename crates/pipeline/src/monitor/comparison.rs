@@ -9,6 +9,7 @@ use trainyard_drift::{
 };
 use trainyard_report::drift::Meta;
 
+use super::quality::Quality;
 use super::source::Data;
 use super::{log, read_as};
 use crate::{Error, Result};
@@ -21,6 +22,8 @@ pub(super) struct Sides {
     pub(super) meta: Meta,
     /// Version in production whose predictions are current, if they are.
     pub(super) version: Option<String>,
+    /// Rows in windows of time before that of current, the last first.
+    pub(super) windows: Vec<u64>,
 }
 
 /// A comparison and its reports.
@@ -46,6 +49,7 @@ const BYTES_A_VALUE: u64 = 24;
 pub(super) fn compare(
     sides: &Sides,
     options: &Options,
+    quality: &Quality,
     memory: u64,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<DatasetDrift> {
@@ -68,6 +72,7 @@ pub(super) fn compare(
         options = profile.pinned(&options);
     }
     let names = column_names(before, after, &options);
+    let quality = Quality { may_repeat: is_log, ..quality.clone() };
     let rows = reference.rows() + current.rows();
     let threads = (memory / (rows * BYTES_A_VALUE).max(1))
         .clamp(1, rayon::current_num_threads() as u64) as usize;
@@ -91,6 +96,8 @@ pub(super) fn compare(
     let columns = pool.install(|| names.par_iter().map(column).collect());
     let mut drift = conclude(columns, reference.rows(), current.rows(), &options);
     drift.findings.extend(left_out);
+    let findings = quality.findings([reference, current], &drift, &options, memory);
+    drift.findings.extend(findings);
     drift.findings.extend(read_as::on_files(&reference.remarks(), &current.remarks()));
     Ok(drift)
 }

@@ -20,12 +20,14 @@ use super::comparison::{Monitored, Sides, compare};
 use super::fail_on::{not_compared, reason};
 use super::log::{LogFilter, is_prediction_log};
 use super::profile::profile;
+use super::quality::Quality;
 use super::record::log_run;
 use super::segments::conditions;
 use super::served::served_log;
 use super::settings::Settings;
 use super::source::{Data, Reading, open, open_reference, reference_of};
 use super::starter::starter;
+use super::windows::earlier;
 use crate::alias::{PRODUCTION, in_production};
 use crate::summary::DriftSummary;
 use crate::{Error, FILE_NAME, Project, Result};
@@ -103,9 +105,11 @@ impl MonitorJob {
     ) -> Result<Monitored> {
         let sides = self.sides(since).await?;
         let memory = self.settings.memory();
-        let whole = compare(&sides, &self.options(), memory, progress)?;
+        let windows = sides.windows.clone();
+        let quality = Quality { windows, ..self.settings.quality(Utc::now())? };
+        let whole = compare(&sides, &self.options(), &quality, memory, progress)?;
         // What is open of the whole is not needed for its parts.
-        let Sides { meta, version, reference, current } = sides;
+        let Sides { meta, version, reference, current, .. } = sides;
         drop((reference, current));
         let drift = match &self.settings.segments {
             None => whole,
@@ -133,7 +137,9 @@ impl MonitorJob {
             let sides = job.sides(since).await?;
             // Corrected is what all segments find, together.
             let options = Options { correction: Correction::None, ..job.options() };
-            let drift = compare(&sides, &options, job.settings.memory(), &|_, _| {})?;
+            // What rows are held to is said of the whole.
+            let (quality, memory) = (Quality::default(), job.settings.memory());
+            let drift = compare(&sides, &options, &quality, memory, &|_, _| {})?;
             segments.push(SegmentDrift { name, drift });
         }
         Ok(segments)
@@ -162,11 +168,13 @@ impl MonitorJob {
         let before = self.reference(reference).await?;
         let rows = Reading { rows: self.settings.rows(now), ..self.reading() }.like(&before);
         let after = open(current, &self.temporary(), &rows).await?;
+        let windows = self.windows(current, &rows, now);
         Ok(Sides {
             reference: self.as_served(before, reference, &after).await?,
             current: after,
             meta: meta(title, reference, current, now),
             version: None,
+            windows,
         })
     }
 
@@ -208,8 +216,23 @@ impl MonitorJob {
             Some(source) => self.as_served(reference, &project.source(source), &current).await?,
             None => reference,
         };
+        let log = project.prediction_log().to_string_lossy().into_owned();
+        let source = self.settings.current.as_deref().map_or(log, |source| project.source(source));
+        let rows = self.settings.rows(now);
+        // What a log had before is another version's, too.
+        let all = LogFilter { version: None, ..filter };
+        let rows = if current.is_prediction_log() { all.over(&rows) } else { rows };
+        let windows = self.windows(&source, &Reading { rows, ..self.reading() }, now);
         let meta = meta(&version.name, &reference_name, &current_name, now);
-        Ok(Sides { reference, current, meta, version: Some(version.version) })
+        Ok(Sides { reference, current, meta, version: Some(version.version), windows })
+    }
+
+    /// How many rows came in windows of time before that which the reading chooses.
+    fn windows(&self, source: &str, reading: &Reading, now: DateTime<Utc>) -> Vec<u64> {
+        if self.is_segment {
+            return Vec::new();
+        }
+        earlier(source, reading, self.settings.volume_windows(), now)
     }
 
     /// The data that the project names; of a prediction log, what the filter wants.
@@ -358,11 +381,12 @@ impl MonitorJob {
 
     /// Columns that there are settings for but no data: a misspelt name would go unnoticed.
     pub fn unknown_columns(&self, monitored: &Monitored) -> Vec<String> {
-        let Options { per_column_method, per_column_threshold, kinds, .. } =
+        let Options { per_column_method, per_column_threshold, kinds, rules, .. } =
             self.settings.options();
         let mut names: Vec<String> = per_column_method.into_keys().collect();
         names.extend(per_column_threshold.into_keys());
         names.extend(kinds.into_keys());
+        names.extend(rules.into_keys());
         names.sort_unstable();
         names.dedup();
         names.retain(|name| monitored.drift.columns.iter().all(|column| column.name != *name));

@@ -6,21 +6,25 @@ mod fail_on;
 mod job;
 mod log;
 mod profile;
+mod quality;
 mod read_as;
 mod record;
 mod remote;
+mod rules;
 mod segments;
 mod served;
 mod settings;
 mod source;
 mod starter;
 mod text_options;
+mod windows;
 
 pub use bytes::Bytes;
 pub use comparison::Monitored;
 pub use fail_on::FailOn;
 pub use job::MonitorJob;
 pub use profile::{Profiled, profile_of, write_profile};
+pub use rules::MaxAge;
 pub use settings::{COMPARISON_FLAGS, Settings};
 pub use text_options::{Delimiter, ShortRows};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::Utc;
 use rayon::prelude::*;
 use trainyard_data::write_atomically;
-use trainyard_drift::{Options, Profile, column_names};
+use trainyard_drift::{Column, Kind, Options, Profile, RowCounts, column_names};
 
 use super::read_as;
 use super::settings::Settings;
@@ -103,7 +103,23 @@ pub(super) fn profile(data: &Data, options: &Options) -> Result<Profile> {
             Err(error) => Some(Err(error)),
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(Profile::from_columns(data.rows(), columns))
+    let profile = Profile::from_columns(data.rows(), columns);
+    let counts = row_counts(&profile, data);
+    Ok(profile.with_row_counts(counts))
+}
+
+/// How often whole rows occur: they are gone once columns are sorted.
+fn row_counts(profile: &Profile, data: &Data) -> Option<RowCounts> {
+    let kinds = profile.pinned(&Options::default()).kinds;
+    // As when a table is compared: what names the rows tells copies apart.
+    let is_compared = |name: &str| kinds.get(name) != Some(&Kind::Unknown);
+    let compared: Vec<&(String, Column)> =
+        profile.columns().iter().filter(|(name, _)| is_compared(name)).collect();
+    if compared.iter().any(|(_, column)| column.distinct() == profile.rows()) {
+        return Some(RowCounts::all_different(profile.rows()));
+    }
+    let names: Vec<&str> = compared.iter().map(|(name, _)| name.as_str()).collect();
+    data.row_counts(&names, 0.0)
 }
 
 /// Writes a profile; it appears whole or not at all. Returns its bytes.

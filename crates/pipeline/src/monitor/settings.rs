@@ -14,12 +14,16 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::{Deserialize, Deserializer, de};
 use trainyard_base::duration;
-use trainyard_data::{Decimal, Natural, ReadOptions, RowFilter};
-use trainyard_drift::{Bins, Compat, Correction, IGNORED_PREFIX, Kind, Method, Options};
+use trainyard_data::{Decimal, Natural, ReadOptions, RowFilter, RowRule};
+use trainyard_drift::{
+    Bins, ColumnRule, Compat, Correction, IGNORED_PREFIX, Kind, Method, Options,
+};
 
 use super::bytes::{Bytes, half_of_free};
 use super::fail_on::FailOn;
 use super::log;
+use super::quality::Quality;
+use super::rules::{self, MaxAge};
 use super::text_options::{Delimiter, ShortRows};
 use crate::{Error, Result, toml_error};
 
@@ -137,6 +141,29 @@ pub struct Settings {
     /// Times the rows of the reference, or one over it, that are a finding; 0 for never [default: 10]
     #[arg(long, value_name = "NUMBER")]
     pub volume_factor: Option<f64>,
+    /// More of the rows that repeat another one than in the reference that are a finding [default: 0.05]
+    #[arg(long, value_name = "SHARE", help_heading = "Quality")]
+    pub duplicate_share_change: Option<f64>,
+    /// A rule that every row of current must keep, such as 'total >= net'; may be repeated
+    #[serde(rename = "checks")]
+    #[arg(long = "check", value_name = "RULE", help_heading = "Quality")]
+    pub checks: Option<Vec<String>>,
+    /// Share of the rows that may break a rule without more than a note [default: 0]
+    #[arg(long, value_name = "SHARE", help_heading = "Quality")]
+    pub check_tolerance: Option<f64>,
+    /// How old the newest row of current may be, by a column of times: time=2h
+    #[arg(long = "max-age", value_name = "COLUMN=AGE", help_heading = "Quality")]
+    pub freshness: Option<MaxAge>,
+    /// Windows of time before that of current whose number of rows says what is usual; 0 for none [default: 7]
+    #[arg(long, value_name = "COUNT", help_heading = "Quality")]
+    pub volume_windows: Option<u32>,
+    /// Times the usual rows of a window, or one over it, that are a finding; 0 for never [default: 3]
+    #[arg(long, value_name = "NUMBER", help_heading = "Quality")]
+    pub window_volume_factor: Option<f64>,
+    /// Rules on the values of columns: `[monitor.column.NAME]`.
+    #[serde(rename = "column", deserialize_with = "rules::by_column")]
+    #[arg(skip)]
+    pub rules: BTreeMap<String, ColumnRule>,
     /// Seed of tests that regroup rows at random [default: 0]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u32>,
@@ -163,7 +190,7 @@ pub struct Settings {
 }
 
 /// Flags about the comparison of two sides, which `trainyard profile` does not make, by their ids.
-pub const COMPARISON_FLAGS: [&str; 14] = [
+pub const COMPARISON_FLAGS: [&str; 20] = [
     "reference",
     "current",
     "segments",
@@ -173,12 +200,23 @@ pub const COMPARISON_FLAGS: [&str; 14] = [
     "min_samples",
     "missing_share_change",
     "volume_factor",
+    "duplicate_share_change",
+    "checks",
+    "check_tolerance",
+    "freshness",
+    "volume_windows",
+    "window_volume_factor",
     "seed",
     "compat",
     "prometheus",
     "fail_on",
     "fail_on_drift",
 ];
+
+/// Windows that say what is usual: a week of days.
+const VOLUME_WINDOWS: u32 = 7;
+/// Days differ by less: a Sunday has half the rows of a Monday, an hour's outage costs a few percent.
+const WINDOW_VOLUME_FACTOR: f64 = 3.0;
 
 /// Where the page is written if nothing else is said.
 const REPORT: &str = "reports/drift.html";
@@ -245,6 +283,13 @@ impl Settings {
             min_samples: self.min_samples.or(below.min_samples),
             missing_share_change: self.missing_share_change.or(below.missing_share_change),
             volume_factor: self.volume_factor.or(below.volume_factor),
+            duplicate_share_change: self.duplicate_share_change.or(below.duplicate_share_change),
+            checks: self.checks.or(below.checks),
+            check_tolerance: self.check_tolerance.or(below.check_tolerance),
+            freshness: self.freshness.or(below.freshness),
+            volume_windows: self.volume_windows.or(below.volume_windows),
+            window_volume_factor: self.window_volume_factor.or(below.window_volume_factor),
+            rules: below.rules.into_iter().chain(self.rules).collect(),
             seed: self.seed.or(below.seed),
             compat: self.compat.or(below.compat),
             prometheus: self.prometheus.or(below.prometheus),
@@ -260,6 +305,8 @@ impl Settings {
         let shares = [
             ("drift_share", self.drift_share),
             ("missing_share_change", self.missing_share_change),
+            ("duplicate_share_change", self.duplicate_share_change),
+            ("check_tolerance", self.check_tolerance),
         ];
         for (key, share) in shares {
             if let Some(share) = share
@@ -274,10 +321,19 @@ impl Settings {
             return Err(format!("monitor.decimal = {decimal:?}: a point or a comma"));
         }
         let is_factor = |factor: f64| factor == 0.0 || (1.0..=f64::MAX).contains(&factor);
-        if let Some(factor) = self.volume_factor
-            && !is_factor(factor)
-        {
-            return Err(format!("monitor.volume_factor = {factor}: 1 or more, or 0 for never"));
+        let factors = [
+            ("volume_factor", self.volume_factor),
+            ("window_volume_factor", self.window_volume_factor),
+        ];
+        for (key, factor) in factors {
+            if let Some(factor) = factor
+                && !is_factor(factor)
+            {
+                return Err(format!("monitor.{key} = {factor}: 1 or more, or 0 for never"));
+            }
+        }
+        for text in self.checks.iter().flatten() {
+            RowRule::parse(text).map_err(|error| format!("monitor.checks: {error}"))?;
         }
         if let Some(bins) = self.bins
             && !(2..=Bins::MAX).contains(&bins)
@@ -318,11 +374,15 @@ impl Settings {
             text_threshold: self.text_threshold,
             per_column_threshold: self.per_column_threshold.iter().cloned().collect(),
             kinds: self.kinds.iter().cloned().collect(),
+            rules: self.rules.clone(),
             drift_share: self.drift_share.unwrap_or(usual.drift_share),
             correction: self.correct.unwrap_or(usual.correction),
             bins: self.bins.map_or(usual.bins, Bins::ReferenceQuantiles),
             min_samples: self.min_samples,
             missing_share_change: self.missing_share_change.unwrap_or(usual.missing_share_change),
+            duplicate_share_change: self
+                .duplicate_share_change
+                .unwrap_or(usual.duplicate_share_change),
             volume_factor: self.volume_factor.unwrap_or(usual.volume_factor),
             is_window: self.since.is_some() || self.until.is_some(),
             seed: self.seed.unwrap_or(usual.seed),
@@ -330,6 +390,23 @@ impl Settings {
             target: None,
             prediction: None,
         }
+    }
+
+    /// What current is held to beyond its columns, at this time.
+    pub(super) fn quality(&self, now: DateTime<Utc>) -> Result<Quality> {
+        let rules = self.checks.iter().flatten().map(|text| RowRule::parse(text));
+        Ok(Quality {
+            rules: rules.collect::<trainyard_data::Result<_>>()?,
+            tolerance: self.check_tolerance.unwrap_or(0.0),
+            freshness: self.freshness.as_ref().map(|age| age.at(now)),
+            window_factor: self.window_volume_factor.unwrap_or(WINDOW_VOLUME_FACTOR),
+            ..Quality::default()
+        })
+    }
+
+    /// How many windows before that of current are counted.
+    pub(super) fn volume_windows(&self) -> u32 {
+        self.volume_windows.unwrap_or(VOLUME_WINDOWS)
     }
 
     /// How text is read: as people mean it, or, where Evidently is followed, as pandas does.

@@ -11,8 +11,12 @@ use rayon::prelude::*;
 use tokio::io::AsyncWriteExt as _;
 use trainyard_base::TemporaryFolder;
 use trainyard_data::arrow_schema::DataType;
-use trainyard_data::{Columns, ReadOptions, Reading as TextReading, Remark, Remarks, RowFilter};
-use trainyard_drift::{Column, ColumnBuilder, Options, PROFILE_MAGIC, Profile};
+use trainyard_data::{
+    Columns, Kept, ReadOptions, Reading as TextReading, Remark, Remarks, RowFilter, RowRule,
+};
+use trainyard_drift::{
+    Column, ColumnBuilder, Options, PROFILE_MAGIC, Profile, RowCounts, RowHashes,
+};
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
@@ -182,6 +186,38 @@ impl Data {
             Stored::Table(_) => None,
             Stored::Profile(profile) => Some(profile),
         }
+    }
+
+    /// How its rows keep a rule; `None` where it has no rows any more.
+    pub(super) fn check(&self, rule: &RowRule) -> Option<trainyard_data::Result<Kept>> {
+        match &self.columns {
+            Stored::Table(columns) => Some(columns.check(rule)),
+            Stored::Profile(_) => None,
+        }
+    }
+
+    /// How often whole rows occur, by these columns as far as it has them. `None` where that cannot be told, or as
+    /// soon as some columns tell that less than the share `least` of the rows repeat another one.
+    pub(super) fn row_counts(&self, names: &[&str], least: f64) -> Option<RowCounts> {
+        let columns = match &self.columns {
+            Stored::Table(columns) => columns,
+            Stored::Profile(profile) => return profile.row_counts().cloned(),
+        };
+        let mut hashes = RowHashes::new(columns.rows());
+        for (number, name) in names.iter().enumerate() {
+            let mut start = 0;
+            let read = columns.for_each_piece(name, |piece| {
+                hashes.add(number, start, piece.as_ref());
+                start += piece.len();
+            });
+            read.ok()?;
+            // Looked at after two columns, four, eight: each look costs about as much as a column.
+            let columns_read = number + 1;
+            if columns_read > 1 && columns_read.is_power_of_two() && hashes.repeated() < least {
+                return None;
+            }
+        }
+        hashes.finish()
     }
 
     /// What pandas noted of its types.

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use clap::ValueEnum as _;
 use toml::Value;
-use trainyard_drift::{Column, Profile};
+use trainyard_drift::{Column, ColumnRule, Kind, Profile};
 use trainyard_mlflow::uri::without_credentials;
 
+use super::rules;
 use super::settings::Settings;
 
 /// The text of a `[monitor]` table that pins kind, method and threshold of every column of the
@@ -33,6 +34,11 @@ pub(super) fn starter(reference: &Profile, source: &str, settings: &Settings) ->
         "missing_share_change",
         options.missing_share_change.into(),
         "change of the share of missing values that is a finding",
+    );
+    line(
+        "duplicate_share_change",
+        options.duplicate_share_change.into(),
+        "more rows that repeat another one that are a finding",
     );
     line(
         "volume_factor",
@@ -85,6 +91,13 @@ pub(super) fn starter(reference: &Profile, source: &str, settings: &Settings) ->
             let _infallible = writeln!(text, "{name} = {}", Value::from(threshold));
         }
     }
+    text.push_str("\n# What current is held to; values that break a rule, more than it tolerates, are serious.\n");
+    for (name, pin) in pinned.pins().iter().filter(|(_, pin)| pin.kind != Kind::Unknown) {
+        let Some(column) = reference.column(name) else { continue };
+        let learned = || ColumnRule::learned(column, pin.kind, options.missing_share_change);
+        let rule = options.rules.get(name).cloned().unwrap_or_else(learned);
+        rules::write(&mut text, name, &rule);
+    }
     text
 }
 
@@ -124,5 +137,14 @@ mod tests {
         assert_eq!(options.per_column_method["a \"b\""], Method::KolmogorovSmirnov);
         assert_eq!(options.per_column_threshold["town"], 0.1);
         assert_eq!(read.reference.as_deref(), Some("data/train.csv"));
+        for (name, column) in profile.columns() {
+            let kind = options.kinds[name];
+            assert_eq!(options.rules[name], ColumnRule::learned(column, kind, 0.05), "{text}");
+        }
+        assert!(options.rules["a \"b\""].unique);
+        assert_eq!(
+            options.rules["town"].allowed.as_ref().map(std::collections::BTreeSet::len),
+            Some(7)
+        );
     }
 }

@@ -127,11 +127,15 @@ pub(super) fn score(verdict: &Verdict) -> String {
     }
 }
 
-/// The comparison that decided, as a formula: `p 0.012 ≤ 0.05`.
+/// The comparison that decided, as a formula: `p 0.012 ≤ 0.05`; where the p-value is only known to be tiny, with
+/// the threshold beside it, as two signs in a row read as a riddle.
 pub(super) fn decision(verdict: &Verdict) -> String {
     let (decisive, threshold) = (verdict.decisive_score(), verdict.threshold);
     if decisive.is_nan() {
         return "the score is not a number, which never counts as drift".to_owned();
+    }
+    if verdict.score_kind == ScoreKind::PValue && decisive < P_VALUE_MIN {
+        return format!("{} (threshold {})", score(verdict), short(threshold));
     }
     let inclusive = verdict.method.is_drift(threshold, threshold);
     let sign = match (verdict.score_kind, inclusive, verdict.drifted) {
@@ -172,6 +176,6 @@ mod tests {
         let options = Options { method: Some(Method::TTest), ..Options::default() };
         let drift = compare_arrays("x", &before, &after, &options);
         assert!(drift.verdict().unwrap().score < P_VALUE_MIN);
-        assert_eq!(decision(drift.verdict().unwrap()), "p < 1e-300 < 0.05");
+        assert_eq!(decision(drift.verdict().unwrap()), "p < 1e-300 (threshold 0.05)");
     }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Command};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, Error};
 use trainyard_pipeline::monitor::{
     COMPARISON_FLAGS, Profiled, Settings, profile_of, write_profile,
 };
@@ -41,11 +43,25 @@ pub(crate) struct Arguments {
 pub(crate) fn narrowed(command: Command) -> Command {
     command.mut_args(|argument| {
         if COMPARISON_FLAGS.contains(&argument.get_id().as_str()) {
-            argument.hide(true).conflicts_with("sources")
+            argument.hide(true)
         } else {
             argument
         }
     })
+}
+
+/// Refuses flags that say how two sides are compared.
+pub(crate) fn refuse_comparison(command: &mut Command, given: &ArgMatches) -> Result<(), Error> {
+    let is_given = |argument: &&Arg| {
+        let id = argument.get_id().as_str();
+        COMPARISON_FLAGS.contains(&id) && given.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let Some(flag) = command.get_arguments().find(is_given) else { return Ok(()) };
+    let message = format!(
+        "--{} is about the comparison of two sides, and a profile is one: give it to `trainyard monitor`",
+        flag.get_long().unwrap_or_default()
+    );
+    Err(command.error(ErrorKind::ArgumentConflict, message))
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use tokio::runtime::Handle;
 use trainyard_base::TemporaryFolder;
 
 use super::shutdown_signal;
@@ -20,8 +21,10 @@ pub(crate) async fn within(
     if tempfile::env::override_temp_dir(folder.path()).is_err() {
         return work.await;
     }
-    // On a thread of its own: it computes, and would not hear of a signal.
-    let work = tokio::spawn(work);
+    // On a thread for work that blocks: it computes, and where there is one processor the runtime has a single
+    // thread of its own, which would not hear of a signal meanwhile.
+    let runtime = Handle::current();
+    let work = tokio::task::spawn_blocking(move || runtime.block_on(work));
     tokio::select! {
         outcome = work => outcome.map_err(|error| Failure::runtime(error.to_string()))?,
         () = shutdown_signal() => Ok(ExitCode::from(INTERRUPTED)),

@@ -352,6 +352,8 @@ fn an_interrupted_comparison_leaves_no_temporary_files() {
     let mut child = trainyard()
         .current_dir(files.folder.path())
         .env("TMPDIR", &temporary)
+        // As on a machine with one processor.
+        .env("TOKIO_WORKER_THREADS", "1")
         .args(["monitor", "--reference", &big, "--current", &big, "--memory", "1MB"])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
@@ -562,4 +564,50 @@ fn text_is_read_as_people_mean_it() {
     // Evidently sees one column of labels.
     let evidently = monitor("c.csv", &["--compat", "evidently"]);
     assert_eq!(evidently["columns"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_compares_two_sides_is_refused_for_one() {
+    let files = Files::new();
+    let refused = files.run(&["profile", "reference.csv", "--drift-share", "0.3"]);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{error}");
+    assert!(error.contains("--drift-share is about the comparison of two sides"), "{error}");
+    assert!(error.contains("give it to `trainyard monitor`"), "{error}");
+    stdout_of(&files.run(&["profile", "reference.csv", "--kind", "n=categorical"]), 0);
+}
+
+#[test]
+fn rules_are_learned_written_down_and_kept() {
+    let files = Files::new();
+    let learned =
+        stdout_of(&files.run(&["monitor", "--reference", "reference.csv", "--print-config"]), 0);
+    let own =
+        "[monitor]\nchecks = [\"x < n\"]\nfreshness = { column = \"day\", max_age = \"1h\" }\n";
+    std::fs::write(files.folder.path().join("own.toml"), learned.replacen("[monitor]\n", own, 1))
+        .unwrap();
+    let result = files.monitor(&files.reference, &["--config", "own.toml"]);
+    let findings = |of: &Value, kind: &str| -> Vec<String> {
+        let found = of["findings"].as_array().unwrap().iter();
+        let found = found.filter(|finding| finding["kind"] == kind);
+        found.map(|finding| finding["message"].as_str().unwrap().to_owned()).collect()
+    };
+    // A new town and numbers beyond the range are what the reference taught.
+    let town = findings(column(&result, "town"), "rule");
+    assert_eq!(town, ["150 of 1500 values are not allowed: \"new\""]);
+    let x = findings(column(&result, "x"), "rule");
+    assert!(x[0].contains("values lie outside of 0 to 0.99"), "{x:?}");
+    assert!(findings(column(&result, "x"), "out_of_range").is_empty());
+    let rows = findings(&result, "rule");
+    assert!(rows[0].contains("rows break \"x < n\": row 1, "), "{rows:?}");
+    let age = findings(&result, "stale");
+    assert!(age[0].starts_with("the newest \"day\" in current is 2026-02-28, "), "{age:?}");
+    // Data of long ago say nothing of today.
+    assert_eq!(result["dataset"]["verdict"], "broken");
+    let fresh = files.monitor(
+        &files.reference,
+        &["--config", "own.toml", "--max-age", "day=36500d", "--check", "x < 10"],
+    );
+    assert_eq!(fresh["dataset"]["verdict"], "drift");
+    assert!(findings(&fresh, "rule").is_empty(), "{fresh}");
 }

@@ -147,3 +147,54 @@ fn drift_leads_to_one_training_and_everybody_hears_of_it() {
     watching.kill();
     stdout_of(&project.run(&["deploy", "stop"]), 0);
 }
+
+/// How many versions the registry of a project has.
+fn versions(project: &TestProject) -> String {
+    let script = "import sqlite3, sys\n\
+        database = sqlite3.connect(sys.argv[1])\n\
+        print(database.execute('select count(*) from model_versions').fetchone()[0])";
+    run_python(script, &[&project.file("mlflow.db").to_string_lossy()], &[]).trim().to_owned()
+}
+
+#[test]
+fn nothing_is_trained_on_broken_data() {
+    let project = TestProject::iris();
+    // An export that lost its first column.
+    let table = std::fs::read_to_string(project.file("data/train.csv")).unwrap();
+    let export: Vec<&str> =
+        table.lines().filter_map(|line| Some(line.split_once(',')?.1)).collect();
+    std::fs::write(project.file("data/export.csv"), export.join("\n") + "\n").unwrap();
+    project.edit(
+        "drift_share = 0.5",
+        "reference = \"data/train.csv\"\ncurrent = \"data/export.csv\"\ndrift_share = 0.5",
+    );
+    project.edit("every = \"1h\"", "min_requests = 5\nevery = \"1s\"");
+
+    let broken = project.run(&["run", "--json", "--fail-on", "broken"]);
+    let summary: Value = serde_json::from_str(&stdout_of(&broken, 4)).unwrap();
+    assert_eq!(summary["drift"]["verdict"], "broken", "{summary}");
+
+    let mut watching = KillOnDrop::spawn(
+        trainyard().current_dir(project.path()).args(["run", "--watch"]).stdout(Stdio::piped()),
+    );
+    let said = BufReader::new(watching.0.stdout.take().unwrap());
+    let mut looks = said
+        .lines()
+        .map_while(Result::ok)
+        .filter(|line| line.contains("not trained: nobody can tell what changed"));
+    assert!(looks.next().is_some() && looks.next().is_some(), "it looked twice");
+    // One of each run, and none of the looks.
+    assert_eq!(versions(&project), "2");
+    watching.kill();
+
+    for (flags, code) in [
+        (&["--fail-on", "broken"][..], 4),
+        (&["--fail-on", "drift"], 4),
+        (&["--fail-on", "warning"], 4),
+        (&[], 0),
+        (&["--fail-on", "warning", "--current", "data/train.csv"], 0),
+    ] {
+        stdout_of(&project.run(&[&["monitor"][..], flags].concat()), code);
+    }
+    stdout_of(&project.run(&["deploy", "stop"]), 0);
+}

@@ -4,10 +4,11 @@ use maud::{Markup, PreEscaped, html};
 use trainyard_chart::pairs::Pair;
 use trainyard_chart::{Svg, cumulative, histogram, pairs, quantiles};
 use trainyard_drift::{
-    Bin, ColumnDrift, CumulativePoint, Distribution, FindingKind, Kind, Method, NumberSummary,
+    ColumnDrift, CumulativePoint, Distribution, FindingKind, Kind, Method, NumberSummary,
     QUANTILES, Role, Scale, ScoreKind, Side, Status, Verdict,
 };
 
+use super::bins::{bulk, shares, ticks};
 use crate::drift::sentences::decision;
 use crate::drift::state::State;
 use crate::number::{count, percent, short, value};
@@ -70,30 +71,37 @@ fn charts(column: &ColumnDrift, distribution: &Distribution) -> Markup {
             let scale = if column.kind == Kind::Text { Scale::Integer } else { column.scale };
             let what =
                 if column.kind == Kind::Text { "Length in characters" } else { "Distribution" };
-            let shares = |side: fn(&Bin) -> f64| bins.iter().map(side).collect::<Vec<f64>>();
+            let bulk = bulk(bins);
+            let beyond = if bulk.is_some() { "; beyond ⋯ outliers" } else { "" };
+            let what = format!("{what}{beyond}");
+            let (reference, current) = shares(bins);
+            let labels = ticks(bins, scale);
             let histogram = histogram::large(
-                &shares(|bin| bin.reference),
-                &shares(|bin| bin.current),
-                &ticks(bins, scale),
+                &reference,
+                &current,
+                &labels,
                 &format!("histogram of {}", column.name),
             );
+            // Outliers lie at the ends of the bulk.
+            let inner = |x: f64| bulk.map_or(x, |[low, high]| x.max(low).min(high));
             let points = |side: fn(&CumulativePoint) -> f64| {
-                cumulative.iter().map(|point| (point.value, side(point))).collect::<Vec<_>>()
+                cumulative.iter().map(|point| (inner(point.value), side(point))).collect::<Vec<_>>()
             };
-            let end = |point: Option<&CumulativePoint>| {
-                point.map(|point| value(point.value, scale)).unwrap_or_default()
+            let end = |point: Option<&CumulativePoint>, label: Option<&(f64, String)>| match bulk {
+                Some(_) => label.map(|(_, text)| text.clone()).unwrap_or_default(),
+                None => point.map(|point| value(point.value, scale)).unwrap_or_default(),
             };
             let curves = cumulative::curves(
                 &points(|point| point.reference),
                 &points(|point| point.current),
-                [&end(cumulative.first()), &end(cumulative.last())],
+                [&end(cumulative.first(), labels.first()), &end(cumulative.last(), labels.last())],
                 &format!("cumulative distribution of {}", column.name),
             );
             html! {
                 .charts {
-                    (figure(what, "", &histogram))
+                    (figure(&what, "", &histogram))
                     (figure("Cumulative: share of values up to …", "", &curves))
-                    @if let Some(quantiles) = quantile_plot(column, scale) { (figure("Quantiles: reference across, current up", "qq", &quantiles)) }
+                    @if let Some(quantiles) = quantile_plot(column, bulk, scale) { (figure("Quantiles: reference across, current up", "qq", &quantiles)) }
                 }
             }
         }
@@ -124,40 +132,19 @@ fn figure(title: &str, class: &str, drawing: &Svg) -> Markup {
     html! { figure { h3 { (title) } div class=[(!class.is_empty()).then_some(class)] { (PreEscaped(&drawing.0)) } } }
 }
 
-/// Labels under the bins: the ends, and two inner edges where there is room.
-fn ticks(bins: &[Bin], scale: Scale) -> Vec<(f64, String)> {
-    let count = bins.len();
-    if count == 0 {
-        return Vec::new();
-    }
-    // Bins of single values are labelled in their middle.
-    let single = bins.iter().all(|bin| bin.low == bin.high);
-    let places = if single && count <= 8 {
-        (0..count).collect()
-    } else if single {
-        vec![0, count / 2, count - 1]
-    } else {
-        vec![0, count / 3, 2 * count / 3, count]
-    };
-    places
-        .into_iter()
-        .map(|place| {
-            let edge = bins
-                .get(place)
-                .map_or_else(|| bins.last().map_or(0.0, |bin| bin.high), |bin| bin.low);
-            (place as f64 + if single { 0.5 } else { 0.0 }, value(edge, scale))
-        })
-        .collect()
-}
-
-fn quantile_plot(column: &ColumnDrift, scale: Scale) -> Option<Svg> {
+fn quantile_plot(column: &ColumnDrift, bulk: Option<[f64; 2]>, scale: Scale) -> Option<Svg> {
     let before = column.reference.as_ref()?.numbers.as_ref()?;
     let after = column.current.as_ref()?.numbers.as_ref()?;
     // The extremes would squeeze everything else into a corner.
     let inner = |numbers: &NumberSummary| {
         numbers.quantiles.get(1..QUANTILES.len() - 1).map(<[f64]>::to_vec)
     };
-    let pairs: Vec<(f64, f64)> = inner(before)?.into_iter().zip(inner(after)?).collect();
+    let is_inner = |x: f64| bulk.is_none_or(|[low, high]| (low..=high).contains(&x));
+    let pairs: Vec<(f64, f64)> = inner(before)?
+        .into_iter()
+        .zip(inner(after)?)
+        .filter(|(before, after)| is_inner(*before) && is_inner(*after))
+        .collect();
     let all = || pairs.iter().flat_map(|pair| [pair.0, pair.1]);
     let (low, high) =
         (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));

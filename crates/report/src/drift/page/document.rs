@@ -7,6 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use trainyard_chart::{histogram, pairs};
 use trainyard_drift::{ColumnDrift, DatasetDrift, Distribution, Role, Status};
 
+use super::bins::shares;
 use super::column::detail;
 use crate::drift::change::change;
 use crate::drift::grouped::{Group, grouped};
@@ -241,8 +242,7 @@ fn spark(distribution: &Distribution, name: &str) -> Markup {
     let title = format!("distributions of {name}");
     let drawing = match distribution {
         Distribution::Numbers { bins, .. } => {
-            let (reference, current): (Vec<f64>, Vec<f64>) =
-                bins.iter().map(|bin| (bin.reference, bin.current)).unzip();
+            let (reference, current) = shares(bins);
             histogram::small(&reference, &current, &title)
         }
         // Labels have no order, so a line over them would mean nothing.

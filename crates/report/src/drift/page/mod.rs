@@ -1,5 +1,6 @@
 //! A drift result as one HTML page.
 
+mod bins;
 mod column;
 mod document;
 
