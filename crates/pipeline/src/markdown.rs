@@ -19,6 +19,9 @@ impl Summary {
             "✅ {} version {} is in production",
             self.model.name, self.model.version
         ));
+        if !self.is_new {
+            page.line("Nothing new to learn from: data and settings are those of its training.");
+        }
         page.verdict(&self.gate);
         page.drift(self.drift.as_ref());
         let metrics =

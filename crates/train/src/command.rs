@@ -13,7 +13,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use trainyard_mlflow::entities::{LoggedModel, LoggedModelStatus, ModelVersion, Run, RunStatus};
+use trainyard_mlflow::entities::{
+    LoggedModel, LoggedModelStatus, ModelVersion, Run, RunStatus, Tag,
+};
 use trainyard_mlflow::{CreateModelVersion, CreateRun, SearchModelVersions, Tracking, UpdateRun};
 
 use crate::progress::{OnProgress, Progress};
@@ -45,6 +47,8 @@ pub struct CommandRun {
     /// Registered model whose new version counts; a model that the program only logged is
     /// registered under this name. If none, any version counts and nothing is registered.
     pub registered_model_name: Option<String>,
+    /// Tags of the run beside those of who ran it.
+    pub tags: Vec<Tag>,
 }
 
 /// Runs a training program and finds what it made.
@@ -68,12 +72,14 @@ pub async fn run_command_until(
 ) -> Result<Outcome> {
     let context = Context::of_folders(Some(config.folder.clone()));
     let experiment_id = experiment(tracking, &config.experiment).await?;
+    let mut tags = context.tags(&config.command, "PROJECT");
+    tags.extend(config.tags.iter().cloned());
     let create = CreateRun {
         experiment_id,
         user_id: context.user().to_owned(),
         run_name: None,
         start_time: now(),
-        tags: context.tags(&config.command, "PROJECT"),
+        tags,
     };
     let run = tracking.runs.create(create).await?;
     let run_id = run.info.run_id.clone();
