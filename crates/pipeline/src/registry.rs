@@ -9,7 +9,7 @@ use crate::{Error, Project, Result};
 /// Versions that are looked at, the newest: more than are trained in any window that rules are about.
 const VERSIONS_MAX: i64 = 1000;
 
-/// The newest versions of a model, newest first; none where there is no such model.
+/// The newest versions of a model with their aliases, newest first; none where there is no such model.
 pub(crate) async fn versions(tracking: &Tracking, model: &str) -> Result<Vec<ModelVersion>> {
     let quote = if model.contains('\'') { '"' } else { '\'' };
     let search = SearchModelVersions {
@@ -18,7 +18,17 @@ pub(crate) async fn versions(tracking: &Tracking, model: &str) -> Result<Vec<Mod
         order_by: vec!["version_number DESC".to_owned()],
         page_token: None,
     };
-    Ok(tracking.model_versions.search(search).await?.items)
+    let mut versions = tracking.model_versions.search(search).await?.items;
+    if versions.is_empty() {
+        return Ok(versions);
+    }
+    // A search leaves aliases out, as upstream's does.
+    let aliases = tracking.registered_models.get(model).await?.aliases;
+    for version in &mut versions {
+        let of_it = aliases.iter().filter(|alias| alias.version == version.version);
+        version.aliases = of_it.map(|alias| alias.alias.clone()).collect();
+    }
+    Ok(versions)
 }
 
 /// Whether a version of the project is in production.

@@ -13,6 +13,7 @@ mod monitor;
 mod names;
 mod pages;
 mod project;
+mod retrain;
 mod run;
 mod secrets;
 mod serve;
