@@ -92,6 +92,14 @@ impl Attempt {
         self.write(tracking, STATE_TAG, "trained").await
     }
 
+    /// Whether a version came of it of which it is settled what becomes of it.
+    pub(crate) async fn is_settled(&self, project: &Project, tracking: &Tracking) -> Result<bool> {
+        let run = tracking.runs.get(&self.run_id).await?;
+        let Some(version) = KeyValue::find(&run.data.tags, VERSION_TAG) else { return Ok(false) };
+        let versions = versions(tracking, &project.config.model.name).await?;
+        Ok(versions.iter().find(|one| one.version == version).is_some_and(is_settled))
+    }
+
     /// Nothing came of it, or what came could not be released: the requests that the look saw are looked at
     /// again.
     pub(crate) async fn failed(&self, tracking: &Tracking, reason: &str) -> Result<()> {

@@ -46,10 +46,10 @@ impl Fingerprint {
 
     /// Tags of the version that it becomes.
     pub(crate) fn tags(&self) -> Vec<Tag> {
-        let tag = |key: &str, value: &Option<String>| {
-            value.as_ref().map(|value| KeyValue::new(key, value))
-        };
-        tag(DATA_TAG, &self.data).into_iter().chain(tag(SETTINGS_TAG, &self.settings)).collect()
+        [(DATA_TAG, &self.data), (SETTINGS_TAG, &self.settings)]
+            .into_iter()
+            .filter_map(|(key, digest)| Some(KeyValue::new(key, digest.as_ref()?)))
+            .collect()
     }
 
     /// The version that was trained last, if it was trained on the same.

@@ -39,7 +39,7 @@ pub enum Turn {
     Due { drift: DriftSummary, look: String },
     /// Drift, and a version that went through the gate and serves.
     Retrained { drift: DriftSummary, summary: Box<Summary> },
-    /// Drift, and a training that did not get through.
+    /// Drift, and a retraining that did not get to its end.
     Refused { drift: DriftSummary, error: Error },
     /// The look itself failed; there will be another.
     Failed(Error),
@@ -93,7 +93,7 @@ impl Turn {
                 format!("{found}; version {} serves now", summary.model.version)
             }
             Self::Refused { error, .. } => {
-                format!("{found}; no new version serves: {}", error.message())
+                format!("{found}; the retraining stopped: {}", error.message())
             }
             Self::Failed(error) => format!("could not look for drift: {}", error.message()),
         }
@@ -164,10 +164,7 @@ pub(crate) async fn turn(
     let turn = match Box::pin(run(project, tracking, options, watcher)).await {
         Ok(summary) => Turn::Retrained { drift, summary: Box::new(summary) },
         Err(error) => {
-            // What the gate refused was trained, and judged.
-            if !matches!(error, Error::Gate(_)) {
-                look_failed(tracking, &run_id, &error).await;
-            }
+            look_failed(project, tracking, &run_id, &error).await;
             Turn::Refused { drift, error }
         }
     };
@@ -175,10 +172,16 @@ pub(crate) async fn turn(
     Ok(Looked { turn, report, lock: None })
 }
 
-/// Writes down that nothing came of a look: the requests that it saw are looked at again.
-pub async fn look_failed(tracking: &Tracking, look: &str, error: &Error) {
-    let written =
-        async { Attempt::resume(tracking, look).await?.failed(tracking, &error.message()).await };
+/// Writes down that nothing came of a look, unless something did (the gate refused what was trained; it serves,
+/// and a step behind that failed): the requests that it saw are looked at again.
+pub async fn look_failed(project: &Project, tracking: &Tracking, look: &str, error: &Error) {
+    let written = async {
+        let attempt = Attempt::resume(tracking, look).await?;
+        if attempt.is_settled(project, tracking).await? {
+            return Ok(());
+        }
+        attempt.failed(tracking, &error.message()).await
+    };
     if let Err(error) = written.await {
         // It stays as one that began, which is waited for as long as a cool-down.
         tracing::error!(%error, look, "it cannot be written down that a training failed");

@@ -169,7 +169,7 @@ fn convert(
         let given = if is_answer(log, name) { None } else { log.column_by_name(name) };
         let column = if name == learner.target() {
             let labels = labels::column(actuals, data_type)?;
-            for (keep, row) in keep.iter_mut().zip(0..) {
+            for (row, keep) in keep.iter_mut().enumerate() {
                 *keep &= labels.is_valid(row);
             }
             labels
@@ -177,7 +177,7 @@ fn convert(
             let given = take(given, rows, None)?;
             let column = cast(&given, data_type)?;
             // A value that the type does not hold became null.
-            for (keep, row) in keep.iter_mut().zip(0..) {
+            for (row, keep) in keep.iter_mut().enumerate() {
                 *keep &= column.is_valid(row) || given.is_null(row);
             }
             column

@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let trained = trainyard_pipeline::train(&project, &tracking, &options, &watch).await;
     // What nobody typed is told and written down.
     if let (Err(error), Some(look)) = (&trained, &options.look) {
-        trainyard_pipeline::look_failed(&tracking, look, error).await;
+        trainyard_pipeline::look_failed(&project, &tracking, look, error).await;
         let happened = Happened::of_failed_step(Some(Step::Train), error);
         trainyard_pipeline::notify(&project, &[happened]).await;
     }
