@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use trainyard_mlflow::entities::{KeyValue, LifecycleStage, ModelVersion, Run};
 use trainyard_mlflow::{SearchRuns, Tracking};
 
-use crate::fingerprint::SETTINGS_TAG;
 use crate::pace::History;
 use crate::registry::{is_settled, versions};
 use crate::{Project, Result};
@@ -179,10 +178,9 @@ pub(crate) async fn history(project: &Project, tracking: &Tracking) -> Result<Hi
     let looks = looks(project, tracking).await?;
     let versions = versions(tracking, &project.config.model.name).await?;
     let time = |ms: i64| DateTime::from_timestamp_millis(ms).unwrap_or_default();
-    let made_with = |key: &str| -> Vec<DateTime<Utc>> {
-        let has = |version: &&ModelVersion| KeyValue::find(&version.tags, key).is_some();
-        versions.iter().filter(has).map(|version| time(version.creation_timestamp)).collect()
-    };
+    let made = |version: &ModelVersion| time(version.creation_timestamp);
+    let was_unasked =
+        |version: &&ModelVersion| KeyValue::find(&version.tags, TRIGGER_TAG).is_some();
     let led_to_something = |look: &&Look| {
         let mut all = versions.iter();
         let version = all.find(|version| Some(&version.version) == look.version.as_ref());
@@ -191,8 +189,8 @@ pub(crate) async fn history(project: &Project, tracking: &Tracking) -> Result<Hi
     };
     let unsuccessful = looks.iter().take_while(|look| !look.is("trained"));
     Ok(History {
-        unasked: made_with(TRIGGER_TAG),
-        last: made_with(SETTINGS_TAG).into_iter().max(),
+        unasked: versions.iter().filter(was_unasked).map(made).collect(),
+        last: versions.iter().map(made).max(),
         open: looks.iter().find(|look| look.is("started")).map(|look| look.time),
         failures: unsuccessful
             .filter(|look| look.is("failed") || (look.is("started") && !is_recent(project, look)))

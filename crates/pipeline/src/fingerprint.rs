@@ -12,7 +12,7 @@ use crate::{Error, FILE_NAME, Project, Result};
 
 /// Tags of a version: SHA-256 of the training data, labelled rows included, and of the settings.
 const DATA_TAG: &str = "trainyard.data_digest";
-pub(crate) const SETTINGS_TAG: &str = "trainyard.settings_digest";
+const SETTINGS_TAG: &str = "trainyard.settings_digest";
 
 /// Endings of the files that a training program may be made of. What it writes (models, tables, pictures) has
 /// others: that would look as if something had changed.

@@ -195,6 +195,7 @@ async fn fit(
     progress: OnProgress<'_>,
 ) -> Result<Outcome> {
     let mut config = project.config.train_config();
+    let tags = tags.into_iter().map(|tag| (tag.key, tag.value));
     if let Some(command) = &project.config.train.command {
         let run = CommandRun {
             command: command.clone(),
@@ -205,13 +206,13 @@ async fn fit(
                 .unwrap_or_else(|| project.tracking_uri.clone()),
             experiment: config.experiment,
             registered_model_name: Some(project.config.model.name.clone()),
-            tags,
+            tags: tags.collect(),
         };
         return Ok(trainyard_train::run_command(tracking, &run, progress).await?);
     }
     let table = learned.table.as_ref().ok_or(trainyard_train::Error::EmptyTable)?;
     let source = DataSource::new(&table.source.name);
-    config.tags.extend(tags.into_iter().map(|tag| (tag.key, tag.value)));
+    config.tags.extend(tags);
     Ok(trainyard_train::train(tracking, &config, &table.batch, &source, progress).await?)
 }
 

@@ -47,8 +47,8 @@ pub struct CommandRun {
     /// Registered model whose new version counts; a model that the program only logged is
     /// registered under this name. If none, any version counts and nothing is registered.
     pub registered_model_name: Option<String>,
-    /// Tags of the run beside those of who ran it.
-    pub tags: Vec<Tag>,
+    /// Tags of the run, as names and values.
+    pub tags: Vec<(String, String)>,
 }
 
 /// Runs a training program and finds what it made.
@@ -73,7 +73,7 @@ pub async fn run_command_until(
     let context = Context::of_folders(Some(config.folder.clone()));
     let experiment_id = experiment(tracking, &config.experiment).await?;
     let mut tags = context.tags(&config.command, "PROJECT");
-    tags.extend(config.tags.iter().cloned());
+    tags.extend(config.tags.iter().map(|(key, value)| Tag::new(key, value)));
     let create = CreateRun {
         experiment_id,
         user_id: context.user().to_owned(),

@@ -17,7 +17,7 @@ fn command(store: &Store, line: &str) -> CommandRun {
         tracking_uri: store.uri.clone(),
         experiment: "/command".to_owned(),
         registered_model_name: Some("Mine".to_owned()),
-        tags: Vec::new(),
+        ..CommandRun::default()
     }
 }
 

@@ -103,6 +103,15 @@ fn failures_are_told_cost_nothing_and_keep_their_requests() {
     assert_ne!(project.run(&["retrain"]).status.code(), Some(0));
     let told = heard(&received, "monitor_failed");
     assert!(told["text"].as_str().unwrap().contains("nowhere.csv"), "{told}");
+
+    // Nobody is served any more.
+    let status = stdout_of(&project.run(&["deploy", "status", "--json"]), 0);
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let process = status["instances"][0]["handle"].as_str().unwrap();
+    std::process::Command::new("kill").args(["-KILL", process]).status().unwrap();
+    assert_ne!(project.run(&["retrain"]).status.code(), Some(0));
+    let told = heard(&received, "outage");
+    assert!(told["text"].as_str().unwrap().contains("does not serve"), "{told}");
     stdout_of(&project.run(&["deploy", "stop"]), 0);
 }
 
