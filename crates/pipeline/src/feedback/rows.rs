@@ -71,7 +71,7 @@ fn joined(mut table: Table, found: &[Labelled]) -> Result<(Table, Option<Provena
     let batches: Vec<&RecordBatch> = found.iter().map(|one| &one.batch).collect();
     let arrow = |error: ArrowError| Error::from(trainyard_train::Error::from(error));
     let added = concat_batches(&schema, batches).map_err(arrow)?;
-    let left_out = found.iter().map(|one| one.left_out).sum();
+    let left_out: usize = found.iter().map(|one| one.left_out).sum();
     if left_out > 0 {
         tracing::warn!(
             rows = left_out,
