@@ -81,7 +81,7 @@ impl Attempt {
     }
 
     /// Tag of the version: by it the trainings of a day are counted.
-    pub(crate) fn tag_of_version(&self) -> KeyValue {
+    pub(crate) fn tag_of_version() -> KeyValue {
         KeyValue::new(TRIGGER_TAG, "drift")
     }
 

@@ -39,7 +39,7 @@ impl History {
     pub(crate) fn waits(&self, config: &Watch, now: DateTime<Utc>) -> Option<String> {
         let within = |time: Option<DateTime<Utc>>, wait: Duration| {
             let ago = time.map(|time| since(time, now)).filter(|ago| *ago < wait)?;
-            Some((ago.as_secs(), (wait - ago).as_secs()))
+            Some((ago.as_secs(), wait.saturating_sub(ago).as_secs()))
         };
         if let Some((ago, left)) = within(self.open, config.cool_down) {
             return Some(format!(

@@ -166,7 +166,7 @@ async fn fit_and_register(
         what: format!("run {} made no version of {}", outcome.run_id, project.config.model.name),
         hint: "log the model with registered_model_name, or check [model] name".to_owned(),
     })?;
-    let triggered = attempt.iter().map(Attempt::tag_of_version);
+    let triggered = attempt.as_ref().map(|_| Attempt::tag_of_version());
     for tag in learned.provenance(project).into_iter().chain(triggered) {
         tracking.model_versions.set_tag(version.id(), tag).await?;
     }

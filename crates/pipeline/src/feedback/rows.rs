@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
@@ -103,6 +102,8 @@ fn joined(mut table: Table, found: &[Labelled]) -> Result<(Table, Option<Provena
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use arrow_array::cast::AsArray as _;
     use arrow_array::types::Float64Type;
     use arrow_array::{Array as _, ArrayRef, Float64Array, StringArray, TimestampMillisecondArray};
@@ -127,7 +128,7 @@ mod tests {
             (log_columns::PREDICTION, texts(vec!["a"; rows.len()])),
         ];
         let batch = RecordBatch::try_from_iter(columns).unwrap();
-        write_parquet(&folder.join(name), &batch).unwrap();
+        write_parquet(folder.join(name), &batch).unwrap();
     }
 
     fn table(folder: &Path) -> Table {

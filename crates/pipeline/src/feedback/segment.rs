@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array, new_null_array};
+use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, UInt64Array, new_null_array};
 use arrow_cast::cast;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take;
