@@ -96,6 +96,9 @@ pub struct Train {
     pub stratify: Option<bool>,
     #[serde(default)]
     pub missing: MissingValues,
+    /// Whether rows that `/feedback` labelled are learned from as well.
+    #[serde(default)]
+    pub feedback: bool,
     /// Hyper-parameters by scikit-learn's names.
     #[serde(default)]
     pub params: BTreeMap<String, serde_json::Value>,
@@ -155,6 +158,11 @@ impl Config {
             }
         } else if train.algorithm.is_some() {
             return Err("[train] has both `command` and `algorithm`; keep one".to_owned());
+        }
+        if train.feedback && (train.data.is_none() || train.target.is_none()) {
+            return Err("[train] feedback needs `data`, which labelled rows are added to, and \
+                 `target`, which they say the truth of"
+                .to_owned());
         }
         if self.has_training_data() {
             let checked = self.train_config().validate();
@@ -283,6 +291,8 @@ mod tests {
         let text = "[model]\nname = \"Iris\"\n[train]\ncommand = \"python src/train.py\"\n";
         assert!(Config::parse(text).is_ok());
         assert!(Config::parse("[model]\nname = \"Iris\"\n[train]\n").is_err());
+        let error = Config::parse(&format!("{text}feedback = true\n")).unwrap_err();
+        assert!(error.contains("feedback needs `data`"), "{error}");
     }
 
     #[test]

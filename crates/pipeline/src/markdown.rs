@@ -20,6 +20,9 @@ impl Summary {
             "✅ {} version {} is in production",
             self.model.name, self.model.version
         ));
+        if !self.is_new {
+            page.line("Nothing new to learn from: data and settings are those of its training.");
+        }
         page.verdict(&self.gate);
         page.behaviour(self.behaviour.as_ref());
         page.drift(self.drift.as_ref());

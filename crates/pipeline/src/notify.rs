@@ -11,7 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Serialize;
 use sha2::Sha256;
+use trainyard_base::{Advise as _, Fault};
 
+use crate::event::Step;
 use crate::notify_config::{Notify, Occasion};
 use crate::{DriftSummary, Error, Project, Summary};
 
@@ -36,6 +38,14 @@ pub enum Happened {
     Drift(DriftSummary),
     /// The gate refused a version.
     GateFailed { reason: String },
+    /// A training failed, or could not begin.
+    TrainingFailed { reason: String },
+    /// A version that was trained could not be put in production.
+    DeployFailed { reason: String },
+    /// Drift could not be looked for.
+    MonitorFailed { reason: String },
+    /// Clients are not served although they should be.
+    Outage { reason: String },
 }
 
 impl Happened {
@@ -46,6 +56,10 @@ impl Happened {
             Self::RolledBack { .. } => Occasion::RolledBack,
             Self::Drift(_) => Occasion::Drift,
             Self::GateFailed { .. } => Occasion::GateFailed,
+            Self::TrainingFailed { .. } => Occasion::TrainingFailed,
+            Self::DeployFailed { .. } => Occasion::DeployFailed,
+            Self::MonitorFailed { .. } => Occasion::MonitorFailed,
+            Self::Outage { .. } => Occasion::Outage,
         }
     }
 
@@ -61,14 +75,32 @@ impl Happened {
         happened
     }
 
-    /// What a failure is worth telling, if anything.
+    /// What a failure is worth telling, if anything: a slip of whoever typed the verb is not.
     pub fn of_failure(error: &Error) -> Option<Self> {
         match error {
             Error::Gate(verdict) => Some(Self::GateFailed { reason: verdict.to_string() }),
             Error::Deploy(trainyard_deploy::Error::WentBack { reason, .. }) => {
                 Some(Self::RolledBack { version: None, reason: reason.clone() })
             }
+            Error::Deploy(_) if error.fault() != Fault::Input => {
+                Some(Self::DeployFailed { reason: error.message() })
+            }
             _ => None,
+        }
+    }
+
+    /// What the failure of a step of a run is worth telling; one in no step is that it could not begin.
+    pub fn of_failed_step(step: Option<Step>, error: &Error) -> Self {
+        if let Some(happened) = Self::of_failure(error) {
+            return happened;
+        }
+        let reason = error.message();
+        match step {
+            None | Some(Step::Train) => Self::TrainingFailed { reason },
+            Some(Step::Gate | Step::Promote | Step::Deploy | Step::Traffic) => {
+                Self::DeployFailed { reason }
+            }
+            Some(Step::Monitor) => Self::MonitorFailed { reason },
         }
     }
 
@@ -89,6 +121,14 @@ impl Happened {
             }
             Self::Drift(drift) => format!("{model}: {}", drift.sentence()),
             Self::GateFailed { reason } => format!("{model}: {reason}"),
+            Self::TrainingFailed { reason } => format!("{model} could not be trained: {reason}"),
+            Self::DeployFailed { reason } => {
+                format!("{model}: the new version could not be put in production: {reason}")
+            }
+            Self::MonitorFailed { reason } => {
+                format!("{model}: drift could not be looked for: {reason}")
+            }
+            Self::Outage { reason } => format!("{model} does not serve: {reason}"),
         }
     }
 }
@@ -234,6 +274,20 @@ mod tests {
         assert_eq!(slack_text(&happened.text("Iris")), "Iris: accuracy is &lt;0.9&gt;");
         let happened = Happened::Promoted { version: "3".to_owned(), url: None };
         assert_eq!(happened.text("Iris"), "Iris version 3 was promoted to production");
+    }
+
+    #[test]
+    fn what_failed_is_told_by_the_step() {
+        let error = Error::Settings("http://me:secret@host is not there".to_owned());
+        let told = |step| {
+            let happened = Happened::of_failed_step(step, &error);
+            assert!(!happened.text("Iris").contains("secret"), "{happened:?}");
+            happened.occasion()
+        };
+        assert_eq!(told(None), Occasion::TrainingFailed);
+        assert_eq!(told(Some(Step::Train)), Occasion::TrainingFailed);
+        assert_eq!(told(Some(Step::Promote)), Occasion::DeployFailed);
+        assert_eq!(told(Some(Step::Monitor)), Occasion::MonitorFailed);
     }
 
     #[test]

@@ -29,6 +29,14 @@ pub enum Occasion {
     Drift,
     /// The gate refused a version.
     GateFailed,
+    /// A training failed, or could not begin.
+    TrainingFailed,
+    /// A version that was trained could not be put in production.
+    DeployFailed,
+    /// Drift could not be looked for.
+    MonitorFailed,
+    /// Clients are not served although they should be.
+    Outage,
 }
 
 impl Default for Notify {
@@ -42,6 +50,10 @@ impl Default for Notify {
                 Occasion::RolledBack,
                 Occasion::Drift,
                 Occasion::GateFailed,
+                Occasion::TrainingFailed,
+                Occasion::DeployFailed,
+                Occasion::MonitorFailed,
+                Occasion::Outage,
             ],
         }
     }

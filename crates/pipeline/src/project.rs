@@ -7,6 +7,7 @@ use trainyard_mlflow::Tracking;
 use trainyard_tracking::{Lending, OpenOptions, Shared};
 use trainyard_train::{Holdout, TrainConfig};
 
+use crate::feedback::{self, Learner, Provenance};
 use crate::{Config, Error, Result};
 
 /// Root of artifacts that a tracking server passes on, which an embedded store resolves itself.
@@ -92,13 +93,24 @@ impl Project {
         config
     }
 
-    /// The training data, with the digest of its files.
+    /// The training data, with the digest of its files. With `[train] feedback`, the rows that feedback
+    /// labelled are behind those of the files, as one more file of the source.
     pub fn training_data(&self) -> Result<Table> {
+        Ok(self.labelled_training_data()?.0)
+    }
+
+    /// The same, with where the labelled rows come from, if there are any.
+    pub(crate) fn labelled_training_data(&self) -> Result<(Table, Option<Provenance>)> {
         let data = self.config.train.data.as_deref().ok_or_else(|| Error::Missing {
             what: "the project names no training data".to_owned(),
             hint: format!("set `data` under [train] in {}", crate::FILE_NAME),
         })?;
-        self.read(data, &ReadOptions { digest: true, ..ReadOptions::default() })
+        let table = self.read(data, &ReadOptions { digest: true, ..ReadOptions::default() })?;
+        if !self.config.train.feedback {
+            return Ok((table, None));
+        }
+        let learner = Learner { model: &self.config.model.name, train: &self.config.train };
+        feedback::append(table, &self.prediction_log(), &learner)
     }
 
     /// Reads a table whose path is relative to the project.

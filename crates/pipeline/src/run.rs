@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use trainyard_data::ReadOptions;
 use trainyard_mlflow::Tracking;
-use trainyard_mlflow::entities::KeyValue;
 
 use crate::actor::cause;
 use crate::alias::PRODUCTION;
@@ -19,7 +19,7 @@ use crate::notify::{Happened, notify};
 use crate::promote::approve;
 use crate::service::service;
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
-use crate::train::train;
+use crate::train::{TrainOptions, train};
 use crate::{Error, Project, Result, traffic};
 
 /// What a run needs beside the project.
@@ -29,22 +29,34 @@ pub struct RunOptions {
     pub program: PathBuf,
     /// Where the tracking server can be reached by HTTP, for training programs and the summary.
     pub tracking_url: Option<String>,
-    /// Tags of the training run: why it was started.
-    pub tags: Vec<(String, String)>,
+    /// Trains only where data or settings are not those of the last training.
+    pub only_if_new: bool,
+    /// The run of the look at production data that it follows from.
+    pub look: Option<String>,
 }
 
 /// Trains, gates, promotes, deploys, sends the project's requests, monitors; and tells those whom the
-/// project names how that ended.
+/// project names how that ended. Where nothing is trained, because there is nothing new to learn from, the
+/// version that was trained last goes the rest of the way.
 pub async fn run(
     project: &Project,
     tracking: &Tracking,
     options: RunOptions,
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
-    let outcome = Box::pin(steps(project, tracking, options, watcher)).await;
+    // What is told of a failure depends on the step in which it was.
+    let failed = Mutex::new(None);
+    let noting = |event: Event| {
+        if let Event::Failed { step, .. } = &event {
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(*step);
+        }
+        watcher(event);
+    };
+    let outcome = Box::pin(steps(project, tracking, options, &noting)).await;
+    let step = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     match &outcome {
         Ok(summary) => notify(project, &Happened::of(summary)).await,
-        Err(error) => notify(project, Happened::of_failure(error).as_slice()).await,
+        Err(error) => notify(project, &[Happened::of_failed_step(step, error)]).await,
     }
     outcome
 }
@@ -56,10 +68,12 @@ async fn steps(
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
     preflight(project).await?;
-    let trained = train(project, tracking, options.tracking_url.as_deref(), watcher).await?;
-    for (key, value) in options.tags {
-        tracking.runs.set_tag(&trained.run_id, KeyValue::new(key, value)).await?;
-    }
+    let learning = TrainOptions {
+        tracking_url: options.tracking_url.clone(),
+        only_if_new: options.only_if_new,
+        look: options.look,
+    };
+    let trained = train(project, tracking, &learning, watcher).await?;
     let candidate = Candidate::find(project, tracking, Some(&trained.version)).await?;
     let cause = cause(project, None);
     let approved = approve(project, tracking, &candidate, &cause, watcher).await?;
@@ -93,6 +107,7 @@ async fn steps(
             version: trained.version,
             alias: PRODUCTION.to_owned(),
         },
+        is_new: trained.is_new,
         metrics: trained.metrics,
         gate: approved.gate,
         behaviour: deployed.behaviour,

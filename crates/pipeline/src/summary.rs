@@ -15,6 +15,8 @@ pub struct Summary {
     pub run_id: String,
     pub experiment: String,
     pub model: ModelSummary,
+    /// Whether it was trained now: not where there was nothing new to learn from.
+    pub is_new: bool,
     /// Metrics on the holdout.
     pub metrics: Metrics,
     pub gate: Verdict,

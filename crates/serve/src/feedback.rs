@@ -59,7 +59,7 @@ enum Body {
 pub(crate) struct Lines {
     pub(crate) facts: usize,
     time: i64,
-    text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
 }
 
 /// Why facts are not kept.
@@ -81,7 +81,7 @@ pub(crate) enum FeedbackLog {
 }
 
 /// Below the prediction log. Readers of Parquet folders pass over names that begin with `_`.
-const FOLDER: &str = "_feedback";
+pub(crate) const FOLDER: &str = "_feedback";
 
 impl FeedbackLog {
     /// Feedback beside the prediction log. Files of servers that were killed are mended.

@@ -16,6 +16,7 @@ mod endpoint;
 mod error;
 mod feedback;
 mod feedback_file;
+mod feedback_reader;
 mod folder;
 mod health;
 mod http;
@@ -40,6 +41,7 @@ mod watch;
 mod webhook;
 
 pub use error::{Error, Result};
+pub use feedback_reader::Facts;
 pub use model_cache::ModelCache;
 pub use options::{
     Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions,

@@ -6,7 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    deploy, gateway, health, init, monitor, profile, promote, run, serve, server, temporary, train,
+    deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
+    temporary, train,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -61,6 +62,8 @@ enum Command {
     Deploy(deploy::Arguments),
     /// Compare production data with reference data and report drift
     Monitor(monitor::Arguments),
+    /// Look for drift once, and train anew if it is time to
+    Retrain(retrain::Arguments),
     /// Read a reference once and store what monitoring needs of it
     Profile(profile::Arguments),
     /// Serve a model over HTTP and follow its alias
@@ -116,6 +119,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Promote(arguments) => Box::pin(promote::run(arguments)).await,
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments)).await,
         Command::Monitor(arguments) => Box::pin(temporary::within(monitor::run(arguments))).await,
+        Command::Retrain(arguments) => Box::pin(retrain::run(arguments)).await,
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use trainyard_base::words::log_columns::{MODEL_VERSION, TIME};
 use trainyard_data::{ReadOptions, RowFilter};
 
@@ -38,17 +38,29 @@ impl LogFilter {
         self.over(&RowFilter::default())
     }
 
-    /// Both filters together.
+    /// Both filters together: of two times from which on rows count the later.
     pub(super) fn over(&self, rows: &RowFilter) -> RowFilter {
         let mut rows = rows.clone();
         if let Some(version) = &self.version {
             rows.conditions.push(format!("\"{MODEL_VERSION}\" = \"{version}\""));
         }
-        if rows.since.is_none() {
-            rows.since = self.since.map(time);
+        if let Some(since) = self.since {
+            let is_later = |given: &String| parsed(given).is_none_or(|given| given > since);
+            rows.since = rows.since.filter(is_later).or_else(|| Some(time(since)));
         }
         with_log_time(rows)
     }
+}
+
+/// A time as users write it; what cannot be read here is refused where rows are chosen.
+fn parsed(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.to_utc());
+    }
+    let day = || text.parse::<NaiveDate>().ok().map(|day| day.and_time(NaiveTime::MIN));
+    let time = text.parse::<NaiveDateTime>().ok().or_else(day)?;
+    Some(time.and_utc())
 }
 
 /// The filter with the log's own time where none is named.
@@ -120,4 +132,28 @@ pub(super) fn read(folder: &Path, rows: &RowFilter) -> Result<Option<RecordBatch
         what: format!("the prediction log cannot be read: {error}"),
         hint: "is the folder written by `trainyard serve` alone?".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_windows_the_smaller_counts() {
+        let since = DateTime::parse_from_rfc3339("2026-03-08T12:00:00Z").unwrap().to_utc();
+        let over = |given: Option<&str>, since| {
+            let rows = RowFilter { since: given.map(str::to_owned), ..RowFilter::default() };
+            LogFilter { version: None, since }.over(&rows).since
+        };
+        let mine = Some("2026-03-08T12:00:00.000Z".to_owned());
+        assert_eq!(over(None, Some(since)), mine);
+        for earlier in ["2026-03-01", "2026-03-08T11:59:59", "2026-03-08T13:00:00+02:00"] {
+            assert_eq!(over(Some(earlier), Some(since)), mine, "{earlier}");
+        }
+        for later in ["2026-03-09", "2026-03-08T12:00:01Z", "soon"] {
+            assert_eq!(over(Some(later), Some(since)).as_deref(), Some(later));
+        }
+        assert_eq!(over(Some("2026-03-01"), None).as_deref(), Some("2026-03-01"));
+        assert_eq!(over(None, None), None);
+    }
 }

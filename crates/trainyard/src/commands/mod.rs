@@ -14,6 +14,7 @@ pub(crate) mod monitor;
 pub(crate) mod profile;
 mod project;
 pub(crate) mod promote;
+pub(crate) mod retrain;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod server;

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use clap::Args;
 use trainyard_mlflow::Tracking;
 use trainyard_pipeline::monitor::FailOn;
-use trainyard_pipeline::{Behaviour, Project, RunOptions, Summary};
+use trainyard_pipeline::{
+    Behaviour, DeployOptions, Happened, Project, RunOptions, Summary, Watcher,
+};
 use trainyard_tracking::Shared;
 
 use super::project::{ProjectArguments, program};
@@ -41,7 +43,11 @@ pub(crate) struct Arguments {
     /// File that gets the result as Markdown, also when the run fails
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
-    /// Stay up, look for drift at the times of [watch], and train anew when there is some
+    /// Train also where data and settings are those of the last training
+    #[arg(long)]
+    force: bool,
+    /// Stay up, look for drift at the times of [watch], and train anew when there is some; if a version is in
+    /// production already, it is brought up and nothing is trained before the first look (but see --force)
     #[arg(long, conflicts_with_all = ["fail_on", "fail_on_drift", "json"])]
     watch: bool,
 }
@@ -61,9 +67,25 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         None => project.http_tracking_url(),
     };
     let progress = Progress::new();
-    let options = RunOptions { program: program()?, tracking_url, tags: Vec::new() };
+    let only_if_new = !arguments.force;
+    let options = RunOptions { program: program()?, tracking_url, only_if_new, look: None };
     let watch = |event| progress.show(&event);
-    let running = trainyard_pipeline::run(&project, &tracking, options.clone(), &watch);
+    let resumed = if arguments.watch && !arguments.force {
+        trainyard_pipeline::version_in_production(&project, &tracking).await?
+    } else {
+        None
+    };
+    let running = async {
+        let Some(version) = &resumed else {
+            return trainyard_pipeline::run(&project, &tracking, options.clone(), &watch)
+                .await
+                .map(Some);
+        };
+        if !was_deployed {
+            bring_up(&project, &tracking, &options, version, &watch).await?;
+        }
+        Ok(None)
+    };
     // One listener for all of it: a signal between two steps must not be lost.
     let mut shutdown = std::pin::pin!(shutdown_signal());
     let outcome = tokio::select! {
@@ -79,15 +101,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             ))
         }
         outcome = running => {
-            if let Some(path) = &arguments.summary {
-                write_markdown(path, &outcome, Summary::to_markdown)?;
+            if let Some(path) = arguments.summary.as_ref().filter(|_| resumed.is_none()) {
+                let page = |summary: &Option<Summary>| {
+                    summary.as_ref().map(Summary::to_markdown).unwrap_or_default()
+                };
+                write_markdown(path, &outcome, page)?;
             }
             outcome.map_err(Failure::from)
         }
     };
     let outcome = match outcome {
         Ok(summary) => {
-            show(&summary, &arguments)?;
+            match &summary {
+                Some(summary) => show(summary, &arguments)?,
+                None => printer::hint("the version in production serves; --force trains first"),
+            }
             if arguments.watch {
                 let watching =
                     super::watch::until_stopped(&project, &tracking, &options, &watch, shutdown);
@@ -106,7 +134,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
                     "the deployment was up before this run and stays up; `trainyard deploy stop` ends it",
                 );
             }
-            Ok(exit_code(&summary, &project, &arguments))
+            Ok(summary
+                .map_or(ExitCode::SUCCESS, |summary| exit_code(&summary, &project, &arguments)))
         }
         Err(failure) => Err(failure),
     };
@@ -133,6 +162,28 @@ async fn settle(project: &Project, tracking: &Tracking) {
     }
 }
 
+/// Brings the version in production up: what `--watch` begins with where there is one. A restart of it trains
+/// nothing, or trainings would be as often as restarts.
+async fn bring_up(
+    project: &Project,
+    tracking: &Tracking,
+    options: &RunOptions,
+    version: &str,
+    watcher: Watcher<'_>,
+) -> Result<(), trainyard_pipeline::Error> {
+    let options = DeployOptions {
+        program: options.program.clone(),
+        version: Some(version.to_owned()),
+        reason: Some("`run --watch` brings production up".to_owned()),
+    };
+    let deployed = trainyard_pipeline::deploy(project, tracking, options, watcher).await;
+    if let Err(error) = &deployed {
+        let happened = Happened::of_failure(error);
+        trainyard_pipeline::notify(project, happened.as_slice()).await;
+    }
+    deployed.map(drop)
+}
+
 /// Whether a deployment of the project is up already.
 async fn is_deployed(project: &Project) -> bool {
     let status = trainyard_deploy::status(&trainyard_pipeline::service(project)).await;
@@ -155,8 +206,9 @@ fn show(summary: &Summary, arguments: &Arguments) -> Result<(), Failure> {
         summary.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
     printer::line(&format!("run        {} in {}", summary.run_id, summary.experiment));
     printer::line(&format!("metrics    {}", metrics.join(", ")));
+    let how = if summary.is_new { "" } else { ", nothing new to learn from" };
     printer::line(&format!(
-        "model      {} version {} ({})",
+        "model      {} version {} ({}{how})",
         summary.model.name, summary.model.version, summary.model.alias
     ));
     printer::line(&format!("serving    {}/predict", summary.url));

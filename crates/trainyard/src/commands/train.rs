@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use trainyard_pipeline::{Happened, Step, TrainOptions};
 use trainyard_tracking::Shared;
 
 use super::project::ProjectArguments;
@@ -16,6 +17,12 @@ use crate::printer::{self, Progress};
 pub(crate) struct Arguments {
     #[command(flatten)]
     project: ProjectArguments,
+    /// Train only if data or settings are not those of the last training; else name its version
+    #[arg(long)]
+    if_new: bool,
+    /// The look that it follows from, as `retrain --check` names it
+    #[arg(long, env = "TRAINYARD_LOOK", value_name = "RUN")]
+    look: Option<String>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -28,9 +35,19 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(_) if !project.tracks_by_http() => Some(TrackingPages::start(lent).await?),
         _ => None,
     };
-    let url = pages.as_ref().map(|pages| pages.url.as_str());
-    let trained =
-        trainyard_pipeline::train(&project, &tracking, url, &|event| progress.show(&event)).await;
+    let options = TrainOptions {
+        tracking_url: pages.as_ref().map(|pages| pages.url.clone()),
+        only_if_new: arguments.if_new,
+        look: arguments.look,
+    };
+    let watch = |event| progress.show(&event);
+    let trained = trainyard_pipeline::train(&project, &tracking, &options, &watch).await;
+    // What nobody typed is told and written down.
+    if let (Err(error), Some(look)) = (&trained, &options.look) {
+        trainyard_pipeline::look_failed(&project, &tracking, look, error).await;
+        let happened = Happened::of_failed_step(Some(Step::Train), error);
+        trainyard_pipeline::notify(&project, &[happened]).await;
+    }
     if let Some(pages) = pages {
         pages.stop().await;
     }
@@ -39,7 +56,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         printer::json(&trained)?;
     } else {
         printer::line(&format!("run        {}", trained.run_id));
-        printer::line(&format!("model      {} version {}", trained.name, trained.version));
+        let how = if trained.is_new { "" } else { " (nothing new to learn from)" };
+        printer::line(&format!("model      {} version {}{how}", trained.name, trained.version));
         for (name, value) in &trained.metrics {
             printer::line(&format!("{name:<18} {value:.4}"));
         }

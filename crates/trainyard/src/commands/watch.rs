@@ -1,7 +1,7 @@
 //! The part of `trainyard run --watch` that goes on until Ctrl-C.
 
 use trainyard_mlflow::Tracking;
-use trainyard_pipeline::{DriftSummary, Project, RunOptions, Turn};
+use trainyard_pipeline::{Project, RunOptions, Turn};
 
 use crate::failure::Failure;
 use crate::printer;
@@ -25,23 +25,5 @@ pub(super) async fn until_stopped(
 /// A line for each look.
 fn tell(turn: &Turn) {
     let time = chrono::Local::now().format("%H:%M:%S");
-    let drifted = DriftSummary::sentence;
-    let text = match turn {
-        Turn::TooFew { rows, wanted } => {
-            format!("{rows} requests so far, {wanted} are needed to look for drift")
-        }
-        Turn::Steady(drift) => drifted(drift),
-        Turn::Broken(drift) => {
-            format!("{}; not trained: nobody can tell what changed", drifted(drift))
-        }
-        Turn::Held { drift, reason } => format!("{}; not trained: {reason}", drifted(drift)),
-        Turn::Retrained { drift, summary } => {
-            format!("{}; version {} serves now", drifted(drift), summary.model.version)
-        }
-        Turn::Refused { drift, error } => {
-            format!("{}; trained, but {}", drifted(drift), error.message())
-        }
-        Turn::Failed(error) => format!("could not look for drift: {}", error.message()),
-    };
-    printer::line(&format!("{time}  {text}"));
+    printer::line(&format!("{time}  {}", turn.sentence()));
 }

@@ -88,7 +88,7 @@ fn a_run_fetches_a_version_once() {
         assert_eq!(*count, 2, "{file}: the run and the instance fetch it");
     }
     // The version in production is fetched to be compared, once.
-    stdout_of(&project.run(&["run"]), 0);
+    stdout_of(&project.run(&["run", "--force"]), 0);
     for (file, count) in downloads(&sent) {
         let expected = if first.contains_key(&file) { 3 } else { 2 };
         assert_eq!(count, expected, "{file}");

@@ -2,8 +2,9 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 9] =
-    ["init", "run", "train", "promote", "deploy", "monitor", "serve", "server", "health"];
+const VERBS: [&str; 10] = [
+    "init", "run", "train", "promote", "deploy", "monitor", "retrain", "serve", "server", "health",
+];
 
 fn help(arguments: &[&str]) -> String {
     stdout_of(&trainyard().args(arguments).output().unwrap(), 0)

@@ -17,6 +17,7 @@ mod names;
 mod pages;
 mod project;
 mod releases;
+mod retrain;
 mod run;
 mod secrets;
 mod serve;

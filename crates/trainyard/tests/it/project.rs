@@ -53,6 +53,23 @@ impl TestProject {
         std::fs::write(&path, text.replace(from, to)).unwrap();
     }
 
+    /// Adds a row to the training data: something new to learn from.
+    pub(crate) fn add_training_row(&self, row: &str) {
+        let path = self.file("data/train.csv");
+        let text = std::fs::read_to_string(&path).unwrap();
+        // In one step: somebody may be reading it.
+        let whole = self.file("data/train.csv.new");
+        std::fs::write(&whole, format!("{}\n{row}\n", text.trim_end())).unwrap();
+        std::fs::rename(&whole, &path).unwrap();
+    }
+
+    /// A gate that every version passes: where another split of few rows must not decide.
+    pub(crate) fn accept_every_version(&self) {
+        self.edit("accuracy = { min = 0.9 }", "accuracy = { min = 0.0 }");
+        self.edit("log_loss = { max = 0.5 }", "log_loss = { max = 100.0 }");
+        self.edit("accuracy = 0.02\n", "\n");
+    }
+
     /// Runs a verb in the project's folder.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = trainyard();

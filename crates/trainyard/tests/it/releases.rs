@@ -139,7 +139,7 @@ fn an_alias_moved_by_hand_is_a_release_like_any_other() {
     let mut watching = KillOnDrop::spawn(
         trainyard()
             .current_dir(project.path())
-            .args(["run", "--watch"])
+            .args(["run", "--watch", "--force"])
             .stdout(Stdio::null())
             .stderr(Stdio::null()),
     );

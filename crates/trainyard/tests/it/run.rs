@@ -32,13 +32,27 @@ fn a_fresh_project_ends_with_a_summary_and_nothing_running() {
     let url = first["url"].as_str().unwrap().to_owned();
     assert!(reqwest_get(&url).is_err(), "{url} still answers after the run");
 
-    let second = summary(&project.run(&["run", "--json"]));
+    let second = summary(&project.run(&["run", "--force", "--json"]));
     assert_eq!(second["model"]["version"], "2", "nothing stale is reused");
+    assert_eq!((&first["is_new"], &second["is_new"]), (&json!(true), &json!(true)));
     assert_ne!(first["run_id"], second["run_id"]);
     assert_eq!(
         second["drift"]["rows"], first["drift"]["rows"],
         "only this run's requests are monitored"
     );
+
+    // Data and settings are those of version 2: it goes the rest of the way, and no version 3 is made.
+    let third = summary(&project.run(&["run", "--json"]));
+    assert_eq!((&third["model"]["version"], &third["is_new"]), (&json!("2"), &json!(false)));
+    assert_eq!((&third["run_id"], &third["metrics"]), (&second["run_id"], &second["metrics"]));
+    let trained = stdout_of(&project.run(&["train", "--if-new"]), 0);
+    assert!(trained.contains("version 2 (nothing new to learn from)"), "{trained}");
+    // A setting of the training is something new; one of the deployment is not.
+    project.edit("drain = \"10s\"", "drain = \"9s\"");
+    project.edit("seed = 42", "seed = 43");
+    let fourth = stdout_of(&project.run(&["train", "--if-new", "--json"]), 0);
+    let fourth: Value = serde_json::from_str(&fourth).unwrap();
+    assert_eq!((&fourth["version"], &fourth["is_new"]), (&json!("3"), &json!(true)));
 }
 
 #[test]
@@ -58,7 +72,7 @@ fn a_second_run_switches_without_a_failed_request() {
     let client = Client::start(&kept.url());
     client.wait_for_requests(50);
 
-    let second = summary(&project.run(&["run", "--json"]));
+    let second = summary(&project.run(&["run", "--force", "--json"]));
     assert_eq!(second["model"]["version"], "2");
     let before = client.sent();
     client.wait_for_requests(before + 50);
@@ -171,10 +185,10 @@ fn a_run_that_cannot_deploy_leaves_production_on_what_serves() {
     assert_eq!(production(&project), "[]", "nothing serves, and nothing is labelled");
 
     project.edit("deadline = \"1ms\"", "deadline = \"30s\"");
-    stdout_of(&project.run(&["run"]), 0);
+    stdout_of(&project.run(&["run", "--force"]), 0);
     assert_eq!(production(&project), "[(2,)]");
     project.edit("deadline = \"30s\"", "deadline = \"1ms\"");
-    assert_eq!(project.run(&["run"]).status.code(), Some(1));
+    assert_eq!(project.run(&["run", "--force"]).status.code(), Some(1));
     assert_eq!(production(&project), "[(2,)]");
     project.edit("deadline = \"1ms\"", "deadline = \"30s\"");
     let again: Value =
@@ -297,7 +311,7 @@ impl Kept {
     fn start(project: &TestProject) -> Self {
         let mut child = trainyard()
             .current_dir(project.path())
-            .args(["run", "--keep", "--json"])
+            .args(["run", "--force", "--keep", "--json"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -403,7 +417,7 @@ impl Client {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }

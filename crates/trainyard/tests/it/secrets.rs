@@ -94,6 +94,7 @@ fn help_names_variables_and_does_not_show_them() {
         &["deploy", "metrics"],
         &["deploy", "stop"],
         &["monitor"],
+        &["retrain"],
         &["profile"],
         &["serve"],
         &["server"],

@@ -39,6 +39,14 @@ print(version.version, run.info.run_id, run.info.status, len(model.predict(examp
     let run_id = summary["run_id"].as_str().unwrap();
     assert_eq!(seen.trim(), format!("1 {run_id} FINISHED True"));
 
-    let second: Value = serde_json::from_str(&stdout_of(&run(&["run", "--json"]), 0)).unwrap();
+    let second = stdout_of(&run(&["run", "--force", "--json"]), 0);
+    let second: Value = serde_json::from_str(&second).unwrap();
     assert_eq!(second["model"]["version"], "2");
+    // What was trained on is read back, and what looks led to.
+    let third = stdout_of(&run(&["train", "--if-new"]), 0);
+    assert!(third.contains("version 2 (nothing new to learn from)"), "{third}");
+    project.edit("drift_share = 0.5", "drift_share = 0.0");
+    project.edit("# min_requests = 100", "min_requests = 5 #");
+    let look = stdout_of(&run(&["retrain", "--check"]), 0);
+    assert!(look.contains("not trained: the last training was"), "{look}");
 }

@@ -12,10 +12,10 @@ use trainyard_testkit::{KillOnDrop, run_python};
 use crate::project::{TestProject, stdout_of, trainyard};
 
 /// A delivery: path, headers by lower-case name, body.
-struct Delivery {
+pub(crate) struct Delivery {
     path: String,
     headers: Vec<(String, String)>,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Delivery {
@@ -26,7 +26,7 @@ impl Delivery {
 }
 
 /// A receiver of webhooks. The first delivery of all is answered with 503, to be tried again.
-fn receiver() -> (String, Receiver<Delivery>) {
+pub(crate) fn receiver() -> (String, Receiver<Delivery>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, received) = channel();
@@ -61,7 +61,7 @@ fn receiver() -> (String, Receiver<Delivery>) {
     (url, received)
 }
 
-const SECRET: &str = "whsec_dGVsbCBub2JvZHkgb2YgdGhpcw==";
+pub(crate) const SECRET: &str = "whsec_dGVsbCBub2JvZHkgb2YgdGhpcw==";
 
 /// The signature by other hands than ours.
 fn signature(delivery: &Delivery) -> String {
@@ -77,6 +77,7 @@ fn signature(delivery: &Delivery) -> String {
 fn drift_leads_to_one_training_and_everybody_hears_of_it() {
     let (url, received) = receiver();
     let project = TestProject::iris();
+    project.accept_every_version();
     // Any share counts as drift, so there is some.
     project.edit("drift_share = 0.5", "drift_share = 0.0");
     project.edit(
@@ -89,24 +90,30 @@ fn drift_leads_to_one_training_and_everybody_hears_of_it() {
         "[notify]\nwebhook_url_env = \"HOOK\"\nwebhook_secret_env = \"HOOK_SECRET\"\n\
          slack_url_env = \"SLACK\"\n#  ",
     );
-    let mut watching = KillOnDrop::spawn(
-        trainyard()
-            .current_dir(project.path())
-            .args(["run", "--watch", "--summary", "summary.md"])
-            .envs([
-                ("HOOK", format!("{url}/hook")),
-                ("HOOK_SECRET", SECRET.to_owned()),
-                ("SLACK", format!("{url}/slack")),
-            ])
-            .stdout(Stdio::piped()),
-    );
-    let said = BufReader::new(watching.0.stdout.take().unwrap());
-    let mut lines = said.lines().map_while(Result::ok);
+    let watch = || {
+        let mut watching = KillOnDrop::spawn(
+            trainyard()
+                .current_dir(project.path())
+                .args(["run", "--watch", "--summary", "summary.md"])
+                .envs([
+                    ("HOOK", format!("{url}/hook")),
+                    ("HOOK_SECRET", SECRET.to_owned()),
+                    ("SLACK", format!("{url}/slack")),
+                ])
+                .stdout(Stdio::piped()),
+        );
+        let said = BufReader::new(watching.0.stdout.take().unwrap());
+        (watching, said.lines().map_while(Result::ok))
+    };
+    let (mut watching, mut lines) = watch();
+    let nothing = lines.find(|line| line.contains("nothing new to learn from since version 1"));
+    assert!(nothing.is_some(), "the same data would make the same model");
+    project.add_training_row("5.0,3.4,1.5,0.2,setosa");
     let trained = lines.find(|line| line.contains("version 2 serves now"));
     assert!(trained.is_some(), "it trained anew");
-    let held =
-        lines.find(|line| line.contains("not trained: 1 trainings in 24 hours, 1 are allowed"));
-    assert!(held.is_some(), "and then no more");
+    project.add_training_row("5.1,3.3,1.6,0.2,setosa");
+    let spent = "not trained: 1 trainings in 24 hours, 1 are allowed";
+    assert!(lines.any(|line| line.contains(spent)), "and then no more");
 
     let mut heard: Vec<String> = Vec::new();
     while heard.iter().filter(|what| *what == "slack").count() < 4 {
@@ -145,6 +152,14 @@ fn drift_leads_to_one_training_and_everybody_hears_of_it() {
     let tags = run_python(script, &[&store], &[]);
     assert!(tags.starts_with("drift | ") && tags.contains("requests to version 1"), "{tags}");
     watching.kill();
+
+    // There is drift and something new to learn from, but a restart is no reason to train.
+    let (mut watching, mut lines) = watch();
+    assert!(lines.any(|line| line.contains(spent)), "the quota outlives the process");
+    watching.kill();
+    let newest = stdout_of(&project.run(&["train", "--json"]), 0);
+    let newest: Value = serde_json::from_str(&newest).unwrap();
+    assert_eq!(newest["version"], "3", "nobody trained since version 2");
     stdout_of(&project.run(&["deploy", "stop"]), 0);
 }
 

@@ -92,20 +92,23 @@ impl Scaffold {
             &format!("uri = \"http://127.0.0.1:{port}\""),
         );
         project.edit("127.0.0.1:0", &format!("127.0.0.1:{}", free_port()));
+        project.edit("cool_down = \"6h\"", "cool_down = \"1s\"");
+        project.accept_every_version();
         Self { project, state, _server: server }
     }
 
-    /// Predictions for flowers of another kind, until they are in the prediction log.
-    fn ask_strange_flowers(&self) {
+    /// Predictions for so many flowers, as they are in training or of another kind.
+    fn ask(&self, flowers: u32, are_strange: bool) {
         let status = self.project.run(&["deploy", "status", "--json"]);
         let status: Value = serde_json::from_str(&stdout_of(&status, 0)).unwrap();
         let url = status["url"].as_str().unwrap();
-        let rows: Vec<Value> = (0..200)
+        let other = if are_strange { 10.0 } else { 0.0 };
+        let rows: Vec<Value> = (0..flowers)
             .map(|number| {
-                let more = f64::from(number) / 100.0;
+                let more = other + f64::from(number) / 100.0;
                 json!({
-                    "sepal length (cm)": 15.0 + more, "sepal width (cm)": 13.0 + more,
-                    "petal length (cm)": 19.0 + more, "petal width (cm)": 12.0 + more
+                    "sepal length (cm)": 5.0 + more, "sepal width (cm)": 3.0 + more,
+                    "petal length (cm)": 1.4 + more, "petal width (cm)": 0.2 + more
                 })
             })
             .collect();
@@ -199,13 +202,20 @@ fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
     );
     assert!(scaffold.state.path().join("deploy").is_dir());
 
-    // At night: nothing was predicted, so nothing has drifted and nothing is trained.
+    // At night: three requests say nothing, whatever they are, and nothing is trained.
+    scaffold.ask(3, false);
     let night = stdout_of(&scaffold.workflow("workflow_dispatch", "drift.yaml"), 0);
     assert!(succeeded(&night, "drift") && !succeeded(&night, "train"), "{night}");
+    assert!(night.contains("3 requests so far, 100 are needed"), "{night}");
 
-    // Another night: flowers came that nobody had seen in training, so the whole pipeline runs again.
-    scaffold.ask_strange_flowers();
+    // Flowers came that nobody had seen in training, but there is nothing new to learn from.
+    scaffold.ask(200, true);
     assert_eq!(scaffold.project.run(&["monitor", "--fail-on-drift"]).status.code(), Some(4));
+    let look = stdout_of(&scaffold.project.run(&["retrain", "--check"]), 0);
+    assert!(look.contains("nothing new to learn from since version 1"), "{look}");
+
+    // Another night: now there is, so the whole pipeline runs again.
+    scaffold.project.add_training_row("5.0,3.4,1.5,0.2,setosa");
     let night = stdout_of(&scaffold.workflow("workflow_dispatch", "drift.yaml"), 0);
     for job in ["drift", "train", "promote", "deploy", "monitor"] {
         assert!(succeeded(&night, job), "{night}");
@@ -219,7 +229,7 @@ fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
     );
 
     // The next version cannot pass: the deployment stays as it is.
-    scaffold.project.edit("accuracy = { min = 0.9 }", "accuracy = { min = 0.99999 }");
+    scaffold.project.edit("accuracy = { min = 0.0 }", "accuracy = { min = 1.1 }");
     let output = scaffold.workflow("push", "pipeline.yaml");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -1,0 +1,81 @@
+//! The versions of the project's model as the registry lists them, and what became of each.
+
+use trainyard_mlflow::entities::{KeyValue, ModelVersion};
+use trainyard_mlflow::{SearchModelVersions, Tracking};
+
+use crate::alias::{PRODUCTION, in_production};
+use crate::{Error, Project, Result};
+
+/// Versions that are looked at, the newest: more than are trained in any window that rules are about.
+const VERSIONS_MAX: i64 = 1000;
+
+/// The newest versions of a model with their aliases, newest first; none where there is no such model.
+pub(crate) async fn versions(tracking: &Tracking, model: &str) -> Result<Vec<ModelVersion>> {
+    let quote = if model.contains('\'') { '"' } else { '\'' };
+    let search = SearchModelVersions {
+        filter: format!("name = {quote}{model}{quote}"),
+        max_results: Some(VERSIONS_MAX),
+        order_by: vec!["version_number DESC".to_owned()],
+        page_token: None,
+    };
+    let mut versions = tracking.model_versions.search(search).await?.items;
+    if versions.is_empty() {
+        return Ok(versions);
+    }
+    // A search leaves aliases out, as upstream's does.
+    let aliases = tracking.registered_models.get(model).await?.aliases;
+    for version in &mut versions {
+        let of_it = aliases.iter().filter(|alias| alias.version == version.version);
+        version.aliases = of_it.map(|alias| alias.alias.clone()).collect();
+    }
+    Ok(versions)
+}
+
+/// Number of the version of the project that is in production, if one is.
+pub async fn version_in_production(
+    project: &Project,
+    tracking: &Tracking,
+) -> Result<Option<String>> {
+    match in_production(tracking, &project.config.model.name).await {
+        Ok((_model, version)) => Ok(Some(version.version)),
+        Err(Error::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether it is settled what becomes of a version: it serves or served, or the gate refused it. What is not
+/// settled may still be released.
+pub(crate) fn is_settled(version: &ModelVersion) -> bool {
+    let tag = |key: &str| KeyValue::find(&version.tags, key);
+    let was_released =
+        matches!(tag("trainyard.state"), Some("released" | "replaced" | "rolled_back"));
+    was_released
+        || tag("trainyard.gate") == Some("failed")
+        || version.aliases.iter().any(|alias| alias == PRODUCTION)
+}
+
+/// Whether a version served and was taken back.
+pub(crate) fn was_rolled_back(version: &ModelVersion) -> bool {
+    KeyValue::find(&version.tags, "trainyard.state") == Some("rolled_back")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_still_be_released_is_not_settled() {
+        let version = |tags: &[(&str, &str)], aliases: &[&str]| ModelVersion {
+            tags: tags.iter().map(|(key, value)| KeyValue::new(*key, *value)).collect(),
+            aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+            ..ModelVersion::default()
+        };
+        assert!(!is_settled(&version(&[], &[])));
+        assert!(!is_settled(&version(&[("trainyard.gate", "passed")], &["Staging"])));
+        assert!(!is_settled(&version(&[("trainyard.state", "approved")], &[])));
+        assert!(is_settled(&version(&[("trainyard.gate", "failed")], &[])));
+        assert!(is_settled(&version(&[("trainyard.state", "replaced")], &[])));
+        assert!(is_settled(&version(&[], &["Production"])));
+        assert!(was_rolled_back(&version(&[("trainyard.state", "rolled_back")], &[])));
+    }
+}
