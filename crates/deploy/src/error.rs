@@ -168,8 +168,8 @@ pub struct Dropped {
     pub log_path: PathBuf,
 }
 
-impl fmt::Display for Dropped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Display for Dropped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { green, blue, reason, log, .. } = self;
         write!(f, "{green} was given up before the switch ({reason}); {blue} goes on serving")?;
         f.write_str(&below(log))
