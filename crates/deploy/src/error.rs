@@ -135,22 +135,8 @@ pub enum Error {
         serving: Option<String>,
     },
     /// The new instance turned out bad before the switch; the one before it goes on serving.
-    #[error(
-        "{green} was given up before the switch ({reason}); {blue} goes on serving{}",
-        below(log)
-    )]
-    Dropped {
-        /// The new instance.
-        green: String,
-        /// The one that goes on serving.
-        blue: String,
-        /// When, and what the gateway saw.
-        reason: String,
-        /// Last log lines of the new instance, each ending with a line break.
-        log: Box<str>,
-        /// Where its log is.
-        log_path: PathBuf,
-    },
+    #[error("{0}")]
+    Dropped(Box<Dropped>),
     /// Nothing is deployed under this name, or not any more.
     #[error("nothing is deployed: no gateway runs for {path}")]
     NotDeployed {
@@ -185,6 +171,29 @@ pub enum Error {
         /// As given.
         name: String,
     },
+}
+
+/// A new instance that was given up before any user had it for good.
+#[derive(Debug, Clone)]
+pub struct Dropped {
+    /// The new instance.
+    pub green: String,
+    /// The one that goes on serving.
+    pub blue: String,
+    /// When, and what the gateway saw.
+    pub reason: String,
+    /// Last log lines of the new instance, each ending with a line break.
+    pub log: String,
+    /// Where its log is.
+    pub log_path: PathBuf,
+}
+
+impl std::fmt::Display for Dropped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { green, blue, reason, log, .. } = self;
+        write!(f, "{green} was given up before the switch ({reason}); {blue} goes on serving")?;
+        f.write_str(&below(log))
+    }
 }
 
 /// What is known about an instance that did not become healthy.
@@ -273,10 +282,15 @@ impl Advise for Error {
             Self::Unhealthy(unhealthy) => {
                 Advice::environment(format!("the whole log is {}", unhealthy.log_path.display()))
             }
-            Self::WentBack { green, log_path, .. } | Self::Dropped { green, log_path, .. } => {
+            Self::WentBack { green, log_path, .. } => {
                 Advice::environment(format!("the whole log of {green} is {}", log_path.display()))
             }
             Self::Refused { refusal, .. } => refusal.advice(),
+            Self::Dropped(dropped) => Advice::environment(format!(
+                "the whole log of {} is {}",
+                dropped.green,
+                dropped.log_path.display()
+            )),
             Self::NotDeployed { .. } => Advice::input("`trainyard deploy` brings it up"),
             Self::NoPrevious { .. } => Advice::input("deploy the version you want"),
             Self::NotServed { version, .. } => Advice::input(format!(

@@ -27,7 +27,7 @@ mod stop;
 mod workload;
 
 pub use deployment::Progress;
-pub use error::{Error, Result, Unhealthy};
+pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
 pub use gateway_process::{metrics, set_mode, upgrade};
 pub use probe::Probe;

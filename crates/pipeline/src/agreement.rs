@@ -154,7 +154,7 @@ fn is_verdict(error: &Error) -> bool {
             matches!(refusal, Refusal::Verdict { .. })
         }
         Error::Deploy(error) => {
-            matches!(error, Deploy::Unhealthy(_) | Deploy::WentBack { .. } | Deploy::Dropped { .. })
+            matches!(error, Deploy::Unhealthy(_) | Deploy::WentBack { .. } | Deploy::Dropped(_))
         }
         _ => false,
     }

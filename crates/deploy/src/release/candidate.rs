@@ -12,7 +12,7 @@ use super::bake::tell_sickness;
 use super::spec::ReleaseSpec;
 use crate::clock::now_ms;
 use crate::deployment::Deployment;
-use crate::error::{Error, Result, indent};
+use crate::error::{Dropped, Error, Result, indent};
 use crate::gateway::control::{GoBack, Try};
 use crate::gateway::{CandidateState, CopiesSeen, Gets, StepSeen, TargetSpec, WentBack};
 use crate::runtime::{Instance, InstanceStatus};
@@ -91,12 +91,12 @@ impl Candidacy<'_> {
 
     /// The gateway gave green up.
     async fn dropped(&self, during: &str, went_back: WentBack) -> Error {
-        Error::Dropped {
+        Error::Dropped(Box::new(Dropped {
             green: self.green.id.clone(),
             blue: self.blue.id.clone(),
             reason: format!("{during}: {}", went_back.reason),
-            log: indent(&self.deployment.log_lines(self.green).await).into(),
+            log: indent(&self.deployment.log_lines(self.green).await),
             log_path: self.green.log_path.clone(),
-        }
+        }))
     }
 }

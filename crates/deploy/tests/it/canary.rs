@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -72,9 +73,9 @@ async fn users_of_a_canary_that_fails_are_answered_and_it_ends() {
         released = stage.release(&green) => released,
         () = predict_on(stage.address(), &seen) => unreachable!(),
     };
-    let Err(Error::Dropped { reason, .. }) = released else { panic!("{released:?}") };
-    assert!(reason.starts_with("as a canary of 50 %: "), "{reason}");
-    assert!(reason.contains("requests of the canary got an error"), "{reason}");
+    let Err(Error::Dropped(dropped)) = released else { panic!("{released:?}") };
+    assert!(dropped.reason.starts_with("as a canary of 50 %: "), "{dropped}");
+    assert!(dropped.reason.contains("requests of the canary got an error"), "{dropped}");
     let seen = seen.into_inner().unwrap();
     assert!(seen.keys().all(|answer| answer.starts_with("200 ")), "{seen:?}");
     let route = status(&stage.service).await.unwrap().gateway.unwrap().route;
@@ -90,7 +91,7 @@ async fn a_canary_that_is_killed_ends_at_once() {
     green.canary = vec!["50% 10m".parse().unwrap()];
     green.env.push(("DIE_AFTER_MS".to_owned(), "100".to_owned()));
     let load = Load::start(stage.address(), 2);
-    let Err(Error::Dropped { .. }) = stage.release(&green).await else { panic!() };
+    let Err(Error::Dropped(_)) = stage.release(&green).await else { panic!() };
     let seen = load.finish().await;
     assert!(seen.failures.is_empty(), "{:?}", &seen.failures[..seen.failures.len().min(5)]);
     assert!(seen.answers["blue"] > 0 && seen.answers["green"] > 0, "{:?}", seen.answers);
@@ -121,7 +122,7 @@ async fn users_of_a_canary_that_hangs_are_answered() {
         released = stage.release(&green) => released,
         () = users => unreachable!(),
     };
-    let Err(Error::Dropped { .. }) = released else { panic!("{released:?}") };
+    let Err(Error::Dropped(_)) = released else { panic!("{released:?}") };
     let seen = seen.into_inner().unwrap();
     assert!(seen.keys().all(|answer| answer.starts_with("200 ")), "{seen:?}");
 }

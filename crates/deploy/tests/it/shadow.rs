@@ -72,9 +72,9 @@ async fn a_version_that_fails_in_shadow_has_no_user_ever() {
         released = stage.release(&green) => released,
         () = predict_on(stage.address(), &seen) => unreachable!(),
     };
-    let Err(Error::Dropped { green, blue, reason, .. }) = released else { panic!("{released:?}") };
-    assert_eq!((green.as_str(), blue.as_str()), ("r2", "r1"));
-    assert!(reason.starts_with("in shadow: it failed at "), "{reason}");
+    let Err(Error::Dropped(dropped)) = released else { panic!("{released:?}") };
+    assert_eq!((dropped.green.as_str(), dropped.blue.as_str()), ("r2", "r1"));
+    assert!(dropped.reason.starts_with("in shadow: it failed at "), "{dropped}");
     let seen = seen.into_inner().unwrap();
     assert!(seen.keys().all(|answer| answer.starts_with("200 ")), "{seen:?}");
     let route = status(&stage.service).await.unwrap().gateway.unwrap().route;

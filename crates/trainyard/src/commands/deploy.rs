@@ -187,7 +187,8 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
         version: arguments.version.clone(),
         reason: arguments.reason.clone(),
     };
-    let deploying = trainyard_pipeline::deploy(&project, &tracking, options, &watch);
+    // Its future is large, and lies on the heap so that this one stays small.
+    let deploying = Box::pin(trainyard_pipeline::deploy(&project, &tracking, options, &watch));
     let outcome = match unless_interrupted(deploying).await {
         Err(interrupted) => return Err(settled(&project, &tracking, interrupted).await),
         Ok(outcome) => outcome,

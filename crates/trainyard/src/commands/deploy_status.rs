@@ -122,7 +122,7 @@ fn show(status: &ServiceStatus) {
     match status.gateway.as_ref().map(|gateway| &gateway.mode) {
         Some(Mode::Paused { hold_ms }) => printer::line(&format!(
             "paused     requests wait up to {}",
-            printer::took(std::time::Duration::from_millis(*hold_ms))
+            printer::took(Duration::from_millis(*hold_ms))
         )),
         Some(Mode::Maintenance { message, .. }) => {
             printer::line(&format!("closed     for maintenance: {message}"));
