@@ -41,22 +41,18 @@ pub(super) fn of_log(tables: &[RecordBatch], inputs: Option<&Schema>) -> Result<
 /// The columns that were sent; none where the table is that of another signature.
 fn columns_of(table: &RecordBatch, inputs: Option<&Schema>) -> Option<RecordBatch> {
     let schema = table.schema();
-    let positions: Vec<usize> = match inputs {
-        Some(inputs) => {
-            let names = inputs.names();
-            names.iter().map(|name| schema.index_of(name).ok()).collect::<Option<_>>()?
-        }
-        None => {
-            // The log's own names have a prefix where inputs have them too.
-            let is_input = |name: &str| {
-                let taken = schema.index_of(&format!("trainyard.{name}")).is_ok();
-                !name.starts_with("trainyard.")
-                    && (taken
-                        || ![log_columns::PREDICTION, log_columns::PROBABILITY].contains(&name))
-            };
-            let fields = schema.fields().iter().enumerate();
-            fields.filter(|(_, field)| is_input(field.name())).map(|(at, _)| at).collect()
-        }
+    let positions: Vec<usize> = if let Some(inputs) = inputs {
+        let names = inputs.names();
+        names.iter().map(|name| schema.index_of(name).ok()).collect::<Option<_>>()?
+    } else {
+        // The log's own names have a prefix where inputs have them too.
+        let is_input = |name: &str| {
+            let taken = schema.index_of(&format!("trainyard.{name}")).is_ok();
+            !name.starts_with("trainyard.")
+                && (taken || ![log_columns::PREDICTION, log_columns::PROBABILITY].contains(&name))
+        };
+        let fields = schema.fields().iter().enumerate();
+        fields.filter(|(_, field)| is_input(field.name())).map(|(at, _)| at).collect()
     };
     table.project(&positions).ok().filter(|table| table.num_columns() > 0)
 }

@@ -14,7 +14,7 @@ fn add_column(project: &TestProject, name: &str) {
         0 => format!("{line},{name}\n"),
         _ => format!("{line},{}.5\n", number % 7),
     });
-    std::fs::write(&path, widened.collect::<String>()).unwrap();
+    std::fs::write(&path, widened.collect::<Vec<_>>().concat()).unwrap();
 }
 
 /// Tags of a version, and the version with the alias `Production`.
