@@ -34,7 +34,8 @@ pub async fn train(
     tracking_url: Option<&str>,
     watcher: Watcher<'_>,
 ) -> Result<Trained> {
-    let fitting = fit_and_register(project, tracking, tracking_url, watcher);
+    // Its future is large, and lies on the heap so that its callers stay small.
+    let fitting = Box::pin(fit_and_register(project, tracking, tracking_url, watcher));
     let done = |trained: &Trained| {
         format!("version {} of {}{}", trained.version, trained.name, headline(&trained.metrics))
     };

@@ -8,7 +8,7 @@ use trainyard_mlflow::entities::{DatasetInput, Tag};
 use trainyard_train::{DataSource, Rule};
 
 use crate::temporary::temporary;
-use crate::{Error, Project, Result};
+use crate::{Project, Result};
 
 /// Variable with the path of the file.
 const VARIABLE: &str = "TRAINYARD_TRAIN_DATA";
@@ -90,8 +90,8 @@ mod tests {
 
     fn project(folder: &Path, extra: &str) -> Project {
         fs::write(folder.join("trainyard.toml"), format!("{PROJECT}{extra}")).unwrap();
-        let rows: String = (0..200).map(|row| format!("{row},{},a{row}\n", row % 2)).collect();
-        fs::write(folder.join("data.csv"), format!("x,y,note\n{rows}")).unwrap();
+        let rows: Vec<String> = (0..200).map(|row| format!("{row},{},a{row}\n", row % 2)).collect();
+        fs::write(folder.join("data.csv"), format!("x,y,note\n{}", rows.concat())).unwrap();
         Project::open(folder, None).unwrap()
     }
 
