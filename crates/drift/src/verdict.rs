@@ -1,7 +1,7 @@
 //! What a comparison answers: by column and for the dataset.
 
 use crate::compat::Compat;
-use crate::distribution::Distribution;
+use crate::distribution::{Category, Distribution};
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::kind::Kind;
 use crate::method::{Method, ScoreKind};
@@ -236,6 +236,9 @@ pub struct ColumnDrift {
     pub current: Option<Side>,
     /// Both sides in few numbers, for charts.
     pub distribution: Option<Distribution>,
+    /// Words that give current texts away, each with the share of the texts of both sides that it is in: first
+    /// those that came, then those that went. Empty for all but texts that drifted.
+    pub words: Vec<Category>,
     /// What else is to be said.
     pub findings: Vec<Finding>,
 }

@@ -9,19 +9,10 @@ use arrow_array::{Array as _, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
 use super::condition::{Comparison, Condition, Operand, Operator};
+use super::target::{Target, cast};
 use super::times::{time, times};
 use crate::csv::value::boolean;
 use crate::error::{Error, Result, list_names, shorten};
-
-/// What a condition is held to, for messages.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Target<'a> {
-    /// The whole condition, as written.
-    pub(super) condition: &'a str,
-    pub(super) column: &'a str,
-    /// The value that is compared with.
-    pub(super) value: &'a str,
-}
 
 /// Of each row whether the condition holds; `None` where a null decides.
 pub(super) fn holds(
@@ -106,21 +97,6 @@ pub(super) fn column_of<'a>(
     })
 }
 
-impl Target<'_> {
-    /// The error of a value that is not of the column's type.
-    pub(super) fn not_comparable(&self, data_type: &DataType) -> Error {
-        Error::Condition {
-            condition: shorten(self.condition),
-            reason: format!(
-                "{:?} cannot be compared with column {:?} ({data_type})",
-                self.value, self.column
-            ),
-            hint: "numbers compare with numbers, times with ISO 8601 times, text with text"
-                .to_owned(),
-        }
-    }
-}
-
 fn compare_one(
     array: &ArrayRef,
     operator: Operator,
@@ -158,14 +134,6 @@ fn compare_one(
         }
         _ => Err(refused()),
     }
-}
-
-pub(super) fn cast(
-    array: &ArrayRef,
-    data_type: &DataType,
-    target: &Target<'_>,
-) -> Result<ArrayRef> {
-    arrow_cast::cast(array, data_type).map_err(|_| target.not_comparable(array.data_type()))
 }
 
 /// Integers of any width, exactly.

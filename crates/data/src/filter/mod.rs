@@ -4,6 +4,7 @@ mod compare;
 mod condition;
 mod parse;
 mod rows;
+mod target;
 mod times;
 mod token;
 

@@ -2,8 +2,9 @@
 
 use arrow_array::{BooleanArray, RecordBatch};
 
-use super::compare::{Target, column_of, holds};
+use super::compare::{column_of, holds};
 use super::parse::parse;
+use super::target::Target;
 use super::times::{time, times};
 use crate::error::{Error, Result};
 

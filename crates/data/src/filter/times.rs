@@ -6,7 +6,7 @@ use arrow_array::{Array as _, ArrayRef};
 use arrow_cast::parse::string_to_timestamp_nanos;
 use arrow_schema::{DataType, TimeUnit};
 
-use super::compare::{Target, cast};
+use super::target::{Target, cast};
 use crate::error::{Error, Result, shorten};
 
 /// Nanoseconds since 1970 of a time in ISO 8601.

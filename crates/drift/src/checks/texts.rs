@@ -1,12 +1,13 @@
 //! What current texts say that those of the reference do not.
 
 use super::numbers::percent;
+use crate::distribution::Category;
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::sides::Sides;
-use crate::text_content::{Word, telling_words};
+use crate::text_content::telling_words;
 
-/// Finding that names the words by which the texts of both sides can be told apart.
-pub(crate) fn on_texts(sides: &Sides<'_>) -> Option<Finding> {
+/// Finding that names the words by which the texts of both sides can be told apart, and these words.
+pub(crate) fn on_texts(sides: &Sides<'_>) -> Option<(Finding, Vec<Category>)> {
     let (reference, current) = sides.strings()?;
     let [new, gone] = telling_words(reference, current);
     let parts: Vec<String> = [("current", &new), ("the reference", &gone)]
@@ -20,15 +21,16 @@ pub(crate) fn on_texts(sides: &Sides<'_>) -> Option<Finding> {
     } else {
         format!("words that give current texts away; {}", parts.join("; "))
     };
-    Some(Finding::new(FindingKind::TextContent, Severity::Note, message))
+    let finding = Finding::new(FindingKind::TextContent, Severity::Note, message);
+    Some((finding, new.into_iter().chain(gone).collect()))
 }
 
 /// The words in quotes, with the share of the texts of both sides that they are in.
-fn named(words: &[Word]) -> String {
+fn named(words: &[Category]) -> String {
     let words: Vec<String> = words
         .iter()
         .map(|word| {
-            format!("{:?} ({} → {})", word.text, percent(word.reference), percent(word.current))
+            format!("{:?} ({} → {})", word.label, percent(word.reference), percent(word.current))
         })
         .collect();
     words.join(", ")

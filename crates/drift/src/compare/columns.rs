@@ -83,6 +83,7 @@ pub fn unreadable(name: &str, reason: &str, options: &Options) -> ColumnDrift {
         reference: None,
         current: None,
         distribution: None,
+        words: Vec::new(),
         findings: Vec::new(),
     }
 }
@@ -124,6 +125,7 @@ fn one_side(name: &str, column: &Column, options: &Options, reason: &str) -> Col
         reference: None,
         current: Some(side(column, inferred.kind)),
         distribution: None,
+        words: Vec::new(),
         findings: Vec::new(),
     }
 }
@@ -157,11 +159,14 @@ fn both_sides(name: &str, reference: &Column, current: &Column, options: &Option
             findings.extend(checks::on_rare_labels(&sides));
         }
     }
+    let mut words = Vec::new();
     if let Status::Tested(verdict) = &status
         && verdict.method == Method::TextContent
         && verdict.drifted
+        && let Some((finding, telling)) = checks::on_texts(&sides)
     {
-        findings.extend(checks::on_texts(&sides));
+        findings.push(finding);
+        words = telling;
     }
     if inferred.beyond_evidently && matches!(status, Status::Tested(_)) {
         findings.push(checks::schema::beyond_evidently(decides));
@@ -177,6 +182,7 @@ fn both_sides(name: &str, reference: &Column, current: &Column, options: &Option
         reference: Some(side(reference, kind)),
         current: Some(side(current, kind)),
         distribution,
+        words,
         findings,
     }
 }

@@ -7,4 +7,4 @@ mod told_apart;
 mod words;
 
 pub(crate) use told_apart::TextContent;
-pub(crate) use words::{Word, telling_words};
+pub(crate) use words::telling_words;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::classifier::errors_apart;
 use super::features::words;
 use super::told_apart::for_each_sample;
+use crate::distribution::Category;
 use crate::values::Strings;
 
 /// Words that are named for each side.
@@ -12,17 +13,9 @@ const WORDS_MAX: usize = 3;
 /// Standard errors that the shares of a named word differ by at least.
 const ERRORS_MIN: f64 = 3.0;
 
-/// A word and the share of the texts of each side that it is in.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Word {
-    pub(crate) text: String,
-    pub(crate) reference: f64,
-    pub(crate) current: f64,
-}
-
 /// The words whose shares differ most: first those that are more frequent in current, then those that are
 /// more frequent in the reference.
-pub(crate) fn telling_words(reference: &Strings, current: &Strings) -> [Vec<Word>; 2] {
+pub(crate) fn telling_words(reference: &Strings, current: &Strings) -> [Vec<Category>; 2] {
     // The hash is seeded at random, because texts come from strangers; the order is not of the hash.
     let mut seen: HashMap<&str, [u64; 2], ahash::RandomState> = HashMap::default();
     let (mut totals, mut own) = ([0_u64; 2], Vec::new());
@@ -46,8 +39,8 @@ pub(crate) fn telling_words(reference: &Strings, current: &Strings) -> [Vec<Word
     [true, false].map(|is_new| {
         let side = apart.iter().filter(|(errors, ..)| (*errors > 0.0) == is_new);
         side.take(WORDS_MAX)
-            .map(|(_, word, counts)| Word {
-                text: (*word).to_owned(),
+            .map(|(_, word, counts)| Category {
+                label: (*word).to_owned(),
                 reference: counts[0] as f64 / totals[0] as f64,
                 current: counts[1] as f64 / totals[1] as f64,
             })
@@ -69,7 +62,7 @@ mod tests {
             Strings::from_counts(texts.iter().map(|text| (text.as_str(), 1)).collect())
         };
         let [new, gone] = telling_words(&count(&parcels), &count(&letters));
-        assert_eq!(new, [Word { text: "letter".to_owned(), reference: 0.0, current: 1.0 }]);
-        assert_eq!(gone, [Word { text: "parcel".to_owned(), reference: 1.0, current: 0.0 }]);
+        assert_eq!(new, [Category { label: "letter".to_owned(), reference: 0.0, current: 1.0 }]);
+        assert_eq!(gone, [Category { label: "parcel".to_owned(), reference: 1.0, current: 0.0 }]);
     }
 }

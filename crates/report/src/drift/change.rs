@@ -12,7 +12,7 @@ const MISSING_CHANGE_MIN: f64 = 0.01;
 /// Change of a label's share below which no label is named.
 const LABEL_CHANGE_MIN: f64 = 0.0005;
 
-/// What changed, in a few words: `median 0.5 → 0.9`, `"red" 30 % → 12 %`, `missing 0 % → 20 %`, `gone`. Empty
+/// What changed, in a few words: `median 0.5 → 0.9`, `"red" 30 % → 12 %`, `"refund" 1 % → 20 %` for a word in texts, `missing 0 % → 20 %`, `gone`. Empty
 /// where there is nothing to compare, or nothing changed that a number shows.
 pub(super) fn change(column: &ColumnDrift) -> String {
     for (kind, word) in [(FindingKind::MissingColumn, "gone"), (FindingKind::NewColumn, "new")] {
@@ -24,7 +24,10 @@ pub(super) fn change(column: &ColumnDrift) -> String {
         return String::new();
     };
     let mut parts = Vec::new();
+    // Of texts, a word says more than their lengths.
+    let word = of_labels(&column.words);
     match (&before.numbers, &after.numbers, &column.distribution) {
+        _ if word.is_some() => parts.extend(word),
         (Some(before), Some(after), _) => parts.extend(of_numbers(before, after, column)),
         (_, _, Some(Distribution::Categories { top, .. })) => parts.extend(of_labels(top)),
         _ => {}
@@ -91,6 +94,14 @@ mod tests {
         let gaps: Float64Array = (-50..=50).map(|i| (i % 2 == 0).then_some(f64::from(i))).collect();
         let gaps = said(&numbers(1.0, 0.0), &gaps);
         assert!(gaps.ends_with("missing 0 % → 49.5 %"), "{gaps}");
+    }
+
+    #[test]
+    fn a_word_is_named_before_lengths() {
+        let texts = |word: &str| {
+            StringArray::from_iter_values((0..200).map(|row| format!("{word} number {row}")))
+        };
+        assert_eq!(said(&texts("parcel"), &texts("letter")), "\"letter\" 0 % → 100 %");
     }
 
     #[test]

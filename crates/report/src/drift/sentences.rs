@@ -52,9 +52,17 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
     );
     let unknown: Vec<&str> = drift.unknown().map(|column| column.name.as_str()).collect();
     if !unknown.is_empty() {
-        let named = unknown.get(..NAMED_MAX.min(unknown.len())).unwrap_or_default().join(", ");
-        let more = if unknown.len() > NAMED_MAX { ", …" } else { "" };
-        let _infallible = write!(text, " {} could not be compared ({named}{more}).", unknown.len());
+        let _infallible =
+            write!(text, " {} could not be compared ({}).", unknown.len(), named(&unknown));
+    }
+    let times: Vec<&str> = drift
+        .columns
+        .iter()
+        .filter(|column| !column.counted && column.verdict().is_some_and(|verdict| verdict.drifted))
+        .map(|column| column.name.as_str())
+        .collect();
+    if !times.is_empty() {
+        let _infallible = write!(text, " Times go on, and are not counted ({}).", named(&times));
     }
     match drift.correction {
         Correction::None => {}
@@ -74,6 +82,13 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
         let _infallible = write!(text, " {drifted} of {} segments drifted.", drift.segments.len());
     }
     text
+}
+
+/// The first of these names.
+fn named(names: &[&str]) -> String {
+    let more = if names.len() > NAMED_MAX { ", …" } else { "" };
+    let shown = names.get(..NAMED_MAX.min(names.len())).unwrap_or_default();
+    format!("{}{more}", shown.join(", "))
 }
 
 /// What there is to say of a segment: rows, columns that drifted, and what changed most.

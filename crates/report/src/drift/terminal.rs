@@ -14,8 +14,8 @@ use crate::number::count;
 
 /// Columns of the terminal for a column's name: long enough for most, and leaves room for the rest.
 const NAME_WIDTH_MAX: usize = 24;
-/// Columns of the terminal for the test: the longest method with a usual p-value.
-const TEST_WIDTH_MAX: usize = 38;
+/// Columns of the terminal for what changed: a median with its unit on both sides.
+const CHANGE_WIDTH_MAX: usize = 34;
 /// Columns listed; the rest is counted.
 const ROWS_MAX: usize = 100;
 /// Findings listed.
@@ -52,7 +52,7 @@ fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
     };
     let widths = Widths {
         name: widest(&|column| width(&plain(&column.name)), NAME_WIDTH_MAX),
-        test: widest(&|column| column.verdict().map_or(0, |v| width(&test(v))), TEST_WIDTH_MAX),
+        change: widest(&|column| width(&plain(&change(column))), CHANGE_WIDTH_MAX),
     };
     for column in shown {
         row(&mut out, column, widths, paint);
@@ -92,25 +92,24 @@ fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
 #[derive(Debug, Clone, Copy)]
 struct Widths {
     name: usize,
-    test: usize,
+    change: usize,
 }
 
-/// A line: state, name, what decided, and what changed as far as there is room. A column that was not tested
+/// A line: state, name, what changed, and what decided as far as there is room. A column that was not tested
 /// says why, in as many lines as it takes.
 fn row(out: &mut String, column: &ColumnDrift, widths: Widths, paint: &Paint) {
     let state = State::of(column);
     let word = format!("{} {:<7}", state.sign(), state.word());
-    let name = fit(&column.name, widths.name);
-    let name = format!("{name}{}", " ".repeat(widths.name.saturating_sub(width(&name))));
+    let name = padded(&fit(&column.name, widths.name), widths.name);
     let head = format!("  {word} {name}  ");
     let mut line = String::new();
     match &column.status {
         Status::Tested(verdict) => {
-            let test = cut(&test(verdict), widths.test);
-            let padding = " ".repeat(widths.test.saturating_sub(width(&test)));
-            let used = width(&head) + widths.test + 2;
-            let change = cut(&change(column), WIDTH.saturating_sub(used));
-            line.push_str(format!("{head}{test}{padding}  {change}").trim_end());
+            let changed = cut(&change(column), WIDTH.saturating_sub(width(&head)));
+            let changed = padded(&changed, widths.change);
+            let gap = if widths.change == 0 { "" } else { "  " };
+            let room = WIDTH.saturating_sub(width(&head) + width(&changed) + gap.len());
+            line.push_str(format!("{head}{changed}{gap}{}", test(verdict, room)).trim_end());
             line.push('\n');
         }
         Status::Skipped(reason) | Status::Failed(reason) => {
@@ -121,9 +120,16 @@ fn row(out: &mut String, column: &ColumnDrift, widths: Widths, paint: &Paint) {
     out.push_str(&line.replacen(&word, &paint.state(state, &word), 1));
 }
 
-/// The method and the comparison that decided.
-fn test(verdict: &Verdict) -> String {
-    format!("{} {}", verdict.method.id(), decision(verdict))
+/// The method and the comparison that decided, or the comparison alone, or nothing: half a number misleads.
+fn test(verdict: &Verdict, room: usize) -> String {
+    let decision = decision(verdict);
+    let full = format!("{} {decision}", verdict.method.id());
+    [full, decision].into_iter().find(|text| width(text) <= room).unwrap_or_default()
+}
+
+/// A text with blanks after it, up to a width.
+fn padded(text: &str, columns: usize) -> String {
+    format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
 struct Paint {

@@ -24,6 +24,8 @@ const SCRIPT_HASH: &str = "XHNU1+DgZHhsBrIlnQIgo/Vr5U89UZ1vtjj5xOqidm4=";
 const ROWS_MAX: usize = 2000;
 /// Bytes of details; the columns that need attention come first.
 const DETAIL_BYTES_MAX: usize = 900_000;
+/// Bytes of a score with its threshold that stay on one line.
+const FORMULA_BYTES_MAX: usize = 30;
 /// Findings shown at once; the rest is folded.
 const OPEN_FINDINGS_MAX: usize = 12;
 /// Findings shown at all on the overview; each column's details have its own.
@@ -223,7 +225,10 @@ fn row(index: usize, column: &ColumnDrift, linked: bool, effects: bool) -> Marku
             td.h { (change(column)) }
             td.w {
                 @match &column.status {
-                    Status::Tested(verdict) => { span.tag { (verdict.method.id()) } " " (decision(verdict)) }
+                    Status::Tested(verdict) => {
+                        @let decision = decision(verdict);
+                        span.tag { (verdict.method.id()) } " " span class=[(decision.len() <= FORMULA_BYTES_MAX).then_some("f")] { (decision) }
+                    }
                     Status::Skipped(reason) | Status::Failed(reason) => { span.why { (reason) } }
                 }
             }
@@ -254,7 +259,7 @@ fn footer() -> Markup {
     html! {
         footer {
             p { "A p-value below its threshold, or a distance above it, is drift. The sizes of effects (negligible, small, medium, large) follow Cohen and do not depend on the number of rows." }
-            p { "Made by Trainyard. Scores are those of Evidently 0.7." }
+            p { "Made by Trainyard. Scores are those of Evidently 0.7, but for texts and times, which it compares by other means or not at all." }
         }
     }
 }
