@@ -8,7 +8,7 @@ use trainyard_mlflow::entities::{DatasetInput, Tag};
 use trainyard_train::{DataSource, Rule};
 
 use crate::temporary::temporary;
-use crate::{Error, Project, Result};
+use crate::{Project, Result};
 
 /// Variable with the path of the file.
 const VARIABLE: &str = "TRAINYARD_TRAIN_DATA";
@@ -90,8 +90,8 @@ mod tests {
 
     fn project(folder: &Path, extra: &str) -> Project {
         fs::write(folder.join("trainyard.toml"), format!("{PROJECT}{extra}")).unwrap();
-        let rows: String = (0..200).map(|row| format!("{row},{},a{row}\n", row % 2)).collect();
-        fs::write(folder.join("data.csv"), format!("x,y,note\n{rows}")).unwrap();
+        let rows: Vec<String> = (0..200).map(|row| format!("{row},{},a{row}\n", row % 2)).collect();
+        fs::write(folder.join("data.csv"), format!("x,y,note\n{}", rows.concat())).unwrap();
         Project::open(folder, None).unwrap()
     }
 
@@ -103,7 +103,7 @@ mod tests {
         let part = TrainingPart::write(&project, &table).unwrap();
         let (name, path) = &part.variables[0];
         assert_eq!(name, "TRAINYARD_TRAIN_DATA");
-        assert!(path.ends_with(".csv"), "{path}");
+        assert_eq!(Path::new(path).file_name().unwrap(), "train.csv");
         let given = read(path, &ReadOptions::default()).unwrap();
         let assigned = trainyard_train::assign(&table.batch, &project.train_config()).unwrap();
         let held_out = assigned.held_out.iter().filter(|held_out| **held_out).count();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{Array as _, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use serde_json::json;
 use trainyard_train::{
     Comparison, Difference, FittedModel, HeldOut, LEVEL, Pair, Predictions, Standing, TrainConfig,
