@@ -44,7 +44,7 @@ impl Place {
     }
 
     async fn train(&self) -> Trained {
-        train(&self.project, &self.tracking, None, &|_| ()).await.unwrap()
+        train(&self.project, &self.tracking, &TrainOptions::default(), &|_| ()).await.unwrap()
     }
 
     async fn judge(&self, project: &Project) -> Result<Verdict> {
@@ -103,7 +103,7 @@ async fn a_metric_that_the_data_do_not_have_stops_before_anything_is_made() {
     let text = PROJECT.replace("accuracy", "rmse");
     fs::write(place.folder.path().join("trainyard.toml"), text).unwrap();
     let project = Project::open(place.folder.path(), None).unwrap();
-    let error = train(&project, &place.tracking, None, &|_| ()).await.unwrap_err();
+    let error = train(&project, &place.tracking, &TrainOptions::default(), &|_| ()).await.unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.message().contains("\"rmse\", which is for quantities"), "{error}");
     assert!(place.tracking.registered_models.get("Churn").await.is_err());
