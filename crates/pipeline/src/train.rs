@@ -207,7 +207,6 @@ async fn fit(
     progress: OnProgress<'_>,
 ) -> Result<Outcome> {
     let mut config = project.train_config();
-    let tags = tags.into_iter().map(|tag| (tag.key, tag.value));
     if let Some(command) = &project.config.train.command {
         let mut run = CommandRun {
             command: command.clone(),
@@ -218,7 +217,7 @@ async fn fit(
                 .unwrap_or_else(|| project.tracking_uri.clone()),
             experiment: config.experiment,
             registered_model_name: Some(project.config.model.name.clone()),
-            tags: tags.collect(),
+            tags,
             ..CommandRun::default()
         };
         let table = learned.held_out_of(project);
@@ -233,7 +232,7 @@ async fn fit(
     }
     let table = learned.table.as_ref().ok_or(trainyard_train::Error::EmptyTable)?;
     let source = DataSource::new(&table.source.name);
-    config.tags.extend(tags);
+    config.tags.extend(tags.into_iter().map(|tag| (tag.key, tag.value)));
     Ok(trainyard_train::train(tracking, &config, &table.batch, &source, progress).await?)
 }
 

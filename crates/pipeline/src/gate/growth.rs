@@ -11,7 +11,7 @@ use trainyard_train::Rule;
 use super::{Verdict, gate};
 use crate::alias::{PRODUCTION, production};
 use crate::candidate::Candidate;
-use crate::{Project, Result, Trained, train};
+use crate::{Project, Result, TrainOptions, Trained, train};
 
 /// A forest that knows its training rows by heart, on answers of which one in five is noise.
 const PROJECT: &str = "[model]\nname = \"Churn\"\n[train]\ndata = \"data.csv\"\ntarget = \"answer\"\n\
@@ -103,7 +103,8 @@ async fn a_metric_that_the_data_do_not_have_stops_before_anything_is_made() {
     let text = PROJECT.replace("accuracy", "rmse");
     fs::write(place.folder.path().join("trainyard.toml"), text).unwrap();
     let project = Project::open(place.folder.path(), None).unwrap();
-    let error = train(&project, &place.tracking, &TrainOptions::default(), &|_| ()).await.unwrap_err();
+    let error =
+        train(&project, &place.tracking, &TrainOptions::default(), &|_| ()).await.unwrap_err();
     assert_eq!(error.exit_code(), 2);
     assert!(error.message().contains("\"rmse\", which is for quantities"), "{error}");
     assert!(place.tracking.registered_models.get("Churn").await.is_err());

@@ -29,9 +29,9 @@ async fn refused(csv: &str, settings: Value) -> (String, String) {
 
 const SMALL: &str = "a,b,y\n1,2,x\n2,1,z\n3,2,x\n4,1,z\n5,2,x\n6,1,z\n7,2,x\n8,1,z\n9,2,x\n0,1,z\n";
 
-#[tokio::test]
-async fn tables_that_cannot_be_learnt_from() {
-    for (csv, settings, error, hint) in [
+/// Tables and settings, and what is said of them: the error, the hint.
+fn refusals() -> Vec<(&'static str, Value, &'static str, &'static str)> {
+    vec![
         ("a,y\n", json!({"target": "y"}), "the table has no rows", "lines below its header"),
         (
             SMALL,
@@ -143,7 +143,12 @@ async fn tables_that_cannot_be_learnt_from() {
             "of booleans has ",
             "missing = \"drop\"",
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn tables_that_cannot_be_learnt_from() {
+    for (csv, settings, error, hint) in refusals() {
         let (found, help) = refused(csv, settings.clone()).await;
         // What is said of a stray text is in the message itself.
         let all = format!("{found} {help}");
