@@ -178,3 +178,20 @@ fn page(reader: &mut Compact<'_>) -> Option<Page> {
     };
     Some(page)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_with_two_headers_are_refused() {
+        // DATA_PAGE, 10 bytes, 10 bytes, and a DataPageHeader: 2 values of DELTA_BYTE_ARRAY.
+        let header = [0x15, 0, 0x15, 20, 0x15, 20, 0x2c, 0x15, 4, 0x15, 14, 0];
+        let only = [&header[..], &[0]].concat();
+        let found = page(&mut Compact::new(&only)).unwrap();
+        assert_eq!((found.kind, found.values), (PageKind::Data(Encoding(7)), 2));
+        // A DataPageHeaderV2 beside it, which says PLAIN.
+        let both = [&header[..], &[0x3c, 0x15, 4, 0x35, 0, 0, 0]].concat();
+        assert_eq!(page(&mut Compact::new(&both)), None);
+    }
+}
