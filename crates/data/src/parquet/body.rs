@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 use trainyard_base::{Full, Share, caught};
 
-use super::{decode, footer, pages};
+use super::{decode, delta, footer, pages};
 use crate::options::COLUMNS_MAX;
 
 /// Rows that are decoded at a time, where nothing repeats.
@@ -99,6 +99,7 @@ fn read(
     let held = pages::held(body, &metadata, &roots, limits.bytes_max);
     let Some(held) = held.map_err(|error| damaged(&error))? else { return Err(too_large) };
     share.grow(held.bytes)?;
+    delta::check(body, &metadata, &roots).map_err(|error| damaged(&error))?;
     let mask = ProjectionMask::roots(
         metadata.metadata().file_metadata().schema_descr(),
         roots.iter().copied(),

@@ -19,8 +19,8 @@ use arrow_array::{Array as _, ArrayRef, RecordBatch, RecordBatchOptions, StringA
 use arrow_schema::{DataType, Field, Schema};
 use trainyard_base::{caught, pandas};
 
-use super::footer;
 use super::pages::{self, Held};
+use super::{delta, footer};
 use crate::error::{Error, Result};
 use crate::options::{COLUMNS_MAX, FILE_BYTES_MAX, ReadOptions, is_row_name};
 use crate::remarks::Remark;
@@ -86,7 +86,9 @@ pub(super) fn held<R: ChunkReader>(
 ) -> Result<Held> {
     let held = pages::held(input, metadata, chosen, FILE_BYTES_MAX)
         .map_err(|error| undecodable(path, &error.to_string()))?;
-    held.ok_or_else(|| too_large(path, FILE_BYTES_MAX, FILE_BYTES_MAX))
+    let held = held.ok_or_else(|| too_large(path, FILE_BYTES_MAX, FILE_BYTES_MAX))?;
+    delta::check(input, metadata, chosen).map_err(|error| undecodable(path, &error.to_string()))?;
+    Ok(held)
 }
 
 /// The rows of the columns `roots`, a batch at a time.

@@ -2,8 +2,10 @@
 
 mod body;
 mod decode;
+mod delta;
 mod file;
 mod footer;
+mod page;
 mod pages;
 mod table;
 mod thrift;

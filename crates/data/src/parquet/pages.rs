@@ -6,7 +6,8 @@
 //! over the pages' headers, which costs a read of some bytes for each page, bounds all four before
 //! memory is taken.
 //!
-//! Source: the Parquet format's `parquet.thrift` (`PageHeader`).
+//! Numbers that the decoder takes memory for are held against what is there: the entries of a dictionary
+//! here, the lengths of texts in `delta.rs`.
 
 use std::io::{self, Read};
 
@@ -14,16 +15,12 @@ use ::parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use ::parquet::basic::{Compression, Type};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::ChunkReader;
+use ::parquet::schema::types::ColumnDescriptor;
 
-use super::thrift::{Compact, wire};
+use super::page::{Page, PageKind, Pages, damaged};
 
 /// Bytes of a batch of rows that repeat long values: small beside what a process has, large beside a page.
 const BATCH_BYTES: u64 = 64 << 20;
-
-/// Bytes in which a page's header is looked for first, and at the most (it may hold a column's least and
-/// greatest value).
-const HEADER_BYTES: usize = 256;
-const HEADER_BYTES_MAX: usize = 16 << 20;
 
 /// Bytes a value takes at least once it is decoded, with its share of offsets and null bits.
 const VALUE_BYTES: u64 = 8;
@@ -61,27 +58,36 @@ pub(crate) fn held<R: ChunkReader>(
     let mut left = input.len();
     for leaf in leaves.filter(|leaf| roots.contains(&schema.get_column_root_idx(*leaf))) {
         let descriptor = schema.column(leaf);
+        let value_bytes = value_bytes(&descriptor);
         let (mut values, mut repeated) = (0_u64, 0_u64);
         for group in metadata.row_groups() {
             let Some(column) = group.columns().get(leaf) else { continue };
-            let (start, length) = column.byte_range();
-            let end = start.checked_add(length).filter(|end| *end <= input.len());
-            let end = end.ok_or_else(|| damaged("a column lies outside of the file"))?;
-            left =
-                left.checked_sub(length).ok_or_else(|| damaged("columns lie over each other"))?;
-            let mut pages = Pages { input, offset: start, end };
+            let mut pages = Pages::of(input, column)?;
+            left = left
+                .checked_sub(pages.left())
+                .ok_or_else(|| damaged("columns lie over each other"))?;
             let mut dictionary = 0;
             while let Some(page) = pages.next()? {
-                held.bytes = held.bytes.saturating_add(page.unpacked);
+                // What is not compressed is as long as it is, whatever its header says.
+                let bytes = page.unpacked.max(page.packed as u64);
+                held.bytes = held.bytes.saturating_add(bytes);
                 values = values.saturating_add(page.values);
-                if held.bytes.saturating_add(values.saturating_mul(VALUE_BYTES)) > bytes_max {
+                let of_values = values.max(1).saturating_mul(value_bytes);
+                if held.bytes.saturating_add(of_values) > bytes_max {
                     return Ok(None);
                 }
                 check_unpacked(input, &page, column.compression())?;
                 match page.kind {
-                    PageKind::Dictionary => dictionary = page.unpacked,
+                    PageKind::Dictionary => {
+                        check_entries(page.entries, bytes, &descriptor)?;
+                        dictionary = bytes;
+                    }
                     PageKind::Data(encoding) => {
-                        repeated = repeated.max(encoding.repeats(dictionary, page.unpacked));
+                        repeated = repeated.max(encoding.repeats(dictionary, bytes));
+                        // Room for a batch of them is taken, whatever they hold.
+                        if descriptor.physical_type() == Type::FIXED_LEN_BYTE_ARRAY {
+                            repeated = repeated.max(value_bytes);
+                        }
                     }
                     PageKind::Other => {}
                 }
@@ -92,13 +98,38 @@ pub(crate) fn held<R: ChunkReader>(
         if is_long {
             held.repeated = held.repeated.saturating_add(repeated);
         }
-        held.bytes = held.bytes.saturating_add(values.saturating_mul(VALUE_BYTES));
+        held.bytes = held.bytes.saturating_add(values.saturating_mul(value_bytes));
     }
     Ok(Some(held))
 }
 
-fn damaged(reason: &str) -> ParquetError {
-    ParquetError::General(reason.to_owned())
+/// Bytes that a value of a column takes at least once it is decoded, null or not.
+fn value_bytes(column: &ColumnDescriptor) -> u64 {
+    match column.physical_type() {
+        Type::FIXED_LEN_BYTE_ARRAY => fixed_bytes(column).max(VALUE_BYTES),
+        _ => VALUE_BYTES,
+    }
+}
+
+fn fixed_bytes(column: &ColumnDescriptor) -> u64 {
+    u64::try_from(column.type_length()).unwrap_or_default()
+}
+
+/// A dictionary has as many entries as its bytes can be: the decoder takes memory for what it claims.
+fn check_entries(entries: u64, bytes: u64, column: &ColumnDescriptor) -> Result<(), ParquetError> {
+    let bits = match column.physical_type() {
+        Type::BOOLEAN => 1,
+        // A text has its length before it.
+        Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => 32,
+        Type::INT64 | Type::DOUBLE => 64,
+        Type::INT96 => 96,
+        Type::FIXED_LEN_BYTE_ARRAY => fixed_bytes(column).saturating_mul(8).max(1),
+    };
+    // One byte more: an only value may have no length.
+    if entries.saturating_mul(bits) > bytes.saturating_add(1).saturating_mul(8) {
+        return Err(damaged("a dictionary has more entries than its bytes can be"));
+    }
+    Ok(())
 }
 
 /// Some of the codecs write as much as they find, whatever the header says: those are run once into
@@ -133,130 +164,4 @@ fn check_unpacked<R: ChunkReader>(
 
 fn count(reader: impl Read, limit: u64) -> io::Result<u64> {
     io::copy(&mut reader.take(limit), &mut io::sink())
-}
-
-/// What of a page's header matters here.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Page {
-    kind: PageKind,
-    /// Where its content begins in the file.
-    start: u64,
-    /// Bytes in the file, and after decompression.
-    packed: usize,
-    unpacked: u64,
-    /// Values, nulls included; none in a dictionary.
-    values: u64,
-    /// Bytes before the compressed part.
-    levels: usize,
-    /// Whether the rest is not compressed, though the column is.
-    is_plain: bool,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum PageKind {
-    Dictionary,
-    Data(Encoding),
-    #[default]
-    Other,
-}
-
-/// `Encoding` of `parquet.thrift`, by its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Encoding(i32);
-
-impl Encoding {
-    /// Bytes that a single value may take without standing in the page so often.
-    fn repeats(self, dictionary: u64, page: u64) -> u64 {
-        match self.0 {
-            // PLAIN and DELTA_LENGTH_BYTE_ARRAY: each value stands there.
-            0 | 6 => 0,
-            // PLAIN_DICTIONARY and RLE_DICTIONARY.
-            2 | 8 => dictionary,
-            _ => page,
-        }
-    }
-}
-
-/// The pages of a column chunk.
-struct Pages<'i, R> {
-    input: &'i R,
-    offset: u64,
-    end: u64,
-}
-
-impl<R: ChunkReader> Pages<'_, R> {
-    fn next(&mut self) -> Result<Option<Page>, ParquetError> {
-        if self.offset >= self.end {
-            return Ok(None);
-        }
-        let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
-        let mut window = HEADER_BYTES.min(left);
-        let (mut page, header_bytes) = loop {
-            let bytes = self.input.get_bytes(self.offset, window)?;
-            let mut header = Compact::new(&bytes);
-            if let Some(page) = page(&mut header) {
-                break (page, header.at);
-            }
-            if window >= left || window >= HEADER_BYTES_MAX {
-                return Err(damaged("a page's header cannot be read"));
-            }
-            window = (window * 8).min(left).min(HEADER_BYTES_MAX);
-        };
-        page.start = self.offset + header_bytes as u64;
-        self.offset = page.start + page.packed as u64;
-        if self.offset > self.end {
-            return Err(damaged("a page is longer than its column"));
-        }
-        Ok(Some(page))
-    }
-}
-
-/// Reads a page's header.
-fn page(reader: &mut Compact<'_>) -> Option<Page> {
-    let mut page = Page::default();
-    let (mut kind, mut encoding) = (0, 0);
-    let (mut plain, mut packed, mut of_levels) = (0, 0, 0);
-    reader.fields(|reader, field, wire| {
-        match field {
-            1 => kind = reader.i32(wire)?,
-            2 => plain = reader.i32(wire)?,
-            3 => packed = reader.i32(wire)?,
-            // DataPageHeader
-            5 if wire == wire::STRUCT => reader.fields(|reader, field, wire| {
-                match field {
-                    1 => page.values = u64::try_from(reader.i32(wire)?).ok()?,
-                    2 => encoding = reader.i32(wire)?,
-                    _ => reader.skip(wire)?,
-                }
-                Some(())
-            })?,
-            // DataPageHeaderV2
-            8 if wire == wire::STRUCT => reader.fields(|reader, field, wire| {
-                match (field, wire) {
-                    (1, _) => page.values = u64::try_from(reader.i32(wire)?).ok()?,
-                    (4, _) => encoding = reader.i32(wire)?,
-                    (5 | 6, _) => {
-                        of_levels += usize::try_from(reader.i32(wire)?).ok()?;
-                    }
-                    (7, wire::TRUE) => {}
-                    (7, wire::FALSE) => page.is_plain = true,
-                    (7, _) => return None,
-                    _ => reader.skip(wire)?,
-                }
-                Some(())
-            })?,
-            5 | 8 => return None,
-            _ => reader.skip(wire)?,
-        }
-        Some(())
-    })?;
-    page.unpacked = u64::try_from(plain).ok()?;
-    page.packed = usize::try_from(packed).ok()?;
-    page.levels = of_levels;
-    page.kind = match kind {
-        0 | 3 => PageKind::Data(Encoding(encoding)),
-        2 => PageKind::Dictionary,
-        _ => PageKind::Other,
-    };
-    Some(page)
 }

@@ -99,12 +99,14 @@ impl<'b> Compact<'b> {
         Some(byte)
     }
 
-    fn advance(&mut self, bytes: u64) -> Option<()> {
+    /// Passes over some bytes.
+    pub(crate) fn advance(&mut self, bytes: u64) -> Option<()> {
         let next = self.at.checked_add(usize::try_from(bytes).ok()?)?;
         (next <= self.bytes.len()).then(|| self.at = next)
     }
 
-    fn unsigned(&mut self) -> Option<u64> {
+    /// An integer without a sign, seven bits a byte.
+    pub(crate) fn unsigned(&mut self) -> Option<u64> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;

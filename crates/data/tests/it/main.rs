@@ -10,3 +10,4 @@ mod natural;
 mod pandas;
 mod parquet;
 mod parquet_bombs;
+mod parquet_lengths;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, Encoding, GzipLevel, ZstdLevel};
@@ -123,6 +123,51 @@ fn pages_that_lie_about_their_size_are_refused() {
     lying.splice(at..at + claimed.len(), varint(100 << 20).into_iter().take(claimed.len()));
     let error = read(&lying).unwrap_err();
     assert!(matches!(error, BodyError::TooLarge { .. } | BodyError::Damaged(_)), "{error}");
+}
+
+/// Where `part` begins.
+fn find(bytes: &[u8], part: &[u8]) -> usize {
+    bytes.windows(part.len()).position(|here| here == part).unwrap()
+}
+
+#[test]
+fn dictionaries_that_are_not_compressed_are_as_long_as_they_are() {
+    let mut bytes = file(vec![("x", repeated(65_536, 65_536))], WriterProperties::builder());
+    // The header says a byte for the dictionary's text and its length; so many rows are 4 GB.
+    let at = find(&bytes, &varint(65_536 + 4));
+    bytes[at..at + 3].copy_from_slice(&[0x82, 0x80, 0]);
+    let error = read(&bytes).unwrap_err();
+    assert!(matches!(error, BodyError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn dictionaries_do_not_have_more_entries_than_bytes() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..300));
+    let mut bytes = file(vec![("x", numbers)], WriterProperties::builder());
+    assert_eq!(read(&bytes).unwrap().num_rows(), 300);
+    // DictionaryPageHeader.num_values
+    let at = find(&bytes, &[&[0x4c, 0x15][..], &varint(300)].concat()) + 2;
+    bytes[at..at + 2].copy_from_slice(&varint(8000));
+    let error = read(&bytes).unwrap_err().to_string();
+    assert!(error.contains("more entries"), "{error}");
+}
+
+#[test]
+fn values_of_fixed_length_take_it_even_where_they_are_null() {
+    let nulls = (0..60_000).map(|_row| None::<[u8; 5]>);
+    let column = FixedSizeBinaryArray::try_from_sparse_iter_with_size(nulls, 5).unwrap();
+    let mut bytes = file(vec![("x", Arc::new(column))], WriterProperties::builder());
+    assert_eq!(read(&bytes).unwrap().num_rows(), 60_000);
+    // SchemaElement.type and type_length, in a footer whose length stands before the last mark.
+    let at = find(&bytes, &[0x15, 0x0e, 0x15, 0x0a]) + 3;
+    let length = varint(i32::MAX as u64);
+    let longer = length.len() as u32 - 1;
+    bytes.splice(at..=at, length);
+    let tail = bytes.len() - 8;
+    let footer = u32::from_le_bytes(bytes[tail..tail + 4].try_into().unwrap()) + longer;
+    bytes[tail..tail + 4].copy_from_slice(&footer.to_le_bytes());
+    let error = read(&bytes).unwrap_err();
+    assert!(matches!(error, BodyError::TooLarge { .. }), "{error}");
 }
 
 #[test]
