@@ -88,6 +88,12 @@ fn refusals() -> Vec<(&'static str, Value, &'static str, &'static str)> {
             "give the holdout 1 rows, 2 are needed",
             "add rows",
         ),
+    ]
+}
+
+/// More of them.
+fn more_refusals() -> Vec<(&'static str, Value, &'static str, &'static str)> {
+    vec![
         (
             "a,y\n1,p\n,q\n3,p\n4,q\n",
             json!({"target": "y", "missing": "refuse"}),
@@ -148,7 +154,7 @@ fn refusals() -> Vec<(&'static str, Value, &'static str, &'static str)> {
 
 #[tokio::test]
 async fn tables_that_cannot_be_learnt_from() {
-    for (csv, settings, error, hint) in refusals() {
+    for (csv, settings, error, hint) in refusals().into_iter().chain(more_refusals()) {
         let (found, help) = refused(csv, settings.clone()).await;
         // What is said of a stray text is in the message itself.
         let all = format!("{found} {help}");
