@@ -55,6 +55,7 @@ async fn a_model_that_refuses_what_was_answered_before_goes_back() {
 async fn what_both_versions_refuse_is_the_clients_fault() {
     let stage = Stage::new();
     stage.release(&Stage::classifier("blue", "yes,no")).await.unwrap();
+    stage.take_events();
     let green = watched(Stage::classifier("green", "yes,no"));
     let nonsense = async {
         stage.wait_step("switched").await;
