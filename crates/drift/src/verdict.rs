@@ -317,7 +317,8 @@ pub struct Verdict {
     pub chosen_by_default: bool,
     /// The p-value or distance.
     pub score: f64,
-    /// The p-value after adjustment for the number of columns, if one was made.
+    /// The p-value that decides instead: after adjustment for the number of columns, or of `chisquare` with both
+    /// sides as samples.
     pub adjusted_score: Option<f64>,
     /// What the score is compared with.
     pub threshold: f64,

@@ -24,16 +24,18 @@ pub(super) fn adjust<'a>(
         })
         .collect();
     let count = p_values.len() as f64;
-    p_values.sort_by(|a, b| b.score.total_cmp(&a.score));
+    p_values.sort_by(|a, b| b.decisive_score().total_cmp(&a.decisive_score()));
     let mut smallest: f64 = 1.0;
     for (index, verdict) in p_values.into_iter().enumerate() {
         let rank = count - index as f64;
         let adjusted = match correction {
             Correction::BenjaminiHochberg => {
-                smallest = smallest.min(verdict.score * count / rank);
+                smallest = smallest.min(verdict.decisive_score() * count / rank);
                 smallest
             }
-            Correction::Bonferroni | Correction::None => (verdict.score * count).min(1.0),
+            Correction::Bonferroni | Correction::None => {
+                (verdict.decisive_score() * count).min(1.0)
+            }
         };
         verdict.adjusted_score = Some(adjusted);
         verdict.drifted = verdict.method.is_drift(adjusted, verdict.threshold);

@@ -5,6 +5,7 @@ use crate::kind::{Inferred, Kind};
 use crate::method::{Method, Outcome, default_method, run};
 use crate::options::Options;
 use crate::sides::Sides;
+use crate::statistics::counts;
 use crate::too_few::too_few;
 use crate::values::family::Family;
 use crate::verdict::{Status, Verdict};
@@ -54,7 +55,10 @@ pub(super) fn judge(
         Err(reason) => return Status::Failed(reason),
     };
     let threshold = options.threshold_for(name, kind).unwrap_or_else(|| method.default_threshold());
-    let drifted = method.is_drift(outcome.score, threshold);
+    // The reference is a sample as current is.
+    let adjusted_score = (method == Method::ChiSquare && !options.is_evidently())
+        .then(|| counts::chi_square_of_two_samples(sides.frequencies()));
+    let drifted = method.is_drift(adjusted_score.unwrap_or(outcome.score), threshold);
     let counts_as_drifted = if options.is_evidently() {
         table_verdict(name, sides, kind, options, drifted)
     } else {
@@ -68,7 +72,7 @@ pub(super) fn judge(
         method_reason,
         chosen_by_default,
         score,
-        adjusted_score: None,
+        adjusted_score,
         threshold,
         score_kind: method.score_kind(),
         drifted,

@@ -51,6 +51,26 @@ pub(crate) fn chi_square(frequencies: &Frequencies) -> f64 {
     chi_square_sf(chi_square_statistic(frequencies), frequencies.distinct() as f64 - 1.0)
 }
 
+/// Pearson's X² of homogeneity: both sides are samples of one population, whose shares are those of both
+/// together; K − 1 degrees of freedom (Pearson, 1911; `scipy.stats.chi2_contingency` without correction).
+/// Evidently's test takes the reference's shares for the truth, and two halves of one table for different in a
+/// third of the cases.
+pub(crate) fn chi_square_of_two_samples(frequencies: &Frequencies) -> f64 {
+    let (n1, n2) = frequencies.totals();
+    let (n1, n2) = (n1 as f64, n2 as f64);
+    let statistic: f64 = frequencies
+        .counts()
+        .iter()
+        .map(|count| {
+            let (before, after) = (count.reference as f64, count.current as f64);
+            // Both cells of a label have the same gap between what came and what is expected.
+            let gap = after - (before + after) * n2 / (n1 + n2);
+            gap * gap * (n1 + n2) * (n1 + n2) / ((before + after) * n1 * n2)
+        })
+        .sum();
+    chi_square_sf(statistic, frequencies.distinct() as f64 - 1.0)
+}
+
 pub(crate) fn chi_square_statistic(frequencies: &Frequencies) -> f64 {
     let (n1, n2) = frequencies.totals();
     let scale = n2 as f64 / n1 as f64;
@@ -173,6 +193,19 @@ mod tests {
         // X² = 2·(4²/10), one degree of freedom.
         let p = chi_square(&frequencies(&[(10, 14), (10, 6)]));
         assert!((p - 0.073_638_270_120_302_64).abs() < 1e-14, "{p}");
+    }
+
+    #[test]
+    fn both_sides_are_samples() {
+        // scipy.stats.chi2_contingency without correction.
+        for (counts, expected) in [
+            (&[(30, 25), (50, 40), (20, 45)][..], 0.004_679_378_600_688_16),
+            (&[(30, 25), (70, 40), (0, 3)], 0.056_423_682_272_601_43),
+        ] {
+            let p = chi_square_of_two_samples(&frequencies(counts));
+            assert!((p - expected).abs() < 1e-14, "{p}");
+        }
+        assert!(chi_square_of_two_samples(&frequencies(&[(5, 7)])).is_nan());
     }
 
     #[test]

@@ -55,6 +55,9 @@ fn tested(verdict: &Verdict, column: &ColumnDrift) -> Markup {
             @if let Some(effect) = &verdict.effect { " · " (effect.name) " " (short(effect.value)) " (" (effect.size.name()) ")" }
         }
         p { (verdict.method.meaning()) }
+        @if verdict.method == Method::ChiSquare && verdict.adjusted_score.is_some() {
+            p { "The score takes the reference's shares for the truth, as Evidently's does; the adjusted p takes both sides as samples, and decides." }
+        }
         @if counts && unseen { p { "A value that the reference does not have is impossible under it, so a single one makes p as small as can be." } }
         @if verdict.score_kind == ScoreKind::PValue && verdict.drifted
             && verdict.effect.as_ref().is_some_and(|effect| effect.size == trainyard_drift::EffectSize::Negligible) {
