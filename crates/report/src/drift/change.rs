@@ -66,7 +66,8 @@ fn of_numbers(
 /// The label whose share changed most.
 fn of_labels(top: &[Category]) -> Option<String> {
     let change = |label: &Category| (label.current - label.reference).abs();
-    let most = top.iter().max_by(|a, b| change(a).total_cmp(&change(b)))?;
+    // The first of those that changed alike.
+    let most = top.iter().rev().max_by(|a, b| change(a).total_cmp(&change(b)))?;
     (change(most) >= LABEL_CHANGE_MIN).then(|| {
         format!("{:?} {} → {}", most.label, percent(most.reference), percent(most.current))
     })
