@@ -77,7 +77,7 @@ fn refusals() -> Vec<(&'static str, Value, &'static str, &'static str)> {
             "every class",
         ),
         (
-            "a,y\n1,p\n2,p\n3,p\n4,q\n5,p\n",
+            "a,y\n1,p\n2,p\n3,p\n4,q\n5,p\n6,p\n7,p\n8,p\n9,p\n0,p\n",
             json!({"target": "y"}),
             "class \"q\" of target \"y\" has 1 row, too few to stratify",
             "stratify = false",
