@@ -12,6 +12,7 @@ mod sentinel;
 mod table;
 mod texts;
 mod uniqueness;
+mod unseen;
 mod values;
 mod volume;
 
