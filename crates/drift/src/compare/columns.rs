@@ -163,6 +163,9 @@ fn both_sides(name: &str, reference: &Column, current: &Column, options: &Option
             findings.extend(checks::on_rare_labels(&sides));
         }
     }
+    if usable && kind == Kind::Text && few.is_none() && !options.is_evidently() {
+        findings.extend(checks::on_repeated_texts(&sides));
+    }
     let mut words = Vec::new();
     if let Status::Tested(verdict) = &status
         && verdict.method == Method::TextContent
