@@ -154,6 +154,17 @@ impl Numbers {
         matches!(self, Self::I64(_) | Self::U64(_))
     }
 
+    /// Single precision as the doubles that are written alike: 0.1 is 0.1 then, and not 0.10000000149.
+    pub(crate) fn as_written(&self) -> Self {
+        match self {
+            Self::F32(sorted) => Self::F64(
+                sorted
+                    .map(|value| format!("{value:e}").parse().unwrap_or_else(|_| f64::from(value))),
+            ),
+            other => other.clone(),
+        }
+    }
+
     /// Both sets of values together, in memory if they take at most `memory` bytes there.
     pub(crate) fn merged(&self, other: &Self, memory: usize, trouble: &Trouble) -> Self {
         match (self, other) {
