@@ -89,6 +89,9 @@ impl Numbers {
         fn count<T: Native>(values: &Sorted<T>, range: &Sorted<T>) -> Option<[u64; 2]> {
             let (low, high) = (range.first()?, range.last()?);
             let mut outside = [0, 0];
+            if values.first()? >= low && values.last()? <= high {
+                return Some(outside);
+            }
             values.for_each_run(|value, count| {
                 outside[0] += if value < low { count } else { 0 };
                 outside[1] += if value > high { count } else { 0 };
