@@ -54,7 +54,8 @@ impl Heap {
 pub(super) fn sentinel(reference: &Column, current: &Column, options: &Options) -> Option<Finding> {
     let (before, after) = (reference.numbers()?, current.numbers()?);
     let is_time = current.family() == Family::Instant;
-    let Heap { value, others } = Heap::of(after, if is_time { &STAND_INS } else { &[] })?;
+    let stand_ins: &[f64] = if is_time { &STAND_INS } else { &[] };
+    let Heap { value, others } = Heap::of(after, stand_ins)?;
     let share = |numbers: &Numbers| {
         let count = numbers.count_up_to(value) - numbers.count_below(value);
         count as f64 / (numbers.len() as f64).max(1.0)
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn dates_that_stand_for_none_are_found() {
-        // Births of 41 years, so that 1900 is not farther from them than they are from each other.
+        // Births of 68 years, so that 1900 is not farther from them than they are from each other.
         let column = |date: i32, count: usize| {
             let births = (0..500).map(|row| row * 50 - 10_000);
             let dates = births.chain(std::iter::repeat_n(date, count));

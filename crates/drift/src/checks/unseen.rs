@@ -1,8 +1,8 @@
-//! Values such as the other side has none: how many of them chance alone brings.
+//! Values that have no like on the other side: how many of them chance alone brings.
 //!
 //! Of two halves of one sample, each has values and labels that the other has not. Were both sides one sample, then
 //! the k values without a like on the other side compete with what only just has one: of n + 1 values in random
-//! order each is the largest with a chance of 1 / (n + 1), so beyond one end of n values lies k with the chance of
+//! order each is the largest with a chance of 1 / (n + 1), so beyond one end of n values lie k with the chance of
 //! k successes before the first failure, beyond both ends before the second; and labels that were not seen weigh as
 //! much as those that were seen once (I. J. Good, "The population frequencies of species and the estimation of
 //! population parameters", 1953). All three are P(X ≥ k) for X binomial of k + (failures − 1) draws.
