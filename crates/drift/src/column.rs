@@ -3,6 +3,8 @@
 //! A [`Column`] is all that later steps need; the Arrow arrays can be dropped. Missing values are
 //! nulls and NaN; infinities are set apart and counted, because no statistic here can use them.
 
+use std::borrow::Cow;
+
 use arrow_array::Array;
 use arrow_schema::DataType;
 
@@ -165,6 +167,18 @@ impl Column {
             other => other.clone(),
         };
         Self { values, rows_in_order: None, ..self.clone() }
+    }
+
+    /// The column beside one in double precision, which may be the same numbers out of a text: in single precision
+    /// no decimal fraction equals its double, so it is taken as it is written.
+    pub(crate) fn beside(&self, other: &Self) -> Cow<'_, Self> {
+        match (&self.values, &other.values) {
+            (Values::Numbers(own @ Numbers::F32(_)), Values::Numbers(Numbers::F64(_))) => {
+                let values = Values::Numbers(own.as_written());
+                Cow::Owned(Self { values, ..self.clone() })
+            }
+            _ => Cow::Borrowed(self),
+        }
     }
 
     pub(crate) fn values(&self) -> &Values {

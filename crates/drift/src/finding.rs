@@ -100,9 +100,6 @@ impl FindingKind {
     }
 }
 
-/// Share of the values from which on a finding about them is worth a look.
-const WARNING_SHARE_MIN: f64 = 0.01;
-
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -122,11 +119,6 @@ impl Severity {
             Self::Warning => "warning",
             Self::Serious => "serious",
         }
-    }
-
-    /// Of something that is so for this share of the values.
-    pub(crate) fn of_share(share: f64) -> Self {
-        if share >= WARNING_SHARE_MIN { Self::Warning } else { Self::Note }
     }
 
     pub(crate) fn weight(self) -> f64 {

@@ -117,6 +117,8 @@ pub(crate) struct OneSided {
     pub(crate) labels: Vec<String>,
     pub(crate) count: u64,
     pub(crate) values: u64,
+    /// Labels that the other side has once.
+    pub(crate) once_beside: u64,
 }
 
 impl OneSided {
@@ -145,6 +147,8 @@ pub(crate) fn one_sided(
 ) -> (OneSided, OneSided) {
     let (mut new, mut vanished) = (OneSided::default(), OneSided::default());
     for_each_label(reference, current, compat, |before, after, label| {
+        new.once_beside += u64::from(before == 1);
+        vanished.once_beside += u64::from(after == 1);
         if before == 0 && after > 0 {
             new.add(after, label);
         } else if after == 0 && before > 0 {

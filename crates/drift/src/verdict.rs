@@ -17,8 +17,8 @@ pub enum DatasetVerdict {
     Warning,
     /// At least the share of columns that counts as drift has drifted.
     Drift,
-    /// Nobody can tell: nothing could be tested, or columns are gone, empty or unreadable. Too few values to
-    /// judge are no such case: they are a warning.
+    /// Nobody can tell: what the reference has could not be compared, as columns are gone, empty or unreadable. Too
+    /// few values to judge are no such case, nor columns of a sort that is never compared: they are a warning.
     Broken,
 }
 
@@ -94,21 +94,37 @@ impl DatasetDrift {
             finding.severity == Severity::Serious && finding.kind != FindingKind::Rule
         };
         let is_warning = |finding: &Finding| finding.severity >= Severity::Warning;
-        let nothing_tested = self.tested == 0 && !self.is_too_small();
         let nobody_knows =
-            nothing_tested || self.unknown().next().is_some() || self.may_have_drifted();
+            self.nothing_tested() || self.unknown().next().is_some() || self.may_have_drifted();
         if nobody_knows || self.findings.iter().any(is_serious) {
             DatasetVerdict::Broken
         } else if self.dataset_drift {
             DatasetVerdict::Drift
         } else if self.drifted > 0
             || self.untestable() > 0
+            || self.is_untested() && self.columns.iter().any(ColumnDrift::has_values)
             || self.all_findings().any(|(_, finding)| is_warning(finding))
         {
             DatasetVerdict::Warning
         } else {
             DatasetVerdict::Stable
         }
+    }
+
+    /// Whether no column was compared at all, not even times, which are not counted.
+    pub fn is_untested(&self) -> bool {
+        self.columns.iter().all(|column| column.verdict().is_none())
+    }
+
+    /// Whether nothing was compared and this is not how the reference is: columns that are all missing on both
+    /// sides, or of a type that is never compared, are no defect.
+    fn nothing_tested(&self) -> bool {
+        let on_both = |column: &ColumnDrift| column.reference.is_some() && column.current.is_some();
+        let failed = |column: &ColumnDrift| matches!(column.status, Status::Failed(_));
+        let is_alike = self.columns.iter().any(on_both)
+            && !self.columns.iter().any(failed)
+            && self.serious_findings() == 0;
+        self.is_untested() && !self.is_too_small() && !is_alike
     }
 
     /// Whether the dataset would have drifted had the columns that could not be tested drifted, and has not
@@ -259,6 +275,12 @@ impl ColumnDrift {
     pub fn is_unreadable(&self) -> bool {
         let failed = matches!(self.status, Status::Failed(_));
         failed && self.reference.is_none() && self.current.is_none()
+    }
+
+    /// Not all of it is missing.
+    fn has_values(&self) -> bool {
+        let has = |side: &Option<Side>| side.as_ref().is_some_and(|side| side.missing < side.rows);
+        has(&self.reference) || has(&self.current)
     }
 
     /// It was left out though both sides have values of a kind that is tested: they are too few to judge.

@@ -1,7 +1,8 @@
 //! Labels that are new, and labels that are gone.
 
 use super::numbers::percent;
-use crate::finding::{Finding, FindingKind, Severity};
+use super::unseen::severity;
+use crate::finding::{Finding, FindingKind};
 use crate::labels::OneSided;
 
 /// Findings on new and vanished labels.
@@ -16,7 +17,8 @@ pub(crate) fn on_labels(
         let share = new.values as f64 / current as f64;
         let message =
             format!("values not in the reference ({} of current): {}", percent(share), new.named());
-        findings.push(Finding::new(FindingKind::NewCategories, Severity::of_share(share), message));
+        let severity = severity(new.values, new.once_beside, [current, reference]);
+        findings.push(Finding::new(FindingKind::NewCategories, severity, message));
     }
     if vanished.count > 0 {
         let share = vanished.values as f64 / reference as f64;
@@ -25,11 +27,8 @@ pub(crate) fn on_labels(
             percent(share),
             vanished.named()
         );
-        findings.push(Finding::new(
-            FindingKind::VanishedCategories,
-            Severity::of_share(share),
-            message,
-        ));
+        let severity = severity(vanished.values, vanished.once_beside, [reference, current]);
+        findings.push(Finding::new(FindingKind::VanishedCategories, severity, message));
     }
     findings
 }
@@ -37,6 +36,17 @@ pub(crate) fn on_labels(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Severity;
+
+    #[test]
+    fn labels_that_are_rare_come_and_go() {
+        let found = |once_beside: u64| {
+            let mut new = OneSided { once_beside, ..OneSided::default() };
+            (0..40).for_each(|index| new.add(1, || format!("label {index}")));
+            on_labels(&new, &OneSided::default(), 200, 200)[0].severity
+        };
+        assert_eq!((found(0), found(40)), (Severity::Warning, Severity::Note));
+    }
 
     #[test]
     fn messages_name_a_few_labels() {

@@ -12,6 +12,7 @@ mod sentinel;
 mod table;
 mod texts;
 mod uniqueness;
+mod unseen;
 mod values;
 mod volume;
 
@@ -19,5 +20,5 @@ pub(crate) use labels::on_labels;
 pub(crate) use rare_labels::on_rare_labels;
 pub(crate) use rules::on_rules;
 pub(crate) use table::on_table;
-pub(crate) use texts::on_texts;
+pub(crate) use texts::{on_repeated_texts, on_texts};
 pub(crate) use values::{on_few_values, on_values};

@@ -17,7 +17,10 @@ pub(super) fn on_repeats(
     reference_rows: u64,
     current_rows: u64,
 ) -> Option<Finding> {
-    let both = || columns.iter().filter(|column| column.reference.is_some());
+    let both = || {
+        let columns = columns.iter().filter(|column| column.reference.is_some());
+        columns.filter(|column| column.current.as_ref().is_some_and(has_values))
+    };
     let times = |rows: u64, side: fn(&ColumnDrift) -> Option<&Side>| {
         both().filter_map(side).fold(rows, |common, side| divisor(common, side.repeats))
     };
@@ -35,6 +38,11 @@ pub(super) fn on_repeats(
         "every row of current came {now} times: {current_rows} rows, {rows} different ones"
     );
     Some(Finding::new(FindingKind::DuplicateRows, Severity::Warning, message))
+}
+
+/// A column that came without a value tells no rows apart any more, though it does in the reference.
+fn has_values(side: &Side) -> bool {
+    side.missing < side.rows
 }
 
 #[cfg(test)]
@@ -66,5 +74,21 @@ mod tests {
         assert_eq!(said(40, 40, 500), None);
         // Four labels, equally frequent.
         assert_eq!(said(1, 500, 4), None);
+    }
+
+    #[test]
+    fn columns_that_came_empty_are_no_copies() {
+        let column = |values: Vec<Option<f64>>| Column::new(&[&Float64Array::from(values)]);
+        let pairs = column((0..100).map(|row| Some(f64::from(row / 2) / 7.0)).collect());
+        let ids = column((0..100).map(|row| Some(f64::from(row) / 3.0)).collect());
+        let said = |after: &Column| {
+            let compare = |name: &str, before: &Column, after: &Column| {
+                compare_columns(name, Some(before), Some(after), &Options::default())
+            };
+            let columns = [compare("x", &pairs, &pairs), compare("id", &ids, after)];
+            on_repeats(&columns, 100, 100)
+        };
+        assert_eq!(said(&column(vec![None; 100])), None);
+        assert!(said(&pairs).is_some());
     }
 }

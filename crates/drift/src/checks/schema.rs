@@ -52,11 +52,23 @@ pub(super) fn type_change(reference: &Column, current: &Column, kind: Kind) -> O
         // Labels that happen to be all digits today are read as numbers; new ones are found as labels.
         let are_digits =
             kind == Kind::Categorical && before == Group::Text && after == Group::Number;
-        let severity = if are_digits { Severity::Note } else { Severity::Serious };
+        let are_flags = kind == Kind::Categorical
+            && (are_flags_as_texts(reference, current) || are_flags_as_texts(current, reference));
+        let severity = if are_digits || are_flags { Severity::Note } else { Severity::Serious };
         return Some(Finding::new(FindingKind::TypeChanged, severity, message()));
     }
     (reference.data_type() != current.data_type() && reference.family() != current.family())
         .then(|| Finding::new(FindingKind::TypeChanged, Severity::Note, message()))
+}
+
+/// Whether one side has flags and the other the words for them, which are the same labels.
+fn are_flags_as_texts(flags: &Column, texts: &Column) -> bool {
+    let is_flag = |text: &str| {
+        let text = text.trim();
+        text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
+    };
+    flags.family() == Family::Boolean
+        && texts.strings().is_some_and(|texts| texts.iter().all(|(text, _)| is_flag(text)))
 }
 
 /// Types that carry the same sort of value.
@@ -78,5 +90,25 @@ fn group(family: Family) -> Group {
         Family::Instant | Family::Interval => Group::Time,
         Family::Nested => Group::Nested,
         Family::Null => Group::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{BooleanArray, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn flags_as_words_are_a_note() {
+        let flags = Column::new(&[&BooleanArray::from(vec![true, false])]);
+        let severity = |words: [&str; 2]| {
+            let words = Column::new(&[&StringArray::from(words.to_vec())]);
+            [(&flags, &words), (&words, &flags)].map(|(before, after)| {
+                type_change(before, after, Kind::Categorical).unwrap().severity
+            })
+        };
+        assert_eq!(severity(["true", "False"]), [Severity::Note; 2]);
+        assert_eq!(severity(["true", "no"]), [Severity::Serious; 2]);
     }
 }

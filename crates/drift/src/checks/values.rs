@@ -1,7 +1,7 @@
 //! The values of a column that both sides have.
 
 use super::numbers::percent;
-use super::range::out_of_range;
+use super::range::{earlier, out_of_range};
 use super::schema::type_change;
 use super::sentinel::sentinel;
 use super::uniqueness::lost_uniqueness;
@@ -42,11 +42,13 @@ pub(crate) fn on_values(
         findings.push(Finding::new(FindingKind::BecameConstant, Severity::Warning, message));
     }
     findings.extend(lost_uniqueness(reference, current, kind, options));
-    if kind == Kind::Numerical {
-        findings.extend(out_of_range(reference, current));
-        if !options.is_evidently() {
-            findings.extend(sentinel(reference, current, options));
-        }
+    match kind {
+        Kind::Numerical => findings.extend(out_of_range(reference, current)),
+        Kind::Datetime => findings.extend(earlier(reference, current)),
+        Kind::Categorical | Kind::Text | Kind::Unknown => {}
+    }
+    if matches!(kind, Kind::Numerical | Kind::Datetime) && !options.is_evidently() {
+        findings.extend(sentinel(reference, current, options));
     }
     findings
 }

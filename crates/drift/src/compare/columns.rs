@@ -1,5 +1,7 @@
 //! One column of both sides.
 
+use std::borrow::Cow;
+
 use arrow_array::Array;
 
 use super::judge::judge;
@@ -135,6 +137,12 @@ fn one_side(name: &str, column: &Column, options: &Options, reason: &str) -> Col
 }
 
 fn both_sides(name: &str, reference: &Column, current: &Column, options: &Options) -> ColumnDrift {
+    let (reference, current) = if options.is_evidently() {
+        (Cow::Borrowed(reference), Cow::Borrowed(current))
+    } else {
+        (reference.beside(current), current.beside(reference))
+    };
+    let (reference, current) = (reference.as_ref(), current.as_ref());
     let decides = if options.is_evidently() { current } else { reference };
     let inferred = kind_of(name, decides, options);
     let kind = inferred.kind;
@@ -162,6 +170,9 @@ fn both_sides(name: &str, reference: &Column, current: &Column, options: &Option
         if !options.is_evidently() {
             findings.extend(checks::on_rare_labels(&sides));
         }
+    }
+    if usable && kind == Kind::Text && few.is_none() && !options.is_evidently() {
+        findings.extend(checks::on_repeated_texts(&sides));
     }
     let mut words = Vec::new();
     if let Status::Tested(verdict) = &status
@@ -195,4 +206,26 @@ fn both_sides(name: &str, reference: &Column, current: &Column, options: &Option
 fn text_distribution(reference: &Column, current: &Column) -> Option<Distribution> {
     let (before, after) = (lengths(reference.strings()?), lengths(current.strings()?));
     distribution::of_numbers(&Pair::new(&before, &after))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{Float32Array, Float64Array};
+
+    use super::*;
+
+    #[test]
+    fn single_precision_is_as_it_is_written() {
+        for distinct in [3, 90] {
+            let values: Vec<f64> = (0..300).map(|row| f64::from(row % distinct) / 10.0).collect();
+            let single = Float32Array::from_iter_values(values.iter().map(|value| *value as f32));
+            let double = Float64Array::from(values);
+            let (single, double): (&dyn Array, &dyn Array) = (&single, &double);
+            for (before, after) in [(single, double), (double, single)] {
+                let drift = compare_arrays("x", before, after, &Options::default());
+                assert!(!drift.drifted(), "{distinct}: {:?}", drift.status);
+                assert!(drift.findings.is_empty(), "{distinct}: {:?}", drift.findings);
+            }
+        }
+    }
 }

@@ -90,6 +90,31 @@ pub(crate) fn binomial_pmf(k: f64, n: f64, p: f64, excess: f64) -> f64 {
     exponent.exp() * (n / (2.0 * std::f64::consts::PI * k * rest)).sqrt()
 }
 
+/// The chance of at least `count` on a side of `own` rows, where the other side, of `other` rows, has `beside`:
+/// P(X ≥ count) for X binomial of count + beside draws with p = own / (own + other), as if both were one sample
+/// (J. Przyborowski and H. Wilenski, "Homogeneity of results in testing samples from Poisson series", 1940).
+/// 1 where the side has no more than its part.
+pub(crate) fn chance_of_as_many(count: u64, beside: u64, [own, other]: [u64; 2]) -> f64 {
+    let [k, n] = [count as f64, (count + beside) as f64];
+    let [own, other] = [own as f64, other as f64];
+    let p = own / (own + other);
+    if k <= n * p {
+        return 1.0;
+    }
+    // Above the mean each term is smaller than the one before.
+    let mut term = binomial_pmf(k, n, p, n * p - k);
+    let mut sum = term;
+    for more in 0..beside {
+        let successes = k + more as f64;
+        term *= (n - successes) / (successes + 1.0) * own / other;
+        sum += term;
+        if term <= sum * f64::EPSILON {
+            break;
+        }
+    }
+    sum.min(1.0)
+}
+
 /// The hypergeometric probability of k marked among `draws` from `marked` + `unmarked`.
 pub(crate) fn hypergeometric_pmf(k: f64, draws: f64, marked: f64, unmarked: f64) -> f64 {
     let p = draws / (marked + unmarked);
@@ -132,5 +157,16 @@ mod tests {
         assert_eq!(chi_square_sf(f64::INFINITY, 3.0), 0.0);
         assert_eq!(chi_square_sf(0.0, 3.0), 1.0);
         close(chi_square_sf(3.0, 2.0), (-1.5_f64).exp());
+    }
+
+    #[test]
+    fn as_many_by_chance() {
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        // Three of three on one of two equal sides; at least four of five.
+        assert!(close(chance_of_as_many(3, 0, [50, 50]), 0.125));
+        assert!(close(chance_of_as_many(4, 1, [50, 50]), 6.0 / 32.0));
+        assert_eq!(chance_of_as_many(5, 7, [50, 50]), 1.0);
+        assert_eq!(chance_of_as_many(10, 100_000, [1000, 1]), 1.0);
+        assert!(chance_of_as_many(1000, 1, [50, 50]) < 1e-290);
     }
 }

@@ -3,8 +3,10 @@
 mod auc;
 mod classifier;
 mod features;
+mod heavy;
 mod told_apart;
 mod words;
 
+pub(crate) use heavy::{Heavier, HeavyTexts};
 pub(crate) use told_apart::TextContent;
 pub(crate) use words::telling_words;

@@ -83,6 +83,40 @@ impl Numbers {
         on_sorted!(self, sorted => sorted.count_up_to(bound))
     }
 
+    /// How many values are below the smallest and how many above the largest of `range`; `None` where that is
+    /// empty. Whole numbers of one type are compared whole: a double does not hold all of their digits.
+    pub(crate) fn outside(&self, range: &Self) -> Option<[u64; 2]> {
+        fn count<T: Native>(values: &Sorted<T>, range: &Sorted<T>) -> Option<[u64; 2]> {
+            let (low, high) = (range.first()?, range.last()?);
+            let mut outside = [0, 0];
+            if values.first()? >= low && values.last()? <= high {
+                return Some(outside);
+            }
+            values.for_each_run(|value, count| {
+                outside[0] += if value < low { count } else { 0 };
+                outside[1] += if value > high { count } else { 0 };
+            });
+            Some(outside)
+        }
+        match (self, range) {
+            (Self::I64(values), Self::I64(range)) => count(values, range),
+            (Self::U64(values), Self::U64(range)) => count(values, range),
+            _ => {
+                let (low, high) = (range.min()?, range.max()?);
+                Some([self.count_below(low), self.len() as u64 - self.count_up_to(high)])
+            }
+        }
+    }
+
+    /// The smallest and the largest with all digits, of whole numbers.
+    pub(crate) fn whole_ends(&self) -> Option<[String; 2]> {
+        match self {
+            Self::I64(sorted) => Some([sorted.first()?.to_string(), sorted.last()?.to_string()]),
+            Self::U64(sorted) => Some([sorted.first()?.to_string(), sorted.last()?.to_string()]),
+            Self::F64(_) | Self::F32(_) | Self::F16(_) => None,
+        }
+    }
+
     /// The value at a rank (0 is the smallest).
     pub(crate) fn at_rank(&self, rank: usize) -> Option<f64> {
         on_sorted!(self, sorted => sorted.at_rank(rank).map(Native::to_f64))
@@ -121,6 +155,17 @@ impl Numbers {
 
     pub(crate) fn is_integer(&self) -> bool {
         matches!(self, Self::I64(_) | Self::U64(_))
+    }
+
+    /// Single precision as the doubles that are written alike: 0.1 is 0.1 then, and not 0.10000000149.
+    pub(crate) fn as_written(&self) -> Self {
+        match self {
+            Self::F32(sorted) => Self::F64(
+                sorted
+                    .map(|value| format!("{value:e}").parse().unwrap_or_else(|_| f64::from(value))),
+            ),
+            other => other.clone(),
+        }
     }
 
     /// Both sets of values together, in memory if they take at most `memory` bytes there.

@@ -10,9 +10,14 @@ use crate::number::{count, percent, short};
 /// The verdict in a few words, of which the first is its name.
 pub(super) fn headline(drift: &DatasetDrift) -> &'static str {
     match drift.verdict() {
+        DatasetVerdict::Stable if drift.is_untested() => {
+            "Stable: no column has a value on either side"
+        }
+        DatasetVerdict::Stable if drift.tested == 0 => "Stable: only times could be compared",
         DatasetVerdict::Stable => "Stable: no drift",
         DatasetVerdict::Warning if drift.drifted > 0 => "Warning: some columns have drifted",
-        DatasetVerdict::Warning if drift.tested == 0 => "Warning: too few values to judge",
+        DatasetVerdict::Warning if drift.is_too_small() => "Warning: too few values to judge",
+        DatasetVerdict::Warning if drift.is_untested() => "Warning: nothing could be compared",
         DatasetVerdict::Warning => "Warning: no drift, but there are findings",
         DatasetVerdict::Drift if !drift.dataset_drift => "Drift: segments have drifted",
         DatasetVerdict::Drift => "Drift: the data have drifted",
@@ -40,8 +45,15 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
         return "No column of the two datasets has enough values on both sides to be judged."
             .to_owned();
     }
-    if drift.tested == 0 {
+    if drift.is_untested() && drift.verdict() == DatasetVerdict::Stable {
+        return "No column of the two datasets has a value: there is nothing to compare."
+            .to_owned();
+    }
+    if drift.is_untested() {
         return "No column of the two datasets could be compared.".to_owned();
+    }
+    if drift.tested == 0 {
+        return "Only times could be compared, which go on and are not counted.".to_owned();
     }
     let mut text = format!(
         "{} of {} tested columns drifted ({}). The dataset counts as drifted from {} on.",
@@ -149,10 +161,41 @@ pub(super) fn decision(verdict: &Verdict) -> String {
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::Float64Array;
-    use trainyard_drift::{Method, Options, compare_arrays};
+    use std::sync::Arc;
+
+    use arrow_array::types::Int32Type;
+    use arrow_array::{ArrayRef, Date32Array, Float64Array, ListArray, RecordBatch};
+    use trainyard_drift::{Method, Options, compare, compare_arrays};
 
     use super::*;
+
+    #[test]
+    fn tables_of_which_nothing_counts_are_no_defect() {
+        let dates: ArrayRef = Arc::new(Date32Array::from_iter_values(0..100));
+        let none: ArrayRef = Arc::new(Float64Array::from(vec![None; 100]));
+        let numbers: ArrayRef = Arc::new(Float64Array::from_iter_values((0..100).map(f64::from)));
+        let lists: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>(
+            (0..100).map(|row| Some(vec![Some(row)])),
+        ));
+        let said = |before: &ArrayRef, after: &ArrayRef| {
+            let table = |column: &ArrayRef| {
+                RecordBatch::try_from_iter([("x", Arc::clone(column))]).unwrap()
+            };
+            let drift = compare(&table(before), &table(after), &Options::default());
+            (headline(&drift), summary(&drift))
+        };
+        let (times, only) = said(&dates, &dates);
+        assert_eq!(times, "Stable: only times could be compared");
+        assert!(only.starts_with("Only times could be compared"), "{only}");
+        assert_eq!(said(&none, &none).0, "Stable: no column has a value on either side");
+        assert!(said(&none, &none).1.ends_with("there is nothing to compare."));
+        assert_eq!(said(&lists, &lists).0, "Warning: nothing could be compared");
+        assert_eq!(said(&none, &dates).0, "Warning: nothing could be compared");
+        // What the reference has is gone.
+        for current in [&none, &lists] {
+            assert_eq!(said(&numbers, current).0, "Broken: nothing could be tested");
+        }
+    }
 
     #[test]
     fn decisions_use_the_sign_that_decided() {
