@@ -34,10 +34,15 @@ impl Form {
 /// Reads a piece as the form says; what is not of the form is missing.
 pub(crate) fn convert(piece: &StringArray, form: &Form) -> ArrayRef {
     match form {
-        Form::Numbers { decimal, percent, integers, .. } => {
-            let read = |text| numeral(text, *decimal).filter(|found| found.is_percent == *percent);
+        Form::Numbers { decimal, percent, currency, unit, integers, .. } => {
+            let is_of_form = |found: &Numeral<'_>| {
+                found.is_percent == *percent
+                    && (found.currency.is_none() || found.currency == *currency)
+                    && found.unit == unit.as_deref()
+            };
+            let read = |text| numeral(text, *decimal).filter(is_of_form);
             if *integers {
-                let value = |found: Numeral| found.integer;
+                let value = |found: Numeral<'_>| found.integer;
                 Arc::new(
                     piece
                         .iter()
@@ -45,7 +50,7 @@ pub(crate) fn convert(piece: &StringArray, form: &Form) -> ArrayRef {
                         .collect::<Int64Array>(),
                 )
             } else {
-                let value = |found: Numeral| found.value;
+                let value = |found: Numeral<'_>| found.value;
                 Arc::new(
                     piece
                         .iter()
@@ -79,11 +84,12 @@ mod tests {
 
     #[test]
     fn exceptions_are_missing() {
-        let piece = StringArray::from(vec![Some("$1,200"), None, Some("N.A."), Some("3")]);
+        let piece = StringArray::from(vec![Some("$1,200"), None, Some("€4"), Some("3")]);
         let form = Form::Numbers {
             decimal: Decimal::Point,
             percent: false,
             currency: Some("$"),
+            unit: None,
             grouped: true,
             integers: false,
         };

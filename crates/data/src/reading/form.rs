@@ -19,6 +19,13 @@ impl Decimal {
         }
     }
 
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Point => Self::Comma,
+            Self::Comma => Self::Point,
+        }
+    }
+
     /// Whether the character may stand between groups of thousands: blanks (also those that do not break
     /// a line), apostrophes, and the other of point and comma.
     pub(super) fn groups(self, character: char) -> bool {
@@ -40,8 +47,10 @@ pub enum Form {
         decimal: Decimal,
         /// Each has a percent sign, which is left off: `12.3%` is 12.3.
         percent: bool,
-        /// The currency with which some are written.
+        /// The currency with which some are written; amounts in another are missing.
         currency: Option<&'static str>,
+        /// The unit behind each of them, which is left off: `80 kg` is 80.
+        unit: Option<String>,
         /// Some have their thousands in groups.
         grouped: bool,
         /// All are integers, and none is missing: the column is Int64, else Float64.
@@ -74,7 +83,7 @@ impl fmt::Display for Form {
             Self::Dates => f.write_str("dates"),
             Self::Times { zoned: false } => f.write_str("times"),
             Self::Times { zoned: true } => f.write_str("times in UTC"),
-            Self::Numbers { decimal, percent, currency, grouped, .. } => {
+            Self::Numbers { decimal, percent, currency, unit, grouped, .. } => {
                 f.write_str("numbers")?;
                 if *decimal == Decimal::Comma {
                     f.write_str(" with decimal commas")?;
@@ -84,6 +93,9 @@ impl fmt::Display for Form {
                 }
                 if let Some(currency) = currency {
                     write!(f, ", {currency} left off")?;
+                }
+                if let Some(unit) = unit {
+                    write!(f, ", {unit} left off")?;
                 }
                 if *grouped {
                     f.write_str(", thousands joined")?;

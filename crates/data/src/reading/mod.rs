@@ -1,12 +1,15 @@
 //! What text says beyond its letters: numbers as people write them, and times.
 
 mod convert;
+mod expected;
 mod form;
+mod nothing;
 mod numeral;
 mod survey;
 mod time;
 
 pub(crate) use convert::convert;
+pub(crate) use expected::{Expected, Sort};
 pub use form::{Decimal, Form};
 pub(crate) use numeral::amount;
 pub(crate) use survey::Survey;

@@ -94,6 +94,7 @@ mod tests {
             decimal: Decimal::Point,
             percent: true,
             currency: None,
+            unit: None,
             grouped: false,
             integers: false,
         };
