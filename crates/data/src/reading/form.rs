@@ -38,6 +38,15 @@ impl Decimal {
     }
 }
 
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Point => "point",
+            Self::Comma => "comma",
+        })
+    }
+}
+
 /// What the text of a column says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
