@@ -69,6 +69,8 @@ pub struct Natural {
     pub numbers: BTreeSet<String>,
     /// Columns that are times, whatever some values say.
     pub times: BTreeSet<String>,
+    /// Columns that are times of day, whatever some values say.
+    pub clocks: BTreeSet<String>,
     /// What text of the same columns was found to be elsewhere: it counts where it fits as well as another form.
     pub forms: BTreeMap<String, Form>,
 }
@@ -76,11 +78,13 @@ pub struct Natural {
 impl Natural {
     /// What is known of a column.
     pub(crate) fn expected(&self, column: &str) -> Expected<'_> {
-        let sort = if self.numbers.contains(column) {
-            Some(Sort::Numbers)
-        } else {
-            self.times.contains(column).then_some(Sort::Times)
-        };
+        let sorts = [
+            (&self.numbers, Sort::Numbers),
+            (&self.times, Sort::Times),
+            (&self.clocks, Sort::Clocks),
+        ];
+        let found = sorts.into_iter().find(|(columns, _)| columns.contains(column));
+        let sort = found.map(|(_, sort)| sort);
         Expected { decimal: self.decimal, sort, form: self.forms.get(column) }
     }
 

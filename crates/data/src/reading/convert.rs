@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    ArrayRef, Date32Array, Float64Array, Int64Array, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
 
 use super::form::Form;
 use super::numeral::{Numeral, numeral};
-use super::time::moment;
+use super::time::{moment, time_of_day};
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
@@ -24,6 +25,7 @@ impl Form {
             Self::Numbers { integers: true, .. } => DataType::Int64,
             Self::Numbers { integers: false, .. } => DataType::Float64,
             Self::Dates => DataType::Date32,
+            Self::Clocks => DataType::Time64(TimeUnit::Microsecond),
             Self::Times { zoned } => {
                 DataType::Timestamp(TimeUnit::Microsecond, zoned.then(|| ZONE.into()))
             }
@@ -65,6 +67,10 @@ pub(crate) fn convert(piece: &StringArray, form: &Form) -> ArrayRef {
                 i32::try_from(found.micros.div_euclid(DAY)).ok()
             };
             Arc::new(piece.iter().map(|text| text.and_then(day)).collect::<Date32Array>())
+        }
+        Form::Clocks => {
+            let times = piece.iter().map(|text| text.and_then(time_of_day));
+            Arc::new(times.collect::<Time64MicrosecondArray>())
         }
         Form::Times { zoned } => {
             let micros = |text| moment(text).map(|found| found.micros);

@@ -18,6 +18,7 @@ pub(crate) struct Expected<'a> {
 pub(crate) enum Sort {
     Numbers,
     Times,
+    Clocks,
 }
 
 impl Expected<'_> {
@@ -34,7 +35,7 @@ impl Expected<'_> {
     pub(super) fn currency(&self) -> Option<&'static str> {
         match self.form? {
             Form::Numbers { currency, .. } => *currency,
-            Form::Dates | Form::Times { .. } => None,
+            _ => None,
         }
     }
 
@@ -42,7 +43,7 @@ impl Expected<'_> {
     pub(super) fn unit(&self) -> Option<&str> {
         match self.form? {
             Form::Numbers { unit, .. } => unit.as_deref(),
-            Form::Dates | Form::Times { .. } => None,
+            _ => None,
         }
     }
 }

@@ -67,6 +67,8 @@ pub enum Form {
     },
     /// Dates without a time of day: Date32.
     Dates,
+    /// Times of day, where they are expected: Time64 in microseconds.
+    Clocks,
     /// Times in ISO 8601 (RFC 3339) or RFC 2822: Timestamp in microseconds.
     Times {
         /// Some say their distance from UTC; the others are taken for UTC.
@@ -80,6 +82,7 @@ impl Form {
         match self {
             Self::Numbers { .. } => "number",
             Self::Dates => "date",
+            Self::Clocks => "time of day",
             Self::Times { .. } => "time",
         }
     }
@@ -90,6 +93,7 @@ impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dates => f.write_str("dates"),
+            Self::Clocks => f.write_str("times of day"),
             Self::Times { zoned: false } => f.write_str("times"),
             Self::Times { zoned: true } => f.write_str("times in UTC"),
             Self::Numbers { decimal, percent, currency, unit, grouped, .. } => {

@@ -10,7 +10,7 @@ use super::expected::{Expected, Sort};
 use super::form::{Decimal, Form};
 use super::nothing::is_nothing;
 use super::numeral::{Numeral, numeral};
-use super::time::{Moment, moment};
+use super::time::{Moment, moment, time_of_day};
 
 /// Of so many values one may be an exception: 5 %. A person who sees twenty numbers and one `see note` sees
 /// numbers.
@@ -71,6 +71,7 @@ struct Candidate {
 enum Shape {
     Number { decimal: Decimal, behind: Behind },
     Time,
+    Clock,
 }
 
 /// What stands behind each number.
@@ -138,7 +139,7 @@ impl<'a> Survey<'a> {
     /// A look over a column of so many rows, of which this is known.
     pub(crate) fn new(rows: usize, expected: Expected<'a>) -> Self {
         let mut candidates = Vec::new();
-        if expected.sort != Some(Sort::Times) {
+        if matches!(expected.sort, None | Some(Sort::Numbers)) {
             // The order decides between equals: "1,200" is rather twelve hundred.
             let likely = expected.likely_decimal();
             for decimal in [likely, likely.other()] {
@@ -147,8 +148,12 @@ impl<'a> Survey<'a> {
                 }
             }
         }
-        if expected.sort != Some(Sort::Numbers) {
+        if matches!(expected.sort, None | Some(Sort::Times)) {
             candidates.push(Candidate::new(Shape::Time));
+        }
+        // Of itself, 12:30 may be a duration, a score or a chapter.
+        if expected.sort == Some(Sort::Clocks) {
+            candidates.push(Candidate::new(Shape::Clock));
         }
         Self { expected, candidates, rows, seen: 0, values: 0, nothings: 0, has_nulls: false }
     }
@@ -216,6 +221,7 @@ impl<'a> Survey<'a> {
                 grouped: best.is_grouped,
                 integers: best.all_simple && is_whole,
             },
+            Shape::Clock => Form::Clocks,
             Shape::Time if best.all_simple => Form::Dates,
             Shape::Time => Form::Times { zoned: best.is_zoned },
         };
@@ -268,6 +274,7 @@ impl Candidate {
                 found.map(|found| self.note_number(found)).is_some()
             }
             Shape::Time => said.moment.map(|found| self.note_time(found)).is_some(),
+            Shape::Clock => time_of_day(text).is_some(),
         };
         if is_hit {
             self.hits += 1;
@@ -366,6 +373,10 @@ mod tests {
         let times = Expected { sort: Some(Sort::Times), ..Expected::default() };
         assert!(read_as(&["2026-01-31", "x"], times).is_some());
         assert_eq!(read_as(&["1"], times), None);
+        let clocks = Expected { sort: Some(Sort::Clocks), ..Expected::default() };
+        let form = |expected| read_as(&["12:30", "09:15:10"], expected).map(|found| found.form);
+        assert_eq!(form(clocks), Some(Form::Clocks));
+        assert_eq!(form(Expected::default()), None);
     }
 
     #[test]

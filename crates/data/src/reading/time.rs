@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use arrow_cast::parse::string_to_datetime;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveTime, Timelike as _, Utc};
 
 /// A text that is a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,16 @@ pub(super) fn moment(text: &str) -> Option<Moment> {
         is_date: clock.is_empty(),
         is_zoned: clock.contains(['Z', 'z', '+', '-']),
     })
+}
+
+/// Reads a time of day, `12:30` or `12:30:00.5`: microseconds since midnight.
+pub(super) fn time_of_day(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let time = ["%H:%M:%S%.f", "%H:%M"]
+        .iter()
+        .find_map(|format| NaiveTime::parse_from_str(text, format).ok())?;
+    let seconds = i64::from(time.num_seconds_from_midnight());
+    Some(seconds * 1_000_000 + i64::from(time.nanosecond() / 1000))
 }
 
 /// RFC 2822.
@@ -79,6 +89,15 @@ fn extended(text: &str) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_of_day() {
+        assert_eq!(time_of_day("00:30"), Some(1_800_000_000));
+        assert_eq!(time_of_day(" 00:00:01.5"), Some(1_500_000));
+        for text in ["", "12", "25:00", "12:00:00Z", "2026-01-31 12:00"] {
+            assert_eq!(time_of_day(text), None, "{text:?}");
+        }
+    }
 
     #[test]
     fn times_as_machines_write_them() {

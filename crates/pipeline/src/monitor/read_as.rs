@@ -39,7 +39,7 @@ fn other_form(reference: Option<&Reading>, current: Option<&Reading>) -> Option<
     let signs = [reference, current].map(|reading| signs(reading.map(|reading| &reading.form)));
     let decimals = [reference, current].map(|reading| match reading?.form {
         Form::Numbers { decimal, .. } => Some(decimal),
-        Form::Dates | Form::Times { .. } => None,
+        _ => None,
     });
     let message = if signs[0] != signs[1] {
         let [before, after] = signs.map(|signs| match signs.as_slice() {

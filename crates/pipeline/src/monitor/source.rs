@@ -71,6 +71,9 @@ impl Reading {
             natural.times.extend(reference.columns_of(|data_type| {
                 matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
             }));
+            natural.clocks.extend(reference.columns_of(|data_type| {
+                matches!(data_type, DataType::Time32(_) | DataType::Time64(_))
+            }));
             natural.texts.extend(reference.columns_of(|data_type| {
                 matches!(data_type, DataType::Utf8 | DataType::Dictionary(..))
             }));
