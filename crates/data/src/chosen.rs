@@ -48,9 +48,9 @@ fn meant(batch: &RecordBatch, names: &[String], natural: &Natural) -> Result<Rec
 
 fn meant_column(column: &ArrayRef, name: &str, natural: &Natural) -> Option<ArrayRef> {
     let text = column.as_string_opt::<i32>()?;
-    let mut survey = Survey::new(text.len(), natural.decimal);
+    let mut survey = Survey::new(text.len(), natural.expected(name));
     survey.see(text);
-    let reading = survey.finish(natural.numbers.contains(name))?;
+    let reading = survey.finish()?;
     Some(convert(text, &reading.form))
 }
 

@@ -278,7 +278,7 @@ impl Advise for Error {
             Self::OpenQuote { .. } => {
                 "double a quote inside a quoted field (\"\") and close the field with one".into()
             }
-            Self::Nul { .. } => "the file is damaged, or it is not a CSV file".into(),
+            Self::Nul { .. } => "the file is damaged, no CSV file, or UTF-16: say --encoding utf-16".into(),
             Self::NoColumn { available, .. } => format!("its columns are {available}"),
             Self::DuplicateColumn { .. } => {
                 "rename one of them, columns are found by name".into()

@@ -7,7 +7,7 @@ use arrow_schema::DataType;
 
 use crate::error::{Error, Result, list_names};
 use crate::filter::RowFilter;
-use crate::reading::Decimal;
+use crate::reading::{Decimal, Expected, Form, Sort};
 use crate::remarks::Remarks;
 
 /// Columns a table may have. A table of 100,000 columns is a transposed or broken file.
@@ -65,8 +65,37 @@ pub struct Natural {
     pub labels: BTreeSet<String>,
     /// Columns that are text as it is written, also where they look like numbers to pandas.
     pub texts: BTreeSet<String>,
-    /// Columns that are numbers, leading zeros or not.
+    /// Columns that are numbers, leading zeros or not, and whatever some values say.
     pub numbers: BTreeSet<String>,
+    /// Columns that are times, whatever some values say.
+    pub times: BTreeSet<String>,
+    /// Columns that are times of day, whatever some values say.
+    pub clocks: BTreeSet<String>,
+    /// What text of the same columns was found to be elsewhere: it counts where it fits as well as another form.
+    pub forms: BTreeMap<String, Form>,
+}
+
+impl Natural {
+    /// What is known of a column.
+    pub(crate) fn expected(&self, column: &str) -> Expected<'_> {
+        let sorts = [
+            (&self.numbers, Sort::Numbers),
+            (&self.times, Sort::Times),
+            (&self.clocks, Sort::Clocks),
+        ];
+        let found = sorts.into_iter().find(|(columns, _)| columns.contains(column));
+        let sort = found.map(|(_, sort)| sort);
+        Expected { decimal: self.decimal, sort, form: self.forms.get(column) }
+    }
+
+    /// Whether the decimals of a column are, as far as is known, written with a comma.
+    pub(crate) fn has_commas(&self, column: &str) -> bool {
+        let is_comma = |form: &Form| matches!(form, Form::Numbers { decimal: Decimal::Comma, .. });
+        match self.decimal {
+            Some(decimal) => decimal == Decimal::Comma,
+            None => self.forms.get(column).is_some_and(is_comma),
+        }
+    }
 }
 
 /// Whether a column names the rows: pandas calls the first column so if it has no name in the header, and

@@ -456,7 +456,7 @@ impl Error {
 }
 
 /// The name that is most like `given`, if one is close enough to be a slip.
-pub(crate) fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+pub fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let given_lower = given.to_lowercase();
     names
         .map(|name| (strsim::levenshtein(&given_lower, &name.to_lowercase()), name))

@@ -44,7 +44,7 @@ pub use command::{CommandRun, run_command, run_command_until};
 pub use compare::{Comparison, Difference, LEVEL, Method, Pair, ROWS_MIN, Standing, compare};
 pub use config::{AUTO_CLASSES_MAX, MissingValues, Task, TrainConfig};
 pub use dataset::{DataSource, digest, input as dataset_input};
-pub use error::{Error, Result};
+pub use error::{Error, Result, nearest};
 pub use export::{Export, LABEL, PROBABILITY_PREFIX, VARIABLE, export};
 pub use features::{Encoder, Encoding, FeatureColumn, NumberKind};
 pub use forest::Forest;

@@ -86,7 +86,7 @@ impl Columns {
     /// Looks over a column of text. One that cannot be read says so to whoever reads it.
     fn survey(&self, name: &str) -> Option<Reading> {
         let natural = self.options.natural.as_ref()?;
-        let mut survey = Survey::new(self.rows, natural.decimal);
+        let mut survey = Survey::new(self.rows, natural.expected(name));
         let walked = self.walk(name, |piece| {
             if let Some(piece) = piece.as_string_opt::<i32>() {
                 survey.see(piece);
@@ -94,7 +94,7 @@ impl Columns {
             if survey.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         walked.ok()?;
-        let mut reading = survey.finish(natural.numbers.contains(name))?;
+        let mut reading = survey.finish()?;
         self.find_lines(&mut reading);
         Some(reading)
     }

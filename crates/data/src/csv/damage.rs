@@ -20,7 +20,7 @@ pub(super) fn check_text(input: &Input<'_>, start: usize, text: &[u8]) -> Result
             path,
             line,
             byte,
-            hint: "if it is Latin-1 or Windows text, convert it: iconv -f WINDOWS-1252 -t UTF-8",
+            hint: "if it is Latin-1 or Windows text, say --encoding windows-1252, or convert it: iconv -f WINDOWS-1252 -t UTF-8",
         },
     })
 }

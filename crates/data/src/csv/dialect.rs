@@ -23,6 +23,8 @@ const RECORDS_PER_OUTLIER: usize = 10;
 pub(crate) struct Dialect {
     pub(super) delimiter: u8,
     pub(super) shape: Shape,
+    /// Bytes before the header: of a line `sep=;`, with which Excel is told the separator.
+    pub(super) preamble: usize,
 }
 
 /// What the records have beside the header's columns.
@@ -47,14 +49,22 @@ impl Dialect {
     /// mean it ([`ReadOptions::natural`]).
     pub(crate) fn of(input: &Input<'_>, options: &ReadOptions) -> Result<Self> {
         let usual = default_delimiter(input.path);
-        let plain = Self { delimiter: options.delimiter.unwrap_or(usual), shape: Shape::Even };
+        let plain = |given: Option<u8>| Self {
+            delimiter: given.unwrap_or(usual),
+            shape: Shape::Even,
+            preamble: 0,
+        };
         if options.natural.is_none() {
-            return Ok(plain);
+            return Ok(plain(options.delimiter));
         }
         let mut buffer = Vec::new();
         let text = input.get(0, LOOK_BYTES, &mut buffer)?;
         let is_all = text.len() == input.len();
-        let found = guess(text, is_all, options.delimiter, usual).unwrap_or(plain);
+        let (said, preamble) = separator_line(text).unzip();
+        let (given, preamble) = (options.delimiter.or(said), preamble.unwrap_or(0));
+        let rest = text.get(preamble..).unwrap_or_default();
+        let found = guess(rest, is_all, given, usual).unwrap_or_else(|| plain(given));
+        let found = Self { preamble, ..found };
         let path = || input.path.to_owned();
         if options.delimiter.is_none() && found.delimiter != usual {
             let separator = char::from(found.delimiter);
@@ -90,7 +100,22 @@ fn guess(text: &[u8], is_all: bool, given: Option<u8>, usual: u8) -> Option<Dial
         (given.is_none() && look.shape() == Shape::RowNames).then_some((usual, look))
     };
     let (delimiter, look) = widest.or_else(named)?;
-    Some(Dialect { delimiter, shape: look.shape() })
+    Some(Dialect { delimiter, shape: look.shape(), preamble: 0 })
+}
+
+/// The separator that a first line `sep=;` tells, and the bytes of that line.
+fn separator_line(text: &[u8]) -> Option<(u8, usize)> {
+    const WORD: &[u8] = b"sep=";
+    let (word, rest) = text.split_at_checked(WORD.len())?;
+    let (&separator, behind) = rest.split_first()?;
+    let line_break = match behind {
+        [b'\r', b'\n', ..] => 2,
+        [b'\r' | b'\n', ..] => 1,
+        _ => return None,
+    };
+    let is_separator = separator.is_ascii() && !matches!(separator, b'"' | b'\r' | b'\n');
+    (word.eq_ignore_ascii_case(WORD) && is_separator)
+        .then_some((separator, WORD.len() + 1 + line_break))
 }
 
 impl Look {
@@ -176,6 +201,7 @@ fn default_delimiter(path: &Path) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Natural;
 
     fn dialect(text: &str) -> Option<(char, Shape)> {
         let found = guess(text.as_bytes(), true, None, b',')?;
@@ -190,6 +216,20 @@ mod tests {
         assert_eq!(dialect("a,b\nx;y,1\n"), Some((',', Shape::Even)));
         assert_eq!(dialect("comment\none; two\nthree\n"), None);
         assert_eq!(dialect("a;b\n1\n2\n3\n"), None);
+    }
+
+    #[test]
+    fn the_line_that_tells_excel_the_separator_is_understood() {
+        let of = |text: &str, natural: Option<Natural>| {
+            let options = ReadOptions { natural, ..ReadOptions::default() };
+            let input = Input::memory(Path::new("t.csv"), text.as_bytes());
+            Dialect::of(&input, &options).map(|found| (char::from(found.delimiter), found.preamble))
+        };
+        let natural = || Some(Natural::default());
+        assert_eq!(of("sep=;\na;b\n1,5;2\n", natural()).unwrap(), (';', 6));
+        assert_eq!(of("\u{feff}SEP=|\r\na\n1\n", natural()).unwrap(), ('|', 7));
+        assert_eq!(of("sep=;x\n1\n", natural()).unwrap().1, 0);
+        assert_eq!(of("sep=;\na;b\n", None).unwrap(), (',', 0));
     }
 
     #[test]

@@ -22,10 +22,11 @@ pub(super) fn read(input: &Input<'_>, dialect: Dialect) -> Result<(Vec<String>, 
         let text = input.get(0, size, &mut buffer)?;
         if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = text {
             let byte = text.first().copied().unwrap_or_default();
-            let hint = "the file is UTF-16; convert it: iconv -f UTF-16 -t UTF-8";
+            let hint = "the file is UTF-16: say --encoding utf-16, or convert it: iconv -f UTF-16 -t UTF-8";
             return Err(Error::Utf8 { path: path.to_owned(), line: 1, byte, hint });
         }
-        let mut splitter = Splitter::new(text, dialect.delimiter, 0, RECORD_BYTES_MAX);
+        let mut splitter =
+            Splitter::new(text, dialect.delimiter, dialect.preamble, RECORD_BYTES_MAX);
         let step = splitter.next_record(&mut cells);
         let body = splitter.position;
         if size < input.len() && touches_end(step, body, text) {

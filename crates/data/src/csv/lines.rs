@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
+use super::dialect::Dialect;
 use super::input::Input;
 use super::segments::Segments;
 use super::split::{Splitter, Step};
@@ -20,7 +21,7 @@ pub(crate) fn lines_of(
     records: impl IntoIterator<Item = usize>,
 ) -> Result<Vec<usize>> {
     let mut segments = Segments::new(path, reader, options, SEGMENT_BYTES)?;
-    let delimiter = segments.dialect.delimiter;
+    let Dialect { delimiter, preamble, .. } = segments.dialect;
     let mut wanted = records.into_iter().peekable();
     let mut lines = Vec::new();
     let mut record = 0;
@@ -28,7 +29,7 @@ pub(crate) fn lines_of(
         && let Some(segment) = segments.next()?
     {
         let input = Input::memory(path, &segment.text);
-        let mut splitter = Splitter::new(&segment.text, delimiter, 0, RECORD_BYTES_MAX);
+        let mut splitter = Splitter::new(&segment.text, delimiter, preamble, RECORD_BYTES_MAX);
         let mut cells = Vec::new();
         // Each segment begins with the header.
         let mut step = splitter.next_record(&mut cells);

@@ -17,7 +17,6 @@ use super::nulls::Nulls;
 use super::pieces::Pieces;
 use crate::error::{Error, Result, shorten};
 use crate::options::{ReadOptions, is_row_name};
-use crate::reading::Decimal;
 use crate::remarks::Remark;
 
 /// Reads a whole CSV file.
@@ -138,7 +137,7 @@ fn stays_text(facts: Facts, name: &str, options: &ReadOptions) -> bool {
     options.natural.as_ref().is_some_and(|natural| {
         natural.texts.contains(name) && !facts.is_nothing()
             || facts.are_padded_digits() && !natural.numbers.contains(name)
-            || facts.are_floats() && natural.decimal == Some(Decimal::Comma)
+            || facts.are_floats() && natural.has_commas(name)
     })
 }
 

@@ -58,7 +58,8 @@ impl<'a, R: Read> Segments<'a, R> {
             segments.pending = text.to_vec();
         }
         segments.dialect = Dialect::of(&Input::memory(path, &segments.pending), options)?;
-        let end = segments.whole_records(1)?;
+        // The line that tells the separator goes with the header.
+        let end = segments.whole_records(if segments.dialect.preamble > 0 { 2 } else { 1 })?;
         if end == 0 {
             return Err(Error::EmptyFile { path: path.to_owned() });
         }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    ArrayRef, Date32Array, Float64Array, Int64Array, StringArray, TimestampMicrosecondArray,
+    ArrayRef, Date32Array, Float64Array, Int64Array, StringArray, Time64MicrosecondArray,
+    TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
 
 use super::form::Form;
 use super::numeral::{Numeral, numeral};
-use super::time::moment;
+use super::time::{moment, time_of_day};
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
@@ -24,6 +25,7 @@ impl Form {
             Self::Numbers { integers: true, .. } => DataType::Int64,
             Self::Numbers { integers: false, .. } => DataType::Float64,
             Self::Dates => DataType::Date32,
+            Self::Clocks => DataType::Time64(TimeUnit::Microsecond),
             Self::Times { zoned } => {
                 DataType::Timestamp(TimeUnit::Microsecond, zoned.then(|| ZONE.into()))
             }
@@ -34,10 +36,15 @@ impl Form {
 /// Reads a piece as the form says; what is not of the form is missing.
 pub(crate) fn convert(piece: &StringArray, form: &Form) -> ArrayRef {
     match form {
-        Form::Numbers { decimal, percent, integers, .. } => {
-            let read = |text| numeral(text, *decimal).filter(|found| found.is_percent == *percent);
+        Form::Numbers { decimal, percent, currency, unit, integers, .. } => {
+            let is_of_form = |found: &Numeral<'_>| {
+                found.is_percent == *percent
+                    && (found.currency.is_none() || found.currency == *currency)
+                    && found.unit == unit.as_deref()
+            };
+            let read = |text| numeral(text, *decimal).filter(is_of_form);
             if *integers {
-                let value = |found: Numeral| found.integer;
+                let value = |found: Numeral<'_>| found.integer;
                 Arc::new(
                     piece
                         .iter()
@@ -45,7 +52,7 @@ pub(crate) fn convert(piece: &StringArray, form: &Form) -> ArrayRef {
                         .collect::<Int64Array>(),
                 )
             } else {
-                let value = |found: Numeral| found.value;
+                let value = |found: Numeral<'_>| found.value;
                 Arc::new(
                     piece
                         .iter()
@@ -60,6 +67,10 @@ pub(crate) fn convert(piece: &StringArray, form: &Form) -> ArrayRef {
                 i32::try_from(found.micros.div_euclid(DAY)).ok()
             };
             Arc::new(piece.iter().map(|text| text.and_then(day)).collect::<Date32Array>())
+        }
+        Form::Clocks => {
+            let times = piece.iter().map(|text| text.and_then(time_of_day));
+            Arc::new(times.collect::<Time64MicrosecondArray>())
         }
         Form::Times { zoned } => {
             let micros = |text| moment(text).map(|found| found.micros);
@@ -79,11 +90,12 @@ mod tests {
 
     #[test]
     fn exceptions_are_missing() {
-        let piece = StringArray::from(vec![Some("$1,200"), None, Some("N.A."), Some("3")]);
+        let piece = StringArray::from(vec![Some("$1,200"), None, Some("€4"), Some("3")]);
         let form = Form::Numbers {
             decimal: Decimal::Point,
             percent: false,
             currency: Some("$"),
+            unit: None,
             grouped: true,
             integers: false,
         };

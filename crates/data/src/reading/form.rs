@@ -19,6 +19,13 @@ impl Decimal {
         }
     }
 
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Point => Self::Comma,
+            Self::Comma => Self::Point,
+        }
+    }
+
     /// Whether the character may stand between groups of thousands: blanks (also those that do not break
     /// a line), apostrophes, and the other of point and comma.
     pub(super) fn groups(self, character: char) -> bool {
@@ -31,6 +38,15 @@ impl Decimal {
     }
 }
 
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Point => "point",
+            Self::Comma => "comma",
+        })
+    }
+}
+
 /// What the text of a column says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
@@ -40,8 +56,10 @@ pub enum Form {
         decimal: Decimal,
         /// Each has a percent sign, which is left off: `12.3%` is 12.3.
         percent: bool,
-        /// The currency with which some are written.
+        /// The currency with which some are written; amounts in another are missing.
         currency: Option<&'static str>,
+        /// The unit behind each of them, which is left off: `80 kg` is 80.
+        unit: Option<String>,
         /// Some have their thousands in groups.
         grouped: bool,
         /// All are integers, and none is missing: the column is Int64, else Float64.
@@ -49,6 +67,8 @@ pub enum Form {
     },
     /// Dates without a time of day: Date32.
     Dates,
+    /// Times of day, where they are expected: Time64 in microseconds.
+    Clocks,
     /// Times in ISO 8601 (RFC 3339) or RFC 2822: Timestamp in microseconds.
     Times {
         /// Some say their distance from UTC; the others are taken for UTC.
@@ -62,6 +82,7 @@ impl Form {
         match self {
             Self::Numbers { .. } => "number",
             Self::Dates => "date",
+            Self::Clocks => "time of day",
             Self::Times { .. } => "time",
         }
     }
@@ -72,9 +93,10 @@ impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dates => f.write_str("dates"),
+            Self::Clocks => f.write_str("times of day"),
             Self::Times { zoned: false } => f.write_str("times"),
             Self::Times { zoned: true } => f.write_str("times in UTC"),
-            Self::Numbers { decimal, percent, currency, grouped, .. } => {
+            Self::Numbers { decimal, percent, currency, unit, grouped, .. } => {
                 f.write_str("numbers")?;
                 if *decimal == Decimal::Comma {
                     f.write_str(" with decimal commas")?;
@@ -84,6 +106,9 @@ impl fmt::Display for Form {
                 }
                 if let Some(currency) = currency {
                     write!(f, ", {currency} left off")?;
+                }
+                if let Some(unit) = unit {
+                    write!(f, ", {unit} left off")?;
                 }
                 if *grouped {
                     f.write_str(", thousands joined")?;

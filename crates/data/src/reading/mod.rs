@@ -1,13 +1,18 @@
 //! What text says beyond its letters: numbers as people write them, and times.
 
+mod candidate;
 mod convert;
+mod expected;
 mod form;
+mod found;
+mod nothing;
 mod numeral;
 mod survey;
 mod time;
 
 pub(crate) use convert::convert;
+pub(crate) use expected::{Expected, Sort};
 pub use form::{Decimal, Form};
+pub use found::{Exception, Reading};
 pub(crate) use numeral::amount;
 pub(crate) use survey::Survey;
-pub use survey::{Exception, Reading};

@@ -1,4 +1,5 @@
-//! A number as people write it: with a currency, a percent sign, groups of thousands, a decimal comma.
+//! A number as people write it: with a currency, a unit or a percent sign, groups of thousands, a decimal
+//! comma.
 
 use std::borrow::Cow;
 
@@ -13,9 +14,15 @@ const CURRENCIES: [&str; 33] = [
     "BRL", "MXN", "ZAR",
 ];
 
+/// Signs that are another's in another width.
+const WIDE_SIGNS: [(&str, &str); 3] = [("￥", "¥"), ("＄", "$"), ("￡", "£")];
+
+/// Letters of a unit: `kg`, `kWh`, `mg/dL`. What is longer is rather a word.
+const UNIT_CHARS_MAX: usize = 5;
+
 /// A text that is a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Numeral {
+pub(super) struct Numeral<'a> {
     /// A percentage is the number before its sign: 12.3 for `12.3%`.
     pub(super) value: f64,
     /// The same, where it is written as an integer.
@@ -25,10 +32,12 @@ pub(super) struct Numeral {
     pub(super) is_percent: bool,
     pub(super) is_grouped: bool,
     pub(super) currency: Option<&'static str>,
+    /// What is measured in: `kg` of `80 kg`.
+    pub(super) unit: Option<&'a str>,
 }
 
 /// Reads a number; `None` if the text is none, or an integer of more digits than 64 bits hold.
-pub(super) fn numeral(text: &str, decimal: Decimal) -> Option<Numeral> {
+pub(super) fn numeral(text: &str, decimal: Decimal) -> Option<Numeral<'_>> {
     if decimal == Decimal::Point || !text.contains('.') {
         // Nearly all are plain.
         if let Some(found) = number(text.as_bytes()) {
@@ -39,24 +48,42 @@ pub(super) fn numeral(text: &str, decimal: Decimal) -> Option<Numeral> {
         return None;
     }
     let text = text.trim();
-    // As accountants write what is below zero.
-    let (text, in_brackets) = match text.strip_prefix('(').and_then(|inner| inner.strip_suffix(')'))
-    {
-        Some(inner) => (inner.trim(), true),
-        None => (text, false),
-    };
+    signed(text, decimal).or_else(|| {
+        let (rest, unit) = without_unit(text)?;
+        let found = signed(rest, decimal)?;
+        let is_bare = !found.is_percent && found.currency.is_none();
+        is_bare.then_some(Numeral { unit: Some(unit), ..found })
+    })
+}
+
+/// Reads what is no plain number.
+fn signed<'a>(text: &str, decimal: Decimal) -> Option<Numeral<'a>> {
     let (text, is_percent) = match text.strip_suffix('%') {
         Some(rest) => (rest.trim_end(), true),
         None => (text, false),
     };
+    // As accountants write what is below zero, with the percent sign and the currency inside or outside.
+    let (text, outer_brackets) = without_brackets(text);
+    let (text, is_percent) = match text.strip_suffix('%') {
+        Some(rest) if !is_percent => (rest.trim_end(), true),
+        _ => (text, is_percent),
+    };
     // The sign may stand on either side of the currency's: -$5, $-5.
     let (text, outer) = without_sign(text);
     let (text, currency) = without_currency(text);
+    let (text, inner_brackets) = without_brackets(text);
     let (text, inner) = without_sign(text);
-    if [in_brackets, outer.is_some(), inner.is_some()].into_iter().filter(|&is| is).count() > 1 {
+    // As SAP writes what is below zero.
+    let (text, is_behind) = match text.strip_suffix(['-', '\u{2212}']) {
+        Some(rest) => (rest.trim_end(), true),
+        None => (text, false),
+    };
+    let signs = [outer_brackets, inner_brackets, outer.is_some(), inner.is_some(), is_behind];
+    if signs.into_iter().filter(|&is| is).count() > 1 {
         return None;
     }
-    let is_negative = in_brackets || outer == Some(true) || inner == Some(true);
+    let is_negative =
+        outer_brackets || inner_brackets || is_behind || outer == Some(true) || inner == Some(true);
     let (digits, is_grouped) = without_groups(text, decimal)?;
     let found = plain(number(digits.as_bytes())?, is_padded(&digits))?;
     Some(Numeral {
@@ -77,7 +104,7 @@ pub(crate) fn amount(text: &str) -> Option<f64> {
         .map(|found| found.value)
 }
 
-fn plain(found: Number, is_padded: bool) -> Option<Numeral> {
+fn plain<'a>(found: Number, is_padded: bool) -> Option<Numeral<'a>> {
     let integer = match found {
         Number::Int(value) => Some(value),
         Number::Float(_) => None,
@@ -90,11 +117,30 @@ fn plain(found: Number, is_padded: bool) -> Option<Numeral> {
         is_percent: false,
         is_grouped: false,
         currency: None,
+        unit: None,
     })
 }
 
 fn is_padded(text: &str) -> bool {
     text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The text within brackets, and whether there are some.
+fn without_brackets(text: &str) -> (&str, bool) {
+    match text.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
+        Some(inner) => (inner.trim(), true),
+        None => (text, false),
+    }
+}
+
+/// The text before a unit, and the unit; `None` where it ends in none.
+fn without_unit(text: &str) -> Option<(&str, &str)> {
+    let is_of_unit = |one: char| one.is_alphabetic() || matches!(one, '°' | 'º' | '²' | '³' | '/');
+    let rest = text.trim_end_matches(is_of_unit);
+    let unit = text.get(rest.len()..)?;
+    let length = unit.chars().count();
+    ((1..=UNIT_CHARS_MAX).contains(&length) && !unit.starts_with('/'))
+        .then(|| (rest.trim_end(), unit))
 }
 
 /// The text behind a sign, and whether that is a minus.
@@ -117,8 +163,10 @@ fn without_currency(text: &str) -> (&str, Option<&'static str>) {
     }
     CURRENCIES
         .iter()
-        .find_map(|&currency| {
-            let rest = text.strip_prefix(currency).or_else(|| text.strip_suffix(currency))?;
+        .map(|&currency| (currency, currency))
+        .chain(WIDE_SIGNS)
+        .find_map(|(sign, currency)| {
+            let rest = text.strip_prefix(sign).or_else(|| text.strip_suffix(sign))?;
             Some((rest.trim(), Some(currency)))
         })
         .unwrap_or((text, None))
@@ -150,16 +198,24 @@ fn without_groups(text: &str, decimal: Decimal) -> Option<(Cow<'_, str>, bool)> 
     })
 }
 
-/// Groups of three digits, the first of one to three, as one number.
+/// Groups of digits as one number: of three, or, as India writes them, of two before the last three. The
+/// first may be shorter.
 fn joined(whole: &str, separator: char) -> Option<String> {
-    /// Digits of a group.
+    /// Digits of the last group.
     const GROUP: usize = 3;
+    /// Digits of those before it, in India.
+    const INDIAN: usize = 2;
     let is_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
-    let mut groups = whole.split(separator);
-    let first = groups.next()?;
-    let fits = (1..=GROUP).contains(&first.len()) && is_digits(first) && !first.starts_with('0');
-    let rest_fits = groups.all(|group| group.len() == GROUP && is_digits(group));
-    (fits && rest_fits).then(|| whole.replace(separator, ""))
+    let (before, last) = whole.rsplit_once(separator)?;
+    if whole.starts_with('0') || last.len() != GROUP || !is_digits(last) {
+        return None;
+    }
+    let fits = |size: usize| {
+        let mut groups = before.split(separator);
+        groups.next().is_some_and(|first| (1..=size).contains(&first.len()) && is_digits(first))
+            && groups.all(|group| group.len() == size && is_digits(group))
+    };
+    (fits(GROUP) || fits(INDIAN)).then(|| whole.replace(separator, ""))
 }
 
 #[cfg(test)]
@@ -188,6 +244,17 @@ mod tests {
             ("\u{2212}4.25%", -4.25),
             ("$.5", 0.5),
             ("$1e3", 1000.0),
+            ("(5)", -5.0),
+            ("$(5)", -5.0),
+            ("($5)", -5.0),
+            ("(5%)", -5.0),
+            ("1,200.50-", -1200.5),
+            ("￥1,200", 1200.0),
+            ("₹5,00,000", 500_000.0),
+            ("12,34,567.5", 1_234_567.5),
+            ("80 kg", 80.0),
+            ("1,200.5kr", 1200.5),
+            ("-5°C", -5.0),
         ] {
             assert_eq!(value(text, Decimal::Point), Some(expected), "{text:?}");
         }
@@ -228,12 +295,31 @@ mod tests {
             "€",
             "€€5",
             "020 123 456",
+            "(5)-",
+            "$(-5)",
+            "5--",
+            "1,23,45",
+            "123,45,678",
+            "kg",
+            "5 % kg",
+            "$5 kg",
+            "12 Main St",
         ] {
             assert_eq!(value(text, Decimal::Point), None, "{text:?}");
         }
         for text in ["1.2", "1,2,3", "1,234.5", "31.12.2026"] {
             assert_eq!(value(text, Decimal::Comma), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn units_and_currencies_are_told() {
+        let found = |text| numeral(text, Decimal::Point).unwrap();
+        assert_eq!(found("80 kg").unit, Some("kg"));
+        assert_eq!(found("3 mg/dL").unit, Some("mg/dL"));
+        assert_eq!((found("3 EUR").unit, found("3 EUR").currency), (None, Some("EUR")));
+        assert_eq!(found("￥3").currency, Some("¥"));
+        assert_eq!(found("3").unit, None);
     }
 
     #[test]

@@ -1,124 +1,60 @@
 //! Looks over a column of text and decides what it says.
 //!
-//! A column is numbers, or times, where at least 95 % of its values are. The look ends as soon as that
-//! cannot be any more: texts cost it a twentieth of the column.
+//! A column is numbers, or times, where at least 95 % of its values are; words for "no value" do not count.
+//! Where it is known what the column is, most of its values are enough. The look ends as soon as that cannot
+//! be any more: texts cost it a twentieth of the column.
 
 use arrow_array::{Array as _, StringArray};
 
-use super::form::{Decimal, Form};
-use super::numeral::{Numeral, numeral};
-use super::time::{Moment, moment};
+use super::candidate::{Behind, Candidate, Said, Shape, numbers};
+use super::expected::{Expected, Sort};
+use super::form::Form;
+use super::found::Reading;
+use super::nothing::is_nothing;
 
-/// Of so many values one may be an exception: 5 %. A person who sees twenty numbers and one `N.A.` sees
+/// Of so many values one may be an exception: 5 %. A person who sees twenty numbers and one `see note` sees
 /// numbers.
 const VALUES_PER_EXCEPTION: usize = 20;
 
-/// Exceptions that are kept as examples.
-const EXAMPLES_MAX: usize = 3;
-
-/// What a column of text says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// In which form.
-    pub form: Form,
-    /// Values, exceptions included, missing ones not.
-    pub values: usize,
-    /// Values that are not of the form; they are missing in what is read.
-    pub exceptions: usize,
-    /// The first exceptions.
-    pub examples: Vec<Exception>,
-}
-
-/// A value that is not of its column's form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exception {
-    /// Row of the table, from 0.
-    pub row: usize,
-    /// Physical line of the CSV file, from 1, where the table is one.
-    pub line: Option<usize>,
-    /// As it is written.
-    pub text: String,
-}
-
-/// A form that the column may have.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent observations, made one by one")]
-struct Candidate {
-    shape: Shape,
-    hits: usize,
-    exceptions: usize,
-    examples: Vec<Exception>,
-    /// Of numbers: whether all are integers. Of times: whether all are dates.
-    all_simple: bool,
-    has_padded: bool,
-    is_grouped: bool,
-    is_zoned: bool,
-    currency: Option<&'static str>,
-    /// Amounts in two currencies do not compare.
-    mixes_currencies: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Number { decimal: Decimal, percent: bool },
-    Time,
-}
-
-/// What one text says, as far as there are candidates for it.
-struct Said {
-    point: Option<Numeral>,
-    comma: Option<Numeral>,
-    moment: Option<Moment>,
-}
-
-impl Said {
-    fn of(text: &str, candidates: &[Candidate]) -> Self {
-        let number = |wanted| {
-            let is_wanted = |candidate: &Candidate| matches!(candidate.shape, Shape::Number { decimal, .. } if decimal == wanted);
-            candidates.iter().any(is_wanted).then(|| numeral(text, wanted)).flatten()
-        };
-        let is_time = |candidate: &Candidate| candidate.shape == Shape::Time;
-        Self {
-            point: number(Decimal::Point),
-            comma: number(Decimal::Comma),
-            moment: candidates.iter().any(is_time).then(|| moment(text)).flatten(),
-        }
-    }
-
-    fn numeral(&self, decimal: Decimal) -> Option<Numeral> {
-        match decimal {
-            Decimal::Point => self.point,
-            Decimal::Comma => self.comma,
-        }
-    }
-}
+/// Of so many values one may be an exception where it is known what they are: what most values are not is
+/// something else now.
+const VALUES_PER_EXCEPTION_EXPECTED: usize = 2;
 
 /// A look over a column, piece by piece.
 #[derive(Debug)]
-pub(crate) struct Survey {
+pub(crate) struct Survey<'a> {
+    expected: Expected<'a>,
     candidates: Vec<Candidate>,
     /// Rows of the whole column.
     rows: usize,
     seen: usize,
     values: usize,
+    /// Words for "no value".
+    nothings: usize,
     has_nulls: bool,
 }
 
-impl Survey {
-    /// A look over a column of so many rows, whose decimals are written so, if that is known.
-    pub(crate) fn new(rows: usize, decimal: Option<Decimal>) -> Self {
-        let numbers = |decimal| {
-            [false, true].map(|percent| Candidate::new(Shape::Number { decimal, percent }))
-        };
+impl<'a> Survey<'a> {
+    /// A look over a column of so many rows, of which this is known.
+    pub(crate) fn new(rows: usize, expected: Expected<'a>) -> Self {
         let mut candidates = Vec::new();
-        // The order decides between equals: "1,200" is rather twelve hundred.
-        for possible in [Decimal::Point, Decimal::Comma] {
-            if decimal.is_none_or(|given| given == possible) {
-                candidates.extend(numbers(possible));
+        if matches!(expected.sort, None | Some(Sort::Numbers)) {
+            // The order decides between equals: "1,200" is rather twelve hundred.
+            let likely = expected.likely_decimal();
+            for decimal in [likely, likely.other()] {
+                if expected.decimal.is_none_or(|given| given == decimal) {
+                    candidates.extend(numbers(decimal, &expected));
+                }
             }
         }
-        candidates.push(Candidate::new(Shape::Time));
-        Self { candidates, rows, seen: 0, values: 0, has_nulls: false }
+        if matches!(expected.sort, None | Some(Sort::Times)) {
+            candidates.push(Candidate::new(Shape::Time));
+        }
+        // Of itself, 12:30 may be a duration, a score or a chapter.
+        if expected.sort == Some(Sort::Clocks) {
+            candidates.push(Candidate::new(Shape::Clock));
+        }
+        Self { expected, candidates, rows, seen: 0, values: 0, nothings: 0, has_nulls: false }
     }
 
     /// Whether the column cannot be anything but text any more.
@@ -128,7 +64,7 @@ impl Survey {
 
     /// Looks at the next values.
     pub(crate) fn see(&mut self, piece: &StringArray) {
-        let most = self.rows / VALUES_PER_EXCEPTION;
+        let most = self.rows / self.values_per_exception();
         for (index, text) in piece.iter().enumerate() {
             if self.is_over() {
                 return;
@@ -137,8 +73,13 @@ impl Survey {
                 self.has_nulls = true;
                 continue;
             };
-            self.values += 1;
             let row = self.seen + index;
+            if is_nothing(text) {
+                self.nothings += 1;
+                self.candidates.iter_mut().for_each(|candidate| candidate.keep_example(row, text));
+                continue;
+            }
+            self.values += 1;
             let said = Said::of(text, &self.candidates);
             self.candidates.iter_mut().for_each(|candidate| candidate.see(row, text, &said));
             self.candidates.retain(|candidate| candidate.exceptions <= most);
@@ -146,101 +87,65 @@ impl Survey {
         self.seen += piece.len();
     }
 
+    fn values_per_exception(&self) -> usize {
+        if self.expected.sort.is_some() {
+            VALUES_PER_EXCEPTION_EXPECTED
+        } else {
+            VALUES_PER_EXCEPTION
+        }
+    }
+
     /// What the column says; `None` if it is text. Digits with leading zeros are labels, unless they are
     /// known to be numbers.
-    pub(crate) fn finish(self, are_numbers: bool) -> Option<Reading> {
-        let Self { candidates, values, has_nulls, .. } = self;
+    pub(crate) fn finish(self) -> Option<Reading> {
+        let values_per_exception = self.values_per_exception();
+        let Self { expected, candidates, values, nothings, has_nulls, .. } = self;
+        let are_numbers = expected.sort == Some(Sort::Numbers);
         let fits = |candidate: &Candidate| {
             candidate.hits > 0
-                && candidate.exceptions * VALUES_PER_EXCEPTION <= values
-                && !candidate.mixes_currencies
+                && candidate.exceptions * values_per_exception <= values
                 && (are_numbers || !candidate.is_labels())
         };
         let best = candidates
             .into_iter()
             .filter(fits)
             .reduce(|best, other| if other.hits > best.hits { other } else { best })?;
-        let is_whole = best.exceptions == 0 && !has_nulls;
+        let is_whole = best.exceptions + nothings == 0 && !has_nulls;
         let form = match best.shape {
-            Shape::Number { decimal, percent } => Form::Numbers {
+            Shape::Number { decimal, behind } => Form::Numbers {
                 decimal,
-                percent,
-                currency: best.currency,
+                percent: behind == Behind::Percent,
+                currency: best.currency.filter(|_| best.has_currency),
+                unit: best.unit.filter(|_| behind == Behind::Unit),
                 grouped: best.is_grouped,
                 integers: best.all_simple && is_whole,
             },
+            Shape::Clock => Form::Clocks,
             Shape::Time if best.all_simple => Form::Dates,
             Shape::Time => Form::Times { zoned: best.is_zoned },
         };
-        let Candidate { exceptions, examples, .. } = best;
-        Some(Reading { form, values, exceptions, examples })
-    }
-}
-
-impl Candidate {
-    fn new(shape: Shape) -> Self {
-        Self {
-            shape,
-            hits: 0,
-            exceptions: 0,
-            examples: Vec::new(),
-            all_simple: true,
-            has_padded: false,
-            is_grouped: false,
-            is_zoned: false,
-            currency: None,
-            mixes_currencies: false,
-        }
-    }
-
-    /// Integers of which some are written with leading zeros.
-    fn is_labels(&self) -> bool {
-        self.has_padded && self.all_simple
-    }
-
-    fn see(&mut self, row: usize, text: &str, said: &Said) {
-        let is_hit = match self.shape {
-            Shape::Number { decimal, percent } => {
-                let found = said.numeral(decimal).filter(|found| found.is_percent == percent);
-                found.map(|found| self.note_number(found)).is_some()
-            }
-            Shape::Time => said.moment.map(|found| self.note_time(found)).is_some(),
-        };
-        if is_hit {
-            self.hits += 1;
-            return;
-        }
-        self.exceptions += 1;
-        if self.examples.len() < EXAMPLES_MAX {
-            let text = crate::error::shorten(text);
-            self.examples.push(Exception { row, line: None, text });
-        }
-    }
-
-    fn note_number(&mut self, found: Numeral) {
-        self.all_simple &= found.integer.is_some();
-        self.has_padded |= found.is_padded;
-        self.is_grouped |= found.is_grouped;
-        if found.currency.is_some() {
-            self.mixes_currencies |= self.currency.is_some() && self.currency != found.currency;
-            self.currency = found.currency;
-        }
-    }
-
-    fn note_time(&mut self, found: Moment) {
-        self.all_simple &= found.is_date;
-        self.is_zoned |= found.is_zoned;
+        Some(Reading {
+            form,
+            values: values + nothings,
+            exceptions: best.exceptions + nothings,
+            examples: best.examples,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::form::Decimal;
     use super::*;
 
     fn read(values: &[&str]) -> Option<Reading> {
-        let mut survey = Survey::new(values.len(), None);
+        read_as(values, Expected::default())
+    }
+
+    fn read_as(values: &[&str], expected: Expected<'_>) -> Option<Reading> {
+        let mut survey = Survey::new(values.len(), expected);
         survey.see(&StringArray::from(values.to_vec()));
-        survey.finish(false)
+        survey.finish()
     }
 
     fn many<'a>(value: &'a str, other: &'a str) -> Vec<&'a str> {
@@ -251,15 +156,71 @@ mod tests {
 
     #[test]
     fn one_in_twenty_may_be_an_exception() {
-        let reading = read(&many("1.5", "N.A.")).unwrap();
+        let reading = read(&many("1.5", "see note")).unwrap();
         assert_eq!((reading.values, reading.exceptions), (40, 1));
         assert_eq!(reading.examples[0].row, 39);
-        assert_eq!(reading.examples[0].text, "N.A.");
-        let mut values = many("1.5", "N.A.");
-        values[0] = "none";
-        values[1] = "none";
+        assert_eq!(reading.examples[0].text, "see note");
+        let mut values = many("1.5", "see note");
+        values[0] = "ask";
+        values[1] = "ask";
         assert_eq!(read(&values), None);
-        assert_eq!(read(&["1.5", "N.A."]), None);
+        assert_eq!(read(&["1.5", "ask"]), None);
+    }
+
+    #[test]
+    fn words_for_nothing_do_not_count() {
+        let reading = read(&["1", "-", "n/a.", "unknown", "2"]).unwrap();
+        assert_eq!((reading.values, reading.exceptions), (5, 3));
+        assert_eq!(reading.examples[0].text, "-");
+        assert!(matches!(reading.form, Form::Numbers { integers: false, .. }));
+        assert_eq!(read(&["-", "none"]), None);
+        assert_eq!(read(&["-", "apple", "5"]), None);
+    }
+
+    #[test]
+    fn what_is_known_of_a_column_counts() {
+        let numbers = Expected { sort: Some(Sort::Numbers), ..Expected::default() };
+        let reading = read_as(&["1", "x", "2", "y", "3"], numbers).unwrap();
+        assert_eq!((reading.values, reading.exceptions), (5, 2));
+        assert_eq!(read_as(&["1", "x", "y"], numbers), None);
+        assert_eq!(read_as(&["2026-01-31"], numbers), None);
+        assert!(read_as(&["06510"], numbers).is_some());
+        let times = Expected { sort: Some(Sort::Times), ..Expected::default() };
+        assert!(read_as(&["2026-01-31", "x"], times).is_some());
+        assert_eq!(read_as(&["1"], times), None);
+        let clocks = Expected { sort: Some(Sort::Clocks), ..Expected::default() };
+        let form = |expected| read_as(&["12:30", "09:15:10"], expected).map(|found| found.form);
+        assert_eq!(form(clocks), Some(Form::Clocks));
+        assert_eq!(form(Expected::default()), None);
+    }
+
+    #[test]
+    fn the_form_of_the_other_column_counts_where_it_can() {
+        let form = read(&["€ 1,5", "€ 20,25", "€ 3"]).unwrap().form;
+        let like = Expected { form: Some(&form), ..Expected::default() };
+        let read = |values: &[&str]| match read_as(values, like).map(|reading| reading.form) {
+            Some(Form::Numbers { decimal, currency, .. }) => Some((decimal, currency)),
+            _ => None,
+        };
+        assert_eq!(read(&["€ 1.234", "€ 5"]), Some((Decimal::Comma, Some("€"))));
+        assert_eq!(read(&["1.234"]), Some((Decimal::Comma, None)));
+        assert_eq!(read(&["$ 1.5", "$ 5"]), Some((Decimal::Point, Some("$"))));
+        let mut values = vec!["€ 1,5"; 39];
+        values[0] = "$ 5";
+        assert_eq!(read(&values), Some((Decimal::Comma, Some("€"))));
+    }
+
+    #[test]
+    fn one_unit_behind_every_number_is_left_off() {
+        let unit = |values: &[&str]| match read(values).map(|reading| reading.form) {
+            Some(Form::Numbers { unit, .. }) => unit,
+            _ => None,
+        };
+        assert_eq!(unit(&["80 kg", "75.5 kg"]).as_deref(), Some("kg"));
+        assert_eq!(unit(&many("80kr", "75")).as_deref(), Some("kr"));
+        assert_eq!(unit(&["80 kg", "75 lb"]), None);
+        assert_eq!(unit(&["80 kg", "75"]), None);
+        assert_eq!(unit(&["001A", "002A"]), None);
     }
 
     #[test]

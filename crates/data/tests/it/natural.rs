@@ -127,6 +127,9 @@ fn leading_zeros_make_labels_unless_the_column_is_known_to_be_numbers() {
 #[test]
 fn separators_are_seen_and_said() {
     let folder = Folder::new();
+    let excel = folder.open("sep=;\na;b\n1,5;x\n2,25;y\n", &natural()).unwrap();
+    assert_eq!(excel.names(), ["a", "b"]);
+    assert_eq!(excel.rows(), 2);
     let columns = folder.open("a;b\n1,5;x\n2,25;y\n", &natural()).unwrap();
     assert_eq!(columns.names(), ["a", "b"]);
     assert_eq!(joined(&columns, "a").as_primitive::<Float64Type>().values(), &[1.5, 2.25]);

@@ -84,7 +84,9 @@ pub(super) fn compare(
             (Ok(old), Ok(new)) => compare_columns(name, old.as_ref(), new.as_ref(), &options),
             (Err(error), _) | (_, Err(error)) => unreadable(name, &error.message(), &options),
         };
-        let findings = read_as::on_column(&drift, reference.reading(name), current.reading(name));
+        let readings = [reference, current].map(|side| side.reading(name));
+        let is_profile = reference.profile().is_some();
+        let findings = read_as::on_column(&drift, readings[0], readings[1], is_profile);
         drift.findings.extend(findings);
         progress(done.fetch_add(1, Ordering::Relaxed) + 1, names.len());
         drift

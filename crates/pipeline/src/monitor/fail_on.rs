@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use serde::Deserialize;
-use trainyard_drift::{ColumnDrift, DatasetDrift, DatasetVerdict, Status};
+use trainyard_drift::{ColumnDrift, DatasetDrift, DatasetVerdict, Severity, Status};
 
 /// A verdict that is not accepted. Each includes `broken`: where nobody can tell, nothing is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
@@ -36,18 +36,57 @@ pub(super) fn reason(drift: &DatasetDrift) -> String {
     let unknown: Vec<&ColumnDrift> = drift.unknown().collect();
     let why = if drift.is_too_small() && unknown.is_empty() {
         "no column was judged, as there are too few values".to_owned()
-    } else if drift.tested == 0 {
+    } else if drift.is_untested() {
         "no column could be compared, so nobody knows whether it drifted".to_owned()
     } else if let Some(unknown) = not_compared(&unknown) {
         unknown
     } else {
         let serious = drift.serious_findings();
+        let decisive: String =
+            decisive(drift).into_iter().map(|what| format!("; {what}")).collect();
         format!(
-            "{} of {} columns drifted, with {serious} serious findings",
+            "{} of {} columns drifted, with {serious} serious findings{decisive}",
             drift.drifted, drift.tested
         )
     };
     format!("the verdict is {}: {why}", verdict.name())
+}
+
+/// What decided, by name: the worst of the findings, and of drift the column or the segment.
+fn decisive(drift: &DatasetDrift) -> Vec<String> {
+    let finding = |severity: Severity| {
+        let (column, finding) =
+            drift.all_findings().find(|(_, finding)| finding.severity == severity)?;
+        let place = column.map(|name| format!("the column {name:?}: ")).unwrap_or_default();
+        Some(format!("{place}{}", finding.message))
+    };
+    let column = || {
+        let has_drifted = |column: &&ColumnDrift| {
+            column.counted && column.verdict().is_some_and(|verdict| verdict.drifted)
+        };
+        let worst = drift.by_severity().into_iter().find(has_drifted)?;
+        Some(format!("most of all the column {:?}", worst.name))
+    };
+    let segment = || {
+        let worst = drift.segments.iter().max_by_key(|segment| segment.drift.verdict())?;
+        let verdict = worst.drift.verdict();
+        let column =
+            worst.worst().map(|column| format!(", most of all the column {:?}", column.name));
+        (verdict != DatasetVerdict::Stable).then(|| {
+            let column = column.unwrap_or_default();
+            format!("the segment {} is {}{column}", worst.name, verdict.name())
+        })
+    };
+    let serious = finding(Severity::Serious);
+    let drifted = if drift.drifted > 0 && (drift.dataset_drift || drift.segments.is_empty()) {
+        column()
+    } else {
+        segment().or_else(column)
+    };
+    if serious.is_none() && drifted.is_none() {
+        return finding(Severity::Warning).into_iter().collect();
+    }
+    serious.into_iter().chain(drifted).collect()
 }
 
 /// Says of columns that could not be compared how many there are and what is wrong with the first.
@@ -69,7 +108,28 @@ pub(super) fn not_compared(columns: &[&ColumnDrift]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Float64Array, RecordBatch};
+    use trainyard_drift::{Options, SegmentDrift, compare};
+
     use super::*;
+
+    #[test]
+    fn what_decided_is_named() {
+        let table = |from: i32| {
+            let values = Float64Array::from_iter_values((from..from + 200).map(f64::from));
+            RecordBatch::try_from_iter([("fee", Arc::new(values) as ArrayRef)]).unwrap()
+        };
+        let drifted = compare(&table(0), &table(500), &Options::default());
+        let said = reason(&drifted);
+        assert!(said.contains("1 of 1 columns drifted"), "{said}");
+        assert!(said.contains("most of all the column \"fee\""), "{said}");
+        let segment = SegmentDrift { name: "region = b".to_owned(), drift: drifted };
+        let whole = compare(&table(0), &table(0), &Options::default());
+        let said = reason(&whole.with_segments(vec![segment]));
+        assert!(said.contains("the segment region = b is drift"), "{said}");
+    }
 
     #[test]
     fn every_choice_includes_broken_and_none_stable() {

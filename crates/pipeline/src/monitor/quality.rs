@@ -123,8 +123,12 @@ fn on_copies(
     if is_said || options.compat == Compat::Evidently || options.columns.is_some() {
         return None;
     }
-    // Names of rows would tell copies apart; what is not compared is of no kind, too.
-    let columns = || drift.columns.iter().filter(|column| column.kind != Kind::Unknown);
+    // Names of rows would tell copies apart; what is not compared is of no kind, too. That a column was emptied is
+    // said of the column.
+    let has_values =
+        |column: &ColumnDrift| column.current.as_ref().is_some_and(|side| side.values > 0);
+    let is_compared = |column: &&ColumnDrift| column.kind != Kind::Unknown && has_values(column);
+    let columns = || drift.columns.iter().filter(is_compared);
     // Rows are at least as many different ones as there are values in any column.
     let sides = columns().filter_map(|column| column.current.as_ref());
     let different = sides.map(|side| side.distinct).max()?;

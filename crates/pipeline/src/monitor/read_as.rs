@@ -1,15 +1,16 @@
 //! What was made of text when it was read, as findings: each guess is said, and each value that did not fit.
 
-use trainyard_data::{Exception, Reading, Remark};
+use trainyard_data::{Exception, Form, Reading, Remark};
 use trainyard_drift::{ColumnDrift, Finding, FindingKind, Severity, Side};
 
 use super::source::Data;
 
-/// Findings on how a column of text was read.
+/// Findings on how a column of text was read; of a profile nobody knows how, so its form did not change.
 pub(super) fn on_column(
     column: &ColumnDrift,
     reference: Option<&Reading>,
     current: Option<&Reading>,
+    is_profile: bool,
 ) -> Vec<Finding> {
     let forms = [reference, current].map(|reading| reading.map(|reading| reading.form.to_string()));
     let message = match forms {
@@ -22,11 +23,53 @@ pub(super) fn on_column(
         [None, Some(after)] => format!("current's text is read as {after}"),
     };
     let mut findings = vec![note(message)];
+    if !is_profile && column.verdict().is_some() {
+        findings.extend(other_form(reference, current));
+    }
     // What a profile keeps of exceptions is that they were missing.
     let before = column.reference.as_ref().map_or(0.0, Side::missing_share);
     findings.extend(reference.and_then(|reading| exceptions("the reference", reading, None)));
     findings.extend(current.and_then(|reading| exceptions("current", reading, Some(before))));
     findings
+}
+
+/// Finding on numbers that are written in another way: ten in euros are not ten in dollars, and 12.3 % may be
+/// 0.123 now.
+fn other_form(reference: Option<&Reading>, current: Option<&Reading>) -> Option<Finding> {
+    let signs = [reference, current].map(|reading| signs(reading.map(|reading| &reading.form)));
+    let decimals = [reference, current].map(|reading| match reading?.form {
+        Form::Numbers { decimal, .. } => Some(decimal),
+        _ => None,
+    });
+    let message = if signs[0] != signs[1] {
+        let [before, after] = signs.map(|signs| match signs.as_slice() {
+            [] => "no sign".to_owned(),
+            signs => signs.join(" and "),
+        });
+        format!(
+            "the reference's numbers are written with {before}, current's with {after}: do they mean the same?"
+        )
+    } else if let [Some(before), Some(after)] = decimals
+        && before != after
+    {
+        format!(
+            "the reference's decimals are written with a {before}, current's with a {after}: are numbers such as 1.234 or 1,234 read as they are meant?"
+        )
+    } else {
+        return None;
+    };
+    Some(Finding { kind: FindingKind::ReadAs, severity: Severity::Warning, message })
+}
+
+/// What is written beside numbers: their currency, unit or percent sign. Numbers that are no text have none.
+fn signs(form: Option<&Form>) -> Vec<&str> {
+    match form {
+        Some(Form::Numbers { currency, percent, unit, .. }) => {
+            let percent = percent.then_some("%");
+            currency.iter().copied().chain(percent).chain(unit.as_deref()).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Finding on values that are not what their column is; a warning where they are more than was missing
@@ -84,8 +127,9 @@ fn note(message: String) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use trainyard_data::{Decimal, Form};
-    use trainyard_drift::{Options, compare_columns};
+    use arrow_array::Float64Array;
+    use trainyard_data::Decimal;
+    use trainyard_drift::{Column, Options, compare_columns};
 
     use super::*;
 
@@ -94,6 +138,7 @@ mod tests {
             decimal: Decimal::Point,
             percent: true,
             currency: None,
+            unit: None,
             grouped: false,
             integers: false,
         };
@@ -105,7 +150,7 @@ mod tests {
     #[test]
     fn exceptions_are_said_with_their_line() {
         let column = compare_columns("x", None, None, &Options::default());
-        let findings = on_column(&column, Some(&reading(0)), Some(&reading(1)));
+        let findings = on_column(&column, Some(&reading(0)), Some(&reading(1)), false);
         assert_eq!(findings.len(), 2);
         assert_eq!(findings[0].message, "text is read as numbers, percent signs left off");
         assert_eq!(findings[0].severity, Severity::Note);
@@ -114,6 +159,37 @@ mod tests {
             "1 of 2000 values of current is no number, and missing: \"N.A.\" in line 6"
         );
         assert_eq!(findings[1].severity, Severity::Warning);
-        assert!(on_column(&column, None, None).is_empty());
+        assert!(on_column(&column, None, None, false).is_empty());
+    }
+
+    #[test]
+    fn another_form_is_a_warning() {
+        let values = Float64Array::from_iter_values((0..50).map(f64::from));
+        let numbers = Column::new(&[&values]);
+        let column = compare_columns("x", Some(&numbers), Some(&numbers), &Options::default());
+        let with = |sign: &'static str| Reading {
+            form: Form::Numbers {
+                decimal: Decimal::Point,
+                percent: false,
+                currency: Some(sign),
+                unit: None,
+                grouped: false,
+                integers: false,
+            },
+            ..reading(0)
+        };
+        let (dollars, euros, percents) = (with("$"), with("€"), reading(0));
+        let warning = |before: Option<&Reading>, after: Option<&Reading>, is_profile| {
+            let findings = on_column(&column, before, after, is_profile);
+            let warning =
+                findings.into_iter().find(|finding| finding.severity == Severity::Warning);
+            warning.map(|finding| finding.message)
+        };
+        assert_eq!(warning(Some(&dollars), Some(&dollars), false), None);
+        assert_eq!(warning(None, Some(&dollars), true), None);
+        let said = warning(Some(&dollars), Some(&euros), false).unwrap();
+        assert!(said.contains("written with $, current's with €"), "{said}");
+        let said = warning(Some(&percents), None, false).unwrap();
+        assert!(said.contains("written with %, current's with no sign"), "{said}");
     }
 }

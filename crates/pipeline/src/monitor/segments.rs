@@ -2,6 +2,7 @@
 
 use trainyard_data::RowFilter;
 use trainyard_drift::{DatasetDrift, Distribution};
+use trainyard_train::nearest;
 
 use crate::{Error, Result};
 
@@ -22,7 +23,10 @@ pub(super) fn conditions(asked: &[String], whole: &DatasetDrift) -> Result<Vec<S
             conditions.extend(of_column(&name, whole)?);
         } else {
             // Says what is wrong with it, if something is.
-            filter.columns()?;
+            filter.columns().map_err(|error| match no_column(text, whole) {
+                Some(no_column) => no_column,
+                None => error.into(),
+            })?;
             conditions.push(text.clone());
         }
     }
@@ -44,6 +48,22 @@ fn column_name(text: &str, whole: &DatasetDrift) -> Option<String> {
         .flatten()
         .find(|name| whole.columns.iter().any(|column| column.name == *name))
         .map(str::to_owned)
+}
+
+/// The error of a text that looks like a name rather than a condition.
+fn no_column(text: &str, whole: &DatasetDrift) -> Option<Error> {
+    let name = text.trim().trim_matches('"');
+    if name.is_empty() || name.contains(['=', '<', '>', '!', '(', '"']) {
+        return None;
+    }
+    let names = || whole.columns.iter().map(|column| column.name.as_str());
+    let hint = match nearest(name, names()) {
+        Some(nearest) => format!("did you mean {nearest:?}?"),
+        None => {
+            "name a column that is compared, or write a condition: --segment 'age < 30'".to_owned()
+        }
+    };
+    Some(Error::Missing { what: format!("there is no column {name:?} to make segments of"), hint })
 }
 
 fn of_column(name: &str, whole: &DatasetDrift) -> Result<Vec<String>> {
@@ -88,7 +108,12 @@ mod tests {
         assert!(found.contains(&"\"region\" = \"a\"".to_owned()), "{found:?}");
         assert!(found.contains(&"\"region\" = \"b \"\"c\"\"\"".to_owned()), "{found:?}");
         assert!(of(&["x"]).unwrap_err().contains("no labels"));
-        assert!(of(&["colour"]).unwrap_err().contains("no comparison"));
+        assert!(of(&["colour"]).unwrap_err().contains("no column \"colour\""));
+        assert!(of(&["x >"]).is_err_and(|error| !error.contains("no column")));
+        let Some(Error::Missing { hint, .. }) = no_column("regoin", &whole) else {
+            panic!("a slip is no condition");
+        };
+        assert_eq!(hint, "did you mean \"region\"?");
         assert!(of(&["x > 1"; 51]).unwrap_err().contains("at most 50"));
     }
 }

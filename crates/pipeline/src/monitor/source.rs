@@ -62,14 +62,26 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// What is text in the reference is text here, whatever it looks like, and numbers are numbers.
+    /// What is text in the reference is text here, whatever it looks like; numbers are numbers, times are
+    /// times, and written as there where that is possible.
     #[must_use]
     pub(super) fn like(mut self, reference: &Data) -> Self {
         if let Some(natural) = &mut self.text.natural {
             natural.numbers.extend(reference.columns_of(DataType::is_numeric));
+            natural.times.extend(reference.columns_of(|data_type| {
+                matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..))
+            }));
+            natural.clocks.extend(reference.columns_of(|data_type| {
+                matches!(data_type, DataType::Time32(_) | DataType::Time64(_))
+            }));
             natural.texts.extend(reference.columns_of(|data_type| {
                 matches!(data_type, DataType::Utf8 | DataType::Dictionary(..))
             }));
+            // What is asked for goes before what the reference seems to be.
+            natural.texts.retain(|name| !natural.numbers.contains(name));
+            let names = reference.names().into_iter();
+            let form = |name: &str| Some((name.to_owned(), reference.reading(name)?.form.clone()));
+            natural.forms.extend(names.filter_map(form));
         }
         self
     }

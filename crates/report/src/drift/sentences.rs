@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use trainyard_drift::{Correction, DatasetDrift, DatasetVerdict, ScoreKind, SegmentDrift, Verdict};
+use trainyard_drift::{
+    ColumnDrift, Correction, DatasetDrift, DatasetVerdict, ScoreKind, SegmentDrift, Verdict,
+};
 
 use super::change::change;
 use crate::number::{count, percent, short};
@@ -18,7 +20,11 @@ pub(super) fn headline(drift: &DatasetDrift) -> &'static str {
         DatasetVerdict::Warning if drift.drifted > 0 => "Warning: some columns have drifted",
         DatasetVerdict::Warning if drift.is_too_small() => "Warning: too few values to judge",
         DatasetVerdict::Warning if drift.is_untested() => "Warning: nothing could be compared",
+        DatasetVerdict::Warning if gone(drift) > 0 => "Warning: no drift, but segments are gone",
         DatasetVerdict::Warning => "Warning: no drift, but there are findings",
+        DatasetVerdict::Drift if !drift.dataset_drift && gone(drift) > 0 => {
+            "Drift: segments have drifted, others are gone"
+        }
         DatasetVerdict::Drift if !drift.dataset_drift => "Drift: segments have drifted",
         DatasetVerdict::Drift => "Drift: the data have drifted",
         DatasetVerdict::Broken if drift.is_too_small() => {
@@ -62,6 +68,11 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
         percent(drift.share),
         percent(drift.drift_share)
     );
+    if let Some(worst) = worst(drift) {
+        let change = change(worst);
+        let change = if change.is_empty() { change } else { format!(" ({change})") };
+        let _infallible = write!(text, " Most of all: {}{change}.", worst.name);
+    }
     let unknown: Vec<&str> = drift.unknown().map(|column| column.name.as_str()).collect();
     if !unknown.is_empty() {
         let _infallible =
@@ -91,9 +102,31 @@ pub(super) fn summary(drift: &DatasetDrift) -> String {
         .filter(|segment| segment.drift.verdict() == DatasetVerdict::Drift)
         .count();
     if !drift.segments.is_empty() {
-        let _infallible = write!(text, " {drifted} of {} segments drifted.", drift.segments.len());
+        let _infallible = write!(text, " {drifted} of {} segments drifted", drift.segments.len());
+        let _infallible = match gone(drift) {
+            0 => write!(text, "."),
+            1 => write!(text, ", 1 is gone."),
+            gone => write!(text, ", {gone} are gone."),
+        };
     }
     text
+}
+
+/// The column that drifted most.
+fn worst(drift: &DatasetDrift) -> Option<&ColumnDrift> {
+    let drifted = |column: &&ColumnDrift| {
+        column.counted && column.verdict().is_some_and(|verdict| verdict.drifted)
+    };
+    drift.by_severity().into_iter().find(drifted)
+}
+
+/// How many segments the reference has and current has not.
+fn gone(drift: &DatasetDrift) -> usize {
+    drift.segments.iter().filter(|segment| is_gone(segment)).count()
+}
+
+fn is_gone(segment: &SegmentDrift) -> bool {
+    segment.drift.current_rows == 0 && segment.drift.reference_rows > 0
 }
 
 /// The first of these names.
@@ -106,6 +139,10 @@ fn named(names: &[&str]) -> String {
 /// What there is to say of a segment: rows, columns that drifted, and what changed most.
 pub(super) fn segment_words(segment: &SegmentDrift) -> String {
     let drift = &segment.drift;
+    if is_gone(segment) {
+        let rows = count(drift.reference_rows);
+        return format!("gone: current has no rows, the reference has {rows}");
+    }
     let mut text = format!(
         "{} of {} columns drifted in {} rows against {}",
         drift.drifted,
@@ -210,6 +247,31 @@ mod tests {
         assert!(decide(Method::Wasserstein, 0.1).ends_with("≥ 0.1"));
         assert!(decide(Method::Wasserstein, 99.0).ends_with("< 99"));
         assert!(decide(Method::Energy, 99.0).ends_with("≤ 99"));
+    }
+
+    fn table(from: i32) -> RecordBatch {
+        let values = Float64Array::from_iter_values((from..from + 200).map(f64::from));
+        RecordBatch::try_from_iter([("fee", Arc::new(values) as ArrayRef)]).unwrap()
+    }
+
+    #[test]
+    fn the_column_that_drifted_most_is_named() {
+        let drift = compare(&table(0), &table(500), &Options::default());
+        assert!(summary(&drift).contains("Most of all: fee (median "), "{}", summary(&drift));
+        let same = compare(&table(0), &table(0), &Options::default());
+        assert!(!summary(&same).contains("Most of all"));
+    }
+
+    #[test]
+    fn a_segment_without_rows_is_gone() {
+        let options = Options::default();
+        let name = "region = b".to_owned();
+        let drift = compare(&table(0), &table(0).slice(0, 0), &options);
+        let segment = SegmentDrift { name, drift };
+        assert_eq!(segment_words(&segment), "gone: current has no rows, the reference has 200");
+        let whole = compare(&table(0), &table(0), &options).with_segments(vec![segment]);
+        assert!(summary(&whole).ends_with("0 of 1 segments drifted, 1 is gone."));
+        assert_eq!(headline(&whole), "Warning: no drift, but segments are gone");
     }
 
     #[test]
