@@ -42,12 +42,12 @@ pub(super) fn reason(drift: &DatasetDrift) -> String {
         unknown
     } else {
         let serious = drift.serious_findings();
-        let decisive: String =
-            decisive(drift).into_iter().map(|what| format!("; {what}")).collect();
-        format!(
-            "{} of {} columns drifted, with {serious} serious findings{decisive}",
+        let counts = format!(
+            "{} of {} columns drifted, with {serious} serious findings",
             drift.drifted, drift.tested
-        )
+        );
+        let parts: Vec<String> = std::iter::once(counts).chain(decisive(drift)).collect();
+        parts.join("; ")
     };
     format!("the verdict is {}: {why}", verdict.name())
 }
