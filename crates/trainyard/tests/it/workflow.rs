@@ -213,7 +213,7 @@ fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
     // What was asked is in the log soon after.
     let asked = std::time::Instant::now();
     while scaffold.project.run(&["monitor", "--fail-on-drift"]).status.code() != Some(4) {
-        assert!(asked.elapsed() < std::time::Duration::from_mins(5), "strange flowers are drift");
+        assert!(asked.elapsed() < Duration::from_mins(5), "strange flowers are drift");
     }
     let look = stdout_of(&scaffold.project.run(&["retrain", "--check"]), 0);
     assert!(look.contains("nothing new to learn from since version 1"), "{look}");
