@@ -204,6 +204,9 @@ impl Rollout<'_> {
     /// Tells the review that green was given up before all users had it: as much a verdict as that of the bake.
     async fn found_bad(&self, sides: &Sides, error: &Error) {
         let Error::Dropped(dropped) = error else { return };
+        if !dropped.is_verdict {
+            return;
+        }
         let why = GoneBack { reason: dropped.reason.clone(), is_verdict: true };
         if let Err(refusal) = self.review.after_going_back(sides, &why).await {
             // What went wrong is the message.
