@@ -182,6 +182,8 @@ pub struct Dropped {
     pub blue: String,
     /// When, and what the gateway saw.
     pub reason: String,
+    /// Whether it was found bad; otherwise nobody went on with its release, which says nothing about it.
+    pub is_verdict: bool,
     /// Last log lines of the new instance, each ending with a line break.
     pub log: String,
     /// Where its log is.

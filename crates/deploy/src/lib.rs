@@ -38,6 +38,8 @@ pub use release::{
 pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};
 pub use state::lock::Holder;
-pub use status::{Health, InstanceReport, Role, ServiceStatus, Serving, logs, serving, status};
+pub use status::{
+    Health, InstanceReport, Role, ServiceStatus, Serving, logs, served_last, serving, status,
+};
 pub use stop::stop;
 pub use workload::{BindMount, ContainerSpec, Network, ProcessSpec, Pull, RuntimeKind, Workload};

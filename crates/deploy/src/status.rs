@@ -16,7 +16,7 @@ use crate::runtime::{Instance, InstanceStatus, Runtimes};
 use crate::service::{Service, url};
 use crate::state::file::{read_json, tail};
 use crate::state::folder::Folder;
-use crate::state::history::HistoryEntry;
+use crate::state::history::{HistoryEntry, Outcome};
 use crate::state::instances::log_path;
 use crate::state::lock::{self, Holder};
 
@@ -199,6 +199,30 @@ pub async fn serving(service: &Service) -> Result<Option<Serving>> {
     let Some(current) = status.and_then(|status| status.route.current) else { return Ok(None) };
     let Some(spec) = folder.read_spec(&current.id)? else { return Ok(None) };
     Ok(Some(Serving { id: current.id, label: spec.label, is_changing }))
+}
+
+/// What was released as the instance that requests go to or, where the service is down, went to last; none where
+/// nothing was released. What is between its switch and its end does not count yet: it may be taken back.
+pub async fn served_last(service: &Service) -> Result<Option<BTreeMap<String, String>>> {
+    let folder = match Folder::open(service) {
+        Err(Error::NotDeployed { .. }) => return Ok(None),
+        folder => folder?,
+    };
+    let gateway = Control::new(folder.gateway_socket()).status().await?;
+    let current = route(gateway.as_ref(), &folder)?.current.map(|target| target.id);
+    let pending = folder.read_pending()?.filter(|pending| !pending.committed);
+    let id = match pending {
+        Some(pending) if Some(&pending.green) == current.as_ref() => pending.blue,
+        _ => current,
+    };
+    if let Some(id) = id
+        && let Some(spec) = folder.read_spec(&id)?
+    {
+        return Ok(Some(spec.label));
+    }
+    let mut newest_first = folder.read_history()?.into_iter().rev();
+    let released = newest_first.find(|entry| entry.outcome == Outcome::Released);
+    Ok(released.map(|entry| entry.label))
 }
 
 /// Where requests go: the gateway's own word, or what it wrote down last.

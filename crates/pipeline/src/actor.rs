@@ -1,5 +1,8 @@
 //! Who does what, with what: for the tags of versions, the history and the records of releases.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
 use trainyard_deploy::Cause;
 
 use crate::Project;
@@ -18,7 +21,8 @@ pub(crate) fn cause(project: &Project, reason: Option<&str>) -> Cause {
     }
 }
 
-/// The user of the tracking server, else whoever started a workflow on GitHub, else the user of this host.
+/// The user of the tracking server, else whoever started a workflow on GitHub, else the user of this host, by the
+/// environment or by the process.
 fn actor(variable: &dyn Fn(&str) -> Option<String>, tracking_uri: &str) -> String {
     let given = |name: &str| variable(name).map(|value| plain(&value)).filter(|v| !v.is_empty());
     given("MLFLOW_TRACKING_USERNAME")
@@ -26,7 +30,26 @@ fn actor(variable: &dyn Fn(&str) -> Option<String>, tracking_uri: &str) -> Strin
         .or_else(|| given("GITHUB_ACTOR"))
         .or_else(|| given("USER"))
         .or_else(|| given("LOGNAME"))
+        .or_else(user_of_process)
         .unwrap_or_default()
+}
+
+/// The user that this process runs as, where the environment does not say (services, containers): the name in
+/// `/etc/passwd`, else `uid 1000`. None on systems without `/proc`.
+fn user_of_process() -> Option<String> {
+    let uid = fs::metadata("/proc/self").ok()?.uid();
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    Some(name_of(uid, &users).unwrap_or_else(|| format!("uid {uid}")))
+}
+
+/// The name of a user in the form of `/etc/passwd`: `name:password:uid:…`, a line each.
+fn name_of(uid: u32, users: &str) -> Option<String> {
+    let uid = uid.to_string();
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1) == Some(uid.as_str())).then(|| plain(name))
+    })
 }
 
 /// The user in `https://user:password@host`. Without a password it may be a token, which is nobody's name.
@@ -63,7 +86,17 @@ mod tests {
         assert_eq!(of(&all[1..], "https://host/a@b"), "octo");
         assert_eq!(of(&all[1..], "https://t0ken@host/a"), "octo");
         assert_eq!(of(&all[2..], "sqlite:////a/b@c.db"), "root");
-        assert_eq!(of(&[("MLFLOW_TRACKING_USERNAME", " ")], "http://host"), "");
+        let nothing = of(&[("MLFLOW_TRACKING_USERNAME", " ")], "http://host");
+        assert_eq!(nothing, user_of_process().unwrap_or_default());
+    }
+
+    #[test]
+    fn a_user_is_known_by_number() {
+        let users = "root:x:0:0:root:/root:/bin/sh\n:x:7:7::/:\ncut\nana:x:1000:1000::/home/ana:\n";
+        assert_eq!(name_of(1000, users).as_deref(), Some("ana"));
+        assert_eq!(name_of(0, users).as_deref(), Some("root"));
+        assert_eq!(name_of(100, users), None);
+        assert_eq!(name_of(7, users), None);
     }
 
     #[test]

@@ -8,27 +8,22 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use trainyard_deploy::{Refusal, Serving};
-use trainyard_mlflow::entities::{KeyValue, ModelVersion};
-use trainyard_mlflow::{Tracking, VersionId};
+use trainyard_deploy::Serving;
+use trainyard_mlflow::Tracking;
 
 use crate::alias::production;
 use crate::deploy::{DeployOptions, deploy, settle};
 use crate::event::Watcher;
 use crate::notify::{Happened, notify};
+use crate::refusal::{is_verdict, refusal};
 use crate::releases::deliver;
 use crate::review::version_of;
 use crate::service::service;
-use crate::states::tag;
-use crate::{Error, Project, Result};
+use crate::{Project, Result};
 
 /// How often the alias is looked at while nothing else is to be done: soon enough for whoever moved it, seldom
 /// enough for a registry.
 const LOOK: Duration = Duration::from_secs(30);
-
-/// Why the release of a version was refused, and beside which serving version that was.
-const REFUSED: &str = "trainyard.refused";
-const REFUSED_BESIDE: &str = "trainyard.refused.beside";
 
 /// The alias names another version than the one that serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,12 +66,6 @@ pub async fn difference(project: &Project, tracking: &Tracking) -> Result<Option
         production: named.map(|named| named.version),
         serving: serves.to_owned(),
     }))
-}
-
-/// Why a version was refused while another served.
-fn refusal(version: &ModelVersion, serving: &str) -> Option<String> {
-    let is_about_it = tag(version, REFUSED_BESIDE) == Some(serving);
-    tag(version, REFUSED).filter(|_| is_about_it).map(str::to_owned)
 }
 
 /// Waits, and meanwhile releases what somebody labels `Production` and settles what was broken off.
@@ -131,33 +120,10 @@ async fn follow(
         }
         Err(error) => error,
     };
-    if !is_verdict(&error) {
-        return Err(error);
+    if is_verdict(&error) {
+        notify(project, Happened::of_failure(&error).as_slice()).await;
     }
-    let id = VersionId { name: &project.config.model.name, version: &version };
-    let message = error.message();
-    let first = message.lines().next().unwrap_or_default();
-    let beside = KeyValue::new(REFUSED_BESIDE, difference.serving);
-    for tag in [KeyValue::new(REFUSED, first), beside] {
-        tracking.model_versions.set_tag(id, tag).await?;
-    }
-    notify(project, Happened::of_failure(&error).as_slice()).await;
     Err(error)
-}
-
-/// Whether an error says something of the version, so that trying again would end in the same way.
-fn is_verdict(error: &Error) -> bool {
-    use trainyard_deploy::Error as Deploy;
-    match error {
-        Error::Gate(_) | Error::Staging { .. } | Error::Signature(_) | Error::Model(_) => true,
-        Error::Deploy(Deploy::Refused { refusal, .. }) => {
-            matches!(refusal, Refusal::Verdict { .. })
-        }
-        Error::Deploy(error) => {
-            matches!(error, Deploy::Unhealthy(_) | Deploy::WentBack { .. } | Deploy::Dropped(_))
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -165,15 +131,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_about_the_version_that_served_then() {
-        let tags = vec![KeyValue::new(REFUSED, "too bad"), KeyValue::new(REFUSED_BESIDE, "3")];
-        let version = ModelVersion { tags, ..ModelVersion::default() };
-        assert_eq!(refusal(&version, "3").as_deref(), Some("too bad"));
-        assert_eq!(refusal(&version, "4"), None);
+    fn a_difference_is_said_in_a_sentence() {
         let mut difference = Difference {
             production: Some("5".to_owned()),
             serving: "3".to_owned(),
-            refused: refusal(&version, "3"),
+            refused: Some("too bad".to_owned()),
         };
         let sentence = "Production names version 5, and version 3 serves; it was refused: too bad";
         assert_eq!(difference.sentence(), sentence);

@@ -10,10 +10,12 @@ use trainyard_deploy::Cause;
 use trainyard_mlflow::Tracking;
 
 use crate::actor::cause;
+use crate::baseline::serving;
 use crate::behaviour::Behaviour;
 use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::promote::approve;
+use crate::refusal::note_refusal;
 use crate::releases::{FAILED, deliver};
 use crate::review::{ReleaseReview, version_of};
 use crate::service::service;
@@ -51,7 +53,7 @@ pub struct Deployed {
     pub took: Duration,
 }
 
-/// Releases a version. One that nobody judged, or that was rolled back, goes through the gate first.
+/// Releases a version. One that is neither approved nor what serves goes through the gate first.
 pub async fn deploy(
     project: &Project,
     tracking: &Tracking,
@@ -64,10 +66,31 @@ pub async fn deploy(
         None => Candidate::to_release(project, tracking).await?,
     };
     let cause = cause(project, options.reason.as_deref());
-    if !State::is_good(&candidate.version) {
-        approve(project, tracking, &candidate, &cause, watcher).await?;
+    let program = options.program;
+    let judging =
+        Box::pin(judge_and_release(project, tracking, &candidate, program, cause, watcher));
+    let outcome = judging.await;
+    if let Err(error) = &outcome
+        && let Err(error) = note_refusal(project, tracking, &candidate.version, error).await
+    {
+        tracing::warn!(error = error.message(), "a refusal cannot be written down now");
     }
-    deploy_candidate(project, tracking, &candidate, options.program, cause, watcher).await
+    outcome
+}
+
+async fn judge_and_release(
+    project: &Project,
+    tracking: &Tracking,
+    candidate: &Candidate,
+    program: PathBuf,
+    cause: Cause,
+    watcher: Watcher<'_>,
+) -> Result<Deployed> {
+    let serving = serving(project).await?;
+    if !State::is_good(&candidate.version, serving.as_deref()) {
+        approve(project, tracking, candidate, &cause, watcher).await?;
+    }
+    deploy_candidate(project, tracking, candidate, program, cause, watcher).await
 }
 
 /// Releases a version that was judged and fetched already.

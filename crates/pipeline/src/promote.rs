@@ -6,16 +6,15 @@ use std::time::Duration;
 use serde::Serialize;
 use trainyard_deploy::Cause;
 use trainyard_mlflow::entities::ModelVersion;
-use trainyard_mlflow::{Tracking, VersionId};
+use trainyard_mlflow::{AliasId, Tracking};
 
 use crate::actor::cause;
-use crate::alias::{PRODUCTION, STAGING, production};
+use crate::alias::{PRODUCTION, STAGING, number, production};
+use crate::baseline::{baseline, serving};
 use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::gate::{Verdict, gate};
 use crate::releases::set_state;
-use crate::review::version_of;
-use crate::service::service;
 use crate::states::{State, Transition};
 use crate::{Error, Project, Result, staging};
 
@@ -76,12 +75,19 @@ pub(crate) async fn approve(
 ) -> Result<Promoted> {
     let ModelVersion { name, version, .. } = &candidate.version;
     let production = production(tracking, name).await?;
-    let baseline = baseline(project, tracking, candidate, production.as_ref()).await?;
+    let serving = serving(project).await?;
+    let baseline =
+        baseline(tracking, &candidate.version, serving.as_deref(), production.as_ref()).await?;
     let gating = gate(project, tracking, candidate, baseline.as_ref(), watcher);
     let done = Verdict::summary;
-    let (verdict, gate_took) = Step::Gate.watched(watcher, gating, done).await?;
+    let gated = Step::Gate.watched(watcher, gating, done).await;
+    let labelled = production.as_ref().map(|production| &production.version);
+    let serves = serving.as_ref().or(labelled) == Some(version);
+    if let Err(Error::Gate(verdict)) = &gated {
+        withdraw(tracking, &candidate.version, cause, verdict).await;
+    }
+    let (verdict, gate_took) = gated?;
 
-    let serves = production.as_ref().is_some_and(|production| production.version == *version);
     let staging = async {
         Step::Promote.tell(watcher, format!("serving version {version} as {STAGING}"));
         staging::check(candidate).await?;
@@ -107,25 +113,25 @@ pub(crate) async fn approve(
     })
 }
 
-/// What a candidate is compared with: the version in production. Where somebody moved the alias to the candidate
-/// itself, that is the version that serves.
-async fn baseline(
-    project: &Project,
-    tracking: &Tracking,
-    candidate: &Candidate,
-    production: Option<&ModelVersion>,
-) -> Result<Option<ModelVersion>> {
-    let candidate = &candidate.version;
-    if production.is_none_or(|production| production.version != candidate.version) {
-        return Ok(production.cloned());
-    }
-    let serving = trainyard_deploy::serving(&service(project)).await?;
-    match serving.as_ref().and_then(|serving| version_of(&serving.label)) {
-        Some(version) if version != candidate.version => {
-            let id = VersionId { name: &candidate.name, version };
-            Ok(Some(tracking.model_versions.get(id).await?))
+/// Takes back that a version is approved. What cannot be written now is known by the verdict's own tag.
+async fn withdraw(tracking: &Tracking, version: &ModelVersion, cause: &Cause, verdict: &Verdict) {
+    let withdrawing = async {
+        let ModelVersion { name, version: candidate, .. } = version;
+        if State::of(version) == Some(State::Approved) {
+            // Why it was to be released is not why it is refused.
+            let cause = Cause { reason: None, ..cause.clone() };
+            let what = verdict.to_string();
+            let refused = Transition::now(name, candidate, State::Refused, &cause, what);
+            set_state(tracking, &refused).await?;
         }
-        _ => Ok(production.cloned()),
+        if number(tracking, name, STAGING).await?.as_ref() == Some(candidate) {
+            let alias = AliasId { name, alias: STAGING };
+            tracking.registered_models.delete_alias(alias).await?;
+        }
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = withdrawing.await {
+        tracing::warn!(error = error.message(), "an approval cannot be withdrawn now");
     }
 }
 

@@ -144,6 +144,20 @@ pub(crate) fn version_of(label: &BTreeMap<String, String>) -> Option<&str> {
     label.get(VERSION_LABEL).map(String::as_str)
 }
 
+/// What becomes of the version that served before. To go back to an older one is a verdict on it; to go on to a
+/// newer one is none, whatever it is called.
+fn left(kind: Kind, blue: &str, green: &str) -> (State, String) {
+    let number = |version: &str| version.parse::<u64>().ok();
+    let is_older = match (number(green), number(blue)) {
+        (Some(green), Some(blue)) => green < blue,
+        _ => true,
+    };
+    match kind {
+        Kind::Rollback if is_older => (State::RolledBack, format!("back to version {green}")),
+        _ => (State::Replaced, format!("version {green} replaced it")),
+    }
+}
+
 /// The versions of blue and green; the first is none where nothing served before.
 fn versions(sides: &Sides) -> (Option<&str>, &str) {
     let blue = sides.blue.as_ref().and_then(|blue| version_of(&blue.label));
@@ -198,10 +212,7 @@ impl Review for ReleaseReview<'_> {
         let cause = &sides.cause;
         let mut entries = Vec::new();
         if let Some(blue) = blue.filter(|blue| *blue != green) {
-            let (state, what) = match cause.kind {
-                Kind::Release => (State::Replaced, format!("version {green} replaced it")),
-                Kind::Rollback => (State::RolledBack, format!("back to version {green}")),
-            };
+            let (state, what) = left(cause.kind, blue, green);
             entries.push(self.transition(cause, blue, state, what));
         }
         let what = "it passed all checks of the release".to_owned();
@@ -232,5 +243,18 @@ impl Review for ReleaseReview<'_> {
         entries.push(self.record(&sides.cause, (blue, green), outcome, reason));
         keep(self.project, self.tracking, &entries).await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_going_back_to_an_older_version_is_a_verdict() {
+        let state = |kind, blue, green| left(kind, blue, green).0;
+        assert_eq!(state(Kind::Rollback, "10", "9"), State::RolledBack);
+        assert_eq!(state(Kind::Rollback, "9", "10"), State::Replaced);
+        assert_eq!(state(Kind::Release, "10", "9"), State::Replaced);
     }
 }

@@ -1,7 +1,7 @@
 //! The states of a version on its way to users, as tags of the version say them.
 //!
 //! *Registered* (no tag) → *approved* (the gate passed; alias `Staging`) → *released* (alias `Production`) →
-//! *replaced* (by another) or *rolled back* (found bad).
+//! *replaced* (by another) or *rolled back* (found bad). One that was approved and is judged anew may be *refused*.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,8 @@ const GATE: &str = "trainyard.gate";
 pub enum State {
     /// The gate passed.
     Approved,
+    /// The gate passed once, and refused it later.
+    Refused,
     /// It is the one in production.
     Released,
     /// Another took its place.
@@ -29,12 +31,14 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [Self; 4] = [Self::Approved, Self::Released, Self::Replaced, Self::RolledBack];
+    const ALL: [Self; 5] =
+        [Self::Approved, Self::Refused, Self::Released, Self::Replaced, Self::RolledBack];
 
     /// As the tag has it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Approved => "approved",
+            Self::Refused => "refused",
             Self::Released => "released",
             Self::Replaced => "replaced",
             Self::RolledBack => "rolled_back",
@@ -45,13 +49,24 @@ impl State {
     pub fn of(version: &ModelVersion) -> Option<Self> {
         let state = tag(version, STATE);
         let state = state.and_then(|name| Self::ALL.into_iter().find(|state| state.name() == name));
-        state.or_else(|| (tag(version, GATE) == Some("passed")).then_some(Self::Approved))
+        match (state, tag(version, GATE)) {
+            (None, Some("passed")) => Some(Self::Approved),
+            // Whoever judged it last did not come to write the state.
+            (Some(Self::Approved), Some("failed")) => Some(Self::Refused),
+            (state, _) => state,
+        }
     }
 
-    /// Whether a version may be released without being judged anew: it was, and nothing came of it since that
-    /// speaks against it.
-    pub(crate) fn is_good(version: &ModelVersion) -> bool {
-        matches!(Self::of(version), Some(Self::Approved | Self::Released | Self::Replaced))
+    /// Whether a version may be released without being judged anew: it was approved, or it is the one that
+    /// serves. `serving` is the version that serves or served last, where that is known here.
+    pub(crate) fn is_good(version: &ModelVersion, serving: Option<&str>) -> bool {
+        let state = Self::of(version);
+        let serves = match serving {
+            Some(serving) => serving == version.version,
+            // Brought up where nothing was released yet, as it serves elsewhere.
+            None => state == Some(Self::Released),
+        };
+        serves || state == Some(Self::Approved)
     }
 }
 
@@ -122,12 +137,31 @@ mod tests {
             let transition = Transition::now("m", "3", state, &Cause::default(), "because");
             let version = version(transition.tags());
             assert_eq!(State::of(&version), Some(state));
-            assert_eq!(State::is_good(&version), state != State::RolledBack);
             assert_eq!(tag(&version, "trainyard.state.reason"), Some("because"));
         }
         assert_eq!(State::of(&version(Vec::new())), None);
         assert_eq!(State::of(&version(vec![KeyValue::new(GATE, "failed")])), None);
         // Judged by a program that knew no states.
-        assert!(State::is_good(&version(vec![KeyValue::new(GATE, "passed")])));
+        assert!(State::is_good(&version(vec![KeyValue::new(GATE, "passed")]), Some("1")));
+    }
+
+    #[test]
+    fn only_what_is_approved_or_serves_is_not_judged_anew() {
+        let in_state = |state: State, gate: &str| {
+            let mut tags = Transition::now("m", "3", state, &Cause::default(), "").tags();
+            tags.push(KeyValue::new(GATE, gate));
+            ModelVersion { version: "3".to_owned(), ..version(tags) }
+        };
+        for state in State::ALL {
+            let version = in_state(state, "passed");
+            assert_eq!(State::is_good(&version, Some("4")), state == State::Approved, "{state:?}");
+            assert!(State::is_good(&version, Some("3")), "{state:?}");
+        }
+        assert!(State::is_good(&in_state(State::Released, "passed"), None));
+        assert!(!State::is_good(&in_state(State::Replaced, "passed"), None));
+        // A refusal withdraws an approval, even where nobody wrote that down.
+        let withdrawn = in_state(State::Approved, "failed");
+        assert_eq!(State::of(&withdrawn), Some(State::Refused));
+        assert!(!State::is_good(&withdrawn, None) && !State::is_good(&withdrawn, Some("4")));
     }
 }

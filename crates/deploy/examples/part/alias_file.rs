@@ -1,5 +1,5 @@
 //! A registry in a file: it holds the version that is known as the released one. `<file>.down` beside it, and it
-//! cannot be asked.
+//! cannot be asked; `alias.bad`: the version that was found bad last.
 
 use std::path::PathBuf;
 
@@ -45,8 +45,13 @@ impl Review for AliasFile {
         self.set(&sides.green)
     }
 
-    async fn after_going_back(&self, sides: &Sides, _why: &GoneBack) -> Result<(), Refusal> {
+    async fn after_going_back(&self, sides: &Sides, why: &GoneBack) -> Result<(), Refusal> {
         self.asked()?;
+        if why.is_verdict {
+            let bad = self.0.with_extension("bad");
+            let written = std::fs::write(bad, version(&sides.green));
+            written.map_err(|error| Self::failure(&error.to_string()))?;
+        }
         match &sides.blue {
             Some(blue) if self.read() == version(&sides.green) => self.set(blue),
             _ => Ok(()),

@@ -52,3 +52,4 @@ pub use route::{RouteState, WentBack};
 pub use smuggling::passes_on;
 pub use split::check_header;
 pub use target::TargetSpec;
+pub(crate) use tryout::ABANDONED;

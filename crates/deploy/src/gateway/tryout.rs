@@ -11,6 +11,9 @@ use super::shared::Shared;
 use super::target::Target;
 use crate::probe::Look;
 
+/// Why a candidate is dropped that nobody goes on with: no verdict on it.
+pub(crate) const ABANDONED: &str = "its time was over and no deployer went on with it";
+
 /// Time between two looks.
 const INTERVAL: Duration = Duration::from_millis(250);
 
@@ -88,7 +91,7 @@ impl Watched {
 
     fn judge(&self, route: &Route, blue: &Target) -> Option<String> {
         if self.candidate.is_over() {
-            return Some("its time was over and no deployer went on with it".to_owned());
+            return Some(ABANDONED.to_owned());
         }
         let of_copies = || route.mirror.as_ref().and_then(|mirror| mirror.too_bad());
         self.candidate.too_bad(blue).or_else(of_copies)

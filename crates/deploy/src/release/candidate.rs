@@ -14,7 +14,7 @@ use crate::clock::now_ms;
 use crate::deployment::Deployment;
 use crate::error::{Dropped, Error, Result, indent};
 use crate::gateway::control::{GoBack, Try};
-use crate::gateway::{CandidateState, CopiesSeen, Gets, StepSeen, TargetSpec, WentBack};
+use crate::gateway::{ABANDONED, CandidateState, CopiesSeen, Gets, StepSeen, TargetSpec, WentBack};
 use crate::runtime::{Instance, InstanceStatus};
 
 /// How often the gateway is looked at.
@@ -95,6 +95,7 @@ impl Candidacy<'_> {
             green: self.green.id.clone(),
             blue: self.blue.id.clone(),
             reason: format!("{during}: {}", went_back.reason),
+            is_verdict: went_back.reason != ABANDONED,
             log: indent(&self.deployment.log_lines(self.green).await),
             log_path: self.green.log_path.clone(),
         }))

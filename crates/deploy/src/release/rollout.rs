@@ -18,7 +18,7 @@ use super::candidate::Candidacy;
 use super::cause::Kind;
 use super::event::ReleaseEvent;
 use super::recovery::recover;
-use super::review::{Refusal, Review, Sides};
+use super::review::{GoneBack, Refusal, Review, Sides};
 use super::settle::{settle_pending, side, taken_back};
 use super::shadow::shadow;
 use super::spec::ReleaseSpec;
@@ -177,8 +177,14 @@ impl Rollout<'_> {
         if let Some(blue) = blue {
             let target = target(&green, spec);
             let candidacy = Candidacy { deployment, spec, green: &green, blue, target };
-            shadow(&candidacy).await?;
-            canary(&candidacy).await?;
+            let trying = async {
+                shadow(&candidacy).await?;
+                canary(&candidacy).await
+            };
+            if let Err(error) = trying.await {
+                self.found_bad(&sides, &error).await;
+                return Err(error);
+            }
         }
         // Written before: whatever happens from here on, the next change knows what is to be settled.
         let mut pending = self.pending();
@@ -193,6 +199,19 @@ impl Rollout<'_> {
         }
         deployment.runtimes.keep(&green).await?;
         Ok((green, pending.committed))
+    }
+
+    /// Tells the review that green was given up before all users had it: as much a verdict as that of the bake.
+    async fn found_bad(&self, sides: &Sides, error: &Error) {
+        let Error::Dropped(dropped) = error else { return };
+        if !dropped.is_verdict {
+            return;
+        }
+        let why = GoneBack { reason: dropped.reason.clone(), is_verdict: true };
+        if let Err(refusal) = self.review.after_going_back(sides, &why).await {
+            // What went wrong is the message.
+            tracing::warn!(%refusal, "that {} was found bad is not made known", self.id);
+        }
     }
 
     fn pending(&self) -> Pending {

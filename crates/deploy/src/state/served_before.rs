@@ -27,6 +27,7 @@ pub(crate) fn served_before(
 
 /// What was taken back and not released since.
 fn taken_back(history: &[HistoryEntry]) -> BTreeSet<&Label> {
+    let came = |label: &Label| history.iter().position(|entry| entry.label == *label);
     let mut taken_back = BTreeSet::new();
     for entry in history {
         match (&entry.outcome, entry.cause.kind) {
@@ -39,7 +40,9 @@ fn taken_back(history: &[HistoryEntry]) -> BTreeSet<&Label> {
             (Outcome::Released, Kind::Rollback) => {
                 taken_back.remove(&entry.label);
                 let from = history.iter().find(|before| Some(&before.id) == entry.from.as_ref());
-                taken_back.extend(from.map(|from| &from.label).filter(|l| **l != entry.label));
+                // To what came later somebody goes on, not back: no verdict on what is left.
+                let is_back = |left: &&Label| came(&entry.label) < came(left);
+                taken_back.extend(from.map(|from| &from.label).filter(is_back));
             }
             (Outcome::Failed(_), _) => {}
         }
@@ -97,6 +100,14 @@ mod tests {
         history.push(entry(9, 5, Released, Release, 8));
         history.push(entry(10, 6, Released, Release, 9));
         assert_eq!(before(&history, 6).as_deref(), Some("r9"));
+        // Going on to a newer one says nothing of the older.
+        let forward = [
+            entry(1, 1, Released, Release, 0),
+            entry(2, 2, Released, Release, 1),
+            entry(3, 1, Released, Rollback, 2),
+            entry(4, 2, Released, Rollback, 3),
+        ];
+        assert_eq!(before(&forward, 2).as_deref(), Some("r3"));
         // What was not kept cannot be repeated.
         let kept = |id: &str| id != "r9";
         let found = served_before(&history, Some(&label(6)), None, &kept);

@@ -92,6 +92,9 @@ async fn a_canary_that_is_killed_ends_at_once() {
     green.env.push(("DIE_AFTER_MS".to_owned(), "100".to_owned()));
     let load = Load::start(stage.address(), 2);
     let Err(Error::Dropped(_)) = stage.release(&green).await else { panic!() };
+    // A verdict like that of a bake.
+    let bad = std::fs::read_to_string(stage.alias().0.with_extension("bad"));
+    assert_eq!(bad.unwrap(), "green");
     let seen = load.finish().await;
     assert!(seen.failures.is_empty(), "{:?}", &seen.failures[..seen.failures.len().min(5)]);
     assert!(seen.answers["blue"] > 0 && seen.answers["green"] > 0, "{:?}", seen.answers);

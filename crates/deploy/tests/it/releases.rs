@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use trainyard_deploy::{Error, Outcome, Role, history, logs, status, stop};
+use trainyard_deploy::{Error, Outcome, Role, history, logs, served_last, status, stop};
 
 use crate::client::{Load, ask, get};
 use crate::stage::Stage;
@@ -146,6 +146,7 @@ async fn the_old_instance_gets_nothing_after_the_switch() {
 async fn status_rollback_logs_and_stop() {
     let stage = Stage::new();
     assert!(matches!(status(&stage.service).await, Err(Error::NotDeployed { .. })));
+    assert_eq!(served_last(&stage.service).await.unwrap(), None);
     stage.release(&Stage::spec("one")).await.unwrap();
     assert!(matches!(stage.rollback(None).await, Err(Error::NoPrevious { .. })));
     stage.release(&Stage::spec("two")).await.unwrap();
@@ -175,6 +176,7 @@ async fn status_rollback_logs_and_stop() {
     stop(&stage.service, &|_| {}).await.unwrap();
     let now = status(&stage.service).await.unwrap();
     assert!(now.gateway.is_none() && now.instances.is_empty());
+    assert_eq!(served_last(&stage.service).await.unwrap().unwrap()["version"], "one");
     // And up again, on the same port.
     stage.release(&Stage::spec("three")).await.unwrap();
     assert_eq!(get(stage.address(), "/").await.unwrap().1, "three");

@@ -106,7 +106,7 @@ async fn origin(tracking: &Tracking, version: &ModelVersion, who: String) -> Res
 fn logged(origin: &Origin, note: Option<String>) -> Worth {
     let metrics = origin.run.iter().flat_map(|run| &run.data.metrics);
     let metrics: Metrics = metrics.map(|metric| (metric.key.clone(), metric.value)).collect();
-    Worth { metrics, note }
+    Worth { metrics, note, is_scored: false }
 }
 
 /// What the project holds out of its data as they are now.
@@ -131,8 +131,8 @@ async fn worth_here(candidate: &Candidate, origin: &Origin, today: HeldOut) -> R
         rows.metrics(&predictions).map_err(|error| cannot_be_evaluated(&error.sentence()))
     });
     Ok(match metrics {
-        Ok(metrics) => Worth { metrics, note },
-        Err(reason) => Worth { metrics: Metrics::new(), note: Some(reason) },
+        Ok(metrics) => Worth { metrics, note, is_scored: true },
+        Err(reason) => Worth { note: Some(reason), ..Worth::default() },
     })
 }
 

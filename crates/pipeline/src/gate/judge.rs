@@ -14,7 +14,13 @@ pub struct Worth {
     pub metrics: Metrics,
     /// Whose numbers they are or why there are none, where that is to be said.
     pub note: Option<String>,
+    /// Whether it was scored here: what is not among the metrics then cannot be worked out.
+    pub is_scored: bool,
 }
+
+/// Why a version that was scored has no value of a metric.
+const NO_VALUE: &str =
+    "it was scored on the holdout, and what it answers gives none (it may lack probabilities)";
 
 /// What comparing with the version in production gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,13 +49,15 @@ pub fn judge(rules: &Gate, worth: &Worth, compared: &Compared) -> Verdict {
     let mut checks = Vec::new();
     for (metric, bounds) in &rules.thresholds {
         let value = worth.metrics.get(metric).copied();
+        let lacks = (value.is_none() && worth.is_scored).then(|| NO_VALUE.to_owned());
+        let note = lacks.or_else(|| worth.note.clone());
         let mut bound = |rule: String, holds: &dyn Fn(f64) -> bool| {
             checks.push(Check {
                 metric: metric.clone(),
                 rule,
                 value,
                 passed: value.is_some_and(holds),
-                note: worth.note.clone(),
+                note: note.clone(),
                 ..Check::default()
             });
         };
@@ -167,7 +175,7 @@ mod tests {
     }
 
     fn worth(pairs: &[(&str, f64)]) -> Worth {
-        Worth { metrics: metrics(pairs), note: None }
+        Worth { metrics: metrics(pairs), ..Worth::default() }
     }
 
     fn rules(thresholds: &[(&str, Option<f64>, Option<f64>)], relative: &[(&str, f64)]) -> Gate {
@@ -221,6 +229,9 @@ mod tests {
         let note = Some("it needs Python".to_owned());
         let verdict = judge(&gate, &Worth { note, ..Worth::default() }, &Compared::Nothing);
         assert!(verdict.to_string().ends_with("must be at least 0.5: it needs Python"));
+        let scored = Worth { is_scored: true, ..worth(&[("accuracy", 0.9)]) };
+        let text = judge(&gate, &scored, &Compared::Nothing).to_string();
+        assert!(text.contains("f1 has no value") && text.contains("was scored"), "{text}");
     }
 
     #[test]

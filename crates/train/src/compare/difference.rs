@@ -102,11 +102,17 @@ impl fmt::Display for Method {
     }
 }
 
-/// The difference in words: `worse by 0.0125 (-0.0031 to 0.0281 on 2000 rows, McNemar)`.
+/// The difference in words: `worse by 0.0125 (-0.0031 to 0.0281 on 2000 rows, McNemar)`. Of a better version both
+/// signs turn: `better by 0.0125 (-0.0031 to 0.0281 …)`.
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { worse_by, low, high, rows, method, .. } = self;
-        write!(f, "worse by {worse_by:.4} ({low:.4} to {high:.4} on {rows} rows, {method})")
+        let (word, by, low, high) = if *worse_by < 0.0 {
+            ("better", -worse_by, -high, -low)
+        } else {
+            ("worse", *worse_by, *low, *high)
+        };
+        write!(f, "{word} by {by:.4} ({low:.4} to {high:.4} on {rows} rows, {method})")
     }
 }
 
@@ -144,6 +150,16 @@ mod tests {
         ] {
             assert_eq!(difference(worse_by, half).against(margin), standing, "{worse_by} {half}");
         }
+    }
+
+    #[test]
+    fn a_better_version_is_not_called_worse() {
+        let text = |worse_by| difference(worse_by, 0.03).to_string();
+        assert_eq!(text(0.01), "worse by 0.0100 (-0.0200 to 0.0400 on 400 rows, paired bootstrap)");
+        assert_eq!(
+            text(-0.87),
+            "better by 0.8700 (0.8400 to 0.9000 on 400 rows, paired bootstrap)"
+        );
     }
 
     #[test]

@@ -31,6 +31,17 @@ print(json.dumps({'tags': tags, 'production': [row[0] for row in served]}))
     serde_json::from_str(&text).unwrap()
 }
 
+/// Moves `Production` past everything that judges.
+fn label_by_hand(project: &TestProject, version: &str) {
+    let script = r"
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    db.execute('update registered_model_aliases set version = ? where alias = ?', [int(sys.argv[2]), 'Production'])
+";
+    let database = project.file("mlflow.db");
+    run_python(script, &[database.to_str().unwrap(), version], &[]);
+}
+
 #[test]
 fn a_new_required_column_is_refused_by_name_unless_somebody_allows_it() {
     let project = TestProject::iris();
@@ -56,6 +67,16 @@ fn a_new_required_column_is_refused_by_name_unless_somebody_allows_it() {
     assert_eq!(after["production"], serde_json::json!([1]), "{after}");
     assert_eq!(after["tags"]["trainyard.gate"], "failed", "{after}");
     assert_eq!(after["tags"]["trainyard.contract"], "broken", "{after}");
+
+    // It is not compared with itself where the deployment is down and somebody gave it the alias.
+    stdout_of(&project.run(&["deploy", "stop"]), 0);
+    label_by_hand(&project, "2");
+    let refused = project.run(&["deploy"]);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(3), "{error}");
+    assert!(error.contains("it breaks clients of version 1"), "{error}");
+    label_by_hand(&project, "1");
+    stdout_of(&project.run(&["deploy"]), 0);
 
     let allowed = stdout_of(&project.run(&["promote", "--allow-break", "--json"]), 0);
     let allowed: Value = serde_json::from_str(&allowed).unwrap();

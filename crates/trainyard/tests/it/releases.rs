@@ -124,6 +124,26 @@ fn a_version_earns_production_and_is_taken_back() {
     assert_eq!(told(&project, &["deploy", "rollback", "--to", "2", "--json"])["version"], "2");
     let status = told(&project, &["deploy", "status", "--json"]);
     assert_eq!(status["difference"], Value::Null);
+    // To go on to a newer one says nothing of the older.
+    assert_eq!(registry(&project)["tags"]["1"]["trainyard.state"], "replaced");
+
+    // What was approved and is refused later is not approved any more.
+    for verb in ["train", "promote"] {
+        stdout_of(&project.run(&[verb]), 0);
+    }
+    project.edit("accuracy = { min = 0.9 }", "accuracy = { min = 1.1 }");
+    assert_eq!(project.run(&["promote"]).status.code(), Some(3));
+    let seen = registry(&project);
+    assert_eq!(seen["aliases"], json!({"Production": "2"}), "{seen}");
+    assert_eq!(seen["tags"]["3"]["trainyard.state"], "refused");
+    assert_eq!(project.run(&["deploy", "--version", "3"]).status.code(), Some(3));
+    // No alias leads around the gate, not even to what was released once.
+    label_by_hand(&project, "1");
+    assert_eq!(project.run(&["deploy"]).status.code(), Some(3));
+    assert_eq!(health(url)["version"], "2");
+    let status = told(&project, &["deploy", "status", "--json"]);
+    let refused = status["difference"]["refused"].as_str().unwrap();
+    assert!(refused.contains("must be at least 1.1"), "{refused}");
 }
 
 #[test]
