@@ -21,7 +21,7 @@ pub fn markdown(drift: &DatasetDrift, meta: &Meta) -> String {
     let mut out = String::new();
     let sign = sign_of(drift.verdict());
     let _infallible = writeln!(out, "## {sign} {}: {}\n", cell(meta.title()), headline(drift));
-    let _infallible = writeln!(out, "{}\n", summary(drift));
+    let _infallible = writeln!(out, "{}\n", cell(&summary(drift)));
     for (side, name, rows) in [
         ("Reference", &meta.reference, drift.reference_rows),
         ("Current", &meta.current, drift.current_rows),
