@@ -42,16 +42,21 @@ pub(crate) async fn in_service(
     tracking: &Tracking,
 ) -> Result<(ResolvedModel, ModelVersion, String)> {
     let name = &project.config.model.name;
-    let (resolved, version) = in_production(tracking, name).await?;
+    let production = in_production(tracking, name).await;
     let serving = trainyard_deploy::serving(&service(project)).await?;
     let serves = serving.as_ref().and_then(|serving| version_of(&serving.label));
-    let Some(serves) = serves.filter(|serves| *serves != version.version) else {
-        return Ok((resolved, version, format!("models:/{name}@{PRODUCTION}")));
+    let is_production = |serves: &&str| {
+        production.as_ref().is_ok_and(|(_model, version)| version.version == **serves)
     };
-    let uri = ModelUri::Version { name: name.clone(), version: serves.to_owned() };
-    let resolved = resolve::resolve(tracking, &uri).await?;
-    let version = resolved.version.clone().unwrap_or(version);
-    Ok((resolved, version, uri.to_string()))
+    if let Some(serves) = serves.filter(|serves| !is_production(serves)) {
+        let uri = ModelUri::Version { name: name.clone(), version: serves.to_owned() };
+        let resolved = resolve::resolve(tracking, &uri).await?;
+        if let Some(version) = resolved.version.clone() {
+            return Ok((resolved, version, uri.to_string()));
+        }
+    }
+    let (resolved, version) = production?;
+    Ok((resolved, version, format!("models:/{name}@{PRODUCTION}")))
 }
 
 /// Number of the version of the project that is in production, if one is.
