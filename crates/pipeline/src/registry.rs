@@ -1,9 +1,13 @@
 //! The versions of the project's model as the registry lists them, and what became of each.
 
 use trainyard_mlflow::entities::{KeyValue, ModelVersion};
+use trainyard_mlflow::resolve::{self, ResolvedModel};
+use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{SearchModelVersions, Tracking};
 
 use crate::alias::{PRODUCTION, in_production};
+use crate::review::version_of;
+use crate::service::service;
 use crate::{Error, Project, Result};
 
 /// Versions that are looked at, the newest: more than are trained in any window that rules are about.
@@ -29,6 +33,30 @@ pub(crate) async fn versions(tracking: &Tracking, model: &str) -> Result<Vec<Mod
         version.aliases = of_it.map(|alias| alias.alias.clone()).collect();
     }
     Ok(versions)
+}
+
+/// The version that users get, and its URI: that of the project's deployment where one is up, else the one in
+/// production. They differ while an alias that somebody moved is not released.
+pub(crate) async fn in_service(
+    project: &Project,
+    tracking: &Tracking,
+) -> Result<(ResolvedModel, ModelVersion, String)> {
+    let name = &project.config.model.name;
+    let production = in_production(tracking, name).await;
+    let serving = trainyard_deploy::serving(&service(project)).await?;
+    let serves = serving.as_ref().and_then(|serving| version_of(&serving.label));
+    let is_production = |serves: &&str| {
+        production.as_ref().is_ok_and(|(_model, version)| version.version == **serves)
+    };
+    if let Some(serves) = serves.filter(|serves| !is_production(serves)) {
+        let uri = ModelUri::Version { name: name.clone(), version: serves.to_owned() };
+        let resolved = resolve::resolve(tracking, &uri).await?;
+        if let Some(version) = resolved.version.clone() {
+            return Ok((resolved, version, uri.to_string()));
+        }
+    }
+    let (resolved, version) = production?;
+    Ok((resolved, version, format!("models:/{name}@{PRODUCTION}")))
 }
 
 /// Number of the version of the project that is in production, if one is.

@@ -229,8 +229,13 @@ impl Review for ReleaseReview<'_> {
         let taker = Cause { reason: None, ..sides.cause.clone() };
         let mut entries = Vec::new();
         if let Some(blue) = blue.filter(|blue| *blue != green) {
-            if self.production().await?.as_deref() == Some(green) {
+            let named = self.production().await?;
+            let is_green = named.as_deref() == Some(green);
+            // A move that was given up may still be on its way: what is set now comes after it.
+            if is_green || named.as_deref() == Some(blue) {
                 self.move_alias(blue).await?;
+            }
+            if is_green {
                 Step::Deploy.tell(self.watcher, format!("{PRODUCTION} is version {blue} again"));
                 let what = format!("version {green} was taken back: {reason}");
                 entries.push(self.transition(&taker, blue, State::Released, what));

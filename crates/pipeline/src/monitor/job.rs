@@ -28,7 +28,7 @@ use super::settings::Settings;
 use super::source::{Data, Reading, open, open_reference, reference_of};
 use super::starter::starter;
 use super::windows::earlier;
-use crate::alias::{PRODUCTION, in_production};
+use crate::registry::in_service;
 use crate::summary::DriftSummary;
 use crate::{Error, FILE_NAME, Project, Result};
 
@@ -186,11 +186,10 @@ impl MonitorJob {
         since: Option<DateTime<Utc>>,
     ) -> Result<Sides> {
         let now = Utc::now();
-        let (resolved, version) = in_production(tracking, &project.config.model.name).await?;
+        let (resolved, version, model) = in_service(project, tracking).await?;
         let (reference, reference_name) = if let Some(source) = &self.settings.reference {
             (self.reference(&project.source(source)).await?, source.clone())
         } else {
-            let model = format!("models:/{}@{PRODUCTION}", version.name);
             let name = format!("{model} (version {})", version.version);
             let (state, reading) = (self.temporary(), self.reading());
             let reading = Reading { rows: self.settings.reference_rows()?, ..reading };

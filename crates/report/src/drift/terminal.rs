@@ -16,6 +16,8 @@ use crate::number::count;
 const NAME_WIDTH_MAX: usize = 24;
 /// Columns of the terminal for what changed: a median with its unit on both sides.
 const CHANGE_WIDTH_MAX: usize = 34;
+/// Columns of the terminal before a name: blanks, sign and word of the state.
+const STATE_WIDTH: usize = 12;
 /// Columns listed; the rest is counted.
 const ROWS_MAX: usize = 100;
 /// Findings listed.
@@ -50,9 +52,13 @@ fn render(drift: &DatasetDrift, meta: &Meta, paint: &Paint) -> String {
     let widest = |of: &dyn Fn(&ColumnDrift) -> usize, most: usize| {
         shown.iter().map(|column| of(column)).max().unwrap_or(0).min(most)
     };
+    let name = widest(&|column| width(&plain(&column.name)), NAME_WIDTH_MAX);
+    // What decided begins at one place in all lines, but in those whose change is long.
+    let decided = widest(&|column| column.verdict().map_or(0, |v| width(&decision(v))), WIDTH);
+    let room = WIDTH.saturating_sub(STATE_WIDTH + name + decided + 4);
     let widths = Widths {
-        name: widest(&|column| width(&plain(&column.name)), NAME_WIDTH_MAX),
-        change: widest(&|column| width(&plain(&change(column))), CHANGE_WIDTH_MAX),
+        name,
+        change: widest(&|column| width(&plain(&change(column))), CHANGE_WIDTH_MAX.min(room)),
     };
     for column in shown {
         row(&mut out, column, widths, paint);
