@@ -1,6 +1,6 @@
 //! The versions of the project's model as the registry lists them, and what became of each.
 
-use trainyard_mlflow::entities::{KeyValue, ModelVersion};
+use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{SearchModelVersions, Tracking};
@@ -8,6 +8,7 @@ use trainyard_mlflow::{SearchModelVersions, Tracking};
 use crate::alias::{PRODUCTION, in_production};
 use crate::review::version_of;
 use crate::service::service;
+use crate::states::{State, tag};
 use crate::{Error, Project, Result};
 
 /// Versions that are looked at, the newest: more than are trained in any window that rules are about.
@@ -74,21 +75,16 @@ pub async fn version_in_production(
 /// Whether it is settled what becomes of a version: it serves or served, or the gate refused it. What is not
 /// settled may still be released.
 pub(crate) fn is_settled(version: &ModelVersion) -> bool {
-    let tag = |key: &str| KeyValue::find(&version.tags, key);
-    let was_released =
-        matches!(tag("trainyard.state"), Some("released" | "replaced" | "rolled_back"));
-    was_released
-        || tag("trainyard.gate") == Some("failed")
+    let is_judged = State::of(version).is_some_and(|state| state != State::Approved);
+    is_judged
+        || tag(version, "trainyard.gate") == Some("failed")
         || version.aliases.iter().any(|alias| alias == PRODUCTION)
-}
-
-/// Whether a version served and was taken back.
-pub(crate) fn was_rolled_back(version: &ModelVersion) -> bool {
-    KeyValue::find(&version.tags, "trainyard.state") == Some("rolled_back")
 }
 
 #[cfg(test)]
 mod tests {
+    use trainyard_mlflow::entities::KeyValue;
+
     use super::*;
 
     #[test]
@@ -104,6 +100,6 @@ mod tests {
         assert!(is_settled(&version(&[("trainyard.gate", "failed")], &[])));
         assert!(is_settled(&version(&[("trainyard.state", "replaced")], &[])));
         assert!(is_settled(&version(&[], &["Production"])));
-        assert!(was_rolled_back(&version(&[("trainyard.state", "rolled_back")], &[])));
+        assert!(is_settled(&version(&[("trainyard.state", "refused")], &[])));
     }
 }

@@ -15,7 +15,7 @@ use crate::event::{Event, Step, Watcher};
 use crate::feedback::Provenance;
 use crate::fingerprint::Fingerprint;
 use crate::gate::{Metrics, check_metrics};
-use crate::registry::was_rolled_back;
+use crate::states::State;
 use crate::training_part::TrainingPart;
 use crate::{Error, Project, Result};
 
@@ -144,7 +144,8 @@ async fn last_version(
     let Some(last) = fingerprint.last_trained_on_it(tracking, name).await? else {
         return Ok(None);
     };
-    let stays = if was_rolled_back(&last) { production(tracking, name).await? } else { None };
+    let was_rolled_back = State::of(&last) == Some(State::RolledBack);
+    let stays = if was_rolled_back { production(tracking, name).await? } else { None };
     Ok(Some(stays.unwrap_or(last)))
 }
 

@@ -56,9 +56,9 @@ enum Command {
     Run(run::Arguments),
     /// Train, log and register a version
     Train(train::Arguments),
-    /// Put a version through the gate and label it Production
+    /// Put a version through the gate and approve it for a release
     Promote(promote::Arguments),
-    /// Bring the Production version up beside the old one and switch when it is healthy
+    /// Release the approved version: beside the old one, judged, switched to, labelled Production
     Deploy(deploy::Arguments),
     /// Compare production data with reference data and report drift
     Monitor(monitor::Arguments),
