@@ -145,6 +145,16 @@ pub enum Error {
         /// Where its state is, or would be.
         path: PathBuf,
     },
+    /// Nobody of that name has written a log.
+    #[error("{of} has no log here: {} is not there", path.display())]
+    NoLog {
+        /// Whose log was asked for.
+        of: String,
+        /// Where it would be.
+        path: PathBuf,
+        /// Where there are logs.
+        hint: String,
+    },
     /// There is no earlier release to go back to.
     #[error("{service} has no earlier release to go back to")]
     NoPrevious {
@@ -294,6 +304,7 @@ impl Advise for Error {
                 dropped.log_path.display()
             )),
             Self::NotDeployed { .. } => Advice::input("`trainyard deploy` brings it up"),
+            Self::NoLog { hint, .. } => Advice::input(hint),
             Self::NoPrevious { .. } => Advice::input("deploy the version you want"),
             Self::NotServed { version, .. } => Advice::input(format!(
                 "`trainyard deploy history` shows what served; `trainyard deploy --version {version}` \

@@ -17,6 +17,7 @@ mod error;
 mod exchange;
 pub mod gateway;
 mod gateway_process;
+mod logs;
 mod probe;
 mod release;
 mod runtime;
@@ -30,6 +31,7 @@ pub use deployment::Progress;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
 pub use gateway_process::{metrics, set_mode, upgrade};
+pub use logs::{LogLine, LogOf, LogOptions, logs};
 pub use probe::Probe;
 pub use release::{
     BakeLimits, CanaryStep, Cause, GoneBack, Kind, NoStep, Refusal, ReleaseEvent, ReleaseSpec,
@@ -39,7 +41,8 @@ pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};
 pub use state::lock::Holder;
 pub use status::{
-    Health, InstanceReport, Role, ServiceStatus, Serving, logs, served_last, serving, status,
+    Health, InstanceReport, Role, ServiceStatus, Serving, State, Wanted, served_last, serving,
+    status,
 };
 pub use stop::stop;
 pub use workload::{BindMount, ContainerSpec, Network, ProcessSpec, Pull, RuntimeKind, Workload};

@@ -249,13 +249,16 @@ async fn send_to(
     match outcome {
         Ok(response) => {
             let waited = asked.waited();
-            target.answered(response.status().as_u16(), waited);
+            let status = response.status().as_u16();
+            target.answered(status, waited);
+            target.window.count(Fault::of_status(status), waited);
             Ok((response, waited))
         }
         Err(failure) => {
             // A connection to an instance also breaks because the client's body did.
             let failure = outgoing.body.failure().unwrap_or(failure);
             target.failed(failure.fault());
+            target.window.count(Some(failure.fault()), asked.waited());
             Err(failure)
         }
     }
@@ -307,7 +310,9 @@ impl Asked<'_> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.target.abandoned(self.waited());
+            let waited = self.waited();
+            self.target.abandoned(waited);
+            self.target.window.count(Some(Fault::Client), waited);
         }
     }
 }

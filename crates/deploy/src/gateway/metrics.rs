@@ -9,6 +9,7 @@ use trainyard_base::prometheus::{Histogram, Page};
 use super::candidate::StepSeen;
 use super::failure::Fault;
 use super::mirror::CopiesSeen;
+use super::window::Window;
 
 /// Upper bounds of the duration histogram in seconds: a proxy's answers take milliseconds.
 const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -37,6 +38,8 @@ pub(super) struct Metrics {
     /// Requests that were held or turned away because the gateway is not open.
     pub(super) held: AtomicU64,
     latency: Latency,
+    /// The last minute, for people.
+    pub(super) window: Window,
 }
 
 /// Time until the head of an answer.
@@ -61,6 +64,7 @@ impl Metrics {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         self.latency.0.observe(duration);
+        self.window.count(fault, duration);
     }
 
     /// The page; `targets` are `(id, role, in flight, requests, failures)`.

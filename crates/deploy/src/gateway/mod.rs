@@ -39,6 +39,7 @@ mod target;
 mod trial;
 mod tryout;
 mod upstream;
+mod window;
 
 pub use candidate::{CandidateState, Gets, SideSeen, StepSeen};
 pub(crate) use headers::REQUEST_ID;
@@ -53,3 +54,4 @@ pub use smuggling::passes_on;
 pub use split::check_header;
 pub use target::TargetSpec;
 pub(crate) use tryout::ABANDONED;
+pub use window::Lately;

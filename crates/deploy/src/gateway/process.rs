@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, watch};
@@ -23,7 +23,7 @@ use super::route_table::RouteTable;
 use super::shared::{End, Shared};
 use super::tap::Copies;
 use super::upstream::{self, Links};
-use super::{copies, judge, listeners, log_rotation, tryout};
+use super::{copies, judge, listeners, log_rotation, tryout, window};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::state::folder::Folder;
@@ -85,6 +85,7 @@ pub async fn run(
         tokio::spawn(copies::serve(waiting, Arc::clone(&shared))),
         tokio::spawn(log_rotation::watch(folder.clone())),
         tokio::spawn(sweep(Arc::clone(&shared))),
+        tokio::spawn(note(Arc::clone(&shared))),
     ];
     if let Some(address) = options.metrics_listen {
         tasks.push(tokio::spawn(listeners::metrics(address, Arc::clone(&shared))));
@@ -132,6 +133,18 @@ async fn sweep(shared: Arc<Shared>) {
         tokio::time::sleep(upstream::IDLE).await;
         for target in shared.routes.targets() {
             target.upstream.sweep();
+        }
+    }
+}
+
+/// Notes what went through, for whoever asks how it was lately, until the gateway ends.
+async fn note(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(window::STEP).await;
+        let now = Instant::now();
+        shared.metrics.window.note(now);
+        for target in shared.routes.targets() {
+            target.window.note(now);
         }
     }
 }

@@ -12,6 +12,7 @@ use super::drain::Gate;
 use super::failure::Fault;
 use super::record::{Counted, Record};
 use super::upstream::{Links, Upstream};
+use super::window::Window;
 use crate::probe::{self, Look};
 
 /// An answer to a health check takes no longer than this.
@@ -60,6 +61,8 @@ pub(super) struct Target {
     silent: AtomicBool,
     /// What the counters said before, for whoever judges it.
     pub(super) record: Record,
+    /// What it did in the last minute, for people.
+    pub(super) window: Window,
 }
 
 impl Target {
@@ -77,6 +80,7 @@ impl Target {
             late_after_us: AtomicU64::new(u64::MAX),
             silent: AtomicBool::new(false),
             record: Record::default(),
+            window: Window::default(),
         })
     }
 
@@ -114,6 +118,7 @@ impl Target {
 
     /// Counts an answer that broke off after its head was counted.
     pub(super) fn broke_off(&self) {
+        self.window.blame(Fault::Instance);
         self.failures.fetch_add(1, Ordering::Relaxed);
         self.errors.fetch_add(1, Ordering::Relaxed);
     }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::event::ReleaseEvent;
 use super::review::Review;
 use super::settle::settle_pending;
+use crate::clock::now_ms;
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
 use crate::runtime::{Instance, InstanceStatus};
 use crate::service::Service;
 use crate::state::folder::Folder;
+use crate::state::history::{HistoryEntry, Outcome};
 use crate::state::lock;
 
 /// How long a leftover may take for its requests, and to end, where its release does not say.
@@ -55,6 +57,7 @@ pub(super) async fn recover(deployment: &Deployment<'_>) -> Result<Option<Instan
         runtimes.remove(&folder.root, &id, grace).await?;
         deployment.step(ReleaseEvent::Recovered { id })?;
     }
+    note_interrupted(folder, current.as_deref())?;
     let Some(id) = current else { return Ok(None) };
     let Some(instance) = folder.read_instance(&id)? else { return Ok(None) };
     match runtimes.status(&instance).await? {
@@ -65,4 +68,27 @@ pub(super) async fn recover(deployment: &Deployment<'_>) -> Result<Option<Instan
         }
         InstanceStatus::Ended(_) => Ok(None),
     }
+}
+
+/// Writes down that releases ended whose deployers did not live to do it. They were killed before the switch: what
+/// is between the switch and its end was settled before this, or is pending.
+fn note_interrupted(folder: &Folder, current: Option<&str>) -> Result<()> {
+    let pending = folder.read_pending()?.map(|pending| pending.green);
+    for id in folder.unended()? {
+        if Some(id.as_str()) == current || Some(&id) == pending.as_ref() {
+            continue;
+        }
+        let Some(spec) = folder.read_spec(&id)? else { continue };
+        folder.write_history(&HistoryEntry {
+            id,
+            at_ms: now_ms(),
+            took_ms: 0,
+            outcome: Outcome::Interrupted,
+            from: current.map(str::to_owned),
+            verdicts: Vec::new(),
+            cause: spec.cause,
+            label: spec.label,
+        })?;
+    }
+    Ok(())
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::Sender;
 
 use crate::error::Result;
+use crate::logs::Excerpt;
 use crate::release::ReleaseSpec;
 use crate::workload::RuntimeKind;
 
@@ -50,6 +52,15 @@ pub(crate) enum InstanceStatus {
     Ended(String),
 }
 
+/// How an instance that runs is, as far as its runtime can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Vitals {
+    /// For how long it has run.
+    pub(crate) up: Option<Duration>,
+    /// Bytes of memory that it holds.
+    pub(crate) memory_bytes: Option<u64>,
+}
+
 /// What a runtime's own health check says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RuntimeHealth {
@@ -86,8 +97,25 @@ pub(crate) trait Runtime: Send + Sync + std::fmt::Debug {
         Ok(Vec::new())
     }
 
+    /// How it is, if it runs. What cannot be told is left out.
+    async fn vitals(&self, _instance: &Instance) -> Vitals {
+        Vitals::default()
+    }
+
     /// The last lines of its output.
     async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>>;
+
+    /// Tells the lines of its output that are wanted and, where they are followed, those to come, until nobody
+    /// listens; `false` where all its output is in its log file.
+    async fn tell_logs(
+        &self,
+        _instance: &Instance,
+        _excerpt: &Excerpt,
+        _is_followed: bool,
+        _tell: &Sender<String>,
+    ) -> Result<bool> {
+        Ok(false)
+    }
 
     /// The instance serves for good: from now on the runtime brings it back if it can.
     async fn keep(&self, _instance: &Instance) -> Result<()> {

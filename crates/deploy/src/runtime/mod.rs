@@ -8,6 +8,6 @@ mod process;
 mod procfs;
 
 pub(crate) use dispatch::Runtimes;
-pub(crate) use instance::{HealthVerdict, Instance, InstanceSpec, InstanceStatus};
+pub(crate) use instance::{HealthVerdict, Instance, InstanceSpec, InstanceStatus, Vitals};
 pub(crate) use process::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE};
 pub(crate) use procfs::runs;

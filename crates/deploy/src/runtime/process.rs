@@ -15,8 +15,10 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, fill, free_address};
-use super::procfs::{ProcessFacts, facts, find_by_environment, to_pid};
+use super::instance::{
+    Instance, InstanceSpec, InstanceStatus, Runtime, Vitals, fill, free_address,
+};
+use super::procfs::{ProcessFacts, facts, find_by_environment, memory_of_group, to_pid, up};
 use crate::error::{Error, Result};
 use crate::state::file::{self, open_log};
 use crate::state::instances::log_path;
@@ -106,6 +108,11 @@ impl Runtime for ProcessRuntime {
             Some(_) => InstanceStatus::Running,
             None => InstanceStatus::Ended("the process is gone".to_owned()),
         })
+    }
+
+    async fn vitals(&self, instance: &Instance) -> Vitals {
+        let Some(pid) = running(instance) else { return Vitals::default() };
+        Vitals { up: up(instance.started), memory_bytes: memory_of_group(pid) }
     }
 
     async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>> {

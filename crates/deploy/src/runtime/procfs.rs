@@ -1,7 +1,9 @@
 //! The few facts about processes that `/proc` tells.
 
 use std::path::Path;
+use std::time::Duration;
 
+use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::Pid;
 
 /// A process that runs, as far as a deployer needs to know.
@@ -39,6 +41,33 @@ fn parse_stat(stat: &str) -> Option<ProcessFacts> {
         return None;
     }
     Some(ProcessFacts { group: field(5)?.parse().ok()?, started: field(22)?.parse().ok()? })
+}
+
+/// How long ago a process started, by its start time in clock ticks since boot.
+pub(super) fn up(started: u64) -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    let since_boot: f64 = text.split_whitespace().next()?.parse().ok()?;
+    let at = started as f64 / clock_ticks_per_second() as f64;
+    Duration::try_from_secs_f64((since_boot - at).max(0.0)).ok()
+}
+
+/// Bytes of memory that a process holds with all that it started (workers of a model server): the resident pages
+/// of its group, so that what they share counts more than once.
+pub(super) fn memory_of_group(leader: Pid) -> Option<u64> {
+    let group = facts(leader)?.group;
+    let entries = std::fs::read_dir("/proc").ok()?;
+    let pids =
+        entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?));
+    let members = pids.filter(|pid| facts(*pid).is_some_and(|facts| facts.group == group));
+    Some(members.filter_map(resident).sum())
+}
+
+/// Bytes of a process that are in memory.
+fn resident(pid: Pid) -> Option<u64> {
+    // man 5 proc_pid_statm: the second field, in pages.
+    let statm = std::fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(page_size() as u64))
 }
 
 /// All processes whose environment carries `variable=value`, with the value of `wanted`.

@@ -13,6 +13,7 @@
 //!   access.log         a line for each request, where that is wanted
 //!   gateway.lock       flock; the running gateway
 //!   gateway.log        what the gateway says
+//!   supervisor.log     what the supervisor says, where nobody else keeps it
 //!   instances/<id>/    spec.json (owner alone), instance.json, output.log
 //! ```
 
@@ -101,6 +102,10 @@ impl Folder {
 
     pub(crate) fn gateway_log(&self) -> PathBuf {
         self.root.join("gateway.log")
+    }
+
+    pub(crate) fn supervisor_log(&self) -> PathBuf {
+        self.root.join("supervisor.log")
     }
 
     pub(crate) fn instances(&self) -> PathBuf {

@@ -87,6 +87,18 @@ impl Folder {
         Ok(())
     }
 
+    /// Releases that began and of whose end nothing is known, oldest first.
+    pub(crate) fn unended(&self) -> Result<Vec<String>> {
+        let history = self.read_history()?;
+        let mut numbers = self.instance_numbers()?;
+        numbers.sort_unstable();
+        // What is older than the history was before it.
+        let first = history.iter().filter_map(|entry| number(&entry.id)).min();
+        let ids = numbers.into_iter().filter(|number| first.is_none_or(|first| *number >= first));
+        let ids = ids.map(|number| format!("r{number}"));
+        Ok(ids.filter(|id| history.iter().all(|entry| entry.id != *id)).collect())
+    }
+
     fn instance_numbers(&self) -> Result<Vec<u64>> {
         let folder = self.instances();
         let failed = |source| Error::io("cannot read", &folder, source);

@@ -15,7 +15,7 @@ use trainyard_pipeline::{
 use super::gateway_actions::{self, MaintenanceArguments, PauseArguments};
 use super::project::{ProjectArguments, program};
 use super::summary::{check_folder, write_markdown};
-use super::{deploy_history, deploy_status, shutdown_signal};
+use super::{deploy_history, deploy_logs, deploy_status, shutdown_signal};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
 
@@ -103,14 +103,14 @@ impl ContainerArguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show what serves, and where
-    Status(ActionArguments),
+    /// Show what serves, how it does, and what is wrong
+    Status(deploy_status::StatusArguments),
     /// Bring back what served before, as it served then
     Rollback(RollbackArguments),
     /// Show past releases
     History(ActionArguments),
-    /// Show the last lines of the serving instance's log
-    Logs(LogsArguments),
+    /// Show what instances, gateway and supervisor say
+    Logs(deploy_logs::LogsArguments),
     /// Let requests wait, without refusing one, until `resume`
     Pause(PauseArguments),
     /// Answer requests with 503 and a message until `resume`
@@ -149,22 +149,13 @@ struct RollbackArguments {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-struct LogsArguments {
-    #[command(flatten)]
-    project: ProjectArguments,
-    /// How many lines
-    #[arg(long, short = 'n', default_value_t = 50, value_name = "COUNT")]
-    lines: usize,
-}
-
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.action {
         None => deploy(&arguments).await,
-        Some(Action::Status(action)) => deploy_status::status(&action.project, action.json).await,
+        Some(Action::Status(action)) => Box::pin(deploy_status::status(&action)).await,
         Some(Action::Rollback(action)) => rollback(&action).await,
         Some(Action::History(action)) => deploy_history::history(&action.project, action.json),
-        Some(Action::Logs(action)) => logs(&action).await,
+        Some(Action::Logs(action)) => Box::pin(deploy_logs::logs(&action)).await,
         Some(Action::Pause(action)) => gateway_actions::pause(&action).await,
         Some(Action::Maintenance(action)) => gateway_actions::maintenance(&action).await,
         Some(Action::Resume(action)) => {
@@ -253,15 +244,6 @@ fn report(deployed: &Deployed, json: bool) -> Result<ExitCode, Failure> {
         for line in deployed.behaviour.iter().flat_map(Behaviour::told) {
             printer::line(&format!("behaviour  {line}"));
         }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn logs(arguments: &LogsArguments) -> Result<ExitCode, Failure> {
-    let project = arguments.project.open_project()?;
-    let lines = trainyard_deploy::logs(&service(&project), arguments.lines).await?;
-    for line in lines {
-        printer::line(&line);
     }
     Ok(ExitCode::SUCCESS)
 }

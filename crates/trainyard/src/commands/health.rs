@@ -9,9 +9,6 @@ use clap::Args;
 use crate::failure::Failure;
 use crate::printer;
 
-/// A server that takes longer to say how it is is not well.
-const TIMEOUT: Duration = Duration::from_secs(2);
-
 /// Ask a server whether it is ready: exit code 0 if /health answers 200, else 1.
 #[derive(Debug, Args)]
 #[command(after_help = "Example, in a Dockerfile:\n  HEALTHCHECK CMD [\"/trainyard\", \"health\"]")]
@@ -49,16 +46,6 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     Err(Failure::runtime(format!("{url} answers {status}: {}", body.trim())))
-}
-
-/// What a model server says it serves: `IrisClassifier version 3 (Production)`.
-pub(super) async fn served(url: &str) -> Option<String> {
-    let client = client(url, TIMEOUT, Trust::Usual).ok()?;
-    let answer = client.get(format!("{url}/health")).send().await.ok()?;
-    let health: serde_json::Value = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
-    let text = |key: &str| health.get(key)?.as_str().map(str::to_owned);
-    let alias = text("alias").map_or_else(String::new, |alias| format!(" ({alias})"));
-    Some(format!("{} version {}{alias}", text("model")?, text("version")?))
 }
 
 /// A client for one question. Without TLS no certificates are looked for: an image may have none.

@@ -3,6 +3,7 @@
 mod backup;
 pub(crate) mod deploy;
 mod deploy_history;
+mod deploy_logs;
 mod deploy_status;
 pub(crate) mod gateway;
 mod gateway_actions;
@@ -20,6 +21,8 @@ pub(crate) mod serve;
 pub(crate) mod server;
 mod server_signals;
 mod shutdown;
+mod status_page;
+mod status_words;
 mod summary;
 pub(crate) mod temporary;
 mod tls;

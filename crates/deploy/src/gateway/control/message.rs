@@ -1,5 +1,6 @@
 //! What a deployer and the gateway say to each other.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use crate::gateway::mirror::CopiesSeen;
 use crate::gateway::pause::Mode;
 use crate::gateway::route::RouteState;
 use crate::gateway::target::TargetSpec;
+use crate::gateway::window::Lately;
 use crate::release::BakeLimits;
 
 /// Version of what is said here; a gateway may be older than the deployer.
@@ -42,6 +44,12 @@ pub struct GatewayStatus {
     /// What copies of requests say, while there are two versions to compare.
     #[serde(default)]
     pub copies: Option<CopiesSeen>,
+    /// All requests of the last minute, whoever answered them.
+    #[serde(default)]
+    pub lately: Lately,
+    /// Those that each instance had, by its id.
+    #[serde(default)]
+    pub instances: BTreeMap<String, Lately>,
 }
 
 /// Sends all new requests to `current`.

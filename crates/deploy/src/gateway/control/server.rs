@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -156,6 +156,8 @@ async fn shutdown(shared: &Shared, request: Request<Incoming>) -> Result<Answer,
 fn status(shared: &Shared) -> GatewayStatus {
     let route = shared.routes.load();
     let in_flight = |target: &Option<Arc<Target>>| target.as_ref().map_or(0, |t| t.in_flight());
+    let now = Instant::now();
+    let targets = shared.routes.targets();
     GatewayStatus {
         protocol: PROTOCOL,
         pid: std::process::id(),
@@ -168,6 +170,11 @@ fn status(shared: &Shared) -> GatewayStatus {
         standby_in_flight: in_flight(&route.standby),
         connections: shared.metrics.connections.load(Ordering::Relaxed),
         copies: route.mirror.as_ref().map(|mirror| mirror.copies()),
+        lately: shared.metrics.window.lately(now),
+        instances: targets
+            .iter()
+            .map(|target| (target.spec.id.clone(), target.window.lately(now)))
+            .collect(),
     }
 }
 

@@ -12,14 +12,17 @@ use bollard::models::{
 };
 use bollard::query_parameters::EventsOptions;
 use futures::StreamExt as _;
+use tokio::sync::mpsc::Sender;
 
 use super::engine::{Engine, reason, refused};
 use super::labels::{container_name, service_name};
-use super::{container, create, image, network, output};
+use super::{container, create, follow, image, network, output, vitals};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
+use crate::logs::Excerpt;
 use crate::runtime::instance::{
-    HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, free_address,
+    HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, Vitals,
+    free_address,
 };
 use crate::state::file::tail as tail_of;
 use crate::state::instances::log_path;
@@ -222,11 +225,29 @@ impl Runtime for DockerRuntime {
         Ok(events)
     }
 
+    async fn vitals(&self, instance: &Instance) -> Vitals {
+        vitals::vitals(&self.engine, &instance.handle).await
+    }
+
     async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>> {
         if container::inspect(&self.engine, &instance.handle).await?.is_none() {
             return tail_of(&instance.log_path, tail);
         }
         output::read(&self.engine, &instance.handle, tail).await
+    }
+
+    async fn tell_logs(
+        &self,
+        instance: &Instance,
+        excerpt: &Excerpt,
+        is_followed: bool,
+        tell: &Sender<String>,
+    ) -> Result<bool> {
+        if container::inspect(&self.engine, &instance.handle).await?.is_none() {
+            return Ok(false);
+        }
+        follow::tell(&self.engine, &instance.handle, excerpt, is_followed, tell).await?;
+        Ok(true)
     }
 
     async fn keep(&self, instance: &Instance) -> Result<()> {

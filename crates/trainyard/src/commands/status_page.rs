@@ -1,0 +1,327 @@
+//! A service as a person looks at it: what is wrong first, then from the door inwards.
+
+use std::time::Duration;
+
+use anstyle::Style;
+use trainyard_deploy::gateway::{Gets, Mode, SideSeen};
+use trainyard_deploy::{
+    GatewayStatus, Health, InstanceReport, Outcome, Role, ServiceStatus, State,
+};
+
+use super::deploy_status::Told;
+use super::status_words::{alarm, traffic, wrapped};
+use crate::printer::{GREEN, Look, RED, YELLOW, span, took};
+
+/// Columns of the names of lines.
+const NAME_WIDTH: usize = 11;
+
+/// The whole page.
+pub(super) fn lines(told: &Told<'_>, look: Look) -> Vec<String> {
+    let mut page = Page { look, lines: Vec::new() };
+    page.state(told);
+    page.gateway(told);
+    for instance in &told.status.instances {
+        page.instance(instance, told);
+    }
+    if let Some(gateway) = &told.status.gateway {
+        page.candidate(gateway);
+    }
+    page.changes(told.status, told.now_ms);
+    page.registry(told);
+    page.supervisor(told);
+    for warning in &told.warnings {
+        page.put("warning", warning, Some(YELLOW));
+    }
+    page.lines
+}
+
+/// The page with its time, for a screen that is drawn again.
+pub(super) fn watched(told: &Told<'_>, look: Look) -> Vec<String> {
+    let time = chrono::Local::now().format("%H:%M:%S");
+    let mut all = vec![format!("{time}  every 2 s until Ctrl-C"), String::new()];
+    all.extend(lines(told, look));
+    all
+}
+
+/// All in one line, for a log.
+pub(super) fn line(told: &Told<'_>) -> String {
+    let time = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
+    let mut parts = vec![word(told.state).to_owned()];
+    parts.extend(told.outage.clone());
+    let current = told.status.instances.iter().filter(|one| one.role == Role::Current);
+    parts.extend(current.map(|one| match said(one, "version") {
+        Some(version) => format!("{} version {version}", one.id),
+        None => one.id.clone(),
+    }));
+    parts.extend(told.status.gateway.as_ref().map(|gateway| traffic(&gateway.lately)));
+    format!("{time}  {}", parts.join(", "))
+}
+
+/// Lines in the making.
+struct Page {
+    look: Look,
+    lines: Vec<String>,
+}
+
+impl Page {
+    /// A line with its name; what is too long for a screen goes on below itself.
+    fn put(&mut self, name: &str, text: &str, style: Option<Style>) {
+        let room = self.look.columns.map(|columns| columns.saturating_sub(NAME_WIDTH).max(20));
+        let style = style.filter(|_| self.look.has_colour);
+        for (number, part) in wrapped(text, room).into_iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            let part = match style {
+                Some(style) => format!("{style}{part}{style:#}"),
+                None => part,
+            };
+            self.lines.push(format!("{name:<10} {part}").trim_end().to_owned());
+        }
+    }
+
+    fn state(&mut self, told: &Told<'_>) {
+        let style = match told.state {
+            State::Serving => Some(GREEN),
+            State::Degraded | State::Down => Some(RED),
+            State::Stopped | State::NeverReleased => Some(YELLOW),
+        };
+        let text = match &told.outage {
+            Some(outage) => format!("{}: {outage}", word(told.state)),
+            None => word(told.state).to_owned(),
+        };
+        self.put("state", &text, style);
+    }
+
+    fn gateway(&mut self, told: &Told<'_>) {
+        let status = told.status;
+        let (Some(url), Some(gateway)) = (&status.url, &status.gateway) else {
+            match &status.gateway_error {
+                Some(error) => {
+                    self.put("gateway", &format!("does not answer ({error})"), Some(RED))
+                }
+                None => self.put("gateway", "down", None),
+            }
+            return;
+        };
+        let up = span(Duration::from_millis(told.now_ms.saturating_sub(gateway.started_ms)));
+        let connections = gateway.connections;
+        self.put("gateway", &format!("{url}, up {up}, {connections} connections"), None);
+        if let Some(model) = model(told) {
+            self.put("model", &model, None);
+        }
+        self.put("traffic", &traffic(&gateway.lately), alarm(&gateway.lately));
+        match &gateway.mode {
+            Mode::Open => {}
+            Mode::Paused { hold_ms } => {
+                let hold = took(Duration::from_millis(*hold_ms));
+                self.put("paused", &format!("requests wait up to {hold}"), Some(YELLOW));
+            }
+            Mode::Maintenance { message, .. } => {
+                self.put("closed", &format!("for maintenance: {message}"), Some(YELLOW));
+            }
+        }
+    }
+
+    fn instance(&mut self, instance: &InstanceReport, told: &Told<'_>) {
+        let address =
+            instance.address.map_or_else(String::new, |address| format!(" at http://{address}"));
+        let (state, style) = match (&instance.health, &instance.ended) {
+            (Some(Health::Well), _) => ("running".to_owned(), None),
+            (Some(Health::Sick(said)), _) => (format!("not well ({said})"), Some(RED)),
+            (Some(Health::Silent(how)), _) => (format!("not answering ({how})"), Some(RED)),
+            (None, _) if instance.running => ("running".to_owned(), None),
+            (None, Some(how)) => (format!("stopped ({how})"), Some(RED)),
+            (None, None) => ("stopped".to_owned(), Some(RED)),
+        };
+        let text = format!("{} {state}{address}", instance.id);
+        self.put(role(instance.role), &text, style);
+        let about = about(instance);
+        if !about.is_empty() {
+            self.put("", &about, None);
+        }
+        if let Some(lately) = instance.lately.filter(|lately| lately.requests > 0) {
+            self.put("", &traffic(&lately), alarm(&lately));
+        }
+        let restarts = &instance.restarts;
+        if restarts.count > 0 {
+            let times = match restarts.count {
+                1 => "once".to_owned(),
+                count => format!("{count} times"),
+            };
+            let ago = span(Duration::from_millis(told.now_ms.saturating_sub(restarts.last_ms)));
+            let text = format!("restarted {times}, the last {ago} ago: {}", restarts.last_cause);
+            self.put("", &text, Some(YELLOW));
+        }
+        if let Some(at) = said(instance, "from_copy_of") {
+            let text = format!("from its own copy of {at}, for the registry could not be reached");
+            self.put("", &text, Some(YELLOW));
+        }
+        for key in ["warning", "last_error"] {
+            if let Some(text) = said(instance, key) {
+                self.put("", &text, Some(YELLOW));
+            }
+        }
+    }
+
+    /// What the new version of a release that goes on gets, and what was seen of it.
+    fn candidate(&mut self, gateway: &GatewayStatus) {
+        let candidate = gateway.route.candidate.as_ref();
+        match candidate.map(|candidate| (&candidate.gets, candidate.steps.last())) {
+            Some((Gets::Share { share, header }, Some(seen))) => {
+                let by = header.as_ref().map_or_else(String::new, |name| format!(" by {name}"));
+                let told = |side: &SideSeen| {
+                    format!("{} of {}", side.errors + side.refused, side.requests)
+                };
+                let text = format!(
+                    "{share} of the requests{by}: {} with an error, {} beside it",
+                    told(&seen.green),
+                    told(&seen.blue)
+                );
+                self.put("canary", &text, None);
+            }
+            Some((Gets::Copies, _)) => self.put("shadow", "copies of the requests", None),
+            _ => {}
+        }
+        if let Some(copies) = gateway.copies.filter(|copies| copies.pairs > 0) {
+            let text = format!(
+                "{} requests asked of both: the new version alone failed at {}, {} of {} \
+                 predictions differ",
+                copies.pairs, copies.green_failed, copies.differing, copies.compared
+            );
+            self.put("compared", &text, None);
+        }
+    }
+
+    /// Who changes the service, and what changed last.
+    fn changes(&mut self, status: &ServiceStatus, now_ms: u64) {
+        if let Some(last) = &status.last {
+            let ago = span(Duration::from_millis(now_ms.saturating_sub(last.at_ms)));
+            let by = match last.cause.actor.as_str() {
+                "" => String::new(),
+                actor => format!(" by {actor}"),
+            };
+            let how = match &last.outcome {
+                Outcome::Released => "released",
+                Outcome::RolledBack(_) => "rolled back",
+                Outcome::Failed(_) => "failed",
+                Outcome::Interrupted => "interrupted",
+            };
+            let version = last.label.get("version");
+            let version =
+                version.map_or_else(String::new, |version| format!(" (version {version})"));
+            self.put("last", &format!("{}{version} {how} {ago} ago{by}", last.id), None);
+        }
+        if let Some(holder) = &status.holder {
+            let since = span(Duration::from_millis(now_ms.saturating_sub(holder.since_ms)));
+            let text = format!("process {} ({}) for {since}", holder.pid, holder.what);
+            self.put("busy", &text, Some(YELLOW));
+        }
+        if let Some(id) = &status.unfinished {
+            let text = format!("the release of {id} was interrupted; the next deploy settles it");
+            self.put("unfinished", &text, Some(YELLOW));
+        }
+        if let Some(error) = &status.runtime_error {
+            self.put("runtime", &format!("cannot be asked: {error}"), Some(RED));
+        }
+    }
+
+    fn registry(&mut self, told: &Told<'_>) {
+        if let Some(difference) = &told.registry.difference {
+            self.put("differs", &difference.sentence(), Some(YELLOW));
+        }
+        if let Some(drift) = &told.registry.drift {
+            let at = u64::try_from(drift.at_ms).unwrap_or_default();
+            let ago = span(Duration::from_millis(told.now_ms.saturating_sub(at)));
+            let style = (drift.verdict != "stable").then_some(YELLOW);
+            self.put("drift", &format!("{}, looked at {ago} ago", drift.verdict), style);
+        }
+        if let Some(error) = &told.registry.registry_error {
+            self.put("registry", &format!("cannot be asked: {error}"), Some(YELLOW));
+        }
+    }
+
+    fn supervisor(&mut self, told: &Told<'_>) {
+        let since = |ms: u64| span(Duration::from_millis(told.now_ms.saturating_sub(ms)));
+        match &told.status.supervisor {
+            Some(seen) if seen.is_silent => {
+                let silent = since(seen.heartbeat_ms);
+                let text = format!("process {} has said nothing for {silent}: it hangs", seen.pid);
+                self.put("supervisor", &text, Some(RED));
+            }
+            Some(seen) => {
+                let (up, heartbeat) = (since(seen.started_ms), since(seen.heartbeat_ms));
+                let text = format!("process {}, up {up}, heartbeat {heartbeat} ago", seen.pid);
+                self.put("supervisor", &text, None);
+            }
+            None if matches!(told.state, State::Stopped | State::NeverReleased) => {}
+            None => {
+                let text = "none: what dies stays dead (`trainyard up` brings it back)";
+                self.put("supervisor", text, Some(YELLOW));
+            }
+        }
+    }
+}
+
+/// What the gateway's clients get: `IrisClassifier version 3 (Production)`.
+fn model(told: &Told<'_>) -> Option<String> {
+    let mut current = told.status.instances.iter().filter(|one| one.role == Role::Current);
+    let instance = current.find(|one| one.is_well())?;
+    let (name, version) = (said(instance, "model")?, said(instance, "version")?);
+    let alias = match said(instance, "alias") {
+        Some(alias) => format!(" ({alias})"),
+        None if told.registry.agrees() => " (Production)".to_owned(),
+        None => String::new(),
+    };
+    Some(format!("{name} version {version}{alias}"))
+}
+
+/// Which version it is and how it came by it, for how long it has run, what it holds.
+fn about(instance: &InstanceReport) -> String {
+    let mut parts = Vec::new();
+    match said(instance, "version") {
+        Some(version) => parts.push(format!("version {version}")),
+        None => {
+            let label = instance.label.iter().map(|(key, value)| format!("{key} {value}"));
+            let label: Vec<String> = label.collect();
+            if !label.is_empty() {
+                parts.push(format!("released as {}", label.join(", ")));
+            }
+        }
+    }
+    let is_pinned = instance.said.as_ref().and_then(|said| said.get("pinned")?.as_bool());
+    match (is_pinned, said(instance, "follows")) {
+        (Some(true), _) => parts.push("pinned".to_owned()),
+        (_, Some(alias)) => parts.push(format!("follows {alias}")),
+        _ => {}
+    }
+    parts.extend(instance.up_ms.map(|up| format!("up {}", span(Duration::from_millis(up)))));
+    parts.extend(instance.memory_bytes.map(|bytes| format!("{} MiB", bytes >> 20)));
+    parts.join(", ")
+}
+
+/// A text of what an instance said of itself.
+fn said(instance: &InstanceReport, key: &str) -> Option<String> {
+    let value = instance.said.as_ref()?.get(key)?;
+    let text = value.as_str()?;
+    let first = text.lines().next().unwrap_or_default();
+    Some(first.to_owned())
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Serving => "serving",
+        State::Degraded => "DEGRADED",
+        State::Down => "DOWN",
+        State::Stopped => "stopped, as somebody wished; `trainyard deploy` brings it up",
+        State::NeverReleased => "nothing was ever released here",
+    }
+}
+
+/// What an instance is for.
+fn role(role: Role) -> &'static str {
+    match role {
+        Role::Current => "serving",
+        Role::Standby => "standby",
+        Role::Candidate => "candidate",
+        Role::Other => "other",
+    }
+}
