@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, fill, free_address};
+use super::instance::{FreeAddresses, Instance, InstanceSpec, InstanceStatus, Runtime, fill};
 use super::procfs::{ProcessFacts, facts, find_by_environment, to_pid};
 use crate::error::{Error, Result};
 use crate::state::file::{self, open_log};
@@ -38,6 +38,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(super) struct ProcessRuntime {
     /// Those this program started: their exit status is known here, and they are reaped.
     children: Mutex<HashMap<String, Child>>,
+    addresses: FreeAddresses,
 }
 
 impl ProcessRuntime {
@@ -49,7 +50,7 @@ impl ProcessRuntime {
             command: process.command.clone(),
             reason: reason.to_string(),
         };
-        let address = free_address().map_err(failed)?;
+        let address = self.addresses.give().map_err(failed)?;
         let fill = |text: &str| fill(text, address);
         let mut command = Command::new(&process.command);
         command

@@ -14,6 +14,7 @@
 //!   gateway.lock       flock; the running gateway
 //!   gateway.log        what the gateway says
 //!   instances/<id>/    spec.json (owner alone), instance.json, output.log
+//!   instances/<id>.2/  the same of further instances of the release, without spec.json
 //! ```
 
 use std::path::{Path, PathBuf};
