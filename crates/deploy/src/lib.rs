@@ -20,6 +20,7 @@ mod gateway_process;
 mod logs;
 mod probe;
 mod release;
+mod replica_id;
 mod runtime;
 mod service;
 mod state;
@@ -37,6 +38,7 @@ pub use release::{
     BakeLimits, CanaryStep, Cause, GoneBack, Kind, NoStep, Refusal, ReleaseEvent, ReleaseSpec,
     Released, Review, Rollback, Share, Side, Sides, Unreviewed, release, rollback, settle, spec_at,
 };
+pub use replica_id::REPLICAS_MAX;
 pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};
 pub use state::lock::Holder;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::state::folder::Folder;
 use crate::state::instances::log_path;
-use crate::status::{replicas, route_on_disk};
+use crate::status::{instances_of, route_on_disk};
 
 /// Whose log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,5 +90,5 @@ pub(super) fn serving(folder: &Folder) -> Result<Vec<LogOf>> {
         None => folder.read_history()?.pop().map(|entry| entry.id),
     };
     let Some(release) = release else { return Ok(Vec::new()) };
-    Ok(replicas(folder, &release)?.into_iter().map(LogOf::Instance).collect())
+    Ok(instances_of(folder, &release)?.into_iter().map(LogOf::Instance).collect())
 }

@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
 use super::instance::{
-    Instance, InstanceSpec, InstanceStatus, Runtime, Vitals, fill, free_address,
+    FreeAddresses, Instance, InstanceSpec, InstanceStatus, Runtime, Vitals, fill,
 };
 use super::procfs::{ProcessFacts, facts, find_by_environment, memory_of_group, to_pid, up};
 use crate::error::{Error, Result};
@@ -40,6 +40,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(super) struct ProcessRuntime {
     /// Those this program started: their exit status is known here, and they are reaped.
     children: Mutex<HashMap<String, Child>>,
+    addresses: FreeAddresses,
 }
 
 impl ProcessRuntime {
@@ -51,7 +52,7 @@ impl ProcessRuntime {
             command: process.command.clone(),
             reason: reason.to_string(),
         };
-        let address = free_address().map_err(failed)?;
+        let address = self.addresses.give().map_err(failed)?;
         let fill = |text: &str| fill(text, address);
         let mut command = Command::new(&process.command);
         command

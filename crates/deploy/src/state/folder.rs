@@ -15,6 +15,7 @@
 //!   gateway.log        what the gateway says
 //!   supervisor.log     what the supervisor says, where nobody else keeps it
 //!   instances/<id>/    spec.json (owner alone), instance.json, output.log
+//!   instances/<id>.2/  the same of further instances of the release, without spec.json
 //! ```
 
 use std::path::{Path, PathBuf};

@@ -5,14 +5,14 @@ use std::time::Duration;
 use futures::future::join_all;
 use trainyard_base::words::HEALTH_PATH;
 
-use super::replicas::{release_of, replicas};
 use super::report::{Health, InstanceReport, Role, ServiceStatus, Wanted};
-use super::route::route;
+use super::route::{instances_of, route};
 use crate::error::Result;
 use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GatewayStatus};
 use crate::probe::{self, Answer, Probe};
 use crate::release::ReleaseSpec;
+use crate::replica_id::{place_of, release_of};
 use crate::runtime::{Instance, InstanceStatus, Runtimes, Vitals};
 use crate::service::{Service, url};
 use crate::state::folder::Folder;
@@ -52,7 +52,7 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
     let roles = Roles::of(&route);
     let mut ids = Vec::new();
     for release in roles.releases() {
-        ids.extend(replicas(&folder, release)?);
+        ids.extend(instances_of(&folder, release)?);
     }
     ids.extend(listed.iter().filter(|id| roles.role(id) == Role::Other).cloned());
     let asker = Asker { folder: &folder, runtimes: &runtimes, gateway: gateway.as_ref(), listed };
@@ -61,8 +61,7 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
         asker.report(id, role)
     }));
     let mut instances = asked.await.into_iter().collect::<Result<Vec<_>>>()?;
-    // Stable: instances of one release stay in order.
-    instances.sort_by_key(|report| report.role);
+    instances.sort_by_key(|report| (report.role, place_of(&report.id)));
     let holder = lock::holder(&folder.lock());
     let pending = folder.read_pending()?.filter(|_| holder.is_none());
     Ok(ServiceStatus {

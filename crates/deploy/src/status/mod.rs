@@ -1,15 +1,13 @@
 //! What of a service runs, what it should be, and what it says when it is asked.
 
 mod look;
-mod replicas;
 mod report;
 mod route;
 mod serving;
 mod verdict;
 
 pub use look::status;
-pub(crate) use replicas::replicas;
 pub use report::{Health, InstanceReport, Role, ServiceStatus, Wanted};
-pub(crate) use route::{route, route_on_disk};
+pub(crate) use route::{instances_of, route, route_on_disk};
 pub use serving::{Serving, served_last, serving};
 pub use verdict::State;

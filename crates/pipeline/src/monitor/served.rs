@@ -58,15 +58,14 @@ pub(super) async fn served_log(
     rows: &RowFilter,
 ) -> Result<Option<RecordBatch>> {
     let status = trainyard_deploy::status(&service(project)).await;
-    let serving = status.ok().and_then(|status| {
-        let all = status.instances.into_iter();
-        all.filter(|one| one.role == Role::Current && one.running).find_map(|one| one.address)
-    });
-    let is_up = match serving {
+    let all = status.map(|status| status.instances).unwrap_or_default();
+    let serving = all.into_iter().filter(|one| one.role == Role::Current && one.running);
+    let mut is_up = false;
+    // Each instance of a release has a log of its own.
+    for address in serving.filter_map(|one| one.address) {
         // One that cannot be asked has written its log all the same.
-        Some(address) => traffic::flush_log(address).await.is_ok(),
-        None => false,
-    };
+        is_up |= traffic::flush_log(address).await.is_ok();
+    }
     let started = Instant::now();
     loop {
         let log = read_log(project, filter, rows)?;

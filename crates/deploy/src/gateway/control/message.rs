@@ -35,6 +35,9 @@ pub struct GatewayStatus {
     pub mode: Mode,
     /// Where requests go.
     pub route: RouteState,
+    /// Instances that get no requests while others of their release are well.
+    #[serde(default)]
+    pub ejected: Vec<String>,
     /// Requests that the current target works on.
     pub in_flight: usize,
     /// Requests that the standby works on.
