@@ -28,5 +28,6 @@ mod shadow;
 mod silence;
 mod smuggling;
 mod stage;
+mod status;
 mod transaction;
 mod yard;

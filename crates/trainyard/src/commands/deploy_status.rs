@@ -1,21 +1,18 @@
 //! `trainyard deploy status`: what serves, how it does, and whether it is what it should be.
 
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use trainyard_deploy::{Role, ServiceStatus, State};
-use trainyard_pipeline::monitor::{LastVerdict, last_verdict};
-use trainyard_pipeline::{Difference, Project, service};
+use trainyard_deploy::State;
+use trainyard_pipeline::{Project, service};
 
 use super::project::ProjectArguments;
+use super::status_told::{Registry, Told};
 use super::{shutdown_signal, status_page};
 use crate::failure::Failure;
 use crate::printer;
-
-/// How long the registry may take: what serves is told without it.
-const REGISTRY_LIMIT: Duration = Duration::from_secs(3);
 
 /// Time between two looks with `--watch`.
 const LOOK: Duration = Duration::from_secs(2);
@@ -33,65 +30,6 @@ pub(super) struct StatusArguments {
     /// Print everything as one line of JSON
     #[arg(long)]
     json: bool,
-}
-
-/// What is known of a service.
-#[derive(Debug, Serialize)]
-pub(super) struct Told<'a> {
-    pub(super) state: State,
-    /// Why clients are not served as they should be.
-    pub(super) outage: Option<String>,
-    /// What is dangerous as it is.
-    pub(super) warnings: Vec<String>,
-    #[serde(flatten)]
-    pub(super) status: &'a ServiceStatus,
-    #[serde(flatten)]
-    pub(super) registry: &'a Registry,
-    #[serde(skip)]
-    pub(super) now_ms: u64,
-}
-
-/// What the registry says of it.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Registry {
-    /// Where alias and traffic differ.
-    pub(super) difference: Option<Difference>,
-    /// The last look at production data.
-    pub(super) drift: Option<LastVerdict>,
-    /// Why that is not known.
-    pub(super) registry_error: Option<String>,
-}
-
-impl Registry {
-    /// What the registry says of what should serve; where that is nothing, it is not asked.
-    async fn of(project: &Project, status: &ServiceStatus) -> Self {
-        if status.instances.iter().any(|instance| instance.role == Role::Current) {
-            // Its future is large.
-            Box::pin(Self::ask(project)).await
-        } else {
-            Self::default()
-        }
-    }
-
-    async fn ask(project: &Project) -> Self {
-        let asking = async {
-            let tracking = project.tracking()?;
-            let difference = trainyard_pipeline::difference(project, &tracking).await?;
-            let drift = last_verdict(project, &tracking).await?;
-            Ok::<_, trainyard_pipeline::Error>((difference, drift))
-        };
-        let failed = |error| Self { registry_error: Some(error), ..Self::default() };
-        match tokio::time::timeout(REGISTRY_LIMIT, asking).await {
-            Ok(Ok((difference, drift))) => Self { difference, drift, registry_error: None },
-            Ok(Err(error)) => failed(error.message()),
-            Err(_elapsed) => failed(format!("no answer within {} s", REGISTRY_LIMIT.as_secs())),
-        }
-    }
-
-    /// Whether it is known that `Production` names what serves.
-    pub(super) fn agrees(&self) -> bool {
-        self.difference.is_none() && self.registry_error.is_none()
-    }
 }
 
 /// What is told where nothing was ever deployed.
@@ -116,7 +54,7 @@ pub(super) async fn status(arguments: &StatusArguments) -> Result<ExitCode, Fail
         status => status?,
     };
     let registry = Registry::of(&project, &status).await;
-    let told = told(&project, &status, &registry);
+    let told = Told::of(&project, &status, &registry);
     if arguments.json {
         printer::json(&told)?;
     } else {
@@ -128,29 +66,6 @@ pub(super) async fn status(arguments: &StatusArguments) -> Result<ExitCode, Fail
         None => Ok(ExitCode::SUCCESS),
         Some(failure) => Err(failure),
     }
-}
-
-fn told<'a>(project: &Project, status: &'a ServiceStatus, registry: &'a Registry) -> Told<'a> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Told {
-        state: status.state(),
-        outage: status.outage(),
-        warnings: exposure(project),
-        status,
-        registry,
-        now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
-    }
-}
-
-/// What is dangerous in how the gateway listens.
-fn exposure(project: &Project) -> Vec<String> {
-    let listen = project.config.deploy.listen;
-    if listen.ip().is_loopback() {
-        return Vec::new();
-    }
-    vec![format!(
-        "{listen} is open to others without TLS or tokens: see `tls` and `tokens` in docs/deploying.md"
-    )]
 }
 
 /// What ends the verb with an exit code that says so.
@@ -194,7 +109,7 @@ async fn watch(project: &Project, json: bool) -> Result<ExitCode, Failure> {
             status = looking => status?,
         };
         looks = looks.wrapping_add(1);
-        let told = told(project, &status, &registry);
+        let told = Told::of(project, &status, &registry);
         if json {
             printer::json(&told)?;
         } else if let Some(look) = printer::stdout_screen() {

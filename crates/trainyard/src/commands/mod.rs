@@ -22,6 +22,7 @@ pub(crate) mod server;
 mod server_signals;
 mod shutdown;
 mod status_page;
+mod status_told;
 mod status_words;
 mod summary;
 pub(crate) mod temporary;

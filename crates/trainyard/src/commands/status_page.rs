@@ -8,7 +8,7 @@ use trainyard_deploy::{
     GatewayStatus, Health, InstanceReport, Outcome, Role, ServiceStatus, State,
 };
 
-use super::deploy_status::Told;
+use super::status_told::Told;
 use super::status_words::{alarm, traffic, wrapped};
 use crate::printer::{GREEN, Look, RED, YELLOW, span, took};
 
