@@ -21,8 +21,8 @@ const SPAN: Duration = Duration::from_mins(1);
 /// Notes kept: one at each end of the span, and those between.
 const NOTES_MAX: usize = (SPAN.as_secs() / STEP.as_secs()) as usize + 1;
 
-/// Each bound is half as large again as the one before, so a percentile is wrong by a fifth at most; with so many
-/// they reach from 0.1 ms beyond the two minutes that an instance may take.
+/// Each bound is half as large again as the one before, so a percentile is at most half too large; with so many they
+/// reach from 0.1 ms beyond the two minutes that an instance may take.
 const BOUNDS: [u64; 36] = bounds();
 
 /// One for each bound, and one for what is beyond the last.
