@@ -23,13 +23,24 @@ const PIECE_BYTES: usize = 64 << 10;
 /// Bytes at the end of a log that usually hold the last lines that are wanted.
 const TAIL_BYTES: u64 = 1 << 20;
 
-/// The lines of a log that are wanted, and up to where it was read.
-pub(super) fn read(path: &Path, excerpt: &Excerpt) -> Result<(Vec<String>, u64)> {
+/// The lines of a log that are wanted, with what has no end yet.
+pub(super) fn read(path: &Path, excerpt: &Excerpt) -> Result<Vec<String>> {
+    let (mut lines, _place, begun) = read_whole_lines(path, excerpt)?;
+    lines.extend(begun);
+    Ok(lines)
+}
+
+/// The whole lines of a log that are wanted, where the next one begins, and what is there of it. One that is being
+/// written is followed from its beginning.
+pub(super) fn read_whole_lines(
+    path: &Path,
+    excerpt: &Excerpt,
+) -> Result<(Vec<String>, u64, Option<String>)> {
     if excerpt.since_ms.is_none()
         && let Some(count) = excerpt.last
-        && let Some((lines, end)) = read_tail(path, count)?
+        && let Some(read) = read_tail(path, count)?
     {
-        return Ok((lines, end));
+        return Ok(read);
     }
     let mut last = Last::new(excerpt.max());
     let mut since = Since::new(excerpt.since_ms);
@@ -43,13 +54,12 @@ pub(super) fn read(path: &Path, excerpt: &Excerpt) -> Result<(Vec<String>, u64)>
     };
     read_from(&aside(path), 0, &mut take)?;
     let end = read_from(path, 0, &mut take)?;
-    // A line that is being written is followed from its beginning.
-    let begun = lines.end().map_or(0, |begun| begun.len() as u64);
-    Ok((last.into_lines(), end.saturating_sub(begun)))
+    let begun = lines.end();
+    Ok((last.into_lines(), before(end, begun.as_deref()), begun))
 }
 
 /// The last lines of a log that is longer than they are; none where more of it must be read to know.
-fn read_tail(path: &Path, count: usize) -> Result<Option<(Vec<String>, u64)>> {
+fn read_tail(path: &Path, count: usize) -> Result<Option<(Vec<String>, u64, Option<String>)>> {
     let length = std::fs::metadata(path).map_or(0, |file| file.len());
     if length <= TAIL_BYTES {
         return Ok(None);
@@ -62,8 +72,14 @@ fn read_tail(path: &Path, count: usize) -> Result<Option<(Vec<String>, u64)>> {
     if all.len() <= count {
         return Ok(None);
     }
-    let begun = lines.end().map_or(0, |begun| begun.len() as u64);
-    Ok(Some((all.split_off(all.len() - count), end.saturating_sub(begun))))
+    let begun = lines.end();
+    let place = before(end, begun.as_deref());
+    Ok(Some((all.split_off(all.len() - count), place, begun)))
+}
+
+/// Where a line begins of which there is so much at the end.
+fn before(end: u64, begun: Option<&str>) -> u64 {
+    end.saturating_sub(begun.map_or(0, |begun| begun.len() as u64))
 }
 
 /// Tells the lines that come after a place of a log, until nobody listens or its folder is gone.
@@ -136,7 +152,8 @@ mod tests {
     fn what_was_put_aside_is_part_of_the_log() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("output.log");
-        let lines = |last, since_ms| read(&path, &Excerpt { last, since_ms }).unwrap().0;
+        let lines =
+            |last, since_ms| read_whole_lines(&path, &Excerpt { last, since_ms }).unwrap().0;
         assert_eq!(lines(None, None), Vec::<String>::new());
         append(&aside(&path), "2023-11-14T22:13:19Z a\n2023-11-14T22:13:20Z b\n");
         append(&path, "c\n2023-11-14T22:13:21Z d\nhalf");
@@ -144,7 +161,8 @@ mod tests {
         assert_eq!(lines(Some(3), None).first().unwrap(), "2023-11-14T22:13:20Z b");
         assert_eq!(lines(None, Some(1_700_000_000_000)).len(), 3);
         assert_eq!(lines(Some(2), Some(1_700_000_000_000)).len(), 2);
-        let (_, place) = read(&path, &Excerpt::default()).unwrap();
+        assert_eq!(read(&path, &Excerpt::default()).unwrap().last().unwrap(), "half");
+        let (_, place, _) = read_whole_lines(&path, &Excerpt::default()).unwrap();
         assert_eq!(place, std::fs::metadata(&path).unwrap().len() - 4);
         // Of a long one only the end is read.
         append(&path, &format!("\n{}", "a line of some length\n".repeat(100_000)));

@@ -85,9 +85,9 @@ pub async fn logs(
 
 /// The lines of one log that are wanted.
 async fn read(folder: &Folder, of: &LogOf, excerpt: &Excerpt) -> Result<Vec<String>> {
-    let LogOf::Instance(id) = of else { return Ok(file::read(&of.path(folder), excerpt)?.0) };
+    let LogOf::Instance(id) = of else { return file::read(&of.path(folder), excerpt) };
     let Some(instance) = folder.read_instance(id)? else {
-        return Ok(file::read(&of.path(folder), excerpt)?.0);
+        return file::read(&of.path(folder), excerpt);
     };
     let (sender, mut receiver) = mpsc::channel(WAITING_MAX);
     let runtimes = Runtimes::default();
@@ -100,7 +100,7 @@ async fn read(folder: &Folder, of: &LogOf, excerpt: &Excerpt) -> Result<Vec<Stri
         lines.into_lines()
     };
     let (is_told, lines) = tokio::join!(telling, listening);
-    if is_told? { Ok(lines) } else { Ok(file::read(&of.path(folder), excerpt)?.0) }
+    if is_told? { Ok(lines) } else { file::read(&of.path(folder), excerpt) }
 }
 
 /// Lines of several logs in the order of their times; those without one stay behind the line before.
@@ -191,7 +191,7 @@ async fn tell_one(
         return Ok(());
     }
     let path = of.path(folder);
-    let (lines, place) = file::read(&path, excerpt)?;
+    let (lines, place, _begun) = file::read_whole_lines(&path, excerpt)?;
     for line in lines {
         if tell.send(line).await.is_err() {
             return Ok(());
