@@ -195,6 +195,21 @@ async fn one_that_is_silent_holds_no_request_for_long() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_kills_takes_two_of_them_at_most() {
+    let stage = Stage::new();
+    let mut spec = several("frail", 3);
+    spec.env.push(("DIE_AFTER_MS".to_owned(), "0".to_owned()));
+    stage.release(&spec).await.unwrap();
+    let (code, body) = get(stage.address(), "/").await.unwrap();
+    assert_eq!(code, StatusCode::BAD_GATEWAY, "{body}");
+    assert_eq!(stage.backends().len(), 1, "{:?}", stage.processes());
+    // One that may have been done is not asked of another at all.
+    let answer = ask(stage.address(), Method::POST, "/predict", "[1]").await;
+    assert_eq!(answer.unwrap().0, StatusCode::BAD_GATEWAY);
+    assert_eq!(stage.backends(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_of_which_one_dies_while_it_is_judged_goes_back() {
     let stage = Stage::new();
     stage.release(&Stage::spec("blue")).await.unwrap();
