@@ -56,7 +56,7 @@ impl Balanced {
     }
 
     pub(super) fn each(&self) -> impl Iterator<Item = &Replica> {
-        std::iter::once(&self.first).chain(&self.further)
+        std::iter::once(&self.first).chain(self.further.iter())
     }
 
     /// The one that there is, if it is the only one.

@@ -251,11 +251,14 @@ async fn send_to(
             shared.metrics.failovers.fetch_add(1, Ordering::Relaxed);
             continue;
         }
+        let target = guard.target();
         // One that is known to answer nobody was not asked.
         if !matches!(failure, Failure::Silent) {
-            guard.target().failed(failure.fault());
+            target.failed(failure.fault());
         }
-        return Err(failure);
+        // Of several that are all down it is known, whichever was the last to be tried.
+        let none_is_up = target.replicas.only().is_none() && target.is_silent();
+        return Err(if failure.is_unsent() && none_is_up { Failure::Silent } else { failure });
     }
 }
 

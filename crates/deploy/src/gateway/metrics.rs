@@ -88,8 +88,8 @@ impl Metrics {
         self.window.count(fault, duration);
     }
 
-    /// The page. `dropped` are lines that the access log left out; `canary` and `copies` are those of a release that
-    /// goes on.
+    /// The page. `dropped` are lines that the access log left out; `canary` and `copies` are those of a
+    /// release that goes on.
     pub(super) fn render(
         &self,
         instances: &[InstanceRow<'_>],

@@ -301,7 +301,7 @@ impl Rollout<'_> {
 }
 
 /// What the gateway needs to know of a release.
-fn target(replicas: &Replicas, spec: &ReleaseSpec) -> TargetSpec {
+pub(super) fn target(replicas: &Replicas, spec: &ReleaseSpec) -> TargetSpec {
     TargetSpec {
         id: replicas.id().to_owned(),
         address: replicas.first().address,

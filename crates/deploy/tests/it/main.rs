@@ -23,6 +23,7 @@ mod operating;
 mod paths;
 mod registry;
 mod releases;
+mod replicas;
 mod rollbacks;
 mod shadow;
 mod silence;

@@ -20,7 +20,7 @@ use super::{container, create, follow, image, network, output, vitals};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::logs::Excerpt;
-use crate::replica_id::{REPLICAS_MAX, place_of, release_of};
+use crate::replica_id::{place_of, release_of};
 use crate::runtime::instance::{
     FreeAddresses, HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth,
     Vitals,
@@ -34,6 +34,9 @@ const KILLED: i64 = 137;
 
 /// Somebody else may take an address between its choice and its use; then another is chosen.
 const ADDRESS_TRIES: u64 = 5;
+
+/// Addresses of a release's instances are so far apart, for those of the releases after it.
+const RELEASES_BETWEEN: u64 = 1000;
 
 /// Characters of a health check's output that are shown.
 const SHOWN_CHARS_MAX: usize = 300;
@@ -143,12 +146,12 @@ impl DockerRuntime {
     }
 }
 
-/// Another number for each instance of each release.
+/// Another number for each instance of releases that may be there at the same time.
 fn number(id: &str) -> u64 {
     let digits = release_of(id).bytes().filter(u8::is_ascii_digit);
     let release = digits
         .fold(0_u64, |number, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
-    release.wrapping_mul(u64::from(REPLICAS_MAX)).wrapping_add(u64::from(place_of(id)))
+    release.wrapping_add(u64::from(place_of(id)).wrapping_mul(RELEASES_BETWEEN))
 }
 
 #[async_trait]
