@@ -157,9 +157,7 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
 }
 
 /// All certificates of a file; one at least.
-pub(crate) fn certificates(
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let none = |reason: &dyn fmt::Display| CertificateError::not_pem(path, "certificate", reason);
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes(path)?).collect();
     let found = found.map_err(|error| none(&error))?;

@@ -23,9 +23,8 @@ pub struct ClientAuthorities {
 impl ClientAuthorities {
     /// Reads their certificates (PEM, one behind the other).
     pub fn open(path: &Path) -> Result<Self, CertificateError> {
-        let unusable = |reason: &dyn fmt::Display| {
-            CertificateError::not_pem(path, "authority", reason)
-        };
+        let unusable =
+            |reason: &dyn fmt::Display| CertificateError::not_pem(path, "authority", reason);
         let roots = certificates(path)?;
         let mut store = RootCertStore::empty();
         for root in &roots {
@@ -42,7 +41,9 @@ impl ClientAuthorities {
 
 impl fmt::Debug for ClientAuthorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientAuthorities").field("roots", &self.roots.len()).finish_non_exhaustive()
+        f.debug_struct("ClientAuthorities")
+            .field("roots", &self.roots.len())
+            .finish_non_exhaustive()
     }
 }
 
