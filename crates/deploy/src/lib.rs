@@ -17,6 +17,7 @@ mod error;
 mod exchange;
 pub mod gateway;
 mod gateway_process;
+mod instance_token;
 mod logs;
 mod probe;
 mod release;
@@ -26,12 +27,14 @@ mod service;
 mod state;
 mod status;
 mod stop;
+pub mod tokens;
 mod workload;
 
 pub use deployment::Progress;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
-pub use gateway_process::{metrics, set_mode, upgrade};
+pub use gateway_process::{metrics, reload, set_mode, upgrade};
+pub use instance_token::InstanceToken;
 pub use logs::{LogLine, LogOf, LogOptions, logs};
 pub use probe::Probe;
 pub use release::{

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use trainyard_base::Advise as _;
+use trainyard_deploy::gateway::Limits;
 use trainyard_deploy::{
     ContainerSpec, Network, Probe, ReleaseEvent, ReleaseSpec, Service, Workload,
 };
@@ -20,7 +21,13 @@ fn service(arguments: &[String]) -> Fallible<Service> {
     service.gateway_command = Some(vec![std::env::current_exe()?.into(), "gateway".into()]);
     service.lock_wait = Duration::from_mins(1);
     // The backends have paths of their own.
-    service.exposed = vec!["/**".to_owned()];
+    service.gateway.exposed = vec!["/**".to_owned()];
+    service.gateway.limits = Limits {
+        max_connections: 2000,
+        max_per_address: Some(2000),
+        max_body_bytes: 8 << 20,
+        ..Limits::default()
+    };
     Ok(service)
 }
 

@@ -267,6 +267,7 @@ mod tests {
             replicas: Vec::new(),
             health_path: "/".to_owned(),
             copy_id: String::new(),
+            token: None,
         };
         let make = |id| Target::new(spec(id), &Links::new(1, Duration::from_secs(1)));
         let state = CandidateState {

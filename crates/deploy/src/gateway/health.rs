@@ -11,7 +11,7 @@ use futures::future::join_all;
 
 use super::replica::{Replica, Standing};
 use super::shared::Shared;
-use super::target::Target;
+use super::target::{Target, TargetSpec};
 use crate::probe::Look;
 
 /// Time between two looks at an instance that is well.
@@ -114,7 +114,8 @@ impl<'a> Round<'a> {
 
     /// How it stands, and what it said if that is not well.
     async fn look(&mut self) -> (Standing, String) {
-        let said = match self.replica.look(&self.target.spec.health_path).await {
+        let TargetSpec { health_path, token, .. } = &self.target.spec;
+        let said = match self.replica.look(health_path, token.as_ref()).await {
             Look::Well => (Standing::Well, String::new()),
             Look::Sick(reason) => (Standing::Poor, reason),
             Look::Gone(reason) => (Standing::Gone, reason),

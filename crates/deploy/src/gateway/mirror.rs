@@ -258,6 +258,7 @@ mod tests {
             replicas: Vec::new(),
             health_path: "/".to_owned(),
             copy_id: "copy".to_owned(),
+            token: None,
         };
         Target::new(spec, &Links::new(1, Duration::from_secs(1)))
     }

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::failure::{Failure, Fault};
 use super::upstream::{Links, Upstream};
 use super::window::Window;
+use crate::instance_token::InstanceToken;
 use crate::probe::{self, Look};
 
 /// An answer to a health check takes no longer than this.
@@ -185,8 +186,8 @@ impl Replica {
     }
 
     /// Asks it for its health.
-    pub(super) async fn look(&self, health_path: &str) -> Look {
-        probe::look(self.upstream.address(), health_path, LOOK_TIMEOUT).await
+    pub(super) async fn look(&self, health_path: &str, token: Option<&InstanceToken>) -> Look {
+        probe::look(self.upstream.address(), health_path, token, LOOK_TIMEOUT).await
     }
 
     /// It was started anew, maybe elsewhere. What was counted of it stays.

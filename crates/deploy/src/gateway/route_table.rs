@@ -348,6 +348,7 @@ mod tests {
             replicas: Vec::new(),
             health_path: "/".to_owned(),
             copy_id: String::new(),
+            token: None,
         }
     }
 

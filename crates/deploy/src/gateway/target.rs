@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::balance::{Balanced, Places};
@@ -16,6 +18,7 @@ use super::failure::Fault;
 use super::record::{Counted, Record};
 use super::replica::{Replica, Standing};
 use super::upstream::Links;
+use crate::instance_token::InstanceToken;
 use crate::probe::Look;
 
 /// A release as the gateway sees it.
@@ -33,6 +36,9 @@ pub struct TargetSpec {
     /// Request id by which it knows what no user asked, and does not log it; none if empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub copy_id: String,
+    /// The token that it asks for, if it asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<InstanceToken>,
 }
 
 impl TargetSpec {
@@ -53,6 +59,8 @@ pub(super) struct Target {
     /// As it came; [`Self::spec_now`] has the addresses of today.
     pub(super) spec: TargetSpec,
     pub(super) replicas: Balanced,
+    /// What says its token.
+    authorization: Option<HeaderValue>,
     gate: Gate,
     /// Requests that say something about it, and what they say.
     judged: AtomicU64,
@@ -68,6 +76,7 @@ impl Target {
     pub(super) fn new(spec: TargetSpec, links: &Links) -> Arc<Self> {
         Arc::new(Self {
             replicas: Balanced::new(&spec.id, spec.address, &spec.replicas, links),
+            authorization: spec.token.as_ref().and_then(InstanceToken::header),
             spec,
             gate: Gate::default(),
             judged: AtomicU64::new(0),
@@ -90,6 +99,13 @@ impl Target {
     pub(super) fn move_to(&self, spec: &TargetSpec) {
         for (replica, address) in self.replicas.each().zip(spec.addresses()) {
             replica.move_to(address);
+        }
+    }
+
+    /// Adds its own token to a request that the gateway vouches for.
+    pub(super) fn authorize(&self, headers: &mut HeaderMap) {
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
         }
     }
 
@@ -160,17 +176,17 @@ impl Target {
     /// Asks it for its health: it is well if one of its instances is. The one that seems best is asked first,
     /// the others only if it is not well.
     pub(super) async fn look(&self) -> Look {
-        let path = &self.spec.health_path;
+        let (path, token) = (&self.spec.health_path, self.spec.token.as_ref());
         if let Some(only) = self.replicas.only() {
-            return only.look(path).await;
+            return only.look(path, token).await;
         }
         let best = self.replicas.get(self.replicas.choose());
-        let look = best.look(path).await;
+        let look = best.look(path, token).await;
         if look == Look::Well {
             return look;
         }
         let others = self.replicas.each().filter(|other| other.id != best.id);
-        let mut looks: FuturesUnordered<_> = others.map(|other| other.look(path)).collect();
+        let mut looks: FuturesUnordered<_> = others.map(|other| other.look(path, token)).collect();
         while let Some(other) = looks.next().await {
             if other == Look::Well {
                 return other;
@@ -312,6 +328,7 @@ mod tests {
             replicas: Vec::new(),
             health_path: "/".to_owned(),
             copy_id: String::new(),
+            token: None,
         };
         let target = Target::new(spec, &Links::new(1, Duration::from_secs(1)));
         let second = Duration::from_secs(1);
@@ -338,6 +355,7 @@ mod tests {
             replicas: vec![([127, 0, 0, 1], 10).into()],
             health_path: "/".to_owned(),
             copy_id: String::new(),
+            token: None,
         };
         let target = Target::new(spec.clone(), &Links::new(1, Duration::from_secs(1)));
         let at_each = || target.replicas.each().map(Replica::in_flight).collect::<Vec<_>>();

@@ -31,7 +31,7 @@ use crate::gateway::TargetSpec;
 use crate::gateway::control::Switch;
 use crate::replica_id::{release_of, replica_ids};
 use crate::runtime::{InstanceSpec, Replicas};
-use crate::service::{Service, url};
+use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
 use crate::state::pending::Pending;
@@ -77,8 +77,8 @@ pub(crate) async fn run(
 ) -> Result<Released> {
     let start = Instant::now();
     spec.check()?;
-    let gateway = deployment.ensure_gateway().await?;
     let is_rollback = spec.cause.kind == Kind::Rollback;
+    let gateway = deployment.ensure_gateway(is_rollback).await?;
     match settle_pending(&deployment, review).await {
         // Users come first: what cannot be made known now is by the next change.
         Err(error) if is_rollback => tracing::warn!(%error, "an earlier release is not settled"),
@@ -106,7 +106,7 @@ pub(crate) async fn run(
             }
             deployment.step(ReleaseEvent::Finished)?;
             Ok(Released {
-                url: url(gateway.listen),
+                url: gateway.url(),
                 address: green.first().address,
                 switched_from: blue.map(|blue| blue.id().to_owned()),
                 instance: id,
@@ -308,5 +308,6 @@ pub(super) fn target(replicas: &Replicas, spec: &ReleaseSpec) -> TargetSpec {
         replicas: replicas.further().iter().map(|instance| instance.address).collect(),
         health_path: spec.health_path.clone(),
         copy_id: spec.copy_id(),
+        token: spec.token(),
     }
 }

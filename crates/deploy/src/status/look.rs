@@ -14,7 +14,7 @@ use crate::probe::{self, Answer, Probe};
 use crate::release::ReleaseSpec;
 use crate::replica_id::{place_of, release_of};
 use crate::runtime::{Instance, InstanceStatus, Runtimes, Vitals};
-use crate::service::{Service, url};
+use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
 use crate::state::lock;
@@ -66,7 +66,7 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
     let pending = folder.read_pending()?.filter(|_| holder.is_none());
     Ok(ServiceStatus {
         wanted: wanted(&folder, &route)?,
-        url: gateway.as_ref().map(|gateway| url(gateway.listen)),
+        url: gateway.as_ref().map(GatewayStatus::url),
         gateway,
         gateway_error,
         instances,
@@ -183,7 +183,8 @@ impl Asker<'_> {
         let path = spec.map_or(HEALTH_PATH, |spec| spec.health_path.as_str());
         let probe = Probe::get(path);
         let vitals = tokio::time::timeout(RUNTIME_TIMEOUT, self.runtimes.vitals(instance));
-        let asked = probe::ask(instance.address, &probe, HEALTH_TIMEOUT);
+        let token = spec.and_then(ReleaseSpec::token);
+        let asked = probe::ask(instance.address, &probe, token.as_ref(), HEALTH_TIMEOUT);
         let (answer, vitals) = tokio::join!(asked, vitals);
         let body = |body: &str| serde_json::from_str(body).ok();
         let (health, said) = match &answer {

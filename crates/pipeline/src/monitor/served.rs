@@ -31,10 +31,10 @@ pub(crate) async fn wait_for_log(
     further.retain(|address| *address != deployed.address);
     loop {
         // Each time: what was still queued at one flush is visible after the next.
-        traffic::flush_log(deployed.address).await?;
+        traffic::flush_log(project, deployed.address).await?;
         for address in &further {
             // One that cannot be asked has written its log all the same.
-            let _flushed_or_gone = traffic::flush_log(*address).await;
+            let _flushed_or_gone = traffic::flush_log(project, *address).await;
         }
         let seen =
             read_log(project, filter, &RowFilter::default())?.map_or(0, |table| table.num_rows());
@@ -75,7 +75,7 @@ pub(super) async fn served_log(
     let mut is_up = false;
     for address in serving(project).await {
         // One that cannot be asked has written its log all the same.
-        is_up |= traffic::flush_log(address).await.is_ok();
+        is_up |= traffic::flush_log(project, address).await.is_ok();
     }
     let started = Instant::now();
     loop {

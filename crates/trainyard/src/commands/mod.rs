@@ -27,6 +27,7 @@ mod status_words;
 mod summary;
 pub(crate) mod temporary;
 mod tls;
+pub(crate) mod token;
 mod tracking_pages;
 pub(crate) mod train;
 mod upstream_tls;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 use trainyard_deploy::{Role, ServiceStatus, State};
 use trainyard_pipeline::monitor::{LastVerdict, last_verdict};
-use trainyard_pipeline::{Difference, Project};
+use trainyard_pipeline::{Difference, Project, service};
 
 /// How long the registry may take: what serves is told without it.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(3);
@@ -32,21 +32,12 @@ impl<'a> Told<'a> {
         Self {
             state: status.state(),
             outage: status.outage(),
-            warnings: exposure(project),
+            warnings: service(project).warning().into_iter().collect(),
             status,
             registry,
             now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
         }
     }
-}
-
-/// What is dangerous in how the gateway listens.
-fn exposure(project: &Project) -> Vec<String> {
-    let listen = project.config.deploy.listen;
-    if listen.ip().is_loopback() {
-        return Vec::new();
-    }
-    vec![format!("{listen} can be reached from other machines, without TLS or tokens")]
 }
 
 /// What the registry says of it.
