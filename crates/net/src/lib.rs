@@ -23,7 +23,9 @@
 mod accept;
 mod body;
 mod certificate;
+mod challenge;
 pub mod descriptors;
+mod handshake;
 mod limits;
 mod listener;
 mod marks;
@@ -35,6 +37,7 @@ mod watched;
 pub use accept::{Arrival, Open, accept};
 pub use body::{Held, Paced, PacedError};
 pub use certificate::{Certificate, CertificateError};
+pub use challenge::TlsChallenges;
 pub use limits::{Limits, Protocols};
 pub use listener::Listener;
 pub use marks::Busy;
