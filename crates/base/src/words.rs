@@ -18,6 +18,12 @@ pub const PROBE_PATHS: [&str; 4] = [HEALTH_PATH, "/ping", "/v2/health/live", "/v
 /// logged, as no client asked.
 pub const PROBE_ID_VARIABLE: &str = "TRAINYARD_PROBE_ID";
 
+/// The variable with the token that a model server asks its clients for.
+pub const TOKEN_VARIABLE: &str = "TRAINYARD_TOKEN";
+
+/// The variable with the file that holds it.
+pub const TOKEN_FILE_VARIABLE: &str = "TRAINYARD_TOKEN_FILE";
+
 /// Columns of the prediction log. Between them are the model's own.
 pub mod log_columns {
     /// The id of the request, which feedback names.

@@ -37,7 +37,7 @@ pub enum CertificateError {
     NotPem {
         /// The file.
         path: PathBuf,
-        /// `certificate` or `private key without a password`.
+        /// `certificate`, `private key without a password`, `authority`.
         what: &'static str,
         /// What was found instead.
         reason: String,
@@ -52,6 +52,12 @@ pub enum CertificateError {
         /// What the TLS library says.
         reason: rustls::Error,
     },
+}
+
+impl CertificateError {
+    pub(crate) fn not_pem(path: &Path, what: &'static str, reason: &dyn fmt::Display) -> Self {
+        Self::NotPem { path: path.to_owned(), what, reason: reason.to_string() }
+    }
 }
 
 /// The certificate that clients are shown, if there is one. Connections keep the one that they began with.
@@ -157,25 +163,22 @@ impl ResolvesServerCert for Certificate {
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
-    let not_pem = |path: &Path, what: &'static str, reason: String| CertificateError::NotPem {
-        path: path.to_owned(),
-        what,
-        reason,
-    };
-    let text = bytes(certificate)?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let chain = match chain {
-        Ok(chain) if chain.is_empty() => Err("there is none".to_owned()),
-        Ok(chain) => Ok(chain),
-        Err(error) => Err(error.to_string()),
-    };
-    let chain = chain.map_err(|reason| not_pem(certificate, "certificate", reason))?;
-    let secret = PrivateKeyDer::from_pem_slice(&bytes(key)?)
-        .map_err(|error| not_pem(key, "private key without a password", error.to_string()))?;
+    let chain = certificates(certificate)?;
+    let secret = PrivateKeyDer::from_pem_slice(&bytes(key)?).map_err(|error| {
+        CertificateError::not_pem(key, "private key without a password", &error)
+    })?;
     CertifiedKey::from_der(chain, secret, &ring::default_provider()).map_err(|reason| {
         let (certificate, key) = (certificate.to_owned(), key.to_owned());
         CertificateError::Unusable { certificate, key, reason }
     })
+}
+
+/// All certificates of a file; one at least.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let none = |reason: &dyn fmt::Display| CertificateError::not_pem(path, "certificate", reason);
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes(path)?).collect();
+    let found = found.map_err(|error| none(&error))?;
+    if found.is_empty() { Err(none(&"there is none")) } else { Ok(found) }
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, CertificateError> {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::server::WebPkiClientVerifier;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::Certificate;
 use crate::challenge::{PROTOCOL, TlsChallenges};
+use crate::client_authorities::ClientAuthorities;
 use crate::handshake::Handshake;
 use crate::limits::Protocols;
 
@@ -40,9 +42,23 @@ impl Listener {
         tcp: TcpListener,
         certificate: Arc<Certificate>,
     ) -> Result<Self, rustls::Error> {
+        Self::asking(tcp, certificate, None)
+    }
+
+    /// The same, and clients are asked for a certificate of one of these authorities, if there are any. One that
+    /// they did not sign ends the handshake; who shows none is told by [`crate::Arrival::certificate`].
+    pub fn asking(
+        tcp: TcpListener,
+        certificate: Arc<Certificate>,
+        authorities: Option<&ClientAuthorities>,
+    ) -> Result<Self, rustls::Error> {
+        let verifier = match authorities {
+            Some(authorities) => Arc::clone(&authorities.verifier),
+            None => WebPkiClientVerifier::no_client_auth(),
+        };
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::clone(&certificate) as _);
         Ok(Self { tcp, tls: Some(Tls { certificate, config, challenges: None }) })
     }

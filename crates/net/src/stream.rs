@@ -47,6 +47,13 @@ impl Stream {
             }
         }
     }
+
+    /// The certificate that the other side has shown, as it was sent (DER).
+    pub(crate) fn certificate(&self) -> Option<Vec<u8>> {
+        let Self::Encrypted(stream) = self else { return None };
+        let (_socket, session) = stream.get_ref();
+        Some(session.peer_certificates()?.first()?.to_vec())
+    }
 }
 
 impl AsyncRead for Stream {

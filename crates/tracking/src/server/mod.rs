@@ -14,7 +14,6 @@ mod connections;
 mod cors;
 mod guard;
 mod keyed_lock;
-mod leaky_bucket;
 mod login_limit;
 mod options;
 mod serve;
