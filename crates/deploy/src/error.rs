@@ -163,7 +163,7 @@ pub enum Error {
     #[error("{0:?} is no path that can be exposed")]
     Path(String),
     /// No certificate can be had by such settings.
-    #[error("[deploy.acme] {reason}")]
+    #[error("{reason}")]
     Acme {
         /// What is wrong, and where.
         reason: String,

@@ -2,6 +2,7 @@
 //! instance. It is a process of its own, so that neither a deployer nor an instance takes it down.
 
 mod access_log;
+mod acme;
 mod budget;
 mod candidate;
 mod comparison;
@@ -40,6 +41,7 @@ mod trial;
 mod tryout;
 mod upstream;
 
+pub use acme::{AcmeSeen, AcmeSettings, Challenge};
 pub use candidate::{CandidateState, Gets, SideSeen, StepSeen};
 pub(crate) use headers::REQUEST_ID;
 pub use mirror::CopiesSeen;

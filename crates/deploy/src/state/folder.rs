@@ -13,6 +13,7 @@
 //!   access.log         a line for each request, where that is wanted
 //!   gateway.lock       flock; the running gateway
 //!   gateway.log        what the gateway says
+//!   tls/               certificate and account, where an authority is asked (owner alone)
 //!   instances/<id>/    spec.json (owner alone), instance.json, output.log
 //! ```
 

@@ -48,7 +48,10 @@ pub(super) async fn account(settings: &AcmeSettings, files: &Files) -> Result<Ac
     let (account, credentials) = builder.create(&wanted, settings.directory.clone(), None).await?;
     let (directory, email) = (settings.directory.clone(), settings.email.clone());
     replace_json(&files.account(), &Kept { directory, email, credentials })?;
-    tracing::info!(directory = settings.directory, "an account with the certificate authority was made");
+    tracing::info!(
+        directory = settings.directory,
+        "an account with the certificate authority was made"
+    );
     Ok(account)
 }
 

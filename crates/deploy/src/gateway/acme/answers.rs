@@ -35,7 +35,8 @@ fn answer(challenges: &Challenges, request: &Request<Paced>) -> Response<Full<By
         None => (
             StatusCode::NOT_FOUND,
             "text/plain; charset=utf-8",
-            "only a certificate authority finds something here; the service is at https\n".to_owned(),
+            "only a certificate authority finds something here; the service is at https\n"
+                .to_owned(),
         ),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));

@@ -51,7 +51,9 @@ mod tests {
         assert_eq!(challenges.answer(path), None);
         challenges.show("token-1", "token-1.thumb");
         assert_eq!(challenges.answer(path).as_deref(), Some("token-1.thumb"));
-        for other in ["/.well-known/acme-challenge/", "/token-1", "/.well-known/acme-challenge/token-2"] {
+        for other in
+            ["/.well-known/acme-challenge/", "/token-1", "/.well-known/acme-challenge/token-2"]
+        {
             assert_eq!(challenges.answer(other), None, "{other}");
         }
         challenges.clear();

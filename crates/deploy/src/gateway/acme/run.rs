@@ -113,11 +113,14 @@ impl Keeper {
             Some(installed) if self.attempts.failures == 0 && installed.is_of(&self.settings) => {
                 let least = SETTLED.min(Duration::from_millis(installed.lifetime_ms() / 2));
                 let last = self.attempts.last_ms.and_then(|last| now_ms.checked_sub(last));
-                last.map_or(Duration::ZERO, |passed| least.saturating_sub(Duration::from_millis(passed)))
+                last.map_or(Duration::ZERO, |passed| {
+                    least.saturating_sub(Duration::from_millis(passed))
+                })
             }
             _ => self.attempts.wait(now_ms),
         };
-        self.due_ms().max(now_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+        self.due_ms()
+            .max(now_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
     }
 
     fn tell(&self, next_ms: u64) {
@@ -159,7 +162,10 @@ impl Keeper {
                 let ends = self.installed.as_ref().map_or(0, |installed| installed.ends_ms);
                 let hours_left = ends.saturating_sub(now) / (60 * 60 * 1000);
                 tracing::warn!(
-                    reason, failures, hours_left, seconds_until_next = again,
+                    reason,
+                    failures,
+                    hours_left,
+                    seconds_until_next = again,
                     "no certificate could be had; the one before is still shown"
                 );
             }
@@ -173,7 +179,9 @@ impl Keeper {
     async fn obtain(&self) -> Result<Installed, Failure> {
         let pem = match self.order().await {
             Err(failure) if failure.is_unknown_account() => {
-                tracing::warn!("the authority does not know the account any more; a new one is made");
+                tracing::warn!(
+                    "the authority does not know the account any more; a new one is made"
+                );
                 account::forget(&self.files);
                 self.order().await?
             }
@@ -182,7 +190,9 @@ impl Keeper {
         let text = installed::text(&self.settings.directory, &pem);
         let installed = Installed::parse(text.as_bytes()).map_err(Failure::Unusable)?;
         if !installed.is_of(&self.settings) {
-            return Err(Failure::Unusable("it is not for all names that it should be for".to_owned()));
+            return Err(Failure::Unusable(
+                "it is not for all names that it should be for".to_owned(),
+            ));
         }
         let path = self.files.pem();
         file::replace(&path, text.as_bytes(), Access::Private)
@@ -193,7 +203,8 @@ impl Keeper {
     async fn order(&self) -> Result<String, Failure> {
         let account = account::account(&self.settings, &self.files).await?;
         // Said once: an order that failed may have used the right to replace up.
-        let replaces = self.id().filter(|_| self.suggestion.is_some() && self.attempts.failures == 1);
+        let replaces =
+            self.id().filter(|_| self.suggestion.is_some() && self.attempts.failures == 1);
         order::order(&account, &self.settings, &self.acme, replaces).await
     }
 

@@ -74,24 +74,24 @@ impl Challenge {
 }
 
 impl AcmeSettings {
-    /// Refuses what no authority would do.
+    /// Refuses what no authority would do. No file is looked at.
     pub fn check(&self) -> Result<()> {
         let wrong = |reason: String, hint| -> Result<()> { Err(Error::Acme { reason, hint }) };
         if !self.agree_terms {
             return wrong(
-                format!("does not agree to the terms of service of {}", self.directory),
+                format!("the terms of service of {} are not agreed to", self.directory),
                 "read them there, then write agree_terms = true",
             );
         }
         if self.domains.is_empty() || self.domains.len() > DOMAINS_MAX {
             return wrong(
-                format!("has {} domains, which must be 1 to {DOMAINS_MAX}", self.domains.len()),
+                format!("domains has {} names, not 1 to {DOMAINS_MAX}", self.domains.len()),
                 "write domains = [\"api.example.com\"]",
             );
         }
         if let Some(name) = self.domains.iter().find(|name| !is_name(name)) {
             return wrong(
-                format!("has domain {name:?}, for which no certificate can be had"),
+                format!("domains has {name:?}, for which no certificate can be had"),
                 "write whole names of hosts: letters, digits, '-' and '.', without '*', address or port",
             );
         }
@@ -100,23 +100,27 @@ impl AcmeSettings {
                 && email.bytes().all(|byte| byte.is_ascii_graphic())
         };
         if let Some(email) = self.email.as_deref().filter(|email| !is_address(email)) {
-            return wrong(format!("has email {email:?}"), "write email = \"ops@example.com\"");
+            return wrong(
+                format!("email {email:?} is no address of a person"),
+                "write email = \"ops@example.com\"",
+            );
         }
         if !self.directory.starts_with("https://") {
             return wrong(
-                format!("has directory {:?}", self.directory),
-                "write the https:// address of the authority's directory",
-            );
-        }
-        if let Some(file) = &self.ca_file
-            && let Err(error) = CertificateDer::from_pem_file(file)
-        {
-            return wrong(
-                format!("has ca_file {}: {error}", file.display()),
-                "give a file with the authority's root certificate in PEM form",
+                format!("directory {:?} is no https address", self.directory),
+                "write the address of the authority's directory",
             );
         }
         Ok(())
+    }
+
+    /// Looks at the file that is named.
+    pub(crate) fn check_file(&self) -> Result<()> {
+        let Some(file) = &self.ca_file else { return Ok(()) };
+        CertificateDer::from_pem_file(file).map(|_certificate| ()).map_err(|error| Error::Acme {
+            reason: format!("ca_file {}: {error}", file.display()),
+            hint: "give a file with the authority's root certificate in PEM form",
+        })
     }
 
     /// The names as certificates have them, each once.
@@ -159,19 +163,30 @@ mod tests {
         settings.check().unwrap();
         settings.agree_terms = false;
         let error = settings.check().unwrap_err();
-        assert!(error.to_string().contains("does not agree to the terms"), "{error}");
+        assert!(error.to_string().contains("are not agreed to"), "{error}");
         assert!(error.with_hint().contains("agree_terms = true"), "{}", error.with_hint());
     }
 
     #[test]
     fn names_are_those_of_hosts() {
-        for name in ["api.example.com", "API.Example.com", "a-1.b", "localhost", "xn--bcher-kva.example"] {
+        for name in
+            ["api.example.com", "API.Example.com", "a-1.b", "localhost", "xn--bcher-kva.example"]
+        {
             assert!(agreed(&[name]).check().is_ok(), "{name}");
         }
         let long = "a".repeat(64);
-        for name in
-            ["", "*.example.com", "10.0.0.1", "::1", "a..b", "-a.b", "a_b.c", "a.b:443", "https://a.b", &long]
-        {
+        for name in [
+            "",
+            "*.example.com",
+            "10.0.0.1",
+            "::1",
+            "a..b",
+            "-a.b",
+            "a_b.c",
+            "a.b:443",
+            "https://a.b",
+            &long,
+        ] {
             let error = agreed(&[name]).check().unwrap_err().to_string();
             assert!(error.contains(&format!("{name:?}")), "{error}");
         }
@@ -187,9 +202,10 @@ mod tests {
         assert!(settings.check().unwrap_err().to_string().contains("\"nobody\""));
         settings.email = Some("ops@example.com".to_owned());
         settings.check().unwrap();
+        settings.check_file().unwrap();
         settings.ca_file = Some(PathBuf::from("/nowhere/root.pem"));
-        assert!(settings.check().unwrap_err().to_string().contains("/nowhere/root.pem"));
-        settings.ca_file = None;
+        let error = settings.check_file().unwrap_err().to_string();
+        assert!(error.contains("/nowhere/root.pem"), "{error}");
         settings.directory = "http://ca.example/dir".to_owned();
         assert!(settings.check().unwrap_err().to_string().contains("http://ca.example/dir"));
     }
