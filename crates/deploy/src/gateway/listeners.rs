@@ -68,7 +68,7 @@ fn page(shared: &Shared, request: &Request<Paced>) -> Response<Full<Bytes>> {
 }
 
 /// Listens on an address that a predecessor may still have, as soon as it is free.
-pub(super) async fn bind_patiently(address: SocketAddr, what: &str) -> TcpListener {
+async fn bind_patiently(address: SocketAddr, what: &str) -> TcpListener {
     let mut is_told = false;
     loop {
         match TcpListener::bind(address).await {

@@ -13,10 +13,11 @@
 //! - that a certificate which is still good is given up: whatever fails, what is on the disk goes on serving;
 //! - that half of a certificate is on the disk: key and chain are one file, replaced as a whole.
 //!
-//! Only the gateway that holds the service's `gateway.lock` runs this, so there is one at a time.
+//! Only the gateway that holds the service's `gateway.lock` runs this, so there is one at a time. The challenges of
+//! HTTP-01 are answered by the listener that tells clients to come back with TLS, those of TLS-ALPN-01 by the
+//! clients' own.
 
 mod account;
-mod answers;
 mod attempts;
 mod challenges;
 mod failure;

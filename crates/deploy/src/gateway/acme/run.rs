@@ -13,10 +13,9 @@ use super::installed::{self, Installed};
 use super::renewal_info::{self, Suggestion};
 use super::seen::{Acme, AcmeSeen};
 use super::settings::{AcmeSettings, Challenge};
-use super::{account, answers, order};
+use super::{account, order};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
-use crate::gateway::listeners;
 use crate::state::folder::Folder;
 
 /// Time between two looks at the clock, which may be put forward, or have stood still with the machine.
@@ -32,25 +31,11 @@ const ASK_AGAIN: Duration = Duration::from_hours(24);
 /// its time where that is less.
 const SETTLED: Duration = Duration::from_hours(24);
 
-/// Keeps a certificate for these names until the gateway ends, or this is given up.
-pub(crate) async fn run(settings: AcmeSettings, service: Folder, acme: Arc<Acme>) {
-    let challenge = settings.challenge;
-    let address = settings.http_listen;
-    let challenges = Arc::clone(&acme.challenges);
-    let mut keeper = match Keeper::open(settings, &service, acme) {
-        Ok(keeper) => keeper,
-        Err(error) => {
-            tracing::error!(%error, "no certificate is asked for");
-            return;
-        }
-    };
-    match challenge {
-        Challenge::Http01 => {
-            // An authority that finds nobody there counts it as a failure.
-            let listener = listeners::bind_patiently(address, "answers to challenges").await;
-            tokio::join!(answers::serve(listener, &challenges), keeper.keep());
-        }
-        Challenge::TlsAlpn01 => keeper.keep().await,
+/// Keeps a certificate for these names. It ends only where that cannot be done at all.
+pub(crate) async fn run(settings: &AcmeSettings, service: &Folder, acme: &Arc<Acme>) {
+    match Keeper::open(settings.clone(), service, Arc::clone(acme)) {
+        Ok(mut keeper) => keeper.keep().await,
+        Err(error) => tracing::error!(%error, "no certificate is asked for"),
     }
 }
 
@@ -83,6 +68,10 @@ impl Keeper {
     }
 
     async fn keep(&mut self) {
+        if self.settings.challenge == Challenge::Http01 {
+            // An authority that finds nobody there counts it as a failure.
+            self.acme.listened().await;
+        }
         loop {
             let now = now_ms();
             let next = self.next_ms(now);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use trainyard_base::prometheus::Kind::Gauge;
 use trainyard_base::prometheus::Page;
 use trainyard_net::TlsChallenges;
@@ -75,10 +76,28 @@ pub(crate) struct Acme {
     pub(crate) challenges: Arc<Challenges>,
     /// What is answered within TLS.
     pub(crate) tls_challenges: Arc<TlsChallenges>,
+    /// Whether somebody answers by HTTP now.
+    listens: watch::Sender<bool>,
     seen: Mutex<Option<AcmeSeen>>,
 }
 
 impl Acme {
+    /// Says whether challenges by HTTP are answered from now on.
+    pub(crate) fn set_listens(&self, listens: bool) {
+        self.listens.send_replace(listens);
+    }
+
+    /// Resolves when challenges by HTTP are answered.
+    pub(super) async fn listened(&self) {
+        // An error would be that nobody can say so any more, but that is this one's own.
+        let _listens = self.listens.subscribe().wait_for(|listens| *listens).await;
+    }
+
+    /// There is to be no certificate by ACME any more.
+    pub(crate) fn forget(&self) {
+        *self.lock() = None;
+    }
+
     /// How the certificate stands; none where it is not had by ACME.
     pub(crate) fn seen(&self) -> Option<AcmeSeen> {
         self.lock().clone()
