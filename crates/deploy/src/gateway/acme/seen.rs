@@ -90,7 +90,8 @@ impl Acme {
     /// Resolves when challenges by HTTP are answered.
     pub(super) async fn listened(&self) {
         // An error would be that nobody can say so any more, but that is this one's own.
-        let _listens = self.listens.subscribe().wait_for(|listens| *listens).await;
+        let mut listens = self.listens.subscribe();
+        let _listens = listens.wait_for(|listens| *listens).await;
     }
 
     /// There is to be no certificate by ACME any more.
