@@ -159,6 +159,23 @@ pub enum Error {
         /// As given.
         version: String,
     },
+    /// A certificate, a key or an authority cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] trainyard_net::CertificateError),
+    /// The file of tokens cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Tokens {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A setting of the gateway that means nothing without TLS.
+    #[error("{setting} is set, and the gateway has no certificate")]
+    NeedsTls {
+        /// The setting.
+        setting: &'static str,
+    },
     /// A path that cannot be let through the gateway.
     #[error("{0:?} is no path that can be exposed")]
     Path(String),
@@ -307,6 +324,15 @@ impl Advise for Error {
                 "`trainyard deploy history` shows what served; `trainyard deploy --version {version}` \
                  releases it as the project says today"
             )),
+            Self::Certificate(_) => Advice::input(
+                "certificates, keys and authorities are PEM files: -----BEGIN CERTIFICATE-----",
+            ),
+            Self::Tokens { .. } => Advice::input(
+                "`trainyard token list` shows the tokens, `trainyard token new NAME` adds one",
+            ),
+            Self::NeedsTls { .. } => {
+                Advice::input("set deploy.tls_cert and deploy.tls_key as well")
+            }
             Self::Path(_) => Advice::input(
                 "write /feedback, /models/*/feedback (any one name) or /static/** (all below), \
                  without //, .., ; or needless %",

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::deployment::{Deployment, LOG_LINES, Progress};
 use crate::error::{Error, Result, indent};
-use crate::gateway::Mode;
 use crate::gateway::control::{Control, GatewayStatus, PROTOCOL};
+use crate::gateway::{Mode, write_settings};
 use crate::release::ReleaseEvent;
 use crate::runtime::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE, runs};
 use crate::service::Service;
@@ -42,6 +42,18 @@ pub async fn set_mode(service: &Service, mode: &Mode) -> Result<()> {
     running(service).await?.set_mode(mode).await
 }
 
+/// Has the running gateway take up the settings of the service, all but its address, without closing a connection.
+pub async fn reload(service: &Service, progress: Progress<'_>) -> Result<()> {
+    let folder = Folder::open(service)?;
+    let deployment = Deployment::begin(service, folder, "reload", progress).await?;
+    let running = deployment.control.status().await?;
+    let status = running.ok_or_else(|| deployment.folder.not_deployed(service))?;
+    deployment.check_gateway(&status)?;
+    write_settings(&service.gateway, &deployment.folder)?;
+    deployment.control.reload().await?;
+    deployment.step(ReleaseEvent::Finished)
+}
+
 /// The gateway's counters in Prometheus' text format.
 pub async fn metrics(service: &Service) -> Result<String> {
     running(service).await?.metrics().await
@@ -58,13 +70,21 @@ async fn running(service: &Service) -> Result<Control> {
 }
 
 impl Deployment<'_> {
-    /// Makes sure that the gateway runs, and says where requests go.
-    pub(crate) async fn ensure_gateway(&self) -> Result<GatewayStatus> {
+    /// Makes sure that the gateway runs by the service's settings, and says where requests go. Where it is urgent,
+    /// settings that cannot be used leave those of a running one as they are.
+    pub(crate) async fn ensure_gateway(&self, is_urgent: bool) -> Result<GatewayStatus> {
         if let Some(mut status) = self.control.status().await? {
             self.check_gateway(&status)?;
             // One of before this program's version; where it cannot be replaced without a gap, it stays.
             if !status.version.is_empty() && status.version != env!("CARGO_PKG_VERSION") {
                 status = self.upgrade_gateway(&status).await?;
+            } else {
+                match self.renew_settings().await {
+                    Err(error) if is_urgent => {
+                        tracing::warn!(%error, "the gateway goes on with the settings before");
+                    }
+                    renewed => status = renewed?,
+                }
             }
             self.step(ReleaseEvent::GatewayReady { listen: status.listen, started: false })?;
             return Ok(status);
@@ -77,6 +97,14 @@ impl Deployment<'_> {
         let status = self.start_gateway(None).await?;
         self.step(ReleaseEvent::GatewayReady { listen: status.listen, started: true })?;
         Ok(status)
+    }
+
+    /// Has the running gateway take up the service's settings.
+    async fn renew_settings(&self) -> Result<GatewayStatus> {
+        write_settings(&self.service.gateway, &self.folder)?;
+        self.control.reload().await?;
+        let running = self.control.status().await?;
+        running.ok_or_else(|| self.folder.not_deployed(self.service))
     }
 
     /// Replaces the running gateway by one of this program. Clients notice nothing; returns when the old
@@ -122,6 +150,7 @@ impl Deployment<'_> {
 
     /// Starts a gateway, as the successor of another process if there is one.
     async fn start_gateway(&self, predecessor: Option<u32>) -> Result<GatewayStatus> {
+        write_settings(&self.service.gateway, &self.folder)?;
         let log_path = self.folder.gateway_log();
         let failed = |reason: String| Error::GatewayStart {
             reason,
@@ -137,7 +166,6 @@ impl Deployment<'_> {
             .arg(&self.folder.root)
             .arg("--listen")
             .arg(self.service.listen.to_string())
-            .args(self.service.gateway_arguments())
             .args(predecessor.map(|_| "--take-over"))
             // The gateway is no instance, whoever starts it.
             .env_remove(DEPLOYMENT_VARIABLE)

@@ -17,6 +17,7 @@ mod error;
 mod exchange;
 pub mod gateway;
 mod gateway_process;
+mod instance_token;
 mod probe;
 mod release;
 mod runtime;
@@ -24,12 +25,14 @@ mod service;
 mod state;
 mod status;
 mod stop;
+pub mod tokens;
 mod workload;
 
 pub use deployment::Progress;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
-pub use gateway_process::{metrics, set_mode, upgrade};
+pub use gateway_process::{metrics, reload, set_mode, upgrade};
+pub use instance_token::InstanceToken;
 pub use probe::Probe;
 pub use release::{
     BakeLimits, CanaryStep, Cause, GoneBack, Kind, NoStep, Refusal, ReleaseEvent, ReleaseSpec,

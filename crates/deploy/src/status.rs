@@ -13,7 +13,7 @@ use crate::gateway::control::{Control, GatewayStatus};
 use crate::probe::{self, Look};
 use crate::release::ReleaseSpec;
 use crate::runtime::{Instance, InstanceStatus, Runtimes};
-use crate::service::{Service, url};
+use crate::service::Service;
 use crate::state::file::{read_json, tail};
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
@@ -110,7 +110,8 @@ impl ServiceStatus {
 /// Asks an instance for its health.
 async fn health(instance: &Instance, spec: Option<&ReleaseSpec>) -> Health {
     let path = spec.map_or(HEALTH_PATH, |spec| spec.health_path.as_str());
-    match probe::look(instance.address, path, HEALTH_TIMEOUT).await {
+    let token = spec.and_then(ReleaseSpec::token);
+    match probe::look(instance.address, path, token.as_ref(), HEALTH_TIMEOUT).await {
         Look::Well => Health::Well,
         Look::Sick(said) => Health::Sick(said),
         Look::Nothing(how) | Look::Gone(how) => Health::Silent(how),
@@ -168,7 +169,7 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
     let holder = lock::holder(&folder.lock());
     let pending = folder.read_pending()?.filter(|_| holder.is_none());
     Ok(ServiceStatus {
-        url: gateway.as_ref().map(|gateway| url(gateway.listen)),
+        url: gateway.as_ref().map(GatewayStatus::url),
         gateway,
         instances,
         holder,

@@ -17,7 +17,7 @@ use crate::event::{Event, Step, Watcher};
 use crate::monitor::{LogFilter, MonitorJob, wait_for_log};
 use crate::notify::{Happened, notify};
 use crate::promote::approve;
-use crate::service::service;
+use crate::service::{service, token_at};
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 use crate::train::{TrainOptions, train};
 use crate::{Error, Project, Result, traffic};
@@ -150,7 +150,14 @@ async fn send_requests(
     };
     let sending = async {
         let table = project.read(&source, &ReadOptions::default())?;
-        traffic::send(&deployed.url, &table.batch, watcher).await
+        // A gateway that asks who one is, or shows a certificate that is for other names, is gone past.
+        let gateway = service(project).gateway;
+        if gateway.asks() || gateway.tls.is_some() {
+            let (url, token) =
+                (format!("http://{}", deployed.address), token_at(project, deployed.address));
+            return traffic::send(&url, token.as_ref(), &table.batch, watcher).await;
+        }
+        traffic::send(&deployed.url, None, &table.batch, watcher).await
     };
     let done = |sent: &usize| format!("{sent} requests answered");
     Step::Traffic.watched(watcher, sending, done).await

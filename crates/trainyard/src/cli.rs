@@ -7,7 +7,7 @@ use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
-    temporary, train,
+    temporary, token, train,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -70,6 +70,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Run the MLflow-compatible tracking server and registry
     Server(server::Arguments),
+    /// Make, list and revoke the tokens that a deployment's gateway asks for
+    Token(token::Arguments),
     /// Ask a server whether it is ready (for HEALTHCHECK)
     Health(health::Arguments),
     /// Run the gateway of a deployment (started by `deploy`)
@@ -123,6 +125,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
+        Command::Token(arguments) => token::run(&arguments),
         Command::Health(arguments) => health::run(&arguments).await,
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
     }

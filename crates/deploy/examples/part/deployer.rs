@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use trainyard_base::Advise as _;
+use trainyard_deploy::gateway::Limits;
 use trainyard_deploy::{
     ContainerSpec, Network, Probe, ReleaseEvent, ReleaseSpec, Service, Workload,
 };
@@ -19,7 +20,13 @@ fn service(arguments: &[String]) -> Fallible<Service> {
     service.gateway_command = Some(vec![std::env::current_exe()?.into(), "gateway".into()]);
     service.lock_wait = Duration::from_mins(1);
     // The backends have paths of their own.
-    service.exposed = vec!["/**".to_owned()];
+    service.gateway.exposed = vec!["/**".to_owned()];
+    service.gateway.limits = Limits {
+        max_connections: 2000,
+        max_per_address: Some(2000),
+        max_body_bytes: 8 << 20,
+        ..Limits::default()
+    };
     Ok(service)
 }
 

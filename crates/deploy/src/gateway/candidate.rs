@@ -266,6 +266,7 @@ mod tests {
             address: ([127, 0, 0, 1], 9).into(),
             health_path: "/".to_owned(),
             copy_id: String::new(),
+            token: None,
         };
         let make = |id| Target::new(spec(id), Links::new(1, Duration::from_secs(1)));
         let state = CandidateState {

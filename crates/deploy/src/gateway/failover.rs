@@ -40,16 +40,26 @@ pub(super) struct Outgoing {
     pub(super) repeatable: bool,
     /// The instance is asked to change the protocol.
     pub(super) is_upgrade: bool,
+    /// The gateway has found out who asks, and vouches for it with the instance's own token.
+    pub(super) is_admitted: bool,
 }
 
 impl Outgoing {
-    fn request(&self) -> Request<RequestBody> {
+    fn request(&self, target: &Target) -> Request<RequestBody> {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = Uri::from(self.path_and_query.clone());
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = self.headers_for(target);
         request
+    }
+
+    fn headers_for(&self, target: &Target) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if self.is_admitted {
+            target.authorize(&mut headers);
+        }
+        headers
     }
 
     /// Whether what failed may be tried again.
@@ -153,7 +163,7 @@ struct Kept {
 impl Kept {
     fn of(shared: &Shared, guard: &InFlight, outgoing: &Outgoing, is_candidate: bool) -> Self {
         let nothing = Self { bytes: None, tap: None, _memory: None };
-        let Outgoing { method, path_and_query, headers, body, .. } = outgoing;
+        let Outgoing { method, path_and_query, body, .. } = outgoing;
         let mirror = shared.routes.mirror();
         let is_nobodys = mirror.is_none() && !is_candidate;
         if is_nobodys || *method != Method::POST || !is_prediction(path_and_query.path()) {
@@ -174,7 +184,8 @@ impl Kept {
         body.keep(bytes);
         match mirror {
             Some(mirror) if shared.copies.has_room() => {
-                let head = (method.clone(), path_and_query.clone(), headers.clone());
+                let headers = outgoing.headers_for(&mirror.to);
+                let head = (method.clone(), path_and_query.clone(), headers);
                 let tap = Tap::new(&shared.copies, mirror, head, body.clone(), memory);
                 Self { bytes: Some(bytes), tap: Some(Box::new(tap)), _memory: None }
             }
@@ -215,6 +226,7 @@ impl Kept {
             body,
             repeatable: false,
             is_upgrade: false,
+            is_admitted: outgoing.is_admitted,
         })
     }
 }
@@ -244,7 +256,7 @@ async fn send_to(
     }
     target.sent.fetch_add(1, Ordering::Relaxed);
     let mut asked = Asked { target, body: &outgoing.body, at: Instant::now(), is_over: false };
-    let outcome = asked.answer(outgoing, shared.limits.response_timeout).await;
+    let outcome = asked.answer(outgoing, shared.response_timeout()).await;
     asked.is_over = true;
     match outcome {
         Ok(response) => {
@@ -280,7 +292,7 @@ impl Asked<'_> {
         outgoing: &Outgoing,
         limit: Duration,
     ) -> Result<Response<Answer>, Failure> {
-        let request = outgoing.request();
+        let request = outgoing.request(self.target);
         let upstream = &self.target.upstream;
         let mut sent = pin!(async {
             if outgoing.is_upgrade {

@@ -257,6 +257,7 @@ mod tests {
             address: ([127, 0, 0, 1], 9).into(),
             health_path: "/".to_owned(),
             copy_id: "copy".to_owned(),
+            token: None,
         };
         Target::new(spec, Links::new(1, Duration::from_secs(1)))
     }

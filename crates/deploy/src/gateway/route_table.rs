@@ -335,6 +335,7 @@ mod tests {
             address: ([127, 0, 0, 1], 9).into(),
             health_path: "/".to_owned(),
             copy_id: String::new(),
+            token: None,
         }
     }
 

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
 use super::drain::Gate;
 use super::failure::Fault;
 use super::record::{Counted, Record};
 use super::upstream::{Links, Upstream};
+use crate::instance_token::InstanceToken;
 use crate::probe::{self, Look};
 
 /// An answer to a health check takes no longer than this.
@@ -29,6 +32,9 @@ pub struct TargetSpec {
     /// Request id by which it knows what no user asked, and does not log it; none if empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub copy_id: String,
+    /// The token that it asks for, if it asks for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<InstanceToken>,
 }
 
 impl TargetSpec {
@@ -43,6 +49,8 @@ impl TargetSpec {
 pub(super) struct Target {
     pub(super) spec: TargetSpec,
     pub(super) upstream: Upstream,
+    /// What says its token.
+    authorization: Option<HeaderValue>,
     gate: Gate,
     /// Requests sent to it, whatever came of them.
     pub(super) sent: AtomicU64,
@@ -66,6 +74,7 @@ impl Target {
     pub(super) fn new(spec: TargetSpec, links: Links) -> Arc<Self> {
         Arc::new(Self {
             upstream: Upstream::new(spec.address, links),
+            authorization: spec.token.as_ref().and_then(InstanceToken::header),
             spec,
             gate: Gate::default(),
             sent: AtomicU64::new(0),
@@ -78,6 +87,13 @@ impl Target {
             silent: AtomicBool::new(false),
             record: Record::default(),
         })
+    }
+
+    /// Adds its own token to a request that the gateway vouches for.
+    pub(super) fn authorize(&self, headers: &mut HeaderMap) {
+        if let Some(authorization) = &self.authorization {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
     }
 
     /// From when an answer counts as late.
@@ -144,7 +160,8 @@ impl Target {
 
     /// Asks it for its health.
     pub(super) async fn look(&self) -> Look {
-        probe::look(self.spec.address, &self.spec.health_path, LOOK_TIMEOUT).await
+        let TargetSpec { address, health_path, token, .. } = &self.spec;
+        probe::look(*address, health_path, token.as_ref(), LOOK_TIMEOUT).await
     }
 
     /// Whether nothing is to be expected of it now.
@@ -217,6 +234,7 @@ mod tests {
             address: ([127, 0, 0, 1], 9).into(),
             health_path: "/".to_owned(),
             copy_id: String::new(),
+            token: None,
         };
         let target = Target::new(spec, Links::new(1, Duration::from_secs(1)));
         let second = Duration::from_secs(1);

@@ -7,6 +7,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -36,12 +37,22 @@ const IDLE_MAX: usize = 256;
 pub(super) struct Links {
     /// One for each connection that may be open: descriptors are few, and those of clients not all.
     permits: Arc<Semaphore>,
+    max: Arc<AtomicUsize>,
     connect_timeout: Duration,
 }
 
 impl Links {
     pub(super) fn new(max: usize, connect_timeout: Duration) -> Self {
-        Self { permits: Arc::new(Semaphore::new(max)), connect_timeout }
+        let (permits, max) = (Arc::new(Semaphore::new(max)), Arc::new(AtomicUsize::new(max)));
+        Self { permits, max, connect_timeout }
+    }
+
+    /// Changes how many may be open. Those that are in use beyond it are not closed.
+    pub(super) fn resize(&self, max: usize) {
+        let before = self.max.load(Ordering::Relaxed);
+        let gone = self.permits.forget_permits(before.saturating_sub(max));
+        self.permits.add_permits(max.saturating_sub(before));
+        self.max.store(max.max(before - gone), Ordering::Relaxed);
     }
 }
 

@@ -21,7 +21,7 @@ use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
 use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GoBack};
-use crate::service::{Service, url};
+use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
 use crate::state::served_before::served_before;
@@ -193,7 +193,7 @@ async fn gone_back(
     })?;
     deployment.step(ReleaseEvent::Finished)?;
     Ok(Some(Released {
-        url: url(status.listen),
+        url: status.url(),
         address: instance.address,
         switched_from: from,
         instance: instance.id,

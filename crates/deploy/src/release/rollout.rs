@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::gateway::TargetSpec;
 use crate::gateway::control::Switch;
 use crate::runtime::{Instance, InstanceSpec};
-use crate::service::{Service, url};
+use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
 use crate::state::pending::Pending;
@@ -74,8 +74,8 @@ pub(crate) async fn run(
     review: &dyn Review,
 ) -> Result<Released> {
     let start = Instant::now();
-    let gateway = deployment.ensure_gateway().await?;
     let is_rollback = spec.cause.kind == Kind::Rollback;
+    let gateway = deployment.ensure_gateway(is_rollback).await?;
     match settle_pending(&deployment, review).await {
         // Users come first: what cannot be made known now is by the next change.
         Err(error) if is_rollback => tracing::warn!(%error, "an earlier release is not settled"),
@@ -103,7 +103,7 @@ pub(crate) async fn run(
             }
             deployment.step(ReleaseEvent::Finished)?;
             Ok(Released {
-                url: url(gateway.listen),
+                url: gateway.url(),
                 address: green.address,
                 switched_from: blue.map(|blue| blue.id),
                 instance: id,
@@ -297,5 +297,6 @@ fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
         address: instance.address,
         health_path: spec.health_path.clone(),
         copy_id: spec.copy_id(),
+        token: spec.token(),
     }
 }

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use trainyard_base::words::{HEALTH_PATH, PROBE_ID_VARIABLE};
+use trainyard_base::words::{HEALTH_PATH, PROBE_ID_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE};
 
 use super::canary_step::CanaryStep;
 use super::cause::Cause;
+use crate::instance_token::InstanceToken;
 use crate::probe::Probe;
 use crate::workload::Workload;
 
@@ -129,6 +130,25 @@ impl ReleaseSpec {
         let known = of_probe.filter(|id| !id.is_empty()).or(of_variable);
         known.cloned().unwrap_or_default()
     }
+
+    /// The token that its instances ask for, by their environment; none if they ask for none.
+    pub fn token(&self) -> Option<InstanceToken> {
+        let of = |wanted: &str| {
+            let mut found = self.env.iter().rev().filter(|(name, _)| name == wanted);
+            found.next().map(|(_, value)| value)
+        };
+        if let Some(secret) = of(TOKEN_VARIABLE) {
+            return InstanceToken::of(secret);
+        }
+        let path = of(TOKEN_FILE_VARIABLE).filter(|path| !path.is_empty())?;
+        match std::fs::read_to_string(path) {
+            Ok(text) => InstanceToken::of(&text),
+            Err(error) => {
+                tracing::warn!(path, %error, "the token of an instance cannot be read");
+                None
+            }
+        }
+    }
 }
 
 /// Values of variables may be secrets: only their names are shown.
@@ -160,6 +180,20 @@ mod tests {
         spec.env.push(("TOKEN".to_owned(), "hunter2".to_owned()));
         let text = format!("{spec:?}");
         assert!(text.contains("TOKEN") && !text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn the_token_is_in_the_environment_or_in_a_file() {
+        let mut spec = ReleaseSpec::new(Workload::process("/bin/true"));
+        assert_eq!(spec.token(), None);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token").display().to_string();
+        spec.env.push((TOKEN_FILE_VARIABLE.to_owned(), file.clone()));
+        assert_eq!(spec.token(), None);
+        std::fs::write(&file, "of a file\n").unwrap();
+        assert_eq!(spec.token(), InstanceToken::of("of a file"));
+        spec.env.push((TOKEN_VARIABLE.to_owned(), "itself".to_owned()));
+        assert_eq!(spec.token(), InstanceToken::of("itself"));
     }
 
     #[test]

@@ -117,6 +117,8 @@ enum Action {
     Maintenance(MaintenanceArguments),
     /// Let requests in again
     Resume(ActionArguments),
+    /// Have the running gateway take up what the project says of it, without closing a connection
+    Reload(ActionArguments),
     /// Replace the running gateway by this program's, without a gap for clients
     Upgrade(ActionArguments),
     /// Show the gateway's counters in Prometheus' text format
@@ -170,6 +172,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::Resume(action)) => {
             gateway_actions::set_mode(&action.project, &Mode::Open).await
         }
+        Some(Action::Reload(action)) => gateway_actions::reload(&action.project).await,
         Some(Action::Upgrade(action)) => gateway_actions::upgrade(&action.project).await,
         Some(Action::Metrics(action)) => gateway_actions::metrics(&action.project).await,
         Some(Action::Stop(action)) => stop(&action).await,
@@ -180,6 +183,7 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
     check_folder(arguments.summary.as_deref())?;
     let (mut project, tracking) = arguments.project.open()?;
     arguments.container.apply(&mut project)?;
+    gateway_actions::warn(&service(&project));
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
     let options = DeployOptions {

@@ -57,7 +57,9 @@ impl Registry {
 
 pub(super) async fn status(arguments: &ProjectArguments, json: bool) -> Result<ExitCode, Failure> {
     let project = arguments.open_project()?;
-    let status = trainyard_deploy::status(&service(&project)).await?;
+    let service = service(&project);
+    super::gateway_actions::warn(&service);
+    let status = trainyard_deploy::status(&service).await?;
     let serves = status.instances.iter().any(|instance| instance.role == Role::Current);
     let registry = if serves { Registry::ask(&project).await } else { Registry::default() };
     if json {

@@ -23,6 +23,7 @@ mod shutdown;
 mod summary;
 pub(crate) mod temporary;
 mod tls;
+pub(crate) mod token;
 mod tracking_pages;
 pub(crate) mod train;
 mod upstream_tls;

@@ -92,6 +92,8 @@ fn help_names_variables_and_does_not_show_them() {
         &["deploy", "pause"],
         &["deploy", "maintenance"],
         &["deploy", "metrics"],
+        &["deploy", "reload"],
+        &["token", "new"],
         &["deploy", "stop"],
         &["monitor"],
         &["retrain"],

@@ -10,6 +10,7 @@ use crate::gateway::pause::Mode;
 use crate::gateway::route::RouteState;
 use crate::gateway::target::TargetSpec;
 use crate::release::BakeLimits;
+use crate::service::local_address;
 
 /// Version of what is said here; a gateway may be older than the deployer.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -23,6 +24,9 @@ pub struct GatewayStatus {
     pub pid: u32,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Whether clients speak TLS with it.
+    #[serde(default)]
+    pub encrypted: bool,
     /// Since when it runs, in milliseconds since 1970.
     pub started_ms: u64,
     /// Version of its program.
@@ -42,6 +46,14 @@ pub struct GatewayStatus {
     /// What copies of requests say, while there are two versions to compare.
     #[serde(default)]
     pub copies: Option<CopiesSeen>,
+}
+
+impl GatewayStatus {
+    /// Where clients on this machine find it.
+    pub fn url(&self) -> String {
+        let scheme = if self.encrypted { "https" } else { "http" };
+        format!("{scheme}://{}", local_address(self.listen))
+    }
 }
 
 /// Sends all new requests to `current`.

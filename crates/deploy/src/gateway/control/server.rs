@@ -1,4 +1,4 @@
-//! The control socket: status, switch, retire, shutdown, metrics. Its file is the owner's alone.
+//! The control socket: status, switch, retire, reload, shutdown, metrics. Its file is the owner's alone.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -71,6 +71,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         (&Method::POST, "/go-back") => go_back(&shared, request).await,
         (&Method::POST, "/mode") => mode(&shared, request).await,
         (&Method::POST, "/retire") => retire(&shared, request).await,
+        (&Method::POST, "/reload") => reload(&shared),
         (&Method::POST, "/shutdown") => shutdown(&shared, request).await,
         _ => Err((StatusCode::NOT_FOUND, format!("nothing at {path}"))),
     };
@@ -146,6 +147,11 @@ async fn retire(shared: &Shared, request: Request<Incoming>) -> Result<Answer, R
     Ok(json(&Retired { left }))
 }
 
+fn reload(shared: &Shared) -> Result<Answer, Refused> {
+    shared.reload().map_err(|error| failed(&error))?;
+    Ok(json(&()))
+}
+
 async fn shutdown(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
     let Shutdown { limit_ms } = parse(request).await?;
     let limit = Duration::from_millis(limit_ms);
@@ -160,6 +166,7 @@ fn status(shared: &Shared) -> GatewayStatus {
         protocol: PROTOCOL,
         pid: std::process::id(),
         listen: shared.listen,
+        encrypted: shared.in_force().transport.is_encrypted(),
         started_ms: shared.started_ms,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         mode: shared.pause.mode(),
@@ -175,8 +182,9 @@ fn status(shared: &Shared) -> GatewayStatus {
 fn shown(mut route: RouteState) -> RouteState {
     let candidate = route.candidate.as_mut().map(|candidate| &mut candidate.target);
     let targets = route.current.iter_mut().chain(&mut route.standby).chain(candidate);
-    for TargetSpec { copy_id, .. } in targets {
+    for TargetSpec { copy_id, token, .. } in targets {
         copy_id.clear();
+        *token = None;
     }
     route
 }
