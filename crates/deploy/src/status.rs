@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use trainyard_base::words::HEALTH_PATH;
 
+use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GatewayStatus};
@@ -98,7 +99,9 @@ impl ServiceStatus {
             return Some("the gateway does not run".to_owned());
         }
         match &current.health {
-            Some(Health::Well) => None,
+            Some(Health::Well) => {
+                self.gateway.as_ref().and_then(|gateway| gateway.acme.as_ref()?.outage(now_ms()))
+            }
             Some(Health::Sick(said)) => Some(format!("{} is not well: {said}", current.id)),
             Some(Health::Silent(how)) => Some(format!("{} does not answer: {how}", current.id)),
             None if current.running => Some(format!("{} cannot be asked", current.id)),

@@ -1,7 +1,7 @@
 //! `[deploy.acme]`: a certificate of an authority that speaks ACME, which the gateway gets and renews by itself.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use trainyard_deploy::gateway::{AcmeSettings, Challenge};
@@ -42,24 +42,27 @@ impl Default for Acme {
 }
 
 impl Acme {
-    /// What the gateway is told; `project` is the folder that files are relative to.
-    pub fn settings(&self, project: &Path) -> AcmeSettings {
+    /// What the gateway is told; `place` says where a file of the project is.
+    pub fn settings(&self, place: impl Fn(&PathBuf) -> PathBuf) -> AcmeSettings {
         let Self { domains, email, directory, ca_file, challenge, http_listen, agree_terms } =
             self.clone();
-        let ca_file = ca_file.map(|file| project.join(file));
+        let ca_file = ca_file.as_ref().map(place);
         AcmeSettings { domains, email, directory, ca_file, challenge, http_listen, agree_terms }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn keys_are_the_gateways_settings() {
         let text = "domains = [\"api.example.com\"]\nchallenge = \"tls-alpn-01\"\nagree_terms = true\n\
                     ca_file = \"root.pem\"\nemail = \"ops@example.com\"";
-        let settings = toml::from_str::<Acme>(text).unwrap().settings(Path::new("/project"));
+        let settings =
+            toml::from_str::<Acme>(text).unwrap().settings(|file| Path::new("/project").join(file));
         settings.check().unwrap();
         assert_eq!(settings.challenge, Challenge::TlsAlpn01);
         assert_eq!(settings.ca_file, Some(PathBuf::from("/project/root.pem")));

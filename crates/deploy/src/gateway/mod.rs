@@ -32,6 +32,7 @@ mod proxy;
 mod random;
 mod record;
 mod redirect;
+mod renewal;
 mod request_body;
 mod response_body;
 mod route;

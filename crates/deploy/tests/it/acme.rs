@@ -96,10 +96,12 @@ async fn a_certificate_is_had_by_http_and_outlives_the_gateway() {
     let (first, answer) = ask(stage.address(), Some(&root), "/name");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("blue"), "{first} {answer}");
     assert_eq!(stage.metric("trainyard_gateway_certificate_failures").await, 0);
-    // The challenge is over, and its listener answers nothing else.
-    let path = "/.well-known/acme-challenge/anything";
-    let (status, _) = get(SocketAddr::from(([127, 0, 0, 1], http_port)), path).await.unwrap();
-    assert_eq!(status, StatusCode::NOT_FOUND);
+    // No challenge is answered any more; clients are told to come back with TLS.
+    let plain = SocketAddr::from(([127, 0, 0, 1], http_port));
+    let (answer, _) = get(plain, "/.well-known/acme-challenge/anything").await.unwrap();
+    assert_eq!(answer, StatusCode::NOT_FOUND);
+    let (answer, _) = get(plain, "/name").await.unwrap();
+    assert_eq!(answer, StatusCode::PERMANENT_REDIRECT);
 
     for file in ["acme.pem", "account.json", "acme.json"] {
         let mode = std::fs::metadata(stage.root().join("tls").join(file)).unwrap().permissions();
@@ -169,6 +171,8 @@ async fn names_that_lead_elsewhere_get_no_certificate_and_nobody_is_served_a_wro
     let (shown, _) = ask(stage.address(), None, "/name");
     assert_eq!(shown, "refused");
     // Operators are no clients of the public address, and are told how it is.
-    let (status, _) = get(operators, "/health").await.unwrap();
-    assert_eq!(status, StatusCode::OK);
+    let (answer, _) = get(operators, "/health").await.unwrap();
+    assert_eq!(answer, StatusCode::OK);
+    let status = status(&stage.service).await.unwrap();
+    assert!(status.outage().unwrap().contains(NAME), "{:?}", status.outage());
 }

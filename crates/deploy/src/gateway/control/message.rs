@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gateway::acme::AcmeSeen;
 use crate::gateway::candidate::CandidateState;
 use crate::gateway::mirror::CopiesSeen;
 use crate::gateway::pause::Mode;
@@ -46,6 +47,9 @@ pub struct GatewayStatus {
     /// What copies of requests say, while there are two versions to compare.
     #[serde(default)]
     pub copies: Option<CopiesSeen>,
+    /// How the certificate stands, where it is had by ACME.
+    #[serde(default)]
+    pub acme: Option<AcmeSeen>,
 }
 
 impl GatewayStatus {

@@ -175,6 +175,7 @@ fn status(shared: &Shared) -> GatewayStatus {
         standby_in_flight: in_flight(&route.standby),
         connections: shared.metrics.connections.load(Ordering::Relaxed),
         copies: route.mirror.as_ref().map(|mirror| mirror.copies()),
+        acme: shared.acme.seen(),
     }
 }
 
