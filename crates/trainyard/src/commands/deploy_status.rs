@@ -99,6 +99,9 @@ fn show(status: &ServiceStatus) {
         Some(url) => printer::line(&format!("gateway    {url}")),
         None => printer::line("gateway    down"),
     }
+    if let Some(acme) = status.gateway.as_ref().and_then(|gateway| gateway.acme.as_ref()) {
+        printer::line(&format!("tls        {}", acme.sentence()));
+    }
     for instance in &status.instances {
         let label: Vec<String> =
             instance.label.iter().map(|(key, value)| format!("{key} {value}")).collect();

@@ -129,7 +129,7 @@ impl Keeper {
     async fn attempt(&mut self) {
         self.attempts.begin(now_ms());
         let obtained = match self.attempts.write(&self.files) {
-            Ok(()) => tokio::time::timeout(ATTEMPT_MAX, self.obtain())
+            Ok(()) => tokio::time::timeout(ATTEMPT_MAX, Box::pin(self.obtain()))
                 .await
                 .unwrap_or(Err(Failure::Late(ATTEMPT_MAX))),
             Err(error) => Err(error.into()),
@@ -194,7 +194,7 @@ impl Keeper {
         // Said once: an order that failed may have used the right to replace up.
         let replaces =
             self.id().filter(|_| self.suggestion.is_some() && self.attempts.failures == 1);
-        order::order(&account, &self.settings, &self.acme, replaces).await
+        Box::pin(order::order(&account, &self.settings, &self.acme, replaces)).await
     }
 
     /// By what the authority of the settings knows the certificate.
@@ -211,7 +211,7 @@ impl Keeper {
                 let account = account::account(&self.settings, &self.files).await?;
                 renewal_info::suggestion(&account, installed, &id).await
             };
-            let asked = tokio::time::timeout(ATTEMPT_MAX, asked)
+            let asked = tokio::time::timeout(ATTEMPT_MAX, Box::pin(asked))
                 .await
                 .unwrap_or(Err(Failure::Late(ATTEMPT_MAX)));
             match asked {

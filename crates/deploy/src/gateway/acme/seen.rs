@@ -9,6 +9,7 @@ use trainyard_base::prometheus::Page;
 use trainyard_net::TlsChallenges;
 
 use super::challenges::Challenges;
+use crate::clock::now_ms;
 
 /// How the certificate of a service stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,15 @@ impl AcmeSeen {
         let (failures, hours) = (self.failures, left / (60 * 60 * 1000));
         let end = format!("the one that is shown ends in {hours} h");
         Some(format!("no new certificate for {names} after {failures} attempts ({error}); {end}"))
+    }
+
+    /// How it stands now, in words.
+    pub fn sentence(&self) -> String {
+        let now = now_ms();
+        let (names, ends) = (self.domains.join(", "), self.expires_ms.unwrap_or_default());
+        let days = ends.saturating_sub(now) / (24 * 60 * 60 * 1000);
+        let well = || format!("certificate for {names}, good for {days} days more");
+        self.outage(now).or_else(|| self.trouble(now)).unwrap_or_else(well)
     }
 
     fn page(&self, now_ms: u64) -> String {
