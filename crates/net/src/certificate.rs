@@ -139,7 +139,8 @@ impl Certificate {
     pub(crate) fn look(&self) {
         let has_changed = {
             let mut looked = self.looked();
-            if looked.at.elapsed() < LOOK_EVERY {
+            // Who has nothing to show looks each time.
+            if looked.at.elapsed() < LOOK_EVERY && self.current.load().is_some() {
                 return;
             }
             looked.at = Instant::now();

@@ -30,7 +30,7 @@ try:
                 answer += part
             print(hashlib.sha256(tls.getpeercert(True)).hexdigest())
             print(answer.decode())
-except ssl.SSLError as error:
+except (ssl.SSLError, ConnectionResetError) as error:
     print("refused")
     print(error)
 "#;

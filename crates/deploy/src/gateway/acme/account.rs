@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use super::files::Files;
 use super::settings::AcmeSettings;
+use crate::error::Error;
 use crate::state::file::{read_json, replace_json};
 
 /// An account as it is kept.
@@ -27,7 +28,13 @@ pub(super) async fn account(settings: &AcmeSettings, files: &Files) -> Result<Ac
     };
     let contact = settings.email.as_ref().map(|email| format!("mailto:{email}"));
     let contact: Vec<&str> = contact.as_deref().into_iter().collect();
-    let kept: Option<Kept> = read_json(&files.account())?;
+    let kept: Option<Kept> = match read_json(&files.account()) {
+        Err(error @ Error::State { .. }) => {
+            tracing::warn!(%error, "the account with the certificate authority is not known any more");
+            None
+        }
+        read => read?,
+    };
     if let Some(kept) = kept.filter(|kept| kept.directory == settings.directory) {
         // Read twice because credentials are given away whole, and are to be kept with the new address.
         let account = builder.from_credentials(kept.credentials).await?;

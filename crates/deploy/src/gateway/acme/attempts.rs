@@ -38,11 +38,20 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// Those that were made with these settings.
-    pub(super) fn read(files: &Files, settings: &AcmeSettings) -> Result<Self> {
+    /// Those that were made with these settings. Where that cannot be read, one was made just now: that is the
+    /// safe side, and the next one is made all the same.
+    pub(super) fn read(files: &Files, settings: &AcmeSettings, now_ms: u64) -> Self {
         let goal = goal(settings);
-        let kept: Option<Self> = read_json(&files.attempts())?;
-        Ok(kept.filter(|kept| kept.goal == goal).unwrap_or(Self { goal, ..Self::default() }))
+        match read_json::<Self>(&files.attempts()) {
+            Ok(Some(kept)) if kept.goal == goal => kept,
+            Ok(_) => Self { goal, ..Self::default() },
+            Err(error) => {
+                tracing::warn!(%error, "attempts to get a certificate are not known any more");
+                let mut unknown = Self { goal, ..Self::default() };
+                unknown.begin(now_ms);
+                unknown
+            }
+        }
     }
 
     pub(super) fn write(&self, files: &Files) -> Result<()> {
@@ -97,6 +106,7 @@ fn goal(settings: &AcmeSettings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::folder::Folder;
 
     #[test]
     fn failures_make_the_next_attempt_wait_longer() {
@@ -121,6 +131,25 @@ mod tests {
         assert_eq!(attempts.wait(now - 1_000_000_000), Duration::ZERO, "the clock was put back");
         attempts.succeeded();
         assert_eq!((attempts.wait(now), attempts.last_error), (Duration::ZERO, None));
+    }
+
+    #[test]
+    fn attempts_outlive_the_gateway() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::of(&Folder::at(folder.path()).unwrap()).unwrap();
+        let mut settings =
+            AcmeSettings { domains: vec!["a.example".to_owned()], ..AcmeSettings::default() };
+        let mut attempts = Attempts::read(&files, &settings, 7_000);
+        assert_eq!(attempts.wait(7_000), Duration::ZERO);
+        attempts.begin(7_000);
+        attempts.write(&files).unwrap();
+        assert_eq!(Attempts::read(&files, &settings, 7_000), attempts);
+        settings.domains.push("b.example".to_owned());
+        let other = Attempts::read(&files, &settings, 7_000);
+        assert_eq!(other.wait(7_000), Duration::ZERO, "another matter");
+        std::fs::write(files.attempts(), "{").unwrap();
+        let unknown = Attempts::read(&files, &settings, 7_000);
+        assert!(unknown.wait(7_000) >= WAIT_MIN, "nobody knows");
     }
 
     #[test]

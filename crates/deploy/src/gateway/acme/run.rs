@@ -29,7 +29,7 @@ const ASK_AGAIN: Duration = Duration::from_hours(24);
 
 /// How soon after a certificate the next one is asked for at the earliest, whatever a wrong clock says; half of
 /// its time where that is less.
-const SETTLED: Duration = Duration::from_hours(24);
+const SETTLED: Duration = Duration::from_hours(6);
 
 /// Keeps a certificate for these names. It ends only where that cannot be done at all.
 pub(crate) async fn run(settings: &AcmeSettings, service: &Folder, acme: &Arc<Acme>) {
@@ -54,11 +54,11 @@ impl Keeper {
     /// With what is on the disk.
     fn open(settings: AcmeSettings, service: &Folder, acme: Arc<Acme>) -> Result<Self> {
         let files = Files::of(service)?;
-        let attempts = Attempts::read(&files, &settings)?;
+        let now = now_ms();
+        let attempts = Attempts::read(&files, &settings, now);
         let installed = Installed::read(&files);
         let mut keeper =
             Self { settings, files, acme, installed, attempts, suggestion: None, ask_ms: 0 };
-        let now = now_ms();
         if keeper.due_ms() > now {
             // Whoever wrote the certificate was killed before it could say so.
             keeper.attempts.succeeded();
