@@ -114,6 +114,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_holds_so_many_tokens() {
+        let entry = |number| format!("{}\n", Entry::new(&format!("t{number}"), "x").unwrap());
+        let many: String = (0..=TOKENS_MAX).map(entry).collect();
+        let path = Path::new("tokens");
+        let error = parse(path, &many).unwrap_err().to_string();
+        assert!(error.contains("more than 1000 tokens"), "{error}");
+        let less: String = (0..TOKENS_MAX).map(entry).collect();
+        assert_eq!(parse(path, &less).unwrap().len(), TOKENS_MAX);
+    }
+
+    #[test]
     fn tokens_come_and_go() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens");

@@ -17,6 +17,8 @@ mod crash;
 mod crowd;
 mod disk;
 mod docker;
+mod door;
+mod encrypted;
 mod failures;
 mod faults;
 mod gateway;
