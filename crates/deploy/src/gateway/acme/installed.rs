@@ -145,7 +145,8 @@ mod tests {
         let (one, other) = (made(&["a.example"], "x"), made(&["a.example"], "x"));
         let (_, chain) = one.split_once("-----BEGIN CERTIFICATE").unwrap();
         let (key, _) = other.split_once("-----BEGIN CERTIFICATE").unwrap();
-        for text in ["", "nonsense", key, &format!("{key}-----BEGIN CERTIFICATE{chain}")] {
+        let mixed = format!("{key}-----BEGIN CERTIFICATE{chain}");
+        for text in ["", "nonsense", key, mixed.as_str()] {
             assert!(Installed::parse(text.as_bytes()).is_err(), "{text}");
         }
     }

@@ -46,3 +46,29 @@ fn moment((start, end): (i64, i64), installed: &Installed) -> u64 {
     let moment = start + installed.chance % (end.saturating_sub(start) + 1);
     moment.min(installed.ends_ms.saturating_sub(installed.lifetime_ms() / 10))
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    #[test]
+    fn a_suggestion_is_taken_within_its_window_and_before_the_end() {
+        let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        params.not_before = date_time_ymd(2026, 1, 1);
+        params.not_after = date_time_ymd(2026, 4, 11);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let pem = format!("{}{}", key.serialize_pem(), certificate.pem());
+        let installed = Installed::parse(pem.as_bytes()).unwrap();
+        let (day, ends) = (24 * 60 * 60, (installed.ends_ms / 1000) as i64);
+        let at = |start: i64, end: i64| (moment((start, end), &installed) / 1000) as i64;
+        let (start, end) = (ends - 40 * day, ends - 35 * day);
+        assert!((start..=end).contains(&at(start, end)));
+        assert_eq!(at(start, end), at(start, end), "the same each time");
+        // Nonsense is no reason to let it expire.
+        assert_eq!(at(ends + day, ends), ends - 10 * day);
+        assert_eq!(at(-5, -7), 0);
+    }
+}

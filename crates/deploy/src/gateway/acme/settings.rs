@@ -185,7 +185,7 @@ mod tests {
             "a_b.c",
             "a.b:443",
             "https://a.b",
-            &long,
+            long.as_str(),
         ] {
             let error = agreed(&[name]).check().unwrap_err().to_string();
             assert!(error.contains(&format!("{name:?}")), "{error}");
