@@ -1,6 +1,6 @@
 //! What the tests need and a bare machine lacks: pinned Python packages, Chromium, PostgreSQL, a Docker
-//! Engine with a registry, wrk, and what checks GitHub Actions workflows (act, which runs them, is one of the
-//! Python packages).
+//! Engine with a registry, wrk, Pebble (a certificate authority that speaks ACME), and what checks GitHub
+//! Actions workflows (act, which runs them, is one of the Python packages).
 //!
 //! Everything of ours lands below `target/test-env`; system packages are installed only where we
 //! may (Debian, as root), otherwise the command to run is said.
@@ -26,6 +26,7 @@ pub(crate) fn set_up() -> Result<()> {
     system_program("chromium", &["chromium", "fonts-dejavu-core"])?;
     system_program("initdb", &["postgresql"])?;
     system_program("wrk", &["wrk"])?;
+    system_program("pebble", &["pebble"])?;
     // Tests that need an engine say loudly, and are counted, where there is none.
     for (program, packages) in
         [("dockerd", ["docker.io"]), ("docker-registry", ["docker-registry"])]

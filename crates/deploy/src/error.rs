@@ -196,6 +196,14 @@ pub enum Error {
     /// A path that cannot be let through the gateway.
     #[error("{0:?} is no path that can be exposed")]
     Path(String),
+    /// No certificate can be had by such settings.
+    #[error("{reason}")]
+    Acme {
+        /// What is wrong, and where.
+        reason: String,
+        /// What to write.
+        hint: &'static str,
+    },
     /// A name that no header has.
     #[error("{0:?} is no name of a header")]
     Header(String),
@@ -350,6 +358,7 @@ impl Advise for Error {
                 "write /feedback, /models/*/feedback (any one name) or /static/** (all below), \
                  without //, .., ; or needless %",
             ),
+            Self::Acme { hint, .. } => Advice::input(*hint),
             Self::Header(_) => Advice::input("write it as in canary_header = \"X-User-Id\""),
             Self::Name { .. } => Advice::input(
                 "use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit",

@@ -46,8 +46,8 @@ pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};
 pub use state::lock::Holder;
 pub use status::{
-    Health, InstanceReport, Role, ServiceStatus, Serving, State, Wanted, served_last, serving,
-    status,
+    CertificateSeen, Health, InstanceReport, Role, ServiceStatus, Serving, State, Wanted,
+    served_last, serving, status,
 };
 pub use stop::stop;
 pub use workload::{BindMount, ContainerSpec, Network, ProcessSpec, Pull, RuntimeKind, Workload};

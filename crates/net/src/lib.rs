@@ -23,8 +23,10 @@
 mod accept;
 mod body;
 mod certificate;
+mod challenge;
 mod client_authorities;
 pub mod descriptors;
+mod handshake;
 mod limits;
 mod listener;
 mod marks;
@@ -36,6 +38,7 @@ mod watched;
 pub use accept::{Arrival, Open, accept};
 pub use body::{Held, Paced, PacedError};
 pub use certificate::{Certificate, CertificateError};
+pub use challenge::TlsChallenges;
 pub use client_authorities::ClientAuthorities;
 pub use limits::{Limits, Protocols};
 pub use listener::Listener;

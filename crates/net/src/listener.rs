@@ -10,7 +10,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::Certificate;
+use crate::challenge::{PROTOCOL, TlsChallenges};
 use crate::client_authorities::ClientAuthorities;
+use crate::handshake::Handshake;
 use crate::limits::Protocols;
 
 /// A socket that is listened on.
@@ -24,6 +26,7 @@ pub struct Listener {
 struct Tls {
     certificate: Arc<Certificate>,
     config: ServerConfig,
+    challenges: Option<Arc<TlsChallenges>>,
 }
 
 impl From<TcpListener> for Listener {
@@ -57,7 +60,16 @@ impl Listener {
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::clone(&certificate) as _);
-        Ok(Self { tcp, tls: Some(Tls { certificate, config }) })
+        Ok(Self { tcp, tls: Some(Tls { certificate, config, challenges: None }) })
+    }
+
+    /// Answers a certificate authority's challenges as well, where it is encrypted.
+    #[must_use]
+    pub fn with_challenges(mut self, challenges: Arc<TlsChallenges>) -> Self {
+        if let Some(tls) = &mut self.tls {
+            tls.challenges = Some(challenges);
+        }
+        self
     }
 
     /// The address that it has.
@@ -68,6 +80,12 @@ impl Listener {
     /// Makes handshakes for a server that speaks these protocols; none without encryption.
     pub(crate) fn acceptor(&self, protocols: Protocols) -> Option<Acceptor> {
         let tls = self.tls.as_ref()?;
+        let challenges = tls.challenges.as_ref().map(|challenges| {
+            let mut config = tls.config.clone();
+            config.cert_resolver = Arc::clone(challenges) as _;
+            config.alpn_protocols = vec![PROTOCOL.to_vec()];
+            (Arc::clone(challenges), Arc::new(config))
+        });
         let mut config = tls.config.clone();
         // RFC 7301: of those that the client names, the first of ours is spoken.
         config.alpn_protocols = match protocols {
@@ -75,7 +93,7 @@ impl Listener {
             Protocols::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         };
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        Some(Acceptor { certificate: Arc::clone(&tls.certificate), acceptor })
+        Some(Acceptor { certificate: Arc::clone(&tls.certificate), acceptor, challenges })
     }
 }
 
@@ -83,12 +101,17 @@ impl Listener {
 pub(crate) struct Acceptor {
     certificate: Arc<Certificate>,
     acceptor: TlsAcceptor,
+    challenges: Option<(Arc<TlsChallenges>, Arc<ServerConfig>)>,
 }
 
 impl Acceptor {
     /// For the next connection: with the certificate that is in the files.
-    pub(crate) fn current(&self) -> TlsAcceptor {
+    pub(crate) fn current(&self) -> Handshake {
         self.certificate.look();
-        self.acceptor.clone()
+        let challenge = self.challenges.as_ref().filter(|(shown, _)| !shown.is_empty());
+        Handshake {
+            usual: self.acceptor.clone(),
+            challenge: challenge.map(|(_, config)| Arc::clone(config)),
+        }
     }
 }

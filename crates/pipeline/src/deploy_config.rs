@@ -9,6 +9,8 @@ use trainyard_base::{Advise as _, duration, size};
 use trainyard_deploy::gateway::{check_header, check_rule};
 use trainyard_deploy::{BakeLimits, CanaryStep, Network, Pull, ReleaseSpec, RuntimeKind};
 
+use crate::acme_config::Acme;
+
 /// `[deploy]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -61,6 +63,8 @@ pub struct Deploy {
     pub tls_cert: Option<PathBuf>,
     /// Its private key (PEM, without a password).
     pub tls_key: Option<PathBuf>,
+    /// A certificate that the gateway gets by itself, in the place of those files.
+    pub acme: Option<Acme>,
     /// Authorities that sign the certificates of clients (PEM).
     pub client_ca: Option<PathBuf>,
     /// Tokens of clients, by their digests; `trainyard token new` writes it.
@@ -113,6 +117,7 @@ impl Default for Deploy {
             open: None,
             tls_cert: None,
             tls_key: None,
+            acme: None,
             client_ca: None,
             tokens_file: None,
             redirect_http: None,
@@ -193,6 +198,13 @@ impl Deploy {
 
     /// What needs a certificate, and what belongs to one.
     fn check_tls(&self) -> Result<(), String> {
+        if let Some(acme) = &self.acme {
+            if self.tls_cert.is_some() || self.tls_key.is_some() {
+                return Err("deploy.acme gets a certificate, and deploy.tls_cert is one".to_owned());
+            }
+            let settings = acme.settings(PathBuf::clone);
+            return settings.check().map_err(|error| format!("deploy.acme: {}", error.sentence()));
+        }
         match (&self.tls_cert, &self.tls_key) {
             (Some(_), None) => return Err("deploy.tls_cert needs deploy.tls_key".to_owned()),
             (None, Some(_)) => return Err("deploy.tls_key needs deploy.tls_cert".to_owned()),
@@ -204,7 +216,9 @@ impl Deploy {
             ("redirect_http", self.redirect_http.is_some()),
         ] {
             if is_set {
-                return Err(format!("deploy.{key} needs deploy.tls_cert and deploy.tls_key"));
+                return Err(format!(
+                    "deploy.{key} needs a certificate: deploy.tls_cert or deploy.acme"
+                ));
             }
         }
         Ok(())
@@ -288,6 +302,9 @@ mod tests {
         let encrypted =
             "tls_cert = \"a.pem\"\ntls_key = \"a.key\"\nopen = []\nclient_ca = \"ca.pem\"";
         assert_eq!(check(encrypted), Ok(()));
+        let acme =
+            "client_ca = \"ca.pem\"\nacme = { domains = [\"a.example\"], agree_terms = true }";
+        assert_eq!(check(acme), Ok(()));
         for wrong in [
             "expose = [\"feedback\"]",
             "expose = [\"/a/../reload\"]",
@@ -297,6 +314,8 @@ mod tests {
             "open = [\"health\"]",
             "tls_cert = \"a.pem\"",
             "tls_key = \"a.key\"",
+            "acme = { domains = [\"a.example\"] }",
+            "tls_cert = \"a.pem\"\ntls_key = \"a.key\"\nacme = { domains = [\"a.example\"], agree_terms = true }",
             "client_ca = \"ca.pem\"",
             "redirect_http = \"127.0.0.1:80\"",
         ] {

@@ -3,6 +3,7 @@
 //! Each step is one file and can be run alone; [`run`] is all of them in order. Steps talk to the
 //! registry through [`trainyard_mlflow::Tracking`] and tell a [`Watcher`] what they do.
 
+mod acme_config;
 mod actor;
 mod agreement;
 mod alias;
@@ -52,6 +53,7 @@ mod watch;
 mod watch_config;
 mod workload;
 
+pub use acme_config::Acme;
 pub use agreement::{Difference, difference};
 pub use alias::{PRODUCTION, STAGING};
 pub use behaviour::{

@@ -152,7 +152,7 @@ async fn send_requests(
         let table = project.read(&source, &ReadOptions::default())?;
         // A gateway that asks who one is, or shows a certificate that is for other names, is gone past.
         let gateway = service(project).gateway;
-        if gateway.asks() || gateway.tls.is_some() {
+        if gateway.asks() || gateway.is_encrypted() {
             let (url, token) =
                 (format!("http://{}", deployed.address), token_at(project, deployed.address));
             return traffic::send(&url, token.as_ref(), &table.batch, watcher).await;

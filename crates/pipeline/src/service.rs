@@ -51,6 +51,7 @@ fn gateway(project: &Project) -> GatewaySettings {
         },
         tls: files
             .map(|(certificate, key)| TlsFiles { certificate: path(certificate), key: path(key) }),
+        acme: config.acme.as_ref().map(|acme| acme.settings(path)),
         client_ca: config.client_ca.as_ref().map(path),
         tokens_file: config.tokens_file.as_ref().map(path),
         redirect_http: config.redirect_http,

@@ -8,6 +8,7 @@
 pub mod browser;
 pub mod certificate;
 pub mod docker;
+pub mod pebble;
 #[cfg(feature = "tracking")]
 pub mod postgres;
 pub mod s3;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::access_log::AccessLog;
+use super::acme::{AcmeSettings, Challenge};
 use super::door::{Door, Tokens};
 use super::limits::Limits;
 use super::paths::Paths;
@@ -37,7 +38,7 @@ impl InForce {
             Some(before) => before.limits.clone(),
             None => settings.limits.clone().possible(),
         };
-        let transport = Transport::open(&settings, &limits, was)?;
+        let transport = Transport::open(&settings, &limits, Some(folder), was)?;
         let known = before.and_then(|before| before.door.tokens());
         let tokens = settings.tokens_file.as_deref().map(|path| Tokens::open(path, known));
         let seen = before.map(|before| before.door.seen()).unwrap_or_default();
@@ -60,8 +61,10 @@ impl InForce {
 pub(crate) fn write(settings: &GatewaySettings, folder: &Folder) -> Result<()> {
     fitting(settings)?;
     Paths::new(&settings.exposed, &settings.open)?;
-    Transport::open(settings, &settings.limits, None)?;
+    Transport::open(settings, &settings.limits, None, None)?;
     settings.tokens_file.as_deref().map(crate::tokens::read).transpose()?;
+    // Not what a gateway would fail by: with a certificate that is there it serves without this file.
+    settings.acme.as_ref().map(AcmeSettings::check_file).transpose()?;
     replace_json(&folder.gateway_settings(), settings)
 }
 
@@ -71,8 +74,25 @@ fn fitting(settings: &GatewaySettings) -> Result<()> {
         ("client_ca", settings.client_ca.is_some()),
         ("redirect_http", settings.redirect_http.is_some()),
     ];
-    match needs_tls.into_iter().find(|(_, is_set)| *is_set && settings.tls.is_none()) {
-        Some((setting, _)) => Err(Error::NeedsTls { setting }),
-        None => Ok(()),
+    let is_encrypted = settings.is_encrypted();
+    if let Some((setting, _)) = needs_tls.into_iter().find(|(_, is_set)| *is_set && !is_encrypted) {
+        return Err(Error::NeedsTls { setting });
+    }
+    let Some(acme) = &settings.acme else { return Ok(()) };
+    acme.check()?;
+    if settings.tls.is_some() {
+        return Err(Error::Acme {
+            reason: "certificates are to be had by ACME, and there are files of one".to_owned(),
+            hint: "leave out [deploy.acme], or deploy.tls_cert and deploy.tls_key",
+        });
+    }
+    match settings.redirect_http {
+        Some(redirect) if acme.challenge == Challenge::Http01 && redirect != acme.http_listen => {
+            Err(Error::Acme {
+                reason: format!("redirect_http is {redirect} and http_listen {}", acme.http_listen),
+                hint: "leave out redirect_http: what is no challenge is redirected at http_listen",
+            })
+        }
+        _ => Ok(()),
     }
 }

@@ -59,7 +59,8 @@ pub(super) async fn clients(
                 }
             }
         };
-        match again(&socket).and_then(|socket| now.transport.listener(socket)) {
+        let challenges = &shared.acme.tls_challenges;
+        match again(&socket).and_then(|socket| now.transport.listener(socket, challenges)) {
             Ok(listener) => {
                 let is_encrypted = now.transport.is_encrypted();
                 let service = |arrival| {
@@ -107,7 +108,7 @@ impl Side {
         match self {
             Self::Metrics => in_force.settings.metrics_listen,
             Self::Operators => in_force.settings.operator_listen,
-            Self::Redirect => in_force.settings.redirect_http,
+            Self::Redirect => in_force.settings.way_to_tls(),
         }
     }
 
@@ -138,8 +139,15 @@ impl Side {
                 () = shared.change(same) => None,
             };
             if let Some(listener) = bound {
+                let is_redirect = self == Self::Redirect;
+                if is_redirect {
+                    shared.acme.set_listens(true);
+                }
                 let serving = self.serve(listener, &shared, &now, shared.change(same));
                 open.extend(Box::pin(serving).await);
+                if is_redirect {
+                    shared.acme.set_listens(false);
+                }
             }
             open.retain(|open| open.count() > 0);
         }
@@ -186,7 +194,16 @@ async fn operators(
     {
         tracing::warn!(%address, "operators' paths are open to whoever reaches this address");
     }
-    let listener = match now.transport.listener(socket) {
+    // A certificate by ACME is for the public's names, and may not be there yet: within this machine it is of no use.
+    let is_plain = socket.local_addr().is_ok_and(|address| address.ip().is_loopback())
+        && now.settings.acme.is_some()
+        && now.settings.client_ca.is_none();
+    let listener = if is_plain {
+        Ok(socket.into())
+    } else {
+        now.transport.listener(socket, &shared.acme.tls_challenges)
+    };
+    let listener = match listener {
         Ok(listener) => listener,
         Err(error) => {
             tracing::warn!(%error, "no operators' paths there");
@@ -197,7 +214,7 @@ async fn operators(
     let mut limits = now.transport.limits.clone();
     limits.connections_max = OPERATORS_MAX;
     limits.per_address_max = OPERATORS_MAX;
-    let is_encrypted = now.transport.is_encrypted();
+    let is_encrypted = now.transport.is_encrypted() && !is_plain;
     let service = |arrival| {
         let client = Client::new(shared, Audience::Operators, arrival, is_encrypted);
         move |request| proxy::handle(Arc::clone(&client), request)

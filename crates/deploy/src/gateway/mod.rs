@@ -2,6 +2,7 @@
 //! instance. It is a process of its own, so that neither a deployer nor an instance takes it down.
 
 mod access_log;
+mod acme;
 mod balance;
 mod budget;
 mod candidate;
@@ -33,6 +34,7 @@ mod proxy;
 mod random;
 mod record;
 mod redirect;
+mod renewal;
 mod replica;
 mod request_body;
 mod response_body;
@@ -50,6 +52,7 @@ mod tryout;
 mod upstream;
 mod window;
 
+pub use acme::{AcmeSeen, AcmeSettings, Challenge};
 pub use candidate::{CandidateState, Gets, SideSeen, StepSeen};
 pub(crate) use headers::REQUEST_ID;
 pub(crate) use in_force::write as write_settings;

@@ -22,7 +22,7 @@ use super::route_table::RouteTable;
 use super::shared::{End, Shared};
 use super::tap::Copies;
 use super::upstream::{self, Links};
-use super::{copies, health, judge, log_rotation, tryout, window};
+use super::{copies, health, judge, log_rotation, renewal, tryout, window};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::state::folder::Folder;
@@ -70,6 +70,7 @@ pub async fn run(
         copies: Copies::new(queue),
         folder: folder.clone(),
         settings: in_force.into(),
+        acme: Arc::default(),
         links,
         pause: PauseControl::restore(folder.gateway_mode())?,
         metrics: Metrics::default(),
@@ -93,6 +94,7 @@ pub async fn run(
         tokio::spawn(note(Arc::clone(&shared))),
         tokio::spawn(read_again(Arc::clone(&shared), reloads)),
         tokio::spawn(watch_tokens(Arc::clone(&shared))),
+        tokio::spawn(renewal::keep(Arc::clone(&shared))),
     ];
     tasks.extend(Side::ALL.map(|side| tokio::spawn(side.keep(Arc::clone(&shared)))));
     // This one outlives the end of accepting: it tells the successor of it.

@@ -23,7 +23,11 @@ const HTTPS_PORT: u16 = 443;
 
 /// The answer to a request without TLS.
 pub(super) fn answer<B>(shared: &Shared, request: &Request<B>) -> Response<Full<Bytes>> {
-    if let Some(token) = request.uri().path().strip_prefix(CHALLENGES) {
+    let path = request.uri().path();
+    if let Some(answer) = shared.acme.challenges.answer(path) {
+        return text(StatusCode::OK, answer.into());
+    }
+    if let Some(token) = path.strip_prefix(CHALLENGES) {
         return match challenge(&shared.folder, token) {
             Some(answer) => text(StatusCode::OK, answer),
             None => text(StatusCode::NOT_FOUND, Bytes::from_static(b"nothing is here")),

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use trainyard_base::words::PROBE_PATHS;
 
+use super::acme::{AcmeSettings, Challenge};
 use super::limits::Limits;
 
 /// What a gateway is told. All of it can change while it runs.
@@ -30,6 +31,8 @@ pub struct GatewaySettings {
     pub limits: Limits,
     /// The certificate that clients and operators are shown; without one nothing is encrypted.
     pub tls: Option<TlsFiles>,
+    /// How the gateway gets its certificate by itself, in the place of such files.
+    pub acme: Option<AcmeSettings>,
     /// Authorities (PEM) that sign the certificates of clients.
     pub client_ca: Option<PathBuf>,
     /// Tokens of clients, by their digests.
@@ -57,6 +60,7 @@ impl Default for GatewaySettings {
             open: PROBE_PATHS.map(str::to_owned).to_vec(),
             limits: Limits::default(),
             tls: None,
+            acme: None,
             client_ca: None,
             tokens_file: None,
             redirect_http: None,
@@ -70,13 +74,25 @@ impl GatewaySettings {
         self.tokens_file.is_some() || self.client_ca.is_some()
     }
 
+    /// Whether clients connect by TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some() || self.acme.is_some()
+    }
+
+    /// Where requests without TLS are answered: some want to be told to come back with it, and the authority of
+    /// the certificate asks its questions there.
+    pub(super) fn way_to_tls(&self) -> Option<SocketAddr> {
+        let acme = self.acme.as_ref().filter(|acme| acme.challenge == Challenge::Http01);
+        self.redirect_http.or_else(|| acme.map(|acme| acme.http_listen))
+    }
+
     /// What strangers could do at this address that nobody may want; none where all is well.
     pub fn warning(&self, listen: SocketAddr) -> Option<String> {
         if listen.ip().is_loopback() {
             return None;
         }
         let reached = format!("{listen} can be reached from other machines");
-        match (self.asks(), self.tls.is_some()) {
+        match (self.asks(), self.is_encrypted()) {
             (false, _) => Some(format!(
                 "{reached} and asks nobody who they are: anybody may predict. `trainyard token new NAME` makes \
                  tokens, deploy.tokens_file asks for them, deploy.client_ca asks for certificates"

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::acme::Acme;
 use super::in_force::InForce;
 use super::metrics::{InstanceRow, Metrics};
 use super::pause::PauseControl;
@@ -15,6 +16,7 @@ use super::replica::{Replica, Standing};
 use super::route_table::RouteTable;
 use super::tap::Copies;
 use super::upstream::Links;
+use crate::clock::now_ms;
 use crate::error::Result;
 use crate::state::folder::Folder;
 
@@ -25,6 +27,7 @@ pub(super) struct Shared {
     pub(super) copies: Copies,
     pub(super) folder: Folder,
     pub(super) settings: Settings,
+    pub(super) acme: Arc<Acme>,
     pub(super) links: Links,
     pub(super) pause: PauseControl,
     pub(super) metrics: Metrics,
@@ -138,7 +141,8 @@ impl Shared {
         let copies = route.mirror.as_ref().map(|mirror| mirror.copies());
         let in_force = self.in_force();
         let dropped = in_force.access.as_ref().map_or(0, |log| log.dropped.load(Ordering::Relaxed));
-        self.metrics.render(&rows, dropped, canary, copies) + &in_force.door.page()
+        let page = self.metrics.render(&rows, dropped, canary, copies);
+        page + &in_force.door.page() + &self.acme.metrics(now_ms())
     }
 }
 

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use trainyard_net::{Certificate, ClientAuthorities, Listener};
+use trainyard_net::{Certificate, ClientAuthorities, Listener, TlsChallenges};
 
+use super::acme;
 use super::limits::Limits;
-use super::settings::{GatewaySettings, TlsFiles};
+use super::settings::GatewaySettings;
 use crate::error::Result;
+use crate::state::folder::Folder;
 
 /// How clients connect.
 #[derive(Debug)]
@@ -19,25 +21,34 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    /// By these settings, and what is possible of their limits. One that differs in nothing from the one before is the one before, its certificate read
-    /// again: listeners go on with it.
+    /// By these settings, and what is possible of their limits. One that differs in nothing from the one before is
+    /// the one before, its certificate read again: listeners go on with it. A certificate by ACME is in the folder
+    /// of the service, where there is one.
     pub(super) fn open(
         settings: &GatewaySettings,
         limits: &Limits,
+        service: Option<&Folder>,
         before: Option<(&GatewaySettings, &Arc<Self>)>,
     ) -> Result<Arc<Self>> {
         let authorities = settings.client_ca.as_deref().map(ClientAuthorities::open).transpose()?;
         if let Some((was, transport)) = before
             && (&was.tls, &was.limits) == (&settings.tls, &settings.limits)
+            && was.acme.is_some() == settings.acme.is_some()
             && transport.authorities == authorities
         {
-            if let Some(certificate) = &transport.certificate {
+            // One by ACME may not be there yet, and is read when it comes.
+            if let Some(certificate) = &transport.certificate
+                && settings.acme.is_none()
+            {
                 certificate.reload()?;
             }
             return Ok(Arc::clone(transport));
         }
-        let open = |files: &TlsFiles| Certificate::open(&files.certificate, &files.key);
-        let certificate = settings.tls.as_ref().map(open).transpose()?;
+        let certificate = match (&settings.tls, service) {
+            (Some(files), _) => Some(Certificate::open(&files.certificate, &files.key)?),
+            (None, Some(service)) if settings.acme.is_some() => Some(acme::certificate(service)?),
+            (None, _) => None,
+        };
         Ok(Arc::new(Self { certificate, authorities, limits: limits.of_clients() }))
     }
 
@@ -45,11 +56,16 @@ impl Transport {
         self.certificate.is_some()
     }
 
-    /// A socket on which clients connect so.
-    pub(super) fn listener(&self, socket: TcpListener) -> std::io::Result<Listener> {
+    /// A socket on which clients connect so, and an authority may look at challenges.
+    pub(super) fn listener(
+        &self,
+        socket: TcpListener,
+        challenges: &Arc<TlsChallenges>,
+    ) -> std::io::Result<Listener> {
         let Some(certificate) = &self.certificate else { return Ok(socket.into()) };
         let certificate = Arc::clone(certificate);
-        Listener::asking(socket, certificate, self.authorities.as_ref())
-            .map_err(std::io::Error::other)
+        let listener = Listener::asking(socket, certificate, self.authorities.as_ref())
+            .map_err(std::io::Error::other)?;
+        Ok(listener.with_challenges(Arc::clone(challenges)))
     }
 }

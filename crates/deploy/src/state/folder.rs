@@ -16,6 +16,7 @@
 //!   gateway.lock           flock; the running gateway
 //!   gateway.log            what the gateway says
 //!   supervisor.log         what the supervisor says, where nobody else keeps it
+//!   tls/                   certificate by ACME and account with the authority (owner alone)
 //!   instances/<id>/        spec.json (owner alone), instance.json, output.log
 //!   instances/<id>.2/      the same of further instances of the release, without spec.json
 //! ```

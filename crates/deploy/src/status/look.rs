@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use trainyard_base::words::HEALTH_PATH;
 
+use super::certificate::certificate;
 use super::report::{Health, InstanceReport, Role, ServiceStatus, Wanted};
 use super::route::{instances_of, route};
 use crate::error::Result;
@@ -66,6 +67,7 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
     let pending = folder.read_pending()?.filter(|_| holder.is_none());
     Ok(ServiceStatus {
         wanted: wanted(&folder, &route)?,
+        certificate: certificate(service, gateway.as_ref()),
         url: gateway.as_ref().map(GatewayStatus::url),
         gateway,
         gateway_error,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use super::certificate::CertificateSeen;
 use crate::gateway::Lately;
 use crate::gateway::control::GatewayStatus;
 use crate::state::history::HistoryEntry;
@@ -96,6 +97,8 @@ pub struct ServiceStatus {
     pub instances: Vec<InstanceReport>,
     /// Why a runtime cannot say which instances there are.
     pub runtime_error: Option<String>,
+    /// The certificate that clients are shown, if they are shown one.
+    pub certificate: Option<CertificateSeen>,
     /// Who brings back what dies, when somebody does.
     pub supervisor: Option<SupervisorSeen>,
     /// Who changes the service now.

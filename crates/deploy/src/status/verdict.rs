@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::report::{Health, InstanceReport, Role, ServiceStatus, Wanted};
+use crate::clock::now_ms;
 
 /// What is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -23,7 +24,9 @@ pub enum State {
 impl ServiceStatus {
     /// What is: [`State::Degraded`] and [`State::Down`] where there is an [`outage`](Self::outage).
     pub fn state(&self) -> State {
-        let is_served = self.gateway.is_some() && self.current().any(InstanceReport::is_well);
+        let is_served = self.gateway.is_some()
+            && self.current().any(InstanceReport::is_well)
+            && self.outage_of_certificate().is_none();
         match (self.outage(), self.wanted) {
             (Some(_), _) if is_served => State::Degraded,
             (Some(_), _) => State::Down,
@@ -53,7 +56,9 @@ impl ServiceStatus {
         }
         let bad: Vec<&&InstanceReport> =
             all.iter().filter(|instance| !instance.is_well()).collect();
-        let reason = bad.first().and_then(|instance| instance.reason())?;
+        let Some(reason) = bad.first().and_then(|instance| instance.reason()) else {
+            return self.outage_of_certificate();
+        };
         Some(match (bad.len(), all.len()) {
             (_, 1) => reason,
             (bad, all) if bad == all => {
@@ -61,6 +66,14 @@ impl ServiceStatus {
             }
             (bad, all) => format!("{bad} of {all} instances do not serve: {reason}"),
         })
+    }
+
+    /// Why no client gets through by HTTPS.
+    fn outage_of_certificate(&self) -> Option<String> {
+        let now = now_ms();
+        let acme = self.gateway.as_ref().and_then(|gateway| gateway.acme.as_ref());
+        let by_acme = acme.and_then(|acme| acme.outage(now));
+        by_acme.or_else(|| self.certificate.as_ref().and_then(|seen| seen.outage(now)))
     }
 
     /// The instances that requests go to.
@@ -98,6 +111,7 @@ mod tests {
     use super::*;
     use crate::gateway::control::GatewayStatus;
     use crate::state::restarts::Restarts;
+    use crate::status::CertificateSeen;
 
     fn instance(id: &str, health: Option<Health>) -> InstanceReport {
         InstanceReport {
@@ -132,6 +146,7 @@ mod tests {
             url: None,
             gateway: has_gateway.then(gateway),
             gateway_error: None,
+            certificate: None,
             instances,
             runtime_error: None,
             supervisor: None,
@@ -176,6 +191,10 @@ mod tests {
         check(of(Nothing, true, Vec::new()), State::Down, "no instance is deployed");
         check(of(Stopped, false, Vec::new()), State::Stopped, "");
         check(of(Nothing, false, Vec::new()), State::NeverReleased, "");
+        let mut expired = of(Serving, true, vec![well()]);
+        let seen = CertificateSeen { file: None, ends_ms: Some(1), error: None };
+        expired.certificate = Some(seen);
+        check(expired, State::Down, "the certificate has expired");
         let mut hangs = of(Serving, false, vec![well()]);
         hangs.gateway_error = Some("no answer within 5 s".to_owned());
         check(hangs, State::Down, "the gateway does not answer: no answer within 5 s");

@@ -7,6 +7,7 @@
     reason = "helpers of tests fail the test"
 )]
 
+mod acme;
 #[path = "../../examples/part/alias_file.rs"]
 mod alias_file;
 mod bake;

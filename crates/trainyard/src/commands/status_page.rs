@@ -105,6 +105,12 @@ impl Page {
         let up = span(Duration::from_millis(told.now_ms.saturating_sub(gateway.started_ms)));
         let connections = gateway.connections;
         self.put("gateway", &format!("{url}, up {up}, {connections} connections"), None);
+        if let Some(acme) = &gateway.acme {
+            self.put("tls", &acme.sentence(), None);
+        } else if let Some(ends) = status.certificate.as_ref().and_then(|seen| seen.ends_ms) {
+            let left = span(Duration::from_millis(ends.saturating_sub(told.now_ms)));
+            self.put("tls", &format!("certificate, good for {left}"), None);
+        }
         if let Some(model) = model(told) {
             self.put("model", &model, None);
         }

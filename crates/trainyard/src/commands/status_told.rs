@@ -29,13 +29,16 @@ pub(super) struct Told<'a> {
 impl<'a> Told<'a> {
     pub(super) fn of(project: &Project, status: &'a ServiceStatus, registry: &'a Registry) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let of_door = service(project).warning();
+        let of_certificate = status.certificate.as_ref().and_then(|seen| seen.warning(now_ms));
         Self {
             state: status.state(),
             outage: status.outage(),
-            warnings: service(project).warning().into_iter().collect(),
+            warnings: of_door.into_iter().chain(of_certificate).collect(),
             status,
             registry,
-            now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+            now_ms,
         }
     }
 }

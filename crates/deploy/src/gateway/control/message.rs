@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gateway::acme::AcmeSeen;
 use crate::gateway::candidate::CandidateState;
 use crate::gateway::mirror::CopiesSeen;
 use crate::gateway::pause::Mode;
@@ -57,6 +58,9 @@ pub struct GatewayStatus {
     /// Those that each instance had, by its id.
     #[serde(default)]
     pub instances: BTreeMap<String, Lately>,
+    /// How the certificate stands, where it is had by ACME.
+    #[serde(default)]
+    pub acme: Option<AcmeSeen>,
 }
 
 impl GatewayStatus {

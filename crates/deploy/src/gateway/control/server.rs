@@ -185,6 +185,7 @@ fn status(shared: &Shared) -> GatewayStatus {
             .flat_map(|target| target.replicas.each())
             .map(|replica| (replica.id.clone(), replica.window.lately(now)))
             .collect(),
+        acme: shared.acme.seen(),
     }
 }
 
