@@ -291,7 +291,7 @@ impl Rollout<'_> {
 }
 
 /// What the gateway needs to know of an instance.
-fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
+pub(super) fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
     TargetSpec {
         id: instance.id.clone(),
         address: instance.address,

@@ -10,4 +10,4 @@ mod procfs;
 pub(crate) use dispatch::Runtimes;
 pub(crate) use instance::{HealthVerdict, Instance, InstanceSpec, InstanceStatus};
 pub(crate) use process::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE};
-pub(crate) use procfs::runs;
+pub(crate) use procfs::{has_argument, is_stopped, runs, started};

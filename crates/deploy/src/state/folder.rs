@@ -13,7 +13,9 @@
 //!   access.log         a line for each request, where that is wanted
 //!   gateway.lock       flock; the running gateway
 //!   gateway.log        what the gateway says
-//!   instances/<id>/    spec.json (owner alone), instance.json, output.log
+//!   supervisor.lock    flock; whoever keeps the service up
+//!   supervisor.json    what it says of itself, renewed as long as it lives
+//!   instances/<id>/    spec.json (owner alone), instance.json, restarts.json, output.log
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -101,6 +103,14 @@ impl Folder {
 
     pub(crate) fn gateway_log(&self) -> PathBuf {
         self.root.join("gateway.log")
+    }
+
+    pub(crate) fn supervisor_lock(&self) -> PathBuf {
+        self.root.join("supervisor.lock")
+    }
+
+    pub(crate) fn supervisor_state(&self) -> PathBuf {
+        self.root.join("supervisor.json")
     }
 
     pub(crate) fn instances(&self) -> PathBuf {

@@ -165,6 +165,7 @@ fn status(shared: &Shared) -> GatewayStatus {
         mode: shared.pause.mode(),
         route: shown(shared.routes.state()),
         in_flight: in_flight(&route.current),
+        answers: route.current.as_ref().map_or(0, |target| target.answers.load(Ordering::Relaxed)),
         standby_in_flight: in_flight(&route.standby),
         connections: shared.metrics.connections.load(Ordering::Relaxed),
         copies: route.mirror.as_ref().map(|mirror| mirror.copies()),
