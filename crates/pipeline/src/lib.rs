@@ -48,10 +48,12 @@ mod traffic;
 mod train;
 mod training_part;
 mod troubles;
+mod up;
 mod watch;
 mod watch_config;
 mod workload;
 
+pub use actor::owner;
 pub use agreement::{Difference, difference};
 pub use alias::{PRODUCTION, STAGING};
 pub use behaviour::{
@@ -80,5 +82,6 @@ pub use service::service;
 pub use states::State;
 pub use summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 pub use train::{TrainOptions, Trained, train};
+pub use up::{Installation, Open, Opened, Said, Told, UNIT_MARK, Up, UpOptions, opener, unit};
 pub use watch::watch;
 pub use watch_config::Watch;

@@ -26,7 +26,7 @@ use crate::workload::RuntimeKind;
 /// How long a process may be stopped before it hangs: a job that is put in the background for a moment does not.
 const STOPPED_LIMIT: Duration = Duration::from_millis(1500);
 
-/// Time between two looks at an instance's health; the gateway looks as often.
+/// Time between two looks at the health of an instance that is well; the gateway looks as often.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An answer to a health check, or of the gateway, takes no longer than this.
@@ -184,8 +184,8 @@ struct InstanceSeen {
     /// Its process or container: another one is another instance.
     handle: String,
     stopped_since: Option<Instant>,
-    /// When it was asked last, and what followed.
-    asked: Option<(Instant, Condition)>,
+    /// When it was well last: one that is not is asked at each look.
+    well: Option<Instant>,
     /// Since when nobody listens.
     deaf_since: Option<Instant>,
     mute: u32,
@@ -282,16 +282,14 @@ impl Keeper {
         if let Some(stopped) = stopped(process, &mut seen.stopped_since) {
             return stopped;
         }
-        if let Some((at, condition)) = &seen.asked
-            && at.elapsed() < HEALTH_INTERVAL
-        {
-            return condition.clone();
+        if seen.well.is_some_and(|at| at.elapsed() < HEALTH_INTERVAL) {
+            return Condition::Well;
         }
         let path = spec.map_or(HEALTH_PATH, |spec| spec.health_path.as_str());
         let look = probe::look(instance.address, path, PATIENCE).await;
         let limit = spec.map_or(LISTEN_LIMIT_MIN, |spec| spec.deadline.max(LISTEN_LIMIT_MIN));
         let condition = seen.heard(look, answers, limit, Instant::now());
-        seen.asked = Some((Instant::now(), condition.clone()));
+        seen.well = (condition == Condition::Well).then(Instant::now);
         condition
     }
 }

@@ -19,6 +19,7 @@ mod docker;
 mod failures;
 mod faults;
 mod gateway;
+mod kept_up;
 mod operating;
 mod paths;
 mod registry;

@@ -21,10 +21,13 @@ pub(crate) mod server;
 mod server_signals;
 mod shutdown;
 mod summary;
+mod systemd;
 pub(crate) mod temporary;
 mod tls;
 mod tracking_pages;
 pub(crate) mod train;
+pub(crate) mod up;
+mod up_install;
 mod upstream_tls;
 mod watch;
 
