@@ -13,7 +13,7 @@ use crate::error::{Error, Result, indent};
 use crate::gateway::Mode;
 use crate::gateway::control::{Control, GatewayStatus, PROTOCOL};
 use crate::release::ReleaseEvent;
-use crate::runtime::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE, has_argument, runs};
+use crate::runtime::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE, has_argument, is_stopped, runs};
 use crate::service::Service;
 use crate::state::file::{open_log, tail};
 use crate::state::folder::Folder;
@@ -24,6 +24,9 @@ const GATEWAY_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long requests of a gateway that was replaced may take.
 const UPGRADE_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long a gateway that is taken for one that hangs may take to show that it does not.
+const HANG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often a process that comes or goes is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -205,6 +208,11 @@ impl Deployment<'_> {
     /// service is: a number alone may be that of another process.
     pub(crate) async fn kill_gateway(&self, cause: &str) -> Result<()> {
         let Some(holder) = lock::holder(&self.folder.gateway_lock()) else { return Ok(()) };
+        let asked = tokio::time::timeout(HANG_PATIENCE, self.control.status());
+        // Somebody may have replaced it since it was found so. One that is stopped need not be asked.
+        if !is_stopped(holder.pid) && matches!(asked.await, Ok(Ok(Some(_)))) {
+            return Ok(());
+        }
         let failed = |reason: String| Error::Control { request: "end", reason };
         let pid = i32::try_from(holder.pid).ok().and_then(Pid::from_raw);
         let pid = pid.filter(|_| has_argument(holder.pid, &self.folder.root));

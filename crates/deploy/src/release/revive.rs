@@ -7,9 +7,10 @@
 use std::time::Duration;
 
 use super::event::ReleaseEvent;
+use super::keeper::Keeper;
 use super::rollout::target;
 use super::spec::ReleaseSpec;
-use super::standing::{Condition, Keeper, Post, instances_of, route};
+use super::standing::{Condition, Post, instances_of, route};
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
 use crate::gateway::TargetSpec;
@@ -75,6 +76,10 @@ impl Keeper {
         revived: &mut Revived,
     ) -> Result<()> {
         let Deployment { folder, control, .. } = deployment;
+        if route(None, folder)?.current.is_none() {
+            // Stopped on purpose since it was looked at.
+            return Ok(());
+        }
         // First: clients of a gateway that is there wait, those of one that is not are refused.
         if let Some(Condition::Hangs(cause)) = &ills.gateway {
             deployment.kill_gateway(cause).await?;

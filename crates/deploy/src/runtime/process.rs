@@ -55,9 +55,8 @@ impl ProcessRuntime {
         process: &ProcessSpec,
         before: &Instance,
     ) -> Result<Instance> {
-        match TcpListener::bind(before.address) {
-            Ok(_free) => {}
-            Err(_taken) => return self.start(spec, process),
+        if TcpListener::bind(before.address).is_err() {
+            return self.start(spec, process);
         }
         self.start_at(before.address, spec, process)
     }

@@ -82,27 +82,30 @@ fn tell(said: &Said) {
     if said.is_trouble { printer::warning(&line) } else { printer::line(&hide(&line)) }
 }
 
-/// Opens tracking stores. Training programs get one by HTTP, from a server in this process where there is no other.
+/// Opens tracking stores.
 fn open() -> Open {
     let pages: Arc<Mutex<Vec<TrackingPages>>> = Arc::default();
-    opener(move |project: Arc<Project>| {
-        let pages = Arc::clone(&pages);
-        async move {
-            let opening = {
-                let project = Arc::clone(&project);
-                move || project.shared_tracking().map_err(|error| error.message())
-            };
-            let opened = tokio::task::spawn_blocking(opening).await;
-            let Shared { own, lent } = opened.map_err(|error| error.to_string())??;
-            if project.tracks_by_http() || project.config.train.command.is_none() {
-                return Ok(Opened { tracking: own, tracking_url: project.http_tracking_url() });
-            }
-            let started = TrackingPages::start(lent).await.map_err(|failure| failure.message)?;
-            let tracking_url = Some(started.url.clone());
-            pages.lock().await.push(started);
-            Ok(Opened { tracking: own, tracking_url })
-        }
-    })
+    opener(move |project| open_store(project, Arc::clone(&pages)))
+}
+
+/// Opens the tracking store of a project. Training programs get one by HTTP, from a server in this process where there
+/// is no other.
+async fn open_store(
+    project: Arc<Project>,
+    pages: Arc<Mutex<Vec<TrackingPages>>>,
+) -> Result<Opened, String> {
+    let opening = Arc::clone(&project);
+    let opening = move || opening.shared_tracking().map_err(|error| error.message());
+    let opened = tokio::task::spawn_blocking(opening).await;
+    let Shared { own, lent } = opened.map_err(|error| error.to_string())??;
+    if project.tracks_by_http() || project.config.train.command.is_none() {
+        return Ok(Opened { tracking: own, tracking_url: project.http_tracking_url() });
+    }
+    let started = TrackingPages::start(lent).await.map_err(|failure| failure.message)?;
+    let tracking_url = Some(started.url.clone());
+    // It ends with this process.
+    pages.lock().await.push(started);
+    Ok(Opened { tracking: own, tracking_url })
 }
 
 /// Ends supervisor and service.
