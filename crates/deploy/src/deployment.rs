@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
+
 use crate::error::Result;
 use crate::gateway::control::Control;
 use crate::release::ReleaseEvent;
-use crate::runtime::{Instance, Runtimes};
+use crate::runtime::{Instance, Replicas, Runtimes};
 use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::lock::{self, Lock};
@@ -85,20 +87,22 @@ impl<'a> Deployment<'a> {
         (self.progress)(event);
     }
 
-    /// Takes an instance out of the gateway, lets its requests finish within a limit, and stops it.
+    /// Takes a release out of the gateway, lets its requests finish within a limit, and stops its instances.
     pub(crate) async fn retire(
         &self,
-        instance: &Instance,
+        replicas: &Replicas,
         drain_limit: Duration,
         stop_grace: Duration,
     ) -> Result<()> {
-        let id = &instance.id;
-        let left = self.control.retire(id, drain_limit).await?;
+        let id = replicas.id().to_owned();
+        let left = self.control.retire(&id, drain_limit).await?;
         self.step(ReleaseEvent::Drained { id: id.clone(), left })?;
-        self.runtimes.stop(instance, stop_grace).await?;
+        self.runtimes.stop_all(replicas, stop_grace).await?;
         // Children that outlived their parent bear the same label.
-        self.runtimes.remove(&self.folder.root, id, stop_grace).await?;
-        self.step(ReleaseEvent::Stopped { id: id.clone() })
+        let root = &self.folder.root;
+        let removed = replicas.all().map(|one| self.runtimes.remove(root, &one.id, stop_grace));
+        try_join_all(removed).await?;
+        self.step(ReleaseEvent::Stopped { id })
     }
 
     /// The last log lines of an instance, for a message.

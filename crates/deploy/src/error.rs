@@ -7,6 +7,7 @@ use std::time::Duration;
 use trainyard_base::{Advice, Advise, Fault};
 
 use crate::release::Refusal;
+use crate::replica_id::REPLICAS_MAX;
 
 /// The result of a deployment operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -169,6 +170,12 @@ pub enum Error {
         /// As given.
         version: String,
     },
+    /// A release cannot have so many instances.
+    #[error("a release cannot have {wanted} instances")]
+    Replicas {
+        /// As given.
+        wanted: u32,
+    },
     /// A path that cannot be let through the gateway.
     #[error("{0:?} is no path that can be exposed")]
     Path(String),
@@ -313,6 +320,9 @@ impl Advise for Error {
                 "`trainyard deploy history` shows what served; `trainyard deploy --version {version}` \
                  releases it as the project says today"
             )),
+            Self::Replicas { .. } => {
+                Advice::input(format!("set `replicas` to a number from 1 to {REPLICAS_MAX}"))
+            }
             Self::Path(_) => Advice::input(
                 "write /feedback, /models/*/feedback (any one name) or /static/** (all below), \
                  without //, .., ; or needless %",

@@ -19,6 +19,7 @@ pub mod gateway;
 mod gateway_process;
 mod probe;
 mod release;
+mod replica_id;
 mod runtime;
 mod service;
 mod state;
@@ -36,6 +37,7 @@ pub use release::{
     ReleaseEvent, ReleaseSpec, Released, Review, Revived, Rollback, Share, Side, Sides, Standing,
     Unreviewed, release, rollback, settle, should_serve, spec_at,
 };
+pub use replica_id::REPLICAS_MAX;
 pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};
 pub use state::lock::Holder;

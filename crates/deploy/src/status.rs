@@ -12,6 +12,7 @@ use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GatewayStatus};
 use crate::probe::{self, Look};
 use crate::release::ReleaseSpec;
+use crate::replica_id::{place_of, release_of};
 use crate::runtime::{Instance, InstanceStatus, Runtimes};
 use crate::service::{Service, url};
 use crate::state::file::{read_json, tail};
@@ -90,12 +91,17 @@ impl ServiceStatus {
     /// Why clients are not served although they should be; none when they are, or when nothing is
     /// deployed (any more).
     pub fn outage(&self) -> Option<String> {
-        let current = self.instances.iter().find(|instance| instance.role == Role::Current);
-        let Some(current) = current else {
+        let mut all = self.instances.iter().filter(|instance| instance.role == Role::Current);
+        let is_any_well = all.clone().any(|instance| instance.health == Some(Health::Well));
+        let Some(current) = all.next() else {
             return self.gateway.as_ref().map(|_| "no instance is deployed".to_owned());
         };
         if self.gateway.is_none() {
             return Some("the gateway does not run".to_owned());
+        }
+        // A release serves as long as one of its instances does.
+        if is_any_well {
+            return None;
         }
         match &current.health {
             Some(Health::Well) => None,
@@ -128,8 +134,11 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
     let candidate = route.candidate.map(|candidate| candidate.target.id);
     let mut ids = runtimes.list(&folder.root).await?;
     for id in current.iter().chain(&standby).chain(&candidate) {
-        if !ids.contains(id) {
-            ids.push(id.clone());
+        let further = folder.read_replicas(id)?.into_iter().map(|instance| instance.id);
+        for id in std::iter::once(id.clone()).chain(further) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
         }
     }
     let mut instances = Vec::with_capacity(ids.len());
@@ -145,11 +154,12 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
             Some(instance) if running => Some(health(instance, spec.as_ref()).await),
             _ => None,
         };
-        let role = if Some(&id) == current.as_ref() {
+        let release = Some(release_of(&id));
+        let role = if release == current.as_deref() {
             Role::Current
-        } else if Some(&id) == standby.as_ref() {
+        } else if release == standby.as_deref() {
             Role::Standby
-        } else if Some(&id) == candidate.as_ref() {
+        } else if release == candidate.as_deref() {
             Role::Candidate
         } else {
             Role::Other
@@ -164,7 +174,7 @@ pub async fn status(service: &Service) -> Result<ServiceStatus> {
             label: spec.map(|spec| spec.label).unwrap_or_default(),
         });
     }
-    instances.sort_by_key(|report| report.role);
+    instances.sort_by_key(|report| (report.role, place_of(&report.id)));
     let holder = lock::holder(&folder.lock());
     let pending = folder.read_pending()?.filter(|_| holder.is_none());
     Ok(ServiceStatus {

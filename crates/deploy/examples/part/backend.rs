@@ -2,12 +2,12 @@
 //!
 //! It obeys these variables: `NAME` (what it answers), `START_AFTER_MS` (time until it listens),
 //! `HEALTHY_AFTER_MS` (time until `/health` is 200), `SICK` (`/health` is always 503), `HOPELESS` (and says
-//! that this will not change), `UNHEALTHY` (for `part health` alone), `CRASH` (ends at once), `LOG_FILE` (gets
-//! a line per request), `WRONG` (`/predict`
-//! answers 500). From the first request that comes through a gateway count `DIE_AFTER_MS`,
-//! `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS`, `FAIL_AFTER_MS` (as `WRONG`) and `REFUSE_AFTER_MS` (`/predict`
-//! answers 400). `CLASSES` (`yes,no`: `/predict` answers one of them, by the number in its body, and 400 where
-//! there is none). `IDS_FILE` (gets the id of each request that comes through a gateway). `EAT` (bytes of memory
+//! that this will not change), `UNHEALTHY` (for `part health` alone), `CRASH` (ends at once; `CRASH_AT`: the
+//! instance of this id), `LOG_FILE` (gets a line per request), `WRONG` (`/predict` answers 500). From the first
+//! request that comes through a gateway count `DIE_AFTER_MS`, `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS`,
+//! `FAIL_AFTER_MS` (as `WRONG`) and `REFUSE_AFTER_MS` (`/predict` answers 400). `CLASSES` (`yes,no`: `/predict`
+//! answers one of them, by the number in its body, and 400 where there is none). `IDS_FILE` (gets the id of each
+//! request that comes through a gateway). `EAT` (bytes of memory
 //! that it takes), `FILL` (file that it writes to until there is no more room), `HOST` (address it listens on).
 //! When it is told to end it says how many requests it served and when the last one came.
 
@@ -76,7 +76,9 @@ fn milliseconds(variable: &str) -> Fallible<Option<Duration>> {
 }
 
 pub(crate) async fn backend(arguments: &[String]) -> Fallible<()> {
-    if std::env::var_os("CRASH").is_some() {
+    let crash_at = std::env::var_os("CRASH_AT");
+    let is_it = crash_at.is_some() && crash_at == std::env::var_os("TRAINYARD_INSTANCE");
+    if is_it || std::env::var_os("CRASH").is_some() {
         eprintln!("model file not found: model.onnx");
         return Err("cannot load the model".into());
     }

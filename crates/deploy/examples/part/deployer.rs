@@ -1,5 +1,6 @@
 //! A deployer that can be told to die, and the end of what it deployed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use trainyard_base::Advise as _;
@@ -62,10 +63,10 @@ fn container(arguments: &[String]) -> Fallible<Option<ContainerSpec>> {
     Ok(Some(container))
 }
 
-/// `part release --state-dir D --listen A --name N [--die-at STEP] [--pause-at STEP] [--alias FILE]
-/// [--shadow-ms N] [--canary STEP] [--image I …]`:
-/// releases this program's backend. It kills itself with SIGKILL at the given step; at the other it
-/// waits for a line on its standard input.
+/// `part release --state-dir D --listen A --name N [--replicas N] [--die-at STEP] [--pause-at STEP]
+/// [--alias FILE] [--shadow-ms N] [--canary STEP] [--image I …]`:
+/// releases this program's backend. It kills itself with SIGKILL at the given step (`started:2` is the second
+/// of its name); at the other it waits for a line on its standard input.
 pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
     let program = std::env::current_exe()?;
     let service = service(arguments)?;
@@ -96,13 +97,16 @@ pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
     if let Ok(step) = option(arguments, "--canary") {
         spec.canary = vec![step.parse()?];
     }
+    spec.replicas = option(arguments, "--replicas").map_or(Ok(1), str::parse)?;
     spec.deadline = milliseconds("--deadline-ms", 30_000)?;
     spec.stop_grace = Duration::from_secs(5);
     let die_at = option(arguments, "--die-at").unwrap_or("nothing");
+    let (die_at, times) = die_at.split_once(':').unwrap_or((die_at, "1"));
+    let left = AtomicUsize::new(times.parse()?);
     let pause_at = option(arguments, "--pause-at").unwrap_or("nothing");
     let progress = |event: ReleaseEvent| {
         println!("{}: {event}", event.step());
-        if event.step() == die_at {
+        if event.step() == die_at && left.fetch_sub(1, Ordering::SeqCst) == 1 {
             let me = rustix::process::getpid();
             let _never_returns = rustix::process::kill_process(me, rustix::process::Signal::KILL);
         }

@@ -2,6 +2,7 @@
 //! instance. It is a process of its own, so that neither a deployer nor an instance takes it down.
 
 mod access_log;
+mod balance;
 mod budget;
 mod candidate;
 mod comparison;
@@ -14,6 +15,7 @@ mod failover;
 mod failure;
 mod handover;
 mod headers;
+mod health;
 mod judge;
 mod listeners;
 mod log_rotation;
@@ -27,6 +29,7 @@ mod process;
 mod proxy;
 mod random;
 mod record;
+mod replica;
 mod request_body;
 mod response_body;
 mod route;

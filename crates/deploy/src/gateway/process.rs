@@ -23,7 +23,7 @@ use super::route_table::RouteTable;
 use super::shared::{End, Shared};
 use super::tap::Copies;
 use super::upstream::{self, Links};
-use super::{copies, judge, listeners, log_rotation, tryout};
+use super::{copies, health, judge, listeners, log_rotation, tryout};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::state::folder::Folder;
@@ -81,6 +81,7 @@ pub async fn run(
     let mut tasks = vec![
         tokio::spawn(control::serve(commands, Arc::clone(&shared))),
         tokio::spawn(judge::watch(Arc::clone(&shared))),
+        tokio::spawn(health::watch(Arc::clone(&shared))),
         tokio::spawn(tryout::watch(Arc::clone(&shared))),
         tokio::spawn(copies::serve(waiting, Arc::clone(&shared))),
         tokio::spawn(log_rotation::watch(folder.clone())),
@@ -131,7 +132,7 @@ async fn sweep(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(upstream::IDLE).await;
         for target in shared.routes.targets() {
-            target.upstream.sweep();
+            target.sweep();
         }
     }
 }

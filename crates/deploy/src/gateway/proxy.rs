@@ -24,7 +24,7 @@ use super::paths::{self, Audience};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::shared::Shared;
-use super::target::Target;
+use super::target::Answering;
 use super::{error_response, smuggling};
 
 /// A connection.
@@ -58,10 +58,10 @@ pub(super) async fn handle(
     let id = request_id(request.headers_mut());
     let mut exchange = Exchange::begin(shared, client.arrival.peer, &request, &id);
     let has_connection_headers = request.version() <= Version::HTTP_11;
-    let (mut response, target, fault) = match answer(&client, request, &id).await {
-        Ok((response, target)) => {
+    let (mut response, by, fault) = match answer(&client, request, &id).await {
+        Ok((response, by)) => {
             let fault = Fault::of_status(response.status().as_u16());
-            (response, Some(target), fault)
+            (response, Some(by), fault)
         }
         Err(Unanswered { response, fault }) => (response, None, Some(fault)),
     };
@@ -71,7 +71,7 @@ pub(super) async fn handle(
     if is_last && has_connection_headers {
         headers.entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
     }
-    exchange.end(response.status(), fault, target);
+    exchange.end(response.status(), fault, by);
     response
 }
 
@@ -86,7 +86,7 @@ async fn answer(
     client: &Arc<Client>,
     request: Request<Paced>,
     id: &HeaderValue,
-) -> Result<(Response<ResponseBody>, Arc<Target>), Unanswered> {
+) -> Result<(Response<ResponseBody>, Answering), Unanswered> {
     let shared = &client.shared;
     let failed = |failure: Failure| Unanswered {
         response: error_response::failed(shared, &failure, id),
@@ -147,7 +147,7 @@ impl<'a> Exchange<'a> {
         Self { shared, start: Instant::now(), entry, is_over: false }
     }
 
-    fn end(&mut self, status: StatusCode, fault: Option<Fault>, target: Option<Arc<Target>>) {
+    fn end(&mut self, status: StatusCode, fault: Option<Fault>, by: Option<Answering>) {
         self.is_over = true;
         let took = self.start.elapsed();
         self.shared.metrics.answered(status.as_u16(), took, fault);
@@ -155,7 +155,7 @@ impl<'a> Exchange<'a> {
             entry.status = status.as_u16();
             entry.took = took;
             entry.fault = fault;
-            entry.instance = target.map(|target| target.spec.id.clone());
+            entry.instance = by.map(|by| by.replica().id.clone());
             log.log(&entry);
         }
     }
@@ -175,7 +175,7 @@ impl Drop for Exchange<'_> {
 async fn pass(
     client: &Arc<Client>,
     mut request: Request<Paced>,
-) -> Result<(Response<ResponseBody>, Arc<Target>), Failure> {
+) -> Result<(Response<ResponseBody>, Answering), Failure> {
     let (shared, peer) = (&client.shared, client.arrival.peer);
     let upgrade = upgrade_wanted(request.headers())
         // Only where a change of protocol is defined, and never with a body that could hide a request.
@@ -208,8 +208,8 @@ async fn pass(
     if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS && client_side.is_none() {
         return Err(Failure::Broken("it changed the protocol unasked".to_owned()));
     }
-    let target = Arc::clone(sent.guard.target());
-    Ok((passed(client, sent, client_side), target))
+    let by = sent.guard.answering().clone();
+    Ok((passed(client, sent, client_side), by))
 }
 
 /// The instance's answer, made fit for the client's connection.

@@ -1,20 +1,19 @@
 //! What a running gateway knows, shared by all its connections.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::access_log::AccessLog;
-use super::metrics::Metrics;
+use super::metrics::{InstanceRow, Metrics};
 use super::options::Limits;
 use super::paths::Paths;
 use super::pause::PauseControl;
+use super::replica::{Replica, Standing};
 use super::route_table::RouteTable;
 use super::tap::Copies;
-use super::target::Target;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -54,21 +53,31 @@ impl Shared {
     /// The page of counters, in Prometheus' text format.
     pub(super) fn metrics_page(&self) -> String {
         let route = self.routes.load();
-        let row = |target: &Arc<Target>, role| {
-            let requests = target.sent.load(Ordering::Relaxed);
-            let failures = target.failures.load(Ordering::Relaxed);
-            (target.spec.id.clone(), role, target.in_flight(), requests, failures)
-        };
-        let targets: Vec<_> = route
-            .current
-            .iter()
-            .map(|target| row(target, "current"))
-            .chain(route.standby.iter().map(|target| row(target, "standby")))
-            .chain(route.candidate.iter().map(|candidate| row(&candidate.target, "candidate")))
-            .collect();
+        let candidate = route.candidate.as_ref().map(|candidate| &candidate.target);
+        let sides = [
+            (route.current.as_ref(), "current"),
+            (route.standby.as_ref(), "standby"),
+            (candidate, "candidate"),
+        ];
+        let mut rows = Vec::new();
+        for (target, role) in sides {
+            let replicas = target.into_iter().flat_map(|target| target.replicas.each());
+            rows.extend(replicas.map(|replica| row(replica, role)));
+        }
         let canary = route.candidate.as_ref().and_then(|candidate| candidate.steps().pop());
         let copies = route.mirror.as_ref().map(|mirror| mirror.copies());
         let dropped = self.access.as_ref().map_or(0, |log| log.dropped.load(Ordering::Relaxed));
-        self.metrics.render(&targets, dropped, canary, copies)
+        self.metrics.render(&rows, dropped, canary, copies)
+    }
+}
+
+fn row(replica: &Replica, role: &'static str) -> InstanceRow<'_> {
+    InstanceRow {
+        id: &replica.id,
+        role,
+        in_flight: replica.in_flight(),
+        requests: replica.sent.load(Ordering::Relaxed),
+        failures: replica.failures.load(Ordering::Relaxed),
+        is_ejected: replica.standing() != Standing::Well,
     }
 }

@@ -48,7 +48,8 @@ impl Links {
 /// Connections to one instance.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    address: SocketAddr,
+    /// Where it answers. An instance that is started again may be elsewhere.
+    address: Mutex<SocketAddr>,
     links: Links,
     /// The one that was used last is the last.
     idle: Mutex<Vec<(Link, Instant)>>,
@@ -56,7 +57,25 @@ pub(super) struct Upstream {
 
 impl Upstream {
     pub(super) fn new(address: SocketAddr, links: Links) -> Self {
-        Self { address, links, idle: Mutex::default() }
+        Self { address: Mutex::new(address), links, idle: Mutex::default() }
+    }
+
+    /// Where new connections go.
+    pub(super) fn address(&self) -> SocketAddr {
+        // An address is whole at any time.
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends new connections elsewhere; whether that is news.
+    pub(super) fn move_to(&self, address: SocketAddr) -> bool {
+        let before = {
+            let mut now = self.address.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *now, address)
+        };
+        if before != address {
+            self.close_idle();
+        }
+        before != address
     }
 
     /// Sends a request. A kept connection that turns out closed before anything was written is
@@ -124,8 +143,9 @@ impl Upstream {
                 "all connections to instances are in use",
             )));
         };
+        let address = self.address();
         let connecting = tokio::time::timeout(limit, async {
-            let stream = TcpStream::connect(self.address).await?;
+            let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             std::io::Result::Ok(stream)
         });

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 use trainyard_base::words::HEALTH_PATH;
 
 use super::spec::ReleaseSpec;
-use super::standing::{Condition, PATIENCE, Post, Standing, instances_of, route};
+use super::standing::{Condition, PATIENCE, Post, Standing, route};
 use crate::error::{Error, Result};
 use crate::gateway::control::{Control, GatewayStatus};
 use crate::probe::{self, Look};
+use crate::replica_id::replica_ids;
 use crate::runtime::{Instance, InstanceStatus, Runtimes, is_stopped};
 use crate::service::Service;
 use crate::state::folder::Folder;
@@ -106,18 +107,15 @@ impl Keeper {
         {
             let Some(release) = release else { continue };
             let spec = folder.read_spec(release)?;
-            let mut instances = instances_of(&folder, release)?;
-            for instance in &mut instances {
-                self.write_at_last(&folder, instance);
-            }
-            if instances.is_empty() {
-                let condition = Condition::Ended("its start was not written down".to_owned());
-                standing.instances.push(Post { id: release.clone(), condition });
-            }
-            for instance in instances {
-                standing.uses_engine |= instance.runtime != RuntimeKind::Process;
-                let condition = self.look_at(&instance, spec.as_ref(), answers).await;
-                standing.instances.push(Post { id: instance.id, condition });
+            for id in replica_ids(release, spec.as_ref().map_or(1, |spec| spec.replicas)) {
+                let condition = match self.instance(&folder, &id)? {
+                    Some(instance) => {
+                        standing.uses_engine |= instance.runtime != RuntimeKind::Process;
+                        self.look_at(&instance, spec.as_ref(), answers).await
+                    }
+                    None => Condition::Ended("its start was not written down".to_owned()),
+                };
+                standing.instances.push(Post { id, condition });
             }
             if is_current {
                 standing.label = spec.map(|spec| spec.label).unwrap_or_default();
@@ -128,14 +126,15 @@ impl Keeper {
         Ok(standing)
     }
 
-    /// Takes what could not be written down for what is there, and writes it down when there is room again.
-    pub(super) fn write_at_last(&mut self, folder: &Folder, instance: &mut Instance) {
-        if let Some(started) = self.unwritten.get(&instance.id) {
-            instance.clone_from(started);
-            if folder.write_instance(started).is_ok() {
-                self.unwritten.remove(&instance.id);
-            }
+    /// An instance as it was started last. What could not be written down then is, when there is room again.
+    pub(super) fn instance(&mut self, folder: &Folder, id: &str) -> Result<Option<Instance>> {
+        let Some(started) = self.unwritten.get(id).cloned() else {
+            return folder.read_instance(id);
+        };
+        if folder.write_instance(&started).is_ok() {
+            self.unwritten.remove(id);
         }
+        Ok(Some(started))
     }
 
     async fn look_at(

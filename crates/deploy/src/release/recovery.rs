@@ -7,7 +7,8 @@ use super::review::Review;
 use super::settle::settle_pending;
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
-use crate::runtime::{Instance, InstanceStatus};
+use crate::replica_id::release_of;
+use crate::runtime::Replicas;
 use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::lock;
@@ -39,30 +40,26 @@ pub async fn settle(
     Ok(true)
 }
 
-/// Ends every instance but the one that serves. Returns that one, if its process runs.
-pub(super) async fn recover(deployment: &Deployment<'_>) -> Result<Option<Instance>> {
+/// Ends every instance but those of the release that serves. Returns that one, if one of its instances runs.
+pub(super) async fn recover(deployment: &Deployment<'_>) -> Result<Option<Replicas>> {
     let Deployment { runtimes, folder, control, .. } = deployment;
     let status = control.status().await?;
     let current = status.and_then(|status| status.route.current).map(|target| target.id);
     for id in runtimes.list(&folder.root).await? {
-        if Some(&id) == current.as_ref() {
+        let release = release_of(&id);
+        if Some(release) == current.as_deref() {
             continue;
         }
         let spec = folder.read_spec(&id)?;
         let limits = spec.map(|spec| (spec.drain_limit, spec.stop_grace));
         let (drain, grace) = limits.unwrap_or((USUAL, USUAL));
-        control.retire(&id, drain).await?;
+        control.retire(release, drain).await?;
         runtimes.remove(&folder.root, &id, grace).await?;
         deployment.step(ReleaseEvent::Recovered { id })?;
     }
     let Some(id) = current else { return Ok(None) };
-    let Some(instance) = folder.read_instance(&id)? else { return Ok(None) };
-    match runtimes.status(&instance).await? {
-        InstanceStatus::Running => {
-            // The release that brought it up may have died before it said so.
-            runtimes.keep(&instance).await?;
-            Ok(Some(instance))
-        }
-        InstanceStatus::Ended(_) => Ok(None),
-    }
+    let Some(replicas) = Replicas::of(folder.read_replicas(&id)?) else { return Ok(None) };
+    // The release that brought it up may have died before it said so.
+    let runs = runtimes.keep_running(&replicas).await?;
+    Ok(runs.then_some(replicas))
 }

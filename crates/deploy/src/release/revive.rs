@@ -10,12 +10,13 @@ use super::event::ReleaseEvent;
 use super::keeper::Keeper;
 use super::rollout::target;
 use super::spec::ReleaseSpec;
-use super::standing::{Condition, Post, instances_of, route};
+use super::standing::{Condition, Post, route};
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
 use crate::gateway::TargetSpec;
 use crate::gateway::control::Switch;
-use crate::runtime::{Instance, InstanceSpec, InstanceStatus};
+use crate::replica_id::{release_of, replica_ids};
+use crate::runtime::{Instance, InstanceSpec, InstanceStatus, Replicas};
 use crate::state::folder::Folder;
 use crate::workload::RuntimeKind;
 
@@ -96,7 +97,9 @@ impl Keeper {
         for ill in &ills.instances {
             let mut targets = route.current.iter().chain(&route.standby);
             // Released meanwhile: another one serves.
-            let Some(target) = targets.find(|target| is_of(&ill.id, &target.id)) else { continue };
+            let Some(target) = targets.find(|target| target.id == release_of(&ill.id)) else {
+                continue;
+            };
             match self.start_again(deployment, &target.id, ill).await {
                 Ok(false) => {}
                 Ok(true) => revived.instances.push(ill.id.clone()),
@@ -109,7 +112,9 @@ impl Keeper {
             Some(standby) => Some(self.target_of(folder, standby)?),
             None => None,
         };
-        let is_elsewhere = |now: &TargetSpec, before: &TargetSpec| now.address != before.address;
+        let is_elsewhere = |now: &TargetSpec, before: &TargetSpec| {
+            (now.address, &now.replicas) != (before.address, &before.replicas)
+        };
         let moved = is_elsewhere(&wanted, &current)
             || standby.iter().zip(&route.standby).any(|(now, before)| is_elsewhere(now, before));
         if moved {
@@ -132,10 +137,7 @@ impl Keeper {
             reason: "nothing was kept of what was released".to_owned(),
         };
         let spec = folder.read_spec(release)?.ok_or_else(missing)?;
-        let before = match self.unwritten.get(&ill.id) {
-            Some(unwritten) => Some(unwritten.clone()),
-            None => folder.read_instance(&ill.id)?,
-        };
+        let before = self.instance(folder, &ill.id)?;
         let mut cause = ill.condition.cause().unwrap_or_default().to_owned();
         let hangs = matches!(ill.condition, Condition::Hangs(_));
         if let Some(before) = &before {
@@ -194,36 +196,11 @@ impl Keeper {
     }
 
     /// A target of the route, where its instances are now.
-    fn target_of(&self, folder: &Folder, before: &TargetSpec) -> Result<TargetSpec> {
+    fn target_of(&mut self, folder: &Folder, before: &TargetSpec) -> Result<TargetSpec> {
         let Some(spec) = folder.read_spec(&before.id)? else { return Ok(before.clone()) };
-        let mut instances = instances_of(folder, &before.id)?;
-        for instance in &mut instances {
-            if let Some(unwritten) = self.unwritten.get(&instance.id) {
-                instance.clone_from(unwritten);
-            }
-        }
-        Ok(match instances.first() {
-            Some(first) => target(first, &spec),
-            None => before.clone(),
-        })
-    }
-}
-
-/// Whether an instance is one of a release: `r3` and `r3.2` are of `r3`.
-fn is_of(id: &str, release: &str) -> bool {
-    id.strip_prefix(release).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn replicas_are_of_their_release() {
-        for (id, release, expected) in
-            [("r3", "r3", true), ("r3.2", "r3", true), ("r31", "r3", false), ("r3", "r31", false)]
-        {
-            assert_eq!(is_of(id, release), expected, "{id} {release}");
-        }
+        let ids = replica_ids(&before.id, spec.replicas);
+        let found = ids.filter_map(|id| self.instance(folder, &id).transpose());
+        let replicas = Replicas::of(found.collect::<Result<Vec<_>>>()?);
+        Ok(replicas.map_or_else(|| before.clone(), |replicas| target(&replicas, &spec)))
     }
 }

@@ -11,7 +11,9 @@ use trainyard_base::words::{HEALTH_PATH, PROBE_ID_VARIABLE};
 
 use super::canary_step::CanaryStep;
 use super::cause::Cause;
+use crate::error::{Error, Result};
 use crate::probe::Probe;
+use crate::replica_id::REPLICAS_MAX;
 use crate::workload::Workload;
 
 /// What to release and when it counts as good.
@@ -55,11 +57,18 @@ pub struct ReleaseSpec {
     /// The header by which a client stays on one side of the canary; each request on its own if none.
     #[serde(default)]
     pub canary_header: Option<String>,
+    /// Instances that serve it.
+    #[serde(default = "one")]
+    pub replicas: u32,
     /// Who releases it, and why.
     #[serde(default)]
     pub cause: Cause,
     /// What is being released, for people (`model`, `version`, …); what has another label is another release.
     pub label: BTreeMap<String, String>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// What the gateway does not accept of a new instance while the old one is still warm.
@@ -116,9 +125,18 @@ impl ReleaseSpec {
             shadow: Duration::ZERO,
             canary: Vec::new(),
             canary_header: None,
+            replicas: one(),
             cause: Cause::default(),
             label: BTreeMap::new(),
         }
+    }
+
+    /// Refuses what cannot be released.
+    pub(crate) fn check(&self) -> Result<()> {
+        if (1..=REPLICAS_MAX).contains(&self.replicas) {
+            return Ok(());
+        }
+        Err(Error::Replicas { wanted: self.replicas })
     }
 
     /// The request id by which an instance knows what no user asked; empty if it knows none.
@@ -145,6 +163,7 @@ impl fmt::Debug for ReleaseSpec {
             .field("successes_in_row", &self.successes_in_row)
             .field("drain_limit", &self.drain_limit)
             .field("bake", &self.bake)
+            .field("replicas", &self.replicas)
             .field("label", &self.label)
             .finish_non_exhaustive()
     }
@@ -176,5 +195,15 @@ mod tests {
         assert_eq!(serde_json::from_str::<ReleaseSpec>(text).unwrap(), expected);
         let written = serde_json::to_string(&expected).unwrap();
         assert_eq!(serde_json::from_str::<ReleaseSpec>(&written).unwrap(), expected);
+        assert_eq!(expected.replicas, 1);
+    }
+
+    #[test]
+    fn there_are_as_many_replicas_as_are_possible() {
+        let mut spec = ReleaseSpec::new(Workload::process("/bin/true"));
+        for (replicas, is_possible) in [(0, false), (1, true), (32, true), (33, false)] {
+            spec.replicas = replicas;
+            assert_eq!(spec.check().is_ok(), is_possible, "{replicas}");
+        }
     }
 }

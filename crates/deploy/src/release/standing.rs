@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GatewayStatus};
-use crate::runtime::Instance;
 use crate::service::Service;
 use crate::state::file::read_json;
 use crate::state::folder::Folder;
@@ -118,18 +117,6 @@ pub(super) fn route(status: Option<&GatewayStatus>, folder: &Folder) -> Result<R
         Some(status) => Ok(status.route.clone()),
         None => Ok(read_json(&folder.gateway_state())?.unwrap_or_default()),
     }
-}
-
-/// The instances of a release, in the order of their numbers: `r3`, `r3.2`, `r3.3`.
-pub(super) fn instances_of(folder: &Folder, release: &str) -> Result<Vec<Instance>> {
-    let mut instances: Vec<Instance> = folder.read_instance(release)?.into_iter().collect();
-    for number in 2_u32.. {
-        match folder.read_instance(&format!("{release}.{number}"))? {
-            Some(instance) => instances.push(instance),
-            None => break,
-        }
-    }
-    Ok(instances)
 }
 
 #[cfg(test)]

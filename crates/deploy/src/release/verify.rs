@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::time::Instant;
 
 use super::event::ReleaseEvent;
@@ -10,7 +11,7 @@ use super::spec::ReleaseSpec;
 use crate::deployment::Deployment;
 use crate::error::{Error, Result, Unhealthy};
 use crate::probe::{self, Answer, Probe};
-use crate::runtime::{HealthVerdict, Instance, InstanceStatus};
+use crate::runtime::{HealthVerdict, Instance, InstanceStatus, Replicas};
 
 /// Time between two rounds of checks.
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
@@ -43,14 +44,31 @@ impl Seen {
     }
 }
 
-/// Checks until enough successes in a row, or until the deadline. `serving` goes on serving if green is no
-/// good.
+/// Checks all instances until each had enough successes in a row, or until the deadline. `serving` goes on
+/// serving if green is no good.
 pub(crate) async fn wait_healthy(
+    deployment: &Deployment<'_>,
+    spec: &ReleaseSpec,
+    green: &Replicas,
+    start: Instant,
+    serving: Option<&Replicas>,
+) -> Result<()> {
+    let serving = serving.map(Replicas::id);
+    let waits = green.all().map(|green| wait_for_one(deployment, spec, green, start, serving));
+    try_join_all(waits).await?;
+    deployment.step(ReleaseEvent::Healthy { after: start.elapsed() })?;
+    if spec.prediction.is_some() {
+        deployment.step(ReleaseEvent::Predicted)?;
+    }
+    Ok(())
+}
+
+async fn wait_for_one(
     deployment: &Deployment<'_>,
     spec: &ReleaseSpec,
     green: &Instance,
     start: Instant,
-    serving: Option<&Instance>,
+    serving: Option<&str>,
 ) -> Result<()> {
     let mut checks = Checks { deployment, spec, green, told: None, predictions_failed: 0 };
     let mut successes = 0;
@@ -60,7 +78,7 @@ pub(crate) async fn wait_healthy(
             Round::Good => {
                 successes += 1;
                 if successes >= spec.successes_in_row.max(1) {
-                    break;
+                    return Ok(());
                 }
                 tokio::time::sleep(PROBE_INTERVAL.min(left)).await;
                 continue;
@@ -74,14 +92,9 @@ pub(crate) async fn wait_healthy(
             Round::NotYet(seen) | Round::Hopeless(seen) => seen,
         };
         let mut unhealthy = explain(deployment, spec, green, start, successes, seen).await;
-        unhealthy.serving = serving.map(|serving| serving.id.clone());
+        unhealthy.serving = serving.map(str::to_owned);
         return Err(Error::Unhealthy(Box::new(unhealthy)));
     }
-    deployment.step(ReleaseEvent::Healthy { after: start.elapsed() })?;
-    if spec.prediction.is_some() {
-        deployment.step(ReleaseEvent::Predicted)?;
-    }
-    Ok(())
 }
 
 struct Checks<'a> {

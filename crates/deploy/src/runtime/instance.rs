@@ -1,8 +1,10 @@
 //! An instance: what is started, what was started, and what every runtime can do with it. How one is started
 //! is each runtime's own: they take different workloads.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::release::ReleaseSpec;
+use crate::replica_id::REPLICAS_MAX;
 use crate::workload::RuntimeKind;
+
+/// The kernel gives a free port at random: so many times in a row one that was given before is no chance.
+const ADDRESS_TRIES: u32 = 100;
 
 /// What to start.
 #[derive(Debug, Clone, Copy)]
@@ -109,9 +115,28 @@ pub(crate) trait Runtime: Send + Sync + std::fmt::Debug {
     }
 }
 
-/// An address of this machine that nobody listens on now.
-pub(crate) fn free_address() -> std::io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+/// Addresses of this machine that nobody listens on, and that were not given lately: an instance that was given
+/// one may not listen yet.
+#[derive(Debug, Default)]
+pub(crate) struct FreeAddresses(Mutex<VecDeque<SocketAddr>>);
+
+impl FreeAddresses {
+    pub(crate) fn give(&self) -> std::io::Result<SocketAddr> {
+        for _ in 0..ADDRESS_TRIES {
+            let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+            // The list is whole between any two operations.
+            let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if given.contains(&address) {
+                continue;
+            }
+            if given.len() >= REPLICAS_MAX as usize {
+                given.pop_front();
+            }
+            given.push_back(address);
+            return Ok(address);
+        }
+        Err(std::io::ErrorKind::AddrInUse.into())
+    }
 }
 
 /// Arguments and values with `{port}` and `{address}` replaced.

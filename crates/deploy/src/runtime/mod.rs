@@ -6,8 +6,10 @@ mod docker;
 mod instance;
 mod process;
 mod procfs;
+mod replicas;
 
 pub(crate) use dispatch::Runtimes;
 pub(crate) use instance::{HealthVerdict, Instance, InstanceSpec, InstanceStatus};
 pub(crate) use process::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE};
 pub(crate) use procfs::{has_argument, is_stopped, runs, started};
+pub(crate) use replicas::Replicas;

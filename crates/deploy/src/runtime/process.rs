@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, fill, free_address};
+use super::instance::{FreeAddresses, Instance, InstanceSpec, InstanceStatus, Runtime, fill};
 use super::procfs::{ProcessFacts, facts, find_by_environment, to_pid};
 use crate::error::{Error, Result};
 use crate::state::file::{self, open_log};
@@ -39,12 +39,13 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(super) struct ProcessRuntime {
     /// Those this program started: their exit status is known here, and they are reaped.
     children: Mutex<HashMap<String, Child>>,
+    addresses: FreeAddresses,
 }
 
 impl ProcessRuntime {
     /// Starts a process that outlives this program, on an address nobody uses.
     pub(super) fn start(&self, spec: &InstanceSpec<'_>, process: &ProcessSpec) -> Result<Instance> {
-        let address = free_address().map_err(|reason| not_started(process, &reason))?;
+        let address = self.addresses.give().map_err(|reason| not_started(process, &reason))?;
         self.start_at(address, spec, process)
     }
 

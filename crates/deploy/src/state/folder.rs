@@ -16,6 +16,7 @@
 //!   supervisor.lock    flock; whoever keeps the service up
 //!   supervisor.json    what it says of itself, renewed as long as it lives
 //!   instances/<id>/    spec.json (owner alone), instance.json, restarts.json, output.log
+//!   instances/<id>.2/  the same of further instances of the release, without spec.json
 //! ```
 
 use std::path::{Path, PathBuf};

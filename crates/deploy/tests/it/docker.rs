@@ -360,3 +360,27 @@ async fn what_was_killed_or_removed_by_hand_is_started_again() {
     }
     yard.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_containers_serve_one_release() {
+    let Some(yard) = Yard::new("two_containers_serve_one_release").await else { return };
+    // Each has an address of its own in the network, or a port of the host's.
+    for (network, release) in [("own", 1), ("host", 2)] {
+        let name = format!("v{release}");
+        yard.deployed(&name, &["--replicas", "2", "--network", network]).await;
+        let mut containers = yard.containers();
+        containers.sort();
+        let [first, second] = containers.as_slice() else { panic!("{containers:?}") };
+        assert!(first.ends_with(&format!("-r{release} running")), "{containers:?}");
+        assert!(second.ends_with(&format!("-r{release}.2 running")), "{containers:?}");
+        for _ in 0..4 {
+            serves(&yard, &name).await;
+        }
+    }
+    yard.stop().await;
+    for id in ["r2", "r2.2"] {
+        let (count, _) = served(&yard.output(id));
+        // Beside the two predictions of the deployer.
+        assert!(count > 2, "{id} got nothing from the gateway");
+    }
+}

@@ -24,6 +24,7 @@ mod operating;
 mod paths;
 mod registry;
 mod releases;
+mod replicas;
 mod rollbacks;
 mod shadow;
 mod silence;

@@ -33,6 +33,9 @@ pub struct GatewayStatus {
     pub mode: Mode,
     /// Where requests go.
     pub route: RouteState,
+    /// Instances that get no requests while others of their release are well.
+    #[serde(default)]
+    pub ejected: Vec<String>,
     /// Requests that the current target works on.
     pub in_flight: usize,
     /// What the current target answered since this gateway runs: a sign of life.

@@ -21,7 +21,8 @@ use super::message::{GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown,
 use super::socket::accept;
 use crate::error::Error;
 use crate::gateway::pause::Mode;
-use crate::gateway::route::RouteState;
+use crate::gateway::replica::Standing;
+use crate::gateway::route::{Route, RouteState};
 use crate::gateway::route_table::RetireRefused;
 use crate::gateway::shared::Shared;
 use crate::gateway::target::{Target, TargetSpec};
@@ -164,12 +165,20 @@ fn status(shared: &Shared) -> GatewayStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         mode: shared.pause.mode(),
         route: shown(shared.routes.state()),
+        ejected: ejected(&route),
         in_flight: in_flight(&route.current),
-        answers: route.current.as_ref().map_or(0, |target| target.answers.load(Ordering::Relaxed)),
+        answers: route.current.as_ref().map_or(0, |target| target.answers()),
         standby_in_flight: in_flight(&route.standby),
         connections: shared.metrics.connections.load(Ordering::Relaxed),
         copies: route.mirror.as_ref().map(|mirror| mirror.copies()),
     }
+}
+
+/// Instances that get no requests while others of their release are well.
+fn ejected(route: &Route) -> Vec<String> {
+    let all = route.targets().flat_map(|target| target.replicas.each());
+    let out = all.filter(|replica| replica.standing() != Standing::Well);
+    out.map(|replica| replica.id.clone()).collect()
 }
 
 /// A route without what only the gateway and its instances may know.

@@ -18,8 +18,9 @@ use super::labels::{container_name, service_name};
 use super::{container, create, image, network, output};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
+use crate::replica_id::{place_of, release_of};
 use crate::runtime::instance::{
-    HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, free_address,
+    FreeAddresses, HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth,
 };
 use crate::state::file::tail as tail_of;
 use crate::state::instances::log_path;
@@ -31,6 +32,9 @@ const KILLED: i64 = 137;
 /// Somebody else may take an address between its choice and its use; then another is chosen.
 const ADDRESS_TRIES: u64 = 5;
 
+/// Addresses of a release's instances are so far apart, for those of the releases after it.
+const RELEASES_BETWEEN: u64 = 1000;
+
 /// Characters of a health check's output that are shown.
 const SHOWN_CHARS_MAX: usize = 300;
 
@@ -41,13 +45,14 @@ const EVENTS_MAX: usize = 50;
 #[derive(Debug)]
 pub(crate) struct DockerRuntime {
     engine: Engine,
+    addresses: FreeAddresses,
 }
 
 impl DockerRuntime {
     /// Finds the engine that `DOCKER_HOST` names, or the one behind the local socket, and agrees with it
     /// on a version of its API.
     pub(crate) async fn connect() -> Result<Self> {
-        Ok(Self { engine: Engine::connect().await? })
+        Ok(Self { engine: Engine::connect().await?, addresses: FreeAddresses::default() })
     }
 
     /// Gets the image; what was done, for a person.
@@ -67,13 +72,11 @@ impl DockerRuntime {
         };
         let no_address =
             |reason: String| Error::Start { command: container.image.clone().into(), reason };
-        let number = spec.id.bytes().filter(u8::is_ascii_digit).fold(0_u64, |number, digit| {
-            number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
-        });
+        let number = number(spec.id);
         for attempt in 0..ADDRESS_TRIES {
             let address = match range {
                 Some(range) => range.address(number.wrapping_add(attempt), container.port),
-                None => free_address().map_err(|error| no_address(error.to_string()))?,
+                None => self.addresses.give().map_err(|error| no_address(error.to_string()))?,
             };
             if let Some(handle) = self.start_at(address, spec, container).await? {
                 return Ok(Instance {
@@ -153,6 +156,14 @@ impl DockerRuntime {
             }
         }
     }
+}
+
+/// Another number for each instance of releases that may be there at the same time.
+fn number(id: &str) -> u64 {
+    let digits = release_of(id).bytes().filter(u8::is_ascii_digit);
+    let release = digits
+        .fold(0_u64, |number, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
+    release.wrapping_add(u64::from(place_of(id)).wrapping_mul(RELEASES_BETWEEN))
 }
 
 #[async_trait]
@@ -287,5 +298,17 @@ impl Runtime for DockerRuntime {
             network::remove(&self.engine, &name).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_of_neighbouring_releases_have_numbers_of_their_own() {
+        let ids = ["r1", "r1.2", "r1.12", "r1.32", "r2", "r2.2", "r11.2", "r112"];
+        let numbers: std::collections::BTreeSet<u64> = ids.map(number).into();
+        assert_eq!(numbers.len(), ids.len());
     }
 }
