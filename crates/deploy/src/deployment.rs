@@ -38,12 +38,24 @@ impl<'a> Deployment<'a> {
         what: &str,
         progress: Progress<'a>,
     ) -> Result<Self> {
+        let deployment = Self::take(service, folder, what, progress).await?;
+        deployment.folder.rotate_journal()?;
+        deployment.step(ReleaseEvent::Locked)?;
+        Ok(deployment)
+    }
+
+    /// The same for what must be done on a full disk too: nothing is written but who holds the lock.
+    pub(crate) async fn take(
+        service: &'a Service,
+        folder: Folder,
+        what: &str,
+        progress: Progress<'a>,
+    ) -> Result<Self> {
         let tell = |holder: &lock::Holder| {
             progress(ReleaseEvent::Waiting { pid: holder.pid, what: holder.what.clone() });
         };
         let lock = lock::lock(&folder.lock(), &service.name, what, service.lock_wait, tell).await?;
-        folder.rotate_journal()?;
-        let deployment = Self {
+        Ok(Self {
             service,
             control: Control::new(folder.gateway_socket()),
             folder,
@@ -51,9 +63,7 @@ impl<'a> Deployment<'a> {
             progress,
             release: what.to_owned(),
             _lock: lock,
-        };
-        deployment.step(ReleaseEvent::Locked)?;
-        Ok(deployment)
+        })
     }
 
     /// Writes a step into the journal, then tells it.
@@ -61,6 +71,15 @@ impl<'a> Deployment<'a> {
         self.folder.log_step(&self.release, event.step(), event.to_string())?;
         self.tell(event);
         Ok(())
+    }
+
+    /// Writes a step down if the disk has room for it: users wait for what comes next.
+    pub(crate) fn note(&self, event: ReleaseEvent) {
+        let written = self.folder.log_step(&self.release, event.step(), event.to_string());
+        if let Err(error) = written {
+            tracing::warn!(%error, "the journal lacks that {event}");
+        }
+        self.tell(event);
     }
 
     /// Tells something that needs no journal line.

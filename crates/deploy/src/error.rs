@@ -46,6 +46,16 @@ pub enum Error {
         /// For how long.
         seconds: u64,
     },
+    /// Another process keeps the service up.
+    #[error("{service} is kept up by process {pid} already (for {seconds} s)")]
+    Supervised {
+        /// The service.
+        service: String,
+        /// Who does; 0 when unknown.
+        pid: u32,
+        /// For how long.
+        seconds: u64,
+    },
     /// The gateway could not take its address.
     #[error("the gateway cannot listen on {listen}: {reason}")]
     Listen {
@@ -307,6 +317,10 @@ impl Advise for Error {
             ),
             Self::Locked { .. } => Advice::environment(
                 "wait for it to finish; it is safe to end it, the next deployment tidies up",
+            ),
+            Self::Supervised { .. } => Advice::environment(
+                "`trainyard up --take-over` takes over from it and leaves the service as it is; \
+                 `trainyard up --down` ends both",
             ),
             Self::Listen { .. } => Advice::environment(
                 "another program may use the port (see: ss -ltnp); choose another address",

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use crate::error::{Error, Result, indent};
 use crate::gateway::control::{Control, GatewayStatus, PROTOCOL};
 use crate::gateway::{Mode, write_settings};
 use crate::release::ReleaseEvent;
-use crate::runtime::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE, runs};
+use crate::runtime::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE, has_argument, is_stopped, runs};
 use crate::service::Service;
 use crate::state::file::{open_log, tail};
 use crate::state::folder::Folder;
@@ -23,6 +24,9 @@ const GATEWAY_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long requests of a gateway that was replaced may take.
 const UPGRADE_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long a gateway that is taken for one that hangs may take to show that it does not.
+const HANG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often a process that comes or goes is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -52,6 +56,24 @@ pub async fn reload(service: &Service, progress: Progress<'_>) -> Result<()> {
     write_settings(&service.gateway, &deployment.folder)?;
     deployment.control.reload().await?;
     deployment.step(ReleaseEvent::Finished)
+}
+
+/// Tells the running gateway to read its settings and files again; whether one runs. No connection is dropped.
+pub async fn reload_gateway(service: &Service) -> Result<bool> {
+    let folder = match Folder::open(service) {
+        Err(Error::NotDeployed { .. }) => return Ok(false),
+        folder => folder?,
+    };
+    let Some(status) = Control::new(folder.gateway_socket()).status().await? else {
+        return Ok(false);
+    };
+    let pid = i32::try_from(status.pid).ok().and_then(Pid::from_raw);
+    let pid = pid.filter(|_| has_argument(status.pid, &folder.root));
+    let told = pid.map_or(Ok(()), |pid| kill_process(pid, Signal::HUP));
+    let failed =
+        |error: rustix::io::Errno| Error::Control { request: "reload", reason: error.to_string() };
+    told.map_err(failed)?;
+    Ok(pid.is_some())
 }
 
 /// The gateway's counters in Prometheus' text format.
@@ -208,6 +230,34 @@ impl Deployment<'_> {
         let program = std::env::current_exe()
             .map_err(|source| Error::io("cannot find", "this program".as_ref(), source))?;
         Ok(vec![program.into_os_string(), "gateway".into()])
+    }
+
+    /// Kills a gateway that hangs, and waits until it has let go. Only what was started as the gateway of this
+    /// service is: a number alone may be that of another process.
+    pub(crate) async fn kill_gateway(&self, cause: &str) -> Result<()> {
+        let Some(holder) = lock::holder(&self.folder.gateway_lock()) else { return Ok(()) };
+        let asked = tokio::time::timeout(HANG_PATIENCE, self.control.status());
+        // Somebody may have replaced it since it was found so. One that is stopped need not be asked.
+        if !is_stopped(holder.pid) && matches!(asked.await, Ok(Ok(Some(_)))) {
+            return Ok(());
+        }
+        let failed = |reason: String| Error::Control { request: "end", reason };
+        let pid = i32::try_from(holder.pid).ok().and_then(Pid::from_raw);
+        let pid = pid.filter(|_| has_argument(holder.pid, &self.folder.root));
+        let pid = pid.ok_or_else(|| failed("nobody knows its process".to_owned()))?;
+        kill_process(pid, Signal::KILL).map_err(|error| failed(error.to_string()))?;
+        let start = Instant::now();
+        while lock::holder(&self.folder.gateway_lock()).is_some() {
+            if start.elapsed() > GATEWAY_LIMIT {
+                return Err(failed(format!(
+                    "process {} was killed, and is still there",
+                    holder.pid
+                )));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.note(ReleaseEvent::Killed { what: "the gateway".to_owned(), cause: cause.to_owned() });
+        Ok(())
     }
 
     /// Ends the gateway; requests in flight may finish within the limit.

@@ -33,18 +33,21 @@ mod workload;
 pub use deployment::Progress;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
-pub use gateway_process::{metrics, reload, set_mode, upgrade};
+pub use gateway_process::{metrics, reload, reload_gateway, set_mode, upgrade};
 pub use instance_token::InstanceToken;
 pub use logs::{LogLine, LogOf, LogOptions, logs};
 pub use probe::Probe;
 pub use release::{
-    BakeLimits, CanaryStep, Cause, GoneBack, Kind, NoStep, Refusal, ReleaseEvent, ReleaseSpec,
-    Released, Review, Rollback, Share, Side, Sides, Unreviewed, release, rollback, settle, spec_at,
+    BakeLimits, CanaryStep, Cause, Condition, GoneBack, Ills, Keeper, Kind, NoStep, Post, Refusal,
+    ReleaseEvent, ReleaseSpec, Released, Review, Revived, Rollback, Share, Side, Sides, Standing,
+    Unreviewed, release, rollback, settle, should_serve, spec_at,
 };
 pub use replica_id::REPLICAS_MAX;
 pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};
 pub use state::lock::Holder;
+pub use state::restarts::Restarts;
+pub use state::supervisor::{HEARTBEAT, Supervision, SupervisorSeen, end_supervisor, supervisor};
 pub use status::{
     CertificateSeen, Health, InstanceReport, Role, ServiceStatus, Serving, State, Wanted,
     served_last, serving, status,

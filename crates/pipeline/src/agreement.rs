@@ -23,7 +23,7 @@ use crate::{Project, Result};
 
 /// How often the alias is looked at while nothing else is to be done: soon enough for whoever moved it, seldom
 /// enough for a registry.
-const LOOK: Duration = Duration::from_secs(30);
+pub(crate) const LOOK: Duration = Duration::from_secs(30);
 
 /// The alias names another version than the one that serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,7 +91,7 @@ pub(crate) async fn follow_for(
 }
 
 /// One look at the alias, and what follows from it.
-async fn follow(
+pub(crate) async fn follow(
     project: &Project,
     tracking: &Tracking,
     program: &Path,

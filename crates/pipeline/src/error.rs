@@ -120,6 +120,12 @@ pub enum Error {
         #[source]
         source: trainyard_drift::ProfileError,
     },
+    /// A part of the supervisor ended, which it never does.
+    #[error("{part} has ended")]
+    PartEnded {
+        /// Which.
+        part: &'static str,
+    },
     /// Data could not be read.
     #[error(transparent)]
     Data(#[from] trainyard_data::Error),
@@ -184,6 +190,7 @@ impl Advise for Error {
                  AWS_SECRET_ACCESS_KEY, MLFLOW_S3_ENDPOINT_URL, …",
             ),
             Self::Profile { source, .. } => source.advice(),
+            Self::PartEnded { .. } => Fault::Program.into(),
             Self::Data(error) => error.advice(),
             Self::Train(error) => error.advice(),
             Self::Mlflow(error) => error.advice(),

@@ -49,11 +49,13 @@ mod traffic;
 mod train;
 mod training_part;
 mod troubles;
+mod up;
 mod watch;
 mod watch_config;
 mod workload;
 
 pub use acme_config::Acme;
+pub use actor::owner;
 pub use agreement::{Difference, difference};
 pub use alias::{PRODUCTION, STAGING};
 pub use behaviour::{
@@ -82,5 +84,6 @@ pub use service::service;
 pub use states::State;
 pub use summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 pub use train::{TrainOptions, Trained, train};
+pub use up::{Installation, Open, Opened, Said, Told, UNIT_MARK, Up, UpOptions, opener, unit};
 pub use watch::watch;
 pub use watch_config::Watch;

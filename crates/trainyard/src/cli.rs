@@ -7,7 +7,7 @@ use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
-    temporary, token, train,
+    temporary, token, train, up,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -60,6 +60,8 @@ enum Command {
     Promote(promote::Arguments),
     /// Release the approved version: beside the old one, judged, switched to, labelled Production
     Deploy(deploy::Arguments),
+    /// Keep deployments up: start what should serve, start again what dies or hangs
+    Up(up::Arguments),
     /// Compare production data with reference data and report drift
     Monitor(monitor::Arguments),
     /// Look for drift once, and train anew if it is time to
@@ -120,6 +122,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Train(arguments) => Box::pin(train::run(arguments)).await,
         Command::Promote(arguments) => Box::pin(promote::run(arguments)).await,
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments)).await,
+        Command::Up(arguments) => Box::pin(up::run(arguments)).await,
         Command::Monitor(arguments) => Box::pin(temporary::within(monitor::run(arguments))).await,
         Command::Retrain(arguments) => Box::pin(retrain::run(arguments)).await,
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use trainyard_base::Advise as _;
 use trainyard_deploy::gateway::Limits;
 use trainyard_deploy::{
-    ContainerSpec, Network, Probe, ReleaseEvent, ReleaseSpec, Service, Workload,
+    Condition, ContainerSpec, Ills, Keeper, Network, Probe, ReleaseEvent, ReleaseSpec, Service,
+    Workload,
 };
 
 use crate::alias_file::AliasFile;
@@ -34,6 +35,29 @@ fn service(arguments: &[String]) -> Fallible<Service> {
 pub(crate) async fn stop(arguments: &[String]) -> Fallible<()> {
     let tell = |event: ReleaseEvent| println!("{}: {event}", event.step());
     Ok(trainyard_deploy::stop(&service(arguments)?, &tell).await?)
+}
+
+/// `part keep --state-dir D --listen A`: starts again what is down, until all is well.
+pub(crate) async fn keep(arguments: &[String]) -> Fallible<()> {
+    let mut keeper = Keeper::new(service(arguments)?);
+    let tell = |event: ReleaseEvent| println!("{}: {event}", event.step());
+    loop {
+        let standing = keeper.look().await?;
+        let ended = standing.instances.iter().filter(|post| post.condition.cause().is_some());
+        let ills = Ills {
+            gateway: standing.gateway.cause().map(|_| standing.gateway.clone()),
+            instances: ended.cloned().collect(),
+        };
+        if !ills.is_empty() {
+            let revived = keeper.revive(&ills, &tell).await?;
+            if let Some(error) = revived.and_then(|mut revived| revived.failures.pop()) {
+                return Err(error.with_hint().into());
+            }
+        } else if standing.instances.iter().all(|post| post.condition == Condition::Well) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// `--image` and what belongs to it.

@@ -146,7 +146,7 @@ impl Shared {
     }
 }
 
-fn row<'a>(replica: &'a Replica, role: &'static str) -> InstanceRow<'a> {
+fn row(replica: &Replica, role: &'static str) -> InstanceRow<'_> {
     InstanceRow {
         id: &replica.id,
         role,

@@ -40,6 +40,21 @@ impl Runtimes {
         }
     }
 
+    /// Starts an instance that ended again, at the address that it had if nobody took it meanwhile. What is left
+    /// of it must be gone before, but for a container that only ended.
+    pub(crate) async fn restart(
+        &self,
+        spec: &InstanceSpec<'_>,
+        before: &Instance,
+    ) -> Result<Instance> {
+        match &spec.release.workload {
+            Workload::Process(process) => self.process.restart(spec, process, before),
+            Workload::Container(container) => {
+                self.docker().await?.restart(spec, container, before).await
+            }
+        }
+    }
+
     pub(crate) async fn status(&self, instance: &Instance) -> Result<InstanceStatus> {
         self.of(instance).await?.status(instance).await
     }

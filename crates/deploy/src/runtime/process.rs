@@ -5,6 +5,7 @@
 //! even when the deployer died between starting it and writing that down.
 
 use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
@@ -46,13 +47,32 @@ pub(super) struct ProcessRuntime {
 impl ProcessRuntime {
     /// Starts a process that outlives this program, on an address nobody uses.
     pub(super) fn start(&self, spec: &InstanceSpec<'_>, process: &ProcessSpec) -> Result<Instance> {
+        let address = self.addresses.give().map_err(|reason| not_started(process, &reason))?;
+        self.start_at(address, spec, process)
+    }
+
+    /// Starts what ended again, at the address that it had; at another one where somebody took that meanwhile.
+    pub(super) fn restart(
+        &self,
+        spec: &InstanceSpec<'_>,
+        process: &ProcessSpec,
+        before: &Instance,
+    ) -> Result<Instance> {
+        if TcpListener::bind(before.address).is_err() {
+            return self.start(spec, process);
+        }
+        self.start_at(before.address, spec, process)
+    }
+
+    /// Starts a process that is told to listen there.
+    fn start_at(
+        &self,
+        address: SocketAddr,
+        spec: &InstanceSpec<'_>,
+        process: &ProcessSpec,
+    ) -> Result<Instance> {
         let log_path = log_path(spec.service_root, spec.id);
         let (output, errors) = open_log(&log_path)?;
-        let failed = |reason: std::io::Error| Error::Start {
-            command: process.command.clone(),
-            reason: reason.to_string(),
-        };
-        let address = self.addresses.give().map_err(failed)?;
         let fill = |text: &str| fill(text, address);
         let mut command = Command::new(&process.command);
         command
@@ -70,7 +90,7 @@ impl ProcessRuntime {
         if let Some(folder) = &spec.release.working_dir {
             command.current_dir(folder);
         }
-        let child = command.spawn().map_err(failed)?;
+        let child = command.spawn().map_err(|reason| not_started(process, &reason))?;
         let pid = child.id().unwrap_or_default();
         // A process that already ended has no start time; its status says so at the first look.
         let started = to_pid(pid).and_then(facts).map_or(0, |facts| facts.started);
@@ -154,6 +174,10 @@ impl Runtime for ProcessRuntime {
         }
         Ok(())
     }
+}
+
+fn not_started(process: &ProcessSpec, reason: &std::io::Error) -> Error {
+    Error::Start { command: process.command.clone(), reason: reason.to_string() }
 }
 
 fn labelled(service_root: &Path) -> Vec<(Pid, String)> {

@@ -1,5 +1,6 @@
 //! The few facts about processes that `/proc` tells.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,6 +30,24 @@ pub(crate) fn runs(pid: u32) -> bool {
 /// A process id as the kernel's calls want it.
 pub(super) fn to_pid(raw: u32) -> Option<Pid> {
     i32::try_from(raw).ok().and_then(Pid::from_raw)
+}
+
+/// Whether a process is stopped, as by SIGSTOP: it exists, and answers nobody until it is told to go on. One that a
+/// debugger holds is none.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+}
+
+/// When a process that runs was started, in clock ticks since boot; none when it is gone.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    to_pid(pid).and_then(facts).map(|facts| facts.started)
+}
+
+/// Whether a process was started with this among its arguments.
+pub(crate) fn has_argument(pid: u32, argument: &Path) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split(|&byte| byte == 0).any(|found| found == argument.as_os_str().as_bytes())
 }
 
 /// The name in parentheses may contain anything, so fields are counted from its end.
@@ -107,5 +126,24 @@ mod tests {
     fn this_process_runs() {
         let me = rustix::process::getpid();
         assert!(facts(me).is_some_and(|facts| facts.started > 0));
+        let me = std::process::id();
+        assert!(started(me).is_some_and(|started| started > 0) && !is_stopped(me));
+        let program = std::env::args().next().unwrap();
+        assert!(has_argument(me, Path::new(&program)) && !has_argument(me, Path::new("/none")));
+    }
+
+    #[test]
+    fn a_stopped_process_is_known_as_one() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = to_pid(child.id()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        // The signal is on its way for a moment.
+        while !is_stopped(child.id()) {
+            std::thread::yield_now();
+        }
+        assert!(runs(child.id()), "it is there all the same");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!is_stopped(child.id()));
     }
 }

@@ -15,9 +15,11 @@
 //!   access.log             a line for each request, where that is wanted
 //!   gateway.lock           flock; the running gateway
 //!   gateway.log            what the gateway says
-//!   supervisor.log         what the supervisor says, where nobody else keeps it
+//!   supervisor.lock        flock; whoever keeps the service up
+//!   supervisor.json        what it says of itself, renewed as long as it lives
+//!   supervisor.log         what it did and found
 //!   tls/                   certificate by ACME and account with the authority (owner alone)
-//!   instances/<id>/        spec.json (owner alone), instance.json, output.log
+//!   instances/<id>/        spec.json (owner alone), instance.json, restarts.json, output.log
 //!   instances/<id>.2/      the same of further instances of the release, without spec.json
 //! ```
 
@@ -118,6 +120,14 @@ impl Folder {
 
     pub(crate) fn supervisor_log(&self) -> PathBuf {
         self.root.join("supervisor.log")
+    }
+
+    pub(crate) fn supervisor_lock(&self) -> PathBuf {
+        self.root.join("supervisor.lock")
+    }
+
+    pub(crate) fn supervisor_state(&self) -> PathBuf {
+        self.root.join("supervisor.json")
     }
 
     pub(crate) fn instances(&self) -> PathBuf {

@@ -144,6 +144,10 @@ impl Folder {
     fn instance_file(&self, id: &str) -> PathBuf {
         self.instance(id).join("instance.json")
     }
+
+    pub(super) fn restarts_file(&self, id: &str) -> PathBuf {
+        self.instance(id).join("restarts.json")
+    }
 }
 
 /// Where an instance's output is kept.

@@ -343,6 +343,25 @@ async fn from_processes_to_containers_on_the_hosts_network_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_killed_or_removed_by_hand_is_started_again() {
+    let test = "what_was_killed_or_removed_by_hand_is_started_again";
+    let Some(yard) = Yard::new(test).await else { return };
+    yard.deployed("v1", &[]).await;
+    assert_eq!(yard.keep().await, "", "nothing is down");
+    for by_hand in [&["kill"][..], &["rm", "-f"]] {
+        let running = yard.containers().pop().unwrap();
+        let name = running.split(' ').next().unwrap();
+        yard.engine.docker(&[by_hand, &[name]].concat());
+        let said = yard.keep().await;
+        assert!(said.contains("revived: started r1 again on "), "{said}");
+        serves(&yard, "v1").await;
+        let [container] = &yard.containers()[..] else { panic!("{:?}", yard.containers()) };
+        assert!(container.ends_with(" running"), "{container}");
+    }
+    yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_containers_serve_one_release() {
     let Some(yard) = Yard::new("two_containers_serve_one_release").await else { return };
     // Each has an address of its own in the network, or a port of the host's.

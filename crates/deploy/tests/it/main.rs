@@ -22,6 +22,7 @@ mod encrypted;
 mod failures;
 mod faults;
 mod gateway;
+mod kept_up;
 mod operating;
 mod paths;
 mod registry;

@@ -25,11 +25,14 @@ mod status_page;
 mod status_told;
 mod status_words;
 mod summary;
+mod systemd;
 pub(crate) mod temporary;
 mod tls;
 pub(crate) mod token;
 mod tracking_pages;
 pub(crate) mod train;
+pub(crate) mod up;
+mod up_install;
 mod upstream_tls;
 mod watch;
 

@@ -26,6 +26,7 @@ mod server_killed;
 mod signals;
 mod tls;
 mod token;
+mod up;
 mod upstream;
 mod watch;
 mod workflow;

@@ -45,6 +45,9 @@ pub struct GatewayStatus {
     pub ejected: Vec<String>,
     /// Requests that the current target works on.
     pub in_flight: usize,
+    /// What the current target answered since this gateway runs: a sign of life.
+    #[serde(default)]
+    pub answers: u64,
     /// Requests that the standby works on.
     pub standby_in_flight: usize,
     /// Open client connections.

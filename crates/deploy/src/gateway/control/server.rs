@@ -176,6 +176,7 @@ fn status(shared: &Shared) -> GatewayStatus {
         route: shown(shared.routes.state()),
         ejected: ejected(&route),
         in_flight: in_flight(&route.current),
+        answers: route.current.as_ref().map_or(0, |target| target.answers()),
         standby_in_flight: in_flight(&route.standby),
         connections: shared.metrics.connections.load(Ordering::Relaxed),
         copies: route.mirror.as_ref().map(|mirror| mirror.copies()),

@@ -95,6 +95,21 @@ impl DockerRuntime {
         Err(no_address(format!("{ADDRESS_TRIES} free addresses in a row were taken by others")))
     }
 
+    /// Starts a container that ended again; one that is gone is made anew: in a network of the service's own its
+    /// address follows from its id, so it is the one before as long as nobody took that.
+    pub(crate) async fn restart(
+        &self,
+        spec: &InstanceSpec<'_>,
+        container: &ContainerSpec,
+        before: &Instance,
+    ) -> Result<Instance> {
+        if container::inspect(&self.engine, &before.handle).await?.is_some() {
+            container::resume(&self.engine, &before.handle).await?;
+            return Ok(before.clone());
+        }
+        self.start(spec, container).await
+    }
+
     /// Starts a container on an address; `None` when the address was taken meanwhile.
     async fn start_at(
         &self,
