@@ -15,6 +15,7 @@
 //!   gateway.log        what the gateway says
 //!   supervisor.lock    flock; whoever keeps the service up
 //!   supervisor.json    what it says of itself, renewed as long as it lives
+//!   supervisor.log     what it did and found
 //!   instances/<id>/    spec.json (owner alone), instance.json, restarts.json, output.log
 //!   instances/<id>.2/  the same of further instances of the release, without spec.json
 //! ```
