@@ -40,14 +40,16 @@ pub use probe::Probe;
 pub use release::{
     BakeLimits, CanaryStep, Cause, Condition, GoneBack, Ills, Keeper, Kind, NoStep, Post, Refusal,
     ReleaseEvent, ReleaseSpec, Released, Review, Revived, Rollback, Share, Side, Sides, Standing,
-    Unreviewed, release, rollback, settle, should_serve, spec_at,
+    Unreviewed, release, rollback, settle, should_serve, spec_at, tidy,
 };
 pub use replica_id::REPLICAS_MAX;
 pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};
 pub use state::lock::Holder;
 pub use state::restarts::Restarts;
-pub use state::supervisor::{HEARTBEAT, Supervision, SupervisorSeen, end_supervisor, supervisor};
+pub use state::supervisor::{
+    HEARTBEAT, Supervision, SupervisorSeen, end_supervisor, log_line, supervisor,
+};
 pub use status::{
     CertificateSeen, Health, InstanceReport, Role, ServiceStatus, Serving, State, Wanted,
     served_last, serving, status,

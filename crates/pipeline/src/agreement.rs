@@ -99,6 +99,7 @@ pub(crate) async fn follow(
 ) -> Result<()> {
     deliver(project, tracking).await;
     settle(project, tracking, watcher).await?;
+    trainyard_deploy::tidy(&service(project), &|_event| {}).await?;
     let serving = trainyard_deploy::serving(&service(project)).await?;
     if serving.is_none_or(|Serving { is_changing, .. }| is_changing) {
         return Ok(());

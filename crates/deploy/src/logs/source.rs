@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::state::folder::Folder;
 use crate::state::instances::log_path;
+use crate::state::supervisor;
 use crate::status::{instances_of, route_on_disk};
 
 /// Whose log.
@@ -45,7 +46,7 @@ impl LogOf {
     pub(super) fn path(&self, folder: &Folder) -> PathBuf {
         match self {
             Self::Gateway => folder.gateway_log(),
-            Self::Supervisor => folder.supervisor_log(),
+            Self::Supervisor => supervisor::log_path(folder),
             Self::Instance(id) => log_path(&folder.root, id),
         }
     }
@@ -57,10 +58,7 @@ impl LogOf {
             return Ok(());
         }
         let hint = match self {
-            Self::Supervisor => {
-                "where systemd runs it, its log is in the journal: `journalctl -u trainyard`"
-                    .to_owned()
-            }
+            Self::Supervisor => "none has kept it up yet: `trainyard up` does".to_owned(),
             Self::Gateway | Self::Instance(_) => format!("there are logs of {}", known.join(", ")),
         };
         Err(Error::NoLog { of: self.name().to_owned(), path: self.path(folder), hint })

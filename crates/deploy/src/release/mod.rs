@@ -24,7 +24,7 @@ pub use canary_step::{CanaryStep, NoStep, Share};
 pub use cause::{Cause, Kind};
 pub use event::ReleaseEvent;
 pub use keeper::Keeper;
-pub use recovery::settle;
+pub use recovery::{settle, tidy};
 pub use review::{GoneBack, Refusal, Review, Side, Sides, Unreviewed};
 pub use revive::{Ills, Revived};
 pub use rollback::{Rollback, rollback};

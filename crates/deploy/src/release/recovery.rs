@@ -8,8 +8,9 @@ use super::settle::settle_pending;
 use crate::clock::now_ms;
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
+use crate::gateway::control::Control;
 use crate::replica_id::release_of;
-use crate::runtime::Replicas;
+use crate::runtime::{Replicas, Runtimes};
 use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
@@ -38,6 +39,37 @@ pub async fn settle(
         return Ok(false);
     }
     settle_pending(&deployment, review).await?;
+    recover(&deployment).await?;
+    Ok(true)
+}
+
+/// Ends what deployers that died left running beside what serves, if nobody changes the service now; whether there was
+/// something. What is between its switch and its end is [`settle`]'s.
+pub async fn tidy(service: &Service, progress: Progress<'_>) -> Result<bool> {
+    let folder = match Folder::open(service) {
+        Err(Error::NotDeployed { .. }) => return Ok(false),
+        folder => folder?,
+    };
+    let root = folder.root.clone();
+    let Some(status) = Control::new(folder.gateway_socket()).status().await? else {
+        return Ok(false);
+    };
+    let Some(current) = status.route.current.map(|target| target.id) else { return Ok(false) };
+    let running = Runtimes::default().list(&root).await?;
+    let is_left = |id: &String| release_of(id) != current;
+    if folder.read_pending()?.is_some() || !running.iter().any(is_left) {
+        return Ok(false);
+    }
+    let mut hasty = service.clone();
+    hasty.lock_wait = Duration::ZERO;
+    let deployment = match Deployment::begin(&hasty, folder, "tidy", progress).await {
+        // What was seen is part of what somebody does.
+        Err(Error::Locked { .. }) => return Ok(false),
+        deployment => deployment?,
+    };
+    if deployment.folder.read_pending()?.is_some() || deployment.control.status().await?.is_none() {
+        return Ok(false);
+    }
     recover(&deployment).await?;
     Ok(true)
 }

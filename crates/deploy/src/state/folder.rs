@@ -118,10 +118,6 @@ impl Folder {
         self.root.join("gateway.log")
     }
 
-    pub(crate) fn supervisor_log(&self) -> PathBuf {
-        self.root.join("supervisor.log")
-    }
-
     pub(crate) fn supervisor_lock(&self) -> PathBuf {
         self.root.join("supervisor.lock")
     }

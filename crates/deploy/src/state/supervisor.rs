@@ -1,6 +1,9 @@
 //! Who keeps a service up: one supervisor at a time, by a lock that the kernel lets go with it, and what it says of
 //! itself. The lock says whether it lives, the heartbeat whether it still does anything.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -128,6 +131,22 @@ impl Supervision {
     }
 }
 
+/// Appends a line to what supervisors of a service said. The log is beside those of the gateway and the instances, for
+/// hosts where nothing keeps what a supervisor prints; on a full disk a line is lost.
+pub fn log_line(service: &Service, line: &str) {
+    let Ok(folder) = Folder::open(service) else { return };
+    let log = OpenOptions::new().create(true).append(true).mode(0o600).open(log_path(&folder));
+    // In one call, so that lines of two supervisors do not mix while one takes over.
+    if let Err(error) = log.and_then(|mut log| log.write_all(format!("{line}\n").as_bytes())) {
+        tracing::debug!(%error, "a line of the supervisor's log is lost");
+    }
+}
+
+/// Where supervisors of a service say what they do.
+pub(crate) fn log_path(folder: &Folder) -> PathBuf {
+    folder.root.join("supervisor.log")
+}
+
 /// Ends the supervisor of a service, if there is one, and waits until it has let go; whether there was. The service
 /// goes on.
 ///
@@ -188,6 +207,10 @@ mod tests {
         first.said.heartbeat_ms = 1;
         replace_json(&first.folder.supervisor_state(), &first.said).unwrap();
         assert!(supervisor(&service).unwrap().unwrap().is_silent);
+        log_line(&service, "r1 serves");
+        log_line(&service, "r1 ended");
+        let said = std::fs::read_to_string(log_path(&first.folder)).unwrap();
+        assert_eq!(said, "r1 serves\nr1 ended\n");
         first.beat().unwrap();
         assert!(!supervisor(&service).unwrap().unwrap().is_silent);
         drop(first);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use trainyard_deploy::{Condition, Ills, Keeper, Standing, status, stop};
+use trainyard_deploy::{Condition, Ills, Keeper, Standing, status, stop, tidy};
 use trainyard_testkit::KillOnDrop;
 
 use crate::client::{Load, get};
@@ -187,7 +187,9 @@ async fn whoever_changes_the_service_is_left_alone() {
     deployer.kill();
     heal(&mut keeper).await;
     serves(&stage, "blue").await;
-    stage.release(&Stage::spec("next")).await.unwrap();
-    serves(&stage, "next").await;
+    assert_eq!(stage.backends().len(), 2, "{:?}", stage.processes());
+    assert!(tidy(&stage.service, &|_event| {}).await.unwrap());
     assert_eq!(stage.backends().len(), 1, "{:?}", stage.processes());
+    serves(&stage, "blue").await;
+    assert!(!tidy(&stage.service, &|_event| {}).await.unwrap(), "nothing is left");
 }

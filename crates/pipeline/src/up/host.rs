@@ -14,7 +14,7 @@ use trainyard_deploy::{HEARTBEAT, Supervision, end_supervisor, reload_gateway};
 use super::follow::Following;
 use super::keep::Keeping;
 use super::registry::{Open, Registry};
-use super::said::{Said, Told};
+use super::said::{Said, Told, logged};
 use crate::service::service;
 use crate::{Error, Project, Result};
 
@@ -27,12 +27,17 @@ pub struct UpOptions {
     pub tracking_uri: Option<String>,
 }
 
+/// A project that is kept up, and who hears of it.
+struct Kept {
+    project: watch::Sender<Arc<Project>>,
+    told: Told,
+}
+
 /// Projects that this process keeps up.
 pub struct Up {
     options: UpOptions,
     open: Open,
-    told: Told,
-    projects: Vec<watch::Sender<Arc<Project>>>,
+    projects: Vec<Kept>,
     supervisions: Vec<Supervision>,
 }
 
@@ -63,16 +68,18 @@ impl Up {
             return Err(Error::Settings(format!("{} is named twice", twice.display())));
         }
         let mut supervisions = Vec::with_capacity(projects.len());
-        for project in &projects {
-            let service = service(project);
-            if take_over && end_supervisor(&service).await? {
+        let mut kept = Vec::with_capacity(projects.len());
+        for project in projects {
+            let service = service(&project);
+            let ended = take_over && end_supervisor(&service).await?;
+            supervisions.push(Supervision::begin(&service, &folders)?);
+            let told = logged(&told, service);
+            if ended {
                 told(&Said::note(&project.config.model.name, "took over from another supervisor"));
             }
-            supervisions.push(Supervision::begin(&service, &folders)?);
+            kept.push(Kept { project: watch::channel(Arc::new(project)).0, told });
         }
-        let projects =
-            projects.into_iter().map(|project| watch::channel(Arc::new(project)).0).collect();
-        Ok(Self { options, open, told, projects, supervisions })
+        Ok(Self { options, open, projects: kept, supervisions })
     }
 
     /// Keeps them up until the future is dropped, which leaves all that serves as it is. They are read again with
@@ -82,21 +89,21 @@ impl Up {
     ///
     /// Only where a part of it ended, which is a mistake of the program.
     pub async fn run(self, reloads: watch::Receiver<()>) -> Result<()> {
-        let Self { options, open, told, projects, supervisions } = self;
+        let Self { options, open, projects, supervisions } = self;
         let mut tasks = JoinSet::new();
         let mut followed = Vec::with_capacity(projects.len());
-        for project in &projects {
+        for Kept { project, told } in &projects {
             let registry = Arc::new(Registry::new(Arc::clone(&open)));
             let keeping =
-                Keeping::new(project.subscribe(), Arc::clone(&registry), Arc::clone(&told));
+                Keeping::new(project.subscribe(), Arc::clone(&registry), Arc::clone(told));
             tasks.spawn(keeping.run());
             let program = options.program.clone();
             let following =
-                Following::new(program, project.subscribe(), registry, Arc::clone(&told));
+                Following::new(program, project.subscribe(), registry, Arc::clone(told));
             followed.push(Box::pin(following.run()));
         }
         tasks.spawn(beat(supervisions));
-        let reloading = reload(&projects, &options, &told, reloads);
+        let reloading = reload(&projects, &options, reloads);
         let part = tokio::select! {
             _all = join_all(followed) => "what follows the projects",
             _one = tasks.join_next() => "what keeps a project up",
@@ -119,14 +126,9 @@ async fn beat(mut supervisions: Vec<Supervision>) {
 }
 
 /// Reads projects again when that is wanted. One that is wrong is kept as it was.
-async fn reload(
-    projects: &[watch::Sender<Arc<Project>>],
-    options: &UpOptions,
-    told: &Told,
-    mut reloads: watch::Receiver<()>,
-) {
+async fn reload(projects: &[Kept], options: &UpOptions, mut reloads: watch::Receiver<()>) {
     while reloads.changed().await.is_ok() {
-        for project in projects {
+        for Kept { project, told } in projects {
             let before = Arc::clone(&project.borrow());
             let model = &before.config.model.name;
             match reopened(&before, options) {
@@ -140,12 +142,9 @@ async fn reload(
                 }
             }
             let service = service(&project.borrow());
-            match reload_gateway(&service).await {
-                Ok(_runs_or_not) => {}
-                Err(error) => {
-                    let text = format!("the gateway was not told to read its settings: {error}");
-                    told(&Said::trouble(model, text));
-                }
+            if let Err(error) = reload_gateway(&service).await {
+                let text = format!("the gateway was not told to read its settings: {error}");
+                told(&Said::trouble(model, text));
             }
         }
     }

@@ -114,7 +114,7 @@ impl Keeping {
                 told(&Said::trouble(model, event.to_string()));
             }
         };
-        match keeper.revive(&ills, &progress).await {
+        match Box::pin(keeper.revive(&ills, &progress)).await {
             // Somebody changes the service, and knows better.
             Ok(None) => return,
             Ok(Some(revived)) => {

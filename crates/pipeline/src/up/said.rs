@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use chrono::{SecondsFormat, Utc};
+use trainyard_deploy::{Service, log_line};
+use trainyard_mlflow::secrets::hide;
+
 /// Something that a supervisor did, or found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
@@ -27,6 +31,17 @@ impl Said {
 
 /// Who is told.
 pub type Told = Arc<dyn Fn(&Said) + Send + Sync>;
+
+/// The same listener, after a line in the log of the supervisor of a deployment.
+pub(super) fn logged(told: &Told, service: Service) -> Told {
+    let told = Arc::clone(told);
+    Arc::new(move |said: &Said| {
+        let at = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+        let level = if said.is_trouble { "WARN" } else { "INFO" };
+        log_line(&service, &format!("{at} {level:>5} {}", hide(&said.text)));
+        told(said);
+    })
+}
 
 /// Tells what goes on only when it is not what was told last.
 #[derive(Debug, Default)]
