@@ -13,6 +13,7 @@
 
 mod clock;
 mod deployment;
+mod environment;
 mod error;
 mod exchange;
 pub mod gateway;
@@ -27,6 +28,7 @@ mod stop;
 mod workload;
 
 pub use deployment::Progress;
+pub use environment::of_services;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
 pub use gateway_process::{metrics, set_mode, upgrade};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
@@ -126,7 +126,8 @@ pub(crate) enum Look {
 
 /// Asks an instance for its health.
 pub(crate) async fn look(address: SocketAddr, health_path: &str, limit: Duration) -> Look {
-    match ask(address, &Probe::get(health_path), limit).await {
+    // A model server says how it is to everybody.
+    match ask(address, &Probe::get(health_path), None, limit).await {
         Answer::Status { status, .. } if (200..300).contains(&status) => Look::Well,
         answer @ Answer::Status { .. } => Look::Sick(answer.to_string()),
         answer @ (Answer::Refused | Answer::Unreachable) => Look::Gone(answer.to_string()),
@@ -134,16 +135,25 @@ pub(crate) async fn look(address: SocketAddr, health_path: &str, limit: Duration
     }
 }
 
-/// Sends the probe once.
-pub(crate) async fn ask(address: SocketAddr, probe: &Probe, limit: Duration) -> Answer {
-    match tokio::time::timeout(limit, send(address, probe)).await {
+/// Sends the probe once, with the bearer token of the instance if it has one.
+pub(crate) async fn ask(
+    address: SocketAddr,
+    probe: &Probe,
+    token: Option<&str>,
+    limit: Duration,
+) -> Answer {
+    match tokio::time::timeout(limit, send(address, probe, token)).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(reason)) => Answer::Broken(reason),
         Err(_elapsed) => Answer::Timeout(limit),
     }
 }
 
-async fn send(address: SocketAddr, probe: &Probe) -> Result<Answer, String> {
+async fn send(
+    address: SocketAddr,
+    probe: &Probe,
+    token: Option<&str>,
+) -> Result<Answer, String> {
     let stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
@@ -162,6 +172,9 @@ async fn send(address: SocketAddr, probe: &Probe) -> Result<Answer, String> {
         .header(USER_AGENT, "trainyard-deploy");
     if !probe.request_id.is_empty() {
         request = request.header(REQUEST_ID, &probe.request_id);
+    }
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
     }
     if !probe.content_type.is_empty() {
         request = request.header(CONTENT_TYPE, &probe.content_type);

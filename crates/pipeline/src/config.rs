@@ -14,6 +14,7 @@ use crate::deploy_config::Deploy;
 use crate::gate::{Gate, Source};
 use crate::monitor::Settings;
 use crate::notify_config::Notify;
+use crate::serve_config::Serve;
 use crate::watch_config::Watch;
 use crate::{Error, Result, toml_error};
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub gate: Gate,
     #[serde(default)]
     pub deploy: Deploy,
+    #[serde(default)]
+    pub serve: Serve,
     #[serde(default)]
     pub monitor: Settings,
     #[serde(default)]
@@ -170,6 +173,7 @@ impl Config {
         }
         self.gate.check(self.knows_its_metrics())?;
         self.deploy.check()?;
+        self.serve.check(&self.model.name)?;
         self.watch.check()?;
         self.notify.check()?;
         self.monitor.check()

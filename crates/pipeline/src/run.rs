@@ -150,7 +150,8 @@ async fn send_requests(
     };
     let sending = async {
         let table = project.read(&source, &ReadOptions::default())?;
-        traffic::send(&deployed.url, &table.batch, watcher).await
+        let token = traffic::token_at(project, deployed.address);
+        traffic::send(&deployed.url, token.as_deref(), &table.batch, watcher).await
     };
     let done = |sent: &usize| format!("{sent} requests answered");
     Step::Traffic.watched(watcher, sending, done).await

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use trainyard_base::words::{HEALTH_PATH, PROBE_ID_VARIABLE};
+use trainyard_base::words::{HEALTH_PATH, PROBE_ID_VARIABLE, TOKEN_VARIABLE};
 
 use super::canary_step::CanaryStep;
 use super::cause::Cause;
@@ -22,7 +22,8 @@ pub struct ReleaseSpec {
     pub workload: Workload,
     /// Arguments of the program; `{port}` and `{address}` (`127.0.0.1:port`) are replaced.
     pub args: Vec<String>,
-    /// Variables added to the environment; `{port}` and `{address}` are replaced in values.
+    /// Variables beside those that every program of the machine goes by; `{port}` and `{address}` are replaced
+    /// in values.
     /// Kept in the service's folder (readable by its owner alone) for a rollback.
     pub env: Vec<(String, String)>,
     /// Working folder of the program; `None` is the deployer's.
@@ -55,11 +56,18 @@ pub struct ReleaseSpec {
     /// The header by which a client stays on one side of the canary; each request on its own if none.
     #[serde(default)]
     pub canary_header: Option<String>,
+    /// Instances that serve it.
+    #[serde(default = "one")]
+    pub replicas: u32,
     /// Who releases it, and why.
     #[serde(default)]
     pub cause: Cause,
     /// What is being released, for people (`model`, `version`, …); what has another label is another release.
     pub label: BTreeMap<String, String>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// What the gateway does not accept of a new instance while the old one is still warm.
@@ -116,6 +124,7 @@ impl ReleaseSpec {
             shadow: Duration::ZERO,
             canary: Vec::new(),
             canary_header: None,
+            replicas: one(),
             cause: Cause::default(),
             label: BTreeMap::new(),
         }
@@ -124,10 +133,19 @@ impl ReleaseSpec {
     /// The request id by which an instance knows what no user asked; empty if it knows none.
     pub fn copy_id(&self) -> String {
         let of_probe = self.prediction.as_ref().map(|probe| &probe.request_id);
-        let of_variable =
-            self.env.iter().find(|(name, _)| name == PROBE_ID_VARIABLE).map(|(_, value)| value);
-        let known = of_probe.filter(|id| !id.is_empty()).or(of_variable);
-        known.cloned().unwrap_or_default()
+        let known = of_probe.map(String::as_str).filter(|id| !id.is_empty());
+        known.or_else(|| self.variable(PROBE_ID_VARIABLE)).unwrap_or_default().to_owned()
+    }
+
+    /// The bearer token that an instance wants of every request but looks at its health; none if it wants none.
+    pub fn token(&self) -> Option<&str> {
+        self.variable(TOKEN_VARIABLE).filter(|token| !token.is_empty())
+    }
+
+    /// The value of a variable that instances are given.
+    fn variable(&self, wanted: &str) -> Option<&str> {
+        let of_name = self.env.iter().find(|(name, _)| name == wanted);
+        of_name.map(|(_, value)| value.as_str())
     }
 }
 
@@ -160,6 +178,10 @@ mod tests {
         spec.env.push(("TOKEN".to_owned(), "hunter2".to_owned()));
         let text = format!("{spec:?}");
         assert!(text.contains("TOKEN") && !text.contains("hunter2"), "{text}");
+        assert_eq!(spec.token(), None, "that is another variable");
+        spec.env.push((TOKEN_VARIABLE.to_owned(), "hunter3".to_owned()));
+        assert_eq!(spec.token(), Some("hunter3"));
+        assert!(!format!("{spec:?}").contains("hunter3"));
     }
 
     #[test]

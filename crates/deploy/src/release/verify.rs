@@ -101,7 +101,7 @@ impl Checks<'_> {
             let answer = self.told.clone().unwrap_or_else(|| "none".to_owned());
             return Ok(Round::Hopeless(self.seen(&health, answer)));
         }
-        let answer = probe::ask(self.green.address, &health, limit).await;
+        let answer = probe::ask(self.green.address, &health, None, limit).await;
         let own = self.deployment.runtimes.health(self.green).await?;
         let verdict = own.as_ref().map(|own| own.verdict);
         if verdict == Some(HealthVerdict::Unhealthy) {
@@ -120,7 +120,8 @@ impl Checks<'_> {
         }
         self.tell(&self.seen(&health, answer.to_string()));
         let Some(prediction) = &self.spec.prediction else { return Ok(Round::Good) };
-        let answer = probe::ask(self.green.address, prediction, left.max(PROBE_INTERVAL)).await;
+        let (token, limit) = (self.spec.token(), left.max(PROBE_INTERVAL));
+        let answer = probe::ask(self.green.address, prediction, token, limit).await;
         if answer.satisfies(prediction) {
             self.predictions_failed = 0;
             return Ok(Round::Good);

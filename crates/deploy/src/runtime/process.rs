@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, fill, free_address};
 use super::procfs::{ProcessFacts, facts, find_by_environment, to_pid};
+use crate::environment;
 use crate::error::{Error, Result};
 use crate::state::file::{self, open_log};
 use crate::state::instances::log_path;
@@ -54,6 +55,8 @@ impl ProcessRuntime {
         let mut command = Command::new(&process.command);
         command
             .args(spec.release.args.iter().map(|argument| fill(argument)))
+            .env_clear()
+            .envs(environment::of_machine())
             .envs(spec.release.env.iter().map(|(name, value)| (name, fill(value))))
             .env(DEPLOYMENT_VARIABLE, spec.service_root)
             .env(INSTANCE_VARIABLE, spec.id)

@@ -28,7 +28,7 @@ pub(crate) async fn wait_for_log(
     let started = Instant::now();
     loop {
         // Each time: what was still queued at one flush is visible after the next.
-        traffic::flush_log(deployed.address).await?;
+        traffic::flush_log(project, deployed.address).await?;
         let seen =
             read_log(project, filter, &RowFilter::default())?.map_or(0, |table| table.num_rows());
         if seen >= rows {
@@ -64,7 +64,7 @@ pub(super) async fn served_log(
     });
     let is_up = match serving {
         // One that cannot be asked has written its log all the same.
-        Some(address) => traffic::flush_log(address).await.is_ok(),
+        Some(address) => traffic::flush_log(project, address).await.is_ok(),
         None => false,
     };
     let started = Instant::now();

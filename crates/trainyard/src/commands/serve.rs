@@ -8,7 +8,9 @@ use clap::Args;
 use trainyard_base::{size, words};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
-use trainyard_serve::{LogOptions, LogStore, ModelCache, ModelSource, PythonOptions, ServeOptions};
+use trainyard_serve::{
+    LogOptions, LogStore, ModelCache, ModelSource, PythonOptions, Retention, ServeOptions,
+};
 use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
 
@@ -82,7 +84,7 @@ pub(crate) struct Arguments {
     /// After SIGTERM, go on accepting for so long while /health already says 503
     #[arg(long, default_value = "0s", value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Listening")]
     drain_delay: Duration,
-    /// File with the bearer token that requests must carry
+    /// File with the bearer token that requests must carry; TRAINYARD_TOKEN may have the token itself
     #[arg(long, env = "TRAINYARD_TOKEN_FILE", value_name = "FILE", help_heading = "Listening")]
     token_file: Option<PathBuf>,
     /// File with the secret that webhooks of the registry are signed with (POST /webhook)
@@ -108,6 +110,12 @@ pub(crate) struct Arguments {
     /// 1 GiB of a large one
     #[arg(long, value_parser = size::parse, value_name = "BYTES", help_heading = "Logging")]
     prediction_log_max: Option<u64>,
+    /// Remove from the prediction log, and from its feedback, what is older, as in 30d
+    #[arg(long, value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Logging")]
+    prediction_log_keep: Option<Duration>,
+    /// Remove the oldest from the prediction log and its feedback where there is more, as in 10GiB
+    #[arg(long, value_parser = size::parse, value_name = "BYTES", help_heading = "Logging")]
+    prediction_log_keep_size: Option<u64>,
     /// Request id of a release's own predictions; set by `deploy`
     #[arg(long, env = words::PROBE_ID_VARIABLE, hide = true)]
     probe_id: Option<String>,
@@ -247,12 +255,35 @@ impl Arguments {
         options.limits.drain_delay = self.drain_delay;
         self.limits.apply(&mut options.limits);
         options.log = self.prediction_log.as_deref().map(prediction_log).transpose()?;
-        if let Some(log) = &mut options.log {
-            log.bytes_max = self.prediction_log_max;
-        }
+        self.limit_log(options.log.as_mut())?;
         options.probe_id.clone_from(&self.probe_id);
-        options.token = self.token_file.as_deref().map(read_token).transpose()?;
+        options.token = match &self.token_file {
+            Some(file) => Some(read_token(file)?),
+            None => given_token()?,
+        };
         Ok(options)
+    }
+}
+
+impl Arguments {
+    /// What the prediction log may take, and for how long.
+    fn limit_log(&self, log: Option<&mut LogOptions>) -> Result<(), Failure> {
+        let retention = Retention {
+            age_max: self.prediction_log_keep,
+            bytes_max: self.prediction_log_keep_size,
+        };
+        if retention.age_max.is_some_and(|age| age.is_zero()) || retention.bytes_max == Some(0) {
+            return Err(Failure::input("a prediction log that keeps nothing is none")
+                .hint("leave --prediction-log out"));
+        }
+        let Some(log) = log else { return Ok(()) };
+        if log.store.is_some() && !retention.is_forever() {
+            return Err(Failure::input("--prediction-log-keep is for a folder, not for a bucket")
+                .hint("set a lifecycle rule on the bucket"));
+        }
+        log.bytes_max = self.prediction_log_max;
+        log.retention = retention;
+        Ok(())
     }
 }
 
@@ -274,6 +305,19 @@ fn prediction_log(uri: &str) -> Result<LogOptions, Failure> {
         Some(folder) => LogOptions::new(folder),
         None => LogOptions::to_store(LogStore { store: place.store, path: place.path }),
     })
+}
+
+/// The token of the environment, which a deployer sets. There is no flag for it: arguments are seen by
+/// everybody on the machine.
+fn given_token() -> Result<Option<String>, Failure> {
+    match std::env::var(words::TOKEN_VARIABLE) {
+        Ok(token) if token.trim().is_empty() => Ok(None),
+        Ok(token) => Ok(Some(token.trim().to_owned())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::input(format!("{} is not UTF-8", words::TOKEN_VARIABLE)))
+        }
+    }
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {
