@@ -42,8 +42,10 @@ mod webhook;
 
 pub use error::{Error, Result};
 pub use feedback_reader::Facts;
+pub use log::LogReading;
 pub use model_cache::ModelCache;
 pub use options::{
-    Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions,
+    Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, Retention,
+    ServeOptions,
 };
 pub use serve::serve;

@@ -7,6 +7,7 @@ use arrow_select::concat::concat_batches;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use trainyard_base::words::log_columns::{MODEL_VERSION, TIME};
 use trainyard_data::{ReadOptions, RowFilter};
+use trainyard_serve::LogReading;
 
 use crate::{Error, Result};
 
@@ -77,6 +78,7 @@ pub(crate) fn last(folder: &Path, rows: &RowFilter, rows_max: usize) -> Result<V
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
+    let _reading = LogReading::begin(folder);
     let mut files = match trainyard_data::files(&folder.to_string_lossy()) {
         Ok(files) => files,
         Err(trainyard_data::Error::NoFiles { .. }) => return Ok(Vec::new()),
@@ -112,6 +114,7 @@ pub(super) fn read(folder: &Path, rows: &RowFilter) -> Result<Option<RecordBatch
     if !folder.is_dir() {
         return Ok(None);
     }
+    let _reading = LogReading::begin(folder);
     let files = match trainyard_data::files(&folder.to_string_lossy()) {
         Ok(files) => files,
         // The first segment is not there yet.

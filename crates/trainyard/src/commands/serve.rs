@@ -8,12 +8,11 @@ use clap::Args;
 use trainyard_base::{size, words};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
-use trainyard_serve::{
-    LogOptions, LogStore, ModelCache, ModelSource, PythonOptions, Retention, ServeOptions,
-};
+use trainyard_serve::{ModelCache, ModelSource, PythonOptions, ServeOptions};
 use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
 
+use super::serve_log::LogArguments;
 use super::tls::{self, TlsArguments};
 use super::{listen, server_signals};
 use crate::failure::Failure;
@@ -102,20 +101,8 @@ pub(crate) struct Arguments {
     limits: LimitArguments,
     #[command(flatten)]
     python: PythonArguments,
-    /// Folder or s3://, gs://, abfss:// URI that requests and predictions are logged to, as Parquet
-    #[arg(long, env = "TRAINYARD_PREDICTION_LOG", value_name = "URI", help_heading = "Logging")]
-    prediction_log: Option<String>,
-    /// Disk that the prediction log and its feedback may take, as in 10GiB: beyond it predictions are
-    /// dropped and counted, and feedback gets 507. In any case a twentieth of the disk is left free, or
-    /// 1 GiB of a large one
-    #[arg(long, value_parser = size::parse, value_name = "BYTES", help_heading = "Logging")]
-    prediction_log_max: Option<u64>,
-    /// Remove from the prediction log, and from its feedback, what is older, as in 30d
-    #[arg(long, value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Logging")]
-    prediction_log_keep: Option<Duration>,
-    /// Remove the oldest from the prediction log and its feedback where there is more, as in 10GiB
-    #[arg(long, value_parser = size::parse, value_name = "BYTES", help_heading = "Logging")]
-    prediction_log_keep_size: Option<u64>,
+    #[command(flatten)]
+    log: LogArguments,
     /// Request id of a release's own predictions; set by `deploy`
     #[arg(long, env = words::PROBE_ID_VARIABLE, hide = true)]
     probe_id: Option<String>,
@@ -254,36 +241,13 @@ impl Arguments {
         options.poll_interval = self.poll;
         options.limits.drain_delay = self.drain_delay;
         self.limits.apply(&mut options.limits);
-        options.log = self.prediction_log.as_deref().map(prediction_log).transpose()?;
-        self.limit_log(options.log.as_mut())?;
+        options.log = self.log.options()?;
         options.probe_id.clone_from(&self.probe_id);
         options.token = match &self.token_file {
             Some(file) => Some(read_token(file)?),
             None => given_token()?,
         };
         Ok(options)
-    }
-}
-
-impl Arguments {
-    /// What the prediction log may take, and for how long.
-    fn limit_log(&self, log: Option<&mut LogOptions>) -> Result<(), Failure> {
-        let retention = Retention {
-            age_max: self.prediction_log_keep,
-            bytes_max: self.prediction_log_keep_size,
-        };
-        if retention.age_max.is_some_and(|age| age.is_zero()) || retention.bytes_max == Some(0) {
-            return Err(Failure::input("a prediction log that keeps nothing is none")
-                .hint("leave --prediction-log out"));
-        }
-        let Some(log) = log else { return Ok(()) };
-        if log.store.is_some() && !retention.is_forever() {
-            return Err(Failure::input("--prediction-log-keep is for a folder, not for a bucket")
-                .hint("set a lifecycle rule on the bucket"));
-        }
-        log.bytes_max = self.prediction_log_max;
-        log.retention = retention;
-        Ok(())
     }
 }
 
@@ -298,21 +262,12 @@ fn named_source(text: &str) -> Result<(Option<String>, ModelSource), Failure> {
     Ok((name, ModelSource::Uri(uri)))
 }
 
-/// A folder of this machine, or a place in an object store.
-fn prediction_log(uri: &str) -> Result<LogOptions, Failure> {
-    let place = trainyard_storage::open(uri).map_err(|error| Failure::input(error.to_string()))?;
-    Ok(match place.local {
-        Some(folder) => LogOptions::new(folder),
-        None => LogOptions::to_store(LogStore { store: place.store, path: place.path }),
-    })
-}
-
 /// The token of the environment, which a deployer sets. There is no flag for it: arguments are seen by
 /// everybody on the machine.
 fn given_token() -> Result<Option<String>, Failure> {
     match std::env::var(words::TOKEN_VARIABLE) {
-        Ok(token) if token.trim().is_empty() => Ok(None),
-        Ok(token) => Ok(Some(token.trim().to_owned())),
+        Ok(token) if token.is_empty() => Ok(None),
+        Ok(token) => checked_token(&token, words::TOKEN_VARIABLE).map(Some),
         Err(std::env::VarError::NotPresent) => Ok(None),
         Err(std::env::VarError::NotUnicode(_)) => {
             Err(Failure::input(format!("{} is not UTF-8", words::TOKEN_VARIABLE)))
@@ -323,11 +278,14 @@ fn given_token() -> Result<Option<String>, Failure> {
 fn read_token(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    checked_token(&text, &path.display().to_string())
+}
+
+fn checked_token(text: &str, place: &str) -> Result<String, Failure> {
     let token = text.trim();
     if token.is_empty() || token.len() > TOKEN_BYTES_MAX || token.contains(['\n', '\r']) {
         return Err(Failure::input(format!(
-            "{} holds no token: one line of at most {TOKEN_BYTES_MAX} bytes is wanted",
-            path.display()
+            "{place} holds no token: one line of at most {TOKEN_BYTES_MAX} bytes is wanted"
         )));
     }
     Ok(token.to_owned())
