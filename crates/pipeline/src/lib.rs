@@ -30,6 +30,7 @@ mod notify_config;
 mod pace;
 mod project;
 mod promote;
+mod python;
 mod refusal;
 mod registry;
 mod releases;

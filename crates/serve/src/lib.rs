@@ -32,6 +32,7 @@ mod panics;
 mod params;
 mod private_files;
 mod python;
+mod scorer;
 mod serve;
 mod served_model;
 mod server;
@@ -48,4 +49,5 @@ pub use options::{
     Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, Retention,
     ServeOptions,
 };
+pub use scorer::Scorer;
 pub use serve::serve;

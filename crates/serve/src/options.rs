@@ -249,6 +249,8 @@ pub struct PythonOptions {
     pub memory_bytes_max: Option<u64>,
     /// Names of variables of this process that workers see beside the usual ones, which hold no secrets.
     pub variables: Vec<String>,
+    /// Variables that workers get beside those, with their values.
+    pub environment: Vec<(String, String)>,
 }
 
 impl PythonOptions {
@@ -265,6 +267,7 @@ impl PythonOptions {
             request_timeout: Duration::from_secs(30),
             memory_bytes_max: None,
             variables: Vec::new(),
+            environment: Vec::new(),
         }
     }
 }
