@@ -20,7 +20,7 @@ use crate::releases::{FAILED, deliver};
 use crate::review::{ReleaseReview, version_of};
 use crate::service::service;
 use crate::states::State;
-use crate::{Error, Project, Result, workload};
+use crate::{Error, Project, Result, owner, workload};
 
 /// What is to be released.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +31,8 @@ pub struct DeployOptions {
     pub version: Option<String>,
     /// Why, for those who look at it later.
     pub reason: Option<String>,
+    /// Whether `Production` may be taken from the deployment of another project.
+    pub take_production: bool,
 }
 
 /// What a release did.
@@ -65,6 +67,9 @@ pub async fn deploy(
         Some(version) => Candidate::find(project, tracking, Some(version)).await?,
         None => Candidate::to_release(project, tracking).await?,
     };
+    if !options.take_production {
+        owner::check(project, tracking, Some(&candidate.version.version)).await?;
+    }
     let cause = cause(project, options.reason.as_deref());
     let program = options.program;
     let judging =

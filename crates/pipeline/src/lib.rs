@@ -27,6 +27,7 @@ mod markdown;
 pub mod monitor;
 mod notify;
 mod notify_config;
+mod owner;
 mod pace;
 mod project;
 mod promote;

@@ -20,7 +20,7 @@ use crate::promote::approve;
 use crate::service::service;
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 use crate::train::{TrainOptions, train};
-use crate::{Error, Project, Result, traffic};
+use crate::{Error, Project, Result, owner, traffic};
 
 /// What a run needs beside the project.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct RunOptions {
     pub only_if_new: bool,
     /// The run of the look at production data that it follows from.
     pub look: Option<String>,
+    /// Whether `Production` may be taken from the deployment of another project.
+    pub take_production: bool,
 }
 
 /// Trains, gates, promotes, deploys, sends the project's requests, monitors; and tells those whom the
@@ -68,6 +70,9 @@ async fn steps(
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
     preflight(project).await?;
+    if !options.take_production {
+        owner::check(project, tracking, None).await?;
+    }
     let learning = TrainOptions {
         tracking_url: options.tracking_url.clone(),
         only_if_new: options.only_if_new,
