@@ -149,11 +149,7 @@ pub(crate) async fn ask(
     }
 }
 
-async fn send(
-    address: SocketAddr,
-    probe: &Probe,
-    token: Option<&str>,
-) -> Result<Answer, String> {
+async fn send(address: SocketAddr, probe: &Probe, token: Option<&str>) -> Result<Answer, String> {
     let stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {

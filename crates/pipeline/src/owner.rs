@@ -73,7 +73,7 @@ async fn may_serve(project: &Project, place: &str) -> bool {
     match there.state_dir.join(&there.name).try_exists() {
         Ok(false) => false,
         Ok(true) => {
-            let status = trainyard_deploy::status(&there).await;
+            let status = Box::pin(trainyard_deploy::status(&there)).await;
             status.map_or(true, |status| status.url.is_some())
         }
         Err(_hidden) => true,

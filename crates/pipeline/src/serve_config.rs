@@ -209,7 +209,9 @@ fn check_model(name: &str, uri: &str, own: &str) -> Result<(), String> {
         return Err(format!("serve.models: {name:?} must not be empty nor contain / : . or ="));
     }
     if name == own {
-        return Err(format!("serve.models: {name:?} is the project's own model, which has its path"));
+        return Err(format!(
+            "serve.models: {name:?} is the project's own model, which has its path"
+        ));
     }
     let parsed = uri.parse::<ModelUri>();
     match parsed.map_err(|error| format!("serve.models.{name}: {}", error.sentence()))? {

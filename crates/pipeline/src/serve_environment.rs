@@ -101,7 +101,9 @@ pub(crate) fn taken(
     let value = |(name, value): (&String, &Value)| {
         let value = match (value.variable(), value) {
             (Some(from), _) => lookup(from).ok_or_else(|| {
-                format!("serve.env.{name}: the variable {from} is not set where the release is made")
+                format!(
+                    "serve.env.{name}: the variable {from} is not set where the release is made"
+                )
             })?,
             (None, Value::Text(text)) => text.clone(),
             (None, Value::Variable(_)) => String::new(),

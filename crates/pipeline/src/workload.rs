@@ -184,11 +184,8 @@ fn container(project: &Project) -> Result<ReleaseSpec> {
     let owner = std::fs::metadata(&seen).map_err(|source| Error::io(&seen, source))?;
     container.user = Some(format!("{}:{}", owner.uid(), owner.gid()));
     let services = of_services();
-    let mounted = |path: PathBuf, read_only| BindMount {
-        source: path.clone(),
-        target: path,
-        read_only,
-    };
+    let mounted =
+        |path: PathBuf, read_only| BindMount { source: path.clone(), target: path, read_only };
     let state = [log, cache].into_iter().filter(|folder| !folder.starts_with(&seen));
     container.mounts = state.map(|folder| mounted(folder, false)).collect();
     container.mounts.insert(0, mounted(seen.clone(), false));

@@ -197,7 +197,8 @@ async fn predict(
     rows: &HeldOut,
 ) -> Result<Result<Predictions, String>> {
     let python = python_options(project)?;
-    let scorer = match Scorer::start(candidate.path().await?, python.as_ref()).await {
+    let folder = candidate.path().await?;
+    let scorer = match Box::pin(Scorer::start(folder, python.as_ref())).await {
         Ok(scorer) => scorer,
         Err(error) => return refused(error, python.is_some()).map(Err),
     };

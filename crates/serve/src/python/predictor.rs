@@ -66,9 +66,9 @@ fn said(failed: Failed) -> String {
     match failed {
         Failed::Refused { body, .. } => {
             let text = String::from_utf8_lossy(&body);
-            let message = serde_json::from_str::<Value>(&text).ok().and_then(|body| {
-                Some(body.get("message")?.as_str()?.to_owned())
-            });
+            let message = serde_json::from_str::<Value>(&text)
+                .ok()
+                .and_then(|body| Some(body.get("message")?.as_str()?.to_owned()));
             message.unwrap_or_else(|| text.into_owned()).chars().take(SAID_CHARACTERS_MAX).collect()
         }
         Failed::Overloaded => "too many requests wait for its Python workers".to_owned(),
