@@ -168,7 +168,7 @@ async fn nobody_else_may_read_the_log() {
             pending.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         }
     }
-    assert_eq!(seen, 5, "three folders, a segment, a file of feedback");
+    assert_eq!(seen, 6, "three folders, a lock, a segment, a file of feedback");
 }
 
 #[tokio::test]
