@@ -53,8 +53,15 @@ const MACHINE_PREFIXES: [&str; 9] =
 
 /// What registry and artifact store are reached with, by how the names begin: the account and the client's
 /// settings of MLflow, and the credentials of object stores.
-const SERVICE_PREFIXES: [&str; 7] =
-    ["MLFLOW_TRACKING_", "MLFLOW_HTTP_", "MLFLOW_S3_", "AWS_", "GOOGLE_", "AZURE_", "STORAGE_"];
+const SERVICE_PREFIXES: [&str; 7] = [
+    "MLFLOW_TRACKING_",
+    "MLFLOW_HTTP_",
+    "MLFLOW_S3_",
+    "AWS_",
+    "GOOGLE_",
+    "AZURE_",
+    "STORAGE_EMULATOR_",
+];
 
 /// The ways out of a network, which are written in either case.
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
