@@ -22,6 +22,9 @@ use crate::service::service;
 use crate::states::State;
 use crate::{Error, Project, Result, owner, workload};
 
+/// How a model server by itself is told of a token. A deployment is told by its project.
+const TOKEN_FILE: &str = "TRAINYARD_TOKEN_FILE";
+
 /// What is to be released.
 #[derive(Debug, Clone, Default)]
 pub struct DeployOptions {
@@ -125,6 +128,11 @@ async fn release(
     let version = &candidate.version;
     let example = candidate.input_example().await?;
     let mut spec = workload::release_of(project, program, version, example)?;
+    if spec.token().is_none() && std::env::var_os(TOKEN_FILE).is_some() {
+        tracing::warn!(
+            "{TOKEN_FILE} is not passed on, so instances want no token: write token_file under [serve]"
+        );
+    }
     spec.cause = cause;
     let review = ReleaseReview::new(project, tracking, watcher, Some(candidate));
     let progress = |event: trainyard_deploy::ReleaseEvent| {

@@ -179,8 +179,9 @@ async fn monitor_deployment(
     }
     let monitoring = async {
         if own_log {
-            let version = Some(deployed.version.clone());
-            let filter = LogFilter { version, since: Some(since) };
+            let (model, version) = (deployed.name.clone(), deployed.version.clone());
+            let (model, version) = (Some(model), Some(version));
+            let filter = LogFilter { model, version, since: Some(since) };
             wait_for_log(project, deployed, &filter, sent).await?;
         }
         let progress = |done: usize, total: usize| {
