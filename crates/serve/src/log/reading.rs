@@ -4,14 +4,20 @@
 //! readers hold a lock on a file of the folder together, and whoever removes holds it alone, for a moment, or
 //! comes again later. It is the kernel's lock: one of a process that was killed is gone with it.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::private_files;
 
 /// The file with the lock. It is hidden, as all that is no part of the log.
-const LOCK: &str = ".lock";
+const LOCK: &str = ".predictions.lock";
+
+/// How often a reader looks whether a remover is done, and how many times: one that was stopped with the lock must
+/// not stop readers with it.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOKS_MAX: u32 = 500;
 
 /// Makes the file, so that readers of this folder find it before anything is ever removed.
 pub(super) fn prepare(dir: &Path) -> io::Result<()> {
@@ -30,12 +36,19 @@ pub struct LogReading {
 impl LogReading {
     /// Begins to read a folder, or a file or a pattern of files in one. None where no model server of today
     /// writes: from such a folder nothing is removed either.
+    /// It may wait for a moment: for threads that may.
     pub fn begin(source: &Path) -> Option<Self> {
         let folder = if source.is_dir() { source } else { source.parent()? };
         let lock = File::open(folder.join(LOCK)).ok()?;
-        // Whoever removes holds it for a moment.
-        lock.lock_shared().ok()?;
-        Some(Self { _lock: lock })
+        for _look in 0..LOOKS_MAX {
+            match lock.try_lock_shared() {
+                Ok(()) => return Some(Self { _lock: lock }),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+                // Some network disks have no locks.
+                Err(TryLockError::Error(_)) => return None,
+            }
+        }
+        None
     }
 }
 
@@ -44,8 +57,8 @@ pub(super) fn alone(dir: &Path) -> io::Result<Option<File>> {
     let lock = File::options().append(true).open(dir.join(LOCK))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-        Err(std::fs::TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
