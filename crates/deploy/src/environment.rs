@@ -2,9 +2,9 @@
 //! it must not see. A deployer has keys of other services, and settings meant for itself: with the certificate
 //! or the token of another server an instance would not even answer its own deployer.
 //!
-//! There are two kinds. What programs go by on this machine ([`of_machine`]) belongs to the machine on which an
+//! There are two kinds. What programs go by on this machine ([`machine_environment`]) belongs to the machine on which an
 //! instance runs; a container has its image's. What registry and artifact store are reached with
-//! ([`of_services`]) belongs to the release: it is kept with it, readable by the owner alone, so that an instance
+//! ([`service_environment`]) belongs to the release: it is kept with it, readable by the owner alone, so that an instance
 //! that is started again by somebody else reaches them all the same.
 
 use std::ffi::{OsStr, OsString};
@@ -70,13 +70,13 @@ const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"
 const REGISTRY: &str = "MLFLOW_TRACKING_URI";
 
 /// What every program of this machine goes by, as this process has it.
-pub(crate) fn of_machine() -> Vec<(OsString, OsString)> {
+pub(crate) fn machine_environment() -> Vec<(OsString, OsString)> {
     let is_chosen = |name: &OsStr| name.to_str().is_some_and(is_of_machine);
     std::env::vars_os().filter(|(name, _)| is_chosen(name)).collect()
 }
 
 /// What registry and artifact store are reached with, as this process has it. Empty ones are none.
-pub fn of_services() -> Vec<(String, String)> {
+pub fn service_environment() -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, value)| is_of_services(name) && !value.is_empty())

@@ -28,7 +28,7 @@ mod stop;
 mod workload;
 
 pub use deployment::Progress;
-pub use environment::of_services;
+pub use environment::service_environment;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
 pub use gateway_process::{metrics, set_mode, upgrade};

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use trainyard_base::words::{PROBE_ID_VARIABLE, TOKEN_VARIABLE};
 use trainyard_deploy::{
-    BindMount, ContainerSpec, Network, Probe, ReleaseSpec, RuntimeKind, Workload, of_services,
+    BindMount, ContainerSpec, Network, Probe, ReleaseSpec, RuntimeKind, Workload,
+    service_environment,
 };
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::uri::ModelUri;
@@ -77,7 +78,7 @@ pub(crate) fn release_of(
 pub(crate) fn renew(project: &Project, spec: &mut ReleaseSpec) {
     pin(spec);
     renew_probe(spec);
-    for (name, value) in of_services() {
+    for (name, value) in service_environment() {
         // What the project says itself is not the deployer's.
         if !project.config.serve.env.contains_key(&name) {
             set(spec, &name, value);
@@ -136,7 +137,7 @@ fn runtime(project: &Project, program: PathBuf) -> Result<ReleaseSpec> {
 
 fn process(project: &Project, program: PathBuf) -> ReleaseSpec {
     let mut spec = ReleaseSpec::new(Workload::process(program));
-    spec.env = of_services();
+    spec.env = service_environment();
     // With -v its log says what it loaded, which is what one looks for when something is wrong.
     spec.args =
         ["-v", "serve", "--host", "127.0.0.1", "--port", "{port}"].map(str::to_owned).to_vec();
@@ -183,7 +184,7 @@ fn container(project: &Project) -> Result<ReleaseSpec> {
     let seen = working_dir.clone().unwrap_or_else(|| log.clone());
     let owner = std::fs::metadata(&seen).map_err(|source| Error::io(&seen, source))?;
     container.user = Some(format!("{}:{}", owner.uid(), owner.gid()));
-    let services = of_services();
+    let services = service_environment();
     let mounted =
         |path: PathBuf, read_only| BindMount { source: path.clone(), target: path, read_only };
     let state = [log, cache].into_iter().filter(|folder| !folder.starts_with(&seen));
@@ -224,7 +225,7 @@ mod tests {
     }
 
     fn names(spec: &ReleaseSpec) -> Vec<&str> {
-        let is_ours = |name: &str| !of_services().iter().any(|(known, _)| known == name);
+        let is_ours = |name: &str| !service_environment().iter().any(|(known, _)| known == name);
         spec.env.iter().map(|(name, _)| name.as_str()).filter(|name| is_ours(name)).collect()
     }
 

@@ -56,7 +56,7 @@ impl ProcessRuntime {
         command
             .args(spec.release.args.iter().map(|argument| fill(argument)))
             .env_clear()
-            .envs(environment::of_machine())
+            .envs(environment::machine_environment())
             .envs(spec.release.env.iter().map(|(name, value)| (name, fill(value))))
             .env(DEPLOYMENT_VARIABLE, spec.service_root)
             .env(INSTANCE_VARIABLE, spec.id)

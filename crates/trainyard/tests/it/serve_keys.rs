@@ -43,19 +43,21 @@ fn environment(project: &TestProject) -> Vec<String> {
     variables.map(|one| String::from_utf8_lossy(one).into_owned()).collect()
 }
 
-#[test]
-fn instances_are_told_what_the_project_says_and_outlive_the_registry() {
-    let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
+/// A tracking server in this folder.
+fn registry(folder: &std::path::Path, port: u16) -> KillOnDrop {
     let mut command = trainyard();
     command
-        .current_dir(folder.path())
+        .current_dir(folder)
         .args(["server", "--port", &port.to_string()])
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let mut registry = KillOnDrop::spawn(&mut command);
+    let registry = KillOnDrop::spawn(&mut command);
     wait_for_port(port, Duration::from_mins(1));
+    registry
+}
 
+/// A project that tracks there and says much of its instances.
+fn project(port: u16) -> TestProject {
     let mut project = TestProject::iris();
     project.accept_every_version();
     project.edit(
@@ -83,6 +85,15 @@ fn instances_are_told_what_the_project_says_and_outlive_the_registry() {
     ] {
         project.env.push((name.to_owned(), value.to_owned()));
     }
+    project
+}
+
+#[test]
+fn instances_are_told_what_the_project_says_and_outlive_the_registry() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let mut registry = registry(folder.path(), port);
+    let project = project(port);
     for verb in ["train", "promote"] {
         stdout_of(&project.run(&[verb]), 0);
     }
