@@ -18,9 +18,11 @@ pub const PROBE_PATHS: [&str; 4] = [HEALTH_PATH, "/ping", "/v2/health/live", "/v
 /// logged, as no client asked.
 pub const PROBE_ID_VARIABLE: &str = "TRAINYARD_PROBE_ID";
 
-/// The variable with the bearer token of a model server, where there is no file of it: a deployer passes it to
-/// its instances.
+/// The variable with the token that a model server asks its clients for.
 pub const TOKEN_VARIABLE: &str = "TRAINYARD_TOKEN";
+
+/// The variable with the file that holds it.
+pub const TOKEN_FILE_VARIABLE: &str = "TRAINYARD_TOKEN_FILE";
 
 /// Columns of the prediction log. Between them are the model's own.
 pub mod log_columns {

@@ -18,6 +18,7 @@ mod error;
 mod exchange;
 pub mod gateway;
 mod gateway_process;
+mod instance_token;
 mod probe;
 mod release;
 mod runtime;
@@ -32,6 +33,7 @@ pub use environment::service_environment;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
 pub use gateway_process::{metrics, set_mode, upgrade};
+pub use instance_token::InstanceToken;
 pub use probe::Probe;
 pub use release::{
     BakeLimits, CanaryStep, Cause, GoneBack, Kind, NoStep, Refusal, ReleaseEvent, ReleaseSpec,

@@ -14,6 +14,7 @@ use trainyard_base::words::HEALTH_FAILED;
 
 use crate::exchange::exchange;
 use crate::gateway::REQUEST_ID;
+use crate::instance_token::InstanceToken;
 
 /// Bytes of an answer that are read: more than a health report needs.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -125,9 +126,13 @@ pub(crate) enum Look {
 }
 
 /// Asks an instance for its health.
-pub(crate) async fn look(address: SocketAddr, health_path: &str, limit: Duration) -> Look {
-    // A model server says how it is to everybody.
-    match ask(address, &Probe::get(health_path), None, limit).await {
+pub(crate) async fn look(
+    address: SocketAddr,
+    health_path: &str,
+    token: Option<&InstanceToken>,
+    limit: Duration,
+) -> Look {
+    match ask(address, &Probe::get(health_path), token, limit).await {
         Answer::Status { status, .. } if (200..300).contains(&status) => Look::Well,
         answer @ Answer::Status { .. } => Look::Sick(answer.to_string()),
         answer @ (Answer::Refused | Answer::Unreachable) => Look::Gone(answer.to_string()),
@@ -135,11 +140,11 @@ pub(crate) async fn look(address: SocketAddr, health_path: &str, limit: Duration
     }
 }
 
-/// Sends the probe once, with the bearer token of the instance if it has one.
+/// Sends the probe once, with the token of the instance if it asks for one.
 pub(crate) async fn ask(
     address: SocketAddr,
     probe: &Probe,
-    token: Option<&str>,
+    token: Option<&InstanceToken>,
     limit: Duration,
 ) -> Answer {
     match tokio::time::timeout(limit, send(address, probe, token)).await {
@@ -149,7 +154,11 @@ pub(crate) async fn ask(
     }
 }
 
-async fn send(address: SocketAddr, probe: &Probe, token: Option<&str>) -> Result<Answer, String> {
+async fn send(
+    address: SocketAddr,
+    probe: &Probe,
+    token: Option<&InstanceToken>,
+) -> Result<Answer, String> {
     let stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
@@ -169,8 +178,8 @@ async fn send(address: SocketAddr, probe: &Probe, token: Option<&str>) -> Result
     if !probe.request_id.is_empty() {
         request = request.header(REQUEST_ID, &probe.request_id);
     }
-    if let Some(token) = token {
-        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    if let Some(authorization) = token.and_then(InstanceToken::header) {
+        request = request.header(AUTHORIZATION, authorization);
     }
     if !probe.content_type.is_empty() {
         request = request.header(CONTENT_TYPE, &probe.content_type);

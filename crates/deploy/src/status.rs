@@ -110,7 +110,8 @@ impl ServiceStatus {
 /// Asks an instance for its health.
 async fn health(instance: &Instance, spec: Option<&ReleaseSpec>) -> Health {
     let path = spec.map_or(HEALTH_PATH, |spec| spec.health_path.as_str());
-    match probe::look(instance.address, path, HEALTH_TIMEOUT).await {
+    let token = spec.and_then(ReleaseSpec::token);
+    match probe::look(instance.address, path, token.as_ref(), HEALTH_TIMEOUT).await {
         Look::Well => Health::Well,
         Look::Sick(said) => Health::Sick(said),
         Look::Nothing(how) | Look::Gone(how) => Health::Silent(how),

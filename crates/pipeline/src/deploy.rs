@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+use trainyard_base::words::TOKEN_FILE_VARIABLE;
 use trainyard_deploy::Cause;
 use trainyard_mlflow::Tracking;
 
@@ -21,9 +22,6 @@ use crate::review::{ReleaseReview, version_of};
 use crate::service::service;
 use crate::states::State;
 use crate::{Error, Project, Result, owner, workload};
-
-/// How a model server by itself is told of a token. A deployment is told by its project.
-const TOKEN_FILE: &str = "TRAINYARD_TOKEN_FILE";
 
 /// What is to be released.
 #[derive(Debug, Clone, Default)]
@@ -128,9 +126,11 @@ async fn release(
     let version = &candidate.version;
     let example = candidate.input_example().await?;
     let mut spec = workload::release_of(project, program, version, example)?;
-    if spec.token().is_none() && std::env::var_os(TOKEN_FILE).is_some() {
+    if spec.token().is_none() && std::env::var_os(TOKEN_FILE_VARIABLE).is_some() {
+        // A model server by itself would ask for it.
         tracing::warn!(
-            "{TOKEN_FILE} is not passed on, so instances want no token: write token_file under [serve]"
+            "{TOKEN_FILE_VARIABLE} is not passed on, so instances ask for no token: write \
+             token_file under [serve]"
         );
     }
     spec.cause = cause;

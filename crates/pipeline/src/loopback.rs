@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::HeaderValue;
+use trainyard_deploy::InstanceToken;
 
 /// Most characters of an answer that an error quotes.
 const QUOTED_CHARACTERS_MAX: usize = 400;
@@ -12,12 +12,15 @@ pub(crate) fn client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder().timeout(timeout).no_proxy().tls_certs_only([]).build()
 }
 
-/// What a request says to a server that wants this token; nothing to one that wants none.
-pub(crate) fn bearer(token: Option<&str>) -> Option<HeaderValue> {
-    // What is no header was refused when the token was read.
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token?)).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+/// A request with the token of the instance that is asked, if it asks for one.
+pub(crate) fn with_token(
+    request: reqwest::RequestBuilder,
+    token: Option<&InstanceToken>,
+) -> reqwest::RequestBuilder {
+    match token.and_then(InstanceToken::header) {
+        Some(authorization) => request.header("authorization", authorization),
+        None => request,
+    }
 }
 
 /// The beginning of an answer.

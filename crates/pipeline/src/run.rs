@@ -17,7 +17,7 @@ use crate::event::{Event, Step, Watcher};
 use crate::monitor::{LogFilter, MonitorJob, wait_for_log};
 use crate::notify::{Happened, notify};
 use crate::promote::approve;
-use crate::service::service;
+use crate::service::{service, token_at};
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 use crate::train::{TrainOptions, train};
 use crate::{Error, Project, Result, owner, traffic};
@@ -155,8 +155,8 @@ async fn send_requests(
     };
     let sending = async {
         let table = project.read(&source, &ReadOptions::default())?;
-        let token = traffic::token_at(project, deployed.address);
-        traffic::send(&deployed.url, token.as_deref(), &table.batch, watcher).await
+        let token = token_at(project, deployed.address);
+        traffic::send(&deployed.url, token.as_ref(), &table.batch, watcher).await
     };
     let done = |sent: &usize| format!("{sent} requests answered");
     Step::Traffic.watched(watcher, sending, done).await

@@ -11,8 +11,8 @@ use trainyard_mlflow::uri::ModelUri;
 
 use crate::serve_environment::{self, TokenSource, Value};
 
-/// Instances of a release: more are a slip of the pen, and each loads the model.
-const REPLICAS_MAX: u32 = 64;
+/// Instances of a release, as the deployer starts them at most; each loads the model.
+const REPLICAS_MAX: u32 = 32;
 
 /// Python workers of an instance; each loads the model.
 const WORKERS_MAX: usize = 256;

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use trainyard_base::words::{PROBE_ID_VARIABLE, TOKEN_VARIABLE};
+use trainyard_base::words::{PROBE_ID_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE};
 
 /// A token is a line of text; more is not a token.
 const TOKEN_BYTES_MAX: u64 = 4096;
@@ -24,7 +24,7 @@ const OURS: [&str; 14] = [
     "TRAINYARD_PORT",
     "TRAINYARD_TLS_CERT",
     "TRAINYARD_TLS_KEY",
-    "TRAINYARD_TOKEN_FILE",
+    TOKEN_FILE_VARIABLE,
     TOKEN_VARIABLE,
     "TRAINYARD_PREDICTION_LOG",
     "TRAINYARD_MODEL_CACHE",

@@ -1,6 +1,8 @@
 //! The project's deployment as a service: its name, its folder, what its gateway is told.
 
-use trainyard_deploy::Service;
+use std::net::SocketAddr;
+
+use trainyard_deploy::{InstanceToken, Service};
 
 use crate::Project;
 
@@ -25,4 +27,10 @@ pub fn service(project: &Project) -> Service {
     service.max_connections = config.max_connections;
     service.max_per_address = config.max_per_address;
     service
+}
+
+/// The token that the instance at this address asks for, if it asks for one.
+pub(crate) fn token_at(project: &Project, address: SocketAddr) -> Option<InstanceToken> {
+    let spec = trainyard_deploy::spec_at(&service(project), address).ok().flatten();
+    spec.and_then(|spec| spec.token())
 }

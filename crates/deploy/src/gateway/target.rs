@@ -144,7 +144,7 @@ impl Target {
 
     /// Asks it for its health.
     pub(super) async fn look(&self) -> Look {
-        probe::look(self.spec.address, &self.spec.health_path, LOOK_TIMEOUT).await
+        probe::look(self.spec.address, &self.spec.health_path, None, LOOK_TIMEOUT).await
     }
 
     /// Whether nothing is to be expected of it now.

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use trainyard_base::words::{HEALTH_PATH, PROBE_ID_VARIABLE, TOKEN_VARIABLE};
+use trainyard_base::words::{HEALTH_PATH, PROBE_ID_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE};
 
 use super::canary_step::CanaryStep;
 use super::cause::Cause;
+use crate::instance_token::InstanceToken;
 use crate::probe::Probe;
 use crate::workload::Workload;
 
@@ -133,19 +134,29 @@ impl ReleaseSpec {
     /// The request id by which an instance knows what no user asked; empty if it knows none.
     pub fn copy_id(&self) -> String {
         let of_probe = self.prediction.as_ref().map(|probe| &probe.request_id);
-        let known = of_probe.map(String::as_str).filter(|id| !id.is_empty());
-        known.or_else(|| self.variable(PROBE_ID_VARIABLE)).unwrap_or_default().to_owned()
+        let of_variable =
+            self.env.iter().find(|(name, _)| name == PROBE_ID_VARIABLE).map(|(_, value)| value);
+        let known = of_probe.filter(|id| !id.is_empty()).or(of_variable);
+        known.cloned().unwrap_or_default()
     }
 
-    /// The bearer token that an instance wants of every request but looks at its health; none if it wants none.
-    pub fn token(&self) -> Option<&str> {
-        self.variable(TOKEN_VARIABLE).filter(|token| !token.is_empty())
-    }
-
-    /// The value of a variable that instances are given.
-    fn variable(&self, wanted: &str) -> Option<&str> {
-        let of_name = self.env.iter().find(|(name, _)| name == wanted);
-        of_name.map(|(_, value)| value.as_str())
+    /// The token that its instances ask for, by their environment; none if they ask for none.
+    pub fn token(&self) -> Option<InstanceToken> {
+        let of = |wanted: &str| {
+            let mut found = self.env.iter().rev().filter(|(name, _)| name == wanted);
+            found.next().map(|(_, value)| value)
+        };
+        if let Some(secret) = of(TOKEN_VARIABLE) {
+            return InstanceToken::of(secret);
+        }
+        let path = of(TOKEN_FILE_VARIABLE).filter(|path| !path.is_empty())?;
+        match std::fs::read_to_string(path) {
+            Ok(text) => InstanceToken::of(&text),
+            Err(error) => {
+                tracing::warn!(path, %error, "the token of an instance cannot be read");
+                None
+            }
+        }
     }
 }
 
@@ -178,10 +189,20 @@ mod tests {
         spec.env.push(("TOKEN".to_owned(), "hunter2".to_owned()));
         let text = format!("{spec:?}");
         assert!(text.contains("TOKEN") && !text.contains("hunter2"), "{text}");
-        assert_eq!(spec.token(), None, "that is another variable");
-        spec.env.push((TOKEN_VARIABLE.to_owned(), "hunter3".to_owned()));
-        assert_eq!(spec.token(), Some("hunter3"));
-        assert!(!format!("{spec:?}").contains("hunter3"));
+    }
+
+    #[test]
+    fn the_token_is_in_the_environment_or_in_a_file() {
+        let mut spec = ReleaseSpec::new(Workload::process("/bin/true"));
+        assert_eq!(spec.token(), None);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token").display().to_string();
+        spec.env.push((TOKEN_FILE_VARIABLE.to_owned(), file.clone()));
+        assert_eq!(spec.token(), None);
+        std::fs::write(&file, "of a file\n").unwrap();
+        assert_eq!(spec.token(), InstanceToken::of("of a file"));
+        spec.env.push((TOKEN_VARIABLE.to_owned(), "itself".to_owned()));
+        assert_eq!(spec.token(), InstanceToken::of("itself"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::event::ReleaseEvent;
 use super::spec::ReleaseSpec;
 use crate::deployment::Deployment;
 use crate::error::{Error, Result, Unhealthy};
+use crate::instance_token::InstanceToken;
 use crate::probe::{self, Answer, Probe};
 use crate::runtime::{HealthVerdict, Instance, InstanceStatus};
 
@@ -52,7 +53,8 @@ pub(crate) async fn wait_healthy(
     start: Instant,
     serving: Option<&Instance>,
 ) -> Result<()> {
-    let mut checks = Checks { deployment, spec, green, told: None, predictions_failed: 0 };
+    let token = spec.token();
+    let mut checks = Checks { deployment, spec, green, token, told: None, predictions_failed: 0 };
     let mut successes = 0;
     loop {
         let left = spec.deadline.saturating_sub(start.elapsed());
@@ -88,6 +90,7 @@ struct Checks<'a> {
     deployment: &'a Deployment<'a>,
     spec: &'a ReleaseSpec,
     green: &'a Instance,
+    token: Option<InstanceToken>,
     /// The answer that was told last.
     told: Option<String>,
     predictions_failed: u32,
@@ -101,7 +104,8 @@ impl Checks<'_> {
             let answer = self.told.clone().unwrap_or_else(|| "none".to_owned());
             return Ok(Round::Hopeless(self.seen(&health, answer)));
         }
-        let answer = probe::ask(self.green.address, &health, None, limit).await;
+        let (address, token) = (self.green.address, self.token.as_ref());
+        let answer = probe::ask(address, &health, token, limit).await;
         let own = self.deployment.runtimes.health(self.green).await?;
         let verdict = own.as_ref().map(|own| own.verdict);
         if verdict == Some(HealthVerdict::Unhealthy) {
@@ -120,8 +124,8 @@ impl Checks<'_> {
         }
         self.tell(&self.seen(&health, answer.to_string()));
         let Some(prediction) = &self.spec.prediction else { return Ok(Round::Good) };
-        let (token, limit) = (self.spec.token(), left.max(PROBE_INTERVAL));
-        let answer = probe::ask(self.green.address, prediction, token, limit).await;
+        let left = left.max(PROBE_INTERVAL);
+        let answer = probe::ask(address, prediction, self.token.as_ref(), left).await;
         if answer.satisfies(prediction) {
             self.predictions_failed = 0;
             return Ok(Round::Good);

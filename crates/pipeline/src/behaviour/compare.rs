@@ -144,7 +144,7 @@ struct Reached {
 
 fn side(spec: &ReleaseSpec, address: SocketAddr) -> Option<Reached> {
     let id = Some(spec.copy_id()).filter(|id| !id.is_empty())?;
-    let side = Side::new(address, &id, spec.token()).ok()?;
+    let side = Side::new(address, id, spec.token()).ok()?;
     Some(Reached { side, address })
 }
 
