@@ -83,7 +83,7 @@ pub(crate) struct Arguments {
     /// After SIGTERM, go on accepting for so long while /health already says 503
     #[arg(long, default_value = "0s", value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Listening")]
     drain_delay: Duration,
-    /// File with the bearer token that requests must carry; TRAINYARD_TOKEN may have the token itself
+    /// File with the bearer token that requests must carry; `TRAINYARD_TOKEN` may have the token itself
     #[arg(long, env = "TRAINYARD_TOKEN_FILE", value_name = "FILE", help_heading = "Listening")]
     token_file: Option<PathBuf>,
     /// File with the secret that webhooks of the registry are signed with (POST /webhook)
