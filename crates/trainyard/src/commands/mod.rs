@@ -18,6 +18,7 @@ pub(crate) mod promote;
 pub(crate) mod retrain;
 pub(crate) mod run;
 pub(crate) mod serve;
+mod serve_log;
 pub(crate) mod server;
 mod server_signals;
 mod shutdown;

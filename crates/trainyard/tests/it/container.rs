@@ -28,6 +28,7 @@ fn image(engine: &Engine) -> String {
 const SCRIPT: &str = r#"
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer t0ken"
 wrk.body = '[{"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (cm)": 1.4, "petal width (cm)": 0.2}]'
 "#;
 
@@ -38,7 +39,10 @@ fn a_project_in_containers_is_replaced_under_load() {
     let port = free_port();
     let mut project = TestProject::iris();
     project.env.push(("DOCKER_HOST".to_owned(), engine.host.clone()));
+    project.env.push(("API_TOKEN".to_owned(), "t0ken".to_owned()));
     project.edit("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    let keys = "[serve]\ntoken_env = \"API_TOKEN\"\nlenient = true\nenv = { MODE = \"fast\" }\n\n";
+    project.edit("[monitor]\n", &format!("{keys}[monitor]\n"));
     let words = [
         "deploy",
         "--runtime",
@@ -94,6 +98,12 @@ fn a_project_in_containers_is_replaced_under_load() {
     let format = "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}";
     let limits = engine.docker(&["inspect", "--format", format, &container]);
     assert_eq!(limits, "536870912 1500000000");
+    let told =
+        engine.docker(&["inspect", "--format", "{{.Config.Env}} {{.Config.Cmd}}", &container]);
+    for one in ["MODE=fast", "TRAINYARD_TOKEN=t0ken", "--lenient"] {
+        assert!(told.contains(one), "{one}: {told}");
+    }
+    assert!(!told.contains("API_TOKEN"), "{told}");
     stdout_of(&project.run(&["deploy", "stop"]), 0);
     assert_eq!(engine.docker(&["ps", "-aq"]), "");
 

@@ -21,6 +21,7 @@ mod retrain;
 mod run;
 mod secrets;
 mod serve;
+mod serve_keys;
 mod server;
 mod server_killed;
 mod signals;
