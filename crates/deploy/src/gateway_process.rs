@@ -58,7 +58,8 @@ pub async fn reload(service: &Service, progress: Progress<'_>) -> Result<()> {
     deployment.step(ReleaseEvent::Finished)
 }
 
-/// Tells the running gateway to read its settings and files again; whether one runs. No connection is dropped.
+/// Writes the settings of the service for the running gateway, and tells it to read them and all files that they name
+/// again; whether one runs. No connection is dropped, and no release is waited for.
 pub async fn reload_gateway(service: &Service) -> Result<bool> {
     let folder = match Folder::open(service) {
         Err(Error::NotDeployed { .. }) => return Ok(false),
@@ -67,6 +68,7 @@ pub async fn reload_gateway(service: &Service) -> Result<bool> {
     let Some(status) = Control::new(folder.gateway_socket()).status().await? else {
         return Ok(false);
     };
+    write_settings(&service.gateway, &folder)?;
     let pid = i32::try_from(status.pid).ok().and_then(Pid::from_raw);
     let pid = pid.filter(|_| has_argument(status.pid, &folder.root));
     let told = pid.map_or(Ok(()), |pid| kill_process(pid, Signal::HUP));

@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 use trainyard_base::{Advise as _, duration, size};
+use trainyard_deploy::REPLICAS_MAX;
 use trainyard_mlflow::uri::ModelUri;
 
 use crate::serve_environment::{self, TokenSource, Value};
-
-/// Instances of a release, as the deployer starts them at most; each loads the model.
-const REPLICAS_MAX: u32 = 32;
 
 /// Python workers of an instance; each loads the model.
 const WORKERS_MAX: usize = 256;
