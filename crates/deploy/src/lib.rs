@@ -33,7 +33,7 @@ mod workload;
 pub use deployment::Progress;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
-pub use gateway_process::{metrics, reload, reload_gateway, set_mode, upgrade};
+pub use gateway_process::{metrics, reload, set_mode, upgrade};
 pub use instance_token::InstanceToken;
 pub use logs::{LogLine, LogOf, LogOptions, logs};
 pub use probe::Probe;
