@@ -58,26 +58,6 @@ pub async fn reload(service: &Service, progress: Progress<'_>) -> Result<()> {
     deployment.step(ReleaseEvent::Finished)
 }
 
-/// Writes the settings of the service for the running gateway, and tells it to read them and all files that they name
-/// again; whether one runs. No connection is dropped, and no release is waited for.
-pub async fn reload_gateway(service: &Service) -> Result<bool> {
-    let folder = match Folder::open(service) {
-        Err(Error::NotDeployed { .. }) => return Ok(false),
-        folder => folder?,
-    };
-    let Some(status) = Control::new(folder.gateway_socket()).status().await? else {
-        return Ok(false);
-    };
-    write_settings(&service.gateway, &folder)?;
-    let pid = i32::try_from(status.pid).ok().and_then(Pid::from_raw);
-    let pid = pid.filter(|_| has_argument(status.pid, &folder.root));
-    let told = pid.map_or(Ok(()), |pid| kill_process(pid, Signal::HUP));
-    let failed =
-        |error: rustix::io::Errno| Error::Control { request: "reload", reason: error.to_string() };
-    told.map_err(failed)?;
-    Ok(pid.is_some())
-}
-
 /// The gateway's counters in Prometheus' text format.
 pub async fn metrics(service: &Service) -> Result<String> {
     running(service).await?.metrics().await

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use trainyard_deploy::{HEARTBEAT, Supervision, end_supervisor, reload_gateway};
+use trainyard_deploy::{Error as DeployError, HEARTBEAT, Service, Supervision, end_supervisor};
 
 use super::follow::Following;
 use super::keep::Keeping;
@@ -73,10 +73,12 @@ impl Up {
             let service = service(&project);
             let ended = take_over && end_supervisor(&service).await?;
             supervisions.push(Supervision::begin(&service, &folders)?);
-            let told = logged(&told, service);
+            let told = logged(&told, service.clone());
+            let model = &project.config.model.name;
             if ended {
-                told(&Said::note(&project.config.model.name, "took over from another supervisor"));
+                told(&Said::note(model, "took over from another supervisor"));
             }
+            warn(&service, &told, model);
             kept.push(Kept { project: watch::channel(Arc::new(project)).0, told });
         }
         Ok(Self { options, open, projects: kept, supervisions })
@@ -113,6 +115,13 @@ impl Up {
     }
 }
 
+/// Says what strangers could do with a service that nobody may want.
+fn warn(service: &Service, told: &Told, model: &str) {
+    if let Some(warning) = service.warning() {
+        told(&Said::trouble(model, warning));
+    }
+}
+
 /// Says that this process lives.
 async fn beat(mut supervisions: Vec<Supervision>) {
     loop {
@@ -142,10 +151,15 @@ async fn reload(projects: &[Kept], options: &UpOptions, mut reloads: watch::Rece
                 }
             }
             let service = service(&project.borrow());
-            if let Err(error) = reload_gateway(&service).await {
-                let text = format!("the gateway was not told to read its settings: {error}");
-                told(&Said::trouble(model, text));
+            match trainyard_deploy::reload(&service, &|_event| {}).await {
+                // One that is started later has them from the start.
+                Ok(()) | Err(DeployError::NotDeployed { .. }) => {}
+                Err(error) => {
+                    let text = format!("the gateway goes on with the settings before: {error}");
+                    told(&Said::trouble(model, text));
+                }
             }
+            warn(&service, told, model);
         }
     }
     // Nobody can want it any more.
