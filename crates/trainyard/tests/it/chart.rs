@@ -35,11 +35,12 @@ fn id(object: &Value) -> String {
 
 /// The pods of these objects, each with the object's name.
 fn pods(rendered: &Value) -> Vec<(String, &Value)> {
-    let pod = |object| {
-        let (_, path) = POD_TEMPLATES.iter().find(|(kind, _)| object["kind"] == *kind)?;
-        Some((id(object), object.pointer(path)?))
-    };
-    each(&rendered["objects"]).filter_map(pod).collect()
+    each(&rendered["objects"])
+        .filter_map(|object| {
+            let (_, path) = POD_TEMPLATES.iter().find(|(kind, _)| object["kind"] == *kind)?;
+            Some((id(object), object.pointer(path)?))
+        })
+        .collect()
 }
 
 /// Objects of a kind.
@@ -71,7 +72,9 @@ fn what_is_rendered_keeps_its_promises() {
         for (of, pod) in pods(rendered) {
             check_pod(&of, pod);
         }
-        check_references(rendered);
+        check_selectors(rendered);
+        check_names(rendered);
+        check_public_paths(rendered);
     }
     check_full(&rendered[1]);
     check_hostile(&rendered[2]);
@@ -119,7 +122,8 @@ fn check_pod(of: &str, pod: &Value) {
         if of.starts_with("CronJob") {
             continue;
         }
-        let paths = if is_kserve { ["/v2/health/live", "/v2/health/ready"] } else { ["/livez", "/health"] };
+        let paths =
+            if is_kserve { ["/v2/health/live", "/v2/health/ready"] } else { ["/livez", "/health"] };
         for (probe, path) in ["livenessProbe", "readinessProbe"].iter().zip(paths) {
             let asked = container[probe]["httpGet"]["path"].as_str().unwrap();
             assert!(asked.ends_with(path), "{of}: {probe} {asked}");
@@ -139,8 +143,15 @@ fn check_pod(of: &str, pod: &Value) {
     }
 }
 
-/// What selects pods selects those of one Deployment or CronJob, and what names an object names one that is there.
-fn check_references(rendered: &Value) {
+/// Whether something with these labels is selected.
+fn holds(selector: &Value, labels: &Value) -> bool {
+    selector.as_object().is_some_and(|selector| {
+        !selector.is_empty() && selector.iter().all(|(key, value)| labels[key] == *value)
+    })
+}
+
+/// What selects pods selects those of one Deployment or CronJob.
+fn check_selectors(rendered: &Value) {
     let labels: Vec<&Value> = each(&rendered["objects"])
         .filter_map(|object| {
             object
@@ -148,11 +159,6 @@ fn check_references(rendered: &Value) {
                 .or_else(|| object.pointer("/spec/jobTemplate/spec/template/metadata/labels"))
         })
         .collect();
-    let holds = |selector: &Value, labels: &Value| {
-        selector.as_object().is_some_and(|selector| {
-            !selector.is_empty() && selector.iter().all(|(key, value)| labels[key] == *value)
-        })
-    };
     for (kind, path) in [
         ("Deployment", "/spec/selector/matchLabels"),
         ("Service", "/spec/selector"),
@@ -165,6 +171,10 @@ fn check_references(rendered: &Value) {
             assert_eq!(selected, 1, "{}: {selector}", id(object));
         }
     }
+}
+
+/// What is named by name is there.
+fn check_names(rendered: &Value) {
     for monitor in of_kind(rendered, "ServiceMonitor") {
         let selector = &monitor["spec"]["selector"]["matchLabels"];
         let selected = of_kind(rendered, "Service")
@@ -190,7 +200,10 @@ fn check_references(rendered: &Value) {
             .unwrap();
         assert!(deployment["spec"].get("replicas").is_none(), "{}", id(deployment));
     }
-    // What models are asked for in public does not change or tell anything.
+}
+
+/// What models are asked for in public does not change or tell anything.
+fn check_public_paths(rendered: &Value) {
     let public = of_kind(rendered, "Ingress")
         .flat_map(|ingress| each(&ingress["spec"]["rules"]))
         .flat_map(|rule| each(&rule["http"]["paths"]))
@@ -201,7 +214,12 @@ fn check_references(rendered: &Value) {
         .map(|path| &path["path"]["value"]);
     for path in public.chain(routed).filter_map(Value::as_str) {
         let is_of_a_model = path.starts_with("/models/") || path.starts_with("/v2/models/");
-        assert!(is_of_a_model || path == "/" || path.starts_with("/mlflow") || path.starts_with("/api/"));
+        assert!(
+            is_of_a_model
+                || path == "/"
+                || path.starts_with("/mlflow")
+                || path.starts_with("/api/")
+        );
         let is_private = ["reload", "flush", "metrics", "feedback", "webhook"];
         assert!(!is_private.iter().any(|word| path.ends_with(word)), "{path}");
     }
@@ -236,7 +254,11 @@ fn check_full(rendered: &Value) {
     for job in of_kind(rendered, "CronJob") {
         let rules = &job["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"];
         assert_eq!(rules[0]["action"], "FailJob");
-        assert_eq!(rules[0]["onExitCodes"]["values"], json!([4]), "drift is no reason to look again");
+        assert_eq!(
+            rules[0]["onExitCodes"]["values"],
+            json!([4]),
+            "drift is no reason to look again"
+        );
     }
     let deployment = |name: &str| {
         of_kind(rendered, "Deployment").find(|one| one["metadata"]["name"] == name).unwrap()
@@ -293,7 +315,8 @@ fn check_hostile(rendered: &Value) {
 
 /// The binary knows these arguments: with `--help` behind them it reads them and does nothing.
 fn takes_arguments(of: &str, container: &Value) {
-    let arguments = texts(&container["args"]).into_iter().map(|text| text.replace("{{.Name}}", "m"));
+    let arguments =
+        texts(&container["args"]).into_iter().map(|text| text.replace("{{.Name}}", "m"));
     let output = trainyard().args(arguments).arg("--help").output().unwrap();
     assert!(output.status.success(), "{of}: {}", String::from_utf8_lossy(&output.stderr));
 }
@@ -306,31 +329,65 @@ fn mistakes_are_refused_and_passwords_are_not_repeated() {
         (json!({"image": {"tag": "latest"}}), "/image/tag"),
         (json!({"user": {"runAsUser": 0}}), "/user/runAsUser"),
         (json!({"server": {"replica": 3}}), "'replica' not allowed"),
-        (json!({"server": {"database": {"existingSecret": ""}}}), "server.database.existingSecret: the Secret"),
-        (json!({"server": {"artifacts": {"destination": ""}}}), "server.artifacts.destination: s3://"),
-        (json!({"server": {"artifacts": {"destination": "/data"}}}), "/server/artifacts/destination"),
-        (json!({"server": {"artifacts": {"destination": "s3://key:pl4nted@b/x"}}}), "holds a password"),
-        (json!({"server": {"env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": "pl4nted"}]}}), "secretKeyRef"),
-        (json!({"server": {"env": [{"name": "MLFLOW_BACKEND_STORE_URI", "value": uri}]}}), "holds a password"),
+        (
+            json!({"server": {"database": {"existingSecret": ""}}}),
+            "server.database.existingSecret: the Secret",
+        ),
+        (
+            json!({"server": {"artifacts": {"destination": ""}}}),
+            "server.artifacts.destination: s3://",
+        ),
+        (
+            json!({"server": {"artifacts": {"destination": "/data"}}}),
+            "/server/artifacts/destination",
+        ),
+        (
+            json!({"server": {"artifacts": {"destination": "s3://key:pl4nted@b/x"}}}),
+            "holds a password",
+        ),
+        (
+            json!({"server": {"env": [{"name": "AWS_SECRET_ACCESS_KEY", "value": "pl4nted"}]}}),
+            "secretKeyRef",
+        ),
+        (
+            json!({"server": {"env": [{"name": "MLFLOW_BACKEND_STORE_URI", "value": uri}]}}),
+            "holds a password",
+        ),
         (json!({"server": {"extraArgs": ["--backend-store-uri", uri]}}), "holds a password"),
-        (json!({"tracking": {"uri": "https://me:pl4nted@mlflow.example.com"}}), "tracking.uri holds a password"),
-        (json!({"tracking": {"existingSecret": "clients"}}), "tokenKey, or usernameKey and passwordKey"),
+        (
+            json!({"tracking": {"uri": "https://me:pl4nted@mlflow.example.com"}}),
+            "tracking.uri holds a password",
+        ),
+        (
+            json!({"tracking": {"existingSecret": "clients"}}),
+            "tokenKey, or usernameKey and passwordKey",
+        ),
         (json!({"server": {"enabled": false}}), "tracking.uri: there is no server"),
-        (json!({"server": {"extraVolumes": [{"name": "x", "hostPath": {"path": "/"}}]}}), "'hostPath' not allowed"),
+        (
+            json!({"server": {"extraVolumes": [{"name": "x", "hostPath": {"path": "/"}}]}}),
+            "'hostPath' not allowed",
+        ),
         (exposed, "asks nobody for a password"),
         (json!({"expose": {"gateway": {"enabled": true}}}), "expose.gateway.parentRefs"),
         (json!({"nameOverride": "a-name-that-is-too-long"}), "give fullnameOverride"),
         (json!({"commonLabels": {"a": "x: y\nb"}}), "/commonLabels/a"),
         (json!({"models": [{"name": "a\nkind: Secret", "model": "x"}]}), "/models/0/name"),
         (json!({"models": [{"name": "a"}]}), "neither `model` nor `uri`"),
-        (json!({"models": [{"name": "a", "model": "x", "uri": "models:/x/1"}]}), "both `model` and `uri`"),
-        (json!({"models": [{"name": "a", "model": "x"}, {"name": "a", "model": "y"}]}), "there twice"),
-        (json!({"models": [{"name": "a", "model": "x", "monitor": {"enabled": true}}]}), "nothing to look at"),
+        (
+            json!({"models": [{"name": "a", "model": "x", "uri": "models:/x/1"}]}),
+            "both `model` and `uri`",
+        ),
+        (
+            json!({"models": [{"name": "a", "model": "x"}, {"name": "a", "model": "y"}]}),
+            "there twice",
+        ),
+        (
+            json!({"models": [{"name": "a", "model": "x", "monitor": {"enabled": true}}]}),
+            "nothing to look at",
+        ),
     ];
-    let asked: Value = cases
-        .iter()
-        .map(|(merge, _)| json!({"file": "ci/minimal.yaml", "merge": merge}))
-        .collect();
+    let asked: Value =
+        cases.iter().map(|(merge, _)| json!({"file": "ci/minimal.yaml", "merge": merge})).collect();
     for ((merge, expected), rendered) in cases.iter().zip(render(&asked)) {
         let error = rendered["error"].as_str().unwrap_or("no error");
         assert!(error.contains(expected), "{merge}: {error}");
