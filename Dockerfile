@@ -7,9 +7,9 @@
 #     cargo build --release --target x86_64-unknown-linux-gnu -p trainyard
 #   mkdir -p image/data
 #   cp target/x86_64-unknown-linux-gnu/release/trainyard /etc/ssl/certs/ca-certificates.crt image/
-#   docker build --target prebuilt -t trainyard image -f Dockerfile
+#   docker build --target prebuilt -t localhost/trainyard image -f Dockerfile
 #
-# From the sources: docker build -t trainyard .
+# From the sources: docker build -t localhost/trainyard .
 
 FROM scratch AS base
 # In a container every address is the container's: who reaches it is said by the ports that are published.

@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")"
 [ ! -e secrets ] || { echo "secrets: they are there already" >&2; exit 1; }
 # The program on this machine, or the image's.
-trainyard=${TRAINYARD:-docker run --rm -i ${TRAINYARD_IMAGE:-trainyard}}
+trainyard=${TRAINYARD:-docker run --rm -i ${TRAINYARD_IMAGE:-localhost/trainyard}}
 
 random() { head -c 32 /dev/urandom | od -A n -t x1 | tr -d ' \n'; }
 

@@ -46,13 +46,14 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 
 {{- define "trainyard.image" -}}
 {{- $image := .Values.image -}}
+{{- $repository := required "image.repository: say where you push the image, such as registry.example.com/trainyard" $image.repository -}}
 {{- $tag := default .Chart.AppVersion $image.tag -}}
 {{- if $image.digest -}}
-{{- printf "%s@%s" $image.repository $image.digest | quote -}}
+{{- printf "%s@%s" $repository $image.digest | quote -}}
 {{- else if eq $tag "latest" -}}
 {{- fail "image.tag: latest names no version; give one, or image.digest" -}}
 {{- else -}}
-{{- printf "%s:%s" $image.repository $tag | quote -}}
+{{- printf "%s:%s" $repository $tag | quote -}}
 {{- end -}}
 {{- end -}}
 

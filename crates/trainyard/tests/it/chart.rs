@@ -85,7 +85,7 @@ fn what_is_rendered_keeps_its_promises() {
 
     // The version of the chart is that of the program.
     let minimal = pods(&rendered[0]);
-    let image = concat!("trainyard:", env!("CARGO_PKG_VERSION"));
+    let image = concat!("registry.example.com/trainyard:", env!("CARGO_PKG_VERSION"));
     assert!(minimal.iter().all(|(_, pod)| pod["containers"][0]["image"] == image), "{minimal:?}");
     let notes = rendered[0]["notes"].as_str().unwrap();
     assert!(notes.contains("Everybody who reaches the server may do everything"), "{notes}");
@@ -327,6 +327,7 @@ fn mistakes_are_refused_and_passwords_are_not_repeated() {
     let exposed = json!({"expose": {"serverHost": "m.example.com", "ingress": {"enabled": true}}});
     let cases = [
         (json!({"image": {"tag": "latest"}}), "/image/tag"),
+        (json!({"image": {"repository": ""}}), "image.repository: say where"),
         (json!({"user": {"runAsUser": 0}}), "/user/runAsUser"),
         (json!({"server": {"replica": 3}}), "'replica' not allowed"),
         (

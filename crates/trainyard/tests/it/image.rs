@@ -28,7 +28,7 @@ fn documented(image: &str, verb: &str, more: &[&str], changes: &[(&str, &str)]) 
         .lines()
         .filter(|line| line.starts_with("    docker run -d "))
         .find_map(|line| {
-            let (before, after) = line.trim().split_once(" trainyard ")?;
+            let (before, after) = line.trim().split_once(" localhost/trainyard ")?;
             let after = after.strip_prefix(verb)?;
             (after.is_empty() || after.starts_with(' ')).then_some((before, after))
         })

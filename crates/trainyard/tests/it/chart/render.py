@@ -33,7 +33,10 @@ CUSTOM = {
         "matches": {"path"},
     },
     ("serving.kserve.io/v1alpha1", "ServingRuntime"): {
-        "spec": {"multiModel", "supportedModelFormats", "protocolVersions", "containers", "volumes", "imagePullSecrets"},
+        "spec": {
+            "annotations", "multiModel", "supportedModelFormats", "protocolVersions", "containers", "volumes",
+            "imagePullSecrets",
+        },
         "supportedModelFormats": {"name", "version", "autoSelect", "priority"},
     },
 }
