@@ -1,7 +1,7 @@
 //! The image as somebody without Trainyard on the host runs it: by the lines of docs/deploying.md, each healthy by the
 //! image's own check, as its own user, on a root that nobody can write to.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -76,6 +76,7 @@ pub(crate) fn start(engine: &Engine, words: &[String]) -> String {
 pub(crate) fn works_as_documented(engine: &Engine, image: &str, project: &TestProject) {
     a_server_keeps_what_it_is_given(engine, image);
     a_model_server_obeys(engine, image, project);
+    a_project_is_kept_up(engine, image);
 }
 
 /// A volume made by the line itself can be written to, and outlives the container.
@@ -122,4 +123,31 @@ fn a_model_server_obeys(engine: &Engine, image: &str, project: &TestProject) {
     engine.docker(&["stop", "-t", "60", &container]);
     assert!(start.elapsed() < Duration::from_secs(55), "it does not obey SIGTERM");
     engine.docker(&["rm", &container]);
+}
+
+/// Gateway, instances and supervisor in one container: what serves, serves again after the container was restarted.
+fn a_project_is_kept_up(engine: &Engine, image: &str) {
+    let port = free_port();
+    let project = TestProject::iris();
+    project.edit("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    let owned = Command::new("chown").args(["-R", "65534:65534"]).arg(project.path()).status();
+    assert!(owned.unwrap().success());
+    let mount = format!("{}:/data", project.path().display());
+    let words = documented(image, "up", &[], &[("project:/data", &mount)]);
+    // Where nothing is to serve yet, nothing is wrong.
+    let container = start(engine, &words);
+    for verb in ["train", "promote", "deploy"] {
+        engine.docker(&["exec", &container, "/trainyard", verb]);
+    }
+    let health = format!("http://127.0.0.1:{port}/health");
+    assert!(reqwest_get(&health).unwrap().contains("IrisClassifier"));
+    engine.docker(&["exec", &container, "/trainyard", "health"]);
+    engine.docker(&["restart", "-t", "60", &container]);
+    let start = Instant::now();
+    while !reqwest_get(&health).is_ok_and(|answer| answer.contains("IrisClassifier")) {
+        let is_late = start.elapsed() > HEALTHY_LIMIT;
+        assert!(!is_late, "{}", engine.docker(&["logs", &container]));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    engine.docker(&["rm", "-f", &container]);
 }
