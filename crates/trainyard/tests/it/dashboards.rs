@@ -81,12 +81,15 @@ fn each_metric_of_dashboard_and_rules_is_on_a_page() {
         wait_for_port(port, Duration::from_mins(2));
         let page = reqwest_get(&format!("http://127.0.0.1:{port}/metrics")).unwrap();
         assert_on_page(&page, prefixes);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &page).unwrap();
+        run_promtool(&["check", "metrics"], std::fs::File::open(file.path()).unwrap().into());
     }
 }
 
 /// Runs promtool, which must be content.
-fn run_promtool(arguments: &[&str]) {
-    let output = Command::new(promtool()).args(arguments).output().unwrap();
+fn run_promtool(arguments: &[&str], input: Stdio) {
+    let output = Command::new(promtool()).args(arguments).stdin(input).output().unwrap();
     assert!(
         output.status.success(),
         "promtool {arguments:?}:\n{}{}",
@@ -97,8 +100,14 @@ fn run_promtool(arguments: &[&str]) {
 
 #[test]
 fn alerts_come_when_they_should() {
-    run_promtool(&["check", "rules", &chart("files/alerts.yaml").display().to_string()]);
-    run_promtool(&["test", "rules", &chart("ci/alerts.test.yaml").display().to_string()]);
+    run_promtool(
+        &["check", "rules", &chart("files/alerts.yaml").display().to_string()],
+        Stdio::null(),
+    );
+    run_promtool(
+        &["test", "rules", &chart("ci/alerts.test.yaml").display().to_string()],
+        Stdio::null(),
+    );
     // None without a test.
     let tests = read("ci/alerts.test.yaml");
     let rules = read("files/alerts.yaml");
@@ -145,5 +154,5 @@ fn the_dashboard_can_be_shown() {
     }
     let file = tempfile::NamedTempFile::with_suffix(".yaml").unwrap();
     std::fs::write(file.path(), rules).unwrap();
-    run_promtool(&["check", "rules", &file.path().display().to_string()]);
+    run_promtool(&["check", "rules", &file.path().display().to_string()], Stdio::null());
 }
