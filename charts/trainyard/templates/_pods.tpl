@@ -142,6 +142,9 @@ lifecycle:
 {{- if not (or $tracking.uri .Values.server.enabled) -}}
 {{- fail "tracking.uri: there is no server in this release, so say which one models come from" -}}
 {{- end -}}
+{{- if and .Values.server.auth.existingSecret (not $tracking.uri) (not $tracking.existingSecret) -}}
+{{- fail "tracking.existingSecret: the server asks for passwords (server.auth), so say with which ones models are fetched" -}}
+{{- end -}}
 - {name: MLFLOW_TRACKING_URI, value: {{ include "trainyard.withoutPassword" (list "tracking.uri" (default $own $tracking.uri)) | quote }}}
 {{- if $tracking.ca.existingSecret }}
 - {name: MLFLOW_TRACKING_SERVER_CERT_PATH, value: /etc/trainyard/ca/ca}

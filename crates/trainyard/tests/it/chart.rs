@@ -325,7 +325,13 @@ fn takes_arguments(of: &str, container: &Value) {
 fn mistakes_are_refused_and_passwords_are_not_repeated() {
     let uri = "postgresql://me:pl4nted@db/x";
     let exposed = json!({"expose": {"serverHost": "m.example.com", "ingress": {"enabled": true}}});
+    let asking = json!({
+        "server": {"auth": {"existingSecret": "users"}}, "models": [],
+        "metrics": {"serviceMonitor": {"enabled": true}},
+    });
     let cases = [
+        (json!({"server": {"auth": {"existingSecret": "users"}}}), "tracking.existingSecret: the"),
+        (asking, "metrics.serverToken.existingSecret: the"),
         (json!({"image": {"tag": "latest"}}), "/image/tag"),
         (json!({"image": {"repository": ""}}), "image.repository: say where"),
         (json!({"user": {"runAsUser": 0}}), "/user/runAsUser"),
