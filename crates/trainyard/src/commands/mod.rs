@@ -9,6 +9,7 @@ pub(crate) mod gateway;
 mod gateway_actions;
 mod hash_password;
 pub(crate) mod health;
+pub(crate) mod health_subject;
 pub(crate) mod init;
 mod listener;
 pub(crate) mod monitor;

@@ -1,6 +1,6 @@
 //! `trainyard server`: the MLflow-compatible tracking server and registry, with its pages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,15 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     backend_store_uri: String,
+    /// File with that URI instead, which keeps a password out of the environment
+    #[arg(
+        long,
+        env = "TRAINYARD_BACKEND_STORE_URI_FILE",
+        conflicts_with = "backend_store_uri",
+        value_name = "FILE",
+        help_heading = "Storage"
+    )]
+    backend_store_uri_file: Option<PathBuf>,
     /// Database of registered models and versions, if it is another one
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI", help_heading = "Storage")]
     registry_store_uri: Option<String>,
@@ -269,6 +278,18 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The URI in a file. What is in it is not repeated: it may have a password.
+fn uri_of(file: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::input(format!("{}: {error}", file.display())))?;
+    let uri = text.trim();
+    if uri.is_empty() || uri.contains(['\n', '\r']) {
+        return Err(Failure::input(format!("{} holds no URI", file.display()))
+            .hint("one line is wanted: postgresql://user:password@host:5432/database"));
+    }
+    Ok(uri.to_owned())
+}
+
 impl Arguments {
     fn serves_artifacts(&self) -> bool {
         self.serve_artifacts && !self.no_serve_artifacts
@@ -365,6 +386,9 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::Backup(arguments)) => return backup::make(&arguments),
         Some(Action::Restore(arguments)) => return backup::restore(&arguments),
         None => {}
+    }
+    if let Some(file) = &arguments.backend_store_uri_file {
+        arguments.backend_store_uri = uri_of(file)?;
     }
     let certificate = arguments.certificate()?;
     arguments.unused.report(certificate.is_some());
