@@ -16,6 +16,8 @@ mod open;
 pub mod search;
 pub mod server;
 pub mod store;
+mod waiting;
 
 pub use error::{Constraint, Error, Result};
 pub use open::{Lending, OpenOptions, Shared, open, share};
+pub use waiting::Opening;

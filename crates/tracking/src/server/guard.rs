@@ -30,8 +30,8 @@ pub(super) struct Guard {
     cors: Option<Cors>,
     frame_options: Option<HeaderValue>,
     authorize: Option<Arc<dyn Authorize>>,
-    /// `/health` and `/version` below the prefix, which load balancers ask by address.
-    open_paths: [String; 2],
+    /// Those below the prefix that load balancers ask by address.
+    open_paths: [String; 3],
     memory: Arc<Budget>,
 }
 
@@ -103,8 +103,8 @@ impl Guard {
 }
 
 /// What load balancers ask, by address and without signing in: paths below the prefix.
-pub(super) fn probes(prefix: &str) -> [String; 2] {
-    [format!("{prefix}/health"), format!("{prefix}/version")]
+pub(super) fn probes(prefix: &str) -> [String; 3] {
+    ["health", "livez", "version"].map(|name| format!("{prefix}/{name}"))
 }
 
 /// The middleware.

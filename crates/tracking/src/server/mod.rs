@@ -22,5 +22,5 @@ pub mod ui;
 
 pub use crate::api::HostPolicy;
 pub use options::{Authorize, CONNECTIONS_MAX, ServerOptions};
-pub use serve::{app, serve};
+pub use serve::{app, serve, serve_once_opened};
 pub use trainyard_net::Limits;
