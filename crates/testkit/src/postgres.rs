@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::free_port;
+
+/// How long a standby may take to follow its primary.
+const STANDBY_LIMIT: Duration = Duration::from_mins(2);
 
 /// A running PostgreSQL server.
 #[derive(Debug)]
@@ -65,12 +69,7 @@ impl PostgresServer {
     }
 
     fn create(settings: &str) -> Self {
-        let folder =
-            tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
-        if is_root() {
-            run(Command::new("chown").arg("nobody").arg(folder.path()));
-        }
-        let server = Self { folder, port: free_port(), settings: settings.to_owned() };
+        let server = Self::in_new_folder(settings);
         run(as_user(&program("initdb"))
             .args(["-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C", "-D"])
             .arg(server.data()));
@@ -79,6 +78,57 @@ impl PostgresServer {
         }
         server.up();
         server
+    }
+
+    fn in_new_folder(settings: &str) -> Self {
+        let folder =
+            tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
+        if is_root() {
+            run(Command::new("chown").arg("nobody").arg(folder.path()));
+        }
+        Self { folder, port: free_port(), settings: settings.to_owned() }
+    }
+
+    /// A standby of this server, which from now on acknowledges nothing that the standby has not got.
+    pub fn standby(&self) -> Self {
+        let standby = Self::in_new_folder(&self.settings);
+        run(as_user(&program("pg_basebackup"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"])
+            .args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"])
+            .arg(standby.data()));
+        standby.up();
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let start = Instant::now();
+        while !self.sql("postgres", "SELECT sync_state FROM pg_stat_replication").contains("sync") {
+            assert!(start.elapsed() < STANDBY_LIMIT, "the standby does not follow");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        standby
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        run(as_user(&program("pg_ctl"))
+            .arg("-D")
+            .arg(self.data())
+            .args(["-w", "-t", "120", "promote"]));
+    }
+
+    /// Sends a signal (`STOP`, `CONT`, `KILL`) to all processes of the server at once, as if its machine did.
+    pub fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.data().join("postmaster.pid"))
+            .unwrap_or_else(|error| panic!("the server does not run: {error}"));
+        let pid = pid.lines().next().unwrap_or_default().trim().to_owned();
+        // The first one starts and reaps the others: it is stopped while they are counted.
+        run(Command::new("kill").args(["-STOP", &pid]));
+        let children = Command::new("pgrep").args(["-P", &pid]).output();
+        let children = children.unwrap_or_else(|error| panic!("pgrep: {error}"));
+        for child in String::from_utf8_lossy(&children.stdout).lines() {
+            // One that has just ended is no matter.
+            let _ended = Command::new("kill").args([&format!("-{signal}"), child]).output();
+        }
+        run(Command::new("kill").args([&format!("-{signal}"), &pid]));
     }
 
     fn data(&self) -> PathBuf {

@@ -11,6 +11,7 @@ mod attack;
 mod auth;
 mod conformance;
 mod connections;
+mod failover;
 mod http;
 mod interop;
 mod known_attacks;

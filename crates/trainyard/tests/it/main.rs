@@ -26,5 +26,6 @@ mod server_killed;
 mod signals;
 mod tls;
 mod upstream;
+mod waiting_server;
 mod watch;
 mod workflow;
