@@ -9,6 +9,8 @@ pub mod browser;
 pub mod certificate;
 pub mod docker;
 #[cfg(feature = "tracking")]
+pub mod patroni;
+#[cfg(feature = "tracking")]
 pub mod postgres;
 pub mod s3;
 #[cfg(feature = "tracking")]

@@ -19,7 +19,7 @@ pub struct PostgresServer {
 }
 
 /// Where Debian keeps what it does not put on the path.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = folders
         .map(|version| version.path().join("bin").join(name))
@@ -29,12 +29,12 @@ fn program(name: &str) -> PathBuf {
     found.pop().unwrap_or_else(|| PathBuf::from(name))
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
 }
 
 /// PostgreSQL refuses to run as root; `nobody` will do.
-fn as_user(program: &Path) -> Command {
+pub(crate) fn as_user(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -43,7 +43,7 @@ fn as_user(program: &Path) -> Command {
     command
 }
 
-fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| {
         panic!("{command:?}: {error}\nhint: tests need PostgreSQL 15 or later on the path")
     });
@@ -54,6 +54,22 @@ fn run(command: &mut Command) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Sends a signal to all processes of the server that has its data there.
+pub(crate) fn send(signal: &str, data: &Path) {
+    let pid = std::fs::read_to_string(data.join("postmaster.pid"))
+        .unwrap_or_else(|error| panic!("the server does not run: {error}"));
+    let pid = pid.lines().next().unwrap_or_default().trim().to_owned();
+    // The first one starts and reaps the others: it is stopped while they are counted.
+    run(Command::new("kill").args(["-STOP", &pid]));
+    let children = Command::new("pgrep").args(["-P", &pid]).output();
+    let children = children.unwrap_or_else(|error| panic!("pgrep: {error}"));
+    for child in String::from_utf8_lossy(&children.stdout).lines() {
+        // One that has just ended is no matter.
+        let _ended = Command::new("kill").args([&format!("-{signal}"), child]).output();
+    }
+    run(Command::new("kill").args([&format!("-{signal}"), &pid]));
 }
 
 impl PostgresServer {
@@ -117,18 +133,7 @@ impl PostgresServer {
 
     /// Sends a signal (`STOP`, `CONT`, `KILL`) to all processes of the server at once, as if its machine did.
     pub fn signal(&self, signal: &str) {
-        let pid = std::fs::read_to_string(self.data().join("postmaster.pid"))
-            .unwrap_or_else(|error| panic!("the server does not run: {error}"));
-        let pid = pid.lines().next().unwrap_or_default().trim().to_owned();
-        // The first one starts and reaps the others: it is stopped while they are counted.
-        run(Command::new("kill").args(["-STOP", &pid]));
-        let children = Command::new("pgrep").args(["-P", &pid]).output();
-        let children = children.unwrap_or_else(|error| panic!("pgrep: {error}"));
-        for child in String::from_utf8_lossy(&children.stdout).lines() {
-            // One that has just ended is no matter.
-            let _ended = Command::new("kill").args([&format!("-{signal}"), child]).output();
-        }
-        run(Command::new("kill").args([&format!("-{signal}"), &pid]));
+        send(signal, &self.data());
     }
 
     fn data(&self) -> PathBuf {

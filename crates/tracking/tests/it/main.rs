@@ -17,6 +17,7 @@ mod interop;
 mod known_attacks;
 mod limits;
 mod mutated;
+mod patroni;
 mod registry;
 mod search;
 mod served;

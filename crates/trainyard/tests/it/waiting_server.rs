@@ -98,9 +98,14 @@ async fn a_server_waits_for_its_database_and_tells_who_asks() {
     postgres.down();
     let uri = format!("postgresql://postgres@127.0.0.1:{}/mlflow", postgres.port());
     let gone = tokio::task::spawn_blocking(move || {
+        let folder = tempfile::tempdir().unwrap();
         let mut command = trainyard();
-        command.args(["server", "--port", "0", "--wait-for-database", "0s"]);
-        command.args(["--backend-store-uri", &uri]).output().unwrap()
+        command.current_dir(folder.path()).args(["server", "--port", "0"]);
+        command
+            .args(["--wait-for-database", "0s"])
+            .args(["--backend-store-uri", &uri])
+            .output()
+            .unwrap()
     });
     let gone = gone.await.unwrap();
     let error = String::from_utf8_lossy(&gone.stderr);
