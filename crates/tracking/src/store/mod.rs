@@ -40,6 +40,7 @@ mod postgres_verdict;
 pub(crate) mod python;
 mod registered_model_rows;
 mod registered_models;
+mod removal;
 mod run_data;
 mod run_rows;
 mod run_tags;
@@ -58,5 +59,6 @@ pub(crate) mod validate;
 mod version_source;
 
 pub use call::ReadLimits;
+pub(crate) use removal::{Item, Removable};
 pub(crate) use sql_store::files_of;
 pub use sql_store::{SqlStore, StoreOptions};

@@ -6,6 +6,7 @@ mod deploy_history;
 mod deploy_status;
 pub(crate) mod gateway;
 mod gateway_actions;
+mod gc;
 mod hash_password;
 pub(crate) mod health;
 pub(crate) mod init;

@@ -14,7 +14,7 @@ use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions, Opening};
 
 use super::tls::{self, TlsArguments, TlsFiles};
-use super::{backup, hash_password, listen, server_signals, upstream_tls};
+use super::{backup, gc, hash_password, listen, server_signals, upstream_tls};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -226,6 +226,8 @@ enum Action {
     Backup(backup::Arguments),
     /// Put a backup back where no database and no artifacts are
     Restore(backup::Arguments),
+    /// Remove deleted runs, logged models and experiments for good, with their files, while the server runs
+    Gc(gc::Arguments),
 }
 
 /// Flags of `mlflow server` about its Python processes: taken, so that its command lines work.
@@ -370,6 +372,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::HashPassword(arguments)) => return hash_password::run(&arguments),
         Some(Action::Backup(arguments)) => return backup::make(&arguments),
         Some(Action::Restore(arguments)) => return backup::restore(&arguments),
+        Some(Action::Gc(arguments)) => return gc::run(&arguments).await,
         None => {}
     }
     let certificate = arguments.certificate()?;

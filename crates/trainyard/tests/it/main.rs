@@ -11,6 +11,7 @@ mod container;
 mod contract;
 mod downloads;
 mod gateway;
+mod gc;
 mod help;
 mod monitor;
 mod names;
