@@ -34,11 +34,11 @@ def run(experiment="0"):
 active, restored, gone, other, registered = (run() for _ in range(5))
 experiment = client.create_experiment("gone", tags={"e": "1"})
 inside = run(experiment)
+client.create_registered_model("model")
+client.create_model_version("model", client.get_run(registered).info.artifact_uri + "/model", registered)
 for run_id in [restored, gone, other, registered]:
     client.delete_run(run_id)
 client.delete_experiment(experiment)
-client.create_registered_model("model")
-client.create_model_version("model", client.get_run(registered).info.artifact_uri + "/model", registered)
 client.restore_run(restored)
 print(active, restored, gone, other, registered, inside, experiment)
 "#;
@@ -79,7 +79,7 @@ fn only_what_was_deleted_goes_with_its_files_while_the_server_runs() {
     let [active, restored, gone, other, registered, inside, experiment] = ids[..] else {
         panic!("{made}")
     };
-    let runs = [&uri, active, restored, gone, other, registered, inside];
+    let runs = [uri.as_str(), active, restored, gone, other, registered, inside];
     let there = || run_python(THERE, &runs, &[]).trim().to_owned();
     let all = "there there there there there there";
     assert_eq!(there(), all);
