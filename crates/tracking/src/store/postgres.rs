@@ -264,7 +264,7 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         let pool = Arc::clone(&self.pool);
         // The runtimes of connections must not end within another one.
-        let closing = std::thread::spawn(move || pool.forget());
+        let closing = std::thread::spawn(move || pool.close());
         if closing.join().is_err() {
             tracing::error!("closing connections to PostgreSQL broke off");
         }

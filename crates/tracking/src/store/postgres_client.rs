@@ -18,6 +18,9 @@ use super::postgres_error::convert;
 use super::postgres_tls::MakeTls;
 use crate::error::{Error, Result};
 
+/// How long the end of a session may take.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
+
 type Driver = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>;
 
 /// One connection.
@@ -36,11 +39,29 @@ impl Client {
         let runtime = runtime()?;
         let connected = runtime
             .block_on(async { tokio::time::timeout(limit, config.connect(tls.clone())).await });
-        let (client, connection) = match connected {
-            Ok(connected) => connected.map_err(convert)?,
-            Err(_elapsed) => return Err(silent(limit)),
+        let failed = match connected {
+            Ok(Ok((client, connection))) => {
+                let driver: Option<Driver> = Some(Box::pin(connection));
+                return Ok(Self { client, driver, patience: Some(limit), runtime });
+            }
+            Ok(Err(error)) => convert(error),
+            Err(_elapsed) => silent(limit),
         };
-        Ok(Self { client, driver: Some(Box::pin(connection)), patience: Some(limit), runtime })
+        // The search for the host's address may still hang in it.
+        runtime.shutdown_background();
+        Err(failed)
+    }
+
+    /// Ends the session in an orderly way, if the server hears of it.
+    pub(super) fn close(self) {
+        let Self { client, driver, runtime, .. } = self;
+        drop(client);
+        if let Some(driver) = driver {
+            let ended = runtime.block_on(async { tokio::time::timeout(CLOSE_TIME, driver).await });
+            if !matches!(ended, Ok(Ok(()))) {
+                tracing::debug!("a connection to PostgreSQL did not end in an orderly way");
+            }
+        }
     }
 
     /// Whether nothing can be done with it any more.

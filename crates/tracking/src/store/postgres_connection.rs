@@ -72,6 +72,12 @@ impl PostgresConnection {
         self.client.cancel_token()
     }
 
+    /// Ends the session in an orderly way.
+    pub(super) fn close(self) {
+        drop(self.statements);
+        self.client.close();
+    }
+
     /// Answers are waited for as long as it takes.
     pub(super) fn be_patient(&mut self) {
         self.client.patience = None;

@@ -123,7 +123,13 @@ impl Pool {
         }
     }
 
-    /// Lets go of what waits: it leads to a server that is not the database any more.
+    /// Ends the sessions that wait.
+    pub(super) fn close(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        idle.into_iter().for_each(PostgresConnection::close);
+    }
+
+    /// Lets go of what waits, without a word: it leads to a server that is not the database any more.
     pub(super) fn forget(&self) {
         let idle = std::mem::take(&mut *self.idle());
         drop(idle);
