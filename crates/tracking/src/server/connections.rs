@@ -13,6 +13,7 @@ use tower::ServiceExt as _;
 use trainyard_net::{Arrival, Listener, Paced, Protocols};
 
 use super::options::ServerOptions;
+use super::slashes::mend;
 use crate::metrics::METRICS;
 
 /// The other side of a request's connection.
@@ -33,6 +34,7 @@ pub(super) async fn accept(
         let (app, probes) = (Arc::clone(&app), Arc::clone(&probes));
         let counted = Arc::new(Counted::new());
         move |mut request: Request<Paced>| {
+            mend(&mut request);
             let app = app.get().cloned();
             let counted = Arc::clone(&counted);
             let has_room = !arrival.is_crowded

@@ -18,6 +18,7 @@ mod leaky_bucket;
 mod login_limit;
 mod options;
 mod serve;
+mod slashes;
 pub mod ui;
 
 pub use crate::api::HostPolicy;

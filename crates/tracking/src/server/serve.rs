@@ -100,7 +100,7 @@ fn build(
         api::artifact_router(state)
             .route(&format!("{prefix}/"), front)
             .nest(prefix, nested)
-            .fallback(async || api::not_found())
+            .fallback(outside)
     };
     let guard = Arc::new(Guard::new(options, prefix, loopback)?);
     Ok(app
@@ -114,14 +114,23 @@ async fn metrics() -> Response {
 
 /// API paths that are not there are answered here, everything else by the pages.
 async fn elsewhere(pages: Router, request: Request) -> Response {
-    let path = request.uri().path();
-    if path.starts_with("/api/") || path.starts_with("/ajax-api/") {
-        return api::not_found();
+    if is_api(&request) {
+        return api::no_endpoint();
     }
     match pages.oneshot(request).await {
         Ok(response) => response.into_response(),
         Err(never) => match never {},
     }
+}
+
+/// Whoever leaves the prefix out.
+async fn outside(request: Request) -> Response {
+    if is_api(&request) { api::no_endpoint() } else { api::not_found() }
+}
+
+fn is_api(request: &Request) -> bool {
+    let path = request.uri().path();
+    path.starts_with("/api/") || path.starts_with("/ajax-api/")
 }
 
 fn at_root(mut request: Request) -> Request {
