@@ -1,5 +1,6 @@
 //! Opens a store whose database server may not be there yet: in compose files and clusters both start at once.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 const SAID_AGAIN: Duration = Duration::from_mins(1);
 
 /// What [`share`] is to open.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Opening {
     /// The database.
     pub uri: String,
@@ -19,6 +20,13 @@ pub struct Opening {
     pub options: OpenOptions,
     /// What requests of others may reach.
     pub lending: Lending,
+}
+
+/// URIs may have passwords in them.
+impl fmt::Debug for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening").finish_non_exhaustive()
+    }
 }
 
 impl Opening {

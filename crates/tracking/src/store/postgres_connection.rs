@@ -147,14 +147,14 @@ impl PostgresConnection {
             }
         };
         // A time-out that ends the wait for a standby would be taken for its confirmation.
-        match (self.client.run("SET LOCAL statement_timeout = 0; COMMIT"), &self.writer) {
-            (Ok(()), _) => Ended::Stored(value),
-            (Err(Error::Unreachable { .. }), Some(writer)) => {
-                Ended::InDoubt(value, writer.marked())
-            }
-            // The server has said that it did not.
-            (Err(error), _) => Ended::Failed(error),
+        let committed = self.client.run("SET LOCAL statement_timeout = 0; COMMIT");
+        let Err(error) = committed else { return Ended::Stored(value) };
+        if let (Error::Unreachable { .. }, Some(writer)) = (&error, &self.writer) {
+            return Ended::InDoubt(value, writer.marked());
         }
+        // The server has said that it did not.
+        self.roll_back();
+        Ended::Failed(error)
     }
 
     fn roll_back(&mut self) {
