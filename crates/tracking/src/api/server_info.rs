@@ -21,7 +21,7 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 /// That the process lives, whatever its database does: who restarts it for an outage of that makes two.
-pub async fn live() -> Response {
+async fn live() -> Response {
     "OK".into_response()
 }
 

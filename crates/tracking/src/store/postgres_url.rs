@@ -66,7 +66,7 @@ pub(super) fn read(uri: &str) -> Result<Target> {
     }
     // The driver takes any `@` for the end of a password.
     let text = format!("postgresql:///{}{rest}", parts.database).replace('@', "%40");
-    let mut base: Config = text.parse().map_err(|error| unreadable(&error))?;
+    let mut base = text.parse::<Config>().map_err(|error| unreadable(&error))?;
     let (ssl_mode, tls) = postgres_tls::modes(&options.ssl_mode, options.ssl_root.as_deref())?;
     base.ssl_mode(ssl_mode).target_session_attrs(TargetSessionAttrs::ReadWrite);
     base.application_name("trainyard");
