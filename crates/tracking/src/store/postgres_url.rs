@@ -1,4 +1,4 @@
-//! A PostgreSQL URI as libpq and SQLAlchemy write it, with one host or several.
+//! A PostgreSQL URI as `libpq` and `sqlalchemy` write it, with one host or several.
 //!
 //! ```text
 //! postgresql://user:password@one:5432,two:5432/database?target_session_attrs=read-write
