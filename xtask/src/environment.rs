@@ -18,8 +18,8 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").components().collect()
 }
 
-/// Makes the test environment, or brings it up to date.
-pub(crate) fn set_up() -> Result<()> {
+/// Makes the test environment, or brings it up to date; with what only long forms of tests need if asked to.
+pub(crate) fn set_up(is_long: bool) -> Result<()> {
     let environment = root().join("target/test-env");
     std::fs::create_dir_all(&environment)?;
     python(&environment)?;
@@ -27,6 +27,11 @@ pub(crate) fn set_up() -> Result<()> {
     system_program("initdb", &["postgresql"])?;
     system_program("wrk", &["wrk"])?;
     system_program("pebble", &["pebble"])?;
+    if is_long {
+        // A PostgreSQL that fails over by itself.
+        system_program("patroni", &["patroni"])?;
+        system_program("etcd", &["etcd-server"])?;
+    }
     // Tests that need an engine say loudly, and are counted, where there is none.
     for (program, packages) in
         [("dockerd", ["docker.io"]), ("docker-registry", ["docker-registry"])]

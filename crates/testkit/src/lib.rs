@@ -8,6 +8,8 @@
 pub mod browser;
 pub mod certificate;
 pub mod docker;
+#[cfg(feature = "tracking")]
+pub mod patroni;
 pub mod pebble;
 #[cfg(feature = "tracking")]
 pub mod postgres;

@@ -7,6 +7,7 @@ mod deploy_logs;
 mod deploy_status;
 pub(crate) mod gateway;
 mod gateway_actions;
+mod gc;
 mod hash_password;
 pub(crate) mod health;
 pub(crate) mod health_subject;
