@@ -20,8 +20,8 @@ pub(crate) fn on_labels(
         if !respelt.is_empty() {
             let pairs: Vec<String> =
                 respelt.iter().map(|(new, known)| format!("{new:?} may be {known:?}")).collect();
-            message
-                .push_str(&format!("; {}: they differ in case or blanks only", pairs.join(", ")));
+            let pairs = pairs.join(", ");
+            message = format!("{message}; {pairs}: they differ in case or blanks only");
         }
         let severity = severity(new.values, new.once_beside, [current, reference]);
         findings.push(Finding::new(FindingKind::NewCategories, severity, message));
