@@ -27,6 +27,7 @@ mod signals;
 mod tls;
 mod token;
 mod up;
+mod up_soak;
 mod upstream;
 mod watch;
 mod workflow;
