@@ -47,7 +47,7 @@ impl Per {
 
 /// A text is no rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no rate; write 100/s, 10/m or 1000/h, at most {COUNT_MAX}")]
+#[error("{0:?} is no rate; write 100/s, 10/m or 1000/h, at most {max}", max = COUNT_MAX)]
 pub struct NoRate(String);
 
 impl FromStr for Rate {

@@ -12,7 +12,8 @@ pub const HEALTH_PATH: &str = "/health";
 pub const HEALTH_FAILED: &str = "failed";
 
 /// Every path that asks a model server at its root how it is.
-pub const PROBE_PATHS: [&str; 4] = [HEALTH_PATH, "/ping", "/v2/health/live", "/v2/health/ready"];
+pub const PROBE_PATHS: [&str; 5] =
+    [HEALTH_PATH, "/livez", "/ping", "/v2/health/live", "/v2/health/ready"];
 
 /// The variable with the id of the request by which a deployer tries an instance: what it predicts is not
 /// logged, as no client asked.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::error::list_names;
+
 /// A guess about a table, or what was done with a part of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remark {
@@ -36,6 +38,11 @@ pub enum Remark {
         /// Physical line of the first, from 1.
         line: usize,
     },
+    /// Columns that some of the files have not; they are missing in their rows.
+    InSomeFiles {
+        /// The columns.
+        columns: Vec<String>,
+    },
     /// Labels among which the word `NA` was taken for missing.
     NotAvailable {
         /// The column.
@@ -64,6 +71,11 @@ impl fmt::Display for Remark {
                 "{}: {count} {} shorter than the header (the first in line {line}); what lacks is missing",
                 path.display(),
                 if *count == 1 { "row is" } else { "rows are" },
+            ),
+            Self::InSomeFiles { columns } => write!(
+                f,
+                "not in all files, and missing in the rows of those without: {}",
+                list_names(columns.iter().map(String::as_str)),
             ),
             Self::NotAvailable { column } => {
                 write!(f, "column {column:?}: NA is read as missing; --null '' keeps it")

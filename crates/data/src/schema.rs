@@ -7,6 +7,7 @@ use arrow_schema::DataType;
 
 use crate::ReadOptions;
 use crate::error::{Error, Result, list_names};
+use crate::remarks::Remark;
 
 /// The type of a column that holds nothing but nulls: pandas' float64.
 pub(crate) const NOTHING: DataType = DataType::Float64;
@@ -52,7 +53,23 @@ pub(crate) fn column_order(
             }
         }
     }
+    remark_on_gaps(parts, &order, options);
     Ok(order)
+}
+
+/// Says which columns are missing in some of the files: their rows have nothing there.
+fn remark_on_gaps(parts: &[(&Path, Vec<String>)], order: &[String], options: &ReadOptions) {
+    let held: Vec<HashSet<&String>> =
+        parts.iter().map(|(_, names)| names.iter().collect()).collect();
+    // What no file has is said by whoever asked for it.
+    let in_some = |column: &&String| {
+        let with = held.iter().filter(|names| names.contains(column)).count();
+        (1..held.len()).contains(&with)
+    };
+    let columns: Vec<String> = order.iter().filter(in_some).cloned().collect();
+    if !columns.is_empty() {
+        options.remarks.add(Remark::InSomeFiles { columns });
+    }
 }
 
 /// What one part of a table has of a column.

@@ -13,6 +13,7 @@
 
 mod clock;
 mod deployment;
+mod environment;
 mod error;
 mod exchange;
 pub mod gateway;
@@ -31,6 +32,7 @@ pub mod tokens;
 mod workload;
 
 pub use deployment::Progress;
+pub use environment::service_environment;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
 pub use gateway_process::{metrics, reload, set_mode, upgrade};

@@ -14,6 +14,9 @@ use crate::values::{Pair, Values, merge_strings};
 /// Labels that a message names.
 const NAMED_LABELS_MAX: usize = 5;
 
+/// Labels of both sides among which respelt ones are looked for: a vocabulary, not identifiers.
+const RESPELT_AMONG_MAX: u64 = 10_000;
+
 /// Characters of a label that are kept: enough to tell it, little enough for a page of thousands.
 const LABEL_CHARS_MAX: usize = 200;
 
@@ -158,6 +161,36 @@ pub(crate) fn one_sided(
     (new, vanished)
 }
 
+/// New labels that differ from one of the reference in case or blanks alone, each with that one; a few.
+pub(crate) fn respelt(reference: &Column, current: &Column) -> Vec<(String, String)> {
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let mut new = Vec::new();
+    let mut count = 0_u64;
+    for_each_label(reference, current, Compat::Trainyard, |before, _, label| {
+        count += 1;
+        if count <= RESPELT_AMONG_MAX {
+            let label = label();
+            let plain = plain(&label);
+            if before > 0 {
+                known.insert(plain, label);
+            } else {
+                new.push((label, plain));
+            }
+        }
+    });
+    if count > RESPELT_AMONG_MAX {
+        return Vec::new();
+    }
+    let pairs =
+        new.into_iter().filter_map(|(label, plain)| Some((label, known.get(&plain)?.clone())));
+    pairs.take(NAMED_LABELS_MAX).collect()
+}
+
+/// A label without what people write in two ways.
+fn plain(label: &str) -> String {
+    label.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use arrow_array::{BooleanArray, Date32Array, Int64Array, StringArray};
@@ -181,6 +214,16 @@ mod tests {
         let words = Column::new(&[&StringArray::from(vec!["True", "1"])]);
         assert_eq!(distinct(&flags, &words, Compat::Trainyard), 3);
         assert_eq!(distinct(&flags, &words, Compat::Evidently), 4);
+    }
+
+    #[test]
+    fn labels_in_another_spelling_are_paired() {
+        let before = Column::new(&[&StringArray::from(vec!["red", "New York", "", "green"])]);
+        let after = Column::new(&[&StringArray::from(vec!["Red ", "new  york", "blue", "green"])]);
+        let pair = |new: &str, known: &str| (new.to_owned(), known.to_owned());
+        let expected = vec![pair("Red ", "red"), pair("new  york", "New York")];
+        assert_eq!(respelt(&before, &after), expected);
+        assert_eq!(respelt(&after, &after), []);
     }
 
     #[test]

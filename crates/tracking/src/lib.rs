@@ -4,7 +4,7 @@
 //!   tables; [`search`] is the filter grammar that its searches share;
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
-//! - [`backup`]: a server's data in one folder, and back;
+//! - [`backup`]: a server's data in one folder, and back; [`removal`]: what was deleted, gone for good;
 //! - [`open`]: whatever a tracking URI names.
 
 pub mod api;
@@ -13,9 +13,12 @@ pub mod backup;
 mod error;
 mod metrics;
 mod open;
+pub mod removal;
 pub mod search;
 pub mod server;
 pub mod store;
+mod waiting;
 
 pub use error::{Constraint, Error, Result};
 pub use open::{Lending, OpenOptions, Shared, open, share};
+pub use waiting::Opening;

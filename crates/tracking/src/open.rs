@@ -73,6 +73,15 @@ pub fn open(uri: &str, options: OpenOptions) -> Result<Tracking> {
 
 /// Opens a database for this process and for requests of others.
 pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Shared> {
+    Ok(share_store(uri, options, lending)?.0)
+}
+
+/// The same, with the database of experiments, runs and models itself.
+pub(crate) fn share_store(
+    uri: &str,
+    options: OpenOptions,
+    lending: &Lending,
+) -> Result<(Shared, Arc<SqlStore>)> {
     let uri: TrackingUri = uri.parse()?;
     let registry: Option<TrackingUri> =
         lending.registry_uri.as_deref().map(str::parse).transpose()?;
@@ -109,7 +118,8 @@ pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Share
     let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
         .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
     let options = StoreOptions { artifact_root, truncate_long_values, limits: options.limits };
-    let mut own = Tracking::new(Arc::new(database(&uri, options.clone())?), own);
+    let store = Arc::new(database(&uri, options.clone())?);
+    let mut own = Tracking::new(Arc::clone(&store), own);
     if let Some(registry) = registry {
         let registry = database(&registry, options)?;
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
@@ -117,7 +127,7 @@ pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Share
         own.model_versions = registry;
     }
     let lent = Tracking { artifacts: lent, ..own.clone() };
-    Ok(Shared { own, lent })
+    Ok((Shared { own, lent }, store))
 }
 
 fn database(uri: &TrackingUri, options: StoreOptions) -> Result<SqlStore> {

@@ -1,5 +1,6 @@
 //! The command line: all verbs and the flags they share.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -114,6 +115,11 @@ pub(crate) fn matches() -> Result<ArgMatches, clap::Error> {
     Ok(matches)
 }
 
+/// What was written on the command line of another process of this program; `None` where there is a mistake in it.
+fn parsed(words: &[OsString]) -> Option<ArgMatches> {
+    command().try_get_matches_from_mut(words).ok()
+}
+
 /// Runs the verb.
 pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
@@ -129,7 +135,44 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
-        Command::Health(arguments) => health::run(&arguments).await,
+        Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::health_subject::Subject;
+
+    #[test]
+    fn a_probe_asks_where_the_program_listens() {
+        let of = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            Subject::of(&parsed(&words)?)
+        };
+        for (line, url) in [
+            ("/trainyard serve --host 0.0.0.0 --port 8080", "http://127.0.0.1:8080/health"),
+            ("/trainyard serve -m x --host 10.0.0.9 -p9", "http://10.0.0.9:9/health"),
+            ("/trainyard server --host 127.0.0.1 --port 5000", "http://127.0.0.1:5000/health"),
+            (
+                "trainyard -v server --host :: --port=5001 --static-prefix /ml",
+                "http://[::1]:5001/ml/health",
+            ),
+            (
+                "trainyard server --host box --port 5000 --tls-cert a --tls-key b",
+                "https://box:5000/health",
+            ),
+            (
+                "trainyard server --host ::1 --port 1 --gunicorn-opts=--certfile=a\t--keyfile=b",
+                "https://[::1]:1/health",
+            ),
+        ] {
+            assert_eq!(of(line), Some(Subject::Url(url.to_owned())), "{line}");
+        }
+        // Nobody knows which port was taken, or what another verb would answer.
+        for line in ["trainyard serve --port 0", "trainyard monitor", "trainyard serve --prot 1"] {
+            assert_eq!(of(line), None, "{line}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::ChunkReader;
 
+use super::layout::FILE_META_DATA;
 use super::thrift::{Compact, wire};
 use crate::options::COLUMNS_MAX;
 
@@ -42,6 +43,8 @@ pub(crate) fn check<R: ChunkReader>(input: &R) -> Result<u64, ParquetError> {
         return Err(damaged("it is larger than anything that is read"));
     }
     let bytes = input.get_bytes(start, length as usize)?;
+    let known = FILE_META_DATA.pass(&mut Compact::new(&bytes), wire::STRUCT);
+    known.ok_or_else(|| damaged("a field has another type than it should"))?;
     let mut reader = Compact::new(&bytes);
     let read = reader.fields(|reader, field, wire| match (field, wire) {
         // FileMetaData.schema

@@ -5,6 +5,7 @@ mod decode;
 mod delta;
 mod file;
 mod footer;
+mod layout;
 mod page;
 mod pages;
 mod table;

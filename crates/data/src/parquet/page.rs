@@ -6,6 +6,7 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::reader::ChunkReader;
 
+use super::layout::PAGE_HEADER;
 use super::thrift::{Compact, wire};
 
 /// Bytes in which a page's header is looked for first, and at the most (it may hold a column's least and
@@ -98,8 +99,9 @@ impl<'i, R: ChunkReader> Pages<'i, R> {
         let mut window = HEADER_BYTES.min(left);
         let (mut page, header_bytes) = loop {
             let bytes = self.input.get_bytes(self.offset, window)?;
+            let known = PAGE_HEADER.pass(&mut Compact::new(&bytes), wire::STRUCT);
             let mut header = Compact::new(&bytes);
-            if let Some(page) = page(&mut header) {
+            if let Some(page) = known.and_then(|()| page(&mut header)) {
                 break (page, header.at);
             }
             if window >= left || window >= HEADER_BYTES_MAX {

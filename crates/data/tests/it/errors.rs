@@ -158,6 +158,8 @@ fn files_that_do_not_fit_together() {
     let options = ReadOptions { fill_missing_columns: true, ..ReadOptions::default() };
     let table = read_table(&source, &options).unwrap();
     assert_eq!(table.batch.num_columns(), 3);
+    let said: Vec<String> = options.remarks.all().iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["not in all files, and missing in the rows of those without: \"b\", \"c\""]);
     assert_eq!(
         table.source.files.iter().map(|file| file.path.clone()).collect::<Vec<PathBuf>>(),
         [at("1.csv"), at("2.csv")]

@@ -6,7 +6,6 @@
 //! are open stay open.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ const RETRY: Duration = Duration::from_millis(250);
 
 /// Accepts clients until the gateway is to end: what is open then, and how it is to end.
 pub(super) async fn clients(
-    socket: TcpListener,
+    socket: std::net::TcpListener,
     shared: &Arc<Shared>,
     mut ended: watch::Receiver<Option<End>>,
 ) -> (Vec<Open>, End) {
@@ -60,7 +59,9 @@ pub(super) async fn clients(
             }
         };
         let challenges = &shared.acme.tls_challenges;
-        match again(&socket).and_then(|socket| now.transport.listener(socket, challenges)) {
+        // The same socket once more: who waits in its queue is accepted by whichever asks.
+        let again = socket.try_clone().and_then(TcpListener::from_std);
+        match again.and_then(|socket| now.transport.listener(socket, challenges)) {
             Ok(listener) => {
                 let is_encrypted = now.transport.is_encrypted();
                 let service = |arrival| {
@@ -82,11 +83,6 @@ pub(super) async fn clients(
     let usual = End { limit: shared.shutdown_limit(), handed_over: false };
     let end = ended.borrow_and_update().unwrap_or(usual);
     (open, end)
-}
-
-/// The same socket once more: who waits in its queue is accepted by whichever asks.
-fn again(socket: &TcpListener) -> std::io::Result<TcpListener> {
-    TcpListener::from_std(socket.as_fd().try_clone_to_owned()?.into())
 }
 
 /// What is listened on beside the address of clients.

@@ -107,6 +107,7 @@ pub async fn run(
         }
     }));
     tracing::info!(%listen, state = %folder.root.display(), "gateway listens");
+    let clients = clients.into_std().map_err(failed)?;
     let (open, end) = listeners::clients(clients, &shared, ended).await;
     tracing::info!("gateway ends");
     for task in tasks {

@@ -25,7 +25,8 @@ pub struct ReleaseSpec {
     pub workload: Workload,
     /// Arguments of the program; `{port}` and `{address}` (`127.0.0.1:port`) are replaced.
     pub args: Vec<String>,
-    /// Variables added to the environment; `{port}` and `{address}` are replaced in values.
+    /// Variables beside those that every program of the machine goes by; `{port}` and `{address}` are replaced
+    /// in values.
     /// Kept in the service's folder (readable by its owner alone) for a rollback.
     pub env: Vec<(String, String)>,
     /// Working folder of the program; `None` is the deployer's.

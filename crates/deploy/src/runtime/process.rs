@@ -20,6 +20,7 @@ use super::instance::{
     FreeAddresses, Instance, InstanceSpec, InstanceStatus, Runtime, Vitals, fill,
 };
 use super::procfs::{ProcessFacts, facts, find_by_environment, memory_of_group, to_pid, up};
+use crate::environment;
 use crate::error::{Error, Result};
 use crate::state::file::{self, open_log};
 use crate::state::instances::log_path;
@@ -91,6 +92,8 @@ impl ProcessRuntime {
         let mut command = Command::new(&process.command);
         command
             .args(spec.release.args.iter().map(|argument| fill(argument)))
+            .env_clear()
+            .envs(environment::machine_environment())
             .envs(spec.release.env.iter().map(|(name, value)| (name, fill(value))))
             .env(DEPLOYMENT_VARIABLE, spec.service_root)
             .env(INSTANCE_VARIABLE, spec.id)

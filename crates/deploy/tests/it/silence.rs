@@ -65,7 +65,7 @@ async fn status_says_what_does_not_serve() {
     stage.release(&Stage::spec("blue")).await.unwrap();
     stage.kill(stage.backends()[0]).await;
     let outage = status(&stage.service).await.unwrap().outage();
-    assert_eq!(outage.as_deref(), Some("r1 has stopped"));
+    assert!(outage.is_some_and(|outage| outage.starts_with("r1 has stopped")));
     stage.kill(stage.gateways()[0]).await;
     let outage = status(&stage.service).await.unwrap().outage();
     assert_eq!(outage.as_deref(), Some("the gateway does not run"));

@@ -166,7 +166,12 @@ fn both_sides(name: &str, reference: &Column, current: &Column, options: &Option
     }
     if usable && kind == Kind::Categorical && few.is_none() {
         let (new, vanished) = labels::one_sided(reference, current, options.compat);
-        findings.extend(checks::on_labels(&new, &vanished, reference.len(), current.len()));
+        let respelt = match (new.count, options.is_evidently()) {
+            (0, _) | (_, true) => Vec::new(),
+            _ => labels::respelt(reference, current),
+        };
+        let rows = [reference.len(), current.len()];
+        findings.extend(checks::on_labels(&new, &vanished, &respelt, rows));
         if !options.is_evidently() {
             findings.extend(checks::on_rare_labels(&sides));
         }

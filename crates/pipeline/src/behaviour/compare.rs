@@ -180,7 +180,8 @@ async fn logged(
     blue: SocketAddr,
     inputs: Option<&Schema>,
 ) -> Result<Vec<Request>> {
-    let filter = LogFilter { version: Some(version.to_owned()), since: None };
+    let model = Some(project.config.model.name.clone());
+    let filter = LogFilter { model, version: Some(version.to_owned()), since: None };
     let tables =
         last_predictions(project, blue, &filter, project.config.gate.behaviour.sample).await?;
     requests::of_log(&tables, inputs)

@@ -17,9 +17,10 @@ mod keyed_lock;
 mod login_limit;
 mod options;
 mod serve;
+mod slashes;
 pub mod ui;
 
 pub use crate::api::HostPolicy;
 pub use options::{Authorize, CONNECTIONS_MAX, ServerOptions};
-pub use serve::{app, serve};
+pub use serve::{app, serve, serve_once_opened};
 pub use trainyard_net::Limits;

@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// Why, for the history and the records of releases
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Take the alias Production even from the running deployment of another project
+    #[arg(long)]
+    take_production: bool,
     #[command(flatten)]
     container: ContainerArguments,
     /// Print the result as JSON
@@ -181,6 +184,7 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
         program: program()?,
         version: arguments.version.clone(),
         reason: arguments.reason.clone(),
+        take_production: arguments.take_production,
     };
     // Its future is large, and lies on the heap so that this one stays small.
     let deploying = Box::pin(trainyard_pipeline::deploy(&project, &tracking, options, &watch));

@@ -51,7 +51,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         None => project.http_tracking_url(),
     };
     let progress = Progress::new();
-    let options = RunOptions { program: program()?, tracking_url, only_if_new: true, look: None };
+    let options = RunOptions {
+        program: program()?,
+        tracking_url,
+        only_if_new: true,
+        look: None,
+        take_production: false,
+    };
     let watch = |event| progress.show(&event);
     let looking = async {
         if arguments.check {

@@ -46,6 +46,9 @@ pub(crate) struct Arguments {
     /// Train also where data and settings are those of the last training
     #[arg(long)]
     force: bool,
+    /// Take the alias Production even from the running deployment of another project
+    #[arg(long)]
+    take_production: bool,
     /// Stay up, look for drift at the times of [watch], and train anew when there is some; if a version is in
     /// production already, it is brought up and nothing is trained before the first look (but see --force). What
     /// serves goes on when this ends
@@ -71,7 +74,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     };
     let progress = Progress::new();
     let only_if_new = !arguments.force;
-    let options = RunOptions { program: program()?, tracking_url, only_if_new, look: None };
+    let options = RunOptions {
+        program: program()?,
+        tracking_url,
+        only_if_new,
+        look: None,
+        take_production: arguments.take_production,
+    };
     let watch = |event| progress.show(&event);
     let resumed = if arguments.watch && !arguments.force {
         trainyard_pipeline::version_in_production(&project, &tracking).await?
@@ -178,6 +187,7 @@ async fn bring_up(
         program: options.program.clone(),
         version: Some(version.to_owned()),
         reason: Some("`run --watch` brings production up".to_owned()),
+        take_production: options.take_production,
     };
     let deployed = trainyard_pipeline::deploy(project, tracking, options, watcher).await;
     if let Err(error) = &deployed {

@@ -96,7 +96,7 @@ impl Page {
         let (Some(url), Some(gateway)) = (&status.url, &status.gateway) else {
             match &status.gateway_error {
                 Some(error) => {
-                    self.put("gateway", &format!("does not answer ({error})"), Some(RED))
+                    self.put("gateway", &format!("does not answer ({error})"), Some(RED));
                 }
                 None => self.put("gateway", "down", None),
             }
@@ -146,6 +146,10 @@ impl Page {
         }
         if let Some(lately) = instance.lately.filter(|lately| lately.requests > 0) {
             self.put("", &traffic(&lately), alarm(&lately));
+        }
+        let mut ejected = told.status.gateway.iter().flat_map(|gateway| &gateway.ejected);
+        if ejected.any(|id| *id == instance.id) {
+            self.put("", "gets no requests while others are well", Some(YELLOW));
         }
         let restarts = &instance.restarts;
         if restarts.count > 0 {
@@ -329,5 +333,142 @@ fn role(role: Role) -> &'static str {
         Role::Standby => "standby",
         Role::Candidate => "candidate",
         Role::Other => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trainyard_deploy::gateway::Lately;
+    use trainyard_deploy::{Restarts, SupervisorSeen, Wanted};
+    use trainyard_pipeline::monitor::LastVerdict;
+
+    use super::super::status_told::Registry;
+    use super::*;
+
+    const NOW_MS: u64 = 1_700_000_000_000;
+
+    fn status() -> ServiceStatus {
+        let gateway = serde_json::json!({
+            "protocol": 1, "pid": 1, "listen": "127.0.0.1:8080", "started_ms": NOW_MS - 90_000_000,
+            "in_flight": 0, "standby_in_flight": 0, "connections": 12, "ejected": ["r7"],
+            "route": {"current": null, "standby": null, "went_back": null},
+        });
+        let lately = Lately {
+            span_ms: 60_000,
+            requests: 1204,
+            instance_faults: 1,
+            p50_us: Some(3100),
+            p99_us: Some(12_000),
+            ..Lately::default()
+        };
+        let mut gateway: GatewayStatus = serde_json::from_value(gateway).unwrap();
+        gateway.lately = lately;
+        let instance = InstanceReport {
+            id: "r7".to_owned(),
+            role: Role::Current,
+            running: true,
+            ended: None,
+            health: Some(Health::Well),
+            said: Some(serde_json::json!({
+                "model": "IrisClassifier", "version": "4", "pinned": true,
+                "from_copy_of": "2023-11-14T20:00:00.000Z",
+            })),
+            address: Some(([127, 0, 0, 1], 40123).into()),
+            handle: Some("4711".to_owned()),
+            label: std::collections::BTreeMap::new(),
+            up_ms: Some(7_380_000),
+            memory_bytes: Some(214 << 20),
+            restarts: Restarts {
+                count: 2,
+                last_ms: NOW_MS - 300_000,
+                last_cause: "signal 9".to_owned(),
+            },
+            lately: Some(lately),
+        };
+        ServiceStatus {
+            wanted: Wanted::Serving,
+            url: Some("http://127.0.0.1:8080".to_owned()),
+            gateway: Some(gateway),
+            gateway_error: None,
+            instances: vec![instance],
+            runtime_error: None,
+            certificate: None,
+            supervisor: Some(SupervisorSeen {
+                pid: 4242,
+                started_ms: NOW_MS - 90_000_000,
+                heartbeat_ms: NOW_MS - 2000,
+                version: String::new(),
+                projects: Vec::new(),
+                is_silent: false,
+            }),
+            holder: None,
+            unfinished: None,
+            last: None,
+        }
+    }
+
+    fn page(status: &ServiceStatus, registry: &Registry, columns: Option<usize>) -> Vec<String> {
+        let told = Told {
+            state: status.state(),
+            outage: status.outage(),
+            warnings: vec!["0.0.0.0:8080 can be reached from other machines ".repeat(3)],
+            status,
+            registry,
+            now_ms: NOW_MS,
+        };
+        lines(&told, Look { columns, has_colour: false })
+    }
+
+    #[test]
+    fn all_is_told_within_eighty_columns() {
+        let drift = LastVerdict {
+            verdict: "stable".to_owned(),
+            at_ms: 1_699_989_000_000,
+            run_id: "a".to_owned(),
+        };
+        let registry = Registry { drift: Some(drift), ..Registry::default() };
+        let status = status();
+        let lines = page(&status, &registry, Some(80));
+        for line in [
+            "state      serving",
+            "gateway    http://127.0.0.1:8080, up 1 d 1 h, 12 connections",
+            "model      IrisClassifier version 4 (Production)",
+            "traffic    1204 requests/min, 0.1 % errors, p50 3.1 ms, p99 12 ms",
+            "serving    r7 running at http://127.0.0.1:40123",
+            "           version 4, pinned, up 2 h 3 min, 214 MiB",
+            "           gets no requests while others are well",
+            "           restarted 2 times, the last 5 min ago: signal 9",
+            "drift      stable, looked at 3 h 3 min ago",
+            "supervisor process 4242, up 1 d 1 h, heartbeat 2 s ago",
+        ] {
+            assert!(lines.iter().any(|found| found == line), "{line}\n{}", lines.join("\n"));
+        }
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{}", lines.join("\n"));
+        // Where no person looks, a thing is one line.
+        let names = |lines: &[String]| lines.iter().filter(|line| !line.starts_with(' ')).count();
+        let unwrapped = page(&status, &registry, None);
+        assert!(unwrapped.len() < lines.len() && names(&unwrapped) == names(&lines));
+    }
+
+    #[test]
+    fn what_is_wrong_comes_first_and_a_missing_supervisor_is_said() {
+        let mut status = status();
+        status.supervisor = None;
+        status.instances[0].health = None;
+        status.instances[0].running = false;
+        status.instances[0].ended = Some("signal 9".to_owned());
+        let lines = page(&status, &Registry::default(), Some(80));
+        assert_eq!(lines[0], "state      DOWN: r7 has stopped (signal 9)");
+        let text = lines.join("\n");
+        assert!(
+            text.contains("serving    r7 stopped (signal 9) at http://127.0.0.1:40123"),
+            "{text}"
+        );
+        assert!(text.contains("supervisor none: what dies stays dead"), "{text}");
+        status.gateway = None;
+        status.gateway_error = Some("no answer within 5 s".to_owned());
+        let lines = page(&status, &Registry::default(), Some(80));
+        assert_eq!(lines[0], "state      DOWN: the gateway does not answer: no answer within 5 s");
+        assert_eq!(lines[1], "gateway    does not answer (no answer within 5 s)");
     }
 }
