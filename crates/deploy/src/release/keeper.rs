@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::gateway::control::{Control, GatewayStatus};
 use crate::probe::{self, Look};
 use crate::replica_id::replica_ids;
-use crate::runtime::{Instance, InstanceStatus, Runtimes, is_stopped};
+use crate::runtime::{Instance, InstanceStatus, OomWatch, Runtimes, is_stopped};
 use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::lock;
@@ -46,6 +46,7 @@ pub struct Keeper {
     pub(super) runtimes: Runtimes,
     gateway: GatewaySeen,
     seen: BTreeMap<String, InstanceSeen>,
+    oom: OomWatch,
     /// What was started and could not be written down: the disk is full.
     pub(super) unwritten: BTreeMap<String, Instance>,
 }
@@ -82,6 +83,7 @@ impl Keeper {
             runtimes: Runtimes::default(),
             gateway: GatewaySeen::default(),
             seen: BTreeMap::new(),
+            oom: OomWatch::default(),
             unwritten: BTreeMap::new(),
         }
     }
@@ -97,6 +99,7 @@ impl Keeper {
             Err(Error::NotDeployed { .. }) => return Ok(Standing::nothing()),
             folder => folder?,
         };
+        self.oom.look();
         let (gateway, status) = self.gateway.look(&folder).await;
         let route = route(status.as_ref(), &folder)?;
         let Some(current) = route.current else { return Ok(Standing::nothing()) };
@@ -108,14 +111,17 @@ impl Keeper {
             let Some(release) = release else { continue };
             let spec = folder.read_spec(release)?;
             for id in replica_ids(release, spec.as_ref().map_or(1, |spec| spec.replicas)) {
-                let condition = match self.instance(&folder, &id)? {
+                let post = match self.instance(&folder, &id)? {
                     Some(instance) => {
                         standing.uses_engine |= instance.runtime != RuntimeKind::Process;
                         self.look_at(&instance, spec.as_ref(), answers).await
                     }
-                    None => Condition::Ended("its start was not written down".to_owned()),
+                    None => {
+                        let condition = Condition::Ended("its start was not written down".into());
+                        Post { id, condition, is_by_hand: false }
+                    }
                 };
-                standing.instances.push(Post { id, condition });
+                standing.instances.push(post);
             }
             if is_current {
                 standing.label = spec.map(|spec| spec.label).unwrap_or_default();
@@ -142,12 +148,25 @@ impl Keeper {
         instance: &Instance,
         spec: Option<&ReleaseSpec>,
         answers: u64,
-    ) -> Condition {
-        let Self { runtimes, seen, .. } = self;
+    ) -> Post {
+        let Self { runtimes, seen, oom, .. } = self;
+        let post = |condition: Condition, is_by_hand: bool| Post {
+            id: instance.id.clone(),
+            condition,
+            is_by_hand,
+        };
         match runtimes.status(instance).await {
             Ok(InstanceStatus::Running) => {}
-            Ok(InstanceStatus::Ended(how)) => return Condition::Ended(how),
-            Err(error) => return Condition::Unknown(error.to_string()),
+            Ok(InstanceStatus::Ended(how)) => {
+                let was_ended = runtimes.was_ended(instance);
+                // The kernel kills as people do.
+                return if was_ended && oom.is_recent() {
+                    post(Condition::Ended(format!("{how}, probably for want of memory")), false)
+                } else {
+                    post(Condition::Ended(how), was_ended)
+                };
+            }
+            Err(error) => return post(Condition::Unknown(error.to_string()), false),
         }
         let seen = seen.entry(instance.id.clone()).or_default();
         if seen.handle != instance.handle {
@@ -158,10 +177,10 @@ impl Keeper {
             RuntimeKind::Docker => None,
         };
         if let Some(stopped) = stopped(process, &mut seen.stopped_since) {
-            return stopped;
+            return post(stopped, true);
         }
         if seen.well.is_some_and(|at| at.elapsed() < HEALTH_INTERVAL) {
-            return Condition::Well;
+            return post(Condition::Well, false);
         }
         let path = spec.map_or(HEALTH_PATH, |spec| spec.health_path.as_str());
         let token = spec.and_then(ReleaseSpec::token);
@@ -169,7 +188,7 @@ impl Keeper {
         let limit = spec.map_or(LISTEN_LIMIT_MIN, |spec| spec.deadline.max(LISTEN_LIMIT_MIN));
         let condition = seen.heard(look, answers, limit, Instant::now());
         seen.well = (condition == Condition::Well).then(Instant::now);
-        condition
+        post(condition, false)
     }
 }
 

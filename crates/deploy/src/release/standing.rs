@@ -55,6 +55,8 @@ pub struct Post {
     pub id: String,
     /// What has become of it.
     pub condition: Condition,
+    /// Whether somebody did that to it (`kill`), which says nothing of what was released.
+    pub is_by_hand: bool,
 }
 
 /// What should serve, and what has become of it.
@@ -125,7 +127,11 @@ mod tests {
 
     #[test]
     fn an_outage_is_that_nobody_is_served() {
-        let post = |id: &str, condition: Condition| Post { id: id.to_owned(), condition };
+        let post = |id: &str, condition: Condition| Post {
+            id: id.to_owned(),
+            condition,
+            is_by_hand: false,
+        };
         let ended = || Condition::Ended("signal 9".to_owned());
         let mut standing = Standing::nothing();
         assert_eq!(standing.outage(), None, "nothing should serve");

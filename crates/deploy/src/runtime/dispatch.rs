@@ -59,6 +59,14 @@ impl Runtimes {
         self.of(instance).await?.status(instance).await
     }
 
+    /// Whether an instance is known to have ended because it was told to, or was killed.
+    pub(crate) fn was_ended(&self, instance: &Instance) -> bool {
+        match instance.runtime {
+            RuntimeKind::Process => self.process.was_ended(instance),
+            RuntimeKind::Docker => false,
+        }
+    }
+
     pub(crate) async fn health(&self, instance: &Instance) -> Result<Option<RuntimeHealth>> {
         self.of(instance).await?.health(instance).await
     }

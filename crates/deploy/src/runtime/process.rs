@@ -65,6 +65,20 @@ impl ProcessRuntime {
         self.start_at(before.address, spec, process)
     }
 
+    /// Whether an instance that this program started ended because it was told to, or was killed: by somebody else, or
+    /// by the kernel.
+    pub(super) fn was_ended(&self, instance: &Instance) -> bool {
+        use std::os::unix::process::ExitStatusExt as _;
+        let told = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+        let Ok(mut children) = self.children.lock() else { return false };
+        let status =
+            children.get_mut(&instance.id).and_then(|child| child.try_wait().ok().flatten());
+        status.is_some_and(|status| {
+            let is_told = |signal: i32| told.iter().any(|told| told.as_raw() == signal);
+            status.success() || status.signal().is_some_and(is_told)
+        })
+    }
+
     /// Starts a process that is told to listen there.
     fn start_at(
         &self,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use trainyard_deploy::{Condition, Ills, Keeper, Standing, status, stop, tidy};
 use trainyard_testkit::KillOnDrop;
 
@@ -81,7 +81,8 @@ async fn what_was_killed_serves_again_where_it_did() {
     assert_ne!(backend(&stage), adopted);
     let restarts = std::fs::read(stage.root().join("instances/r1/restarts.json")).unwrap();
     let restarts: Value = serde_json::from_slice(&restarts).unwrap();
-    assert_eq!((&restarts["count"], &restarts["last_cause"]), (&json!(2), &json!("signal 9")));
+    assert_eq!(restarts["count"], 2, "{restarts}");
+    assert!(restarts["last_cause"].as_str().unwrap().starts_with("signal 9"), "{restarts}");
 
     let alive = backend(&stage);
     stage.kill(gateway(&stage)).await;

@@ -146,11 +146,16 @@ impl Following {
             reason: Some("`trainyard up` brings it up".to_owned()),
         };
         let watcher = |_event: Event| {};
+        let is_first = options.version.is_none();
         let deployed = deploy(project, &opened.tracking, options, &watcher).await?;
         self.begins = false;
         self.waiting.clear();
         let text = format!("version {} was brought up at {}", deployed.version, deployed.url);
         self.tell(&Said::note(model, text));
+        if is_first {
+            let url = Some(deployed.url);
+            notify(project, &[Happened::Promoted { version: deployed.version, url }]).await;
+        }
         Ok(())
     }
 

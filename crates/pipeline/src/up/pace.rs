@@ -1,6 +1,7 @@
 //! When something that ended is started again: at once where it ran well for a while, later and later where it ends
 //! each time, so that a version that cannot live takes neither the host nor the log. Five deaths in a row are a crash
-//! loop. One that was well for a while in between is none: hosts have bad minutes, and so have people with `kill`.
+//! loop. One that was well for a while in between is none, and for what somebody killed a moment is enough: that says
+//! nothing of the version, unless it is killed as soon as it is up.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +17,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Whatever was well for so long did not die of its start.
 const STAYED_UP: Duration = Duration::from_secs(10);
+
+/// The same where that was somebody's doing, and for the gateway, in which nothing of a version runs.
+const STAYED_UP_BRIEFLY: Duration = Duration::from_secs(2);
 
 /// Deaths in a row that are a crash loop; after as many more another way out is looked for once more.
 const CRASH_LOOP: u32 = 5;
@@ -44,11 +48,12 @@ impl Pace {
         }
     }
 
-    fn down(&mut self, now: Instant) {
+    /// It is down, for which it did not have to be well for longer than `enough`.
+    fn down(&mut self, now: Instant, enough: Duration) {
         if self.due.is_some() {
             return;
         }
-        if self.well_since.take().is_some_and(|since| now.duration_since(since) >= STAYED_UP) {
+        if self.well_since.take().is_some_and(|since| now.duration_since(since) >= enough) {
             (self.deaths, self.concluded) = (0, 0);
         }
         self.deaths = self.deaths.saturating_add(1);
@@ -81,14 +86,18 @@ pub(super) struct Paces(BTreeMap<String, Pace>);
 impl Paces {
     /// Takes note of a look.
     pub(super) fn note(&mut self, standing: &Standing, now: Instant) {
-        let instances = standing.instances.iter().map(|post| (post.id.as_str(), &post.condition));
-        let all: Vec<_> = [(GATEWAY, &standing.gateway)].into_iter().chain(instances).collect();
-        self.0.retain(|id, _| all.iter().any(|(known, _)| known == id));
-        for (id, condition) in all {
+        let instances = standing.instances.iter().map(|post| {
+            let enough = if post.is_by_hand { STAYED_UP_BRIEFLY } else { STAYED_UP };
+            (post.id.as_str(), &post.condition, enough)
+        });
+        let gateway = (GATEWAY, &standing.gateway, STAYED_UP_BRIEFLY);
+        let all: Vec<_> = [gateway].into_iter().chain(instances).collect();
+        self.0.retain(|id, _| all.iter().any(|(known, ..)| known == id));
+        for (id, condition, enough) in all {
             let pace = self.0.entry(id.to_owned()).or_default();
             match condition {
                 Condition::Well => pace.well(now),
-                Condition::Ended(_) | Condition::Hangs(_) => pace.down(now),
+                Condition::Ended(_) | Condition::Hangs(_) => pace.down(now, enough),
                 // It is there; how long it has been well is not known to be over.
                 Condition::Unwell(_) | Condition::Unknown(_) => {}
             }
@@ -149,7 +158,7 @@ mod tests {
             current: Some("r1".to_owned()),
             label: BTreeMap::new(),
             gateway: Condition::Well,
-            instances: vec![Post { id: "r1".to_owned(), condition }],
+            instances: vec![Post { id: "r1".to_owned(), condition, is_by_hand: false }],
             uses_engine: false,
         }
     }
@@ -204,6 +213,23 @@ mod tests {
         other.instances[0].id = "r2".to_owned();
         paces.note(&other, at(now));
         assert_eq!(paces.crash_loop(&other), None);
+    }
+
+    #[test]
+    fn what_is_killed_now_and_then_is_no_crash_loop() {
+        let start = Instant::now();
+        let mut killed = ended();
+        killed.instances[0].is_by_hand = true;
+        let mut paces = Paces::default();
+        for round in 0..20_u64 {
+            let at = |millis: u64| start + Duration::from_millis(round * 4000 + millis);
+            paces.note(&standing(Condition::Well), at(0));
+            paces.note(&killed, at(3000));
+            let ills = paces.due(&killed, at(3200));
+            assert_eq!(ills.instances.len(), 1, "each time at once");
+            assert_eq!(paces.crash_loop(&killed), None);
+            paces.tried(&ills);
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! `KillMode=process`: gateway and instances are children of the unit and outlive it, so a restart or an upgrade of the
 //! supervisor is none of the service. `OOMPolicy=continue`: an instance that took too much memory is the supervisor's
-//! to start again, not a reason to stop all. The root is read-only but for the projects and a folder for temporary
+//! to start again, not a reason to stop all. No capability is given to what runs: the same user's `trainyard deploy`
+//! could not look at processes that have more than it has. The root is read-only but for the projects and a folder for temporary
 //! files (`/tmp` of its own would go away with the supervisor, under instances that live on).
 
 use std::path::{Path, PathBuf};
@@ -58,8 +59,7 @@ ProtectControlGroups=yes
 ProtectClock=yes
 ProtectHostname=yes
 RestrictNamespaces=yes
-CapabilityBoundingSet=CAP_NET_BIND_SERVICE
-AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_KILL
 ";
 
 /// The text of the unit.
@@ -147,8 +147,9 @@ mod tests {
             }
             assert!(text.contains("NoNewPrivileges=yes"), "{text}");
             assert_eq!(text.contains("ProtectSystem=strict"), !is_of_user);
-            // A folder that goes away with the supervisor, under what lives on.
-            assert!(!text.contains("PrivateTmp"), "{text}");
+            // A folder that goes away with the supervisor, under what lives on; and what hides instances from others
+            // of the same user.
+            assert!(!text.contains("PrivateTmp") && !text.contains("Ambient"), "{text}");
         }
     }
 

@@ -33,6 +33,7 @@ mod signals;
 mod tls;
 mod token;
 mod up;
+mod up_soak;
 mod upstream;
 mod waiting_server;
 mod watch;

@@ -17,19 +17,19 @@ use crate::run::post_json;
 /// Longer than anything takes on a busy machine.
 const LONG: Duration = Duration::from_mins(2);
 
-fn signal(name: &str, process: u64) {
+pub(crate) fn signal(name: &str, process: u64) {
     let sent = Command::new("kill").args([name, &process.to_string()]).status().unwrap();
     assert!(sent.success(), "{name} {process}");
 }
 
 /// A `trainyard up`, and what it says.
-struct Up {
-    process: KillOnDrop,
+pub(crate) struct Up {
+    pub(crate) process: KillOnDrop,
     log: PathBuf,
 }
 
 impl Up {
-    fn start(project: &TestProject, log: &str) -> Self {
+    pub(crate) fn start(project: &TestProject, log: &str) -> Self {
         let log = project.file(log);
         let said = File::create(&log).unwrap();
         let mut command = trainyard();
@@ -42,7 +42,7 @@ impl Up {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
-    fn wait_until(&mut self, what: &str, mut is_so: impl FnMut() -> bool) {
+    pub(crate) fn wait_until(&mut self, what: &str, mut is_so: impl FnMut() -> bool) {
         let start = Instant::now();
         while !is_so() {
             let ended = self.process.0.try_wait().unwrap();
@@ -52,38 +52,38 @@ impl Up {
         }
     }
 
-    fn wait_for(&mut self, text: &str) {
+    pub(crate) fn wait_for(&mut self, text: &str) {
         let log = self.log.clone();
         self.wait_until(text, || std::fs::read_to_string(&log).unwrap().contains(text));
     }
 }
 
 /// What `deploy status` says, whatever it ends with.
-fn status(project: &TestProject) -> Value {
+pub(crate) fn status(project: &TestProject) -> Value {
     let output = project.run(&["deploy", "status", "--json"]);
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
 /// The process of the serving instance, if it is well.
-fn instance(status: &Value) -> Option<u64> {
+pub(crate) fn instance(status: &Value) -> Option<u64> {
     let current = &status["instances"][0];
     let is_well = current["role"] == "current" && current["health"]["state"] == "well";
     current["handle"].as_str().filter(|_| is_well)?.parse().ok()
 }
 
-fn gateway(status: &Value) -> Option<u64> {
+pub(crate) fn gateway(status: &Value) -> Option<u64> {
     status["gateway"]["pid"].as_u64()
 }
 
 /// Asks the same thing all the time, whatever becomes of it.
-struct Client {
+pub(crate) struct Client {
     stop: Arc<AtomicBool>,
     good: Arc<AtomicU64>,
     thread: std::thread::JoinHandle<Vec<String>>,
 }
 
 impl Client {
-    fn start(port: u16) -> Self {
+    pub(crate) fn start(port: u16) -> Self {
         let (stop, good) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, counter) = (Arc::clone(&stop), Arc::clone(&good));
         let thread = std::thread::spawn(move || {
@@ -109,13 +109,13 @@ impl Client {
     }
 
     /// Waits until somebody answers from now on.
-    fn is_served(&self, up: &mut Up) {
+    pub(crate) fn is_served(&self, up: &mut Up) {
         // One may be on its way already.
         let before = self.good.load(Ordering::Relaxed) + 1;
         up.wait_until("answers", || self.good.load(Ordering::Relaxed) > before);
     }
 
-    fn finish(self) {
+    pub(crate) fn finish(self) {
         self.stop.store(true, Ordering::Relaxed);
         let wrong = self.thread.join().unwrap();
         assert!(wrong.is_empty(), "{wrong:?}");
@@ -123,7 +123,7 @@ impl Client {
     }
 }
 
-fn project() -> (TestProject, u16) {
+pub(crate) fn project() -> (TestProject, u16) {
     let project = TestProject::iris();
     let port = free_port();
     project.edit("127.0.0.1:0", &format!("127.0.0.1:{port}"));
@@ -215,7 +215,7 @@ fn a_version_that_dies_each_time_is_rolled_back() {
             instance(&now).filter(|_| now["instances"][0]["label"]["version"] == "2")
         {
             // It may have ended since.
-            let _either_way = Command::new("kill").args(["-KILL", &process.to_string()]).status();
+            let _either_way = Command::new("kill").args(["-ABRT", &process.to_string()]).status();
         }
         now["instances"][0]["label"]["version"] == "1" && instance(&now).is_some()
     });
