@@ -8,7 +8,7 @@ use trainyard_models::LoadedModel;
 use trainyard_signature::model::MlModel;
 
 use crate::blocking;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::options::PythonOptions;
 use crate::python::{self, Pool, WorkerPredictor};
 
@@ -25,8 +25,8 @@ impl Scorer {
     ///
     /// # Errors
     ///
-    /// [`Error::Model`] if the model cannot be read, or only by Python and there are no workers;
-    /// [`Error::Python`] and [`Error::Environment`] if they cannot be started.
+    /// [`crate::Error::Model`] if the model cannot be read, or only by Python and there are no workers;
+    /// [`crate::Error::Python`] and [`crate::Error::Environment`] if they cannot be started.
     pub async fn start(folder: &Path, python: Option<&PythonOptions>) -> Result<Self> {
         let work = {
             let folder = folder.to_owned();

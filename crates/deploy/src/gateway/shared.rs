@@ -146,7 +146,7 @@ impl Shared {
     }
 }
 
-fn row(replica: &Replica, role: &'static str) -> InstanceRow<'_> {
+fn row<'a>(replica: &'a Replica, role: &'static str) -> InstanceRow<'a> {
     InstanceRow {
         id: &replica.id,
         role,
