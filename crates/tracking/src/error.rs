@@ -87,7 +87,7 @@ pub enum Error {
     #[error("the read takes longer than was thought")]
     NotShort,
     /// Other reads took all the time that this one had.
-    #[error("the tracking server is busy with other searches; try again")]
+    #[error("the tracking server is busy with other requests; try again")]
     Crowded,
     /// What was read does not fit beside what others hold.
     #[error("the answer is too large for the memory that is left: {0}")]

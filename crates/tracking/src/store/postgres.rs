@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_postgres::CancelToken;
 
@@ -27,10 +27,10 @@ const CONNECTIONS_MAX: usize = 16;
 const TRIES: usize = 6;
 /// How often a call is done again whose connection broke.
 const FRESH_TRIES: usize = 1;
+/// How long a change waits for its turn: beyond that the others hang, and it would, too.
+const TURN_TIME: Duration = Duration::from_mins(1);
 /// How long telling the server to stop a query may take.
 const CANCEL_TIME: Duration = Duration::from_secs(10);
-/// How long a read's answer is waited for beyond its time: its thread may still hang on a server that says nothing.
-const LATE: Duration = Duration::from_secs(2);
 
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
@@ -85,20 +85,20 @@ impl Postgres {
         F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
         let call = Call::long(&self.limits)?;
-        let end = call.end();
         let running = Arc::new(Running::default());
         let waiting = Cancel {
             call: Arc::clone(&call),
             running: Arc::clone(&running),
             pool: Arc::clone(&self.pool),
         };
-        let permit = self.permits.take(reading, end).await?;
+        let permit = self.permits.take(reading, call.end()).await?;
         let begin = Begin::Read(self.limits.time);
         let pool = Arc::clone(&self.pool);
         let task = tokio::task::spawn_blocking(move || {
             let mut result = read_once(&pool, begin, &call, &running, &work);
             for _fresh in 0..FRESH_TRIES {
-                if !matches!(&result, Err(error) if error.is_lost_database()) {
+                let is_lost = matches!(&result, Err(error) if error.is_lost_database());
+                if !is_lost || call.is_over() {
                     break;
                 }
                 pool.forget();
@@ -106,21 +106,8 @@ impl Postgres {
             }
             (result, permit)
         });
-        let task = async {
-            let late = end.and_then(|end| end.checked_add(LATE));
-            match late {
-                None => Ok(task.await),
-                Some(late) => tokio::time::timeout_at(late.into(), task).await,
-            }
-        };
-        let (result, _permit) = match task.await {
-            Ok(done) => {
-                done.map_err(|error| Error::database(format!("a call broke off: {error}")))?
-            }
-            Err(_elapsed) => {
-                return Err(Error::Unreachable { reason: "it does not answer".to_owned() });
-            }
-        };
+        let (result, _permit) =
+            task.await.map_err(|error| Error::database(format!("a call broke off: {error}")))?;
         drop(waiting);
         result
     }
@@ -132,7 +119,8 @@ impl Postgres {
         T: Send + 'static,
         F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
-        let permit = self.permits.take(Reading::Listing, None).await?;
+        let end = Instant::now().checked_add(TURN_TIME);
+        let permit = self.permits.take(Reading::Listing, end).await?;
         let pool = Arc::clone(&self.pool);
         let task = tokio::task::spawn_blocking(move || {
             let result = change(&pool, &work);

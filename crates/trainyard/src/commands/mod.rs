@@ -24,6 +24,8 @@ mod serve_log;
 pub(crate) mod server;
 mod server_signals;
 mod shutdown;
+mod status_instance;
+mod status_lines;
 mod status_page;
 mod status_told;
 mod status_words;

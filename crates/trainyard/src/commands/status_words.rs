@@ -43,29 +43,6 @@ fn time(micros: u64) -> String {
     }
 }
 
-/// A text in parts that fit, cut between words where that can be.
-pub(super) fn wrapped(text: &str, room: Option<usize>) -> Vec<String> {
-    let Some(room) = room else { return vec![text.to_owned()] };
-    let mut parts = Vec::new();
-    let mut part = String::new();
-    let mut length = 0;
-    for word in text.split(' ') {
-        let word_length = word.chars().count();
-        if length > 0 && length + 1 + word_length > room {
-            parts.push(std::mem::take(&mut part));
-            length = 0;
-        }
-        if length > 0 {
-            part.push(' ');
-            length += 1;
-        }
-        part.push_str(word);
-        length += word_length;
-    }
-    parts.push(part);
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,15 +63,5 @@ mod tests {
             (time(80), time(9_960), time(999_600)),
             ("0.1 ms".into(), "10 ms".into(), "1.0 s".into())
         );
-    }
-
-    #[test]
-    fn long_texts_go_on_below_themselves() {
-        let text = "one two three four";
-        assert_eq!(wrapped(text, None), [text]);
-        assert_eq!(wrapped(text, Some(9)), ["one two", "three", "four"]);
-        assert_eq!(wrapped(text, Some(10)), ["one two", "three four"]);
-        assert_eq!(wrapped("http://a.name.longer.than.the.room b", Some(5)).len(), 2);
-        assert_eq!(wrapped("", Some(5)), [""]);
     }
 }

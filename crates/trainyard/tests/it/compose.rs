@@ -43,7 +43,9 @@ fn words(file: &Value, service: &str, folder: &Path, image: &str, port: &str) ->
         ("security_opt", "--security-opt"),
         ("volumes", "-v"),
     ] {
-        texts(&service[key]).for_each(|value| add(flag, value));
+        for value in texts(&service[key]) {
+            add(flag, value);
+        }
     }
     add("--memory", service["mem_limit"].as_str().unwrap());
     for (name, value) in service["environment"].as_object().unwrap() {
@@ -79,7 +81,7 @@ pub(crate) fn works_with_postgres_and_s3(engine: &Engine, image: &str) {
     let path = example.join("compose.yaml").display().to_string();
     let file: Value = serde_json::from_str(&run_python(READ, &[&path, &variables], &[])).unwrap();
     for (name, service) in file["services"].as_object().unwrap() {
-        for (variable, _) in service["environment"].as_object().unwrap() {
+        for variable in service["environment"].as_object().unwrap().keys() {
             let is_secret = ["PASSWORD", "TOKEN", "SECRET_ACCESS_KEY", "STORE_URI"]
                 .iter()
                 .any(|word| variable.contains(word) && !variable.ends_with("_FILE"));
