@@ -75,7 +75,7 @@ async fn running(service: &Service) -> Result<Control> {
 
 impl Deployment<'_> {
     /// Makes sure that the gateway runs by the service's settings, and says where requests go. Where it is urgent,
-    /// settings that cannot be used leave those of a running one as they are.
+    /// settings that cannot be used, or written, leave those before as they are.
     pub(crate) async fn ensure_gateway(&self, is_urgent: bool) -> Result<GatewayStatus> {
         if let Some(mut status) = self.control.status().await? {
             self.check_gateway(&status)?;
@@ -98,8 +98,8 @@ impl Deployment<'_> {
             listen: self.service.listen,
             reason: error.to_string(),
         })?;
-        let status = self.start_gateway(None).await?;
-        self.step(ReleaseEvent::GatewayReady { listen: status.listen, started: true })?;
+        let status = self.start_gateway(None, is_urgent).await?;
+        self.note(ReleaseEvent::GatewayReady { listen: status.listen, started: true });
         Ok(status)
     }
 
@@ -114,7 +114,7 @@ impl Deployment<'_> {
     /// Replaces the running gateway by one of this program. Clients notice nothing; returns when the old
     /// one has finished its last request.
     pub(crate) async fn upgrade_gateway(&self, before: &GatewayStatus) -> Result<GatewayStatus> {
-        let status = self.start_gateway(Some(before.pid)).await?;
+        let status = self.start_gateway(Some(before.pid), false).await?;
         let start = Instant::now();
         // What it still works on is in no count of the new one.
         while runs(before.pid) {
@@ -153,8 +153,18 @@ impl Deployment<'_> {
     }
 
     /// Starts a gateway, as the successor of another process if there is one.
-    async fn start_gateway(&self, predecessor: Option<u32>) -> Result<GatewayStatus> {
-        write_settings(&self.service.gateway, &self.folder)?;
+    async fn start_gateway(
+        &self,
+        predecessor: Option<u32>,
+        is_urgent: bool,
+    ) -> Result<GatewayStatus> {
+        match write_settings(&self.service.gateway, &self.folder) {
+            // Without a gateway nobody is served at all.
+            Err(error) if is_urgent && self.folder.gateway_settings().is_file() => {
+                tracing::warn!(%error, "the gateway starts with the settings before");
+            }
+            written => written?,
+        }
         let log_path = self.folder.gateway_log();
         let failed = |reason: String| Error::GatewayStart {
             reason,

@@ -293,8 +293,8 @@ mod tests {
         matches!(condition, Condition::Hangs(_))
     }
 
-    #[tokio::test]
-    async fn it_hangs_when_nobody_hears_of_it_three_times() {
+    #[test]
+    fn it_hangs_when_nobody_hears_of_it_three_times() {
         let now = Instant::now();
         let mut seen = InstanceSeen::default();
         let mut hear = |look: Look, answers: u64| seen.heard(look, answers, SECOND, now);
@@ -310,8 +310,8 @@ mod tests {
         assert_eq!(looks, [vec![false; 9], vec![true]].concat());
     }
 
-    #[tokio::test]
-    async fn one_that_starts_has_its_time_to_listen() {
+    #[test]
+    fn one_that_starts_has_its_time_to_listen() {
         let start = Instant::now();
         let mut seen = InstanceSeen::default();
         let mut hear = |after: Duration| {

@@ -26,7 +26,7 @@ fn ills(standing: &Standing) -> Ills {
 }
 
 /// Starts again what is down, until all is well.
-async fn heal(keeper: &mut Keeper) {
+pub(crate) async fn heal(keeper: &mut Keeper) {
     loop {
         let standing = keeper.look().await.unwrap();
         assert!(standing.current.is_some(), "something should serve: {standing:?}");

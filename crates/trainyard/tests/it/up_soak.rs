@@ -56,7 +56,8 @@ fn whatever_happens_it_comes_back_and_nothing_is_left() {
     let client = Client::start(port);
     let mut random = Random(7);
     let mut times = Vec::new();
-    for number in 0..if is_long { 300 } else { 5 } {
+    let faults = if is_long { 300 } else { 5 };
+    for number in 0..faults {
         let (serving, door) = settled(&project, &mut up);
         let start = Instant::now();
         let fault = random.below(6);
