@@ -5,6 +5,7 @@
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
 //! - [`backup`]: a server's data in one folder, and back; [`removal`]: what was deleted, gone for good;
+//! - [`webhooks`]: changes of the registry, told to whoever subscribed;
 //! - [`open`]: whatever a tracking URI names.
 
 pub mod api;
@@ -18,6 +19,7 @@ pub mod search;
 pub mod server;
 pub mod store;
 mod waiting;
+pub mod webhooks;
 
 pub use error::{Constraint, Error, Result};
 pub use open::{Lending, OpenOptions, Shared, open, share};

@@ -13,6 +13,7 @@ use trainyard_storage::Address;
 use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
 use crate::error::Result;
 use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
+use crate::webhooks::Webhooks;
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
 /// upstream does without a server.
@@ -52,6 +53,8 @@ pub struct Shared {
     /// For requests of others: artifacts are read and written below the roots, wherever experiments
     /// and versions say, and nowhere else.
     pub lent: Tracking,
+    /// Who is told of changes of the registry, by the server that answers for it; none if that is elsewhere.
+    pub webhooks: Option<Webhooks>,
 }
 
 impl fmt::Debug for Shared {
@@ -119,15 +122,17 @@ pub(crate) fn share_store(
         .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
     let options = StoreOptions { artifact_root, truncate_long_values, limits: options.limits };
     let store = Arc::new(database(&uri, options.clone())?);
+    let mut webhooks = Webhooks::of(Arc::clone(&store));
     let mut own = Tracking::new(Arc::clone(&store), own);
     if let Some(registry) = registry {
         let registry = database(&registry, options)?;
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
+        webhooks = Webhooks::of(Arc::clone(&registry));
         own.registered_models = Arc::clone(&registry) as _;
         own.model_versions = registry;
     }
     let lent = Tracking { artifacts: lent, ..own.clone() };
-    Ok((Shared { own, lent }, store))
+    Ok((Shared { own, lent, webhooks: Some(webhooks) }, store))
 }
 
 fn database(uri: &TrackingUri, options: StoreOptions) -> Result<SqlStore> {

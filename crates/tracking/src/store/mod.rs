@@ -57,6 +57,10 @@ mod sqlite_readers;
 mod sqlite_writer;
 pub(crate) mod validate;
 mod version_source;
+pub(crate) mod webhook_deliveries;
+mod webhook_outbox;
+mod webhook_table;
+pub(crate) mod webhooks;
 
 pub use call::ReadLimits;
 pub(crate) use removal::{Item, Removable};

@@ -6,7 +6,7 @@
 
 use super::clock::now_millis;
 use super::database::{Connection, Dialect, Value};
-use super::postgres_doubt;
+use super::{postgres_doubt, webhook_table};
 use crate::error::{Error, Result};
 
 /// `alembic_version.version_num` of MLflow 3.17.
@@ -87,6 +87,10 @@ fn prepare_within(
     let is_postgres = connection.dialect() == Dialect::Postgres;
     if is_postgres && !tables.iter().any(|table| table == postgres_doubt::TABLE) {
         connection.execute_script(postgres_doubt::CREATE)?;
+    }
+    if !tables.iter().any(|table| table == webhook_table::TABLE) {
+        let table = webhook_table::create_table(connection.dialect());
+        connection.execute_script(&table)?;
     }
     for index in INDEXES {
         connection.execute_script(index)?;

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand};
 use trainyard_base::Budget;
-use trainyard_net::descriptors;
+use trainyard_net::{Allowed, descriptors};
 use trainyard_tracking::server::auth::AuthFile;
-use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
+use trainyard_tracking::server::{
+    Authorize, CONNECTIONS_MAX, HostPolicy, Limits, Opened, ServerOptions,
+};
 use trainyard_tracking::store::ReadLimits;
-use trainyard_tracking::{Lending, OpenOptions, Opening};
+use trainyard_tracking::webhooks::WebhookOptions;
+use trainyard_tracking::{Lending, OpenOptions, Opening, Shared};
 
 use super::tls::{self, TlsArguments, TlsFiles};
 use super::{backup, gc, hash_password, listen, server_signals, upstream_tls};
@@ -141,6 +144,16 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     presigned_download_ttl: i64,
+    /// Hosts and networks (10.0.0.0/8) that webhooks may go to although they are not public, by http, too,
+    /// separated by commas
+    #[arg(
+        long = "webhook-allow",
+        env = "TRAINYARD_WEBHOOK_ALLOW",
+        value_delimiter = ',',
+        value_name = "HOSTS",
+        help_heading = "Security"
+    )]
+    webhook_allow: Vec<String>,
     /// Turn the checks of Host and Origin off
     #[arg(
         long,
@@ -354,6 +367,15 @@ impl Arguments {
         Opening { uri: self.backend_store_uri.clone(), options, lending }
     }
 
+    /// Receivers of webhooks that need not be public; a variable that is empty names none.
+    fn webhook_receivers(&self) -> Result<Vec<Allowed>, Failure> {
+        let named = self.webhook_allow.iter().filter(|text| !text.trim().is_empty());
+        let receiver = |text: &String| {
+            text.parse().map_err(|error| Failure::input(format!("--webhook-allow: {error}")))
+        };
+        named.map(receiver).collect()
+    }
+
     fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
         let allowed_hosts = match self.allowed_hosts.as_slice() {
             [] => None,
@@ -382,6 +404,7 @@ impl Arguments {
             disable_security: self.disable_security_middleware,
             memory: Arc::clone(memory),
             connections: self.limits(),
+            webhooks: WebhookOptions::from_env(self.webhook_receivers()?)?,
             authorize,
             ..ServerOptions::default()
         })
@@ -427,9 +450,9 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         printer::terminal_hint(&ready);
     }
     let opened = async {
-        let tracking = match first {
-            Ok(shared) => shared.lent,
-            Err(found) => opening.wait(arguments.wait_for_database, &found).await?.lent,
+        let Shared { lent: tracking, webhooks, .. } = match first {
+            Ok(shared) => shared,
+            Err(found) => opening.wait(arguments.wait_for_database, &found).await?,
         };
         let pages = match &arguments.ui_dir {
             Some(folder) => trainyard_tracking::server::ui::pages(folder)?,
@@ -438,7 +461,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
                 trainyard_web::router_below(tracking.clone(), prefix)
             }
         };
-        Ok::<_, trainyard_tracking::Error>((tracking, pages))
+        Ok::<_, trainyard_tracking::Error>(Opened { tracking, pages, webhooks })
     };
     trainyard_tracking::server::serve_once_opened(listener, opened, options, end).await?;
     Ok(ExitCode::SUCCESS)
