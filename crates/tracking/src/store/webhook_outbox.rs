@@ -13,7 +13,8 @@ use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
 use super::webhook_table::TABLE;
 use crate::error::{Error, Result};
-use crate::webhooks::change::{Change, IS_PROMPT};
+use crate::search::registered_models::IS_PROMPT;
+use crate::webhooks::change::Change;
 use crate::webhooks::payload;
 
 impl SqlStore {

@@ -4,9 +4,8 @@ use serde_json::Value;
 use trainyard_mlflow::entities::Tag;
 
 use super::event::{Action, Entity, Event};
+use crate::search::registered_models::IS_PROMPT;
 
-/// A registered model with it, in lower case `true`, is a prompt.
-pub(crate) const IS_PROMPT: &str = "mlflow.prompt.is_prompt";
 const PROMPT_TEXT: &str = "mlflow.prompt.text";
 const PROMPT_TYPE: &str = "_mlflow_prompt_type";
 

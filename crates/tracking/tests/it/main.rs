@@ -30,3 +30,5 @@ mod store_place;
 mod store_postgres;
 mod store_suite;
 mod upstream_pages;
+mod webhook_receiver;
+mod webhooks;
