@@ -149,10 +149,10 @@ pub fn is_public(address: IpAddr) -> bool {
             within(address.into(), Ipv4Addr::from(*network).into(), *length)
         }),
         IpAddr::V6(address) => {
-            let within = |(network, length): &(Ipv6Addr, u8)| {
+            let is_in = |(network, length): &(Ipv6Addr, u8)| {
                 within(address.into(), (*network).into(), *length)
             };
-            within(&GLOBAL_V6) && !NOT_PUBLIC_V6.iter().any(within)
+            is_in(&GLOBAL_V6) && !NOT_PUBLIC_V6.iter().any(is_in)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -25,6 +26,9 @@ use crate::error::invalid;
 use crate::metrics::METRICS;
 use crate::webhooks::deliver::deliver;
 use crate::webhooks::service::Service;
+
+/// Time that deliveries to webhooks have to finish once the last request did.
+const LAST_DELIVERIES: Duration = Duration::from_secs(2);
 
 /// Serves MLflow's API over `tracking`, and `pages` for every other path, until `shutdown`
 /// completes; running requests then have [`ServerOptions::shutdown_grace`] to finish. `tracking` acts for
@@ -80,7 +84,7 @@ pub async fn serve_once_opened<O: Into<Opened>, E: From<Error>>(
     serving.await;
     stop.cancel();
     // What takes longer is sent again by whoever serves next.
-    let _cut_off = tokio::time::timeout(options.shutdown_grace, delivering.join_next()).await;
+    let _cut_off = tokio::time::timeout(LAST_DELIVERIES, delivering.join_next()).await;
     Ok(())
 }
 

@@ -126,13 +126,13 @@ impl Service {
 
     async fn attempt_once(&self, claimed: &Claimed) -> Attempt {
         let checked = self.options.destinations.check(&claimed.url);
-        let secret = match (checked, self.opened(claimed.secret.as_deref())) {
+        let (url, secret) = match (checked, self.opened(claimed.secret.as_deref())) {
             (Err(error), _) => return again(claimed, None, None, error.to_string()),
             (_, Err(error)) => return again(claimed, None, None, error.to_owned()),
-            (Ok(_url), Ok(secret)) => secret,
+            (Ok(url), Ok(secret)) => (url, secret),
         };
         let parcel = Parcel {
-            url: &claimed.url,
+            url: &url,
             delivery_id: &claimed.delivery_id,
             body: &claimed.body,
             secret: secret.as_deref(),

@@ -1,12 +1,14 @@
 //! Sends one delivery: signed as MLflow signs it, to an address that may be connected to, and to no other.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, header};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, ClientBuilder, Response};
 use trainyard_mlflow as mlflow;
+use url::Url;
 
 use super::destination::NoAddress;
 use super::options::WebhookOptions;
@@ -20,7 +22,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 /// What is sent, and where.
 #[derive(Debug)]
 pub(super) struct Parcel<'a> {
-    pub(super) url: &'a str,
+    /// One that may be asked, as [`Destinations::check`](super::destination::Destinations::check) says.
+    pub(super) url: &'a Url,
     /// The same for every attempt, so that receivers know what they have had.
     pub(super) delivery_id: &'a str,
     pub(super) body: &'a str,
@@ -60,41 +63,30 @@ impl fmt::Display for NotSent {
 /// Connects and sends.
 #[derive(Debug)]
 pub(super) struct Sender {
-    client: Client,
-    timeout: Duration,
+    options: WebhookOptions,
+    plain: Client,
+    /// Made for the first receiver that speaks TLS: an image for plain HTTP may have no authorities' certificates.
+    secure: OnceLock<Client>,
 }
 
 impl Sender {
     pub(super) fn new(options: &WebhookOptions) -> mlflow::Result<Self> {
         // Whoever was first has the same.
         let _installed = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .timeout(options.timeout)
-            // A proxy would be the one address that is judged.
-            .no_proxy()
-            .redirect(Policy::none())
-            // Each connection is to an address that was judged for it.
-            .pool_max_idle_per_host(0)
-            .http1_only()
-            .dns_resolver(options.destinations.clone())
-            .user_agent(concat!("trainyard/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| {
-                mlflow::Error::api(
-                    mlflow::ErrorCode::InternalError,
-                    format!("webhooks cannot be sent: {error}"),
-                )
-            })?;
-        Ok(Self { client, timeout: options.timeout })
+        let plain = builder(options).tls_certs_only([]).build().map_err(|error| {
+            let reason = format!("webhooks cannot be sent: {error}");
+            mlflow::Error::api(mlflow::ErrorCode::InternalError, reason)
+        })?;
+        Ok(Self { options: options.clone(), plain, secure: OnceLock::new() })
     }
 
-    /// Sends it once. The URL was checked by [`Destinations::check`](super::destination::Destinations::check).
+    /// Sends it once.
     pub(super) async fn send(&self, parcel: &Parcel<'_>) -> Result<Answer, NotSent> {
         let timestamp =
             SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string();
-        let mut request = self
-            .client
-            .post(parcel.url)
+        let client = if parcel.url.scheme() == "https" { self.secure()? } else { &self.plain };
+        let mut request = client
+            .post(parcel.url.clone())
             .header(header::CONTENT_TYPE, "application/json")
             .header("X-MLflow-Delivery-Id", parcel.delivery_id)
             .header("X-MLflow-Timestamp", &timestamp)
@@ -111,6 +103,16 @@ impl Sender {
         Ok(Answer { status, body, retry_after })
     }
 
+    fn secure(&self) -> Result<&Client, NotSent> {
+        if let Some(client) = self.secure.get() {
+            return Ok(client);
+        }
+        let made = builder(&self.options).build().map_err(|error| {
+            NotSent(format!("this server knows no authorities to judge a receiver by: {error}"))
+        })?;
+        Ok(self.secure.get_or_init(|| made))
+    }
+
     /// In few words, which do not tell what there is in the server's network.
     fn why(&self, error: &reqwest::Error) -> NotSent {
         let mut cause = std::error::Error::source(error);
@@ -121,13 +123,26 @@ impl Sender {
             cause = inner.source();
         }
         NotSent(if error.is_timeout() {
-            format!("no answer within {} s", self.timeout.as_secs())
+            format!("no answer within {} s", self.options.timeout.as_secs())
         } else if error.is_connect() {
             "cannot connect to the receiver".to_owned()
         } else {
             "the receiver broke off".to_owned()
         })
     }
+}
+
+fn builder(options: &WebhookOptions) -> ClientBuilder {
+    Client::builder()
+        .timeout(options.timeout)
+        // A proxy would be the one address that is judged.
+        .no_proxy()
+        .redirect(Policy::none())
+        // Each connection is to an address that was judged for it.
+        .pool_max_idle_per_host(0)
+        .http1_only()
+        .dns_resolver(options.destinations.clone())
+        .user_agent(concat!("trainyard/", env!("CARGO_PKG_VERSION")))
 }
 
 async fn beginning(mut answer: Response) -> String {

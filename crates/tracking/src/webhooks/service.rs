@@ -135,14 +135,11 @@ impl Service {
         let body = payload::body(event, &payload::example(event), Utc::now())
             .map_err(|error| error.to_string())?;
         let secret = self.opened(webhook.secret.as_deref())?;
-        self.options.destinations.check(&webhook.url).map_err(|error| error.to_string())?;
+        let url =
+            self.options.destinations.check(&webhook.url).map_err(|error| error.to_string())?;
         let delivery_id = uuid::Uuid::new_v4().to_string();
-        let parcel = Parcel {
-            url: &webhook.url,
-            delivery_id: &delivery_id,
-            body: &body,
-            secret: secret.as_deref(),
-        };
+        let parcel =
+            Parcel { url: &url, delivery_id: &delivery_id, body: &body, secret: secret.as_deref() };
         let answer = self.sender.send(&parcel).await.map_err(|error| error.to_string())?;
         let redirected = "the receiver redirects, which is not followed";
         Ok(TestResult {

@@ -371,7 +371,8 @@ impl Arguments {
     fn webhook_receivers(&self) -> Result<Vec<Allowed>, Failure> {
         let named = self.webhook_allow.iter().filter(|text| !text.trim().is_empty());
         let receiver = |text: &String| {
-            text.parse().map_err(|error| Failure::input(format!("--webhook-allow: {error}")))
+            text.parse::<Allowed>()
+                .map_err(|error| Failure::input(format!("--webhook-allow: {error}")))
         };
         named.map(receiver).collect()
     }
