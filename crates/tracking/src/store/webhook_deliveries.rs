@@ -328,3 +328,109 @@ fn drop_beyond(
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use trainyard_mlflow::RegisteredModels as _;
+
+    use super::super::call::ReadLimits;
+    use super::super::sql_store::StoreOptions;
+    use super::super::webhooks::WebhookFields;
+    use super::*;
+    use crate::webhooks::event::{Action, Entity, Event};
+
+    async fn subscribed() -> (SqlStore, String) {
+        let options = StoreOptions {
+            artifact_root: "mlflow-artifacts:/".to_owned(),
+            truncate_long_values: true,
+            limits: ReadLimits::default(),
+        };
+        let store = SqlStore::open_temporary(options).unwrap();
+        let event = Event { entity: Entity::RegisteredModel, action: Action::Created };
+        let fields = WebhookFields {
+            name: Some("w".to_owned()),
+            url: Some("https://example.com/".to_owned()),
+            events: Some(vec![event]),
+            ..WebhookFields::default()
+        };
+        let webhook = store.create_webhook(fields).await.unwrap();
+        (store, webhook.id)
+    }
+
+    #[tokio::test]
+    async fn whoever_claimed_a_delivery_and_is_gone_does_not_keep_it() {
+        let (store, webhook) = subscribed().await;
+        store.create("m", &[], None).await.unwrap();
+        // A change that is taken back tells nobody.
+        store.create("m", &[], None).await.unwrap_err();
+        let hour = Duration::from_hours(1);
+        let lost = store.claim_deliveries(10, Duration::ZERO).await.unwrap().deliveries;
+        let [lost] = lost.as_slice() else { panic!("{lost:?}") };
+        let found = store.claim_deliveries(10, hour).await.unwrap().deliveries;
+        let [found] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((&found.delivery_id, found.attempts), (&lost.delivery_id, 2));
+        assert!(store.claim_deliveries(10, hour).await.unwrap().deliveries.is_empty());
+
+        // That it failed is told by whoever has it now; that it was taken, by whoever knows.
+        let failed =
+            Attempt::Again { after: Duration::ZERO, status: None, error: "late".to_owned() };
+        store.attempted(lost, failed).await.unwrap();
+        let shown = store.deliveries_of(&webhook, 10).await.unwrap();
+        assert_eq!((shown[0].state.as_str(), &shown[0].last_error), ("sending", &None));
+        store.attempted(lost, Attempt::Delivered { status: 200 }).await.unwrap();
+        let shown = store.deliveries_of(&webhook, 10).await.unwrap();
+        assert_eq!((shown.len(), shown[0].state.as_str()), (1, "delivered"));
+    }
+
+    #[tokio::test]
+    async fn deliveries_that_wait_or_are_over_are_bounded() {
+        let (store, webhook) = subscribed().await;
+        let id = webhook.clone();
+        let filled = store.write(move |connection| {
+            fill(connection, &id, "pending", "NULL", WAITING_MAX + 5)?;
+            fill(connection, &id, "delivered", &now_millis().to_string(), FINISHED_MAX + 7)?;
+            fill(connection, &id, "failed", "1", 3)?;
+            fill(connection, "gone", "pending", "NULL", 2)
+        });
+        filled.await.unwrap();
+        store.sweep_deliveries().await.unwrap();
+        let mut states = store.read(count).await.unwrap();
+        states.sort();
+        let of = |id: &str, state: &str, number| (id.to_owned(), state.to_owned(), number);
+        // What was dropped is older than what was delivered, and first to be forgotten.
+        assert_eq!(
+            states.into_iter().filter(|(id, ..)| *id == webhook).collect::<Vec<_>>(),
+            [of(&webhook, "delivered", FINISHED_MAX), of(&webhook, "pending", WAITING_MAX)]
+        );
+        assert!(store.deliveries_of("gone", 10).await.unwrap().iter().all(|one| {
+            one.state == "dropped" && one.last_error.is_some() && one.finished_at.is_some()
+        }));
+    }
+
+    fn fill(
+        connection: &mut dyn Connection,
+        webhook: &str,
+        state: &str,
+        finished_at: &str,
+        number: i64,
+    ) -> Result<()> {
+        connection.execute(
+            &format!(
+                "INSERT INTO {TABLE} (delivery_id, webhook_id, entity, action, body, state, \
+                 attempts, created_at, due_at, finished_at) \
+                 WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ?1) \
+                 SELECT n, ?2, 'prompt', 'created', '', ?3, 0, 1, 1, {finished_at} FROM c"
+            ),
+            &[number.into(), webhook.into(), state.into()],
+        )?;
+        Ok(())
+    }
+
+    fn count(connection: &mut dyn Connection) -> Result<Vec<(String, String, i64)>> {
+        connection.rows(
+            &format!("SELECT webhook_id, state, count(*) FROM {TABLE} GROUP BY webhook_id, state"),
+            &[],
+            |row| Ok((row.need_text(0)?, row.need_text(1)?, row.need_int(2)?)),
+        )
+    }
+}
