@@ -118,7 +118,7 @@ impl Egress {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         self.allowed.iter().any(|allowed| matches!(allowed, Allowed::Host(name) if *name == host))
-            || bare.parse().is_ok_and(|address| self.names_address(address))
+            || bare.parse::<IpAddr>().is_ok_and(|address| self.names_address(address))
     }
 
     /// Whether this process may connect to an address that `host` leads to.

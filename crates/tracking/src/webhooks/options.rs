@@ -101,7 +101,7 @@ fn number<T: FromStr + PartialOrd + std::fmt::Display>(
     range: &RangeInclusive<T>,
 ) -> Result<Option<T>> {
     let Some(value) = variable(name) else { return Ok(None) };
-    match value.trim().parse() {
+    match value.trim().parse::<T>() {
         Ok(number) if range.contains(&number) => Ok(Some(number)),
         _ => invalid!(
             "{name} is {value:?}; it is a whole number from {} to {}",
