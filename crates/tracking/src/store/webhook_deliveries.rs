@@ -67,20 +67,20 @@ pub(crate) enum Attempt {
 /// A delivery as people see it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Delivery {
-    delivery_id: String,
-    event: String,
+    pub(crate) delivery_id: String,
+    pub(crate) event: String,
     /// `pending`, `sending`, `delivered`, `failed` (given up) or `dropped` (nobody wanted it any more).
-    state: String,
-    attempts: i64,
-    created_at: i64,
+    pub(crate) state: String,
+    pub(crate) attempts: i64,
+    pub(crate) created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_attempt_at: Option<i64>,
+    pub(crate) next_attempt_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    finished_at: Option<i64>,
+    pub(crate) finished_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_status: Option<i64>,
+    pub(crate) last_status: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_error: Option<String>,
+    pub(crate) last_error: Option<String>,
 }
 
 impl SqlStore {

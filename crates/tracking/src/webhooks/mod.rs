@@ -15,6 +15,7 @@ pub(crate) mod deliver;
 mod destination;
 pub(crate) mod event;
 mod handle;
+mod log;
 mod options;
 pub(crate) mod payload;
 mod secret;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand};
 use trainyard_base::Budget;
+use trainyard_mlflow::WebhookLog;
 use trainyard_net::{Allowed, descriptors};
 use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{
@@ -459,7 +460,9 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             Some(folder) => trainyard_tracking::server::ui::pages(folder)?,
             None => {
                 let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
-                trainyard_web::router_below(tracking.clone(), prefix)
+                let log =
+                    webhooks.clone().map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
+                trainyard_web::router_with_webhooks(tracking.clone(), prefix, log)
             }
         };
         Ok::<_, trainyard_tracking::Error>(Opened { tracking, pages, webhooks })

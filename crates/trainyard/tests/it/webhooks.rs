@@ -54,10 +54,21 @@ fn post(port: u16, path: &str, body: &Value) {
     }
 }
 
+/// The page of webhooks.
+fn page(port: u16) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let request =
+        format!("GET /webhooks HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}
+
 /// A receiver that takes everything, and the aliases that it is told of.
 fn receiver() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let url = format!("http://{}/SECRET-7261", listener.local_addr().unwrap());
     let (sender, told) = channel();
     // Ends with the tests' process.
     std::thread::spawn(move || {
@@ -113,6 +124,18 @@ fn what_was_acknowledged_is_told_although_the_server_is_killed() {
         let alias = told.recv_timeout(Duration::from_mins(1)).expect("a webhook is told");
         wanted.remove(&alias);
     }
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let shown = loop {
+        let shown = page(port);
+        let is_over = !shown.contains(">pending<") && !shown.contains(">sending<");
+        if shown.contains(">delivered<") && is_over {
+            break shown;
+        }
+        assert!(Instant::now() < deadline, "{shown}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(shown.contains("model_version_alias.created"), "{shown}");
+    assert!(!shown.contains("SECRET-7261"), "{shown}");
     drop(server);
 }
 
