@@ -5,7 +5,7 @@
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
 //! - [`backup`]: a server's data in one folder, and back;
-//! - [`open`]: whatever a tracking URI names.
+//! - [`open`]: whatever a tracking URI names; [`upgrade`]: older MLflow's tables become ours.
 
 pub mod api;
 pub mod artifacts;
@@ -16,6 +16,8 @@ mod open;
 pub mod search;
 pub mod server;
 pub mod store;
+mod upgrade;
 
 pub use error::{Constraint, Error, Result};
 pub use open::{Lending, OpenOptions, Shared, open, share};
+pub use upgrade::{UpgradeEvent, Upgraded, upgrade};

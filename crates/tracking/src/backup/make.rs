@@ -65,6 +65,34 @@ impl Drop for Unfinished {
     }
 }
 
+/// Copies one database beside itself, under a name that is free and says `why`.
+pub(crate) fn beside(database: &Path, why: &str) -> Result<PathBuf> {
+    let failed = |error| Error::io(database, error);
+    let named = |end: &str| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(end);
+        PathBuf::from(name)
+    };
+    let mut target = named(&format!(".{why}"));
+    let mut number = 1;
+    while target.symlink_metadata().is_ok() {
+        number += 1;
+        target = named(&format!(".{why}-{number}"));
+    }
+    // Whole when it has its name; whoever may not read the database may not read this.
+    let hidden = named(&format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
+    let made = snapshot(database, &hidden).and_then(|_bytes| {
+        let permissions = database.metadata().map_err(failed)?.permissions();
+        std::fs::set_permissions(&hidden, permissions).map_err(failed)?;
+        std::fs::rename(&hidden, &target).map_err(failed)?;
+        file::sync_folder(target.parent().unwrap_or(Path::new("/"))).map_err(failed)
+    });
+    if made.is_err() {
+        let _renamed = std::fs::remove_file(&hidden);
+    }
+    made.map(|()| target)
+}
+
 /// Copies a database as it is at one moment. Whoever writes goes on meanwhile.
 fn snapshot(database: &Path, target: &Path) -> Result<(u64, String)> {
     let failed = |error: rusqlite::Error| {

@@ -37,6 +37,7 @@ mod run_rows;
 mod run_tags;
 mod runs;
 mod schema;
+mod schema_columns;
 mod search_experiments;
 mod search_logged_models;
 mod search_registry;
@@ -46,6 +47,8 @@ mod sqlite;
 mod sqlite_connection;
 mod sqlite_readers;
 mod sqlite_writer;
+mod tables;
+pub(crate) mod upgrade;
 pub(crate) mod validate;
 mod version_source;
 

@@ -17,7 +17,7 @@ use postgres::{CancelToken, Client, Config, Statement};
 use super::call::{Call, Meter, ReadLimits};
 use super::database::{Connection, Dialect, List, Row, Value};
 use super::permits::{Permits, Reading};
-use super::postgres_error::convert;
+use super::postgres_error::{convert, is_stale};
 use super::postgres_tls::{self, MakeTls};
 use crate::error::{Error, Result};
 
@@ -243,7 +243,7 @@ impl Pool {
 
     fn connect(&self) -> Result<PostgresConnection> {
         let client = self.config.connect(self.tls.clone()).map_err(convert)?;
-        Ok(PostgresConnection { client, statements: HashMap::new(), call: None })
+        Ok(PostgresConnection { client, statements: HashMap::new(), call: None, begun: None })
     }
 
     fn give(&self, connection: PostgresConnection) {
@@ -260,10 +260,13 @@ pub(crate) struct PostgresConnection {
     statements: HashMap<String, Statement>,
     /// What it reads for now.
     call: Option<Arc<Call>>,
+    /// How the transaction began that it is within, or was last.
+    begun: Option<Begin>,
 }
 
 impl PostgresConnection {
     fn begin(&mut self, begin: Begin) -> Result<()> {
+        self.begun = Some(begin);
         let begin = match begin {
             Begin::Read(time) => {
                 let milliseconds = time.map_or(0, |time| time.as_millis().min(i32::MAX as u128));
@@ -292,6 +295,56 @@ impl PostgresConnection {
                 Err(error)
             }
         }
+    }
+
+    /// Begins a read anew that tables changed under; false if it is none.
+    fn read_again(&mut self) -> Result<bool> {
+        let Some(begin @ Begin::Read(_)) = self.begun else { return Ok(false) };
+        self.client.batch_execute("ROLLBACK").map_err(convert)?;
+        self.begin(begin)?;
+        Ok(true)
+    }
+
+    /// What an error means. Statements that are stale are forgotten.
+    fn failed(&mut self, error: postgres::Error) -> Error {
+        if is_stale(&error) {
+            self.statements.clear();
+        }
+        // The server does not say which of the two stopped it.
+        match (convert(error), &self.call) {
+            (Error::TimedOut { .. }, Some(call)) => call.stopped(),
+            (error, _) => error,
+        }
+    }
+
+    /// Calls `each` for every row. `has_rows` tells whether there was one.
+    fn query_once(
+        &mut self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        has_rows: &mut bool,
+        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<()> {
+        let call = self.call.clone();
+        let mut meter = Meter::default();
+        let statement = self.prepare(sql, parameters)?;
+        let failure = match self.client.query_raw(&statement, parameters) {
+            Ok(mut rows) => loop {
+                match rows.next() {
+                    Ok(Some(row)) => {
+                        *has_rows = true;
+                        match &call {
+                            Some(call) => call.count(&mut meter, &row, each)?,
+                            None => each(&row)?,
+                        }
+                    }
+                    Ok(None) => return Ok(()),
+                    Err(error) => break error,
+                }
+            },
+            Err(error) => error,
+        };
+        Err(self.failed(failure))
     }
 
     fn prepare(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<Statement> {
@@ -343,29 +396,24 @@ impl Connection for PostgresConnection {
         parameters: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<()> {
-        let call = self.call.clone();
-        // The server does not say which of the two stopped it.
-        let failed = |error| match (convert(error), &call) {
-            (Error::TimedOut { .. }, Some(call)) => call.stopped(),
-            (error, _) => error,
-        };
-        let mut meter = Meter::default();
-        let statement = self.prepare(sql, parameters)?;
-        let mut rows = self.client.query_raw(&statement, parameters).map_err(&failed)?;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            match &call {
-                Some(call) => call.count(&mut meter, &row, each)?,
-                None => each(&row)?,
+        let mut has_rows = false;
+        for _change in 1..TRIES {
+            match self.query_once(sql, parameters, &mut has_rows, each) {
+                // Tables changed under a read, which has shown nothing of this statement yet. What it read before
+                // may be a moment older then.
+                Err(Error::Busy) if !has_rows && self.read_again()? => {}
+                result => return result,
             }
         }
-        Ok(())
+        self.query_once(sql, parameters, &mut has_rows, each)
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<usize> {
         let statement = self.prepare(sql, parameters)?;
         let parameters: Vec<&(dyn ToSql + Sync)> =
             parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let changed = self.client.execute(&statement, &parameters).map_err(convert)?;
+        let changed = self.client.execute(&statement, &parameters);
+        let changed = changed.map_err(|error| self.failed(error))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 

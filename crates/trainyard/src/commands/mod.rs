@@ -25,6 +25,7 @@ pub(crate) mod temporary;
 mod tls;
 mod tracking_pages;
 pub(crate) mod train;
+mod upgrade;
 mod upstream_tls;
 mod watch;
 

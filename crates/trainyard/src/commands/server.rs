@@ -15,13 +15,14 @@ use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions};
 
 use super::tls::{self, TlsArguments, TlsFiles};
-use super::{backup, hash_password, listen, server_signals, upstream_tls};
+use super::{backup, hash_password, listen, server_signals, upgrade, upstream_tls};
 use crate::failure::Failure;
 use crate::printer;
 
 /// Run the MLflow-compatible tracking server and registry, with its pages.
 ///
-/// The flags are those of `mlflow server`. An existing MLflow 3.17 database opens in place.
+/// The flags are those of `mlflow server`. A database of MLflow 3.17 or later opens in place, and
+/// `trainyard server upgrade` brings older ones there.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
 #[command(
@@ -216,6 +217,8 @@ enum Action {
     Backup(backup::Arguments),
     /// Put a backup back where no database and no artifacts are
     Restore(backup::Arguments),
+    /// Upgrade the database of an older MLflow (from 2.0) in its place, after a backup
+    Upgrade(upgrade::Arguments),
 }
 
 /// Flags of `mlflow server` about its Python processes: taken, so that its command lines work.
@@ -364,6 +367,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::HashPassword(arguments)) => return hash_password::run(&arguments),
         Some(Action::Backup(arguments)) => return backup::make(&arguments),
         Some(Action::Restore(arguments)) => return backup::restore(&arguments),
+        Some(Action::Upgrade(arguments)) => return upgrade::run(&arguments),
         None => {}
     }
     let certificate = arguments.certificate()?;

@@ -25,6 +25,7 @@ mod server;
 mod server_killed;
 mod signals;
 mod tls;
+mod upgrade;
 mod upstream;
 mod watch;
 mod workflow;
