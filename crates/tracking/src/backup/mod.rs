@@ -16,7 +16,7 @@ mod places;
 mod restore;
 mod tree;
 
-pub(crate) use make::beside;
 pub use make::make;
+pub(crate) use make::{beside, copies_beside};
 pub use places::{Made, Places};
 pub use restore::restore;

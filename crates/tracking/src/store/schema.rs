@@ -28,7 +28,10 @@ const INDEXES: &[(&str, &str)] = &[
     ("trainyard_params_by_value", "params (\"key\", substr(value, 1, 64), run_uuid)"),
     ("trainyard_tags_by_value", "tags (\"key\", substr(value, 1, 64), run_uuid)"),
     // The logged models of an experiment, newest first.
-    ("trainyard_logged_models_by_creation", "logged_models (experiment_id, creation_timestamp_ms DESC, model_id)"),
+    (
+        "trainyard_logged_models_by_creation",
+        "logged_models (experiment_id, creation_timestamp_ms DESC, model_id)",
+    ),
 ];
 
 /// Creates or checks the schema; `uri` is for messages.

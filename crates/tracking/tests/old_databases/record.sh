@@ -4,7 +4,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
-for version in 2.0.1 2.9.2 2.22.1 3.1.4 3.8.1 3.16.1; do
+for version in 2.0.1 2.22.1 3.8.1 3.16.1; do
     python3 -m venv "$work/$version"
     "$work/$version/bin/pip" install --quiet "mlflow==$version" psycopg2-binary
     "$work/$version/bin/python" "$here/fill.py" "sqlite:///$work/$version.db"
@@ -12,7 +12,7 @@ for version in 2.0.1 2.9.2 2.22.1 3.1.4 3.8.1 3.16.1; do
 import sqlite3, sys
 print("\n".join(sqlite3.connect(sys.argv[1]).iterdump()))
 DUMP
-    case $version in 2.0.1 | 2.22.1 | 3.16.1) ;; *) continue ;; esac
+    case $version in 2.0.1 | 3.16.1) ;; *) continue ;; esac
     psql -q "$1/postgres" -c "CREATE DATABASE \"$version\""
     "$work/$version/bin/python" "$here/fill.py" "$1/$version"
     pg_dump --no-owner --inserts "$1/$version" |

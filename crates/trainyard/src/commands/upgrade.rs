@@ -19,7 +19,11 @@ use crate::printer;
 )]
 pub(crate) struct Arguments {
     /// Database of experiments, runs and models: sqlite:///… or postgresql://…
-    #[arg(value_name = "URI", env = "MLFLOW_BACKEND_STORE_URI", default_value = "sqlite:///mlflow.db")]
+    #[arg(
+        value_name = "URI",
+        env = "MLFLOW_BACKEND_STORE_URI",
+        default_value = "sqlite:///mlflow.db"
+    )]
     uri: String,
     /// Do not copy an SQLite file beside itself first; for PostgreSQL, that there is a copy
     #[arg(long)]
@@ -37,7 +41,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let (uri, version) = (without_credentials(&arguments.uri), upgraded.version);
     printer::line(&match upgraded.migrations {
         0 => format!("{uri} is up to date (schema version {version})"),
-        migrations => format!("{uri} is at schema version {version}, after {migrations} migrations"),
+        migrations => {
+            format!("{uri} is at schema version {version}, after {migrations} migrations")
+        }
     });
     Ok(ExitCode::SUCCESS)
 }

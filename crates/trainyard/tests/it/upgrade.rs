@@ -62,8 +62,7 @@ fn an_upgrade_that_is_killed_goes_on() {
     let mut heads = vec![run_python(CHECK, &[&killed], &[])];
     for lines in [1, 2, 1, 4, 2, 6] {
         let mut command = upgrade(&killed, &["--no-backup"]);
-        let mut child =
-            KillOnDrop::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+        let mut child = KillOnDrop::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
         let stderr = BufReader::new(child.0.stderr.take().unwrap());
         // Killed when a migration has begun; which part of it that meets is chance.
         let _seen = stderr.lines().take(lines).count();

@@ -119,7 +119,11 @@ mod tests {
     fn migrations_lead_from_2_0_to_ours_in_both_databases() {
         for dialect in [Dialect::Sqlite, Dialect::Postgres] {
             let all = all(dialect);
-            assert_eq!(all.len(), text(dialect).matches("-- migration ").count() - 1, "{dialect:?}");
+            assert_eq!(
+                all.len(),
+                text(dialect).matches("-- migration ").count() - 1,
+                "{dialect:?}"
+            );
             // The head of MLflow 2.0.
             let mut head = "97727af70f4d";
             for migration in &all {

@@ -37,7 +37,9 @@ pub(super) fn fill(connection: &mut dyn Connection) -> Result<()> {
             |row| row.need_text(0),
         )?;
         if let Some(trace) = lost {
-            return Err(Error::database(format!("a row of {table} is of the trace {trace:?}, which is not there")));
+            return Err(Error::database(format!(
+                "a row of {table} is of the trace {trace:?}, which is not there"
+            )));
         }
     }
     fill_traces(connection)?;
@@ -88,11 +90,7 @@ fn counted(connection: &mut dyn Connection, after: &str, to: &str) -> Result<Cou
     Ok(metrics.into_iter().collect())
 }
 
-fn fill_trace(
-    connection: &mut dyn Connection,
-    trace: &Trace,
-    counted: &Counted,
-) -> Result<()> {
+fn fill_trace(connection: &mut dyn Connection, trace: &Trace, counted: &Counted) -> Result<()> {
     let object = |text: Option<&str>| text.and_then(load_object).unwrap_or_default();
     let (tokens, costs) = (object(trace.tokens.as_deref()), object(trace.costs.as_deref()));
     let mut values: Vec<Value<'_>> = Vec::with_capacity(TOKENS.len() + COSTS.len() + 1);
@@ -117,8 +115,7 @@ fn fill_trace(
         .map(|(index, column)| format!("{column} = ?{}", index + 1))
         .collect();
     let id = values.len();
-    let update =
-        format!("UPDATE trace_info SET {} WHERE request_id = ?{id}", columns.join(", "));
+    let update = format!("UPDATE trace_info SET {} WHERE request_id = ?{id}", columns.join(", "));
     connection.execute(&update, &values)?;
     Ok(())
 }
@@ -151,7 +148,9 @@ fn fill_spans(connection: &mut dyn Connection) -> Result<()> {
 /// The dimensions of a span. What else there is would be lost, so it is refused, as upstream does.
 fn dimensions(text: &str, span: &str) -> Result<[Option<String>; 2]> {
     let unknown = || {
-        Error::database(format!("dimension_attributes of the span {span:?} are not as expected: {text:?}"))
+        Error::database(format!(
+            "dimension_attributes of the span {span:?} are not as expected: {text:?}"
+        ))
     };
     let values = match load(text) {
         Some(Scalar::Null) => HashMap::new(),
