@@ -71,6 +71,14 @@ fn a_database_of_an_older_mlflow_becomes_what_upstream_makes_of_it() {
         arguments.extend([old.version, old.ours.as_str(), old.version, old.theirs.as_str()]);
     }
     run_python(LOAD, &arguments, &[]);
+    // As upstream's tool for the analytics of traces does before the upgrade.
+    let added = "ALTER TABLE trace_info ADD COLUMN trace_name VARCHAR(4096)";
+    for end in ["", "-upstream"] {
+        let path = folder.path().join(format!("3.16.1{end}.db"));
+        Connection::open(path).unwrap().execute_batch(added).unwrap();
+    }
+    server.sql("v3_16_1", added);
+    server.sql("v3_16_1_upstream", added);
 
     for old in &all {
         let refused = refusal(&old.ours, &folder);

@@ -5,6 +5,7 @@
 //! in Python is in [`trace_json`].
 
 mod migrations;
+mod prepared;
 mod python_scalar;
 mod run;
 mod strangers;

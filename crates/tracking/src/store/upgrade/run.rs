@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::migrations::{self, HEAD, Migration, Position, read_head};
+use super::prepared::without_added;
 use super::strangers::Strangers;
 use super::trace_json;
 use crate::error::{Error, Result};
@@ -111,11 +112,16 @@ fn in_transaction(connection: &mut dyn Connection, all: &[Migration], uri: &str)
 
 fn migrate(connection: &mut dyn Connection, migration: &Migration) -> Result<()> {
     let strangers = Strangers::find(connection, migration)?;
-    for (number, script) in migration.scripts.iter().enumerate() {
-        if number > 0 {
-            trace_json::fill(connection)?;
-        }
+    if let [script] = migration.scripts.as_slice() {
         connection.execute_script(script)?;
+    } else {
+        for (number, script) in migration.scripts.iter().enumerate() {
+            if number > 0 {
+                trace_json::fill(connection)?;
+            }
+            let script = without_added(connection, script)?;
+            connection.execute_script(&script)?;
+        }
     }
     strangers.put_back(connection)?;
     let moved = connection.execute(
