@@ -5,7 +5,7 @@
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
 //! - [`backup`]: a server's data in one folder, and back; [`removal`]: what was deleted, gone for good;
-//! - [`open`]: whatever a tracking URI names.
+//! - [`open`]: whatever a tracking URI names; [`upgrade`]: older MLflow's tables become ours.
 
 pub mod api;
 pub mod artifacts;
@@ -17,8 +17,10 @@ pub mod removal;
 pub mod search;
 pub mod server;
 pub mod store;
+mod upgrade;
 mod waiting;
 
 pub use error::{Constraint, Error, Result};
 pub use open::{Lending, OpenOptions, Shared, open, share};
+pub use upgrade::{UpgradeEvent, Upgraded, upgrade};
 pub use waiting::Opening;

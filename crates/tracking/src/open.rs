@@ -11,6 +11,7 @@ use trainyard_mlflow::uri::{TrackingUri, without_credentials};
 use trainyard_storage::Address;
 
 use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
+use crate::backup::copies_beside;
 use crate::error::Result;
 use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
 
@@ -144,11 +145,13 @@ fn database(uri: &TrackingUri, options: StoreOptions) -> Result<SqlStore> {
 }
 
 /// The files of an SQLite database by the name that its owner uses, and where they really lie: what SQLite
-/// keeps beside a database that is a symlink is beside what it leads to.
+/// keeps beside a database that is a symlink is beside what it leads to, and so are copies from before an upgrade.
 fn database_files(path: &Path) -> Result<Vec<PathBuf>> {
     let named = absolute(path)?;
     let real = real_path(&named).filter(|real| *real != named);
-    Ok(files_of(&named).chain(real.iter().flat_map(|real| files_of(real))).collect())
+    let places = || std::iter::once(&named).chain(&real);
+    let copies = places().flat_map(|place| copies_beside(place));
+    Ok(places().flat_map(|place| files_of(place)).chain(copies).collect())
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -46,6 +46,7 @@ mod run_rows;
 mod run_tags;
 mod runs;
 mod schema;
+mod schema_columns;
 mod search_experiments;
 mod search_logged_models;
 mod search_registry;
@@ -55,6 +56,8 @@ mod sqlite;
 mod sqlite_connection;
 mod sqlite_readers;
 mod sqlite_writer;
+mod tables;
+pub(crate) mod upgrade;
 pub(crate) mod validate;
 mod version_source;
 

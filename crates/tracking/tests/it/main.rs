@@ -28,5 +28,7 @@ mod store_durability;
 mod store_interop;
 mod store_place;
 mod store_postgres;
+mod store_rolling;
 mod store_suite;
+mod upgrade;
 mod upstream_pages;

@@ -252,12 +252,19 @@ fn artifacts_can_be_left_to_others() {
 fn files_of_runs_models_and_versions_are_found_by_owner() {
     let server = Served::start();
     let (run_id, root) = new_run(&server);
-    let upload = format!("/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run_id}&path=plots/a.png");
-    let sent = send(
-        &server.url,
-        &Request { method: "POST", path: &upload, headers: Vec::new(), body: Some(b"png") },
-    );
-    assert_eq!(sent.status, 200, "{}", sent.text());
+    let upload_by = |name: &str| {
+        format!("/ajax-api/2.0/mlflow/upload-artifact?{name}={run_id}&path=plots/a.png")
+    };
+    // As pages of MLflow 3.17 and of 3.18 write it.
+    for name in ["run_uuid", "run_id"] {
+        let path = upload_by(name);
+        let sent = send(
+            &server.url,
+            &Request { method: "POST", path: &path, headers: Vec::new(), body: Some(b"png") },
+        );
+        assert_eq!(sent.status, 200, "{}", sent.text());
+    }
+    let upload = upload_by("run_uuid");
     let file = get(&server.url, &format!("/get-artifact?run_id={run_id}&path=plots/a.png"));
     assert_eq!((file.text().as_str(), file.header("content-type")), ("png", Some("image/png")));
     let too_large = vec![0_u8; (10 << 20) + 1];

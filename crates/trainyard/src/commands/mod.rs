@@ -38,6 +38,7 @@ mod tracking_pages;
 pub(crate) mod train;
 pub(crate) mod up;
 mod up_install;
+mod upgrade;
 mod upstream_tls;
 mod watch;
 

@@ -14,13 +14,14 @@ use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions, Opening};
 
 use super::tls::{self, TlsArguments, TlsFiles};
-use super::{backup, gc, hash_password, listen, server_signals, upstream_tls};
+use super::{backup, gc, hash_password, listen, server_signals, upgrade, upstream_tls};
 use crate::failure::Failure;
 use crate::printer;
 
 /// Run the MLflow-compatible tracking server and registry, with its pages.
 ///
-/// The flags are those of `mlflow server`. An existing MLflow 3.17 database opens in place.
+/// The flags are those of `mlflow server`. A database of MLflow 3.17 or later opens in place, and
+/// `trainyard server upgrade` brings older ones there.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
 #[command(
@@ -237,6 +238,8 @@ enum Action {
     Restore(backup::Arguments),
     /// Remove deleted runs, logged models and experiments for good, with their files, while the server runs
     Gc(gc::Arguments),
+    /// Upgrade the database of an older MLflow (from 2.0) in its place, after a backup
+    Upgrade(upgrade::Arguments),
 }
 
 /// Flags of `mlflow server` about its Python processes: taken, so that its command lines work.
@@ -394,6 +397,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::Backup(arguments)) => return backup::make(&arguments),
         Some(Action::Restore(arguments)) => return backup::restore(&arguments),
         Some(Action::Gc(arguments)) => return gc::run(&arguments).await,
+        Some(Action::Upgrade(arguments)) => return upgrade::run(&arguments),
         None => {}
     }
     if let Some(file) = &arguments.backend_store_uri_file {

@@ -34,6 +34,7 @@ mod tls;
 mod token;
 mod up;
 mod up_soak;
+mod upgrade;
 mod upstream;
 mod waiting_server;
 mod watch;
