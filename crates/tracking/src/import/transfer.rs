@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use trainyard_mlflow::entities::Experiment;
-use trainyard_mlflow::{Error, Result};
+use trainyard_mlflow::{Error, ErrorCode, Result};
 
 use super::counts::{Counts, Kind};
 use super::file_store::{ExperimentFolder, FileStore};
@@ -99,14 +99,24 @@ async fn check_places(
     files: &FileStore,
     folders: &[ExperimentFolder],
 ) -> Result<()> {
-    target.artifacts.list(&files.root().display().to_string(), "").await?;
+    check_place(target, files.root()).await?;
     for folder in folders {
         let moved = Moved::new(folder, String::new(), ArtifactsAre::LeftInPlace);
         if !moved.folder.starts_with(files.root()) {
-            target.artifacts.list(&moved.folder.display().to_string(), "").await?;
+            check_place(target, &moved.folder).await?;
         }
     }
     Ok(())
+}
+
+async fn check_place(target: &Target, folder: &Path) -> Result<()> {
+    let listed = target.artifacts.list(&folder.display().to_string(), "").await;
+    match listed {
+        Err(error) if error.code() == ErrorCode::PermissionDenied => {
+            Err(Error::invalid(error.to_string()))
+        }
+        listed => listed.map(|_files| ()),
+    }
 }
 
 async fn experiment(

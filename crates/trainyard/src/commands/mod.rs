@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 mod gateway_actions;
 mod hash_password;
 pub(crate) mod health;
+mod import;
 pub(crate) mod init;
 mod listener;
 pub(crate) mod monitor;

@@ -15,7 +15,7 @@ use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions};
 
 use super::tls::{self, TlsArguments, TlsFiles};
-use super::{backup, hash_password, listen, server_signals, upstream_tls};
+use super::{backup, hash_password, import, listen, server_signals, upstream_tls};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -216,6 +216,8 @@ enum Action {
     Backup(backup::Arguments),
     /// Put a backup back where no database and no artifacts are
     Restore(backup::Arguments),
+    /// Bring what MLflow kept in files (./mlruns) into the database
+    Import(import::Arguments),
 }
 
 /// Flags of `mlflow server` about its Python processes: taken, so that its command lines work.
@@ -364,6 +366,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::HashPassword(arguments)) => return hash_password::run(&arguments),
         Some(Action::Backup(arguments)) => return backup::make(&arguments),
         Some(Action::Restore(arguments)) => return backup::restore(&arguments),
+        Some(Action::Import(arguments)) => return Box::pin(import::run(&arguments)).await,
         None => {}
     }
     let certificate = arguments.certificate()?;

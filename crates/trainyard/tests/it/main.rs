@@ -12,6 +12,7 @@ mod contract;
 mod downloads;
 mod gateway;
 mod help;
+mod import;
 mod monitor;
 mod names;
 mod pages;
