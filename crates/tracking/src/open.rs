@@ -8,7 +8,7 @@ use trainyard_mlflow::Tracking;
 use trainyard_mlflow::artifacts::Artifacts;
 use trainyard_mlflow::client::RestClient;
 use trainyard_mlflow::uri::{TrackingUri, without_credentials};
-use trainyard_storage::Address;
+use trainyard_storage::{Address, DirectAccess, Stores};
 
 use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
 use crate::error::Result;
@@ -30,6 +30,8 @@ pub struct OpenOptions {
     pub artifacts_destination: Option<String>,
     /// What reads of a database may take, where strangers ask for them.
     pub limits: ReadLimits,
+    /// How clients reach the artifacts' buckets themselves.
+    pub direct: DirectAccess,
 }
 
 /// What requests of others may reach, besides the artifacts that [`OpenOptions`] name and the usual folders
@@ -103,7 +105,8 @@ impl Parts {
             lending.registry_uri.as_deref().map(str::parse).transpose()?;
         let registry = registry.filter(|registry| *registry != uri);
         let destination = options.artifacts_destination.as_deref().unwrap_or(DESTINATION);
-        let storage = ArtifactStorage::open(&tidied(destination)?)?
+        let stores = Stores::from_env().with_access(options.direct.clone());
+        let storage = ArtifactStorage::with_stores(&tidied(destination)?, stores)?
             .with_memory(Arc::clone(&options.limits.memory));
         let artifact_root =
             options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT);

@@ -1,5 +1,6 @@
 //! The command line: all verbs and the flags they share.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::builder::styling::{AnsiColor, Styles};
@@ -101,13 +102,34 @@ fn command() -> clap::Command {
 /// Help that was asked for, or what is wrong.
 pub(crate) fn matches() -> Result<ArgMatches, clap::Error> {
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let arguments = as_upstream(std::env::args_os().collect());
+    let matches = command.try_get_matches_from_mut(arguments)?;
     if let Some(given) = matches.subcommand_matches("profile")
         && let Some(command) = command.find_subcommand_mut("profile")
     {
         profile::refuse_comparison(command, given)?;
     }
     Ok(matches)
+}
+
+/// `trainyard server -h 0.0.0.0`: `-h` is the host where `mlflow server` is meant, and compose files are written so.
+/// Without an address it is help.
+fn as_upstream(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_none_or(|verb| verb != "server") {
+        return arguments;
+    }
+    let is_address = |text: &OsString| {
+        text.to_str().is_some_and(|text| text == "localhost" || text.contains(['.', ':']))
+    };
+    for place in 2..arguments.len() {
+        let is_host = arguments.get(place + 1).is_some_and(is_address);
+        if let Some(flag) =
+            arguments.get_mut(place).filter(|flag| flag.as_os_str() == "-h" && is_host)
+        {
+            *flag = "--host".into();
+        }
+    }
+    arguments
 }
 
 /// Runs the verb.
@@ -125,5 +147,27 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Health(arguments) => health::run(&arguments).await,
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h_is_the_host_where_upstream_has_it_so() {
+        for (given, read) in [
+            ("server -h 0.0.0.0 -p 1", "server --host 0.0.0.0 -p 1"),
+            ("server -p 1 -h localhost", "server -p 1 --host localhost"),
+            ("server -h ::", "server --host ::"),
+            ("server -h", "server -h"),
+            ("server backup -h", "server backup -h"),
+            ("serve -h 0.0.0.0", "serve -h 0.0.0.0"),
+        ] {
+            let words = |line: &str| -> Vec<OsString> {
+                std::iter::once("trainyard").chain(line.split(' ')).map(OsString::from).collect()
+            };
+            assert_eq!(as_upstream(words(given)), words(read), "{given}");
+        }
     }
 }
