@@ -48,6 +48,12 @@ pub async fn artifacts(tracking: &Tracking) {
     assert_eq!(read(tracking, root, odd).await, "é".as_bytes());
     assert_eq!(read(tracking, root, "empty").await, b"");
 
+    let tabbed = "odd/tab\tand\\back.txt";
+    tracking.artifacts.upload(root, tabbed, once("tab")).await.unwrap();
+    assert_eq!(tracking.artifacts.list(root, "odd").await.unwrap(), [file(tabbed, 3)]);
+    assert_eq!(read(tracking, root, tabbed).await, b"tab");
+    tracking.artifacts.delete(root, "odd").await.unwrap();
+
     for missing in ["no such file", "plots", "plots/none"] {
         let result = tracking.artifacts.download(root, missing).await.map(drop);
         assert_refused(result, ErrorCode::ResourceDoesNotExist, missing);
