@@ -135,7 +135,7 @@ fn a_server_for_artifacts_alone_answers_for_nothing_else() {
     let flags = ["-h", "127.0.0.1", "--artifacts-only", "--disable-workspaces"];
     let server = Server::start(folder, &flags);
     let (status, answer) = server.get("/api/2.0/mlflow-artifacts/artifacts/1/a.txt", "");
-    assert!(status == 200 && answer.ends_with("hello"), "{answer}");
+    assert!(status == 200 && answer.contains("hello"), "{answer}");
     assert_eq!(server.get("/health", "").0, 200);
     for path in [EXPERIMENT, "/", "/get-artifact?run_id=x&path=y"] {
         let (status, answer) = server.get(path, "");
