@@ -1,6 +1,7 @@
 //! Folders of logged and of registered models.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use trainyard_mlflow::entities::{
@@ -44,7 +45,7 @@ pub(super) fn read_logged_model(
 ) -> Option<LoggedModelFolder> {
     let file = path.join(META);
     let meta: LoggedModelMeta = problems.note(yaml(&file))?;
-    let is_named = path.file_name().and_then(|name| name.to_str()) == Some(meta.model_id.as_str());
+    let is_named = path.file_name().and_then(OsStr::to_str) == Some(meta.model_id.as_str());
     if !is_named || meta.model_id.len() > MODEL_ID_MAX {
         let reason = format!("it says that it is model {}", meta.model_id);
         problems.add(Problem::new(&file, reason));
@@ -116,7 +117,7 @@ pub(super) fn read_registered_model(
 ) -> Option<RegisteredModelFolder> {
     let file = path.join(META);
     let meta: RegisteredModelMeta = problems.note(yaml(&file))?;
-    if path.file_name().and_then(|name| name.to_str()) != Some(meta.name.as_str()) {
+    if path.file_name().and_then(OsStr::to_str) != Some(meta.name.as_str()) {
         let reason = format!("it says that it is model {}", meta.name);
         problems.add(Problem::new(&file, reason));
         return None;

@@ -1,5 +1,6 @@
 //! A run's folder: everything but the values of its metrics, which may be many.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use trainyard_mlflow::entities::{
@@ -44,7 +45,7 @@ pub(super) fn read_run(
         refuse("it names no run".to_owned());
         return None;
     };
-    if path.file_name().and_then(|name| name.to_str()) != Some(run_id.as_str()) {
+    if path.file_name().and_then(OsStr::to_str) != Some(run_id.as_str()) {
         refuse(format!("it says that it is run {run_id}"));
         return None;
     }
