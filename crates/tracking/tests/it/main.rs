@@ -12,6 +12,7 @@ mod auth;
 mod conformance;
 mod connections;
 mod http;
+mod import;
 mod interop;
 mod known_attacks;
 mod limits;
