@@ -204,6 +204,18 @@ fn files_travel_whole_and_in_parts() {
 }
 
 #[test]
+fn names_of_artifacts_may_have_tabs_and_backslashes() {
+    let server = Served::start();
+    // Upstream leaves the tab out of the name, and takes it in requests.
+    let path = format!("{FILES}/1/tab%09and%5Cback.txt");
+    let request = Request { method: "PUT", path: &path, headers: vec![], body: Some(b"odd") };
+    assert_eq!(send(&server.url, &request).status, 200);
+    let listed = get(&server.url, &format!("{FILES}?path=1")).json();
+    assert_eq!(listed["files"][0]["path"], "tab\tand\\back.txt", "{listed}");
+    assert_eq!(get(&server.url, &path).text(), "odd");
+}
+
+#[test]
 fn no_artifact_path_leaves_the_root() {
     let server = Served::start();
     let outside = server.artifacts().parent().expect("a parent").join("secret");
