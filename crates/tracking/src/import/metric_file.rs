@@ -53,19 +53,19 @@ impl MetricFile {
     fn read_line(&mut self) -> Read<Option<String>> {
         let mut bytes = Vec::new();
         let read = self.reader.by_ref().take(LINE_MAX + 1).read_until(b'\n', &mut bytes);
-        read.map_err(|error| self.problem(error.to_string()))?;
+        read.map_err(|error| self.problem(&error.to_string()))?;
         self.line += 1;
         if bytes.len() as u64 > LINE_MAX {
-            return Err(self.problem(format!("more than {LINE_MAX} bytes in a line")));
+            return Err(self.problem(&format!("more than {LINE_MAX} bytes in a line")));
         }
         if bytes.is_empty() {
             return Ok(None);
         }
-        let line = String::from_utf8(bytes).map_err(|_| self.problem("not UTF-8".to_owned()))?;
+        let line = String::from_utf8(bytes).map_err(|_| self.problem("not UTF-8"))?;
         Ok(Some(line))
     }
 
-    fn problem(&self, reason: String) -> Problem {
+    fn problem(&self, reason: &str) -> Problem {
         Problem::new(&self.path, format!("line {}: {reason}", self.line))
     }
 }
@@ -82,7 +82,7 @@ impl Iterator for MetricFile {
                     let value = parse(&self.key, line.trim(), self.owner);
                     return Some(value.ok_or_else(|| {
                         let shown: String = line.trim().chars().take(80).collect();
-                        self.problem(format!("{shown:?} is no value of a metric"))
+                        self.problem(&format!("{shown:?} is no value of a metric"))
                     }));
                 }
                 // Where a line does not end nobody knows where the next one begins.
