@@ -115,7 +115,10 @@ pub(crate) fn matches() -> Result<ArgMatches, clap::Error> {
 /// `trainyard server -h 0.0.0.0`: `-h` is the host where `mlflow server` is meant, and compose files are written so.
 /// Without an address it is help.
 fn as_upstream(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    if arguments.get(1).is_none_or(|verb| verb != "server") {
+    let is_flag = |text: &OsString| text.to_str().is_some_and(|text| text.starts_with('-'));
+    let runs_server = arguments.get(1).is_some_and(|verb| verb == "server")
+        && arguments.get(2).is_some_and(is_flag);
+    if !runs_server {
         return arguments;
     }
     let is_address = |text: &OsString| {
@@ -162,6 +165,7 @@ mod tests {
             ("server -h ::", "server --host ::"),
             ("server -h", "server -h"),
             ("server backup -h", "server backup -h"),
+            ("server import -h ./mlruns", "server import -h ./mlruns"),
             ("serve -h 0.0.0.0", "serve -h 0.0.0.0"),
         ] {
             let words = |line: &str| -> Vec<OsString> {

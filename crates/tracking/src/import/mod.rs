@@ -1,7 +1,7 @@
 //! MLflow's file store (`./mlruns`), which it kept everything in before databases: read, and brought into a
 //! database with ids, times and stages as they are.
 //!
-//! [`survey`] reads everything and writes nothing; [`import`] brings it over. What is in the database already is
+//! [`survey()`] reads everything and writes nothing; [`import()`] brings it over. What is in the database already is
 //! not changed, so that an import which was broken off is simply done again.
 
 mod artifacts;
