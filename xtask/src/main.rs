@@ -25,12 +25,14 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let outcome = match arguments.next().as_deref() {
         Some("test") => {
-            environment::set_up().and_then(|()| test::run(&arguments.collect::<Vec<_>>()))
+            let arguments: Vec<_> = arguments.collect();
+            let is_long = arguments.first().is_some_and(|argument| argument == "--long");
+            environment::set_up(is_long).and_then(|()| test::run(&arguments))
         }
         Some("fuzz") => fuzz::fuzz(&arguments.collect::<Vec<_>>()),
         Some("bench") => bench::against(&arguments.collect::<Vec<_>>()),
         Some("deny") => deny::run_checks(&arguments.collect::<Vec<_>>()),
-        Some("setup") => environment::set_up(),
+        Some("setup") => environment::set_up(false),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -8,6 +8,7 @@
 //! - [`file`]: files that are replaced as a whole and stay, and [`temporary`]: folders that do not;
 //! - [`json`]: JSON as Python reads it;
 //! - [`prometheus`]: counters, and the page of them;
+//! - [`leaky_bucket`] and [`rate`]: how often somebody may be wrong, and how often somebody may ask;
 //! - [`media_type`]: what a file is, by its name;
 //! - [`pandas`]: what pandas takes for missing;
 //! - [`words`]: what one room writes and another reads.
@@ -18,10 +19,12 @@ pub mod caught;
 pub mod duration;
 pub mod file;
 pub mod json;
+pub mod leaky_bucket;
 pub mod media_type;
 pub mod memory;
 pub mod pandas;
 pub mod prometheus;
+pub mod rate;
 pub mod size;
 pub mod temporary;
 pub mod words;

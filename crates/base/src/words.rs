@@ -12,11 +12,18 @@ pub const HEALTH_PATH: &str = "/health";
 pub const HEALTH_FAILED: &str = "failed";
 
 /// Every path that asks a model server at its root how it is.
-pub const PROBE_PATHS: [&str; 4] = [HEALTH_PATH, "/ping", "/v2/health/live", "/v2/health/ready"];
+pub const PROBE_PATHS: [&str; 5] =
+    [HEALTH_PATH, "/livez", "/ping", "/v2/health/live", "/v2/health/ready"];
 
 /// The variable with the id of the request by which a deployer tries an instance: what it predicts is not
 /// logged, as no client asked.
 pub const PROBE_ID_VARIABLE: &str = "TRAINYARD_PROBE_ID";
+
+/// The variable with the token that a model server asks its clients for.
+pub const TOKEN_VARIABLE: &str = "TRAINYARD_TOKEN";
+
+/// The variable with the file that holds it.
+pub const TOKEN_FILE_VARIABLE: &str = "TRAINYARD_TOKEN_FILE";
 
 /// Columns of the prediction log. Between them are the model's own.
 pub mod log_columns {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
+
 use crate::error::Result;
 use crate::gateway::control::Control;
 use crate::release::ReleaseEvent;
-use crate::runtime::{Instance, Runtimes};
+use crate::runtime::{Instance, Replicas, Runtimes};
 use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::lock::{self, Lock};
@@ -36,12 +38,24 @@ impl<'a> Deployment<'a> {
         what: &str,
         progress: Progress<'a>,
     ) -> Result<Self> {
+        let deployment = Self::take(service, folder, what, progress).await?;
+        deployment.folder.rotate_journal()?;
+        deployment.step(ReleaseEvent::Locked)?;
+        Ok(deployment)
+    }
+
+    /// The same for what must be done on a full disk too: nothing is written but who holds the lock.
+    pub(crate) async fn take(
+        service: &'a Service,
+        folder: Folder,
+        what: &str,
+        progress: Progress<'a>,
+    ) -> Result<Self> {
         let tell = |holder: &lock::Holder| {
             progress(ReleaseEvent::Waiting { pid: holder.pid, what: holder.what.clone() });
         };
         let lock = lock::lock(&folder.lock(), &service.name, what, service.lock_wait, tell).await?;
-        folder.rotate_journal()?;
-        let deployment = Self {
+        Ok(Self {
             service,
             control: Control::new(folder.gateway_socket()),
             folder,
@@ -49,9 +63,7 @@ impl<'a> Deployment<'a> {
             progress,
             release: what.to_owned(),
             _lock: lock,
-        };
-        deployment.step(ReleaseEvent::Locked)?;
-        Ok(deployment)
+        })
     }
 
     /// Writes a step into the journal, then tells it.
@@ -61,25 +73,36 @@ impl<'a> Deployment<'a> {
         Ok(())
     }
 
+    /// Writes a step down if the disk has room for it: users wait for what comes next.
+    pub(crate) fn note(&self, event: ReleaseEvent) {
+        let written = self.folder.log_step(&self.release, event.step(), event.to_string());
+        if let Err(error) = written {
+            tracing::warn!(%error, "the journal lacks that {event}");
+        }
+        self.tell(event);
+    }
+
     /// Tells something that needs no journal line.
     pub(crate) fn tell(&self, event: ReleaseEvent) {
         (self.progress)(event);
     }
 
-    /// Takes an instance out of the gateway, lets its requests finish within a limit, and stops it.
+    /// Takes a release out of the gateway, lets its requests finish within a limit, and stops its instances.
     pub(crate) async fn retire(
         &self,
-        instance: &Instance,
+        replicas: &Replicas,
         drain_limit: Duration,
         stop_grace: Duration,
     ) -> Result<()> {
-        let id = &instance.id;
-        let left = self.control.retire(id, drain_limit).await?;
+        let id = replicas.id().to_owned();
+        let left = self.control.retire(&id, drain_limit).await?;
         self.step(ReleaseEvent::Drained { id: id.clone(), left })?;
-        self.runtimes.stop(instance, stop_grace).await?;
+        self.runtimes.stop_all(replicas, stop_grace).await?;
         // Children that outlived their parent bear the same label.
-        self.runtimes.remove(&self.folder.root, id, stop_grace).await?;
-        self.step(ReleaseEvent::Stopped { id: id.clone() })
+        let root = &self.folder.root;
+        let removed = replicas.all().map(|one| self.runtimes.remove(root, &one.id, stop_grace));
+        try_join_all(removed).await?;
+        self.step(ReleaseEvent::Stopped { id })
     }
 
     /// The last log lines of an instance, for a message.

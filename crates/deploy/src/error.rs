@@ -7,6 +7,7 @@ use std::time::Duration;
 use trainyard_base::{Advice, Advise, Fault};
 
 use crate::release::Refusal;
+use crate::replica_id::REPLICAS_MAX;
 
 /// The result of a deployment operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -42,6 +43,16 @@ pub enum Error {
         pid: u32,
         /// What it does.
         what: String,
+        /// For how long.
+        seconds: u64,
+    },
+    /// Another process keeps the service up.
+    #[error("{service} is kept up by process {pid} already (for {seconds} s)")]
+    Supervised {
+        /// The service.
+        service: String,
+        /// Who does; 0 when unknown.
+        pid: u32,
         /// For how long.
         seconds: u64,
     },
@@ -145,6 +156,16 @@ pub enum Error {
         /// Where its state is, or would be.
         path: PathBuf,
     },
+    /// Nobody of that name has written a log.
+    #[error("{of} has no log here: {} is not there", path.display())]
+    NoLog {
+        /// Whose log was asked for.
+        of: String,
+        /// Where it would be.
+        path: PathBuf,
+        /// Where there are logs.
+        hint: String,
+    },
     /// There is no earlier release to go back to.
     #[error("{service} has no earlier release to go back to")]
     NoPrevious {
@@ -159,9 +180,40 @@ pub enum Error {
         /// As given.
         version: String,
     },
+    /// A release cannot have so many instances.
+    #[error("a release cannot have {wanted} instances")]
+    Replicas {
+        /// As given.
+        wanted: u32,
+    },
+    /// A certificate, a key or an authority cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] trainyard_net::CertificateError),
+    /// The file of tokens cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Tokens {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A setting of the gateway that means nothing without TLS.
+    #[error("{setting} is set, and the gateway has no certificate")]
+    NeedsTls {
+        /// The setting.
+        setting: &'static str,
+    },
     /// A path that cannot be let through the gateway.
     #[error("{0:?} is no path that can be exposed")]
     Path(String),
+    /// No certificate can be had by such settings.
+    #[error("{reason}")]
+    Acme {
+        /// What is wrong, and where.
+        reason: String,
+        /// What to write.
+        hint: &'static str,
+    },
     /// A name that no header has.
     #[error("{0:?} is no name of a header")]
     Header(String),
@@ -266,6 +318,10 @@ impl Advise for Error {
             Self::Locked { .. } => Advice::environment(
                 "wait for it to finish; it is safe to end it, the next deployment tidies up",
             ),
+            Self::Supervised { .. } => Advice::environment(
+                "`trainyard up --take-over` takes over from it and leaves the service as it is; \
+                 `trainyard up --down` ends both",
+            ),
             Self::Listen { .. } => Advice::environment(
                 "another program may use the port (see: ss -ltnp); choose another address",
             ),
@@ -294,15 +350,29 @@ impl Advise for Error {
                 dropped.log_path.display()
             )),
             Self::NotDeployed { .. } => Advice::input("`trainyard deploy` brings it up"),
+            Self::NoLog { hint, .. } => Advice::input(hint),
             Self::NoPrevious { .. } => Advice::input("deploy the version you want"),
             Self::NotServed { version, .. } => Advice::input(format!(
                 "`trainyard deploy history` shows what served; `trainyard deploy --version {version}` \
                  releases it as the project says today"
             )),
+            Self::Replicas { .. } => {
+                Advice::input(format!("set `replicas` to a number from 1 to {REPLICAS_MAX}"))
+            }
+            Self::Certificate(_) => Advice::input(
+                "certificates, keys and authorities are PEM files: -----BEGIN CERTIFICATE-----",
+            ),
+            Self::Tokens { .. } => Advice::input(
+                "`trainyard token list` shows the tokens, `trainyard token new NAME` adds one",
+            ),
+            Self::NeedsTls { .. } => {
+                Advice::input("set deploy.tls_cert and deploy.tls_key as well")
+            }
             Self::Path(_) => Advice::input(
                 "write /feedback, /models/*/feedback (any one name) or /static/** (all below), \
                  without //, .., ; or needless %",
             ),
+            Self::Acme { hint, .. } => Advice::input(*hint),
             Self::Header(_) => Advice::input("write it as in canary_header = \"X-User-Id\""),
             Self::Name { .. } => Advice::input(
                 "use 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit",

@@ -4,15 +4,16 @@ use std::ffi::OsString;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::deployment::{Deployment, LOG_LINES, Progress};
 use crate::error::{Error, Result, indent};
-use crate::gateway::Mode;
 use crate::gateway::control::{Control, GatewayStatus, PROTOCOL};
+use crate::gateway::{Mode, write_settings};
 use crate::release::ReleaseEvent;
-use crate::runtime::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE, runs};
+use crate::runtime::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE, has_argument, is_stopped, runs};
 use crate::service::Service;
 use crate::state::file::{open_log, tail};
 use crate::state::folder::Folder;
@@ -23,6 +24,9 @@ const GATEWAY_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long requests of a gateway that was replaced may take.
 const UPGRADE_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long a gateway that is taken for one that hangs may take to show that it does not.
+const HANG_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often a process that comes or goes is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -42,6 +46,18 @@ pub async fn set_mode(service: &Service, mode: &Mode) -> Result<()> {
     running(service).await?.set_mode(mode).await
 }
 
+/// Has the running gateway take up the settings of the service, all but its address, without closing a connection.
+pub async fn reload(service: &Service, progress: Progress<'_>) -> Result<()> {
+    let folder = Folder::open(service)?;
+    let deployment = Deployment::begin(service, folder, "reload", progress).await?;
+    let running = deployment.control.status().await?;
+    let status = running.ok_or_else(|| deployment.folder.not_deployed(service))?;
+    deployment.check_gateway(&status)?;
+    write_settings(&service.gateway, &deployment.folder)?;
+    deployment.control.reload().await?;
+    deployment.step(ReleaseEvent::Finished)
+}
+
 /// The gateway's counters in Prometheus' text format.
 pub async fn metrics(service: &Service) -> Result<String> {
     running(service).await?.metrics().await
@@ -58,13 +74,21 @@ async fn running(service: &Service) -> Result<Control> {
 }
 
 impl Deployment<'_> {
-    /// Makes sure that the gateway runs, and says where requests go.
-    pub(crate) async fn ensure_gateway(&self) -> Result<GatewayStatus> {
+    /// Makes sure that the gateway runs by the service's settings, and says where requests go. Where it is urgent,
+    /// settings that cannot be used, or written, leave those before as they are.
+    pub(crate) async fn ensure_gateway(&self, is_urgent: bool) -> Result<GatewayStatus> {
         if let Some(mut status) = self.control.status().await? {
             self.check_gateway(&status)?;
             // One of before this program's version; where it cannot be replaced without a gap, it stays.
             if !status.version.is_empty() && status.version != env!("CARGO_PKG_VERSION") {
                 status = self.upgrade_gateway(&status).await?;
+            } else {
+                match self.renew_settings().await {
+                    Err(error) if is_urgent => {
+                        tracing::warn!(%error, "the gateway goes on with the settings before");
+                    }
+                    renewed => status = renewed?,
+                }
             }
             self.step(ReleaseEvent::GatewayReady { listen: status.listen, started: false })?;
             return Ok(status);
@@ -74,15 +98,23 @@ impl Deployment<'_> {
             listen: self.service.listen,
             reason: error.to_string(),
         })?;
-        let status = self.start_gateway(None).await?;
-        self.step(ReleaseEvent::GatewayReady { listen: status.listen, started: true })?;
+        let status = self.start_gateway(None, is_urgent).await?;
+        self.note(ReleaseEvent::GatewayReady { listen: status.listen, started: true });
         Ok(status)
+    }
+
+    /// Has the running gateway take up the service's settings.
+    async fn renew_settings(&self) -> Result<GatewayStatus> {
+        write_settings(&self.service.gateway, &self.folder)?;
+        self.control.reload().await?;
+        let running = self.control.status().await?;
+        running.ok_or_else(|| self.folder.not_deployed(self.service))
     }
 
     /// Replaces the running gateway by one of this program. Clients notice nothing; returns when the old
     /// one has finished its last request.
     pub(crate) async fn upgrade_gateway(&self, before: &GatewayStatus) -> Result<GatewayStatus> {
-        let status = self.start_gateway(Some(before.pid)).await?;
+        let status = self.start_gateway(Some(before.pid), false).await?;
         let start = Instant::now();
         // What it still works on is in no count of the new one.
         while runs(before.pid) {
@@ -121,7 +153,18 @@ impl Deployment<'_> {
     }
 
     /// Starts a gateway, as the successor of another process if there is one.
-    async fn start_gateway(&self, predecessor: Option<u32>) -> Result<GatewayStatus> {
+    async fn start_gateway(
+        &self,
+        predecessor: Option<u32>,
+        is_urgent: bool,
+    ) -> Result<GatewayStatus> {
+        match write_settings(&self.service.gateway, &self.folder) {
+            // Without a gateway nobody is served at all.
+            Err(error) if is_urgent && self.folder.gateway_settings().is_file() => {
+                tracing::warn!(%error, "the gateway starts with the settings before");
+            }
+            written => written?,
+        }
         let log_path = self.folder.gateway_log();
         let failed = |reason: String| Error::GatewayStart {
             reason,
@@ -137,7 +180,6 @@ impl Deployment<'_> {
             .arg(&self.folder.root)
             .arg("--listen")
             .arg(self.service.listen.to_string())
-            .args(self.service.gateway_arguments())
             .args(predecessor.map(|_| "--take-over"))
             // The gateway is no instance, whoever starts it.
             .env_remove(DEPLOYMENT_VARIABLE)
@@ -180,6 +222,34 @@ impl Deployment<'_> {
         let program = std::env::current_exe()
             .map_err(|source| Error::io("cannot find", "this program".as_ref(), source))?;
         Ok(vec![program.into_os_string(), "gateway".into()])
+    }
+
+    /// Kills a gateway that hangs, and waits until it has let go. Only what was started as the gateway of this
+    /// service is: a number alone may be that of another process.
+    pub(crate) async fn kill_gateway(&self, cause: &str) -> Result<()> {
+        let Some(holder) = lock::holder(&self.folder.gateway_lock()) else { return Ok(()) };
+        let asked = tokio::time::timeout(HANG_PATIENCE, self.control.status());
+        // Somebody may have replaced it since it was found so. One that is stopped need not be asked.
+        if !is_stopped(holder.pid) && matches!(asked.await, Ok(Ok(Some(_)))) {
+            return Ok(());
+        }
+        let failed = |reason: String| Error::Control { request: "end", reason };
+        let pid = i32::try_from(holder.pid).ok().and_then(Pid::from_raw);
+        let pid = pid.filter(|_| has_argument(holder.pid, &self.folder.root));
+        let pid = pid.ok_or_else(|| failed("nobody knows its process".to_owned()))?;
+        kill_process(pid, Signal::KILL).map_err(|error| failed(error.to_string()))?;
+        let start = Instant::now();
+        while lock::holder(&self.folder.gateway_lock()).is_some() {
+            if start.elapsed() > GATEWAY_LIMIT {
+                return Err(failed(format!(
+                    "process {} was killed, and is still there",
+                    holder.pid
+                )));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        self.note(ReleaseEvent::Killed { what: "the gateway".to_owned(), cause: cause.to_owned() });
+        Ok(())
     }
 
     /// Ends the gateway; requests in flight may finish within the limit.

@@ -13,33 +13,48 @@
 
 mod clock;
 mod deployment;
+mod environment;
 mod error;
 mod exchange;
 pub mod gateway;
 mod gateway_process;
+mod instance_token;
+mod logs;
 mod probe;
 mod release;
+mod replica_id;
 mod runtime;
 mod service;
 mod state;
 mod status;
 mod stop;
+pub mod tokens;
 mod workload;
 
 pub use deployment::Progress;
+pub use environment::service_environment;
 pub use error::{Dropped, Error, Result, Unhealthy};
 pub use gateway::control::GatewayStatus;
-pub use gateway_process::{metrics, set_mode, upgrade};
+pub use gateway_process::{metrics, reload, set_mode, upgrade};
+pub use instance_token::InstanceToken;
+pub use logs::{LogLine, LogOf, LogOptions, logs};
 pub use probe::Probe;
 pub use release::{
-    BakeLimits, CanaryStep, Cause, GoneBack, Kind, NoStep, Refusal, ReleaseEvent, ReleaseSpec,
-    Released, Review, Rollback, Share, Side, Sides, Unreviewed, release, rollback, settle, spec_at,
+    BakeLimits, CanaryStep, Cause, Condition, GoneBack, Ills, Keeper, Kind, NoStep, Post, Refusal,
+    ReleaseEvent, ReleaseSpec, Released, Review, Revived, Rollback, Share, Side, Sides, Standing,
+    Unreviewed, release, rollback, settle, should_serve, spec_at, tidy,
 };
+pub use replica_id::REPLICAS_MAX;
 pub use service::Service;
 pub use state::history::{HistoryEntry, Outcome, history};
 pub use state::lock::Holder;
+pub use state::restarts::Restarts;
+pub use state::supervisor::{
+    HEARTBEAT, Supervision, SupervisorSeen, end_supervisor, log_line, supervisor,
+};
 pub use status::{
-    Health, InstanceReport, Role, ServiceStatus, Serving, logs, served_last, serving, status,
+    CertificateSeen, Health, InstanceReport, Role, ServiceStatus, Serving, State, Wanted,
+    served_last, serving, status,
 };
 pub use stop::stop;
 pub use workload::{BindMount, ContainerSpec, Network, ProcessSpec, Pull, RuntimeKind, Workload};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http_body_util::Full;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
@@ -14,6 +14,7 @@ use trainyard_base::words::HEALTH_FAILED;
 
 use crate::exchange::exchange;
 use crate::gateway::REQUEST_ID;
+use crate::instance_token::InstanceToken;
 
 /// Bytes of an answer that are read: more than a health report needs.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -125,8 +126,13 @@ pub(crate) enum Look {
 }
 
 /// Asks an instance for its health.
-pub(crate) async fn look(address: SocketAddr, health_path: &str, limit: Duration) -> Look {
-    match ask(address, &Probe::get(health_path), limit).await {
+pub(crate) async fn look(
+    address: SocketAddr,
+    health_path: &str,
+    token: Option<&InstanceToken>,
+    limit: Duration,
+) -> Look {
+    match ask(address, &Probe::get(health_path), token, limit).await {
         Answer::Status { status, .. } if (200..300).contains(&status) => Look::Well,
         answer @ Answer::Status { .. } => Look::Sick(answer.to_string()),
         answer @ (Answer::Refused | Answer::Unreachable) => Look::Gone(answer.to_string()),
@@ -134,16 +140,25 @@ pub(crate) async fn look(address: SocketAddr, health_path: &str, limit: Duration
     }
 }
 
-/// Sends the probe once.
-pub(crate) async fn ask(address: SocketAddr, probe: &Probe, limit: Duration) -> Answer {
-    match tokio::time::timeout(limit, send(address, probe)).await {
+/// Sends the probe once, with the token of the instance if it asks for one.
+pub(crate) async fn ask(
+    address: SocketAddr,
+    probe: &Probe,
+    token: Option<&InstanceToken>,
+    limit: Duration,
+) -> Answer {
+    match tokio::time::timeout(limit, send(address, probe, token)).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(reason)) => Answer::Broken(reason),
         Err(_elapsed) => Answer::Timeout(limit),
     }
 }
 
-async fn send(address: SocketAddr, probe: &Probe) -> Result<Answer, String> {
+async fn send(
+    address: SocketAddr,
+    probe: &Probe,
+    token: Option<&InstanceToken>,
+) -> Result<Answer, String> {
     let stream = match TcpStream::connect(address).await {
         Ok(stream) => stream,
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
@@ -162,6 +177,9 @@ async fn send(address: SocketAddr, probe: &Probe) -> Result<Answer, String> {
         .header(USER_AGENT, "trainyard-deploy");
     if !probe.request_id.is_empty() {
         request = request.header(REQUEST_ID, &probe.request_id);
+    }
+    if let Some(authorization) = token.and_then(InstanceToken::header) {
+        request = request.header(AUTHORIZATION, authorization);
     }
     if !probe.content_type.is_empty() {
         request = request.header(CONTENT_TYPE, &probe.content_type);

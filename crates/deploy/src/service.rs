@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::gateway::GatewaySettings;
 
 /// A place where one version at a time is served, behind one address.
 #[derive(Debug, Clone)]
@@ -16,25 +17,14 @@ pub struct Service {
     pub state_dir: PathBuf,
     /// Where the gateway listens.
     pub listen: SocketAddr,
-    /// Program and first arguments that run the gateway; `--state-dir` and `--listen` are added.
+    /// Program and first arguments that run the gateway; `--state-dir` and `--listen` are added. All else it
+    /// reads from the folder of the service.
     /// `None`: this executable with `gateway`.
     pub gateway_command: Option<Vec<OsString>>,
     /// How long to wait for another deployment of the same service.
     pub lock_wait: Duration,
-    /// Whether the gateway writes a line for each request.
-    pub access_log: bool,
-    /// Where the gateway answers `/metrics`, beside its control socket.
-    pub metrics_listen: Option<SocketAddr>,
-    /// Where the gateway passes all paths of the instance on, for operators.
-    pub operator_listen: Option<SocketAddr>,
-    /// Paths that the public may ask beside predictions, documentation and health.
-    pub exposed: Vec<String>,
-    /// How long an instance may take to begin an answer; the gateway's own limit if none.
-    pub response_timeout: Option<Duration>,
-    /// Connections of clients at a time; the gateway's own limit if none.
-    pub max_connections: Option<usize>,
-    /// Connections of one address at a time; half of all if none.
-    pub max_per_address: Option<usize>,
+    /// What the gateway is told beside its folder and its address.
+    pub gateway: GatewaySettings,
 }
 
 impl Service {
@@ -46,33 +36,13 @@ impl Service {
             listen,
             gateway_command: None,
             lock_wait: Duration::from_secs(10),
-            access_log: false,
-            metrics_listen: None,
-            operator_listen: None,
-            exposed: Vec::new(),
-            response_timeout: None,
-            max_connections: None,
-            max_per_address: None,
+            gateway: GatewaySettings::default(),
         }
     }
 
-    /// What a gateway of this service is told beside its folder and address.
-    pub(crate) fn gateway_arguments(&self) -> Vec<String> {
-        let given =
-            |flag: &str, value: Option<String>| value.map(|value| format!("{flag}={value}"));
-        let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
-        let count = |count: Option<usize>| count.map(|count| count.to_string());
-        let response = self.response_timeout.map(|limit| format!("{}ms", limit.as_millis()));
-        self.access_log
-            .then(|| "--access-log".to_owned())
-            .into_iter()
-            .chain(given("--metrics-listen", address(self.metrics_listen)))
-            .chain(given("--operator-listen", address(self.operator_listen)))
-            .chain(self.exposed.iter().map(|path| format!("--expose={path}")))
-            .chain(given("--response-timeout", response))
-            .chain(given("--max-connections", count(self.max_connections)))
-            .chain(given("--max-per-address", count(self.max_per_address)))
-            .collect()
+    /// What strangers could do with the service that nobody may want; none where all is well.
+    pub fn warning(&self) -> Option<String> {
+        self.gateway.warning(self.listen)
     }
 
     /// Refuses names that are no plain folder names.
@@ -87,7 +57,7 @@ impl Service {
 }
 
 /// Where clients on this machine find a listening address.
-pub(crate) fn url(listen: SocketAddr) -> String {
+pub(crate) fn local_address(listen: SocketAddr) -> SocketAddr {
     let mut address = listen;
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -95,7 +65,7 @@ pub(crate) fn url(listen: SocketAddr) -> String {
             SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
         });
     }
-    format!("http://{address}")
+    address
 }
 
 #[cfg(test)]

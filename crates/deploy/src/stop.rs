@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
+
 use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
 use crate::release::ReleaseEvent;
@@ -20,11 +22,8 @@ pub async fn stop(service: &Service, progress: Progress<'_>) -> Result<()> {
     let deployment = Deployment::begin(service, folder, "stop", progress).await?;
     deployment.stop_gateway(DRAIN_LIMIT).await?;
     let Deployment { runtimes, folder, .. } = &deployment;
-    for id in runtimes.list(&folder.root).await? {
-        let grace = folder.read_spec(&id)?.map_or(USUAL_GRACE, |spec| spec.stop_grace);
-        runtimes.remove(&folder.root, &id, grace).await?;
-        deployment.step(ReleaseEvent::Stopped { id })?;
-    }
+    let ids = runtimes.list(&folder.root).await?;
+    try_join_all(ids.into_iter().map(|id| end(&deployment, id))).await?;
     runtimes.clean(&folder.root).await?;
     // The next gateway must not look for instances that were stopped on purpose, nor stay closed.
     for state in [folder.gateway_state(), folder.gateway_mode()] {
@@ -35,4 +34,11 @@ pub async fn stop(service: &Service, progress: Progress<'_>) -> Result<()> {
         }
     }
     deployment.step(ReleaseEvent::Finished)
+}
+
+async fn end(deployment: &Deployment<'_>, id: String) -> Result<()> {
+    let Deployment { runtimes, folder, .. } = deployment;
+    let grace = folder.read_spec(&id)?.map_or(USUAL_GRACE, |spec| spec.stop_grace);
+    runtimes.remove(&folder.root, &id, grace).await?;
+    deployment.step(ReleaseEvent::Stopped { id })
 }

@@ -238,8 +238,9 @@ pub enum TrackingUri {
     Sqlite(PathBuf),
     /// `sqlite://` and `sqlite:///:memory:`: gone when the process ends.
     SqliteMemory,
-    /// `postgresql://…`, with its credentials ([`TrackingUri::connection_url`]).
-    Postgres(Url),
+    /// `postgresql://…` with one host or several, as it was written, with its credentials
+    /// ([`TrackingUri::connection_url`]).
+    Postgres(String),
     /// `http(s)://…`, with its credentials if it has some.
     Http(Url),
 }
@@ -266,7 +267,8 @@ impl TrackingUri {
         match self {
             Self::Sqlite(path) => format!("sqlite:///{}", path.display()),
             Self::SqliteMemory => "sqlite://".to_owned(),
-            Self::Postgres(url) | Self::Http(url) => url.to_string(),
+            Self::Postgres(uri) => uri.clone(),
+            Self::Http(url) => url.to_string(),
         }
     }
 
@@ -293,11 +295,15 @@ impl FromStr for TrackingUri {
         match dialect.as_str() {
             "sqlite" => parse_sqlite(text),
             "postgresql" | "postgres" => {
+                // Several hosts make it no URL of the standard; who connects reads it.
                 let rest = text.get(scheme.len()..).unwrap_or_default();
-                let url = Url::parse(&format!("postgresql{rest}")).map_err(|error| {
-                    Error::invalid(format!("{}: {error}", without_credentials(text)))
-                })?;
-                Ok(Self::Postgres(url))
+                if !rest.starts_with("://") || rest.len() < 4 {
+                    return Err(Error::invalid(format!(
+                        "{} names no database; {HINT}",
+                        without_credentials(text)
+                    )));
+                }
+                Ok(Self::Postgres(format!("postgresql{rest}")))
             }
             "http" | "https" => {
                 let url = Url::parse(text).map_err(|error| {
@@ -330,7 +336,7 @@ impl fmt::Display for TrackingUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(_) | Self::SqliteMemory => f.write_str(&self.connection_url()),
-            Self::Postgres(url) => f.write_str(&without_credentials(url.as_str())),
+            Self::Postgres(uri) => f.write_str(&without_credentials(uri)),
             Self::Http(url) => f.write_str(without_credentials(url.as_str()).trim_end_matches('/')),
         }
     }
@@ -423,6 +429,8 @@ mod tests {
         }
         let postgres: TrackingUri = "postgresql+psycopg2://u:p@h:1/db".parse().unwrap();
         assert_eq!(postgres.connection_url(), "postgresql://u:p@h:1/db");
+        let several = "postgresql://u:p@one:1,two:2/db?target_session_attrs=read-write";
+        assert_eq!(several.parse::<TrackingUri>().unwrap().connection_url(), several);
         for text in ["./mlruns", "mysql://h/db", "databricks", "sqlite:mlflow.db", "http://"] {
             let error = text.parse::<TrackingUri>().unwrap_err();
             assert!(error.to_string().len() > 10, "{text}: {error}");
@@ -434,6 +442,7 @@ mod tests {
         for text in [
             "postgresql://me:secret@db.example/x?sslpassword=secret",
             "postgresql://me:se%40cret@db.example/x",
+            "postgresql://me:secret@one.example:1,two.example:2/x",
             "https://me:secret@mlflow.example/base",
             "https://secret@mlflow.example",
         ] {

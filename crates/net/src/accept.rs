@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -47,6 +47,8 @@ pub struct Arrival {
     /// `connection: close`.
     pub is_crowded: bool,
     marks: Arc<Marks>,
+    /// Known after the handshake; none where there is no handshake.
+    certificate: Option<Arc<OnceLock<Vec<u8>>>>,
     /// Whoever holds the arrival holds its place: a tunnel outlives the connection that it was.
     _place: Option<Arc<Place>>,
 }
@@ -56,6 +58,12 @@ impl Arrival {
     /// answer that changes the protocol is given.
     pub fn hold(&self) -> Busy {
         self.marks.tunnel()
+    }
+
+    /// The certificate that the client has shown and one of [`crate::ClientAuthorities`] signed, in DER form. It is
+    /// there before the first request.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_ref()?.get().map(Vec::as_slice)
     }
 }
 
@@ -134,16 +142,26 @@ where
             );
         }
         let is_crowded = place.is_none();
-        let arrival =
-            Arrival { peer, is_crowded, marks: Arc::clone(&marks), _place: place.clone() };
+        let handshake = acceptor.as_ref().map(Acceptor::current);
+        let shown = handshake.as_ref().map(|_| Arc::<OnceLock<Vec<u8>>>::default());
+        let arrival = Arrival {
+            peer,
+            is_crowded,
+            marks: Arc::clone(&marks),
+            certificate: shown.clone(),
+            _place: place.clone(),
+        };
         let service = service_of(arrival.clone());
         let idle = if is_crowded { CROWD_IDLE_MAX.min(limits.idle) } else { limits.idle };
         let stream = Watched::new(stream, Arc::clone(&marks), idle);
-        let handshake = acceptor.as_ref().map(Acceptor::current);
         let opened = {
             let marks = Arc::clone(&marks);
             async move {
                 let stream = Stream::open(stream, handshake, peer).await?;
+                if let Some((shown, certificate)) = shown.zip(stream.certificate()) {
+                    // Set once, here.
+                    let _new = shown.set(certificate);
+                }
                 Some(TokioIo::new(Strict::new(stream, marks, is_strict)))
             }
         };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -37,7 +37,7 @@ pub enum CertificateError {
     NotPem {
         /// The file.
         path: PathBuf,
-        /// `certificate` or `private key without a password`.
+        /// `certificate`, `private key without a password`, `authority`.
         what: &'static str,
         /// What was found instead.
         reason: String,
@@ -54,11 +54,17 @@ pub enum CertificateError {
     },
 }
 
-/// The certificate that clients are shown. Connections keep the one that they began with.
+impl CertificateError {
+    pub(crate) fn not_pem(path: &Path, what: &'static str, reason: &dyn fmt::Display) -> Self {
+        Self::NotPem { path: path.to_owned(), what, reason: reason.to_string() }
+    }
+}
+
+/// The certificate that clients are shown, if there is one. Connections keep the one that they began with.
 pub struct Certificate {
     chain: PathBuf,
     key: PathBuf,
-    current: ArcSwap<CertifiedKey>,
+    current: ArcSwapOption<CertifiedKey>,
     looked: Mutex<Looked>,
 }
 
@@ -87,15 +93,32 @@ fn stamp(path: &Path) -> Option<Stamp> {
 impl Certificate {
     /// Reads a certificate (with those between it and its root behind it) and its key.
     pub fn open(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
-        // Taken first: a change while the files are read is noticed the next time.
+        let opened = Self::unread(certificate, key);
+        opened.current.store(Some(Arc::new(read(certificate, key)?)));
+        Ok(Arc::new(opened))
+    }
+
+    /// The same, where the files may come later: until they do, every handshake is refused.
+    pub fn awaited(certificate: &Path, key: &Path) -> Arc<Self> {
+        let awaited = Self::unread(certificate, key);
+        match read(certificate, key) {
+            Ok(current) => awaited.current.store(Some(Arc::new(current))),
+            Err(error) => {
+                tracing::warn!(%error, "there is no certificate yet: no handshake succeeds");
+            }
+        }
+        Arc::new(awaited)
+    }
+
+    /// Its files as they are now, which are to be read next: a change in the meantime is noticed later.
+    fn unread(certificate: &Path, key: &Path) -> Self {
         let looked = Looked { at: Instant::now(), files: [stamp(certificate), stamp(key)] };
-        let current = read(certificate, key)?;
-        Ok(Arc::new(Self {
+        Self {
             chain: certificate.to_owned(),
             key: key.to_owned(),
-            current: ArcSwap::from_pointee(current),
+            current: ArcSwapOption::empty(),
             looked: Mutex::new(looked),
-        }))
+        }
     }
 
     /// Reads the files now. What cannot be used leaves the certificate before in its place.
@@ -106,7 +129,7 @@ impl Certificate {
             *looked = Looked { at: Instant::now(), files };
         }
         let current = read(&self.chain, &self.key)?;
-        self.current.store(Arc::new(current));
+        self.current.store(Some(Arc::new(current)));
         tracing::info!(certificate = %self.chain.display(), "the certificate was read again");
         Ok(())
     }
@@ -116,7 +139,8 @@ impl Certificate {
     pub(crate) fn look(&self) {
         let has_changed = {
             let mut looked = self.looked();
-            if looked.at.elapsed() < LOOK_EVERY {
+            // Who has nothing to show looks each time.
+            if looked.at.elapsed() < LOOK_EVERY && self.current.load().is_some() {
                 return;
             }
             looked.at = Instant::now();
@@ -135,30 +159,27 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current.load_full())
+        self.current.load_full()
     }
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
-    let not_pem = |path: &Path, what: &'static str, reason: String| CertificateError::NotPem {
-        path: path.to_owned(),
-        what,
-        reason,
-    };
-    let text = bytes(certificate)?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let chain = match chain {
-        Ok(chain) if chain.is_empty() => Err("there is none".to_owned()),
-        Ok(chain) => Ok(chain),
-        Err(error) => Err(error.to_string()),
-    };
-    let chain = chain.map_err(|reason| not_pem(certificate, "certificate", reason))?;
-    let secret = PrivateKeyDer::from_pem_slice(&bytes(key)?)
-        .map_err(|error| not_pem(key, "private key without a password", error.to_string()))?;
+    let chain = certificates(certificate)?;
+    let secret = PrivateKeyDer::from_pem_slice(&bytes(key)?).map_err(|error| {
+        CertificateError::not_pem(key, "private key without a password", &error)
+    })?;
     CertifiedKey::from_der(chain, secret, &ring::default_provider()).map_err(|reason| {
         let (certificate, key) = (certificate.to_owned(), key.to_owned());
         CertificateError::Unusable { certificate, key, reason }
     })
+}
+
+/// All certificates of a file; one at least.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let none = |reason: &dyn fmt::Display| CertificateError::not_pem(path, "certificate", reason);
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes(path)?).collect();
+    let found = found.map_err(|error| none(&error))?;
+    if found.is_empty() { Err(none(&"there is none")) } else { Ok(found) }
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, CertificateError> {

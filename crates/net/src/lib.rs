@@ -23,7 +23,10 @@
 mod accept;
 mod body;
 mod certificate;
+mod challenge;
+mod client_authorities;
 pub mod descriptors;
+mod handshake;
 mod limits;
 mod listener;
 mod marks;
@@ -35,9 +38,12 @@ mod watched;
 pub use accept::{Arrival, Open, accept};
 pub use body::{Held, Paced, PacedError};
 pub use certificate::{Certificate, CertificateError};
+pub use challenge::TlsChallenges;
+pub use client_authorities::ClientAuthorities;
 pub use limits::{Limits, Protocols};
 pub use listener::Listener;
 pub use marks::Busy;
+pub use places::subscriber;
 
 /// A stream whose heads are watched as those of the gateway's connections are: for its fuzz target.
 #[cfg(fuzzing)]

@@ -135,7 +135,7 @@ impl Places {
 }
 
 /// What one subscriber has: an address of IPv4, a /64 of IPv6.
-fn subscriber(address: IpAddr) -> IpAddr {
+pub fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))

@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::handshake::Handshake;
 use crate::watched::Watched;
 
 /// How long a handshake may take: it is two round trips and a signature.
@@ -26,12 +26,16 @@ impl Stream {
     /// The stream of a connection, after its handshake if there is one; none where that fails.
     pub(crate) async fn open(
         watched: Watched,
-        acceptor: Option<TlsAcceptor>,
+        handshake: Option<Handshake>,
         peer: SocketAddr,
     ) -> Option<Self> {
-        let Some(acceptor) = acceptor else { return Some(Self::Plain(watched)) };
-        match tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(watched)).await {
-            Ok(Ok(stream)) => Some(Self::Encrypted(Box::new(stream))),
+        let Some(handshake) = handshake else { return Some(Self::Plain(watched)) };
+        match tokio::time::timeout(HANDSHAKE_MAX, handshake.make(watched)).await {
+            Ok(Ok(Some(stream))) => Some(Self::Encrypted(Box::new(stream))),
+            Ok(Ok(None)) => {
+                tracing::debug!(%peer, "a certificate authority looked at a challenge");
+                None
+            }
             Ok(Err(error)) => {
                 // Clients that do not trust the certificate break off here, and scanners all the time.
                 tracing::debug!(%error, %peer, "a handshake failed");
@@ -42,6 +46,13 @@ impl Stream {
                 None
             }
         }
+    }
+
+    /// The certificate that the other side has shown, as it was sent (DER).
+    pub(crate) fn certificate(&self) -> Option<Vec<u8>> {
+        let Self::Encrypted(stream) = self else { return None };
+        let (_socket, session) = stream.get_ref();
+        Some(session.peer_certificates()?.first()?.to_vec())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use trainyard_deploy::Cause;
 
@@ -40,6 +41,13 @@ fn user_of_process() -> Option<String> {
     let uid = fs::metadata("/proc/self").ok()?.uid();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     Some(name_of(uid, &users).unwrap_or_else(|| format!("uid {uid}")))
+}
+
+/// The user that owns a folder, by name if it has one; none for the superuser, or where nobody can tell.
+pub fn owner(folder: &Path) -> Option<String> {
+    let uid = fs::metadata(folder).ok()?.uid();
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    (uid != 0).then(|| name_of(uid, &users).unwrap_or_else(|| uid.to_string()))
 }
 
 /// The name of a user in the form of `/etc/passwd`: `name:password:uid:…`, a line each.

@@ -23,7 +23,7 @@ use crate::{Project, Result};
 
 /// How often the alias is looked at while nothing else is to be done: soon enough for whoever moved it, seldom
 /// enough for a registry.
-const LOOK: Duration = Duration::from_secs(30);
+pub(crate) const LOOK: Duration = Duration::from_secs(30);
 
 /// The alias names another version than the one that serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,7 +91,7 @@ pub(crate) async fn follow_for(
 }
 
 /// One look at the alias, and what follows from it.
-async fn follow(
+pub(crate) async fn follow(
     project: &Project,
     tracking: &Tracking,
     program: &Path,
@@ -99,6 +99,7 @@ async fn follow(
 ) -> Result<()> {
     deliver(project, tracking).await;
     settle(project, tracking, watcher).await?;
+    trainyard_deploy::tidy(&service(project), &|_event| {}).await?;
     let serving = trainyard_deploy::serving(&service(project)).await?;
     if serving.is_none_or(|Serving { is_changing, .. }| is_changing) {
         return Ok(());
@@ -111,6 +112,7 @@ async fn follow(
         program: program.to_owned(),
         version: Some(version.clone()),
         reason: Some("the alias Production was moved to it".to_owned()),
+        take_production: false,
     };
     let error = match deploy(project, tracking, options, watcher).await {
         Ok(deployed) => {

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
-use trainyard_base::Advise as _;
+use trainyard_base::{Advise as _, duration};
 use trainyard_train::{Algorithm, Holdout, MissingValues, Task, TrainConfig};
 
 use crate::deploy_config::Deploy;
 use crate::gate::{Gate, Source};
 use crate::monitor::Settings;
 use crate::notify_config::Notify;
+use crate::serve_config::Serve;
 use crate::watch_config::Watch;
 use crate::{Error, Result, toml_error};
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub gate: Gate,
     #[serde(default)]
     pub deploy: Deploy,
+    #[serde(default)]
+    pub serve: Serve,
     #[serde(default)]
     pub monitor: Settings,
     #[serde(default)]
@@ -170,9 +173,25 @@ impl Config {
         }
         self.gate.check(self.knows_its_metrics())?;
         self.deploy.check()?;
+        self.serve.check(&self.model.name)?;
+        self.check_log()?;
         self.watch.check()?;
         self.notify.check()?;
         self.monitor.check()
+    }
+
+    /// What is monitored must still be there.
+    fn check_log(&self) -> Result<(), String> {
+        let since = self.monitor.since.as_deref();
+        let window = since.and_then(|since| duration::parse(since).ok());
+        match (self.serve.log.keep, window) {
+            (Some(keep), Some(window)) if keep < window => Err(format!(
+                "serve.log.keep is shorter than monitor.since = {:?}: what is to be compared \
+                 would be gone",
+                since.unwrap_or_default()
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Whether there are data to hold rows out of: a built-in algorithm has them, a command may.
@@ -279,6 +298,7 @@ mod tests {
             ("[watch]\nevery = \"1h\"\ncron = \"0 3 * * *\"\n", "keep one"),
             ("[watch]\ncron = \"0 25 * * *\"\n", "hour"),
             ("[notify]\non = [\"everything\"]\n", "unknown variant"),
+            ("[serve.log]\nkeep = \"1d\"\n[monitor]\nsince = \"7d\"\n", "monitor.since"),
             ("[notify]\nwebhook_secret_env = \"S\"\n", "webhook_url_env"),
         ] {
             let message = refusal(extra);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+use trainyard_base::words::TOKEN_FILE_VARIABLE;
 use trainyard_deploy::Cause;
 use trainyard_mlflow::Tracking;
 
@@ -20,7 +21,7 @@ use crate::releases::{FAILED, deliver};
 use crate::review::{ReleaseReview, version_of};
 use crate::service::service;
 use crate::states::State;
-use crate::{Error, Project, Result, workload};
+use crate::{Error, Project, Result, owner, workload};
 
 /// What is to be released.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +32,8 @@ pub struct DeployOptions {
     pub version: Option<String>,
     /// Why, for those who look at it later.
     pub reason: Option<String>,
+    /// Whether `Production` may be taken from the deployment of another project.
+    pub take_production: bool,
 }
 
 /// What a release did.
@@ -65,6 +68,9 @@ pub async fn deploy(
         Some(version) => Candidate::find(project, tracking, Some(version)).await?,
         None => Candidate::to_release(project, tracking).await?,
     };
+    if !options.take_production {
+        owner::check(project, tracking, Some(&candidate.version.version)).await?;
+    }
     let cause = cause(project, options.reason.as_deref());
     let program = options.program;
     let judging =
@@ -120,6 +126,13 @@ async fn release(
     let version = &candidate.version;
     let example = candidate.input_example().await?;
     let mut spec = workload::release_of(project, program, version, example)?;
+    if spec.token().is_none() && std::env::var_os(TOKEN_FILE_VARIABLE).is_some() {
+        // A model server by itself would ask for it.
+        tracing::warn!(
+            "{TOKEN_FILE_VARIABLE} is not passed on, so instances ask for no token: write \
+             token_file under [serve]"
+        );
+    }
     spec.cause = cause;
     let review = ReleaseReview::new(project, tracking, watcher, Some(candidate));
     let progress = |event: trainyard_deploy::ReleaseEvent| {

@@ -9,6 +9,8 @@ use trainyard_base::{Advise as _, duration, size};
 use trainyard_deploy::gateway::{check_header, check_rule};
 use trainyard_deploy::{BakeLimits, CanaryStep, Network, Pull, ReleaseSpec, RuntimeKind};
 
+use crate::acme_config::Acme;
+
 /// `[deploy]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -55,6 +57,20 @@ pub struct Deploy {
     pub expose: Vec<String>,
     /// Where the gateway passes all paths on, for operators; nowhere if none.
     pub operator_listen: Option<SocketAddr>,
+    /// Paths that need no token where others do; the usual are those that ask for health.
+    pub open: Option<Vec<String>>,
+    /// Certificate that the gateway shows (PEM), relative to the project; read again when it changes.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key (PEM, without a password).
+    pub tls_key: Option<PathBuf>,
+    /// A certificate that the gateway gets by itself, in the place of those files.
+    pub acme: Option<Acme>,
+    /// Authorities that sign the certificates of clients (PEM).
+    pub client_ca: Option<PathBuf>,
+    /// Tokens of clients, by their digests; `trainyard token new` writes it.
+    pub tokens_file: Option<PathBuf>,
+    /// Where requests without TLS are told to come back with it: `"0.0.0.0:80"`.
+    pub redirect_http: Option<SocketAddr>,
     /// How long an instance may take to begin an answer once it has the request.
     #[serde(deserialize_with = "duration::deserialize_some")]
     pub response_timeout: Option<Duration>,
@@ -98,6 +114,13 @@ impl Default for Deploy {
             metrics_listen: None,
             expose: Vec::new(),
             operator_listen: None,
+            open: None,
+            tls_cert: None,
+            tls_key: None,
+            acme: None,
+            client_ca: None,
+            tokens_file: None,
+            redirect_http: None,
             response_timeout: None,
             max_connections: None,
             max_per_address: None,
@@ -153,9 +176,11 @@ impl Deploy {
                 );
             }
         }
-        for path in &self.expose {
-            check_rule(path).map_err(|error| format!("deploy.expose: {}", error.sentence()))?;
+        let open = self.open.iter().flatten().map(|path| ("open", path));
+        for (key, path) in self.expose.iter().map(|path| ("expose", path)).chain(open) {
+            check_rule(path).map_err(|error| format!("deploy.{key}: {}", error.sentence()))?;
         }
+        self.check_tls()?;
         if self.response_timeout.is_some_and(|limit| limit.is_zero()) {
             return Err("deploy.response_timeout = \"0s\" lets nobody answer".to_owned());
         }
@@ -168,6 +193,34 @@ impl Deploy {
         }
         self.memory_bytes()?;
         self.nano_cpus()?;
+        Ok(())
+    }
+
+    /// What needs a certificate, and what belongs to one.
+    fn check_tls(&self) -> Result<(), String> {
+        if let Some(acme) = &self.acme {
+            if self.tls_cert.is_some() || self.tls_key.is_some() {
+                return Err("deploy.acme gets a certificate, and deploy.tls_cert is one".to_owned());
+            }
+            let settings = acme.settings(PathBuf::clone);
+            return settings.check().map_err(|error| format!("deploy.acme: {}", error.sentence()));
+        }
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => return Err("deploy.tls_cert needs deploy.tls_key".to_owned()),
+            (None, Some(_)) => return Err("deploy.tls_key needs deploy.tls_cert".to_owned()),
+            (Some(_), Some(_)) => return Ok(()),
+            (None, None) => {}
+        }
+        for (key, is_set) in [
+            ("client_ca", self.client_ca.is_some()),
+            ("redirect_http", self.redirect_http.is_some()),
+        ] {
+            if is_set {
+                return Err(format!(
+                    "deploy.{key} needs a certificate: deploy.tls_cert or deploy.acme"
+                ));
+            }
+        }
         Ok(())
     }
 
@@ -246,12 +299,25 @@ mod tests {
     fn what_the_public_may_ask() {
         let check = |text: &str| with(text).check();
         assert_eq!(check("expose = [\"/feedback\", \"/models/*/feedback\"]"), Ok(()));
+        let encrypted =
+            "tls_cert = \"a.pem\"\ntls_key = \"a.key\"\nopen = []\nclient_ca = \"ca.pem\"";
+        assert_eq!(check(encrypted), Ok(()));
+        let acme =
+            "client_ca = \"ca.pem\"\nacme = { domains = [\"a.example\"], agree_terms = true }";
+        assert_eq!(check(acme), Ok(()));
         for wrong in [
             "expose = [\"feedback\"]",
             "expose = [\"/a/../reload\"]",
             "response_timeout = \"0s\"",
             "max_connections = 0",
             "max_per_address = 0",
+            "open = [\"health\"]",
+            "tls_cert = \"a.pem\"",
+            "tls_key = \"a.key\"",
+            "acme = { domains = [\"a.example\"] }",
+            "tls_cert = \"a.pem\"\ntls_key = \"a.key\"\nacme = { domains = [\"a.example\"], agree_terms = true }",
+            "client_ca = \"ca.pem\"",
+            "redirect_http = \"127.0.0.1:80\"",
         ] {
             assert!(check(wrong).unwrap_err().starts_with("deploy."), "{wrong}");
         }

@@ -62,6 +62,19 @@ pub enum Error {
         /// What it answered.
         reason: String,
     },
+    /// Another deployment serves what `Production` names.
+    #[error(
+        "Production of {model} is version {version}, released by the deployment of {place}: a \
+         release here would take it"
+    )]
+    Elsewhere {
+        /// Registered model.
+        model: String,
+        /// Version that has the alias.
+        version: String,
+        /// Host and state folder of the other deployment.
+        place: String,
+    },
     /// The gateway's address is taken.
     #[error("the gateway cannot listen on {address}: {source}")]
     Listen {
@@ -120,6 +133,12 @@ pub enum Error {
         #[source]
         source: trainyard_drift::ProfileError,
     },
+    /// A part of the supervisor ended, which it never does.
+    #[error("{part} has ended")]
+    PartEnded {
+        /// Which.
+        part: &'static str,
+    },
     /// Data could not be read.
     #[error(transparent)]
     Data(#[from] trainyard_data::Error),
@@ -166,6 +185,10 @@ impl Advise for Error {
             Self::Staging { .. } => Advice::environment(
                 "Production is as it was; `trainyard serve --model-uri` with this version shows more",
             ),
+            Self::Elsewhere { .. } => Advice::input(
+                "release there, or give this project a model of its own (`name` under [model]); \
+                 --take-production takes it all the same",
+            ),
             Self::Listen { .. } => Advice::environment(
                 "stop what listens there (`ss -ltnp` names it), or change `listen` in trainyard.toml",
             ),
@@ -184,6 +207,7 @@ impl Advise for Error {
                  AWS_SECRET_ACCESS_KEY, MLFLOW_S3_ENDPOINT_URL, …",
             ),
             Self::Profile { source, .. } => source.advice(),
+            Self::PartEnded { .. } => Fault::Program.into(),
             Self::Data(error) => error.advice(),
             Self::Train(error) => error.advice(),
             Self::Mlflow(error) => error.advice(),

@@ -3,6 +3,7 @@
 //! Each step is one file and can be run alone; [`run`] is all of them in order. Steps talk to the
 //! registry through [`trainyard_mlflow::Tracking`] and tell a [`Watcher`] what they do.
 
+mod acme_config;
 mod actor;
 mod agreement;
 mod alias;
@@ -27,9 +28,11 @@ mod markdown;
 pub mod monitor;
 mod notify;
 mod notify_config;
+mod owner;
 mod pace;
 mod project;
 mod promote;
+mod python;
 mod refusal;
 mod registry;
 mod releases;
@@ -38,6 +41,8 @@ mod retraining_lock;
 mod review;
 mod rollback;
 mod run;
+mod serve_config;
+mod serve_environment;
 mod service;
 mod staging;
 mod states;
@@ -48,10 +53,13 @@ mod traffic;
 mod train;
 mod training_part;
 mod troubles;
+mod up;
 mod watch;
 mod watch_config;
 mod workload;
 
+pub use acme_config::Acme;
+pub use actor::owner;
 pub use agreement::{Difference, difference};
 pub use alias::{PRODUCTION, STAGING};
 pub use behaviour::{
@@ -76,9 +84,11 @@ pub use registry::version_in_production;
 pub use retrain::{Looked, Turn, look, look_failed, retrain};
 pub use rollback::{RollbackOptions, rollback};
 pub use run::{RunOptions, run};
+pub use serve_config::{LogLimits, Serve};
 pub use service::service;
 pub use states::State;
 pub use summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 pub use train::{TrainOptions, Trained, train};
+pub use up::{Installation, Open, Opened, Said, Told, UNIT_MARK, Up, UpOptions, opener, unit};
 pub use watch::watch;
 pub use watch_config::Watch;

@@ -139,6 +139,12 @@ impl Project {
         self.path(&self.config.deploy.state)
     }
 
+    /// Where the deployment's servers keep the models that they serve, to start from when the registry cannot be
+    /// reached.
+    pub fn model_cache(&self) -> PathBuf {
+        self.state_folder().join("models")
+    }
+
     /// Where the deployment's servers write their prediction log.
     pub fn prediction_log(&self) -> PathBuf {
         self.state_folder().join("predictions")

@@ -90,7 +90,7 @@ pub(crate) async fn approve(
 
     let staging = async {
         Step::Promote.tell(watcher, format!("serving version {version} as {STAGING}"));
-        staging::check(candidate).await?;
+        staging::check(project, candidate).await?;
         // A version that is in production is not on its way there.
         if !serves {
             let what = "the gate passed";

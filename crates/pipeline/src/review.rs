@@ -21,10 +21,13 @@ use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
 use crate::releases::{Entry, FAILED, RELEASED, Record, keep};
 use crate::states::{State, Transition};
-use crate::{Error, Project, Result};
+use crate::{Error, Project, Result, owner};
 
 /// How long the registry may take to move an alias. Blue is warm meanwhile, and traffic goes back to it after.
 const MOVE_LIMIT: Duration = Duration::from_secs(30);
+
+/// The same for a note beside it.
+const NOTE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Labels of an instance that serves a version.
 pub(crate) const MODEL_LABEL: &str = "model";
@@ -121,6 +124,22 @@ impl<'a> ReleaseReview<'a> {
         in_time(async { moving.await.map_err(Error::from) }).await
     }
 
+    /// Writes down whose `Production` is now. The alias has moved, which is what counts.
+    async fn take_production(&self) {
+        let taking = owner::take(self.project, self.tracking);
+        match tokio::time::timeout(NOTE_LIMIT, taking).await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(place))) => {
+                let text = format!("{PRODUCTION} was that of the deployment of {place}");
+                Step::Deploy.tell(self.watcher, text);
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(error = error.message(), "whose Production is is not written down");
+            }
+            Err(_late) => tracing::warn!("whose Production is is not written down in time"),
+        }
+    }
+
     async fn production(&self) -> Result<Option<String>, Refusal> {
         let name = &self.project.config.model.name;
         in_time(number(self.tracking, name, PRODUCTION)).await
@@ -207,6 +226,7 @@ impl Review for ReleaseReview<'_> {
         }
         if named.as_deref() != Some(green) {
             self.move_alias(green).await?;
+            self.take_production().await;
         }
         Step::Deploy.tell(self.watcher, format!("{PRODUCTION} is version {green}"));
         let cause = &sides.cause;

@@ -2,7 +2,7 @@
 //! had, and `Production` names it again.
 
 use trainyard_base::{Advise as _, Fault};
-use trainyard_deploy::{Cause, Kind, Rollback};
+use trainyard_deploy::{Cause, Kind, ReleaseSpec, Rollback};
 use trainyard_mlflow::Tracking;
 
 use crate::actor::cause;
@@ -44,7 +44,8 @@ async fn roll(
     let service = service(project);
     let to = options.to.iter().map(|to| (VERSION_LABEL.to_owned(), to.clone())).collect();
     let cause = cause(project, options.reason.as_deref());
-    let order = Rollback { to, cause, amend: &workload::renew };
+    let amend = |spec: &mut ReleaseSpec| workload::renew(project, spec);
+    let order = Rollback { to, cause, amend: &amend };
     let review = ReleaseReview::new(project, tracking, watcher, None);
     let progress = |event: trainyard_deploy::ReleaseEvent| {
         Step::Deploy.tell(watcher, event.to_string());

@@ -17,10 +17,10 @@ use crate::event::{Event, Step, Watcher};
 use crate::monitor::{LogFilter, MonitorJob, wait_for_log};
 use crate::notify::{Happened, notify};
 use crate::promote::approve;
-use crate::service::service;
+use crate::service::{service, token_at};
 use crate::summary::{DriftSummary, ModelSummary, RequestsSummary, Summary};
 use crate::train::{TrainOptions, train};
-use crate::{Error, Project, Result, traffic};
+use crate::{Error, Project, Result, owner, traffic};
 
 /// What a run needs beside the project.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct RunOptions {
     pub only_if_new: bool,
     /// The run of the look at production data that it follows from.
     pub look: Option<String>,
+    /// Whether `Production` may be taken from the deployment of another project.
+    pub take_production: bool,
 }
 
 /// Trains, gates, promotes, deploys, sends the project's requests, monitors; and tells those whom the
@@ -68,6 +70,9 @@ async fn steps(
     watcher: Watcher<'_>,
 ) -> Result<Summary> {
     preflight(project).await?;
+    if !options.take_production {
+        owner::check(project, tracking, None).await?;
+    }
     let learning = TrainOptions {
         tracking_url: options.tracking_url.clone(),
         only_if_new: options.only_if_new,
@@ -150,7 +155,14 @@ async fn send_requests(
     };
     let sending = async {
         let table = project.read(&source, &ReadOptions::default())?;
-        traffic::send(&deployed.url, &table.batch, watcher).await
+        let token = token_at(project, deployed.address);
+        // A gateway that asks who one is, or shows a certificate that is for other names, is gone past.
+        let gateway = service(project).gateway;
+        if gateway.asks() || gateway.is_encrypted() {
+            let url = format!("http://{}", deployed.address);
+            return traffic::send(&url, token.as_ref(), &table.batch, watcher).await;
+        }
+        traffic::send(&deployed.url, token.as_ref(), &table.batch, watcher).await
     };
     let done = |sent: &usize| format!("{sent} requests answered");
     Step::Traffic.watched(watcher, sending, done).await
@@ -171,10 +183,12 @@ async fn monitor_deployment(
         watcher(Event::Skipped { step: Step::Monitor, reason });
         return Ok((None, Duration::ZERO));
     }
-    let monitoring = async {
+    // Its future is large.
+    let monitoring = Box::pin(async {
         if own_log {
-            let version = Some(deployed.version.clone());
-            let filter = LogFilter { version, since: Some(since) };
+            let (model, version) = (deployed.name.clone(), deployed.version.clone());
+            let (model, version) = (Some(model), Some(version));
+            let filter = LogFilter { model, version, since: Some(since) };
             wait_for_log(project, deployed, &filter, sent).await?;
         }
         let progress = |done: usize, total: usize| {
@@ -185,7 +199,7 @@ async fn monitor_deployment(
         let job = MonitorJob::of_project(project, tracking);
         let monitored = job.compare(Some(since), &progress).await?;
         job.report(&monitored).await
-    };
+    });
     let done = DriftSummary::sentence;
     let (drift, took) = Step::Monitor.watched(watcher, monitoring, done).await?;
     Ok((Some(drift), took))

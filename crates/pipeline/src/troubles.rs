@@ -1,5 +1,7 @@
 //! What is wrong while nobody watches a terminal: told once, not at every look.
 
+use trainyard_deploy::{ServiceStatus, State};
+
 use crate::notify::{Happened, notify};
 use crate::service::service;
 use crate::{Error, Project};
@@ -16,7 +18,9 @@ impl Troubles {
     pub(crate) async fn look_for_outage(&mut self, project: &Project) {
         let status = trainyard_deploy::status(&service(project)).await;
         // A state that cannot be read says nothing of whether the gateway answers.
-        let outage = status.ok().and_then(|status| status.outage());
+        // Where some of several instances serve, clients are served.
+        let is_down = |status: &ServiceStatus| status.state() == State::Down;
+        let outage = status.ok().filter(is_down).and_then(|status| status.outage());
         if let Some(reason) = news(&mut self.outage, outage) {
             notify(project, &[Happened::Outage { reason }]).await;
         }

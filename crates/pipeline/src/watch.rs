@@ -46,13 +46,13 @@ pub async fn watch(
 }
 
 /// When to look.
-enum Times {
+pub(crate) enum Times {
     Every(TimeDelta),
     Cron(Cron),
 }
 
 impl Times {
-    fn of(config: &Watch) -> Result<Self> {
+    pub(crate) fn of(config: &Watch) -> Result<Self> {
         let wrong = |reason: String| Error::Missing {
             what: format!("[watch]: {reason}"),
             hint: "cron's words are minute, hour, day, month, weekday".to_owned(),
@@ -64,7 +64,7 @@ impl Times {
         Ok(Self::Every(every.map_err(|error| wrong(error.to_string()))?))
     }
 
-    fn after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    pub(crate) fn after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match self {
             Self::Every(every) => now.checked_add_signed(*every),
             Self::Cron(cron) => cron.after(now),

@@ -4,23 +4,21 @@
 //! An instance serves one version for as long as it lives (`models:/name/3`): which version users get is
 //! decided by a release, never by an instance that looks at an alias.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::PathBuf;
 
-use trainyard_base::words::PROBE_ID_VARIABLE;
+use trainyard_base::words::{PROBE_ID_VARIABLE, TOKEN_VARIABLE};
 use trainyard_deploy::{
     BindMount, ContainerSpec, Network, Probe, ReleaseSpec, RuntimeKind, Workload,
+    service_environment,
 };
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_signature::model::InputExample;
 
 use crate::review::{MODEL_LABEL, VERSION_LABEL};
-use crate::{Error, FILE_NAME, Project, Result};
-
-/// What a container is told of the tracking server's accounts; a process has it from its deployer.
-const CREDENTIALS: [&str; 3] =
-    ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"];
+use crate::{Error, FILE_NAME, Project, Result, serve_environment};
 
 /// How `serve` is told what to serve, and how it was told by programs whose instances followed the alias.
 const PIN: &str = "--model-uri";
@@ -37,17 +35,26 @@ pub(crate) fn release_of(
     version: &ModelVersion,
     example: Option<InputExample>,
 ) -> Result<ReleaseSpec> {
-    let config = &project.config.deploy;
+    let (config, serve) = (&project.config.deploy, &project.config.serve);
     let mut spec = runtime(project, program)?;
-    let log = project.prediction_log().display().to_string();
-    let told =
-        [("MLFLOW_TRACKING_URI", project.tracking_uri.clone()), ("TRAINYARD_PREDICTION_LOG", log)];
-    spec.env.extend(told.map(|(name, value)| (name.to_owned(), value)));
+    let folder = |folder: PathBuf| folder.display().to_string();
+    set(&mut spec, "MLFLOW_TRACKING_URI", project.tracking_uri.clone());
+    set(&mut spec, "TRAINYARD_PREDICTION_LOG", folder(project.prediction_log()));
+    set(&mut spec, "TRAINYARD_MODEL_CACHE", folder(project.model_cache()));
+    let wrong = |reason: String| Error::config(&project.folder.join(FILE_NAME), reason);
+    for (name, value) in
+        serve_environment::taken(&serve.env, &serve_environment::lookup).map_err(wrong)?
+    {
+        set(&mut spec, &name, value);
+    }
+    if let Some(token) = token(project)? {
+        set(&mut spec, TOKEN_VARIABLE, token);
+    }
+    spec.replicas = serve.replicas();
     spec.port_env = None;
     spec.deadline = config.deadline;
     spec.drain_limit = config.drain;
     spec.bake = config.bake;
-    let wrong = |reason: String| Error::config(&project.folder.join(FILE_NAME), reason);
     config.judge(&mut spec).map_err(wrong)?;
     spec.successes_in_row = config.successes;
     spec.prediction = example.map(|example| Probe::post_json("/invocations", example.payload));
@@ -55,24 +62,47 @@ pub(crate) fn release_of(
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.clone()))
         .collect();
+    spec.args.extend(serve.arguments().map_err(wrong)?);
+    // The first model is the one at the root.
     pin(&mut spec);
+    for model in serve.further_models() {
+        spec.args.extend([PIN.to_owned(), model]);
+    }
+    spec.args.extend(serve.extra_args.iter().cloned());
     renew_probe(&mut spec);
     Ok(spec)
 }
 
 /// Makes of an earlier release one of today: pinned to its version, which releases of before were not, with
-/// today's accounts and a probe of its own. All else stays as it was.
-pub(crate) fn renew(spec: &mut ReleaseSpec) {
+/// today's accounts, today's token and a probe of its own. All else stays as it was.
+pub(crate) fn renew(project: &Project, spec: &mut ReleaseSpec) {
     pin(spec);
     renew_probe(spec);
-    for (name, value) in &mut spec.env {
-        if CREDENTIALS.contains(&name.as_str())
-            && let Ok(today) = std::env::var(&*name)
-            && !today.is_empty()
-        {
-            *value = today;
+    for (name, value) in service_environment() {
+        // What the project says itself is not the deployer's.
+        if !project.config.serve.env.contains_key(&name) {
+            set(spec, &name, value);
         }
     }
+    match token(project) {
+        Ok(Some(token)) => set(spec, TOKEN_VARIABLE, token),
+        Ok(None) => {}
+        // Users come first: what serves again takes the token that it took then.
+        Err(error) => tracing::warn!(%error, "the token is that of the earlier release"),
+    }
+}
+
+/// The bearer token of the instances; none if they want none.
+fn token(project: &Project) -> Result<Option<String>> {
+    let Some(source) = project.config.serve.token(&project.folder) else { return Ok(None) };
+    let wrong = |reason: String| Error::config(&project.folder.join(FILE_NAME), reason);
+    serve_environment::token(&source, &serve_environment::lookup).map(Some).map_err(wrong)
+}
+
+/// Sets a variable of the instances, once.
+fn set(spec: &mut ReleaseSpec, name: &str, value: String) {
+    spec.env.retain(|(known, _)| known != name);
+    spec.env.push((name.to_owned(), value));
 }
 
 /// Has the instance serve the version of its label, and no other.
@@ -107,6 +137,7 @@ fn runtime(project: &Project, program: PathBuf) -> Result<ReleaseSpec> {
 
 fn process(project: &Project, program: PathBuf) -> ReleaseSpec {
     let mut spec = ReleaseSpec::new(Workload::process(program));
+    spec.env = service_environment();
     // With -v its log says what it loaded, which is what one looks for when something is wrong.
     spec.args =
         ["-v", "serve", "--host", "127.0.0.1", "--port", "{port}"].map(str::to_owned).to_vec();
@@ -142,23 +173,28 @@ fn container(project: &Project) -> Result<ReleaseSpec> {
                     .to_owned(),
         });
     }
-    let log = project.prediction_log();
-    // What clients sent is for nobody else, as the server itself would make it.
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&log);
-    made.map_err(|source| Error::io(&log, source))?;
+    let (log, cache) = (project.prediction_log(), project.model_cache());
+    for folder in [&log, &cache] {
+        // What clients sent is for nobody else, as the server itself would make it.
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| Error::io(folder, source))?;
+    }
     // With a tracking server the folder of the project is not there.
     let working_dir = (!project.tracks_by_http()).then(|| project.folder.clone());
     let seen = working_dir.clone().unwrap_or_else(|| log.clone());
     let owner = std::fs::metadata(&seen).map_err(|source| Error::io(&seen, source))?;
     container.user = Some(format!("{}:{}", owner.uid(), owner.gid()));
-    let state = Some(log).filter(|log| !log.starts_with(&seen));
-    for folder in std::iter::once(seen).chain(state) {
-        container.mounts.push(BindMount {
-            source: folder.clone(),
-            target: folder,
-            read_only: false,
-        });
-    }
+    let services = service_environment();
+    let mounted =
+        |path: PathBuf, read_only| BindMount { source: path.clone(), target: path, read_only };
+    let state = [log, cache].into_iter().filter(|folder| !folder.starts_with(&seen));
+    container.mounts = state.map(|folder| mounted(folder, false)).collect();
+    container.mounts.insert(0, mounted(seen.clone(), false));
+    // A key or a certificate that a variable names is where the container looks for it.
+    let named = services.iter().map(|(_, value)| PathBuf::from(value));
+    let is_file = |path: &PathBuf| path.is_absolute() && path.is_file() && !path.starts_with(&seen);
+    let files: BTreeSet<PathBuf> = named.filter(is_file).collect();
+    container.mounts.extend(files.into_iter().map(|path| mounted(path, true)));
     let mut spec = ReleaseSpec::new(Workload::Container(container));
     spec.working_dir = working_dir;
     let host = if is_host { "127.0.0.1" } else { "0.0.0.0" };
@@ -166,13 +202,7 @@ fn container(project: &Project) -> Result<ReleaseSpec> {
     spec.args = ["-v", "serve"].map(str::to_owned).to_vec();
     spec.env.push(("TRAINYARD_HOST".to_owned(), host.to_owned()));
     spec.env.push(("TRAINYARD_PORT".to_owned(), "{port}".to_owned()));
-    for name in CREDENTIALS {
-        if let Ok(value) = std::env::var(name)
-            && !value.is_empty()
-        {
-            spec.env.push((name.to_owned(), value));
-        }
-    }
+    spec.env.extend(services);
     Ok(spec)
 }
 
@@ -186,8 +216,30 @@ fn names_this_machine(uri: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn project(folder: &std::path::Path, serve: &str) -> Project {
+        let text = format!(
+            "[model]\nname = \"Iris\"\n[train]\ndata = \"a.csv\"\ntarget = \"y\"\n[serve]\n{serve}"
+        );
+        std::fs::write(folder.join(FILE_NAME), text).unwrap();
+        Project::open(folder, None).unwrap()
+    }
+
+    fn names(spec: &ReleaseSpec) -> Vec<&str> {
+        let is_ours = |name: &str| !service_environment().iter().any(|(known, _)| known == name);
+        spec.env.iter().map(|(name, _)| name.as_str()).filter(|name| is_ours(name)).collect()
+    }
+
+    fn variable<'s>(spec: &'s ReleaseSpec, wanted: &str) -> Option<&'s str> {
+        let mut found = spec.env.iter().filter(|(name, _)| name == wanted);
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{wanted} is set twice");
+        value
+    }
+
     #[test]
     fn an_instance_is_pinned_once_whatever_it_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = project(folder.path(), "");
         let mut spec = ReleaseSpec::new(Workload::process("/bin/true"));
         spec.args = vec!["serve".to_owned()];
         spec.env = vec![
@@ -199,15 +251,49 @@ mod tests {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into();
         spec.prediction = Some(Probe::post_json("/invocations", "{}"));
-        renew(&mut spec);
+        renew(&project, &mut spec);
         let first = spec.prediction.clone().unwrap().request_id;
-        renew(&mut spec);
+        renew(&project, &mut spec);
         assert_eq!(spec.args, ["serve", "--model-uri", "models:/Iris/3"]);
-        let second = spec.prediction.unwrap().request_id;
+        let second = spec.prediction.clone().unwrap().request_id;
         assert_ne!(first, second);
-        let names: Vec<_> = spec.env.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["OTHER", PROBE_ID_VARIABLE]);
-        assert_eq!(spec.env.last().unwrap().1, second);
+        assert_eq!(names(&spec), ["OTHER", PROBE_ID_VARIABLE]);
+        let probe = spec.env.iter().find(|(name, _)| name == PROBE_ID_VARIABLE);
+        assert_eq!(probe.unwrap().1, second);
+    }
+
+    #[test]
+    fn a_release_has_all_that_serve_is_told_and_a_rollback_todays_token() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("token"), "first\n").unwrap();
+        let keys = "token_file = \"token\"\nlenient = true\nreplicas = 2\nenv = { MODE = \"fast\" }\n\
+                    extra_args = [\"--max-requests\", \"9\"]\n\
+                    models = { wine = \"models:/Wine@Production\" }\n";
+        let project = project(folder.path(), keys);
+        let version = ModelVersion {
+            name: "Iris".to_owned(),
+            version: "3".to_owned(),
+            ..ModelVersion::default()
+        };
+        let mut spec = release_of(&project, PathBuf::from("/bin/true"), &version, None).unwrap();
+        let told = spec.args.join(" ");
+        let end = "--lenient --model-uri models:/Iris/3 --model-uri wine=models:/Wine@Production \
+                   --max-requests 9";
+        assert!(told.ends_with(end), "{told}");
+        assert_eq!((spec.replicas, variable(&spec, TOKEN_VARIABLE)), (2, Some("first")));
+        let cache = project.model_cache().display().to_string();
+        assert_eq!(variable(&spec, "MODE"), Some("fast"));
+        assert_eq!(variable(&spec, "TRAINYARD_MODEL_CACHE"), Some(cache.as_str()));
+        // Clients have the token of today.
+        std::fs::write(folder.path().join("token"), "second\n").unwrap();
+        renew(&project, &mut spec);
+        assert_eq!(variable(&spec, TOKEN_VARIABLE), Some("second"));
+        assert_eq!(spec.args.join(" "), told);
+        // One that cannot be read is no reason not to go back.
+        std::fs::remove_file(folder.path().join("token")).unwrap();
+        renew(&project, &mut spec);
+        assert_eq!(variable(&spec, TOKEN_VARIABLE), Some("second"));
+        assert!(release_of(&project, PathBuf::from("/bin/true"), &version, None).is_err());
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod panics;
 mod params;
 mod private_files;
 mod python;
+mod scorer;
 mod serve;
 mod served_model;
 mod server;
@@ -42,8 +43,11 @@ mod webhook;
 
 pub use error::{Error, Result};
 pub use feedback_reader::Facts;
+pub use log::LogReading;
 pub use model_cache::ModelCache;
 pub use options::{
-    Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, ServeOptions,
+    Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, Retention,
+    ServeOptions,
 };
+pub use scorer::Scorer;
 pub use serve::serve;

@@ -89,6 +89,7 @@ pub(crate) struct Metrics {
     pub(crate) log_rows: AtomicU64,
     pub(crate) log_dropped: AtomicU64,
     pub(crate) log_failed: AtomicU64,
+    pub(crate) log_removed: AtomicU64,
     pub(crate) log_queued: AtomicI64,
 }
 
@@ -173,6 +174,11 @@ impl Metrics {
                 "prediction_log_failed_total",
                 "Rows not logged because a segment could not be written.",
                 &self.log_failed,
+            ),
+            (
+                "prediction_log_removed_total",
+                "Files removed from the prediction log because of their age or its size.",
+                &self.log_removed,
             ),
         ];
         for (name, help, value) in counters {

@@ -189,6 +189,24 @@ pub struct LogOptions {
     /// Bytes that the folder may take, feedback included; beyond that, predictions are dropped and
     /// counted and feedback is refused. In any case a part of the disk is left free.
     pub bytes_max: Option<u64>,
+    /// What is removed from the folder, feedback included; a bucket has rules of its own for that.
+    pub retention: Retention,
+}
+
+/// How long a prediction log is kept. The newest segment always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// What is older is removed; none for never.
+    pub age_max: Option<Duration>,
+    /// The oldest is removed where there are more bytes; none for never.
+    pub bytes_max: Option<u64>,
+}
+
+impl Retention {
+    /// Whether nothing is ever removed.
+    pub fn is_forever(&self) -> bool {
+        self.age_max.is_none() && self.bytes_max.is_none()
+    }
 }
 
 impl LogOptions {
@@ -201,6 +219,7 @@ impl LogOptions {
             segment_age_max: Duration::from_mins(1),
             queue_max: 8192,
             bytes_max: None,
+            retention: Retention::default(),
         }
     }
 
@@ -230,6 +249,8 @@ pub struct PythonOptions {
     pub memory_bytes_max: Option<u64>,
     /// Names of variables of this process that workers see beside the usual ones, which hold no secrets.
     pub variables: Vec<String>,
+    /// Variables that workers get beside those, with their values.
+    pub environment: Vec<(String, String)>,
 }
 
 impl PythonOptions {
@@ -246,6 +267,7 @@ impl PythonOptions {
             request_timeout: Duration::from_secs(30),
             memory_bytes_max: None,
             variables: Vec::new(),
+            environment: Vec::new(),
         }
     }
 }

@@ -180,10 +180,11 @@ impl Engine {
     }
 
     /// Builds an image of a program of this machine: stripped, with the libraries it is linked with.
-    /// `more` are lines of the Dockerfile after the program is copied to `/<name>`.
+    /// `more` are lines of the Dockerfile after the program is copied to `/<name>`; `data` is an empty folder for them.
     pub fn build(&self, tag: &str, program: &Path, name: &str, more: &str) {
         let context = self.folder.join(format!("build-{}", tag.replace(['/', ':'], "-")));
         copy_with_libraries(program, &context, name);
+        std::fs::create_dir_all(context.join("data")).unwrap_or_else(|error| panic!("{error}"));
         let dockerfile = format!("FROM scratch\nCOPY root/ /\n{more}");
         std::fs::write(context.join("Dockerfile"), dockerfile)
             .unwrap_or_else(|error| panic!("{error}"));

@@ -9,6 +9,9 @@ pub mod browser;
 pub mod certificate;
 pub mod docker;
 #[cfg(feature = "tracking")]
+pub mod patroni;
+pub mod pebble;
+#[cfg(feature = "tracking")]
 pub mod postgres;
 pub mod s3;
 #[cfg(feature = "tracking")]
@@ -40,6 +43,12 @@ pub fn python() -> PathBuf {
         python.display()
     );
     python
+}
+
+/// Prometheus' tool that checks and tests rules: the machine's own, or the one that was unpacked for the tests.
+pub fn promtool() -> PathBuf {
+    let unpacked = test_env().join("prometheus/usr/bin/promtool");
+    if unpacked.is_file() { unpacked } else { PathBuf::from("promtool") }
 }
 
 /// Runs a Python script with arguments and returns its stdout; panics with its stderr on failure.

@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::free_port;
+
+/// How long a standby may take to follow its primary.
+const STANDBY_LIMIT: Duration = Duration::from_mins(2);
 
 /// A running PostgreSQL server.
 #[derive(Debug)]
@@ -15,7 +19,7 @@ pub struct PostgresServer {
 }
 
 /// Where Debian keeps what it does not put on the path.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = folders
         .map(|version| version.path().join("bin").join(name))
@@ -25,12 +29,12 @@ fn program(name: &str) -> PathBuf {
     found.pop().unwrap_or_else(|| PathBuf::from(name))
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
 }
 
 /// PostgreSQL refuses to run as root; `nobody` will do.
-fn as_user(program: &Path) -> Command {
+pub(crate) fn as_user(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
     }
@@ -39,7 +43,7 @@ fn as_user(program: &Path) -> Command {
     command
 }
 
-fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| {
         panic!("{command:?}: {error}\nhint: tests need PostgreSQL 15 or later on the path")
     });
@@ -50,6 +54,22 @@ fn run(command: &mut Command) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Sends a signal to all processes of the server that has its data there.
+pub(crate) fn send(signal: &str, data: &Path) {
+    let pid = std::fs::read_to_string(data.join("postmaster.pid"))
+        .unwrap_or_else(|error| panic!("the server does not run: {error}"));
+    let pid = pid.lines().next().unwrap_or_default().trim().to_owned();
+    // The first one starts and reaps the others: it is stopped while they are counted.
+    run(Command::new("kill").args(["-STOP", &pid]));
+    let children = Command::new("pgrep").args(["-P", &pid]).output();
+    let children = children.unwrap_or_else(|error| panic!("pgrep: {error}"));
+    for child in String::from_utf8_lossy(&children.stdout).lines() {
+        // One that has just ended is no matter.
+        let _ended = Command::new("kill").args([&format!("-{signal}"), child]).output();
+    }
+    run(Command::new("kill").args([&format!("-{signal}"), &pid]));
 }
 
 impl PostgresServer {
@@ -65,12 +85,7 @@ impl PostgresServer {
     }
 
     fn create(settings: &str) -> Self {
-        let folder =
-            tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
-        if is_root() {
-            run(Command::new("chown").arg("nobody").arg(folder.path()));
-        }
-        let server = Self { folder, port: free_port(), settings: settings.to_owned() };
+        let server = Self::in_new_folder(settings);
         run(as_user(&program("initdb"))
             .args(["-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C", "-D"])
             .arg(server.data()));
@@ -79,6 +94,47 @@ impl PostgresServer {
         }
         server.up();
         server
+    }
+
+    fn in_new_folder(settings: &str) -> Self {
+        let folder =
+            tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary folder: {error}"));
+        if is_root() {
+            run(Command::new("chown").arg("nobody").arg(folder.path()));
+        }
+        Self { folder, port: free_port(), settings: settings.to_owned() }
+    }
+
+    /// A standby of this server, which from now on acknowledges nothing that the standby has not got.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let standby = Self::in_new_folder(&self.settings);
+        run(as_user(&program("pg_basebackup"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"])
+            .args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"])
+            .arg(standby.data()));
+        standby.up();
+        self.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let start = Instant::now();
+        while !self.sql("postgres", "SELECT sync_state FROM pg_stat_replication").contains("sync") {
+            assert!(start.elapsed() < STANDBY_LIMIT, "the standby does not follow");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        standby
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        run(as_user(&program("pg_ctl"))
+            .arg("-D")
+            .arg(self.data())
+            .args(["-w", "-t", "120", "promote"]));
+    }
+
+    /// Sends a signal (`STOP`, `CONT`, `KILL`) to all processes of the server at once, as if its machine did.
+    pub fn signal(&self, signal: &str) {
+        send(signal, &self.data());
     }
 
     fn data(&self) -> PathBuf {

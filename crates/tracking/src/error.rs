@@ -59,6 +59,17 @@ pub enum Error {
         /// The innermost cause.
         reason: String,
     },
+    /// The database server is there and lets nobody in by this name, or has no such database.
+    #[error("the tracking database refuses the connection: {reason}")]
+    SignIn {
+        /// The server's own words.
+        reason: String,
+    },
+    /// The connection broke while a change was stored, and the database could not be asked since.
+    #[error(
+        "the connection to the tracking database broke while the change was stored, and it is not known whether          it is there: look before you repeat it"
+    )]
+    InDoubt,
     /// The store was shut down while the call waited, or whoever called went away.
     #[error("the tracking store is shutting down")]
     Stopped,
@@ -76,7 +87,7 @@ pub enum Error {
     #[error("the read takes longer than was thought")]
     NotShort,
     /// Other reads took all the time that this one had.
-    #[error("the tracking server is busy with other searches; try again")]
+    #[error("the tracking server is busy with other requests; try again")]
     Crowded,
     /// What was read does not fit beside what others hold.
     #[error("the answer is too large for the memory that is left: {0}")]
@@ -131,11 +142,15 @@ impl Advise for Error {
             Self::Unreachable { .. } => Advice::environment(
                 "is the database running, and host, port, user and database in the URI right?",
             ),
+            Self::SignIn { .. } => {
+                Advice::environment("are user, password and database in the URI right?")
+            }
             Self::NotShort => Fault::Program.into(),
             Self::Constraint { .. }
             | Self::Busy
             | Self::Full
             | Self::Database { .. }
+            | Self::InDoubt
             | Self::Stopped
             | Self::TimedOut { .. }
             | Self::Crowded
@@ -161,6 +176,16 @@ impl Error {
     pub(crate) fn is_foreign_key(&self) -> bool {
         matches!(self, Self::Constraint { constraint: Constraint::ForeignKey, .. })
     }
+
+    /// Whether the connection leads to no database that takes writes any more: another one may.
+    pub(crate) fn is_lost_database(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::ReadOnly)
+    }
+
+    /// Whether the database server may be there later.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
 }
 
 impl Error {
@@ -180,7 +205,10 @@ impl Error {
             | Self::Memory(_)
             | Self::Moved
             | Self::ReadOnly
+            | Self::SignIn { .. }
             | Self::Unreachable { .. } => ErrorCode::TemporarilyUnavailable,
+            // A code that clients do not repeat by themselves.
+            Self::InDoubt => ErrorCode::Aborted,
             Self::NotShort
             | Self::Database { .. }
             | Self::OpenedReadOnly { .. }
@@ -203,7 +231,9 @@ impl Error {
                 "the tracking database refused the change: a value is too long, too large, missing \
                  or holds a NUL character"
             }
-            Self::Unreachable { .. } => "the tracking database cannot be reached; try again",
+            Self::Unreachable { .. } | Self::SignIn { .. } => {
+                "the tracking database cannot be reached; try again"
+            }
             Self::Database { .. }
             | Self::OpenedReadOnly { .. }
             | Self::SchemaVersion { .. }

@@ -4,7 +4,7 @@
 //!   tables; [`search`] is the filter grammar that its searches share;
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
-//! - [`backup`]: a server's data in one folder, and back;
+//! - [`backup`]: a server's data in one folder, and back; [`removal`]: what was deleted, gone for good;
 //! - [`import`]: what MLflow kept in files, into a database;
 //! - [`open`]: whatever a tracking URI names.
 
@@ -15,9 +15,12 @@ mod error;
 pub mod import;
 mod metrics;
 mod open;
+pub mod removal;
 pub mod search;
 pub mod server;
 pub mod store;
+mod waiting;
 
 pub use error::{Constraint, Error, Result};
 pub use open::{Lending, OpenOptions, Shared, open, share};
+pub use waiting::Opening;

@@ -75,15 +75,25 @@ pub fn open(uri: &str, options: OpenOptions) -> Result<Tracking> {
 
 /// Opens a database for this process and for requests of others.
 pub fn share(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Shared> {
+    Ok(share_store(uri, options, lending)?.0)
+}
+
+/// The same, with the database of experiments, runs and models itself.
+pub(crate) fn share_store(
+    uri: &str,
+    options: OpenOptions,
+    lending: &Lending,
+) -> Result<(Shared, Arc<SqlStore>)> {
     let Parts { store, registry, own, lent } = Parts::open(uri, options, lending)?;
-    let mut own = Tracking::new(Arc::new(store), own);
+    let store = Arc::new(store);
+    let mut own = Tracking::new(Arc::clone(&store), own);
     if let Some(registry) = registry {
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
         own.registered_models = Arc::clone(&registry) as _;
         own.model_versions = registry;
     }
     let lent = Tracking { artifacts: lent, ..own.clone() };
-    Ok(Shared { own, lent })
+    Ok((Shared { own, lent }, store))
 }
 
 /// What a server's data is made of.

@@ -8,7 +8,7 @@ use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
-    temporary, train,
+    temporary, token, train, up,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -61,6 +61,8 @@ enum Command {
     Promote(promote::Arguments),
     /// Release the approved version: beside the old one, judged, switched to, labelled Production
     Deploy(deploy::Arguments),
+    /// Keep deployments up: start what should serve, start again what dies or hangs
+    Up(up::Arguments),
     /// Compare production data with reference data and report drift
     Monitor(monitor::Arguments),
     /// Look for drift once, and train anew if it is time to
@@ -71,6 +73,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Run the MLflow-compatible tracking server and registry
     Server(server::Arguments),
+    /// Make, list and revoke the tokens that a deployment's gateway asks for
+    Token(token::Arguments),
     /// Ask a server whether it is ready (for HEALTHCHECK)
     Health(health::Arguments),
     /// Run the gateway of a deployment (started by `deploy`)
@@ -135,6 +139,11 @@ fn as_upstream(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// What was written on the command line of another process of this program; `None` where there is a mistake in it.
+fn parsed(words: &[OsString]) -> Option<ArgMatches> {
+    command().try_get_matches_from_mut(as_upstream(words.to_vec())).ok()
+}
+
 /// Runs the verb.
 pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
@@ -143,12 +152,14 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Train(arguments) => Box::pin(train::run(arguments)).await,
         Command::Promote(arguments) => Box::pin(promote::run(arguments)).await,
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments)).await,
+        Command::Up(arguments) => Box::pin(up::run(arguments)).await,
         Command::Monitor(arguments) => Box::pin(temporary::within(monitor::run(arguments))).await,
         Command::Retrain(arguments) => Box::pin(retrain::run(arguments)).await,
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
-        Command::Health(arguments) => health::run(&arguments).await,
+        Command::Token(arguments) => token::run(&arguments),
+        Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
     }
 }
@@ -156,6 +167,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::health_subject::Subject;
 
     #[test]
     fn h_is_the_host_where_upstream_has_it_so() {
@@ -172,6 +184,38 @@ mod tests {
                 std::iter::once("trainyard").chain(line.split(' ')).map(OsString::from).collect()
             };
             assert_eq!(as_upstream(words(given)), words(read), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_probe_asks_where_the_program_listens() {
+        let of = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            Subject::of(&parsed(&words)?)
+        };
+        for (line, url) in [
+            ("/trainyard serve --host 0.0.0.0 --port 8080", "http://127.0.0.1:8080/health"),
+            ("/trainyard serve -m x --host 10.0.0.9 -p9", "http://10.0.0.9:9/health"),
+            ("/trainyard server -h 0.0.0.0 -p 5000", "http://127.0.0.1:5000/health"),
+            ("/trainyard server --host 127.0.0.1 --port 5000", "http://127.0.0.1:5000/health"),
+            (
+                "trainyard -v server --host :: --port=5001 --static-prefix /ml",
+                "http://[::1]:5001/ml/health",
+            ),
+            (
+                "trainyard server --host box --port 5000 --tls-cert a --tls-key b",
+                "https://box:5000/health",
+            ),
+            (
+                "trainyard server --host ::1 --port 1 --gunicorn-opts=--certfile=a\t--keyfile=b",
+                "https://[::1]:1/health",
+            ),
+        ] {
+            assert_eq!(of(line), Some(Subject::Url(url.to_owned())), "{line}");
+        }
+        // Nobody knows which port was taken, or what another verb would answer.
+        for line in ["trainyard serve --port 0", "trainyard monitor", "trainyard serve --prot 1"] {
+            assert_eq!(of(line), None, "{line}");
         }
     }
 }

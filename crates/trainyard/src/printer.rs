@@ -1,6 +1,6 @@
 //! The one place that writes to the terminal.
 //!
-//! Progress goes to stderr and only when that is a terminal; results go to stdout. Colours follow
+//! Progress goes to stderr, drawn on a terminal and as plain lines elsewhere; results go to stdout. Colours follow
 //! `NO_COLOR` and are never needed to understand a line. Sentences lose the credentials of URIs here,
 //! whoever wrote them.
 
@@ -16,9 +16,9 @@ use trainyard_pipeline::Event;
 
 use crate::failure::Failure;
 
-const GREEN: Style = AnsiColor::Green.on_default();
-const RED: Style = AnsiColor::Red.on_default().bold();
-const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
 const CYAN: Style = AnsiColor::Cyan.on_default();
 
 /// A line of the result, on stdout. A closed pipe (`| head`) is no error of ours.
@@ -29,6 +29,37 @@ pub(crate) fn line(text: &str) {
 /// Whether results may have colours.
 pub(crate) fn stdout_has_colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Columns of a page that is looked at: those of the narrowest terminal that people use.
+const COLUMNS: usize = 80;
+
+/// How a page is laid out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    /// Where lines are wrapped; nowhere where no person reads them.
+    pub(crate) columns: Option<usize>,
+    /// Whether it may have colours.
+    pub(crate) has_colour: bool,
+}
+
+/// How a page on stdout is laid out.
+pub(crate) fn stdout_look() -> Look {
+    let columns = std::io::stdout().is_terminal().then_some(COLUMNS);
+    Look { columns, has_colour: stdout_has_colour() }
+}
+
+/// How a page is laid out that is drawn again and again; none where stdout is no terminal.
+pub(crate) fn stdout_screen() -> Option<Look> {
+    std::io::stdout().is_terminal().then(stdout_look)
+}
+
+/// Draws a page over the one before.
+pub(crate) fn redraw(lines: &[String]) {
+    // Home, each line with what is left of the old one cut off, then what is left of the old page: nothing flickers.
+    let page = lines.join("\x1b[K\n");
+    let mut out = std::io::stdout().lock();
+    let _closed_pipe = write!(out, "\x1b[H{page}\x1b[K\n\x1b[J").and_then(|()| out.flush());
 }
 
 /// What to do next, on stderr.
@@ -84,6 +115,18 @@ pub(crate) fn took(duration: Duration) -> String {
         format!("{seconds:.1} s")
     } else {
         format!("{} min {} s", duration.as_secs() / 60, duration.as_secs() % 60)
+    }
+}
+
+/// A longer time in its two largest units: `12 s`, `5 min`, `2 h 5 min`, `3 d 4 h`.
+pub(crate) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, ..) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
     }
 }
 
@@ -168,7 +211,8 @@ impl Runs {
     }
 }
 
-/// Shows a pipeline's events on a terminal, and nothing elsewhere.
+/// Shows a pipeline's events: on a terminal the step that goes on, elsewhere a line for each that ended and for what
+/// was done on the way, so that the log of a runner says where it is.
 #[derive(Debug)]
 pub(crate) struct Progress {
     enabled: bool,
@@ -183,6 +227,9 @@ impl Progress {
     /// Draws one event.
     pub(crate) fn show(&self, event: &Event) {
         if !self.enabled {
+            if let Some(line) = logged(event) {
+                note(&line);
+            }
             return;
         }
         match event {
@@ -245,5 +292,49 @@ impl Progress {
             bar.finish_and_clear();
         }
         anstream::eprintln!("{}", hide(text));
+    }
+}
+
+/// An event as a line of a log; none for what only makes sense on a terminal.
+fn logged(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Started(_) | Event::Progress { share: Some(_), .. } => return None,
+        Event::Progress { step, message, share: None } => format!("{}: {message}", step.title()),
+        Event::Output { line } => format!("  {line}"),
+        Event::Done { step, message, took: duration } => {
+            format!("{}: done, {message} ({})", step.title(), took(*duration))
+        }
+        Event::Skipped { step, reason } => format!("{}: skipped, {reason}", step.title()),
+        Event::Failed { step, took: duration } => {
+            format!("{}: failed after {}", step.title(), took(*duration))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use trainyard_pipeline::Step;
+
+    use super::*;
+
+    #[test]
+    fn a_step_is_a_line_of_a_log() {
+        let took = Duration::from_millis(1200);
+        let done = Event::Done { step: Step::Deploy, message: "version 3".to_owned(), took };
+        assert_eq!(logged(&done).unwrap(), "deploy: done, version 3 (1.2 s)");
+        let progress =
+            |share| Event::Progress { step: Step::Train, message: "fold 2".to_owned(), share };
+        assert_eq!(logged(&progress(None)).unwrap(), "train: fold 2");
+        assert_eq!(logged(&progress(Some(0.5))), None);
+        assert_eq!(logged(&Event::Started(Step::Gate)), None);
+    }
+
+    #[test]
+    fn spans_have_two_units() {
+        for (seconds, text) in
+            [(0, "0 s"), (59, "59 s"), (3599, "59 min"), (7500, "2 h 5 min"), (273_600, "3 d 4 h")]
+        {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
     }
 }

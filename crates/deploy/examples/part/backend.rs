@@ -2,11 +2,11 @@
 //!
 //! It obeys these variables: `NAME` (what it answers), `START_AFTER_MS` (time until it listens),
 //! `HEALTHY_AFTER_MS` (time until `/health` is 200), `SICK` (`/health` is always 503), `HOPELESS` (and says
-//! that this will not change), `UNHEALTHY` (for `part health` alone), `CRASH` (ends at once), `LOG_FILE` (gets
-//! a line per request), `WRONG` (`/predict`
-//! answers 500). From the first request that comes through a gateway count `DIE_AFTER_MS`,
-//! `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS`, `FAIL_AFTER_MS` (as `WRONG`) and `REFUSE_AFTER_MS` (`/predict`
-//! answers 400). `CLASSES` (`yes,no`: `/predict` answers one of them, by the number in its body, and 400 where
+//! that this will not change), `UNHEALTHY` (for `part health` alone), `CRASH` (ends at once; `CRASH_AT`: the
+//! instance of this id), `LOG_FILE` (gets a line per request), `WRONG` (`/predict` answers 500). From the first
+//! request that comes through a gateway count `DIE_AFTER_MS`, `SICK_AFTER_MS`, `UNHEALTHY_AFTER_MS`,
+//! `FAIL_AFTER_MS` (as `WRONG`) and `REFUSE_AFTER_MS` (`/predict` answers 400). `TRAINYARD_TOKEN` (who does not send
+//! it gets 401, for whatever). `CLASSES` (`yes,no`: `/predict` answers one of them, by the number in its body, and 400 where
 //! there is none). `IDS_FILE` (gets the id of each request that comes through a gateway). `EAT` (bytes of memory
 //! that it takes), `FILL` (file that it writes to until there is no more room), `HOST` (address it listens on).
 //! When it is told to end it says how many requests it served and when the last one came.
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use http::header::{CONNECTION, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Collected, Full, StreamBody};
@@ -58,6 +58,7 @@ struct Habits {
     refuse_after: Option<Duration>,
     classes: Vec<String>,
     ids_file: Option<String>,
+    token: Option<String>,
     unhealthy_after: Option<Duration>,
     /// When the first request came through a gateway.
     traffic_since: OnceLock<Instant>,
@@ -76,7 +77,9 @@ fn milliseconds(variable: &str) -> Fallible<Option<Duration>> {
 }
 
 pub(crate) async fn backend(arguments: &[String]) -> Fallible<()> {
-    if std::env::var_os("CRASH").is_some() {
+    let crash_at = std::env::var_os("CRASH_AT");
+    let is_it = crash_at.is_some() && crash_at == std::env::var_os("TRAINYARD_INSTANCE");
+    if is_it || std::env::var_os("CRASH").is_some() {
         eprintln!("model file not found: model.onnx");
         return Err("cannot load the model".into());
     }
@@ -101,6 +104,7 @@ pub(crate) async fn backend(arguments: &[String]) -> Fallible<()> {
             .map(|classes| classes.split(',').map(str::to_owned).collect())
             .unwrap_or_default(),
         ids_file: std::env::var("IDS_FILE").ok(),
+        token: std::env::var("TRAINYARD_TOKEN").ok(),
         unhealthy_after: milliseconds("UNHEALTHY_AFTER_MS")?,
         traffic_since: OnceLock::new(),
         served: AtomicU64::new(0),
@@ -217,6 +221,12 @@ async fn answer(
         && let Ok(mut file) = std::fs::OpenOptions::new().create(true).append(true).open(file)
     {
         let _best_effort = writeln!(file, "{} {path}", habits.name);
+    }
+    if let Some(token) = &habits.token
+        && request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes)
+            != Some(format!("Bearer {token}").as_bytes())
+    {
+        return Ok(text(StatusCode::UNAUTHORIZED, "whose is this?".to_owned()));
     }
     if path != "/health" {
         habits.served.fetch_add(1, Ordering::SeqCst);

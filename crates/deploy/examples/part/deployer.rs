@@ -1,10 +1,13 @@
 //! A deployer that can be told to die, and the end of what it deployed.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use trainyard_base::Advise as _;
+use trainyard_deploy::gateway::Limits;
 use trainyard_deploy::{
-    ContainerSpec, Network, Probe, ReleaseEvent, ReleaseSpec, Service, Workload,
+    Condition, ContainerSpec, Ills, Keeper, Network, Probe, ReleaseEvent, ReleaseSpec, Service,
+    Workload,
 };
 
 use crate::alias_file::AliasFile;
@@ -19,13 +22,42 @@ fn service(arguments: &[String]) -> Fallible<Service> {
     service.gateway_command = Some(vec![std::env::current_exe()?.into(), "gateway".into()]);
     service.lock_wait = Duration::from_mins(1);
     // The backends have paths of their own.
-    service.exposed = vec!["/**".to_owned()];
+    service.gateway.exposed = vec!["/**".to_owned()];
+    service.gateway.limits = Limits {
+        max_connections: 2000,
+        max_per_address: Some(2000),
+        max_body_bytes: 8 << 20,
+        ..Limits::default()
+    };
     Ok(service)
 }
 
 pub(crate) async fn stop(arguments: &[String]) -> Fallible<()> {
     let tell = |event: ReleaseEvent| println!("{}: {event}", event.step());
     Ok(trainyard_deploy::stop(&service(arguments)?, &tell).await?)
+}
+
+/// `part keep --state-dir D --listen A`: starts again what is down, until all is well.
+pub(crate) async fn keep(arguments: &[String]) -> Fallible<()> {
+    let mut keeper = Keeper::new(service(arguments)?);
+    let tell = |event: ReleaseEvent| println!("{}: {event}", event.step());
+    loop {
+        let standing = keeper.look().await?;
+        let ended = standing.instances.iter().filter(|post| post.condition.cause().is_some());
+        let ills = Ills {
+            gateway: standing.gateway.cause().map(|_| standing.gateway.clone()),
+            instances: ended.cloned().collect(),
+        };
+        if !ills.is_empty() {
+            let revived = keeper.revive(&ills, &tell).await?;
+            if let Some(error) = revived.and_then(|mut revived| revived.failures.pop()) {
+                return Err(error.with_hint().into());
+            }
+        } else if standing.instances.iter().all(|post| post.condition == Condition::Well) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// `--image` and what belongs to it.
@@ -38,10 +70,10 @@ fn container(arguments: &[String]) -> Fallible<Option<ContainerSpec>> {
     Ok(Some(container))
 }
 
-/// `part release --state-dir D --listen A --name N [--die-at STEP] [--pause-at STEP] [--alias FILE]
-/// [--shadow-ms N] [--canary STEP] [--image I …]`:
-/// releases this program's backend. It kills itself with SIGKILL at the given step; at the other it
-/// waits for a line on its standard input.
+/// `part release --state-dir D --listen A --name N [--replicas N] [--die-at STEP] [--pause-at STEP]
+/// [--alias FILE] [--shadow-ms N] [--canary STEP] [--image I …]`:
+/// releases this program's backend. It kills itself with SIGKILL at the given step (`started:2` is the second
+/// of its name); at the other it waits for a line on its standard input.
 pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
     let program = std::env::current_exe()?;
     let service = service(arguments)?;
@@ -72,13 +104,16 @@ pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
     if let Ok(step) = option(arguments, "--canary") {
         spec.canary = vec![step.parse()?];
     }
+    spec.replicas = option(arguments, "--replicas").map_or(Ok(1), str::parse)?;
     spec.deadline = milliseconds("--deadline-ms", 30_000)?;
     spec.stop_grace = Duration::from_secs(5);
     let die_at = option(arguments, "--die-at").unwrap_or("nothing");
+    let (die_at, times) = die_at.split_once(':').unwrap_or((die_at, "1"));
+    let left = AtomicUsize::new(times.parse()?);
     let pause_at = option(arguments, "--pause-at").unwrap_or("nothing");
     let progress = |event: ReleaseEvent| {
         println!("{}: {event}", event.step());
-        if event.step() == die_at {
+        if event.step() == die_at && left.fetch_sub(1, Ordering::SeqCst) == 1 {
             let me = rustix::process::getpid();
             let _never_returns = rustix::process::kill_process(me, rustix::process::Signal::KILL);
         }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::door::Caller;
 use super::failure::Fault;
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
@@ -31,6 +32,8 @@ pub(super) struct Entry {
     pub(super) fault: Option<Fault>,
     pub(super) instance: Option<String>,
     pub(super) request_id: String,
+    /// Who asked, where that is known.
+    pub(super) caller: Option<Caller>,
 }
 
 /// The way to the writing thread.
@@ -69,6 +72,11 @@ impl AccessLog {
 
 /// JSON, because paths and ids are the clients' and may hold anything.
 fn line(entry: &Entry, at_ms: u64) -> String {
+    let (token, certificate) = match &entry.caller {
+        Some(Caller::Token(name)) => (Some(&**name), None),
+        Some(Caller::Certificate(subject)) => (None, Some(&**subject)),
+        None => (None, None),
+    };
     let mut line = serde_json::json!({
         "at_ms": at_ms,
         "peer": entry.peer.to_string(),
@@ -79,6 +87,8 @@ fn line(entry: &Entry, at_ms: u64) -> String {
         "ms": (entry.took.as_secs_f64() * 1e6).round() / 1e3,
         "instance": entry.instance,
         "request_id": entry.request_id,
+        "token": token,
+        "certificate": certificate,
     })
     .to_string();
     line.push('\n');
@@ -132,6 +142,7 @@ mod tests {
             fault: None,
             instance: Some("r1".to_owned()),
             request_id: "x".to_owned(),
+            caller: Some(Caller::Token("shop".into())),
         }
     }
 
@@ -163,5 +174,6 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!((value["ms"].as_f64(), value["instance"].as_str()), (Some(1.5), Some("r1")));
         assert_eq!(value["path"], "/a\"\n");
+        assert_eq!((value["token"].as_str(), value["certificate"].as_str()), (Some("shop"), None));
     }
 }

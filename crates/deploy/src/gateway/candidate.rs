@@ -220,7 +220,7 @@ impl Candidate {
 
     /// What goes to disk.
     pub(super) fn state(&self) -> CandidateState {
-        CandidateState { steps: self.steps(), ..self.state.clone() }
+        CandidateState { target: self.target.spec_now(), steps: self.steps(), ..self.state.clone() }
     }
 
     /// Whether nobody went on with it.
@@ -264,10 +264,12 @@ mod tests {
         let spec = |id: &str| TargetSpec {
             id: id.to_owned(),
             address: ([127, 0, 0, 1], 9).into(),
+            replicas: Vec::new(),
             health_path: "/".to_owned(),
             copy_id: String::new(),
+            token: None,
         };
-        let make = |id| Target::new(spec(id), Links::new(1, Duration::from_secs(1)));
+        let make = |id| Target::new(spec(id), &Links::new(1, Duration::from_secs(1)));
         let state = CandidateState {
             target: spec("green"),
             gets: Gets::Share {

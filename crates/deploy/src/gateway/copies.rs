@@ -59,7 +59,9 @@ async fn ask(mirror: &Mirror, copy: Copy) {
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = headers;
     let start = Instant::now();
-    let outcome = tokio::time::timeout(PATIENCE, answer(&mirror.to.upstream, request, start)).await;
+    let replicas = &mirror.to.replicas;
+    let upstream = &replicas.get(replicas.choose()).upstream;
+    let outcome = tokio::time::timeout(PATIENCE, answer(upstream, request, start)).await;
     match outcome.unwrap_or(Err(Failure::Timeout(PATIENCE))) {
         Ok(copied) => mirror.compare(live, copied),
         // A standby that is stopped has nothing to say, and what this side lacks is nobody's fault there.

@@ -1,8 +1,9 @@
 //! A request on its way to an instance: which one, for how long, and whether once more.
 //!
 //! What may be tried again: a request of which no byte was sent, because the connection could not be
-//! made (any method), and a request without side effects and without body that got no answer. Anything
-//! else is answered with 502, because it may have been done.
+//! made (any method), by as many instances as there are; and a request without side effects and without
+//! body that got no answer, once: what one instance died of, a second may, but no third one. Anything else
+//! is answered with 502, because it may have been done.
 //!
 //! A canary's users get a little more: a small prediction that the candidate failed at is asked of the
 //! version that all others have.
@@ -20,6 +21,7 @@ use super::budget::Reserved;
 use super::candidate::Candidate;
 use super::failure::{Failure, Fault};
 use super::paths::is_prediction;
+use super::replica::{Replica, Standing};
 use super::request_body::RequestBody;
 use super::shared::Shared;
 use super::split::{Lot, Side};
@@ -40,24 +42,34 @@ pub(super) struct Outgoing {
     pub(super) repeatable: bool,
     /// The instance is asked to change the protocol.
     pub(super) is_upgrade: bool,
+    /// The gateway has found out who asks, and vouches for it with the instance's own token.
+    pub(super) is_admitted: bool,
 }
 
 impl Outgoing {
-    fn request(&self) -> Request<RequestBody> {
+    fn request(&self, target: &Target) -> Request<RequestBody> {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = Uri::from(self.path_and_query.clone());
         *request.version_mut() = Version::HTTP_11;
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = self.headers_for(target);
         request
     }
 
-    /// Whether what failed may be tried again.
-    fn again(&self, failure: &Failure) -> bool {
+    fn headers_for(&self, target: &Target) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        if self.is_admitted {
+            target.authorize(&mut headers);
+        }
+        headers
+    }
+
+    /// Whether what failed may be tried again, if it was `repeated` already or not.
+    fn again(&self, failure: &Failure, repeated: bool) -> bool {
         if failure.fault() != Fault::Instance || matches!(failure, Failure::Timeout(_)) {
             return false;
         }
-        if failure.is_unsent() { self.body.is_untouched() } else { self.repeatable }
+        if failure.is_unsent() { self.body.is_untouched() } else { self.repeatable && !repeated }
     }
 }
 
@@ -75,12 +87,13 @@ struct Drawn {
     lot: Lot,
 }
 
-/// Offers the request to the current target or a candidate, and once more where that is harmless.
+/// Offers the request to the current target or a candidate, and to another where that is harmless.
 pub(super) async fn send(shared: &Shared, outgoing: &Outgoing) -> Result<Sent, Failure> {
-    let (guard, drawn) = enter(shared, outgoing).ok_or(Failure::NoInstance)?;
+    let (mut guard, drawn) = enter(shared, outgoing).ok_or(Failure::NoInstance)?;
     let is_candidate = drawn.as_ref().is_some_and(|drawn| drawn.lot.side == Side::Green);
     let mut kept = Kept::of(shared, &guard, outgoing, is_candidate);
-    let outcome = send_to(shared, &guard, outgoing).await;
+    let mut repeated = false;
+    let outcome = send_to(shared, &mut guard, outgoing, &mut repeated).await;
     if let Some(Drawn { candidate, lot }) = &drawn {
         let status = outcome.as_ref().map(|(response, _waited)| response.status().as_u16());
         candidate.count(*lot, status);
@@ -99,27 +112,22 @@ pub(super) async fn send(shared: &Shared, outgoing: &Outgoing) -> Result<Sent, F
             }
             return Ok(Sent { guard, response, body: outgoing.body.clone(), tap });
         }
-        Ok(_) => Failure::Broken("the candidate answered with an error".to_owned()),
+        Ok(_) => {
+            shared.routes.doubted.notify_waiters();
+            Failure::Broken("the candidate answered with an error".to_owned())
+        }
         Err(failure) => failure,
     };
-    match &failure {
-        Failure::Connect(_) => {
-            shared.metrics.connect_failures.fetch_add(1, Ordering::Relaxed);
-            // The health checks look at once instead of at their next turn.
-            shared.routes.doubted.notify_waiters();
-        }
-        Failure::Broken(_) => shared.routes.doubted.notify_waiters(),
-        _ => {}
-    }
-    if resent.is_none() && !outgoing.again(&failure) {
+    if resent.is_none() && !outgoing.again(&failure, repeated) {
         return Err(failure);
     }
     let failed = Arc::clone(guard.target());
     drop(guard);
-    let Some(guard) = another(shared, &failed) else { return Err(failure) };
+    let Some(mut guard) = another(shared, &failed) else { return Err(failure) };
     shared.metrics.failovers.fetch_add(1, Ordering::Relaxed);
     let again = resent.as_ref().unwrap_or(outgoing);
-    let (response, _waited) = send_to(shared, &guard, again).await?;
+    repeated |= !failure.is_unsent();
+    let (response, _waited) = send_to(shared, &mut guard, again, &mut repeated).await?;
     Ok(Sent { guard, response, body: again.body.clone(), tap: None })
 }
 
@@ -153,7 +161,7 @@ struct Kept {
 impl Kept {
     fn of(shared: &Shared, guard: &InFlight, outgoing: &Outgoing, is_candidate: bool) -> Self {
         let nothing = Self { bytes: None, tap: None, _memory: None };
-        let Outgoing { method, path_and_query, headers, body, .. } = outgoing;
+        let Outgoing { method, path_and_query, body, .. } = outgoing;
         let mirror = shared.routes.mirror();
         let is_nobodys = mirror.is_none() && !is_candidate;
         if is_nobodys || *method != Method::POST || !is_prediction(path_and_query.path()) {
@@ -174,7 +182,8 @@ impl Kept {
         body.keep(bytes);
         match mirror {
             Some(mirror) if shared.copies.has_room() => {
-                let head = (method.clone(), path_and_query.clone(), headers.clone());
+                let headers = outgoing.headers_for(&mirror.to);
+                let head = (method.clone(), path_and_query.clone(), headers);
                 let tap = Tap::new(&shared.copies, mirror, head, body.clone(), memory);
                 Self { bytes: Some(bytes), tap: Some(Box::new(tap)), _memory: None }
             }
@@ -215,6 +224,7 @@ impl Kept {
             body,
             repeatable: false,
             is_upgrade: false,
+            is_admitted: outgoing.is_admitted,
         })
     }
 }
@@ -231,31 +241,79 @@ fn another(shared: &Shared, failed: &Arc<Target>) -> Option<InFlight> {
     }
 }
 
-/// Sends the request to one target, and counts what that says about it; the answer, and how long it took to
-/// begin.
+/// Offers the request to one target, and counts what that says about it; the answer, and how long it took to
+/// begin. What one of its instances could not take is offered to another.
 async fn send_to(
+    shared: &Shared,
+    guard: &mut InFlight,
+    outgoing: &Outgoing,
+    repeated: &mut bool,
+) -> Result<(Response<Answer>, Duration), Failure> {
+    loop {
+        let failure = match ask(shared, guard, outgoing).await {
+            Ok((response, waited)) => {
+                guard.target().answered(response.status().as_u16(), waited);
+                return Ok((response, waited));
+            }
+            Err(failure) => failure,
+        };
+        note(shared, &failure);
+        if outgoing.again(&failure, *repeated) && guard.go_over() {
+            *repeated |= !failure.is_unsent();
+            shared.metrics.failovers.fetch_add(1, Ordering::Relaxed);
+            continue;
+        }
+        let target = guard.target();
+        // One that is known to answer nobody was not asked.
+        if !matches!(failure, Failure::Silent) {
+            target.failed(failure.fault());
+        }
+        // Of several that are all down it is known, whichever was the last to be tried.
+        let none_is_up = target.replicas.only().is_none() && target.is_silent();
+        return Err(if failure.is_unsent() && none_is_up { Failure::Silent } else { failure });
+    }
+}
+
+/// What follows from a failure for those who look after instances.
+fn note(shared: &Shared, failure: &Failure) {
+    match failure {
+        Failure::Connect(_) => {
+            shared.metrics.connect_failures.fetch_add(1, Ordering::Relaxed);
+            // The health checks look at once instead of at their next turn.
+            shared.routes.doubted.notify_waiters();
+        }
+        Failure::Broken(_) => shared.routes.doubted.notify_waiters(),
+        _ => {}
+    }
+}
+
+/// Sends the request to one instance.
+async fn ask(
     shared: &Shared,
     guard: &InFlight,
     outgoing: &Outgoing,
 ) -> Result<(Response<Answer>, Duration), Failure> {
-    let target = guard.target();
-    if target.is_silent() {
+    let (target, replica) = (guard.target(), guard.replica());
+    if replica.is_down() {
         return Err(Failure::Silent);
     }
-    target.sent.fetch_add(1, Ordering::Relaxed);
-    let mut asked = Asked { target, body: &outgoing.body, at: Instant::now(), is_over: false };
-    let outcome = asked.answer(outgoing, shared.limits.response_timeout).await;
+    replica.sent.fetch_add(1, Ordering::Relaxed);
+    let mut asked =
+        Asked { target, replica, body: &outgoing.body, at: Instant::now(), is_over: false };
+    let outcome = asked.answer(outgoing, shared.response_timeout()).await;
     asked.is_over = true;
     match outcome {
         Ok(response) => {
-            let waited = asked.waited();
-            target.answered(response.status().as_u16(), waited);
+            let (status, waited) = (response.status().as_u16(), asked.waited());
+            replica.answered(status);
+            replica.window.count(Fault::of_status(status), waited);
             Ok((response, waited))
         }
         Err(failure) => {
             // A connection to an instance also breaks because the client's body did.
             let failure = outgoing.body.failure().unwrap_or(failure);
-            target.failed(failure.fault());
+            replica.failed(&failure);
+            replica.window.count(Some(failure.fault()), asked.waited());
             Err(failure)
         }
     }
@@ -264,6 +322,7 @@ async fn send_to(
 /// A request that an instance has.
 struct Asked<'a> {
     target: &'a Target,
+    replica: &'a Replica,
     body: &'a RequestBody,
     at: Instant,
     is_over: bool,
@@ -280,8 +339,8 @@ impl Asked<'_> {
         outgoing: &Outgoing,
         limit: Duration,
     ) -> Result<Response<Answer>, Failure> {
-        let request = outgoing.request();
-        let upstream = &self.target.upstream;
+        let request = outgoing.request(self.target);
+        let upstream = &self.replica.upstream;
         let mut sent = pin!(async {
             if outgoing.is_upgrade {
                 return upstream.send_upgrade(request).await;
@@ -296,7 +355,7 @@ impl Asked<'_> {
             if waited >= limit {
                 return Err(Failure::Timeout(limit));
             }
-            if self.target.is_silent() && !waited.is_zero() {
+            if self.replica.standing() == Standing::Silent && !waited.is_zero() {
                 return Err(Failure::FellSilent);
             }
         }
@@ -307,7 +366,9 @@ impl Asked<'_> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.target.abandoned(self.waited());
+            let waited = self.waited();
+            self.target.abandoned(waited);
+            self.replica.window.count(Some(Fault::Client), waited);
         }
     }
 }

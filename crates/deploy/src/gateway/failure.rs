@@ -47,6 +47,10 @@ impl Fault {
 pub(super) enum Failure {
     /// The request is not one that is passed on.
     Refused(StatusCode, &'static str),
+    /// Who asks does not say who it is, or is nobody who is known.
+    Unauthorized(&'static str),
+    /// Who asks does so too often; when it is worth to come back.
+    TooOften { message: &'static str, retry_after_s: u64 },
     /// The body is larger than allowed.
     TooLarge,
     /// The body is malformed, or broke off.
@@ -80,6 +84,8 @@ impl Failure {
         use Fault::{Client, Gateway, Instance};
         let (fault, status, message) = match self {
             Self::Refused(status, reason) => (Client, *status, *reason),
+            Self::Unauthorized(reason) => (Client, StatusCode::UNAUTHORIZED, *reason),
+            Self::TooOften { message, .. } => (Client, StatusCode::TOO_MANY_REQUESTS, *message),
             Self::TooLarge => {
                 (Client, StatusCode::PAYLOAD_TOO_LARGE, "the request body is too large")
             }
@@ -158,6 +164,9 @@ impl Failure {
 
     /// When it is worth to come back, in seconds.
     pub(super) fn retry_after(&self) -> Option<u64> {
+        if let Self::TooOften { retry_after_s, .. } = self {
+            return Some(*retry_after_s);
+        }
         match self.fault() {
             Fault::Client => None,
             Fault::Gateway => Some(1),

@@ -63,7 +63,7 @@ async fn give(
     });
     let mut stream = given.await.map_err(std::io::Error::other)??;
     // From here on the successor is the gateway. It starts when this one has stopped accepting.
-    shared.end(shared.limits.shutdown_limit, true);
+    shared.end(shared.shutdown_limit(), true);
     let mut accepting = shared.accepting.subscribe();
     // An error means that the acceptor is gone, which is what is waited for.
     let _gone = accepting.wait_for(|accepting| !accepting).await;

@@ -77,13 +77,20 @@ pub(super) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(UPGRADE, protocol);
 }
 
+/// Where a request came in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrived {
+    pub(super) listen: SocketAddr,
+    pub(super) is_encrypted: bool,
+}
+
 /// Tells the instance who asked and how. A client of HTTP/1.0 need not say whom it asks: it asks the
 /// address where it was accepted.
 pub(super) fn add_forwarded(
     headers: &mut HeaderMap,
     peer: SocketAddr,
     authority: Option<&str>,
-    listen: SocketAddr,
+    arrived: Arrived,
 ) {
     let before = headers.get_all(&FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let mut chain: Vec<String> = before.map(str::to_owned).collect();
@@ -91,12 +98,15 @@ pub(super) fn add_forwarded(
     if let Ok(value) = HeaderValue::from_str(&chain.join(", ")) {
         headers.insert(FORWARDED_FOR, value);
     }
-    if !headers.contains_key(&FORWARDED_PROTO) {
+    if arrived.is_encrypted {
+        // What a client says of a connection that ends here is no news.
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("https"));
+    } else if !headers.contains_key(&FORWARDED_PROTO) {
         headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
     }
     // HTTP/2 names the host in the request target; instances speak HTTP/1.1 and want the header.
     if !headers.contains_key(HOST) {
-        let name = authority.map_or_else(|| listen.to_string(), str::to_owned);
+        let name = authority.map_or_else(|| arrived.listen.to_string(), str::to_owned);
         if let Ok(value) = HeaderValue::from_str(&name) {
             headers.insert(HOST, value);
         }
@@ -174,18 +184,23 @@ mod tests {
     #[test]
     fn the_chain_of_clients_grows() {
         let (peer, listen) = (([10, 0, 0, 9], 1).into(), ([10, 0, 0, 1], 80).into());
+        let arrived = Arrived { listen, is_encrypted: false };
         let mut map = headers(&[
             ("x-forwarded-for", "1.2.3.4"),
             ("x-forwarded-for", "5.6.7.8"),
             ("host", "a"),
         ]);
-        add_forwarded(&mut map, peer, None, listen);
+        add_forwarded(&mut map, peer, None, arrived);
         assert_eq!(map.get("x-forwarded-for").unwrap(), "1.2.3.4, 5.6.7.8, 10.0.0.9");
         assert_eq!(map.get_all("x-forwarded-for").iter().count(), 1);
         assert_eq!(map.get("x-forwarded-host").unwrap(), "a");
         let mut map = HeaderMap::new();
-        add_forwarded(&mut map, peer, None, listen);
+        add_forwarded(&mut map, peer, None, arrived);
         assert_eq!(map.get("host").unwrap(), "10.0.0.1:80");
+        assert_eq!(map.get("x-forwarded-proto").unwrap(), "http");
+        let arrived = Arrived { is_encrypted: true, ..arrived };
+        add_forwarded(&mut map, peer, None, arrived);
+        assert_eq!(map.get("x-forwarded-proto").unwrap(), "https");
     }
 
     #[test]

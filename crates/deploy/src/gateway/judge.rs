@@ -118,7 +118,7 @@ impl Watched {
     /// Notes whether the target answers anybody. One that is gone refuses connections at once and may come
     /// back at any time, so requests go on finding that out themselves.
     fn listen(&mut self, look: &Look) {
-        let answers = self.target.answers.load(Ordering::Relaxed);
+        let answers = self.target.answers();
         let Look::Nothing(reason) = look else {
             self.nothing_in_row = 0;
             if self.target.set_silent(false) {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::state::folder::Folder;
+use crate::state::supervisor;
 
 /// A log is put aside beyond this size.
 const BYTES_MAX: u64 = 32 << 20;
@@ -37,7 +38,7 @@ fn rotate(folder: &Folder, max_bytes: u64) {
 }
 
 fn logs(folder: &Folder) -> Vec<PathBuf> {
-    let mut logs = vec![folder.gateway_log(), folder.access_log()];
+    let mut logs = vec![folder.gateway_log(), folder.access_log(), supervisor::log_path(folder)];
     if let Ok(instances) = std::fs::read_dir(folder.instances()) {
         logs.extend(instances.flatten().map(|instance| instance.path().join("output.log")));
     }

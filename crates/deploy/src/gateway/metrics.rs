@@ -9,9 +9,31 @@ use trainyard_base::prometheus::{Histogram, Page};
 use super::candidate::StepSeen;
 use super::failure::Fault;
 use super::mirror::CopiesSeen;
+use super::window::Window;
 
 /// Upper bounds of the duration histogram in seconds: a proxy's answers take milliseconds.
 const BOUNDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+
+/// One instance on the page.
+#[derive(Debug)]
+pub(super) struct InstanceRow<'a> {
+    pub(super) id: &'a str,
+    /// What its release is for: `current`, `standby`, `candidate`.
+    pub(super) role: &'static str,
+    pub(super) in_flight: usize,
+    /// Requests sent to it.
+    pub(super) requests: u64,
+    /// Those that it failed to answer.
+    pub(super) failures: u64,
+    /// It gets no requests while others are well.
+    pub(super) is_ejected: bool,
+}
+
+impl<'a> InstanceRow<'a> {
+    fn labels(&self) -> [(&'static str, &'a str); 2] {
+        [("id", self.id), ("role", self.role)]
+    }
+}
 
 /// Counters since the gateway started.
 #[derive(Debug, Default)]
@@ -37,6 +59,8 @@ pub(super) struct Metrics {
     /// Requests that were held or turned away because the gateway is not open.
     pub(super) held: AtomicU64,
     latency: Latency,
+    /// The last minute, for people.
+    pub(super) window: Window,
 }
 
 /// Time until the head of an answer.
@@ -61,14 +85,14 @@ impl Metrics {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         self.latency.0.observe(duration);
+        self.window.count(fault, duration);
     }
 
-    /// The page; `targets` are `(id, role, in flight, requests, failures)`.
-    /// `dropped` are lines that the access log left out; `canary` and `copies` are those of a release that
-    /// goes on.
+    /// The page. `dropped` are lines that the access log left out; `canary` and `copies` are those of a
+    /// release that goes on.
     pub(super) fn render(
         &self,
-        targets: &[(String, &str, usize, u64, u64)],
+        instances: &[InstanceRow<'_>],
         dropped: u64,
         canary: Option<StepSeen>,
         copies: Option<CopiesSeen>,
@@ -103,16 +127,24 @@ impl Metrics {
         page.head("request_seconds", Kind::Histogram, "Time until the head of the answer.");
         page.histogram("request_seconds", &[], &self.latency.0);
         page.head("target_in_flight", Gauge, "Requests an instance works on.");
-        for (id, role, in_flight, ..) in targets {
-            page.sample("target_in_flight", &labels(id, role), in_flight);
+        for one in instances {
+            page.sample("target_in_flight", &one.labels(), one.in_flight);
         }
         page.head("target_requests_total", Counter, "Requests sent to an instance.");
-        for (id, role, _, requests, _) in targets {
-            page.sample("target_requests_total", &labels(id, role), requests);
+        for one in instances {
+            page.sample("target_requests_total", &one.labels(), one.requests);
         }
         page.head("target_failures_total", Counter, "Requests an instance failed to answer.");
-        for (id, role, _, _, failures) in targets {
-            page.sample("target_failures_total", &labels(id, role), failures);
+        for one in instances {
+            page.sample("target_failures_total", &one.labels(), one.failures);
+        }
+        page.head(
+            "upstream_ejected",
+            Gauge,
+            "1 if an instance gets no requests while others are well.",
+        );
+        for one in instances {
+            page.sample("upstream_ejected", &one.labels(), u8::from(one.is_ejected));
         }
         if let Some(step) = canary {
             page_of_canary(&mut page, &step);
@@ -154,10 +186,6 @@ fn page_of_copies(page: &mut Page, copies: &CopiesSeen) {
     }
 }
 
-fn labels<'a>(id: &'a str, role: &'a str) -> [(&'static str, &'a str); 2] {
-    [("id", id), ("role", role)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,7 +194,15 @@ mod tests {
     fn names_of_instances_are_escaped() {
         let metrics = Metrics::default();
         metrics.answered(200, Duration::from_millis(2), None);
-        let page = metrics.render(&[("r\"1".to_owned(), "current", 1, 2, 3)], 4, None, None);
+        let row = InstanceRow {
+            id: "r\"1",
+            role: "current",
+            in_flight: 1,
+            requests: 2,
+            failures: 3,
+            is_ejected: true,
+        };
+        let page = metrics.render(&[row], 4, None, None);
         for line in [
             "trainyard_gateway_responses_total{class=\"2xx\"} 1",
             "trainyard_gateway_request_seconds_bucket{le=\"0.001\"} 0",
@@ -174,6 +210,7 @@ mod tests {
             "trainyard_gateway_request_seconds_count 1",
             "trainyard_gateway_access_lines_dropped_total 4",
             "trainyard_gateway_target_failures_total{id=\"r\\\"1\",role=\"current\"} 3",
+            "trainyard_gateway_upstream_ejected{id=\"r\\\"1\",role=\"current\"} 1",
         ] {
             assert!(page.lines().any(|found| found == line), "{line}\n{page}");
         }

@@ -255,10 +255,12 @@ mod tests {
         let spec = TargetSpec {
             id: id.to_owned(),
             address: ([127, 0, 0, 1], 9).into(),
+            replicas: Vec::new(),
             health_path: "/".to_owned(),
             copy_id: "copy".to_owned(),
+            token: None,
         };
-        Target::new(spec, Links::new(1, Duration::from_secs(1)))
+        Target::new(spec, &Links::new(1, Duration::from_secs(1)))
     }
 
     fn said(status: u16, body: &str) -> Said {

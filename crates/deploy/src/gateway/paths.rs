@@ -68,30 +68,48 @@ pub(super) enum Audience {
     Operators,
 }
 
+/// Whom a path is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Everybody, whatever else is asked for.
+    Open,
+    /// The public.
+    Public,
+    /// Operators.
+    Operators,
+}
+
 /// The rules of a gateway.
 #[derive(Debug)]
 pub(super) struct Paths {
     /// What the public may ask beside the usual.
     exposed: Vec<Rule>,
+    open: Vec<Rule>,
 }
 
 impl Paths {
     /// The usual rules, and these.
-    pub(super) fn new(exposed: &[String]) -> Result<Self> {
-        Ok(Self { exposed: exposed.iter().map(|rule| rule.parse()).collect::<Result<_>>()? })
+    pub(super) fn new(exposed: &[String], open: &[String]) -> Result<Self> {
+        let rules = |rules: &[String]| -> Result<Vec<Rule>> {
+            rules.iter().map(|rule| rule.parse()).collect()
+        };
+        Ok(Self { exposed: rules(exposed)?, open: rules(open)? })
     }
 
-    /// Whether a path is let through. A path that is not in its normal form is refused to all.
-    pub(super) fn lets(&self, audience: Audience, path: &str) -> Result<bool, Failure> {
+    /// Whom a path is for. A path that is not in its normal form is refused to all.
+    pub(super) fn reach(&self, path: &str) -> Result<Reach, Failure> {
         if !is_normal(path) {
             return Err(Failure::Refused(
                 StatusCode::BAD_REQUEST,
                 "the path is not in its normal form",
             ));
         }
-        Ok(audience == Audience::Operators
-            || PUBLIC.iter().any(|rule| matches(rule, path))
-            || self.exposed.iter().any(|rule| rule.lets(path)))
+        if self.open.iter().any(|rule| rule.lets(path)) {
+            return Ok(Reach::Open);
+        }
+        let is_public = PUBLIC.iter().any(|rule| matches(rule, path))
+            || self.exposed.iter().any(|rule| rule.lets(path));
+        Ok(if is_public { Reach::Public } else { Reach::Operators })
     }
 }
 
@@ -174,7 +192,10 @@ mod tests {
 
     fn public(path: &str) -> Option<bool> {
         let exposed = ["/feedback".to_owned(), "/static/**".to_owned()];
-        Paths::new(&exposed).unwrap().lets(Audience::Public, path).ok()
+        let open = ["/health".to_owned()];
+        let reach = Paths::new(&exposed, &open).unwrap().reach(path).ok()?;
+        assert_eq!(reach == Reach::Open, path == "/health", "{path}");
+        Some(reach != Reach::Operators)
     }
 
     #[test]
@@ -245,10 +266,11 @@ mod tests {
             "/predict\u{7f}",
         ] {
             assert_eq!(public(path), None, "{path}");
-            let operator = Paths::new(&[]).unwrap().lets(Audience::Operators, path);
-            assert!(operator.is_err(), "{path}");
         }
-        assert!(matches!(Paths::new(&["feedback".to_owned()]), Err(Error::Path(_))));
-        assert!(Paths::new(&[]).unwrap().lets(Audience::Operators, "/metrics").unwrap());
+        let wrong = ["feedback".to_owned()];
+        assert!(matches!(Paths::new(&wrong, &[]), Err(Error::Path(_))));
+        assert!(matches!(Paths::new(&[], &wrong), Err(Error::Path(_))));
+        let metrics = Paths::new(&[], &[]).unwrap().reach("/metrics").unwrap();
+        assert_eq!(metrics, Reach::Operators);
     }
 }

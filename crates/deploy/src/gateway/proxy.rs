@@ -1,12 +1,12 @@
 //! One request's way: check it, pass it on, pass the answer back.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::CONNECTION;
+use http::header::{AUTHORIZATION, CONNECTION};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -14,17 +14,19 @@ use http_body_util::Full;
 use hyper_util::rt::TokioIo;
 use trainyard_net::{Arrival, Paced};
 
-use super::access_log::Entry;
+use super::access_log::{AccessLog, Entry};
+use super::door::{Asking, Caller, subject};
 use super::failover::{Outgoing, Sent, send};
 use super::failure::{Failure, Fault};
 use super::headers::{
-    REQUEST_ID, add_forwarded, request_id, set_upgrade, strip_hop_by_hop, upgrade_wanted,
+    Arrived, REQUEST_ID, add_forwarded, request_id, set_upgrade, strip_hop_by_hop, upgrade_wanted,
 };
+use super::in_force::InForce;
 use super::paths::{self, Audience};
 use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::shared::Shared;
-use super::target::Target;
+use super::target::Answering;
 use super::{error_response, smuggling};
 
 /// A connection.
@@ -33,13 +35,26 @@ pub(super) struct Client {
     shared: Arc<Shared>,
     audience: Audience,
     arrival: Arrival,
+    is_encrypted: bool,
+    /// Whom its certificate was given to; read with its first request.
+    subject: OnceLock<Option<Arc<str>>>,
 }
 
 impl Client {
-    pub(super) fn new(shared: &Arc<Shared>, audience: Audience, arrival: Arrival) -> Arc<Self> {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        audience: Audience,
+        arrival: Arrival,
+        is_encrypted: bool,
+    ) -> Arc<Self> {
         shared.metrics.connections.fetch_add(1, Ordering::Relaxed);
         shared.metrics.accepted.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { shared: Arc::clone(shared), audience, arrival })
+        let (shared, subject) = (Arc::clone(shared), OnceLock::new());
+        Arc::new(Self { shared, audience, arrival, is_encrypted, subject })
+    }
+
+    fn subject(&self) -> Option<&Arc<str>> {
+        self.subject.get_or_init(|| self.arrival.certificate().and_then(subject)).as_ref()
     }
 }
 
@@ -56,22 +71,25 @@ pub(super) async fn handle(
 ) -> Response<ResponseBody> {
     let shared = &client.shared;
     let id = request_id(request.headers_mut());
-    let mut exchange = Exchange::begin(shared, client.arrival.peer, &request, &id);
+    // A request is held against one set of settings, whatever changes meanwhile.
+    let in_force = shared.in_force();
+    let mut exchange = Exchange::begin(shared, &in_force, client.arrival.peer, &request, &id);
     let has_connection_headers = request.version() <= Version::HTTP_11;
-    let (mut response, target, fault) = match answer(&client, request, &id).await {
-        Ok((response, target)) => {
-            let fault = Fault::of_status(response.status().as_u16());
-            (response, Some(target), fault)
-        }
-        Err(Unanswered { response, fault }) => (response, None, Some(fault)),
-    };
+    let (mut response, by, fault) =
+        match answer(&client, &in_force, request, &mut exchange, &id).await {
+            Ok((response, by)) => {
+                let fault = Fault::of_status(response.status().as_u16());
+                (response, Some(by), fault)
+            }
+            Err(Unanswered { response, fault }) => (response, None, Some(fault)),
+        };
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id.clone());
     let is_last = shared.closing.load(Ordering::Relaxed) || client.arrival.is_crowded;
     if is_last && has_connection_headers {
         headers.entry(CONNECTION).or_insert(HeaderValue::from_static("close"));
     }
-    exchange.end(response.status(), fault, target);
+    exchange.end(response.status(), fault, by);
     response
 }
 
@@ -84,78 +102,100 @@ struct Unanswered {
 /// The answer and the instance that gave it, or why there is none.
 async fn answer(
     client: &Arc<Client>,
+    in_force: &InForce,
     request: Request<Paced>,
+    exchange: &mut Exchange<'_>,
     id: &HeaderValue,
-) -> Result<(Response<ResponseBody>, Arc<Target>), Unanswered> {
+) -> Result<(Response<ResponseBody>, Answering), Unanswered> {
     let shared = &client.shared;
     let failed = |failure: Failure| Unanswered {
         response: error_response::failed(shared, &failure, id),
         fault: failure.fault(),
     };
-    check(client, &request).map_err(failed)?;
+    let caller = check(client, in_force, &request).map_err(failed)?;
+    exchange.is_from(caller);
     if let Err(closed) = shared.pause.enter().await {
         shared.metrics.held.fetch_add(1, Ordering::Relaxed);
         let response = error_response::turned_away(shared, &closed, request.headers(), id);
         return Err(Unanswered { response, fault: Fault::Gateway });
     }
-    pass(client, request).await.map_err(failed)
+    pass(client, in_force, request).await.map_err(failed)
 }
 
-/// Whether this is a request that is passed on at all.
-fn check(client: &Client, request: &Request<Paced>) -> Result<(), Failure> {
-    let shared = &client.shared;
+/// Whether this is a request that is passed on at all, and who asks.
+fn check(
+    client: &Client,
+    in_force: &InForce,
+    request: &Request<Paced>,
+) -> Result<Option<Caller>, Failure> {
     smuggling::check(request)?;
     let path = request.uri().path();
-    if !shared.paths.lets(client.audience, path)? {
-        return Err(Failure::Refused(StatusCode::NOT_FOUND, "nothing public is here"));
-    }
+    let caller = in_force.door.admit(&Asking {
+        audience: client.audience,
+        reach: in_force.paths.reach(path)?,
+        address: client.arrival.peer.ip(),
+        subject: client.subject(),
+        headers: request.headers(),
+    })?;
     if client.arrival.is_crowded && !paths::is_probe(path) {
         return Err(Failure::Crowded);
     }
-    if request.body().size_hint().lower() > shared.limits.max_body_bytes {
+    if request.body().size_hint().lower() > in_force.limits.max_body_bytes {
         return Err(Failure::TooLarge);
     }
-    Ok(())
+    Ok(caller)
 }
 
 /// A request from its beginning to the head of its answer, for the metrics and the access log.
 struct Exchange<'a> {
     shared: &'a Shared,
     start: Instant,
-    /// The line, where lines are written.
-    entry: Option<Entry>,
+    /// The line and its log, where lines are written.
+    line: Option<(Entry, Arc<AccessLog>)>,
     is_over: bool,
 }
 
 impl<'a> Exchange<'a> {
     fn begin(
         shared: &'a Shared,
+        in_force: &InForce,
         peer: SocketAddr,
         request: &Request<Paced>,
         id: &HeaderValue,
     ) -> Self {
-        let entry = shared.access.is_some().then(|| Entry {
-            peer,
-            method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-            status: 0,
-            took: Duration::ZERO,
-            fault: None,
-            instance: None,
-            request_id: id.to_str().unwrap_or("-").to_owned(),
+        let line = in_force.access.clone().map(|log| {
+            let entry = Entry {
+                peer,
+                method: request.method().clone(),
+                path: request.uri().path().to_owned(),
+                status: 0,
+                took: Duration::ZERO,
+                fault: None,
+                instance: None,
+                request_id: id.to_str().unwrap_or("-").to_owned(),
+                caller: None,
+            };
+            (entry, log)
         });
-        Self { shared, start: Instant::now(), entry, is_over: false }
+        Self { shared, start: Instant::now(), line, is_over: false }
     }
 
-    fn end(&mut self, status: StatusCode, fault: Option<Fault>, target: Option<Arc<Target>>) {
+    /// Says who asks.
+    fn is_from(&mut self, caller: Option<Caller>) {
+        if let Some((entry, _log)) = &mut self.line {
+            entry.caller = caller;
+        }
+    }
+
+    fn end(&mut self, status: StatusCode, fault: Option<Fault>, by: Option<Answering>) {
         self.is_over = true;
         let took = self.start.elapsed();
         self.shared.metrics.answered(status.as_u16(), took, fault);
-        if let (Some(log), Some(mut entry)) = (&self.shared.access, self.entry.take()) {
+        if let Some((mut entry, log)) = self.line.take() {
             entry.status = status.as_u16();
             entry.took = took;
             entry.fault = fault;
-            entry.instance = target.map(|target| target.spec.id.clone());
+            entry.instance = by.map(|by| by.replica().id.clone());
             log.log(&entry);
         }
     }
@@ -174,8 +214,9 @@ impl Drop for Exchange<'_> {
 /// Passes a request on; the answer and the instance that gave it.
 async fn pass(
     client: &Arc<Client>,
+    in_force: &InForce,
     mut request: Request<Paced>,
-) -> Result<(Response<ResponseBody>, Arc<Target>), Failure> {
+) -> Result<(Response<ResponseBody>, Answering), Failure> {
     let (shared, peer) = (&client.shared, client.arrival.peer);
     let upgrade = upgrade_wanted(request.headers())
         // Only where a change of protocol is defined, and never with a body that could hide a request.
@@ -186,7 +227,13 @@ async fn pass(
     let mut headers = parts.headers;
     strip_hop_by_hop(&mut headers);
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
-    add_forwarded(&mut headers, peer, authority, shared.listen);
+    let arrived = Arrived { listen: shared.listen, is_encrypted: client.is_encrypted };
+    add_forwarded(&mut headers, peer, authority, arrived);
+    let is_admitted = in_force.door.asks();
+    if is_admitted {
+        // It was for the door; the instance gets its own.
+        headers.remove(AUTHORIZATION);
+    }
     let is_upgrade = upgrade.is_some();
     if let Some(protocol) = upgrade {
         set_upgrade(&mut headers, protocol);
@@ -196,20 +243,21 @@ async fn pass(
         repeatable: safe && incoming.is_end_stream() && !is_upgrade,
         method: parts.method,
         is_upgrade,
+        is_admitted,
         path_and_query: parts
             .uri
             .into_parts()
             .path_and_query
             .unwrap_or_else(|| PathAndQuery::from_static("/")),
         headers,
-        body: RequestBody::new(incoming, shared.limits.max_body_bytes),
+        body: RequestBody::new(incoming, in_force.limits.max_body_bytes),
     };
     let sent = send(shared, &outgoing).await?;
     if sent.response.status() == StatusCode::SWITCHING_PROTOCOLS && client_side.is_none() {
         return Err(Failure::Broken("it changed the protocol unasked".to_owned()));
     }
-    let target = Arc::clone(sent.guard.target());
-    Ok((passed(client, sent, client_side), target))
+    let by = sent.guard.answering().clone();
+    Ok((passed(client, sent, client_side), by))
 }
 
 /// The instance's answer, made fit for the client's connection.

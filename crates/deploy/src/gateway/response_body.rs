@@ -45,7 +45,7 @@ impl Body for ResponseBody {
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|error: Infallible| match error {}))),
             Self::Passed { answer, request, in_flight, tap } => {
-                let frame = answer.poll_frame(cx, &in_flight.target().upstream);
+                let frame = answer.poll_frame(cx, &in_flight.replica().upstream);
                 if let Some(tap) = tap {
                     match &frame {
                         Poll::Ready(Some(Ok(frame))) => {
@@ -56,6 +56,7 @@ impl Body for ResponseBody {
                     }
                 }
                 if matches!(frame, Poll::Ready(Some(Err(_)))) && request.failure().is_none() {
+                    in_flight.replica().broke_off();
                     in_flight.target().broke_off();
                 }
                 frame.map(|frame| frame.map(|frame| frame.map_err(BodyError::from)))

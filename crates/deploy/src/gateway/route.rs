@@ -113,7 +113,7 @@ pub(super) struct Next {
 impl Next {
     /// As it goes on the disk.
     pub(super) fn state(&self, bake_limits: Option<BakeLimits>) -> RouteState {
-        let spec = |target: &Option<Arc<Target>>| target.as_ref().map(|target| target.spec.clone());
+        let spec = |target: &Option<Arc<Target>>| target.as_ref().map(|target| target.spec_now());
         RouteState {
             current: spec(&self.current),
             standby: spec(&self.standby),

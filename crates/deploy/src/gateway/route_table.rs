@@ -58,7 +58,7 @@ impl RouteTable {
     /// Takes up the route that was in force when the gateway last ran.
     pub(super) fn restore(path: PathBuf, links: Links) -> Result<Self> {
         let state: RouteState = read_json(&path)?.unwrap_or_default();
-        let make = |spec: TargetSpec| Target::new(spec, links.clone());
+        let make = |spec: TargetSpec| Target::new(spec, &links);
         let limits = state.bake_limits.unwrap_or_default();
         let (current, standby) = (state.current.map(make), state.standby.map(make));
         let candidate = match (state.candidate, &current) {
@@ -124,7 +124,8 @@ impl RouteTable {
         self.route.load().mirror.as_ref().is_some_and(|now| Arc::ptr_eq(now, mirror))
     }
 
-    /// Sends all new requests to `current`; `standby` stays warm. Doing it twice changes nothing.
+    /// Sends all new requests to `current`; `standby` stays warm. Doing it twice changes nothing: to say where
+    /// instances of the current target answer now is no new switch.
     pub(super) fn switch(
         &self,
         current: TargetSpec,
@@ -139,7 +140,12 @@ impl RouteTable {
         current.open();
         set_late_after(&current, bake_limits);
         writer.bake_limits = bake_limits;
-        let next = Next { current: Some(current), standby, candidate: None, went_back: None };
+        let stays = before.current.as_ref().is_some_and(|now| Arc::ptr_eq(now, &current));
+        let next = if stays {
+            Next { standby, ..writer.next(&before) }
+        } else {
+            Next { current: Some(current), standby, candidate: None, went_back: None }
+        };
         self.store(&mut writer, next)
     }
 
@@ -165,11 +171,17 @@ impl RouteTable {
         Ok(true)
     }
 
-    /// The target of this instance, with its connections and counts if it is there already.
+    /// The target of this release, with its connections and counts if it is there already. An instance that
+    /// was started again answers elsewhere maybe.
     fn known(&self, spec: TargetSpec, before: &Route, writer: &Writer) -> Arc<Target> {
         let mut all = before.targets().chain(&writer.retired);
-        let found = all.find(|target| target.spec.is_same(&spec)).cloned();
-        found.unwrap_or_else(|| Target::new(spec, self.links.clone()))
+        match all.find(|target| target.spec.is_same(&spec)) {
+            Some(found) => {
+                found.move_to(&spec);
+                Arc::clone(found)
+            }
+            None => Target::new(spec, &self.links),
+        }
     }
 
     /// All targets that may have connections.
@@ -278,7 +290,7 @@ impl RouteTable {
             }
             target.close();
             // Their descriptors are needed for those to the new one.
-            target.upstream.close_idle();
+            target.close_idle();
             if !writer.retired.iter().any(|retired| Arc::ptr_eq(retired, target)) {
                 writer.retired.push(Arc::clone(target));
             }
@@ -333,8 +345,10 @@ mod tests {
         TargetSpec {
             id: id.to_owned(),
             address: ([127, 0, 0, 1], 9).into(),
+            replicas: Vec::new(),
             health_path: "/".to_owned(),
             copy_id: String::new(),
+            token: None,
         }
     }
 
@@ -463,5 +477,33 @@ mod tests {
         drop(slow);
         let route = table.load();
         assert!(table.mirrors(route.mirror.as_ref().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_answers_elsewhere_keeps_what_was_counted() {
+        let (folder, table) = table();
+        let address = |port| std::net::SocketAddr::from(([127, 0, 0, 1], port));
+        let three =
+            |ports: [u16; 2]| TargetSpec { replicas: ports.map(address).to_vec(), ..spec("green") };
+        table.switch(spec("blue"), None, None).unwrap();
+        table.switch(three([10, 11]), Some(spec("blue")), None).unwrap();
+        let green = table.load().current.clone().unwrap();
+        let slow = table.enter().unwrap();
+        green.answered(500, Duration::ZERO);
+        let trial = table.load().trial.clone().unwrap();
+        table.switch(three([10, 12]), Some(spec("blue")), None).unwrap();
+        let route = table.load();
+        assert!(Arc::ptr_eq(route.current.as_ref().unwrap(), &green));
+        assert!(Arc::ptr_eq(route.trial.as_ref().unwrap(), &trial), "it is judged on");
+        assert_eq!((green.counted().errors, green.in_flight()), (1, 1));
+        assert_eq!(table.state().current.unwrap().replicas, [address(10), address(12)]);
+        let again = RouteTable::restore(folder.path().join("gateway.json"), links()).unwrap();
+        assert_eq!(again.state(), table.state());
+        drop(slow);
+        // The current one again while there is a candidate: it stays.
+        table.switch(spec("next"), None, None).unwrap();
+        table.try_candidate(canary("later"), "next").unwrap();
+        table.switch(spec("next"), None, None).unwrap();
+        assert_eq!(table.candidate().unwrap().target.spec.id, "later");
     }
 }

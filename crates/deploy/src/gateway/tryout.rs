@@ -100,7 +100,7 @@ impl Watched {
     /// Looks at its health; why it should not go on, if that has become clear.
     async fn look(&mut self) -> Option<String> {
         let target = &self.candidate.target;
-        let answers = target.answers.load(Ordering::Relaxed);
+        let answers = target.answers();
         let look = target.look().await;
         let is_nothing = matches!(look, Look::Nothing(_));
         match look {

@@ -7,6 +7,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -36,19 +37,30 @@ const IDLE_MAX: usize = 256;
 pub(super) struct Links {
     /// One for each connection that may be open: descriptors are few, and those of clients not all.
     permits: Arc<Semaphore>,
+    max: Arc<AtomicUsize>,
     connect_timeout: Duration,
 }
 
 impl Links {
     pub(super) fn new(max: usize, connect_timeout: Duration) -> Self {
-        Self { permits: Arc::new(Semaphore::new(max)), connect_timeout }
+        let (permits, max) = (Arc::new(Semaphore::new(max)), Arc::new(AtomicUsize::new(max)));
+        Self { permits, max, connect_timeout }
+    }
+
+    /// Changes how many may be open. Those that are in use beyond it are not closed.
+    pub(super) fn resize(&self, max: usize) {
+        let before = self.max.load(Ordering::Relaxed);
+        let gone = self.permits.forget_permits(before.saturating_sub(max));
+        self.permits.add_permits(max.saturating_sub(before));
+        self.max.store(max.max(before - gone), Ordering::Relaxed);
     }
 }
 
 /// Connections to one instance.
 #[derive(Debug)]
 pub(super) struct Upstream {
-    address: SocketAddr,
+    /// Where it answers. An instance that is started again may be elsewhere.
+    address: Mutex<SocketAddr>,
     links: Links,
     /// The one that was used last is the last.
     idle: Mutex<Vec<(Link, Instant)>>,
@@ -56,7 +68,25 @@ pub(super) struct Upstream {
 
 impl Upstream {
     pub(super) fn new(address: SocketAddr, links: Links) -> Self {
-        Self { address, links, idle: Mutex::default() }
+        Self { address: Mutex::new(address), links, idle: Mutex::default() }
+    }
+
+    /// Where new connections go.
+    pub(super) fn address(&self) -> SocketAddr {
+        // An address is whole at any time.
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends new connections elsewhere; whether that is news.
+    pub(super) fn move_to(&self, address: SocketAddr) -> bool {
+        let before = {
+            let mut now = self.address.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *now, address)
+        };
+        if before != address {
+            self.close_idle();
+        }
+        before != address
     }
 
     /// Sends a request. A kept connection that turns out closed before anything was written is
@@ -124,8 +154,9 @@ impl Upstream {
                 "all connections to instances are in use",
             )));
         };
+        let address = self.address();
         let connecting = tokio::time::timeout(limit, async {
-            let stream = TcpStream::connect(self.address).await?;
+            let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             std::io::Result::Ok(stream)
         });

@@ -15,7 +15,7 @@ use crate::deployment::Deployment;
 use crate::error::{Error, Result, indent};
 use crate::gateway::WentBack;
 use crate::gateway::control::GoBack;
-use crate::runtime::{HealthVerdict, Instance, InstanceStatus};
+use crate::runtime::{HealthVerdict, Instance, Replicas};
 
 /// How often the gateway is looked at after the switch.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
@@ -30,8 +30,8 @@ const NOTICE_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) async fn watch_green(
     deployment: &Deployment<'_>,
     spec: &ReleaseSpec,
-    green: &Instance,
-    blue: &Instance,
+    green: &Replicas,
+    blue: &Replicas,
 ) -> Result<()> {
     let start = Instant::now();
     let mut told = None;
@@ -40,13 +40,13 @@ pub(crate) async fn watch_green(
     loop {
         let status = deployment.control.status().await?;
         if let Some(went_back) = status.as_ref().and_then(|status| status.route.went_back.as_ref())
-            && went_back.from == green.id
+            && went_back.from == green.id()
         {
             return Err(back_to_blue(deployment, spec, green, blue, went_back).await?);
         }
         let in_flight = status.as_ref().map_or(0, |status| status.standby_in_flight);
         if in_flight > 0 && told != Some(in_flight) {
-            deployment.tell(ReleaseEvent::Draining { id: blue.id.clone(), in_flight });
+            deployment.tell(ReleaseEvent::Draining { id: blue.id().to_owned(), in_flight });
             told = Some(in_flight);
         }
         if looked.is_none_or(|looked| looked.elapsed() >= HEALTH_INTERVAL) {
@@ -54,15 +54,8 @@ pub(crate) async fn watch_green(
             tell_sickness(deployment, green).await?;
         }
         // A dead green is the gateway's to go back from; blue must not be stopped before it has.
-        let ended = match deployment.runtimes.status(green).await? {
-            InstanceStatus::Running => None,
-            InstanceStatus::Ended(how) => Some(how),
-        };
-        if let Some(how) = &ended {
-            let reason = format!("it ended ({how})");
-            deployment.control.go_back(&GoBack { from: green.id.clone(), reason }).await?;
-        }
-        if ended.is_none() {
+        let ended = tell_end(deployment, green).await?;
+        if !ended {
             ended_since = None;
             let drained = in_flight == 0 || start.elapsed() >= spec.drain_limit;
             if drained && start.elapsed() >= spec.bake {
@@ -70,44 +63,69 @@ pub(crate) async fn watch_green(
             }
         } else if ended_since.get_or_insert_with(Instant::now).elapsed() > NOTICE_LIMIT {
             let seen = Seen::new("after the switch", "neither instance answers");
-            let unhealthy = explain(deployment, spec, green, start, 0, seen).await;
+            let unhealthy = explain(deployment, spec, green.first(), start, 0, seen).await;
             return Err(Error::Unhealthy(Box::new(unhealthy)));
         }
         tokio::time::sleep(WATCH_INTERVAL).await;
     }
 }
 
-/// Tells the gateway when the runtime's own health check turned bad.
-pub(super) async fn tell_sickness(deployment: &Deployment<'_>, green: &Instance) -> Result<()> {
-    let Some(health) = deployment.runtimes.health(green).await? else { return Ok(()) };
-    if health.verdict != HealthVerdict::Unhealthy {
-        return Ok(());
+/// Tells the gateway when an instance of green has ended; whether one has. The gateway serves on with the others,
+/// but a version that dies while it is judged is not one to go on with.
+pub(super) async fn tell_end(deployment: &Deployment<'_>, green: &Replicas) -> Result<bool> {
+    let Some((instance, how)) = deployment.runtimes.ended(green).await? else { return Ok(false) };
+    let who = if green.further().is_empty() { "it" } else { instance.id.as_str() };
+    let reason = format!("{who} ended ({how})");
+    deployment.control.go_back(&GoBack { from: green.id().to_owned(), reason }).await?;
+    Ok(true)
+}
+
+/// Tells the gateway when the runtime's own health check of an instance turned bad.
+pub(super) async fn tell_sickness(deployment: &Deployment<'_>, green: &Replicas) -> Result<()> {
+    for instance in green.all() {
+        let health = deployment.runtimes.health(instance).await?;
+        let Some(health) = health.filter(|health| health.verdict == HealthVerdict::Unhealthy)
+        else {
+            continue;
+        };
+        let last = health.log.last().cloned().unwrap_or_default();
+        let reason = format!("the container's own health check says unhealthy: {last}");
+        return deployment.control.go_back(&GoBack { from: green.id().to_owned(), reason }).await;
     }
-    let last = health.log.last().cloned().unwrap_or_default();
-    let reason = format!("the container's own health check says unhealthy: {last}");
-    deployment.control.go_back(&GoBack { from: green.id.clone(), reason }).await
+    Ok(())
 }
 
 /// The gateway went back: green is removed, blue stays.
 pub(super) async fn back_to_blue(
     deployment: &Deployment<'_>,
     spec: &ReleaseSpec,
-    green: &Instance,
-    blue: &Instance,
+    green: &Replicas,
+    blue: &Replicas,
     went_back: &WentBack,
 ) -> Result<Error> {
     deployment.step(ReleaseEvent::WentBack {
-        from: green.id.clone(),
-        to: blue.id.clone(),
+        from: green.id().to_owned(),
+        to: blue.id().to_owned(),
         reason: went_back.reason.clone(),
     })?;
-    let log = indent(&deployment.log_lines(green).await);
+    let told = most_telling(deployment, green).await;
+    let log = indent(&deployment.log_lines(told).await);
     deployment.retire(green, spec.drain_limit, spec.stop_grace).await?;
     Ok(Error::WentBack {
-        green: green.id.clone(),
-        blue: blue.id.clone(),
+        green: green.id().to_owned(),
+        blue: blue.id().to_owned(),
         reason: went_back.reason.clone(),
         log: log.into(),
-        log_path: green.log_path.clone(),
+        log_path: told.log_path.clone(),
     })
+}
+
+/// The instance whose log is shown: one that has ended, or the first.
+pub(super) async fn most_telling<'a>(
+    deployment: &Deployment<'_>,
+    green: &'a Replicas,
+) -> &'a Instance {
+    // The message is about something else; what cannot be asked must not hide it.
+    let ended = deployment.runtimes.ended(green).await.ok().flatten();
+    ended.map_or(green.first(), |(instance, _how)| instance)
 }

@@ -10,7 +10,7 @@ use crate::gateway::Gets;
 pub(super) async fn canary(candidacy: &Candidacy<'_>) -> Result<()> {
     let Candidacy { deployment, spec, green, .. } = candidacy;
     for step in &spec.canary {
-        let (id, share, time) = (green.id.clone(), step.share, step.time);
+        let (id, share, time) = (green.id().to_owned(), step.share, step.time);
         deployment.step(ReleaseEvent::Canary { id: id.clone(), share, time })?;
         let gets = Gets::Share { share, header: spec.canary_header.clone() };
         let seen = candidacy.pass(&format!("as a canary of {share}"), gets, time).await?;

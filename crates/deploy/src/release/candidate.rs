@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::bake::tell_sickness;
+use super::bake::{most_telling, tell_end, tell_sickness};
 use super::spec::ReleaseSpec;
 use crate::clock::now_ms;
 use crate::deployment::Deployment;
 use crate::error::{Dropped, Error, Result, indent};
-use crate::gateway::control::{GoBack, Try};
+use crate::gateway::control::Try;
 use crate::gateway::{ABANDONED, CandidateState, CopiesSeen, Gets, StepSeen, TargetSpec, WentBack};
-use crate::runtime::{Instance, InstanceStatus};
+use crate::runtime::Replicas;
 
 /// How often the gateway is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
@@ -30,8 +30,8 @@ const GRACE: Duration = Duration::from_secs(30);
 pub(super) struct Candidacy<'a> {
     pub(super) deployment: &'a Deployment<'a>,
     pub(super) spec: &'a ReleaseSpec,
-    pub(super) green: &'a Instance,
-    pub(super) blue: &'a Instance,
+    pub(super) green: &'a Replicas,
+    pub(super) blue: &'a Replicas,
     /// Green, as the gateway knows it.
     pub(super) target: TargetSpec,
 }
@@ -55,7 +55,7 @@ impl Candidacy<'_> {
             until_ms: now_ms().saturating_add(patience),
             steps: Vec::new(),
         };
-        let beside = blue.id.clone();
+        let beside = blue.id().to_owned();
         deployment.control.try_candidate(&Try { beside, candidate }).await?;
         let start = Instant::now();
         let mut seen = Seen::default();
@@ -63,13 +63,13 @@ impl Candidacy<'_> {
         loop {
             if let Some(status) = deployment.control.status().await? {
                 let route = status.route;
-                if let Some(went_back) = route.went_back.filter(|back| back.from == green.id) {
+                if let Some(went_back) = route.went_back.filter(|back| back.from == green.id()) {
                     return Err(self.dropped(during, went_back).await);
                 }
-                let Some(now) = route.candidate.filter(|now| now.target.id == green.id) else {
+                let Some(now) = route.candidate.filter(|now| now.target.id == green.id()) else {
                     return Err(Error::Control {
                         request: "trial of a candidate",
-                        reason: format!("it tries {} no more", green.id),
+                        reason: format!("it tries {} no more", green.id()),
                     });
                 };
                 seen.step = now.steps.last().copied();
@@ -79,10 +79,7 @@ impl Candidacy<'_> {
                 looked = Some(Instant::now());
                 tell_sickness(deployment, green).await?;
             }
-            if let InstanceStatus::Ended(how) = deployment.runtimes.status(green).await? {
-                let reason = format!("it ended ({how})");
-                deployment.control.go_back(&GoBack { from: green.id.clone(), reason }).await?;
-            } else if start.elapsed() >= time {
+            if !tell_end(deployment, green).await? && start.elapsed() >= time {
                 return Ok(seen);
             }
             tokio::time::sleep(WATCH_INTERVAL).await;
@@ -91,13 +88,14 @@ impl Candidacy<'_> {
 
     /// The gateway gave green up.
     async fn dropped(&self, during: &str, went_back: WentBack) -> Error {
+        let told = most_telling(self.deployment, self.green).await;
         Error::Dropped(Box::new(Dropped {
-            green: self.green.id.clone(),
-            blue: self.blue.id.clone(),
+            green: self.green.id().to_owned(),
+            blue: self.blue.id().to_owned(),
             reason: format!("{during}: {}", went_back.reason),
             is_verdict: went_back.reason != ABANDONED,
-            log: indent(&self.deployment.log_lines(self.green).await),
-            log_path: self.green.log_path.clone(),
+            log: indent(&self.deployment.log_lines(told).await),
+            log_path: told.log_path.clone(),
         }))
     }
 }

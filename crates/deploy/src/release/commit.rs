@@ -10,7 +10,7 @@ use super::spec::ReleaseSpec;
 use crate::error::{Error, Result};
 use crate::gateway::WentBack;
 use crate::gateway::control::GoBack;
-use crate::runtime::Instance;
+use crate::runtime::Replicas;
 use crate::state::pending::Pending;
 
 impl Rollout<'_> {
@@ -18,7 +18,7 @@ impl Rollout<'_> {
     pub(super) async fn commit(
         &self,
         pending: &mut Pending,
-        green: &Instance,
+        green: &Replicas,
         sides: &Sides,
     ) -> Result<()> {
         let deployment = self.deployment;
@@ -43,7 +43,7 @@ impl Rollout<'_> {
     async fn take_traffic_back(
         &self,
         pending: &mut Pending,
-        green: &Instance,
+        green: &Replicas,
         refusal: Refusal,
     ) -> Result<Error> {
         let deployment = self.deployment;
@@ -52,7 +52,7 @@ impl Rollout<'_> {
         let reason = refusal.to_string();
         pending.gone_back = Some(GoneBack { reason: reason.clone(), is_verdict });
         deployment.folder.write_pending(pending)?;
-        deployment.control.go_back(&GoBack { from: green.id.clone(), reason }).await?;
+        deployment.control.go_back(&GoBack { from: green.id().to_owned(), reason }).await?;
         if let Some(went_back) = self.went_back().await? {
             back_to_blue(deployment, self.spec, green, blue, &went_back).await?;
         }
@@ -62,8 +62,8 @@ impl Rollout<'_> {
     /// Stops blue, unless the gateway went back to it in the last moment.
     pub(super) async fn let_go(
         &self,
-        green: &Instance,
-        blue: &Instance,
+        green: &Replicas,
+        blue: &Replicas,
         blue_spec: &ReleaseSpec,
     ) -> Result<()> {
         let Self { deployment, spec, .. } = *self;

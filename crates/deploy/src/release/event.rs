@@ -157,6 +157,22 @@ pub enum ReleaseEvent {
         /// What the gateway saw.
         reason: String,
     },
+    /// An instance that should serve did not: it is started again.
+    Revived {
+        /// The instance.
+        id: String,
+        /// Where it answers.
+        address: SocketAddr,
+        /// What had become of it.
+        cause: String,
+    },
+    /// What hangs was killed, to be started again.
+    Killed {
+        /// The instance, or `the gateway`.
+        what: String,
+        /// What was seen.
+        cause: String,
+    },
     /// A new gateway took over from another.
     GatewayUpgraded {
         /// The old process.
@@ -198,6 +214,8 @@ impl ReleaseEvent {
             Self::Drained { .. } => "drained",
             Self::Stopped { .. } => "stopped",
             Self::WentBack { .. } => "went-back",
+            Self::Revived { .. } => "revived",
+            Self::Killed { .. } => "killed",
             Self::GatewayUpgraded { .. } => "gateway-upgraded",
             Self::GatewayStopped => "gateway-stopped",
             Self::Finished => "finished",
@@ -259,6 +277,10 @@ impl fmt::Display for ReleaseEvent {
             Self::WentBack { from, to, reason } => {
                 write!(f, "went back from {from} to {to}: {reason}")
             }
+            Self::Revived { id, address, cause } => {
+                write!(f, "started {id} again on {address}: {cause}")
+            }
+            Self::Killed { what, cause } => write!(f, "killed {what}: {cause}"),
             Self::GatewayUpgraded { from, to } => {
                 write!(f, "the gateway is process {to} now, before {from}")
             }

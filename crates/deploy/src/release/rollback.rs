@@ -21,7 +21,7 @@ use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
 use crate::gateway::RouteState;
 use crate::gateway::control::{Control, GoBack};
-use crate::service::{Service, url};
+use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
 use crate::state::served_before::served_before;
@@ -177,12 +177,13 @@ async fn gone_back(
         tracing::warn!(%error, "that traffic went back is not made known yet");
     }
     let from = route(&deployment.control).await?.went_back.map(|went_back| went_back.from);
-    let Some(instance) = recover(deployment).await? else { return Ok(None) };
+    let Some(replicas) = recover(deployment).await? else { return Ok(None) };
     let Some(status) = deployment.control.status().await? else { return Ok(None) };
-    let label = folder.read_spec(&instance.id)?.map(|spec| spec.label).unwrap_or_default();
+    let id = replicas.id().to_owned();
+    let label = folder.read_spec(&id)?.map(|spec| spec.label).unwrap_or_default();
     let took = start.elapsed();
     folder.write_history(&HistoryEntry {
-        id: instance.id.clone(),
+        id: id.clone(),
         at_ms: now_ms(),
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         outcome: Outcome::Released,
@@ -193,10 +194,10 @@ async fn gone_back(
     })?;
     deployment.step(ReleaseEvent::Finished)?;
     Ok(Some(Released {
-        url: url(status.listen),
-        address: instance.address,
+        url: status.url(),
+        address: replicas.first().address,
         switched_from: from,
-        instance: instance.id,
+        instance: id,
         label,
         took,
     }))

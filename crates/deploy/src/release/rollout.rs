@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -28,8 +29,9 @@ use crate::deployment::{Deployment, Progress};
 use crate::error::{Error, Result};
 use crate::gateway::TargetSpec;
 use crate::gateway::control::Switch;
-use crate::runtime::{Instance, InstanceSpec};
-use crate::service::{Service, url};
+use crate::replica_id::{release_of, replica_ids};
+use crate::runtime::{InstanceSpec, Replicas};
+use crate::service::Service;
 use crate::state::folder::Folder;
 use crate::state::history::{HistoryEntry, Outcome};
 use crate::state::pending::Pending;
@@ -39,7 +41,7 @@ use crate::state::pending::Pending;
 pub struct Released {
     /// Where clients find the service.
     pub url: String,
-    /// The instance that serves now.
+    /// The instance that serves now, or the first of them.
     pub instance: String,
     /// Where that instance answers itself.
     pub address: SocketAddr,
@@ -74,8 +76,9 @@ pub(crate) async fn run(
     review: &dyn Review,
 ) -> Result<Released> {
     let start = Instant::now();
-    let gateway = deployment.ensure_gateway().await?;
+    spec.check()?;
     let is_rollback = spec.cause.kind == Kind::Rollback;
+    let gateway = deployment.ensure_gateway(is_rollback).await?;
     match settle_pending(&deployment, review).await {
         // Users come first: what cannot be made known now is by the next change.
         Err(error) if is_rollback => tracing::warn!(%error, "an earlier release is not settled"),
@@ -103,9 +106,9 @@ pub(crate) async fn run(
             }
             deployment.step(ReleaseEvent::Finished)?;
             Ok(Released {
-                url: url(gateway.listen),
-                address: green.address,
-                switched_from: blue.map(|blue| blue.id),
+                url: gateway.url(),
+                address: green.first().address,
+                switched_from: blue.map(|blue| blue.id().to_owned()),
                 instance: id,
                 label: spec.label.clone(),
                 took,
@@ -142,7 +145,7 @@ pub(super) struct Rollout<'a> {
     pub(super) review: &'a dyn Review,
     /// Of green.
     pub(super) id: &'a str,
-    pub(super) blue: Option<&'a Instance>,
+    pub(super) blue: Option<&'a Replicas>,
     /// When it began, in milliseconds since 1970.
     since_ms: u64,
     /// What was found of green, for the history.
@@ -151,7 +154,7 @@ pub(super) struct Rollout<'a> {
 
 impl Rollout<'_> {
     /// All steps from the start of green to the end of blue; green, and whether it was made known.
-    async fn run(&mut self) -> Result<(Instance, bool)> {
+    async fn run(&mut self) -> Result<(Replicas, bool)> {
         let Self { deployment, spec, review, blue, .. } = *self;
         if let Some(what) = deployment.runtimes.prepare(spec).await? {
             deployment.step(ReleaseEvent::Prepared { what })?;
@@ -161,7 +164,7 @@ impl Rollout<'_> {
         let green = self.start().await?;
         wait_healthy(deployment, spec, &green, start, blue).await?;
         let blue_spec = match blue {
-            Some(blue) => deployment.folder.read_spec(&blue.id)?,
+            Some(blue) => deployment.folder.read_spec(blue.id())?,
             None => None,
         };
         let blue_spec = blue_spec.as_ref().unwrap_or(spec);
@@ -197,7 +200,7 @@ impl Rollout<'_> {
         if let Some(blue) = blue {
             self.let_go(&green, blue, blue_spec).await?;
         }
-        deployment.runtimes.keep(&green).await?;
+        deployment.runtimes.keep_running(&green).await?;
         Ok((green, pending.committed))
     }
 
@@ -217,7 +220,7 @@ impl Rollout<'_> {
     fn pending(&self) -> Pending {
         Pending {
             green: self.id.to_owned(),
-            blue: self.blue.map(|blue| blue.id.clone()),
+            blue: self.blue.map(|blue| blue.id().to_owned()),
             since_ms: self.since_ms,
             verdicts: self.verdicts.clone(),
             committed: false,
@@ -226,30 +229,34 @@ impl Rollout<'_> {
     }
 
     pub(super) fn refused(&self, refusal: Refusal) -> Error {
-        let serving = self.blue.map(|blue| blue.id.clone());
+        let serving = self.blue.map(|blue| blue.id().to_owned());
         Error::Refused { green: self.id.to_owned(), refusal, serving }
     }
 
-    async fn start(&self) -> Result<Instance> {
+    /// Starts all instances, without waiting for any of them. Each is written down before the next one.
+    async fn start(&self) -> Result<Replicas> {
         let deployment = self.deployment;
         let service_root = &deployment.folder.root;
-        let instance = InstanceSpec { id: self.id, service_root, release: self.spec };
-        let green = deployment.runtimes.start(&instance).await?;
-        deployment.folder.write_instance(&green)?;
-        let id = self.id.to_owned();
-        deployment.step(ReleaseEvent::Started { id, address: green.address })?;
-        Ok(green)
+        let mut all = Vec::new();
+        for id in replica_ids(self.id, self.spec.replicas) {
+            let instance = InstanceSpec { id: &id, service_root, release: self.spec };
+            let started = deployment.runtimes.start(&instance).await?;
+            deployment.folder.write_instance(&started)?;
+            deployment.step(ReleaseEvent::Started { id, address: started.address })?;
+            all.push(started);
+        }
+        Replicas::of(all).ok_or(Error::Replicas { wanted: self.spec.replicas })
     }
 
     /// Sends requests to green; blue stays warm.
-    async fn switch(&self, green: &Instance, blue_spec: &ReleaseSpec) -> Result<()> {
+    async fn switch(&self, green: &Replicas, blue_spec: &ReleaseSpec) -> Result<()> {
         let switch = Switch {
             current: target(green, self.spec),
             standby: self.blue.map(|blue| target(blue, blue_spec)),
             bake_limits: self.blue.map(|_| self.spec.bake_limits),
         };
         self.deployment.control.switch(&switch).await?;
-        let from = self.blue.map(|blue| blue.id.clone());
+        let from = self.blue.map(|blue| blue.id().to_owned());
         self.deployment.step(ReleaseEvent::Switched { from, to: self.id.to_owned() })
     }
 
@@ -266,15 +273,18 @@ impl Rollout<'_> {
             // Users of a canary may wait for it still.
             control.retire(self.id, self.spec.drain_limit).await?;
         }
-        let is_there = runtimes.list(&folder.root).await?.iter().any(|found| found == self.id);
-        runtimes.remove(&folder.root, self.id, self.spec.stop_grace).await?;
+        let all = runtimes.list(&folder.root).await?;
+        let is_there = all.iter().any(|found| release_of(found) == self.id);
+        let grace = self.spec.stop_grace;
+        let ids: Vec<String> = replica_ids(self.id, self.spec.replicas).collect();
+        try_join_all(ids.iter().map(|id| runtimes.remove(&folder.root, id, grace))).await?;
         let stopped = ReleaseEvent::Stopped { id: self.id.to_owned() };
         if is_there { self.deployment.step(stopped) } else { Ok(()) }
     }
 
     /// Writes how the release ended, and removes the folders of instances long gone.
     fn finish(&self, took: Duration, outcome: Outcome) -> Result<()> {
-        let from = self.blue.map(|blue| blue.id.as_str());
+        let from = self.blue.map(Replicas::id);
         let folder = &self.deployment.folder;
         folder.write_history(&HistoryEntry {
             id: self.id.to_owned(),
@@ -290,12 +300,14 @@ impl Rollout<'_> {
     }
 }
 
-/// What the gateway needs to know of an instance.
-fn target(instance: &Instance, spec: &ReleaseSpec) -> TargetSpec {
+/// What the gateway needs to know of a release.
+pub(super) fn target(replicas: &Replicas, spec: &ReleaseSpec) -> TargetSpec {
     TargetSpec {
-        id: instance.id.clone(),
-        address: instance.address,
+        id: replicas.id().to_owned(),
+        address: replicas.first().address,
+        replicas: replicas.further().iter().map(|instance| instance.address).collect(),
         health_path: spec.health_path.clone(),
         copy_id: spec.copy_id(),
+        token: spec.token(),
     }
 }

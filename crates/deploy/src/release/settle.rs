@@ -13,7 +13,7 @@ use crate::deployment::Deployment;
 use crate::error::{Error, Result};
 use crate::gateway::control::GoBack;
 use crate::gateway::{RouteState, TargetSpec};
-use crate::runtime::{Instance, InstanceStatus};
+use crate::runtime::Replicas;
 use crate::state::history::{HistoryEntry, Outcome};
 use crate::state::pending::Pending;
 
@@ -102,16 +102,17 @@ async fn take_back(
     Ok(if is_verdict { Outcome::RolledBack(reason) } else { Outcome::Failed(reason) })
 }
 
-/// What a review needs to know of an instance.
-pub(super) fn side(instance: &Instance, spec: &ReleaseSpec) -> Side {
-    Side { id: instance.id.clone(), address: instance.address, label: spec.label.clone() }
+/// What a review needs to know of a release.
+pub(super) fn side(replicas: &Replicas, spec: &ReleaseSpec) -> Side {
+    let address = replicas.first().address;
+    Side { id: replicas.id().to_owned(), address, label: spec.label.clone() }
 }
 
 /// Both instances of a release, and how green was to be run. None where green's folder is gone.
 fn sides(deployment: &Deployment<'_>, pending: &Pending) -> Result<Option<(Sides, ReleaseSpec)>> {
     let folder = &deployment.folder;
-    let read = |id: &str| -> Result<Option<(Instance, ReleaseSpec)>> {
-        Ok(folder.read_instance(id)?.zip(folder.read_spec(id)?))
+    let read = |id: &str| -> Result<Option<(Replicas, ReleaseSpec)>> {
+        Ok(Replicas::of(folder.read_replicas(id)?).zip(folder.read_spec(id)?))
     };
     let blue = match &pending.blue {
         Some(blue) => read(blue)?.map(|(blue, spec)| side(&blue, &spec)),
@@ -136,14 +137,15 @@ fn is_warm(route: &RouteState, pending: &Pending) -> bool {
         && id(&route.standby) == pending.blue
 }
 
-/// Whether requests go to an instance, and it runs.
+/// Whether requests go to a release, and one of its instances runs.
 async fn serves(deployment: &Deployment<'_>, id: &str) -> Result<bool> {
     let current = route(deployment).await?.current;
     if current.is_none_or(|current| current.id != id) {
         return Ok(false);
     }
-    let Some(instance) = deployment.folder.read_instance(id)? else { return Ok(false) };
-    Ok(deployment.runtimes.status(&instance).await? == InstanceStatus::Running)
+    let replicas = Replicas::of(deployment.folder.read_replicas(id)?);
+    let Some(replicas) = replicas else { return Ok(false) };
+    deployment.runtimes.any_runs(&replicas).await
 }
 
 fn refused(pending: &Pending, refusal: Refusal) -> Error {

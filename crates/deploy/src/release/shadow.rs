@@ -12,7 +12,7 @@ pub(super) async fn shadow(candidacy: &Candidacy<'_>) -> Result<()> {
     if spec.shadow.is_zero() {
         return Ok(());
     }
-    let id = green.id.clone();
+    let id = green.id().to_owned();
     deployment.step(ReleaseEvent::Shadowing { id: id.clone(), time: spec.shadow })?;
     let seen = candidacy.pass("in shadow", Gets::Copies, spec.shadow).await?;
     deployment.step(ReleaseEvent::Shadowed { id, copies: seen.copies })

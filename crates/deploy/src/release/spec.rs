@@ -7,11 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use trainyard_base::words::{HEALTH_PATH, PROBE_ID_VARIABLE};
+use trainyard_base::words::{HEALTH_PATH, PROBE_ID_VARIABLE, TOKEN_FILE_VARIABLE, TOKEN_VARIABLE};
 
 use super::canary_step::CanaryStep;
 use super::cause::Cause;
+use crate::error::{Error, Result};
+use crate::instance_token::InstanceToken;
 use crate::probe::Probe;
+use crate::replica_id::REPLICAS_MAX;
 use crate::workload::Workload;
 
 /// What to release and when it counts as good.
@@ -22,7 +25,8 @@ pub struct ReleaseSpec {
     pub workload: Workload,
     /// Arguments of the program; `{port}` and `{address}` (`127.0.0.1:port`) are replaced.
     pub args: Vec<String>,
-    /// Variables added to the environment; `{port}` and `{address}` are replaced in values.
+    /// Variables beside those that every program of the machine goes by; `{port}` and `{address}` are replaced
+    /// in values.
     /// Kept in the service's folder (readable by its owner alone) for a rollback.
     pub env: Vec<(String, String)>,
     /// Working folder of the program; `None` is the deployer's.
@@ -55,11 +59,18 @@ pub struct ReleaseSpec {
     /// The header by which a client stays on one side of the canary; each request on its own if none.
     #[serde(default)]
     pub canary_header: Option<String>,
+    /// Instances that serve it.
+    #[serde(default = "one")]
+    pub replicas: u32,
     /// Who releases it, and why.
     #[serde(default)]
     pub cause: Cause,
     /// What is being released, for people (`model`, `version`, …); what has another label is another release.
     pub label: BTreeMap<String, String>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// What the gateway does not accept of a new instance while the old one is still warm.
@@ -116,9 +127,18 @@ impl ReleaseSpec {
             shadow: Duration::ZERO,
             canary: Vec::new(),
             canary_header: None,
+            replicas: one(),
             cause: Cause::default(),
             label: BTreeMap::new(),
         }
+    }
+
+    /// Refuses what cannot be released.
+    pub(crate) fn check(&self) -> Result<()> {
+        if (1..=REPLICAS_MAX).contains(&self.replicas) {
+            return Ok(());
+        }
+        Err(Error::Replicas { wanted: self.replicas })
     }
 
     /// The request id by which an instance knows what no user asked; empty if it knows none.
@@ -128,6 +148,25 @@ impl ReleaseSpec {
             self.env.iter().find(|(name, _)| name == PROBE_ID_VARIABLE).map(|(_, value)| value);
         let known = of_probe.filter(|id| !id.is_empty()).or(of_variable);
         known.cloned().unwrap_or_default()
+    }
+
+    /// The token that its instances ask for, by their environment; none if they ask for none.
+    pub fn token(&self) -> Option<InstanceToken> {
+        let of = |wanted: &str| {
+            let mut found = self.env.iter().rev().filter(|(name, _)| name == wanted);
+            found.next().map(|(_, value)| value)
+        };
+        if let Some(secret) = of(TOKEN_VARIABLE) {
+            return InstanceToken::of(secret);
+        }
+        let path = of(TOKEN_FILE_VARIABLE).filter(|path| !path.is_empty())?;
+        match std::fs::read_to_string(path) {
+            Ok(text) => InstanceToken::of(&text),
+            Err(error) => {
+                tracing::warn!(path, %error, "the token of an instance cannot be read");
+                None
+            }
+        }
     }
 }
 
@@ -145,6 +184,7 @@ impl fmt::Debug for ReleaseSpec {
             .field("successes_in_row", &self.successes_in_row)
             .field("drain_limit", &self.drain_limit)
             .field("bake", &self.bake)
+            .field("replicas", &self.replicas)
             .field("label", &self.label)
             .finish_non_exhaustive()
     }
@@ -163,6 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn the_token_is_in_the_environment_or_in_a_file() {
+        let mut spec = ReleaseSpec::new(Workload::process("/bin/true"));
+        assert_eq!(spec.token(), None);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token").display().to_string();
+        spec.env.push((TOKEN_FILE_VARIABLE.to_owned(), file.clone()));
+        assert_eq!(spec.token(), None);
+        std::fs::write(&file, "of a file\n").unwrap();
+        assert_eq!(spec.token(), InstanceToken::of("of a file"));
+        spec.env.push((TOKEN_VARIABLE.to_owned(), "itself".to_owned()));
+        assert_eq!(spec.token(), InstanceToken::of("itself"));
+    }
+
+    #[test]
     fn a_release_of_before_is_read() {
         let text = r#"{"command": "/bin/true", "args": ["serve"], "env": [["A", "1"]],
             "working_dir": null, "port_env": "PORT", "health_path": "/health", "prediction": null,
@@ -176,5 +230,15 @@ mod tests {
         assert_eq!(serde_json::from_str::<ReleaseSpec>(text).unwrap(), expected);
         let written = serde_json::to_string(&expected).unwrap();
         assert_eq!(serde_json::from_str::<ReleaseSpec>(&written).unwrap(), expected);
+        assert_eq!(expected.replicas, 1);
+    }
+
+    #[test]
+    fn there_are_as_many_replicas_as_are_possible() {
+        let mut spec = ReleaseSpec::new(Workload::process("/bin/true"));
+        for (replicas, is_possible) in [(0, false), (1, true), (32, true), (33, false)] {
+            spec.replicas = replicas;
+            assert_eq!(spec.check().is_ok(), is_possible, "{replicas}");
+        }
     }
 }

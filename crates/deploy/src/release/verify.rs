@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use tokio::time::Instant;
 
 use super::event::ReleaseEvent;
 use super::spec::ReleaseSpec;
 use crate::deployment::Deployment;
 use crate::error::{Error, Result, Unhealthy};
+use crate::instance_token::InstanceToken;
 use crate::probe::{self, Answer, Probe};
-use crate::runtime::{HealthVerdict, Instance, InstanceStatus};
+use crate::runtime::{HealthVerdict, Instance, InstanceStatus, Replicas};
 
 /// Time between two rounds of checks.
 const PROBE_INTERVAL: Duration = Duration::from_millis(100);
@@ -43,16 +45,34 @@ impl Seen {
     }
 }
 
-/// Checks until enough successes in a row, or until the deadline. `serving` goes on serving if green is no
-/// good.
+/// Checks all instances until each had enough successes in a row, or until the deadline. `serving` goes on
+/// serving if green is no good.
 pub(crate) async fn wait_healthy(
+    deployment: &Deployment<'_>,
+    spec: &ReleaseSpec,
+    green: &Replicas,
+    start: Instant,
+    serving: Option<&Replicas>,
+) -> Result<()> {
+    let serving = serving.map(Replicas::id);
+    let waits = green.all().map(|green| wait_for_one(deployment, spec, green, start, serving));
+    try_join_all(waits).await?;
+    deployment.step(ReleaseEvent::Healthy { after: start.elapsed() })?;
+    if spec.prediction.is_some() {
+        deployment.step(ReleaseEvent::Predicted)?;
+    }
+    Ok(())
+}
+
+async fn wait_for_one(
     deployment: &Deployment<'_>,
     spec: &ReleaseSpec,
     green: &Instance,
     start: Instant,
-    serving: Option<&Instance>,
+    serving: Option<&str>,
 ) -> Result<()> {
-    let mut checks = Checks { deployment, spec, green, told: None, predictions_failed: 0 };
+    let token = spec.token();
+    let mut checks = Checks { deployment, spec, green, token, told: None, predictions_failed: 0 };
     let mut successes = 0;
     loop {
         let left = spec.deadline.saturating_sub(start.elapsed());
@@ -60,7 +80,7 @@ pub(crate) async fn wait_healthy(
             Round::Good => {
                 successes += 1;
                 if successes >= spec.successes_in_row.max(1) {
-                    break;
+                    return Ok(());
                 }
                 tokio::time::sleep(PROBE_INTERVAL.min(left)).await;
                 continue;
@@ -74,20 +94,16 @@ pub(crate) async fn wait_healthy(
             Round::NotYet(seen) | Round::Hopeless(seen) => seen,
         };
         let mut unhealthy = explain(deployment, spec, green, start, successes, seen).await;
-        unhealthy.serving = serving.map(|serving| serving.id.clone());
+        unhealthy.serving = serving.map(str::to_owned);
         return Err(Error::Unhealthy(Box::new(unhealthy)));
     }
-    deployment.step(ReleaseEvent::Healthy { after: start.elapsed() })?;
-    if spec.prediction.is_some() {
-        deployment.step(ReleaseEvent::Predicted)?;
-    }
-    Ok(())
 }
 
 struct Checks<'a> {
     deployment: &'a Deployment<'a>,
     spec: &'a ReleaseSpec,
     green: &'a Instance,
+    token: Option<InstanceToken>,
     /// The answer that was told last.
     told: Option<String>,
     predictions_failed: u32,
@@ -101,7 +117,8 @@ impl Checks<'_> {
             let answer = self.told.clone().unwrap_or_else(|| "none".to_owned());
             return Ok(Round::Hopeless(self.seen(&health, answer)));
         }
-        let answer = probe::ask(self.green.address, &health, limit).await;
+        let (address, token) = (self.green.address, self.token.as_ref());
+        let answer = probe::ask(address, &health, token, limit).await;
         let own = self.deployment.runtimes.health(self.green).await?;
         let verdict = own.as_ref().map(|own| own.verdict);
         if verdict == Some(HealthVerdict::Unhealthy) {
@@ -120,7 +137,8 @@ impl Checks<'_> {
         }
         self.tell(&self.seen(&health, answer.to_string()));
         let Some(prediction) = &self.spec.prediction else { return Ok(Round::Good) };
-        let answer = probe::ask(self.green.address, prediction, left.max(PROBE_INTERVAL)).await;
+        let left = left.max(PROBE_INTERVAL);
+        let answer = probe::ask(address, prediction, self.token.as_ref(), left).await;
         if answer.satisfies(prediction) {
             self.predictions_failed = 0;
             return Ok(Round::Good);

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
+use tokio::sync::mpsc::Sender;
 
 use super::docker::DockerRuntime;
-use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth};
+use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, Vitals};
 use super::process::ProcessRuntime;
 use crate::error::Result;
+use crate::logs::Excerpt;
 use crate::release::ReleaseSpec;
 use crate::state::folder::Folder;
 use crate::workload::{RuntimeKind, Workload};
@@ -38,8 +40,31 @@ impl Runtimes {
         }
     }
 
+    /// Starts an instance that ended again, at the address that it had if nobody took it meanwhile. What is left
+    /// of it must be gone before, but for a container that only ended.
+    pub(crate) async fn restart(
+        &self,
+        spec: &InstanceSpec<'_>,
+        before: &Instance,
+    ) -> Result<Instance> {
+        match &spec.release.workload {
+            Workload::Process(process) => self.process.restart(spec, process, before),
+            Workload::Container(container) => {
+                self.docker().await?.restart(spec, container, before).await
+            }
+        }
+    }
+
     pub(crate) async fn status(&self, instance: &Instance) -> Result<InstanceStatus> {
         self.of(instance).await?.status(instance).await
+    }
+
+    /// Whether an instance is known to have ended because it was told to, or was killed.
+    pub(crate) fn was_ended(&self, instance: &Instance) -> bool {
+        match instance.runtime {
+            RuntimeKind::Process => self.process.was_ended(instance),
+            RuntimeKind::Docker => false,
+        }
     }
 
     pub(crate) async fn health(&self, instance: &Instance) -> Result<Option<RuntimeHealth>> {
@@ -50,8 +75,27 @@ impl Runtimes {
         self.of(instance).await?.events(instance).await
     }
 
+    /// How an instance is, if it runs and its runtime can be asked.
+    pub(crate) async fn vitals(&self, instance: &Instance) -> Vitals {
+        match self.of(instance).await {
+            Ok(runtime) => runtime.vitals(instance).await,
+            Err(_cannot_be_asked) => Vitals::default(),
+        }
+    }
+
     pub(crate) async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>> {
         self.of(instance).await?.logs(instance, tail).await
+    }
+
+    /// See [`Runtime::tell_logs`].
+    pub(crate) async fn tell_logs(
+        &self,
+        instance: &Instance,
+        excerpt: &Excerpt,
+        is_followed: bool,
+        tell: &Sender<String>,
+    ) -> Result<bool> {
+        self.of(instance).await?.tell_logs(instance, excerpt, is_followed, tell).await
     }
 
     pub(crate) async fn keep(&self, instance: &Instance) -> Result<()> {

@@ -1,16 +1,24 @@
 //! An instance: what is started, what was started, and what every runtime can do with it. How one is started
 //! is each runtime's own: they take different workloads.
 
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::Sender;
 
 use crate::error::Result;
+use crate::logs::Excerpt;
 use crate::release::ReleaseSpec;
+use crate::replica_id::REPLICAS_MAX;
 use crate::workload::RuntimeKind;
+
+/// The kernel gives a free port at random: so many times in a row one that was given before is no chance.
+const ADDRESS_TRIES: u32 = 100;
 
 /// What to start.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +58,15 @@ pub(crate) enum InstanceStatus {
     Ended(String),
 }
 
+/// How an instance that runs is, as far as its runtime can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Vitals {
+    /// For how long it has run.
+    pub(crate) up: Option<Duration>,
+    /// Bytes of memory that it holds.
+    pub(crate) memory_bytes: Option<u64>,
+}
+
 /// What a runtime's own health check says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RuntimeHealth {
@@ -86,8 +103,25 @@ pub(crate) trait Runtime: Send + Sync + std::fmt::Debug {
         Ok(Vec::new())
     }
 
+    /// How it is, if it runs. What cannot be told is left out.
+    async fn vitals(&self, _instance: &Instance) -> Vitals {
+        Vitals::default()
+    }
+
     /// The last lines of its output.
     async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>>;
+
+    /// Tells the lines of its output that are wanted and, where they are followed, those to come, until nobody
+    /// listens; `false` where all its output is in its log file.
+    async fn tell_logs(
+        &self,
+        _instance: &Instance,
+        _excerpt: &Excerpt,
+        _is_followed: bool,
+        _tell: &Sender<String>,
+    ) -> Result<bool> {
+        Ok(false)
+    }
 
     /// The instance serves for good: from now on the runtime brings it back if it can.
     async fn keep(&self, _instance: &Instance) -> Result<()> {
@@ -109,9 +143,28 @@ pub(crate) trait Runtime: Send + Sync + std::fmt::Debug {
     }
 }
 
-/// An address of this machine that nobody listens on now.
-pub(crate) fn free_address() -> std::io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+/// Addresses of this machine that nobody listens on, and that were not given lately: an instance that was given
+/// one may not listen yet.
+#[derive(Debug, Default)]
+pub(crate) struct FreeAddresses(Mutex<VecDeque<SocketAddr>>);
+
+impl FreeAddresses {
+    pub(crate) fn give(&self) -> std::io::Result<SocketAddr> {
+        for _ in 0..ADDRESS_TRIES {
+            let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+            // The list is whole between any two operations.
+            let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if given.contains(&address) {
+                continue;
+            }
+            if given.len() >= REPLICAS_MAX as usize {
+                given.pop_front();
+            }
+            given.push_back(address);
+            return Ok(address);
+        }
+        Err(std::io::ErrorKind::AddrInUse.into())
+    }
 }
 
 /// Arguments and values with `{port}` and `{address}` replaced.

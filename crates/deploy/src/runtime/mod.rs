@@ -4,10 +4,14 @@
 mod dispatch;
 mod docker;
 mod instance;
+mod oom;
 mod process;
 mod procfs;
+mod replicas;
 
 pub(crate) use dispatch::Runtimes;
-pub(crate) use instance::{HealthVerdict, Instance, InstanceSpec, InstanceStatus};
+pub(crate) use instance::{HealthVerdict, Instance, InstanceSpec, InstanceStatus, Vitals};
+pub(crate) use oom::OomWatch;
 pub(crate) use process::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE};
-pub(crate) use procfs::runs;
+pub(crate) use procfs::{has_argument, is_stopped, runs, started};
+pub(crate) use replicas::Replicas;

@@ -5,6 +5,7 @@
 //! even when the deployer died between starting it and writing that down.
 
 use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
@@ -15,8 +16,11 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, fill, free_address};
-use super::procfs::{ProcessFacts, facts, find_by_environment, to_pid};
+use super::instance::{
+    FreeAddresses, Instance, InstanceSpec, InstanceStatus, Runtime, Vitals, fill,
+};
+use super::procfs::{ProcessFacts, facts, find_by_environment, memory_of_group, to_pid, up};
+use crate::environment;
 use crate::error::{Error, Result};
 use crate::state::file::{self, open_log};
 use crate::state::instances::log_path;
@@ -38,22 +42,58 @@ const LOOK: Duration = Duration::from_millis(10);
 pub(super) struct ProcessRuntime {
     /// Those this program started: their exit status is known here, and they are reaped.
     children: Mutex<HashMap<String, Child>>,
+    addresses: FreeAddresses,
 }
 
 impl ProcessRuntime {
     /// Starts a process that outlives this program, on an address nobody uses.
     pub(super) fn start(&self, spec: &InstanceSpec<'_>, process: &ProcessSpec) -> Result<Instance> {
+        let address = self.addresses.give().map_err(|reason| not_started(process, &reason))?;
+        self.start_at(address, spec, process)
+    }
+
+    /// Starts what ended again, at the address that it had; at another one where somebody took that meanwhile.
+    pub(super) fn restart(
+        &self,
+        spec: &InstanceSpec<'_>,
+        process: &ProcessSpec,
+        before: &Instance,
+    ) -> Result<Instance> {
+        if TcpListener::bind(before.address).is_err() {
+            return self.start(spec, process);
+        }
+        self.start_at(before.address, spec, process)
+    }
+
+    /// Whether an instance that this program started ended because it was told to, or was killed: by somebody else, or
+    /// by the kernel.
+    pub(super) fn was_ended(&self, instance: &Instance) -> bool {
+        use std::os::unix::process::ExitStatusExt as _;
+        let told = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
+        let Ok(mut children) = self.children.lock() else { return false };
+        let status =
+            children.get_mut(&instance.id).and_then(|child| child.try_wait().ok().flatten());
+        status.is_some_and(|status| {
+            let is_told = |signal: i32| told.iter().any(|told| told.as_raw() == signal);
+            status.success() || status.signal().is_some_and(is_told)
+        })
+    }
+
+    /// Starts a process that is told to listen there.
+    fn start_at(
+        &self,
+        address: SocketAddr,
+        spec: &InstanceSpec<'_>,
+        process: &ProcessSpec,
+    ) -> Result<Instance> {
         let log_path = log_path(spec.service_root, spec.id);
         let (output, errors) = open_log(&log_path)?;
-        let failed = |reason: std::io::Error| Error::Start {
-            command: process.command.clone(),
-            reason: reason.to_string(),
-        };
-        let address = free_address().map_err(failed)?;
         let fill = |text: &str| fill(text, address);
         let mut command = Command::new(&process.command);
         command
             .args(spec.release.args.iter().map(|argument| fill(argument)))
+            .env_clear()
+            .envs(environment::machine_environment())
             .envs(spec.release.env.iter().map(|(name, value)| (name, fill(value))))
             .env(DEPLOYMENT_VARIABLE, spec.service_root)
             .env(INSTANCE_VARIABLE, spec.id)
@@ -67,7 +107,7 @@ impl ProcessRuntime {
         if let Some(folder) = &spec.release.working_dir {
             command.current_dir(folder);
         }
-        let child = command.spawn().map_err(failed)?;
+        let child = command.spawn().map_err(|reason| not_started(process, &reason))?;
         let pid = child.id().unwrap_or_default();
         // A process that already ended has no start time; its status says so at the first look.
         let started = to_pid(pid).and_then(facts).map_or(0, |facts| facts.started);
@@ -108,6 +148,11 @@ impl Runtime for ProcessRuntime {
         })
     }
 
+    async fn vitals(&self, instance: &Instance) -> Vitals {
+        let Some(pid) = running(instance) else { return Vitals::default() };
+        Vitals { up: up(instance.started), memory_bytes: memory_of_group(pid) }
+    }
+
     async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>> {
         file::tail(&instance.log_path, tail)
     }
@@ -146,6 +191,10 @@ impl Runtime for ProcessRuntime {
         }
         Ok(())
     }
+}
+
+fn not_started(process: &ProcessSpec, reason: &std::io::Error) -> Error {
+    Error::Start { command: process.command.clone(), reason: reason.to_string() }
 }
 
 fn labelled(service_root: &Path) -> Vec<(Pid, String)> {

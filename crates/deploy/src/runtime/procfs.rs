@@ -1,7 +1,10 @@
 //! The few facts about processes that `/proc` tells.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::Duration;
 
+use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::Pid;
 
 /// A process that runs, as far as a deployer needs to know.
@@ -29,6 +32,24 @@ pub(super) fn to_pid(raw: u32) -> Option<Pid> {
     i32::try_from(raw).ok().and_then(Pid::from_raw)
 }
 
+/// Whether a process is stopped, as by SIGSTOP: it exists, and answers nobody until it is told to go on. One that a
+/// debugger holds is none.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+}
+
+/// When a process that runs was started, in clock ticks since boot; none when it is gone.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    to_pid(pid).and_then(facts).map(|facts| facts.started)
+}
+
+/// Whether a process was started with this among its arguments.
+pub(crate) fn has_argument(pid: u32, argument: &Path) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split(|&byte| byte == 0).any(|found| found == argument.as_os_str().as_bytes())
+}
+
 /// The name in parentheses may contain anything, so fields are counted from its end.
 fn parse_stat(stat: &str) -> Option<ProcessFacts> {
     let (_, rest) = stat.rsplit_once(')')?;
@@ -39,6 +60,33 @@ fn parse_stat(stat: &str) -> Option<ProcessFacts> {
         return None;
     }
     Some(ProcessFacts { group: field(5)?.parse().ok()?, started: field(22)?.parse().ok()? })
+}
+
+/// How long ago a process started, by its start time in clock ticks since boot.
+pub(super) fn up(started: u64) -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    let since_boot: f64 = text.split_whitespace().next()?.parse().ok()?;
+    let at = started as f64 / clock_ticks_per_second() as f64;
+    Duration::try_from_secs_f64((since_boot - at).max(0.0)).ok()
+}
+
+/// Bytes of memory that a process holds with all that it started (workers of a model server): the resident pages
+/// of its group, so that what they share counts more than once.
+pub(super) fn memory_of_group(leader: Pid) -> Option<u64> {
+    let group = facts(leader)?.group;
+    let entries = std::fs::read_dir("/proc").ok()?;
+    let pids =
+        entries.filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?));
+    let members = pids.filter(|pid| facts(*pid).is_some_and(|facts| facts.group == group));
+    Some(members.filter_map(resident).sum())
+}
+
+/// Bytes of a process that are in memory.
+fn resident(pid: Pid) -> Option<u64> {
+    // man 5 proc_pid_statm: the second field, in pages.
+    let statm = std::fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(page_size() as u64))
 }
 
 /// All processes whose environment carries `variable=value`, with the value of `wanted`.
@@ -78,5 +126,24 @@ mod tests {
     fn this_process_runs() {
         let me = rustix::process::getpid();
         assert!(facts(me).is_some_and(|facts| facts.started > 0));
+        let me = std::process::id();
+        assert!(started(me).is_some_and(|started| started > 0) && !is_stopped(me));
+        let program = std::env::args().next().unwrap();
+        assert!(has_argument(me, Path::new(&program)) && !has_argument(me, Path::new("/none")));
+    }
+
+    #[test]
+    fn a_stopped_process_is_known_as_one() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let pid = to_pid(child.id()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        // The signal is on its way for a moment.
+        while !is_stopped(child.id()) {
+            std::thread::yield_now();
+        }
+        assert!(runs(child.id()), "it is there all the same");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!is_stopped(child.id()));
     }
 }

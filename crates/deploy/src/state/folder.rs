@@ -2,18 +2,25 @@
 //!
 //! ```text
 //! <state_dir>/<name>/
-//!   lock               flock; who changes the service now
-//!   journal.jsonl      every step of every release, appended and synced
-//!   history.jsonl      one line per finished release
-//!   pending.json       the release that is between its switch and its end
-//!   gateway.json       where traffic goes (written by the gateway)
-//!   gateway-mode.json  whether requests are paused or turned away
-//!   gateway.sock       the gateway's control socket
-//!   handover.sock      where a new gateway takes over from the running one
-//!   access.log         a line for each request, where that is wanted
-//!   gateway.lock       flock; the running gateway
-//!   gateway.log        what the gateway says
-//!   instances/<id>/    spec.json (owner alone), instance.json, output.log
+//!   lock                   flock; who changes the service now
+//!   journal.jsonl          every step of every release, appended and synced
+//!   history.jsonl          one line per finished release
+//!   pending.json           the release that is between its switch and its end
+//!   gateway.json           where traffic goes (written by the gateway)
+//!   gateway-settings.json  what the gateway is told (written by deployers)
+//!   acme-challenges/       answers to who asks whether a name is this machine's
+//!   gateway-mode.json      whether requests are paused or turned away
+//!   gateway.sock           the gateway's control socket
+//!   handover.sock          where a new gateway takes over from the running one
+//!   access.log             a line for each request, where that is wanted
+//!   gateway.lock           flock; the running gateway
+//!   gateway.log            what the gateway says
+//!   supervisor.lock        flock; whoever keeps the service up
+//!   supervisor.json        what it says of itself, renewed as long as it lives
+//!   supervisor.log         what it did and found
+//!   tls/                   certificate by ACME and account with the authority (owner alone)
+//!   instances/<id>/        spec.json (owner alone), instance.json, restarts.json, output.log
+//!   instances/<id>.2/      the same of further instances of the release, without spec.json
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -79,6 +86,14 @@ impl Folder {
         self.root.join("gateway.json")
     }
 
+    pub(crate) fn gateway_settings(&self) -> PathBuf {
+        self.root.join("gateway-settings.json")
+    }
+
+    pub(crate) fn acme_challenges(&self) -> PathBuf {
+        self.root.join("acme-challenges")
+    }
+
     pub(crate) fn gateway_socket(&self) -> PathBuf {
         self.root.join("gateway.sock")
     }
@@ -101,6 +116,14 @@ impl Folder {
 
     pub(crate) fn gateway_log(&self) -> PathBuf {
         self.root.join("gateway.log")
+    }
+
+    pub(crate) fn supervisor_lock(&self) -> PathBuf {
+        self.root.join("supervisor.lock")
+    }
+
+    pub(crate) fn supervisor_state(&self) -> PathBuf {
+        self.root.join("supervisor.json")
     }
 
     pub(crate) fn instances(&self) -> PathBuf {

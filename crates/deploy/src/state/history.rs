@@ -20,6 +20,8 @@ pub enum Outcome {
     RolledBack(String),
     /// It did not; why.
     Failed(String),
+    /// Its deployer was killed before requests went to it; the next change found that.
+    Interrupted,
 }
 
 /// A finished release.

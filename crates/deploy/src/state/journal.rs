@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::file::append_json;
+use super::file::{append_json, tail};
 use super::folder::Folder;
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
+
+/// Lines in which a release or the end of a service is looked for: those of some ten releases.
+const LAST_LINES: usize = 1000;
 
 /// A journal of some thousand releases is put aside.
 const BYTES_MAX: u64 = 8 << 20;
@@ -33,6 +36,23 @@ impl Folder {
         append_json(&self.journal(), &line)
     }
 
+    /// Whether the service was stopped on purpose, and nothing served since.
+    pub(crate) fn was_stopped(&self) -> Result<bool> {
+        let journal = self.journal();
+        for path in [journal.clone(), journal.with_extension("jsonl.1")] {
+            for line in tail(&path, LAST_LINES)?.iter().rev() {
+                // A line that was cut by a crash says nothing.
+                let Ok(line) = serde_json::from_str::<Line>(line) else { continue };
+                match (line.release.as_str(), line.step.as_str()) {
+                    ("stop", "finished") => return Ok(true),
+                    (_, "switched") => return Ok(false),
+                    _ => {}
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Puts a long journal aside, over the one put aside before.
     pub(crate) fn rotate_journal(&self) -> Result<()> {
         let journal = self.journal();
@@ -41,5 +61,28 @@ impl Folder {
                 .map_err(|source| Error::io("cannot put aside", &journal, source))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_counts_until_something_serves_again() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = Folder { root: temporary.path().to_owned() };
+        let step = |release: &str, step: &str| {
+            folder.log_step(release, step, String::new()).unwrap();
+            folder.was_stopped().unwrap()
+        };
+        assert!(!folder.was_stopped().unwrap());
+        assert!(!step("r1", "switched"));
+        assert!(!step("r1", "finished"));
+        assert!(!step("stop", "locked"));
+        assert!(step("stop", "finished"));
+        // A release that does not get so far changes nothing.
+        assert!(step("r2", "starting"));
+        assert!(!step("r3", "switched"));
     }
 }

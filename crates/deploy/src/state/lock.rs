@@ -15,6 +15,10 @@ use crate::error::{Error, Result};
 /// How often a held lock is tried again.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// How long one who only looks has a lock, and how often one is waited for: together less than anybody notices.
+const LOOKER_GOES: Duration = Duration::from_millis(1);
+const LOOKERS_MAX: u32 = 5;
+
 /// Who holds a lock, written into it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
@@ -67,10 +71,18 @@ pub(crate) fn try_lock(path: &Path, what: &str) -> Result<std::result::Result<Lo
         .truncate(false)
         .open(path)
         .map_err(failed)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Err(read_holder(&mut file))),
-        Err(error) => return Err(failed(error.into())),
+    let mut lookers = 0;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            // Whoever asks who holds it has it for a moment, and is nobody to be refused for.
+            Err(rustix::io::Errno::WOULDBLOCK) if lookers < LOOKERS_MAX => {
+                lookers += 1;
+                std::thread::sleep(LOOKER_GOES);
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Err(read_holder(&mut file))),
+            Err(error) => return Err(failed(error.into())),
+        }
     }
     let mut lock = Lock { file };
     lock.sign(path, what)?;

@@ -7,4 +7,6 @@ pub(crate) mod instances;
 pub(crate) mod journal;
 pub(crate) mod lock;
 pub(crate) mod pending;
+pub(crate) mod restarts;
 pub(crate) mod served_before;
+pub(crate) mod supervisor;

@@ -44,7 +44,7 @@ fn taken_back(history: &[HistoryEntry]) -> BTreeSet<&Label> {
                 let is_back = |left: &&Label| came(&entry.label) < came(left);
                 taken_back.extend(from.map(|from| &from.label).filter(is_back));
             }
-            (Outcome::Failed(_), _) => {}
+            (Outcome::Failed(_) | Outcome::Interrupted, _) => {}
         }
     }
     taken_back

@@ -88,3 +88,44 @@ async fn few_descriptors_are_shared_and_none_is_missing() {
     stage.release(&Stage::spec("green")).await.unwrap();
     assert_eq!(get(stage.address(), "/").await.unwrap().1, "green");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_who_say_little_take_little_and_hold_nobody_up() {
+    let mut stage = Stage::new();
+    // Each of them has a descriptor here and two there.
+    let places = trainyard_net::descriptors::connections(10_600, 2);
+    let crowd = places - places / 20;
+    stage.service.gateway.limits.max_connections = places;
+    stage.service.gateway.limits.max_per_address = Some(places);
+    // A slow machine needs a while to connect them all.
+    stage.service.gateway.limits.idle_timeout = Duration::from_mins(30);
+    stage.release(&Stage::spec("blue")).await.unwrap();
+    let [gateway] = stage.gateways()[..] else { panic!() };
+    let resident = || {
+        let status = std::fs::read_to_string(format!("/proc/{gateway}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap().to_owned();
+        line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap()
+    };
+    let before = resident();
+    let mut silent = Vec::new();
+    for number in 0..crowd {
+        let from = [127, 0, 0, 2 + u8::try_from(number % 8).unwrap()];
+        silent.push(connect_from(from, stage.address()).await);
+    }
+    stage.wait_metric("trainyard_gateway_connections", crowd as u64).await;
+    let idle = resident();
+    // A tenth of them begins a head and does not end it.
+    for stream in silent.iter_mut().step_by(10) {
+        stream.write_all(b"GET /health HTTP/1.1\r\nhost: ").await.unwrap();
+    }
+    for _ in 0..50 {
+        let mut stream = connect_from([127, 0, 0, 40], stage.address()).await;
+        assert_eq!(ask_on(&mut stream, "/health").await, Some(200));
+        assert_eq!(ask_on(&mut stream, "/slow?1").await, Some(200));
+    }
+    let after = resident();
+    println!(
+        "{crowd} silent connections: {before} -> {idle} kB; a tenth with half a head: {after} kB"
+    );
+    assert!(after.saturating_sub(before) < 32 * crowd, "{before} -> {after} kB for {crowd}");
+}

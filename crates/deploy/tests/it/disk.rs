@@ -9,10 +9,11 @@ use std::process::Command;
 use http::StatusCode;
 use tempfile::TempDir;
 use trainyard_base::Advise as _;
-use trainyard_deploy::history;
+use trainyard_deploy::{Keeper, history};
 use trainyard_testkit::docker::SKIPPED;
 
 use crate::client::{Load, get};
+use crate::kept_up::heal;
 use crate::stage::Stage;
 
 const PAGE: u64 = 4096;
@@ -100,4 +101,26 @@ async fn a_full_disk_refuses_releases_and_no_request() {
     let entries = history(&stage.service).unwrap();
     let kept = entries.iter().filter(|entry| entry.label["version"].starts_with("kept")).count();
     assert_eq!(kept, 10, "{entries:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_on_a_full_disk_is_started_again() {
+    let Some(disk) = SmallDisk::new("what_ends_on_a_full_disk_is_started_again") else { return };
+    let stage = Stage::on(tempfile::tempdir_in(disk.path()).unwrap());
+    stage.release(&Stage::spec("blue")).await.unwrap();
+    let mut keeper = Keeper::new(stage.service.clone());
+    let filler = disk.fill_but(0);
+    for pid in [stage.backends()[0], stage.gateways()[0]] {
+        stage.kill(pid).await;
+        heal(&mut keeper).await;
+        let answer = get(stage.address(), "/").await.unwrap();
+        assert_eq!(answer, (StatusCode::OK, "blue".to_owned()));
+        assert_eq!(stage.backends().len(), 1, "it is known what was started");
+    }
+    // What could not be written down is as soon as there is room: whoever comes next knows it too.
+    drop(filler);
+    let alive = stage.backends();
+    heal(&mut keeper).await;
+    heal(&mut Keeper::new(stage.service.clone())).await;
+    assert_eq!(stage.backends(), alive);
 }

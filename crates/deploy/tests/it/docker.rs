@@ -341,3 +341,46 @@ async fn from_processes_to_containers_on_the_hosts_network_and_back() {
     assert_eq!(seen.answers.len(), 4, "{:?}", seen.answers);
     yard.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_killed_or_removed_by_hand_is_started_again() {
+    let test = "what_was_killed_or_removed_by_hand_is_started_again";
+    let Some(yard) = Yard::new(test).await else { return };
+    yard.deployed("v1", &[]).await;
+    assert_eq!(yard.keep().await, "", "nothing is down");
+    for by_hand in [&["kill"][..], &["rm", "-f"]] {
+        let running = yard.containers().pop().unwrap();
+        let name = running.split(' ').next().unwrap();
+        yard.engine.docker(&[by_hand, &[name]].concat());
+        let said = yard.keep().await;
+        assert!(said.contains("revived: started r1 again on "), "{said}");
+        serves(&yard, "v1").await;
+        let [container] = &yard.containers()[..] else { panic!("{:?}", yard.containers()) };
+        assert!(container.ends_with(" running"), "{container}");
+    }
+    yard.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_containers_serve_one_release() {
+    let Some(yard) = Yard::new("two_containers_serve_one_release").await else { return };
+    // Each has an address of its own in the network, or a port of the host's.
+    for (network, release) in [("own", 1), ("host", 2)] {
+        let name = format!("v{release}");
+        yard.deployed(&name, &["--replicas", "2", "--network", network]).await;
+        let mut containers = yard.containers();
+        containers.sort();
+        let [first, second] = containers.as_slice() else { panic!("{containers:?}") };
+        assert!(first.ends_with(&format!("-r{release} running")), "{containers:?}");
+        assert!(second.ends_with(&format!("-r{release}.2 running")), "{containers:?}");
+        for _ in 0..4 {
+            serves(&yard, &name).await;
+        }
+    }
+    yard.stop().await;
+    for id in ["r2", "r2.2"] {
+        let (count, _) = served(&yard.output(id));
+        // Beside the two predictions of the deployer.
+        assert!(count > 2, "{id} got nothing from the gateway");
+    }
+}

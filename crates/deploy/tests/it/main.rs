@@ -7,6 +7,7 @@
     reason = "helpers of tests fail the test"
 )]
 
+mod acme;
 #[path = "../../examples/part/alias_file.rs"]
 mod alias_file;
 mod bake;
@@ -16,17 +17,22 @@ mod crash;
 mod crowd;
 mod disk;
 mod docker;
+mod door;
+mod encrypted;
 mod failures;
 mod faults;
 mod gateway;
+mod kept_up;
 mod operating;
 mod paths;
 mod registry;
 mod releases;
+mod replicas;
 mod rollbacks;
 mod shadow;
 mod silence;
 mod smuggling;
 mod stage;
+mod status;
 mod transaction;
 mod yard;

@@ -103,8 +103,8 @@ async fn a_successor_that_dies_changes_nothing() {
 async fn requests_are_logged_and_counted_where_that_is_wanted() {
     let mut stage = Stage::new();
     let scraped = std::net::SocketAddr::from(([127, 0, 0, 1], trainyard_testkit::free_port()));
-    stage.service.access_log = true;
-    stage.service.metrics_listen = Some(scraped);
+    stage.service.gateway.access_log = true;
+    stage.service.gateway.metrics_listen = Some(scraped);
     stage.release(&Stage::spec("blue")).await.unwrap();
     for _ in 0..3 {
         ask(stage.address(), Method::POST, "/predict?q=1", "[1]").await.unwrap();

@@ -11,8 +11,8 @@ use crate::stage::Stage;
 async fn the_public_predicts_and_operators_do_the_rest() {
     let mut stage = Stage::new();
     let operators = SocketAddr::from(([127, 0, 0, 1], trainyard_testkit::free_port()));
-    stage.service.exposed = vec!["/feedback".to_owned()];
-    stage.service.operator_listen = Some(operators);
+    stage.service.gateway.exposed = vec!["/feedback".to_owned()];
+    stage.service.gateway.operator_listen = Some(operators);
     let log = stage.folder.path().join("heard.log");
     let mut spec = Stage::spec("blue");
     spec.env.push(("LOG_FILE".to_owned(), log.display().to_string()));
@@ -67,7 +67,7 @@ async fn the_public_predicts_and_operators_do_the_rest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_is_none_is_said_at_the_start() {
     let mut stage = Stage::new();
-    stage.service.exposed = vec!["/a/../reload".to_owned()];
+    stage.service.gateway.exposed = vec!["/a/../reload".to_owned()];
     let error = stage.release(&Stage::spec("blue")).await.unwrap_err().to_string();
     assert!(error.contains("\"/a/../reload\" is no path that can be exposed"), "{error}");
 }

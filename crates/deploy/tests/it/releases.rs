@@ -5,7 +5,9 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use trainyard_deploy::{Error, Outcome, Role, history, logs, served_last, status, stop};
+use trainyard_deploy::{
+    Error, LogOptions, Outcome, Role, history, logs, served_last, status, stop,
+};
 
 use crate::client::{Load, ask, get};
 use crate::stage::Stage;
@@ -158,10 +160,11 @@ async fn status_rollback_logs_and_stop() {
         (only.role, only.running, only.label["version"].as_str()),
         (Role::Current, true, "two")
     );
-    assert_eq!(
-        logs(&stage.service, 5).await.unwrap()[0],
-        format!("two listens on {}", only.address.unwrap().port())
-    );
+    let mut lines = Vec::new();
+    let options = LogOptions { lines: Some(5), ..LogOptions::default() };
+    logs(&stage.service, &options, &mut |line| lines.push(line)).await.unwrap();
+    assert_eq!(lines[0].of, "r2");
+    assert_eq!(lines[0].text, format!("two listens on {}", only.address.unwrap().port()));
 
     let back = stage.rollback(None).await.unwrap();
     assert_eq!(get(stage.address(), "/").await.unwrap().1, "one");

@@ -50,7 +50,7 @@ async fn a_silent_instance_holds_no_request_and_is_used_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_has_its_time_and_no_more() {
     let mut stage = Stage::new();
-    stage.service.response_timeout = Some(Duration::from_millis(1500));
+    stage.service.gateway.limits.response_timeout = Duration::from_millis(1500);
     stage.release(&Stage::spec("blue")).await.unwrap();
     let (code, body) = get(stage.address(), "/stuck?blue").await.unwrap();
     assert_eq!(code, StatusCode::GATEWAY_TIMEOUT, "{body}");
@@ -65,7 +65,7 @@ async fn status_says_what_does_not_serve() {
     stage.release(&Stage::spec("blue")).await.unwrap();
     stage.kill(stage.backends()[0]).await;
     let outage = status(&stage.service).await.unwrap().outage();
-    assert_eq!(outage.as_deref(), Some("r1 has stopped"));
+    assert!(outage.is_some_and(|outage| outage.starts_with("r1 has stopped")));
     stage.kill(stage.gateways()[0]).await;
     let outage = status(&stage.service).await.unwrap().outage();
     assert_eq!(outage.as_deref(), Some("the gateway does not run"));

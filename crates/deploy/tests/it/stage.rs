@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
+use trainyard_deploy::gateway::Limits;
 use trainyard_deploy::{
     Cause, Probe, ReleaseEvent, ReleaseSpec, Released, Result, Rollback, Service, Workload,
     metrics, release, rollback, status,
@@ -66,7 +67,13 @@ impl Stage {
         service.gateway_command = Some(vec![part().into(), "gateway".into()]);
         service.lock_wait = Duration::from_mins(1);
         // The backends have paths of their own.
-        service.exposed = vec!["/**".to_owned()];
+        service.gateway.exposed = vec!["/**".to_owned()];
+        service.gateway.limits = Limits {
+            max_connections: 2000,
+            max_per_address: Some(2000),
+            max_body_bytes: 8 << 20,
+            ..Limits::default()
+        };
         let registry = tempfile::tempdir().unwrap();
         Self { folder, registry, service, events: Mutex::new(Vec::new()) }
     }

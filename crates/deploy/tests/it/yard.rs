@@ -129,6 +129,14 @@ impl Yard {
         said
     }
 
+    /// Starts again what is down, until all is well; what was said of it.
+    pub(crate) async fn keep(&self) -> String {
+        let child = self.part("keep").spawn().unwrap();
+        let (end, said) = Self::wait(child).await;
+        assert_eq!(end, End::Finished, "{said}");
+        said
+    }
+
     /// Ends the service, after which nothing of it is left.
     pub(crate) async fn stop(&self) {
         let child = self.part("stop").spawn().unwrap();

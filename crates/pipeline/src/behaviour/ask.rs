@@ -7,9 +7,10 @@ use std::time::Duration;
 use reqwest::Client;
 use serde_json::Value;
 use trainyard_base::json;
+use trainyard_deploy::InstanceToken;
 
 use super::requests::Request;
-use crate::loopback::{client, quoted};
+use crate::loopback::{client, quoted, with_token};
 
 /// A prediction takes microseconds, in Python milliseconds; one that takes this long is a failure.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,12 +44,17 @@ pub(super) struct Side {
     client: Client,
     address: SocketAddr,
     probe_id: String,
+    token: Option<InstanceToken>,
 }
 
 impl Side {
-    /// `probe_id` is the secret id; the instance logs requests with any other.
-    pub(super) fn new(address: SocketAddr, probe_id: &str) -> reqwest::Result<Self> {
-        Ok(Self { client: client(REQUEST_TIMEOUT)?, address, probe_id: probe_id.to_owned() })
+    /// `probe_id` is the secret id; the instance logs requests with any other. `token` is what it asks for.
+    pub(super) fn new(
+        address: SocketAddr,
+        probe_id: String,
+        token: Option<InstanceToken>,
+    ) -> reqwest::Result<Self> {
+        Ok(Self { client: client(REQUEST_TIMEOUT)?, address, probe_id, token })
     }
 
     pub(super) async fn ask(&self, request: &Request) -> Answer {
@@ -59,14 +65,13 @@ impl Side {
     }
 
     async fn send(&self, request: &Request) -> reqwest::Result<Answer> {
-        let mut answer = self
+        let asking = self
             .client
             .post(format!("http://{}{}", self.address, request.path))
             .header("content-type", "application/json")
-            .header("x-request-id", &self.probe_id)
-            .body(request.body.clone())
-            .send()
-            .await?;
+            .header("x-request-id", &self.probe_id);
+        let asking = with_token(asking, self.token.as_ref());
+        let mut answer = asking.body(request.body.clone()).send().await?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
             body.extend_from_slice(&chunk);

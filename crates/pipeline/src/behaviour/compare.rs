@@ -144,7 +144,7 @@ struct Reached {
 
 fn side(spec: &ReleaseSpec, address: SocketAddr) -> Option<Reached> {
     let id = Some(spec.copy_id()).filter(|id| !id.is_empty())?;
-    let side = Side::new(address, &id).ok()?;
+    let side = Side::new(address, id, spec.token()).ok()?;
     Some(Reached { side, address })
 }
 
@@ -180,7 +180,8 @@ async fn logged(
     blue: SocketAddr,
     inputs: Option<&Schema>,
 ) -> Result<Vec<Request>> {
-    let filter = LogFilter { version: Some(version.to_owned()), since: None };
+    let model = Some(project.config.model.name.clone());
+    let filter = LogFilter { model, version: Some(version.to_owned()), since: None };
     let tables =
         last_predictions(project, blue, &filter, project.config.gate.behaviour.sample).await?;
     requests::of_log(&tables, inputs)

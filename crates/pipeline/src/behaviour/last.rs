@@ -23,7 +23,7 @@ pub(super) async fn last_predictions(
     rows_max: usize,
 ) -> Result<Vec<RecordBatch>> {
     // One that cannot be asked has written its log all the same.
-    let is_asked = traffic::flush_log(server).await.is_ok();
+    let is_asked = traffic::flush_log(project, server).await.is_ok();
     let rows = filter.rows();
     let started = Instant::now();
     loop {

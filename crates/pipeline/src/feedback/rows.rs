@@ -8,7 +8,7 @@ use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use trainyard_data::arrow_schema::ArrowError;
 use trainyard_data::{Format, SourceFile, Table};
-use trainyard_serve::Facts;
+use trainyard_serve::{Facts, LogReading};
 
 use super::learner::Learner;
 use super::provenance::Provenance;
@@ -29,6 +29,7 @@ pub(crate) fn append(
     log: &Path,
     learner: &Learner<'_>,
 ) -> Result<(Table, Option<Provenance>)> {
+    let _reading = LogReading::begin(log);
     let facts = Facts::read(log).map_err(|source| Error::io(log, source))?;
     if facts.is_empty() || !log.is_dir() {
         return Ok((table, None));

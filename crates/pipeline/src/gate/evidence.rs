@@ -6,6 +6,7 @@ use trainyard_base::Advise as _;
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::secrets::hide;
+use trainyard_serve::Scorer;
 use trainyard_train::{Comparison, HeldOut, LEVEL, Pair, Predictions};
 
 use super::judge::{Compared, Worth};
@@ -13,6 +14,7 @@ use super::rows::{Origin, unseen, unseen_by};
 use super::rules::Source;
 use super::verdict::Metrics;
 use crate::candidate::Candidate;
+use crate::python::python_options;
 use crate::{Error, Project, Result};
 
 /// All that the judgement needs.
@@ -44,7 +46,7 @@ impl Evidence {
         let worth = if has_logged {
             logged(&origin, None)
         } else {
-            worth_here(candidate, &origin, today.clone()).await?
+            worth_here(project, candidate, &origin, today.clone()).await?
         };
         let compared = match production {
             None => Compared::Nothing,
@@ -120,13 +122,18 @@ async fn held_out(project: &Project) -> Result<HeldOut> {
 }
 
 /// The version's metrics on the holdout.
-async fn worth_here(candidate: &Candidate, origin: &Origin, today: HeldOut) -> Result<Worth> {
+async fn worth_here(
+    project: &Project,
+    candidate: &Candidate,
+    origin: &Origin,
+    today: HeldOut,
+) -> Result<Worth> {
     let (rows, note) = match unseen_by(today.clone(), origin) {
         Ok(rows) => (rows, None),
         // It may have seen them, which only flatters it: a bound that it misses, it misses.
         Err(reason) => (today, Some(format!("it may have been trained on these rows: {reason}"))),
     };
-    let predicted = predict(candidate, &rows).await?;
+    let predicted = predict(project, candidate, &rows).await?;
     let metrics = predicted.and_then(|predictions| {
         rows.metrics(&predictions).map_err(|error| cannot_be_evaluated(&error.sentence()))
     });
@@ -150,12 +157,12 @@ async fn compare(
         Ok(rows) => rows,
         Err(reason) => return Ok(Compared::Incomparable(reason)),
     };
-    let new = match predict(candidate, &rows).await? {
+    let new = match predict(project, candidate, &rows).await? {
         Ok(predictions) => predictions,
         Err(reason) => return Ok(Compared::CannotBeEvaluated(reason)),
     };
     let production = Candidate::find(project, tracking, Some(&production.version)).await?;
-    let old = match predict(&production, &rows).await? {
+    let old = match predict(project, &production, &rows).await? {
         Ok(predictions) => predictions,
         Err(reason) => {
             return Ok(Compared::Incomparable(format!("{} {reason}", old_origin.who)));
@@ -184,21 +191,35 @@ async fn compare(
 }
 
 /// What a version says of the rows, or why it cannot be asked here.
-async fn predict(candidate: &Candidate, rows: &HeldOut) -> Result<Result<Predictions, String>> {
-    let (folder, rows) = (candidate.path().await?.to_owned(), rows.clone());
-    blocking(move || {
-        let predicted = trainyard_models::load(&folder)
-            .map_err(Error::from)
-            .and_then(|model| Ok(rows.predict(&model)?));
-        match predicted {
-            Ok(predictions) => Ok(Ok(predictions)),
-            Err(error @ (Error::Model(_) | Error::Train(_))) => {
-                Ok(Err(cannot_be_evaluated(&hide(&error.sentence()))))
-            }
-            Err(error) => Err(error),
-        }
-    })
-    .await
+async fn predict(
+    project: &Project,
+    candidate: &Candidate,
+    rows: &HeldOut,
+) -> Result<Result<Predictions, String>> {
+    let python = python_options(project)?;
+    let folder = candidate.path().await?;
+    let scorer = match Box::pin(Scorer::start(folder, python.as_ref())).await {
+        Ok(scorer) => scorer,
+        Err(error) => return refused(error, python.is_some()).map(Err),
+    };
+    let (model, rows) = (scorer.model(), rows.clone());
+    let predicted = blocking(move || Ok(rows.predict(&model))).await;
+    scorer.close().await;
+    Ok(predicted?.map_err(|error| cannot_be_evaluated(&hide(&error.sentence()))))
+}
+
+/// What is wrong with a version that cannot be run; an error if it is not the version that is at fault.
+fn refused(error: trainyard_serve::Error, has_workers: bool) -> Result<String> {
+    use trainyard_serve::Error::{Model, Python};
+    let needs_python = matches!(error, Model(trainyard_models::Error::Unsupported { .. }));
+    if !matches!(error, Model(_) | Python { is_final: true, .. }) {
+        return Err(error.into());
+    }
+    let mut reason = hide(&error.sentence()).into_owned();
+    if needs_python && !has_workers {
+        reason.push_str("; `python_workers = 1` under [serve] has Python score it");
+    }
+    Ok(cannot_be_evaluated(&reason))
 }
 
 fn cannot_be_evaluated(reason: &str) -> String {

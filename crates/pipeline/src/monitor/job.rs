@@ -195,7 +195,10 @@ impl MonitorJob {
             let reading = Reading { rows: self.settings.reference_rows()?, ..reading };
             (reference_of(tracking, &resolved, &model, &state, &reading).await?, name)
         };
-        let filter = LogFilter { version: Some(version.version.clone()), since };
+        // A log that the project names may be of a server that calls the model otherwise.
+        let served_as = self.settings.current.is_none().then(|| version.name.clone());
+        let number = Some(version.version.clone());
+        let filter = LogFilter { model: served_as, version: number, since };
         let rows = self.settings.rows(now);
         let (current, current_name) = if let Some(source) = &self.settings.current {
             let reading = Reading { rows, ..self.reading() }.like(&reference);

@@ -5,8 +5,9 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
-use trainyard_base::words::log_columns::{MODEL_VERSION, TIME};
+use trainyard_base::words::log_columns::{MODEL, MODEL_VERSION, TIME};
 use trainyard_data::{ReadOptions, RowFilter};
+use trainyard_serve::LogReading;
 
 use crate::{Error, Result};
 
@@ -16,6 +17,8 @@ const SEGMENTS_MAX: usize = 2_000;
 /// Which rows of a prediction log count.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LogFilter {
+    /// Only what this model predicted: a server may have others beside it, with versions of the same numbers.
+    pub(crate) model: Option<String>,
     /// Only what this version predicted.
     pub(crate) version: Option<String>,
     /// Only what was predicted at this time or later.
@@ -41,8 +44,11 @@ impl LogFilter {
     /// Both filters together: of two times from which on rows count the later.
     pub(super) fn over(&self, rows: &RowFilter) -> RowFilter {
         let mut rows = rows.clone();
-        if let Some(version) = &self.version {
-            rows.conditions.push(format!("\"{MODEL_VERSION}\" = \"{version}\""));
+        for (column, value) in [(MODEL, &self.model), (MODEL_VERSION, &self.version)] {
+            if let Some(value) = value {
+                let value = value.replace('"', "\"\"");
+                rows.conditions.push(format!("\"{column}\" = \"{value}\""));
+            }
         }
         if let Some(since) = self.since {
             let is_later = |given: &String| parsed(given).is_none_or(|given| given > since);
@@ -77,6 +83,7 @@ pub(crate) fn last(folder: &Path, rows: &RowFilter, rows_max: usize) -> Result<V
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
+    let _reading = LogReading::begin(folder);
     let mut files = match trainyard_data::files(&folder.to_string_lossy()) {
         Ok(files) => files,
         Err(trainyard_data::Error::NoFiles { .. }) => return Ok(Vec::new()),
@@ -112,6 +119,7 @@ pub(super) fn read(folder: &Path, rows: &RowFilter) -> Result<Option<RecordBatch
     if !folder.is_dir() {
         return Ok(None);
     }
+    let _reading = LogReading::begin(folder);
     let files = match trainyard_data::files(&folder.to_string_lossy()) {
         Ok(files) => files,
         // The first segment is not there yet.
@@ -139,11 +147,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_log_of_several_models_is_read_by_name_and_version() {
+        let model = Some("Iris \"new\"".to_owned());
+        let filter = LogFilter { model, version: Some("3".to_owned()), since: None };
+        let name = r#""trainyard.model" = "Iris ""new""""#;
+        let version = r#""trainyard.model_version" = "3""#;
+        assert_eq!(filter.rows().conditions, [name, version]);
+    }
+
+    #[test]
     fn of_two_windows_the_smaller_counts() {
         let since = DateTime::parse_from_rfc3339("2026-03-08T12:00:00Z").unwrap().to_utc();
         let over = |given: Option<&str>, since| {
             let rows = RowFilter { since: given.map(str::to_owned), ..RowFilter::default() };
-            LogFilter { version: None, since }.over(&rows).since
+            LogFilter { since, ..LogFilter::default() }.over(&rows).since
         };
         let mine = Some("2026-03-08T12:00:00.000Z".to_owned());
         assert_eq!(over(None, Some(since)), mine);

@@ -9,6 +9,9 @@ use trainyard_report::drift as report;
 use super::comparison::Monitored;
 use crate::Result;
 
+/// Tag of a look: its verdict.
+pub(super) const VERDICT_TAG: &str = "trainyard.verdict";
+
 /// Logs a comparison as a run: scores as metrics, the page and the JSON as artifacts. Returns the
 /// run's id.
 pub(super) async fn log_run(
@@ -29,7 +32,7 @@ pub(super) async fn log_run(
             start_time: time,
             tags: [
                 KeyValue::new("mlflow.source.name", "trainyard monitor"),
-                KeyValue::new("trainyard.verdict", monitored.drift.verdict().name()),
+                KeyValue::new(VERDICT_TAG, monitored.drift.verdict().name()),
             ]
             .into_iter()
             .chain(tags)

@@ -1,5 +1,6 @@
 //! What a project's deployment predicted: its log, waited for where the last predictions are still on the way.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
@@ -26,9 +27,15 @@ pub(crate) async fn wait_for_log(
     rows: usize,
 ) -> Result<()> {
     let started = Instant::now();
+    let mut further = serving(project).await;
+    further.retain(|address| *address != deployed.address);
     loop {
         // Each time: what was still queued at one flush is visible after the next.
-        traffic::flush_log(deployed.address).await?;
+        traffic::flush_log(project, deployed.address).await?;
+        for address in &further {
+            // One that cannot be asked has written its log all the same.
+            let _flushed_or_gone = traffic::flush_log(project, *address).await;
+        }
         let seen =
             read_log(project, filter, &RowFilter::default())?.map_or(0, |table| table.num_rows());
         if seen >= rows {
@@ -50,6 +57,14 @@ fn read_log(
     log::read(&project.prediction_log(), &filter.over(rows))
 }
 
+/// Where the instances of the release that serves answer; each has a log of its own.
+async fn serving(project: &Project) -> Vec<SocketAddr> {
+    let status = trainyard_deploy::status(&service(project)).await;
+    let all = status.map(|status| status.instances).unwrap_or_default();
+    let serving = all.into_iter().filter(|one| one.role == Role::Current && one.running);
+    serving.filter_map(|one| one.address).collect()
+}
+
 /// What was predicted, with the last predictions of a deployment that is up: it is asked for them, and
 /// where they are all that there is they are waited for.
 pub(super) async fn served_log(
@@ -57,16 +72,11 @@ pub(super) async fn served_log(
     filter: &LogFilter,
     rows: &RowFilter,
 ) -> Result<Option<RecordBatch>> {
-    let status = trainyard_deploy::status(&service(project)).await;
-    let serving = status.ok().and_then(|status| {
-        let all = status.instances.into_iter();
-        all.filter(|one| one.role == Role::Current && one.running).find_map(|one| one.address)
-    });
-    let is_up = match serving {
+    let mut is_up = false;
+    for address in serving(project).await {
         // One that cannot be asked has written its log all the same.
-        Some(address) => traffic::flush_log(address).await.is_ok(),
-        None => false,
-    };
+        is_up |= traffic::flush_log(project, address).await.is_ok();
+    }
     let started = Instant::now();
     loop {
         let log = read_log(project, filter, rows)?;

@@ -20,6 +20,7 @@ use trainyard_drift::{
 use trainyard_mlflow::Tracking;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
+use trainyard_serve::LogReading;
 
 use super::{log, remote};
 use crate::temporary::temporary;
@@ -36,6 +37,8 @@ pub(crate) struct Data {
     columns: Stored,
     /// Files that were fetched for it.
     _folder: Option<TemporaryFolder>,
+    /// Its files stay, if they are a prediction log's: they are read when a column is asked for.
+    _log: Option<LogReading>,
 }
 
 #[derive(Debug)]
@@ -106,6 +109,7 @@ impl Data {
             }
             return read_profile(Path::new(source)).map(Self::from);
         }
+        let log_reading = LogReading::begin(Path::new(source));
         let mut options = ReadOptions {
             columns: reading.columns.clone(),
             skip_missing_columns: true,
@@ -129,7 +133,8 @@ impl Data {
         let columns = Columns::open(source, &options, reading.memory)?;
         // What a model server logs has the types of the model's signature.
         let is_log = log::is_prediction_log(columns.names().iter().map(String::as_str));
-        Ok(if is_log { columns.into_written() } else { columns }.into())
+        let columns = if is_log { columns.into_written() } else { columns };
+        Ok(Self { _log: log_reading, ..columns.into() })
     }
 
     /// Whether a model server wrote it.
@@ -267,7 +272,7 @@ impl Data {
 
 impl From<Columns> for Data {
     fn from(columns: Columns) -> Self {
-        Self { columns: Stored::Table(Box::new(columns)), _folder: None }
+        Self { columns: Stored::Table(Box::new(columns)), _folder: None, _log: None }
     }
 }
 
@@ -279,7 +284,7 @@ impl From<RecordBatch> for Data {
 
 impl From<Profile> for Data {
     fn from(profile: Profile) -> Self {
-        Self { columns: Stored::Profile(profile), _folder: None }
+        Self { columns: Stored::Profile(profile), _folder: None, _log: None }
     }
 }
 

@@ -33,6 +33,10 @@ pub(super) fn find<'p>(server: &Server, path: &'p str) -> Target<'p> {
     let by_name = |name: &str| server.endpoints.iter().position(|endpoint| endpoint.name == name);
     let other =
         Target { route: Route::Other, endpoint: Some(0), prefix: "", version: None, rest: path };
+    if path == "/livez" {
+        // That the process lives, whatever it serves.
+        return Target { route: Route::OpenInference, rest: "health/live", ..other };
+    }
     if let Some(rest) = path.strip_prefix("/v2") {
         // `/v2/models/<name>[/versions/<version>]/<rest>`; without a model it is about the server.
         let Some(rest) = rest.strip_prefix("/models/") else {

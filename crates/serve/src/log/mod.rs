@@ -2,9 +2,12 @@
 
 mod entry;
 mod prediction_log;
+mod reading;
+mod retention;
 mod segment;
 mod upload;
 mod writer;
 
 pub(crate) use entry::Entry;
 pub(crate) use prediction_log::PredictionLog;
+pub use reading::LogReading;

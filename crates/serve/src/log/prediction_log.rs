@@ -10,9 +10,9 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use super::entry::Entry;
-use super::segment;
 use super::upload::Uploader;
 use super::writer::{Out, write};
+use super::{reading, segment};
 use crate::disk_quota::DiskQuota;
 use crate::error::{Error, Result};
 use crate::metrics::Metrics;
@@ -45,6 +45,10 @@ impl PredictionLog {
         private_files::folder(&options.dir)
             .map_err(|source| Error::Io { path: options.dir.clone(), source })?;
         segment::remove_abandoned(&options.dir);
+        if options.store.is_none() {
+            reading::prepare(&options.dir)
+                .map_err(|source| Error::Io { path: options.dir.clone(), source })?;
+        }
         let (queue, entries) = sync_channel(options.queue_max.max(1));
         let counts = Arc::clone(&metrics);
         let flush = Arc::new(AtomicBool::new(false));

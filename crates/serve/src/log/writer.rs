@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use super::entry::Entry;
+use super::retention::Sweeper;
 use super::segment::{Failure, Kind, Segment, batch};
 use super::upload::{Uploader, Whole};
 use crate::disk_quota::DiskQuota;
@@ -53,6 +54,7 @@ const LINES_MAX: usize = 64;
 /// Writes entries until no one is left who could hand one over.
 pub(super) fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
     let mut lines: Vec<Line> = Vec::new();
+    let mut sweeper = Sweeper::new(&out.options);
     let mut tick = Instant::now() + TICK;
     loop {
         let received = entries.recv_timeout(tick.saturating_duration_since(Instant::now()));
@@ -77,6 +79,8 @@ pub(super) fn write(out: &Out, entries: &Receiver<Entry>, asked: &AtomicBool) {
         for line in &mut lines {
             out.flush(line, share, close);
         }
+        let removed = sweeper.look(close);
+        out.metrics.log_removed.fetch_add(removed, Ordering::Relaxed);
         if !open {
             return;
         }

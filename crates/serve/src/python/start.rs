@@ -44,6 +44,8 @@ pub(crate) async fn start(
     };
     let directory = TemporaryFolder::create("python").map_err(Error::temporary)?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut seen = variables::for_workers(&options.variables);
+    seen.extend(options.environment.iter().map(|(name, value)| (name.into(), value.into())));
     let launch = Launch {
         interpreter,
         // Workers run elsewhere, so a relative path would mean another folder to them.
@@ -53,7 +55,7 @@ pub(crate) async fn start(
         memory_bytes_max: options.memory_bytes_max.unwrap_or(0),
         threads: (cores / options.workers.max(1)).max(1),
         start_timeout: START_TIMEOUT,
-        variables: variables::for_workers(&options.variables),
+        variables: seen,
     };
     launch.prepare().map_err(|source| Error::Io { path: directory.path().to_owned(), source })?;
     let kept = fetched.into_iter().chain([Arc::new(directory)]).collect();

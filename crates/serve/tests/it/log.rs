@@ -11,7 +11,7 @@ use futures::TryStreamExt as _;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use trainyard_serve::{LogOptions, LogStore, ModelSource};
+use trainyard_serve::{LogOptions, LogReading, LogStore, ModelSource, Retention};
 
 use crate::support::{Running, folder, model};
 
@@ -168,7 +168,7 @@ async fn nobody_else_may_read_the_log() {
             pending.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         }
     }
-    assert_eq!(seen, 5, "three folders, a segment, a file of feedback");
+    assert_eq!(seen, 6, "three folders, a lock, a segment, a file of feedback");
 }
 
 #[tokio::test]
@@ -415,4 +415,58 @@ async fn segments_and_feedback_go_to_an_object_store() {
     assert_eq!(rows, 4);
     assert!(facts.contains("\"actual\":\"setosa\""), "{facts}");
     assert!(!spool.is_dir(), "the spool stays behind");
+}
+
+/// Files that retention removed.
+const REMOVED: &str = "trainyard_prediction_log_removed_total";
+
+#[tokio::test]
+async fn what_is_older_than_it_is_kept_goes_but_not_from_under_a_reader() {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path();
+    let days = |days: u32| std::time::SystemTime::now() - Duration::from_hours(24) * days;
+    let old = [40, 35].map(|age| {
+        let path = dir.join(format!("predictions-{:013}-7-00000000-000000.parquet", 100 - age));
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_modified(days(age)).unwrap();
+        path
+    });
+    let mut options = folder("iris_columns");
+    let age_max = Some(Duration::from_hours(24) * 30);
+    let retention = Retention { age_max, bytes_max: None };
+    options.log = Some(LogOptions { retention, ..LogOptions::new(dir) });
+    // The newest stays, however old it is.
+    let (one, two) = (Running::ready(options.clone()).await, Running::ready(options).await);
+    let started = Instant::now();
+    let flushed = async |is_done: &dyn Fn() -> bool| {
+        while !is_done() {
+            assert!(started.elapsed() < Duration::from_mins(1), "{:?}", segments(dir));
+            for server in [&one, &two] {
+                assert_eq!(server.post("/flush", "{}").await.status, 202);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    flushed(&|| !old[0].exists()).await;
+    assert_eq!(segments(dir), old[1..]);
+
+    let reading = LogReading::begin(dir).unwrap();
+    assert_eq!(one.post("/predict", record(3.5)).await.status, 200);
+    flushed(&|| segments(dir).len() == 2).await;
+    assert!(old[1].exists(), "somebody reads it");
+    drop(reading);
+    flushed(&|| !old[1].exists()).await;
+    assert_eq!(rows(dir), 1);
+    // It is counted right after.
+    loop {
+        let counts = [&one, &two].map(|server| server.metric(REMOVED));
+        let removed: f64 = futures::future::join_all(counts).await.into_iter().sum();
+        if removed > 1.5 {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_mins(1), "{removed} are counted");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    one.stop().await;
+    two.stop().await;
 }

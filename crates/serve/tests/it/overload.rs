@@ -214,7 +214,7 @@ async fn probes_are_answered_beside_too_many_connections() {
         let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         rest(raw(&server, &request).await).await
     };
-    for path in ["/health", "/ping", "/version", "/v2/health/live", "/v2/health/ready"] {
+    for path in ["/health", "/livez", "/ping", "/version", "/v2/health/live", "/v2/health/ready"] {
         let answer = ask(path).await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     }

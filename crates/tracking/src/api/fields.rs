@@ -204,18 +204,20 @@ fn items_have(name: &str, value: &Value, keys: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// An int64 as proto3 JSON writes one: a whole number, or a string that holds one.
+/// An int64 as proto3 JSON writes one: a whole number, or a string that holds one; R writes `"1e+05"`.
 pub(super) fn int(value: &Value) -> Option<i64> {
-    /// 2^63: the first double beyond an i64.
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     match value {
-        Value::Number(number) => number.as_i64().or_else(|| {
-            let float = number.as_f64()?;
-            (float.fract() == 0.0 && (-LIMIT..LIMIT).contains(&float)).then_some(float as i64)
-        }),
-        Value::String(text) => text.parse().ok(),
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+        Value::String(text) => text.parse().ok().or_else(|| whole(text.parse().ok()?)),
         _ => None,
     }
+}
+
+/// The whole number that a double is.
+fn whole(float: f64) -> Option<i64> {
+    /// 2^63: the first double beyond an i64.
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    (float.fract() == 0.0 && (-LIMIT..LIMIT).contains(&float)).then_some(float as i64)
 }
 
 /// A double as proto3 JSON or Python's `float` reads one; upstream also takes booleans for 1 and 0.
@@ -412,8 +414,10 @@ mod tests {
     fn numbers_follow_proto3_json() {
         assert_eq!(int(&json!(1.0)), Some(1));
         assert_eq!(int(&json!("-5")), Some(-5));
+        assert_eq!(int(&json!("1e+05")), Some(100_000));
+        assert_eq!(int(&json!("1.0")), Some(1));
         for bad in
-            [json!(1.5), json!("1.0"), json!(" 1"), json!(1e30), json!(true), json!(u64::MAX)]
+            [json!(1.5), json!("1.5"), json!(" 1"), json!(1e30), json!(true), json!(u64::MAX)]
         {
             assert_eq!(int(&bad), None, "{bad}");
         }

@@ -36,5 +36,5 @@ mod wire;
 
 pub(crate) use error::error_answer;
 pub use host_policy::HostPolicy;
-pub use routes::{artifact_router, not_found, router};
+pub use routes::{artifact_router, no_endpoint, not_found, router};
 pub use state::{ApiOptions, ApiState, JSON_BYTES_MAX};

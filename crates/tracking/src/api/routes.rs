@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
+use trainyard_mlflow::{Error, ErrorCode};
 
+use super::error::error_answer;
 use super::state::{Api, ApiState};
 use super::{
     artifacts, experiments, graphql, logged_models, metrics, model_versions, presigned,
@@ -52,8 +54,14 @@ fn proxied() -> Router<Api> {
         .nest("/ajax-api/2.0/mlflow-artifacts", routes())
 }
 
-/// The 404 of a route that is not there: clients that probe for newer endpoints take it as "this
+/// The 404 of an endpoint that is not there: clients that probe for newer ones take the code as "this
 /// server is older" and fall back.
+pub fn no_endpoint() -> Response {
+    let message = "This server has no such endpoint.";
+    error_answer(Error::api(ErrorCode::EndpointNotFound, message))
+}
+
+/// The 404 of a page that is not there.
 pub fn not_found() -> Response {
     html(
         StatusCode::NOT_FOUND,

@@ -14,7 +14,15 @@ use super::state::Api;
 
 /// Routes at the root.
 pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/health", get(health)).route("/version", get(version))
+    Router::new()
+        .route("/health", get(health))
+        .route("/livez", get(live))
+        .route("/version", get(version))
+}
+
+/// That the process lives, whatever its database does: who restarts it for an outage of that makes two.
+async fn live() -> Response {
+    "OK".into_response()
 }
 
 /// Routes below `/api/3.0/mlflow` and its twin.

@@ -8,8 +8,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 
 /// Paths that are answered besides those of artifacts.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 6] = [
     "/health",
+    "/livez",
     "/version",
     "/metrics",
     "/api/3.0/mlflow/server-info",

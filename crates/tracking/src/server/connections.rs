@@ -2,8 +2,8 @@
 //! when there are too many, and an orderly end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -13,33 +13,39 @@ use tower::ServiceExt as _;
 use trainyard_net::{Arrival, Listener, Paced, Protocols};
 
 use super::options::ServerOptions;
+use super::slashes::mend;
 use crate::metrics::METRICS;
 
 /// The other side of a request's connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// Serves `app` on every connection until `shutdown` completes. Connections beyond the limits are only
-/// answered for `probes`.
+/// Serves `app` on every connection until `shutdown` completes; until it is there, those who ask are told to wait.
+/// Connections beyond the limits are only answered for `probes`.
 pub(super) async fn accept(
     listener: Listener,
-    app: Router,
-    probes: [String; 2],
+    app: Arc<OnceLock<Router>>,
+    probes: [String; 3],
     options: &ServerOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let probes = Arc::new(probes);
     let service_of = |arrival: Arrival| {
-        let (app, probes) = (app.clone(), Arc::clone(&probes));
+        let (app, probes) = (Arc::clone(&app), Arc::clone(&probes));
         let counted = Arc::new(Counted::new());
         move |mut request: Request<Paced>| {
-            let app = app.clone();
+            mend(&mut request);
+            let app = app.get().cloned();
             let counted = Arc::clone(&counted);
             let has_room = !arrival.is_crowded
                 || probes.iter().any(|probe| probe.as_str() == request.uri().path());
             request.extensions_mut().insert(Peer(arrival.peer));
             async move {
-                let answer = if has_room { answer(app, request).await } else { crowded() };
+                let answer = match app {
+                    _ if !has_room => crowded(),
+                    Some(app) => answer(app, request).await,
+                    None => not_yet(request.uri().path()),
+                };
                 drop(counted);
                 answer
             }
@@ -71,6 +77,17 @@ fn crowded() -> Response {
         (header::RETRY_AFTER, HeaderValue::from_static("1")),
     ];
     let message = "too many connections are open, in all or from this address; try again\n";
+    (StatusCode::SERVICE_UNAVAILABLE, headers, message).into_response()
+}
+
+/// What is answered before there is a database: the process lives, and is not ready. Clients try it again.
+fn not_yet(path: &str) -> Response {
+    if path.ends_with("/livez") {
+        return "OK".into_response();
+    }
+    let headers = [(header::CONTENT_TYPE, "application/json"), (header::RETRY_AFTER, "1")];
+    let message = "{\"error_code\":\"TEMPORARILY_UNAVAILABLE\",\"message\":\"the server waits for its \
+                   tracking database; try again\"}";
     (StatusCode::SERVICE_UNAVAILABLE, headers, message).into_response()
 }
 

@@ -30,8 +30,10 @@ pub(super) struct Guard {
     cors: Option<Cors>,
     frame_options: Option<HeaderValue>,
     authorize: Option<Arc<dyn Authorize>>,
-    /// `/health` and `/version` below the prefix, which load balancers ask by address.
-    open_paths: [String; 2],
+    /// Prometheus asks by a service's name, and what it is told is no secret of anybody's.
+    metrics_path: String,
+    /// Those below the prefix that load balancers ask by address.
+    open_paths: [String; 3],
     memory: Arc<Budget>,
 }
 
@@ -57,6 +59,7 @@ impl Guard {
                 .then(|| Cors::new(&options.cors_allowed_origins, loopback)),
             frame_options: frame_options.filter(|_| !options.disable_security),
             authorize: options.authorize.clone(),
+            metrics_path: format!("{prefix}/metrics"),
             open_paths: probes(prefix),
             memory: Arc::clone(&options.memory),
         })
@@ -68,13 +71,16 @@ impl Guard {
         if open {
             return Ok(request);
         }
-        if let Some(hosts) = &self.hosts {
+        if let Some(hosts) = &self.hosts
+            && self.metrics_path != request.uri().path()
+        {
             let host = host_of(&request);
             if !hosts.allows(host) {
                 tracing::warn!(host, "rejected a request with an invalid Host header");
                 return Err(Box::new(plain(
                     StatusCode::FORBIDDEN,
-                    "Invalid Host header - possible DNS rebinding attack detected",
+                    "Invalid Host header - possible DNS rebinding attack detected. The names by which this server is \
+                     asked are to be listed by its --allowed-hosts (MLFLOW_SERVER_ALLOWED_HOSTS)\n",
                 )));
             }
         }
@@ -103,8 +109,8 @@ impl Guard {
 }
 
 /// What load balancers ask, by address and without signing in: paths below the prefix.
-pub(super) fn probes(prefix: &str) -> [String; 2] {
-    [format!("{prefix}/health"), format!("{prefix}/version")]
+pub(super) fn probes(prefix: &str) -> [String; 3] {
+    ["health", "livez", "version"].map(|name| format!("{prefix}/{name}"))
 }
 
 /// The middleware.

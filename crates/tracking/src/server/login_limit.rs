@@ -10,7 +10,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::leaky_bucket::{Buckets, Rule};
+use trainyard_base::leaky_bucket::{Buckets, Rule};
+use trainyard_net::subscriber;
 
 /// For one user name from one address: people mistype. 8,640 guesses a day.
 const OF_NAME: Rule = Rule { max: 20, period: Duration::from_secs(10) };
@@ -106,25 +107,12 @@ impl Drop for Try {
     }
 }
 
-/// What one subscriber has: an address of IPv4, a /64 of IPv6.
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(network(address, 64)),
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
 /// The /48 of an address of IPv6.
 fn site(address: IpAddr) -> Option<Ipv6Addr> {
     match address {
-        IpAddr::V6(address) => Some(network(address, 48)),
+        IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() & !(u128::MAX >> 48))),
         IpAddr::V4(_) => None,
     }
-}
-
-/// An address without what comes after its first bits, which are fewer than 128.
-fn network(address: Ipv6Addr, bits: u32) -> Ipv6Addr {
-    Ipv6Addr::from_bits(address.to_bits() & !(u128::MAX >> bits))
 }
 
 #[cfg(test)]

@@ -15,13 +15,13 @@ mod connections;
 mod cors;
 mod guard;
 mod keyed_lock;
-mod leaky_bucket;
 mod login_limit;
 mod options;
 mod serve;
+mod slashes;
 pub mod ui;
 
 pub use crate::api::HostPolicy;
 pub use options::{Authorize, CONNECTIONS_MAX, ServerOptions};
-pub use serve::{app, serve};
+pub use serve::{app, serve, serve_once_opened};
 pub use trainyard_net::Limits;

@@ -15,7 +15,7 @@ use crate::api::{HostPolicy, JSON_BYTES_MAX};
 /// Decides whether a request may pass: the layer between HTTP and the trait.
 #[async_trait]
 pub trait Authorize: Send + Sync {
-    /// `Err` is the answer that the client gets instead. Never asked for `/health` and `/version`.
+    /// `Err` is the answer that the client gets instead. Never asked for `/health`, `/livez` and `/version`.
     async fn check(&self, request: &Parts) -> Result<(), Box<Response>>;
 }
 

@@ -1,6 +1,7 @@
 //! Puts the server together: API, pages, guard and connections.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::Request;
@@ -10,7 +11,7 @@ use http::header;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use trainyard_base::prometheus;
-use trainyard_mlflow::{Result, Tracking};
+use trainyard_mlflow::{Error, Result, Tracking};
 use trainyard_net::Listener;
 
 use super::guard::{self, Guard, probes};
@@ -30,11 +31,38 @@ pub async fn serve(
     pages: Router,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<()> {
+    let opened = std::future::ready(Ok((tracking, pages)));
+    serve_once_opened(listener, opened, options, shutdown).await
+}
+
+/// The same with a store that is yet to be opened, as [`Opening`](crate::Opening) does. Until it is, `/livez` answers
+/// and everything else is a 503; what fails to open ends the server with that error.
+pub async fn serve_once_opened<E: From<Error>>(
+    listener: impl Into<Listener>,
+    opened: impl Future<Output = Result<(Tracking, Router), E>> + Send,
+    options: ServerOptions,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), E> {
     let listener = listener.into();
     let loopback = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
-    let app = build(tracking, &options, pages, loopback)?;
     let probes = probes(checked_prefix(&options.static_prefix)?);
-    connections::accept(listener, app, probes, &options, shutdown).await;
+    let app = Arc::new(OnceLock::new());
+    let opening = async {
+        let (tracking, pages) = opened.await?;
+        // It is set once: nobody else does.
+        let _set = app.set(build(tracking, &options, pages, loopback)?);
+        Ok::<(), E>(())
+    };
+    let serving = connections::accept(listener, Arc::clone(&app), probes, &options, shutdown);
+    let mut serving = pin!(serving);
+    let mut opening = pin!(opening);
+    tokio::select! {
+        // What is there already is there for the first connection.
+        biased;
+        opened = &mut opening => opened?,
+        () = &mut serving => return Ok(()),
+    }
+    serving.await;
     Ok(())
 }
 
@@ -72,7 +100,7 @@ fn build(
         api::artifact_router(state)
             .route(&format!("{prefix}/"), front)
             .nest(prefix, nested)
-            .fallback(async || api::not_found())
+            .fallback(outside)
     };
     let app = if options.artifacts_only {
         let prefix: Arc<str> = prefix.into();
@@ -92,14 +120,23 @@ async fn metrics() -> Response {
 
 /// API paths that are not there are answered here, everything else by the pages.
 async fn elsewhere(pages: Router, request: Request) -> Response {
-    let path = request.uri().path();
-    if path.starts_with("/api/") || path.starts_with("/ajax-api/") {
-        return api::not_found();
+    if is_api(&request) {
+        return api::no_endpoint();
     }
     match pages.oneshot(request).await {
         Ok(response) => response.into_response(),
         Err(never) => match never {},
     }
+}
+
+/// Whoever leaves the prefix out.
+async fn outside(request: Request) -> Response {
+    if is_api(&request) { api::no_endpoint() } else { api::not_found() }
+}
+
+fn is_api(request: &Request) -> bool {
+    let path = request.uri().path();
+    path.starts_with("/api/") || path.starts_with("/ajax-api/")
 }
 
 fn at_root(mut request: Request) -> Request {

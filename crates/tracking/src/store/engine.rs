@@ -26,11 +26,11 @@ impl Database {
         }
     }
 
-    /// A read of any size, of one state of the database.
+    /// A read of any size, of one state of the database. It may be run again where a connection broke.
     pub(crate) async fn read_many<T, F>(&self, reading: Reading, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
         match self {
             Self::Sqlite(sqlite) => sqlite.read_many(reading, work).await,
@@ -38,11 +38,11 @@ impl Database {
         }
     }
 
-    /// Whether what is written would be kept, as far as is known without asking the database.
-    pub(crate) fn health(&self) -> Result<()> {
+    /// Whether what is written would be kept, as far as is known: a file is looked at, a server is asked.
+    pub(crate) async fn health(&self) -> Result<()> {
         match self {
             Self::Sqlite(sqlite) => sqlite.health(),
-            Self::Postgres(_) => Ok(()),
+            Self::Postgres(postgres) => postgres.health().await,
         }
     }
 

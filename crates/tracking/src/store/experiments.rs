@@ -18,7 +18,7 @@ use crate::error::Result;
 #[async_trait]
 impl Experiments for SqlStore {
     async fn health(&self) -> mlflow::Result<()> {
-        self.condition()
+        self.condition().await
     }
 
     async fn create(

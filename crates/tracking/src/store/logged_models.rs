@@ -18,7 +18,7 @@ use crate::error::Result;
 #[async_trait]
 impl LoggedModels for SqlStore {
     async fn create(&self, model: CreateLoggedModel) -> mlflow::Result<LoggedModel> {
-        self.write(move |connection| create(connection, &model)).await
+        self.create_one(move |connection| create(connection, &model)).await
     }
 
     async fn get(&self, model_id: &str) -> mlflow::Result<LoggedModel> {

@@ -24,7 +24,7 @@ impl ModelVersions for SqlStore {
             Some(elsewhere) => of_logged_model(&**elsewhere, version).await?,
             None => (version, None),
         };
-        self.write(move |connection| create(connection, &version, location.as_deref())).await
+        self.create_one(move |connection| create(connection, &version, location.as_deref())).await
     }
 
     async fn get(&self, id: VersionId<'_>) -> mlflow::Result<ModelVersion> {

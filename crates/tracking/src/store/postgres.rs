@@ -1,60 +1,49 @@
 //! PostgreSQL: a pool of connections, each call on a thread for blocking work.
 //!
-//! The store's statements are written with `?1`, which becomes `$1` here. Parameters are given
-//! their types explicitly, because a parameter that is used twice may otherwise be taken for two
-//! different kinds of text.
+//! A primary may die at any moment and another one take over. What has happened to nothing yet is done again on
+//! a fresh connection: a read always, a change until its COMMIT was sent. A change whose COMMIT got no answer is
+//! looked for ([`postgres_doubt`](super::postgres_doubt)) before anybody hears of it.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use postgres::fallible_iterator::FallibleIterator as _;
-use postgres::types::private::BytesMut;
-use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
-use postgres::{CancelToken, Client, Config, Statement};
+use tokio_postgres::CancelToken;
 
-use super::call::{Call, Meter, ReadLimits};
-use super::database::{Connection, Dialect, List, Row, Value};
+use super::call::{Call, ReadLimits};
+use super::database::Connection;
 use super::permits::{Permits, Reading};
-use super::postgres_error::convert;
-use super::postgres_tls::{self, MakeTls};
+use super::postgres_client::cancel;
+use super::postgres_connection::{Begin, Ended, PostgresConnection};
+use super::postgres_health::Health;
+use super::postgres_pool::Pool;
+use super::postgres_url;
+use super::postgres_verdict::find_out;
 use crate::error::{Error, Result};
 
 /// Connections at a time; PostgreSQL allows 100 by default, for all its clients.
 const CONNECTIONS_MAX: usize = 16;
-/// Prepared statements kept per connection.
-const STATEMENTS_KEPT: usize = 256;
 /// How often a change that meets another one is tried. The server lets one of the two through.
 const TRIES: usize = 6;
-/// How long a server that does not answer is waited for.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a call is done again whose connection broke.
+const FRESH_TRIES: usize = 1;
+/// How long a change waits for its turn: beyond that the others hang, and it would, too.
+const TURN_TIME: Duration = Duration::from_mins(1);
+/// How long telling the server to stop a query may take.
+const CANCEL_TIME: Duration = Duration::from_secs(10);
 
 /// A PostgreSQL database.
 pub(crate) struct Postgres {
     pool: Arc<Pool>,
     limits: ReadLimits,
     permits: Permits,
+    health: Health,
 }
 
 impl fmt::Debug for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Postgres").finish_non_exhaustive()
     }
-}
-
-struct Pool {
-    config: Config,
-    tls: MakeTls,
-    idle: Mutex<Vec<PostgresConnection>>,
-}
-
-/// How a transaction begins.
-#[derive(Debug, Clone, Copy)]
-enum Begin {
-    /// With a limit of time for each statement; none for none.
-    Read(Option<Duration>),
-    Write,
 }
 
 impl Postgres {
@@ -64,17 +53,14 @@ impl Postgres {
         limits: ReadLimits,
         prepare: impl FnOnce(&mut PostgresConnection) -> Result<()> + Send,
     ) -> Result<Self> {
-        let (mut config, tls) = postgres_tls::read(url)?;
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
-        }
-        config.application_name("trainyard");
-        let pool = Pool { config, tls, idle: Mutex::new(Vec::new()) };
-        // The client waits within a runtime of its own, which cannot be done on a thread that is
+        let pool = Pool::new(postgres_url::read(url)?);
+        // A connection waits within a runtime of its own, which cannot be done on a thread that is
         // within another one; and whoever opens a store may be.
         let prepared = std::thread::scope(|scope| {
             let thread = scope.spawn(|| -> Result<()> {
-                let mut connection = pool.connect()?;
+                let mut connection = pool.connect_now()?;
+                // Another server may be making the tables.
+                connection.be_patient();
                 prepare(&mut connection)?;
                 pool.give(connection);
                 Ok(())
@@ -82,7 +68,13 @@ impl Postgres {
             thread.join()
         });
         prepared.map_err(|_panic| Error::database("opening the database broke off"))??;
-        Ok(Self { pool: Arc::new(pool), limits, permits: Permits::new(CONNECTIONS_MAX) })
+        let permits = Permits::new(CONNECTIONS_MAX);
+        Ok(Self { pool: Arc::new(pool), limits, permits, health: Health::default() })
+    }
+
+    /// Whether the database can be reached and written to.
+    pub(crate) async fn health(&self) -> Result<()> {
+        self.health.check(&self.pool).await
     }
 
     /// A read of one state of the database. The server stops it when it takes too long, and is told to
@@ -90,7 +82,7 @@ impl Postgres {
     pub(crate) async fn read<T, F>(&self, reading: Reading, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
         let call = Call::long(&self.limits)?;
         let running = Arc::new(Running::default());
@@ -103,23 +95,16 @@ impl Postgres {
         let begin = Begin::Read(self.limits.time);
         let pool = Arc::clone(&self.pool);
         let task = tokio::task::spawn_blocking(move || {
-            if call.is_over() {
-                return (Err(call.stopped()), permit);
-            }
-            let read = || {
-                let mut connection = pool.begin(begin)?;
-                running.set(Some(connection.client.cancel_token()));
-                connection.call = Some(Arc::clone(&call));
-                let result = connection.run(work);
-                connection.call = None;
-                running.set(None);
-                // A cancellation that was sent may still be on its way to whatever runs next.
-                if !call.is_gone() {
-                    pool.give(connection);
+            let mut result = read_once(&pool, begin, &call, &running, &work);
+            for _fresh in 0..FRESH_TRIES {
+                let is_lost = matches!(&result, Err(error) if error.is_lost_database());
+                if !is_lost || call.is_over() {
+                    break;
                 }
-                result
-            };
-            (read(), permit)
+                pool.forget();
+                result = read_once(&pool, begin, &call, &running, &work);
+            }
+            (result, permit)
         });
         let (result, _permit) =
             task.await.map_err(|error| Error::database(format!("a call broke off: {error}")))?;
@@ -127,41 +112,99 @@ impl Postgres {
         result
     }
 
-    /// A change, all or nothing; tried again when it was in the way of another one.
+    /// A change, all or nothing; tried again when it was in the way of another one, or its connection broke
+    /// before its end.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
-        self.with_connection(Begin::Write, move |connection| {
-            for _conflict in 1..TRIES {
-                match connection.run(&work) {
-                    Err(Error::Busy) => connection.begin(Begin::Write)?,
-                    result => return result,
-                }
-            }
-            connection.run(&work)
-        })
-        .await
-    }
-
-    /// Hands a connection within a new transaction to `work`, on a thread that may wait.
-    async fn with_connection<T, F>(&self, begin: Begin, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut PostgresConnection) -> Result<T> + Send + 'static,
-    {
-        let permit = self.permits.take(Reading::Listing, None).await?;
+        let end = Instant::now().checked_add(TURN_TIME);
+        let permit = self.permits.take(Reading::Listing, end).await?;
         let pool = Arc::clone(&self.pool);
         let task = tokio::task::spawn_blocking(move || {
-            let mut connection = pool.begin(begin)?;
-            let result = work(&mut connection);
-            // Dropped here if it is broken: not on the caller's thread.
-            pool.give(connection);
+            let result = change(&pool, &work);
             drop(permit);
             result
         });
         task.await.map_err(|error| Error::database(format!("a call broke off: {error}")))?
+    }
+}
+
+fn read_once<T>(
+    pool: &Pool,
+    begin: Begin,
+    call: &Arc<Call>,
+    running: &Running,
+    work: &impl Fn(&mut dyn Connection) -> Result<T>,
+) -> Result<T> {
+    if call.is_over() {
+        return Err(call.stopped());
+    }
+    let mut connection = pool.begin(begin)?;
+    running.set(Some(connection.cancel_token()));
+    connection.call = Some(Arc::clone(call));
+    let result = connection.read(work);
+    connection.call = None;
+    running.set(None);
+    // A cancellation that was sent may still be on its way to whatever runs next.
+    if !call.is_gone() {
+        pool.give(connection);
+    }
+    result
+}
+
+fn change<T>(pool: &Pool, work: &impl Fn(&mut dyn Connection) -> Result<T>) -> Result<T> {
+    let (mut tries, mut fresh_tries) = (TRIES, FRESH_TRIES);
+    loop {
+        let mut connection = pool.begin(Begin::Write)?;
+        let error = match connection.change(work) {
+            Ended::Stored(value) => {
+                pool.give(connection);
+                return Ok(value);
+            }
+            Ended::Failed(error) => error,
+            Ended::InDoubt(value, mark) => {
+                // Its transaction may still hold what the next one would wait for.
+                drop(connection);
+                pool.forget();
+                match find_out(pool, &mark) {
+                    Some(true) => return Ok(value),
+                    Some(false) if fresh_tries > 0 => {
+                        fresh_tries -= 1;
+                        continue;
+                    }
+                    Some(false) => {
+                        let reason = "the connection broke off".to_owned();
+                        return Err(Error::Unreachable { reason });
+                    }
+                    None => return Err(Error::InDoubt),
+                }
+            }
+        };
+        match error {
+            Error::Busy if tries > 1 => {
+                tries -= 1;
+                pool.give(connection);
+            }
+            error if error.is_lost_database() => {
+                drop(connection);
+                pool.forget();
+                if fresh_tries == 0 {
+                    return Err(error);
+                }
+                fresh_tries -= 1;
+            }
+            error => {
+                pool.give(connection);
+                // It waited for others for too long, and would not have to next time.
+                return Err(if matches!(error, Error::TimedOut { .. }) {
+                    Error::Busy
+                } else {
+                    error
+                });
+            }
+        }
     }
 }
 
@@ -190,15 +233,15 @@ impl Drop for Cancel {
             return;
         }
         // Cancelling takes a connection of its own, for which this thread must not wait.
-        let cancel = move || {
+        let stop = move || {
             let token = running.0.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(token) = token.as_ref()
-                && let Err(error) = token.cancel_query(pool.tls.clone())
+                && let Err(error) = cancel(token, pool.tls(), CANCEL_TIME)
             {
                 tracing::debug!(%error, "a query could not be cancelled");
             }
         };
-        let thread = std::thread::Builder::new().name("trainyard-cancel".to_owned()).spawn(cancel);
+        let thread = std::thread::Builder::new().name("trainyard-cancel".to_owned()).spawn(stop);
         if let Err(error) = thread {
             tracing::debug!(%error, "a query could not be cancelled");
         }
@@ -207,229 +250,11 @@ impl Drop for Cancel {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let idle = std::mem::take(&mut *self.pool.lock());
-        // A client waits for its connection to close, which must not happen within a runtime.
-        let closing = std::thread::spawn(move || drop(idle));
+        let pool = Arc::clone(&self.pool);
+        // The runtimes of connections must not end within another one.
+        let closing = std::thread::spawn(move || pool.close());
         if closing.join().is_err() {
             tracing::error!("closing connections to PostgreSQL broke off");
         }
-    }
-}
-
-impl Pool {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<PostgresConnection>> {
-        // The guarded list is whole between any two operations, so a panic elsewhere is no harm.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A connection within a new transaction.
-    fn begin(&self, begin: Begin) -> Result<PostgresConnection> {
-        // After a restart of the server all that waited here are dead, known or not: nothing has
-        // happened yet, so another one will do.
-        loop {
-            let Some(mut connection) = self.lock().pop() else { break };
-            if connection.client.is_closed() {
-                continue;
-            }
-            match connection.begin(begin) {
-                Err(Error::Unreachable { .. }) => {}
-                begun => return begun.map(|()| connection),
-            }
-        }
-        let mut connection = self.connect()?;
-        connection.begin(begin)?;
-        Ok(connection)
-    }
-
-    fn connect(&self) -> Result<PostgresConnection> {
-        let client = self.config.connect(self.tls.clone()).map_err(convert)?;
-        Ok(PostgresConnection { client, statements: HashMap::new(), call: None })
-    }
-
-    fn give(&self, connection: PostgresConnection) {
-        if !connection.client.is_closed() {
-            self.lock().push(connection);
-        }
-    }
-}
-
-/// One connection with its prepared statements.
-pub(crate) struct PostgresConnection {
-    client: Client,
-    /// By text and types of parameters.
-    statements: HashMap<String, Statement>,
-    /// What it reads for now.
-    call: Option<Arc<Call>>,
-}
-
-impl PostgresConnection {
-    fn begin(&mut self, begin: Begin) -> Result<()> {
-        let begin = match begin {
-            Begin::Read(time) => {
-                let milliseconds = time.map_or(0, |time| time.as_millis().min(i32::MAX as u128));
-                format!(
-                    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-                     SET LOCAL statement_timeout = {milliseconds}"
-                )
-            }
-            Begin::Write => "BEGIN".to_owned(),
-        };
-        self.client.batch_execute(&begin).map_err(convert)
-    }
-
-    /// Runs `work` within the transaction that was begun, and ends it.
-    fn run<T>(&mut self, work: impl FnOnce(&mut dyn Connection) -> Result<T>) -> Result<T> {
-        match work(self) {
-            Ok(value) => {
-                self.client.batch_execute("COMMIT").map_err(convert)?;
-                Ok(value)
-            }
-            Err(error) => {
-                // If this fails, too, the connection is closed and with it the transaction.
-                if let Err(error) = self.client.batch_execute("ROLLBACK") {
-                    tracing::warn!(%error, "cannot roll back a change to the tracking store");
-                }
-                Err(error)
-            }
-        }
-    }
-
-    fn prepare(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<Statement> {
-        let mut key = sql.to_owned();
-        key.extend(parameters.iter().map(|value| match value {
-            Value::Null => 'n',
-            Value::Bool(_) => 'b',
-            Value::Int(_) => 'i',
-            Value::Real(_) => 'r',
-            Value::Text(_) => 't',
-            Value::List(List::Ints(_)) => 'I',
-            Value::List(List::Reals(_)) => 'R',
-            Value::List(List::Texts(_)) => 'T',
-        }));
-        if let Some(statement) = self.statements.get(&key) {
-            return Ok(statement.clone());
-        }
-        let types: Vec<Type> = parameters
-            .iter()
-            .map(|value| match value {
-                // The server finds out.
-                Value::Null => Type::UNKNOWN,
-                Value::Bool(_) => Type::BOOL,
-                Value::Int(_) => Type::INT8,
-                Value::Real(_) => Type::FLOAT8,
-                Value::Text(_) => Type::TEXT,
-                Value::List(List::Ints(_)) => Type::INT8_ARRAY,
-                Value::List(List::Reals(_)) => Type::FLOAT8_ARRAY,
-                Value::List(List::Texts(_)) => Type::TEXT_ARRAY,
-            })
-            .collect();
-        let statement = self.client.prepare_typed(&dollars(sql), &types).map_err(convert)?;
-        if self.statements.len() >= STATEMENTS_KEPT {
-            self.statements.clear();
-        }
-        self.statements.insert(key, statement.clone());
-        Ok(statement)
-    }
-}
-
-impl Connection for PostgresConnection {
-    fn dialect(&self) -> Dialect {
-        Dialect::Postgres
-    }
-
-    fn query(
-        &mut self,
-        sql: &str,
-        parameters: &[Value<'_>],
-        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
-    ) -> Result<()> {
-        let call = self.call.clone();
-        // The server does not say which of the two stopped it.
-        let failed = |error| match (convert(error), &call) {
-            (Error::TimedOut { .. }, Some(call)) => call.stopped(),
-            (error, _) => error,
-        };
-        let mut meter = Meter::default();
-        let statement = self.prepare(sql, parameters)?;
-        let mut rows = self.client.query_raw(&statement, parameters).map_err(&failed)?;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            match &call {
-                Some(call) => call.count(&mut meter, &row, each)?,
-                None => each(&row)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn execute(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<usize> {
-        let statement = self.prepare(sql, parameters)?;
-        let parameters: Vec<&(dyn ToSql + Sync)> =
-            parameters.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let changed = self.client.execute(&statement, &parameters).map_err(convert)?;
-        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
-    }
-
-    fn execute_script(&mut self, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).map_err(convert)
-    }
-}
-
-/// `?1` as `$1`. A question mark without a number stays: regular expressions have some.
-fn dollars(sql: &str) -> String {
-    let mut text = String::with_capacity(sql.len());
-    let mut characters = sql.chars().peekable();
-    while let Some(character) = characters.next() {
-        let is_placeholder =
-            character == '?' && characters.peek().is_some_and(char::is_ascii_digit);
-        text.push(if is_placeholder { '$' } else { character });
-    }
-    text
-}
-
-impl ToSql for Value<'_> {
-    fn to_sql(
-        &self,
-        kind: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        match self {
-            Self::Null => Ok(IsNull::Yes),
-            Self::Bool(value) => value.to_sql(kind, out),
-            Self::Int(value) => value.to_sql(kind, out),
-            Self::Real(value) => value.to_sql(kind, out),
-            Self::Text(value) => value.as_ref().to_sql(kind, out),
-            Self::List(List::Ints(values)) => values.to_sql(kind, out),
-            Self::List(List::Reals(values)) => values.to_sql(kind, out),
-            Self::List(List::Texts(values)) => values.to_sql(kind, out),
-        }
-    }
-
-    fn accepts(_kind: &Type) -> bool {
-        // Statements are prepared with the types of their values.
-        true
-    }
-
-    to_sql_checked!();
-}
-
-impl Row for postgres::Row {
-    fn int(&self, column: usize) -> Result<Option<i64>> {
-        let kind = self.columns().get(column).map(postgres::Column::type_);
-        let value = match kind {
-            Some(&Type::INT8) => self.try_get::<_, Option<i64>>(column),
-            Some(&Type::BOOL) => {
-                self.try_get::<_, Option<bool>>(column).map(|value| value.map(i64::from))
-            }
-            _ => self.try_get::<_, Option<i32>>(column).map(|value| value.map(i64::from)),
-        };
-        value.map_err(convert)
-    }
-
-    fn real(&self, column: usize) -> Result<Option<f64>> {
-        self.try_get(column).map_err(convert)
-    }
-
-    fn text(&self, column: usize) -> Result<Option<&str>> {
-        self.try_get(column).map_err(convert)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::error::Error as _;
 
-use postgres::error::SqlState;
+use tokio_postgres::error::SqlState;
 
 use crate::error::{Constraint, Error};
 
 /// PostgreSQL's error as ours.
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-pub(super) fn convert(error: postgres::Error) -> Error {
+pub(super) fn convert(error: tokio_postgres::Error) -> Error {
     let Some(details) = error.as_db_error() else {
         // The client's own message leaves the cause to its source.
         let reason = match error.source() {
@@ -26,12 +26,17 @@ pub(super) fn convert(error: postgres::Error) -> Error {
         _ if *code == SqlState::DISK_FULL => Error::Full,
         _ if *code == SqlState::QUERY_CANCELED => Error::TimedOut { seconds: 0 },
         _ if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Error::ReadOnly,
+        _ if *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT => {
+            Error::Unreachable { reason: message }
+        }
         // A value that is too long, too large or holds a NUL, and the other rules.
         Some("22" | "23") => constraint(Constraint::Other),
         // Conflicts between transactions, of which trying again gets rid.
         Some("40" | "55") => Error::Busy,
-        // Too many connections, the server is going down, starting up, or refuses the login.
-        Some("53" | "57" | "28" | "3D") => Error::Unreachable { reason: message },
+        // Waiting is of no use: a wrong password, a database that is not there.
+        Some("28" | "3D") => Error::SignIn { reason: message },
+        // The connection broke off, there are too many, the server is going down or starting up.
+        Some("08" | "53" | "57") => Error::Unreachable { reason: message },
         _ => Error::database(message),
     }
 }

@@ -8,7 +8,8 @@
 //! | `verify-ca` | always | signed by `sslrootcert`, or by what the system trusts |
 //! | `verify-full` | always | the same, and for this host |
 //!
-//! Certificates of the client (`sslcert`, `sslkey`) are not supported and refused by name.
+//! Certificates of the client (`sslcert`, `sslkey`) are not supported and refused by name
+//! ([`postgres_url`](super::postgres_url)).
 
 use std::future::Future;
 use std::io;
@@ -16,9 +17,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use postgres::config::SslMode;
-use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
-use postgres::{Config, Socket};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -28,54 +26,29 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::Socket;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 use trainyard_mlflow::Error as MlflowError;
-use url::Url;
 
-use super::postgres_error::convert;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, invalid};
 
-/// A PostgreSQL URI with what it says about TLS taken out: the driver does not know all of it.
-pub(super) fn read(uri: &str) -> Result<(Config, MakeTls)> {
-    let mut url = Url::parse(uri)
-        .map_err(|error| MlflowError::invalid(format!("the PostgreSQL URI: {error}")))?;
-    let mut mode = "prefer".to_owned();
-    let mut roots = None;
-    let mut others = Vec::new();
-    for (name, value) in url.query_pairs() {
-        match name.as_ref() {
-            "sslmode" => mode = value.into_owned(),
-            "sslrootcert" => roots = Some(value.into_owned()).filter(|path| path != "system"),
-            "sslcert" | "sslkey" | "sslcrl" => {
-                return Err(MlflowError::invalid(format!(
-                    "{name} is not supported: the tracking database is signed in to by name and \
-                     password"
-                ))
-                .into());
-            }
-            _ => others.push((name.into_owned(), value.into_owned())),
-        }
-    }
-    url.set_query(None);
-    if !others.is_empty() {
-        url.query_pairs_mut().extend_pairs(others);
-    }
-    let (ssl_mode, check) = match (mode.as_str(), &roots) {
+/// What `sslmode` (empty: none) and `sslrootcert` mean.
+pub(super) fn modes(mode: &str, roots: Option<&str>) -> Result<(SslMode, MakeTls)> {
+    let (ssl_mode, check) = match (mode, roots) {
         ("disable", _) => (SslMode::Disable, Check::Nothing),
-        ("allow" | "prefer", _) => (SslMode::Prefer, Check::Nothing),
+        ("" | "allow" | "prefer", _) => (SslMode::Prefer, Check::Nothing),
         ("require", None) => (SslMode::Require, Check::Nothing),
         ("require" | "verify-ca", _) => (SslMode::Require, Check::Signer),
         ("verify-full", _) => (SslMode::Require, Check::SignerAndHost),
         (other, _) => {
-            return Err(MlflowError::invalid(format!(
+            return invalid!(
                 "sslmode={other}: it is disable, allow, prefer, require, verify-ca or verify-full"
-            ))
-            .into());
+            );
         }
     };
-    let mut config: Config = url.as_str().parse().map_err(convert)?;
-    config.ssl_mode(ssl_mode);
-    Ok((config, MakeTls::new(check, roots.as_deref())?))
+    Ok((ssl_mode, MakeTls::new(check, roots)?))
 }
 
 /// What of the server's certificate must be right.
@@ -260,29 +233,5 @@ impl AsyncWrite for Encrypted {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(context)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modes_are_libpqs() {
-        let mode = |query: &str| {
-            let read = read(&format!("postgresql://u:p@host/db{query}"));
-            read.map(|(config, _)| config.get_ssl_mode())
-        };
-        assert_eq!(mode("").unwrap(), SslMode::Prefer);
-        assert_eq!(mode("?sslmode=allow").unwrap(), SslMode::Prefer);
-        assert_eq!(mode("?sslmode=disable").unwrap(), SslMode::Disable);
-        assert_eq!(mode("?sslmode=require&application_name=x").unwrap(), SslMode::Require);
-        let error = mode("?sslmode=always").err().unwrap().to_string();
-        assert!(error.contains("sslmode=always") && error.contains("verify-full"), "{error}");
-        let error = mode("?sslcert=a.pem").err().unwrap().to_string();
-        assert!(error.contains("sslcert is not supported"), "{error}");
-        let error = mode("?sslmode=verify-ca&sslrootcert=/none.pem").err().unwrap().to_string();
-        assert!(error.contains("/none.pem"), "{error}");
-        assert!(mode("?nonsense=1").is_err());
     }
 }

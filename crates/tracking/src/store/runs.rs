@@ -24,7 +24,7 @@ use crate::search::runs_sql::RUN_NAME;
 #[async_trait]
 impl Runs for SqlStore {
     async fn create(&self, run: CreateRun) -> mlflow::Result<Run> {
-        self.write(move |connection| create(connection, run.clone())).await
+        self.create_one(move |connection| create(connection, run.clone())).await
     }
 
     async fn get(&self, run_id: &str) -> mlflow::Result<Run> {

@@ -6,6 +6,7 @@
 
 use super::clock::now_millis;
 use super::database::{Connection, Dialect, Value};
+use super::postgres_doubt;
 use crate::error::{Error, Result};
 
 /// `alembic_version.version_num` of MLflow 3.17.
@@ -82,6 +83,10 @@ fn prepare_within(
         check_version(connection, uri)?;
     } else {
         return Err(Error::NotMlflow { uri: uri.to_owned() });
+    }
+    let is_postgres = connection.dialect() == Dialect::Postgres;
+    if is_postgres && !tables.iter().any(|table| table == postgres_doubt::TABLE) {
+        connection.execute_script(postgres_doubt::CREATE)?;
     }
     for index in INDEXES {
         connection.execute_script(index)?;

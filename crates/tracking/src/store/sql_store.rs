@@ -16,7 +16,7 @@ use super::postgres::Postgres;
 use super::schema;
 use super::sqlite::Sqlite;
 use super::validate::LongValues;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -101,9 +101,9 @@ impl SqlStore {
         Self { logged_models: Some(elsewhere), ..self }
     }
 
-    /// Whether writes would be kept, as far as is known without asking the database.
-    pub(super) fn condition(&self) -> mlflow::Result<()> {
-        Ok(self.database.health()?)
+    /// Whether writes would be kept, within a few seconds.
+    pub(super) async fn condition(&self) -> mlflow::Result<()> {
+        Ok(self.database.health().await?)
     }
 
     /// A read of a few rows.
@@ -119,13 +119,27 @@ impl SqlStore {
     pub(super) async fn read_many<T, F>(&self, reading: Reading, work: F) -> mlflow::Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut dyn Connection) -> Result<T> + Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
     {
         Ok(self.database.read_many(reading, work).await?)
     }
 
-    /// One change, all or nothing; it may be run again after a conflict.
+    /// One change, all or nothing; it may be run again after a conflict. Whoever sends it twice changes
+    /// nothing more, so clients are told to when it is not known whether it was stored.
     pub(super) async fn write<T, F>(&self, work: F) -> mlflow::Result<T>
+    where
+        T: Send + 'static,
+        F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,
+    {
+        let written = self.database.write(work).await;
+        Ok(written.map_err(|error| match error {
+            Error::InDoubt => Error::Unreachable { reason: error.to_string() },
+            error => error,
+        })?)
+    }
+
+    /// The same for what would be there twice if it was sent twice.
+    pub(super) async fn create_one<T, F>(&self, work: F) -> mlflow::Result<T>
     where
         T: Send + 'static,
         F: Fn(&mut dyn Connection) -> Result<T> + Send + 'static,

@@ -27,6 +27,7 @@ const DELIBERATE: &[(&str, &[u32])] = &[
     ("Archiving with a stage that is not active is a 400", &[460]),
     ("Values of the wrong type are refused, not dropped", &[331]),
     ("The gateway is off", &[3]),
+    ("Endpoints that are not here answer in JSON", &[4]),
 ];
 
 /// Sorted by random ids, so that no two recordings agree.
@@ -88,8 +89,8 @@ fn answers_are_upstreams_but_for_what_is_meant_to_differ() {
 fn deliberate_differences_are_few_and_documented() {
     let document = include_str!("../../../../docs/mlflow-compatibility.md");
     let exchanges: usize = DELIBERATE.iter().map(|(_, numbers)| numbers.len()).sum();
-    assert_eq!(exchanges, 16, "the documentation says how many of the recorded exchanges differ");
-    assert!(document.contains("16 of the 575 recorded exchanges"));
+    assert_eq!(exchanges, 17, "the documentation says how many of the recorded exchanges differ");
+    assert!(document.contains("17 of the 575 recorded exchanges"));
     for (heading, _) in DELIBERATE {
         assert!(document.contains(heading), "not in the documentation: {heading}");
     }

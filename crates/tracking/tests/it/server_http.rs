@@ -41,7 +41,15 @@ fn foreign_hosts_and_origins_are_kept_out() {
     assert_eq!(status("GET", experiment, &[("Host", "evil.com")]), 403);
     assert_eq!(status("GET", experiment, &[("Host", "10.evil.com")]), 403);
     assert_eq!(status("GET", experiment, &[("Host", "192.168.1.7:5000")]), 200);
-    assert_eq!(status("GET", "/health", &[("Host", "evil.com")]), 200);
+    for path in ["/health", "/livez", "/metrics"] {
+        assert_eq!(status("GET", path, &[("Host", "mlflow.monitoring.svc")]), 200, "{path}");
+    }
+    let refused = with_headers(&server, "GET", experiment, &[("Host", "mlflow.corp")]).text();
+    assert!(refused.contains("--allowed-hosts"), "{refused}");
+    // The one of a URI with a slash at its end.
+    let doubled = format!("/{experiment}");
+    assert_eq!(status("GET", &doubled, &[]), 200);
+    assert_eq!(status("GET", &doubled, &[("Host", "evil.com")]), 403);
 
     let search = "/api/2.0/mlflow/runs/search";
     let foreign = ("Origin", "http://evil.com");
@@ -326,7 +334,8 @@ fn what_is_not_classical_machine_learning_is_a_404() {
     ] {
         let answer = get(&server.url, path);
         assert_eq!(answer.status, 404, "{path}");
-        assert!(answer.text().starts_with("<!doctype html>"), "{path}");
+        let answer: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(answer["error_code"], "ENDPOINT_NOT_FOUND", "{path}");
     }
 }
 

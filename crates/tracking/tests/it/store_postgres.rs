@@ -6,7 +6,7 @@ use trainyard_testkit::postgres::PostgresServer;
 use trainyard_testkit::{run_python, tracking_suite};
 use trainyard_tracking::{OpenOptions, open};
 
-fn options(server: &PostgresServer) -> OpenOptions {
+pub(crate) fn options(server: &PostgresServer) -> OpenOptions {
     let path = |name: &str| {
         Some(
             std::env::temp_dir()

@@ -15,7 +15,7 @@ use trainyard_pipeline::{
 use super::gateway_actions::{self, MaintenanceArguments, PauseArguments};
 use super::project::{ProjectArguments, program};
 use super::summary::{check_folder, write_markdown};
-use super::{deploy_history, deploy_status, shutdown_signal};
+use super::{deploy_history, deploy_logs, deploy_status, shutdown_signal};
 use crate::failure::Failure;
 use crate::printer::{self, Progress};
 
@@ -36,6 +36,9 @@ pub(crate) struct Arguments {
     /// Why, for the history and the records of releases
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// Take the alias Production even from the running deployment of another project
+    #[arg(long)]
+    take_production: bool,
     #[command(flatten)]
     container: ContainerArguments,
     /// Print the result as JSON
@@ -103,20 +106,22 @@ impl ContainerArguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Show what serves, and where
-    Status(ActionArguments),
+    /// Show what serves, how it does, and what is wrong
+    Status(deploy_status::StatusArguments),
     /// Bring back what served before, as it served then
     Rollback(RollbackArguments),
     /// Show past releases
     History(ActionArguments),
-    /// Show the last lines of the serving instance's log
-    Logs(LogsArguments),
+    /// Show what instances, gateway and supervisor say
+    Logs(deploy_logs::LogsArguments),
     /// Let requests wait, without refusing one, until `resume`
     Pause(PauseArguments),
     /// Answer requests with 503 and a message until `resume`
     Maintenance(MaintenanceArguments),
     /// Let requests in again
     Resume(ActionArguments),
+    /// Have the running gateway take up what the project says of it, without closing a connection
+    Reload(ActionArguments),
     /// Replace the running gateway by this program's, without a gap for clients
     Upgrade(ActionArguments),
     /// Show the gateway's counters in Prometheus' text format
@@ -149,27 +154,19 @@ struct RollbackArguments {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-struct LogsArguments {
-    #[command(flatten)]
-    project: ProjectArguments,
-    /// How many lines
-    #[arg(long, short = 'n', default_value_t = 50, value_name = "COUNT")]
-    lines: usize,
-}
-
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.action {
         None => deploy(&arguments).await,
-        Some(Action::Status(action)) => deploy_status::status(&action.project, action.json).await,
+        Some(Action::Status(action)) => Box::pin(deploy_status::status(&action)).await,
         Some(Action::Rollback(action)) => rollback(&action).await,
         Some(Action::History(action)) => deploy_history::history(&action.project, action.json),
-        Some(Action::Logs(action)) => logs(&action).await,
+        Some(Action::Logs(action)) => Box::pin(deploy_logs::logs(&action)).await,
         Some(Action::Pause(action)) => gateway_actions::pause(&action).await,
         Some(Action::Maintenance(action)) => gateway_actions::maintenance(&action).await,
         Some(Action::Resume(action)) => {
             gateway_actions::set_mode(&action.project, &Mode::Open).await
         }
+        Some(Action::Reload(action)) => gateway_actions::reload(&action.project).await,
         Some(Action::Upgrade(action)) => gateway_actions::upgrade(&action.project).await,
         Some(Action::Metrics(action)) => gateway_actions::metrics(&action.project).await,
         Some(Action::Stop(action)) => stop(&action).await,
@@ -180,12 +177,14 @@ async fn deploy(arguments: &Arguments) -> Result<ExitCode, Failure> {
     check_folder(arguments.summary.as_deref())?;
     let (mut project, tracking) = arguments.project.open()?;
     arguments.container.apply(&mut project)?;
+    gateway_actions::warn(&service(&project));
     let progress = Progress::new();
     let watch = |event| progress.show(&event);
     let options = DeployOptions {
         program: program()?,
         version: arguments.version.clone(),
         reason: arguments.reason.clone(),
+        take_production: arguments.take_production,
     };
     // Its future is large, and lies on the heap so that this one stays small.
     let deploying = Box::pin(trainyard_pipeline::deploy(&project, &tracking, options, &watch));
@@ -253,15 +252,6 @@ fn report(deployed: &Deployed, json: bool) -> Result<ExitCode, Failure> {
         for line in deployed.behaviour.iter().flat_map(Behaviour::told) {
             printer::line(&format!("behaviour  {line}"));
         }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn logs(arguments: &LogsArguments) -> Result<ExitCode, Failure> {
-    let project = arguments.project.open_project()?;
-    let lines = trainyard_deploy::logs(&service(&project), arguments.lines).await?;
-    for line in lines {
-        printer::line(&line);
     }
     Ok(ExitCode::SUCCESS)
 }

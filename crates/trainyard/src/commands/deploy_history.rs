@@ -33,6 +33,7 @@ fn line(entry: &HistoryEntry) -> String {
         (Outcome::Released, Kind::Rollback) => "brought back".to_owned(),
         (Outcome::RolledBack(reason), _) => format!("rolled back: {}", first(reason)),
         (Outcome::Failed(reason), _) => format!("failed: {}", first(reason)),
+        (Outcome::Interrupted, _) => "interrupted before the switch".to_owned(),
     };
     let label: Vec<String> =
         entry.label.iter().map(|(key, value)| format!("{key} {value}")).collect();

@@ -1,171 +1,122 @@
-//! `trainyard deploy status`: what serves, and whether `Production` names it.
+//! `trainyard deploy status`: what serves, how it does, and whether it is what it should be.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
 use serde::Serialize;
-use trainyard_deploy::gateway::{Gets, Mode, SideSeen};
-use trainyard_deploy::{GatewayStatus, Health, Role, ServiceStatus};
-use trainyard_pipeline::{Difference, Project, service};
+use trainyard_deploy::State;
+use trainyard_pipeline::{Project, service};
 
 use super::project::ProjectArguments;
+use super::status_told::{Registry, Told};
+use super::{shutdown_signal, status_page};
 use crate::failure::Failure;
 use crate::printer;
 
-/// How long the registry may take: what serves is told without it.
-const REGISTRY_LIMIT: Duration = Duration::from_secs(5);
+/// Time between two looks with `--watch`.
+const LOOK: Duration = Duration::from_secs(2);
 
-/// What is printed as JSON.
+/// Looks for which the registry's word holds: what it says changes seldom, and one that is down is waited for.
+const LOOKS_PER_QUESTION: u32 = 15;
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    #[command(flatten)]
+    project: ProjectArguments,
+    /// Look again every 2 s until Ctrl-C; where stdout is no terminal, a line each time
+    #[arg(long, short)]
+    watch: bool,
+    /// Print everything as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is told where nothing was ever deployed.
 #[derive(Debug, Serialize)]
-struct Told<'a> {
-    #[serde(flatten)]
-    status: &'a ServiceStatus,
-    #[serde(flatten)]
-    registry: &'a Registry,
+struct Nothing {
+    state: State,
+    outage: Option<String>,
 }
 
-/// What the registry says of it.
-#[derive(Debug, Default, Serialize)]
-struct Registry {
-    /// Where alias and traffic differ.
-    difference: Option<Difference>,
-    /// Why that is not known.
-    registry_error: Option<String>,
-}
-
-impl Registry {
-    async fn ask(project: &Project) -> Self {
-        let asking = async {
-            let tracking = project.tracking()?;
-            trainyard_pipeline::difference(project, &tracking).await
-        };
-        match tokio::time::timeout(REGISTRY_LIMIT, asking).await {
-            Ok(Ok(difference)) => Self { difference, registry_error: None },
-            Ok(Err(error)) => Self { difference: None, registry_error: Some(error.message()) },
-            Err(_elapsed) => {
-                let error = format!("no answer within {} s", REGISTRY_LIMIT.as_secs());
-                Self { difference: None, registry_error: Some(error) }
+pub(super) async fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
+    let project = arguments.project.open_project()?;
+    if arguments.watch {
+        return watch(&project, arguments.json).await;
+    }
+    let status = match trainyard_deploy::status(&service(&project)).await {
+        Err(error @ trainyard_deploy::Error::NotDeployed { .. }) => {
+            if arguments.json {
+                printer::json(&Nothing { state: State::NeverReleased, outage: None })?;
             }
+            return Err(error.into());
         }
-    }
-
-    /// Whether it is known that `Production` names what serves.
-    fn agrees(&self) -> bool {
-        self.difference.is_none() && self.registry_error.is_none()
-    }
-}
-
-pub(super) async fn status(arguments: &ProjectArguments, json: bool) -> Result<ExitCode, Failure> {
-    let project = arguments.open_project()?;
-    let status = trainyard_deploy::status(&service(&project)).await?;
-    let serves = status.instances.iter().any(|instance| instance.role == Role::Current);
-    let registry = if serves { Registry::ask(&project).await } else { Registry::default() };
-    if json {
-        printer::json(&Told { status: &status, registry: &registry })?;
+        status => status?,
+    };
+    let registry = Registry::of(&project, &status).await;
+    let told = Told::of(&project, &status, &registry);
+    if arguments.json {
+        printer::json(&told)?;
     } else {
-        show(&status);
-        if let Some(url) = &status.url
-            && let Some(mut served) = super::health::served(url).await
-        {
-            let mark = " (Production)";
-            if serves && registry.agrees() && !served.ends_with(mark) {
-                served.push_str(mark);
-            }
-            printer::line(&format!("model      {served}"));
-        }
-        if let Some(difference) = &registry.difference {
-            printer::line(&format!("differs    {}", difference.sentence()));
-        }
-        if let Some(error) = &registry.registry_error {
-            printer::line(&format!("registry   cannot be asked: {error}"));
-        }
-        if let Some(id) = &status.unfinished {
-            printer::line(&format!(
-                "unfinished the release of {id} was interrupted; the next deploy settles it"
-            ));
+        for line in status_page::lines(&told, printer::stdout_look()) {
+            printer::line(&line);
         }
     }
-    match status.outage() {
+    match failure(&told) {
         None => Ok(ExitCode::SUCCESS),
-        Some(outage) => Err(Failure::runtime(format!("nothing serves: {outage}"))
-            .hint("`trainyard deploy logs` says why; `trainyard deploy` brings it up again")),
+        Some(failure) => Err(failure),
     }
 }
 
-fn show(status: &ServiceStatus) {
-    match &status.url {
-        Some(url) => printer::line(&format!("gateway    {url}")),
-        None => printer::line("gateway    down"),
-    }
-    for instance in &status.instances {
-        let label: Vec<String> =
-            instance.label.iter().map(|(key, value)| format!("{key} {value}")).collect();
-        let address =
-            instance.address.map_or_else(String::new, |address| format!(" at http://{address}"));
-        let state = match &instance.health {
-            Some(Health::Well) => "running".to_owned(),
-            Some(Health::Sick(said)) => format!("not well ({said})"),
-            Some(Health::Silent(how)) => format!("not answering ({how})"),
-            None if instance.running => "running".to_owned(),
-            None => "stopped".to_owned(),
+/// What ends the verb with an exit code that says so.
+fn failure(told: &Told<'_>) -> Option<Failure> {
+    let outage = told.outage.as_ref()?;
+    let what =
+        if told.state == State::Degraded { "not all of it serves" } else { "nothing serves" };
+    let help = if told.status.supervisor.is_some() {
+        "`trainyard deploy logs` says why; the supervisor brings it up again"
+    } else {
+        "`trainyard deploy logs` says why; `trainyard deploy` brings it up again"
+    };
+    Some(Failure::runtime(format!("{what}: {outage}")).hint(help))
+}
+
+/// Looks again and again until Ctrl-C; ends as the last look would have.
+async fn watch(project: &Project, json: bool) -> Result<ExitCode, Failure> {
+    let service = service(project);
+    let mut registry = Registry::default();
+    let mut looks = 0_u32;
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut shutdown = std::pin::pin!(shutdown_signal());
+    let mut last = None;
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut shutdown => return last.map_or(Ok(ExitCode::SUCCESS), Err),
+            _ = look.tick() => {}
+        }
+        let looking = async {
+            let status = trainyard_deploy::status(&service).await?;
+            if looks.is_multiple_of(LOOKS_PER_QUESTION) {
+                registry = Registry::of(project, &status).await;
+            }
+            Ok::<_, Failure>(status)
         };
-        printer::line(&format!(
-            "{:<10} {} {state}{address} (released as {})",
-            role(instance.role),
-            instance.id,
-            label.join(", ")
-        ));
-    }
-    if let Some(gateway) = &status.gateway {
-        show_candidate(gateway);
-    }
-    match status.gateway.as_ref().map(|gateway| &gateway.mode) {
-        Some(Mode::Paused { hold_ms }) => printer::line(&format!(
-            "paused     requests wait up to {}",
-            printer::took(Duration::from_millis(*hold_ms))
-        )),
-        Some(Mode::Maintenance { message, .. }) => {
-            printer::line(&format!("closed     for maintenance: {message}"));
+        let status = tokio::select! {
+            biased;
+            () = &mut shutdown => return last.map_or(Ok(ExitCode::SUCCESS), Err),
+            status = looking => status?,
+        };
+        looks = looks.wrapping_add(1);
+        let told = Told::of(project, &status, &registry);
+        if json {
+            printer::json(&told)?;
+        } else if let Some(look) = printer::stdout_screen() {
+            printer::redraw(&status_page::watched(&told, look));
+        } else {
+            printer::line(&status_page::line(&told));
         }
-        Some(Mode::Open) | None => {}
-    }
-    if let Some(holder) = &status.holder {
-        printer::line(&format!("busy       process {} ({})", holder.pid, holder.what));
-    }
-}
-
-/// What the new version of a release that goes on gets, and what was seen of it.
-fn show_candidate(gateway: &GatewayStatus) {
-    let candidate = gateway.route.candidate.as_ref();
-    match candidate.map(|candidate| (&candidate.gets, candidate.steps.last())) {
-        Some((Gets::Share { share, header }, Some(seen))) => {
-            let by = header.as_ref().map_or_else(String::new, |name| format!(" by {name}"));
-            let told =
-                |side: &SideSeen| format!("{} of {}", side.errors + side.refused, side.requests);
-            printer::line(&format!(
-                "canary     {share} of the requests{by}: {} with an error, {} beside it",
-                told(&seen.green),
-                told(&seen.blue)
-            ));
-        }
-        Some((Gets::Copies, _)) => printer::line("shadow     copies of the requests"),
-        _ => {}
-    }
-    if let Some(copies) = gateway.copies.filter(|copies| copies.pairs > 0) {
-        printer::line(&format!(
-            "compared   {} requests asked of both: the new version alone failed at {}, {} of {} \
-             predictions differ",
-            copies.pairs, copies.green_failed, copies.differing, copies.compared
-        ));
-    }
-}
-
-/// What an instance is for.
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::Current => "serving",
-        Role::Standby => "standby",
-        Role::Candidate => "candidate",
-        Role::Other => "other",
+        last = failure(&told);
     }
 }

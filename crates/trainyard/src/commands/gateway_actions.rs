@@ -1,9 +1,10 @@
-//! `trainyard deploy pause|maintenance|resume|upgrade|metrics`: what is done to a running gateway.
+//! `trainyard deploy pause|maintenance|resume|reload|upgrade|metrics`: what is done to a running gateway.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use trainyard_deploy::Service;
 use trainyard_deploy::gateway::Mode;
 use trainyard_pipeline::service;
 
@@ -63,6 +64,24 @@ pub(super) async fn upgrade(arguments: &ProjectArguments) -> Result<ExitCode, Fa
     })
     .await?;
     Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn reload(arguments: &ProjectArguments) -> Result<ExitCode, Failure> {
+    let project = arguments.open_project()?;
+    let service = service(&project);
+    warn(&service);
+    trainyard_deploy::reload(&service, &|event| {
+        printer::terminal_hint(&event.to_string());
+    })
+    .await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what strangers could do with a service that nobody may want.
+pub(super) fn warn(service: &Service) {
+    if let Some(warning) = service.warning() {
+        printer::warning(&warning);
+    }
 }
 
 pub(super) async fn metrics(arguments: &ProjectArguments) -> Result<ExitCode, Failure> {

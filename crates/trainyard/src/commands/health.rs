@@ -5,24 +5,30 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use trainyard_deploy::State;
+use trainyard_pipeline::{Project, service};
 
+use super::health_subject::{Parse, Subject};
 use crate::failure::Failure;
 use crate::printer;
 
-/// A server that takes longer to say how it is is not well.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// The port of a model server that nobody said another for.
+const PORT: u16 = 8080;
 
 /// Ask a server whether it is ready: exit code 0 if /health answers 200, else 1.
+///
+/// Without --url and --port it is the program that this container was started for (`serve`, `server`, `up`), found by
+/// its own flags and variables.
 #[derive(Debug, Args)]
 #[command(after_help = "Example, in a Dockerfile:\n  HEALTHCHECK CMD [\"/trainyard\", \"health\"]")]
 pub(crate) struct Arguments {
-    /// What to ask; by default the model server of this container
+    /// What to ask; by default the program of this container, or else a model server
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Port of the model server, where no URL is given
-    #[arg(long, env = "TRAINYARD_PORT", default_value_t = 8080, value_name = "PORT")]
-    port: u16,
-    /// That the model server speaks TLS, where no URL is given
+    /// Port of a server on this machine, where no URL is given [default: that of this container's program]
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+    /// That the server on this port speaks TLS
     #[arg(long, env = "TRAINYARD_TLS_CERT", value_name = "FILE", hide = true)]
     tls_cert: Option<PathBuf>,
     /// Give up after this long
@@ -30,15 +36,36 @@ pub(crate) struct Arguments {
     timeout: Duration,
 }
 
-pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let scheme = if arguments.tls_cert.is_some() { "https" } else { "http" };
-    let own = || format!("{scheme}://127.0.0.1:{}/health", arguments.port);
-    let url = arguments.url.clone().unwrap_or_else(own);
-    // The certificate of this machine's server is for the names that others know it by.
-    let trust = if arguments.url.is_none() { Trust::Anybody } else { Trust::Usual };
-    let client = client(&url, arguments.timeout, trust)
-        .map_err(|error| Failure::runtime(innermost(&error)))?;
-    let answer = client.get(&url).send().await.map_err(|error| {
+impl Arguments {
+    /// A server on this port of this machine.
+    fn own(&self, port: u16) -> Subject {
+        let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
+        Subject::Url(format!("{scheme}://127.0.0.1:{port}/health"))
+    }
+}
+
+pub(crate) async fn run(arguments: &Arguments, parse: Parse) -> Result<ExitCode, Failure> {
+    let subject = match (&arguments.url, arguments.port) {
+        (Some(url), _) => return ask(url, arguments.timeout, Trust::Usual).await,
+        (None, Some(port)) => arguments.own(port),
+        (None, None) => Subject::of_container(parse).unwrap_or_else(|| arguments.own(PORT)),
+    };
+    match subject {
+        // The certificate of this machine's server is for the names that others know it by.
+        Subject::Url(url) => ask(&url, arguments.timeout, Trust::Anybody).await,
+        Subject::Projects(folders) => {
+            let asking = tokio::time::timeout(arguments.timeout, projects(&folders)).await;
+            asking.unwrap_or_else(|_elapsed| {
+                Err(Failure::runtime("the deployment does not say in time how it is"))
+            })
+        }
+    }
+}
+
+async fn ask(url: &str, timeout: Duration, trust: Trust) -> Result<ExitCode, Failure> {
+    let client =
+        client(url, timeout, trust).map_err(|error| Failure::runtime(innermost(&error)))?;
+    let answer = client.get(url).send().await.map_err(|error| {
         Failure::runtime(format!("{url} does not answer: {}", innermost(&error)))
             .hint("is the server running, and on this port?")
     })?;
@@ -51,14 +78,21 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Err(Failure::runtime(format!("{url} answers {status}: {}", body.trim())))
 }
 
-/// What a model server says it serves: `IrisClassifier version 3 (Production)`.
-pub(super) async fn served(url: &str) -> Option<String> {
-    let client = client(url, TIMEOUT, Trust::Usual).ok()?;
-    let answer = client.get(format!("{url}/health")).send().await.ok()?;
-    let health: serde_json::Value = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
-    let text = |key: &str| health.get(key)?.as_str().map(str::to_owned);
-    let alias = text("alias").map_or_else(String::new, |alias| format!(" ({alias})"));
-    Some(format!("{} version {}{alias}", text("model")?, text("version")?))
+/// Whether everything serves that should.
+async fn projects(folders: &[PathBuf]) -> Result<ExitCode, Failure> {
+    for folder in folders {
+        let project = Project::open(folder, None)?;
+        let status = Box::pin(trainyard_deploy::status(&service(&project))).await?;
+        // Where some of several instances serve, all is well with the container: to start it again would end them.
+        let outage = status.outage().filter(|_| status.state() == State::Down);
+        if let Some(outage) = outage {
+            let folder = folder.display();
+            return Err(Failure::runtime(format!("{folder}: nothing serves: {outage}"))
+                .hint("`trainyard deploy logs` says why"));
+        }
+    }
+    printer::line("ok");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A client for one question. Without TLS no certificates are looked for: an image may have none.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_pipeline::{Happened, PRODUCTION, PromoteOptions, Promoted, STAGING};
+use serde::Serialize;
+use trainyard_pipeline::{Error, Happened, PRODUCTION, PromoteOptions, Promoted, STAGING, Verdict};
 
 use super::project::ProjectArguments;
 use super::summary::{check_folder, write_markdown};
@@ -40,6 +41,18 @@ pub(crate) struct Arguments {
     summary: Option<PathBuf>,
 }
 
+/// What is printed as JSON where the gate refuses.
+#[derive(Debug, Serialize)]
+struct Refused<'a> {
+    name: &'a str,
+    /// As it was asked for; none where that was the newest.
+    version: Option<&'a str>,
+    /// Why, in a sentence.
+    #[serde(rename = "refused")]
+    reason: String,
+    gate: &'a Verdict,
+}
+
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_folder(arguments.summary.as_deref())?;
     let (mut project, tracking) = arguments.project.open()?;
@@ -64,6 +77,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Err(error) => Happened::of_failure(error),
     };
     trainyard_pipeline::notify(&project, happened.as_slice()).await;
+    if arguments.json
+        && let Err(Error::Gate(verdict)) = &outcome
+    {
+        printer::json(&Refused {
+            name: &project.config.model.name,
+            version: arguments.version.as_deref(),
+            reason: verdict.to_string(),
+            gate: verdict,
+        })?;
+    }
     let promoted = outcome?;
     if arguments.json {
         printer::json(&promoted)?;

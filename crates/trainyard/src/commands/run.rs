@@ -46,8 +46,12 @@ pub(crate) struct Arguments {
     /// Train also where data and settings are those of the last training
     #[arg(long)]
     force: bool,
+    /// Take the alias Production even from the running deployment of another project
+    #[arg(long)]
+    take_production: bool,
     /// Stay up, look for drift at the times of [watch], and train anew when there is some; if a version is in
-    /// production already, it is brought up and nothing is trained before the first look (but see --force)
+    /// production already, it is brought up and nothing is trained before the first look (but see --force). What
+    /// serves goes on when this ends
     #[arg(long, conflicts_with_all = ["fail_on", "fail_on_drift", "json"])]
     watch: bool,
 }
@@ -56,19 +60,19 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_folder(arguments.summary.as_deref())?;
     let (project, Shared { own: tracking, lent }) = arguments.project.open_shared()?;
     let was_deployed = is_deployed(&project).await;
+    // A restart of whoever watches is none of production.
+    let stays = was_deployed || arguments.watch;
     let needs_pages = arguments.keep || arguments.watch || project.config.train.command.is_some();
-    let pages = if needs_pages && !project.tracks_by_http() {
-        Some(TrackingPages::start(lent).await?)
-    } else {
-        None
-    };
-    let tracking_url = match &pages {
-        Some(pages) => Some(pages.url.clone()),
-        None => project.http_tracking_url(),
-    };
+    let (pages, tracking_url) = TrackingPages::beside(&project, lent, needs_pages).await?;
     let progress = Progress::new();
     let only_if_new = !arguments.force;
-    let options = RunOptions { program: program()?, tracking_url, only_if_new, look: None };
+    let options = RunOptions {
+        program: program()?,
+        tracking_url,
+        only_if_new,
+        look: None,
+        take_production: arguments.take_production,
+    };
     let watch = |event| progress.show(&event);
     let resumed = if arguments.watch && !arguments.force {
         trainyard_pipeline::version_in_production(&project, &tracking).await?
@@ -91,8 +95,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let outcome = tokio::select! {
         biased;
         () = &mut shutdown => {
-            // What this run brought up is about to end, and its release with it.
-            if was_deployed {
+            // Else what this run brought up is about to end, and its release with it.
+            if stays {
                 settle(&project, &tracking).await;
             }
             Err(Failure::runtime("interrupted").hint(
@@ -139,8 +143,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Err(failure) => Err(failure),
     };
-    // What this run brought up goes down with it; what was up before stays up.
-    if !was_deployed {
+    // What this run brought up goes down with it, unless it is to stay. What serves nobody is nothing to keep.
+    if !stays || (!was_deployed && !serves(&project).await) {
         let stopped =
             trainyard_deploy::stop(&trainyard_pipeline::service(&project), &|_event| {}).await;
         if let Err(error) = stopped
@@ -175,6 +179,7 @@ async fn bring_up(
         program: options.program.clone(),
         version: Some(version.to_owned()),
         reason: Some("`run --watch` brings production up".to_owned()),
+        take_production: options.take_production,
     };
     let deployed = trainyard_pipeline::deploy(project, tracking, options, watcher).await;
     if let Err(error) = &deployed {
@@ -182,6 +187,13 @@ async fn bring_up(
         trainyard_pipeline::notify(project, happened.as_slice()).await;
     }
     deployed.map(drop)
+}
+
+/// Whether requests go to a version of the project, which is not asked.
+async fn serves(project: &Project) -> bool {
+    let serving = trainyard_deploy::serving(&trainyard_pipeline::service(project)).await;
+    // What cannot be told is left as it is.
+    !matches!(serving, Ok(None))
 }
 
 /// Whether a deployment of the project is up already.

@@ -8,10 +8,11 @@ use clap::Args;
 use trainyard_base::{size, words};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{Tracking, resolve};
-use trainyard_serve::{LogOptions, LogStore, ModelCache, ModelSource, PythonOptions, ServeOptions};
+use trainyard_serve::{ModelCache, ModelSource, PythonOptions, ServeOptions};
 use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
 
+use super::serve_log::LogArguments;
 use super::tls::{self, TlsArguments};
 use super::{listen, server_signals};
 use crate::failure::Failure;
@@ -82,7 +83,7 @@ pub(crate) struct Arguments {
     /// After SIGTERM, go on accepting for so long while /health already says 503
     #[arg(long, default_value = "0s", value_parser = trainyard_base::duration::parse, value_name = "TIME", help_heading = "Listening")]
     drain_delay: Duration,
-    /// File with the bearer token that requests must carry
+    /// File with the bearer token that requests must carry; `TRAINYARD_TOKEN` may have the token itself
     #[arg(long, env = "TRAINYARD_TOKEN_FILE", value_name = "FILE", help_heading = "Listening")]
     token_file: Option<PathBuf>,
     /// File with the secret that webhooks of the registry are signed with (POST /webhook)
@@ -100,14 +101,8 @@ pub(crate) struct Arguments {
     limits: LimitArguments,
     #[command(flatten)]
     python: PythonArguments,
-    /// Folder or s3://, gs://, abfss:// URI that requests and predictions are logged to, as Parquet
-    #[arg(long, env = "TRAINYARD_PREDICTION_LOG", value_name = "URI", help_heading = "Logging")]
-    prediction_log: Option<String>,
-    /// Disk that the prediction log and its feedback may take, as in 10GiB: beyond it predictions are
-    /// dropped and counted, and feedback gets 507. In any case a twentieth of the disk is left free, or
-    /// 1 GiB of a large one
-    #[arg(long, value_parser = size::parse, value_name = "BYTES", help_heading = "Logging")]
-    prediction_log_max: Option<u64>,
+    #[command(flatten)]
+    log: LogArguments,
     /// Request id of a release's own predictions; set by `deploy`
     #[arg(long, env = words::PROBE_ID_VARIABLE, hide = true)]
     probe_id: Option<String>,
@@ -246,12 +241,12 @@ impl Arguments {
         options.poll_interval = self.poll;
         options.limits.drain_delay = self.drain_delay;
         self.limits.apply(&mut options.limits);
-        options.log = self.prediction_log.as_deref().map(prediction_log).transpose()?;
-        if let Some(log) = &mut options.log {
-            log.bytes_max = self.prediction_log_max;
-        }
+        options.log = self.log.options()?;
         options.probe_id.clone_from(&self.probe_id);
-        options.token = self.token_file.as_deref().map(read_token).transpose()?;
+        options.token = match &self.token_file {
+            Some(file) => Some(read_token(file)?),
+            None => given_token()?,
+        };
         Ok(options)
     }
 }
@@ -267,23 +262,30 @@ fn named_source(text: &str) -> Result<(Option<String>, ModelSource), Failure> {
     Ok((name, ModelSource::Uri(uri)))
 }
 
-/// A folder of this machine, or a place in an object store.
-fn prediction_log(uri: &str) -> Result<LogOptions, Failure> {
-    let place = trainyard_storage::open(uri).map_err(|error| Failure::input(error.to_string()))?;
-    Ok(match place.local {
-        Some(folder) => LogOptions::new(folder),
-        None => LogOptions::to_store(LogStore { store: place.store, path: place.path }),
-    })
+/// The token of the environment, which a deployer sets. There is no flag for it: arguments are seen by
+/// everybody on the machine.
+fn given_token() -> Result<Option<String>, Failure> {
+    match std::env::var(words::TOKEN_VARIABLE) {
+        Ok(token) if token.is_empty() => Ok(None),
+        Ok(token) => checked_token(&token, words::TOKEN_VARIABLE).map(Some),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::input(format!("{} is not UTF-8", words::TOKEN_VARIABLE)))
+        }
+    }
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::input(format!("{}: {error}", path.display())))?;
+    checked_token(&text, &path.display().to_string())
+}
+
+fn checked_token(text: &str, place: &str) -> Result<String, Failure> {
     let token = text.trim();
     if token.is_empty() || token.len() > TOKEN_BYTES_MAX || token.contains(['\n', '\r']) {
         return Err(Failure::input(format!(
-            "{} holds no token: one line of at most {TOKEN_BYTES_MAX} bytes is wanted",
-            path.display()
+            "{place} holds no token: one line of at most {TOKEN_BYTES_MAX} bytes is wanted"
         )));
     }
     Ok(token.to_owned())

@@ -1,22 +1,21 @@
 //! `trainyard server`: the MLflow-compatible tracking server and registry, with its pages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand};
 use trainyard_base::Budget;
-use trainyard_mlflow::Tracking;
 use trainyard_net::descriptors;
 use trainyard_storage::{DirectAccess, DirectTransfers};
 use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
 use trainyard_tracking::store::ReadLimits;
-use trainyard_tracking::{Lending, OpenOptions};
+use trainyard_tracking::{Lending, OpenOptions, Opening};
 
 use super::tls::{self, TlsArguments, TlsFiles};
-use super::{backup, hash_password, import, listen, server_signals, upstream_tls};
+use super::{backup, gc, hash_password, import, listen, server_signals, upstream_tls};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -55,6 +54,15 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     backend_store_uri: String,
+    /// File with that URI instead, which keeps a password out of the environment
+    #[arg(
+        long,
+        env = "TRAINYARD_BACKEND_STORE_URI_FILE",
+        conflicts_with = "backend_store_uri",
+        value_name = "FILE",
+        help_heading = "Storage"
+    )]
+    backend_store_uri_file: Option<PathBuf>,
     /// Database of registered models and versions, if it is another one
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI", help_heading = "Storage")]
     registry_store_uri: Option<String>,
@@ -185,6 +193,17 @@ pub(crate) struct Arguments {
         hide = true
     )]
     serve_artifacts: bool,
+    /// How long a database server that cannot be reached at the start is waited for; until it is there /livez
+    /// answers, and everything else is a 503
+    #[arg(
+        long,
+        env = "TRAINYARD_WAIT_FOR_DATABASE",
+        default_value = "5m",
+        value_parser = trainyard_base::duration::parse,
+        value_name = "TIME",
+        help_heading = "Storage"
+    )]
+    wait_for_database: Duration,
     /// Seconds that a search or another read may take; 0 for as long as it takes
     #[arg(
         long,
@@ -246,6 +265,8 @@ enum Action {
     Restore(backup::Arguments),
     /// Bring what MLflow kept in files (./mlruns) into the database
     Import(import::Arguments),
+    /// Remove deleted runs, logged models and experiments for good, with their files, while the server runs
+    Gc(gc::Arguments),
 }
 
 /// Flags of `mlflow server` about its Python processes: taken, so that its command lines work.
@@ -316,6 +337,18 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The URI in a file. What is in it is not repeated: it may have a password.
+fn uri_of(file: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::input(format!("{}: {error}", file.display())))?;
+    let uri = text.trim();
+    if uri.is_empty() || uri.contains(['\n', '\r']) {
+        return Err(Failure::input(format!("{} holds no URI", file.display()))
+            .hint("one line is wanted: postgresql://user:password@host:5432/database"));
+    }
+    Ok(uri.to_owned())
+}
+
 impl Arguments {
     fn serves_artifacts(&self) -> bool {
         self.serve_artifacts && !self.no_serve_artifacts
@@ -347,11 +380,7 @@ impl Arguments {
         }
     }
 
-    fn open(
-        &self,
-        memory: &Arc<Budget>,
-        certificate: Option<&TlsFiles>,
-    ) -> Result<Tracking, Failure> {
+    fn opening(&self, memory: &Arc<Budget>, certificate: Option<&TlsFiles>) -> Opening {
         let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
             limits: ReadLimits { time, memory: Arc::clone(memory) },
@@ -375,7 +404,7 @@ impl Arguments {
         };
         // Who only passes artifacts on leaves no database behind.
         let uri = if self.artifacts_only { "sqlite://" } else { self.backend_store_uri.as_str() };
-        Ok(trainyard_tracking::share(uri, options, &lending)?.lent)
+        Opening { uri: uri.to_owned(), options, lending }
     }
 
     fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
@@ -418,6 +447,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::HashPassword(arguments)) => return hash_password::run(&arguments),
         Some(Action::Backup(arguments)) => return backup::make(&arguments),
         Some(Action::Restore(arguments)) => return backup::restore(&arguments),
+        Some(Action::Gc(arguments)) => return gc::run(&arguments).await,
         Some(Action::Import(arguments)) => return Box::pin(import::run(&arguments)).await,
         None => {}
     }
@@ -426,6 +456,9 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::input(
             "--artifacts-only and --no-serve-artifacts leave nothing to do",
         ));
+    }
+    if let Some(file) = &arguments.backend_store_uri_file {
+        arguments.backend_store_uri = uri_of(file)?;
     }
     let certificate = arguments.certificate()?;
     arguments.unused.report(certificate.is_some());
@@ -437,7 +470,13 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let socket = listen(&arguments.host, arguments.port).await?;
     let address = socket.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
     let listener = tls::secured(socket, certificate.as_ref(), reloads)?;
-    let tracking = arguments.open(&memory, certificate.as_ref())?;
+    let opening = arguments.opening(&memory, certificate.as_ref());
+    let first = match opening.attempt().await {
+        Err(error) if error.is_unreachable() && !arguments.wait_for_database.is_zero() => {
+            Err(error)
+        }
+        opened => Ok(opened?),
+    };
     let asks = options.authorize.is_none().then_some("--auth-file");
     tls::warn_of_strangers(address, asks, certificate.as_ref());
     let url = tls::url(address, certificate.as_ref());
@@ -448,15 +487,19 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     } else {
         printer::terminal_hint(&ready);
     }
-    let pages = match &arguments.ui_dir {
-        Some(folder) => trainyard_tracking::server::ui::pages(folder)?,
-        None => trainyard_web::router_below(
-            tracking.clone(),
-            arguments.static_prefix.as_deref().unwrap_or_default(),
-        ),
+    let opened = async {
+        let tracking = match first {
+            Ok(shared) => shared.lent,
+            Err(found) => opening.wait(arguments.wait_for_database, &found).await?.lent,
+        };
+        let pages = if let Some(folder) = &arguments.ui_dir {
+            trainyard_tracking::server::ui::pages(folder)?
+        } else {
+            let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
+            trainyard_web::router_below(tracking.clone(), prefix)
+        };
+        Ok::<_, trainyard_tracking::Error>((tracking, pages))
     };
-    trainyard_tracking::server::serve(listener, tracking, options, pages, end)
-        .await
-        .map_err(|error| Failure::runtime(error.to_string()))?;
+    trainyard_tracking::server::serve_once_opened(listener, opened, options, end).await?;
     Ok(ExitCode::SUCCESS)
 }

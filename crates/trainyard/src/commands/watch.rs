@@ -14,7 +14,9 @@ pub(super) async fn until_stopped(
     progress: &(dyn Fn(trainyard_pipeline::Event) + Send + Sync),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    printer::hint("looking for drift until Ctrl-C; the deployment stays up meanwhile");
+    printer::hint(
+        "looking for drift until Ctrl-C; the deployment stays up, also after that (`trainyard deploy stop` ends it)",
+    );
     let watching = trainyard_pipeline::watch(project, tracking, options, progress, &tell);
     tokio::select! {
         ended = watching => ended.map_err(Failure::from),

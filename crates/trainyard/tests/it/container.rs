@@ -3,22 +3,24 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use trainyard_testkit::docker::{Engine, engine};
-use trainyard_testkit::{KillOnDrop, free_port, wait_for_port, workspace_root};
+use trainyard_testkit::{free_port, workspace_root};
 
-use crate::project::{TestProject, stdout_of, trainyard};
+use crate::project::{TestProject, stdout_of};
+use crate::{compose, image};
 
-/// What the project's own Dockerfile says after the first `FROM`, so that the file is what is tested; the
-/// binary is the one under test with the libraries it is linked with.
-fn image(engine: &Engine) -> String {
+/// What the project's own Dockerfile says, so that the file is what is tested; the binary is the one under test with
+/// the libraries it is linked with.
+fn build(engine: &Engine) -> String {
     let text = std::fs::read_to_string(workspace_root().join("Dockerfile")).unwrap();
-    let base =
-        text.split("FROM scratch AS base\n").nth(1).unwrap().split("\nFROM ").next().unwrap();
+    let stage = |first: &str| text.split(first).nth(1).unwrap().split("\nFROM ").next().unwrap();
+    let binary = "COPY trainyard ca-certificates.crt /\n";
+    let prebuilt = stage("FROM base AS prebuilt\n").replace(binary, "");
+    let lines = format!("{}\n{prebuilt}", stage("FROM scratch AS base\n"));
     let tag = format!("{}/trainyard:1", engine.registry);
-    engine.build(&tag, Path::new(env!("CARGO_BIN_EXE_trainyard")), "trainyard", base);
+    engine.build(&tag, Path::new(env!("CARGO_BIN_EXE_trainyard")), "trainyard", &lines);
     engine.docker(&["push", "-q", &tag]);
     engine.docker(&["rmi", &tag]);
     tag
@@ -28,17 +30,21 @@ fn image(engine: &Engine) -> String {
 const SCRIPT: &str = r#"
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer t0ken"
 wrk.body = '[{"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (cm)": 1.4, "petal width (cm)": 0.2}]'
 "#;
 
 #[test]
 fn a_project_in_containers_is_replaced_under_load() {
     let Some(engine) = engine("a_project_in_containers_is_replaced_under_load") else { return };
-    let image = image(engine);
+    let image = build(engine);
     let port = free_port();
     let mut project = TestProject::iris();
     project.env.push(("DOCKER_HOST".to_owned(), engine.host.clone()));
+    project.env.push(("API_TOKEN".to_owned(), "t0ken".to_owned()));
     project.edit("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    let keys = "[serve]\ntoken_env = \"API_TOKEN\"\nlenient = true\nenv = { MODE = \"fast\" }\n\n";
+    project.edit("[monitor]\n", &format!("{keys}[monitor]\n"));
     let words = [
         "deploy",
         "--runtime",
@@ -94,6 +100,12 @@ fn a_project_in_containers_is_replaced_under_load() {
     let format = "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}";
     let limits = engine.docker(&["inspect", "--format", format, &container]);
     assert_eq!(limits, "536870912 1500000000");
+    let told =
+        engine.docker(&["inspect", "--format", "{{.Config.Env}} {{.Config.Cmd}}", &container]);
+    for one in ["MODE=fast", "TRAINYARD_TOKEN=t0ken", "--lenient"] {
+        assert!(told.contains(one), "{one}: {told}");
+    }
+    assert!(!told.contains("API_TOKEN"), "{told}");
     stdout_of(&project.run(&["deploy", "stop"]), 0);
     assert_eq!(engine.docker(&["ps", "-aq"]), "");
 
@@ -104,58 +116,6 @@ fn a_project_in_containers_is_replaced_under_load() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("cannot use image nowhere:1: it is not on this machine"), "{said}");
     assert!(said.contains("hint: build or pull it first"), "{said}");
-    by_hand(engine, &image, &project);
-}
-
-/// The image alone, as somebody without Trainyard on the host would run it: its own user, read-only, its
-/// own health check.
-fn by_hand(engine: &Engine, image: &str, project: &TestProject) {
-    let port = free_port();
-    let store = format!("sqlite:///{}", project.file("mlflow.db").display());
-    let artifacts = project.file("mlartifacts");
-    let _server = KillOnDrop::spawn(
-        trainyard()
-            .args(["server", "--port", &port.to_string(), "--backend-store-uri", &store])
-            .arg("--artifacts-destination")
-            .arg(&artifacts)
-            .stdout(Stdio::null()),
-    );
-    wait_for_port(port, Duration::from_secs(30));
-    let tracking = format!("MLFLOW_TRACKING_URI=http://127.0.0.1:{port}");
-    let served = format!("TRAINYARD_PORT={}", free_port());
-    let container = engine.docker(&[
-        "run",
-        "-d",
-        "--read-only",
-        "--tmpfs",
-        "/tmp",
-        "--network",
-        "host",
-        "-e",
-        &tracking,
-        "-e",
-        "MODEL_NAME=IrisClassifier",
-        "-e",
-        &served,
-        image,
-    ]);
-    let start = Instant::now();
-    loop {
-        let state = engine.docker(&["inspect", "-f", "{{.State.Health.Status}}", &container]);
-        if state == "healthy" {
-            break;
-        }
-        let is_late = start.elapsed() > Duration::from_mins(1);
-        assert!(!is_late, "{state}:\n{}", engine.docker(&["logs", &container]));
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    let user =
-        engine.docker(&["inspect", "-f", "{{.Config.User}} {{.Config.StopSignal}}", &container]);
-    assert_eq!(user, "65534:65534 SIGTERM");
-    let label = "{{index .Config.Labels \"org.opencontainers.image.title\"}}";
-    assert_eq!(engine.docker(&["inspect", "-f", label, &container]), "trainyard");
-    let start = Instant::now();
-    engine.docker(&["stop", "-t", "20", &container]);
-    assert!(start.elapsed() < Duration::from_secs(15), "it obeys SIGTERM");
-    engine.docker(&["rm", &container]);
+    image::works_as_documented(engine, &image, &project);
+    compose::works_with_postgres_and_s3(engine, &image);
 }

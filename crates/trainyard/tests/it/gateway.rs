@@ -1,15 +1,15 @@
 //! `trainyard gateway` itself, under limits of the operating system, and what `deploy status` says of an
 //! instance that does not answer.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use trainyard_testkit::{KillOnDrop, free_port, wait_for_port};
 
-use crate::project::{TestProject, stdout_of};
+use crate::project::{TestProject, stdout_of, trainyard};
 
 /// A request that is answered, and what came back.
 fn ask(port: u16, request: &str) -> String {
@@ -88,6 +88,35 @@ fn many_connections_leave_descriptors_for_requests() {
     assert_eq!(lines, 1, "{said}");
 }
 
+/// Where nobody sits at a terminal, what goes on is told line by line, until Ctrl-C.
+fn watched_and_followed(project: &TestProject) {
+    let first = |arguments: &[&str]| {
+        let mut command = trainyard();
+        command.current_dir(project.path()).args(arguments).stdout(Stdio::piped());
+        let mut going = KillOnDrop::spawn(&mut command);
+        let mut lines = BufReader::new(going.0.stdout.take().unwrap()).lines();
+        let line = lines.next().unwrap().unwrap();
+        let pid = going.0.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        assert!(going.0.wait().unwrap().success(), "{arguments:?}: {line}");
+        line
+    };
+    let line = first(&["deploy", "status", "--watch"]);
+    assert!(line.contains("Z  serving, r1 version 1, "), "{line}");
+    let line = first(&["deploy", "logs", "--follow"]);
+    let since = stdout_of(&project.run(&["deploy", "logs", "--since", "1h"]), 0);
+    let all = stdout_of(&project.run(&["deploy", "logs", "-n", "1000"]), 0);
+    assert!(all.contains(&line), "{line}\n{all}");
+    assert!(!since.is_empty() && since.lines().all(|line| all.contains(line)), "{since}");
+    let none = project.run(&["deploy", "logs", "--instance", "r7"]);
+    assert_eq!(none.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(
+        error.contains("r7 has no log here") && error.contains("there are logs of r1"),
+        "{error}"
+    );
+}
+
 #[test]
 fn status_asks_and_fails_when_nothing_answers() {
     let project = TestProject::iris();
@@ -98,7 +127,22 @@ fn status_asks_and_fails_when_nothing_answers() {
     assert!(status.contains("serving    r1 running at http://"), "{status}");
     let json = stdout_of(&project.run(&["deploy", "status", "--json"]), 0);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json["instances"][0]["health"], json!({"state": "well"}));
+    let instance = &json["instances"][0];
+    assert_eq!(instance["health"], json!({"state": "well"}));
+    assert_eq!((&json["state"], &json["outage"]), (&json!("serving"), &json!(null)));
+    assert_eq!(
+        (&instance["said"]["version"], &instance["said"]["pinned"]),
+        (&json!("1"), &json!(true))
+    );
+    assert_eq!(instance["restarts"]["count"], 0);
+    assert!(instance["memory_bytes"].as_u64().unwrap() > 1 << 20, "{instance}");
+    assert!(instance["up_ms"].is_u64() && instance["lately"]["requests"].is_u64(), "{instance}");
+    assert!(json["gateway"]["lately"]["span_ms"].is_u64(), "{json}");
+    assert!(
+        status.contains("state      serving") && status.contains("supervisor none"),
+        "{status}"
+    );
+    watched_and_followed(&project);
     let process = json["instances"][0]["handle"].as_str().unwrap();
     let signal = |name: &str| Command::new("kill").args([name, process]).status().unwrap();
     signal("-STOP");
@@ -112,6 +156,8 @@ fn status_asks_and_fails_when_nothing_answers() {
     signal("-KILL");
     let status = stdout_of(&project.run(&["deploy", "status"]), 1);
     assert!(status.contains("serving    r1 stopped"), "{status}");
+    assert!(status.contains("state      DOWN: r1 has stopped"), "{status}");
     stdout_of(&project.run(&["deploy", "stop"]), 0);
-    stdout_of(&project.run(&["deploy", "status"]), 0);
+    let status = stdout_of(&project.run(&["deploy", "status"]), 0);
+    assert!(status.starts_with("state      stopped, as somebody wished"), "{status}");
 }

@@ -2,8 +2,9 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 10] = [
-    "init", "run", "train", "promote", "deploy", "monitor", "retrain", "serve", "server", "health",
+const VERBS: [&str; 12] = [
+    "init", "run", "train", "promote", "deploy", "up", "monitor", "retrain", "serve", "server",
+    "token", "health",
 ];
 
 fn help(arguments: &[&str]) -> String {

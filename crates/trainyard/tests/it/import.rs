@@ -37,7 +37,7 @@ fn read(uri: &str) -> serde_json::Value {
 const DUMP: &str = r#"
 import hashlib, sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
-for (table,) in sorted(database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()):
+for (table,) in sorted(database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'trainyard%'").fetchall()):
     columns = [row[1] for row in database.execute(f"PRAGMA table_info('{table}')")]
     random = ("input_uuid", "dataset_uuid") + (("source_id",) if table == "inputs" else ())
     columns = ", ".join(f'"{name}"' for name in columns if name not in random)

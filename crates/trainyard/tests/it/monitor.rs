@@ -6,6 +6,7 @@ use std::process::Output;
 
 use serde_json::Value;
 
+use crate::dashboards;
 use crate::project::{stdout_of, trainyard};
 
 /// Two thousand rows in which `x` moves by `shift`, `town` has a new label, and days go by.
@@ -261,6 +262,7 @@ fn metrics_and_a_page_are_written() {
     let left: Vec<_> = std::fs::read_dir(files.folder.path().join("out")).unwrap().collect();
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(metrics.contains("trainyard_drift_verdict{"), "{metrics}");
+    dashboards::assert_on_page(&metrics, &dashboards::DRIFT);
 
     // A comparison that ends early leaves the metrics of the last one, whose age says so.
     let both = ["--reference", &files.reference, "--current", "gone.csv"];

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use trainyard_testkit::{KillOnDrop, run_python};
 
+use crate::dashboards;
 use crate::project::{TestProject, stdout_of, trainyard};
 use crate::run::{post_json, reqwest_get};
 
@@ -66,6 +67,8 @@ fn a_version_earns_production_and_is_taken_back() {
     let url = first["url"].as_str().unwrap();
     let seen = registry(&project);
     assert_eq!(seen["aliases"], json!({"Staging": "1", "Production": "1"}), "{seen}");
+    let metrics = stdout_of(&project.run(&["deploy", "metrics"]), 0);
+    dashboards::assert_on_page(&metrics, &dashboards::GATEWAY);
 
     // A promotion is no release: what is deployed stays what it is, whatever it is asked.
     for verb in ["train", "promote"] {

@@ -153,8 +153,12 @@ fn each_step_can_be_run_alone() {
     let trained: Value =
         serde_json::from_str(&stdout_of(&project.run(&["train", "--json"]), 0)).unwrap();
     assert_eq!(trained["version"], "1");
-    let promoted = stdout_of(&project.run(&["promote", "--version", "1"]), 0);
+    let output = project.run(&["promote", "--version", "1"]);
+    let promoted = stdout_of(&output, 0);
     assert!(promoted.contains("IrisClassifier version 1 (Staging)"), "{promoted}");
+    // Without a terminal each step is a line.
+    let steps = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(steps.contains("gate: done, ") && steps.contains("promote: done, "), "{steps}");
     let deployed: Value =
         serde_json::from_str(&stdout_of(&project.run(&["deploy", "--json"]), 0)).unwrap();
     let url = deployed["url"].as_str().unwrap().to_owned();
@@ -228,10 +232,16 @@ fn what_its_metrics_refuse_is_refused_without_its_folder() {
     stdout_of(&project.run(&["train"]), 0);
     std::fs::remove_dir_all(project.file("mlartifacts")).unwrap();
     project.edit("accuracy = { min = 0.9 }", "accuracy = { min = 1.1 }");
-    let output = project.run(&["promote"]);
+    let output = project.run(&["promote", "--json"]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{error}");
     assert!(error.contains("accuracy") && error.contains("at least 1.1"), "{error}");
+    // Whoever wants JSON gets the refusal as JSON.
+    let refused: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&refused["name"], &refused["version"]), (&"IrisClassifier".into(), &Value::Null));
+    assert!(refused["refused"].as_str().unwrap().contains("at least 1.1"), "{refused}");
+    let checks = refused["gate"]["checks"].as_array().unwrap();
+    assert!(checks.iter().any(|check| check["passed"] == false), "{refused}");
 }
 
 /// Overwrites `model.onnx` of a logged model, wherever below `root` it lies.

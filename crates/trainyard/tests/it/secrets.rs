@@ -92,6 +92,8 @@ fn help_names_variables_and_does_not_show_them() {
         &["deploy", "pause"],
         &["deploy", "maintenance"],
         &["deploy", "metrics"],
+        &["deploy", "reload"],
+        &["token", "new"],
         &["deploy", "stop"],
         &["monitor"],
         &["retrain"],
@@ -137,8 +139,9 @@ fn failures_do_not_repeat_what_they_were_given() {
             fails(&["serve", "-vv", "--model-uri", "x", "--prediction-log", uri]);
         }
         if is_remote || uri.starts_with("postgresql:") {
-            fails(&["server", "-vv", "--port", "0", "--backend-store-uri", uri]);
-            fails(&["server", "--port", "0", "--registry-store-uri", uri]);
+            let server = ["server", "-vv", "--port", "0", "--wait-for-database", "0s"];
+            fails(&[&server[..], &["--backend-store-uri", uri]].concat());
+            fails(&[&server[..], &["--registry-store-uri", uri]].concat());
         }
     }
 }

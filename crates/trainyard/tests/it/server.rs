@@ -193,6 +193,31 @@ fn a_large_file_passes_through_little_memory() {
 }
 
 #[test]
+fn the_uri_of_the_database_may_stand_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("uri");
+    let flags = ["--backend-store-uri-file", file.to_str().unwrap()];
+    for (text, said) in [
+        ("", "holds no URI"),
+        ("postgresql://me:pl4nted@db/x\nsqlite://", "holds no URI"),
+        ("ftp://me:pl4nted@db/x", "ftp"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let output = trainyard().args(["server", "--port", "0"]).args(flags).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(said) && !error.contains("pl4nted"), "{error}");
+    }
+    let both = ["--backend-store-uri", "sqlite://"];
+    let output = trainyard().arg("server").args(flags).args(both).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "two databases");
+    std::fs::write(&file, "sqlite:///from-file.db\n").unwrap();
+    let server = Server::start(folder, &["--backend-store-uri-file", "uri"]);
+    assert_eq!(server.get(EXPERIMENT, "").0, 200);
+    assert!(server.folder.path().join("from-file.db").is_file());
+}
+
+#[test]
 fn help_names_what_the_flags_are_for() {
     let output: std::process::Output =
         Command::new(env!("CARGO_BIN_EXE_trainyard")).args(["server", "--help"]).output().unwrap();

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -151,7 +151,11 @@ fn drift_leads_to_one_training_and_everybody_hears_of_it() {
         print(tags['trainyard.trigger'], '|', tags['trainyard.trigger.reason'])";
     let tags = run_python(script, &[&store], &[]);
     assert!(tags.starts_with("drift | ") && tags.contains("requests to version 1"), "{tags}");
-    watching.kill();
+    // As systemd restarts it: what it deployed is none of that.
+    let process = watching.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
+    assert_eq!(watching.0.wait().unwrap().code(), Some(0));
+    stdout_of(&project.run(&["deploy", "status"]), 0);
 
     // There is drift and something new to learn from, but a restart is no reason to train.
     let (mut watching, mut lines) = watch();

@@ -73,6 +73,11 @@ impl Control {
         self.post("change of mode", "/mode", mode, Duration::ZERO).await
     }
 
+    /// Has the gateway read its settings again.
+    pub(crate) async fn reload(&self) -> Result<()> {
+        self.post("reload", "/reload", &(), Duration::ZERO).await
+    }
+
     /// Takes an instance out of the gateway; how many of its requests did not finish in time.
     pub(crate) async fn retire(&self, id: &str, limit: Duration) -> Result<usize> {
         let retire = Retire { id: id.to_owned(), limit_ms: milliseconds(limit) };

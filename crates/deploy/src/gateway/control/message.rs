@@ -1,15 +1,19 @@
 //! What a deployer and the gateway say to each other.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gateway::acme::AcmeSeen;
 use crate::gateway::candidate::CandidateState;
 use crate::gateway::mirror::CopiesSeen;
 use crate::gateway::pause::Mode;
 use crate::gateway::route::RouteState;
 use crate::gateway::target::TargetSpec;
+use crate::gateway::window::Lately;
 use crate::release::BakeLimits;
+use crate::service::local_address;
 
 /// Version of what is said here; a gateway may be older than the deployer.
 pub(crate) const PROTOCOL: u32 = 1;
@@ -23,6 +27,9 @@ pub struct GatewayStatus {
     pub pid: u32,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Whether clients speak TLS with it.
+    #[serde(default)]
+    pub encrypted: bool,
     /// Since when it runs, in milliseconds since 1970.
     pub started_ms: u64,
     /// Version of its program.
@@ -33,8 +40,14 @@ pub struct GatewayStatus {
     pub mode: Mode,
     /// Where requests go.
     pub route: RouteState,
+    /// Instances that get no requests while others of their release are well.
+    #[serde(default)]
+    pub ejected: Vec<String>,
     /// Requests that the current target works on.
     pub in_flight: usize,
+    /// What the current target answered since this gateway runs: a sign of life.
+    #[serde(default)]
+    pub answers: u64,
     /// Requests that the standby works on.
     pub standby_in_flight: usize,
     /// Open client connections.
@@ -42,6 +55,23 @@ pub struct GatewayStatus {
     /// What copies of requests say, while there are two versions to compare.
     #[serde(default)]
     pub copies: Option<CopiesSeen>,
+    /// All requests of the last minute, whoever answered them.
+    #[serde(default)]
+    pub lately: Lately,
+    /// Those that each instance had, by its id.
+    #[serde(default)]
+    pub instances: BTreeMap<String, Lately>,
+    /// How the certificate stands, where it is had by ACME.
+    #[serde(default)]
+    pub acme: Option<AcmeSeen>,
+}
+
+impl GatewayStatus {
+    /// Where clients on this machine find it.
+    pub fn url(&self) -> String {
+        let scheme = if self.encrypted { "https" } else { "http" };
+        format!("{scheme}://{}", local_address(self.listen))
+    }
 }
 
 /// Sends all new requests to `current`.

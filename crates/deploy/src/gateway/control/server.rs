@@ -1,9 +1,9 @@
-//! The control socket: status, switch, retire, shutdown, metrics. Its file is the owner's alone.
+//! The control socket: status, switch, retire, reload, shutdown, metrics. Its file is the owner's alone.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -21,7 +21,8 @@ use super::message::{GatewayStatus, GoBack, PROTOCOL, Retire, Retired, Shutdown,
 use super::socket::accept;
 use crate::error::Error;
 use crate::gateway::pause::Mode;
-use crate::gateway::route::RouteState;
+use crate::gateway::replica::Standing;
+use crate::gateway::route::{Route, RouteState};
 use crate::gateway::route_table::RetireRefused;
 use crate::gateway::shared::Shared;
 use crate::gateway::target::{Target, TargetSpec};
@@ -71,6 +72,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
         (&Method::POST, "/go-back") => go_back(&shared, request).await,
         (&Method::POST, "/mode") => mode(&shared, request).await,
         (&Method::POST, "/retire") => retire(&shared, request).await,
+        (&Method::POST, "/reload") => reload(&shared),
         (&Method::POST, "/shutdown") => shutdown(&shared, request).await,
         _ => Err((StatusCode::NOT_FOUND, format!("nothing at {path}"))),
     };
@@ -146,6 +148,11 @@ async fn retire(shared: &Shared, request: Request<Incoming>) -> Result<Answer, R
     Ok(json(&Retired { left }))
 }
 
+fn reload(shared: &Shared) -> Result<Answer, Refused> {
+    shared.reload().map_err(|error| failed(&error))?;
+    Ok(json(&()))
+}
+
 async fn shutdown(shared: &Shared, request: Request<Incoming>) -> Result<Answer, Refused> {
     let Shutdown { limit_ms } = parse(request).await?;
     let limit = Duration::from_millis(limit_ms);
@@ -156,27 +163,47 @@ async fn shutdown(shared: &Shared, request: Request<Incoming>) -> Result<Answer,
 fn status(shared: &Shared) -> GatewayStatus {
     let route = shared.routes.load();
     let in_flight = |target: &Option<Arc<Target>>| target.as_ref().map_or(0, |t| t.in_flight());
+    let now = Instant::now();
+    let targets = shared.routes.targets();
     GatewayStatus {
         protocol: PROTOCOL,
         pid: std::process::id(),
         listen: shared.listen,
+        encrypted: shared.in_force().transport.is_encrypted(),
         started_ms: shared.started_ms,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         mode: shared.pause.mode(),
         route: shown(shared.routes.state()),
+        ejected: ejected(&route),
         in_flight: in_flight(&route.current),
+        answers: route.current.as_ref().map_or(0, |target| target.answers()),
         standby_in_flight: in_flight(&route.standby),
         connections: shared.metrics.connections.load(Ordering::Relaxed),
         copies: route.mirror.as_ref().map(|mirror| mirror.copies()),
+        lately: shared.metrics.window.lately(now),
+        instances: targets
+            .iter()
+            .flat_map(|target| target.replicas.each())
+            .map(|replica| (replica.id.clone(), replica.window.lately(now)))
+            .collect(),
+        acme: shared.acme.seen(),
     }
+}
+
+/// Instances that get no requests while others of their release are well.
+fn ejected(route: &Route) -> Vec<String> {
+    let all = route.targets().flat_map(|target| target.replicas.each());
+    let out = all.filter(|replica| replica.standing() != Standing::Well);
+    out.map(|replica| replica.id.clone()).collect()
 }
 
 /// A route without what only the gateway and its instances may know.
 fn shown(mut route: RouteState) -> RouteState {
     let candidate = route.candidate.as_mut().map(|candidate| &mut candidate.target);
     let targets = route.current.iter_mut().chain(&mut route.standby).chain(candidate);
-    for TargetSpec { copy_id, .. } in targets {
+    for TargetSpec { copy_id, token, .. } in targets {
         copy_id.clear();
+        *token = None;
     }
     route
 }

@@ -63,6 +63,14 @@ pub(super) async fn inspect(
     Ok(found.map(|found| (found.id.unwrap_or_default(), found.state.unwrap_or_default())))
 }
 
+/// Starts a container that ended again, with the address that it had. One that runs is left as it is.
+pub(super) async fn resume(engine: &Engine, container: &str) -> Result<()> {
+    let request = || engine.docker.start_container(container, None::<StartContainerOptions>);
+    let doing = || format!("cannot start container {container} again");
+    engine.call_unless(&[304], doing, request).await?;
+    Ok(())
+}
+
 /// Stops a container, keeps its output in a file and removes it.
 pub(super) async fn end(
     engine: &Engine,

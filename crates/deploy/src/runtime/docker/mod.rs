@@ -10,10 +10,12 @@ mod auth;
 mod container;
 mod create;
 mod engine;
+mod follow;
 mod image;
 mod labels;
 mod network;
 mod output;
 mod runtime;
+mod vitals;
 
 pub(super) use runtime::DockerRuntime;

@@ -12,14 +12,18 @@ use bollard::models::{
 };
 use bollard::query_parameters::EventsOptions;
 use futures::StreamExt as _;
+use tokio::sync::mpsc::Sender;
 
 use super::engine::{Engine, reason, refused};
 use super::labels::{container_name, service_name};
-use super::{container, create, image, network, output};
+use super::{container, create, follow, image, network, output, vitals};
 use crate::clock::now_ms;
 use crate::error::{Error, Result};
+use crate::logs::Excerpt;
+use crate::replica_id::{place_of, release_of};
 use crate::runtime::instance::{
-    HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, free_address,
+    FreeAddresses, HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth,
+    Vitals,
 };
 use crate::state::file::tail as tail_of;
 use crate::state::instances::log_path;
@@ -31,6 +35,9 @@ const KILLED: i64 = 137;
 /// Somebody else may take an address between its choice and its use; then another is chosen.
 const ADDRESS_TRIES: u64 = 5;
 
+/// Addresses of a release's instances are so far apart, for those of the releases after it.
+const RELEASES_BETWEEN: u64 = 1000;
+
 /// Characters of a health check's output that are shown.
 const SHOWN_CHARS_MAX: usize = 300;
 
@@ -41,13 +48,14 @@ const EVENTS_MAX: usize = 50;
 #[derive(Debug)]
 pub(crate) struct DockerRuntime {
     engine: Engine,
+    addresses: FreeAddresses,
 }
 
 impl DockerRuntime {
     /// Finds the engine that `DOCKER_HOST` names, or the one behind the local socket, and agrees with it
     /// on a version of its API.
     pub(crate) async fn connect() -> Result<Self> {
-        Ok(Self { engine: Engine::connect().await? })
+        Ok(Self { engine: Engine::connect().await?, addresses: FreeAddresses::default() })
     }
 
     /// Gets the image; what was done, for a person.
@@ -67,13 +75,11 @@ impl DockerRuntime {
         };
         let no_address =
             |reason: String| Error::Start { command: container.image.clone().into(), reason };
-        let number = spec.id.bytes().filter(u8::is_ascii_digit).fold(0_u64, |number, digit| {
-            number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
-        });
+        let number = number(spec.id);
         for attempt in 0..ADDRESS_TRIES {
             let address = match range {
                 Some(range) => range.address(number.wrapping_add(attempt), container.port),
-                None => free_address().map_err(|error| no_address(error.to_string()))?,
+                None => self.addresses.give().map_err(|error| no_address(error.to_string()))?,
             };
             if let Some(handle) = self.start_at(address, spec, container).await? {
                 return Ok(Instance {
@@ -87,6 +93,21 @@ impl DockerRuntime {
             }
         }
         Err(no_address(format!("{ADDRESS_TRIES} free addresses in a row were taken by others")))
+    }
+
+    /// Starts a container that ended again; one that is gone is made anew: in a network of the service's own its
+    /// address follows from its id, so it is the one before as long as nobody took that.
+    pub(crate) async fn restart(
+        &self,
+        spec: &InstanceSpec<'_>,
+        container: &ContainerSpec,
+        before: &Instance,
+    ) -> Result<Instance> {
+        if container::inspect(&self.engine, &before.handle).await?.is_some() {
+            container::resume(&self.engine, &before.handle).await?;
+            return Ok(before.clone());
+        }
+        self.start(spec, container).await
     }
 
     /// Starts a container on an address; `None` when the address was taken meanwhile.
@@ -138,6 +159,14 @@ impl DockerRuntime {
             }
         }
     }
+}
+
+/// Another number for each instance of releases that may be there at the same time.
+fn number(id: &str) -> u64 {
+    let digits = release_of(id).bytes().filter(u8::is_ascii_digit);
+    let release = digits
+        .fold(0_u64, |number, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));
+    release.wrapping_add(u64::from(place_of(id)).wrapping_mul(RELEASES_BETWEEN))
 }
 
 #[async_trait]
@@ -222,11 +251,29 @@ impl Runtime for DockerRuntime {
         Ok(events)
     }
 
+    async fn vitals(&self, instance: &Instance) -> Vitals {
+        vitals::vitals(&self.engine, &instance.handle).await
+    }
+
     async fn logs(&self, instance: &Instance, tail: usize) -> Result<Vec<String>> {
         if container::inspect(&self.engine, &instance.handle).await?.is_none() {
             return tail_of(&instance.log_path, tail);
         }
         output::read(&self.engine, &instance.handle, tail).await
+    }
+
+    async fn tell_logs(
+        &self,
+        instance: &Instance,
+        excerpt: &Excerpt,
+        is_followed: bool,
+        tell: &Sender<String>,
+    ) -> Result<bool> {
+        if container::inspect(&self.engine, &instance.handle).await?.is_none() {
+            return Ok(false);
+        }
+        follow::tell(&self.engine, &instance.handle, excerpt, is_followed, tell).await?;
+        Ok(true)
     }
 
     async fn keep(&self, instance: &Instance) -> Result<()> {
@@ -272,5 +319,17 @@ impl Runtime for DockerRuntime {
             network::remove(&self.engine, &name).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_of_neighbouring_releases_have_numbers_of_their_own() {
+        let ids = ["r1", "r1.2", "r1.12", "r1.32", "r2", "r2.2", "r11.2", "r112"];
+        let numbers: std::collections::BTreeSet<u64> = ids.map(number).into();
+        assert_eq!(numbers.len(), ids.len());
     }
 }

@@ -1,4 +1,5 @@
-//! Leaky buckets: counts of wrong answers that shrink with time, in bounded memory.
+//! Leaky buckets: counts of wrong answers that shrink with time, in bounded memory: what an address may guess at
+//! a door, whichever server it is.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,11 +12,11 @@ const KEYS_LEFT: usize = 9_000;
 
 /// How many wrong answers there are.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rule {
+pub struct Rule {
     /// At first.
-    pub(super) max: u32,
+    pub max: u32,
     /// Time in which one of them comes back; a second or more.
-    pub(super) period: Duration,
+    pub period: Duration,
 }
 
 /// Wrong answers of one key.
@@ -43,18 +44,19 @@ impl Wrong {
 
 /// Wrong answers by what gave them.
 #[derive(Debug)]
-pub(super) struct Buckets<K> {
+pub struct Buckets<K> {
     rule: Rule,
     wrong: HashMap<K, Wrong>,
 }
 
 impl<K: Hash + Eq> Buckets<K> {
-    pub(super) fn new(rule: Rule) -> Self {
+    /// Nobody was wrong yet.
+    pub fn new(rule: Rule) -> Self {
         Self { rule, wrong: HashMap::new() }
     }
 
     /// Whether there is one more; `Err` is how long to wait for it.
-    pub(super) fn check(&self, key: &K, now: Instant) -> Result<(), Duration> {
+    pub fn check(&self, key: &K, now: Instant) -> Result<(), Duration> {
         let Some(wrong) = self.wrong.get(key).map(|wrong| wrong.at(now, self.rule.period)) else {
             return Ok(());
         };
@@ -65,7 +67,7 @@ impl<K: Hash + Eq> Buckets<K> {
     }
 
     /// Counts one more.
-    pub(super) fn add(&mut self, key: K, now: Instant) {
+    pub fn add(&mut self, key: K, now: Instant) {
         if self.wrong.len() >= KEYS_MAX && !self.wrong.contains_key(&key) {
             self.make_room(now);
         }
@@ -76,7 +78,7 @@ impl<K: Hash + Eq> Buckets<K> {
     }
 
     /// It was not wrong after all.
-    pub(super) fn give_back(&mut self, key: &K) {
+    pub fn give_back(&mut self, key: &K) {
         if let Some(wrong) = self.wrong.get_mut(key) {
             wrong.count = wrong.count.saturating_sub(1);
         }

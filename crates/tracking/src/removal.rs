@@ -1,0 +1,178 @@
+//! Removes for good what was deleted, with its files: `mlflow gc`, beside a running server.
+//!
+//! Rows go before files. A run that is restored in between keeps both; a removal that is broken off may leave
+//! files that nothing speaks of, never a run without its files. What a registered version is made of stays.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use trainyard_mlflow::uri::TrackingUri;
+use trainyard_mlflow::{SearchModelVersions, Tracking};
+
+use crate::error::{Error, Result, invalid};
+use crate::open::share_store;
+use crate::store::{Item, Removable, SqlStore};
+use crate::waiting::Opening;
+
+/// What is to go.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Only what was deleted at least so long ago.
+    pub older_than: Duration,
+    /// If any of these three is named, nothing else goes.
+    pub run_ids: Vec<String>,
+    /// With their runs and logged models.
+    pub experiment_ids: Vec<String>,
+    pub logged_model_ids: Vec<String>,
+    /// Only says what would go.
+    pub is_trial: bool,
+}
+
+/// One thing, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// It is gone, or would be.
+    Removed { kind: &'static str, id: String },
+    /// It stays: a registered version is made of it, or something in it is.
+    Kept { kind: &'static str, id: String, why: String },
+    /// Its rows are gone, and its files are not.
+    FilesLeft { location: String, why: String },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // Upstream's words.
+            Self::Removed { kind, id } => {
+                write!(f, "{kind} with ID {id} has been permanently deleted.")
+            }
+            Self::Kept { kind, id, why } => write!(f, "{kind} with ID {id} is kept: {why}"),
+            Self::FilesLeft { location, why } => {
+                write!(f, "the files at {location} were not removed: {why}")
+            }
+        }
+    }
+}
+
+/// Removes what is selected, and tells of each.
+pub async fn remove(
+    opening: &Opening,
+    selection: &Selection,
+    mut tell: impl FnMut(Step),
+) -> Result<()> {
+    let Opening { uri, options, lending } = opening.clone();
+    if let TrackingUri::Sqlite(path) = uri.parse()?
+        && std::fs::metadata(&path).is_err()
+    {
+        return invalid!("there is no database at {}", path.display());
+    }
+    let opened = tokio::task::spawn_blocking(move || share_store(&uri, options, &lending)).await;
+    let opened = opened
+        .map_err(|error| Error::database(format!("opening the database broke off: {error}")))?;
+    let (shared, store) = opened?;
+    let removal = Removal { store: &store, tracking: &shared.lent, is_trial: selection.is_trial };
+    let removable = chosen(removal.store.removable(selection.older_than).await?, selection)?;
+    let before = removable.before;
+    let mut kept = HashSet::new();
+    for (kind, items) in [("Run", &removable.runs), ("Logged model", &removable.logged_models)] {
+        for item in items {
+            let steps = removal.remove(kind, item, before).await?;
+            if steps.iter().any(|step| matches!(step, Step::Kept { .. })) {
+                kept.insert(item.experiment_id.as_str());
+            }
+            for step in steps {
+                tell(step);
+            }
+        }
+    }
+    for id in &removable.experiments {
+        let kind = "Experiment";
+        if kept.contains(id.as_str()) {
+            let why = "it holds what a registered version is made of".to_owned();
+            tell(Step::Kept { kind, id: id.clone(), why });
+        } else if selection.is_trial || removal.store.remove_experiment(id, before).await? {
+            tell(Step::Removed { kind, id: id.clone() });
+        }
+    }
+    Ok(())
+}
+
+struct Removal<'a> {
+    store: &'a SqlStore,
+    /// Artifacts are removed below the roots of a server and nowhere else, whatever a run says.
+    tracking: &'a Tracking,
+    is_trial: bool,
+}
+
+impl Removal<'_> {
+    /// A run or logged model.
+    async fn remove(&self, kind: &'static str, item: &Item, before: i64) -> Result<Vec<Step>> {
+        let id = item.id.clone();
+        if let Some(version) = self.version_of(&id).await? {
+            return Ok(vec![Step::Kept { kind, id, why: format!("{version} is made of it") }]);
+        }
+        if self.is_trial {
+            return Ok(vec![Step::Removed { kind, id }]);
+        }
+        let location = if kind == "Run" {
+            self.store.remove_run(&id, before).await?
+        } else {
+            self.store.remove_logged_model(&id, before).await?
+        };
+        // Somebody has restored it, or removed it.
+        let Some(location) = location else { return Ok(Vec::new()) };
+        let mut steps = vec![Step::Removed { kind, id }];
+        if let Err(error) = self.tracking.artifacts.delete(&location, "").await {
+            steps.push(Step::FilesLeft { location, why: error.to_string() });
+        }
+        Ok(steps)
+    }
+
+    /// A registered version whose files are those of a run or logged model.
+    async fn version_of(&self, id: &str) -> Result<Option<String>> {
+        // Ids are letters and digits (and `m-`): nothing in them means something in a pattern.
+        let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !is_plain {
+            return Ok(None);
+        }
+        let search = SearchModelVersions {
+            filter: format!("source_path LIKE '%{id}%'"),
+            max_results: Some(1),
+            ..SearchModelVersions::default()
+        };
+        let found = self.tracking.model_versions.search(search).await?;
+        let version = found.items.into_iter().next();
+        Ok(version.map(|version| format!("version {} of {}", version.version, version.name)))
+    }
+}
+
+/// What of the removable is named; what is named and not removable is an error, and nothing goes.
+fn chosen(removable: Removable, selection: &Selection) -> Result<Removable> {
+    let Selection { run_ids, experiment_ids, logged_model_ids, .. } = selection;
+    if run_ids.is_empty() && experiment_ids.is_empty() && logged_model_ids.is_empty() {
+        return Ok(removable);
+    }
+    let ids = |items: &[Item]| items.iter().map(|item| item.id.clone()).collect::<Vec<_>>();
+    let (runs, models) = (ids(&removable.runs), ids(&removable.logged_models));
+    for (kind, named, found) in [
+        ("Run", run_ids, &runs),
+        ("Experiment", experiment_ids, &removable.experiments),
+        ("Logged model", logged_model_ids, &models),
+    ] {
+        if let Some(id) = named.iter().find(|id| !found.contains(id)) {
+            return invalid!(
+                "{kind} {id} is not there, not in the deleted lifecycle stage, or not older than the required age; \
+                 nothing was removed"
+            );
+        }
+    }
+    let is_named = |ids: &[String], item: &Item| {
+        ids.contains(&item.id) || experiment_ids.contains(&item.experiment_id)
+    };
+    let Removable { before, mut runs, mut logged_models, mut experiments } = removable;
+    runs.retain(|run| is_named(run_ids, run));
+    logged_models.retain(|model| is_named(logged_model_ids, model));
+    experiments.retain(|id| experiment_ids.contains(id));
+    Ok(Removable { before, runs, logged_models, experiments })
+}

@@ -1,0 +1,62 @@
+//! Flags of `serve` about its prediction log: where it is, what it may take, and for how long.
+
+use std::time::Duration;
+
+use clap::Args;
+use trainyard_base::size;
+use trainyard_serve::{LogOptions, LogStore, Retention};
+
+use crate::failure::Failure;
+
+/// The prediction log.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Logging")]
+#[expect(clippy::struct_field_names, reason = "they are the names of flags")]
+pub(super) struct LogArguments {
+    /// Folder or s3://, gs://, abfss:// URI that requests and predictions are logged to, as Parquet
+    #[arg(long, env = "TRAINYARD_PREDICTION_LOG", value_name = "URI")]
+    prediction_log: Option<String>,
+    /// Disk that the prediction log and its feedback may take, as in 10GiB: beyond it predictions are
+    /// dropped and counted, and feedback gets 507. In any case a twentieth of the disk is left free, or
+    /// 1 GiB of a large one
+    #[arg(long, value_parser = size::parse, value_name = "BYTES")]
+    prediction_log_max: Option<u64>,
+    /// Remove from the prediction log and its feedback what is older, as in 30d
+    #[arg(long, value_parser = trainyard_base::duration::parse, value_name = "TIME")]
+    prediction_log_keep: Option<Duration>,
+    /// Remove the oldest from the prediction log and its feedback where there is more, as in 10GiB
+    #[arg(long, value_parser = size::parse, value_name = "BYTES")]
+    prediction_log_keep_size: Option<u64>,
+}
+
+impl LogArguments {
+    /// What they come to; nothing is logged where no place is named.
+    pub(super) fn options(&self) -> Result<Option<LogOptions>, Failure> {
+        let retention = Retention {
+            age_max: self.prediction_log_keep,
+            bytes_max: self.prediction_log_keep_size,
+        };
+        if retention.age_max.is_some_and(|age| age.is_zero()) || retention.bytes_max == Some(0) {
+            return Err(Failure::input("a prediction log that keeps nothing is none")
+                .hint("leave --prediction-log out"));
+        }
+        let Some(uri) = &self.prediction_log else { return Ok(None) };
+        let mut log = place(uri)?;
+        if log.store.is_some() && !retention.is_forever() {
+            return Err(Failure::input("--prediction-log-keep is for a folder, not for a bucket")
+                .hint("set a lifecycle rule on the bucket"));
+        }
+        log.bytes_max = self.prediction_log_max;
+        log.retention = retention;
+        Ok(Some(log))
+    }
+}
+
+/// A folder of this machine, or a place in an object store.
+fn place(uri: &str) -> Result<LogOptions, Failure> {
+    let place = trainyard_storage::open(uri).map_err(|error| Failure::input(error.to_string()))?;
+    Ok(match place.local {
+        Some(folder) => LogOptions::new(folder),
+        None => LogOptions::to_store(LogStore { store: place.store, path: place.path }),
+    })
+}

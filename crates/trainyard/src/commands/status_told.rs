@@ -1,0 +1,88 @@
+//! What is told of a service: what the service says of itself, and what the registry says of it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use trainyard_deploy::{Role, ServiceStatus, State};
+use trainyard_pipeline::monitor::{LastVerdict, last_verdict};
+use trainyard_pipeline::{Difference, Project, service};
+
+/// How long the registry may take: what serves is told without it.
+const REGISTRY_LIMIT: Duration = Duration::from_secs(3);
+
+/// What is known of a service.
+#[derive(Debug, Serialize)]
+pub(super) struct Told<'a> {
+    pub(super) state: State,
+    /// Why clients are not served as they should be.
+    pub(super) outage: Option<String>,
+    /// What is dangerous as it is.
+    pub(super) warnings: Vec<String>,
+    #[serde(flatten)]
+    pub(super) status: &'a ServiceStatus,
+    #[serde(flatten)]
+    pub(super) registry: &'a Registry,
+    #[serde(skip)]
+    pub(super) now_ms: u64,
+}
+
+impl<'a> Told<'a> {
+    pub(super) fn of(project: &Project, status: &'a ServiceStatus, registry: &'a Registry) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let of_door = service(project).warning();
+        let of_certificate = status.certificate.as_ref().and_then(|seen| seen.warning(now_ms));
+        Self {
+            state: status.state(),
+            outage: status.outage(),
+            warnings: of_door.into_iter().chain(of_certificate).collect(),
+            status,
+            registry,
+            now_ms,
+        }
+    }
+}
+
+/// What the registry says of it.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Registry {
+    /// Where alias and traffic differ.
+    pub(super) difference: Option<Difference>,
+    /// The last look at production data.
+    pub(super) drift: Option<LastVerdict>,
+    /// Why that is not known.
+    #[serde(rename = "registry_error")]
+    pub(super) error: Option<String>,
+}
+
+impl Registry {
+    /// What the registry says of what should serve; where that is nothing, it is not asked.
+    pub(super) async fn of(project: &Project, status: &ServiceStatus) -> Self {
+        if status.instances.iter().any(|instance| instance.role == Role::Current) {
+            // Its future is large.
+            Box::pin(Self::ask(project)).await
+        } else {
+            Self::default()
+        }
+    }
+
+    async fn ask(project: &Project) -> Self {
+        let asking = async {
+            let tracking = project.tracking()?;
+            let difference = trainyard_pipeline::difference(project, &tracking).await?;
+            let drift = last_verdict(project, &tracking).await?;
+            Ok::<_, trainyard_pipeline::Error>((difference, drift))
+        };
+        let failed = |error| Self { error: Some(error), ..Self::default() };
+        match tokio::time::timeout(REGISTRY_LIMIT, asking).await {
+            Ok(Ok((difference, drift))) => Self { difference, drift, error: None },
+            Ok(Err(error)) => failed(error.message()),
+            Err(_elapsed) => failed(format!("no answer within {} s", REGISTRY_LIMIT.as_secs())),
+        }
+    }
+
+    /// Whether it is known that `Production` names what serves.
+    pub(super) fn agrees(&self) -> bool {
+        self.difference.is_none() && self.error.is_none()
+    }
+}
