@@ -5,12 +5,14 @@
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
 //! - [`backup`]: a server's data in one folder, and back; [`removal`]: what was deleted, gone for good;
+//! - [`import`]: what MLflow kept in files, into a database;
 //! - [`open`]: whatever a tracking URI names; [`upgrade`]: older MLflow's tables become ours.
 
 pub mod api;
 pub mod artifacts;
 pub mod backup;
 mod error;
+pub mod import;
 mod metrics;
 mod open;
 pub mod removal;

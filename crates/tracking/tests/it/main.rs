@@ -13,6 +13,7 @@ mod conformance;
 mod connections;
 mod failover;
 mod http;
+mod import;
 mod interop;
 mod known_attacks;
 mod limits;

@@ -11,6 +11,7 @@ mod gc;
 mod hash_password;
 pub(crate) mod health;
 pub(crate) mod health_subject;
+mod import;
 pub(crate) mod init;
 mod listener;
 pub(crate) mod monitor;

@@ -8,13 +8,14 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Subcommand};
 use trainyard_base::Budget;
 use trainyard_net::descriptors;
+use trainyard_storage::{DirectAccess, DirectTransfers};
 use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions, Opening};
 
 use super::tls::{self, TlsArguments, TlsFiles};
-use super::{backup, gc, hash_password, listen, server_signals, upgrade, upstream_tls};
+use super::{backup, gc, hash_password, import, listen, server_signals, upgrade, upstream_tls};
 use crate::failure::Failure;
 use crate::printer;
 
@@ -142,6 +143,25 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     presigned_download_ttl: i64,
+    /// Let clients send and fetch large files past this server, by signed URLs of the S3 storage: on, off, or
+    /// auto: where its endpoint is public, or --s3-public-endpoint names one
+    #[arg(
+        long,
+        env = "TRAINYARD_DIRECT_TRANSFERS",
+        default_value = "auto",
+        value_name = "WHEN",
+        help_heading = "Storage"
+    )]
+    direct_transfers: DirectTransfers,
+    /// Endpoint of the S3 storage as clients reach it, if this server uses another one
+    #[arg(
+        long,
+        env = "TRAINYARD_S3_PUBLIC_ENDPOINT",
+        value_parser = trainyard_storage::public_endpoint,
+        value_name = "URL",
+        help_heading = "Storage"
+    )]
+    s3_public_endpoint: Option<String>,
     /// Turn the checks of Host and Origin off
     #[arg(
         long,
@@ -150,6 +170,14 @@ pub(crate) struct Arguments {
         help_heading = "Security"
     )]
     disable_security_middleware: bool,
+    /// Read and write artifacts for clients, and do nothing else
+    #[arg(
+        long,
+        env = "MLFLOW_ARTIFACTS_ONLY",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        help_heading = "Storage"
+    )]
+    artifacts_only: bool,
     /// Do not read and write artifacts for clients
     #[arg(long, help_heading = "Storage")]
     no_serve_artifacts: bool,
@@ -236,6 +264,8 @@ enum Action {
     Backup(backup::Arguments),
     /// Put a backup back where no database and no artifacts are
     Restore(backup::Arguments),
+    /// Bring what MLflow kept in files (./mlruns) into the database
+    Import(import::Arguments),
     /// Remove deleted runs, logged models and experiments for good, with their files, while the server runs
     Gc(gc::Arguments),
     /// Upgrade the database of an older MLflow (from 2.0) in its place, after a backup
@@ -257,6 +287,11 @@ struct Unused {
     expose_prometheus: Option<String>,
     #[arg(long, hide = true)]
     dev: bool,
+    /// What is so here anyway.
+    #[arg(long, hide = true)]
+    disable_workspaces: bool,
+    #[arg(long, hide = true, value_name = "NAME")]
+    app_name: Option<String>,
 }
 
 impl Unused {
@@ -266,6 +301,15 @@ impl Unused {
             ("--gunicorn-opts", self.gunicorn_opts.as_deref()),
             ("--uvicorn-opts", self.uvicorn_opts.as_deref()),
         ])
+    }
+
+    /// An application of Python is no decoration: whoever asks for one counts on its sign-in.
+    fn refuse(&self) -> Result<(), Failure> {
+        match self.app_name.as_deref() {
+            None => Ok(()),
+            Some(name) => Err(Failure::input(format!("--app-name {name} is a Python program"))
+                .hint("for users and passwords: --auth-file, with lines of `trainyard server hash-password`")),
+        }
     }
 
     /// Says of each that was given why it changes nothing.
@@ -279,6 +323,9 @@ impl Unused {
         ];
         for (flag, _) in given.iter().filter(|(_, given)| *given) {
             printer::warning(&format!("{flag} is about Python processes; there are none here"));
+        }
+        if self.disable_workspaces {
+            printer::note("--disable-workspaces: there are none here");
         }
         if self.expose_prometheus.is_some() {
             printer::note("metrics are at /metrics; --expose-prometheus needs no folder here");
@@ -346,6 +393,10 @@ impl Arguments {
                 .clone()
                 .or_else(|| self.serves_artifacts().then(|| "mlflow-artifacts:/".to_owned())),
             artifacts_destination: Some(self.artifacts_destination.clone()),
+            direct: DirectAccess {
+                transfers: self.direct_transfers,
+                public_endpoint: self.s3_public_endpoint.clone(),
+            },
         };
         let key = certificate.map(|files| &files.key);
         let private_files = self.auth_file.iter().chain(key).cloned().collect();
@@ -354,7 +405,9 @@ impl Arguments {
             artifact_roots: self.named_roots().cloned().collect(),
             private_files,
         };
-        Opening { uri: self.backend_store_uri.clone(), options, lending }
+        // Who only passes artifacts on leaves no database behind.
+        let uri = if self.artifacts_only { "sqlite://" } else { self.backend_store_uri.as_str() };
+        Opening { uri: uri.to_owned(), options, lending }
     }
 
     fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
@@ -374,6 +427,7 @@ impl Arguments {
         roots.extend(self.named_roots().map(String::as_str));
         Ok(ServerOptions {
             serve_artifacts: self.serves_artifacts(),
+            artifacts_only: self.artifacts_only,
             static_prefix: self.static_prefix.clone().unwrap_or_default(),
             allowed_hosts,
             cors_allowed_origins: self.cors_allowed_origins.clone(),
@@ -398,7 +452,14 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::Restore(arguments)) => return backup::restore(&arguments),
         Some(Action::Gc(arguments)) => return gc::run(&arguments).await,
         Some(Action::Upgrade(arguments)) => return upgrade::run(&arguments),
+        Some(Action::Import(arguments)) => return Box::pin(import::run(&arguments)).await,
         None => {}
+    }
+    arguments.unused.refuse()?;
+    if arguments.artifacts_only && !arguments.serves_artifacts() {
+        return Err(Failure::input(
+            "--artifacts-only and --no-serve-artifacts leave nothing to do",
+        ));
     }
     if let Some(file) = &arguments.backend_store_uri_file {
         arguments.backend_store_uri = uri_of(file)?;

@@ -17,6 +17,7 @@ mod gateway;
 mod gc;
 mod help;
 mod image;
+mod import;
 mod monitor;
 mod names;
 mod pages;
