@@ -6,21 +6,25 @@
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
 //! - [`backup`]: a server's data in one folder, and back; [`removal`]: what was deleted, gone for good;
 //! - [`webhooks`]: changes of the registry, told to whoever subscribed;
-//! - [`open`]: whatever a tracking URI names.
+//! - [`import`]: what MLflow kept in files, into a database;
+//! - [`open`]: whatever a tracking URI names; [`upgrade`]: older MLflow's tables become ours.
 
 pub mod api;
 pub mod artifacts;
 pub mod backup;
 mod error;
+pub mod import;
 mod metrics;
 mod open;
 pub mod removal;
 pub mod search;
 pub mod server;
 pub mod store;
+mod upgrade;
 mod waiting;
 pub mod webhooks;
 
 pub use error::{Constraint, Error, Result};
 pub use open::{Lending, OpenOptions, Shared, open, share};
+pub use upgrade::{UpgradeEvent, Upgraded, upgrade};
 pub use waiting::Opening;

@@ -8,6 +8,7 @@
 
 mod allowed_hosts;
 mod answer_memory;
+mod artifacts_only;
 pub mod auth;
 mod auth_file;
 mod connections;

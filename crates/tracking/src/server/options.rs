@@ -26,9 +26,12 @@ pub const CONNECTIONS_MAX: usize = 2000;
 
 /// How a server behaves. Address and port are the listener's.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ServerOptions {
     /// Whether the server reads and writes `mlflow-artifacts:` files for its clients.
     pub serve_artifacts: bool,
+    /// Whether it does only that: all else is answered with 503.
+    pub artifacts_only: bool,
     /// Prepended to every path but the proxied artifacts', as upstream does: "" or `/mlflow`.
     pub static_prefix: String,
     /// `Host` headers let through, with `*` for any text; None for this machine and private
@@ -66,6 +69,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             serve_artifacts: true,
+            artifacts_only: false,
             static_prefix: String::new(),
             allowed_hosts: None,
             cors_allowed_origins: Vec::new(),

@@ -17,10 +17,10 @@ use trainyard_base::prometheus;
 use trainyard_mlflow::{Error, Result, Tracking};
 use trainyard_net::Listener;
 
-use super::connections;
 use super::guard::{self, Guard, probes};
 use super::opened::Opened;
 use super::options::ServerOptions;
+use super::{artifacts_only, connections};
 use crate::api::{self, ApiOptions, ApiState};
 use crate::error::invalid;
 use crate::metrics::METRICS;
@@ -124,6 +124,12 @@ fn build(
             .route(&format!("{prefix}/"), front)
             .nest(prefix, nested)
             .fallback(outside)
+    };
+    let app = if options.artifacts_only {
+        let prefix: Arc<str> = prefix.into();
+        app.layer(axum::middleware::from_fn_with_state(prefix, artifacts_only::pass))
+    } else {
+        app
     };
     let guard = Arc::new(Guard::new(options, prefix, loopback)?);
     Ok(app

@@ -10,6 +10,7 @@ use super::clock::now_millis;
 use super::database::{Connection, Dialect, Row, Value};
 use super::permits::Reading;
 use super::sql_store::SqlStore;
+use super::tables;
 use crate::error::Result;
 
 /// A run `r` that is deleted since `?1`, or whose experiment `e` is.
@@ -149,7 +150,9 @@ fn remove_experiment(connection: &mut dyn Connection, id: i64, before: i64) -> R
     if connection.first(&sql, &[before.into(), id.into()], |_row| Ok(()))?.is_none() {
         return Ok(false);
     }
-    // Spans go with their traces; what sums up days has no foreign key, and ids are used again.
+    // Spans go with their traces; what sums up days has no foreign key, and ids are used again. Databases of a newer
+    // MLflow need not have all of these.
+    let there = tables::names(connection)?;
     for table in [
         "trace_info",
         "sql_trace_rollup_rebuild_queue",
@@ -160,6 +163,9 @@ fn remove_experiment(connection: &mut dyn Connection, id: i64, before: i64) -> R
         "experiment_tags",
         "experiments",
     ] {
+        if !there.iter().any(|name| name == table) {
+            continue;
+        }
         connection
             .execute(&format!("DELETE FROM {table} WHERE experiment_id = ?1"), &[id.into()])?;
     }

@@ -56,6 +56,8 @@ fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
         let run = store.runs.get(printed.trim()).await.unwrap();
         assert_eq!(run.data.metric("acc"), Some(0.25));
         tracking_suite::all(&store).await;
+
+        crate::import::into_postgres(&server.database("imported"), artifacts).await;
     });
 }
 

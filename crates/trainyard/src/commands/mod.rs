@@ -11,6 +11,7 @@ mod gc;
 mod hash_password;
 pub(crate) mod health;
 pub(crate) mod health_subject;
+mod import;
 pub(crate) mod init;
 mod listener;
 pub(crate) mod monitor;
@@ -38,6 +39,7 @@ mod tracking_pages;
 pub(crate) mod train;
 pub(crate) mod up;
 mod up_install;
+mod upgrade;
 mod upstream_tls;
 mod watch;
 

@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Subcommand};
 use trainyard_base::Budget;
 use trainyard_mlflow::WebhookLog;
 use trainyard_net::{Allowed, descriptors};
+use trainyard_storage::{DirectAccess, DirectTransfers};
 use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{
     Authorize, CONNECTIONS_MAX, HostPolicy, Limits, Opened, ServerOptions,
@@ -18,13 +19,14 @@ use trainyard_tracking::webhooks::WebhookOptions;
 use trainyard_tracking::{Lending, OpenOptions, Opening, Shared};
 
 use super::tls::{self, TlsArguments, TlsFiles};
-use super::{backup, gc, hash_password, listen, server_signals, upstream_tls};
+use super::{backup, gc, hash_password, import, listen, server_signals, upgrade, upstream_tls};
 use crate::failure::Failure;
 use crate::printer;
 
 /// Run the MLflow-compatible tracking server and registry, with its pages.
 ///
-/// The flags are those of `mlflow server`. An existing MLflow 3.17 database opens in place.
+/// The flags are those of `mlflow server`. A database of MLflow 3.17 or later opens in place, and
+/// `trainyard server upgrade` brings older ones there.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
 #[command(
@@ -145,6 +147,25 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     presigned_download_ttl: i64,
+    /// Let clients send and fetch large files past this server, by signed URLs of the S3 storage: on, off, or
+    /// auto: where its endpoint is public, or --s3-public-endpoint names one
+    #[arg(
+        long,
+        env = "TRAINYARD_DIRECT_TRANSFERS",
+        default_value = "auto",
+        value_name = "WHEN",
+        help_heading = "Storage"
+    )]
+    direct_transfers: DirectTransfers,
+    /// Endpoint of the S3 storage as clients reach it, if this server uses another one
+    #[arg(
+        long,
+        env = "TRAINYARD_S3_PUBLIC_ENDPOINT",
+        value_parser = trainyard_storage::public_endpoint,
+        value_name = "URL",
+        help_heading = "Storage"
+    )]
+    s3_public_endpoint: Option<String>,
     /// Hosts and networks (10.0.0.0/8) that webhooks may go to although they are not public, by http, too,
     /// separated by commas
     #[arg(
@@ -163,6 +184,14 @@ pub(crate) struct Arguments {
         help_heading = "Security"
     )]
     disable_security_middleware: bool,
+    /// Read and write artifacts for clients, and do nothing else
+    #[arg(
+        long,
+        env = "MLFLOW_ARTIFACTS_ONLY",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        help_heading = "Storage"
+    )]
+    artifacts_only: bool,
     /// Do not read and write artifacts for clients
     #[arg(long, help_heading = "Storage")]
     no_serve_artifacts: bool,
@@ -249,8 +278,12 @@ enum Action {
     Backup(backup::Arguments),
     /// Put a backup back where no database and no artifacts are
     Restore(backup::Arguments),
+    /// Bring what MLflow kept in files (./mlruns) into the database
+    Import(import::Arguments),
     /// Remove deleted runs, logged models and experiments for good, with their files, while the server runs
     Gc(gc::Arguments),
+    /// Upgrade the database of an older MLflow (from 2.0) in its place, after a backup
+    Upgrade(upgrade::Arguments),
 }
 
 /// Flags of `mlflow server` about its Python processes: taken, so that its command lines work.
@@ -268,6 +301,11 @@ struct Unused {
     expose_prometheus: Option<String>,
     #[arg(long, hide = true)]
     dev: bool,
+    /// What is so here anyway.
+    #[arg(long, hide = true)]
+    disable_workspaces: bool,
+    #[arg(long, hide = true, value_name = "NAME")]
+    app_name: Option<String>,
 }
 
 impl Unused {
@@ -277,6 +315,15 @@ impl Unused {
             ("--gunicorn-opts", self.gunicorn_opts.as_deref()),
             ("--uvicorn-opts", self.uvicorn_opts.as_deref()),
         ])
+    }
+
+    /// An application of Python is no decoration: whoever asks for one counts on its sign-in.
+    fn refuse(&self) -> Result<(), Failure> {
+        match self.app_name.as_deref() {
+            None => Ok(()),
+            Some(name) => Err(Failure::input(format!("--app-name {name} is a Python program"))
+                .hint("for users and passwords: --auth-file, with lines of `trainyard server hash-password`")),
+        }
     }
 
     /// Says of each that was given why it changes nothing.
@@ -290,6 +337,9 @@ impl Unused {
         ];
         for (flag, _) in given.iter().filter(|(_, given)| *given) {
             printer::warning(&format!("{flag} is about Python processes; there are none here"));
+        }
+        if self.disable_workspaces {
+            printer::note("--disable-workspaces: there are none here");
         }
         if self.expose_prometheus.is_some() {
             printer::note("metrics are at /metrics; --expose-prometheus needs no folder here");
@@ -357,6 +407,10 @@ impl Arguments {
                 .clone()
                 .or_else(|| self.serves_artifacts().then(|| "mlflow-artifacts:/".to_owned())),
             artifacts_destination: Some(self.artifacts_destination.clone()),
+            direct: DirectAccess {
+                transfers: self.direct_transfers,
+                public_endpoint: self.s3_public_endpoint.clone(),
+            },
         };
         let key = certificate.map(|files| &files.key);
         let private_files = self.auth_file.iter().chain(key).cloned().collect();
@@ -365,7 +419,9 @@ impl Arguments {
             artifact_roots: self.named_roots().cloned().collect(),
             private_files,
         };
-        Opening { uri: self.backend_store_uri.clone(), options, lending }
+        // Who only passes artifacts on leaves no database behind.
+        let uri = if self.artifacts_only { "sqlite://" } else { self.backend_store_uri.as_str() };
+        Opening { uri: uri.to_owned(), options, lending }
     }
 
     /// Receivers of webhooks that need not be public; a variable that is empty names none.
@@ -395,6 +451,7 @@ impl Arguments {
         roots.extend(self.named_roots().map(String::as_str));
         Ok(ServerOptions {
             serve_artifacts: self.serves_artifacts(),
+            artifacts_only: self.artifacts_only,
             static_prefix: self.static_prefix.clone().unwrap_or_default(),
             allowed_hosts,
             cors_allowed_origins: self.cors_allowed_origins.clone(),
@@ -419,7 +476,15 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::Backup(arguments)) => return backup::make(&arguments),
         Some(Action::Restore(arguments)) => return backup::restore(&arguments),
         Some(Action::Gc(arguments)) => return gc::run(&arguments).await,
+        Some(Action::Upgrade(arguments)) => return upgrade::run(&arguments),
+        Some(Action::Import(arguments)) => return Box::pin(import::run(&arguments)).await,
         None => {}
+    }
+    arguments.unused.refuse()?;
+    if arguments.artifacts_only && !arguments.serves_artifacts() {
+        return Err(Failure::input(
+            "--artifacts-only and --no-serve-artifacts leave nothing to do",
+        ));
     }
     if let Some(file) = &arguments.backend_store_uri_file {
         arguments.backend_store_uri = uri_of(file)?;
@@ -456,14 +521,12 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(shared) => shared,
             Err(found) => opening.wait(arguments.wait_for_database, &found).await?,
         };
-        let pages = match &arguments.ui_dir {
-            Some(folder) => trainyard_tracking::server::ui::pages(folder)?,
-            None => {
-                let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
-                let log =
-                    webhooks.clone().map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
-                trainyard_web::router_with_webhooks(tracking.clone(), prefix, log)
-            }
+        let pages = if let Some(folder) = &arguments.ui_dir {
+            trainyard_tracking::server::ui::pages(folder)?
+        } else {
+            let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
+            let log = webhooks.clone().map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
+            trainyard_web::router_with_webhooks(tracking.clone(), prefix, log)
         };
         Ok::<_, trainyard_tracking::Error>(Opened { tracking, pages, webhooks })
     };
