@@ -65,6 +65,7 @@ pub(crate) mod validate;
 mod version_source;
 pub(crate) mod webhook_deliveries;
 mod webhook_outbox;
+mod webhook_sweep;
 mod webhook_table;
 pub(crate) mod webhooks;
 
