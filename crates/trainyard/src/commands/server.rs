@@ -525,6 +525,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             trainyard_tracking::server::ui::pages(folder)?
         } else {
             let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
+            // Whoever is let in sees this page, as far as hosts and events.
             let log = webhooks.clone().map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
             trainyard_web::router_with_webhooks(tracking.clone(), prefix, log)
         };
