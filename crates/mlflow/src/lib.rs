@@ -26,6 +26,7 @@ mod runs;
 pub mod secrets;
 mod tracking;
 pub mod uri;
+mod webhooks;
 
 pub use error::{Detail, Error, ErrorCode, Result};
 pub use experiments::{Experiments, SearchExperiments};
@@ -38,3 +39,4 @@ pub use page::Page;
 pub use registered_models::{RegisteredModels, SearchRegisteredModels};
 pub use runs::{CreateRun, LogBatch, MetricHistoryPage, Runs, SearchRuns, UpdateRun};
 pub use tracking::Tracking;
+pub use webhooks::{WebhookDelivery, WebhookLog, WebhookStanding};

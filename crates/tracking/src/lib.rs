@@ -5,6 +5,7 @@
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
 //! - [`backup`]: a server's data in one folder, and back; [`removal`]: what was deleted, gone for good;
+//! - [`webhooks`]: changes of the registry, told to whoever subscribed;
 //! - [`import`]: what MLflow kept in files, into a database;
 //! - [`open`]: whatever a tracking URI names; [`upgrade`]: older MLflow's tables become ours.
 
@@ -21,6 +22,7 @@ pub mod server;
 pub mod store;
 mod upgrade;
 mod waiting;
+pub mod webhooks;
 
 pub use error::{Constraint, Error, Result};
 pub use open::{Lending, OpenOptions, Shared, open, share};

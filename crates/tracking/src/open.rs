@@ -14,6 +14,7 @@ use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
 use crate::backup::copies_beside;
 use crate::error::Result;
 use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
+use crate::webhooks::Webhooks;
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
 /// upstream does without a server.
@@ -55,6 +56,8 @@ pub struct Shared {
     /// For requests of others: artifacts are read and written below the roots, wherever experiments
     /// and versions say, and nowhere else.
     pub lent: Tracking,
+    /// Who is told of changes of the registry, by the server that answers for it; none if that is elsewhere.
+    pub webhooks: Option<Webhooks>,
 }
 
 impl fmt::Debug for Shared {
@@ -87,14 +90,16 @@ pub(crate) fn share_store(
 ) -> Result<(Shared, Arc<SqlStore>)> {
     let Parts { store, registry, own, lent } = Parts::open(uri, options, lending)?;
     let store = Arc::new(store);
+    let mut webhooks = Webhooks::of(Arc::clone(&store));
     let mut own = Tracking::new(Arc::clone(&store), own);
     if let Some(registry) = registry {
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
+        webhooks = Webhooks::of(Arc::clone(&registry));
         own.registered_models = Arc::clone(&registry) as _;
         own.model_versions = registry;
     }
     let lent = Tracking { artifacts: lent, ..own.clone() };
-    Ok((Shared { own, lent }, store))
+    Ok((Shared { own, lent, webhooks: Some(webhooks) }, store))
 }
 
 /// What a server's data is made of.

@@ -24,5 +24,6 @@ mod run;
 mod sandbox;
 mod signature;
 mod site;
+mod webhooks;
 
-pub use router::{router, router_below};
+pub use router::{router, router_below, router_with_webhooks};

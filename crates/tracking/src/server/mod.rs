@@ -16,12 +16,14 @@ mod cors;
 mod guard;
 mod keyed_lock;
 mod login_limit;
+mod opened;
 mod options;
 mod serve;
 mod slashes;
 pub mod ui;
 
 pub use crate::api::HostPolicy;
+pub use opened::Opened;
 pub use options::{Authorize, CONNECTIONS_MAX, ServerOptions};
 pub use serve::{app, serve, serve_once_opened};
 pub use trainyard_net::Limits;

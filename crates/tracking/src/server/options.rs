@@ -11,6 +11,7 @@ use trainyard_base::Budget;
 use trainyard_net::Limits;
 
 use crate::api::{HostPolicy, JSON_BYTES_MAX};
+use crate::webhooks::WebhookOptions;
 
 /// Decides whether a request may pass: the layer between HTTP and the trait.
 #[async_trait]
@@ -58,6 +59,8 @@ pub struct ServerOptions {
     pub connections: Limits,
     /// Time that running requests have to finish after the shutdown was asked for.
     pub shutdown_grace: Duration,
+    /// How webhooks are delivered, if the server is [given](super::Opened) any.
+    pub webhooks: WebhookOptions,
     /// Guards the whole server.
     pub authorize: Option<Arc<dyn Authorize>>,
 }
@@ -79,6 +82,7 @@ impl Default for ServerOptions {
             memory: Budget::of_process(None),
             connections: Limits::new(CONNECTIONS_MAX),
             shutdown_grace: Duration::from_secs(10),
+            webhooks: WebhookOptions::default(),
             authorize: None,
         }
     }

@@ -63,6 +63,11 @@ mod tables;
 pub(crate) mod upgrade;
 pub(crate) mod validate;
 mod version_source;
+pub(crate) mod webhook_deliveries;
+mod webhook_outbox;
+mod webhook_sweep;
+mod webhook_table;
+pub(crate) mod webhooks;
 
 pub use call::ReadLimits;
 pub(crate) use removal::{Item, Removable};

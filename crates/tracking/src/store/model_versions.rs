@@ -14,8 +14,9 @@ use super::permits::Reading;
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
 use super::version_source::{ModelSource, of_logged_model, parse_models_uri};
-use super::{registered_model_rows, search_registry, validate};
+use super::{registered_model_rows, search_registry, validate, webhook_outbox};
 use crate::error::Result;
+use crate::webhooks::change::Change;
 
 #[async_trait]
 impl ModelVersions for SqlStore {
@@ -24,7 +25,23 @@ impl ModelVersions for SqlStore {
             Some(elsewhere) => of_logged_model(&**elsewhere, version).await?,
             None => (version, None),
         };
-        self.create_one(move |connection| create(connection, &version, location.as_deref())).await
+        let (version, deliveries) = self
+            .create_one(move |connection| {
+                let created = create(connection, &version, location.as_deref())?;
+                let change = Change::VersionCreated {
+                    name: &version.name,
+                    version: &created.version,
+                    source: &version.source,
+                    run_id: version.run_id.as_deref(),
+                    tags: &version.tags,
+                    description: version.description.as_deref(),
+                };
+                let deliveries = webhook_outbox::add(connection, &change)?;
+                Ok((created, deliveries))
+            })
+            .await?;
+        self.wake(deliveries);
+        Ok(version)
     }
 
     async fn get(&self, id: VersionId<'_>) -> mlflow::Result<ModelVersion> {
@@ -69,12 +86,23 @@ impl ModelVersions for SqlStore {
 
     async fn set_tag(&self, id: VersionId<'_>, tag: Tag) -> mlflow::Result<()> {
         let id = OwnedId::from(id);
-        self.write(move |connection| set_tag(connection, id.as_id(), &tag)).await
+        self.change(move |connection| {
+            set_tag(connection, id.as_id(), &tag)?;
+            let change = Change::VersionTagSet { name: &id.name, version: &id.version, tag: &tag };
+            Ok(((), webhook_outbox::add(connection, &change)?))
+        })
+        .await
     }
 
     async fn delete_tag(&self, id: VersionId<'_>, key: &str) -> mlflow::Result<()> {
         let (id, key) = (OwnedId::from(id), key.to_owned());
-        self.write(move |connection| delete_tag(connection, id.as_id(), &key)).await
+        self.change(move |connection| {
+            delete_tag(connection, id.as_id(), &key)?;
+            let change =
+                Change::VersionTagDeleted { name: &id.name, version: &id.version, key: &key };
+            Ok(((), webhook_outbox::add(connection, &change)?))
+        })
+        .await
     }
 
     async fn download_uri(&self, id: VersionId<'_>) -> mlflow::Result<String> {

@@ -12,8 +12,9 @@ use super::permits::Reading;
 use super::registered_model_rows::{find, get, get_by_alias, latest_versions};
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
-use super::{model_version_rows, search_registry, validate};
+use super::{model_version_rows, search_registry, validate, webhook_outbox};
 use crate::error::Result;
+use crate::webhooks::change::Change;
 
 #[async_trait]
 impl RegisteredModels for SqlStore {
@@ -29,7 +30,13 @@ impl RegisteredModels for SqlStore {
     ) -> mlflow::Result<RegisteredModel> {
         let (name, tags) = (name.to_owned(), tags.to_vec());
         let description = description.map(str::to_owned);
-        self.write(move |connection| create(connection, &name, &tags, description.as_deref())).await
+        self.change(move |connection| {
+            let description = description.as_deref();
+            let model = create(connection, &name, &tags, description)?;
+            let change = Change::ModelCreated { name: &name, tags: &tags, description };
+            Ok((model, webhook_outbox::add(connection, &change)?))
+        })
+        .await
     }
 
     async fn get(&self, name: &str) -> mlflow::Result<RegisteredModel> {
@@ -69,27 +76,41 @@ impl RegisteredModels for SqlStore {
 
     async fn set_tag(&self, name: &str, tag: Tag) -> mlflow::Result<()> {
         let name = name.to_owned();
-        self.write(move |connection| set_tag(connection, &name, &tag)).await
+        self.change(move |connection| {
+            set_tag(connection, &name, &tag)?;
+            let change = Change::ModelTagSet { name: &name, tag: &tag };
+            Ok(((), webhook_outbox::add(connection, &change)?))
+        })
+        .await
     }
 
     async fn delete_tag(&self, name: &str, key: &str) -> mlflow::Result<()> {
         let (name, key) = (name.to_owned(), key.to_owned());
-        self.write(move |connection| delete_tag(connection, &name, &key)).await
+        self.change(move |connection| {
+            delete_tag(connection, &name, &key)?;
+            let change = Change::ModelTagDeleted { name: &name, key: &key };
+            Ok(((), webhook_outbox::add(connection, &change)?))
+        })
+        .await
     }
 
     async fn set_alias(&self, id: VersionId<'_>, alias: &str) -> mlflow::Result<()> {
         let (name, version) = (id.name.to_owned(), id.version.to_owned());
         let alias = alias.to_owned();
-        self.write(move |connection| {
-            set_alias(connection, VersionId { name: &name, version: &version }, &alias)
+        self.change(move |connection| {
+            set_alias(connection, VersionId { name: &name, version: &version }, &alias)?;
+            let change = Change::AliasSet { name: &name, alias: &alias, version: &version };
+            Ok(((), webhook_outbox::add(connection, &change)?))
         })
         .await
     }
 
     async fn delete_alias(&self, id: AliasId<'_>) -> mlflow::Result<()> {
         let (name, alias) = (id.name.to_owned(), id.alias.to_owned());
-        self.write(move |connection| {
-            delete_alias(connection, AliasId { name: &name, alias: &alias })
+        self.change(move |connection| {
+            delete_alias(connection, AliasId { name: &name, alias: &alias })?;
+            let change = Change::AliasDeleted { name: &name, alias: &alias };
+            Ok(((), webhook_outbox::add(connection, &change)?))
         })
         .await
     }

@@ -6,9 +6,8 @@
 
 use super::clock::now_millis;
 use super::database::{Connection, Dialect, Value};
-use super::postgres_doubt;
 use super::upgrade::{HEAD, Position, read_head};
-use super::{schema_columns, tables};
+use super::{postgres_doubt, schema_columns, tables, webhook_table};
 use crate::error::{Error, Result};
 
 /// Upstream's workspace when workspaces are not used.
@@ -78,6 +77,10 @@ fn prepare_within(
     let is_postgres = connection.dialect() == Dialect::Postgres;
     if is_postgres && !tables.iter().any(is_ours) {
         connection.execute_script(postgres_doubt::CREATE)?;
+    }
+    if !tables.iter().any(|table| table == webhook_table::TABLE) {
+        let table = webhook_table::create_table(connection.dialect());
+        connection.execute_script(&table)?;
     }
     let there = tables::indexes(connection)?;
     for (name, columns) in INDEXES {

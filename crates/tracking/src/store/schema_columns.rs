@@ -8,7 +8,7 @@ use super::database::{Connection, Dialect, Row};
 use crate::error::{Error, Result};
 
 /// The tables that statements of this crate name.
-const USED: [&str; 19] = [
+const USED: [&str; 21] = [
     "datasets",
     "experiment_tags",
     "experiments",
@@ -28,6 +28,8 @@ const USED: [&str; 19] = [
     "registered_models",
     "runs",
     "tags",
+    "webhook_events",
+    "webhooks",
 ];
 
 /// What a column holds, whatever a database calls its type.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use trainyard_mlflow::{self as mlflow, LoggedModels};
 
 use super::call::ReadLimits;
@@ -36,6 +37,8 @@ pub struct SqlStore {
     pub(super) long_values: LongValues,
     /// Where logged models are that versions are made of, if they are not in this database.
     pub(super) logged_models: Option<Arc<dyn LoggedModels>>,
+    /// Told when webhooks are to be told of something.
+    pub(super) undelivered: Notify,
     /// The file of a store that nobody keeps; it goes after the database was closed.
     _temporary: Option<TemporaryFile>,
 }
@@ -91,6 +94,7 @@ impl SqlStore {
                 LongValues::Refuse
             },
             logged_models: None,
+            undelivered: Notify::new(),
             _temporary: None,
         }
     }

@@ -33,3 +33,5 @@ mod store_rolling;
 mod store_suite;
 mod upgrade;
 mod upstream_pages;
+mod webhook_receiver;
+mod webhooks;

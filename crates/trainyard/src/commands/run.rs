@@ -58,7 +58,7 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_folder(arguments.summary.as_deref())?;
-    let (project, Shared { own: tracking, lent }) = arguments.project.open_shared()?;
+    let (project, Shared { own: tracking, lent, .. }) = arguments.project.open_shared()?;
     let was_deployed = is_deployed(&project).await;
     // A restart of whoever watches is none of production.
     let stays = was_deployed || arguments.watch;

@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand};
 use trainyard_base::Budget;
-use trainyard_net::descriptors;
+use trainyard_mlflow::WebhookLog;
+use trainyard_net::{Allowed, descriptors};
 use trainyard_storage::{DirectAccess, DirectTransfers};
 use trainyard_tracking::server::auth::AuthFile;
-use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
+use trainyard_tracking::server::{
+    Authorize, CONNECTIONS_MAX, HostPolicy, Limits, Opened, ServerOptions,
+};
 use trainyard_tracking::store::ReadLimits;
-use trainyard_tracking::{Lending, OpenOptions, Opening};
+use trainyard_tracking::webhooks::WebhookOptions;
+use trainyard_tracking::{Lending, OpenOptions, Opening, Shared};
 
 use super::tls::{self, TlsArguments, TlsFiles};
 use super::{backup, gc, hash_password, import, listen, server_signals, upgrade, upstream_tls};
@@ -162,6 +166,16 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     s3_public_endpoint: Option<String>,
+    /// Hosts and networks (10.0.0.0/8) that webhooks may go to although they are not public, by http, too,
+    /// separated by commas
+    #[arg(
+        long = "webhook-allow",
+        env = "TRAINYARD_WEBHOOK_ALLOW",
+        value_delimiter = ',',
+        value_name = "HOSTS",
+        help_heading = "Security"
+    )]
+    webhook_allow: Vec<String>,
     /// Turn the checks of Host and Origin off
     #[arg(
         long,
@@ -410,6 +424,16 @@ impl Arguments {
         Opening { uri: uri.to_owned(), options, lending }
     }
 
+    /// Receivers of webhooks that need not be public; a variable that is empty names none.
+    fn webhook_receivers(&self) -> Result<Vec<Allowed>, Failure> {
+        let named = self.webhook_allow.iter().filter(|text| !text.trim().is_empty());
+        let receiver = |text: &String| {
+            text.parse::<Allowed>()
+                .map_err(|error| Failure::input(format!("--webhook-allow: {error}")))
+        };
+        named.map(receiver).collect()
+    }
+
     fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
         let allowed_hosts = match self.allowed_hosts.as_slice() {
             [] => None,
@@ -439,6 +463,7 @@ impl Arguments {
             disable_security: self.disable_security_middleware,
             memory: Arc::clone(memory),
             connections: self.limits(),
+            webhooks: WebhookOptions::from_env(self.webhook_receivers()?)?,
             authorize,
             ..ServerOptions::default()
         })
@@ -492,17 +517,19 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         printer::terminal_hint(&ready);
     }
     let opened = async {
-        let tracking = match first {
-            Ok(shared) => shared.lent,
-            Err(found) => opening.wait(arguments.wait_for_database, &found).await?.lent,
+        let Shared { lent: tracking, webhooks, .. } = match first {
+            Ok(shared) => shared,
+            Err(found) => opening.wait(arguments.wait_for_database, &found).await?,
         };
         let pages = if let Some(folder) = &arguments.ui_dir {
             trainyard_tracking::server::ui::pages(folder)?
         } else {
             let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
-            trainyard_web::router_below(tracking.clone(), prefix)
+            // Whoever is let in sees this page, as far as hosts and events.
+            let log = webhooks.clone().map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
+            trainyard_web::router_with_webhooks(tracking.clone(), prefix, log)
         };
-        Ok::<_, trainyard_tracking::Error>((tracking, pages))
+        Ok::<_, trainyard_tracking::Error>(Opened { tracking, pages, webhooks })
     };
     trainyard_tracking::server::serve_once_opened(listener, opened, options, end).await?;
     Ok(ExitCode::SUCCESS)

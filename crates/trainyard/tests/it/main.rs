@@ -39,4 +39,5 @@ mod upgrade;
 mod upstream;
 mod waiting_server;
 mod watch;
+mod webhooks;
 mod workflow;
