@@ -62,8 +62,8 @@ fn prepare_within(
         Dialect::Postgres => POSTGRES_SCHEMA,
     };
     let tables = tables::names(connection)?;
-    let is_ours = |table: &String| table == postgres_doubt::TABLE;
-    if tables.iter().all(is_ours) {
+    // Tables of our own are no database of MLflow's.
+    if tables.iter().all(|table| table.starts_with(tables::OURS)) {
         connection.execute_script(schema)?;
         connection.execute(
             "INSERT INTO workspaces (name, description) VALUES (?1, ?2)",
@@ -75,7 +75,7 @@ fn prepare_within(
         check_version(connection, uri)?;
     }
     let is_postgres = connection.dialect() == Dialect::Postgres;
-    if is_postgres && !tables.iter().any(is_ours) {
+    if is_postgres && !tables.iter().any(|table| table == postgres_doubt::TABLE) {
         connection.execute_script(postgres_doubt::CREATE)?;
     }
     if !tables.iter().any(|table| table == webhook_table::TABLE) {

@@ -3,6 +3,9 @@
 use super::database::{Connection, Dialect};
 use crate::error::Result;
 
+/// How the names of tables and indexes begin that are not upstream's.
+pub(super) const OURS: &str = "trainyard_";
+
 /// The names of all tables but the database's own.
 pub(super) fn names(connection: &mut dyn Connection) -> Result<Vec<String>> {
     let list = match connection.dialect() {
