@@ -12,6 +12,7 @@ use trainyard_storage::Address;
 
 use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
 use crate::error::Result;
+use crate::governance::Governance;
 use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
@@ -30,6 +31,8 @@ pub struct OpenOptions {
     pub artifacts_destination: Option<String>,
     /// What reads of a database may take, where strangers ask for them.
     pub limits: ReadLimits,
+    /// What is written down of changes, and which aliases are protected.
+    pub governance: Governance,
 }
 
 /// What requests of others may reach, besides the artifacts that [`OpenOptions`] name and the usual folders
@@ -117,14 +120,17 @@ pub(crate) fn share_store(
     // Upstream's variable and default; anything but a clear no is a yes there, too.
     let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
         .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
-    let options = StoreOptions { artifact_root, truncate_long_values, limits: options.limits };
+    let OpenOptions { limits, governance, .. } = options;
+    let options = StoreOptions { artifact_root, truncate_long_values, limits, governance };
     let store = Arc::new(database(&uri, options.clone())?);
     let mut own = Tracking::new(Arc::clone(&store), own);
     if let Some(registry) = registry {
         let registry = database(&registry, options)?;
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
         own.registered_models = Arc::clone(&registry) as _;
-        own.model_versions = registry;
+        own.model_versions = Arc::clone(&registry) as _;
+        own.audit = Arc::clone(&registry) as _;
+        own.approvals = registry;
     }
     let lent = Tracking { artifacts: lent, ..own.clone() };
     Ok((Shared { own, lent }, store))
