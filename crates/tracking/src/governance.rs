@@ -27,7 +27,7 @@ pub struct ProtectedAlias {
 /// A protected alias that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no alias with a number of approvals; write Production, or Production=2 for two (up to {APPROVALS_MAX})"
+    "{0:?} is no alias with a number of approvals; write Production, or Production=2 for two (up to 20)"
 )]
 pub struct NotProtected(String);
 
@@ -37,7 +37,7 @@ impl std::str::FromStr for ProtectedAlias {
     /// `Production`, which asks for one approval, or `Production=2`.
     fn from_str(text: &str) -> Result<Self, NotProtected> {
         let (alias, number) = text.split_once('=').unwrap_or((text, "1"));
-        let approvals = number.parse().ok().filter(|n| (1..=APPROVALS_MAX).contains(n));
+        let approvals = number.parse::<i64>().ok().filter(|n| (1..=APPROVALS_MAX).contains(n));
         match approvals {
             Some(approvals) if !alias.trim().is_empty() => {
                 Ok(Self { alias: alias.trim().to_owned(), approvals })

@@ -40,9 +40,11 @@ pub async fn prune(opening: &Opening, before: i64, to: Option<&str>) -> Result<P
         Some(uri) => Some(export(&*store, uri).await?),
         None => None,
     };
+    // What is written from here on, the notes on what goes among it, stays; and so does the last event.
+    let end = verified.last.as_ref().map_or(0, |last| last.id);
     let mut events: i64 = 0;
     loop {
-        let gone = store.prune_audit(before).await?;
+        let gone = store.prune_audit(before, end).await?;
         if gone == 0 {
             return Ok(Pruned { verified, exported, events });
         }

@@ -9,7 +9,7 @@ use trainyard_mlflow::entities::AuditEvent;
 use trainyard_mlflow::secrets::hide;
 
 use super::clock::now_millis;
-use super::database::{Connection, Dialect, Row, Value};
+use super::database::{Connection, Dialect, Row};
 use crate::audit::{NO_HASH, seal};
 use crate::error::{Error, Result};
 use crate::governance::Audited;
@@ -185,7 +185,6 @@ pub(crate) fn last(connection: &mut dyn Connection) -> Result<AuditEvent> {
 }
 
 pub(crate) fn insert(connection: &mut dyn Connection, event: &AuditEvent) -> Result<()> {
-    let text = |value: &Option<String>| Value::from(value.clone());
     let inserted = connection.execute(
         "INSERT INTO trainyard_audit (id, at, action, subject, part, before, after, who, kind, token, \
          address, request_id, previous, hash) \
@@ -196,13 +195,13 @@ pub(crate) fn insert(connection: &mut dyn Connection, event: &AuditEvent) -> Res
             (&event.action).into(),
             (&event.subject).into(),
             (&event.part).into(),
-            text(&event.before),
-            text(&event.after),
+            event.before.as_deref().into(),
+            event.after.as_deref().into(),
             (&event.who).into(),
             (&event.kind).into(),
-            text(&event.token),
-            text(&event.address),
-            text(&event.request_id),
+            event.token.as_deref().into(),
+            event.address.as_deref().into(),
+            event.request_id.as_deref().into(),
             (&event.previous).into(),
             (&event.hash).into(),
         ],

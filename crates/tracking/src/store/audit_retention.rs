@@ -18,25 +18,26 @@ use crate::governance::Audited;
 const STEP: i64 = 20_000;
 
 impl SqlStore {
-    /// Lets the oldest events go that are from before a time, a step of them; how many that were.
-    pub(crate) async fn prune_audit(&self, before: i64) -> mlflow::Result<i64> {
+    /// Lets the oldest events go that are from before a time and before the event `end`, a step of them; how many
+    /// that were.
+    pub(crate) async fn prune_audit(&self, before: i64, end: i64) -> mlflow::Result<i64> {
         // Whatever else is written down, this is.
         let auditor = Auditor::current(Audited::Changes);
-        self.write(move |connection| prune(connection, &auditor, before)).await
+        self.write(move |connection| prune(connection, &auditor, before, end)).await
     }
 }
 
-fn prune(connection: &mut dyn Connection, auditor: &Auditor, before: i64) -> Result<i64> {
-    // Nobody adds an event meanwhile; the last one stays.
-    let newest = last(connection)?;
+fn prune(connection: &mut dyn Connection, auditor: &Auditor, before: i64, end: i64) -> Result<i64> {
+    // Nobody adds an event meanwhile.
+    last(connection)?;
     let oldest = "SELECT min(id) FROM trainyard_audit";
     let Some(oldest) = connection.first(oldest, &[], |row| row.int(0))?.flatten() else {
         return Ok(0);
     };
-    let sql = "SELECT id, hash FROM trainyard_audit WHERE id < ?1 AND id < ?2 AND at < ?3 \
+    let sql = "SELECT id, hash FROM trainyard_audit WHERE id < ?1 AND at < ?2 \
                ORDER BY id DESC LIMIT 1";
-    let end = oldest.saturating_add(STEP);
-    let found = connection.first(sql, &[newest.id.into(), end.into(), before.into()], |row| {
+    let end = end.min(oldest.saturating_add(STEP));
+    let found = connection.first(sql, &[end.into(), before.into()], |row| {
         Ok((row.need_int(0)?, row.need_text(1)?))
     })?;
     let Some((through, hash)) = found else { return Ok(0) };

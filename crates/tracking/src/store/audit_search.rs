@@ -7,7 +7,7 @@ use trainyard_mlflow::entities::{AliasAt, AuditEvent, RegistryAt};
 use trainyard_mlflow::{self as mlflow, AUDIT_EVENTS_MAX, Audit, SearchAudit};
 
 use super::audit::{COLUMNS, read};
-use super::database::{Connection, Value};
+use super::database::{Connection, List, Value};
 use super::permits::Reading;
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
@@ -159,16 +159,19 @@ fn last_moves(
          UNION ALL SELECT p.subject, (SELECT min(a.part) FROM trainyard_audit a \
          WHERE a.subject = p.subject AND a.part > p.part AND a.part < 'alias;') \
          FROM parts p WHERE p.part IS NOT NULL) \
-         SELECT {COLUMNS} FROM parts p JOIN trainyard_audit e ON e.id = (\
-         SELECT max(a.id) FROM trainyard_audit a WHERE a.subject = p.subject AND a.part = p.part \
-         AND a.id <= ?1) WHERE p.part IS NOT NULL LIMIT {}",
+         SELECT (SELECT max(a.id) FROM trainyard_audit a WHERE a.subject = p.subject \
+         AND a.part = p.part AND a.id <= ?1) FROM parts p WHERE p.part IS NOT NULL LIMIT {}",
         ALIASES_MAX + 1
     );
-    let moves = connection.rows(&sql, &values, read)?;
-    if moves.len() > ALIASES_MAX {
+    let ids: Vec<i64> =
+        connection.rows(&sql, &values, |row| row.int(0))?.into_iter().flatten().collect();
+    if ids.len() > ALIASES_MAX {
         return invalid!("there are more than {ALIASES_MAX} aliases; name a model");
     }
-    Ok(moves)
+    // In a statement of its own: whoever plans both at once takes the aliases for many and reads the whole log.
+    let list = connection.dialect().list("?1");
+    let sql = format!("SELECT {COLUMNS} FROM trainyard_audit e WHERE e.id IN {list}");
+    connection.rows(&sql, &[Value::List(List::Ints(ids))], read)
 }
 
 /// What the last checkpoint says of aliases whose events went.
