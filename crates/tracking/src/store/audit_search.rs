@@ -208,19 +208,32 @@ fn alias_of(event: &AuditEvent) -> Option<AliasAt> {
     })
 }
 
-/// Why a version came to be there, as its release says on it: the first such note from the move on, or the one that
-/// is there today if that went.
+/// Why a version came to be there, as its release says on it: what was noted while the alias pointed there, else
+/// before (a release whose approval said the same notes nothing new), else what is on it from before the log.
 fn reason(connection: &mut dyn Connection, alias: &AliasAt) -> Result<Option<String>> {
-    let (subject, part) =
-        (format!("model:{}", alias.model), format!("version:{} tag:{REASON_TAG}", alias.version));
-    let sql = "SELECT e.after FROM trainyard_audit e WHERE e.subject = ?1 AND e.part = ?2 \
-               AND e.id >= ?3 ORDER BY e.id LIMIT 1";
-    let noted = connection
-        .first(sql, &[subject.into(), part.into(), alias.event.into()], |row| row.optional_text(0))?
-        .flatten();
-    let Ok(version) = alias.version.parse::<i64>() else { return Ok(noted) };
-    if noted.is_some() || alias.is_found {
-        return Ok(noted);
+    let subject = format!("model:{}", alias.model);
+    let next = "SELECT min(e.id) FROM trainyard_audit e \
+                WHERE e.subject = ?1 AND e.part = ?2 AND e.id > ?3";
+    let part = format!("alias:{}", alias.alias);
+    let values = [(&subject).into(), part.into(), alias.event.into()];
+    let next = connection.first(next, &values, |row| row.int(0))?.flatten();
+    let note = format!("version:{} tag:{REASON_TAG}", alias.version);
+    for (range, order) in [("e.id >= ?3 AND e.id < ?4", "ASC"), ("e.id < ?3 AND e.id < ?4", "DESC")]
+    {
+        let sql = format!(
+            "SELECT e.after FROM trainyard_audit e WHERE e.subject = ?1 AND e.part = ?2 AND {range} \
+             ORDER BY e.id {order} LIMIT 1"
+        );
+        let end = next.unwrap_or(i64::MAX);
+        let values = [(&subject).into(), (&note).into(), alias.event.into(), end.into()];
+        let noted = connection.first(&sql, &values, |row| row.optional_text(0))?;
+        if let Some(noted) = noted.flatten() {
+            return Ok(Some(noted));
+        }
+    }
+    let Ok(version) = alias.version.parse::<i64>() else { return Ok(None) };
+    if next.is_some() {
+        return Ok(None);
     }
     let sql = "SELECT value FROM model_version_tags WHERE workspace = ?1 AND name = ?2 \
                AND version = ?3 AND \"key\" = ?4";
