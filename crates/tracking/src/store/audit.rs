@@ -165,8 +165,9 @@ impl Auditor {
 /// A value without credentials, shortened.
 fn kept(value: &str) -> String {
     let value = hide(value);
-    match value.char_indices().nth(VALUE_CHARACTERS_MAX) {
-        Some((end, _)) => {
+    let end = value.char_indices().nth(VALUE_CHARACTERS_MAX).map(|(end, _)| end);
+    match end {
+        Some(end) => {
             let start = value.get(..end).unwrap_or_default();
             format!("{start}… ({} bytes in all)", value.len())
         }
