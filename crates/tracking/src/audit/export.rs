@@ -17,6 +17,9 @@ use super::chain::{Anchor, Verified, Verifier, seal};
 
 /// Events of a file at most: some megabytes.
 const EVENTS_PER_FILE: usize = 10_000;
+/// How the names of files begin and end; between are the first and the last event.
+const BEGINNING: &str = "audit-";
+const ENDING: &str = ".jsonl";
 /// Largest file that is read again: one that was written here is far smaller.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
@@ -57,7 +60,7 @@ pub async fn export(log: &dyn Audit, uri: &str) -> Result<Exported> {
     loop {
         let events = next_file(log, last.as_ref()).await?;
         let (Some(first), Some(end)) = (events.first(), events.last()) else { break };
-        let name = format!("audit-{:015}-{:015}.jsonl", first.id, end.id);
+        let name = format!("{BEGINNING}{:015}-{:015}{ENDING}", first.id, end.id);
         let path = place.path.clone().join(name);
         let create = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
         let put = place.store.put_opts(&path, lines(&events)?.into(), create).await;
@@ -140,11 +143,11 @@ async fn last_copied(place: &Place) -> Result<Option<Anchor>> {
 
 fn is_ours(path: &Path) -> bool {
     let name = path.filename().unwrap_or_default();
-    name.starts_with("audit-") && name.ends_with(".jsonl")
+    name.starts_with(BEGINNING) && name.ends_with(ENDING)
 }
 
 /// The event of a line, which must be as it was written to the last byte.
-fn read(line: &str) -> std::result::Result<AuditEvent, String> {
+fn read(line: &str) -> Result<AuditEvent, String> {
     let event: AuditEvent =
         serde_json::from_str(line).map_err(|error| format!("a line is no event: {error}"))?;
     let written = serde_json::to_string(&event).unwrap_or_default();

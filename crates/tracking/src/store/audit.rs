@@ -185,7 +185,7 @@ pub(crate) fn last(connection: &mut dyn Connection) -> Result<AuditEvent> {
     Ok(last.unwrap_or_else(|| AuditEvent { hash: NO_HASH.to_owned(), ..AuditEvent::default() }))
 }
 
-pub(crate) fn insert(connection: &mut dyn Connection, event: &AuditEvent) -> Result<()> {
+fn insert(connection: &mut dyn Connection, event: &AuditEvent) -> Result<()> {
     let inserted = connection.execute(
         "INSERT INTO trainyard_audit (id, at, action, subject, part, before, after, who, kind, token, \
          address, request_id, previous, hash) \

@@ -207,7 +207,7 @@ async fn each_of_a_thousand_flipped_bits_of_a_copy_is_found() {
     let file = std::fs::read_dir(&place).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read(&file).unwrap();
     let files = [file.clone()];
-    let anchors = Vec::from_iter(copied.last);
+    let anchors: Vec<Anchor> = copied.last.into_iter().collect();
     assert_eq!(audit::verify_files(&files, anchors.clone()).unwrap().faults, []);
     let mut state = 61;
     for _ in 0..FLIPS {

@@ -80,11 +80,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let found = tracking.approvals.list(arguments.model.as_deref()).await?;
             if arguments.json {
                 printer::json(&found)?;
-            } else if found.is_empty() {
+                return Ok(ExitCode::SUCCESS);
+            }
+            if found.is_empty() {
                 printer::note("nothing waits for approval");
             }
-            if !arguments.json {
-                found.iter().for_each(|request| printer::line(&line(request)));
+            for request in &found {
+                printer::line(&line(request));
             }
         }
         Action::Request(arguments) => {
@@ -118,7 +120,8 @@ fn line(request: &ApprovalRequest) -> String {
         (names, 0) => format!("{} approval(s) ({})", names.len(), names.join(", ")),
         (names, needed) => format!("{} of {needed} approvals ({})", names.len(), names.join(", ")),
     };
-    let requester = if request.requester.is_empty() { "somebody" } else { &request.requester };
+    let requester =
+        if request.requester.is_empty() { "somebody" } else { request.requester.as_str() };
     let reason = if request.reason.is_empty() { "" } else { ": " };
     format!(
         "{} of {} to version {}: {given}, asked for by {requester} {}{reason}{}",
