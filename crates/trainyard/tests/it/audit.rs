@@ -4,7 +4,7 @@ use std::process::Output;
 
 use trainyard_testkit::run_python;
 
-use crate::project::{TestProject, stdout_of};
+use crate::project::{TestProject, stdout_of, trainyard};
 
 const MODEL: &str = "IrisClassifier";
 
@@ -105,3 +105,17 @@ database = sqlite3.connect(sys.argv[1])
 database.executescript("DROP TRIGGER trainyard_audit_kept; UPDATE trainyard_audit SET who = 'eve'")
 database.close()
 "#;
+
+#[test]
+fn a_server_that_knows_nobody_protects_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for (alias, told) in [("Production", "--auth-file"), ("Production=no", "is no alias")] {
+        let started = trainyard()
+            .current_dir(folder.path())
+            .args(["server", "--port", "0", "--protect-alias", alias])
+            .output()
+            .unwrap();
+        let words = stderr_of(&started, 2);
+        assert!(words.contains(told), "{words}");
+    }
+}
