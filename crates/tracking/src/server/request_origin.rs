@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     fn asked(authorization: &str, is_checked: bool) -> Origin {
-        let request = Request::builder().header(header::AUTHORIZATION, authorization);
+        let request = http::Request::builder().header(header::AUTHORIZATION, authorization);
         let request = request.body(Body::empty()).unwrap();
         request_origin(&request, is_checked, HeaderValue::from_static("r"))
     }

@@ -75,7 +75,7 @@ fn list(
     })?;
     for request in &mut requests {
         let Ok(number) = request.version.parse::<i64>() else { continue };
-        let key = [(&request.model).into(), (&request.alias).into(), number.into()];
+        let key: [Value<'_>; 3] = [(&request.model).into(), (&request.alias).into(), number.into()];
         request.approvals = approvals(connection, &key)?;
     }
     Ok(requests)

@@ -215,7 +215,7 @@ fn reason(connection: &mut dyn Connection, alias: &AliasAt) -> Result<Option<Str
     let next = "SELECT min(e.id) FROM trainyard_audit e \
                 WHERE e.subject = ?1 AND e.part = ?2 AND e.id > ?3";
     let part = format!("alias:{}", alias.alias);
-    let values = [(&subject).into(), part.into(), alias.event.into()];
+    let values: [Value<'_>; 3] = [(&subject).into(), part.into(), alias.event.into()];
     let next = connection.first(next, &values, |row| row.int(0))?.flatten();
     let note = format!("version:{} tag:{REASON_TAG}", alias.version);
     for (range, order) in [("e.id >= ?3 AND e.id < ?4", "ASC"), ("e.id < ?3 AND e.id < ?4", "DESC")]
@@ -225,7 +225,8 @@ fn reason(connection: &mut dyn Connection, alias: &AliasAt) -> Result<Option<Str
              ORDER BY e.id {order} LIMIT 1"
         );
         let end = next.unwrap_or(i64::MAX);
-        let values = [(&subject).into(), (&note).into(), alias.event.into(), end.into()];
+        let values: [Value<'_>; 4] =
+            [(&subject).into(), (&note).into(), alias.event.into(), end.into()];
         let noted = connection.first(&sql, &values, |row| row.optional_text(0))?;
         if let Some(noted) = noted.flatten() {
             return Ok(Some(noted));
@@ -237,6 +238,7 @@ fn reason(connection: &mut dyn Connection, alias: &AliasAt) -> Result<Option<Str
     }
     let sql = "SELECT value FROM model_version_tags WHERE workspace = ?1 AND name = ?2 \
                AND version = ?3 AND \"key\" = ?4";
-    let values = [WORKSPACE.into(), (&alias.model).into(), version.into(), REASON_TAG.into()];
+    let values: [Value<'_>; 4] =
+        [WORKSPACE.into(), (&alias.model).into(), version.into(), REASON_TAG.into()];
     Ok(connection.first(sql, &values, |row| row.optional_text(0))?.flatten())
 }

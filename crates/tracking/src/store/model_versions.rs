@@ -10,7 +10,7 @@ use trainyard_mlflow::{
 use super::approval_desk::{Desk, settle};
 use super::audit::{Auditor, Change};
 use super::clock::{creation_millis, now_millis};
-use super::database::Connection;
+use super::database::{Connection, Value};
 use super::logged_model_rows::{self, Deleted};
 use super::model_version_rows::{download_uri, find, get};
 use super::permits::Reading;
@@ -353,7 +353,7 @@ fn tag_before(
     }
     let sql = "SELECT value FROM model_version_tags \
                WHERE workspace = ?1 AND name = ?2 AND version = ?3 AND \"key\" = ?4";
-    let values = [WORKSPACE.into(), name.into(), number.into(), key.into()];
+    let values: [Value<'_>; 4] = [WORKSPACE.into(), name.into(), number.into(), key.into()];
     connection.first(sql, &values, |row| row.text_or_empty(0))
 }
 

@@ -10,7 +10,7 @@ use trainyard_mlflow::{
 use super::approval_desk::{ALIAS_BACK, ALIAS_SET, Desk, settle};
 use super::audit::{Auditor, Change};
 use super::clock::{creation_millis, now_millis};
-use super::database::Connection;
+use super::database::{Connection, Value};
 use super::permits::Reading;
 use super::registered_model_rows::{find, get, get_by_alias, latest_versions};
 use super::schema::WORKSPACE;
@@ -398,7 +398,7 @@ fn alias_before(
     }
     let sql = "SELECT version FROM registered_model_aliases \
                WHERE workspace = ?1 AND name = ?2 AND alias = ?3";
-    let values = [WORKSPACE.into(), name.into(), alias.into()];
+    let values: [Value<'_>; 3] = [WORKSPACE.into(), name.into(), alias.into()];
     connection.first(sql, &values, |row| Ok(row.need_int(0)?.to_string()))
 }
 
