@@ -61,9 +61,9 @@ fn registry(found: &RegistryAt) -> Markup {
         @match found.known_since {
             _ if found.is_known() => {
                 @if found.aliases.is_empty() { p { "No alias pointed anywhere at " (format::time(found.at)) "." } }
-            }
-            Some(since) => p.notice { "Changes are known since " (format::time(since)) "; nothing is known of a time before." }
-            None => p.notice { "No change was ever written down." }
+            },
+            Some(since) => p.notice { "Changes are known since " (format::time(since)) "; nothing is known of a time before." },
+            None => p.notice { "No change was ever written down." },
         }
         @for alias in &found.aliases {
             p {
