@@ -3,14 +3,16 @@
 //! - [`entities`]: experiments, runs, logged models, registered models, as they travel as JSON;
 //! - [`Tracking`]: what a tracking server and registry does, with a member and a file for each resource:
 //!   [`Experiments`], [`Runs`], [`LoggedModels`], [`RegisteredModels`], [`ModelVersions`],
-//!   [`artifacts`]. The SQL store and the REST client both implement them, so nothing else in the
+//!   [`Audit`], [`Approvals`], [`artifacts`]. The SQL store and the REST client both implement them, so nothing else in the
 //!   program asks which one it talks to;
 //! - [`resolve`]: which version and folder a model URI means, and fetching it;
 //! - [`secrets`]: credentials out of text that somebody will read;
 //! - [`uri`]: `models:/`, `runs:/`, `mlflow-artifacts:/` and tracking URIs;
 //! - [`client`]: the REST client for any MLflow server.
 
+mod approvals;
 pub mod artifacts;
+mod audit;
 pub mod client;
 pub mod entities;
 mod error;
@@ -28,6 +30,8 @@ mod tracking;
 pub mod uri;
 mod webhooks;
 
+pub use approvals::{AliasMove, Approvals};
+pub use audit::{AUDIT_EVENTS_MAX, Audit, SearchAudit};
 pub use error::{Detail, Error, ErrorCode, Result};
 pub use experiments::{Experiments, SearchExperiments};
 pub use ids::{AliasId, VersionId};

@@ -4,6 +4,7 @@
 //!   tables; [`search`] is the filter grammar that its searches share;
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
+//! - [`audit`]: the log of changes, verified, exported and shortened;
 //! - [`backup`]: a server's data in one folder, and back; [`removal`]: what was deleted, gone for good;
 //! - [`webhooks`]: changes of the registry, told to whoever subscribed;
 //! - [`import`]: what MLflow kept in files, into a database;
@@ -11,11 +12,14 @@
 
 pub mod api;
 pub mod artifacts;
+pub mod audit;
 pub mod backup;
 mod error;
+mod governance;
 pub mod import;
 mod metrics;
 mod open;
+mod origin;
 pub mod removal;
 pub mod search;
 pub mod server;
@@ -25,6 +29,7 @@ mod waiting;
 pub mod webhooks;
 
 pub use error::{Constraint, Error, Result};
+pub use governance::{APPROVALS_MAX, Audited, Governance, NotProtected, ProtectedAlias};
 pub use open::{Lending, OpenOptions, Shared, open, share};
 pub use upgrade::{UpgradeEvent, Upgraded, upgrade};
 pub use waiting::Opening;

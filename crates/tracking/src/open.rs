@@ -13,6 +13,7 @@ use trainyard_storage::{Address, DirectAccess, Stores};
 use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
 use crate::backup::copies_beside;
 use crate::error::Result;
+use crate::governance::Governance;
 use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
 use crate::webhooks::Webhooks;
 
@@ -34,6 +35,8 @@ pub struct OpenOptions {
     pub limits: ReadLimits,
     /// How clients reach the artifacts' buckets themselves.
     pub direct: DirectAccess,
+    /// What is written down of changes, and which aliases are protected.
+    pub governance: Governance,
 }
 
 /// What requests of others may reach, besides the artifacts that [`OpenOptions`] name and the usual folders
@@ -96,7 +99,9 @@ pub(crate) fn share_store(
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
         webhooks = Webhooks::of(Arc::clone(&registry));
         own.registered_models = Arc::clone(&registry) as _;
-        own.model_versions = registry;
+        own.model_versions = Arc::clone(&registry) as _;
+        own.audit = Arc::clone(&registry) as _;
+        own.approvals = registry;
     }
     let lent = Tracking { artifacts: lent, ..own.clone() };
     Ok((Shared { own, lent, webhooks: Some(webhooks) }, store))
@@ -153,7 +158,8 @@ impl Parts {
         // Upstream's variable and default; anything but a clear no is a yes there, too.
         let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
             .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
-        let options = StoreOptions { artifact_root, truncate_long_values, limits: options.limits };
+        let OpenOptions { limits, governance, .. } = options;
+        let options = StoreOptions { artifact_root, truncate_long_values, limits, governance };
         let store = database(&uri, options.clone())?;
         let registry = registry.map(|registry| database(&registry, options)).transpose()?;
         Ok(Self { store, registry, own, lent })

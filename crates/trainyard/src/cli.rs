@@ -7,8 +7,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
-    temporary, token, train, up,
+    approvals, audit, deploy, gateway, health, init, monitor, profile, promote, registry, retrain,
+    run, serve, server, temporary, token, train, up,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -73,6 +73,12 @@ enum Command {
     Serve(serve::Arguments),
     /// Run the MLflow-compatible tracking server and registry
     Server(server::Arguments),
+    /// See how the model registry was at a time
+    Registry(registry::Arguments),
+    /// See what waits for approval, ask for it, and give it
+    Approvals(approvals::Arguments),
+    /// See who changed what; verify, copy and shorten the log of it
+    Audit(audit::Arguments),
     /// Make, list and revoke the tokens that a deployment's gateway asks for
     Token(token::Arguments),
     /// Ask a server whether it is ready (for HEALTHCHECK)
@@ -158,6 +164,9 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
+        Command::Registry(arguments) => Box::pin(registry::run(arguments)).await,
+        Command::Approvals(arguments) => Box::pin(approvals::run(arguments)).await,
+        Command::Audit(arguments) => Box::pin(audit::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,

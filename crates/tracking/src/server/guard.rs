@@ -16,6 +16,7 @@ use super::answer_memory;
 use super::connections::Peer;
 use super::cors::{Cors, plain};
 use super::options::{Authorize, ServerOptions};
+use super::request_origin::request_origin;
 use crate::metrics::METRICS;
 
 /// Names one request, in answers and logs. A client's own is kept.
@@ -132,7 +133,10 @@ pub(super) async fn watch(
     let is_read = reads(&method, &path);
 
     let response = match guard.check(request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => {
+            let origin = request_origin(&request, guard.authorize.is_some(), id.clone());
+            origin.scope(next.run(request)).await
+        }
         Err(answer) => *answer,
     };
     let mut response = answer_memory::hold(&guard.memory, response, is_read);

@@ -6,6 +6,7 @@
 //!            └► pages, for every path that is not the API's
 //! ```
 
+mod actor;
 mod allowed_hosts;
 mod answer_memory;
 mod artifacts_only;
@@ -18,11 +19,13 @@ mod keyed_lock;
 mod login_limit;
 mod opened;
 mod options;
+mod request_origin;
 mod serve;
 mod slashes;
 pub mod ui;
 
 pub use crate::api::HostPolicy;
+pub use actor::{Actor, ActorKind};
 pub use opened::Opened;
 pub use options::{Authorize, CONNECTIONS_MAX, ServerOptions};
 pub use serve::{app, serve, serve_once_opened};

@@ -7,6 +7,7 @@ use trainyard_mlflow::entities::{
     LifecycleStage, LoggedModel, Metric, ModelVersion, ModelVersionStatus, RegisteredModel,
 };
 
+use super::audit::Change;
 use super::database::Connection;
 use super::import_experiments::count;
 use super::logged_model_rows::status_number;
@@ -100,24 +101,26 @@ impl SqlStore {
         model: RegisteredModel,
         versions: Vec<(ModelVersion, Option<String>)>,
     ) -> mlflow::Result<()> {
+        let audit = self.auditor();
         self.write(move |connection| {
             insert_registered(connection, &model)?;
+            let mut changes = Vec::new();
             for (version, location) in &versions {
                 insert_version(connection, version, location.as_deref())?;
             }
             for alias in &model.aliases {
-                connection.execute(
+                let number = validate::model_version(&alias.version)?;
+                let added = connection.execute(
                     "INSERT INTO registered_model_aliases (workspace, name, alias, version) \
                      VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-                    &[
-                        WORKSPACE.into(),
-                        (&model.name).into(),
-                        (&alias.alias).into(),
-                        validate::model_version(&alias.version)?.into(),
-                    ],
+                    &[WORKSPACE.into(), (&model.name).into(), (&alias.alias).into(), number.into()],
                 )?;
+                if added > 0 {
+                    let change = Change::of_model("alias.set", &model.name);
+                    changes.push(change.part("alias", &alias.alias).after(number.to_string()));
+                }
             }
-            Ok(())
+            audit.note(connection, changes)
         })
         .await
     }

@@ -5,6 +5,12 @@
 //! what it writes, one of its rows as they are read, and one of its search; all are written against
 //! [`database`], and the [`engine`] is [`sqlite`] or [`postgres`].
 
+mod approval_desk;
+mod approvals;
+mod audit;
+mod audit_retention;
+mod audit_schema;
+mod audit_search;
 mod call;
 mod clock;
 mod condition;

@@ -263,6 +263,7 @@ pub(in crate::store) mod tests {
     use super::super::sql_store::StoreOptions;
     use super::super::webhooks::WebhookFields;
     use super::*;
+    use crate::governance::Governance;
     use crate::webhooks::event::{Action, Entity, Event};
 
     /// A store with a webhook of new models, and the id of the webhook.
@@ -271,6 +272,7 @@ pub(in crate::store) mod tests {
             artifact_root: "mlflow-artifacts:/".to_owned(),
             truncate_long_values: true,
             limits: ReadLimits::default(),
+            governance: Governance::default(),
         };
         let store = SqlStore::open_temporary(options).unwrap();
         let event = Event { entity: Entity::RegisteredModel, action: Action::Created };

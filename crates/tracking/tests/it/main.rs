@@ -7,7 +7,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod approvals;
 mod attack;
+mod audit;
 mod auth;
 mod conformance;
 mod connections;

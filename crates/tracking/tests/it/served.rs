@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use trainyard_mlflow::Tracking;
+use trainyard_tracking::Governance;
 use trainyard_tracking::artifacts::ArtifactStorage;
 use trainyard_tracking::server::{Opened, ServerOptions, serve_once_opened};
 use trainyard_tracking::store::{ReadLimits, SqlStore, StoreOptions};
@@ -131,6 +132,7 @@ fn store(directory: &Path, artifacts: Arc<ArtifactStorage>) -> Tracking {
         artifact_root: "mlflow-artifacts:/".to_owned(),
         truncate_long_values: true,
         limits: ReadLimits::default(),
+        governance: Governance::default(),
     };
     let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), options);
     Tracking::new(Arc::new(store.expect("a new database")), artifacts)

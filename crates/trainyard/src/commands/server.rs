@@ -16,7 +16,9 @@ use trainyard_tracking::server::{
 };
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::webhooks::WebhookOptions;
-use trainyard_tracking::{Lending, OpenOptions, Opening, Shared};
+use trainyard_tracking::{
+    Audited, Governance, Lending, OpenOptions, Opening, ProtectedAlias, Shared,
+};
 
 use super::tls::{self, TlsArguments, TlsFiles};
 use super::{backup, gc, hash_password, import, listen, server_signals, upgrade, upstream_tls};
@@ -101,6 +103,26 @@ pub(crate) struct Arguments {
     /// Users and tokens that may use the server; lines from `trainyard server hash-password`
     #[arg(long, env = "TRAINYARD_AUTH_FILE", value_name = "FILE", help_heading = "Security")]
     auth_file: Option<PathBuf>,
+    /// Which changes are written down for `trainyard audit`: off; changes of the registry and of experiments; or all,
+    /// with runs and their tags
+    #[arg(
+        long,
+        env = "TRAINYARD_AUDIT",
+        default_value = "changes",
+        value_name = "WHAT",
+        help_heading = "Security"
+    )]
+    audit: AuditedChanges,
+    /// Aliases, and stages of the same name, that move only when another person approves, or so many
+    /// others: Production=2. Separated by commas
+    #[arg(
+        long = "protect-alias",
+        env = "TRAINYARD_PROTECT_ALIAS",
+        value_delimiter = ',',
+        value_name = "ALIASES",
+        help_heading = "Security"
+    )]
+    protected_aliases: Vec<ProtectedAlias>,
     /// Host headers that are answered, separated by commas; * for any
     #[arg(
         long,
@@ -269,6 +291,14 @@ pub(crate) struct Arguments {
     unused: Unused,
 }
 
+/// The words for [`Audited`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum AuditedChanges {
+    Off,
+    Changes,
+    All,
+}
+
 /// What else there is to do with a server than to run it.
 #[derive(Debug, Subcommand)]
 enum Action {
@@ -397,10 +427,39 @@ impl Arguments {
         }
     }
 
-    fn opening(&self, memory: &Arc<Budget>, certificate: Option<&TlsFiles>) -> Opening {
+    /// What is written down of changes, and what is protected. Approvals are of people whom the server knows, and
+    /// are to be proved later.
+    fn governance(&self) -> Result<Governance, Failure> {
+        let audited = match self.audit {
+            AuditedChanges::Off => Audited::Off,
+            AuditedChanges::Changes => Audited::Changes,
+            AuditedChanges::All => Audited::All,
+        };
+        let protected = self.protected_aliases.clone();
+        if !protected.is_empty() && self.auth_file.is_none() {
+            return Err(Failure::input(
+                "--protect-alias asks another person, and this server knows no persons",
+            )
+            .hint("name them with --auth-file"));
+        }
+        if !protected.is_empty() && audited == Audited::Off {
+            return Err(Failure::input(
+                "--protect-alias needs the audit log, which --audit off turns off",
+            )
+            .hint("leave --audit out"));
+        }
+        Ok(Governance { audited, protected })
+    }
+
+    fn opening(
+        &self,
+        memory: &Arc<Budget>,
+        certificate: Option<&TlsFiles>,
+    ) -> Result<Opening, Failure> {
         let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
             limits: ReadLimits { time, memory: Arc::clone(memory) },
+            governance: self.governance()?,
             // As upstream: through this server, unless it does not pass artifacts on.
             default_artifact_root: self
                 .default_artifact_root
@@ -421,7 +480,7 @@ impl Arguments {
         };
         // Who only passes artifacts on leaves no database behind.
         let uri = if self.artifacts_only { "sqlite://" } else { self.backend_store_uri.as_str() };
-        Opening { uri: uri.to_owned(), options, lending }
+        Ok(Opening { uri: uri.to_owned(), options, lending })
     }
 
     /// Receivers of webhooks that need not be public; a variable that is empty names none.
@@ -499,7 +558,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let socket = listen(&arguments.host, arguments.port).await?;
     let address = socket.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
     let listener = tls::secured(socket, certificate.as_ref(), reloads)?;
-    let opening = arguments.opening(&memory, certificate.as_ref());
+    let opening = arguments.opening(&memory, certificate.as_ref())?;
     let first = match opening.attempt().await {
         Err(error) if error.is_unreachable() && !arguments.wait_for_database.is_zero() => {
             Err(error)

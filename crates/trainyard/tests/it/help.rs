@@ -2,9 +2,22 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 12] = [
-    "init", "run", "train", "promote", "deploy", "up", "monitor", "retrain", "serve", "server",
-    "token", "health",
+const VERBS: [&str; 15] = [
+    "init",
+    "run",
+    "train",
+    "promote",
+    "deploy",
+    "up",
+    "monitor",
+    "retrain",
+    "serve",
+    "server",
+    "token",
+    "health",
+    "registry",
+    "approvals",
+    "audit",
 ];
 
 fn help(arguments: &[&str]) -> String {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
 mod attacked;
+mod audit;
 mod backup;
 mod bad_input;
 mod behaviour;

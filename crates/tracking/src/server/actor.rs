@@ -1,0 +1,40 @@
+//! Who sent a request: known to handlers, to the checks of permissions and to the log of changes.
+
+/// What kind of sender it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorKind {
+    /// Somebody who signed in.
+    User,
+    /// A token, on behalf of whom it was made for.
+    Token,
+    /// Nobody has to say who they are here.
+    Anonymous,
+}
+
+/// The sender of a request; an extension of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The user, or whom the token is of; empty for nobody.
+    pub name: String,
+    /// What kind of sender it is.
+    pub kind: ActorKind,
+    /// The token's name, never its secret.
+    pub token: Option<String>,
+}
+
+impl Actor {
+    /// A user who signed in.
+    pub fn user(name: impl Into<String>) -> Self {
+        Self { name: name.into(), kind: ActorKind::User, token: None }
+    }
+
+    /// A token of `owner`.
+    pub fn token(owner: impl Into<String>, token: impl Into<String>) -> Self {
+        Self { name: owner.into(), kind: ActorKind::Token, token: Some(token.into()) }
+    }
+
+    /// Whoever asks a server that asks nobody.
+    pub fn anonymous() -> Self {
+        Self { name: String::new(), kind: ActorKind::Anonymous, token: None }
+    }
+}
