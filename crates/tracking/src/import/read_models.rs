@@ -27,7 +27,6 @@ const MODEL_ID_MAX: usize = 36;
 /// A logged model's folder, with ids and locations of the file store.
 #[derive(Debug, Clone)]
 pub(super) struct LoggedModelFolder {
-    pub(super) path: PathBuf,
     pub(super) model: LoggedModel,
     pub(super) lifecycle_stage: LifecycleStage,
     /// Metrics and their files.
@@ -88,7 +87,6 @@ pub(super) fn read_logged_model(
     ]);
     let data = LoggedModelData { params, ..LoggedModelData::default() };
     Some(LoggedModelFolder {
-        path: path.to_owned(),
         model: LoggedModel { info, data },
         lifecycle_stage: lifecycle(meta.lifecycle_stage.as_deref()),
         metrics,

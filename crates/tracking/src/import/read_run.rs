@@ -22,7 +22,6 @@ const VALUE_MAX: usize = 8_000;
 /// What a run's folder holds, with ids and locations of the file store.
 #[derive(Debug, Clone)]
 pub(super) struct RunFolder {
-    pub(super) path: PathBuf,
     pub(super) run: Run,
     /// Milliseconds since the Unix epoch, if the run is deleted.
     pub(super) deleted_time: Option<i64>,
@@ -104,7 +103,7 @@ pub(super) fn read_run(
         (Kind::ModelInputs, run.inputs.model_inputs.len() as u64),
         (Kind::ModelOutputs, run.outputs.model_outputs.len() as u64),
     ]);
-    Some(RunFolder { path: path.to_owned(), run, deleted_time: meta.deleted_time, metrics, counts })
+    Some(RunFolder { run, deleted_time: meta.deleted_time, metrics, counts })
 }
 
 /// Width of the column.

@@ -60,7 +60,8 @@ pub(crate) enum Attempt {
 /// A delivery as people see it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Delivery {
-    pub(crate) delivery_id: String,
+    #[serde(rename = "delivery_id")]
+    pub(crate) id: String,
     pub(crate) event: String,
     /// `pending`, `sending`, `delivered`, `failed` (given up) or `dropped` (nobody wanted it any more).
     pub(crate) state: String,
@@ -238,7 +239,7 @@ fn deliveries_of(
         let state = row.need_text(3)?;
         let due_at = row.int(6)?;
         Ok(Delivery {
-            delivery_id: row.need_text(0)?,
+            id: row.need_text(0)?,
             event: format!("{}.{}", row.need_text(1)?, row.need_text(2)?),
             attempts: row.need_int(4)?,
             created_at: row.need_int(5)?,

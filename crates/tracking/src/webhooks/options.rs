@@ -76,10 +76,10 @@ impl WebhookOptions {
                 _ => return invalid!("{PRIVATE} is {value:?}; it is true or false"),
             };
         }
-        if let Some(seconds) = number(&variable, TIMEOUT, &(1..=TIMEOUT_SECONDS_MAX))? {
+        if let Some(seconds) = number(variable, TIMEOUT, &(1..=TIMEOUT_SECONDS_MAX))? {
             options.timeout = Duration::from_secs(seconds);
         }
-        if let Some(workers) = number(&variable, WORKERS, &(1..=WORKERS_MAX))? {
+        if let Some(workers) = number(variable, WORKERS, &(1..=WORKERS_MAX))? {
             options.workers = workers;
         }
         if let Some(key) = variable(KEY) {
