@@ -16,6 +16,7 @@ mod open;
 pub mod removal;
 pub mod search;
 pub mod server;
+mod spans;
 pub mod store;
 mod waiting;
 

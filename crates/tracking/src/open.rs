@@ -119,7 +119,7 @@ pub(crate) fn share_store(
         .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
     let options = StoreOptions { artifact_root, truncate_long_values, limits: options.limits };
     let store = Arc::new(database(&uri, options.clone())?);
-    let mut own = Tracking::new(Arc::clone(&store), own);
+    let mut own = Tracking::new(Arc::clone(&store), own).with_tracing(Arc::clone(&store));
     if let Some(registry) = registry {
         let registry = database(&registry, options)?;
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));

@@ -11,6 +11,7 @@ mod logged_model;
 pub mod number;
 mod registry;
 mod run;
+mod trace;
 
 pub use artifact::FileInfo;
 pub use dataset::{Dataset, DatasetInput, DatasetSummary};
@@ -25,4 +26,8 @@ pub use registry::{
 pub use run::{
     LifecycleStage, Metric, ModelInput, ModelOutput, Run, RunData, RunInfo, RunInputs, RunOutputs,
     RunStatus,
+};
+pub use trace::{
+    Assessment, AssessmentError, AssessmentSource, AssessmentValue, Span, Trace, TraceInfo,
+    TraceState,
 };

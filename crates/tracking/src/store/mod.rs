@@ -5,12 +5,16 @@
 //! what it writes, one of its rows as they are read, and one of its search; all are written against
 //! [`database`], and the [`engine`] is [`sqlite`] or [`postgres`].
 
+mod assessment_rows;
+mod assessments;
 mod call;
 mod clock;
 mod condition;
 pub(crate) mod database;
 mod datasets;
 mod engine;
+mod evaluation_datasets;
+mod evaluation_records;
 mod experiment_rows;
 mod experiments;
 mod inputs;
@@ -41,6 +45,7 @@ pub(crate) mod python;
 mod registered_model_rows;
 mod registered_models;
 mod removal;
+pub(crate) mod rlike;
 mod run_data;
 mod run_rows;
 mod run_tags;
@@ -50,11 +55,17 @@ mod search_experiments;
 mod search_logged_models;
 mod search_registry;
 mod search_runs;
+mod search_traces;
 mod sql_store;
 mod sqlite;
 mod sqlite_connection;
 mod sqlite_readers;
 mod sqlite_writer;
+mod trace_links;
+mod trace_metrics;
+pub(crate) mod trace_rows;
+mod trace_spans;
+mod traces;
 pub(crate) mod validate;
 mod version_source;
 
