@@ -29,4 +29,5 @@ mod store_interop;
 mod store_place;
 mod store_postgres;
 mod store_suite;
+mod traces;
 mod upstream_pages;

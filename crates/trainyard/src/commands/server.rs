@@ -9,7 +9,9 @@ use clap::{ArgAction, Args, Subcommand};
 use trainyard_base::Budget;
 use trainyard_net::descriptors;
 use trainyard_tracking::server::auth::AuthFile;
-use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
+use trainyard_tracking::server::{
+    Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions, ui,
+};
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions, Opening};
 
@@ -41,7 +43,8 @@ pub(crate) struct Arguments {
     /// Prefix of all paths
     #[arg(long, env = "MLFLOW_STATIC_PREFIX", value_name = "PATH", help_heading = "Listening")]
     static_prefix: Option<String>,
-    /// Show MLflow's own pages, from the server/js/build folder of an installed mlflow
+    /// Show MLflow's own pages, from the server/js/build folder of an installed mlflow; Trainyard's are below
+    /// /ui then
     #[arg(long, value_name = "DIR", help_heading = "Listening")]
     ui_dir: Option<PathBuf>,
     /// Database of experiments, runs and models
@@ -431,12 +434,13 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(shared) => shared.lent,
             Err(found) => opening.wait(arguments.wait_for_database, &found).await?.lent,
         };
+        let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
         let pages = match &arguments.ui_dir {
-            Some(folder) => trainyard_tracking::server::ui::pages(folder)?,
-            None => {
-                let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
-                trainyard_web::router_below(tracking.clone(), prefix)
+            Some(folder) => {
+                let own = trainyard_web::router_below(tracking.clone(), &format!("{prefix}/ui"));
+                ui::beside(ui::pages(folder)?, own, prefix)
             }
+            None => trainyard_web::router_below(tracking.clone(), prefix),
         };
         Ok::<_, trainyard_tracking::Error>((tracking, pages))
     };
