@@ -109,7 +109,7 @@ fn any_program_may_send_spans() {
     );
     let none = json!({
         "experiment_ids": ["7"], "view_type": "SPANS", "metric_name": "span_count",
-        "aggregations": [{"aggregation_type": "COUNT"}],
+        "aggregations": [{"aggregation_type": "COUNT"}], "dimensions": ["span_type"],
     });
     assert_eq!(post(&server.url, &format!("{TRACES}/metrics"), &none).json(), json!({}));
 }
@@ -125,10 +125,10 @@ fn what_is_no_span_is_refused_and_nothing_is_kept() {
         (vec![kind], good.as_bytes(), 422),
         (vec![kind, ("X-Mlflow-Experiment-Id", "77")], good.as_bytes(), 404),
         (vec![("Content-Type", "text/plain"), experiment], good.as_bytes(), 400),
-        (vec![kind, experiment], b"{\"resourceSpans\": []}", 400),
-        (vec![kind, experiment], b"no json", 400),
+        (vec![kind, experiment], "{\"resourceSpans\": []}".as_bytes(), 400),
+        (vec![kind, experiment], "no json".as_bytes(), 400),
         (vec![kind, experiment], no_id.as_bytes(), 422),
-        (vec![protobuf, experiment], b"\xff\xff\xff", 400),
+        (vec![protobuf, experiment], &[0xff; 3][..], 400),
         (vec![kind, experiment, ("Content-Encoding", "gzip")], good.as_bytes(), 400),
         (vec![kind, experiment, ("Content-Encoding", "br")], good.as_bytes(), 400),
     ] {
@@ -211,10 +211,11 @@ fn searches_and_changes_say_what_is_wrong() {
         send(&server.url, &Request { method: "PATCH", path, headers, body })
     };
     assert_eq!(patch(&tags, &json!({"key": "k", "value": "v"})).status, 200);
+    let missing = format!("{TRACES}/tr-9/tags");
     for (path, body, status) in [
         (tags.as_str(), json!({"key": "mlflow.artifactLocation", "value": "/etc"}), 400),
         (tags.as_str(), json!({"key": "a//b", "value": "v"}), 400),
-        (&format!("{TRACES}/tr-9/tags"), json!({"key": "k", "value": "v"}), 404),
+        (missing.as_str(), json!({"key": "k", "value": "v"}), 404),
     ] {
         assert_eq!(patch(path, &body).status, status, "{path} {body}");
     }
