@@ -56,7 +56,8 @@ fn experiments_runs_and_models_are_shown() {
             vec!["the-run", "accuracy", "0.877", "learning_rate", "0.125", "field", "PagesModel"],
         ),
         ("models/PagesModel".to_owned(), vec!["PagesModel", "Version 1", "Champion"]),
-        (format!("experiments/{experiment}/overview"), vec!["seen in pages"]),
+        // Its overview.
+        (format!("experiments/{experiment}"), vec![]),
         (format!("experiments/{experiment}/traces"), vec!["the-question"]),
         (format!("experiments/{experiment}/datasets"), vec!["seen in pages"]),
     ];
