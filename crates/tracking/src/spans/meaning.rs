@@ -1,25 +1,40 @@
 //! What attributes of other conventions mean to MLflow: OpenInference, OpenTelemetry's GenAI conventions and
 //! Traceloop, in the order in which upstream asks them.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::any_value::push_text;
 
 /// Attributes of a span with their JSON texts, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Attributes(pub(super) Vec<(String, String)>);
+pub(super) struct Attributes {
+    entries: Vec<(String, String)>,
+    /// Where each is: some libraries write thousands.
+    places: HashMap<String, usize>,
+}
 
 impl Attributes {
+    /// All of them.
+    pub(super) fn entries(&self) -> &[(String, String)] {
+        &self.entries
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, text)| text.as_str())
+        let place = self.places.get(key)?;
+        self.entries.get(*place).map(|(_, text)| text.as_str())
     }
 
     /// Sets or adds an attribute.
     pub(super) fn set(&mut self, key: &str, text: String) {
-        match self.0.iter_mut().find(|(name, _)| name == key) {
-            Some((_, known)) => *known = text,
-            None => self.0.push((key.to_owned(), text)),
+        let known = self.places.get(key).and_then(|place| self.entries.get_mut(*place));
+        if let Some((_, known)) = known {
+            *known = text;
+            return;
         }
+        self.places.insert(key.to_owned(), self.entries.len());
+        self.entries.push((key.to_owned(), text));
     }
 
     /// The text that an attribute is; if it is no JSON text, as it is.
@@ -236,8 +251,10 @@ mod tests {
     use super::*;
 
     fn translated(pairs: &[(&str, &str)]) -> Attributes {
-        let pairs = pairs.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned()));
-        let mut attributes = Attributes(pairs.collect());
+        let mut attributes = Attributes::default();
+        for (key, text) in pairs {
+            attributes.set(key, (*text).to_owned());
+        }
         translate(&mut attributes);
         attributes
     }

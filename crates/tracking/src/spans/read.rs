@@ -93,10 +93,11 @@ fn read(span: &Span, service: Option<&str>) -> Result<entities::Span, NoSpan> {
     };
     let said = |key: &str| attributes.text(key).filter(|text| !text.is_empty());
     let of_root = |key: &str| attributes.get(key).filter(|_text| is_root).map(str::to_owned);
-    let trace_tags = attributes.0.iter().filter(|_attribute| is_root).filter_map(|(key, _)| {
-        let tag = key.strip_prefix(TRACE_TAG)?;
-        Some(KeyValue::new(tag, attributes.text(key)?))
-    });
+    let trace_tags =
+        attributes.entries().iter().filter(|_attribute| is_root).filter_map(|(key, _)| {
+            let tag = key.strip_prefix(TRACE_TAG)?;
+            Some(KeyValue::new(tag, attributes.text(key)?))
+        });
     let (status, code) = match span.status.as_ref().map(|status| status.code) {
         Some(1) => ("OK", "STATUS_CODE_OK"),
         Some(2) => ("ERROR", "STATUS_CODE_ERROR"),
@@ -188,7 +189,7 @@ fn content(
     out.push_str(&format!("], \"status\": {{\"code\": \"{code}\", \"message\": "));
     push_text(span.status.as_ref().map_or("", |status| &status.message), &mut out);
     out.push_str("}, \"attributes\": {");
-    for (index, (key, text)) in attributes.0.iter().enumerate() {
+    for (index, (key, text)) in attributes.entries().iter().enumerate() {
         if index > 0 {
             out.push_str(", ");
         }
