@@ -1,7 +1,5 @@
 //! Search of traces.
 
-use trainyard_mlflow::Error;
-
 use super::identifier::{check_attribute, split};
 use super::order;
 use super::runs::{quoted, quoted_list};
@@ -9,6 +7,7 @@ use super::sql::Sql;
 use super::syntax::{Comparison, Expression, Literal, Operand, Operator};
 use crate::error::{Result, invalid};
 use crate::spans::usage::{self, COSTS, TOKENS};
+use crate::store::database::Value;
 use crate::store::{python, rlike, trace_rows};
 
 const ATTRIBUTES: &[&str] = &[
@@ -173,13 +172,16 @@ fn push_attribute(sql: &mut Sql, name: &str, comparison: &Comparison) -> Result<
 }
 
 fn push_number(sql: &mut Sql, column: &str, name: &str, comparison: &Comparison) -> Result<()> {
-    let number = |literal: &Literal| {
-        literal.number().ok_or_else(|| {
-            crate::Error::from(Error::invalid(format!(
+    // Whole numbers stay what they are, for the sake of the index.
+    let number = |literal: &Literal| -> Result<Value<'static>> {
+        match (literal.text.parse::<i64>(), literal.number()) {
+            (Ok(whole), Some(_)) => Ok(whole.into()),
+            (_, Some(number)) => Ok(number.into()),
+            (_, None) => invalid!(
                 "Expected numeric value type for numeric attribute: {name}. Found {}",
                 literal.text
-            )))
-        })
+            ),
+        }
     };
     let operator = comparison.operator.text();
     match &comparison.value {

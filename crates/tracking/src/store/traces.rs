@@ -214,7 +214,7 @@ impl Columns {
     }
 
     /// Its values in the order of [`COLUMNS`].
-    fn values(self) -> impl Iterator<Item = Value<'static>> {
+    fn values<'a>(self) -> impl Iterator<Item = Value<'a>> {
         std::iter::once(Value::from(self.session))
             .chain(self.tokens.into_iter().map(Value::from))
             .chain(self.costs.into_iter().map(Value::from))
