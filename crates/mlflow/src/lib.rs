@@ -4,7 +4,8 @@
 //! - [`Tracking`]: what a tracking server and registry does, with a member and a file for each resource:
 //!   [`Experiments`], [`Runs`], [`LoggedModels`], [`RegisteredModels`], [`ModelVersions`],
 //!   [`Audit`], [`Approvals`], [`artifacts`]. The SQL store and the REST client both implement them, so nothing else in the
-//!   program asks which one it talks to;
+//!   program asks which one it talks to. [`Traces`] and [`EvaluationDatasets`] are the store's alone:
+//!   only servers have a use for them;
 //! - [`resolve`]: which version and folder a model URI means, and fetching it;
 //! - [`secrets`]: credentials out of text that somebody will read;
 //! - [`uri`]: `models:/`, `runs:/`, `mlflow-artifacts:/` and tracking URIs;
@@ -16,6 +17,7 @@ mod audit;
 pub mod client;
 pub mod entities;
 mod error;
+mod evaluation_datasets;
 mod experiments;
 mod ids;
 mod logged_models;
@@ -26,6 +28,7 @@ mod registered_models;
 pub mod resolve;
 mod runs;
 pub mod secrets;
+mod traces;
 mod tracking;
 pub mod uri;
 mod webhooks;
@@ -33,6 +36,7 @@ mod webhooks;
 pub use approvals::{AliasMove, Approvals};
 pub use audit::{AUDIT_EVENTS_MAX, Audit, SearchAudit};
 pub use error::{Detail, Error, ErrorCode, Result};
+pub use evaluation_datasets::{EvaluationDataset, EvaluationDatasets, SearchEvaluationDatasets};
 pub use experiments::{Experiments, SearchExperiments};
 pub use ids::{AliasId, VersionId};
 pub use logged_models::{
@@ -42,5 +46,9 @@ pub use model_versions::{CreateModelVersion, ModelVersions, SearchModelVersions}
 pub use page::Page;
 pub use registered_models::{RegisteredModels, SearchRegisteredModels};
 pub use runs::{CreateRun, LogBatch, MetricHistoryPage, Runs, SearchRuns, UpdateRun};
-pub use tracking::Tracking;
+pub use traces::{
+    Aggregation, DeleteTraces, EndTrace, FilterCounts, MetricPoint, MetricView, QueryTraceMetrics,
+    SearchTraces, Traces, UpdateAssessment,
+};
+pub use tracking::{Tracing, Tracking};
 pub use webhooks::{WebhookDelivery, WebhookLog, WebhookStanding};

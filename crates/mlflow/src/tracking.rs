@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::artifacts::Artifacts;
 use crate::{
-    Approvals, Audit, Experiments, LoggedModels, ModelVersions, RegisteredModels, Result, Runs,
+    Approvals, Audit, EvaluationDatasets, Experiments, LoggedModels, ModelVersions,
+    RegisteredModels, Result, Runs, Traces,
 };
 
 /// Experiments, runs, logged models, the registry and their artifacts, wherever each is: in a database, or
@@ -25,6 +26,15 @@ pub struct Tracking {
     pub audit: Arc<dyn Audit>,
     pub approvals: Arc<dyn Approvals>,
     pub artifacts: Arc<dyn Artifacts>,
+    /// None of a server that is asked over the network: only servers have a use for them here.
+    pub tracing: Option<Tracing>,
+}
+
+/// What applications that were traced leave behind.
+#[derive(Clone)]
+pub struct Tracing {
+    pub traces: Arc<dyn Traces>,
+    pub evaluation_datasets: Arc<dyn EvaluationDatasets>,
 }
 
 impl Tracking {
@@ -49,7 +59,18 @@ impl Tracking {
             audit: Arc::clone(&home) as _,
             approvals: home,
             artifacts,
+            tracing: None,
         }
+    }
+
+    /// The same with the traces of a home.
+    #[must_use]
+    pub fn with_tracing<H>(self, home: Arc<H>) -> Self
+    where
+        H: Traces + EvaluationDatasets + 'static,
+    {
+        let tracing = Tracing { traces: Arc::clone(&home) as _, evaluation_datasets: home };
+        Self { tracing: Some(tracing), ..self }
     }
 
     /// Whether writes would be kept, as far as is known without asking anybody: what a server says of
@@ -63,5 +84,11 @@ impl Tracking {
 impl fmt::Debug for Tracking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tracking").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tracing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracing").finish_non_exhaustive()
     }
 }

@@ -23,6 +23,7 @@ mod origin;
 pub mod removal;
 pub mod search;
 pub mod server;
+mod spans;
 pub mod store;
 mod upgrade;
 mod waiting;

@@ -94,7 +94,7 @@ pub(crate) fn share_store(
     let Parts { store, registry, own, lent } = Parts::open(uri, options, lending)?;
     let store = Arc::new(store);
     let mut webhooks = Webhooks::of(Arc::clone(&store));
-    let mut own = Tracking::new(Arc::clone(&store), own);
+    let mut own = Tracking::new(Arc::clone(&store), own).with_tracing(Arc::clone(&store));
     if let Some(registry) = registry {
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
         webhooks = Webhooks::of(Arc::clone(&registry));

@@ -12,6 +12,7 @@ mod logged_model;
 pub mod number;
 mod registry;
 mod run;
+mod trace;
 
 pub use artifact::FileInfo;
 pub use audit::{AliasAt, Approval, ApprovalRequest, AuditEvent, RegistryAt};
@@ -27,4 +28,8 @@ pub use registry::{
 pub use run::{
     LifecycleStage, Metric, ModelInput, ModelOutput, Run, RunData, RunInfo, RunInputs, RunOutputs,
     RunStatus,
+};
+pub use trace::{
+    Assessment, AssessmentError, AssessmentSource, AssessmentValue, Span, Trace, TraceInfo,
+    TraceState,
 };

@@ -22,9 +22,16 @@ const COST: u64 = 3;
 const UNCOUNTED: u64 = 16 << 10;
 
 /// Ends of routes whose bodies may be as large as the server's limit: batches, datasets with their
-/// profiles, models with their params.
-const LARGE: &[&str] =
-    &["/runs/log-batch", "/runs/log-inputs", "/runs/log-model", "/logged-models", "/params"];
+/// profiles, models with their params, spans, records.
+const LARGE: &[&str] = &[
+    "/runs/log-batch",
+    "/runs/log-inputs",
+    "/runs/log-model",
+    "/logged-models",
+    "/params",
+    "/traces",
+    "/records",
+];
 /// Ends of routes that take texts.
 const TEXTS: &[&str] = &[
     "/search",
@@ -35,6 +42,7 @@ const TEXTS: &[&str] = &[
     "/set-tag",
     "/set-experiment-tag",
     "/log-parameter",
+    "/assessments",
 ];
 
 /// The largest body that a route takes, below the limit of the whole server.

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Bool,
     /// The name or number of one of the values, which the reader knows.
     Enum,
+    /// Whatever it is: the reader looks at it.
+    Any,
     Message(&'static [Field]),
 }
 
@@ -155,6 +157,7 @@ impl Kind {
             Self::Bool => value.is_boolean(),
             Self::Int64 => int(value).is_some(),
             Self::Double => double(value).is_some(),
+            Self::Any => true,
             // Names and numbers that nobody knows are ignored, as upstream ignores them.
             Self::Enum => value.is_string() || int(value).is_some(),
             Self::Message(fields) => value.as_object().is_some_and(|members| fit(fields, members)),

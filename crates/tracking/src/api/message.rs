@@ -58,6 +58,10 @@ pub(super) trait FieldType: Sized {
     fn read(name: &str, value: Option<Value>) -> Result<Self>;
 }
 
+/// A value whose type only its reader knows.
+#[derive(Debug)]
+pub(super) struct Raw(pub(super) Option<Value>);
+
 /// A text, none only if it is not there: one that is empty empties what it is for.
 #[derive(Debug)]
 pub(super) struct Given(pub(super) Option<String>);
@@ -165,6 +169,7 @@ field_type!(String, Text, value => text(value).unwrap_or_default());
 // None also if it is empty: proto cannot tell them apart everywhere.
 field_type!(Option<String>, Text, value => text(value).filter(|text| !text.is_empty()));
 field_type!(Given, Text, value => Self(text(value)));
+field_type!(Raw, Any, value => Self(value));
 field_type!(Option<i64>, Int64, value => value.as_ref().and_then(int));
 field_type!(i64, Int64, value => value.as_ref().and_then(int).unwrap_or_default());
 field_type!(f64, Double, value => value.as_ref().and_then(double).unwrap_or_default());

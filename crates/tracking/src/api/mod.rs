@@ -4,13 +4,17 @@
 //! [`fields`]), calls the trait and writes the answer ([`wire`]); whatever goes wrong becomes an answer in
 //! [`error`]. Nothing here knows how things are stored.
 
+mod absent;
 mod approvals;
 mod artifact_location;
 mod artifacts;
+mod assessment_wire;
+mod assessments;
 mod audit;
 mod body;
 mod enums;
 mod error;
+mod evaluation_datasets;
 mod experiments;
 mod fast_path;
 mod fields;
@@ -20,9 +24,11 @@ mod host_policy;
 mod json;
 mod json_error;
 mod logged_models;
+mod members;
 mod message;
 mod metrics;
 mod model_versions;
+mod otlp;
 mod presigned;
 mod registered_models;
 mod request;
@@ -32,6 +38,10 @@ mod sample;
 mod server_info;
 mod source_policy;
 mod state;
+mod trace_metrics;
+mod trace_wire;
+mod traces;
+mod traces_v2;
 mod truncation;
 mod webhooks;
 mod wire;

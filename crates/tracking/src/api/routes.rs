@@ -10,8 +10,9 @@ use trainyard_mlflow::{Error, ErrorCode};
 use super::error::error_answer;
 use super::state::{Api, ApiState};
 use super::{
-    approvals, artifacts, audit, experiments, graphql, logged_models, metrics, model_versions,
-    presigned, registered_models, runs, server_info, webhooks,
+    absent, approvals, artifacts, assessments, audit, evaluation_datasets, experiments, graphql,
+    logged_models, metrics, model_versions, otlp, presigned, registered_models, runs, server_info,
+    trace_metrics, traces, traces_v2, webhooks,
 };
 
 /// Every route of the API, without a fallback for what is not there.
@@ -27,13 +28,30 @@ pub fn router(state: Arc<ApiState>) -> Router {
             .merge(artifacts::routes())
             .merge(presigned::routes())
             .merge(webhooks::routes())
+            .merge(traces_v2::routes())
+    };
+    let mlflow_3 = || {
+        Router::new()
+            .merge(traces::routes())
+            .merge(trace_metrics::routes())
+            .merge(assessments::routes())
+            .merge(evaluation_datasets::routes())
+            .merge(absent::routes())
     };
     Router::new()
         .merge(server_info::routes())
         .merge(graphql::routes())
         .merge(artifacts::page_routes())
         .nest("/api/2.0/mlflow", mlflow())
-        .nest("/ajax-api/2.0/mlflow", mlflow().merge(artifacts::ajax_routes()))
+        .nest(
+            "/ajax-api/2.0/mlflow",
+            mlflow().merge(artifacts::ajax_routes()).merge(traces::ajax_routes()),
+        )
+        .nest("/api/3.0/mlflow", mlflow_3())
+        .nest(
+            "/ajax-api/3.0/mlflow",
+            mlflow_3().merge(traces::ajax_routes()).merge(absent::ajax_routes()),
+        )
         .merge(proxied())
         .nest("/api/trainyard", audit::routes().merge(approvals::routes()))
         .nest("/api/3.0", server_info::routes_3())
@@ -43,7 +61,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .with_state(state)
 }
 
-/// Only the proxied artifacts, which clients ask without a static prefix.
+/// Only the proxied artifacts and spans, which clients send without a static prefix.
 pub fn artifact_router(state: Arc<ApiState>) -> Router {
     proxied().with_state(state)
 }
@@ -53,6 +71,7 @@ fn proxied() -> Router<Api> {
     Router::new()
         .nest("/api/2.0/mlflow-artifacts", routes())
         .nest("/ajax-api/2.0/mlflow-artifacts", routes())
+        .merge(otlp::routes())
 }
 
 /// The 404 of an endpoint that is not there: clients that probe for newer ones take the code as "this

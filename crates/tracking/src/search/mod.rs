@@ -6,6 +6,7 @@
 //! The grammar is upstream's (`identifier operator value` joined by `AND`), and beyond it `OR`, `NOT`,
 //! parentheses, `BETWEEN`, `IN` for numbers, and numbers compared with params.
 
+pub(crate) mod evaluation_datasets;
 pub(crate) mod experiments;
 mod identifier;
 mod lexer;
@@ -20,6 +21,8 @@ mod sql;
 mod syntax;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trace_metrics;
+pub(crate) mod traces;
 
 pub(crate) use parser::{Style, parse};
 pub(crate) use sql::Sql;

@@ -38,6 +38,8 @@ pub(crate) enum Style {
     Plain,
     /// The whole filter.
     LoggedModels,
+    /// As of runs, with `RLIKE`.
+    Traces,
 }
 
 /// Parses a filter; none if it is empty.
@@ -69,7 +71,7 @@ fn several(filter: &str, style: Style) -> crate::Error {
         Style::LoggedModels => {
             format!("Invalid filter string: {quoted}. Expected a single SQL expression.")
         }
-        Style::Runs | Style::Plain => format!(
+        Style::Runs | Style::Plain | Style::Traces => format!(
             "Search filter contained multiple expression {quoted}. Provide AND-ed expression list."
         ),
     })
@@ -207,6 +209,9 @@ impl<'a> Parser<'a> {
         if token.is_word("ILIKE") {
             return Ok((Operator::Ilike, self.pattern(start)?));
         }
+        if token.is_word("RLIKE") && self.style == Style::Traces {
+            return Ok((Operator::Rlike, self.pattern(start)?));
+        }
         if token.is_word("IN") {
             return Ok((Operator::In, self.list(start)?));
         }
@@ -332,7 +337,7 @@ impl<'a> Parser<'a> {
         let mut pieces: Vec<String> = Vec::new();
         for token in rest.iter().take_while(ends) {
             pieces.push(match self.style {
-                Style::Runs => format!("'{}'", token.text),
+                Style::Runs | Style::Traces => format!("'{}'", token.text),
                 _ => token.text.to_owned(),
             });
         }

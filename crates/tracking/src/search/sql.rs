@@ -100,6 +100,7 @@ impl Sql {
         let text = match operator {
             "LIKE" => self.dialect.like(column, &placeholder),
             "ILIKE" => self.dialect.ilike(column, &placeholder),
+            "RLIKE" => self.dialect.rlike(column, &placeholder),
             operator => format!("{column} {operator} {placeholder}"),
         };
         self.push(&text)

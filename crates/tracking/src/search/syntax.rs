@@ -26,6 +26,8 @@ pub(crate) enum Operator {
     Symbol(String),
     Like,
     Ilike,
+    /// A regular expression, in searches of traces only.
+    Rlike,
     In,
     NotIn,
     Between,
@@ -41,6 +43,7 @@ impl Operator {
             Self::Symbol(symbol) => symbol,
             Self::Like => "LIKE",
             Self::Ilike => "ILIKE",
+            Self::Rlike => "RLIKE",
             Self::In => "IN",
             Self::NotIn => "NOT IN",
             Self::Between => "BETWEEN",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path as RoutePath, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
 use tokio_util::io::ReaderStream;
@@ -31,6 +31,13 @@ pub fn pages(directory: &Path) -> Result<Router> {
         .route("/", get(page))
         .route("/static-files/{*path}", get(asset))
         .with_state(Arc::new(directory)))
+}
+
+/// These pages, and pages of one's own below `/ui`, whose links begin with `prefix` and that.
+pub fn beside(pages: Router, own: Router, prefix: &str) -> Router {
+    let home = format!("{prefix}/ui");
+    let to_home = move || std::future::ready(Redirect::permanent(&home));
+    pages.nest("/ui", own).route("/ui/", get(to_home))
 }
 
 async fn page(State(directory): State<Arc<PathBuf>>) -> Response {

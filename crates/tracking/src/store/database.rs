@@ -29,6 +29,8 @@ pub(crate) enum List {
 
 /// Our own `LIKE` of SQLite: of a text and a pattern.
 pub(crate) const LIKE: &str = "trainyard_like";
+/// The same with a regular expression.
+pub(crate) const RLIKE: &str = "trainyard_rlike";
 
 impl From<i64> for Value<'_> {
     fn from(value: i64) -> Self {
@@ -93,6 +95,14 @@ impl Dialect {
         match self {
             Self::Sqlite => format!("{LIKE}(lower({column}), lower({pattern}))"),
             Self::Postgres => format!("{column} ILIKE {pattern}"),
+        }
+    }
+
+    /// Whether a regular expression is found in `column`.
+    pub(crate) fn rlike(self, column: &str, pattern: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{RLIKE}({column}, {pattern})"),
+            Self::Postgres => format!("{column} ~ {pattern}"),
         }
     }
 

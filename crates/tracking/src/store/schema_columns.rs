@@ -8,8 +8,13 @@ use super::database::{Connection, Dialect, Row};
 use crate::error::{Error, Result};
 
 /// The tables that statements of this crate name.
-const USED: [&str; 21] = [
+const USED: [&str; 31] = [
+    "assessments",
     "datasets",
+    "entity_associations",
+    "evaluation_dataset_records",
+    "evaluation_dataset_tags",
+    "evaluation_datasets",
     "experiment_tags",
     "experiments",
     "input_tags",
@@ -26,8 +31,13 @@ const USED: [&str; 21] = [
     "registered_model_aliases",
     "registered_model_tags",
     "registered_models",
+    "review_queue_items",
     "runs",
+    "spans",
     "tags",
+    "trace_info",
+    "trace_request_metadata",
+    "trace_tags",
     "webhook_events",
     "webhooks",
 ];

@@ -12,8 +12,9 @@ use rusqlite::vtab::array::Array;
 use rusqlite::{OpenFlags, ffi};
 
 use super::call::{Call, Meter};
-use super::database::{Connection, Dialect, LIKE, List, Row, Value};
+use super::database::{Connection, Dialect, LIKE, List, RLIKE, Row, Value};
 use super::like::{Over, Pattern};
+use super::rlike;
 use crate::error::{Constraint, Error, Result};
 
 /// Prepared statements kept per connection, a few KiB each. One kind of work uses a dozen.
@@ -100,6 +101,7 @@ impl SqliteConnection {
         rusqlite::vtab::array::load_module(&inner).map_err(convert)?;
         let call = CurrentCall::default();
         add_like(&inner, Arc::clone(&call))?;
+        add_rlike(&inner)?;
         let watched = Arc::clone(&call);
         let is_over = move || current(&watched).as_ref().is_some_and(|call| call.is_over());
         inner.progress_handler(STEPS_BETWEEN_LOOKS, Some(is_over)).map_err(convert)?;
@@ -141,6 +143,21 @@ fn add_like(connection: &rusqlite::Connection, call: CurrentCall) -> Result<()> 
     };
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function(LIKE, 2, flags, like).map_err(convert)
+}
+
+/// [`RLIKE`]: an expression that cannot be is found nowhere; it was refused before it came here.
+fn add_rlike(connection: &rusqlite::Connection) -> Result<()> {
+    let rlike = |context: &Context<'_>| {
+        let Some(text) = text_of(context.get_raw(0)) else { return Ok(None) };
+        let expression = context.get_or_create_aux(1, |pattern| {
+            let expression = text_of(pattern).and_then(|pattern| rlike::expression(&pattern).ok());
+            Ok::<_, std::convert::Infallible>(expression)
+        })?;
+        let Some(expression) = expression.as_ref() else { return Ok(None) };
+        Ok(Some(expression.is_match(&text)))
+    };
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function(RLIKE, 2, flags, rlike).map_err(convert)
 }
 
 /// A value as `LIKE` sees it; none for NULL.

@@ -11,6 +11,7 @@ use crate::store::options;
 const FLUENT: &str = include_str!("../interop/fluent.py");
 const REGISTRY: &str = include_str!("../interop/registry.py");
 const AUTOLOG: &str = include_str!("../interop/autolog.py");
+const TRACES: &str = include_str!("../interop/traces.py");
 
 fn check(server: &Served, script: &str) {
     let environment = [
@@ -40,6 +41,11 @@ fn autologging_of_scikit_learn_and_xgboost_fills_runs_datasets_and_trees() {
 }
 
 #[test]
+fn traces_feedback_evaluation_and_its_datasets_behave_as_the_client_expects() {
+    check(&Served::start(), TRACES);
+}
+
+#[test]
 fn the_same_scripts_run_on_postgresql() {
     let postgres = PostgresServer::start();
     let folder = tempfile::tempdir().unwrap();
@@ -49,4 +55,5 @@ fn the_same_scripts_run_on_postgresql() {
     let server = Served::over(store, ServerOptions::default());
     check(&server, REGISTRY);
     check(&server, AUTOLOG);
+    check(&server, TRACES);
 }

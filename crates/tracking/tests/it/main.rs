@@ -33,6 +33,7 @@ mod store_place;
 mod store_postgres;
 mod store_rolling;
 mod store_suite;
+mod traces;
 mod upgrade;
 mod upstream_pages;
 mod webhook_receiver;

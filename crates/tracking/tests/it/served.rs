@@ -135,5 +135,6 @@ fn store(directory: &Path, artifacts: Arc<ArtifactStorage>) -> Tracking {
         governance: Governance::default(),
     };
     let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), options);
-    Tracking::new(Arc::new(store.expect("a new database")), artifacts)
+    let store = Arc::new(store.expect("a new database"));
+    Tracking::new(Arc::clone(&store), artifacts).with_tracing(store)
 }

@@ -329,15 +329,30 @@ fn direct_uploads_are_refused_so_that_clients_go_the_ordinary_way() {
 }
 
 #[test]
-fn what_is_not_classical_machine_learning_is_a_404() {
+fn what_is_not_here_is_said_in_json() {
     let server = Served::start();
     for path in [
-        "/api/3.0/mlflow/traces/search",
-        "/api/2.0/mlflow/traces",
-        "/api/3.0/mlflow/scorers/list",
-        "/api/3.0/mlflow/workspaces",
+        "/api/3.0/mlflow/scorers/list?experiment_id=0",
         "/api/3.0/mlflow/gateway/endpoints/list",
-        "/ajax-api/3.0/mlflow/issues/search",
+        "/ajax-api/3.0/mlflow/review-queues/list?experiment_id=0",
+        "/ajax-api/3.0/mlflow/label-schemas/list?experiment_id=0",
+        "/ajax-api/3.0/mlflow/prompt-optimization/jobs/search?experiment_id=0",
+    ] {
+        let answer = get(&server.url, path);
+        assert_eq!((answer.status, answer.text().as_str()), (200, "{}"), "{path}");
+    }
+    let issues = post(&server.url, "/ajax-api/3.0/mlflow/issues/search", &json!({}));
+    assert_eq!((issues.status, issues.text().as_str()), (200, "{}"));
+    let assistant = get(&server.url, "/ajax-api/3.0/mlflow/assistant/providers");
+    assert_eq!((assistant.status, assistant.json()), (200, json!({"providers": []})));
+    let workspaces = get(&server.url, "/api/3.0/mlflow/workspaces");
+    assert_eq!(workspaces.status, 503);
+    assert_eq!(workspaces.json()["error_code"], "FEATURE_DISABLED");
+    for path in [
+        "/api/3.0/mlflow/nothing",
+        "/api/3.0/mlflow/scorers/get?experiment_id=0&name=x",
+        "/ajax-api/3.0/mlflow/jobs/x",
+        "/ajax-api/3.0/mlflow/gateway/secrets/get",
     ] {
         let answer = get(&server.url, path);
         assert_eq!(answer.status, 404, "{path}");

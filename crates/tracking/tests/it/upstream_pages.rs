@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use axum::Router;
+use axum::routing::get as get_route;
 use trainyard_testkit::{browser, run_python};
 use trainyard_tracking::server::{ServerOptions, ui};
 
+use crate::http::get;
 use crate::served::Served;
 
 const PAGES: &str = r#"
@@ -13,7 +16,9 @@ print(pathlib.Path(mlflow.server.__file__).parent / "js" / "build")
 "#;
 
 const FILL: &str = r#"
-import sys, mlflow
+import os, sys
+os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
+import mlflow
 mlflow.set_experiment("seen in pages")
 with mlflow.start_run(run_name="the-run") as run:
     mlflow.log_param("learning_rate", 0.125)
@@ -21,6 +26,8 @@ with mlflow.start_run(run_name="the-run") as run:
         mlflow.log_metric("accuracy", 0.875 + step / 1000, step=step)
     mlflow.set_tag("team", "field")
     mlflow.log_text("hello", "notes/hello.txt")
+with mlflow.start_span(name="the-span") as span:
+    span.set_inputs({"asked": "the-question"})
 client = mlflow.MlflowClient()
 client.create_registered_model("PagesModel")
 client.create_model_version("PagesModel", "s3://bucket/x", run.info.run_id)
@@ -41,7 +48,7 @@ fn experiments_runs_and_models_are_shown() {
     let printed = run_python(FILL, &[], &environment);
     let ids: Vec<&str> = printed.lines().last().unwrap().split(' ').collect();
     let [experiment, run] = ids.as_slice() else { panic!("{printed}") };
-    for (path, expected) in [
+    let pages = [
         ("experiments".to_owned(), vec!["seen in pages", "Default"]),
         (format!("experiments/{experiment}/runs"), vec!["seen in pages", "the-run"]),
         (
@@ -49,11 +56,54 @@ fn experiments_runs_and_models_are_shown() {
             vec!["the-run", "accuracy", "0.877", "learning_rate", "0.125", "field", "PagesModel"],
         ),
         ("models/PagesModel".to_owned(), vec!["PagesModel", "Version 1", "Champion"]),
-    ] {
+        // Its overview.
+        (format!("experiments/{experiment}"), vec![]),
+        (format!("experiments/{experiment}/traces"), vec!["the-question"]),
+        (format!("experiments/{experiment}/datasets"), vec!["seen in pages"]),
+    ];
+    let count = pages.len();
+    let before = get(&server.url, "/metrics").text();
+    for (path, expected) in pages {
         let dom = browser::dom_after(&format!("{}/#/{path}", server.url), SETTLED_MS);
         for part in expected {
             assert!(dom.contains(part), "{part} is not on {path}:\n{dom}");
         }
         assert!(!dom.contains("Something went wrong"), "{path}:\n{dom}");
+        assert!(!dom.contains("Failed to load"), "{path}:\n{dom}");
     }
+    check_requests(&server, &before, count);
+}
+
+/// Whether pages got what they asked for since the metrics were `before`. Each asks who is signed in, which
+/// upstream answers with a 404 where nobody has to.
+fn check_requests(server: &Served, before: &str, pages: usize) {
+    let metrics = get(&server.url, "/metrics").text();
+    let new = metrics.lines().filter(|line| !before.lines().any(|old| old == *line));
+    let lines = new.filter_map(|line| {
+        line.strip_prefix("trainyard_tracking_http_requests_total{")?.split_once("} ")
+    });
+    for (labels, count) in lines {
+        let is_good = labels.contains("status=\"2") || labels.contains("status=\"3");
+        let is_who = labels.contains("route=\"other\"") && labels.contains("status=\"404\"");
+        let is_expected = is_who && count.parse::<usize>().unwrap() <= pages;
+        assert!(is_good || is_expected, "{labels} {count}\n{metrics}");
+    }
+    for route in ["traces/metrics", "traces/search", "datasets/search", "assistant/config"] {
+        assert!(
+            metrics.contains(&format!("/ajax-api/3.0/mlflow/{route}\"")),
+            "{route}:\n{metrics}"
+        );
+    }
+}
+
+#[test]
+fn pages_of_our_own_are_beside_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("index.html"), "theirs").unwrap();
+    let own = Router::new().route("/", get_route(async || "ours"));
+    let pages = ui::beside(ui::pages(folder.path()).unwrap(), own, "");
+    let server = Served::with_pages(ServerOptions::default(), pages);
+    assert_eq!(get(&server.url, "/").text(), "theirs");
+    assert_eq!(get(&server.url, "/ui").text(), "ours");
+    assert_eq!(get(&server.url, "/ui/").header("location"), Some("/ui"));
 }

@@ -121,7 +121,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let found = found?;
     name(&found.problems);
     if found.traces > 0 {
-        printer::note(&format!("{} traces are not imported: there are none here", found.traces));
+        printer::note(&format!("{} traces are not imported", found.traces));
     }
     if arguments.dry_run {
         return Ok(tell_dry_run(&found, options));

@@ -12,7 +12,7 @@ use trainyard_net::{Allowed, descriptors};
 use trainyard_storage::{DirectAccess, DirectTransfers};
 use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{
-    Authorize, CONNECTIONS_MAX, HostPolicy, Limits, Opened, ServerOptions,
+    Authorize, CONNECTIONS_MAX, HostPolicy, Limits, Opened, ServerOptions, ui,
 };
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::webhooks::WebhookOptions;
@@ -49,7 +49,8 @@ pub(crate) struct Arguments {
     /// Prefix of all paths
     #[arg(long, env = "MLFLOW_STATIC_PREFIX", value_name = "PATH", help_heading = "Listening")]
     static_prefix: Option<String>,
-    /// Show MLflow's own pages, from the server/js/build folder of an installed mlflow
+    /// Show MLflow's own pages, from the server/js/build folder of an installed mlflow; Trainyard's are below
+    /// /ui then
     #[arg(long, value_name = "DIR", help_heading = "Listening")]
     ui_dir: Option<PathBuf>,
     /// Database of experiments, runs and models
@@ -580,13 +581,15 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(shared) => shared,
             Err(found) => opening.wait(arguments.wait_for_database, &found).await?,
         };
-        let pages = if let Some(folder) = &arguments.ui_dir {
-            trainyard_tracking::server::ui::pages(folder)?
-        } else {
-            let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
-            // Whoever is let in sees this page, as far as hosts and events.
-            let log = webhooks.clone().map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
-            trainyard_web::router_with_webhooks(tracking.clone(), prefix, log)
+        let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
+        // Whoever is let in sees this page, as far as hosts and events.
+        let log = webhooks.clone().map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
+        let own = |prefix: &str| {
+            trainyard_web::router_with_webhooks(tracking.clone(), prefix, log.clone())
+        };
+        let pages = match &arguments.ui_dir {
+            Some(folder) => ui::beside(ui::pages(folder)?, own(&format!("{prefix}/ui")), prefix),
+            None => own(prefix),
         };
         Ok::<_, trainyard_tracking::Error>(Opened { tracking, pages, webhooks })
     };

@@ -14,7 +14,6 @@ pub(super) const ATTACKS: &[Attack] = &[Attack {
             "/ajax-api/3.0/jobs/",
             "/ajax-api/3.0/jobs/search",
             "/api/3.0/jobs/",
-            "/v1/traces",
             "/api/2.0/mlflow/users/create",
             "/ajax-api/2.0/mlflow/users/create",
             "/signup",

@@ -1,0 +1,87 @@
+//! What MLflow has beside traces and this server has not: scorers, review queues, label schemas, issues, the
+//! gateway, workspaces, the assistant. Lists are empty, so that pages and clients go on; what would make
+//! something is refused in one sentence.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::{any, get, post};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use trainyard_mlflow::{Error, ErrorCode};
+
+use super::error::{ApiError, empty, json, json_text};
+use super::state::Api;
+
+/// Ends of paths whose GET lists what is not here.
+const LISTS: &[&str] = &[
+    "/scorers/list",
+    "/label-schemas/list",
+    "/gateway/endpoints/list",
+    "/gateway/endpoints/bindings/list",
+    "/gateway/secrets/list",
+    "/gateway/model-definitions/list",
+    "/gateway/budgets/list",
+    "/gateway/budgets/windows",
+    "/gateway/guardrails/list",
+    "/gateway/guardrails/list-for-endpoint",
+    "/prompt-optimization/jobs/search",
+    "/review-queues/list",
+    "/review-queues/items/list",
+];
+
+/// Routes below `/api/3.0/mlflow`.
+pub(super) fn routes() -> Router<Api> {
+    let mut routes = Router::new()
+        .route("/scorers/online-configs", get(no_configs))
+        .route("/issues/search", post(empty_list))
+        .route("/workspaces", any(no_workspaces))
+        .route("/workspaces/{*rest}", any(no_workspaces));
+    for path in LISTS {
+        routes = routes.route(path, any(list));
+    }
+    routes
+}
+
+/// Routes below `/ajax-api/3.0/mlflow` only, asked by upstream's pages.
+pub(super) fn ajax_routes() -> Router<Api> {
+    Router::new()
+        .route("/assistant/config", get(no_assistant))
+        .route("/assistant/providers", get(no_assistants))
+        .route("/gateway/supported-providers", get(no_assistants))
+}
+
+async fn empty_list() -> Response {
+    empty()
+}
+
+async fn list(request: Request) -> Result<Response, ApiError> {
+    let is_search = request.uri().path().ends_with("/search");
+    match *request.method() {
+        Method::GET | Method::HEAD => Ok(empty()),
+        Method::POST if is_search => Ok(empty()),
+        _ => {
+            Err(Error::api(ErrorCode::EndpointNotFound, "This server has no such endpoint.").into())
+        }
+    }
+}
+
+async fn no_configs() -> Response {
+    json(&json!({ "configs": [] }))
+}
+
+/// As upstream without `--enable-workspaces`, in JSON.
+async fn no_workspaces() -> Response {
+    let message = "This server runs without workspaces.";
+    let body: Value = json!({ "error_code": "FEATURE_DISABLED", "message": message });
+    json_text(StatusCode::SERVICE_UNAVAILABLE, &body)
+}
+
+/// The assistant's panel shows itself only where it is set up.
+async fn no_assistant() -> Response {
+    json(&json!({ "providers": {}, "projects": {}, "remote_access_allowed": false }))
+}
+
+async fn no_assistants() -> Response {
+    json(&json!({ "providers": [] }))
+}

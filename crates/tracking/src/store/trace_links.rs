@@ -1,0 +1,114 @@
+//! Traces linked to runs and prompts, and traces that are removed.
+
+use trainyard_mlflow::{DeleteTraces, Error};
+
+use super::clock::now_millis;
+use super::database::Connection;
+use super::names::new_id;
+use super::{trace_rows, validate};
+use crate::error::Result;
+use crate::search::Sql;
+
+/// Most traces that one request links.
+const LINKS_MAX: usize = 100;
+/// Most prompts that one request links.
+const PROMPTS_MAX: usize = 100;
+/// Most traces that are removed in one change: others wait for it.
+const DELETED_MAX: i64 = 10_000;
+
+/// Links traces to a run; what is linked already stays so.
+pub(crate) fn to_run(
+    connection: &mut dyn Connection,
+    trace_ids: &[String],
+    run_id: &str,
+) -> Result<()> {
+    if trace_ids.len() > LINKS_MAX {
+        return Err(Error::invalid(format!(
+            "Cannot link more than {LINKS_MAX} traces to a run in a single request. Provided {} \
+             traces.",
+            trace_ids.len()
+        ))
+        .into());
+    }
+    trace_ids.iter().try_for_each(|trace_id| link(connection, ("trace", trace_id), ("run", run_id)))
+}
+
+/// Links prompt versions (`name/version`) to a trace.
+pub(crate) fn prompts(
+    connection: &mut dyn Connection,
+    trace_id: &str,
+    prompts: &[String],
+) -> Result<()> {
+    if prompts.len() > PROMPTS_MAX {
+        return Err(Error::invalid(format!(
+            "at most {PROMPTS_MAX} prompts can be linked at once, got {}",
+            prompts.len()
+        ))
+        .into());
+    }
+    trace_rows::lock(connection, trace_id)?;
+    let mut prompts = prompts.iter();
+    prompts.try_for_each(|prompt| link(connection, ("trace", trace_id), ("prompt_version", prompt)))
+}
+
+/// Links one thing to another.
+pub(crate) fn link(
+    connection: &mut dyn Connection,
+    (source_type, source): (&str, &str),
+    (destination_type, destination): (&str, &str),
+) -> Result<()> {
+    connection.execute(
+        "INSERT INTO entity_associations (association_id, source_type, source_id, \
+         destination_type, destination_id, created_time) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT DO NOTHING",
+        &[
+            new_id().into(),
+            source_type.into(),
+            source.into(),
+            destination_type.into(),
+            destination.into(),
+            now_millis().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Removes traces with all that is theirs, the oldest first, and says how many.
+pub(crate) fn delete(connection: &mut dyn Connection, delete: &DeleteTraces) -> Result<i64> {
+    let mut sql = Sql::new(connection.dialect());
+    sql.push("SELECT t.request_id FROM trace_info t WHERE t.experiment_id = ");
+    sql.push_value(validate::experiment_id(&delete.experiment_id)?);
+    if let Some(time) = delete.max_timestamp_millis {
+        sql.push(" AND t.timestamp_ms <= ").push_value(time);
+    }
+    if !delete.trace_ids.is_empty() {
+        sql.push(" AND t.request_id IN ").push_list(delete.trace_ids.iter().cloned());
+    }
+    let limit = delete.max_traces.unwrap_or(i64::MAX);
+    let mut deleted = 0;
+    while deleted < limit {
+        let mut part = Sql::new(connection.dialect());
+        part.push(&sql.text);
+        part.values.clone_from(&sql.values);
+        part.push(" ORDER BY t.timestamp_ms, t.request_id LIMIT ");
+        part.push_value(DELETED_MAX.min(limit - deleted));
+        let ids = connection.rows(&part.text, &part.values, |row| row.need_text(0))?;
+        if ids.is_empty() {
+            break;
+        }
+        for id in &ids {
+            // Spans, tags, metadata and assessments go with it.
+            connection.execute("DELETE FROM trace_info WHERE request_id = ?1", &[id.into()])?;
+            connection.execute(
+                "DELETE FROM entity_associations WHERE source_type = 'trace' AND source_id = ?1",
+                &[id.into()],
+            )?;
+            connection.execute(
+                "DELETE FROM review_queue_items WHERE UPPER(item_type) = 'TRACE' AND item_id = ?1",
+                &[id.into()],
+            )?;
+        }
+        deleted = deleted.saturating_add(ids.len() as i64);
+    }
+    Ok(deleted)
+}
