@@ -4,9 +4,11 @@
 //!   tables; [`search`] is the filter grammar that its searches share;
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
+//! - [`access`]: users, roles and permissions, between whoever asks and the store;
 //! - [`backup`]: a server's data in one folder, and back; [`removal`]: what was deleted, gone for good;
 //! - [`open`]: whatever a tracking URI names.
 
+pub mod access;
 pub mod api;
 pub mod artifacts;
 pub mod backup;

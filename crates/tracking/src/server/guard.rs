@@ -11,6 +11,7 @@ use trainyard_base::Budget;
 use trainyard_mlflow::{Error, Result};
 use uuid::Uuid;
 
+use super::actor::{Actor, acting_as};
 use super::allowed_hosts::AllowedHosts;
 use super::answer_memory;
 use super::connections::Peer;
@@ -89,9 +90,12 @@ impl Guard {
         if let Some(answer) = blocked {
             return Err(Box::new(answer));
         }
-        let Some(authorize) = &self.authorize else { return Ok(request) };
-        let (parts, body) = request.into_parts();
-        authorize.check(&parts).await?;
+        let (mut parts, body) = request.into_parts();
+        let actor = match &self.authorize {
+            Some(authorize) => authorize.check(&parts).await?,
+            None => Actor::anonymous(),
+        };
+        parts.extensions.insert(actor);
         Ok(Request::from_parts(parts, body))
     }
 
@@ -132,7 +136,11 @@ pub(super) async fn watch(
     let is_read = reads(&method, &path);
 
     let response = match guard.check(request).await {
-        Ok(request) => next.run(request).await,
+        Ok(request) => {
+            // Probes have no sender.
+            let actor = request.extensions().get::<Actor>().cloned();
+            acting_as(actor.unwrap_or_else(Actor::anonymous), next.run(request)).await
+        }
         Err(answer) => *answer,
     };
     let mut response = answer_memory::hold(&guard.memory, response, is_read);

@@ -21,7 +21,7 @@ mod metrics;
 mod model_version_rows;
 mod model_versions;
 mod names;
-mod page;
+pub(crate) mod page;
 mod params;
 mod permits;
 mod place;
@@ -59,6 +59,9 @@ pub(crate) mod validate;
 mod version_source;
 
 pub use call::ReadLimits;
+pub(crate) use clock::now_millis;
+pub(crate) use engine::Database;
+pub(crate) use permits::Reading;
 pub(crate) use removal::{Item, Removable};
 pub(crate) use sql_store::files_of;
 pub use sql_store::{SqlStore, StoreOptions};
