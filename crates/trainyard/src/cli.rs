@@ -8,7 +8,7 @@ use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
-    temporary, token, train, up,
+    temporary, token, train, up, user,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -75,6 +75,8 @@ enum Command {
     Server(server::Arguments),
     /// Make, list and revoke the tokens that a deployment's gateway asks for
     Token(token::Arguments),
+    /// Make, list and remove users of a tracking server, and their tokens
+    User(user::Arguments),
     /// Ask a server whether it is ready (for HEALTHCHECK)
     Health(health::Arguments),
     /// Run the gateway of a deployment (started by `deploy`)
@@ -135,6 +137,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
+        Command::User(arguments) => Box::pin(user::run(arguments)).await,
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
     }

@@ -78,12 +78,14 @@ impl AccessConfig {
         Ok(config)
     }
 
-    /// Files of the database, which are no artifacts wherever they lie.
+    /// Files of the database and of the settings, which are no artifacts wherever they lie.
     pub fn private_files(&self) -> Vec<PathBuf> {
-        match self.database_uri.parse() {
-            Ok(TrackingUri::Sqlite(path)) => files_of(&path).collect(),
-            _ => Vec::new(),
+        let settings = std::env::var_os("MLFLOW_AUTH_CONFIG_PATH").filter(|path| !path.is_empty());
+        let mut files: Vec<PathBuf> = settings.map(PathBuf::from).into_iter().collect();
+        if let Ok(TrackingUri::Sqlite(path)) = self.database_uri.parse() {
+            files.extend(files_of(&path));
         }
+        files
     }
 
     /// Reads a file.

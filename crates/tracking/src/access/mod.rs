@@ -11,6 +11,7 @@ mod config;
 mod directory;
 mod guarded;
 mod index;
+mod open_routes;
 mod password;
 mod permission;
 mod resource;

@@ -19,9 +19,12 @@ use tokio::sync::Semaphore;
 use trainyard_mlflow::Result;
 
 use super::directory::Directory;
+use super::open_routes::is_guarded;
+use super::rights::denied;
 use super::{password, token, users_sql};
+use crate::api::error_answer;
 use crate::server::Authorize;
-use crate::server::actor::Actor;
+use crate::server::actor::{Actor, acting_as};
 use crate::server::auth::Kind;
 use crate::server::keyed_lock::KeyedLock;
 use crate::server::login_limit::LoginLimit;
@@ -265,6 +268,14 @@ impl Authorize for SignIn {
             Some(value) => Some(self.judge(value, address).await),
             None => None,
         };
-        admit(verdict, address)
+        let actor = admit(verdict, address)?;
+        if !is_guarded(request.uri.path()) {
+            let sees_everything =
+                acting_as(actor.clone(), async { self.directory.hides_nothing() }).await;
+            if !sees_everything.is_ok_and(|sees| sees) {
+                return Err(Box::new(error_answer(denied())));
+            }
+        }
+        Ok(actor)
     }
 }

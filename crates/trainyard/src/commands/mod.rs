@@ -39,6 +39,7 @@ pub(crate) mod train;
 pub(crate) mod up;
 mod up_install;
 mod upstream_tls;
+pub(crate) mod user;
 mod watch;
 
 pub(crate) use listener::listen;

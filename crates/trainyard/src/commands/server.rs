@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Subcommand};
 use trainyard_base::Budget;
 use trainyard_net::descriptors;
+use trainyard_tracking::access::{AccessConfig, AccessControl};
 use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
 use trainyard_tracking::store::ReadLimits;
@@ -254,6 +255,9 @@ struct Unused {
     expose_prometheus: Option<String>,
     #[arg(long, hide = true)]
     dev: bool,
+    /// `basic-auth`, which is here, and no Python program.
+    #[arg(long, hide = true, value_name = "NAME")]
+    app_name: Option<String>,
 }
 
 impl Unused {
@@ -263,6 +267,17 @@ impl Unused {
             ("--gunicorn-opts", self.gunicorn_opts.as_deref()),
             ("--uvicorn-opts", self.uvicorn_opts.as_deref()),
         ])
+    }
+
+    /// How users sign in, where upstream's app for that is asked for. Another application of Python is no
+    /// decoration: whoever asks for one counts on it.
+    fn access(&self) -> Result<Option<AccessConfig>, Failure> {
+        match self.app_name.as_deref() {
+            None => Ok(None),
+            Some("basic-auth") => Ok(Some(AccessConfig::from_env()?)),
+            Some(name) => Err(Failure::input(format!("--app-name {name} is a Python program"))
+                .hint("for users, passwords and permissions: --app-name basic-auth")),
+        }
     }
 
     /// Says of each that was given why it changes nothing.
@@ -333,7 +348,24 @@ impl Arguments {
         }
     }
 
-    fn opening(&self, memory: &Arc<Budget>, certificate: Option<&TlsFiles>) -> Opening {
+    /// Users and permissions, if they are asked for.
+    fn access(&self) -> Result<Option<AccessConfig>, Failure> {
+        let access = self.unused.access()?;
+        if access.is_some() && self.auth_file.is_some() {
+            return Err(Failure::input(
+                "--auth-file and --app-name basic-auth are two ways to sign in, of which a server has one",
+            )
+            .hint("`trainyard user create NAME` makes a user of a line of --auth-file"));
+        }
+        Ok(access)
+    }
+
+    fn opening(
+        &self,
+        memory: &Arc<Budget>,
+        certificate: Option<&TlsFiles>,
+        access: Option<&AccessConfig>,
+    ) -> Opening {
         let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
             limits: ReadLimits { time, memory: Arc::clone(memory) },
@@ -345,7 +377,8 @@ impl Arguments {
             artifacts_destination: Some(self.artifacts_destination.clone()),
         };
         let key = certificate.map(|files| &files.key);
-        let private_files = self.auth_file.iter().chain(key).cloned().collect();
+        let users = access.map(AccessConfig::private_files).unwrap_or_default();
+        let private_files = self.auth_file.iter().chain(key).cloned().chain(users).collect();
         let lending = Lending {
             registry_uri: self.registry_store_uri.clone(),
             artifact_roots: self.named_roots().cloned().collect(),
@@ -354,17 +387,22 @@ impl Arguments {
         Opening { uri: self.backend_store_uri.clone(), options, lending }
     }
 
-    fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
+    fn options(
+        &self,
+        memory: &Arc<Budget>,
+        access: Option<&AccessControl>,
+    ) -> Result<ServerOptions, Failure> {
         let allowed_hosts = match self.allowed_hosts.as_slice() {
             [] => None,
             hosts => Some(hosts.to_vec()),
         };
-        let authorize = match &self.auth_file {
-            None => None,
-            Some(path) => {
+        let authorize = match (&self.auth_file, access) {
+            (_, Some(access)) => Some(access.authorize()),
+            (Some(path), None) => {
                 let file = AuthFile::open(path)?;
                 Some(Arc::new(file) as Arc<dyn Authorize>)
             }
+            (None, None) => None,
         };
         let mut roots = vec![self.artifacts_destination.as_str()];
         roots.extend(self.default_artifact_root.as_deref());
@@ -383,6 +421,7 @@ impl Arguments {
             memory: Arc::clone(memory),
             connections: self.limits(),
             authorize,
+            more_routes: access.map(AccessControl::routes).unwrap_or_default(),
             ..ServerOptions::default()
         })
     }
@@ -405,11 +444,16 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         "the file of users and the certificate are read again when they have changed",
     );
     let memory = Budget::of_process(arguments.memory_limit);
-    let options = arguments.options(&memory)?;
+    let configured = arguments.access()?;
+    let access = match &configured {
+        Some(config) => Some(Box::pin(AccessControl::open(config)).await?),
+        None => None,
+    };
+    let options = arguments.options(&memory, access.as_ref())?;
     let socket = listen(&arguments.host, arguments.port).await?;
     let address = socket.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
     let listener = tls::secured(socket, certificate.as_ref(), reloads)?;
-    let opening = arguments.opening(&memory, certificate.as_ref());
+    let opening = arguments.opening(&memory, certificate.as_ref(), configured.as_ref());
     let first = match opening.attempt().await {
         Err(error) if error.is_unreachable() && !arguments.wait_for_database.is_zero() => {
             Err(error)
@@ -430,6 +474,10 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         let tracking = match first {
             Ok(shared) => shared.lent,
             Err(found) => opening.wait(arguments.wait_for_database, &found).await?.lent,
+        };
+        let tracking = match &access {
+            Some(access) => access.guard(tracking),
+            None => tracking,
         };
         let pages = match &arguments.ui_dir {
             Some(folder) => trainyard_tracking::server::ui::pages(folder)?,

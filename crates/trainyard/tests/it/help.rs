@@ -2,9 +2,9 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 13] = [
     "init", "run", "train", "promote", "deploy", "up", "monitor", "retrain", "serve", "server",
-    "token", "health",
+    "token", "user", "health",
 ];
 
 fn help(arguments: &[&str]) -> String {
