@@ -1,5 +1,5 @@
-//! Which routes are checked thing by thing. Whatever else there is on a server is for those from whom nothing is
-//! kept: a route that is added and forgotten here is closed, not open.
+//! Which routes are checked thing by thing. Whatever else there is on a server is for administrators: a route that
+//! is added and forgotten here is closed, not open.
 
 /// Resources below `mlflow/` of an API's version whose requests all lead through the checks.
 const GUARDED: &[(&str, &[&str])] = &[

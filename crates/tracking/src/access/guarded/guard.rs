@@ -48,8 +48,9 @@ fn remember(list: &Mutex<HashMap<String, String>>, id: &str, experiment_id: &str
     known.insert(id.to_owned(), experiment_id.to_owned());
 }
 
-/// A thing that is not there is refused like one that is not theirs: nobody learns which ids there are.
-pub(super) fn hidden(error: Error) -> Error {
+/// A thing that is not there is refused like one that is not theirs: nobody learns which ids there are. Not for
+/// those from whom nothing is kept.
+fn hidden(error: Error) -> Error {
     if error.is_not_found() { denied() } else { error }
 }
 
@@ -157,15 +158,50 @@ impl Guarded {
         Ok(Family::of(&self.inner.registered_models.get(name).await?))
     }
 
-    /// Requires something of a registered model.
+    /// Requires something of a registered model. That there is none of the name is told to those who might have
+    /// done it to one.
     pub(super) async fn model(&self, name: &str, action: Action) -> Result<Family> {
-        let family = self.family(name).await?;
-        self.directory.require(&[on(family.model, name, action)])?;
-        Ok(family)
+        if self.sees_everything()? {
+            return self.any_model(name, action);
+        }
+        match self.family(name).await {
+            Ok(family) => {
+                self.directory.require(&[on(family.model, name, action)])?;
+                Ok(family)
+            }
+            Err(error) => Err(self.missing_model(name, action, error)),
+        }
+    }
+
+    /// The same where a missing one is refused: of what is about to be removed, or to get a version.
+    pub(super) async fn model_there(&self, name: &str, action: Action) -> Result<Family> {
+        let found = self.model(name, action).await;
+        // Those from whom nothing is kept were not looked up, and hear it from the store.
+        found.map_err(hidden)
+    }
+
+    /// The same for senders from whom nothing is kept: what the model is decides nothing.
+    fn any_model(&self, name: &str, action: Action) -> Result<Family> {
+        self.directory.require(&[on(Kind::RegisteredModel, name, action)])?;
+        Ok(Family::of_tags(&[]))
+    }
+
+    /// What is told of a model that could not be looked at.
+    pub(super) fn missing_model(&self, name: &str, action: Action, error: Error) -> Error {
+        if !error.is_not_found() {
+            return error;
+        }
+        match self.directory.require(&[on(Kind::RegisteredModel, name, action)]) {
+            Ok(()) => error,
+            Err(refused) => refused,
+        }
     }
 
     /// Requires something of the versions of a registered model. One that is not there is refused.
     pub(super) async fn versions(&self, name: &str, action: Action) -> Result<Family> {
+        if self.sees_everything()? {
+            return self.any_model(name, action);
+        }
         let family = self.family(name).await.map_err(hidden)?;
         let version = if action == Action::Read {
             on(family.version, ANY, Action::NotDenied)

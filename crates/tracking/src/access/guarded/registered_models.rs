@@ -32,7 +32,8 @@ impl Guarded {
     /// Requires that an alias may be moved: by whom it was given to, and one that is nobody's in particular by
     /// whoever may do `action` with the model.
     async fn alias(&self, model: &str, alias: &str, action: Action) -> Result<()> {
-        let family = self.family(model).await?;
+        let family = self.family(model).await;
+        let family = family.map_err(|error| self.missing_model(model, action, error))?;
         let otherwise = [
             on(family.model, model, action),
             within(family.version, Action::Read, (family.model, model)),
@@ -78,7 +79,8 @@ impl RegisteredModels for Guarded {
     }
 
     async fn get(&self, name: &str) -> Result<RegisteredModel> {
-        let model = self.inner.registered_models.get(name).await?;
+        let found = self.inner.registered_models.get(name).await;
+        let model = found.map_err(|error| self.missing_model(name, Action::Read, error))?;
         self.directory.require(&[on(Family::of(&model).model, name, Action::Read)])?;
         self.without_hidden_versions(model)
     }
@@ -106,7 +108,7 @@ impl RegisteredModels for Guarded {
     }
 
     async fn delete(&self, name: &str) -> Result<()> {
-        let family = self.model(name, Action::Delete).await?;
+        let family = self.model_there(name, Action::Delete).await?;
         let versions = within(family.version, Action::Delete, (family.model, name));
         self.directory.require(&[versions])?;
         self.inner.registered_models.delete(name).await?;
