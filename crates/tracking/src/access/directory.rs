@@ -74,10 +74,11 @@ impl Directory {
     /// Reads everything.
     pub(crate) async fn read_all(&self) -> Result<()> {
         let tables = self.database.read_many(Reading::Listing, read_tables).await?;
-        let index = Index::of(tables);
+        let mut index = Index::of(tables);
         let mut known = self.index.write().unwrap_or_else(PoisonError::into_inner);
         // A reading that began before another one ended later knows less.
         if index.version >= known.version {
+            index.keep_newer(&mut known);
             *known = index;
         }
         Ok(())
@@ -142,7 +143,7 @@ impl Directory {
         });
         let (version, role, grants) = changed.await?;
         let mut known = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        known.renew_role(username, role, grants);
+        known.renew_role(username, version, role, grants);
         // Where somebody else has changed something meanwhile, everything is read at the next look.
         if version == known.version + 1 {
             known.version = version;

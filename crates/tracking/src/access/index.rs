@@ -34,11 +34,13 @@ pub(crate) struct Role {
     pub(crate) row: RoleRow,
     pub(crate) grants: Vec<GrantRow>,
     by_kind: HashMap<Kind, HashMap<String, Permission>>,
+    /// The version of the tables that it was read from.
+    version: i64,
 }
 
 impl Role {
-    fn new(row: RoleRow) -> Self {
-        Self { row, grants: Vec::new(), by_kind: HashMap::new() }
+    fn new(row: RoleRow, version: i64) -> Self {
+        Self { row, grants: Vec::new(), by_kind: HashMap::new(), version }
     }
 
     fn add(&mut self, grant: GrantRow) {
@@ -99,7 +101,7 @@ impl Index {
     pub(crate) fn of(tables: Tables) -> Self {
         let mut index = Self { version: tables.version, ..Self::default() };
         for row in tables.roles {
-            index.roles.insert(row.id, Role::new(row));
+            index.roles.insert(row.id, Role::new(row, tables.version));
         }
         for grant in tables.grants {
             if let Some(role) = index.roles.get_mut(&grant.role_id) {
@@ -122,10 +124,21 @@ impl Index {
         index
     }
 
-    /// Takes up the grants of one role of one user, as they are now, without reading everything again.
-    pub(crate) fn renew_role(&mut self, username: &str, row: RoleRow, grants: Vec<GrantRow>) {
+    /// Takes up the grants of one role of one user, as they are in a version of the tables, without reading
+    /// everything again.
+    pub(crate) fn renew_role(
+        &mut self,
+        username: &str,
+        version: i64,
+        row: RoleRow,
+        grants: Vec<GrantRow>,
+    ) {
         let role_id = row.id;
-        let mut role = Role::new(row);
+        // Of two changes at once, the later one may come first.
+        if self.roles.get(&role_id).is_some_and(|known| known.version > version) {
+            return;
+        }
+        let mut role = Role::new(row, version);
         for grant in grants {
             keep_alias(&mut self.kept_aliases, &grant);
             role.add(grant);
@@ -135,6 +148,32 @@ impl Index {
             && !user.roles.contains(&role_id)
         {
             user.roles.push(role_id);
+        }
+    }
+
+    /// Keeps roles that were renewed while these tables were read: what was acknowledged is not forgotten.
+    pub(crate) fn keep_newer(&mut self, known: &mut Self) {
+        let version = self.version;
+        let newer: Vec<i64> = known
+            .roles
+            .values()
+            .filter(|role| role.version > version)
+            .map(|role| role.row.id)
+            .collect();
+        for id in newer {
+            let Some(role) = known.roles.remove(&id) else { continue };
+            for grant in &role.grants {
+                keep_alias(&mut self.kept_aliases, grant);
+            }
+            self.roles.insert(id, role);
+            let owners = known.users.values().filter(|user| user.roles.contains(&id));
+            for owner in owners {
+                if let Some(user) = self.users.get_mut(&owner.row.username)
+                    && !user.roles.contains(&id)
+                {
+                    user.roles.push(id);
+                }
+            }
         }
     }
 
@@ -341,8 +380,19 @@ mod tests {
             resource_pattern: "2".to_owned(),
             permission: "MANAGE".to_owned(),
         };
-        index.renew_role("ada", role(7, WORKSPACE), vec![grant]);
+        index.renew_role("ada", 5, role(7, WORKSPACE), vec![grant]);
         assert_eq!(granted(&index, Kind::Experiment, "1"), Some(Permission::Read));
         assert_eq!(granted(&index, Kind::Experiment, "2"), Some(Permission::Manage));
+        // One that was read before comes too late.
+        index.renew_role("ada", 4, role(7, WORKSPACE), Vec::new());
+        assert_eq!(granted(&index, Kind::Experiment, "2"), Some(Permission::Manage));
+        // And so do all tables, as they were before: but not as they were after.
+        for (version, expected) in [(4, Some(Permission::Manage)), (5, None)] {
+            let tables = Tables { version, users: vec![user(1, "ada")], ..Tables::default() };
+            let mut read = Index::of(tables);
+            read.keep_newer(&mut index);
+            assert_eq!(granted(&read, Kind::Experiment, "2"), expected, "{version}");
+            index = read;
+        }
     }
 }
