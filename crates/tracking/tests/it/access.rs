@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use trainyard_testkit::postgres::PostgresServer;
 use trainyard_testkit::run_python;
 use trainyard_tracking::access::{AccessConfig, AccessControl};
 
@@ -434,4 +435,44 @@ fn what_another_server_changes_counts_here_without_a_restart() {
         assert!(Instant::now() < deadline, "the removal is never seen");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+#[test]
+fn users_may_be_in_postgresql() {
+    let postgres = PostgresServer::start();
+    let database_uri = postgres.database("users");
+    let folder = tempfile::tempdir().unwrap();
+    let config = AccessConfig { database_uri, ..config(folder.path(), "NO_PERMISSIONS") };
+    let runtime = Runtime::new().unwrap();
+    let control = runtime.block_on(AccessControl::open(&config)).unwrap();
+    let team = Team { server: Served::guarded(&control), runtime, control, folder };
+    let ada = team.create_user("ada");
+    let path = "/api/2.0/mlflow/experiments/get?experiment_id=0";
+    let read = |who: &str| team.ask(who, "GET", path, &Value::Null).status;
+    assert_eq!(read(&ada), 403);
+    team.grant("ada", "experiment", "0", "READ");
+    assert_eq!(read(&ada), 200);
+    let role = json!({ "name": "blocked", "workspace": "default" });
+    let role = team.admin("POST", "/api/3.0/mlflow/roles/create", &role)["role"]["id"].clone();
+    let grant = json!({
+        "role_id": role, "resource_type": "experiment", "resource_pattern": "*", "permission": "DENY",
+    });
+    team.admin("POST", "/api/3.0/mlflow/roles/permissions/add", &grant);
+    let assign = json!({ "username": "ada", "role_id": role });
+    team.admin("POST", "/api/3.0/mlflow/roles/assign", &assign);
+    assert_eq!(read(&ada), 403);
+    team.admin("DELETE", "/api/3.0/mlflow/roles/delete", &json!({ "role_id": role }));
+    let token = team.runtime.block_on(team.control.create_token("t", "ada", "READ", None)).unwrap();
+    assert_eq!(read(&format!("Bearer {}", token.secret)), 200);
+    let made = team.ask(
+        &basic("admin", PASSWORD),
+        "POST",
+        "/api/2.0/mlflow/registered-models/create",
+        &json!({ "name": "Iris" }),
+    );
+    assert_eq!(made.status, 200, "{}", made.text());
+    let again = team.runtime.block_on(AccessControl::open(&config)).unwrap();
+    assert_eq!(again.users(), [("admin".to_owned(), true), ("ada".to_owned(), false)]);
+    team.admin("DELETE", "/api/2.0/mlflow/users/delete", &json!({ "username": "ada" }));
+    assert_eq!(read(&ada), 401);
 }

@@ -15,7 +15,7 @@ use crate::printer;
     after_help = "A server that runs with --app-name basic-auth over the same database follows within a second.\n\nExample:\n  trainyard user create ada < password\n  trainyard user create ci --service\n  trainyard user token ci-train --of ci --scope EDIT --days 90 > token"
 )]
 pub(crate) struct Arguments {
-    /// Database of users; that of MLFLOW_AUTH_CONFIG_PATH, or sqlite:///basic_auth.db, by default
+    /// Database of users, if it is not the one that the settings of the server name
     #[arg(long, env = "TRAINYARD_USERS_URI", value_name = "URI", global = true)]
     database: Option<String>,
     #[command(subcommand)]

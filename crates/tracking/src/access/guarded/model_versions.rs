@@ -13,6 +13,7 @@ use super::listing::{Asked, visible};
 use crate::access::permission::Action;
 use crate::access::resource::ANY;
 use crate::access::rights::on;
+use crate::artifacts::ArtifactPath;
 
 /// Page of a search that does not say, and the largest.
 const PAGE: (i64, i64) = (200_000, 200_000);
@@ -41,8 +42,10 @@ impl Guarded {
             Some(ModelUri::Run { run_id, .. }) => self.run(&run_id, Action::Read).await?,
             _ => {}
         }
-        if let Some(path) = proxied_path(&version.source) {
-            self.proxied(PROXIED_ROOT, path, Action::Read)?;
+        if let Some(path) = proxied_path(&version.source)
+            && let Ok(path) = ArtifactPath::from_request(path)
+        {
+            self.proxied(PROXIED_ROOT, path.as_str(), Action::Read)?;
         }
         if let Some(run_id) = version.run_id.as_deref() {
             self.run(run_id, Action::Read).await?;
