@@ -217,7 +217,7 @@ impl Index {
             _ => None,
         };
         let named = [kind.has_ids().then_some(id), any_alias.as_deref()];
-        let mut best = None;
+        let mut best: Option<Permission> = None;
         for role in self.roles_of(user).filter(|role| role.row.workspace == WORKSPACE) {
             for pattern in named.into_iter().flatten().chain([ANY]) {
                 match role.on(kind, pattern) {
