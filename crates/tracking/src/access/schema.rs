@@ -68,7 +68,7 @@ const UPSTREAM: &[&str] = &[
 /// Tables of our own. Upstream never looks at them.
 const OURS: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS trainyard_tokens (name VARCHAR(255) NOT NULL PRIMARY KEY, \
-     user_id INTEGER NOT NULL REFERENCES users (id), digest VARCHAR(64) NOT NULL UNIQUE, \
+     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE, digest VARCHAR(64) NOT NULL UNIQUE, \
      scope VARCHAR(32) NOT NULL, created_at BIGINT NOT NULL, expires_at BIGINT)",
     // Grows with each change, which is how other servers over the same database notice.
     "CREATE TABLE IF NOT EXISTS trainyard_access (id INTEGER NOT NULL PRIMARY KEY, version BIGINT NOT NULL)",

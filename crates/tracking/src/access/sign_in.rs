@@ -43,14 +43,17 @@ const WRONG_FOR: Duration = Duration::from_secs(10);
 /// What an older MLflow gave its administrators, and everybody knows.
 const WELL_KNOWN: &str = "password1234";
 
-/// What came of a check.
-#[derive(Clone)]
+/// What came of a check. It holds for as long as the same is kept of the password.
 enum Outcome {
     /// It was the password of which this is kept.
     Right {
+        /// What is kept.
         kept: Arc<str>,
     },
+    /// It was not, or there was no such user.
     Wrong {
+        /// What was kept.
+        kept: Option<Arc<str>>,
         at: Instant,
     },
 }
@@ -141,7 +144,11 @@ impl SignIn {
     fn known(&self, digest: &[u8; 32], user: Option<&Known>) -> Option<bool> {
         match (self.remembered().get(digest)?, user) {
             (Outcome::Right { kept }, Some(user)) if *kept == user.kept => Some(true),
-            (Outcome::Wrong { at }, _) if at.elapsed() < WRONG_FOR => Some(false),
+            (Outcome::Wrong { kept, at }, user)
+                if at.elapsed() < WRONG_FOR && kept.as_ref() == user.map(|user| &user.kept) =>
+            {
+                Some(false)
+            }
             _ => None,
         }
     }
@@ -202,8 +209,8 @@ impl SignIn {
         let Some(is_right) = self.compare(question).await else { return Verdict::Busy };
         match kept {
             Some(kept) if is_right => self.remember(digest, Outcome::Right { kept }),
-            _ => {
-                self.remember(digest, Outcome::Wrong { at: Instant::now() });
+            kept => {
+                self.remember(digest, Outcome::Wrong { kept, at: Instant::now() });
                 attempt.was_wrong();
                 tracing::warn!(kind = "user", %address, "refused wrong credentials");
             }
