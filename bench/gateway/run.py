@@ -1,13 +1,14 @@
 """The gateway beside nginx and HAProxy, on one backend, in one run.
 
     cargo build --release
-    python3 bench/gateway/run.py [--seconds 8] [--rounds 3] [--connections 16] [--binary PATH]...
+    python3 bench/gateway/run.py [--tls] [--seconds 8] [--rounds 3] [--connections 16] [--binary PATH]...
 
 The backend is nginx with an answer of 60 bytes, so that a proxy is what is measured. Each proxy keeps
 its connections to the backend, writes no access log and may use all cores. Throughput is wrk's at full
 speed; latency is that of one connection at a time, so that nothing waits for a free core, against the
 backend asked directly. Proxies take turns in each round; the median round counts. With --binary, given
-once or more, gateways of other builds are measured in the same run.
+once or more, gateways of other builds are measured in the same run. With --tls clients connect by TLS (a key
+of P-256), and a connection for each request counts handshakes; the backend stays plain.
 """
 
 import argparse
@@ -63,7 +64,17 @@ def nginx(folder, name, port, server, extra=""):
     return [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(config)]
 
 
-def haproxy(folder, port, backend):
+def certificate(folder):
+    """Certificate and key for the proxies; the last file is both, as HAProxy wants it."""
+    cert, key, both = (folder / name for name in ("cert.pem", "key.pem", "both.pem"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-keyout", key, "-out", cert], check=True, capture_output=True)
+    both.write_text(cert.read_text() + key.read_text())
+    return cert, key, both
+
+
+def haproxy(folder, port, backend, both):
     config = folder / "haproxy.cfg"
     config.write_text(
         f"""
@@ -78,7 +89,7 @@ defaults
   option forwardfor
   http-reuse always
 frontend in
-  bind 127.0.0.1:{port}
+  bind 127.0.0.1:{port}{f' ssl crt {both}' if both else ''}
   default_backend out
 backend out
   server one 127.0.0.1:{backend}
@@ -87,23 +98,26 @@ backend out
     return [shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", str(config)]
 
 
-def gateway(binary, folder, port, backend):
+def gateway(binary, folder, port, backend, tls):
     state = folder / f"gateway-{port}"
     (state / "instances").mkdir(parents=True)
     target = {"id": "r1", "address": f"127.0.0.1:{backend}", "health_path": "/"}
     (state / "gateway.json").write_text(
         json.dumps({"current": target, "standby": None, "went_back": None})
     )
+    settings = {"tls": {"certificate": str(tls[0]), "key": str(tls[1])}} if tls else {}
+    (state / "gateway-settings.json").write_text(json.dumps(settings))
     return [str(binary), "gateway", "--state-dir", str(state), "--listen", f"127.0.0.1:{port}"]
 
 
-def wrk(port, connections, seconds):
+def wrk(url, connections, seconds, headers=()):
     report = subprocess.run(
         ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--latency",
-         f"http://127.0.0.1:{port}/predict"],
+         *(part for header in headers for part in ("-H", header)), url],
         capture_output=True, text=True, check=True,
     ).stdout
-    if "Socket errors" in report or "Non-2xx" in report:
+    # Of a connection that ends with its answer wrk says that reading failed, and counts the answer.
+    if ("Socket errors" in report and not headers) or "Non-2xx" in report:
         sys.exit(report)
     unit = {"us": 1e-3, "ms": 1.0, "s": 1e3}
     number, scale = re.search(r"99%\s+([\d.]+)(us|ms|s)", report).groups()
@@ -117,6 +131,7 @@ def wrk(port, connections, seconds):
 
 def main():
     arguments = argparse.ArgumentParser()
+    arguments.add_argument("--tls", action="store_true")
     arguments.add_argument("--seconds", type=int, default=8)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--connections", type=int, default=16)
@@ -134,12 +149,14 @@ def main():
     forward = """location / { proxy_pass http://one; proxy_http_version 1.1;
         proxy_set_header Connection ""; proxy_set_header Host $host;
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }"""
+    tls = certificate(folder) if options.tls else None
+    encrypted = f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};" if tls else ""
     commands = [
         nginx(folder, "backend", backend, f"location / {{ {answer} }}"),
-        nginx(folder, "proxy", ports["nginx"], forward, upstream),
-        haproxy(folder, ports["haproxy"], backend),
+        nginx(folder, "proxy", f"{ports['nginx']}{' ssl' if tls else ''}", encrypted + forward, upstream),
+        haproxy(folder, ports["haproxy"], backend, tls and tls[2]),
     ]
-    commands += [gateway(binary, folder, ports[name], backend) for name, binary in binaries.items()]
+    commands += [gateway(binary, folder, ports[name], backend, tls) for name, binary in binaries.items()]
     processes = [
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for command in commands
@@ -150,10 +167,13 @@ def main():
         rounds = {name: [] for name in ["direct", *ports]}
         for _ in range(options.rounds):
             for name, port in [("direct", backend), *ports.items()]:
-                wrk(port, options.connections, 1)
-                full = wrk(port, options.connections, options.seconds)
-                alone = wrk(port, 1, max(2, options.seconds // 2))
-                rounds[name].append((full, alone))
+                scheme = "https" if tls and name != "direct" else "http"
+                url = f"{scheme}://127.0.0.1:{port}/predict"
+                wrk(url, options.connections, 1)
+                full = wrk(url, options.connections, options.seconds)
+                alone = wrk(url, 1, max(2, options.seconds // 2))
+                anew = wrk(url, options.connections, options.seconds, ["Connection: close"])
+                rounds[name].append((full, alone, anew))
     finally:
         for process in processes:
             process.send_signal(signal.SIGTERM)
@@ -168,14 +188,16 @@ def main():
     full_base = middle("direct", 0, "p99_ms")
     peer = middle("nginx", 0, "rps")
     print(f"| | requests/s at {options.connections} | of nginx | p50 ms | p99 ms | added p99 ms "
-          "| p99 of 1, ms | added p99 of 1, ms |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+          "| p99 of 1, ms | added p99 of 1, ms | a connection each: a second | of nginx |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    peer_anew = middle("nginx", 2, "rps")
     for name in rounds:
         rps = middle(name, 0, "rps")
         p99 = middle(name, 1, "p99_ms")
         full = middle(name, 0, "p99_ms")
         print(f"| {name} | {rps:.0f} | {rps / peer:.2f} | {middle(name, 0, 'p50_ms'):.2f} | {full:.2f} "
-              f"| {full - full_base:.2f} | {p99:.3f} | {p99 - base:.3f} |")
+              f"| {full - full_base:.2f} | {p99:.3f} | {p99 - base:.3f} "
+              f"| {middle(name, 2, 'rps'):.0f} | {middle(name, 2, 'rps') / peer_anew:.2f} |")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,14 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
     actionlint(&environment)
 }
 
+/// Only the Python packages; returns the interpreter that has them.
+pub(crate) fn set_up_python() -> Result<PathBuf> {
+    let environment = root().join("target/test-env");
+    std::fs::create_dir_all(&environment)?;
+    python(&environment)?;
+    Ok(environment.join("python/bin/python"))
+}
+
 /// The tool that checks Prometheus' rules. Debian has it in the server's package, which would start a server if it were
 /// installed: it is unpacked instead.
 fn promtool(environment: &Path) -> Result<()> {

@@ -3,14 +3,16 @@
 //! - [`entities`]: experiments, runs, logged models, registered models, as they travel as JSON;
 //! - [`Tracking`]: what a tracking server and registry does, with a member and a file for each resource:
 //!   [`Experiments`], [`Runs`], [`LoggedModels`], [`RegisteredModels`], [`ModelVersions`],
-//!   [`artifacts`]. The SQL store and the REST client both implement them, so nothing else in the
+//!   [`Audit`], [`Approvals`], [`artifacts`]. The SQL store and the REST client both implement them, so nothing else in the
 //!   program asks which one it talks to;
 //! - [`resolve`]: which version and folder a model URI means, and fetching it;
 //! - [`secrets`]: credentials out of text that somebody will read;
 //! - [`uri`]: `models:/`, `runs:/`, `mlflow-artifacts:/` and tracking URIs;
 //! - [`client`]: the REST client for any MLflow server.
 
+mod approvals;
 pub mod artifacts;
+mod audit;
 pub mod client;
 pub mod entities;
 mod error;
@@ -26,7 +28,10 @@ mod runs;
 pub mod secrets;
 mod tracking;
 pub mod uri;
+mod webhooks;
 
+pub use approvals::{AliasMove, Approvals};
+pub use audit::{AUDIT_EVENTS_MAX, Audit, SearchAudit};
 pub use error::{Detail, Error, ErrorCode, Result};
 pub use experiments::{Experiments, SearchExperiments};
 pub use ids::{AliasId, VersionId};
@@ -38,3 +43,4 @@ pub use page::Page;
 pub use registered_models::{RegisteredModels, SearchRegisteredModels};
 pub use runs::{CreateRun, LogBatch, MetricHistoryPage, Runs, SearchRuns, UpdateRun};
 pub use tracking::Tracking;
+pub use webhooks::{WebhookDelivery, WebhookLog, WebhookStanding};

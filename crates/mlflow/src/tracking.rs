@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::artifacts::Artifacts;
-use crate::{Experiments, LoggedModels, ModelVersions, RegisteredModels, Result, Runs};
+use crate::{
+    Approvals, Audit, Experiments, LoggedModels, ModelVersions, RegisteredModels, Result, Runs,
+};
 
 /// Experiments, runs, logged models, the registry and their artifacts, wherever each is: in a database, or
 /// behind a server. Cheap to clone; clones are the same.
@@ -19,6 +21,9 @@ pub struct Tracking {
     /// With [`model_versions`](Self::model_versions), the registry, which may be in another home.
     pub registered_models: Arc<dyn RegisteredModels>,
     pub model_versions: Arc<dyn ModelVersions>,
+    /// Who changed the registry, and where it is the same home, experiments and runs.
+    pub audit: Arc<dyn Audit>,
+    pub approvals: Arc<dyn Approvals>,
     pub artifacts: Arc<dyn Artifacts>,
 }
 
@@ -26,14 +31,23 @@ impl Tracking {
     /// Everything in one home, and the artifacts.
     pub fn new<H>(home: Arc<H>, artifacts: Arc<dyn Artifacts>) -> Self
     where
-        H: Experiments + Runs + LoggedModels + RegisteredModels + ModelVersions + 'static,
+        H: Experiments
+            + Runs
+            + LoggedModels
+            + RegisteredModels
+            + ModelVersions
+            + Audit
+            + Approvals
+            + 'static,
     {
         Self {
             experiments: Arc::clone(&home) as _,
             runs: Arc::clone(&home) as _,
             logged_models: Arc::clone(&home) as _,
             registered_models: Arc::clone(&home) as _,
-            model_versions: home,
+            model_versions: Arc::clone(&home) as _,
+            audit: Arc::clone(&home) as _,
+            approvals: home,
             artifacts,
         }
     }

@@ -1,5 +1,5 @@
 //! Connections of strangers, for every server of the house: the tracking server, the model server and the
-//! gateway take theirs from here.
+//! gateway take theirs from here. And connections to where strangers say ([`Egress`]).
 //!
 //! ```text
 //! listener ─► place (limit in all, share of an address)  ─► watched stream (silence, stalls)
@@ -26,6 +26,7 @@ mod certificate;
 mod challenge;
 mod client_authorities;
 pub mod descriptors;
+mod egress;
 mod handshake;
 mod limits;
 mod listener;
@@ -40,6 +41,7 @@ pub use body::{Held, Paced, PacedError};
 pub use certificate::{Certificate, CertificateError};
 pub use challenge::TlsChallenges;
 pub use client_authorities::ClientAuthorities;
+pub use egress::{Allowed, Egress, NotAllowable, is_http_port, is_public};
 pub use limits::{Limits, Protocols};
 pub use listener::Listener;
 pub use marks::Busy;

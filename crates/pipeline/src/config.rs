@@ -282,6 +282,7 @@ mod tests {
             ("test_size = 1.5\n", "test_size"),
             ("holdout = \"hashed\"\n", "newest = 0.2"),
             ("holdout = \"random\"\nid = \"customer\"\n", "holdout = \"hash\""),
+            ("[gate]\napprovals = 21\n", "up to 20"),
             ("[gate]\nundecided = \"maybe\"\n", "`pass` or `refuse`"),
             ("[gate]\nmetrics = \"mine\"\n", "`holdout` or `logged`"),
             ("[gate.not_worse_than_production]\naccuracy = -0.1\n", "0 or more"),

@@ -11,6 +11,7 @@ use trainyard_deploy::Cause;
 use trainyard_mlflow::Tracking;
 
 use crate::actor::cause;
+use crate::approval;
 use crate::baseline::serving;
 use crate::behaviour::Behaviour;
 use crate::candidate::Candidate;
@@ -108,6 +109,7 @@ pub(crate) async fn deploy_candidate(
     cause: Cause,
     watcher: Watcher<'_>,
 ) -> Result<Deployed> {
+    approval::check(project, tracking, &candidate.version).await?;
     // A release is long: its future is large, and lies on the heap so that its callers stay small.
     let releasing = Box::pin(release(project, tracking, candidate, program, cause, watcher));
     let done = |deployed: &Deployed| format!("version {} at {}", deployed.version, deployed.url);

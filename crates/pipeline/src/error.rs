@@ -52,6 +52,22 @@ pub enum Error {
     /// The gate refused the version.
     #[error("{0}")]
     Gate(Verdict),
+    /// The gate passed, and too few people have approved the version.
+    #[error(
+        "version {version} of {model} is not released: {} of {needed} approvals are there{}",
+        approved_by.len(),
+        names(approved_by)
+    )]
+    NotApproved {
+        /// Registered model.
+        model: String,
+        /// Version that waits.
+        version: String,
+        /// How many people have to agree.
+        needed: u8,
+        /// Who has.
+        approved_by: Vec<String>,
+    },
     /// The staged version did not answer as it should.
     #[error("version {version} of {model} did not pass its check as Staging: {reason}")]
     Staging {
@@ -165,6 +181,11 @@ pub enum Error {
     Deploy(#[from] trainyard_deploy::Error),
 }
 
+/// Who has approved, in brackets.
+fn names(approved_by: &[String]) -> String {
+    if approved_by.is_empty() { String::new() } else { format!(" ({})", approved_by.join(", ")) }
+}
+
 impl Advise for Error {
     fn advice(&self) -> Advice {
         match self {
@@ -182,6 +203,10 @@ impl Advise for Error {
             Self::Gate(_) => Advice::input(
                 "Production is as it was; train a better model, or change [gate] in trainyard.toml",
             ),
+            Self::NotApproved { model, version, .. } => Advice::input(format!(
+                "others approve with `trainyard approvals approve {model} Production {version}`; then \
+                 release it with `trainyard deploy`"
+            )),
             Self::Staging { .. } => Advice::environment(
                 "Production is as it was; `trainyard serve --model-uri` with this version shows more",
             ),
@@ -230,9 +255,12 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         use trainyard_deploy::Error::Refused;
         match (self, self.fault()) {
-            (Self::Gate(_) | Self::Deploy(Refused { refusal: Refusal::Verdict { .. }, .. }), _) => {
-                3
-            }
+            (
+                Self::Gate(_)
+                | Self::NotApproved { .. }
+                | Self::Deploy(Refused { refusal: Refusal::Verdict { .. }, .. }),
+                _,
+            ) => 3,
             (_, Fault::Input) => 2,
             (_, Fault::Environment | Fault::Program) => 1,
         }
@@ -260,6 +288,15 @@ mod tests {
         let read = trainyard_data::Error::Io { doing: "cannot read", path: csv, source: refused() };
         for (error, code) in [
             (Error::Gate(Verdict { checks: Vec::new() }), 3),
+            (
+                Error::NotApproved {
+                    model: "Iris".to_owned(),
+                    version: "4".to_owned(),
+                    needed: 2,
+                    approved_by: vec!["ada".to_owned()],
+                },
+                3,
+            ),
             (Error::config(Path::new("trainyard.toml"), "line 1"), 2),
             (Error::io("t", refused()), 1),
             (trainyard_data::Error::EmptyFile { path: "t.csv".into() }.into(), 2),

@@ -7,6 +7,7 @@ mod acme_config;
 mod actor;
 mod agreement;
 mod alias;
+mod approval;
 mod attempt;
 mod baseline;
 mod behaviour;

@@ -10,6 +10,7 @@ use trainyard_mlflow::{AliasId, Tracking};
 
 use crate::actor::cause;
 use crate::alias::{PRODUCTION, STAGING, number, production};
+use crate::approval;
 use crate::baseline::{baseline, serving};
 use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
@@ -58,6 +59,7 @@ pub async fn promote(
     if !options.to_production {
         return Ok(approved);
     }
+    approval::check(project, tracking, &candidate.version).await?;
     let moving = label_production(tracking, &candidate.version, &approved, &cause);
     let done = |(): &()| format!("{} version {} is {PRODUCTION}", approved.name, approved.version);
     let ((), took) = Step::Promote.watched(watcher, moving, done).await?;

@@ -13,9 +13,11 @@ use std::time::Duration;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GcpCredential, GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::signer::Signer;
 use object_store::{ClientOptions, RetryConfig, StaticCredentialProvider};
 use url::Url;
 
+use crate::direct::{Direct, DirectAccess};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::place::Client;
@@ -58,12 +60,16 @@ pub(crate) fn bucket_of(url: &Url) -> Result<String> {
 }
 
 /// A client for a bucket, as [`bucket_of`] spells it.
-pub(crate) fn client(bucket: &str, environment: &Environment) -> Result<Client> {
+pub(crate) fn client(
+    bucket: &str,
+    environment: &Environment,
+    access: &DirectAccess,
+) -> Result<Client> {
     // Another part of the program may have installed it: then this changes nothing.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let (scheme, name) = bucket.split_once("://").unwrap_or_default();
     let built = match (scheme, name.split_once('@')) {
-        ("s3", _) => s3(name, environment),
+        ("s3", _) => s3(name, environment, access),
         ("gs", _) => google(name, environment),
         (_, Some((container, account))) => azure(container, account, environment),
         (_, None) => return Err(Error::uri(bucket, "a container is missing")),
@@ -82,7 +88,11 @@ fn retry() -> RetryConfig {
     RetryConfig { max_retries: RETRIES_MAX, retry_timeout: RETRY_TIMEOUT, ..RetryConfig::default() }
 }
 
-fn s3(bucket: &str, environment: &Environment) -> object_store::Result<Client> {
+fn s3(
+    bucket: &str,
+    environment: &Environment,
+    access: &DirectAccess,
+) -> object_store::Result<Client> {
     let mut options = client_options();
     let mut builder = AmazonS3Builder::new().with_region(REGION_DEFAULT);
     if let Some(region) = environment.get("AWS_DEFAULT_REGION") {
@@ -109,21 +119,34 @@ fn s3(bucket: &str, environment: &Environment) -> object_store::Result<Client> {
             builder = builder.with_token(token);
         }
     }
-    let endpoint = ["MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
-    if let Some(endpoint) = endpoint.iter().find_map(|name| environment.get(name)) {
+    let names =
+        ["MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
+    let endpoint = names.iter().find_map(|name| environment.get(name));
+    if let Some(endpoint) = endpoint {
         builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
         options = options.with_allow_http(endpoint.starts_with("http://"));
     }
     if environment.is_true("MLFLOW_S3_IGNORE_TLS") {
         options = options.with_allow_invalid_certificates(true);
     }
-    let store = builder
-        .with_bucket_name(bucket)
-        .with_client_options(options)
-        .with_retry(retry())
-        .build()?;
-    let store = Arc::new(store);
-    Ok(Client { direct: Some(Arc::clone(&store) as _), store })
+    let builder = builder.with_bucket_name(bucket).with_retry(retry());
+    let store = Arc::new(builder.clone().with_client_options(options.clone()).build()?);
+    if !access.is_offered(endpoint) {
+        return Ok(Client { store, direct: None });
+    }
+    let signer: Arc<dyn Signer> = match &access.public_endpoint {
+        // It is never asked for anything: only its URLs are handed out.
+        Some(public) => Arc::new(
+            builder
+                // The one of the two kinds of endpoints that wins.
+                .with_config(AmazonS3ConfigKey::S3Endpoint, public.trim_end_matches('/'))
+                .with_client_options(options.with_allow_http(true))
+                .build()?,
+        ),
+        None => Arc::clone(&store) as _,
+    };
+    let direct = Direct { store: Arc::clone(&store) as _, signer };
+    Ok(Client { direct: Some(direct), store })
 }
 
 /// One profile of the file that AWS' tools keep keys in.
@@ -243,7 +266,8 @@ mod tests {
     fn shown(uri: &str, variables: &[(&str, &str)]) -> Result<String> {
         let environment = Environment::of(variables.iter().copied());
         let bucket = bucket_of(&Url::parse(uri).unwrap())?;
-        client(&bucket, &environment).map(|client| client.store.to_string())
+        client(&bucket, &environment, &DirectAccess::default())
+            .map(|client| client.store.to_string())
     }
 
     #[test]

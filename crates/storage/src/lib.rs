@@ -15,6 +15,7 @@
 
 mod address;
 pub mod cloud;
+mod direct;
 mod environment;
 mod error;
 mod local;
@@ -22,7 +23,8 @@ mod place;
 mod stores;
 
 pub use address::{Address, scheme};
+pub use direct::{Direct, DirectAccess, DirectStore, DirectTransfers, public_endpoint};
 pub use environment::Environment;
 pub use error::{Error, Result};
-pub use place::{DirectStore, Place};
+pub use place::Place;
 pub use stores::{Stores, open};

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
-use object_store::multipart::MultipartStore;
 use object_store::path::Path;
-use object_store::signer::Signer;
+
+use crate::direct::Direct;
 
 /// What a URI names.
 #[derive(Clone)]
@@ -15,7 +15,7 @@ pub struct Place {
     /// Where it lies.
     pub store: Arc<dyn ObjectStore>,
     /// The same store, if others can be let in by signed URLs.
-    pub direct: Option<Arc<dyn DirectStore>>,
+    pub direct: Option<Direct>,
     /// The path in `store`; empty for its root.
     pub path: Path,
     /// The same as a path of this machine, if it is there.
@@ -28,14 +28,9 @@ impl fmt::Debug for Place {
     }
 }
 
-/// A store that signs requests to it, which need no other credentials then.
-pub trait DirectStore: ObjectStore + MultipartStore + Signer {}
-
-impl<T: ObjectStore + MultipartStore + Signer> DirectStore for T {}
-
 /// A bucket's client.
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) store: Arc<dyn ObjectStore>,
-    pub(crate) direct: Option<Arc<dyn DirectStore>>,
+    pub(crate) direct: Option<Direct>,
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use crate::address::Address;
+use crate::direct::DirectAccess;
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::place::{Client, Place};
@@ -17,6 +18,7 @@ const STORES_MAX: usize = 64;
 #[derive(Default)]
 pub struct Stores {
     environment: Environment,
+    access: DirectAccess,
     known: Mutex<HashMap<String, Client>>,
 }
 
@@ -34,7 +36,13 @@ impl Stores {
 
     /// Stores that take keys and endpoints from `environment`.
     pub fn new(environment: Environment) -> Self {
-        Self { environment, known: Mutex::default() }
+        Self { environment, access: DirectAccess::default(), known: Mutex::default() }
+    }
+
+    /// The same, with another way for clients into buckets.
+    #[must_use]
+    pub fn with_access(self, access: DirectAccess) -> Self {
+        Self { access, ..self }
     }
 
     /// What `uri` names: a path (relative ones to the working directory) or a URI of one of the
@@ -61,7 +69,7 @@ impl Stores {
         if let Some(client) = known.get(bucket) {
             return Ok(client.clone());
         }
-        let client = cloud::client(bucket, &self.environment)?;
+        let client = cloud::client(bucket, &self.environment, &self.access)?;
         if known.len() >= STORES_MAX {
             known.clear();
         }

@@ -107,18 +107,60 @@ pub enum Error {
     /// The database, or the disk it lies on, can only be read.
     #[error("the tracking database can only be read; the change was not stored")]
     ReadOnly,
-    /// The database was made by another version of MLflow; it was not touched.
+    /// The database is of an older MLflow; it was not touched.
     #[error(
-        "the tracking database has schema version {found}, this program works with {expected} \
-         (MLflow 3.17)"
+        "the database {uri} has the tables of an older MLflow (schema version {found}), this program works with \
+         those of 3.17"
     )]
-    SchemaVersion {
+    SchemaOlder {
         /// Version found in the database.
         found: String,
-        /// Version that this program reads and writes.
-        expected: &'static str,
         /// The store's URI, without a password.
         uri: String,
+    },
+    /// The database is of an MLflow before 2.0; it was not touched.
+    #[error(
+        "the database {uri} has the tables of an MLflow before 2.0 (schema version {found}), which are not upgraded \
+         here"
+    )]
+    SchemaTooOld {
+        /// Version found in the database.
+        found: String,
+        /// The store's URI, without a password.
+        uri: String,
+    },
+    /// The database is of a newer MLflow, and its tables are other ones; it was not touched.
+    #[error(
+        "the database {uri} has the tables of a newer MLflow (schema version {found}), this program works with \
+         those of 3.17{}", listed(.differences)
+    )]
+    SchemaNewer {
+        /// Version found in the database.
+        found: String,
+        /// The store's URI, without a password.
+        uri: String,
+        /// What stands in the way, if that was looked for.
+        differences: Vec<String>,
+    },
+    /// The database does not say which version it has, or says several; it was not touched.
+    #[error(
+        "the database {uri} does not say which one version it has: alembic_version holds \"{found}\""
+    )]
+    SchemaUnclear {
+        /// What it says.
+        found: String,
+        /// The store's URI, without a password.
+        uri: String,
+    },
+    /// A migration failed; the database is as it was before it.
+    #[error("the migration {revision} ({title}) failed and was undone: {reason}")]
+    Migration {
+        /// Upstream's name of it.
+        revision: &'static str,
+        /// What it does.
+        title: &'static str,
+        /// The database's own words.
+        reason: String,
     },
     /// The file is a database, but not MLflow's; it was not touched.
     #[error("{uri} holds tables but no `alembic_version`: it is not an MLflow database")]
@@ -128,14 +170,32 @@ pub enum Error {
     },
 }
 
+/// Differences named in a message; one is enough to know that nothing can be done.
+const DIFFERENCES_SHOWN: usize = 5;
+
+/// `: one; two`, or nothing.
+fn listed(differences: &[String]) -> String {
+    let shown: Vec<&str> = differences.iter().take(DIFFERENCES_SHOWN).map(String::as_str).collect();
+    if shown.is_empty() { String::new() } else { format!(": {}", shown.join("; ")) }
+}
+
 impl Advise for Error {
     fn advice(&self) -> Advice {
         match self {
             Self::Mlflow(error) => error.advice(),
-            Self::SchemaVersion { uri, .. } => Advice::input(format!(
-                "`mlflow db upgrade {uri}` with MLflow 3.17 upgrades an older one"
+            Self::SchemaOlder { uri, .. } => Advice::input(format!(
+                "`trainyard server upgrade {uri}` brings it up to date in its place, after a backup"
             )),
-            Self::NotMlflow { .. } => Fault::Input.into(),
+            Self::SchemaTooOld { uri, .. } => Advice::input(format!(
+                "`mlflow db upgrade {uri}` with MLflow 2.0 to 3.17 upgrades it"
+            )),
+            Self::SchemaNewer { .. } => Advice::input(
+                "use a newer version of this program, or the MLflow that the database is of",
+            ),
+            Self::Migration { .. } => Advice::environment(
+                "nothing is lost: remove what the message names, and upgrade again, which goes on from there",
+            ),
+            Self::NotMlflow { .. } | Self::SchemaUnclear { .. } => Fault::Input.into(),
             Self::OpenedReadOnly { .. } => Advice::environment(
                 "is its disk mounted read-only, or does the file belong to another user?",
             ),
@@ -212,7 +272,11 @@ impl Error {
             Self::NotShort
             | Self::Database { .. }
             | Self::OpenedReadOnly { .. }
-            | Self::SchemaVersion { .. }
+            | Self::SchemaOlder { .. }
+            | Self::SchemaTooOld { .. }
+            | Self::SchemaNewer { .. }
+            | Self::SchemaUnclear { .. }
+            | Self::Migration { .. }
             | Self::NotMlflow { .. } => ErrorCode::InternalError,
         }
     }
@@ -236,7 +300,11 @@ impl Error {
             }
             Self::Database { .. }
             | Self::OpenedReadOnly { .. }
-            | Self::SchemaVersion { .. }
+            | Self::SchemaOlder { .. }
+            | Self::SchemaTooOld { .. }
+            | Self::SchemaNewer { .. }
+            | Self::SchemaUnclear { .. }
+            | Self::Migration { .. }
             | Self::NotMlflow { .. } => "the tracking database failed",
             _ => return None,
         })

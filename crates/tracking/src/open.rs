@@ -8,11 +8,14 @@ use trainyard_mlflow::Tracking;
 use trainyard_mlflow::artifacts::Artifacts;
 use trainyard_mlflow::client::RestClient;
 use trainyard_mlflow::uri::{TrackingUri, without_credentials};
-use trainyard_storage::Address;
+use trainyard_storage::{Address, DirectAccess, Stores};
 
 use crate::artifacts::{ArtifactStorage, DESTINATION, real_path, scheme};
+use crate::backup::copies_beside;
 use crate::error::Result;
+use crate::governance::Governance;
 use crate::store::{ReadLimits, SqlStore, StoreOptions, files_of};
+use crate::webhooks::Webhooks;
 
 /// Where experiments keep their files if nobody says otherwise, below the working directory, as
 /// upstream does without a server.
@@ -30,6 +33,10 @@ pub struct OpenOptions {
     pub artifacts_destination: Option<String>,
     /// What reads of a database may take, where strangers ask for them.
     pub limits: ReadLimits,
+    /// How clients reach the artifacts' buckets themselves.
+    pub direct: DirectAccess,
+    /// What is written down of changes, and which aliases are protected.
+    pub governance: Governance,
 }
 
 /// What requests of others may reach, besides the artifacts that [`OpenOptions`] name and the usual folders
@@ -52,6 +59,8 @@ pub struct Shared {
     /// For requests of others: artifacts are read and written below the roots, wherever experiments
     /// and versions say, and nowhere else.
     pub lent: Tracking,
+    /// Who is told of changes of the registry, by the server that answers for it; none if that is elsewhere.
+    pub webhooks: Option<Webhooks>,
 }
 
 impl fmt::Debug for Shared {
@@ -82,52 +91,79 @@ pub(crate) fn share_store(
     options: OpenOptions,
     lending: &Lending,
 ) -> Result<(Shared, Arc<SqlStore>)> {
-    let uri: TrackingUri = uri.parse()?;
-    let registry: Option<TrackingUri> =
-        lending.registry_uri.as_deref().map(str::parse).transpose()?;
-    let registry = registry.filter(|registry| *registry != uri);
-    let destination = options.artifacts_destination.as_deref().unwrap_or(DESTINATION);
-    let storage = ArtifactStorage::open(&tidied(destination)?)?
-        .with_memory(Arc::clone(&options.limits.memory));
-    let artifact_root = options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT);
-    let written_root = written(artifact_root)?;
-    let artifact_root = tidied(artifact_root)?;
-
-    let mut roots = usual_roots(&uri)?;
-    // Below `mlflow-artifacts:` it is in the destination; `hdfs:` and the like are the clients' own.
-    if Address::parse(&artifact_root).is_ok() {
-        roots.push(written_root);
-    }
-    for root in &lending.artifact_roots {
-        roots.push(written(root)?);
-    }
-    let databases = [Some(&uri), registry.as_ref()].into_iter().flatten();
-    let mut private = Vec::new();
-    for file in &lending.private_files {
-        private.push(absolute(file)?);
-    }
-    for uri in databases {
-        if let TrackingUri::Sqlite(path) = uri {
-            private.extend(database_files(path)?);
-        }
-    }
-    let lent: Arc<dyn Artifacts> = Arc::new(storage.below(&roots, private)?);
-    let own: Arc<dyn Artifacts> = Arc::new(storage.anywhere()?);
-
-    // Upstream's variable and default; anything but a clear no is a yes there, too.
-    let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
-        .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
-    let options = StoreOptions { artifact_root, truncate_long_values, limits: options.limits };
-    let store = Arc::new(database(&uri, options.clone())?);
+    let Parts { store, registry, own, lent } = Parts::open(uri, options, lending)?;
+    let store = Arc::new(store);
+    let mut webhooks = Webhooks::of(Arc::clone(&store));
     let mut own = Tracking::new(Arc::clone(&store), own);
     if let Some(registry) = registry {
-        let registry = database(&registry, options)?;
         let registry = Arc::new(registry.with_logged_models(Arc::clone(&own.logged_models)));
+        webhooks = Webhooks::of(Arc::clone(&registry));
         own.registered_models = Arc::clone(&registry) as _;
-        own.model_versions = registry;
+        own.model_versions = Arc::clone(&registry) as _;
+        own.audit = Arc::clone(&registry) as _;
+        own.approvals = registry;
     }
     let lent = Tracking { artifacts: lent, ..own.clone() };
-    Ok((Shared { own, lent }, store))
+    Ok((Shared { own, lent, webhooks: Some(webhooks) }, store))
+}
+
+/// What a server's data is made of.
+pub(crate) struct Parts {
+    pub(crate) store: SqlStore,
+    /// Of registered models and versions, if they are in another database.
+    pub(crate) registry: Option<SqlStore>,
+    /// Artifacts wherever they are said to be.
+    pub(crate) own: Arc<dyn Artifacts>,
+    /// Artifacts below the roots.
+    pub(crate) lent: Arc<dyn Artifacts>,
+}
+
+impl Parts {
+    /// Opens a database and the storage of its artifacts.
+    pub(crate) fn open(uri: &str, options: OpenOptions, lending: &Lending) -> Result<Self> {
+        let uri: TrackingUri = uri.parse()?;
+        let registry: Option<TrackingUri> =
+            lending.registry_uri.as_deref().map(str::parse).transpose()?;
+        let registry = registry.filter(|registry| *registry != uri);
+        let destination = options.artifacts_destination.as_deref().unwrap_or(DESTINATION);
+        let stores = Stores::from_env().with_access(options.direct.clone());
+        let storage = ArtifactStorage::with_stores(&tidied(destination)?, stores)?
+            .with_memory(Arc::clone(&options.limits.memory));
+        let artifact_root =
+            options.default_artifact_root.as_deref().unwrap_or(DEFAULT_ARTIFACT_ROOT);
+        let written_root = written(artifact_root)?;
+        let artifact_root = tidied(artifact_root)?;
+
+        let mut roots = usual_roots(&uri)?;
+        // Below `mlflow-artifacts:` it is in the destination; `hdfs:` and the like are the clients' own.
+        if Address::parse(&artifact_root).is_ok() {
+            roots.push(written_root);
+        }
+        for root in &lending.artifact_roots {
+            roots.push(written(root)?);
+        }
+        let databases = [Some(&uri), registry.as_ref()].into_iter().flatten();
+        let mut private = Vec::new();
+        for file in &lending.private_files {
+            private.push(absolute(file)?);
+        }
+        for uri in databases {
+            if let TrackingUri::Sqlite(path) = uri {
+                private.extend(database_files(path)?);
+            }
+        }
+        let lent: Arc<dyn Artifacts> = Arc::new(storage.below(&roots, private)?);
+        let own: Arc<dyn Artifacts> = Arc::new(storage.anywhere()?);
+
+        // Upstream's variable and default; anything but a clear no is a yes there, too.
+        let truncate_long_values = std::env::var("MLFLOW_TRUNCATE_LONG_VALUES")
+            .map_or(true, |value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"));
+        let OpenOptions { limits, governance, .. } = options;
+        let options = StoreOptions { artifact_root, truncate_long_values, limits, governance };
+        let store = database(&uri, options.clone())?;
+        let registry = registry.map(|registry| database(&registry, options)).transpose()?;
+        Ok(Self { store, registry, own, lent })
+    }
 }
 
 fn database(uri: &TrackingUri, options: StoreOptions) -> Result<SqlStore> {
@@ -144,11 +180,13 @@ fn database(uri: &TrackingUri, options: StoreOptions) -> Result<SqlStore> {
 }
 
 /// The files of an SQLite database by the name that its owner uses, and where they really lie: what SQLite
-/// keeps beside a database that is a symlink is beside what it leads to.
+/// keeps beside a database that is a symlink is beside what it leads to, and so are copies from before an upgrade.
 fn database_files(path: &Path) -> Result<Vec<PathBuf>> {
     let named = absolute(path)?;
     let real = real_path(&named).filter(|real| *real != named);
-    Ok(files_of(&named).chain(real.iter().flat_map(|real| files_of(real))).collect())
+    let places = || std::iter::once(&named).chain(&real);
+    let copies = places().flat_map(|place| copies_beside(place));
+    Ok(places().flat_map(|place| files_of(place)).chain(copies).collect())
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

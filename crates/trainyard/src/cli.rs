@@ -7,8 +7,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
-    temporary, token, train, up, user,
+    approvals, audit, deploy, gateway, health, init, monitor, profile, promote, registry, retrain,
+    run, serve, server, temporary, token, train, up, user,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -73,6 +73,12 @@ enum Command {
     Serve(serve::Arguments),
     /// Run the MLflow-compatible tracking server and registry
     Server(server::Arguments),
+    /// See how the model registry was at a time
+    Registry(registry::Arguments),
+    /// See what waits for approval, ask for it, and give it
+    Approvals(approvals::Arguments),
+    /// See who changed what; verify, copy and shorten the log of it
+    Audit(audit::Arguments),
     /// Make, list and revoke the tokens that a deployment's gateway asks for
     Token(token::Arguments),
     /// Make, list and remove users of a tracking server, and their tokens
@@ -108,7 +114,8 @@ fn command() -> clap::Command {
 /// Help that was asked for, or what is wrong.
 pub(crate) fn matches() -> Result<ArgMatches, clap::Error> {
     let mut command = command();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let arguments = as_upstream(std::env::args_os().collect());
+    let matches = command.try_get_matches_from_mut(arguments)?;
     if let Some(given) = matches.subcommand_matches("profile")
         && let Some(command) = command.find_subcommand_mut("profile")
     {
@@ -117,9 +124,32 @@ pub(crate) fn matches() -> Result<ArgMatches, clap::Error> {
     Ok(matches)
 }
 
+/// `trainyard server -h 0.0.0.0`: `-h` is the host where `mlflow server` is meant, and compose files are written so.
+/// Without an address it is help.
+fn as_upstream(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_flag = |text: &OsString| text.to_str().is_some_and(|text| text.starts_with('-'));
+    let runs_server = arguments.get(1).is_some_and(|verb| verb == "server")
+        && arguments.get(2).is_some_and(is_flag);
+    if !runs_server {
+        return arguments;
+    }
+    let is_address = |text: &OsString| {
+        text.to_str().is_some_and(|text| text == "localhost" || text.contains(['.', ':']))
+    };
+    for place in 2..arguments.len() {
+        let is_host = arguments.get(place + 1).is_some_and(is_address);
+        if let Some(flag) =
+            arguments.get_mut(place).filter(|flag| flag.as_os_str() == "-h" && is_host)
+        {
+            *flag = "--host".into();
+        }
+    }
+    arguments
+}
+
 /// What was written on the command line of another process of this program; `None` where there is a mistake in it.
 fn parsed(words: &[OsString]) -> Option<ArgMatches> {
-    command().try_get_matches_from_mut(words).ok()
+    command().try_get_matches_from_mut(as_upstream(words.to_vec())).ok()
 }
 
 /// Runs the verb.
@@ -136,6 +166,9 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
+        Command::Registry(arguments) => Box::pin(registry::run(arguments)).await,
+        Command::Approvals(arguments) => Box::pin(approvals::run(arguments)).await,
+        Command::Audit(arguments) => Box::pin(audit::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
         Command::User(arguments) => Box::pin(user::run(arguments)).await,
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
@@ -149,6 +182,24 @@ mod tests {
     use crate::commands::health_subject::Subject;
 
     #[test]
+    fn h_is_the_host_where_upstream_has_it_so() {
+        for (given, read) in [
+            ("server -h 0.0.0.0 -p 1", "server --host 0.0.0.0 -p 1"),
+            ("server -p 1 -h localhost", "server -p 1 --host localhost"),
+            ("server -h ::", "server --host ::"),
+            ("server -h", "server -h"),
+            ("server backup -h", "server backup -h"),
+            ("server import -h ./mlruns", "server import -h ./mlruns"),
+            ("serve -h 0.0.0.0", "serve -h 0.0.0.0"),
+        ] {
+            let words = |line: &str| -> Vec<OsString> {
+                std::iter::once("trainyard").chain(line.split(' ')).map(OsString::from).collect()
+            };
+            assert_eq!(as_upstream(words(given)), words(read), "{given}");
+        }
+    }
+
+    #[test]
     fn a_probe_asks_where_the_program_listens() {
         let of = |line: &str| {
             let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
@@ -157,6 +208,7 @@ mod tests {
         for (line, url) in [
             ("/trainyard serve --host 0.0.0.0 --port 8080", "http://127.0.0.1:8080/health"),
             ("/trainyard serve -m x --host 10.0.0.9 -p9", "http://10.0.0.9:9/health"),
+            ("/trainyard server -h 0.0.0.0 -p 5000", "http://127.0.0.1:5000/health"),
             ("/trainyard server --host 127.0.0.1 --port 5000", "http://127.0.0.1:5000/health"),
             (
                 "trainyard -v server --host :: --port=5001 --static-prefix /ml",

@@ -136,32 +136,71 @@ pub(crate) struct Columns(Option<ProgressBar>);
 
 impl Columns {
     pub(crate) fn new() -> Self {
-        /// What is done sooner needs no bar.
-        const PATIENCE: Duration = Duration::from_millis(300);
-        if !std::io::stderr().is_terminal() {
-            return Self(None);
-        }
-        let bar = ProgressBar::with_draw_target(None, indicatif::ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template(
+        Self(patient_bar(
             "{spinner} reading and comparing {pos}/{len} columns [{wide_bar}] {elapsed}",
-        ) {
-            bar.set_style(style);
-        }
-        let shown = bar.clone();
-        std::thread::spawn(move || {
-            std::thread::sleep(PATIENCE);
-            if !shown.is_finished() {
-                shown.set_draw_target(indicatif::ProgressDrawTarget::stderr());
-                shown.enable_steady_tick(Duration::from_millis(100));
-            }
-        });
-        Self(Some(bar))
+        ))
     }
 
     pub(crate) fn show(&self, done: usize, total: usize) {
         if let Some(bar) = &self.0 {
             bar.set_length(total as u64);
             bar.set_position(done as u64);
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A bar on a terminal, where it takes long enough to be seen.
+fn patient_bar(template: &str) -> Option<ProgressBar> {
+    /// What is done sooner needs no bar.
+    const PATIENCE: Duration = Duration::from_millis(300);
+    if !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let bar = ProgressBar::with_draw_target(None, indicatif::ProgressDrawTarget::hidden());
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    let shown = bar.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(PATIENCE);
+        if !shown.is_finished() {
+            shown.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+            shown.enable_steady_tick(Duration::from_millis(100));
+        }
+    });
+    Some(bar)
+}
+
+/// Shows how many runs are read or imported, on a terminal.
+#[derive(Debug)]
+pub(crate) struct Runs(Option<ProgressBar>);
+
+impl Runs {
+    /// `total` if it is known.
+    pub(crate) fn new(doing: &'static str, total: Option<u64>) -> Self {
+        let bar = patient_bar(match total {
+            Some(_) => "{spinner} {prefix}: {pos}/{len} runs, {msg} [{wide_bar}] {elapsed}",
+            None => "{spinner} {prefix}: {pos} runs, {msg} {elapsed}",
+        });
+        if let Some(bar) = &bar {
+            bar.set_prefix(doing);
+            if let Some(total) = total {
+                bar.set_length(total);
+            }
+        }
+        Self(bar)
+    }
+
+    pub(crate) fn show(&self, runs: u64, besides: String) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(runs);
+            bar.set_message(besides);
         }
     }
 

@@ -4,6 +4,7 @@
 //! from elsewhere, and show what users logged as text only: whatever could be active (HTML
 //! reports, SVG images) is shown in a sandbox of its own (`artifact`).
 
+mod alias_moves;
 mod artifact;
 mod artifact_kind;
 mod artifact_tree;
@@ -24,5 +25,6 @@ mod run;
 mod sandbox;
 mod signature;
 mod site;
+mod webhooks;
 
-pub use router::{router, router_below};
+pub use router::{router, router_below, router_with_webhooks};

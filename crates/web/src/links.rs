@@ -44,6 +44,10 @@ impl Links {
         format!("{}/", self.prefix)
     }
 
+    pub(crate) fn webhooks(&self) -> String {
+        format!("{}/webhooks", self.prefix)
+    }
+
     pub(crate) fn asset(&self, name: &str) -> String {
         format!("{}/assets/{name}", self.prefix)
     }

@@ -8,6 +8,7 @@ use trainyard_mlflow::entities::{ModelVersion, RegisteredModel, Tag};
 use trainyard_mlflow::uri::{ModelUri, without_credentials};
 use trainyard_mlflow::{Page, SearchModelVersions, SearchRegisteredModels, VersionId};
 
+use crate::alias_moves;
 use crate::error::{Result, status};
 use crate::links::query;
 use crate::page::{self, Section};
@@ -26,6 +27,9 @@ pub(crate) struct Asked {
     q: String,
     #[serde(default)]
     page: String,
+    /// The time at which aliases are looked at.
+    #[serde(default)]
+    at: String,
 }
 
 pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> Result {
@@ -55,6 +59,7 @@ pub(crate) async fn list(State(web): State<Web>, Query(asked): Query<Asked>) -> 
             button.quiet { "Filter" }
         }
         (content)
+        @if web.webhooks.is_some() { div.actions { a href=(web.links.webhooks()) { "Webhooks" } } }
     };
     let page = page::layout(&web.links, "Models", Some(Section::Models), &[], &body);
     Ok(page::respond(code, &page))
@@ -114,6 +119,7 @@ pub(crate) async fn show(
         page_token: Some(asked.page).filter(|token| !token.is_empty()),
     };
     let versions = web.tracking.model_versions.search(search).await?;
+    let moves = alias_moves::section(&web, &model.name, &asked.at).await;
     let body = html! {
         h1 { (model.name) }
         @if let Some(text) = model.description.as_deref().filter(|text| !text.is_empty()) { p { (page::value(text)) } }
@@ -125,6 +131,7 @@ pub(crate) async fn show(
         @if let Some(token) = &versions.next_page_token {
             div.actions { a href={ (web.links.model(&model.name)) (query(&[("page", token)])) } rel="next" { "Next page" } }
         }
+        (moves)
         h2 { "Use it" }
         (page::code(&format!("mlflow.pyfunc.load_model({:?})", use_uri(&model))))
     };

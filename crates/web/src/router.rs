@@ -1,16 +1,20 @@
 //! Which page is where, and what every answer carries.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use trainyard_mlflow::Tracking;
+use trainyard_mlflow::{Tracking, WebhookLog};
 
 use crate::links::Links;
 use crate::site::Web;
-use crate::{artifact, compare, error, experiment, experiments, logged_model, metric, models, run};
+use crate::{
+    artifact, compare, error, experiment, experiments, logged_model, metric, models, run, webhooks,
+};
 
 /// All pages, to be mounted at `/`.
 pub fn router(tracking: Tracking) -> Router {
@@ -20,7 +24,16 @@ pub fn router(tracking: Tracking) -> Router {
 /// All pages, with links that start with `prefix` (`/mlflow`), for a server that is mounted below
 /// a path. The caller nests the router there.
 pub fn router_below(tracking: Tracking, prefix: &str) -> Router {
-    let web = Web { tracking, links: Links::new(prefix) };
+    router_with_webhooks(tracking, prefix, None)
+}
+
+/// The same with the webhooks that the server tells.
+pub fn router_with_webhooks(
+    tracking: Tracking,
+    prefix: &str,
+    webhooks: Option<Arc<dyn WebhookLog>>,
+) -> Router {
+    let web = Web { tracking, links: Links::new(prefix), webhooks };
     Router::new()
         .route("/", get(experiments::list))
         .route("/experiments", get(experiments::list))
@@ -37,6 +50,7 @@ pub fn router_below(tracking: Tracking, prefix: &str) -> Router {
         .route("/models", get(models::list))
         .route("/models/{name}", get(models::show))
         .route("/models/{name}/versions/{version}", get(models::show_version))
+        .route("/webhooks", get(webhooks::show))
         .route("/assets/trainyard.css", get(style))
         .route("/assets/trainyard.js", get(script))
         .route("/assets/icon.svg", get(icon))

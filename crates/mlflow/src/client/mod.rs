@@ -3,7 +3,9 @@
 //! One file a resource, as in MLflow's REST API; [`http`] sends, limits and repeats requests,
 //! [`retry`] decides what may be repeated and when.
 
+mod approvals;
 mod artifacts;
+mod audit;
 mod credentials;
 mod experiments;
 mod http;

@@ -4,6 +4,7 @@
 //! read. Times are milliseconds since the Unix epoch, UTC.
 
 mod artifact;
+mod audit;
 mod dataset;
 mod experiment;
 mod key_value;
@@ -13,6 +14,7 @@ mod registry;
 mod run;
 
 pub use artifact::FileInfo;
+pub use audit::{AliasAt, Approval, ApprovalRequest, AuditEvent, RegistryAt};
 pub use dataset::{Dataset, DatasetInput, DatasetSummary};
 pub use experiment::{Experiment, ViewType};
 pub use key_value::{KeyValue, Param, Tag};

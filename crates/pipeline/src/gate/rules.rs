@@ -8,6 +8,9 @@ use trainyard_train::{METRICS, Task, metrics_of};
 use super::contract_rule::ContractRule;
 use crate::behaviour::BehaviourRules;
 
+/// People that may have to approve a version: more do not look at one.
+const APPROVALS_MAX: u8 = 20;
+
 /// `[gate]`: a version must pass all of it to be approved.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,6 +24,8 @@ pub struct Gate {
     pub metrics: Source,
     /// What becomes of a comparison that the rows do not decide.
     pub undecided: Undecided,
+    /// How many people have to approve what passed before it is released, none of them the one who asks for it.
+    pub approvals: u8,
     /// Whether the signature may break clients of the version in production.
     pub contract: ContractRule,
     /// Whether this call lets it break them (`promote --allow-break`).
@@ -95,6 +100,12 @@ impl Gate {
                     "gate.not_worse_than_production.{metric} = {margin}: how much worse is accepted, 0 or more"
                 ));
             }
+        }
+        if self.approvals > APPROVALS_MAX {
+            return Err(format!(
+                "gate.approvals = {}: up to {APPROVALS_MAX} people may be asked",
+                self.approvals
+            ));
         }
         self.behaviour.check()
     }

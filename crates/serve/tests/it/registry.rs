@@ -13,13 +13,20 @@ pub(crate) const BODY: &str = r#"{"inputs": [[5.1, 3.5, 1.4, 0.2]]}"#;
 
 /// A registry in a directory.
 pub(crate) fn registry(directory: &Path) -> Tracking {
+    open(&uri(directory), opening(directory)).unwrap()
+}
+
+pub(crate) fn uri(directory: &Path) -> String {
+    format!("sqlite:///{}", directory.join("mlflow.db").display())
+}
+
+pub(crate) fn opening(directory: &Path) -> OpenOptions {
     let path = |name: &str| directory.join(name).display().to_string();
-    let options = OpenOptions {
+    OpenOptions {
         default_artifact_root: Some(path("mlruns")),
         artifacts_destination: Some(path("mlartifacts")),
         ..OpenOptions::default()
-    };
-    open(&format!("sqlite:///{}", path("mlflow.db")), options).unwrap()
+    }
 }
 
 /// Registers a folder as the next version.

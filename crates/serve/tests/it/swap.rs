@@ -9,8 +9,11 @@ use trainyard_mlflow::AliasId;
 use serde_json::json;
 use trainyard_serve::{ModelSource, ServeOptions};
 use trainyard_testkit::run_python;
-use trainyard_tracking::server::{ServerOptions, serve as serve_tracking};
-use trainyard_tracking::{OpenOptions, open};
+use trainyard_tracking::server::{
+    Opened, ServerOptions, serve as serve_tracking, serve_once_opened,
+};
+use trainyard_tracking::webhooks::WebhookOptions;
+use trainyard_tracking::{Lending, OpenOptions, open, share};
 
 use crate::registry::{BODY, NAME, options, point, register, registry};
 use crate::support::{Running, model};
@@ -329,6 +332,48 @@ async fn a_signed_webhook_of_the_registry_swaps_at_once() {
     let answer = send(&body, &sign(&body)).await;
     assert_eq!((answer.status, &answer.json()["models"]), (202, &json!([NAME])));
     server.wait_for("swap", |health| health["version"] == second.as_str()).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_registry_tells_the_server_that_an_alias_moved_and_it_swaps_at_once() {
+    /// Of Fernet's specification.
+    const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+    let directory = tempfile::tempdir().unwrap();
+    let opening = crate::registry::opening(directory.path());
+    let shared =
+        share(&crate::registry::uri(directory.path()), opening, &Lending::default()).unwrap();
+    let tracking = shared.own;
+    let first = register(&tracking, &model("onnx_rf")).await;
+    let second = register(&tracking, &model("onnx_rf_nozipmap")).await;
+    point(&tracking, &first).await;
+    let mut options = options();
+    // Nothing but a webhook makes it look in time.
+    options.poll_interval = Duration::from_hours(1);
+    options.webhook_secret = Some("shared".to_owned());
+    let server = Running::start(options, Some(tracking.clone())).await;
+    server.wait_healthy().await;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/api/2.0/mlflow", listener.local_addr().unwrap());
+    let opened =
+        Opened { tracking: shared.lent, pages: axum::Router::new(), webhooks: shared.webhooks };
+    let key = |name: &str| name.ends_with("_SECRET_ENCRYPTION_KEY").then(|| KEY.to_owned());
+    let webhooks = WebhookOptions::read(vec!["127.0.0.1".parse().unwrap()], key).unwrap();
+    let options = ServerOptions { webhooks, ..ServerOptions::default() };
+    let opened = std::future::ready(Ok::<_, trainyard_mlflow::Error>(opened));
+    let registry = tokio::spawn(async move {
+        Box::pin(serve_once_opened(listener, opened, options, std::future::pending())).await
+    });
+    let body = json!({ "name": "serve", "url": server.url("/webhook"), "secret": "shared",
+                       "events": [{ "entity": "MODEL_VERSION_ALIAS", "action": "CREATED" }] });
+    let made = server.http.post(format!("{url}/webhooks")).json(&body).send().await.unwrap();
+    assert_eq!(made.status(), 200);
+    let alias = json!({ "name": NAME, "alias": "Production", "version": second });
+    let moved = server.http.post(format!("{url}/registered-models/alias")).json(&alias);
+    assert_eq!(moved.send().await.unwrap().status(), 200);
+    server.wait_for("swap", |health| health["version"] == second.as_str()).await;
+    registry.abort();
     server.stop().await;
 }
 

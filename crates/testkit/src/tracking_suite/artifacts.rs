@@ -48,6 +48,12 @@ pub async fn artifacts(tracking: &Tracking) {
     assert_eq!(read(tracking, root, odd).await, "é".as_bytes());
     assert_eq!(read(tracking, root, "empty").await, b"");
 
+    let windows = "odd/there\\and back.txt";
+    tracking.artifacts.upload(root, windows, once("odd")).await.unwrap();
+    assert_eq!(tracking.artifacts.list(root, "odd").await.unwrap(), [file(windows, 3)]);
+    assert_eq!(read(tracking, root, windows).await, b"odd");
+    tracking.artifacts.delete(root, "odd").await.unwrap();
+
     for missing in ["no such file", "plots", "plots/none"] {
         let result = tracking.artifacts.download(root, missing).await.map(drop);
         assert_refused(result, ErrorCode::ResourceDoesNotExist, missing);

@@ -47,6 +47,8 @@ fn is_guarded_api(names: &[&str]) -> bool {
             .iter()
             .any(|(known, resources)| known == version && resources.contains(resource)),
         ["3.0", "trainyard", resource, ..] => OWN.contains(resource),
+        // The log of changes, and approvals.
+        ["trainyard", ..] => true,
         _ => false,
     }
 }
@@ -75,6 +77,7 @@ mod tests {
             ("/api/3.0/mlflow/traces", false),
             ("/v1/traces", false),
             ("/prefix/v1/traces", false),
+            ("/api/trainyard/approvals", true),
             ("/api/3.0/trainyard/audit", false),
             ("/api/9.9/new", false),
             ("/ajax-api/", false),

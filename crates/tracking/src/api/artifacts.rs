@@ -242,14 +242,17 @@ async fn file_of_version(
 /// Most bytes of one file uploaded by a page.
 const PAGE_UPLOAD_BYTES_MAX: usize = 10 << 20;
 
-message! { struct UploadToRun { run_uuid: Option<String>, path: Option<String> } }
+message! {
+    struct UploadToRun { run_id: Option<String>, run_uuid: Option<String>, path: Option<String> }
+}
 
 async fn upload_to_run(
     State(api): State<Api>,
     Query(asked): Query<UploadToRun>,
     request: Request,
 ) -> Result {
-    let Some(run_id) = asked.run_uuid else {
+    // Pages of MLflow 3.18 and later write the first, older ones the second.
+    let Some(run_id) = asked.run_id.filter(|id| !id.is_empty()).or(asked.run_uuid) else {
         return invalid!("Request must specify run_uuid.");
     };
     let Some(raw) = asked.path else {

@@ -6,6 +6,7 @@ use trainyard_mlflow::entities::{LoggedModelStatus, RunStatus, ViewType};
 
 use super::fields::{Kind, int, invalid_value};
 use super::message::{FieldType, field_type};
+use crate::webhooks::event::{Action, Entity};
 
 /// Names, numbers and values.
 type Values<T> = [(&'static str, i64, T)];
@@ -61,8 +62,35 @@ impl FieldType for Option<RunStatus> {
     }
 }
 
-/// The name of a value of an enum that is not known here; empty for a number.
-#[derive(Debug)]
-pub(super) struct EnumName(pub(super) String);
+const WEBHOOK_ENTITIES: &Values<Entity> = &[
+    ("REGISTERED_MODEL", 1, Entity::RegisteredModel),
+    ("MODEL_VERSION", 2, Entity::ModelVersion),
+    ("MODEL_VERSION_TAG", 3, Entity::ModelVersionTag),
+    ("MODEL_VERSION_ALIAS", 4, Entity::ModelVersionAlias),
+    ("PROMPT", 5, Entity::Prompt),
+    ("PROMPT_VERSION", 6, Entity::PromptVersion),
+    ("PROMPT_TAG", 7, Entity::PromptTag),
+    ("PROMPT_VERSION_TAG", 8, Entity::PromptVersionTag),
+    ("PROMPT_ALIAS", 9, Entity::PromptAlias),
+    ("BUDGET_POLICY", 10, Entity::BudgetPolicy),
+];
 
-field_type!(EnumName, Enum, value => Self(String::read("", value)?));
+const WEBHOOK_ACTIONS: &Values<Action> = &[
+    ("CREATED", 1, Action::Created),
+    ("UPDATED", 2, Action::Updated),
+    ("DELETED", 3, Action::Deleted),
+    ("SET", 4, Action::Set),
+    ("EXCEEDED", 5, Action::Exceeded),
+];
+
+/// Whether a webhook is active.
+const WEBHOOK_STATUSES: &Values<bool> = &[("ACTIVE", 1, true), ("DISABLED", 2, false)];
+
+field_type!(Option<Entity>, Enum, value => known(value.as_ref(), WEBHOOK_ENTITIES));
+field_type!(Option<Action>, Enum, value => known(value.as_ref(), WEBHOOK_ACTIONS));
+
+/// The status of a webhook, if one is said: whether it is active.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WebhookStatus(pub(super) Option<bool>);
+
+field_type!(WebhookStatus, Enum, value => Self(known(value.as_ref(), WEBHOOK_STATUSES)));

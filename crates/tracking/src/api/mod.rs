@@ -4,8 +4,10 @@
 //! [`fields`]), calls the trait and writes the answer ([`wire`]); whatever goes wrong becomes an answer in
 //! [`error`]. Nothing here knows how things are stored.
 
+mod approvals;
 mod artifact_location;
 mod artifacts;
+mod audit;
 mod body;
 mod enums;
 mod error;

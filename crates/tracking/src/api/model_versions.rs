@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
 use serde_json::{Value, json};
 use trainyard_mlflow::entities::{KeyValue, ModelVersion};
-use trainyard_mlflow::{CreateModelVersion, SearchModelVersions, VersionId};
+use trainyard_mlflow::{CreateModelVersion, Error, SearchModelVersions, VersionId};
 
 use super::error::{ApiError, Result, empty, json};
 use super::fields::Check::{AtMost, Required};
@@ -15,6 +15,7 @@ use super::request::Fields;
 use super::source_policy::check_source;
 use super::state::Api;
 use super::wire::{ModelVersionWire, PageWire};
+use crate::store::python;
 
 /// Routes below `/api/2.0/mlflow`.
 pub(super) fn routes() -> Router<Api> {
@@ -71,13 +72,16 @@ async fn tag_model(api: &Api, model_id: &str, version: &ModelVersion) -> Result<
     let model = api.tracking.logged_models.get(model_id).await?;
     let known = KeyValue::find(&model.info.tags, MODEL_VERSIONS_TAG).unwrap_or("[]");
     let mut versions: Vec<Value> = serde_json::from_str(known).unwrap_or_default();
-    // As text: so the Python client, which does the same once more, finds it.
-    let this = json!({ "name": version.name, "version": version.version });
+    // A number, as upstream's server writes it. Its client adds the version once more, as text.
+    let number =
+        version.version.parse::<i64>().map_or_else(|_| json!(version.version), Value::from);
+    let this = json!({ "name": version.name, "version": number });
     if versions.contains(&this) {
         return Ok(());
     }
     versions.push(this);
-    let value = Value::Array(versions).to_string();
+    let value = python::spaced_json(&versions)
+        .map_err(|error| Error::internal(format!("a tag that is no JSON: {error}")))?;
     let tag = KeyValue { key: MODEL_VERSIONS_TAG.to_owned(), value };
     api.tracking.logged_models.set_tags(model_id, vec![tag]).await?;
     Ok(())

@@ -10,8 +10,8 @@ use trainyard_mlflow::{Error, ErrorCode};
 use super::error::error_answer;
 use super::state::{Api, ApiState};
 use super::{
-    artifacts, experiments, graphql, logged_models, metrics, model_versions, presigned,
-    registered_models, runs, server_info, webhooks,
+    approvals, artifacts, audit, experiments, graphql, logged_models, metrics, model_versions,
+    presigned, registered_models, runs, server_info, webhooks,
 };
 
 /// Every route of the API, without a fallback for what is not there.
@@ -35,6 +35,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .nest("/api/2.0/mlflow", mlflow())
         .nest("/ajax-api/2.0/mlflow", mlflow().merge(artifacts::ajax_routes()))
         .merge(proxied())
+        .nest("/api/trainyard", audit::routes().merge(approvals::routes()))
         .nest("/api/3.0", server_info::routes_3())
         .nest("/ajax-api/3.0", server_info::routes_3())
         .nest("/ajax-api", server_info::ajax_routes())

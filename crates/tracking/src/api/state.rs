@@ -7,6 +7,7 @@ use trainyard_base::Budget;
 use trainyard_mlflow::Tracking;
 
 use super::host_policy::HostPolicy;
+use crate::webhooks::service::Service;
 
 /// Largest JSON body accepted if nobody says otherwise: a dataset's profile may have 16 MiB.
 pub const JSON_BYTES_MAX: usize = 64 << 20;
@@ -34,6 +35,8 @@ pub struct ApiOptions {
 pub struct ApiState {
     pub(super) tracking: Tracking,
     pub(super) options: ApiOptions,
+    /// None where nobody delivers.
+    pub(super) webhooks: Option<Arc<Service>>,
 }
 
 /// What handlers are given of it.
@@ -42,7 +45,13 @@ pub(super) type Api = Arc<ApiState>;
 impl ApiState {
     /// An API over `tracking`.
     pub fn new(tracking: Tracking, options: ApiOptions) -> Self {
-        Self { tracking, options }
+        Self { tracking, options, webhooks: None }
+    }
+
+    /// With webhooks that somebody delivers.
+    #[must_use]
+    pub(crate) fn with_webhooks(self, webhooks: Option<Arc<Service>>) -> Self {
+        Self { webhooks, ..self }
     }
 }
 

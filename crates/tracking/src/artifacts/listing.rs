@@ -16,7 +16,7 @@ use super::bounds::Bounds;
 use super::error::{is_nowhere, storage};
 use super::location::{Location, local_path};
 use super::memory::{Held, Memory};
-use super::path::ArtifactPath;
+use super::path::{ArtifactPath, with_controls};
 use crate::error::invalid;
 
 /// Most entries of one folder that are listed: an answer of some 10 MB.
@@ -43,9 +43,11 @@ pub(super) async fn list(
     } else {
         in_bucket(location, place, &mut listing).await?
     };
-    if !path.is_root() {
-        for entry in &mut entries {
-            entry.path = format!("{path}/{}", entry.path);
+    for entry in &mut entries {
+        if path.is_root() {
+            entry.path = with_controls(&entry.path);
+        } else {
+            entry.path = with_controls(&format!("{path}/{}", entry.path));
         }
     }
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use object_store::path::Path as StorePath;
 use trainyard_mlflow::{Error, Result};
-use trainyard_storage::{Address, DirectStore, Place, Stores};
+use trainyard_storage::{Address, Direct, Place, Stores};
 
 use super::allowed_roots::Reach;
 use super::bounds::Bounds;
@@ -26,7 +26,7 @@ const PART_BYTES_CLOUD: usize = 8 << 20;
 pub(super) struct Location {
     pub(super) store: Arc<dyn ObjectStore>,
     /// The store, if clients can go there themselves.
-    pub(super) direct: Option<Arc<dyn DirectStore>>,
+    pub(super) direct: Option<Direct>,
     /// The bucket, if it is one.
     bucket: Option<String>,
     /// Path of the root in `store`.

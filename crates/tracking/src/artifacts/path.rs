@@ -1,6 +1,6 @@
 //! Artifact paths from outside: checked once, then safe to join to a root.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use percent_encoding::percent_decode_str;
 use trainyard_mlflow::{Error, Result};
@@ -12,19 +12,21 @@ const DECODE_ROUNDS_MAX: usize = 10;
 
 /// A relative path with `/` that cannot leave the root it is joined to.
 ///
-/// Segments are never empty, `.` or `..`, and hold no control character, `\` or `#`.
+/// Segments are never empty, `.` or `..`, also where a `\` separates them, and hold no control character or `#`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ArtifactPath(String);
 
 impl ArtifactPath {
-    /// Reads a path as it is on the storage: `%2e` is three characters, not a dot.
+    /// Reads a path as it is on the storage: `%2e` is three characters, not a dot. A tab, which keys of buckets
+    /// cannot have, is kept as `%09`.
     pub fn parse(raw: &str) -> Result<Self> {
         let hostile = raw.len() > PATH_BYTES_MAX
-            || raw.starts_with('/')
+            || raw.starts_with(['/', '\\'])
             || starts_with_drive(raw)
             || raw.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"))
-            || raw.chars().any(|c| c == '\\' || c == '#' || c.is_control())
-            || raw.split('/').any(|segment| segment == "..");
+            || raw.chars().any(|c| c == '#' || c == '\0' || (c.is_control() && !c.is_ascii()))
+            // Clients on Windows read a `\` as a separator.
+            || raw.split(['/', '\\']).any(|segment| segment == "..");
         if hostile {
             return Err(invalid_path());
         }
@@ -35,7 +37,7 @@ impl ArtifactPath {
             if !path.is_empty() {
                 path.push('/');
             }
-            path.push_str(segment);
+            push_escaped(&mut path, segment);
         }
         Ok(Self(path))
     }
@@ -91,6 +93,39 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     None
 }
 
+/// Adds a segment to a path, its control characters as `%09`.
+fn push_escaped(path: &mut String, segment: &str) {
+    for character in segment.chars() {
+        if character.is_ascii_control() {
+            // Writing to a string cannot fail.
+            let _infallible = write!(path, "%{:02x}", u32::from(character));
+        } else {
+            path.push(character);
+        }
+    }
+}
+
+/// A path of the storage as clients wrote it: with control characters.
+pub(super) fn with_controls(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part.get(..2).filter(|code| !code.starts_with('+'));
+        let code = code.and_then(|code| u8::from_str_radix(code, 16).ok());
+        match (code, part.get(2..)) {
+            (Some(code), Some(rest)) if code.is_ascii_control() && code != 0 => {
+                shown.push(char::from(code));
+                shown.push_str(rest);
+            }
+            _ => {
+                shown.push('%');
+                shown.push_str(part);
+            }
+        }
+    }
+    shown
+}
+
 /// Upstream's words for every path that could leave its root.
 fn invalid_path() -> Error {
     Error::invalid("Invalid path")
@@ -98,7 +133,7 @@ fn invalid_path() -> Error {
 
 /// `C:/…` is absolute on Windows, and upstream refuses it everywhere.
 fn starts_with_drive(raw: &str) -> bool {
-    matches!(raw.as_bytes(), [letter, b':', b'/', ..] if letter.is_ascii_alphabetic())
+    matches!(raw.as_bytes(), [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
@@ -119,6 +154,18 @@ mod tests {
         check("~model~/[1]*.txt", Some("~model~/[1]*.txt"));
         check("..a/b..", Some("..a/b.."));
         check("modèle/данные", Some("modèle/данные"));
+        check("a%5cb..", Some("a\\b.."));
+        check("a%09b\nc", Some("a%09b%0ac"));
+        check("a%2509b%250ac", Some("a%09b%0ac"));
+    }
+
+    #[test]
+    fn control_characters_come_back_as_they_were() {
+        for name in ["a\tb\\c\n.txt", "100% %", "a%20b%zz%", "é%é"] {
+            let kept = ArtifactPath::parse(name).unwrap();
+            assert!(!kept.as_str().chars().any(char::is_control), "{kept}");
+            assert_eq!(with_controls(kept.as_str()), name);
+        }
     }
 
     #[test]
@@ -136,9 +183,11 @@ mod tests {
             "file:///etc/passwd",
             "FILE:etc",
             "a\\..\\b",
-            "a%5cb",
+            "..%5cb",
+            "a/..%5cb",
+            "%5ca",
+            "C:\\x",
             "a%00b",
-            "a\nb",
             "a#1",
             "%ff",
         ] {

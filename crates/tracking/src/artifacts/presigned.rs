@@ -1,7 +1,6 @@
 //! A file of a bucket that clients transfer themselves, by requests that the server signs.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +10,7 @@ use object_store::path::Path as StorePath;
 use object_store::signer::SignedUrlOptions;
 use trainyard_mlflow::artifacts::{DirectFile, SignedRequest};
 use trainyard_mlflow::{Error, Result};
-use trainyard_storage::DirectStore;
+use trainyard_storage::Direct;
 
 use super::error::storage;
 
@@ -20,7 +19,7 @@ const PARTS_LIFETIME: Duration = Duration::from_hours(1);
 
 /// One object.
 pub(super) struct PresignedObject {
-    pub(super) store: Arc<dyn DirectStore>,
+    pub(super) direct: Direct,
     pub(super) place: StorePath,
 }
 
@@ -36,7 +35,8 @@ impl PresignedObject {
         let mut options = SignedUrlOptions::default();
         options.extra_query = query.iter().map(own).collect();
         options.signed_headers = headers.clone();
-        let signed = self.store.signed_url_opts(method, &self.place, lifetime, &options).await;
+        let signed =
+            self.direct.signer.signed_url_opts(method, &self.place, lifetime, &options).await;
         let named = |(name, value): (&header::HeaderName, &HeaderValue)| {
             Some((name.to_string(), value.to_str().ok()?.to_owned()))
         };
@@ -50,7 +50,7 @@ impl PresignedObject {
 #[async_trait]
 impl DirectFile for PresignedObject {
     async fn sign_download(&self, lifetime: Duration) -> Result<(SignedRequest, u64)> {
-        let found = object_store::ObjectStoreExt::head(&*self.store, &self.place).await;
+        let found = object_store::ObjectStoreExt::head(&*self.direct.store, &self.place).await;
         let size = found.map_err(|error| storage(&self.place, &error))?.size;
         // A page that follows the URL saves the file; it must not run in the bucket's name.
         let query = [("response-content-disposition", "attachment")];
@@ -66,7 +66,7 @@ impl DirectFile for PresignedObject {
     }
 
     async fn start_parts(&self, parts: u32) -> Result<(String, Vec<SignedRequest>)> {
-        let started = self.store.create_multipart(&self.place).await;
+        let started = self.direct.store.create_multipart(&self.place).await;
         let upload_id = started.map_err(|error| storage(&self.place, &error))?;
         let mut requests = Vec::with_capacity(parts as usize);
         for part in 1..=parts {
@@ -79,12 +79,12 @@ impl DirectFile for PresignedObject {
     async fn complete_parts(&self, upload_id: &str, etags: Vec<String>) -> Result<()> {
         let parts = etags.into_iter().map(|content_id| PartId { content_id }).collect();
         let completed =
-            self.store.complete_multipart(&self.place, &upload_id.to_owned(), parts).await;
+            self.direct.store.complete_multipart(&self.place, &upload_id.to_owned(), parts).await;
         completed.map(|_put| ()).map_err(|error| refused(&self.place, &error))
     }
 
     async fn abort_parts(&self, upload_id: &str) -> Result<()> {
-        let aborted = self.store.abort_multipart(&self.place, &upload_id.to_owned()).await;
+        let aborted = self.direct.store.abort_multipart(&self.place, &upload_id.to_owned()).await;
         aborted.map_err(|error| refused(&self.place, &error))
     }
 }

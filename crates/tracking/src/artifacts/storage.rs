@@ -184,7 +184,7 @@ impl Artifacts for ArtifactStorage {
 
     async fn direct_file(&self, root_uri: &str, path: &str) -> Result<Option<Box<dyn DirectFile>>> {
         let (location, place, _name) = self.file_place(root_uri, path).await?;
-        let file = location.direct.map(|store| PresignedObject { store, place });
+        let file = location.direct.map(|direct| PresignedObject { direct, place });
         Ok(file.map(|file| Box::new(file) as Box<dyn DirectFile>))
     }
 }

@@ -65,6 +65,49 @@ impl Drop for Unfinished {
     }
 }
 
+/// Between the name of a database and the version that a copy of it has.
+const BEFORE: &str = ".before-upgrade-";
+
+/// Copies one database beside itself, before it is no more of the schema version `version`. Nothing is written over.
+pub(crate) fn beside(database: &Path, version: &str) -> Result<PathBuf> {
+    let failed = |error| Error::io(database, error);
+    let named = |end: &str| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(format!("{BEFORE}{version}{end}"));
+        PathBuf::from(name)
+    };
+    let mut target = named("");
+    let mut number = 1;
+    while target.symlink_metadata().is_ok() {
+        number += 1;
+        target = named(&format!("-{number}"));
+    }
+    // Whole when it has its name; whoever may not read the database may not read this.
+    let unfinished = named(&format!(".{}{UNFINISHED}", uuid::Uuid::new_v4().simple()));
+    let made = snapshot(database, &unfinished).and_then(|_digest| {
+        let permissions = database.metadata().map_err(failed)?.permissions();
+        std::fs::set_permissions(&unfinished, permissions).map_err(failed)?;
+        std::fs::rename(&unfinished, &target).map_err(failed)?;
+        file::sync_folder(target.parent().unwrap_or(Path::new("/"))).map_err(failed)
+    });
+    if made.is_err() {
+        let _renamed = std::fs::remove_file(&unfinished);
+    }
+    made.map(|()| target)
+}
+
+/// The copies of a database that [`beside`] has made.
+pub(crate) fn copies_beside(database: &Path) -> Vec<PathBuf> {
+    let (Some(folder), Some(name)) = (database.parent(), database.file_name()) else {
+        return Vec::new();
+    };
+    let beginning = format!("{}{BEFORE}", name.to_string_lossy());
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_copy =
+        |entry: &std::fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&beginning);
+    entries.filter(is_copy).map(|entry| entry.path()).collect()
+}
+
 /// Copies a database as it is at one moment. Whoever writes goes on meanwhile.
 fn snapshot(database: &Path, target: &Path) -> Result<(u64, String)> {
     let failed = |error: rusqlite::Error| {

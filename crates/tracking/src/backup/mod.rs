@@ -17,5 +17,6 @@ mod restore;
 mod tree;
 
 pub use make::make;
+pub(crate) use make::{beside, copies_beside};
 pub use places::{Made, Places};
 pub use restore::restore;

@@ -17,6 +17,7 @@ use super::answer_memory;
 use super::connections::Peer;
 use super::cors::{Cors, plain};
 use super::options::{Authorize, ServerOptions};
+use super::request_origin::request_origin;
 use crate::metrics::METRICS;
 
 /// Names one request, in answers and logs. A client's own is kept.
@@ -139,7 +140,9 @@ pub(super) async fn watch(
         Ok(request) => {
             // Probes have no sender.
             let actor = request.extensions().get::<Actor>().cloned();
-            acting_as(actor.unwrap_or_else(Actor::anonymous), next.run(request)).await
+            let origin = request_origin(&request, guard.authorize.is_some(), id.clone());
+            let answer = origin.scope(next.run(request));
+            acting_as(actor.unwrap_or_else(Actor::anonymous), answer).await
         }
         Err(answer) => *answer,
     };

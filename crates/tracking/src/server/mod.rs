@@ -9,6 +9,7 @@
 pub mod actor;
 mod allowed_hosts;
 mod answer_memory;
+mod artifacts_only;
 pub mod auth;
 mod auth_file;
 pub(crate) mod connections;
@@ -16,8 +17,10 @@ mod cors;
 mod guard;
 pub(crate) mod keyed_lock;
 pub(crate) mod login_limit;
+mod opened;
 mod options;
 pub(crate) mod presented;
+mod request_origin;
 mod serve;
 mod slashes;
 pub mod ui;
@@ -25,6 +28,7 @@ pub(crate) mod verdict;
 
 pub use crate::api::HostPolicy;
 pub use actor::{Actor, ActorKind};
+pub use opened::Opened;
 pub use options::{Authorize, CONNECTIONS_MAX, ServerOptions};
 pub use serve::{app, serve, serve_once_opened};
 pub use trainyard_net::Limits;

@@ -13,6 +13,7 @@ use trainyard_net::Limits;
 
 use super::actor::Actor;
 use crate::api::{HostPolicy, JSON_BYTES_MAX};
+use crate::webhooks::WebhookOptions;
 
 /// Decides whether a request may pass: the layer between HTTP and the trait.
 #[async_trait]
@@ -27,9 +28,12 @@ pub const CONNECTIONS_MAX: usize = 2000;
 
 /// How a server behaves. Address and port are the listener's.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct ServerOptions {
     /// Whether the server reads and writes `mlflow-artifacts:` files for its clients.
     pub serve_artifacts: bool,
+    /// Whether it does only that: all else is answered with 503.
+    pub artifacts_only: bool,
     /// Prepended to every path but the proxied artifacts', as upstream does: "" or `/mlflow`.
     pub static_prefix: String,
     /// `Host` headers let through, with `*` for any text; None for this machine and private
@@ -57,6 +61,8 @@ pub struct ServerOptions {
     pub connections: Limits,
     /// Time that running requests have to finish after the shutdown was asked for.
     pub shutdown_grace: Duration,
+    /// How webhooks are delivered, if the server is [given](super::Opened) any.
+    pub webhooks: WebhookOptions,
     /// Guards the whole server.
     pub authorize: Option<Arc<dyn Authorize>>,
     /// Routes besides those of MLflow's tracking API, such as those of users.
@@ -67,6 +73,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             serve_artifacts: true,
+            artifacts_only: false,
             static_prefix: String::new(),
             allowed_hosts: None,
             cors_allowed_origins: Vec::new(),
@@ -79,6 +86,7 @@ impl Default for ServerOptions {
             memory: Budget::of_process(None),
             connections: Limits::new(CONNECTIONS_MAX),
             shutdown_grace: Duration::from_secs(10),
+            webhooks: WebhookOptions::default(),
             authorize: None,
             more_routes: Router::new(),
         }

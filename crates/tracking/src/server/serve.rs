@@ -2,24 +2,33 @@
 
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::header;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 use trainyard_base::prometheus;
 use trainyard_mlflow::{Error, Result, Tracking};
 use trainyard_net::Listener;
 
-use super::connections;
 use super::guard::{self, Guard, probes};
+use super::opened::Opened;
 use super::options::ServerOptions;
+use super::{artifacts_only, connections};
 use crate::api::{self, ApiOptions, ApiState};
 use crate::error::invalid;
 use crate::metrics::METRICS;
+use crate::webhooks::deliver::deliver;
+use crate::webhooks::service::Service;
+
+/// Time that deliveries to webhooks have to finish once the last request did.
+const LAST_DELIVERIES: Duration = Duration::from_secs(2);
 
 /// Serves MLflow's API over `tracking`, and `pages` for every other path, until `shutdown`
 /// completes; running requests then have [`ServerOptions::shutdown_grace`] to finish. `tracking` acts for
@@ -37,9 +46,9 @@ pub async fn serve(
 
 /// The same with a store that is yet to be opened, as [`Opening`](crate::Opening) does. Until it is, `/livez` answers
 /// and everything else is a 503; what fails to open ends the server with that error.
-pub async fn serve_once_opened<E: From<Error>>(
+pub async fn serve_once_opened<O: Into<Opened>, E: From<Error>>(
     listener: impl Into<Listener>,
-    opened: impl Future<Output = Result<(Tracking, Router), E>> + Send,
+    opened: impl Future<Output = Result<O, E>> + Send,
     options: ServerOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), E> {
@@ -48,34 +57,48 @@ pub async fn serve_once_opened<E: From<Error>>(
     let probes = probes(checked_prefix(&options.static_prefix)?);
     let app = Arc::new(OnceLock::new());
     let opening = async {
-        let (tracking, pages) = opened.await?;
+        let Opened { tracking, pages, webhooks } = opened.await?.into();
+        let webhooks = match webhooks {
+            Some(webhooks) => Some(Arc::new(Service::new(webhooks.0, options.webhooks.clone())?)),
+            None => None,
+        };
         // It is set once: nobody else does.
-        let _set = app.set(build(tracking, &options, pages, loopback)?);
-        Ok::<(), E>(())
+        let _set = app.set(build(tracking, &options, pages, webhooks.clone(), loopback)?);
+        Ok::<_, E>(webhooks)
     };
     let serving = connections::accept(listener, Arc::clone(&app), probes, &options, shutdown);
     let mut serving = pin!(serving);
     let mut opening = pin!(opening);
-    tokio::select! {
+    let webhooks = tokio::select! {
         // What is there already is there for the first connection.
         biased;
         opened = &mut opening => opened?,
         () = &mut serving => return Ok(()),
+    };
+    let stop = CancellationToken::new();
+    // Whoever drops the server drops what it delivers.
+    let mut delivering = JoinSet::new();
+    if let Some(webhooks) = webhooks {
+        delivering.spawn(deliver(webhooks, stop.clone()));
     }
     serving.await;
+    stop.cancel();
+    // What takes longer is sent again by whoever serves next.
+    let _cut_off = tokio::time::timeout(LAST_DELIVERIES, delivering.join_next()).await;
     Ok(())
 }
 
 /// The whole server as a router, for those who bring their own connections. Whoever they come from, it
 /// answers as a server that others reach.
 pub fn app(tracking: Tracking, options: &ServerOptions, pages: Router) -> Result<Router> {
-    build(tracking, options, pages, false)
+    build(tracking, options, pages, None, false)
 }
 
 fn build(
     tracking: Tracking,
     options: &ServerOptions,
     pages: Router,
+    webhooks: Option<Arc<Service>>,
     loopback: bool,
 ) -> Result<Router> {
     let prefix = checked_prefix(&options.static_prefix)?;
@@ -87,7 +110,7 @@ fn build(
         presigned_download_seconds: options.presigned_download_seconds,
         hosts: options.hosts.clone(),
     };
-    let state = Arc::new(ApiState::new(tracking, api_options));
+    let state = Arc::new(ApiState::new(tracking, api_options).with_webhooks(webhooks));
     let routes = api::router(Arc::clone(&state))
         .merge(options.more_routes.clone())
         .route("/metrics", get(metrics));
@@ -103,6 +126,12 @@ fn build(
             .route(&format!("{prefix}/"), front)
             .nest(prefix, nested)
             .fallback(outside)
+    };
+    let app = if options.artifacts_only {
+        let prefix: Arc<str> = prefix.into();
+        app.layer(axum::middleware::from_fn_with_state(prefix, artifacts_only::pass))
+    } else {
+        app
     };
     let guard = Arc::new(Guard::new(options, prefix, loopback)?);
     Ok(app

@@ -6,6 +6,7 @@ use trainyard_mlflow::{
     self as mlflow, Error, ErrorCode, Experiments, Page, SearchExperiments, uri,
 };
 
+use super::audit::{Auditor, Change};
 use super::clock::{creation_millis, now_millis};
 use super::database::Connection;
 use super::experiment_rows::{check_active, find, get, get_by_name, not_found};
@@ -32,9 +33,15 @@ impl Experiments for SqlStore {
         let location = location.map(absolute).transpose()?;
         tags.iter().try_for_each(validate::experiment_tag)?;
         let (name, tags) = (name.to_owned(), tags.to_vec());
-        let root = self.artifact_root.clone();
-        self.write(move |connection| create(connection, &name, location.as_deref(), &tags, &root))
-            .await
+        let (root, audit) = (self.artifact_root.clone(), self.auditor());
+        self.write(move |connection| {
+            let id = create(connection, &name, location.as_deref(), &tags, &root)?;
+            let made = Change::of_experiment("experiment.create", &id).after(name.clone());
+            let tags = tags.iter().map(|tag| tagged(&id, tag));
+            audit.note(connection, std::iter::once(made).chain(tags).collect())?;
+            Ok(id)
+        })
+        .await
     }
 
     async fn get(&self, experiment_id: &str) -> mlflow::Result<Experiment> {
@@ -55,27 +62,37 @@ impl Experiments for SqlStore {
 
     async fn rename(&self, experiment_id: &str, new_name: &str) -> mlflow::Result<()> {
         let (id, name) = (experiment_id.to_owned(), new_name.to_owned());
-        self.write(move |connection| rename(connection, &id, &name)).await
+        let audit = self.auditor();
+        self.write(move |connection| rename(connection, &audit, &id, &name)).await
     }
 
     async fn delete(&self, experiment_id: &str) -> mlflow::Result<()> {
-        let id = experiment_id.to_owned();
-        self.write(move |connection| delete(connection, &id)).await
+        let (id, audit) = (experiment_id.to_owned(), self.auditor());
+        self.write(move |connection| {
+            delete(connection, &id)?;
+            audit.note(connection, vec![staged("experiment.delete", &id, "active", "deleted")])
+        })
+        .await
     }
 
     async fn restore(&self, experiment_id: &str) -> mlflow::Result<()> {
-        let id = experiment_id.to_owned();
-        self.write(move |connection| restore(connection, &id)).await
+        let (id, audit) = (experiment_id.to_owned(), self.auditor());
+        self.write(move |connection| {
+            restore(connection, &id)?;
+            audit.note(connection, vec![staged("experiment.restore", &id, "deleted", "active")])
+        })
+        .await
     }
 
     async fn set_tag(&self, experiment_id: &str, tag: Tag) -> mlflow::Result<()> {
-        let id = experiment_id.to_owned();
-        self.write(move |connection| set_tag(connection, &id, &tag)).await
+        let (id, audit) = (experiment_id.to_owned(), self.auditor());
+        self.write(move |connection| set_tag(connection, &audit, &id, &tag)).await
     }
 
     async fn delete_tag(&self, experiment_id: &str, key: &str) -> mlflow::Result<()> {
         let (id, key) = (experiment_id.to_owned(), key.to_owned());
-        self.write(move |connection| delete_tag(connection, &id, &key)).await
+        let audit = self.auditor();
+        self.write(move |connection| delete_tag(connection, &audit, &id, &key)).await
     }
 
     async fn search_datasets(
@@ -85,6 +102,15 @@ impl Experiments for SqlStore {
         let ids = experiment_ids.to_vec();
         self.read_many(Reading::Listing, move |connection| datasets::search(connection, &ids)).await
     }
+}
+
+fn tagged(id: &str, tag: &Tag) -> Change {
+    let change = Change::of_experiment("experiment.set_tag", id).part("tag", &tag.key);
+    change.after(tag.value.clone())
+}
+
+fn staged(action: &'static str, id: &str, from: &str, to: &str) -> Change {
+    Change::of_experiment(action, id).before(from.to_owned()).after(to.to_owned())
 }
 
 /// A local path of an experiment's files holds wherever the program runs next.
@@ -146,7 +172,7 @@ fn upsert_tag(connection: &mut dyn Connection, id: i64, tag: &Tag) -> Result<()>
 }
 
 /// Gives an active experiment another name.
-fn rename(connection: &mut dyn Connection, id: &str, name: &str) -> Result<()> {
+fn rename(connection: &mut dyn Connection, audit: &Auditor, id: &str, name: &str) -> Result<()> {
     validate::experiment_name(name)?;
     let id = validate::experiment_id(id)?;
     let experiment = find(connection, id)?;
@@ -159,7 +185,10 @@ fn rename(connection: &mut dyn Connection, id: &str, name: &str) -> Result<()> {
         &[name.into(), now_millis().into(), id.into()],
     );
     match renamed {
-        Ok(_rows) => Ok(()),
+        Ok(_rows) => {
+            let change = Change::of_experiment("experiment.rename", id);
+            audit.note(connection, vec![change.before(experiment.name).after(name.to_owned())])
+        }
         // The code is upstream's for a name that another experiment has.
         Err(error) if error.is_unique() => Err(Error::api(
             ErrorCode::BadRequest,
@@ -211,17 +240,34 @@ fn move_to(
 }
 
 /// Sets or replaces a tag.
-fn set_tag(connection: &mut dyn Connection, id: &str, tag: &Tag) -> Result<()> {
+fn set_tag(connection: &mut dyn Connection, audit: &Auditor, id: &str, tag: &Tag) -> Result<()> {
     validate::experiment_tag(tag)?;
-    let id = validate::experiment_id(id)?;
-    check_active(&find(connection, id)?)?;
-    upsert_tag(connection, id, tag)
+    let number = validate::experiment_id(id)?;
+    check_active(&find(connection, number)?)?;
+    let before = tag_before(connection, audit, number, &tag.key)?;
+    upsert_tag(connection, number, tag)?;
+    audit.note(connection, vec![tagged(&number.to_string(), tag).before(before)])
+}
+
+/// The value of a tag, where it is to be written down.
+fn tag_before(
+    connection: &mut dyn Connection,
+    audit: &Auditor,
+    id: i64,
+    key: &str,
+) -> Result<Option<String>> {
+    if !audit.is_on() {
+        return Ok(None);
+    }
+    let sql = "SELECT value FROM experiment_tags WHERE experiment_id = ?1 AND \"key\" = ?2";
+    connection.first(sql, &[id.into(), key.into()], |row| row.text_or_empty(0))
 }
 
 /// Removes a tag.
-fn delete_tag(connection: &mut dyn Connection, id: &str, key: &str) -> Result<()> {
+fn delete_tag(connection: &mut dyn Connection, audit: &Auditor, id: &str, key: &str) -> Result<()> {
     let number = validate::experiment_id(id)?;
     check_active(&find(connection, number)?)?;
+    let before = tag_before(connection, audit, number, key)?;
     let removed = connection.execute(
         "DELETE FROM experiment_tags WHERE experiment_id = ?1 AND \"key\" = ?2",
         &[number.into(), key.into()],
@@ -232,5 +278,6 @@ fn delete_tag(connection: &mut dyn Connection, id: &str, key: &str) -> Result<()
         ))
         .into());
     }
-    Ok(())
+    let change = Change::of_experiment("experiment.delete_tag", number).part("tag", key);
+    audit.note(connection, vec![change.before(before)])
 }

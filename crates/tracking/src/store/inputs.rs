@@ -21,6 +21,17 @@ pub(crate) fn log(
     validate::dataset_inputs(datasets)?;
     let run = run_rows::find_active(connection, run_id)?;
     let experiment_id = validate::experiment_id(&run.info.experiment_id)?;
+    add(connection, run_id, experiment_id, datasets, models)
+}
+
+/// The same for a run of any state, and inputs that were checked.
+pub(crate) fn add(
+    connection: &mut dyn Connection,
+    run_id: &str,
+    experiment_id: i64,
+    datasets: &[DatasetInput],
+    models: &[ModelInput],
+) -> Result<()> {
     for input in datasets {
         let dataset = dataset_id(connection, experiment_id, &input.dataset)?;
         let input_id = new_id();
@@ -89,6 +100,15 @@ pub(crate) fn log_outputs(
     models: &[ModelOutput],
 ) -> Result<()> {
     run_rows::find_active(connection, run_id)?;
+    add_outputs(connection, run_id, models)
+}
+
+/// The same for a run of any state.
+pub(crate) fn add_outputs(
+    connection: &mut dyn Connection,
+    run_id: &str,
+    models: &[ModelOutput],
+) -> Result<()> {
     for model in models {
         // Upstream fails when a model is logged twice to one run; the later step is kept here.
         connection.execute(

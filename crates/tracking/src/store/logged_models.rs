@@ -6,6 +6,7 @@ use trainyard_mlflow::{
     self as mlflow, CreateLoggedModel, Error, LoggedModels, Page, SearchLoggedModels, uri,
 };
 
+use super::audit::Change;
 use super::clock::{creation_millis, now_millis};
 use super::database::Connection;
 use super::logged_model_rows::{Deleted, find, get, status_number};
@@ -41,8 +42,12 @@ impl LoggedModels for SqlStore {
     }
 
     async fn delete(&self, model_id: &str) -> mlflow::Result<()> {
-        let id = model_id.to_owned();
-        self.write(move |connection| delete(connection, &id)).await
+        let (id, audit) = (model_id.to_owned(), self.auditor());
+        self.write(move |connection| {
+            delete(connection, &id)?;
+            audit.note(connection, vec![Change::of_logged_model("logged_model.delete", &id)])
+        })
+        .await
     }
 
     async fn set_tags(&self, model_id: &str, tags: Vec<Tag>) -> mlflow::Result<()> {

@@ -149,6 +149,23 @@ fn update_latest(
 
 /// The same value as one of the logged model that the metric names.
 fn log_to_model(connection: &mut dyn Connection, run: &RunInfo, metric: &Metric) -> Result<()> {
+    let value = Metric { run_id: Some(run.run_id.clone()), ..metric.clone() };
+    let experiment_id = validate::experiment_id(&run.experiment_id)?;
+    log_to_model_of(
+        connection,
+        experiment_id,
+        metric.model_id.as_deref().unwrap_or_default(),
+        &value,
+    )
+}
+
+/// A value of a logged model, which names the run that logged it.
+pub(crate) fn log_to_model_of(
+    connection: &mut dyn Connection,
+    experiment_id: i64,
+    model_id: &str,
+    metric: &Metric,
+) -> Result<()> {
     let (_is_nan, value) = stored(metric.value);
     let logged = connection.execute(
         "INSERT INTO logged_model_metrics (model_id, metric_name, metric_timestamp_ms, \
@@ -156,13 +173,13 @@ fn log_to_model(connection: &mut dyn Connection, run: &RunInfo, metric: &Metric)
          dataset_digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL, ?8, ?9) \
          ON CONFLICT DO NOTHING",
         &[
-            metric.model_id.as_deref().into(),
+            model_id.into(),
             (&metric.key).into(),
             metric.timestamp.into(),
             metric.step.into(),
             value.into(),
-            validate::experiment_id(&run.experiment_id)?.into(),
-            (&run.run_id).into(),
+            experiment_id.into(),
+            metric.run_id.as_deref().into(),
             metric.dataset_name.as_deref().into(),
             metric.dataset_digest.as_deref().into(),
         ],
@@ -172,10 +189,7 @@ fn log_to_model(connection: &mut dyn Connection, run: &RunInfo, metric: &Metric)
         // The code is upstream's, whose message is the database's.
         Err(error) if error.is_foreign_key() => Err(Error::api(
             trainyard_mlflow::ErrorCode::BadRequest,
-            format!(
-                "Logged model with ID '{}' not found.",
-                metric.model_id.as_deref().unwrap_or_default()
-            ),
+            format!("Logged model with ID '{model_id}' not found."),
         )
         .into()),
         Err(error) => Err(error),

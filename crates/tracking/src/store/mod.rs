@@ -5,6 +5,12 @@
 //! what it writes, one of its rows as they are read, and one of its search; all are written against
 //! [`database`], and the [`engine`] is [`sqlite`] or [`postgres`].
 
+mod approval_desk;
+mod approvals;
+mod audit;
+mod audit_retention;
+mod audit_schema;
+mod audit_search;
 mod call;
 mod clock;
 mod condition;
@@ -13,6 +19,9 @@ mod datasets;
 mod engine;
 mod experiment_rows;
 mod experiments;
+pub(crate) mod import_experiments;
+pub(crate) mod import_models;
+pub(crate) mod import_runs;
 mod inputs;
 mod like;
 mod logged_model_rows;
@@ -46,6 +55,7 @@ mod run_rows;
 mod run_tags;
 mod runs;
 mod schema;
+mod schema_columns;
 mod search_experiments;
 mod search_logged_models;
 mod search_registry;
@@ -55,8 +65,15 @@ mod sqlite;
 mod sqlite_connection;
 mod sqlite_readers;
 mod sqlite_writer;
+mod tables;
+pub(crate) mod upgrade;
 pub(crate) mod validate;
 mod version_source;
+pub(crate) mod webhook_deliveries;
+mod webhook_outbox;
+mod webhook_sweep;
+mod webhook_table;
+pub(crate) mod webhooks;
 
 pub use call::ReadLimits;
 pub(crate) use clock::now_millis;

@@ -21,6 +21,8 @@ use crate::error::{Error, Result};
 
 /// Prepared statements kept per connection.
 const STATEMENTS_KEPT: usize = 256;
+/// How often a read is begun that tables change under.
+const READ_TRIES: usize = 6;
 /// How long the beginning and the end of a transaction, which touch nothing, may take.
 const BEGIN_TIME: Duration = Duration::from_secs(10);
 /// Time of one statement of a change, a wait for other changes included. The server keeps it.
@@ -55,13 +57,15 @@ pub(crate) struct PostgresConnection {
     statements: HashMap<String, Statement>,
     /// What it reads for now.
     pub(super) call: Option<Arc<Call>>,
+    /// How the transaction began that it is within, or was last.
+    begun: Option<Begin>,
     /// Marks its changes; none before the first one.
     writer: Option<Writer>,
 }
 
 impl PostgresConnection {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, statements: HashMap::new(), call: None, writer: None }
+        Self { client, statements: HashMap::new(), call: None, begun: None, writer: None }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -91,6 +95,7 @@ impl PostgresConnection {
     }
 
     pub(super) fn begin(&mut self, begin: Begin) -> Result<()> {
+        self.begun = Some(begin);
         self.client.patience = Some(BEGIN_TIME);
         match begin {
             Begin::Read(time) => {
@@ -174,6 +179,53 @@ impl PostgresConnection {
         mark.settle(&mut self.client)
     }
 
+    /// Begins a read anew that tables changed under; false if it is none.
+    fn read_again(&mut self) -> Result<bool> {
+        let Some(begin @ Begin::Read(_)) = self.begun else { return Ok(false) };
+        self.client.patience = Some(BEGIN_TIME);
+        self.client.run("ROLLBACK")?;
+        self.begin(begin)?;
+        Ok(true)
+    }
+
+    /// What an error of a statement means.
+    fn failed(&mut self, error: Error) -> Error {
+        match (error, &self.call) {
+            // Tables may have changed since the statements were prepared; other conflicts are rare.
+            (Error::Busy, _) => {
+                self.statements.clear();
+                Error::Busy
+            }
+            // The server does not say which of the two stopped it.
+            (Error::TimedOut { .. }, Some(call)) => call.stopped(),
+            (error, _) => error,
+        }
+    }
+
+    /// Calls `each` for every row. `has_rows` tells whether there was one.
+    fn query_once(
+        &mut self,
+        sql: &str,
+        parameters: &[Value<'_>],
+        has_rows: &mut bool,
+        each: &mut dyn FnMut(&dyn Row) -> Result<()>,
+    ) -> Result<()> {
+        let call = self.call.clone();
+        let mut meter = Meter::default();
+        let statement = self.prepare(sql, parameters)?;
+        let rows = self.client.query(&statement, parameters);
+        let mut rows = rows.map_err(|error| self.failed(error))?;
+        loop {
+            let row = self.client.next(&mut rows);
+            let Some(row) = row.map_err(|error| self.failed(error))? else { return Ok(()) };
+            *has_rows = true;
+            match &call {
+                Some(call) => call.count(&mut meter, &row, each)?,
+                None => each(&row)?,
+            }
+        }
+    }
+
     fn prepare(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<Statement> {
         let mut key = sql.to_owned();
         key.extend(parameters.iter().map(|value| match value {
@@ -223,27 +275,22 @@ impl Connection for PostgresConnection {
         parameters: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<()>,
     ) -> Result<()> {
-        let call = self.call.clone();
-        // The server does not say which of the two stopped it.
-        let failed = |error| match (error, &call) {
-            (Error::TimedOut { .. }, Some(call)) => call.stopped(),
-            (error, _) => error,
-        };
-        let mut meter = Meter::default();
-        let statement = self.prepare(sql, parameters)?;
-        let mut rows = self.client.query(&statement, parameters).map_err(failed)?;
-        while let Some(row) = self.client.next(&mut rows).map_err(failed)? {
-            match &call {
-                Some(call) => call.count(&mut meter, &row, each)?,
-                None => each(&row)?,
+        let mut has_rows = false;
+        for _change in 1..READ_TRIES {
+            match self.query_once(sql, parameters, &mut has_rows, each) {
+                // Tables changed under a read, which has shown nothing of this statement yet. What it read before
+                // may be a moment older then.
+                Err(Error::Busy) if !has_rows && self.read_again()? => {}
+                result => return result,
             }
         }
-        Ok(())
+        self.query_once(sql, parameters, &mut has_rows, each)
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Value<'_>]) -> Result<usize> {
         let statement = self.prepare(sql, parameters)?;
-        let changed = self.client.execute(&statement, parameters)?;
+        let changed = self.client.execute(&statement, parameters);
+        let changed = changed.map_err(|error| self.failed(error))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 

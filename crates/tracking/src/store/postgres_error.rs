@@ -6,9 +6,22 @@ use tokio_postgres::error::SqlState;
 
 use crate::error::{Constraint, Error};
 
+/// Whether a statement that was prepared before tables changed cannot be used any more: it must be prepared again,
+/// in another transaction.
+fn is_stale(error: &tokio_postgres::Error) -> bool {
+    // The message is translated on some servers, and many other things are not supported.
+    error.as_db_error().is_some_and(|details| {
+        *details.code() == SqlState::FEATURE_NOT_SUPPORTED
+            && details.routine() == Some("RevalidateCachedQuery")
+    })
+}
+
 /// PostgreSQL's error as ours.
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 pub(super) fn convert(error: tokio_postgres::Error) -> Error {
+    if is_stale(&error) {
+        return Error::Busy;
+    }
     let Some(details) = error.as_db_error() else {
         // The client's own message leaves the cause to its source.
         let reason = match error.source() {

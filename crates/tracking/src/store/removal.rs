@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use trainyard_mlflow as mlflow;
 
+use super::audit::Change;
 use super::clock::now_millis;
 use super::database::{Connection, Dialect, Row, Value};
 use super::permits::Reading;
 use super::sql_store::SqlStore;
+use super::tables;
 use crate::error::Result;
 
 /// A run `r` that is deleted since `?1`, or whose experiment `e` is.
@@ -62,8 +64,14 @@ impl SqlStore {
 
     /// Removes a run's rows; where its files are, none if it is not to go any more.
     pub(crate) async fn remove_run(&self, id: &str, before: i64) -> mlflow::Result<Option<String>> {
-        let id = id.to_owned();
-        self.write(move |connection| remove_run(connection, &id, before)).await
+        let (id, audit) = (id.to_owned(), self.auditor());
+        self.write(move |connection| {
+            let found = remove_run(connection, &id, before)?;
+            let gone = found.as_ref().map(|_location| Change::of_run("run.remove", &id));
+            audit.note(connection, gone.into_iter().collect())?;
+            Ok(found)
+        })
+        .await
     }
 
     /// The same of a logged model.
@@ -73,13 +81,28 @@ impl SqlStore {
         before: i64,
     ) -> mlflow::Result<Option<String>> {
         let id = id.to_owned();
-        self.write(move |connection| remove_logged_model(connection, &id, before)).await
+        let audit = self.auditor();
+        self.write(move |connection| {
+            let found = remove_logged_model(connection, &id, before)?;
+            let gone =
+                found.as_ref().map(|_location| Change::of_logged_model("logged_model.remove", &id));
+            audit.note(connection, gone.into_iter().collect())?;
+            Ok(found)
+        })
+        .await
     }
 
     /// Removes an experiment that has no runs and no logged models any more; whether it was to go.
     pub(crate) async fn remove_experiment(&self, id: &str, before: i64) -> mlflow::Result<bool> {
         let Ok(id) = id.parse::<i64>() else { return Ok(false) };
-        self.write(move |connection| remove_experiment(connection, id, before)).await
+        let audit = self.auditor();
+        self.write(move |connection| {
+            let is_gone = remove_experiment(connection, id, before)?;
+            let gone = is_gone.then(|| Change::of_experiment("experiment.remove", id));
+            audit.note(connection, gone.into_iter().collect())?;
+            Ok(is_gone)
+        })
+        .await
     }
 }
 
@@ -149,7 +172,9 @@ fn remove_experiment(connection: &mut dyn Connection, id: i64, before: i64) -> R
     if connection.first(&sql, &[before.into(), id.into()], |_row| Ok(()))?.is_none() {
         return Ok(false);
     }
-    // Spans go with their traces; what sums up days has no foreign key, and ids are used again.
+    // Spans go with their traces; what sums up days has no foreign key, and ids are used again. Databases of a newer
+    // MLflow need not have all of these.
+    let there = tables::names(connection)?;
     for table in [
         "trace_info",
         "sql_trace_rollup_rebuild_queue",
@@ -160,6 +185,9 @@ fn remove_experiment(connection: &mut dyn Connection, id: i64, before: i64) -> R
         "experiment_tags",
         "experiments",
     ] {
+        if !there.iter().any(|name| name == table) {
+            continue;
+        }
         connection
             .execute(&format!("DELETE FROM {table} WHERE experiment_id = ?1"), &[id.into()])?;
     }

@@ -3,6 +3,7 @@
 use trainyard_mlflow::Error;
 use trainyard_mlflow::entities::Tag;
 
+use super::audit::Auditor;
 use super::database::{Connection, Value};
 use super::placeholders::{row_groups, row_placeholders};
 use super::run_rows::find_active;
@@ -30,6 +31,20 @@ pub(crate) fn set_name(connection: &mut dyn Connection, run_id: &str, name: &str
     connection
         .execute("UPDATE runs SET name = ?1 WHERE run_uuid = ?2", &[name.into(), run_id.into()])?;
     upsert(connection, run_id, &[Tag::new(RUN_NAME, name)])
+}
+
+/// The value of a tag, where it is to be written down.
+pub(crate) fn before(
+    connection: &mut dyn Connection,
+    audit: &Auditor,
+    run_id: &str,
+    key: &str,
+) -> Result<Option<String>> {
+    if !audit.notes_runs() {
+        return Ok(None);
+    }
+    let sql = "SELECT value FROM tags WHERE run_uuid = ?1 AND \"key\" = ?2";
+    connection.first(sql, &[run_id.into(), key.into()], |row| row.text_or_empty(0))
 }
 
 /// Sets or replaces a tag; the tag `mlflow.runName` renames the run.

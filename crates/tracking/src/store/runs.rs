@@ -10,6 +10,7 @@ use trainyard_mlflow::{
     UpdateRun, uri,
 };
 
+use super::audit::{Auditor, Change};
 use super::clock::now_millis;
 use super::database::Connection;
 use super::experiment_rows::get_active;
@@ -24,7 +25,16 @@ use crate::search::runs_sql::RUN_NAME;
 #[async_trait]
 impl Runs for SqlStore {
     async fn create(&self, run: CreateRun) -> mlflow::Result<Run> {
-        self.create_one(move |connection| create(connection, run.clone())).await
+        let audit = self.auditor();
+        self.create_one(move |connection| {
+            let run = create(connection, run.clone())?;
+            if audit.notes_runs() {
+                let change = Change::of_run("run.create", &run.info.run_id);
+                audit.note(connection, vec![change.after(run.info.run_name.clone())])?;
+            }
+            Ok(run)
+        })
+        .await
     }
 
     async fn get(&self, run_id: &str) -> mlflow::Result<Run> {
@@ -33,17 +43,18 @@ impl Runs for SqlStore {
     }
 
     async fn update(&self, update: UpdateRun) -> mlflow::Result<RunInfo> {
-        self.write(move |connection| self::update(connection, &update)).await
+        let audit = self.auditor();
+        self.write(move |connection| self::update(connection, &audit, &update)).await
     }
 
     async fn delete(&self, run_id: &str) -> mlflow::Result<()> {
-        let run_id = run_id.to_owned();
-        self.write(move |connection| delete(connection, &run_id)).await
+        let (run_id, audit) = (run_id.to_owned(), self.auditor());
+        self.write(move |connection| delete(connection, &audit, &run_id)).await
     }
 
     async fn restore(&self, run_id: &str) -> mlflow::Result<()> {
-        let run_id = run_id.to_owned();
-        self.write(move |connection| restore(connection, &run_id)).await
+        let (run_id, audit) = (run_id.to_owned(), self.auditor());
+        self.write(move |connection| restore(connection, &audit, &run_id)).await
     }
 
     async fn search(&self, search: SearchRuns) -> mlflow::Result<Page<Run>> {
@@ -71,13 +82,32 @@ impl Runs for SqlStore {
 
     async fn set_tag(&self, run_id: &str, tag: Tag) -> mlflow::Result<()> {
         let (run_id, long_values) = (run_id.to_owned(), self.long_values);
-        self.write(move |connection| run_tags::set(connection, &run_id, tag.clone(), long_values))
-            .await
+        let audit = self.auditor();
+        self.write(move |connection| {
+            let before = run_tags::before(connection, &audit, &run_id, &tag.key)?;
+            run_tags::set(connection, &run_id, tag.clone(), long_values)?;
+            if audit.notes_runs() {
+                let change = Change::of_run("run.set_tag", &run_id).part("tag", &tag.key);
+                audit.note(connection, vec![change.before(before).after(tag.value.clone())])?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn delete_tag(&self, run_id: &str, key: &str) -> mlflow::Result<()> {
         let (run_id, key) = (run_id.to_owned(), key.to_owned());
-        self.write(move |connection| run_tags::delete(connection, &run_id, &key)).await
+        let audit = self.auditor();
+        self.write(move |connection| {
+            let before = run_tags::before(connection, &audit, &run_id, &key)?;
+            run_tags::delete(connection, &run_id, &key)?;
+            if audit.notes_runs() {
+                let change = Change::of_run("run.delete_tag", &run_id).part("tag", &key);
+                audit.note(connection, vec![change.before(before)])?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn log_batch(&self, run_id: &str, mut batch: LogBatch) -> mlflow::Result<()> {
@@ -177,8 +207,10 @@ fn create(connection: &mut dyn Connection, run: CreateRun) -> Result<Run> {
 }
 
 /// Changes status, end or name of a run.
-fn update(connection: &mut dyn Connection, update: &UpdateRun) -> Result<RunInfo> {
+fn update(connection: &mut dyn Connection, audit: &Auditor, update: &UpdateRun) -> Result<RunInfo> {
     let mut info = find_active(connection, &update.run_id)?.info;
+    let state = |info: &RunInfo| format!("{} {}", status_text(info.status), info.run_name);
+    let before = audit.notes_runs().then(|| state(&info));
     if let Some(status) = update.status {
         info.status = status;
     }
@@ -193,31 +225,41 @@ fn update(connection: &mut dyn Connection, update: &UpdateRun) -> Result<RunInfo
         run_tags::set_name(connection, &update.run_id, name)?;
         name.clone_into(&mut info.run_name);
     }
+    if let Some(before) = before {
+        let change = Change::of_run("run.update", &update.run_id).before(before);
+        audit.note(connection, vec![change.after(state(&info))])?;
+    }
     Ok(info)
 }
 
 /// Marks a run as deleted; doing it again is no error.
-fn delete(connection: &mut dyn Connection, run_id: &str) -> Result<()> {
-    move_to(connection, run_id, "deleted", Some(now_millis()))
+fn delete(connection: &mut dyn Connection, audit: &Auditor, run_id: &str) -> Result<()> {
+    let before = move_to(connection, run_id, "deleted", Some(now_millis()))?;
+    let change = Change::of_run("run.delete", run_id).before(before);
+    audit.note(connection, vec![change.after("deleted".to_owned())])
 }
 
 /// Brings a run back; doing it again is no error.
-fn restore(connection: &mut dyn Connection, run_id: &str) -> Result<()> {
-    move_to(connection, run_id, "active", None)
+fn restore(connection: &mut dyn Connection, audit: &Auditor, run_id: &str) -> Result<()> {
+    let before = move_to(connection, run_id, "active", None)?;
+    let change = Change::of_run("run.restore", run_id).before(before);
+    audit.note(connection, vec![change.after("active".to_owned())])
 }
 
+/// Moves a run to a stage; the one in which it was.
 fn move_to(
     connection: &mut dyn Connection,
     run_id: &str,
     stage: &str,
     deleted_time: Option<i64>,
-) -> Result<()> {
-    find(connection, run_id)?;
+) -> Result<String> {
+    let before = find(connection, run_id)?.info.lifecycle_stage;
     connection.execute(
         "UPDATE runs SET lifecycle_stage = ?1, deleted_time = ?2 WHERE run_uuid = ?3",
         &[stage.into(), deleted_time.into(), run_id.into()],
     )?;
-    Ok(())
+    let is_active = before == LifecycleStage::Active;
+    Ok(if is_active { "active" } else { "deleted" }.to_owned())
 }
 
 /// Logs metrics, params and tags, all or nothing.

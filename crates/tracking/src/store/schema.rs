@@ -1,16 +1,15 @@
 //! Makes upstream's tables in an empty database, checks them in one that is there.
 //!
 //! The layout is upstream's, with all its tables (also those that this program never fills), so
-//! that an upstream server opens a database made here. A database of another schema version is
-//! never touched.
+//! that an upstream server opens a database made here. One of an older version is refused with the command
+//! that upgrades it; one of a newer version opens if the tables that are used here are as they were.
 
 use super::clock::now_millis;
 use super::database::{Connection, Dialect, Value};
-use super::postgres_doubt;
+use super::upgrade::{HEAD, Position, read_head};
+use super::{postgres_doubt, schema_columns, tables, webhook_table};
 use crate::error::{Error, Result};
 
-/// `alembic_version.version_num` of MLflow 3.17.
-pub(crate) const VERSION: &str = "dc11669786a5";
 /// Upstream's workspace when workspaces are not used.
 pub(crate) const WORKSPACE: &str = "default";
 
@@ -19,22 +18,20 @@ const POSTGRES_SCHEMA: &str = include_str!("schema_3_17_postgres.sql");
 
 /// Indexes of our own on upstream's tables: they make searches fast, and upstream, which never
 /// names them, goes on working.
-const INDEXES: &[&str] = &[
+const INDEXES: &[(&str, &str)] = &[
     // The runs of an experiment, newest first.
-    "CREATE INDEX IF NOT EXISTS trainyard_runs_by_start \
-     ON runs (experiment_id, start_time DESC, run_uuid, lifecycle_stage)",
+    ("trainyard_runs_by_start", "runs (experiment_id, start_time DESC, run_uuid, lifecycle_stage)"),
     // Runs by the latest value of a metric.
-    "CREATE INDEX IF NOT EXISTS trainyard_latest_metrics_by_value \
-     ON latest_metrics (\"key\", is_nan, value, run_uuid)",
+    ("trainyard_latest_metrics_by_value", "latest_metrics (\"key\", is_nan, value, run_uuid)"),
     // Runs by a param or tag. Values may be thousands of characters long, so only their start is
     // in the index; it is written as PREFIX in the searches, too.
-    "CREATE INDEX IF NOT EXISTS trainyard_params_by_value \
-     ON params (\"key\", substr(value, 1, 64), run_uuid)",
-    "CREATE INDEX IF NOT EXISTS trainyard_tags_by_value \
-     ON tags (\"key\", substr(value, 1, 64), run_uuid)",
+    ("trainyard_params_by_value", "params (\"key\", substr(value, 1, 64), run_uuid)"),
+    ("trainyard_tags_by_value", "tags (\"key\", substr(value, 1, 64), run_uuid)"),
     // The logged models of an experiment, newest first.
-    "CREATE INDEX IF NOT EXISTS trainyard_logged_models_by_creation \
-     ON logged_models (experiment_id, creation_timestamp_ms DESC, model_id)",
+    (
+        "trainyard_logged_models_by_creation",
+        "logged_models (experiment_id, creation_timestamp_ms DESC, model_id)",
+    ),
 ];
 
 /// Creates or checks the schema; `uri` is for messages.
@@ -60,48 +57,61 @@ fn prepare_within(
     uri: &str,
     default_artifact_root: &str,
 ) -> Result<()> {
-    let (list, schema) = match connection.dialect() {
-        Dialect::Sqlite => (
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-            SQLITE_SCHEMA,
-        ),
-        Dialect::Postgres => (
-            "SELECT CAST(tablename AS text) FROM pg_tables WHERE schemaname = current_schema()",
-            POSTGRES_SCHEMA,
-        ),
+    let schema = match connection.dialect() {
+        Dialect::Sqlite => SQLITE_SCHEMA,
+        Dialect::Postgres => POSTGRES_SCHEMA,
     };
-    let tables = connection.rows(list, &[], |row| row.need_text(0))?;
-    if tables.is_empty() {
+    let tables = tables::names(connection)?;
+    // Tables of our own are no database of MLflow's.
+    if tables.iter().all(|table| table.starts_with(tables::OURS)) {
         connection.execute_script(schema)?;
         connection.execute(
             "INSERT INTO workspaces (name, description) VALUES (?1, ?2)",
             &[WORKSPACE.into(), "Default workspace for legacy resources".into()],
         )?;
         connection
-            .execute("INSERT INTO alembic_version (version_num) VALUES (?1)", &[VERSION.into()])?;
-    } else if tables.iter().any(|table| table == "alembic_version") {
-        check_version(connection, uri)?;
+            .execute("INSERT INTO alembic_version (version_num) VALUES (?1)", &[HEAD.into()])?;
     } else {
-        return Err(Error::NotMlflow { uri: uri.to_owned() });
+        check_version(connection, uri)?;
     }
     let is_postgres = connection.dialect() == Dialect::Postgres;
     if is_postgres && !tables.iter().any(|table| table == postgres_doubt::TABLE) {
         connection.execute_script(postgres_doubt::CREATE)?;
     }
-    for index in INDEXES {
-        connection.execute_script(index)?;
+    if !tables.iter().any(|table| table == webhook_table::TABLE) {
+        let table = webhook_table::create_table(connection.dialect());
+        connection.execute_script(&table)?;
+    }
+    let there = tables::indexes(connection)?;
+    for (name, columns) in INDEXES {
+        // Making one that is there would still wait for all writers of its table, and they for it.
+        if !there.iter().any(|index| index == name) {
+            connection.execute_script(&format!("CREATE INDEX {name} ON {columns}"))?;
+        }
     }
     create_default_experiment(connection, default_artifact_root)
 }
 
 fn check_version(connection: &mut dyn Connection, uri: &str) -> Result<()> {
-    let versions =
-        connection.rows("SELECT version_num FROM alembic_version", &[], |row| row.need_text(0))?;
-    if versions == [VERSION] {
-        return Ok(());
+    let found = read_head(connection, uri)?;
+    let uri = uri.to_owned();
+    match Position::of(&found) {
+        Position::Same => Ok(()),
+        Position::Older => Err(Error::SchemaOlder { found, uri }),
+        Position::TooOld => Err(Error::SchemaTooOld { found, uri }),
+        Position::Newer => {
+            let differences = schema_columns::differences(connection, SQLITE_SCHEMA)?;
+            if !differences.is_empty() {
+                return Err(Error::SchemaNewer { found, uri, differences });
+            }
+            tracing::warn!(
+                %uri,
+                "the database is of a newer MLflow than 3.17 (schema version {found}): the tables that are used \
+                 here are as they were, so it opens"
+            );
+            Ok(())
+        }
     }
-    let found = if versions.is_empty() { "none".to_owned() } else { versions.join(", ") };
-    Err(Error::SchemaVersion { found, expected: VERSION, uri: uri.to_owned() })
 }
 
 /// Clients expect experiment 0; upstream makes it when there is no experiment at all.

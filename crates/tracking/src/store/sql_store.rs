@@ -5,8 +5,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use trainyard_mlflow::{self as mlflow, LoggedModels};
 
+use super::approval_desk::Desk;
+use super::audit::Auditor;
+use super::audit_schema;
 use super::call::ReadLimits;
 use super::database::Connection;
 use super::engine::Database;
@@ -17,6 +21,7 @@ use super::schema;
 use super::sqlite::Sqlite;
 use super::validate::LongValues;
 use crate::error::{Error, Result};
+use crate::governance::Governance;
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -27,6 +32,8 @@ pub struct StoreOptions {
     pub truncate_long_values: bool,
     /// What reads may take.
     pub limits: ReadLimits,
+    /// What is written down of changes, and which aliases are protected.
+    pub governance: Governance,
 }
 
 /// MLflow's tracking and registry in an SQL database.
@@ -34,8 +41,11 @@ pub struct SqlStore {
     database: Database,
     pub(super) artifact_root: String,
     pub(super) long_values: LongValues,
+    pub(super) governance: Governance,
     /// Where logged models are that versions are made of, if they are not in this database.
     pub(super) logged_models: Option<Arc<dyn LoggedModels>>,
+    /// Told when webhooks are to be told of something.
+    pub(super) undelivered: Notify,
     /// The file of a store that nobody keeps; it goes after the database was closed.
     _temporary: Option<TemporaryFile>,
 }
@@ -59,7 +69,8 @@ impl SqlStore {
         let uri = format!("sqlite:///{}", path.display());
         let named = std::path::absolute(path).map_err(|error| mlflow::Error::io(path, error))?;
         let database = Sqlite::open(&named, options.limits.clone(), |connection| {
-            schema::prepare(connection, &uri, &options.artifact_root)
+            schema::prepare(connection, &uri, &options.artifact_root)?;
+            audit_schema::prepare(connection, options.governance.audited)
         })?;
         Ok(Self::new(Database::Sqlite(database), options))
     }
@@ -69,7 +80,8 @@ impl SqlStore {
     pub fn open_postgres(url: &str, options: StoreOptions) -> Result<Self> {
         let uri = mlflow::uri::without_credentials(url);
         let database = Postgres::open(url, options.limits.clone(), |connection| {
-            schema::prepare(connection, &uri, &options.artifact_root)
+            schema::prepare(connection, &uri, &options.artifact_root)?;
+            audit_schema::prepare(connection, options.governance.audited)
         })?;
         Ok(Self::new(Database::Postgres(database), options))
     }
@@ -90,7 +102,9 @@ impl SqlStore {
             } else {
                 LongValues::Refuse
             },
+            governance: options.governance,
             logged_models: None,
+            undelivered: Notify::new(),
             _temporary: None,
         }
     }
@@ -99,6 +113,16 @@ impl SqlStore {
     #[must_use]
     pub fn with_logged_models(self, elsewhere: Arc<dyn LoggedModels>) -> Self {
         Self { logged_models: Some(elsewhere), ..self }
+    }
+
+    /// Writes down what the current task changes.
+    pub(super) fn auditor(&self) -> Auditor {
+        Auditor::current(self.governance.audited)
+    }
+
+    /// Where the current task asks for approval.
+    pub(super) fn desk(&self) -> Desk {
+        Desk { governance: self.governance.clone(), auditor: self.auditor() }
     }
 
     /// Whether writes would be kept, within a few seconds.

@@ -14,6 +14,9 @@ const RUN_TAG_VALUE_MAX: usize = 8_000;
 const REGISTRY_TAG_VALUE_MAX: usize = 100_000;
 const ALIAS_MAX: usize = 255;
 const ARTIFACT_LOCATION_MAX: usize = 2048;
+/// The tag in which clients list the tables of a run, as JSON that they read before they add one: a part of it
+/// is of no use.
+const LOGGED_ARTIFACTS: &str = "mlflow.loggedArtifacts";
 /// Size of the column that holds the name of a registered model.
 const MODEL_NAME_MAX: usize = 256;
 const LOGGED_MODEL_NAME_MAX: usize = 500;
@@ -163,6 +166,13 @@ pub(crate) fn param(param: &mut KeyValue, path: &str, long_values: LongValues) -
 pub(crate) fn run_tag(tag: &mut KeyValue, path: &str, long_values: LongValues) -> Result<()> {
     check_key(&tag.key, &at(path, "key"))?;
     within(&at(path, "key"), &tag.key, KEY_MAX)?;
+    if tag.key == LOGGED_ARTIFACTS && longer_than(&tag.value, RUN_TAG_VALUE_MAX) {
+        return Err(Error::invalid(format!(
+            "the run has as many tables as it can list: with this one, the tag '{LOGGED_ARTIFACTS}' would have \
+             more than {RUN_TAG_VALUE_MAX} characters. Log further tables to another run, or under shorter names."
+        ))
+        .into());
+    }
     fit(&at(path, "value"), &mut tag.value, RUN_TAG_VALUE_MAX, long_values)
 }
 
@@ -412,6 +422,18 @@ mod tests {
         ] {
             assert_eq!(normal_path(path), normal, "{path}");
         }
+    }
+
+    #[test]
+    fn a_list_that_clients_read_back_is_never_cut() {
+        let mut tag = KeyValue::new(LOGGED_ARTIFACTS, "x".repeat(RUN_TAG_VALUE_MAX + 1));
+        let error = run_tag(&mut tag, "", LongValues::Truncate).unwrap_err().to_string();
+        assert!(error.contains("another run"), "{error}");
+        tag.value.truncate(RUN_TAG_VALUE_MAX);
+        run_tag(&mut tag, "", LongValues::Truncate).unwrap();
+        let mut note = KeyValue::new("note", "x".repeat(RUN_TAG_VALUE_MAX + 1));
+        run_tag(&mut note, "", LongValues::Truncate).unwrap();
+        assert_eq!(note.value.len(), RUN_TAG_VALUE_MAX);
     }
 
     #[test]

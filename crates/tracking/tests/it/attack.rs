@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use trainyard_mlflow::Tracking;
 use trainyard_storage::{Environment, Stores};
+use trainyard_tracking::Governance;
 use trainyard_tracking::artifacts::ArtifactStorage;
 use trainyard_tracking::server::auth::{self, AuthFile};
 use trainyard_tracking::server::{Authorize, ServerOptions};
@@ -133,6 +134,7 @@ impl Target {
             artifact_root: "mlflow-artifacts:/".to_owned(),
             truncate_long_values: true,
             limits: ReadLimits::default(),
+            governance: Governance::default(),
         };
         let store = SqlStore::open_sqlite(&at("mlflow.db"), store_options).unwrap();
         let tracking = Tracking::new(Arc::new(store), Arc::new(storage));

@@ -9,12 +9,15 @@
 
 mod access;
 mod access_matrix;
+mod approvals;
 mod attack;
+mod audit;
 mod auth;
 mod conformance;
 mod connections;
 mod failover;
 mod http;
+mod import;
 mod interop;
 mod known_attacks;
 mod limits;
@@ -30,5 +33,9 @@ mod store_durability;
 mod store_interop;
 mod store_place;
 mod store_postgres;
+mod store_rolling;
 mod store_suite;
+mod upgrade;
 mod upstream_pages;
+mod webhook_receiver;
+mod webhooks;

@@ -9,10 +9,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use trainyard_mlflow::Tracking;
+use trainyard_tracking::Governance;
 use trainyard_tracking::access::AccessControl;
 use trainyard_tracking::artifacts::ArtifactStorage;
-use trainyard_tracking::server::{ServerOptions, serve};
+use trainyard_tracking::server::{Opened, ServerOptions, serve_once_opened};
 use trainyard_tracking::store::{ReadLimits, SqlStore, StoreOptions};
+use trainyard_tracking::{Lending, OpenOptions, share};
 
 /// A running server; it stops when this is dropped.
 pub(crate) struct Served {
@@ -71,7 +73,16 @@ impl Served {
     /// The same, listening at an address.
     pub(crate) fn at(address: &str, tracking: Tracking, options: ServerOptions) -> Self {
         let directory = tempfile::tempdir().expect("a throwaway folder");
-        Self::listening(address, directory, tracking, options, Router::new())
+        Self::listening(address, directory, (tracking, Router::new()).into(), options)
+    }
+
+    /// A server over a database, which tells webhooks.
+    pub(crate) fn telling(uri: &str, opening: OpenOptions, options: ServerOptions) -> Self {
+        let directory = tempfile::tempdir().expect("a throwaway folder");
+        let shared = share(uri, opening, &Lending::default()).expect("a database");
+        let opened =
+            Opened { tracking: shared.lent, pages: Router::new(), webhooks: shared.webhooks };
+        Self::listening("127.0.0.1:0", directory, opened, options)
     }
 
     fn run(
@@ -80,15 +91,14 @@ impl Served {
         options: ServerOptions,
         pages: Router,
     ) -> Self {
-        Self::listening("127.0.0.1:0", directory, tracking, options, pages)
+        Self::listening("127.0.0.1:0", directory, (tracking, pages).into(), options)
     }
 
     fn listening(
         address: &str,
         directory: tempfile::TempDir,
-        tracking: Tracking,
+        opened: Opened,
         options: ServerOptions,
-        pages: Router,
     ) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind(address)).expect("a free port");
@@ -98,7 +108,8 @@ impl Served {
         let shutdown = async {
             let _dropped = stopped.await;
         };
-        let server = serve(listener, tracking, options, pages, shutdown);
+        let opened = std::future::ready(Ok::<_, trainyard_mlflow::Error>(opened));
+        let server = serve_once_opened(listener, opened, options, shutdown);
         let (ended, stopped) = mpsc::channel();
         runtime.spawn(async move {
             server.await.expect("the server runs");
@@ -136,6 +147,7 @@ fn store(directory: &Path, artifacts: Arc<ArtifactStorage>) -> Tracking {
         artifact_root: "mlflow-artifacts:/".to_owned(),
         truncate_long_values: true,
         limits: ReadLimits::default(),
+        governance: Governance::default(),
     };
     let store = SqlStore::open_sqlite(&directory.join("mlflow.db"), options);
     Tracking::new(Arc::new(store.expect("a new database")), artifacts)

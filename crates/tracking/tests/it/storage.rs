@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use trainyard_mlflow::artifacts::{Artifacts as _, ByteRange, ByteStream, once};
-use trainyard_storage::{Environment, Stores};
+use trainyard_storage::{DirectAccess, DirectTransfers, Environment, Stores};
 use trainyard_testkit::s3::S3;
 use trainyard_testkit::{free_port, run_python};
 use trainyard_tracking::artifacts::ArtifactStorage;
@@ -17,7 +17,14 @@ use crate::served::Served;
 
 /// Artifacts in a folder of the bucket `models`, all of which the server may use.
 fn storage_of(s3: &S3) -> ArtifactStorage {
-    let stores = Stores::new(Environment::of(s3.keys()));
+    // The endpoint is of this machine, where the clients of these tests are, too.
+    let on = DirectAccess { transfers: DirectTransfers::On, public_endpoint: None };
+    storage_with(s3, on)
+}
+
+/// The same, with another way for clients into the bucket.
+fn storage_with(s3: &S3, access: DirectAccess) -> ArtifactStorage {
+    let stores = Stores::new(Environment::of(s3.keys())).with_access(access);
     let storage = ArtifactStorage::with_stores("s3://models/some/folder", stores).unwrap();
     storage.below(&["s3://models".to_owned()], Vec::new()).unwrap()
 }
@@ -223,6 +230,66 @@ fn clients_move_large_files_to_and_from_s3_themselves() {
         ("MLFLOW_MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE", "5242880"),
     ];
     run_client(&server, &s3, DIRECT_CLIENT, &settings);
+}
+
+/// A client that cannot connect to the port of the object store.
+const UNSEEN_CLIENT: &str = r#"
+import os, socket
+import urllib3.util.connection
+port = int(os.environ["MLFLOW_S3_ENDPOINT_URL"].rsplit(":", 1)[1])
+def guarded(real):
+    def connect(address, *more, **named):
+        assert address[1] != port, "the client cannot reach the object store"
+        return real(address, *more, **named)
+    return connect
+socket.create_connection = guarded(socket.create_connection)
+urllib3.util.connection.create_connection = guarded(urllib3.util.connection.create_connection)
+import mlflow
+open("big.bin", "wb").write(bytes(range(256)) * 4096 * 12)
+mlflow.set_experiment("unseen")
+with mlflow.start_run() as run:
+    mlflow.log_text("hello", "a.txt")
+    mlflow.log_artifact("big.bin", "data")
+path = mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/data/big.bin")
+assert open(path, "rb").read() == open("big.bin", "rb").read()
+print(mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/a.txt"))
+"#;
+
+/// Files of 5 MiB and more go past the server where it offers that.
+const LARGE_FILES_DIRECT: [(&str, &str); 3] = [
+    ("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", "5242880"),
+    ("MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE", "5242880"),
+    ("MLFLOW_MULTIPART_DOWNLOAD_MINIMUM_FILE_SIZE", "5242880"),
+];
+
+#[test]
+fn clients_need_not_reach_a_store_that_only_the_server_sees() {
+    let s3 = S3::start("models");
+    let artifacts = Arc::new(storage_with(&s3, DirectAccess::default()));
+    let server = Served::with_artifacts(ServerOptions::default(), artifacts);
+    let printed = run_client(&server, &s3, UNSEEN_CLIENT, &LARGE_FILES_DIRECT);
+    assert_eq!(printed.lines().last(), Some("hello"), "{printed}");
+    let forced = [
+        ("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "true"),
+        ("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "true"),
+    ];
+    let printed =
+        run_client(&server, &s3, UNSEEN_CLIENT, &[&LARGE_FILES_DIRECT[..], &forced].concat());
+    assert_eq!(printed.lines().last(), Some("hello"), "{printed}");
+    let info = get(&server.url, "/api/3.0/mlflow/server-info").json();
+    assert_eq!(info["multipart_downloads_enabled"], false, "{info}");
+
+    // Where clients see it under another name, that is the one that is signed.
+    let public = s3.url.replace("127.0.0.1", "localhost");
+    let access = DirectAccess { public_endpoint: Some(public.clone()), ..DirectAccess::default() };
+    let server =
+        Served::with_artifacts(ServerOptions::default(), Arc::new(storage_with(&s3, access)));
+    let info = get(&server.url, "/api/3.0/mlflow/server-info").json();
+    assert_eq!(info["multipart_downloads_enabled"], true, "{info}");
+    s3.upload("some/folder/1/a.txt", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    let signed = get(&server.url, "/api/2.0/mlflow-artifacts/presigned/1/a.txt");
+    let url = signed.json()["url"].as_str().unwrap_or_default().to_owned();
+    assert!(url.starts_with(&format!("{public}/models/some/folder/1/a.txt?")), "{url}");
 }
 
 #[test]

@@ -43,6 +43,9 @@ fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
         tracking_suite::all(&store).await;
         writes_at_the_same_time(&store).await;
         params_compare_as_numbers(&store).await;
+        let beside = open(&ours, artifacts.clone()).unwrap();
+        crate::audit::changes_at_once(&[&store, &beside]).await;
+        drop(beside);
         // Upstream opens the database that this store made, and writes to it.
         let run_id = crate::store::create_run(&store, "0", 1).await;
         store.runs.log_metric(&run_id, Metric::new("m", 0.5, 1, 0)).await.unwrap();
@@ -56,6 +59,8 @@ fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
         let run = store.runs.get(printed.trim()).await.unwrap();
         assert_eq!(run.data.metric("acc"), Some(0.25));
         tracking_suite::all(&store).await;
+
+        crate::import::into_postgres(&server.database("imported"), artifacts).await;
     });
 }
 

@@ -1,5 +1,7 @@
 //! The verbs, one file each, and what they share.
 
+pub(crate) mod approvals;
+pub(crate) mod audit;
 mod backup;
 pub(crate) mod deploy;
 mod deploy_history;
@@ -11,12 +13,15 @@ mod gc;
 mod hash_password;
 pub(crate) mod health;
 pub(crate) mod health_subject;
+mod import;
 pub(crate) mod init;
 mod listener;
+mod moment;
 pub(crate) mod monitor;
 pub(crate) mod profile;
 mod project;
 pub(crate) mod promote;
+pub(crate) mod registry;
 pub(crate) mod retrain;
 pub(crate) mod run;
 pub(crate) mod serve;
@@ -35,9 +40,11 @@ pub(crate) mod temporary;
 mod tls;
 pub(crate) mod token;
 mod tracking_pages;
+mod tracking_place;
 pub(crate) mod train;
 pub(crate) mod up;
 mod up_install;
+mod upgrade;
 mod upstream_tls;
 pub(crate) mod user;
 mod watch;

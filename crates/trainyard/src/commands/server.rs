@@ -7,21 +7,29 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Subcommand};
 use trainyard_base::Budget;
-use trainyard_net::descriptors;
+use trainyard_mlflow::WebhookLog;
+use trainyard_net::{Allowed, descriptors};
+use trainyard_storage::{DirectAccess, DirectTransfers};
 use trainyard_tracking::access::{AccessConfig, AccessControl};
 use trainyard_tracking::server::auth::AuthFile;
-use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits, ServerOptions};
+use trainyard_tracking::server::{
+    Authorize, CONNECTIONS_MAX, HostPolicy, Limits, Opened, ServerOptions,
+};
 use trainyard_tracking::store::ReadLimits;
-use trainyard_tracking::{Lending, OpenOptions, Opening};
+use trainyard_tracking::webhooks::WebhookOptions;
+use trainyard_tracking::{
+    Audited, Governance, Lending, OpenOptions, Opening, ProtectedAlias, Shared,
+};
 
 use super::tls::{self, TlsArguments, TlsFiles};
-use super::{backup, gc, hash_password, listen, server_signals, upstream_tls};
+use super::{backup, gc, hash_password, import, listen, server_signals, upgrade, upstream_tls};
 use crate::failure::Failure;
 use crate::printer;
 
 /// Run the MLflow-compatible tracking server and registry, with its pages.
 ///
-/// The flags are those of `mlflow server`. An existing MLflow 3.17 database opens in place.
+/// The flags are those of `mlflow server`. A database of MLflow 3.17 or later opens in place, and
+/// `trainyard server upgrade` brings older ones there.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags are what they are")]
 #[command(
@@ -96,6 +104,26 @@ pub(crate) struct Arguments {
     /// Users and tokens that may use the server; lines from `trainyard server hash-password`
     #[arg(long, env = "TRAINYARD_AUTH_FILE", value_name = "FILE", help_heading = "Security")]
     auth_file: Option<PathBuf>,
+    /// Which changes are written down for `trainyard audit`: off; changes of the registry and of experiments; or all,
+    /// with runs and their tags
+    #[arg(
+        long,
+        env = "TRAINYARD_AUDIT",
+        default_value = "changes",
+        value_name = "WHAT",
+        help_heading = "Security"
+    )]
+    audit: AuditedChanges,
+    /// Aliases, and stages of the same name, that move only when another person approves, or so many
+    /// others: Production=2. Separated by commas
+    #[arg(
+        long = "protect-alias",
+        env = "TRAINYARD_PROTECT_ALIAS",
+        value_delimiter = ',',
+        value_name = "ALIASES",
+        help_heading = "Security"
+    )]
+    protected_aliases: Vec<ProtectedAlias>,
     /// Host headers that are answered, separated by commas; * for any
     #[arg(
         long,
@@ -142,6 +170,35 @@ pub(crate) struct Arguments {
         help_heading = "Storage"
     )]
     presigned_download_ttl: i64,
+    /// Let clients send and fetch large files past this server, by signed URLs of the S3 storage: on, off, or
+    /// auto: where its endpoint is public, or --s3-public-endpoint names one
+    #[arg(
+        long,
+        env = "TRAINYARD_DIRECT_TRANSFERS",
+        default_value = "auto",
+        value_name = "WHEN",
+        help_heading = "Storage"
+    )]
+    direct_transfers: DirectTransfers,
+    /// Endpoint of the S3 storage as clients reach it, if this server uses another one
+    #[arg(
+        long,
+        env = "TRAINYARD_S3_PUBLIC_ENDPOINT",
+        value_parser = trainyard_storage::public_endpoint,
+        value_name = "URL",
+        help_heading = "Storage"
+    )]
+    s3_public_endpoint: Option<String>,
+    /// Hosts and networks (10.0.0.0/8) that webhooks may go to although they are not public, by http, too,
+    /// separated by commas
+    #[arg(
+        long = "webhook-allow",
+        env = "TRAINYARD_WEBHOOK_ALLOW",
+        value_delimiter = ',',
+        value_name = "HOSTS",
+        help_heading = "Security"
+    )]
+    webhook_allow: Vec<String>,
     /// Turn the checks of Host and Origin off
     #[arg(
         long,
@@ -150,6 +207,14 @@ pub(crate) struct Arguments {
         help_heading = "Security"
     )]
     disable_security_middleware: bool,
+    /// Read and write artifacts for clients, and do nothing else
+    #[arg(
+        long,
+        env = "MLFLOW_ARTIFACTS_ONLY",
+        value_parser = clap::builder::BoolishValueParser::new(),
+        help_heading = "Storage"
+    )]
+    artifacts_only: bool,
     /// Do not read and write artifacts for clients
     #[arg(long, help_heading = "Storage")]
     no_serve_artifacts: bool,
@@ -227,6 +292,14 @@ pub(crate) struct Arguments {
     unused: Unused,
 }
 
+/// The words for [`Audited`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum AuditedChanges {
+    Off,
+    Changes,
+    All,
+}
+
 /// What else there is to do with a server than to run it.
 #[derive(Debug, Subcommand)]
 enum Action {
@@ -236,8 +309,12 @@ enum Action {
     Backup(backup::Arguments),
     /// Put a backup back where no database and no artifacts are
     Restore(backup::Arguments),
+    /// Bring what MLflow kept in files (./mlruns) into the database
+    Import(import::Arguments),
     /// Remove deleted runs, logged models and experiments for good, with their files, while the server runs
     Gc(gc::Arguments),
+    /// Upgrade the database of an older MLflow (from 2.0) in its place, after a backup
+    Upgrade(upgrade::Arguments),
 }
 
 /// Flags of `mlflow server` about its Python processes: taken, so that its command lines work.
@@ -255,6 +332,9 @@ struct Unused {
     expose_prometheus: Option<String>,
     #[arg(long, hide = true)]
     dev: bool,
+    /// What is so here anyway.
+    #[arg(long, hide = true)]
+    disable_workspaces: bool,
     /// `basic-auth`, which is here, and no Python program.
     #[arg(long, hide = true, value_name = "NAME")]
     app_name: Option<String>,
@@ -291,6 +371,9 @@ impl Unused {
         ];
         for (flag, _) in given.iter().filter(|(_, given)| *given) {
             printer::warning(&format!("{flag} is about Python processes; there are none here"));
+        }
+        if self.disable_workspaces {
+            printer::note("--disable-workspaces: there are none here");
         }
         if self.expose_prometheus.is_some() {
             printer::note("metrics are at /metrics; --expose-prometheus needs no folder here");
@@ -360,21 +443,50 @@ impl Arguments {
         Ok(access)
     }
 
+    /// What is written down of changes, and what is protected. Approvals are of people whom the server knows, and
+    /// are to be proved later.
+    fn governance(&self) -> Result<Governance, Failure> {
+        let audited = match self.audit {
+            AuditedChanges::Off => Audited::Off,
+            AuditedChanges::Changes => Audited::Changes,
+            AuditedChanges::All => Audited::All,
+        };
+        let protected = self.protected_aliases.clone();
+        if !protected.is_empty() && self.auth_file.is_none() && self.unused.app_name.is_none() {
+            return Err(Failure::input(
+                "--protect-alias asks another person, and this server knows no persons",
+            )
+            .hint("name them with --auth-file, or with --app-name basic-auth"));
+        }
+        if !protected.is_empty() && audited == Audited::Off {
+            return Err(Failure::input(
+                "--protect-alias needs the audit log, which --audit off turns off",
+            )
+            .hint("leave --audit out"));
+        }
+        Ok(Governance { audited, protected })
+    }
+
     fn opening(
         &self,
         memory: &Arc<Budget>,
         certificate: Option<&TlsFiles>,
         access: Option<&AccessConfig>,
-    ) -> Opening {
+    ) -> Result<Opening, Failure> {
         let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
             limits: ReadLimits { time, memory: Arc::clone(memory) },
+            governance: self.governance()?,
             // As upstream: through this server, unless it does not pass artifacts on.
             default_artifact_root: self
                 .default_artifact_root
                 .clone()
                 .or_else(|| self.serves_artifacts().then(|| "mlflow-artifacts:/".to_owned())),
             artifacts_destination: Some(self.artifacts_destination.clone()),
+            direct: DirectAccess {
+                transfers: self.direct_transfers,
+                public_endpoint: self.s3_public_endpoint.clone(),
+            },
         };
         let key = certificate.map(|files| &files.key);
         let users = access.map(AccessConfig::private_files).unwrap_or_default();
@@ -384,7 +496,19 @@ impl Arguments {
             artifact_roots: self.named_roots().cloned().collect(),
             private_files,
         };
-        Opening { uri: self.backend_store_uri.clone(), options, lending }
+        // Who only passes artifacts on leaves no database behind.
+        let uri = if self.artifacts_only { "sqlite://" } else { self.backend_store_uri.as_str() };
+        Ok(Opening { uri: uri.to_owned(), options, lending })
+    }
+
+    /// Receivers of webhooks that need not be public; a variable that is empty names none.
+    fn webhook_receivers(&self) -> Result<Vec<Allowed>, Failure> {
+        let named = self.webhook_allow.iter().filter(|text| !text.trim().is_empty());
+        let receiver = |text: &String| {
+            text.parse::<Allowed>()
+                .map_err(|error| Failure::input(format!("--webhook-allow: {error}")))
+        };
+        named.map(receiver).collect()
     }
 
     fn options(
@@ -409,6 +533,7 @@ impl Arguments {
         roots.extend(self.named_roots().map(String::as_str));
         Ok(ServerOptions {
             serve_artifacts: self.serves_artifacts(),
+            artifacts_only: self.artifacts_only,
             static_prefix: self.static_prefix.clone().unwrap_or_default(),
             allowed_hosts,
             cors_allowed_origins: self.cors_allowed_origins.clone(),
@@ -420,6 +545,7 @@ impl Arguments {
             disable_security: self.disable_security_middleware,
             memory: Arc::clone(memory),
             connections: self.limits(),
+            webhooks: WebhookOptions::from_env(self.webhook_receivers()?)?,
             authorize,
             more_routes: access.map(AccessControl::routes).unwrap_or_default(),
             ..ServerOptions::default()
@@ -433,7 +559,15 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::Backup(arguments)) => return backup::make(&arguments),
         Some(Action::Restore(arguments)) => return backup::restore(&arguments),
         Some(Action::Gc(arguments)) => return gc::run(&arguments).await,
+        Some(Action::Upgrade(arguments)) => return upgrade::run(&arguments),
+        Some(Action::Import(arguments)) => return Box::pin(import::run(&arguments)).await,
         None => {}
+    }
+    let configured = arguments.access()?;
+    if arguments.artifacts_only && !arguments.serves_artifacts() {
+        return Err(Failure::input(
+            "--artifacts-only and --no-serve-artifacts leave nothing to do",
+        ));
     }
     if let Some(file) = &arguments.backend_store_uri_file {
         arguments.backend_store_uri = uri_of(file)?;
@@ -444,7 +578,6 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         "the file of users and the certificate are read again when they have changed",
     );
     let memory = Budget::of_process(arguments.memory_limit);
-    let configured = arguments.access()?;
     let access = match &configured {
         Some(config) => Some(Box::pin(AccessControl::open(config)).await?),
         None => None,
@@ -453,7 +586,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let socket = listen(&arguments.host, arguments.port).await?;
     let address = socket.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
     let listener = tls::secured(socket, certificate.as_ref(), reloads)?;
-    let opening = arguments.opening(&memory, certificate.as_ref(), configured.as_ref());
+    let opening = arguments.opening(&memory, certificate.as_ref(), configured.as_ref())?;
     let first = match opening.attempt().await {
         Err(error) if error.is_unreachable() && !arguments.wait_for_database.is_zero() => {
             Err(error)
@@ -471,22 +604,25 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         printer::terminal_hint(&ready);
     }
     let opened = async {
-        let tracking = match first {
-            Ok(shared) => shared.lent,
-            Err(found) => opening.wait(arguments.wait_for_database, &found).await?.lent,
+        let Shared { lent: tracking, webhooks, .. } = match first {
+            Ok(shared) => shared,
+            Err(found) => opening.wait(arguments.wait_for_database, &found).await?,
         };
         let tracking = match &access {
             Some(access) => access.guard(tracking),
             None => tracking,
         };
-        let pages = match &arguments.ui_dir {
-            Some(folder) => trainyard_tracking::server::ui::pages(folder)?,
-            None => {
-                let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
-                trainyard_web::router_below(tracking.clone(), prefix)
-            }
+        let pages = if let Some(folder) = &arguments.ui_dir {
+            trainyard_tracking::server::ui::pages(folder)?
+        } else {
+            let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
+            // Whoever is let in sees this page, as far as hosts and events: where not everybody may see everything,
+            // there is none.
+            let log = webhooks.clone().filter(|_webhooks| access.is_none());
+            let log = log.map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
+            trainyard_web::router_with_webhooks(tracking.clone(), prefix, log)
         };
-        Ok::<_, trainyard_tracking::Error>((tracking, pages))
+        Ok::<_, trainyard_tracking::Error>(Opened { tracking, pages, webhooks })
     };
     trainyard_tracking::server::serve_once_opened(listener, opened, options, end).await?;
     Ok(ExitCode::SUCCESS)

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let (project, Shared { own: tracking, lent }) = arguments.project.open_shared()?;
+    let (project, Shared { own: tracking, lent, .. }) = arguments.project.open_shared()?;
     let progress = Progress::new();
     let pages = match project.config.train.command {
         Some(_) if !project.tracks_by_http() => Some(TrackingPages::start(lent).await?),

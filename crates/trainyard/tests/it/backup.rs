@@ -8,7 +8,8 @@ use trainyard_testkit::{KillOnDrop, free_port, python, run_python, wait_for_port
 
 use crate::project::trainyard;
 
-fn server(folder: &Path) -> (KillOnDrop, String) {
+/// A server with the flags' defaults in a folder, and its URL.
+pub(crate) fn server(folder: &Path) -> (KillOnDrop, String) {
     let port = free_port();
     let mut command = trainyard();
     command.current_dir(folder).args(["server", "--port", &port.to_string()]);

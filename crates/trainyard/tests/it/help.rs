@@ -2,9 +2,23 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 13] = [
-    "init", "run", "train", "promote", "deploy", "up", "monitor", "retrain", "serve", "server",
-    "token", "user", "health",
+const VERBS: [&str; 16] = [
+    "init",
+    "run",
+    "train",
+    "promote",
+    "deploy",
+    "up",
+    "monitor",
+    "retrain",
+    "serve",
+    "server",
+    "token",
+    "user",
+    "health",
+    "registry",
+    "approvals",
+    "audit",
 ];
 
 fn help(arguments: &[&str]) -> String {

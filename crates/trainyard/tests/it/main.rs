@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say where")]
 
 mod attacked;
+mod audit;
 mod backup;
 mod bad_input;
 mod behaviour;
@@ -17,6 +18,7 @@ mod gateway;
 mod gc;
 mod help;
 mod image;
+mod import;
 mod monitor;
 mod names;
 mod pages;
@@ -34,7 +36,9 @@ mod tls;
 mod token;
 mod up;
 mod up_soak;
+mod upgrade;
 mod upstream;
 mod waiting_server;
 mod watch;
+mod webhooks;
 mod workflow;

@@ -194,6 +194,36 @@ fn an_open_server_on_a_public_address_says_so_and_upstreams_flags_are_taken() {
     assert!(server.folder.path().join("registry.db").exists());
 }
 
+#[test]
+fn a_server_for_artifacts_alone_answers_for_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("mlartifacts/1")).unwrap();
+    std::fs::write(folder.path().join("mlartifacts/1/a.txt"), "hello").unwrap();
+    // As compose files for upstream write it: `-h` is the host there.
+    let flags = ["-h", "127.0.0.1", "--artifacts-only", "--disable-workspaces"];
+    let server = Server::start(folder, &flags);
+    let (status, answer) = server.get("/api/2.0/mlflow-artifacts/artifacts/1/a.txt", "");
+    assert!(status == 200 && answer.contains("hello"), "{answer}");
+    assert_eq!(server.get("/health", "").0, 200);
+    for path in [EXPERIMENT, "/", "/get-artifact?run_id=x&path=y"] {
+        let (status, answer) = server.get(path, "");
+        assert!(status == 503 && answer.contains("--artifacts-only"), "{path}: {answer}");
+    }
+    assert!(!server.folder.path().join("mlflow.db").exists());
+
+    for (flags, expected) in [
+        (["--app-name", "my-auth"], "--app-name basic-auth"),
+        (["--artifacts-only", "--no-serve-artifacts"], "nothing to do"),
+        (["--direct-transfers", "maybe"], "on, off and auto"),
+        (["--s3-public-endpoint", "s3://bucket"], "https://host"),
+    ] {
+        let output = trainyard().arg("server").args(flags).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(expected), "{flags:?}: {error}");
+    }
+}
+
 /// Size of the file that goes through the server, in MiB.
 const FILE_MIB: usize = 300;
 /// Most memory that the server may ever have had, in KiB.

@@ -16,7 +16,7 @@ async fn files_outside_of_the_roots_are_nobodys_but_their_users() {
         ..OpenOptions::default()
     };
     let uri = format!("sqlite:///{}", path("mlflow.db"));
-    let Shared { own, lent } = share(&uri, options, &Lending::default()).unwrap();
+    let Shared { own, lent, .. } = share(&uri, options, &Lending::default()).unwrap();
     let outside = path("outside");
     let experiment = own.experiments.create("e", Some(&outside), &[]).await.unwrap();
     let run = CreateRun { experiment_id: experiment.clone(), ..CreateRun::default() };

@@ -187,6 +187,17 @@ async fn a_run_page_shows_everything_that_was_logged() {
     let version = site.get("/models/Iris/versions/1").await.text;
     assert!(version.contains("&lt;i&gt;a&lt;/i&gt;") && version.contains("optional"), "{version}");
     assert!(version.contains("gate.accuracy") && version.contains(&model_id), "{version}");
+    let moves = site.get("/models/Iris").await.text;
+    assert!(
+        moves.contains("Aliases over time") && moves.contains("<td>Production</td>"),
+        "{moves}"
+    );
+    let before = site.get("/models/Iris?at=1970-01-01T00:00").await.text;
+    assert!(before.contains("nothing is known of a time before"), "{before}");
+    let then = site.get("/models/Iris?at=2999-01-01T00:00").await.text;
+    assert!(then.contains("Production → 1"), "{then}");
+    let wrong = site.get("/models/Iris?at=%22%3Cb%3E").await.text;
+    assert!(wrong.contains("A time is written") && !wrong.contains("<b>"), "{wrong}");
     let old = site.get(&format!("/experiments/1/runs/{run_id}")).await;
     assert_eq!(old.headers["location"], format!("/runs/{run_id}"));
 }

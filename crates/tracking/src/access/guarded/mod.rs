@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod experiments;
+mod governance;
 mod guard;
 mod listing;
 mod logged_models;

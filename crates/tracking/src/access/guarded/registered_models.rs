@@ -31,7 +31,7 @@ impl Guarded {
 
     /// Requires that an alias may be moved: by whom it was given to, and one that is nobody's in particular by
     /// whoever may do `action` with the model.
-    async fn alias(&self, model: &str, alias: &str, action: Action) -> Result<()> {
+    pub(super) async fn alias(&self, model: &str, alias: &str, action: Action) -> Result<()> {
         let family = self.family(model).await;
         let family = family.map_err(|error| self.missing_model(model, action, error))?;
         let otherwise = [

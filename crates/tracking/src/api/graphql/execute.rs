@@ -59,10 +59,7 @@ async fn run(
     let root = if operation.mutation { &schema::Mutation } else { &schema::Query };
     let mut projection = Projection::new(&document, &variables);
     let selections: Vec<&Selection> = operation.selections.iter().collect();
-    let fields = projection.fields(&selections)?;
-    if fields.len() > ROOT_FIELDS_MAX {
-        return Err(format!("GraphQL queries can have at most {ROOT_FIELDS_MAX} root fields."));
-    }
+    let fields = projection.fields_at_most(&selections, ROOT_FIELDS_MAX)?;
     // Nothing is asked of the store before all of the query is known to be good.
     for field in &fields {
         validate(&mut projection, root, field)?;

@@ -40,11 +40,27 @@ impl<'a> Projection<'a> {
         &mut self,
         selections: &[&'a Selection],
     ) -> Result<Vec<Selected<'a>>, String> {
+        self.fields_at_most(selections, usize::MAX)
+    }
+
+    /// The same of the root, which has at most so many.
+    pub(super) fn fields_at_most(
+        &mut self,
+        selections: &[&'a Selection],
+        fields_max: usize,
+    ) -> Result<Vec<Selected<'a>>, String> {
         let mut selected: Vec<Selected<'a>> = Vec::new();
         self.collect(selections, 0, &mut selected)?;
         let aliases = selected.iter().filter(|field| field.key != field.name).count();
-        if aliases > ALIASES_MAX {
-            return Err(format!("GraphQL queries can have at most {ALIASES_MAX} aliases."));
+        // The words are upstream's, and so is which of the two is told.
+        for (count, most, what) in
+            [(selected.len(), fields_max, "root fields"), (aliases, ALIASES_MAX, "aliases")]
+        {
+            if count > most {
+                return Err(format!(
+                    "GraphQL queries should have at most {most} {what}, got {count} {what}."
+                ));
+            }
         }
         Ok(selected)
     }
@@ -61,7 +77,7 @@ impl<'a> Projection<'a> {
         for selection in selections {
             self.fields += 1;
             if self.fields > FIELDS_MAX {
-                return Err(format!("the query selects more than {FIELDS_MAX} fields"));
+                return Err(format!("Query exceeds maximum total selections of {FIELDS_MAX}"));
             }
             match selection {
                 Selection::Field { alias, name, arguments, directives, selections } => {

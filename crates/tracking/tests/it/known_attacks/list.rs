@@ -41,6 +41,10 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("CVE-2026-2635", "a password that everybody knows: there is none"),
     ("CVE-2026-2651", "rights on parts of uploads: who is let in may do everything (SECURITY.md)"),
     ("CVE-2026-33866", "rights on a model's files: the same"),
+    (
+        "CVE-2026-64849",
+        "webhooks that reach a host by another spelling, a redirect or a second answer of DNS (webhooks.rs)",
+    ),
     ("CVE-2026-4137", "folders of downloads that others may write to"),
 ];
 

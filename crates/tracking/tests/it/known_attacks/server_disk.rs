@@ -91,6 +91,9 @@ fn files_of_symlinked_databases_are_no_artifacts() {
     for name in ["mlflow.db", "models.db"] {
         std::os::unix::fs::symlink(format!("mlartifacts/real-{name}"), at(name)).unwrap();
     }
+    // As an upgrade leaves it beside the database.
+    let copy = "real-mlflow.db.before-upgrade-97727af70f4d";
+    std::fs::write(at(&format!("mlartifacts/{copy}")), "copy").unwrap();
     let registry_uri = Some(format!("sqlite:///{}", at("models.db").display()));
     let lending = Lending { registry_uri, ..Lending::default() };
     let shared = share(&uri(&folder), options(&folder), &lending).unwrap();
@@ -112,6 +115,7 @@ fn files_of_symlinked_databases_are_no_artifacts() {
         }
         assert!(at(&format!("mlartifacts/{name}-wal")).exists(), "{name}");
     }
+    assert_eq!(get(&server.url, &format!("{FILES}/artifacts/{copy}")).status, 400);
     let listed = get(&server.url, &format!("{FILES}/artifacts"));
     assert!(!listed.text().contains("real-"), "{}", listed.text());
     assert_eq!(get(&server.url, "/health").text(), "OK");

@@ -1,0 +1,231 @@
+//! Protected aliases: they move when other people approve, whichever client moves them.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use trainyard_testkit::run_python;
+use trainyard_tracking::server::ServerOptions;
+use trainyard_tracking::server::auth::{AuthFile, Kind, entry};
+use trainyard_tracking::{Governance, OpenOptions, open};
+
+use crate::http::{Answer, Request, get, send};
+use crate::served::Served;
+use crate::store::{options, uri};
+
+const MLFLOW: &str = "/api/2.0/mlflow";
+const APPROVALS: &str = "/api/trainyard/approvals";
+
+/// A server on which `Production` takes one other person, and `Live` two.
+struct Guarded {
+    server: Served,
+    _folder: tempfile::TempDir,
+}
+
+impl Guarded {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users");
+        let users =
+            ["ada", "bob", "cyd"].map(|name| entry(Kind::User, name, "difference").unwrap());
+        std::fs::write(&file, users.join("\n")).unwrap();
+        let authorize = Arc::new(AuthFile::open(&file).unwrap());
+        let protected = vec!["Production".parse().unwrap(), "Live=2".parse().unwrap()];
+        let governance = Governance { protected, ..Governance::default() };
+        let tracking = open(&uri(&folder), OpenOptions { governance, ..options(&folder) }).unwrap();
+        let options = ServerOptions { authorize: Some(authorize), ..ServerOptions::default() };
+        Self { server: Served::over(tracking, options), _folder: folder }
+    }
+
+    fn ask(&self, who: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let basic = format!("Basic {}", STANDARD.encode(format!("{who}:difference")));
+        let body = body.to_string();
+        let headers = vec![
+            ("Authorization", basic.as_str()),
+            ("Content-Type", "application/json"),
+            ("X-Request-ID", "of-this-test"),
+        ];
+        let body = Some(body.as_bytes());
+        send(&self.server.url, &Request { method, path, headers, body })
+    }
+
+    fn mlflow(&self, who: &str, method: &str, path: &str, body: &Value) -> Answer {
+        self.ask(who, method, &format!("{MLFLOW}/{path}"), body)
+    }
+
+    fn point(&self, who: &str, alias: &str, version: &str) -> Answer {
+        let body = json!({ "name": "Iris", "alias": alias, "version": version });
+        self.mlflow(who, "POST", "registered-models/alias", &body)
+    }
+
+    fn decide(&self, who: &str, what: &str, alias: &str, version: &str) -> Answer {
+        let body = json!({ "model": "Iris", "alias": alias, "version": version, "reason": "seen" });
+        self.ask(who, "POST", &format!("{APPROVALS}{what}"), &body)
+    }
+
+    /// What waits, as `alias version`.
+    fn waiting(&self) -> Vec<String> {
+        let found = self.ask("cyd", "GET", APPROVALS, &Value::Null).json();
+        let requests = found["approval_requests"].as_array().unwrap().clone();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        requests.iter().map(|r| format!("{} {}", text(&r["alias"]), text(&r["version"]))).collect()
+    }
+
+    fn version_of(&self, alias: &str) -> String {
+        let path = format!("registered-models/alias?name=Iris&alias={alias}");
+        let found = self.mlflow("cyd", "GET", &path, &Value::Null);
+        found.json()["model_version"]["version"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn code(answer: &Answer) -> (u16, String) {
+    (answer.status, answer.json()["error_code"].as_str().unwrap_or_default().to_owned())
+}
+
+fn denied() -> (u16, String) {
+    (403, "PERMISSION_DENIED".to_owned())
+}
+
+#[test]
+fn a_protected_alias_moves_when_others_approve() {
+    let guarded = Guarded::start();
+    let name = json!({ "name": "Iris" });
+    assert_eq!(guarded.mlflow("ada", "POST", "registered-models/create", &name).status, 200);
+    for _ in 0..3 {
+        let version = json!({ "name": "Iris", "source": "s3://bucket/model" });
+        assert_eq!(guarded.mlflow("ada", "POST", "model-versions/create", &version).status, 200);
+    }
+    // What is not protected moves as ever.
+    assert_eq!(guarded.point("ada", "Staging", "1").status, 200);
+
+    let refused = guarded.point("ada", "Production", "1");
+    assert_eq!(code(&refused), denied());
+    let message = refused.json()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("trainyard approvals approve Iris Production 1"), "{message}");
+    assert_eq!(guarded.version_of("Production"), "");
+    assert_eq!(guarded.waiting(), ["Production 1"], "it was asked for by trying");
+
+    assert_eq!(code(&guarded.decide("ada", "/approve", "Production", "1")), denied());
+    assert_eq!(code(&guarded.point("ada", "Production", "1")), denied());
+    assert_eq!(guarded.decide("bob", "/approve", "Production", "1").status, 200);
+    let twice = guarded.decide("bob", "/approve", "Production", "1");
+    assert_eq!(code(&twice), (400, "RESOURCE_ALREADY_EXISTS".to_owned()));
+    // Who moves it is no other person.
+    assert_eq!(code(&guarded.point("bob", "Production", "1")), denied());
+    // Another spelling is another alias, as protected.
+    assert_eq!(code(&guarded.point("ada", "production", "1")), denied());
+    assert_eq!(guarded.point("ada", "Production", "1").status, 200);
+    assert_eq!(guarded.version_of("Production"), "1");
+    assert_eq!(guarded.waiting(), ["production 1"]);
+
+    // An approval is for one version, and for one move.
+    assert_eq!(code(&guarded.point("ada", "Production", "2")), denied());
+    assert_eq!(guarded.decide("bob", "/approve", "Production", "2").status, 200);
+    assert_eq!(guarded.point("ada", "Production", "2").status, 200);
+    assert_eq!(guarded.point("ada", "Production", "2").status, 200, "it is there already");
+    // Back to where it was needs nobody, forward again does.
+    assert_eq!(guarded.point("cyd", "Production", "1").status, 200);
+    assert_eq!(code(&guarded.point("cyd", "Production", "2")), denied());
+    assert_eq!(guarded.version_of("Production"), "1");
+
+    // Nothing else takes it away.
+    let alias = json!({ "name": "Iris", "alias": "Production" });
+    let version = json!({ "name": "Iris", "version": "1" });
+    let stage = json!({ "name": "Iris", "version": "3", "stage": "production" });
+    let rename = json!({ "name": "Iris", "new_name": "Rose" });
+    for (method, path, body) in [
+        ("DELETE", "registered-models/alias", &alias),
+        ("DELETE", "model-versions/delete", &version),
+        ("DELETE", "registered-models/delete", &name),
+        ("POST", "registered-models/rename", &rename),
+        ("POST", "model-versions/transition-stage", &stage),
+    ] {
+        assert_eq!(code(&guarded.mlflow("ada", method, path, body)), denied(), "{path}");
+    }
+    assert_eq!(guarded.version_of("Production"), "1");
+
+    // Two others, of whom the one who moves it is none.
+    assert_eq!(guarded.decide("ada", "", "Live", "3").status, 200);
+    for (who, status) in [("bob", 403), ("cyd", 403)] {
+        assert_eq!(guarded.decide(who, "/approve", "Live", "3").status, 200);
+        assert_eq!(guarded.point("bob", "Live", "3").status, status);
+    }
+    assert_eq!(guarded.point("ada", "Live", "3").status, 200);
+
+    // A request that is rejected is gone, with who had approved.
+    assert_eq!(guarded.decide("ada", "", "Live", "2").status, 200);
+    assert_eq!(guarded.decide("bob", "/approve", "Live", "2").status, 200);
+    assert_eq!(guarded.decide("cyd", "/reject", "Live", "2").status, 200);
+    assert_eq!(guarded.decide("bob", "/approve", "Live", "2").status, 404);
+
+    what_was_done_is_written_down(&guarded);
+    a_client_of_mlflow_is_told(&guarded);
+}
+
+fn what_was_done_is_written_down(guarded: &Guarded) {
+    let path = "/api/trainyard/audit/events?subject=model%3AIris&newest_first=true";
+    let found = guarded.ask("ada", "GET", path, &Value::Null).json();
+    let events = found["events"].as_array().unwrap();
+    let event = |action: &str| {
+        events.iter().find(|event| event["action"] == action).unwrap_or_else(|| panic!("{action}"))
+    };
+    let reject = event("approval.reject");
+    assert_eq!((&reject["who"], &reject["kind"]), (&json!("cyd"), &json!("user")));
+    assert_eq!(reject["part"], "approval:Live version:2");
+    assert_eq!(reject["after"], "seen");
+    assert_eq!(reject["address"], "127.0.0.1");
+    assert_eq!(reject["request_id"], "of-this-test");
+    assert_eq!(event("alias.back")["who"], "cyd");
+    assert!(!found.to_string().contains("difference"), "{found}");
+    // A stranger reads nothing of it.
+    assert_eq!(get(&guarded.server.url, path).status, 401);
+    let at = format!("/api/trainyard/registry/at?at={}&model=Iris", i64::MAX);
+    let registry = guarded.ask("bob", "GET", &at, &Value::Null).json();
+    let live = registry["aliases"].as_array().unwrap().iter().find(|a| a["alias"] == "Live");
+    assert_eq!((&live.unwrap()["version"], &live.unwrap()["who"]), (&json!("3"), &json!("ada")));
+}
+
+fn a_client_of_mlflow_is_told(guarded: &Guarded) {
+    let user = [("MLFLOW_TRACKING_USERNAME", "ada"), ("MLFLOW_TRACKING_PASSWORD", "difference")];
+    let printed = run_python(CLIENT, &[&guarded.server.url], &user);
+    assert_eq!(printed.trim(), "PERMISSION_DENIED True");
+}
+
+const CLIENT: &str = r#"
+import sys, mlflow
+client = mlflow.MlflowClient(sys.argv[1])
+try:
+    client.set_registered_model_alias("Iris", "Production", "3")
+except mlflow.MlflowException as error:
+    print(error.error_code, "trainyard approvals approve Iris Production 3" in str(error))
+"#;
+
+#[test]
+fn approvals_are_given_by_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users");
+    let ci = entry(Kind::Token, "ci", "engine-no-2").unwrap();
+    std::fs::write(&file, ci).unwrap();
+    let authorize = Arc::new(AuthFile::open(&file).unwrap());
+    let options = ServerOptions { authorize: Some(authorize), ..ServerOptions::default() };
+    let server = Served::with(options);
+    let ask = |path: &str, body: &Value| {
+        let headers =
+            vec![("Authorization", "Bearer engine-no-2"), ("Content-Type", "application/json")];
+        let body = body.to_string();
+        let request = Request { method: "POST", path, headers, body: Some(body.as_bytes()) };
+        send(&server.url, &request)
+    };
+    let name = json!({ "name": "Iris", "source": "s3://bucket/model" });
+    assert_eq!(ask(&format!("{MLFLOW}/registered-models/create"), &name).status, 200);
+    assert_eq!(ask(&format!("{MLFLOW}/model-versions/create"), &name).status, 200);
+    let wanted = json!({ "model": "Iris", "alias": "Live", "version": "1" });
+    // Not protected here: a pipeline asks all the same, for a gate of its own.
+    let asked = ask(APPROVALS, &wanted);
+    assert_eq!(asked.status, 200, "{}", asked.text());
+    assert_eq!(asked.json()["approval_request"]["needed"], 0);
+    assert_eq!(code(&ask(&format!("{APPROVALS}/approve"), &wanted)), denied());
+    let missing = json!({ "model": "Iris", "alias": "Live" });
+    assert_eq!(ask(APPROVALS, &missing).status, 400);
+}
