@@ -121,10 +121,10 @@ fn prepare_within(connection: &mut dyn Connection, uri: &str) -> Result<()> {
         Some(version) if WITH_ROLES.contains(&version) => false,
         Some(version) if WITHOUT_ROLES.contains(&version) => true,
         Some(version) => {
-            return Err(Error::SchemaVersion {
+            return Err(Error::SchemaNewer {
                 found: version.to_owned(),
-                expected: VERSION,
                 uri: uri.to_owned(),
+                differences: Vec::new(),
             });
         }
     };
