@@ -475,4 +475,7 @@ fn users_may_be_in_postgresql() {
     assert_eq!(again.users(), [("admin".to_owned(), true), ("ada".to_owned(), false)]);
     team.admin("DELETE", "/api/2.0/mlflow/users/delete", &json!({ "username": "ada" }));
     assert_eq!(read(&ada), 401);
+    // Runs and models may be in the same database.
+    let options = crate::store_postgres::options(&postgres);
+    trainyard_tracking::open(&config.database_uri, options).unwrap();
 }
