@@ -1,7 +1,5 @@
 //! Who sent a request: known to handlers, to the checks of permissions and to the log of changes.
 
-use std::future::Future;
-
 /// What kind of sender it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActorKind {

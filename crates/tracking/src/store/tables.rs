@@ -4,7 +4,7 @@ use super::database::{Connection, Dialect};
 use crate::error::Result;
 
 /// How the names of tables and indexes begin that are not upstream's.
-pub(super) const OURS: &str = "trainyard_";
+const OURS: &str = "trainyard_";
 
 /// Which tables upstream's app for users has in a database: it shares one with the store, or has its own.
 const USERS: &[&str] = &[
