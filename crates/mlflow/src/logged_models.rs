@@ -68,6 +68,11 @@ pub trait LoggedModels: Send + Sync {
     async fn get_or_deleted(&self, model_id: &str) -> Result<LoggedModel> {
         self.get(model_id).await
     }
+    /// Refuses a caller who may not write the model's files. This default refuses nobody: a store asks
+    /// nobody who they are.
+    async fn may_write_files(&self, _model_id: &str) -> Result<()> {
+        Ok(())
+    }
     /// Says whether the files are all there.
     async fn finalize(&self, model_id: &str, status: LoggedModelStatus) -> Result<LoggedModel>;
     async fn delete(&self, model_id: &str) -> Result<()>;

@@ -70,6 +70,11 @@ pub trait Runs: Send + Sync {
     async fn create(&self, run: CreateRun) -> Result<Run>;
     /// The run with everything that was logged to it, deleted or not.
     async fn get(&self, run_id: &str) -> Result<Run>;
+    /// Refuses a caller who may not write the run's files. This default refuses nobody: a store asks
+    /// nobody who they are.
+    async fn may_write_files(&self, _run_id: &str) -> Result<()> {
+        Ok(())
+    }
     async fn update(&self, update: UpdateRun) -> Result<RunInfo>;
     async fn delete(&self, run_id: &str) -> Result<()>;
     async fn restore(&self, run_id: &str) -> Result<()>;

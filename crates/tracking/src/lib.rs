@@ -4,12 +4,14 @@
 //!   tables; [`search`] is the filter grammar that its searches share;
 //! - [`artifacts`]: files of runs and models;
 //! - [`api`]: MLflow's REST API over any [`trainyard_mlflow::Tracking`]; [`server`] serves it;
+//! - [`access`]: users, roles and permissions, between whoever asks and the store;
 //! - [`audit`]: the log of changes, verified, exported and shortened;
 //! - [`backup`]: a server's data in one folder, and back; [`removal`]: what was deleted, gone for good;
 //! - [`webhooks`]: changes of the registry, told to whoever subscribed;
 //! - [`import`]: what MLflow kept in files, into a database;
 //! - [`open`]: whatever a tracking URI names; [`upgrade`]: older MLflow's tables become ours.
 
+pub mod access;
 pub mod api;
 pub mod artifacts;
 pub mod audit;

@@ -8,7 +8,7 @@ use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     approvals, audit, deploy, gateway, health, init, monitor, profile, promote, registry, retrain,
-    run, serve, server, temporary, token, train, up,
+    run, serve, server, temporary, token, train, up, user,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -81,6 +81,8 @@ enum Command {
     Audit(audit::Arguments),
     /// Make, list and revoke the tokens that a deployment's gateway asks for
     Token(token::Arguments),
+    /// Make, list and remove users of a tracking server, and their tokens
+    User(user::Arguments),
     /// Ask a server whether it is ready (for HEALTHCHECK)
     Health(health::Arguments),
     /// Run the gateway of a deployment (started by `deploy`)
@@ -168,6 +170,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Approvals(arguments) => Box::pin(approvals::run(arguments)).await,
         Command::Audit(arguments) => Box::pin(audit::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
+        Command::User(arguments) => Box::pin(user::run(arguments)).await,
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
     }

@@ -271,6 +271,7 @@ async fn upload_to_run(
     if data.is_empty() {
         return invalid!("Request must specify data.");
     }
+    api.tracking.runs.may_write_files(&run_id).await?;
     let root_uri = api.tracking.runs.get(&run_id).await?.info.artifact_uri;
     api.tracking.artifacts.upload(&root_uri, path.as_str(), once(data)).await?;
     Ok(([(http::header::CONTENT_TYPE, "application/json")], "").into_response())

@@ -160,9 +160,13 @@ async fn presigned_upload(
     }
     let path = ArtifactPath::from_request(&asked.path)?;
     let root_uri = match owner {
-        (Some(run_id), _) => api.tracking.runs.get(&run_id).await?.info.artifact_uri,
+        (Some(run_id), _) => {
+            api.tracking.runs.may_write_files(&run_id).await?;
+            api.tracking.runs.get(&run_id).await?.info.artifact_uri
+        }
         (None, model_id) => {
             let model_id = model_id.unwrap_or_default();
+            api.tracking.logged_models.may_write_files(&model_id).await?;
             api.tracking.logged_models.get(&model_id).await?.info.artifact_uri
         }
     };

@@ -38,3 +38,35 @@ impl Actor {
         Self { name: String::new(), kind: ActorKind::Anonymous, token: None }
     }
 }
+
+tokio::task_local! {
+    static CURRENT: Actor;
+}
+
+/// Answers a request of `actor`: whatever `answer` does, it does for them.
+pub async fn acting_as<F: Future>(actor: Actor, answer: F) -> F::Output {
+    CURRENT.scope(actor, answer).await
+}
+
+/// Who sent the request that is being answered; none outside of one.
+pub fn current() -> Option<Actor> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_that_are_answered_at_once_have_each_their_sender() {
+        let name_after_a_while = |name: &'static str| {
+            acting_as(Actor::user(name), async {
+                tokio::task::yield_now().await;
+                current().map(|actor| actor.name)
+            })
+        };
+        let (ada, bob) = tokio::join!(name_after_a_while("ada"), name_after_a_while("bob"));
+        assert_eq!((ada.as_deref(), bob.as_deref()), (Some("ada"), Some("bob")));
+        assert_eq!(current(), None);
+    }
+}

@@ -11,28 +11,27 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::request::Parts;
 use http::{HeaderValue, header};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
-use trainyard_mlflow::{Error, ErrorCode, Result};
+use trainyard_mlflow::Result;
 
-use super::auth_file::{Entries, SECRET_BYTES_MAX, Stamp, load, stamp};
+use super::actor::{Actor, ActorKind};
+use super::auth_file::{Entries, Stamp, load, stamp};
 pub use super::auth_file::{Kind, entry};
-use super::connections::Peer;
 use super::keyed_lock::{KeyedGuard, KeyedLock};
 use super::login_limit::{LoginLimit, Try};
 use super::options::Authorize;
-use crate::api::error_answer;
+use super::presented::Presented;
+use super::verdict::{Verdict, address, admit};
 
 /// Passwords checked at a time: each takes a core and 19 MiB for a while.
 const CHECKS_MAX: usize = 2;
@@ -47,39 +46,10 @@ const WRONG_FOR: Duration = Duration::from_secs(10);
 /// How often the file is looked at for changes.
 const FILE_PERIOD: Duration = Duration::from_secs(1);
 
-/// What an `Authorization` header says.
-struct Presented {
-    kind: Kind,
-    /// Empty for a token.
-    name: String,
-    secret: String,
-}
-
-impl Presented {
-    fn read(value: &HeaderValue) -> Option<Self> {
-        let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
-        let rest = rest.trim();
-        if rest.len() > 2 * SECRET_BYTES_MAX {
-            return None;
-        }
-        let presented = if scheme.eq_ignore_ascii_case("bearer") {
-            Self { kind: Kind::Token, name: String::new(), secret: rest.to_owned() }
-        } else if scheme.eq_ignore_ascii_case("basic") {
-            let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-            let (name, secret) = text.split_once(':')?;
-            Self { kind: Kind::User, name: name.to_owned(), secret: secret.to_owned() }
-        } else {
-            return None;
-        };
-        (presented.secret.len() <= SECRET_BYTES_MAX).then_some(presented)
-    }
-}
-
 /// What was presented and is right.
 #[derive(Clone)]
 struct Right {
-    /// Whose password it is; none for a token.
-    user: Option<String>,
+    actor: Actor,
     used: Instant,
 }
 
@@ -91,22 +61,22 @@ struct Remembered {
 }
 
 impl Remembered {
-    /// Whether this was right or wrong a while ago; none if nothing is known.
-    fn of(&mut self, digest: &[u8; 32]) -> Option<bool> {
+    /// Whose it was, or that it was wrong a while ago; none if nothing is known.
+    fn of(&mut self, digest: &[u8; 32]) -> Option<Verdict> {
         let now = Instant::now();
         if let Some(right) = self.right.get_mut(digest)
             && now.saturating_duration_since(right.used) < RIGHT_FOR
         {
             right.used = now;
-            return Some(true);
+            return Some(Verdict::Right(right.actor.clone()));
         }
         let wrong = self.wrong.get(digest)?;
-        (now.saturating_duration_since(*wrong) < WRONG_FOR).then_some(false)
+        (now.saturating_duration_since(*wrong) < WRONG_FOR).then_some(Verdict::Wrong)
     }
 
-    fn add_right(&mut self, digest: [u8; 32], user: Option<String>) {
+    fn add_right(&mut self, digest: [u8; 32], actor: Actor) {
         make_room(&mut self.right, |right| right.used.elapsed() < RIGHT_FOR);
-        self.right.insert(digest, Right { user, used: Instant::now() });
+        self.right.insert(digest, Right { actor, used: Instant::now() });
     }
 
     fn add_wrong(&mut self, digest: [u8; 32]) {
@@ -139,7 +109,8 @@ impl State {
     /// The state after this one. Who is still there with the same password need not show it again.
     fn with(&self, entries: Entries) -> Arc<Self> {
         let is_same = |right: &Right| {
-            right.user.as_deref().is_some_and(|user| entries.has_same_user(user, &self.entries))
+            right.actor.kind == ActorKind::User
+                && entries.has_same_user(&right.actor.name, &self.entries)
         };
         let mut right = self.remembered().right.clone();
         right.retain(|_, right| is_same(right));
@@ -154,8 +125,7 @@ impl State {
 
     /// What is remembered of a digest.
     fn known(&self, digest: &[u8; 32]) -> Option<Verdict> {
-        let is_right = self.remembered().of(digest)?;
-        Some(Verdict::of(is_right))
+        self.remembered().of(digest)
     }
 }
 
@@ -164,22 +134,6 @@ struct Loaded {
     state: Arc<State>,
     stamp: Option<Stamp>,
     looked: Instant,
-}
-
-/// What becomes of a request.
-enum Verdict {
-    Right,
-    Wrong,
-    /// Too many wrong answers were given to this address.
-    Wait(Duration),
-    /// Too many others wait for a check.
-    Busy,
-}
-
-impl Verdict {
-    fn of(is_right: bool) -> Self {
-        if is_right { Self::Right } else { Self::Wrong }
-    }
 }
 
 /// Lets only those through who are in a file.
@@ -254,8 +208,10 @@ impl AuthFile {
     async fn judge(&self, value: &HeaderValue, address: IpAddr) -> Verdict {
         let state = self.state();
         let Some(presented) = Presented::read(value) else { return Verdict::Wrong };
-        if presented.kind == Kind::Token && state.entries.has_token(&presented.secret) {
-            return Verdict::Right;
+        if presented.kind == Kind::Token
+            && let Some(name) = state.entries.token_name(&presented.secret)
+        {
+            return Verdict::Right(Actor::token(name, name));
         }
         let digest = self.digest(value);
         if let Some(verdict) = state.known(&digest) {
@@ -271,23 +227,20 @@ impl AuthFile {
             Err(wait) => return Verdict::Wait(wait),
         };
         let kind = presented.kind;
-        let is_right = if state.entries.has_hashes(kind) {
-            let Some(is_right) = self.check(&state, presented, digest, attempt, turn).await else {
-                return Verdict::Busy;
-            };
-            is_right
+        let verdict = if state.entries.has_hashes(kind) {
+            self.check(&state, presented, digest, attempt, turn).await
         } else {
             state.remembered().add_wrong(digest);
             attempt.was_wrong();
-            false
+            Verdict::Wrong
         };
-        if !is_right {
+        if matches!(verdict, Verdict::Wrong) {
             tracing::warn!(kind = kind.word(), %address, "refused wrong credentials");
         }
-        Verdict::of(is_right)
+        verdict
     }
 
-    /// Computes hashes, when there is room for it; none if too many wait.
+    /// Computes hashes, when there is room for it.
     async fn check(
         &self,
         state: &Arc<State>,
@@ -295,95 +248,59 @@ impl AuthFile {
         digest: [u8; 32],
         attempt: Try,
         turn: KeyedGuard,
-    ) -> Option<bool> {
-        let _waiting = self.waiting.try_acquire().ok()?;
+    ) -> Verdict {
+        let Ok(_waiting) = self.waiting.try_acquire() else { return Verdict::Busy };
         let checks = match presented.kind {
             Kind::User => &self.checks,
             Kind::Token => &self.token_checks,
         };
-        let permit = Arc::clone(checks).acquire_owned().await.ok()?;
+        let Ok(permit) = Arc::clone(checks).acquire_owned().await else { return Verdict::Busy };
         let state = Arc::clone(state);
         // Ends, and is remembered, also when the client goes away.
         let checked = tokio::task::spawn_blocking(move || {
             let Presented { kind, name, secret } = presented;
-            let is_right = state.entries.verify(kind, &name, &secret);
-            if is_right {
-                state.remembered().add_right(digest, (kind == Kind::User).then_some(name));
-            } else {
-                state.remembered().add_wrong(digest);
-                attempt.was_wrong();
-            }
+            let verdict = match state.entries.verify(kind, &name, &secret) {
+                Some(name) => {
+                    let actor = match kind {
+                        Kind::User => Actor::user(name),
+                        Kind::Token => Actor::token(name, name),
+                    };
+                    state.remembered().add_right(digest, actor.clone());
+                    Verdict::Right(actor)
+                }
+                None => {
+                    state.remembered().add_wrong(digest);
+                    attempt.was_wrong();
+                    Verdict::Wrong
+                }
+            };
             drop((permit, turn));
-            is_right
+            verdict
         });
-        Some(checked.await.unwrap_or(false))
+        checked.await.unwrap_or(Verdict::Wrong)
     }
 }
 
 #[async_trait]
 impl Authorize for AuthFile {
-    async fn check(&self, request: &Parts) -> std::result::Result<(), Box<Response>> {
-        let peer = request.extensions.get::<Peer>();
-        let address = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip());
+    async fn check(&self, request: &Parts) -> std::result::Result<Actor, Box<Response>> {
+        let address = address(request);
         let verdict = match request.headers.get(header::AUTHORIZATION) {
             Some(value) => Some(self.judge(value, address).await),
             None => None,
         };
-        Err(Box::new(match verdict {
-            Some(Verdict::Right) => return Ok(()),
-            None => unauthenticated(
-                "this server asks for a user name and password or a token: set \
-                 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
-            ),
-            Some(Verdict::Wrong) => unauthenticated("wrong user name, password or token"),
-            Some(Verdict::Wait(wait)) => {
-                tracing::warn!(%address, "too many wrong credentials");
-                let seconds = wait.as_secs() + 1;
-                let message = format!(
-                    "too many wrong user names, passwords or tokens came from this address; try \
-                     again in {seconds} s"
-                );
-                let error = Error::api(ErrorCode::RequestLimitExceeded, message);
-                let mut answer = error_answer(error);
-                answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-                answer
-            }
-            Some(Verdict::Busy) => error_answer(Error::api(
-                ErrorCode::TemporarilyUnavailable,
-                "too many passwords are being checked; try again",
-            )),
-        }))
+        admit(verdict, address)
     }
-}
-
-fn unauthenticated(message: &str) -> Response {
-    let mut answer = error_answer(Error::api(ErrorCode::Unauthenticated, message));
-    let headers = answer.headers_mut();
-    let basic = HeaderValue::from_static(r#"Basic realm="trainyard", charset="UTF-8""#);
-    headers.append(header::WWW_AUTHENTICATE, basic);
-    let bearer = HeaderValue::from_static(r#"Bearer realm="trainyard""#);
-    headers.append(header::WWW_AUTHENTICATE, bearer);
-    answer
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::net::Ipv4Addr;
 
-    #[test]
-    fn headers_are_read_as_clients_write_them() {
-        let read = |text: &str| {
-            Presented::read(&HeaderValue::from_str(text).unwrap())
-                .map(|given| (given.kind, given.name, given.secret))
-        };
-        let basic = format!("Basic {}", STANDARD.encode("alice:a:b"));
-        assert_eq!(read(&basic), Some((Kind::User, "alice".to_owned(), "a:b".to_owned())));
-        assert_eq!(read("bearer t0k"), Some((Kind::Token, String::new(), "t0k".to_owned())));
-        for bad in ["Basic", "Basic !!!", "Digest x", "Basic YQ==", ""] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
-        assert_eq!(read(&format!("Bearer {}", "x".repeat(1025))), None);
-    }
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::*;
 
     #[tokio::test]
     async fn what_is_presented_many_times_at_once_is_one_try() {
@@ -399,7 +316,10 @@ mod tests {
                 futures::future::join_all((0..100).map(|_| guard.judge(&basic, address)));
             for verdict in verdicts.await {
                 match verdict {
-                    Verdict::Right => assert!(is_right, "{password}"),
+                    Verdict::Right(actor) => {
+                        assert!(is_right, "{password}");
+                        assert_eq!(actor, Actor::user("ada"));
+                    }
                     Verdict::Wrong => assert!(!is_right, "{password}"),
                     Verdict::Wait(_) | Verdict::Busy => panic!("{password} was not looked at"),
                 }
@@ -414,14 +334,15 @@ mod tests {
         let bob = entry(Kind::User, "bob", "correct horse").unwrap();
         let other = entry(Kind::User, "bob", "battery staple").unwrap();
         let before = State::new(entries(&format!("{ada}\n{bob}")));
-        before.remembered().add_right([1; 32], Some("ada".to_owned()));
-        before.remembered().add_right([2; 32], Some("bob".to_owned()));
-        before.remembered().add_right([3; 32], None);
+        before.remembered().add_right([1; 32], Actor::user("ada"));
+        before.remembered().add_right([2; 32], Actor::user("bob"));
+        before.remembered().add_right([3; 32], Actor::token("ci", "ci"));
         before.remembered().add_wrong([4; 32]);
         for (text, known) in [(&format!("{ada}\n{other}"), 1), (&ada, 1), (&bob, 2)] {
             let after = before.with(entries(text));
             for digest in 1..=4 {
-                let is_known = after.remembered().of(&[digest; 32]) == Some(true);
+                let known_as = after.remembered().of(&[digest; 32]);
+                let is_known = matches!(known_as, Some(Verdict::Right(_)));
                 assert_eq!(is_known, digest == known, "{digest} after {text}");
             }
         }
@@ -441,7 +362,7 @@ mod tests {
         }
         let basic = format!("Basic {}", STANDARD.encode("ada:difference"));
         let ada = guard.judge(&HeaderValue::from_str(&basic).unwrap(), address).await;
-        assert!(matches!(ada, Verdict::Right));
+        assert!(matches!(ada, Verdict::Right(_)));
     }
 
     #[test]
@@ -451,14 +372,16 @@ mod tests {
             let mut digest = [0; 32];
             digest[..4].copy_from_slice(&number.to_le_bytes());
             if number == 0 {
-                remembered.add_right(digest, None);
+                remembered.add_right(digest, Actor::user("ada"));
             } else {
                 remembered.add_wrong(digest);
             }
-            assert_eq!(remembered.of(&digest), Some(number == 0));
+            let is_right = matches!(remembered.of(&digest), Some(Verdict::Right(_)));
+            assert_eq!(is_right, number == 0);
         }
         assert!(remembered.wrong.len() <= REMEMBERED_MAX);
-        assert_eq!(remembered.of(&[0; 32]), Some(true), "wrong ones do not push right ones out");
-        assert_eq!(remembered.of(&[9; 32]), None);
+        let first = remembered.of(&[0; 32]);
+        assert!(matches!(first, Some(Verdict::Right(_))), "wrong ones do not push right ones out");
+        assert!(remembered.of(&[9; 32]).is_none());
     }
 }

@@ -28,7 +28,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Shortest password or token that gets a line, in characters.
 const SECRET_CHARACTERS_MIN: usize = 8;
 /// Longest password or token that is looked at: argon2 reads all of it.
-pub(super) const SECRET_BYTES_MAX: usize = 1024;
+pub(crate) const SECRET_BYTES_MAX: usize = 1024;
 /// Shortest token that is kept as a digest: 32 random hex digits are 128 bits. A shorter one may be a
 /// word, for which a digest is no protection.
 const RANDOM_CHARACTERS_MIN: usize = 32;
@@ -186,9 +186,9 @@ impl Entries {
         Ok(())
     }
 
-    /// Whether this is a token that is kept as a digest.
-    pub(super) fn has_token(&self, secret: &str) -> bool {
-        self.tokens.contains_key(&digest(secret))
+    /// The name of a token that is kept as a digest.
+    pub(super) fn token_name(&self, secret: &str) -> Option<&str> {
+        self.tokens.get(&digest(secret)).map(String::as_str)
     }
 
     /// Whether this user is there, with the same hash as before.
@@ -205,17 +205,21 @@ impl Entries {
     }
 
     /// Computes hashes: of the user, and of somebody for a name that is not there, so that how long a
-    /// refusal takes tells nobody which names there are; or of each token that has one.
-    pub(super) fn verify(&self, kind: Kind, name: &str, secret: &str) -> bool {
+    /// refusal takes tells nobody which names there are; or of each token that has one. The name of whom it is.
+    pub(super) fn verify(&self, kind: Kind, name: &str, secret: &str) -> Option<&str> {
         let argon2 = Argon2::default();
         let is_right =
             |hash: &PasswordHash| argon2.verify_password(secret.as_bytes(), hash).is_ok();
         match kind {
-            Kind::Token => self.hashed_tokens.iter().any(|(_, hash)| is_right(hash)),
+            Kind::Token => {
+                let token = self.hashed_tokens.iter().find(|(_, hash)| is_right(hash));
+                token.map(|(name, _)| name.as_str())
+            }
             Kind::User => {
-                let user = self.users.get(name);
-                let checked = user.or(self.decoy.as_ref()).is_some_and(is_right);
-                user.is_some() && checked
+                let user = self.users.get_key_value(name);
+                let hash = user.map(|(_, hash)| hash);
+                let checked = hash.or(self.decoy.as_ref()).is_some_and(is_right);
+                user.filter(|_| checked).map(|(name, _)| name.as_str())
             }
         }
     }
@@ -288,11 +292,11 @@ mod tests {
             (Kind::Token, "", "correct horse", false),
             (Kind::Token, "", "", false),
         ] {
-            assert_eq!(entries.verify(kind, name, secret), expect, "{name} {secret}");
+            assert_eq!(entries.verify(kind, name, secret).is_some(), expect, "{name} {secret}");
         }
-        assert!(entries.has_token(RANDOM));
+        assert_eq!(entries.token_name(RANDOM), Some("long"));
         for wrong in ["", "battery staple", &RANDOM[1..], &RANDOM.to_uppercase()] {
-            assert!(!entries.has_token(wrong), "{wrong}");
+            assert_eq!(entries.token_name(wrong), None, "{wrong}");
         }
         let again = entry(Kind::User, "alice", "correct horse").unwrap();
         assert_ne!(alice, again, "a salt of its own");
@@ -303,7 +307,8 @@ mod tests {
         // printf %s … | sha256sum
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(hex::encode(digest("abc")), abc);
-        assert!(entries(&format!("token t $sha256${abc}")).unwrap().has_token("abc"));
+        let entries = entries(&format!("token t $sha256${abc}")).unwrap();
+        assert_eq!(entries.token_name("abc"), Some("t"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::metrics::METRICS;
 
 /// The other side of a request's connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Serves `app` on every connection until `shutdown` completes; until it is there, those who ask are told to wait.
 /// Connections beyond the limits are only answered for `probes`.

@@ -11,6 +11,7 @@ use trainyard_base::Budget;
 use trainyard_mlflow::{Error, Result};
 use uuid::Uuid;
 
+use super::actor::{Actor, acting_as};
 use super::allowed_hosts::AllowedHosts;
 use super::answer_memory;
 use super::connections::Peer;
@@ -90,9 +91,12 @@ impl Guard {
         if let Some(answer) = blocked {
             return Err(Box::new(answer));
         }
-        let Some(authorize) = &self.authorize else { return Ok(request) };
-        let (parts, body) = request.into_parts();
-        authorize.check(&parts).await?;
+        let (mut parts, body) = request.into_parts();
+        let actor = match &self.authorize {
+            Some(authorize) => authorize.check(&parts).await?,
+            None => Actor::anonymous(),
+        };
+        parts.extensions.insert(actor);
         Ok(Request::from_parts(parts, body))
     }
 
@@ -134,8 +138,11 @@ pub(super) async fn watch(
 
     let response = match guard.check(request).await {
         Ok(request) => {
+            // Probes have no sender.
+            let actor = request.extensions().get::<Actor>().cloned();
             let origin = request_origin(&request, guard.authorize.is_some(), id.clone());
-            origin.scope(next.run(request)).await
+            let answer = origin.scope(next.run(request));
+            acting_as(actor.unwrap_or_else(Actor::anonymous), answer).await
         }
         Err(answer) => *answer,
     };

@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{Mutex as Queue, OwnedMutexGuard};
 
 /// Held by the request that checks; the next one's turn comes when it is dropped.
-pub(super) type KeyedGuard = OwnedMutexGuard<()>;
+pub(crate) type KeyedGuard = OwnedMutexGuard<()>;
 
 /// One queue for each digest that is being checked.
 #[derive(Debug, Default)]
-pub(super) struct KeyedLock(Mutex<HashMap<[u8; 32], Weak<Queue<()>>>>);
+pub(crate) struct KeyedLock(Mutex<HashMap<[u8; 32], Weak<Queue<()>>>>);
 
 impl KeyedLock {
     /// Waits until nobody else checks what has this digest.
-    pub(super) async fn lock(&self, digest: [u8; 32]) -> KeyedGuard {
+    pub(crate) async fn lock(&self, digest: [u8; 32]) -> KeyedGuard {
         self.queue(digest).lock_owned().await
     }
 

@@ -22,7 +22,7 @@ const OF_SITE: Rule = Rule { max: 240, period: Duration::from_secs(1) };
 
 /// What is known of addresses that presented something wrong.
 #[derive(Debug, Default)]
-pub(super) struct LoginLimit {
+pub(crate) struct LoginLimit {
     counted: Mutex<Counted>,
     /// Names are as long as whoever sends them likes, so only hashes of them are kept.
     hashes: RandomState,
@@ -48,7 +48,7 @@ impl Default for Counted {
 impl LoginLimit {
     /// Takes one try before it is known whether it is right: requests that come at once must not all
     /// pass because none of them is answered yet. `Err` is how long to wait.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr, name: &str) -> Result<Try, Duration> {
+    pub(crate) fn take(self: &Arc<Self>, address: IpAddr, name: &str) -> Result<Try, Duration> {
         self.take_at(address, name, Instant::now())
     }
 
@@ -79,7 +79,7 @@ impl LoginLimit {
 /// client went away before anything was computed.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Try {
+pub(crate) struct Try {
     limit: Arc<LoginLimit>,
     name: (IpAddr, u64),
     site: Option<Ipv6Addr>,
@@ -88,7 +88,7 @@ pub(super) struct Try {
 
 impl Try {
     /// It was wrong, so it stays taken.
-    pub(super) fn was_wrong(mut self) {
+    pub(crate) fn was_wrong(mut self) {
         self.is_wrong = true;
     }
 }

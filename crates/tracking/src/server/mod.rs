@@ -6,23 +6,25 @@
 //!            └► pages, for every path that is not the API's
 //! ```
 
-mod actor;
+pub mod actor;
 mod allowed_hosts;
 mod answer_memory;
 mod artifacts_only;
 pub mod auth;
 mod auth_file;
-mod connections;
+pub(crate) mod connections;
 mod cors;
 mod guard;
-mod keyed_lock;
-mod login_limit;
+pub(crate) mod keyed_lock;
+pub(crate) mod login_limit;
 mod opened;
 mod options;
+pub(crate) mod presented;
 mod request_origin;
 mod serve;
 mod slashes;
 pub mod ui;
+pub(crate) mod verdict;
 
 pub use crate::api::HostPolicy;
 pub use actor::{Actor, ActorKind};

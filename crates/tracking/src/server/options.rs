@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::Router;
 use axum::response::Response;
 use http::request::Parts;
 use trainyard_base::Budget;
 use trainyard_net::Limits;
 
+use super::actor::Actor;
 use crate::api::{HostPolicy, JSON_BYTES_MAX};
 use crate::webhooks::WebhookOptions;
 
 /// Decides whether a request may pass: the layer between HTTP and the trait.
 #[async_trait]
 pub trait Authorize: Send + Sync {
-    /// `Err` is the answer that the client gets instead. Never asked for `/health`, `/livez` and `/version`.
-    async fn check(&self, request: &Parts) -> Result<(), Box<Response>>;
+    /// Who sent it; `Err` is the answer that they get instead. Never asked for `/health`, `/livez` and `/version`.
+    async fn check(&self, request: &Parts) -> Result<Actor, Box<Response>>;
 }
 
 /// Connections open at once, unless somebody says otherwise: a few hundred training jobs with a pool
@@ -63,6 +65,8 @@ pub struct ServerOptions {
     pub webhooks: WebhookOptions,
     /// Guards the whole server.
     pub authorize: Option<Arc<dyn Authorize>>,
+    /// Routes besides those of MLflow's tracking API, such as those of users.
+    pub more_routes: Router,
 }
 
 impl Default for ServerOptions {
@@ -84,6 +88,7 @@ impl Default for ServerOptions {
             shutdown_grace: Duration::from_secs(10),
             webhooks: WebhookOptions::default(),
             authorize: None,
+            more_routes: Router::new(),
         }
     }
 }

@@ -111,7 +111,9 @@ fn build(
         hosts: options.hosts.clone(),
     };
     let state = Arc::new(ApiState::new(tracking, api_options).with_webhooks(webhooks));
-    let routes = api::router(Arc::clone(&state)).route("/metrics", get(metrics));
+    let routes = api::router(Arc::clone(&state))
+        .merge(options.more_routes.clone())
+        .route("/metrics", get(metrics));
     let app = if prefix.is_empty() {
         routes.fallback(move |request: Request| elsewhere(pages.clone(), request))
     } else {

@@ -1,8 +1,13 @@
 //! The two engines, and how each runs reads and writes.
 
+use trainyard_mlflow as mlflow;
+use trainyard_mlflow::uri::TrackingUri;
+
+use super::call::ReadLimits;
 use super::database::Connection;
 use super::permits::Reading;
 use super::postgres::Postgres;
+use super::postgres_doubt;
 use super::sqlite::Sqlite;
 use crate::error::Result;
 
@@ -14,6 +19,40 @@ pub(crate) enum Database {
 }
 
 impl Database {
+    /// Opens a database that is not MLflow's own store, or makes a file for one; `prepare` makes or checks its
+    /// tables. It blocks.
+    pub(crate) fn open(
+        uri: &TrackingUri,
+        limits: ReadLimits,
+        prepare: impl FnOnce(&mut dyn Connection) -> Result<()> + Send,
+    ) -> Result<Self> {
+        match uri {
+            TrackingUri::Sqlite(path) => {
+                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
+                {
+                    std::fs::create_dir_all(folder)
+                        .map_err(|error| mlflow::Error::io(folder, error))?;
+                }
+                let path =
+                    std::path::absolute(path).map_err(|error| mlflow::Error::io(path, error))?;
+                let database = Sqlite::open(&path, limits, |connection| prepare(connection))?;
+                Ok(Self::Sqlite(database))
+            }
+            TrackingUri::Postgres(_) => {
+                let url = uri.connection_url();
+                let database = Postgres::open(&url, limits, |connection| {
+                    prepare(connection)?;
+                    postgres_doubt::make(connection)
+                })?;
+                Ok(Self::Postgres(database))
+            }
+            TrackingUri::SqliteMemory | TrackingUri::Http(_) => Err(mlflow::Error::invalid(
+                "a database of users is a file (sqlite:///…) or on a server (postgresql://…)",
+            )
+            .into()),
+        }
+    }
+
     /// A read of a few rows: done at once where that costs less than handing it over.
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
     where

@@ -34,7 +34,7 @@ mod metrics;
 mod model_version_rows;
 mod model_versions;
 mod names;
-mod page;
+pub(crate) mod page;
 mod params;
 mod permits;
 mod place;
@@ -87,6 +87,9 @@ mod webhook_table;
 pub(crate) mod webhooks;
 
 pub use call::ReadLimits;
+pub(crate) use clock::now_millis;
+pub(crate) use engine::Database;
+pub(crate) use permits::Reading;
 pub(crate) use removal::{Item, Removable};
 pub(crate) use sql_store::files_of;
 pub use sql_store::{SqlStore, StoreOptions};

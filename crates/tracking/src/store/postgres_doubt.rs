@@ -7,6 +7,7 @@
 //! it waits until the change in doubt has ended either way, and, where a standby confirms commits, until that one
 //! has what was read.
 
+use super::database::Connection;
 use super::names::new_id;
 use super::postgres_client::Client;
 use crate::error::Result;
@@ -19,6 +20,15 @@ pub(super) const CREATE: &str = "CREATE TABLE trainyard_writers (\
      change bigint NOT NULL, \
      used_at timestamp with time zone NOT NULL DEFAULT now()) \
      WITH (fillfactor = 50)";
+
+/// Makes it where it is not there.
+pub(super) fn make(connection: &mut dyn Connection) -> Result<()> {
+    let sql = "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = ?1";
+    if connection.first(sql, &[TABLE.into()], |_row| Ok(()))?.is_none() {
+        connection.execute_script(CREATE)?;
+    }
+    Ok(())
+}
 
 /// The row of a connection.
 pub(super) struct Writer {

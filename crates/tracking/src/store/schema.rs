@@ -62,8 +62,8 @@ fn prepare_within(
         Dialect::Postgres => POSTGRES_SCHEMA,
     };
     let tables = tables::names(connection)?;
-    // Tables of our own are no database of MLflow's.
-    if tables.iter().all(|table| table.starts_with(tables::OURS)) {
+    // Tables of our own, and of users, are no database of MLflow's store.
+    if tables::are_elsewheres(&tables) {
         connection.execute_script(schema)?;
         connection.execute(
             "INSERT INTO workspaces (name, description) VALUES (?1, ?2)",

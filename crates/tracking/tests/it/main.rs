@@ -7,6 +7,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod access;
+mod access_matrix;
 mod approvals;
 mod attack;
 mod audit;

@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use trainyard_mlflow::Tracking;
 use trainyard_tracking::Governance;
+use trainyard_tracking::access::AccessControl;
 use trainyard_tracking::artifacts::ArtifactStorage;
 use trainyard_tracking::server::{Opened, ServerOptions, serve_once_opened};
 use trainyard_tracking::store::{ReadLimits, SqlStore, StoreOptions};
@@ -40,6 +41,20 @@ impl Served {
         let artifacts = ArtifactStorage::open(&destination.to_string_lossy());
         let tracking = store(directory.path(), Arc::new(artifacts.expect("a destination")));
         Self::run(directory, tracking, options, pages)
+    }
+
+    /// A server whose store does for each sender what is theirs to do.
+    pub(crate) fn guarded(control: &AccessControl) -> Self {
+        let options = ServerOptions {
+            authorize: Some(control.authorize()),
+            more_routes: control.routes(),
+            ..ServerOptions::default()
+        };
+        let directory = tempfile::tempdir().expect("a throwaway folder");
+        let destination = directory.path().join("mlartifacts");
+        let artifacts = ArtifactStorage::open(&destination.to_string_lossy());
+        let tracking = store(directory.path(), Arc::new(artifacts.expect("a destination")));
+        Self::run(directory, control.guard(tracking), options, Router::new())
     }
 
     /// A server that keeps its artifacts elsewhere.

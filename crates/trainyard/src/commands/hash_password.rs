@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// The first line of stdin; a terminal does not show what is typed.
-fn read_secret() -> std::io::Result<String> {
+pub(super) fn read_secret() -> std::io::Result<String> {
     let stdin = std::io::stdin();
     let before = if stdin.is_terminal() {
         printer::note("password or token, then Enter (it is not shown):");

@@ -46,6 +46,7 @@ pub(crate) mod up;
 mod up_install;
 mod upgrade;
 mod upstream_tls;
+pub(crate) mod user;
 mod watch;
 
 pub(crate) use listener::listen;

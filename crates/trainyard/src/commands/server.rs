@@ -10,6 +10,7 @@ use trainyard_base::Budget;
 use trainyard_mlflow::WebhookLog;
 use trainyard_net::{Allowed, descriptors};
 use trainyard_storage::{DirectAccess, DirectTransfers};
+use trainyard_tracking::access::{AccessConfig, AccessControl};
 use trainyard_tracking::server::auth::AuthFile;
 use trainyard_tracking::server::{
     Authorize, CONNECTIONS_MAX, HostPolicy, Limits, Opened, ServerOptions, ui,
@@ -335,6 +336,7 @@ struct Unused {
     /// What is so here anyway.
     #[arg(long, hide = true)]
     disable_workspaces: bool,
+    /// `basic-auth`, which is here, and no Python program.
     #[arg(long, hide = true, value_name = "NAME")]
     app_name: Option<String>,
 }
@@ -348,12 +350,14 @@ impl Unused {
         ])
     }
 
-    /// An application of Python is no decoration: whoever asks for one counts on its sign-in.
-    fn refuse(&self) -> Result<(), Failure> {
+    /// How users sign in, where upstream's app for that is asked for. Another application of Python is no
+    /// decoration: whoever asks for one counts on it.
+    fn access(&self) -> Result<Option<AccessConfig>, Failure> {
         match self.app_name.as_deref() {
-            None => Ok(()),
+            None => Ok(None),
+            Some("basic-auth") => Ok(Some(AccessConfig::from_env()?)),
             Some(name) => Err(Failure::input(format!("--app-name {name} is a Python program"))
-                .hint("for users and passwords: --auth-file, with lines of `trainyard server hash-password`")),
+                .hint("for users, passwords and permissions: --app-name basic-auth")),
         }
     }
 
@@ -428,6 +432,18 @@ impl Arguments {
         }
     }
 
+    /// Users and permissions, if they are asked for.
+    fn access(&self) -> Result<Option<AccessConfig>, Failure> {
+        let access = self.unused.access()?;
+        if access.is_some() && self.auth_file.is_some() {
+            return Err(Failure::input(
+                "--auth-file and --app-name basic-auth are two ways to sign in, of which a server has one",
+            )
+            .hint("`trainyard user create NAME` makes a user of a line of --auth-file"));
+        }
+        Ok(access)
+    }
+
     /// What is written down of changes, and what is protected. Approvals are of people whom the server knows, and
     /// are to be proved later.
     fn governance(&self) -> Result<Governance, Failure> {
@@ -437,11 +453,11 @@ impl Arguments {
             AuditedChanges::All => Audited::All,
         };
         let protected = self.protected_aliases.clone();
-        if !protected.is_empty() && self.auth_file.is_none() {
+        if !protected.is_empty() && self.auth_file.is_none() && self.unused.app_name.is_none() {
             return Err(Failure::input(
                 "--protect-alias asks another person, and this server knows no persons",
             )
-            .hint("name them with --auth-file"));
+            .hint("name them with --auth-file, or with --app-name basic-auth"));
         }
         if !protected.is_empty() && audited == Audited::Off {
             return Err(Failure::input(
@@ -456,6 +472,7 @@ impl Arguments {
         &self,
         memory: &Arc<Budget>,
         certificate: Option<&TlsFiles>,
+        access: Option<&AccessConfig>,
     ) -> Result<Opening, Failure> {
         let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
@@ -473,7 +490,8 @@ impl Arguments {
             },
         };
         let key = certificate.map(|files| &files.key);
-        let private_files = self.auth_file.iter().chain(key).cloned().collect();
+        let users = access.map(AccessConfig::private_files).unwrap_or_default();
+        let private_files = self.auth_file.iter().chain(key).cloned().chain(users).collect();
         let lending = Lending {
             registry_uri: self.registry_store_uri.clone(),
             artifact_roots: self.named_roots().cloned().collect(),
@@ -494,17 +512,22 @@ impl Arguments {
         named.map(receiver).collect()
     }
 
-    fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
+    fn options(
+        &self,
+        memory: &Arc<Budget>,
+        access: Option<&AccessControl>,
+    ) -> Result<ServerOptions, Failure> {
         let allowed_hosts = match self.allowed_hosts.as_slice() {
             [] => None,
             hosts => Some(hosts.to_vec()),
         };
-        let authorize = match &self.auth_file {
-            None => None,
-            Some(path) => {
+        let authorize = match (&self.auth_file, access) {
+            (_, Some(access)) => Some(access.authorize()),
+            (Some(path), None) => {
                 let file = AuthFile::open(path)?;
                 Some(Arc::new(file) as Arc<dyn Authorize>)
             }
+            (None, None) => None,
         };
         let mut roots = vec![self.artifacts_destination.as_str()];
         roots.extend(self.default_artifact_root.as_deref());
@@ -525,6 +548,7 @@ impl Arguments {
             connections: self.limits(),
             webhooks: WebhookOptions::from_env(self.webhook_receivers()?)?,
             authorize,
+            more_routes: access.map(AccessControl::routes).unwrap_or_default(),
             ..ServerOptions::default()
         })
     }
@@ -540,7 +564,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::Import(arguments)) => return Box::pin(import::run(&arguments)).await,
         None => {}
     }
-    arguments.unused.refuse()?;
+    let configured = arguments.access()?;
     if arguments.artifacts_only && !arguments.serves_artifacts() {
         return Err(Failure::input(
             "--artifacts-only and --no-serve-artifacts leave nothing to do",
@@ -555,11 +579,15 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         "the file of users and the certificate are read again when they have changed",
     );
     let memory = Budget::of_process(arguments.memory_limit);
-    let options = arguments.options(&memory)?;
+    let access = match &configured {
+        Some(config) => Some(Box::pin(AccessControl::open(config)).await?),
+        None => None,
+    };
+    let options = arguments.options(&memory, access.as_ref())?;
     let socket = listen(&arguments.host, arguments.port).await?;
     let address = socket.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
     let listener = tls::secured(socket, certificate.as_ref(), reloads)?;
-    let opening = arguments.opening(&memory, certificate.as_ref())?;
+    let opening = arguments.opening(&memory, certificate.as_ref(), configured.as_ref())?;
     let first = match opening.attempt().await {
         Err(error) if error.is_unreachable() && !arguments.wait_for_database.is_zero() => {
             Err(error)
@@ -581,9 +609,15 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(shared) => shared,
             Err(found) => opening.wait(arguments.wait_for_database, &found).await?,
         };
+        let tracking = match &access {
+            Some(access) => access.guard(tracking),
+            None => tracking,
+        };
         let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
-        // Whoever is let in sees this page, as far as hosts and events.
-        let log = webhooks.clone().map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
+        // Whoever is let in sees this page, as far as hosts and events: where not everybody may see everything,
+        // there is none.
+        let log = webhooks.clone().filter(|_webhooks| access.is_none());
+        let log = log.map(|webhooks| Arc::new(webhooks) as Arc<dyn WebhookLog>);
         let own = |prefix: &str| {
             trainyard_web::router_with_webhooks(tracking.clone(), prefix, log.clone())
         };

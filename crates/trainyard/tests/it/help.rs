@@ -2,7 +2,7 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 16] = [
     "init",
     "run",
     "train",
@@ -14,6 +14,7 @@ const VERBS: [&str; 15] = [
     "serve",
     "server",
     "token",
+    "user",
     "health",
     "registry",
     "approvals",

@@ -18,6 +18,14 @@ struct Server {
 
 impl Server {
     fn start(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
+        Self::start_with(folder, arguments, |_command| ())
+    }
+
+    fn start_with(
+        folder: tempfile::TempDir,
+        arguments: &[&str],
+        prepare: impl FnOnce(&mut Command),
+    ) -> Self {
         let port = free_port();
         let log = std::fs::File::create(folder.path().join("server.log")).unwrap();
         let mut command = trainyard();
@@ -27,6 +35,7 @@ impl Server {
             .args(arguments)
             .stdout(Stdio::null())
             .stderr(log);
+        prepare(&mut command);
         let process = KillOnDrop::spawn(&mut command);
         wait_for_port(port, Duration::from_mins(1));
         Self { process, port, folder }
@@ -80,6 +89,65 @@ fn users_are_made_and_asked_for() {
     let header = "Authorization: Basic YWRhOmRpZmZlcmVuY2UgZW5naW5l\r\n";
     assert_eq!(server.get(EXPERIMENT, header).0, 200);
     assert!(!server.log().contains("warning"), "{}", server.log());
+}
+
+#[test]
+fn users_and_permissions_are_asked_for_as_upstreams_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let without_password = trainyard()
+        .current_dir(folder.path())
+        .args(["server", "--port", "0", "--app-name", "basic-auth"])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&without_password.stderr);
+    assert_eq!(without_password.status.code(), Some(2), "{error}");
+    assert!(error.contains("MLFLOW_AUTH_ADMIN_PASSWORD"), "{error}");
+    std::fs::write(
+        folder.path().join("auth.ini"),
+        "[mlflow]\ndefault_permission = NO_PERMISSIONS\ndatabase_uri = sqlite:///users.db\n\
+         admin_username = root\nadmin_password = difference engine\n",
+    )
+    .unwrap();
+    let settings = "auth.ini";
+    let server = Server::start_with(folder, &["--app-name", "basic-auth"], |command| {
+        command.env("MLFLOW_AUTH_CONFIG_PATH", settings);
+    });
+    assert_eq!(server.get("/health", "").0, 200);
+    assert_eq!(server.get(EXPERIMENT, "").0, 401);
+    // "root:difference engine"
+    let root = "Authorization: Basic cm9vdDpkaWZmZXJlbmNlIGVuZ2luZQ==\r\n";
+    assert_eq!(server.get(EXPERIMENT, root).0, 200);
+    let user = |arguments: &[&str], secret: &str| {
+        let mut command = trainyard();
+        command.current_dir(server.folder.path()).arg("user").args(arguments);
+        command.env("MLFLOW_AUTH_CONFIG_PATH", settings);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // One that reads nothing may have ended before.
+        let _unread = writeln!(child.stdin.take().unwrap(), "{secret}");
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    user(&["create", "ada"], "difference engine");
+    assert_eq!(user(&["list"], ""), "root (administrator)\nada\n");
+    let token = user(&["token", "t", "--of", "ada", "--scope", "READ", "--days", "1"], "");
+    let bearer = format!("Authorization: Bearer {}\r\n", token.trim());
+    let until = |expected: &[u16]| {
+        let deadline = std::time::Instant::now() + Duration::from_mins(1);
+        while !expected.contains(&server.get(EXPERIMENT, &bearer).0) {
+            assert!(std::time::Instant::now() < deadline, "never {expected:?}: {}", server.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    // Known by now, and nothing was granted to her.
+    until(&[403]);
+    user(&["promote", "ada"], "");
+    until(&[200]);
+    user(&["revoke-token", "t"], "");
+    until(&[401, 429]);
+    let log = server.log();
+    assert!(!log.contains("difference") && !log.contains(token.trim()), "{log}");
 }
 
 #[test]
@@ -144,7 +212,7 @@ fn a_server_for_artifacts_alone_answers_for_nothing_else() {
     assert!(!server.folder.path().join("mlflow.db").exists());
 
     for (flags, expected) in [
-        (["--app-name", "basic-auth"], "--auth-file"),
+        (["--app-name", "my-auth"], "--app-name basic-auth"),
         (["--artifacts-only", "--no-serve-artifacts"], "nothing to do"),
         (["--direct-transfers", "maybe"], "on, off and auto"),
         (["--s3-public-endpoint", "s3://bucket"], "https://host"),

@@ -1,0 +1,193 @@
+//! Access control of one server: its parts, put together.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use trainyard_mlflow::uri::TrackingUri;
+use trainyard_mlflow::{Error, Result, Tracking};
+
+use super::config::AccessConfig;
+use super::directory::Directory;
+use super::guarded::guarded;
+use super::permission::Permission;
+use super::rows::UserRow;
+use super::sign_in::SignIn;
+use super::{password, routes, token, users_sql};
+use crate::server::Authorize;
+use crate::store::ReadLimits;
+
+/// A password that older versions of MLflow came with, and everybody knows.
+const WELL_KNOWN: &str = "password1234";
+
+/// Users, roles and permissions of a server.
+#[derive(Clone)]
+pub struct AccessControl {
+    directory: Arc<Directory>,
+    sign_in: Arc<SignIn>,
+}
+
+impl fmt::Debug for AccessControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessControl").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+/// A token that was just made.
+#[derive(Clone)]
+pub struct NewToken {
+    /// What it presents. It is not kept, so nobody can look it up later.
+    pub secret: String,
+    /// When it ends, in milliseconds since the Unix epoch; none if it does not.
+    pub expires_at: Option<i64>,
+}
+
+/// Without the secret.
+impl fmt::Debug for NewToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+impl AccessControl {
+    /// Opens the database of users, or makes one, with an administrator in it if there is none of the name
+    /// that is configured.
+    pub async fn open(config: &AccessConfig) -> crate::Result<Self> {
+        let control = Self::open_without_admin(config).await?;
+        control.bootstrap(config).await?;
+        Ok(control)
+    }
+
+    /// The same, as it is: for whoever only looks, or makes the administrator.
+    pub async fn open_without_admin(config: &AccessConfig) -> crate::Result<Self> {
+        let uri: TrackingUri = config.database_uri.parse()?;
+        let default_permission = Permission::read(&config.default_permission)?;
+        let opened = tokio::task::spawn_blocking(move || {
+            let directory = Directory::open(&uri, ReadLimits::default(), default_permission)?;
+            let directory = Arc::new(directory);
+            let sign_in = Arc::new(SignIn::new(Arc::clone(&directory))?);
+            Ok::<_, crate::Error>(Self { directory, sign_in })
+        });
+        let control = opened.await.map_err(|error| {
+            crate::Error::database(format!("opening users broke off: {error}"))
+        })??;
+        control.directory.read_all().await?;
+        Ok(control)
+    }
+
+    async fn bootstrap(&self, config: &AccessConfig) -> Result<()> {
+        let Some(name) = config.admin_username.clone() else {
+            return Err(Error::invalid(
+                "no administrator is configured: set MLFLOW_AUTH_ADMIN_USERNAME, or admin_username in the \
+                 file that MLFLOW_AUTH_CONFIG_PATH names",
+            ));
+        };
+        if self.directory.index().users.contains_key(&name) {
+            return Ok(());
+        }
+        let Some(secret) = config.admin_password.clone().filter(|secret| secret != WELL_KNOWN)
+        else {
+            return Err(Error::invalid(format!(
+                "the administrator '{name}' has yet to be made, and there is no password that comes with the \
+                 program: set MLFLOW_AUTH_ADMIN_PASSWORD (not to '{WELL_KNOWN}'), or admin_password in the file \
+                 that MLFLOW_AUTH_CONFIG_PATH names"
+            )));
+        };
+        let kept = password::hashed(secret).await?;
+        let made = self
+            .directory
+            .change(move |connection| users_sql::bootstrap(connection, &name, &kept))
+            .await?;
+        if made {
+            tracing::info!("made the administrator");
+        }
+        Ok(())
+    }
+
+    /// Whoever decides which requests pass.
+    pub fn authorize(&self) -> Arc<dyn Authorize> {
+        Arc::clone(&self.sign_in) as _
+    }
+
+    /// A store that does for each sender of a request what is theirs to do.
+    pub fn guard(&self, tracking: Tracking) -> Tracking {
+        guarded(tracking, Arc::clone(&self.directory))
+    }
+
+    /// The routes of users, roles, permissions and tokens.
+    pub fn routes(&self) -> Router {
+        routes::router(Arc::clone(&self.directory), Arc::clone(&self.sign_in))
+    }
+
+    /// Makes a user; without a password it is a service account, which has tokens.
+    pub async fn create_user(
+        &self,
+        name: &str,
+        password: Option<String>,
+        is_admin: bool,
+    ) -> Result<()> {
+        let name = name.to_owned();
+        let kept = match password {
+            Some(password) => password::hashed(password).await?,
+            None => password::NONE.to_owned(),
+        };
+        self.directory
+            .change(move |connection| {
+                users_sql::create_user(connection, &name, &kept, is_admin).map(|_user| ())
+            })
+            .await
+    }
+
+    /// Replaces a password.
+    pub async fn set_password(&self, name: &str, password: String) -> Result<()> {
+        let (name, kept) = (name.to_owned(), password::hashed(password).await?);
+        self.directory
+            .change(move |connection| users_sql::set_password(connection, &name, &kept))
+            .await
+    }
+
+    /// Makes a user an administrator, or no longer one.
+    pub async fn set_admin(&self, name: &str, is_admin: bool) -> Result<()> {
+        let name = name.to_owned();
+        self.directory
+            .change(move |connection| users_sql::set_admin(connection, &name, is_admin))
+            .await
+    }
+
+    /// Removes a user, with what they were granted and their tokens.
+    pub async fn delete_user(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        self.directory.change(move |connection| users_sql::delete_user(connection, &name)).await
+    }
+
+    /// Names of all users, and whether each is an administrator.
+    pub fn users(&self) -> Vec<(String, bool)> {
+        let index = self.directory.index();
+        let mut users: Vec<&UserRow> = index.users.values().map(|user| &user.row).collect();
+        users.sort_by_key(|user| user.id);
+        users.into_iter().map(|user| (user.username.clone(), user.is_admin)).collect()
+    }
+
+    /// Makes a token by which a program acts on behalf of `owner`: `READ`, `EDIT` or `MANAGE` is the most that it
+    /// may do with things, `ADMIN` lets it do with users what its owner may. It ends after so many days, or never.
+    pub async fn create_token(
+        &self,
+        name: &str,
+        owner: &str,
+        scope: &str,
+        days: Option<i64>,
+    ) -> Result<NewToken> {
+        let (secret, row) = token::new(name, owner, scope, days)?;
+        let expires_at = row.expires_at;
+        self.directory
+            .change(move |connection| users_sql::create_token(connection, &row).map(|_row| ()))
+            .await?;
+        Ok(NewToken { secret, expires_at })
+    }
+
+    /// Removes a token.
+    pub async fn delete_token(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        self.directory.change(move |connection| users_sql::delete_token(connection, &name)).await
+    }
+}

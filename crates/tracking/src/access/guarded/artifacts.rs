@@ -1,0 +1,233 @@
+//! Files, for those who may.
+//!
+//! Whoever asks for the files of a run, version or logged model has asked for that first, which is where they are
+//! refused. What is left are the proxied files, which clients ask for by path: below the folder of an experiment.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use trainyard_mlflow::Result;
+use trainyard_mlflow::artifacts::{
+    ArtifactFile, Artifacts, ByteRange, ByteStream, DirectFile, SignedRequest,
+};
+use trainyard_mlflow::entities::FileInfo;
+
+use super::guard::Guarded;
+use crate::access::permission::Action;
+use crate::access::resource::Kind;
+use crate::access::rights::{denied, on, within};
+
+/// The root of all proxied files, as the API asks for them by path.
+pub(super) const PROXIED_ROOT: &str = "mlflow-artifacts:/";
+/// What is below the folder of an experiment, each in folders of its own.
+const ALL_OF_EXPERIMENT: &[Kind] = &[Kind::Run, Kind::Trace, Kind::LoggedModel];
+
+/// Whether a name is one of a run: 32 hex digits.
+fn names_run(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// The experiment that a path is in, and the path below its folder.
+fn experiment_of(path: &str) -> Option<(&str, &str)> {
+    let path = path.trim_start_matches('/');
+    let path = match path.strip_prefix("workspaces/") {
+        Some(rest) => rest.split_once('/').map_or("", |(_workspace, path)| path),
+        None => path,
+    };
+    let (id, rest) = path.split_once('/').unwrap_or((path, ""));
+    let is_id = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+    is_id.then_some((id, rest))
+}
+
+/// What the things at a path below an experiment's folder are; none if they are the experiment's own.
+/// A deletion takes everything below with it.
+fn kinds_at(rest: &str, is_deletion: bool) -> &'static [Kind] {
+    let mut names = rest.split('/').filter(|name| !name.is_empty());
+    let Some(first) = names.next() else {
+        return if is_deletion { ALL_OF_EXPERIMENT } else { &[] };
+    };
+    match first {
+        "models" => &[Kind::LoggedModel],
+        "traces" => &[Kind::Trace],
+        _ if is_deletion || names_run(first) || names.next() == Some("artifacts") => &[Kind::Run],
+        _ => &[],
+    }
+}
+
+impl Guarded {
+    /// Refuses a proxied path that is not theirs.
+    pub(super) fn proxied(&self, root_uri: &str, path: &str, action: Action) -> Result<()> {
+        if root_uri != PROXIED_ROOT {
+            return Ok(());
+        }
+        let Some((id, rest)) = experiment_of(path) else {
+            // Nobody's folder: what everybody may do with what nothing was granted on.
+            let may = self.directory.rights(|rights| rights.may_with_nobodys(action))?;
+            return if may { Ok(()) } else { Err(denied()) };
+        };
+        let kinds = kinds_at(rest, action == Action::Manage);
+        if kinds.is_empty() {
+            return self.experiment(id, action);
+        }
+        let mut needed = vec![on(Kind::Experiment, id, Action::Read)];
+        needed.extend(kinds.iter().map(|kind| within(*kind, action, (Kind::Experiment, id))));
+        self.directory.require(&needed)
+    }
+
+    /// Leaves out what a listing of proxied files would tell of things that are not theirs to read.
+    fn without_hidden(&self, path: &str, files: Vec<FileInfo>) -> Result<Vec<FileInfo>> {
+        if self.sees_everything()? {
+            return Ok(files);
+        }
+        let mut shown = Vec::with_capacity(files.len());
+        for file in files {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            let is_shown = match experiment_of(path) {
+                None => match experiment_of(&file.path) {
+                    Some((id, _)) => {
+                        self.directory.permits(&[on(Kind::Experiment, id, Action::Read)])?
+                    }
+                    None => true,
+                },
+                Some((id, "")) if names_run(name) => {
+                    let run = within(Kind::Run, Action::Read, (Kind::Experiment, id));
+                    self.directory.permits(&[run])?
+                }
+                Some(_) => true,
+            };
+            if is_shown {
+                shown.push(file);
+            }
+        }
+        Ok(shown)
+    }
+}
+
+#[async_trait]
+impl Artifacts for Guarded {
+    async fn list(&self, root_uri: &str, path: &str) -> Result<Vec<FileInfo>> {
+        self.proxied(root_uri, path, Action::Read)?;
+        let files = self.inner.artifacts.list(root_uri, path).await?;
+        if root_uri == PROXIED_ROOT { self.without_hidden(path, files) } else { Ok(files) }
+    }
+
+    async fn download(&self, root_uri: &str, path: &str) -> Result<ByteStream> {
+        self.proxied(root_uri, path, Action::Read)?;
+        self.inner.artifacts.download(root_uri, path).await
+    }
+
+    async fn open(
+        &self,
+        root_uri: &str,
+        path: &str,
+        range: Option<ByteRange>,
+    ) -> Result<ArtifactFile> {
+        self.proxied(root_uri, path, Action::Read)?;
+        self.inner.artifacts.open(root_uri, path, range).await
+    }
+
+    async fn upload(&self, root_uri: &str, path: &str, body: ByteStream) -> Result<()> {
+        self.proxied(root_uri, path, Action::Update)?;
+        self.inner.artifacts.upload(root_uri, path, body).await
+    }
+
+    async fn delete(&self, root_uri: &str, path: &str) -> Result<()> {
+        self.proxied(root_uri, path, Action::Manage)?;
+        self.inner.artifacts.delete(root_uri, path).await
+    }
+
+    async fn direct_file(&self, root_uri: &str, path: &str) -> Result<Option<Box<dyn DirectFile>>> {
+        let file = self.inner.artifacts.direct_file(root_uri, path).await?;
+        let Some(inner) = file else { return Ok(None) };
+        let may_read = self.allows(root_uri, path, Action::Read)?;
+        let may_write = self.allows(root_uri, path, Action::Update)?;
+        Ok(Some(Box::new(GuardedFile { inner, may_read, may_write })))
+    }
+}
+
+impl Guarded {
+    fn allows(&self, root_uri: &str, path: &str, action: Action) -> Result<bool> {
+        match self.proxied(root_uri, path, action) {
+            Ok(()) => Ok(true),
+            Err(error) if error.code() == denied().code() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A file of a bucket that its sender may read, write, or neither.
+struct GuardedFile {
+    inner: Box<dyn DirectFile>,
+    may_read: bool,
+    may_write: bool,
+}
+
+impl GuardedFile {
+    fn write(&self) -> Result<&dyn DirectFile> {
+        if self.may_write { Ok(&*self.inner) } else { Err(denied()) }
+    }
+}
+
+#[async_trait]
+impl DirectFile for GuardedFile {
+    async fn sign_download(&self, lifetime: Duration) -> Result<(SignedRequest, u64)> {
+        if !self.may_read {
+            return Err(denied());
+        }
+        self.inner.sign_download(lifetime).await
+    }
+
+    async fn sign_upload(&self, lifetime: Duration, content_type: &str) -> Result<SignedRequest> {
+        self.write()?.sign_upload(lifetime, content_type).await
+    }
+
+    async fn start_parts(&self, parts: u32) -> Result<(String, Vec<SignedRequest>)> {
+        self.write()?.start_parts(parts).await
+    }
+
+    async fn complete_parts(&self, upload_id: &str, etags: Vec<String>) -> Result<()> {
+        self.write()?.complete_parts(upload_id, etags).await
+    }
+
+    async fn abort_parts(&self, upload_id: &str) -> Result<()> {
+        self.write()?.abort_parts(upload_id).await
+    }
+}
+
+/// Whether a source of a version is a proxied path, and which.
+pub(super) fn proxied_path(source: &str) -> Option<&str> {
+    source.strip_prefix("mlflow-artifacts:").map(|path| path.trim_start_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_to_what_they_are_files_of() {
+        let run = "0123456789abcdef0123456789abcdef";
+        let of_run = format!("7/{run}/artifacts/model.pkl");
+        let cases: [(&str, Option<&str>, &[Kind], &[Kind]); 12] = [
+            (&of_run, Some("7"), &[Kind::Run], &[Kind::Run]),
+            (&format!("7/{run}"), Some("7"), &[Kind::Run], &[Kind::Run]),
+            ("7/named/artifacts/x", Some("7"), &[Kind::Run], &[Kind::Run]),
+            ("7/models/m-1/artifacts/x", Some("7"), &[Kind::LoggedModel], &[Kind::LoggedModel]),
+            ("7/traces/t", Some("7"), &[Kind::Trace], &[Kind::Trace]),
+            ("7/notes.txt", Some("7"), &[], &[Kind::Run]),
+            ("7", Some("7"), &[], ALL_OF_EXPERIMENT),
+            ("7/", Some("7"), &[], ALL_OF_EXPERIMENT),
+            ("workspaces/default/7/x", Some("7"), &[], &[Kind::Run]),
+            ("", None, &[], &[]),
+            ("notes/7/x", None, &[], &[]),
+            ("7x/y", None, &[], &[]),
+        ];
+        for (path, experiment, read, delete) in cases {
+            let found = experiment_of(path);
+            assert_eq!(found.map(|(id, _)| id), experiment, "{path}");
+            if let Some((_, rest)) = found {
+                assert_eq!(kinds_at(rest, false), read, "{path}");
+                assert_eq!(kinds_at(rest, true), delete, "{path}");
+            }
+        }
+    }
+}

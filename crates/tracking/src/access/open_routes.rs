@@ -1,0 +1,88 @@
+//! Which routes are checked thing by thing. Whatever else there is on a server is for administrators: a route that
+//! is added and forgotten here is closed, not open.
+
+/// Resources below `mlflow/` of an API's version whose requests all lead through the checks.
+const GUARDED: &[(&str, &[&str])] = &[
+    (
+        "2.0",
+        &[
+            "artifacts",
+            "experiments",
+            "gateway-proxy",
+            "logged-models",
+            "metrics",
+            "model-versions",
+            "registered-models",
+            "runs",
+            "server-info",
+            "upload-artifact",
+            "users",
+        ],
+    ),
+    ("3.0", &["roles", "server-info", "ui-telemetry", "users"]),
+];
+/// What is not MLflow's.
+const OWN: &[&str] = &["service-accounts", "tokens"];
+
+/// Whether a request for this path is checked later, by what it is about.
+pub(crate) fn is_guarded(path: &str) -> bool {
+    let mut names = path.split('/').filter(|name| !name.is_empty()).peekable();
+    // A static prefix comes before.
+    while let Some(name) = names.next() {
+        match name {
+            "api" | "ajax-api" => return is_guarded_api(&names.collect::<Vec<_>>()),
+            // Traces in OpenTelemetry's own form.
+            "v1" if names.peek() == Some(&"traces") => return false,
+            _ => {}
+        }
+    }
+    // Pages ask the same store.
+    true
+}
+
+fn is_guarded_api(names: &[&str]) -> bool {
+    match names {
+        ["2.0", "mlflow-artifacts", ..] => true,
+        [version, "mlflow", resource, ..] => GUARDED
+            .iter()
+            .any(|(known, resources)| known == version && resources.contains(resource)),
+        ["3.0", "trainyard", resource, ..] => OWN.contains(resource),
+        // The log of changes, and approvals.
+        ["trainyard", ..] => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_to_be_checked_is_not_open() {
+        for (path, is_checked) in [
+            ("/", true),
+            ("/experiments/3", true),
+            ("/graphql", true),
+            ("/get-artifact", true),
+            ("/api/2.0/mlflow/runs/search", true),
+            ("/ajax-api/2.0/mlflow/runs/search", true),
+            ("/prefix/ajax-api/2.0/mlflow/users/create", true),
+            ("/api/2.0/mlflow-artifacts/artifacts/1/x", true),
+            ("/api/3.0/mlflow/roles/list", true),
+            ("/api/3.0/trainyard/tokens/create", true),
+            ("/api/2.0/mlflow/webhooks", false),
+            ("/prefix/api/2.0/mlflow/webhooks/1", false),
+            ("//api//2.0//mlflow//webhooks", false),
+            ("/api/2.0/mlflow/roles/list", false),
+            ("/api/3.0/mlflow/traces", false),
+            ("/v1/traces", false),
+            ("/prefix/v1/traces", false),
+            ("/api/trainyard/approvals", true),
+            ("/api/3.0/trainyard/audit", false),
+            ("/api/9.9/new", false),
+            ("/ajax-api/", false),
+        ] {
+            assert_eq!(is_guarded(path), is_checked, "{path}");
+        }
+    }
+}

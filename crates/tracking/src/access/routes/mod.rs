@@ -1,0 +1,10 @@
+//! The API of users, roles and permissions: upstream's paths, messages and rules, and tokens beside them.
+
+mod asked;
+mod grants;
+mod roles;
+mod router;
+mod tokens;
+mod users;
+
+pub(crate) use router::router;

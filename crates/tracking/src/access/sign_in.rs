@@ -1,0 +1,287 @@
+//! Who sent a request: somebody with a password, or a token of somebody.
+//!
+//! A password's hash is dear on purpose, also when a stranger asks for it: few are computed at a time, few
+//! requests wait for one, those that present the same share it, an address has few wrong answers, and what was
+//! right is remembered for as long as the password stays the same. Tokens are found by their digest.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use axum::response::Response;
+use http::request::Parts;
+use http::{HeaderValue, header};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
+use trainyard_mlflow::Result;
+
+use super::directory::Directory;
+use super::open_routes::is_guarded;
+use super::rights::denied;
+use super::{password, token, users_sql};
+use crate::api::error_answer;
+use crate::server::Authorize;
+use crate::server::actor::{Actor, acting_as};
+use crate::server::auth::Kind;
+use crate::server::keyed_lock::KeyedLock;
+use crate::server::login_limit::LoginLimit;
+use crate::server::presented::Presented;
+use crate::server::verdict::{Verdict, address, admit};
+use crate::store::now_millis;
+
+/// Passwords checked at a time: each takes a core and, of those that an upstream server kept, 32 MiB for a while.
+const CHECKS_MAX: usize = 2;
+/// Requests that wait for a check, at most.
+const WAITING_MAX: usize = 64;
+/// Credentials remembered, right ones and wrong ones.
+const REMEMBERED_MAX: usize = 16_384;
+/// How long what was wrong is remembered: a tool with an old password asks again and again.
+const WRONG_FOR: Duration = Duration::from_secs(10);
+/// What an older MLflow gave its administrators, and everybody knows.
+const WELL_KNOWN: &str = "password1234";
+
+/// What came of a check. It holds for as long as the same is kept of the password.
+enum Outcome {
+    /// It was the password of which this is kept.
+    Right {
+        /// What is kept.
+        kept: Arc<str>,
+    },
+    /// It was not, or there was no such user.
+    Wrong {
+        /// What was kept.
+        kept: Option<Arc<str>>,
+        at: Instant,
+    },
+}
+
+/// What is asked of a password when it is compared.
+struct Question {
+    name: String,
+    secret: String,
+    /// None if there is no such user.
+    user: Option<Known>,
+}
+
+/// A user as they were when they were asked for.
+struct Known {
+    id: i64,
+    kept: Arc<str>,
+    is_admin: bool,
+}
+
+/// Lets those in who are in the directory.
+pub(crate) struct SignIn {
+    directory: Arc<Directory>,
+    remembered: Mutex<HashMap<[u8; 32], Outcome>>,
+    login_limit: Arc<LoginLimit>,
+    turns: KeyedLock,
+    waiting: Semaphore,
+    checks: Arc<Semaphore>,
+    /// What is compared for names that are not there.
+    decoy: Arc<str>,
+    /// Key of the digests.
+    key: [u8; 32],
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl SignIn {
+    /// Takes the time of one hash.
+    pub(crate) fn new(directory: Arc<Directory>) -> Result<Self> {
+        Ok(Self {
+            directory,
+            remembered: Mutex::default(),
+            login_limit: Arc::default(),
+            turns: KeyedLock::default(),
+            waiting: Semaphore::new(WAITING_MAX),
+            checks: Arc::new(Semaphore::new(CHECKS_MAX)),
+            decoy: password::hash(&token::secret())?.into(),
+            key: rand::random(),
+        })
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, HashMap<[u8; 32], Outcome>> {
+        // The list is whole between any two operations, so a panic elsewhere is no harm.
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, digest: [u8; 32], outcome: Outcome) {
+        let mut remembered = self.remembered();
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.retain(|_, outcome| matches!(outcome, Outcome::Right { .. }));
+        }
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.insert(digest, outcome);
+    }
+
+    fn digest(&self, name: &str, secret: &str) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update(self.key);
+        digest.update(name.len().to_le_bytes());
+        digest.update(name.as_bytes());
+        digest.update(secret.as_bytes());
+        digest.finalize().into()
+    }
+
+    fn user(&self, name: &str) -> Option<Known> {
+        let index = self.directory.index();
+        let row = &index.users.get(name)?.row;
+        let kept = Arc::from(row.password_hash.as_str());
+        Some(Known { id: row.id, kept, is_admin: row.is_admin })
+    }
+
+    /// What is remembered, if it still holds.
+    fn known(&self, digest: &[u8; 32], user: Option<&Known>) -> Option<bool> {
+        match (self.remembered().get(digest)?, user) {
+            (Outcome::Right { kept }, Some(user)) if *kept == user.kept => Some(true),
+            (Outcome::Wrong { kept, at }, user)
+                if at.elapsed() < WRONG_FOR && kept.as_ref() == user.map(|user| &user.kept) =>
+            {
+                Some(false)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whose token it is; none if it is nobody's, or has ended.
+    fn owner_of(&self, secret: &str) -> Option<Actor> {
+        let index = self.directory.index();
+        let token = index.token(&token::digest(secret))?;
+        let is_over = token.expires_at.is_some_and(|end| end <= now_millis());
+        (!is_over).then(|| Actor::token(token.username.as_str(), token.name.as_str()))
+    }
+
+    async fn judge(&self, value: &HeaderValue, address: IpAddr) -> Verdict {
+        let Some(presented) = Presented::read(value) else { return Verdict::Wrong };
+        if presented.kind == Kind::Token || presented.secret.starts_with(token::MARK) {
+            // Clients that know no tokens send one as the password of its owner.
+            let owner = self.owner_of(&presented.secret);
+            let owner =
+                owner.filter(|owner| presented.kind == Kind::Token || owner.name == presented.name);
+            if let Some(owner) = owner {
+                return Verdict::Right(owner);
+            }
+            return match self.login_limit.take(address, &presented.name) {
+                Ok(attempt) => {
+                    attempt.was_wrong();
+                    tracing::warn!(kind = "token", %address, "refused wrong credentials");
+                    Verdict::Wrong
+                }
+                Err(wait) => Verdict::Wait(wait),
+            };
+        }
+        self.password(presented.name, presented.secret, address).await
+    }
+
+    /// Whether somebody's password is this.
+    pub(crate) async fn password(&self, name: String, secret: String, address: IpAddr) -> Verdict {
+        let digest = self.digest(&name, &secret);
+        let verdict = |is_right, name: String| {
+            if is_right { Verdict::Right(Actor::user(name)) } else { Verdict::Wrong }
+        };
+        let user = self.user(&name);
+        if let Some(is_right) = self.known(&digest, user.as_ref()) {
+            return verdict(is_right, name);
+        }
+        let _turn = self.turns.lock(digest).await;
+        // Who had the turn before may have found out.
+        let user = self.user(&name);
+        if let Some(is_right) = self.known(&digest, user.as_ref()) {
+            return verdict(is_right, name);
+        }
+        let attempt = match self.login_limit.take(address, &name) {
+            Ok(attempt) => attempt,
+            Err(wait) => return Verdict::Wait(wait),
+        };
+        let Ok(_waiting) = self.waiting.try_acquire() else { return Verdict::Busy };
+        let kept = user.as_ref().map(|user| Arc::clone(&user.kept));
+        let question = Question { name: name.clone(), secret, user };
+        let Some(is_right) = self.compare(question).await else { return Verdict::Busy };
+        match kept {
+            Some(kept) if is_right => self.remember(digest, Outcome::Right { kept }),
+            kept => {
+                self.remember(digest, Outcome::Wrong { kept, at: Instant::now() });
+                attempt.was_wrong();
+                tracing::warn!(kind = "user", %address, "refused wrong credentials");
+            }
+        }
+        verdict(is_right, name)
+    }
+
+    /// Computes a hash: of somebody also where nobody has the name, so that how long a refusal takes tells
+    /// nobody which names there are. None if it could not.
+    async fn compare(&self, question: Question) -> Option<bool> {
+        let permit = Arc::clone(&self.checks).acquire_owned().await.ok()?;
+        let decoy = Arc::clone(&self.decoy);
+        let compared = tokio::task::spawn_blocking(move || {
+            let Question { name, secret, user } = question;
+            let _permit = permit;
+            let Some(user) = user else {
+                password::verify(&decoy, &secret);
+                return (false, None);
+            };
+            if &*user.kept == password::NONE {
+                password::verify(&decoy, &secret);
+                return (false, None);
+            }
+            if !password::verify(&user.kept, &secret) {
+                return (false, None);
+            }
+            if user.is_admin && secret == WELL_KNOWN {
+                tracing::warn!(
+                    user = name,
+                    "refused an administrator with the password that older MLflow versions came with; \
+                     set another one with `trainyard user password`"
+                );
+                return (false, None);
+            }
+            let anew = password::is_outdated(&user.kept).then(|| password::hash(&secret).ok());
+            (true, anew.flatten().map(|anew| (user, anew)))
+        });
+        let (is_right, anew) = compared.await.ok()?;
+        if let Some((user, anew)) = anew {
+            self.keep_anew(user, anew).await;
+        }
+        Some(is_right)
+    }
+
+    /// Keeps a better hash of a password that was just right. Not to keep it is no reason to refuse anybody.
+    async fn keep_anew(&self, user: Known, anew: String) {
+        let kept = self.directory.change(move |connection| {
+            users_sql::replace_password(connection, user.id, &user.kept, &anew)
+        });
+        if let Err(error) = kept.await {
+            tracing::warn!(%error, "a password's hash could not be renewed");
+        }
+    }
+}
+
+#[async_trait]
+impl Authorize for SignIn {
+    async fn check(&self, request: &Parts) -> std::result::Result<Actor, Box<Response>> {
+        self.directory.refresh().await;
+        let address = address(request);
+        let verdict = match request.headers.get(header::AUTHORIZATION) {
+            Some(value) => Some(self.judge(value, address).await),
+            None => None,
+        };
+        let actor = admit(verdict, address)?;
+        if !is_guarded(request.uri.path()) {
+            let look = async { self.directory.rights(|rights| rights.is_admin) };
+            if !acting_as(actor.clone(), look).await.is_ok_and(|is_admin| is_admin) {
+                return Err(Box::new(error_answer(denied())));
+            }
+        }
+        Ok(actor)
+    }
+}

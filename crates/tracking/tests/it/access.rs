@@ -1,0 +1,481 @@
+//! Users, roles and permissions: the client that comes with MLflow, databases of users that MLflow wrote, tokens,
+//! and aliases that are not everybody's.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use trainyard_testkit::postgres::PostgresServer;
+use trainyard_testkit::run_python;
+use trainyard_tracking::access::{AccessConfig, AccessControl};
+
+use crate::http::{Answer, Request, send};
+use crate::served::Served;
+
+pub(crate) const PASSWORD: &str = "difference engine 1";
+
+/// A server with users of its own.
+pub(crate) struct Team {
+    pub(crate) server: Served,
+    runtime: Runtime,
+    control: AccessControl,
+    folder: TempDir,
+}
+
+fn config(folder: &Path, default_permission: &str) -> AccessConfig {
+    AccessConfig {
+        database_uri: format!("sqlite:///{}", folder.join("users.db").display()),
+        default_permission: default_permission.to_owned(),
+        admin_username: Some("admin".to_owned()),
+        admin_password: Some(PASSWORD.to_owned()),
+    }
+}
+
+impl Team {
+    pub(crate) fn start(default_permission: &str) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), default_permission)
+    }
+
+    /// A server over a folder in which there may be a database of users.
+    fn over(folder: TempDir, default_permission: &str) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let config = config(folder.path(), default_permission);
+        let control = runtime.block_on(AccessControl::open(&config)).unwrap();
+        Self { server: Served::guarded(&control), runtime, control, folder }
+    }
+
+    /// The answer to what somebody asks, with a header of theirs.
+    fn ask(&self, authorization: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let body = body.to_string();
+        let headers = vec![("Authorization", authorization), ("Content-Type", "application/json")];
+        let body = (method != "GET").then_some(body.as_bytes());
+        send(&self.server.url, &Request { method, path, headers, body })
+    }
+
+    /// What the administrator does, which succeeds.
+    fn admin(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.ask(&basic("admin", PASSWORD), method, path, body);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
+    }
+
+    fn create_user(&self, name: &str) -> String {
+        self.admin(
+            "POST",
+            "/api/2.0/mlflow/users/create",
+            &json!({ "username": name, "password": PASSWORD }),
+        );
+        basic(name, PASSWORD)
+    }
+
+    fn grant(&self, name: &str, kind: &str, id: &str, permission: &str) {
+        let body = json!({
+            "username": name, "resource_type": kind, "resource_id": id, "permission": permission,
+        });
+        self.admin("POST", "/api/3.0/mlflow/users/permissions/grant", &body);
+    }
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+/// MLflow's own client of users and roles, as it is.
+const CLIENT: &str = r#"
+import os
+from mlflow import MlflowClient
+from mlflow.exceptions import RestException
+from mlflow.server.auth.client import AuthServiceClient
+
+uri = os.environ["MLFLOW_TRACKING_URI"]
+auth = AuthServiceClient(uri)
+PASSWORD = os.environ["MLFLOW_TRACKING_PASSWORD"]
+
+def refused(code, call, *arguments, **named):
+    try:
+        call(*arguments, **named)
+    except RestException as error:
+        assert error.error_code == code, (error.error_code, str(error))
+    else:
+        raise AssertionError(f"{call} was not refused")
+
+def as_user(name, password=PASSWORD):
+    os.environ["MLFLOW_TRACKING_USERNAME"] = name
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = password
+
+ada = auth.create_user("ada", PASSWORD)
+assert (ada.username, ada.is_admin, ada.password_hash) == ("ada", False, "REDACTED")
+refused("RESOURCE_ALREADY_EXISTS", auth.create_user, "ada", PASSWORD)
+refused("INVALID_PARAMETER_VALUE", auth.create_user, "bob", "short")
+refused("RESOURCE_DOES_NOT_EXIST", auth.get_user, "nobody")
+assert auth.get_user("ada").id == ada.id
+
+experiment = MlflowClient().create_experiment("of the administrator")
+as_user("ada")
+client = MlflowClient()
+refused("PERMISSION_DENIED", client.get_experiment, experiment)
+refused("PERMISSION_DENIED", auth.get_user, "admin")
+refused("PERMISSION_DENIED", auth.update_user_admin, "ada", True)
+refused("PERMISSION_DENIED", auth.delete_user, "admin")
+mine = client.create_experiment("of ada")
+run = client.create_run(mine)
+client.log_metric(run.info.run_id, "m", 0.5)
+assert [e.name for e in client.search_experiments()] == ["of ada"]
+assert len(client.search_runs([mine, experiment])) == 1
+assert client.search_runs([experiment]) == []
+allowed = auth.get_user_permission("ada", "experiment", mine)
+assert (allowed.allowed, allowed.permission) == (True, "MANAGE")
+
+as_user("admin")
+auth.grant_user_permission("ada", "experiment", experiment, "READ")
+refused("RESOURCE_ALREADY_EXISTS", auth.grant_user_permission, "ada", "experiment", experiment, "EDIT")
+as_user("ada")
+assert client.get_experiment(experiment).name == "of the administrator"
+refused("PERMISSION_DENIED", client.create_run, experiment)
+refused("PERMISSION_DENIED", auth.grant_user_permission, "ada", "experiment", experiment, "EDIT")
+as_user("admin")
+auth.revoke_user_permission("ada", "experiment", experiment)
+refused("RESOURCE_DOES_NOT_EXIST", auth.revoke_user_permission, "ada", "experiment", experiment)
+
+role = auth.create_role("default", "editors", "who edit")
+refused("RESOURCE_ALREADY_EXISTS", auth.create_role, "default", "editors")
+refused("INVALID_PARAMETER_VALUE", auth.create_role, "default", "__user_1__")
+grant = auth.add_role_permission(role.id, "experiment", "*", "EDIT")
+refused("INVALID_PARAMETER_VALUE", auth.add_role_permission, role.id, "run", "a1", "EDIT")
+refused("INVALID_PARAMETER_VALUE", auth.add_role_permission, role.id, "experiment", "*", "WRITE")
+assigned = auth.assign_role("ada", role.id)
+assert (assigned.user_id, assigned.role_id) == (ada.id, role.id)
+assert [user.user_id for user in auth.list_role_users(role.id)] == [ada.id]
+assert "editors" in [known.name for known in auth.list_user_roles("ada")]
+as_user("ada")
+client.create_run(experiment)
+as_user("admin")
+assert auth.update_role_permission(grant.id, "DENY").permission == "DENY"
+as_user("ada")
+refused("PERMISSION_DENIED", client.get_experiment, mine)
+assert client.search_experiments() == []
+as_user("admin")
+auth.remove_role_permission(grant.id)
+assert auth.list_role_permissions(role.id) == []
+assert auth.update_role(role.id, name="others", description="d").name == "others"
+auth.unassign_role("ada", role.id)
+assert "others" in [known.name for known in auth.list_all_roles()]
+assert "others" in [known.name for known in auth.list_roles("default")]
+auth.delete_role(role.id)
+refused("RESOURCE_DOES_NOT_EXIST", auth.get_role, role.id)
+
+as_user("ada")
+refused("INVALID_PARAMETER_VALUE", auth.update_user_password, "ada", "another password")
+auth.update_user_password("ada", "another password", current_password=PASSWORD)
+refused("UNAUTHENTICATED", client.get_experiment, mine)
+as_user("ada", "another password")
+assert client.get_experiment(mine).name == "of ada"
+as_user("admin", PASSWORD)
+auth.update_user_admin("ada", True)
+as_user("ada", "another password")
+assert client.get_experiment(experiment).name == "of the administrator"
+refused("BAD_REQUEST", auth.delete_user, "ada")
+as_user("admin", PASSWORD)
+auth.delete_user("ada")
+as_user("ada", "another password")
+refused("UNAUTHENTICATED", client.get_experiment, mine)
+print("done")
+"#;
+
+#[test]
+fn upstreams_client_makes_users_and_roles_and_each_gets_what_is_theirs() {
+    let team = Team::start("NO_PERMISSIONS");
+    let environment = [
+        ("MLFLOW_TRACKING_URI", team.server.url.as_str()),
+        ("MLFLOW_TRACKING_USERNAME", "admin"),
+        ("MLFLOW_TRACKING_PASSWORD", PASSWORD),
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),
+        ("MLFLOW_DISABLE_TELEMETRY", "true"),
+    ];
+    let said = run_python(CLIENT, &[], &environment);
+    assert_eq!(said.lines().last(), Some("done"), "{said}");
+}
+
+/// The tables of MLflow 2.9's basic auth, which has no version of them, with a user of each kind of hash.
+const OLD_USERS: &str = "
+CREATE TABLE users (id INTEGER NOT NULL, username VARCHAR(255), password_hash VARCHAR(255), \
+    is_admin BOOLEAN, PRIMARY KEY (id), UNIQUE (username));
+CREATE TABLE experiment_permissions (id INTEGER NOT NULL, experiment_id VARCHAR(255) NOT NULL, \
+    user_id INTEGER NOT NULL, permission VARCHAR(255), PRIMARY KEY (id), \
+    CONSTRAINT fk_user_id FOREIGN KEY(user_id) REFERENCES users (id), \
+    CONSTRAINT unique_experiment_user UNIQUE (experiment_id, user_id));
+CREATE TABLE registered_model_permissions (id INTEGER NOT NULL, name VARCHAR(255) NOT NULL, \
+    user_id INTEGER NOT NULL, permission VARCHAR(255), PRIMARY KEY (id), \
+    CONSTRAINT fk_user_id FOREIGN KEY(user_id) REFERENCES users (id), \
+    CONSTRAINT unique_name_user UNIQUE (name, user_id));
+INSERT INTO users VALUES (1, 'ada', 'scrypt:1024:8:1$ZWhcvLjbCVzYXJUt$df46a389ed9b0de5bccc831e8b0aa6dc28e555b5a2d3faef8a5eab253d28782b5d0b714d6fd8e5f8cfc15032d0d639a7f5b3215c60600171f002189ce862e1cd', 0);
+INSERT INTO users VALUES (2, 'bob', 'pbkdf2:sha256:1000$syASIwbpspG8Cf7o$c8c19b937b58e7c2bf020462803689daeb04d1cceb580c844ace9f63a05bd733', 1);
+INSERT INTO experiment_permissions VALUES (1, '0', 1, 'EDIT');
+INSERT INTO registered_model_permissions VALUES (1, 'Iris', 1, 'NO_PERMISSIONS');
+";
+
+#[test]
+fn users_of_an_older_mlflow_sign_in_with_what_they_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users.db");
+    let database = rusqlite::Connection::open(&file).unwrap();
+    database.execute_batch(OLD_USERS).unwrap();
+    let kept = |name: &str| {
+        let sql = "SELECT password_hash FROM users WHERE username = ?1";
+        database.query_row(sql, [name], |row| row.get::<_, String>(0)).unwrap()
+    };
+    let team = Team::over(folder, "NO_PERMISSIONS");
+    let set_tag = json!({ "experiment_id": "0", "key": "k", "value": "v" });
+    let path = "/api/2.0/mlflow/experiments/set-experiment-tag";
+    for name in ["ada", "bob"] {
+        assert_eq!(team.ask(&basic(name, "wrong password"), "POST", path, &set_tag).status, 401);
+        assert!(!kept(name).starts_with("$argon2id$"), "{name}");
+        for _ in 0..2 {
+            let answer = team.ask(&basic(name, PASSWORD), "POST", path, &set_tag);
+            assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        }
+        assert!(kept(name).starts_with("$argon2id$"), "{name}");
+    }
+    let delete = json!({ "experiment_id": "0" });
+    let delete =
+        team.ask(&basic("ada", PASSWORD), "POST", "/api/2.0/mlflow/experiments/delete", &delete);
+    assert_eq!(delete.status, 403, "{}", delete.text());
+    let version = "SELECT version_num FROM alembic_version_auth";
+    let version: String = database.query_row(version, [], |row| row.get(0)).unwrap();
+    assert_eq!(version, "f1a2b3c4d5e6");
+}
+
+#[test]
+fn an_administrator_is_made_with_a_password_of_somebodys_choice_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let open = |password: Option<&str>| {
+        let password = password.map(str::to_owned);
+        let config = AccessConfig { admin_password: password, ..config(folder.path(), "READ") };
+        runtime
+            .block_on(AccessControl::open(&config))
+            .map(|_control| ())
+            .map_err(|error| error.to_string())
+    };
+    for password in [None, Some("password1234"), Some("short")] {
+        let error = open(password).unwrap_err();
+        assert!(!error.contains("short"), "{error}");
+    }
+    open(Some(PASSWORD)).unwrap();
+    // Later it is somebody else's to choose.
+    open(None).unwrap();
+}
+
+#[test]
+fn tokens_do_what_they_are_for_until_they_are_taken_away() {
+    let team = Team::start("EDIT");
+    let ada = team.create_user("ada");
+    let tag = json!({ "experiment_id": "0", "key": "k", "value": "v" });
+    let set_tag = |authorization: &str| {
+        team.ask(authorization, "POST", "/api/2.0/mlflow/experiments/set-experiment-tag", &tag)
+            .status
+    };
+    let read = |authorization: &str| {
+        let path = "/api/2.0/mlflow/experiments/get?experiment_id=0";
+        team.ask(authorization, "GET", path, &Value::Null).status
+    };
+    let tokens = "/api/3.0/trainyard/tokens/";
+    let new = |authorization: &str, body: Value| {
+        team.ask(authorization, "POST", &format!("{tokens}create"), &body)
+    };
+    let secret = |answer: &Answer| {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["secret"].as_str().unwrap().to_owned()
+    };
+    let reader =
+        secret(&new(&ada, json!({ "name": "serve", "scope": "READ", "expires_in_days": 1 })));
+    let editor = secret(&new(&ada, json!({ "name": "train" })));
+    for (secret, writes) in [(&reader, 403), (&editor, 200)] {
+        // As a token, and as the password of its owner for clients that know no tokens.
+        for authorization in [format!("Bearer {secret}"), basic("ada", secret)] {
+            assert_eq!(read(&authorization), 200);
+            assert_eq!(set_tag(&authorization), writes);
+        }
+        let body = json!({ "name": "new" });
+        let create = team.ask(
+            &format!("Bearer {secret}"),
+            "POST",
+            "/api/2.0/mlflow/experiments/create",
+            &body,
+        );
+        assert_eq!(create.status, writes, "{}", create.text());
+        // A token makes no tokens, or it would outlive its end.
+        assert_eq!(new(&format!("Bearer {secret}"), json!({ "name": "another" })).status, 403);
+        assert_eq!(read(&basic("admin", secret)), 401);
+    }
+    assert_eq!(read("Bearer trainyard_0000"), 401);
+    for body in [
+        json!({ "name": "train" }),
+        json!({ "name": "other", "scope": "write" }),
+        json!({ "name": "other", "expires_in_days": 0 }),
+    ] {
+        assert_eq!(new(&ada, body).status, 400);
+    }
+    assert_eq!(new(&ada, json!({ "name": "other", "scope": "ADMIN" })).status, 403);
+    assert_eq!(new(&ada, json!({ "name": "other", "username": "admin" })).status, 403);
+    let listed = team.ask(&ada, "GET", &format!("{tokens}list"), &Value::Null);
+    assert!(!listed.text().contains(&reader[10..]), "{}", listed.text());
+    let names: Vec<Value> = listed.json()["tokens"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|token| token["name"].clone())
+        .collect();
+    assert_eq!(names, ["serve", "train"]);
+
+    let bob = team.create_user("bob");
+    let body = json!({ "name": "serve" });
+    assert_eq!(team.ask(&bob, "DELETE", &format!("{tokens}delete"), &body).status, 403);
+    assert_eq!(team.ask(&ada, "DELETE", &format!("{tokens}delete"), &body).status, 200);
+    assert_eq!(read(&format!("Bearer {reader}")), 401);
+    // Whoever goes takes their tokens with them.
+    team.admin("DELETE", "/api/2.0/mlflow/users/delete", &json!({ "username": "ada" }));
+    assert_eq!(read(&format!("Bearer {editor}")), 401);
+}
+
+#[test]
+fn a_service_account_has_tokens_and_no_password() {
+    let team = Team::start("READ");
+    let account = json!({ "username": "ci" });
+    team.admin("POST", "/api/3.0/trainyard/service-accounts/create", &account);
+    let made = team.runtime.block_on(team.control.create_token("ci-train", "ci", "EDIT", Some(30)));
+    let bearer = format!("Bearer {}", made.unwrap().secret);
+    let current = team.ask(&bearer, "GET", "/api/2.0/mlflow/users/current", &Value::Null);
+    assert_eq!(current.json()["user"]["username"], "ci");
+    for password in ["!", "", PASSWORD] {
+        let answer =
+            team.ask(&basic("ci", password), "GET", "/api/2.0/mlflow/users/current", &Value::Null);
+        assert_eq!(answer.status, 401, "{password}");
+    }
+}
+
+#[test]
+fn an_alias_is_moved_by_those_to_whom_it_was_given() {
+    let team = Team::start("READ");
+    let (ada, release) = (team.create_user("ada"), team.create_user("release"));
+    let made = team.ask(
+        &ada,
+        "POST",
+        "/api/2.0/mlflow/registered-models/create",
+        &json!({ "name": "Iris" }),
+    );
+    assert_eq!(made.status, 200, "{}", made.text());
+    let experiment = json!({ "experiment_id": "0", "name": "m" });
+    let model = team.admin("POST", "/api/2.0/mlflow/logged-models", &experiment);
+    let model_id = model["model"]["info"]["model_id"].as_str().unwrap();
+    let version =
+        json!({ "name": "Iris", "source": format!("models:/{model_id}"), "model_id": model_id });
+    let made = team.ask(&ada, "POST", "/api/2.0/mlflow/model-versions/create", &version);
+    assert_eq!(made.status, 200, "{}", made.text());
+
+    let path = "/api/2.0/mlflow/registered-models/alias";
+    let point = |who: &str, alias: &str| {
+        let body = json!({ "name": "Iris", "alias": alias, "version": "1" });
+        team.ask(who, "POST", path, &body)
+    };
+    // At first it is for whoever may change the model.
+    assert_eq!(point(&ada, "Production").status, 200);
+    assert_eq!(point(&release, "Production").status, 403);
+    team.grant("release", "registered_model_alias", "*/Production", "EDIT");
+    assert_eq!(point(&release, "Production").status, 200);
+    let refused = point(&ada, "Production");
+    assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(
+        refused.text().contains("registered_model_alias 'Iris/Production'"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(point(&ada, "Staging").status, 200);
+    assert_eq!(point(&release, "Staging").status, 403);
+    let body = json!({ "name": "Iris", "alias": "Production" });
+    assert_eq!(team.ask(&ada, "DELETE", path, &body).status, 403);
+    // Nobody gives it to themselves, nor gets it by another name of the model.
+    let grant = json!({
+        "username": "ada", "resource_type": "registered_model_alias", "resource_id": "Iris/Production",
+        "permission": "EDIT",
+    });
+    assert_eq!(
+        team.ask(&ada, "POST", "/api/3.0/mlflow/users/permissions/grant", &grant).status,
+        403
+    );
+    team.grant("release", "registered_model_alias", "Iris/Canary", "EDIT");
+    let rename = json!({ "name": "Iris", "new_name": "Wine" });
+    let renamed = team.ask(&ada, "POST", "/api/2.0/mlflow/registered-models/rename", &rename);
+    assert_eq!(renamed.status, 200, "{}", renamed.text());
+    let body = json!({ "name": "Wine", "alias": "Canary", "version": "1" });
+    assert_eq!(team.ask(&ada, "POST", path, &body).status, 403);
+    assert_eq!(team.ask(&release, "POST", path, &body).status, 200);
+}
+
+#[test]
+fn what_another_server_changes_counts_here_without_a_restart() {
+    let team = Team::start("READ");
+    let ada = team.create_user("ada");
+    let config = config(team.folder.path(), "READ");
+    let other = team.runtime.block_on(AccessControl::open_without_admin(&config)).unwrap();
+    let current = || team.ask(&ada, "GET", "/api/2.0/mlflow/users/current", &Value::Null);
+    assert_eq!(current().json()["user"]["is_admin"], false);
+    team.runtime.block_on(other.set_admin("ada", true)).unwrap();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while current().json()["user"]["is_admin"] != true {
+        assert!(Instant::now() < deadline, "the change is never seen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    team.runtime.block_on(other.delete_user("ada")).unwrap();
+    while current().status != 401 {
+        assert!(Instant::now() < deadline, "the removal is never seen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn users_may_be_in_postgresql() {
+    let postgres = PostgresServer::start();
+    let database_uri = postgres.database("users");
+    let folder = tempfile::tempdir().unwrap();
+    let config = AccessConfig { database_uri, ..config(folder.path(), "NO_PERMISSIONS") };
+    let runtime = Runtime::new().unwrap();
+    let control = runtime.block_on(AccessControl::open(&config)).unwrap();
+    let team = Team { server: Served::guarded(&control), runtime, control, folder };
+    let ada = team.create_user("ada");
+    let path = "/api/2.0/mlflow/experiments/get?experiment_id=0";
+    let read = |who: &str| team.ask(who, "GET", path, &Value::Null).status;
+    assert_eq!(read(&ada), 403);
+    team.grant("ada", "experiment", "0", "READ");
+    assert_eq!(read(&ada), 200);
+    let role = json!({ "name": "blocked", "workspace": "default" });
+    let role = team.admin("POST", "/api/3.0/mlflow/roles/create", &role)["role"]["id"].clone();
+    let grant = json!({
+        "role_id": role, "resource_type": "experiment", "resource_pattern": "*", "permission": "DENY",
+    });
+    team.admin("POST", "/api/3.0/mlflow/roles/permissions/add", &grant);
+    let assign = json!({ "username": "ada", "role_id": role });
+    team.admin("POST", "/api/3.0/mlflow/roles/assign", &assign);
+    assert_eq!(read(&ada), 403);
+    team.admin("DELETE", "/api/3.0/mlflow/roles/delete", &json!({ "role_id": role }));
+    let token = team.runtime.block_on(team.control.create_token("t", "ada", "READ", None)).unwrap();
+    assert_eq!(read(&format!("Bearer {}", token.secret)), 200);
+    let made = team.ask(
+        &basic("admin", PASSWORD),
+        "POST",
+        "/api/2.0/mlflow/registered-models/create",
+        &json!({ "name": "Iris" }),
+    );
+    assert_eq!(made.status, 200, "{}", made.text());
+    let again = team.runtime.block_on(AccessControl::open(&config)).unwrap();
+    assert_eq!(again.users(), [("admin".to_owned(), true), ("ada".to_owned(), false)]);
+    team.admin("DELETE", "/api/2.0/mlflow/users/delete", &json!({ "username": "ada" }));
+    assert_eq!(read(&ada), 401);
+    // Runs and models may be in the same database.
+    let options = crate::store_postgres::options(&postgres);
+    trainyard_tracking::open(&config.database_uri, options).unwrap();
+}
