@@ -97,7 +97,7 @@ pub(crate) fn prepare(connection: &mut dyn Connection, uri: &str) -> Result<()> 
     match connection.dialect() {
         Dialect::Sqlite => connection.execute_script("BEGIN IMMEDIATE")?,
         Dialect::Postgres => {
-            connection.execute_script("BEGIN; SELECT pg_advisory_xact_lock(3170318)")?;
+            connection.execute_script("BEGIN; SELECT pg_advisory_xact_lock(3170319)")?;
         }
     }
     let result = prepare_within(connection, uri);

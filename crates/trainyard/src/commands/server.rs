@@ -627,6 +627,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         };
         Ok::<_, trainyard_tracking::Error>(Opened { tracking, pages, webhooks })
     };
-    trainyard_tracking::server::serve_once_opened(listener, opened, options, end).await?;
+    let serving = trainyard_tracking::server::serve_once_opened(listener, opened, options, end);
+    Box::pin(serving).await?;
     Ok(ExitCode::SUCCESS)
 }
