@@ -140,7 +140,7 @@ pub(super) async fn watch(
         Ok(request) => {
             // Probes have no sender.
             let actor = request.extensions().get::<Actor>().cloned();
-            let origin = request_origin(&request, guard.authorize.is_some(), id.clone());
+            let origin = request_origin(&request, id.clone());
             let answer = origin.scope(next.run(request));
             acting_as(actor.unwrap_or_else(Actor::anonymous), answer).await
         }
