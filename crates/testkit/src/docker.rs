@@ -160,6 +160,21 @@ impl Engine {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// What a container wrote, on both streams, and how its last check of its health went.
+    pub fn said(&self, container: &str) -> String {
+        let output = self
+            .command()
+            .args(["logs", container])
+            .output()
+            .unwrap_or_else(|error| panic!("docker did not start: {error}"));
+        let health = self.docker(&["inspect", "-f", "{{json .State}}", container]);
+        format!(
+            "{}{}{health}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    }
+
     /// Ends the daemon; it is started again at once, and containers live on meanwhile.
     pub fn restart(&self) {
         let pid_file = self.folder.join("docker.pid");
