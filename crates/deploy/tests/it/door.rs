@@ -190,6 +190,7 @@ async fn a_thousand_changes_of_settings_under_load_drop_nothing() {
         {
             assert_eq!(told(&root, settings).await.0, StatusCode::OK);
             let mut status = async |path: &'static str| {
+                kept.ready().await.unwrap();
                 let answer = kept.send_request(request(Method::GET, path, "")).await.unwrap();
                 text(answer).await.unwrap().0
             };
@@ -271,7 +272,9 @@ async fn certificates_are_renewed_and_handed_over_while_clients_are_served() {
     while of_second.get(address, "/").await.is_err() {
         tokio::time::sleep(LOOK).await;
     }
-    of_first.get(address, "/").await.unwrap_err();
+    // Somebody new: who was there before goes on with the session that it has.
+    Trusting::new(&first, None).get(address, "/").await.unwrap_err();
+    kept.ready().await.unwrap();
     let again = kept.send_request(request(Method::GET, "/", "")).await.unwrap();
     assert_eq!(text(again).await.unwrap(), blue);
 
@@ -304,6 +307,7 @@ async fn certificates_are_renewed_and_handed_over_while_clients_are_served() {
     while get(address, "/").await != Ok(blue.clone()) {
         tokio::time::sleep(LOOK).await;
     }
+    kept.ready().await.unwrap();
     let again = kept.send_request(request(Method::GET, "/", "")).await.unwrap();
     assert_eq!(text(again).await.unwrap(), blue);
 }
