@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How a line begins that says that a test could not run.
 pub const SKIPPED: &str = "SKIPPED: ";
 
+/// The certificates of this machine.
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// How long an engine may take to come up, with other tests on the same machine.
 const UP_LIMIT: Duration = Duration::from_mins(2);
 
@@ -199,6 +202,9 @@ impl Engine {
     pub fn build(&self, tag: &str, program: &Path, name: &str, more: &str) {
         let context = self.folder.join(format!("build-{}", tag.replace(['/', ':'], "-")));
         copy_with_libraries(program, &context, name);
+        // Where the image says that they are; without any, no client of an object store can be made.
+        std::fs::copy(CERTIFICATES, context.join("root/ca-certificates.crt"))
+            .unwrap_or_else(|error| panic!("{CERTIFICATES}: {error}"));
         std::fs::create_dir_all(context.join("data")).unwrap_or_else(|error| panic!("{error}"));
         let dockerfile = format!("FROM scratch\nCOPY root/ /\n{more}");
         std::fs::write(context.join("Dockerfile"), dockerfile)
