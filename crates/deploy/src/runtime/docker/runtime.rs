@@ -22,8 +22,7 @@ use crate::error::{Error, Result};
 use crate::logs::Excerpt;
 use crate::replica_id::{place_of, release_of};
 use crate::runtime::instance::{
-    FreeAddresses, HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth,
-    Vitals,
+    HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, Vitals,
 };
 use crate::state::file::tail as tail_of;
 use crate::state::instances::log_path;
