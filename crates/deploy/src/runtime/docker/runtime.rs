@@ -21,6 +21,7 @@ use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::logs::Excerpt;
 use crate::replica_id::{place_of, release_of};
+use crate::runtime::addresses::FreeAddresses;
 use crate::runtime::instance::{
     HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, Vitals,
 };
