@@ -345,7 +345,8 @@ impl Arguments {
             artifacts_destination: Some(self.artifacts_destination.clone()),
         };
         let key = certificate.map(|files| &files.key);
-        let private_files = self.auth_file.iter().chain(key).cloned().collect();
+        let uri_file = self.backend_store_uri_file.as_ref();
+        let private_files = self.auth_file.iter().chain(key).chain(uri_file).cloned().collect();
         let lending = Lending {
             registry_uri: self.registry_store_uri.clone(),
             artifact_roots: self.named_roots().cloned().collect(),
