@@ -15,7 +15,7 @@ use trainyard_deploy::{
 use trainyard_testkit::KillOnDrop;
 
 use crate::client::{Load, ask, connect, get, request, text};
-use crate::stage::{Stage, part, signal};
+use crate::stage::{Stage, in_time, part, signal};
 
 fn several(name: &str, replicas: u32) -> ReleaseSpec {
     ReleaseSpec { replicas, ..Stage::spec(name) }
@@ -42,13 +42,16 @@ fn sent_to(id: &str) -> String {
 
 /// Waits until the gateway keeps requests from these instances and no others.
 async fn wait_ejected(stage: &Stage, ids: &[&str]) {
-    loop {
-        let gateway = status(&stage.service).await.unwrap().gateway.unwrap();
-        if gateway.ejected == ids {
-            return;
+    let so = async {
+        loop {
+            let gateway = status(&stage.service).await.unwrap().gateway.unwrap();
+            if gateway.ejected == ids {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    };
+    in_time(&format!("{ids:?} ejected"), so).await;
 }
 
 async fn ids(stage: &Stage) -> Vec<String> {
