@@ -146,6 +146,7 @@ fn nothing_fails_and_memory_stays_where_it_is() {
     runtime.block_on(soak());
 }
 
+#[expect(clippy::print_stderr, reason = "the figures are for whoever watches")]
 async fn soak() {
     let seconds = std::env::var("TRAINYARD_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let length = Duration::from_secs(seconds.unwrap_or(20));
