@@ -12,7 +12,7 @@ use std::ffi::{OsStr, OsString};
 /// Where programs, files and temporary ones are, and who we are. Language and time zone. Whom TLS trusts. Where
 /// libraries, ONNX Runtime and Python are, and how many threads and which devices they use. What the program's
 /// own log says, and how it allocates.
-const MACHINE: [&str; 31] = [
+const MACHINE: [&str; 34] = [
     "PATH",
     "HOME",
     "USER",
@@ -33,12 +33,15 @@ const MACHINE: [&str; 31] = [
     "PYTHONHOME",
     "PYTHONHASHSEED",
     "PYTHONUTF8",
+    "PYTHONIOENCODING",
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
     "TRAINYARD_PYTHON_CACHE",
     "CUDA_HOME",
     "CUDA_VISIBLE_DEVICES",
     "NVIDIA_VISIBLE_DEVICES",
+    "NUMEXPR_MAX_THREADS",
+    "TOKENIZERS_PARALLELISM",
     "HF_HOME",
     "TRAINYARD_LOG",
     "RUST_BACKTRACE",
@@ -62,6 +65,10 @@ const SERVICE_PREFIXES: [&str; 7] = [
     "AZURE_",
     "STORAGE_EMULATOR_",
 ];
+
+/// The same beginnings have keys of services that have nothing to do with a registry: language models.
+const OTHER_PREFIXES: [&str; 2] = ["AZURE_OPENAI_", "AWS_BEARER_TOKEN_"];
+const OTHER_ENDING: &str = "_API_KEY";
 
 /// The ways out of a network, which are written in either case.
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
@@ -91,8 +98,11 @@ fn is_of_machine(name: &str) -> bool {
 
 fn is_of_services(name: &str) -> bool {
     let begins = || SERVICE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let is_other = || {
+        name.ends_with(OTHER_ENDING) || OTHER_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
     let is_proxy = || PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(name));
-    name != REGISTRY && (begins() || is_proxy())
+    name != REGISTRY && ((begins() && !is_other()) || is_proxy())
 }
 
 #[cfg(test)]
@@ -121,6 +131,10 @@ mod tests {
             "DOCKER_HOST",
             "SLACK_WEBHOOK_URL",
             "LD_PRELOAD",
+            "GOOGLE_API_KEY",
+            "AZURE_OPENAI_API_KEY",
+            "AZURE_OPENAI_AD_TOKEN",
+            "AWS_BEARER_TOKEN_BEDROCK",
             "MY_SECRET",
         ] {
             assert!(!is_of_machine(name) && !is_of_services(name), "{name}");

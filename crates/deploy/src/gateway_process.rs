@@ -252,10 +252,18 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// Ends the gateway; requests in flight may finish within the limit.
+    /// Ends the gateway; requests in flight may finish within the limit. One that hangs is killed: whoever wants
+    /// the end of a service has nothing to wait for.
     pub(crate) async fn stop_gateway(&self, limit: Duration) -> Result<()> {
-        if self.control.status().await?.is_none() {
-            return Ok(());
+        match self.control.status().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                self.kill_gateway(&error.to_string()).await?;
+                if lock::holder(&self.folder.gateway_lock()).is_none() {
+                    return self.step(ReleaseEvent::GatewayStopped);
+                }
+            }
         }
         self.control.shutdown(limit).await?;
         let start = Instant::now();

@@ -76,10 +76,11 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// When the files were looked at, and what they were.
+/// When the files were looked at, what they were, and whether they could not be read so.
 struct Looked {
     at: Instant,
     files: [Option<Stamp>; 2],
+    has_failed: bool,
 }
 
 /// What changes with a file: when it was written, its length, and which file it is.
@@ -104,6 +105,7 @@ impl Certificate {
         match read(certificate, key) {
             Ok(current) => awaited.current.store(Some(Arc::new(current))),
             Err(error) => {
+                awaited.looked().has_failed = true;
                 tracing::warn!(%error, "there is no certificate yet: no handshake succeeds");
             }
         }
@@ -112,7 +114,8 @@ impl Certificate {
 
     /// Its files as they are now, which are to be read next: a change in the meantime is noticed later.
     fn unread(certificate: &Path, key: &Path) -> Self {
-        let looked = Looked { at: Instant::now(), files: [stamp(certificate), stamp(key)] };
+        let files = [stamp(certificate), stamp(key)];
+        let looked = Looked { at: Instant::now(), files, has_failed: false };
         Self {
             chain: certificate.to_owned(),
             key: key.to_owned(),
@@ -123,30 +126,41 @@ impl Certificate {
 
     /// Reads the files now. What cannot be used leaves the certificate before in its place.
     pub fn reload(&self) -> Result<(), CertificateError> {
+        // Held while they are read: of two readings at a time the older one might be the last.
+        let mut looked = self.looked();
         let files = [stamp(&self.chain), stamp(&self.key)];
-        {
-            let mut looked = self.looked();
-            *looked = Looked { at: Instant::now(), files };
-        }
+        *looked = Looked { at: Instant::now(), files, has_failed: true };
         let current = read(&self.chain, &self.key)?;
         self.current.store(Some(Arc::new(current)));
+        looked.has_failed = false;
         tracing::info!(certificate = %self.chain.display(), "the certificate was read again");
         Ok(())
     }
 
     /// Reads the files if they have changed, at most once in a while. Of the two, one is written before the other:
-    /// until they go together the certificate before is shown.
+    /// until they go together the certificate before is shown. What could not be read is tried again, as only a
+    /// descriptor may have been missing, or a right.
     pub(crate) fn look(&self) {
-        let has_changed = {
+        let (has_changed, is_again) = {
             let mut looked = self.looked();
+            let is_early = looked.at.elapsed() < LOOK_EVERY;
             // Who has nothing to show looks each time.
-            if looked.at.elapsed() < LOOK_EVERY && self.current.load().is_some() {
+            if is_early && self.current.load().is_some() {
                 return;
             }
-            looked.at = Instant::now();
-            looked.files != [stamp(&self.chain), stamp(&self.key)]
+            if !is_early {
+                looked.at = Instant::now();
+            }
+            let has_changed = looked.files != [stamp(&self.chain), stamp(&self.key)];
+            (has_changed, looked.has_failed && !is_early)
         };
-        if has_changed && let Err(error) = self.reload() {
+        if !has_changed && !is_again {
+            return;
+        }
+        // Of the same files it is said once.
+        if let Err(error) = self.reload()
+            && has_changed
+        {
             tracing::warn!(%error, "the certificate before is still shown");
         }
     }
@@ -206,5 +220,25 @@ mod tests {
         std::fs::write(&certificate, pem).unwrap();
         std::fs::write(&key, pem).unwrap();
         assert!(told().contains("k.pem holds no private key without a password"), "{}", told());
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (chain, key) = trainyard_testkit::certificate::certificate(folder.path(), "shown");
+        let secret = std::fs::read(&key).unwrap();
+        std::fs::write(&key, vec![b'x'; secret.len()]).unwrap();
+        let modified = std::fs::metadata(&key).unwrap().modified().unwrap();
+        let awaited = Certificate::awaited(&chain, &key);
+        // The same file in all that a look sees of it.
+        std::fs::write(&key, &secret).unwrap();
+        let file = std::fs::File::options().write(true).open(&key).unwrap();
+        file.set_modified(modified).unwrap();
+        let start = Instant::now();
+        while awaited.current.load().is_none() {
+            assert!(start.elapsed() < Duration::from_mins(5), "it is not read again");
+            std::thread::sleep(Duration::from_millis(20));
+            awaited.look();
+        }
     }
 }

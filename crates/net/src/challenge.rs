@@ -30,14 +30,16 @@ impl fmt::Debug for TlsChallenges {
 
 impl TlsChallenges {
     /// Shows a certificate to the authority that asks for this name, until they are [cleared](Self::clear).
-    /// An error says that certificate and key do not go together.
+    /// An error says that the key cannot be used.
     pub fn show(
         &self,
         name: &str,
         certificate: CertificateDer<'static>,
         key: PrivateKeyDer<'static>,
     ) -> Result<(), rustls::Error> {
-        let shown = CertifiedKey::from_der(vec![certificate], key, &ring::default_provider())?;
+        let key = ring::default_provider().key_provider.load_private_key(key)?;
+        // Whether they go together is not asked: nobody but an authority understands what such a certificate says.
+        let shown = CertifiedKey::new(vec![certificate], key);
         self.by_name().insert(name.to_ascii_lowercase(), Arc::new(shown));
         Ok(())
     }

@@ -14,10 +14,10 @@ use trainyard_mlflow::Tracking;
 use crate::alias::production;
 use crate::deploy::{DeployOptions, deploy, settle};
 use crate::event::Watcher;
+use crate::labels::version_of;
 use crate::notify::{Happened, notify};
 use crate::refusal::{is_verdict, refusal};
 use crate::releases::deliver;
-use crate::review::version_of;
 use crate::service::service;
 use crate::{Project, Result};
 

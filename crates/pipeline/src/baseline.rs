@@ -4,8 +4,8 @@
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::{Tracking, VersionId};
 
+use crate::labels::version_of;
 use crate::registry::versions;
-use crate::review::version_of;
 use crate::service::service;
 use crate::states::State;
 use crate::{Project, Result};

@@ -3,6 +3,7 @@
 //! Each step is one file and can be run alone; [`run`] is all of them in order. Steps talk to the
 //! registry through [`trainyard_mlflow::Tracking`] and tell a [`Watcher`] what they do.
 
+mod accounts;
 mod acme_config;
 mod actor;
 mod agreement;
@@ -24,6 +25,7 @@ mod folder_files;
 mod gate;
 mod init;
 mod install_from;
+mod labels;
 mod loopback;
 mod markdown;
 pub mod monitor;

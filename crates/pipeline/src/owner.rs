@@ -9,6 +9,7 @@ use trainyard_mlflow::Tracking;
 use trainyard_mlflow::entities::{KeyValue, RegisteredModel};
 
 use crate::alias::PRODUCTION;
+use crate::labels::version_of;
 use crate::service::service;
 use crate::{Error, Project, Result};
 
@@ -16,7 +17,8 @@ use crate::{Error, Project, Result};
 const DEPLOYMENT: &str = "trainyard.deployment";
 
 /// Refuses to take `Production` from a deployment of another project that serves, as far as can be told: one on
-/// another host is taken at the word of its tag. Where `Production` names this version already, nothing is taken.
+/// another host is taken at the word of its tag, unless what `Production` names serves here. Where `Production` names
+/// this version already, nothing is taken.
 pub(crate) async fn check(
     project: &Project,
     tracking: &Tracking,
@@ -30,7 +32,7 @@ pub(crate) async fn check(
     let production = model.aliases.iter().find(|alias| alias.alias == PRODUCTION);
     let Some(production) = production.map(|alias| alias.version.clone()) else { return Ok(()) };
     let Some(place) = other(&model, &own_place(project)) else { return Ok(()) };
-    if version == Some(&*production) || !may_serve(project, &place).await {
+    if version == Some(&*production) || !may_serve(project, &place, &production).await {
         return Ok(());
     }
     Err(Error::Elsewhere { model: model.name, version: production, place })
@@ -64,10 +66,13 @@ fn own_place(project: &Project) -> String {
     format!("{}:{}", host(), project.state_folder().display())
 }
 
-/// Whether something serves there. What cannot be looked at may.
-async fn may_serve(project: &Project, place: &str) -> bool {
+/// Whether something serves there. What cannot be looked at may, unless it is this one by another name: a host may be
+/// renamed, and a container has another one each time it is made.
+async fn may_serve(project: &Project, place: &str, production: &str) -> bool {
     let here = format!("{}:", host());
-    let Some(state) = place.strip_prefix(&here) else { return true };
+    let Some(state) = place.strip_prefix(&here) else {
+        return !serves_here(project, production).await;
+    };
     let own = service(project);
     let there = Service::new(own.name, Path::new(state).join("deploy"), own.listen);
     match there.state_dir.join(&there.name).try_exists() {
@@ -78,6 +83,12 @@ async fn may_serve(project: &Project, place: &str) -> bool {
         }
         Err(_hidden) => true,
     }
+}
+
+/// Whether users of this project's deployment have this version now.
+async fn serves_here(project: &Project, version: &str) -> bool {
+    let serving = trainyard_deploy::serving(&service(project)).await.ok().flatten();
+    serving.is_some_and(|serving| version_of(&serving.label) == Some(version))
 }
 
 /// The name of this machine, or of this container.

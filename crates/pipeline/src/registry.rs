@@ -6,7 +6,7 @@ use trainyard_mlflow::uri::ModelUri;
 use trainyard_mlflow::{SearchModelVersions, Tracking};
 
 use crate::alias::{PRODUCTION, in_production};
-use crate::review::version_of;
+use crate::labels::version_of;
 use crate::service::service;
 use crate::states::{State, tag};
 use crate::{Error, Project, Result};

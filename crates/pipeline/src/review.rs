@@ -4,7 +4,6 @@
 //! The same methods bring a release to its end whose deployer was killed ([`trainyard_deploy::settle`]); what
 //! they need to know is in the labels of the two instances.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +18,7 @@ use crate::alias::{PRODUCTION, number};
 use crate::behaviour::{self, Behaviour};
 use crate::candidate::Candidate;
 use crate::event::{Step, Watcher};
+use crate::labels::version_of;
 use crate::releases::{Entry, FAILED, RELEASED, Record, keep};
 use crate::states::{State, Transition};
 use crate::{Error, Project, Result, owner};
@@ -28,10 +28,6 @@ const MOVE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The same for a note beside it.
 const NOTE_LIMIT: Duration = Duration::from_secs(10);
-
-/// Labels of an instance that serves a version.
-pub(crate) const MODEL_LABEL: &str = "model";
-pub(crate) const VERSION_LABEL: &str = "version";
 
 /// The review of one release.
 pub(crate) struct ReleaseReview<'a> {
@@ -156,11 +152,6 @@ async fn in_time<T>(asking: impl Future<Output = Result<T>>) -> Result<T, Refusa
             advice: Advice::environment("see whether the tracking server is up, then deploy again"),
         }),
     }
-}
-
-/// The version that an instance serves.
-pub(crate) fn version_of(label: &BTreeMap<String, String>) -> Option<&str> {
-    label.get(VERSION_LABEL).map(String::as_str)
 }
 
 /// What becomes of the version that served before. To go back to an older one is a verdict on it; to go on to a

@@ -8,8 +8,9 @@ use trainyard_mlflow::Tracking;
 use crate::actor::cause;
 use crate::deploy::{Deployed, deployed};
 use crate::event::{Step, Watcher};
+use crate::labels::{VERSION_LABEL, version_of};
 use crate::releases::{FAILED, RELEASED};
-use crate::review::{ReleaseReview, VERSION_LABEL, version_of};
+use crate::review::ReleaseReview;
 use crate::service::service;
 use crate::{Error, Project, Result, workload};
 

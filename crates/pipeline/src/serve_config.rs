@@ -89,8 +89,9 @@ impl LogLimits {
     fn arguments(&self) -> Result<Vec<String>, String> {
         let mut arguments = Vec::new();
         if let Some(keep) = self.keep {
-            if keep.is_zero() {
-                return Err("serve.log.keep = \"0s\" keeps nothing".to_owned());
+            // The flag has whole seconds.
+            if keep.as_secs() == 0 {
+                return Err("serve.log.keep is less than a second, which keeps nothing".to_owned());
             }
             arguments.extend(["--prediction-log-keep".to_owned(), format!("{}s", keep.as_secs())]);
         }
@@ -276,6 +277,7 @@ mod tests {
             ("replicas = 0", "serve.replicas"),
             ("memory_limit = \"lots\"", "serve.memory_limit"),
             ("log = { keep = \"0s\" }", "serve.log.keep"),
+            ("log = { keep = \"500ms\" }", "serve.log.keep"),
             ("log = { keep = \"soon\" }", "duration"),
             ("log = { max_size = \"0\" }", "serve.log.max_size"),
             ("log = { size = \"1g\" }", "size"),

@@ -11,14 +11,13 @@ use std::path::PathBuf;
 use trainyard_base::words::{PROBE_ID_VARIABLE, TOKEN_VARIABLE};
 use trainyard_deploy::{
     BindMount, ContainerSpec, Network, Probe, ReleaseSpec, RuntimeKind, Workload,
-    service_environment,
 };
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_signature::model::InputExample;
 
-use crate::review::{MODEL_LABEL, VERSION_LABEL};
-use crate::{Error, FILE_NAME, Project, Result, serve_environment};
+use crate::labels::{MODEL_LABEL, VERSION_LABEL};
+use crate::{Error, FILE_NAME, Project, Result, accounts, serve_environment};
 
 /// How `serve` is told what to serve, and how it was told by programs whose instances followed the alias.
 const PIN: &str = "--model-uri";
@@ -78,12 +77,7 @@ pub(crate) fn release_of(
 pub(crate) fn renew(project: &Project, spec: &mut ReleaseSpec) {
     pin(spec);
     renew_probe(spec);
-    for (name, value) in service_environment() {
-        // What the project says itself is not the deployer's.
-        if !project.config.serve.env.contains_key(&name) {
-            set(spec, &name, value);
-        }
-    }
+    accounts::renew(spec, accounts::accounts(project));
     match token(project) {
         Ok(Some(token)) => set(spec, TOKEN_VARIABLE, token),
         Ok(None) => {}
@@ -137,7 +131,7 @@ fn runtime(project: &Project, program: PathBuf) -> Result<ReleaseSpec> {
 
 fn process(project: &Project, program: PathBuf) -> ReleaseSpec {
     let mut spec = ReleaseSpec::new(Workload::process(program));
-    spec.env = service_environment();
+    spec.env = accounts::accounts(project);
     // With -v its log says what it loaded, which is what one looks for when something is wrong.
     spec.args =
         ["-v", "serve", "--host", "127.0.0.1", "--port", "{port}"].map(str::to_owned).to_vec();
@@ -184,7 +178,7 @@ fn container(project: &Project) -> Result<ReleaseSpec> {
     let seen = working_dir.clone().unwrap_or_else(|| log.clone());
     let owner = std::fs::metadata(&seen).map_err(|source| Error::io(&seen, source))?;
     container.user = Some(format!("{}:{}", owner.uid(), owner.gid()));
-    let services = service_environment();
+    let services = accounts::accounts(project);
     let mounted =
         |path: PathBuf, read_only| BindMount { source: path.clone(), target: path, read_only };
     let state = [log, cache].into_iter().filter(|folder| !folder.starts_with(&seen));
@@ -214,6 +208,8 @@ fn names_this_machine(uri: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use trainyard_deploy::service_environment;
+
     use super::*;
 
     fn project(folder: &std::path::Path, serve: &str) -> Project {

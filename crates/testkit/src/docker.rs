@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// How a line begins that says that a test could not run.
 pub const SKIPPED: &str = "SKIPPED: ";
 
+/// The certificates of this machine.
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// How long an engine may take to come up, with other tests on the same machine.
 const UP_LIMIT: Duration = Duration::from_mins(2);
 
@@ -160,6 +163,21 @@ impl Engine {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
+    /// What a container wrote, on both streams, and how its last check of its health went.
+    pub fn said(&self, container: &str) -> String {
+        let output = self
+            .command()
+            .args(["logs", container])
+            .output()
+            .unwrap_or_else(|error| panic!("docker did not start: {error}"));
+        let health = self.docker(&["inspect", "-f", "{{json .State}}", container]);
+        format!(
+            "{}{}{health}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    }
+
     /// Ends the daemon; it is started again at once, and containers live on meanwhile.
     pub fn restart(&self) {
         let pid_file = self.folder.join("docker.pid");
@@ -184,6 +202,9 @@ impl Engine {
     pub fn build(&self, tag: &str, program: &Path, name: &str, more: &str) {
         let context = self.folder.join(format!("build-{}", tag.replace(['/', ':'], "-")));
         copy_with_libraries(program, &context, name);
+        // Where the image says that they are; without any, no client of an object store can be made.
+        std::fs::copy(CERTIFICATES, context.join("root/ca-certificates.crt"))
+            .unwrap_or_else(|error| panic!("{CERTIFICATES}: {error}"));
         std::fs::create_dir_all(context.join("data")).unwrap_or_else(|error| panic!("{error}"));
         let dockerfile = format!("FROM scratch\nCOPY root/ /\n{more}");
         std::fs::write(context.join("Dockerfile"), dockerfile)

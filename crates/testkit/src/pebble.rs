@@ -16,7 +16,7 @@ const UP_LIMIT: Duration = Duration::from_mins(2);
 const FETCH: &str = "\
 import ssl, sys, urllib.request
 context = ssl._create_unverified_context()
-print(urllib.request.urlopen(sys.argv[1], context=context).read().decode())
+print(urllib.request.urlopen(sys.argv[1], context=context, timeout=300).read().decode())
 ";
 
 /// A running authority; it is gone when this is dropped.

@@ -67,7 +67,7 @@ pub enum Error {
     },
     /// The connection broke while a change was stored, and the database could not be asked since.
     #[error(
-        "the connection to the tracking database broke while the change was stored, and it is not known whether          it is there: look before you repeat it"
+        "the connection to the tracking database broke while the change was stored, and it is not known whether it is there: look before you repeat it"
     )]
     InDoubt,
     /// The store was shut down while the call waited, or whoever called went away.

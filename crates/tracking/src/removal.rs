@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
+use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::uri::TrackingUri;
 use trainyard_mlflow::{SearchModelVersions, Tracking};
 
@@ -71,7 +72,9 @@ pub async fn remove(
     let opened = opened
         .map_err(|error| Error::database(format!("opening the database broke off: {error}")))?;
     let (shared, store) = opened?;
-    let removal = Removal { store: &store, tracking: &shared.lent, is_trial: selection.is_trial };
+    let copies = copies(&shared.lent).await?;
+    let is_trial = selection.is_trial;
+    let removal = Removal { store: &store, tracking: &shared.lent, copies, is_trial };
     let removable = chosen(removal.store.removable(selection.older_than).await?, selection)?;
     let before = removable.before;
     let mut kept = HashSet::new();
@@ -102,6 +105,7 @@ struct Removal<'a> {
     store: &'a SqlStore,
     /// Artifacts are removed below the roots of a server and nowhere else, whatever a run says.
     tracking: &'a Tracking,
+    copies: Vec<Copied>,
     is_trial: bool,
 }
 
@@ -131,20 +135,55 @@ impl Removal<'_> {
 
     /// A registered version whose files are those of a run or logged model.
     async fn version_of(&self, id: &str) -> Result<Option<String>> {
-        // Ids are letters and digits (and `m-`): nothing in them means something in a pattern.
-        let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !is_plain {
-            return Ok(None);
+        if let Some(copy) = self.copies.iter().find(|copy| copy.location.contains(id)) {
+            return Ok(Some(copy.version.clone()));
         }
+        // Ids are letters and digits (and `m-`). What else an imported one may have matches anything.
+        let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '-';
+        let pattern: String =
+            id.chars().map(|character| if is_plain(character) { character } else { '_' }).collect();
         let search = SearchModelVersions {
-            filter: format!("source_path LIKE '%{id}%'"),
+            filter: format!("source_path LIKE '%{pattern}%'"),
             max_results: Some(1),
             ..SearchModelVersions::default()
         };
         let found = self.tracking.model_versions.search(search).await?;
         let version = found.items.into_iter().next();
-        Ok(version.map(|version| format!("version {} of {}", version.version, version.name)))
+        Ok(version.map(|version| name_of(&version)))
     }
+}
+
+/// A version that is a copy of another one, which may be gone: its source does not tell whose files it has.
+struct Copied {
+    version: String,
+    location: String,
+}
+
+async fn copies(tracking: &Tracking) -> Result<Vec<Copied>> {
+    let mut copies = Vec::new();
+    let mut search = SearchModelVersions {
+        filter: "source_path LIKE 'models:%'".to_owned(),
+        ..SearchModelVersions::default()
+    };
+    loop {
+        let page = tracking.model_versions.search(search.clone()).await?;
+        for version in page.items {
+            // A logged model's id is found in the source itself.
+            let named = version.source.trim_start_matches("models:").trim_matches('/');
+            if named.contains(['/', '@']) {
+                let location = tracking.model_versions.download_uri(version.id()).await?;
+                copies.push(Copied { version: name_of(&version), location });
+            }
+        }
+        if page.next_page_token.is_none() {
+            return Ok(copies);
+        }
+        search.page_token = page.next_page_token;
+    }
+}
+
+fn name_of(version: &ModelVersion) -> String {
+    format!("version {} of {}", version.version, version.name)
 }
 
 /// What of the removable is named; what is named and not removable is an error, and nothing goes.

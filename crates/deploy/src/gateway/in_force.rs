@@ -29,7 +29,14 @@ pub(super) struct InForce {
 impl InForce {
     /// By what the deployer wrote. What has not changed since `before` goes on: connections, counts, the log.
     pub(super) fn open(folder: &Folder, before: Option<&Self>) -> Result<Self> {
-        let settings: GatewaySettings = read_json(&folder.gateway_settings())?.unwrap_or_default();
+        let path = folder.gateway_settings();
+        let read: Option<GatewaySettings> = read_json(&path)?;
+        let usual = GatewaySettings::default();
+        if read.is_none() && before.is_some_and(|before| before.settings != usual) {
+            // The usual ones ask nobody for anything: no door opens because a file was taken away.
+            return Err(Error::io("cannot read", &path, std::io::ErrorKind::NotFound.into()));
+        }
+        let settings = read.unwrap_or(usual);
         fitting(&settings)?;
         let paths = Paths::new(&settings.exposed, &settings.open)?;
         let was = before.map(|before| (&before.settings, &before.transport));
@@ -94,5 +101,30 @@ fn fitting(settings: &GatewaySettings) -> Result<()> {
             })
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_taken_away_opens_no_door() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::at(root.path()).unwrap();
+        let usual = InForce::open(&folder, None).unwrap();
+        let usual = InForce::open(&folder, Some(&usual)).unwrap();
+        let tokens_file = root.path().join("tokens");
+        let entry = crate::tokens::Entry::new("shop", "secret").unwrap();
+        crate::tokens::add(&tokens_file, &entry).unwrap();
+        let asking =
+            GatewaySettings { tokens_file: Some(tokens_file), ..GatewaySettings::default() };
+        write(&asking, &folder).unwrap();
+        let before = InForce::open(&folder, Some(&usual)).unwrap();
+        assert!(before.door.asks());
+        let path = folder.gateway_settings();
+        std::fs::remove_file(&path).unwrap();
+        let error = InForce::open(&folder, Some(&before)).unwrap_err().to_string();
+        assert!(error.contains(&path.display().to_string()), "{error}");
     }
 }

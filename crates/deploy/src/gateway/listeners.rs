@@ -65,7 +65,8 @@ pub(super) async fn clients(
             Ok(listener) => {
                 let is_encrypted = now.transport.is_encrypted();
                 let service = |arrival| {
-                    let client = Client::new(shared, Audience::Public, arrival, is_encrypted);
+                    let (audience, transport) = (Audience::Public, &now.transport);
+                    let client = Client::new(shared, audience, arrival, is_encrypted, transport);
                     move |request| proxy::handle(Arc::clone(&client), request)
                 };
                 let limits = &now.transport.limits;
@@ -212,7 +213,8 @@ async fn operators(
     limits.per_address_max = OPERATORS_MAX;
     let is_encrypted = now.transport.is_encrypted() && !is_plain;
     let service = |arrival| {
-        let client = Client::new(shared, Audience::Operators, arrival, is_encrypted);
+        let (audience, transport) = (Audience::Operators, &now.transport);
+        let client = Client::new(shared, audience, arrival, is_encrypted, transport);
         move |request| proxy::handle(Arc::clone(&client), request)
     };
     Some(trainyard_net::accept(listener, &limits, Protocols::Both, service, stop).await)

@@ -27,6 +27,7 @@ use super::request_body::RequestBody;
 use super::response_body::ResponseBody;
 use super::shared::Shared;
 use super::target::Answering;
+use super::transport::Transport;
 use super::{error_response, smuggling};
 
 /// A connection.
@@ -36,6 +37,8 @@ pub(super) struct Client {
     audience: Audience,
     arrival: Arrival,
     is_encrypted: bool,
+    /// What it began with.
+    transport: Arc<Transport>,
     /// Whom its certificate was given to; read with its first request.
     subject: OnceLock<Option<Arc<str>>>,
 }
@@ -46,15 +49,20 @@ impl Client {
         audience: Audience,
         arrival: Arrival,
         is_encrypted: bool,
+        transport: &Arc<Transport>,
     ) -> Arc<Self> {
         shared.metrics.connections.fetch_add(1, Ordering::Relaxed);
         shared.metrics.accepted.fetch_add(1, Ordering::Relaxed);
-        let (shared, subject) = (Arc::clone(shared), OnceLock::new());
-        Arc::new(Self { shared, audience, arrival, is_encrypted, subject })
+        let (shared, transport) = (Arc::clone(shared), Arc::clone(transport));
+        let subject = OnceLock::new();
+        Arc::new(Self { shared, audience, arrival, is_encrypted, transport, subject })
     }
 
-    fn subject(&self) -> Option<&Arc<str>> {
-        self.subject.get_or_init(|| self.arrival.certificate().and_then(subject)).as_ref()
+    /// Whom its certificate was given to. Those who signed it may not be trusted any more.
+    fn subject(&self, in_force: &InForce) -> Option<&Arc<str>> {
+        let shown = || self.arrival.certificate().and_then(subject);
+        let subject = self.subject.get_or_init(shown).as_ref();
+        subject.filter(|_| in_force.transport.trusts_as(&self.transport))
     }
 }
 
@@ -134,7 +142,7 @@ fn check(
         audience: client.audience,
         reach: in_force.paths.reach(path)?,
         address: client.arrival.peer.ip(),
-        subject: client.subject(),
+        subject: client.subject(in_force),
         headers: request.headers(),
     })?;
     if client.arrival.is_crowded && !paths::is_probe(path) {

@@ -1,10 +1,8 @@
 //! An instance: what is started, what was started, and what every runtime can do with it. How one is started
 //! is each runtime's own: they take different workloads.
 
-use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,11 +12,7 @@ use tokio::sync::mpsc::Sender;
 use crate::error::Result;
 use crate::logs::Excerpt;
 use crate::release::ReleaseSpec;
-use crate::replica_id::REPLICAS_MAX;
 use crate::workload::RuntimeKind;
-
-/// The kernel gives a free port at random: so many times in a row one that was given before is no chance.
-const ADDRESS_TRIES: u32 = 100;
 
 /// What to start.
 #[derive(Debug, Clone, Copy)]
@@ -140,30 +134,6 @@ pub(crate) trait Runtime: Send + Sync + std::fmt::Debug {
     /// Removes what instances of a service shared (a network), when no instance is left.
     async fn clean(&self, _service_root: &Path) -> Result<()> {
         Ok(())
-    }
-}
-
-/// Addresses of this machine that nobody listens on, and that were not given lately: an instance that was given
-/// one may not listen yet.
-#[derive(Debug, Default)]
-pub(crate) struct FreeAddresses(Mutex<VecDeque<SocketAddr>>);
-
-impl FreeAddresses {
-    pub(crate) fn give(&self) -> std::io::Result<SocketAddr> {
-        for _ in 0..ADDRESS_TRIES {
-            let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-            // The list is whole between any two operations.
-            let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if given.contains(&address) {
-                continue;
-            }
-            if given.len() >= REPLICAS_MAX as usize {
-                given.pop_front();
-            }
-            given.push_back(address);
-            return Ok(address);
-        }
-        Err(std::io::ErrorKind::AddrInUse.into())
     }
 }
 

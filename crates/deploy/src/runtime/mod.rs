@@ -1,6 +1,7 @@
 //! Where instances run. A runtime starts, watches and stops them and finds them again by label; what
 //! a release does with them is the same for every runtime.
 
+mod addresses;
 mod dispatch;
 mod docker;
 mod instance;

@@ -16,9 +16,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
-use super::instance::{
-    FreeAddresses, Instance, InstanceSpec, InstanceStatus, Runtime, Vitals, fill,
-};
+use super::addresses::FreeAddresses;
+use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, Vitals, fill};
 use super::procfs::{ProcessFacts, facts, find_by_environment, memory_of_group, to_pid, up};
 use crate::environment;
 use crate::error::{Error, Result};

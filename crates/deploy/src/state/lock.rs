@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub(crate) fn try_lock(path: &Path, what: &str) -> Result<std::result::Result<Lo
         .write(true)
         .create(true)
         .truncate(false)
+        // Whoever can open it can hold it, and keep the service from its owner.
+        .mode(0o600)
         .open(path)
         .map_err(failed)?;
     let mut lookers = 0;
@@ -143,6 +146,15 @@ fn read_holder(file: &mut File) -> Holder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_can_hold_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let _held = try_lock(&path, "release").unwrap().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o077, 0);
+    }
 
     #[tokio::test]
     async fn the_second_waits_and_is_told_who_holds_it() {

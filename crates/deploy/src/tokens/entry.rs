@@ -133,6 +133,10 @@ impl FromStr for Entry {
         hex::decode_to_slice(digits, &mut entry.digest).map_err(|_| {
             format!("the digest of {name:?} is not sha256: and 64 hex digits; secrets are not kept")
         })?;
+        // Whoever sends an empty token would be let in.
+        if entry.is_of(&digest("")) {
+            return Err(format!("the digest of {name:?} is that of an empty secret"));
+        }
         for word in words {
             let (key, value) = word
                 .split_once('=')
@@ -203,5 +207,8 @@ mod tests {
             let error = line.replace("ABC", ABC).parse::<Entry>().unwrap_err();
             assert!(error.contains(expect) && !error.contains("hunter2"), "{line}: {error}");
         }
+        let nothing = Entry::new("ci", "").unwrap().to_string();
+        let error = nothing.parse::<Entry>().unwrap_err();
+        assert!(error.contains("of an empty secret"), "{error}");
     }
 }

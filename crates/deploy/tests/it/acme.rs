@@ -12,9 +12,12 @@ use trainyard_testkit::pebble::Pebble;
 use trainyard_testkit::{free_port, run_python};
 
 use crate::client::get;
-use crate::stage::Stage;
+use crate::stage::{Stage, in_time};
 
 const NAME: &str = "api.example.test";
+
+/// Time between two looks at something that a test waits for.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Asks by HTTPS; prints the digest of the certificate, and the answer. Without a root any certificate will do.
 const ASK: &str = r#"
@@ -22,7 +25,7 @@ import hashlib, socket, ssl, sys
 port, root, name, path = sys.argv[1:]
 context = ssl.create_default_context(cafile=root) if root else ssl._create_unverified_context()
 try:
-    with socket.create_connection(("127.0.0.1", int(port))) as plain:
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=300) as plain:
         with context.wrap_socket(plain, server_hostname=name) as tls:
             tls.sendall(f"GET {path} HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\n\r\n".encode())
             answer = b""
@@ -65,13 +68,17 @@ fn local_port() -> SocketAddr {
 
 /// Waits until the certificate stands so.
 async fn wait(stage: &Stage, is_so: impl Fn(&AcmeSeen) -> bool) -> AcmeSeen {
-    loop {
-        let gateway = status(&stage.service).await.unwrap().gateway;
-        if let Some(seen) = gateway.and_then(|gateway| gateway.acme).filter(|seen| is_so(seen)) {
-            return seen;
+    let so = async {
+        loop {
+            let gateway = status(&stage.service).await.unwrap().gateway;
+            if let Some(seen) = gateway.and_then(|gateway| gateway.acme).filter(|seen| is_so(seen))
+            {
+                return seen;
+            }
+            tokio::time::sleep(LOOK).await;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    };
+    in_time("what the certificate was to be", so).await
 }
 
 /// Ends the gateway as a crash would, and starts another one.
@@ -129,13 +136,17 @@ async fn a_certificate_is_renewed_within_tls_and_goes_on_when_the_authority_is_d
     assert!(answer.contains("blue"), "{first} {answer}");
     // A new one is shown to new connections, by the same process.
     let gateways = stage.gateways();
-    loop {
-        let (shown, answer) = ask(stage.address(), None, "/name");
-        assert!(answer.contains("blue"), "{shown} {answer}");
-        if shown != first {
-            break;
+    let renewed = async {
+        loop {
+            let (shown, answer) = ask(stage.address(), None, "/name");
+            assert!(answer.contains("blue"), "{shown} {answer}");
+            if shown != first {
+                break;
+            }
+            tokio::time::sleep(LOOK).await;
         }
-    }
+    };
+    in_time("another certificate", renewed).await;
     assert_eq!(stage.gateways(), gateways);
 
     pebble.kill();

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::client::get;
-use crate::stage::{Stage, part};
+use crate::stage::{Stage, in_time, part};
 
 /// A connection from another address of this machine.
 async fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
@@ -78,12 +78,12 @@ async fn few_descriptors_are_shared_and_none_is_missing() {
     assert!(answers.iter().all(is_fair), "{answers:?}");
     assert!(answers.contains(&Some(200)), "{answers:?}");
     assert_eq!(stage.metric("trainyard_gateway_connect_failures_total").await, 0);
-    loop {
-        if get(stage.address(), "/").await == Ok((StatusCode::OK, "blue".to_owned())) {
-            break;
+    let room = async {
+        while get(stage.address(), "/").await != Ok((StatusCode::OK, "blue".to_owned())) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    };
+    in_time("room for a connection", room).await;
     // A release needs descriptors too.
     stage.release(&Stage::spec("green")).await.unwrap();
     assert_eq!(get(stage.address(), "/").await.unwrap().1, "green");

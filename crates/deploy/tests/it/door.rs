@@ -16,7 +16,7 @@ use trainyard_testkit::certificate::{certificate, client_certificate};
 
 use crate::client::{Load, connect, get, request, text};
 use crate::encrypted::Trusting;
-use crate::stage::{Stage, signal};
+use crate::stage::{Stage, in_time, signal};
 
 /// Time between two looks at something that a test waits for.
 const LOOK: Duration = Duration::from_millis(20);
@@ -47,15 +47,18 @@ async fn ask_with(address: SocketAddr, path: &str, token: &str) -> (StatusCode, 
 
 /// Lines of the access log, when there are so many.
 async fn logged(log: &Path, lines: usize) -> Vec<Value> {
-    loop {
-        let text = std::fs::read_to_string(log).unwrap_or_default();
-        let whole: Vec<Value> =
-            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        if whole.len() >= lines {
-            return whole;
+    let written = async {
+        loop {
+            let text = std::fs::read_to_string(log).unwrap_or_default();
+            let whole: Vec<Value> =
+                text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            if whole.len() >= lines {
+                return whole;
+            }
+            tokio::time::sleep(LOOK).await;
         }
-        tokio::time::sleep(LOOK).await;
-    }
+    };
+    in_time("lines of the access log", written).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,9 +126,12 @@ async fn a_token_says_who_may_do_what() {
 
     // Nobody has to tell the gateway.
     tokens::revoke(&file, "shop").unwrap();
-    while ask_with(public, "/predict", &shop).await.0 != StatusCode::UNAUTHORIZED {
-        tokio::time::sleep(LOOK).await;
-    }
+    let revoked = async {
+        while ask_with(public, "/predict", &shop).await.0 != StatusCode::UNAUTHORIZED {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    in_time("the end of a token", revoked).await;
     assert_eq!(ask_with(public, "/predict", &oncall).await.0, StatusCode::OK);
 }
 
@@ -190,6 +196,7 @@ async fn a_thousand_changes_of_settings_under_load_drop_nothing() {
         {
             assert_eq!(told(&root, settings).await.0, StatusCode::OK);
             let mut status = async |path: &'static str| {
+                kept.ready().await.unwrap();
                 let answer = kept.send_request(request(Method::GET, path, "")).await.unwrap();
                 text(answer).await.unwrap().0
             };
@@ -220,14 +227,20 @@ async fn a_release_and_a_reload_take_up_new_settings() {
     stage.service.gateway.metrics_listen = Some(first);
     stage.release(&Stage::spec("green")).await.unwrap();
     let answers = async |address| matches!(get(address, "/metrics").await, Ok((StatusCode::OK, page)) if page.contains("_total"));
-    while !answers(first).await {
-        tokio::time::sleep(LOOK).await;
-    }
+    let listens = async {
+        while !answers(first).await {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    in_time("metrics at the first address", listens).await;
     stage.service.gateway.metrics_listen = Some(second);
     reload(&stage.service, &|_| {}).await.unwrap();
-    while !answers(second).await || answers(first).await {
-        tokio::time::sleep(LOOK).await;
-    }
+    let listens = async {
+        while !answers(second).await || answers(first).await {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    in_time("metrics at the second address alone", listens).await;
     // What a gateway could not start with is refused before it is written.
     stage.service.gateway.tokens_file = Some(PathBuf::from("/nowhere/tokens"));
     let error = reload(&stage.service, &|_| {}).await.unwrap_err().to_string();
@@ -268,10 +281,15 @@ async fn certificates_are_renewed_and_handed_over_while_clients_are_served() {
 
     let mut kept = of_first.connect(address).await.unwrap();
     show(&second, &second_key);
-    while of_second.get(address, "/").await.is_err() {
-        tokio::time::sleep(LOOK).await;
-    }
-    of_first.get(address, "/").await.unwrap_err();
+    let renewed = async {
+        while of_second.get(address, "/").await.is_err() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    in_time("the second certificate", renewed).await;
+    // Somebody new: who was there before goes on with the session that it has.
+    Trusting::new(&first, None).get(address, "/").await.unwrap_err();
+    kept.ready().await.unwrap();
     let again = kept.send_request(request(Method::GET, "/", "")).await.unwrap();
     assert_eq!(text(again).await.unwrap(), blue);
 
@@ -280,12 +298,15 @@ async fn certificates_are_renewed_and_handed_over_while_clients_are_served() {
     assert_eq!(status(&stage.service).await.unwrap().url.as_deref(), Some(released.url.as_str()));
 
     // Who comes without TLS is sent on, when the successor has the address.
-    let mut sender = loop {
-        if let Ok(sender) = connect(plain).await {
-            break sender;
+    let listens = async {
+        loop {
+            if let Ok(sender) = connect(plain).await {
+                return sender;
+            }
+            tokio::time::sleep(LOOK).await;
         }
-        tokio::time::sleep(LOOK).await;
     };
+    let mut sender = in_time("the way to TLS", listens).await;
     let answer = sender.send_request(request(Method::POST, "/predict?a=1", "[1]")).await.unwrap();
     assert_eq!(answer.status(), StatusCode::PERMANENT_REDIRECT);
     let expected = format!("https://model.example:{}/predict?a=1", address.port());
@@ -301,9 +322,13 @@ async fn certificates_are_renewed_and_handed_over_while_clients_are_served() {
     stage.service.gateway.tls = None;
     stage.service.gateway.redirect_http = None;
     reload(&stage.service, &|_| {}).await.unwrap();
-    while get(address, "/").await != Ok(blue.clone()) {
-        tokio::time::sleep(LOOK).await;
-    }
+    let plain_again = async {
+        while get(address, "/").await != Ok(blue.clone()) {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    in_time("answers without TLS", plain_again).await;
+    kept.ready().await.unwrap();
     let again = kept.send_request(request(Method::GET, "/", "")).await.unwrap();
     assert_eq!(text(again).await.unwrap(), blue);
 }
@@ -338,4 +363,16 @@ async fn a_certificate_of_a_client_is_enough() {
     let whom: Vec<_> = lines.iter().map(|line| (&line["certificate"], &line["token"])).collect();
     assert_eq!(whom[0], (&"CN=shop".into(), &Value::Null));
     assert_eq!(whom[4], (&Value::Null, &"ci".into()));
+
+    // Who is not trusted any more is not let in on the connection that it has, either.
+    let mut kept = with.connect(address).await.unwrap();
+    let mut version = async || {
+        kept.ready().await.unwrap();
+        let answer = kept.send_request(request(Method::GET, "/version", "")).await.unwrap();
+        text(answer).await.unwrap().0
+    };
+    assert_eq!(version().await, StatusCode::OK);
+    stage.service.gateway.client_ca = Some(stranger.authority.clone());
+    reload(&stage.service, &|_| {}).await.unwrap();
+    assert_eq!(version().await, StatusCode::UNAUTHORIZED);
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 use trainyard_base::Advise as _;
-use trainyard_deploy::{Error, Outcome, Unreviewed, Workload, history, status};
+use trainyard_deploy::{Error, Outcome, Unreviewed, Workload, history, status, stop};
 
 use crate::client::{Load, get};
-use crate::stage::Stage;
+use crate::stage::{Stage, signal};
 
 async fn serves(stage: &Stage, name: &str) {
     assert_eq!(get(stage.address(), "/").await.unwrap(), (StatusCode::OK, name.to_owned()));
@@ -191,4 +191,14 @@ async fn blue_that_died_in_the_meantime_is_no_obstacle() {
     let released = stage.release(&Stage::spec("green")).await.unwrap();
     assert_eq!(released.switched_from, None);
     serves(&stage, "green").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_hangs_is_stopped_all_the_same() {
+    let stage = Stage::new();
+    stage.release(&Stage::spec("blue")).await.unwrap();
+    let [gateway] = stage.gateways()[..] else { panic!("{:?}", stage.processes()) };
+    signal(gateway, rustix::process::Signal::STOP);
+    stop(&stage.service, &|_| {}).await.unwrap();
+    assert_eq!(stage.processes(), []);
 }

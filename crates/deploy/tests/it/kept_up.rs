@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use rustix::process::Signal;
@@ -17,6 +17,9 @@ use crate::stage::{Stage, part, signal};
 /// Time between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Whatever is waited for has happened by then, on a slow machine too.
+const LIMIT: Duration = Duration::from_mins(2);
+
 fn ills(standing: &Standing) -> Ills {
     let posts = standing.instances.iter().filter(|post| post.condition.cause().is_some());
     Ills {
@@ -27,8 +30,10 @@ fn ills(standing: &Standing) -> Ills {
 
 /// Starts again what is down, until all is well.
 pub(crate) async fn heal(keeper: &mut Keeper) {
+    let start = Instant::now();
     loop {
         let standing = keeper.look().await.unwrap();
+        assert!(start.elapsed() < LIMIT, "it is not well: {standing:?}");
         assert!(standing.current.is_some(), "something should serve: {standing:?}");
         let down = ills(&standing);
         let is_well = |condition: &Condition| *condition == Condition::Well;
@@ -115,7 +120,9 @@ async fn what_hangs_is_replaced() {
     heal(&mut keeper).await;
     let stopped = backend(&stage);
     signal(stopped, Signal::STOP);
+    let start = Instant::now();
     while backend(&stage) == stopped {
+        assert!(start.elapsed() < LIMIT, "{:?}", stage.processes());
         heal_or_wait(&mut keeper).await;
     }
     heal(&mut keeper).await;
@@ -124,7 +131,9 @@ async fn what_hangs_is_replaced() {
     let mut keeper = Keeper::new(stage.service.clone());
     let stopped = gateway(&stage);
     signal(stopped, Signal::STOP);
+    let start = Instant::now();
     while stage.gateways().contains(&stopped) {
+        assert!(start.elapsed() < LIMIT, "{:?}", stage.processes());
         heal_or_wait(&mut keeper).await;
     }
     heal(&mut keeper).await;
@@ -175,7 +184,9 @@ async fn whoever_changes_the_service_is_left_alone() {
             .stdin(Stdio::piped())
             .stdout(Stdio::null()),
     );
+    let start = Instant::now();
     while stage.backends().len() < 2 {
+        assert!(start.elapsed() < LIMIT, "{:?}", stage.processes());
         tokio::time::sleep(LOOK).await;
     }
     stage.kill(blue).await;

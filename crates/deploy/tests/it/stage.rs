@@ -47,6 +47,9 @@ fn newest(folder: &Path) -> SystemTime {
 /// Time between two looks at something that a test waits for.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// How long a test waits for something at the most.
+const WAIT_MAX: Duration = Duration::from_mins(10);
+
 pub(crate) struct Stage {
     pub(crate) folder: tempfile::TempDir,
     /// Not on the disk of the service.
@@ -131,13 +134,16 @@ impl Stage {
 
     /// Waits until the current instance works on so many requests.
     pub(crate) async fn wait_in_flight(&self, count: usize) {
-        loop {
-            let now = status(&self.service).await.unwrap();
-            if now.gateway.is_some_and(|gateway| gateway.in_flight == count) {
-                return;
+        let so_many = async {
+            loop {
+                let now = status(&self.service).await.unwrap();
+                if now.gateway.is_some_and(|gateway| gateway.in_flight == count) {
+                    return;
+                }
+                tokio::time::sleep(LOOK).await;
             }
-            tokio::time::sleep(LOOK).await;
-        }
+        };
+        in_time(&format!("{count} requests in flight"), so_many).await;
     }
 
     /// A number of the gateway's page of metrics.
@@ -149,24 +155,33 @@ impl Stage {
 
     /// Waits until a number of the metrics is at least so large.
     pub(crate) async fn wait_metric(&self, name: &str, least: u64) {
-        while self.metric(name).await < least {
-            tokio::time::sleep(LOOK).await;
-        }
+        let so_large = async {
+            while self.metric(name).await < least {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        in_time(&format!("{name} of {least}"), so_large).await;
     }
 
     /// Waits until a release has told a step since [`Self::take_events`].
     pub(crate) async fn wait_step(&self, step: &str) {
-        while !self.events.lock().unwrap().iter().any(|event| event.step() == step) {
-            tokio::time::sleep(LOOK).await;
-        }
+        let told = async {
+            while !self.events.lock().unwrap().iter().any(|event| event.step() == step) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        in_time(step, told).await;
     }
 
     /// Kills a process of this service, and waits until it is gone with all that it held.
     pub(crate) async fn kill(&self, pid: i32) {
         kill(pid);
-        while self.processes().iter().any(|(found, _)| *found == pid) {
-            tokio::time::sleep(LOOK).await;
-        }
+        let gone = async {
+            while self.processes().iter().any(|(found, _)| *found == pid) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        in_time(&format!("the end of {pid}"), gone).await;
     }
 
     pub(crate) fn take_events(&self) -> Vec<&'static str> {
@@ -205,6 +220,13 @@ impl Stage {
         let all = self.processes().into_iter();
         all.filter(|(_, command)| command.contains(" gateway ")).map(|(pid, _)| pid).collect()
     }
+}
+
+/// Waits for something that comes on the slowest machine too, and fails where it does not: a test that waits for ever
+/// says nothing.
+pub(crate) async fn in_time<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    let came = tokio::time::timeout(WAIT_MAX, coming).await;
+    came.unwrap_or_else(|_elapsed| panic!("{what}: not within {WAIT_MAX:?}"))
 }
 
 fn kill(pid: i32) {

@@ -12,8 +12,8 @@ use super::pace::{CrashLoop, Paces};
 use super::registry::Registry;
 use super::said::{Once, Said, Told};
 use crate::event::Event;
+use crate::labels::version_of;
 use crate::notify::{Happened, notify};
-use crate::review::version_of;
 use crate::rollback::{RollbackOptions, rollback};
 use crate::service::service;
 use crate::{Error, Project};
@@ -134,13 +134,14 @@ impl Keeping {
 
     /// A version that cannot live: what served before is to serve again.
     async fn give_up(&mut self, project: &Arc<Project>, standing: &Standing, found: CrashLoop) {
-        let CrashLoop { id, deaths, cause } = found;
+        let CrashLoop { id, deaths, cause, is_first } = found;
         let model = project.config.model.name.clone();
         let version = version_of(&standing.label).unwrap_or("unknown");
         let reason = format!(
             "crash loop: {id} (version {version}) ended {deaths} times in a row, last with {cause}"
         );
-        self.tell(&Said::trouble(&model, format!("{reason}; going back")));
+        // Said once, also where somebody changes the service now and it is tried again.
+        self.tell_trouble(project, &format!("{reason}; going back"));
         let opening = tokio::time::timeout(REGISTRY_LIMIT, self.registry.of(project));
         let outcome = match opening.await {
             Ok(Ok(opened)) => {
@@ -169,6 +170,10 @@ impl Keeping {
             Err(why) => {
                 let reason = format!("{reason}; there is no way back: {why}");
                 self.tell(&Said::trouble(&model, reason.clone()));
+                if !is_first {
+                    // The same again every few minutes, all night.
+                    return;
+                }
                 Happened::Outage { reason }
             }
         };

@@ -77,6 +77,8 @@ pub(super) struct CrashLoop {
     pub(super) id: String,
     pub(super) deaths: u32,
     pub(super) cause: String,
+    /// Whether nobody was told yet that it cannot live.
+    pub(super) is_first: bool,
 }
 
 /// All that is kept up of a service.
@@ -137,7 +139,8 @@ impl Paces {
             let pace = self.0.get(&post.id)?;
             let is_loop = pace.due.is_some() && pace.deaths >= pace.concluded + CRASH_LOOP;
             let cause = post.condition.cause()?.to_owned();
-            is_loop.then(|| CrashLoop { id: post.id.clone(), deaths: pace.deaths, cause })
+            let (id, deaths, is_first) = (post.id.clone(), pace.deaths, pace.concluded == 0);
+            is_loop.then_some(CrashLoop { id, deaths, cause, is_first })
         })
     }
 
@@ -198,8 +201,9 @@ mod tests {
             let found = paces.crash_loop(&ended());
             let is_loop = death == 5 || death == 10;
             assert_eq!(found.is_some(), is_loop, "{death}: {found:?}");
-            if let Some(CrashLoop { id, deaths, cause }) = found {
+            if let Some(CrashLoop { id, deaths, cause, is_first }) = found {
                 assert_eq!((id.as_str(), deaths, cause.as_str()), ("r1", death, "signal 9"));
+                assert_eq!(is_first, death == 5, "people are told once");
                 paces.concluded("r1");
             }
             now += 40_000;

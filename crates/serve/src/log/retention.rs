@@ -18,6 +18,9 @@ use crate::options::{LogOptions, Retention};
 /// How often the folder is looked at. A listing of a hundred thousand files takes a tenth of a second.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
+/// Files that are removed at a time: nothing is written meanwhile, and what waits to be is dropped at some point.
+const REMOVED_MAX: u64 = 10_000;
+
 /// Feedback is kept so much longer than segments: what it is about may be in one that was still open.
 const FEEDBACK_STAYS: Duration = Duration::from_hours(1);
 
@@ -88,7 +91,7 @@ fn sweep(dir: &Path, retention: Retention, now: SystemTime) -> io::Result<Swept>
     for file in kept {
         let is_old = oldest.is_some_and(|oldest| file.newest < oldest);
         let is_over = retention.bytes_max.is_some_and(|most| left > most);
-        if !is_old && !is_over {
+        if (!is_old && !is_over) || swept.files == REMOVED_MAX {
             break;
         }
         if Some(&file.path) == newest.as_ref() || (!file.is_segment && is_written(&file.path)) {
@@ -138,7 +141,7 @@ fn feedback(dir: &Path) -> io::Result<Vec<Kept>> {
             continue;
         }
         let Some((written, bytes)) = written(&entry) else { continue };
-        let newest = written + FEEDBACK_STAYS;
+        let newest = written.checked_add(FEEDBACK_STAYS).unwrap_or(written);
         found.push(Kept { newest, path: entry.path(), bytes, is_segment: false });
     }
     Ok(found)

@@ -322,7 +322,7 @@ async fn a_log_that_cannot_be_written_slows_nobody() {
     log.segment_age_max = Duration::from_millis(1);
     options.log = Some(log);
     let server = Running::ready(options).await;
-    std::fs::remove_dir(&dir).unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
     assert_eq!(server.post("/predict", record(3.0)).await.status, 200);
     let started = Instant::now();
     while server.metric("trainyard_prediction_log_failed_total").await < 1.0 {

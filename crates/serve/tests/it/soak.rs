@@ -3,6 +3,7 @@
 //! No good request may fail, and memory must stay where it is. Twenty seconds by default;
 //! `TRAINYARD_SOAK_SECONDS=600` for a real one, with `--nocapture` to see the figures.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +19,9 @@ use trainyard_serve::ModelSource;
 use crate::python::{asks, good, pids, workers};
 use crate::registry::{BODY, options, point, register, registry};
 use crate::support::{Running, model};
+
+/// Said to the process that is for the soak alone.
+const ALONE: &str = "TRAINYARD_SOAK_ALONE";
 
 /// What is asked, and how often.
 #[derive(Debug, Default)]
@@ -123,8 +127,27 @@ async fn kills(server: Arc<Running>, counts: Arc<Counts>, stop: CancellationToke
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_fails_and_memory_stays_where_it_is() {
+/// Other tests of this program run beside it, and their memory is none of this one's: it has a process of its own.
+#[test]
+fn nothing_fails_and_memory_stays_where_it_is() {
+    if std::env::var_os(ALONE).is_none() {
+        let program = std::env::current_exe().unwrap();
+        let name = "soak::nothing_fails_and_memory_stays_where_it_is";
+        let status = Command::new(program)
+            .args(["--exact", name, "--nocapture"])
+            .env(ALONE, "1")
+            .status()
+            .unwrap();
+        assert!(status.success(), "{status}");
+        return;
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(soak());
+}
+
+#[expect(clippy::print_stderr, reason = "the figures are for whoever watches")]
+async fn soak() {
     let seconds = std::env::var("TRAINYARD_SOAK_SECONDS").ok().and_then(|text| text.parse().ok());
     let length = Duration::from_secs(seconds.unwrap_or(20));
     let directory = tempfile::tempdir().unwrap();

@@ -64,6 +64,8 @@ pub(super) fn read(uri: &str) -> Result<Target> {
             rest.push_str(pair);
         }
     }
+    // First, as what else cannot be read then may be a piece of a password, and the driver would show it.
+    let addresses = options.addresses(parts.hosts)?;
     // The driver takes any `@` for the end of a password.
     let text = format!("postgresql:///{}{rest}", parts.database).replace('@', "%40");
     let mut base = text.parse::<Config>().map_err(|error| unreadable(&error))?;
@@ -78,7 +80,6 @@ pub(super) fn read(uri: &str) -> Result<Target> {
     }
     options.set_deadlines(&mut base);
 
-    let addresses = options.addresses(parts.hosts)?;
     let timeout = if addresses.len() > 1 { CONNECT_TIMEOUT_OF_MANY } else { CONNECT_TIMEOUT };
     let connect_timeout = base.get_connect_timeout().copied().unwrap_or(timeout);
     base.connect_timeout(connect_timeout);
@@ -378,6 +379,7 @@ mod tests {
             ("postgresql://u@h/db?target_session_attrs=standby", "target_session_attrs=standby"),
             ("postgresql://u@h/db?nonsense=1", "nonsense"),
             ("postgresql://u@h:x/db", "is no number"),
+            ("postgresql://u:pl?nted=1@h/db", "is no number"),
             ("postgresql://u@h/db?port=x", "port=x"),
             ("postgresql://u@a,b/db?port=1,2,3", "2 hosts and 3 ports"),
             ("postgresql:///db", "names no host"),

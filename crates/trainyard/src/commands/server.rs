@@ -491,7 +491,8 @@ impl Arguments {
         };
         let key = certificate.map(|files| &files.key);
         let users = access.map(AccessConfig::private_files).unwrap_or_default();
-        let private_files = self.auth_file.iter().chain(key).cloned().chain(users).collect();
+        let files = self.auth_file.iter().chain(key).chain(&self.backend_store_uri_file);
+        let private_files = files.cloned().chain(users).collect();
         let lending = Lending {
             registry_uri: self.registry_store_uri.clone(),
             artifact_roots: self.named_roots().cloned().collect(),

@@ -113,7 +113,7 @@ pub(crate) fn works_with_postgres_and_s3(engine: &Engine, image: &str) {
 
     let model = run("model", &format!("TRAINYARD_PORT={}", free_port()));
     // No password is where everybody who may ask the engine sees it.
-    let seen = engine.docker(&["inspect", &server, &model]) + &engine.docker(&["logs", &server]);
+    let seen = engine.docker(&["inspect", &server, &model]) + &engine.said(&server);
     let database = std::fs::read_to_string(secret("database_password")).unwrap();
     assert!(!seen.contains(&password) && !seen.contains(&database));
     for container in [&model, &server] {

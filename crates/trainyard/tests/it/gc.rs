@@ -18,8 +18,8 @@ fn printed(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Makes runs with files: two that stay, two that are deleted, one that is deleted and in the registry, and an
-/// experiment that is deleted. Prints their ids.
+/// Makes runs with files: two that stay, two that are deleted, two that are deleted and in the registry (one of
+/// them by a copy whose original is gone), and an experiment that is deleted. Prints their ids.
 const MAKE: &str = r#"
 import sys, mlflow
 mlflow.set_tracking_uri(sys.argv[1])
@@ -31,16 +31,20 @@ def run(experiment="0"):
     client.log_param(run_id, "p", "1")
     client.log_text(run_id, "text", "model/note.txt")
     return run_id
-active, restored, gone, other, registered = (run() for _ in range(5))
+active, restored, gone, other, registered, copied = (run() for _ in range(6))
 experiment = client.create_experiment("gone", tags={"e": "1"})
 inside = run(experiment)
 client.create_registered_model("model")
 client.create_model_version("model", client.get_run(registered).info.artifact_uri + "/model", registered)
-for run_id in [restored, gone, other, registered]:
+client.create_registered_model("staging")
+client.create_model_version("staging", client.get_run(copied).info.artifact_uri + "/model", copied)
+client.copy_model_version("models:/staging/1", "prod")
+client.delete_registered_model("staging")
+for run_id in [restored, gone, other, registered, copied]:
     client.delete_run(run_id)
 client.delete_experiment(experiment)
 client.restore_run(restored)
-print(active, restored, gone, other, registered, inside, experiment)
+print(active, restored, gone, other, registered, copied, inside, experiment)
 "#;
 
 /// Prints which of these runs are there with everything that was logged.
@@ -76,12 +80,12 @@ fn only_what_was_deleted_goes_with_its_files_while_the_server_runs() {
     let uri = format!("http://127.0.0.1:{port}");
     let made = run_python(MAKE, &[&uri], &[]);
     let ids: Vec<&str> = made.split_whitespace().collect();
-    let [active, restored, gone, other, registered, inside, experiment] = ids[..] else {
+    let [active, restored, gone, other, registered, copied, inside, experiment] = ids[..] else {
         panic!("{made}")
     };
-    let runs = [uri.as_str(), active, restored, gone, other, registered, inside];
+    let runs = [uri.as_str(), active, restored, gone, other, registered, copied, inside];
     let there = || run_python(THERE, &runs, &[]).trim().to_owned();
-    let all = "there there there there there there";
+    let all = "there there there there there there there";
     assert_eq!(there(), all);
 
     // What is too young, still there or unknown is not for it, and then nothing goes.
@@ -96,7 +100,7 @@ fn only_what_was_deleted_goes_with_its_files_while_the_server_runs() {
 
     let one = printed(folder, &["--run-ids", other]);
     assert_eq!(one, format!("Run with ID {other} has been permanently deleted.\n"));
-    assert_eq!(there(), "there there there gone there there");
+    assert_eq!(there(), "there there there gone there there there");
 
     let rest = gc(folder, &["--older-than", "0s"]);
     assert!(rest.status.success(), "{rest:?}");
@@ -107,9 +111,10 @@ fn only_what_was_deleted_goes_with_its_files_while_the_server_runs() {
     }
     assert!(lines.contains(&format!("Experiment with ID {experiment} has been")), "{lines}");
     // What a version is made of stays, deleted or not.
-    assert!(!lines.contains(registered), "{lines}");
+    assert!(!lines.contains(registered) && !lines.contains(copied), "{lines}");
     assert!(notes.contains(registered) && notes.contains("version 1 of model"), "{notes}");
-    assert_eq!(there(), "there there gone gone there gone");
+    assert!(notes.contains(copied) && notes.contains("version 1 of prod"), "{notes}");
+    assert_eq!(there(), "there there gone gone there there gone");
     for (id, expected) in [(active, true), (gone, false), (other, false), (registered, true)] {
         let note = folder.join(format!("mlartifacts/0/{id}/artifacts/model/note.txt"));
         assert_eq!(note.exists(), expected, "{}", note.display());

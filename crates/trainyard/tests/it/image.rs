@@ -64,7 +64,7 @@ pub(crate) fn start(engine: &Engine, words: &[String]) -> String {
             break;
         }
         let is_late = start.elapsed() > HEALTHY_LIMIT;
-        assert!(!is_late, "{words:?} is {state}:\n{}", engine.docker(&["logs", &container]));
+        assert!(!is_late, "{words:?} is {state}:\n{}", engine.said(&container));
         std::thread::sleep(Duration::from_millis(200));
     }
     let format = "{{.Config.User}} {{.Config.StopSignal}} {{.HostConfig.ReadonlyRootfs}}";
@@ -146,7 +146,7 @@ fn a_project_is_kept_up(engine: &Engine, image: &str) {
     let start = Instant::now();
     while !reqwest_get(&health).is_ok_and(|answer| answer.contains("IrisClassifier")) {
         let is_late = start.elapsed() > HEALTHY_LIMIT;
-        assert!(!is_late, "{}", engine.docker(&["logs", &container]));
+        assert!(!is_late, "{}", engine.said(&container));
         std::thread::sleep(Duration::from_millis(100));
     }
     engine.docker(&["rm", "-f", &container]);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use trainyard_testkit::{KillOnDrop, free_port, wait_for_port};
 
 use crate::project::{TestProject, stdout_of, trainyard};
-use crate::run::{reqwest_get, runtime};
+use crate::run::{post_json, reqwest_get, runtime};
 
 const TOKEN: &str = "0pen-sesame";
 
@@ -123,6 +123,12 @@ fn instances_are_told_what_the_project_says_and_outlive_the_registry() {
 
     // A second version: the answers of both are compared, requests are sent, the log is asked for; all with the
     // token.
+    // Its host has had another name since: it is known again by what it serves.
+    let tag = json!({
+        "name": "IrisClassifier", "key": "trainyard.deployment", "value": "renamed:/data/.trainyard",
+    });
+    let registry_url = format!("http://127.0.0.1:{port}/api/2.0/mlflow/registered-models");
+    post_json(&format!("{registry_url}/set-tag"), &tag).unwrap();
     project.add_training_row("5.0,3.4,1.5,0.2,setosa");
     let summary = told(&project, &["run", "--json"]);
     assert_eq!(summary["model"]["version"], "2");

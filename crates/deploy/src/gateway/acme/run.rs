@@ -70,7 +70,7 @@ impl Keeper {
     async fn keep(&mut self) {
         if self.settings.challenge == Challenge::Http01 {
             // An authority that finds nobody there counts it as a failure.
-            self.acme.listened().await;
+            self.listened(LOOK).await;
         }
         loop {
             let now = now_ms();
@@ -84,6 +84,20 @@ impl Keeper {
                 tokio::time::sleep(Duration::from_millis(next - now).min(LOOK)).await;
             }
         }
+    }
+
+    /// Resolves when challenges by HTTP are answered. Where that takes longer than this, it is told: the port may be
+    /// another program's, or one for which this one has no right.
+    async fn listened(&mut self, patience: Duration) {
+        if tokio::time::timeout(patience, self.acme.listened()).await.is_ok() {
+            return;
+        }
+        let address = self.settings.http_listen;
+        let reason = format!("challenges cannot be answered at http_listen, {address}, yet");
+        let before = self.attempts.last_error.replace(reason);
+        self.tell(self.next_ms(now_ms()));
+        self.acme.listened().await;
+        self.attempts.last_error = before;
     }
 
     /// When the next certificate is wanted.
@@ -224,5 +238,34 @@ impl Keeper {
             }
         }
         self.ask_ms = now_ms().saturating_add(u64::try_from(again.as_millis()).unwrap_or(u64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_had_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::at(root.path()).unwrap();
+        let settings = AcmeSettings {
+            domains: vec!["a.example".to_owned()],
+            http_listen: ([127, 0, 0, 1], 80).into(),
+            ..AcmeSettings::default()
+        };
+        let acme = Arc::<Acme>::default();
+        let mut keeper = Keeper::open(settings, &folder, Arc::clone(&acme)).unwrap();
+        let outage = || acme.seen().and_then(|seen| seen.outage(0)).unwrap();
+        assert!(outage().contains("it is being asked for"), "{}", outage());
+        let listening = async {
+            while !outage().contains("127.0.0.1:80") {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            acme.set_listens(true);
+        };
+        let both = async { tokio::join!(keeper.listened(Duration::ZERO), listening) };
+        tokio::time::timeout(Duration::from_mins(5), both).await.expect("nothing was told");
+        assert_eq!(keeper.attempts.last_error, None);
     }
 }

@@ -149,6 +149,8 @@ impl Control {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
                 Failed::NotRunning
             }
+            // It ended between the two.
+            std::io::ErrorKind::ConnectionReset => Failed::BrokenOff(error.to_string()),
             _ => broken(&error),
         })?;
         let body = body.map(serde_json::to_vec).transpose().map_err(|error| broken(&error))?;

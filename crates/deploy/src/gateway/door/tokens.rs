@@ -4,7 +4,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
@@ -34,12 +34,20 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some((about.modified().ok()?, about.len(), about.ino()))
 }
 
+/// How a file was when it was last read, and whether nothing came of that.
+#[derive(Debug, Default)]
+struct LastRead {
+    stamp: Option<Stamp>,
+    has_failed: bool,
+}
+
 /// The tokens of a file.
 #[derive(Debug)]
 pub(in crate::gateway) struct Tokens {
     path: PathBuf,
     known: ArcSwap<Vec<Arc<Known>>>,
-    stamp: Mutex<Option<Stamp>>,
+    /// Held while the file is read: of two readings at a time the older one might be the last.
+    last_read: Mutex<LastRead>,
 }
 
 impl Tokens {
@@ -50,14 +58,23 @@ impl Tokens {
             return Ok(Arc::clone(before));
         }
         let tokens =
-            Self { path: path.to_owned(), known: ArcSwap::default(), stamp: Mutex::default() };
+            Self { path: path.to_owned(), known: ArcSwap::default(), last_read: Mutex::default() };
         tokens.read_again()?;
         Ok(Arc::new(tokens))
     }
 
     fn read_again(&self) -> Result<()> {
+        self.read_as(&mut self.last_read())
+    }
+
+    fn last_read(&self) -> MutexGuard<'_, LastRead> {
+        // Right after each statement.
+        self.last_read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_as(&self, last: &mut LastRead) -> Result<()> {
         // Taken first: a change while the file is read is noticed the next time.
-        *self.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp(&self.path);
+        *last = LastRead { stamp: stamp(&self.path), has_failed: true };
         let before = self.known.load();
         let keep = |entry: Entry| {
             let same = before.iter().find(|known| known.entry == entry);
@@ -72,21 +89,25 @@ impl Tokens {
         };
         let known: Vec<_> = read(&self.path)?.into_iter().map(keep).collect();
         self.known.store(Arc::new(known));
+        last.has_failed = false;
         Ok(())
     }
 
-    /// Reads the file if it has changed. What cannot be used leaves the tokens before.
+    /// Reads the file if it has changed. What cannot be used leaves the tokens before, and is tried again: where only
+    /// a descriptor was missing, who was taken out of the file must not stay in.
     pub(super) fn look(&self) {
-        let has_changed = {
-            let before = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
-            *before != stamp(&self.path)
-        };
-        if !has_changed {
+        let mut last = self.last_read();
+        let has_changed = last.stamp != stamp(&self.path);
+        if !has_changed && !last.has_failed {
             return;
         }
-        match self.read_again() {
+        match self.read_as(&mut last) {
             Ok(()) => tracing::info!(file = %self.path.display(), "the tokens were read again"),
-            Err(error) => tracing::warn!(%error, "the tokens before are still known"),
+            Err(error) if has_changed => {
+                tracing::warn!(%error, "the tokens before are still known");
+            }
+            // It was said.
+            Err(_) => {}
         }
     }
 
@@ -142,5 +163,24 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         tokens.look();
         assert!(tokens.find("secret of shop").is_some());
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens");
+        add(&path, &Entry::new("old", "secret").unwrap()).unwrap();
+        let tokens = Tokens::open(&path, None).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, "x".repeat(text.len() + 1)).unwrap();
+        tokens.look();
+        assert_eq!(&*tokens.find("secret").unwrap().name, "old");
+        // The same file in all that a look sees of it.
+        let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+        std::fs::write(&path, text.replace("old ", "new ") + "\n").unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(modified).unwrap();
+        tokens.look();
+        assert_eq!(&*tokens.find("secret").unwrap().name, "new");
     }
 }

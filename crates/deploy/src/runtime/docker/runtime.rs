@@ -21,9 +21,9 @@ use crate::clock::now_ms;
 use crate::error::{Error, Result};
 use crate::logs::Excerpt;
 use crate::replica_id::{place_of, release_of};
+use crate::runtime::addresses::FreeAddresses;
 use crate::runtime::instance::{
-    FreeAddresses, HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth,
-    Vitals,
+    HealthVerdict, Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, Vitals,
 };
 use crate::state::file::tail as tail_of;
 use crate::state::instances::log_path;

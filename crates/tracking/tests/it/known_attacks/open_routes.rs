@@ -43,7 +43,7 @@ fn nobody_is_let_in_by_a_forgotten_route() {
         "/ajax-api/2.0/mlflow/gateway-proxy",
         "/ajax-api/2.0/mlflow/runs/create-promptlab-run",
         "/api/2.0/mlflow/users/create",
-        "//health",
+        "//graphql",
         "/health/",
         "/health/../graphql",
         "/HEALTH",
