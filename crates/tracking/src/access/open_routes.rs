@@ -42,13 +42,12 @@ pub(crate) fn is_guarded(path: &str) -> bool {
 
 fn is_guarded_api(names: &[&str]) -> bool {
     match names {
-        ["2.0", "mlflow-artifacts", ..] => true,
+        // Artifacts; the log of changes, and approvals.
+        ["2.0", "mlflow-artifacts", ..] | ["trainyard", ..] => true,
         [version, "mlflow", resource, ..] => GUARDED
             .iter()
             .any(|(known, resources)| known == version && resources.contains(resource)),
         ["3.0", "trainyard", resource, ..] => OWN.contains(resource),
-        // The log of changes, and approvals.
-        ["trainyard", ..] => true,
         _ => false,
     }
 }

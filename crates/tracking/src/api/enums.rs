@@ -94,3 +94,9 @@ field_type!(Option<Action>, Enum, value => known(value.as_ref(), WEBHOOK_ACTIONS
 pub(super) struct WebhookStatus(pub(super) Option<bool>);
 
 field_type!(WebhookStatus, Enum, value => Self(known(value.as_ref(), WEBHOOK_STATUSES)));
+
+/// The name of a value of an enum whose values are checked where they are used; empty for a number.
+#[derive(Debug)]
+pub(super) struct EnumName(pub(super) String);
+
+field_type!(EnumName, Enum, value => Self(String::read("", value)?));

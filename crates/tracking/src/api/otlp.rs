@@ -1,7 +1,5 @@
 //! `/v1/traces`: spans by OpenTelemetry's protocol, as MLflow's clients and any other program send them.
 
-use std::io::Read as _;
-
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};

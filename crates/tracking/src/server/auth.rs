@@ -259,20 +259,17 @@ impl AuthFile {
         // Ends, and is remembered, also when the client goes away.
         let checked = tokio::task::spawn_blocking(move || {
             let Presented { kind, name, secret } = presented;
-            let verdict = match state.entries.verify(kind, &name, &secret) {
-                Some(name) => {
-                    let actor = match kind {
-                        Kind::User => Actor::user(name),
-                        Kind::Token => Actor::token(name, name),
-                    };
-                    state.remembered().add_right(digest, actor.clone());
-                    Verdict::Right(actor)
-                }
-                None => {
-                    state.remembered().add_wrong(digest);
-                    attempt.was_wrong();
-                    Verdict::Wrong
-                }
+            let verdict = if let Some(name) = state.entries.verify(kind, &name, &secret) {
+                let actor = match kind {
+                    Kind::User => Actor::user(name),
+                    Kind::Token => Actor::token(name, name),
+                };
+                state.remembered().add_right(digest, actor.clone());
+                Verdict::Right(actor)
+            } else {
+                state.remembered().add_wrong(digest);
+                attempt.was_wrong();
+                Verdict::Wrong
             };
             drop((permit, turn));
             verdict

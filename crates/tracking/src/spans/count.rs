@@ -46,11 +46,10 @@ impl Kind {
             (Self::Span, 11) => Self::Event,
             (Self::Span, 13) => Self::Link,
             (Self::Span, 15) => Self::Leaf,
-            (Self::Resource, 1)
+            (Self::Resource | Self::Object, 1)
             | (Self::Span, 9)
             | (Self::Event, 3)
-            | (Self::Link, 4)
-            | (Self::Object, 1) => Self::KeyValue,
+            | (Self::Link, 4) => Self::KeyValue,
             (Self::KeyValue, 2) | (Self::Array, 1) => Self::AnyValue,
             (Self::AnyValue, 5) => Self::Array,
             (Self::AnyValue, 6) => Self::Object,

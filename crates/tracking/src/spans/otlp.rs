@@ -50,8 +50,8 @@ pub(crate) struct Span {
     pub(crate) trace_id: Vec<u8>,
     /// 8 bytes.
     #[prost(bytes = "vec", tag = "2")]
-    #[serde(deserialize_with = "hex_digits")]
-    pub(crate) span_id: Vec<u8>,
+    #[serde(rename = "spanId", deserialize_with = "hex_digits")]
+    pub(crate) id: Vec<u8>,
     /// None of the root.
     #[prost(bytes = "vec", tag = "4")]
     #[serde(deserialize_with = "hex_digits")]
@@ -161,29 +161,36 @@ pub(crate) struct KeyValueList {
 
 /// An [`AnyValue`] in JSON: an object with one of these.
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct JsonAnyValue {
-    string_value: Option<String>,
-    bool_value: Option<bool>,
-    int_value: Option<Json>,
-    double_value: Option<Json>,
-    array_value: Option<ArrayValue>,
-    kvlist_value: Option<KeyValueList>,
-    bytes_value: Option<String>,
+    #[serde(rename = "stringValue")]
+    string: Option<String>,
+    #[serde(rename = "boolValue")]
+    bool: Option<bool>,
+    #[serde(rename = "intValue")]
+    int: Option<Json>,
+    #[serde(rename = "doubleValue")]
+    double: Option<Json>,
+    #[serde(rename = "arrayValue")]
+    array: Option<ArrayValue>,
+    #[serde(rename = "kvlistValue")]
+    object: Option<KeyValueList>,
+    #[serde(rename = "bytesValue")]
+    bytes: Option<String>,
 }
 
 impl From<JsonAnyValue> for AnyValue {
     fn from(json: JsonAnyValue) -> Self {
         let bytes = |text: String| STANDARD.decode(text).ok().map(Value::Bytes);
         let value = json
-            .string_value
+            .string
             .map(Value::String)
-            .or(json.bool_value.map(Value::Bool))
-            .or(json.int_value.as_ref().and_then(int).map(Value::Int))
-            .or(json.double_value.as_ref().and_then(double).map(Value::Double))
-            .or(json.array_value.map(Value::Array))
-            .or(json.kvlist_value.map(Value::Object))
-            .or_else(|| json.bytes_value.and_then(bytes));
+            .or(json.bool.map(Value::Bool))
+            .or(json.int.as_ref().and_then(int).map(Value::Int))
+            .or(json.double.as_ref().and_then(double).map(Value::Double))
+            .or(json.array.map(Value::Array))
+            .or(json.object.map(Value::Object))
+            .or_else(|| json.bytes.and_then(bytes));
         Self { value }
     }
 }

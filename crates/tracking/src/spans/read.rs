@@ -1,6 +1,7 @@
 //! Spans of a request, as they are stored.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -66,7 +67,7 @@ fn tags(attributes: &[super::otlp::KeyValue]) -> Vec<KeyValue> {
 
 fn read(span: &Span, service: Option<&str>) -> Result<entities::Span, NoSpan> {
     let trace = id::<16>(&span.trace_id)?;
-    let own = id::<8>(&span.span_id)?;
+    let own = id::<8>(&span.id)?;
     let parent = match span.parent_span_id.as_slice() {
         [] => None,
         bytes => Some(id::<8>(bytes)?),
@@ -176,17 +177,19 @@ fn content(
     out.push_str(", \"name\": ");
     push_text(&span.name, &mut out);
     let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
-    out.push_str(&format!(
+    let _infallible = write!(
+        out,
         ", \"start_time_unix_nano\": {start}, \"end_time_unix_nano\": {end}, \"events\": ["
-    ));
+    );
     for (index, event) in span.events.iter().enumerate() {
         out.push_str(if index > 0 { ", {\"name\": " } else { "{\"name\": " });
         push_text(&event.name, &mut out);
-        out.push_str(&format!(", \"time_unix_nano\": {}, \"attributes\": ", event.time_unix_nano));
+        let _infallible =
+            write!(out, ", \"time_unix_nano\": {}, \"attributes\": ", event.time_unix_nano);
         push_object(&event.attributes, &mut out);
         out.push('}');
     }
-    out.push_str(&format!("], \"status\": {{\"code\": \"{code}\", \"message\": "));
+    let _infallible = write!(out, "], \"status\": {{\"code\": \"{code}\", \"message\": ");
     push_text(span.status.as_ref().map_or("", |status| &status.message), &mut out);
     out.push_str("}, \"attributes\": {");
     for (index, (key, text)) in attributes.entries().iter().enumerate() {
@@ -303,7 +306,7 @@ mod tests {
     fn ids_that_cannot_be_are_refused() {
         for change in [
             |span: &mut Span| span.trace_id.clear(),
-            |span: &mut Span| span.span_id = vec![1; 9],
+            |span: &mut Span| span.id = vec![1; 9],
             |span: &mut Span| span.start_time_unix_nano = u64::MAX,
         ] {
             let mut request = request();

@@ -205,9 +205,11 @@ mod tests {
 
     #[test]
     fn paths_lead_to_what_they_are_files_of() {
+        type Case<'a> = (&'a str, Option<&'a str>, &'a [Kind], &'a [Kind]);
+
         let run = "0123456789abcdef0123456789abcdef";
         let of_run = format!("7/{run}/artifacts/model.pkl");
-        let cases: [(&str, Option<&str>, &[Kind], &[Kind]); 12] = [
+        let cases: [Case<'_>; 12] = [
             (&of_run, Some("7"), &[Kind::Run], &[Kind::Run]),
             (&format!("7/{run}"), Some("7"), &[Kind::Run], &[Kind::Run]),
             ("7/named/artifacts/x", Some("7"), &[Kind::Run], &[Kind::Run]),

@@ -72,7 +72,10 @@ mod tests {
         Ok(Page { items: (start..end).collect(), next_page_token })
     }
 
-    async fn pages(is_visible: impl Fn(i64) -> bool + Send + Copy, size: i64) -> Vec<Vec<i64>> {
+    async fn pages(
+        is_visible: impl Fn(i64) -> bool + Send + Sync + Copy,
+        size: i64,
+    ) -> Vec<Vec<i64>> {
         let mut pages = Vec::new();
         let mut token: Option<String> = None;
         loop {
