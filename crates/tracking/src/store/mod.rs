@@ -59,6 +59,6 @@ pub(crate) mod validate;
 mod version_source;
 
 pub use call::ReadLimits;
-pub(crate) use removal::{Item, Removable};
+pub(crate) use removal::{Item, Removable, Removed, containing};
 pub(crate) use sql_store::files_of;
 pub use sql_store::{SqlStore, StoreOptions};

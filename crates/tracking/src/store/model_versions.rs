@@ -13,18 +13,22 @@ use super::model_version_rows::{download_uri, find, get};
 use super::permits::Reading;
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
-use super::version_source::{ModelSource, of_logged_model, parse_models_uri};
+use super::version_source::{ModelSource, hold_files, of_logged_model, parse_models_uri};
 use super::{registered_model_rows, search_registry, validate};
 use crate::error::Result;
 
 #[async_trait]
 impl ModelVersions for SqlStore {
     async fn create(&self, version: CreateModelVersion) -> mlflow::Result<ModelVersion> {
+        let holds_files = self.logged_models.is_none();
         let (version, location) = match &self.logged_models {
             Some(elsewhere) => of_logged_model(&**elsewhere, version).await?,
             None => (version, None),
         };
-        self.create_one(move |connection| create(connection, &version, location.as_deref())).await
+        self.create_one(move |connection| {
+            create(connection, &version, location.as_deref(), holds_files)
+        })
+        .await
     }
 
     async fn get(&self, id: VersionId<'_>) -> mlflow::Result<ModelVersion> {
@@ -102,11 +106,13 @@ impl OwnedId {
 }
 
 /// Makes the next version; numbers of deleted versions are not used again. `location` is where the
-/// files are, if that is known without a look at the source.
+/// files are, if that is known without a look at the source; `holds_files` whether runs and models are in this
+/// database.
 fn create(
     connection: &mut dyn Connection,
     request: &CreateModelVersion,
     location: Option<&str>,
+    holds_files: bool,
 ) -> Result<ModelVersion> {
     validate::model_name(&request.name)?;
     for tag in &request.tags {
@@ -128,6 +134,9 @@ fn create(
             download_uri(connection, version.id())?
         }
     };
+    if holds_files {
+        hold_files(connection, &storage_location, request)?;
+    }
     if run_id.is_none()
         && let Some(model_id) = request.model_id.as_deref().filter(|id| !id.is_empty())
     {

@@ -19,6 +19,7 @@ mod limits;
 mod mutated;
 mod patroni;
 mod registry;
+mod removal;
 mod search;
 mod served;
 mod server_http;

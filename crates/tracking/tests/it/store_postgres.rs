@@ -43,6 +43,7 @@ fn a_postgresql_store_passes_the_suite_and_serves_upstream() {
         tracking_suite::all(&store).await;
         writes_at_the_same_time(&store).await;
         params_compare_as_numbers(&store).await;
+        crate::removal::registering_and_removing(&ours, &artifacts).await;
         // Upstream opens the database that this store made, and writes to it.
         let run_id = crate::store::create_run(&store, "0", 1).await;
         store.runs.log_metric(&run_id, Metric::new("m", 0.5, 1, 0)).await.unwrap();

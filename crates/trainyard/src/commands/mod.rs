@@ -1,5 +1,6 @@
 //! The verbs, one file each, and what they share.
 
+mod backend_store;
 mod backup;
 pub(crate) mod deploy;
 mod deploy_history;

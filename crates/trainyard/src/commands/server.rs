@@ -1,6 +1,6 @@
 //! `trainyard server`: the MLflow-compatible tracking server and registry, with its pages.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits,
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions, Opening};
 
+use super::backend_store::BackendStore;
 use super::tls::{self, TlsArguments, TlsFiles};
 use super::{backup, gc, hash_password, listen, server_signals, upstream_tls};
 use crate::failure::Failure;
@@ -44,24 +45,8 @@ pub(crate) struct Arguments {
     /// Show MLflow's own pages, from the server/js/build folder of an installed mlflow
     #[arg(long, value_name = "DIR", help_heading = "Listening")]
     ui_dir: Option<PathBuf>,
-    /// Database of experiments, runs and models
-    #[arg(
-        long,
-        env = "MLFLOW_BACKEND_STORE_URI",
-        default_value = "sqlite:///mlflow.db",
-        value_name = "URI",
-        help_heading = "Storage"
-    )]
-    backend_store_uri: String,
-    /// File with that URI instead, which keeps a password out of the environment
-    #[arg(
-        long,
-        env = "TRAINYARD_BACKEND_STORE_URI_FILE",
-        conflicts_with = "backend_store_uri",
-        value_name = "FILE",
-        help_heading = "Storage"
-    )]
-    backend_store_uri_file: Option<PathBuf>,
+    #[command(flatten)]
+    store: BackendStore,
     /// Database of registered models and versions, if it is another one
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI", help_heading = "Storage")]
     registry_store_uri: Option<String>,
@@ -290,18 +275,6 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-/// The URI in a file. What is in it is not repeated: it may have a password.
-fn uri_of(file: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::input(format!("{}: {error}", file.display())))?;
-    let uri = text.trim();
-    if uri.is_empty() || uri.contains(['\n', '\r']) {
-        return Err(Failure::input(format!("{} holds no URI", file.display()))
-            .hint("one line is wanted: postgresql://user:password@host:5432/database"));
-    }
-    Ok(uri.to_owned())
-}
-
 impl Arguments {
     fn serves_artifacts(&self) -> bool {
         self.serve_artifacts && !self.no_serve_artifacts
@@ -333,7 +306,12 @@ impl Arguments {
         }
     }
 
-    fn opening(&self, memory: &Arc<Budget>, certificate: Option<&TlsFiles>) -> Opening {
+    fn opening(
+        &self,
+        uri: String,
+        memory: &Arc<Budget>,
+        certificate: Option<&TlsFiles>,
+    ) -> Opening {
         let time = (self.query_timeout > 0).then(|| Duration::from_secs(self.query_timeout));
         let options = OpenOptions {
             limits: ReadLimits { time, memory: Arc::clone(memory) },
@@ -345,14 +323,14 @@ impl Arguments {
             artifacts_destination: Some(self.artifacts_destination.clone()),
         };
         let key = certificate.map(|files| &files.key);
-        let uri_file = self.backend_store_uri_file.as_ref();
+        let uri_file = self.store.file();
         let private_files = self.auth_file.iter().chain(key).chain(uri_file).cloned().collect();
         let lending = Lending {
             registry_uri: self.registry_store_uri.clone(),
             artifact_roots: self.named_roots().cloned().collect(),
             private_files,
         };
-        Opening { uri: self.backend_store_uri.clone(), options, lending }
+        Opening { uri, options, lending }
     }
 
     fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
@@ -397,9 +375,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Action::Gc(arguments)) => return gc::run(&arguments).await,
         None => {}
     }
-    if let Some(file) = &arguments.backend_store_uri_file {
-        arguments.backend_store_uri = uri_of(file)?;
-    }
+    let uri = arguments.store.uri()?;
     let certificate = arguments.certificate()?;
     arguments.unused.report(certificate.is_some());
     let (reloads, end) = server_signals(
@@ -410,7 +386,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let socket = listen(&arguments.host, arguments.port).await?;
     let address = socket.local_addr().map_err(|error| Failure::runtime(error.to_string()))?;
     let listener = tls::secured(socket, certificate.as_ref(), reloads)?;
-    let opening = arguments.opening(&memory, certificate.as_ref());
+    let opening = arguments.opening(uri, &memory, certificate.as_ref());
     let first = match opening.attempt().await {
         Err(error) if error.is_unreachable() && !arguments.wait_for_database.is_zero() => {
             Err(error)
