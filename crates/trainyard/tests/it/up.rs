@@ -30,9 +30,19 @@ pub(crate) struct Up {
 
 impl Up {
     pub(crate) fn start(project: &TestProject, log: &str) -> Self {
+        Self::start_by(project, log, trainyard())
+    }
+
+    /// As a service manager starts it.
+    fn start_managed(project: &TestProject, log: &str) -> Self {
+        let mut command = trainyard();
+        command.env("NOTIFY_SOCKET", project.file("nobody-listens.sock"));
+        Self::start_by(project, log, command)
+    }
+
+    fn start_by(project: &TestProject, log: &str, mut command: Command) -> Self {
         let log = project.file(log);
         let said = File::create(&log).unwrap();
-        let mut command = trainyard();
         command.current_dir(project.path()).arg("up");
         command.stdout(said.try_clone().unwrap()).stderr(said);
         Self { process: KillOnDrop::spawn(&mut command), log }
@@ -191,6 +201,16 @@ fn what_serves_comes_back_whatever_is_killed() {
     up.wait_for("(version 1) serves");
     client.is_served(&mut up);
     client.finish();
+
+    // What is stopped on purpose stays so, until somebody types otherwise.
+    up.process.kill();
+    stdout_of(&project.run(&["deploy", "stop"]), 0);
+    let mut up = Up::start_managed(&project, "up.log");
+    up.wait_for("it was stopped; `trainyard deploy` brings it up");
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody listens");
+    up.process.kill();
+    let mut up = Up::start(&project, "up.log");
+    up.wait_for("version 1 was brought up at http://127.0.0.1:");
     stdout_of(&project.run(&["up", "--down"]), 0);
     assert_eq!(up.process.0.wait().unwrap().code(), Some(0), "{}", up.said());
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody listens");
