@@ -12,7 +12,7 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 use serde_json::Value;
 use trainyard_testkit::docker::{Engine, engine};
 
-use crate::stage::part;
+use crate::stage::{End, part};
 
 /// The image of the parts: a health check that is asked often, so that tests need not wait.
 const DOCKERFILE: &str = "\
@@ -39,6 +39,7 @@ pub(crate) struct Yard {
     /// Added to the environment of deployers.
     pub(crate) environment: Vec<(&'static str, OsString)>,
     engine_stays: Option<RwLockReadGuard<'static, ()>>,
+    _end: End,
 }
 
 /// Written by the test that takes the engine away from all others.
@@ -69,7 +70,17 @@ impl Yard {
         drop(built);
         let address = SocketAddr::from(([127, 0, 0, 1], trainyard_testkit::free_port()));
         let folder = tempfile::tempdir().unwrap();
-        Some(Self { engine, folder, address, image, environment: Vec::new(), engine_stays: None })
+        // What it left is seen by the next test of this engine.
+        let end = End::begin(|| {});
+        Some(Self {
+            engine,
+            folder,
+            address,
+            image,
+            environment: Vec::new(),
+            engine_stays: None,
+            _end: end,
+        })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
