@@ -157,6 +157,8 @@ impl Keeper {
         };
         match runtimes.status(instance).await {
             Ok(InstanceStatus::Running) => {}
+            // Its runtime sees to it, and whoever else did would be in its way.
+            Ok(InstanceStatus::Awaited(why)) => return post(Condition::Unwell(why), false),
             Ok(InstanceStatus::Ended(how)) => {
                 let was_ended = runtimes.was_ended(instance);
                 // The kernel kills as people do.
@@ -174,7 +176,7 @@ impl Keeper {
         }
         let process = match instance.runtime {
             RuntimeKind::Process => instance.handle.parse().ok(),
-            RuntimeKind::Docker => None,
+            RuntimeKind::Docker | RuntimeKind::Swarm => None,
         };
         if let Some(stopped) = stopped(process, &mut seen.stopped_since) {
             return post(stopped, true);
