@@ -13,6 +13,9 @@ const KILLED: i64 = 137;
 /// How Swarm says that a container's own health check failed as often as it may.
 const UNHEALTHY: &str = "unhealthy container";
 
+/// The same for people.
+const UNHEALTHY_SAID: &str = "the container's own health check says unhealthy";
+
 /// Whether an instance runs. `is_kept` is whether it serves for good.
 pub(super) fn judge(tasks: &[Task], is_kept: bool) -> InstanceStatus {
     let ended = tasks.iter().filter(|task| has_ended(task)).max_by_key(|task| version(task));
@@ -75,16 +78,16 @@ fn how(task: &Task) -> String {
     let container = task.status.as_ref().and_then(|status| status.container_status.as_ref());
     let code = container.and_then(|container| container.exit_code);
     match (state(task), code) {
-        _ if said.contains(UNHEALTHY) => {
-            "the container's own health check says unhealthy".to_owned()
-        }
+        _ if said.contains(UNHEALTHY) => UNHEALTHY_SAID.to_owned(),
         (Some(TaskState::REJECTED), _) => format!("its node could not start it: {said}"),
+        // Swarm ends what is unhealthy as it ends everything: of a program that obeys nothing more is known.
+        (Some(TaskState::COMPLETE), _) => {
+            format!("exit code 0: it ended by itself, or {UNHEALTHY_SAID}")
+        }
         (_, Some(KILLED)) => format!(
             "exit code {KILLED}: killed, probably for want of memory: raise `memory` under [deploy]"
         ),
-        (_, Some(code)) if code != 0 || state(task) == Some(TaskState::COMPLETE) => {
-            format!("exit code {code}")
-        }
+        (_, Some(code)) if code != 0 => format!("exit code {code}"),
         _ => said,
     }
 }
@@ -152,9 +155,12 @@ mod tests {
             |error, code| ended(&[task(1, TaskState::FAILED, TaskState::SHUTDOWN, error, code)]);
         assert!(failed("task: non-zero exit (137)", 137).contains("want of memory"));
         let unhealthy = "task: non-zero exit (137): dockerexec: unhealthy container";
-        assert_eq!(failed(unhealthy, 137), "the container's own health check says unhealthy");
+        assert_eq!(failed(unhealthy, 137), UNHEALTHY_SAID);
         let complete = task(1, TaskState::COMPLETE, TaskState::SHUTDOWN, "", 0);
-        assert_eq!(ended(&[complete]), "exit code 0");
+        let obeyed = ended(&[complete]);
+        assert!(obeyed.starts_with("exit code 0: ") && obeyed.ends_with(UNHEALTHY_SAID), "{obeyed}");
+        let not_started = "starting container failed: address already in use";
+        assert_eq!(failed(not_started, 0), not_started);
         let rejected = task(1, TaskState::REJECTED, TaskState::SHUTDOWN, "No such image: a:1", 0);
         assert_eq!(ended(&[rejected]), "its node could not start it: No such image: a:1");
     }

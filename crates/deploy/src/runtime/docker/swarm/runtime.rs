@@ -29,6 +29,9 @@ use crate::workload::{Pull, RuntimeKind, SwarmSpec};
 /// A program of another machine may have a port that the swarm does not know of; then another is chosen.
 const PORT_TRIES: u64 = 5;
 
+/// How Swarm says that nodes have no place because of the port.
+const PORT_TAKEN: &str = "host-mode port already in use";
+
 /// How long the nodes may take to send what they have of a log.
 const LOG_LIMIT: Duration = Duration::from_secs(20);
 
@@ -162,8 +165,8 @@ impl SwarmRuntime {
                     let log = log_path(spec.service_root, spec.id);
                     service::end(engine, &handle, &log, Duration::ZERO).await?;
                     secrets::remove(engine, &owner, Some(spec.id)).await?;
-                    // Only that of ports passes with another port.
-                    if !reason.contains("port") {
+        X
+                    if !reason.contains(PORT_TAKEN) {
                         return Err(nowhere(spec.id, reason));
                     }
                     why = reason;

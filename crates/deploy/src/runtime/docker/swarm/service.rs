@@ -25,7 +25,7 @@ const KEPT_LABEL: &str = "trainyard.kept";
 const CHANGE_TRIES: u32 = 5;
 
 /// How long the last words of a container may take on their way from its node.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Makes a service, which nodes fetch the image for with the credentials of here; its id.
 pub(super) async fn create(engine: &Engine, image: &str, spec: &ServiceSpec) -> Result<String> {
