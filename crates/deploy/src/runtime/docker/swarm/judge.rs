@@ -158,7 +158,10 @@ mod tests {
         assert_eq!(failed(unhealthy, 137), UNHEALTHY_SAID);
         let complete = task(1, TaskState::COMPLETE, TaskState::SHUTDOWN, "", 0);
         let obeyed = ended(&[complete]);
-        assert!(obeyed.starts_with("exit code 0: ") && obeyed.ends_with(UNHEALTHY_SAID), "{obeyed}");
+        assert!(
+            obeyed.starts_with("exit code 0: ") && obeyed.ends_with(UNHEALTHY_SAID),
+            "{obeyed}"
+        );
         let not_started = "starting container failed: address already in use";
         assert_eq!(failed(not_started, 0), not_started);
         let rejected = task(1, TaskState::REJECTED, TaskState::SHUTDOWN, "No such image: a:1", 0);

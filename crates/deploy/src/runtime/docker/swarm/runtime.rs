@@ -165,7 +165,6 @@ impl SwarmRuntime {
                     let log = log_path(spec.service_root, spec.id);
                     service::end(engine, &handle, &log, Duration::ZERO).await?;
                     secrets::remove(engine, &owner, Some(spec.id)).await?;
-        X
                     if !reason.contains(PORT_TAKEN) {
                         return Err(nowhere(spec.id, reason));
                     }
