@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(spec.working_dir, None);
 
         // Tracking that is embedded is in the project's folder, and so is the log.
-        let project = super::tests::project(folder.path(), deploy);
+        let project = self::project(folder.path(), deploy);
         let spec = release_of(&project, PathBuf::from("/bin/true"), &version, None).unwrap();
         let Workload::Swarm(swarm) = &spec.workload else { panic!("{spec:?}") };
         assert_eq!(swarm.mounts[0].source, project.folder);
@@ -400,7 +400,7 @@ mod tests {
         assert_eq!(spec.working_dir.as_ref(), Some(&project.folder));
 
         let here = "[tracking]\nuri = \"http://127.0.0.1:5000\"\n";
-        let project = super::tests::project(folder.path(), &format!("{deploy}{here}"));
+        let project = self::project(folder.path(), &format!("{deploy}{here}"));
         let refused = release_of(&project, PathBuf::from("/bin/true"), &version, None);
         assert!(refused.unwrap_err().to_string().contains("does not reach"));
     }
