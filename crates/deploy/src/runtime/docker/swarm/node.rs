@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 /// The id of the engine's own node, which must be a manager of a swarm.
 pub(super) async fn own(engine: &Engine) -> Result<String> {
     let asked = engine.call(|| "cannot ask for the swarm".to_owned(), || engine.docker.info());
-    let swarm = asked.await?.swarm.unwrap_or_default();
+    // All that an engine says of itself is large for a future.
+    let swarm = Box::pin(asked).await?.swarm.unwrap_or_default();
     manager(&swarm).map_err(|reason| Error::Docker {
         doing: "cannot deploy to a swarm".to_owned(),
         reason: reason.to_owned(),

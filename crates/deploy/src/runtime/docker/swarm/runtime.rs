@@ -163,7 +163,7 @@ impl SwarmRuntime {
                 }
                 Placed::Nowhere(reason) => {
                     let log = log_path(spec.service_root, spec.id);
-                    service::end(engine, &handle, &log, Duration::ZERO).await?;
+                    Box::pin(service::end(engine, &handle, &log, Duration::ZERO)).await?;
                     secrets::remove(engine, &owner, Some(spec.id)).await?;
                     if !reason.contains(PORT_TAKEN) {
                         return Err(nowhere(spec.id, reason));

@@ -32,7 +32,6 @@ pub(super) async fn create(engine: &Engine, image: &str, spec: &ServiceSpec) -> 
     let docker = image::authorized(engine, image).await?;
     let name = spec.name.clone().unwrap_or_default();
     let doing = || format!("cannot create service {name}");
-    // A service's description is large for a future.
     let request = || Box::pin(docker.create_service(spec.clone(), None));
     // There already: asked again after the daemon went away with the answer, the name is ours alone.
     if let Some(created) = engine.call_unless(&[409], doing, request).await?
@@ -51,7 +50,9 @@ pub(super) async fn create(engine: &Engine, image: &str, spec: &ServiceSpec) -> 
 /// A service by its id or its name; `None` when it is gone.
 pub(super) async fn find(engine: &Engine, service: &str) -> Result<Option<Service>> {
     let request = || engine.docker.inspect_service(service, None::<InspectServiceOptions>);
-    engine.call_unless(&[404], || format!("cannot inspect service {service}"), request).await
+    let doing = || format!("cannot inspect service {service}");
+    // A service's description is large for a future.
+    Box::pin(engine.call_unless(&[404], doing, request)).await
 }
 
 /// Services of a deployment: `(id of the instance, id of the service)`.
@@ -155,7 +156,7 @@ async fn change(
         let Some(found) = find(engine, service).await? else { return Ok(()) };
         let version = found.version.and_then(|version| version.index).unwrap_or_default();
         let mut spec = Box::new(found.spec.unwrap_or_default());
-        apply(&mut spec);
+        apply(spec.as_mut());
         let options = UpdateServiceOptions {
             version: i32::try_from(version).unwrap_or(i32::MAX),
             ..UpdateServiceOptions::default()
