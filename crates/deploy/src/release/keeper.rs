@@ -188,7 +188,13 @@ impl Keeper {
         let token = spec.and_then(ReleaseSpec::token);
         let look = probe::look(instance.address, path, token.as_ref(), PATIENCE).await;
         let limit = spec.map_or(LISTEN_LIMIT_MIN, |spec| spec.deadline.max(LISTEN_LIMIT_MIN));
-        let condition = seen.heard(look, answers, limit, Instant::now());
+        let condition = match seen.heard(look, answers, limit, Instant::now()) {
+            // The swarm asks its containers itself, and ends those that hang.
+            Condition::Hangs(how) if instance.runtime == RuntimeKind::Swarm => {
+                Condition::Unwell(how)
+            }
+            condition => condition,
+        };
         seen.well = (condition == Condition::Well).then(Instant::now);
         post(condition, false)
     }
