@@ -9,7 +9,7 @@ use bollard::models::{Service, ServiceSpec, ServiceSpecMode, ServiceSpecModeRepl
 use bollard::query_parameters::{
     InspectServiceOptions, ListServicesOptions, LogsOptions, UpdateServiceOptions,
 };
-use futures::Stream;
+use futures::{Stream, TryStreamExt as _};
 
 use super::super::engine::{Engine, refused, status};
 use super::super::labels::INSTANCE_LABEL;
@@ -26,6 +26,10 @@ const CHANGE_TRIES: u32 = 5;
 
 /// How long the last words of a container may take on their way from its node.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The header of a piece of a log: which output it is of, and how long it is.
+const HEADER_BYTES: usize = 8;
+const OF_SWARM: u8 = 3;
 
 /// Makes a service, which nodes fetch the image for with the credentials of here; its id.
 pub(super) async fn create(engine: &Engine, image: &str, spec: &ServiceSpec) -> Result<String> {
@@ -101,7 +105,19 @@ pub(super) fn logs(
     options: LogsOptions,
 ) -> impl Stream<Item = std::result::Result<LogOutput, bollard::errors::Error>> + Send + Unpin {
     let options = LogsOptions { stdout: true, stderr: true, ..options };
-    Box::pin(engine.docker.service_logs(service, Some(options)))
+    Box::pin(engine.docker.service_logs(service, Some(options)).map_ok(plain))
+}
+
+/// What Swarm says itself (of nodes that it cannot ask) has a header that the client library takes for text.
+fn plain(part: LogOutput) -> LogOutput {
+    match part {
+        LogOutput::Console { message }
+            if message.first() == Some(&OF_SWARM) && message.len() > HEADER_BYTES =>
+        {
+            LogOutput::Console { message: message.slice(HEADER_BYTES..) }
+        }
+        part => part,
+    }
 }
 
 /// Ends its task, keeps its output in a file and removes it.
@@ -177,5 +193,18 @@ async fn change(
                 return Err(refused(format!("cannot change service {service}"), &refusal));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_swarm_says_itself_is_text() {
+        let said = b"\x03\x00\x00\x00\x00\x00\x00\x1fnode q48f is not available\n";
+        let console = |message: &'static [u8]| LogOutput::Console { message: message.into() };
+        assert_eq!(plain(console(said)), console(b"node q48f is not available\n"));
+        assert_eq!(plain(console(b"listens")), console(b"listens"));
     }
 }
