@@ -162,7 +162,8 @@ impl Keeper {
             Ok(InstanceStatus::Ended(how)) => {
                 let was_ended = runtimes.was_ended(instance);
                 // The kernel kills as people do.
-                return if was_ended && oom.is_recent() {
+                let is_of_here = instance.runtime == RuntimeKind::Process;
+                return if was_ended && is_of_here && oom.is_recent() {
                     post(Condition::Ended(format!("{how}, probably for want of memory")), false)
                 } else {
                     post(Condition::Ended(how), was_ended)

@@ -67,7 +67,9 @@ impl Runtimes {
     pub(crate) fn was_ended(&self, instance: &Instance) -> bool {
         match instance.runtime {
             RuntimeKind::Process => self.process.was_ended(instance),
-            RuntimeKind::Docker | RuntimeKind::Swarm => false,
+            RuntimeKind::Docker => false,
+            // It brings back by itself what crashes; what has ended was removed or moved.
+            RuntimeKind::Swarm => true,
         }
     }
 
