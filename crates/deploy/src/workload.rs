@@ -1,5 +1,5 @@
-//! What an instance runs: a program of this machine, a container, or a container that a swarm has a place for. Said once, here: project files and
-//! flags name the runtime and write networks as users do, and state files keep the whole.
+//! What an instance runs: a program of this machine, a container, or a container that a swarm has a place for. Said
+//! once, here: project files and flags name the runtime and write networks as users do, and state files keep the whole.
 
 use std::path::PathBuf;
 use std::str::FromStr;
