@@ -92,15 +92,15 @@ impl Listener {
             Protocols::Http1 => vec![b"http/1.1".to_vec()],
             Protocols::Both => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         };
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        Some(Acceptor { certificate: Arc::clone(&tls.certificate), acceptor, challenges })
+        let usual = TlsAcceptor::from(Arc::new(config));
+        Some(Acceptor { certificate: Arc::clone(&tls.certificate), usual, challenges })
     }
 }
 
 /// Makes handshakes.
 pub(crate) struct Acceptor {
     certificate: Arc<Certificate>,
-    acceptor: TlsAcceptor,
+    usual: TlsAcceptor,
     challenges: Option<(Arc<TlsChallenges>, Arc<ServerConfig>)>,
 }
 
@@ -110,7 +110,7 @@ impl Acceptor {
         self.certificate.look();
         let challenge = self.challenges.as_ref().filter(|(shown, _)| !shown.is_empty());
         Handshake {
-            usual: self.acceptor.clone(),
+            usual: self.usual.clone(),
             challenge: challenge.map(|(_, config)| Arc::clone(config)),
         }
     }

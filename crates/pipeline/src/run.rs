@@ -183,7 +183,8 @@ async fn monitor_deployment(
         watcher(Event::Skipped { step: Step::Monitor, reason });
         return Ok((None, Duration::ZERO));
     }
-    let monitoring = async {
+    // Its future is large.
+    let monitoring = Box::pin(async {
         if own_log {
             let (model, version) = (deployed.name.clone(), deployed.version.clone());
             let (model, version) = (Some(model), Some(version));
@@ -198,7 +199,7 @@ async fn monitor_deployment(
         let job = MonitorJob::of_project(project, tracking);
         let monitored = job.compare(Some(since), &progress).await?;
         job.report(&monitored).await
-    };
+    });
     let done = DriftSummary::sentence;
     let (drift, took) = Step::Monitor.watched(watcher, monitoring, done).await?;
     Ok((Some(drift), took))

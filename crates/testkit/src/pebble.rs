@@ -45,8 +45,10 @@ impl Pebble {
             r#"{{"pebble": {{
                 "listenAddress": "127.0.0.1:{listen}",
                 "managementListenAddress": "127.0.0.1:{management}",
-                "certificate": {ca_file:?}, "privateKey": {key:?},
-                "httpPort": {http_port}, "tlsPort": {tls_port}{validity}}}}}"#
+                "certificate": "{}", "privateKey": "{}",
+                "httpPort": {http_port}, "tlsPort": {tls_port}{validity}}}}}"#,
+            ca_file.display(),
+            key.display()
         );
         let file = folder.join("pebble.json");
         std::fs::write(&file, settings)

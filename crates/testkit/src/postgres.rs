@@ -106,6 +106,7 @@ impl PostgresServer {
     }
 
     /// A standby of this server, which from now on acknowledges nothing that the standby has not got.
+    #[must_use]
     pub fn standby(&self) -> Self {
         let standby = Self::in_new_folder(&self.settings);
         run(as_user(&program("pg_basebackup"))

@@ -65,7 +65,7 @@ impl Lines {
             self.begun.extend_from_slice(part);
             // The last part has no end yet.
             if parts.peek().is_some() || self.begun.len() >= LINE_BYTES_MAX {
-                lines.extend(self.rest());
+                lines.push(self.rest());
             }
         }
         lines
@@ -73,13 +73,13 @@ impl Lines {
 
     /// What has no end, if there is anything.
     pub(crate) fn end(&mut self) -> Option<String> {
-        if self.begun.is_empty() { None } else { self.rest() }
+        (!self.begun.is_empty()).then(|| self.rest())
     }
 
-    fn rest(&mut self) -> Option<String> {
+    fn rest(&mut self) -> String {
         let line = std::mem::take(&mut self.begun);
         let text = String::from_utf8_lossy(&line);
-        Some(text.strip_suffix('\r').unwrap_or(&text).to_owned())
+        text.strip_suffix('\r').unwrap_or(&text).to_owned()
     }
 }
 

@@ -32,10 +32,7 @@ pub(super) fn read(path: &Path, excerpt: &Excerpt) -> Result<Vec<String>> {
 
 /// The whole lines of a log that are wanted, where the next one begins, and what is there of it. One that is being
 /// written is followed from its beginning.
-pub(super) fn read_whole_lines(
-    path: &Path,
-    excerpt: &Excerpt,
-) -> Result<(Vec<String>, u64, Option<String>)> {
+pub(super) fn read_whole_lines(path: &Path, excerpt: &Excerpt) -> Result<End> {
     if excerpt.since_ms.is_none()
         && let Some(count) = excerpt.last
         && let Some(read) = read_tail(path, count)?
@@ -58,8 +55,11 @@ pub(super) fn read_whole_lines(
     Ok((last.into_lines(), before(end, begun.as_deref()), begun))
 }
 
+/// Lines, the place in the file behind them, and what has no end there yet.
+type End = (Vec<String>, u64, Option<String>);
+
 /// The last lines of a log that is longer than they are; none where more of it must be read to know.
-fn read_tail(path: &Path, count: usize) -> Result<Option<(Vec<String>, u64, Option<String>)>> {
+fn read_tail(path: &Path, count: usize) -> Result<Option<End>> {
     let length = std::fs::metadata(path).map_or(0, |file| file.len());
     if length <= TAIL_BYTES {
         return Ok(None);

@@ -111,15 +111,12 @@ impl Keeper {
             let Some(release) = release else { continue };
             let spec = folder.read_spec(release)?;
             for id in replica_ids(release, spec.as_ref().map_or(1, |spec| spec.replicas)) {
-                let post = match self.instance(&folder, &id)? {
-                    Some(instance) => {
-                        standing.uses_engine |= instance.runtime != RuntimeKind::Process;
-                        self.look_at(&instance, spec.as_ref(), answers).await
-                    }
-                    None => {
-                        let condition = Condition::Ended("its start was not written down".into());
-                        Post { id, condition, is_by_hand: false }
-                    }
+                let post = if let Some(instance) = self.instance(&folder, &id)? {
+                    standing.uses_engine |= instance.runtime != RuntimeKind::Process;
+                    self.look_at(&instance, spec.as_ref(), answers).await
+                } else {
+                    let condition = Condition::Ended("its start was not written down".into());
+                    Post { id, condition, is_by_hand: false }
                 };
                 standing.instances.push(post);
             }
@@ -207,7 +204,8 @@ impl GatewaySeen {
         if let Some(stopped) = stopped(self.pid, &mut self.stopped_since) {
             return (stopped, None);
         }
-        let asked = tokio::time::timeout(PATIENCE, Control::new(folder.gateway_socket()).status());
+        let control = Control::new(folder.gateway_socket());
+        let asked = tokio::time::timeout(PATIENCE, control.status());
         match asked.await {
             Ok(Ok(Some(status))) => {
                 *self = Self { pid: Some(status.pid), ..Self::default() };

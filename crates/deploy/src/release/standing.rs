@@ -107,7 +107,8 @@ pub async fn should_serve(service: &Service) -> Result<bool> {
         Err(Error::NotDeployed { .. }) => return Ok(false),
         folder => folder?,
     };
-    let asked = tokio::time::timeout(PATIENCE, Control::new(folder.gateway_socket()).status());
+    let control = Control::new(folder.gateway_socket());
+    let asked = tokio::time::timeout(PATIENCE, control.status());
     // One that does not answer is told elsewhere; what it wrote down stands.
     let status = asked.await.ok().and_then(Result::ok).flatten();
     Ok(route(status.as_ref(), &folder)?.current.is_some())

@@ -10,6 +10,6 @@ mod verdict;
 pub use certificate::CertificateSeen;
 pub use look::status;
 pub use report::{Health, InstanceReport, Role, ServiceStatus, Wanted};
-pub(crate) use route::{instances_of, route, route_on_disk};
+pub(crate) use route::{instances_of, route_on_disk};
 pub use serving::{Serving, served_last, serving};
 pub use verdict::State;

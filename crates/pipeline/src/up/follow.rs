@@ -86,6 +86,7 @@ impl Following {
             tracking_url: opened.tracking_url.clone(),
             only_if_new: true,
             look: None,
+            take_production: false,
         };
         loop {
             let now = Utc::now();
@@ -144,6 +145,7 @@ impl Following {
             program: self.program.clone(),
             version: last,
             reason: Some("`trainyard up` brings it up".to_owned()),
+            take_production: false,
         };
         let watcher = |_event: Event| {};
         let is_first = options.version.is_none();

@@ -25,7 +25,7 @@ type Driver = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + S
 
 /// One connection.
 pub(super) struct Client {
-    client: tokio_postgres::Client,
+    session: tokio_postgres::Client,
     /// What reads and writes the socket; none once that is over.
     driver: Option<Driver>,
     /// How long one answer of the server is waited for; none for as long as it takes.
@@ -40,9 +40,9 @@ impl Client {
         let connected = runtime
             .block_on(async { tokio::time::timeout(limit, config.connect(tls.clone())).await });
         let failed = match connected {
-            Ok(Ok((client, connection))) => {
+            Ok(Ok((session, connection))) => {
                 let driver: Option<Driver> = Some(Box::pin(connection));
-                return Ok(Self { client, driver, patience: Some(limit), runtime });
+                return Ok(Self { session, driver, patience: Some(limit), runtime });
             }
             Ok(Err(error)) => convert(error),
             Err(_elapsed) => silent(limit),
@@ -54,8 +54,8 @@ impl Client {
 
     /// Ends the session in an orderly way, if the server hears of it.
     pub(super) fn close(self) {
-        let Self { client, driver, runtime, .. } = self;
-        drop(client);
+        let Self { session, driver, runtime, .. } = self;
+        drop(session);
         if let Some(driver) = driver {
             let ended = runtime.block_on(async { tokio::time::timeout(CLOSE_TIME, driver).await });
             if !matches!(ended, Ok(Ok(()))) {
@@ -66,23 +66,23 @@ impl Client {
 
     /// Whether nothing can be done with it any more.
     pub(super) fn is_closed(&self) -> bool {
-        self.driver.is_none() || self.client.is_closed()
+        self.driver.is_none() || self.session.is_closed()
     }
 
     pub(super) fn cancel_token(&self) -> CancelToken {
-        self.client.cancel_token()
+        self.session.cancel_token()
     }
 
     /// Runs statements that take and return nothing.
     pub(super) fn run(&mut self, sql: &str) -> Result<()> {
-        let Self { client, driver, patience, runtime } = self;
-        wait(runtime, driver, *patience, client.batch_execute(sql))
+        let Self { session, driver, patience, runtime } = self;
+        wait(runtime, driver, *patience, session.batch_execute(sql))
     }
 
     /// Runs statements without parameters; the first column of the first row that is answered.
     pub(super) fn first(&mut self, sql: &str) -> Result<Option<String>> {
-        let Self { client, driver, patience, runtime } = self;
-        let messages = wait(runtime, driver, *patience, client.simple_query(sql))?;
+        let Self { session, driver, patience, runtime } = self;
+        let messages = wait(runtime, driver, *patience, session.simple_query(sql))?;
         Ok(messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
@@ -90,15 +90,15 @@ impl Client {
     }
 
     pub(super) fn prepare(&mut self, sql: &str, types: &[Type]) -> Result<Statement> {
-        let Self { client, driver, patience, runtime } = self;
-        wait(runtime, driver, *patience, client.prepare_typed(sql, types))
+        let Self { session, driver, patience, runtime } = self;
+        wait(runtime, driver, *patience, session.prepare_typed(sql, types))
     }
 
     pub(super) fn execute(&mut self, statement: &Statement, values: &[Value<'_>]) -> Result<u64> {
         let values: Vec<&(dyn ToSql + Sync)> =
             values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
-        let Self { client, driver, patience, runtime } = self;
-        wait(runtime, driver, *patience, client.execute(statement, &values))
+        let Self { session, driver, patience, runtime } = self;
+        wait(runtime, driver, *patience, session.execute(statement, &values))
     }
 
     /// Begins a query; its rows come from [`Client::next`].
@@ -107,8 +107,8 @@ impl Client {
         statement: &Statement,
         values: &[Value<'_>],
     ) -> Result<Pin<Box<RowStream>>> {
-        let Self { client, driver, patience, runtime } = self;
-        wait(runtime, driver, *patience, client.query_raw(statement, values)).map(Box::pin)
+        let Self { session, driver, patience, runtime } = self;
+        wait(runtime, driver, *patience, session.query_raw(statement, values)).map(Box::pin)
     }
 
     pub(super) fn next(

@@ -1,7 +1,7 @@
 //! A PostgreSQL that dies and is replaced: what was acknowledged is there once, and the store goes on with whoever is
 //! the primary.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -40,8 +40,12 @@ pub(crate) fn opened(uri: &str, server: &PostgresServer) -> Tracking {
 }
 
 /// Writes runs until it is told to stop, each once; those that were acknowledged, by their names.
-async fn write(store: Tracking, writer: usize, progress: Arc<Progress>) -> HashMap<String, String> {
-    let mut acknowledged = HashMap::new();
+async fn write(
+    store: Tracking,
+    writer: usize,
+    progress: Arc<Progress>,
+) -> BTreeMap<String, String> {
+    let mut acknowledged = BTreeMap::new();
     for number in 0.. {
         if progress.stop.load(Ordering::Relaxed) {
             break;
@@ -98,7 +102,7 @@ pub(crate) async fn under_writers(store: &Tracking, trouble: impl AsyncFnOnce(&P
     trouble(&progress).await;
     progress.wait(AFTERWARDS).await;
     progress.stop.store(true, Ordering::Relaxed);
-    let mut acknowledged = HashMap::new();
+    let mut acknowledged = BTreeMap::new();
     for writer in writers {
         acknowledged.extend(writer.await.unwrap());
     }
@@ -109,8 +113,8 @@ pub(crate) async fn under_writers(store: &Tracking, trouble: impl AsyncFnOnce(&P
 }
 
 /// The ids of all runs by their names, none of which is there twice.
-async fn by_name(store: &Tracking) -> HashMap<String, String> {
-    let mut found = HashMap::new();
+async fn by_name(store: &Tracking) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
     let mut page_token = None;
     loop {
         let search = SearchRuns {

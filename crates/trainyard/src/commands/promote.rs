@@ -48,7 +48,8 @@ struct Refused<'a> {
     /// As it was asked for; none where that was the newest.
     version: Option<&'a str>,
     /// Why, in a sentence.
-    refused: String,
+    #[serde(rename = "refused")]
+    reason: String,
     gate: &'a Verdict,
 }
 
@@ -82,7 +83,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         printer::json(&Refused {
             name: &project.config.model.name,
             version: arguments.version.as_deref(),
-            refused: verdict.to_string(),
+            reason: verdict.to_string(),
             gate: verdict,
         })?;
     }

@@ -41,15 +41,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     check_folder(arguments.summary.as_deref())?;
     let (project, Shared { own: tracking, lent }) = arguments.project.open_shared()?;
     let needs_pages = !arguments.check && project.config.train.command.is_some();
-    let pages = if needs_pages && !project.tracks_by_http() {
-        Some(TrackingPages::start(lent).await?)
-    } else {
-        None
-    };
-    let tracking_url = match &pages {
-        Some(pages) => Some(pages.url.clone()),
-        None => project.http_tracking_url(),
-    };
+    let (pages, tracking_url) = TrackingPages::beside(&project, lent, needs_pages).await?;
     let progress = Progress::new();
     let options = RunOptions {
         program: program()?,

@@ -63,15 +63,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     // A restart of whoever watches is none of production.
     let stays = was_deployed || arguments.watch;
     let needs_pages = arguments.keep || arguments.watch || project.config.train.command.is_some();
-    let pages = if needs_pages && !project.tracks_by_http() {
-        Some(TrackingPages::start(lent).await?)
-    } else {
-        None
-    };
-    let tracking_url = match &pages {
-        Some(pages) => Some(pages.url.clone()),
-        None => project.http_tracking_url(),
-    };
+    let (pages, tracking_url) = TrackingPages::beside(&project, lent, needs_pages).await?;
     let progress = Progress::new();
     let only_if_new = !arguments.force;
     let options = RunOptions {

@@ -431,12 +431,11 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
             Ok(shared) => shared.lent,
             Err(found) => opening.wait(arguments.wait_for_database, &found).await?.lent,
         };
-        let pages = match &arguments.ui_dir {
-            Some(folder) => trainyard_tracking::server::ui::pages(folder)?,
-            None => {
-                let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
-                trainyard_web::router_below(tracking.clone(), prefix)
-            }
+        let pages = if let Some(folder) = &arguments.ui_dir {
+            trainyard_tracking::server::ui::pages(folder)?
+        } else {
+            let prefix = arguments.static_prefix.as_deref().unwrap_or_default();
+            trainyard_web::router_below(tracking.clone(), prefix)
         };
         Ok::<_, trainyard_tracking::Error>((tracking, pages))
     };

@@ -60,14 +60,13 @@ impl Page {
 /// Which version it is and how it came by it, for how long it has run, what it holds.
 fn about(instance: &InstanceReport) -> String {
     let mut parts = Vec::new();
-    match said(instance, "version") {
-        Some(version) => parts.push(format!("version {version}")),
-        None => {
-            let label = instance.label.iter().map(|(key, value)| format!("{key} {value}"));
-            let label: Vec<String> = label.collect();
-            if !label.is_empty() {
-                parts.push(format!("released as {}", label.join(", ")));
-            }
+    if let Some(version) = said(instance, "version") {
+        parts.push(format!("version {version}"));
+    } else {
+        let label = instance.label.iter().map(|(key, value)| format!("{key} {value}"));
+        let label: Vec<String> = label.collect();
+        if !label.is_empty() {
+            parts.push(format!("released as {}", label.join(", ")));
         }
     }
     let is_pinned = instance.said.as_ref().and_then(|said| said.get("pinned")?.as_bool());

@@ -175,7 +175,7 @@ impl Page {
             let style = (drift.verdict != "stable").then_some(YELLOW);
             self.put("drift", &format!("{}, looked at {ago} ago", drift.verdict), style);
         }
-        if let Some(error) = &told.registry.registry_error {
+        if let Some(error) = &told.registry.error {
             self.put("registry", &format!("cannot be asked: {error}"), Some(YELLOW));
         }
     }

@@ -51,7 +51,8 @@ pub(super) struct Registry {
     /// The last look at production data.
     pub(super) drift: Option<LastVerdict>,
     /// Why that is not known.
-    pub(super) registry_error: Option<String>,
+    #[serde(rename = "registry_error")]
+    pub(super) error: Option<String>,
 }
 
 impl Registry {
@@ -72,9 +73,9 @@ impl Registry {
             let drift = last_verdict(project, &tracking).await?;
             Ok::<_, trainyard_pipeline::Error>((difference, drift))
         };
-        let failed = |error| Self { registry_error: Some(error), ..Self::default() };
+        let failed = |error| Self { error: Some(error), ..Self::default() };
         match tokio::time::timeout(REGISTRY_LIMIT, asking).await {
-            Ok(Ok((difference, drift))) => Self { difference, drift, registry_error: None },
+            Ok(Ok((difference, drift))) => Self { difference, drift, error: None },
             Ok(Err(error)) => failed(error.message()),
             Err(_elapsed) => failed(format!("no answer within {} s", REGISTRY_LIMIT.as_secs())),
         }
@@ -82,6 +83,6 @@ impl Registry {
 
     /// Whether it is known that `Production` names what serves.
     pub(super) fn agrees(&self) -> bool {
-        self.difference.is_none() && self.registry_error.is_none()
+        self.difference.is_none() && self.error.is_none()
     }
 }

@@ -4,6 +4,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use trainyard_mlflow::Tracking;
+use trainyard_pipeline::Project;
 use trainyard_tracking::server::ServerOptions;
 
 use super::listen;
@@ -48,6 +49,21 @@ impl TrackingPages {
             }
         });
         Ok(Self { url: format!("http://{address}"), stop, server })
+    }
+
+    /// Those of a project that tracks by no server of its own, where they are needed, and where the project's
+    /// tracking is reached by HTTP.
+    pub(crate) async fn beside(
+        project: &Project,
+        lent: Tracking,
+        are_needed: bool,
+    ) -> Result<(Option<Self>, Option<String>), Failure> {
+        if !are_needed || project.tracks_by_http() {
+            return Ok((None, project.http_tracking_url()));
+        }
+        let pages = Self::start(lent).await?;
+        let url = pages.url.clone();
+        Ok((Some(pages), Some(url)))
     }
 
     /// Lets running requests finish.
