@@ -57,4 +57,6 @@ pub use status::{
     served_last, serving, status,
 };
 pub use stop::stop;
-pub use workload::{BindMount, ContainerSpec, Network, ProcessSpec, Pull, RuntimeKind, Workload};
+pub use workload::{
+    BindMount, ContainerSpec, Network, ProcessSpec, Pull, RuntimeKind, SwarmSpec, Workload,
+};

@@ -57,11 +57,11 @@ const TEST_MAX: Duration = Duration::from_mins(30);
 
 /// The end of every wait of a test, its reads of sockets and its processes included: one that hangs would say nothing,
 /// for ever, and with it all others.
-pub(crate) struct End {
+pub(crate) struct TestLimit {
     _until_dropped: Sender<()>,
 }
 
-impl End {
+impl TestLimit {
     /// For the test of this thread; `tidy` ends what it started.
     pub(crate) fn begin(tidy: impl FnOnce() + Send + 'static) -> Self {
         let (sender, over) = channel::<()>();
@@ -85,7 +85,7 @@ pub(crate) struct Stage {
     registry: tempfile::TempDir,
     pub(crate) service: Service,
     pub(crate) events: Mutex<Vec<ReleaseEvent>>,
-    _end: End,
+    _limit: TestLimit,
 }
 
 impl Stage {
@@ -109,8 +109,8 @@ impl Stage {
         };
         let registry = tempfile::tempdir().unwrap();
         let root = std::fs::canonicalize(folder.path()).unwrap().join("test");
-        let end = End::begin(move || kill_all(&root));
-        Self { folder, registry, service, events: Mutex::new(Vec::new()), _end: end }
+        let limit = TestLimit::begin(move || kill_all(&root));
+        Self { folder, registry, service, events: Mutex::new(Vec::new()), _limit: limit }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
