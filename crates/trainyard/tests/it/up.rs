@@ -43,6 +43,7 @@ impl Up {
     fn start_by(project: &TestProject, log: &str, mut command: Command) -> Self {
         let log = project.file(log);
         let said = File::create(&log).unwrap();
+        command.envs(project.env.iter().map(|(name, value)| (name, value)));
         command.current_dir(project.path()).arg("up");
         command.stdout(said.try_clone().unwrap()).stderr(said);
         Self { process: KillOnDrop::spawn(&mut command), log }
@@ -89,13 +90,16 @@ pub(crate) fn gateway(status: &Value) -> Option<u64> {
 pub(crate) struct Client {
     stop: Arc<AtomicBool>,
     good: Arc<AtomicU64>,
+    failed: Arc<AtomicU64>,
     thread: std::thread::JoinHandle<Vec<String>>,
 }
 
 impl Client {
     pub(crate) fn start(port: u16) -> Self {
         let (stop, good) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (stopped, counter) = (Arc::clone(&stop), Arc::clone(&good));
+        let failed = Arc::new(AtomicU64::new(0));
+        let (stopped, counter, missed) =
+            (Arc::clone(&stop), Arc::clone(&good), Arc::clone(&failed));
         let thread = std::thread::spawn(move || {
             let url = format!("http://127.0.0.1:{port}/predict");
             let row = json!([{
@@ -110,12 +114,20 @@ impl Client {
                     }
                     Ok(answer) => wrong.push(answer),
                     // Nobody was there, or said that nobody is.
-                    Err(_failed) => std::thread::sleep(Duration::from_millis(10)),
+                    Err(_failed) => {
+                        missed.fetch_add(1, Ordering::Relaxed);
+                        std::thread::sleep(Duration::from_millis(10));
+                    }
                 }
             }
             wrong
         });
-        Self { stop, good, thread }
+        Self { stop, good, failed, thread }
+    }
+
+    /// Requests that got no good answer so far.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Waits until somebody answers from now on.
