@@ -4,8 +4,12 @@
 //! small disk, and a clock that jumps.
 
 use std::path::Path;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use trainyard_testkit::docker::engine;
+
+use crate::container::{self, ENGINE};
 use crate::project::{TestProject, stdout_of};
 use crate::surroundings::Surroundings;
 use crate::up::{Client, Up, gateway, instance, project, signal, status};
@@ -252,4 +256,72 @@ fn whatever_happens_it_comes_back_and_nothing_is_left() {
     times.sort();
     println!("served again after {:?} at most", times.last());
     soak.end();
+}
+
+/// What stays up so long did not die of its start, whoever killed a container.
+const PEACE_OF_CONTAINERS: Duration = Duration::from_secs(11);
+
+#[test]
+fn whatever_happens_to_containers_and_their_engine_they_come_back() {
+    if std::env::var_os("TRAINYARD_TEST_LONG").is_none() {
+        return;
+    }
+    let test = "whatever_happens_to_containers_and_their_engine_they_come_back";
+    let Some(engine) = engine(test) else { return };
+    let _alone = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let image = container::build(engine);
+    let (mut project, port) = project();
+    project.env.push(("DOCKER_HOST".to_owned(), engine.host.clone()));
+    project.edit("[deploy]\n", &format!("[deploy]\nruntime = \"docker\"\nimage = {image:?}\n"));
+    for verb in ["train", "promote"] {
+        stdout_of(&project.run(&[verb]), 0);
+    }
+    let mut up = Up::start(&project, "up.log");
+    up.wait_for("version 1 was brought up");
+    let client = Client::start(port);
+    let mut random = Random(7);
+    for number in 0..24 {
+        let mut found = None;
+        up.wait_until("all is well", || {
+            let now = status(&project);
+            let serving = &now["instances"][0];
+            let is_well = serving["health"]["state"] == "well";
+            found = serving["handle"].as_str().filter(|_| is_well).map(str::to_owned);
+            found = found.take().filter(|_| gateway(&now).is_some());
+            found.is_some()
+        });
+        std::thread::sleep(PEACE_OF_CONTAINERS);
+        client.is_served(&mut up);
+        let failed = client.failed();
+        let start = Instant::now();
+        let (fault, hits_who_serves) = match random.below(4) {
+            0 => {
+                engine.docker(&["kill", &found.unwrap()]);
+                ("container killed", true)
+            }
+            1 => {
+                signal("-KILL", gateway(&status(&project)).unwrap());
+                ("gateway killed", true)
+            }
+            2 => {
+                up.process.kill();
+                up = Up::start(&project, &format!("up-{number}.log"));
+                ("supervisor killed", false)
+            }
+            _ => {
+                engine.restart();
+                ("engine ended", false)
+            }
+        };
+        client.is_served(&mut up);
+        let (back, failed) = (start.elapsed(), client.failed() - failed);
+        println!("{number}: {fault}: served again after {back:?}, {failed} requests failed");
+        // The engine is away for as long as it wants; what serves does not need it.
+        assert!(back <= BACK_LIMIT || fault == "engine ended", "{number}: {fault} took {back:?}");
+        assert!(hits_who_serves || failed == 0, "{number}: {failed} requests failed of {fault}");
+    }
+    client.finish();
+    stdout_of(&project.run(&["up", "--down"]), 0);
+    assert_eq!(up.process.0.wait().unwrap().code(), Some(0));
+    assert_eq!(engine.docker(&["ps", "-aq"]), "");
 }
