@@ -54,7 +54,8 @@ impl AgeClock {
     ) -> SystemTime {
         let path = dir.join(FILE);
         let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        if known.is_some() {
+        // Another server wrote it; else this process knows more than what it wrote last.
+        if known.is_some() && known != self.saved {
             (self.seen, self.saved) = (known, known);
         }
         let now = millis(now);
