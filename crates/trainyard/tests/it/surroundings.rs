@@ -54,8 +54,8 @@ impl Clock {
     /// None where the library is not installed.
     fn find() -> Option<Self> {
         let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
-        let libraries = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
-        let library = libraries.into_iter().find(|path| path.is_file())?;
+        let mut libraries = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1"));
+        let library = libraries.find(|path| path.is_file())?;
         let clock = Self { library, file: NamedTempFile::new().unwrap() };
         clock.set("+0");
         Some(clock)
