@@ -43,7 +43,7 @@ def wait_for(port):
     sys.exit(f"nothing listens on port {port}")
 
 
-def nginx(folder, name, port, server, extra=""):
+def nginx(folder, name, port, server, extra="", places=4096):
     home = folder / name
     home.mkdir()
     config = home / "nginx.conf"
@@ -51,9 +51,10 @@ def nginx(folder, name, port, server, extra=""):
         f"""
         daemon off; master_process on; worker_processes 2; pid {home}/pid; error_log {home}/error.log;
         user root;
-        events {{ worker_connections 4096; }}
+        worker_rlimit_nofile {2 * places};
+        events {{ worker_connections {places}; }}
         http {{
-          access_log off; keepalive_requests 1000000000; keepalive_timeout 300s;
+          access_log off; keepalive_requests 1000000000; keepalive_timeout 3600s;
           client_body_temp_path {home}/a; proxy_temp_path {home}/b; fastcgi_temp_path {home}/c;
           uwsgi_temp_path {home}/d; scgi_temp_path {home}/e;
           {extra}
@@ -74,21 +75,22 @@ def certificate(folder):
     return cert, key, both
 
 
-def haproxy(folder, port, backend, both):
+def haproxy(folder, port, backend, both, places=4096, idle_seconds=60):
     config = folder / "haproxy.cfg"
     config.write_text(
         f"""
 global
   nbthread 2
-  maxconn 4096
+  maxconn {places}
 defaults
   mode http
   timeout connect 5s
-  timeout client 60s
+  timeout client {idle_seconds}s
   timeout server 60s
   option forwardfor
   http-reuse always
 frontend in
+  maxconn {places}
   bind 127.0.0.1:{port}{f' ssl crt {both}' if both else ''}
   default_backend out
 backend out

@@ -2,6 +2,8 @@
 //! it must not see. A deployer has keys of other services, and settings meant for itself: with the certificate
 //! or the token of another server an instance would not even answer its own deployer.
 //!
+//! A gateway gets less still, whoever deploys first: it lives on under deployers to come.
+//!
 //! There are two kinds. What programs go by on this machine ([`machine_environment`]) belongs to the machine on which an
 //! instance runs; a container has its image's. What registry and artifact store are reached with
 //! ([`service_environment`]) belongs to the release: it is kept with it, readable by the owner alone, so that an instance
@@ -54,6 +56,9 @@ const MACHINE: [&str; 34] = [
 const MACHINE_PREFIXES: [&str; 9] =
     ["LC_", "OMP_", "OPENBLAS_", "MKL_", "KMP_", "NUMBA_", "MIMALLOC_", "PIP_", "UV_"];
 
+/// What of the program's settings a gateway has by a variable alone, beside what every program of the machine goes by.
+const GATEWAY: [&str; 1] = ["TRAINYARD_LOG_FORMAT"];
+
 /// What registry and artifact store are reached with, by how the names begin: the account and the client's
 /// settings of MLflow, and the credentials of object stores.
 const SERVICE_PREFIXES: [&str; 7] = [
@@ -79,6 +84,14 @@ const REGISTRY: &str = "MLFLOW_TRACKING_URI";
 /// What every program of this machine goes by, as this process has it.
 pub(crate) fn machine_environment() -> Vec<(OsString, OsString)> {
     let is_chosen = |name: &OsStr| name.to_str().is_some_and(is_of_machine);
+    std::env::vars_os().filter(|(name, _)| is_chosen(name)).collect()
+}
+
+/// What a gateway sees. It reaches no registry, and stands where strangers are: a key in it would be one too many.
+pub(crate) fn gateway_environment() -> Vec<(OsString, OsString)> {
+    let is_chosen = |name: &OsStr| {
+        name.to_str().is_some_and(|name| is_of_machine(name) || GATEWAY.contains(&name))
+    };
     std::env::vars_os().filter(|(name, _)| is_chosen(name)).collect()
 }
 

@@ -9,11 +9,12 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::deployment::{Deployment, LOG_LINES, Progress};
+use crate::environment::gateway_environment;
 use crate::error::{Error, Result, indent};
 use crate::gateway::control::{Control, GatewayStatus, PROTOCOL};
 use crate::gateway::{Mode, write_settings};
 use crate::release::ReleaseEvent;
-use crate::runtime::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE, has_argument, is_stopped, runs};
+use crate::runtime::{has_argument, is_stopped, runs};
 use crate::service::Service;
 use crate::state::file::{open_log, tail};
 use crate::state::folder::Folder;
@@ -181,9 +182,9 @@ impl Deployment<'_> {
             .arg("--listen")
             .arg(self.service.listen.to_string())
             .args(predecessor.map(|_| "--take-over"))
-            // The gateway is no instance, whoever starts it.
-            .env_remove(DEPLOYMENT_VARIABLE)
-            .env_remove(INSTANCE_VARIABLE)
+            // No keys of its deployer, and no label: the gateway is no instance, whoever starts it.
+            .env_clear()
+            .envs(gateway_environment())
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)

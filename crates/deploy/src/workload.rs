@@ -1,5 +1,5 @@
-//! What an instance runs: a program of this machine, or a container. Said once, here: project files and
-//! flags name the runtime and write networks as users do, and state files keep the whole.
+//! What an instance runs: a program of this machine, a container, or a container that a swarm has a place for. Said
+//! once, here: project files and flags name the runtime and write networks as users do, and state files keep the whole.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -16,6 +16,8 @@ pub enum Workload {
     Process(ProcessSpec),
     /// A container of the Docker Engine.
     Container(ContainerSpec),
+    /// A container on one of the nodes of a Docker Swarm.
+    Swarm(SwarmSpec),
 }
 
 impl Workload {
@@ -29,6 +31,7 @@ impl Workload {
         match self {
             Self::Process(_) => RuntimeKind::Process,
             Self::Container(_) => RuntimeKind::Docker,
+            Self::Swarm(_) => RuntimeKind::Swarm,
         }
     }
 }
@@ -39,6 +42,7 @@ impl Workload {
 struct Stored {
     process: Option<ProcessSpec>,
     container: Option<ContainerSpec>,
+    swarm: Option<SwarmSpec>,
     command: Option<PathBuf>,
 }
 
@@ -46,14 +50,15 @@ impl TryFrom<Stored> for Workload {
     type Error = &'static str;
 
     fn try_from(stored: Stored) -> Result<Self, Self::Error> {
-        match stored {
-            Stored { process: None, container: Some(container), .. } => {
-                Ok(Self::Container(container))
-            }
-            Stored { process: Some(process), container: None, .. } => Ok(Self::Process(process)),
-            Stored { process: None, container: None, command: Some(command) } => {
-                Ok(Self::process(command))
-            }
+        let named = [
+            stored.process.map(Self::Process),
+            stored.container.map(Self::Container),
+            stored.swarm.map(Self::Swarm),
+        ];
+        let mut named = named.into_iter().flatten();
+        match (named.next(), named.next(), stored.command) {
+            (Some(one), None, _) => Ok(one),
+            (None, _, Some(command)) => Ok(Self::process(command)),
             _ => Err("it names neither one process nor one container"),
         }
     }
@@ -68,17 +73,20 @@ pub enum RuntimeKind {
     Process,
     /// As containers.
     Docker,
+    /// As containers on the nodes of a swarm.
+    Swarm,
 }
 
 impl RuntimeKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Process, Self::Docker];
+    pub const ALL: [Self; 3] = [Self::Process, Self::Docker, Self::Swarm];
 
     /// Its name in project files, flags and state files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Process => "process",
             Self::Docker => "docker",
+            Self::Swarm => "swarm",
         }
     }
 
@@ -86,7 +94,7 @@ impl RuntimeKind {
     pub fn runs_images(self) -> bool {
         match self {
             Self::Process => false,
-            Self::Docker => true,
+            Self::Docker | Self::Swarm => true,
         }
     }
 }
@@ -140,6 +148,54 @@ impl ContainerSpec {
             memory_bytes: None,
             nano_cpus: None,
             mounts: Vec::new(),
+            user: None,
+        }
+    }
+}
+
+/// How a release runs in a Docker Swarm: each instance is a service with one task, locked down as a container is. It
+/// answers at a port of the node that the task is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwarmSpec {
+    /// `name:tag`, with a registry in front where it is not Docker Hub. Nodes fetch it with the deployer's credentials.
+    pub image: String,
+    /// `always`: its registry must know it; `missing`: nodes may have it; `never`: its registry is not asked which
+    /// image the tag is.
+    pub pull: Pull,
+    /// An overlay network that is there; one of the service's own if none.
+    pub network: Option<String>,
+    /// Port the program listens on.
+    pub port: u16,
+    /// Memory it may use; it is killed beyond that.
+    pub memory_bytes: Option<u64>,
+    /// Processor time per second, in nanoseconds.
+    pub nano_cpus: Option<u64>,
+    /// Constraints on nodes as Swarm has them: `node.labels.gpu==true`.
+    pub placement: Vec<String>,
+    /// Folders of this machine that it sees, where a swarm has one node or `placement` leaves one.
+    pub mounts: Vec<BindMount>,
+    /// Where it sees a volume that a node keeps over restarts; no volume if none.
+    pub volume: Option<PathBuf>,
+    /// Files of this machine that it sees at the same place: keys and certificates, which become secrets of the swarm.
+    pub files: Vec<PathBuf>,
+    /// `uid:gid` instead of the image's own user.
+    pub user: Option<String>,
+}
+
+impl SwarmSpec {
+    /// Containers of this image in an overlay network of the service's own, on any node.
+    pub fn new(image: impl Into<String>) -> Self {
+        Self {
+            image: image.into(),
+            pull: Pull::default(),
+            network: None,
+            port: 8080,
+            memory_bytes: None,
+            nano_cpus: None,
+            placement: Vec::new(),
+            mounts: Vec::new(),
+            volume: None,
+            files: Vec::new(),
             user: None,
         }
     }
@@ -229,7 +285,14 @@ mod tests {
         let mut container = ContainerSpec::new("iris:1");
         container.network = Network::Named("shop".to_owned());
         container.memory_bytes = Some(u64::MAX);
-        for workload in [Workload::process("/bin/true"), Workload::Container(container)] {
+        let mut swarm = SwarmSpec::new("iris:1");
+        swarm.placement.push("node.role==worker".to_owned());
+        let workloads = [
+            Workload::process("/bin/true"),
+            Workload::Container(container),
+            Workload::Swarm(swarm),
+        ];
+        for workload in workloads {
             let holder = Holder { workload, args: vec!["-v".to_owned()] };
             let text = serde_json::to_string(&holder).unwrap();
             assert_eq!(serde_json::from_str::<Holder>(&text).unwrap(), holder, "{text}");

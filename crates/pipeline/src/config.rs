@@ -138,9 +138,13 @@ impl Config {
 
     /// Parses and checks the text of a `trainyard.toml`; the error names line and key.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let config: Self =
+        let mut config: Self =
             toml::from_str(text).map_err(|error| toml_error::describe(text, &error))?;
         config.check()?;
+        // Predictions that are not on this machine are monitored where they are.
+        if config.monitor.current.is_none() {
+            config.monitor.current.clone_from(&config.deploy.predictions);
+        }
         Ok(config)
     }
 
@@ -165,6 +169,11 @@ impl Config {
         if train.feedback && (train.data.is_none() || train.target.is_none()) {
             return Err("[train] feedback needs `data`, which labelled rows are added to, and \
                  `target`, which they say the truth of"
+                .to_owned());
+        }
+        if train.feedback && self.deploy.predictions.is_some() {
+            return Err("[train] feedback reads the prediction log of this machine, and \
+                 deploy.predictions has it written elsewhere; keep one"
                 .to_owned());
         }
         if self.has_training_data() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use trainyard_base::words::TOKEN_FILE_VARIABLE;
-use trainyard_deploy::Cause;
+use trainyard_deploy::{Cause, RuntimeKind};
 use trainyard_mlflow::Tracking;
 
 use crate::actor::cause;
@@ -134,6 +134,12 @@ async fn release(
         tracing::warn!(
             "{TOKEN_FILE_VARIABLE} is not passed on, so instances ask for no token: write \
              token_file under [serve]"
+        );
+    }
+    if spec.token().is_none() && spec.workload.runtime() == RuntimeKind::Swarm {
+        tracing::warn!(
+            "whoever reaches a node may ask its instances, past the gateway: write token_file \
+             under [serve], and close ports 20000 to 29999 of the nodes to others"
         );
     }
     spec.cause = cause;

@@ -80,7 +80,7 @@ pub struct Deploy {
     pub max_per_address: Option<usize>,
     /// Where instances run.
     pub runtime: RuntimeKind,
-    /// Image with this program; `runtime = "docker"` needs it.
+    /// Image with this program; `runtime = "docker"` and `"swarm"` need it.
     pub image: Option<String>,
     /// When the image is fetched: `always`, `missing`, `never`.
     pub pull: Option<Pull>,
@@ -90,6 +90,10 @@ pub struct Deploy {
     pub memory: Option<String>,
     /// Processors of a container.
     pub cpus: Option<f64>,
+    /// Constraints on the nodes of a swarm: `["node.labels.gpu==true"]`.
+    pub placement: Vec<String>,
+    /// Where instances write their prediction log, as a URI of an object store; below `state` if none.
+    pub predictions: Option<String>,
 }
 
 impl Default for Deploy {
@@ -130,6 +134,8 @@ impl Default for Deploy {
             network: None,
             memory: None,
             cpus: None,
+            placement: Vec::new(),
+            predictions: None,
         }
     }
 }
@@ -157,6 +163,7 @@ impl Deploy {
                 "[deploy] has `{key}`, which is for containers; set runtime = \"docker\""
             ));
         }
+        self.check_swarm()?;
         for (key, percent) in [
             ("bake_errors_percent", self.bake_errors_percent),
             ("bake_class_shift_percent", self.bake_class_shift_percent),
@@ -194,6 +201,37 @@ impl Deploy {
         self.memory_bytes()?;
         self.nano_cpus()?;
         Ok(())
+    }
+
+    /// What is for a swarm alone, and what a swarm has no use for.
+    fn check_swarm(&self) -> Result<(), String> {
+        if let Some(uri) = self.predictions.as_deref().filter(|uri| !uri.contains("://")) {
+            return Err(format!(
+                "deploy.predictions = {uri:?}: a URI of an object store like \"s3://bucket/predictions\"; \
+                 without it the log is below `state`"
+            ));
+        }
+        if self.runtime != RuntimeKind::Swarm {
+            if self.placement.is_empty() {
+                return Ok(());
+            }
+            return Err("[deploy] has `placement`, which is for nodes of a swarm; set runtime = \
+                        \"swarm\""
+                .to_owned());
+        }
+        if self.network() == Network::Host {
+            return Err("deploy.network = \"host\" is for runtime = \"docker\": in a swarm each instance \
+                        has a port of its node, and is in an overlay network (`own`, or the name of one)"
+                .to_owned());
+        }
+        let is_constraint = |text: &&String| text.contains("==") || text.contains("!=");
+        match self.placement.iter().find(|text| !is_constraint(text)) {
+            Some(text) => Err(format!(
+                "deploy.placement has {text:?}: a constraint like \"node.labels.gpu==true\" or \
+                 \"node.role!=manager\""
+            )),
+            None => Ok(()),
+        }
     }
 
     /// What needs a certificate, and what belongs to one.
@@ -343,6 +381,23 @@ mod tests {
         ] {
             assert!(with(wrong).check().unwrap_err().starts_with("deploy."), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_for_a_swarm() {
+        let swarm = "runtime = \"swarm\"\nimage = \"iris:1\"\n";
+        let check = |text: &str| with(&format!("{swarm}{text}")).check();
+        let placed = "placement = [\"node.labels.gpu==true\", \"node.role != manager\"]\n\
+                      network = \"shop\"\npredictions = \"s3://bucket/iris\"";
+        assert_eq!(check(placed), Ok(()));
+        for wrong in ["placement = [\"gpu\"]", "network = \"host\"", "predictions = \"logs/iris\""]
+        {
+            assert!(check(wrong).unwrap_err().starts_with("deploy."), "{wrong}");
+        }
+        assert!(with("runtime = \"swarm\"").check().unwrap_err().contains("`image`"));
+        let elsewhere = with("placement = [\"node.labels.gpu==true\"]").check().unwrap_err();
+        assert!(elsewhere.contains("runtime = \"swarm\""), "{elsewhere}");
+        assert_eq!(with("predictions = \"s3://bucket/iris\"").check(), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What an instance of the project runs, by what `[deploy]` says of the runtime: this program as a process,
-//! or that of an image as a container; what it is told, and what it sees of this machine.
+//! or that of an image as a container, here or in a swarm; what it is told, and what it sees of this machine.
 //!
 //! An instance serves one version for as long as it lives (`models:/name/3`): which version users get is
 //! decided by a release, never by an instance that looks at an alias.
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use trainyard_base::words::{PROBE_ID_VARIABLE, TOKEN_VARIABLE};
 use trainyard_deploy::{
-    BindMount, ContainerSpec, Network, Probe, ReleaseSpec, RuntimeKind, Workload,
+    BindMount, ContainerSpec, Network, Probe, ReleaseSpec, RuntimeKind, SwarmSpec, Workload,
 };
 use trainyard_mlflow::entities::ModelVersion;
 use trainyard_mlflow::uri::ModelUri;
@@ -26,6 +26,9 @@ const FOLLOWED: [&str; 2] = ["MODEL_NAME", "MODEL_STAGE"];
 /// Port of the model server in a network of its own.
 const PORT: u16 = 8080;
 
+/// Where the image has a folder that its user may write to, whose owner a new volume gets.
+const VOLUME: &str = "/data";
+
 /// A release of a version. `program` is the binary that serves where it is a process; `example` is what the
 /// instance must be able to answer.
 pub(crate) fn release_of(
@@ -38,8 +41,13 @@ pub(crate) fn release_of(
     let mut spec = runtime(project, program)?;
     let folder = |folder: PathBuf| folder.display().to_string();
     set(&mut spec, "MLFLOW_TRACKING_URI", project.tracking_uri.clone());
-    set(&mut spec, "TRAINYARD_PREDICTION_LOG", folder(project.prediction_log()));
-    set(&mut spec, "TRAINYARD_MODEL_CACHE", folder(project.model_cache()));
+    let log = config.predictions.clone().unwrap_or_else(|| folder(project.prediction_log()));
+    set(&mut spec, "TRAINYARD_PREDICTION_LOG", log);
+    let cache = match &spec.workload {
+        Workload::Swarm(SwarmSpec { volume: Some(volume), .. }) => volume.join("models"),
+        _ => project.model_cache(),
+    };
+    set(&mut spec, "TRAINYARD_MODEL_CACHE", folder(cache));
     let wrong = |reason: String| Error::config(&project.folder.join(FILE_NAME), reason);
     for (name, value) in
         serve_environment::taken(&serve.env, &serve_environment::lookup).map_err(wrong)?
@@ -126,6 +134,7 @@ fn runtime(project: &Project, program: PathBuf) -> Result<ReleaseSpec> {
     match project.config.deploy.runtime {
         RuntimeKind::Process => Ok(process(project, program)),
         RuntimeKind::Docker => container(project),
+        RuntimeKind::Swarm => swarm(project),
     }
 }
 
@@ -141,32 +150,104 @@ fn process(project: &Project, program: PathBuf) -> ReleaseSpec {
 }
 
 /// The image runs `trainyard serve`; settings reach it through its environment.
-///
-/// With an embedded store the container works in the project's own folder, as its owner, so that it
-/// finds versions as a process would. With a tracking server it sees the prediction log alone.
 fn container(project: &Project) -> Result<ReleaseSpec> {
     let config = &project.config.deploy;
     let wrong = |reason: String| Error::config(&project.folder.join(FILE_NAME), reason);
-    let image = config.image.clone().unwrap_or_default();
-    let mut container = ContainerSpec::new(image);
+    let mut container = ContainerSpec::new(config.image.clone().unwrap_or_default());
     container.pull = config.pull.unwrap_or_default();
     container.network = config.network();
     container.port = PORT;
     container.memory_bytes = config.memory_bytes().map_err(wrong)?;
     container.nano_cpus = config.nano_cpus().map_err(wrong)?;
     let is_host = container.network == Network::Host;
-    if project.tracks_by_http() && !is_host && names_this_machine(&project.tracking_uri) {
-        return Err(Error::Missing {
-            what: format!(
-                "a container in a network of its own does not reach {}",
-                project.http_tracking_url().unwrap_or_default()
-            ),
-            hint:
-                "set network = \"host\" under [deploy], or give the tracking server's address in \
-                   the network"
-                    .to_owned(),
-        });
+    if !is_host {
+        reaches_tracking(project, "set network = \"host\" under [deploy], or give")?;
     }
+    let Seen { working_dir, user, folders } = seen(project)?;
+    container.user = Some(user);
+    let services = accounts::accounts(project);
+    let files = service_files(&services)
+        .into_iter()
+        .filter(|file| !folders.first().is_some_and(|seen| file.starts_with(seen)));
+    container.mounts = folders.iter().map(|folder| mounted(folder.clone(), false)).collect();
+    container.mounts.extend(files.map(|file| mounted(file, true)));
+    let mut spec = ReleaseSpec::new(Workload::Container(container));
+    spec.working_dir = working_dir;
+    serve_in_container(&mut spec, if is_host { "127.0.0.1" } else { "0.0.0.0" }, services);
+    Ok(spec)
+}
+
+/// The same on a node of a swarm. With a tracking server, and a prediction log in an object store, it needs nothing of
+/// this machine, and keeps models in a volume of its node; else it sees the folders that a container would, which a
+/// swarm of one node has.
+fn swarm(project: &Project) -> Result<ReleaseSpec> {
+    let config = &project.config.deploy;
+    let wrong = |reason: String| Error::config(&project.folder.join(FILE_NAME), reason);
+    reaches_tracking(project, "give")?;
+    let mut swarm = SwarmSpec::new(config.image.clone().unwrap_or_default());
+    swarm.pull = config.pull.unwrap_or_default();
+    swarm.network = match config.network() {
+        Network::Named(name) => Some(name),
+        Network::Own | Network::Host => None,
+    };
+    swarm.port = PORT;
+    swarm.memory_bytes = config.memory_bytes().map_err(wrong)?;
+    swarm.nano_cpus = config.nano_cpus().map_err(wrong)?;
+    swarm.placement.clone_from(&config.placement);
+    let mut working_dir = None;
+    if project.tracks_by_http() && config.predictions.is_some() {
+        swarm.volume = Some(PathBuf::from(VOLUME));
+    } else {
+        let seen = seen(project)?;
+        swarm.user = Some(seen.user);
+        swarm.mounts = seen.folders.into_iter().map(|folder| mounted(folder, false)).collect();
+        working_dir = seen.working_dir;
+    }
+    let is_mounted =
+        |file: &PathBuf| swarm.mounts.iter().any(|mount| file.starts_with(&mount.source));
+    let services = accounts::accounts(project);
+    let files = service_files(&services).into_iter().filter(|file| !is_mounted(file)).collect();
+    swarm.files = files;
+    let mut spec = ReleaseSpec::new(Workload::Swarm(swarm));
+    spec.working_dir = working_dir;
+    serve_in_container(&mut spec, "0.0.0.0", services);
+    Ok(spec)
+}
+
+/// What a container is told of serving.
+fn serve_in_container(spec: &mut ReleaseSpec, host: &str, services: Vec<(String, String)>) {
+    // With -v its log says what it loaded, as that of a process does.
+    spec.args = ["-v", "serve"].map(str::to_owned).to_vec();
+    spec.env.push(("TRAINYARD_HOST".to_owned(), host.to_owned()));
+    spec.env.push(("TRAINYARD_PORT".to_owned(), "{port}".to_owned()));
+    spec.env.extend(services);
+}
+
+/// Refuses a tracking server that a network of its own hides from a container.
+fn reaches_tracking(project: &Project, advice: &str) -> Result<()> {
+    if !project.tracks_by_http() || !names_this_machine(&project.tracking_uri) {
+        return Ok(());
+    }
+    Err(Error::Missing {
+        what: format!(
+            "a container in a network of its own does not reach {}",
+            project.http_tracking_url().unwrap_or_default()
+        ),
+        hint: format!("{advice} the tracking server's address in the network"),
+    })
+}
+
+/// What a container sees of this machine.
+struct Seen {
+    working_dir: Option<PathBuf>,
+    /// The owner of what it writes.
+    user: String,
+    folders: Vec<PathBuf>,
+}
+
+/// With an embedded store a container works in the project's own folder, as its owner, so that it finds versions as a
+/// process would. With a tracking server it sees the prediction log and the kept models alone.
+fn seen(project: &Project) -> Result<Seen> {
     let (log, cache) = (project.prediction_log(), project.model_cache());
     for folder in [&log, &cache] {
         // What clients sent is for nobody else, as the server itself would make it.
@@ -175,29 +256,21 @@ fn container(project: &Project) -> Result<ReleaseSpec> {
     }
     // With a tracking server the folder of the project is not there.
     let working_dir = (!project.tracks_by_http()).then(|| project.folder.clone());
-    let seen = working_dir.clone().unwrap_or_else(|| log.clone());
-    let owner = std::fs::metadata(&seen).map_err(|source| Error::io(&seen, source))?;
-    container.user = Some(format!("{}:{}", owner.uid(), owner.gid()));
-    let services = accounts::accounts(project);
-    let mounted =
-        |path: PathBuf, read_only| BindMount { source: path.clone(), target: path, read_only };
-    let state = [log, cache].into_iter().filter(|folder| !folder.starts_with(&seen));
-    container.mounts = state.map(|folder| mounted(folder, false)).collect();
-    container.mounts.insert(0, mounted(seen.clone(), false));
-    // A key or a certificate that a variable names is where the container looks for it.
+    let first = working_dir.clone().unwrap_or_else(|| log.clone());
+    let owner = std::fs::metadata(&first).map_err(|source| Error::io(&first, source))?;
+    let state = [log, cache].into_iter().filter(|folder| !folder.starts_with(&first));
+    let folders = std::iter::once(first.clone()).chain(state).collect();
+    Ok(Seen { working_dir, user: format!("{}:{}", owner.uid(), owner.gid()), folders })
+}
+
+/// Keys and certificates that variables name, which are where a container looks for them.
+fn service_files(services: &[(String, String)]) -> BTreeSet<PathBuf> {
     let named = services.iter().map(|(_, value)| PathBuf::from(value));
-    let is_file = |path: &PathBuf| path.is_absolute() && path.is_file() && !path.starts_with(&seen);
-    let files: BTreeSet<PathBuf> = named.filter(is_file).collect();
-    container.mounts.extend(files.into_iter().map(|path| mounted(path, true)));
-    let mut spec = ReleaseSpec::new(Workload::Container(container));
-    spec.working_dir = working_dir;
-    let host = if is_host { "127.0.0.1" } else { "0.0.0.0" };
-    // With -v its log says what it loaded, as that of a process does.
-    spec.args = ["-v", "serve"].map(str::to_owned).to_vec();
-    spec.env.push(("TRAINYARD_HOST".to_owned(), host.to_owned()));
-    spec.env.push(("TRAINYARD_PORT".to_owned(), "{port}".to_owned()));
-    spec.env.extend(services);
-    Ok(spec)
+    named.filter(|path| path.is_absolute() && path.is_file()).collect()
+}
+
+fn mounted(path: PathBuf, read_only: bool) -> BindMount {
+    BindMount { source: path.clone(), target: path, read_only }
 }
 
 fn names_this_machine(uri: &str) -> bool {
@@ -290,6 +363,44 @@ mod tests {
         renew(&project, &mut spec);
         assert_eq!(variable(&spec, TOKEN_VARIABLE), Some("second"));
         assert!(release_of(&project, PathBuf::from("/bin/true"), &version, None).is_err());
+    }
+
+    #[test]
+    fn a_swarm_with_several_nodes_needs_nothing_of_this_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let version = ModelVersion {
+            name: "Iris".to_owned(),
+            version: "3".to_owned(),
+            ..ModelVersion::default()
+        };
+        let deploy = "[deploy]\nruntime = \"swarm\"\nimage = \"iris:1\"\n";
+        let placement = "placement = [\"node.labels.gpu==true\"]\n";
+        let elsewhere = "predictions = \"s3://bucket/iris\"\n\
+                         [tracking]\nuri = \"http://mlflow.example:5000\"\n";
+        let keys = format!("{deploy}{placement}{elsewhere}");
+        let project = project(folder.path(), &keys);
+        assert_eq!(project.config.monitor.current.as_deref(), Some("s3://bucket/iris"));
+        let spec = release_of(&project, PathBuf::from("/bin/true"), &version, None).unwrap();
+        let Workload::Swarm(swarm) = &spec.workload else { panic!("{spec:?}") };
+        assert_eq!((swarm.mounts.len(), swarm.user.as_deref()), (0, None));
+        assert_eq!(swarm.placement, ["node.labels.gpu==true"]);
+        assert_eq!(variable(&spec, "TRAINYARD_PREDICTION_LOG"), Some("s3://bucket/iris"));
+        assert_eq!(variable(&spec, "TRAINYARD_MODEL_CACHE"), Some("/data/models"));
+        assert_eq!(variable(&spec, "TRAINYARD_HOST"), Some("0.0.0.0"));
+        assert_eq!(spec.working_dir, None);
+
+        // Tracking that is embedded is in the project's folder, and so is the log.
+        let project = self::project(folder.path(), deploy);
+        let spec = release_of(&project, PathBuf::from("/bin/true"), &version, None).unwrap();
+        let Workload::Swarm(swarm) = &spec.workload else { panic!("{spec:?}") };
+        assert_eq!(swarm.mounts[0].source, project.folder);
+        assert!(swarm.volume.is_none() && swarm.user.is_some());
+        assert_eq!(spec.working_dir.as_ref(), Some(&project.folder));
+
+        let here = "[tracking]\nuri = \"http://127.0.0.1:5000\"\n";
+        let project = self::project(folder.path(), &format!("{deploy}{here}"));
+        let refused = release_of(&project, PathBuf::from("/bin/true"), &version, None);
+        assert!(refused.unwrap_err().to_string().contains("does not reach"));
     }
 
     #[test]

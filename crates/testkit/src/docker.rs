@@ -22,7 +22,7 @@ const UP_LIMIT: Duration = Duration::from_mins(2);
 /// Runs the engine until its standard input ends, which is when the test program does, however it does.
 /// One engine at a time on a machine: the lock is let go when everything is cleaned up.
 ///
-/// `$1` is the folder, `$2` the lock, `$3` the registry's port.
+/// `$1` is the folder, `$2` the lock, `$3` the registry's port, `$4` a further flag of the engine, if any.
 const KEEPER: &str = r#"
 # A shell gives what it runs in the background an empty standard input, so this one gets a name.
 exec 8<&0 9>"$2"
@@ -31,8 +31,10 @@ export DOCKER_HOST="unix://$1/docker.sock"
 # Waits for the end of the test program; the engine below is started again whenever it ends before.
 ( cat <&8 >/dev/null 9>&-
   touch "$1/stop"
+  docker swarm leave --force >/dev/null 2>&1
   docker ps -aq 2>/dev/null | xargs -r docker rm -f >/dev/null 2>&1
   docker network prune -f >/dev/null 2>&1
+  docker network rm docker_gwbridge >/dev/null 2>&1
   kill "$(cat "$1/registry.pid")" 2>/dev/null
   # An engine that was only about to start has no number yet.
   until [ -e "$1/ended" ]; do kill "$(cat "$1/docker.pid")" 2>/dev/null; sleep 0.2; done ) 9>&- &
@@ -41,7 +43,7 @@ waiter=$!
 echo $! >"$1/registry.pid"
 while [ ! -e "$1/stop" ]; do
   dockerd --data-root "$1/data" --exec-root "$1/exec" -H "unix://$1/docker.sock" \
-    --pidfile "$1/docker.pid" --bridge=none --iptables=false --ip6tables=false --live-restore \
+    --pidfile "$1/docker.pid" --bridge=none --iptables=false --ip6tables=false $4 \
     --insecure-registry "127.0.0.1:$3" </dev/null >>"$1/dockerd.log" 2>&1 8<&- 9>&-
   sleep 0.1
 done
@@ -51,6 +53,33 @@ sleep 0.2
 grep -o "$1/[^ ]*" /proc/mounts | sort -r | xargs -r -n 1 umount -l 2>/dev/null
 rm -rf "$1"
 "#;
+
+/// What an engine is for.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// Containers that live on while it is restarted.
+    Alone,
+    /// A swarm, which does not go with that.
+    Swarm,
+}
+
+impl Kind {
+    /// The name of its folder and its lock.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "trainyard-docker",
+            Self::Swarm => "trainyard-docker-swarm",
+        }
+    }
+
+    /// Its further flag.
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Alone => "--live-restore",
+            Self::Swarm => "",
+        }
+    }
+}
 
 /// A running engine.
 #[derive(Debug)]
@@ -68,7 +97,17 @@ pub struct Engine {
 /// The engine of this test program; `None` (said loudly) where none can run.
 pub fn engine(test: &str) -> Option<&'static Engine> {
     static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
-    match ENGINE.get_or_init(Engine::start) {
+    or_say(test, ENGINE.get_or_init(|| Engine::start(Kind::Alone)))
+}
+
+/// A second engine of this test program, which is the one node of a swarm; `None` (said loudly) where none can run.
+pub fn swarm_engine(test: &str) -> Option<&'static Engine> {
+    static ENGINE: OnceLock<Result<Engine, String>> = OnceLock::new();
+    or_say(test, ENGINE.get_or_init(|| Engine::start(Kind::Swarm)))
+}
+
+fn or_say(test: &str, engine: &'static Result<Engine, String>) -> Option<&'static Engine> {
+    match engine {
         Ok(engine) => Some(engine),
         Err(reason) => {
             // The handle itself is not captured by the test harness, as `println!` is.
@@ -80,7 +119,7 @@ pub fn engine(test: &str) -> Option<&'static Engine> {
 }
 
 impl Engine {
-    fn start() -> Result<Self, String> {
+    fn start(kind: Kind) -> Result<Self, String> {
         for program in ["dockerd", "docker", "docker-registry", "flock"] {
             if !in_path(program) {
                 return Err(format!("{program} is not installed"));
@@ -90,7 +129,7 @@ impl Engine {
         if std::os::unix::fs::MetadataExt::uid(&me) != 0 {
             return Err("only root may run one".to_owned());
         }
-        let folder = std::env::temp_dir().join(format!("trainyard-docker-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("{}-{}", kind.name(), std::process::id()));
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let port = super::free_port();
         let registry = format!(
@@ -99,11 +138,12 @@ impl Engine {
         );
         std::fs::write(folder.join("registry.yaml"), registry)
             .map_err(|error| error.to_string())?;
-        let lock = std::env::temp_dir().join("trainyard-docker.lock");
+        let lock = std::env::temp_dir().join(format!("{}.lock", kind.name()));
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .args([&folder, &lock])
             .arg(port.to_string())
+            .arg(kind.flag())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -119,6 +159,16 @@ impl Engine {
         };
         engine.wait_until_up()?;
         super::wait_for_port(port, UP_LIMIT);
+        if matches!(kind, Kind::Swarm) {
+            let manager = format!("127.0.0.1:{}", super::free_port());
+            let arguments =
+                ["swarm", "init", "--listen-addr", &manager, "--advertise-addr", &manager];
+            let output = engine.command().args(arguments).output();
+            let output = output.map_err(|error| error.to_string())?;
+            if !output.status.success() {
+                return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+            }
+        }
         Ok(engine)
     }
 

@@ -1,7 +1,11 @@
 //! Removes for good what was deleted, with its files: `mlflow gc`, beside a running server.
 //!
 //! Rows go before files. A run that is restored in between keeps both; a removal that is broken off may leave
-//! files that nothing speaks of, never a run without its files. What a registered version is made of stays.
+//! files that nothing speaks of, never a run without its files.
+//!
+//! What a registered version is made of stays. That is asked in the transaction that removes the rows, which whoever
+//! registers a version of them waits for, or is waited for (`store/version_source.rs`); and once more before the files
+//! go, for a registry in another database, and for sources that name no run of this one.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -13,7 +17,7 @@ use trainyard_mlflow::{SearchModelVersions, Tracking};
 
 use crate::error::{Error, Result, invalid};
 use crate::open::share_store;
-use crate::store::{Item, Removable, SqlStore};
+use crate::store::{Item, Removable, Removed, SqlStore, containing};
 use crate::waiting::Opening;
 
 /// What is to go.
@@ -119,17 +123,29 @@ impl Removal<'_> {
         if self.is_trial {
             return Ok(vec![Step::Removed { kind, id }]);
         }
-        let location = if kind == "Run" {
+        let removed = if kind == "Run" {
             self.store.remove_run(&id, before).await?
         } else {
             self.store.remove_logged_model(&id, before).await?
         };
-        // Somebody has restored it, or removed it.
-        let Some(location) = location else { return Ok(Vec::new()) };
+        let location = match removed {
+            Removed::Rows { location } => location,
+            // Somebody has restored it, or removed it.
+            Removed::NotDue => return Ok(Vec::new()),
+            Removed::InUse { version } => {
+                return Ok(vec![Step::Kept { kind, id, why: format!("{version} is made of it") }]);
+            }
+        };
+        let left = match self.version_of(&id).await {
+            Ok(None) => {
+                let deleted = self.tracking.artifacts.delete(&location, "").await;
+                deleted.err().map(|error| error.to_string())
+            }
+            Ok(Some(version)) => Some(format!("{version} was made of them meanwhile")),
+            Err(error) => Some(format!("whether a version is made of them is not known: {error}")),
+        };
         let mut steps = vec![Step::Removed { kind, id }];
-        if let Err(error) = self.tracking.artifacts.delete(&location, "").await {
-            steps.push(Step::FilesLeft { location, why: error.to_string() });
-        }
+        steps.extend(left.map(|why| Step::FilesLeft { location, why }));
         Ok(steps)
     }
 
@@ -138,12 +154,8 @@ impl Removal<'_> {
         if let Some(copy) = self.copies.iter().find(|copy| copy.location.contains(id)) {
             return Ok(Some(copy.version.clone()));
         }
-        // Ids are letters and digits (and `m-`). What else an imported one may have matches anything.
-        let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '-';
-        let pattern: String =
-            id.chars().map(|character| if is_plain(character) { character } else { '_' }).collect();
         let search = SearchModelVersions {
-            filter: format!("source_path LIKE '%{pattern}%'"),
+            filter: format!("source_path LIKE '{}'", containing(id)),
             max_results: Some(1),
             ..SearchModelVersions::default()
         };

@@ -1,13 +1,14 @@
 //! A deployer that can be told to die, and the end of what it deployed.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use trainyard_base::Advise as _;
 use trainyard_deploy::gateway::Limits;
 use trainyard_deploy::{
-    Condition, ContainerSpec, Ills, Keeper, Network, Probe, ReleaseEvent, ReleaseSpec, Service,
-    Workload,
+    Cause, Condition, ContainerSpec, Ills, Keeper, Network, Probe, ReleaseEvent, ReleaseSpec,
+    Rollback, Service, SwarmSpec, Workload,
 };
 
 use crate::alias_file::AliasFile;
@@ -37,6 +38,20 @@ pub(crate) async fn stop(arguments: &[String]) -> Fallible<()> {
     Ok(trainyard_deploy::stop(&service(arguments)?, &tell).await?)
 }
 
+/// `part rollback --state-dir D --listen A`: brings back what served before.
+pub(crate) async fn rollback(arguments: &[String]) -> Fallible<()> {
+    let service = service(arguments)?;
+    let cause = Cause { actor: "ana".to_owned(), ..Cause::default() };
+    let order = Rollback { to: BTreeMap::new(), cause, amend: &|_| {} };
+    let tell = |event: ReleaseEvent| println!("{}: {event}", event.step());
+    let alias = AliasFile(service.state_dir.join("alias"));
+    let released = trainyard_deploy::rollback(&service, &order, &alias, &tell)
+        .await
+        .map_err(|error| error.with_hint())?;
+    println!("released {}", released.instance);
+    Ok(())
+}
+
 /// `part keep --state-dir D --listen A`: starts again what is down, until all is well.
 pub(crate) async fn keep(arguments: &[String]) -> Fallible<()> {
     let mut keeper = Keeper::new(service(arguments)?);
@@ -60,14 +75,26 @@ pub(crate) async fn keep(arguments: &[String]) -> Fallible<()> {
     }
 }
 
-/// `--image` and what belongs to it.
-fn container(arguments: &[String]) -> Fallible<Option<ContainerSpec>> {
-    let Ok(image) = option(arguments, "--image") else { return Ok(None) };
-    let mut container = ContainerSpec::new(image);
-    container.network = Network::from(option(arguments, "--network").unwrap_or("own"));
-    container.pull = option(arguments, "--pull").unwrap_or("missing").parse()?;
-    container.memory_bytes = option(arguments, "--memory").ok().map(str::parse).transpose()?;
-    Ok(Some(container))
+/// `--image` and what belongs to it: in a swarm with `--swarm`, where `--placement` is a constraint; a process without.
+fn workload(arguments: &[String]) -> Fallible<Workload> {
+    let Ok(image) = option(arguments, "--image") else {
+        return Ok(Workload::process(std::env::current_exe()?));
+    };
+    let pull = option(arguments, "--pull").unwrap_or("missing").parse()?;
+    let memory_bytes = option(arguments, "--memory").ok().map(str::parse).transpose()?;
+    if !arguments.iter().any(|argument| argument == "--swarm") {
+        let mut container = ContainerSpec::new(image);
+        container.network = Network::from(option(arguments, "--network").unwrap_or("own"));
+        container.pull = pull;
+        container.memory_bytes = memory_bytes;
+        return Ok(Workload::Container(container));
+    }
+    let mut swarm = SwarmSpec::new(image);
+    swarm.pull = pull;
+    swarm.memory_bytes = memory_bytes;
+    swarm.placement = option(arguments, "--placement").into_iter().map(str::to_owned).collect();
+    swarm.volume = Some("/data".into());
+    Ok(Workload::Swarm(swarm))
 }
 
 /// `part release --state-dir D --listen A --name N [--replicas N] [--die-at STEP] [--pause-at STEP]
@@ -75,15 +102,11 @@ fn container(arguments: &[String]) -> Fallible<Option<ContainerSpec>> {
 /// releases this program's backend. It kills itself with SIGKILL at the given step (`started:2` is the second
 /// of its name); at the other it waits for a line on its standard input.
 pub(crate) async fn release(arguments: &[String]) -> Fallible<()> {
-    let program = std::env::current_exe()?;
     let service = service(arguments)?;
-    let container = container(arguments)?;
-    let is_container = container.is_some();
-    let mut spec =
-        ReleaseSpec::new(container.map_or(Workload::process(program), Workload::Container));
+    let mut spec = ReleaseSpec::new(workload(arguments)?);
     spec.args = vec!["backend".to_owned(), "--port".to_owned(), "{port}".to_owned()];
     spec.env = vec![("NAME".to_owned(), option(arguments, "--name")?.to_owned())];
-    if is_container {
+    if spec.workload.runtime().runs_images() {
         spec.env.push(("HOST".to_owned(), "0.0.0.0".to_owned()));
     }
     for pair in arguments.windows(2) {

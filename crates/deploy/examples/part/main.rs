@@ -1,6 +1,7 @@
 //! The programs that the tests of this crate start as processes of their own: `part backend` is a small
 //! model server with bad habits on demand, `part gateway` the gateway, `part release` a deployer that can
-//! be told to die, `part stop` ends a service, `part keep` starts again what is down, `part health` is the health check of a container.
+//! be told to die, `part rollback` goes back, `part stop` ends a service, `part keep` starts again what is down,
+//! `part health` is the health check of a container.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "output is what the tests look at")]
 
@@ -21,10 +22,11 @@ async fn main() -> ExitCode {
         Some((part, rest)) if part == "backend" => backend::backend(rest).await,
         Some((part, rest)) if part == "gateway" => gateway::gateway(rest).await,
         Some((part, rest)) if part == "release" => deployer::release(rest).await,
+        Some((part, rest)) if part == "rollback" => deployer::rollback(rest).await,
         Some((part, rest)) if part == "stop" => deployer::stop(rest).await,
         Some((part, rest)) if part == "keep" => deployer::keep(rest).await,
         Some((part, _)) if part == "health" => backend::health().await,
-        _ => Err("usage: part backend|gateway|release|stop|keep|health …".into()),
+        _ => Err("usage: part backend|gateway|release|rollback|stop|keep|health …".into()),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

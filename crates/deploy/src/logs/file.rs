@@ -1,7 +1,7 @@
 //! A log that is a file: what is in it, with what was put aside, and what comes.
 //!
-//! A log that has grown is copied to `<log>.1` and emptied, under its writers (`gateway/log_rotation.rs`). Whoever
-//! follows it sees it shrink, and finds what it has not read yet in the copy.
+//! A log that has grown is put aside as `<log>.1` under its writers (`gateway/log_rotation.rs`). Whoever follows it sees it
+//! shrink, and finds what it has not read yet in what was put aside.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};

@@ -154,10 +154,13 @@ impl Keeper {
         };
         match runtimes.status(instance).await {
             Ok(InstanceStatus::Running) => {}
+            // Its runtime sees to it, and whoever else did would be in its way.
+            Ok(InstanceStatus::Awaited(why)) => return post(Condition::Unwell(why), false),
             Ok(InstanceStatus::Ended(how)) => {
                 let was_ended = runtimes.was_ended(instance);
                 // The kernel kills as people do.
-                return if was_ended && oom.is_recent() {
+                let is_of_here = instance.runtime == RuntimeKind::Process;
+                return if was_ended && is_of_here && oom.is_recent() {
                     post(Condition::Ended(format!("{how}, probably for want of memory")), false)
                 } else {
                     post(Condition::Ended(how), was_ended)
@@ -171,7 +174,7 @@ impl Keeper {
         }
         let process = match instance.runtime {
             RuntimeKind::Process => instance.handle.parse().ok(),
-            RuntimeKind::Docker => None,
+            RuntimeKind::Docker | RuntimeKind::Swarm => None,
         };
         if let Some(stopped) = stopped(process, &mut seen.stopped_since) {
             return post(stopped, true);
@@ -183,7 +186,13 @@ impl Keeper {
         let token = spec.and_then(ReleaseSpec::token);
         let look = probe::look(instance.address, path, token.as_ref(), PATIENCE).await;
         let limit = spec.map_or(LISTEN_LIMIT_MIN, |spec| spec.deadline.max(LISTEN_LIMIT_MIN));
-        let condition = seen.heard(look, answers, limit, Instant::now());
+        let condition = match seen.heard(look, answers, limit, Instant::now()) {
+            // The swarm asks its containers itself, and ends those that hang.
+            Condition::Hangs(how) if instance.runtime == RuntimeKind::Swarm => {
+                Condition::Unwell(how)
+            }
+            condition => condition,
+        };
         seen.well = (condition == Condition::Well).then(Instant::now);
         post(condition, false)
     }

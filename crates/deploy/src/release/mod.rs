@@ -31,4 +31,4 @@ pub use rollback::{Rollback, rollback};
 pub use rollout::{Released, release};
 pub use spec::{BakeLimits, ReleaseSpec};
 pub use spec_at::spec_at;
-pub use standing::{Condition, Post, Standing, should_serve};
+pub use standing::{Condition, Post, Standing, should_serve, was_stopped};

@@ -143,9 +143,10 @@ impl Keeper {
         if let Some(before) = &before {
             match runtimes.status(before).await? {
                 // Its engine, or somebody with the lock, was faster.
-                InstanceStatus::Running if !hangs => return Ok(false),
+                InstanceStatus::Running | InstanceStatus::Awaited(_) if !hangs => return Ok(false),
                 InstanceStatus::Ended(how) if hangs => cause = how,
-                InstanceStatus::Running | InstanceStatus::Ended(_) => {}
+                InstanceStatus::Running | InstanceStatus::Awaited(_) | InstanceStatus::Ended(_) => {
+                }
             }
         }
         let is_container = spec.workload.runtime() != RuntimeKind::Process;

@@ -114,6 +114,14 @@ pub async fn should_serve(service: &Service) -> Result<bool> {
     Ok(route(status.as_ref(), &folder)?.current.is_some())
 }
 
+/// Whether a service was stopped on purpose, and nothing serves since.
+pub fn was_stopped(service: &Service) -> Result<bool> {
+    match Folder::open(service) {
+        Err(Error::NotDeployed { .. }) => Ok(false),
+        folder => folder?.was_stopped(),
+    }
+}
+
 /// Where requests go: the gateway's own word, or what it wrote down last.
 pub(super) fn route(status: Option<&GatewayStatus>, folder: &Folder) -> Result<RouteState> {
     match status {

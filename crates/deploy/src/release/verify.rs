@@ -113,9 +113,15 @@ impl Checks<'_> {
     async fn round(&mut self, left: Duration) -> Result<Round> {
         let limit = PROBE_TIMEOUT.min(left.max(PROBE_INTERVAL));
         let health = Probe::get(&self.spec.health_path);
-        if self.deployment.runtimes.status(self.green).await? != InstanceStatus::Running {
-            let answer = self.told.clone().unwrap_or_else(|| "none".to_owned());
-            return Ok(Round::Hopeless(self.seen(&health, answer)));
+        match self.deployment.runtimes.status(self.green).await? {
+            InstanceStatus::Running => {}
+            InstanceStatus::Awaited(why) => {
+                return Ok(Round::NotYet(self.seen(&health, format!("none: {why}"))));
+            }
+            InstanceStatus::Ended(_) => {
+                let answer = self.told.clone().unwrap_or_else(|| "none".to_owned());
+                return Ok(Round::Hopeless(self.seen(&health, answer)));
+            }
         }
         let (address, token) = (self.green.address, self.token.as_ref());
         let answer = probe::ask(address, &health, token, limit).await;
@@ -185,7 +191,7 @@ pub(super) async fn explain(
     // does not answer, before it looks ended.
     let exit = match deployment.runtimes.status(green).await {
         Ok(InstanceStatus::Ended(how)) => Some(how),
-        Ok(InstanceStatus::Running) | Err(_) => None,
+        Ok(InstanceStatus::Running | InstanceStatus::Awaited(_)) | Err(_) => None,
     };
     // These only add to the message: one that cannot be had must not hide it.
     let health_log = match deployment.runtimes.health(green).await {

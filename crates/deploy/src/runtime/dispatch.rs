@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::sync::mpsc::Sender;
 
-use super::docker::DockerRuntime;
+use super::docker::{DockerRuntime, SwarmRuntime};
 use super::instance::{Instance, InstanceSpec, InstanceStatus, Runtime, RuntimeHealth, Vitals};
 use super::process::ProcessRuntime;
 use crate::error::Result;
@@ -16,11 +16,12 @@ use crate::release::ReleaseSpec;
 use crate::state::folder::Folder;
 use crate::workload::{RuntimeKind, Workload};
 
-/// Processes, and containers where a service has or had any.
+/// Processes, and containers here and in a swarm where a service has or had any.
 #[derive(Debug, Default)]
 pub(crate) struct Runtimes {
     process: ProcessRuntime,
     docker: OnceCell<DockerRuntime>,
+    swarm: OnceCell<SwarmRuntime>,
 }
 
 impl Runtimes {
@@ -29,6 +30,7 @@ impl Runtimes {
         match &release.workload {
             Workload::Process(_) => Ok(None),
             Workload::Container(container) => self.docker().await?.prepare(container).await,
+            Workload::Swarm(swarm) => self.swarm().await?.prepare(swarm).await,
         }
     }
 
@@ -37,11 +39,12 @@ impl Runtimes {
         match &spec.release.workload {
             Workload::Process(process) => self.process.start(spec, process),
             Workload::Container(container) => self.docker().await?.start(spec, container).await,
+            Workload::Swarm(swarm) => self.swarm().await?.start(spec, swarm).await,
         }
     }
 
     /// Starts an instance that ended again, at the address that it had if nobody took it meanwhile. What is left
-    /// of it must be gone before, but for a container that only ended.
+    /// of it must be gone before, but for a container that only ended, and what a swarm brings back by itself.
     pub(crate) async fn restart(
         &self,
         spec: &InstanceSpec<'_>,
@@ -52,6 +55,7 @@ impl Runtimes {
             Workload::Container(container) => {
                 self.docker().await?.restart(spec, container, before).await
             }
+            Workload::Swarm(swarm) => self.swarm().await?.restart(spec, swarm, before).await,
         }
     }
 
@@ -64,6 +68,8 @@ impl Runtimes {
         match instance.runtime {
             RuntimeKind::Process => self.process.was_ended(instance),
             RuntimeKind::Docker => false,
+            // It brings back by itself what crashes; what has ended was removed or moved.
+            RuntimeKind::Swarm => true,
         }
     }
 
@@ -138,6 +144,7 @@ impl Runtimes {
         Ok(match instance.runtime {
             RuntimeKind::Process => &self.process,
             RuntimeKind::Docker => self.docker().await?,
+            RuntimeKind::Swarm => self.swarm().await?,
         })
     }
 
@@ -145,8 +152,11 @@ impl Runtimes {
     /// started.
     async fn used_by(&self, service_root: &Path) -> Result<Vec<&dyn Runtime>> {
         let mut runtimes: Vec<&dyn Runtime> = vec![&self.process];
-        if self.docker.initialized() || uses_containers(service_root)? {
+        if self.docker.initialized() || uses(service_root, RuntimeKind::Docker)? {
             runtimes.push(self.docker().await?);
+        }
+        if self.swarm.initialized() || uses(service_root, RuntimeKind::Swarm)? {
+            runtimes.push(self.swarm().await?);
         }
         Ok(runtimes)
     }
@@ -155,10 +165,15 @@ impl Runtimes {
     async fn docker(&self) -> Result<&DockerRuntime> {
         self.docker.get_or_try_init(DockerRuntime::connect).await
     }
+
+    /// The manager, likewise.
+    async fn swarm(&self) -> Result<&SwarmRuntime> {
+        self.swarm.get_or_try_init(SwarmRuntime::connect).await
+    }
 }
 
-/// Whether one of the instances that are remembered was released as a container.
-fn uses_containers(service_root: &Path) -> Result<bool> {
+/// Whether one of the instances that are remembered was released in this runtime.
+fn uses(service_root: &Path, runtime: RuntimeKind) -> Result<bool> {
     let specs = Folder::at(service_root)?.read_specs()?;
-    Ok(specs.iter().any(|spec| spec.workload.runtime() == RuntimeKind::Docker))
+    Ok(specs.iter().any(|spec| spec.workload.runtime() == runtime))
 }

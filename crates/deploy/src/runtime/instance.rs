@@ -35,7 +35,7 @@ pub(crate) struct Instance {
     /// Where it runs.
     #[serde(default)]
     pub(crate) runtime: RuntimeKind,
-    /// What the runtime knows it by: a process id, a container id.
+    /// What the runtime knows it by: a process id, the id of a container or of a swarm's service.
     pub(crate) handle: String,
     /// Tells a later process with the same id apart: the start time in clock ticks since boot.
     pub(crate) started: u64,
@@ -48,6 +48,8 @@ pub(crate) struct Instance {
 pub(crate) enum InstanceStatus {
     /// It runs.
     Running,
+    /// Its runtime is about to run it, for the first time or once more; what that waits for.
+    Awaited(String),
     /// It ended; how, if that is known (`exit code 1`, `signal 9`).
     Ended(String),
 }

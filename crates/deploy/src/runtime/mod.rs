@@ -13,6 +13,5 @@ mod replicas;
 pub(crate) use dispatch::Runtimes;
 pub(crate) use instance::{HealthVerdict, Instance, InstanceSpec, InstanceStatus, Vitals};
 pub(crate) use oom::OomWatch;
-pub(crate) use process::{DEPLOYMENT_VARIABLE, INSTANCE_VARIABLE};
 pub(crate) use procfs::{has_argument, is_stopped, runs, started};
 pub(crate) use replicas::Replicas;

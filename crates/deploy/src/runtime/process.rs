@@ -26,9 +26,9 @@ use crate::state::instances::log_path;
 use crate::workload::{ProcessSpec, RuntimeKind};
 
 /// The label: folder of the service.
-pub(crate) const DEPLOYMENT_VARIABLE: &str = "TRAINYARD_DEPLOYMENT";
+const DEPLOYMENT_VARIABLE: &str = "TRAINYARD_DEPLOYMENT";
 /// The label: id of the instance.
-pub(crate) const INSTANCE_VARIABLE: &str = "TRAINYARD_INSTANCE";
+const INSTANCE_VARIABLE: &str = "TRAINYARD_INSTANCE";
 
 /// How long a killed process may take to vanish.
 const KILL_LIMIT: Duration = Duration::from_secs(5);

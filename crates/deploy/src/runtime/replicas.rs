@@ -57,10 +57,10 @@ impl Runtimes {
         Ok(None)
     }
 
-    /// Whether one of the instances runs, so that the release serves.
+    /// Whether one of the instances runs, or will without anybody's doing, so that the release serves.
     pub(crate) async fn any_runs(&self, replicas: &Replicas) -> Result<bool> {
         for instance in replicas.all() {
-            if self.status(instance).await? == InstanceStatus::Running {
+            if !matches!(self.status(instance).await?, InstanceStatus::Ended(_)) {
                 return Ok(true);
             }
         }
@@ -71,7 +71,7 @@ impl Runtimes {
     pub(crate) async fn keep_running(&self, replicas: &Replicas) -> Result<bool> {
         let mut any_runs = false;
         for instance in replicas.all() {
-            if self.status(instance).await? == InstanceStatus::Running {
+            if !matches!(self.status(instance).await?, InstanceStatus::Ended(_)) {
                 self.keep(instance).await?;
                 any_runs = true;
             }

@@ -175,6 +175,7 @@ impl Asker<'_> {
         let asking = tokio::time::timeout(RUNTIME_TIMEOUT, self.runtimes.status(instance));
         let trouble = match asking.await {
             Ok(Ok(InstanceStatus::Running)) => None,
+            Ok(Ok(InstanceStatus::Awaited(why))) => Some(why),
             Ok(Ok(InstanceStatus::Ended(how))) => {
                 return Seen { ended: Some(how), ..Seen::default() };
             }

@@ -34,5 +34,6 @@ mod silence;
 mod smuggling;
 mod stage;
 mod status;
+mod swarm;
 mod transaction;
 mod yard;

@@ -1,8 +1,10 @@
 //! A service in a folder of its own, with everything stopped when the test ends.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, SystemTime};
 
 use trainyard_deploy::gateway::Limits;
@@ -50,12 +52,40 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How long a test waits for something at the most.
 const WAIT_MAX: Duration = Duration::from_mins(10);
 
+/// How long a whole test may take at the most, on the slowest machine.
+const TEST_MAX: Duration = Duration::from_mins(30);
+
+/// The end of every wait of a test, its reads of sockets and its processes included: one that hangs would say nothing,
+/// for ever, and with it all others.
+pub(crate) struct TestLimit {
+    _until_dropped: Sender<()>,
+}
+
+impl TestLimit {
+    /// For the test of this thread; `tidy` ends what it started.
+    pub(crate) fn begin(tidy: impl FnOnce() + Send + 'static) -> Self {
+        let (sender, over) = channel::<()>();
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        std::thread::spawn(move || {
+            if over.recv_timeout(TEST_MAX) == Err(RecvTimeoutError::Timeout) {
+                // Past the harness's capture.
+                let line = format!("{test} hangs: not over within {TEST_MAX:?}\n");
+                let _said_or_not = std::io::stderr().lock().write_all(line.as_bytes());
+                tidy();
+                std::process::abort();
+            }
+        });
+        Self { _until_dropped: sender }
+    }
+}
+
 pub(crate) struct Stage {
     pub(crate) folder: tempfile::TempDir,
     /// Not on the disk of the service.
     registry: tempfile::TempDir,
     pub(crate) service: Service,
     pub(crate) events: Mutex<Vec<ReleaseEvent>>,
+    _limit: TestLimit,
 }
 
 impl Stage {
@@ -78,7 +108,9 @@ impl Stage {
             ..Limits::default()
         };
         let registry = tempfile::tempdir().unwrap();
-        Self { folder, registry, service, events: Mutex::new(Vec::new()) }
+        let root = std::fs::canonicalize(folder.path()).unwrap().join("test");
+        let limit = TestLimit::begin(move || kill_all(&root));
+        Self { folder, registry, service, events: Mutex::new(Vec::new()), _limit: limit }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -190,25 +222,7 @@ impl Stage {
 
     /// Processes of this service that run: `(pid, command line)`.
     pub(crate) fn processes(&self) -> Vec<(i32, String)> {
-        let root = self.root().display().to_string();
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
-                continue;
-            };
-            let read = |name: &str| {
-                let bytes = std::fs::read(entry.path().join(name)).unwrap_or_default();
-                String::from_utf8_lossy(&bytes).replace('\0', " ")
-            };
-            let command = read("cmdline");
-            let alive = !command.is_empty();
-            let ours = read("environ").contains(&format!("TRAINYARD_DEPLOYMENT={root} "))
-                || (command.contains(" gateway ") && command.contains(&root));
-            if alive && ours {
-                found.push((pid, command));
-            }
-        }
-        found
+        processes(&self.root())
     }
 
     pub(crate) fn backends(&self) -> Vec<i32> {
@@ -219,6 +233,38 @@ impl Stage {
     pub(crate) fn gateways(&self) -> Vec<i32> {
         let all = self.processes().into_iter();
         all.filter(|(_, command)| command.contains(" gateway ")).map(|(pid, _)| pid).collect()
+    }
+}
+
+/// Processes of the service in this folder that run: `(pid, command line)`.
+fn processes(root: &Path) -> Vec<(i32, String)> {
+    let root = root.display().to_string();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let read = |name: &str| {
+            let bytes = std::fs::read(entry.path().join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).replace('\0', " ")
+        };
+        let command = read("cmdline");
+        let alive = !command.is_empty();
+        let ours = read("environ").contains(&format!("TRAINYARD_DEPLOYMENT={root} "))
+            || (command.contains(" gateway ") && command.contains(&root));
+        if alive && ours {
+            found.push((pid, command));
+        }
+    }
+    found
+}
+
+/// Only processes of a test's own folder.
+fn kill_all(root: &Path) {
+    for (pid, _) in processes(root) {
+        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+            let _already_gone = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
     }
 }
 
@@ -238,17 +284,10 @@ pub(crate) fn signal(pid: i32, signal: rustix::process::Signal) {
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
-/// Only processes of this test's own folder.
 impl Drop for Stage {
     fn drop(&mut self) {
-        if !self.root().try_exists().unwrap_or(false) {
-            return;
-        }
-        for (pid, _) in self.processes() {
-            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                let _already_gone =
-                    rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
+        if self.root().try_exists().unwrap_or(false) {
+            kill_all(&self.root());
         }
     }
 }

@@ -10,9 +10,9 @@ use std::sync::Mutex;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use serde_json::Value;
-use trainyard_testkit::docker::{Engine, engine};
+use trainyard_testkit::docker::{Engine, engine, swarm_engine};
 
-use crate::stage::part;
+use crate::stage::{TestLimit, part};
 
 /// The image of the parts: a health check that is asked often, so that tests need not wait.
 const DOCKERFILE: &str = "\
@@ -39,6 +39,9 @@ pub(crate) struct Yard {
     /// Added to the environment of deployers.
     pub(crate) environment: Vec<(&'static str, OsString)>,
     engine_stays: Option<RwLockReadGuard<'static, ()>>,
+    /// Added to what deployers are told.
+    runtime: &'static [&'static str],
+    _limit: TestLimit,
 }
 
 /// Written by the test that takes the engine away from all others.
@@ -57,9 +60,18 @@ impl Yard {
     /// A yard of a test that holds [`ENGINE_STAYS`] itself.
     pub(crate) fn alone(test: &str) -> Option<Self> {
         static BUILT: Mutex<bool> = Mutex::new(false);
-        let engine = engine(test)?;
+        Some(Self::on(engine(test)?, &BUILT, &[]))
+    }
+
+    /// A yard whose containers are those of a swarm of one node.
+    pub(crate) fn swarm(test: &str) -> Option<Self> {
+        static BUILT: Mutex<bool> = Mutex::new(false);
+        Some(Self::on(swarm_engine(test)?, &BUILT, &["--swarm"]))
+    }
+
+    fn on(engine: &'static Engine, built: &Mutex<bool>, runtime: &'static [&'static str]) -> Self {
         let image = format!("{}/part:1", engine.registry);
-        let mut built = BUILT.lock().unwrap();
+        let mut built = built.lock().unwrap();
         if !*built {
             engine.build(&image, &part(), "part", DOCKERFILE);
             engine.docker(&["push", "-q", &image]);
@@ -69,7 +81,19 @@ impl Yard {
         drop(built);
         let address = SocketAddr::from(([127, 0, 0, 1], trainyard_testkit::free_port()));
         let folder = tempfile::tempdir().unwrap();
-        Some(Self { engine, folder, address, image, environment: Vec::new(), engine_stays: None })
+        let environment = Vec::new();
+        // What it left is seen by the next test of this engine.
+        let limit = TestLimit::begin(|| {});
+        Self {
+            engine,
+            folder,
+            address,
+            image,
+            environment,
+            engine_stays: None,
+            runtime,
+            _limit: limit,
+        }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -100,7 +124,7 @@ impl Yard {
         let mut command = self.part("release");
         command.args(["--name", name]).args(more);
         if !more.contains(&"--image") && !more.contains(&"--process") {
-            command.args(["--image", &self.image]);
+            command.args(["--image", &self.image]).args(self.runtime);
         }
         command.spawn().unwrap()
     }
@@ -137,11 +161,24 @@ impl Yard {
         said
     }
 
-    /// Ends the service, after which nothing of it is left.
-    pub(crate) async fn stop(&self) {
+    /// Brings back what served before; what was said of it.
+    pub(crate) async fn rollback(&self) -> String {
+        let child = self.part("rollback").spawn().unwrap();
+        let (end, said) = Self::wait(child).await;
+        assert_eq!(end, End::Finished, "{said}");
+        said
+    }
+
+    /// Ends the service.
+    pub(crate) async fn end(&self) {
         let child = self.part("stop").spawn().unwrap();
         let (end, said) = Self::wait(child).await;
         assert_eq!(end, End::Finished, "{said}");
+    }
+
+    /// Ends the service, after which nothing of it is left.
+    pub(crate) async fn stop(&self) {
+        self.end().await;
         assert_eq!(self.containers(), Vec::<String>::new());
         assert_eq!(self.networks(), Vec::<String>::new());
         assert!(std::net::TcpListener::bind(self.address).is_ok(), "the port is free again");
@@ -156,7 +193,8 @@ impl Yard {
         self.labelled(&["network", "ls", "--format", "{{.Name}}"])
     }
 
-    fn labelled(&self, arguments: &[&str]) -> Vec<String> {
+    /// What the engine has of the service, as `docker` with these arguments lists it.
+    pub(crate) fn labelled(&self, arguments: &[&str]) -> Vec<String> {
         let filter = format!("label=trainyard.service={}", self.root().display());
         let arguments = [arguments, &["--filter", &filter]].concat();
         let text = self.engine.docker(&arguments);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use trainyard_deploy::should_serve;
+use trainyard_deploy::{should_serve, was_stopped};
 
 use super::registry::{Opened, Registry};
 use super::said::{Once, Said, Told};
@@ -34,8 +34,10 @@ pub(super) struct Following {
     projects: watch::Receiver<Arc<Project>>,
     registry: Arc<Registry>,
     told: Told,
-    /// Whether this process has just begun, and something is to serve whatever was before.
+    /// Whether this process has just begun, and something is to serve.
     begins: bool,
+    /// Also where it was stopped on purpose.
+    is_by_hand: bool,
     /// Until when nothing is released by itself.
     resting: Option<Instant>,
     waiting: Once,
@@ -45,6 +47,7 @@ pub(super) struct Following {
 impl Following {
     pub(super) fn new(
         program: PathBuf,
+        is_by_hand: bool,
         projects: watch::Receiver<Arc<Project>>,
         registry: Arc<Registry>,
         told: Told,
@@ -55,6 +58,7 @@ impl Following {
             registry,
             told,
             begins: true,
+            is_by_hand,
             resting: None,
             waiting: Once::default(),
             trouble: Once::default(),
@@ -124,8 +128,8 @@ impl Following {
         }
     }
 
-    /// Where nothing should serve, releases what served last when this process has just begun, and what is approved
-    /// or in production where nothing ever served.
+    /// Where nothing should serve, releases what served last when this process has just begun (unless somebody stopped
+    /// it), and what is approved or in production where nothing ever served.
     async fn begin(&mut self, project: &Project, opened: &Opened) -> Result<()> {
         if should_serve(&service(project)).await? {
             self.begins = false;
@@ -134,6 +138,9 @@ impl Following {
         }
         let model = &project.config.model.name;
         let last = serving(project).await?;
+        if last.is_some() && self.begins && !self.is_by_hand && was_stopped(&service(project))? {
+            self.begins = false;
+        }
         if last.is_some() && !self.begins {
             self.tell_waiting(model, "it was stopped; `trainyard deploy` brings it up");
             return Ok(());

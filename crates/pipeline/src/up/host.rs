@@ -25,6 +25,9 @@ pub struct UpOptions {
     pub program: PathBuf,
     /// The user's choice of a tracking store for all projects, before what they say.
     pub tracking_uri: Option<String>,
+    /// Whether somebody typed it: what was stopped on purpose is to serve again. A boot, or a new start by a service
+    /// manager, says nothing of that.
+    pub is_by_hand: bool,
 }
 
 /// A project that is kept up, and who hears of it.
@@ -99,9 +102,9 @@ impl Up {
             let keeping =
                 Keeping::new(project.subscribe(), Arc::clone(&registry), Arc::clone(told));
             tasks.spawn(keeping.run());
-            let program = options.program.clone();
-            let following =
-                Following::new(program, project.subscribe(), registry, Arc::clone(told));
+            let (program, by_hand) = (options.program.clone(), options.is_by_hand);
+            let told = Arc::clone(told);
+            let following = Following::new(program, by_hand, project.subscribe(), registry, told);
             followed.push(Box::pin(following.run()));
         }
         tasks.spawn(beat(supervisions));
@@ -188,7 +191,7 @@ mod tests {
     const TEXT: &str = "[model]\nname = \"Churn\"\n[train]\ndata = \"a.csv\"\ntarget = \"y\"\n";
 
     fn options() -> UpOptions {
-        UpOptions { program: "/bin/true".into(), tracking_uri: None }
+        UpOptions { program: "/bin/true".into(), tracking_uri: None, is_by_hand: true }
     }
 
     #[test]

@@ -1,22 +1,21 @@
 //! What serves a project is looked at several times a second, and started again where it ended. A version that cannot
-//! live is rolled back, as long as there is one to go back to.
+//! live is rolled back, as long as there is one to go back to. People hear of one cause once, however many replicas end of it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use trainyard_deploy::{Error as DeployError, Keeper, ReleaseEvent, Standing};
+use trainyard_deploy::{Keeper, ReleaseEvent, Standing};
 
+use super::going_back::{Ended, GoingBack, Outcome};
 use super::pace::{CrashLoop, Paces};
 use super::registry::Registry;
 use super::said::{Once, Said, Told};
-use crate::event::Event;
+use crate::Project;
 use crate::labels::version_of;
 use crate::notify::{Happened, notify};
-use crate::rollback::{RollbackOptions, rollback};
 use crate::service::service;
-use crate::{Error, Project};
 
 /// Time between two looks at processes: what a user waits in vain at most before anything is done about it.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -27,15 +26,13 @@ const ENGINE_PAUSE: Duration = Duration::from_secs(1);
 /// How long users may not be served before those who are named in `[notify]` hear of it: a new start takes less.
 const OUTAGE_AFTER: Duration = Duration::from_secs(10);
 
-/// How long the tracking store may take to be opened when traffic is to go back.
-const REGISTRY_LIMIT: Duration = Duration::from_secs(30);
-
 /// One project that is kept up.
 pub(super) struct Keeping {
     projects: watch::Receiver<Arc<Project>>,
     registry: Arc<Registry>,
     told: Told,
     paces: Paces,
+    going_back: GoingBack,
     /// The release of which it was told that it serves.
     serving: Option<String>,
     down: Option<Down>,
@@ -59,6 +56,7 @@ impl Keeping {
             registry,
             told,
             paces: Paces::default(),
+            going_back: GoingBack::default(),
             serving: None,
             down: None,
             trouble: Once::default(),
@@ -92,8 +90,13 @@ impl Keeping {
     async fn act(&mut self, project: &Arc<Project>, keeper: &mut Keeper, standing: &Standing) {
         let now = Instant::now();
         self.paces.note(standing, now);
-        if let Some(found) = self.paces.crash_loop(standing) {
-            self.give_up(project, standing, found).await;
+        if let Some(ended) = self.going_back.ended() {
+            self.gone_back(project, standing, ended);
+        }
+        if !self.going_back.is_under_way()
+            && let Some(found) = self.paces.crash_loop(standing)
+        {
+            self.give_up(project, standing, found);
             return;
         }
         let ills = self.paces.due(standing, now);
@@ -133,50 +136,49 @@ impl Keeping {
     }
 
     /// A version that cannot live: what served before is to serve again.
-    async fn give_up(&mut self, project: &Arc<Project>, standing: &Standing, found: CrashLoop) {
-        let CrashLoop { id, deaths, cause, is_first } = found;
-        let model = project.config.model.name.clone();
+    fn give_up(&mut self, project: &Arc<Project>, standing: &Standing, found: CrashLoop) {
+        let CrashLoop { id, deaths, cause, .. } = &found;
         let version = version_of(&standing.label).unwrap_or("unknown");
         let reason = format!(
             "crash loop: {id} (version {version}) ended {deaths} times in a row, last with {cause}"
         );
         // Said once, also where somebody changes the service now and it is tried again.
         self.tell_trouble(project, &format!("{reason}; going back"));
-        let opening = tokio::time::timeout(REGISTRY_LIMIT, self.registry.of(project));
-        let outcome = match opening.await {
-            Ok(Ok(opened)) => {
-                let options = RollbackOptions { to: None, reason: Some(reason.clone()) };
-                let watcher = |_event: Event| {};
-                let rolling = Box::pin(rollback(project, &opened.tracking, options, &watcher));
-                match rolling.await {
-                    // Not now: whoever changes it may bring another version anyway.
-                    Err(Error::Deploy(DeployError::Locked { .. })) => return,
-                    outcome => outcome.map_err(|error| error.message()),
-                }
-            }
-            Ok(Err(why)) => Err(why),
-            Err(_elapsed) => Err("the tracking store does not answer".to_owned()),
-        };
-        self.paces.concluded(&id);
+        self.going_back.begin(project, &self.registry, found, reason);
+    }
+
+    /// What became of it.
+    fn gone_back(&mut self, project: &Arc<Project>, standing: &Standing, ended: Ended) {
+        let Ended { found, reason, outcome } = ended;
+        let model = project.config.model.name.clone();
         let happened = match outcome {
-            Ok(deployed) => {
-                let version = deployed.version;
+            // It is found again.
+            Outcome::NotNow => return,
+            Outcome::Back { version } => {
                 self.tell(&Said::trouble(
                     &model,
                     format!("went back to version {version}: {reason}"),
                 ));
                 Happened::RolledBack { version: Some(version), reason }
             }
-            Err(why) => {
+            Outcome::NoWay { why } => {
                 let reason = format!("{reason}; there is no way back: {why}");
                 self.tell(&Said::trouble(&model, reason.clone()));
-                if !is_first {
-                    // The same again every few minutes, all night.
-                    return;
-                }
                 Happened::Outage { reason }
             }
         };
+        self.paces.concluded(&found.id);
+        if matches!(happened, Happened::Outage { .. }) {
+            if !found.is_first {
+                // The same again every few minutes, all night.
+                return;
+            }
+            if standing.outage().is_some() {
+                // That users are not served is the same piece of news.
+                let down = Down { since: Instant::now(), is_told: true };
+                self.down.get_or_insert(down).is_told = true;
+            }
+        }
         notify_aside(project, happened);
     }
 
@@ -198,7 +200,9 @@ impl Keeping {
         };
         self.serving = None;
         let down = self.down.get_or_insert_with(|| Down { since: Instant::now(), is_told: false });
-        if down.is_told || down.since.elapsed() < OUTAGE_AFTER {
+        // What becomes of a way back is told, too.
+        let is_told = down.is_told || self.going_back.is_under_way();
+        if is_told || down.since.elapsed() < OUTAGE_AFTER {
             return;
         }
         down.is_told = true;
@@ -222,4 +226,57 @@ impl Keeping {
 fn notify_aside(project: &Arc<Project>, happened: Happened) {
     let project = Arc::clone(project);
     tokio::spawn(async move { notify(&project, &[happened]).await });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use trainyard_deploy::{Condition, Ills, Post};
+
+    use super::super::registry::opener;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_registry_that_is_silent_holds_up_no_look_and_replicas_are_one_cause() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[model]\nname = \"Iris\"\n[train]\ndata = \"a.csv\"\ntarget = \"y\"\n";
+        std::fs::write(folder.path().join(crate::FILE_NAME), text).unwrap();
+        let project = Arc::new(Project::open(folder.path(), None).unwrap());
+        let (_sender, projects) = watch::channel(Arc::clone(&project));
+        let registry = Arc::new(Registry::new(opener(|_project| std::future::pending())));
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let told: Told = {
+            let lines = Arc::clone(&lines);
+            Arc::new(move |said: &Said| lines.lock().unwrap().push(said.text.clone()))
+        };
+        let mut keeping = Keeping::new(projects, registry, told);
+        let mut keeper = Keeper::new(service(&project));
+        let post = |id: &str| Post {
+            id: id.to_owned(),
+            condition: Condition::Ended("exit code 1".to_owned()),
+            is_by_hand: false,
+        };
+        let standing = Standing {
+            current: Some("r1".to_owned()),
+            label: BTreeMap::new(),
+            gateway: Condition::Well,
+            instances: vec![post("r1"), post("r1.2")],
+            uses_engine: false,
+        };
+        let ills = Ills { gateway: None, instances: standing.instances.clone() };
+        for _death in 0..4 {
+            keeping.paces.note(&standing, Instant::now());
+            keeping.paces.tried(&ills);
+        }
+        // This would wait for the registry.
+        for _look in 0..3 {
+            keeping.act(&project, &mut keeper, &standing).await;
+            assert!(keeping.going_back.is_under_way());
+        }
+        let lines = lines.lock().unwrap();
+        let going = lines.iter().filter(|line| line.ends_with("; going back")).count();
+        assert_eq!(going, 1, "{lines:?}");
+    }
 }

@@ -2,6 +2,7 @@
 //! for each. What it keeps up goes on without it.
 
 mod follow;
+mod going_back;
 mod host;
 mod keep;
 mod pace;

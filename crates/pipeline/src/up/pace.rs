@@ -134,22 +134,31 @@ impl Paces {
     pub(super) fn crash_loop(&self, standing: &Standing) -> Option<CrashLoop> {
         let current = standing.current.as_deref()?;
         // A second one that is kept warm is the gateway's to go back to.
-        let serves = |post: &&Post| post.id.split('.').next() == Some(current);
+        let serves = |post: &&Post| release_of(&post.id) == current;
+        // What one replica ends of the others do, too.
+        let is_first =
+            self.0.iter().all(|(id, pace)| release_of(id) != current || pace.concluded == 0);
         standing.instances.iter().filter(serves).find_map(|post| {
             let pace = self.0.get(&post.id)?;
             let is_loop = pace.due.is_some() && pace.deaths >= pace.concluded + CRASH_LOOP;
             let cause = post.condition.cause()?.to_owned();
-            let (id, deaths, is_first) = (post.id.clone(), pace.deaths, pace.concluded == 0);
+            let (id, deaths) = (post.id.clone(), pace.deaths);
             is_loop.then_some(CrashLoop { id, deaths, cause, is_first })
         })
     }
 
-    /// A conclusion was drawn: the next one after as many deaths more.
+    /// A conclusion was drawn of all replicas of a release: the next one after as many deaths more.
     pub(super) fn concluded(&mut self, id: &str) {
-        if let Some(pace) = self.0.get_mut(id) {
+        let release = release_of(id);
+        for (_id, pace) in self.0.iter_mut().filter(|(known, _)| release_of(known) == release) {
             pace.concluded = pace.deaths;
         }
     }
+}
+
+/// The release that an instance is a replica of: `r3` of `r3.2`.
+fn release_of(id: &str) -> &str {
+    id.split_once('.').map_or(id, |(release, _replica)| release)
 }
 
 #[cfg(test)]
@@ -217,6 +226,25 @@ mod tests {
         other.instances[0].id = "r2".to_owned();
         paces.note(&other, at(now));
         assert_eq!(paces.crash_loop(&other), None);
+    }
+
+    #[test]
+    fn replicas_that_end_of_one_cause_are_one_crash_loop() {
+        let start = Instant::now();
+        let mut both = ended();
+        both.instances.push(Post { id: "r1.2".to_owned(), ..both.instances[0].clone() });
+        let ills = Ills { gateway: None, instances: both.instances.clone() };
+        let mut paces = Paces::default();
+        let mut found = Vec::new();
+        for _death in 0..10 {
+            paces.note(&both, start);
+            while let Some(CrashLoop { id, deaths, is_first, .. }) = paces.crash_loop(&both) {
+                paces.concluded(&id);
+                found.push((deaths, is_first));
+            }
+            paces.tried(&ills);
+        }
+        assert_eq!(found, [(5, true), (10, false)]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The prediction log: what was asked and answered, as Parquet segments.
 
+mod age_clock;
 mod entry;
 mod prediction_log;
 mod reading;

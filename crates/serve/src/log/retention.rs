@@ -4,13 +4,15 @@
 //! prediction, so what is removed by this order leaves no feedback without its prediction, unless the feedback
 //! came long after. The newest segment stays whatever its age: a service that rests is not one that never
 //! predicted. Several servers may share a folder: one removes at a time, and a file that another one removed
-//! first is gone all the same.
+//! first is gone all the same. How old a file is goes by time that was seen to pass ([`AgeClock`]): a wrong clock must not
+//! remove a log.
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::age_clock::AgeClock;
 use super::reading;
 use crate::feedback::FOLDER;
 use crate::options::{LogOptions, Retention};
@@ -30,13 +32,14 @@ pub(super) struct Sweeper {
     dir: PathBuf,
     retention: Retention,
     looked: Option<Instant>,
+    clock: AgeClock,
 }
 
 impl Sweeper {
     pub(super) fn new(log: &LogOptions) -> Self {
         // What waits for a bucket is gone soon.
         let retention = if log.store.is_some() { Retention::default() } else { log.retention };
-        Self { dir: log.dir.clone(), retention, looked: None }
+        Self { dir: log.dir.clone(), retention, looked: None, clock: AgeClock::default() }
     }
 
     /// Removes what is due, if it is time for it or somebody wants it now. Returns how many files.
@@ -46,7 +49,9 @@ impl Sweeper {
             return 0;
         }
         self.looked = Some(Instant::now());
-        match sweep(&self.dir, self.retention, SystemTime::now()) {
+        let Self { dir, retention, clock, .. } = self;
+        let time = |age, newest| clock.time(dir, age, newest, SystemTime::now());
+        match sweep(dir, *retention, time) {
             Ok(Swept { files: 0, .. }) => 0,
             Ok(Swept { files, bytes }) => {
                 tracing::info!(files, bytes, "removed from the prediction log by its retention");
@@ -77,16 +82,22 @@ struct Kept {
     is_segment: bool,
 }
 
-/// Removes what is due at this time; nothing while somebody reads the folder.
-fn sweep(dir: &Path, retention: Retention, now: SystemTime) -> io::Result<Swept> {
+/// Removes what is due; nothing while somebody reads the folder. `time` says which time it is for a log that is kept so
+/// long, and was written to then.
+fn sweep(
+    dir: &Path,
+    retention: Retention,
+    time: impl FnOnce(Duration, Option<SystemTime>) -> SystemTime,
+) -> io::Result<Swept> {
     let Some(_alone) = reading::alone(dir)? else { return Ok(Swept::default()) };
     let mut kept = segments(dir)?;
-    let newest = kept.iter().max().map(|segment| segment.path.clone());
+    let (written, newest) =
+        kept.iter().max().map(|segment| (segment.newest, segment.path.clone())).unzip();
     kept.extend(feedback(&dir.join(FOLDER))?);
     kept.sort_unstable();
     let mut left: u64 = kept.iter().fold(0, |sum, file| sum.saturating_add(file.bytes));
     // What is before the beginning of time has no age.
-    let oldest = retention.age_max.and_then(|age| now.checked_sub(age));
+    let oldest = retention.age_max.and_then(|age| time(age, written).checked_sub(age));
     let mut swept = Swept::default();
     for file in kept {
         let is_old = oldest.is_some_and(|oldest| file.newest < oldest);
@@ -194,6 +205,11 @@ mod tests {
         file
     }
 
+    /// What a sweep removes whose time is not in doubt.
+    fn swept(dir: &Path, retention: Retention, now: SystemTime) -> io::Result<Swept> {
+        sweep(dir, retention, |_age, _newest| now)
+    }
+
     /// The days whose segments are there.
     fn days(folder: &Path, now: SystemTime) -> Vec<u32> {
         (0..=9).filter(|day| folder.join(segment(now, *day)).exists()).collect()
@@ -215,14 +231,14 @@ mod tests {
         for name in ["notes.txt", "old.parquet", ".predictions-1-7-0-0.parquet.x.tmp"] {
             write(&dir.join(name), now - DAY * 9);
         }
-        let swept = sweep(dir, age(6), now + Duration::from_secs(1)).unwrap();
-        assert_eq!(swept, Swept { files: 4, bytes: 400 });
+        let first = swept(dir, age(6), now + Duration::from_secs(1)).unwrap();
+        assert_eq!(first, Swept { files: 4, bytes: 400 });
         assert_eq!(days(dir, now), [0, 1, 2, 3, 4, 5]);
-        assert_eq!(sweep(dir, size(350), now).unwrap().files, 3);
+        assert_eq!(swept(dir, size(350), now).unwrap().files, 3);
         assert_eq!(days(dir, now), [0, 1, 2]);
-        sweep(dir, size(1), now).unwrap();
+        swept(dir, size(1), now).unwrap();
         assert_eq!(days(dir, now), [0]);
-        sweep(dir, age(1), now + DAY * 1000).unwrap();
+        swept(dir, age(1), now + DAY * 1000).unwrap();
         assert_eq!(days(dir, now), [0], "the newest");
         for name in ["notes.txt", "old.parquet", ".predictions-1-7-0-0.parquet.x.tmp"] {
             assert!(dir.join(name).exists(), "{name} is not of the log");
@@ -234,10 +250,10 @@ mod tests {
         let now = SystemTime::now();
         let folder = log(now, 3);
         let reader = reading::LogReading::begin(folder.path()).unwrap();
-        assert_eq!(sweep(folder.path(), size(1), now).unwrap(), Swept::default());
+        assert_eq!(swept(folder.path(), size(1), now).unwrap(), Swept::default());
         assert_eq!(days(folder.path(), now), [0, 1, 2, 3]);
         drop(reader);
-        assert_eq!(sweep(folder.path(), size(1), now).unwrap().files, 3);
+        assert_eq!(swept(folder.path(), size(1), now).unwrap().files, 3);
     }
 
     #[test]
@@ -252,11 +268,11 @@ mod tests {
         open.try_lock().unwrap();
         file("notes.jsonl", 4);
         let there = |name: &str| dir.join(name).exists();
-        sweep(folder.path(), age(2), now - Duration::from_secs(1)).unwrap();
+        swept(folder.path(), age(2), now - Duration::from_secs(1)).unwrap();
         assert!(!there("feedback-1-a.jsonl") && there("feedback-1-b.jsonl"));
         assert!(there("feedback-1-c.jsonl") && there("notes.jsonl"));
         // Of 100 bytes each: three segments and two files of feedback are left.
-        sweep(folder.path(), size(300), now).unwrap();
+        swept(folder.path(), size(300), now).unwrap();
         assert!(there("feedback-1-b.jsonl") && there("feedback-1-c.jsonl"));
         assert_eq!(days(folder.path(), now), [0]);
     }
@@ -266,7 +282,22 @@ mod tests {
         let now = SystemTime::now();
         let folder = log(now, 5);
         write(&folder.path().join(segment(now, 5)), now);
-        sweep(folder.path(), age(2), now).unwrap();
+        swept(folder.path(), age(2), now).unwrap();
         assert!(days(folder.path(), now).contains(&5));
+    }
+    #[test]
+    fn a_clock_that_jumps_ahead_removes_nothing() {
+        let now = SystemTime::now();
+        let folder = log(now, 9);
+        let dir = folder.path();
+        let look = |now: SystemTime| {
+            // Each look is that of another process.
+            let mut clock = AgeClock::default();
+            sweep(dir, age(30), |age, newest| clock.time(dir, age, newest, now)).unwrap()
+        };
+        for at in [now, now + DAY * 365, now + DAY * 365, now] {
+            assert_eq!(look(at), Swept::default());
+        }
+        assert_eq!(days(dir, now).len(), 10);
     }
 }

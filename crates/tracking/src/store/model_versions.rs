@@ -16,7 +16,7 @@ use super::model_version_rows::{download_uri, find, get};
 use super::permits::Reading;
 use super::schema::WORKSPACE;
 use super::sql_store::SqlStore;
-use super::version_source::{ModelSource, of_logged_model, parse_models_uri};
+use super::version_source::{ModelSource, hold_files, of_logged_model, parse_models_uri};
 use super::{registered_model_rows, search_registry, validate, webhook_outbox};
 use crate::error::Result;
 use crate::webhooks::change::Change as RegistryChange;
@@ -24,6 +24,7 @@ use crate::webhooks::change::Change as RegistryChange;
 #[async_trait]
 impl ModelVersions for SqlStore {
     async fn create(&self, version: CreateModelVersion) -> mlflow::Result<ModelVersion> {
+        let holds_files = self.logged_models.is_none();
         let (version, location) = match &self.logged_models {
             Some(elsewhere) => of_logged_model(&**elsewhere, version).await?,
             None => (version, None),
@@ -31,7 +32,8 @@ impl ModelVersions for SqlStore {
         let audit = self.auditor();
         let (version, deliveries) = self
             .create_one(move |connection| {
-                let created = create(connection, &audit, &version, location.as_deref())?;
+                let created =
+                    create(connection, &audit, &version, location.as_deref(), holds_files)?;
                 let change = RegistryChange::VersionCreated {
                     name: &version.name,
                     version: &created.version,
@@ -144,12 +146,14 @@ impl OwnedId {
 }
 
 /// Makes the next version; numbers of deleted versions are not used again. `location` is where the
-/// files are, if that is known without a look at the source.
+/// files are, if that is known without a look at the source; `holds_files` whether runs and models are in this
+/// database.
 fn create(
     connection: &mut dyn Connection,
     audit: &Auditor,
     request: &CreateModelVersion,
     location: Option<&str>,
+    holds_files: bool,
 ) -> Result<ModelVersion> {
     validate::model_name(&request.name)?;
     for tag in &request.tags {
@@ -171,6 +175,9 @@ fn create(
             download_uri(connection, version.id())?
         }
     };
+    if holds_files {
+        hold_files(connection, &storage_location, request)?;
+    }
     if run_id.is_none()
         && let Some(model_id) = request.model_id.as_deref().filter(|id| !id.is_empty())
     {

@@ -8,6 +8,9 @@
 //! | `verify-ca` | always | signed by `sslrootcert`, or by what the system trusts |
 //! | `verify-full` | always | the same, and for this host |
 //!
+//! `sslrootcert=system` is what the system trusts by name. As in libpq it goes with `verify-full` alone, which it means
+//! where no `sslmode` is given: anybody may have a certificate by one of those authorities, for a host of theirs.
+//!
 //! Certificates of the client (`sslcert`, `sslkey`) are not supported and refused by name
 //! ([`postgres_url`](super::postgres_url)).
 
@@ -34,8 +37,21 @@ use trainyard_mlflow::Error as MlflowError;
 
 use crate::error::{Error, Result, invalid};
 
+/// The `sslrootcert` that is no file.
+const SYSTEM: &str = "system";
+
 /// What `sslmode` (empty: none) and `sslrootcert` mean.
 pub(super) fn modes(mode: &str, roots: Option<&str>) -> Result<(SslMode, MakeTls)> {
+    let (mode, roots) = match (mode, roots) {
+        ("" | "verify-full", Some(SYSTEM)) => ("verify-full", None),
+        (weak, Some(SYSTEM)) => {
+            return invalid!(
+                "sslmode={weak} with sslrootcert=system: anybody can have a certificate that the system trusts; leave \
+                 sslmode out, or write verify-full"
+            );
+        }
+        given => given,
+    };
     let (ssl_mode, check) = match (mode, roots) {
         ("disable", _) => (SslMode::Disable, Check::Nothing),
         ("" | "allow" | "prefer", _) => (SslMode::Prefer, Check::Nothing),

@@ -157,9 +157,7 @@ impl Options {
     fn take(&mut self, name: &str, value: &str) -> Result<bool> {
         match name {
             "sslmode" => value.clone_into(&mut self.ssl_mode),
-            "sslrootcert" => {
-                self.ssl_root = Some(value.to_owned()).filter(|path| path != "system");
-            }
+            "sslrootcert" => self.ssl_root = Some(value.to_owned()),
             "sslcert" | "sslkey" | "sslcrl" => {
                 return invalid!(
                     "{name} is not supported: the tracking database is signed in to by name and password"
@@ -371,6 +369,15 @@ mod tests {
         assert!(error.contains("sslcert is not supported"), "{error}");
         let error = mode("?sslmode=verify-ca&sslrootcert=/none.pem").err().unwrap().to_string();
         assert!(error.contains("/none.pem"), "{error}");
+        for strict in ["?sslrootcert=system", "?sslmode=verify-full&sslrootcert=system"] {
+            assert_eq!(mode(strict).unwrap(), SslMode::Require, "{strict}");
+        }
+        for weak in ["prefer", "require", "verify-ca"] {
+            let error = mode(&format!("?sslrootcert=system&sslmode={weak}")).err().unwrap();
+            let error = error.to_string();
+            assert!(error.contains(&format!("sslmode={weak}")), "{error}");
+            assert!(error.contains("write verify-full"), "{error}");
+        }
     }
 
     #[test]

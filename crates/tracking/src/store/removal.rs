@@ -1,6 +1,7 @@
 //! Removes for good what was deleted: runs, logged models and experiments with their rows.
 //!
-//! What may go is asked again in the transaction in which it goes: a server may restore it meanwhile.
+//! What may go is asked again in the transaction in which it goes: a server may restore it meanwhile, or make a version
+//! of it ([`hold_files`](super::version_source::hold_files) is the other side of that).
 
 use std::time::Duration;
 
@@ -30,6 +31,24 @@ const GONE_EXPERIMENT: &str = "FROM experiments e WHERE e.lifecycle_stage = 'del
 pub(crate) struct Item {
     pub(crate) id: String,
     pub(crate) experiment_id: String,
+}
+
+/// What became of a run or logged model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Removed {
+    /// Its rows are gone; its files are there.
+    Rows { location: String },
+    /// It is not to go any more, or somebody else removed it.
+    NotDue,
+    /// A version is made of it.
+    InUse { version: String },
+}
+
+impl Removed {
+    /// Whether this removed something.
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Rows { .. })
+    }
 }
 
 /// What was deleted long enough ago.
@@ -62,14 +81,14 @@ impl SqlStore {
         .await
     }
 
-    /// Removes a run's rows; where its files are, none if it is not to go any more.
-    pub(crate) async fn remove_run(&self, id: &str, before: i64) -> mlflow::Result<Option<String>> {
+    /// Removes a run's rows.
+    pub(crate) async fn remove_run(&self, id: &str, before: i64) -> mlflow::Result<Removed> {
         let (id, audit) = (id.to_owned(), self.auditor());
         self.write(move |connection| {
-            let found = remove_run(connection, &id, before)?;
-            let gone = found.as_ref().map(|_location| Change::of_run("run.remove", &id));
+            let removed = remove_run(connection, &id, before)?;
+            let gone = removed.is_gone().then(|| Change::of_run("run.remove", &id));
             audit.note(connection, gone.into_iter().collect())?;
-            Ok(found)
+            Ok(removed)
         })
         .await
     }
@@ -79,15 +98,14 @@ impl SqlStore {
         &self,
         id: &str,
         before: i64,
-    ) -> mlflow::Result<Option<String>> {
-        let id = id.to_owned();
-        let audit = self.auditor();
+    ) -> mlflow::Result<Removed> {
+        let (id, audit) = (id.to_owned(), self.auditor());
         self.write(move |connection| {
-            let found = remove_logged_model(connection, &id, before)?;
+            let removed = remove_logged_model(connection, &id, before)?;
             let gone =
-                found.as_ref().map(|_location| Change::of_logged_model("logged_model.remove", &id));
+                removed.is_gone().then(|| Change::of_logged_model("logged_model.remove", &id));
             audit.note(connection, gone.into_iter().collect())?;
-            Ok(found)
+            Ok(removed)
         })
         .await
     }
@@ -118,22 +136,46 @@ fn lock(connection: &dyn Connection, table: &str) -> String {
     }
 }
 
-/// Where the files are of what is found as `id`.
-fn location(
+/// Holds what is found as `id`: where its files are, or why it stays.
+fn hold(
     connection: &mut dyn Connection,
     (column, gone, key): (&str, &str, &str),
     id: &str,
     before: i64,
-) -> Result<Option<String>> {
+) -> Result<Removed> {
     let lock = lock(connection, "r");
     let sql = format!("SELECT r.{column} {gone} AND r.{key} = ?2{lock}");
-    connection.first(&sql, &[before.into(), id.into()], |row| row.text_or_empty(0))
+    let found = connection.first(&sql, &[before.into(), id.into()], |row| row.text_or_empty(0))?;
+    let Some(location) = found else { return Ok(Removed::NotDue) };
+    // A copy of a version has the files of the original where it says that they are.
+    let dialect = connection.dialect();
+    let (place, source) =
+        (dialect.like("v.storage_location", "?1"), dialect.like("v.source", "?1"));
+    let sql = format!(
+        "SELECT v.name, v.version FROM model_versions v \
+         WHERE v.current_stage <> 'Deleted_Internal' AND ({place} OR {source}) LIMIT 1"
+    );
+    let version = connection.first(&sql, &[containing(id).into()], |row| {
+        Ok(format!("version {} of {}", row.need_int(1)?, row.need_text(0)?))
+    })?;
+    Ok(match version {
+        Some(version) => Removed::InUse { version },
+        None => Removed::Rows { location },
+    })
 }
 
-fn remove_run(connection: &mut dyn Connection, id: &str, before: i64) -> Result<Option<String>> {
-    let found = location(connection, ("artifact_uri", GONE_RUN, "run_uuid"), id, before)?;
-    if found.is_none() {
-        return Ok(None);
+/// A pattern of what an id is in. Ids are letters and digits (and `m-`); what else an imported one may have matches
+/// anything.
+pub(crate) fn containing(id: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || character == '-';
+    let plain = id.chars().map(|character| if is_plain(character) { character } else { '_' });
+    format!("%{}%", plain.collect::<String>())
+}
+
+fn remove_run(connection: &mut dyn Connection, id: &str, before: i64) -> Result<Removed> {
+    let held = hold(connection, ("artifact_uri", GONE_RUN, "run_uuid"), id, before)?;
+    if !held.is_gone() {
+        return Ok(held);
     }
     // A metric at a time: a statement has a limit of time, and a history may have millions of values.
     let keys = "SELECT \"key\" FROM latest_metrics WHERE run_uuid = ?1";
@@ -150,20 +192,16 @@ fn remove_run(connection: &mut dyn Connection, id: &str, before: i64) -> Result<
     connection.execute(&input_tags, &[id.into()])?;
     connection.execute(&format!("DELETE {inputs}"), &[id.into()])?;
     connection.execute("DELETE FROM runs WHERE run_uuid = ?1", &[id.into()])?;
-    Ok(found)
+    Ok(held)
 }
 
-fn remove_logged_model(
-    connection: &mut dyn Connection,
-    id: &str,
-    before: i64,
-) -> Result<Option<String>> {
-    let found = location(connection, ("artifact_location", GONE_MODEL, "model_id"), id, before)?;
-    if found.is_some() {
+fn remove_logged_model(connection: &mut dyn Connection, id: &str, before: i64) -> Result<Removed> {
+    let held = hold(connection, ("artifact_location", GONE_MODEL, "model_id"), id, before)?;
+    if held.is_gone() {
         // Its metrics, params and tags go with it.
         connection.execute("DELETE FROM logged_models WHERE model_id = ?1", &[id.into()])?;
     }
-    Ok(found)
+    Ok(held)
 }
 
 fn remove_experiment(connection: &mut dyn Connection, id: i64, before: i64) -> Result<bool> {
@@ -192,4 +230,53 @@ fn remove_experiment(connection: &mut dyn Connection, id: i64, before: i64) -> R
             .execute(&format!("DELETE FROM {table} WHERE experiment_id = ?1"), &[id.into()])?;
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use trainyard_mlflow::{CreateModelVersion, CreateRun, ModelVersions, RegisteredModels, Runs};
+
+    use super::*;
+    use crate::governance::Governance;
+    use crate::store::{ReadLimits, StoreOptions};
+
+    #[tokio::test]
+    async fn what_a_version_is_made_of_stays_and_what_went_becomes_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = StoreOptions {
+            artifact_root: folder.path().join("mlruns").display().to_string(),
+            truncate_long_values: true,
+            limits: ReadLimits::default(),
+            governance: Governance::default(),
+        };
+        let store = SqlStore::open_sqlite(&folder.path().join("mlflow.db"), options).unwrap();
+        RegisteredModels::create(&store, "m", &[], None).await.unwrap();
+        let mut versions = Vec::new();
+        for _ in 0..2 {
+            let run = CreateRun { experiment_id: "0".to_owned(), ..CreateRun::default() };
+            let run = Runs::create(&store, run).await.unwrap().info;
+            Runs::delete(&store, &run.run_id).await.unwrap();
+            versions.push(CreateModelVersion {
+                name: "m".to_owned(),
+                source: format!("{}/model", run.artifact_uri),
+                run_id: Some(run.run_id),
+                ..CreateModelVersion::default()
+            });
+        }
+        let ids: Vec<String> = versions.iter().filter_map(|one| one.run_id.clone()).collect();
+        let before = now_millis();
+        // Registered after somebody looked for versions of it, and before its rows go.
+        let first = versions.swap_remove(0);
+        let made = ModelVersions::create(&store, first).await.unwrap();
+        let kept = store.remove_run(&ids[0], before).await.unwrap();
+        assert_eq!(kept, Removed::InUse { version: format!("version {} of m", made.version) });
+        Runs::get(&store, &ids[0]).await.unwrap();
+        // The other one goes, and nothing can be made of it any more.
+        let gone = store.remove_run(&ids[1], before).await.unwrap();
+        assert!(matches!(gone, Removed::Rows { .. }), "{gone:?}");
+        let again = store.remove_run(&ids[1], before).await.unwrap();
+        assert_eq!(again, Removed::NotDue);
+        let late = ModelVersions::create(&store, versions.remove(0)).await;
+        assert!(late.unwrap_err().is_not_found());
+    }
 }

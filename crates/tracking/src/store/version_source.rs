@@ -4,7 +4,14 @@ use trainyard_mlflow::{
     self as mlflow, AliasId, CreateModelVersion, Error, LoggedModels, VersionId,
 };
 
+use super::database::{Connection, Dialect, List, Value};
+use crate::artifacts::scheme;
 use crate::error::Result;
+
+/// Length of the ids of runs, which are hex digits.
+const ID_LENGTH: usize = 32;
+/// What the ids of logged models begin with.
+const MODEL_PREFIX: &str = "m-";
 
 /// What a source URI with the scheme `models:` names.
 pub(crate) enum ModelSource<'a> {
@@ -59,4 +66,50 @@ pub(crate) async fn of_logged_model(
         version.run_id = models.get(&model_id).await?.info.source_run_id;
     }
     Ok((version, location))
+}
+
+/// Keeps the runs and logged models whose files a new version is made of from being removed for good until the
+/// transaction ends. `server gc` looks for versions while it holds the same rows, so whichever is first is seen by the
+/// other.
+///
+/// What was there when the client asked and is gone by now is refused. That can only be told where a version names its
+/// run or model and the files are ours to keep: a bucket may be that of another server.
+pub(super) fn hold_files(
+    connection: &mut dyn Connection,
+    location: &str,
+    request: &CreateModelVersion,
+) -> Result<()> {
+    let ids: Vec<String> =
+        location.split('/').filter(|part| is_id(part)).map(str::to_owned).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    // SQLite has one writer at a time.
+    let lock = match connection.dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => " FOR KEY SHARE OF r",
+    };
+    let list = connection.dialect().list("?1");
+    let mut found = Vec::new();
+    for (table, key) in [("runs", "run_uuid"), ("logged_models", "model_id")] {
+        let sql = format!("SELECT r.{key} FROM {table} r WHERE r.{key} IN {list}{lock}");
+        let wanted = Value::List(List::Texts(ids.clone()));
+        found.extend(connection.rows(&sql, &[wanted], |row| row.need_text(0))?);
+    }
+    let is_ours = matches!(scheme(location), None | Some("file" | "mlflow-artifacts"));
+    let named = [request.run_id.as_deref(), request.model_id.as_deref()];
+    let is_gone = |id: &&String| named.contains(&Some(id.as_str())) && !found.contains(*id);
+    match ids.iter().find(is_gone).filter(|_| is_ours) {
+        None => Ok(()),
+        Some(id) => Err(Error::not_found(format!(
+            "{id} was removed for good, with the files that the version is to be made of"
+        ))
+        .into()),
+    }
+}
+
+/// Whether this has the form of ids that are made up here and upstream.
+fn is_id(part: &str) -> bool {
+    let digits = part.strip_prefix(MODEL_PREFIX).unwrap_or(part);
+    digits.len() == ID_LENGTH && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

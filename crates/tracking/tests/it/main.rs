@@ -24,6 +24,7 @@ mod limits;
 mod mutated;
 mod patroni;
 mod registry;
+mod removal;
 mod search;
 mod served;
 mod server_http;

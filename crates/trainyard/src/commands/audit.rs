@@ -11,6 +11,7 @@ use trainyard_mlflow::{AUDIT_EVENTS_MAX, SearchAudit};
 use trainyard_tracking::audit::{self, Anchor, Verified};
 use trainyard_tracking::{Lending, OpenOptions, Opening};
 
+use super::backend_store::BackendStore;
 use super::moment;
 use super::project::TrackingArguments;
 use crate::exit::FAILED;
@@ -102,14 +103,8 @@ struct PruneArguments {
     /// Copy nothing: what goes is gone
     #[arg(long, conflicts_with = "to")]
     discard: bool,
-    /// Database whose log it is; a server may be running on it
-    #[arg(
-        long,
-        env = "MLFLOW_BACKEND_STORE_URI",
-        default_value = "sqlite:///mlflow.db",
-        value_name = "URI"
-    )]
-    backend_store_uri: String,
+    #[command(flatten)]
+    store: BackendStore,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
@@ -202,7 +197,7 @@ async fn prune(arguments: PruneArguments) -> Result<ExitCode, Failure> {
     let age = i64::try_from(arguments.older_than.as_millis()).unwrap_or(i64::MAX);
     let before = Utc::now().timestamp_millis().saturating_sub(age);
     let opening = Opening {
-        uri: arguments.backend_store_uri,
+        uri: arguments.store.uri()?,
         options: OpenOptions::default(),
         lending: Lending::default(),
     };

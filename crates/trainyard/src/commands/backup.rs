@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use trainyard_tracking::backup::{self, Made, Places};
 
+use super::backend_store::BackendStore;
 use crate::failure::Failure;
 use crate::printer;
 
@@ -15,14 +16,8 @@ pub(crate) struct Arguments {
     /// Folder of the backup
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Database of experiments, runs and models: sqlite:///…
-    #[arg(
-        long,
-        env = "MLFLOW_BACKEND_STORE_URI",
-        default_value = "sqlite:///mlflow.db",
-        value_name = "URI"
-    )]
-    backend_store_uri: String,
+    #[command(flatten)]
+    store: BackendStore,
     /// Database of registered models and versions, if it is another one
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI")]
     registry_store_uri: Option<String>,
@@ -40,12 +35,12 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    fn places(&self) -> Places {
-        Places {
-            backend_store_uri: self.backend_store_uri.clone(),
+    fn places(&self) -> Result<Places, Failure> {
+        Ok(Places {
+            backend_store_uri: self.store.uri()?,
             registry_store_uri: self.registry_store_uri.clone(),
             artifacts: (!self.no_artifacts).then(|| self.artifacts_destination.clone()),
-        }
+        })
     }
 
     fn tell(&self, done: &str, made: Made) -> ExitCode {
@@ -56,11 +51,11 @@ impl Arguments {
 }
 
 pub(crate) fn make(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let made = backup::make(&arguments.places(), &arguments.folder)?;
+    let made = backup::make(&arguments.places()?, &arguments.folder)?;
     Ok(arguments.tell("copied to", made))
 }
 
 pub(crate) fn restore(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let made = backup::restore(&arguments.places(), &arguments.folder)?;
+    let made = backup::restore(&arguments.places()?, &arguments.folder)?;
     Ok(arguments.tell("restored from", made))
 }

@@ -87,6 +87,9 @@ impl ContainerArguments {
             config.memory = None;
             config.cpus = None;
         }
+        if self.runtime.is_some_and(|runtime| runtime != RuntimeKind::Swarm) {
+            config.placement.clear();
+        }
         let given = |flag: &Option<String>, key: &mut Option<String>| {
             if flag.is_some() {
                 key.clone_from(flag);
@@ -99,7 +102,7 @@ impl ContainerArguments {
         config.pull = self.pull.or(config.pull);
         config.check().map_err(|reason| {
             Failure::input(reason)
-                .hint("give --runtime docker and --image, or set them in [deploy]")
+                .hint("give --runtime docker (or swarm) and --image, or set them in [deploy]")
         })
     }
 }

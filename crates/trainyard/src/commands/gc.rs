@@ -7,6 +7,7 @@ use clap::Args;
 use trainyard_tracking::removal::{self, Selection, Step};
 use trainyard_tracking::{Lending, OpenOptions, Opening};
 
+use super::backend_store::BackendStore;
 use crate::failure::Failure;
 use crate::printer;
 
@@ -28,14 +29,8 @@ pub(crate) struct Arguments {
     /// Say what would go, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// Database of experiments, runs and models
-    #[arg(
-        long,
-        env = "MLFLOW_BACKEND_STORE_URI",
-        default_value = "sqlite:///mlflow.db",
-        value_name = "URI"
-    )]
-    backend_store_uri: String,
+    #[command(flatten)]
+    store: BackendStore,
     /// Database of registered models and versions, if it is another one
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI")]
     registry_store_uri: Option<String>,
@@ -69,7 +64,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let root = arguments.default_artifact_root.clone();
     let opening = Opening {
-        uri: arguments.backend_store_uri.clone(),
+        uri: arguments.store.uri()?,
         options: OpenOptions {
             default_artifact_root: root.or_else(|| Some("mlflow-artifacts:/".to_owned())),
             artifacts_destination: Some(arguments.artifacts_destination.clone()),
@@ -78,7 +73,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         lending: Lending {
             registry_uri: arguments.registry_store_uri.clone(),
             artifact_roots: named(&arguments.allowed_artifact_roots),
-            private_files: Vec::new(),
+            private_files: arguments.store.file().cloned().into_iter().collect(),
         },
     };
     let selection = Selection {
@@ -88,15 +83,25 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         logged_model_ids: named(&arguments.logged_model_ids),
         is_trial: arguments.dry_run,
     };
+    let mut left = 0_usize;
     let tell = |step: Step| match (&step, arguments.dry_run) {
         (Step::Removed { kind, id }, true) => {
             printer::line(&format!("{kind} with ID {id} would be permanently deleted."));
         }
         (Step::Removed { .. }, false) => printer::line(&step.to_string()),
         (Step::Kept { .. }, _) => printer::note(&step.to_string()),
-        (Step::FilesLeft { .. }, _) => printer::warning(&step.to_string()),
+        (Step::FilesLeft { .. }, _) => {
+            left += 1;
+            printer::warning(&step.to_string());
+        }
     };
     removal::remove(&opening, &selection, tell).await?;
+    if left > 0 {
+        let message = format!("files of {left} of what was removed are still there");
+        let hint = "the lines above say where and why; nothing speaks of them any more, so another `gc` does not find \
+                    them: remove what no version is made of by hand";
+        return Err(Failure::runtime(message).hint(hint));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

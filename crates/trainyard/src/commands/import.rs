@@ -9,6 +9,7 @@ use trainyard_tracking::import::{
 };
 use trainyard_tracking::{Lending, OpenOptions};
 
+use super::backend_store::BackendStore;
 use crate::exit::FAILED;
 use crate::failure::Failure;
 use crate::printer;
@@ -30,14 +31,8 @@ pub(crate) struct Arguments {
     /// Folder that MLflow kept everything in
     #[arg(value_name = "MLRUNS")]
     source: PathBuf,
-    /// Database of experiments, runs and models
-    #[arg(
-        long,
-        env = "MLFLOW_BACKEND_STORE_URI",
-        default_value = "sqlite:///mlflow.db",
-        value_name = "URI"
-    )]
-    backend_store_uri: String,
+    #[command(flatten)]
+    store: BackendStore,
     /// Database of registered models and versions, if it is another one
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI")]
     registry_store_uri: Option<String>,
@@ -107,9 +102,9 @@ impl Arguments {
         let lending = Lending {
             registry_uri: self.registry_store_uri.clone(),
             artifact_roots: roots.cloned().collect(),
-            ..Lending::default()
+            private_files: self.store.file().cloned().into_iter().collect(),
         };
-        Ok(Target::open(&self.backend_store_uri, options, &lending)?)
+        Ok(Target::open(&self.store.uri()?, options, &lending)?)
     }
 }
 

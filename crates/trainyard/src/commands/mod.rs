@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod audit;
+mod backend_store;
 mod backup;
 pub(crate) mod deploy;
 mod deploy_history;

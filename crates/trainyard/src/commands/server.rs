@@ -1,6 +1,6 @@
 //! `trainyard server`: the MLflow-compatible tracking server and registry, with its pages.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use trainyard_tracking::{
     Audited, Governance, Lending, OpenOptions, Opening, ProtectedAlias, Shared,
 };
 
+use super::backend_store::BackendStore;
 use super::tls::{self, TlsArguments, TlsFiles};
 use super::{backup, gc, hash_password, import, listen, server_signals, upgrade, upstream_tls};
 use crate::failure::Failure;
@@ -54,24 +55,8 @@ pub(crate) struct Arguments {
     /// /ui then
     #[arg(long, value_name = "DIR", help_heading = "Listening")]
     ui_dir: Option<PathBuf>,
-    /// Database of experiments, runs and models
-    #[arg(
-        long,
-        env = "MLFLOW_BACKEND_STORE_URI",
-        default_value = "sqlite:///mlflow.db",
-        value_name = "URI",
-        help_heading = "Storage"
-    )]
-    backend_store_uri: String,
-    /// File with that URI instead, which keeps a password out of the environment
-    #[arg(
-        long,
-        env = "TRAINYARD_BACKEND_STORE_URI_FILE",
-        conflicts_with = "backend_store_uri",
-        value_name = "FILE",
-        help_heading = "Storage"
-    )]
-    backend_store_uri_file: Option<PathBuf>,
+    #[command(flatten)]
+    store: BackendStore,
     /// Database of registered models and versions, if it is another one
     #[arg(long, env = "MLFLOW_REGISTRY_STORE_URI", value_name = "URI", help_heading = "Storage")]
     registry_store_uri: Option<String>,
@@ -389,18 +374,6 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-/// The URI in a file. What is in it is not repeated: it may have a password.
-fn uri_of(file: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::input(format!("{}: {error}", file.display())))?;
-    let uri = text.trim();
-    if uri.is_empty() || uri.contains(['\n', '\r']) {
-        return Err(Failure::input(format!("{} holds no URI", file.display()))
-            .hint("one line is wanted: postgresql://user:password@host:5432/database"));
-    }
-    Ok(uri.to_owned())
-}
-
 impl Arguments {
     fn serves_artifacts(&self) -> bool {
         self.serve_artifacts && !self.no_serve_artifacts
@@ -491,7 +464,7 @@ impl Arguments {
         };
         let key = certificate.map(|files| &files.key);
         let users = access.map(AccessConfig::private_files).unwrap_or_default();
-        let files = self.auth_file.iter().chain(key).chain(&self.backend_store_uri_file);
+        let files = self.auth_file.iter().chain(key).chain(self.store.file());
         let private_files = files.cloned().chain(users).collect();
         let lending = Lending {
             registry_uri: self.registry_store_uri.clone(),
@@ -499,8 +472,8 @@ impl Arguments {
             private_files,
         };
         // Who only passes artifacts on leaves no database behind.
-        let uri = if self.artifacts_only { "sqlite://" } else { self.backend_store_uri.as_str() };
-        Ok(Opening { uri: uri.to_owned(), options, lending })
+        let uri = if self.artifacts_only { "sqlite://".to_owned() } else { self.store.uri()? };
+        Ok(Opening { uri, options, lending })
     }
 
     /// Receivers of webhooks that need not be public; a variable that is empty names none.
@@ -570,9 +543,6 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
         return Err(Failure::input(
             "--artifacts-only and --no-serve-artifacts leave nothing to do",
         ));
-    }
-    if let Some(file) = &arguments.backend_store_uri_file {
-        arguments.backend_store_uri = uri_of(file)?;
     }
     let certificate = arguments.certificate()?;
     arguments.unused.report(certificate.is_some());

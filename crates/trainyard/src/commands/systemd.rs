@@ -2,11 +2,20 @@
 
 use std::time::Duration;
 
+use rustix::process::{Pid, getpid, getppid};
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 
 /// Whoever wants to hear more often has written something else than they meant.
 const EVERY_MIN: Duration = Duration::from_millis(10);
+
+/// Whether a service manager or the engine of a container started this process, or the first process of one did: then
+/// nobody typed it.
+pub(super) fn is_manager() -> bool {
+    getpid().is_init()
+        || getppid().is_some_and(Pid::is_init)
+        || std::env::var_os("NOTIFY_SOCKET").is_some()
+}
 
 /// It has begun.
 pub(super) fn ready() {

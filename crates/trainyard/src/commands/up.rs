@@ -58,7 +58,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         return down(&projects).await;
     }
     let (reloads, end) = server_signals("projects and the settings of gateways are read again");
-    let options = UpOptions { program: program()?, tracking_uri };
+    let options =
+        UpOptions { program: program()?, tracking_uri, is_by_hand: !systemd::is_manager() };
     let beginning = Up::begin(projects, options, open(), Arc::new(tell), arguments.take_over);
     let up = beginning.await?;
     systemd::ready();

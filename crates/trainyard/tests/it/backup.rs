@@ -84,7 +84,8 @@ fn a_backup_of_a_server_that_is_written_to_is_whole() {
     sums.current_dir(&folder).args(["--check", "--quiet", "checksums.sha256"]);
     assert!(sums.status().unwrap().success());
 
-    let restored = run(there.path(), &["restore", &backup]);
+    std::fs::write(there.path().join("uri"), "sqlite:///mlflow.db\n").unwrap();
+    let restored = run(there.path(), &["restore", &backup, "--backend-store-uri-file", "uri"]);
     assert!(restored.status.success(), "{restored:?}");
     let (_restored, uri) = server(there.path());
     let checked = run_python(CHECK, &[&uri, &before.display().to_string()], &[]);
@@ -120,4 +121,17 @@ fn what_is_not_copied_says_how_else() {
         assert!(error.contains(expected) && !error.contains("pl4nted"), "{error}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
+}
+
+#[test]
+fn the_uri_may_stand_in_a_file_for_all_that_is_done_to_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("uri"), "sqlite:///from-file.db\n").unwrap();
+    for arguments in [vec!["gc"], vec!["backup", "copy"]] {
+        let arguments = [arguments, vec!["--backend-store-uri-file", "uri"]].concat();
+        let refused = run(folder.path(), &arguments);
+        let error = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{error}");
+        assert!(error.contains("no database at") && error.contains("from-file.db"), "{error}");
+    }
 }

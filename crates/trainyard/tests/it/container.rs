@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use trainyard_testkit::docker::{Engine, engine};
@@ -11,9 +12,12 @@ use trainyard_testkit::{free_port, workspace_root};
 use crate::project::{TestProject, stdout_of};
 use crate::{compose, image};
 
+/// Held by whoever counts all containers of the engine, or takes it away from others.
+pub(crate) static ENGINE: Mutex<()> = Mutex::new(());
+
 /// What the project's own Dockerfile says, so that the file is what is tested; the binary is the one under test with
 /// the libraries it is linked with.
-fn build(engine: &Engine) -> String {
+pub(crate) fn build(engine: &Engine) -> String {
     let text = std::fs::read_to_string(workspace_root().join("Dockerfile")).unwrap();
     let stage = |first: &str| text.split(first).nth(1).unwrap().split("\nFROM ").next().unwrap();
     let binary = "COPY trainyard ca-certificates.crt /\n";
@@ -37,6 +41,7 @@ wrk.body = '[{"sepal length (cm)": 5.1, "sepal width (cm)": 3.5, "petal length (
 #[test]
 fn a_project_in_containers_is_replaced_under_load() {
     let Some(engine) = engine("a_project_in_containers_is_replaced_under_load") else { return };
+    let _alone = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);
     let image = build(engine);
     let port = free_port();
     let mut project = TestProject::iris();

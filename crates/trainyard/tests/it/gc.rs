@@ -64,6 +64,15 @@ def there(run_id):
 print(*(there(run_id) for run_id in sys.argv[2:]))
 "#;
 
+/// A deleted run whose files are where the server may not go.
+const ELSEWHERE: &str = r#"
+import sys, mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+client = mlflow.MlflowClient()
+experiment = client.create_experiment("elsewhere", artifact_location=sys.argv[2])
+client.delete_run(client.create_run(experiment).info.run_id)
+"#;
+
 #[test]
 fn only_what_was_deleted_goes_with_its_files_while_the_server_runs() {
     let folder = tempfile::tempdir().unwrap();
@@ -129,4 +138,13 @@ fn only_what_was_deleted_goes_with_its_files_while_the_server_runs() {
     let database = folder.join("mlflow.db").display().to_string();
     let left = run_python(rows, &[&database, gone, other, inside], &[]);
     assert_eq!(left.split_whitespace().collect::<Vec<_>>(), ["0"; 6]);
+
+    // Where files may not be removed, that is no success.
+    let elsewhere = tempfile::tempdir().unwrap();
+    run_python(ELSEWHERE, &[&uri, &elsewhere.path().display().to_string()], &[]);
+    let left = gc(folder, &[]);
+    let error = String::from_utf8_lossy(&left.stderr);
+    assert_eq!(left.status.code(), Some(1), "{error}");
+    assert!(error.contains("were not removed") && error.contains("by hand"), "{error}");
+    assert_eq!(printed(folder, &[]), "", "nothing is left to remove");
 }

@@ -34,10 +34,14 @@ fn told(project: &TestProject, arguments: &[&str]) -> Value {
     serde_json::from_str(&stdout_of(&project.run(arguments), 0)).unwrap()
 }
 
-/// The environment of the instance that serves.
-fn environment(project: &TestProject) -> Vec<String> {
+/// The environment of the instance that serves, and that of the gateway before it.
+fn environments(project: &TestProject) -> [Vec<String>; 2] {
     let status = told(project, &["deploy", "status", "--json"]);
-    let pid = status["instances"][0]["handle"].as_str().unwrap();
+    let gateway = status["gateway"]["pid"].to_string();
+    [status["instances"][0]["handle"].as_str().unwrap(), &gateway].map(environment)
+}
+
+fn environment(pid: &str) -> Vec<String> {
     let text = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
     let variables = text.split(|byte| *byte == 0).filter(|one| !one.is_empty());
     variables.map(|one| String::from_utf8_lossy(one).into_owned()).collect()
@@ -106,7 +110,7 @@ fn instances_are_told_what_the_project_says_and_outlive_the_registry() {
     assert_eq!(predicted("/models/again/predict", Some(TOKEN)), 200);
     assert_eq!(predicted("/models/IrisClassifier/predict", Some(TOKEN)), 200);
 
-    let seen = environment(&project);
+    let [seen, gateway] = environments(&project);
     for given in [
         "MODE=fast".to_owned(),
         "KEY=k3y".to_owned(),
@@ -117,6 +121,12 @@ fn instances_are_told_what_the_project_says_and_outlive_the_registry() {
     }
     for kept in ["API_TOKEN", "KEY_OF_DEPLOYER", "TRAINYARD_TOKEN_FILE", "TRAINYARD_TLS_CERT"] {
         assert!(!seen.iter().any(|one| one.starts_with(&format!("{kept}="))), "{kept}: {seen:?}");
+    }
+    // The gateway has nothing of anybody's.
+    assert!(gateway.iter().any(|one| one.starts_with("PATH=")), "{gateway:?}");
+    for (name, value) in &project.env {
+        let is_it = |one: &String| one.starts_with(&format!("{name}="));
+        assert!(!gateway.iter().any(is_it), "{name}={value}: {gateway:?}");
     }
     let spec = project.file(".trainyard/deploy/mirisclassifier/instances/r1/spec.json");
     assert_eq!(std::fs::metadata(&spec).unwrap().permissions().mode() & 0o777, 0o600);
@@ -161,7 +171,7 @@ fn instances_are_told_what_the_project_says_and_outlive_the_registry() {
     assert!(copy["from_copy_of"].is_string(), "{copy}");
     assert_eq!(predicted("/predict", None), 401);
     assert_eq!(predicted("/models/again/predict", Some(TOKEN)), 200);
-    assert!(environment(&project).contains(&"KEY=k3y".to_owned()));
+    assert!(environments(&project)[0].contains(&"KEY=k3y".to_owned()));
 }
 
 /// A model of code that nothing but Python runs.

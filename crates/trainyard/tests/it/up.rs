@@ -30,9 +30,20 @@ pub(crate) struct Up {
 
 impl Up {
     pub(crate) fn start(project: &TestProject, log: &str) -> Self {
+        Self::start_by(project, log, trainyard())
+    }
+
+    /// As a service manager starts it.
+    fn start_managed(project: &TestProject, log: &str) -> Self {
+        let mut command = trainyard();
+        command.env("NOTIFY_SOCKET", project.file("nobody-listens.sock"));
+        Self::start_by(project, log, command)
+    }
+
+    fn start_by(project: &TestProject, log: &str, mut command: Command) -> Self {
         let log = project.file(log);
         let said = File::create(&log).unwrap();
-        let mut command = trainyard();
+        command.envs(project.env.iter().map(|(name, value)| (name, value)));
         command.current_dir(project.path()).arg("up");
         command.stdout(said.try_clone().unwrap()).stderr(said);
         Self { process: KillOnDrop::spawn(&mut command), log }
@@ -79,13 +90,16 @@ pub(crate) fn gateway(status: &Value) -> Option<u64> {
 pub(crate) struct Client {
     stop: Arc<AtomicBool>,
     good: Arc<AtomicU64>,
+    failed: Arc<AtomicU64>,
     thread: std::thread::JoinHandle<Vec<String>>,
 }
 
 impl Client {
     pub(crate) fn start(port: u16) -> Self {
         let (stop, good) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let (stopped, counter) = (Arc::clone(&stop), Arc::clone(&good));
+        let failed = Arc::new(AtomicU64::new(0));
+        let (stopped, counter, missed) =
+            (Arc::clone(&stop), Arc::clone(&good), Arc::clone(&failed));
         let thread = std::thread::spawn(move || {
             let url = format!("http://127.0.0.1:{port}/predict");
             let row = json!([{
@@ -100,12 +114,20 @@ impl Client {
                     }
                     Ok(answer) => wrong.push(answer),
                     // Nobody was there, or said that nobody is.
-                    Err(_failed) => std::thread::sleep(Duration::from_millis(10)),
+                    Err(_failed) => {
+                        missed.fetch_add(1, Ordering::Relaxed);
+                        std::thread::sleep(Duration::from_millis(10));
+                    }
                 }
             }
             wrong
         });
-        Self { stop, good, thread }
+        Self { stop, good, failed, thread }
+    }
+
+    /// Requests that got no good answer so far.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Waits until somebody answers from now on.
@@ -191,6 +213,16 @@ fn what_serves_comes_back_whatever_is_killed() {
     up.wait_for("(version 1) serves");
     client.is_served(&mut up);
     client.finish();
+
+    // What is stopped on purpose stays so, until somebody types otherwise.
+    up.process.kill();
+    stdout_of(&project.run(&["deploy", "stop"]), 0);
+    let mut up = Up::start_managed(&project, "up.log");
+    up.wait_for("it was stopped; `trainyard deploy` brings it up");
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody listens");
+    up.process.kill();
+    let mut up = Up::start(&project, "up.log");
+    up.wait_for("version 1 was brought up at http://127.0.0.1:");
     stdout_of(&project.run(&["up", "--down"]), 0);
     assert_eq!(up.process.0.wait().unwrap().code(), Some(0), "{}", up.said());
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody listens");

@@ -13,17 +13,17 @@ use crate::runtime::instance::{InstanceSpec, fill};
 use crate::workload::{ContainerSpec, Network};
 
 /// Processes and threads of a container: more is a runaway.
-const PROCESSES_MAX: i64 = 4096;
+pub(super) const PROCESSES_MAX: i64 = 4096;
 
 /// A container's output is kept by the engine in files of this size, this many of them.
-const LOG_FILE_SIZE: &str = "10m";
-const LOG_FILES: &str = "3";
+pub(super) const LOG_FILE_SIZE: &str = "10m";
+pub(super) const LOG_FILES: &str = "3";
 
 /// The first version of the API that can look more often while a container starts.
-const START_INTERVAL_SINCE: usize = 44;
+pub(super) const START_INTERVAL_SINCE: usize = 44;
 
 /// Nanoseconds between two health checks of a container that is starting.
-const START_INTERVAL: i64 = 500_000_000;
+pub(super) const START_INTERVAL: i64 = 500_000_000;
 
 /// What to create. `address` is where the instance answers on this machine.
 pub(super) fn body(

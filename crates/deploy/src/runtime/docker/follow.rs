@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bollard::container::LogOutput;
+use bollard::errors::Error as Refusal;
 use bollard::query_parameters::LogsOptions;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc::Sender;
 
 use super::container;
@@ -24,17 +25,10 @@ pub(super) async fn tell(
     is_followed: bool,
     tell: &Sender<String>,
 ) -> Result<()> {
-    let seconds = |ms: u64| i32::try_from(ms / 1000).unwrap_or(i32::MAX);
-    let mut options = LogsOptions {
-        follow: is_followed,
-        stdout: true,
-        stderr: true,
-        since: excerpt.since_ms.map_or(0, seconds),
-        tail: excerpt.last.map_or_else(|| "all".to_owned(), |last| last.to_string()),
-        ..LogsOptions::default()
-    };
+    let mut options = options(excerpt, is_followed);
     loop {
-        let told = tell_until_end(engine, container, &options, tell).await;
+        let stream = Box::pin(engine.docker.logs(container, Some(options.clone())));
+        let told = tell_stream(stream, container, tell).await;
         if !is_followed || tell.is_closed() {
             return told;
         }
@@ -47,14 +41,28 @@ pub(super) async fn tell(
     }
 }
 
-/// Tells what the engine tells, until it has nothing more to tell.
-async fn tell_until_end(
-    engine: &Engine,
-    container: &str,
-    options: &LogsOptions,
+/// What an engine is asked for the lines that are wanted.
+pub(super) fn options(excerpt: &Excerpt, is_followed: bool) -> LogsOptions {
+    LogsOptions {
+        follow: is_followed,
+        stdout: true,
+        stderr: true,
+        since: excerpt.since_ms.map_or(0, seconds),
+        tail: excerpt.last.map_or_else(|| "all".to_owned(), |last| last.to_string()),
+        ..LogsOptions::default()
+    }
+}
+
+fn seconds(ms: u64) -> i32 {
+    i32::try_from(ms / 1000).unwrap_or(i32::MAX)
+}
+
+/// Tells what an engine tells of something, until it has nothing more to tell.
+pub(super) async fn tell_stream(
+    mut stream: impl Stream<Item = std::result::Result<LogOutput, Refusal>> + Unpin,
+    what: &str,
     tell: &Sender<String>,
 ) -> Result<()> {
-    let mut stream = Box::pin(engine.docker.logs(container, Some(options.clone())));
     let (mut output, mut errors) = (Lines::default(), Lines::default());
     loop {
         let part = tokio::select! {
@@ -68,7 +76,7 @@ async fn tell_until_end(
             Some(Ok(LogOutput::StdErr { message })) => errors.take(&message),
             Some(Ok(LogOutput::StdIn { .. })) => Vec::new(),
             Some(Err(refusal)) => {
-                return Err(refused(format!("cannot read the log of {container}"), &refusal));
+                return Err(refused(format!("cannot read the log of {what}"), &refusal));
             }
             None => break,
         };

@@ -1,5 +1,6 @@
 //! Images: which to pull, and with whose credentials.
 
+use bollard::Docker;
 use bollard::query_parameters::CreateImageOptions;
 use futures::StreamExt as _;
 use http::HeaderValue;
@@ -31,12 +32,27 @@ async fn exists(engine: &Engine, image: &str) -> Result<bool> {
     Ok(found.is_some())
 }
 
-async fn pull(engine: &Engine, image: &str) -> Result<String> {
-    let failed = |reason: String| Error::Docker {
-        doing: format!("cannot pull image {image}"),
+/// The digest of an image in its registry.
+pub(super) async fn digest(engine: &Engine, image: &str) -> Result<String> {
+    let image = reference(image);
+    let docker = authorized(engine, &image).await?;
+    let failed = |reason: String| unavailable("find", &image, reason);
+    let request = || docker.inspect_registry_image(&image, None);
+    let found = engine.ask(request).await.map_err(|refusal| failed(reason(&refusal)))?;
+    found.descriptor.digest.ok_or_else(|| failed("its registry says no digest".to_owned()))
+}
+
+fn unavailable(wanted: &str, image: &str, reason: String) -> Error {
+    Error::Docker {
+        doing: format!("cannot {wanted} image {image}"),
         reason,
         hint: "check the name; `docker login` gives credentials for a private registry".to_owned(),
-    };
+    }
+}
+
+/// The engine with the credentials for the registry of an image, where `docker login` left some.
+pub(super) async fn authorized(engine: &Engine, image: &str) -> Result<Docker> {
+    let failed = |reason: String| unavailable("pull", image, reason);
     let credentials = auth::credentials(image).await.map_err(failed)?;
     let header = match credentials {
         Some(credentials) => {
@@ -49,12 +65,17 @@ async fn pull(engine: &Engine, image: &str) -> Result<String> {
         None => None,
     };
     // The engine wants the URL-safe alphabet here, which the client library does not use.
-    let docker = engine.docker.clone().with_request_modifier(move |mut request| {
+    Ok(engine.docker.clone().with_request_modifier(move |mut request| {
         if let Some(value) = &header {
             request.headers_mut().insert("x-registry-auth", value.clone());
         }
         request
-    });
+    }))
+}
+
+async fn pull(engine: &Engine, image: &str) -> Result<String> {
+    let failed = |reason: String| unavailable("pull", image, reason);
+    let docker = authorized(engine, image).await?;
     let options =
         CreateImageOptions { from_image: Some(image.to_owned()), ..CreateImageOptions::default() };
     let mut progress = Box::pin(docker.create_image(Some(options), None, None));

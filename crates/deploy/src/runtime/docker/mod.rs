@@ -16,6 +16,8 @@ mod labels;
 mod network;
 mod output;
 mod runtime;
+mod swarm;
 mod vitals;
 
 pub(super) use runtime::DockerRuntime;
+pub(super) use swarm::SwarmRuntime;

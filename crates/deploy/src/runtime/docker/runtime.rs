@@ -162,7 +162,7 @@ impl DockerRuntime {
 }
 
 /// Another number for each instance of releases that may be there at the same time.
-fn number(id: &str) -> u64 {
+pub(super) fn number(id: &str) -> u64 {
     let digits = release_of(id).bytes().filter(u8::is_ascii_digit);
     let release = digits
         .fold(0_u64, |number, digit| number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')));

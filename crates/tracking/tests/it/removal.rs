@@ -1,0 +1,59 @@
+//! Removing for good beside somebody who registers a version: what was acknowledged has its files, whoever comes first.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use trainyard_mlflow::CreateModelVersion;
+use trainyard_tracking::removal::{self, Selection};
+use trainyard_tracking::{Lending, OpenOptions, Opening, open};
+
+use crate::store::{create_run, options, uri};
+
+/// Each with a little more time for the removal before the version comes: somewhere they meet.
+const ROUNDS: u64 = 12;
+
+/// A version of a deleted run's files is registered while the run is removed.
+pub(crate) async fn registering_and_removing(uri: &str, options: &OpenOptions) {
+    let store = open(uri, options.clone()).unwrap();
+    store.registered_models.create("raced", &[], None).await.unwrap();
+    let opening =
+        Opening { uri: uri.to_owned(), options: options.clone(), lending: Lending::default() };
+    for round in 0..ROUNDS {
+        let run_id = create_run(&store, "0", 1).await;
+        let location = store.runs.get(&run_id).await.unwrap().info.artifact_uri;
+        let files = PathBuf::from(location.strip_prefix("file://").unwrap_or(&location));
+        std::fs::create_dir_all(files.join("model")).unwrap();
+        std::fs::write(files.join("model/MLmodel"), "flavors: {}\n").unwrap();
+        store.runs.delete(&run_id).await.unwrap();
+        let version = CreateModelVersion {
+            name: "raced".to_owned(),
+            source: format!("{location}/model"),
+            run_id: Some(run_id.clone()),
+            ..CreateModelVersion::default()
+        };
+        let selection = Selection { run_ids: vec![run_id.clone()], ..Selection::default() };
+        let mut steps = Vec::new();
+        let registering = async {
+            tokio::time::sleep(Duration::from_millis(4 * round)).await;
+            store.model_versions.create(version.clone()).await
+        };
+        let (registered, removed) = tokio::join!(
+            registering,
+            removal::remove(&opening, &selection, |step| steps.push(step))
+        );
+        removed.unwrap();
+        match registered {
+            Ok(_) => {
+                assert!(files.join("model/MLmodel").is_file(), "{round}: {steps:?}");
+                store.runs.get(&run_id).await.unwrap();
+            }
+            Err(error) => assert!(error.is_not_found(), "{round}: {error} {steps:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_was_acknowledged_has_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    registering_and_removing(&uri(&folder), &options(&folder)).await;
+}
