@@ -274,7 +274,7 @@ fn tell(news: Progress, watcher: Watcher<'_>) {
         Progress::Fraction { done, total } => {
             progress("fitting".to_owned(), Some(done as f64 / total.max(1) as f64))
         }
-        Progress::Output { line, .. } => Event::Output { line },
+        Progress::Output { line } => Event::Output { line },
         Progress::Warning(line) => Event::Output { line: format!("warning: {line}") },
     });
 }
