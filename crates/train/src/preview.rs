@@ -39,7 +39,8 @@ pub struct Preview {
 pub fn preview(table: &RecordBatch, config: &TrainConfig) -> Result<Preview> {
     let split = Plan::new(config, table)?.split;
     let classes = split.classes();
-    let (Some(learnt), Some(truth)) = (split.train.columns().last(), split.holdout.columns().last())
+    let (Some(learnt), Some(truth)) =
+        (split.train.columns().last(), split.holdout.columns().last())
     else {
         return Err(Error::EmptyTable);
     };

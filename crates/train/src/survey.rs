@@ -55,7 +55,12 @@ pub fn survey(table: &RecordBatch) -> Result<Vec<ColumnSurvey>> {
                 Ok(column) => column,
                 Err(Error::ColumnType { .. }) => {
                     let missing = array.null_count();
-                    return Ok(ColumnSurvey { name, content: Content::Other, missing, distinct: 0 });
+                    return Ok(ColumnSurvey {
+                        name,
+                        content: Content::Other,
+                        missing,
+                        distinct: 0,
+                    });
                 }
                 Err(error) => return Err(error),
             };
@@ -108,7 +113,8 @@ mod tests {
 
     #[test]
     fn columns_are_told_by_their_values() {
-        let texts = |values: [&str; 3]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
+        let texts =
+            |values: [&str; 3]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
         let columns: [(&str, ArrayRef); 8] = [
             ("day", texts(["2026-01-31", "2026-02-01T12:00:00", "2026-02-01 09:00"])),
             ("german", texts(["31.01.2026", "1.2.2026", ""])),

@@ -123,7 +123,7 @@ fn parsed(words: &[OsString]) -> Option<ArgMatches> {
 /// Runs the verb.
 pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
-        Command::Init(arguments) => init::run(&arguments),
+        Command::Init(arguments) => init::run(arguments),
         Command::Run(arguments) => Box::pin(run::run(arguments)).await,
         Command::Train(arguments) => Box::pin(train::run(arguments)).await,
         Command::Promote(arguments) => Box::pin(promote::run(arguments)).await,
