@@ -13,6 +13,7 @@ use trainyard_tracking::server::{Authorize, CONNECTIONS_MAX, HostPolicy, Limits,
 use trainyard_tracking::store::ReadLimits;
 use trainyard_tracking::{Lending, OpenOptions, Opening};
 
+use super::ready::Ready;
 use super::tls::{self, TlsArguments, TlsFiles};
 use super::{backup, gc, hash_password, listen, server_signals, upstream_tls};
 use crate::failure::Failure;
@@ -355,6 +356,19 @@ impl Arguments {
         Opening { uri: self.backend_store_uri.clone(), options, lending }
     }
 
+    fn ready<'a>(&self, url: &'a str, asks: bool, is_encrypted: bool) -> Ready<'a> {
+        let artifacts = format!("artifacts {}", self.artifacts_destination);
+        let artifacts = self.serves_artifacts().then_some(artifacts);
+        let store = format!("store {}", self.backend_store_uri);
+        Ready {
+            what: "tracking",
+            url,
+            stores: std::iter::once(store).chain(artifacts).collect(),
+            asks: asks.then_some("a password or token"),
+            is_encrypted,
+        }
+    }
+
     fn options(&self, memory: &Arc<Budget>) -> Result<ServerOptions, Failure> {
         let allowed_hosts = match self.allowed_hosts.as_slice() {
             [] => None,
@@ -420,13 +434,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let asks = options.authorize.is_none().then_some("--auth-file");
     tls::warn_of_strangers(address, asks, certificate.as_ref());
     let url = tls::url(address, certificate.as_ref());
-    let ready = format!("tracking at {url}, Ctrl-C stops it");
-    if arguments.port == 0 {
-        // Nobody could know which it is, a script that reads the log included.
-        printer::note(&ready);
-    } else {
-        printer::terminal_hint(&ready);
-    }
+    arguments.ready(&url, asks.is_none(), certificate.is_some()).say();
     let opened = async {
         let tracking = match first {
             Ok(shared) => shared.lent,

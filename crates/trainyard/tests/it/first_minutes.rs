@@ -1,0 +1,94 @@
+//! What somebody sees who has just begun: servers say where they are and whom they ask, slips are understood, and the
+//! output of a training program is shown whoever looks.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use trainyard_testkit::KillOnDrop;
+
+use crate::project::{TestProject, stdout_of, trainyard};
+
+/// The first line that a server writes to stderr.
+fn first_line(project: &TestProject, arguments: &[&str]) -> String {
+    let mut command = trainyard();
+    command.current_dir(project.path()).args(arguments);
+    let mut server = KillOnDrop::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+    let mut line = String::new();
+    BufReader::new(server.0.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    line
+}
+
+#[test]
+fn each_server_says_where_it_is_what_it_keeps_and_whom_it_asks() {
+    let project = TestProject::iris();
+    let server = first_line(&project, &["server", "--port", "0"]);
+    assert!(server.starts_with("tracking at http://127.0.0.1:"), "{server}");
+    for part in [
+        "store sqlite:///",
+        "artifacts ./mlartifacts",
+        "asks nobody who they are",
+        "no TLS",
+        "Ctrl-C",
+    ] {
+        assert!(server.contains(part), "{part} is not in {server}");
+    }
+    let up = first_line(&project, &["up"]);
+    assert!(
+        up.starts_with("keeping up IrisClassifier at http://127.0.0.1:0 (store sqlite:///"),
+        "{up}"
+    );
+    stdout_of(&project.run(&["train"]), 0);
+    std::fs::write(project.file("token"), "s3cret").unwrap();
+    let model = "models:/IrisClassifier/1";
+    let serve =
+        first_line(&project, &["serve", "-m", model, "--port", "0", "--token-file", "token"]);
+    assert!(serve.contains(&format!("{model} at http://127.0.0.1:")), "{serve}");
+    assert!(serve.contains("registry sqlite:///mlflow.db, asks for a token, no TLS"), "{serve}");
+    assert!(!serve.contains("s3cret"), "{serve}");
+}
+
+#[test]
+fn slips_are_understood() {
+    let project = TestProject::iris();
+    let train = "data/train.csv";
+    let compare = ["monitor", "--reference", train, "--current", train];
+    let method = [&compare[..], &["--num-method", "wasserstien"]].concat();
+    for (arguments, meant) in
+        [(vec!["trian"], "'train'"), (method, "(did you mean \"wasserstein\"?)")]
+    {
+        let output = project.run(&arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(meant), "{meant} is not in\n{error}");
+    }
+    for (right, wrong, meant) in [
+        ("accuracy = { min", "acuracy = { min", "(did you mean \"accuracy\"?)"),
+        ("drift_share", "drift_shre", "(did you mean \"drift_share\"?)"),
+        ("target = \"species\"", "target = \"specise\"", "did you mean \"species\"?"),
+        ("n_estimators = 100", "n_estimator = 100", "(did you mean \"n_estimators\"?)"),
+    ] {
+        project.edit(right, wrong);
+        let output = project.run(&["train"]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(meant), "{meant} is not in\n{error}");
+        project.edit(wrong, right);
+    }
+}
+
+#[test]
+fn the_output_of_a_training_program_is_shown_in_order_without_a_terminal() {
+    let project = TestProject::iris();
+    let script = "for i in 1 2 3; do echo out $i; echo err $i >&2; done; exit 1";
+    project.edit("algorithm = \"random_forest\"", &format!("command = \"{script}\" #"));
+    project.edit("log_loss = { max = 0.5 }\n", "");
+    let output = project.run(&["train"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let shown: Vec<&str> = error
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .filter(|line| line.starts_with("out ") || line.starts_with("err "))
+        .collect();
+    assert_eq!(shown, ["out 1", "err 1", "out 2", "err 2", "out 3", "err 3"], "{error}");
+}
