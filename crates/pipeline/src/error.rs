@@ -166,7 +166,7 @@ impl Advise for Error {
                 Advice::input("`trainyard init` writes a project, or name the folder of one")
             }
             Self::Config { .. } => {
-                Advice::input("docs/pipeline.md lists the keys of trainyard.toml")
+                Advice::input("`trainyard help pipeline` lists the keys of trainyard.toml")
             }
             Self::Settings(_) => Fault::Input.into(),
             Self::Io { .. } => {

@@ -38,6 +38,7 @@ mod python;
 mod refusal;
 mod registry;
 mod releases;
+mod remote;
 mod retrain;
 mod retraining_lock;
 mod review;

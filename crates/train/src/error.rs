@@ -407,7 +407,7 @@ impl Advise for Error {
                 format!("name one of {}", classes.join(", "))
             }
             Self::RuleNotApplicable { .. } => {
-                "hold out by hash, by id, by time, or in a file of its own: docs/releasing.md"
+                "hold out by hash, by id, by time, or in a file of its own: `trainyard help releasing`"
                     .into()
             }
             Self::ModelTooLarge { .. } => {

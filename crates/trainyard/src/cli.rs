@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
+    deploy, gateway, health, help, init, monitor, profile, promote, retrain, run, serve, server,
     temporary, token, train, up,
 };
 use crate::exit::EXIT_CODES;
@@ -77,6 +77,8 @@ enum Command {
     Token(token::Arguments),
     /// Ask a server whether it is ready (for HEALTHCHECK)
     Health(health::Arguments),
+    /// Read a page of the manual
+    Help(help::Arguments),
     /// Run the gateway of a deployment (started by `deploy`)
     #[command(hide = true)]
     Gateway(gateway::Arguments),
@@ -120,6 +122,21 @@ fn parsed(words: &[OsString]) -> Option<ArgMatches> {
     command().try_get_matches_from_mut(words).ok()
 }
 
+/// The help of a verb; `None` where there is no such verb.
+fn long_help(verb: &str) -> Option<String> {
+    let mut command = command();
+    // Only then a verb knows whose it is.
+    command.build();
+    Some(command.find_subcommand_mut(verb)?.render_long_help().to_string())
+}
+
+/// Verbs that are meant for people.
+fn verbs() -> Vec<String> {
+    let command = command();
+    let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
+    shown.map(|command| command.get_name().to_owned()).collect()
+}
+
 /// Runs the verb.
 pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
@@ -136,6 +153,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
+        Command::Help(arguments) => help::run(&arguments, &verbs(), long_help),
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
     }
 }

@@ -11,6 +11,7 @@ mod gc;
 mod hash_password;
 pub(crate) mod health;
 pub(crate) mod health_subject;
+pub(crate) mod help;
 pub(crate) mod init;
 mod listener;
 pub(crate) mod monitor;

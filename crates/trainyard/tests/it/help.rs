@@ -32,6 +32,62 @@ fn every_verb_has_an_example() {
 }
 
 #[test]
+fn the_manual_is_in_the_binary() {
+    let list = help(&["help"]);
+    let docs = trainyard_testkit::workspace_root().join("docs");
+    for entry in std::fs::read_dir(docs).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(name) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".md") else {
+            continue;
+        };
+        if name == "index" {
+            continue;
+        }
+        assert!(list.contains(&format!("\n  {name} ")), "{name} is not in\n{list}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(help(&["help", name]).trim_end(), text.trim_end());
+    }
+    assert!(help(&["help", "run"]).contains("Usage: trainyard run"));
+    let output = trainyard().args(["help", "pipelin"]).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("(did you mean \"pipeline\"?)"), "{error}");
+}
+
+/// Pages that hints name are there.
+#[test]
+fn hints_name_pages_that_are_there() {
+    let crates = trainyard_testkit::workspace_root().join("crates");
+    let mut named = std::collections::BTreeSet::new();
+    let mut folders = vec![crates];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path
+                .components()
+                .any(|part| part.as_os_str() == "src" || part.as_os_str() == "templates")
+            {
+                let Ok(text) = std::fs::read_to_string(&path) else { continue };
+                let pages = text.split("trainyard help ").skip(1);
+                let page = |rest: &str| {
+                    rest.split(|c: char| !c.is_ascii_lowercase() && c != '-')
+                        .next()
+                        .unwrap()
+                        .to_owned()
+                };
+                named.extend(pages.map(page).filter(|page| !page.is_empty()));
+            }
+        }
+    }
+    assert!(named.contains("pipeline"), "{named:?}");
+    for page in named {
+        help(&["help", &page]);
+    }
+}
+
+#[test]
 fn environment_variables_are_named() {
     let serve = help(&["serve", "--help"]);
     for name in ["MLFLOW_TRACKING_URI", "MODEL_NAME", "MODEL_STAGE"] {
