@@ -2,11 +2,13 @@
 //! output of a training program is shown whoever looks.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-use trainyard_testkit::KillOnDrop;
+use trainyard_testkit::{KillOnDrop, free_port, workspace_root};
 
 use crate::project::{TestProject, stdout_of, trainyard};
+use crate::up::signal;
 
 /// The first line that a server writes to stderr.
 fn first_line(project: &TestProject, arguments: &[&str]) -> String {
@@ -91,4 +93,55 @@ fn the_output_of_a_training_program_is_shown_in_order_without_a_terminal() {
         .filter(|line| line.starts_with("out ") || line.starts_with("err "))
         .collect();
     assert_eq!(shown, ["out 1", "err 1", "out 2", "err 2", "out 3", "err 3"], "{error}");
+}
+
+/// The commands of the README's own project, without what is said of them.
+fn commands_of_the_readme() -> Vec<String> {
+    let readme = std::fs::read_to_string(workspace_root().join("README.md")).unwrap();
+    let section = readme.split("## A project of your own\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let commands = section.lines().filter_map(|line| line.strip_prefix("    "));
+    commands.map(|line| line.split("  # ").next().unwrap().trim().to_owned()).collect()
+}
+
+#[test]
+fn the_readme_leads_to_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |row: u32| {
+        let tenure = row * 37 % 60;
+        format!("{tenure},{},{}\n", ["basic", "pro"][row as usize % 2], tenure < 20)
+    };
+    let rows: String = (0..300).map(row).collect();
+    std::fs::write(folder.path().join("customers.csv"), format!("tenure,plan,churned\n{rows}"))
+        .unwrap();
+    let port = free_port().to_string();
+    let shell = |line: &str| {
+        let mut shell = Command::new("sh");
+        let binary = Path::new(env!("CARGO_BIN_EXE_trainyard")).parent().unwrap();
+        let path = std::env::var("PATH").unwrap();
+        shell.args(["-c", &line.replace("8080", &port)]).current_dir(folder.path());
+        shell.env("PATH", format!("{}:{path}", binary.display())).env_remove("MLFLOW_TRACKING_URI");
+        shell
+    };
+    let commands = commands_of_the_readme();
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    for line in &commands[..2] {
+        stdout_of(&shell(line).output().unwrap(), 0);
+    }
+    let file = folder.path().join("churn/trainyard.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("8080", &port)).unwrap();
+    let run = &commands[2];
+    assert!(run.contains("--keep"), "{run}");
+    let mut kept = KillOnDrop::spawn(
+        shell(&format!("exec {run}")).stdout(Stdio::piped()).stderr(Stdio::null()),
+    );
+    // The summary is there once it serves.
+    let said = BufReader::new(kept.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let said: Vec<String> = said.take_while(|line| !line.starts_with("took")).collect();
+    assert!(said.iter().any(|line| line.contains("churn version 1 (Production)")), "{said:?}");
+    let answer = stdout_of(&shell(&commands[3]).output().unwrap(), 0);
+    assert!(answer.contains("predictions"), "{answer}");
+    signal("-INT", u64::from(kept.0.id()));
+    assert!(kept.0.wait().unwrap().success());
 }
