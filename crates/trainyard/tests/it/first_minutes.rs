@@ -95,10 +95,10 @@ fn the_output_of_a_training_program_is_shown_in_order_without_a_terminal() {
     assert_eq!(shown, ["out 1", "err 1", "out 2", "err 2", "out 3", "err 3"], "{error}");
 }
 
-/// The commands of the README's own project, without what is said of them.
-fn commands_of_the_readme() -> Vec<String> {
-    let readme = std::fs::read_to_string(workspace_root().join("README.md")).unwrap();
-    let section = readme.split("## A project of your own\n").nth(1).unwrap();
+/// The commands of a section of a page, without what is said of them.
+pub(crate) fn commands_of(page: &str, section: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(workspace_root().join(page)).unwrap();
+    let section = text.split(section).nth(1).unwrap();
     let section = section.split("\n## ").next().unwrap();
     let commands = section.lines().filter_map(|line| line.strip_prefix("    "));
     commands.map(|line| line.split("  # ").next().unwrap().trim().to_owned()).collect()
@@ -123,7 +123,7 @@ fn the_readme_leads_to_an_answer() {
         shell.env("PATH", format!("{}:{path}", binary.display())).env_remove("MLFLOW_TRACKING_URI");
         shell
     };
-    let commands = commands_of_the_readme();
+    let commands = commands_of("README.md", "## A project of your own\n");
     assert_eq!(commands.len(), 4, "{commands:?}");
     for line in &commands[..2] {
         stdout_of(&shell(line).output().unwrap(), 0);

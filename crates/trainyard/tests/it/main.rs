@@ -32,6 +32,7 @@ mod serve_keys;
 mod server;
 mod server_killed;
 mod signals;
+mod site;
 mod tls;
 mod token;
 mod up;
