@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::data::{LOOK_BYTES_MAX, Learnable};
 use super::folder::{Folder, read_text};
-use super::ignore;
 use super::project_file::{ProjectFile, USUAL_DATA, quoted, script, slug};
 use super::python::Python;
 use super::workflow::Workflows;
+use super::{gitlab, ignore};
 use crate::install_from::InstallFrom;
 use crate::{Config, Error, FILE_NAME, Result};
 
@@ -19,6 +19,17 @@ const LIST_BYTES_MAX: u64 = 1 << 20;
 const INSTALL: &str = include_str!("../../templates/install-trainyard.sh");
 const DOCKERFILE: &str = include_str!("../../templates/Dockerfile");
 const DOCKERIGNORE: &str = include_str!("../../templates/dockerignore");
+
+/// Where a repository's jobs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Ci {
+    /// Workflows of GitHub Actions.
+    Github,
+    /// Jobs of GitLab.
+    Gitlab,
+    /// Nowhere.
+    None,
+}
 
 /// What the user says of a new project; the rest is looked up in its folder.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +44,8 @@ pub struct InitOptions {
     pub train_command: Option<String>,
     /// Where the workflows take `trainyard` from; a variable of the repository if none.
     pub install_from: Option<InstallFrom>,
+    /// Where jobs run; told by what the repository has if none.
+    pub ci: Option<Ci>,
 }
 
 /// A file that is made or added to.
@@ -74,7 +87,16 @@ impl Scaffold {
         plan.project(&folder, &python, &settings)?;
         plan.image(&folder, &settings.name)?;
         plan.ignore(&folder)?;
-        plan.workflows(&folder, &python, &settings, options.install_from.as_ref())?;
+        // Only where a program trains is Python set up.
+        let is_python = settings.command.as_deref().is_some_and(is_python);
+        let python = is_python.then_some(&python);
+        let install_from = options.install_from.as_ref();
+        match options.ci.unwrap_or_else(|| usual_ci(&folder)) {
+            Ci::Github => plan.github(&folder, python, install_from)?,
+            Ci::Gitlab => plan.gitlab(&folder, python, install_from)?,
+            Ci::None => return Ok(plan),
+        }
+        plan.warn_of_data_outside_of_git(&folder, &settings);
         Ok(plan)
     }
 
@@ -172,11 +194,10 @@ impl Scaffold {
         Ok(())
     }
 
-    fn workflows(
+    fn github(
         &mut self,
         folder: &Folder,
-        python: &Python,
-        settings: &Settings,
+        python: Option<&Python>,
         install_from: Option<&InstallFrom>,
     ) -> Result<()> {
         let github = folder.root.join(".github");
@@ -194,13 +215,39 @@ impl Scaffold {
         } else {
             ""
         };
-        let python =
-            settings.command.as_deref().filter(|command| is_python(command)).map(|_| python);
         let workflows = Workflows { inside: &folder.inside, python, prefix, install_from };
         self.make(github.join("install-trainyard.sh"), INSTALL.to_owned())?;
         for (name, text) in workflows.files() {
             self.make(github.join("workflows").join(name), text)?;
         }
+        Ok(())
+    }
+
+    fn gitlab(
+        &mut self,
+        folder: &Folder,
+        python: Option<&Python>,
+        install_from: Option<&InstallFrom>,
+    ) -> Result<()> {
+        let name = match folder.inside.as_str() {
+            "" => "trainyard".to_owned(),
+            _ => format!("{}-trainyard", slug(&folder.name)),
+        };
+        let jobs = format!(".gitlab/{name}.yml");
+        let text = gitlab::jobs(&folder.inside, python, install_from);
+        self.make(folder.root.join(".gitlab/install-trainyard.sh"), INSTALL.to_owned())?;
+        self.make(folder.root.join(&jobs), text)?;
+        let entry = folder.root.join(".gitlab-ci.yml");
+        let there = read_text(&entry, LIST_BYTES_MAX);
+        if there.is_some_and(|text| !text.contains(&jobs)) {
+            self.missing
+                .push(format!("add to .gitlab-ci.yml: {}", gitlab::entry(&jobs).trim_end()));
+        }
+        self.make(entry, gitlab::entry(&jobs))
+    }
+
+    /// What git leaves out, runners do not have.
+    fn warn_of_data_outside_of_git(&mut self, folder: &Folder, settings: &Settings) {
         let data = settings.data.as_deref().unwrap_or_default();
         let lists = [folder.path.join(".gitignore"), folder.root.join(".gitignore")];
         let is_out = |list: &PathBuf| {
@@ -211,7 +258,6 @@ impl Scaffold {
                 "git leaves {data} out, so the workflows have no data: let `data` name where they are for all (s3://…)"
             ));
         }
-        Ok(())
     }
 }
 
@@ -336,6 +382,14 @@ impl Settings {
             .all(|part| matches!(part, std::path::Component::Normal(_)));
         (is_inside && !folder.has(path)).then_some(path)
     }
+}
+
+/// Where the jobs of a repository run, by what it has.
+fn usual_ci(folder: &Folder) -> Ci {
+    let config = read_text(&folder.root.join(".git/config"), LIST_BYTES_MAX).unwrap_or_default();
+    let is_gitlab = folder.root.join(".gitlab-ci.yml").is_file()
+        || config.lines().any(|line| line.contains("url = ") && line.contains("gitlab"));
+    if is_gitlab { Ci::Gitlab } else { Ci::Github }
 }
 
 /// Whether a command line is one of Python.

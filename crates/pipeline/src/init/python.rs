@@ -81,6 +81,16 @@ impl Python {
         Self { packages, version_file, script }
     }
 
+    /// The command line that installs the packages.
+    pub(super) fn install(&self) -> String {
+        match self.packages {
+            Packages::Uv => "python -m pip install uv && uv sync --frozen".to_owned(),
+            Packages::Requirements(list) => format!("python -m pip install -r {list}"),
+            Packages::Pyproject => "python -m pip install .".to_owned(),
+            Packages::Unknown => "python -m pip install mlflow scikit-learn pandas".to_owned(),
+        }
+    }
+
     /// The command line that runs a script.
     pub(super) fn command(&self, script: &str) -> String {
         match self.packages {

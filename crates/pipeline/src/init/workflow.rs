@@ -103,12 +103,7 @@ impl Workflows<'_> {
                 format!("          cache: pip\n          cache-dependency-path: {path}\n")
             })
             .unwrap_or_default();
-        let install = match python.packages {
-            Packages::Uv => "python -m pip install uv && uv sync --frozen".to_owned(),
-            Packages::Requirements(list) => format!("python -m pip install -r {list}"),
-            Packages::Pyproject => "python -m pip install .".to_owned(),
-            Packages::Unknown => "python -m pip install mlflow scikit-learn pandas".to_owned(),
-        };
+        let install = python.install();
         format!(
             "      - uses: actions/setup-python@a26af69be951a213d495a4c3e4e4022e16d87065 # v5.6.0\n        with:\n          \
              {version}\n{cache}      - run: {install}\n"

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_pipeline::{InitOptions, InstallFrom, Scaffold};
+use trainyard_pipeline::{Ci, InitOptions, InstallFrom, Scaffold};
 
 use crate::failure::Failure;
 use crate::printer;
@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// path on the runner [default: the repository's variable TRAINYARD_SOURCE]
     #[arg(long, value_name = "URL|PATH")]
     install_from: Option<InstallFrom>,
+    /// Where the repository's jobs run [default: by what it has]
+    #[arg(long, value_enum)]
+    ci: Option<Ci>,
     /// Show what would be done, and write nothing
     #[arg(long)]
     dry_run: bool,
@@ -52,6 +55,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         data: arguments.data,
         train_command: arguments.train_command,
         install_from: arguments.install_from,
+        ci: arguments.ci,
     };
     let plan = Scaffold::plan(&arguments.project, &options)?;
     for text in &plan.found {

@@ -299,3 +299,54 @@ fn the_script_that_is_written_trains_a_model_that_is_approved() {
     let run = place.runs();
     assert!(run.contains("version 1 (Production)"), "{run}");
 }
+
+/// Runs the jobs of GitLab as its runners do: one after the other, each in a shell of its own, with the variables that
+/// another has left.
+const GITLAB: &str = r#"
+import os, subprocess, sys, yaml
+root, binaries = sys.argv[1:]
+jobs = {}
+for include in yaml.safe_load(open(f"{root}/.gitlab-ci.yml"))["include"]:
+    jobs |= yaml.safe_load(open(f"{root}/{include['local']}"))
+variables = {**os.environ, "CI_PROJECT_DIR": root, "PATH": f"{binaries}:{os.environ['PATH']}"}
+done = []
+for name, job in jobs.items():
+    if name.startswith("."):
+        continue
+    job = {**jobs[job["extends"]], **job}
+    assert all(needed in done for needed in job.get("needs", [])), name
+    lines = ["set -e", *job["before_script"], *job["script"]]
+    subprocess.run(["sh", "-c", "\n".join(lines)], cwd=root, env=variables, check=True, stdout=sys.stderr)
+    for path in job["artifacts"]["paths"]:
+        if name != "trainyard-monitor":
+            assert os.path.isfile(f"{root}/{path}"), path
+    dotenv = job["artifacts"].get("reports", {}).get("dotenv")
+    if dotenv:
+        variables |= dict(line.strip().split("=", 1) for line in open(f"{root}/{dotenv}"))
+    done.append(name)
+assert jobs["trainyard-release"]["rules"][0]["when"] == "manual"
+print(" ".join(done))
+"#;
+
+#[test]
+fn jobs_of_gitlab_train_judge_and_release() {
+    let place = Place::new(&[
+        (".git/config", "[remote \"origin\"]\n\turl = git@gitlab.example.com:us/churn.git\n"),
+        ("data/train.csv", &customers()),
+    ]);
+    place.init(&["--name", "Churn"]);
+    assert!(!place.path(".github").exists());
+    let toml = place.read("trainyard.toml");
+    place.write("trainyard.toml", &toml.replace("127.0.0.1:8080", "127.0.0.1:0"));
+    let binaries = Path::new(env!("CARGO_BIN_EXE_trainyard")).parent().unwrap();
+    let folder = place.folder.path().to_str().unwrap();
+    let done = trainyard_testkit::run_python(GITLAB, &[folder, binaries.to_str().unwrap()], &[]);
+    let deploy = |action: &str| {
+        let mut command = trainyard();
+        command.current_dir(place.folder.path()).args(["deploy", action]).output().unwrap()
+    };
+    let status = stdout_of(&deploy("status"), 0);
+    stdout_of(&deploy("stop"), 0);
+    assert!(status.contains("Churn version 1 (Production)"), "{status}");
+    assert_eq!(done.trim(), "trainyard-train trainyard-gate trainyard-release trainyard-monitor");
+}
