@@ -1,5 +1,6 @@
 //! What a folder is to whoever wants a project in it: where it lies in a repository, and which tables it has.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
@@ -35,15 +36,13 @@ impl Folder {
         }
         // Links and `..` say nothing of where it lies.
         let absolute = absolute.canonicalize().unwrap_or(absolute);
-        let name = absolute.file_name().map_or("model".into(), |name| name.to_string_lossy());
+        let name = absolute.file_name().map_or("model".into(), OsStr::to_string_lossy);
         let name = name.into_owned();
         let root = absolute.ancestors().find(|folder| folder.join(".git").exists());
         let inside = root.and_then(|root| absolute.strip_prefix(root).ok());
-        let inside: String = inside
-            .into_iter()
-            .flat_map(Path::components)
-            .map(|part| format!("{}/", part.as_os_str().to_string_lossy()))
-            .collect();
+        let parts = inside.into_iter().flat_map(Path::components);
+        let parts: Vec<_> = parts.map(|part| part.as_os_str().to_string_lossy()).collect();
+        let inside = if parts.is_empty() { String::new() } else { parts.join("/") + "/" };
         let is_in_git = root.is_some();
         // At the root, paths are shown as the user wrote the folder.
         let root = match root {

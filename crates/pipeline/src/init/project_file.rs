@@ -131,20 +131,17 @@ impl ProjectFile<'_> {
 
     fn gate(&self) -> String {
         let preview = self.learnable.and_then(|found| found.preview.as_ref());
-        match preview.filter(|_| self.holds_out()) {
-            Some(preview) => bounds(preview, self.command.is_some()),
-            None => {
-                let named = self.script.map(|script| script.metrics.as_slice()).unwrap_or_default();
-                let examples: String = match named {
-                    [] => "# accuracy = { min = 0.9 }\n".to_owned(),
-                    names => names
-                        .iter()
-                        .map(|name| format!("# {} = {{ min = 0.9 }}\n", key(name)))
-                        .collect(),
-                };
-                format!("{}{examples}", with_comment("# [gate.thresholds]", "all must hold"))
-            }
+        if let Some(preview) = preview.filter(|_| self.holds_out()) {
+            return bounds(preview, self.command.is_some());
         }
+        let logged = self.script.map(|script| script.metrics.clone()).unwrap_or_default();
+        let examples = if logged.is_empty() { vec!["accuracy".to_owned()] } else { logged };
+        let mut lines = with_comment("# [gate.thresholds]", "all must hold");
+        for metric in examples {
+            let line = format!("# {} = {{ min = 0.9 }}\n", key(&metric));
+            lines += &line;
+        }
+        lines
     }
 }
 

@@ -123,7 +123,7 @@ impl Script {
 
 fn without_comments(text: &str) -> String {
     let is_code = |line: &&str| !line.trim_start().starts_with('#');
-    text.lines().filter(is_code).map(|line| format!("{line}\n")).collect()
+    text.lines().filter(is_code).collect::<Vec<&str>>().join("\n")
 }
 
 /// The texts in quotes that stand right behind these words.
