@@ -1,4 +1,5 @@
-//! `trainyard help`: the manual, which is in the binary, so that whoever has that has the pages that hints name.
+//! `trainyard help`: the manual, which is in the binary, so that whoever has that has the pages that hints name; and the
+//! JSON Schema of `trainyard.toml`, for editors.
 
 use std::process::ExitCode;
 
@@ -11,10 +12,10 @@ use crate::printer;
 /// Read a page of the manual, or the help of a verb.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  trainyard help\n  trainyard help pipeline | less\n  trainyard help run"
+    after_help = "Examples:\n  trainyard help\n  trainyard help pipeline | less\n  trainyard help run\n  trainyard help schema > trainyard.schema.json"
 )]
 pub(crate) struct Arguments {
-    /// A page of the manual, or a verb; all of them if none
+    /// A page of the manual, a verb, or `schema` for the JSON Schema of trainyard.toml; a list of them if none
     #[arg(value_name = "TOPIC|VERB")]
     topic: Option<String>,
 }
@@ -74,6 +75,28 @@ const TOPICS: [Topic; 9] = [
     },
 ];
 
+/// The topic that is no page.
+const SCHEMA: &str = "schema";
+
+/// The JSON Schema of `trainyard.toml`, with what the manual says of its keys.
+fn schema() -> String {
+    let page = TOPICS.iter().find(|topic| topic.name == "pipeline").map_or("", |topic| topic.text);
+    let about = |key: &str| meaning(page, key);
+    let schema = trainyard_pipeline::schema(&about);
+    serde_json::to_string_pretty(&schema).unwrap_or_default()
+}
+
+/// What the table of keys says of one: `| `key` | default | meaning |`.
+fn meaning(page: &str, key: &str) -> Option<String> {
+    let name = format!("`{key}`");
+    page.lines().find_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let is_it = cells.next()?.split(", ").any(|named| named == name);
+        let text = cells.nth(1)?.trim_end_matches(" |");
+        is_it.then(|| text.replace('`', ""))
+    })
+}
+
 /// Prints the page. `verbs` has each verb with a way to its help.
 pub(crate) fn run(
     arguments: &Arguments,
@@ -85,9 +108,14 @@ pub(crate) fn run(
         for topic in &TOPICS {
             printer::line(&format!("  {:<22}{}", topic.name, topic.about));
         }
+        printer::line(&format!("  {SCHEMA:<22}the JSON Schema of trainyard.toml, for editors"));
         printer::line(&format!("\nVerbs (`trainyard help VERB`):\n  {}", verbs.join(", ")));
         return Ok(ExitCode::SUCCESS);
     };
+    if name == SCHEMA {
+        printer::line(&schema());
+        return Ok(ExitCode::SUCCESS);
+    }
     let topic = TOPICS.iter().find(|topic| topic.name == name);
     let text = topic.map(|topic| topic.text.to_owned()).or_else(|| help_of(name));
     let Some(text) = text else {
@@ -98,4 +126,17 @@ pub(crate) fn run(
     };
     printer::line(text.trim_end());
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_says_what_keys_mean() {
+        let page = "| `a.b`, `a.c` | 1 | what `x` is |\n| `d` | – | more |\n";
+        assert_eq!(meaning(page, "a.c").as_deref(), Some("what x is"));
+        assert_eq!(meaning(page, "d").as_deref(), Some("more"));
+        assert_eq!(meaning(page, "a"), None);
+    }
 }

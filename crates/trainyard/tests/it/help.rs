@@ -95,3 +95,54 @@ fn environment_variables_are_named() {
     }
     assert!(help(&["server", "--help"]).contains("MLFLOW_BACKEND_STORE_URI"));
 }
+
+/// Validates project files against a schema, and says of each key of the manual whether the schema has it.
+const VALIDATE: &str = r#"
+import json, sys, tomllib
+import jsonschema
+schema, manual, *files = sys.argv[1:]
+schema = json.loads(open(schema).read())
+check = jsonschema.Draft202012Validator(schema)
+check.check_schema(schema)
+for file in files:
+    check.validate(tomllib.loads(open(file).read()))
+for wrong in ["[model]\nnmae = 'x'", "[train]\nseed = 'x'", "[gate.thresholds.r2]\nmim = 1"]:
+    assert list(check.iter_errors(tomllib.loads(wrong))), wrong
+
+def has(node, keys):
+    for key in keys:
+        node = node.get("properties", {}).get(key) or node.get("additionalProperties")
+        if not node:
+            return False
+    return True
+
+lacking = []
+for line in open(manual):
+    if line.startswith("| `") and "." in line.split("`")[1]:
+        for key in line.split(" | ")[0][2:].split(", "):
+            parts = key.strip("`").split(".")
+            if all(part and "*" not in part and " " not in part for part in parts) and parts[0] in schema["properties"]:
+                if not has(schema, parts):
+                    lacking.append(key)
+print(lacking)
+"#;
+
+#[test]
+fn the_schema_is_what_is_read() {
+    let root = trainyard_testkit::workspace_root();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("schema.json");
+    std::fs::write(&file, help(&["help", "schema"])).unwrap();
+    let text = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+    let arguments = [
+        text(file),
+        text(root.join("docs/pipeline.md")),
+        text(root.join("examples/iris/trainyard.toml")),
+    ];
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    assert_eq!(trainyard_testkit::run_python(VALIDATE, &arguments, &[]).trim(), "[]");
+    let schema: serde_json::Value = serde_json::from_str(&help(&["help", "schema"])).unwrap();
+    let seed = &schema["properties"]["deploy"]["properties"]["drain"];
+    assert_eq!(seed["type"], "string");
+    assert!(seed["description"].as_str().unwrap().contains("requests in flight"), "{seed}");
+}
