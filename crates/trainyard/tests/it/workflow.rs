@@ -49,7 +49,8 @@ fn actionlint_finds_nothing() {
     let part = part.to_str().unwrap();
     let init = trainyard().args(["init", part, "--train-command", "python train.py"]).output();
     let written = stdout_of(&init.unwrap(), 0);
-    let workflows: Vec<&str> = written.lines().filter(|path| path.ends_with(".yaml")).collect();
+    let workflows: Vec<&str> =
+        written.lines().filter(|path| path.contains("/workflows/")).collect();
     assert_eq!(workflows.len(), 2, "{written}");
     for workflow in workflows {
         assert_eq!(lint(Path::new(workflow)), Vec::<String>::new());
