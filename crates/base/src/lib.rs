@@ -10,6 +10,7 @@
 //! - [`prometheus`]: counters, and the page of them;
 //! - [`leaky_bucket`] and [`rate`]: how often somebody may be wrong, and how often somebody may ask;
 //! - [`media_type`]: what a file is, by its name;
+//! - [`mod@nearest`]: the name that somebody meant;
 //! - [`pandas`]: what pandas takes for missing;
 //! - [`words`]: what one room writes and another reads.
 
@@ -22,6 +23,7 @@ pub mod json;
 pub mod leaky_bucket;
 pub mod media_type;
 pub mod memory;
+pub mod nearest;
 pub mod pandas;
 pub mod prometheus;
 pub mod rate;
@@ -32,4 +34,5 @@ pub mod words;
 pub use advice::{Advice, Advise, Fault};
 pub use budget::{Budget, Full, Share};
 pub use caught::caught;
+pub use nearest::{did_you_mean, nearest};
 pub use temporary::TemporaryFolder;

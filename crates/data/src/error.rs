@@ -133,12 +133,14 @@ pub enum Error {
         hint: &'static str,
     },
     /// A column that was asked for and is not there.
-    #[error("{path} has no column {column:?}")]
+    #[error("{path} has no column {column:?}{meant}")]
     NoColumn {
         /// The file.
         path: PathBuf,
         /// The column asked for.
         column: String,
+        /// The column that may have been meant, as the text says it.
+        meant: String,
         /// The columns that are there (shortened when there are many).
         available: String,
     },

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use arrow_schema::DataType;
+use trainyard_base::did_you_mean;
 
 use crate::error::{Error, Result, list_names};
 use crate::filter::RowFilter;
@@ -127,6 +128,7 @@ impl ReadOptions {
                     return Err(Error::NoColumn {
                         path: path.to_owned(),
                         column: column.clone(),
+                        meant: did_you_mean(column, names.iter().map(AsRef::as_ref)),
                         available: list_names(names.iter().map(AsRef::as_ref)),
                     });
                 }

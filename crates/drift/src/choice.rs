@@ -1,13 +1,17 @@
 //! Choices that users write by name.
 
+use trainyard_base::did_you_mean;
+
 /// A name that stands for none of the choices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no {what} is called {name:?}; known: {known}")]
+#[error("no {what} is called {name:?}{meant}; known: {known}")]
 pub struct UnknownName {
     /// What was to be chosen.
     pub what: &'static str,
     /// What was asked for.
     pub name: String,
+    /// The name that may have been meant, as the text says it.
+    pub meant: String,
     /// What there is.
     pub known: String,
 }
@@ -18,7 +22,9 @@ impl UnknownName {
         name: &str,
         known: impl Iterator<Item = &'static str>,
     ) -> Self {
-        Self { what, name: name.to_owned(), known: known.collect::<Vec<_>>().join(", ") }
+        let known: Vec<_> = known.collect();
+        let meant = did_you_mean(name, known.iter().copied());
+        Self { what, name: name.to_owned(), meant, known: known.join(", ") }
     }
 }
 
@@ -45,5 +51,7 @@ mod tests {
         assert_eq!(find("correction", "bh", &choices), Ok(1));
         let error = find("correction", "fdr", &choices).unwrap_err().to_string();
         assert_eq!(error, "no correction is called \"fdr\"; known: none, bh");
+        let error = find("correction", "bhh", &choices).unwrap_err().to_string();
+        assert!(error.contains("\"bhh\" (did you mean \"bh\"?); known"), "{error}");
     }
 }

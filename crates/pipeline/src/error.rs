@@ -34,12 +34,6 @@ pub enum Error {
     /// Flags of `monitor`, or they and its settings together, are wrong.
     #[error("{0}")]
     Settings(String),
-    /// `init` would overwrite something.
-    #[error("{} is already there", path.display())]
-    AlreadyAProject {
-        /// The file in the way.
-        path: PathBuf,
-    },
     /// A file of the project could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -193,10 +187,9 @@ impl Advise for Error {
                 Advice::input("`trainyard init` writes a project, or name the folder of one")
             }
             Self::Config { .. } => {
-                Advice::input("docs/pipeline.md lists the keys of trainyard.toml")
+                Advice::input("`trainyard help pipeline` lists the keys of trainyard.toml")
             }
             Self::Settings(_) => Fault::Input.into(),
-            Self::AlreadyAProject { .. } => Advice::input("choose another folder"),
             Self::Io { .. } => {
                 Advice::environment("check that the folder exists and may be written")
             }

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use trainyard_base::TemporaryFolder;
 use trainyard_data::{ReadOptions, Table};
 use trainyard_mlflow::Tracking;
 use trainyard_tracking::{Lending, OpenOptions, Shared};
 use trainyard_train::{Holdout, TrainConfig};
 
 use crate::feedback::{self, Learner, Provenance};
-use crate::{Config, Error, Result};
+use crate::{Config, Error, Result, remote};
 
 /// Root of artifacts that a tracking server passes on, which an embedded store resolves itself.
 const ARTIFACT_ROOT: &str = "mlflow-artifacts:/";
@@ -95,17 +96,44 @@ impl Project {
 
     /// The training data, with the digest of its files. With `[train] feedback`, the rows that feedback
     /// labelled are behind those of the files, as one more file of the source.
-    pub fn training_data(&self) -> Result<Table> {
-        Ok(self.labelled_training_data()?.0)
+    pub async fn training_data(&self) -> Result<Table> {
+        Ok(self.labelled_training_data().await?.0)
     }
 
     /// The same, with where the labelled rows come from, if there are any.
-    pub(crate) fn labelled_training_data(&self) -> Result<(Table, Option<Provenance>)> {
-        let data = self.config.train.data.as_deref().ok_or_else(|| Error::Missing {
+    pub(crate) async fn labelled_training_data(&self) -> Result<(Table, Option<Provenance>)> {
+        let data = self.config.train.data.clone().ok_or_else(|| Error::Missing {
             what: "the project names no training data".to_owned(),
             hint: format!("set `data` under [train] in {}", crate::FILE_NAME),
         })?;
-        let table = self.read(data, &ReadOptions { digest: true, ..ReadOptions::default() })?;
+        let fetched = if remote::is_remote(&data) {
+            // Its future is large.
+            Some(Box::pin(remote::fetch(&data, &self.state_folder())).await?)
+        } else {
+            None
+        };
+        let project = self.clone();
+        let reading =
+            tokio::task::spawn_blocking(move || project.read_training_data(data, fetched));
+        reading.await.map_err(|error| trainyard_train::Error::Internal(error.to_string()))?
+    }
+
+    /// Reads them from where they are, or were fetched to.
+    fn read_training_data(
+        &self,
+        data: String,
+        fetched: Option<(TemporaryFolder, PathBuf)>,
+    ) -> Result<(Table, Option<Provenance>)> {
+        let options = ReadOptions { digest: true, ..ReadOptions::default() };
+        let table = match fetched {
+            None => self.read(&data, &options)?,
+            Some((_folder, path)) => {
+                let mut table = trainyard_data::read_table(&path.to_string_lossy(), &options)?;
+                // A run says where it learned from, not where that lay meanwhile.
+                table.source.name = data;
+                table
+            }
+        };
         if !self.config.train.feedback {
             return Ok((table, None));
         }

@@ -1,10 +1,11 @@
 //! What is wrong with a TOML file, without the line it is on: the line may hold a password.
 
 use toml::de::Error;
+use trainyard_base::did_you_mean;
 
 /// Line and key, and what is wrong there. Values of the file are left out.
 pub(crate) fn describe(text: &str, error: &Error) -> String {
-    let message = without_value(error.message());
+    let message = with_nearest(without_value(error.message()));
     let Some(place) = error.span().map(|span| span.start) else { return message };
     let before = text.get(..place).unwrap_or_default();
     let number = before.matches('\n').count() + 1;
@@ -20,6 +21,16 @@ pub(crate) fn describe(text: &str, error: &Error) -> String {
 fn is_key(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-. ".contains(c);
     !text.is_empty() && text.chars().all(is_plain)
+}
+
+/// The name that was meant, behind the one that is not known. serde lists those that are in backticks.
+fn with_nearest(message: String) -> String {
+    let found = ["unknown field `", "unknown variant `"].into_iter().find_map(|start| {
+        let (given, known) = message.strip_prefix(start)?.split_once('`')?;
+        let names = known.split('`').skip(1).step_by(2);
+        Some(format!("{start}{given}`{}{known}", did_you_mean(given, names)))
+    });
+    found.unwrap_or(message)
 }
 
 /// serde repeats a text that stands where something else is wanted.

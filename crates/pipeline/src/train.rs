@@ -86,16 +86,16 @@ struct Learned {
 }
 
 impl Learned {
-    fn read(project: &Project) -> Result<Self> {
+    async fn read(project: &Project) -> Result<Self> {
         let train = &project.config.train;
         let read = match (&train.command, &train.data) {
-            (None, _) => Some(project.labelled_training_data()?),
+            (None, _) => Some(project.labelled_training_data().await?),
             (Some(_), None) => None,
             (Some(_), Some(_)) if project.config.has_training_data() => {
-                Some(project.labelled_training_data()?)
+                Some(project.labelled_training_data().await?)
             }
             // What the program reads need be no table.
-            (Some(_), Some(_)) => project.labelled_training_data().ok(),
+            (Some(_), Some(_)) => project.labelled_training_data().await.ok(),
         };
         let (table, feedback) = read.unzip();
         let digest = table.as_ref().and_then(|table: &Table| table.source.digest());
@@ -126,10 +126,10 @@ pub(crate) async fn nothing_new(
     project: &Project,
     tracking: &Tracking,
 ) -> Result<Option<ModelVersion>> {
-    let learned = match Learned::read(project) {
+    let learned = match Learned::read(project).await {
         Ok(learned) => learned,
         // Data that cannot be read here may be where it is trained.
-        Err(Error::Data(_) | Error::Io { .. }) => return Ok(None),
+        Err(Error::Data(_) | Error::Io { .. } | Error::Remote { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
     last_version(project, tracking, &learned.fingerprint).await
@@ -155,7 +155,7 @@ async fn fit_and_register(
     options: &TrainOptions,
     watcher: Watcher<'_>,
 ) -> Result<Trained> {
-    let learned = Learned::read(project)?;
+    let learned = Learned::read(project).await?;
     let attempt = match &options.look {
         Some(run_id) => Some(Attempt::resume(tracking, run_id).await?),
         None => None,
@@ -274,7 +274,7 @@ fn tell(news: Progress, watcher: Watcher<'_>) {
         Progress::Fraction { done, total } => {
             progress("fitting".to_owned(), Some(done as f64 / total.max(1) as f64))
         }
-        Progress::Output { line, .. } => Event::Output { line },
+        Progress::Output { line } => Event::Output { line },
         Progress::Warning(line) => Event::Output { line: format!("warning: {line}") },
     });
 }

@@ -95,11 +95,11 @@ mod tests {
         Project::open(folder, None).unwrap()
     }
 
-    #[test]
-    fn the_program_gets_all_columns_of_all_rows_but_the_holdout() {
+    #[tokio::test]
+    async fn the_program_gets_all_columns_of_all_rows_but_the_holdout() {
         let folder = tempfile::tempdir().unwrap();
         let project = project(folder.path(), "");
-        let table = project.training_data().unwrap();
+        let table = project.training_data().await.unwrap();
         let part = TrainingPart::write(&project, &table).unwrap();
         let (name, path) = &part.variables[0];
         assert_eq!(name, "TRAINYARD_TRAIN_DATA");
@@ -119,12 +119,12 @@ mod tests {
         assert!(!path.exists());
     }
 
-    #[test]
-    fn rows_of_the_holdouts_own_file_are_left_out() {
+    #[tokio::test]
+    async fn rows_of_the_holdouts_own_file_are_left_out() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("holdout.csv"), "x,y,note\n0,0,a0\n500,1,b\n").unwrap();
         let project = project(folder.path(), "holdout = { file = \"holdout.csv\" }\n");
-        let table = project.training_data().unwrap();
+        let table = project.training_data().await.unwrap();
         let part = TrainingPart::write(&project, &table).unwrap();
         let given = read(&part.variables[0].1, &ReadOptions::default()).unwrap();
         assert_eq!(given.num_rows(), 199);

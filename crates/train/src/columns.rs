@@ -1,9 +1,9 @@
 //! Which columns of a table are learnt from, by the settings.
 
 use arrow_array::RecordBatch;
+use trainyard_base::nearest;
 
 use crate::config::TrainConfig;
-use crate::error::nearest;
 use crate::{Error, Result};
 
 /// The feature columns in the table's order, then the target.

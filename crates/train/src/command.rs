@@ -4,13 +4,14 @@
 //! (`mlflow.start_run()` needs no argument). What the program registered or logged is found in the
 //! store afterwards; nothing it prints is interpreted.
 
-use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use trainyard_mlflow::entities::{
@@ -18,18 +19,18 @@ use trainyard_mlflow::entities::{
 };
 use trainyard_mlflow::{CreateModelVersion, CreateRun, SearchModelVersions, Tracking, UpdateRun};
 
+use crate::last_words::LastWords;
 use crate::progress::{OnProgress, Progress};
 use crate::run::{Context, Outcome, end_failed_run, end_run, experiment, now, register};
 use crate::{Error, Result};
 
 /// Longest line that is passed on in one piece.
 const LINE_BYTES_MAX: usize = 16 << 10;
-/// Lines that an error quotes.
-const LAST_LINES: usize = 15;
 /// Time between a polite and a rude end.
 const GRACE: Duration = Duration::from_secs(5);
-/// Time for output that is still in the pipes after the program has ended.
-const REST_OF_OUTPUT: Duration = Duration::from_secs(2);
+/// After the program has ended: how long the next line of its output may take to come, and all of them.
+const NEXT_LINE: Duration = Duration::from_secs(2);
+const REST_OF_OUTPUT: Duration = Duration::from_mins(1);
 /// File that makes a folder a model.
 const MLMODEL_FILE: &str = "MLmodel";
 
@@ -108,25 +109,17 @@ async fn execute(
     cancel: impl Future<Output = ()> + Send,
 ) -> Result<()> {
     let mut group = Group::spawn(config, run)?;
-    let (sender, mut lines) = mpsc::channel::<(String, bool)>(256);
-    let stdout = group.child.stdout.take();
-    let stderr = group.child.stderr.take();
-    let readers = tokio::spawn(async move {
-        let errors = sender.clone();
-        tokio::join!(read_lines(stdout, sender, false), read_lines(stderr, errors, true));
-    });
-    let mut last_lines = VecDeque::with_capacity(LAST_LINES);
-    let mut show = |line: String, is_error: bool| {
-        if last_lines.len() == LAST_LINES {
-            last_lines.pop_front();
-        }
-        last_lines.push_back(line.clone());
-        progress(Progress::Output { line, is_error });
+    let (sender, mut lines) = mpsc::channel::<String>(256);
+    let reader = tokio::spawn(read_lines(group.output.take(), sender));
+    let mut last_words = LastWords::default();
+    let mut show = |line: String| {
+        last_words.hear(&line);
+        progress(Progress::Output { line });
     };
     let mut cancel = std::pin::pin!(cancel);
     let status = loop {
         tokio::select! {
-            Some((line, is_error)) = lines.recv() => show(line, is_error),
+            Some(line) = lines.recv() => show(line),
             status = group.child.wait() => break status,
             () = &mut cancel => {
                 group.end().await;
@@ -137,30 +130,36 @@ async fn execute(
     let status = status.map_err(|source| not_started(config, source))?;
     // A process that outlives the program may hold its output open: it is not waited for.
     let rest = async {
-        while let Some((line, is_error)) = lines.recv().await {
-            show(line, is_error);
+        while let Ok(Some(line)) = tokio::time::timeout(NEXT_LINE, lines.recv()).await {
+            show(line);
         }
     };
     let _cut_off = tokio::time::timeout(REST_OF_OUTPUT, rest).await;
-    readers.abort();
+    reader.abort();
     if status.success() {
         return Ok(());
     }
     Err(Error::CommandFailed {
         command: config.command.clone(),
         status: describe(status),
-        last_lines: last_lines.into(),
+        last_lines: last_words.quoted(),
     })
 }
 
 /// The program and everything it starts, as one process group.
 struct Group {
     child: Child,
+    /// What it writes, to whichever stream.
+    output: Option<pipe::Receiver>,
     id: Option<Pid>,
 }
 
 impl Group {
     fn spawn(config: &CommandRun, run: &Run) -> Result<Self> {
+        let failed = |source| not_started(config, source);
+        // One pipe for both streams, as a terminal is one: what was written in turns is read in turns.
+        let (reader, writer) = std::io::pipe().map_err(failed)?;
+        let errors = writer.try_clone().map_err(failed)?;
         let child = Command::new("sh")
             .arg("-c")
             .arg(&config.command)
@@ -173,14 +172,15 @@ impl Group {
             // Python holds lines back when nobody seems to watch.
             .env("PYTHONUNBUFFERED", "1")
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(writer)
+            .stderr(errors)
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|source| not_started(config, source))?;
+            .map_err(failed)?;
+        let output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(failed)?;
         let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Ok(Self { child, id })
+        Ok(Self { child, output: Some(output), id })
     }
 
     /// Asks the group to end, and kills it if it does not.
@@ -222,11 +222,7 @@ fn describe(status: ExitStatus) -> String {
 }
 
 /// Sends lines as they come. A carriage return ends a line too: progress bars use it.
-async fn read_lines(
-    source: Option<impl AsyncRead + Unpin>,
-    lines: mpsc::Sender<(String, bool)>,
-    is_error: bool,
-) {
+async fn read_lines(source: Option<impl AsyncRead + Unpin>, lines: mpsc::Sender<String>) {
     let Some(mut source) = source else { return };
     let mut chunk = vec![0_u8; 8 << 10];
     let mut line = Vec::new();
@@ -241,7 +237,7 @@ async fn read_lines(
             if ended || line.len() >= LINE_BYTES_MAX {
                 let text = String::from_utf8_lossy(&line).into_owned();
                 line.clear();
-                if lines.send((text, is_error)).await.is_err() {
+                if lines.send(text).await.is_err() {
                     return;
                 }
             }
@@ -252,7 +248,7 @@ async fn read_lines(
     }
     if !line.is_empty() {
         // If nobody listens any more, the end of the output is not missed.
-        let _ignored = lines.send((String::from_utf8_lossy(&line).into_owned(), is_error)).await;
+        let _ignored = lines.send(String::from_utf8_lossy(&line).into_owned()).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a training cannot be done, and what would help.
 
-use trainyard_base::{Advice, Advise, Fault};
+use trainyard_base::{Advice, Advise, Fault, did_you_mean};
 
 use crate::algorithm::Algorithm;
 
@@ -347,8 +347,14 @@ pub enum Error {
 impl Advise for Error {
     fn advice(&self) -> Advice {
         Advice::input(match self {
-            Self::UnknownAlgorithm { .. } => format!("use one of {}", Algorithm::NAMES.join(", ")),
-            Self::UnknownParameter { known, .. } => format!("it has {}", known.join(", ")),
+            Self::UnknownAlgorithm { given } => {
+                let meant = did_you_mean(given, Algorithm::NAMES.into_iter());
+                format!("use one of {}{meant}", Algorithm::NAMES.join(", "))
+            }
+            Self::UnknownParameter { name, known, .. } => {
+                let meant = did_you_mean(name, known.iter().copied());
+                format!("it has {}{meant}", known.join(", "))
+            }
             Self::WrongTask { task: "regression", .. } => {
                 "use random_forest or linear_regression".into()
             }
@@ -401,7 +407,7 @@ impl Advise for Error {
                 format!("name one of {}", classes.join(", "))
             }
             Self::RuleNotApplicable { .. } => {
-                "hold out by hash, by id, by time, or in a file of its own: docs/releasing.md"
+                "hold out by hash, by id, by time, or in a file of its own: `trainyard help releasing`"
                     .into()
             }
             Self::ModelTooLarge { .. } => {
@@ -452,32 +458,5 @@ impl Error {
     /// An I/O error on `path`.
     pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::Io { path: path.display().to_string(), source }
-    }
-}
-
-/// The name that is most like `given`, if one is close enough to be a slip.
-pub fn nearest<'a>(given: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
-    let given_lower = given.to_lowercase();
-    names
-        .map(|name| (strsim::levenshtein(&given_lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| {
-            *distance * 3 <= given.chars().count().max(name.chars().count()) + 2
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nearest_finds_slips_only() {
-        let names = ["species", "petal width (cm)", "sepal width (cm)"];
-        let find = |given| nearest(given, names.into_iter());
-        assert_eq!(find("spices").as_deref(), Some("species"));
-        assert_eq!(find("Species").as_deref(), Some("species"));
-        assert_eq!(find("petal_width (cm)").as_deref(), Some("petal width (cm)"));
-        assert_eq!(find("price"), None);
     }
 }

@@ -6,7 +6,7 @@
 //! - [`HeldOut`] are rows that judge any model, and [`compare`] says whether one is worse there, beyond chance.
 //! - [`export`] writes a fitted model as an ONNX graph.
 //! - [`run_command`] runs a program that trains by itself and finds what it made.
-//! - [`train`] does all of it and logs it to a run.
+//! - [`train`] does all of it and logs it to a run; [`preview`] says what it would find, [`survey`] what columns hold.
 
 mod algorithm;
 mod artifacts;
@@ -25,17 +25,20 @@ mod git;
 mod held_out;
 mod holdout;
 mod judge;
+mod last_words;
 mod linear;
 mod matrix;
 mod metrics;
 mod model;
 mod parameters;
+mod preview;
 mod progress;
 mod proof;
 mod random;
 mod random_split;
 mod run;
 mod split;
+mod survey;
 mod target;
 mod tree;
 
@@ -44,7 +47,7 @@ pub use command::{CommandRun, run_command, run_command_until};
 pub use compare::{Comparison, Difference, LEVEL, Method, Pair, ROWS_MIN, Standing, compare};
 pub use config::{AUTO_CLASSES_MAX, MissingValues, Task, TrainConfig};
 pub use dataset::{DataSource, digest, input as dataset_input};
-pub use error::{Error, Result, nearest};
+pub use error::{Error, Result};
 pub use export::{Export, LABEL, PROBABILITY_PREFIX, VARIABLE, export};
 pub use features::{Encoder, Encoding, FeatureColumn, NumberKind};
 pub use forest::Forest;
@@ -62,8 +65,10 @@ pub use parameters::{
     Amount, ClassWeight, Estimator, ForestParams, LinearParams, LogisticParams, MaxFeatures,
     SplitCriterion,
 };
+pub use preview::{Preview, preview};
 pub use progress::{OnProgress, Progress};
 pub use run::{Outcome, experiment, train};
 pub use split::{Split, assign, split};
+pub use survey::{ColumnSurvey, Content, survey};
 pub use target::Classes;
 pub use tree::{Node, Tree};

@@ -19,12 +19,10 @@ pub enum Progress {
         /// Units in all.
         total: usize,
     },
-    /// A line that a training program wrote.
+    /// A line that a training program wrote, to stdout or stderr, in the order in which it wrote them.
     Output {
         /// The line, without its end.
         line: String,
-        /// Whether it was written to stderr.
-        is_error: bool,
     },
     /// Something the user should know.
     Warning(String),

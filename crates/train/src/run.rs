@@ -89,15 +89,15 @@ pub async fn train(
 }
 
 /// What is known before anything is logged.
-struct Plan {
-    split: Split,
+pub(crate) struct Plan {
+    pub(crate) split: Split,
     train_digest: String,
     holdout_digest: String,
     warnings: Vec<String>,
 }
 
 impl Plan {
-    fn new(config: &TrainConfig, table: &RecordBatch) -> Result<Self> {
+    pub(crate) fn new(config: &TrainConfig, table: &RecordBatch) -> Result<Self> {
         let split = split(table, config)?;
         positive(config, &split.classes())?;
         crate::features::refuse_stray_texts(table, &split.features(), config)?;

@@ -7,8 +7,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    approvals, audit, deploy, gateway, health, init, monitor, profile, promote, registry, retrain,
-    run, serve, server, temporary, token, train, up, user,
+    approvals, audit, deploy, gateway, health, help, init, monitor, profile, promote, registry,
+    retrain, run, serve, server, temporary, token, train, up, user,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -85,6 +85,8 @@ enum Command {
     User(user::Arguments),
     /// Ask a server whether it is ready (for HEALTHCHECK)
     Health(health::Arguments),
+    /// Read a page of the manual
+    Help(help::Arguments),
     /// Run the gateway of a deployment (started by `deploy`)
     #[command(hide = true)]
     Gateway(gateway::Arguments),
@@ -152,10 +154,25 @@ fn parsed(words: &[OsString]) -> Option<ArgMatches> {
     command().try_get_matches_from_mut(as_upstream(words.to_vec())).ok()
 }
 
+/// The help of a verb; `None` where there is no such verb.
+fn long_help(verb: &str) -> Option<String> {
+    let mut command = command();
+    // Only then a verb knows whose it is.
+    command.build();
+    Some(command.find_subcommand_mut(verb)?.render_long_help().to_string())
+}
+
+/// Verbs that are meant for people.
+fn verbs() -> Vec<String> {
+    let command = command();
+    let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
+    shown.map(|command| command.get_name().to_owned()).collect()
+}
+
 /// Runs the verb.
 pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
-        Command::Init(arguments) => init::run(&arguments),
+        Command::Init(arguments) => init::run(arguments),
         Command::Run(arguments) => Box::pin(run::run(arguments)).await,
         Command::Train(arguments) => Box::pin(train::run(arguments)).await,
         Command::Promote(arguments) => Box::pin(promote::run(arguments)).await,
@@ -172,6 +189,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Token(arguments) => token::run(&arguments),
         Command::User(arguments) => Box::pin(user::run(arguments)).await,
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
+        Command::Help(arguments) => help::run(&arguments, &verbs(), long_help),
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
     }
 }

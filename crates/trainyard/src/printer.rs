@@ -280,9 +280,13 @@ impl Progress {
         }
     }
 
-    /// A line above the spinner.
+    /// A line above the spinner, if there is one.
     fn above(&self, text: &str) {
-        self.with_bar(|bar| bar.suspend(|| anstream::eprintln!("{}", hide(text))));
+        let print = || anstream::eprintln!("{}", hide(text));
+        match self.bar.lock().ok().as_ref().and_then(|slot| slot.as_ref()) {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
     }
 
     fn finish(&self, text: &str) {

@@ -113,12 +113,9 @@ fn logged(origin: &Origin, note: Option<String>) -> Worth {
 
 /// What the project holds out of its data as they are now.
 async fn held_out(project: &Project) -> Result<HeldOut> {
-    let project = project.clone();
-    blocking(move || {
-        let table = project.training_data()?.batch;
-        Ok(HeldOut::of(&table, &project.train_config())?)
-    })
-    .await
+    let table = project.training_data().await?.batch;
+    let config = project.train_config();
+    blocking(move || Ok(HeldOut::of(&table, &config)?)).await
 }
 
 /// The version's metrics on the holdout.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use trainyard_base::did_you_mean;
 use trainyard_train::{METRICS, Task, metrics_of};
 
 use super::contract_rule::ContractRule;
@@ -77,7 +78,8 @@ impl Gate {
         let unknown = self.names().find(|metric| is_ours && !METRICS.contains(&metric.as_str()));
         if let Some(metric) = unknown {
             return Err(format!(
-                "[gate] names the metric {metric:?}; there are {}",
+                "[gate] names the metric {metric:?}{}; there are {}",
+                did_you_mean(metric, METRICS.into_iter()),
                 METRICS.join(", ")
             ));
         }
@@ -146,7 +148,9 @@ mod tests {
     #[test]
     fn names_are_checked_where_they_are_known() {
         let own = gate("[thresholds]\nprofit = { min = 1.0 }");
-        assert!(own.check(true).unwrap_err().contains("\"profit\""));
+        assert!(own.check(true).unwrap_err().contains("\"profit\"; there are"));
+        let slip = gate("[thresholds]\naccurracy = { min = 0.5 }").check(true).unwrap_err();
+        assert!(slip.contains("(did you mean \"accuracy\"?)"), "{slip}");
         assert_eq!(own.check(false), Ok(()));
         for metric in ["f1", "precision", "recall", "average_precision", "brier"] {
             assert_eq!(

@@ -10,7 +10,6 @@ mod profile;
 mod quality;
 mod read_as;
 mod record;
-mod remote;
 mod rules;
 mod segments;
 mod served;

@@ -1,8 +1,8 @@
 //! Which parts of the data are compared by themselves.
 
+use trainyard_base::nearest;
 use trainyard_data::RowFilter;
 use trainyard_drift::{DatasetDrift, Distribution};
-use trainyard_train::nearest;
 
 use crate::{Error, Result};
 

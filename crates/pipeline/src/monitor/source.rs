@@ -22,9 +22,9 @@ use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::ModelUri;
 use trainyard_serve::LogReading;
 
-use super::{log, remote};
+use super::log;
 use crate::temporary::temporary;
-use crate::{Error, Result};
+use crate::{Error, Result, remote};
 
 /// Where training puts the data it learned from, below the run's artifacts: as a profile, which is
 /// read faster and says how columns are compared, and as a table.

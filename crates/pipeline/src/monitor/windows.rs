@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use trainyard_data::{RowFilter, STDIN, instant};
 use trainyard_drift::Options;
 
+use super::log;
 use super::source::{Data, Reading};
-use super::{log, remote};
+use crate::remote;
 
 /// Shorter windows have as many rows as chance has it, in microseconds: an hour.
 const LENGTH_MIN: i64 = 3_600_000_000;

@@ -64,9 +64,9 @@ async fn a_python_program_continues_the_run_and_its_version_is_found() {
     assert_eq!((version.name.as_str(), version.version.as_str()), ("Mine", "1"));
     assert_eq!(outcome.model_uri, format!("models:/{}", outcome.model_id.unwrap()));
     let news = news.into_inner().unwrap();
-    let line = Progress::Output { line: format!("trained {}", outcome.run_id), is_error: false };
+    let line = Progress::Output { line: format!("trained {}", outcome.run_id) };
     assert!(news.contains(&line), "{news:?}");
-    assert!(news.contains(&Progress::Output { line: "to stderr".to_owned(), is_error: true }));
+    assert!(news.contains(&Progress::Output { line: "to stderr".to_owned() }));
 }
 
 #[tokio::test]
@@ -140,20 +140,47 @@ async fn cancelling_ends_the_whole_group() {
 async fn output_is_passed_on_in_lines_of_bearable_length() {
     let store = Store::new();
     let config =
-        command(&store, "printf 'a\\rb\\n\\nlast'; head -c 40000 /dev/zero | tr '\\0' x >&2");
+        command(&store, "printf 'a\\rb\\n\\nlast\\n'; head -c 40000 /dev/zero | tr '\\0' x >&2");
+    let lines = output_of(&store, &config).await;
+    assert_eq!(lines[..3], ["a", "b", "last"]);
+    let long: Vec<usize> = lines[3..].iter().map(String::len).collect();
+    assert_eq!(long, [16_384, 16_384, 7_232]);
+}
+
+/// What a program wrote, line by line.
+async fn output_of(store: &Store, config: &CommandRun) -> Vec<String> {
     let news = Mutex::new(Vec::new());
     let listen = |progress| news.lock().unwrap().push(progress);
-    let _no_model = run_command(&store.tracking, &config, &listen).await;
+    let _no_model = run_command(&store.tracking, config, &listen).await;
     let news = news.into_inner().unwrap();
-    let lines = |wanted: bool| -> Vec<String> {
-        news.iter()
-            .filter_map(|news| match news {
-                Progress::Output { line, is_error } if *is_error == wanted => Some(line.clone()),
-                _ => None,
-            })
-            .collect()
+    let line = |news| match news {
+        Progress::Output { line } => Some(line),
+        _ => None,
     };
-    assert_eq!(lines(false), ["a", "b", "last"]);
-    let long: Vec<usize> = lines(true).iter().map(String::len).collect();
-    assert_eq!(long, [16_384, 16_384, 7_232]);
+    news.into_iter().filter_map(line).collect()
+}
+
+#[tokio::test]
+async fn both_streams_come_in_the_order_in_which_they_were_written() {
+    let store = Store::new();
+    let script = "for i in 0 1 2 3 4 5 6 7 8 9; do echo $i; echo e$i >&2; done";
+    let config = command(&store, &format!("{script}; {script}; {script}; exit 1"));
+    let once = (0..10).flat_map(|number| [number.to_string(), format!("e{number}")]);
+    let expected: Vec<String> = std::iter::repeat_n(once, 3).flatten().collect();
+    assert_eq!(output_of(&store, &config).await, expected);
+}
+
+#[tokio::test]
+async fn the_traceback_of_a_failed_program_is_quoted_whole() {
+    let store = Store::new();
+    let script = "import sys\n\ndef inner():\n    raise KeyError('plan')\n\n\
+                  try:\n    inner()\nexcept KeyError:\n    import traceback\n    traceback.print_exc()\n\
+                  for n in range(40):\n    print('bye', n)\nsys.exit(1)\n";
+    std::fs::write(store.folder.path().join("train.py"), script).unwrap();
+    let config = command(&store, &format!("{} train.py", trainyard_testkit::python().display()));
+    let error = run_command(&store.tracking, &config, &quiet).await.unwrap_err();
+    let hint = error.hint().unwrap();
+    for part in ["Traceback (most recent call last)", "in inner", "KeyError: 'plan'", "bye 39"] {
+        assert!(hint.contains(part), "{part} is not in:\n{hint}");
+    }
 }

@@ -4,35 +4,87 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_pipeline::InstallFrom;
+use trainyard_pipeline::{Ci, InitOptions, InstallFrom, Scaffold};
 
 use crate::failure::Failure;
 use crate::printer;
 
-/// Write a working project: trainyard.toml, data/, Dockerfile and a GitHub Actions workflow.
+/// Make a folder a project: add what it lacks of trainyard.toml, image and workflows. Nothing that is there is
+/// written over.
+///
+/// The folder is looked at: its table says what is learnt and by which gate a model is judged, a script that trains
+/// with MLflow becomes `train.command`, lists of packages become steps of the workflows.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  trainyard init churn && cp customers.csv churn/data/train.csv")]
+#[command(
+    after_help = "Examples:\n  trainyard init churn && cp customers.csv churn/data/train.csv\n  trainyard init . --dry-run\n  trainyard init . --data data/customers.csv --target churned"
+)]
 pub(crate) struct Arguments {
     /// Folder of the project; made if it is not there
     #[arg(value_name = "DIR", default_value = ".")]
     project: PathBuf,
+    /// Registered model that versions are added to [default: as the script registers it, else the folder's name]
+    #[arg(long)]
+    name: Option<String>,
+    /// Column to predict [default: one that is called so, else the last]
+    #[arg(long, value_name = "COLUMN")]
+    target: Option<String>,
+    /// Table to train on, as seen from the project: CSV or Parquet, a file, a folder, a pattern or s3://…
+    #[arg(long, value_name = "PATH|URI")]
+    data: Option<String>,
+    /// Command line that trains, in the place of a built-in algorithm; a script of Python that it names and that is
+    /// not there is written
+    #[arg(long, value_name = "COMMAND")]
+    train_command: Option<String>,
     /// Where the workflows take trainyard from: the URL of its git repository (and #COMMIT), or a
     /// path on the runner [default: the repository's variable TRAINYARD_SOURCE]
     #[arg(long, value_name = "URL|PATH")]
     install_from: Option<InstallFrom>,
+    /// Where the repository's jobs run [default: by what it has]
+    #[arg(long, value_enum)]
+    ci: Option<Ci>,
+    /// Show what would be done, and write nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let written = trainyard_pipeline::init(&arguments.project, arguments.install_from.as_ref())?;
-    for path in written {
-        printer::line(&path.display().to_string());
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let has_source = arguments.install_from.is_some();
+    let options = InitOptions {
+        name: arguments.name,
+        target: arguments.target,
+        data: arguments.data,
+        train_command: arguments.train_command,
+        install_from: arguments.install_from,
+        ci: arguments.ci,
+    };
+    let plan = Scaffold::plan(&arguments.project, &options)?;
+    for text in &plan.found {
+        printer::note(&format!("found: {text}"));
     }
-    printer::hint(&format!(
-        "put training data into {}, then: trainyard run {}",
-        arguments.project.join("data/train.csv").display(),
-        arguments.project.display()
-    ));
-    if arguments.install_from.is_none() {
+    if !arguments.dry_run {
+        plan.write()?;
+    }
+    for change in &plan.changes {
+        if change.is_addition {
+            printer::note(&format!("lines are added to {}", change.path.display()));
+        }
+        printer::line(&change.path.display().to_string());
+    }
+    for path in &plan.kept {
+        printer::note(&format!("stays as it is: {}", path.display()));
+    }
+    if arguments.dry_run {
+        printer::hint("nothing was written; without --dry-run these files are");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for text in &plan.missing {
+        printer::warning(text);
+    }
+    let then = if plan.missing.is_empty() { "now" } else { "then" };
+    printer::hint(&format!("{then}: trainyard run {} --keep", arguments.project.display()));
+    if !has_source
+        && plan.changes.iter().any(|change| change.path.ends_with("install-trainyard.sh"))
+    {
         printer::hint(
             "the workflows take trainyard from the repository's variable TRAINYARD_SOURCE; set it, or \
              use --install-from",

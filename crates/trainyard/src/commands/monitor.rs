@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use trainyard_base::did_you_mean;
 use trainyard_pipeline::monitor::{MonitorJob, Monitored, Settings};
 use trainyard_report::drift as report;
 
@@ -79,8 +80,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
     print(&monitored, if arguments.json { Format::Json } else { arguments.format });
     for name in job.unknown_columns(&monitored) {
+        let columns = monitored.drift.columns.iter().map(|column| column.name.as_str());
+        let meant = did_you_mean(&name, columns);
         printer::warning(&format!(
-            "there is no column {name:?}, for which a method, threshold or kind is set"
+            "there is no column {name:?}{meant}, for which a method, threshold or kind is set"
         ));
     }
     printer::note(&format!("page: {}", page.display()));

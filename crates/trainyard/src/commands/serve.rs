@@ -12,11 +12,11 @@ use trainyard_serve::{ModelCache, ModelSource, PythonOptions, ServeOptions};
 use trainyard_signature::model::MlModel;
 use trainyard_tracking::OpenOptions;
 
+use super::ready::Ready;
 use super::serve_log::LogArguments;
 use super::tls::{self, TlsArguments};
 use super::{listen, server_signals};
 use crate::failure::Failure;
-use crate::printer;
 
 /// Serve a model over HTTP and follow its alias.
 ///
@@ -357,7 +357,19 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
     }
     let url = tls::url(address, files.as_ref());
-    printer::terminal_hint(&format!("{} at {url}, Ctrl-C stops it", options.source.describe()));
+    // The log of an instance is its gateway's, which says it for all.
+    if options.probe_id.is_none() {
+        let registry = tracking.as_ref().map(|_| format!("registry {}", arguments.tracking_uri));
+        let what = options.source.describe();
+        Ready {
+            what: &what,
+            url: &url,
+            stores: registry.into_iter().collect(),
+            asks: options.token.as_ref().map(|_| "a token"),
+            is_encrypted: files.is_some(),
+        }
+        .say();
+    }
     trainyard_serve::serve(listener, tracking, options, end).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,7 @@ use trainyard_tracking::{
 };
 
 use super::backend_store::BackendStore;
+use super::ready::Ready;
 use super::tls::{self, TlsArguments, TlsFiles};
 use super::{backup, gc, hash_password, import, listen, server_signals, upgrade, upstream_tls};
 use crate::failure::Failure;
@@ -476,6 +477,20 @@ impl Arguments {
         Ok(Opening { uri, options, lending })
     }
 
+    /// What it says at its start; `uri` is the database.
+    fn ready<'a>(&self, uri: &str, url: &'a str, asks: bool, is_encrypted: bool) -> Ready<'a> {
+        let store = (!self.artifacts_only).then(|| format!("store {uri}"));
+        let artifacts = format!("artifacts {}", self.artifacts_destination);
+        let artifacts = self.serves_artifacts().then_some(artifacts);
+        Ready {
+            what: "tracking",
+            url,
+            stores: store.into_iter().chain(artifacts).collect(),
+            asks: asks.then_some("a password or token"),
+            is_encrypted,
+        }
+    }
+
     /// Receivers of webhooks that need not be public; a variable that is empty names none.
     fn webhook_receivers(&self) -> Result<Vec<Allowed>, Failure> {
         let named = self.webhook_allow.iter().filter(|text| !text.trim().is_empty());
@@ -568,13 +583,7 @@ pub(crate) async fn run(mut arguments: Arguments) -> Result<ExitCode, Failure> {
     let asks = options.authorize.is_none().then_some("--auth-file");
     tls::warn_of_strangers(address, asks, certificate.as_ref());
     let url = tls::url(address, certificate.as_ref());
-    let ready = format!("tracking at {url}, Ctrl-C stops it");
-    if arguments.port == 0 {
-        // Nobody could know which it is, a script that reads the log included.
-        printer::note(&ready);
-    } else {
-        printer::terminal_hint(&ready);
-    }
+    arguments.ready(&opening.uri, &url, asks.is_none(), certificate.is_some()).say();
     let opened = async {
         let Shared { lent: tracking, webhooks, .. } = match first {
             Ok(shared) => shared,

@@ -12,6 +12,7 @@ use trainyard_pipeline::{Open, Opened, Project, Said, Up, UpOptions, opener, ser
 use trainyard_tracking::Shared;
 
 use super::project::{TrackingArguments, program};
+use super::ready::Ready;
 use super::tracking_pages::TrackingPages;
 use super::{server_signals, systemd, up_install};
 use crate::failure::Failure;
@@ -58,6 +59,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         return down(&projects).await;
     }
     let (reloads, end) = server_signals("projects and the settings of gateways are read again");
+    for project in &projects {
+        let gateway = service(project).gateway;
+        let scheme = if gateway.is_encrypted() { "https" } else { "http" };
+        Ready {
+            what: &format!("keeping up {}", project.config.model.name),
+            url: &format!("{scheme}://{}", project.config.deploy.listen),
+            stores: vec![format!("store {}", project.tracking_uri)],
+            asks: gateway.asks().then_some("a token or certificate"),
+            is_encrypted: gateway.is_encrypted(),
+        }
+        .say();
+    }
     let options =
         UpOptions { program: program()?, tracking_uri, is_by_hand: !systemd::is_manager() };
     let beginning = Up::begin(projects, options, open(), Arc::new(tell), arguments.take_over);

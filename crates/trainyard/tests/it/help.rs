@@ -46,10 +46,117 @@ fn every_verb_has_an_example() {
 }
 
 #[test]
+fn the_manual_is_in_the_binary() {
+    let list = help(&["help"]);
+    let docs = trainyard_testkit::workspace_root().join("docs");
+    for entry in std::fs::read_dir(docs).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(name) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".md") else {
+            continue;
+        };
+        if name == "index" {
+            continue;
+        }
+        assert!(list.contains(&format!("\n  {name} ")), "{name} is not in\n{list}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(help(&["help", name]).trim_end(), text.trim_end());
+    }
+    assert!(help(&["help", "run"]).contains("Usage: trainyard run"));
+    let output = trainyard().args(["help", "pipelin"]).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("(did you mean \"pipeline\"?)"), "{error}");
+}
+
+/// Pages that hints name are there.
+#[test]
+fn hints_name_pages_that_are_there() {
+    let crates = trainyard_testkit::workspace_root().join("crates");
+    let mut named = std::collections::BTreeSet::new();
+    let mut folders = vec![crates];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path
+                .components()
+                .any(|part| part.as_os_str() == "src" || part.as_os_str() == "templates")
+            {
+                let Ok(text) = std::fs::read_to_string(&path) else { continue };
+                let pages = text.split("trainyard help ").skip(1);
+                let page = |rest: &str| {
+                    rest.split(|c: char| !c.is_ascii_lowercase() && c != '-')
+                        .next()
+                        .unwrap()
+                        .to_owned()
+                };
+                named.extend(pages.map(page).filter(|page| !page.is_empty()));
+            }
+        }
+    }
+    assert!(named.contains("pipeline"), "{named:?}");
+    for page in named {
+        help(&["help", &page]);
+    }
+}
+
+#[test]
 fn environment_variables_are_named() {
     let serve = help(&["serve", "--help"]);
     for name in ["MLFLOW_TRACKING_URI", "MODEL_NAME", "MODEL_STAGE"] {
         assert!(serve.contains(name), "{serve}");
     }
     assert!(help(&["server", "--help"]).contains("MLFLOW_BACKEND_STORE_URI"));
+}
+
+/// Validates project files against a schema, and says of each key of the manual whether the schema has it.
+const VALIDATE: &str = r#"
+import json, sys, tomllib
+import jsonschema
+schema, manual, *files = sys.argv[1:]
+schema = json.loads(open(schema).read())
+check = jsonschema.Draft202012Validator(schema)
+check.check_schema(schema)
+for file in files:
+    check.validate(tomllib.loads(open(file).read()))
+for wrong in ["[model]\nnmae = 'x'", "[train]\nseed = 'x'", "[gate.thresholds.r2]\nmim = 1"]:
+    assert list(check.iter_errors(tomllib.loads(wrong))), wrong
+
+def has(node, keys):
+    for key in keys:
+        node = node.get("properties", {}).get(key) or node.get("additionalProperties")
+        if not node:
+            return False
+    return True
+
+lacking = []
+for line in open(manual):
+    if line.startswith("| `") and "." in line.split("`")[1]:
+        for key in line.split(" | ")[0][2:].split(", "):
+            parts = key.strip("`").split(".")
+            if all(part and "*" not in part and " " not in part for part in parts) and parts[0] in schema["properties"]:
+                if not has(schema, parts):
+                    lacking.append(key)
+print(lacking)
+"#;
+
+#[test]
+fn the_schema_is_what_is_read() {
+    let root = trainyard_testkit::workspace_root();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("schema.json");
+    std::fs::write(&file, help(&["help", "schema"])).unwrap();
+    let text = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+    let arguments = [
+        text(file),
+        text(root.join("docs/pipeline.md")),
+        text(root.join("examples/iris/trainyard.toml")),
+    ];
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    assert_eq!(trainyard_testkit::run_python(VALIDATE, &arguments, &[]).trim(), "[]");
+    let schema: serde_json::Value = serde_json::from_str(&help(&["help", "schema"])).unwrap();
+    let seed = &schema["properties"]["deploy"]["properties"]["drain"];
+    assert_eq!(seed["type"], "string");
+    assert!(seed["description"].as_str().unwrap().contains("requests in flight"), "{seed}");
 }

@@ -7,7 +7,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::dashboards;
-use crate::project::{stdout_of, trainyard};
+use crate::project::{TestProject, stdout_of, trainyard};
 
 /// Two thousand rows in which `x` moves by `shift`, `town` has a new label, and days go by.
 fn table(path: &Path, rows: usize, shift: f64) -> String {
@@ -249,6 +249,15 @@ fn tables_are_read_from_an_object_store() {
     let error = String::from_utf8_lossy(&missing.stderr);
     assert_eq!(missing.status.code(), Some(2), "{error}");
     assert!(error.contains("s3://data/nothing/here"), "{error}");
+    // What can be monitored from there can be learnt from there.
+    let mut project = TestProject::iris();
+    s3.upload("iris/train.csv", project.file("data/train.csv").to_str().unwrap());
+    project.env.extend(s3.keys().map(|(name, value)| (name.to_owned(), value.to_owned())));
+    project.edit("data/train.csv", "s3://data/iris/*.csv");
+    stdout_of(&project.run(&["train"]), 0);
+    let again = stdout_of(&project.run(&["train", "--if-new"]), 0);
+    assert!(again.contains("version 1 (nothing new to learn from)"), "{again}");
+    stdout_of(&project.run(&["promote"]), 0);
 }
 
 #[test]

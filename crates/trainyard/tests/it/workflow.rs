@@ -40,6 +40,23 @@ fn actionlint_finds_nothing() {
     let workflow = root.join("crates/pipeline/templates/pipeline.yaml");
     assert_eq!(lint(&workflow), Vec::<String>::new());
     assert_eq!(lint(&root.join("crates/pipeline/templates/drift.yaml")), Vec::<String>::new());
+    // In a folder of a repository, with Python, every line is another.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join(".git")).unwrap();
+    let part = folder.path().join("models/a b");
+    std::fs::create_dir_all(&part).unwrap();
+    std::fs::write(part.join("requirements.txt"), "mlflow\n").unwrap();
+    let part = part.to_str().unwrap();
+    let init = trainyard().args(["init", part, "--train-command", "python train.py"]).output();
+    let written = stdout_of(&init.unwrap(), 0);
+    let workflows: Vec<&str> =
+        written.lines().filter(|path| path.contains("/workflows/")).collect();
+    assert_eq!(workflows.len(), 2, "{written}");
+    for workflow in workflows {
+        assert_eq!(lint(Path::new(workflow)), Vec::<String>::new());
+        let text = std::fs::read_to_string(workflow).unwrap();
+        assert!(of_others(&text).all(is_pinned), "{text}");
+    }
     // It does find something where there is something.
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("broken.yaml");
@@ -56,14 +73,22 @@ fn every_action_is_pinned_to_a_commit() {
     let files = [templates.join("pipeline.yaml"), templates.join("drift.yaml")];
     for file in files.into_iter().chain([root.join("action.yml")]) {
         let text = std::fs::read_to_string(&file).unwrap();
-        let of_others = |line: &&str| line.contains("uses:") && !line.contains("uses: ./");
-        for line in text.lines().filter(of_others) {
-            let commit = line.split('@').nth(1).unwrap().split(" # v").next().unwrap();
-            let is_commit =
-                commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
-            assert!(is_commit && line.contains(" # v"), "{}: {line}", file.display());
+        for line in of_others(&text) {
+            assert!(is_pinned(line), "{}: {line}", file.display());
         }
     }
+}
+
+/// Lines that use actions of others.
+fn of_others(workflow: &str) -> impl Iterator<Item = &str> {
+    workflow.lines().filter(|line| line.contains("uses:") && !line.contains("uses: ./"))
+}
+
+/// Whether the action of a line is one commit, whose version is said.
+fn is_pinned(line: &str) -> bool {
+    let commit = line.split('@').nth(1).unwrap().split(" # v").next().unwrap();
+    let is_commit = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_commit && line.contains(" # v")
 }
 
 /// A project as `init` writes it, with data, a tracking server, and a state folder that outlives the
@@ -76,7 +101,32 @@ struct Scaffold {
 
 impl Scaffold {
     fn new() -> Self {
+        let scaffold = Self::around(TestProject::iris());
+        scaffold.project.accept_every_version();
+        scaffold
+    }
+
+    /// A repository with data, packages and perhaps a training script, which `init` makes a project.
+    fn of_python(packages: &str, script: Option<&str>) -> Self {
         let project = TestProject::iris();
+        for name in ["trainyard.toml", "Dockerfile", ".dockerignore", ".gitignore"] {
+            std::fs::remove_file(project.file(name)).unwrap();
+        }
+        std::fs::remove_dir_all(project.file(".github")).unwrap();
+        std::fs::write(project.file("requirements.txt"), packages).unwrap();
+        let mut arguments = vec!["init", "--name", "Flowers"];
+        if let Some(script) = script {
+            std::fs::create_dir(project.file("src")).unwrap();
+            std::fs::write(project.file("src/train.py"), script).unwrap();
+        } else {
+            arguments.extend(["--train-command", "python src/train.py"]);
+        }
+        stdout_of(&project.run(&arguments), 0);
+        project.edit("127.0.0.1:8080", "127.0.0.1:0");
+        Self::around(project)
+    }
+
+    fn around(project: TestProject) -> Self {
         let state = tempfile::tempdir().unwrap();
         project.edit("[deploy]\n", &format!("[deploy]\nstate = \"{}\"\n", state.path().display()));
         let port = free_port();
@@ -93,7 +143,6 @@ impl Scaffold {
         );
         project.edit("127.0.0.1:0", &format!("127.0.0.1:{}", free_port()));
         project.edit("cool_down = \"6h\"", "cool_down = \"1s\"");
-        project.accept_every_version();
         Self { project, state, _server: server }
     }
 
@@ -126,10 +175,10 @@ impl Scaffold {
                 Command::new("git").current_dir(self.project.path()).args(arguments).output();
             assert!(done.unwrap().status.code().is_some_and(|code| code < 2), "git {arguments:?}");
         }
-        let binary = Path::new(env!("CARGO_BIN_EXE_trainyard")).parent().unwrap();
+        let binary = Path::new(env!("CARGO_BIN_EXE_trainyard")).parent().unwrap().to_owned();
         let path = std::env::var_os("PATH").unwrap();
         let path = std::env::join_paths(
-            std::iter::once(binary.to_owned()).chain(std::env::split_paths(&path)),
+            [binary, test_env().join("python/bin")].into_iter().chain(std::env::split_paths(&path)),
         );
         let mut act = Command::new(tool("python/bin/act"));
         act.current_dir(self.project.path()).args([event, "--pull=false"]);
@@ -139,7 +188,7 @@ impl Scaffold {
             act.args(["--platform", &format!("{label}=-self-hosted")]);
         }
         let actions = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/actions");
-        for (action, commit) in actions_of_github() {
+        for (action, commit) in actions_of_github(&self.project.file(".github/workflows")) {
             act.arg("--local-repository");
             act.arg(format!("actions/{action}@{commit}={}", actions.join(&action).display()));
         }
@@ -158,11 +207,10 @@ impl Scaffold {
 }
 
 /// Actions of GitHub's service that have a stand-in here, with the commits that the workflows pin.
-fn actions_of_github() -> BTreeSet<(String, String)> {
-    let templates = workspace_root().join("crates/pipeline/templates");
+fn actions_of_github(workflows: &Path) -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     for name in ["pipeline.yaml", "drift.yaml"] {
-        let text = std::fs::read_to_string(templates.join(name)).unwrap();
+        let text = std::fs::read_to_string(workflows.join(name)).unwrap();
         for (at, start) in text.match_indices("actions/") {
             let rest = &text[at + start.len()..];
             let (action, rest) = rest.split_once('@').unwrap();
@@ -242,4 +290,39 @@ fn all_jobs_do_their_work_and_a_gate_that_refuses_stops_the_deployment() {
         status.contains("model      IrisClassifier version 2 (Production)"),
         "{status}\n{said}"
     );
+}
+
+/// A script of somebody's own, which knows nothing of Trainyard.
+const XGBOOST: &str = r#"
+import mlflow, pandas as pd, xgboost
+from mlflow.models import infer_signature
+
+data = pd.read_csv("data/train.csv")
+X, y = data.drop(columns="species"), data["species"].astype("category").cat.codes
+with mlflow.start_run():
+    model = xgboost.XGBClassifier(n_estimators=10).fit(X, y)
+    mlflow.log_metric("accuracy", model.score(X, y))
+    signature = infer_signature(X, model.predict(X))
+    mlflow.xgboost.log_model(model, name="model", signature=signature, input_example=X.head(3),
+                             registered_model_name="Flowers")
+"#;
+
+/// From `init` to a served version, on repositories of two kinds beside the built-in algorithms'. Each imports MLflow
+/// and waits for it, so this belongs to the long form.
+#[test]
+fn repositories_with_training_scripts_get_from_init_to_a_served_version() {
+    if std::env::var_os("TRAINYARD_TEST_LONG").is_none() {
+        return;
+    }
+    for (packages, script) in
+        [("mlflow\nscikit-learn\npandas\n", None), ("mlflow\nxgboost-cpu\npandas\n", Some(XGBOOST))]
+    {
+        let scaffold = Scaffold::of_python(packages, script);
+        let said = stdout_of(&scaffold.workflow("push", "pipeline.yaml"), 0);
+        for job in ["train", "promote", "deploy", "monitor"] {
+            assert!(succeeded(&said, job), "{said}");
+        }
+        let status = stdout_of(&scaffold.project.run(&["deploy", "status"]), 0);
+        assert!(status.contains("model      Flowers version 1 (Production)"), "{status}\n{said}");
+    }
 }

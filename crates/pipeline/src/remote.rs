@@ -14,13 +14,13 @@ use crate::temporary::temporary;
 use crate::{Error, Result};
 
 /// Whether the source lies in an object store: `s3://…`, `gs://…`, `abfss://…`.
-pub(super) fn is_remote(source: &str) -> bool {
+pub(crate) fn is_remote(source: &str) -> bool {
     scheme(source).is_some_and(cloud::is_known)
 }
 
 /// Fetches an object, everything below a prefix, or what matches a pattern. Returns the folder and
 /// the path in it that stands for the source.
-pub(super) async fn fetch(source: &str, state: &Path) -> Result<(TemporaryFolder, PathBuf)> {
+pub(crate) async fn fetch(source: &str, state: &Path) -> Result<(TemporaryFolder, PathBuf)> {
     let failed = |error: &dyn std::fmt::Display| Error::Remote {
         uri: source.to_owned(),
         reason: error.to_string(),

@@ -1,0 +1,16 @@
+//! `trainyard init`: a project in a folder that may be somebody's repository already.
+//!
+//! What is there is looked at (`folder`, `python`, `data`), what is missing is written (`project_file`, `workflow`, `gitlab`,
+//! `ignore`), and nothing that is there is written over: files are made, and lines are added to lists of files that
+//! other tools leave out.
+
+mod data;
+mod folder;
+mod gitlab;
+mod ignore;
+mod plan;
+mod project_file;
+mod python;
+mod workflow;
+
+pub use plan::{Change, Ci, InitOptions, Scaffold};

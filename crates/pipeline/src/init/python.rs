@@ -1,0 +1,166 @@
+//! What a repository says of its own training in Python: the script, where it registers, and how its packages are
+//! installed. Files are looked at as text; nothing of them runs.
+
+use super::folder::Folder;
+
+/// Where training scripts are.
+const SCRIPTS: [&str; 6] = [
+    "src/train.py",
+    "train.py",
+    "scripts/train.py",
+    "training/train.py",
+    "src/training/train.py",
+    "src/model/train.py",
+];
+
+/// A script or list of packages is written by hand: larger than this, it is something else.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
+
+/// Most metrics of a script that are shown as examples.
+const METRICS_MAX: usize = 5;
+
+/// How the packages of a repository are installed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Packages {
+    /// `uv.lock`: uv installs exactly these.
+    Uv,
+    /// A list for pip.
+    Requirements(&'static str),
+    /// `pyproject.toml` alone.
+    Pyproject,
+    /// Nothing says.
+    Unknown,
+}
+
+/// The Python of a repository.
+#[derive(Debug, Clone)]
+pub(super) struct Python {
+    /// How packages are installed.
+    pub(super) packages: Packages,
+    /// Where the version of Python is written.
+    pub(super) version_file: Option<&'static str>,
+    /// The script that trains with MLflow, if there is one.
+    pub(super) script: Option<Script>,
+}
+
+/// A script that trains with MLflow.
+#[derive(Debug, Clone)]
+pub(super) struct Script {
+    pub(super) path: &'static str,
+    /// The registered model that it names.
+    pub(super) registers: Option<String>,
+    /// Metrics that it logs by name.
+    pub(super) metrics: Vec<String>,
+    /// Whether it reads the training part that it is given.
+    pub(super) reads_its_part: bool,
+}
+
+impl Python {
+    pub(super) fn look(folder: &Folder) -> Self {
+        let packages = if folder.has("uv.lock") {
+            Packages::Uv
+        } else if let Some(list) =
+            ["requirements.txt", "requirements-train.txt"].into_iter().find(|name| folder.has(name))
+        {
+            Packages::Requirements(list)
+        } else if folder.has("pyproject.toml") {
+            Packages::Pyproject
+        } else {
+            Packages::Unknown
+        };
+        let says_version = || {
+            let project = folder.text("pyproject.toml", TEXT_BYTES_MAX);
+            project.is_some_and(|text| text.contains("requires-python"))
+        };
+        let version_file = if folder.has(".python-version") {
+            Some(".python-version")
+        } else {
+            says_version().then_some("pyproject.toml")
+        };
+        let script = SCRIPTS.into_iter().find_map(|path| Script::read(folder, path));
+        Self { packages, version_file, script }
+    }
+
+    /// The command line that installs the packages.
+    pub(super) fn install(&self) -> String {
+        match self.packages {
+            Packages::Uv => "python -m pip install uv && uv sync --frozen".to_owned(),
+            Packages::Requirements(list) => format!("python -m pip install -r {list}"),
+            Packages::Pyproject => "python -m pip install .".to_owned(),
+            Packages::Unknown => "python -m pip install mlflow scikit-learn pandas".to_owned(),
+        }
+    }
+
+    /// The command line that runs a script.
+    pub(super) fn command(&self, script: &str) -> String {
+        match self.packages {
+            Packages::Uv => format!("uv run --frozen python {script}"),
+            _ => format!("python {script}"),
+        }
+    }
+}
+
+impl Script {
+    fn read(folder: &Folder, path: &'static str) -> Option<Self> {
+        let text = folder.text(path, TEXT_BYTES_MAX)?;
+        let code = without_comments(&text);
+        if !code.contains("mlflow") {
+            return None;
+        }
+        let mut metrics = quoted_after(&code, "log_metric(");
+        metrics.sort();
+        metrics.dedup();
+        metrics.truncate(METRICS_MAX);
+        let registers = ["registered_model_name=", "register_model("]
+            .into_iter()
+            .flat_map(|before| quoted_after(&code, before))
+            // `mlflow.register_model("runs:/…", name)` begins with a URI.
+            .find(|name| !name.contains(['/', ':', '{']));
+        let reads_its_part = code.contains("TRAINYARD_TRAIN_DATA");
+        Some(Self { path, registers, metrics, reads_its_part })
+    }
+}
+
+fn without_comments(text: &str) -> String {
+    let is_code = |line: &&str| !line.trim_start().starts_with('#');
+    text.lines().filter(is_code).collect::<Vec<&str>>().join("\n")
+}
+
+/// The texts in quotes that stand right behind these words.
+fn quoted_after(text: &str, before: &str) -> Vec<String> {
+    let quoted = |(at, _): (usize, &str)| {
+        let rest = text.get(at + before.len()..)?.trim_start();
+        let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+        let (name, _) = rest.get(1..)?.split_once(quote)?;
+        (!name.is_empty() && !name.contains('\n')).then(|| name.to_owned())
+    };
+    text.match_indices(before).filter_map(quoted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_read_as_text() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join("src")).unwrap();
+        let text = "import mlflow\n# registered_model_name=\"Old\"\nmlflow.log_metric(\n    'auc', 1)\n\
+                    mlflow.log_metric(name, 2)\nmlflow.register_model(\"runs:/x/model\", \"Other\")\n\
+                    log_model(model, registered_model_name=\"Churn\")\n";
+        std::fs::write(place.path().join("src/train.py"), text).unwrap();
+        std::fs::write(place.path().join("requirements.txt"), "mlflow\n").unwrap();
+        let python = Python::look(&Folder::look(place.path()).unwrap());
+        let script = python.script.clone().unwrap();
+        assert_eq!(script.registers.as_deref(), Some("Churn"));
+        assert_eq!((script.metrics, script.reads_its_part), (vec!["auc".to_owned()], false));
+        assert_eq!(python.packages, Packages::Requirements("requirements.txt"));
+        assert_eq!(python.command(script.path), "python src/train.py");
+
+        std::fs::write(place.path().join("uv.lock"), "").unwrap();
+        std::fs::write(place.path().join("src/train.py"), "print('no tracking')\n").unwrap();
+        let python = Python::look(&Folder::look(place.path()).unwrap());
+        assert!(python.script.is_none());
+        assert_eq!(python.command("a.py"), "uv run --frozen python a.py");
+    }
+}

@@ -1,0 +1,147 @@
+//! `trainyard help`: the manual, which is in the binary, so that whoever has that has the pages that hints name; and the
+//! JSON Schema of `trainyard.toml`, for editors.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use trainyard_base::did_you_mean;
+
+use crate::failure::Failure;
+use crate::printer;
+
+/// Read a page of the manual, or the help of a verb.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  trainyard help\n  trainyard help pipeline | less\n  trainyard help run\n  trainyard help schema > trainyard.schema.json"
+)]
+pub(crate) struct Arguments {
+    /// A page of the manual, a verb, or `schema` for the JSON Schema of trainyard.toml; a list of them if none
+    #[arg(value_name = "TOPIC|VERB")]
+    topic: Option<String>,
+}
+
+/// A page of the manual.
+struct Topic {
+    name: &'static str,
+    about: &'static str,
+    text: &'static str,
+}
+
+const TOPICS: [Topic; 10] = [
+    Topic {
+        name: "pipeline",
+        about: "trainyard.toml, its steps, training on drift, workflows",
+        text: include_str!("../../../../docs/pipeline.md"),
+    },
+    Topic {
+        name: "releasing",
+        about: "what a version goes through, holdout and gate, and how it is taken back",
+        text: include_str!("../../../../docs/releasing.md"),
+    },
+    Topic {
+        name: "deploying",
+        about: "processes, containers, the gateway, what instances are told",
+        text: include_str!("../../../../docs/deploying.md"),
+    },
+    Topic {
+        name: "operating",
+        about: "for whoever is on call: status, logs, certificates, tokens, Kubernetes",
+        text: include_str!("../../../../docs/operating.md"),
+    },
+    Topic {
+        name: "serving",
+        about: "the model server and its protocols",
+        text: include_str!("../../../../docs/serving.md"),
+    },
+    Topic {
+        name: "models",
+        about: "which models run without Python",
+        text: include_str!("../../../../docs/models.md"),
+    },
+    Topic {
+        name: "monitoring",
+        about: "drift: methods, rules, options, reports",
+        text: include_str!("../../../../docs/monitoring.md"),
+    },
+    Topic {
+        name: "tracking",
+        about: "the tracking server: databases, artifacts, users, backups",
+        text: include_str!("../../../../docs/tracking.md"),
+    },
+    Topic {
+        name: "team",
+        about: "users, roles and tokens of the tracking server, approvals, who did what",
+        text: include_str!("../../../../docs/team.md"),
+    },
+    Topic {
+        name: "mlflow-compatibility",
+        about: "what is as in MLflow, and what differs",
+        text: include_str!("../../../../docs/mlflow-compatibility.md"),
+    },
+];
+
+/// The topic that is no page.
+const SCHEMA: &str = "schema";
+
+/// The JSON Schema of `trainyard.toml`, with what the manual says of its keys.
+fn schema() -> String {
+    let page = TOPICS.iter().find(|topic| topic.name == "pipeline").map_or("", |topic| topic.text);
+    let about = |key: &str| meaning(page, key);
+    let schema = trainyard_pipeline::schema(&about);
+    serde_json::to_string_pretty(&schema).unwrap_or_default()
+}
+
+/// What the table of keys says of one: `| `key` | default | meaning |`.
+fn meaning(page: &str, key: &str) -> Option<String> {
+    let name = format!("`{key}`");
+    page.lines().find_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        let is_it = cells.next()?.split(", ").any(|named| named == name);
+        let text = cells.nth(1)?.trim_end_matches(" |");
+        is_it.then(|| text.replace('`', ""))
+    })
+}
+
+/// Prints the page. `verbs` has each verb with a way to its help.
+pub(crate) fn run(
+    arguments: &Arguments,
+    verbs: &[String],
+    help_of: impl Fn(&str) -> Option<String>,
+) -> Result<ExitCode, Failure> {
+    let Some(name) = &arguments.topic else {
+        printer::line("The manual (`trainyard help TOPIC`):");
+        for topic in &TOPICS {
+            printer::line(&format!("  {:<22}{}", topic.name, topic.about));
+        }
+        printer::line(&format!("  {SCHEMA:<22}the JSON Schema of trainyard.toml, for editors"));
+        printer::line(&format!("\nVerbs (`trainyard help VERB`):\n  {}", verbs.join(", ")));
+        return Ok(ExitCode::SUCCESS);
+    };
+    if name == SCHEMA {
+        printer::line(&schema());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let topic = TOPICS.iter().find(|topic| topic.name == name);
+    let text = topic.map(|topic| topic.text.to_owned()).or_else(|| help_of(name));
+    let Some(text) = text else {
+        let names = TOPICS.iter().map(|topic| topic.name).chain(verbs.iter().map(String::as_str));
+        let meant = did_you_mean(name, names);
+        return Err(Failure::input(format!("the manual has no page {name:?}{meant}"))
+            .hint("`trainyard help` lists its pages"));
+    };
+    printer::line(text.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_says_what_keys_mean() {
+        let page = "| `a.b`, `a.c` | 1 | what `x` is |\n| `d` | – | more |\n";
+        assert_eq!(meaning(page, "a.c").as_deref(), Some("what x is"));
+        assert_eq!(meaning(page, "d").as_deref(), Some("more"));
+        assert_eq!(meaning(page, "a"), None);
+    }
+}
