@@ -7,8 +7,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
-    temporary, token, train, up,
+    completions, deploy, gateway, health, init, man, monitor, profile, promote, retrain, run,
+    serve, server, temporary, token, train, up,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -77,6 +77,10 @@ enum Command {
     Token(token::Arguments),
     /// Ask a server whether it is ready (for HEALTHCHECK)
     Health(health::Arguments),
+    /// Print what completes commands in a shell
+    Completions(completions::Arguments),
+    /// Write the manual's pages
+    Man(man::Arguments),
     /// Run the gateway of a deployment (started by `deploy`)
     #[command(hide = true)]
     Gateway(gateway::Arguments),
@@ -136,6 +140,8 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
+        Command::Completions(arguments) => Ok(completions::run(&arguments, &mut command())),
+        Command::Man(arguments) => man::run(&arguments, command()),
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
     }
 }

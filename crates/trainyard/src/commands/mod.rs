@@ -1,6 +1,7 @@
 //! The verbs, one file each, and what they share.
 
 mod backup;
+pub(crate) mod completions;
 pub(crate) mod deploy;
 mod deploy_history;
 mod deploy_logs;
@@ -13,6 +14,7 @@ pub(crate) mod health;
 pub(crate) mod health_subject;
 pub(crate) mod init;
 mod listener;
+pub(crate) mod man;
 pub(crate) mod monitor;
 pub(crate) mod profile;
 mod project;
