@@ -4,6 +4,7 @@
 //! - `test --long [FILTER…]`: the same, with the long forms of soaks;
 //! - `fuzz [TARGET…] [--seconds N]`: runs the fuzz targets;
 //! - `bench --against REV`: measures this tree and another revision in turns;
+//! - `release [TARGET…]`: makes the artifacts of a release;
 //! - `deny`: holds dependencies to `deny.toml`;
 //! - `setup`: only the set-up.
 
@@ -13,13 +14,15 @@ mod bench;
 mod deny;
 mod environment;
 mod fuzz;
+mod release;
 mod test;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [--long] [ARGUMENTS OF cargo test…]\n       \
                      cargo xtask fuzz [TARGET…] [--seconds N]\n       cargo xtask bench --against REV \
-                     [--rounds N] [--seconds N]\n       cargo xtask deny [CHECK…]\n       cargo xtask setup";
+                     [--rounds N] [--seconds N]\n       cargo xtask release [TARGET…] [--tag TAG] [--out DIR] \
+                     [--pack BINARY]\n       cargo xtask deny [CHECK…]\n       cargo xtask setup";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         }
         Some("fuzz") => fuzz::fuzz(&arguments.collect::<Vec<_>>()),
         Some("bench") => bench::against(&arguments.collect::<Vec<_>>()),
+        Some("release") => release::release(&arguments.collect::<Vec<_>>()),
         Some("deny") => deny::run_checks(&arguments.collect::<Vec<_>>()),
         Some("setup") => environment::set_up(false),
         _ => {

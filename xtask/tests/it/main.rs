@@ -7,4 +7,5 @@ mod circles;
 mod floors;
 mod limits_table;
 mod network;
+mod release;
 mod tidy;
