@@ -31,6 +31,8 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
         // A PostgreSQL that fails over by itself.
         system_program("patroni", &["patroni"])?;
         system_program("etcd", &["etcd-server"])?;
+        // A Debian with nothing in it, for the package.
+        system_program("debootstrap", &["debootstrap"])?;
     }
     // Tests that need an engine say loudly, and are counted, where there is none.
     for (program, packages) in

@@ -32,8 +32,9 @@ const HOSTS: [&str; 19] = [
 ];
 
 /// Ways to install this program by its name alone, which belongs to others there.
-const BY_NAME: [&str; 9] = [
+const BY_NAME: [&str; 10] = [
     "pip install trainyard",
+    "uv add trainyard",
     "uvx trainyard",
     "uv tool install trainyard",
     "pipx install trainyard",
