@@ -78,7 +78,9 @@ fn reproducible(maturin: &mut Command, target: Target) -> Result<()> {
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let cargo = std::env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
     let sysroot = said_by(Command::new("rustc").args(["--print", "sysroot"]))?;
-    let names = [(root(), "/trainyard"), (cargo, "/cargo"), (PathBuf::from(sysroot), "/rust")]
+    // As the compiler sees it: a path with `..` in it begins no other.
+    let sources = root().canonicalize()?;
+    let names = [(sources, "/trainyard"), (cargo, "/cargo"), (PathBuf::from(sysroot), "/rust")]
         .map(|(path, name)| (path.display().to_string(), name));
     let mut rust: Vec<String> =
         names.iter().map(|(path, name)| format!("--remap-path-prefix={path}={name}")).collect();

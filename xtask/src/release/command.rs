@@ -57,17 +57,14 @@ fn make(
     let stem = format!("trainyard-{}-{}", env!("CARGO_PKG_VERSION"), target.name);
     // Where it is packed it is called as users call it.
     let binary = folder("binary")?.join("trainyard");
-    match given {
-        Some(given) => {
-            fs::copy(given, &binary).with_context(|| given.display().to_string())?;
-        }
-        None => {
-            let built = build::build(target, &folder("build")?, of_runners)?;
-            fs::copy(&built.binary, &binary)?;
-            fs::copy(&built.sbom, out.join(format!("{stem}.cdx.json")))?;
-            if let Some(name) = built.wheel.file_name().filter(|_| target.has_wheel) {
-                fs::copy(&built.wheel, out.join(name))?;
-            }
+    if let Some(given) = given {
+        fs::copy(given, &binary).with_context(|| given.display().to_string())?;
+    } else {
+        let built = build::build(target, &folder("build")?, of_runners)?;
+        fs::copy(&built.binary, &binary)?;
+        fs::copy(&built.sbom, out.join(format!("{stem}.cdx.json")))?;
+        if let Some(name) = built.wheel.file_name().filter(|_| target.has_wheel) {
+            fs::copy(&built.wheel, out.join(name))?;
         }
     }
     run(Command::new("chmod").arg("755").arg(&binary))?;

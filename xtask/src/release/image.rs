@@ -43,6 +43,8 @@ pub(super) fn pack(
     run(Command::new("docker").args(["save", "--output"]).arg(&plain).arg(&tag))?;
     run(Command::new("gzip").args(["--best", "--no-name"]).arg(&plain))?;
     std::fs::rename(work.join("image.tar.gz"), archive)?;
+    // The engine gives what it saves to its owner alone.
+    run(Command::new("chmod").arg("644").arg(archive))?;
     Ok(true)
 }
 
