@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn what_it_is_and_what_pins_it_can_be_seen() {
         let digest = format!("sha256:{DIGEST}");
-        for (text, source, revision) in [
+        let known: [(&str, &str, &str); 10] = [
             ("https://git.example.com/tools/t", "https://git.example.com/tools/t", ""),
             ("ssh://git@git.example.com/t.git", "ssh://git@git.example.com/t.git", ""),
             ("file:///srv/git/trainyard", "file:///srv/git/trainyard", ""),
@@ -199,7 +199,8 @@ mod tests {
             ),
             ("/opt/trainyard/bin/trainyard", "/opt/trainyard/bin/trainyard", ""),
             ("tools/trainyard", "tools/trainyard", ""),
-        ] {
+        ];
+        for (text, source, revision) in known {
             let from: InstallFrom = text.parse().unwrap();
             assert_eq!((from.source(), from.revision().as_str()), (source, revision), "{text}");
         }

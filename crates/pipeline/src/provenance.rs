@@ -71,7 +71,7 @@ impl Provenance {
             // Only the binary at that URL was not told a digest: it is its own.
             None => digest_of_this_program()?,
         };
-        format!("{}#sha256={sha256}", self.binary).parse().map_err(|reason| {
+        format!("{}#sha256={sha256}", self.binary).parse::<InstallFrom>().map_err(|reason| {
             Error::Settings(format!(
                 "this binary names {} as what it was released as: {reason}",
                 self.binary

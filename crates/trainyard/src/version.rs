@@ -8,7 +8,7 @@ const COMMIT: Option<&str> = option_env!("TRAINYARD_RELEASE_COMMIT");
 
 /// Whether more is asked for than the version: `--version --verbose`, `-vV`.
 pub(crate) fn is_asked_for_all() -> bool {
-    std::env::args().skip(1).any(|word| is_verbose(&word))
+    std::env::args_os().skip(1).any(|word| word.to_str().is_some_and(is_verbose))
 }
 
 fn is_verbose(word: &str) -> bool {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use super::options::Options;
 use super::target::{OF_RUNNERS, Target};
 use super::{build, checksums, deb, image, share};
-use crate::environment::run;
+use crate::environment::{root, run};
 
 /// Makes the artifacts of a release.
 pub(crate) fn release(arguments: &[String]) -> Result<()> {
@@ -62,7 +62,10 @@ fn make(
     } else {
         let built = build::build(target, &folder("build")?, of_runners)?;
         fs::copy(&built.binary, &binary)?;
-        fs::copy(&built.sbom, out.join(format!("{stem}.cdx.json")))?;
+        // It names the folder of the sources, which is another one on every machine.
+        let sources = root().canonicalize()?.display().to_string();
+        let sbom = fs::read_to_string(&built.sbom)?.replace(&sources, "/trainyard");
+        fs::write(out.join(format!("{stem}.cdx.json")), sbom)?;
         if let Some(name) = built.wheel.file_name().filter(|_| target.has_wheel) {
             fs::copy(&built.wheel, out.join(name))?;
         }

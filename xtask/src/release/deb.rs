@@ -29,7 +29,7 @@ fi
     )
 }
 
-/// Before the files go away. What serves is stopped with the supervisor only where the package goes for good.
+/// Before the files go away for good. What serves goes on without its supervisor, until somebody stops it.
 const BEFORE: &str = "#!/bin/sh
 set -e
 if [ \"$1\" = remove ] && [ -d /run/systemd/system ]; then

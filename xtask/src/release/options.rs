@@ -63,12 +63,13 @@ mod tests {
         let options = read(&["x86_64-linux", "aarch64-linux", "--tag", "v1.0.0"]).unwrap();
         assert_eq!(options.targets.len(), 2);
         assert_eq!(options.tag.as_deref(), Some("v1.0.0"));
-        for (words, reason) in [
-            (&["x86_64-windows"][..], "there is no target"),
+        let wrong: [(&[&str], &str); 4] = [
+            (&["x86_64-windows"], "there is no target"),
             (&["--tag"], "wants a value"),
             (&["--fast"], "unknown argument"),
             (&["x86_64-linux", "aarch64-linux", "--pack", "x"], "one target"),
-        ] {
+        ];
+        for (words, reason) in wrong {
             let error = read(words).unwrap_err().to_string();
             assert!(error.contains(reason), "{words:?}: {error}");
         }

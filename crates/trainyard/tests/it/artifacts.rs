@@ -115,10 +115,12 @@ fn a_binary_is_checked_before_it_is_run() {
     does_the_job(&bin.join("trainyard"));
     // The way back is the way: the program is replaced, also while it runs.
     stdout_of(&shell(folder.path(), &bin, &line_of_it), 0);
-    for ask in [line("trainyard man"), "trainyard completions bash".to_owned()] {
-        stdout_of(&shell(folder.path(), &bin, &ask), 0);
+    for line in [line("trainyard man"), line("mkdir")] {
+        stdout_of(&shell(folder.path(), &bin, &line), 0);
     }
-    assert!(folder.path().join(".local/share/man/man1/trainyard-deploy.1").is_file());
+    for file in ["man/man1/trainyard-deploy.1", "bash-completion/completions/trainyard"] {
+        assert!(folder.path().join(".local/share").join(file).is_file(), "{file}");
+    }
     // A file that was changed on the way is found.
     let file = folder.path().join(file_of(&line_of_it));
     let mut bytes = std::fs::read(&file).unwrap();
