@@ -75,6 +75,35 @@ fn every_action_is_pinned_to_a_commit() {
     }
 }
 
+#[test]
+fn nothing_is_published_that_was_not_tried_and_built_again() {
+    let text = std::fs::read_to_string(workspace_root().join(RELEASE_WORKFLOW)).unwrap();
+    let job = |name: &str| {
+        let head = format!("  {name}:");
+        let mut jobs = text.split("\n\n").filter(|job| job.lines().any(|line| line == head));
+        jobs.next().unwrap_or_else(|| panic!("there is no job {name}"))
+    };
+    let publish = job("publish");
+    assert!(publish.contains("needs: [linux, macos, again, try]\n"), "{publish}");
+    assert!(publish.contains("github.ref_type == 'tag'"), "{publish}");
+    for need in ["linux", "again", "try"] {
+        let condition = format!("needs.{need}.result == 'success'");
+        assert!(publish.contains(&condition), "{need}: {publish}");
+    }
+    for name in ["pypi", "images"] {
+        let job = job(name);
+        assert!(job.contains("needs.publish.result == 'success'"), "{job}");
+        assert!(job.contains("environment: "), "{name} waits for people");
+    }
+    // What builds may change nothing, and has no secret to lose.
+    assert!(text.contains("\npermissions:\n  contents: read\n"), "{text}");
+    assert_eq!(text.matches("contents: write").count(), 1);
+    for name in ["linux", "macos", "again", "try"] {
+        let job = job(name);
+        assert!(!job.contains("secrets.") && !job.contains("permissions:"), "{job}");
+    }
+}
+
 /// A project as `init` writes it, with data, a tracking server, and a state folder that outlives the
 /// copies of the project which jobs run in.
 struct Scaffold {
