@@ -4,12 +4,17 @@
 # From a binary that was built here, without a network:
 #
 #   RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" \
-#     cargo build --release --target x86_64-unknown-linux-gnu -p trainyard
+#     cargo build --profile dist --target x86_64-unknown-linux-gnu -p trainyard
 #   mkdir -p image/data
-#   cp target/x86_64-unknown-linux-gnu/release/trainyard /etc/ssl/certs/ca-certificates.crt image/
+#   cp target/x86_64-unknown-linux-gnu/dist/trainyard /etc/ssl/certs/ca-certificates.crt image/
 #   docker build --target prebuilt -t localhost/trainyard image -f Dockerfile
 #
 # From the sources: docker build -t localhost/trainyard .
+#
+# `--target python` around a dynamic binary has Python and ONNX Runtime beside it, for models that need them
+# (`--python-workers`, docs/models.md). `cargo xtask release` builds both.
+
+ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 FROM scratch AS base
 # In a container every address is the container's: who reaches it is said by the ports that are published.
@@ -35,6 +40,29 @@ COPY trainyard ca-certificates.crt /
 COPY --chown=65534:65534 data /data
 WORKDIR /data
 
+FROM ${PYTHON_IMAGE} AS python
+# Workers make an environment of what a model's requirements.txt names; uv makes it in seconds.
+RUN python3 -m pip install --no-cache-dir onnxruntime==1.32.0 uv==0.13.9 \
+    && ln -s "$(find / -xdev -name 'libonnxruntime.so.*' | head -n 1)" /usr/local/lib/libonnxruntime.so
+COPY trainyard ca-certificates.crt /
+COPY --chown=65534:65534 data /data
+WORKDIR /data
+# As the image without Python; packages of models are kept where the volume is.
+ENV TRAINYARD_HOST=0.0.0.0 \
+    MLFLOW_HOST=0.0.0.0 \
+    SSL_CERT_FILE=/ca-certificates.crt \
+    MIMALLOC_PURGE_DELAY=100 \
+    XDG_CACHE_HOME=/data/.cache
+EXPOSE 8080 5000
+USER 65534:65534
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 CMD ["/trainyard", "health"]
+ENTRYPOINT ["/trainyard"]
+CMD ["serve"]
+LABEL org.opencontainers.image.title="trainyard" \
+      org.opencontainers.image.description="Model server, pipeline and MLflow-compatible tracking, with Python and ONNX Runtime" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates g++ \
     && rm -rf /var/lib/apt/lists/*
@@ -43,11 +71,11 @@ COPY . .
 # A static binary; with a target named, build scripts stay dynamic, which procedural macros need. Relocations that are packed
 # are 2 MB less.
 RUN RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs" \
-    cargo build --release --locked --target x86_64-unknown-linux-gnu -p trainyard \
+    cargo build --profile dist --locked --target x86_64-unknown-linux-gnu -p trainyard \
     && mkdir /data
 
 FROM base
-COPY --from=build /src/target/x86_64-unknown-linux-gnu/release/trainyard /trainyard
+COPY --from=build /src/target/x86_64-unknown-linux-gnu/dist/trainyard /trainyard
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /ca-certificates.crt
 COPY --chown=65534:65534 --from=build /data /data
 WORKDIR /data

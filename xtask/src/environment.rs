@@ -33,6 +33,8 @@ pub(crate) fn set_up(is_long: bool) -> Result<()> {
         system_program("etcd", &["etcd-server"])?;
         // A clock that jumps.
         system_program("faketime", &["faketime"])?;
+        // A Debian with nothing in it, for the package.
+        system_program("debootstrap", &["debootstrap"])?;
     }
     // Tests that need an engine say loudly, and are counted, where there is none.
     for (program, packages) in

@@ -5,6 +5,7 @@
 //! - `fuzz [TARGET…] [--seconds N]`: runs the fuzz targets;
 //! - `bench --against REV`: measures this tree and another revision in turns;
 //! - `upstream VERSION`: what a new version of MLflow changes that concerns the tracking server;
+//! - `release [TARGET…]`: makes the artifacts of a release;
 //! - `deny`: holds dependencies to `deny.toml`;
 //! - `setup`: only the set-up.
 
@@ -14,6 +15,7 @@ mod bench;
 mod deny;
 mod environment;
 mod fuzz;
+mod release;
 mod test;
 mod upstream;
 
@@ -21,7 +23,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [--long] [ARGUMENTS OF cargo test…]\n       \
                      cargo xtask fuzz [TARGET…] [--seconds N]\n       cargo xtask bench --against REV \
-                     [--rounds N] [--seconds N]\n       cargo xtask upstream VERSION\n       \
+                     [--rounds N] [--seconds N]\n       cargo xtask release [TARGET…] [--tag TAG] [--out DIR] \
+                     [--pack BINARY]\n       cargo xtask upstream VERSION\n       \
                      cargo xtask deny [CHECK…]\n       cargo xtask setup";
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::fuzz(&arguments.collect::<Vec<_>>()),
         Some("bench") => bench::against(&arguments.collect::<Vec<_>>()),
         Some("upstream") => upstream::compare(&arguments.collect::<Vec<_>>()),
+        Some("release") => release::release(&arguments.collect::<Vec<_>>()),
         Some("deny") => deny::run_checks(&arguments.collect::<Vec<_>>()),
         Some("setup") => environment::set_up(false),
         _ => {

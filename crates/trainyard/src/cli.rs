@@ -7,8 +7,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    approvals, audit, deploy, gateway, health, help, init, monitor, profile, promote, registry,
-    retrain, run, serve, server, temporary, token, train, up, user,
+    approvals, audit, completions, deploy, gateway, health, help, init, man, monitor, profile,
+    promote, registry, retrain, run, serve, server, temporary, token, train, up, user,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -87,6 +87,10 @@ enum Command {
     Health(health::Arguments),
     /// Read a page of the manual
     Help(help::Arguments),
+    /// Print what completes commands in a shell
+    Completions(completions::Arguments),
+    /// Write the manual's pages
+    Man(man::Arguments),
     /// Run the gateway of a deployment (started by `deploy`)
     #[command(hide = true)]
     Gateway(gateway::Arguments),
@@ -190,6 +194,8 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::User(arguments) => Box::pin(user::run(arguments)).await,
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,
         Command::Help(arguments) => help::run(&arguments, &verbs(), long_help),
+        Command::Completions(arguments) => Ok(completions::run(&arguments, &mut command())),
+        Command::Man(arguments) => man::run(&arguments, command()),
         Command::Gateway(arguments) => Box::pin(gateway::run(arguments)).await,
     }
 }

@@ -9,11 +9,13 @@ mod exit;
 mod failure;
 mod logging;
 mod printer;
+mod version;
 
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::FromArgMatches as _;
+use clap::error::ErrorKind;
 use mimalloc::MiMalloc;
 
 use crate::cli::Cli;
@@ -28,7 +30,9 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn parse() -> Result<Cli, ExitCode> {
     let parsed = cli::matches().and_then(|matches| Cli::from_arg_matches(&matches));
     parsed.map_err(|error| {
-        if error.use_stderr() {
+        if error.kind() == ErrorKind::DisplayVersion && version::is_asked_for_all() {
+            printer::line(&version::all());
+        } else if error.use_stderr() {
             printer::mistake(&error.render().ansi().to_string());
         } else {
             // A closed pipe is no error of ours.

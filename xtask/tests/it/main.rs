@@ -7,5 +7,6 @@ mod circles;
 mod floors;
 mod limits_table;
 mod network;
+mod release;
 mod tidy;
 mod upstream;

@@ -27,7 +27,12 @@ struct Topic {
     text: &'static str,
 }
 
-const TOPICS: [Topic; 10] = [
+const TOPICS: [Topic; 11] = [
+    Topic {
+        name: "install",
+        about: "binaries, wheels, packages and images, and how they are checked",
+        text: include_str!("../../../../docs/install.md"),
+    },
     Topic {
         name: "pipeline",
         about: "trainyard.toml, its steps, training on drift, workflows",

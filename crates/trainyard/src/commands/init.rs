@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use trainyard_pipeline::{Ci, InitOptions, InstallFrom, Scaffold};
+use trainyard_pipeline::{Ci, InitOptions, InstallFrom, Provenance, Scaffold};
 
 use crate::failure::Failure;
 use crate::printer;
@@ -35,9 +35,11 @@ pub(crate) struct Arguments {
     /// not there is written
     #[arg(long, value_name = "COMMAND")]
     train_command: Option<String>,
-    /// Where the workflows take trainyard from: the URL of its git repository (and #COMMIT), or a
-    /// path on the runner [default: the repository's variable TRAINYARD_SOURCE]
-    #[arg(long, value_name = "URL|PATH")]
+    /// Where the workflows take trainyard from: the URL of a binary or a wheel with its digest
+    /// (URL#sha256=HEX), an image (NAME@sha256:HEX), a git repository (URL#COMMIT), or a path on the
+    /// runner [default: the release that this binary is of, else the repository's variable
+    /// TRAINYARD_SOURCE]
+    #[arg(long, value_name = "URL|IMAGE|WHEEL|PATH")]
     install_from: Option<InstallFrom>,
     /// Where the repository's jobs run [default: by what it has]
     #[arg(long, value_enum)]
@@ -48,13 +50,17 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
-    let has_source = arguments.install_from.is_some();
+    let install_from = match arguments.install_from {
+        Some(given) => Some(given),
+        None => Provenance::of_this_binary().map(|release| release.install_from()).transpose()?,
+    };
+    let has_source = install_from.is_some();
     let options = InitOptions {
         name: arguments.name,
         target: arguments.target,
         data: arguments.data,
         train_command: arguments.train_command,
-        install_from: arguments.install_from,
+        install_from,
         ci: arguments.ci,
     };
     let plan = Scaffold::plan(&arguments.project, &options)?;

@@ -32,8 +32,9 @@ const HOSTS: [&str; 19] = [
 ];
 
 /// Ways to install this program by its name alone, which belongs to others there.
-const BY_NAME: [&str; 9] = [
+const BY_NAME: [&str; 10] = [
     "pip install trainyard",
+    "uv add trainyard",
     "uvx trainyard",
     "uv tool install trainyard",
     "pipx install trainyard",
@@ -191,7 +192,7 @@ fn without_a_source_the_installation_fails_with_one_sentence() {
         assert!(said.starts_with("::error::") && said.contains("TRAINYARD_SOURCE"), "{said}");
     }
     let said = stdout_of(&install(folder.path(), &[("TRAINYARD_SOURCE", "nowhere")]), 2);
-    assert!(said.contains("neither a URL nor a path"), "{said}");
+    assert!(said.contains("neither a URL nor an image nor a path"), "{said}");
 
     let url = [("TRAINYARD_SOURCE", "https://git.example.com/t"), ("TRAINYARD_REVISION", "abc")];
     let said = stdout_of(&install(folder.path(), &url), 0);
@@ -213,6 +214,67 @@ fn without_a_source_the_installation_fails_with_one_sentence() {
     make_executable(&folder.path().join("binary"));
     std::fs::rename(folder.path().join("binary"), folder.path().join("tools/trainyard")).unwrap();
     assert!(stdout_of(&install(folder.path(), &[]), 0).ends_with("tools/trainyard\n"));
+}
+
+/// SHA-256 of a file, as the tool prints it.
+fn digest(path: &Path) -> String {
+    let said = stdout_of(&Command::new("sha256sum").arg(path).output().unwrap(), 0);
+    said.split(' ').next().unwrap().to_owned()
+}
+
+/// Packs a file beside it, by gzip.
+fn packed(path: &Path) -> String {
+    let done = Command::new("gzip").args(["--keep", "--force"]).arg(path).status().unwrap();
+    assert!(done.success());
+    format!("file://{}.gz", path.display())
+}
+
+#[test]
+fn what_comes_from_elsewhere_is_what_its_digest_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let installed = path(".cargo/bin/trainyard");
+    std::fs::write(path("first"), "#!/bin/sh\necho first\n").unwrap();
+    std::fs::write(path("second"), "#!/bin/sh\necho second\n").unwrap();
+    let url = packed(&path("first"));
+    let of_first = format!("sha256:{}", digest(&path("first")));
+    let of_second = format!("sha256:{}", digest(&path("second")));
+    let install = |source: &str, revision: &str, code: i32| {
+        let given = [("TRAINYARD_SOURCE", source), ("TRAINYARD_REVISION", revision)];
+        stdout_of(&install(folder.path(), &given), code)
+    };
+
+    // Somebody put another program there.
+    let said = install(&url, &of_second, 2);
+    assert!(said.starts_with("::error::") && said.contains("not what was asked for"), "{said}");
+    assert!(!installed.exists(), "what is refused is not installed");
+    install(&url, &of_first, 0);
+    assert_eq!(std::fs::read(&installed).unwrap(), std::fs::read(path("first")).unwrap());
+
+    // Another release that is on the runner is not the one that the workflows name; the same one stays.
+    std::fs::copy(path("first"), path("tools/trainyard")).unwrap();
+    make_executable(&path("tools/trainyard"));
+    assert!(install("nowhere", &of_first, 0).ends_with("tools/trainyard\n"));
+    install(&packed(&path("second")), &of_second, 0);
+    assert_eq!(std::fs::read(&installed).unwrap(), std::fs::read(path("second")).unwrap());
+    std::fs::remove_file(path("tools/trainyard")).unwrap();
+
+    let wheel = path("trainyard-1-py3-none-any.whl");
+    std::fs::create_dir_all(path("t-1.data/scripts")).unwrap();
+    std::fs::copy(path("first"), path("t-1.data/scripts/trainyard")).unwrap();
+    let zip = ["-m", "zipfile", "-c", wheel.to_str().unwrap(), "t-1.data"];
+    let zipped = Command::new("python3").current_dir(folder.path()).args(zip).status();
+    assert!(zipped.unwrap().success());
+    install(wheel.to_str().unwrap(), &of_second, 2);
+    install(wheel.to_str().unwrap(), &format!("sha256:{}", digest(&wheel)), 0);
+    assert_eq!(std::fs::read(&installed).unwrap(), std::fs::read(path("first")).unwrap());
+
+    // The engine itself holds an image to its digest.
+    let docker = "#!/bin/sh\ncase \"$1\" in create) echo c1 ;; cp) cp second \"$3\" ;; esac\n";
+    std::fs::write(path("tools/docker"), docker).unwrap();
+    make_executable(&path("tools/docker"));
+    install(&format!("images.example.com/trainyard@{of_second}"), "", 0);
+    assert_eq!(std::fs::read(&installed).unwrap(), std::fs::read(path("second")).unwrap());
 }
 
 #[test]

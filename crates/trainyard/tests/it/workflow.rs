@@ -21,6 +21,9 @@ fn tool(path: &str) -> PathBuf {
     tool
 }
 
+/// Makes releases of Trainyard itself.
+const RELEASE_WORKFLOW: &str = ".github/workflows/release.yml";
+
 #[test]
 fn actionlint_finds_nothing() {
     let home = tool("actionlint");
@@ -29,17 +32,22 @@ fn actionlint_finds_nothing() {
     let lint = |file: &Path| {
         let output = Command::new("node").arg(&script).arg(&home).arg(file).output().unwrap();
         let found = stdout_of(&output, 0);
-        // It is older than this runner image and than variables, and cannot know the label of somebody's
-        // own runner.
+        // It is older than this runner image, than variables and than attestations, and cannot know the label of
+        // somebody's own runner.
         let is_known = |line: &&str| {
             let of_variables = line.contains(r#"undefined variable \"vars\""#);
-            !line.contains(r#""kind":"runner-label""#) && !of_variables
+            let of_attestations = line.contains(r#"permission scope \"attestations\""#);
+            !line.contains(r#""kind":"runner-label""#) && !of_variables && !of_attestations
         };
         found.lines().filter(is_known).map(str::to_owned).collect::<Vec<_>>()
     };
     let workflow = root.join("crates/pipeline/templates/pipeline.yaml");
     assert_eq!(lint(&workflow), Vec::<String>::new());
-    assert_eq!(lint(&root.join("crates/pipeline/templates/drift.yaml")), Vec::<String>::new());
+    for other in
+        ["crates/pipeline/templates/drift.yaml", ".github/workflows/ci.yml", RELEASE_WORKFLOW]
+    {
+        assert_eq!(lint(&root.join(other)), Vec::<String>::new(), "{other}");
+    }
     // In a folder of a repository, with Python, every line is another.
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(folder.path().join(".git")).unwrap();
@@ -71,7 +79,8 @@ fn every_action_is_pinned_to_a_commit() {
     let root = workspace_root();
     let templates = root.join("crates/pipeline/templates");
     let files = [templates.join("pipeline.yaml"), templates.join("drift.yaml")];
-    for file in files.into_iter().chain([root.join("action.yml")]) {
+    let own = ["action.yml", ".github/workflows/ci.yml", RELEASE_WORKFLOW];
+    for file in files.into_iter().chain(own.map(|name| root.join(name))) {
         let text = std::fs::read_to_string(&file).unwrap();
         for line in of_others(&text) {
             assert!(is_pinned(line), "{}: {line}", file.display());
@@ -89,6 +98,35 @@ fn is_pinned(line: &str) -> bool {
     let commit = line.split('@').nth(1).unwrap().split(" # v").next().unwrap();
     let is_commit = commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_commit && line.contains(" # v")
+}
+
+#[test]
+fn nothing_is_published_that_was_not_tried_and_built_again() {
+    let text = std::fs::read_to_string(workspace_root().join(RELEASE_WORKFLOW)).unwrap();
+    let job = |name: &str| {
+        let head = format!("  {name}:");
+        let mut jobs = text.split("\n\n").filter(|job| job.lines().any(|line| line == head));
+        jobs.next().unwrap_or_else(|| panic!("there is no job {name}"))
+    };
+    let publish = job("publish");
+    assert!(publish.contains("needs: [linux, macos, again, try]\n"), "{publish}");
+    assert!(publish.contains("github.ref_type == 'tag'"), "{publish}");
+    for need in ["linux", "again", "try"] {
+        let condition = format!("needs.{need}.result == 'success'");
+        assert!(publish.contains(&condition), "{need}: {publish}");
+    }
+    for name in ["pypi", "images"] {
+        let job = job(name);
+        assert!(job.contains("needs.publish.result == 'success'"), "{job}");
+        assert!(job.contains("environment: "), "{name} waits for people");
+    }
+    // What builds may change nothing, and has no secret to lose.
+    assert!(text.contains("\npermissions:\n  contents: read\n"), "{text}");
+    assert_eq!(text.matches("contents: write").count(), 1);
+    for name in ["linux", "macos", "again", "try"] {
+        let job = job(name);
+        assert!(!job.contains("secrets.") && !job.contains("permissions:"), "{job}");
+    }
 }
 
 /// A project as `init` writes it, with data, a tracking server, and a state folder that outlives the
