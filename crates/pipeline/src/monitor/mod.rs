@@ -31,4 +31,5 @@ pub use settings::{COMPARISON_FLAGS, Settings};
 pub use text_options::{Delimiter, ShortRows};
 
 pub(crate) use log::{LogFilter, last as last_logged};
+pub(crate) use remote::{Objects, download, is_remote, objects};
 pub(crate) use served::wait_for_log;

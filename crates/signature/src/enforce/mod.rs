@@ -31,6 +31,7 @@ mod scalars;
 mod table;
 mod tensor;
 mod tensor_table;
+mod text_table;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,22 @@
+//! Whole tables scored: shared out in parts with fixed bounds, each committed as one object, so that a job that was
+//! killed goes on and its output is the same, byte for byte.
+
+mod answer_columns;
+mod bad_rows;
+mod estimate;
+mod inputs;
+mod job;
+mod models;
+mod options;
+mod output;
+mod part;
+mod record;
+mod shard;
+mod summary;
+mod tracked;
+
+pub use estimate::Estimate;
+pub use job::{estimate, predict};
+pub use options::{AskedModel, PredictOptions, TableFormat};
+pub use shard::{NoShard, Shard};
+pub use summary::{Done, PredictSummary, ScoredModel};
