@@ -32,6 +32,7 @@ mod notify;
 mod notify_config;
 mod owner;
 mod pace;
+pub mod predict;
 mod project;
 mod promote;
 mod python;

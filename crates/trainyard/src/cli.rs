@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
+    deploy, gateway, health, init, monitor, predict, profile, promote, retrain, run, serve, server,
     temporary, token, train, up,
 };
 use crate::exit::EXIT_CODES;
@@ -71,6 +71,8 @@ enum Command {
     Profile(profile::Arguments),
     /// Serve a model over HTTP and follow its alias
     Serve(serve::Arguments),
+    /// Score a whole table: files of any size, resumable, exactly once
+    Predict(predict::Arguments),
     /// Run the MLflow-compatible tracking server and registry
     Server(server::Arguments),
     /// Make, list and revoke the tokens that a deployment's gateway asks for
@@ -133,6 +135,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Retrain(arguments) => Box::pin(retrain::run(arguments)).await,
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
+        Command::Predict(arguments) => Box::pin(temporary::within(predict::run(arguments))).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use trainyard_base::TemporaryFolder;

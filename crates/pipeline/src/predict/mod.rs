@@ -10,13 +10,15 @@ mod models;
 mod options;
 mod output;
 mod part;
+mod place;
 mod record;
 mod shard;
 mod summary;
+mod threads;
 mod tracked;
 
-pub use estimate::Estimate;
-pub use job::{estimate, predict};
+pub use estimate::{Estimate, estimate};
+pub use job::predict;
 pub use options::{AskedModel, PredictOptions, TableFormat};
 pub use shard::{NoShard, Shard};
 pub use summary::{Done, PredictSummary, ScoredModel};

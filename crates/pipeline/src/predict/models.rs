@@ -118,6 +118,11 @@ impl ScoringModels {
         Some(wanted.into_iter().collect())
     }
 
+    /// The columns that the first model takes by name, if it does.
+    pub(super) fn input_names(&self) -> Option<Vec<String>> {
+        Some(self.models.first()?.enforcer.column_names()?.map(str::to_owned).collect())
+    }
+
     /// Says how the text of a file is read: as the signatures do, or by pandas' rules where there are none. Whether
     /// it stays text.
     pub(super) fn prepare(&self, file: &mut PartedFile) -> Result<bool> {

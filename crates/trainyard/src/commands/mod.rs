@@ -14,6 +14,7 @@ pub(crate) mod health_subject;
 pub(crate) mod init;
 mod listener;
 pub(crate) mod monitor;
+pub(crate) mod predict;
 pub(crate) mod profile;
 mod project;
 pub(crate) mod promote;

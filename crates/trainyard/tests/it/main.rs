@@ -20,6 +20,7 @@ mod image;
 mod monitor;
 mod names;
 mod pages;
+mod predict;
 mod project;
 mod releases;
 mod retrain;
