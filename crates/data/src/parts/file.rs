@@ -186,12 +186,12 @@ mod tests {
 
     use super::*;
 
-    /// Text in more than two parts, with line breaks within fields.
-    fn text() -> String {
+    /// Text with line breaks within fields; of 100,000 rows it is more than one part.
+    fn text(rows: usize) -> String {
         let mut text = String::from("\u{feff}id,x,note\n");
-        for row in 0..300_000 {
+        for row in 0..rows {
             let note = if row % 7 == 0 { "\"two\nlines, one \"\"field\"\"\"" } else { "NA" };
-            let _written = writeln!(text, "{row:06},{}.5,{note}{}", row % 10, "-".repeat(row % 80));
+            let _written = writeln!(text, "{row:06},{}.5,{note}{}", row % 10, "-".repeat(row % 200));
         }
         text
     }
@@ -213,27 +213,30 @@ mod tests {
     #[test]
     fn the_parts_of_a_text_are_the_text() {
         let folder = tempfile::tempdir().unwrap();
-        let (plain, packed) = (folder.path().join("a.csv"), folder.path().join("a.csv.gz"));
-        std::fs::write(&plain, text()).unwrap();
-        let gzip = std::fs::File::create(&packed).unwrap();
-        let mut gzip = flate2::write::GzEncoder::new(gzip, flate2::Compression::fast());
-        gzip.write_all(text().as_bytes()).unwrap();
-        gzip.finish().unwrap();
-        let expected: Vec<String> = (0..300_000).map(|row| format!("{row:06}")).collect();
-        for path in [plain, packed] {
-            let mut file = PartedFile::open(&path, Some(vec!["id".into(), "gone".into()])).unwrap();
+        let check = |name: &str, rows: usize, bytes: &[u8], parts: usize| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            let mut file =
+                PartedFile::open(&path, Some(vec!["id".into(), "gone".into()])).unwrap();
             assert_eq!(file.names(), ["id", "x", "note"]);
-            assert!(file.parts().len() > 1, "{} parts", file.parts().len());
+            assert_eq!(file.parts().len(), parts);
             file.read_as_written();
+            let expected: Vec<String> = (0..rows).map(|row| format!("{row:06}")).collect();
             assert_eq!(ids(&file), expected);
-        }
+        };
+        check("a.csv", 100_000, text(100_000).as_bytes(), 2);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text(1000).as_bytes()).unwrap();
+        check("a.csv.gz", 1000, &gzip.finish().unwrap(), 1);
+        check("short.csv", 1, b"id,x,note\n000000,1,2", 1);
+        check("empty.csv", 0, b"id,x,note", 0);
     }
 
     #[test]
     fn types_are_those_of_all_values() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
-        std::fs::write(&path, format!("{}x7,1,\n", text())).unwrap();
+        std::fs::write(&path, format!("{}x7,1,\n", text(100_000))).unwrap();
         let mut file = PartedFile::open(&path, None).unwrap();
         file.read_typed(&["note".to_owned()]).unwrap();
         let first = file.parts().first().unwrap();
