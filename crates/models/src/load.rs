@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use trainyard_signature::model::{
-    DataType, Flavors, LightgbmFlavor, MlModel, Schema, read_file,
-};
+use trainyard_signature::model::{DataType, Flavors, LightgbmFlavor, MlModel, Schema, read_file};
 
 use crate::lightgbm::LightgbmModel;
 use crate::onnx::OnnxModel;
@@ -42,7 +40,11 @@ pub fn load(folder: &Path) -> Result<LoadedModel> {
 pub fn load_probabilities(folder: &Path) -> Result<LoadedModel> {
     let mlmodel = MlModel::read(folder)?;
     let flavors = &mlmodel.flavors;
-    let predictor: Box<dyn Predictor> = match (&flavors.sklearn, &flavors.xgboost, &flavors.lightgbm) {
+    let predictor: Box<dyn Predictor> = match (
+        &flavors.sklearn,
+        &flavors.xgboost,
+        &flavors.lightgbm,
+    ) {
         (Some(sklearn), ..) => object(folder, &sklearn.pickled_model, "predict_proba")?,
         // What a booster answers; its class of scikit-learn's style makes labels of it.
         (None, Some(xgboost), _) => {

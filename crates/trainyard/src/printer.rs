@@ -184,7 +184,9 @@ pub(crate) struct Scoring(Option<ProgressBar>);
 
 impl Scoring {
     pub(crate) fn new() -> Self {
-        Self(patient_bar("{spinner} scoring: {percent} % [{wide_bar}] {msg} rows, {elapsed}, {eta} left"))
+        Self(patient_bar(
+            "{spinner} scoring: {percent} % [{wide_bar}] {msg} rows, {elapsed}, {eta} left",
+        ))
     }
 
     pub(crate) fn show(&self, done: Done) {

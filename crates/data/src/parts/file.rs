@@ -191,7 +191,8 @@ mod tests {
         let mut text = String::from("\u{feff}id,x,note\n");
         for row in 0..rows {
             let note = if row % 7 == 0 { "\"two\nlines, one \"\"field\"\"\"" } else { "NA" };
-            let _written = writeln!(text, "{row:06},{}.5,{note}{}", row % 10, "-".repeat(row % 200));
+            let _written =
+                writeln!(text, "{row:06},{}.5,{note}{}", row % 10, "-".repeat(row % 200));
         }
         text
     }
@@ -216,8 +217,7 @@ mod tests {
         let check = |name: &str, rows: usize, bytes: &[u8], parts: usize| {
             let path = folder.path().join(name);
             std::fs::write(&path, bytes).unwrap();
-            let mut file =
-                PartedFile::open(&path, Some(vec!["id".into(), "gone".into()])).unwrap();
+            let mut file = PartedFile::open(&path, Some(vec!["id".into(), "gone".into()])).unwrap();
             assert_eq!(file.names(), ["id", "x", "note"]);
             assert_eq!(file.parts().len(), parts);
             file.read_as_written();

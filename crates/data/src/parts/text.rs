@@ -49,11 +49,8 @@ impl PartedText {
     /// Finds the parts, of about so many bytes each.
     pub(super) fn open(path: &Path, head: &[u8], bytes: usize) -> Result<Self> {
         let failed = |error| Error::read(path, error);
-        let mut file = if is_compressed(head) {
-            unpacked(path)?
-        } else {
-            File::open(path).map_err(failed)?
-        };
+        let mut file =
+            if is_compressed(head) { unpacked(path)? } else { File::open(path).map_err(failed)? };
         let mut mark = Vec::new();
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         (&mut file).take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut mark).map_err(failed)?;

@@ -112,10 +112,7 @@ impl Inputs {
                     return Err(changed(&record.name));
                 }
                 download(store.as_ref(), meta, &target, &self.source).await?;
-                Ok(OpenedFile {
-                    file: PartedFile::open(&target, columns)?,
-                    _fetched: Some(folder),
-                })
+                Ok(OpenedFile { file: PartedFile::open(&target, columns)?, _fetched: Some(folder) })
             }
         }
     }

@@ -34,7 +34,7 @@ pub async fn predict(
     progress: &(dyn Fn(Done) + Sync),
 ) -> Result<PredictSummary> {
     let started = Instant::now();
-    let place = OutputPlace::open(options).await?;
+    let place = OutputPlace::open(options)?;
     place.clear(options.overwrite).await?;
     let begun = JobRecord::read(&place.parts).await?;
     let pinned = begun.as_ref().map(|begun| begun.models.as_slice());

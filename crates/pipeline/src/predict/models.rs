@@ -355,9 +355,8 @@ fn names(found: &[Found]) -> Result<Vec<String>> {
 }
 
 /// A name that is there twice.
-fn twin<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+fn twin<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut seen = BTreeSet::new();
-    let mut names = names;
     names.find(|name| !seen.insert(*name)).map(str::to_owned)
 }
 

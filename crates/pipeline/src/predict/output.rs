@@ -41,10 +41,8 @@ impl Output {
             std::fs::create_dir_all(&folder).map_err(|source| Error::io(&folder, source))?;
             return Ok(Self::Folder(folder));
         }
-        let place = trainyard_storage::open(folder).map_err(|error| Error::Remote {
-            uri: folder.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let place = trainyard_storage::open(folder)
+            .map_err(|error| Error::Remote { uri: folder.to_owned(), reason: error.to_string() })?;
         Ok(Self::Store { uri: folder.to_owned(), store: place.store, root: place.path })
     }
 

@@ -24,7 +24,7 @@ pub(super) struct OutputPlace {
 
 impl OutputPlace {
     /// What the options ask for. A file that is there is not replaced unless they say so, or its job goes on.
-    pub(super) async fn open(options: &PredictOptions) -> Result<Self> {
+    pub(super) fn open(options: &PredictOptions) -> Result<Self> {
         let (format, file) = shape(options)?;
         if options.overwrite && !options.shard.is_whole() {
             return Err(Error::predict(

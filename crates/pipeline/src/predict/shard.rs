@@ -48,7 +48,9 @@ impl fmt::Display for Shard {
 
 /// A share that is none.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is no share; write 3/16 for the third of sixteen (they are counted from 1 to {SHARDS_MAX})")]
+#[error(
+    "{0:?} is no share; write 3/16 for the third of sixteen (they are counted from 1 to {SHARDS_MAX})"
+)]
 pub struct NoShard(String);
 
 impl FromStr for Shard {

@@ -26,11 +26,7 @@ pub struct ScoredModel {
 
 impl From<&ModelRecord> for ScoredModel {
     fn from(record: &ModelRecord) -> Self {
-        Self {
-            name: record.name.clone(),
-            uri: record.uri.clone(),
-            version: record.version.clone(),
-        }
+        Self { name: record.name.clone(), uri: record.uri.clone(), version: record.version.clone() }
     }
 }
 

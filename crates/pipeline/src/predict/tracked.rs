@@ -54,9 +54,11 @@ pub(super) async fn begin(
     let mut params = vec![
         Param::new("input", &input),
         Param::new("output", output),
-        Param::new("keep", options.keep.join(",")),
         Param::new("probabilities", options.probabilities.to_string()),
     ];
+    if !options.keep.is_empty() {
+        params.push(Param::new("keep", options.keep.join(",")));
+    }
     for model in &models.models {
         params.push(Param::new(format!("model.{}", model.record.name), &model.record.uri));
     }
@@ -96,7 +98,9 @@ pub(super) async fn end(
         metrics.push(Metric::new("drifted_columns", drift.drifted as f64, time, 0));
         tags.push(KeyValue::new("trainyard.verdict", drift.verdict().name()));
         let run = tracking.runs.get(run_id).await?;
-        for (name, body) in [("drift.html", page.clone()), ("drift.json", report::json(drift, meta))] {
+        for (name, body) in
+            [("drift.html", page.clone()), ("drift.json", report::json(drift, meta))]
+        {
             let body = artifacts::once(body);
             tracking.artifacts.upload(&run.info.artifact_uri, name, body).await?;
         }

@@ -105,7 +105,8 @@ impl Enforcer {
     /// Reads a table whose columns are all text, by the rules of a CSV body whose cells they are.
     pub fn texts(&self, table: &RecordBatch) -> Result<Enforced, Rejection> {
         let Some(plan) = self.plan.as_ref().filter(|plan| !plan.tensors) else {
-            let message = "Invalid input. The signature of the model names no columns, so text stays text.";
+            let message =
+                "Invalid input. The signature of the model names no columns, so text stays text.";
             return Err(Rejection::parse(message));
         };
         let request = Request::new(plan, self.casting, &self.limits, 0);

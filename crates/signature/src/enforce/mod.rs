@@ -31,9 +31,9 @@ mod scalars;
 mod table;
 mod tensor;
 mod tensor_table;
-mod text_table;
 #[cfg(test)]
 mod tests;
+mod text_table;
 
 pub use cast::Casting;
 pub use context::Limits;

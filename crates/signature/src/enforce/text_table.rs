@@ -41,7 +41,9 @@ pub(super) fn read<'e>(
             && column.len() == 0
         {
             *absent = request.rows;
-            (0..request.rows).for_each(|_row| column.push_missing());
+            for _row in 0..request.rows {
+                column.push_missing();
+            }
         }
     }
     Ok(request)

@@ -127,7 +127,10 @@ fn rows_that_do_not_fit_are_refused_or_left_out_and_told() {
     let pipeline = model_uri("sk_pipeline");
     let flags = ["-m", &pipeline, "in.csv", "out.csv", "--keep", "id"];
     let error = error_of(&predict(folder.path(), &flags));
-    assert!(error.contains("in.csv, row 7, column \"age\"") && error.contains("--bad-rows"), "{error}");
+    assert!(
+        error.contains("in.csv, row 7, column \"age\"") && error.contains("--bad-rows"),
+        "{error}"
+    );
     assert!(!folder.path().join("out.csv").exists());
 
     // What was begun is gone on with as it was begun, or not at all.
@@ -137,7 +140,8 @@ fn rows_that_do_not_fit_are_refused_or_left_out_and_told() {
     assert_eq!((&told["rows"], &told["bad_rows"]), (&Value::from(50), &Value::from(2)));
     let bad = std::fs::read_to_string(folder.path().join("bad.jsonl")).unwrap();
     let bad: Vec<Value> = bad.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let known = |line: &Value| (line["row"].clone(), line["column"].clone(), line["kept"]["id"].clone());
+    let known =
+        |line: &Value| (line["row"].clone(), line["column"].clone(), line["kept"]["id"].clone());
     assert_eq!(known(&bad[0]), (7.into(), "age".into(), "007".into()));
     assert_eq!(known(&bad[1]), (30.into(), "age".into(), "030".into()));
     assert_eq!(bad.len(), 2);
@@ -195,7 +199,8 @@ fn a_job_that_is_killed_goes_on_and_writes_the_same_bytes() {
         wait_for_parts(&mut job, &folder.path().join("killed"), 1 + kill * step);
         job.kill();
         // What is there is whole.
-        let (made, whole) = (parts(&folder.path().join("killed")), parts(&folder.path().join("whole")));
+        let (made, whole) =
+            (parts(&folder.path().join("killed")), parts(&folder.path().join("whole")));
         assert!(made.iter().all(|(name, bytes)| whole[name] == *bytes), "after kill {kill}");
     }
     let last = summary(folder.path(), &flags("killed"));
@@ -226,8 +231,18 @@ fn a_job_is_a_run_and_keeps_to_the_version_that_it_began_with() {
     let project = TestProject::iris();
     stdout_of(&project.run(&["train"]), 0);
     let flags = [
-        "predict", "-m", "models:/IrisClassifier/latest", "data/production_logs.csv", "scores",
-        "--format", "csv", "--keep", "species", "--json", "--tracking-uri", "sqlite:///mlflow.db",
+        "predict",
+        "-m",
+        "models:/IrisClassifier/latest",
+        "data/production_logs.csv",
+        "scores",
+        "--format",
+        "csv",
+        "--keep",
+        "species",
+        "--json",
+        "--tracking-uri",
+        "sqlite:///mlflow.db",
     ];
     let shard = |shard: &str| -> Value {
         let output = project.run(&[&flags[..], &["--shard", shard]].concat());

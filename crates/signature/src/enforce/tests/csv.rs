@@ -36,7 +36,8 @@ fn csv_reads_missing_values_and_reports_the_rest() {
 #[test]
 fn a_table_of_text_is_read_as_the_csv_whose_cells_it_has() {
     let text = |cells: [Option<&str>; 2]| {
-        std::sync::Arc::new(cells.into_iter().collect::<arrow_array::StringArray>()) as arrow_array::ArrayRef
+        std::sync::Arc::new(cells.into_iter().collect::<arrow_array::StringArray>())
+            as arrow_array::ArrayRef
     };
     let table = RecordBatch::try_from_iter([
         ("dt", text([Some("2024-01-02"), Some("2024-01-03")])),
@@ -52,7 +53,8 @@ fn a_table_of_text_is_read_as_the_csv_whose_cells_it_has() {
     let csv = "dt,b,i,l,f,d,s,by,more\n2024-01-02,True,1,2,1.5,,NA,aGVsbG8=,\n\
                2024-01-03,0.0,-2.0,1e3,,nan,x,aGVsbG8=,y\n";
     let types = enforcer(TYPES, Casting::Lossless);
-    let (cells, lines) = (types.texts(&table.unwrap()).unwrap(), types.csv(csv.as_bytes()).unwrap());
+    let (cells, lines) =
+        (types.texts(&table.unwrap()).unwrap(), types.csv(csv.as_bytes()).unwrap());
     assert_eq!(format!("{:?}", cells.batch), format!("{:?}", lines.batch));
     assert_eq!(cells.ignored, lines.ignored);
 
