@@ -7,8 +7,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    deploy, gateway, health, init, monitor, predict, profile, promote, retrain, run, serve, server,
-    temporary, token, train, up,
+    deploy, gateway, health, init, monitor, predict, profile, promote, replay, retrain, run, serve,
+    server, temporary, token, train, up,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -73,6 +73,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Score a whole table: files of any size, resumable, exactly once
     Predict(predict::Arguments),
+    /// Answer logged requests again, by the versions that answered them
+    Replay(replay::Arguments),
     /// Run the MLflow-compatible tracking server and registry
     Server(server::Arguments),
     /// Make, list and revoke the tokens that a deployment's gateway asks for
@@ -136,6 +138,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Predict(arguments) => Box::pin(temporary::within(predict::run(arguments))).await,
+        Command::Replay(arguments) => Box::pin(temporary::within(replay::run(arguments))).await,
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,

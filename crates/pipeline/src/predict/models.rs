@@ -11,7 +11,7 @@ use trainyard_data::PartedFile;
 use trainyard_mlflow::resolve::{self, ResolvedModel};
 use trainyard_mlflow::uri::{self, ModelUri};
 use trainyard_mlflow::{Tracking, secrets};
-use trainyard_models::{LoadedModel, Predictor};
+use trainyard_models::{LoadedModel, Prediction, Predictor};
 use trainyard_serve::Scorer;
 use trainyard_signature::enforce::{Casting, Enforcer, Limits, Rejection};
 
@@ -214,12 +214,38 @@ impl ScoringModel {
         })
     }
 
+    /// What the model answers about rows that have the types of its signature.
+    pub(super) fn prediction(&self, rows: &RecordBatch) -> Result<Prediction, Refusal> {
+        predicted(&*self.model.predictor, &self.input(rows, false, &[])?)
+    }
+
     fn answer(
         &self,
         rows: &RecordBatch,
         is_text: bool,
         keep: &[String],
     ) -> Result<Columns, Refusal> {
+        let input = self.input(rows, is_text, keep)?;
+        let asked = |predictor: &dyn Predictor, base: &str| -> Result<Columns, Refusal> {
+            let (answer, classes) = (predicted(predictor, &input)?, predictor.classes());
+            columns(&self.prefix, base, &answer, classes.as_deref(), input.num_rows())
+                .map_err(Refusal::Table)
+        };
+        let mut answered = asked(&*self.model.predictor, PREDICTION)?;
+        if let Some(probabilities) = &self.probabilities {
+            answered.extend(asked(&**probabilities, PROBABILITY)?);
+        }
+        // Explanations of `input` join here, as further columns beside the answer that they are of.
+        Ok(answered)
+    }
+
+    /// The rows as the model takes them.
+    fn input(
+        &self,
+        rows: &RecordBatch,
+        is_text: bool,
+        keep: &[String],
+    ) -> Result<RecordBatch, Refusal> {
         let enforced = if is_text {
             self.enforcer.texts(rows)
         } else if self.enforcer.column_names().is_some() {
@@ -232,23 +258,15 @@ impl ScoringModel {
             let own = rows.project(&own).map_err(|error| Refusal::Table(error.to_string()))?;
             self.enforcer.table(&own)
         };
-        let input = enforced.map_err(refused)?.batch;
-        let asked = |predictor: &dyn Predictor, base: &str| -> Result<Columns, Refusal> {
-            let predicted = predictor.predict(&input).map_err(|error| {
-                let problem = secrets::hide(&error.sentence()).into_owned();
-                Refusal::Row(BadRow { column: None, value: None, row: None, problem })
-            })?;
-            let classes = predictor.classes();
-            columns(&self.prefix, base, &predicted, classes.as_deref(), input.num_rows())
-                .map_err(Refusal::Table)
-        };
-        let mut answered = asked(&*self.model.predictor, PREDICTION)?;
-        if let Some(probabilities) = &self.probabilities {
-            answered.extend(asked(&**probabilities, PROBABILITY)?);
-        }
-        // Explanations of `input` join here, as further columns beside the answer that they are of.
-        Ok(answered)
+        Ok(enforced.map_err(refused)?.batch)
     }
+}
+
+fn predicted(predictor: &dyn Predictor, input: &RecordBatch) -> Result<Prediction, Refusal> {
+    predictor.predict(input).map_err(|error| {
+        let problem = secrets::hide(&error.sentence()).into_owned();
+        Refusal::Row(BadRow { column: None, value: None, row: None, problem })
+    })
 }
 
 /// Rows of other types or shapes are all refused; of values each is refused by itself.

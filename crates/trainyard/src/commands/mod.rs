@@ -18,6 +18,7 @@ pub(crate) mod predict;
 pub(crate) mod profile;
 mod project;
 pub(crate) mod promote;
+pub(crate) mod replay;
 pub(crate) mod retrain;
 pub(crate) mod run;
 pub(crate) mod serve;

@@ -101,7 +101,7 @@ impl From<Format> for TableFormat {
 }
 
 /// `URI`, or `NAME=URI`.
-fn asked_model(text: &str) -> Result<AskedModel, String> {
+pub(super) fn asked_model(text: &str) -> Result<AskedModel, String> {
     let is_name = |name: &str| !name.is_empty() && !name.contains(['/', ':', '.']);
     let (name, uri) = match text.split_once('=') {
         Some((name, uri)) if is_name(name) => (Some(name.to_owned()), uri),

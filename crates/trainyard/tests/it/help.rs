@@ -2,9 +2,9 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 14] = [
     "init", "run", "train", "promote", "deploy", "up", "monitor", "retrain", "serve", "predict",
-    "server", "token", "health",
+    "replay", "server", "token", "health",
 ];
 
 fn help(arguments: &[&str]) -> String {
