@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use trainyard_base::TemporaryFolder;
 use trainyard_data::{PartedFile, STDIN, file_digest, files};
 
+use super::delta;
 use super::record::FileRecord;
 use crate::monitor::{Objects, download, is_remote, objects};
 use crate::{Error, Result};
@@ -43,6 +44,10 @@ impl Inputs {
     pub(super) async fn find(source: &str) -> Result<Self> {
         let all: Vec<InputFile> = if is_remote(source) {
             let Objects { store, found, .. } = objects(source).await?;
+            if found.iter().any(|(name, _)| name.starts_with(delta::LOG)) {
+                let hint = "fetch it first, or write the rows that are wanted as Parquet";
+                return Err(Error::predict(format!("{source} is a Delta table in a bucket"), hint));
+            }
             let file = |(name, meta): (String, ObjectMeta)| InputFile {
                 record: FileRecord { name, bytes: meta.size, digest: tag_of(&meta) },
                 place: FilePlace::Remote { store: Arc::clone(&store), meta: Box::new(meta) },
@@ -52,7 +57,12 @@ impl Inputs {
             let hint = "name a file: a job that is killed could not read it again";
             return Err(Error::predict("a table that is scored cannot come from stdin", hint));
         } else {
-            files(source)?.into_par_iter().map(InputFile::local).collect::<Result<Vec<_>>>()?
+            let folder = Path::new(source.strip_prefix("file://").unwrap_or(source));
+            let paths = match delta::files(folder)? {
+                Some(paths) => paths,
+                None => files(source)?,
+            };
+            paths.into_par_iter().map(InputFile::local).collect::<Result<Vec<_>>>()?
         };
         Ok(Self { source: source.to_owned(), files: all })
     }

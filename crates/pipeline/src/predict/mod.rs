@@ -3,6 +3,7 @@
 
 mod answer_columns;
 mod bad_rows;
+mod delta;
 mod estimate;
 mod inputs;
 mod job;
