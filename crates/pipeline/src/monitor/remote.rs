@@ -22,6 +22,8 @@ pub(crate) fn is_remote(source: &str) -> bool {
 /// Objects that a source names: one by its whole name, or the tables below a prefix.
 pub(crate) struct Objects {
     pub(crate) store: Arc<dyn ObjectStore>,
+    /// Where they are, or below which; of a pattern, its part before the first sign.
+    pub(crate) root: StorePath,
     /// By their path below the source, in order; one that was named has the last part of its name.
     pub(crate) found: Vec<(String, ObjectMeta)>,
     is_one: bool,
@@ -40,7 +42,8 @@ pub(crate) async fn objects(source: &str) -> Result<Objects> {
         match store.head(&path).await {
             Ok(meta) => {
                 let name = path.filename().unwrap_or("table").to_owned();
-                return Ok(Objects { store, found: vec![(name, meta)], is_one: true });
+                let found = vec![(name, meta)];
+                return Ok(Objects { store, root: path, found, is_one: true });
             }
             Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(failed(&error)),
@@ -54,13 +57,13 @@ pub(crate) async fn objects(source: &str) -> Result<Objects> {
                 .to_owned(),
         });
     }
-    Ok(Objects { store, found, is_one: false })
+    Ok(Objects { store, root: path, found, is_one: false })
 }
 
 /// Fetches an object, everything below a prefix, or what matches a pattern. Returns the folder and
 /// the path in it that stands for the source.
 pub(super) async fn fetch(source: &str, state: &Path) -> Result<(TemporaryFolder, PathBuf)> {
-    let Objects { store, found, is_one } = objects(source).await?;
+    let Objects { store, found, is_one, .. } = objects(source).await?;
     let folder = temporary(state)?;
     let tables = if is_one { folder.path().to_owned() } else { folder.path().join("tables") };
     for (relative, meta) in &found {

@@ -97,7 +97,8 @@ pub(super) fn files(folder: &Path) -> Result<Option<Vec<PathBuf>>> {
         // Paths are those of URLs; whole ones name files elsewhere.
         match StorePath::from_url_path(&path) {
             Ok(relative) if !path.starts_with('/') && !path.contains("://") => {
-                files.push(folder.join(relative.as_ref()));
+                let relative: &str = relative.as_ref();
+                files.push(folder.join(relative));
             }
             _ => return refused(&format!("has a file elsewhere: {path}")),
         }

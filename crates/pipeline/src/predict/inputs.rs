@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -43,8 +44,13 @@ impl Inputs {
     /// what their store calls their content.
     pub(super) async fn find(source: &str) -> Result<Self> {
         let all: Vec<InputFile> = if is_remote(source) {
-            let Objects { store, found, .. } = objects(source).await?;
-            if found.iter().any(|(name, _)| name.starts_with(delta::LOG)) {
+            let Objects { store, root, found, .. } = objects(source).await?;
+            let log = root.join(delta::LOG);
+            let failed = |error: object_store::Error| Error::Remote {
+                uri: source.to_owned(),
+                reason: error.to_string(),
+            };
+            if store.list(Some(&log)).try_next().await.map_err(failed)?.is_some() {
                 let hint = "fetch it first, or write the rows that are wanted as Parquet";
                 return Err(Error::predict(format!("{source} is a Delta table in a bucket"), hint));
             }
