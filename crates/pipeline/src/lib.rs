@@ -60,6 +60,7 @@ mod up;
 mod watch;
 mod watch_config;
 mod workload;
+mod wrap;
 
 pub use acme_config::Acme;
 pub use actor::owner;
@@ -95,3 +96,4 @@ pub use train::{TrainOptions, Trained, train};
 pub use up::{Installation, Open, Opened, Said, Told, UNIT_MARK, Up, UpOptions, opener, unit};
 pub use watch::watch;
 pub use watch_config::Watch;
+pub use wrap::{FileFlavor, WrapOptions, Wrapped, wrap};

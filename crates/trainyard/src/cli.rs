@@ -7,8 +7,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    deploy, gateway, health, init, monitor, predict, profile, promote, replay, retrain, run, serve,
-    server, temporary, token, train, up,
+    deploy, gateway, health, init, model, monitor, predict, profile, promote, replay, retrain, run,
+    serve, server, temporary, token, train, up,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -75,6 +75,8 @@ enum Command {
     Predict(predict::Arguments),
     /// Answer logged requests again, by the versions that answered them
     Replay(replay::Arguments),
+    /// Make model folders of model files
+    Model(model::Arguments),
     /// Run the MLflow-compatible tracking server and registry
     Server(server::Arguments),
     /// Make, list and revoke the tokens that a deployment's gateway asks for
@@ -139,6 +141,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
         Command::Predict(arguments) => Box::pin(temporary::within(predict::run(arguments))).await,
         Command::Replay(arguments) => Box::pin(temporary::within(replay::run(arguments))).await,
+        Command::Model(arguments) => model::run(arguments),
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Token(arguments) => token::run(&arguments),
         Command::Health(arguments) => Box::pin(health::run(&arguments, parsed)).await,

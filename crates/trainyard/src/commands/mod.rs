@@ -13,6 +13,7 @@ pub(crate) mod health;
 pub(crate) mod health_subject;
 pub(crate) mod init;
 mod listener;
+pub(crate) mod model;
 pub(crate) mod monitor;
 pub(crate) mod predict;
 pub(crate) mod profile;
