@@ -275,7 +275,7 @@ pub(crate) fn open(path: &Path, digest: bool) -> Result<Opened> {
     Ok(Opened { content, stored_bytes, sha256 })
 }
 
-fn is_compressed(head: &[u8]) -> bool {
+pub(crate) fn is_compressed(head: &[u8]) -> bool {
     head.starts_with(GZIP) || head.starts_with(ZSTD)
 }
 
@@ -300,7 +300,7 @@ fn decode(path: &Path, stored: Vec<u8>) -> Result<Content> {
 }
 
 /// Refuses, by its first bytes and its name, what is no CSV.
-fn check_is_text(path: &Path, head: &[u8]) -> Result<()> {
+pub(crate) fn check_is_text(path: &Path, head: &[u8]) -> Result<()> {
     let format = |reason: &str| Error::Format { path: path.to_owned(), reason: reason.to_owned() };
     let name = path.to_string_lossy().to_lowercase();
     match head {
@@ -354,8 +354,19 @@ fn check_size(path: &Path, bytes: u64) -> Result<()> {
     Ok(())
 }
 
+/// SHA-256 of a file as it is stored, in hex.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub fn file_digest(path: &Path) -> Result<String> {
+    let file = File::open(path).map_err(|error| Error::read(path, error))?;
+    let bytes = file.metadata().map_err(|error| Error::read(path, error))?.len();
+    file_sha256(path, &file, bytes)
+}
+
 /// The digest of the first `length` bytes.
-fn file_sha256(path: &Path, file: &File, length: u64) -> Result<String> {
+pub(crate) fn file_sha256(path: &Path, file: &File, length: u64) -> Result<String> {
     /// Large reads, so that hashing and not system calls take the time.
     const BUFFER: usize = 1 << 20;
     let mut hasher = Sha256::new();

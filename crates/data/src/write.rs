@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, ZstdLevel};
@@ -21,25 +20,63 @@ use crate::error::{Error, Result};
 /// The file is written beside its place, synced and renamed: readers see the old or the new one.
 pub fn write_parquet(path: impl AsRef<Path>, batch: &RecordBatch) -> Result<()> {
     let path = path.as_ref();
-    write_atomically(path, |file| {
-        let level = ZstdLevel::try_new(1).map_err(std::io::Error::other)?;
-        let properties =
-            WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-        let schema = batch.schema();
-        let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
-            .map_err(std::io::Error::other)?;
+    write_atomically(path, |file| parquet_into(file, std::slice::from_ref(batch)))
+}
+
+/// Level 1 of zstd.
+pub(crate) fn properties() -> std::io::Result<WriterProperties> {
+    let level = ZstdLevel::try_new(1).map_err(std::io::Error::other)?;
+    Ok(WriterProperties::builder().set_compression(Compression::ZSTD(level)).build())
+}
+
+/// Batches of the same columns as a Parquet file; without one there are no columns, and nothing is written.
+fn parquet_into(file: impl Write + Send, batches: &[RecordBatch]) -> std::io::Result<()> {
+    let Some(first) = batches.first() else { return Ok(()) };
+    let mut writer = ArrowWriter::try_new(file, first.schema(), Some(properties()?))
+        .map_err(std::io::Error::other)?;
+    for batch in batches {
         writer.write(batch).map_err(std::io::Error::other)?;
-        writer.close().map_err(std::io::Error::other)?;
-        Ok(())
-    })
+    }
+    writer.close().map_err(std::io::Error::other)?;
+    Ok(())
+}
+
+/// The Parquet file of these batches, in memory: the same bytes for the same batches. `path` is what errors
+/// call it.
+///
+/// # Errors
+///
+/// If they are not of the same columns.
+pub fn parquet_bytes(path: &Path, batches: &[RecordBatch]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    parquet_into(&mut bytes, batches).map_err(|source| Error::write(path, source))?;
+    Ok(bytes)
+}
+
+/// The CSV file of these batches, in memory, written as [`write_csv`] does. `path` is what errors call it.
+///
+/// # Errors
+///
+/// If a column holds lists or maps.
+pub fn csv_bytes(path: &Path, batches: &[RecordBatch]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for (index, batch) in batches.iter().enumerate() {
+        check_flat(batch)?;
+        csv_into(&mut bytes, batch, index == 0).map_err(|source| Error::write(path, source))?;
+    }
+    Ok(bytes)
 }
 
 /// Writes a CSV file as pandas' `to_csv(index=False)` does: nulls and NaN empty, `True`/`False`,
 /// floats with the fewest digits that read back the same.
 pub fn write_csv(path: impl AsRef<Path>, batch: &RecordBatch) -> Result<()> {
-    let path = path.as_ref();
-    let schema = batch.schema();
-    for field in schema.fields() {
+    check_flat(batch)?;
+    write_atomically(path.as_ref(), |file| csv_into(file, batch, true))
+}
+
+/// Refuses columns that are no cells of text.
+fn check_flat(batch: &RecordBatch) -> Result<()> {
+    for field in batch.schema_ref().fields() {
         if field.data_type().is_nested() && !matches!(field.data_type(), DataType::Dictionary(..)) {
             return Err(Error::Unwritable {
                 column: field.name().clone(),
@@ -48,27 +85,31 @@ pub fn write_csv(path: impl AsRef<Path>, batch: &RecordBatch) -> Result<()> {
             });
         }
     }
-    write_atomically(path, |file| {
-        let mut writer = ::csv::Writer::from_writer(file);
-        writer.write_record(schema.fields().iter().map(|field| field.name()))?;
-        let options = FormatOptions::default();
-        let columns = batch
-            .columns()
-            .iter()
-            .map(|column| CsvColumn::new(column.as_ref(), &options))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(std::io::Error::other)?;
-        let mut text = String::new();
-        for row in 0..batch.num_rows() {
-            for column in &columns {
-                text.clear();
-                column.append(row, &mut text).map_err(std::io::Error::other)?;
-                writer.write_field(&text)?;
-            }
-            writer.write_record(None::<&[u8]>)?;
+    Ok(())
+}
+
+fn csv_into(file: impl Write, batch: &RecordBatch, has_header: bool) -> std::io::Result<()> {
+    let mut writer = ::csv::Writer::from_writer(file);
+    if has_header {
+        writer.write_record(batch.schema_ref().fields().iter().map(|field| field.name()))?;
+    }
+    let options = FormatOptions::default();
+    let columns = batch
+        .columns()
+        .iter()
+        .map(|column| CsvColumn::new(column.as_ref(), &options))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(std::io::Error::other)?;
+    let mut text = String::new();
+    for row in 0..batch.num_rows() {
+        for column in &columns {
+            text.clear();
+            column.append(row, &mut text).map_err(std::io::Error::other)?;
+            writer.write_field(&text)?;
         }
-        writer.flush()
-    })
+        writer.write_record(None::<&[u8]>)?;
+    }
+    writer.flush()
 }
 
 /// A column with the way its values are spelt.

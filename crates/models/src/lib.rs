@@ -21,6 +21,6 @@ extern crate self as trainyard_models;
 #[cfg(test)]
 mod tests;
 
-pub use load::{Format, LoadedModel, load, load_bytes};
+pub use load::{Format, LoadedModel, load, load_bytes, load_probabilities};
 pub use predictor::{Error, Prediction, Predictor, Result};
 pub use sklearn::estimators_table;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use trainyard_signature::model::{DataType, Flavors, MlModel, Schema, read_file};
+use trainyard_signature::model::{DataType, Flavors, LightgbmFlavor, MlModel, Schema, read_file};
 
 use crate::lightgbm::LightgbmModel;
 use crate::onnx::OnnxModel;
@@ -30,6 +30,44 @@ pub fn load(folder: &Path) -> Result<LoadedModel> {
         check_numbers(&mlmodel)?;
     }
     Ok(LoadedModel { mlmodel, predictor })
+}
+
+/// Reads a model folder of a classifier, which answers how probable each class is instead of the likeliest.
+///
+/// # Errors
+///
+/// [`Error::Unsupported`] if it is not known here how to ask it for that.
+pub fn load_probabilities(folder: &Path) -> Result<LoadedModel> {
+    let mlmodel = MlModel::read(folder)?;
+    let flavors = &mlmodel.flavors;
+    let predictor: Box<dyn Predictor> = match (
+        &flavors.sklearn,
+        &flavors.xgboost,
+        &flavors.lightgbm,
+    ) {
+        (Some(sklearn), ..) => object(folder, &sklearn.pickled_model, "predict_proba")?,
+        // What a booster answers; its class of scikit-learn's style makes labels of it.
+        (None, Some(xgboost), _) => {
+            let class = xgboost.model_class.as_deref().unwrap_or_default();
+            let class = class.replace("Classifier", "Model");
+            Box::new(XgboostModel::new(&read(folder, &xgboost.data)?, &class)?)
+        }
+        (None, None, Some(lightgbm)) if has_class(lightgbm) => {
+            object(folder, &lightgbm.data, "predict_proba")?
+        }
+        _ => {
+            return Err(Error::Unsupported {
+                what: format!("the probability of a model of flavors {}", flavors.names().join(", ")),
+                hint: "classifiers of scikit-learn, XGBoost and LightGBM are asked for it; others answer it themselves or not at all".to_owned(),
+            });
+        }
+    };
+    Ok(LoadedModel { mlmodel, predictor })
+}
+
+/// Whether it was logged as an object of a class in scikit-learn's style, and not as a plain booster.
+fn has_class(lightgbm: &LightgbmFlavor) -> bool {
+    lightgbm.model_class.as_deref().is_some_and(|class| !class.ends_with(".Booster"))
 }
 
 /// Refuses a signature that promises text to a model of numbers: each request would be refused.
@@ -94,7 +132,7 @@ fn predictor(folder: &Path, flavors: &Flavors) -> Result<Box<dyn Predictor>> {
     }
     if let Some(lightgbm) = &flavors.lightgbm {
         // A plain booster is kept as text, LightGBM's scikit-learn classes as objects.
-        if lightgbm.model_class.as_deref().is_none_or(|class| class.ends_with(".Booster")) {
+        if !has_class(lightgbm) {
             return Ok(Box::new(LightgbmModel::new(&read(folder, &lightgbm.data)?)?));
         }
         return object(folder, &lightgbm.data, predict_fn);

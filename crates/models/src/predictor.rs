@@ -78,6 +78,12 @@ pub trait Predictor: Send + Sync + fmt::Debug {
         true
     }
 
+    /// The classes that the columns of a [`Prediction::Matrix`] of probabilities are of, in order, where they
+    /// are known.
+    fn classes(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// Bytes held in memory, roughly; for limits and `/health`.
     fn size_bytes(&self) -> usize;
 }

@@ -126,6 +126,14 @@ pub enum Error {
         /// Status and body, or why there was no answer.
         reason: String,
     },
+    /// A table cannot be scored as it was asked.
+    #[error("{what}")]
+    Predict {
+        /// What is wrong, with the value.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
     /// An object store refused or cannot be reached.
     #[error("{uri}: {reason}")]
     Remote {
@@ -210,7 +218,7 @@ impl Advise for Error {
             Self::Listen { .. } => Advice::environment(
                 "stop what listens there (`ss -ltnp` names it), or change `listen` in trainyard.toml",
             ),
-            Self::Missing { hint, .. } => Advice::input(hint),
+            Self::Missing { hint, .. } | Self::Predict { hint, .. } => Advice::input(hint),
             Self::NothingPredicted { .. } => {
                 Advice::input("send requests to the deployment, or give --current FILE")
             }
@@ -261,6 +269,10 @@ impl Error {
 
     pub(crate) fn config(path: &Path, reason: impl Into<String>) -> Self {
         Self::Config { path: path.to_owned(), reason: reason.into() }
+    }
+
+    pub(crate) fn predict(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Predict { what: what.into(), hint: hint.into() }
     }
 
     pub(crate) fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {

@@ -1,6 +1,7 @@
 //! Tables in object stores: fetched into a temporary folder, then read as any other.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path as StorePath;
@@ -18,9 +19,18 @@ pub(crate) fn is_remote(source: &str) -> bool {
     scheme(source).is_some_and(cloud::is_known)
 }
 
-/// Fetches an object, everything below a prefix, or what matches a pattern. Returns the folder and
-/// the path in it that stands for the source.
-pub(crate) async fn fetch(source: &str, state: &Path) -> Result<(TemporaryFolder, PathBuf)> {
+/// Objects that a source names: one by its whole name, or the tables below a prefix.
+pub(crate) struct Objects {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    /// Where they are, or below which; of a pattern, its part before the first sign.
+    pub(crate) root: StorePath,
+    /// By their path below the source, in order; one that was named has the last part of its name.
+    pub(crate) found: Vec<(String, ObjectMeta)>,
+    is_one: bool,
+}
+
+/// Looks up an object, everything below a prefix, or what matches a pattern.
+pub(crate) async fn objects(source: &str) -> Result<Objects> {
     let failed = |error: &dyn std::fmt::Display| Error::Remote {
         uri: source.to_owned(),
         reason: error.to_string(),
@@ -28,35 +38,46 @@ pub(crate) async fn fetch(source: &str, state: &Path) -> Result<(TemporaryFolder
     let (root, pattern) = split_pattern(source);
     let Place { store, path, .. } =
         trainyard_storage::open(root).map_err(|error| failed(&error))?;
-    let folder = temporary(state)?;
     if pattern.is_none() {
         match store.head(&path).await {
             Ok(meta) => {
-                let target = folder.path().join(path.filename().unwrap_or("table"));
-                download(store.as_ref(), &meta, &target, source).await?;
-                return Ok((folder, target));
+                let name = path.filename().unwrap_or("table").to_owned();
+                let found = vec![(name, meta)];
+                return Ok(Objects { store, root: path, found, is_one: true });
             }
             Err(object_store::Error::NotFound { .. }) => {}
             Err(error) => return Err(failed(&error)),
         }
     }
-    let objects = matching(store.as_ref(), &path, pattern, source).await?;
-    if objects.is_empty() {
+    let found = matching(store.as_ref(), &path, pattern, source).await?;
+    if found.is_empty() {
         return Err(Error::Missing {
             what: format!("there is no table at {source}"),
             hint: "an object, a prefix with .csv or .parquet objects below it, or a pattern"
                 .to_owned(),
         });
     }
-    for (relative, meta) in &objects {
-        let target = folder.path().join("tables").join(relative);
+    Ok(Objects { store, root: path, found, is_one: false })
+}
+
+/// Fetches an object, everything below a prefix, or what matches a pattern. Returns the folder and
+/// the path in it that stands for the source.
+pub(crate) async fn fetch(source: &str, state: &Path) -> Result<(TemporaryFolder, PathBuf)> {
+    let Objects { store, found, is_one, .. } = objects(source).await?;
+    let folder = temporary(state)?;
+    let tables = if is_one { folder.path().to_owned() } else { folder.path().join("tables") };
+    for (relative, meta) in &found {
+        let target = tables.join(relative);
         if let Some(parent) = target.parent() {
             std::fs::create_dir_all(parent).map_err(|source| Error::io(parent, source))?;
         }
         download(store.as_ref(), meta, &target, source).await?;
     }
-    let tables = folder.path().join("tables");
-    Ok((folder, tables))
+    let path = match found.as_slice() {
+        [(name, _)] if is_one => tables.join(name),
+        _ => tables,
+    };
+    Ok((folder, path))
 }
 
 /// A source before its first part with pattern characters, and what follows.
@@ -102,7 +123,8 @@ async fn matching(
     Ok(found)
 }
 
-async fn download(
+/// Fetches an object into a file.
+pub(crate) async fn download(
     store: &dyn ObjectStore,
     meta: &ObjectMeta,
     target: &Path,

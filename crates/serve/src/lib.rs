@@ -43,7 +43,7 @@ mod webhook;
 
 pub use error::{Error, Result};
 pub use feedback_reader::Facts;
-pub use log::LogReading;
+pub use log::{LogReading, logged};
 pub use model_cache::ModelCache;
 pub use options::{
     Limits, LoadFn, Loader, LogOptions, LogStore, ModelSource, PythonOptions, Retention,

@@ -4,13 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use trainyard_mlflow::entities::ModelVersion;
 use trainyard_models::LoadedModel;
 use trainyard_signature::model::MlModel;
 
-use crate::blocking;
 use crate::error::Result;
 use crate::options::PythonOptions;
 use crate::python::{self, Pool, WorkerPredictor};
+use crate::{blocking, folder, integrity, params};
 
 /// A model that can be asked about rows.
 #[derive(Debug)]
@@ -30,7 +31,11 @@ impl Scorer {
     pub async fn start(folder: &Path, python: Option<&PythonOptions>) -> Result<Self> {
         let work = {
             let folder = folder.to_owned();
-            move || trainyard_models::load(&folder)
+            move || -> trainyard_models::Result<LoadedModel> {
+                let loaded = trainyard_models::load(&folder)?;
+                params::check(&loaded.mlmodel)?;
+                Ok(loaded)
+            }
         };
         let read = blocking::run(work).await.map_err(|ended| ended.during("loading the model"))?;
         let refusal = match read {
@@ -48,6 +53,27 @@ impl Scorer {
         let predictor = Box::new(WorkerPredictor::new(Arc::clone(&pool), &mlmodel));
         let model = Arc::new(LoadedModel { mlmodel, predictor });
         Ok(Self { model, workers: Some(pool) })
+    }
+
+    /// The same for the folder of a registered version, or of none, once it has shown to be what was registered.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::start`], and [`crate::Error::Folder`] and [`crate::Error::Integrity`].
+    pub async fn of_version(
+        folder: &Path,
+        version: Option<&ModelVersion>,
+        python: Option<&PythonOptions>,
+    ) -> Result<Self> {
+        let work = {
+            let (path, version) = (folder.to_owned(), version.cloned());
+            move || {
+                folder::check(&path)?;
+                integrity::check(&path, version.as_ref())
+            }
+        };
+        blocking::run(work).await.map_err(|ended| ended.during("checking the model"))??;
+        Self::start(folder, python).await
     }
 
     /// The model. Where workers run it, it is asked on a thread that may block.

@@ -7,8 +7,9 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    approvals, audit, completions, deploy, gateway, health, help, init, man, monitor, profile,
-    promote, registry, retrain, run, serve, server, temporary, token, train, up, user,
+    approvals, audit, completions, deploy, gateway, health, help, init, man, model, monitor,
+    predict, profile, promote, registry, replay, retrain, run, serve, server, temporary, token,
+    train, up, user,
 };
 use crate::exit::EXIT_CODES;
 use crate::failure::Failure;
@@ -71,6 +72,12 @@ enum Command {
     Profile(profile::Arguments),
     /// Serve a model over HTTP and follow its alias
     Serve(serve::Arguments),
+    /// Score a whole table: files of any size, resumable, exactly once
+    Predict(predict::Arguments),
+    /// Answer logged requests again, by the versions that answered them
+    Replay(replay::Arguments),
+    /// Make model folders of model files
+    Model(model::Arguments),
     /// Run the MLflow-compatible tracking server and registry
     Server(server::Arguments),
     /// See how the model registry was at a time
@@ -186,6 +193,9 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Retrain(arguments) => Box::pin(retrain::run(arguments)).await,
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,
+        Command::Predict(arguments) => Box::pin(temporary::within(predict::run(arguments))).await,
+        Command::Replay(arguments) => Box::pin(temporary::within(replay::run(arguments))).await,
+        Command::Model(arguments) => model::run(arguments),
         Command::Server(arguments) => Box::pin(server::run(arguments)).await,
         Command::Registry(arguments) => Box::pin(registry::run(arguments)).await,
         Command::Approvals(arguments) => Box::pin(approvals::run(arguments)).await,

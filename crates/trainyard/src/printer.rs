@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use trainyard_mlflow::secrets::hide;
 use trainyard_pipeline::Event;
+use trainyard_pipeline::predict::Done;
 
 use crate::failure::Failure;
 
@@ -130,7 +131,29 @@ pub(crate) fn span(time: Duration) -> String {
     }
 }
 
-/// Shows how many columns are compared, on a terminal, where it takes long enough to be seen.
+/// A bar on the terminal, if stderr is one, once what it shows takes long enough to be seen.
+fn patient_bar(template: &str) -> Option<ProgressBar> {
+    /// What is done sooner needs no bar.
+    const PATIENCE: Duration = Duration::from_millis(300);
+    if !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let bar = ProgressBar::with_draw_target(None, indicatif::ProgressDrawTarget::hidden());
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    let shown = bar.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(PATIENCE);
+        if !shown.is_finished() {
+            shown.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+            shown.enable_steady_tick(Duration::from_millis(100));
+        }
+    });
+    Some(bar)
+}
+
+/// Shows how many columns are compared, on a terminal.
 #[derive(Debug)]
 pub(crate) struct Columns(Option<ProgressBar>);
 
@@ -153,28 +176,6 @@ impl Columns {
             bar.finish_and_clear();
         }
     }
-}
-
-/// A bar on a terminal, where it takes long enough to be seen.
-fn patient_bar(template: &str) -> Option<ProgressBar> {
-    /// What is done sooner needs no bar.
-    const PATIENCE: Duration = Duration::from_millis(300);
-    if !std::io::stderr().is_terminal() {
-        return None;
-    }
-    let bar = ProgressBar::with_draw_target(None, indicatif::ProgressDrawTarget::hidden());
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    let shown = bar.clone();
-    std::thread::spawn(move || {
-        std::thread::sleep(PATIENCE);
-        if !shown.is_finished() {
-            shown.set_draw_target(indicatif::ProgressDrawTarget::stderr());
-            shown.enable_steady_tick(Duration::from_millis(100));
-        }
-    });
-    Some(bar)
 }
 
 /// Shows how many runs are read or imported, on a terminal.
@@ -201,6 +202,32 @@ impl Runs {
         if let Some(bar) = &self.0 {
             bar.set_position(runs);
             bar.set_message(besides);
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Shows how much of a table is scored, on a terminal.
+#[derive(Debug)]
+pub(crate) struct Scoring(Option<ProgressBar>);
+
+impl Scoring {
+    pub(crate) fn new() -> Self {
+        Self(patient_bar(
+            "{spinner} scoring: {percent} % [{wide_bar}] {msg} rows, {elapsed}, {eta} left",
+        ))
+    }
+
+    pub(crate) fn show(&self, done: Done) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(done.bytes_total);
+            bar.set_position(done.bytes);
+            bar.set_message(done.rows.to_string());
         }
     }
 

@@ -13,7 +13,7 @@ use crate::options::{COLUMNS_MAX, RECORD_BYTES_MAX};
 const HEADER_BYTES: usize = 64 << 10;
 
 /// The column names, and where the records begin.
-pub(super) fn read(input: &Input<'_>, dialect: Dialect) -> Result<(Vec<String>, usize)> {
+pub(crate) fn read(input: &Input<'_>, dialect: Dialect) -> Result<(Vec<String>, usize)> {
     let path = input.path;
     let mut buffer = Vec::new();
     let mut cells = Vec::new();

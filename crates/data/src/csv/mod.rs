@@ -4,7 +4,7 @@ mod blocks;
 mod column;
 mod damage;
 mod dialect;
-mod header;
+pub(crate) mod header;
 pub(crate) mod input;
 pub(crate) mod lines;
 mod nulls;

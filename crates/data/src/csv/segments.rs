@@ -14,6 +14,8 @@ use crate::options::{RECORD_BYTES_MAX, ReadOptions};
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) text: Vec<u8>,
+    /// Its records.
+    pub(crate) rows: usize,
     /// Lines of the file that are not in `text`, for error messages.
     pub(crate) lines_before: usize,
 }
@@ -59,7 +61,8 @@ impl<'a, R: Read> Segments<'a, R> {
         }
         segments.dialect = Dialect::of(&Input::memory(path, &segments.pending), options)?;
         // The line that tells the separator goes with the header.
-        let end = segments.whole_records(if segments.dialect.preamble > 0 { 2 } else { 1 })?;
+        let (end, _lines) =
+            segments.whole_records(if segments.dialect.preamble > 0 { 2 } else { 1 })?;
         if end == 0 {
             return Err(Error::EmptyFile { path: path.to_owned() });
         }
@@ -71,6 +74,11 @@ impl<'a, R: Read> Segments<'a, R> {
         Ok(segments)
     }
 
+    /// The header with its line break, as it stands before the records of each segment.
+    pub(crate) fn header(&self) -> &[u8] {
+        &self.header
+    }
+
     /// The next records; `None` at the end of the file. A file without records gives one segment of
     /// its header alone.
     pub(crate) fn next(&mut self) -> Result<Option<Segment>> {
@@ -79,13 +87,13 @@ impl<'a, R: Read> Segments<'a, R> {
             return Ok(None);
         }
         self.is_first = false;
-        let end = self.whole_records(usize::MAX)?;
+        let (end, rows) = self.whole_records(usize::MAX)?;
         let mut text = Vec::with_capacity(self.header.len() + end);
         text.extend_from_slice(&self.header);
         text.extend(self.pending.drain(..end));
         let lines_before = self.lines_given;
         self.lines_given += lines(&text) - lines(&self.header);
-        Ok(Some(Segment { text, lines_before }))
+        Ok(Some(Segment { text, rows, lines_before }))
     }
 
     /// Reads until this many bytes are pending or the file ends.
@@ -102,9 +110,9 @@ impl<'a, R: Read> Segments<'a, R> {
         Ok(())
     }
 
-    /// Where the last of at most `limit` whole records ends in what is pending; reads on while there
-    /// is not even one.
-    fn whole_records(&mut self, limit: usize) -> Result<usize> {
+    /// Where the last of at most `limit` whole records ends in what is pending, and how many they are; reads on
+    /// while there is not even one.
+    fn whole_records(&mut self, limit: usize) -> Result<(usize, usize)> {
         loop {
             let mut cells = Vec::new();
             let mut splitter =
@@ -136,7 +144,7 @@ impl<'a, R: Read> Segments<'a, R> {
                 }
             }
             if end > 0 || self.ended {
-                return Ok(end);
+                return Ok((end, found));
             }
             self.fill(self.pending.len() * 2 + 1)?;
         }

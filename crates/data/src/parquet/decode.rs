@@ -91,6 +91,20 @@ pub(super) fn held<R: ChunkReader>(
     Ok(held)
 }
 
+/// The same for whoever forgets a batch before the next: the table may be of any size.
+pub(super) fn held_a_batch_at_a_time<R: ChunkReader>(
+    path: &Path,
+    input: &R,
+    metadata: &ArrowReaderMetadata,
+    chosen: &[usize],
+) -> Result<Held> {
+    let failed = |error: ::parquet::errors::ParquetError| undecodable(path, &error.to_string());
+    let held = pages::held(input, metadata, chosen, u64::MAX).map_err(failed)?;
+    let held = held.ok_or_else(|| too_large(path, u64::MAX, u64::MAX))?;
+    delta::check(input, metadata, chosen).map_err(failed)?;
+    Ok(held)
+}
+
 /// The rows of the columns `roots`, a batch at a time.
 pub(super) fn batches<R: ChunkReader + 'static>(
     path: &Path,

@@ -5,6 +5,7 @@ mod decode;
 mod delta;
 mod file;
 mod footer;
+mod groups;
 mod layout;
 mod page;
 mod pages;
@@ -13,4 +14,5 @@ mod thrift;
 
 pub use body::{BodyError, BodyLimits, read_parquet_body};
 pub(crate) use file::ParquetFile;
+pub(crate) use groups::{GroupedFile, Groups};
 pub(crate) use table::{read_bytes, read_file};

@@ -116,6 +116,12 @@ impl Predictor for SklearnModel {
         self.estimator.takes_frame()
     }
 
+    fn classes(&self) -> Option<Vec<String>> {
+        matches!(self.method, Method::PredictProba | Method::PredictLogProba)
+            .then(|| self.estimator.classes().map(|classes| classes.names()))
+            .flatten()
+    }
+
     fn size_bytes(&self) -> usize {
         size_of::<Self>() + self.estimator.size_bytes()
     }

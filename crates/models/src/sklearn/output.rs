@@ -28,6 +28,18 @@ impl Classes {
         }
     }
 
+    /// The classes as Python prints them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        match self {
+            Self::Integers(v, _) => v.iter().map(ToString::to_string).collect(),
+            Self::Floats(v) => v.iter().map(|class| format!("{class:?}")).collect(),
+            Self::Booleans(v) => {
+                v.iter().map(|class| if *class { "True" } else { "False" }.to_owned()).collect()
+            }
+            Self::Text(v) => v.clone(),
+        }
+    }
+
     /// Whether a class is there more than once.
     pub(crate) fn has_twins(&self) -> bool {
         fn twins<T, K: Eq + Hash>(values: &[T], key: impl Fn(&T) -> K) -> bool {

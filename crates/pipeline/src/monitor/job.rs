@@ -84,6 +84,23 @@ impl MonitorJob {
         Ok(Self { project, tracking, settings, names_sides, is_segment: false })
     }
 
+    /// These columns of a table that was scored, against what the model learned from; outside of any project.
+    pub(crate) fn of_batch(
+        tracking: &Tracking,
+        model: &str,
+        table: &str,
+        columns: Vec<String>,
+    ) -> Self {
+        let settings = Settings {
+            reference: Some(model.to_owned()),
+            current: Some(table.to_owned()),
+            columns: Some(columns),
+            ..Settings::default()
+        };
+        let tracking = Some(tracking.clone());
+        Self { project: None, tracking, settings, names_sides: true, is_segment: false }
+    }
+
     /// The deployment of a project against what its model learned from.
     pub(crate) fn of_project(project: &Project, tracking: &Tracking) -> Self {
         Self {

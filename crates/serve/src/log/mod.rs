@@ -12,3 +12,4 @@ mod writer;
 pub(crate) use entry::Entry;
 pub(crate) use prediction_log::PredictionLog;
 pub use reading::LogReading;
+pub use segment::logged;

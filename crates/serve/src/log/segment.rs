@@ -214,17 +214,26 @@ fn outputs(entries: &[Entry]) -> Result<(ArrayRef, Option<ArrayRef>), Failure> {
     let mut predictions = Vec::with_capacity(entries.len());
     let mut probabilities = Vec::with_capacity(entries.len());
     for entry in entries {
-        let (label, several) = answer::parts(&entry.prediction);
-        let label = column(label)?;
-        if let Some(probability) = several.and_then(|several| probability(&label, several)) {
-            probabilities.push(probability);
-        }
+        let (label, probability) = logged(&entry.prediction)?;
+        probabilities.extend(probability);
         predictions.push(label);
     }
     let all = |arrays: &[ArrayRef]| concat(&arrays.iter().map(AsRef::as_ref).collect::<Vec<_>>());
     let complete = probabilities.len() == predictions.len();
     let probabilities = if complete { Some(all(&probabilities)?) } else { None };
     Ok((all(&predictions)?, probabilities))
+}
+
+/// The columns of the log for a prediction: what the model said, and the probability of it where it gave one.
+///
+/// # Errors
+///
+/// If it has outputs within outputs.
+pub fn logged(prediction: &Prediction) -> Result<(ArrayRef, Option<ArrayRef>), ArrowError> {
+    let (label, several) = answer::parts(prediction);
+    let label = column(label)?;
+    let probability = several.and_then(|several| probability(&label, several));
+    Ok((label, probability))
 }
 
 /// A prediction as one column.

@@ -14,7 +14,7 @@ use super::plan::Plan;
 use super::protocol::Protocol;
 use super::rejection::Rejection;
 use super::request::{Request, Result};
-use super::{inferred_schema, params, table};
+use super::{inferred_schema, params, table, text_table};
 use crate::model::{ParamSpec, Schema, Signature, infer_schema};
 
 /// A request that fits.
@@ -95,6 +95,24 @@ impl Enforcer {
     /// Reads a table whose columns have types already, such as a Parquet file's.
     pub fn table(&self, table: &RecordBatch) -> Result<Enforced, Rejection> {
         self.read_table(table).map_err(|stop| stop.into_rejection(""))
+    }
+
+    /// Whether [`Self::texts`] reads tables of text: the signature says of which types their columns are.
+    pub fn reads_texts(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| !plan.tensors)
+    }
+
+    /// Reads a table whose columns are all text, by the rules of a CSV body whose cells they are.
+    pub fn texts(&self, table: &RecordBatch) -> Result<Enforced, Rejection> {
+        let Some(plan) = self.plan.as_ref().filter(|plan| !plan.tensors) else {
+            let message =
+                "Invalid input. The signature of the model names no columns, so text stays text.";
+            return Err(Rejection::parse(message));
+        };
+        let request = Request::new(plan, self.casting, &self.limits, 0);
+        let read = text_table::read(plan, request, table);
+        let read = read.and_then(|request| self.finish(request, None));
+        read.map_err(|stop| stop.into_rejection(""))
     }
 
     fn read_json(&self, text: &str, protocol: Protocol) -> Result<Enforced> {

@@ -33,6 +33,7 @@ mod tensor;
 mod tensor_table;
 #[cfg(test)]
 mod tests;
+mod text_table;
 
 pub use cast::Casting;
 pub use context::Limits;

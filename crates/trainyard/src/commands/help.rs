@@ -27,7 +27,7 @@ struct Topic {
     text: &'static str,
 }
 
-const TOPICS: [Topic; 11] = [
+const TOPICS: [Topic; 12] = [
     Topic {
         name: "install",
         about: "binaries, wheels, packages and images, and how they are checked",
@@ -57,6 +57,11 @@ const TOPICS: [Topic; 11] = [
         name: "serving",
         about: "the model server and its protocols",
         text: include_str!("../../../../docs/serving.md"),
+    },
+    Topic {
+        name: "predicting",
+        about: "whole tables scored, model files made model folders, logged requests asked again",
+        text: include_str!("../../../../docs/predicting.md"),
     },
     Topic {
         name: "models",

@@ -147,7 +147,7 @@ impl LimitArguments {
 /// Models that only Python can run.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Python")]
-struct PythonArguments {
+pub(super) struct PythonArguments {
     /// Run models that have no other way in so many Python processes each. Their code is executed:
     /// serve only models that you trust
     #[arg(long, default_value_t = 0, value_name = "N")]
@@ -175,7 +175,8 @@ struct PythonArguments {
 }
 
 impl PythonArguments {
-    fn options(&self) -> Result<Option<PythonOptions>, Failure> {
+    /// The workers; none where none are asked for.
+    pub(super) fn options(&self) -> Result<Option<PythonOptions>, Failure> {
         if self.python_workers == 0 {
             return match &self.python {
                 Some(_) => Err(Failure::input("--python is of no use without --python-workers")

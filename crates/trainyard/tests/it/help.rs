@@ -2,7 +2,7 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 21] = [
     "init",
     "run",
     "train",
@@ -12,6 +12,9 @@ const VERBS: [&str; 18] = [
     "monitor",
     "retrain",
     "serve",
+    "predict",
+    "replay",
+    "model",
     "server",
     "token",
     "user",

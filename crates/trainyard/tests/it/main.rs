@@ -25,6 +25,7 @@ mod init;
 mod monitor;
 mod names;
 mod pages;
+mod predict;
 mod project;
 mod releases;
 mod retrain;

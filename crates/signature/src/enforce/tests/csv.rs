@@ -32,3 +32,35 @@ fn csv_reads_missing_values_and_reports_the_rest() {
     assert!(empty.message.contains("No columns to parse from file"));
     assert!(enforcer(TENSOR, Casting::Lossless).csv(b"a\n1\n").is_err());
 }
+
+#[test]
+fn a_table_of_text_is_read_as_the_csv_whose_cells_it_has() {
+    let text = |cells: [Option<&str>; 2]| {
+        std::sync::Arc::new(cells.into_iter().collect::<arrow_array::StringArray>())
+            as arrow_array::ArrayRef
+    };
+    let table = RecordBatch::try_from_iter([
+        ("dt", text([Some("2024-01-02"), Some("2024-01-03")])),
+        ("b", text([Some("True"), Some("0.0")])),
+        ("i", text([Some("1"), Some("-2.0")])),
+        ("l", text([Some("2"), Some("1e3")])),
+        ("f", text([Some("1.5"), None])),
+        ("d", text([None, Some("nan")])),
+        ("s", text([Some("NA"), Some("x")])),
+        ("by", text([Some("aGVsbG8="), Some("aGVsbG8=")])),
+        ("more", text([None, Some("y")])),
+    ]);
+    let csv = "dt,b,i,l,f,d,s,by,more\n2024-01-02,True,1,2,1.5,,NA,aGVsbG8=,\n\
+               2024-01-03,0.0,-2.0,1e3,,nan,x,aGVsbG8=,y\n";
+    let types = enforcer(TYPES, Casting::Lossless);
+    let (cells, lines) =
+        (types.texts(&table.unwrap()).unwrap(), types.csv(csv.as_bytes()).unwrap());
+    assert_eq!(format!("{:?}", cells.batch), format!("{:?}", lines.batch));
+    assert_eq!(cells.ignored, lines.ignored);
+
+    let wrong = [("a", text([Some("1"), Some("x")]))];
+    let wrong = RecordBatch::try_from_iter(wrong).unwrap();
+    let (iris, few) = (enforcer(IRIS, Casting::Lossless), "a\n1\nx\n");
+    assert_eq!(iris.texts(&wrong).unwrap_err(), iris.csv(few.as_bytes()).unwrap_err());
+    assert!(!enforcer(TENSOR, Casting::Lossless).reads_texts());
+}

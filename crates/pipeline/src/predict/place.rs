@@ -1,0 +1,134 @@
+//! Where the output of a job goes: a folder of parts, or one file that the parts are joined to at the end.
+
+use std::path::{Path, PathBuf};
+
+use trainyard_data::{join_csv, join_parquet};
+
+use super::options::{PredictOptions, TableFormat};
+use super::output::Output;
+use super::record;
+use crate::remote::is_remote;
+use crate::{Error, Result};
+
+/// Says that all parts are there, as the tools of Hadoop and Spark do.
+pub(super) const SUCCESS: &str = "_SUCCESS";
+
+/// Where a job writes.
+pub(super) struct OutputPlace {
+    /// Where its parts are.
+    pub(super) parts: Output,
+    pub(super) format: TableFormat,
+    /// The file that they become.
+    file: Option<PathBuf>,
+}
+
+impl OutputPlace {
+    /// What the options ask for. A file that is there is not replaced unless they say so, or its job goes on.
+    pub(super) fn open(options: &PredictOptions) -> Result<Self> {
+        let (format, file) = shape(options)?;
+        if options.overwrite && !options.shard.is_whole() {
+            return Err(Error::predict(
+                "jobs that share a table cannot begin it again: one would remove what another wrote",
+                "remove the output by hand, or choose another",
+            ));
+        }
+        let Some(file) = file else {
+            let parts = Output::open(&options.output)?;
+            return Ok(Self { parts, format, file: None });
+        };
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let folder = file.with_file_name(format!(".{name}.parts"));
+        if file.is_file() && !folder.join(record::NAME).is_file() && !options.overwrite {
+            let what = format!("{} is there already", file.display());
+            return Err(Error::predict(what, "choose another output, or replace it: --overwrite"));
+        }
+        let parts = Output::open(&folder.to_string_lossy())?;
+        Ok(Self { parts, format, file: Some(file) })
+    }
+
+    /// Removes what an earlier job wrote, if that is asked for, and refuses a folder with anything else in it.
+    pub(super) async fn clear(&self, overwrite: bool) -> Result<()> {
+        let names = self.parts.names().await?;
+        let is_job = names.contains(record::NAME);
+        let other = names.iter().find(|name| !is_ours(name) || !overwrite);
+        if let (Some(name), false) = (other, is_job) {
+            return Err(Error::predict(
+                format!("{} holds other files, such as {name}", self.parts),
+                "choose an empty folder",
+            ));
+        }
+        if !overwrite {
+            return Ok(());
+        }
+        for name in names.iter().filter(|name| is_ours(name) && *name != record::NAME) {
+            self.parts.remove(name).await?;
+        }
+        if is_job {
+            self.parts.remove(record::NAME).await?;
+        }
+        Ok(())
+    }
+
+    /// Joins the parts where one file was asked for.
+    pub(super) async fn join(&self) -> Result<()> {
+        let (Some(file), Some(folder)) = (&self.file, self.parts.local()) else { return Ok(()) };
+        let names = self.parts.names().await?;
+        let parts: Vec<PathBuf> =
+            names.iter().filter(|name| name.starts_with("part-")).map(|n| folder.join(n)).collect();
+        if parts.is_empty() {
+            let what = format!("no row is left to write to {}", file.display());
+            return Err(Error::predict(what, "--bad-rows says which rows were left out, and why"));
+        }
+        match self.format {
+            TableFormat::Csv => join_csv(file, &parts)?,
+            TableFormat::Parquet => join_parquet(file, &parts)?,
+        }
+        Ok(())
+    }
+
+    /// Leaves the output as its reader wants it, when nothing is left to be done. What remembers the job goes last:
+    /// until then a job that is killed here goes on.
+    pub(super) async fn settle(&self, success: Vec<u8>) -> Result<()> {
+        let (Some(_), Some(folder)) = (&self.file, self.parts.local()) else {
+            return self.parts.put(SUCCESS, success).await;
+        };
+        for name in self.parts.names().await?.iter().filter(|name| *name != record::NAME) {
+            self.parts.remove(name).await?;
+        }
+        self.parts.remove(record::NAME).await?;
+        std::fs::remove_dir_all(folder).map_err(|source| Error::io(folder, source))
+    }
+
+    /// Whether an earlier attempt did all there is to do.
+    pub(super) async fn is_settled(&self) -> Result<bool> {
+        Ok(self.parts.names().await?.contains(SUCCESS))
+    }
+}
+
+/// Whether a job writes objects of this name.
+fn is_ours(name: &str) -> bool {
+    let begins = ["part-", "_part-", "_bad-", "_shard-"];
+    begins.iter().any(|begin| name.starts_with(begin)) || name == SUCCESS || name == record::NAME
+}
+
+/// The format of the output, and its file if it is one.
+pub(super) fn shape(options: &PredictOptions) -> Result<(TableFormat, Option<PathBuf>)> {
+    let path = options.output.strip_prefix("file://").unwrap_or(&options.output);
+    let by_name = TableFormat::of_name(path).filter(|_format| !Path::new(path).is_dir());
+    let Some(format) = by_name else {
+        return Ok((options.format.unwrap_or(TableFormat::Parquet), None));
+    };
+    if is_remote(path) {
+        let what = format!("{path} is one object, and its parts are an object each");
+        return Err(Error::predict(what, "name a prefix for them, without the ending"));
+    }
+    if !options.shard.is_whole() {
+        let what = format!("{path} is one file, and jobs that share a table write a folder");
+        return Err(Error::predict(what, "name a folder, without the ending"));
+    }
+    if let Some(other) = options.format.filter(|other| *other != format) {
+        let what = format!("{path} is asked for as {other}");
+        return Err(Error::predict(what, "leave --format out, or name it accordingly"));
+    }
+    Ok((format, Some(PathBuf::from(path))))
+}

@@ -1,0 +1,65 @@
+//! Parts on all processors. Threads of their own, not a pool that others wait in as well: a thread of such a pool
+//! takes up a second part while it waits for the first, and then a third, each with its rows in memory.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::summary::ShareDone;
+use crate::{Error, Result};
+
+/// Does the work for each number below `count`, in about that order, and adds up what was done. After a failure
+/// nothing is begun any more.
+pub(super) fn each(
+    count: usize,
+    work: impl Fn(usize) -> Result<ShareDone> + Sync,
+) -> Result<ShareDone> {
+    let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let worker = || -> Result<ShareDone> {
+        let mut share = ShareDone::default();
+        while !has_failed.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                break;
+            }
+            match work(number) {
+                Ok(done) => share = share.plus(done),
+                Err(error) => {
+                    has_failed.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(share)
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores.min(count)).map(|_| scope.spawn(&worker)).collect();
+        let mut share = ShareDone::default();
+        let mut failure = None;
+        for thread in threads {
+            match thread.join() {
+                Ok(Ok(done)) => share = share.plus(done),
+                Ok(Err(error)) => failure = failure.or(Some(error)),
+                Err(_panicked) => failure = Some(Error::PartEnded { part: "a thread that scores" }),
+            }
+        }
+        failure.map_or(Ok(share), Err)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_done_or_a_failure_is_told() {
+        let one = |number: usize| Ok(ShareDone { rows: number as u64, bad_rows: 0, parts: 1 });
+        let all = each(100, one).unwrap();
+        assert_eq!((all.rows, all.parts), (4950, 100));
+        assert_eq!(each(0, one).unwrap(), ShareDone::default());
+        let fails = |number: usize| match number {
+            7 => Err(Error::predict("seven", "")),
+            number => one(number),
+        };
+        assert_eq!(each(100, fails).unwrap_err().to_string(), "seven");
+    }
+}
