@@ -2,7 +2,9 @@
 //!
 //! Nothing from a model file is executed: every format is parsed, with limits, into plain structs.
 
+mod contributions;
 mod document;
+mod explanation;
 mod input;
 mod lightgbm;
 mod load;
@@ -21,6 +23,7 @@ extern crate self as trainyard_models;
 #[cfg(test)]
 mod tests;
 
+pub use explanation::{Explained, Explanation};
 pub use load::{Format, LoadedModel, load, load_bytes};
 pub use predictor::{Error, Prediction, Predictor, Result};
 pub use sklearn::estimators_table;

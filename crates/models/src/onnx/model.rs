@@ -14,7 +14,8 @@ use super::proto::ModelProto;
 use super::runtime::RuntimeSession;
 use super::tensor::{Data, Tensor, Type};
 use crate::input::{Input, check_width, width};
-use crate::{Error, Prediction, Predictor, Result};
+use crate::predictor::unexplained;
+use crate::{Error, Explanation, Prediction, Predictor, Result};
 
 /// A loaded ONNX model.
 #[derive(Debug)]
@@ -116,6 +117,14 @@ fn tensor_of(input: &Input<'_>, wanted: &GraphInput, rows: usize) -> Result<Tens
 }
 
 impl Predictor for OnnxModel {
+    fn explain(
+        &self,
+        _input: &RecordBatch,
+        _background: Option<&RecordBatch>,
+    ) -> Result<Explanation> {
+        Err(unexplained("an ONNX graph"))
+    }
+
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
         let rows = input.num_rows();
         let tensors = self.feed(input)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both};
 use super::reader::{Boxed, Reader};
+use crate::contributions::Contributions;
 use crate::python::{Node, Value};
 use crate::{Error, Result, lightgbm, xgboost};
 
@@ -88,14 +89,8 @@ impl Boosted {
     ) -> Result<Matrix> {
         let (values, width) = match &self.booster {
             Booster::Xgboost { booster, missing } => {
-                let x = match x {
-                    // XGBoost takes what is not there as missing, LightGBM as zero.
-                    Table::Sparse(sparse) => Cow::Owned(sparse.filled_with(f64::NAN)?),
-                    other => other.matrix()?,
-                };
-                let mut rows = x.to_f32();
-                rows.iter_mut().filter(|x| **x == *missing).for_each(|x| *x = f32::NAN);
-                let (values, width) = way(booster, &rows, x.columns)?;
+                let (rows, columns) = singles(x, *missing)?;
+                let (values, width) = way(booster, &rows, columns)?;
                 (values.into_iter().map(f64::from).collect(), width)
             }
             Booster::Lightgbm(booster) => {
@@ -105,6 +100,35 @@ impl Boosted {
         };
         Ok(Matrix::new(x.rows(), width, values))
     }
+
+    fn explained(&self, x: &Table, background: Option<&Table>) -> Result<Contributions> {
+        match &self.booster {
+            Booster::Xgboost { booster, missing } => {
+                let (rows, columns) = singles(x, *missing)?;
+                let background = background.map(|rows| singles(rows, *missing)).transpose()?;
+                let background = background.as_ref().map(|(rows, _)| rows.as_slice());
+                booster.explain(&rows, background, columns)
+            }
+            Booster::Lightgbm(booster) => {
+                let x = x.matrix()?;
+                let background = background.map(Table::matrix).transpose()?;
+                let background = background.as_ref().map(|rows| rows.values.as_slice());
+                booster.explain(&x.values, background, x.columns)
+            }
+        }
+    }
+}
+
+/// Rows as XGBoost takes them, and how wide they are; NaN where `missing` or nothing is.
+fn singles(x: &Table, missing: f32) -> Result<(Vec<f32>, usize)> {
+    let x = match x {
+        // XGBoost takes what is not there as missing, LightGBM as zero.
+        Table::Sparse(sparse) => Cow::Owned(sparse.filled_with(f64::NAN)?),
+        other => other.matrix()?,
+    };
+    let mut rows = x.to_f32();
+    rows.iter_mut().filter(|x| **x == missing).for_each(|x| *x = f32::NAN);
+    Ok((rows, x.columns))
 }
 
 impl Estimator for Boosted {
@@ -151,6 +175,10 @@ impl Estimator for Boosted {
         let matrix = x.matrix()?;
         let (values, width) = booster.raw_rows(&matrix.values, matrix.columns)?;
         Ok(Matrix::new(matrix.rows, width, values))
+    }
+
+    fn explain(&self, x: &Table, background: Option<&Table>) -> Option<Result<Contributions>> {
+        Some(self.explained(x, background))
     }
 
     fn has_decision(&self) -> bool {

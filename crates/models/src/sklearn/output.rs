@@ -61,6 +61,16 @@ impl Classes {
         })
     }
 
+    /// The classes as text.
+    pub(crate) fn names(&self) -> Vec<String> {
+        match self {
+            Self::Integers(v, _) => v.iter().map(ToString::to_string).collect(),
+            Self::Floats(v) => v.iter().map(ToString::to_string).collect(),
+            Self::Booleans(v) => v.iter().map(ToString::to_string).collect(),
+            Self::Text(v) => v.clone(),
+        }
+    }
+
     /// Whether a class is the same as one of another list.
     pub(crate) fn same(&self, at: usize, other: &Self, of_other: usize) -> bool {
         match (self, other) {

@@ -45,6 +45,7 @@ impl Ensemble {
                 values: tree.values.iter().map(|&x| x as f32).collect(),
                 target: tree.target,
                 unused: tree.unused,
+                covers: tree.covers.clone(),
             })
             .collect();
         Ok(Self {
