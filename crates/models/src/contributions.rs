@@ -78,6 +78,15 @@ impl Contributions {
         self
     }
 
+    /// One of the outputs alone.
+    pub(crate) fn only(self, output: usize) -> Self {
+        let outputs = self.base.len().max(1);
+        let cells = self.values.chunks_exact(self.columns.max(1)).skip(output).step_by(outputs);
+        let values = cells.flatten().copied().collect();
+        let base = self.base.get(output).copied().into_iter().collect();
+        Self { base, values, ..self }
+    }
+
     /// The same by the `width` columns that these columns were made of.
     pub(crate) fn by_origin(self, origins: &[usize], width: usize) -> Result<Self> {
         if origins.iter().copied().eq(0..width) && self.columns == width {
