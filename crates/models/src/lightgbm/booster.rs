@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 
+use super::categories;
 use super::linear::LinearLeaves;
 use super::objective::Objective;
 use super::text::{Text, malformed};
 use super::tree;
+use crate::categories::TextCategories;
 use crate::contributions::{Contributions, check_cells};
 use crate::explanation::Explained;
 use crate::input::{Input, check_width};
@@ -30,6 +32,8 @@ pub(crate) struct Booster {
     divide: f64,
     features: usize,
     outputs: usize,
+    /// Texts of the features that were categories of pandas.
+    categories: TextCategories,
     explainer: LazyExplainer<f64>,
 }
 
@@ -60,8 +64,14 @@ impl Booster {
         let forest = Forest::build(&specs, features, 1, outputs).map_err(malformed)?;
         let averaged = text.header.has("average_output");
         let divide = if averaged { (specs.len() / outputs).max(1) as f64 } else { 1.0 };
+        let categories = categories::read(&text);
         let explainer = LazyExplainer::default();
-        Ok(Self { forest, linear, objective, divide, features, outputs, explainer })
+        Ok(Self { forest, linear, objective, divide, features, outputs, categories, explainer })
+    }
+
+    /// Texts of the features that were categories of pandas.
+    pub(crate) fn categories(&self) -> &TextCategories {
+        &self.categories
     }
 
     /// Predictions of all rows and how many each row has.
@@ -153,7 +163,8 @@ impl LightgbmModel {
 
 impl Predictor for LightgbmModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
-        let input = Input::new(input);
+        let numbered = self.0.categories.numbered(Cow::Borrowed(input))?;
+        let input = Input::new(&numbered);
         let (predictions, width) = self.0.predict_rows(&input.rows_f64()?, input.width())?;
         let values: ArrayRef = Arc::new(Float64Array::from(predictions));
         Ok(if width == 1 {
@@ -169,8 +180,15 @@ impl Predictor for LightgbmModel {
         background: Option<&RecordBatch>,
     ) -> Result<Explanation> {
         let rows = input.num_rows();
-        let input = Input::new(input);
-        let background = background.map(|rows| Input::new(rows).rows_f64()).transpose()?;
+        let numbered = self.0.categories.numbered(Cow::Borrowed(input))?;
+        let input = Input::new(&numbered);
+        let background = match background {
+            Some(rows) => {
+                let rows = self.0.categories.numbered(Cow::Borrowed(rows))?;
+                Some(Input::new(&rows).rows_f64()?)
+            }
+            None => None,
+        };
         let contributions =
             self.0.explain(&input.rows_f64()?, background.as_deref(), input.width())?;
         Ok(contributions.named(rows, input.names(), &[]))

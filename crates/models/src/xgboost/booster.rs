@@ -1,8 +1,10 @@
 //! The booster: trees or weights, and what their sums mean.
 
+use super::categories;
 use super::fields::{count, malformed, missing};
 use super::objective::Objective;
 use super::trees::{self, Shape};
+use crate::categories::TextCategories;
 use crate::contributions::{Contributions, check_cells};
 use crate::document::{Document, parse_json, parse_ubjson};
 use crate::explanation::Explained;
@@ -23,6 +25,8 @@ pub(crate) struct Booster {
     /// Names of the features; none if training had none.
     names: Vec<String>,
     outputs: usize,
+    /// Texts of the features that were categories of a data frame.
+    categories: TextCategories,
     explainer: LazyExplainer<f32>,
 }
 
@@ -136,13 +140,20 @@ impl Booster {
                 });
             }
         };
+        let model = booster.get("gbtree").unwrap_or(booster).get("model");
+        let categories = model.map(categories::read).unwrap_or_default();
         let explainer = LazyExplainer::default();
-        Ok(Self { learner, base, objective, features, names, outputs, explainer })
+        Ok(Self { learner, base, objective, features, names, outputs, categories, explainer })
     }
 
     /// Names of the features; none if training had none.
     pub(super) fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Texts of the features that were categories of a data frame.
+    pub(crate) fn categories(&self) -> &TextCategories {
+        &self.categories
     }
 
     /// Predictions of all rows and how many each row has.

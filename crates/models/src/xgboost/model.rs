@@ -26,12 +26,13 @@ impl XgboostModel {
         })
     }
 
-    /// The columns in the order that the booster was trained with.
+    /// The columns in the order that the booster was trained with, categories as their numbers.
     fn arranged<'b>(&self, input: &'b RecordBatch) -> Result<Cow<'b, RecordBatch>> {
-        match self.booster.names() {
-            [] => Ok(Cow::Borrowed(input)),
-            names => Input::arranged(input, names),
-        }
+        let arranged = match self.booster.names() {
+            [] => Cow::Borrowed(input),
+            names => Input::arranged(input, names)?,
+        };
+        self.booster.categories().numbered(arranged)
     }
 }
 

@@ -131,6 +131,18 @@ def main():
     save("pipeline_linear", whole, frame[:40], kinds=("cloudpickle",))
     told("pipeline_linear-cloudpickle", grouped(whole[:-1].transform(frame[:40]) * whole[-1].coef_), whole[-1].intercept_, list(frame))
 
+    # Text where training had categories of pandas.
+    frame = frame.assign(town=frame["town"].astype("category"))
+    seen = frame[:40]
+    model = lgb.LGBMRegressor(n_estimators=9, min_child_samples=5, min_data_per_group=5, verbose=-1).fit(frame, target)
+    save("lgb_text", model, seen, kinds=("cloudpickle",))
+    own = model.booster_.predict(seen, pred_contrib=True)
+    told("lgb_text-cloudpickle", own[:, :4], own[0, 4], list(frame))
+    model = xgb.XGBRegressor(n_estimators=9, max_depth=4, enable_categorical=True).fit(frame, target)
+    save("xgb_text", model, seen, kinds=("cloudpickle",), tolerance=2e-6)
+    own = model.get_booster().predict(xgb.DMatrix(seen, enable_categorical=True), pred_contribs=True)
+    told("xgb_text-cloudpickle", own[:, :4], own[0, 4], list(frame), tolerance=1e-5, base_tolerance=1e-5)
+
     for name, model in [("network", MLPRegressor(max_iter=20).fit(X, yr)), ("mixed", make_pipeline(PCA(3), Ridge()).fit(X, yr)), ("neighbours", KNeighborsRegressor().fit(X, yr))]:
         save(f"refused_{name}", model, rows, kinds=("cloudpickle",))
 
