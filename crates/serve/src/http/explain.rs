@@ -23,6 +23,12 @@ use crate::{answer, blocking, explained};
 /// Rows that are explained between two looks at the clock; the engine takes as many at once.
 const ROWS_AT_ONCE: usize = 256;
 
+/// Numbers of the rows that are explained at once, 8 MB, where there is more than one row.
+const NUMBERS_AT_ONCE: usize = 1 << 20;
+
+/// Explanations of so many numbers take nothing from the budget of memory, as small bodies do not.
+const SMALL_NUMBERS_MAX: usize = 1000;
+
 /// Bytes that a number of an explanation takes in memory, as a number and as text.
 const NUMBER_BYTES: u64 = 8 + 24;
 
@@ -85,16 +91,18 @@ fn explain_rows(
         predictor.explain(&rows.slice(first, count), None).map_err(|error| refusal(&error))
     };
     let mut whole = part(0, count.min(1))?;
-    let numbers = whole.contributions.len().saturating_mul(count);
+    let of_row = whole.contributions.len();
+    let numbers = of_row.saturating_mul(count);
     answer::check_numbers(numbers, bytes_max)?;
-    if numbers > ROWS_AT_ONCE {
+    if numbers > SMALL_NUMBERS_MAX {
         memory.grow((numbers as u64).saturating_mul(NUMBER_BYTES))?;
     }
-    for first in (1..count).step_by(ROWS_AT_ONCE) {
+    let at_once = (NUMBERS_AT_ONCE / of_row.max(1)).clamp(1, ROWS_AT_ONCE);
+    for first in (1..count).step_by(at_once) {
         if started.elapsed() > time_max {
             return Err(Refusal::Timeout(time_max));
         }
-        let next = part(first, ROWS_AT_ONCE.min(count - first))?;
+        let next = part(first, at_once.min(count - first))?;
         whole.contributions.extend(next.contributions);
         whole.rows += next.rows;
     }

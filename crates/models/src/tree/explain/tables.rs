@@ -13,7 +13,7 @@ use crate::tree::scalar::Scalar;
 /// have no tables.
 pub(super) const BITS_MAX: usize = 8;
 
-/// Entries of all tables of a forest, 64 MB: a thousand trees of depth 6. Later trees go without.
+/// Entries of all tables of a forest, 64 MB: five hundred trees of depth 6. Later trees go without.
 const ENTRIES_MAX: usize = 1 << 20;
 
 /// What each feature of a subtree gets; a cache line.
