@@ -2,7 +2,10 @@
 //!
 //! Nothing from a model file is executed: every format is parsed, with limits, into plain structs.
 
+mod categories;
+mod contributions;
 mod document;
+mod explanation;
 mod input;
 mod lightgbm;
 mod load;
@@ -21,6 +24,7 @@ extern crate self as trainyard_models;
 #[cfg(test)]
 mod tests;
 
+pub use explanation::{Explained, Explanation};
 pub use load::{Format, LoadedModel, load, load_bytes, load_probabilities};
 pub use predictor::{Error, Prediction, Predictor, Result};
 pub use sklearn::estimators_table;

@@ -5,6 +5,8 @@ use std::fmt;
 use arrow_array::{ArrayRef, RecordBatch};
 use trainyard_base::{Advice, Advise, Fault};
 
+use crate::explanation::Explanation;
+
 /// The result of loading or running a model.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -73,6 +75,19 @@ pub trait Predictor: Send + Sync + fmt::Debug {
     /// Predicts every row of `input`, whose columns are those of the signature, in its order.
     fn predict(&self, input: &RecordBatch) -> Result<Prediction>;
 
+    /// What each column of `input` gave to the answers: exact, or refused by the name of what cannot be
+    /// explained. Rows are compared with the training rows that took the ways of trees, and with zero by linear
+    /// models; or with the rows of a `background`, in time times its rows. It takes some ten times as long as
+    /// predicting; many rows are better asked for in parts.
+    fn explain(
+        &self,
+        input: &RecordBatch,
+        background: Option<&RecordBatch>,
+    ) -> Result<Explanation> {
+        let _ = (input, background);
+        Err(unexplained("a model of this kind"))
+    }
+
     /// Whether it may take columns of text; `false` where it is known to take numbers alone.
     fn takes_text(&self) -> bool {
         true
@@ -86,4 +101,14 @@ pub trait Predictor: Send + Sync + fmt::Debug {
 
     /// Bytes held in memory, roughly; for limits and `/health`.
     fn size_bytes(&self) -> usize;
+}
+
+/// The refusal to explain a model, by its name.
+pub(crate) fn unexplained(model: &str) -> Error {
+    Error::Unsupported {
+        what: format!("an explanation of {model}"),
+        hint: "models of trees and linear models are explained, behind steps that make each column of one \
+               column"
+            .to_owned(),
+    }
 }

@@ -30,6 +30,13 @@ pub(crate) struct TooLarge {
     bytes_max: usize,
 }
 
+impl TooLarge {
+    /// Than so many bytes.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self { bytes_max }
+    }
+}
+
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -53,7 +60,12 @@ fn values(prediction: &Prediction) -> usize {
 /// Refuses so many rows of a model that answers one of them with `one`, if their answer must be too
 /// large: a value takes three bytes at least, `0, `.
 pub(crate) fn check_size(one: &Prediction, rows: usize, bytes_max: usize) -> Result<(), TooLarge> {
-    let least = values(one).saturating_mul(rows).saturating_mul(3);
+    check_numbers(values(one).saturating_mul(rows), bytes_max)
+}
+
+/// Refuses an answer of so many values, if it must be too large.
+pub(crate) fn check_numbers(values: usize, bytes_max: usize) -> Result<(), TooLarge> {
+    let least = values.saturating_mul(3);
     if least <= bytes_max { Ok(()) } else { Err(TooLarge { bytes_max }) }
 }
 

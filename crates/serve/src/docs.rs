@@ -8,7 +8,7 @@ use trainyard_signature::model::Schema;
 use crate::endpoint::Endpoint;
 use crate::http::response::{HTML, Response, response};
 use crate::openapi;
-use crate::served_model::ServedModel;
+use crate::served_model::{Engine, ServedModel};
 
 const PAGE: &str = include_str!("docs/page.html");
 
@@ -42,6 +42,7 @@ pub(crate) fn page(endpoint: &Endpoint, served: &ServedModel, prefix: &str) -> R
         "columns": columns,
         "records": records,
         "scoring": scoring,
+        "explains": matches!(served.engine, Engine::Native(_)),
     });
     // A `<` inside the script could end it.
     let data = data.to_string().replace('<', "\\u003c");

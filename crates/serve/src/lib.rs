@@ -14,6 +14,7 @@ mod disk_quota;
 mod docs;
 mod endpoint;
 mod error;
+mod explained;
 mod feedback;
 mod feedback_file;
 mod feedback_reader;

@@ -16,6 +16,7 @@ pub(crate) enum Route {
     Predict,
     Invocations,
     OpenInference,
+    Explain,
     Health,
     Ping,
     Version,
@@ -28,10 +29,11 @@ pub(crate) enum Route {
     Other,
 }
 
-const ROUTES: [(Route, &str); 13] = [
+const ROUTES: [(Route, &str); 14] = [
     (Route::Predict, "/predict"),
     (Route::Invocations, "/invocations"),
     (Route::OpenInference, "/v2/models/infer"),
+    (Route::Explain, "/explain"),
     (Route::Health, "/health"),
     (Route::Ping, "/ping"),
     (Route::Version, "/version"),

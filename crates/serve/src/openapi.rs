@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use trainyard_signature::model::{ColSpec, DataType, Schema, Signature, TensorSpec};
 
 use crate::endpoint::Endpoint;
-use crate::served_model::ServedModel;
+use crate::served_model::{Engine, ServedModel};
 
 /// The document for the endpoint's model; `prefix` is where it answers (`` or `/models/<name>`).
 pub(crate) fn document(endpoint: &Endpoint, served: &ServedModel, prefix: &str) -> Value {
@@ -14,6 +14,9 @@ pub(crate) fn document(endpoint: &Endpoint, served: &ServedModel, prefix: &str) 
     let mut paths = Map::new();
     if let Some(record) = &record {
         paths.insert(format!("{prefix}/predict"), predict_path(record, served));
+        if matches!(served.engine, Engine::Native(_)) {
+            paths.insert(format!("{prefix}/explain"), explain_path(record, served));
+        }
     }
     paths.insert(
         format!("{prefix}/invocations"),
@@ -56,16 +59,38 @@ fn responses(predictions: &Value) -> Value {
     })
 }
 
-fn predict_path(record: &Value, served: &ServedModel) -> Value {
+/// Records as a body, with the example.
+fn records(record: &Value, served: &ServedModel) -> Value {
     let mut media = json!({ "schema": { "type": "array", "items": record, "minItems": 1 } });
     if let (Some(example), Some(media)) = (example_records(served), media.as_object_mut()) {
         media.insert("example".to_owned(), example);
     }
+    json!({ "required": true, "content": { "application/json": media } })
+}
+
+fn predict_path(record: &Value, served: &ServedModel) -> Value {
     let answer = json!({ "type": "object", "required": ["predictions"], "properties": {
         "predictions": { "type": "array" }, "probabilities": { "type": "array" } } });
     json!({ "post": {
         "summary": "Predict records; values must be of the signature's types",
-        "requestBody": { "required": true, "content": { "application/json": media } },
+        "requestBody": records(record, served),
+        "responses": responses(&answer),
+    } })
+}
+
+fn explain_path(record: &Value, served: &ServedModel) -> Value {
+    let numbers = json!({ "type": "array", "items": { "type": ["number", "null"] } });
+    let lists = |items: &Value| json!({ "type": "array", "items": items });
+    let names = json!({ "type": "array", "items": { "type": "string" } });
+    let answer = json!({ "type": "object",
+        "required": ["explains", "columns", "outputs", "base", "values", "contributions"],
+        "properties": {
+            "explains": { "type": "string", "enum": ["prediction", "probability", "margin"] },
+            "columns": names, "outputs": names, "base": numbers,
+            "values": lists(&numbers), "contributions": lists(&lists(&numbers)) } });
+    json!({ "post": {
+        "summary": "What each column of a record gave to its prediction",
+        "requestBody": records(record, served),
         "responses": responses(&answer),
     } })
 }

@@ -7,9 +7,11 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::Float64Type;
 use arrow_cast::cast;
 use arrow_schema::{DataType, Field, Schema};
+use rayon::prelude::*;
 use serde_json::json;
 use trainyard_chart as chart;
 use trainyard_drift::{Options, Profile};
+use trainyard_models::{Explanation, LoadedModel};
 
 use crate::column::Column;
 use crate::config::Task;
@@ -17,7 +19,7 @@ use crate::metrics::Predictions;
 use crate::metrics::classification::Confusion;
 use crate::metrics::ranking::Curve;
 use crate::model::{Fitted, FittedModel};
-use crate::{Error, Result};
+use crate::{Error, Result, judge};
 
 /// Name of a file below the run's artifacts, and its content.
 pub(crate) type File = (String, Vec<u8>);
@@ -116,6 +118,54 @@ fn importance(model: &FittedModel) -> Result<Vec<File>> {
             chart::importance::bars(&importances, title).0.into_bytes(),
         ),
         ("feature_importance.json".to_owned(), pretty(&all)?),
+    ])
+}
+
+/// Holdout rows whose predictions are explained: enough for a mean, and seconds even for deep forests.
+const EXPLAINED_ROWS: usize = 200;
+
+/// Rows that are explained at once, by one thread.
+const ROWS_AT_ONCE: usize = 10;
+
+/// How much each column gives to predictions: the mean size of its contributions (SHAP values) over holdout rows.
+pub(crate) fn contributions(model: &LoadedModel, holdout: &RecordBatch) -> Result<Vec<File>> {
+    let rows = holdout.num_rows().min(EXPLAINED_ROWS);
+    let input = judge::input_of(model, &holdout.slice(0, rows))?;
+    let parts: Vec<usize> = (0..rows).step_by(ROWS_AT_ONCE).collect();
+    let explained = parts.par_iter().map(|&first| {
+        let part = input.slice(first, ROWS_AT_ONCE.min(rows - first));
+        model.predictor.explain(&part, None)
+    });
+    let parts = match explained.collect::<Result<Vec<Explanation>, _>>() {
+        Ok(parts) => parts,
+        // What cannot be explained has no such file.
+        Err(trainyard_models::Error::Unsupported { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(first) = parts.first() else { return Ok(Vec::new()) };
+    let mut sizes: Vec<(String, f64)> =
+        first.columns.iter().map(|name| (name.clone(), 0.0)).collect();
+    for part in &parts {
+        for ((_, sum), size) in sizes.iter_mut().zip(part.mean_sizes()) {
+            *sum += size * part.rows as f64 / rows as f64;
+        }
+    }
+    sizes.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let features: Vec<_> =
+        sizes.iter().map(|(name, size)| json!({ "feature": name, "importance": size })).collect();
+    let all = json!({
+        "kind": "mean_absolute_contribution",
+        "explains": first.explained.name(),
+        "rows": rows,
+        "features": features,
+    });
+    let title = format!("Contributions to the {} (mean size)", first.explained.name());
+    Ok(vec![
+        (
+            "feature_contributions.svg".to_owned(),
+            chart::importance::bars(&sizes, &title).0.into_bytes(),
+        ),
+        ("feature_contributions.json".to_owned(), pretty(&all)?),
     ])
 }
 

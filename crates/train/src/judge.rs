@@ -35,7 +35,7 @@ pub fn predict(
 }
 
 /// The columns that the model's signature names, in its types.
-fn input_of(model: &LoadedModel, table: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn input_of(model: &LoadedModel, table: &RecordBatch) -> Result<RecordBatch> {
     let signature = model.mlmodel.signature.as_ref();
     let Some(schema) = signature.and_then(Signature::input_arrow_schema) else {
         return Ok(table.clone());

@@ -355,6 +355,7 @@ fn fit_and_judge(split: &Split, config: &TrainConfig, reporter: &Reporter) -> Re
     let positive = positive(config, &classes)?;
     let metrics = evaluate(split.task, truth, &on_holdout, positive.as_deref())?;
     let mut files = artifacts::evaluation(&fitted, &split.holdout, &on_holdout)?;
+    files.extend(artifacts::contributions(&loaded, &split.holdout)?);
     let on_train = judge::predict(&loaded, &split.train, &classes)?;
     files.extend(artifacts::reference(&split.train, &on_train)?);
     Ok(Trained { folder, metrics, files, warnings: fitted.warnings })

@@ -11,9 +11,10 @@ use super::failure::Failure;
 use crate::error::{Error, Result};
 
 /// What the public may do with a model server. `*` is any one segment.
-const PUBLIC: [&str; 25] = [
+const PUBLIC: [&str; 29] = [
     "/predict",
     "/invocations",
+    "/explain",
     "/docs",
     "/openapi.json",
     "/health",
@@ -21,6 +22,7 @@ const PUBLIC: [&str; 25] = [
     "/version",
     "/models/*/predict",
     "/models/*/invocations",
+    "/models/*/explain",
     "/models/*/docs",
     "/models/*/openapi.json",
     "/models/*/health",
@@ -31,10 +33,12 @@ const PUBLIC: [&str; 25] = [
     "/v2/health/ready",
     "/v2/models/*",
     "/v2/models/*/infer",
+    "/v2/models/*/explain",
     "/v2/models/*/metadata",
     "/v2/models/*/ready",
     "/v2/models/*/versions/*",
     "/v2/models/*/versions/*/infer",
+    "/v2/models/*/versions/*/explain",
     "/v2/models/*/versions/*/metadata",
     "/v2/models/*/versions/*/ready",
 ];
@@ -206,6 +210,9 @@ mod tests {
             "/health",
             "/models/Iris/predict",
             "/models/My%20Model/docs",
+            "/explain",
+            "/models/Iris/explain",
+            "/v2/models/Iris/versions/3/explain",
             "/models/reload/predict",
             "/v2",
             "/v2/models/Iris/versions/3/infer",

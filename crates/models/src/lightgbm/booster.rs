@@ -1,16 +1,22 @@
 //! The booster: a forest, and what its sums mean.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, RecordBatch};
 
+use super::categories;
 use super::linear::LinearLeaves;
 use super::objective::Objective;
 use super::text::{Text, malformed};
 use super::tree;
+use crate::categories::TextCategories;
+use crate::contributions::{Contributions, check_cells};
+use crate::explanation::Explained;
 use crate::input::{Input, check_width};
-use crate::tree::Forest;
-use crate::{Error, Prediction, Predictor, Result};
+use crate::predictor::unexplained;
+use crate::tree::{ExplainedRows, Forest, LazyExplainer};
+use crate::{Error, Explanation, Prediction, Predictor, Result};
 
 /// LightGBM takes values up to this size for zero before it looks at any tree.
 const ZERO: f64 = 1e-35_f32 as f64;
@@ -26,6 +32,9 @@ pub(crate) struct Booster {
     divide: f64,
     features: usize,
     outputs: usize,
+    /// Texts of the features that were categories of pandas.
+    categories: TextCategories,
+    explainer: LazyExplainer<f64>,
 }
 
 impl Booster {
@@ -55,7 +64,14 @@ impl Booster {
         let forest = Forest::build(&specs, features, 1, outputs).map_err(malformed)?;
         let averaged = text.header.has("average_output");
         let divide = if averaged { (specs.len() / outputs).max(1) as f64 } else { 1.0 };
-        Ok(Self { forest, linear, objective, divide, features, outputs })
+        let categories = categories::read(&text);
+        let explainer = LazyExplainer::default();
+        Ok(Self { forest, linear, objective, divide, features, outputs, categories, explainer })
+    }
+
+    /// Texts of the features that were categories of pandas.
+    pub(crate) fn categories(&self) -> &TextCategories {
+        &self.categories
     }
 
     /// Predictions of all rows and how many each row has.
@@ -68,14 +84,8 @@ impl Booster {
     /// The same before the objective makes predictions of the sums.
     pub(crate) fn raw_rows(&self, rows: &[f64], width: usize) -> Result<(Vec<f64>, usize)> {
         check_width(width, self.features)?;
-        let is_tiny = |x: f64| x != 0.0 && x.abs() <= ZERO;
-        let cleaned: Vec<f64>;
-        let rows = if rows.iter().any(|&x| is_tiny(x)) {
-            cleaned = rows.iter().map(|&x| if is_tiny(x) { 0.0 } else { x }).collect();
-            &cleaned
-        } else {
-            rows
-        };
+        let rows = cleaned(rows);
+        let rows = &*rows;
         let mut sums = vec![0.0; rows.len() / width.max(1) * self.outputs];
         match &self.linear {
             None => self.forest.add_to(rows, width, &mut sums),
@@ -102,8 +112,41 @@ impl Booster {
         Ok((sums, self.outputs))
     }
 
+    /// What each column gives to the raw sums.
+    pub(crate) fn explain(
+        &self,
+        rows: &[f64],
+        background: Option<&[f64]>,
+        width: usize,
+    ) -> Result<Contributions> {
+        check_width(width, self.features)?;
+        if self.linear.is_some() {
+            return Err(unexplained("LightGBM's linear trees"));
+        }
+        check_cells(rows.len() / width.max(1), self.outputs, width)?;
+        let explained = match self.objective {
+            Objective::Identity => Explained::Prediction,
+            _ => Explained::Margin,
+        };
+        let (rows, background) = (cleaned(rows), background.map(cleaned));
+        let rows = ExplainedRows { rows: &rows, background: background.as_deref(), width };
+        let answer = self.explainer.explain(&self.forest, rows);
+        let contributions = Contributions::of_forest(explained, width, answer, "LightGBM's trees")?;
+        Ok(contributions.times(1.0 / self.divide))
+    }
+
     pub(crate) fn size_bytes(&self) -> usize {
-        self.forest.size_bytes()
+        self.forest.size_bytes() + self.explainer.size_bytes()
+    }
+}
+
+/// The values with those that LightGBM takes for zero set to it.
+fn cleaned(rows: &[f64]) -> Cow<'_, [f64]> {
+    let is_tiny = |x: f64| x != 0.0 && x.abs() <= ZERO;
+    if rows.iter().any(|&x| is_tiny(x)) {
+        Cow::Owned(rows.iter().map(|&x| if is_tiny(x) { 0.0 } else { x }).collect())
+    } else {
+        Cow::Borrowed(rows)
     }
 }
 
@@ -120,7 +163,8 @@ impl LightgbmModel {
 
 impl Predictor for LightgbmModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
-        let input = Input::new(input);
+        let numbered = self.0.categories.numbered(Cow::Borrowed(input))?;
+        let input = Input::new(&numbered);
         let (predictions, width) = self.0.predict_rows(&input.rows_f64()?, input.width())?;
         let values: ArrayRef = Arc::new(Float64Array::from(predictions));
         Ok(if width == 1 {
@@ -128,6 +172,26 @@ impl Predictor for LightgbmModel {
         } else {
             Prediction::Matrix { values, width }
         })
+    }
+
+    fn explain(
+        &self,
+        input: &RecordBatch,
+        background: Option<&RecordBatch>,
+    ) -> Result<Explanation> {
+        let rows = input.num_rows();
+        let numbered = self.0.categories.numbered(Cow::Borrowed(input))?;
+        let input = Input::new(&numbered);
+        let background = match background {
+            Some(rows) => {
+                let rows = self.0.categories.numbered(Cow::Borrowed(rows))?;
+                Some(Input::new(&rows).rows_f64()?)
+            }
+            None => None,
+        };
+        let contributions =
+            self.0.explain(&input.rows_f64()?, background.as_deref(), input.width())?;
+        Ok(contributions.named(rows, input.names(), &[]))
     }
 
     fn size_bytes(&self) -> usize {

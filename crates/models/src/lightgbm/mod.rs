@@ -4,6 +4,7 @@
 //! counts, lengths and end marks must agree, so that a cut or edited file is no other model.
 
 mod booster;
+mod categories;
 mod linear;
 mod objective;
 mod text;

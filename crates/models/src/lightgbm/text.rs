@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use crate::document::{Document, parse_json};
 use crate::{Error, Result};
 
 /// Classes of one model.
@@ -25,6 +26,8 @@ pub(super) struct Text<'a> {
     pub(super) outputs: usize,
     /// Columns of the input.
     pub(super) features: usize,
+    /// The categories of pandas, where the model was trained on some.
+    pub(super) pandas_categorical: Option<Document>,
 }
 
 /// `key=value` lines of one part.
@@ -65,7 +68,7 @@ impl<'a> Section<'a> {
     }
 
     /// Words between single spaces. Names may hold other kinds of space.
-    fn words(&self, key: &str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn words(&self, key: &str) -> impl Iterator<Item = &'a str> {
         self.text(key).unwrap_or_default().split(' ').filter(|word| !word.is_empty())
     }
 
@@ -113,9 +116,9 @@ impl<'a> Text<'a> {
             let section = Section::new(rest.lines());
             trees.push(section.map_err(|error| malformed(format!("tree {number}: {error}")))?);
         }
-        check_rest(&header, text.get(end..).unwrap_or_default())?;
+        let pandas_categorical = check_rest(&header, text.get(end..).unwrap_or_default())?;
         let (outputs, features) = check_header(&header, trees.len())?;
-        Ok(Self { header, trees, outputs, features })
+        Ok(Self { header, trees, outputs, features, pandas_categorical })
     }
 }
 
@@ -178,19 +181,16 @@ fn by_mark(body: &str) -> Vec<&str> {
     trees
 }
 
-/// What follows the trees: importances, parameters and, by Python, the categories of pandas.
-fn check_rest(header: &Section<'_>, rest: &str) -> Result<()> {
+/// What follows the trees: importances, parameters and, by Python, the categories of pandas, which it answers.
+fn check_rest(header: &Section<'_>, rest: &str) -> Result<Option<Document>> {
     let has = |mark: &str| rest.lines().any(|line| line.trim_end() == mark);
     // Version 4 always ends them; some of 3 do not.
     if header.text("version") == Some("v4") && has("parameters:") && !has("end of parameters") {
         return Err(malformed("\"end of parameters\" is missing: the file is cut"));
     }
     let categories = rest.lines().find_map(|line| line.strip_prefix("pandas_categorical:"));
-    if let Some(categories) = categories {
-        crate::document::parse_json(categories.trim())
-            .map_err(|reason| malformed(format!("pandas_categorical: {reason}")))?;
-    }
-    Ok(())
+    let categories = categories.map(|categories| parse_json(categories.trim())).transpose();
+    categories.map_err(|reason| malformed(format!("pandas_categorical: {reason}")))
 }
 
 /// Trees a round and columns, where everything that says them agrees.

@@ -81,7 +81,18 @@ pub(super) fn read(tree: &Section<'_>) -> Result<TreeSpec<f64>> {
         }));
     }
     nodes.extend((0..leaves as u32).map(NodeSpec::Leaf));
-    Ok(TreeSpec { nodes, values, ..TreeSpec::default() })
+    let covers = covers(tree, splits, leaves).unwrap_or_default();
+    Ok(TreeSpec { nodes, values, covers, ..TreeSpec::default() })
+}
+
+/// Training rows of inner nodes and leaves; nothing that predicts depends on whether the text has them.
+fn covers(tree: &Section<'_>, splits: usize, leaves: usize) -> Option<Vec<f64>> {
+    if splits == 0 {
+        return Some(vec![1.0]);
+    }
+    let mut covers: Vec<f64> = tree.numbers("internal_count", splits).ok()?;
+    covers.extend(tree.numbers::<f64>("leaf_count", leaves).ok()?);
+    Some(covers)
 }
 
 /// The sets of the categorical splits.

@@ -16,10 +16,10 @@ const STEPS_MAX: usize = 100_000;
 pub(crate) struct Graph {
     pub(crate) inputs: Vec<GraphInput>,
     pub(crate) outputs: Vec<GraphOutput>,
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
     constants: Vec<Value>,
-    /// Values that a run has, the constants apart.
-    slots: usize,
+    /// Values that a run has, the constants apart; those of the inputs are the first.
+    pub(super) slots: usize,
 }
 
 /// An input that the caller gives.
@@ -65,17 +65,18 @@ pub(crate) struct GraphOutput {
 }
 
 #[derive(Debug)]
-struct Step {
+pub(super) struct Step {
     /// For messages: operator and name of the node.
-    what: String,
-    kernel: Box<dyn Kernel>,
-    inputs: Vec<Option<Place>>,
-    outputs: Vec<Option<usize>>,
+    pub(super) what: String,
+    pub(super) operator: String,
+    pub(super) kernel: Box<dyn Kernel>,
+    pub(super) inputs: Vec<Option<Place>>,
+    pub(super) outputs: Vec<Option<usize>>,
 }
 
 /// Where a value is kept.
 #[derive(Debug, Clone, Copy)]
-enum Place {
+pub(super) enum Place {
     Constant(usize),
     Slot(usize),
 }
@@ -129,7 +130,8 @@ impl Graph {
                 .iter()
                 .map(|name| (!name.is_empty()).then(|| builder.new_slot(name)))
                 .collect();
-            builder.steps.push(Step { what, kernel, inputs, outputs });
+            let operator = node.op_type.clone();
+            builder.steps.push(Step { what, operator, kernel, inputs, outputs });
         }
         let mut outputs = Vec::new();
         for output in &graph.output {
@@ -198,7 +200,11 @@ impl Graph {
             .collect()
     }
 
-    fn value<'a>(&'a self, slots: &'a [Option<Value>], place: Place) -> Option<&'a Value> {
+    pub(super) fn value<'a>(
+        &'a self,
+        slots: &'a [Option<Value>],
+        place: Place,
+    ) -> Option<&'a Value> {
         match place {
             Place::Constant(at) => self.constants.get(at),
             Place::Slot(at) => slots.get(at).and_then(Option::as_ref),

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::tensor::{Outcome, Tensor};
+use crate::Result;
+use crate::contributions::Contributions;
 
 /// A value between steps.
 #[derive(Debug, Clone)]
@@ -22,6 +24,17 @@ pub(crate) enum MapKeys {
 /// One operator with its attributes.
 pub(crate) trait Kernel: Send + Sync + fmt::Debug {
     fn run(&self, inputs: &Inputs<'_>) -> Outcome<Vec<Value>>;
+
+    /// What each column of the first input gives to the scores of an estimator; none of any other operator.
+    fn explain(&self, inputs: &Inputs<'_>) -> Option<Result<Contributions>> {
+        let _ = inputs;
+        None
+    }
+
+    /// The classes of a classifier.
+    fn classes(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Bytes held beyond the struct itself.
     fn size_bytes(&self) -> usize {

@@ -4,6 +4,7 @@
 //! of ONNX Runtime, also where the specification leaves them open.
 
 mod attributes;
+mod explain;
 mod graph;
 mod kernel;
 mod model;

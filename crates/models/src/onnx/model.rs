@@ -8,13 +8,15 @@ use arrow_array::{
 };
 use prost::Message as _;
 
+use super::explain::explain;
 use super::graph::{Graph, GraphInput, given_inputs};
 use super::kernel::{MapKeys, Value};
 use super::proto::ModelProto;
 use super::runtime::RuntimeSession;
 use super::tensor::{Data, Tensor, Type};
 use crate::input::{Input, check_width, width};
-use crate::{Error, Prediction, Predictor, Result};
+use crate::predictor::unexplained;
+use crate::{Error, Explanation, Prediction, Predictor, Result};
 
 /// A loaded ONNX model.
 #[derive(Debug)]
@@ -116,6 +118,32 @@ fn tensor_of(input: &Input<'_>, wanted: &GraphInput, rows: usize) -> Result<Tens
 }
 
 impl Predictor for OnnxModel {
+    fn explain(
+        &self,
+        input: &RecordBatch,
+        background: Option<&RecordBatch>,
+    ) -> Result<Explanation> {
+        let Engine::Own(graph) = &self.0 else {
+            return Err(unexplained("an ONNX graph that ONNX Runtime evaluates"));
+        };
+        if background.is_some() {
+            return Err(unexplained("an ONNX graph beside a background"));
+        }
+        let rows = input.num_rows();
+        if rows == 0 {
+            return Err(Error::Input("there are no rows to explain".to_owned()));
+        }
+        let names: Vec<String> = match graph.inputs.as_slice() {
+            [_] => Input::new(input).names(),
+            several => several.iter().map(|input| input.name.clone()).collect(),
+        };
+        let explained = explain(graph, self.feed(input)?, rows)?;
+        if names.len() != explained.contributions.columns {
+            return Err(unexplained("an ONNX graph with inputs of several columns"));
+        }
+        Ok(explained.contributions.named(rows, names, &explained.classes))
+    }
+
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
         let rows = input.num_rows();
         let tensors = self.feed(input)?;

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::data::{Classes, Matrix, Output, Table};
+use super::data::{Classes, Column, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both};
 use super::reader::{Boxed, Reader};
+use crate::categories::TextCategories;
+use crate::contributions::Contributions;
 use crate::python::{Node, Value};
 use crate::{Error, Result, lightgbm, xgboost};
 
@@ -76,6 +78,30 @@ fn bytes(value: Value<'_>) -> Option<&[u8]> {
 }
 
 impl Boosted {
+    fn categories(&self) -> &TextCategories {
+        match &self.booster {
+            Booster::Xgboost { booster, .. } => booster.categories(),
+            Booster::Lightgbm(booster) => booster.categories(),
+        }
+    }
+
+    /// The table with numbers in place of the texts of categories.
+    fn numbered<'t>(&self, x: &'t Table) -> Result<Cow<'t, Table>> {
+        let Table::Frame(frame) = x else { return Ok(Cow::Borrowed(x)) };
+        if self.categories().is_empty() {
+            return Ok(Cow::Borrowed(x));
+        }
+        let mut numbered = frame.clone();
+        for (at, (column, name)) in numbered.columns.iter_mut().zip(&frame.names).enumerate() {
+            let Column::Text(texts) = column else { continue };
+            let texts = texts.iter().map(Option::as_deref);
+            if let Some(numbers) = self.categories().numbers((at, name.as_str()), texts) {
+                *column = Column::Numbers(numbers?);
+            }
+        }
+        Ok(Cow::Owned(Table::Frame(numbered)))
+    }
+
     fn answers(&self, x: &Table) -> Result<Matrix> {
         self.answers_by(x, xgboost::Booster::predict_rows)
     }
@@ -86,16 +112,12 @@ impl Boosted {
         x: &Table,
         way: impl Fn(&xgboost::Booster, &[f32], usize) -> Result<(Vec<f32>, usize)>,
     ) -> Result<Matrix> {
+        let x = self.numbered(x)?;
+        let x = &*x;
         let (values, width) = match &self.booster {
             Booster::Xgboost { booster, missing } => {
-                let x = match x {
-                    // XGBoost takes what is not there as missing, LightGBM as zero.
-                    Table::Sparse(sparse) => Cow::Owned(sparse.filled_with(f64::NAN)?),
-                    other => other.matrix()?,
-                };
-                let mut rows = x.to_f32();
-                rows.iter_mut().filter(|x| **x == *missing).for_each(|x| *x = f32::NAN);
-                let (values, width) = way(booster, &rows, x.columns)?;
+                let (rows, columns) = singles(x, *missing)?;
+                let (values, width) = way(booster, &rows, columns)?;
                 (values.into_iter().map(f64::from).collect(), width)
             }
             Booster::Lightgbm(booster) => {
@@ -105,6 +127,39 @@ impl Boosted {
         };
         Ok(Matrix::new(x.rows(), width, values))
     }
+
+    fn explained(&self, x: &Table, background: Option<&Table>) -> Result<Contributions> {
+        let x = self.numbered(x)?;
+        let x = &*x;
+        let background = background.map(|rows| self.numbered(rows)).transpose()?;
+        let background = background.as_deref();
+        match &self.booster {
+            Booster::Xgboost { booster, missing } => {
+                let (rows, columns) = singles(x, *missing)?;
+                let background = background.map(|rows| singles(rows, *missing)).transpose()?;
+                let background = background.as_ref().map(|(rows, _)| rows.as_slice());
+                booster.explain(&rows, background, columns)
+            }
+            Booster::Lightgbm(booster) => {
+                let x = x.matrix()?;
+                let background = background.map(Table::matrix).transpose()?;
+                let background = background.as_ref().map(|rows| rows.values.as_slice());
+                booster.explain(&x.values, background, x.columns)
+            }
+        }
+    }
+}
+
+/// Rows as XGBoost takes them, and how wide they are; NaN where `missing` or nothing is.
+fn singles(x: &Table, missing: f32) -> Result<(Vec<f32>, usize)> {
+    let x = match x {
+        // XGBoost takes what is not there as missing, LightGBM as zero.
+        Table::Sparse(sparse) => Cow::Owned(sparse.filled_with(f64::NAN)?),
+        other => other.matrix()?,
+    };
+    let mut rows = x.to_f32();
+    rows.iter_mut().filter(|x| **x == missing).for_each(|x| *x = f32::NAN);
+    Ok((rows, x.columns))
 }
 
 impl Estimator for Boosted {
@@ -148,13 +203,22 @@ impl Estimator for Boosted {
         let Booster::Lightgbm(booster) = &self.booster else {
             return Err(Error::Input("the model has no decision_function".into()));
         };
+        let x = self.numbered(x)?;
         let matrix = x.matrix()?;
         let (values, width) = booster.raw_rows(&matrix.values, matrix.columns)?;
         Ok(Matrix::new(matrix.rows, width, values))
     }
 
+    fn explain(&self, x: &Table, background: Option<&Table>) -> Option<Result<Contributions>> {
+        Some(self.explained(x, background))
+    }
+
     fn has_decision(&self) -> bool {
         self.has_decision
+    }
+
+    fn takes_frame(&self) -> bool {
+        !self.categories().is_empty()
     }
 
     fn classes(&self) -> Option<&Arc<Classes>> {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Names, Nested, Reader};
-use crate::input::is_place;
+use crate::contributions::Contributions;
+use crate::input::{check_width, is_place};
+use crate::predictor::unexplained;
 use crate::python::{Elements, Node, Value};
 use crate::{Error, Result};
 
@@ -21,11 +23,14 @@ pub(super) const READERS: &[Reader] = &[
 struct Pipeline {
     steps: Vec<Boxed>,
     last: Boxed,
+    /// What the steps are, the last one too.
+    classes: Vec<String>,
 }
 
 fn pipeline(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
     let mut steps = Vec::new();
     let mut names = HashSet::new();
+    let mut classes = Vec::new();
     for step in fields.items("steps")? {
         let parts = step.items().unwrap_or_default();
         let [name, step] = parts.as_slice() else {
@@ -35,9 +40,10 @@ fn pipeline(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
             return Err(fields.malformed("two steps have one name"));
         }
         steps.push(part(*step, nested)?);
+        classes.push(Fields(*step).name().to_owned());
     }
     let last = steps.pop().ok_or_else(|| fields.malformed("no steps"))?;
-    Ok(Box::new(Pipeline { steps, last }))
+    Ok(Box::new(Pipeline { steps, last, classes }))
 }
 
 /// A step: an estimator, `passthrough` or `None`.
@@ -56,6 +62,28 @@ impl Pipeline {
         }
         Ok(x)
     }
+
+    fn class(&self, at: usize) -> &str {
+        self.classes.get(at).map_or("", String::as_str)
+    }
+
+    /// What the last step is given, and for each of its columns the one of `x` that it is made of.
+    fn traced(&self, x: &Table) -> Result<(Table, Vec<usize>)> {
+        let mut x = x.clone();
+        let mut origins: Vec<usize> = (0..x.width()).collect();
+        for (at, step) in self.steps.iter().enumerate() {
+            let from = step.origins(&x).unwrap_or_else(|| Err(mixing(self.class(at))))?;
+            origins = from.iter().filter_map(|&at| origins.get(at).copied()).collect();
+            x = step.transform(x)?;
+            check_width(x.width(), origins.len())?;
+        }
+        Ok((x, origins))
+    }
+}
+
+/// The refusal to explain what is behind a step that makes columns of several.
+fn mixing(class: &str) -> Error {
+    unexplained(&format!("what is behind {class}, which makes columns of several"))
 }
 
 impl Estimator for Pipeline {
@@ -73,6 +101,29 @@ impl Estimator for Pipeline {
 
     fn transform(&self, x: Table) -> Result<Table> {
         self.last.transform(self.before(&x)?)
+    }
+
+    fn explain(&self, x: &Table, background: Option<&Table>) -> Option<Result<Contributions>> {
+        let explain = || -> Result<Contributions> {
+            let (seen, origins) = self.traced(x)?;
+            let background = background.map(|rows| self.before(rows)).transpose()?;
+            let contributions = self
+                .last
+                .explain(&seen, background.as_ref())
+                .unwrap_or_else(|| Err(unexplained(self.class(self.steps.len()))))?;
+            contributions.by_origin(&origins, x.width())
+        };
+        Some(explain())
+    }
+
+    fn origins(&self, x: &Table) -> Option<Result<Vec<usize>>> {
+        let origins = || -> Result<Vec<usize>> {
+            let (seen, origins) = self.traced(x)?;
+            let refused = || Err(mixing(self.class(self.steps.len())));
+            let last = self.last.origins(&seen).unwrap_or_else(refused)?;
+            Ok(last.iter().filter_map(|&at| origins.get(at).copied()).collect())
+        };
+        Some(origins())
     }
 
     fn classes(&self) -> Option<&Arc<Classes>> {
@@ -101,6 +152,10 @@ impl Estimator for Identity {
         Ok(x)
     }
 
+    fn origins(&self, x: &Table) -> Option<Result<Vec<usize>>> {
+        Some(Ok((0..x.width()).collect()))
+    }
+
     fn takes_frame(&self) -> bool {
         true
     }
@@ -111,6 +166,8 @@ impl Estimator for Identity {
 struct Part {
     columns: Vec<usize>,
     transformer: Boxed,
+    /// What the transformer is.
+    class: String,
     weight: f64,
 }
 
@@ -152,7 +209,8 @@ fn column_transformer(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
             return Err(fields.malformed(format!("column {column} of {width}")));
         }
         let weight = weight(fields, weights, *name)?;
-        parts.push(Part { columns, transformer: part(*transformer, nested)?, weight });
+        let class = Fields(*transformer).name().to_owned();
+        parts.push(Part { columns, transformer: part(*transformer, nested)?, class, weight });
     }
     let sparse = fields.flag("sparse_output_", false);
     Ok(Box::new(Columns { parts, names, width, sparse }))
@@ -181,13 +239,7 @@ impl Estimator for Columns {
     fn transform(&self, x: Table) -> Result<Table> {
         let places = self.places(&x)?;
         let parts = self.parts.iter().map(|part| {
-            let columns = part.columns.iter().map(|&at| {
-                places.get(at).copied().flatten().ok_or_else(|| {
-                    let name = self.names.as_ref().and_then(|names| names.get(at));
-                    Error::Input(format!("columns are missing: {:?}", name.map_or("", |n| n)))
-                })
-            });
-            let columns: Vec<usize> = columns.collect::<Result<_>>()?;
+            let columns = self.columns_of(part, &places)?;
             let answer = part.transformer.transform(x.select(&columns)?)?;
             // Frames that hold only numbers become matrices, so that the join can be one.
             times(Table::beside(vec![answer], x.rows())?, part.weight)
@@ -200,6 +252,21 @@ impl Estimator for Columns {
         }
     }
 
+    fn origins(&self, x: &Table) -> Option<Result<Vec<usize>>> {
+        let origins = || -> Result<Vec<usize>> {
+            let places = self.places(x)?;
+            let mut origins = Vec::new();
+            for part in &self.parts {
+                let columns = self.columns_of(part, &places)?;
+                let given = part.transformer.origins(&x.select(&columns)?);
+                let given = given.unwrap_or_else(|| Err(mixing(&part.class)))?;
+                origins.extend(given.iter().filter_map(|&at| columns.get(at).copied()));
+            }
+            Ok(origins)
+        };
+        Some(origins())
+    }
+
     fn takes_frame(&self) -> bool {
         true
     }
@@ -210,6 +277,17 @@ impl Estimator for Columns {
 }
 
 impl Columns {
+    /// Where the columns of a part are in the input.
+    fn columns_of(&self, part: &Part, places: &[Option<usize>]) -> Result<Vec<usize>> {
+        let columns = part.columns.iter().map(|&at| {
+            places.get(at).copied().flatten().ok_or_else(|| {
+                let name = self.names.as_ref().and_then(|names| names.get(at));
+                Error::Input(format!("columns are missing: {:?}", name.map_or("", |n| n)))
+            })
+        });
+        columns.collect()
+    }
+
     /// Where the columns of training are in the input: by name if both have names, else by place.
     /// Columns that no part takes need not be there.
     fn places(&self, x: &Table) -> Result<Vec<Option<usize>>> {
@@ -277,6 +355,13 @@ impl Estimator for Union {
             times(Table::beside(vec![part.transform(x.clone())?], x.rows())?, *weight)
         });
         Table::beside(parts.collect::<Result<_>>()?, x.rows())
+    }
+
+    fn origins(&self, x: &Table) -> Option<Result<Vec<usize>>> {
+        let parts = self.0.iter().map(|(part, _)| {
+            part.origins(x).unwrap_or_else(|| Err(mixing("a part of FeatureUnion")))
+        });
+        Some(parts.collect::<Result<Vec<_>>>().map(|parts| parts.concat()))
     }
 
     fn parts(&self) -> Vec<&dyn Estimator> {

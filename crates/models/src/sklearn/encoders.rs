@@ -242,6 +242,14 @@ impl Estimator for OneHot {
         Ok(Table::Matrix(result.filled(0, x.rows())?))
     }
 
+    fn origins(&self, _x: &Table) -> Option<Result<Vec<usize>>> {
+        let codes = self.columns.iter().enumerate().flat_map(|(at, column)| {
+            let dropped = self.dropped.get(at).copied().flatten();
+            std::iter::repeat_n(at, column.width - usize::from(dropped.is_some()))
+        });
+        Some(Ok(codes.collect()))
+    }
+
     fn takes_frame(&self) -> bool {
         true
     }
@@ -300,6 +308,10 @@ impl Estimator for Ordinal {
             }
         }
         Ok(Table::Matrix(result))
+    }
+
+    fn origins(&self, _x: &Table) -> Option<Result<Vec<usize>>> {
+        Some(Ok((0..self.columns.len()).collect()))
     }
 
     fn takes_frame(&self) -> bool {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::data::{Classes, Matrix, Output, Table};
+use crate::contributions::Contributions;
 use crate::python::{Array, Elements, Value};
 use crate::{Error, Result};
 
@@ -43,6 +44,20 @@ pub(crate) trait Estimator: Send + Sync + fmt::Debug {
     /// Whether `decision_function` works.
     fn has_decision(&self) -> bool {
         false
+    }
+
+    /// What each column of `x` gives to each score, compared with a background or what training saw; none
+    /// where nothing exact is known of that.
+    fn explain(&self, x: &Table, background: Option<&Table>) -> Option<Result<Contributions>> {
+        let _ = (x, background);
+        None
+    }
+
+    /// For each column of what [`transform`](Self::transform) makes of `x`, the one column of `x` that it is made
+    /// of; none where columns are made of several, or nothing is known of it.
+    fn origins(&self, x: &Table) -> Option<Result<Vec<usize>>> {
+        let _ = x;
+        None
     }
 
     /// Whether it looks at the names or the text of columns; all others take their input as numbers.

@@ -112,6 +112,10 @@ impl Estimator for Each {
         Ok(Table::Matrix(matrix))
     }
 
+    fn origins(&self, x: &Table) -> Option<Result<Vec<usize>>> {
+        Some(Ok((0..x.width()).collect()))
+    }
+
     fn takes_frame(&self) -> bool {
         true
     }

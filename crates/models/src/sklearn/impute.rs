@@ -97,6 +97,13 @@ impl Estimator for Imputer {
         Table::beside(vec![Table::Frame(frame)], rows)
     }
 
+    fn origins(&self, _x: &Table) -> Option<Result<Vec<usize>>> {
+        let filled =
+            (0..self.fill.len()).filter(|&at| self.fill.get(at).is_some_and(Option::is_some));
+        let marked = (0..self.fill.len()).filter(|at| self.indicate.contains(at));
+        Some(Ok(filled.chain(marked).collect()))
+    }
+
     fn takes_frame(&self) -> bool {
         true
     }
@@ -196,6 +203,10 @@ impl Indicator {
 impl Estimator for Indicator {
     fn transform(&self, x: Table) -> Result<Table> {
         Ok(Table::Matrix(self.mask(&x)?))
+    }
+
+    fn origins(&self, _x: &Table) -> Option<Result<Vec<usize>>> {
+        Some(Ok(self.columns.clone()))
     }
 
     fn takes_frame(&self) -> bool {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields, both, expit, labels_of_scores, softmax};
 use super::reader::{Boxed, Reader};
+use crate::contributions::Contributions;
+use crate::explanation::Explained;
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[
@@ -61,9 +63,30 @@ impl Estimator for Regressor {
         Ok(if self.table { Output::Table(result) } else { Output::Values(result.values) })
     }
 
+    fn explain(&self, x: &Table, background: Option<&Table>) -> Option<Result<Contributions>> {
+        let explained = if self.exponential { Explained::Margin } else { Explained::Prediction };
+        let functions = (&self.coefficients, self.intercept.as_slice());
+        Some(explained_by(explained, functions, x, background))
+    }
+
     fn size_bytes(&self) -> usize {
         size_of_val(self.coefficients.values.as_slice())
     }
+}
+
+/// What columns give to linear functions.
+fn explained_by(
+    explained: Explained,
+    (coefficients, intercept): (&Matrix, &[f64]),
+    x: &Table,
+    background: Option<&Table>,
+) -> Result<Contributions> {
+    let x = x.finite()?;
+    x.check_width(coefficients.columns)?;
+    let background = background.map(Table::finite).transpose()?;
+    let background = background.as_ref().map(|rows| rows.values.as_slice());
+    let functions = (coefficients.values.as_slice(), intercept);
+    Contributions::linear(explained, functions, x.columns, &x.values, background)
 }
 
 /// `SGDOneClassSVM`: which side of a hyperplane.
@@ -87,6 +110,11 @@ impl Estimator for OneClass {
 
     fn decision_function(&self, x: &Table) -> Result<Matrix> {
         x.times_transposed(&self.coefficients, &self.intercept)
+    }
+
+    fn explain(&self, x: &Table, background: Option<&Table>) -> Option<Result<Contributions>> {
+        let functions = (&self.coefficients, self.intercept.as_slice());
+        Some(explained_by(Explained::Margin, functions, x, background))
     }
 
     fn has_decision(&self) -> bool {
@@ -198,6 +226,11 @@ impl Estimator for Classifier {
 
     fn decision_function(&self, x: &Table) -> Result<Matrix> {
         x.times_transposed(&self.coefficients, &self.intercept)
+    }
+
+    fn explain(&self, x: &Table, background: Option<&Table>) -> Option<Result<Contributions>> {
+        let functions = (&self.coefficients, self.intercept.as_slice());
+        Some(explained_by(Explained::Margin, functions, x, background))
     }
 
     fn predict_proba(&self, x: &Table) -> Result<Matrix> {

@@ -9,9 +9,10 @@ use super::estimator::Fields;
 use super::families::{load, reader};
 use super::reader::{Boxed, Names};
 use crate::input::Input;
+use crate::predictor::unexplained;
 use crate::python::{self, Heap, Id, Value};
 use crate::refusal::Refusal;
-use crate::{Error, Prediction, Predictor, Result};
+use crate::{Error, Explanation, Prediction, Predictor, Result};
 
 /// A scikit-learn estimator with the method that answers.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct SklearnModel {
     method: Method,
     /// Names of the columns that it was fitted to, if they had names.
     names: Option<Vec<String>>,
+    /// What it is; of a search, what that found.
+    class: String,
 }
 
 /// `predict_fn` of the flavor.
@@ -75,16 +78,27 @@ impl SklearnModel {
                     .to_owned(),
             });
         }
-        Ok(Self { estimator, method, names: fitted_names(root) })
+        let class = Fields(found(root)).name().to_owned();
+        Ok(Self { estimator, method, names: fitted_names(root), class })
     }
+
+    /// The rows with their columns in the order of training.
+    fn arranged<'b>(&self, input: &'b RecordBatch) -> Result<Cow<'b, RecordBatch>> {
+        match &self.names {
+            Some(names) => Input::arranged(input, names),
+            None => Ok(Cow::Borrowed(input)),
+        }
+    }
+}
+
+/// The estimator that a search found, or the estimator itself.
+fn found(root: Value<'_>) -> Value<'_> {
+    root.get("best_estimator_").map_or(root, found)
 }
 
 impl Predictor for SklearnModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
-        let input = match &self.names {
-            Some(names) => Input::arranged(input, names)?,
-            None => Cow::Borrowed(input),
-        };
+        let input = self.arranged(input)?;
         let x = Table::from_batch(&input, self.estimator.takes_frame())?;
         match self.method {
             Method::Predict => self.estimator.predict(&x)?.prediction(),
@@ -110,6 +124,27 @@ impl Predictor for SklearnModel {
                 }
             }
         }
+    }
+
+    fn explain(
+        &self,
+        input: &RecordBatch,
+        background: Option<&RecordBatch>,
+    ) -> Result<Explanation> {
+        let input = self.arranged(input)?;
+        let as_frame = self.estimator.takes_frame();
+        let x = Table::from_batch(&input, as_frame)?;
+        let background = match background {
+            Some(rows) => Some(Table::from_batch(&self.arranged(rows)?, as_frame)?),
+            None => None,
+        };
+        let contributions = match self.method {
+            Method::Transform => None,
+            _ => self.estimator.explain(&x, background.as_ref()),
+        };
+        let contributions = contributions.unwrap_or_else(|| Err(unexplained(&self.class)))?;
+        let names = self.estimator.classes().map(|classes| classes.names()).unwrap_or_default();
+        Ok(contributions.named(x.rows(), Input::new(&input).names(), &names))
     }
 
     fn takes_text(&self) -> bool {

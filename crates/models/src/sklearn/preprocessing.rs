@@ -22,6 +22,10 @@ pub(super) trait Rows: Send + Sync + std::fmt::Debug {
     fn columns(&self, width: usize) -> usize {
         width
     }
+    /// Whether each column is made of the same one of the input.
+    fn is_each(&self) -> bool {
+        true
+    }
     /// Fills the result of one row.
     fn row(&self, from: &[f64], to: &mut [f64]);
 }
@@ -55,6 +59,10 @@ impl<T: Rows> Estimator for ByRow<T> {
             self.0.row(from, to);
         }
         Ok(Table::Matrix(result))
+    }
+
+    fn origins(&self, x: &Table) -> Option<Result<Vec<usize>>> {
+        self.0.is_each().then(|| Ok((0..x.width()).collect()))
     }
 }
 
@@ -167,6 +175,10 @@ impl Rows for Norm {
         None
     }
 
+    fn is_each(&self) -> bool {
+        false
+    }
+
     fn row(&self, from: &[f64], to: &mut [f64]) {
         let norm = match self {
             Self::L1 => from.iter().map(|x| x.abs()).sum(),
@@ -254,6 +266,10 @@ impl Rows for Polynomial {
 
     fn columns(&self, _width: usize) -> usize {
         self.products.len()
+    }
+
+    fn is_each(&self) -> bool {
+        false
     }
 
     fn row(&self, from: &[f64], to: &mut [f64]) {

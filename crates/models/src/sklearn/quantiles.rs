@@ -162,4 +162,12 @@ impl Estimator for Bins {
         }
         Ok(Table::Matrix(result))
     }
+
+    fn origins(&self, _x: &Table) -> Option<Result<Vec<usize>>> {
+        if !self.one_hot {
+            return Some(Ok((0..self.edges.len()).collect()));
+        }
+        let bins = self.counts.iter().enumerate();
+        Some(Ok(bins.flat_map(|(at, &count)| std::iter::repeat_n(at, count)).collect()))
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::data::{Classes, Matrix, Output, Table};
 use super::estimator::{Estimator, Fields};
 use super::reader::{Boxed, Nested, Reader};
+use crate::contributions::Contributions;
 use crate::{Error, Result};
 
 pub(super) const READERS: &[Reader] = &[Reader::new(
@@ -48,6 +49,19 @@ impl Estimator for Select {
 
     fn transform(&self, x: Table) -> Result<Table> {
         self.kept(&x)
+    }
+
+    fn explain(&self, x: &Table, background: Option<&Table>) -> Option<Result<Contributions>> {
+        let model = self.model.as_deref()?;
+        let kept = match (self.kept(x), background.map(|rows| self.kept(rows)).transpose()) {
+            (Ok(kept), Ok(background)) => model.explain(&kept, background.as_ref())?,
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        Some(kept.and_then(|kept| kept.by_origin(&self.columns, self.from)))
+    }
+
+    fn origins(&self, _x: &Table) -> Option<Result<Vec<usize>>> {
+        Some(Ok(self.columns.clone()))
     }
 
     fn classes(&self) -> Option<&Arc<Classes>> {

@@ -70,6 +70,11 @@ impl Estimator for Target {
         Ok(Table::Matrix(result))
     }
 
+    fn origins(&self, _x: &Table) -> Option<Result<Vec<usize>>> {
+        let each = self.encodings.len() / self.columns.len().max(1);
+        Some(Ok((0..self.encodings.len()).map(|at| at / each.max(1)).collect()))
+    }
+
     fn takes_frame(&self) -> bool {
         true
     }

@@ -96,6 +96,8 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             Nodes::Wide(Vec::with_capacity(padded_count))
         };
         let mut forest_leaves = Vec::with_capacity(node_count);
+        let has_covers = specs.iter().all(|spec| spec.covers.len() == spec.nodes.len());
+        let mut covers = Vec::with_capacity(if has_covers { node_count } else { 0 });
         let mut values = Vec::new();
         let mut trees = Vec::with_capacity(specs.len());
         for (tree, spec) in specs.iter().enumerate() {
@@ -114,6 +116,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
             values.extend_from_slice(&spec.values);
             for placed in &order {
                 nodes.push(placed, root, left_bits);
+                covers.extend(spec.covers.get(placed.number).filter(|_| has_covers));
                 forest_leaves.push(match placed.node {
                     NodeSpec::Leaf(leaf) => Some(first_value + leaf),
                     NodeSpec::Split(_) => None,
@@ -137,7 +140,17 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         let root = |&tree: &u32| trees.get(tree as usize).map_or(0, |head: &TreeHead| head.root);
         let roots_by_depth = by_depth.iter().map(root).collect();
         let features = needs.features;
-        Ok(Self { nodes, trees, by_depth, roots_by_depth, lanes, leaves, outputs, features })
+        Ok(Self {
+            nodes,
+            trees,
+            by_depth,
+            roots_by_depth,
+            lanes,
+            leaves,
+            covers,
+            outputs,
+            features,
+        })
     }
 }
 
@@ -176,6 +189,8 @@ fn by_depth(trees: &[TreeHead], lanes: usize) -> Vec<u32> {
 /// A node at its place in breadth-first order.
 struct Placed<'a> {
     node: &'a NodeSpec,
+    /// Its number in the tree as the file has it.
+    number: usize,
     depth: u32,
     /// Place in the tree of the left child, with the right one beside it; of a leaf, its own place.
     left: u32,
@@ -213,7 +228,7 @@ fn breadth_first<V>(
         }
         match node {
             NodeSpec::Split(split) => {
-                order.push(Placed { node, depth, left: next_place });
+                order.push(Placed { node, number, depth, left: next_place });
                 next_place += 2;
                 queue.push_back((split.left, depth + 1));
                 queue.push_back((split.right, depth + 1));
@@ -228,7 +243,7 @@ fn breadth_first<V>(
                     });
                 }
                 let place = order.len() as u32;
-                order.push(Placed { node, depth, left: place });
+                order.push(Placed { node, number, depth, left: place });
             }
         }
     }

@@ -17,6 +17,8 @@ pub struct Forest<X: Scalar, V> {
     /// Trees of such a group, and rows that go down a tree together.
     pub(super) lanes: usize,
     pub(super) leaves: Leaves<V>,
+    /// Training rows by node; empty where they are not known.
+    pub(super) covers: Vec<f64>,
     /// Sums a row.
     pub(super) outputs: usize,
     /// Features that splits look at: one more than the largest index.
@@ -134,6 +136,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
                     size_of_val(places.as_slice()) + size_of_val(values.as_slice())
                 }
             }
+            + size_of_val(self.covers.as_slice())
             + size_of_val(self.trees.as_slice())
             + 2 * size_of_val(self.by_depth.as_slice())
     }

@@ -14,6 +14,7 @@
 //! Leaf values are added in the order of the trees, in the type `V`, so sums are those of the library.
 
 mod build;
+mod explain;
 mod forest;
 mod scalar;
 mod spec;
@@ -23,6 +24,7 @@ mod walk;
 mod tests;
 
 pub use build::{BuildError, NODES_MAX};
+pub use explain::{ExplainError, ExplainedRows, Explainer, LazyExplainer};
 pub use forest::Forest;
 pub use scalar::Scalar;
 pub use spec::{CategorySet, NodeSpec, Split, Test, TreeSpec};

@@ -12,6 +12,9 @@ pub struct TreeSpec<V> {
     /// Nodes that nothing leads to, as far as the file itself says so: XGBoost keeps the places of nodes
     /// that it took out again.
     pub unused: usize,
+    /// For each node the training rows that came by, in whatever weight the library counts them; empty where
+    /// the file does not say it. Only explanations ask.
+    pub covers: Vec<f64>,
 }
 
 /// A node of a tree.

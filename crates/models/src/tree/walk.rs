@@ -344,8 +344,16 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
         }
     }
 
+    /// Values that each leaf adds.
+    pub(super) fn leaf_width(&self) -> usize {
+        match &self.leaves {
+            Leaves::Single(_) => 1,
+            Leaves::Vectors { width, .. } => *width,
+        }
+    }
+
     #[inline]
-    fn leaf_values(&self, node: usize) -> &[V] {
+    pub(super) fn leaf_values(&self, node: usize) -> &[V] {
         match &self.leaves {
             Leaves::Single(values) => values.get(node..=node),
             Leaves::Vectors { places, values, width } => {
@@ -393,7 +401,7 @@ impl<X: Scalar, V: Scalar> Forest<X, V> {
 }
 
 impl<K> Narrow<K> {
-    fn widened(self, left_bits: u32) -> Wide<K> {
+    pub(super) fn widened(self, left_bits: u32) -> Wide<K> {
         let missing_left = self.packed >> 31 << 31;
         let feature = (self.packed & !missing_left) >> left_bits;
         let left = self.packed & ((1 << left_bits) - 1);
@@ -402,7 +410,7 @@ impl<K> Narrow<K> {
 }
 
 impl<X: Scalar> General<X> {
-    fn goes_left(&self, row: &[X], sets: &[CategorySet]) -> bool {
+    pub(super) fn goes_left(&self, row: &[X], sets: &[CategorySet]) -> bool {
         let x = row.get(self.feature as usize).copied().unwrap_or(X::NAN);
         if x.is_nan() || (self.zero_is_missing && x.to_f64().abs() <= ZERO) {
             return self.missing_left;

@@ -1,11 +1,15 @@
 //! The booster: trees or weights, and what their sums mean.
 
+use super::categories;
 use super::fields::{count, malformed, missing};
 use super::objective::Objective;
 use super::trees::{self, Shape};
+use crate::categories::TextCategories;
+use crate::contributions::{Contributions, check_cells};
 use crate::document::{Document, parse_json, parse_ubjson};
+use crate::explanation::Explained;
 use crate::input::check_width;
-use crate::tree::Forest;
+use crate::tree::{ExplainedRows, Forest, LazyExplainer};
 use crate::{Error, Result};
 
 /// Outputs of one model: classes times targets.
@@ -21,6 +25,9 @@ pub(crate) struct Booster {
     /// Names of the features; none if training had none.
     names: Vec<String>,
     outputs: usize,
+    /// Texts of the features that were categories of a data frame.
+    categories: TextCategories,
+    explainer: LazyExplainer<f32>,
 }
 
 #[derive(Debug)]
@@ -133,12 +140,20 @@ impl Booster {
                 });
             }
         };
-        Ok(Self { learner, base, objective, features, names, outputs })
+        let model = booster.get("gbtree").unwrap_or(booster).get("model");
+        let categories = model.map(categories::read).unwrap_or_default();
+        let explainer = LazyExplainer::default();
+        Ok(Self { learner, base, objective, features, names, outputs, categories, explainer })
     }
 
     /// Names of the features; none if training had none.
     pub(super) fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Texts of the features that were categories of a data frame.
+    pub(crate) fn categories(&self) -> &TextCategories {
+        &self.categories
     }
 
     /// Predictions of all rows and how many each row has.
@@ -188,6 +203,48 @@ impl Booster {
         Ok(sums)
     }
 
+    /// What each column gives to what the trees or weights add up to. As predictions are sums in 32 bits and
+    /// these are in 64, they agree to the former.
+    pub(crate) fn explain(
+        &self,
+        rows: &[f32],
+        background: Option<&[f32]>,
+        width: usize,
+    ) -> Result<Contributions> {
+        check_width(width, self.features)?;
+        let explained = match self.objective {
+            Objective::Identity => Explained::Prediction,
+            _ => Explained::Margin,
+        };
+        let base: Vec<f64> = self.base.iter().map(|&x| f64::from(x)).collect();
+        match &self.learner {
+            Learner::Trees(forest) => {
+                check_cells(rows.len() / width.max(1), self.outputs, width)?;
+                let rows = ExplainedRows { rows, background, width };
+                let answer = self.explainer.explain(forest, rows);
+                Ok(Contributions::of_forest(explained, width, answer, "XGBoost's trees")?.on(&base))
+            }
+            Learner::Linear(weights) => {
+                let wide =
+                    |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+                let (weights, bias) = weights.split_at(width * self.outputs);
+                // A column's weights stand together here, an output's there.
+                let of_output = |output: usize| weights.iter().skip(output).step_by(self.outputs);
+                let by_output: Vec<f32> = (0..self.outputs).flat_map(of_output).copied().collect();
+                let background = background.map(wide);
+                let functions = (wide(&by_output), wide(bias));
+                let linear = Contributions::linear(
+                    explained,
+                    (&functions.0, &functions.1),
+                    width,
+                    &wide(rows),
+                    background.as_deref(),
+                )?;
+                Ok(linear.on(&base))
+            }
+        }
+    }
+
     /// Whether each output is a label of its own, present or not.
     pub(crate) fn is_multilabel(&self) -> bool {
         self.objective == Objective::Logistic && self.outputs > 1
@@ -207,7 +264,7 @@ impl Booster {
 
     pub(crate) fn size_bytes(&self) -> usize {
         match &self.learner {
-            Learner::Trees(forest) => forest.size_bytes(),
+            Learner::Trees(forest) => forest.size_bytes() + self.explainer.size_bytes(),
             Learner::Linear(weights) => size_of_val(weights.as_slice()),
         }
     }

@@ -6,6 +6,7 @@
 //! most of them, and a file with a list too short would answer something else.
 
 mod booster;
+mod categories;
 mod fields;
 mod model;
 mod objective;

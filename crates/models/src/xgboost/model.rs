@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch}
 
 use super::booster::Booster;
 use crate::input::Input;
-use crate::{Prediction, Predictor, Result};
+use crate::{Explanation, Prediction, Predictor, Result};
 
 /// A model folder of the `xgboost` flavor.
 #[derive(Debug)]
@@ -25,6 +25,15 @@ impl XgboostModel {
             classifier: wrapped && model_class.ends_with("Classifier"),
         })
     }
+
+    /// The columns in the order that the booster was trained with, categories as their numbers.
+    fn arranged<'b>(&self, input: &'b RecordBatch) -> Result<Cow<'b, RecordBatch>> {
+        let arranged = match self.booster.names() {
+            [] => Cow::Borrowed(input),
+            names => Input::arranged(input, names)?,
+        };
+        self.booster.categories().numbered(arranged)
+    }
 }
 
 #[cfg(test)]
@@ -37,10 +46,7 @@ impl XgboostModel {
 
 impl Predictor for XgboostModel {
     fn predict(&self, input: &RecordBatch) -> Result<Prediction> {
-        let arranged = match self.booster.names() {
-            [] => Cow::Borrowed(input),
-            names => Input::arranged(input, names)?,
-        };
+        let arranged = self.arranged(input)?;
         let input = Input::new(&arranged);
         let (predictions, width) = self.booster.predict_rows(&input.rows_f32()?, input.width())?;
         if self.classifier && self.booster.is_multilabel() {
@@ -61,6 +67,22 @@ impl Predictor for XgboostModel {
         } else {
             Prediction::Matrix { values, width }
         })
+    }
+
+    fn explain(
+        &self,
+        input: &RecordBatch,
+        background: Option<&RecordBatch>,
+    ) -> Result<Explanation> {
+        let arranged = self.arranged(input)?;
+        let input = Input::new(&arranged);
+        let background = match background {
+            Some(rows) => Some(Input::new(&self.arranged(rows)?).rows_f32()?),
+            None => None,
+        };
+        let (rows, width) = (input.rows_f32()?, input.width());
+        let contributions = self.booster.explain(&rows, background.as_deref(), width)?;
+        Ok(contributions.named(arranged.num_rows(), input.names(), &[]))
     }
 
     fn size_bytes(&self) -> usize {

@@ -105,7 +105,12 @@ pub(super) fn read(
     let nodes = Nodes::read(tree, count, width)?;
     let sets = categories(tree)?;
     let vectors = if width > 1 { Some(Vectors::read(tree, &nodes, width)?) } else { None };
-    let mut spec = TreeSpec { nodes: Vec::with_capacity(count), ..TreeSpec::default() };
+    let hessians = tree.get("sum_hessian").and_then(Document::numbers).unwrap_or_default();
+    let mut spec = TreeSpec {
+        nodes: Vec::with_capacity(count),
+        covers: hessians.into_iter().map(|x| f64::from(x as f32)).collect(),
+        ..TreeSpec::default()
+    };
     let (mut leaves, mut used_sets) = (0_u32, 0);
     let every =
         nodes.left.iter().zip(&nodes.right).zip(nodes.features.iter().zip(&nodes.conditions));

@@ -8,7 +8,7 @@ use crate::onnx::generated;
 use crate::support::{difference, inputs, json};
 
 /// The model folders that a generator makes.
-fn made(script: &str, name: &str) -> Vec<PathBuf> {
+pub(crate) fn made(script: &str, name: &str) -> Vec<PathBuf> {
     let script = [include_str!("../python/common.py"), script].concat();
     let folder = generated(&script, name);
     let mut models: Vec<PathBuf> = std::fs::read_dir(&folder)

@@ -7,6 +7,7 @@ mod cuts;
 mod damage;
 mod documents;
 mod estimators;
+mod explained;
 mod folders;
 mod old_versions;
 mod onnx;

@@ -5,6 +5,7 @@ mod answer_columns;
 mod bad_rows;
 mod delta;
 mod estimate;
+mod explained_columns;
 mod inputs;
 mod job;
 mod models;

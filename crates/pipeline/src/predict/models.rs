@@ -16,6 +16,7 @@ use trainyard_serve::Scorer;
 use trainyard_signature::enforce::{Casting, Enforcer, Limits, Rejection};
 
 use super::answer_columns::{Columns, columns};
+use super::explained_columns::explained;
 use super::options::PredictOptions;
 use super::record::ModelRecord;
 use crate::{Error, Result};
@@ -55,6 +56,7 @@ pub(super) struct ScoringModel {
     enforcer: Enforcer,
     model: Arc<LoadedModel>,
     probabilities: Option<Box<dyn Predictor>>,
+    explains: bool,
     scorer: Scorer,
     /// Where it was fetched to, which workers may read again.
     _folder: Option<TemporaryFolder>,
@@ -209,6 +211,7 @@ impl ScoringModel {
             resolved,
             model,
             probabilities,
+            explains: options.explain,
             scorer,
             _folder: folder,
         })
@@ -235,7 +238,10 @@ impl ScoringModel {
         if let Some(probabilities) = &self.probabilities {
             answered.extend(asked(&**probabilities, PROBABILITY)?);
         }
-        // Explanations of `input` join here, as further columns beside the answer that they are of.
+        if self.explains {
+            let columns = explained(&self.prefix, &*self.model.predictor, &input);
+            answered.extend(columns.map_err(|error| unexplained(&error))?);
+        }
         Ok(answered)
     }
 
@@ -263,10 +269,20 @@ impl ScoringModel {
 }
 
 fn predicted(predictor: &dyn Predictor, input: &RecordBatch) -> Result<Prediction, Refusal> {
-    predictor.predict(input).map_err(|error| {
-        let problem = secrets::hide(&error.sentence()).into_owned();
-        Refusal::Row(BadRow { column: None, value: None, row: None, problem })
-    })
+    predictor.predict(input).map_err(|error| unanswered(&error))
+}
+
+fn unanswered(error: &trainyard_models::Error) -> Refusal {
+    let problem = secrets::hide(&error.sentence()).into_owned();
+    Refusal::Row(BadRow { column: None, value: None, row: None, problem })
+}
+
+/// A model that cannot be explained cannot be of any row.
+fn unexplained(error: &trainyard_models::Error) -> Refusal {
+    match error {
+        trainyard_models::Error::Unsupported { .. } => Refusal::Table(error.sentence()),
+        _ => unanswered(error),
+    }
 }
 
 /// Rows of other types or shapes are all refused; of values each is refused by itself.

@@ -61,6 +61,8 @@ pub struct PredictOptions {
     pub keep: Vec<String>,
     /// Whether classifiers give the probability of each class, too.
     pub probabilities: bool,
+    /// Whether what each column gave to the answers stands beside them.
+    pub explain: bool,
     /// How a folder is written; Parquet if none.
     pub format: Option<TableFormat>,
     /// Where rows that cannot be scored are told of; none to refuse a table with such.

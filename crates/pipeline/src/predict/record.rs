@@ -38,12 +38,14 @@ pub(super) struct FileRecord {
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each a flag of the verb")]
 pub(super) struct JobRecord {
     layout: u32,
     pub(super) models: Vec<ModelRecord>,
     pub(super) files: Vec<FileRecord>,
     keep: Vec<String>,
     probabilities: bool,
+    explain: bool,
     format: TableFormat,
     leaves_bad_rows_out: bool,
     lenient: bool,
@@ -64,6 +66,7 @@ impl JobRecord {
             files,
             keep: options.keep.clone(),
             probabilities: options.probabilities,
+            explain: options.explain,
             format,
             leaves_bad_rows_out: options.bad_rows.is_some(),
             lenient: options.lenient,
@@ -115,12 +118,13 @@ impl JobRecord {
             return differs("another input, or another content of it");
         }
         let how = |record: &Self| {
-            let Self { probabilities, leaves_bad_rows_out, lenient, .. } = *record;
-            (record.keep.clone(), record.format, probabilities, leaves_bad_rows_out, lenient)
+            let Self { probabilities, explain, leaves_bad_rows_out, lenient, .. } = *record;
+            let flags = (probabilities, explain, leaves_bad_rows_out, lenient);
+            (record.keep.clone(), record.format, flags)
         };
         if how(self) != how(now) {
             return differs(
-                "other flags (--keep, --probabilities, --format, --bad-rows or --lenient)",
+                "other flags (--keep, --probabilities, --explain, --format, --bad-rows or --lenient)",
             );
         }
         Ok(())

@@ -201,6 +201,7 @@ impl Replay<'_> {
             output: String::new(),
             keep: Vec::new(),
             probabilities: false,
+            explain: false,
             format: None,
             bad_rows: None,
             shard: Shard::WHOLE,

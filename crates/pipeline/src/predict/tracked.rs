@@ -55,6 +55,7 @@ pub(super) async fn begin(
         Param::new("input", &input),
         Param::new("output", output),
         Param::new("probabilities", options.probabilities.to_string()),
+        Param::new("explain", options.explain.to_string()),
     ];
     if !options.keep.is_empty() {
         params.push(Param::new("keep", options.keep.join(",")));

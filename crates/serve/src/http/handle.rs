@@ -15,6 +15,7 @@ use trainyard_signature::enforce::Protocol;
 
 use super::admission::{Admission, in_time};
 use super::error::Refusal;
+use super::explain::explain;
 use super::guard::{authenticate, only_get, only_post, serving};
 use super::predict::{PredictRequest, predict};
 use super::request_id::X_REQUEST_ID;
@@ -104,9 +105,8 @@ async fn dispatch(
     let endpoint = target.endpoint.and_then(|index| server.endpoints.get(index));
     let Some(endpoint) = endpoint else { return Err(Refusal::NotFound) };
     match target.route {
-        Route::Predict => scored(server, endpoint, Protocol::Predict, request, request_id).await,
-        Route::Invocations => {
-            scored(server, endpoint, Protocol::Invocations, request, request_id).await
+        Route::Predict | Route::Invocations | Route::Explain => {
+            scored(server, endpoint, target.route, request, request_id).await
         }
         Route::Health => {
             only_get(&request)?;
@@ -163,17 +163,25 @@ async fn dispatch(
     }
 }
 
-/// Predicts the rows of a body of MLflow's scoring protocol, or of a plain one.
+/// Predicts or explains the rows of a body of MLflow's scoring protocol, or of a plain one.
 async fn scored(
     server: &Arc<Server>,
     endpoint: &Endpoint,
-    protocol: Protocol,
+    route: Route,
     request: Request<Paced>,
     request_id: Arc<str>,
 ) -> Result<Response, Refusal> {
     only_post(&request)?;
     let format = body::format(request.headers())?;
     let (body, admission) = Admission::of(server, request).await?;
+    let protocol = match route {
+        Route::Invocations => Protocol::Invocations,
+        _ => Protocol::Predict,
+    };
     let request = PredictRequest { protocol, format, body, request_id, admission };
-    in_time(server, predict(server, serving(endpoint)?, request)).await
+    let served = serving(endpoint)?;
+    if route == Route::Explain {
+        return in_time(server, explain(server, served, request)).await;
+    }
+    in_time(server, predict(server, served, request)).await
 }

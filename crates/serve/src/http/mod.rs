@@ -5,6 +5,7 @@ pub(crate) mod access_log;
 mod admission;
 mod body;
 mod error;
+mod explain;
 mod guard;
 mod handle;
 mod open_inference;

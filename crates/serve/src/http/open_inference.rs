@@ -13,6 +13,7 @@ use trainyard_signature::model::{ColSpec, DataType, Schema, TensorSpec};
 use super::admission::{Admission, in_time};
 use super::body::Format;
 use super::error::Refusal;
+use super::explain::explain;
 use super::guard::{only_get, only_post};
 use super::predict::{PredictRequest, predict};
 use super::response::{self, Response};
@@ -36,7 +37,7 @@ pub(super) async fn handle(
     };
     let about_model = !target.prefix.is_empty();
     match (about_model, target.rest) {
-        (true, "infer") => {}
+        (true, "infer" | "explain") => {}
         (_, "health/live") | (true, "ready" | "metadata") | (false, "health/ready" | "") => {
             only_get(&request)?;
         }
@@ -59,7 +60,8 @@ pub(super) async fn handle(
         "ready" => return Ok(ready(health::is_ready(server, endpoint))),
         "" => {
             let version = env!("CARGO_PKG_VERSION");
-            let about = json!({ "name": "trainyard", "version": version, "extensions": [] });
+            let about =
+                json!({ "name": "trainyard", "version": version, "extensions": ["explain"] });
             return Ok(response::json(StatusCode::OK, &about));
         }
         _ => {}
@@ -72,6 +74,9 @@ pub(super) async fn handle(
     let (body, admission) = Admission::of(server, request).await?;
     let (protocol, format) = (Protocol::OpenInference, Format::Json);
     let request = PredictRequest { protocol, format, body, request_id, admission };
+    if target.rest == "explain" {
+        return in_time(server, explain(server, served, request)).await;
+    }
     in_time(server, predict(server, served, request)).await
 }
 

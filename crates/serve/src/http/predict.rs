@@ -57,15 +57,23 @@ pub(crate) async fn predict(
         }
         Engine::Python(pool) => by_worker(server, &served, pool, request).await?,
     };
-    let mut response = response(StatusCode::OK, JSON, answer);
-    // Says which version answered, also while versions change.
-    if let Ok(version) = HeaderValue::from_str(&version) {
-        response.headers_mut().insert(X_MODEL_VERSION, version);
-    }
-    Ok(admission.answer(response))
+    Ok(answered(answer, admission, &version))
 }
 
-fn read(served: &ServedModel, request: &mut PredictRequest) -> Result<Enforced, Refusal> {
+/// The response with an answer, which says the version that gave it, also while versions change.
+pub(super) fn answered(answer: Bytes, admission: Admission, version: &str) -> Response {
+    let mut response = response(StatusCode::OK, JSON, answer);
+    if let Ok(version) = HeaderValue::from_str(version) {
+        response.headers_mut().insert(X_MODEL_VERSION, version);
+    }
+    admission.answer(response)
+}
+
+/// Reads the body of a request by the model's signature.
+pub(super) fn read(
+    served: &ServedModel,
+    request: &mut PredictRequest,
+) -> Result<Enforced, Refusal> {
     let enforcer = served.enforcer(request.protocol);
     Ok(match request.format {
         Format::Json => enforcer.json(&request.body, request.protocol)?,

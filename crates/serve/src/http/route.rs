@@ -74,6 +74,7 @@ pub(super) fn find<'p>(server: &Server, path: &'p str) -> Target<'p> {
     let route = match rest {
         "predict" => Route::Predict,
         "invocations" => Route::Invocations,
+        "explain" => Route::Explain,
         "health" => Route::Health,
         "ping" => Route::Ping,
         "version" => Route::Version,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use serde_json::Value;
 use tokio::runtime::Handle;
-use trainyard_models::{Error, Prediction, Predictor, Result};
+use trainyard_models::{Error, Explanation, Prediction, Predictor, Result};
 use trainyard_signature::enforce::{Casting, Enforcer, Limits};
 use trainyard_signature::model::{MlModel, Schema};
 
@@ -54,6 +54,17 @@ impl Predictor for WorkerPredictor {
             Some(prediction) => Ok(prediction),
             None => Err(Error::Input("it answers neither labels nor numbers".to_owned())),
         }
+    }
+
+    fn explain(
+        &self,
+        _input: &RecordBatch,
+        _background: Option<&RecordBatch>,
+    ) -> Result<Explanation> {
+        Err(Error::Unsupported {
+            what: "an explanation of a model that runs in Python workers".to_owned(),
+            hint: "models that are evaluated here are explained".to_owned(),
+        })
     }
 
     fn size_bytes(&self) -> usize {

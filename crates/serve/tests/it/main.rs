@@ -6,6 +6,7 @@ mod basics;
 mod cases;
 mod conformance;
 mod documentation;
+mod explain;
 mod log;
 mod model_cache;
 mod open_inference;

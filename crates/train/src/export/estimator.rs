@@ -95,6 +95,7 @@ fn nodes(forest: &Forest) -> Vec<Attribute> {
     let (mut lefts, mut rights) = (ints(), ints());
     let mut modes = Vec::with_capacity(count);
     let mut thresholds = Vec::with_capacity(count);
+    let mut rates = Vec::with_capacity(count);
     for (tree_id, tree) in forest.trees.iter().enumerate() {
         for (node_id, node) in tree.nodes.iter().enumerate() {
             let leaf = node.is_leaf();
@@ -102,6 +103,8 @@ fn nodes(forest: &Forest) -> Vec<Attribute> {
             ids.push(node_id as i64);
             features.push(i64::from(node.feature));
             thresholds.push(node.threshold);
+            // Explanations need to know how many training rows came by.
+            rates.push(node.weight as f32);
             modes.push(if leaf { "LEAF" } else { "BRANCH_LEQ" }.to_owned());
             lefts.push(if leaf { 0 } else { i64::from(node.left) });
             rights.push(if leaf { 0 } else { i64::from(node.right) });
@@ -112,6 +115,7 @@ fn nodes(forest: &Forest) -> Vec<Attribute> {
         Attribute::Ints("nodes_nodeids", ids),
         Attribute::Ints("nodes_featureids", features),
         Attribute::Floats("nodes_values", thresholds),
+        Attribute::Floats("nodes_hitrates", rates),
         Attribute::Strings("nodes_modes", modes),
         Attribute::Ints("nodes_truenodeids", lefts),
         Attribute::Ints("nodes_falsenodeids", rights),

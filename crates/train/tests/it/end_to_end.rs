@@ -84,6 +84,8 @@ async fn iris_is_trained_logged_and_registered() {
             "classification_report.txt",
             "confusion_matrix.json",
             "confusion_matrix.svg",
+            "feature_contributions.json",
+            "feature_contributions.svg",
             "feature_importance.json",
             "feature_importance.svg",
             "roc_curve.svg",

@@ -5,6 +5,7 @@
 mod command;
 mod end_to_end;
 mod errors;
+mod explained;
 mod growth;
 mod python;
 mod sklearn;

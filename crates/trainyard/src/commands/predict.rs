@@ -47,6 +47,9 @@ pub(crate) struct Arguments {
     /// Give the probability of each class as well
     #[arg(long, help_heading = "Model")]
     probabilities: bool,
+    /// Give what each column of the input gave to the answer as well
+    #[arg(long, help_heading = "Model")]
+    explain: bool,
     /// Cast values as MLflow's server does, even where that loses information
     #[arg(long, help_heading = "Model")]
     lenient: bool,
@@ -119,6 +122,7 @@ impl Arguments {
             output: self.output.clone(),
             keep: self.keep.clone(),
             probabilities: self.probabilities,
+            explain: self.explain,
             format: self.format.map(TableFormat::from),
             bad_rows: self.bad_rows.clone(),
             shard: self.shard,

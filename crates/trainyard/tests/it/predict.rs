@@ -78,12 +78,17 @@ fn tables_are_answered_as_python_answers_them() {
     let expected = expected("sk_pipeline");
     std::fs::write(folder.path().join("in.csv"), recorded_csv(&expected)).unwrap();
     let (pipeline, named) = (model_uri("sk_pipeline"), format!("b={}", model_uri("sk_pipeline")));
-    let flags = ["-m", &pipeline, "in.csv", "out.csv", "--keep", "id", "--probabilities"];
+    let flags =
+        ["-m", &pipeline, "in.csv", "out.csv", "--keep", "id", "--probabilities", "--explain"];
     let told = summary(folder.path(), &flags);
     assert_eq!((&told["rows"], &told["bad_rows"]), (&Value::from(50), &Value::from(0)));
     let text = std::fs::read_to_string(folder.path().join("out.csv")).unwrap();
     let rows = rows(&text);
-    assert_eq!(rows[0], ["id", "prediction", "probability_0", "probability_1"]);
+    assert_eq!(rows[0][..5], ["id", "prediction", "probability_0", "probability_1", "base"]);
+    let columns = expected["inputs"]["columns"].as_array().unwrap().iter();
+    let contributions: Vec<String> =
+        columns.map(|name| format!("contribution_{}", name.as_str().unwrap())).collect();
+    assert_eq!(rows[0][5..], contributions);
     assert_eq!(rows.len(), 51);
     for (row, cells) in rows[1..].iter().enumerate() {
         assert_eq!(cells[0], format!("{row:03}"));
@@ -93,6 +98,11 @@ fn tables_are_answered_as_python_answers_them() {
             let wanted = expected["predict_proba"][row][class].as_f64().unwrap();
             assert!((found - wanted).abs() < 1e-12, "row {row}: {found} {wanted}");
         }
+        // What the columns gave adds up to the log-odds.
+        let sum: f64 = cells[4..].iter().map(|cell| cell.parse::<f64>().unwrap()).sum();
+        let proba = &expected["predict_proba"][row];
+        let odds = (proba[1].as_f64().unwrap() / proba[0].as_f64().unwrap()).ln();
+        assert!((sum - odds).abs() < 1e-9, "row {row}: {sum} {odds}");
     }
     // Nothing but the file is left, and it is not written over.
     let left = std::fs::read_dir(folder.path()).unwrap().count();

@@ -2,10 +2,14 @@
 
 use super::linear_algebra::products;
 use super::scores::{Labels, PostTransform, arg_max, logistic};
+use crate::contributions::Contributions;
+use crate::explanation::Explained;
+use crate::input::check_width;
 use crate::numeric::kernels::{KernelFunction, couple_probabilities};
 use crate::onnx::attributes::Attributes;
 use crate::onnx::kernel::{Inputs, Kernel, Value, one};
 use crate::onnx::tensor::{Data, Outcome, Tensor};
+use crate::{Error, Result};
 
 /// Coefficients and intercepts of one or more linear functions.
 #[derive(Debug)]
@@ -48,6 +52,18 @@ impl Linear {
         }
         Ok(scores)
     }
+
+    fn explain(&self, inputs: &Inputs<'_>, explained: Explained) -> Result<Contributions> {
+        let input = inputs.tensor(0).map_err(Error::Input)?;
+        let (_, width) = input.rows_and_columns().map_err(Error::Input)?;
+        check_width(width, self.features)?;
+        let values = input.data.to_f64().map_err(Error::Input)?;
+        let of_target = |target| self.coefficients.iter().skip(target).step_by(self.targets);
+        let weights = (0..self.targets).flat_map(of_target).map(|&x| f64::from(x));
+        let weights: Vec<f64> = weights.collect();
+        let bias: Vec<f64> = self.intercepts.iter().map(|&x| f64::from(x)).collect();
+        Contributions::linear(explained, (&weights, &bias), width, &values, None)
+    }
 }
 
 #[derive(Debug)]
@@ -77,6 +93,14 @@ impl Kernel for LinearRegressor {
             scores.chunks_exact_mut(targets).for_each(|row| self.post.apply(row));
         }
         one(Tensor::new(vec![scores.len() / targets, targets], Data::F32(scores))?)
+    }
+
+    fn explain(&self, inputs: &Inputs<'_>) -> Option<Result<Contributions>> {
+        let explained = match self.post {
+            PostTransform::None => Explained::Prediction,
+            _ => Explained::Margin,
+        };
+        Some(self.linear.explain(inputs, explained))
     }
 
     fn size_bytes(&self) -> usize {
@@ -124,6 +148,14 @@ impl Kernel for LinearClassifier {
         let chosen: Vec<usize> = scores.chunks_exact(targets).map(arg_max).collect();
         scores.chunks_exact_mut(targets).for_each(|row| self.post.apply(row));
         self.labels.answer(&chosen, targets, scores)
+    }
+
+    fn explain(&self, inputs: &Inputs<'_>) -> Option<Result<Contributions>> {
+        Some(self.linear.explain(inputs, Explained::Margin))
+    }
+
+    fn classes(&self) -> Vec<String> {
+        self.labels.names()
     }
 
     fn size_bytes(&self) -> usize {

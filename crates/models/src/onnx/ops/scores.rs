@@ -98,6 +98,14 @@ impl Labels {
         Ok(Self::Integers(integers.to_vec()))
     }
 
+    /// The labels as text.
+    pub(crate) fn names(&self) -> Vec<String> {
+        match self {
+            Self::Integers(labels) => labels.iter().map(ToString::to_string).collect(),
+            Self::Text(labels) => labels.clone(),
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Integers(labels) => labels.len(),

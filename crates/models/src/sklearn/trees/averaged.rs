@@ -6,7 +6,9 @@ use super::super::data::{Classes, Matrix, Output, Table};
 use super::super::estimator::{Estimator, Fields, arg_max, class_lists};
 use super::super::reader::{Boxed, Reader};
 use super::raw::{RawTree, build, check_members, feature_count, singles};
-use crate::tree::Forest;
+use crate::contributions::{Contributions, check_cells};
+use crate::explanation::Explained;
+use crate::tree::{ExplainedRows, Forest, LazyExplainer};
 use crate::{Error, Result};
 
 pub(in super::super) const READERS: &[Reader] = &[Reader::new(
@@ -28,6 +30,7 @@ struct Averaged {
     per_output: usize,
     /// A single tree is not divided by 1, so that values stay as they are.
     trees: f64,
+    explainer: LazyExplainer<f32>,
 }
 
 fn averaged(fields: Fields<'_>) -> Result<Boxed> {
@@ -70,6 +73,7 @@ fn averaged(fields: Fields<'_>) -> Result<Boxed> {
         classes,
         per_output,
         trees: members.len() as f64,
+        explainer: LazyExplainer::default(),
     }))
 }
 
@@ -87,6 +91,21 @@ impl Averaged {
             sums.values.iter_mut().for_each(|sum| *sum /= self.trees);
         }
         Ok(sums)
+    }
+
+    fn explained(&self, x: &Table, background: Option<&Table>) -> Result<Contributions> {
+        let explained =
+            if self.classes.is_empty() { Explained::Prediction } else { Explained::Probability };
+        let matrix = x.matrix()?;
+        matrix.check_width(self.features)?;
+        check_cells(matrix.rows, self.forest.outputs(), matrix.columns)?;
+        let background = background.map(|rows| singles(&rows.matrix()?)).transpose()?;
+        let rows = singles(&matrix)?;
+        let of =
+            ExplainedRows { rows: &rows, background: background.as_deref(), width: matrix.columns };
+        let answer = self.explainer.explain(&self.forest, of);
+        let sums = Contributions::of_forest(explained, of.width, answer, "scikit-learn's trees")?;
+        Ok(sums.times(1.0 / self.trees.max(1.0)))
     }
 }
 
@@ -121,6 +140,10 @@ impl Estimator for Averaged {
         ))
     }
 
+    fn explain(&self, x: &Table, background: Option<&Table>) -> Option<Result<Contributions>> {
+        Some(self.explained(x, background))
+    }
+
     fn classes(&self) -> Option<&Arc<Classes>> {
         match self.classes.as_slice() {
             [classes] => Some(classes),
@@ -133,6 +156,6 @@ impl Estimator for Averaged {
     }
 
     fn size_bytes(&self) -> usize {
-        self.forest.size_bytes()
+        self.forest.size_bytes() + self.explainer.size_bytes()
     }
 }

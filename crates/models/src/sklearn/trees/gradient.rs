@@ -6,8 +6,11 @@ use super::super::reader::{Boxed, Nested, Reader};
 use super::link::{Link, Linked, RawScores};
 use super::raw::{RawTree, build, check_members, feature_count, singles};
 use crate::Result;
+use crate::contributions::{Contributions, check_cells};
+use crate::explanation::Explained;
+use crate::predictor::unexplained;
 use crate::python::Value;
-use crate::tree::Forest;
+use crate::tree::{ExplainedRows, Forest, LazyExplainer};
 
 pub(in super::super) const READERS: &[Reader] =
     &[Reader::new("GradientBoostingClassifier GradientBoostingRegressor", boosted)];
@@ -21,6 +24,9 @@ struct Boosted {
     link: Link,
     /// Probabilities of the first model are kept this far from 0 and 1.
     margin: f64,
+    /// Whether the sums start from the same for all rows.
+    starts_alike: bool,
+    explainer: LazyExplainer<f32>,
 }
 
 /// What the sums start from.
@@ -57,6 +63,9 @@ fn boosted(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         spec.target = (number % outputs.max(1)) as u32;
         specs.push(spec);
     }
+    let init = fields.optional("init_").filter(|init| init.text() != Some("zero"));
+    let is_constant =
+        |init: Value<'_>| init.class().is_some_and(|class| class.starts_with("sklearn.dummy."));
     let start = match fields.optional("init_") {
         None => Start::Zero,
         Some(init) if init.text() == Some("zero") => Start::Zero,
@@ -83,6 +92,8 @@ fn boosted(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         link,
         // The precision of `f32` until scikit-learn 1.7.
         margin: if fields.version() < (1, 8) { f64::from(f32::EPSILON) } else { f64::EPSILON },
+        starts_alike: init.is_none_or(is_constant),
+        explainer: LazyExplainer::default(),
     };
     Ok(Box::new(Linked { scores, link, classes, by_probability: false }))
 }
@@ -109,10 +120,9 @@ fn check_first_model(fields: Fields<'_>, model: Value<'_>) -> Result<()> {
     Err(fields.unsupported(format!("init={name}, which is asked in 32 bits,")))
 }
 
-impl RawScores for Boosted {
-    fn raw(&self, x: &Table) -> Result<Matrix> {
-        let matrix = x.finite()?;
-        matrix.check_width(self.features)?;
+impl Boosted {
+    /// What the sums start from.
+    fn started(&self, matrix: &Matrix) -> Result<Matrix> {
         let outputs = self.forest.outputs();
         let mut raw = Matrix::zeros(matrix.rows, outputs)?;
         if let Start::Model(model) = &self.start {
@@ -142,12 +152,44 @@ impl RawScores for Boosted {
                 }
             }
         }
+        Ok(raw)
+    }
+}
+
+impl RawScores for Boosted {
+    fn raw(&self, x: &Table) -> Result<Matrix> {
+        let matrix = x.finite()?;
+        matrix.check_width(self.features)?;
+        let mut raw = self.started(&matrix)?;
         self.forest.add_to(&singles(&matrix)?, matrix.columns, &mut raw.values);
         Ok(raw)
     }
 
+    fn explain(
+        &self,
+        x: &Table,
+        background: Option<&Table>,
+        explained: Explained,
+    ) -> Result<Contributions> {
+        if !self.starts_alike {
+            return Err(unexplained("gradient boosting on another model (init)"));
+        }
+        let matrix = x.finite()?;
+        matrix.check_width(self.features)?;
+        check_cells(matrix.rows, self.forest.outputs(), matrix.columns)?;
+        let background = background.map(|rows| singles(&rows.finite()?)).transpose()?;
+        let rows = singles(&matrix)?;
+        let of =
+            ExplainedRows { rows: &rows, background: background.as_deref(), width: matrix.columns };
+        let answer = self.explainer.explain(&self.forest, of);
+        let sums = Contributions::of_forest(explained, of.width, answer, "scikit-learn's trees")?;
+        // A constant looks at no value.
+        let start = self.started(&Matrix::zeros(1, matrix.columns)?)?;
+        Ok(sums.on(&start.values))
+    }
+
     fn size_bytes(&self) -> usize {
-        self.forest.size_bytes()
+        self.forest.size_bytes() + self.explainer.size_bytes()
     }
 }
 

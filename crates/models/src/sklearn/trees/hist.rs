@@ -6,8 +6,13 @@ use super::super::reader::{Boxed, Nested, Reader};
 use super::link::{Link, Linked, RawScores};
 use super::raw::{build, feature_count};
 use crate::Result;
+use crate::contributions::{Contributions, check_cells};
+use crate::explanation::Explained;
+use crate::predictor::unexplained;
 use crate::python::{Elements, Value};
-use crate::tree::{CategorySet, Forest, NodeSpec, Split, Test, TreeSpec};
+use crate::tree::{
+    CategorySet, ExplainedRows, Forest, LazyExplainer, NodeSpec, Split, Test, TreeSpec,
+};
 
 pub(in super::super) const READERS: &[Reader] =
     &[Reader::new("HistGradientBoostingClassifier HistGradientBoostingRegressor", hist_boosted)
@@ -20,6 +25,7 @@ struct HistBoosted {
     features: usize,
     baseline: Vec<f64>,
     preprocessor: Option<Boxed>,
+    explainer: LazyExplainer<f64>,
 }
 
 fn hist_boosted(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
@@ -76,6 +82,7 @@ fn hist_boosted(fields: Fields<'_>, nested: Nested) -> Result<Boxed> {
         features,
         baseline,
         preprocessor,
+        explainer: LazyExplainer::default(),
     };
     Ok(Box::new(Linked { scores, link, classes, by_probability: true }))
 }
@@ -134,7 +141,7 @@ fn predictor_tree(
         .and_then(Value::array)
         .and_then(|array| array.elements.to_i64())
         .unwrap_or_default();
-    let mut spec = TreeSpec::default();
+    let mut spec = TreeSpec { covers: column("count").unwrap_or_default(), ..TreeSpec::default() };
     for at in 0..value.len() {
         let get = |column: &[f64]| column.get(at).copied().unwrap_or(0.0);
         if get(&is_leaf) != 0.0 {
@@ -193,11 +200,44 @@ impl RawScores for HistBoosted {
         Ok(raw)
     }
 
+    fn explain(
+        &self,
+        x: &Table,
+        background: Option<&Table>,
+        explained: Explained,
+    ) -> Result<Contributions> {
+        x.check_width(self.features)?;
+        let (seen, origins) = match &self.preprocessor {
+            Some(preprocessor) => {
+                let refused = || Err(unexplained("gradient boosting with such a preprocessor"));
+                let origins = preprocessor.origins(x).unwrap_or_else(refused)?;
+                (preprocessor.transform(x.clone())?, origins)
+            }
+            None => (x.clone(), (0..self.features).collect()),
+        };
+        let matrix = seen.matrix()?;
+        check_cells(matrix.rows, self.baseline.len(), matrix.columns)?;
+        let prepare = |rows: &Table| match &self.preprocessor {
+            Some(preprocessor) => preprocessor.transform(rows.clone()),
+            None => Ok(rows.clone()),
+        };
+        let background = background.map(prepare).transpose()?;
+        let background = background.as_ref().map(Table::matrix).transpose()?;
+        let of = ExplainedRows {
+            rows: &matrix.values,
+            background: background.as_ref().map(|rows| rows.values.as_slice()),
+            width: matrix.columns,
+        };
+        let answer = self.explainer.explain(&self.forest, of);
+        let sums = Contributions::of_forest(explained, of.width, answer, "scikit-learn's trees")?;
+        sums.on(&self.baseline).by_origin(&origins, x.width())
+    }
+
     fn parts(&self) -> Vec<&dyn Estimator> {
         self.preprocessor.as_deref().into_iter().collect()
     }
 
     fn size_bytes(&self) -> usize {
-        self.forest.size_bytes()
+        self.forest.size_bytes() + self.explainer.size_bytes()
     }
 }

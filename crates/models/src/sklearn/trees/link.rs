@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::super::data::{Classes, Matrix, Output, Table};
 use super::super::estimator::{Estimator, arg_max, both, expit, softmax};
+use crate::contributions::Contributions;
+use crate::explanation::Explained;
 use crate::{Error, Result};
 
 /// How the raw sums of a boosted model become answers.
@@ -63,6 +65,14 @@ impl Link {
 pub(super) trait RawScores: Send + Sync + std::fmt::Debug {
     fn raw(&self, x: &Table) -> Result<Matrix>;
 
+    /// What each column gives to the raw sums, which are `explained`.
+    fn explain(
+        &self,
+        x: &Table,
+        background: Option<&Table>,
+        explained: Explained,
+    ) -> Result<Contributions>;
+
     /// The estimators that it hands its input on to.
     fn parts(&self) -> Vec<&dyn Estimator> {
         Vec::new()
@@ -93,6 +103,14 @@ impl<R: RawScores> Estimator for Linked<R> {
 
     fn decision_function(&self, x: &Table) -> Result<Matrix> {
         self.scores.raw(x)
+    }
+
+    fn explain(&self, x: &Table, background: Option<&Table>) -> Option<Result<Contributions>> {
+        let explained = match self.link {
+            Link::Identity => Explained::Prediction,
+            _ => Explained::Margin,
+        };
+        Some(self.scores.explain(x, background, explained))
     }
 
     fn classes(&self) -> Option<&Arc<Classes>> {

@@ -94,8 +94,11 @@ impl RawTree {
         fields: Fields<'_>,
         mut leaf: impl FnMut(usize) -> Vec<f64>,
     ) -> Result<TreeSpec<f64>> {
-        let mut spec =
-            TreeSpec { nodes: Vec::with_capacity(self.left.len()), ..TreeSpec::default() };
+        let mut spec = TreeSpec {
+            nodes: Vec::with_capacity(self.left.len()),
+            covers: self.weights.clone(),
+            ..TreeSpec::default()
+        };
         let mut leaves = 0;
         for (at, ((&left, &right), (&feature, &threshold))) in self
             .left

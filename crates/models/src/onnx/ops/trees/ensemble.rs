@@ -1,9 +1,13 @@
 //! An ensemble of ONNX as it is evaluated, with the rules that ONNX Runtime has for its scores.
 
 use super::super::scores::{Labels, PostTransform, arg_max, logistic};
+use crate::contributions::{Contributions, check_cells};
+use crate::explanation::Explained;
 use crate::onnx::kernel::{Inputs, Kernel, Value, one};
 use crate::onnx::tensor::{Data, Outcome, Tensor};
-use crate::tree::{Forest, NodeSpec, Scalar, Split, Test, TreeSpec};
+use crate::predictor::unexplained;
+use crate::tree::{ExplainedRows, Forest, LazyExplainer, NodeSpec, Scalar, Split, Test, TreeSpec};
+use crate::{Error, Result};
 
 /// Numbers a row of inputs may have; wide enough for one-hot text.
 const FEATURES_MAX: usize = 1 << 24;
@@ -19,6 +23,7 @@ pub(super) struct Ensemble {
     aggregate: Aggregate,
     base_values: Vec<f64>,
     outputs: usize,
+    explainer: LazyExplainer<f32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +50,7 @@ impl Ensemble {
                 values: tree.values.iter().map(|&x| x as f32).collect(),
                 target: tree.target,
                 unused: tree.unused,
+                covers: tree.covers.clone(),
             })
             .collect();
         Ok(Self {
@@ -61,7 +67,30 @@ impl Ensemble {
             aggregate,
             base_values,
             outputs,
+            explainer: LazyExplainer::default(),
         })
+    }
+
+    /// What each column gives to the scores, base values and all.
+    fn explain(&self, inputs: &Inputs<'_>, explained: Explained) -> Result<Contributions> {
+        let input = inputs.tensor(0).map_err(Error::Input)?;
+        let (rows, width) = input.rows_and_columns().map_err(Error::Input)?;
+        if matches!(self.aggregate, Aggregate::Min | Aggregate::Max) {
+            return Err(unexplained("an ONNX graph's trees of which the least or most counts"));
+        }
+        if matches!(input.data, Data::F64(_)) {
+            return Err(unexplained("an ONNX graph's trees for doubles"));
+        }
+        check_cells(rows, self.outputs, width)?;
+        let values = input.data.to_f32().map_err(Error::Input)?;
+        let rows = ExplainedRows { rows: &values, background: None, width };
+        let answer = self.explainer.explain(&self.single, rows);
+        let sums = Contributions::of_forest(explained, width, answer, "an ONNX graph's trees")?;
+        let sums = match self.aggregate {
+            Aggregate::Average => sums.times(1.0 / self.single.len().max(1) as f64),
+            _ => sums,
+        };
+        Ok(sums.on(&self.base_values))
     }
 
     /// Scores of all rows, with base values added where `with_base` asks for it, and the number of rows.
@@ -123,7 +152,9 @@ impl Ensemble {
     }
 
     fn size_bytes(&self) -> usize {
-        self.single.size_bytes() + self.double.as_ref().map_or(0, Forest::size_bytes)
+        self.single.size_bytes()
+            + self.double.as_ref().map_or(0, Forest::size_bytes)
+            + self.explainer.size_bytes()
     }
 }
 
@@ -151,6 +182,14 @@ impl Kernel for Regressor {
                 .for_each(|row| self.post.apply(row));
         }
         one(Tensor::new(vec![rows, self.ensemble.outputs], Data::F32(scores))?)
+    }
+
+    fn explain(&self, inputs: &Inputs<'_>) -> Option<Result<Contributions>> {
+        let explained = match self.post {
+            PostTransform::None => Explained::Prediction,
+            _ => Explained::Margin,
+        };
+        Some(self.ensemble.explain(inputs, explained))
     }
 
     fn size_bytes(&self) -> usize {
@@ -189,6 +228,24 @@ impl Kernel for Classifier {
             }
         }
         self.labels.answer(&chosen, classes, answers)
+    }
+
+    fn explain(&self, inputs: &Inputs<'_>) -> Option<Result<Contributions>> {
+        let explained = match self.post {
+            PostTransform::None if self.all_positive => Explained::Probability,
+            _ => Explained::Margin,
+        };
+        if self.labels.len() == 2 && self.ensemble.base_values.len() == 2 {
+            return Some(Err(unexplained("an ONNX graph's trees with two base values")));
+        }
+        // Of two classes the score of the second says it all, wherever it stands.
+        let second = usize::from(self.second_has_weights);
+        let sums = self.ensemble.explain(inputs, explained);
+        Some(sums.map(|sums| if self.one_score { sums.only(second) } else { sums }))
+    }
+
+    fn classes(&self) -> Vec<String> {
+        self.labels.names()
     }
 
     fn size_bytes(&self) -> usize {

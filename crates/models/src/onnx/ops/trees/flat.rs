@@ -136,6 +136,7 @@ impl Weights {
                     (start / leaf_width) as u32
                 })?;
                 spec.nodes.push(node);
+                spec.covers.extend(nodes.rates.get(at));
             }
             leaf_values = leaf_values.saturating_add(spec.values.len());
             if leaf_values > LEAF_VALUES_MAX {
@@ -162,6 +163,8 @@ struct FlatNodes<'a> {
     yes: &'a [i64],
     no: &'a [i64],
     missing_yes: &'a [i64],
+    /// How many training rows came by, where the file says it.
+    rates: Vec<f64>,
     tree_order: Vec<FlatTree>,
 }
 
@@ -192,6 +195,7 @@ impl<'a> FlatNodes<'a> {
             yes: attributes.ints("nodes_truenodeids"),
             no: attributes.ints("nodes_falsenodeids"),
             missing_yes: attributes.ints("nodes_missing_value_tracks_true"),
+            rates: attributes.numbers("nodes_hitrates")?,
             tree_order: Vec::new(),
         };
         let count = tree_ids.len();
@@ -207,7 +211,7 @@ impl<'a> FlatNodes<'a> {
             nodes.no.len(),
         ];
         // These may be left out.
-        let optional = [nodes.missing_yes.len(), attributes.numbers("nodes_hitrates")?.len()];
+        let optional = [nodes.missing_yes.len(), nodes.rates.len()];
         if lengths.iter().any(|&len| len != count)
             || optional.iter().any(|&len| len != 0 && len != count)
         {
