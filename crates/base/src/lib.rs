@@ -11,6 +11,8 @@
 //! - [`leaky_bucket`] and [`rate`]: how often somebody may be wrong, and how often somebody may ask;
 //! - [`media_type`]: what a file is, by its name;
 //! - [`pandas`]: what pandas takes for missing;
+//! - [`random`]: numbers that a seed decides, on every machine;
+//! - [`stratified`]: rows drawn by class, as scikit-learn draws them;
 //! - [`words`]: what one room writes and another reads.
 
 pub mod advice;
@@ -24,8 +26,10 @@ pub mod media_type;
 pub mod memory;
 pub mod pandas;
 pub mod prometheus;
+pub mod random;
 pub mod rate;
 pub mod size;
+pub mod stratified;
 pub mod temporary;
 pub mod words;
 

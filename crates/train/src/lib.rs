@@ -32,7 +32,6 @@ mod model;
 mod parameters;
 mod progress;
 mod proof;
-mod random;
 mod random_split;
 mod run;
 mod split;

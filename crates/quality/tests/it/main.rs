@@ -1,0 +1,11 @@
+//! Against scikit-learn and NannyML: recorded results and the real packages.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot read its data must fail and say where"
+)]
+
+mod nannyml;
+mod sklearn;
+mod support;
