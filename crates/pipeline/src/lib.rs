@@ -35,6 +35,7 @@ mod pace;
 mod project;
 mod promote;
 mod python;
+pub mod quality;
 mod refusal;
 mod registry;
 mod releases;

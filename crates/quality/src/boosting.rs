@@ -44,7 +44,13 @@ struct Tree {
 enum Node {
     Leaf(f64),
     /// Values up to the threshold go to the left, missing ones to the side that they fit better.
-    Split { feature: usize, threshold: f64, is_missing_left: bool, left: usize, right: usize },
+    Split {
+        feature: usize,
+        threshold: f64,
+        is_missing_left: bool,
+        left: usize,
+        right: usize,
+    },
 }
 
 /// Features as small numbers.
@@ -169,7 +175,8 @@ fn grow(binned: &Binned, residuals: &mut [f64], gains: &mut [f64]) -> Tree {
     let mut leaves = vec![Leaf { node: 0, rows, best }];
     while leaves.len() < LEAVES_MAX {
         let gain = |leaf: &Leaf| leaf.best.map_or(0.0, |best| best.gain);
-        let place = (0..leaves.len()).max_by(|a, b| gain(&leaves[*a]).total_cmp(&gain(&leaves[*b])));
+        let place =
+            (0..leaves.len()).max_by(|a, b| gain(&leaves[*a]).total_cmp(&gain(&leaves[*b])));
         let Some((place, best)) = place.and_then(|place| Some((place, leaves[place].best?))) else {
             break;
         };

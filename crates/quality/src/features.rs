@@ -49,6 +49,11 @@ impl Codes {
         Self { columns: reference.iter().map(of).collect() }
     }
 
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
     /// The columns as numbers; NaN where a value is missing.
     pub fn numbers(&self, features: &[Feature]) -> Result<Vec<Vec<f64>>> {
         let other = Error::OtherColumns { found: features.len(), expected: self.columns.len() };

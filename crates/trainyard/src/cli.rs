@@ -7,7 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgMatches, CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    deploy, gateway, health, init, monitor, profile, promote, retrain, run, serve, server,
+    deploy, gateway, health, init, monitor, profile, promote, quality, retrain, run, serve, server,
     temporary, token, train, up,
 };
 use crate::exit::EXIT_CODES;
@@ -65,6 +65,8 @@ enum Command {
     Up(up::Arguments),
     /// Compare production data with reference data and report drift
     Monitor(monitor::Arguments),
+    /// Say whether a model is still good, by labels or by estimates without them
+    Quality(quality::Arguments),
     /// Look for drift once, and train anew if it is time to
     Retrain(retrain::Arguments),
     /// Read a reference once and store what monitoring needs of it
@@ -130,6 +132,7 @@ pub(crate) async fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Deploy(arguments) => Box::pin(deploy::run(arguments)).await,
         Command::Up(arguments) => Box::pin(up::run(arguments)).await,
         Command::Monitor(arguments) => Box::pin(temporary::within(monitor::run(arguments))).await,
+        Command::Quality(arguments) => Box::pin(temporary::within(quality::run(arguments))).await,
         Command::Retrain(arguments) => Box::pin(retrain::run(arguments)).await,
         Command::Profile(arguments) => Box::pin(temporary::within(profile::run(arguments))).await,
         Command::Serve(arguments) => Box::pin(serve::run(arguments)).await,

@@ -35,11 +35,7 @@ pub enum Calibration {
 impl Calibration {
     /// Of scores and whether each row is of the class.
     pub fn fit(scores: &[(f64, bool)]) -> Result<Self> {
-        Ok(if is_needed(scores)? {
-            Self::Isotonic(Isotonic::fit(scores))
-        } else {
-            Self::Unneeded
-        })
+        Ok(if is_needed(scores)? { Self::Isotonic(Isotonic::fit(scores)) } else { Self::Unneeded })
     }
 
     /// The probability for a score.
@@ -72,8 +68,7 @@ fn is_needed(scores: &[(f64, bool)]) -> Result<bool> {
     let mut random = NumpyRandom::new(SEED);
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for _ in 0..DRAWS {
-        let (train, test) =
-            stratified::draw(&members, rows - test_rows, test_rows, &mut random);
+        let (train, test) = stratified::draw(&members, rows - test_rows, test_rows, &mut random);
         let train: Vec<(f64, bool)> = train.iter().map(|&row| scores[row]).collect();
         let function = Isotonic::fit(&train);
         for row in test {

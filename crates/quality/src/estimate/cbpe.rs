@@ -171,6 +171,11 @@ impl Cbpe {
         Ok(Some(Self { classes: classes.clone(), known, accuracy }))
     }
 
+    /// The classes that probabilities must be of, in this order.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
     /// Whether scores of each class that is looked at are calibrated.
     pub fn calibrated(&self) -> Vec<bool> {
         self.known.iter().map(|class| class.calibration.is_needed()).collect()
@@ -199,7 +204,8 @@ impl Cbpe {
             let said = || predicted.iter().map(move |label| label == class);
             let counts = ExpectedCounts::new(calibrated.iter().copied().zip(said()));
             let scores = probabilities.of(known.class);
-            let scored: Vec<(f64, f64)> = scores.into_iter().zip(calibrated.iter().copied()).collect();
+            let scored: Vec<(f64, f64)> =
+                scores.into_iter().zip(calibrated.iter().copied()).collect();
             for (metric, values) in OfClass::ALL.iter().zip(&mut expected) {
                 values.push(metric.expected(&scored, &counts));
             }

@@ -25,10 +25,8 @@ pub fn explained(reference: &[Vec<f64>], losses: &[f64], current: &[Vec<f64>]) -
     let learned: Vec<Vec<f64>> = reference.iter().map(|column| thin(column)).collect();
     let model = Boosted::fit(&learned, &thin(losses));
     let looked_at: Vec<usize> = (0..rows).step_by(rows.div_ceil(ROWS_MAX)).collect();
-    let now: Vec<f64> = looked_at
-        .iter()
-        .map(|&row| model.predict(|place| current[place][row]))
-        .collect();
+    let now: Vec<f64> =
+        looked_at.iter().map(|&row| model.predict(|place| current[place][row])).collect();
     let of_column = |changed: usize| {
         let mut random = FastRandom::new(SEED, changed as u64);
         let mut sum = 0.0;

@@ -56,7 +56,9 @@ impl Isotonic {
         }
         let above = self.points.partition_point(|point| point.0 < score);
         match (self.points.get(above.wrapping_sub(1)), self.points.get(above)) {
-            (Some(low), Some(high)) => (high.1 - low.1) / (high.0 - low.0) * (score - low.0) + low.1,
+            (Some(low), Some(high)) => {
+                (high.1 - low.1) / (high.0 - low.0) * (score - low.0) + low.1
+            }
             _ => f64::NAN,
         }
     }

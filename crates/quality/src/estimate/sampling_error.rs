@@ -68,7 +68,8 @@ impl Counts {
         let errors = self.false_positive + self.false_negative;
         let relevant = self.true_positive + errors;
         let spread = Spread::of_share(self.true_positive, relevant, self.rows());
-        let factor = if is_corrected { relevant / (0.5 * errors + self.true_positive) } else { 1.0 };
+        let factor =
+            if is_corrected { relevant / (0.5 * errors + self.true_positive) } else { 1.0 };
         Spread { deviation: spread.deviation * factor, ..spread }
     }
 

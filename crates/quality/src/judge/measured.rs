@@ -247,11 +247,9 @@ impl Part {
         }
         let thin = |values: &[f64]| values.iter().step_by(step).copied().collect::<Vec<f64>>();
         match *judged {
-            Judged::Quantities { truth, predicted } => Self {
-                true_values: thin(truth),
-                said_values: thin(predicted),
-                ..Self::default()
-            },
+            Judged::Quantities { truth, predicted } => {
+                Self { true_values: thin(truth), said_values: thin(predicted), ..Self::default() }
+            }
             Judged::Classes { truth, predicted, probabilities, .. } => {
                 let labels =
                     |all: &[String]| all.iter().step_by(step).cloned().collect::<Vec<String>>();
@@ -272,10 +270,9 @@ impl Part {
     /// The part, or what it would be a part of.
     fn judged<'a>(&'a self, all: &Judged<'a>) -> Judged<'a> {
         match *all {
-            Judged::Quantities { .. } if !self.true_values.is_empty() => Judged::Quantities {
-                truth: &self.true_values,
-                predicted: &self.said_values,
-            },
+            Judged::Quantities { .. } if !self.true_values.is_empty() => {
+                Judged::Quantities { truth: &self.true_values, predicted: &self.said_values }
+            }
             Judged::Classes { positive, .. } if !self.truth.is_empty() => Judged::Classes {
                 truth: &self.truth,
                 predicted: &self.predicted,
@@ -300,7 +297,8 @@ mod tests {
         let truth: Vec<f64> = (0..120_000).map(|_| 4.0 * noise()).collect();
         let predicted: Vec<f64> = truth.iter().map(|value| value + noise()).collect();
         let width = |rows: usize| {
-            let judged = Judged::Quantities { truth: &truth[..rows], predicted: &predicted[..rows] };
+            let judged =
+                Judged::Quantities { truth: &truth[..rows], predicted: &predicted[..rows] };
             let quality = quality(&judged).unwrap();
             let (low, high) = quality.metric("r2").unwrap().interval.unwrap();
             assert!(low < quality.metric("r2").unwrap().value, "{rows}");

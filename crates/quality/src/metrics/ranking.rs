@@ -25,10 +25,7 @@ pub fn evaluate(
 }
 
 /// Each row's class as a position among those of the model; none if it does not know one of them.
-pub fn labels(
-    truth: &[String],
-    probabilities: &Probabilities,
-) -> Result<Option<Vec<usize>>> {
+pub fn labels(truth: &[String], probabilities: &Probabilities) -> Result<Option<Vec<usize>>> {
     let classes = probabilities.classes.len();
     if probabilities.values.len() != truth.len() * classes || classes < 2 {
         let probabilities = probabilities.values.len();
@@ -52,22 +49,14 @@ pub fn log_losses(labels: &[usize], probabilities: &Probabilities) -> Vec<f64> {
 }
 
 /// The squared distance of a class' probability from what is true, a row (`sklearn.metrics.brier_score_loss`).
-pub fn brier_losses(
-    class: usize,
-    labels: &[usize],
-    probabilities: &Probabilities,
-) -> Vec<f64> {
+pub fn brier_losses(class: usize, labels: &[usize], probabilities: &Probabilities) -> Vec<f64> {
     let distance = |(score, is_class): (f64, bool)| score - f64::from(u8::from(is_class));
     let scores = scores(class, labels, probabilities);
     scores.into_iter().map(|row| distance(row).powi(2)).collect()
 }
 
 /// The probability of a class and whether it is true, a row.
-pub fn scores(
-    class: usize,
-    labels: &[usize],
-    probabilities: &Probabilities,
-) -> Vec<(f64, bool)> {
+pub fn scores(class: usize, labels: &[usize], probabilities: &Probabilities) -> Vec<(f64, bool)> {
     let rows = labels.iter().zip(probabilities.values.chunks(probabilities.classes.len()));
     rows.map(|(&label, row)| (row[class], label == class)).collect()
 }

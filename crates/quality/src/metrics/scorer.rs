@@ -44,7 +44,8 @@ impl Scorer {
     pub fn score(&self, weights: &[u32]) -> f64 {
         match self {
             Self::Labels { metric, positive, .. } => {
-                let metrics = self.confusion(weights).map(|found| found.metrics(positive.as_deref()));
+                let metrics =
+                    self.confusion(weights).map(|found| found.metrics(positive.as_deref()));
                 let metrics = metrics.unwrap_or_default();
                 let found = metrics.iter().find(|(name, _)| name == metric);
                 found.map_or(f64::NAN, |(_, value)| *value)

@@ -15,6 +15,8 @@ use crate::{Error, Result};
 const EXPLAINED: f64 = 0.65;
 /// Standard errors on each side that the band has.
 const BAND_ERRORS: f64 = 3.0;
+/// Distances below this are rounding: where all that spreads is kept, nothing else is left.
+const ROUNDING: f64 = 1e-9;
 /// Columns that are looked at together at most: the time grows with their cube.
 pub const COLUMNS_MAX: usize = 300;
 
@@ -61,7 +63,7 @@ impl ReconstructionError {
     /// Whether it differs from another one by more than the errors of both explain.
     pub fn differs_from(&self, other: &Self) -> bool {
         let error = self.sampling_error.hypot(other.sampling_error);
-        (self.value - other.value).abs() > BAND_ERRORS * error
+        (self.value - other.value).abs() > (BAND_ERRORS * error).max(ROUNDING)
     }
 }
 
@@ -117,10 +119,9 @@ impl Reconstruction {
 
     /// The error of rows with the columns of the reference. With one row its sampling error is NaN.
     pub fn error(&self, features: &[Feature]) -> Result<ReconstructionError> {
-        let features = features.get(..self.columns.len()).ok_or(Error::OtherColumns {
-            found: features.len(),
-            expected: self.columns.len(),
-        })?;
+        let features = features
+            .get(..self.columns.len())
+            .ok_or(Error::OtherColumns { found: features.len(), expected: self.columns.len() })?;
         let rows = features.first().map_or(0, Feature::len);
         let mut scaled = vec![0.0; self.columns.len()];
         let mut distances = Vec::with_capacity(rows);
@@ -149,7 +150,8 @@ fn prepare(column: &Feature, rows: usize) -> Prepared {
     let reading = match column {
         Feature::Numbers(values) => {
             let known = values.iter().filter(|value| !value.is_nan());
-            let (sum, count) = known.fold((0.0_f64, 0.0), |(sum, count), v| (sum + *v, count + 1.0));
+            let (sum, count) =
+                known.fold((0.0_f64, 0.0), |(sum, count), v| (sum + *v, count + 1.0));
             Reading::Number(if count > 0.0 { sum / count } else { 0.0 })
         }
         Feature::Labels(labels) => {
@@ -198,12 +200,7 @@ fn read(reading: &Reading, column: &Feature, row: usize) -> Option<f64> {
 }
 
 /// A row, each column in its own spread.
-fn scale(
-    columns: &[Prepared],
-    features: &[Feature],
-    row: usize,
-    scaled: &mut [f64],
-) -> Result<()> {
+fn scale(columns: &[Prepared], features: &[Feature], row: usize, scaled: &mut [f64]) -> Result<()> {
     for (place, ((column, feature), scaled)) in
         columns.iter().zip(features).zip(scaled.iter_mut()).enumerate()
     {

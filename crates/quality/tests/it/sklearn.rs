@@ -117,7 +117,8 @@ fn check_classes(case: &Value) {
 }
 
 fn check_quantities(case: &Value) {
-    let (truth, predicted) = (numbers(&case["table"], "truth"), numbers(&case["table"], "predicted"));
+    let (truth, predicted) =
+        (numbers(&case["table"], "truth"), numbers(&case["table"], "predicted"));
     let found = quality(&Judged::Quantities { truth: &truth, predicted: &predicted }).unwrap();
     check(&found.metrics, &case["expected"]);
     assert_eq!(found.deciles.iter().map(|part| part.rows).sum::<usize>(), truth.len());

@@ -8,8 +8,8 @@ use trainyard_quality::metrics::{Scorer, ranking};
 
 use super::delong::{self, Areas};
 use super::difference::{Difference, Method};
-use super::pair::{Comparison, Pair};
 use super::mcnemar;
+use super::pair::{Comparison, Pair};
 use super::scored::scorer;
 use crate::column::Column;
 use crate::metrics::{Predictions, Probabilities, greater_is_better};

@@ -17,6 +17,7 @@ pub(crate) mod monitor;
 pub(crate) mod profile;
 mod project;
 pub(crate) mod promote;
+pub(crate) mod quality;
 pub(crate) mod retrain;
 pub(crate) mod run;
 pub(crate) mod serve;

@@ -2,9 +2,9 @@
 
 use crate::project::{stdout_of, trainyard};
 
-const VERBS: [&str; 12] = [
-    "init", "run", "train", "promote", "deploy", "up", "monitor", "retrain", "serve", "server",
-    "token", "health",
+const VERBS: [&str; 13] = [
+    "init", "run", "train", "promote", "deploy", "up", "monitor", "quality", "retrain", "serve",
+    "server", "token", "health",
 ];
 
 fn help(arguments: &[&str]) -> String {

@@ -21,6 +21,7 @@ mod monitor;
 mod names;
 mod pages;
 mod project;
+mod quality;
 mod releases;
 mod retrain;
 mod run;
