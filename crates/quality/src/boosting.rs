@@ -27,7 +27,7 @@ const GAIN_MIN: f64 = 1e-12;
 
 /// A fitted sum of trees.
 #[derive(Debug, Clone)]
-pub struct Boosted {
+pub(crate) struct Boosted {
     base: f64,
     trees: Vec<Tree>,
     /// What splits on each feature gained, summed over the trees.
@@ -79,7 +79,7 @@ struct Best {
 
 impl Boosted {
     /// Fits `target` by columns of equal length; NaN is a missing value.
-    pub fn fit(columns: &[Vec<f64>], target: &[f64]) -> Self {
+    pub(crate) fn fit(columns: &[Vec<f64>], target: &[f64]) -> Self {
         let base = target.iter().sum::<f64>() / target.len().max(1) as f64;
         let binned = Binned::new(columns);
         let mut residuals: Vec<f64> = target.iter().map(|value| value - base).collect();
@@ -98,12 +98,12 @@ impl Boosted {
     }
 
     /// The prediction for a row, given what its columns say.
-    pub fn predict(&self, value: impl Fn(usize) -> f64) -> f64 {
+    pub(crate) fn predict(&self, value: impl Fn(usize) -> f64) -> f64 {
         self.base + self.trees.iter().map(|tree| tree.predict(&value)).sum::<f64>()
     }
 
     /// The share of each column in what all splits gained; zeros without any.
-    pub fn importances(&self) -> Vec<f64> {
+    pub(crate) fn importances(&self) -> Vec<f64> {
         let all: f64 = self.gains.iter().sum();
         let share = |gain: &f64| if all > 0.0 { gain / all } else { 0.0 };
         self.gains.iter().map(share).collect()

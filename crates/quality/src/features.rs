@@ -60,18 +60,22 @@ impl Codes {
         if features.len() != self.columns.len() {
             return Err(other);
         }
-        let of = |(feature, codes): (&Feature, &Option<BTreeMap<String, f64>>)| match feature {
-            Feature::Numbers(values) if codes.is_none() => Ok(values.clone()),
-            Feature::Labels(labels) => {
-                let codes = codes.as_ref().ok_or_else(|| other.clone())?;
-                let code = |label: &Option<String>| match label {
-                    None => f64::NAN,
-                    Some(label) => codes.get(label).copied().unwrap_or(0.0),
-                };
-                Ok(labels.iter().map(code).collect())
-            }
-            Feature::Numbers(_) => Err(other.clone()),
-        };
+        let of =
+            |(feature, codes): (&Feature, &Option<BTreeMap<String, f64>>)| -> Result<Vec<f64>> {
+                match (feature, codes) {
+                    (Feature::Numbers(values), None) => Ok(values.clone()),
+                    (Feature::Labels(labels), Some(codes)) => {
+                        let code = |label: &Option<String>| match label {
+                            None => f64::NAN,
+                            Some(label) => codes.get(label).copied().unwrap_or(0.0),
+                        };
+                        Ok(labels.iter().map(code).collect())
+                    }
+                    (Feature::Numbers(_), Some(_)) | (Feature::Labels(_), None) => {
+                        Err(other.clone())
+                    }
+                }
+            };
         features.iter().zip(&self.columns).map(of).collect()
     }
 }

@@ -3,6 +3,7 @@
 use arrow_array::Array as _;
 use trainyard_data::Columns;
 use trainyard_quality::estimate::explained;
+use trainyard_quality::multivariate::reconstruction::COLUMNS_MAX;
 use trainyard_quality::multivariate::{Domain, Reconstruction};
 use trainyard_quality::{Codes, Feature};
 use trainyard_report::quality::{Change, ColumnChange};
@@ -23,7 +24,7 @@ pub(super) fn inputs(
     let mut names = Vec::new();
     for name in reference.names() {
         let is_other = others.contains(&name.as_str()) || name.starts_with("trainyard.");
-        if !is_other && predictions.names().contains(name) {
+        if !is_other && names.len() < COLUMNS_MAX && predictions.names().contains(name) {
             let sorts = [sort_of(reference, name)?, sort_of(predictions, name)?];
             if sorts[0].is_some() && sorts[0] == sorts[1] {
                 names.push(name.clone());

@@ -23,7 +23,7 @@ use crate::registry::in_service;
 use crate::{Error, FILE_NAME, Project, Result};
 
 /// Labelled predictions of which what the model saw is held in memory, at most.
-const INPUT_ROWS_MAX: usize = 200_000;
+const INPUT_ROWS_MAX: usize = 100_000;
 /// Columns of what was true, where none is named.
 const ACTUAL: &str = "actual";
 const PAGE: &str = "reports/quality.html";
@@ -93,8 +93,7 @@ impl QualityJob {
         }
     }
 
-    /// Of a project: the model's name, the figures of its holdout, and which predictions are its own. Figures that
-    /// are given count before those of the run.
+    /// Of a project: the model's name, the figures of its holdout, and which predictions are its own.
     async fn in_service(&self) -> Result<(String, BTreeMap<String, f64>, RowFilter)> {
         let mut rows = RowFilter {
             time_column: self.options.time_column.clone(),
@@ -105,10 +104,9 @@ impl QualityJob {
         if rows.since.is_some() || rows.until.is_some() {
             rows.time_column.get_or_insert_with(|| TIME.to_owned());
         }
-        let given: BTreeMap<String, f64> = self.options.before.iter().cloned().collect();
         let Some(project) = self.project.as_ref().filter(|_| self.options.predictions.is_none())
         else {
-            return Ok(("Quality".to_owned(), given, rows));
+            return Ok(("Quality".to_owned(), BTreeMap::new(), rows));
         };
         let tracking = project.tracking()?;
         let (_resolved, version, _uri) = in_service(project, &tracking).await?;
@@ -119,7 +117,6 @@ impl QualityJob {
             let run = tracking.runs.get(run_id).await?;
             figures.extend(run.data.metrics.into_iter().map(|metric| (metric.key, metric.value)));
         }
-        figures.extend(given);
         Ok((version.name, figures, rows))
     }
 
@@ -137,10 +134,11 @@ impl QualityJob {
         let parts: Vec<String> =
             versions.into_iter().chain(self.options.segments.iter().cloned()).collect();
         let mut names = Vec::new();
-        let before = match &self.options.reference {
+        let mut before = match &self.options.reference {
             None => Before { figures, reference: None, estimator: None },
             Some(reference) => {
                 let table = open(reference, RowFilter::default(), &[])?;
+                check_rows(&table, reference)?;
                 names = inputs(&table, columns, &self.others(&roles))?;
                 let target = self.target(&table, reference)?;
                 let (roles_there, inputs) = (roles.clone(), names.as_slice());
@@ -157,6 +155,7 @@ impl QualityJob {
                 before
             }
         };
+        before.figures.extend(self.options.before.iter().cloned());
         if before.reference.is_some() && before.estimator.is_none() {
             notes.push(
                 "without probabilities of every class nothing is estimated before labels come: \

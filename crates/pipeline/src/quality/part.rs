@@ -50,7 +50,7 @@ pub(super) struct Sides<'a> {
 }
 
 impl Before {
-    /// Of a reference with its column of what was true; figures that are known already stay.
+    /// Of a reference with its column of what was true. Its figures replace those of the same name.
     pub(super) fn read(
         asked: Asked<'_>,
         target: &str,
@@ -65,7 +65,7 @@ impl Before {
             return Err(trainyard_quality::Error::TooFewRows { rows, least: ROWS_MIN }.into());
         }
         for measured in quality(&reference.answers.judged())?.metrics {
-            figures.entry(measured.metric.to_owned()).or_insert(measured.value);
+            figures.insert(measured.metric.to_owned(), measured.value);
         }
         let estimator = Estimator::fit(&reference)?;
         Ok(Self { figures, reference: Some(reference), estimator })

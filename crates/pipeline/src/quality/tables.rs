@@ -16,7 +16,7 @@ pub(super) const ID: &str = "request_id";
 /// Bytes that reading text may take before it is put on the disk.
 const MEMORY: u64 = 512 << 20;
 /// Rows that are looked at for estimates, evenly taken of all: sampling errors of so many are far below what matters.
-const SAMPLE_ROWS_MAX: usize = 200_000;
+const SAMPLE_ROWS_MAX: usize = 100_000;
 
 /// Opens a table. Ids in CSV are texts, whatever they look like: leading zeros are a part of them.
 pub(super) fn open(source: &str, rows: RowFilter, ids: &[&str]) -> Result<Columns> {

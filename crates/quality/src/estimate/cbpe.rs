@@ -153,7 +153,7 @@ impl Cbpe {
         if let Some(unseen) = looked_at.iter().find(|class| !is_binary && !labels.contains(class)) {
             return Err(Error::UnseenClass { class: classes[*unseen].clone() });
         }
-        let know = |class: usize| {
+        let know = |class: usize| -> Result<OfReference> {
             let scores = ranking::scores(class, &labels, probabilities);
             let said = predicted.iter().map(|label| *label == classes[class]);
             let counts = Counts::new(labels.iter().map(|&label| label == class).zip(said));

@@ -87,11 +87,6 @@ impl Counts {
         let others = self.true_negative + self.false_positive;
         Spread::of_share(self.true_negative, others, self.rows())
     }
-
-    pub(super) fn accuracy(&self) -> Spread {
-        let right = self.true_positive + self.true_negative;
-        Spread::of_share(right, self.rows(), self.rows())
-    }
 }
 
 /// Of a share of all rows.

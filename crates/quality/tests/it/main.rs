@@ -7,5 +7,6 @@
 )]
 
 mod nannyml;
+mod power;
 mod sklearn;
 mod support;

@@ -22,7 +22,7 @@ fn for_each(kind: &str, check: impl Fn(&str, &Value)) -> usize {
     let text = std::fs::read(folder().join("cases.json")).unwrap();
     let cases: Value = serde_json::from_slice(&text).unwrap();
     let cases = cases.as_object().unwrap().iter().filter(|(_, case)| case["kind"] == kind);
-    cases.map(|(name, case)| check(name, case)).count()
+    cases.inspect(|(name, case)| check(name, case)).count()
 }
 
 fn find<'a>(estimates: &'a [Estimate], metric: &str) -> &'a Estimate {
