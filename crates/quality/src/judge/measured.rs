@@ -9,7 +9,7 @@ use crate::Result;
 use crate::interval::bootstrap;
 use crate::interval::normal::quantile_above;
 use crate::interval::wilson;
-use crate::metrics::{ClassScore, Confusion, Judged, Probabilities, Scorer, ranking};
+use crate::metrics::{ClassScore, Confusion, Judged, Probabilities, Scorer, ranking, regression};
 
 /// The chance that the true value is beyond one end of an interval: they are of 95 %.
 const LEVEL: f64 = 0.025;
@@ -69,7 +69,8 @@ pub fn quality(judged: &Judged<'_>) -> Result<Quality> {
             let mut metrics = of_labels(judged, &confusion, positive)?;
             let mut calibration = Vec::new();
             if let Some(probabilities) = probabilities {
-                metrics.extend(of_probabilities(judged)?);
+                let values = ranking::evaluate(truth, probabilities, positive)?;
+                metrics.extend(with_intervals(values, judged)?);
                 calibration = curve(truth, probabilities, positive)?;
             }
             let classes = of_classes(&confusion);
@@ -84,7 +85,7 @@ pub fn quality(judged: &Judged<'_>) -> Result<Quality> {
         }
         Judged::Quantities { truth, predicted } => Quality {
             rows,
-            metrics: of_scorers(&["rmse", "mae", "r2", "mape", "bias"], judged)?,
+            metrics: with_intervals(of_quantities(truth, predicted), judged)?,
             classes: Vec::new(),
             confusion: None,
             calibration: Vec::new(),
@@ -93,6 +94,12 @@ pub fn quality(judged: &Judged<'_>) -> Result<Quality> {
     };
     quality.metrics.retain(|measured| measured.value.is_finite());
     Ok(quality)
+}
+
+/// Metrics of quantities: those of training, and how much predictions are too high.
+fn of_quantities(truth: &[f64], predicted: &[f64]) -> Vec<(&'static str, f64)> {
+    let bias = ("bias", regression::bias(truth, predicted));
+    regression::evaluate(truth, predicted).into_iter().chain([bias]).collect()
 }
 
 /// Metrics of labels: shares of rows, and what is drawn for.
@@ -143,10 +150,6 @@ fn of_classes(confusion: &Confusion) -> Vec<ClassMeasured> {
     confusion.scores().into_iter().enumerate().map(of).collect()
 }
 
-fn of_probabilities(judged: &Judged<'_>) -> Result<Vec<Measured>> {
-    of_scorers(&["roc_auc", "average_precision", "log_loss", "brier"], judged)
-}
-
 /// The curve of the positive class, or of the second of two.
 fn curve(
     truth: &[String],
@@ -164,17 +167,16 @@ fn curve(
     })
 }
 
-/// Metrics that are functions of single rows or of their order; those that are not defined are left out.
-fn of_scorers(names: &[&'static str], judged: &Judged<'_>) -> Result<Vec<Measured>> {
-    let once = vec![1; judged.rows()?];
-    let mut found = Vec::new();
-    for &metric in names {
-        let Some(scorer) = Scorer::new(metric, judged)? else { continue };
-        let interval = match &scorer {
-            Scorer::Mean { losses, is_root } => of_mean(losses, *is_root, metric != "bias"),
-            _ => drawn(metric, judged)?,
+/// Metrics that are functions of single rows or of their order, with their intervals.
+fn with_intervals(values: Vec<(&'static str, f64)>, judged: &Judged<'_>) -> Result<Vec<Measured>> {
+    let mut found = Vec::with_capacity(values.len());
+    for (metric, value) in values {
+        let interval = match Scorer::new(metric, judged)? {
+            Some(Scorer::Mean { losses, is_root }) => of_mean(&losses, is_root, metric != "bias"),
+            Some(_) => drawn(metric, judged)?,
+            None => None,
         };
-        found.push(Measured { metric, value: scorer.score(&once), interval });
+        found.push(Measured { metric, value, interval });
     }
     Ok(found)
 }

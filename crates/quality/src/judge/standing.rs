@@ -1,6 +1,7 @@
 //! Whether a metric is as good as it was.
 
 use super::measured::Measured;
+use crate::metrics::greater_is_better;
 
 /// Fewer rows are not judged: their intervals hold half of what there is.
 pub const ROWS_MIN: usize = 100;
@@ -39,8 +40,8 @@ pub fn standing(measured: &Measured, rows: usize, before: Option<f64>, margin: f
     let is_worse = match measured.metric {
         // Neither more nor less is better: it may leave what it was to both sides, as far as the error is large.
         "bias" => low > before.max(0.0) || high < before.min(0.0),
-        "log_loss" | "brier" | "rmse" | "mae" | "mape" => low > before * (1.0 + margin),
-        _ => high < before - margin,
+        metric if greater_is_better(metric) => high < before - margin,
+        _ => low > before * (1.0 + margin),
     };
     if is_worse { Standing::Worse } else { Standing::AsBefore }
 }

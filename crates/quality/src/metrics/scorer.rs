@@ -6,6 +6,9 @@ use super::ranked::Ranked;
 use super::{Confusion, Judged, Probabilities, ranking};
 use crate::Result;
 
+/// Metrics that labels alone do not decide.
+const OF_PROBABILITIES: [&str; 4] = ["average_precision", "brier", "log_loss", "roc_auc"];
+
 /// What a metric needs of the rows.
 #[derive(Debug, Clone)]
 pub enum Scorer {
@@ -27,16 +30,12 @@ impl Scorer {
         judged.rows()?;
         match *judged {
             Judged::Quantities { truth, predicted } => Ok(of_quantities(metric, truth, predicted)),
-            Judged::Classes { truth, predicted, probabilities, positive } => {
-                let of_labels = of_labels(metric, positive, truth, predicted);
-                match (of_labels, probabilities) {
-                    (Some(scorer), _) => Ok(Some(scorer)),
-                    (None, Some(probabilities)) => {
-                        of_probabilities(metric, positive, truth, probabilities)
-                    }
-                    (None, None) => Ok(None),
+            Judged::Classes { truth, predicted, probabilities, positive } => match probabilities {
+                Some(probabilities) if OF_PROBABILITIES.contains(&metric) => {
+                    of_probabilities(metric, positive, truth, probabilities)
                 }
-            }
+                _ => Ok(of_labels(metric, positive, truth, predicted)),
+            },
         }
     }
 

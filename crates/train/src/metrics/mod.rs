@@ -6,6 +6,6 @@ mod predictions;
 
 pub(crate) use evaluation::numbers;
 pub use evaluation::{Metrics, evaluate};
-pub use names::{METRICS, greater_is_better, metrics_of};
+pub use names::{METRICS, metrics_of};
 pub use predictions::Predictions;
-pub use trainyard_quality::metrics::Probabilities;
+pub use trainyard_quality::metrics::{Probabilities, greater_is_better};
