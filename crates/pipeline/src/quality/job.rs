@@ -135,7 +135,7 @@ impl QualityJob {
             versions.into_iter().chain(self.options.segments.iter().cloned()).collect();
         let mut names = Vec::new();
         let mut before = match &self.options.reference {
-            None => Before { figures, reference: None, estimator: None },
+            None => Before { figures, reference: None, estimator: None, why_not: None },
             Some(reference) => {
                 let table = open(reference, RowFilter::default(), &[])?;
                 check_rows(&table, reference)?;
@@ -156,12 +156,8 @@ impl QualityJob {
             }
         };
         before.figures.extend(self.options.before.iter().cloned());
-        if before.reference.is_some() && before.estimator.is_none() {
-            notes.push(
-                "without probabilities of every class nothing is estimated before labels come: \
-                 give --class-probability"
-                    .to_owned(),
-            );
+        if let Some(why) = &before.why_not {
+            notes.push(format!("nothing is estimated before labels come: {why}"));
         }
         let asked = Asked { columns, source, roles: &roles, parts: &parts, inputs: &names };
         let labelled = match &joined {

@@ -27,6 +27,8 @@ pub(super) struct Before {
     /// Rows with labels that the model did not learn from.
     pub(super) reference: Option<Rows>,
     pub(super) estimator: Option<Estimator>,
+    /// Why nothing is estimated although there is a reference.
+    pub(super) why_not: Option<String>,
 }
 
 /// How parts are judged.
@@ -67,8 +69,13 @@ impl Before {
         for measured in quality(&reference.answers.judged())?.metrics {
             figures.insert(measured.metric.to_owned(), measured.value);
         }
-        let estimator = Estimator::fit(&reference)?;
-        Ok(Self { figures, reference: Some(reference), estimator })
+        // What cannot be estimated can still be judged by labels.
+        let (estimator, why_not) = match Estimator::fit(&reference) {
+            Ok(Some(estimator)) => (Some(estimator), None),
+            Ok(None) => (None, Some("there are no probabilities of every class".to_owned())),
+            Err(error) => (None, Some(error.message())),
+        };
+        Ok(Self { figures, reference: Some(reference), estimator, why_not })
     }
 
     /// Classes of the reference, as far as there are probabilities of them.
