@@ -5,6 +5,7 @@
 
 use super::calibration_curve::{CalibrationPoint, calibration_curve};
 use super::deciles::{Decile, deciles};
+use super::thinned::Thinned;
 use crate::Result;
 use crate::interval::bootstrap;
 use crate::interval::normal::quantile_above;
@@ -196,7 +197,7 @@ fn of_mean(losses: &[f64], is_root: bool, is_positive: bool) -> Option<(f64, f64
 
 /// The interval of a metric by drawing rows again; none where it is undefined on many draws.
 fn drawn(metric: &str, judged: &Judged<'_>) -> Result<Option<(f64, f64)>> {
-    let part = Part::new(judged, judged.rows()?.div_ceil(DRAWN_ROWS_MAX));
+    let part = Thinned::new(judged, judged.rows()?.div_ceil(DRAWN_ROWS_MAX));
     let drawn = part.judged(judged);
     let Some(scorer) = Scorer::new(metric, &drawn)? else { return Ok(None) };
     let of_draw = |weights: &[u32]| vec![scorer.score(weights)];
@@ -205,7 +206,7 @@ fn drawn(metric: &str, judged: &Judged<'_>) -> Result<Option<(f64, f64)>> {
 
 /// Intervals of the metrics of labels, in their order.
 fn drawn_labels(judged: &Judged<'_>, positive: Option<&str>) -> Result<Vec<Option<(f64, f64)>>> {
-    let part = Part::new(judged, judged.rows()?.div_ceil(DRAWN_ROWS_MAX));
+    let part = Thinned::new(judged, judged.rows()?.div_ceil(DRAWN_ROWS_MAX));
     let drawn = part.judged(judged);
     let Some(scorer) = Scorer::new("accuracy", &drawn)? else { return Ok(Vec::new()) };
     let of_draw = |weights: &[u32]| -> Vec<f64> {
@@ -230,60 +231,6 @@ fn intervals(
     };
     let intervals = bootstrap::intervals(kept, LEVEL, of_draw);
     seen.into_iter().zip(intervals).map(scaled).collect()
-}
-
-/// Every so manieth row; nothing where all are taken.
-#[derive(Default)]
-struct Part {
-    truth: Vec<String>,
-    predicted: Vec<String>,
-    probabilities: Option<Probabilities>,
-    true_values: Vec<f64>,
-    said_values: Vec<f64>,
-}
-
-impl Part {
-    fn new(judged: &Judged<'_>, step: usize) -> Self {
-        if step <= 1 {
-            return Self::default();
-        }
-        let thin = |values: &[f64]| values.iter().step_by(step).copied().collect::<Vec<f64>>();
-        match *judged {
-            Judged::Quantities { truth, predicted } => {
-                Self { true_values: thin(truth), said_values: thin(predicted), ..Self::default() }
-            }
-            Judged::Classes { truth, predicted, probabilities, .. } => {
-                let labels =
-                    |all: &[String]| all.iter().step_by(step).cloned().collect::<Vec<String>>();
-                let of = |all: &Probabilities| {
-                    let rows = all.values.chunks(all.classes.len().max(1)).step_by(step);
-                    Probabilities { values: rows.flatten().copied().collect(), ..all.clone() }
-                };
-                Self {
-                    truth: labels(truth),
-                    predicted: labels(predicted),
-                    probabilities: probabilities.map(of),
-                    ..Self::default()
-                }
-            }
-        }
-    }
-
-    /// The part, or what it would be a part of.
-    fn judged<'a>(&'a self, all: &Judged<'a>) -> Judged<'a> {
-        match *all {
-            Judged::Quantities { .. } if !self.true_values.is_empty() => {
-                Judged::Quantities { truth: &self.true_values, predicted: &self.said_values }
-            }
-            Judged::Classes { positive, .. } if !self.truth.is_empty() => Judged::Classes {
-                truth: &self.truth,
-                predicted: &self.predicted,
-                probabilities: self.probabilities.as_ref(),
-                positive,
-            },
-            whole => whole,
-        }
-    }
 }
 
 #[cfg(test)]

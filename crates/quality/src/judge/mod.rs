@@ -4,6 +4,7 @@ mod calibration_curve;
 mod deciles;
 mod measured;
 mod standing;
+mod thinned;
 
 pub use calibration_curve::{CalibrationPoint, calibration_curve};
 pub use deciles::{Decile, deciles};
