@@ -108,15 +108,15 @@ impl Answers {
         source: &str,
         roles: &Roles,
         positions: &[u32],
-        truth: Option<&[String]>,
+        truth: Option<Vec<String>>,
     ) -> Result<(Self, Vec<usize>)> {
         let said = wanted(columns, source, &roles.prediction, positions)?;
         match roles.task {
-            Task::Regression => quantities(&said, truth),
+            Task::Regression => quantities(&said, truth.as_deref()),
             Task::Classification => {
                 let said = texts(&said)?;
                 let known = probability_columns(columns, source, roles, positions)?;
-                Ok(classes(&said, truth, &known, roles))
+                Ok(classes(said, truth, &known, roles))
             }
         }
     }
@@ -230,8 +230,8 @@ fn probability_columns(
 
 /// Rows with labels as probabilities know them. Of two classes one probability says the other.
 fn classes(
-    said: &[Option<String>],
-    truth: Option<&[String]>,
+    said: Vec<Option<String>>,
+    truth: Option<Vec<String>>,
     known: &Known,
     roles: &Roles,
 ) -> (Answers, Vec<usize>) {
@@ -240,16 +240,25 @@ fn classes(
         Known::OfSaid(values) => !values[row].is_nan(),
         Known::OfClasses(all) => all.iter().all(|(_, values)| !values[row].is_nan()),
     };
-    let is_known = |row: &usize| {
-        said[*row].is_some() && truth.is_none_or(|truth| !truth[*row].is_empty()) && is_number(*row)
+    let is_known = |row: usize| {
+        said[row].is_some()
+            && truth.as_ref().is_none_or(|truth| !truth[row].is_empty())
+            && is_number(row)
     };
-    let rows: Vec<usize> = (0..said.len()).filter(is_known).collect();
-    let predicted: Vec<String> = rows.iter().filter_map(|row| said[*row].clone()).collect();
-    let truth: Vec<String> = match truth {
-        None => Vec::new(),
-        Some(truth) => rows.iter().map(|row| truth[*row].clone()).collect(),
-    };
-    let mut names: BTreeSet<String> = predicted.iter().chain(&truth).cloned().collect();
+    let kept: Vec<bool> = (0..said.len()).map(is_known).collect();
+    let rows: Vec<usize> = (0..said.len()).filter(|row| kept[*row]).collect();
+    let of_kept = said.into_iter().zip(&kept).filter(|(_, is_kept)| **is_kept);
+    let predicted: Vec<String> = of_kept.filter_map(|(said, _)| said).collect();
+    let of_kept = truth.unwrap_or_default().into_iter().zip(&kept);
+    let truth: Vec<String> =
+        of_kept.filter(|(_, is_kept)| **is_kept).map(|(truth, _)| truth).collect();
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for label in predicted.iter().chain(&truth) {
+        // Few of millions are new.
+        if !names.contains(label) {
+            names.insert(label.clone());
+        }
+    }
     names.extend(roles.class_probabilities.iter().map(|(class, _)| class.clone()));
     names.extend(roles.positive.clone());
     names.extend(roles.classes.iter().cloned());

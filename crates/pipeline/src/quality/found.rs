@@ -42,7 +42,7 @@ impl Rows {
     pub(super) fn read(
         asked: Asked<'_>,
         positions: &[u32],
-        truth: Option<&[String]>,
+        truth: Option<Vec<String>>,
     ) -> Result<Self> {
         let Asked { columns, source, roles, parts, inputs } = asked;
         let (answers, rows) = Answers::read(columns, source, roles, positions, truth)?;

@@ -128,7 +128,7 @@ impl QualityJob {
     ) -> Result<QualityReport> {
         let mut notes = Vec::new();
         let mut roles = Roles::of(columns, source, &self.options)?;
-        let joined = self.labels(columns, source)?;
+        let mut joined = self.labels(columns, source)?;
         let has_versions = columns.names().iter().any(|name| name == MODEL_VERSION);
         let versions = has_versions.then(|| MODEL_VERSION.to_owned());
         let parts: Vec<String> =
@@ -160,13 +160,14 @@ impl QualityJob {
             notes.push(format!("nothing is estimated before labels come: {why}"));
         }
         let asked = Asked { columns, source, roles: &roles, parts: &parts, inputs: &names };
-        let labelled = match &joined {
+        let labelled = match &mut joined {
             None => None,
             Some(joined) => {
                 let is_large = joined.positions.len() > INPUT_ROWS_MAX;
                 let inputs: &[String] = if is_large { &[] } else { asked.inputs };
                 let asked = Asked { inputs, ..asked };
-                Some(Rows::read(asked, &joined.positions, Some(&joined.truth))?)
+                let truth = std::mem::take(&mut joined.truth);
+                Some(Rows::read(asked, &joined.positions, Some(truth))?)
             }
         };
         let sample = Rows::read(asked, &evenly(columns), None)?;

@@ -72,7 +72,7 @@ impl LabelTable {
     }
 
     /// Finds the predictions that these are of. `id` is the column of the predictions.
-    pub(super) fn join(self, predictions: &Columns, source: &str, id: &str) -> Result<Joined> {
+    pub(super) fn join(mut self, predictions: &Columns, source: &str, id: &str) -> Result<Joined> {
         let known = self.ids.iter().zip(&self.truth);
         let ids: Vec<Option<&str>> = known.map(|(id, truth)| truth.as_ref().and(id)).collect();
         let mut index = LabelIndex::new(ids.into_iter(), self.rows.as_deref());
@@ -125,7 +125,7 @@ impl LabelTable {
             repeated,
         };
         // Nothing without a truth is in the index.
-        let truth = |label: u32| self.truth[label as usize].clone().unwrap_or_default();
+        let truth = |label: u32| self.truth[label as usize].take().unwrap_or_default();
         joined.truth = labels.into_iter().map(truth).collect();
         Ok(joined)
     }

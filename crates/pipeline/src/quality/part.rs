@@ -61,7 +61,7 @@ impl Before {
         let positions = evenly(asked.columns);
         let truth = texts(&wanted(asked.columns, asked.source, target, &positions)?)?;
         let truth: Vec<String> = truth.into_iter().map(Option::unwrap_or_default).collect();
-        let reference = Rows::read(asked, &positions, Some(&truth))?;
+        let reference = Rows::read(asked, &positions, Some(truth))?;
         let rows = reference.answers.len();
         if rows < ROWS_MIN {
             return Err(trainyard_quality::Error::TooFewRows { rows, least: ROWS_MIN }.into());

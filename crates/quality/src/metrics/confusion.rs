@@ -24,7 +24,9 @@ pub struct ClassScore {
 
 impl Confusion {
     pub fn new(truth: &[String], predicted: &[String]) -> Self {
-        let different: BTreeSet<&String> = truth.iter().chain(predicted).collect();
+        // One by one: collecting would sort all rows first.
+        let mut different: BTreeSet<&String> = BTreeSet::new();
+        different.extend(truth.iter().chain(predicted));
         let mut labels: Vec<String> = different.into_iter().cloned().collect();
         if labels.iter().all(|label| label.parse::<f64>().is_ok()) {
             let value = |label: &String| label.parse::<f64>().unwrap_or(f64::NAN);
