@@ -12,10 +12,13 @@ use trainyard_report::quality::Labels;
 use trainyard_serve::Facts;
 
 use super::columns::{arrow, gather, texts, wanted};
-use crate::Result;
+use crate::{Error, Result};
 
 /// The column of labels with the row of a request that has several.
 const ROW: &str = "row";
+
+/// Labels at once: the ids of more do not fit into one column of texts, which holds two gigabytes.
+const LABELS_MAX: usize = 50_000_000;
 
 /// Labels as they were read.
 pub(super) struct LabelTable {
@@ -40,6 +43,12 @@ pub(super) struct Joined {
 impl LabelTable {
     /// From a table with these columns.
     pub(super) fn read(columns: &Columns, source: &str, id: &str, target: &str) -> Result<Self> {
+        if columns.rows() > LABELS_MAX {
+            return Err(Error::Missing {
+                what: format!("{source} has {} labels", columns.rows()),
+                hint: format!("give at most {LABELS_MAX} at once, such as those of a month"),
+            });
+        }
         let all: Vec<u32> = (0..columns.rows() as u32).collect();
         let ids = as_texts(&wanted(columns, source, id, &all)?)?;
         let truth = texts(&wanted(columns, source, target, &all)?)?;

@@ -197,7 +197,7 @@ impl Cbpe {
         let rows = predicted.len();
         let is_binary = self.classes.len() == 2;
         let calibrated = self.probabilities(probabilities);
-        let mut expected = vec![Vec::with_capacity(self.known.len()); OfClass::ALL.len()];
+        let mut expected: Vec<Vec<f64>> = vec![Vec::new(); OfClass::ALL.len()];
         let mut right = 0.0;
         for (known, calibrated) in self.known.iter().zip(&calibrated) {
             let class = &self.classes[known.class];
